@@ -1,0 +1,114 @@
+"""Typed data in, JSON-ready values out: the names and nesting that clients rely on."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+
+from services.market.types import (
+    Alert,
+    Profile,
+    RankedMetric,
+    Ranking,
+    Series,
+    Sparklines,
+    Status,
+)
+
+Body = dict[str, object]
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO-8601 with `Z`, to the second."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def metric_body(row: RankedMetric) -> Body:
+    return {
+        "id": row.id,
+        "market": row.market,
+        "base": row.base,
+        "quote": row.quote,
+        "rank": row.rank,
+        "stdev": row.stdev,
+        "price": row.price,
+        "mean": row.mean,
+        "average_1h": row.average_1h,
+        "change_1h": row.change_1h,
+        "change_24h": row.change_24h,
+        "volatility": row.volatility,
+        "volume_24h": row.volume_24h,
+        "samples": row.samples,
+        "active": row.active,
+        "reason": row.reason,
+        "updated_at": iso(row.updated_at),
+        "alerted_at": iso(row.alerted_at),
+    }
+
+
+def ranking_body(ranking: Ranking) -> Body:
+    return {"metrics": [metric_body(row) for row in ranking.metrics]}
+
+
+def series_body(series: Series, outer: str, inner: str, period_seconds: int) -> Body:
+    """`{outer: [{inner, createdAt}]}`; a value from a candle coarser than the period also tells its `width` in seconds."""
+    moments = np.datetime_as_string(series.times.astype("datetime64[s]"), unit="s").tolist()
+    rows: list[Body] = []
+    for moment, value, width in zip(moments, series.values.tolist(), series.widths.tolist(), strict=True):
+        row: Body = {inner: value, "createdAt": f"{moment}Z"}
+        if width > period_seconds:
+            row["width"] = width
+        rows.append(row)
+    return {outer: rows}
+
+
+def alert_body(alert: Alert) -> Body:
+    return {
+        "id": alert.id,
+        "metric_id": alert.metric_id,
+        "market": alert.market,
+        "base": alert.base,
+        "quote": alert.quote,
+        "price": alert.price,
+        "average": alert.average,
+        "factor": alert.factor,
+        "samples": alert.samples,
+        "fired_at": iso(alert.fired_at),
+    }
+
+
+def alerts_body(alerts: Sequence[Alert]) -> Body:
+    return {"alerts": [alert_body(alert) for alert in alerts]}
+
+
+def sparklines_body(lines: Sparklines) -> Body:
+    """`{"points": {"<metric id>": [24 integers, 0 to 100, or 255 for none]}}`."""
+    return {"points": dict(zip(map(str, lines.metric_ids.tolist()), lines.points.tolist(), strict=True))}
+
+
+def live_body(status: Status, profile: Profile, alerts: Sequence[Alert]) -> Body:
+    """What every open page watches: small, and unchanged as long as nothing happened."""
+    return {
+        "revision": status.revision,
+        "minute": iso(status.minute),
+        "period": profile.period_seconds,
+        "simulated": profile.simulated,
+        "stale": status.stale,
+        "tracked": status.tracked,
+        "live": status.live,
+        "exchanges": [
+            {
+                "market": exchange.market,
+                "failing_since": iso(exchange.failing_since),
+                "error": exchange.error if exchange.failing_since else None,
+            }
+            for exchange in status.exchanges
+        ],
+        "backfills": [
+            {"market": state.market, "done": state.done, "failed": state.failed, "total": state.total}
+            for state in status.backfills
+            if state.running
+        ],
+        "warnings": list(status.warnings),
+        "alerts": [alert_body(alert) for alert in alerts],
+    }

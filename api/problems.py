@@ -1,0 +1,55 @@
+"""Errors as `application/problem+json`, for the paths that belong to programs."""
+
+import logging
+from http import HTTPStatus
+
+import orjson
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from services.market.errors import StoreUnavailable, UnknownMetric
+
+NOT_FOUND = "Resource not found"
+
+log = logging.getLogger(__name__)
+
+
+def problem(status: int, detail: str, reason: str | None = None) -> Response:
+    """RFC 9457, plus `reason`, by which the clients of the original service tell errors apart."""
+    title = HTTPStatus(status).phrase
+    body = {"title": title, "status": status, "detail": detail, "reason": reason or detail}
+    return Response(orjson.dumps(body), status=status, mimetype="application/problem+json")
+
+
+class BadQuery(ValueError):
+    """A query value that cannot be used; the text names it."""
+
+
+def handle_problems(server: Flask, owns: tuple[str, ...]) -> None:
+    """Answer errors under the first path segments in `owns` as problems, and leave the rest to the dashboard."""
+
+    def is_ours() -> bool:
+        return request.path.split("/")[1] in owns
+
+    @server.errorhandler(UnknownMetric)
+    def unknown_metric(error: UnknownMetric) -> Response:
+        return problem(HTTPStatus.NOT_FOUND, str(error), NOT_FOUND)
+
+    @server.errorhandler(BadQuery)
+    def bad_query(error: BadQuery) -> Response:
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+
+    @server.errorhandler(StoreUnavailable)
+    def store_unavailable(error: StoreUnavailable) -> Response:
+        log.error("%s %s: %s", request.method, request.path, error)
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), "Database unavailable")
+
+    @server.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response | HTTPException:
+        if not is_ours() or error.code is None:
+            return error
+        answer = problem(error.code, error.description or error.name)
+        for name, value in error.get_headers():
+            if name in ("Allow", "Retry-After"):
+                answer.headers[name] = value
+        return answer

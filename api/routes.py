@@ -1,0 +1,168 @@
+"""The routes of the JSON interface. Each makes one call to the reader."""
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+from flask import Blueprint, Flask, Response, abort, request
+
+from api import bodies
+from api.answers import Answers, send
+from api.problems import NOT_FOUND, BadQuery, handle_problems, problem
+from api.telemetry import render_telemetry
+from services.market.errors import StoreUnavailable
+from services.market.ports import Clock, MarketReader
+
+LONGEST_ID = 80
+MOST_ALERTS = 10_000
+BANNER_SPAN = timedelta(hours=1)
+OWN_SEGMENTS = ("metrics", "alerts", "sparklines", "live", "healthz", "readyz", "telemetry")
+
+
+def mount(server: Flask, reader: MarketReader, clock: Clock) -> None:
+    """Add the JSON interface to `server`; it tells the time by `clock`."""
+    server.register_blueprint(_blueprint(reader, clock))
+    handle_problems(server, OWN_SEGMENTS)
+
+
+def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
+    routes = Blueprint("api", __name__)
+    answers = Answers()
+    profile = reader.profile
+
+    def period_start() -> datetime:
+        """The running period's beginning: within it, "the last 24 h" holds still, so answers can be kept."""
+        now = int(clock().timestamp())
+        return datetime.fromtimestamp(now - now % profile.period_seconds, UTC)
+
+    def series_span() -> tuple[datetime, datetime]:
+        until = query_time("until") or period_start()
+        since = query_time("since") or until - timedelta(hours=profile.window_hours)
+        if since >= until:
+            raise BadQuery(f"since: {bodies.iso(since)} is not before {bodies.iso(until)}")
+        return since, until
+
+    @routes.get("/metrics")
+    def metrics() -> Response:
+        return send(answers.get("metrics", reader.revision(), lambda: bodies.ranking_body(reader.ranking())))
+
+    @routes.get("/metrics/<wanted>")
+    def metric(wanted: str) -> Response:
+        version = reader.revision()
+        return send(
+            answers.get(
+                ("metric", wanted), version, lambda: {"metric": bodies.metric_body(reader.metric(named(wanted)))}
+            )
+        )
+
+    @routes.get("/metrics/<wanted>/prices")
+    def prices(wanted: str) -> Response:
+        since, until = series_span()
+
+        def build() -> bodies.Body:
+            series = reader.prices(reader.metric(named(wanted)).id, since, until)
+            return bodies.series_body(series, "prices", "price", profile.period_seconds)
+
+        return send(answers.get(("prices", wanted), (reader.revision(), since, until), build))
+
+    @routes.get("/metrics/<wanted>/volumes")
+    def volumes(wanted: str) -> Response:
+        since, until = series_span()
+
+        def build() -> bodies.Body:
+            series = reader.volumes(reader.metric(named(wanted)).id, since, until)
+            return bodies.series_body(series, "volumes", "volume", profile.period_seconds)
+
+        return send(answers.get(("volumes", wanted), (reader.revision(), since, until), build))
+
+    @routes.get("/alerts")
+    def alerts() -> Response:
+        since, limit = query_time("since"), query_count("limit", 1000, MOST_ALERTS)
+        wanted = request.args.get("metric")
+
+        def build() -> bodies.Body:
+            metric_id = None if wanted is None else reader.metric(named(wanted)).id
+            return bodies.alerts_body(reader.alerts(since, metric_id, limit))
+
+        return send(answers.get(("alerts", wanted), (reader.revision(), since, limit), build))
+
+    @routes.get("/sparklines")
+    def sparklines() -> Response:
+        return send(
+            answers.get("sparklines", reader.revision(), lambda: bodies.sparklines_body(reader.sparklines()))
+        )
+
+    @routes.get("/live")
+    def live() -> Response:
+        now = clock()
+
+        def build() -> bodies.Body:
+            return bodies.live_body(reader.status(now), profile, reader.alerts(now - BANNER_SPAN))
+
+        # Staleness and the banner's hour pass without a new revision: every second is a version of its own.
+        return send(answers.get("live", (reader.revision(), int(now.timestamp())), build))
+
+    @routes.get("/healthz")
+    def healthz() -> Response:
+        return send(answers.get("healthz", 0, lambda: {"status": "alive"}))
+
+    @routes.get("/readyz")
+    def readyz() -> Response:
+        try:
+            status = reader.status(clock())
+        except StoreUnavailable as error:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), "Database unavailable")
+        if status.minute is None:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "no tick has been stored yet", "No tick yet")
+        if status.stale:
+            detail = f"the last tick is of {bodies.iso(status.minute)}, more than 3 periods ago"
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, "Last tick too old")
+        return send(answers.get("readyz", status.minute, lambda: {"status": "ready", "minute": bodies.iso(status.minute)}))
+
+    @routes.get("/telemetry")
+    def telemetry() -> Response:
+        text, content_type = render_telemetry(reader, clock())
+        return Response(text, content_type=content_type)
+
+    # The dashboard answers every path it does not know with its own page: these are not its paths.
+    @routes.get("/metrics/")
+    @routes.get("/metrics/<path:_rest>")
+    @routes.get("/alerts/")
+    @routes.get("/alerts/<path:_rest>")
+    def nothing_here(_rest: str = "") -> Response:
+        return problem(HTTPStatus.NOT_FOUND, f"nothing at {request.path}", NOT_FOUND)
+
+    return routes
+
+
+def named(wanted: str) -> int | str:
+    """The number or key in an address; whatever cannot be either is a 404, as a metric that does not exist."""
+    if len(wanted) <= LONGEST_ID and wanted.isascii():
+        if wanted.isdigit():
+            return int(wanted)
+        if ":" in wanted and "-" in wanted:
+            return wanted
+    abort(problem(HTTPStatus.NOT_FOUND, "a metric's id is its number, or its key as in kraken:BTC-USD", NOT_FOUND))
+
+
+def query_time(name: str) -> datetime | None:
+    """The moment in the query value `name`: ISO-8601 (UTC where it names no zone) or epoch seconds."""
+    text = request.args.get(name)
+    if text is None:
+        return None
+    try:
+        if text.isascii() and text.isdigit():
+            return datetime.fromtimestamp(int(text), UTC)
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise BadQuery(f"{name}: {text[:40]!r} is neither an ISO-8601 time nor epoch seconds") from None
+
+
+def query_count(name: str, default: int, most: int) -> int:
+    """The whole number from 1 to `most` in the query value `name`."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most:
+        return int(text)
+    raise BadQuery(f"{name}: {text[:40]!r} is not a whole number from 1 to {most}")

@@ -1,0 +1,50 @@
+"""What can go wrong, sorted by what the caller does next."""
+
+
+class TrackerError(Exception):
+    """Every error this program raises on purpose."""
+
+
+class ExchangeError(TrackerError):
+    """One exchange did not give what was asked of it; the others are unharmed."""
+
+    def __init__(self, market: str, detail: str) -> None:
+        super().__init__(f"{market}: {detail}")
+        self.market = market
+        self.detail = detail
+
+
+class Unavailable(ExchangeError):
+    """The exchange cannot answer now (network, time-out, rate limit, maintenance): try next period."""
+
+
+class BadPayload(ExchangeError):
+    """The exchange answered something that is no market data: try again, but a person should look."""
+
+
+class UnknownExchange(ExchangeError):
+    """No exchange of that name exists, or it lacks what a tracker needs: trying again does not help."""
+
+
+class UnknownMetric(TrackerError):
+    """No metric has this number or key."""
+
+    def __init__(self, wanted: object) -> None:
+        super().__init__(f"no metric {wanted}")
+        self.wanted = wanted
+
+
+class StoreUnavailable(TrackerError):
+    """The database cannot be read or written now (locked, read-only, full, unreachable)."""
+
+
+class LeaseLost(TrackerError):
+    """Another process has taken over the clock: this one must store nothing."""
+
+
+class DeliveryFailed(TrackerError):
+    """A notification was not accepted; `permanent` says that trying again does not help."""
+
+    def __init__(self, detail: str, *, permanent: bool = False) -> None:
+        super().__init__(detail)
+        self.permanent = permanent

@@ -1,0 +1,99 @@
+"""What the inside asks of the outside. Implementations are chosen in `services.bootstrap` alone."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from services.market.types import (
+    Alert,
+    CandlePage,
+    Candles,
+    Listing,
+    Pair,
+    Profile,
+    Quotes,
+    RankedMetric,
+    Ranking,
+    Series,
+    Sparklines,
+    Status,
+)
+
+Clock = Callable[[], datetime]
+"""Tells the time, aware UTC."""
+
+
+class Exchange(Protocol):
+    """One exchange. Each method may be called from one thread at a time; two methods from two threads."""
+
+    @property
+    def name(self) -> str:
+        """The market's name in metrics: a ccxt id, or `demo`."""
+
+    def listings(self) -> tuple[Listing, ...]:
+        """The exchange's spot pairs, as a fresh request finds them.
+
+        Raises Unavailable or BadPayload (which includes an empty list).
+        """
+
+    def quotes(self, minute: datetime, deadline_seconds: float) -> Quotes:
+        """Ask once for every pair's last price; `minute` is the period that asks.
+
+        Raises Unavailable when no whole answer came within `deadline_seconds`, BadPayload when it
+        made no sense or was empty.
+        """
+
+    def pages(self, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:
+        """The requests, newest first, that bring the history of (`since`, `until`] as finely as it can be had."""
+
+    def candles(self, pair: Pair, page: CandlePage) -> Candles:
+        """Carry out one page at the exchange's permitted pace (which may mean waiting before asking).
+
+        Raises Unavailable or BadPayload. An empty answer is an answer: there was no trade, or no history.
+        """
+
+
+class MarketReader(Protocol):
+    """All that web rooms may ask. Every method raises StoreUnavailable when the database is."""
+
+    @property
+    def profile(self) -> Profile:
+        """The installation's fixed figures."""
+
+    def revision(self) -> int:
+        """Grows by one with every commit that changes what the other methods answer; 0 before the first."""
+
+    def ranking(self) -> Ranking:
+        """All tracked metrics in rank order."""
+
+    def metric(self, wanted: int | str) -> RankedMetric:
+        """The metric of this number or key (`kraken:BTC-USD`, any case); raises UnknownMetric."""
+
+    def prices(self, metric_id: int, since: datetime, until: datetime) -> Series:
+        """Prices with `since` < time <= `until`, quote currency per base unit; raises UnknownMetric."""
+
+    def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
+        """24 h volumes as told with `since` < time <= `until`, base units; raises UnknownMetric."""
+
+    def alerts(self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000) -> tuple[Alert, ...]:
+        """Alerts fired at or after `since`, newest first, at most `limit`."""
+
+    def sparklines(self) -> Sparklines:
+        """Thumbnails of all tracked metrics; renewed at most every ten minutes."""
+
+    def status(self, now: datetime) -> Status:
+        """The state of the whole, judged at `now`."""
+
+
+class Notifier(Protocol):
+    """One way out for messages."""
+
+    @property
+    def channel(self) -> str:
+        """A stable name that gives nothing of the address away."""
+
+    def send(self, title: str, body: str, key: str) -> None:
+        """Deliver once; `key` lets the receiver recognise a repeat. Raises DeliveryFailed."""
+
+
+Notifiers = Sequence[Notifier]

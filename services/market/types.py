@@ -1,0 +1,262 @@
+"""The words of the trade, as values. Times are aware UTC datetimes; in arrays, epoch seconds (int64)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pair:
+    """What is traded for what: `base` is priced in units of `quote`."""
+
+    base: str
+    quote: str
+
+    def __str__(self) -> str:
+        return f"{self.base}/{self.quote}"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One tracked (market, base, quote). `reason` says why an inactive one is not ranked."""
+
+    id: int
+    market: str
+    base: str
+    quote: str
+    active: bool = True
+    reason: str | None = None
+
+    @property
+    def pair(self) -> Pair:
+        return Pair(self.base, self.quote)
+
+    @property
+    def key(self) -> str:
+        """The name used in addresses: `kraken:BTC-USD`."""
+        return f"{self.market}:{self.base}-{self.quote}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One spot pair of an exchange's market list; `active` is False where it is not trading."""
+
+    pair: Pair
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """One exchange's answer to one tick.
+
+    `prices` (quote currency per base unit, finite and > 0) and `volumes` (base units of the last
+    24 h, NaN where the exchange tells none) run parallel to `pairs`. What was left out is counted
+    in `rejected` by reason.
+    """
+
+    pairs: tuple[Pair, ...]
+    prices: Floats
+    volumes: Floats
+    rejected: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CandlePage:
+    """One request for candles of `width` seconds that close within (`since`, `until`]."""
+
+    since: datetime
+    until: datetime
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candles:
+    """Finished candles of one pair, oldest first.
+
+    `times` are epoch seconds of each candle's close, `closes` are finite and > 0. What was left
+    out is counted in `rejected` by reason.
+    """
+
+    width: int
+    times: Ints
+    closes: Floats
+    rejected: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Stored samples of one metric, oldest first: epoch seconds, values, and the seconds each stands for."""
+
+    times: Ints
+    values: Floats
+    widths: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class RankedMetric:
+    """One line of the ranking, as of the last tick.
+
+    Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h` and
+    `volatility` (stdev / mean) are fractions, 0.01 meaning one per cent; `volume_24h` is in base
+    units. None stands for "not known": no price yet, or too short a history.
+    """
+
+    id: int
+    market: str
+    base: str
+    quote: str
+    rank: int | None
+    price: float | None
+    stdev: float | None
+    mean: float | None
+    volatility: float | None
+    average_1h: float | None
+    change_1h: float | None
+    change_24h: float | None
+    volume_24h: float | None
+    samples: int
+    active: bool
+    reason: str | None
+    updated_at: datetime | None
+    alerted_at: datetime | None = None
+    """When the metric last fired an alert, if that was within the last hour of ticks."""
+
+    @property
+    def pair(self) -> Pair:
+        return Pair(self.base, self.quote)
+
+    @property
+    def key(self) -> str:
+        """The name used in addresses: `kraken:BTC-USD`."""
+        return f"{self.market}:{self.base}-{self.quote}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """All tracked metrics in rank order, those without prices last, as one tick left them."""
+
+    revision: int
+    minute: datetime | None
+    metrics: tuple[RankedMetric, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sparklines:
+    """The shape of each metric's last 24 h, for a thumbnail.
+
+    `points` is uint8 of shape (metrics, 24), one point an hour, oldest first, 0 the lowest and 100
+    the highest of that metric's own points, 255 where there is no price.
+    """
+
+    metric_ids: Ints
+    points: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One firing of the rule: `price` exceeded `factor` x `average` of the `samples` prices before it."""
+
+    id: int
+    metric_id: int
+    market: str
+    base: str
+    quote: str
+    price: float
+    average: float
+    factor: float
+    samples: int
+    fired_at: datetime
+
+    @property
+    def pair(self) -> Pair:
+        return Pair(self.base, self.quote)
+
+    @property
+    def key(self) -> str:
+        """The metric's name in addresses: `kraken:BTC-USD`."""
+        return f"{self.market}:{self.base}-{self.quote}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeState:
+    """How one exchange does. `failing_since` is None while it answers; `error` is its last complaint."""
+
+    market: str
+    metrics: int
+    last_success: datetime | None
+    failing_since: datetime | None
+    error: str | None
+    latency_ms: float | None
+    rejected: int = 0
+    """Values left out of its last answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillState:
+    """How far the filling of missing history has come on one exchange, in requests."""
+
+    market: str
+    done: int
+    total: int
+    failed: int
+    updated_at: datetime
+
+    @property
+    def running(self) -> bool:
+        return self.done + self.failed < self.total
+
+
+@dataclass(frozen=True, slots=True)
+class TickState:
+    """One tick as it went. Durations in milliseconds; `late_ms` after its period began; `missed` periods before it."""
+
+    minute: datetime
+    late_ms: float
+    fetch_ms: float
+    commit_ms: float
+    stored: int
+    rejected: int
+    missed: int
+    failed: tuple[str, ...]
+    """The exchanges that did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What this installation tracks by; fixed while the program runs."""
+
+    version: str
+    simulated: bool
+    period_seconds: int
+    window_hours: float
+    alert_factor: float
+    alert_window_minutes: int
+    alert_cooldown_minutes: int
+    alert_min_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of the whole at one instant.
+
+    `stale` is True when the last tick is older than three periods, or none has come yet although
+    metrics are tracked. `ticks` are the newest ones, newest first.
+    """
+
+    revision: int
+    minute: datetime | None
+    stale: bool
+    tracked: int
+    live: int
+    """Metrics whose price came with the last tick."""
+    exchanges: tuple[ExchangeState, ...]
+    backfills: tuple[BackfillState, ...]
+    ticks: tuple[TickState, ...]
+    warnings: tuple[str, ...] = ()
+    """What the operator should know of `TRACK`: unknown exchanges and pairs."""

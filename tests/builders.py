@@ -1,0 +1,138 @@
+"""Values for tests: sensible throughout, but for what the test names."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from services.market.types import (
+    Alert,
+    BackfillState,
+    ExchangeState,
+    Profile,
+    RankedMetric,
+    Series,
+    Status,
+    TickState,
+)
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def profile(**changes: Any) -> Profile:
+    return Profile(
+        **{
+            "version": "1.0.0",
+            "simulated": False,
+            "period_seconds": 60,
+            "window_hours": 24,
+            "alert_factor": 3.0,
+            "alert_window_minutes": 60,
+            "alert_cooldown_minutes": 60,
+            "alert_min_samples": 5,
+        }
+        | changes
+    )
+
+
+def ranked_metric(id: int = 1, **changes: Any) -> RankedMetric:
+    return RankedMetric(
+        **{
+            "id": id,
+            "market": "kraken",
+            "base": "BTC",
+            "quote": "USD",
+            "rank": id,
+            "price": 60_123.4,
+            "stdev": 812.25,
+            "mean": 60_000.0,
+            "volatility": 812.25 / 60_000.0,
+            "average_1h": 60_050.5,
+            "change_1h": 0.0125,
+            "change_24h": -0.034,
+            "volume_24h": 1234.5,
+            "samples": 1440,
+            "active": True,
+            "reason": None,
+            "updated_at": NOON,
+            "alerted_at": None,
+        }
+        | changes
+    )
+
+
+def series(values: list[float], until: datetime = NOON, step: int = 60, width: int = 60) -> Series:
+    """`values` at every `step` seconds, the last one at `until`."""
+    last = int(until.timestamp())
+    times = np.arange(last - step * (len(values) - 1), last + 1, step, dtype=np.int64)
+    return Series(times, np.array(values, dtype=np.float64), np.full(len(values), width, dtype=np.int64))
+
+
+def alert(id: int = 1, **changes: Any) -> Alert:
+    return Alert(
+        **{
+            "id": id,
+            "metric_id": 1,
+            "market": "kraken",
+            "base": "BTC",
+            "quote": "USD",
+            "price": 190_000.0,
+            "average": 60_000.0,
+            "factor": 3.0,
+            "samples": 60,
+            "fired_at": NOON - timedelta(minutes=5),
+        }
+        | changes
+    )
+
+
+def tick_state(**changes: Any) -> TickState:
+    return TickState(
+        **{
+            "minute": NOON,
+            "late_ms": 12.0,
+            "fetch_ms": 340.0,
+            "commit_ms": 21.0,
+            "stored": 10,
+            "rejected": 0,
+            "missed": 0,
+            "failed": (),
+        }
+        | changes
+    )
+
+
+def exchange_state(market: str = "kraken", **changes: Any) -> ExchangeState:
+    return ExchangeState(
+        **{
+            "market": market,
+            "metrics": 10,
+            "last_success": NOON,
+            "failing_since": None,
+            "error": None,
+            "latency_ms": 340.0,
+            "rejected": 0,
+        }
+        | changes
+    )
+
+
+def backfill_state(market: str = "kraken", **changes: Any) -> BackfillState:
+    return BackfillState(**{"market": market, "done": 5, "total": 20, "failed": 0, "updated_at": NOON} | changes)
+
+
+def status(**changes: Any) -> Status:
+    return Status(
+        **{
+            "revision": 7,
+            "minute": NOON,
+            "stale": False,
+            "tracked": 10,
+            "live": 10,
+            "exchanges": (exchange_state(),),
+            "backfills": (),
+            "ticks": (tick_state(),),
+            "warnings": (),
+        }
+        | changes
+    )

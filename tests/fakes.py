@@ -1,0 +1,81 @@
+"""Stand-ins that keep the ports' promises in memory."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import numpy as np
+
+from services.market.errors import StoreUnavailable, UnknownMetric
+from services.market.types import Alert, Profile, RankedMetric, Ranking, Series, Sparklines, Status
+from tests import builders
+
+
+@dataclass
+class FakeReader:
+    """A MarketReader over what the test puts into its fields; `put` makes a new revision."""
+
+    profile: Profile = field(default_factory=builders.profile)
+    metrics: tuple[RankedMetric, ...] = ()
+    price_series: dict[int, Series] = field(default_factory=dict)
+    volume_series: dict[int, Series] = field(default_factory=dict)
+    fired: tuple[Alert, ...] = ()
+    state: Status = field(default_factory=builders.status)
+    down: bool = False
+    calls: list[str] = field(default_factory=list)
+
+    def put(self, *metrics: RankedMetric) -> None:
+        """Replace the ranking, as a tick does."""
+        self.metrics = metrics
+        self.state = replace(self.state, revision=self.state.revision + 1)
+
+    def revision(self) -> int:
+        self._answer("revision")
+        return self.state.revision
+
+    def ranking(self) -> Ranking:
+        self._answer("ranking")
+        return Ranking(self.state.revision, self.state.minute, self.metrics)
+
+    def metric(self, wanted: int | str) -> RankedMetric:
+        self._answer("metric")
+        for row in self.metrics:
+            if wanted == row.id or (isinstance(wanted, str) and wanted.lower() == row.key.lower()):
+                return row
+        raise UnknownMetric(wanted)
+
+    def prices(self, metric_id: int, since: datetime, until: datetime) -> Series:
+        self._answer("prices")
+        return self._series(self.price_series, metric_id, since, until)
+
+    def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
+        self._answer("volumes")
+        return self._series(self.volume_series, metric_id, since, until)
+
+    def alerts(self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000) -> tuple[Alert, ...]:
+        self._answer("alerts")
+        found = [
+            alert
+            for alert in self.fired
+            if (since is None or alert.fired_at >= since) and metric_id in (None, alert.metric_id)
+        ]
+        return tuple(sorted(found, key=lambda alert: alert.fired_at, reverse=True)[:limit])
+
+    def sparklines(self) -> Sparklines:
+        self._answer("sparklines")
+        ids = np.array([row.id for row in self.metrics], dtype=np.int64)
+        return Sparklines(ids, np.tile(np.arange(24, dtype=np.uint8) * 4, (len(ids), 1)))
+
+    def status(self, now: datetime) -> Status:  # noqa: ARG002 - the test says what the state is
+        self._answer("status")
+        return self.state
+
+    def _series(self, kept: dict[int, Series], metric_id: int, since: datetime, until: datetime) -> Series:
+        self.metric(metric_id)
+        whole = kept.get(metric_id, builders.series([]))
+        inside = (whole.times > since.timestamp()) & (whole.times <= until.timestamp())
+        return Series(whole.times[inside], whole.values[inside], whole.widths[inside])
+
+    def _answer(self, call: str) -> None:
+        self.calls.append(call)
+        if self.down:
+            raise StoreUnavailable("the test took the database away")
