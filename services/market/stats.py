@@ -1,0 +1,264 @@
+"""Statistics that are kept, not recomputed: a tick costs O(metrics), however long the window.
+
+For each metric the sums of width, width x (price - anchor) and width x (price - anchor)^2 over the
+window are carried from tick to tick: what arrives is added, what leaves is taken away. Anchored near
+the prices, the sums lose no digits to cancellation; where a spike has passed through and left its
+rounding behind, `drifted` says so and the metric is computed anew from its samples.
+
+A sample's width is the number of seconds it stands for: the period for a live one, the candle's
+for one that was filled in. Windows are (end - length, end].
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from services.market.types import Floats, Ints
+
+HOUR = 3_600
+DAY = 86_400
+LOOKBACK = 900
+"""Seconds before a window's start in which a price still passes for the price at its start."""
+
+DRIFT_LIMIT = 1_000.0
+"""Largest ratio of past sum of squares to present variance sum: leaves 12 of float64's 15 digits."""
+
+Kept = npt.NDArray[np.void]
+"""One row a metric, ascending by id, of dtype KEPT."""
+
+KEPT = np.dtype(
+    [
+        ("id", "<i8"),
+        ("anchor", "<f8"),  # the price that all sums are relative to; NaN before the first
+        ("samples", "<i8"),  # prices in the window
+        ("weight", "<f8"),  # their widths, summed, in seconds
+        ("total", "<f8"),
+        ("squares", "<f8"),
+        ("peak", "<f8"),  # the largest `squares` since the sums were last computed anew
+        ("hour_samples", "<i8"),
+        ("hour_weight", "<f8"),
+        ("hour_total", "<f8"),
+        ("rule_samples", "<i8"),  # the alert rule's window
+        ("rule_weight", "<f8"),
+        ("rule_total", "<f8"),
+        ("price", "<f8"),  # the latest, NaN before the first
+        ("priced_at", "<i8"),  # its time, 0 before the first
+        ("volume", "<f8"),
+        ("before_1h", "<f8"),  # the last price at or before an hour ago, NaN where unknown
+        ("before_24h", "<f8"),
+        ("stdev", "<f8"),
+        ("mean", "<f8"),
+        ("average_1h", "<f8"),  # of the hour before the tick, the tick's own price left out
+        ("rule_average", "<f8"),  # the same over the rule's window
+        ("rule_count", "<i8"),  # the prices behind it
+        ("alerted_at", "<i8"),  # when it last fired, 0 for never
+        ("rank", "<i8"),  # 0 for unranked
+    ]
+)
+
+_NAN_FIELDS = ("anchor", "price", "volume", "before_1h", "before_24h", "stdev", "mean", "average_1h", "rule_average")
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Lengths in seconds: `main` of the standard deviation, `rule` of the alert rule's average."""
+
+    main: int
+    rule: int
+
+    @property
+    def longest(self) -> int:
+        """How far back the exact computation has to read."""
+        return max(self.main, self.rule, DAY) + LOOKBACK
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Prices of many metrics, ascending in time: parallel arrays of row in Kept, epoch second, price, width."""
+
+    rows: Ints
+    times: Ints
+    prices: Floats
+    widths: Ints
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> "Samples":
+        return Samples(self.rows[mask], self.times[mask], self.prices[mask], self.widths[mask])
+
+
+def empty(ids: Ints) -> Kept:
+    """Rows without a single price, for metrics `ids` (ascending)."""
+    kept = np.zeros(len(ids), dtype=KEPT)
+    kept["id"] = ids
+    for name in _NAN_FIELDS:
+        kept[name] = np.nan
+    return kept
+
+
+def align(kept: Kept, ids: Ints) -> tuple[Kept, Ints]:
+    """`kept` for exactly the metrics `ids` (ascending), and the rows among them that are new and hold nothing yet."""
+    if np.array_equal(kept["id"], ids):
+        return kept, np.empty(0, dtype=np.int64)
+    aligned = empty(ids)
+    _, target, source = np.intersect1d(ids, kept["id"], assume_unique=True, return_indices=True)
+    aligned[target] = kept[source]
+    new = np.setdiff1d(np.arange(len(ids)), target)
+    return aligned, new.astype(np.int64)
+
+
+def rows_of(kept: Kept, ids: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """The row of each metric in `ids`, and which of them have one (where not, the row means nothing)."""
+    if not len(kept):
+        return np.zeros(len(ids), dtype=np.int64), np.zeros(len(ids), dtype=np.bool_)
+    rows = np.minimum(np.searchsorted(kept["id"], ids), len(kept) - 1)
+    return rows.astype(np.int64), kept["id"][rows] == ids
+
+
+def advance(
+    kept: Kept,
+    previous: int,
+    minute: int,
+    fresh: Samples,
+    between: Samples,
+    left_behind: Callable[[int], Samples],
+    windows: Windows,
+) -> Kept:
+    """The statistics at `minute`, from those at `previous`.
+
+    `fresh` are the prices at `minute`, at most one a metric; `between` what was stored for times
+    strictly between the two; `left_behind(length)` gives the stored samples with
+    `previous - length < time <= minute - length`. Nothing is ranked yet.
+    """
+    kept = kept.copy()
+    gone = {length: left_behind(length) for length in {windows.main, windows.rule, HOUR, DAY}}
+
+    unanchored = fresh.rows[np.isnan(kept["anchor"][fresh.rows])]
+    kept["anchor"][unanchored] = fresh.prices[np.isin(fresh.rows, unanchored)]
+    late = between.where(~np.isnan(kept["anchor"][between.rows]))
+
+    for prefix, length in (("", windows.main), ("hour_", HOUR), ("rule_", windows.rule)):
+        # A downtime longer than the window: what came and went meanwhile was never added.
+        _add(kept, prefix, gone[length].where(gone[length].times <= previous), -1.0)
+        _add(kept, prefix, late.where(late.times > minute - length), 1.0)
+        emptied = kept[prefix + "samples"] == 0
+        for field in ("total", "squares", "peak") if prefix == "" else ("total",):
+            kept[prefix + field][emptied] = 0.0
+        _add(kept, prefix, fresh, 1.0)
+
+    kept["price"][fresh.rows] = fresh.prices
+    kept["priced_at"][fresh.rows] = minute
+    np.maximum(kept["peak"], kept["squares"], out=kept["peak"])
+
+    for field, length in (("before_1h", HOUR), ("before_24h", DAY)):
+        kept[field][gone[length].rows] = gone[length].prices  # ascending in time: the last one stays
+    _average(kept, "average_1h", "hour_", fresh, gone[HOUR].where(gone[HOUR].times == minute - HOUR))
+    edge = gone[windows.rule]
+    kept["rule_count"] = _average(
+        kept, "rule_average", "rule_", fresh, edge.where(edge.times == minute - windows.rule)
+    )
+    _describe(kept)
+    return kept
+
+
+def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Windows) -> None:
+    """Compute `rows` of `kept` anew, in place, as of `minute`, from all their samples in
+    (`minute - windows.longest`, `minute`]. Whatever `history` has of other rows is not looked at."""
+    chosen = np.zeros(len(kept), dtype=np.bool_)
+    chosen[rows] = True
+    history = history.where(chosen[history.rows])
+
+    kept["price"][history.rows] = history.prices
+    kept["priced_at"][history.rows] = history.times
+    kept["anchor"][rows] = kept["price"][rows]
+    for prefix, length in (("", windows.main), ("hour_", HOUR), ("rule_", windows.rule)):
+        for field in ("samples", "weight", "total"):
+            kept[prefix + field][rows] = 0
+        if prefix == "":
+            kept["squares"][rows] = 0.0
+        _add(kept, prefix, history.where(history.times > minute - length), 1.0)
+    kept["peak"][rows] = kept["squares"][rows]
+
+    for field, length in (("before_1h", HOUR), ("before_24h", DAY)):
+        past = history.where((history.times <= minute - length) & (history.times > minute - length - LOOKBACK))
+        kept[field][past.rows] = past.prices
+    fresh = history.where(history.times == minute)
+    partial = kept[rows]  # the averages of the other rows rest on samples that are not at hand: leave them
+    place = np.zeros(len(kept), dtype=np.int64)
+    place[rows] = np.arange(len(rows))
+
+    def placed(samples: Samples) -> Samples:
+        return Samples(place[samples.rows], samples.times, samples.prices, samples.widths)
+
+    edge = history.where(history.times == minute - HOUR)
+    _average(partial, "average_1h", "hour_", placed(fresh), placed(edge))
+    edge = history.where(history.times == minute - windows.rule)
+    partial["rule_count"] = _average(partial, "rule_average", "rule_", placed(fresh), placed(edge))
+    _describe(partial)
+    kept[rows] = partial
+
+
+def drifted(kept: Kept) -> Ints:
+    """The rows whose sums may have lost too many digits to what has since left the window."""
+    return np.flatnonzero(kept["peak"] > DRIFT_LIMIT * _variance_sum(kept)).astype(np.int64)
+
+
+def population_stdev(weight: Floats, total: Floats, squares: Floats) -> Floats:
+    """Population standard deviation of each metric, shape (metrics,), in its quote currency.
+
+    The sums are of width, width x (price - anchor) and width x (price - anchor)^2. 0.0 for a flat
+    series, NaN where the weight is 0.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = (squares - total * total / weight) / weight
+    return np.sqrt(np.maximum(variance, 0.0))
+
+
+def rank(kept: Kept, active: npt.NDArray[np.bool_]) -> None:
+    """Number the active rows that have a stdev from 1, largest first, ties by smaller id; 0 for the others."""
+    ranked = np.flatnonzero(active & ~np.isnan(kept["stdev"]))
+    order = ranked[np.argsort(-kept["stdev"][ranked], kind="stable")]
+    kept["rank"] = 0
+    kept["rank"][order] = np.arange(1, len(order) + 1)
+
+
+def _add(kept: Kept, prefix: str, samples: Samples, sign: float) -> None:
+    if not len(samples.rows):
+        return
+    count = len(kept)
+    offset = samples.prices - kept["anchor"][samples.rows]
+    weighted = samples.widths * offset
+    kept[prefix + "samples"] += int(sign) * np.bincount(samples.rows, minlength=count)
+    kept[prefix + "weight"] += sign * np.bincount(samples.rows, samples.widths, minlength=count)
+    kept[prefix + "total"] += sign * np.bincount(samples.rows, weighted, minlength=count)
+    if prefix == "":
+        kept["squares"] += sign * np.bincount(samples.rows, weighted * offset, minlength=count)
+
+
+def _average(kept: Kept, field: str, prefix: str, fresh: Samples, edge: Samples) -> Ints:
+    """Set `field` to the mean over [minute - length, minute): the window, less its end, plus its start.
+
+    Answers the number of prices behind each mean.
+    """
+    samples = kept[prefix + "samples"].copy()
+    weight = kept[prefix + "weight"].copy()
+    total = kept[prefix + "total"].copy()
+    for part, sign in ((fresh, -1), (edge, 1)):
+        samples[part.rows] += sign
+        weight[part.rows] += sign * part.widths
+        total[part.rows] += sign * part.widths * (part.prices - kept["anchor"][part.rows])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        kept[field] = np.where(samples > 0, kept["anchor"] + total / weight, np.nan)
+    return samples
+
+
+def _variance_sum(kept: Kept) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sums: Floats = kept["squares"] - kept["total"] ** 2 / kept["weight"]
+    return sums
+
+
+def _describe(kept: Kept) -> None:
+    kept["stdev"] = population_stdev(kept["weight"], kept["total"], kept["squares"])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        kept["mean"] = kept["anchor"] + kept["total"] / kept["weight"]

@@ -1,0 +1,63 @@
+"""Which pairs to track, as the operator writes it: `kraken:*/USD,binance:BTC/*`."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from services.market.types import Pair
+
+_PATTERN = re.compile(r"(?P<market>[a-z0-9_]+):(?:(?P<base>[^\s/:,]+)/(?P<quote>[^\s/:,]+)|(?P<all>\*))", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackPattern:
+    """Pairs of one market; `base` and `quote` may hold the wildcards `*` and `?`."""
+
+    market: str
+    base: str
+    quote: str
+
+    def __str__(self) -> str:
+        return f"{self.market}:{self.base}/{self.quote}"
+
+    @property
+    def literal(self) -> bool:
+        """Whether it names one pair rather than a family."""
+        return not set("*?") & set(self.base + self.quote)
+
+    def matches(self, pair: Pair) -> bool:
+        return fnmatchcase(pair.base.upper(), self.base) and fnmatchcase(pair.quote.upper(), self.quote)
+
+
+def parse_track(text: str) -> tuple[TrackPattern, ...]:
+    """The patterns of a comma-separated list, in its order and without repeats.
+
+    `exchange:*` is short for `exchange:*/*`. Raises ValueError naming what cannot be read.
+    """
+    patterns: dict[TrackPattern, None] = {}
+    for part in (part.strip() for part in text.split(",")):
+        if not part:
+            continue
+        found = _PATTERN.fullmatch(part)
+        if found is None or "[" in part:
+            raise ValueError(f"{part!r} is not exchange:BASE/QUOTE")
+        base, quote = (found["base"] or "*").upper(), (found["quote"] or "*").upper()
+        patterns[TrackPattern(found["market"].lower(), base, quote)] = None
+    if not patterns:
+        raise ValueError("names no pair at all")
+    return tuple(patterns)
+
+
+def choose(patterns: Iterable[TrackPattern], listed: Iterable[Pair]) -> tuple[tuple[Pair, ...], tuple[TrackPattern, ...]]:
+    """The listed pairs that match, in the patterns' order and alphabetically within one, and the patterns
+    that match nothing."""
+    in_order = sorted(listed)
+    chosen: dict[Pair, None] = {}
+    idle = []
+    for pattern in patterns:
+        found = [pair for pair in in_order if pattern.matches(pair)]
+        chosen.update(dict.fromkeys(found))
+        if not found:
+            idle.append(pattern)
+    return tuple(chosen), tuple(idle)

@@ -1,0 +1,125 @@
+"""The only reader of the environment and of `.env`."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from services.market.errors import TrackerError
+from services.market.track import TrackPattern, parse_track
+
+SEED = ",".join(
+    f"kraken:{base}/USD" for base in ("BTC", "ETH", "BNB", "AVAX", "SOL", "FIL", "ETC", "NEAR", "DOT", "XRP")
+)
+SIMULATED_TRACK = "demo:*"
+
+
+class BadSettings(TrackerError):
+    """The environment does not make a working program; the text names each bad value."""
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set. Names are those of the environment, in any case."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    database_url: str | None = Field(None, description="SQLAlchemy URL; Heroku's `postgres://` is accepted")
+    redis_url: SecretStr | None = Field(None, description="shared cache and Celery broker when set")
+    host: str = Field("127.0.0.1", description="address to serve on")
+    port: int = Field(8888, ge=0, le=65_535, description="port to serve on; Heroku sets it")
+    track: Annotated[tuple[TrackPattern, ...], NoDecode] = Field(
+        SEED,
+        validate_default=True,
+        description="comma-separated `exchange:BASE/QUOTE`, `*` and `?` match; exchange is a ccxt id or `demo`",
+    )
+    exchange_base_url: str | None = Field(
+        None, description="mirror: each exchange request goes to `<this>/<full original url>`"
+    )
+    period_seconds: int = Field(60, ge=5, le=3600, description="sampling period")
+    window_hours: float = Field(24, gt=0, le=24 * 31, description="window of stdev and of /prices")
+    alert_factor: float = Field(3, gt=1, description="a price above this many times its average alerts")
+    alert_window_minutes: int = Field(60, ge=1, le=7 * 1440, description="span of that average")
+    alert_cooldown_minutes: int = Field(60, ge=0, le=7 * 1440, description="one alert a metric in this time")
+    alert_min_samples: int = Field(5, ge=1, description="prices that the average must rest on")
+    notify_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Apprise URLs, comma-separated"
+    )
+    scheduler: Literal["auto", "off"] = Field(
+        "auto", description="`auto`: tick in this process if it holds the lease; `off`: never"
+    )
+    auth_username: str | None = Field(None, description="HTTP basic for everything but /healthz and /readyz")
+    auth_password: SecretStr | None = Field(None, description="its password; both or neither")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severity logged")
+    log_format: Literal["text", "json"] = Field("text", description="`text` or `json`, a line an event")
+
+    @field_validator("track", mode="before")
+    @classmethod
+    def _parse_track(cls, value: object) -> object:
+        return parse_track(value) if isinstance(value, str) else value
+
+    @field_validator("notify_urls", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("exchange_base_url")
+    @classmethod
+    def _is_http(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return None if value is None else value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if (self.auth_username is None) != (self.auth_password is None):
+            raise ValueError("AUTH_USERNAME and AUTH_PASSWORD: set both or neither")
+        if self.auth_username is not None and ":" in self.auth_username:
+            raise ValueError("AUTH_USERNAME: must not contain a colon")
+        if 3600 % self.period_seconds and self.period_seconds > 60:
+            raise ValueError("PERIOD_SECONDS: above 60, it must divide the hour")
+        if len({pattern.market == "demo" for pattern in self.track}) > 1:
+            raise ValueError("TRACK: simulated and real markets cannot be tracked together")
+        return self
+
+    @cached_property
+    def simulated(self) -> bool:
+        """Whether what is tracked is the built-in simulated exchange."""
+        return all(pattern.market == "demo" for pattern in self.track)
+
+    @property
+    def database(self) -> str:
+        """The database's URL: as set, or a file of its own for real and for simulated data."""
+        if self.database_url is None:
+            return f"sqlite:///data/{'demo' if self.simulated else 'tracker'}.db"
+        return self.database_url
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """User name and password that the server asks for, if any."""
+        if self.auth_username is None or self.auth_password is None:
+            return None
+        return self.auth_username, self.auth_password.get_secret_value()
+
+
+def read_settings(env_file: Path | None = Path(".env"), **overrides: object) -> Settings:
+    """Settings from the environment, `env_file` and `overrides`, the later over the earlier.
+
+    Raises BadSettings with a line for each value that cannot be used.
+    """
+    try:
+        return Settings(_env_file=env_file, **overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors(include_url=False):
+            name = str(problem["loc"][0]).upper() if problem["loc"] else ""
+            text = problem["msg"].removeprefix("Value error, ")
+            given = "" if "url" in name.lower() or "auth" in name.lower() else f" (got {problem['input']!r:.60})"
+            lines.append(f"{name}: {text}{given}" if name else text)
+        raise BadSettings("; ".join(lines)) from None
