@@ -50,7 +50,9 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
         version = reader.revision()
         return send(
             answers.get(
-                ("metric", wanted), version, lambda: {"metric": bodies.metric_body(reader.metric(named(wanted)))}
+                ("metric", wanted),
+                version,
+                lambda: {"metric": bodies.metric_body(reader.metric(named(wanted)))},
             )
         )
 
@@ -87,9 +89,7 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
 
     @routes.get("/sparklines")
     def sparklines() -> Response:
-        return send(
-            answers.get("sparklines", reader.revision(), lambda: bodies.sparklines_body(reader.sparklines()))
-        )
+        return send(answers.get("sparklines", reader.revision(), lambda: bodies.sparklines_body(reader.sparklines())))
 
     @routes.get("/live")
     def live() -> Response:
@@ -116,7 +116,9 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
         if status.stale:
             detail = f"the last tick is of {bodies.iso(status.minute)}, more than 3 periods ago"
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, "Last tick too old")
-        return send(answers.get("readyz", status.minute, lambda: {"status": "ready", "minute": bodies.iso(status.minute)}))
+        return send(
+            answers.get("readyz", status.minute, lambda: {"status": "ready", "minute": bodies.iso(status.minute)})
+        )
 
     @routes.get("/telemetry")
     def telemetry() -> Response:

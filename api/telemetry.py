@@ -46,9 +46,7 @@ def _whole(status: Status) -> Iterable[GaugeMetricFamily]:
     yield _gauge("data_tracker_metrics_live", "Metrics priced by the last tick.", status.live)
     yield _gauge("data_tracker_stale", "1 when the last tick is older than three periods.", float(status.stale))
     if status.minute is not None:
-        yield _gauge(
-            "data_tracker_last_tick_timestamp_seconds", "The last tick's period.", status.minute.timestamp()
-        )
+        yield _gauge("data_tracker_last_tick_timestamp_seconds", "The last tick's period.", status.minute.timestamp())
 
 
 def _last_tick(status: Status) -> Iterable[GaugeMetricFamily]:
@@ -59,7 +57,9 @@ def _last_tick(status: Status) -> Iterable[GaugeMetricFamily]:
     yield _gauge("data_tracker_tick_prices", "Prices the last tick stored.", tick.stored)
     yield _gauge("data_tracker_tick_rejected", "Values the last tick refused.", tick.rejected)
     yield _gauge(
-        "data_tracker_ticks_missed", "Periods missed before the ticks on record.", sum(t.missed for t in status.ticks)
+        "data_tracker_ticks_missed",
+        "Periods missed before the ticks on record.",
+        sum(t.missed for t in status.ticks),
     )
 
 

@@ -43,9 +43,7 @@ class Settings(BaseSettings):
     alert_window_minutes: int = Field(60, ge=1, le=7 * 1440, description="span of that average")
     alert_cooldown_minutes: int = Field(60, ge=0, le=7 * 1440, description="one alert a metric in this time")
     alert_min_samples: int = Field(5, ge=1, description="prices that the average must rest on")
-    notify_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="Apprise URLs, comma-separated"
-    )
+    notify_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field((), description="Apprise URLs, comma-separated")
     scheduler: Literal["auto", "off"] = Field(
         "auto", description="`auto`: tick in this process if it holds the lease; `off`: never"
     )

@@ -51,7 +51,9 @@ class FakeReader:
         self._answer("volumes")
         return self._series(self.volume_series, metric_id, since, until)
 
-    def alerts(self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000) -> tuple[Alert, ...]:
+    def alerts(
+        self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
+    ) -> tuple[Alert, ...]:
         self._answer("alerts")
         found = [
             alert

@@ -75,7 +75,9 @@ class MarketReader(Protocol):
     def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
         """24 h volumes as told with `since` < time <= `until`, base units; raises UnknownMetric."""
 
-    def alerts(self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000) -> tuple[Alert, ...]:
+    def alerts(
+        self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
+    ) -> tuple[Alert, ...]:
         """Alerts fired at or after `since`, newest first, at most `limit`."""
 
     def sparklines(self) -> Sparklines:

@@ -58,7 +58,17 @@ KEPT = np.dtype(
     ]
 )
 
-_NAN_FIELDS = ("anchor", "price", "volume", "before_1h", "before_24h", "stdev", "mean", "average_1h", "rule_average")
+_NAN_FIELDS = (
+    "anchor",
+    "price",
+    "volume",
+    "before_1h",
+    "before_24h",
+    "stdev",
+    "mean",
+    "average_1h",
+    "rule_average",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +164,7 @@ def advance(
         kept[field][gone[length].rows] = gone[length].prices  # ascending in time: the last one stays
     _average(kept, "average_1h", "hour_", fresh, gone[HOUR].where(gone[HOUR].times == minute - HOUR))
     edge = gone[windows.rule]
-    kept["rule_count"] = _average(
-        kept, "rule_average", "rule_", fresh, edge.where(edge.times == minute - windows.rule)
-    )
+    kept["rule_count"] = _average(kept, "rule_average", "rule_", fresh, edge.where(edge.times == minute - windows.rule))
     _describe(kept)
     return kept
 

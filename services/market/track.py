@@ -49,7 +49,9 @@ def parse_track(text: str) -> tuple[TrackPattern, ...]:
     return tuple(patterns)
 
 
-def choose(patterns: Iterable[TrackPattern], listed: Iterable[Pair]) -> tuple[tuple[Pair, ...], tuple[TrackPattern, ...]]:
+def choose(
+    patterns: Iterable[TrackPattern], listed: Iterable[Pair]
+) -> tuple[tuple[Pair, ...], tuple[TrackPattern, ...]]:
     """The listed pairs that match, in the patterns' order and alphabetically within one, and the patterns
     that match nothing."""
     in_order = sorted(listed)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +13,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Pair:
+class Pair(NamedTuple):
     """What is traded for what: `base` is priced in units of `quote`."""
 
     base: str
@@ -41,6 +42,30 @@ class Metric:
     def key(self) -> str:
         """The name used in addresses: `kraken:BTC-USD`."""
         return f"{self.market}:{self.base}-{self.quote}"
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The tracked metrics, ascending by number; `number` tells one catalogue from the next."""
+
+    number: int
+    metrics: tuple[Metric, ...]
+
+    @cached_property
+    def ids(self) -> Ints:
+        return np.array([metric.id for metric in self.metrics], dtype=np.int64)
+
+    @cached_property
+    def active(self) -> npt.NDArray[np.bool_]:
+        return np.array([metric.active for metric in self.metrics], dtype=np.bool_)
+
+    @cached_property
+    def rows(self) -> Mapping[str, Mapping[Pair, int]]:
+        """For each market, the place in `metrics` of each pair."""
+        found: dict[str, dict[Pair, int]] = {}
+        for row, metric in enumerate(self.metrics):
+            found.setdefault(metric.market, {})[metric.pair] = row
+        return found
 
 
 @dataclass(frozen=True, slots=True)

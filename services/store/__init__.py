@@ -1,0 +1,1 @@
+"""Everything that is kept: SQLAlchemy lives here and nowhere else."""

@@ -1,0 +1,63 @@
+"""What has been asked of the past, so that nothing is asked twice, and how far the asking has come."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from services.market.types import BackfillState
+from services.store.models import BackfillProgressRow, BackfillRow
+
+
+def answered(connection: Connection, after: int) -> dict[int, list[tuple[int, int]]]:
+    """For each metric the spans (since, until] of which its exchange gave all it had, later than `after`."""
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for row in connection.execute(select(BackfillRow.__table__).where(BackfillRow.answered_at > after)):
+        spans.setdefault(row.metric_id, []).append((row.since, row.until))
+    return spans
+
+
+def note_answered(connection: Connection, metric_id: int, since: int, until: int, now: int) -> None:
+    """The exchange has given all it has of (since, until]."""
+    values = {"until": until, "answered_at": now}
+    renew = update(BackfillRow).where(BackfillRow.metric_id == metric_id, BackfillRow.since == since)
+    if not connection.execute(renew.values(**values)).rowcount:
+        connection.execute(insert(BackfillRow).values(metric_id=metric_id, since=since, **values))
+
+
+def forget_before(connection: Connection, second: int) -> None:
+    """Drop spans that ended before `second`: no window reaches back to them."""
+    connection.execute(delete(BackfillRow).where(BackfillRow.until <= second))
+
+
+def report(connection: Connection, state: BackfillState) -> None:
+    """Put the progress of one exchange's backfill on record."""
+    values = {
+        "done": state.done,
+        "failed": state.failed,
+        "total": state.total,
+        "updated_at": int(state.updated_at.timestamp()),
+    }
+    change = update(BackfillProgressRow).where(BackfillProgressRow.market == state.market).values(**values)
+    if not connection.execute(change).rowcount:
+        connection.execute(insert(BackfillProgressRow).values(market=state.market, **values))
+
+
+def progress(connection: Connection) -> tuple[BackfillState, ...]:
+    """The last known progress of every exchange's backfill."""
+    rows = connection.execute(select(BackfillProgressRow.__table__).order_by(BackfillProgressRow.market))
+    return tuple(
+        BackfillState(
+            market=row.market,
+            done=row.done,
+            total=row.total,
+            failed=row.failed,
+            updated_at=datetime.fromtimestamp(row.updated_at, UTC),
+        )
+        for row in rows
+    )
+
+
+def forget_progress_of_others(connection: Connection, markets: Collection[str]) -> None:
+    """Drop the progress of exchanges that have nothing to fill any more."""
+    connection.execute(delete(BackfillProgressRow).where(BackfillProgressRow.market.not_in(markets)))

@@ -1,0 +1,102 @@
+"""Connections and transactions, the same for SQLite and PostgreSQL."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from services.market.errors import StoreUnavailable, TrackerError
+
+BUSY_SECONDS = 10
+"""How long a writer waits for another one on SQLite before it gives up."""
+
+
+class BadDatabaseUrl(TrackerError):
+    """The database URL cannot be used at all."""
+
+
+def database_url(text: str) -> URL:
+    """The URL with the driver that is installed; Heroku's `postgres://` is one of PostgreSQL's.
+
+    Raises BadDatabaseUrl without repeating the text, which may hold a password.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise BadDatabaseUrl("DATABASE_URL: not a URL of the form dialect://...") from None
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise BadDatabaseUrl(f"DATABASE_URL: {url.get_backend_name()} is neither sqlite nor postgresql")
+    return url
+
+
+def open_engine(text: str) -> Engine:
+    """An engine for the database at this URL; connects only when used. An SQLite file's folder is made."""
+    url = database_url(text)
+    if url.get_backend_name() == "sqlite":
+        if not url.database or url.database == ":memory:":
+            raise BadDatabaseUrl("DATABASE_URL: SQLite needs a file, several threads share it")
+        try:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"cannot make the folder of {url.database}: {error.strerror}") from error
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late to hold a whole tick together
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    with suppress(sqlite3.OperationalError):  # read-only: reading still works, and writing will say what is wrong
+        cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")  # one flush a tick buys alerts that a power cut does not undo
+    cursor.execute("PRAGMA cache_size = -32000")  # 32 MB: a minute's pages of many metrics
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A reader that turns writer halfway may find the file changed under it: writers say so at once.
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees one state of the database. Raises StoreUnavailable."""
+    with _translated(), engine.connect() as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that is committed whole or not at all, one writer after the other. Raises StoreUnavailable."""
+    with _translated(), engine.connect().execution_options(writing=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise StoreUnavailable(_first_line(error.orig or error)) from error
+    except PoolTimeout as error:
+        raise StoreUnavailable(_first_line(error)) from error
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,39 @@
+"""Who may tick: one process at a time, whoever holds the row."""
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from services.market.errors import LeaseLost
+from services.store.models import LeaseRow
+
+CLOCK = "clock"
+
+
+def take(connection: Connection, owner: str, now: float, seconds: float) -> bool:
+    """Take the lease, or hold on to it, until `now + seconds`; False while it is another's."""
+    free_or_mine = (LeaseRow.owner == owner) | (LeaseRow.expires_at < now)
+    statement = update(LeaseRow).where(LeaseRow.name == CLOCK, free_or_mine)
+    if connection.execute(statement.values(owner=owner, expires_at=now + seconds)).rowcount:
+        return True
+    if connection.execute(select(LeaseRow.name).where(LeaseRow.name == CLOCK)).first() is not None:
+        return False
+    connection.execute(insert(LeaseRow).values(name=CLOCK, owner=owner, expires_at=now + seconds))
+    return True
+
+
+def holder(connection: Connection, now: float) -> str | None:
+    """Who holds the lease."""
+    statement = select(LeaseRow.owner).where(LeaseRow.name == CLOCK, LeaseRow.expires_at >= now)
+    return connection.execute(statement).scalar()
+
+
+def require(connection: Connection, owner: str) -> None:
+    """Raise LeaseLost unless `owner` has it: asked inside a commit, it keeps out a process that was
+    asleep while another took over."""
+    statement = select(LeaseRow.owner).where(LeaseRow.name == CLOCK).with_for_update()
+    if connection.execute(statement).scalar() != owner:
+        raise LeaseLost(f"the clock is no longer {owner}'s")
+
+
+def release(connection: Connection, owner: str) -> None:
+    """Let the next one in at once."""
+    connection.execute(delete(LeaseRow).where(LeaseRow.name == CLOCK, LeaseRow.owner == owner))

@@ -1,0 +1,193 @@
+"""The tables. Times are epoch seconds (UTC); prices are in quote currency per base unit."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Integer,
+    LargeBinary,
+    MetaData,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in INTEGER keys
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Installation(Base):
+    """One row: whether this database holds simulated prices. Real and simulated ones never share a database."""
+
+    __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    simulated: Mapped[bool]
+
+
+class MetricRow(Base):
+    """One (market, base, quote) that is or was tracked. Its number never changes nor is given again."""
+
+    __tablename__ = "metric"
+    __table_args__ = (UniqueConstraint("market", "base", "quote"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
+    market: Mapped[str]
+    base: Mapped[str]
+    quote: Mapped[str]
+    tracked: Mapped[bool]  # TRACK asks for it
+    active: Mapped[bool]  # the exchange trades it
+    reason: Mapped[str | None]  # why it is not active
+    added_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class PriceRow(Base):
+    """One metric's last price in one period. The key makes a repeat harmless and a tick an append.
+
+    No foreign key: the numbers come from `metric` in the same transaction, and a look-up a row
+    would double the cost of a tick.
+    """
+
+    __tablename__ = "price"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own way
+    minute: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    metric_id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    price: Mapped[float]
+    width: Mapped[int] = mapped_column(Integer)  # seconds it stands for: the period, or its candle's width
+
+
+class VolumeRow(Base):
+    """One metric's traded volume of the 24 h before one period, in base units, as its exchange told it."""
+
+    __tablename__ = "volume"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+    minute: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    metric_id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    volume: Mapped[float]
+
+
+class SnapshotRow(Base):
+    """One row: the statistics of all tracked metrics as the last commit left them.
+
+    `revision` grows with every commit that changes what readers see; every writer starts by raising
+    it, which also makes writers take turns on databases that allow several.
+    """
+
+    __tablename__ = "snapshot"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    catalogue: Mapped[int]  # grows with every change of the tracked metrics
+    minute: Mapped[int | None] = mapped_column(BigInteger)  # of the last tick
+    window_seconds: Mapped[int]  # what the statistics were kept for
+    rule_seconds: Mapped[int]
+    kept: Mapped[bytes] = mapped_column(LargeBinary)  # an .npy file: array of services.market.stats.KEPT
+
+
+class TickRow(Base):
+    """One tick as it went. Its key is what makes a period's tick happen once."""
+
+    __tablename__ = "tick"
+    minute: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    late_ms: Mapped[float]
+    fetch_ms: Mapped[float]
+    commit_ms: Mapped[float]
+    stored: Mapped[int]
+    rejected: Mapped[int]
+    missed: Mapped[int]
+    failed: Mapped[str]  # markets, comma-separated
+
+
+class ExchangeRow(Base):
+    """How an exchange did in the last tick that asked it."""
+
+    __tablename__ = "exchange"
+    market: Mapped[str] = mapped_column(primary_key=True)
+    last_success: Mapped[int | None] = mapped_column(BigInteger)
+    failing_since: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None]
+    latency_ms: Mapped[float | None]
+    rejected: Mapped[int] = mapped_column(default=0)
+
+
+class WarningRow(Base):
+    """What the operator should know of TRACK; renewed with each look at an exchange's list."""
+
+    __tablename__ = "warning"
+    market: Mapped[str] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(primary_key=True)
+
+
+class AlertRow(Base):
+    """One firing of the rule, with the figures that led to it."""
+
+    __tablename__ = "alert"
+    __table_args__ = (UniqueConstraint("metric_id", "fired_at"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(BigId, Identity(), primary_key=True)
+    metric_id: Mapped[int] = mapped_column(ForeignKey("metric.id"))
+    fired_at: Mapped[int] = mapped_column(BigInteger, index=True)
+    price: Mapped[float]
+    average: Mapped[float]
+    factor: Mapped[float]
+    samples: Mapped[int]
+
+
+class NotificationRow(Base):
+    """The outbox: one message owed to one channel, written in the commit that caused it.
+
+    A sender claims it by setting `claimed_until`; one that dies leaves it to the next when that
+    has passed. It ends with `sent_at` or, given up, with `failed_at`.
+    """
+
+    __tablename__ = "notification"
+    __table_args__ = (UniqueConstraint("alert_id", "channel"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(BigId, Identity(), primary_key=True)
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alert.id"))
+    channel: Mapped[str]
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    due_at: Mapped[int] = mapped_column(BigInteger)
+    claimed_until: Mapped[int] = mapped_column(BigInteger, default=0)
+    attempts: Mapped[int] = mapped_column(default=0)
+    sent_at: Mapped[int | None] = mapped_column(BigInteger)
+    failed_at: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None]
+
+
+class LeaseRow(Base):
+    """Who may tick. Taken and held by conditional UPDATE; free once `expires_at` has passed."""
+
+    __tablename__ = "lease"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    expires_at: Mapped[float]
+
+
+class BackfillRow(Base):
+    """A span of one metric's past that its exchange has answered for: what is missing in it does not exist."""
+
+    __tablename__ = "backfill"
+    metric_id: Mapped[int] = mapped_column(ForeignKey("metric.id"), primary_key=True)
+    since: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    until: Mapped[int] = mapped_column(BigInteger)
+    answered_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class BackfillProgressRow(Base):
+    """How far the present backfill of one exchange has come, in requests."""
+
+    __tablename__ = "backfill_progress"
+    market: Mapped[str] = mapped_column(primary_key=True)
+    done: Mapped[int]
+    failed: Mapped[int]
+    total: Mapped[int]
+    updated_at: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,55 @@
+"""Prices: one a metric and period."""
+
+from collections.abc import Iterator
+from typing import cast
+
+import numpy as np
+from sqlalchemy import Connection, Table
+
+from services.market.stats import Kept, Samples, rows_of
+from services.market.types import Floats, Ints, Series
+from services.store import samples
+from services.store.models import PriceRow
+
+PRICE = cast(Table, PriceRow.__table__)
+RUN_GAP = 16
+"""Metrics whose numbers lie this close are read in one go, with those between them."""
+
+
+def store(connection: Connection, minute: int, metric_ids: Ints, prices: Floats, width: int) -> None:
+    """Write one tick's prices; each stands for `width` seconds."""
+    count = len(metric_ids)
+    samples.insert(connection, PRICE, ([minute] * count, metric_ids.tolist(), prices.tolist(), [width] * count))
+
+
+def store_history(connection: Connection, metric_id: int, times: Ints, prices: Floats, widths: Ints) -> None:
+    """Write what was found of one metric's past; a price that is there already stays."""
+    ids = [metric_id] * len(times)
+    samples.insert(connection, PRICE, (times.tolist(), ids, prices.tolist(), widths.tolist()))
+
+
+def series(connection: Connection, metric_id: int, since: int, until: int) -> Series:
+    """One metric's prices with `since` < time <= `until`, oldest first."""
+    return samples.select_series(connection, PRICE, metric_id, since, until)
+
+
+def within(connection: Connection, kept: Kept, after: int, until: int) -> Samples:
+    """All prices with `after` < time <= `until` of the metrics in `kept`, ascending in time."""
+    statement = """SELECT minute, metric_id, price, width FROM price
+                   WHERE minute > :since AND minute <= :until ORDER BY minute"""
+    return _as_samples(kept, samples.select_columns(connection, statement, 4, since=after, until=until))
+
+
+def history(connection: Connection, kept: Kept, rows: Ints, after: int, until: int) -> Iterator[Samples]:
+    """The prices with `after` < time <= `until` of the chosen `rows` and of some near them, run by run of metrics."""
+    ids = np.sort(kept["id"][rows])
+    for run in np.split(ids, np.flatnonzero(np.diff(ids) > RUN_GAP) + 1) if len(ids) else ():
+        columns = samples.select_run(connection, PRICE, int(run[0]), int(run[-1]), after, until)
+        yield _as_samples(kept, columns)
+
+
+def _as_samples(kept: Kept, columns: tuple[Floats, ...]) -> Samples:
+    times, ids, values, widths = columns
+    rows, known = rows_of(kept, ids.astype(np.int64))
+    found = Samples(rows, times.astype(np.int64), values, widths.astype(np.int64))
+    return found if known.all() else found.where(known)

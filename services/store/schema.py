@@ -1,0 +1,52 @@
+"""The schema, brought up to date by Alembic."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, insert, select, text
+
+from services.market.errors import TrackerError
+from services.store.engine import writing
+from services.store.models import Installation, SnapshotRow
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+_LOCK = 4_717_041  # any number, the same in every process of this program
+
+
+class WrongDatabase(TrackerError):
+    """The database holds prices of the other kind: real ones and simulated ones are never mixed."""
+
+
+def migrate(engine: Engine, *, simulated: bool) -> None:
+    """Bring the database to this program's schema, and mark a new one as real or simulated.
+
+    All in one transaction: whoever comes second waits and finds nothing left to do, and one that is
+    killed halfway has changed nothing. Raises WrongDatabase or StoreUnavailable.
+    """
+    with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        command.upgrade(configuration(connection), "head")
+        marked = connection.execute(select(Installation.simulated)).scalar()
+        if marked is None:
+            connection.execute(insert(Installation).values(id=1, simulated=simulated))
+            connection.execute(
+                insert(SnapshotRow).values(
+                    id=1, revision=0, catalogue=0, minute=None, window_seconds=0, rule_seconds=0, kept=b""
+                )
+            )
+        elif marked != simulated:
+            kind = ("real", "simulated") if simulated else ("simulated", "real")
+            raise WrongDatabase(
+                f"DATABASE_URL: this database holds {kind[0]} prices and TRACK asks for {kind[1]} ones;"
+                " they are never mixed, so give each a database of its own"
+            )
+
+
+def configuration(connection: object) -> Config:
+    """Alembic's configuration for work on one open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config

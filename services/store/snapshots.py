@@ -1,0 +1,54 @@
+"""The snapshot: the statistics of all tracked metrics as the last commit left them, and its revision."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection, select, update
+
+from services.market.stats import KEPT, Kept, Windows, empty
+from services.store.models import SnapshotRow
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`kept` is as of `minute` (epoch seconds; None before the first tick) and was kept for `windows`."""
+
+    revision: int
+    minute: int | None
+    windows: Windows
+    kept: Kept
+
+
+def raise_revision(connection: Connection) -> int:
+    """Begin to change what readers see: the new revision, which becomes theirs with the commit.
+
+    Any other writer waits here until this one has ended.
+    """
+    statement = update(SnapshotRow).values(revision=SnapshotRow.revision + 1).returning(SnapshotRow.revision)
+    return connection.execute(statement).scalar_one()
+
+
+def revision(connection: Connection) -> int:
+    """The last commit's revision."""
+    return connection.execute(select(SnapshotRow.revision)).scalar_one()
+
+
+def load(connection: Connection) -> Snapshot:
+    """What the last commit left. Statistics of another program version, which had other fields, count as none."""
+    row = connection.execute(select(SnapshotRow.__table__)).one()
+    kept = np.load(io.BytesIO(row.kept), allow_pickle=False) if row.kept else None
+    if kept is None or kept.dtype != KEPT:
+        kept = empty(np.empty(0, dtype=np.int64))
+    return Snapshot(row.revision, row.minute, Windows(row.window_seconds, row.rule_seconds), kept)
+
+
+def save(connection: Connection, minute: int | None, windows: Windows, kept: Kept) -> None:
+    """Replace it; the revision is `raise_revision`'s to change."""
+    file = io.BytesIO()
+    np.save(file, kept, allow_pickle=False)
+    connection.execute(
+        update(SnapshotRow).values(
+            minute=minute, window_seconds=windows.main, rule_seconds=windows.rule, kept=file.getvalue()
+        )
+    )
