@@ -2,14 +2,14 @@
 
 import gzip
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
-from threading import Lock
 
 import orjson
 from flask import Response, request
+
+from services.market.memory import VersionedMemory
 
 SMALLEST_WORTH_ZIPPING = 1_000  # bytes; below, a packet carries it anyway
 
@@ -27,32 +27,19 @@ class Answer:
 
 
 class Answers:
-    """A bounded memory of answers; an entry holds for as long as its version is asked for.
+    """A bounded memory of answers; an entry holds for as long as its version is asked for."""
 
-    Answers are immutable, so threads may share them. Two threads that miss together may both
-    build; the later one wins, and both are right.
-    """
-
-    def __init__(self, most: int = 512) -> None:
-        self._most = most
-        self._kept: OrderedDict[Hashable, tuple[Hashable, Answer]] = OrderedDict()
-        self._lock = Lock()
+    def __init__(self) -> None:
+        self._memory = VersionedMemory()
 
     def get(self, key: Hashable, version: Hashable, build: Callable[[], object]) -> Answer:
         """The answer kept under `key`, if it was built for `version`; else what `build` gives, encoded."""
-        with self._lock:
-            found = self._kept.get(key)
-            if found is not None and found[0] == version:
-                self._kept.move_to_end(key)
-                return found[1]
-        body = orjson.dumps(build())
-        answer = Answer(body, _digest(body))
-        with self._lock:
-            self._kept[key] = (version, answer)
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        return answer
+        return self._memory.get(key, version, lambda: _encode(build()))
+
+
+def _encode(value: object) -> Answer:
+    body = orjson.dumps(value)
+    return Answer(body, _digest(body))
 
 
 def _digest(body: bytes) -> str:

@@ -51,7 +51,7 @@ def ranking_body(ranking: Ranking) -> Body:
 
 
 def series_body(series: Series, outer: str, inner: str, period_seconds: int) -> Body:
-    """`{outer: [{inner, createdAt}]}`; a value from a candle coarser than the period also tells its `width` in seconds."""
+    """`{outer: [{inner, createdAt}]}`; a value filled in from a coarser candle also tells its `width` in seconds."""
     moments = np.datetime_as_string(series.times.astype("datetime64[s]"), unit="s").tolist()
     rows: list[Body] = []
     for moment, value, width in zip(moments, series.values.tolist(), series.widths.tolist(), strict=True):

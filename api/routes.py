@@ -3,16 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
-from flask import Blueprint, Flask, Response, abort, request
+from flask import Blueprint, Flask, Response, request
 
 from api import bodies
 from api.answers import Answers, send
 from api.problems import NOT_FOUND, BadQuery, handle_problems, problem
 from api.telemetry import render_telemetry
-from services.market.errors import StoreUnavailable
+from services.market.errors import StoreUnavailable, UnknownMetric
 from services.market.ports import Clock, MarketReader
 
-LONGEST_ID = 80
+LONGEST_KEY = 100
+LONGEST_NUMBER = 18
 MOST_ALERTS = 10_000
 BANNER_SPAN = timedelta(hours=1)
 OWN_SEGMENTS = ("metrics", "alerts", "sparklines", "live", "healthz", "readyz", "telemetry")
@@ -138,12 +139,11 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
 
 def named(wanted: str) -> int | str:
     """The number or key in an address; whatever cannot be either is a 404, as a metric that does not exist."""
-    if len(wanted) <= LONGEST_ID and wanted.isascii():
-        if wanted.isdigit():
-            return int(wanted)
-        if ":" in wanted and "-" in wanted:
-            return wanted
-    abort(problem(HTTPStatus.NOT_FOUND, "a metric's id is its number, or its key as in kraken:BTC-USD", NOT_FOUND))
+    is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= LONGEST_NUMBER
+    is_key = len(wanted) <= LONGEST_KEY and ":" in wanted and "-" in wanted
+    if not is_number and not is_key:
+        raise UnknownMetric("of that form: an id is a number, or a key as kraken:BTC-USD")
+    return int(wanted) if is_number else wanted
 
 
 def query_time(name: str) -> datetime | None:

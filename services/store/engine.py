@@ -13,6 +13,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.market.errors import StoreUnavailable, TrackerError
 
+__all__ = ["BadDatabaseUrl", "Connection", "Engine", "database_url", "open_engine", "reading", "writing"]
+
 BUSY_SECONDS = 10
 """How long a writer waits for another one on SQLite before it gives up."""
 

@@ -73,7 +73,7 @@ def _note_exchange(connection: Connection, market: str, **values: object) -> Non
         connection.execute(note)
 
 
-def forget_other_exchanges(connection: Connection, markets: Collection[str]) -> None:
+def keep_exchanges(connection: Connection, markets: Collection[str]) -> None:
     """Drop the state of exchanges that TRACK no longer names."""
     connection.execute(delete(ExchangeRow).where(ExchangeRow.market.not_in(markets)))
 

@@ -1,0 +1,93 @@
+"""How prices, shares and moments are written. assets/notation.js writes the same in the browser."""
+
+import math
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+UNKNOWN = "–"
+MINUS = "\N{MINUS SIGN}"
+UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+
+
+def price(value: float | None) -> str:
+    """An amount of quote currency with the digits that matter: 60,123.40, 142.37, 1.0850, 0.00002345."""
+    if value is None:
+        return UNKNOWN
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size < 1e-12:
+        return f"{value:.3e}".replace("-", MINUS)
+    decimals = 2 if size >= 100 else 4 if size >= 1 else 3 - math.floor(math.log10(size))
+    return f"{value:,.{decimals}f}".replace("-", MINUS)
+
+
+def change(fraction: float | None) -> str:
+    """A signed percentage: +1.25 %. What rounds to nothing has no sign."""
+    if fraction is None:
+        return UNKNOWN
+    text = f"{abs(fraction) * 100:,.2f} %"
+    if text == "0.00 %":
+        return text
+    return ("+" if fraction > 0 else MINUS) + text
+
+
+def share(fraction: float | None) -> str:
+    """An unsigned percentage: 1.35 %; four digits where two would show nothing."""
+    if fraction is None:
+        return UNKNOWN
+    percent = fraction * 100
+    return f"{percent:,.4f} %" if 0 < percent < 0.1 else f"{percent:,.2f} %"
+
+
+def amount(value: float | None) -> str:
+    """A rounded count of units: 950.3, 12.4 K, 1.23 B."""
+    if value is None:
+        return UNKNOWN
+    for size, unit in UNITS:
+        if abs(value) >= size:
+            return f"{value / size:,.2f} {unit}"
+    return f"{value:,.2f}"
+
+
+def multiple(value: float, average: float) -> str:
+    """How many times the average a price is: 3.2×."""
+    return f"{value / average:.1f}×"
+
+
+def milliseconds(value: float | None) -> str:
+    """A duration as people read it: 340 ms, 2.4 s."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f} ms" if value < 1000 else f"{value / 1000:,.1f} s"
+
+
+def zone_named(name: object) -> tzinfo:
+    """The time zone a browser says it is in; UTC where that is not one (the name comes from outside)."""
+    if not isinstance(name, str):
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ValueError, KeyError, OSError):
+        return UTC
+
+
+def zone_label(zone: tzinfo) -> str:
+    """What to call `zone` beside a time."""
+    return "UTC" if zone is UTC else str(zone)
+
+
+def clock(moment: datetime | None, zone: tzinfo) -> str:
+    """Time of day, with seconds where there are any: 14:03."""
+    if moment is None:
+        return UNKNOWN
+    local = moment.astimezone(zone)
+    return local.strftime("%H:%M:%S" if local.second else "%H:%M")
+
+
+def stamp(moment: datetime | None, zone: tzinfo) -> str:
+    """Date and time of day: 1 Mar 2026, 14:03."""
+    if moment is None:
+        return UNKNOWN
+    local = moment.astimezone(zone)
+    return f"{local.day} {local:%b %Y}, {clock(moment, zone)}"

@@ -1,0 +1,40 @@
+"""Colours and the grid's look. The two themes themselves are custom properties in assets/tracker.css.
+
+What is drawn on screen takes its colours from there, so that a switch of theme costs no round trip
+and cannot disturb a zoom. The values below are what a chart falls back to outside the page, as in
+a downloaded picture.
+"""
+
+ACCENT = "#3451c6"
+MUTED = "#5b6478"
+ALERT = "#be123c"
+INK = "#182033"
+GRID_LINE = "#e4e8f0"
+CLEAR = "rgba(0,0,0,0)"
+
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+
+_GRID_PARAMETERS = {
+    "accentColor": "var(--dt-accent)",
+    "backgroundColor": "var(--dt-surface)",
+    "foregroundColor": "var(--dt-text)",
+    "textColor": "var(--dt-text)",
+    "headerBackgroundColor": "var(--dt-surface)",
+    "headerTextColor": "var(--dt-muted)",
+    "borderColor": "var(--dt-line)",
+    "rowHoverColor": "var(--dt-hover)",
+    "selectedRowBackgroundColor": "var(--dt-selected)",
+    "chromeBackgroundColor": "var(--dt-surface)",
+    "menuBackgroundColor": "var(--dt-surface)",
+    "inputBackgroundColor": "var(--dt-surface)",
+    "valueChangeValueHighlightBackgroundColor": "var(--dt-flash)",
+    "fontFamily": "inherit",
+    "browserColorScheme": "inherit",
+}
+
+
+def grid_theme() -> dict[str, str]:
+    """AG Grid's Quartz, coloured by the page's own custom properties."""
+    parameters = ", ".join(f"{name}: '{value}'" for name, value in _GRID_PARAMETERS.items())
+    sizes = "fontSize: 14, headerFontSize: 12, rowHeight: 44, headerHeight: 40, spacing: 7, wrapperBorder: false"
+    return {"function": f"themeQuartz.withParams({{{parameters}, {sizes}}})"}

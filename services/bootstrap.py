@@ -1,0 +1,135 @@
+"""Settings in, a working program out: the only place where implementations are chosen."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from threading import Lock
+from uuid import uuid4
+
+from services.cache import CachedReader
+from services.exchanges.registry import open_exchange
+from services.market.errors import UnknownExchange
+from services.market.ports import Clock, Exchange, MarketReader, Notifier
+from services.market.rules import Rule
+from services.market.stats import Windows
+from services.market.types import Profile
+from services.notifiers import AppriseNotifier
+from services.pipeline.backfill import Backfills
+from services.pipeline.discover import Discovery
+from services.pipeline.fetch import Fetcher
+from services.pipeline.tick import Plan
+from services.settings import Settings
+from services.store import schema
+from services.store.engine import Engine, open_engine
+from services.store.metrics import Catalogues
+from services.store.reader import StoreReader
+
+VERSION = "1.0.0"
+
+LONGEST_PATIENCE = 10.0
+"""Seconds that an exchange gets to answer a tick, where the period leaves so many."""
+
+
+@dataclass
+class Services:
+    """The program without its doors: what jobs, routes and callbacks work with.
+
+    What only a ticking process needs (exchanges above all) is made when first asked for.
+    """
+
+    settings: Settings
+    engine: Engine
+    clock: Clock
+    reader: MarketReader
+    notifiers: tuple[Notifier, ...]
+    plan: Plan
+    owner: str
+    ticking: Lock = field(default_factory=Lock)
+
+    def migrate(self) -> None:
+        """Bring the database up to date. Raises WrongDatabase or StoreUnavailable."""
+        schema.migrate(self.engine, simulated=self.settings.simulated)
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        patience = min(LONGEST_PATIENCE, self.settings.period_seconds / 2)
+        return Fetcher(self._exchanges[0].values(), patience)
+
+    @cached_property
+    def discovery(self) -> Discovery:
+        known, unknown = self._exchanges
+        return Discovery(self.engine, known, unknown, self.settings.track)
+
+    @cached_property
+    def backfills(self) -> Backfills:
+        return Backfills(self.plan, self._exchanges[0].values(), self.clock)
+
+    @cached_property
+    def _exchanges(self) -> tuple[Mapping[str, Exchange], Mapping[str, str]]:
+        """The exchanges that TRACK names, and why some of them cannot be had."""
+        known: dict[str, Exchange] = {}
+        unknown: dict[str, str] = {}
+        for market in dict.fromkeys(pattern.market for pattern in self.settings.track):
+            try:
+                known[market] = open_exchange(market, self.settings.exchange_base_url)
+            except UnknownExchange as error:
+                unknown[market] = f"TRACK: {error}"
+        return known, unknown
+
+    def close(self) -> None:
+        """End what this process has under way with the exchanges."""
+        for name in ("backfills", "fetcher"):
+            if name in self.__dict__:
+                getattr(self, name).close()
+
+
+def utc_now() -> datetime:
+    """The clock on the wall."""
+    return datetime.now(UTC)
+
+
+def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
+    """Everything wired together; nothing is connected to yet. Raises BadDatabaseUrl, BadChannel."""
+    engine = open_engine(settings.database)
+    notifiers = tuple(
+        AppriseNotifier(url.get_secret_value(), number) for number, url in enumerate(settings.notify_urls, 1)
+    )
+    plan = Plan(
+        engine=engine,
+        catalogues=Catalogues(),
+        period_seconds=settings.period_seconds,
+        windows=Windows(main=round(settings.window_hours * 3600), rule=settings.alert_window_minutes * 60),
+        rule=Rule(
+            factor=settings.alert_factor,
+            window_seconds=settings.alert_window_minutes * 60,
+            cooldown_seconds=settings.alert_cooldown_minutes * 60,
+            min_samples=settings.alert_min_samples,
+        ),
+        channels=tuple(notifier.channel for notifier in notifiers),
+    )
+    return Services(
+        settings=settings,
+        engine=engine,
+        clock=clock,
+        reader=CachedReader(StoreReader(engine, profile_of(settings))),
+        notifiers=notifiers,
+        plan=plan,
+        owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
+    )
+
+
+def profile_of(settings: Settings) -> Profile:
+    """What pages and routes may know of the settings."""
+    return Profile(
+        version=VERSION,
+        simulated=settings.simulated,
+        period_seconds=settings.period_seconds,
+        window_hours=settings.window_hours,
+        alert_factor=settings.alert_factor,
+        alert_window_minutes=settings.alert_window_minutes,
+        alert_cooldown_minutes=settings.alert_cooldown_minutes,
+        alert_min_samples=settings.alert_min_samples,
+    )

@@ -1,0 +1,58 @@
+"""What runs and how often: one list, whatever runs it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.bootstrap import Services
+from services.pipeline.notify import notify
+from services.pipeline.tick import period_of, tick
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`function(services, now)` is called every `seconds` (None: every period) while this process holds the lease.
+
+    Only one call of a job runs at a time; what comes due meanwhile is left out. Jobs of one `line`
+    never run side by side.
+    """
+
+    name: str
+    seconds: int | None
+    function: Callable[[Services, datetime], None]
+    line: str = "background"
+
+
+def run_tick(services: Services, now: datetime) -> None:
+    """The running period's tick, if it is not stored yet."""
+    minute = period_of(now, services.settings.period_seconds)
+    with services.ticking:  # whoever comes second finds the tick stored
+        report = tick(services.plan, services.fetcher, minute, now - minute, services.owner)
+    if report is not None and report.fired:
+        run_notify(services, now)
+
+
+def run_notify(services: Services, now: datetime) -> None:
+    """Messages that are owed, also those of earlier ticks and of processes that died."""
+    notify(services.engine, services.notifiers, now)
+
+
+def run_discovery(services: Services, now: datetime) -> None:
+    """The pairs of the exchanges that have not told them within the hour; then the period's tick, where it
+    has not been for want of metrics, and what new ones lack of their past."""
+    if services.discovery.run(now):
+        run_tick(services, services.clock())
+        services.backfills.run()
+
+
+def run_backfill(services: Services, now: datetime) -> None:  # noqa: ARG001 - it lasts: it asks for the time itself
+    """Whatever is missing of the past, exchange by exchange, side by side."""
+    services.backfills.run()
+
+
+JOBS = (
+    Job("tick", None, run_tick, line="tick"),
+    Job("notify", 5, run_notify, line="notify"),
+    Job("discovery", 30, run_discovery, line="discovery"),
+    Job("backfill", 30, run_backfill, line="backfill"),
+)

@@ -1,0 +1,249 @@
+"""Backfill: find what is missing of the window, and fill it from candles at the exchange's pace."""
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Event
+
+import numpy as np
+
+from services.market import history, stats
+from services.market.errors import BadPayload, ExchangeError, StoreUnavailable, Unavailable
+from services.market.history import Span
+from services.market.ports import Clock, Exchange
+from services.market.types import BackfillState, CandlePage, Candles, Metric
+from services.pipeline.rank import recompute
+from services.pipeline.tick import Plan
+from services.store import backfills, prices, snapshots
+from services.store.engine import Connection, reading, writing
+
+SLICE = 200
+"""Metrics whose stored times are read at once when looking for holes."""
+
+FLUSH_SECONDS = 2.0
+"""Found candles are written this often: seldom enough for the database, often enough for the eye."""
+
+ASK_AGAIN_SECONDS = 6 * 3600
+"""After this long an exchange is asked once more for what it did not have."""
+
+UNSETTLED_SECONDS = 180
+"""The newest candles may be late to appear: their absence is not taken for an answer."""
+
+MOST_FAILURES = 5
+"""Requests that fail in a row before an exchange is left alone until the next round."""
+
+RETRY_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One request: a page of one metric's candles, and the holes that it is to fill."""
+
+    metric: Metric
+    page: CandlePage
+    holes: tuple[Span, ...]
+
+
+@dataclass
+class _Progress:
+    market: str
+    total: int
+    done: int = 0
+    failed: int = 0
+
+    def state(self, now: datetime) -> BackfillState:
+        return BackfillState(self.market, self.done, self.total, self.failed, now)
+
+
+@dataclass
+class _Found:
+    """What has come in and is not yet written."""
+
+    since: float
+    candles: list[tuple[Task, Candles]] = field(default_factory=list)
+
+
+def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
+    """The requests that fill the holes of this exchange's metrics, the most recent past first.
+
+    Looks back over the window, and over 24 h at least. Raises StoreUnavailable.
+    """
+    step = history.grid_step(plan.period_seconds)
+    until = int(now.timestamp()) // step * step
+    # One step more than the window: the price at its very start is what the change is counted from.
+    since = until - (max(plan.windows.main, stats.DAY) // step + 1) * step
+    with reading(plan.engine) as connection:
+        catalogue = plan.catalogues.current(connection)
+        answered = backfills.answered(connection, int(now.timestamp()) - ASK_AGAIN_SECONDS)
+    rows = sorted(catalogue.rows.get(exchange.name, {}).values())
+    tasks: list[Task] = []
+    for start in range(0, len(rows), SLICE):
+        part = np.array(rows[start : start + SLICE], dtype=np.int64)
+        kept = stats.empty(catalogue.ids)
+        with reading(plan.engine) as connection:
+            runs = list(prices.history(connection, kept, part, since, until))
+        for row in part.tolist():
+            metric = catalogue.metrics[row]
+            if metric.active:
+                mine = [run.where(run.rows == row) for run in runs if row in run.rows]
+                times = np.concatenate([run.times for run in mine]) if mine else np.empty(0, dtype=np.int64)
+                widths = np.concatenate([run.widths for run in mine]) if mine else np.empty(0, dtype=np.int64)
+                holes = history.find_holes(times, widths, since, until, step, answered.get(metric.id, ()))
+                tasks += _tasks(exchange, metric, holes, step, now)
+    tasks.sort(key=lambda task: task.page.until, reverse=True)
+    return tasks
+
+
+def _tasks(exchange: Exchange, metric: Metric, holes: Sequence[Span], step: int, now: datetime) -> list[Task]:
+    tasks = []
+    for since, until in history.join_near(holes, step):
+        for page in exchange.pages(_moment(since), _moment(until), now):
+            low, high = int(page.since.timestamp()), int(page.until.timestamp())
+            inside = tuple((max(a, low), min(b, high)) for a, b in holes if a < high and b > low)
+            if inside:
+                tasks.append(Task(metric, page, inside))
+    return tasks
+
+
+class Backfill:
+    """Fills the holes of one exchange's metrics, and remembers what was missing when it last ended."""
+
+    def __init__(self, plan: Plan, exchange: Exchange, clock: Clock) -> None:
+        self._plan = plan
+        self._exchange = exchange
+        self._clock = clock
+        self._missing: float | None = None
+
+    def is_due(self) -> bool:
+        """Whether more is missing than when the last round ended: new metrics, or new holes. Raises StoreUnavailable."""
+        missing = self._count_missing()
+        if self._missing is None or missing > self._missing + history.grid_step(self._plan.period_seconds):
+            return True
+        self._missing = min(self._missing, missing)
+        return False
+
+    def run(self, stop: Event) -> None:
+        """One round: plan it and carry it out, until `stop` is set. Raises StoreUnavailable."""
+        market = self._exchange.name
+        tasks = deque(plan_tasks(self._plan, self._exchange, self._clock()))
+        progress = _Progress(market, len(tasks))
+        if tasks:
+            log.info("%s: backfill begins, %d requests", market, len(tasks))
+        found = _Found(self._plan.timer())
+        self._write(found, progress)
+        in_a_row = 0
+        while tasks and not stop.is_set() and in_a_row < MOST_FAILURES:
+            task = tasks.popleft()
+            try:
+                candles = self._exchange.candles(task.metric.pair, task.page)
+            except Unavailable as error:
+                in_a_row += 1
+                log.warning("%s: backfill of %s waits: %s", market, task.metric.pair, error.detail)
+                tasks.appendleft(task)
+                stop.wait(RETRY_SECONDS)
+            except ExchangeError as error:
+                in_a_row += isinstance(error, BadPayload)
+                progress.failed += 1
+                log.warning("%s: backfill of %s failed: %s", market, task.metric.pair, error.detail)
+            else:
+                in_a_row = 0
+                progress.done += 1
+                found.candles.append((task, candles))
+            if self._plan.timer() - found.since >= FLUSH_SECONDS:
+                self._write(found, progress)
+                found = _Found(self._plan.timer())
+        complete = not tasks
+        progress.total -= len(tasks)  # what is left belongs to the next round
+        self._write(found, progress)
+        if complete:
+            self._missing = self._count_missing()
+        if progress.total:
+            log.info("%s: backfill %s, %d requests done, %d failed", market, _end(complete), progress.done, progress.failed)
+
+    def _write(self, found: _Found, progress: _Progress) -> None:
+        """Store what was found with the statistics it changes, and tell how far the round has come."""
+        plan, now = self._plan, self._clock()
+        with writing(plan.engine) as connection:
+            snapshots.raise_revision(connection)
+            touched = []
+            for task, candles in found.candles:
+                indices, widths = history.fit(candles, task.holes, history.grid_step(plan.period_seconds))
+                if len(indices):
+                    times, closes = candles.times[indices], candles.closes[indices]
+                    prices.store_history(connection, task.metric.id, times, closes, widths)
+                    touched.append(task.metric.id)
+                settled = min(int(task.page.until.timestamp()), int(now.timestamp()) - UNSETTLED_SECONDS)
+                since = int(task.page.since.timestamp())
+                if settled > since:
+                    backfills.note_answered(connection, task.metric.id, since, settled, int(now.timestamp()))
+            if touched:
+                self._renew(connection, sorted(set(touched)))
+            backfills.report(connection, progress.state(now))
+            oldest = int(now.timestamp()) - max(plan.windows.main, stats.DAY) - stats.HOUR
+            backfills.forget_before(connection, oldest)
+
+    def _renew(self, connection: Connection, metric_ids: list[int]) -> None:
+        snapshot = snapshots.load(connection)
+        if snapshot.minute is None:
+            return  # the first tick computes everything from what is stored
+        rows, known = stats.rows_of(snapshot.kept, np.array(metric_ids, dtype=np.int64))
+        kept = snapshot.kept.copy()
+        recompute(connection, kept, rows[known], snapshot.minute, snapshot.windows)
+        catalogue = self._plan.catalogues.current(connection)
+        active = np.isin(kept["id"], catalogue.ids[catalogue.active])
+        stats.rank(kept, active)
+        snapshots.save(connection, snapshot.minute, snapshot.windows, kept)
+
+    def _count_missing(self) -> float:
+        """Seconds of the window that no price stands for, over this exchange's metrics."""
+        with reading(self._plan.engine) as connection:
+            snapshot = snapshots.load(connection)
+            catalogue = self._plan.catalogues.current(connection)
+        places = list(catalogue.rows.get(self._exchange.name, {}).values())
+        rows, known = stats.rows_of(snapshot.kept, catalogue.ids[places] if places else catalogue.ids[:0])
+        covered = snapshot.kept["weight"][rows[known]]
+        return float(len(places) * self._plan.windows.main - covered.sum())
+
+
+def _moment(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
+def _end(complete: bool) -> str:
+    return "complete" if complete else "interrupted"
+
+
+class Backfills:
+    """A backfill an exchange, each on a thread of its own, none waiting for another."""
+
+    def __init__(self, plan: Plan, exchanges: Iterable[Exchange], clock: Clock) -> None:
+        self._rounds = {exchange.name: Backfill(plan, exchange, clock) for exchange in exchanges}
+        self._threads = ThreadPoolExecutor(max(1, len(self._rounds)), thread_name_prefix="backfill")
+        self._running: dict[str, Future[None]] = {}
+        self._stop = Event()
+
+    def run(self) -> None:
+        """Begin a round wherever something is missing and none is under way. Raises StoreUnavailable."""
+        for market, backfill in self._rounds.items():
+            running = self._running.get(market)
+            if (running is None or running.done()) and backfill.is_due():
+                self._running[market] = self._threads.submit(self._round, market, backfill)
+
+    def close(self) -> None:
+        """End the rounds after the request that each is at; what they have found is stored."""
+        self._stop.set()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _round(self, market: str, backfill: Backfill) -> None:
+        try:
+            backfill.run(self._stop)
+        except StoreUnavailable as error:
+            log.error("%s: backfill broke off: %s", market, error)
+        except Exception:
+            # The last frame of this thread: what is not written down here is never seen.
+            log.exception("%s: backfill broke off", market)

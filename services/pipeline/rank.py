@@ -1,0 +1,88 @@
+"""Rank: bring every metric's kept statistics to the new period, and order the metrics by them."""
+
+import numpy as np
+
+from services.market import stats
+from services.market.stats import Kept, Samples, Windows
+from services.market.types import Catalogue, Ints
+from services.pipeline.store import Arrivals
+from services.store import prices
+from services.store.engine import Connection
+from services.store.snapshots import Snapshot
+
+BATCH = 500
+"""Metrics computed anew at a time: bounds what is in memory to some tens of megabytes."""
+
+
+def rank(
+    connection: Connection,
+    minute: int,
+    snapshot: Snapshot,
+    arrivals: Arrivals,
+    catalogue: Catalogue,
+    windows: Windows,
+    period_seconds: int,
+) -> Kept:
+    """The statistics as of `minute`, ranked; its prices are stored already.
+
+    Carried on from `snapshot` at a cost that does not depend on the window. Computed anew from the
+    stored prices are: metrics that come (back) into the catalogue, those whose sums have drifted,
+    each metric once a window by turns, and all when there is nothing to carry on from.
+    """
+    kept, new = stats.align(snapshot.kept, catalogue.ids)
+    if snapshot.minute is None or snapshot.windows != windows:
+        inexact = np.arange(len(kept), dtype=np.int64)
+    else:
+        kept = _carry_on(connection, snapshot.minute, minute, kept, arrivals, windows, period_seconds)
+        turn = _turn(len(kept), minute, windows, period_seconds)
+        inexact = np.unique(np.concatenate([new, stats.drifted(kept), turn]))
+    kept["volume"][arrivals.places] = arrivals.volumes
+    recompute(connection, kept, inexact, minute, windows)
+    stats.rank(kept, catalogue.active)
+    return kept
+
+
+def recompute(connection: Connection, kept: Kept, rows: Ints, minute: int, windows: Windows) -> None:
+    """Compute these rows of `kept` anew, in place, from all their stored prices."""
+    for start in range(0, len(rows), BATCH):
+        batch = rows[start : start + BATCH]
+        runs = list(prices.history(connection, kept, batch, minute - windows.longest, minute))
+        stats.recompute(kept, batch, _joined(runs), minute, windows)
+
+
+def _carry_on(
+    connection: Connection,
+    previous: int,
+    minute: int,
+    kept: Kept,
+    arrivals: Arrivals,
+    windows: Windows,
+    period_seconds: int,
+) -> Kept:
+    def left_behind(length: int) -> Samples:
+        return prices.within(connection, kept, previous - length, minute - length)
+
+    count = len(arrivals.places)
+    fresh = Samples(
+        arrivals.places,
+        np.full(count, minute, dtype=np.int64),
+        arrivals.prices,
+        np.full(count, period_seconds, dtype=np.int64),
+    )
+    between = prices.within(connection, kept, previous, minute - 1)
+    return stats.advance(kept, previous, minute, fresh, between, left_behind, windows)
+
+
+def _turn(count: int, minute: int, windows: Windows, period_seconds: int) -> Ints:
+    """The rows whose turn it is: neighbours, for they lie together on disk."""
+    turns = max(1, windows.main // period_seconds)
+    turn = minute // period_seconds % turns
+    return np.arange(count * turn // turns, count * (turn + 1) // turns, dtype=np.int64)
+
+
+def _joined(runs: list[Samples]) -> Samples:
+    if len(runs) == 1:
+        return runs[0]
+    # Runs are of different metrics, and order in time matters only within one.
+    columns = [np.concatenate([getattr(run, name) for run in runs]) for name in ("rows", "times", "prices", "widths")]
+    return Samples(*columns)

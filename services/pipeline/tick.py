@@ -1,0 +1,127 @@
+"""One tick: fetch, then store, rank and alert in a single commit."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from services.market.rules import Rule
+from services.market.stats import Windows
+from services.market.types import TickState
+from services.pipeline.alert import alert
+from services.pipeline.fetch import Answer, Fetcher
+from services.pipeline.rank import rank
+from services.pipeline.store import select_tracked, store
+from services.store import leases, snapshots, ticks
+from services.store.alerts import Firing
+from services.store.engine import Engine, writing
+from services.store.metrics import Catalogues
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a tick works by. `channels` are the names that messages are owed to."""
+
+    engine: Engine
+    catalogues: Catalogues
+    period_seconds: int
+    windows: Windows
+    rule: Rule
+    channels: Sequence[str] = ()
+    timer: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class TickReport:
+    """What a tick did."""
+
+    state: TickState
+    fired: tuple[Firing, ...]
+
+
+def period_of(moment: datetime, period_seconds: int) -> datetime:
+    """The period that `moment` lies in, named by its start."""
+    second = int(moment.timestamp())
+    return datetime.fromtimestamp(second - second % period_seconds, UTC)
+
+
+def tick(plan: Plan, fetcher: Fetcher, minute: datetime, late: timedelta, owner: str | None = None) -> TickReport | None:
+    """Carry out the tick of the period `minute`, which began `late` ago.
+
+    None when there is nothing to do: the period's tick is stored already, or no metric is tracked.
+    `owner` is checked to hold the lease in the very commit. Raises LeaseLost, StoreUnavailable;
+    then nothing at all was stored.
+    """
+    started = plan.timer()
+    with writing(plan.engine) as connection:  # a database that cannot be written is found before anybody is asked
+        if ticks.happened(connection, int(minute.timestamp())):
+            return None
+        markets = list(plan.catalogues.current(connection).rows)
+    if not markets:
+        return None
+    answers = fetcher.fetch(markets, minute)
+    fetched = plan.timer()
+    report = _commit(plan, answers, minute, late, owner, (fetched - started) * 1e3)
+    if report is not None:
+        _tell(report, (plan.timer() - fetched) * 1e3)
+    return report
+
+
+def _commit(
+    plan: Plan, answers: Sequence[Answer], minute: datetime, late: timedelta, owner: str | None, fetch_ms: float
+) -> TickReport | None:
+    started = plan.timer()
+    now = int(minute.timestamp())
+    with writing(plan.engine) as connection:
+        snapshots.raise_revision(connection)
+        if owner is not None:
+            leases.require(connection, owner)
+        snapshot = snapshots.load(connection)
+        if snapshot.minute is not None and snapshot.minute >= now:
+            last = datetime.fromtimestamp(snapshot.minute, UTC)
+            log.warning("tick %s: not stored, for %s is already: the clock was set back", minute, last)
+            return None
+        catalogue = plan.catalogues.current(connection)
+        arrivals = select_tracked(answers, catalogue)
+        store(connection, now, answers, arrivals, catalogue, plan.period_seconds)
+        kept = rank(connection, now, snapshot, arrivals, catalogue, plan.windows, plan.period_seconds)
+        fired = alert(connection, now, kept, arrivals, plan.rule, plan.channels)
+        snapshots.save(connection, now, plan.windows, kept)
+        state = TickState(
+            minute=minute,
+            late_ms=late.total_seconds() * 1e3,
+            fetch_ms=fetch_ms,
+            commit_ms=(plan.timer() - started) * 1e3,
+            stored=len(arrivals.places),
+            rejected=sum(sum(answer.quotes.rejected.values()) for answer in answers if answer.quotes is not None),
+            missed=0 if snapshot.minute is None else (now - snapshot.minute) // plan.period_seconds - 1,
+            failed=tuple(answer.market for answer in answers if answer.quotes is None),
+        )
+        ticks.record(connection, state)
+    return TickReport(state, fired)
+
+
+def _tell(report: TickReport, whole_ms: float) -> None:
+    state = report.state
+    log.info(
+        "tick %s: %d prices, %d rejected, fetched in %.0f ms, stored in %.0f ms",
+        state.minute.strftime("%H:%M:%S"),
+        state.stored,
+        state.rejected,
+        state.fetch_ms,
+        whole_ms,
+    )
+    if state.missed > 0:
+        log.warning("tick %s: %d periods before it were missed", state.minute.strftime("%H:%M:%S"), state.missed)
+    for firing in report.fired:
+        log.warning(
+            "alert: metric %d at %.8g is more than %g x %.8g, the average of %d prices",
+            firing.metric_id,
+            firing.price,
+            firing.factor,
+            firing.average,
+            firing.samples,
+        )

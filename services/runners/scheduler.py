@@ -1,0 +1,103 @@
+"""The clock in this process: APScheduler over JOBS, under the lease."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from services.bootstrap import Services
+from services.jobs import JOBS, Job
+from services.market.errors import LeaseLost, StoreUnavailable
+from services.store import leases
+from services.store.engine import writing
+
+LEASE_SECONDS = 9.0
+RENEW_SECONDS = 3
+"""Three chances to renew before the lease runs out; another process takes over within ten seconds."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Runs the jobs in the background while this process holds the lease, and tries for it while it does not."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._leading = False
+        lines = {job.line for job in JOBS} | {"lease"}
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={line: ThreadPoolExecutor(1) for line in lines},
+            # However late, one call is made up for: its period is named when it runs.
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        self._scheduler.add_listener(self._note_skipped, EVENT_JOB_MAX_INSTANCES)
+
+    def start(self) -> None:
+        """Begin; answers at once."""
+        # Aligned to the epoch, a period's job comes due when the period begins.
+        for job in JOBS:
+            seconds = job.seconds or self._services.settings.period_seconds
+            self._add(job.name, job.line, seconds, self._guarded(job))
+        self._add("lease", "lease", RENEW_SECONDS, self._renew)
+        self._scheduler.start()
+        self._scheduler.modify_job("lease", next_run_time=datetime.now(UTC))
+
+    def stop(self) -> None:
+        """End: no job begins any more, and the lease is free for the next process."""
+        self._scheduler.shutdown(wait=False)
+        self._services.close()
+        if self._leading:
+            try:
+                with writing(self._services.engine) as connection:
+                    leases.release(connection, self._services.owner)
+            except StoreUnavailable as error:
+                log.warning("the lease is left to run out: %s", error)
+
+    def _add(self, name: str, line: str, seconds: int, function: Callable[[], None]) -> None:
+        trigger = IntervalTrigger(seconds=seconds, start_date=EPOCH, timezone=UTC)
+        self._scheduler.add_job(function, trigger, id=name, name=name, executor=line)
+
+    def _guarded(self, job: Job) -> Callable[[], None]:
+        def run() -> None:
+            if not self._leading:
+                return
+            try:
+                job.function(self._services, self._services.clock())
+            except LeaseLost as error:
+                log.warning("%s: nothing stored: %s", job.name, error)
+                self._leading = False
+            except StoreUnavailable as error:
+                log.error("%s: nothing stored, the next one tries again: %s", job.name, error)
+            except Exception:
+                # The last frame of this thread: what is not written down here is never seen.
+                log.exception("%s: broke off", job.name)
+
+        return run
+
+    def _renew(self) -> None:
+        services = self._services
+        try:
+            with writing(services.engine) as connection:
+                leading = leases.take(connection, services.owner, services.clock().timestamp(), LEASE_SECONDS)
+        except StoreUnavailable as error:
+            log.warning("the lease cannot be renewed: %s", error)
+            return  # the tick's own commit will tell whether it is still ours
+        if leading and not self._leading:
+            log.info("this process has the clock")
+            self._leading = True
+            for name in ("tick", "discovery", "notify"):
+                self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+        elif self._leading and not leading:
+            log.warning("another process has the clock")
+        self._leading = leading
+
+    def _note_skipped(self, event: JobEvent) -> None:
+        if event.job_id == "tick":
+            log.warning("tick: left out, the one before is still running")

@@ -1,0 +1,172 @@
+"""All that is read for the web, each answer from one transaction."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from services.market import stats
+from services.market.errors import UnknownMetric
+from services.market.stats import Kept
+from services.market.types import (
+    Alert,
+    Metric,
+    Profile,
+    RankedMetric,
+    Ranking,
+    Series,
+    Sparklines,
+    Status,
+)
+from services.store import alerts, backfills, metrics, prices, snapshots, ticks, volumes
+from services.store.engine import Engine, reading
+from services.store.metrics import Catalogues
+
+STALE_PERIODS = 3
+TICKS_TOLD = 60
+SPARKLINE_POINTS = 24
+NO_POINT = 255
+
+
+class StoreReader:
+    """A MarketReader over the database. Keeps nothing but the catalogue."""
+
+    def __init__(self, engine: Engine, profile: Profile) -> None:
+        self._engine = engine
+        self._profile = profile
+        self._catalogues = Catalogues()
+
+    @property
+    def profile(self) -> Profile:
+        return self._profile
+
+    def revision(self) -> int:
+        with reading(self._engine) as connection:
+            return snapshots.revision(connection)
+
+    def ranking(self) -> Ranking:
+        with reading(self._engine) as connection:
+            catalogue = self._catalogues.current(connection)
+            snapshot = snapshots.load(connection)
+        kept, _ = stats.align(snapshot.kept, catalogue.ids)
+        rank = np.where(kept["rank"] > 0, kept["rank"], np.iinfo(np.int64).max)
+        order = np.lexsort((kept["id"], rank)).tolist()
+        rows = _columns(kept)
+        minute = _moment(snapshot.minute)
+        return Ranking(
+            snapshot.revision,
+            minute,
+            tuple(_ranked(catalogue.metrics[place], rows, place, snapshot.minute) for place in order),
+        )
+
+    def metric(self, wanted: int | str) -> RankedMetric:
+        with reading(self._engine) as connection:
+            found = metrics.find(connection, wanted)
+            snapshot = snapshots.load(connection)
+        if found is None:
+            raise UnknownMetric(wanted)
+        kept, _ = stats.align(snapshot.kept, np.array([found.id], dtype=np.int64))
+        return _ranked(found, _columns(kept), 0, snapshot.minute)
+
+    def prices(self, metric_id: int, since: datetime, until: datetime) -> Series:
+        with reading(self._engine) as connection:
+            return prices.series(connection, metric_id, int(since.timestamp()), int(until.timestamp()))
+
+    def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
+        with reading(self._engine) as connection:
+            return volumes.series(connection, metric_id, int(since.timestamp()), int(until.timestamp()))
+
+    def alerts(
+        self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
+    ) -> tuple[Alert, ...]:
+        with reading(self._engine) as connection:
+            return alerts.fired(connection, since, metric_id, limit)
+
+    def sparklines(self) -> Sparklines:
+        with reading(self._engine) as connection:
+            ids = self._catalogues.current(connection).ids
+            newest = snapshots.load(connection).minute
+            if newest is None:
+                return Sparklines(ids, np.full((len(ids), SPARKLINE_POINTS), NO_POINT, dtype=np.uint8))
+            points = np.full((len(ids), SPARKLINE_POINTS), np.nan)
+            kept = stats.empty(ids)
+            for place in range(SPARKLINE_POINTS):
+                # The last prices of each hour: five minutes, so that a missed one does not leave a gap.
+                hour = newest - (SPARKLINE_POINTS - 1 - place) * stats.HOUR
+                found = prices.within(connection, kept, hour - 5 * 60, hour)
+                points[found.rows, place] = found.prices
+        low = np.nanmin(points, axis=1, keepdims=True, initial=np.inf)
+        spread = np.nanmax(points, axis=1, keepdims=True, initial=-np.inf) - low
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scaled = np.where(spread > 0, (points - low) / spread * 100, 50.0)
+        return Sparklines(ids, np.where(np.isnan(points), NO_POINT, np.nan_to_num(scaled)).astype(np.uint8))
+
+    def status(self, now: datetime) -> Status:
+        with reading(self._engine) as connection:
+            snapshot = snapshots.load(connection)
+            catalogue = self._catalogues.current(connection)
+            exchanges = ticks.exchanges(connection)
+            progress = backfills.progress(connection)
+            newest = ticks.newest(connection, TICKS_TOLD)
+            warnings = metrics.warnings(connection)
+        minute = _moment(snapshot.minute)
+        oldest_fresh = now - STALE_PERIODS * timedelta(seconds=self._profile.period_seconds)
+        tracked = len(catalogue.metrics)
+        return Status(
+            revision=snapshot.revision,
+            minute=minute,
+            stale=tracked > 0 and (minute is None or minute < oldest_fresh),
+            tracked=tracked,
+            live=0 if snapshot.minute is None else int((snapshot.kept["priced_at"] == snapshot.minute).sum()),
+            exchanges=exchanges,
+            backfills=progress,
+            ticks=newest,
+            warnings=warnings,
+        )
+
+
+def _columns(kept: Kept) -> Mapping[str, list[float]]:
+    """The fields as lists of Python numbers, with the changes and the volatility computed."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        computed = {
+            "change_1h": kept["price"] / kept["before_1h"] - 1,
+            "change_24h": kept["price"] / kept["before_24h"] - 1,
+            "volatility": kept["stdev"] / kept["mean"],
+        }
+    names = ("price", "stdev", "mean", "average_1h", "volume", "samples", "priced_at", "alerted_at", "rank")
+    return {name: kept[name].tolist() for name in names} | {name: c.tolist() for name, c in computed.items()}
+
+
+def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minute: int | None) -> RankedMetric:
+    def known(name: str) -> float | None:
+        value = columns[name][place]
+        return value if value == value else None  # NaN is not itself
+
+    def moment(name: str, after: float = 0) -> datetime | None:
+        second = columns[name][place]
+        return datetime.fromtimestamp(second, UTC) if second > after else None
+
+    return RankedMetric(
+        id=metric.id,
+        market=metric.market,
+        base=metric.base,
+        quote=metric.quote,
+        rank=int(columns["rank"][place]) or None,
+        price=known("price"),
+        stdev=known("stdev"),
+        mean=known("mean"),
+        volatility=known("volatility"),
+        average_1h=known("average_1h"),
+        change_1h=known("change_1h"),
+        change_24h=known("change_24h"),
+        volume_24h=known("volume"),
+        samples=int(columns["samples"][place]),
+        active=metric.active,
+        reason=metric.reason,
+        updated_at=moment("priced_at"),
+        alerted_at=moment("alerted_at", (minute or 0) - stats.HOUR),
+    )
+
+
+def _moment(second: int | None) -> datetime | None:
+    return None if second is None else datetime.fromtimestamp(second, UTC)
