@@ -1,12 +1,35 @@
 """Data Tracker's front door: `python app.py` runs all of it, `app:server` is the WSGI application."""
 
+import argparse
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from threading import Event
+from types import FrameType
+from typing import Any
+
+import waitress
 from dash import Dash
 
 import callbacks
 from api.access import require_basic_auth
 from api.routes import mount
+from callbacks.shell import report
 from layouts import shell
+from services.bootstrap import Services, open_services
+from services.logs import set_up_logs
+from services.market.errors import TrackerError
 from services.market.ports import Clock, MarketReader
+from services.runners.scheduler import Scheduler
+from services.settings import SIMULATED_TRACK, Settings, read_settings
+
+WEB_THREADS = 8
+
+log = logging.getLogger("data_tracker")
 
 
 def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] | None = None) -> Dash:
@@ -23,6 +46,8 @@ def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] 
         suppress_callback_exceptions=True,
         serve_locally=True,
         enable_mcp=False,
+        assets_path_ignore=["vendor"],  # loaded by the pages that need it
+        on_error=report,
     )
     if credentials is not None:
         require_basic_auth(app.server, *credentials)
@@ -30,3 +55,103 @@ def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] 
     app.layout = lambda: shell.page(reader.profile)
     callbacks.register(app, reader, clock)
     return app
+
+
+@cache
+def process_services() -> Services:
+    """This process's own services, by the environment; made when first asked for, after any fork."""
+    settings = read_settings()
+    set_up_logs(settings.log_level, settings.log_format)
+    return open_services(settings)
+
+
+def __getattr__(name: str) -> Any:
+    """`app:server`, made when a WSGI host asks for it: importing this module alone builds nothing."""
+    if name != "server":
+        raise AttributeError(name)
+    services = process_services()
+    return create_app(services.reader, services.clock, services.settings.credentials).server
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program until it is told to stop; answers its exit status."""
+    given = _parser().parse_args(arguments)
+    overrides = {name: getattr(given, name) for name in ("host", "port") if getattr(given, name) is not None}
+    if given.demo:
+        overrides["track"] = SIMULATED_TRACK
+    try:
+        settings = read_settings(**overrides)
+        set_up_logs(settings.log_level, settings.log_format)
+        services = open_services(settings)
+        services.migrate()
+        match given.part:
+            case "migrate":
+                return 0
+            case "clock":
+                return _run_clock(services)
+            case _:
+                return _run_all(services)
+    except TrackerError as error:
+        print(f"data-tracker: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="app.py", description="Track crypto prices and rank them by volatility.")
+    parser.add_argument(
+        "part",
+        nargs="?",
+        choices=("all", "clock", "migrate"),
+        default="all",
+        help="all: web and clock (default); clock: tick without serving; migrate: bring the database up to date",
+    )
+    parser.add_argument("--demo", action="store_true", help="track the built-in simulated exchange: needs no network")
+    parser.add_argument("--host", help="address to serve on (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to serve on (default 8888)")
+    return parser
+
+
+def _run_all(services: Services) -> int:
+    settings = services.settings
+    flask = create_app(services.reader, services.clock, settings.credentials).server
+    try:
+        web = waitress.create_server(flask, host=settings.host, port=settings.port, threads=WEB_THREADS, ident=None)
+    except (OSError, socket.gaierror) as error:
+        raise TrackerError(f"cannot serve on {settings.host} port {settings.port}: {error.strerror}") from error
+    scheduler = _start_scheduler(settings, services)
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
+    log.info("serving on http://%s:%s%s", settings.host, web.effective_port, " (simulated data)" * settings.simulated)
+    with suppress(KeyboardInterrupt):
+        web.run()
+    log.info("stopping")
+    web.close()
+    if scheduler is not None:
+        scheduler.stop()
+    return 0
+
+
+def _start_scheduler(settings: Settings, services: Services) -> Scheduler | None:
+    if settings.scheduler == "off":
+        return None
+    scheduler = Scheduler(services)
+    scheduler.start()
+    return scheduler
+
+
+def _run_clock(services: Services) -> int:
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    scheduler = Scheduler(services)
+    scheduler.start()
+    stop.wait()
+    scheduler.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -28,25 +28,26 @@ def price_figure(
     The axis is in `zone`. `threshold` says whether the user wants the threshold, however far it is.
     """
     data = _price_data(series, row, alerts, profile, zone)
-    hover = "%{x|%-d %b %H:%M}<br><b>%{y:,}</b><extra></extra>"
+    value = f"<b>%{{y:,.{notation.decimals(row.price or 1.0)}f}}</b>"
+    hover = f"%{{x|%-d %b %H:%M}}<br>{value}<extra></extra>"
     looks: list[Figure] = [
         {"name": "Price", "line": {"color": theme.ACCENT, "width": 1.8}, "hovertemplate": hover},
         {
             "name": "Average, last hour",
             "line": {"color": theme.MUTED, "width": 1.6, "dash": "dash"},
-            "hovertemplate": "Average of the last hour<br><b>%{y:,}</b><extra></extra>",
+            "hovertemplate": f"Average of the last hour<br>{value}<extra></extra>",
         },
         {
             "name": f"Alert above {profile.alert_factor:g}× average",
             "line": {"color": theme.ALERT, "width": 1.6, "dash": "dot"},
-            "hovertemplate": "Alert threshold<br><b>%{y:,}</b><extra></extra>",
+            "hovertemplate": f"Alert threshold<br>{value}<extra></extra>",
             "visible": threshold,
         },
         {
             "name": "Fired alert",
             "mode": "markers",
             "marker": {"symbol": "triangle-down", "size": 13, "color": theme.ALERT, "line": {"width": 1, "color": "#fff"}},
-            "hovertemplate": "%{x|%-d %b %H:%M}<br><b>%{y:,}</b><br>%{text}<extra></extra>",
+            "hovertemplate": f"%{{x|%-d %b %H:%M}}<br>{value}<br>%{{text}}<extra></extra>",
             "showlegend": bool(alerts),
         },
     ]
@@ -60,7 +61,7 @@ def price_figure(
         "hovermode": "x",
         "dragmode": "zoom",
         "xaxis": _axis() | {"type": "date", "title": {"text": f"Time ({notation.zone_label(zone)})", "standoff": 12}},
-        "yaxis": _axis() | {"side": "right", "tickformat": ",", "exponentformat": "none"},
+        "yaxis": _axis() | {"side": "right", "separatethousands": True, "exponentformat": "none"},
         "margin": {"l": 12, "r": 76, "t": 36, "b": 48},
     }
     return {"data": traces, "layout": layout}

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 UNKNOWN = "–"
 MINUS = "\N{MINUS SIGN}"
+SMALLEST_WRITTEN_OUT = 1e-12
 UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
@@ -15,11 +16,15 @@ def price(value: float | None) -> str:
         return UNKNOWN
     if value == 0:
         return "0"
-    size = abs(value)
-    if size < 1e-12:
+    if abs(value) < SMALLEST_WRITTEN_OUT:
         return f"{value:.3e}".replace("-", MINUS)
-    decimals = 2 if size >= 100 else 4 if size >= 1 else 3 - math.floor(math.log10(size))
-    return f"{value:,.{decimals}f}".replace("-", MINUS)
+    return f"{value:,.{decimals(value)}f}".replace("-", MINUS)
+
+
+def decimals(value: float) -> int:
+    """How many decimal places show four significant digits of `value`, and cents at the least."""
+    size = max(abs(value), SMALLEST_WRITTEN_OUT)
+    return 2 if size >= 100 else 4 if size >= 1 else 3 - math.floor(math.log10(size))
 
 
 def change(fraction: float | None) -> str:

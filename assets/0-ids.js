@@ -1,0 +1,8 @@
+// The ids from layouts/ids.py that these scripts need, in one place; tests/layouts/test_ids.py compares them.
+window.trackerIds = {
+  location: "location",
+  poll: "poll",
+  grid: "ranking-table",
+  search: "ranking-search",
+  count: "ranking-count",
+};

@@ -1,0 +1,61 @@
+// How prices, shares and moments are written; layouts/notation.py writes the same on the server.
+(function () {
+  "use strict";
+  const UNKNOWN = "–";
+  const MINUS = "\u2212";
+  const formats = new Map(); // Intl formatters are slow to make and cheap to use
+
+  function fixed(value, decimals) {
+    let format = formats.get(decimals);
+    if (!format) {
+      format = new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+      formats.set(decimals, format);
+    }
+    return format.format(value).replace("-", MINUS);
+  }
+
+  function priceText(value) {
+    if (value == null) return UNKNOWN;
+    if (value === 0) return "0";
+    const size = Math.abs(value);
+    if (size < 1e-12) return value.toExponential(3).replace("-", MINUS);
+    return fixed(value, size >= 100 ? 2 : size >= 1 ? 4 : 3 - Math.floor(Math.log10(size)));
+  }
+
+  // Shares come in per cent here, so that a column filter means what its column shows.
+  function changeText(percent) {
+    if (percent == null) return UNKNOWN;
+    const text = fixed(Math.abs(percent), 2) + " %";
+    return text === "0.00 %" ? text : (percent > 0 ? "+" : MINUS) + text;
+  }
+
+  function shareText(percent) {
+    if (percent == null) return UNKNOWN;
+    return fixed(percent, percent > 0 && percent < 0.1 ? 4 : 2) + " %";
+  }
+
+  function amountText(value) {
+    if (value == null) return UNKNOWN;
+    for (const [size, unit] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "K"]]) {
+      if (Math.abs(value) >= size) return fixed(value / size, 2) + " " + unit;
+    }
+    return fixed(value, 2);
+  }
+
+  function wholeText(value) {
+    return value == null ? UNKNOWN : fixed(value, 0);
+  }
+
+  // The viewer's own time zone; the date only where it is not today's.
+  function clockText(iso) {
+    if (!iso) return UNKNOWN;
+    const moment = new Date(iso);
+    const shape = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+    if (moment.getSeconds()) shape.second = "2-digit";
+    const time = new Intl.DateTimeFormat("en-GB", shape).format(moment);
+    if (moment.toDateString() === new Date().toDateString()) return time;
+    return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" }).format(moment) + ", " + time;
+  }
+
+  window.trackerNotation = { priceText, changeText, shareText, amountText, wholeText, clockText };
+})();

@@ -1,0 +1,57 @@
+// The light poller: one small request about every 1.5 s, and a store that is written only when something changed.
+(function () {
+  "use strict";
+  const IMPATIENCE = 8000; // ms after which an unanswered request counts as a lost connection
+  const nothing = () => window.dash_clientside.no_update;
+
+  let asking = false;
+  let tag = null; // names the last body that was taken over
+  let last = null; // what the store holds
+
+  function changed(next) {
+    last = next;
+    return next;
+  }
+
+  function failed(connection) {
+    if (last && last.connection === connection) return nothing();
+    tag = null;
+    return changed(Object.assign({}, last, { connection, since: new Date().toISOString() }));
+  }
+
+  async function poll() {
+    if (asking || (document.hidden && last)) return nothing();
+    asking = true;
+    const impatience = new AbortController();
+    const timer = setTimeout(() => impatience.abort(), IMPATIENCE);
+    try {
+      const answer = await fetch("/live", { cache: "no-cache", signal: impatience.signal });
+      if (answer.status === 503) return failed("database");
+      if (!answer.ok) return failed("lost");
+      const received = answer.headers.get("ETag");
+      if (received && received === tag) return nothing();
+      const body = await answer.json();
+      tag = received;
+      return changed(Object.assign(body, { connection: "ok" }));
+    } catch (error) {
+      return failed("lost");
+    } finally {
+      clearTimeout(timer);
+      asking = false;
+    }
+  }
+
+  // Whoever comes back to the tab should not wait for the next round.
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && last) window.dash_clientside.set_props(window.trackerIds.poll, { n_intervals: -Date.now() });
+  });
+
+  window.dash_clientside = window.dash_clientside || {};
+  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
+    poll,
+    revision(live, known) {
+      if (!live || live.connection !== "ok" || live.revision === known) return nothing();
+      return live.revision;
+    },
+  });
+})();

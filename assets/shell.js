@@ -1,0 +1,134 @@
+// What surrounds every page: routing, theme, tab title, connection status, alert banner. Names and errors
+// come from outside, so everything is handed to React as text, never as markup.
+(function () {
+  "use strict";
+  const { priceText, clockText } = window.trackerNotation;
+  const MOST_IN_BANNER = 3;
+  const nothing = () => window.dash_clientside.no_update;
+
+  // Plotly's basic bundle has all the traces drawn here at a quarter of the size. The renderer names the
+  // full one at start-up; the chart component asks only when the first chart appears.
+  const BASIC_PLOTLY = "/assets/vendor/plotly-basic-4.1.1.min.js";
+  Object.defineProperty(window, "_dashPlotlyJSURL", { get: () => BASIC_PLOTLY, set: () => {} });
+
+  const part = (namespace) => (type, props, ...children) => ({
+    type,
+    namespace,
+    props: Object.assign({}, props, children.length ? { children: children.length === 1 ? children[0] : children } : {}),
+  });
+  const html = part("dash_html_components");
+  const link = (href, className, text) => part("dash_core_components")("Link", { href, className }, text);
+  const span = (className, ...children) => html("Span", { className }, ...children);
+
+  function view(path, retries) {
+    return { path: path || "/", zone: Intl.DateTimeFormat().resolvedOptions().timeZone, retries: retries || 0 };
+  }
+
+  function title(page, live) {
+    const fired = live && live.alerts ? live.alerts.length : 0;
+    document.title = (fired ? "(" + fired + ") " : "") + (page ? page + " · " : "") + "Data Tracker";
+    return nothing();
+  }
+
+  // ---- theme
+  const systemDark = window.matchMedia("(prefers-color-scheme: dark)");
+
+  function chosenTheme() {
+    try {
+      return localStorage.getItem("theme") || "system";
+    } catch (error) {
+      return "system"; // storage can be forbidden; the choice then lasts until the tab closes
+    }
+  }
+
+  function paint(choice) {
+    const mode = choice === "dark" || (choice !== "light" && systemDark.matches) ? "dark" : "light";
+    document.documentElement.dataset.bsTheme = mode;
+    document.documentElement.dataset.agThemeMode = mode;
+  }
+
+  let themeKnown = false;
+
+  function theme(choice) {
+    if (!themeKnown) {
+      themeKnown = true;
+      return chosenTheme();
+    }
+    try {
+      localStorage.setItem("theme", choice);
+    } catch (error) {
+      // see chosenTheme
+    }
+    paint(choice);
+    return nothing();
+  }
+
+  systemDark.addEventListener("change", () => paint(chosenTheme()));
+
+  // ---- connection status
+  function headState(live) {
+    const period = live.minute ? "last tick " + clockText(live.minute) : "no tick yet";
+    if (live.connection === "lost") return ["is-bad", "Connection lost, retrying", "since " + clockText(live.since)];
+    if (live.connection === "database") return ["is-bad", "Database unavailable, retrying", "since " + clockText(live.since)];
+    if (live.minute === null) return ["is-waiting", "Waiting for the first tick", ""];
+    if (live.stale) return ["is-warning", "Stale data", "last tick " + clockText(live.minute)];
+    return ["is-good", "Live", period];
+  }
+
+  function progress(state) {
+    const share = state.total ? Math.round((100 * (state.done + state.failed)) / state.total) : 0;
+    const bar = part("dash_bootstrap_components")("Progress", { value: share, className: "thin-bar", label: "" });
+    return span("notice", span("", "Backfill " + state.market), bar, span("num quiet", state.done + "/" + state.total));
+  }
+
+  function connection(live) {
+    if (!live) return [nothing(), nothing()];
+    const [look, words, detail] = headState(live);
+    const notices = [];
+    if (live.connection === "ok") {
+      for (const exchange of live.exchanges || []) {
+        if (!exchange.failing_since) continue;
+        const since = " since " + clockText(exchange.failing_since);
+        notices.push(
+          span("notice is-bad", span("strong", exchange.market + " unreachable"), span("quiet", since + ": " + (exchange.error || "")))
+        );
+      }
+      notices.push(...(live.backfills || []).map(progress));
+      for (const warning of live.warnings || []) notices.push(span("notice is-warning", warning));
+    }
+    const state = html("Span", { className: "state" }, html("Span", { className: "dot" }), span("strong", words), span("quiet num", detail));
+    return [[state, ...notices], "status-bar " + look];
+  }
+
+  // ---- alert banner
+  function banner(live, dismissed) {
+    const seen = new Set(dismissed || []);
+    const open = ((live && live.alerts) || []).filter((alert) => !seen.has(alert.id));
+    if (!open.length) return [[], "alert-banner is-empty"];
+    const lines = open.slice(0, MOST_IN_BANNER).map((alert) =>
+      html(
+        "Div",
+        { className: "alert-line" },
+        html("Span", { className: "icon icon-bell", "aria-hidden": "true" }),
+        link("/metric/" + alert.metric_id, "alert-pair", alert.base + "/" + alert.quote),
+        span("market", alert.market),
+        span("num strong", priceText(alert.price)),
+        span("num", (alert.price / alert.average).toFixed(1) + "\u00d7 its average of " + priceText(alert.average)),
+        span("num quiet", clockText(alert.fired_at))
+      )
+    );
+    if (open.length > MOST_IN_BANNER) {
+      lines.push(link("/alerting", "alert-more", "and " + (open.length - MOST_IN_BANNER) + " more"));
+    }
+    return [lines, "alert-banner"];
+  }
+
+  function dismiss(_clicks, live) {
+    return live && live.alerts ? live.alerts.map((alert) => alert.id) : nothing();
+  }
+
+  window.dash_clientside = window.dash_clientside || {};
+  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
+    view, title, theme, connection, banner, dismiss,
+  });
+})();

@@ -1,0 +1,76 @@
+"""Which page an address leads to. Routing is our own: dash.pages keeps a global registry of one app."""
+
+from datetime import timedelta, tzinfo
+from typing import Any
+from urllib.parse import unquote
+
+from dash import ClientsideFunction, Dash, Input, Output
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from callbacks.shell import BROWSER
+from layouts import alerts, figures, ids, metric, notation, ranking, shell, status
+from services.market.errors import StoreUnavailable, UnknownMetric
+from services.market.ports import Clock, MarketReader
+
+LONGEST_NUMBER = 18
+"""Digits of the largest metric number worth asking for."""
+
+Page = tuple[Component, str]
+"""What to show, and what to call it in the browser's tab."""
+
+
+def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
+    # The browser adds its time zone to the path, so that a page is right at its first paint.
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "view"),
+        Output(ids.VIEW, "data"),
+        Input(ids.LOCATION, "pathname"),
+        Input(ids.RETRY, "n_intervals"),
+    )
+
+    @app.callback(
+        Output(ids.PAGE, "children"),
+        Output(ids.TITLE, "data"),
+        Output(ids.RETRY, "disabled"),
+        Input(ids.VIEW, "data"),
+    )
+    def show_page(view: dict[str, Any] | None) -> tuple[Component, str, bool]:
+        if view is None:
+            raise PreventUpdate
+        try:
+            page, title = page_at(str(view.get("path") or "/"), reader, clock, notation.zone_named(view.get("zone")))
+        except StoreUnavailable:
+            return shell.unavailable(), "", False
+        return page, title, True
+
+
+def page_at(path: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page:
+    """The page at `path`, with times in `zone`; a friendly one where nothing is. Raises StoreUnavailable."""
+    match path.strip("/").split("/"):
+        case [""]:
+            return ranking.page(reader.profile), ""
+        case ["alerting"]:
+            return alerts.page(reader.alerts(limit=alerts.MOST), reader.profile, zone), "Alerts"
+        case ["status"]:
+            return status.page(reader.status(clock()), reader.profile, zone), "Status"
+        case ["metric", wanted]:
+            return _metric_page(unquote(wanted), reader, clock, zone)
+        case _:
+            return shell.not_found(path), "Not found"
+
+
+def _metric_page(wanted: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page:
+    is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= LONGEST_NUMBER
+    now = clock()
+    profile = reader.profile
+    try:
+        row = reader.metric(int(wanted) if is_number else wanted)
+        series = reader.prices(row.id, now - timedelta(hours=profile.window_hours), now)
+    except UnknownMetric:
+        return metric.unknown(wanted), "Unknown metric"
+    fired = reader.alerts(metric_id=row.id, limit=metric.MOST_ALERTS)
+    near = figures.threshold_is_near(series, row, profile)
+    figure = figures.price_figure(series, row, fired, profile, zone, near)
+    kin = metric.neighbours_of(row, reader.ranking().metrics)
+    return metric.page(row, figure, kin, fired, profile, zone, near), metric.tab_title(row)

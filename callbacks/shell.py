@@ -1,0 +1,62 @@
+"""What every page has: the poller, connection status, banner, theme, tab title and the error toast."""
+
+import logging
+
+from dash import ClientsideFunction, Dash, Input, Output, State, set_props
+
+from layouts import ids
+from services.market.errors import StoreUnavailable, TrackerError
+
+BROWSER = "tracker"
+"""The namespace of our functions in assets/."""
+
+log = logging.getLogger(__name__)
+
+
+def register(app: Dash) -> None:
+    """Everything here runs in the browser; see assets/live.js and assets/shell.js."""
+    live = Input(ids.LIVE, "data")
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "poll"), Output(ids.LIVE, "data"), Input(ids.POLL, "n_intervals")
+    )
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "revision"), Output(ids.REVISION, "data"), live, State(ids.REVISION, "data")
+    )
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "connection"),
+        Output(ids.CONNECTION_STATUS, "children"),
+        Output(ids.CONNECTION_STATUS, "className"),
+        live,
+    )
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "banner"),
+        Output(ids.ALERT_LIST, "children"),
+        Output(ids.ALERT_BANNER, "className"),
+        live,
+        Input(ids.DISMISSED, "data"),
+    )
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "dismiss"),
+        Output(ids.DISMISSED, "data"),
+        Input(ids.ALERT_DISMISS, "n_clicks"),
+        State(ids.LIVE, "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "theme"), Output(ids.THEME, "value"), Input(ids.THEME, "value")
+    )
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "title"), Output(ids.TAB, "data"), Input(ids.TITLE, "data"), live
+    )
+
+
+def report(error: Exception) -> None:
+    """Tell the user, in a toast, that a callback failed; the page stays as it was."""
+    if isinstance(error, StoreUnavailable):
+        text = "The database is unavailable. Trying again by itself."
+    elif isinstance(error, TrackerError):
+        text = str(error)
+    else:
+        log.error("a callback failed", exc_info=error)
+        text = "Something went wrong while updating this page. The program's log has the details."
+    set_props(ids.TOAST, {"is_open": True, "children": text})

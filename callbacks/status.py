@@ -1,0 +1,26 @@
+"""The status page, kept current while it is open."""
+
+from typing import Any
+
+from dash import Dash, Input, Output, State
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from layouts import figures, ids, notation, status
+from services.market.ports import Clock, MarketReader
+
+
+def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
+    @app.callback(
+        Output(ids.STATUS_BODY, "children"),
+        Output(ids.STATUS_CHART, "figure"),
+        Input(ids.LIVE, "data"),
+        State(ids.VIEW, "data"),
+        prevent_initial_call=True,
+    )
+    def follow(live: dict[str, Any] | None, view: dict[str, Any]) -> tuple[list[Component], figures.Figure]:
+        if live is None or live.get("connection") != "ok":
+            raise PreventUpdate
+        zone = notation.zone_named(view.get("zone"))
+        now = reader.status(clock())
+        return status.body(now, zone), figures.tick_figure(now.ticks, zone)

@@ -1,0 +1,55 @@
+"""The history of fired alerts."""
+
+from collections.abc import Sequence
+from datetime import tzinfo
+
+from dash import html
+from dash.development.base_component import Component
+
+from layouts import ids, notation, parts
+from services.market.types import Alert, Profile
+
+MOST = 500
+
+
+def page(alerts: Sequence[Alert], profile: Profile, zone: tzinfo) -> Component:
+    """Every alert on record (the newest MOST), with links to the metrics."""
+    lead = (
+        f"Fired when a price exceeds {profile.alert_factor:g} times its average of the last "
+        f"{profile.alert_window_minutes} minutes"
+    )
+    return html.Div(
+        [parts.heading("Alerts", lead), html.Div(history(alerts, zone), id=ids.ALERT_HISTORY)], className="alerts-page"
+    )
+
+
+def history(alerts: Sequence[Alert], zone: tzinfo) -> Component:
+    """The table, newest first; what to expect where there is none."""
+    if not alerts:
+        return parts.card(
+            None, parts.empty("bell", "No alert has fired yet", html.P("When one does, it is kept here and shown on every page."))
+        )
+    rows = [
+        (
+            notation.stamp(alert.fired_at, zone),
+            parts.metric_link(alert.metric_id, str(alert.pair)),
+            alert.market,
+            notation.price(alert.price),
+            notation.price(alert.average),
+            html.Span(notation.multiple(alert.price, alert.average), className="chip is-alert"),
+            f"{alert.factor:g}×",
+            f"{alert.samples:,}",
+        )
+        for alert in alerts
+    ]
+    columns = (
+        (f"Fired ({notation.zone_label(zone)})", "nowrap"),
+        ("Pair", "strong nowrap"),
+        ("Market", "market"),
+        ("Price", "num strong"),
+        ("Average before", "num"),
+        ("Multiple", "num"),
+        ("Threshold", "num wide-only"),
+        ("Samples", "num wide-only"),
+    )
+    return parts.card(None, parts.table(columns, rows, "Fired alerts, newest first"), className="flush")

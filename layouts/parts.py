@@ -1,0 +1,89 @@
+"""The pieces that pages share: cards, figures, notices, links, tables."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+Content = str | Component | Sequence[str | Component] | None
+
+
+def icon(name: str) -> Component:
+    """One of the drawings in assets/icons.css; says nothing to a screen reader."""
+    return html.Span(className=f"icon icon-{name}", **{"aria-hidden": "true"})
+
+
+def heading(title: str, lead: Content = None, tools: Content = None) -> Component:
+    """A page's first line, with what belongs beside it."""
+    words = [html.H1(title, className="page-title")]
+    if lead is not None:
+        words.append(html.P(lead, className="page-lead"))
+    return html.Div([html.Div(words), html.Div(tools, className="page-tools")], className="page-head")
+
+
+def card(title: str | None, body: Content, tools: Content = None, **attributes: Any) -> Component:
+    """A surface with an optional title line."""
+    head = [] if title is None else [html.Div([html.H2(title), html.Div(tools)], className="card-head")]
+    name = " ".join(filter(None, ["panel", attributes.pop("className", "")]))
+    return html.Section([*head, html.Div(body, className="card-content")], className=name, **attributes)
+
+
+def figure(label: str, value: Content, tone: str = "", **attributes: Any) -> Component:
+    """One number at a glance with its name; `tone` is a class that colours it."""
+    return html.Div(
+        [html.Dt(label), html.Dd(value, className=tone, **attributes)],
+        className="figure",
+    )
+
+
+def figures(items: Iterable[Component], **attributes: Any) -> Component:
+    return html.Dl(list(items), **attributes)
+
+
+def tone(fraction: float | None) -> str:
+    """The class that colours a change; what has no direction has none."""
+    if not fraction:
+        return ""
+    return "is-up" if fraction > 0 else "is-down"
+
+
+def metric_link(metric_id: int, text: Content) -> Component:
+    return dcc.Link(text, href=metric_path(metric_id))
+
+
+def metric_path(metric_id: int) -> str:
+    return f"/metric/{metric_id}"
+
+
+def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Content]], caption: str) -> Component:
+    """A plain table; `columns` are (title, class), the class `num` setting numbers to the right."""
+    head = html.Thead(html.Tr([html.Th(title, className=look, scope="col") for title, look in columns]))
+    body = html.Tbody(
+        [
+            html.Tr([html.Td(cell, className=look) for cell, (_, look) in zip(row, columns, strict=True)])
+            for row in rows
+        ]
+    )
+    return html.Div(
+        html.Table([html.Caption(caption, className="visually-hidden"), head, body], className="plain-table"),
+        className="table-frame",
+    )
+
+
+def empty(icon_name: str, title: str, text: Content, **attributes: Any) -> Component:
+    """What stands where there is nothing to show: why, and what to do about it."""
+    name = " ".join(filter(None, ["empty-state", attributes.pop("className", "")]))
+    return html.Div(
+        [icon(icon_name), html.H2(title), html.Div(text, className="empty-text")], className=name, **attributes
+    )
+
+
+def skeleton() -> Component:
+    """Grey shapes where a page is about to be."""
+    return html.Div(
+        [html.Div(className="bone bone-title"), html.Div(className="bone bone-row"), html.Div(className="bone bone-body")],
+        className="skeleton",
+        role="status",
+        **{"aria-label": "Loading"},
+    )

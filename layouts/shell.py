@@ -1,0 +1,171 @@
+"""What surrounds every page: navigation, theme switch, banner, connection status and the live poller."""
+
+from typing import Any
+
+import dash_bootstrap_components as dbc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from layouts import ids, parts
+from services.market.types import Profile
+
+POLL_MS = 1_500
+RETRY_MS = 3_000
+
+THEME_SCRIPT = (
+    "(function(){var c='system';try{c=localStorage.getItem('theme')||c}catch(e){}"
+    "var d=c==='dark'||(c!=='light'&&matchMedia('(prefers-color-scheme: dark)').matches);"
+    "var r=document.documentElement,m=d?'dark':'light';r.dataset.bsTheme=m;r.dataset.agThemeMode=m})()"
+)
+"""Sets the theme before the first paint. Kept apart so that a content security policy can name its hash."""
+
+INDEX = f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+{{%metas%}}
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{{%title%}}</title>
+<script>{THEME_SCRIPT}</script>
+<link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">
+{{%css%}}
+</head>
+<body>
+<noscript>Data Tracker's dashboard needs JavaScript. The figures are also at /metrics, as JSON.</noscript>
+{{%app_entry%}}
+<footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer>
+</body>
+</html>
+"""
+
+PLACES = (("/", "Ranking"), ("/alerting", "Alerts"), ("/status", "Status"))
+THEMES = (("light", "Light", "sun"), ("dark", "Dark", "moon"), ("system", "System", "screen"))
+
+
+def page(profile: Profile) -> Component:
+    """The frame into which `ids.PAGE` is filled."""
+    return html.Div(
+        [
+            *_machinery(),
+            html.A("Skip to content", href="#" + ids.PAGE, className="skip-link"),
+            html.Header(
+                [
+                    html.Div([_brand(profile), _navigation(), _theme_switch()], className="top-bar"),
+                    html.Div(
+                        html.Span([html.Span(className="dot"), "Connecting…"], className="state"),
+                        id=ids.CONNECTION_STATUS,
+                        className="status-bar is-waiting",
+                        role="status",
+                        **{"aria-live": "polite"},
+                    ),
+                ],
+                className="site-header",
+            ),
+            _banner(),
+            html.Main(parts.skeleton(), id=ids.PAGE, className="page", tabIndex="-1"),
+            _foot(profile),
+            dbc.Toast(
+                id=ids.TOAST,
+                header="Not updated",
+                is_open=False,
+                dismissable=True,
+                duration=8_000,
+                className="page-toast",
+            ),
+        ],
+        className="shell is-simulated" if profile.simulated else "shell",
+    )
+
+
+def not_found(path: str) -> Component:
+    """For a path that nothing is at."""
+    return parts.empty(
+        "search",
+        "There is no such page",
+        [html.P(["Nothing is at ", html.Code(path), "."]), dcc.Link("Go to the ranking", href="/", className="button")],
+    )
+
+
+def unavailable() -> Component:
+    """For when the database cannot be read: the page comes back by itself."""
+    return parts.empty(
+        "plug",
+        "The database is unavailable",
+        html.P("This page is tried again every few seconds; nothing needs to be done here."),
+        role="alert",
+    )
+
+
+def _machinery() -> list[Component]:
+    return [
+        dcc.Location(id=ids.LOCATION, refresh="callback-nav"),
+        dcc.Interval(id=ids.POLL, interval=POLL_MS),
+        dcc.Interval(id=ids.RETRY, interval=RETRY_MS, disabled=True),
+        dcc.Store(id=ids.LIVE),
+        dcc.Store(id=ids.REVISION),
+        dcc.Store(id=ids.VIEW),
+        dcc.Store(id=ids.TITLE),
+        dcc.Store(id=ids.TAB),
+        dcc.Store(id=ids.DISMISSED, storage_type="local", data=[]),
+    ]
+
+
+def _brand(profile: Profile) -> Component:
+    name = dcc.Link(
+        [html.Span(className="brand-mark", **{"aria-hidden": "true"}), html.Span("Data Tracker", className="brand-name")],
+        href="/",
+        className="brand",
+    )
+    mark = html.Span(
+        [parts.icon("flask"), "Simulated data"],
+        className="simulated-mark",
+        title="The prices on this page are made up by the built-in demo exchange.",
+    )
+    return html.Div([name, mark] if profile.simulated else [name], className="brand-group")
+
+
+def _navigation() -> Component:
+    links = [dbc.NavLink(name, href=path, active="exact", className="place") for path, name in PLACES]
+    return html.Nav(links, className="places", **{"aria-label": "Main"})
+
+
+def _theme_switch() -> Component:
+    options: list[dict[str, Any]] = [
+        {"value": value, "label": [parts.icon(drawing), html.Span(name, className="visually-hidden")], "title": name}
+        for value, name, drawing in THEMES
+    ]
+    switch = dbc.RadioItems(
+        id=ids.THEME,
+        options=options,
+        value="system",
+        className="segments",
+        inputClassName="btn-check",
+        labelClassName="segment",
+    )
+    return html.Div(switch, className="theme-switch", role="group", **{"aria-label": "Theme"})
+
+
+def _banner() -> Component:
+    return html.Aside(
+        [
+            html.Div(id=ids.ALERT_LIST, className="alert-list"),
+            html.Button(
+                parts.icon("close"),
+                id=ids.ALERT_DISMISS,
+                className="icon-button",
+                title="Dismiss",
+                **{"aria-label": "Dismiss these alerts"},
+            ),
+        ],
+        id=ids.ALERT_BANNER,
+        className="alert-banner is-empty",
+        **{"aria-live": "polite", "aria-label": "Alerts of the last hour"},
+    )
+
+
+def _foot(profile: Profile) -> Component:
+    words = f"Data Tracker {profile.version}"
+    rule = f"Ranked by the standard deviation of {profile.window_hours:g} h, sampled every {profile.period_seconds} s."
+    return html.Footer(
+        [html.Span(words), html.Span("Simulated data. " + rule if profile.simulated else rule)], className="site-footer"
+    )

@@ -1,0 +1,140 @@
+"""How the tracker itself does: exchanges, ticks, backfill, and the figures it works by."""
+
+from collections.abc import Sequence
+from datetime import tzinfo
+
+import dash_bootstrap_components as dbc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from layouts import figures, ids, notation, parts
+from services.market.types import BackfillState, ExchangeState, Profile, Status, TickState
+
+MOST_TICKS = 30
+
+
+def page(status: Status, profile: Profile, zone: tzinfo) -> Component:
+    """The whole state; `body` and the chart are renewed while the page is open."""
+    return html.Div(
+        [
+            parts.heading("Status", f"Times are {notation.zone_label(zone)}"),
+            html.Div(body(status, zone), id=ids.STATUS_BODY, className="status-body"),
+            parts.card("Tick duration", _tick_chart(status, zone)),
+            parts.card("Configuration", _rule(profile)),
+        ],
+        className="status-page",
+    )
+
+
+def body(status: Status, zone: tzinfo) -> list[Component]:
+    """Everything that changes while one looks at it."""
+    cards = [parts.card("Exchanges", _exchanges(status.exchanges, zone), className="flush")]
+    if status.warnings:
+        cards.insert(0, parts.card("Please look at TRACK", html.Ul([html.Li(text) for text in status.warnings])))
+    if status.backfills:
+        cards.append(parts.card("History", [backfill(state) for state in status.backfills]))
+    cards.append(parts.card("Recent ticks", _ticks(status.ticks, zone), className="flush"))
+    return cards
+
+
+def backfill(state: BackfillState) -> Component:
+    """One exchange's progress in filling missing history."""
+    share = round(100 * (state.done + state.failed) / state.total) if state.total else 100
+    words = f"{state.done:,} of {state.total:,} requests" + (f", {state.failed:,} failed" if state.failed else "")
+    return html.Div(
+        [
+            html.Div([html.Span(state.market, className="strong"), html.Span(words, className="quiet num")], className="spread"),
+            dbc.Progress(value=share, className="thin-bar", **{"aria-label": f"History of {state.market}"}),
+        ],
+        className="backfill",
+    )
+
+
+def _exchanges(states: Sequence[ExchangeState], zone: tzinfo) -> Component:
+    if not states:
+        return html.P("None has been asked yet.", className="quiet")
+    columns = (
+        ("Market", "strong"),
+        ("State", ""),
+        ("Metrics", "num"),
+        ("Answer time", "num"),
+        ("Refused values", "num"),
+        ("Last success", "num nowrap"),
+    )
+    rows = [
+        (
+            state.market,
+            _condition(state, zone),
+            f"{state.metrics:,}",
+            notation.milliseconds(state.latency_ms),
+            f"{state.rejected:,}",
+            notation.stamp(state.last_success, zone),
+        )
+        for state in states
+    ]
+    return parts.table(columns, rows, "Exchanges")
+
+
+def _condition(state: ExchangeState, zone: tzinfo) -> list[Component]:
+    if state.failing_since is None:
+        return [html.Span([html.Span(className="dot is-good"), "Answering"], className="state")]
+    return [
+        html.Span(
+            [html.Span(className="dot is-bad"), f"Failing since {notation.stamp(state.failing_since, zone)}"],
+            className="state",
+        ),
+        html.Div(state.error or "no reason given", className="error-text"),
+    ]
+
+
+def _ticks(ticks: Sequence[TickState], zone: tzinfo) -> Component:
+    if not ticks:
+        return html.P("None yet.", className="quiet")
+    columns = (
+        ("Period", "nowrap strong"),
+        ("Late", "num"),
+        ("Fetch", "num"),
+        ("Store", "num"),
+        ("Stored", "num"),
+        ("Refused", "num"),
+        ("Missed before", "num"),
+        ("Failed", ""),
+    )
+    rows = [
+        (
+            notation.clock(tick.minute, zone),
+            notation.milliseconds(tick.late_ms),
+            notation.milliseconds(tick.fetch_ms),
+            notation.milliseconds(tick.commit_ms),
+            f"{tick.stored:,}",
+            f"{tick.rejected:,}",
+            html.Span(f"{tick.missed:,}", className="is-warning" if tick.missed else ""),
+            html.Span(", ".join(tick.failed), className="error-text"),
+        )
+        for tick in ticks[:MOST_TICKS]
+    ]
+    return parts.table(columns, rows, "Recent ticks, newest first")
+
+
+def _tick_chart(status: Status, zone: tzinfo) -> Component:
+    return dcc.Graph(
+        id=ids.STATUS_CHART,
+        figure=figures.tick_figure(status.ticks, zone),
+        config={"displayModeBar": False, "responsive": True},
+        responsive=True,
+        className="tick-chart",
+    )
+
+
+def _rule(profile: Profile) -> Component:
+    items = (
+        ("Sampling period", f"{profile.period_seconds} s"),
+        ("Deviation window", f"{profile.window_hours:g} h"),
+        ("Alert factor", f"{profile.alert_factor:g}×"),
+        ("Alert window", f"{profile.alert_window_minutes} min"),
+        ("Cool-down", f"{profile.alert_cooldown_minutes} min"),
+        ("Fewest samples", f"{profile.alert_min_samples}"),
+        ("Version", profile.version),
+        ("Data", "Simulated" if profile.simulated else "Live exchanges"),
+    )
+    return parts.figures([parts.figure(label, value) for label, value in items], className="figure-list is-wide")
