@@ -51,7 +51,9 @@ class CachedReader:
     def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
         return self._reader.volumes(metric_id, since, until)
 
-    def alerts(self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000) -> tuple[Alert, ...]:
+    def alerts(
+        self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
+    ) -> tuple[Alert, ...]:
         return self._reader.alerts(since, metric_id, limit)
 
     def sparklines(self) -> Sparklines:

@@ -13,14 +13,12 @@ from services.pipeline.tick import period_of, tick
 class Job:
     """`function(services, now)` is called every `seconds` (None: every period) while this process holds the lease.
 
-    Only one call of a job runs at a time; what comes due meanwhile is left out. Jobs of one `line`
-    never run side by side.
+    One call of a job runs at a time; what comes due meanwhile is made up for by one call.
     """
 
     name: str
     seconds: int | None
     function: Callable[[Services, datetime], None]
-    line: str = "background"
 
 
 def run_tick(services: Services, now: datetime) -> None:
@@ -51,8 +49,8 @@ def run_backfill(services: Services, now: datetime) -> None:  # noqa: ARG001 - i
 
 
 JOBS = (
-    Job("tick", None, run_tick, line="tick"),
-    Job("notify", 5, run_notify, line="notify"),
-    Job("discovery", 30, run_discovery, line="discovery"),
-    Job("backfill", 30, run_backfill, line="backfill"),
+    Job("tick", None, run_tick),
+    Job("notify", 5, run_notify),
+    Job("discovery", 30, run_discovery),
+    Job("backfill", 15, run_backfill),
 )

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from services.market.types import CandlePage, Candles, Floats, Ints, Listing, Pair, Quotes
 
 CANDLE_SECONDS = 60
-PAGE = timedelta(days=1)
+PAGE = timedelta(days=2)
 
 SCALES = (3 * 86_400, 6 * 3_600, 3_600, 600, 60)
 """Widths in seconds of the lattices of noise."""
@@ -106,7 +106,7 @@ class DemoExchange:
         return Quotes(self._pairs, prices, turnover / dollars[self._bases])
 
     def pages(self, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:  # noqa: ARG002
-        """A page a day, newest first."""
+        """Pages of two days, newest first."""
         pages = []
         while until > since:
             start = max(since, until - PAGE)

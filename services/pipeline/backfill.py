@@ -163,7 +163,9 @@ class Backfill:
         if complete:
             self._missing = self._count_missing()
         if progress.total:
-            log.info("%s: backfill %s, %d requests done, %d failed", market, _end(complete), progress.done, progress.failed)
+            log.info(
+                "%s: backfill %s, %d requests done, %d failed", market, _end(complete), progress.done, progress.failed
+            )
 
     def _write(self, found: _Found, progress: _Progress) -> None:
         """Store what was found with the statistics it changes, and tell how far the round has come."""

@@ -48,7 +48,9 @@ def period_of(moment: datetime, period_seconds: int) -> datetime:
     return datetime.fromtimestamp(second - second % period_seconds, UTC)
 
 
-def tick(plan: Plan, fetcher: Fetcher, minute: datetime, late: timedelta, owner: str | None = None) -> TickReport | None:
+def tick(
+    plan: Plan, fetcher: Fetcher, minute: datetime, late: timedelta, owner: str | None = None
+) -> TickReport | None:
     """Carry out the tick of the period `minute`, which began `late` ago.
 
     None when there is nothing to do: the period's tick is stored already, or no metric is tracked.

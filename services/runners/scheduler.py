@@ -30,7 +30,7 @@ class Scheduler:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._leading = False
-        lines = {job.line for job in JOBS} | {"lease"}
+        lines = [*(job.name for job in JOBS), "lease"]
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={line: ThreadPoolExecutor(1) for line in lines},
@@ -44,10 +44,10 @@ class Scheduler:
         # Aligned to the epoch, a period's job comes due when the period begins.
         for job in JOBS:
             seconds = job.seconds or self._services.settings.period_seconds
-            self._add(job.name, job.line, seconds, self._guarded(job))
-        self._add("lease", "lease", RENEW_SECONDS, self._renew)
+            self._add(job.name, seconds, self._guarded(job))
+        self._add("lease", RENEW_SECONDS, self._renew)
+        self._scheduler.add_job(self._renew, executor="lease")
         self._scheduler.start()
-        self._scheduler.modify_job("lease", next_run_time=datetime.now(UTC))
 
     def stop(self) -> None:
         """End: no job begins any more, and the lease is free for the next process."""
@@ -60,9 +60,9 @@ class Scheduler:
             except StoreUnavailable as error:
                 log.warning("the lease is left to run out: %s", error)
 
-    def _add(self, name: str, line: str, seconds: int, function: Callable[[], None]) -> None:
+    def _add(self, name: str, seconds: int, function: Callable[[], None]) -> None:
         trigger = IntervalTrigger(seconds=seconds, start_date=EPOCH, timezone=UTC)
-        self._scheduler.add_job(function, trigger, id=name, name=name, executor=line)
+        self._scheduler.add_job(function, trigger, id=name, name=name, executor=name)
 
     def _guarded(self, job: Job) -> Callable[[], None]:
         def run() -> None:
@@ -92,8 +92,8 @@ class Scheduler:
         if leading and not self._leading:
             log.info("this process has the clock")
             self._leading = True
-            for name in ("tick", "discovery", "notify"):
-                self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+            for job in JOBS:
+                self._scheduler.add_job(self._guarded(job), executor=job.name, name=job.name)
         elif self._leading and not leading:
             log.warning("another process has the clock")
         self._leading = leading
