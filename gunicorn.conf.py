@@ -14,7 +14,7 @@ keepalive = 5
 preload_app = False  # each worker opens its own connections; none crosses the fork
 
 
-def on_starting(server):
+def on_starting(_server):
     """Bring the database up to date before any worker asks it."""
     services = app.open_services(_settings)
     services.migrate()
@@ -30,7 +30,7 @@ def post_worker_init(worker):
         worker.data_tracker_clock.start()
 
 
-def worker_exit(server, worker):
+def worker_exit(_server, worker):
     """Free the lease for the next one."""
     clock = getattr(worker, "data_tracker_clock", None)
     if clock is not None:

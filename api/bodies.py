@@ -101,6 +101,7 @@ def live_body(status: Status, profile: Profile, alerts: Sequence[Alert]) -> Body
                 "market": exchange.market,
                 "failing_since": iso(exchange.failing_since),
                 "error": exchange.error if exchange.failing_since else None,
+                "note": exchange.note if exchange.failing_since is None else None,
             }
             for exchange in status.exchanges
         ],

@@ -112,7 +112,7 @@ def read_settings(env_file: Path | None = Path(".env"), **overrides: object) -> 
     Raises BadSettings with a line for each value that cannot be used.
     """
     try:
-        return Settings(_env_file=env_file, **overrides)  # type: ignore[arg-type]
+        return Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_url=False):

@@ -27,6 +27,8 @@ def upgrade() -> None:
         sa.Column("error", sa.String(), nullable=True),
         sa.Column("latency_ms", sa.Double(), nullable=True),
         sa.Column("rejected", sa.Integer(), nullable=False),
+        sa.Column("still", sa.Integer(), nullable=False),
+        sa.Column("note", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("market", name=op.f("pk_exchange")),
     )
     op.create_table(
@@ -128,7 +130,7 @@ def upgrade() -> None:
         sa.Column("metric_id", sa.Integer(), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=False),
-        sa.Column("answered_at", sa.BigInteger(), nullable=False),
+        sa.Column("again_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["metric_id"], ["metric.id"], name=op.f("fk_backfill_metric_id_metric")),
         sa.PrimaryKeyConstraint("metric_id", "since", name=op.f("pk_backfill")),
     )

@@ -26,7 +26,7 @@ class Transport(HTTPAdapter):
         """All requests from now on have to be answered within `seconds`."""
         self.ends_at = time.monotonic() + seconds
 
-    def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:  # type: ignore[override]
+    def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
         """Answers with the body read. Raises Timeout, or BadPayload where a success holds no JSON."""
         if self._base_url is not None:
             request.url = f"{self._base_url}/{request.url}"

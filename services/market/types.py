@@ -220,6 +220,8 @@ class ExchangeState:
     latency_ms: float | None
     rejected: int = 0
     """Values left out of its last answer."""
+    note: str | None = None
+    """What is odd about its last answer, in words: values refused, pairs without a price, prices that stand still."""
 
 
 @dataclass(frozen=True, slots=True)

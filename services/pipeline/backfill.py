@@ -23,11 +23,15 @@ from services.store.engine import Connection, reading, writing
 SLICE = 200
 """Metrics whose stored times are read at once when looking for holes."""
 
+MARGIN_SECONDS = 300
+"""Looked for before the window: wide candles too shall have a close at its start or just before."""
+
 FLUSH_SECONDS = 2.0
 """Found candles are written this often: seldom enough for the database, often enough for the eye."""
 
 ASK_AGAIN_SECONDS = 6 * 3600
-"""After this long an exchange is asked once more for what it did not have."""
+EMPTY_AGAIN_SECONDS = 900
+"""After this long an exchange is asked once more for what it did not have; sooner where it had nothing at all."""
 
 UNSETTLED_SECONDS = 180
 """The newest candles may be late to appear: their absence is not taken for an answer."""
@@ -35,7 +39,8 @@ UNSETTLED_SECONDS = 180
 MOST_FAILURES = 5
 """Requests that fail in a row before an exchange is left alone until the next round."""
 
-RETRY_SECONDS = 5.0
+RETRY_SECONDS = 2.5
+LONGEST_RETRY_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +80,11 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
     """
     step = history.grid_step(plan.period_seconds)
     until = int(now.timestamp()) // step * step
-    # One step more than the window: the price at its very start is what the change is counted from.
-    since = until - (max(plan.windows.main, stats.DAY) // step + 1) * step
+    # A little more than the window: the price at its very start is what the change is counted from.
+    since = until - (max(plan.windows.main, stats.DAY) + MARGIN_SECONDS) // step * step
     with reading(plan.engine) as connection:
         catalogue = plan.catalogues.current(connection)
-        answered = backfills.answered(connection, int(now.timestamp()) - ASK_AGAIN_SECONDS)
+        answered = backfills.answered(connection, int(now.timestamp()))
     rows = sorted(catalogue.rows.get(exchange.name, {}).values())
     tasks: list[Task] = []
     for start in range(0, len(rows), SLICE):
@@ -118,11 +123,15 @@ class Backfill:
         self._exchange = exchange
         self._clock = clock
         self._missing: float | None = None
+        self._ended = 0.0
 
     def is_due(self) -> bool:
-        """Whether more is missing than when the last round ended: new metrics, or new holes. Raises StoreUnavailable."""
+        """Whether there is more to ask for than when the last round ended: new metrics, new holes, or what an
+        exchange did not have then. Raises StoreUnavailable."""
         missing = self._count_missing()
-        if self._missing is None or missing > self._missing + history.grid_step(self._plan.period_seconds):
+        step = history.grid_step(self._plan.period_seconds)
+        waited = self._plan.timer() - self._ended >= EMPTY_AGAIN_SECONDS
+        if self._missing is None or missing > self._missing + step or (waited and missing > step):
             return True
         self._missing = min(self._missing, missing)
         return False
@@ -145,7 +154,7 @@ class Backfill:
                 in_a_row += 1
                 log.warning("%s: backfill of %s waits: %s", market, task.metric.pair, error.detail)
                 tasks.appendleft(task)
-                stop.wait(RETRY_SECONDS)
+                stop.wait(min(RETRY_SECONDS * 2**in_a_row, LONGEST_RETRY_SECONDS))
             except ExchangeError as error:
                 in_a_row += isinstance(error, BadPayload)
                 progress.failed += 1
@@ -160,6 +169,7 @@ class Backfill:
         complete = not tasks
         progress.total -= len(tasks)  # what is left belongs to the next round
         self._write(found, progress)
+        self._ended = self._plan.timer()
         if complete:
             self._missing = self._count_missing()
         if progress.total:
@@ -182,7 +192,8 @@ class Backfill:
                 settled = min(int(task.page.until.timestamp()), int(now.timestamp()) - UNSETTLED_SECONDS)
                 since = int(task.page.since.timestamp())
                 if settled > since:
-                    backfills.note_answered(connection, task.metric.id, since, settled, int(now.timestamp()))
+                    again = int(now.timestamp()) + (ASK_AGAIN_SECONDS if len(candles.times) else EMPTY_AGAIN_SECONDS)
+                    backfills.note_answered(connection, task.metric.id, since, settled, again)
             if touched:
                 self._renew(connection, sorted(set(touched)))
             backfills.report(connection, progress.state(now))

@@ -1,14 +1,23 @@
 """Store: write what the exchanges gave, keyed (period, metric)."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from services.market.stats import Kept, rows_of
 from services.market.types import Catalogue, Floats, Ints
 from services.pipeline.fetch import Answer
 from services.store import prices, ticks, volumes
 from services.store.engine import Connection
+
+STILL_PERIODS = 3
+STILL_PAIRS = 5
+"""A quiet pair may stand still; this many of them for this long are an exchange that repeats itself."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +56,45 @@ def store(
     answers: Sequence[Answer],
     arrivals: Arrivals,
     catalogue: Catalogue,
+    before: Kept,
     period_seconds: int,
 ) -> None:
-    """Write the arrivals, and how each exchange did; `minute` is the period in epoch seconds."""
+    """Write the arrivals, and how each exchange did; `minute` is the period in epoch seconds, `before` the
+    statistics of the period before it."""
     ids = catalogue.ids[arrivals.places]
     prices.store(connection, minute, ids, arrivals.prices, period_seconds)
     volumes.store(connection, minute, ids, arrivals.volumes)
+    still = ticks.still_periods(connection)
+    moved = _moved(arrivals, catalogue, before)
     for answer in answers:
         if answer.quotes is None:
             detail = answer.error.detail if answer.error is not None else ""
             ticks.exchange_failed(connection, answer.market, minute, detail)
-        else:
-            rejected = sum(answer.quotes.rejected.values())
-            ticks.exchange_answered(connection, answer.market, minute, answer.latency_ms, rejected)
+            continue
+        places = np.fromiter(catalogue.rows.get(answer.market, {}).values(), dtype=np.int64)
+        mine = np.isin(arrivals.places, places)
+        periods = 0 if moved[mine].any() or not mine.any() else still.get(answer.market, 0) + 1
+        note = _note(answer, int(catalogue.active[places].sum()), int(mine.sum()), periods)
+        rejected = sum(answer.quotes.rejected.values())
+        ticks.exchange_answered(connection, answer.market, minute, answer.latency_ms, rejected, periods, note)
+        if note is not None:
+            log.warning("%s: %s", answer.market, note)
+
+
+def _moved(arrivals: Arrivals, catalogue: Catalogue, before: Kept) -> npt.NDArray[np.bool_]:
+    """Which arrivals differ from the price before; one that has none before it counts as moved."""
+    rows, known = rows_of(before, catalogue.ids[arrivals.places])
+    moved = np.ones(len(rows), dtype=np.bool_)
+    moved[known] = before["price"][rows[known]] != arrivals.prices[known]
+    return moved
+
+
+def _note(answer: Answer, expected: int, priced: int, still: int) -> str | None:
+    parts = []
+    if answer.quotes is not None and answer.quotes.rejected:
+        parts.append("refused values: " + ", ".join(f"{n} {why}" for why, n in answer.quotes.rejected.items()))
+    if priced < expected:
+        parts.append(f"{expected - priced} of {expected} tracked pairs without a price")
+    if still >= STILL_PERIODS and priced >= STILL_PAIRS:
+        parts.append(f"no price has moved for {still} periods")
+    return "; ".join(parts) or None

@@ -88,7 +88,7 @@ def _commit(
             return None
         catalogue = plan.catalogues.current(connection)
         arrivals = select_tracked(answers, catalogue)
-        store(connection, now, answers, arrivals, catalogue, plan.period_seconds)
+        store(connection, now, answers, arrivals, catalogue, snapshot.kept, plan.period_seconds)
         kept = rank(connection, now, snapshot, arrivals, catalogue, plan.windows, plan.period_seconds)
         fired = alert(connection, now, kept, arrivals, plan.rule, plan.channels)
         snapshots.save(connection, now, plan.windows, kept)

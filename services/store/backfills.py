@@ -9,17 +9,17 @@ from services.market.types import BackfillState
 from services.store.models import BackfillProgressRow, BackfillRow
 
 
-def answered(connection: Connection, after: int) -> dict[int, list[tuple[int, int]]]:
-    """For each metric the spans (since, until] of which its exchange gave all it had, later than `after`."""
+def answered(connection: Connection, now: int) -> dict[int, list[tuple[int, int]]]:
+    """For each metric the spans (since, until] that its exchange need not be asked for again yet."""
     spans: dict[int, list[tuple[int, int]]] = {}
-    for row in connection.execute(select(BackfillRow.__table__).where(BackfillRow.answered_at > after)):
+    for row in connection.execute(select(BackfillRow.__table__).where(BackfillRow.again_at > now)):
         spans.setdefault(row.metric_id, []).append((row.since, row.until))
     return spans
 
 
-def note_answered(connection: Connection, metric_id: int, since: int, until: int, now: int) -> None:
-    """The exchange has given all it has of (since, until]."""
-    values = {"until": until, "answered_at": now}
+def note_answered(connection: Connection, metric_id: int, since: int, until: int, again_at: int) -> None:
+    """The exchange has given all it has of (since, until]; it may be asked again from `again_at` on."""
+    values = {"until": until, "again_at": again_at}
     renew = update(BackfillRow).where(BackfillRow.metric_id == metric_id, BackfillRow.since == since)
     if not connection.execute(renew.values(**values)).rowcount:
         connection.execute(insert(BackfillRow).values(metric_id=metric_id, since=since, **values))

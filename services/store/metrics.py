@@ -20,7 +20,7 @@ class Catalogues:
         number = connection.execute(select(SnapshotRow.catalogue)).scalar_one()
         last = self._last
         if last is None or last.number != number:
-            last = Catalogue(number, _metrics(connection, MetricRow.tracked))
+            last = Catalogue(number, _metrics(connection, MetricRow.tracked.is_(True)))
             self._last = last
         return last
 

@@ -118,6 +118,8 @@ class ExchangeRow(Base):
     error: Mapped[str | None]
     latency_ms: Mapped[float | None]
     rejected: Mapped[int] = mapped_column(default=0)
+    still: Mapped[int] = mapped_column(default=0)  # periods in which none of its prices has moved
+    note: Mapped[str | None]
 
 
 class WarningRow(Base):
@@ -179,7 +181,7 @@ class BackfillRow(Base):
     metric_id: Mapped[int] = mapped_column(ForeignKey("metric.id"), primary_key=True)
     since: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     until: Mapped[int] = mapped_column(BigInteger)
-    answered_at: Mapped[int] = mapped_column(BigInteger)
+    again_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class BackfillProgressRow(Base):

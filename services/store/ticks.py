@@ -48,8 +48,10 @@ def newest(connection: Connection, limit: int) -> tuple[TickState, ...]:
     )
 
 
-def exchange_answered(connection: Connection, market: str, at: int, latency_ms: float, rejected: int) -> None:
-    """The exchange gave its prices."""
+def exchange_answered(
+    connection: Connection, market: str, at: int, latency_ms: float, rejected: int, still: int, note: str | None
+) -> None:
+    """The exchange gave its prices; none has moved for `still` periods."""
     _note_exchange(
         connection,
         market,
@@ -58,6 +60,8 @@ def exchange_answered(connection: Connection, market: str, at: int, latency_ms: 
         error=None,
         latency_ms=latency_ms,
         rejected=rejected,
+        still=still,
+        note=note,
     )
 
 
@@ -96,9 +100,15 @@ def exchanges(connection: Connection) -> tuple[ExchangeState, ...]:
             error=row.error,
             latency_ms=row.latency_ms,
             rejected=row.rejected,
+            note=row.note,
         )
         for row in rows
     )
+
+
+def still_periods(connection: Connection) -> dict[str, int]:
+    """For how many periods none of each exchange's prices has moved."""
+    return {row.market: row.still for row in connection.execute(select(ExchangeRow.market, ExchangeRow.still))}
 
 
 def _moment(second: int | None) -> datetime | None:
