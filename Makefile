@@ -1,0 +1,52 @@
+# Everything a newcomer, a tester and CI need. On Windows see the plain lines in README.md.
+.DEFAULT_GOAL := run
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run demo test lint bench format browser clean
+
+run: $(VENV)/.run
+	$(BIN)/python app.py
+
+demo: $(VENV)/.run
+	$(BIN)/python app.py --demo
+
+test: $(VENV)/.dev browser lint
+	$(BIN)/python -m pytest -p no:dash --ignore=tests/browser --cov --cov-report=
+	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m coverage report --fail-under=95
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+# The browser tests need Chromium and its driver: from apt where they are missing and it is at hand.
+browser:
+	@command -v chromedriver >/dev/null && { command -v chromium || command -v google-chrome; } >/dev/null || { \
+	  command -v apt-get >/dev/null || { echo "Chromium and chromedriver are missing: please install them"; exit 1; }; \
+	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core; }
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(VENV)/bin/python requirements.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python requirements.txt requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
