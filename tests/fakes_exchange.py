@@ -1,0 +1,100 @@
+"""An exchange, a messenger and a clock that do as the test says."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from services.market.errors import DeliveryFailed, ExchangeError
+from services.market.types import CandlePage, Candles, Listing, Pair, Quotes
+
+
+def pair(text: str) -> Pair:
+    base, quote = text.split("/")
+    return Pair(base, quote)
+
+
+@dataclass
+class FakeExchange:
+    """`prices` and `volumes` by pair as text; `past` tells the close of a pair at an epoch second, None for no candle.
+
+    `error` is raised by every call, `candle_errors` one after the other by the requests for candles.
+    """
+
+    name: str = "kraken"
+    prices: dict[str, float] = field(default_factory=dict)
+    volumes: dict[str, float] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+    error: ExchangeError | None = None
+    listed: Mapping[str, bool] | None = None
+    past: Callable[[str, int], float | None] = lambda _pair, _second: None
+    page_candles: int = 1_000
+    coarse_before: datetime | None = None
+    candle_errors: list[ExchangeError] = field(default_factory=list)
+    asked: list[tuple[str, CandlePage]] = field(default_factory=list)
+    on_quotes: Callable[[], object] = lambda: None
+
+    def listings(self) -> tuple[Listing, ...]:
+        if self.error is not None:
+            raise self.error
+        listed = dict.fromkeys(self.prices, True) if self.listed is None else self.listed
+        return tuple(Listing(pair(text), active) for text, active in listed.items())
+
+    def quotes(self, minute: datetime, deadline_seconds: float) -> Quotes:  # noqa: ARG002
+        self.on_quotes()
+        if self.error is not None:
+            raise self.error
+        volumes = [self.volumes.get(text, float("nan")) for text in self.prices]
+        pairs = tuple(map(pair, self.prices))
+        return Quotes(pairs, np.array(list(self.prices.values()), dtype=float), np.array(volumes), self.rejected)
+
+    def pages(self, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:  # noqa: ARG002
+        pages = []
+        while until > since:
+            coarse = self.coarse_before is not None and until <= self.coarse_before
+            width = 300 if coarse else 60
+            start = max(since, until - timedelta(seconds=width * self.page_candles))
+            if not coarse and self.coarse_before is not None:
+                start = max(start, self.coarse_before)
+            pages.append(CandlePage(start, until, width))
+            until = start
+        return tuple(pages)
+
+    def candles(self, pair: Pair, page: CandlePage) -> Candles:
+        self.asked.append((str(pair), page))
+        if self.candle_errors:
+            raise self.candle_errors.pop(0)
+        first, last = int(page.since.timestamp()), int(page.until.timestamp())
+        seconds = range((first // page.width + 1) * page.width, last + 1, page.width)
+        found = {second: self.past(str(pair), second) for second in seconds}
+        known = {second: close for second, close in found.items() if close is not None}
+        return Candles(page.width, np.array(list(known), dtype=np.int64), np.array(list(known.values()), dtype=float))
+
+
+@dataclass
+class FakeNotifier:
+    """Accepts everything, unless `errors` says otherwise; keeps what it accepted."""
+
+    channel: str = "test"
+    errors: list[DeliveryFailed] = field(default_factory=list)
+    accepted: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def send(self, title: str, body: str, key: str) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.accepted.append((title, body, key))
+
+
+@dataclass
+class FakeClock:
+    """Tells `now`, which the test moves."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **span: float) -> datetime:
+        self.now += timedelta(**span)
+        return self.now

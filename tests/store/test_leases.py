@@ -1,0 +1,58 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from services.market.errors import LeaseLost
+from services.store import leases
+from services.store.engine import Engine, reading, writing
+
+
+def take(engine: Engine, owner: str, now: float) -> bool:
+    with writing(engine) as connection:
+        return leases.take(connection, owner, now, 10)
+
+
+def test_one_owner_holds_the_lease_until_it_runs_out(engine: Engine) -> None:
+    assert take(engine, "a", 100)
+    assert not take(engine, "b", 105)
+    assert take(engine, "a", 109)
+    assert not take(engine, "b", 119)
+    assert take(engine, "b", 119.5)
+    assert not take(engine, "a", 120)
+
+
+def test_a_released_lease_is_free_at_once(engine: Engine) -> None:
+    take(engine, "a", 100)
+    with writing(engine) as connection:
+        leases.release(connection, "b")
+    assert not take(engine, "b", 101)
+
+    with writing(engine) as connection:
+        leases.release(connection, "a")
+    assert take(engine, "b", 101)
+
+
+def test_who_has_lost_the_lease_is_told_in_the_commit(engine: Engine) -> None:
+    take(engine, "a", 100)
+    with writing(engine) as connection:
+        leases.require(connection, "a")
+    take(engine, "b", 200)
+
+    with pytest.raises(LeaseLost), writing(engine) as connection:
+        leases.require(connection, "a")
+
+
+def test_the_holder_is_known_while_the_lease_lasts(engine: Engine) -> None:
+    take(engine, "a", 100)
+    with reading(engine) as connection:
+        assert leases.holder(connection, 110) == "a"
+        assert leases.holder(connection, 111) is None
+
+
+def test_of_many_that_try_at_once_one_gets_it(engine: Engine) -> None:
+    take(engine, "dead", 0)  # the row is there, and long run out
+
+    with ThreadPoolExecutor(8) as threads:
+        got = list(threads.map(lambda number: take(engine, f"owner-{number}", 1_000), range(8)))
+
+    assert got.count(True) == 1
