@@ -6,7 +6,7 @@ import pytest
 from services.market.errors import StoreUnavailable
 from services.store import engine as engines
 from services.store import snapshots
-from services.store.engine import BadDatabaseUrl, database_url, open_engine, reading, writing
+from services.store.engine import BadDatabaseUrl, Engine, database_url, open_engine, reading, writing
 from services.store.schema import WrongDatabase, migrate
 
 
@@ -110,12 +110,17 @@ def test_a_full_disk_stores_nothing_and_recovers(sqlite_url: str) -> None:
     with engine.connect() as connection:  # the pool gives this connection again: it is its only one
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
-    with pytest.raises(StoreUnavailable, match="full"), writing(engine) as connection:
-        snapshots.raise_revision(connection)
-        connection.exec_driver_sql("CREATE TABLE filler AS SELECT randomblob(100000) AS content")
+    with pytest.raises(StoreUnavailable, match="full"):
+        _fill(engine)
 
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
     with writing(engine) as connection:
         assert snapshots.raise_revision(connection) == 1
     engine.dispose()
+
+
+def _fill(engine: Engine) -> None:
+    with writing(engine) as connection:
+        snapshots.raise_revision(connection)
+        connection.exec_driver_sql("CREATE TABLE filler AS SELECT randomblob(100000) AS content")

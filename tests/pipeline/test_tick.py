@@ -1,0 +1,286 @@
+import logging
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from services.market.errors import BadPayload, LeaseLost, StoreUnavailable, Unavailable
+from services.market.rules import Rule
+from services.market.stats import Windows
+from services.pipeline import tick as ticks_module
+from services.store import leases, ticks
+from services.store.engine import Engine, reading, writing
+from tests.builders import NOON
+from tests.fakes_exchange import FakeExchange
+from tests.pipeline.world import World, stored_revision
+
+
+def test_a_dead_exchange_leaves_the_others_standing(engine: Engine) -> None:
+    dead = FakeExchange("dead", {"BTC/USD": 1.0})
+    live = FakeExchange("live", {"BTC/USD": 60_000.0}, volumes={"BTC/USD": 12.5})
+    world = World(engine, [dead, live])
+    world.discover()
+    dead.error = Unavailable("dead", "timed out")
+
+    report = world.tick()
+
+    assert report is not None
+    assert report.state.failed == ("dead",)
+    assert report.state.stored == 1
+    assert world.stored("live:BTC-USD") == [(world.now, 60_000.0)]
+    assert world.stored("dead:BTC-USD") == []
+    assert world.row("live:BTC-USD").volume_24h == 12.5
+    states = {state.market: state for state in world.reader.status(world.now).exchanges}
+    assert (states["dead"].error, states["dead"].failing_since) == ("timed out", world.now)
+    assert (states["live"].error, states["live"].last_success) == (None, world.now)
+
+
+def test_a_failing_exchange_is_known_since_its_first_failure_and_clears_with_its_next_answer(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"BTC/USD": 1.0})
+    world = World(engine, [exchange])
+    world.discover()
+    world.tick()
+    exchange.error = BadPayload("kraken", "sent a web page")
+    world.tick()
+    since = world.now
+    world.tick()
+    (state,) = world.reader.status(world.now).exchanges
+    assert (state.failing_since, state.error, state.last_success) == (
+        since,
+        "sent a web page",
+        since - timedelta(0, 60),
+    )
+
+    exchange.error = None
+    world.tick()
+    (state,) = world.reader.status(world.now).exchanges
+    assert (state.failing_since, state.error, state.last_success) == (None, None, world.now)
+
+
+def test_statistics_equal_the_textbook_after_every_tick(engine: Engine) -> None:
+    random = np.random.default_rng(7)
+    prices = {"BTC/USD": 60_000.0, "SHIB/USD": 0.000023, "FLAT/USD": 1.0}
+    exchange = FakeExchange("kraken", prices)
+    world = World(engine, [exchange], windows=Windows(main=1800, rule=600))
+    world.discover()
+
+    for count in range(90):
+        prices["BTC/USD"] *= 1 + random.normal(0, 0.001)
+        prices["SHIB/USD"] = 0.000023 * (1000.0 if count == 20 else 1 + random.normal(0, 0.002))
+        exchange.error = Unavailable("kraken", "gone") if count in (33, 34) else None
+        world.tick(minutes=7 if count == 50 else 1)
+        for key in ("kraken:BTC-USD", "kraken:SHIB-USD", "kraken:FLAT-USD"):
+            stdev = world.row(key).stdev
+            assert stdev == pytest.approx(world.two_pass_stdev(key), rel=1e-9, abs=0), (count, key)
+    assert world.row("kraken:FLAT-USD").stdev == 0.0
+
+
+def test_metrics_are_ranked_by_stdev_ties_by_number_those_without_prices_last(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"A/USD": 1.0, "B/USD": 1.0, "C/USD": 1.0, "D/USD": 1.0})
+    world = World(engine, [exchange])
+    world.discover()
+    del exchange.prices["D/USD"]
+    world.tick()
+    exchange.prices |= {"C/USD": 3.0}
+    world.tick()
+
+    ranking = world.reader.ranking()
+
+    assert [(row.base, row.rank, row.stdev) for row in ranking.metrics] == [
+        ("C", 1, 1.0),
+        ("A", 2, 0.0),
+        ("B", 3, 0.0),
+        ("D", None, None),
+    ]
+    assert ranking.minute == world.now
+
+
+def test_changes_are_counted_from_the_prices_an_hour_and_a_day_ago(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0})
+    world = World(engine, [exchange], period=600)
+    world.discover()
+    for step in range(24 * 6 + 1):
+        exchange.prices["BTC/USD"] = 100.0 + step
+        world.tick(minutes=10)
+
+    row = world.row("kraken:BTC-USD")
+
+    assert row.change_1h == pytest.approx(244 / 238 - 1)
+    assert row.change_24h == pytest.approx(244 / 100 - 1)
+    assert row.average_1h == pytest.approx(np.mean(np.arange(238, 244)))
+    assert row.samples == 144
+
+
+def test_a_period_is_ticked_once(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"BTC/USD": 1.0})
+    world = World(engine, [exchange])
+    world.discover()
+    assert world.tick() is not None
+    revision = stored_revision(engine)
+
+    exchange.prices["BTC/USD"] = 2.0
+    assert world.tick(minutes=0) is None
+
+    assert world.stored("kraken:BTC-USD") == [(world.now, 1.0)]
+    assert stored_revision(engine) == revision
+
+
+def test_without_metrics_there_is_no_tick(engine: Engine) -> None:
+    world = World(engine, [FakeExchange()])
+
+    assert world.tick() is None
+    assert world.reader.status(world.now).minute is None
+
+
+def test_a_clock_that_was_set_back_stores_nothing(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    world = World(engine, [FakeExchange("kraken", {"BTC/USD": 1.0})])
+    world.discover()
+    world.tick(minutes=10)
+
+    assert world.tick(minutes=-5) is None
+    assert "the clock was set back" in caplog.text
+    assert world.reader.status(world.now).minute == NOON + timedelta(minutes=10)
+
+
+def test_missed_periods_are_counted_and_logged(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    world = World(engine, [FakeExchange("kraken", {"BTC/USD": 1.0})])
+    world.discover()
+    world.tick()
+    assert "missed" not in caplog.text
+
+    report = world.tick(minutes=4)
+
+    assert report is not None
+    assert report.state.missed == 3
+    assert "3 periods before it were missed" in caplog.text
+    assert [state.missed for state in world.reader.status(world.now).ticks] == [3, 0]
+
+
+def test_who_lost_the_lease_stores_nothing_at_all(engine: Engine) -> None:
+    world = World(engine, [FakeExchange("kraken", {"BTC/USD": 1.0})])
+    world.discover()
+    with writing(engine) as connection:
+        leases.take(connection, "other", 100.0, 10.0)
+    revision = stored_revision(engine)
+
+    with pytest.raises(LeaseLost):
+        world.tick(owner="me")
+
+    assert world.stored("kraken:BTC-USD") == []
+    assert stored_revision(engine) == revision
+
+
+def test_an_error_in_the_last_stage_undoes_the_first(engine: Engine) -> None:
+    world = World(engine, [FakeExchange("kraken", {"BTC/USD": 1.0})], channels=["mail"])
+    world.discover()
+    broken = Rule(factor=0.5, window_seconds=3600, cooldown_seconds=0, min_samples=0)
+    world.plan = ticks_module.Plan(engine, world.plan.catalogues, 60, world.windows, broken, channels=[None])  # type: ignore[list-item]
+    world.exchanges[0].prices["BTC/USD"] = 1.0
+    for count in range(3):
+        world.exchanges[0].prices["BTC/USD"] += count
+        try:
+            world.tick()
+        except Exception:
+            break
+    else:
+        pytest.fail("the message without a channel was accepted")
+
+    assert world.now not in [moment for moment, _ in world.stored("kraken:BTC-USD")]
+    with reading(engine) as connection:
+        assert not ticks.happened(connection, int(world.now.timestamp()))
+
+
+def test_a_database_that_cannot_be_written_is_found_before_anybody_is_asked(engine: Engine) -> None:
+    asked = []
+    exchange = FakeExchange("kraken", {"BTC/USD": 1.0}, on_quotes=lambda: asked.append(1))
+    world = World(engine, [exchange])
+    world.discover()
+    with writing(engine) as connection:
+        connection.exec_driver_sql("DROP TABLE snapshot")
+
+    with pytest.raises(Exception, match="snapshot") as caught:
+        world.tick()
+
+    assert asked == []
+    assert isinstance(caught.value, StoreUnavailable) or "UndefinedTable" in str(caught.value)
+
+
+def test_what_is_odd_about_an_answer_is_told(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    names = {f"C{number}/USD": 1.0 for number in range(6)}
+    exchange = FakeExchange("kraken", dict(names))
+    world = World(engine, [exchange])
+    world.discover()
+    world.tick()
+
+    def note() -> str | None:
+        return world.reader.status(world.now).exchanges[0].note
+
+    assert note() is None
+    world.tick()
+    world.tick()
+    assert note() is None
+    world.tick()
+    assert note() == "no price has moved for 3 periods"
+
+    exchange.prices["C0/USD"] = 2.0
+    exchange.rejected = {"negative": 2}
+    del exchange.prices["C5/USD"]
+    world.tick()
+    assert note() == "refused values: 2 negative; 1 of 6 tracked pairs without a price"
+    assert "kraken: refused values: 2 negative" in caplog.text
+    assert world.reader.status(world.now).live == 5
+
+    exchange.prices, exchange.rejected = dict.fromkeys(names, 3.0), {}
+    world.tick()
+    assert note() is None
+
+
+def test_an_inactive_metric_is_neither_priced_nor_ranked_but_keeps_its_history(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"A/USD": 1.0, "B/USD": 1.0})
+    world = World(engine, [exchange])
+    world.discover()
+    world.tick()
+    exchange.listed = {"A/USD": True, "B/USD": False}
+    world.discover("kraken:A/USD,kraken:B/USD")
+    world.tick()
+
+    last = world.reader.ranking().metrics[-1]
+    assert (last.base, last.rank, last.active, last.reason, last.price) == ("B", None, False, "halted", 1.0)
+    assert [moment for moment, _ in world.stored("kraken:B-USD")] == [world.now - timedelta(minutes=1)]
+
+
+def test_a_metric_that_comes_back_brings_its_history_along(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"A/USD": 1.0, "B/USD": 5.0})
+    world = World(engine, [exchange])
+    world.discover()
+    world.tick()
+    world.discover("kraken:A/USD")
+    world.tick()
+    assert [row.base for row in world.reader.ranking().metrics] == ["A"]
+
+    exchange.prices["B/USD"] = 7.0
+    world.discover()
+    world.tick()
+
+    assert world.row("kraken:B-USD").stdev == 1.0
+    assert world.row("kraken:B-USD").samples == 2
+
+
+def test_another_window_is_computed_from_what_is_stored(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"A/USD": 1.0})
+    world = World(engine, [exchange])
+    world.discover()
+    for price in (1.0, 5.0, 5.0, 7.0):
+        exchange.prices["A/USD"] = price
+        world.tick()
+    world.windows = Windows(main=180, rule=3600)
+    world.restart()
+    world.tick()
+
+    assert world.row("kraken:A-USD").samples == 3
+    assert world.row("kraken:A-USD").stdev == pytest.approx(world.two_pass_stdev("kraken:A-USD"), rel=1e-12)
+
+
+@pytest.fixture(autouse=True)
+def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)

@@ -1,0 +1,82 @@
+"""A small world for pipeline tests: a database, exchanges that do as told, and ticks on demand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from services.market.rules import Rule
+from services.market.stats import Windows
+from services.market.track import parse_track
+from services.market.types import Floats, RankedMetric
+from services.pipeline.discover import discover
+from services.pipeline.fetch import Fetcher
+from services.pipeline.tick import Plan, TickReport, tick
+from services.store import snapshots
+from services.store.engine import Engine, reading
+from services.store.metrics import Catalogues
+from services.store.reader import StoreReader
+from tests import builders
+from tests.builders import NOON
+from tests.fakes_exchange import FakeExchange
+
+PERIOD = 60
+RULE = Rule(factor=3.0, window_seconds=3600, cooldown_seconds=3600, min_samples=5)
+
+
+@dataclass
+class World:
+    """Ticks `exchanges` into `engine`; `now` is the period of the last tick."""
+
+    engine: Engine
+    exchanges: Sequence[FakeExchange]
+    windows: Windows = Windows(main=86_400, rule=3_600)
+    rule: Rule = RULE
+    period: int = PERIOD
+    channels: Sequence[str] = ()
+    now: datetime = NOON
+    plan: Plan = field(init=False)
+    fetcher: Fetcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """As a new process would begin: with nothing but the database."""
+        self.plan = Plan(self.engine, Catalogues(), self.period, self.windows, self.rule, self.channels)
+        self.fetcher = Fetcher(self.exchanges, 5.0)
+
+    def discover(self, track: str | None = None) -> None:
+        text = track or ",".join(f"{exchange.name}:*" for exchange in self.exchanges)
+        discover(self.engine, {exchange.name: exchange for exchange in self.exchanges}, parse_track(text), self.now)
+
+    def tick(self, minutes: float = 1, owner: str | None = None) -> TickReport | None:
+        """The tick of the period `minutes` after the last one."""
+        self.now += timedelta(minutes=minutes)
+        return tick(self.plan, self.fetcher, self.now, timedelta(milliseconds=5), owner)
+
+    @property
+    def reader(self) -> StoreReader:
+        return StoreReader(self.engine, builders.profile(period_seconds=self.period))
+
+    def row(self, key: str) -> RankedMetric:
+        return self.reader.metric(key)
+
+    def stored(self, key: str, hours: float = 48) -> list[tuple[datetime, float]]:
+        series = self.reader.prices(self.row(key).id, self.now - timedelta(hours=hours), self.now + timedelta(days=1))
+        moments = [datetime.fromtimestamp(second, NOON.tzinfo) for second in series.times.tolist()]
+        return list(zip(moments, series.values.tolist(), strict=True))
+
+    def two_pass_stdev(self, key: str) -> float:
+        """The weighted population standard deviation of what is stored, by the textbook."""
+        since = self.now - timedelta(seconds=self.windows.main)
+        series = self.reader.prices(self.row(key).id, since, self.now)
+        weights: Floats = series.widths.astype(np.float64)
+        mean = (weights * series.values).sum() / weights.sum()
+        return float(np.sqrt((weights * (series.values - mean) ** 2).sum() / weights.sum()))
+
+
+def stored_revision(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return snapshots.revision(connection)
