@@ -24,10 +24,18 @@
     return { path: path || "/", zone: Intl.DateTimeFormat().resolvedOptions().timeZone, retries: retries || 0 };
   }
 
+  let pageTitle = "";
+  let fired = 0;
+
+  function retitle(page) {
+    pageTitle = page || "";
+    document.title = (fired ? "(" + fired + ") " : "") + (pageTitle ? pageTitle + " · " : "") + "Data Tracker";
+  }
+
   function title(page, live) {
-    const fired = live && live.alerts ? live.alerts.length : 0;
-    document.title = (fired ? "(" + fired + ") " : "") + (page ? page + " · " : "") + "Data Tracker";
-    return nothing();
+    fired = live && live.alerts ? live.alerts.length : 0;
+    const renamed = window.dash_clientside.callback_context.triggered.some((one) => one.prop_id.startsWith("tab-title."));
+    retitle(renamed ? page : pageTitle);
   }
 
   // ---- theme
@@ -129,6 +137,6 @@
 
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
-    view, title, theme, connection, banner, dismiss,
+    view, title, retitle, theme, connection, banner, dismiss,
   });
 })();

@@ -3,10 +3,11 @@
 from datetime import tzinfo
 from typing import Any
 
-from dash import Dash, Input, Output, Patch, State
+from dash import ClientsideFunction, Dash, Input, Output, Patch, State
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
+from callbacks.shell import BROWSER
 from callbacks.spans import span_until
 from layouts import figures, ids, metric, notation
 from services.market.ports import Clock, MarketReader
@@ -14,6 +15,7 @@ from services.market.ports import Clock, MarketReader
 
 def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
     profile = reader.profile
+    app.clientside_callback(ClientsideFunction(BROWSER, "retitle"), Input(ids.METRIC_TITLE, "data"))
 
     @app.callback(
         Output(ids.METRIC_CHART, "figure"),
@@ -21,7 +23,7 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         Output(ids.METRIC_FIGURES, "children"),
         Output(ids.METRIC_NEIGHBOURS, "children"),
         Output(ids.METRIC_ALERTS, "children"),
-        Output(ids.TITLE, "data", allow_duplicate=True),
+        Output(ids.METRIC_TITLE, "data"),
         Input(ids.REVISION, "data"),
         State(ids.METRIC_ID, "data"),
         State(ids.METRIC_SPAN, "value"),

@@ -45,9 +45,7 @@ def register(app: Dash) -> None:
     app.clientside_callback(
         ClientsideFunction(BROWSER, "theme"), Output(ids.THEME, "value"), Input(ids.THEME, "value")
     )
-    app.clientside_callback(
-        ClientsideFunction(BROWSER, "title"), Output(ids.TAB, "data"), Input(ids.TITLE, "data"), live
-    )
+    app.clientside_callback(ClientsideFunction(BROWSER, "title"), Input(ids.TITLE, "data"), live)
 
 
 def report(error: Exception) -> None:

@@ -32,6 +32,7 @@ def page(
     return html.Div(
         [
             dcc.Store(id=ids.METRIC_ID, data=row.id),
+            dcc.Store(id=ids.METRIC_TITLE, data=tab_title(row)),
             dcc.Link([parts.icon("back"), "Ranking"], href="/", className="back-link"),
             html.Div(headline(row), id=ids.METRIC_HEADLINE, className="headline"),
             html.Div(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import dash_ag_grid as dag
+import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -30,12 +31,11 @@ def page(profile: Profile) -> Component:
 
 
 def _search() -> Component:
-    field = dcc.Input(
+    field = dbc.Input(
         id=ids.RANKING_SEARCH,
         type="search",
         placeholder="Search pair or market",
-        autoComplete="off",
-        spellCheck=False,
+        autocomplete="off",
         className="search-field",
     )
     return html.Div(
@@ -152,8 +152,8 @@ def _columns(profile: Profile) -> list[Column]:
         | {"field": "volatility", "headerName": "Volatility %", "minWidth": 104, "valueFormatter": _format("shareText")}
         | {"headerTooltip": "Standard deviation in per cent of the mean: comparable between pairs"},
         quiet
-        | {"field": "volume", "headerName": "24 h volume", "minWidth": 110, "valueFormatter": _format("amountText")}
-        | {"headerTooltip": "In units of the base, as the exchange tells it"},
+        | {"field": "volume", "headerName": "Volume", "minWidth": 110, "valueFormatter": _format("amountText")}
+        | {"headerTooltip": "Of 24 h, in units of the base, as the exchange tells it"},
         {"field": "spark", "headerName": f"Last {hours}", "minWidth": 128, "cellRenderer": "Sparkline", "sortable": False}
         | {"filter": False, "cellClass": "spark-cell"},
         {"field": "alerted", "headerName": "Alert", "minWidth": 86, "maxWidth": 110, "cellRenderer": "AlertMark"}

@@ -105,7 +105,6 @@ def _machinery() -> list[Component]:
         dcc.Store(id=ids.REVISION),
         dcc.Store(id=ids.VIEW),
         dcc.Store(id=ids.TITLE),
-        dcc.Store(id=ids.TAB),
         dcc.Store(id=ids.DISMISSED, storage_type="local", data=[]),
     ]
 
