@@ -23,6 +23,7 @@ from tests.fakes_exchange import FakeExchange
 
 PERIOD = 60
 RULE = Rule(factor=3.0, window_seconds=3600, cooldown_seconds=3600, min_samples=5)
+WINDOWS = Windows(main=86_400, rule=3_600)
 
 
 @dataclass
@@ -31,7 +32,7 @@ class World:
 
     engine: Engine
     exchanges: Sequence[FakeExchange]
-    windows: Windows = Windows(main=86_400, rule=3_600)
+    windows: Windows = WINDOWS
     rule: Rule = RULE
     period: int = PERIOD
     channels: Sequence[str] = ()

@@ -1,0 +1,256 @@
+from datetime import datetime, timedelta
+from itertools import pairwise
+from threading import Event
+
+import numpy as np
+import pytest
+
+from services.market.errors import BadPayload, Unavailable
+from services.pipeline import backfill as backfills
+from services.pipeline.backfill import Backfill, Backfills, plan_tasks
+from services.store.engine import Engine
+from tests.builders import NOON
+from tests.fakes_exchange import FakeClock, FakeExchange
+from tests.pipeline.world import World
+
+DAY = 1440
+
+
+def price_at(pair: str, second: int) -> float:
+    """A made-up past that tells its own time."""
+    return (100.0 if pair == "BTC/USD" else 10.0) * (1 + (second // 60 % 997) / 1000)
+
+
+@pytest.fixture
+def exchange() -> FakeExchange:
+    return FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0}, past=price_at)
+
+
+@pytest.fixture
+def world(engine: Engine, exchange: FakeExchange) -> World:
+    world = World(engine, [exchange])
+    world.discover()
+    world.tick(minutes=0)
+    return world
+
+
+def fill(world: World, exchange: FakeExchange) -> Backfill:
+    backfill = Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5)))
+    backfill.run(Event())
+    return backfill
+
+
+def test_a_new_database_gets_its_day_and_the_statistics_that_go_with_it(world: World, exchange: FakeExchange) -> None:
+    fill(world, exchange)
+
+    stored = world.stored("kraken:BTC-USD")
+    assert len(stored) == DAY + 5
+    assert stored[-1] == (NOON, 100.0)
+    assert stored[0] == (NOON - timedelta(minutes=DAY + 4), price_at("BTC/USD", int(stored[0][0].timestamp())))
+    row = world.row("kraken:BTC-USD")
+    assert row.samples == DAY
+    assert row.stdev == pytest.approx(world.two_pass_stdev("kraken:BTC-USD"), rel=1e-9)
+    ago = int((NOON - timedelta(days=1)).timestamp())
+    assert row.change_24h == pytest.approx(100.0 / price_at("BTC/USD", ago) - 1)
+    assert [(row.base, row.rank) for row in world.reader.ranking().metrics] == [("BTC", 1), ("ETH", 2)]
+
+
+def test_the_next_tick_carries_on_from_what_was_filled_in(world: World, exchange: FakeExchange) -> None:
+    fill(world, exchange)
+    for _ in range(3):
+        world.tick()
+        for key in ("kraken:BTC-USD", "kraken:ETH-USD"):
+            assert world.row(key).stdev == pytest.approx(world.two_pass_stdev(key), rel=1e-9)
+            assert world.row(key).samples == DAY
+
+
+def test_the_most_recent_past_of_all_comes_before_the_older_past_of_any(world: World, exchange: FakeExchange) -> None:
+    fill(world, exchange)
+
+    asked = [(pair, page.until > NOON - timedelta(hours=1)) for pair, page in exchange.asked]
+    assert asked == [("BTC/USD", True), ("ETH/USD", True), ("BTC/USD", False), ("ETH/USD", False)]
+
+
+def test_only_what_is_missing_is_asked_for(world: World, exchange: FakeExchange) -> None:
+    fill(world, exchange)
+    for _ in range(5):
+        world.tick()
+    exchange.asked.clear()
+    world.tick(minutes=31)
+
+    fill(world, exchange)
+
+    assert {(pair, page.since, page.until) for pair, page in exchange.asked} == {
+        (pair, world.now - timedelta(minutes=31), world.now - timedelta(minutes=1)) for pair in ("BTC/USD", "ETH/USD")
+    }
+    times = [moment for moment, _ in world.stored("kraken:BTC-USD")]
+    assert all(b - a == timedelta(minutes=1) for a, b in pairwise(times))
+    assert world.row("kraken:BTC-USD").samples == DAY
+
+
+def test_a_coarse_candle_counts_with_its_width(world: World, exchange: FakeExchange) -> None:
+    exchange.coarse_before = NOON - timedelta(hours=12)
+    fill(world, exchange)
+
+    series = world.reader.prices(1, NOON - timedelta(days=1), NOON)
+    assert series.widths.tolist() == [300] * 144 + [60] * 720
+    row = world.row("kraken:BTC-USD")
+    assert row.samples == 144 + 720
+    weights = series.widths / series.widths.sum()
+    mean = (weights * series.values).sum()
+    assert row.stdev == pytest.approx(float(np.sqrt((weights * (series.values - mean) ** 2).sum())), rel=1e-9)
+
+
+def test_what_an_exchange_does_not_have_is_not_asked_for_again_for_some_hours(
+    world: World, exchange: FakeExchange
+) -> None:
+    hole = int((NOON - timedelta(hours=3)).timestamp())
+    exchange.past = lambda pair, second: None if abs(second - hole) < 600 else price_at(pair, second)
+    fill(world, exchange)
+    exchange.asked.clear()
+
+    world.tick(minutes=1)
+    fill(world, exchange)
+    assert exchange.asked == []
+
+    for _ in range(7):
+        world.tick(minutes=60)
+        fill(world, exchange)
+    exchange.past = price_at
+    asked_about_the_hole = [
+        page for _, page in exchange.asked if page.since.timestamp() < hole < page.until.timestamp()
+    ]
+    assert asked_about_the_hole
+
+
+def test_an_exchange_that_had_nothing_at_all_is_asked_again_sooner(world: World, exchange: FakeExchange) -> None:
+    exchange.past = lambda _pair, _second: None
+    fill(world, exchange)
+    first = len(exchange.asked)
+    exchange.past = price_at
+    world.tick(minutes=10)
+    fill(world, exchange)
+    assert world.row("kraken:BTC-USD").samples < 100
+
+    world.tick(minutes=10)
+    fill(world, exchange)
+    assert len(exchange.asked) > first
+    assert world.row("kraken:BTC-USD").samples == DAY
+
+
+def test_candles_may_be_late_to_appear(world: World, exchange: FakeExchange) -> None:
+    last = int(NOON.timestamp()) + 600
+    world.tick(minutes=11)
+    exchange.past = lambda pair, second: None if second == last else price_at(pair, second)
+    fill(world, exchange)
+    assert world.now - timedelta(minutes=1) not in [moment for moment, _ in world.stored("kraken:BTC-USD")]
+
+    exchange.past = price_at
+    fill(world, exchange)
+    assert world.now - timedelta(minutes=1) in [moment for moment, _ in world.stored("kraken:BTC-USD")]
+
+
+def test_progress_is_told_and_ends(world: World, exchange: FakeExchange) -> None:
+    seen = []
+    original = exchange.past
+
+    def watch(pair: str, second: int) -> float | None:
+        if not seen:
+            seen.extend(world.reader.status(world.now).backfills)
+        return original(pair, second)
+
+    exchange.past = watch
+    fill(world, exchange)
+
+    assert [(state.market, state.done, state.total, state.running) for state in seen] == [("kraken", 0, 4, True)]
+    (state,) = world.reader.status(world.now).backfills
+    assert (state.done, state.failed, state.total, state.running) == (4, 0, 4, False)
+
+
+def test_one_pair_that_fails_does_not_keep_the_others(world: World, exchange: FakeExchange) -> None:
+    exchange.candle_errors = [BadPayload("kraken", "has no pair BTC/USD any more")]
+    fill(world, exchange)
+
+    (state,) = world.reader.status(world.now).backfills
+    assert (state.done, state.failed, state.total) == (3, 1, 4)
+    assert world.row("kraken:ETH-USD").samples == DAY
+
+
+def test_an_exchange_that_cannot_answer_is_left_alone_and_taken_up_again(
+    world: World, exchange: FakeExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfills, "RETRY_SECONDS", 0.0)
+    exchange.candle_errors = [Unavailable("kraken", "too many requests")] * 5
+    backfill = fill(world, exchange)
+
+    assert len(exchange.asked) == 5
+    assert backfill.is_due()
+    assert not world.reader.status(world.now).backfills[0].running
+
+    backfill.run(Event())
+    assert world.row("kraken:BTC-USD").samples == DAY
+    assert not backfill.is_due()
+
+
+def test_a_round_is_due_when_more_is_missing_than_when_the_last_one_ended(world: World, exchange: FakeExchange) -> None:
+    backfill = fill(world, exchange)
+    assert not backfill.is_due()
+    world.tick(minutes=1)
+    assert not backfill.is_due()
+    world.tick(minutes=6)
+    assert backfill.is_due()
+
+
+def test_a_round_stops_when_told_and_keeps_what_it_has(world: World, exchange: FakeExchange) -> None:
+    stop = Event()
+
+    def past(pair: str, second: int) -> float:
+        stop.set()
+        return price_at(pair, second)
+
+    exchange.past = past
+    Backfill(world.plan, exchange, FakeClock(world.now)).run(stop)
+
+    assert len(exchange.asked) == 1
+    assert world.row("kraken:BTC-USD").samples > 900
+    assert world.row("kraken:ETH-USD").samples == 1
+
+
+def test_nothing_is_asked_about_inactive_metrics(world: World, exchange: FakeExchange) -> None:
+    exchange.listed = {"BTC/USD": True, "ETH/USD": False}
+    world.discover("kraken:BTC/USD,kraken:ETH/USD")
+
+    assert {task.metric.base for task in plan_tasks(world.plan, exchange, world.now)} == {"BTC"}
+
+
+def test_before_the_first_tick_the_past_is_stored_and_the_tick_makes_the_statistics(
+    engine: Engine, exchange: FakeExchange
+) -> None:
+    world = World(engine, [exchange])
+    world.discover()
+    fill(world, exchange)
+    assert world.row("kraken:BTC-USD").samples == 0
+
+    world.tick()
+    assert world.row("kraken:BTC-USD").samples == DAY
+    assert world.row("kraken:BTC-USD").stdev == pytest.approx(world.two_pass_stdev("kraken:BTC-USD"), rel=1e-9)
+
+
+def test_exchanges_are_filled_side_by_side_and_an_accident_in_one_is_written_down(
+    world: World, exchange: FakeExchange, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(FakeExchange):
+        def pages(self, since: datetime, until: datetime, now: datetime):  # type: ignore[no-untyped-def]
+            raise ZeroDivisionError
+
+    broken = Broken("broken", {"BTC/USD": 1.0})
+    world.exchanges = [exchange, broken]
+    world.restart()
+    world.discover()
+    world.tick()
+    all_of_them = Backfills(world.plan, [broken, exchange], FakeClock(world.now + timedelta(seconds=5)))
+    all_of_them.run()
+    all_of_them.close()
+
+    assert "broken: backfill broke off" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
