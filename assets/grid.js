@@ -86,17 +86,15 @@
   function fit(grid) {
     const tier = TIERS.find(([width]) => window.innerWidth < width);
     const hidden = tier ? tier[1] : [];
-    grid.setColumnsVisible(hidden, false);
-    grid.setColumnsVisible(OPTIONAL.filter((name) => !hidden.includes(name)), true);
+    const wrong = OPTIONAL.filter((name) => grid.getColumn(name) && grid.getColumn(name).isVisible() === hidden.includes(name));
+    for (const shown of [true, false]) {
+      const those = wrong.filter((name) => hidden.includes(name) !== shown);
+      if (those.length) grid.setColumnsVisible(those, shown);
+    }
   }
-
-  window.addEventListener("resize", () => {
-    if (document.getElementById(ids.grid)) api().then(fit);
-  });
 
   async function settle() {
     const grid = await api();
-    fit(grid);
     if (remembered) {
       grid.applyColumnState({ state: remembered.columns });
       grid.setFilterModel(remembered.filter);
@@ -166,6 +164,7 @@
         open(params.data.id);
       }
     },
+    fitColumns: (params) => fit(params.api),
     countRows(params) {
       const place = document.getElementById(ids.count);
       if (!place) return;

@@ -84,8 +84,12 @@
   }
 
   function progress(state) {
-    const share = state.total ? Math.round((100 * (state.done + state.failed)) / state.total) : 0;
-    const bar = part("dash_bootstrap_components")("Progress", { value: share, className: "thin-bar", label: "" });
+    const bar = html("Progress", {
+      value: state.done + state.failed + "",
+      max: Math.max(state.total, 1) + "",
+      className: "thin-bar",
+      "aria-label": "Backfill of " + state.market,
+    });
     return span("notice", span("", "Backfill " + state.market), bar, span("num quiet", state.done + "/" + state.total));
   }
 

@@ -200,4 +200,4 @@ def _layout() -> Figure:
 
 
 def _axis() -> Figure:
-    return {"gridcolor": theme.GRID_LINE, "linecolor": theme.GRID_LINE, "zeroline": False, "automargin": True}
+    return {"gridcolor": theme.GRID_LINE, "zeroline": False, "automargin": True}

@@ -94,7 +94,7 @@ def headline(row: RankedMetric) -> list[Component]:
         [
             html.Span(notation.price(row.price), className="big-price"),
             html.Span(row.quote, className="unit"),
-            *changes,
+            html.Span(changes, className="changes"),
         ],
         className="headline-price",
     )
@@ -182,7 +182,7 @@ def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component
         config={
             "displaylogo": False,
             "responsive": True,
-            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+            "modeBarButtonsToRemove": ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"],
             "toImageButtonOptions": {"scale": 2, "filename": "chart"},
         },
         responsive=True,

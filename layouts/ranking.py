@@ -96,6 +96,8 @@ def _table(profile: Profile) -> Component:
         eventListeners={
             "rowClicked": ["openRow(params)"],
             "cellKeyDown": ["openRowByKey(params)"],
+            "gridSizeChanged": ["fitColumns(params)"],
+            "firstDataRendered": ["fitColumns(params)"],
             "modelUpdated": ["countRows(params)"],
             "stateUpdated": ["rememberState(params)"],
         },

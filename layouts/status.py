@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import tzinfo
 
-import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -39,12 +38,16 @@ def body(status: Status, zone: tzinfo) -> list[Component]:
 
 def backfill(state: BackfillState) -> Component:
     """One exchange's progress in filling missing history."""
-    share = round(100 * (state.done + state.failed) / state.total) if state.total else 100
     words = f"{state.done:,} of {state.total:,} requests" + (f", {state.failed:,} failed" if state.failed else "")
     return html.Div(
         [
             html.Div([html.Span(state.market, className="strong"), html.Span(words, className="quiet num")], className="spread"),
-            dbc.Progress(value=share, className="thin-bar", **{"aria-label": f"History of {state.market}"}),
+            html.Progress(
+                value=str(state.done + state.failed),
+                max=str(max(state.total, 1)),
+                className="thin-bar",
+                **{"aria-label": f"History of {state.market}"},
+            ),
         ],
         className="backfill",
     )
