@@ -42,9 +42,7 @@ def register(app: Dash) -> None:
         State(ids.LIVE, "data"),
         prevent_initial_call=True,
     )
-    app.clientside_callback(
-        ClientsideFunction(BROWSER, "theme"), Output(ids.THEME, "value"), Input(ids.THEME, "value")
-    )
+    app.clientside_callback(ClientsideFunction(BROWSER, "theme"), Output(ids.THEME, "value"), Input(ids.THEME, "value"))
     app.clientside_callback(ClientsideFunction(BROWSER, "title"), Input(ids.TITLE, "data"), live)
 
 

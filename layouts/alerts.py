@@ -26,9 +26,8 @@ def page(alerts: Sequence[Alert], profile: Profile, zone: tzinfo) -> Component:
 def history(alerts: Sequence[Alert], zone: tzinfo) -> Component:
     """The table, newest first; what to expect where there is none."""
     if not alerts:
-        return parts.card(
-            None, parts.empty("bell", "No alert has fired yet", html.P("When one does, it is kept here and shown on every page."))
-        )
+        words = html.P("When one does, it is kept here and shown on every page.")
+        return parts.card(None, parts.empty("bell", "No alert has fired yet", words))
     rows = [
         (
             notation.stamp(alert.fired_at, zone),
@@ -37,7 +36,7 @@ def history(alerts: Sequence[Alert], zone: tzinfo) -> Component:
             notation.price(alert.price),
             notation.price(alert.average),
             html.Span(notation.multiple(alert.price, alert.average), className="chip is-alert"),
-            f"{alert.factor:g}×",
+            f"{alert.factor:g}{notation.TIMES}",
             f"{alert.samples:,}",
         )
         for alert in alerts

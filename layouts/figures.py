@@ -38,7 +38,7 @@ def price_figure(
             "hovertemplate": f"Average of the last hour<br>{value}<extra></extra>",
         },
         {
-            "name": f"Alert above {profile.alert_factor:g}× average",
+            "name": f"Alert above {profile.alert_factor:g}{notation.TIMES} average",
             "line": {"color": theme.ALERT, "width": 1.6, "dash": "dot"},
             "hovertemplate": f"Alert threshold<br>{value}<extra></extra>",
             "visible": threshold,
@@ -46,7 +46,12 @@ def price_figure(
         {
             "name": "Fired alert",
             "mode": "markers",
-            "marker": {"symbol": "triangle-down", "size": 13, "color": theme.ALERT, "line": {"width": 1, "color": "#fff"}},
+            "marker": {
+                "symbol": "triangle-down",
+                "size": 13,
+                "color": theme.ALERT,
+                "line": {"width": 1, "color": "#fff"},
+            },
             "hovertemplate": f"%{{x|%-d %b %H:%M}}<br>{value}<br>%{{text}}<extra></extra>",
             "showlegend": bool(alerts),
         },
@@ -67,9 +72,7 @@ def price_figure(
     return {"data": traces, "layout": layout}
 
 
-def price_patch(
-    series: Series, row: RankedMetric, alerts: Sequence[Alert], profile: Profile, zone: tzinfo
-) -> Patch:
+def price_patch(series: Series, row: RankedMetric, alerts: Sequence[Alert], profile: Profile, zone: tzinfo) -> Patch:
     """New points for a chart that is already drawn; whatever the user zoomed, moved or hid stays."""
     patch = Patch()
     for index, points in enumerate(_price_data(series, row, alerts, profile, zone)):

@@ -39,9 +39,7 @@ def page(
                 [
                     _chart_card(row, figure, threshold),
                     parts.card("Figures", html.Div(figures(row, profile, zone), id=ids.METRIC_FIGURES)),
-                    parts.card(
-                        f"{row.base} elsewhere", html.Div(neighbour_list(neighbours), id=ids.METRIC_NEIGHBOURS)
-                    ),
+                    parts.card(f"{row.base} elsewhere", html.Div(neighbour_list(neighbours), id=ids.METRIC_NEIGHBOURS)),
                     parts.card(
                         "Alerts", html.Div(alert_list(alerts, zone), id=ids.METRIC_ALERTS), className="metric-alerts"
                     ),
@@ -60,7 +58,15 @@ def unknown(wanted: str) -> Component:
         "This metric is not tracked",
         [
             html.P([html.Code(wanted), " is neither the number nor the key of a tracked metric."]),
-            html.P(["Keys look like ", html.Code("kraken:BTC-USD"), "; what is tracked is set by ", html.Code("TRACK"), "."]),
+            html.P(
+                [
+                    "Keys look like ",
+                    html.Code("kraken:BTC-USD"),
+                    "; what is tracked is set by ",
+                    html.Code("TRACK"),
+                    ".",
+                ]
+            ),
             dcc.Link("Go to the ranking", href="/", className="button"),
         ],
     )
@@ -85,7 +91,10 @@ def headline(row: RankedMetric) -> list[Component]:
     )
     changes = [
         html.Span(
-            [html.Span(notation.change(value), className=f"value {parts.tone(value)}"), html.Span(label, className="of")],
+            [
+                html.Span(notation.change(value), className=f"value {parts.tone(value)}"),
+                html.Span(label, className="of"),
+            ],
             className="change",
         )
         for label, value in (("1 h", row.change_1h), ("24 h", row.change_24h))
@@ -109,10 +118,13 @@ def figures(row: RankedMetric, profile: Profile, zone: tzinfo) -> Component:
         ("Volatility", notation.share(row.volatility)),
         (f"Mean, {window}", notation.price(row.mean)),
         ("Average, 1 h", notation.price(row.average_1h)),
-        (f"Alert above ({profile.alert_factor:g}×)", notation.price(threshold_of(row, profile))),
-        ("Volume, 24 h", f"{notation.amount(row.volume_24h)} {row.base}" if row.volume_24h is not None else notation.UNKNOWN),
+        (f"Alert above ({profile.alert_factor:g}{notation.TIMES})", notation.price(threshold_of(row, profile))),
+        (
+            "Volume, 24 h",
+            f"{notation.amount(row.volume_24h)} {row.base}" if row.volume_24h is not None else notation.UNKNOWN,
+        ),
         (f"Samples, {window}", f"{row.samples:,}"),
-        (f"Updated ({notation.zone_label(zone)})", notation.stamp(row.updated_at, zone)),
+        ("Updated", notation.stamp(row.updated_at, zone)),
     )
     return parts.figures([parts.figure(label, value) for label, value in items], className="figure-list")
 
@@ -130,7 +142,9 @@ def neighbour_list(neighbours: Sequence[RankedMetric]) -> Component:
     rows = [
         dcc.Link(
             [
-                html.Span([html.Span(str(other.pair), className="strong"), html.Span(other.market, className="market")]),
+                html.Span(
+                    [html.Span(str(other.pair), className="strong"), html.Span(other.market, className="market")]
+                ),
                 html.Span(
                     [
                         html.Span(notation.price(other.price), className="strong"),
@@ -189,7 +203,7 @@ def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component
         className="price-chart",
     )
     tools = html.Div(
-        [switch, html.Div(spans, role="group", **{"aria-label": "Range"})],
+        [switch, html.Div(spans, role="group", **parts.aria(label="Range"))],
         className="chart-tools",
     )
     return parts.card(f"Price in {row.quote}", chart, tools, className="chart-card")

@@ -4,8 +4,9 @@ import math
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-UNKNOWN = "–"
+UNKNOWN = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+TIMES = "\N{MULTIPLICATION SIGN}"
 SMALLEST_WRITTEN_OUT = 1e-12
 UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
@@ -56,8 +57,8 @@ def amount(value: float | None) -> str:
 
 
 def multiple(value: float, average: float) -> str:
-    """How many times the average a price is: 3.2×."""
-    return f"{value / average:.1f}×"
+    """How many times the average a price is, to a tenth."""
+    return f"{value / average:.1f}{TIMES}"
 
 
 def milliseconds(value: float | None) -> str:

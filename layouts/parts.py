@@ -9,9 +9,14 @@ from dash.development.base_component import Component
 Content = str | Component | Sequence[str | Component] | None
 
 
+def aria(**attributes: str) -> dict[str, Any]:
+    """ARIA attributes as keyword arguments: `html.Nav(..., **aria(label="Main"))`."""
+    return {f"aria-{name}": value for name, value in attributes.items()}
+
+
 def icon(name: str) -> Component:
     """One of the drawings in assets/icons.css; says nothing to a screen reader."""
-    return html.Span(className=f"icon icon-{name}", **{"aria-hidden": "true"})
+    return html.Span(className=f"icon icon-{name}", **aria(hidden="true"))
 
 
 def heading(title: str, lead: Content = None, tools: Content = None) -> Component:
@@ -60,10 +65,7 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Content]],
     """A plain table; `columns` are (title, class), the class `num` setting numbers to the right."""
     head = html.Thead(html.Tr([html.Th(title, className=look, scope="col") for title, look in columns]))
     body = html.Tbody(
-        [
-            html.Tr([html.Td(cell, className=look) for cell, (_, look) in zip(row, columns, strict=True)])
-            for row in rows
-        ]
+        [html.Tr([html.Td(cell, className=look) for cell, (_, look) in zip(row, columns, strict=True)]) for row in rows]
     )
     return html.Div(
         html.Table([html.Caption(caption, className="visually-hidden"), head, body], className="plain-table"),
@@ -82,8 +84,12 @@ def empty(icon_name: str, title: str, text: Content, **attributes: Any) -> Compo
 def skeleton() -> Component:
     """Grey shapes where a page is about to be."""
     return html.Div(
-        [html.Div(className="bone bone-title"), html.Div(className="bone bone-row"), html.Div(className="bone bone-body")],
+        [
+            html.Div(className="bone bone-title"),
+            html.Div(className="bone bone-row"),
+            html.Div(className="bone bone-body"),
+        ],
         className="skeleton",
         role="status",
-        **{"aria-label": "Loading"},
+        **aria(label="Loading"),
     )

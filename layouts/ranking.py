@@ -7,7 +7,7 @@ import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import ids, parts, theme
+from layouts import ids, notation, parts, theme
 from services.market.types import Profile
 
 Column = dict[str, Any]
@@ -57,7 +57,9 @@ def _glance() -> Component:
         ("Last tick", ids.LAST_TICK),
     )
     return parts.figures(
-        [parts.figure(label, "–", id=identity) for label, identity in figures], className="glance", **{"aria-label": "At a glance"}
+        [parts.figure(label, notation.UNKNOWN, id=identity) for label, identity in figures],
+        className="glance",
+        **parts.aria(label="At a glance"),
     )
 
 
@@ -66,7 +68,7 @@ def _nothing_yet() -> Component:
         html.P("The first tick fills this table, within a period of starting. If it stays empty:"),
         html.Ul(
             [
-                html.Li([html.Code("TRACK"), " names what to track, as in ", html.Code("kraken:BTC/USD,kraken:*/EUR"), "."]),
+                html.Li([html.Code("TRACK"), " names what to track, as in ", html.Code("kraken:BTC/USD"), "."]),
                 html.Li([dcc.Link("Status", href="/status"), " tells how the exchanges answer."]),
                 html.Li(["No network here? ", html.Code("python app.py --demo"), " runs on a simulated exchange."]),
             ]
@@ -76,7 +78,7 @@ def _nothing_yet() -> Component:
 
 
 def _table(profile: Profile) -> Component:
-    return dag.AgGrid(
+    table: Component = dag.AgGrid(
         id=ids.RANKING_TABLE,
         columnDefs=_columns(profile),
         defaultColDef={
@@ -97,7 +99,6 @@ def _table(profile: Profile) -> Component:
             "rowClicked": ["openRow(params)"],
             "cellKeyDown": ["openRowByKey(params)"],
             "gridSizeChanged": ["fitColumns(params)"],
-            "firstDataRendered": ["fitColumns(params)"],
             "modelUpdated": ["countRows(params)"],
             "stateUpdated": ["rememberState(params)"],
         },
@@ -114,14 +115,26 @@ def _table(profile: Profile) -> Component:
         style={"height": "100%", "width": "100%"},
         className="ranking-grid",
     )
+    return table
 
 
 def _columns(profile: Profile) -> list[Column]:
     quiet: Column = {"cellClass": "num", "headerClass": "ag-right-aligned-header"}
     hours = f"{profile.window_hours:g} h"
     return [
-        {"field": "rank", "headerName": "#", "minWidth": 62, "maxWidth": 76, "cellClass": "num rank", "initialSort": "asc"}
-        | {"headerClass": "ag-right-aligned-header", "sortingOrder": ["asc", "desc"], "valueFormatter": _format("wholeText")}
+        {
+            "field": "rank",
+            "headerName": "#",
+            "minWidth": 62,
+            "maxWidth": 76,
+            "cellClass": "num rank",
+            "initialSort": "asc",
+        }
+        | {
+            "headerClass": "ag-right-aligned-header",
+            "sortingOrder": ["asc", "desc"],
+            "valueFormatter": _format("wholeText"),
+        }
         | {"headerTooltip": "1 is the largest standard deviation"},
         {
             "field": "pair",
@@ -156,7 +169,13 @@ def _columns(profile: Profile) -> list[Column]:
         quiet
         | {"field": "volume", "headerName": "Volume", "minWidth": 110, "valueFormatter": _format("amountText")}
         | {"headerTooltip": "Of 24 h, in units of the base, as the exchange tells it"},
-        {"field": "spark", "headerName": f"Last {hours}", "minWidth": 128, "cellRenderer": "Sparkline", "sortable": False}
+        {
+            "field": "spark",
+            "headerName": f"Last {hours}",
+            "minWidth": 128,
+            "cellRenderer": "Sparkline",
+            "sortable": False,
+        }
         | {"filter": False, "cellClass": "spark-cell"},
         {"field": "alerted", "headerName": "Alert", "minWidth": 86, "maxWidth": 110, "cellRenderer": "AlertMark"}
         | {"filter": False, "headerTooltip": "Fired within the last hour"},

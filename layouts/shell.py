@@ -56,7 +56,7 @@ def page(profile: Profile) -> Component:
                         id=ids.CONNECTION_STATUS,
                         className="status-bar is-waiting",
                         role="status",
-                        **{"aria-live": "polite"},
+                        **parts.aria(live="polite"),
                     ),
                 ],
                 className="site-header",
@@ -111,7 +111,10 @@ def _machinery() -> list[Component]:
 
 def _brand(profile: Profile) -> Component:
     name = dcc.Link(
-        [html.Span(className="brand-mark", **{"aria-hidden": "true"}), html.Span("Data Tracker", className="brand-name")],
+        [
+            html.Span(className="brand-mark", **parts.aria(hidden="true")),
+            html.Span("Data Tracker", className="brand-name"),
+        ],
         href="/",
         className="brand",
     )
@@ -125,7 +128,7 @@ def _brand(profile: Profile) -> Component:
 
 def _navigation() -> Component:
     links = [dbc.NavLink(name, href=path, active="exact", className="place") for path, name in PLACES]
-    return html.Nav(links, className="places", **{"aria-label": "Main"})
+    return html.Nav(links, className="places", **parts.aria(label="Main"))
 
 
 def _theme_switch() -> Component:
@@ -141,7 +144,7 @@ def _theme_switch() -> Component:
         inputClassName="btn-check",
         labelClassName="segment",
     )
-    return html.Div(switch, className="theme-switch", role="group", **{"aria-label": "Theme"})
+    return html.Div(switch, className="theme-switch", role="group", **parts.aria(label="Theme"))
 
 
 def _banner() -> Component:
@@ -153,12 +156,12 @@ def _banner() -> Component:
                 id=ids.ALERT_DISMISS,
                 className="icon-button",
                 title="Dismiss",
-                **{"aria-label": "Dismiss these alerts"},
+                **parts.aria(label="Dismiss these alerts"),
             ),
         ],
         id=ids.ALERT_BANNER,
         className="alert-banner is-empty",
-        **{"aria-live": "polite", "aria-label": "Alerts of the last hour"},
+        **parts.aria(live="polite", label="Alerts of the last hour"),
     )
 
 

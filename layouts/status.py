@@ -41,12 +41,15 @@ def backfill(state: BackfillState) -> Component:
     words = f"{state.done:,} of {state.total:,} requests" + (f", {state.failed:,} failed" if state.failed else "")
     return html.Div(
         [
-            html.Div([html.Span(state.market, className="strong"), html.Span(words, className="quiet num")], className="spread"),
+            html.Div(
+                [html.Span(state.market, className="strong"), html.Span(words, className="quiet num")],
+                className="spread",
+            ),
             html.Progress(
                 value=str(state.done + state.failed),
                 max=str(max(state.total, 1)),
                 className="thin-bar",
-                **{"aria-label": f"History of {state.market}"},
+                **parts.aria(label=f"History of {state.market}"),
             ),
         ],
         className="backfill",
@@ -133,7 +136,7 @@ def _rule(profile: Profile) -> Component:
     items = (
         ("Sampling period", f"{profile.period_seconds} s"),
         ("Deviation window", f"{profile.window_hours:g} h"),
-        ("Alert factor", f"{profile.alert_factor:g}×"),
+        ("Alert factor", f"{profile.alert_factor:g}{notation.TIMES}"),
         ("Alert window", f"{profile.alert_window_minutes} min"),
         ("Cool-down", f"{profile.alert_cooldown_minutes} min"),
         ("Fewest samples", f"{profile.alert_min_samples}"),
