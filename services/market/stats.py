@@ -46,8 +46,10 @@ KEPT = np.dtype(
         ("price", "<f8"),  # the latest, NaN before the first
         ("priced_at", "<i8"),  # its time, 0 before the first
         ("volume", "<f8"),
-        ("before_1h", "<f8"),  # the last price at or before an hour ago, NaN where unknown
+        ("before_1h", "<f8"),  # the last price at or before an hour ago, NaN where LOOKBACK reaches none
+        ("before_1h_at", "<i8"),  # its time
         ("before_24h", "<f8"),
+        ("before_24h_at", "<i8"),
         ("stdev", "<f8"),
         ("mean", "<f8"),
         ("average_1h", "<f8"),  # of the hour before the tick, the tick's own price left out
@@ -143,25 +145,28 @@ def advance(
     kept = kept.copy()
     gone = {length: left_behind(length) for length in {windows.main, windows.rule, HOUR, DAY}}
 
-    unanchored = fresh.rows[np.isnan(kept["anchor"][fresh.rows])]
-    kept["anchor"][unanchored] = fresh.prices[np.isin(fresh.rows, unanchored)]
-    late = between.where(~np.isnan(kept["anchor"][between.rows]))
+    for arrived in (fresh, between):
+        first = arrived.where(np.isnan(kept["anchor"][arrived.rows]))
+        kept["anchor"][first.rows] = first.prices
 
     for prefix, length in (("", windows.main), ("hour_", HOUR), ("rule_", windows.rule)):
         # A downtime longer than the window: what came and went meanwhile was never added.
         _add(kept, prefix, gone[length].where(gone[length].times <= previous), -1.0)
-        _add(kept, prefix, late.where(late.times > minute - length), 1.0)
+        _add(kept, prefix, between.where(between.times > minute - length), 1.0)
         emptied = kept[prefix + "samples"] == 0
         for field in ("total", "squares", "peak") if prefix == "" else ("total",):
             kept[prefix + field][emptied] = 0.0
         _add(kept, prefix, fresh, 1.0)
 
-    kept["price"][fresh.rows] = fresh.prices
-    kept["priced_at"][fresh.rows] = minute
+    for arrived in (between, fresh):  # ascending in time: the last one stays
+        kept["price"][arrived.rows] = arrived.prices
+        kept["priced_at"][arrived.rows] = arrived.times
     np.maximum(kept["peak"], kept["squares"], out=kept["peak"])
 
     for field, length in (("before_1h", HOUR), ("before_24h", DAY)):
-        kept[field][gone[length].rows] = gone[length].prices  # ascending in time: the last one stays
+        _remember(kept, field, gone[length])
+        expired = kept[field + "_at"] <= minute - length - LOOKBACK
+        kept[field][expired] = np.nan
     _average(kept, "average_1h", "hour_", fresh, gone[HOUR].where(gone[HOUR].times == minute - HOUR))
     edge = gone[windows.rule]
     kept["rule_count"] = _average(kept, "rule_average", "rule_", fresh, edge.where(edge.times == minute - windows.rule))
@@ -188,8 +193,10 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
     kept["peak"][rows] = kept["squares"][rows]
 
     for field, length in (("before_1h", HOUR), ("before_24h", DAY)):
+        kept[field][rows] = np.nan
+        kept[field + "_at"][rows] = 0
         past = history.where((history.times <= minute - length) & (history.times > minute - length - LOOKBACK))
-        kept[field][past.rows] = past.prices
+        _remember(kept, field, past)
     fresh = history.where(history.times == minute)
     partial = kept[rows]  # the averages of the other rows rest on samples that are not at hand: leave them
     place = np.zeros(len(kept), dtype=np.int64)
@@ -241,6 +248,12 @@ def _add(kept: Kept, prefix: str, samples: Samples, sign: float) -> None:
     kept[prefix + "total"] += sign * np.bincount(samples.rows, weighted, minlength=count)
     if prefix == "":
         kept["squares"] += sign * np.bincount(samples.rows, weighted * offset, minlength=count)
+
+
+def _remember(kept: Kept, field: str, past: Samples) -> None:
+    """Keep the last of `past` and its time."""
+    kept[field][past.rows] = past.prices
+    kept[field + "_at"][past.rows] = past.times
 
 
 def _average(kept: Kept, field: str, prefix: str, fresh: Samples, edge: Samples) -> Ints:

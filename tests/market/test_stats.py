@@ -1,0 +1,370 @@
+"""Kept sums against a second opinion: two passes of numpy over everything that was ever stored."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.market import stats
+from services.market.stats import DAY, HOUR, LOOKBACK, Kept, Samples, Windows
+
+PERIOD = 600
+START = 1_772_366_400
+WINDOWS = Windows(main=30 * PERIOD, rule=3 * PERIOD)
+BASES = (0.000_012_3, 1.0, 61_234.5)
+
+
+@dataclass
+class Market:
+    """All samples of some metrics, and the statistics carried from tick to tick over them."""
+
+    windows: Windows = WINDOWS
+    bases: tuple[float, ...] = BASES
+    minute: int = START
+    stored: list[dict[int, tuple[float, int]]] = field(default_factory=list)
+    renewed: int = 0
+
+    def __post_init__(self) -> None:
+        self.stored = [{} for _ in self.bases]
+        self.kept: Kept = stats.empty(np.arange(1, len(self.bases) + 1, dtype=np.int64) * 10)
+
+    def tick(self, periods: int, prices: dict[int, float], between: Sequence[tuple[int, int, float, int]] = ()) -> None:
+        """Go on by `periods`; `between` are samples (row, seconds after the previous tick, price, width)."""
+        previous, minute = self.minute, self.minute + periods * PERIOD
+        for row, after, price, width in between:
+            if after < minute - previous:
+                self.stored[row].setdefault(previous + after, (price, width))
+        for row, price in prices.items():
+            self.stored[row][minute] = (price, PERIOD)
+        rows = np.array(list(prices), dtype=np.int64)
+        fresh = Samples(
+            rows, np.full(len(rows), minute), np.array(list(prices.values()), float), np.full(len(rows), PERIOD)
+        )
+        self.kept = stats.advance(
+            self.kept,
+            previous,
+            minute,
+            fresh,
+            self.within(previous, minute - 1),
+            lambda length: self.within(previous - length, minute - length),
+            self.windows,
+        )
+        self.minute = minute
+        drifted = stats.drifted(self.kept)
+        self.renewed += len(drifted)
+        self.renew(drifted)
+
+    def fill_in(self, row: int, ago: int, price: float, width: int) -> None:
+        """Find a sample of the past, as a backfill does."""
+        self.stored[row].setdefault(self.minute - ago, (price, width))
+        self.renew(np.array([row], dtype=np.int64))
+
+    def renew(self, rows: np.ndarray) -> None:
+        history = self.within(self.minute - self.windows.longest, self.minute)
+        stats.recompute(self.kept, rows, history, self.minute, self.windows)
+
+    def within(self, after: int, until: int) -> Samples:
+        found = sorted(
+            (time, row, *sample)
+            for row, samples in enumerate(self.stored)
+            for time, sample in samples.items()
+            if after < time <= until
+        )
+        columns = list(zip(*found, strict=True)) or [(), (), (), ()]
+        times, rows, prices, widths = columns
+        return Samples(
+            np.array(rows, np.int64), np.array(times, np.int64), np.array(prices, float), np.array(widths, np.int64)
+        )
+
+    def check(self) -> None:
+        for row in range(len(self.bases)):
+            told = {name: self.kept[name][row].item() for name in stats.KEPT.names}
+            for name, expected in self.expected(row).items():
+                if expected == 0 or math.isnan(expected):
+                    assert told[name] == pytest.approx(expected, abs=0, nan_ok=True), (name, row)
+                else:
+                    assert told[name] == pytest.approx(expected, rel=1e-9, abs=0), (name, row)
+
+    def expected(self, row: int) -> dict[str, float]:
+        now, samples = self.minute, self.stored[row]
+        times = np.array(sorted(samples), dtype=np.int64)
+        prices = np.array([samples[time][0] for time in times.tolist()])
+        widths = np.array([samples[time][1] for time in times.tolist()], dtype=float)
+
+        def mean(inside: np.ndarray) -> float:
+            return float((widths[inside] * prices[inside]).sum() / widths[inside].sum()) if inside.any() else math.nan
+
+        def before(length: int) -> float:
+            near = np.flatnonzero((times <= now - length) & (times > now - length - LOOKBACK))
+            return float(prices[near[-1]]) if len(near) else math.nan
+
+        inside = (times > now - self.windows.main) & (times <= now)
+        ruled = (times >= now - self.windows.rule) & (times < now)
+        if not inside.any():
+            stdev = math.nan
+        elif len(set(prices[inside].tolist())) == 1:
+            stdev = 0.0
+        else:
+            off = prices[inside] - mean(inside)
+            stdev = math.sqrt((widths[inside] * off * off).sum() / widths[inside].sum())
+        return {
+            "samples": int(inside.sum()),
+            "stdev": stdev,
+            "mean": mean(inside),
+            "average_1h": mean((times >= now - HOUR) & (times < now)),
+            "rule_average": mean(ruled),
+            "rule_count": int(ruled.sum()),
+            "before_1h": before(HOUR),
+            "before_24h": before(DAY),
+            "price": float(prices[-1]) if len(prices) else math.nan,
+            "priced_at": int(times[-1]) if len(times) else 0,
+        }
+
+
+moves = st.one_of(
+    st.just(1.0),
+    st.just(1000.0),
+    st.just(0.001),
+    st.floats(-0.05, 0.05).map(lambda change: 1 + change),
+    st.floats(-1e-6, 1e-6).map(lambda change: 1 + change),
+)
+gaps = st.one_of(
+    st.just(1), st.just(1), st.just(1), st.integers(1, 8), st.sampled_from([29, 30, 31, 143, 144, 145, 200])
+)
+rows = st.integers(0, len(BASES) - 1)
+widths = st.sampled_from([60, 300, PERIOD, 3 * PERIOD])
+ticks = st.tuples(
+    gaps,
+    st.dictionaries(rows, moves),
+    st.lists(st.tuples(rows, st.integers(1, 9 * PERIOD), moves, widths), max_size=2),
+    st.lists(st.tuples(rows, st.integers(0, 31 * PERIOD), moves, widths), max_size=1),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(ticks, min_size=1, max_size=45))
+def test_carried_statistics_agree_with_two_passes_whatever_comes_and_stays_away(story):
+    market = Market()
+    for periods, prices, between, found in story:
+        market.tick(
+            periods,
+            {row: BASES[row] * move for row, move in prices.items()},
+            [(row, after, BASES[row] * move, width) for row, after, move, width in between],
+        )
+        market.check()
+        for row, ago, move, width in found:
+            market.fill_in(row, ago, BASES[row] * move, width)
+            market.check()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_run_agrees_with_two_passes_at_every_tick(seed):
+    chance = np.random.default_rng(seed)
+    market = Market(bases=(1e-7, 0.3, 42.0, 5e4))
+    price = np.array(market.bases)
+    days_known = 0
+    for _ in range(260):
+        price = price * np.exp(chance.normal(0, 0.01, len(price)))
+        shown = price * np.where(chance.random(len(price)) < 0.01, 1000.0, 1.0)
+        present = np.flatnonzero(chance.random(len(price)) < 0.9)
+        market.tick(1 if chance.random() < 0.97 else int(chance.integers(2, 40)), {int(r): shown[r] for r in present})
+        market.check()
+        days_known += int((~np.isnan(market.kept["before_24h"])).sum())
+    assert days_known > 100  # the run is long enough to have a price of the day before
+
+
+@pytest.mark.parametrize("spike", [1000.0, 0.001, 1e6])
+def test_a_spike_leaves_nothing_behind_when_it_leaves_the_window(spike):
+    market = Market(bases=(60_000.0,))
+    for turn in range(100):
+        market.tick(1, {0: 60_000.0 * (spike if turn == 5 else 1 + 1e-6 * (turn % 7))})
+        market.check()
+    assert market.renewed >= 1
+    assert market.kept["stdev"][0] < 1.0
+
+
+def test_a_series_that_goes_flat_has_a_stdev_of_exactly_nothing():
+    market = Market(bases=(0.1,))
+    for turn in range(30):
+        market.tick(1, {0: 0.1 + 0.0137 * turn})
+    assert market.kept["stdev"][0] > 0.1
+    for _ in range(30):
+        market.tick(1, {0: 0.3})
+    assert market.kept["stdev"][0] == 0.0
+    assert market.kept["mean"][0] == pytest.approx(0.3, rel=1e-12)
+
+
+def test_a_series_that_never_moves_is_flat_from_the_first_price():
+    market = Market(bases=(0.1,))
+    for _ in range(70):
+        market.tick(1, {0: 0.1})
+        assert market.kept["stdev"][0] == 0.0
+        assert market.kept["mean"][0] == 0.1
+
+
+def test_nothing_is_left_of_a_window_that_a_downtime_outlasts():
+    market = Market(bases=(10.0,))
+    for turn in range(5):
+        market.tick(1, {0: 10.0 + turn})
+    market.tick(31, {})
+    assert market.kept["samples"][0] == 0
+    assert np.isnan(market.kept["stdev"][0])
+    assert np.isnan(market.kept["average_1h"][0])
+    assert market.kept["price"][0] == 14.0
+    market.tick(1, {0: 2_000_000.0})
+    assert market.kept["stdev"][0] == 0.0
+    market.check()
+
+
+def test_a_wide_sample_counts_with_its_width():
+    market = Market(bases=(1.0,))
+    market.tick(1, {0: 1.0})
+    market.tick(4, {0: 1.0}, [(0, 3 * PERIOD, 5.0, 3 * PERIOD)])
+    # Widths 1, 3 and 1 of the prices 1, 5 and 1: mean 17/5, variance (2 x 2.4^2 + 3 x 1.6^2) / 5.
+    assert market.kept["mean"][0] == pytest.approx(3.4)
+    assert market.kept["stdev"][0] == pytest.approx(math.sqrt((2 * 2.4**2 + 3 * 1.6**2) / 5))
+    assert market.kept["samples"][0] == 3
+
+
+def test_the_hours_average_leaves_the_tick_out_and_takes_the_price_an_hour_ago_in():
+    market = Market(bases=(1.0,))
+    for price in (100.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 999.0):
+        market.tick(1, {0: price})
+    assert market.kept["average_1h"][0] == pytest.approx(3.5)
+    assert market.kept["rule_average"][0] == pytest.approx(5.0)
+    assert market.kept["rule_count"][0] == 3
+    assert market.kept["before_1h"][0] == 1.0
+
+
+def test_a_price_too_far_before_the_hour_is_not_the_price_an_hour_ago():
+    market = Market(bases=(1.0,))
+    market.tick(1, {0: 7.0})
+    market.tick(6, {0: 8.0})
+    assert market.kept["before_1h"][0] == 7.0
+    market.tick(1, {0: 8.0})
+    assert market.kept["before_1h"][0] == 7.0
+    market.tick(1, {0: 8.0})
+    assert np.isnan(market.kept["before_1h"][0])
+
+
+def test_a_downtime_does_not_stretch_the_hour_of_the_change():
+    market = Market(bases=(1.0,))
+    market.tick(1, {0: 7.0})
+    market.tick(25, {0: 9.0})
+    assert np.isnan(market.kept["before_1h"][0])
+
+
+def test_a_first_price_found_between_two_ticks_counts_although_none_came_with_the_tick():
+    market = Market(bases=(1.0,))
+    market.tick(4, {}, [(0, PERIOD, 5.0, PERIOD), (0, 2 * PERIOD, 7.0, PERIOD)])
+    assert market.kept["samples"][0] == 2
+    assert market.kept["stdev"][0] == 1.0
+    assert (market.kept["price"][0], market.kept["priced_at"][0]) == (7.0, START + 2 * PERIOD)
+
+
+def test_advancing_leaves_the_statistics_it_starts_from_as_they_were():
+    market = Market(bases=(1.0,))
+    market.tick(1, {0: 5.0})
+    earlier = market.kept
+    saved = earlier.tobytes()
+    market.tick(1, {0: 6.0})
+    assert earlier.tobytes() == saved
+    assert market.kept["price"][0] == 6.0
+
+
+def test_computing_some_rows_anew_leaves_the_others_untouched():
+    market = Market()
+    for turn in range(10):
+        market.tick(1, {row: base * (1 + turn / 100) for row, base in enumerate(BASES)})
+    others = market.kept[[0, 2]].tobytes()
+    market.kept["stdev"][1] = -1.0
+    market.renew(np.array([1], dtype=np.int64))
+    assert market.kept[[0, 2]].tobytes() == others
+    market.check()
+
+
+def test_computing_anew_without_any_sample_forgets_the_window_but_not_the_last_price():
+    market = Market(bases=(1.0,))
+    market.tick(1, {0: 5.0})
+    market.stored[0].clear()
+    market.renew(np.array([0], dtype=np.int64))
+    assert market.kept["samples"][0] == 0
+    assert np.isnan(market.kept["stdev"][0])
+    assert market.kept["price"][0] == 5.0
+
+
+def test_the_exact_computation_reads_back_to_the_longest_window_and_a_little_more():
+    assert Windows(main=HOUR, rule=60).longest == DAY + LOOKBACK
+    assert Windows(main=HOUR, rule=2 * DAY).longest == 2 * DAY + LOOKBACK
+    assert Windows(main=3 * DAY, rule=60).longest == 3 * DAY + LOOKBACK
+
+
+def test_population_stdev_divides_by_all_the_weight():
+    told = stats.population_stdev(np.array([2.0, 4.0, 0.0]), np.array([6.0, 4.0, 0.0]), np.array([20.0, 4.0, 0.0]))
+    assert told[:2].tolist() == [1.0, 0.0]
+    assert np.isnan(told[2])
+
+
+def test_rounding_below_nothing_is_a_flat_series():
+    assert stats.population_stdev(np.array([1.0]), np.array([1.0]), np.array([1.0 - 1e-16])).tolist() == [0.0]
+
+
+def test_sums_have_drifted_only_beyond_a_thousandfold():
+    kept = stats.empty(np.arange(3, dtype=np.int64))
+    kept["weight"], kept["squares"] = 60.0, 2.0
+    kept["total"] = 0.0
+    kept["peak"] = [2_000.0, 2_000.1, 2.0]
+    assert stats.drifted(kept).tolist() == [1]
+
+
+def test_metrics_without_prices_have_not_drifted():
+    assert stats.drifted(stats.empty(np.arange(3, dtype=np.int64))).tolist() == []
+
+
+def test_ranks_run_from_the_largest_stdev_and_ties_go_to_the_smaller_id():
+    kept = stats.empty(np.array([3, 5, 8, 9, 11], dtype=np.int64))
+    kept["stdev"] = [1.0, 2.0, 1.0, np.nan, 9.0]
+    kept["rank"] = 77
+    stats.rank(kept, np.array([True, True, True, True, False]))
+    assert kept["rank"].tolist() == [2, 1, 3, 0, 0]
+
+
+def test_empty_statistics_know_nothing():
+    kept = stats.empty(np.array([4, 9], dtype=np.int64))
+    assert kept["id"].tolist() == [4, 9]
+    assert np.isnan(kept["stdev"]).all()
+    assert np.isnan(kept["price"]).all()
+    assert kept["samples"].tolist() == [0, 0]
+
+
+def test_aligning_keeps_who_stays_drops_who_goes_and_names_who_is_new():
+    kept = stats.empty(np.array([1, 3, 5], dtype=np.int64))
+    kept["price"] = [10.0, 30.0, 50.0]
+    aligned, new = stats.align(kept, np.array([2, 3, 5, 6], dtype=np.int64))
+    assert aligned["id"].tolist() == [2, 3, 5, 6]
+    assert aligned["price"][1:3].tolist() == [30.0, 50.0]
+    assert np.isnan(aligned["price"][[0, 3]]).all()
+    assert new.tolist() == [0, 3]
+
+
+def test_aligning_to_the_same_metrics_changes_nothing():
+    kept = stats.empty(np.array([1, 3], dtype=np.int64))
+    aligned, new = stats.align(kept, np.array([1, 3], dtype=np.int64))
+    assert aligned is kept
+    assert new.tolist() == []
+
+
+def test_rows_are_found_by_id_and_the_unknown_are_told():
+    kept = stats.empty(np.array([2, 4, 6], dtype=np.int64))
+    rows, known = stats.rows_of(kept, np.array([4, 5, 6, 99, 1], dtype=np.int64))
+    assert known.tolist() == [True, False, True, False, False]
+    assert rows[known].tolist() == [1, 2]
+
+
+def test_no_metrics_have_no_rows():
+    rows, known = stats.rows_of(stats.empty(np.empty(0, dtype=np.int64)), np.array([1, 2], dtype=np.int64))
+    assert (rows.tolist(), known.tolist()) == ([0, 0], [False, False])
