@@ -1,0 +1,51 @@
+from services.market.errors import BadPayload, DeliveryFailed, TrackerError, UnknownMetric
+from services.market.types import Catalogue, Metric, Pair
+from tests import builders
+
+
+def test_a_pair_reads_as_exchanges_write_it():
+    assert str(Pair("BTC", "USD")) == "BTC/USD"
+
+
+def test_a_metrics_key_names_market_base_and_quote():
+    key = "kraken:BTC-USD"
+    assert Metric(1, "kraken", "BTC", "USD").key == key
+    assert builders.ranked_metric().key == key
+    assert builders.alert().key == key
+
+
+def test_metric_ranking_line_and_alert_tell_the_same_pair():
+    pair = Pair("BTC", "USD")
+    assert Metric(1, "kraken", "BTC", "USD").pair == pair
+    assert builders.ranked_metric().pair == pair
+    assert builders.alert().pair == pair
+
+
+def test_a_catalogue_tells_the_place_of_each_pair_in_each_market():
+    catalogue = Catalogue(
+        1,
+        (
+            Metric(2, "kraken", "BTC", "USD"),
+            Metric(5, "binance", "BTC", "USD", active=False),
+            Metric(9, "kraken", "ETH", "USD"),
+        ),
+    )
+    assert catalogue.rows == {
+        "kraken": {Pair("BTC", "USD"): 0, Pair("ETH", "USD"): 2},
+        "binance": {Pair("BTC", "USD"): 1},
+    }
+    assert catalogue.ids.tolist() == [2, 5, 9]
+    assert catalogue.active.tolist() == [True, False, True]
+
+
+def test_a_backfill_runs_until_every_request_is_done_or_has_failed():
+    assert builders.backfill_state(done=5, failed=1, total=7).running
+    assert not builders.backfill_state(done=5, failed=2, total=7).running
+
+
+def test_errors_say_whom_they_concern():
+    error = BadPayload("kraken", "half a JSON")
+    assert (str(error), error.market, error.detail) == ("kraken: half a JSON", "kraken", "half a JSON")
+    assert (str(UnknownMetric(7)), UnknownMetric(7).wanted) == ("no metric 7", 7)
+    assert [DeliveryFailed("no").permanent, DeliveryFailed("no", permanent=True).permanent] == [False, True]
+    assert isinstance(error, TrackerError)
