@@ -53,6 +53,10 @@ class Services:
         """Bring the database up to date. Raises WrongDatabase or StoreUnavailable."""
         schema.migrate(self.engine, simulated=self.settings.simulated)
 
+    def prepare(self) -> None:
+        """Make what a ticking process needs, before several threads ask for it at once."""
+        _ = self.fetcher, self.discovery, self.backfills
+
     @cached_property
     def fetcher(self) -> Fetcher:
         patience = min(LONGEST_PATIENCE, self.settings.period_seconds / 2)

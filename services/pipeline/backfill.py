@@ -139,6 +139,7 @@ class Backfill:
     def run(self, stop: Event) -> None:
         """One round: plan it and carry it out, until `stop` is set. Raises StoreUnavailable."""
         market = self._exchange.name
+        catalogue = self._catalogue_number()
         tasks = deque(plan_tasks(self._plan, self._exchange, self._clock()))
         progress = _Progress(market, len(tasks))
         if tasks:
@@ -170,7 +171,8 @@ class Backfill:
         progress.total -= len(tasks)  # what is left belongs to the next round
         self._write(found, progress)
         self._ended = self._plan.timer()
-        if complete:
+        # Metrics that came while the round went on are none of its: they are a reason for another.
+        if complete and self._catalogue_number() == catalogue:
             self._missing = self._count_missing()
         if progress.total:
             log.info(
@@ -211,6 +213,10 @@ class Backfill:
         active = np.isin(kept["id"], catalogue.ids[catalogue.active])
         stats.rank(kept, active)
         snapshots.save(connection, snapshot.minute, snapshot.windows, kept)
+
+    def _catalogue_number(self) -> int:
+        with reading(self._plan.engine) as connection:
+            return self._plan.catalogues.current(connection).number
 
     def _count_missing(self) -> float:
         """Seconds of the window that no price stands for, over this exchange's metrics."""

@@ -31,23 +31,19 @@ class Arrivals:
 
 def select_tracked(answers: Sequence[Answer], catalogue: Catalogue) -> Arrivals:
     """Of all that the exchanges gave, what belongs to active tracked metrics."""
-    places: list[int] = []
-    found_prices: list[float] = []
-    found_volumes: list[float] = []
+    places, found_prices, found_volumes = [np.empty(0, dtype=np.int64)], [np.empty(0)], [np.empty(0)]
     for answer in answers:
         if answer.quotes is None:
             continue
         place_of = catalogue.rows.get(answer.market, {})
         quotes = answer.quotes
-        for pair, price, volume in zip(quotes.pairs, quotes.prices.tolist(), quotes.volumes.tolist(), strict=True):
-            place = place_of.get(pair)
-            if place is not None:
-                places.append(place)
-                found_prices.append(price)
-                found_volumes.append(volume)
-    chosen = np.array(places, dtype=np.int64)
-    trading = catalogue.active[chosen] if len(chosen) else np.empty(0, dtype=np.bool_)
-    return Arrivals(chosen[trading], np.array(found_prices)[trading], np.array(found_volumes)[trading])
+        found = np.fromiter((place_of.get(pair, -1) for pair in quotes.pairs), np.int64, len(quotes.pairs))
+        tracked = found >= 0
+        tracked[tracked] = catalogue.active[found[tracked]]
+        places.append(found[tracked])
+        found_prices.append(quotes.prices[tracked])
+        found_volumes.append(quotes.volumes[tracked])
+    return Arrivals(np.concatenate(places), np.concatenate(found_prices), np.concatenate(found_volumes))
 
 
 def store(

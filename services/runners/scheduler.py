@@ -50,7 +50,9 @@ class Scheduler:
         self._scheduler.start()
 
     def stop(self) -> None:
-        """End: no job begins any more, and the lease is free for the next process."""
+        """End: no job begins any more, and the lease is free for the next process. A second call does nothing."""
+        if not self._scheduler.running:
+            return
         self._scheduler.shutdown(wait=False)
         self._services.close()
         if self._leading:
@@ -91,6 +93,7 @@ class Scheduler:
             return  # the tick's own commit will tell whether it is still ours
         if leading and not self._leading:
             log.info("this process has the clock")
+            services.prepare()
             self._leading = True
             for job in JOBS:
                 self._scheduler.add_job(self._guarded(job), executor=job.name, name=job.name)

@@ -1,0 +1,136 @@
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from services.bootstrap import Services, open_services
+from services.market.types import Status
+from services.runners.scheduler import Scheduler
+from services.settings import Settings, read_settings
+from services.store import leases
+from services.store.engine import reading, writing
+from tests.waiting import wait_for
+
+Start = Callable[[], tuple[Services, Scheduler]]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return read_settings(None, database_url=f"sqlite:///{tmp_path}/demo.db", track="demo:*", period_seconds=5)
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Start]:
+    """Starts schedulers as processes would, and stops those that still run."""
+    running: list[tuple[Services, Scheduler]] = []
+
+    def begin() -> tuple[Services, Scheduler]:
+        services = open_services(settings)
+        services.migrate()
+        scheduler = Scheduler(services)
+        scheduler.start()
+        running.append((services, scheduler))
+        return services, scheduler
+
+    yield begin
+    for services, scheduler in running:
+        scheduler.stop()
+        services.engine.dispose()
+
+
+def status(services: Services) -> Status:
+    return services.reader.status(datetime.now(UTC))
+
+
+def owner(services: Services) -> str | None:
+    with reading(services.engine) as connection:
+        return leases.holder(connection, datetime.now(UTC).timestamp())
+
+
+def test_a_new_installation_discovers_ticks_and_fills_its_past_by_itself(start: Start) -> None:
+    services, _ = start()
+
+    wait_for(lambda: status(services).live == 40, what="the first tick")
+    wait_for(lambda: services.reader.metric("demo:btc-usd").samples >= 1440, what="the backfill")
+    first = status(services).minute
+    assert first is not None
+    assert first.timestamp() % 5 == 0
+
+    wait_for(lambda: status(services).minute != first, what="the second tick")
+    newest = status(services).ticks[0]
+    assert newest.missed == 0
+    assert newest.late_ms < 2_000
+
+
+def test_of_two_processes_one_ticks_and_the_other_takes_over_when_it_stops(start: Start) -> None:
+    first, first_scheduler = start()
+    wait_for(lambda: owner(first) == first.owner, what="the lease")
+    second, _ = start()
+    wait_for(lambda: status(second).live == 40, what="the first tick")
+    assert owner(second) == first.owner
+
+    first_scheduler.stop()
+
+    wait_for(lambda: owner(second) == second.owner, what="the take-over")
+    before = status(second).minute
+    wait_for(lambda: status(second).minute != before, what="a tick of the second process")
+
+
+def test_a_process_that_dies_is_followed_within_ten_seconds(start: Start) -> None:
+    services, _ = start()
+    wait_for(lambda: status(services).live == 40, what="the first tick")
+    with writing(services.engine) as connection:  # as one leaves it that dies now, having just renewed
+        services_lease = leases.holder(connection, datetime.now(UTC).timestamp())
+        assert services_lease is not None
+        leases.release(connection, services_lease)
+        assert leases.take(connection, "dead", datetime.now(UTC).timestamp(), 9.0)
+
+    assert owner(services) == "dead"
+    wait_for(lambda: owner(services) == services.owner, seconds=13, what="the take-over")
+
+
+def test_an_error_in_a_job_is_written_down_and_the_next_call_comes(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    services, _ = start()
+    wait_for(lambda: status(services).live == 40, what="the first tick")
+    with writing(services.engine) as connection:
+        connection.exec_driver_sql("ALTER TABLE tick RENAME TO hidden")
+    wait_for(lambda: "tick: nothing stored, the next one tries again" in caplog.text, what="the log line")
+    with writing(services.engine) as connection:
+        connection.exec_driver_sql("ALTER TABLE hidden RENAME TO tick")
+    count = len(status(services).ticks)
+
+    wait_for(lambda: len(status(services).ticks) > count, what="the next tick")
+
+
+def test_an_accident_in_a_job_is_written_down_with_its_place(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    services, _ = start()
+    wait_for(lambda: status(services).live == 40, what="the first tick")
+    fetcher = services.fetcher
+    services.__dict__["fetcher"] = None
+
+    wait_for(lambda: "tick: broke off" in caplog.text, what="the log line")
+    assert "'NoneType' object has no attribute 'fetch'" in caplog.text
+    services.__dict__["fetcher"] = fetcher
+
+
+def test_an_exchange_that_does_not_exist_is_told_and_one_that_is_away_is_retried(tmp_path: Path) -> None:
+    settings = read_settings(
+        None, database_url=f"sqlite:///{tmp_path}/t.db", track="krakn:BTC/USD,kraken:BTC/USD",
+        exchange_base_url="http://127.0.0.1:9",
+    )  # fmt: skip
+    services = open_services(settings)
+    services.migrate()
+
+    assert services.discovery.run(datetime.now(UTC)) is False
+
+    found = status(services)
+    assert len(found.warnings) == 1
+    assert found.warnings[0].startswith("TRACK: krakn: no such exchange (did you mean kraken")
+    (kraken,) = found.exchanges
+    assert kraken.market == "kraken"
+    assert "NetworkError" in (kraken.error or "") or "NotAvailable" in (kraken.error or "")
+    services.close()
+    services.engine.dispose()
