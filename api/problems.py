@@ -48,7 +48,8 @@ def handle_problems(server: Flask, owns: tuple[str, ...]) -> None:
     def http_error(error: HTTPException) -> Response | HTTPException:
         if not is_ours() or error.code is None:
             return error
-        answer = problem(error.code, error.description or error.name)
+        reason = NOT_FOUND if error.code == HTTPStatus.NOT_FOUND else None
+        answer = problem(error.code, error.description or error.name, reason)
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After"):
                 answer.headers[name] = value

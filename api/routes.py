@@ -16,7 +16,8 @@ LONGEST_KEY = 100
 LONGEST_NUMBER = 18
 MOST_ALERTS = 10_000
 BANNER_SPAN = timedelta(hours=1)
-OWN_SEGMENTS = ("metrics", "alerts", "sparklines", "live", "healthz", "readyz", "telemetry")
+CLOSED_SEGMENTS = ("metrics", "alerts")
+OWN_SEGMENTS = (*CLOSED_SEGMENTS, "sparklines", "live", "healthz", "readyz", "telemetry")
 
 
 def mount(server: Flask, reader: MarketReader, clock: Clock) -> None:
@@ -37,7 +38,10 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
 
     def series_span() -> tuple[datetime, datetime]:
         until = query_time("until") or period_start()
-        since = query_time("since") or until - timedelta(hours=profile.window_hours)
+        try:
+            since = query_time("since") or until - timedelta(hours=profile.window_hours)
+        except OverflowError:
+            raise BadQuery(f"until: {bodies.iso(until)} leaves no time before it") from None
         if since >= until:
             raise BadQuery(f"since: {bodies.iso(since)} is not before {bodies.iso(until)}")
         return since, until
@@ -126,13 +130,13 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
         text, content_type = render_telemetry(reader, clock())
         return Response(text, content_type=content_type)
 
-    # The dashboard answers every path it does not know with its own page: these are not its paths.
-    @routes.get("/metrics/")
-    @routes.get("/metrics/<path:_rest>")
-    @routes.get("/alerts/")
-    @routes.get("/alerts/<path:_rest>")
-    def nothing_here(_rest: str = "") -> Response:
-        return problem(HTTPStatus.NOT_FOUND, f"nothing at {request.path}", NOT_FOUND)
+    @routes.before_app_request
+    def keep_from_the_dashboard() -> Response | None:
+        """The dashboard answers every path that nobody else knows with its own page: these are not its paths."""
+        foreign = request.endpoint is not None and request.blueprint != routes.name
+        if foreign and request.path.split("/")[1] in CLOSED_SEGMENTS:
+            return problem(HTTPStatus.NOT_FOUND, f"nothing at {request.path}", NOT_FOUND)
+        return None
 
     return routes
 
@@ -140,7 +144,7 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
 def named(wanted: str) -> int | str:
     """The number or key in an address; whatever cannot be either is a 404, as a metric that does not exist."""
     is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= LONGEST_NUMBER
-    is_key = len(wanted) <= LONGEST_KEY and ":" in wanted and "-" in wanted
+    is_key = len(wanted) <= LONGEST_KEY and wanted.isprintable() and ":" in wanted and "-" in wanted
     if not is_number and not is_key:
         raise UnknownMetric("of that form: an id is a number, or a key as kraken:BTC-USD")
     return int(wanted) if is_number else wanted

@@ -1,0 +1,148 @@
+import pytest
+
+from tests.api.conftest import serve
+from tests.builders import NOON
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/metrics/",
+        "/metrics//",
+        "/metrics//1",
+        "/metrics/1/",
+        "/metrics/1/prices/",
+        "/metrics/1/nothing",
+        "/metrics/1/prices/2",
+        "/alerts/",
+        "/alerts//",
+        "/alerts/1",
+        "/alerts/x/y",
+    ],
+)
+def test_paths_that_nobody_knows_are_problems_and_not_the_dashboard(client, address):
+    answer = client.get(address)
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert answer.json == {
+        "title": "Not Found",
+        "status": 404,
+        "detail": f"nothing at {address}",
+        "reason": "Resource not found",
+    }
+
+
+@pytest.mark.parametrize("address", ["/", "/metric/1", "/alerting", "/metricsx", "/live/", "/status"])
+def test_other_paths_are_the_dashboards(client, address):
+    answer = client.get(address)
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    assert answer.text.startswith("<html>the dashboard")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "nonsense",
+        "-1",
+        "1.0",
+        "1e3",
+        "%C2%B2",
+        "%D9%A1",
+        "9" * 19,
+        "kraken:BTCUSD",
+        "kraken-BTC-USD",
+        "kraken:BTC-%00",
+        "kraken:BTC-USD%0A",
+        "kraken:" + "X" * 100 + "-USD",
+    ],
+)
+@pytest.mark.parametrize("rest", ["", "/prices", "/volumes"])
+def test_an_id_that_can_be_none_is_not_found_and_never_looked_up(reader, client, wanted, rest):
+    answer = client.get(f"/metrics/{wanted}{rest}")
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert answer.json["reason"] == "Resource not found"
+    assert "metric" not in reader.calls
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/metrics/99",
+        "/metrics/999999999999999999",
+        "/metrics/kraken:DOGE-USD",
+        "/metrics/99/prices",
+        "/metrics/99/volumes",
+        "/alerts?metric=99",
+        "/alerts?metric=nonsense",
+        "/alerts?metric=",
+    ],
+)
+def test_a_metric_that_does_not_exist_is_not_found(client, address):
+    answer = client.get(address)
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert (answer.json["title"], answer.json["status"]) == ("Not Found", 404)
+    assert answer.json["reason"] == "Resource not found"
+
+
+def test_a_metric_that_did_not_exist_is_found_once_it_does(reader, client):
+    before = reader.metrics
+    reader.metrics = ()
+    assert client.get("/metrics/3").status_code == 404
+    reader.metrics = before
+    assert client.get("/metrics/3").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/metrics", "/metrics/1", "/metrics/1/prices", "/metrics/1/nothing", "/alerts", "/alerts/1", "/live", "/healthz"],
+)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_a_wrong_method_is_a_problem_that_tells_the_right_ones(client, address, method):
+    answer = client.open(address, method=method)
+    assert (answer.status_code, answer.mimetype) == (405, "application/problem+json")
+    assert (answer.json["title"], answer.json["status"]) == ("Method Not Allowed", 405)
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+def test_a_wrong_method_elsewhere_is_answered_as_ever(client):
+    answer = client.post("/metric/1")
+    assert (answer.status_code, answer.mimetype) == (405, "text/html")
+
+
+@pytest.mark.parametrize(
+    "address", ["/metrics", "/metrics/1", "/metrics/1/prices", "/metrics/1/volumes", "/alerts", "/sparklines", "/live"]
+)
+def test_a_database_that_is_away_is_told_as_such_and_not_remembered(reader, client, address):
+    reader.down = True
+    answer = client.get(address)
+    assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
+    assert answer.json == {
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "the test took the database away",
+        "reason": "Database unavailable",
+    }
+    reader.down = False
+    assert client.get(address).status_code == 200
+
+
+def test_a_fault_of_our_own_is_a_problem_that_gives_nothing_away(reader):
+    def broken():
+        raise ZeroDivisionError("inner secret")
+
+    client = serve(reader, broken)
+    answer = client.get("/metrics/3/prices")
+    assert (answer.status_code, answer.mimetype) == (500, "application/problem+json")
+    assert answer.json["title"] == "Internal Server Error"
+    assert b"secret" not in answer.data
+
+
+def test_without_a_dashboard_unknown_paths_are_the_same_problems(reader):
+    from flask import Flask
+
+    from api.routes import mount
+
+    server = Flask(__name__)
+    mount(server, reader, lambda: NOON)
+    answer = server.test_client().get("/metrics/1/nothing")
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert answer.json["reason"] == "Resource not found"

@@ -1,0 +1,410 @@
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from services.market.types import Series
+from tests import builders
+from tests.api.conftest import serve
+from tests.builders import NOON
+from tests.fakes import FakeReader
+
+
+def strict(text: bytes) -> object:
+    """Parse JSON, and refuse the NaN and Infinity that Python would let pass."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} in JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+# ---- what the original service's clients read
+
+
+def test_metrics_come_in_rank_order_and_those_without_prices_last(client):
+    answer = client.get("/metrics")
+    assert (answer.status_code, answer.mimetype) == (200, "application/json")
+    assert [(row["id"], row["rank"]) for row in answer.json["metrics"]] == [(3, 1), (1, 2), (2, None)]
+
+
+def test_a_metric_has_these_names_and_values(client):
+    assert client.get("/metrics/3").json == {
+        "metric": {
+            "id": 3,
+            "market": "kraken",
+            "base": "BTC",
+            "quote": "USD",
+            "rank": 1,
+            "stdev": 812.25,
+            "price": 60_123.4,
+            "mean": 60_000.0,
+            "average_1h": 60_050.5,
+            "change_1h": 0.0125,
+            "change_24h": -0.034,
+            "volatility": 812.25 / 60_000.0,
+            "volume_24h": 1234.5,
+            "samples": 1440,
+            "active": True,
+            "reason": None,
+            "updated_at": "2026-03-01T12:00:00Z",
+            "alerted_at": None,
+        }
+    }
+
+
+def test_the_ranking_and_the_single_metric_tell_the_same(client):
+    assert client.get("/metrics").json["metrics"][1] == client.get("/metrics/1").json["metric"]
+
+
+def test_prices_are_those_of_the_last_day_oldest_first(reader, client):
+    day = NOON - timedelta(hours=24)
+    reader.price_series[3] = Series(
+        np.array([int((day + timedelta(minutes=m)).timestamp()) for m in (0, 1, 1440)]),
+        np.array([1.0, 2.5, 3.0]),
+        np.array([60, 60, 60]),
+    )
+    assert client.get("/metrics/3/prices").json == {
+        "prices": [
+            {"price": 2.5, "createdAt": "2026-02-28T12:01:00Z"},
+            {"price": 3.0, "createdAt": "2026-03-01T12:00:00Z"},
+        ]
+    }
+
+
+def test_a_price_filled_in_from_a_coarser_candle_tells_its_width(reader, client):
+    reader.price_series[3] = Series(
+        np.array([int(NOON.timestamp()) - 60, int(NOON.timestamp())]), np.array([1.0, 2.0]), np.array([300, 60])
+    )
+    assert client.get("/metrics/3/prices").json["prices"] == [
+        {"price": 1.0, "createdAt": "2026-03-01T11:59:00Z", "width": 300},
+        {"price": 2.0, "createdAt": "2026-03-01T12:00:00Z"},
+    ]
+
+
+def test_volumes_are_told_like_prices(reader, client):
+    reader.volume_series[3] = builders.series([10.0, 20.5])
+    assert client.get("/metrics/3/volumes").json == {
+        "volumes": [
+            {"volume": 10.0, "createdAt": "2026-03-01T11:59:00Z"},
+            {"volume": 20.5, "createdAt": "2026-03-01T12:00:00Z"},
+        ]
+    }
+
+
+def test_a_metric_without_samples_has_an_empty_series(client):
+    assert client.get("/metrics/2/prices").json == {"prices": []}
+    assert client.get("/metrics/2/volumes").json == {"volumes": []}
+
+
+def test_alerts_come_newest_first_with_what_they_rest_on(reader, client):
+    reader.fired = (builders.alert(1, fired_at=NOON - timedelta(hours=2)), builders.alert(2))
+    told = client.get("/alerts").json["alerts"]
+    assert [row["id"] for row in told] == [2, 1]
+    assert told[0] == {
+        "id": 2,
+        "metric_id": 1,
+        "market": "kraken",
+        "base": "BTC",
+        "quote": "USD",
+        "price": 190_000.0,
+        "average": 60_000.0,
+        "factor": 3.0,
+        "samples": 60,
+        "fired_at": "2026-03-01T11:55:00Z",
+    }
+
+
+def test_what_is_not_a_number_is_null(reader, client):
+    reader.put(builders.ranked_metric(1, stdev=float("nan"), price=float("inf"), volume_24h=None))
+    reader.price_series[1] = builders.series([float("nan"), 1.0])
+    row = strict(client.get("/metrics").data)["metrics"][0]
+    assert (row["stdev"], row["price"], row["volume_24h"]) == (None, None, None)
+    assert strict(client.get("/metrics/1/prices").data)["prices"][0]["price"] is None
+
+
+# ---- keys
+
+
+@pytest.mark.parametrize("wanted", ["3", "003", "kraken:BTC-USD", "kraken:btc-usd", "KRAKEN:Btc-uSD"])
+def test_a_metric_is_found_by_number_or_by_key_in_any_case(client, wanted):
+    assert client.get(f"/metrics/{wanted}").json["metric"]["id"] == 3
+
+
+def test_a_key_leads_to_the_series_too(reader, client):
+    reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
+    reader.volume_series[3] = builders.series([4.0])
+    assert [row["price"] for row in client.get("/metrics/kraken:btc-usd/prices").json["prices"]] == [1.0, 2.0, 3.0]
+    assert [row["volume"] for row in client.get("/metrics/kraken:BTC-usd/volumes").json["volumes"]] == [4.0]
+
+
+def test_a_key_keeps_letters_that_addresses_quote(reader, client):
+    reader.put(builders.ranked_metric(1, base="ÄÖ+X"))
+    assert client.get("/metrics/kraken:%C3%84%C3%96+X-USD").json["metric"]["base"] == "ÄÖ+X"
+
+
+# ---- query values
+
+
+def times(answer) -> list[str]:
+    return [row["createdAt"][11:16] for row in answer.json["prices"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "minutes"),
+    [
+        ("since=2026-03-01T11:58:00Z", ["11:59", "12:00"]),
+        ("since=2026-03-01T11:58:00", ["11:59", "12:00"]),
+        ("since=2026-03-01T12:58:00%2B01:00", ["11:59", "12:00"]),
+        (f"since={int(NOON.timestamp()) - 120}", ["11:59", "12:00"]),
+        ("until=2026-03-01T11:57:00Z", ["11:56", "11:57"]),
+        ("since=2026-03-01T11:56:00Z&until=2026-03-01T11:58:00Z", ["11:57", "11:58"]),
+        ("since=1969-12-31&until=1970-01-01", []),
+    ],
+)
+def test_a_series_can_be_asked_for_between_two_times(reader, client, query, minutes):
+    reader.price_series[3] = builders.series([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert times(client.get(f"/metrics/3/prices?{query}")) == minutes
+
+
+def test_a_series_ends_with_the_running_period(reader):
+    reader.price_series[3] = builders.series([1.0, 2.0], until=NOON + timedelta(minutes=1))
+    late = serve(reader, lambda: NOON + timedelta(seconds=59))
+    assert times(late.get("/metrics/3/prices")) == ["12:00"]
+
+
+def test_the_window_is_the_installations_own():
+    reader = FakeReader(profile=builders.profile(window_hours=0.05), metrics=(builders.ranked_metric(1),))
+    reader.price_series[1] = builders.series([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert times(serve(reader).get("/metrics/1/prices")) == ["11:58", "11:59", "12:00"]
+
+
+def test_alerts_can_be_asked_for_by_time_metric_and_number(reader, client):
+    reader.fired = (
+        builders.alert(1, metric_id=1, fired_at=NOON - timedelta(hours=3)),
+        builders.alert(2, metric_id=3, fired_at=NOON - timedelta(hours=2)),
+        builders.alert(3, metric_id=1, fired_at=NOON - timedelta(hours=1)),
+    )
+
+    def ids(query: str) -> list[int]:
+        return [row["id"] for row in client.get(f"/alerts?{query}").json["alerts"]]
+
+    assert ids("since=2026-03-01T10:00:00Z") == [3, 2]
+    assert ids("metric=1") == [3, 1]
+    assert ids("metric=kraken:BTC-USD") == [2]
+    assert ids("limit=1") == [3]
+    assert ids("limit=10000&metric=1&since=2026-03-01T10:30:00Z") == [3]
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("/metrics/3/prices?since=yesterday", "since"),
+        ("/metrics/3/prices?until=", "until"),
+        ("/metrics/3/prices?until=99999999999999999999999", "until"),
+        ("/metrics/3/prices?until=0001-01-01", "until"),
+        ("/metrics/3/prices?since=0001-01-01T00:00:00%2B10:00", "since"),
+        ("/metrics/3/prices?since=2026-03-01T12:00:00Z", "since"),
+        ("/metrics/3/volumes?since=2026-03-02", "since"),
+        ("/metrics/3/volumes?since=1e9", "since"),
+        ("/metrics/3/volumes?until=-5", "until"),
+        ("/alerts?since=noon", "since"),
+        ("/alerts?limit=0", "limit"),
+        ("/alerts?limit=-1", "limit"),
+        ("/alerts?limit=10001", "limit"),
+        ("/alerts?limit=1.5", "limit"),
+        ("/alerts?limit=%C2%B2", "limit"),
+        ("/alerts?limit=" + "9" * 5000, "limit"),
+    ],
+)
+def test_a_query_value_that_cannot_be_used_is_named(client, address, name):
+    answer = client.get(address)
+    assert (answer.status_code, answer.mimetype) == (422, "application/problem+json")
+    assert answer.json["detail"].startswith(f"{name}: ")
+    assert len(answer.data) < 400
+
+
+# ---- caching
+
+
+def test_one_build_serves_every_request_of_a_revision(reader, client):
+    reader.price_series[3] = builders.series([1.0])
+    for _ in range(5):
+        for address in ("/metrics", "/metrics/3", "/metrics/3/prices", "/alerts?metric=3", "/sparklines", "/live"):
+            assert client.get(address).status_code == 200
+    builds = [call for call in reader.calls if call != "revision"]
+    # The metric is looked up for itself, the prices and the alerts; the fake's prices look it up once more.
+    assert sorted(builds) == sorted(
+        ["ranking", "sparklines", "status", "prices", "alerts", "alerts", "metric", "metric", "metric", "metric"]
+    )
+
+
+def test_a_new_revision_is_told_at_once(reader, client):
+    assert client.get("/metrics").json["metrics"][0]["price"] == 60_123.4
+    reader.put(builders.ranked_metric(3, price=5.0))
+    assert client.get("/metrics").json["metrics"][0]["price"] == 5.0
+    assert client.get("/metrics/3").json["metric"]["price"] == 5.0
+
+
+def test_a_new_period_moves_the_span_of_the_prices(reader):
+    now = [NOON]
+    client = serve(reader, lambda: now[0])
+    reader.price_series[3] = builders.series([1.0, 2.0], until=NOON + timedelta(minutes=1))
+    assert times(client.get("/metrics/3/prices")) == ["12:00"]
+    now[0] += timedelta(minutes=1)
+    assert times(client.get("/metrics/3/prices")) == ["12:00", "12:01"]
+
+
+def test_spans_and_metrics_do_not_share_an_answer(reader, client):
+    reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
+    assert times(client.get("/metrics/3/prices?since=2026-03-01T11:59:00Z")) == ["12:00"]
+    assert times(client.get("/metrics/3/prices")) == ["11:58", "11:59", "12:00"]
+    assert times(client.get("/metrics/1/prices")) == []
+    assert client.get("/metrics/3/volumes").json == {"volumes": []}
+
+
+def test_who_has_the_answer_already_gets_304_and_no_body(reader, client):
+    tag = client.get("/metrics").headers["ETag"]
+    for sent in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        again = client.get("/metrics", headers={"If-None-Match": sent})
+        assert (again.status_code, again.data) == (304, b"")
+        assert again.headers["ETag"] == tag
+    reader.put(builders.ranked_metric(3, price=5.0))
+    changed = client.get("/metrics", headers={"If-None-Match": tag})
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != tag
+
+
+def test_a_revision_that_changes_nothing_one_reads_keeps_the_tag(reader, client):
+    tag = client.get("/metrics").headers["ETag"]
+    reader.put(*reader.metrics)
+    assert client.get("/metrics", headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_a_large_answer_is_zipped_for_those_who_can_read_it(reader, client):
+    reader.put(*(builders.ranked_metric(id) for id in range(1, 21)))
+    plain = client.get("/metrics")
+    zipped = client.get("/metrics", headers={"Accept-Encoding": "br, gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(zipped.data) == plain.data
+    assert int(zipped.headers["Content-Length"]) == len(zipped.data) < len(plain.data)
+    assert plain.headers["Vary"] == zipped.headers["Vary"] == "Accept-Encoding"
+
+
+def test_nothing_is_zipped_for_those_who_refuse_it_or_where_it_does_not_pay(reader, client):
+    reader.put(*(builders.ranked_metric(id) for id in range(1, 21)))
+    refused = client.get("/metrics", headers={"Accept-Encoding": "gzip;q=0"})
+    small = client.get("/metrics/3", headers={"Accept-Encoding": "gzip"})
+    assert len(refused.data) > 5_000 > 1_000 > len(small.data)
+    assert "Content-Encoding" not in refused.headers
+    assert "Content-Encoding" not in small.headers
+
+
+def test_answers_must_be_asked_for_again_each_time(client):
+    assert client.get("/metrics").headers["Cache-Control"] == "no-cache"
+
+
+def test_head_tells_the_length_and_sends_nothing(client):
+    head = client.head("/metrics")
+    assert (head.status_code, head.data) == (200, b"")
+    assert int(head.headers["Content-Length"]) == len(client.get("/metrics").data)
+
+
+# ---- thumbnails and the live poll
+
+
+def test_sparklines_are_told_by_metric_number(client):
+    points = client.get("/sparklines").json["points"]
+    assert set(points) == {"1", "2", "3"}
+    assert points["3"] == [4 * place for place in range(24)]
+
+
+def test_the_live_poll_tells_the_state_of_the_whole(reader, client):
+    reader.fired = (builders.alert(1, fired_at=NOON - timedelta(hours=2)), builders.alert(2))
+    reader.state = builders.status(
+        exchanges=(
+            builders.exchange_state("kraken", error="timed out", note="refused values: 1 negative"),
+            builders.exchange_state("binance", failing_since=NOON - timedelta(minutes=3), error="timed out", note="x"),
+        ),
+        backfills=(builders.backfill_state("kraken"), builders.backfill_state("binance", done=20)),
+        warnings=("TRACK: kraken:FOO/USD matches nothing",),
+    )
+    told = client.get("/live").json
+    assert [alert["id"] for alert in told.pop("alerts")] == [2]
+    assert told == {
+        "revision": 7,
+        "minute": "2026-03-01T12:00:00Z",
+        "period": 60,
+        "simulated": False,
+        "stale": False,
+        "tracked": 10,
+        "live": 10,
+        "exchanges": [
+            {"market": "kraken", "failing_since": None, "error": None, "note": "refused values: 1 negative"},
+            {"market": "binance", "failing_since": "2026-03-01T11:57:00Z", "error": "timed out", "note": None},
+        ],
+        "backfills": [{"market": "kraken", "done": 5, "failed": 0, "total": 20}],
+        "warnings": ["TRACK: kraken:FOO/USD matches nothing"],
+    }
+
+
+def test_staleness_is_told_within_a_second_although_no_revision_came(reader):
+    now = [NOON]
+    client = serve(reader, lambda: now[0])
+    assert client.get("/live").json["stale"] is False
+    reader.state = builders.status(stale=True)
+    assert client.get("/live").json["stale"] is False
+    now[0] += timedelta(seconds=1)
+    assert client.get("/live").json["stale"] is True
+
+
+# ---- health
+
+
+def test_healthz_is_alive_without_asking_the_database(reader, client):
+    reader.down = True
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json) == (200, {"status": "alive"})
+    assert reader.calls == []
+
+
+def test_readyz_is_ready_after_a_recent_tick(client):
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ready", "minute": "2026-03-01T12:00:00Z"})
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (builders.status(minute=None), "No tick yet"),
+        (builders.status(stale=True), "Last tick too old"),
+    ],
+)
+def test_readyz_is_not_ready_without_a_recent_tick(reader, client, state, reason):
+    reader.state = state
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
+    assert (answer.json["status"], answer.json["reason"]) == (503, reason)
+
+
+def test_readyz_is_not_ready_without_the_database(reader, client):
+    reader.down = True
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["reason"]) == (503, "Database unavailable")
+
+
+def test_readyz_gets_ready_again(reader, client):
+    reader.down = True
+    assert client.get("/readyz").status_code == 503
+    reader.down = False
+    assert client.get("/readyz").status_code == 200
+
+
+def test_times_are_told_in_utc_whatever_their_zone(reader, client):
+    there = datetime(2026, 3, 1, 12, tzinfo=UTC).astimezone()
+    reader.put(builders.ranked_metric(1, updated_at=there, alerted_at=there))
+    row = client.get("/metrics/1").json["metric"]
+    assert (row["updated_at"], row["alerted_at"]) == ("2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z")

@@ -1,0 +1,74 @@
+from datetime import timedelta
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests import builders
+from tests.builders import NOON
+
+Reading = dict[tuple[str, ...], float]
+
+
+def scrape(client) -> Reading:
+    """Each sample's value, by its name and the values of its labels."""
+    answer = client.get("/telemetry")
+    assert answer.status_code == 200
+    assert answer.mimetype == "text/plain"
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_the_readings_are_those_of_the_status(reader, client):
+    reader.state = builders.status(
+        live=9,
+        stale=True,
+        ticks=(builders.tick_state(missed=2, rejected=3), builders.tick_state(missed=5, stored=1)),
+        exchanges=(
+            builders.exchange_state("kraken"),
+            builders.exchange_state("binance", failing_since=NOON - timedelta(minutes=3), latency_ms=None),
+        ),
+        backfills=(builders.backfill_state("kraken", done=5, failed=2, total=20),),
+    )
+    assert scrape(client) == {
+        ("data_tracker_info", "false", "1.0.0"): 1.0,
+        ("data_tracker_database_up",): 1.0,
+        ("data_tracker_revision",): 7.0,
+        ("data_tracker_metrics_tracked",): 10.0,
+        ("data_tracker_metrics_live",): 9.0,
+        ("data_tracker_stale",): 1.0,
+        ("data_tracker_last_tick_timestamp_seconds",): NOON.timestamp(),
+        ("data_tracker_tick_late_seconds",): pytest.approx(0.012),
+        ("data_tracker_tick_fetch_seconds",): pytest.approx(0.34),
+        ("data_tracker_tick_commit_seconds",): pytest.approx(0.021),
+        ("data_tracker_tick_prices",): 10.0,
+        ("data_tracker_tick_rejected",): 3.0,
+        ("data_tracker_ticks_missed",): 7.0,
+        ("data_tracker_exchange_up", "kraken"): 1.0,
+        ("data_tracker_exchange_up", "binance"): 0.0,
+        ("data_tracker_exchange_latency_seconds", "kraken"): pytest.approx(0.34),
+        ("data_tracker_backfill_requests", "kraken", "done"): 5.0,
+        ("data_tracker_backfill_requests", "kraken", "failed"): 2.0,
+        ("data_tracker_backfill_requests", "kraken", "waiting"): 13.0,
+    }
+
+
+def test_before_the_first_tick_there_is_no_last_one_to_tell(reader, client):
+    reader.state = builders.status(minute=None, ticks=(), exchanges=(), revision=0, tracked=0, live=0)
+    told = scrape(client)
+    assert told[("data_tracker_database_up",)] == 1.0
+    assert told[("data_tracker_metrics_tracked",)] == 0.0
+    assert ("data_tracker_last_tick_timestamp_seconds",) not in told
+    assert ("data_tracker_tick_late_seconds",) not in told
+
+
+def test_a_database_that_is_away_is_a_reading_and_not_an_error(reader, client):
+    reader.down = True
+    assert scrape(client) == {("data_tracker_info", "false", "1.0.0"): 1.0, ("data_tracker_database_up",): 0.0}
+
+
+def test_the_label_of_a_market_survives_quotes_and_line_ends(reader, client):
+    reader.state = builders.status(exchanges=(builders.exchange_state('a"b\\c\nd'),))
+    assert scrape(client)[("data_tracker_exchange_up", 'a"b\\c\nd')] == 1.0
