@@ -1,0 +1,250 @@
+"""The program as its users start it: real processes, on free ports of this machine."""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.waiting import wait_for
+
+ROOT = Path(__file__).parents[1]
+Run = Callable[..., subprocess.Popen[str]]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def get(port: int, path: str, **headers: str) -> tuple[int, str]:
+    """Status and body; 0 where nobody answers."""
+    try:
+        with urlopen(Request(f"http://127.0.0.1:{port}{path}", headers=headers), timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
+    except (URLError, ConnectionError, TimeoutError):
+        return 0, ""
+
+
+def metrics(port: int) -> list[dict[str, Any]]:
+    status, body = get(port, "/metrics")
+    found: list[dict[str, Any]] = json.loads(body)["metrics"] if status == 200 else []
+    return found
+
+
+def wait_ready(port: int) -> None:
+    wait_for(lambda: get(port, "/readyz")[0] == 200, seconds=40, what=f"readiness on port {port}")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    """Starts programs with an environment of their own, and ends what is left of them."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*command: str, **settings: str) -> subprocess.Popen[str]:
+        known = ("PATH", "HOME", "LANG", "SYSTEMROOT", "VIRTUAL_ENV")
+        environment = {name: os.environ[name] for name in known if name in os.environ}
+        environment |= {"PYTHONPATH": str(ROOT), "PERIOD_SECONDS": "5"} | settings
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+APP = str(ROOT / "app.py")
+GUNICORN = ("-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--chdir", str(ROOT), "app:server")
+
+
+def end(process: subprocess.Popen[str]) -> str:
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+    return output
+
+
+def test_one_command_shows_live_ranked_prices_and_ends_when_told(run: Run, tmp_path: Path) -> None:
+    port = free_port()
+    program = run(APP, "--demo", "--port", str(port))
+    wait_ready(port)
+
+    found = metrics(port)
+    assert [row["rank"] for row in found] == list(range(1, 41))
+    assert {row["market"] for row in found} == {"demo"}
+    assert "Data Tracker" in get(port, "/")[1]
+    output = end(program)
+    assert program.returncode == 0
+    assert f"serving on http://127.0.0.1:{port} (simulated data)" in output
+    assert "Traceback" not in output
+    assert (tmp_path / "data/demo.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "complaint"),
+    [
+        ((), {"PERIOD_SECONDS": "soon"}, "PERIOD_SECONDS"),
+        ((), {"TRACK": "kraken-BTC/USD"}, "TRACK: 'kraken-BTC/USD' is not exchange:BASE/QUOTE"),
+        ((), {"DATABASE_URL": "oracle://me:secret@host/db"}, "DATABASE_URL"),
+        ((), {"NOTIFY_URLS": "nonsense://secret"}, "NOTIFY_URLS: entry 1"),
+        (("--port", "70000"), {}, "PORT"),
+    ],
+)
+def test_a_bad_setting_stops_the_start_with_one_line_that_names_it(
+    run: Run, arguments: tuple[str, ...], settings: dict[str, str], complaint: str
+) -> None:
+    program = run(APP, *arguments, **settings)
+    output, _ = program.communicate(timeout=30)
+
+    assert program.returncode == 2
+    assert len(output.strip().splitlines()) == 1
+    assert output.startswith("data-tracker: ")
+    assert complaint in output
+    assert "secret" not in output
+
+
+def test_a_port_in_use_is_named(run: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        program = run(APP, "--demo", "--port", str(port))
+        output, _ = program.communicate(timeout=30)
+
+    assert program.returncode == 2
+    assert f"cannot serve on 127.0.0.1 port {port}: Address already in use" in output
+
+
+def test_real_prices_are_not_stored_beside_simulated_ones(run: Run) -> None:
+    first = run(APP, "migrate", "--demo", DATABASE_URL="sqlite:///same.db")
+    assert first.wait(30) == 0
+
+    second = run(APP, "migrate", DATABASE_URL="sqlite:///same.db")
+    output, _ = second.communicate(timeout=30)
+    assert second.returncode == 2
+    assert "never mixed" in output
+
+
+def test_a_file_that_is_no_database_is_told_in_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "broken.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    program = run(APP, "--demo", DATABASE_URL="sqlite:///broken.db")
+    output, _ = program.communicate(timeout=30)
+
+    assert program.returncode == 2
+    assert "file is not a database" in output
+    assert "Traceback" not in output
+
+
+def test_the_password_is_asked_for_everywhere_but_at_the_health_checks(run: Run) -> None:
+    port = free_port()
+    run(APP, "--demo", "--port", str(port), AUTH_USERNAME="ann", AUTH_PASSWORD="open sesame")
+    wait_ready(port)
+
+    for path in ("/", "/metrics", "/live", "/telemetry", "/_dash-layout", "/_dash-update-component", "/assets/x.css"):
+        assert get(port, path)[0] == 401, path
+    assert get(port, "/metrics", Authorization="Basic YW5uOm9wZW4gc2VzYW1l")[0] == 200
+    assert get(port, "/healthz")[0] == 200
+
+
+def ticks(database: Path) -> list[tuple[int, int, int]]:
+    """For each tick its period, the prices it says it stored and those that are there."""
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        return connection.execute(
+            """SELECT minute, stored, (SELECT count(*) FROM price WHERE price.minute = tick.minute)
+               FROM tick ORDER BY minute"""
+        ).fetchall()
+
+
+def test_a_program_killed_at_any_moment_leaves_no_half_tick_and_its_hole_is_filled(run: Run, tmp_path: Path) -> None:
+    port, database = free_port(), tmp_path / "demo.db"
+    settings = {"DATABASE_URL": f"sqlite:///{database}"}
+    for kill in range(3):
+        program = run(APP, "--demo", "--port", str(port), **settings)
+        wait_ready(port)
+        if kill == 2:
+            break
+        count = len(ticks(database))
+        wait_for(lambda count=count: len(ticks(database)) > count, what="another tick")
+        os.killpg(program.pid, signal.SIGKILL)
+        program.wait()
+        wait_for(lambda: get(port, "/healthz")[0] == 0, what="the end of the program")
+
+    found = ticks(database)
+    assert len({minute for minute, _, _ in found}) == len(found)
+    assert all(stored == there == 40 for _, stored, there in found)
+    wait_for(lambda: metrics(port)[0]["samples"] >= 1440, what="the backfill")
+
+
+def test_four_workers_have_one_clock_and_another_takes_over_from_one_that_dies(run: Run, tmp_path: Path) -> None:
+    port, database = free_port(), tmp_path / "demo.db"
+    gunicorn = run(
+        *GUNICORN, "--workers", "4",
+        TRACK="demo:*", PORT=str(port), DATABASE_URL=f"sqlite:///{database}", LOG_FORMAT="json",
+    )  # fmt: skip
+    wait_ready(port)
+
+    def owner() -> int:
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+            (name,) = connection.execute("SELECT owner FROM lease").fetchone()
+        return int(name.split(":")[1])
+
+    first = owner()
+    assert first != gunicorn.pid
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: owner() != first, seconds=20, what="the take-over")
+    count = len(ticks(database))
+    wait_for(lambda: len(ticks(database)) >= count + 2, what="two more ticks")
+
+    output = end(gunicorn)
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    ticked = [line["message"].partition(": ")[0] for line in lines if " prices, " in line["message"]]
+    assert len(ticked) == len(set(ticked)) == len(ticks(database))
+    assert all(stored == there == 40 for _, stored, there in ticks(database))
+
+
+def test_the_clock_ticks_without_serving_and_the_web_serves_without_ticking(run: Run, tmp_path: Path) -> None:
+    port, settings = free_port(), {"DATABASE_URL": f"sqlite:///{tmp_path}/demo.db", "TRACK": "demo:*"}
+    assert run(APP, "migrate", **settings).wait(30) == 0
+    run(APP, "--port", str(port), SCHEDULER="off", **settings)
+    wait_for(lambda: get(port, "/healthz")[0] == 200, what="the web")
+    assert get(port, "/readyz")[0] == 503
+    assert json.loads(get(port, "/readyz")[1])["reason"] == "No tick yet"
+
+    clock = run(APP, "clock", **settings)
+    wait_ready(port)
+    output = end(clock)
+    assert clock.returncode == 0
+    assert "serving" not in output
+    assert "tick " in output
+
+
+def test_importing_the_program_builds_nothing(run: Run, tmp_path: Path) -> None:
+    code = "import sys, threading, app; print(threading.active_count(), 'ccxt' in sys.modules)"
+    program = run("-c", code, DATABASE_URL="sqlite:///never.db")
+    output, _ = program.communicate(timeout=30)
+
+    assert output.split() == ["1", "False"]
+    assert not (tmp_path / "never.db").exists()
