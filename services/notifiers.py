@@ -16,10 +16,10 @@ class AppriseNotifier:
     def __init__(self, url: str, number: int) -> None:
         import apprise  # takes a third of a second, and most installations notify nobody
 
+        logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its errors repeat the address
         self._apprise = apprise.Apprise()
         if not self._apprise.add(url):
             raise BadChannel(f"NOTIFY_URLS: entry {number} is no address that Apprise knows")
-        logging.getLogger("apprise").setLevel(logging.ERROR)
         scheme = url.partition("://")[0]
         self._channel = f"{scheme}-{hashlib.sha256(url.encode()).hexdigest()[:10]}"
 
