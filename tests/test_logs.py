@@ -1,0 +1,101 @@
+import json
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from services.logs import set_up_logs
+
+CHATTY = ("apscheduler", "alembic", "werkzeug", "waitress", "urllib3")
+UTC_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in CHATTY}
+    root.handlers = []
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    for name, was in levels.items():
+        logging.getLogger(name).setLevel(was)
+
+
+def written(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    out, err = capsys.readouterr()
+    assert out == ""
+    return err.splitlines()
+
+
+def record(created: float) -> logging.LogRecord:
+    made = logging.LogRecord("room.part", logging.WARNING, "file.py", 1, "tick %d of %s", (7, "kraken"), None)
+    made.created = created
+    return made
+
+
+def test_a_text_line_has_time_severity_and_message(capsys):
+    set_up_logs("INFO", "text")
+    logging.getLogger("room").info("tick %d", 7)
+    (line,) = written(capsys)
+    assert re.fullmatch(UTC_TIME + " INFO    tick 7", line)
+
+
+def test_a_text_lines_time_is_utc(capsys):
+    set_up_logs("INFO", "text")
+    logging.getLogger().handle(record(1_772_366_400.9))
+    assert written(capsys) == ["2026-03-01T12:00:00Z WARNING tick 7 of kraken"]
+
+
+def test_a_json_line_is_one_object_with_the_same_and_the_loggers_name(capsys):
+    set_up_logs("INFO", "json")
+    logging.getLogger().handle(record(1_772_366_400.9))
+    (line,) = written(capsys)
+    assert json.loads(line) == {
+        "time": "2026-03-01T12:00:00Z",
+        "level": "WARNING",
+        "logger": "room.part",
+        "message": "tick 7 of kraken",
+    }
+
+
+def test_a_json_line_stays_one_line_with_a_traceback(capsys):
+    set_up_logs("INFO", "json")
+    try:
+        raise ZeroDivisionError("two\nlines")
+    except ZeroDivisionError:
+        logging.getLogger("room").exception("it broke")
+    (line,) = written(capsys)
+    told = json.loads(line)
+    assert told["message"] == "it broke"
+    assert "ZeroDivisionError: two\nlines" in told["exc_info"]
+
+
+@pytest.mark.parametrize(
+    ("level", "told"),
+    [("DEBUG", ["d", "i", "w", "e"]), ("INFO", ["i", "w", "e"]), ("WARNING", ["w", "e"]), ("ERROR", ["e"])],
+)
+def test_only_the_level_and_above_is_written(capsys, level, told):
+    set_up_logs(level, "text")
+    log = logging.getLogger("room")
+    for severity, text in ((10, "d"), (20, "i"), (30, "w"), (40, "e")):
+        log.log(severity, text)
+    assert [line[-1] for line in written(capsys)] == told
+
+
+@pytest.mark.parametrize("name", CHATTY)
+def test_chatty_libraries_are_heard_only_when_something_goes_wrong(capsys, name):
+    set_up_logs("DEBUG", "text")
+    log = logging.getLogger(name)
+    log.warning("chatter")
+    log.error("trouble")
+    assert [line.rpartition(" ")[2] for line in written(capsys)] == ["trouble"]
+
+
+def test_setting_up_again_replaces_and_does_not_double(capsys):
+    set_up_logs("INFO", "json")
+    set_up_logs("INFO", "text")
+    logging.getLogger("room").info("once")
+    assert len(written(capsys)) == 1
