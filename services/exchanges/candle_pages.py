@@ -23,25 +23,39 @@ class CandleLimits:
 
 
 # Measured; exchanges that are not named here tell their page through ccxt and page forward as asked.
-NEWEST_ONLY = {
+MEASURED = {
     "kraken": CandleLimits(page=720, newest_only=True, coarse=300),
     "gemini": CandleLimits(page=1_440, newest_only=True),
+    "mexc": CandleLimits(page=500),  # tells 1,000 and then gives the oldest half of what was asked
+    "bitfinex": CandleLimits(page=1_500),
 }
 
 
 def split(limits: CandleLimits, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:
-    """The requests, newest first, that cover (`since`, `until`] as far as the exchange reaches."""
-    first, last = int(since.timestamp()), int(until.timestamp())
+    """The requests, newest first, that cover (`since`, `until`] as far as the exchange reaches.
+
+    They begin and end where candles do, so that none falls between two of them.
+    """
+    first, last, moment = (int(at.timestamp()) for at in (since, until, now))
+    last = min(last, moment) // limits.width * limits.width
     if not limits.newest_only:
-        return tuple(_pages(first, last, limits.width, limits.page))
+        return tuple(_pages(_floor(first, limits.width), last, limits.width, limits.page))
     coarse = limits.coarse or limits.width
-    reach = int(now.timestamp()) - (limits.page - MARGIN) * limits.width
-    border = min(max(-(-reach // coarse) * coarse, first), last)
+    border = min(max(_reach(moment, limits.width, limits.page, coarse), _floor(first, limits.width)), last)
     pages = list(_pages(border, last, limits.width, limits.page))
     if limits.coarse is not None:
-        oldest = max(first // coarse * coarse, int(now.timestamp()) - (limits.page - MARGIN) * coarse)
-        pages += _pages(oldest, border, coarse, limits.page)
+        oldest = max(_floor(first, coarse), _reach(moment, coarse, limits.page, coarse))
+        pages += _pages(oldest, _floor(border, coarse), coarse, limits.page)
     return tuple(pages)
+
+
+def _floor(second: int, width: int) -> int:
+    return second // width * width
+
+
+def _reach(moment: int, width: int, page: int, grid: int) -> int:
+    """Where the newest `page` candles begin, on the grid of those that take over there."""
+    return -(-(moment - (page - MARGIN) * width) // grid) * grid
 
 
 def _pages(first: int, last: int, width: int, page: int) -> Iterator[CandlePage]:

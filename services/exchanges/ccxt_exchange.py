@@ -9,54 +9,32 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from threading import RLock
+from threading import Lock
 from typing import Any
 
 import ccxt
 import numpy as np
 import requests
 
-from services.exchanges.candle_pages import DEFAULT_PAGE, NEWEST_ONLY, CandleLimits, split
+from services.exchanges.candle_pages import DEFAULT_PAGE, MEASURED, CandleLimits, split
+from services.exchanges.line import Line
 from services.exchanges.transport import Transport
 from services.market.errors import BadPayload, ExchangeError, Unavailable, UnknownExchange
 from services.market.types import CandlePage, Candles, Listing, Pair, Quotes
 
 LISTING_SECONDS = 25.0
 CANDLE_REQUEST_SECONDS = 15.0
-PACE = 1.1
-"""The history is asked for a tenth slower than permitted: the ticks have requests of their own."""
+LEAST_CANDLE_GAP = 0.1
+"""Seconds. Some permit fifty requests a second, of a budget that the ticks share."""
 
-_OPTIONS: Mapping[str, Mapping[str, object]] = {
-    "binance": {"fetchMarkets": {"types": ["spot"]}},  # one request in place of three
-    "bybit": {"defaultType": "spot"},
-}
 _TIMEFRAMES = {60: "1m", 300: "5m", 900: "15m", 3600: "1h"}
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._$]{0,29}")
 """What a currency may be called: the names go into addresses, pages and files."""
 
+_REFUSED = (403, 451)
+_NOT_NOW = (*_REFUSED, 408, 418, 429)
+
 log = logging.getLogger(__name__)
-
-
-class _Line:
-    """One ccxt client, which one thread may use at a time, with the adapter its requests leave by."""
-
-    def __init__(self, market: str, base_url: str | None) -> None:
-        self.client: Any = getattr(ccxt, market)({"enableRateLimit": True, "options": dict(_OPTIONS.get(market, {}))})
-        self.transport = Transport(market, base_url)
-        for scheme in ("https://", "http://"):
-            self.client.session.mount(scheme, self.transport)
-        self.unreadable = 0
-        self.lock = RLock()
-        self._parse = self.client.parse_ticker
-        # One pair's unreadable figures would otherwise cost the prices of all.
-        self.client.parse_ticker = self._parse_or_count
-
-    def _parse_or_count(self, ticker: object, market: Mapping[str, object] | None = None) -> object:
-        try:
-            return self._parse(ticker, market)
-        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
-            self.unreadable += 1
-            return {"symbol": None}
 
 
 class CcxtExchange:
@@ -64,18 +42,18 @@ class CcxtExchange:
 
     def __init__(self, name: str, base_url: str | None) -> None:
         if name not in ccxt.exchanges:
-            close = difflib.get_close_matches(name, ccxt.exchanges, n=3)
+            close = difflib.get_close_matches(name.lower(), ["demo", *ccxt.exchanges], n=3)
             hint = f" (did you mean {', '.join(close)}?)" if close else ""
             raise UnknownExchange(name, f"no such exchange{hint}")
         self._name = name
         self._base_url = base_url
-        self._quoting = _Line(name, base_url)
+        self._quoting = Line(name, base_url)
         if not self._quoting.client.has.get("fetchTickers"):
             raise UnknownExchange(name, "does not tell the prices of all its pairs in one request")
-        self._history = _Line(name, base_url)
-        self._history.client.rateLimit *= PACE
+        self._history = Line(name, base_url, LEAST_CANDLE_GAP)
         self._limits = _candle_limits(name, self._history.client)
-        self._listing = RLock()
+        self._listing = Lock()
+        self._markets: Any = None
         self._listed = 0
 
     @property
@@ -88,43 +66,27 @@ class CcxtExchange:
 
         Raises Unavailable; BadPayload also where the list is empty or has lost more than half.
         """
-        with self._listing:
-            fresh = _Line(self._name, self._base_url)
-            with self._translated():
-                fresh.transport.give(LISTING_SECONDS)
-                markets = fresh.client.load_markets()
-            found = [
-                Listing(Pair(market["base"], market["quote"]), market.get("active") is not False)
-                for market in markets.values()
-                if _is_spot(market)
-            ]
-            if not found:
-                raise BadPayload(self._name, "its list of pairs is empty")
-            if len(found) * 2 < self._listed:
-                raise BadPayload(self._name, f"its list of pairs shrank from {self._listed} to {len(found)}")
-            for line in (self._quoting, self._history):
-                with line.lock:
-                    line.client.set_markets(list(markets.values()), fresh.client.currencies)
-            self._listed = len(found)
-            return tuple(found)
+        ends_at = time.monotonic() + LISTING_SECONDS
+        with self._listing_until(ends_at):
+            return self._list(ends_at)
 
     def quotes(self, minute: datetime, deadline_seconds: float) -> Quotes:  # noqa: ARG002 - it tells the present only
         """The last price of every spot pair that trades, by one request. Raises Unavailable, BadPayload."""
         ends_at = time.monotonic() + deadline_seconds
-        self._know_pairs()
+        self._know_pairs(ends_at)
         line = self._quoting
-        with line.lock, self._translated():
-            line.transport.ends_at = ends_at
+        with line.held(ends_at) as client, self._translated(line.transport):
+            self._share_markets(client)
             line.unreadable = 0
-            tickers = line.client.fetch_tickers()
-            markets = line.client.markets
+            tickers = client.fetch_tickers()
+            markets = client.markets
         pairs: list[Pair] = []
         prices: list[float] = []
         volumes: list[float] = []
         rejected: Counter[str] = Counter()
         for symbol, ticker in tickers.items():
             market = markets.get(symbol)
-            if market is None or ticker.get("symbol") is None or not _is_spot(market) or market.get("active") is False:
+            if market is None or ticker.get("symbol") is None or not _trades(market):
                 continue
             price = ticker.get("last")
             reason = _fault(price)
@@ -147,16 +109,17 @@ class CcxtExchange:
 
     def candles(self, pair: Pair, page: CandlePage) -> Candles:
         """One page, at the permitted pace. Raises Unavailable, BadPayload."""
-        self._know_pairs()
+        ends_at = time.monotonic() + CANDLE_REQUEST_SECONDS
+        self._know_pairs(ends_at)
         width = page.width
         first, last = int(page.since.timestamp()), int(page.until.timestamp())
         line = self._history
-        with line.lock, self._translated():
-            if str(pair) not in line.client.markets:
+        with line.held(ends_at) as client, self._translated(line.transport):
+            self._share_markets(client)
+            if str(pair) not in client.markets:
                 raise BadPayload(self._name, f"has no pair {pair} any more")
-            line.transport.give(CANDLE_REQUEST_SECONDS)
             count = (last - first) // width
-            rows = line.client.fetch_ohlcv(str(pair), _TIMEFRAMES[width], since=first * 1000, limit=count)
+            rows = client.fetch_ohlcv(str(pair), _TIMEFRAMES[width], since=first * 1000, limit=count)
             closes: dict[int, float] = {}
             rejected: Counter[str] = Counter()
             for opened, _open, _high, _low, close, *_ in rows:
@@ -173,29 +136,79 @@ class CcxtExchange:
             rejected,
         )
 
-    def _know_pairs(self) -> None:
+    def _know_pairs(self, ends_at: float) -> None:
         """Without a list of its own a client would fetch it in the middle of the request."""
-        with self._listing:
-            if not self._listed:
-                self.listings()
+        if self._markets is None:
+            with self._listing_until(ends_at):
+                if self._markets is None:
+                    self._list(ends_at)
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _listing_until(self, ends_at: float) -> Iterator[None]:
+        if not self._listing.acquire(timeout=max(0.0, ends_at - time.monotonic())):
+            raise Unavailable(self._name, "is busy with its list of pairs")
+        try:
+            yield
+        finally:
+            self._listing.release()
+
+    def _list(self, ends_at: float) -> tuple[Listing, ...]:
+        fresh = Line(self._name, self._base_url)
+        with fresh.held(ends_at) as client, client.session, self._translated(fresh.transport):
+            client.load_markets()
+            spot = [market for market in client.markets.values() if _is_spot(market)]
+            found = tuple(
+                Listing(Pair(market["base"], market["quote"]), market.get("active") is not False)
+                for market in spot
+                if _is_named_sanely(market)
+            )
+            if len(found) < len(spot):
+                log.debug("%s: left out %d pairs with odd names", self._name, len(spot) - len(found))
+        if not found:
+            raise BadPayload(self._name, "its list of pairs is empty")
+        if len(found) * 2 < self._listed:
+            raise BadPayload(self._name, f"its list of pairs shrank from {self._listed} to {len(found)}")
+        self._markets, self._listed = client, len(found)
+        return found
+
+    def _share_markets(self, client: Any) -> None:
+        """Let `client` know the newest list that was accepted."""
+        if self._markets is not None and client.markets is not self._markets.markets:
+            client.set_markets_from_exchange(self._markets)
+
+    @contextmanager
+    def _translated(self, transport: Transport) -> Iterator[None]:
+        transport.status = None
         try:
             yield
         except ExchangeError:
             raise
-        except ccxt.NetworkError as error:
-            raise Unavailable(self._name, _tell(self._name, error)) from error
-        except (ccxt.BaseError, requests.RequestException) as error:
-            raise BadPayload(self._name, _tell(self._name, error)) from error
-        except (ValueError, AttributeError, LookupError, TypeError, ArithmeticError) as error:
-            raise BadPayload(self._name, f"its answer makes no sense: {_tell(self._name, error)}") from error
+        except (
+            ccxt.BaseError,
+            requests.RequestException,
+            ValueError,
+            AttributeError,
+            LookupError,
+            TypeError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
+            raise _translate(self._name, error, transport.status) from error
+
+
+def _translate(market: str, error: Exception, status: int | None) -> ExchangeError:
+    # ccxt takes some answers of servers that are down for errors of ours; the status knows better.
+    if isinstance(error, ccxt.OperationFailed) or status in _NOT_NOW or (status or 0) >= 500:
+        hint = "; it may not serve this place" if status in _REFUSED else ""
+        return Unavailable(market, f"{_tell(market, error)}{hint}")
+    if isinstance(error, (ccxt.BaseError, requests.RequestException)):
+        return BadPayload(market, _tell(market, error))
+    return BadPayload(market, f"its answer makes no sense: {_tell(market, error)}")
 
 
 def _candle_limits(name: str, client: Any) -> CandleLimits | None:
-    if name in NEWEST_ONLY:
-        return NEWEST_ONLY[name]
+    if name in MEASURED:
+        return MEASURED[name]
     frames = client.timeframes or {}
     width = next((width for width, frame in _TIMEFRAMES.items() if frame in frames), None)
     if width is None or not client.has.get("fetchOHLCV"):
@@ -206,10 +219,16 @@ def _candle_limits(name: str, client: Any) -> CandleLimits | None:
 
 
 def _is_spot(market: Mapping[str, Any]) -> bool:
-    if not market.get("spot"):
-        return False
-    named = bool(_CODE.fullmatch(str(market["base"])) and _CODE.fullmatch(str(market["quote"])))
-    return named and market["symbol"] == f"{market['base']}/{market['quote']}"
+    # A symbol that says more than its pair is a second market of it.
+    return bool(market.get("spot")) and market["symbol"] == f"{market['base']}/{market['quote']}"
+
+
+def _is_named_sanely(market: Mapping[str, Any]) -> bool:
+    return bool(_CODE.fullmatch(str(market["base"])) and _CODE.fullmatch(str(market["quote"])))
+
+
+def _trades(market: Mapping[str, Any]) -> bool:
+    return _is_spot(market) and _is_named_sanely(market) and market.get("active") is not False
 
 
 def _list(rejected: Mapping[str, int]) -> str:
@@ -217,11 +236,20 @@ def _list(rejected: Mapping[str, int]) -> str:
     return f"({', '.join(f'{count} {reason}' for reason, count in rejected.items())})" if rejected else ""
 
 
-def _fault(value: object) -> str | None:
+def _number(told: Any) -> float | None:
+    """A figure as told, in digits or as text; None where it is neither."""
+    try:
+        return None if isinstance(told, bool) else float(told)
+    except (ValueError, TypeError):
+        return None
+
+
+def _fault(told: object) -> str | None:
     """What is wrong with a figure that has to be finite and above zero."""
-    if value is None:
+    if told is None:
         return "missing"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    value = _number(told)
+    if value is None:
         return "not a number"
     if not math.isfinite(value):
         return "not finite"
@@ -235,6 +263,4 @@ def _tell(name: str, error: BaseException) -> str:
     text = str(error).partition("<")[0].removeprefix(f"{name} ")
     text = re.sub(r"https?://\S+", lambda found: found[0].partition("?")[0], text)
     text = " ".join(text.split())[:160]
-    status = re.search(r"\b(403|404|451)\b", text)
-    hint = "; it may not serve this place" if status and status[1] in ("403", "451") else ""
-    return f"{type(error).__name__}: {text}{hint}" if text else type(error).__name__
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

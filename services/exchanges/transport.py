@@ -1,68 +1,90 @@
 """How requests leave: through a mirror where one is set, and never beyond their time."""
 
-import os
-import socket
 import time
-from threading import Event, Timer
+from collections.abc import Mapping
+from concurrent.futures import Future, wait
+from io import BytesIO
+from threading import Event, Thread
 from typing import Any
 
-import requests
+import urllib3  # type: ignore[import-untyped,unused-ignore]  # typed from version 2 on
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ConnectionError, ReadTimeout
 
 from services.market.errors import BadPayload
+
+_PIECE = 4096
+"""Bytes of a body that are read between two looks at whether anybody still waits for it."""
 
 
 class Transport(HTTPAdapter):
     """Mounted on a client's session. What was sent is held to the moment `ends_at` as a whole: the client's own
-    time-out begins anew with every byte, so that a dripping answer could go on for ever."""
+    time-out begins anew with every byte, so that a dripping answer could go on for ever.
+
+    A request runs in a thread of its own and is waited for no longer than that, whatever it is at: looking up
+    a name, connecting, or reading. What is left of it then ends by itself, unheard.
+    """
 
     def __init__(self, market: str, base_url: str | None) -> None:
         super().__init__(max_retries=0)
         self._market = market
-        self._base_url = base_url
+        self._prefix = f"{base_url.rstrip('/')}/" if base_url else ""
         self.ends_at = float("inf")
+        self.status: int | None = None
+        """The HTTP status of the newest answer; None when none came."""
 
     def give(self, seconds: float) -> None:
         """All requests from now on have to be answered within `seconds`."""
         self.ends_at = time.monotonic() + seconds
 
-    def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
-        """Answers with the body read. Raises Timeout, or BadPayload where a success holds no JSON."""
-        if self._base_url is not None:
-            request.url = f"{self._base_url}/{request.url}"
+    def send(self, request: PreparedRequest, *_: Any, **options: Any) -> Response:
+        """Answers with the body read. Raises ReadTimeout, ConnectionError where an answer breaks off, or BadPayload
+        where a success holds no JSON."""
+        self.status = None
+        if not (request.url or "").startswith(self._prefix):
+            request.url = f"{self._prefix}{request.url}"
         left = self.ends_at - time.monotonic()
         if left <= 0:
-            raise requests.exceptions.ReadTimeout("no time is left for another request")
-        options |= {"stream": True, "timeout": left}
-        response = super().send(request, **options)
-        self._read_whole(response)
+            raise ReadTimeout("no time is left for another request", request=request)
+        answer: Future[Response] = Future()
+        given_up = Event()
+        Thread(
+            target=self._carry_out,
+            args=(request, options | {"stream": True, "timeout": left}, answer, given_up),
+            name=f"request-{self._market}",
+            daemon=True,
+        ).start()
+        if not wait([answer], timeout=left).done:
+            given_up.set()
+            raise ReadTimeout("the answer was not complete in time", request=request)
+        response = answer.result()
+        self.status = response.status_code
         body = response.content.strip()
         if response.ok and not (body[:1] in (b"{", b"[") and body[-1:] in (b"}", b"]")):
             raise BadPayload(self._market, f"sent {_describe(body)} where JSON belongs")
         return response
 
-    def _read_whole(self, response: requests.Response) -> None:
-        cut = Event()
-        # A second handle on the connection's socket: shutting it down wakes up whoever reads from the first.
-        handle = socket.socket(fileno=os.dup(response.raw.fileno()))
-
-        def end() -> None:
-            cut.set()
-            handle.shutdown(socket.SHUT_RDWR)
-
-        timer = Timer(max(0.0, self.ends_at - time.monotonic()), end)
-        timer.daemon = True
-        timer.start()
+    def _carry_out(
+        self, request: PreparedRequest, options: Mapping[str, Any], answer: Future[Response], given_up: Event
+    ) -> None:
         try:
-            _ = response.content
-        except requests.exceptions.RequestException:
-            if not cut.is_set():
-                raise
-        finally:
-            timer.cancel()
-            handle.close()
-        if cut.is_set():
-            raise requests.exceptions.ReadTimeout("the answer was not complete in time")
+            response = super().send(request, **options)
+            body = BytesIO()
+            try:
+                for piece in response.raw.stream(_PIECE, decode_content=True):
+                    body.write(piece)
+                    if given_up.is_set():
+                        response.close()
+                        return
+            except urllib3.exceptions.HTTPError as error:
+                response.close()
+                raise ConnectionError(f"the answer broke off: {error}", request=request) from error
+            body.seek(0)
+            response.raw = body
+            answer.set_result(response)
+        except Exception as error:  # noqa: BLE001 - it is raised again in the thread that waits
+            answer.set_exception(error)
 
 
 def _describe(body: bytes) -> str:
