@@ -23,7 +23,13 @@ class BadSettings(TrackerError):
 class Settings(BaseSettings):
     """Everything an operator may set. Names are those of the environment, in any case."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8-sig",  # some editors put a byte order mark before the first name
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+    )
 
     database_url: str | None = Field(None, description="SQLAlchemy URL; Heroku's `postgres://` is accepted")
     redis_url: SecretStr | None = Field(None, description="shared cache and Celery broker when set")
@@ -39,7 +45,9 @@ class Settings(BaseSettings):
     )
     period_seconds: int = Field(60, ge=5, le=3600, description="sampling period")
     window_hours: float = Field(24, gt=0, le=24 * 31, description="window of stdev and of /prices")
-    alert_factor: float = Field(3, gt=1, description="a price above this many times its average alerts")
+    alert_factor: float = Field(
+        3, gt=1, allow_inf_nan=False, description="a price above this many times its average alerts"
+    )
     alert_window_minutes: int = Field(60, ge=1, le=7 * 1440, description="span of that average")
     alert_cooldown_minutes: int = Field(60, ge=0, le=7 * 1440, description="one alert a metric in this time")
     alert_min_samples: int = Field(5, ge=1, description="prices that the average must rest on")
@@ -82,6 +90,8 @@ class Settings(BaseSettings):
             raise ValueError("AUTH_USERNAME: must not contain a colon")
         if 3600 % self.period_seconds and self.period_seconds > 60:
             raise ValueError("PERIOD_SECONDS: above 60, it must divide the hour")
+        if round(self.window_hours * 3600) < self.period_seconds:
+            raise ValueError("WINDOW_HOURS: must hold at least one period")
         if len({pattern.market == "demo" for pattern in self.track}) > 1:
             raise ValueError("TRACK: simulated and real markets cannot be tracked together")
         return self
@@ -107,12 +117,14 @@ class Settings(BaseSettings):
 
 
 def read_settings(env_file: Path | None = Path(".env"), **overrides: object) -> Settings:
-    """Settings from the environment, `env_file` and `overrides`, the later over the earlier.
+    """Settings from `env_file`, the environment and `overrides`, the later over the earlier.
 
     Raises BadSettings with a line for each value that cannot be used.
     """
     try:
         return Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg, arg-type]
+    except UnicodeDecodeError:
+        raise BadSettings(f"{env_file}: is not a text in UTF-8") from None
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_url=False):
