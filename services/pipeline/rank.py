@@ -3,7 +3,7 @@
 import numpy as np
 
 from services.market import stats
-from services.market.stats import Kept, Samples, Windows
+from services.market.stats import DAY, Kept, Samples, Windows
 from services.market.types import Catalogue, Ints
 from services.pipeline.store import Arrivals
 from services.store import prices
@@ -27,7 +27,7 @@ def rank(
 
     Carried on from `snapshot` at a cost that does not depend on the window. Computed anew from the
     stored prices are: metrics that come (back) into the catalogue, those whose sums have drifted,
-    each metric once a window by turns, and all when there is nothing to carry on from.
+    each metric by turns once a window or day, and all when there is nothing to carry on from.
     """
     kept, new = stats.align(snapshot.kept, catalogue.ids)
     if snapshot.minute is None or snapshot.windows != windows:
@@ -74,8 +74,11 @@ def _carry_on(
 
 
 def _turn(count: int, minute: int, windows: Windows, period_seconds: int) -> Ints:
-    """The rows whose turn it is: neighbours, for they lie together on disk."""
-    turns = max(1, windows.main // period_seconds)
+    """The rows whose turn it is: neighbours, for they lie together on disk.
+
+    A round takes a day at least: however short the window, the exact computation reads a day of each.
+    """
+    turns = max(windows.main, DAY) // period_seconds
     turn = minute // period_seconds % turns
     return np.arange(count * turn // turns, count * (turn + 1) // turns, dtype=np.int64)
 
