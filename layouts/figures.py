@@ -113,7 +113,7 @@ def with_gaps(series: Series, period_seconds: int) -> tuple[Ints, list[float | N
     times, values = series.times, series.values
     reach = np.maximum(2 * period_seconds, 2 * series.widths[1:])
     holes = np.flatnonzero(np.diff(times) > reach)
-    filled: list[float | None] = np.insert(values, holes + 1, np.nan).tolist()
+    filled: list[float | None] = [*np.insert(values, holes + 1, np.nan).tolist()]
     for shift, hole in enumerate(holes.tolist()):
         filled[hole + 1 + shift] = None
     middle = (times[holes] + times[holes + 1]) // 2
@@ -182,7 +182,8 @@ def _stamps(times: Ints, zone: tzinfo) -> list[str]:
         local = times + offsets[0]
     else:  # the clocks change in between
         local = times + np.array([_offset(moment, zone) for moment in times.tolist()])
-    return np.datetime_as_string(local.astype("datetime64[s]")).tolist()
+    stamps: list[str] = np.datetime_as_string(local.astype("datetime64[s]")).tolist()
+    return stamps
 
 
 def _offset(moment: int, zone: tzinfo) -> int:

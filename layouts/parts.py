@@ -19,11 +19,9 @@ def icon(name: str) -> Component:
     return html.Span(className=f"icon icon-{name}", **aria(hidden="true"))
 
 
-def heading(title: str, lead: Content = None, tools: Content = None) -> Component:
+def heading(title: str, lead: Content, tools: Content = None) -> Component:
     """A page's first line, with what belongs beside it."""
-    words = [html.H1(title, className="page-title")]
-    if lead is not None:
-        words.append(html.P(lead, className="page-lead"))
+    words = [html.H1(title, className="page-title"), html.P(lead, className="page-lead")]
     return html.Div([html.Div(words), html.Div(tools, className="page-tools")], className="page-head")
 
 

@@ -1,0 +1,213 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from dash import Dash
+
+from app import create_app
+from layouts import figures, ids
+from services.market.types import Alert
+from tests import builders
+from tests.fakes import FakeReader
+
+VIEW = {"path": "/", "zone": "UTC", "retries": 0}
+
+
+def app_over(reader: FakeReader) -> Dash:
+    return create_app(reader, lambda: builders.NOON)
+
+
+def fire(app: Dash, trigger: str, **values: Any) -> Any:
+    """What the browser gets when `trigger` (an `id.property`) changes and the page holds `values` by id."""
+    app._setup_server()
+    wanted = tuple(trigger.split("."))
+    key, callback = next(
+        (key, callback)
+        for key, callback in app.callback_map.items()
+        if wanted in {(one["id"], one["property"]) for one in callback["inputs"]}
+        and "callback" in callback
+        and all(one["id"] in values for one in callback["inputs"] + callback["state"])
+    )
+    outputs = [dict(zip(("id", "property"), part.rsplit(".", 1), strict=True)) for part in key.strip(".").split("...")]
+    body = {
+        "output": key,
+        "outputs": outputs if key.startswith("..") else outputs[0],
+        "inputs": [one | {"value": values[one["id"]]} for one in callback["inputs"]],
+        "state": [one | {"value": values[one["id"]]} for one in callback["state"]],
+        "changedPropIds": [trigger],
+    }
+    return app.server.test_client().post("/_dash-update-component", json=body)
+
+
+def page_at(reader: FakeReader, path: str, zone: str = "UTC") -> Any:
+    answer = fire(app_over(reader), f"{ids.VIEW}.data", **{ids.VIEW: {"path": path, "zone": zone, "retries": 0}})
+    assert answer.status_code == 200
+    return answer.json["response"]
+
+
+@pytest.fixture
+def reader() -> FakeReader:
+    return FakeReader(
+        metrics=(builders.ranked_metric(1), builders.ranked_metric(2, market="okx", price=60_200.0)),
+        price_series={1: builders.series([60_000.0 + i for i in range(1500)])},
+        fired=(
+            builders.alert(),
+            builders.alert(2, metric_id=2, market="okx", fired_at=builders.NOON - timedelta(days=3)),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "words", "title"),
+    [
+        ("/", "ranking-table", ""),
+        ("/alerting", "Average before", "Alerts"),
+        ("/status", "Recent ticks", "Status"),
+        ("/status/", "Recent ticks", "Status"),
+        ("/metric/1", "metric-chart", "60,123.40 BTC/USD"),
+        ("/metric/OKX:btc-usd", "60,200.00", "60,200.00 BTC/USD"),
+        ("/metric/okx%3ABTC-USD", "60,200.00", "60,200.00 BTC/USD"),
+        ("/metric/77", "This metric is not tracked", "Unknown metric"),
+        ("/metric/9999999999999999999999", "This metric is not tracked", "Unknown metric"),
+        ("/metric/1/2", "There is no such page", "Not found"),
+        ("/metrics", "There is no such page", "Not found"),
+        ("/nowhere", "There is no such page", "Not found"),
+    ],
+)
+def test_each_path_leads_to_its_page(reader, path, words, title):
+    response = page_at(reader, path)
+
+    assert words in str(response[ids.PAGE])
+    assert response[ids.TITLE]["data"] == title
+    assert response[ids.RETRY]["disabled"] is True
+
+
+def test_nothing_is_shown_before_the_browser_has_said_where_it_is(reader):
+    assert fire(app_over(reader), f"{ids.VIEW}.data", **{ids.VIEW: None}).status_code == 204
+
+
+def test_a_page_is_asked_for_again_while_the_database_is_down(reader):
+    reader.down = True
+
+    response = page_at(reader, "/metric/1")
+
+    assert "The database is unavailable" in str(response[ids.PAGE])
+    assert response[ids.RETRY]["disabled"] is False
+
+
+def test_a_metrics_chart_shows_the_last_24_hours_and_no_more(reader):
+    chart = str(page_at(reader, "/metric/1", zone="Asia/Tokyo")[ids.PAGE])
+
+    assert "2026-02-28T21:01:00" in chart
+    assert "2026-02-28T21:00:00" not in chart
+    assert "Time (Asia/Tokyo)" in chart
+
+
+def follow(reader: FakeReader, revision: int | None = 8, hours: str = "24") -> Any:
+    values = {ids.REVISION: revision, ids.METRIC_ID: 1, ids.METRIC_SPAN: hours, ids.VIEW: VIEW}
+    return fire(app_over(reader), f"{ids.REVISION}.data", **values)
+
+
+def test_a_new_revision_brings_new_points_and_figures_but_no_new_chart(reader):
+    response = follow(reader).json["response"]
+
+    operations = response[ids.METRIC_CHART]["figure"]["operations"]
+    prices = next(step for step in operations if step["location"] == ["data", figures.PRICE, "y"])
+    assert len(prices["params"]["value"]) == 1440
+    assert prices["params"]["value"][-1] == 61_499.0
+    assert "60,123.40" in str(response[ids.METRIC_HEADLINE])
+    assert "812.25" in str(response[ids.METRIC_FIGURES])
+    assert "60,200.00" in str(response[ids.METRIC_NEIGHBOURS])
+    assert "190,000.00" in str(response[ids.METRIC_ALERTS])
+    assert response[ids.METRIC_TITLE]["data"] == "60,123.40 BTC/USD"
+
+
+def test_an_update_keeps_to_the_chosen_range(reader):
+    operations = follow(reader, hours="1").json["response"][ids.METRIC_CHART]["figure"]["operations"]
+
+    prices = next(step for step in operations if step["location"] == ["data", figures.PRICE, "y"])
+    assert len(prices["params"]["value"]) == 60
+
+
+def test_without_a_revision_there_is_nothing_to_follow(reader):
+    assert follow(reader, revision=None).status_code == 204
+
+
+def test_an_update_that_finds_the_database_down_changes_nothing_and_says_so(reader):
+    reader.down = True
+
+    answer = follow(reader).json
+
+    assert "The database is unavailable" in answer["sideUpdate"][ids.TOAST]["children"]
+    assert answer["sideUpdate"][ids.TOAST]["is_open"] is True
+    assert ids.METRIC_CHART not in answer["response"]
+
+
+def test_a_metric_that_vanished_is_named_in_the_message(reader):
+    reader.metrics = ()
+
+    assert follow(reader).json["sideUpdate"][ids.TOAST]["children"] == "no metric 1"
+
+
+def test_an_error_nobody_foresaw_is_logged_and_not_quoted(reader, caplog):
+    reader.price_series = {1: "not a series"}  # type: ignore[dict-item]
+
+    words = follow(reader).json["sideUpdate"][ids.TOAST]["children"]
+
+    assert "Something went wrong" in words
+    assert "'str' object" in caplog.text
+    assert "'str' object" not in words
+
+
+@pytest.mark.parametrize(("hours", "points"), [("1", 60), ("6", 360), ("24", 1440), ("9999", 1440)])
+def test_a_range_gives_a_chart_of_that_range(reader, hours, points):
+    values = {ids.METRIC_SPAN: hours, ids.METRIC_ID: 1, ids.METRIC_THRESHOLD: True, ids.VIEW: VIEW}
+
+    figure = fire(app_over(reader), f"{ids.METRIC_SPAN}.value", **values).json["response"][ids.METRIC_CHART]["figure"]
+
+    assert len(figure["data"][figures.PRICE]["y"]) == points
+    assert figure["data"][figures.THRESHOLD]["visible"] is True
+
+
+def test_the_threshold_is_switched_on_a_chart_that_stays(reader):
+    answer = fire(app_over(reader), f"{ids.METRIC_THRESHOLD}.value", **{ids.METRIC_THRESHOLD: False})
+
+    operations = answer.json["response"][ids.METRIC_CHART]["figure"]["operations"]
+    assert [step["params"]["value"] for step in operations] == [False]
+
+
+def test_the_open_alert_history_shows_a_new_alert(reader):
+    newest: Alert = builders.alert(3, base="DOGE", fired_at=builders.NOON)
+    reader.fired = (*reader.fired, newest)
+
+    answer = fire(app_over(reader), f"{ids.REVISION}.data", **{ids.REVISION: 8, ids.VIEW: VIEW})
+
+    words = str(answer.json["response"][ids.ALERT_HISTORY])
+    assert words.index("DOGE/USD") < words.index("BTC/USD")
+
+
+def follow_status(reader: FakeReader, live: Any) -> Any:
+    return fire(app_over(reader), f"{ids.LIVE}.data", **{ids.LIVE: live, ids.VIEW: VIEW})
+
+
+def test_the_open_status_page_shows_the_new_state(reader):
+    reader.state = builders.status(exchanges=(builders.exchange_state("okx"),))
+
+    response = follow_status(reader, {"connection": "ok"}).json["response"]
+
+    assert "okx" in str(response[ids.STATUS_BODY])
+    assert response[ids.STATUS_CHART]["figure"]["data"][0]["y"] == [340.0]
+
+
+@pytest.mark.parametrize("live", [None, {"connection": "lost"}, {"connection": "database"}])
+def test_the_open_status_page_stays_as_it_is_while_nothing_can_be_asked(reader, live):
+    assert follow_status(reader, live).status_code == 204
+    assert "status" not in reader.calls
+
+
+def test_two_apps_do_not_share_callbacks(reader):
+    first, second = app_over(reader), app_over(FakeReader())
+    for app in (first, second):
+        app._setup_server()
+
+    assert first.callback_map.keys() == second.callback_map.keys()

@@ -1,0 +1,233 @@
+from datetime import UTC, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from layouts import alerts, figures, ids, metric, parts, ranking, shell, status, theme
+from services.market.types import Metric
+from tests import builders
+from tests.layouts.reading import by_id, links_in, rows_of, text_of, walk
+
+PROFILE = builders.profile()
+SIMULATED = builders.profile(simulated=True)
+
+
+def metric_page(row, neighbours=(), fired=(), threshold=False):
+    series = builders.series([1.0, 2.0])
+    figure = figures.price_figure(series, row, fired, PROFILE, UTC, threshold)
+    return metric.page(row, figure, neighbours, fired, PROFILE, UTC, threshold)
+
+
+def test_the_frame_holds_what_every_page_needs():
+    frame = shell.page(PROFILE)
+
+    for identity in (ids.ALERT_BANNER, ids.CONNECTION_STATUS, ids.PAGE, ids.LOCATION, ids.POLL, ids.THEME, ids.TOAST):
+        assert by_id(frame, identity).id == identity
+    assert {"Header", "Nav", "Main", "Footer", "Aside"} <= {type(one).__name__ for one in walk(frame)}
+
+
+def test_the_navigation_leads_to_pages_that_exist_and_no_others():
+    assert [href for href in links_in(shell.page(PROFILE)) if href.startswith("/")] == [
+        "/",
+        "/",
+        "/alerting",
+        "/status",
+    ]
+
+
+def test_simulated_data_are_marked_on_the_frame_and_real_ones_are_not():
+    assert text_of(shell.page(SIMULATED)).count("Simulated data") == 2
+    assert "Simulated" not in text_of(shell.page(PROFILE))
+
+
+def test_the_first_paint_already_has_the_theme_and_the_language():
+    assert '<html lang="en">' in shell.INDEX
+    assert shell.INDEX.index(shell.THEME_SCRIPT) < shell.INDEX.index("{%css%}")
+
+
+def test_a_path_that_leads_nowhere_is_shown_as_text():
+    page = shell.not_found("/<script>")
+
+    assert "/<script>" in text_of(page)
+    assert links_in(page) == ["/"]
+
+
+def test_an_unavailable_database_is_said_to_be_retried():
+    assert "tried again every few seconds" in text_of(shell.unavailable())
+
+
+def test_the_table_identifies_rows_by_their_own_text():
+    table = by_id(ranking.page(PROFILE), ids.RANKING_TABLE)
+
+    assert table.getRowId == "params.data.id"
+    assert [column["field"] for column in table.columnDefs] == [
+        "rank", "pair", "market", "price", "change_1h", "change_24h", "stdev", "volatility", "volume", "spark", "alerted",
+    ]  # fmt: skip
+    assert table.columnDefs[0]["initialSort"] == "asc"
+
+
+def test_the_table_is_coloured_by_the_pages_own_properties():
+    assert "backgroundColor: 'var(--dt-surface)'" in theme.grid_theme()["function"]
+
+
+def test_an_empty_ranking_says_what_to_do():
+    words = text_of(by_id(ranking.page(PROFILE), ids.RANKING_EMPTY))
+
+    assert "Waiting for the first prices" in words
+    assert "TRACK" in words
+    assert "--demo" in words
+
+
+def test_a_metric_shows_its_price_its_rank_and_its_changes():
+    words = text_of(metric.headline(builders.ranked_metric()))
+
+    assert words == "BTC|/USD|kraken|Rank 1|60,123.40|USD|+1.25 %|1 h|\N{MINUS SIGN}3.40 %|24 h"
+
+
+def test_a_metric_that_is_not_ranked_says_why():
+    row = builders.ranked_metric(rank=None, active=False, reason="delisted")
+    silent = builders.ranked_metric(rank=None, active=False)
+
+    assert "Unranked|delisted" in text_of(metric.headline(row))
+    assert "Unranked|Inactive" in text_of(metric.headline(silent))
+
+
+def test_a_metrics_figures_carry_their_units():
+    words = text_of(metric.figures(builders.ranked_metric(), PROFILE, ZoneInfo("Europe/Berlin")))
+
+    assert "Standard deviation|812.25" in words
+    assert "Volatility|1.35 %" in words
+    assert "Average, 1 h|60,050.50" in words
+    assert "Alert above (3\N{MULTIPLICATION SIGN})|180,151.50" in words
+    assert "Volume, 24 h|1.23 K BTC" in words
+    assert "Samples, 24 h|1,440" in words
+    assert "Updated|1 Mar 2026, 13:00" in words
+
+
+def test_an_unknown_volume_is_a_dash_without_a_unit():
+    words = text_of(metric.figures(builders.ranked_metric(volume_24h=None), PROFILE, UTC))
+
+    assert "Volume, 24 h|\N{EN DASH}|Samples" in words
+
+
+def test_neighbours_are_of_the_same_base_with_the_same_quote_first():
+    row = builders.ranked_metric(1)
+    euro = builders.ranked_metric(2, quote="EUR")
+    elsewhere = builders.ranked_metric(3, market="okx")
+    other = builders.ranked_metric(4, base="ETH")
+
+    assert metric.neighbours_of(row, (row, euro, elsewhere, other)) == [elsewhere, euro]
+
+
+def test_neighbours_are_links_with_their_price():
+    kin = metric.neighbour_list([builders.ranked_metric(3, market="okx")])
+
+    assert links_in(kin) == ["/metric/3"]
+    assert text_of(kin) == "BTC/USD|okx|60,123.40|\N{MINUS SIGN}3.40 %"
+    assert "no other market" in text_of(metric.neighbour_list([]))
+
+
+def test_a_metrics_page_offers_the_ranges_and_the_threshold():
+    page = metric_page(builders.ranked_metric(), threshold=True)
+
+    assert [option["value"] for option in by_id(page, ids.METRIC_SPAN).options] == ["1", "6", "24"]
+    assert by_id(page, ids.METRIC_THRESHOLD).value is True
+    assert by_id(page, ids.METRIC_ID).data == 1
+    assert by_id(page, ids.METRIC_TITLE).data == "60,123.40 BTC/USD"
+
+
+def test_the_chart_has_no_button_that_sends_it_away():
+    config = by_id(metric_page(builders.ranked_metric()), ids.METRIC_CHART).config
+
+    assert "sendChartToCloud" in config["modeBarButtonsToRemove"]
+
+
+def test_a_metrics_alerts_are_listed_with_their_multiple():
+    fired = metric.alert_list((builders.alert(),), UTC)
+
+    assert rows_of(fired)[1] == "1 Mar 2026, 11:55|190,000.00|60,000.00|3.2\N{MULTIPLICATION SIGN}"
+    assert text_of(metric.alert_list((), UTC)) == "None has fired."
+
+
+def test_an_unknown_metric_is_named_as_text():
+    page = metric.unknown("<img src=x>")
+
+    assert "<img src=x>" in text_of(page)
+    assert links_in(page) == ["/"]
+
+
+def test_the_alert_history_links_each_alert_to_its_metric():
+    page = alerts.page((builders.alert(2, metric_id=9, base="ETH"), builders.alert(1)), PROFILE, UTC)
+
+    assert links_in(page) == ["/metric/9", "/metric/1"]
+    assert rows_of(page)[1].startswith("1 Mar 2026, 11:55|ETH/USD|kraken|190,000.00|60,000.00|3.2")
+    assert "exceeds 3 times its average of the last 60 minutes" in text_of(page)
+
+
+def test_a_history_without_alerts_says_what_to_expect():
+    assert "No alert has fired yet" in text_of(alerts.history((), UTC))
+
+
+def test_the_status_page_names_a_failing_exchange_and_its_error():
+    failing = builders.exchange_state(
+        "okx", failing_since=builders.NOON - timedelta(minutes=3), error="timed out", latency_ms=None, rejected=2
+    )
+    mute = builders.exchange_state("htx", failing_since=builders.NOON, error=None)
+    state = builders.status(exchanges=(builders.exchange_state(), failing, mute))
+
+    rows = rows_of(status.body(state, UTC)[0])
+
+    assert rows[1] == "kraken|Answering|10|340 ms|0|1 Mar 2026, 12:00"
+    assert rows[2].startswith("okx|Failing since 1 Mar 2026, 11:57|timed out|10|\N{EN DASH}|2|")
+    assert "no reason given" in rows[3]
+
+
+def test_the_status_page_lists_ticks_with_what_went_wrong():
+    late = builders.tick_state(late_ms=2_500.0, missed=2, rejected=3, failed=("okx", "htx"))
+
+    rows = rows_of(status.body(builders.status(ticks=(late,)), UTC)[-1])
+
+    assert rows[1] == "12:00|2.5 s|340 ms|21 ms|10|3|2|okx, htx"
+
+
+def test_the_status_page_of_a_tracker_that_just_started_is_whole():
+    words = text_of(status.page(builders.status(exchanges=(), ticks=(), minute=None), PROFILE, UTC))
+
+    assert "None has been asked yet." in words
+    assert "None yet." in words
+    assert "Alert factor|3\N{MULTIPLICATION SIGN}" in words
+    assert "Data|Live exchanges" in words
+
+
+def test_warnings_come_first_on_the_status_page():
+    cards = status.body(builders.status(warnings=("kraken has no FOO/USD",)), UTC)
+
+    assert text_of(cards[0]) == "Please look at TRACK|kraken has no FOO/USD"
+
+
+@pytest.mark.parametrize(
+    ("failed", "words", "value"), [(0, "5 of 20 requests", "5"), (2, "5 of 20 requests, 2 failed", "7")]
+)
+def test_backfill_is_a_bar_with_its_counts(failed, words, value):
+    part = status.backfill(builders.backfill_state(failed=failed))
+    bar = next(one for one in walk(part) if type(one).__name__ == "Progress")
+
+    assert text_of(part) == f"kraken|{words}"
+    assert (bar.value, bar.max) == (value, "20")
+
+
+def test_the_status_page_shows_backfills_and_simulation():
+    state = builders.status(backfills=(builders.backfill_state(),))
+    words = text_of(status.page(state, SIMULATED, UTC))
+
+    assert "History|kraken|5 of 20 requests" in words
+    assert "Data|Simulated" in words
+
+
+@pytest.mark.parametrize(("fraction", "look"), [(0.1, "is-up"), (-0.1, "is-down"), (0.0, ""), (None, "")])
+def test_a_change_is_coloured_by_its_direction(fraction, look):
+    assert parts.tone(fraction) == look
+
+
+def test_the_key_of_a_metric_is_one_its_page_understands():
+    assert Metric(1, "kraken", "BTC", "USD").key == "kraken:BTC-USD"
