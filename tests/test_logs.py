@@ -1,6 +1,7 @@
 import json
 import logging
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +25,18 @@ def _logs_as_before() -> Iterator[None]:
         logging.getLogger(name).setLevel(was)
 
 
+@pytest.fixture
+def _far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own time is nine hours ahead, where the system allows to say so."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("this system's zone cannot be set by a process")
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "XYZ-9")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 def written(capsys: pytest.CaptureFixture[str]) -> list[str]:
     out, err = capsys.readouterr()
     assert out == ""
@@ -43,12 +56,14 @@ def test_a_text_line_has_time_severity_and_message(capsys):
     assert re.fullmatch(UTC_TIME + " INFO    tick 7", line)
 
 
+@pytest.mark.usefixtures("_far_from_greenwich")
 def test_a_text_lines_time_is_utc(capsys):
     set_up_logs("INFO", "text")
     logging.getLogger().handle(record(1_772_366_400.9))
     assert written(capsys) == ["2026-03-01T12:00:00Z WARNING tick 7 of kraken"]
 
 
+@pytest.mark.usefixtures("_far_from_greenwich")
 def test_a_json_line_is_one_object_with_the_same_and_the_loggers_name(capsys):
     set_up_logs("INFO", "json")
     logging.getLogger().handle(record(1_772_366_400.9))

@@ -1,6 +1,6 @@
 import gzip
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta, timezone
 
 import numpy as np
 import pytest
@@ -404,7 +404,7 @@ def test_readyz_gets_ready_again(reader, client):
 
 
 def test_times_are_told_in_utc_whatever_their_zone(reader, client):
-    there = datetime(2026, 3, 1, 12, tzinfo=UTC).astimezone()
+    there = NOON.astimezone(timezone(timedelta(hours=9)))
     reader.put(builders.ranked_metric(1, updated_at=there, alerted_at=there))
     row = client.get("/metrics/1").json["metric"]
     assert (row["updated_at"], row["alerted_at"]) == ("2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z")
