@@ -1,0 +1,145 @@
+"""A real Chromium before the real dashboard, over a reader the test holds in its hands.
+
+One browser serves the whole session; each test gets a server of its own and a browser without memories.
+A missing browser fails these tests: a dashboard nobody has looked at is not tested.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from app import create_app
+from tests import builders
+from tests.browser.pages import Site
+from tests.fakes import FakeReader
+
+SWITCHES = ("--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The selenium that Dash's own tests pin asks urllib3 in a way that it warns of; not our doing."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings("ignore:HTTPResponse.getheader:DeprecationWarning"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[webdriver.Chrome]:
+    program, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
+    if program is None or driver is None:
+        pytest.fail("the browser tests need chromium and chromedriver (Debian: chromium chromium-driver)")
+    options = Options()
+    options.binary_location = program
+    for switch in SWITCHES:
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(service=Service(driver), options=options)
+    browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Europe/Berlin"})
+    yield browser
+    browser.quit()
+
+
+class QuietRequestHandler(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """A failing test is hard enough to read."""
+
+
+@dataclass
+class Server:
+    """The dashboard on a port of its own; it can be taken away and brought back."""
+
+    reader: FakeReader
+    port: int = 0
+    _running: BaseWSGIServer | None = None
+
+    def start(self) -> None:
+        app = create_app(self.reader, lambda: builders.NOON)
+        self._running = make_server(
+            "127.0.0.1", self.port, app.server, threaded=True, request_handler=QuietRequestHandler
+        )
+        self.port = self._running.server_port
+        Thread(target=self._running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.shutdown()
+            self._running.server_close()
+            self._running = None
+
+
+@pytest.fixture
+def server(reader: FakeReader) -> Iterator[Server]:
+    server = Server(reader)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def reader() -> FakeReader:
+    """Two hundred metrics; the first has a day's history."""
+    metrics = tuple(
+        builders.ranked_metric(
+            number,
+            base=f"C{number:03}" if number > 2 else ("BTC", "ETH")[number - 1],
+            market=("kraken", "okx")[number % 2],
+            price=60_123.4 / number,
+            stdev=812.25 / number,
+            change_1h=(-1) ** number * number / 1000,
+        )
+        for number in range(1, 201)
+    )
+    prices = [60_000.0 + 100 * (minute % 60) for minute in range(1440)]
+    return FakeReader(metrics=metrics, price_series={1: builders.series(prices)})
+
+
+@pytest.fixture
+def site(chromium: webdriver.Chrome, server: Server) -> Iterator[Site]:
+    """The dashboard's address in a browser of desktop size that has never been there."""
+    size(chromium, 1440, 900)
+    chromium.get("about:blank")
+    for log in ("browser", "performance"):
+        chromium.get_log(log)
+    yield Site(chromium, f"http://127.0.0.1:{server.port}")
+    chromium.get("about:blank")
+
+
+def size(chromium: webdriver.Chrome, width: int, height: int) -> None:
+    chromium.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
+    )
+
+
+@pytest.fixture
+def phone(site: Site) -> Site:
+    size(site.browser, 390, 844)
+    return site
+
+
+Requests = Callable[[], set[str]]
+
+
+@pytest.fixture
+def hosts_asked(chromium: webdriver.Chrome) -> Requests:
+    """Every host that Chromium sent a request to since the test began."""
+
+    def read() -> set[str]:
+        events: list[dict[str, Any]] = [
+            json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")
+        ]
+        urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        return {urlsplit(url).hostname or "" for url in urls if urlsplit(url).scheme in ("http", "https", "ws", "wss")}
+
+    return read

@@ -1,0 +1,141 @@
+"""The dashboard as a user handles it; every question waits for its answer and none sleeps."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from layouts import ids
+
+Answer = TypeVar("Answer")
+PATIENCE = 10  # seconds
+
+CHART = f"document.querySelector('#{ids.METRIC_CHART} .js-plotly-plot')"
+GRID = f"dash_ag_grid.getApi('{ids.RANKING_TABLE}')"
+
+
+@dataclass
+class Site:
+    browser: webdriver.Chrome
+    address: str
+
+    def open(self, path: str) -> None:
+        self.browser.get(self.address + path)
+        self.until(lambda: "Connecting" not in self.text(f"#{ids.CONNECTION_STATUS}", ""))
+
+    def script(self, text: str, *values: Any) -> Any:
+        return self.browser.execute_script(text, *values)
+
+    def until(self, question: Callable[[], Answer], seconds: float = PATIENCE) -> Answer:
+        """The first true answer; fails when none came."""
+        wait = WebDriverWait(self.browser, seconds, poll_frequency=0.05)
+        answer: Answer = wait.until(lambda _browser: question())
+        return answer
+
+    def text(self, selector: str, missing: str | None = None) -> str:
+        """What is written, and shown, at `selector`."""
+        found = self.script("const e = document.querySelector(arguments[0]); return e && e.innerText", selector)
+        if found is None:
+            assert missing is not None, f"nothing at {selector}"
+            return missing
+        return str(found)
+
+    def shows(self, selector: str, words: str, seconds: float = PATIENCE) -> None:
+        """Wait until `words` can be read at `selector`."""
+        try:
+            self.until(lambda: words in self.text(selector, ""), seconds)
+        except Exception as error:
+            raise AssertionError(f"{selector} shows {self.text(selector, '')!r} and not {words!r}") from error
+
+    def lacks(self, selector: str, words: str) -> None:
+        self.until(lambda: words not in self.text(selector, ""))
+
+    def click(self, selector: str) -> None:
+        def ready() -> Any:
+            return self.script("return document.querySelector(arguments[0])", selector)
+
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", self.until(ready))
+        ActionChains(self.browser).move_to_element(ready()).click().perform()
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            ActionChains(self.browser).send_keys(key).perform()
+
+    def path(self) -> str:
+        return str(self.script("return location.pathname"))
+
+    def arrives_at(self, path: str) -> None:
+        self.until(lambda: self.path() == path)
+
+    def console(self) -> list[str]:
+        """What the browser complained of."""
+        return [entry["message"] for entry in self.browser.get_log("browser")]
+
+
+@dataclass
+class Table:
+    """The ranking, by the row numbers that assistive technology sees (the header is 1)."""
+
+    site: Site
+
+    def wait(self) -> "Table":
+        self.site.until(lambda: self.cell(2, "pair") != "")
+        return self
+
+    def cell(self, index: int, column: str) -> str:
+        selector = f"#{ids.RANKING_TABLE} [aria-rowindex='{index}'] [col-id='{column}']"
+        return self.site.text(selector, "")
+
+    def row(self, index: int, *columns: str) -> list[str]:
+        return [self.cell(index, column) for column in columns]
+
+    def click(self, index: int, column: str) -> None:
+        self.site.click(f"#{ids.RANKING_TABLE} [aria-rowindex='{index}'] [col-id='{column}']")
+
+    def sort_by(self, column: str) -> None:
+        self.site.click(f"#{ids.RANKING_TABLE} .ag-header-cell[col-id='{column}'] .ag-header-cell-label")
+
+    def columns(self) -> list[str]:
+        return list(self.site.script(f"return {GRID}.getAllDisplayedColumns().map(c => c.getColId())"))
+
+    def search(self, text: str) -> None:
+        self.site.press("/")
+        self.site.until(lambda: self.site.script("return document.activeElement.id") == ids.RANKING_SEARCH)
+        self.site.press(Keys.CONTROL + "a" + Keys.NULL, text)
+
+    def count(self) -> int:
+        return int(self.site.script(f"return {GRID}.getDisplayedRowCount()"))
+
+    def scrolled(self) -> float:
+        return float(self.site.script(f"return {GRID}.getVerticalPixelRange().top"))
+
+
+@dataclass
+class Chart:
+    """The chart of a metric's page."""
+
+    site: Site
+
+    def wait(self) -> "Chart":
+        self.site.until(lambda: self.site.script(f"return !!({CHART} && {CHART}._fullLayout && {CHART}.data)"))
+        return self
+
+    def last_price(self) -> float:
+        return float(self.site.script(f"return {CHART}.data[0].y.at(-1)"))
+
+    def points(self) -> int:
+        return int(self.site.script(f"return {CHART}.data[0].y.length"))
+
+    def range(self, axis: str = "xaxis") -> list[Any]:
+        return list(self.site.script(f"return {CHART}._fullLayout.{axis}.range"))
+
+    def drag(self) -> None:
+        """Zoom into the middle by the mouse."""
+        surface = self.site.script(f"return {CHART}.querySelector('.nsewdrag')")
+        width = surface.size["width"]
+        mouse = ActionChains(self.site.browser).move_to_element(surface).move_by_offset(-int(width / 5), 0)
+        mouse.click_and_hold().move_by_offset(int(width / 10), 0).move_by_offset(int(width / 4), 0).release().perform()

@@ -1,0 +1,140 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from layouts import ids
+from tests import builders
+from tests.browser.pages import CHART, Chart, Site
+from tests.fakes import FakeReader
+
+
+def add_price(reader: FakeReader, price: float) -> None:
+    """As a tick does: one more sample in place of the last one, and a new revision."""
+    series = reader.price_series[1]
+    reader.price_series[1] = replace(series, values=np.append(series.values[:-1], price))
+    first, *others = reader.metrics
+    reader.put(replace(first, price=price), *others)
+
+
+def test_a_metric_shows_its_day_and_names_its_figures(site: Site):
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+
+    assert chart.points() == 1440
+    assert site.text("h1") == "BTC/USD"
+    assert "60,123.40" in site.text(f"#{ids.METRIC_HEADLINE}")
+    assert "812.25" in site.text(f"#{ids.METRIC_FIGURES}")
+    assert site.script(f"return {CHART}._fullLayout.xaxis.title.text") == "Time (Europe/Berlin)"
+    site.until(lambda: site.browser.title == "60,123.40 BTC/USD · Data Tracker")
+
+
+def test_a_metric_is_found_by_its_key_too(site: Site):
+    site.open("/metric/okx:btc-usd")
+
+    site.shows("h1", "BTC/USD")
+
+
+def test_an_unknown_metric_gets_a_friendly_page(site: Site):
+    site.open("/metric/kraken:NO-SUCH")
+
+    site.shows("h2", "This metric is not tracked")
+    site.shows("code", "kraken:NO-SUCH")
+    site.click(f"#{ids.PAGE} .button")
+    site.arrives_at("/")
+
+
+def test_the_open_metric_follows_within_three_seconds(site: Site, reader: FakeReader):
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+
+    add_price(reader, 61_234.5)
+
+    site.until(lambda: chart.last_price() == 61_234.5, 3.0)
+    site.shows(f"#{ids.METRIC_HEADLINE}", "61,234.50")
+    site.until(lambda: site.browser.title.startswith("61,234.50"))
+
+
+def test_a_zoom_by_the_mouse_survives_updates(site: Site, reader: FakeReader):
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+    whole = chart.range()
+    chart.drag()
+    zoomed = site.until(lambda: chart.range() != whole and chart.range())
+
+    for price in (61_000.0, 62_000.0):
+        add_price(reader, price)
+        site.until(lambda price=price: chart.last_price() == price)
+
+    assert chart.range() == zoomed
+
+
+def test_an_unzoomed_chart_grows_with_its_data(site: Site, reader: FakeReader):
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+
+    add_price(reader, 99_000.0)
+
+    site.until(lambda: chart.last_price() == 99_000.0)
+    site.until(lambda: chart.range("yaxis")[1] > 99_000)
+
+
+def test_a_range_button_shows_that_range_and_updates_keep_it(site: Site, reader: FakeReader):
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+
+    site.click(f"#{ids.METRIC_SPAN} .form-check:first-child label")
+    site.until(lambda: chart.points() == 60)
+    add_price(reader, 61_000.0)
+
+    site.until(lambda: chart.last_price() == 61_000.0)
+    assert chart.points() == 60
+
+
+def test_the_threshold_is_there_when_asked_for(site: Site):
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+    assert chart.range("yaxis")[1] < 100_000
+
+    site.click(f"#{ids.METRIC_THRESHOLD}")
+
+    site.until(lambda: chart.range("yaxis")[1] > 180_000)
+
+
+def test_a_gap_in_the_history_is_a_gap_in_the_line(site: Site, reader: FakeReader):
+    series = reader.price_series[1]
+    kept = np.r_[0:600, 720:1440]
+    reader.price_series[1] = replace(
+        series, times=series.times[kept], values=series.values[kept], widths=series.widths[kept]
+    )
+    site.open("/metric/1")
+    Chart(site).wait()
+
+    assert site.script(f"return {CHART}.data[0].y.indexOf(null)") == 600
+    line = site.until(
+        lambda: site.script(
+            f"const l = {CHART}.querySelector('.scatterlayer .js-line'); return l && l.getAttribute('d')"
+        )
+    )
+    assert line.count("M") == 2
+
+
+def test_neighbours_lead_to_the_same_base_elsewhere(site: Site, reader: FakeReader):
+    reader.put(*reader.metrics, builders.ranked_metric(500, market="bitstamp", price=60_200.0))
+    site.open("/metric/1")
+
+    site.shows(f"#{ids.METRIC_NEIGHBOURS}", "bitstamp")
+    site.shows(f"#{ids.METRIC_NEIGHBOURS}", "60,200.00")
+    site.click(f"#{ids.METRIC_NEIGHBOURS} a")
+
+    site.arrives_at("/metric/500")
+    site.shows(f"#{ids.METRIC_HEADLINE}", "bitstamp")
+
+
+@pytest.mark.parametrize("path", ["/metric/1", "/alerting"])
+def test_fired_alerts_are_listed(site: Site, reader: FakeReader, path: str):
+    reader.fired = (builders.alert(),)
+    site.open(path)
+
+    site.shows(f"#{ids.PAGE} table", "1 Mar 2026, 12:55")
+    site.shows(f"#{ids.PAGE} table", "3.2\N{MULTIPLICATION SIGN}")

@@ -1,0 +1,198 @@
+from dataclasses import replace
+from time import monotonic
+
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from layouts import ids
+from tests import builders
+from tests.browser.pages import GRID, Site, Table
+from tests.fakes import FakeReader
+
+NOTICED_WITHIN = 3.0  # seconds from a new revision to its number on the screen
+
+
+def test_the_ranking_stands_in_order_with_readable_numbers(site: Site):
+    site.open("/")
+    table = Table(site).wait()
+
+    assert table.row(2, "rank", "pair", "market", "price", "change_1h", "change_24h", "stdev", "volatility") == [
+        "1",
+        "BTC/USD",
+        "okx",
+        "60,123.40",
+        "\N{MINUS SIGN}0.10 %",
+        "\N{MINUS SIGN}3.40 %",
+        "812.25",
+        "1.35 %",
+    ]
+    assert [table.cell(index, "rank") for index in range(2, 8)] == ["1", "2", "3", "4", "5", "6"]
+    assert table.row(3, "price", "change_1h") == ["30,061.70", "+0.20 %"]
+
+
+def test_the_figures_above_sum_the_market_up(site: Site, reader: FakeReader):
+    reader.state = replace(reader.state, tracked=200, live=197)
+    reader.fired = (builders.alert(),)
+    site.open("/")
+
+    site.shows(f"#{ids.TRACKED}", "200")
+    assert [site.text(f"#{one}") for one in (ids.LIVE_NOW, ids.STALE, ids.ALERTED)] == ["197", "3", "1"]
+    assert "13:00" in site.text(f"#{ids.LAST_TICK}")  # in the viewer's zone
+
+
+def test_a_new_price_is_on_the_screen_within_three_seconds(site: Site, reader: FakeReader):
+    site.open("/")
+    table = Table(site).wait()
+    first, *others = reader.metrics
+
+    began = monotonic()
+    reader.put(replace(first, price=61_000.0), *others)
+    site.until(lambda: table.cell(2, "price") == "61,000.00", NOTICED_WITHIN)
+
+    assert monotonic() - began < NOTICED_WITHIN
+
+
+def test_sort_filter_and_search_survive_a_new_revision(site: Site, reader: FakeReader):
+    site.open("/")
+    table = Table(site).wait()
+    table.search("c1")
+    table.sort_by("price")
+    table.sort_by("price")
+    site.script(f"{GRID}.setFilterModel({{market: {{filterType: 'text', type: 'equals', filter: 'okx'}}}})")
+    site.until(lambda: table.cell(2, "pair") == "C199/USD")
+
+    reader.put(*(replace(metric, stdev=1.0, volatility=0.5) for metric in reader.metrics))
+    site.until(lambda: table.cell(2, "volatility") == "50.00 %")
+
+    assert table.cell(2, "pair") == "C199/USD"
+    assert table.count() == 50
+    site.shows(f"#{ids.RANKING_COUNT}", "50 of 200")
+
+
+def test_scroll_and_selection_survive_a_new_revision(site: Site, reader: FakeReader):
+    site.open("/")
+    table = Table(site).wait()
+    site.script(f"{GRID}.ensureIndexVisible(120, 'top'); {GRID}.getRowNode('125').setSelected(true)")
+    site.until(lambda: table.cell(126, "pair") == "C125/USD")
+    before = table.scrolled()
+
+    reader.put(*(replace(metric, volatility=0.5) for metric in reader.metrics))
+    site.until(lambda: table.cell(126, "volatility") == "50.00 %")
+
+    assert table.scrolled() == before > 0
+    assert site.script(f"return {GRID}.getSelectedNodes().map(node => node.id)") == ["125"]
+
+
+def test_a_metric_that_leaves_the_ranking_leaves_the_table(site: Site, reader: FakeReader):
+    site.open("/")
+    table = Table(site).wait()
+
+    reader.put(*reader.metrics[1:])
+
+    site.until(lambda: table.cell(2, "pair") == "ETH/USD")
+    assert table.count() == 199
+
+
+def test_metrics_without_a_price_stand_last_whatever_the_order(site: Site, reader: FakeReader):
+    silent = {"rank": None, "price": None, "stdev": None, "volatility": None, "active": False, "reason": "delisted"}
+    reader.put(builders.ranked_metric(900, base="DEAD", **silent), *reader.metrics[:3])
+    site.open("/")
+    table = Table(site).wait()
+
+    for _ in range(2):
+        assert table.row(5, "pair", "price") == ["DEAD/USD", "\N{EN DASH}"]
+        table.sort_by("price")
+        site.until(lambda: "sort" in str(site.script(f"return {GRID}.getColumn('price').getSort() + ' sort'")))
+
+
+def test_a_click_on_a_row_leads_to_its_metric_and_back(site: Site):
+    site.open("/")
+    table = Table(site).wait()
+    table.sort_by("price")
+    table.search("okx")
+
+    table.click(3, "price")
+
+    site.arrives_at("/metric/3")
+    site.shows("h1", "C003/USD")
+    site.browser.back()
+    Table(site).wait()
+    site.until(lambda: site.script(f"return {GRID}.getColumn('price').getSort()") == "desc")
+    site.until(lambda: table.count() == 100)
+
+
+def test_the_keyboard_leads_to_a_metric(site: Site):
+    for key in (Keys.ENTER, Keys.SPACE):
+        site.open("/")
+        Table(site).wait().search("eth")
+        site.until(lambda: Table(site).count() == 1)
+        site.script(f"{GRID}.setFocusedCell(0, 'pair')")
+        site.press(Keys.ARROW_RIGHT, key)
+        site.arrives_at("/metric/2")
+
+
+def test_the_pair_is_a_link_that_opens_a_tab(site: Site):
+    site.open("/")
+    Table(site).wait()
+    first = site.script(f"return document.querySelector('#{ids.RANKING_TABLE} .metric-name a')")
+
+    assert first.get_attribute("href") == site.address + "/metric/1"
+    ActionChains(site.browser).key_down(Keys.SHIFT).click(
+        site.script("return document.querySelector(\"[aria-rowindex='3'] [col-id='price']\")")
+    ).key_up(Keys.SHIFT).perform()
+    assert site.path() == "/"
+
+
+def test_sparklines_are_drawn_as_lines(site: Site):
+    site.open("/")
+    Table(site).wait()
+
+    path = site.until(
+        lambda: site.script(
+            "const p = document.querySelector(\"[aria-rowindex='2'] .spark path\"); return p && p.getAttribute('d')"
+        )
+    )
+
+    assert path.startswith("M0.0 25.0L4.9 24.0")
+    assert path.count("L") == 23
+
+
+def test_an_empty_ranking_says_what_to_do_until_the_first_tick(site: Site, reader: FakeReader):
+    metrics, reader.metrics = reader.metrics, ()
+    reader.state = builders.status(revision=0, minute=None, tracked=0, live=0, exchanges=(), ticks=())
+    site.open("/")
+
+    site.shows(f"#{ids.RANKING_EMPTY}", "Waiting for the first prices")
+    site.shows(f"#{ids.CONNECTION_STATUS}", "Waiting for the first tick")
+
+    reader.put(*metrics)
+    reader.state = replace(reader.state, minute=builders.NOON)
+    Table(site).wait()
+    assert site.text(f"#{ids.RANKING_EMPTY}") == ""
+
+
+def test_on_a_phone_the_key_columns_fit(phone: Site):
+    phone.open("/")
+    table = Table(phone).wait()
+
+    phone.until(lambda: table.columns() == ["rank", "pair", "price", "change_24h"])
+    assert table.cell(2, "pair") == "BTC/USD\nokx"
+    right_edges = phone.script(
+        "return [...document.querySelectorAll(\"[aria-rowindex='2'] .ag-cell\")].map(e => e.getBoundingClientRect().right)"
+    )
+    assert max(right_edges) <= 390
+
+
+def test_names_from_outside_are_text_wherever_they_appear(site: Site, reader: FakeReader):
+    name = "<img src=x onerror=window.owned=1>"
+    reader.put(replace(reader.metrics[0], base=name, active=False, reason=name), *reader.metrics[1:])
+    reader.fired = (builders.alert(base=name, market=name),)
+    failing = builders.exchange_state(name, failing_since=builders.NOON, error=name)
+    reader.state = replace(reader.state, exchanges=(failing,), warnings=(name,))
+
+    for path in ("/", "/metric/1", "/alerting", "/status"):
+        site.open(path)
+        site.shows(f"#{ids.ALERT_BANNER}", name)
+        site.shows(f"#{ids.PAGE}", name)
+        assert site.script("return document.querySelectorAll('img').length") == 0
+        assert site.script("return window.owned") is None
