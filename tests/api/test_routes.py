@@ -261,7 +261,12 @@ def test_spans_and_metrics_do_not_share_an_answer(reader, client):
     reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
     assert times(client.get("/metrics/3/prices?since=2026-03-01T11:59:00Z")) == ["12:00"]
     assert times(client.get("/metrics/3/prices")) == ["11:58", "11:59", "12:00"]
+    assert times(client.get("/metrics/3/prices?until=2026-03-01T11:59:00Z")) == ["11:58", "11:59"]
+    since = "since=2026-03-01T11:00:00Z"
+    assert times(client.get(f"/metrics/3/prices?{since}&until=2026-03-01T11:58:00Z")) == ["11:58"]
+    assert times(client.get(f"/metrics/3/prices?{since}")) == ["11:58", "11:59", "12:00"]
     assert times(client.get("/metrics/1/prices")) == []
+    assert [client.get(f"/metrics/{id}").json["metric"]["id"] for id in (3, 1, 2)] == [3, 1, 2]
     assert client.get("/metrics/3/volumes").json == {"volumes": []}
 
 
