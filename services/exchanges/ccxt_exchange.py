@@ -18,7 +18,7 @@ import requests
 
 from services.exchanges.candle_pages import DEFAULT_PAGE, MEASURED, CandleLimits, split
 from services.exchanges.line import Line
-from services.exchanges.transport import Transport
+from services.exchanges.transport import Timer, Transport
 from services.market.errors import BadPayload, ExchangeError, Unavailable, UnknownExchange
 from services.market.types import CandlePage, Candles, Listing, Pair, Quotes
 
@@ -40,17 +40,18 @@ log = logging.getLogger(__name__)
 class CcxtExchange:
     """The exchange that ccxt knows as `name`. Making one sends no request."""
 
-    def __init__(self, name: str, base_url: str | None) -> None:
+    def __init__(self, name: str, base_url: str | None, timer: Timer = time) -> None:
         if name not in ccxt.exchanges:
             close = difflib.get_close_matches(name.lower(), ["demo", *ccxt.exchanges], n=3)
             hint = f" (did you mean {', '.join(close)}?)" if close else ""
             raise UnknownExchange(name, f"no such exchange{hint}")
         self._name = name
         self._base_url = base_url
-        self._quoting = Line(name, base_url)
+        self._timer = timer
+        self._quoting = Line(name, base_url, timer)
         if not self._quoting.client.has.get("fetchTickers"):
             raise UnknownExchange(name, "does not tell the prices of all its pairs in one request")
-        self._history = Line(name, base_url, LEAST_CANDLE_GAP)
+        self._history = Line(name, base_url, timer, LEAST_CANDLE_GAP)
         self._limits = _candle_limits(name, self._history.client)
         self._listing = Lock()
         self._markets: Any = None
@@ -66,13 +67,13 @@ class CcxtExchange:
 
         Raises Unavailable; BadPayload also where the list is empty or has lost more than half.
         """
-        ends_at = time.monotonic() + LISTING_SECONDS
+        ends_at = self._timer.monotonic() + LISTING_SECONDS
         with self._listing_until(ends_at):
             return self._list(ends_at)
 
     def quotes(self, minute: datetime, deadline_seconds: float) -> Quotes:  # noqa: ARG002 - it tells the present only
         """The last price of every spot pair that trades, by one request. Raises Unavailable, BadPayload."""
-        ends_at = time.monotonic() + deadline_seconds
+        ends_at = self._timer.monotonic() + deadline_seconds
         self._know_pairs(ends_at)
         line = self._quoting
         with line.held(ends_at) as client, self._translated(line.transport):
@@ -109,7 +110,7 @@ class CcxtExchange:
 
     def candles(self, pair: Pair, page: CandlePage) -> Candles:
         """One page, at the permitted pace. Raises Unavailable, BadPayload."""
-        ends_at = time.monotonic() + CANDLE_REQUEST_SECONDS
+        ends_at = self._timer.monotonic() + CANDLE_REQUEST_SECONDS
         self._know_pairs(ends_at)
         width = page.width
         first, last = int(page.since.timestamp()), int(page.until.timestamp())
@@ -145,7 +146,7 @@ class CcxtExchange:
 
     @contextmanager
     def _listing_until(self, ends_at: float) -> Iterator[None]:
-        if not self._listing.acquire(timeout=max(0.0, ends_at - time.monotonic())):
+        if not self._listing.acquire(timeout=max(0.0, ends_at - self._timer.monotonic())):
             raise Unavailable(self._name, "is busy with its list of pairs")
         try:
             yield
@@ -153,7 +154,7 @@ class CcxtExchange:
             self._listing.release()
 
     def _list(self, ends_at: float) -> tuple[Listing, ...]:
-        fresh = Line(self._name, self._base_url)
+        fresh = Line(self._name, self._base_url, self._timer)
         with fresh.held(ends_at) as client, client.session, self._translated(fresh.transport):
             client.load_markets()
             spot = [market for market in client.markets.values() if _is_spot(market)]
@@ -197,13 +198,16 @@ class CcxtExchange:
 
 
 def _translate(market: str, error: Exception, status: int | None) -> ExchangeError:
+    told = _tell(market, error)
+    if status is not None and status >= 400 and str(status) not in told:
+        told = f"HTTP {status}: {told}"
     # ccxt takes some answers of servers that are down for errors of ours; the status knows better.
     if isinstance(error, ccxt.OperationFailed) or status in _NOT_NOW or (status or 0) >= 500:
         hint = "; it may not serve this place" if status in _REFUSED else ""
-        return Unavailable(market, f"{_tell(market, error)}{hint}")
+        return Unavailable(market, f"{told}{hint}")
     if isinstance(error, (ccxt.BaseError, requests.RequestException)):
-        return BadPayload(market, _tell(market, error))
-    return BadPayload(market, f"its answer makes no sense: {_tell(market, error)}")
+        return BadPayload(market, told)
+    return BadPayload(market, f"its answer makes no sense: {told}")
 
 
 def _candle_limits(name: str, client: Any) -> CandleLimits | None:

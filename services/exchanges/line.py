@@ -1,5 +1,6 @@
 """A line to an exchange: one ccxt client, with what keeps it to spot pairs, to its pace and to its time."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,8 +10,8 @@ from typing import Any
 import ccxt
 
 from services.exchanges.pace import Pace
-from services.exchanges.transport import Transport
-from services.market.errors import Unavailable
+from services.exchanges.transport import Timer, Transport
+from services.market.errors import BadPayload, Unavailable
 
 PACE = 1.1
 """The history is asked for a tenth slower than permitted: the ticks have requests of their own."""
@@ -28,30 +29,45 @@ _OPTIONS: Mapping[str, Mapping[str, object]] = {
 class Line:
     """One ccxt client, which one thread may use at a time, with the adapter its requests leave by."""
 
-    def __init__(self, market: str, base_url: str | None, least_gap: float = 0.0) -> None:
+    def __init__(self, market: str, base_url: str | None, timer: Timer = time, least_gap: float = 0.0) -> None:
         self.client: Any = getattr(ccxt, market)({"enableRateLimit": True, "options": dict(_OPTIONS.get(market, {}))})
-        self.transport = Transport(market, base_url)
+        self.transport = Transport(market, base_url, timer)
         for scheme in ("https://", "http://"):
             self.client.session.mount(scheme, self.transport)
-        self.client.throttle = Pace(PACE * self.client.rateLimit, self.transport, least_gap).wait
+        self.client.throttle = Pace(PACE * self.client.rateLimit, self.transport, least_gap, timer).wait
         self.unreadable = 0
         self._market = market
+        self._timer = timer
         self._lock = Lock()
         self._parse = self.client.parse_ticker
         # One pair's unreadable figures would otherwise cost the prices of all.
         self.client.parse_ticker = self._parse_or_count
         self.client.safe_ticker = _keep_what_was_told
+        self._read_fast = self.client.on_json_response
+        self.client.on_json_response = self._read_json
 
     @contextmanager
     def held(self, ends_at: float) -> Iterator[Any]:
         """The client, for one thread alone and with requests that end by then. Raises Unavailable when it is taken."""
-        if not self._lock.acquire(timeout=max(0.0, ends_at - time.monotonic())):
+        if not self._lock.acquire(timeout=max(0.0, ends_at - self._timer.monotonic())):
             raise Unavailable(self._market, "is busy with an earlier request")
         try:
             self.transport.ends_at = ends_at
             yield self.client
         finally:
             self._lock.release()
+
+    def _read_json(self, body: str) -> Any:
+        """Raises BadPayload where a success is no JSON, which ccxt takes for an answer without anything in it."""
+        try:
+            return self._read_fast(body)
+        except ValueError:
+            try:
+                return json.loads(body)  # knows a bare NaN, which is one pair's and must not cost the others
+            except ValueError:
+                if (self.transport.status or 0) >= 400:
+                    raise
+                raise BadPayload(self._market, "sent something broken where JSON belongs") from None
 
     def _parse_or_count(self, ticker: object, market: Mapping[str, object] | None = None) -> object:
         try:

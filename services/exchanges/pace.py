@@ -1,21 +1,10 @@
 """The pace at which an exchange permits to be asked."""
 
 import time
-from typing import Protocol
 
 import ccxt
 
-from services.exchanges.transport import Transport
-
-
-class Timer(Protocol):
-    """What measures spans of time and lets them pass; the module `time` is one."""
-
-    def monotonic(self) -> float:
-        """Seconds since some fixed moment, whatever is done to the clock on the wall."""
-
-    def sleep(self, seconds: float, /) -> None:
-        """Return when this many seconds have passed."""
+from services.exchanges.transport import Timer, Transport
 
 
 class Pace:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, wait
 from io import BytesIO
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Protocol
 
 import urllib3  # type: ignore[import-untyped,unused-ignore]  # typed from version 2 on
 from requests import PreparedRequest, Response
@@ -18,6 +18,16 @@ _PIECE = 4096
 """Bytes of a body that are read between two looks at whether anybody still waits for it."""
 
 
+class Timer(Protocol):
+    """What measures spans of time and lets them pass; the module `time` is one."""
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment, whatever is done to the clock on the wall."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Return when this many seconds have passed."""
+
+
 class Transport(HTTPAdapter):
     """Mounted on a client's session. What was sent is held to the moment `ends_at` as a whole: the client's own
     time-out begins anew with every byte, so that a dripping answer could go on for ever.
@@ -26,17 +36,14 @@ class Transport(HTTPAdapter):
     a name, connecting, or reading. What is left of it then ends by itself, unheard.
     """
 
-    def __init__(self, market: str, base_url: str | None) -> None:
+    def __init__(self, market: str, base_url: str | None, timer: Timer = time) -> None:
         super().__init__(max_retries=0)
+        self._timer = timer
         self._market = market
         self._prefix = f"{base_url.rstrip('/')}/" if base_url else ""
         self.ends_at = float("inf")
         self.status: int | None = None
         """The HTTP status of the newest answer; None when none came."""
-
-    def give(self, seconds: float) -> None:
-        """All requests from now on have to be answered within `seconds`."""
-        self.ends_at = time.monotonic() + seconds
 
     def send(self, request: PreparedRequest, *_: Any, **options: Any) -> Response:
         """Answers with the body read. Raises ReadTimeout, ConnectionError where an answer breaks off, or BadPayload
@@ -44,7 +51,7 @@ class Transport(HTTPAdapter):
         self.status = None
         if not (request.url or "").startswith(self._prefix):
             request.url = f"{self._prefix}{request.url}"
-        left = self.ends_at - time.monotonic()
+        left = self.ends_at - self._timer.monotonic()
         if left <= 0:
             raise ReadTimeout("no time is left for another request", request=request)
         answer: Future[Response] = Future()

@@ -1,0 +1,33 @@
+"""Exchanges whose answers are written by the test."""
+
+from collections.abc import Iterator
+
+import pytest
+import responses
+
+from services.exchanges.ccxt_exchange import CcxtExchange
+from tests.exchanges.wire import SkippingTimer, serve_binance, serve_kraken
+
+
+@pytest.fixture
+def wire() -> Iterator[responses.RequestsMock]:
+    """Stands where the network begins: no request gets past it."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@pytest.fixture
+def timer() -> SkippingTimer:
+    return SkippingTimer()
+
+
+@pytest.fixture
+def kraken(wire: responses.RequestsMock, timer: SkippingTimer) -> CcxtExchange:
+    serve_kraken(wire)
+    return CcxtExchange("kraken", None, timer)
+
+
+@pytest.fixture
+def binance(wire: responses.RequestsMock, timer: SkippingTimer) -> CcxtExchange:
+    serve_binance(wire)
+    return CcxtExchange("binance", None, timer)
