@@ -1,0 +1,1 @@
+"""What the program costs, beside what one would use instead: `python -m benchmarks`."""

@@ -1,0 +1,90 @@
+"""Databases of the simulated exchange with a past of one-minute prices, in temporary files."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from services.exchanges.demo_exchange import DemoExchange
+from services.market.rules import Rule
+from services.market.stats import DAY, HOUR, Windows
+from services.market.track import parse_track
+from services.market.types import Floats, Ints
+from services.pipeline.discover import discover
+from services.pipeline.tick import Plan
+from services.store import prices
+from services.store.engine import Engine, open_engine, reading, writing
+from services.store.metrics import Catalogues
+from services.store.schema import migrate
+
+PERIOD = 60
+"""Seconds between samples."""
+
+MINUTES_A_COMMIT = 240
+RULE = Rule(factor=3.0, window_seconds=HOUR, cooldown_seconds=HOUR, min_samples=5)
+
+
+@dataclass(frozen=True)
+class Past:
+    """A database whose metrics `ids` have a price in every minute of the 24 h that end at `last`.
+
+    `listed` is each metric's place in the exchange's answers. `times` (epoch seconds, shape (minutes,))
+    and `prices` (shape (minutes, metrics)) are the rows that were stored, for whoever wants to store the
+    same elsewhere.
+    """
+
+    url: str
+    engine: Engine
+    exchange: DemoExchange
+    listed: Ints
+    ids: Ints
+    last: int
+    times: Ints
+    prices: Floats
+
+    def plan(self, window_seconds: int = DAY) -> Plan:
+        """What the program ticks by, with this window of the standard deviation and no channels."""
+        return Plan(self.engine, Catalogues(), PERIOD, Windows(main=window_seconds, rule=HOUR), RULE)
+
+    def quotes(self, minute: int) -> Floats:
+        """The simulated prices at epoch second `minute`, parallel to `ids`."""
+        return self.exchange.quotes(moment(minute), 0.0).prices[self.listed]
+
+
+def moment(second: int) -> datetime:
+    """The aware UTC time of an epoch second."""
+    return datetime.fromtimestamp(second, UTC)
+
+
+@contextmanager
+def filled(metrics: int, last: datetime) -> Iterator[Past]:
+    """A database of its own with `metrics` metrics and 24 h of minutes up to `last`, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="data-tracker-bench-") as folder:
+        url = f"sqlite:///{Path(folder) / 'tracker.db'}"
+        engine = open_engine(url)
+        try:
+            migrate(engine, simulated=True)
+            yield _fill(url, engine, DemoExchange(metrics), int(last.timestamp()))
+        finally:
+            engine.dispose()
+
+
+def _fill(url: str, engine: Engine, exchange: DemoExchange, last: int) -> Past:
+    discover(engine, {exchange.name: exchange}, parse_track("demo:*"), moment(last))
+    with reading(engine) as connection:
+        catalogue = Catalogues().current(connection)
+    place = {listing.pair: place for place, listing in enumerate(exchange.listings())}
+    listed = np.array([place[metric.pair] for metric in catalogue.metrics], dtype=np.int64)
+    times = np.arange(last - DAY + PERIOD, last + 1, PERIOD, dtype=np.int64)
+    past = Past(url, engine, exchange, listed, catalogue.ids, last, times, np.empty((len(times), len(catalogue.ids))))
+    for start in range(0, len(times), MINUTES_A_COMMIT):
+        with writing(engine) as connection:
+            for row in range(start, min(start + MINUTES_A_COMMIT, len(times))):
+                minute = int(times[row])
+                past.prices[row] = past.quotes(minute)
+                prices.store(connection, minute, past.ids, past.prices[row], PERIOD)
+    return past

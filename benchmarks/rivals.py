@@ -1,0 +1,120 @@
+"""What one would use instead: every period's standard deviations computed anew by the database.
+
+A rival's tick stores one minute of prices and asks for all metrics' 24 h standard deviation and last
+hour's average, largest deviation first. It neither keeps volumes nor writes its result anywhere.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.databases import MINUTES_A_COMMIT, Past
+from services.market.stats import DAY, HOUR
+from services.market.types import Floats
+
+try:
+    import duckdb
+except ImportError:  # it is a development requirement alone
+    duckdb = None  # type: ignore[assignment, unused-ignore]
+
+
+class Rival(Protocol):
+    """One way to do without kept statistics."""
+
+    @property
+    def name(self) -> str: ...
+
+    def tick(self, minute: int, prices: Floats) -> int:
+        """Store `prices` (shape (metrics,)) of epoch second `minute` and rank; answers the number ranked."""
+
+
+class AggregateSql:
+    """SQLite, the variance by averages of the price and of its square, over the table `table`."""
+
+    def __init__(self, name: str, connection: sqlite3.Connection, table: str, past: Past) -> None:
+        self.name = name
+        self._connection = connection
+        self._insert = f"INSERT INTO {table} (metric_id, minute, price, width) VALUES (?, ?, ?, ?)"
+        self._select = f"""
+            SELECT d.metric_id, d.variance, h.average
+            FROM (SELECT metric_id, avg(price * price) - avg(price) * avg(price) AS variance FROM {table}
+                  WHERE minute > :day AND minute <= :now GROUP BY metric_id) d
+            JOIN (SELECT metric_id, avg(price) AS average FROM {table}
+                  WHERE minute >= :hour AND minute < :now GROUP BY metric_id) h USING (metric_id)
+            ORDER BY d.variance DESC"""
+        self._ids = past.ids.tolist()
+
+    def tick(self, minute: int, prices: Floats) -> int:
+        rows = [(number, minute, price, 60) for number, price in zip(self._ids, prices.tolist(), strict=True)]
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.executemany(self._insert, rows)
+        found = self._connection.execute(self._select, {"day": minute - DAY, "hour": minute - HOUR, "now": minute})
+        ranked = len(found.fetchall())
+        self._connection.execute("COMMIT")
+        return ranked
+
+
+class DuckDb:
+    """DuckDB with a file of its own; without a key, as its column store is fastest."""
+
+    name = "DuckDB"
+
+    def __init__(self, path: Path, past: Past) -> None:
+        self._connection = duckdb.connect(str(path))
+        self._ids = past.ids
+        self._connection.execute("CREATE TABLE price (minute BIGINT, metric_id INTEGER, price DOUBLE)")
+        for start in range(0, len(past.times), MINUTES_A_COMMIT):
+            part = slice(start, start + MINUTES_A_COMMIT)
+            self._store(np.repeat(past.times[part], len(past.ids)), past.prices[part])
+
+    def tick(self, minute: int, prices: Floats) -> int:
+        self._connection.execute("BEGIN")
+        self._store(np.full(len(self._ids), minute), prices)
+        found = self._connection.execute(
+            """SELECT metric_id, stddev_pop(price) AS stdev, avg(price) FILTER (minute >= $hour AND minute < $now)
+               FROM price WHERE minute > $day AND minute <= $now GROUP BY metric_id ORDER BY stdev DESC""",
+            {"day": minute - DAY, "hour": minute - HOUR, "now": minute},
+        ).fetchnumpy()
+        self._connection.execute("COMMIT")
+        return len(found["metric_id"])
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _store(self, minutes: np.ndarray[tuple[int], np.dtype[np.int64]], prices: Floats) -> None:
+        ids = np.tile(self._ids, len(minutes) // len(self._ids))
+        rows = pd.DataFrame({"minute": minutes, "metric_id": ids, "price": prices.ravel()})
+        self._connection.register("arrived", rows)
+        self._connection.execute("INSERT INTO price SELECT * FROM arrived")
+        self._connection.unregister("arrived")
+
+
+@contextmanager
+def rivals(past: Past) -> Iterator[tuple[Rival, ...]]:
+    """All rivals, with the rows of `past`: SQLite in both orders of the key, and DuckDB where it is installed."""
+    path = Path(past.engine.url.database or "")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -32000")
+        connection.execute(
+            """CREATE TABLE price_by_metric (metric_id INTEGER, minute INTEGER, price REAL, width INTEGER,
+                                             PRIMARY KEY (metric_id, minute)) WITHOUT ROWID"""
+        )
+        connection.execute(
+            """INSERT INTO price_by_metric
+               SELECT metric_id, minute, price, width FROM price ORDER BY metric_id, minute"""
+        )
+        found: list[Rival] = [
+            AggregateSql("aggregate SQL", connection, "price", past),
+            AggregateSql("aggregate SQL, keyed by metric", connection, "price_by_metric", past),
+        ]
+        if duckdb is None:
+            yield tuple(found)
+            return
+        with closing(DuckDb(path.with_suffix(".duckdb"), past)) as column_store:
+            yield (*found, column_store)

@@ -1,0 +1,207 @@
+"""Requests a second under gunicorn, beside a constant body; and what a new revision costs the database."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+from urllib.error import URLError
+
+from flask import Flask
+
+from api.routes import mount
+from benchmarks.databases import PERIOD, Past, filled, moment
+from benchmarks.timings import print_table
+from services.bootstrap import profile_of
+from services.cache import CachedReader
+from services.market.types import Ranking
+from services.pipeline.fetch import Fetcher
+from services.pipeline.tick import period_of, tick
+from services.settings import Settings, read_settings
+from services.store.reader import StoreReader
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 2.0
+"""How long each question is asked."""
+ROUNDS = 2
+"""Each question and its constant body are measured alternately, so often; the best of each counts."""
+CONNECTIONS = 8
+"""As many as the server has threads."""
+START_SECONDS = 30.0
+TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of the program, path by path."""
+
+    name: str
+    paths: tuple[str, ...]
+    headers: Mapping[str, str]
+
+
+def measure(metrics: int) -> None:
+    """Serve a database of `metrics` metrics, load it from another process, and print what came of it."""
+    last = period_of(datetime.now(UTC), PERIOD) - timedelta(seconds=PERIOD * TICKS)
+    with filled(metrics, last) as past:
+        fetcher = Fetcher([past.exchange], patience_seconds=10.0)
+        for number in range(1, TICKS + 1):
+            tick(past.plan(), fetcher, moment(past.last + number * PERIOD), timedelta(0))
+        fetcher.close()
+        with _served(past, "app:server") as ours, _served(past, "benchmarks.constant:create_app()") as bare:
+            rows = [_row(question, ours, bare) for question in _questions(ours, past)]
+        print_table(
+            f"Answers of one gunicorn worker, {metrics:,} metrics, {CONNECTIONS} connections",
+            ("request", "status", "bytes", "answers/s", "p99 ms", "constant/s", "constant p99 ms", "of constant"),
+            rows,
+        )
+        _count_readings(past)
+
+
+def _questions(port: int, past: Past) -> tuple[Question, ...]:
+    zipped = {"Accept-Encoding": "gzip"}
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        tag = answer.headers["ETag"]
+    each = tuple(f"/metrics/{number}/prices" for number in past.ids.tolist())
+    return (
+        Question("/metrics", ("/metrics",), {}),
+        Question("/metrics, gzip", ("/metrics",), zipped),
+        Question("/metrics, If-None-Match", ("/metrics",), {"If-None-Match": tag}),
+        Question("/metrics/<id>/prices, one metric", each[:1], {}),
+        Question("/metrics/<id>/prices, one metric, gzip", each[:1], zipped),
+        Question("/metrics/<id>/prices, each metric in turn", each, {}),
+    )
+
+
+def _row(question: Question, port: int, bare_port: int) -> Sequence[object]:
+    ours: list[Mapping[str, Any]] = []
+    constant: list[Mapping[str, Any]] = []
+    for _ in range(ROUNDS):
+        ours.append(_load(port, question.paths, question.headers))
+        constant.append(_load(bare_port, (f"/{ours[0]['bytes']}",), question.headers))
+    best = max(ours, key=lambda found: float(found["rate"]))
+    bare = max(constant, key=lambda found: float(found["rate"]))
+    return (
+        question.name,
+        best["status"],
+        f"{best['bytes']:,}",
+        f"{best['rate']:,.0f}",
+        f"{best['p99']:.1f}",
+        f"{bare['rate']:,.0f}",
+        f"{bare['p99']:.1f}",
+        f"{best['rate'] / bare['rate']:.2f}",
+    )
+
+
+def _load(port: int, paths: Sequence[str], headers: Mapping[str, str]) -> Mapping[str, Any]:
+    order = {
+        "port": port,
+        "paths": list(paths),
+        "headers": dict(headers),
+        "connections": CONNECTIONS,
+        "seconds": SECONDS,
+    }
+    client = subprocess.run(
+        [sys.executable, "-m", "benchmarks.load"],
+        cwd=ROOT,
+        input=json.dumps(order),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: Mapping[str, Any] = json.loads(client.stdout)
+    return found
+
+
+@contextmanager
+def _served(past: Past, application: str) -> Iterator[int]:
+    """The port of 127.0.0.1 on which one worker with the shipped gunicorn.conf.py serves `application`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    environment = os.environ | {
+        "DATABASE_URL": past.url,
+        "TRACK": "demo:*",
+        "SCHEDULER": "off",
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "LOG_LEVEL": "WARNING",
+        "WEB_CONCURRENCY": "1",
+    }
+    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "--log-level", "error", application]
+    server = subprocess.Popen(command, cwd=ROOT, env=environment)
+    try:
+        _await(server, port)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _await(server: "subprocess.Popen[bytes]", port: int) -> None:
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5):
+                return
+        except URLError as error:
+            if getattr(error, "code", None) == 404:  # the bare server has no such path
+                return
+            if server.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"gunicorn does not serve: {error}") from error
+            time.sleep(0.1)
+
+
+class _CountingReader(StoreReader):
+    """Counts how often the ranking is read from the database."""
+
+    rankings = 0
+
+    def ranking(self) -> Ranking:
+        self.rankings += 1
+        return super().ranking()
+
+
+def _count_readings(past: Past, commits: int = 4, threads: int = 4) -> None:
+    """Let `threads` ask for `/metrics` while `commits` ticks are stored, and print what was read for them."""
+    reader = _CountingReader(past.engine, profile_of(_settings(past)))
+    server = Flask(__name__, static_folder=None)
+    mount(server, CachedReader(reader), lambda: datetime.now(UTC))
+    done, answered = Event(), [0] * threads
+
+    def ask(number: int) -> None:
+        client = server.test_client()
+        while not done.is_set():
+            assert client.get("/metrics").status_code == 200
+            answered[number] += 1
+
+    askers = [Thread(target=ask, args=(number,)) for number in range(threads)]
+    for asker in askers:
+        asker.start()
+    fetcher = Fetcher([past.exchange], patience_seconds=10.0)
+    for number in range(TICKS + 1, TICKS + commits + 1):
+        time.sleep(0.5)
+        tick(past.plan(), fetcher, moment(past.last + number * PERIOD), timedelta(0))
+    time.sleep(0.5)
+    done.set()
+    for asker in askers:
+        asker.join()
+    fetcher.close()
+    print_table(
+        f"What {threads} threads that ask for /metrics while ticks are stored cost the database",
+        ("revisions seen", "requests", "readings of the ranking"),
+        [(commits + 1, f"{sum(answered):,}", reader.rankings)],
+    )
+
+
+def _settings(past: Past) -> Settings:
+    return read_settings(env_file=None, database_url=past.url, track="demo:*")
