@@ -13,9 +13,7 @@ demo: $(VENV)/.run
 	$(BIN)/python app.py --demo
 
 test: $(VENV)/.dev browser lint
-	$(BIN)/python -m pytest -p no:dash --ignore=tests/browser --cov --cov-report=
-	$(BIN)/python -m pytest tests/browser
-	$(BIN)/python -m coverage report --fail-under=95
+	$(BIN)/python -m pytest --cov --cov-fail-under=95
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -12,8 +12,8 @@ from threading import Event
 from types import FrameType
 from typing import Any
 
-import waitress
 from dash import Dash
+from waitress.server import create_server
 
 import callbacks
 from api.access import require_basic_auth
@@ -41,7 +41,7 @@ def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] 
     app = Dash(
         __name__,
         title="Data Tracker",
-        update_title=None,
+        update_title=None,  # type: ignore[arg-type] # Dash means "leave the title alone" by it
         index_string=shell.INDEX,
         suppress_callback_exceptions=True,
         serve_locally=True,
@@ -115,7 +115,7 @@ def _run_all(services: Services) -> int:
     settings = services.settings
     flask = create_app(services.reader, services.clock, settings.credentials).server
     try:
-        web = waitress.create_server(flask, host=settings.host, port=settings.port, threads=WEB_THREADS, ident=None)
+        web = create_server(flask, host=settings.host, port=settings.port, threads=WEB_THREADS, ident=None)
     except (OSError, socket.gaierror) as error:
         raise TrackerError(f"cannot serve on {settings.host} port {settings.port}: {error.strerror}") from error
     scheduler = _start_scheduler(settings, services)
@@ -124,7 +124,7 @@ def _run_all(services: Services) -> int:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, end)
-    log.info("serving on http://%s:%s%s", settings.host, web.effective_port, " (simulated data)" * settings.simulated)
+    log.info("serving on http://%s:%s%s", settings.host, settings.port, " (simulated data)" * settings.simulated)
     with suppress(KeyboardInterrupt):
         web.run()
     log.info("stopping")

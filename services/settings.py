@@ -32,7 +32,6 @@ class Settings(BaseSettings):
     )
 
     database_url: str | None = Field(None, description="SQLAlchemy URL; Heroku's `postgres://` is accepted")
-    redis_url: SecretStr | None = Field(None, description="shared cache and Celery broker when set")
     host: str = Field("127.0.0.1", description="address to serve on")
     port: int = Field(8888, ge=0, le=65_535, description="port to serve on; Heroku sets it")
     track: Annotated[tuple[TrackPattern, ...], NoDecode] = Field(
@@ -88,8 +87,6 @@ class Settings(BaseSettings):
             raise ValueError("AUTH_USERNAME and AUTH_PASSWORD: set both or neither")
         if self.auth_username is not None and ":" in self.auth_username:
             raise ValueError("AUTH_USERNAME: must not contain a colon")
-        if 3600 % self.period_seconds and self.period_seconds > 60:
-            raise ValueError("PERIOD_SECONDS: above 60, it must divide the hour")
         if round(self.window_hours * 3600) < self.period_seconds:
             raise ValueError("WINDOW_HOURS: must hold at least one period")
         if len({pattern.market == "demo" for pattern in self.track}) > 1:

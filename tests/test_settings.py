@@ -13,7 +13,6 @@ SEED = (
 
 DEFAULTS = {
     "DATABASE_URL": "sqlite:///data/tracker.db",
-    "REDIS_URL": None,
     "PORT": 8888,
     "HOST": "127.0.0.1",
     "TRACK": SEED,
@@ -69,12 +68,6 @@ def test_every_setting_says_what_it_is_for():
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 
 
-@pytest.mark.xfail(strict=True, reason="RETENTION_DAYS is in the interface and not built yet")
-def test_samples_are_kept_for_as_long_as_retention_says(monkeypatch):
-    monkeypatch.setenv("RETENTION_DAYS", "30")
-    assert read_settings().retention_days == 30  # type: ignore[attr-defined]
-
-
 # ---- values
 
 
@@ -82,7 +75,6 @@ def test_samples_are_kept_for_as_long_as_retention_says(monkeypatch):
     ("name", "text", "value"),
     [
         ("DATABASE_URL", "postgres://me:pw@host/db", "postgres://me:pw@host/db"),
-        ("REDIS_URL", "redis://localhost:6379/0", "redis://localhost:6379/0"),
         ("PORT", "5000", 5000),
         ("PORT", "0", 0),
         ("PORT", "65535", 65535),
@@ -131,7 +123,6 @@ def test_notify_addresses_are_split_at_commas_and_kept_secret(monkeypatch):
 def test_passwords_do_not_show_when_settings_are_printed(monkeypatch):
     monkeypatch.setenv("AUTH_USERNAME", "me")
     monkeypatch.setenv("AUTH_PASSWORD", "hunter2")
-    monkeypatch.setenv("REDIS_URL", "redis://:hunter2@host")
     settings = read_settings()
     assert "hunter2" not in repr(settings) + str(settings)
     assert settings.credentials == ("me", "hunter2")
@@ -184,7 +175,6 @@ def test_settings_do_not_change():
         ("EXCHANGE_BASE_URL", "ftp://me:hunter2@x", "EXCHANGE_BASE_URL: must start with http:// or https://"),
         ("PERIOD_SECONDS", "4", "PERIOD_SECONDS: Input should be greater than or equal to 5 (got '4')"),
         ("PERIOD_SECONDS", "3601", "PERIOD_SECONDS: Input should be less than or equal to 3600 (got '3601')"),
-        ("PERIOD_SECONDS", "700", "PERIOD_SECONDS: above 60, it must divide the hour"),
         ("WINDOW_HOURS", "0", "WINDOW_HOURS: Input should be greater than 0 (got '0')"),
         ("WINDOW_HOURS", "745", "WINDOW_HOURS: Input should be less than or equal to 744 (got '745')"),
         ("WINDOW_HOURS", "0.01", "WINDOW_HOURS: must hold at least one period"),
@@ -240,7 +230,7 @@ def test_a_long_bad_value_is_cut(monkeypatch):
         {"AUTH_PASSWORD": "hunter2"},
         {"AUTH_USERNAME": "me", "AUTH_PASSWORD": "hunter2", "PORT": "x"},
         {"NOTIFY_URLS": "json://hunter2@a", "PORT": "x"},
-        {"REDIS_URL": "redis://:hunter2@host", "SCHEDULER": "on", "TRACK": "demo:*,kraken:*"},
+        {"AUTH_USERNAME": "me", "AUTH_PASSWORD": "hunter2", "SCHEDULER": "on", "TRACK": "demo:*,kraken:*"},
         {"DATABASE_URL": "postgres://me:hunter2@host", "TRACK": "demo:*,kraken:*"},
         {"EXCHANGE_BASE_URL": "me:hunter2@host"},
     ],
@@ -261,8 +251,8 @@ def test_a_user_name_with_a_colon_could_never_come_in(monkeypatch):
         read_settings()
 
 
-@pytest.mark.parametrize("seconds", ["7", "59", "60", "90", "120", "600", "1800"])
-def test_periods_up_to_a_minute_and_those_that_divide_the_hour_are_good(monkeypatch, seconds):
+@pytest.mark.parametrize("seconds", ["7", "59", "60", "90", "120", "700", "3600"])
+def test_any_period_from_five_seconds_to_an_hour_is_good(monkeypatch, seconds):
     monkeypatch.setenv("PERIOD_SECONDS", seconds)
     assert read_settings().period_seconds == int(seconds)
 

@@ -17,8 +17,9 @@ JOIN_STEPS = 120
 
 
 def grid_step(period_seconds: int) -> int:
-    """Seconds between samples that a past can be filled in with: the period, but no finer than candles are."""
-    return max(period_seconds, CANDLE_SECONDS)
+    """Seconds between samples that a past can be filled in with: the period where candles close at its ends,
+    else the width of the finest candles."""
+    return period_seconds if period_seconds % CANDLE_SECONDS == 0 else CANDLE_SECONDS
 
 
 def find_holes(times: Ints, widths: Ints, since: int, until: int, step: int, known: Iterable[Span] = ()) -> list[Span]:

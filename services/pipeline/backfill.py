@@ -79,12 +79,14 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
     Looks back over the window, and over 24 h at least. Raises StoreUnavailable.
     """
     step = history.grid_step(plan.period_seconds)
-    until = int(now.timestamp()) // step * step
-    # A little more than the window: the price at its very start is what the change is counted from.
-    since = until - (max(plan.windows.main, stats.DAY) + MARGIN_SECONDS) // step * step
     with reading(plan.engine) as connection:
+        newest = snapshots.load(connection).minute
         catalogue = plan.catalogues.current(connection)
         answered = backfills.answered(connection, int(now.timestamp()))
+    # What is later than the last tick belongs to the next one, which must find its period untouched.
+    until = int(now.timestamp() if newest is None else newest) // step * step
+    # A little more than the window: the price at its very start is what the change is counted from.
+    since = until - (max(plan.windows.main, stats.DAY) + MARGIN_SECONDS) // step * step
     rows = sorted(catalogue.rows.get(exchange.name, {}).values())
     tasks: list[Task] = []
     for start in range(0, len(rows), SLICE):

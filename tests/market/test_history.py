@@ -68,7 +68,7 @@ def test_a_sample_just_after_the_past_reaches_into_it_with_its_width():
 
 
 def test_candles_fill_holes_no_finer_than_a_minute():
-    assert [grid_step(period) for period in (5, 60, 600)] == [60, 60, 600]
+    assert [grid_step(period) for period in (5, 60, 90, 420, 3600)] == [60, 60, 60, 420, 3600]
 
 
 @given(st.lists(st.tuples(st.integers(1, 250), st.integers(1, 50)), max_size=10))
