@@ -68,7 +68,7 @@ class Transport(HTTPAdapter):
         response = answer.result()
         self.status = response.status_code
         body = response.content.strip()
-        if response.ok and not (body[:1] in (b"{", b"[") and body[-1:] in (b"}", b"]")):
+        if 200 <= response.status_code < 300 and not (body[:1] in (b"{", b"[") and body[-1:] in (b"}", b"]")):
             raise BadPayload(self._market, f"sent {_describe(body)} where JSON belongs")
         return response
 
@@ -87,6 +87,8 @@ class Transport(HTTPAdapter):
             except urllib3.exceptions.HTTPError as error:
                 response.close()
                 raise ConnectionError(f"the answer broke off: {error}", request=request) from error
+            if response.raw.length_remaining:  # which urllib3 1 does not mind
+                raise ConnectionError("the answer ended before its end", request=request)
             body.seek(0)
             response.raw = body
             answer.set_result(response)

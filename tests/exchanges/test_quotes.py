@@ -211,6 +211,20 @@ def test_a_client_error_in_json_is_an_outage_when_the_status_says_so(binance, wi
         binance.quotes(NOON, 10)
 
 
+def test_a_broken_body_does_not_hide_the_status_of_a_server_that_is_down(kraken, wire):
+    serve(wire, f"{KRAKEN}/Ticker", "{down}", 503)
+
+    with pytest.raises(Unavailable, match="503"):
+        kraken.quotes(NOON, 10)
+
+
+def test_json_of_another_shape_makes_no_sense(kraken, wire):
+    serve(wire, f"{KRAKEN}/AssetPairs", say.kraken_answer({"XXBTZUSD": {"base": "XXBT", "quote": "ZUSD"}}))
+
+    with pytest.raises(BadPayload, match="makes no sense: KeyError"):
+        kraken.quotes(NOON, 10)
+
+
 @pytest.mark.parametrize(
     "complaint", ["EAPI:Rate limit exceeded", "EGeneral:Too many requests", "EService:Unavailable"]
 )

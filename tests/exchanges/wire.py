@@ -24,11 +24,13 @@ class SkippingTimer:
 
     def __init__(self) -> None:
         self.slept: list[float] = []
+        self._ahead = 0.0
 
     def monotonic(self) -> float:
-        return time.monotonic() + sum(self.slept)
+        return time.monotonic() + self._ahead
 
     def sleep(self, seconds: float, /) -> None:
+        self._ahead += seconds
         self.slept.append(seconds)
 
 

@@ -1,0 +1,179 @@
+"""The simulated exchange: the same for ever, and lively enough to show."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.exchanges.demo_exchange import DemoExchange
+from services.market.types import CandlePage, Pair
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+DEMO = DemoExchange()
+PAIRS = tuple(listing.pair for listing in DEMO.listings())
+minutes = st.integers(0, 4_000_000_000 // 60).map(lambda minute: datetime.fromtimestamp(minute * 60, UTC))
+
+
+def prices(minute, exchange=DEMO):
+    quotes = exchange.quotes(minute, 1)
+    return dict(zip(quotes.pairs, quotes.prices.tolist(), strict=True))
+
+
+def closes(pair, since, until):
+    return DEMO.candles(pair, CandlePage(since, until, 60))
+
+
+def days_of(pair, days):
+    return closes(pair, NOON - timedelta(days=days), NOON).closes
+
+
+def firings(series, factor=3.0, window=60, cooldown=60):
+    """Where a price exceeds `factor` x the mean of the `window` before it, written out as the rule reads."""
+    fired = []
+    for place in range(window, len(series)):
+        mean = sum(series[place - window : place]) / window
+        if series[place] > factor * mean and (not fired or place - fired[-1] >= cooldown):
+            fired.append(place)
+    return fired
+
+
+def test_some_forty_pairs_are_listed_once_each_and_all_trade():
+    assert 35 <= len(PAIRS) <= 45
+    assert len(set(PAIRS)) == len(PAIRS)
+    assert all(listing.active for listing in DEMO.listings())
+
+
+def test_well_known_coins_stand_near_their_levels():
+    told = prices(NOON)
+
+    assert 40_000 < told[Pair("BTC", "USD")] < 90_000
+    assert 1e-5 < told[Pair("SHIB", "USD")] < 5e-5
+
+
+def test_the_same_coin_costs_the_same_in_every_currency():
+    told = prices(NOON)
+
+    assert told[Pair("ETH", "BTC")] * told[Pair("BTC", "USD")] == pytest.approx(told[Pair("ETH", "USD")], rel=1e-12)
+    assert told[Pair("BTC", "EUR")] * told[Pair("EUR", "USD")] == pytest.approx(told[Pair("BTC", "USD")], rel=1e-12)
+
+
+@given(minutes)
+def test_every_price_and_volume_is_finite_and_above_zero_at_any_time(minute):
+    quotes = DEMO.quotes(minute, 1)
+
+    assert quotes.pairs == PAIRS
+    assert np.isfinite(quotes.prices).all()
+    assert (quotes.prices > 0).all()
+    assert np.isfinite(quotes.volumes).all()
+    assert (quotes.volumes > 0).all()
+    assert not quotes.rejected
+
+
+@given(minutes)
+def test_another_instance_tells_the_very_same(minute):
+    mine, another = DEMO.quotes(minute, 1), DemoExchange().quotes(minute, 1)
+
+    assert mine.prices.tolist() == another.prices.tolist()
+    assert mine.volumes.tolist() == another.volumes.tolist()
+
+
+@given(minutes)
+def test_made_up_pairs_beside_them_change_no_price(minute):
+    larger = prices(minute, DemoExchange(100))
+
+    assert {pair: larger[pair] for pair in PAIRS} == prices(minute)
+
+
+@given(minutes, st.sampled_from(PAIRS), st.integers(0, 5))
+def test_a_candle_closes_at_what_was_quoted_then(minute, pair, ago):
+    candles = closes(pair, minute - 5 * MINUTE, minute + MINUTE)
+    at = minute - ago * MINUTE + MINUTE
+    found = candles.closes[candles.times == int(at.timestamp())]
+
+    assert found.tolist() == ([prices(at)[pair]] if ago < 6 else [])
+
+
+@given(minutes, st.integers(0, 400), st.integers(0, 400))
+def test_candles_lie_after_the_beginning_and_up_to_the_end(minute, before, after):
+    since, until = minute - timedelta(seconds=before), minute + timedelta(seconds=after)
+    times = closes(PAIRS[0], since, until).times
+    expected = [at for at in range(int(since.timestamp()) + 1, int(until.timestamp()) + 1) if at % 60 == 0]
+
+    assert times.tolist() == expected
+
+
+@given(minutes, st.integers(0, 10 * 86_400))
+def test_pages_cover_all_of_the_past_that_is_asked_for_newest_first(until, length):
+    since = until - timedelta(seconds=length)
+    pages = DEMO.pages(since, until, until)
+
+    edges = [until, *(page.since for page in pages)]
+    assert edges[-1] == since
+    assert [page.until for page in pages] == edges[:-1]
+
+
+def test_the_flat_pair_never_moves():
+    assert set(days_of(Pair("USDC", "USD"), 7).tolist()) == {1.0}
+
+
+def test_the_stable_coin_moves_hardly_and_the_others_do():
+    calm, wild = days_of(Pair("USDT", "USD"), 1), days_of(Pair("WIF", "USD"), 1)
+
+    assert 0 < calm.std() / calm.mean() < 0.002
+    assert wild.std() / wild.mean() > 0.01
+
+
+def test_one_pair_breaks_the_alert_rule_every_few_hours_and_not_at_the_same_time_of_them():
+    fired = firings(days_of(Pair("PEPE", "USD"), 10).tolist())
+    gaps = np.diff(fired)
+
+    assert 8 * 10 <= len(fired) <= 14 * 10
+    assert gaps.max() <= 240
+    assert gaps.min() >= 60
+    assert len(set(gaps.tolist())) > 20
+
+
+def test_a_spike_is_short():
+    series = days_of(Pair("PEPE", "USD"), 3)
+    usual = np.median(series)
+
+    for place in firings(series.tolist()):
+        assert series[place + 4] < 2 * usual
+
+
+@pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair.base != "PEPE"], ids=str)
+def test_no_other_pair_ever_breaks_it(pair):
+    assert firings(days_of(pair, 4).tolist()) == []
+
+
+def test_made_up_pairs_never_break_it_either():
+    exchange = DemoExchange(400)
+    wild = [listing.pair for listing in exchange.listings()][-30:]
+
+    for pair in wild:
+        candles = exchange.candles(pair, CandlePage(NOON - timedelta(days=2), NOON, 60))
+        assert firings(candles.closes.tolist()) == []
+
+
+@pytest.mark.parametrize("count", [1, 40, 1000])
+def test_it_has_as_many_pairs_as_asked_for(count):
+    exchange = DemoExchange(count)
+
+    assert len(exchange.listings()) == len(exchange.quotes(NOON, 1).pairs) == count
+
+
+def test_made_up_pairs_are_numbered():
+    assert {str(listing.pair) for listing in DemoExchange(100).listings()} >= {"DEMO00001/USD", "DEMO00060/USD"}
+
+
+def test_a_hundred_thousand_pairs_are_told_in_no_time():
+    exchange = DemoExchange(100_000)
+    started = time.process_time()
+    quotes = exchange.quotes(NOON, 1)
+
+    assert len(quotes.prices) == 100_000
+    assert time.process_time() - started < 1.0

@@ -1,0 +1,53 @@
+"""Exchanges by name."""
+
+import subprocess
+import sys
+
+import pytest
+
+from services.exchanges.ccxt_exchange import CcxtExchange
+from services.exchanges.demo_exchange import DemoExchange
+from services.exchanges.registry import open_exchange
+from services.market.errors import UnknownExchange
+
+
+def test_a_name_that_ccxt_knows_opens_the_real_exchange():
+    exchange = open_exchange("kraken", None)
+
+    assert isinstance(exchange, CcxtExchange)
+    assert exchange.name == "kraken"
+
+
+def test_demo_opens_the_simulated_one():
+    exchange = open_exchange("demo", None)
+
+    assert isinstance(exchange, DemoExchange)
+    assert exchange.name == "demo"
+
+
+@pytest.mark.parametrize(("name", "meant"), [("krakn", "kraken"), ("Binance", "binance"), ("dmo", "demo")])
+def test_an_unknown_name_is_refused_with_those_that_are_near(name, meant):
+    with pytest.raises(UnknownExchange, match=f"no such exchange .*{meant}") as caught:
+        open_exchange(name, None)
+
+    assert caught.value.market == name
+
+
+@pytest.mark.parametrize("name", ["zzzzzz", "", "Exchange", "__init__"])
+def test_what_resembles_nothing_is_refused_too(name):
+    with pytest.raises(UnknownExchange, match="no such exchange"):
+        open_exchange(name, None)
+
+
+def test_an_exchange_that_does_not_tell_all_prices_at_once_is_refused():
+    with pytest.raises(UnknownExchange, match="prices of all its pairs"):
+        open_exchange("bitflyer", None)
+
+
+def test_the_simulated_exchange_does_without_ccxt():
+    program = (
+        "import sys; from services.exchanges.registry import open_exchange; open_exchange('demo', None);"
+        "sys.exit('ccxt' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
