@@ -221,7 +221,7 @@ def test_a_broken_body_does_not_hide_the_status_of_a_server_that_is_down(kraken,
 def test_json_of_another_shape_makes_no_sense(kraken, wire):
     serve(wire, f"{KRAKEN}/AssetPairs", say.kraken_answer({"XXBTZUSD": {"base": "XXBT", "quote": "ZUSD"}}))
 
-    with pytest.raises(BadPayload, match="makes no sense: KeyError"):
+    with pytest.raises(BadPayload, match="makes no sense"):
         kraken.quotes(NOON, 10)
 
 
