@@ -99,7 +99,10 @@
     const notices = [];
     if (live.connection === "ok") {
       for (const exchange of live.exchanges || []) {
-        if (!exchange.failing_since) continue;
+        if (!exchange.failing_since) {
+          if (exchange.note) notices.push(span("notice is-warning", span("strong", exchange.market), span("quiet", exchange.note)));
+          continue;
+        }
         const since = " since " + clockText(exchange.failing_since);
         notices.push(
           span("notice is-bad", span("strong", exchange.market + " unreachable"), span("quiet", since + ": " + (exchange.error || "")))

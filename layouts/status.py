@@ -83,7 +83,8 @@ def _exchanges(states: Sequence[ExchangeState], zone: tzinfo) -> Component:
 
 def _condition(state: ExchangeState, zone: tzinfo) -> list[Component]:
     if state.failing_since is None:
-        return [html.Span([html.Span(className="dot is-good"), "Answering"], className="state")]
+        answering = html.Span([html.Span(className="dot is-good"), "Answering"], className="state")
+        return [answering] if state.note is None else [answering, html.Div(state.note, className="error-text")]
     return [
         html.Span(
             [html.Span(className="dot is-bad"), f"Failing since {notation.stamp(state.failing_since, zone)}"],

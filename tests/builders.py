@@ -112,6 +112,7 @@ def exchange_state(market: str = "kraken", **changes: Any) -> ExchangeState:
             "error": None,
             "latency_ms": 340.0,
             "rejected": 0,
+            "note": None,
         }
         | changes
     )

@@ -93,13 +93,24 @@ def test_the_status_names_a_failing_exchange_a_backfill_and_warnings(site: Site,
     failing = builders.exchange_state("okx", failing_since=builders.NOON, error="timed out after 10 s")
     reader.state = replace(
         reader.state,
-        exchanges=(builders.exchange_state(), failing),
+        exchanges=(
+            builders.exchange_state(),
+            failing,
+            builders.exchange_state("htx", note="refused values: 2 negative"),
+        ),
         backfills=(builders.backfill_state("kraken", done=5, total=20),),
         warnings=("kraken has no FOO/USD",),
     )
     site.open("/metric/1")
 
-    for words in ("okx unreachable", "timed out after 10 s", "Backfill kraken", "5/20", "kraken has no FOO/USD"):
+    for words in (
+        "refused values: 2 negative",
+        "okx unreachable",
+        "timed out after 10 s",
+        "Backfill kraken",
+        "5/20",
+        "kraken has no FOO/USD",
+    ):
         site.shows(STATUS, words)
     assert "kraken unreachable" not in site.text(STATUS)
     assert site.script(f"return document.querySelector('{STATUS} progress').position") == 0.25

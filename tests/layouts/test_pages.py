@@ -181,6 +181,14 @@ def test_the_status_page_names_a_failing_exchange_and_its_error():
     assert "no reason given" in rows[3]
 
 
+def test_the_status_page_tells_what_is_odd_about_an_answer():
+    odd = builders.exchange_state(note="3 of 10 tracked pairs without a price")
+
+    rows = rows_of(status.body(builders.status(exchanges=(odd,)), UTC)[0])
+
+    assert rows[1].startswith("kraken|Answering|3 of 10 tracked pairs without a price|10|")
+
+
 def test_the_status_page_lists_ticks_with_what_went_wrong():
     late = builders.tick_state(late_ms=2_500.0, missed=2, rejected=3, failed=("okx", "htx"))
 
