@@ -2,6 +2,8 @@
 window.trackerIds = {
   location: "location",
   poll: "poll",
+  live: "live",
+  title: "tab-title",
   grid: "ranking-table",
   search: "ranking-search",
   count: "ranking-count",

@@ -14,7 +14,6 @@
   let sparklinesAt = 0;
   let remembered = null; // what the user made of the table, for when they come back to it
   let lastSearch = "";
-  let settled = false; // until then a grid's state is not the user's doing
 
   const percent = (fraction) => (fraction == null ? null : fraction * 100);
 
@@ -54,7 +53,7 @@
   }
 
   async function rows(live) {
-    const mounting = !window.dash_clientside.callback_context.triggered.some((one) => one.prop_id.startsWith("live."));
+    const mounting = !window.dash_clientside.callback_context.triggered.some((one) => one.prop_id.startsWith(ids.live + "."));
     if (mounting) {
       shown = null;
       settle();
@@ -98,16 +97,15 @@
 
   // A new grid: give it the columns that fit, and back what the user had made of the one before.
   async function settle() {
-    settled = false;
     const grid = await api();
     for (let tries = 0; tries < 120 && !(grid.getColumns() || []).length; tries++) await frame();
     fit(grid);
-    if (remembered) {
-      grid.applyColumnState({ state: remembered.columns });
-      grid.setFilterModel(remembered.filter);
+    const before = remembered; // what follows is remembered too
+    if (before) {
+      grid.applyColumnState({ state: before.columns });
+      grid.setFilterModel(before.filter);
     }
     if (lastSearch) window.dash_clientside.set_props(ids.search, { value: lastSearch });
-    settled = true;
   }
 
   // ---- search
@@ -181,8 +179,6 @@
       if (place.textContent !== text) place.textContent = text;
     },
     rememberState(params) {
-      fit(params.api);
-      if (!settled) return;
       const columns = params.api.getColumnState().map(({ colId, sort, sortIndex }) => ({ colId, sort, sortIndex }));
       remembered = { columns, filter: params.api.getFilterModel() };
     },

@@ -34,7 +34,8 @@
 
   function title(page, live) {
     fired = live && live.alerts ? live.alerts.length : 0;
-    const renamed = window.dash_clientside.callback_context.triggered.some((one) => one.prop_id.startsWith("tab-title."));
+    const triggers = window.dash_clientside.callback_context.triggered;
+    const renamed = triggers.some((one) => one.prop_id.startsWith(window.trackerIds.title + "."));
     retitle(renamed ? page : pageTitle);
   }
 

@@ -33,18 +33,18 @@ def price_figure(
     looks: list[Figure] = [
         {"name": "Price", "line": {"color": theme.ACCENT, "width": 1.8}, "hovertemplate": hover},
         {
-            "name": "Average, last hour",
+            "name": "1 h average",
             "line": {"color": theme.MUTED, "width": 1.6, "dash": "dash"},
             "hovertemplate": f"Average of the last hour<br>{value}<extra></extra>",
         },
         {
-            "name": f"Alert above {profile.alert_factor:g}{notation.TIMES} average",
+            "name": f"Alert above {profile.alert_factor:g}{notation.TIMES}",
             "line": {"color": theme.ALERT, "width": 1.6, "dash": "dot"},
             "hovertemplate": f"Alert threshold<br>{value}<extra></extra>",
             "visible": threshold,
         },
         {
-            "name": "Fired alert",
+            "name": "Alert",
             "mode": "markers",
             "marker": {
                 "symbol": "triangle-down",
@@ -65,7 +65,13 @@ def price_figure(
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "hovermode": "x",
         "dragmode": "zoom",
-        "xaxis": _axis() | {"type": "date", "title": {"text": f"Time ({notation.zone_label(zone)})", "standoff": 12}},
+        "xaxis": _axis()
+        | {
+            "type": "date",
+            "tickangle": 0,
+            "nticks": 9,
+            "title": {"text": f"Time ({notation.zone_label(zone)})", "standoff": 12},
+        },
         "yaxis": _axis() | {"side": "right", "separatethousands": True, "exponentformat": "none"},
         "margin": {"l": 12, "r": 76, "t": 36, "b": 48},
     }

@@ -100,7 +100,9 @@ def _table(profile: Profile) -> Component:
             "cellKeyDown": ["openRowByKey(params)"],
             "gridSizeChanged": ["fitColumns(params)"],
             "modelUpdated": ["countRows(params)"],
-            "stateUpdated": ["rememberState(params)"],
+            "stateUpdated": ["fitColumns(params)"],
+            "sortChanged": ["rememberState(params)"],
+            "filterChanged": ["rememberState(params)"],
         },
         dashGridOptions={
             "theme": theme.grid_theme(),
@@ -139,7 +141,7 @@ def _columns(profile: Profile) -> list[Column]:
         {
             "field": "pair",
             "headerName": "Pair",
-            "minWidth": 128,
+            "minWidth": 104,
             "flex": 1.3,
             "filter": "agTextColumnFilter",
             "sortingOrder": ["asc", "desc", None],
@@ -184,7 +186,7 @@ def _columns(profile: Profile) -> list[Column]:
 
 def _change(field: str, name: str) -> Column:
     rules = {"is-up": "params.value > 0", "is-down": "params.value < 0"}
-    looks: Column = {"minWidth": 94, "valueFormatter": _format("changeText"), "cellClassRules": rules}
+    looks: Column = {"minWidth": 88, "valueFormatter": _format("changeText"), "cellClassRules": rules}
     return looks | {"field": field, "headerName": f"{name} %", "headerTooltip": f"Change over the last {name}"}
 
 

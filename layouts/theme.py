@@ -36,5 +36,6 @@ _GRID_PARAMETERS = {
 def grid_theme() -> dict[str, str]:
     """AG Grid's Quartz, coloured by the page's own custom properties."""
     parameters = ", ".join(f"{name}: '{value}'" for name, value in _GRID_PARAMETERS.items())
-    sizes = "fontSize: 14, headerFontSize: 12.5, rowHeight: 44, headerHeight: 40, spacing: 7, wrapperBorder: false"
+    sizes = "fontSize: 14, headerFontSize: 12.5, rowHeight: 44, headerHeight: 40, spacing: 7"
+    sizes += ", cellHorizontalPadding: 12, wrapperBorder: false"
     return {"function": f"themeQuartz.withParams({{{parameters}, {sizes}}})"}

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from layouts import ids
@@ -38,7 +37,8 @@ class Site:
 
     def text(self, selector: str, missing: str | None = None) -> str:
         """What is written, and shown, at `selector`."""
-        found = self.script("const e = document.querySelector(arguments[0]); return e && e.innerText", selector)
+        visible = "const e = document.querySelector(arguments[0]); return e && (e.checkVisibility() ? e.innerText : '')"
+        found = self.script(visible, selector)
         if found is None:
             assert missing is not None, f"nothing at {selector}"
             return missing
@@ -105,7 +105,7 @@ class Table:
     def search(self, text: str) -> None:
         self.site.press("/")
         self.site.until(lambda: self.site.script("return document.activeElement.id") == ids.RANKING_SEARCH)
-        self.site.press(Keys.CONTROL + "a" + Keys.NULL, text)
+        self.site.press(text)
 
     def count(self) -> int:
         return int(self.site.script(f"return {GRID}.getDisplayedRowCount()"))
