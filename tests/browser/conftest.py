@@ -8,7 +8,6 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,13 +24,6 @@ from tests.browser.pages import Site
 from tests.fakes import FakeReader
 
 SWITCHES = ("--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The selenium that Dash's own tests pin asks urllib3 in a way that it warns of; not our doing."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings("ignore:HTTPResponse.getheader:DeprecationWarning"))
 
 
 @pytest.fixture(scope="session")
