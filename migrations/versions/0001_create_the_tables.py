@@ -76,9 +76,15 @@ def upgrade() -> None:
         sa.Column("minute", sa.BigInteger(), nullable=True),
         sa.Column("window_seconds", sa.Integer(), nullable=False),
         sa.Column("rule_seconds", sa.Integer(), nullable=False),
-        sa.Column("kept", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_snapshot_single")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_snapshot")),
+    )
+    op.create_table(
+        "statistics",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kept", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_statistics_single")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_statistics")),
     )
     op.create_table(
         "tick",
@@ -165,6 +171,7 @@ def downgrade() -> None:
     op.drop_table("warning")
     op.drop_table("volume")
     op.drop_table("tick")
+    op.drop_table("statistics")
     op.drop_table("snapshot")
     op.drop_table("price")
     op.drop_table("metric")

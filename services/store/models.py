@@ -77,7 +77,7 @@ class VolumeRow(Base):
 
 
 class SnapshotRow(Base):
-    """One row: the statistics of all tracked metrics as the last commit left them.
+    """One row: what the last commit left.
 
     `revision` grows with every commit that changes what readers see; every writer starts by raising
     it, which also makes writers take turns on databases that allow several.
@@ -91,6 +91,15 @@ class SnapshotRow(Base):
     minute: Mapped[int | None] = mapped_column(BigInteger)  # of the last tick
     window_seconds: Mapped[int]  # what the statistics were kept for
     rule_seconds: Mapped[int]
+
+
+class StatisticsRow(Base):
+    """One row: the statistics of all tracked metrics as of the snapshot. It stands apart from the snapshot
+    because a change of that rewrites its whole row, and this one can be megabytes."""
+
+    __tablename__ = "statistics"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kept: Mapped[bytes] = mapped_column(LargeBinary)  # an .npy file: array of services.market.stats.KEPT
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert, select, text
 
 from services.market.errors import TrackerError
 from services.store.engine import writing
-from services.store.models import Installation, SnapshotRow
+from services.store.models import Installation, SnapshotRow, StatisticsRow
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 _LOCK = 4_717_041  # any number, the same in every process of this program
@@ -31,11 +31,9 @@ def migrate(engine: Engine, *, simulated: bool) -> None:
         marked = connection.execute(select(Installation.simulated)).scalar()
         if marked is None:
             connection.execute(insert(Installation).values(id=1, simulated=simulated))
-            connection.execute(
-                insert(SnapshotRow).values(
-                    id=1, revision=0, catalogue=0, minute=None, window_seconds=0, rule_seconds=0, kept=b""
-                )
-            )
+            empty = {"revision": 0, "catalogue": 0, "minute": None, "window_seconds": 0, "rule_seconds": 0}
+            connection.execute(insert(SnapshotRow).values(id=1, **empty))
+            connection.execute(insert(StatisticsRow).values(id=1, kept=b""))
         elif marked != simulated:
             kind = ("real", "simulated") if simulated else ("simulated", "real")
             raise WrongDatabase(

@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import Connection, select, update
 
 from services.market.stats import KEPT, Kept, Windows, empty
-from services.store.models import SnapshotRow
+from services.store.models import SnapshotRow, StatisticsRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ def revision(connection: Connection) -> int:
 def load(connection: Connection) -> Snapshot:
     """What the last commit left. Statistics of another program version, which had other fields, count as none."""
     row = connection.execute(select(SnapshotRow.__table__)).one()
-    kept = np.load(io.BytesIO(row.kept), allow_pickle=False) if row.kept else None
+    content = connection.execute(select(StatisticsRow.kept)).scalar_one()
+    kept = np.load(io.BytesIO(content), allow_pickle=False) if content else None
     if kept is None or kept.dtype != KEPT:
         kept = empty(np.empty(0, dtype=np.int64))
     return Snapshot(row.revision, row.minute, Windows(row.window_seconds, row.rule_seconds), kept)
@@ -48,7 +49,6 @@ def save(connection: Connection, minute: int | None, windows: Windows, kept: Kep
     file = io.BytesIO()
     np.save(file, kept, allow_pickle=False)
     connection.execute(
-        update(SnapshotRow).values(
-            minute=minute, window_seconds=windows.main, rule_seconds=windows.rule, kept=file.getvalue()
-        )
+        update(SnapshotRow).values(minute=minute, window_seconds=windows.main, rule_seconds=windows.rule)
     )
+    connection.execute(update(StatisticsRow).values(kept=file.getvalue()))
