@@ -16,7 +16,7 @@ def page(alerts: Sequence[Alert], profile: Profile, zone: tzinfo) -> Component:
     """Every alert on record (the newest MOST), with links to the metrics."""
     lead = (
         f"Fired when a price exceeds {profile.alert_factor:g} times its average of the last "
-        f"{profile.alert_window_minutes} minutes"
+        f"{profile.alert_window_minutes} minutes. Times are {notation.zone_label(zone)}."
     )
     return html.Div(
         [parts.heading("Alerts", lead), html.Div(history(alerts, zone), id=ids.ALERT_HISTORY)], className="alerts-page"
@@ -42,11 +42,11 @@ def history(alerts: Sequence[Alert], zone: tzinfo) -> Component:
         for alert in alerts
     ]
     columns = (
-        (f"Fired ({notation.zone_label(zone)})", "nowrap"),
+        ("Fired", "nowrap"),
         ("Pair", "strong nowrap"),
-        ("Market", "market"),
+        ("Market", "market wide-only"),
         ("Price", "num strong"),
-        ("Average before", "num"),
+        ("Average before", "num wide-only"),
         ("Multiple", "num"),
         ("Threshold", "num wide-only"),
         ("Samples", "num wide-only"),

@@ -141,7 +141,7 @@ def _columns(profile: Profile) -> list[Column]:
         {
             "field": "pair",
             "headerName": "Pair",
-            "minWidth": 104,
+            "minWidth": 100,
             "flex": 1.3,
             "filter": "agTextColumnFilter",
             "sortingOrder": ["asc", "desc", None],
@@ -158,7 +158,7 @@ def _columns(profile: Profile) -> list[Column]:
             "cellClass": "market",
         },
         quiet
-        | {"field": "price", "headerName": "Price", "minWidth": 112, "flex": 1.3, "cellClass": "num strong"}
+        | {"field": "price", "headerName": "Price", "minWidth": 104, "flex": 1.3, "cellClass": "num strong"}
         | {"valueFormatter": _format("priceText"), "enableCellChangeFlash": True},
         quiet | _change("change_1h", "1 h"),
         quiet | _change("change_24h", "24 h"),

@@ -62,10 +62,10 @@ def _exchanges(states: Sequence[ExchangeState], zone: tzinfo) -> Component:
     columns = (
         ("Market", "strong"),
         ("State", ""),
-        ("Metrics", "num"),
+        ("Metrics", "num wide-only"),
         ("Answer time", "num"),
-        ("Refused values", "num"),
-        ("Last success", "num nowrap"),
+        ("Refused values", "num wide-only"),
+        ("Last success", "num wide-only"),
     )
     rows = [
         (
@@ -99,12 +99,12 @@ def _ticks(ticks: Sequence[TickState], zone: tzinfo) -> Component:
         return html.P("None yet.", className="quiet")
     columns = (
         ("Period", "nowrap strong"),
-        ("Late", "num"),
+        ("Late", "num wide-only"),
         ("Fetch", "num"),
         ("Store", "num"),
         ("Stored", "num"),
-        ("Refused", "num"),
-        ("Missed before", "num"),
+        ("Refused", "num wide-only"),
+        ("Missed before", "num wide-only"),
         ("Failed", ""),
     )
     rows = [
