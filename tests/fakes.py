@@ -67,7 +67,7 @@ class FakeReader:
         ids = np.array([row.id for row in self.metrics], dtype=np.int64)
         return Sparklines(ids, np.tile(np.arange(24, dtype=np.uint8) * 4, (len(ids), 1)))
 
-    def status(self, now: datetime) -> Status:  # noqa: ARG002 - the test says what the state is
+    def status(self, now: datetime) -> Status:
         self._answer("status")
         return self.state
 

@@ -41,7 +41,7 @@ class FakeExchange:
         listed = dict.fromkeys(self.prices, True) if self.listed is None else self.listed
         return tuple(Listing(pair(text), active) for text, active in listed.items())
 
-    def quotes(self, minute: datetime, deadline_seconds: float) -> Quotes:  # noqa: ARG002
+    def quotes(self, minute: datetime, deadline_seconds: float) -> Quotes:
         self.on_quotes()
         if self.error is not None:
             raise self.error
@@ -49,7 +49,7 @@ class FakeExchange:
         pairs = tuple(map(pair, self.prices))
         return Quotes(pairs, np.array(list(self.prices.values()), dtype=float), np.array(volumes), self.rejected)
 
-    def pages(self, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:  # noqa: ARG002
+    def pages(self, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:
         pages = []
         while until > since:
             coarse = self.coarse_before is not None and until <= self.coarse_before
