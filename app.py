@@ -13,10 +13,12 @@ from types import FrameType
 from typing import Any
 
 from dash import Dash
+from flask_compress import Compress
 from waitress.server import create_server
 
 import callbacks
 from api.access import require_basic_auth
+from api.answers import SMALLEST_WORTH_ZIPPING
 from api.routes import mount
 from callbacks.shell import report
 from layouts import shell
@@ -28,6 +30,7 @@ from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, Settings, read_settings
 
 WEB_THREADS = 8
+YEAR_SECONDS = 365 * 86_400
 
 log = logging.getLogger("data_tracker")
 
@@ -54,6 +57,14 @@ def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] 
     mount(app.server, reader, clock)
     app.layout = lambda: shell.page(reader.profile)
     callbacks.register(app, reader, clock)
+    # What the JSON routes have zipped already, or found too small for it, is left as it is.
+    app.server.config.update(
+        COMPRESS_ALGORITHM=["gzip"],
+        COMPRESS_LEVEL=4,
+        COMPRESS_MIN_SIZE=SMALLEST_WORTH_ZIPPING,
+        SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,  # scripts and styles carry their version in the address
+    )
+    Compress(app.server)
     return app
 
 

@@ -1,0 +1,56 @@
+"""The Flask server that the dashboard and the JSON interface share."""
+
+import gzip
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import create_app
+from tests import builders
+from tests.builders import NOON
+from tests.fakes import FakeReader
+
+ZIPPED = {"Accept-Encoding": "gzip, br, zstd"}
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    reader = FakeReader(metrics=tuple(builders.ranked_metric(number) for number in range(1, 21)))
+    return create_app(reader, lambda: NOON).server.test_client()
+
+
+def test_what_the_dashboard_loads_travels_zipped(client: FlaskClient) -> None:
+    answer = client.get("/_dash-layout", headers=ZIPPED)
+
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(answer.data) == client.get("/_dash-layout").data
+
+
+def test_answers_of_the_interface_are_zipped_once_and_keep_their_tag(client: FlaskClient) -> None:
+    plain, zipped = client.get("/metrics"), client.get("/metrics", headers=ZIPPED)
+
+    assert gzip.decompress(zipped.data) == plain.data
+    assert zipped.headers["ETag"] == plain.headers["ETag"]
+    for path in ("/metrics", "/live", "/healthz"):
+        tag = client.get(path, headers=ZIPPED).headers["ETag"]
+        assert client.get(path, headers=ZIPPED | {"If-None-Match": tag}).status_code == 304, path
+
+
+def test_scripts_and_styles_are_kept_by_the_browser_and_pages_are_not(client: FlaskClient) -> None:
+    with client.get("/assets/tracker.css") as answer:  # streamed: the file is open until then
+        assert "max-age=31536000" in answer.headers["Cache-Control"]
+    assert "max-age" not in client.get("/").headers.get("Cache-Control", "")
+
+
+@pytest.mark.parametrize("path", ["/metrics/", "/metrics/1/nothing", "/alerts/1", "/metrics//1"])
+def test_the_dashboard_does_not_answer_for_the_interface(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+
+
+def test_every_page_is_the_dashboard(client: FlaskClient) -> None:
+    for path in ("/", "/metric/1", "/status", "/alerting", "/nowhere"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.mimetype) == (200, "text/html")
+        assert '<html lang="en"' in answer.text
