@@ -127,8 +127,9 @@ def _columns(profile: Profile) -> list[Column]:
         {
             "field": "rank",
             "headerName": "#",
-            "minWidth": 62,
+            "minWidth": 42,
             "maxWidth": 76,
+            "flex": 0.55,
             "cellClass": "num rank",
             "initialSort": "asc",
         }
