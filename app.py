@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from dash import Dash
+from flask import Response
 from flask_compress import Compress
 from waitress.server import create_server
 
@@ -65,7 +66,16 @@ def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] 
         SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,  # scripts and styles carry their version in the address
     )
     Compress(app.server)
+    app.server.after_request(_read_whole)  # called before what was registered earlier
     return app
+
+
+def _read_whole(response: Response) -> Response:
+    """Take a file into memory before it is zipped: a stream that is zipped on its way leaves its file open."""
+    if response.direct_passthrough:
+        response.direct_passthrough = False
+        response.make_sequence()
+    return response
 
 
 @cache

@@ -37,8 +37,10 @@ def test_answers_of_the_interface_are_zipped_once_and_keep_their_tag(client: Fla
 
 
 def test_scripts_and_styles_are_kept_by_the_browser_and_pages_are_not(client: FlaskClient) -> None:
-    with client.get("/assets/tracker.css") as answer:  # streamed: the file is open until then
+    with client.get("/assets/tracker.css", headers=ZIPPED) as answer:
         assert "max-age=31536000" in answer.headers["Cache-Control"]
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert b"ranking-grid" in gzip.decompress(answer.data)
     assert "max-age" not in client.get("/").headers.get("Cache-Control", "")
 
 
