@@ -110,6 +110,7 @@ def test_a_click_on_a_row_leads_to_its_metric_and_back(site: Site):
     table = Table(site).wait()
     table.sort_by("price")
     table.search("okx")
+    site.until(lambda: table.count() == 100 and table.cell(3, "pair").startswith("C003"))
 
     table.click(3, "price")
 
