@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -55,11 +56,20 @@ class Site:
         self.until(lambda: words not in self.text(selector, ""))
 
     def click(self, selector: str) -> None:
-        def ready() -> Any:
-            return self.script("return document.querySelector(arguments[0])", selector)
+        """Click on what `selector` finds; the live page may redraw it in the middle, then on what stands there now."""
 
-        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", self.until(ready))
-        ActionChains(self.browser).move_to_element(ready()).click().perform()
+        def clicked() -> bool:
+            target = self.script("return document.querySelector(arguments[0])", selector)
+            if target is None:
+                return False
+            try:
+                self.script("arguments[0].scrollIntoView({block: 'center'})", target)
+                ActionChains(self.browser).move_to_element(target).click().perform()
+            except StaleElementReferenceException:
+                return False
+            return True
+
+        self.until(clicked)
 
     def press(self, *keys: str) -> None:
         for key in keys:
