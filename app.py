@@ -3,7 +3,6 @@
 import argparse
 import logging
 import signal
-import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -137,7 +136,7 @@ def _run_all(services: Services) -> int:
     flask = create_app(services.reader, services.clock, settings.credentials).server
     try:
         web = create_server(flask, host=settings.host, port=settings.port, threads=WEB_THREADS, ident=None)
-    except (OSError, socket.gaierror) as error:
+    except OSError as error:
         raise TrackerError(f"cannot serve on {settings.host} port {settings.port}: {error.strerror}") from error
     scheduler = _start_scheduler(settings, services)
 

@@ -25,9 +25,7 @@ def run_tick(services: Services, now: datetime) -> None:
     """The running period's tick, if it is not stored yet."""
     minute = period_of(now, services.settings.period_seconds)
     with services.ticking:  # whoever comes second finds the tick stored
-        report = tick(services.plan, services.fetcher, minute, now - minute, services.owner)
-    if report is not None and report.fired:
-        run_notify(services, now)
+        tick(services.plan, services.fetcher, minute, now - minute, services.owner)
 
 
 def run_notify(services: Services, now: datetime) -> None:

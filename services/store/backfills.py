@@ -1,6 +1,5 @@
 """What has been asked of the past, so that nothing is asked twice, and how far the asking has come."""
 
-from collections.abc import Collection
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -56,8 +55,3 @@ def progress(connection: Connection) -> tuple[BackfillState, ...]:
         )
         for row in rows
     )
-
-
-def forget_progress_of_others(connection: Connection, markets: Collection[str]) -> None:
-    """Drop the progress of exchanges that have nothing to fill any more."""
-    connection.execute(delete(BackfillProgressRow).where(BackfillProgressRow.market.not_in(markets)))
