@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from dash.testing.browser import Browser
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from app import create_app
@@ -23,23 +23,26 @@ from tests import builders
 from tests.browser.pages import Site
 from tests.fakes import FakeReader
 
-SWITCHES = ("--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking")
+
+class TalkativeOptions(Options):
+    """Has Chromium log all that the console shows, and every request; Dash asks for errors alone."""
+
+    def set_capability(self, name: str, value: Any) -> None:
+        super().set_capability(name, {"browser": "ALL", "performance": "ALL"} if name == "goog:loggingPrefs" else value)
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[webdriver.Chrome]:
-    program, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
-    if program is None or driver is None:
-        pytest.fail("the browser tests need chromium and chromedriver (Debian: chromium chromium-driver)")
-    options = Options()
-    options.binary_location = program
-    for switch in SWITCHES:
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(service=Service(driver), options=options)
-    browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Europe/Berlin"})
-    yield browser
-    browser.quit()
+    missing = [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]
+    if missing:
+        pytest.fail(f"the browser tests need {' and '.join(missing)} (Debian: chromium chromium-driver)")
+    options = TalkativeOptions()
+    options.binary_location = shutil.which("chromium")
+    options.add_argument("--disable-background-networking")
+    with Browser(browser="Chrome", headless=True, options=[options], percy_run=False) as browser:
+        driver: webdriver.Chrome = browser.driver
+        driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Europe/Berlin"})
+        yield driver
 
 
 class QuietRequestHandler(WSGIRequestHandler):
