@@ -14,10 +14,10 @@ from services.market import history, stats
 from services.market.errors import BadPayload, ExchangeError, StoreUnavailable, Unavailable
 from services.market.history import Span
 from services.market.ports import Clock, Exchange
-from services.market.types import BackfillState, CandlePage, Candles, Metric
+from services.market.types import BackfillState, CandlePage, Candles, Ints, Metric
 from services.pipeline.rank import recompute
 from services.pipeline.tick import Plan
-from services.store import backfills, prices, snapshots
+from services.store import backfills, prices, snapshots, ticks
 from services.store.engine import Connection, reading, writing
 
 SLICE = 200
@@ -33,6 +33,10 @@ ASK_AGAIN_SECONDS = 6 * 3600
 EMPTY_AGAIN_SECONDS = 900
 """After this long an exchange is asked once more for what it did not have; sooner where it had nothing at all."""
 
+LATE_SECONDS = 15.0
+"""A tick that began so long after its period, as at a start, has prices of another moment: where its candle is at
+hand, that one is right."""
+
 UNSETTLED_SECONDS = 180
 """The newest candles may be late to appear: their absence is not taken for an answer."""
 
@@ -47,11 +51,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One request: a page of one metric's candles, and the holes that it is to fill."""
+    """One request: a page of one metric's candles, the holes that it is to fill, and the moments (epoch seconds)
+    in them whose stored price gives way to a candle."""
 
     metric: Metric
     page: CandlePage
     holes: tuple[Span, ...]
+    late: Ints
 
 
 @dataclass
@@ -83,6 +89,7 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
         newest = snapshots.load(connection).minute
         catalogue = plan.catalogues.current(connection)
         answered = backfills.answered(connection, int(now.timestamp()))
+        late = ticks.late(connection, int(now.timestamp()) - plan.windows.longest, LATE_SECONDS)
     # What is later than the last tick belongs to the next one, which must find its period untouched.
     until = int(now.timestamp() if newest is None else newest) // step * step
     # A little more than the window: the price at its very start is what the change is counted from.
@@ -100,20 +107,26 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
                 mine = [run.where(run.rows == row) for run in runs if row in run.rows]
                 times = np.concatenate([run.times for run in mine]) if mine else np.empty(0, dtype=np.int64)
                 widths = np.concatenate([run.widths for run in mine]) if mine else np.empty(0, dtype=np.int64)
-                holes = history.find_holes(times, widths, since, until, step, answered.get(metric.id, ()))
-                tasks += _tasks(exchange, metric, holes, step, now)
+                known = answered.get(metric.id, ())
+                holes = history.find_holes(times, widths, since, until, step, known)
+                if holes and len(late):  # one late price alone is not worth a request
+                    timely = ~np.isin(times, late)
+                    holes = history.find_holes(times[timely], widths[timely], since, until, step, known)
+                tasks += _tasks(exchange, metric, holes, late, step, now)
     tasks.sort(key=lambda task: task.page.until, reverse=True)
     return tasks
 
 
-def _tasks(exchange: Exchange, metric: Metric, holes: Sequence[Span], step: int, now: datetime) -> list[Task]:
+def _tasks(
+    exchange: Exchange, metric: Metric, holes: Sequence[Span], late: Ints, step: int, now: datetime
+) -> list[Task]:
     tasks = []
     for since, until in history.join_near(holes, step):
         for page in exchange.pages(_moment(since), _moment(until), now):
             low, high = int(page.since.timestamp()), int(page.until.timestamp())
             inside = tuple((max(a, low), min(b, high)) for a, b in holes if a < high and b > low)
             if inside:
-                tasks.append(Task(metric, page, inside))
+                tasks.append(Task(metric, page, inside, late))
     return tasks
 
 
@@ -191,6 +204,7 @@ class Backfill:
                 indices, widths = history.fit(candles, task.holes, history.grid_step(plan.period_seconds))
                 if len(indices):
                     times, closes = candles.times[indices], candles.closes[indices]
+                    prices.remove(connection, task.metric.id, np.intersect1d(times, task.late))
                     prices.store_history(connection, task.metric.id, times, closes, widths)
                     touched.append(task.metric.id)
                 settled = min(int(task.page.until.timestamp()), int(now.timestamp()) - UNSETTLED_SECONDS)

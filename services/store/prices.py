@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, delete
 
 from services.market.stats import Kept, Samples, rows_of
 from services.market.types import Floats, Ints, Series
@@ -26,6 +26,13 @@ def store_history(connection: Connection, metric_id: int, times: Ints, prices: F
     """Write what was found of one metric's past; a price that is there already stays."""
     ids = [metric_id] * len(times)
     samples.insert(connection, PRICE, (times.tolist(), ids, prices.tolist(), widths.tolist()))
+
+
+def remove(connection: Connection, metric_id: int, times: Ints) -> None:
+    """Take away one metric's prices of these moments."""
+    mine = delete(PriceRow).where(PriceRow.metric_id == metric_id)
+    for second in times.tolist():
+        connection.execute(mine.where(PriceRow.minute == second))
 
 
 def series(connection: Connection, metric_id: int, since: int, until: int) -> Series:

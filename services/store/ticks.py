@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from datetime import UTC, datetime
 
+import numpy as np
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from services.market.types import ExchangeState, TickState
+from services.market.types import ExchangeState, Ints, TickState
 from services.store.models import ExchangeRow, MetricRow, TickRow
 
 
@@ -46,6 +47,12 @@ def newest(connection: Connection, limit: int) -> tuple[TickState, ...]:
         )
         for row in rows
     )
+
+
+def late(connection: Connection, since: int, seconds: float) -> Ints:
+    """The periods after `since`, epoch seconds ascending, whose ticks began more than `seconds` into them."""
+    statement = select(TickRow.minute).where(TickRow.minute > since, TickRow.late_ms > seconds * 1e3)
+    return np.array(connection.execute(statement.order_by(TickRow.minute)).scalars().all(), dtype=np.int64)
 
 
 def exchange_answered(

@@ -101,6 +101,36 @@ def test_a_coarse_candle_counts_with_its_width(world: World, exchange: FakeExcha
     assert row.stdev == pytest.approx(float(np.sqrt((weights * (series.values - mean) ** 2).sum())), rel=1e-9)
 
 
+def test_the_price_of_a_tick_that_came_late_gives_way_to_its_candle(engine: Engine, exchange: FakeExchange) -> None:
+    world = World(engine, [exchange])
+    world.discover()
+    world.tick(minutes=0, late_ms=40_000)
+    world.tick(minutes=1)
+    fill(world, exchange)
+
+    assert world.stored("kraken:BTC-USD")[-2:] == [
+        (NOON, price_at("BTC/USD", int(NOON.timestamp()))),
+        (NOON + timedelta(minutes=1), 100.0),
+    ]
+    assert world.row("kraken:BTC-USD").stdev == pytest.approx(world.two_pass_stdev("kraken:BTC-USD"), rel=1e-9)
+
+
+def test_a_late_price_stays_where_there_is_no_candle_and_is_not_asked_about_alone(
+    engine: Engine, exchange: FakeExchange
+) -> None:
+    world = World(engine, [exchange])
+    world.discover()
+    exchange.past = lambda pair, second: None if second == int(NOON.timestamp()) else price_at(pair, second)
+    world.tick(minutes=0, late_ms=40_000)
+    fill(world, exchange)
+    assert world.stored("kraken:BTC-USD")[-1] == (NOON, 100.0)
+
+    world.tick(minutes=1, late_ms=40_000)
+    exchange.asked.clear()
+    fill(world, exchange)
+    assert exchange.asked == []
+
+
 def test_what_an_exchange_does_not_have_is_not_asked_for_again_for_some_hours(
     world: World, exchange: FakeExchange
 ) -> None:

@@ -52,10 +52,10 @@ class World:
         text = track or ",".join(f"{exchange.name}:*" for exchange in self.exchanges)
         discover(self.engine, {exchange.name: exchange for exchange in self.exchanges}, parse_track(text), self.now)
 
-    def tick(self, minutes: float = 1, owner: str | None = None) -> TickReport | None:
-        """The tick of the period `minutes` after the last one."""
+    def tick(self, minutes: float = 1, owner: str | None = None, late_ms: float = 5) -> TickReport | None:
+        """The tick of the period `minutes` after the last one, beginning `late_ms` into it."""
         self.now += timedelta(minutes=minutes)
-        return tick(self.plan, self.fetcher, self.now, timedelta(milliseconds=5), owner)
+        return tick(self.plan, self.fetcher, self.now, timedelta(milliseconds=late_ms), owner)
 
     @property
     def reader(self) -> StoreReader:
