@@ -69,7 +69,7 @@ def price_figure(
         | {
             "type": "date",
             "tickangle": 0,
-            "nticks": 9,
+            "nticks": 6,  # as many as a phone has room for
             "title": {"text": f"Time ({notation.zone_label(zone)})", "standoff": 12},
         },
         "yaxis": _axis() | {"side": "right", "separatethousands": True, "exponentformat": "none"},

@@ -39,6 +39,8 @@ def body(status: Status, zone: tzinfo) -> list[Component]:
 def backfill(state: BackfillState) -> Component:
     """One exchange's progress in filling missing history."""
     words = f"{state.done:,} of {state.total:,} requests" + (f", {state.failed:,} failed" if state.failed else "")
+    if not state.total:
+        words = "nothing is missing"
     return html.Div(
         [
             html.Div(
@@ -46,8 +48,8 @@ def backfill(state: BackfillState) -> Component:
                 className="spread",
             ),
             html.Progress(
-                value=str(state.done + state.failed),
-                max=str(max(state.total, 1)),
+                value=str(state.done + state.failed if state.total else 1),
+                max=str(state.total or 1),
                 className="thin-bar",
                 **parts.aria(label=f"History of {state.market}"),
             ),
@@ -124,13 +126,14 @@ def _ticks(ticks: Sequence[TickState], zone: tzinfo) -> Component:
 
 
 def _tick_chart(status: Status, zone: tzinfo) -> Component:
-    return dcc.Graph(
+    chart = dcc.Graph(
         id=ids.STATUS_CHART,
         figure=figures.tick_figure(status.ticks, zone),
         config={"displayModeBar": False, "responsive": True},
         responsive=True,
-        className="tick-chart",
+        style={"height": "100%"},
     )
+    return html.Div(chart, className="tick-chart")  # keeps the place while the chart is on its way
 
 
 def _rule(profile: Profile) -> Component:

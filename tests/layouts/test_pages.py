@@ -223,6 +223,14 @@ def test_backfill_is_a_bar_with_its_counts(failed, words, value):
     assert (bar.value, bar.max) == (value, "20")
 
 
+def test_a_backfill_that_had_nothing_to_ask_for_is_told_as_complete():
+    part = status.backfill(builders.backfill_state(done=0, failed=0, total=0))
+
+    bar = next(one for one in walk(part) if type(one).__name__ == "Progress")
+    assert "nothing is missing" in text_of(part)
+    assert bar.value == bar.max
+
+
 def test_the_status_page_shows_backfills_and_simulation():
     state = builders.status(backfills=(builders.backfill_state(),))
     words = text_of(status.page(state, SIMULATED, UTC))
