@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.market.memory import VersionedMemory
 from services.market.ports import MarketReader
-from services.market.types import Alert, Profile, RankedMetric, Ranking, Series, Sparklines, Status
+from services.market.types import Alert, Hours, Profile, RankedMetric, Ranking, Series, Sparklines, Status
 
 REVISION_SECONDS = 0.25
 """How long a revision is taken for the current one without asking: what a viewer may lag behind a commit."""
@@ -47,6 +47,9 @@ class CachedReader:
 
     def prices(self, metric_id: int, since: datetime, until: datetime) -> Series:
         return self._reader.prices(metric_id, since, until)
+
+    def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
+        return self._reader.hours(metric_id, since, until)
 
     def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
         return self._reader.volumes(metric_id, since, until)

@@ -6,7 +6,8 @@ from datetime import datetime
 import numpy as np
 
 from services.market.errors import StoreUnavailable, UnknownMetric
-from services.market.types import Alert, Profile, RankedMetric, Ranking, Series, Sparklines, Status
+from services.market.history import hourly
+from services.market.types import Alert, Hours, Profile, RankedMetric, Ranking, Series, Sparklines, Status
 from tests import builders
 
 
@@ -46,6 +47,13 @@ class FakeReader:
     def prices(self, metric_id: int, since: datetime, until: datetime) -> Series:
         self._answer("prices")
         return self._series(self.price_series, metric_id, since, until)
+
+    def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
+        self._answer("hours")
+        return hourly(
+            self._series(self.price_series, metric_id, since, until),
+            self._series(self.volume_series, metric_id, since, until),
+        )
 
     def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
         self._answer("volumes")

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from services.market.types import Candles, Ints
+from services.market.types import Candles, Hours, Ints, Series
 
 Span = tuple[int, int]
 """(since, until], epoch seconds."""
 
 CANDLE_SECONDS = 60
 """Width of the finest candles that exchanges keep."""
+
+HOUR_SECONDS = 3_600
 
 JOIN_STEPS = 120
 """Holes with no more than this many samples between them are asked for in one go."""
@@ -74,3 +76,29 @@ def fit(candles: Candles, holes: Sequence[Span], step: int) -> tuple[Ints, Ints]
                 widths.append(max(min(candles.width, close - since), step))
                 break
     return np.array(chosen, dtype=np.int64), np.array(widths, dtype=np.int64)
+
+
+def hourly(prices: Series, volumes: Series) -> Hours:
+    """The hours of one metric that have a price. A sample at t belongs to the hour (start, start + 1 h] it lies in."""
+    starts, first, place = np.unique((prices.times - 1) // HOUR_SECONDS, return_index=True, return_inverse=True)
+    last = np.append(first[1:], len(prices.times)) - 1
+    volume = np.full(len(starts), np.nan)
+    hours_told = (volumes.times - 1) // HOUR_SECONDS
+    at = np.searchsorted(starts, hours_told)
+    known = at < len(starts)
+    known[known] = starts[at[known]] == hours_told[known]
+    volume[at[known]] = volumes.values[known]  # ascending in time: the last one stays
+    weights = prices.widths.astype(np.float64)
+    if not len(starts):
+        empty = np.empty(0)
+        return Hours(starts, empty, empty, empty, empty, empty, starts, empty)
+    return Hours(
+        starts=starts * HOUR_SECONDS,
+        open=prices.values[first],
+        high=np.maximum.reduceat(prices.values, first),
+        low=np.minimum.reduceat(prices.values, first),
+        close=prices.values[last],
+        mean=np.bincount(place, prices.values * weights) / np.bincount(place, weights),
+        count=np.bincount(place).astype(np.int64),
+        volume=volume,
+    )

@@ -8,6 +8,7 @@ from services.market.types import (
     Alert,
     CandlePage,
     Candles,
+    Hours,
     Listing,
     Pair,
     Profile,
@@ -71,6 +72,9 @@ class MarketReader(Protocol):
 
     def prices(self, metric_id: int, since: datetime, until: datetime) -> Series:
         """Prices with `since` < time <= `until`, quote currency per base unit; raises UnknownMetric."""
+
+    def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
+        """The hours that begin at or after `since` and before `until`; raises UnknownMetric."""
 
     def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
         """24 h volumes as told with `since` < time <= `until`, base units; raises UnknownMetric."""

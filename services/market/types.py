@@ -124,6 +124,25 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Hours:
+    """One metric's history by the hour, oldest first, all of shape (hours,).
+
+    `starts` are epoch seconds; prices are in quote currency; `mean` is weighted by what each price
+    stands for; `count` is the number of prices; `volume` is the last told of the 24 h before, in base
+    units, NaN where none was told.
+    """
+
+    starts: Ints
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    mean: Floats
+    count: Ints
+    volume: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class RankedMetric:
     """One line of the ranking, as of the last tick.
 
@@ -269,6 +288,16 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Storage:
+    """How large the database is, and by how much it grew in the last 24 h (None until that is known), in bytes;
+    `sealed_until` is the end of what has been moved to chunks."""
+
+    size_bytes: int
+    growth_bytes: int | None = None
+    sealed_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of the whole at one instant.
 
@@ -287,3 +316,4 @@ class Status:
     ticks: tuple[TickState, ...]
     warnings: tuple[str, ...] = ()
     """What the operator should know of `TRACK`: unknown exchanges and pairs."""
+    storage: Storage | None = None

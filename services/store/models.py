@@ -49,6 +49,7 @@ class MetricRow(Base):
     active: Mapped[bool]  # the exchange trades it
     reason: Mapped[str | None]  # why it is not active
     added_at: Mapped[int] = mapped_column(BigInteger)
+    new_at: Mapped[int | None] = mapped_column(BigInteger)  # when its exchange began to list it, if we saw that
 
 
 class PriceRow(Base):
@@ -74,6 +75,59 @@ class VolumeRow(Base):
     minute: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     metric_id: Mapped[int] = mapped_column(Integer, primary_key=True)
     volume: Mapped[float]
+
+
+class SpanRow(Base):
+    """A stretch of the past, (start, until], whose samples are being moved or have been moved from rows to chunks.
+
+    Metrics up to the number `through` have been; `complete` says that all have.
+    """
+
+    __tablename__ = "span"
+    start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    until: Mapped[int] = mapped_column(BigInteger)
+    through: Mapped[int] = mapped_column(Integer)
+    complete: Mapped[bool]
+
+
+class PriceChunkRow(Base):
+    """One metric's prices of one span, sealed: see `services.store.chunks`.
+
+    SQLite keeps rows of a keyless table whole on a page, where those of a key's own table spill over.
+    """
+
+    __tablename__ = "price_chunk"
+    start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    metric_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    samples: Mapped[int] = mapped_column(Integer)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class VolumeChunkRow(Base):
+    """One metric's volumes of one span, sealed."""
+
+    __tablename__ = "volume_chunk"
+    start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    metric_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    samples: Mapped[int] = mapped_column(Integer)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class RollupRow(Base):
+    """One metric's hours of one span: open, high, low, close, mean, count, volume of each. They outlive the chunks."""
+
+    __tablename__ = "rollup"
+    start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    metric_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class SizeRow(Base):
+    """How large the database was: one row an hour."""
+
+    __tablename__ = "size"
+    at: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    bytes: Mapped[int] = mapped_column(BigInteger)
 
 
 class SnapshotRow(Base):
@@ -129,6 +183,7 @@ class ExchangeRow(Base):
     rejected: Mapped[int] = mapped_column(default=0)
     still: Mapped[int] = mapped_column(default=0)  # periods in which none of its prices has moved
     note: Mapped[str | None]
+    patterns: Mapped[str | None]  # what TRACK asked of it when its list was last accepted
 
 
 class WarningRow(Base):

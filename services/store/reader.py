@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from services.market import stats
+from services.market import history, stats
 from services.market.errors import UnknownMetric
 from services.market.stats import Kept
 from services.market.types import (
     Alert,
+    Hours,
     Metric,
     Profile,
     RankedMetric,
@@ -71,6 +72,13 @@ class StoreReader:
     def prices(self, metric_id: int, since: datetime, until: datetime) -> Series:
         with reading(self._engine) as connection:
             return prices.series(connection, metric_id, int(since.timestamp()), int(until.timestamp()))
+
+    def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
+        first, last = (-(-int(edge.timestamp()) // stats.HOUR) * stats.HOUR for edge in (since, until))
+        with reading(self._engine) as connection:
+            return history.hourly(
+                prices.series(connection, metric_id, first, last), volumes.series(connection, metric_id, first, last)
+            )
 
     def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
         with reading(self._engine) as connection:
