@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from threading import Lock
+from threading import Event, Lock
 from uuid import uuid4
 
 from services.cache import CachedReader
@@ -48,6 +48,7 @@ class Services:
     plan: Plan
     owner: str
     ticking: Lock = field(default_factory=Lock)
+    stopping: Event = field(default_factory=Event)
 
     def migrate(self) -> None:
         """Bring the database up to date. Raises WrongDatabase or StoreUnavailable."""
@@ -84,7 +85,8 @@ class Services:
         return known, unknown
 
     def close(self) -> None:
-        """End what this process has under way with the exchanges."""
+        """End what this process has under way."""
+        self.stopping.set()
         for name in ("backfills", "fetcher"):
             if name in self.__dict__:
                 getattr(self, name).close()
@@ -113,6 +115,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
             min_samples=settings.alert_min_samples,
         ),
         channels=tuple(notifier.channel for notifier in notifiers),
+        retention_seconds=None if settings.retention_days is None else round(settings.retention_days * 86_400),
     )
     return Services(
         settings=settings,

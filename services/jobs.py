@@ -1,12 +1,22 @@
 """What runs and how often: one list, whatever runs it."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.bootstrap import Services
+from services.market.errors import StoreUnavailable
 from services.pipeline.notify import notify
+from services.pipeline.seal import seal
 from services.pipeline.tick import period_of, tick
+
+LEAST_REST = timedelta(seconds=1)
+"""Between the upkeep of a period and the next one's tick."""
+
+BREATH_SECONDS = 0.05
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +32,27 @@ class Job:
 
 
 def run_tick(services: Services, now: datetime) -> None:
-    """The running period's tick, if it is not stored yet."""
+    """The running period's tick, if it is not stored yet; then, in the time that is left of it, the upkeep of the
+    history, which so never stands in a tick's way."""
+    minute = _tick(services, now)
+    period = timedelta(seconds=services.settings.period_seconds)
+    ends_at = minute + period - max(period / 5, LEAST_REST)
+    try:
+        seal(services.plan, minute, services.owner, lambda: _has_time(services, ends_at))
+    except StoreUnavailable as error:
+        log.error("history: nothing moved, the next period tries again: %s", error)
+
+
+def _has_time(services: Services, ends_at: datetime) -> bool:
+    """Whether there is time for another step, after a breath for whoever waits for this process meanwhile."""
+    return not services.stopping.wait(BREATH_SECONDS) and services.clock() < ends_at
+
+
+def _tick(services: Services, now: datetime) -> datetime:
     minute = period_of(now, services.settings.period_seconds)
     with services.ticking:  # whoever comes second finds the tick stored
         tick(services.plan, services.fetcher, minute, now - minute, services.owner)
+    return minute
 
 
 def run_notify(services: Services, now: datetime) -> None:
@@ -37,7 +64,7 @@ def run_discovery(services: Services, now: datetime) -> None:
     """The pairs of the exchanges that have not told them within the hour; then the period's tick, where it
     has not been for want of metrics, and what new ones lack of their past."""
     if services.discovery.run(now):
-        run_tick(services, services.clock())
+        _tick(services, services.clock())
         services.backfills.run()
 
 

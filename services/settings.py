@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     )
     period_seconds: int = Field(60, ge=5, le=3600, description="sampling period")
     window_hours: float = Field(24, gt=0, le=24 * 31, description="window of stdev and of /prices")
+    retention_days: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="samples at full resolution; hourly rollups stay"
+    )
     alert_factor: float = Field(
         3, gt=1, allow_inf_nan=False, description="a price above this many times its average alerts"
     )
@@ -89,6 +92,8 @@ class Settings(BaseSettings):
             raise ValueError("AUTH_USERNAME: must not contain a colon")
         if round(self.window_hours * 3600) < self.period_seconds:
             raise ValueError("WINDOW_HOURS: must hold at least one period")
+        if self.retention_days is not None and self.retention_days * 24 < self.window_hours:
+            raise ValueError("RETENTION_DAYS: must hold the window")
         if len({pattern.market == "demo" for pattern in self.track}) > 1:
             raise ValueError("TRACK: simulated and real markets cannot be tracked together")
         return self

@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Plan:
-    """What a tick works by. `channels` are the names that messages are owed to."""
+    """What a tick works by. `channels` are the names that messages are owed to; samples older than
+    `retention_seconds` go, None keeps them all."""
 
     engine: Engine
     catalogues: Catalogues
@@ -32,6 +33,7 @@ class Plan:
     rule: Rule
     channels: Sequence[str] = ()
     timer: Callable[[], float] = time.monotonic
+    retention_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Table, delete
 from services.market.stats import Kept, Samples, rows_of
 from services.market.types import Floats, Ints, Series
 from services.store import samples
-from services.store.models import PriceRow
+from services.store.models import PriceChunkRow, PriceRow
+from services.store.samples import Columns, Quantity
 
-PRICE = cast(Table, PriceRow.__table__)
+PRICE = Quantity(cast(Table, PriceRow.__table__), cast(Table, PriceChunkRow.__table__))
 RUN_GAP = 16
 """Metrics whose numbers lie this close are read in one go, with those between them."""
 
@@ -19,13 +20,13 @@ RUN_GAP = 16
 def store(connection: Connection, minute: int, metric_ids: Ints, prices: Floats, width: int) -> None:
     """Write one tick's prices; each stands for `width` seconds."""
     count = len(metric_ids)
-    samples.insert(connection, PRICE, ([minute] * count, metric_ids.tolist(), prices.tolist(), [width] * count))
+    samples.insert(connection, PRICE.rows, ([minute] * count, metric_ids.tolist(), prices.tolist(), [width] * count))
 
 
 def store_history(connection: Connection, metric_id: int, times: Ints, prices: Floats, widths: Ints) -> None:
     """Write what was found of one metric's past; a price that is there already stays."""
     ids = [metric_id] * len(times)
-    samples.insert(connection, PRICE, (times.tolist(), ids, prices.tolist(), widths.tolist()))
+    samples.insert(connection, PRICE.rows, (times.tolist(), ids, prices.tolist(), widths.tolist()))
 
 
 def remove(connection: Connection, metric_id: int, times: Ints) -> None:
@@ -37,26 +38,22 @@ def remove(connection: Connection, metric_id: int, times: Ints) -> None:
 
 def series(connection: Connection, metric_id: int, since: int, until: int) -> Series:
     """One metric's prices with `since` < time <= `until`, oldest first."""
-    return samples.select_series(connection, PRICE, metric_id, since, until)
+    return samples.series(connection, PRICE, metric_id, since, until)
 
 
 def within(connection: Connection, kept: Kept, after: int, until: int) -> Samples:
     """All prices with `after` < time <= `until` of the metrics in `kept`, ascending in time."""
-    statement = """SELECT minute, metric_id, price, width FROM price
-                   WHERE minute > :since AND minute <= :until ORDER BY minute"""
-    return _as_samples(kept, samples.select_columns(connection, statement, 4, since=after, until=until))
+    return _as_samples(kept, samples.between(connection, PRICE, after, until))
 
 
 def history(connection: Connection, kept: Kept, rows: Ints, after: int, until: int) -> Iterator[Samples]:
     """The prices with `after` < time <= `until` of the chosen `rows` and of some near them, run by run of metrics."""
     ids = np.sort(kept["id"][rows])
     for run in np.split(ids, np.flatnonzero(np.diff(ids) > RUN_GAP) + 1) if len(ids) else ():
-        columns = samples.select_run(connection, PRICE, int(run[0]), int(run[-1]), after, until)
-        yield _as_samples(kept, columns)
+        yield _as_samples(kept, samples.run(connection, PRICE, int(run[0]), int(run[-1]), after, until))
 
 
-def _as_samples(kept: Kept, columns: tuple[Floats, ...]) -> Samples:
-    times, ids, values, widths = columns
-    rows, known = rows_of(kept, ids.astype(np.int64))
-    found = Samples(rows, times.astype(np.int64), values, widths.astype(np.int64))
-    return found if known.all() else found.where(known)
+def _as_samples(kept: Kept, found: Columns) -> Samples:
+    rows, known = rows_of(kept, found.metric_ids)
+    placed = Samples(rows, found.times, found.values, found.widths)
+    return placed if known.all() else placed.where(known)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from services.market import history, stats
+from services.market import stats
 from services.market.errors import UnknownMetric
 from services.market.stats import Kept
 from services.market.types import (
@@ -18,8 +18,9 @@ from services.market.types import (
     Series,
     Sparklines,
     Status,
+    Storage,
 )
-from services.store import alerts, backfills, metrics, prices, snapshots, ticks, volumes
+from services.store import alerts, backfills, metrics, prices, rollups, sealing, sizes, snapshots, ticks, volumes
 from services.store.engine import Engine, reading
 from services.store.metrics import Catalogues
 
@@ -76,9 +77,7 @@ class StoreReader:
     def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
         first, last = (-(-int(edge.timestamp()) // stats.HOUR) * stats.HOUR for edge in (since, until))
         with reading(self._engine) as connection:
-            return history.hourly(
-                prices.series(connection, metric_id, first, last), volumes.series(connection, metric_id, first, last)
-            )
+            return rollups.series(connection, metric_id, first, last)
 
     def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
         with reading(self._engine) as connection:
@@ -117,6 +116,12 @@ class StoreReader:
             progress = backfills.progress(connection)
             newest = ticks.newest(connection, TICKS_TOLD)
             warnings = metrics.warnings(connection)
+            size = sizes.current(connection)
+            storage = Storage(
+                size_bytes=size,
+                growth_bytes=sizes.growth(connection, int(now.timestamp()), size),
+                sealed_until=_moment(sealing.sealed_until(connection)),
+            )
         minute = _moment(snapshot.minute)
         oldest_fresh = now - STALE_PERIODS * timedelta(seconds=self._profile.period_seconds)
         tracked = len(catalogue.metrics)
@@ -130,6 +135,7 @@ class StoreReader:
             backfills=progress,
             ticks=newest,
             warnings=warnings,
+            storage=storage,
         )
 
 

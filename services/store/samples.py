@@ -1,18 +1,24 @@
-"""Samples on their way into and out of a table keyed (minute, metric_id): what prices and volumes share.
+"""Samples on their way into and out of the database: what prices and volumes share.
+
+Recent ones are rows of a table keyed (minute, metric_id); older ones are chunks, see `services.store.sealing`. Whoever
+reads gets both, and need not know which is which.
 
 Rows go to the driver in bulk and come back as its bare tuples: at 10,000 metrics that takes a tenth
 of what the same rows take as objects. No more than some hundred of those tuples are alive at a time:
 ten thousand new ones make Python search the whole heap for garbage, which takes as long as the tick.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, cast
 
 import numpy as np
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Table, select, text
 
-from services.market.types import Floats, Series
+from services.market.types import Floats, Ints, Series
+from services.store import chunks
+from services.store.models import SpanRow
 
 SQLITE_ROWS = 1_000
 """Rows in one INSERT on SQLite, which takes a third of the time of one row each; it allows 32,766 values."""
@@ -29,6 +35,35 @@ _STORED_MINUTES = """
         FROM stored s WHERE s.minute IS NOT NULL
     )
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One thing that is sampled: the table of its `rows` (minute, metric_id, value and perhaps width) and that of
+    its `chunks`."""
+
+    rows: Table
+    chunks: Table
+
+    @property
+    def value(self) -> str:
+        """The column of the value."""
+        return self.rows.columns[2].name
+
+    @property
+    def width(self) -> str:
+        """The column of the width, or 0 where the table has none."""
+        return "x.width" if "width" in self.rows.columns else "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Samples of several metrics, ascending in time, as parallel arrays."""
+
+    times: Ints
+    metric_ids: Ints
+    values: Floats
+    widths: Ints
 
 
 def insert(connection: Connection, table: Table, columns: Sequence[Sequence[Any]]) -> None:
@@ -50,15 +85,26 @@ def insert(connection: Connection, table: Table, columns: Sequence[Sequence[Any]
         connection.exec_driver_sql(head + ", ".join([marks] * (len(values) // len(columns))), values)
 
 
-def select_series(connection: Connection, table: Table, metric_id: int, since: int, until: int) -> Series:
-    """One metric's samples with `since` < time <= `until`, oldest first; width 0 where the table tells none."""
-    value = table.columns[2].name
-    width = "x.width" if "width" in table.columns else "0"
-    times, values, widths = select_columns(
+def series(connection: Connection, quantity: Quantity, metric_id: int, since: int, until: int) -> Series:
+    """One metric's samples with `since` < time <= `until`, oldest first; width 0 where the quantity has none."""
+    rows = row_series(connection, quantity, metric_id, since, until)
+    found = select(quantity.chunks.c.data).join(SpanRow, SpanRow.start == quantity.chunks.c.start)
+    found = found.where(SpanRow.start < until, SpanRow.until > since, quantity.chunks.c.metric_id == metric_id)
+    sealed = [chunks.decode(data) for data in connection.execute(found.order_by(SpanRow.start)).scalars()]
+    if not sealed:
+        return rows
+    old = Series(*(np.concatenate([getattr(part, name) for part in sealed]) for name in ("times", "values", "widths")))
+    inside = (old.times > since) & (old.times <= until)
+    return chunks.merged(Series(old.times[inside], old.values[inside], old.widths[inside]), rows)
+
+
+def row_series(connection: Connection, quantity: Quantity, metric_id: int, since: int, until: int) -> Series:
+    """The same of the rows alone."""
+    times, values, widths = _columns(
         connection,
-        _STORED_MINUTES.format(table=table.name)
-        + f"""SELECT x.minute, x.{value}, {width} FROM stored s
-              JOIN {table.name} x ON x.minute = s.minute AND x.metric_id = :metric_id ORDER BY x.minute""",
+        _STORED_MINUTES.format(table=quantity.rows.name)
+        + f"""SELECT x.minute, x.{quantity.value}, {quantity.width} FROM stored s
+              JOIN {quantity.rows.name} x ON x.minute = s.minute AND x.metric_id = :metric_id ORDER BY x.minute""",
         3,
         since=since,
         until=until,
@@ -67,26 +113,69 @@ def select_series(connection: Connection, table: Table, metric_id: int, since: i
     return Series(times.astype(np.int64), values, widths.astype(np.int64))
 
 
-def select_run(
-    connection: Connection, table: Table, first: int, last: int, since: int, until: int
-) -> tuple[Floats, ...]:
-    """All columns of the samples of metrics `first` to `last` with `since` < time <= `until`, ascending in time."""
-    columns = ", ".join(f"x.{column.name}" for column in table.columns)
-    return select_columns(
+def run(connection: Connection, quantity: Quantity, first: int, last: int, since: int, until: int) -> Columns:
+    """The samples of metrics `first` to `last` with `since` < time <= `until`."""
+    rows = row_run(connection, quantity, first, last, since, until)
+    return _joined(rows, sealed_run(connection, quantity, first, last, since, until), since, until)
+
+
+def row_run(connection: Connection, quantity: Quantity, first: int, last: int, since: int, until: int) -> Columns:
+    """The same of the rows alone."""
+    times, ids, values, widths = _columns(
         connection,
-        _STORED_MINUTES.format(table=table.name)
-        + f"""SELECT {columns} FROM stored s
-              JOIN {table.name} x ON x.minute = s.minute AND x.metric_id BETWEEN :first AND :last
-              ORDER BY x.minute""",
-        len(table.columns),
+        _STORED_MINUTES.format(table=quantity.rows.name)
+        + f"""SELECT x.minute, x.metric_id, x.{quantity.value}, {quantity.width} FROM stored s
+              JOIN {quantity.rows.name} x ON x.minute = s.minute AND x.metric_id BETWEEN :first AND :last
+              ORDER BY x.minute, x.metric_id""",
+        4,
         since=since,
         until=until,
         first=first,
         last=last,
     )
+    return Columns(times.astype(np.int64), ids.astype(np.int64), values, widths.astype(np.int64))
 
 
-def select_columns(connection: Connection, statement: str, width: int, **values: object) -> tuple[Floats, ...]:
+def between(connection: Connection, quantity: Quantity, since: int, until: int) -> Columns:
+    """The samples of all metrics with `since` < time <= `until`."""
+    statement = f"""SELECT x.minute, x.metric_id, x.{quantity.value}, {quantity.width} FROM {quantity.rows.name} x
+                    WHERE x.minute > :since AND x.minute <= :until ORDER BY x.minute, x.metric_id"""
+    times, ids, values, widths = _columns(connection, statement, 4, since=since, until=until)
+    rows = Columns(times.astype(np.int64), ids.astype(np.int64), values, widths.astype(np.int64))
+    return _joined(rows, sealed_run(connection, quantity, 0, None, since, until), since, until)
+
+
+def sealed_run(
+    connection: Connection, quantity: Quantity, first: int, last: int | None, since: int, until: int
+) -> Iterator[tuple[int, Series]]:
+    """The chunks that reach into (`since`, `until`] of metrics `first` to `last` (None: of all), oldest first, with
+    the number of their metric."""
+    touched = select(SpanRow.start).where(SpanRow.start < until, SpanRow.until > since).order_by(SpanRow.start)
+    table = quantity.chunks
+    for start in connection.execute(touched).scalars().all():
+        mine = select(table.c.metric_id, table.c.data).where(table.c.start == start, table.c.metric_id >= first)
+        if last is not None:
+            mine = mine.where(table.c.metric_id <= last)
+        for metric_id, data in connection.execute(mine):
+            yield metric_id, chunks.decode(data)
+
+
+def _joined(rows: Columns, sealed: Iterable[tuple[int, Series]], since: int, until: int) -> Columns:
+    parts = []
+    for metric_id, old in sealed:
+        inside = (old.times > since) & (old.times <= until)
+        times = old.times[inside]
+        ids = np.full(len(times), metric_id, dtype=np.int64)
+        parts.append(Columns(times, ids, old.values[inside], old.widths[inside]))
+    if not parts:
+        return rows
+    names = ("times", "metric_ids", "values", "widths")
+    columns = [np.concatenate([getattr(part, name) for part in (*parts, rows)]) for name in names]
+    order = np.argsort(columns[0], kind="stable")
+    return Columns(*(column[order] for column in columns))
+
+
+def _columns(connection: Connection, statement: str, width: int, **values: object) -> tuple[Floats, ...]:
     """`width` columns of numbers as float arrays; epoch seconds and numbers of metrics are exact in float64."""
     cursor = cast(Iterable[Iterable[float]], connection.execute(text(statement), values).cursor)
     rows = np.fromiter(chain.from_iterable(cursor), dtype=np.float64).reshape(-1, width)

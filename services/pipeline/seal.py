@@ -1,0 +1,69 @@
+"""Seal: after a tick, move what no window needs any more into chunks, and remove what is not to be kept."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.market.stats import HOUR
+from services.pipeline.tick import Plan
+from services.store import leases, retention, sealing, sizes
+from services.store.engine import Connection, writing
+
+MARGIN_SECONDS = HOUR
+"""Samples stay rows this much longer than the windows need them: the backfill may still add to what is near."""
+
+STEP_SAMPLES = 40_000
+"""Prices moved in one transaction; with as many volumes, some tenths of a second."""
+
+STEP_CHUNKS = 2_000
+"""Chunks removed in one transaction."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Upkeep:
+    """What was done: prices `sealed`, chunks `removed`, transactions that took (`steps`)."""
+
+    sealed: int = 0
+    removed: int = 0
+    steps: int = 0
+
+
+def seal(plan: Plan, minute: datetime, owner: str | None, goes_on: Callable[[], bool]) -> Upkeep:
+    """Work off what is due as of the tick of `minute`, step by step, while `goes_on` says so.
+
+    `owner` is checked to hold the lease in each step. Raises LeaseLost, StoreUnavailable; the steps before stay.
+    """
+    done = Upkeep()
+    now = int(minute.timestamp())
+    with writing(plan.engine) as connection:
+        sizes.record(connection, now)
+    while goes_on():
+        with writing(plan.engine) as connection:
+            if owner is not None:
+                leases.require(connection, owner)
+            if not _seal_some(connection, plan, now, done) and not _remove_some(connection, plan, now, done):
+                break
+        done.steps += 1
+    if done.steps:
+        log.info("history: %d prices sealed, %d chunks removed in %d steps", done.sealed, done.removed, done.steps)
+    return done
+
+
+def _seal_some(connection: Connection, plan: Plan, now: int, done: Upkeep) -> bool:
+    before = now - plan.windows.longest - MARGIN_SECONDS
+    step = sealing.next_step(connection, before, plan.period_seconds, STEP_SAMPLES)
+    if step is None:
+        return False
+    done.sealed += sealing.seal(connection, step)
+    return True
+
+
+def _remove_some(connection: Connection, plan: Plan, now: int, done: Upkeep) -> bool:
+    if plan.retention_seconds is None:
+        return False
+    removed = retention.remove(connection, now - plan.retention_seconds, STEP_CHUNKS)
+    done.removed += removed
+    return removed > 0

@@ -1,0 +1,31 @@
+"""How large the database is, and how fast it grows."""
+
+from sqlalchemy import Connection, delete, insert, select, text
+
+from services.market.stats import DAY, HOUR
+from services.store.models import SizeRow
+
+KEPT_SECONDS = 40 * DAY
+
+
+def current(connection: Connection) -> int:
+    """Bytes that the database takes now, free pages included."""
+    if connection.dialect.name == "postgresql":
+        return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+    pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    return int(pages) * int(connection.exec_driver_sql("PRAGMA page_size").scalar_one())
+
+
+def record(connection: Connection, second: int) -> None:
+    """Put the size on record, once an hour however often it is called."""
+    at = second // HOUR * HOUR
+    if connection.execute(select(SizeRow.at).where(SizeRow.at == at)).first() is None:
+        connection.execute(insert(SizeRow).values(at=at, bytes=current(connection)))
+        connection.execute(delete(SizeRow).where(SizeRow.at <= at - KEPT_SECONDS))
+
+
+def growth(connection: Connection, second: int, size: int) -> int | None:
+    """By how many bytes it grew to `size` in the 24 h before `second`; None where that day is not on record."""
+    a_day_ago = select(SizeRow.bytes).where(SizeRow.at <= second - DAY, SizeRow.at > second - DAY - 6 * HOUR)
+    before = connection.execute(a_day_ago.order_by(SizeRow.at.desc()).limit(1)).scalar()
+    return None if before is None else size - before

@@ -1,0 +1,121 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import insert
+
+from services.market.errors import LeaseLost
+from services.pipeline.seal import Upkeep, seal
+from services.store import leases, prices
+from services.store.engine import Engine, reading, writing
+from services.store.models import MetricRow
+from tests.builders import NOON
+from tests.fakes_exchange import FakeExchange
+from tests.pipeline.world import World
+
+DAYS = timedelta(days=1)
+
+
+def always() -> bool:
+    return True
+
+
+@pytest.fixture
+def world(engine: Engine) -> World:
+    """Half an hour of ticks three days before the last one, a minute apart."""
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0}, volumes={"BTC/USD": 5.0})
+    world = World(engine, [exchange], now=NOON - 3 * DAYS)
+    world.discover()
+    for number in range(30):
+        exchange.prices["BTC/USD"] = 100.0 + number
+        world.tick()
+    world.now = NOON
+    world.tick(minutes=0)
+    return world
+
+
+def keep(world: World, owner: str | None = None, days: float | None = None) -> Upkeep:
+    seconds = None if days is None else round(days * 86_400)
+    return seal(replace(world.plan, retention_seconds=seconds), world.now, owner, always)
+
+
+def rows(world: World) -> int:
+    with reading(world.engine) as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM price").scalar_one())
+
+
+def test_what_no_window_needs_is_sealed_and_read_as_before(world: World) -> None:
+    before = world.stored("kraken:BTC-USD", hours=100)
+
+    assert keep(world).sealed == 60
+
+    assert rows(world) == 2
+    assert world.stored("kraken:BTC-USD", hours=100) == before
+    assert world.reader.status(world.now).storage is not None
+    assert world.reader.status(world.now).storage.sealed_until == NOON - 3 * DAYS + timedelta(hours=6)
+
+
+def test_a_repeat_changes_nothing(world: World) -> None:
+    keep(world)
+
+    assert keep(world) == Upkeep()
+
+
+def test_it_stops_when_told_and_goes_on_later(world: World) -> None:
+    assert seal(world.plan, world.now, None, lambda: False) == Upkeep()
+    assert rows(world) == 62
+
+
+def test_what_is_older_than_wanted_goes_and_its_hours_stay(world: World) -> None:
+    assert keep(world, days=2).removed == 3
+
+    assert world.stored("kraken:BTC-USD", hours=100) == [(NOON, 129.0)]
+    hours = world.reader.hours(world.row("kraken:BTC-USD").id, NOON - 4 * DAYS, NOON)
+    assert hours.close.tolist() == [129.0, 129.0]
+
+
+def test_a_process_without_the_lease_moves_nothing(world: World) -> None:
+    with writing(world.engine) as connection:
+        leases.take(connection, "another", world.now.timestamp(), 60)
+
+    with pytest.raises(LeaseLost):
+        keep(world, owner="me")
+    assert rows(world) == 62
+
+
+def test_the_windows_past_stays_in_rows_whatever_its_length(world: World) -> None:
+    world.plan = replace(world.plan, windows=replace(world.plan.windows, main=4 * 86_400))
+
+    assert keep(world).sealed == 0
+
+
+def test_a_longer_window_is_computed_from_what_is_sealed(world: World) -> None:
+    keep(world)
+    world.windows = replace(world.windows, main=4 * 86_400)
+    world.restart()
+    world.tick()
+
+    row = world.row("kraken:BTC-USD")
+    assert row.samples == 32
+    assert row.stdev == pytest.approx(world.two_pass_stdev("kraken:BTC-USD"), rel=1e-9)
+    world.tick(minutes=1440 + 19)  # the sealed ones begin to leave the window
+    row = world.row("kraken:BTC-USD")
+    assert row.samples == 32 + 1 - 20
+    assert row.stdev == pytest.approx(world.two_pass_stdev("kraken:BTC-USD"), rel=1e-9)
+
+
+def test_many_metrics_take_several_steps(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(
+            insert(MetricRow),
+            [
+                {"market": "x", "base": f"C{n}", "quote": "USD", "tracked": True, "active": True, "added_at": 0}
+                for n in range(300)
+            ],
+        )
+        start = int((NOON - 3 * DAYS).timestamp())
+        prices.store(connection, start, np.arange(1, 301), np.arange(1.0, 301.0), 60)
+    world = World(engine, [])
+
+    assert keep(world) == Upkeep(sealed=300, removed=0, steps=3)
