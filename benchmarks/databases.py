@@ -1,11 +1,12 @@
 """Databases of the simulated exchange with a past of one-minute prices, in temporary files."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,7 +31,7 @@ RULE = Rule(factor=3.0, window_seconds=HOUR, cooldown_seconds=HOUR, min_samples=
 
 @dataclass(frozen=True)
 class Past:
-    """A database whose metrics `ids` have a price in every minute of the 24 h that end at `last`.
+    """A database whose metrics `ids` have a price in each of some minutes, the last of them `last`.
 
     `listed` is each metric's place in the exchange's answers. `times` (epoch seconds, shape (minutes,))
     and `prices` (shape (minutes, metrics)) are the rows that were stored, for whoever wants to store the
@@ -60,26 +61,36 @@ def moment(second: int) -> datetime:
     return datetime.fromtimestamp(second, UTC)
 
 
+class Stretch(NamedTuple):
+    """A part of the past, (since, until], epoch seconds."""
+
+    since: int
+    until: int
+
+
 @contextmanager
-def filled(metrics: int, last: datetime) -> Iterator[Past]:
-    """A database of its own with `metrics` metrics and 24 h of minutes up to `last`, gone afterwards."""
+def filled(metrics: int, last: datetime, stretches: Sequence[Stretch] = ()) -> Iterator[Past]:
+    """A database of its own with `metrics` metrics that have a price in each minute of `stretches` (none: of the 24 h
+    up to `last`), ascending and ending at `last`; gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="data-tracker-bench-") as folder:
         url = f"sqlite:///{Path(folder) / 'tracker.db'}"
         engine = open_engine(url)
         try:
             migrate(engine, simulated=True)
-            yield _fill(url, engine, DemoExchange(metrics), int(last.timestamp()))
+            second = int(last.timestamp())
+            yield fill(url, engine, DemoExchange(metrics), second, stretches or (Stretch(second - DAY, second),))
         finally:
             engine.dispose()
 
 
-def _fill(url: str, engine: Engine, exchange: DemoExchange, last: int) -> Past:
+def fill(url: str, engine: Engine, exchange: DemoExchange, last: int, stretches: Sequence[Stretch]) -> Past:
+    """Track all pairs of `exchange` in an empty database, and store their prices of each minute of `stretches`."""
     discover(engine, {exchange.name: exchange}, parse_track("demo:*"), moment(last))
     with reading(engine) as connection:
         catalogue = Catalogues().current(connection)
     place = {listing.pair: place for place, listing in enumerate(exchange.listings())}
     listed = np.array([place[metric.pair] for metric in catalogue.metrics], dtype=np.int64)
-    times = np.arange(last - DAY + PERIOD, last + 1, PERIOD, dtype=np.int64)
+    times = np.concatenate([np.arange(since + PERIOD, until + 1, PERIOD) for since, until in stretches])
     past = Past(url, engine, exchange, listed, catalogue.ids, last, times, np.empty((len(times), len(catalogue.ids))))
     for start in range(0, len(times), MINUTES_A_COMMIT):
         with writing(engine) as connection:

@@ -83,6 +83,15 @@ class DuckDb:
         self._connection.execute("COMMIT")
         return len(found["metric_id"])
 
+    def read(self, metric_id: int, since: int, until: int) -> int:
+        """Read one metric's prices of (`since`, `until`]; answers their number."""
+        found = self._connection.execute(
+            """SELECT minute, price FROM price WHERE metric_id = $id AND minute > $since AND minute <= $until
+               ORDER BY minute""",
+            {"id": metric_id, "since": since, "until": until},
+        ).fetchnumpy()
+        return len(found["minute"])
+
     def close(self) -> None:
         self._connection.close()
 

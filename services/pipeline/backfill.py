@@ -14,11 +14,13 @@ from services.market import history, stats
 from services.market.errors import BadPayload, ExchangeError, StoreUnavailable, Unavailable
 from services.market.history import Span
 from services.market.ports import Clock, Exchange
-from services.market.types import BackfillState, CandlePage, Candles, Ints, Metric
+from services.market.stats import Windows
+from services.market.types import BackfillState, CandlePage, Candles, Catalogue, Ints, Metric
 from services.pipeline.rank import recompute
 from services.pipeline.tick import Plan
 from services.store import backfills, prices, snapshots, ticks
 from services.store.engine import Connection, reading, writing
+from services.store.snapshots import Snapshot
 
 SLICE = 200
 """Metrics whose stored times are read at once when looking for holes."""
@@ -28,6 +30,9 @@ MARGIN_SECONDS = 300
 
 FLUSH_SECONDS = 2.0
 """Found candles are written this often: seldom enough for the database, often enough for the eye."""
+
+FLUSH_SAMPLES = 50_000
+"""And when there are so many of them: more in one transaction would keep a tick waiting."""
 
 ASK_AGAIN_SECONDS = 6 * 3600
 EMPTY_AGAIN_SECONDS = 900
@@ -78,6 +83,10 @@ class _Found:
     since: float
     candles: list[tuple[Task, Candles]] = field(default_factory=list)
 
+    def is_due(self, now: float) -> bool:
+        samples = sum(len(candles.times) for _, candles in self.candles)
+        return samples >= FLUSH_SAMPLES or now - self.since >= FLUSH_SECONDS
+
 
 def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
     """The requests that fill the holes of this exchange's metrics, the most recent past first.
@@ -86,15 +95,15 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
     """
     step = history.grid_step(plan.period_seconds)
     with reading(plan.engine) as connection:
-        newest = snapshots.load(connection).minute
+        snapshot = snapshots.load(connection)
         catalogue = plan.catalogues.current(connection)
         answered = backfills.answered(connection, int(now.timestamp()))
         late = ticks.late(connection, int(now.timestamp()) - plan.windows.longest, LATE_SECONDS)
     # What is later than the last tick belongs to the next one, which must find its period untouched.
-    until = int(now.timestamp() if newest is None else newest) // step * step
+    until = int(now.timestamp() if snapshot.minute is None else snapshot.minute) // step * step
     # A little more than the window: the price at its very start is what the change is counted from.
     since = until - (max(plan.windows.main, stats.DAY) + MARGIN_SECONDS) // step * step
-    rows = sorted(catalogue.rows.get(exchange.name, {}).values())
+    rows = _lacking(snapshot, plan.windows, catalogue, sorted(catalogue.rows.get(exchange.name, {}).values()))
     tasks: list[Task] = []
     for start in range(0, len(rows), SLICE):
         part = np.array(rows[start : start + SLICE], dtype=np.int64)
@@ -115,6 +124,17 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
                 tasks += _tasks(exchange, metric, holes, late, step, now)
     tasks.sort(key=lambda task: task.page.until, reverse=True)
     return tasks
+
+
+def _lacking(snapshot: Snapshot, windows: Windows, catalogue: Catalogue, rows: list[int]) -> list[int]:
+    """Those of `rows` that may have holes. Reading the day of a metric is what planning costs, and the kept
+    statistics know of most that nothing is missing."""
+    if windows.main < stats.DAY or snapshot.windows != windows:
+        return rows
+    found, known = stats.rows_of(snapshot.kept, catalogue.ids[rows])
+    weight = np.zeros(len(rows))
+    weight[known] = snapshot.kept["weight"][found[known]]
+    return [row for row, covered in zip(rows, weight.tolist(), strict=True) if covered < windows.main]
 
 
 def _tasks(
@@ -179,7 +199,7 @@ class Backfill:
                 in_a_row = 0
                 progress.done += 1
                 found.candles.append((task, candles))
-            if self._plan.timer() - found.since >= FLUSH_SECONDS:
+            if found.is_due(self._plan.timer()):
                 self._write(found, progress)
                 found = _Found(self._plan.timer())
         complete = not tasks

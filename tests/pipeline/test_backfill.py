@@ -284,3 +284,35 @@ def test_exchanges_are_filled_side_by_side_and_an_accident_in_one_is_written_dow
 
     assert "broken: backfill broke off" in caplog.text
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_much_that_is_found_at_once_is_written_in_parts(
+    world: World, exchange: FakeExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def commits() -> int:
+        before = world.reader.revision()
+        fill(world, exchange)
+        return world.reader.revision() - before
+
+    monkeypatch.setattr(backfills, "FLUSH_SAMPLES", 500)
+    assert commits() == 2 + 3  # at the beginning and the end, and for three of four pages
+    assert world.row("kraken:ETH-USD").samples == DAY
+
+
+def test_metrics_that_lack_nothing_are_not_looked_into(
+    world: World, exchange: FakeExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(world, exchange)
+    exchange.prices["SOL/USD"] = 5.0
+    world.discover()
+    world.tick()
+    looked_at: list[int] = []
+    history = backfills.prices.history
+
+    def watched(connection, kept, rows, *span):  # type: ignore[no-untyped-def]
+        looked_at.extend(kept["id"][rows].tolist())
+        return history(connection, kept, rows, *span)
+
+    monkeypatch.setattr(backfills.prices, "history", watched)
+    assert {task.metric.base for task in plan_tasks(world.plan, exchange, world.now)} == {"SOL"}
+    assert looked_at == [3]

