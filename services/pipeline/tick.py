@@ -60,24 +60,45 @@ def tick(
     then nothing at all was stored.
     """
     started = plan.timer()
-    with writing(plan.engine) as connection:  # a database that cannot be written is found before anybody is asked
-        if ticks.happened(connection, int(minute.timestamp())):
-            return None
-        markets = list(plan.catalogues.current(connection).rows)
+    markets = markets_to_ask(plan, minute)
     if not markets:
         return None
     answers = fetcher.fetch(markets, minute)
-    fetched = plan.timer()
-    report = _commit(plan, answers, minute, late, owner, (fetched - started) * 1e3)
+    return close(plan, answers, minute, late, owner, (plan.timer() - started) * 1e3)
+
+
+def markets_to_ask(plan: Plan, minute: datetime) -> list[str]:
+    """The exchanges whose prices the tick of `minute` needs; none when it is stored already. Raises StoreUnavailable."""
+    with writing(plan.engine) as connection:  # a database that cannot be written is found before anybody is asked
+        if ticks.happened(connection, int(minute.timestamp())):
+            return []
+        return list(plan.catalogues.current(connection).rows)
+
+
+def close(
+    plan: Plan, answers: Sequence[Answer], minute: datetime, late: timedelta, owner: str | None, fetch_ms: float
+) -> TickReport | None:
+    """Store, rank and alert in one commit: the tick of `minute` from what its exchanges answered in `fetch_ms`.
+
+    None where that tick, or a later one, is stored already. Raises LeaseLost, StoreUnavailable; then nothing at all
+    was stored.
+    """
+    started = plan.timer()
+    report = _commit(plan, answers, minute, late, owner, fetch_ms, started)
     if report is not None:
-        _tell(report, (plan.timer() - fetched) * 1e3)
+        _tell(report, (plan.timer() - started) * 1e3)
     return report
 
 
 def _commit(
-    plan: Plan, answers: Sequence[Answer], minute: datetime, late: timedelta, owner: str | None, fetch_ms: float
+    plan: Plan,
+    answers: Sequence[Answer],
+    minute: datetime,
+    late: timedelta,
+    owner: str | None,
+    fetch_ms: float,
+    started: float,
 ) -> TickReport | None:
-    started = plan.timer()
     now = int(minute.timestamp())
     with writing(plan.engine) as connection:
         snapshots.raise_revision(connection)
