@@ -68,7 +68,10 @@ def tick(
 
 
 def markets_to_ask(plan: Plan, minute: datetime) -> list[str]:
-    """The exchanges whose prices the tick of `minute` needs; none when it is stored already. Raises StoreUnavailable."""
+    """The exchanges whose prices the tick of `minute` needs; none when it is stored already.
+
+    Raises StoreUnavailable.
+    """
     with writing(plan.engine) as connection:  # a database that cannot be written is found before anybody is asked
         if ticks.happened(connection, int(minute.timestamp())):
             return []

@@ -1,7 +1,7 @@
 """Alerts that were fired, and the messages owed for them."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,28 +36,25 @@ class Owed:
 
 def last_fired(connection: Connection, metric_ids: Collection[int], since: int) -> set[int]:
     """Those of the metrics that fired after epoch second `since`."""
-    statement = select(AlertRow.metric_id).where(AlertRow.fired_at > since, AlertRow.metric_id.in_(metric_ids))
-    return set(connection.execute(statement).scalars())
+    # All of that time are asked for: a statement does not hold as many numbers as may have broken the rule at once.
+    statement = select(AlertRow.metric_id).where(AlertRow.fired_at > since).distinct()
+    return set(metric_ids).intersection(connection.execute(statement).scalars())
 
 
 def fire(connection: Connection, firings: Sequence[Firing], channels: Sequence[str]) -> None:
     """Write alerts, and one owed message for each of them and each channel."""
-    for firing in firings:
-        statement = insert(AlertRow).values(
-            metric_id=firing.metric_id,
-            fired_at=firing.fired_at,
-            price=firing.price,
-            average=firing.average,
-            factor=firing.factor,
-            samples=firing.samples,
-        )
-        alert_id = connection.execute(statement.returning(AlertRow.id)).scalar_one()
-        for channel in channels:
-            connection.execute(
-                insert(NotificationRow).values(
-                    alert_id=alert_id, channel=channel, created_at=firing.fired_at, due_at=firing.fired_at
-                )
-            )
+    if not firings:
+        return
+    ids = connection.execute(
+        insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True), [asdict(firing) for firing in firings]
+    ).scalars()
+    owed = [
+        {"alert_id": alert_id, "channel": channel, "created_at": firing.fired_at, "due_at": firing.fired_at}
+        for alert_id, firing in zip(ids, firings, strict=True)
+        for channel in channels
+    ]
+    if owed:
+        connection.execute(insert(NotificationRow), owed)
 
 
 def fired(connection: Connection, since: datetime | None, metric_id: int | None, limit: int) -> tuple[Alert, ...]:

@@ -1,6 +1,7 @@
 """Who may tick: one process at a time, whoever holds the row."""
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from services.market.errors import LeaseLost
 from services.store.models import LeaseRow
@@ -8,16 +9,19 @@ from services.store.models import LeaseRow
 CLOCK = "clock"
 
 
-def take(connection: Connection, owner: str, now: float, seconds: float) -> bool:
+def take(connection: Connection, owner: str, now: float, seconds: float, name: str = CLOCK) -> bool:
     """Take the lease, or hold on to it, until `now + seconds`; False while it is another's."""
     free_or_mine = (LeaseRow.owner == owner) | (LeaseRow.expires_at < now)
-    statement = update(LeaseRow).where(LeaseRow.name == CLOCK, free_or_mine)
+    statement = update(LeaseRow).where(LeaseRow.name == name, free_or_mine)
     if connection.execute(statement.values(owner=owner, expires_at=now + seconds)).rowcount:
         return True
-    if connection.execute(select(LeaseRow.name).where(LeaseRow.name == CLOCK)).first() is not None:
+    if connection.execute(select(LeaseRow.name).where(LeaseRow.name == name)).first() is not None:
         return False
-    connection.execute(insert(LeaseRow).values(name=CLOCK, owner=owner, expires_at=now + seconds))
-    return True
+    # Two that find no row at the same time: one of them is first.
+    statement_of = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    first = statement_of(LeaseRow).values(name=name, owner=owner, expires_at=now + seconds)
+    taken = connection.execute(first.on_conflict_do_nothing().returning(LeaseRow.name)).first()
+    return taken is not None
 
 
 def holder(connection: Connection, now: float) -> str | None:
@@ -34,6 +38,6 @@ def require(connection: Connection, owner: str) -> None:
         raise LeaseLost(f"the clock is no longer {owner}'s")
 
 
-def release(connection: Connection, owner: str) -> None:
+def release(connection: Connection, owner: str, name: str = CLOCK) -> None:
     """Let the next one in at once."""
-    connection.execute(delete(LeaseRow).where(LeaseRow.name == CLOCK, LeaseRow.owner == owner))
+    connection.execute(delete(LeaseRow).where(LeaseRow.name == name, LeaseRow.owner == owner))

@@ -93,3 +93,18 @@ def test_no_more_than_the_limit_is_claimed_the_longest_due_first(engine: Engine)
     fire(engine, 1, T, ("mail",))
 
     assert [message.alert.metric_id for message in claim(engine, T + 60, limit=1)] == [1]
+
+
+def test_however_many_break_the_rule_at_once_each_fires_once(engine: Engine) -> None:
+    many = 40_000  # more than a statement holds values
+    with writing(engine) as connection:
+        listings = [Listing(Pair(f"C{number}", "USD")) for number in range(many)]
+        metrics.track(connection, "okx", listings, lambda _pair: True, NOON)
+        firings = [Firing(number, T, number * 2.0, 1.0, 3.0, 60) for number in range(3, many + 3)]
+        alerts.fire(connection, firings[:600], ("mail", "chat"))
+        assert alerts.last_fired(connection, range(1, many + 3), T - 1) == set(range(3, 603))
+
+    with reading(engine) as connection:
+        found = alerts.fired(connection, None, None, 1000)
+    assert [(alert.metric_id, alert.price) for alert in found[::-1]] == [(n, n * 2.0) for n in range(3, 603)]
+    assert len(claim(engine, T, "chat", limit=1000)) == 600

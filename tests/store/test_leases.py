@@ -56,3 +56,13 @@ def test_of_many_that_try_at_once_one_gets_it(engine: Engine) -> None:
         got = list(threads.map(lambda number: take(engine, f"owner-{number}", 1_000), range(8)))
 
     assert got.count(True) == 1
+
+
+def test_leases_of_other_names_are_others(engine: Engine) -> None:
+    take(engine, "a", 100)
+    with writing(engine) as connection:
+        assert leases.take(connection, "b", 100, 10, "backfill kraken")
+        assert not leases.take(connection, "a", 105, 10, "backfill kraken")
+        leases.release(connection, "b", "backfill kraken")
+        assert leases.take(connection, "a", 105, 10, "backfill kraken")
+        leases.require(connection, "a")
