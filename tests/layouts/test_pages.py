@@ -129,7 +129,15 @@ def test_neighbours_are_links_with_their_price():
 def test_a_metrics_page_offers_the_ranges_and_the_threshold():
     page = metric_page(builders.ranked_metric(), threshold=True)
 
-    assert [option["value"] for option in by_id(page, ids.METRIC_SPAN).options] == ["1", "6", "24"]
+    assert [option["value"] for option in by_id(page, ids.METRIC_SPAN).options] == [
+        "1",
+        "6",
+        "24",
+        "168",
+        "720",
+        "8760",
+    ]
+    assert by_id(page, ids.METRIC_SPAN).value == "24"
     assert by_id(page, ids.METRIC_THRESHOLD).value is True
     assert by_id(page, ids.METRIC_ID).data == 1
     assert by_id(page, ids.METRIC_TITLE).data == "60,123.40 BTC/USD"
@@ -146,6 +154,12 @@ def test_a_metrics_alerts_are_listed_with_their_multiple():
 
     assert rows_of(fired)[1] == "1 Mar 2026, 11:55|190,000.00|60,000.00|3.2\N{MULTIPLICATION SIGN}"
     assert text_of(metric.alert_list((), UTC)) == "None has fired."
+
+
+def test_of_many_alerts_the_newest_are_listed():
+    many = tuple(builders.alert(number) for number in range(1, metric.MOST_LISTED + 2))
+
+    assert len(rows_of(metric.alert_list(many, UTC))) == 1 + metric.MOST_LISTED
 
 
 def test_an_unknown_metric_is_named_as_text():
