@@ -220,6 +220,30 @@ def test_the_status_page_of_a_tracker_that_just_started_is_whole():
     assert "Data|Live exchanges" in words
 
 
+@pytest.mark.parametrize(
+    ("storage", "words"),
+    [
+        (None, "Not measured yet."),
+        (
+            builders.storage(),
+            "Database size|123 MB|Growth in 24 h|4.56 MB|Sealed until|27 Feb 2026, 12:00",
+        ),
+        (
+            builders.storage(growth_bytes=None, sealed_until=None),
+            "Database size|123 MB|Growth in 24 h|not known yet|Sealed until|nothing yet",
+        ),
+        (
+            builders.storage(growth_bytes=-20_000),
+            "Database size|123 MB|Growth in 24 h|\N{MINUS SIGN}20.0 kB|Sealed until|27 Feb 2026, 12:00",
+        ),
+    ],
+)
+def test_the_status_page_tells_how_large_the_database_is_and_how_fast_it_grows(storage, words):
+    card = status.body(builders.status(storage=storage), UTC)[1]
+
+    assert text_of(card) == f"Storage|{words}"
+
+
 def test_warnings_come_first_on_the_status_page():
     cards = status.body(builders.status(warnings=("kraken has no FOO/USD",)), UTC)
 
