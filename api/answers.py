@@ -27,10 +27,10 @@ class Answer:
 
 
 class Answers:
-    """A bounded memory of answers; an entry holds for as long as its version is asked for."""
+    """A memory of at most `most` answers; an entry holds for as long as its version is asked for."""
 
-    def __init__(self) -> None:
-        self._memory = VersionedMemory()
+    def __init__(self, most: int = 512) -> None:
+        self._memory = VersionedMemory(most)
 
     def get(self, key: Hashable, version: Hashable, build: Callable[[], object]) -> Answer:
         """The answer kept under `key`, if it was built for `version`; else what `build` gives, encoded."""

@@ -7,6 +7,9 @@ import numpy as np
 
 from services.market.types import (
     Alert,
+    Floats,
+    Hours,
+    Ints,
     Profile,
     RankedMetric,
     Ranking,
@@ -52,14 +55,37 @@ def ranking_body(ranking: Ranking) -> Body:
 
 def series_body(series: Series, outer: str, inner: str, period_seconds: int) -> Body:
     """`{outer: [{inner, createdAt}]}`; a value filled in from a coarser candle also tells its `width` in seconds."""
-    moments = np.datetime_as_string(series.times.astype("datetime64[s]"), unit="s").tolist()
     rows: list[Body] = []
-    for moment, value, width in zip(moments, series.values.tolist(), series.widths.tolist(), strict=True):
-        row: Body = {inner: value, "createdAt": f"{moment}Z"}
+    for moment, value, width in zip(_iso(series.times), series.values.tolist(), series.widths.tolist(), strict=True):
+        row: Body = {inner: value, "createdAt": moment}
         if width > period_seconds:
             row["width"] = width
         rows.append(row)
     return {outer: rows}
+
+
+def hours_body(hours: Hours) -> Body:
+    """`{"prices": [...]}`, one an hour: `createdAt` is when the hour begins, `price` is its close."""
+    columns = {
+        "price": hours.close.tolist(),
+        "open": hours.open.tolist(),
+        "high": hours.high.tolist(),
+        "low": hours.low.tolist(),
+        "close": hours.close.tolist(),
+        "mean": hours.mean.tolist(),
+        "count": hours.count.tolist(),
+        "volume": _known(hours.volume),
+        "createdAt": _iso(hours.starts),
+    }
+    return {"prices": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
+
+
+def _iso(times: Ints) -> list[str]:
+    return [f"{moment}Z" for moment in np.datetime_as_string(times.astype("datetime64[s]"), unit="s").tolist()]
+
+
+def _known(values: Floats) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]  # NaN is not itself
 
 
 def alert_body(alert: Alert) -> Body:

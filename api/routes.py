@@ -1,12 +1,14 @@
 """The routes of the JSON interface. Each makes one call to the reader."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import NamedTuple
 
 from flask import Blueprint, Flask, Response, request
 
 from api import bodies
-from api.answers import Answers, send
+from api.answers import Answer, Answers, send
 from api.problems import NOT_FOUND, BadQuery, handle_problems, problem
 from api.telemetry import render_telemetry
 from services.market.errors import StoreUnavailable, UnknownMetric
@@ -16,8 +18,17 @@ LONGEST_KEY = 100
 LONGEST_NUMBER = 18
 MOST_ALERTS = 10_000
 BANNER_SPAN = timedelta(hours=1)
+LONG_ANSWERS = 8
+"""How many answers longer than the usual are kept: each may be of megabytes."""
 CLOSED_SEGMENTS = ("metrics", "alerts")
 OWN_SEGMENTS = (*CLOSED_SEGMENTS, "sparklines", "live", "healthz", "readyz", "telemetry")
+
+
+class Reach(NamedTuple):
+    """How far back a series goes where its query does not say, and how long a span it is told of at once."""
+
+    usual: timedelta
+    longest: timedelta
 
 
 def mount(server: Flask, reader: MarketReader, clock: Clock) -> None:
@@ -28,23 +39,35 @@ def mount(server: Flask, reader: MarketReader, clock: Clock) -> None:
 
 def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
     routes = Blueprint("api", __name__)
-    answers = Answers()
+    answers, long_answers = Answers(), Answers(LONG_ANSWERS)
     profile = reader.profile
+    samples = Reach(timedelta(hours=profile.window_hours), longest=timedelta(days=31))
+    hours = Reach(timedelta(days=30), longest=timedelta(days=366))
 
     def period_start() -> datetime:
         """The running period's beginning: within it, "the last 24 h" holds still, so answers can be kept."""
         now = int(clock().timestamp())
         return datetime.fromtimestamp(now - now % profile.period_seconds, UTC)
 
-    def series_span() -> tuple[datetime, datetime]:
+    def series_span(reach: Reach) -> tuple[datetime, datetime]:
         until = query_time("until") or period_start()
         try:
-            since = query_time("since") or until - timedelta(hours=profile.window_hours)
+            since = query_time("since") or until - reach.usual
         except OverflowError:
             raise BadQuery(f"until: {bodies.iso(until)} leaves no time before it") from None
         if since >= until:
             raise BadQuery(f"since: {bodies.iso(since)} is not before {bodies.iso(until)}")
+        if until - since > reach.longest:
+            words = f"is more than {reach.longest.days} days before {bodies.iso(until)}, the most that is told at once"
+            raise BadQuery(f"since: {bodies.iso(since)} {words}")
         return since, until
+
+    def series(name: str, wanted: str, reach: Reach, build: Callable[[int, datetime, datetime], bodies.Body]) -> Answer:
+        """The answer of the series `name`, which `build` makes of a metric's number, since and until."""
+        since, until = series_span(reach)
+        memory = answers if until - since <= reach.usual else long_answers
+        version = (reader.revision(), since, until)
+        return memory.get((name, wanted), version, lambda: build(reader.metric(named(wanted)).id, since, until))
 
     @routes.get("/metrics")
     def metrics() -> Response:
@@ -63,23 +86,24 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
 
     @routes.get("/metrics/<wanted>/prices")
     def prices(wanted: str) -> Response:
-        since, until = series_span()
+        def by_sample(metric_id: int, since: datetime, until: datetime) -> bodies.Body:
+            found = reader.prices(metric_id, since, until)
+            return bodies.series_body(found, "prices", "price", profile.period_seconds)
 
-        def build() -> bodies.Body:
-            series = reader.prices(reader.metric(named(wanted)).id, since, until)
-            return bodies.series_body(series, "prices", "price", profile.period_seconds)
+        def by_hour(metric_id: int, since: datetime, until: datetime) -> bodies.Body:
+            return bodies.hours_body(reader.hours(metric_id, since, until))
 
-        return send(answers.get(("prices", wanted), (reader.revision(), since, until), build))
+        intervals = {"raw": (samples, by_sample), "1h": (hours, by_hour)}
+        interval = query_choice("interval", tuple(intervals))
+        return send(series(f"prices {interval}", wanted, *intervals[interval]))
 
     @routes.get("/metrics/<wanted>/volumes")
     def volumes(wanted: str) -> Response:
-        since, until = series_span()
+        def by_sample(metric_id: int, since: datetime, until: datetime) -> bodies.Body:
+            found = reader.volumes(metric_id, since, until)
+            return bodies.series_body(found, "volumes", "volume", profile.period_seconds)
 
-        def build() -> bodies.Body:
-            series = reader.volumes(reader.metric(named(wanted)).id, since, until)
-            return bodies.series_body(series, "volumes", "volume", profile.period_seconds)
-
-        return send(answers.get(("volumes", wanted), (reader.revision(), since, until), build))
+        return send(series("volumes", wanted, samples, by_sample))
 
     @routes.get("/alerts")
     def alerts() -> Response:
@@ -162,6 +186,14 @@ def query_time(name: str) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise BadQuery(f"{name}: {text[:40]!r} is neither an ISO-8601 time nor epoch seconds") from None
+
+
+def query_choice(name: str, choices: Sequence[str]) -> str:
+    """The query value `name`, one of `choices`; the first of them where it is not given."""
+    text = request.args.get(name, choices[0])
+    if text in choices:
+        return text
+    raise BadQuery(f"{name}: {text[:40]!r} is none of {', '.join(choices)}")
 
 
 def query_count(name: str, default: int, most: int) -> int:

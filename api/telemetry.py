@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from services.market.errors import StoreUnavailable
 from services.market.ports import MarketReader
-from services.market.types import Profile, Status
+from services.market.types import Profile, Status, Storage
 
 
 class _StatusCollector(Collector):
@@ -32,6 +32,8 @@ class _StatusCollector(Collector):
         yield from _whole(self._status)
         if self._status.ticks:
             yield from _last_tick(self._status)
+        if self._status.storage is not None:
+            yield from _storage(self._status.storage)
         yield from _exchanges(self._status)
         yield from _backfills(self._status)
 
@@ -61,6 +63,15 @@ def _last_tick(status: Status) -> Iterable[GaugeMetricFamily]:
         "Periods missed before the ticks on record.",
         sum(t.missed for t in status.ticks),
     )
+
+
+def _storage(storage: Storage) -> Iterable[GaugeMetricFamily]:
+    yield _gauge("data_tracker_database_size_bytes", "Size of the database.", storage.size_bytes)
+    if storage.growth_bytes is not None:
+        yield _gauge("data_tracker_database_growth_bytes", "Its growth in the last 24 h.", storage.growth_bytes)
+    if storage.sealed_until is not None:
+        moment = storage.sealed_until.timestamp()
+        yield _gauge("data_tracker_sealed_until_timestamp_seconds", "End of the history moved to chunks.", moment)
 
 
 def _exchanges(status: Status) -> Iterable[GaugeMetricFamily]:

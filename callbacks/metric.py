@@ -8,7 +8,7 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from callbacks.shell import BROWSER
-from callbacks.spans import span_until
+from callbacks.spans import history_of
 from layouts import figures, ids, metric, notation
 from services.market.ports import Clock, MarketReader
 
@@ -31,16 +31,16 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         prevent_initial_call=True,
     )
     def follow(
-        revision: int | None, metric_id: int, hours: str, view: dict[str, Any]
+        revision: int | None, metric_id: int, span: str, view: dict[str, Any]
     ) -> tuple[Patch, list[Component], Component, Component, Component, str]:
         if revision is None:
             raise PreventUpdate
         zone = notation.zone_named(view.get("zone"))
         row = reader.metric(metric_id)
         fired = reader.alerts(metric_id=row.id, limit=metric.MOST_ALERTS)
-        series = reader.prices(row.id, *span_until(clock(), hours))
+        history = history_of(reader, row.id, clock(), span)
         return (
-            figures.price_patch(series, row, fired, profile, zone),
+            figures.price_patch(history, row, fired, profile, zone),
             metric.headline(row),
             metric.figures(row, profile, zone),
             metric.neighbour_list(metric.neighbours_of(row, reader.ranking().metrics)),
@@ -56,12 +56,12 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         State(ids.VIEW, "data"),
         prevent_initial_call=True,
     )
-    def choose_span(hours: str, metric_id: int, threshold: bool, view: dict[str, Any]) -> figures.Figure:
+    def choose_span(span: str, metric_id: int, threshold: bool, view: dict[str, Any]) -> figures.Figure:
         zone: tzinfo = notation.zone_named(view.get("zone"))
         row = reader.metric(metric_id)
         fired = reader.alerts(metric_id=row.id, limit=metric.MOST_ALERTS)
-        series = reader.prices(row.id, *span_until(clock(), hours))
-        return figures.price_figure(series, row, fired, profile, zone, threshold)
+        history = history_of(reader, row.id, clock(), span)
+        return figures.price_figure(history, row, fired, profile, zone, threshold)
 
     @app.callback(
         Output(ids.METRIC_CHART, "figure", allow_duplicate=True),

@@ -1,6 +1,6 @@
 """Which page an address leads to. Routing is our own: dash.pages keeps a global registry of one app."""
 
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from typing import Any
 from urllib.parse import unquote
 
@@ -9,6 +9,7 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from callbacks.shell import BROWSER
+from callbacks.spans import history_of
 from layouts import alerts, figures, ids, metric, notation, ranking, shell, status
 from services.market.errors import StoreUnavailable, UnknownMetric
 from services.market.ports import Clock, MarketReader
@@ -62,15 +63,14 @@ def page_at(path: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page
 
 def _metric_page(wanted: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page:
     is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= LONGEST_NUMBER
-    now = clock()
     profile = reader.profile
     try:
         row = reader.metric(int(wanted) if is_number else wanted)
-        series = reader.prices(row.id, now - timedelta(hours=profile.window_hours), now)
+        history = history_of(reader, row.id, clock(), metric.FIRST_SPAN)
     except UnknownMetric:
         return metric.unknown(wanted), "Unknown metric"
     fired = reader.alerts(metric_id=row.id, limit=metric.MOST_ALERTS)
-    near = figures.threshold_is_near(series, row, profile)
-    figure = figures.price_figure(series, row, fired, profile, zone, near)
+    near = figures.threshold_is_near(history, row, profile)
+    figure = figures.price_figure(history, row, fired, profile, zone, near)
     kin = metric.neighbours_of(row, reader.ranking().metrics)
     return metric.page(row, figure, kin, fired, profile, zone, near), metric.tab_title(row)

@@ -2,9 +2,16 @@
 
 from datetime import datetime, timedelta
 
-from layouts.metric import SPANS, WHOLE_SPAN
+from layouts.metric import FIRST_SPAN, LONGEST_BY_SAMPLE, SPANS
+from services.market.ports import MarketReader
+from services.market.types import Hours, Series
 
 
-def span_until(now: datetime, hours: str) -> tuple[datetime, datetime]:
-    """The last `hours` (a key of SPANS; anything else, as the browser may send, is the whole) before `now`."""
-    return now - timedelta(hours=int(hours if hours in SPANS else WHOLE_SPAN)), now
+def history_of(reader: MarketReader, metric_id: int, now: datetime, span: str) -> Series | Hours:
+    """A metric's last `span` before `now` (a key of SPANS; anything else, as the browser may send, is the first shown).
+
+    By sample up to LONGEST_BY_SAMPLE, by the hour beyond. Raises UnknownMetric.
+    """
+    hours = int(span if span in SPANS else FIRST_SPAN)
+    read = reader.prices if hours <= LONGEST_BY_SAMPLE else reader.hours
+    return read(metric_id, now - timedelta(hours=hours), now)

@@ -8,30 +8,42 @@ import numpy as np
 from dash import Patch
 
 from layouts import notation, theme
-from services.market.types import Alert, Ints, Profile, RankedMetric, Series, TickState
+from layouts.curves import Band, curve
+from services.market.history import HOUR_SECONDS
+from services.market.types import Alert, Hours, Ints, Profile, RankedMetric, Series, TickState
 
 Figure = dict[str, Any]
 
-PRICE, AVERAGE, THRESHOLD, FIRED = range(4)
-"""The price chart's traces, in drawing order."""
+PRICE, AVERAGE, THRESHOLD, FIRED, BAND = range(5)
+"""The price chart's traces, in drawing order. A chart has all of them whatever its span, empty where they do
+not apply, so that an update finds each in its place. The band has the line's colour: it may lie on it."""
 
-HOUR = 3600
+DENSE, VERY_DENSE = 200, 2_000  # hours
+FORTNIGHT = 14 * 86_400
 NEARNESS = 1.0
 """The threshold is drawn from the start when it is nearer to the prices than this many times their own range."""
 
 
 def price_figure(
-    series: Series, row: RankedMetric, alerts: Sequence[Alert], profile: Profile, zone: tzinfo, threshold: bool
+    history: Series | Hours, row: RankedMetric, alerts: Sequence[Alert], profile: Profile, zone: tzinfo, threshold: bool
 ) -> Figure:
     """One metric's prices with its last hour's average, its alert threshold and what fired.
 
+    Hours are drawn as a line through their closes and a band from their lowest to their highest price.
     The axis is in `zone`. `threshold` says whether the user wants the threshold, however far it is.
     """
-    data = _price_data(series, row, alerts, profile, zone)
-    value = f"<b>%{{y:,.{notation.decimals(row.price or 1.0)}f}}</b>"
-    hover = f"%{{x|%-d %b %H:%M}}<br>{value}<extra></extra>"
+    data = _price_data(history, row, alerts, profile, zone)
+    hourly = isinstance(history, Hours)
+    digits = f",.{notation.decimals(row.price or 1.0)}f"
+    value = f"<b>%{{y:{digits}}}</b>"
+    range_of_hour = f"<br>%{{customdata[0]:{digits}}} to %{{customdata[1]:{digits}}}" if hourly else ""
     looks: list[Figure] = [
-        {"name": "Price", "line": {"color": theme.ACCENT, "width": 1.8}, "hovertemplate": hover},
+        {
+            "name": "Hourly close" if hourly else "Price",
+            "legendrank": 1,
+            "line": {"color": theme.ACCENT, "width": _weight(history)},
+            "hovertemplate": f"%{{x|%-d %b %H:%M}}<br>{value}{range_of_hour}<extra></extra>",
+        },
         {
             "name": "1 h average",
             "line": {"color": theme.MUTED, "width": 1.6, "dash": "dash"},
@@ -53,7 +65,14 @@ def price_figure(
                 "line": {"width": 1, "color": "#fff"},
             },
             "hovertemplate": f"%{{x|%-d %b %H:%M}}<br>{value}<br>%{{text}}<extra></extra>",
-            "showlegend": bool(alerts),
+        },
+        {
+            "name": "Low to high",
+            "legendrank": 2,
+            "mode": "none",
+            "fill": "toself",
+            "fillcolor": theme.BAND,
+            "hoverinfo": "skip",
         },
     ]
     traces = [
@@ -78,13 +97,14 @@ def price_figure(
     return {"data": traces, "layout": layout}
 
 
-def price_patch(series: Series, row: RankedMetric, alerts: Sequence[Alert], profile: Profile, zone: tzinfo) -> Patch:
+def price_patch(
+    history: Series | Hours, row: RankedMetric, alerts: Sequence[Alert], profile: Profile, zone: tzinfo
+) -> Patch:
     """New points for a chart that is already drawn; whatever the user zoomed, moved or hid stays."""
     patch = Patch()
-    for index, points in enumerate(_price_data(series, row, alerts, profile, zone)):
+    for index, points in enumerate(_price_data(history, row, alerts, profile, zone)):
         for key, values in points.items():
             patch["data"][index][key] = values
-    patch["data"][FIRED]["showlegend"] = bool(alerts)
     return patch
 
 
@@ -102,28 +122,14 @@ def threshold_of(row: RankedMetric, profile: Profile) -> float | None:
     return profile.alert_factor * row.average_1h
 
 
-def threshold_is_near(series: Series, row: RankedMetric, profile: Profile) -> bool:
+def threshold_is_near(history: Series | Hours, row: RankedMetric, profile: Profile) -> bool:
     """Whether drawing the threshold leaves the prices their height."""
     threshold = threshold_of(row, profile)
-    if threshold is None or not len(series.values):
+    lows, highs = (history.low, history.high) if isinstance(history, Hours) else (history.values, history.values)
+    if threshold is None or not len(lows):
         return False
-    low, high = float(series.values.min()), float(series.values.max())
+    low, high = float(lows.min()), float(highs.max())
     return threshold - high <= NEARNESS * (high - low)
-
-
-def with_gaps(series: Series, period_seconds: int) -> tuple[Ints, list[float | None]]:
-    """Times and values with a None wherever samples are missing between two.
-
-    Missing means further apart than two periods, and than twice what the later sample stands for.
-    """
-    times, values = series.times, series.values
-    reach = np.maximum(2 * period_seconds, 2 * series.widths[1:])
-    holes = np.flatnonzero(np.diff(times) > reach)
-    filled: list[float | None] = [*np.insert(values, holes + 1, np.nan).tolist()]
-    for shift, hole in enumerate(holes.tolist()):
-        filled[hole + 1 + shift] = None
-    middle = (times[holes] + times[holes + 1]) // 2
-    return np.insert(times, holes + 1, middle), filled
 
 
 def tick_figure(ticks: Sequence[TickState], zone: tzinfo) -> Figure:
@@ -158,38 +164,76 @@ def tick_figure(ticks: Sequence[TickState], zone: tzinfo) -> Figure:
 
 
 def _price_data(
-    series: Series, row: RankedMetric, alerts: Sequence[Alert], profile: Profile, zone: tzinfo
+    history: Series | Hours, row: RankedMetric, alerts: Sequence[Alert], profile: Profile, zone: tzinfo
 ) -> list[Figure]:
-    """What each trace of the price chart shows, in the order of PRICE, AVERAGE, THRESHOLD, FIRED."""
-    times, values = with_gaps(series, profile.period_seconds)
-    ends = series.times[[0, -1]] if len(series.times) else series.times
-    hour = np.array([max(ends[0], ends[1] - HOUR), ends[1]]) if len(ends) else ends
-    shown = [alert for alert in alerts if len(ends) and ends[0] <= alert.fired_at.timestamp() <= ends[1]]
+    """What each trace of the price chart shows, in the order of PRICE, AVERAGE, THRESHOLD, FIRED, BAND."""
+    line = curve(history, profile.period_seconds, row.updated_at)
+    digits = notation.decimals(row.price or 1.0)
+    hourly = isinstance(history, Hours)
+    ends = line.times[[0, -1]] if len(line.times) else line.times
+    # Among hours, the last of them is too short to draw its average over.
+    hour = np.array([max(ends[0], ends[1] - HOUR_SECONDS), ends[1]]) if len(ends) and not hourly else ends[:0]
+    shown = [alert for alert in alerts if len(ends) and ends[0] <= alert.fired_at.timestamp() <= ends[1]][::-1]
     fired = np.array([int(alert.fired_at.timestamp()) for alert in shown], dtype=np.int64)
     threshold = threshold_of(row, profile)
     return [
-        {"x": _stamps(times, zone), "y": values},
-        {"x": _stamps(hour, zone), "y": [row.average_1h] * len(hour)},
+        {"x": _stamps(line.times, zone), "y": line.values, "customdata": _readable(line.ranges, digits)},
+        {"x": _stamps(hour, zone), "y": [row.average_1h] * len(hour), "showlegend": not hourly},
         {"x": _stamps(ends, zone), "y": [threshold] * len(ends)},
         {
             "x": _stamps(fired, zone),
             "y": [alert.price for alert in shown],
             "text": [f"{notation.multiple(alert.price, alert.average)} its average" for alert in shown],
+            "showlegend": bool(shown),
         },
+        _band(line.bands, digits + 2, zone) | {"showlegend": hourly},
     ]
 
 
+def _weight(history: Series | Hours) -> float:
+    """Width of the line in pixels: the finer the more hours there are, so that they do not fill the chart."""
+    if isinstance(history, Series) or len(history.starts) <= DENSE:
+        return 1.8
+    return 1.4 if len(history.starts) <= VERY_DENSE else 0.9
+
+
+def _readable(ranges: Sequence[tuple[float, float] | None], decimals: int) -> list[tuple[float, float] | None]:
+    """Each hour's lowest and highest price with the digits that are shown of them."""
+    return [edges and (round(edges[0], decimals), round(edges[1], decimals)) for edges in ranges]
+
+
+def _band(bands: Sequence[Band], decimals: int, zone: tzinfo) -> Figure:
+    """A ring around each stretch of hours: along their highest prices, and back along their lowest."""
+    x: list[str | None] = []
+    y: list[float | None] = []
+    for band in bands:
+        stamps = _stamps(band.times, zone)
+        x += [*stamps, *reversed(stamps), None]
+        y += [*np.round(band.high, decimals).tolist(), *np.round(band.low[::-1], decimals).tolist(), None]
+    return {"x": x, "y": y}
+
+
 def _stamps(times: Ints, zone: tzinfo) -> list[str]:
-    """Wall-clock times in `zone`, as plotly takes them: without a zone."""
+    """Wall-clock times in `zone`, as plotly takes them: without a zone. `times` ascend."""
     if not len(times):
         return []
-    offsets = np.array([_offset(int(times[0]), zone), _offset(int(times[-1]), zone)])
-    if offsets[0] == offsets[1]:
-        local = times + offsets[0]
-    else:  # the clocks change in between
-        local = times + np.array([_offset(moment, zone) for moment in times.tolist()])
+    local = np.concatenate([_local(part, zone) for part in _fortnights(times)])
     stamps: list[str] = np.datetime_as_string(local.astype("datetime64[s]")).tolist()
     return stamps
+
+
+def _fortnights(times: Ints) -> list[Ints]:
+    """`times` in parts so short that the clocks change at most once in each."""
+    edges = np.arange(int(times[0]) + FORTNIGHT, int(times[-1]), FORTNIGHT)
+    return np.split(times, np.unique(np.searchsorted(times, edges)))
+
+
+def _local(times: Ints, zone: tzinfo) -> Ints:
+    """Epoch seconds as a clock in `zone` would count them, for a span in which it is changed once or not at all."""
+    first, last = _offset(int(times[0]), zone), _offset(int(times[-1]), zone)
+    ahead = [first] if first == last else [_offset(moment, zone) for moment in times.tolist()]
+    local: Ints = times + np.array(ahead)
+    return local
 
 
 def _offset(moment: int, zone: tzinfo) -> int:

@@ -11,12 +11,18 @@ from layouts import ids, notation, parts
 from layouts.figures import Figure, threshold_of
 from services.market.types import Alert, Profile, RankedMetric
 
-SPANS = {"1": "1 h", "6": "6 h", "24": "24 h"}
+SPANS = {"1": "1 h", "6": "6 h", "24": "24 h", "168": "7 d", "720": "30 d", "8760": "1 y"}
 """The ranges one can choose, by hours."""
 
-WHOLE_SPAN = "24"
+FIRST_SPAN = "24"
+LONGEST_BY_SAMPLE = 24
+"""Hours up to which every sample is drawn; beyond, one point an hour."""
+
 MOST_NEIGHBOURS = 12
-MOST_ALERTS = 50
+MOST_ALERTS = 1_000
+"""Marks on the chart."""
+MOST_LISTED = 50
+"""Lines in the list below it."""
 
 
 def page(
@@ -162,7 +168,7 @@ def neighbour_list(neighbours: Sequence[RankedMetric]) -> Component:
 
 
 def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
-    """What this metric fired, newest first."""
+    """The newest MOST_LISTED of what this metric fired, newest first."""
     if not alerts:
         return html.P("None has fired.", className="quiet")
     return parts.table(
@@ -174,7 +180,7 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
                 notation.price(alert.average),
                 notation.multiple(alert.price, alert.average),
             )
-            for alert in alerts
+            for alert in alerts[:MOST_LISTED]
         ],
         "Alerts this metric fired",
     )
@@ -184,7 +190,7 @@ def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component
     spans = dbc.RadioItems(
         id=ids.METRIC_SPAN,
         options=[{"label": label, "value": value} for value, label in SPANS.items()],
-        value=WHOLE_SPAN,
+        value=FIRST_SPAN,
         className="segments",
         inputClassName="btn-check",
         labelClassName="segment",

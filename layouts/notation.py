@@ -9,6 +9,7 @@ MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 SMALLEST_WRITTEN_OUT = 1e-12
 UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 def price(value: float | None) -> str:
@@ -66,6 +67,18 @@ def milliseconds(value: float | None) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:,.0f} ms" if value < 1000 else f"{value / 1000:,.1f} s"
+
+
+def size(count: int | None) -> str:
+    """A number of bytes to three digits: 812 kB, 4.21 MB, 42.1 MB, 1.20 GB."""
+    if count is None:
+        return UNKNOWN
+    for unit, name in SIZES:
+        value = abs(count) / unit
+        if value >= 0.9995:  # what would round to a thousand of the next smaller unit is one of this
+            digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+            return f"{MINUS * (count < 0)}{value:,.{digits}f} {name}"
+    return f"{count} B".replace("-", MINUS)
 
 
 def zone_named(name: object) -> tzinfo:

@@ -7,7 +7,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import figures, ids, notation, parts
-from services.market.types import BackfillState, ExchangeState, Profile, Status, TickState
+from services.market.types import BackfillState, ExchangeState, Profile, Status, Storage, TickState
 
 MOST_TICKS = 30
 
@@ -32,6 +32,7 @@ def body(status: Status, zone: tzinfo) -> list[Component]:
         cards.insert(0, parts.card("Please look at TRACK", html.Ul([html.Li(text) for text in status.warnings])))
     if status.backfills:
         cards.append(parts.card("History", [backfill(state) for state in status.backfills]))
+    cards.append(parts.card("Storage", storage(status.storage, zone)))
     cards.append(parts.card("Recent ticks", _ticks(status.ticks, zone), className="flush"))
     return cards
 
@@ -56,6 +57,20 @@ def backfill(state: BackfillState) -> Component:
         ],
         className="backfill",
     )
+
+
+def storage(state: Storage | None, zone: tzinfo) -> Component:
+    """How large the database is, how fast it grows and how far its past is sealed."""
+    if state is None:
+        return html.P("Not measured yet.", className="quiet")
+    growth = "not known yet" if state.growth_bytes is None else notation.size(state.growth_bytes)
+    sealed = "nothing yet" if state.sealed_until is None else notation.stamp(state.sealed_until, zone)
+    items = (
+        parts.figure("Database size", notation.size(state.size_bytes)),
+        parts.figure("Growth in 24 h", growth),
+        parts.figure("Sealed until", sealed, title="What is older is kept packed, to the last price"),
+    )
+    return parts.figures(items, className="figure-list is-wide")
 
 
 def _exchanges(states: Sequence[ExchangeState], zone: tzinfo) -> Component:

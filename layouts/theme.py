@@ -6,6 +6,7 @@ a downloaded picture.
 """
 
 ACCENT = "#3451c6"
+BAND = "rgba(52,81,198,0.16)"  # the accent, thinned
 MUTED = "#5b6478"
 ALERT = "#be123c"
 INK = "#182033"

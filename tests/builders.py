@@ -1,5 +1,6 @@
 """Values for tests: sensible throughout, but for what the test names."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,10 +10,12 @@ from services.market.types import (
     Alert,
     BackfillState,
     ExchangeState,
+    Hours,
     Profile,
     RankedMetric,
     Series,
     Status,
+    Storage,
     TickState,
 )
 
@@ -68,6 +71,18 @@ def series(values: list[float], until: datetime = NOON, step: int = 60, width: i
     return Series(times, np.array(values, dtype=np.float64), np.full(len(values), width, dtype=np.int64))
 
 
+def hours(candles: Sequence[tuple[float, float, float, float] | None], until: datetime = NOON) -> Hours:
+    """One hour after another, the last one ending at `until`: (open, high, low, close) or None for a missing one."""
+    end = int(until.timestamp())
+    there = [(end - 3600 * (len(candles) - place), *candle) for place, candle in enumerate(candles) if candle]
+    columns = np.array(there, dtype=np.float64).reshape(-1, 5).T
+    starts, open_, high, low, close = columns
+    count = np.full(len(starts), 60, dtype=np.int64)
+    return Hours(
+        starts.astype(np.int64), open_, high, low, close, (open_ + close) / 2, count, np.full(len(starts), 7.5)
+    )
+
+
 def alert(id: int = 1, **changes: Any) -> Alert:
     return Alert(
         **{
@@ -120,6 +135,12 @@ def exchange_state(market: str = "kraken", **changes: Any) -> ExchangeState:
 
 def backfill_state(market: str = "kraken", **changes: Any) -> BackfillState:
     return BackfillState(**{"market": market, "done": 5, "total": 20, "failed": 0, "updated_at": NOON} | changes)
+
+
+def storage(**changes: Any) -> Storage:
+    return Storage(
+        **{"size_bytes": 123_400_000, "growth_bytes": 4_560_000, "sealed_until": NOON - timedelta(days=2)} | changes
+    )
 
 
 def status(**changes: Any) -> Status:

@@ -1,12 +1,12 @@
 """Stand-ins that keep the ports' promises in memory."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
 from services.market.errors import StoreUnavailable, UnknownMetric
-from services.market.history import hourly
+from services.market.history import HOUR_SECONDS, hourly
 from services.market.types import Alert, Hours, Profile, RankedMetric, Ranking, Series, Sparklines, Status
 from tests import builders
 
@@ -50,9 +50,12 @@ class FakeReader:
 
     def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
         self._answer("hours")
+        first, last = (
+            datetime.fromtimestamp(-(-edge.timestamp() // HOUR_SECONDS) * HOUR_SECONDS, UTC) for edge in (since, until)
+        )
         return hourly(
-            self._series(self.price_series, metric_id, since, until),
-            self._series(self.volume_series, metric_id, since, until),
+            self._series(self.price_series, metric_id, first, last),
+            self._series(self.volume_series, metric_id, first, last),
         )
 
     def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:

@@ -6,7 +6,7 @@ from pathlib import Path
 import flask
 import pytest
 
-from api.bodies import metric_body
+from api.bodies import hours_body, metric_body
 from api.routes import mount
 from services.settings import SEED, Settings
 from tests import builders
@@ -69,6 +69,14 @@ def test_every_field_of_a_metric_is_told() -> None:
 
     assert told is not None
     assert told[1].split() == list(metric_body(builders.ranked_metric()))
+
+
+def test_every_field_of_an_hour_is_told() -> None:
+    told = re.search(r"object an hour: `\{([^}]+)\}`", README)
+    (hour,) = hours_body(builders.hours([(1.0, 2.0, 0.5, 1.5)]))["prices"]  # type: ignore[attr-defined]
+
+    assert told is not None
+    assert re.findall(r'"(\w+)"', told[1]) == list(hour)
 
 
 def test_every_file_that_is_named_exists() -> None:

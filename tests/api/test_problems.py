@@ -70,6 +70,7 @@ def test_an_id_that_can_be_none_is_not_found_and_never_looked_up(reader, client,
         "/metrics/999999999999999999",
         "/metrics/kraken:DOGE-USD",
         "/metrics/99/prices",
+        "/metrics/99/prices?interval=1h",
         "/metrics/99/volumes",
         "/alerts?metric=99",
         "/alerts?metric=nonsense",
@@ -109,7 +110,17 @@ def test_a_wrong_method_elsewhere_is_answered_as_ever(client):
 
 
 @pytest.mark.parametrize(
-    "address", ["/metrics", "/metrics/1", "/metrics/1/prices", "/metrics/1/volumes", "/alerts", "/sparklines", "/live"]
+    "address",
+    [
+        "/metrics",
+        "/metrics/1",
+        "/metrics/1/prices",
+        "/metrics/1/prices?interval=1h",
+        "/metrics/1/volumes",
+        "/alerts",
+        "/sparklines",
+        "/live",
+    ],
 )
 def test_a_database_that_is_away_is_told_as_such_and_not_remembered(reader, client, address):
     reader.down = True

@@ -84,6 +84,91 @@ def test_a_price_filled_in_from_a_coarser_candle_tells_its_width(reader, client)
     ]
 
 
+def test_hours_tell_open_high_low_close_mean_count_and_volume_oldest_first(reader, client):
+    reader.price_series[3] = Series(
+        np.array([int(NOON.timestamp()) - ago for ago in (7200 - 60, 5400, 3600, 3600 - 60)]),
+        np.array([10.0, 30.0, 20.0, 5.0]),
+        np.array([60, 60, 120, 60]),
+    )
+    reader.volume_series[3] = builders.series([7.0, 8.0], until=NOON - timedelta(hours=1))
+
+    answer = client.get("/metrics/3/prices?interval=1h")
+
+    assert strict(answer.data) == {
+        "prices": [
+            {
+                "price": 20.0,
+                "open": 10.0,
+                "high": 30.0,
+                "low": 10.0,
+                "close": 20.0,
+                "mean": 20.0,
+                "count": 3,
+                "volume": 8.0,
+                "createdAt": "2026-03-01T10:00:00Z",
+            },
+            {
+                "price": 5.0,
+                "open": 5.0,
+                "high": 5.0,
+                "low": 5.0,
+                "close": 5.0,
+                "mean": 5.0,
+                "count": 1,
+                "volume": None,
+                "createdAt": "2026-03-01T11:00:00Z",
+            },
+        ]
+    }
+
+
+def test_hours_are_those_of_the_last_thirty_days(reader, client):
+    reader.price_series[3] = builders.series([float(i) for i in range(24 * 40)], step=3600)
+
+    told = client.get("/metrics/3/prices?interval=1h").json["prices"]
+
+    assert (len(told), told[0]["createdAt"], told[-1]["createdAt"]) == (
+        720,
+        "2026-01-30T12:00:00Z",
+        "2026-03-01T11:00:00Z",
+    )
+
+
+def test_the_running_hour_is_told_as_far_as_it_has_come(reader):
+    reader.price_series[3] = builders.series([1.0, 2.0, 3.0], until=NOON + timedelta(minutes=2))
+    late = serve(reader, lambda: NOON + timedelta(minutes=2))
+
+    told = late.get("/metrics/3/prices?interval=1h").json["prices"]
+
+    assert [(row["createdAt"], row["price"], row["count"]) for row in told] == [
+        ("2026-03-01T11:00:00Z", 1.0, 1),
+        ("2026-03-01T12:00:00Z", 3.0, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "hours"),
+    [
+        ("since=2026-03-01T09:00:00Z", ["09:00", "10:00", "11:00"]),
+        ("since=2026-03-01T09:00:01Z", ["10:00", "11:00"]),
+        ("until=2026-03-01T11:00:00Z&since=2026-03-01T09:00:00Z", ["09:00", "10:00"]),
+        ("until=2026-03-01T11:00:01Z&since=2026-03-01T09:00:00Z", ["09:00", "10:00", "11:00"]),
+        ("until=2025-01-01", []),
+    ],
+)
+def test_hours_can_be_asked_for_by_when_they_begin(reader, client, query, hours):
+    reader.price_series[3] = builders.series([1.0] * 300)
+
+    assert times(client.get(f"/metrics/3/prices?interval=1h&{query}")) == hours
+
+
+def test_raw_prices_are_the_default_interval(reader, client):
+    reader.price_series[3] = builders.series([1.0, 2.0])
+
+    assert client.get("/metrics/3/prices?interval=raw").json == client.get("/metrics/3/prices").json
+    assert client.get("/metrics/2/prices?interval=1h").json == {"prices": []}
+
+
 def test_volumes_are_told_like_prices(reader, client):
     reader.volume_series[3] = builders.series([10.0, 20.5])
     assert client.get("/metrics/3/volumes").json == {
@@ -210,6 +295,12 @@ def test_alerts_can_be_asked_for_by_time_metric_and_number(reader, client):
         ("/metrics/3/volumes?since=2026-03-02", "since"),
         ("/metrics/3/volumes?since=1e9", "since"),
         ("/metrics/3/volumes?until=-5", "until"),
+        ("/metrics/3/prices?interval=5m", "interval"),
+        ("/metrics/3/prices?interval=", "interval"),
+        ("/metrics/3/prices?interval=1H", "interval"),
+        ("/metrics/3/prices?interval=" + "x" * 5000, "interval"),
+        ("/metrics/3/prices?interval=1h&until=0001-01-01", "until"),
+        ("/metrics/3/prices?interval=1h&since=0001-01-01", "since"),
         ("/alerts?since=noon", "since"),
         ("/alerts?limit=0", "limit"),
         ("/alerts?limit=-1", "limit"),
@@ -226,6 +317,31 @@ def test_a_query_value_that_cannot_be_used_is_named(client, address, name):
     assert len(answer.data) < 400
 
 
+def test_an_unknown_interval_is_told_the_known_ones(client):
+    assert client.get("/metrics/3/prices?interval=5m").json["detail"] == "interval: '5m' is none of raw, 1h"
+
+
+@pytest.mark.parametrize(
+    ("address", "days"),
+    [("/metrics/3/prices?", 31), ("/metrics/3/volumes?", 31), ("/metrics/3/prices?interval=1h&", 366)],
+)
+def test_a_span_longer_than_is_told_at_once_is_refused_and_the_longest_named(client, address, days):
+    longest = int((NOON - timedelta(days=days)).timestamp())
+
+    assert client.get(f"{address}since={longest}").status_code == 200
+    refused = client.get(f"{address}since={longest - 1}")
+
+    assert refused.status_code == 422
+    assert refused.json["detail"].startswith("since: ")
+    assert f"more than {days} days before 2026-03-01T12:00:00Z" in refused.json["detail"]
+
+
+def test_the_longest_window_can_be_asked_for_without_naming_it():
+    reader = FakeReader(profile=builders.profile(window_hours=24 * 31), metrics=(builders.ranked_metric(1),))
+
+    assert serve(reader).get("/metrics/1/prices").status_code == 200
+
+
 # ---- caching
 
 
@@ -239,6 +355,27 @@ def test_one_build_serves_every_request_of_a_revision(reader, client):
     assert sorted(builds) == sorted(
         ["ranking", "sparklines", "status", "prices", "alerts", "alerts", "metric", "metric", "metric", "metric"]
     )
+
+
+def test_hours_are_built_once_a_revision_beside_the_prices(reader, client):
+    year = int((NOON - timedelta(days=365)).timestamp())
+    addresses = ("/metrics/3/prices?interval=1h", f"/metrics/1/prices?interval=1h&since={year}", "/metrics/3/prices")
+    for _ in range(3):
+        for address in addresses:
+            assert client.get(address).status_code == 200
+    assert [reader.calls.count(call) for call in ("hours", "prices")] == [2, 1]
+    reader.put(*reader.metrics)
+    for address in addresses:
+        client.get(address)
+    assert [reader.calls.count(call) for call in ("hours", "prices")] == [4, 2]
+
+
+def test_of_long_answers_few_are_kept(reader, client):
+    reader.put(*(builders.ranked_metric(id) for id in range(1, 11)))
+    since = int((NOON - timedelta(days=20)).timestamp())
+    for id in (*range(1, 11), 10, 1):
+        client.get(f"/metrics/{id}/prices?since={since}")
+    assert reader.calls.count("prices") == 11
 
 
 def test_a_new_revision_is_told_at_once(reader, client):

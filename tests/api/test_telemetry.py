@@ -55,6 +55,28 @@ def test_the_readings_are_those_of_the_status(reader, client):
     }
 
 
+SIZE, GROWTH, SEALED = (
+    (f"data_tracker_{name}",)
+    for name in ("database_size_bytes", "database_growth_bytes", "sealed_until_timestamp_seconds")
+)
+
+
+def test_the_size_of_the_database_is_told_as_far_as_it_is_known(reader, client):
+    reader.state = builders.status(storage=builders.storage())
+    told = scrape(client)
+    assert [told[name] for name in (SIZE, GROWTH, SEALED)] == [
+        123_400_000.0,
+        4_560_000.0,
+        (NOON - timedelta(days=2)).timestamp(),
+    ]
+
+    reader.state = builders.status(storage=builders.storage(growth_bytes=None, sealed_until=None))
+    assert {SIZE, GROWTH, SEALED} & scrape(client).keys() == {SIZE}
+
+    reader.state = builders.status(storage=None)
+    assert not {SIZE, GROWTH, SEALED} & scrape(client).keys()
+
+
 def test_before_the_first_tick_there_is_no_last_one_to_tell(reader, client):
     reader.state = builders.status(minute=None, ticks=(), exchanges=(), revision=0, tracked=0, live=0)
     told = scrape(client)

@@ -10,6 +10,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.support.ui import WebDriverWait
 
 from layouts import ids
+from layouts.metric import SPANS
 
 Answer = TypeVar("Answer")
 PATIENCE = 10  # seconds
@@ -139,6 +140,25 @@ class Chart:
 
     def points(self) -> int:
         return int(self.site.script(f"return {CHART}.data[0].y.length"))
+
+    def choose(self, span: str) -> None:
+        """Press the button of a span, `30 d`, and wait until its chart has come."""
+        number = list(SPANS.values()).index(span) + 1
+        before = self.first_time()
+        self.site.click(f"#{ids.METRIC_SPAN} .form-check:nth-child({number}) label")
+        self.site.until(lambda: self.first_time() != before)
+
+    def first_time(self) -> str:
+        return str(self.site.script(f"return {CHART}.data[0].x[0]"))
+
+    def legend(self) -> list[str]:
+        names = "[...document.querySelectorAll(arguments[0])].map(text => text.textContent)"
+        return list(self.site.script(f"return {names}", f"#{ids.METRIC_CHART} .legendtext"))
+
+    def lines(self, trace: int = 1) -> int:
+        """Of how many unbroken pieces a trace's line is."""
+        selector = f".scatterlayer .trace:nth-child({trace}) .js-line"
+        return int(self.site.script(f"return {CHART}.querySelectorAll('{selector}').length"))
 
     def range(self, axis: str = "xaxis") -> list[Any]:
         return list(self.site.script(f"return {CHART}._fullLayout.{axis}.range"))

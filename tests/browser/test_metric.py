@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -83,12 +84,113 @@ def test_a_range_button_shows_that_range_and_updates_keep_it(site: Site, reader:
     site.open("/metric/1")
     chart = Chart(site).wait()
 
-    site.click(f"#{ids.METRIC_SPAN} .form-check:first-child label")
-    site.until(lambda: chart.points() == 60)
+    chart.choose("1 h")
+    assert chart.points() == 60
     add_price(reader, 61_000.0)
 
     site.until(lambda: chart.last_price() == 61_000.0)
     assert chart.points() == 60
+
+
+@pytest.fixture
+def past(reader: FakeReader) -> FakeReader:
+    """The first metric has forty days of history, with a price every ten minutes."""
+    swing = np.sin(np.arange(6 * 24 * 40) / 60)
+    reader.price_series[1] = builders.series((60_000 + 1000 * swing).tolist(), step=600, width=600)
+    return reader
+
+
+@pytest.mark.usefixtures("past")
+@pytest.mark.parametrize(("span", "hours"), [("7 d", 168), ("30 d", 720), ("1 y", 960)])
+def test_a_span_beyond_a_day_shows_hourly_points_before_their_range(site: Site, span: str, hours: int):
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+    assert chart.points() == 144
+    site.until(lambda: chart.legend() == ["Price", "1 h average"])
+
+    chart.choose(span)
+
+    assert chart.points() == hours + 1
+    times = site.script(f"return {CHART}.data[0].x.map(x => new Date(x + 'Z').getTime())")
+    assert set(np.diff(times)) == {3_600_000}
+    site.until(lambda: chart.legend() == ["Hourly close", "Low to high"])
+    assert site.script(f"return {CHART}.querySelector('.js-fill').getBBox().width") > 700
+    assert site.console() == []
+
+
+def test_a_zoom_into_a_month_survives_updates_that_move_the_running_hour(site: Site, past: FakeReader):
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+    chart.choose("30 d")
+    whole = chart.range()
+    chart.drag()
+    zoomed = site.until(lambda: chart.range() != whole and chart.range())
+
+    for price in (61_000.0, 99_000.0):
+        add_price(past, price)
+        site.until(lambda price=price: chart.last_price() == price)
+
+    assert chart.range() == zoomed
+    assert chart.points() == 721
+    assert site.script(f"return Math.max(...{CHART}.data[4].y)") == 99_000
+    assert site.console() == []
+
+
+def test_a_day_after_a_month_is_drawn_by_sample_again(site: Site, past: FakeReader):
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+    chart.choose("30 d")
+    chart.choose("24 h")
+    assert chart.points() == 144
+
+    add_price(past, 61_000.0)
+
+    site.until(lambda: chart.last_price() == 61_000.0)
+    assert site.script(f"return {CHART}.data.map(trace => trace.y.length)") == [144, 2, 2, 0, 0]
+
+
+def test_missing_hours_are_a_gap_in_the_line_and_in_its_band(site: Site, past: FakeReader):
+    series = past.price_series[1]
+    kept = np.r_[0:4000, 4600 : len(series.times)]
+    past.price_series[1] = replace(
+        series, times=series.times[kept], values=series.values[kept], widths=series.widths[kept]
+    )
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+    chart.choose("30 d")
+
+    site.until(lambda: chart.lines() == 2)
+    band = f"return {CHART}.querySelector('.js-fill').getAttribute('d')"
+    site.until(lambda: site.script(band).count("M") == 2)
+
+
+def test_alerts_of_the_past_are_marked_among_hours(site: Site, past: FakeReader):
+    past.fired = (builders.alert(1), builders.alert(2, fired_at=builders.NOON - timedelta(days=20)))
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+    marks = f"return {CHART}.querySelectorAll('.scatterlayer .point').length"
+    site.until(lambda: site.script(marks) == 1)
+
+    chart.choose("30 d")
+
+    site.until(lambda: site.script(marks) == 2)
+
+
+@pytest.mark.usefixtures("past")
+def test_a_phone_has_room_for_all_spans(phone: Site):
+    phone.open("/metric/1")
+    chart = Chart(phone).wait()
+    boxes = phone.script(
+        f"""return [...document.querySelectorAll('#{ids.METRIC_SPAN} label')]
+        .map(label => label.getBoundingClientRect()).map(box => [box.left, box.right, box.top, box.height])"""
+    )
+    assert len(boxes) == 6
+    assert len({top for _, _, top, _ in boxes}) == 1
+    assert all(left >= 16 and right <= 374 and height >= 28 for left, right, _, height in boxes)
+
+    chart.choose("1 y")
+
+    assert phone.script("return document.documentElement.scrollWidth") <= 390
 
 
 def test_the_threshold_is_there_when_asked_for(site: Site):
@@ -108,11 +210,10 @@ def test_a_gap_in_the_history_is_a_gap_in_the_line(site: Site, reader: FakeReade
         series, times=series.times[kept], values=series.values[kept], widths=series.widths[kept]
     )
     site.open("/metric/1")
-    Chart(site).wait()
+    chart = Chart(site).wait()
 
     assert site.script(f"return {CHART}.data[0].y.indexOf(null)") == 600
-    lines = f"return {CHART}.querySelectorAll('.scatterlayer .trace:first-child .js-line').length"
-    assert site.script(lines) == 2
+    assert chart.lines() == 2
 
 
 def test_neighbours_lead_to_the_same_base_elsewhere(site: Site, reader: FakeReader):

@@ -103,8 +103,14 @@ def test_a_metrics_chart_shows_the_last_24_hours_and_no_more(reader):
     assert "Time (Asia/Tokyo)" in chart
 
 
-def follow(reader: FakeReader, revision: int | None = 8, hours: str = "24") -> Any:
-    values = {ids.REVISION: revision, ids.METRIC_ID: 1, ids.METRIC_SPAN: hours, ids.VIEW: VIEW}
+def test_a_metrics_chart_begins_with_a_day_whatever_the_window(reader):
+    reader.profile = builders.profile(window_hours=1)
+
+    assert "2026-02-28T12:01:00" in str(page_at(reader, "/metric/1")[ids.PAGE])
+
+
+def follow(reader: FakeReader, revision: int | None = 8, span: str = "24") -> Any:
+    values = {ids.REVISION: revision, ids.METRIC_ID: 1, ids.METRIC_SPAN: span, ids.VIEW: VIEW}
     return fire(app_over(reader), f"{ids.REVISION}.data", **values)
 
 
@@ -123,10 +129,23 @@ def test_a_new_revision_brings_new_points_and_figures_but_no_new_chart(reader):
 
 
 def test_an_update_keeps_to_the_chosen_range(reader):
-    operations = follow(reader, hours="1").json["response"][ids.METRIC_CHART]["figure"]["operations"]
+    operations = follow(reader, span="1").json["response"][ids.METRIC_CHART]["figure"]["operations"]
 
     prices = next(step for step in operations if step["location"] == ["data", figures.PRICE, "y"])
     assert len(prices["params"]["value"]) == 60
+
+
+def test_an_update_of_a_chart_of_hours_moves_the_running_one(reader):
+    reader.metrics = (builders.ranked_metric(1, updated_at=builders.NOON - timedelta(minutes=20)),)
+    reader.price_series[1] = builders.series([60_000.0 + i for i in range(1500)], builders.NOON - timedelta(minutes=20))
+
+    operations = follow(reader, span="720").json["response"][ids.METRIC_CHART]["figure"]["operations"]
+
+    brought = {tuple(step["location"][1:]): step["params"]["value"] for step in operations}
+    assert len(brought[figures.PRICE, "y"]) == 1 + 26
+    assert brought[figures.PRICE, "y"][-2:] == [61_459.0, 61_499.0]
+    assert brought[figures.PRICE, "x"][-2:] == ["2026-03-01T11:00:00", "2026-03-01T11:40:00"]
+    assert max(filter(None, brought[figures.BAND, "y"])) == 61_499.0
 
 
 def test_without_a_revision_there_is_nothing_to_follow(reader):
@@ -159,14 +178,41 @@ def test_an_error_nobody_foresaw_is_logged_and_not_quoted(reader, caplog):
     assert "'str' object" not in words
 
 
-@pytest.mark.parametrize(("hours", "points"), [("1", 60), ("6", 360), ("24", 1440), ("9999", 1440)])
-def test_a_range_gives_a_chart_of_that_range(reader, hours, points):
-    values = {ids.METRIC_SPAN: hours, ids.METRIC_ID: 1, ids.METRIC_THRESHOLD: True, ids.VIEW: VIEW}
+def choose(reader: FakeReader, span: str) -> Any:
+    values = {ids.METRIC_SPAN: span, ids.METRIC_ID: 1, ids.METRIC_THRESHOLD: True, ids.VIEW: VIEW}
+    return fire(app_over(reader), f"{ids.METRIC_SPAN}.value", **values).json["response"][ids.METRIC_CHART]["figure"]
 
-    figure = fire(app_over(reader), f"{ids.METRIC_SPAN}.value", **values).json["response"][ids.METRIC_CHART]["figure"]
+
+@pytest.mark.parametrize(("span", "points"), [("1", 60), ("6", 360), ("24", 1440), ("9999", 1440)])
+def test_a_range_up_to_a_day_gives_a_chart_of_its_samples(reader, span, points):
+    figure = choose(reader, span)
 
     assert len(figure["data"][figures.PRICE]["y"]) == points
     assert figure["data"][figures.THRESHOLD]["visible"] is True
+    assert "hours" not in reader.calls
+
+
+@pytest.mark.parametrize(("span", "hours"), [("168", 168), ("720", 720), ("8760", 800)])
+def test_a_longer_range_gives_a_chart_of_its_hours_as_far_as_there_are_any(reader, span, hours):
+    reader.price_series[1] = builders.series([60_000.0 + i for i in range(6 * 800)], step=600)
+
+    figure = choose(reader, span)
+
+    drawn = figure["data"][figures.PRICE]
+    assert len(drawn["y"]) == 1 + hours
+    assert drawn["y"][-2:] == [64_793.0, 64_799.0]
+    assert drawn["customdata"][-1] == [64_794.0, 64_799.0]
+    assert figure["data"][figures.THRESHOLD]["visible"] is True
+    assert "prices" not in reader.calls
+
+
+def test_alerts_older_than_the_list_reaches_are_still_marked(reader):
+    reader.price_series[1] = builders.series([60_000.0] * (6 * 800), step=600)
+    reader.fired = tuple(
+        builders.alert(number, fired_at=builders.NOON - timedelta(hours=2 * number)) for number in range(1, 300)
+    )
+
+    assert len(choose(reader, "720")["data"][figures.FIRED]["x"]) == 299
 
 
 def test_the_threshold_is_switched_on_a_chart_that_stays(reader):

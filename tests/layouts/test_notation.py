@@ -63,6 +63,30 @@ def test_an_amount_is_rounded_to_a_unit(value, text):
     assert notation.amount(value) == text
 
 
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1_000, "1.00 kB"),
+        (812_345, "812 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.00 MB"),
+        (4_213_000, "4.21 MB"),
+        (9_996_000, "10.0 MB"),
+        (99_960_000, "100 MB"),
+        (1_204_000_000, "1.20 GB"),
+        (3.2e12, "3.20 TB"),
+        (5e15, "5,000 TB"),
+        (-42_100_000, "\N{MINUS SIGN}42.1 MB"),
+        (-12, "\N{MINUS SIGN}12 B"),
+        (None, "\N{EN DASH}"),
+    ],
+)
+def test_a_size_has_three_digits(count, text):
+    assert notation.size(count) == text
+
+
 @pytest.mark.parametrize(("value", "text"), [(340.4, "340 ms"), (2_440.0, "2.4 s"), (None, "\N{EN DASH}")])
 def test_a_duration_is_in_the_unit_people_read(value, text):
     assert notation.milliseconds(value) == text

@@ -129,7 +129,15 @@ def test_neighbours_are_links_with_their_price():
 def test_a_metrics_page_offers_the_ranges_and_the_threshold():
     page = metric_page(builders.ranked_metric(), threshold=True)
 
-    assert [option["value"] for option in by_id(page, ids.METRIC_SPAN).options] == ["1", "6", "24"]
+    assert [option["value"] for option in by_id(page, ids.METRIC_SPAN).options] == [
+        "1",
+        "6",
+        "24",
+        "168",
+        "720",
+        "8760",
+    ]
+    assert by_id(page, ids.METRIC_SPAN).value == "24"
     assert by_id(page, ids.METRIC_THRESHOLD).value is True
     assert by_id(page, ids.METRIC_ID).data == 1
     assert by_id(page, ids.METRIC_TITLE).data == "60,123.40 BTC/USD"
@@ -146,6 +154,12 @@ def test_a_metrics_alerts_are_listed_with_their_multiple():
 
     assert rows_of(fired)[1] == "1 Mar 2026, 11:55|190,000.00|60,000.00|3.2\N{MULTIPLICATION SIGN}"
     assert text_of(metric.alert_list((), UTC)) == "None has fired."
+
+
+def test_of_many_alerts_the_newest_are_listed():
+    many = tuple(builders.alert(number) for number in range(1, metric.MOST_LISTED + 2))
+
+    assert len(rows_of(metric.alert_list(many, UTC))) == 1 + metric.MOST_LISTED
 
 
 def test_an_unknown_metric_is_named_as_text():
@@ -204,6 +218,30 @@ def test_the_status_page_of_a_tracker_that_just_started_is_whole():
     assert "None yet." in words
     assert "Alert factor|3\N{MULTIPLICATION SIGN}" in words
     assert "Data|Live exchanges" in words
+
+
+@pytest.mark.parametrize(
+    ("storage", "words"),
+    [
+        (None, "Not measured yet."),
+        (
+            builders.storage(),
+            "Database size|123 MB|Growth in 24 h|4.56 MB|Sealed until|27 Feb 2026, 12:00",
+        ),
+        (
+            builders.storage(growth_bytes=None, sealed_until=None),
+            "Database size|123 MB|Growth in 24 h|not known yet|Sealed until|nothing yet",
+        ),
+        (
+            builders.storage(growth_bytes=-20_000),
+            "Database size|123 MB|Growth in 24 h|\N{MINUS SIGN}20.0 kB|Sealed until|27 Feb 2026, 12:00",
+        ),
+    ],
+)
+def test_the_status_page_tells_how_large_the_database_is_and_how_fast_it_grows(storage, words):
+    card = status.body(builders.status(storage=storage), UTC)[1]
+
+    assert text_of(card) == f"Storage|{words}"
 
 
 def test_warnings_come_first_on_the_status_page():

@@ -1,0 +1,94 @@
+"""One metric's history as a chart draws it: points in time, with a gap wherever nothing is stored."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+import numpy as np
+
+from services.market.history import HOUR_SECONDS
+from services.market.types import Floats, Hours, Ints, Series
+
+Values = list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The room between the lowest and the highest price of each hour of an unbroken stretch, as points in time."""
+
+    times: Ints
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A line through `values` at `times` (epoch seconds, ascending), None in the middle of each gap.
+
+    A line through hours also has the lowest and highest price of each point's hour in `ranges`, and
+    the `bands` they make, one a stretch without a gap. A line through single samples has neither.
+    """
+
+    times: Ints
+    values: Values
+    ranges: list[tuple[float, float] | None]
+    bands: list[Band]
+
+
+def curve(history: Series | Hours, period_seconds: int, newest: datetime | None) -> Curve:
+    """What to draw of `history`; `newest` is the time of its metric's latest price."""
+    if isinstance(history, Hours):
+        return _through_hours(history, newest)
+    times, values = with_gaps(history, period_seconds)
+    return Curve(times, values, [], [])
+
+
+def with_gaps(series: Series, period_seconds: int) -> tuple[Ints, Values]:
+    """Times and values with a None wherever samples are missing between two.
+
+    Missing means further apart than two periods, and than twice what the later sample stands for.
+    """
+    times, values = series.times, series.values
+    reach = np.maximum(2 * period_seconds, 2 * series.widths[1:])
+    holes = np.flatnonzero(np.diff(times) > reach)
+    filled: Values = [*np.insert(values, holes + 1, np.nan).tolist()]
+    for shift, hole in enumerate(holes.tolist()):
+        filled[hole + 1 + shift] = None
+    middle = (times[holes] + times[holes + 1]) // 2
+    return np.insert(times, holes + 1, middle), filled
+
+
+def _through_hours(hours: Hours, newest: datetime | None) -> Curve:
+    """A line from close to close, each where it was told: at its hour's end, or now where that is still to come.
+
+    A stretch begins with its open, so that a lone hour is a line too. The band has each hour's range
+    in its middle: there, the line on its way from one close to the next lies within.
+    """
+    starts, ends = hours.starts, hours.starts + HOUR_SECONDS
+    if newest is not None:
+        ends[-1:] = np.clip(int(newest.timestamp()), starts[-1:] + 1, ends[-1:])
+    times: list[Ints] = [starts[:0]]
+    values: Values = []
+    ranges: list[tuple[float, float] | None] = []
+    bands: list[Band] = []
+    for first, last in _stretches(starts):
+        begin, part, end = slice(first, first + 1), slice(first, last), slice(last - 1, last)
+        if bands:
+            times.append((ends[first - 1 : first] + starts[begin]) // 2)
+            values.append(None)
+            ranges.append(None)
+        times += [starts[begin], ends[part]]
+        values += [*hours.open[begin].tolist(), *hours.close[part].tolist()]
+        low, high = (np.concatenate([column[begin], column[part]]) for column in (hours.low, hours.high))
+        ranges += zip(low.tolist(), high.tolist(), strict=True)
+        middles = (starts[part] + ends[part]) // 2
+        around = np.concatenate([starts[begin], middles, ends[end]])
+        bands.append(Band(around, np.append(low, low[-1]), np.append(high, high[-1])))
+    return Curve(np.concatenate(times), values, ranges, bands)
+
+
+def _stretches(starts: Ints) -> Iterator[tuple[int, int]]:
+    """First and past-the-last place of each run of hours that follow one another."""
+    edges = np.flatnonzero(np.diff(starts) > HOUR_SECONDS) + 1
+    return pairwise([0, *edges.tolist(), len(starts)] if len(starts) else [])
