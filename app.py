@@ -108,7 +108,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "migrate":
                 return 0
             case "clock":
-                return _run_clock(services)
+                return _run_clock(Scheduler(services))
+            case "dispatch":
+                from services.runners.dispatch import dispatcher  # Celery takes its time to import
+
+                return _run_clock(dispatcher(services))
             case _:
                 return _run_all(services)
     except TrackerError as error:
@@ -121,9 +125,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=("all", "clock", "migrate"),
+        choices=("all", "clock", "dispatch", "migrate"),
         default="all",
-        help="all: web and clock (default); clock: tick without serving; migrate: bring the database up to date",
+        help="all: web and clock (default); clock: tick without serving; dispatch: a clock that has Celery's workers"
+        " do it; migrate: bring the database up to date",
     )
     parser.add_argument("--demo", action="store_true", help="track the built-in simulated exchange: needs no network")
     parser.add_argument("--host", help="address to serve on (default 127.0.0.1)")
@@ -162,11 +167,10 @@ def _start_scheduler(settings: Settings, services: Services) -> Scheduler | None
     return scheduler
 
 
-def _run_clock(services: Services) -> int:
+def _run_clock(scheduler: Scheduler) -> int:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    scheduler = Scheduler(services)
     scheduler.start()
     stop.wait()
     scheduler.stop()

@@ -22,7 +22,6 @@ def main(period: str, started: str) -> None:
     services.migrate()
     with writing(services.engine) as connection:
         assert leases.take(connection, services.owner, now.timestamp(), 60)
-    services.prepare()
     services.discovery.run(now)
     report = tick(services.plan, services.fetcher, now, timedelta(0), services.owner)
     assert report is not None

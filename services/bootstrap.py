@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from threading import Event, Lock
+from threading import Event, Lock, RLock
 from uuid import uuid4
 
 from services.cache import CachedReader
@@ -37,7 +37,7 @@ LONGEST_PATIENCE = 10.0
 class Services:
     """The program without its doors: what jobs, routes and callbacks work with.
 
-    What only a ticking process needs (exchanges above all) is made when first asked for.
+    What only a ticking process needs (exchanges above all) is made when first asked for, once however many threads do.
     """
 
     settings: Settings
@@ -49,27 +49,43 @@ class Services:
     owner: str
     ticking: Lock = field(default_factory=Lock)
     stopping: Event = field(default_factory=Event)
+    _making: RLock = field(default_factory=RLock)
 
     def migrate(self) -> None:
         """Bring the database up to date. Raises WrongDatabase or StoreUnavailable."""
         schema.migrate(self.engine, simulated=self.settings.simulated)
 
-    def prepare(self) -> None:
-        """Make what a ticking process needs, before several threads ask for it at once."""
-        _ = self.fetcher, self.discovery, self.backfills
+    @property
+    def patience_seconds(self) -> float:
+        """How long an exchange gets to answer a tick."""
+        return min(LONGEST_PATIENCE, self.settings.period_seconds / 2)
 
-    @cached_property
+    @property
     def fetcher(self) -> Fetcher:
-        patience = min(LONGEST_PATIENCE, self.settings.period_seconds / 2)
-        return Fetcher(self._exchanges[0].values(), patience)
+        with self._making:
+            return self._fetcher
+
+    @property
+    def discovery(self) -> Discovery:
+        with self._making:
+            return self._discovery
+
+    @property
+    def backfills(self) -> Backfills:
+        with self._making:
+            return self._backfills
 
     @cached_property
-    def discovery(self) -> Discovery:
+    def _fetcher(self) -> Fetcher:
+        return Fetcher(self._exchanges[0].values(), self.patience_seconds)
+
+    @cached_property
+    def _discovery(self) -> Discovery:
         known, unknown = self._exchanges
         return Discovery(self.engine, known, unknown, self.settings.track)
 
     @cached_property
-    def backfills(self) -> Backfills:
+    def _backfills(self) -> Backfills:
         return Backfills(self.plan, self._exchanges[0].values(), self.clock)
 
     @cached_property
@@ -87,7 +103,7 @@ class Services:
     def close(self) -> None:
         """End what this process has under way."""
         self.stopping.set()
-        for name in ("backfills", "fetcher"):
+        for name in ("_backfills", "_fetcher"):
             if name in self.__dict__:
                 getattr(self, name).close()
 

@@ -34,11 +34,15 @@ class Job:
 def run_tick(services: Services, now: datetime) -> None:
     """The running period's tick, if it is not stored yet; then, in the time that is left of it, the upkeep of the
     history, which so never stands in a tick's way."""
-    minute = _tick(services, now)
+    keep_history(services, _tick(services, now), services.owner)
+
+
+def keep_history(services: Services, minute: datetime, owner: str) -> None:
+    """Seal and remove what is due as of the tick of `minute`, up to shortly before the next one. Raises LeaseLost."""
     period = timedelta(seconds=services.settings.period_seconds)
     ends_at = minute + period - max(period / 5, LEAST_REST)
     try:
-        seal(services.plan, minute, services.owner, lambda: _has_time(services, ends_at))
+        seal(services.plan, minute, owner, lambda: _has_time(services, ends_at))
     except StoreUnavailable as error:
         log.error("history: nothing moved, the next period tries again: %s", error)
 

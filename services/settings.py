@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     )
 
     database_url: str | None = Field(None, description="SQLAlchemy URL; Heroku's `postgres://` is accepted")
+    redis_url: SecretStr | None = Field(None, description="shared cache and Celery broker when set")
     host: str = Field("127.0.0.1", description="address to serve on")
     port: int = Field(8888, ge=0, le=65_535, description="port to serve on; Heroku sets it")
     track: Annotated[tuple[TrackPattern, ...], NoDecode] = Field(

@@ -289,6 +289,13 @@ class Backfills:
             if (running is None or running.done()) and backfill.is_due():
                 self._running[market] = self._threads.submit(self._round, market, backfill)
 
+    def run_one(self, market: str, stop: Event) -> None:
+        """A round of this exchange on the calling thread, where something is missing, until `stop` is set. Raises
+        StoreUnavailable."""
+        backfill = self._rounds.get(market)
+        if backfill is not None and backfill.is_due():
+            backfill.run(stop)
+
     def close(self) -> None:
         """End the rounds after the request that each is at; what they have found is stored."""
         self._stop.set()

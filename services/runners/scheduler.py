@@ -1,7 +1,7 @@
 """The clock in this process: APScheduler over JOBS, under the lease."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobEvent
@@ -25,12 +25,13 @@ log = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """Runs the jobs in the background while this process holds the lease, and tries for it while it does not."""
+    """Runs `jobs` in the background while this process holds the lease, and tries for it while it does not."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, jobs: Sequence[Job] = JOBS) -> None:
         self._services = services
+        self._jobs = jobs
         self._leading = False
-        lines = [*(job.name for job in JOBS), "lease"]
+        lines = [*(job.name for job in jobs), "lease"]
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={line: ThreadPoolExecutor(1) for line in lines},
@@ -42,7 +43,7 @@ class Scheduler:
     def start(self) -> None:
         """Begin; answers at once."""
         # Aligned to the epoch, a period's job comes due when the period begins.
-        for job in JOBS:
+        for job in self._jobs:
             seconds = job.seconds or self._services.settings.period_seconds
             self._add(job.name, seconds, self._guarded(job))
         self._add("lease", RENEW_SECONDS, self._renew)
@@ -93,9 +94,8 @@ class Scheduler:
             return  # the tick's own commit will tell whether it is still ours
         if leading and not self._leading:
             log.info("this process has the clock")
-            services.prepare()
             self._leading = True
-            for job in JOBS:
+            for job in self._jobs:
                 self._scheduler.add_job(self._guarded(job), executor=job.name, name=job.name)
         elif self._leading and not leading:
             log.warning("another process has the clock")

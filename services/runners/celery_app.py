@@ -1,0 +1,182 @@
+"""Celery: what workers do of the work in `services.jobs`, by `celery -A services.runners.celery_app worker`.
+
+Tasks are named by what they do. Each may be delivered twice and may be cut off anywhere: what they write is keyed
+and in one commit. Each expires with its period, so that a backlog never stores late prices as current.
+"""
+
+import logging
+import random
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from os import getpid
+from threading import Event, Timer
+from typing import Any
+
+from celery import Celery, Task, signals
+
+from services import jobs
+from services.bootstrap import Services, open_services
+from services.logs import set_up_logs
+from services.market.errors import LeaseLost, TrackerError, Unavailable
+from services.pipeline.notify import notify
+from services.pipeline.tick import close
+from services.runners.wire import Wire, pack, unpack
+from services.settings import Settings, read_settings
+from services.store import leases
+from services.store.engine import writing
+
+TICKS, HISTORY = "ticks", "history"
+"""The queues: what a tick waits for, and what must never keep it waiting."""
+
+FETCH, CLOSE, NOTIFY, DISCOVER, BACKFILL, KEEP = (
+    "tick.fetch",
+    "tick.close",
+    "notify.send",
+    "history.discover",
+    "history.backfill",
+    "history.keep",
+)
+
+RETRIES = 2
+RETRY_SECONDS = (0.2, 0.8)
+"""Between an exchange's refusal and the next question, at random: many clients that ask again at once are a storm."""
+
+BACKFILL_SECONDS = 60
+"""A round of backfill ends after so long, and the next one goes on: no worker is taken for good."""
+
+TASK_SECONDS = 120
+"""No task takes longer; one that does is ended with its process."""
+
+log = logging.getLogger(__name__)
+
+
+def make_app(settings: Settings) -> Celery:
+    """The Celery application over the Redis of these settings. Raises TrackerError where none is set."""
+    if settings.redis_url is None:
+        raise TrackerError("REDIS_URL: Celery needs one, and it is not set")
+    url = settings.redis_url.get_secret_value()
+    app = Celery("data_tracker", broker=url, backend=url, set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        result_serializer="json",
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_time_limit=TASK_SECONDS,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=True,
+        broker_connection_retry_on_startup=True,
+        # Who sends is told at once that the broker is away, and decides what to do about it.
+        broker_transport_options={"visibility_timeout": 2 * TASK_SECONDS, "max_retries": 1, "interval_start": 0.1},
+        result_expires=timedelta(minutes=10),
+        result_backend_always_retry=False,
+        task_default_queue=TICKS,
+        task_routes={"history.*": {"queue": HISTORY}},
+        task_ignore_result=True,
+        timezone="UTC",
+    )
+    app.task(fetch, name=FETCH, bind=True, max_retries=RETRIES, ignore_result=False)
+    app.task(close_tick, name=CLOSE, ignore_result=False)
+    app.task(send_messages, name=NOTIFY)
+    app.task(discover, name=DISCOVER, ignore_result=False)
+    app.task(backfill, name=BACKFILL)
+    app.task(keep, name=KEEP)
+    return app
+
+
+def fetch(self: Task, market: str, minute: int) -> Wire:
+    """What one exchange answers to the tick of epoch second `minute`; asked again where it cannot answer now."""
+    services = worker_services()
+    started = services.clock()
+    (answer,) = services.fetcher.fetch([market], _moment(minute))
+    spent = (services.clock() - started).total_seconds()
+    soon = spent < services.patience_seconds / (RETRIES + 1)
+    if isinstance(answer.error, Unavailable) and soon and self.request.retries < RETRIES:
+        raise self.retry(countdown=random.uniform(*RETRY_SECONDS), exc=answer.error)
+    return pack(answer)
+
+
+def close_tick(answers: list[Wire], minute: int, late_ms: float, fetch_ms: float, owner: str) -> bool:
+    """Store, rank and alert, in one commit, while `owner` has the clock; whether this was what stored the tick."""
+    plan = worker_services().plan
+    found = [unpack(answer) for answer in answers]
+    try:
+        report = close(plan, found, _moment(minute), timedelta(milliseconds=late_ms), owner, fetch_ms)
+    except LeaseLost as error:
+        log.warning("tick: nothing stored: %s", error)
+        return False
+    return report is not None
+
+
+def send_messages() -> None:
+    """Messages that are owed."""
+    services = worker_services()
+    notify(services.engine, services.notifiers, services.clock())
+
+
+def discover() -> bool:
+    """Ask the exchanges whose list is due; whether any told it."""
+    services = worker_services()
+    return services.discovery.run(services.clock())
+
+
+def backfill(market: str) -> None:
+    """A stretch of one exchange's backfill, by one worker at a time."""
+    services = worker_services()
+    owner, name = f"{services.owner}:{getpid()}", f"backfill {market}"
+    with writing(services.engine) as connection:
+        if not leases.take(connection, owner, services.clock().timestamp(), TASK_SECONDS, name):
+            return
+    stop = Event()
+    timer = Timer(BACKFILL_SECONDS, stop.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        services.backfills.run_one(market, stop)
+    finally:
+        timer.cancel()
+        with writing(services.engine) as connection:
+            leases.release(connection, owner, name)
+
+
+def keep(minute: int, owner: str) -> None:
+    """The upkeep after the tick of epoch second `minute`, while `owner` has the clock."""
+    try:
+        jobs.keep_history(worker_services(), _moment(minute), owner)
+    except LeaseLost as error:
+        log.warning("history: nothing moved: %s", error)
+
+
+def worker_services() -> Services:
+    """This process's own services, made when first asked for: nothing is carried across the fork of a worker."""
+    return _services_of(getpid())
+
+
+@cache
+def _services_of(_pid: int) -> Services:
+    return open_services(read_settings())
+
+
+@signals.setup_logging.connect  # type: ignore[untyped-decorator]
+def _set_up_logs(**_: Any) -> None:
+    settings = read_settings()
+    set_up_logs(settings.log_level, settings.log_format)
+    for name in ("celery.app.trace", "celery.worker.strategy"):  # every task's coming and going, with all it carried
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _moment(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
+@cache
+def _process_app() -> Celery:
+    return make_app(read_settings())
+
+
+def __getattr__(name: str) -> Any:
+    """`app`, made when Celery's command asks for it: importing this module builds nothing."""
+    if name not in ("app", "celery"):
+        raise AttributeError(name)
+    return _process_app()

@@ -1,0 +1,162 @@
+"""The clock that only sends: the same jobs, carried out by Celery's workers."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from celery import Celery
+from celery.result import AsyncResult, denied_join_result
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from services.bootstrap import Services
+from services.jobs import Job
+from services.pipeline.tick import markets_to_ask, period_of
+from services.runners import celery_app
+from services.runners.scheduler import Scheduler
+from services.runners.wire import Wire
+
+BROKER_ERRORS = (OperationalError, RedisError, ConnectionError)
+"""What sending and asking raise while the broker is away."""
+
+CLOSE_SECONDS = 10.0
+DISCOVER_SECONDS = 60.0
+POLL_SECONDS = 0.02
+REST_SECONDS = 0.5
+"""Between two tries of a tick that did not come to its end."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Sends tasks, and waits for those that a tick is made of."""
+
+    celery: Celery
+
+    def jobs(self) -> tuple[Job, ...]:
+        """The jobs of `services.jobs`, sent instead of done."""
+        return (
+            Job("tick", None, self._guarded(self.tick)),
+            Job("notify", 5, self._guarded(self._notify)),
+            Job("discovery", 30, self._guarded(self._discover)),
+            Job("backfill", 15, self._guarded(self._backfill)),
+        )
+
+    def tick(self, services: Services, now: datetime) -> None:
+        """See the running period's tick stored: a fetch an exchange, then the closing step; again from the start where
+        a worker or the broker was lost on the way, as long as the period lasts."""
+        minute = period_of(now, services.settings.period_seconds)
+        ends_at = minute + 0.9 * timedelta(seconds=services.settings.period_seconds)
+        with services.ticking:
+            while markets := markets_to_ask(services.plan, minute):
+                if self._is_stored(services, minute, markets, ends_at):
+                    self._send(services, celery_app.KEEP, (_second(minute), services.owner), ends_at)
+                    return
+                if services.stopping.wait(REST_SECONDS) or services.clock() >= ends_at:
+                    log.error("tick %s: given up", minute.strftime("%H:%M:%S"))
+                    return
+
+    def _is_stored(self, services: Services, minute: datetime, markets: Sequence[str], ends_at: datetime) -> bool:
+        try:
+            if self._try(services, minute, markets, ends_at):
+                return True
+            log.warning("tick %s: did not come to its end", minute.strftime("%H:%M:%S"))
+        except BROKER_ERRORS as error:
+            log.warning("tick %s: the broker is away: %s", minute.strftime("%H:%M:%S"), error)
+        return False
+
+    def _try(self, services: Services, minute: datetime, markets: Sequence[str], ends_at: datetime) -> bool:
+        started = services.clock()
+        answers = self._fetch(services, minute, markets, ends_at)
+        asked = services.clock()
+        late_ms, fetch_ms = (
+            (one - other) / timedelta(milliseconds=1) for one, other in ((started, minute), (asked, started))
+        )
+        arguments = ([*answers.values()], _second(minute), late_ms, fetch_ms, services.owner)
+        closing = self._send(services, celery_app.CLOSE, arguments, ends_at)
+        until = min(ends_at, asked + timedelta(seconds=CLOSE_SECONDS))
+        _await(services, {"close": [closing]}, until)
+        return bool(closing.ready() and closing.successful())
+
+    def _fetch(
+        self, services: Services, minute: datetime, markets: Sequence[str], ends_at: datetime
+    ) -> Mapping[str, Wire]:
+        """One answer an exchange. Halfway through its time one that has not come is asked for once more, for the worker
+        that had the task may be gone."""
+        patience = timedelta(seconds=services.patience_seconds)
+        started = services.clock()
+
+        def ask(market: str) -> "AsyncResult[Any]":
+            return self._send(services, celery_app.FETCH, (market, _second(minute)), ends_at)
+
+        asked = {market: [ask(market)] for market in markets}
+        for until in (started + patience / 2, started + patience):
+            waiting = _await(services, asked, min(until, ends_at))
+            if not waiting:
+                break
+            if until < started + patience:
+                for market in waiting:
+                    asked[market].append(ask(market))
+        answers = {}
+        for market, results in asked.items():
+            done = next((result for result in results if result.ready() and result.successful()), None)
+            answers[market] = done.result if done is not None else _silence(market, services)
+            for result in results:
+                result.forget()
+        return answers
+
+    def _notify(self, services: Services, now: datetime) -> None:
+        if services.notifiers:
+            self._send(services, celery_app.NOTIFY, (), now + timedelta(seconds=10))
+
+    def _discover(self, services: Services, now: datetime) -> None:
+        until = now + timedelta(seconds=DISCOVER_SECONDS)
+        found = self._send(services, celery_app.DISCOVER, (), until)
+        _await(services, {"discover": [found]}, until)
+        if found.ready() and found.successful() and found.result:
+            self.tick(services, services.clock())
+            self._backfill(services, services.clock())
+
+    def _backfill(self, services: Services, now: datetime) -> None:
+        for market in dict.fromkeys(pattern.market for pattern in services.settings.track):
+            self._send(services, celery_app.BACKFILL, (market,), now + timedelta(seconds=15))
+
+    def _send(self, services: Services, name: str, arguments: tuple[Any, ...], until: datetime) -> "AsyncResult[Any]":
+        seconds = max((until - services.clock()).total_seconds(), 0.1)
+        # Results are polled for: a subscription to them does not survive a restart of the broker.
+        with denied_join_result():
+            return self.celery.tasks[name].apply_async(arguments, expires=seconds, retry=False)
+
+    def _guarded(self, function: Callable[[Services, datetime], None]) -> Callable[[Services, datetime], None]:
+        def run(services: Services, now: datetime) -> None:
+            try:
+                function(services, now)
+            except BROKER_ERRORS as error:
+                log.warning("%s: not sent, the broker is away: %s", function.__name__.strip("_"), error)
+
+        return run
+
+
+def dispatcher(services: Services) -> Scheduler:
+    """A clock that sends. Raises TrackerError where no broker is set."""
+    return Scheduler(services, Dispatch(celery_app.make_app(services.settings)).jobs())
+
+
+def _await(services: Services, tasks: Mapping[str, Sequence["AsyncResult[Any]"]], until: datetime) -> list[str]:
+    """Wait until each of `tasks` has an answer from one of its senders; those that have none by `until`."""
+    while True:
+        waiting = [name for name, results in tasks.items() if not any(result.ready() for result in results)]
+        if not waiting or services.clock() >= until or services.stopping.wait(POLL_SECONDS):
+            return waiting
+
+
+def _silence(market: str, services: Services) -> Wire:
+    detail = f"no worker answered within {services.patience_seconds:.0f} s"
+    return {"market": market, "latency_ms": services.patience_seconds * 1e3, "error": "unavailable", "detail": detail}
+
+
+def _second(moment: datetime) -> int:
+    return int(moment.timestamp())

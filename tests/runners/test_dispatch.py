@@ -1,0 +1,258 @@
+"""Celery's way of doing the work, over a real Redis, with a worker on a thread of this process."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from celery.contrib.testing.worker import start_worker
+
+from services import jobs
+from services.bootstrap import Services, open_services
+from services.market.errors import TrackerError, Unavailable
+from services.market.ports import Exchange
+from services.pipeline.tick import period_of
+from services.runners import celery_app
+from services.runners.dispatch import Dispatch, dispatcher
+from services.settings import read_settings
+from services.store import leases, snapshots
+from services.store.engine import reading, writing
+from tests.fakes_exchange import FakeClock, FakeExchange, FakeNotifier
+from tests.runners.redis_server import RedisServer
+from tests.waiting import wait_for
+
+Open = Callable[..., Services]
+NOW = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
+
+
+class RunningClock:
+    """Stands at its moment, and goes on from there by a hundredth of a second each time it is looked at."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=10)
+        return self.now
+
+
+@pytest.fixture
+def open_one(tmp_path: Path, redis_server: RedisServer) -> Iterator[Open]:
+    """Services with a database of this name, whose process has the clock, and with the exchanges given."""
+    opened: list[Services] = []
+
+    def begin(name: str = "one", exchanges: tuple[Exchange, ...] = (), clock: object = None) -> Services:
+        track = ",".join(f"{exchange.name}:*" for exchange in exchanges) or "demo:*"
+        settings = read_settings(
+            None, database_url=f"sqlite:///{tmp_path}/{name}.db", track=track, redis_url=redis_server.url
+        )
+        services = open_services(settings, clock or FakeClock(NOW))  # type: ignore[arg-type]
+        if exchanges:
+            services.__dict__["_exchanges"] = ({exchange.name: exchange for exchange in exchanges}, {})
+        services.migrate()
+        with writing(services.engine) as connection:
+            leases.take(connection, services.owner, NOW.timestamp(), 1e6)
+        opened.append(services)
+        return services
+
+    yield begin
+    for services in opened:
+        services.close()
+        services.engine.dispose()
+
+
+@pytest.fixture
+def dispatch(redis_server: RedisServer) -> Dispatch:
+    app = celery_app.make_app(read_settings(None, redis_url=redis_server.url))
+    app.conf.update(worker_redirect_stdouts=False)
+    return Dispatch(app)
+
+
+@pytest.fixture
+def working(
+    dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Services], AbstractContextManager[object]]:
+    """A worker that works with these services while the context lasts."""
+
+    def begin(services: Services) -> AbstractContextManager[object]:
+        monkeypatch.setattr(celery_app, "worker_services", lambda: services)
+        queues = [celery_app.TICKS, celery_app.HISTORY]
+        return start_worker(
+            dispatch.celery, pool="solo", perform_ping_check=False, queues=queues, shutdown_timeout=30, loglevel="ERROR"
+        )
+
+    return begin
+
+
+def stored(services: Services) -> tuple[bytes, list[tuple[object, ...]]]:
+    with reading(services.engine) as connection:
+        rows = connection.exec_driver_sql("SELECT * FROM price ORDER BY minute, metric_id").all()
+        volumes = connection.exec_driver_sql("SELECT * FROM volume ORDER BY minute, metric_id").all()
+        return snapshots.load(connection).kept.tobytes(), [tuple(row) for row in (*rows, *volumes)]
+
+
+def test_a_tick_by_celery_equals_one_in_process_bit_for_bit(open_one: Open, dispatch: Dispatch, working) -> None:
+    inside, outside = open_one("inside"), open_one("outside", clock=RunningClock(NOW))
+    for services in (inside, outside):
+        services.discovery.run(NOW)
+    with working(outside):
+        for number in range(3):
+            now = NOW + timedelta(minutes=number)
+            outside.clock.now = now  # type: ignore[attr-defined]
+            jobs._tick(inside, now)
+            dispatch.tick(outside, now)
+
+    kept, rows = stored(inside)
+    assert len(rows) == 3 * 80
+    assert stored(outside) == (kept, rows)
+    assert outside.reader.status(NOW).minute == datetime(2026, 3, 1, 12, 2, tzinfo=UTC)
+
+
+def test_the_clock_alone_starts_an_installation_by_its_workers(open_one: Open, dispatch: Dispatch, working) -> None:
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0}, past=lambda _pair, _second: 50.0)
+    services = open_one("one", (exchange,), clock=RunningClock(NOW))
+    by_name = {job.name: job.function for job in dispatch.jobs()}
+    with working(services):
+        by_name["discovery"](services, NOW)
+        wait_for(lambda: services.reader.status(NOW).live == 1, what="the first tick")
+        wait_for(lambda: services.reader.metric("kraken:btc-usd").samples == 1440, what="the backfill")
+
+    assert set(by_name) == {job.name for job in jobs.JOBS}
+    assert {job.name: job.seconds for job in dispatch.jobs()} == {job.name: job.seconds for job in jobs.JOBS}
+
+
+def test_an_exchange_that_cannot_answer_is_asked_again_and_then_done_without(
+    open_one: Open, dispatch: Dispatch, working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery_app, "RETRY_SECONDS", (0.0, 0.01))
+    asked: list[str] = []
+    down = FakeExchange("kraken", {"BTC/USD": 1.0}, on_quotes=lambda: asked.append("kraken"))
+    up = FakeExchange("okx", {"BTC/USD": 100.0}, on_quotes=lambda: asked.append("okx"))
+    services = open_one("one", (down, up), clock=RunningClock(NOW))
+    services.discovery.run(NOW)
+    down.error = Unavailable("kraken", "too many requests")
+    with working(services):
+        dispatch.tick(services, NOW)
+
+    (tick,) = services.reader.status(NOW).ticks
+    assert (tick.stored, tick.failed) == (1, ("kraken",))
+    assert asked.count("okx") == 1
+    assert asked.count("kraken") == 1 + celery_app.RETRIES
+
+
+def test_without_a_worker_the_tick_is_given_up_when_its_period_ends(
+    open_one: Open, dispatch: Dispatch, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.runners.dispatch.REST_SECONDS", 0.0)
+    monkeypatch.setattr("services.runners.dispatch.POLL_SECONDS", 0.0)
+    services = open_one(clock=RunningClock(NOW))
+    services.discovery.run(NOW)
+
+    dispatch.tick(services, NOW)
+
+    assert "tick 12:00:00: did not come to its end" in caplog.text
+    assert "tick 12:00:00: given up" in caplog.text
+    assert services.reader.status(NOW).minute is None
+    assert services.clock() >= period_of(NOW, 60) + timedelta(seconds=54)
+
+
+def test_without_a_broker_nothing_breaks_and_nothing_is_stored(
+    open_one: Open,
+    dispatch: Dispatch,
+    redis_server: RedisServer,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.runners.dispatch.REST_SECONDS", 0.0)
+    services = open_one(clock=RunningClock(NOW + timedelta(seconds=52)))
+    services.discovery.run(NOW)
+    redis_server.kill()
+    for job in dispatch.jobs():
+        job.function(services, services.clock())
+
+    assert "the broker is away" in caplog.text
+    assert "backfill: not sent" in caplog.text
+    assert services.reader.status(NOW).minute is None
+
+    redis_server.start()
+    services.clock.now = NOW  # type: ignore[attr-defined]
+
+
+def test_a_worker_stores_nothing_for_a_clock_that_has_lost_the_lease(
+    open_one: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    services = open_one()
+    services.discovery.run(NOW)
+    monkeypatch.setattr(celery_app, "worker_services", lambda: services)
+    second = int(period_of(NOW, 60).timestamp())
+
+    assert not celery_app.close_tick([], second, 1.0, 1.0, "another")
+    celery_app.keep(second, "another")
+
+    assert "tick: nothing stored" in caplog.text
+    assert services.reader.status(NOW).minute is None
+    assert celery_app.close_tick([], second, 1.0, 1.0, services.owner)
+    assert not celery_app.close_tick([], second, 1.0, 1.0, services.owner)
+
+
+def test_one_worker_at_a_time_fills_an_exchanges_past(open_one: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0}, past=lambda _pair, _second: 50.0)
+    services = open_one("one", (exchange,))
+    services.discovery.run(NOW)
+    monkeypatch.setattr(celery_app, "worker_services", lambda: services)
+    with writing(services.engine) as connection:
+        leases.take(connection, "another worker", NOW.timestamp(), 60, "backfill kraken")
+    celery_app.backfill("kraken")
+    assert exchange.asked == []
+
+    with writing(services.engine) as connection:
+        leases.release(connection, "another worker", "backfill kraken")
+    celery_app.backfill("kraken")
+    assert len(exchange.asked) == 2
+    celery_app.backfill("nobody")
+
+
+def test_messages_are_sent_by_a_worker_where_there_is_a_channel(open_one: Open, dispatch: Dispatch, working) -> None:
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0})
+    services = open_one("one", (exchange,), clock=RunningClock(NOW))
+    notifier = FakeNotifier()
+    services.notifiers = (notifier,)
+    object.__setattr__(services.plan, "channels", ("test",))
+    services.discovery.run(NOW)
+    for number in range(7):
+        exchange.prices["BTC/USD"] = 100.0 if number < 6 else 1000.0
+        jobs._tick(services, NOW + timedelta(minutes=number))
+    services.clock.now = NOW + timedelta(minutes=7)  # type: ignore[attr-defined]
+    with working(services):
+        next(job for job in dispatch.jobs() if job.name == "notify").function(services, services.clock())
+        wait_for(lambda: notifier.accepted, what="the message")
+
+    assert "BTC/USD" in notifier.accepted[0][0]
+
+
+def test_celery_needs_a_broker() -> None:
+    settings = read_settings(None, database_url="sqlite:///x.db", track="demo:*")
+    with pytest.raises(TrackerError, match="REDIS_URL"):
+        dispatcher(open_services(settings))
+
+
+def test_the_module_gives_celery_its_app_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, redis_server: RedisServer
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_URL", redis_server.url)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/x.db")
+    celery_app._process_app.cache_clear()
+    celery_app._services_of.cache_clear()
+    try:
+        assert celery_app.app.conf.task_acks_late
+        with pytest.raises(AttributeError):
+            _ = celery_app.nothing
+        assert celery_app.worker_services() is celery_app.worker_services()
+        with closing(celery_app.app.connection()) as connection:
+            assert connection.as_uri().endswith(f"@127.0.0.1:{redis_server.port}/0")
+        celery_app.worker_services().engine.dispose()
+    finally:
+        celery_app._process_app.cache_clear()
+        celery_app._services_of.cache_clear()
