@@ -33,6 +33,8 @@ class Metric:
     quote: str
     active: bool = True
     reason: str | None = None
+    new_at: datetime | None = None
+    """When its exchange began to list it, if that was seen."""
 
     @property
     def pair(self) -> Pair:
@@ -148,7 +150,8 @@ class RankedMetric:
 
     Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h` and
     `volatility` (stdev / mean) are fractions, 0.01 meaning one per cent; `volume_24h` is in base
-    units. None stands for "not known": no price yet, or too short a history.
+    units. None stands for "not known": no price yet, or too short a history. What is not `active` has
+    no rank and a `reason`: `delisted`, or `halted` (listed without trading).
     """
 
     id: int
@@ -170,6 +173,8 @@ class RankedMetric:
     updated_at: datetime | None
     alerted_at: datetime | None = None
     """When the metric last fired an alert, if that was within the last hour of ticks."""
+    new_at: datetime | None = None
+    """When its exchange began to list it, if that was seen and within the last day of ticks."""
 
     @property
     def pair(self) -> Pair:

@@ -154,6 +154,7 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
         second = columns[name][place]
         return datetime.fromtimestamp(second, UTC) if second > after else None
 
+    is_new = metric.new_at is not None and metric.new_at.timestamp() > (minute or 0) - stats.DAY
     return RankedMetric(
         id=metric.id,
         market=metric.market,
@@ -173,6 +174,7 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
         reason=metric.reason,
         updated_at=moment("priced_at"),
         alerted_at=moment("alerted_at", (minute or 0) - stats.HOUR),
+        new_at=metric.new_at if is_new else None,
     )
 
 
