@@ -69,6 +69,11 @@ class Catalogue:
             found.setdefault(metric.market, {})[metric.pair] = row
         return found
 
+    @cached_property
+    def places(self) -> Mapping[str, Ints]:
+        """For each market, the places in `metrics` of all its pairs."""
+        return {market: np.array(list(rows.values()), dtype=np.int64) for market, rows in self.rows.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -151,7 +156,8 @@ class RankedMetric:
     Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h` and
     `volatility` (stdev / mean) are fractions, 0.01 meaning one per cent; `volume_24h` is in base
     units. None stands for "not known": no price yet, or too short a history. What is not `active` has
-    no rank and a `reason`: `delisted`, or `halted` (listed without trading).
+    no rank and a `reason`: `delisted`, `halted` (listed without trading), or `frozen` (its exchange
+    answers without a price for it).
     """
 
     id: int

@@ -37,6 +37,8 @@ def rank(
         turn = _turn(len(kept), minute, windows, period_seconds)
         inexact = np.unique(np.concatenate([new, stats.drifted(kept), turn]))
     kept["volume"][arrivals.places] = arrivals.volumes
+    kept["absent"][arrivals.places] = 0
+    kept["absent"][arrivals.missing] += 1
     recompute(connection, kept, inexact, minute, windows)
     stats.rank(kept, catalogue.active)
     return kept
