@@ -46,6 +46,7 @@ def metric_body(row: RankedMetric) -> Body:
         "reason": row.reason,
         "updated_at": iso(row.updated_at),
         "alerted_at": iso(row.alerted_at),
+        "new_at": iso(row.new_at),
     }
 
 

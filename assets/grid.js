@@ -33,7 +33,7 @@
       volume: metric.volume_24h,
       alerted: metric.alerted_at,
       active: metric.active,
-      reason: metric.reason,
+      mark: metric.active ? metric.new_at && "new" : metric.reason || "inactive",
     };
   }
 
@@ -147,7 +147,6 @@
   Object.assign(functions, notation, {
     noText: () => "",
     quickText: (params) => params.data.pair + " " + params.data.base + params.data.quote + " " + params.data.market,
-    reasonOf: (params) => (params.data.active ? null : params.data.reason || "not trading"),
     nullsLast(left, right, _leftNode, _rightNode, descending) {
       if (left == null || right == null) {
         if (left == null && right == null) return 0;
@@ -189,16 +188,18 @@
   const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
 
   cells.MetricName = function (props) {
-    const { id, base, quote, market } = props.data;
+    const { id, base, quote, market, active, mark } = props.data;
     const follow = (event) => {
       if (!(event.ctrlKey || event.metaKey || event.shiftKey)) event.preventDefault(); // the row's click opens it
     };
     const name = [make("span", { key: "b", className: "base" }, base), make("span", { key: "q", className: "quote" }, "/" + quote)];
+    const chip = { className: "chip " + (active ? "is-new" : "is-warning"), title: props.marks[mark] };
     return make(
       "span",
       { className: "metric-name" },
       make("a", { href: "/metric/" + id, onClick: follow, tabIndex: -1 }, ...name),
-      make("span", { className: "under-market" }, market)
+      make("span", { className: "under-market" }, market),
+      mark && make("span", chip, mark[0].toUpperCase() + mark.slice(1))
     );
   };
 

@@ -91,7 +91,7 @@ def headline(row: RankedMetric) -> list[Component]:
             html.H1([html.Span(row.base), html.Span("/" + row.quote, className="quote")], className="pair-title"),
             html.Span(row.market, className="chip"),
             rank,
-            *([] if row.active else [html.Span(row.reason or "Inactive", className="chip is-warning")]),
+            *parts.marks(row),
         ],
         className="headline-name",
     )

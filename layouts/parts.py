@@ -6,6 +6,17 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from services.market.stats import FROZEN_PERIODS
+from services.market.types import RankedMetric
+
+MARKS = {
+    "new": "Its exchange began to list it within the last day",
+    "delisted": "Its exchange lists it no more",
+    "halted": "Its exchange lists it, but does not trade it",
+    "frozen": f"Its exchange has answered {FROZEN_PERIODS} times running without a price for it",
+}
+"""What the chips beside a pair mean; all but the first keep it from being ranked."""
+
 Content = str | Component | Sequence[str | Component] | None
 
 
@@ -49,6 +60,14 @@ def tone(fraction: float | None) -> str:
     if not fraction:
         return ""
     return "is-up" if fraction > 0 else "is-down"
+
+
+def marks(row: RankedMetric) -> list[Component]:
+    """Chips for what is special about a metric; assets/grid.js makes the same of `MARKS`."""
+    words = [("new", "is-new")] if row.new_at else []
+    if not row.active:
+        words.append((row.reason or "inactive", "is-warning"))
+    return [html.Span(word.capitalize(), className=f"chip {look}", title=MARKS.get(word)) for word, look in words]
 
 
 def metric_link(metric_id: int, text: Content) -> Component:

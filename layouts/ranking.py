@@ -147,8 +147,11 @@ def _columns(profile: Profile) -> list[Column]:
             "filter": "agTextColumnFilter",
             "sortingOrder": ["asc", "desc", None],
             "cellRenderer": "MetricName",
+            "cellRendererParams": {"marks": parts.MARKS},
+            # The grid draws a cell anew when its value changes, and so the mark is part of it.
+            "valueGetter": {"function": "params.data.pair + (params.data.mark ? ' ' + params.data.mark : '')"},
+            "filterValueGetter": {"function": "params.data.pair"},
             "getQuickFilterText": {"function": "quickText(params)"},
-            "tooltipValueGetter": {"function": "reasonOf(params)"},
         },
         {
             "field": "market",

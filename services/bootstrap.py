@@ -95,7 +95,7 @@ class Services:
         unknown: dict[str, str] = {}
         for market in dict.fromkeys(pattern.market for pattern in self.settings.track):
             try:
-                known[market] = open_exchange(market, self.settings.exchange_base_url)
+                known[market] = open_exchange(market, self.settings.exchange_base_url, self.settings.demo_pairs)
             except UnknownExchange as error:
                 unknown[market] = f"TRACK: {error}"
         return known, unknown

@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     exchange_base_url: str | None = Field(
         None, description="mirror: each exchange request goes to `<this>/<full original url>`"
     )
+    demo_pairs: int = Field(40, ge=1, le=200_000, description="how many pairs the simulated exchange has")
     period_seconds: int = Field(60, ge=5, le=3600, description="sampling period")
     window_hours: float = Field(24, gt=0, le=24 * 31, description="window of stdev and of /prices")
     retention_days: float | None = Field(

@@ -59,6 +59,7 @@ def ranked_metric(id: int = 1, **changes: Any) -> RankedMetric:
             "reason": None,
             "updated_at": NOON,
             "alerted_at": None,
+            "new_at": None,
         }
         | changes
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from services.exchanges.demo_exchange import NAMED_PAIRS
 from services.settings import SIMULATED_TRACK, BadSettings, Settings, read_settings
 
 SEED = (
@@ -17,6 +18,7 @@ DEFAULTS = {
     "HOST": "127.0.0.1",
     "TRACK": SEED,
     "EXCHANGE_BASE_URL": None,
+    "DEMO_PAIRS": 40,
     "PERIOD_SECONDS": 60,
     "WINDOW_HOURS": 24,
     "RETENTION_DAYS": None,
@@ -66,6 +68,10 @@ def test_what_is_not_set_has_the_default_of_the_interface(name):
     assert told(read_settings(), name) == DEFAULTS[name]
 
 
+def test_the_simulated_exchange_has_its_well_known_pairs_and_no_others_by_default():
+    assert DEFAULTS["DEMO_PAIRS"] == NAMED_PAIRS
+
+
 def test_every_setting_says_what_it_is_for():
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 
@@ -85,6 +91,8 @@ def test_every_setting_says_what_it_is_for():
         ("TRACK", "demo:*", "demo:*/*"),
         ("EXCHANGE_BASE_URL", "http://127.0.0.1:9000/", "http://127.0.0.1:9000"),
         ("EXCHANGE_BASE_URL", "https://mirror/x", "https://mirror/x"),
+        ("DEMO_PAIRS", "1", 1),
+        ("DEMO_PAIRS", "200000", 200_000),
         ("PERIOD_SECONDS", "5", 5),
         ("PERIOD_SECONDS", "3600", 3600),
         ("WINDOW_HOURS", "0.5", 0.5),
@@ -177,6 +185,8 @@ def test_settings_do_not_change():
         ("TRACK", ",", "TRACK: names no pair at all (got ',')"),
         ("TRACK", "demo:*,kraken:*/USD", "TRACK: simulated and real markets cannot be tracked together"),
         ("EXCHANGE_BASE_URL", "ftp://me:hunter2@x", "EXCHANGE_BASE_URL: must start with http:// or https://"),
+        ("DEMO_PAIRS", "0", "DEMO_PAIRS: Input should be greater than or equal to 1 (got '0')"),
+        ("DEMO_PAIRS", "200001", "DEMO_PAIRS: Input should be less than or equal to 200000 (got '200001')"),
         ("PERIOD_SECONDS", "4", "PERIOD_SECONDS: Input should be greater than or equal to 5 (got '4')"),
         ("PERIOD_SECONDS", "3601", "PERIOD_SECONDS: Input should be less than or equal to 3600 (got '3601')"),
         ("WINDOW_HOURS", "0", "WINDOW_HOURS: Input should be greater than 0 (got '0')"),

@@ -2,7 +2,7 @@
 
 Each coin's dollar price is its level times the exponential of value noise: random numbers on lattices
 of several widths in time, joined smoothly. As it is a function of coin and time alone, history and
-live prices agree, before and after a restart.
+live prices agree, before and after a restart. A pair's price moves in ticks, as on a real exchange.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from services.market.errors import BadPayload
 from services.market.types import CandlePage, Candles, Floats, Ints, Listing, Pair, Quotes
 
 CANDLE_SECONDS = 60
@@ -20,6 +21,9 @@ SCALES = (3 * 86_400, 6 * 3_600, 3_600, 600, 60)
 """Widths in seconds of the lattices of noise."""
 SHARES = (4.0, 1.5, 0.6, 0.25, 0.08)
 """How far each may move a coin, in units of its volatility."""
+
+DIGITS = 6
+"""Significant digits that a pair's tick leaves to a price at its level."""
 
 SPIKE_CYCLE = 7_200
 SPIKE_SECONDS = 180
@@ -89,8 +93,11 @@ class DemoExchange:
             + [Pair(base, quote) for quote, bases in _QUOTES.items() for base in bases]
             + [Pair(coin.name, "USD") for coin in made_up]
         )[:pairs]
+        self._row = {pair: row for row, pair in enumerate(self._pairs)}
         self._bases = np.array([self._place[pair.base] for pair in self._pairs], dtype=np.int64)
         self._quotes = np.array([self._place.get(pair.quote, -1) for pair in self._pairs], dtype=np.int64)
+        levels = self._levels[self._bases] / np.where(self._quotes >= 0, self._levels[self._quotes], 1.0)
+        self._per_unit = np.array([_ticks_per_unit(level) for level in levels.tolist()])
 
     def listings(self) -> tuple[Listing, ...]:
         """All pairs, all trading."""
@@ -101,7 +108,9 @@ class DemoExchange:
         coins = np.arange(len(self._levels), dtype=np.int64)
         at = np.full(len(coins), int(minute.timestamp()), dtype=np.int64)
         dollars = self._dollars(coins, at)
-        prices = dollars[self._bases] / np.where(self._quotes >= 0, dollars[self._quotes], 1.0)
+        prices = _to_tick(
+            dollars[self._bases] / np.where(self._quotes >= 0, dollars[self._quotes], 1.0), self._per_unit
+        )
         turnover = 5e8 / (1 + self._bases) * (1 + 0.3 * _noise(self._bases + 7_919, at[self._bases], 4 * 3_600))
         return Quotes(self._pairs, prices, turnover / dollars[self._bases])
 
@@ -115,13 +124,16 @@ class DemoExchange:
         return tuple(pages)
 
     def candles(self, pair: Pair, page: CandlePage) -> Candles:
-        """Closes at every minute of the page: what `quotes` says at that minute."""
+        """Closes at every minute of the page: what `quotes` says at that minute. Raises BadPayload."""
+        if pair not in self._row:
+            raise BadPayload(self.name, f"has no pair {pair}")
+        row = self._row[pair]
         first = int(page.since.timestamp()) // CANDLE_SECONDS * CANDLE_SECONDS + CANDLE_SECONDS
         times = np.arange(first, int(page.until.timestamp()) + 1, CANDLE_SECONDS, dtype=np.int64)
-        closes = self._dollars(np.full(len(times), self._place[pair.base], dtype=np.int64), times)
-        if pair.quote in self._place:
-            closes = closes / self._dollars(np.full(len(times), self._place[pair.quote], dtype=np.int64), times)
-        return Candles(CANDLE_SECONDS, times, closes)
+        closes = self._dollars(np.full(len(times), self._bases[row]), times)
+        if self._quotes[row] >= 0:
+            closes = closes / self._dollars(np.full(len(times), self._quotes[row]), times)
+        return Candles(CANDLE_SECONDS, times, _to_tick(closes, self._per_unit[row]))
 
     def _dollars(self, coins: Ints, times: Ints) -> Floats:
         """US dollar prices of `coins` (places) at `times` (epoch seconds), both of shape (n,)."""
@@ -137,6 +149,18 @@ class DemoExchange:
             height = 3.7 + 0.8 * _random(coins + 15_485_863, cycle)
             prices = np.where(spiking & (into >= 0) & (into < SPIKE_SECONDS), prices * height, prices)
         return prices
+
+
+def _ticks_per_unit(level: float) -> float:
+    """A power of ten, exactly: how many ticks make one unit of the quote currency."""
+    exponent = int(f"{level:e}".partition("e")[2])
+    return float(10 ** max(0, DIGITS - 1 - exponent))
+
+
+def _to_tick(prices: Floats, per_unit: Floats) -> Floats:
+    """Rounded to whole ticks. A whole number through a power of ten is the float nearest to the decimal."""
+    rounded: Floats = np.rint(prices * per_unit) / per_unit
+    return rounded
 
 
 def _noise(seeds: Ints, times: Ints, scale: int) -> Floats:

@@ -1,16 +1,16 @@
 """NAME -> Exchange."""
 
-from services.exchanges.demo_exchange import DemoExchange
+from services.exchanges.demo_exchange import NAMED_PAIRS, DemoExchange
 from services.market.ports import Exchange
 
 
-def open_exchange(name: str, base_url: str | None) -> Exchange:
-    """The exchange of this name: `demo`, or a ccxt id. Nothing is requested yet.
+def open_exchange(name: str, base_url: str | None, demo_pairs: int = NAMED_PAIRS) -> Exchange:
+    """The exchange of this name: `demo` with so many pairs, or a ccxt id. Nothing is requested yet.
 
     With `base_url` each request goes to `<base_url>/<full original url>`. Raises UnknownExchange.
     """
     if name == DemoExchange.name:
-        return DemoExchange()
+        return DemoExchange(demo_pairs)
     # ccxt takes 0.4 s and 77 MB to import, and the simulated exchange does without.
     from services.exchanges.ccxt_exchange import CcxtExchange
 

@@ -22,6 +22,9 @@ DAY = 86_400
 LOOKBACK = 900
 """Seconds before a window's start in which a price still passes for the price at its start."""
 
+FROZEN_PERIODS = 10
+"""A metric whose exchange has answered so often in a row without a price for it is not ranked."""
+
 DRIFT_LIMIT = 1_000.0
 """Largest ratio of past sum of squares to present variance sum: leaves 12 of float64's 15 digits."""
 
@@ -45,6 +48,7 @@ KEPT = np.dtype(
         ("rule_total", "<f8"),
         ("price", "<f8"),  # the latest, NaN before the first
         ("priced_at", "<i8"),  # its time, 0 before the first
+        ("absent", "<i8"),  # answers of its exchange since then that had no price for it
         ("volume", "<f8"),
         ("before_1h", "<f8"),  # the last price at or before an hour ago, NaN where LOOKBACK reaches none
         ("before_1h_at", "<i8"),  # its time
@@ -229,9 +233,16 @@ def population_stdev(weight: Floats, total: Floats, squares: Floats) -> Floats:
     return np.sqrt(np.maximum(variance, 0.0))
 
 
+def frozen(kept: Kept) -> npt.NDArray[np.bool_]:
+    """Which rows have had no price for so long, although their exchange answers, that they seem not to trade."""
+    still: npt.NDArray[np.bool_] = kept["absent"] >= FROZEN_PERIODS
+    return still
+
+
 def rank(kept: Kept, active: npt.NDArray[np.bool_]) -> None:
-    """Number the active rows that have a stdev from 1, largest first, ties by smaller id; 0 for the others."""
-    ranked = np.flatnonzero(active & ~np.isnan(kept["stdev"]))
+    """Number the active rows that have a stdev and are not frozen from 1, largest first, ties by smaller id;
+    0 for the others."""
+    ranked = np.flatnonzero(active & ~frozen(kept) & ~np.isnan(kept["stdev"]))
     order = ranked[np.argsort(-kept["stdev"][ranked], kind="stable")]
     kept["rank"] = 0
     kept["rank"][order] = np.arange(1, len(order) + 1)

@@ -33,6 +33,8 @@ class Metric:
     quote: str
     active: bool = True
     reason: str | None = None
+    new_at: datetime | None = None
+    """When its exchange began to list it, if that was seen."""
 
     @property
     def pair(self) -> Pair:
@@ -66,6 +68,11 @@ class Catalogue:
         for row, metric in enumerate(self.metrics):
             found.setdefault(metric.market, {})[metric.pair] = row
         return found
+
+    @cached_property
+    def places(self) -> Mapping[str, Ints]:
+        """For each market, the places in `metrics` of all its pairs."""
+        return {market: np.array(list(rows.values()), dtype=np.int64) for market, rows in self.rows.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,9 @@ class RankedMetric:
 
     Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h` and
     `volatility` (stdev / mean) are fractions, 0.01 meaning one per cent; `volume_24h` is in base
-    units. None stands for "not known": no price yet, or too short a history.
+    units. None stands for "not known": no price yet, or too short a history. What is not `active` has
+    no rank and a `reason`: `delisted`, `halted` (listed without trading), or `frozen` (its exchange
+    answers without a price for it).
     """
 
     id: int
@@ -170,6 +179,8 @@ class RankedMetric:
     updated_at: datetime | None
     alerted_at: datetime | None = None
     """When the metric last fired an alert, if that was within the last hour of ticks."""
+    new_at: datetime | None = None
+    """When its exchange began to list it, if that was seen and within the last day of ticks."""
 
     @property
     def pair(self) -> Pair:

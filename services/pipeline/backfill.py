@@ -103,6 +103,7 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
     until = int(now.timestamp() if snapshot.minute is None else snapshot.minute) // step * step
     # A little more than the window: the price at its very start is what the change is counted from.
     since = until - (max(plan.windows.main, stats.DAY) + MARGIN_SECONDS) // step * step
+    frozen = set(snapshot.kept["id"][stats.frozen(snapshot.kept)].tolist())
     rows = _lacking(snapshot, plan.windows, catalogue, sorted(catalogue.rows.get(exchange.name, {}).values()))
     tasks: list[Task] = []
     for start in range(0, len(rows), SLICE):
@@ -112,7 +113,7 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
             runs = list(prices.history(connection, kept, part, since, until))
         for row in part.tolist():
             metric = catalogue.metrics[row]
-            if metric.active:
+            if metric.active and metric.id not in frozen:
                 mine = [run.where(run.rows == row) for run in runs if row in run.rows]
                 times = np.concatenate([run.times for run in mine]) if mine else np.empty(0, dtype=np.int64)
                 widths = np.concatenate([run.widths for run in mine]) if mine else np.empty(0, dtype=np.int64)
@@ -255,14 +256,16 @@ class Backfill:
             return self._plan.catalogues.current(connection).number
 
     def _count_missing(self) -> float:
-        """Seconds of the window that no price stands for, over this exchange's metrics."""
+        """Seconds of the window that no price stands for, over those of this exchange's metrics that trade."""
         with reading(self._plan.engine) as connection:
             snapshot = snapshots.load(connection)
             catalogue = self._plan.catalogues.current(connection)
-        places = list(catalogue.rows.get(self._exchange.name, {}).values())
-        rows, known = stats.rows_of(snapshot.kept, catalogue.ids[places] if places else catalogue.ids[:0])
+        places = catalogue.places.get(self._exchange.name, np.empty(0, dtype=np.int64))
+        ids = catalogue.ids[places[catalogue.active[places]]]
+        ids = np.setdiff1d(ids, snapshot.kept["id"][stats.frozen(snapshot.kept)], assume_unique=True)
+        rows, known = stats.rows_of(snapshot.kept, ids)
         covered = snapshot.kept["weight"][rows[known]]
-        return float(len(places) * self._plan.windows.main - covered.sum())
+        return float(len(ids) * self._plan.windows.main - covered.sum())
 
 
 def _moment(second: int) -> datetime:

@@ -10,8 +10,10 @@ from services.market.errors import ExchangeError
 from services.market.ports import Exchange
 from services.market.track import TrackPattern, choose
 from services.market.types import Listing, Pair
+from services.pipeline.rank import rank_again
 from services.store import metrics, snapshots, ticks
 from services.store.engine import Engine, writing
+from services.store.metrics import Catalogues
 
 RENEWAL = timedelta(hours=1)
 
@@ -23,6 +25,7 @@ def discover(
 ) -> dict[str, ExchangeError | None]:
     """Ask these exchanges for their pairs, side by side, and track those that match.
 
+    A pair is new when its exchange did not list it the last time, asked for the same by TRACK.
     Answers for each exchange the error that kept its metrics as they were, or None. Raises
     StoreUnavailable.
     """
@@ -31,8 +34,10 @@ def discover(
     with ThreadPoolExecutor(len(exchanges), thread_name_prefix="discover") as threads:
         lists = dict(zip(exchanges, threads.map(_listings, exchanges.values()), strict=True))
     outcome: dict[str, ExchangeError | None] = {}
+    catalogues = Catalogues()
     with writing(engine) as connection:
         snapshots.raise_revision(connection)
+        tracked = catalogues.current(connection).rows
         for market, listings in lists.items():
             if isinstance(listings, ExchangeError):
                 outcome[market] = listings
@@ -41,13 +46,24 @@ def discover(
                 continue
             wanted = [pattern for pattern in patterns if pattern.market == market]
             by_pair = {listing.pair: listing for listing in listings}
-            chosen, warnings = _choose(wanted, by_pair)
-            new = metrics.track(connection, market, chosen, lambda pair: _any_matches(wanted, pair), now)  # noqa: B023
+            chosen, warnings = _choose(wanted, by_pair, tracked.get(market, {}))
+            asked = ",".join(sorted(map(str, wanted)))
+            seen_before = ticks.patterns(connection, market) == asked
+            added = metrics.track(
+                connection,
+                market,
+                chosen,
+                lambda pair: _any_matches(wanted, pair),  # noqa: B023 - called at once
+                now,
+                mark_new=seen_before,
+            )
+            ticks.note_patterns(connection, market, asked)
             metrics.warn(connection, market, warnings)
             outcome[market] = None
-            log.info("%s: %d pairs tracked, %d of them new", market, len(chosen), new)
+            log.info("%s: %d pairs tracked, %d of them added", market, len(chosen), added)
             for text in warnings:
                 log.warning("%s", text)
+        rank_again(connection, catalogues.current(connection))
     return outcome
 
 
@@ -60,6 +76,7 @@ def settle(engine: Engine, markets: Collection[str], unknown: Mapping[str, str])
         for market, text in unknown.items():
             log.warning("%s", text)
             metrics.warn(connection, market, [text])
+        rank_again(connection, Catalogues().current(connection))
 
 
 def _listings(exchange: Exchange) -> tuple[Listing, ...] | ExchangeError:
@@ -69,11 +86,14 @@ def _listings(exchange: Exchange) -> tuple[Listing, ...] | ExchangeError:
         return error
 
 
-def _choose(patterns: Sequence[TrackPattern], listed: Mapping[Pair, Listing]) -> tuple[list[Listing], list[str]]:
+def _choose(
+    patterns: Sequence[TrackPattern], listed: Mapping[Pair, Listing], tracked: Collection[Pair]
+) -> tuple[list[Listing], list[str]]:
     """The listings to track, and what to tell of patterns that find none."""
     named = {Pair(pattern.base, pattern.quote) for pattern in patterns if pattern.literal}
-    # A family takes in what trades; who names a pair outright wants to see it even while it does not.
-    candidates = [pair for pair, listing in listed.items() if listing.active or pair in named]
+    # A family takes in what trades, and lets go of nothing that is still listed; who names a pair outright
+    # wants to see it even while it does not trade.
+    candidates = [pair for pair, listing in listed.items() if listing.active or pair in named or pair in tracked]
     chosen, idle = choose(patterns, candidates)
     warnings = []
     for pattern in idle:

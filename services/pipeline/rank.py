@@ -6,7 +6,7 @@ from services.market import stats
 from services.market.stats import DAY, Kept, Samples, Windows
 from services.market.types import Catalogue, Ints
 from services.pipeline.store import Arrivals
-from services.store import prices
+from services.store import prices, snapshots
 from services.store.engine import Connection
 from services.store.snapshots import Snapshot
 
@@ -37,9 +37,20 @@ def rank(
         turn = _turn(len(kept), minute, windows, period_seconds)
         inexact = np.unique(np.concatenate([new, stats.drifted(kept), turn]))
     kept["volume"][arrivals.places] = arrivals.volumes
+    kept["absent"][arrivals.places] = 0
+    kept["absent"][arrivals.missing] += 1
     recompute(connection, kept, inexact, minute, windows)
     stats.rank(kept, catalogue.active)
     return kept
+
+
+def rank_again(connection: Connection, catalogue: Catalogue) -> None:
+    """Order the metrics as the last tick left them by a catalogue that has changed: what has left it, or is
+    active no more, makes room at once."""
+    snapshot = snapshots.load(connection)
+    kept = snapshot.kept[np.isin(snapshot.kept["id"], catalogue.ids)]
+    stats.rank(kept, np.isin(kept["id"], catalogue.ids[catalogue.active]))
+    snapshots.save(connection, snapshot.minute, snapshot.windows, kept)
 
 
 def recompute(connection: Connection, kept: Kept, rows: Ints, minute: int, windows: Windows) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from services.market import stats
 from services.market.stats import Kept, rows_of
 from services.market.types import Catalogue, Floats, Ints
 from services.pipeline.fetch import Answer
@@ -22,16 +23,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """The period's prices and 24 h volumes of the metrics at `places` of the catalogue, one each."""
+    """The period's prices and 24 h volumes of the metrics at `places` of the catalogue, one each, and the places
+    of those that are `missing`: active, but without a price in the answer of their exchange."""
 
     places: Ints
     prices: Floats
     volumes: Floats
+    missing: Ints
 
 
 def select_tracked(answers: Sequence[Answer], catalogue: Catalogue) -> Arrivals:
     """Of all that the exchanges gave, what belongs to active tracked metrics."""
     places, found_prices, found_volumes = [np.empty(0, dtype=np.int64)], [np.empty(0)], [np.empty(0)]
+    missing = np.zeros(len(catalogue.metrics), dtype=np.bool_)
     for answer in answers:
         if answer.quotes is None:
             continue
@@ -40,10 +44,17 @@ def select_tracked(answers: Sequence[Answer], catalogue: Catalogue) -> Arrivals:
         found = np.fromiter((place_of.get(pair, -1) for pair in quotes.pairs), np.int64, len(quotes.pairs))
         tracked = found >= 0
         tracked[tracked] = catalogue.active[found[tracked]]
+        missing[catalogue.places.get(answer.market, found[:0])] = True
+        missing[found[tracked]] = False
         places.append(found[tracked])
         found_prices.append(quotes.prices[tracked])
         found_volumes.append(quotes.volumes[tracked])
-    return Arrivals(np.concatenate(places), np.concatenate(found_prices), np.concatenate(found_volumes))
+    return Arrivals(
+        np.concatenate(places),
+        np.concatenate(found_prices),
+        np.concatenate(found_volumes),
+        np.flatnonzero(missing & catalogue.active).astype(np.int64),
+    )
 
 
 def store(
@@ -62,15 +73,17 @@ def store(
     volumes.store(connection, minute, ids, arrivals.volumes)
     still = ticks.still_periods(connection)
     moved = _moved(arrivals, catalogue, before)
+    frozen = before["id"][stats.frozen(before)]
+    missed = arrivals.missing[~np.isin(catalogue.ids[arrivals.missing], frozen)]
     for answer in answers:
         if answer.quotes is None:
             detail = answer.error.detail if answer.error is not None else ""
             ticks.exchange_failed(connection, answer.market, minute, detail)
             continue
-        places = np.fromiter(catalogue.rows.get(answer.market, {}).values(), dtype=np.int64)
+        places = catalogue.places.get(answer.market, np.empty(0, dtype=np.int64))
         mine = np.isin(arrivals.places, places)
         periods = 0 if moved[mine].any() or not mine.any() else still.get(answer.market, 0) + 1
-        note = _note(answer, int(catalogue.active[places].sum()), int(mine.sum()), periods)
+        note = _note(answer, int(np.isin(missed, places).sum()), int(mine.sum()), periods)
         rejected = sum(answer.quotes.rejected.values())
         ticks.exchange_answered(connection, answer.market, minute, answer.latency_ms, rejected, periods, note)
         if note is not None:
@@ -85,12 +98,12 @@ def _moved(arrivals: Arrivals, catalogue: Catalogue, before: Kept) -> npt.NDArra
     return moved
 
 
-def _note(answer: Answer, expected: int, priced: int, still: int) -> str | None:
+def _note(answer: Answer, missing: int, priced: int, still: int) -> str | None:
     parts = []
     if answer.quotes is not None and answer.quotes.rejected:
         parts.append("refused values: " + ", ".join(f"{n} {why}" for why, n in answer.quotes.rejected.items()))
-    if priced < expected:
-        parts.append(f"{expected - priced} of {expected} tracked pairs without a price")
+    if missing:
+        parts.append(f"{missing} of {missing + priced} tracked pairs without a price")
     if still >= STILL_PERIODS and priced >= STILL_PAIRS:
         parts.append(f"no price has moved for {still} periods")
     return "; ".join(parts) or None

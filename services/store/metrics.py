@@ -1,7 +1,7 @@
 """Which metrics there are, and what the operator should know of them."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
@@ -43,8 +43,10 @@ def find(connection: Connection, wanted: int | str) -> Metric | None:
 
 def _metrics(connection: Connection, condition: ColumnElement[bool]) -> tuple[Metric, ...]:
     columns = (MetricRow.id, MetricRow.market, MetricRow.base, MetricRow.quote, MetricRow.active, MetricRow.reason)
-    rows = connection.execute(select(*columns).where(condition).order_by(MetricRow.id))
-    return tuple(Metric(*row) for row in rows)
+    rows = connection.execute(select(*columns, MetricRow.new_at).where(condition).order_by(MetricRow.id))
+    return tuple(
+        Metric(*row[:-1], None if row.new_at is None else datetime.fromtimestamp(row.new_at, UTC)) for row in rows
+    )
 
 
 def keep_markets(connection: Connection, markets: Collection[str]) -> None:
@@ -56,12 +58,18 @@ def keep_markets(connection: Connection, markets: Collection[str]) -> None:
 
 
 def track(
-    connection: Connection, market: str, listings: Sequence[Listing], wanted: Callable[[Pair], bool], now: datetime
+    connection: Connection,
+    market: str,
+    listings: Sequence[Listing],
+    wanted: Callable[[Pair], bool],
+    now: datetime,
+    mark_new: bool = False,
 ) -> int:
-    """Track exactly these pairs of `market`; answers how many are new.
+    """Track exactly these pairs of `market`; answers how many were never tracked before.
 
-    A pair that is still `wanted` but no longer listed keeps its number and history, and becomes
-    inactive with the reason `delisted`; one that is listed without trading is `halted`.
+    With `mark_new` these count as listed just now. A pair that is still `wanted` but no longer listed
+    keeps its number and history, and becomes inactive with the reason `delisted`; one that is listed
+    without trading is `halted`.
     """
     rows = connection.execute(select(MetricRow.__table__).where(MetricRow.market == market)).all()
     listed = {listing.pair: listing for listing in listings}
@@ -79,6 +87,7 @@ def track(
                     "active": listing.active,
                     "reason": None if listing.active else "halted",
                     "added_at": int(now.timestamp()),
+                    "new_at": int(now.timestamp()) if mark_new else None,
                 }
                 for listing in new
             ],

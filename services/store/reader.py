@@ -146,6 +146,7 @@ def _columns(kept: Kept) -> Mapping[str, list[float]]:
             "change_1h": kept["price"] / kept["before_1h"] - 1,
             "change_24h": kept["price"] / kept["before_24h"] - 1,
             "volatility": kept["stdev"] / kept["mean"],
+            "frozen": stats.frozen(kept),
         }
     names = ("price", "stdev", "mean", "average_1h", "volume", "samples", "priced_at", "alerted_at", "rank")
     return {name: kept[name].tolist() for name in names} | {name: c.tolist() for name, c in computed.items()}
@@ -160,6 +161,8 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
         second = columns[name][place]
         return datetime.fromtimestamp(second, UTC) if second > after else None
 
+    frozen = bool(columns["frozen"][place])
+    is_new = metric.new_at is not None and metric.new_at.timestamp() > (minute or 0) - stats.DAY
     return RankedMetric(
         id=metric.id,
         market=metric.market,
@@ -175,10 +178,11 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
         change_24h=known("change_24h"),
         volume_24h=known("volume"),
         samples=int(columns["samples"][place]),
-        active=metric.active,
-        reason=metric.reason,
+        active=metric.active and not frozen,
+        reason=metric.reason or ("frozen" if frozen else None),
         updated_at=moment("priced_at"),
         alerted_at=moment("alerted_at", (minute or 0) - stats.HOUR),
+        new_at=metric.new_at if is_new else None,
     )
 
 

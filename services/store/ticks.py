@@ -84,6 +84,16 @@ def _note_exchange(connection: Connection, market: str, **values: object) -> Non
         connection.execute(note)
 
 
+def patterns(connection: Connection, market: str) -> str | None:
+    """What TRACK asked of this exchange when its list was last accepted; None before the first."""
+    return connection.execute(select(ExchangeRow.patterns).where(ExchangeRow.market == market)).scalar()
+
+
+def note_patterns(connection: Connection, market: str, text: str) -> None:
+    """Its list was accepted, with this asked of it."""
+    _note_exchange(connection, market, patterns=text)
+
+
 def keep_exchanges(connection: Connection, markets: Collection[str]) -> None:
     """Drop the state of exchanges that TRACK no longer names."""
     connection.execute(delete(ExchangeRow).where(ExchangeRow.market.not_in(markets)))

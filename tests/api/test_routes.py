@@ -51,6 +51,7 @@ def test_a_metric_has_these_names_and_values(client):
             "reason": None,
             "updated_at": "2026-03-01T12:00:00Z",
             "alerted_at": None,
+            "new_at": None,
         }
     }
 

@@ -30,6 +30,18 @@ def test_a_metric_shows_its_day_and_names_its_figures(site: Site):
     site.until(lambda: site.browser.title == "60,123.40 BTC/USD · Data Tracker")
 
 
+def test_a_metric_that_stops_trading_says_why_while_one_looks(site: Site, reader: FakeReader):
+    first, *others = reader.metrics
+    reader.put(replace(first, new_at=builders.NOON), *others)
+    site.open("/metric/1")
+    site.shows(f"#{ids.METRIC_HEADLINE} .chip.is-new", "New")
+
+    reader.put(*others, replace(first, rank=None, active=False, reason="halted"))
+
+    site.shows(f"#{ids.METRIC_HEADLINE} .chip.is-warning", "Halted")
+    site.lacks(f"#{ids.METRIC_HEADLINE}", "New")
+
+
 def test_a_metric_is_found_by_its_key_too(site: Site):
     site.open("/metric/okx:btc-usd")
 

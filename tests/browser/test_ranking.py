@@ -1,11 +1,13 @@
 from dataclasses import replace
 from time import monotonic
 
+import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from layouts import ids
 from tests import builders
+from tests.browser.conftest import size
 from tests.browser.pages import GRID, Site, Table
 from tests.fakes import FakeReader
 
@@ -100,9 +102,44 @@ def test_metrics_without_a_price_stand_last_whatever_the_order(site: Site, reade
     table = Table(site).wait()
 
     for _ in range(2):
-        assert table.row(5, "pair", "price") == ["DEAD/USD", "\N{EN DASH}"]
+        assert table.row(5, "pair", "price") == ["DEAD/USD\nDelisted", "\N{EN DASH}"]
         table.sort_by("price")
         site.until(lambda: "sort" in str(site.script(f"return {GRID}.getColumn('price').getSort() + ' sort'")))
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_new_pairs_and_those_that_do_not_trade_are_marked_as_it_becomes_known(
+    site: Site, reader: FakeReader, width: int
+):
+    size(site.browser, width, 844)
+    first, second, *others = reader.metrics
+    site.open("/")
+    table = Table(site).wait()
+    assert "chip" not in site.script(f"return document.querySelector('#{ids.RANKING_TABLE}').innerHTML")
+
+    frozen = replace(second, rank=None, active=False, reason="frozen")
+    reader.put(replace(first, new_at=builders.NOON), *others[:5], frozen)
+    site.until(lambda: table.cell(2, "pair").endswith("New"))
+    site.until(lambda: table.row(8, "rank", "pair")[1].endswith("Frozen"))
+
+    assert table.cell(2, "pair").startswith("BTC/USD")
+    assert table.row(8, "rank", "price") == ["\N{EN DASH}", "30,061.70"]
+    dimmed = f"document.querySelector('#{ids.RANKING_TABLE} .ag-row.is-inactive')"
+    assert site.script(f"return {dimmed}.getAttribute('aria-rowindex')") == "8"
+    whole = "part => part.scrollWidth <= part.clientWidth"
+    markets = f"[...document.querySelectorAll('#{ids.RANKING_TABLE} .metric-name > .under-market:last-child')]"
+    assert site.script(f"return {markets}.every({whole})")
+    chips = f"[...document.querySelectorAll('#{ids.RANKING_TABLE} .chip')].filter(chip => chip.checkVisibility())"
+    assert site.script(f"return {chips}.every({whole})")
+    inside = "chip => chip.getBoundingClientRect().right <= chip.closest('.ag-cell').getBoundingClientRect().right"
+    assert site.script(f"return {chips}.every({inside})")
+    assert "10 times running" in site.script(f"return {dimmed}.querySelector('.chip').title")
+
+    site.script(f"{GRID}.setFilterModel({{pair: {{filterType: 'text', type: 'equals', filter: 'BTC/USD'}}}})")
+    site.until(lambda: table.count() == 1)
+    reader.put(first, second, *others)
+    site.until(lambda: "New" not in table.cell(2, "pair"))
+    assert site.console() == []
 
 
 def test_a_click_on_a_row_leads_to_its_metric_and_back(site: Site):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.exchanges.demo_exchange import DemoExchange
+from services.market.errors import BadPayload
 from services.market.types import CandlePage, Pair
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -57,8 +58,38 @@ def test_well_known_coins_stand_near_their_levels():
 def test_the_same_coin_costs_the_same_in_every_currency():
     told = prices(NOON)
 
-    assert told[Pair("ETH", "BTC")] * told[Pair("BTC", "USD")] == pytest.approx(told[Pair("ETH", "USD")], rel=1e-12)
-    assert told[Pair("BTC", "EUR")] * told[Pair("EUR", "USD")] == pytest.approx(told[Pair("BTC", "USD")], rel=1e-12)
+    assert told[Pair("ETH", "BTC")] * told[Pair("BTC", "USD")] == pytest.approx(told[Pair("ETH", "USD")], rel=2e-5)
+    assert told[Pair("BTC", "EUR")] * told[Pair("EUR", "USD")] == pytest.approx(told[Pair("BTC", "USD")], rel=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("pair", "decimals"),
+    [
+        ("BTC/USD", 1),
+        ("XRP/USD", 6),
+        ("SHIB/USD", 10),
+        ("DEMO00001/USD", 8),
+        ("ETH/BTC", 7),
+        ("XRP/BTC", 10),
+        ("DOGE/USDT", 6),
+        ("BTC/EUR", 1),
+    ],
+)
+def test_prices_are_decimals_of_six_digits_at_the_pairs_level_live_and_in_the_past(pair, decimals):
+    exchange, wanted = DemoExchange(41), Pair(*pair.split("/"))
+    past = exchange.candles(wanted, CandlePage(NOON - timedelta(days=1), NOON, 60)).closes.tolist()
+    live = [prices(NOON - ago * MINUTE, exchange)[wanted] for ago in range(60)]
+
+    assert [round(price, decimals) for price in past + live] == past + live
+    assert [round(price, decimals - 1) for price in past] != past
+
+
+@given(minutes)
+def test_every_price_reads_as_short_as_it_is(minute):
+    for price in prices(minute, DemoExchange(100)).values():
+        digits = f"{price:.10f}".replace(".", "").strip("0")
+        assert float(f"{price:.10f}") == price
+        assert len(digits) <= 7
 
 
 @given(minutes)
@@ -95,6 +126,12 @@ def test_a_candle_closes_at_what_was_quoted_then(minute, pair, ago):
     found = candles.closes[candles.times == int(at.timestamp())]
 
     assert found.tolist() == ([prices(at)[pair]] if ago < 6 else [])
+
+
+def test_a_pair_that_it_does_not_have_has_no_candles():
+    for pair in (Pair("BTC", "JPY"), Pair("DEMO00001", "USD")):
+        with pytest.raises(BadPayload, match=f"has no pair {pair}"):
+            closes(pair, NOON - MINUTE, NOON)
 
 
 @given(minutes, st.integers(0, 400), st.integers(0, 400))

@@ -23,6 +23,8 @@ def test_demo_opens_the_simulated_one():
 
     assert isinstance(exchange, DemoExchange)
     assert exchange.name == "demo"
+    assert len(exchange.listings()) == 40
+    assert len(open_exchange("demo", None, 1_000).listings()) == 1_000
 
 
 @pytest.mark.parametrize(("name", "meant"), [("krakn", "kraken"), ("Binance", "binance"), ("dmo", "demo")])

@@ -87,8 +87,23 @@ def test_a_metric_that_is_not_ranked_says_why():
     row = builders.ranked_metric(rank=None, active=False, reason="delisted")
     silent = builders.ranked_metric(rank=None, active=False)
 
-    assert "Unranked|delisted" in text_of(metric.headline(row))
+    assert "Unranked|Delisted" in text_of(metric.headline(row))
     assert "Unranked|Inactive" in text_of(metric.headline(silent))
+
+
+@pytest.mark.parametrize("mark", parts.MARKS)
+def test_a_mark_beside_a_pair_tells_what_it_means(mark):
+    new = {"new_at": builders.NOON} if mark == "new" else {"active": False, "reason": mark}
+    (chip,) = parts.marks(builders.ranked_metric(**new))
+
+    assert (chip.children, chip.title) == (mark.capitalize(), parts.MARKS[mark])
+    assert parts.marks(builders.ranked_metric()) == []
+
+
+def test_a_new_metric_that_does_not_trade_is_marked_as_both():
+    words = text_of(metric.headline(builders.ranked_metric(new_at=builders.NOON, active=False, reason="halted")))
+
+    assert "|New|Halted|" in words
 
 
 def test_a_metrics_figures_carry_their_units():

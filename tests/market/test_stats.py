@@ -349,6 +349,17 @@ def test_ranks_run_from_the_largest_stdev_and_ties_go_to_the_smaller_id():
     assert kept["rank"].tolist() == [2, 1, 3, 0, 0]
 
 
+def test_who_has_been_absent_ten_times_is_frozen_and_not_ranked():
+    kept = stats.empty(np.array([1, 2, 3]))
+    kept["stdev"] = [3.0, 2.0, 1.0]
+    kept["absent"] = [10, 9, 11]
+
+    stats.rank(kept, np.array([True, True, True]))
+
+    assert stats.frozen(kept).tolist() == [True, False, True]
+    assert kept["rank"].tolist() == [0, 1, 0]
+
+
 def test_empty_statistics_know_nothing():
     kept = stats.empty(np.array([4, 9], dtype=np.int64))
     assert kept["id"].tolist() == [4, 9]

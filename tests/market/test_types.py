@@ -34,6 +34,10 @@ def test_a_catalogue_tells_the_place_of_each_pair_in_each_market():
         "kraken": {Pair("BTC", "USD"): 0, Pair("ETH", "USD"): 2},
         "binance": {Pair("BTC", "USD"): 1},
     }
+    assert {market: places.tolist() for market, places in catalogue.places.items()} == {
+        "kraken": [0, 2],
+        "binance": [1],
+    }
     assert catalogue.ids.tolist() == [2, 5, 9]
     assert catalogue.active.tolist() == [True, False, True]
 

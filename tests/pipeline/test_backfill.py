@@ -253,6 +253,79 @@ def test_nothing_is_asked_about_inactive_metrics(world: World, exchange: FakeExc
     assert {task.metric.base for task in plan_tasks(world.plan, exchange, world.now)} == {"BTC"}
 
 
+def test_a_new_pair_gets_its_day_and_its_rank(world: World, exchange: FakeExchange) -> None:
+    backfill = fill(world, exchange)
+    exchange.prices["SOL/USD"] = 100.0
+    exchange.asked.clear()
+    world.discover()
+    world.tick()
+    assert (world.row("kraken:SOL-USD").samples, world.row("kraken:SOL-USD").new_at) == (1, NOON)
+    assert backfill.is_due()
+
+    backfill.run(Event())
+
+    assert {pair for pair, _ in exchange.asked} == {"SOL/USD"}
+    row = world.row("kraken:SOL-USD")
+    assert row.samples == DAY
+    assert row.stdev == pytest.approx(world.two_pass_stdev("kraken:SOL-USD"), rel=1e-9)
+    assert row.rank == 2
+
+
+def test_the_hole_of_a_pair_that_trades_again_is_filled(world: World, exchange: FakeExchange) -> None:
+    backfill = fill(world, exchange)
+    exchange.listed = {"BTC/USD": True, "ETH/USD": False}
+    world.discover("kraken:*/USD")
+    for _ in range(20):
+        world.tick()
+        assert not backfill.is_due()
+    assert world.row("kraken:ETH-USD").samples == DAY - 20
+    exchange.asked.clear()
+
+    exchange.listed = None
+    world.discover("kraken:*/USD")
+    assert backfill.is_due()
+    backfill.run(Event())
+    world.tick()
+
+    assert {pair for pair, _ in exchange.asked} == {"ETH/USD"}
+    assert world.row("kraken:ETH-USD").samples == DAY
+    assert world.row("kraken:ETH-USD").stdev == pytest.approx(world.two_pass_stdev("kraken:ETH-USD"), rel=1e-9)
+
+
+def test_nothing_is_asked_about_a_frozen_metric_until_it_has_a_price_again(
+    world: World, exchange: FakeExchange
+) -> None:
+    backfill = fill(world, exchange)
+    exchange.listed = {"BTC/USD": True, "ETH/USD": True}
+    del exchange.prices["ETH/USD"]
+    for _ in range(30):
+        world.tick()
+    assert {task.metric.base for task in plan_tasks(world.plan, exchange, world.now)} == set()
+    assert not backfill.is_due()
+
+    exchange.prices["ETH/USD"] = 10.0
+    world.tick()
+    assert backfill.is_due()
+    backfill.run(Event())
+
+    assert world.row("kraken:ETH-USD").samples == DAY
+    assert [(row.base, row.rank) for row in world.reader.ranking().metrics] == [("BTC", 1), ("ETH", 2)]
+
+
+def test_a_backfill_gives_a_frozen_metric_no_rank(world: World, exchange: FakeExchange) -> None:
+    exchange.listed = {"BTC/USD": True, "ETH/USD": True}
+    del exchange.prices["BTC/USD"]
+    for _ in range(10):
+        world.tick()
+
+    fill(world, exchange)
+
+    assert [(row.base, row.rank, row.reason) for row in world.reader.ranking().metrics] == [
+        ("ETH", 1, None),
+        ("BTC", None, "frozen"),
+    ]
+
+
 def test_before_the_first_tick_the_past_is_stored_and_the_tick_makes_the_statistics(
     engine: Engine, exchange: FakeExchange
 ) -> None:

@@ -1,10 +1,12 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from flask import Flask
 
+from api.routes import mount
 from services.market.errors import Unavailable
 from services.market.track import parse_track
-from services.pipeline.discover import Discovery
+from services.pipeline.discover import Discovery, settle
 from services.store.engine import Engine
 from tests.builders import NOON
 from tests.fakes_exchange import FakeExchange
@@ -70,7 +72,7 @@ def test_an_exchange_that_is_away_keeps_its_metrics_and_is_asked_again_at_once(e
     assert again.run(NOON + timedelta(hours=2))
     assert keys(world) == ["kraken:BTC/USD", "binance:BTC/USD"]
     states = {state.market: state.error for state in world.reader.status(NOON).exchanges}
-    assert states == {"kraken": "maintenance"}
+    assert states == {"kraken": "maintenance", "binance": None}
 
     kraken.error, kraken.listed = None, {"BTC/USD": False}
     assert again.run(NOON + timedelta(hours=2, seconds=30))
@@ -97,3 +99,150 @@ def test_what_track_no_longer_names_is_let_go_at_the_start(engine: Engine) -> No
     assert keys(world) == ["binance:BTC/USD"]
     assert [state.market for state in world.reader.status(NOON).exchanges] == ["binance"]
     assert world.row("kraken:BTC-USD").id == 1
+
+
+HOUR = timedelta(hours=1)
+
+
+def new_pairs(world: World) -> dict[str, datetime]:
+    return {str(row.pair): row.new_at for row in world.reader.ranking().metrics if row.new_at is not None}
+
+
+def test_what_an_exchange_begins_to_list_is_new_and_what_it_had_before_is_not(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", listed={"BTC/USD": True})
+    world = World(engine, [exchange])
+    found = discovery(engine, "kraken:*/USD,kraken:ABC/EUR", exchange)
+    found.run(NOON)
+    assert new_pairs(world) == {}
+
+    exchange.listed = {"BTC/USD": True, "SOL/USD": True, "ETH/USD": True, "BTC/EUR": True, "ABC/EUR": False}
+    found.run(NOON + HOUR)
+
+    assert new_pairs(world) == dict.fromkeys(("ETH/USD", "SOL/USD", "ABC/EUR"), NOON + HOUR)
+
+
+def test_what_is_listed_while_the_program_is_not_running_is_new_when_it_comes_back(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", listed={"BTC/USD": True})
+    world = World(engine, [exchange])
+    discovery(engine, "kraken:*/USD,kraken:*/EUR", exchange).run(NOON)
+
+    exchange.listed = {"BTC/USD": True, "ETH/USD": True}
+    discovery(engine, "kraken:*/EUR,kraken:*/USD", exchange).run(NOON + 50 * HOUR)
+
+    assert new_pairs(world) == {"ETH/USD": NOON + 50 * HOUR}
+
+
+def test_what_track_newly_asks_for_is_not_new_but_what_comes_after_is(engine: Engine) -> None:
+    kraken = FakeExchange("kraken", listed={"BTC/USD": True, "BTC/EUR": True})
+    binance = FakeExchange("binance", listed={"BTC/USD": True})
+    world = World(engine, [kraken, binance])
+    discovery(engine, "kraken:*/USD,binance:*", kraken, binance).run(NOON)
+
+    kraken.listed = {"BTC/USD": True, "BTC/EUR": True, "ETH/USD": True}
+    binance.listed = {"BTC/USD": True, "XRP/USD": True}
+    found = discovery(engine, "kraken:*,binance:*", kraken, binance)
+    found.run(NOON + HOUR)
+    assert new_pairs(world) == {"XRP/USD": NOON + HOUR}
+
+    kraken.listed = {"BTC/USD": True, "BTC/EUR": True, "ETH/USD": True, "SOL/USD": True}
+    found.run(NOON + 2 * HOUR)
+    assert new_pairs(world) == {"XRP/USD": NOON + HOUR, "SOL/USD": NOON + 2 * HOUR}
+
+
+def test_a_list_that_could_not_be_had_makes_nothing_new(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", error=Unavailable("kraken", "maintenance"))
+    world = World(engine, [exchange])
+    found = discovery(engine, "kraken:*/USD", exchange)
+    found.run(NOON)
+
+    exchange.error, exchange.listed = None, {"BTC/USD": True}
+    found.run(NOON + HOUR)
+
+    assert keys(world) == ["kraken:BTC/USD"]
+    assert new_pairs(world) == {}
+
+
+def test_a_pair_is_new_for_a_day_of_ticks(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"BTC/USD": 1.0})
+    world = World(engine, [exchange])
+    world.discover()
+    exchange.prices["ETH/USD"] = 1.0
+    world.discover()
+
+    world.tick(minutes=24 * 60 - 1)
+    assert world.row("kraken:ETH-USD").new_at == NOON
+    world.tick()
+    assert world.row("kraken:ETH-USD").new_at is None
+
+
+def test_a_member_of_a_family_that_is_halted_is_told_as_such_and_one_that_is_gone_as_delisted(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", listed={"A/USD": True, "B/USD": True, "C/USD": True})
+    world = World(engine, [exchange])
+    world.discover()
+    exchange.listed = {"A/USD": True, "B/USD": False}
+    world.discover()
+
+    assert [world.row(f"kraken:{base}-USD").reason for base in "ABC"] == [None, "halted", "delisted"]
+    assert world.reader.status(NOON).warnings == ()
+
+
+def test_what_stops_trading_leaves_the_ranking_at_once_and_the_others_move_up(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"A/USD": 1.0, "B/USD": 1.0, "C/USD": 1.0})
+    world = World(engine, [exchange])
+    world.discover()
+    world.tick()
+    exchange.prices |= {"A/USD": 9.0, "B/USD": 5.0}
+    world.tick()
+    priced_at = world.now
+    del exchange.prices["A/USD"]
+    world.discover()
+
+    for _ in range(2):
+        *ranked, last = world.reader.ranking().metrics
+        assert [(row.base, row.rank, row.active) for row in ranked] == [("B", 1, True), ("C", 2, True)]
+        assert (last.base, last.rank, last.active, last.reason) == ("A", None, False, "delisted")
+        assert (last.price, last.updated_at) == (9.0, priced_at)
+        world.tick()
+
+    exchange.prices["A/USD"] = 9.0
+    world.discover()
+    first = world.reader.ranking().metrics[0]
+    assert (first.base, first.rank, first.active, first.reason, first.id) == ("A", 1, True, None, 1)
+    assert first.new_at is None
+
+
+def test_routes_say_why_a_metric_is_not_active_and_still_have_its_history(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"A/USD": 1.0, "B/USD": 2.0}, volumes={"A/USD": 7.0})
+    world = World(engine, [exchange])
+    world.discover()
+    world.tick()
+    exchange.listed = {"A/USD": False, "B/USD": True, "C/USD": True}
+    world.discover()
+    server = Flask(__name__)
+    mount(server, world.reader, lambda: world.now)
+    client = server.test_client()
+
+    rows = client.get("/metrics").json["metrics"]
+    assert [(row["base"], row["rank"], row["active"], row["reason"], row["new_at"]) for row in rows] == [
+        ("B", 1, True, None, None),
+        ("A", None, False, "halted", None),
+        ("C", None, True, None, "2026-03-01T12:01:00Z"),
+    ]
+    assert (rows[1]["price"], rows[1]["updated_at"]) == (1.0, "2026-03-01T12:01:00Z")
+    assert client.get("/metrics/kraken:a-usd/prices").json == {
+        "prices": [{"price": 1.0, "createdAt": "2026-03-01T12:01:00Z"}]
+    }
+    assert client.get("/metrics/1/volumes").json["volumes"][0]["volume"] == 7.0
+
+
+def test_what_track_lets_go_leaves_no_gap_in_the_ranking_nor_a_price_too_many(engine: Engine) -> None:
+    kraken, binance = FakeExchange("kraken", {"BTC/USD": 1.0}), FakeExchange("binance", {"BTC/USD": 1.0})
+    world = World(engine, [kraken, binance])
+    world.discover()
+    world.tick()
+
+    settle(engine, ["binance"], {})
+
+    assert [(row.market, row.rank) for row in world.reader.ranking().metrics] == [("binance", 1)]
+    status = world.reader.status(world.now)
+    assert (status.tracked, status.live) == (1, 1)

@@ -7,9 +7,11 @@ from tests.builders import NOON
 BTC, ETH, XRP = Pair("BTC", "USD"), Pair("ETH", "USD"), Pair("XRP", "USD")
 
 
-def track(engine: Engine, *listings: Listing, market: str = "kraken", wanted: bool = True) -> int:
+def track(
+    engine: Engine, *listings: Listing, market: str = "kraken", wanted: bool = True, mark_new: bool = False
+) -> int:
     with writing(engine) as connection:
-        return metrics.track(connection, market, listings, lambda _pair: wanted, NOON)
+        return metrics.track(connection, market, listings, lambda _pair: wanted, NOON, mark_new)
 
 
 def catalogue(engine: Engine) -> list[tuple[int, str, bool, str | None]]:
@@ -34,6 +36,16 @@ def test_a_pair_that_is_gone_keeps_its_number_and_comes_back(engine: Engine) -> 
 
     assert track(engine, Listing(BTC), Listing(ETH)) == 0
     assert catalogue(engine)[1] == (2, "kraken:ETH-USD", True, None)
+
+
+def test_only_what_was_never_tracked_before_is_marked_as_new(engine: Engine) -> None:
+    track(engine, Listing(BTC), Listing(XRP))
+    track(engine, Listing(BTC))
+    track(engine, Listing(BTC), Listing(XRP), Listing(ETH), mark_new=True)
+
+    with reading(engine) as connection:
+        found = Catalogues().current(connection).metrics
+    assert [(metric.base, metric.new_at) for metric in found] == [("BTC", None), ("XRP", None), ("ETH", NOON)]
 
 
 def test_what_track_no_longer_asks_for_leaves_the_catalogue_but_is_still_found(engine: Engine) -> None:
