@@ -12,6 +12,7 @@ from api.answers import Answer, Answers, send
 from api.problems import NOT_FOUND, BadQuery, handle_problems, problem
 from api.telemetry import render_telemetry
 from services.market.errors import StoreUnavailable, UnknownMetric
+from services.market.moments import parse_moment
 from services.market.ports import Clock, MarketReader
 
 LONGEST_KEY = 100
@@ -180,12 +181,9 @@ def query_time(name: str) -> datetime | None:
     if text is None:
         return None
     try:
-        if text.isascii() and text.isdigit():
-            return datetime.fromtimestamp(int(text), UTC)
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
-        raise BadQuery(f"{name}: {text[:40]!r} is neither an ISO-8601 time nor epoch seconds") from None
+        return parse_moment(text)
+    except ValueError as error:
+        raise BadQuery(f"{name}: {error}") from None
 
 
 def query_choice(name: str, choices: Sequence[str]) -> str:

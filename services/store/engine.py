@@ -13,7 +13,16 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.market.errors import StoreUnavailable, TrackerError
 
-__all__ = ["BadDatabaseUrl", "Connection", "Engine", "database_url", "open_engine", "reading", "writing"]
+__all__ = [
+    "BadDatabaseUrl",
+    "Connection",
+    "Engine",
+    "database_url",
+    "open_engine",
+    "open_existing",
+    "reading",
+    "writing",
+]
 
 BUSY_SECONDS = 10
 """How long a writer waits for another one on SQLite before it gives up."""
@@ -54,6 +63,14 @@ def open_engine(text: str) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5)
+
+
+def open_existing(text: str) -> Engine:
+    """As `open_engine`, of a database that is there already: an SQLite file is not made. Raises StoreUnavailable."""
+    url = database_url(text)
+    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).is_file():
+        raise StoreUnavailable(f"DATABASE_URL: there is no file {url.database}")
+    return open_engine(text)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:

@@ -109,11 +109,11 @@ def test_an_accident_in_a_job_is_written_down_with_its_place(start: Start, caplo
     services, _ = start()
     wait_for(lambda: status(services).live == 40, what="the first tick")
     fetcher = services.fetcher
-    services.__dict__["fetcher"] = None
+    services.__dict__["_fetcher"] = None
 
     wait_for(lambda: "tick: broke off" in caplog.text, what="the log line")
     assert "'NoneType' object has no attribute 'fetch'" in caplog.text
-    services.__dict__["fetcher"] = fetcher
+    services.__dict__["_fetcher"] = fetcher
 
 
 def test_an_exchange_that_does_not_exist_is_told_and_one_that_is_away_is_retried(tmp_path: Path) -> None:

@@ -1,0 +1,17 @@
+"""Moments, as people and programs write them."""
+
+from datetime import UTC, datetime
+
+
+def parse_moment(text: str) -> datetime:
+    """The moment that an ISO-8601 text (UTC where it names no zone) or a number of epoch seconds tells.
+
+    Raises ValueError naming what cannot be read.
+    """
+    try:
+        if text.isascii() and text.isdigit():
+            return datetime.fromtimestamp(int(text), UTC)
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{text[:40]!r} is neither an ISO-8601 time nor epoch seconds") from None

@@ -1,0 +1,41 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.market.moments import parse_moment
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-03-01", datetime(2026, 3, 1, tzinfo=UTC)),
+        ("2026-03-01T12:30", datetime(2026, 3, 1, 12, 30, tzinfo=UTC)),
+        ("2026-03-01T12:30:00Z", datetime(2026, 3, 1, 12, 30, tzinfo=UTC)),
+        ("2026-03-01 14:30+02:00", datetime(2026, 3, 1, 12, 30, tzinfo=UTC)),
+        ("1772368200", datetime(2026, 3, 1, 12, 30, tzinfo=UTC)),
+        ("0", datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_read_and_is_utc(text: str, moment: datetime) -> None:
+    found = parse_moment(text)
+
+    assert found == moment
+    assert found.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "-5", "1772368200.5", "2026-13-01", "1772368200000", "9" * 30])
+def test_what_is_no_moment_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="is neither an ISO-8601 time nor epoch seconds") as caught:
+        parse_moment(text)
+
+    assert repr(text) in str(caught.value)
+
+
+def test_a_long_text_is_cut() -> None:
+    with pytest.raises(ValueError, match=f"^'{'x' * 40}' is neither"):
+        parse_moment("x" * 50)
+
+
+def test_a_moment_before_all_years_in_utc_is_none() -> None:
+    with pytest.raises(ValueError, match="neither"):
+        parse_moment("0001-01-01T00:00+14:00")
