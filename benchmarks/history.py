@@ -205,7 +205,7 @@ def _bytes_a_price(engine: Engine, table: str) -> float:
         )
         marks = ", ".join("?" * len(names))
         size = connection.exec_driver_sql(
-            f"SELECT sum(pgsize) FROM dbstat WHERE aggregate AND name IN ({marks})", tuple(names)
+            f"SELECT sum(pgsize) FROM dbstat WHERE aggregate = TRUE AND name IN ({marks})", tuple(names)
         ).scalar_one()
         count = "sum(samples)" if table == "price_chunk" else "count(*)"
         return float(size) / float(connection.exec_driver_sql(f"SELECT {count} FROM {table}").scalar_one())
