@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from services.market.types import Pair
+from services.market.types import Metric, Pair
 
 _PATTERN = re.compile(r"(?P<market>[a-z0-9_]+):(?:(?P<base>[^\s/:,]+)/(?P<quote>[^\s/:,]+)|(?P<all>\*))", re.IGNORECASE)
 
@@ -28,6 +28,10 @@ class TrackPattern:
 
     def matches(self, pair: Pair) -> bool:
         return fnmatchcase(pair.base.upper(), self.base) and fnmatchcase(pair.quote.upper(), self.quote)
+
+    def names(self, metric: Metric) -> bool:
+        """Whether the metric is of this market and its pair matches."""
+        return metric.market == self.market and self.matches(metric.pair)
 
 
 def parse_track(text: str) -> tuple[TrackPattern, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, true, update
 
 from services.market.types import Catalogue, Listing, Metric, Pair
 from services.store.models import MetricRow, SnapshotRow, WarningRow
@@ -39,6 +39,11 @@ def find(connection: Connection, wanted: int | str) -> Metric | None:
         )
     found = _metrics(connection, condition)
     return found[0] if found else None
+
+
+def stored(connection: Connection) -> tuple[Metric, ...]:
+    """All metrics that have a number, tracked or not, ascending by it."""
+    return _metrics(connection, true())
 
 
 def _metrics(connection: Connection, condition: ColumnElement[bool]) -> tuple[Metric, ...]:

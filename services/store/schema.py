@@ -4,7 +4,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, insert, select, text
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, insert, select, text
 
 from services.market.errors import TrackerError
 from services.store.engine import writing
@@ -16,6 +18,10 @@ _LOCK = 4_717_041  # any number, the same in every process of this program
 
 class WrongDatabase(TrackerError):
     """The database holds prices of the other kind: real ones and simulated ones are never mixed."""
+
+
+class OutdatedDatabase(TrackerError):
+    """The database is at the schema of another version of this program, or has none at all."""
 
 
 def migrate(engine: Engine, *, simulated: bool) -> None:
@@ -40,6 +46,15 @@ def migrate(engine: Engine, *, simulated: bool) -> None:
                 f"DATABASE_URL: this database holds {kind[0]} prices and TRACK asks for {kind[1]} ones;"
                 " they are never mixed, so give each a database of its own"
             )
+
+
+def require_current(connection: Connection) -> None:
+    """Raise OutdatedDatabase unless the database is at this program's schema: for what reads without migrating."""
+    head = ScriptDirectory.from_config(configuration(connection)).get_current_head()
+    if MigrationContext.configure(connection).get_current_revision() != head:
+        raise OutdatedDatabase(
+            "DATABASE_URL: the database is not at this program's schema; `python app.py migrate` brings it there"
+        )
 
 
 def configuration(connection: object) -> Config:

@@ -1,7 +1,7 @@
 import pytest
 
 from services.market.track import TrackPattern, choose, parse_track
-from services.market.types import Pair
+from services.market.types import Metric, Pair
 
 LISTED = [Pair(*text.split("/")) for text in ("ETH/USD", "BTC/EUR", "BTC/USD", "XBTC/USD", "ETH/BTC", "usdc/usd")]
 
@@ -101,3 +101,13 @@ def test_a_pattern_that_matches_nothing_is_told():
 def test_a_pattern_whose_pairs_another_took_already_is_not_idle():
     _, idle = choose(parse_track("x:*,x:BTC/USD"), LISTED)
     assert idle == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("kraken:BTC/*", True), ("kraken:btc/usd", True), ("gemini:BTC/USD", False), ("kraken:ETH/*", False)],
+)
+def test_a_metric_is_named_by_its_market_and_its_pair(text: str, named: bool) -> None:
+    (pattern,) = parse_track(text)
+
+    assert pattern.names(Metric(1, "kraken", "BTC", "USD")) is named

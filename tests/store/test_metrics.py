@@ -96,3 +96,17 @@ def test_warnings_are_replaced_by_the_next_look(engine: Engine) -> None:
 
     with reading(engine) as connection:
         assert metrics.warnings(connection) == ()
+
+
+def test_what_is_stored_includes_what_is_no_longer_tracked(engine: Engine) -> None:
+    track(engine, Listing(BTC), Listing(ETH))
+    track(engine, Listing(XRP), market="gemini")
+    with writing(engine) as connection:
+        metrics.keep_markets(connection, ["gemini"])
+
+    with reading(engine) as connection:
+        assert [metric.key for metric in metrics.stored(connection)] == [
+            "kraken:BTC-USD",
+            "kraken:ETH-USD",
+            "gemini:XRP-USD",
+        ]
