@@ -143,6 +143,8 @@ def test_a_command_tells_what_went_wrong_in_one_line(capsys: pytest.CaptureFixtu
 def test_a_command_that_is_told_to_end_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
+    # As at a terminal: what a shell starts in the background is deaf to the interrupt key.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     before = signal.getsignal(signal.SIGTERM)
 
     def work() -> str:
@@ -151,7 +153,10 @@ def test_a_command_that_is_told_to_end_leaves_nothing(
             signal.raise_signal(number)
         return "not reached"
 
-    assert run_command(work) == 130
+    try:
+        assert run_command(work) == 130
+    finally:
+        signal.signal(signal.SIGINT, inherited)
     assert capsys.readouterr() == ("", "data-tracker: interrupted, nothing was written\n")
     assert names(tmp_path) == []
     assert signal.getsignal(signal.SIGTERM) == before
