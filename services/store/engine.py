@@ -20,6 +20,7 @@ __all__ = [
     "database_url",
     "open_engine",
     "open_existing",
+    "open_read_only",
     "reading",
     "writing",
 ]
@@ -58,10 +59,7 @@ def open_engine(text: str) -> Engine:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"cannot make the folder of {url.database}: {error.strerror}") from error
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
+        return _open_sqlite(url)
     return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5)
 
 
@@ -71,6 +69,20 @@ def open_existing(text: str) -> Engine:
     if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).is_file():
         raise StoreUnavailable(f"DATABASE_URL: there is no file {url.database}")
     return open_engine(text)
+
+
+def open_read_only(path: Path) -> Engine:
+    """An engine for the SQLite database at `path` that changes nothing in it. Raises StoreUnavailable."""
+    if not path.is_file():
+        raise StoreUnavailable(f"there is no file {path}")
+    return _open_sqlite(URL.create("sqlite", database=path.resolve().as_uri(), query={"mode": "ro", "uri": "true"}))
+
+
+def _open_sqlite(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:

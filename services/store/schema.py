@@ -50,11 +50,16 @@ def migrate(engine: Engine, *, simulated: bool) -> None:
 
 def require_current(connection: Connection) -> None:
     """Raise OutdatedDatabase unless the database is at this program's schema: for what reads without migrating."""
-    head = ScriptDirectory.from_config(configuration(connection)).get_current_head()
-    if MigrationContext.configure(connection).get_current_revision() != head:
+    if not is_current(connection):
         raise OutdatedDatabase(
             "DATABASE_URL: the database is not at this program's schema; `python app.py migrate` brings it there"
         )
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether the database is at this program's schema."""
+    head = ScriptDirectory.from_config(configuration(connection)).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == head
 
 
 def configuration(connection: object) -> Config:
