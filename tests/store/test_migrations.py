@@ -15,7 +15,7 @@ from sqlalchemy import MetaData, inspect, make_url, select
 
 from services.store.engine import Engine, open_engine, reading, writing
 from services.store.models import Base
-from services.store.schema import configuration, is_current, migrate
+from services.store.schema import OutdatedDatabase, configuration, is_current, migrate
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -125,6 +125,19 @@ def test_numbers_are_not_given_again_after_the_way(engine: Engine, way: str) -> 
     table = Base.metadata.tables["notification"]
     with writing(engine) as connection:
         assert connection.execute(table.insert().values(added).returning(table.c.id)).scalar_one() == 7
+    engine.dispose()
+
+
+def test_a_database_of_a_newer_program_is_left_alone_and_told(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    before = names(engine)
+
+    with pytest.raises(OutdatedDatabase, match=r"^DATABASE_URL: a newer version of this program .*'9999'$"):
+        migrate(engine, simulated=False)
+
+    assert names(engine) == before
+    assert content(engine) == CONTENT
     engine.dispose()
 
 
