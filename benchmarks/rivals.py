@@ -12,10 +12,13 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
+from sqlalchemy import text
 
-from benchmarks.databases import MINUTES_A_COMMIT, Past
+from benchmarks.databases import MINUTES_A_COMMIT, PERIOD, Past
 from services.market.stats import DAY, HOUR
 from services.market.types import Floats
+from services.store.engine import writing
+from services.store.prices import store
 
 try:
     import duckdb
@@ -57,6 +60,29 @@ class AggregateSql:
         ranked = len(found.fetchall())
         self._connection.execute("COMMIT")
         return ranked
+
+
+class StddevPop:
+    """PostgreSQL's own function, over the program's own table; it reads all of the day, whichever way that is keyed."""
+
+    name = "stddev_pop ... GROUP BY"
+
+    def __init__(self, past: Past) -> None:
+        self._engine = past.engine
+        self._ids = past.ids
+
+    def tick(self, minute: int, prices: Floats) -> int:
+        with writing(self._engine) as connection:
+            store(connection, minute, self._ids, prices, PERIOD)
+            found = connection.execute(
+                text(
+                    """SELECT metric_id, stddev_pop(price) AS stdev,
+                              avg(price) FILTER (WHERE minute >= :hour AND minute < :now) AS average
+                       FROM price WHERE minute > :day AND minute <= :now GROUP BY metric_id ORDER BY stdev DESC"""
+                ),
+                {"day": minute - DAY, "hour": minute - HOUR, "now": minute},
+            )
+            return len(found.all())
 
 
 class DuckDb:
@@ -105,7 +131,11 @@ class DuckDb:
 
 @contextmanager
 def rivals(past: Past) -> Iterator[tuple[Rival, ...]]:
-    """All rivals, with the rows of `past`: SQLite in both orders of the key, and DuckDB where it is installed."""
+    """All rivals, with the rows of `past`. Of PostgreSQL its own function; of SQLite both orders of the key, and DuckDB
+    where it is installed."""
+    if past.engine.dialect.name == "postgresql":
+        yield (StddevPop(past),)
+        return
     path = Path(past.engine.url.database or "")
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = FULL")

@@ -70,8 +70,9 @@ def compare(past: Past, ticker: Ticker) -> Durations:
             durations = _run_rival(rival.tick, past, ticker.minute)
             ratio = median(durations) / median(ours["total"])
             rows.append([rival.name, f"{median(durations):.2f}", f"{p95(durations):.2f}", f"{ratio:.1f}"])
+    database = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[past.engine.dialect.name]
     print_table(
-        f"One tick, {metrics:,} metrics x 24 h = {past.prices.size:,} prices, SQLite",
+        f"One tick, {metrics:,} metrics x 24 h = {past.prices.size:,} prices, {database}",
         ("milliseconds", "median", "p95", "x our tick"),
         rows,
     )

@@ -1,6 +1,8 @@
 """What the README says that a test can check."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import flask
@@ -85,3 +87,13 @@ def test_every_file_that_is_named_exists() -> None:
     assert len(named) > 8
     for path in [*named, *re.findall(r"\]\((docs/[\w.]+)\)", README)]:
         assert (ROOT / path).exists(), path
+
+
+def test_every_command_that_is_named_exists_and_tells_how_it_is_used() -> None:
+    named = set(re.findall(r"python -m (services\.[\w.]+)", README))
+
+    assert named == {f"services.store.{name}" for name in ("backup", "export", "transfer")}
+    for name in named:
+        done = subprocess.run([sys.executable, "-m", name, "--help"], cwd=ROOT, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), name
+        assert done.stdout.startswith(f"usage: python -m {name} "), name

@@ -8,7 +8,6 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, InterfaceError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.market.errors import StoreUnavailable, TrackerError
@@ -20,12 +19,25 @@ __all__ = [
     "database_url",
     "open_engine",
     "open_existing",
+    "open_read_only",
     "reading",
     "writing",
 ]
 
 BUSY_SECONDS = 10
 """How long a writer waits for another one on SQLite before it gives up."""
+
+
+KEPT_CONNECTIONS = 8
+"""Connections that stay open in a process once it has needed them: one for each of its web threads (app.WEB_THREADS),
+for when all of them miss the cache at once."""
+
+_POOL = {"pool_size": KEPT_CONNECTIONS, "max_overflow": -1}
+"""No thread waits for another's connection, the tick's least of all: it opens one more, which is closed after use.
+
+A thread has one at a time, and the doors bound the threads: those of the web, one a job of the clock, one an exchange
+that is backfilled. Mostly two or three are open, for readers are cached and jobs rest.
+"""
 
 
 class BadDatabaseUrl(TrackerError):
@@ -58,11 +70,8 @@ def open_engine(text: str) -> Engine:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"cannot make the folder of {url.database}: {error.strerror}") from error
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
-    return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5)
+        return _open_sqlite(url)
+    return create_engine(url, pool_pre_ping=True, **_POOL)
 
 
 def open_existing(text: str) -> Engine:
@@ -71,6 +80,20 @@ def open_existing(text: str) -> Engine:
     if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).is_file():
         raise StoreUnavailable(f"DATABASE_URL: there is no file {url.database}")
     return open_engine(text)
+
+
+def open_read_only(path: Path) -> Engine:
+    """An engine for the SQLite database at `path` that changes nothing in it. Raises StoreUnavailable."""
+    if not path.is_file():
+        raise StoreUnavailable(f"there is no file {path}")
+    return _open_sqlite(URL.create("sqlite", database=path.resolve().as_uri(), query={"mode": "ro", "uri": "true"}))
+
+
+def _open_sqlite(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **_POOL)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
@@ -114,8 +137,6 @@ def _translated() -> Iterator[None]:
         raise  # no fault of the database: ours
     except (DatabaseError, InterfaceError) as error:
         raise StoreUnavailable(_first_line(error.orig or error)) from error
-    except PoolTimeout as error:
-        raise StoreUnavailable(_first_line(error)) from error
 
 
 def _first_line(error: BaseException) -> str:

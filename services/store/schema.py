@@ -6,6 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from services.market.errors import TrackerError
@@ -28,12 +29,17 @@ def migrate(engine: Engine, *, simulated: bool) -> None:
     """Bring the database to this program's schema, and mark a new one as real or simulated.
 
     All in one transaction: whoever comes second waits and finds nothing left to do, and one that is
-    killed halfway has changed nothing. Raises WrongDatabase or StoreUnavailable.
+    killed halfway has changed nothing. Raises WrongDatabase, OutdatedDatabase (of a newer program) or StoreUnavailable.
     """
     with writing(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        command.upgrade(configuration(connection), "head")
+        try:
+            command.upgrade(configuration(connection), "head")
+        except CommandError as error:
+            raise OutdatedDatabase(
+                f"DATABASE_URL: a newer version of this program made the database: {error}"
+            ) from error
         marked = connection.execute(select(Installation.simulated)).scalar()
         if marked is None:
             connection.execute(insert(Installation).values(id=1, simulated=simulated))
@@ -50,11 +56,16 @@ def migrate(engine: Engine, *, simulated: bool) -> None:
 
 def require_current(connection: Connection) -> None:
     """Raise OutdatedDatabase unless the database is at this program's schema: for what reads without migrating."""
-    head = ScriptDirectory.from_config(configuration(connection)).get_current_head()
-    if MigrationContext.configure(connection).get_current_revision() != head:
+    if not is_current(connection):
         raise OutdatedDatabase(
             "DATABASE_URL: the database is not at this program's schema; `python app.py migrate` brings it there"
         )
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether the database is at this program's schema."""
+    head = ScriptDirectory.from_config(configuration(connection)).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == head
 
 
 def configuration(connection: object) -> Config:

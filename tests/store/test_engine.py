@@ -1,12 +1,17 @@
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
+from sqlalchemy.pool import QueuePool
 
+from app import WEB_THREADS
+from services.jobs import JOBS
 from services.market.errors import StoreUnavailable
 from services.store import engine as engines
 from services.store import snapshots
-from services.store.engine import BadDatabaseUrl, Engine, database_url, open_engine, reading, writing
+from services.store.engine import KEPT_CONNECTIONS, BadDatabaseUrl, Engine, database_url, open_engine, reading, writing
 from services.store.schema import WrongDatabase, migrate
 
 
@@ -118,6 +123,27 @@ def test_a_full_disk_stores_nothing_and_recovers(sqlite_url: str) -> None:
     with writing(engine) as connection:
         assert snapshots.raise_revision(connection) == 1
     engine.dispose()
+
+
+def test_readers_and_the_clock_never_wait_for_each_others_connections(engine: Engine) -> None:
+    clock_threads, exchanges = len(JOBS) + 1, 20
+    readers = WEB_THREADS + clock_threads + exchanges - 1
+    all_inside = Barrier(readers + 1)
+
+    def read(_number: int) -> int:
+        with reading(engine) as connection:
+            revision = snapshots.revision(connection)
+            all_inside.wait(20)
+            return revision
+
+    with ThreadPoolExecutor(readers) as threads:
+        found = threads.map(read, range(readers))
+        with writing(engine) as connection:  # the tick's
+            snapshots.raise_revision(connection)
+            all_inside.wait(20)
+        assert set(found) == {0}
+    assert isinstance(engine.pool, QueuePool)
+    assert engine.pool.checkedin() == KEPT_CONNECTIONS == WEB_THREADS
 
 
 def _fill(engine: Engine) -> None:

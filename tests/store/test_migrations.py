@@ -1,0 +1,249 @@
+"""The way up with data in the database, with others on the same way, and after a sudden end."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+from alembic import command
+from sqlalchemy import MetaData, inspect, make_url, select
+
+from services.store.engine import Engine, open_engine, reading, writing
+from services.store.models import Base
+from services.store.schema import OutdatedDatabase, configuration, is_current, migrate
+from tests.waiting import wait_for
+
+ROOT = Path(__file__).parents[2]
+
+CONTENT: dict[str, list[dict[str, Any]]] = {
+    "installation": [{"id": 1, "simulated": False}],
+    "snapshot": [{"id": 1, "revision": 7, "catalogue": 2, "minute": 600, "window_seconds": 86_400, "rule_seconds": 60}],
+    "statistics": [{"id": 1, "kept": b"\0\xff"}],
+    "metric": [
+        {"id": 3, "market": "kraken", "base": "BTC", "quote": "USD", "tracked": True, "active": True, "reason": None,
+         "added_at": 60},
+        {"id": 9, "market": "kraken", "base": "ETH", "quote": "USD", "tracked": True, "active": False,
+         "reason": "halted", "added_at": 60},
+    ],
+    "price": [{"minute": 600, "metric_id": 3, "price": 0.1, "width": 60},
+              {"minute": 600, "metric_id": 9, "price": 1e22, "width": 300}],
+    "volume": [{"minute": 600, "metric_id": 3, "volume": 1 / 3}],
+    "tick": [{"minute": 600, "late_ms": 1.5, "fetch_ms": 2.5, "commit_ms": 3.5, "stored": 2, "rejected": 1,
+              "missed": 0, "failed": "gemini,okx"}],
+    "exchange": [{"market": "kraken", "last_success": 600, "failing_since": None, "error": None, "latency_ms": 2.5,
+                  "rejected": 1, "still": 0, "note": "1 zero"}],
+    "warning": [{"market": "gemini", "text": "TRACK: none"}],
+    "alert": [{"id": 5, "metric_id": 3, "fired_at": 600, "price": 0.1, "average": 0.02, "factor": 3.0, "samples": 9}],
+    "notification": [{"id": 6, "alert_id": 5, "channel": "mail", "created_at": 600, "due_at": 660, "claimed_until": 0,
+                      "attempts": 1, "sent_at": None, "failed_at": None, "error": "busy"}],
+    "backfill": [{"metric_id": 3, "since": 0, "until": 600, "again_at": 900}],
+    "backfill_progress": [{"market": "kraken", "done": 1, "failed": 0, "total": 2, "updated_at": 600}],
+    "lease": [{"name": "clock", "owner": "me", "expires_at": 609.5}],
+}  # fmt: skip
+"""What the tables of the first migration may hold."""
+
+
+@pytest.fixture
+def engine(store_url: str) -> Engine:
+    """A database at the first migration, with something in every table."""
+    engine = open_engine(store_url)
+    with writing(engine) as connection:
+        command.upgrade(configuration(connection), "0001")
+        tables = MetaData()
+        tables.reflect(connection)
+        assert {table.name for table in tables.sorted_tables} == {*CONTENT, "alembic_version"}
+        for table in tables.sorted_tables:
+            if table.name in CONTENT:
+                assert set(CONTENT[table.name][0]) == {column.name for column in table.columns}
+                connection.execute(table.insert(), CONTENT[table.name])
+    return engine
+
+
+def content(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """What is in the tables of the first migration, and in their columns of then."""
+    tables = MetaData()
+    with reading(engine) as connection:
+        tables.reflect(connection)
+        found = {}
+        for name, rows in CONTENT.items():
+            columns = [tables.tables[name].columns[column] for column in rows[0]]
+            keys = tables.tables[name].primary_key.columns
+            found[name] = [dict(row) for row in connection.execute(select(*columns).order_by(*keys)).mappings()]
+        return found
+
+
+def names(engine: Engine) -> set[str]:
+    with reading(engine) as connection:
+        return set(inspect(connection).get_table_names())
+
+
+def test_the_way_up_keeps_all_data(engine: Engine) -> None:
+    migrate(engine, simulated=False)
+
+    assert content(engine) == CONTENT
+    with writing(engine) as connection:
+        assert is_current(connection)
+        metric, exchange = Base.metadata.tables["metric"], Base.metadata.tables["exchange"]
+        assert connection.execute(select(metric.c.new_at)).scalars().all() == [None, None]
+        assert connection.execute(select(exchange.c.patterns)).scalars().all() == [None]
+    engine.dispose()
+
+
+def test_down_and_up_again_keeps_what_the_first_tables_hold(engine: Engine) -> None:
+    first = names(engine)
+    migrate(engine, simulated=False)
+
+    with writing(engine) as connection:
+        command.downgrade(configuration(connection), "0001")
+    assert names(engine) == first
+    assert content(engine) == CONTENT
+
+    migrate(engine, simulated=False)
+    assert names(engine) >= set(Base.metadata.tables)
+    assert content(engine) == CONTENT
+    engine.dispose()
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_numbers_are_not_given_again_after_the_way(engine: Engine, way: str) -> None:
+    """SQLite rebuilds tables for what it cannot alter, and a rebuilt one may forget how far it had counted."""
+    with writing(engine) as connection:
+        connection.exec_driver_sql("DELETE FROM notification")
+        if connection.dialect.name == "postgresql":  # rows that bring their numbers do not move its count
+            connection.exec_driver_sql("SELECT setval(pg_get_serial_sequence('notification', 'id'), 6)")
+    migrate(engine, simulated=False)
+    if way == "down":
+        with writing(engine) as connection:
+            command.downgrade(configuration(connection), "0001")
+
+    added = {name: value for name, value in CONTENT["notification"][0].items() if name != "id"}
+    table = Base.metadata.tables["notification"]
+    with writing(engine) as connection:
+        assert connection.execute(table.insert().values(added).returning(table.c.id)).scalar_one() == 7
+    engine.dispose()
+
+
+def test_a_database_of_a_newer_program_is_left_alone_and_told(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    before = names(engine)
+
+    with pytest.raises(OutdatedDatabase, match=r"^DATABASE_URL: a newer version of this program .*'9999'$"):
+        migrate(engine, simulated=False)
+
+    assert names(engine) == before
+    assert content(engine) == CONTENT
+    engine.dispose()
+
+
+def starter(url: str) -> "subprocess.Popen[str]":
+    environment = os.environ | {"DATABASE_URL": url, "LOG_LEVEL": "WARNING"}
+    line = [sys.executable, "app.py", "migrate"]
+    return subprocess.Popen(line, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def waiting_on(url: str, starters: "list[subprocess.Popen[str]]") -> Callable[[], bool]:
+    """Tells whether all of `starters` have come as far as the database and no further."""
+    parts = make_url(url)
+    if parts.get_backend_name() == "sqlite":
+        return lambda: all(
+            any(file.path == parts.database for file in psutil.Process(each.pid).open_files()) for each in starters
+        )
+
+    def are_locked_out() -> bool:
+        with psycopg.connect(url) as watching:
+            found = watching.execute(
+                """SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+            ).fetchone()
+            return found == (len(starters),)
+
+    return are_locked_out
+
+
+@pytest.mark.parametrize("filled", [True, False])
+def test_of_two_starters_at_once_one_migrates_and_both_succeed(
+    request: pytest.FixtureRequest, store_url: str, filled: bool
+) -> None:
+    if filled:
+        request.getfixturevalue("engine").dispose()
+    engine = open_engine(store_url)
+    with writing(engine) as connection:  # so that both are at the door before either is in
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4717041)")
+        starters = [starter(store_url), starter(store_url)]
+        wait_for(waiting_on(store_url, starters), what="two starters at the door")
+
+    assert [(each.communicate(timeout=30)[1], each.returncode) for each in starters] == [("", 0), ("", 0)]
+    assert names(engine) == {*Base.metadata.tables, "alembic_version"}
+    with reading(engine) as connection:
+        assert is_current(connection)
+        assert connection.exec_driver_sql("SELECT count(*) FROM installation").scalar_one() == 1
+    if filled:
+        assert content(engine) == CONTENT
+    engine.dispose()
+
+
+STOPS = """
+import sys, time
+from sqlalchemy import event
+from services.store.engine import open_engine
+from services.store.schema import migrate
+
+engine = open_engine(sys.argv[1])
+
+@event.listens_for(engine, "after_cursor_execute")
+def stop(connection, cursor, statement, *rest):
+    if sys.argv[2] in statement:
+        print("in the middle", flush=True)
+        time.sleep(600)
+
+migrate(engine, simulated=False)
+"""
+"""Migrates up to and including one statement, and goes no further."""
+
+
+def kill_in_the_middle(url: str, statement: str) -> None:
+    """Have a process of its own migrate, and kill it when it has carried out `statement`."""
+    line = [sys.executable, "-c", STOPS, url, statement]
+    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        try:
+            assert killed.stdout.readline() == "in the middle\n"
+        finally:
+            killed.kill()
+    assert killed.returncode == -9
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE rollup", "ALTER TABLE exchange ADD", "UPDATE alembic_version"])
+def test_killed_in_the_middle_it_has_changed_nothing_and_can_be_run_again(
+    engine: Engine, store_url: str, statement: str
+) -> None:
+    before = names(engine)
+    kill_in_the_middle(store_url, statement)
+
+    assert names(engine) == before
+    with writing(engine) as connection:
+        assert not is_current(connection)
+    assert content(engine) == CONTENT
+
+    migrate(engine, simulated=False)
+    assert names(engine) == {*Base.metadata.tables, "alembic_version"}
+    assert content(engine) == CONTENT
+    engine.dispose()
+
+
+def test_killed_in_the_middle_of_the_first_start_it_leaves_an_empty_database(store_url: str) -> None:
+    kill_in_the_middle(store_url, "INSERT INTO installation")
+
+    engine = open_engine(store_url)
+    assert names(engine) == set()
+    migrate(engine, simulated=True)
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql("SELECT simulated FROM installation").scalar_one() == 1
+    engine.dispose()
