@@ -11,8 +11,8 @@ from celery.contrib.testing.worker import start_worker
 from services import jobs
 from services.bootstrap import Services, open_services
 from services.market.errors import TrackerError, Unavailable
+from services.market.moments import period_of
 from services.market.ports import Exchange
-from services.pipeline.tick import period_of
 from services.runners import celery_app
 from services.runners.dispatch import Dispatch, dispatcher
 from services.settings import read_settings
