@@ -331,6 +331,8 @@ class Status:
     warnings: tuple[str, ...] = ()
     """What the operator should know of `TRACK`: unknown exchanges and pairs."""
     storage: Storage | None = None
+    shared_cache: bool | None = None
+    """Whether the cache that processes share answers; None where there is none."""
 
     def judged_at(self, now: datetime, period_seconds: int) -> "Status":
         """The same state, with `stale` as it is at `now`."""

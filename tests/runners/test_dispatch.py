@@ -19,7 +19,7 @@ from services.settings import read_settings
 from services.store import leases, snapshots
 from services.store.engine import reading, writing
 from tests.fakes_exchange import FakeClock, FakeExchange, FakeNotifier
-from tests.runners.redis_server import RedisServer
+from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 
 Open = Callable[..., Services]
