@@ -1,7 +1,7 @@
 """The routes of the JSON interface. Each makes one call to the reader."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from api.answers import Answer, Answers, send
 from api.problems import NOT_FOUND, BadQuery, handle_problems, problem
 from api.telemetry import render_telemetry
 from services.market.errors import StoreUnavailable, UnknownMetric
-from services.market.moments import parse_moment
+from services.market.moments import parse_moment, period_of
 from services.market.ports import Clock, MarketReader
 
 LONGEST_KEY = 100
@@ -47,8 +47,7 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
 
     def period_start() -> datetime:
         """The running period's beginning: within it, "the last 24 h" holds still, so answers can be kept."""
-        now = int(clock().timestamp())
-        return datetime.fromtimestamp(now - now % profile.period_seconds, UTC)
+        return period_of(clock(), profile.period_seconds)
 
     def series_span(reach: Reach) -> tuple[datetime, datetime]:
         until = query_time("until") or period_start()

@@ -14,7 +14,8 @@ from services.market.types import Profile, Status, Storage
 
 
 class _StatusCollector(Collector):
-    """Turns one Status into gauges; all come from the database, so every process tells the same."""
+    """Turns one Status into gauges. All but the shared cache's come from the database, so every process tells the same;
+    a count of what one process found in that cache would jump from scrape to scrape, with whoever answers."""
 
     def __init__(self, profile: Profile, status: Status | None) -> None:
         self._profile = profile
@@ -30,6 +31,10 @@ class _StatusCollector(Collector):
         if self._status is None:
             return
         yield from _whole(self._status)
+        if self._status.shared_cache is not None:
+            yield _gauge(
+                "data_tracker_shared_cache_up", "1 while the cache in Redis answers.", float(self._status.shared_cache)
+            )
         if self._status.ticks:
             yield from _last_tick(self._status)
         if self._status.storage is not None:

@@ -11,7 +11,7 @@ from benchmarks import history, web
 from benchmarks.databases import PERIOD, filled, filled_postgresql
 from benchmarks.soak import soak
 from benchmarks.tick import Ticker, compare, compare_windows
-from services.pipeline.tick import period_of
+from services.market.moments import period_of
 
 PARTS = ("tick", "window", "postgresql", "web", "history", "soak")
 TICK_METRICS = (100, 1_000, 10_000)

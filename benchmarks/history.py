@@ -18,10 +18,10 @@ from benchmarks.rivals import DuckDb
 from benchmarks.tick import Ticker
 from benchmarks.timings import median, p95, print_table, timed
 from services.exchanges.demo_exchange import DemoExchange
+from services.market.moments import period_of
 from services.market.stats import DAY, HOUR
 from services.pipeline.fetch import Fetcher
 from services.pipeline.seal import MARGIN_SECONDS, seal
-from services.pipeline.tick import period_of
 from services.store import prices, sealing, snapshots
 from services.store.engine import Engine, open_engine, reading
 from services.store.schema import migrate

@@ -23,9 +23,10 @@ from benchmarks.databases import PERIOD, Past, filled, moment
 from benchmarks.timings import print_table
 from services.bootstrap import profile_of
 from services.cache import CachedReader
+from services.market.moments import period_of
 from services.market.types import Ranking
 from services.pipeline.fetch import Fetcher
-from services.pipeline.tick import period_of, tick
+from services.pipeline.tick import tick
 from services.settings import Settings, read_settings
 from services.store.reader import StoreReader
 

@@ -32,7 +32,7 @@ def body(status: Status, zone: tzinfo) -> list[Component]:
         cards.insert(0, parts.card("Please look at TRACK", html.Ul([html.Li(text) for text in status.warnings])))
     if status.backfills:
         cards.append(parts.card("History", [backfill(state) for state in status.backfills]))
-    cards.append(parts.card("Storage", storage(status.storage, zone)))
+    cards.append(parts.card("Storage", [storage(status.storage, zone), *_shared_cache(status.shared_cache)]))
     cards.append(parts.card("Recent ticks", _ticks(status.ticks, zone), className="flush"))
     return cards
 
@@ -71,6 +71,13 @@ def storage(state: Storage | None, zone: tzinfo) -> Component:
         parts.figure("Sealed until", sealed, title="What is older is kept packed, to the last price"),
     )
     return parts.figures(items, className="figure-list is-wide")
+
+
+def _shared_cache(up: bool | None) -> list[Component]:
+    if up is None:
+        return []
+    words = "Shared cache answering" if up else "Shared cache away: Redis does not answer, the database is read instead"
+    return [html.P([html.Span(className=f"dot is-{'good' if up else 'bad'}"), words], className="state")]
 
 
 def _exchanges(states: Sequence[ExchangeState], zone: tzinfo) -> Component:

@@ -22,6 +22,8 @@ from services.pipeline.discover import Discovery
 from services.pipeline.fetch import Fetcher
 from services.pipeline.tick import Plan
 from services.settings import Settings
+from services.shared.memory import open_memory
+from services.shared.reader import SharedReader
 from services.store import schema
 from services.store.engine import Engine, open_engine
 from services.store.metrics import Catalogues
@@ -114,7 +116,7 @@ def utc_now() -> datetime:
 
 
 def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
-    """Everything wired together; nothing is connected to yet. Raises BadDatabaseUrl, BadChannel."""
+    """Everything wired together; nothing is connected to yet. Raises BadDatabaseUrl, BadRedisUrl, BadChannel."""
     engine = open_engine(settings.database)
     notifiers = tuple(
         AppriseNotifier(url.get_secret_value(), number) for number, url in enumerate(settings.notify_urls, 1)
@@ -137,11 +139,22 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         settings=settings,
         engine=engine,
         clock=clock,
-        reader=CachedReader(StoreReader(engine, profile_of(settings))),
+        reader=CachedReader(_open_reader(engine, settings)),
         notifiers=notifiers,
         plan=plan,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
     )
+
+
+def _open_reader(engine: Engine, settings: Settings) -> MarketReader:
+    reader = StoreReader(engine, profile_of(settings))
+    if settings.redis_url is None:
+        return reader
+    # Another database or another version of the program has keys of its own.
+    memory = open_memory(
+        settings.redis_url.get_secret_value(), lambda: f"data-tracker:{VERSION}:{schema.identity(engine)}"
+    )
+    return SharedReader(reader, memory)
 
 
 def profile_of(settings: Settings) -> Profile:

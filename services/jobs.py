@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from services.bootstrap import Services
 from services.market.errors import StoreUnavailable
+from services.market.moments import period_of
 from services.pipeline.notify import notify
 from services.pipeline.seal import seal
-from services.pipeline.tick import period_of, tick
+from services.pipeline.tick import tick
 
 LEAST_REST = timedelta(seconds=1)
 """Between the upkeep of a period and the next one's tick."""

@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 
 from services.store.engine import Engine, open_engine
 from services.store.schema import migrate
+from tests.redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +52,12 @@ def engine(store_url: str) -> Iterator[Engine]:
     migrate(engine, simulated=False)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A real Redis, empty and running."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.kill()

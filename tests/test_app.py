@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[1]
@@ -109,6 +110,7 @@ def test_one_command_shows_live_ranked_prices_and_ends_when_told(run: Run, tmp_p
         ((), {"PERIOD_SECONDS": "soon"}, "PERIOD_SECONDS"),
         ((), {"TRACK": "kraken-BTC/USD"}, "TRACK: 'kraken-BTC/USD' is not exchange:BASE/QUOTE"),
         ((), {"DATABASE_URL": "oracle://me:secret@host/db"}, "DATABASE_URL"),
+        ((), {"REDIS_URL": "nonsense://:secret@host"}, "REDIS_URL: not a URL of the form redis://host:port/number"),
         ((), {"NOTIFY_URLS": "nonsense://secret"}, "NOTIFY_URLS: entry 1"),
         (("--port", "70000"), {}, "PORT"),
     ],
@@ -239,6 +241,38 @@ def test_the_clock_ticks_without_serving_and_the_web_serves_without_ticking(run:
     assert clock.returncode == 0
     assert "serving" not in output
     assert "tick " in output
+
+
+def test_the_dashboard_goes_on_without_redis_and_uses_it_again_by_itself(run: Run, redis_server: RedisServer) -> None:
+    port = free_port()
+    redis_server.kill()
+    program = run(
+        *GUNICORN, HOST="127.0.0.1", PORT=str(port), TRACK="demo:*", WEB_CONCURRENCY="2", REDIS_URL=redis_server.url
+    )
+    wait_ready(port)
+
+    def told(up: int) -> bool:
+        status, text = get(port, "/telemetry")
+        assert status == 200
+        return f"data_tracker_shared_cache_up {up}.0" in text
+
+    def ticked_after(minute: str) -> bool:
+        found = metrics(port)
+        assert len(found) == 40
+        return bool(found[0]["updated_at"] > minute)
+
+    wait_for(lambda: told(0), what="telemetry of a Redis that was never there")
+    for up in (1, 0):
+        if up:
+            redis_server.start()
+        else:
+            redis_server.kill()
+        wait_for(lambda up=up: told(up), what="telemetry that tells of it")
+        latest = metrics(port)[0]["updated_at"]
+        wait_for(lambda latest=latest: ticked_after(latest), what="the next tick")
+    output = end(program)
+    assert "Traceback" not in output
+    assert output.count("reading the database until Redis is back") <= 4  # twice away, and two workers
 
 
 def test_importing_the_program_builds_nothing(run: Run, tmp_path: Path) -> None:

@@ -1,8 +1,25 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from services.bootstrap import open_services
+import pytest
+import redis
+
+from services.bootstrap import Services, open_services
 from services.settings import read_settings
+from services.shared.memory import BadRedisUrl
 from tests.builders import NOON
+from tests.redis_server import RedisServer
+
+
+@contextmanager
+def opened(database: Path, redis_url: str | None, track: str = "demo:*", **settings: object) -> Iterator[Services]:
+    services = open_services(
+        read_settings(None, database_url=f"sqlite:///{database}", track=track, redis_url=redis_url, **settings)
+    )
+    services.migrate()
+    yield services
+    services.engine.dispose()
 
 
 def test_the_simulated_exchange_has_as_many_pairs_as_the_settings_say(tmp_path: Path) -> None:
@@ -16,3 +33,38 @@ def test_the_simulated_exchange_has_as_many_pairs_as_the_settings_say(tmp_path: 
     assert {name for name in names if name.startswith("DEMO")} == {"DEMO00001", "DEMO00002", "DEMO00003"}
     assert len(services.reader.ranking().metrics) == 43
     services.engine.dispose()
+
+
+def test_without_a_redis_nothing_is_said_of_a_shared_cache(tmp_path: Path) -> None:
+    with opened(tmp_path / "demo.db", None) as services:
+        assert services.reader.status(NOON).shared_cache is None
+
+
+def test_a_redis_that_does_not_answer_is_no_reason_not_to_start(tmp_path: Path) -> None:
+    with opened(tmp_path / "demo.db", "redis://127.0.0.1:1/0") as services:
+        assert services.reader.status(NOON).shared_cache is False
+
+
+def test_a_redis_url_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(BadRedisUrl, match=r"^REDIS_URL: "), opened(tmp_path / "demo.db", "127.0.0.1:6379"):
+        pass
+
+
+def test_real_and_simulated_data_never_meet_in_one_redis(tmp_path: Path, redis_server: RedisServer) -> None:
+    """Not even where one takes the other's place under the same name."""
+    database = tmp_path / "tracker.db"
+    with opened(database, redis_server.url, demo_pairs=3) as demo:
+        demo.discovery.run(NOON)
+        revision = demo.reader.revision()
+        assert {row.market for row in demo.reader.ranking().metrics} == {"demo"}
+        assert demo.reader.status(NOON).shared_cache is True
+    for file in tmp_path.glob("tracker.db*"):
+        file.unlink()
+
+    with opened(database, redis_server.url, track="kraken:BTC/USD") as real:
+        with real.engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE snapshot SET revision = {revision}")
+        assert real.reader.revision() == revision
+        assert real.reader.ranking().metrics == ()
+    with redis.Redis.from_url(redis_server.url) as client:
+        assert len(client.keys("data-tracker:*:ranking:*")) == 2

@@ -15,3 +15,9 @@ def parse_moment(text: str) -> datetime:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{text[:40]!r} is neither an ISO-8601 time nor epoch seconds") from None
+
+
+def period_of(moment: datetime, period_seconds: int) -> datetime:
+    """The period that `moment` lies in, named by its start."""
+    second = int(moment.timestamp())
+    return datetime.fromtimestamp(second - second % period_seconds, UTC)

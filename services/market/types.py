@@ -1,8 +1,8 @@
 """The words of the trade, as values. Times are aware UTC datetimes; in arrays, epoch seconds (int64)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+STALE_PERIODS = 3
+"""A tick that is older than so many periods is stale."""
 
 
 class Pair(NamedTuple):
@@ -312,7 +315,7 @@ class Storage:
 class Status:
     """The state of the whole at one instant.
 
-    `stale` is True when the last tick is older than three periods, or none has come yet although
+    `stale` is True when the last tick is older than STALE_PERIODS, or none has come yet although
     metrics are tracked. `ticks` are the newest ones, newest first.
     """
 
@@ -328,3 +331,10 @@ class Status:
     warnings: tuple[str, ...] = ()
     """What the operator should know of `TRACK`: unknown exchanges and pairs."""
     storage: Storage | None = None
+    shared_cache: bool | None = None
+    """Whether the cache that processes share answers; None where there is none."""
+
+    def judged_at(self, now: datetime, period_seconds: int) -> "Status":
+        """The same state, with `stale` as it is at `now`."""
+        oldest_fresh = now - STALE_PERIODS * timedelta(seconds=period_seconds)
+        return replace(self, stale=self.tracked > 0 and (self.minute is None or self.minute < oldest_fresh))

@@ -44,12 +44,6 @@ class TickReport:
     fired: tuple[Firing, ...]
 
 
-def period_of(moment: datetime, period_seconds: int) -> datetime:
-    """The period that `moment` lies in, named by its start."""
-    second = int(moment.timestamp())
-    return datetime.fromtimestamp(second - second % period_seconds, UTC)
-
-
 def tick(
     plan: Plan, fetcher: Fetcher, minute: datetime, late: timedelta, owner: str | None = None
 ) -> TickReport | None:

@@ -13,7 +13,8 @@ from redis.exceptions import RedisError
 
 from services.bootstrap import Services
 from services.jobs import Job
-from services.pipeline.tick import markets_to_ask, period_of
+from services.market.moments import period_of
+from services.pipeline.tick import markets_to_ask
 from services.runners import celery_app
 from services.runners.scheduler import Scheduler
 from services.runners.wire import Wire

@@ -28,12 +28,14 @@ class Base(DeclarativeBase):
 
 
 class Installation(Base):
-    """One row: whether this database holds simulated prices. Real and simulated ones never share a database."""
+    """One row: whether this database holds simulated prices, which never share one with real ones, and a random
+    `identity` that no other database has but its copies."""
 
     __tablename__ = "installation"
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     simulated: Mapped[bool]
+    identity: Mapped[str] = mapped_column(server_default="")
 
 
 class MetricRow(Base):

@@ -1,7 +1,7 @@
 """All that is read for the web, each answer from one transaction."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from services.store import alerts, backfills, metrics, prices, rollups, sealing,
 from services.store.engine import Engine, reading
 from services.store.metrics import Catalogues
 
-STALE_PERIODS = 3
 TICKS_TOLD = 60
 SPARKLINE_POINTS = 24
 NO_POINT = 255
@@ -122,21 +121,18 @@ class StoreReader:
                 growth_bytes=sizes.growth(connection, int(now.timestamp()), size),
                 sealed_until=_moment(sealing.sealed_until(connection)),
             )
-        minute = _moment(snapshot.minute)
-        oldest_fresh = now - STALE_PERIODS * timedelta(seconds=self._profile.period_seconds)
-        tracked = len(catalogue.metrics)
         return Status(
             revision=snapshot.revision,
-            minute=minute,
-            stale=tracked > 0 and (minute is None or minute < oldest_fresh),
-            tracked=tracked,
+            minute=_moment(snapshot.minute),
+            stale=False,
+            tracked=len(catalogue.metrics),
             live=0 if snapshot.minute is None else int((snapshot.kept["priced_at"] == snapshot.minute).sum()),
             exchanges=exchanges,
             backfills=progress,
             ticks=newest,
             warnings=warnings,
             storage=storage,
-        )
+        ).judged_at(now, self._profile.period_seconds)
 
 
 def _columns(kept: Kept) -> Mapping[str, list[float]]:

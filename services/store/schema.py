@@ -1,6 +1,9 @@
 """The schema, brought up to date by Alembic."""
 
+import hashlib
+import socket
 from pathlib import Path
+from uuid import uuid4
 
 from alembic import command
 from alembic.config import Config
@@ -10,7 +13,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from services.market.errors import TrackerError
-from services.store.engine import writing
+from services.store.engine import reading, writing
 from services.store.models import Installation, SnapshotRow, StatisticsRow
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -42,7 +45,7 @@ def migrate(engine: Engine, *, simulated: bool) -> None:
             ) from error
         marked = connection.execute(select(Installation.simulated)).scalar()
         if marked is None:
-            connection.execute(insert(Installation).values(id=1, simulated=simulated))
+            connection.execute(insert(Installation).values(id=1, simulated=simulated, identity=uuid4().hex))
             empty = {"revision": 0, "catalogue": 0, "minute": None, "window_seconds": 0, "rule_seconds": 0}
             connection.execute(insert(SnapshotRow).values(id=1, **empty))
             connection.execute(insert(StatisticsRow).values(id=1, kept=b""))
@@ -52,6 +55,20 @@ def migrate(engine: Engine, *, simulated: bool) -> None:
                 f"DATABASE_URL: this database holds {kind[0]} prices and TRACK asks for {kind[1]} ones;"
                 " they are never mixed, so give each a database of its own"
             )
+
+
+def identity(engine: Engine) -> str:
+    """Names this database and no other, not even a copy of it somewhere else; tells nothing of what it is made of.
+
+    Raises StoreUnavailable.
+    """
+    url = engine.url
+    at = (url.host, url.port, url.database, url.query.get("host"))
+    if url.get_backend_name() == "sqlite":
+        at = (socket.gethostname(), None, str(Path(url.database or "").absolute()), None)
+    with reading(engine) as connection:
+        own = connection.execute(select(Installation.identity)).scalar_one()
+    return hashlib.blake2b(repr((own, *at)).encode(), digest_size=12).hexdigest()
 
 
 def require_current(connection: Connection) -> None:

@@ -77,6 +77,12 @@ def test_the_size_of_the_database_is_told_as_far_as_it_is_known(reader, client):
     assert not {SIZE, GROWTH, SEALED} & scrape(client).keys()
 
 
+@pytest.mark.parametrize(("up", "told"), [(True, 1.0), (False, 0.0), (None, None)])
+def test_the_shared_cache_is_told_of_where_there_is_one(reader, client, up, told):
+    reader.state = builders.status(shared_cache=up)
+    assert scrape(client).get(("data_tracker_shared_cache_up",)) == told
+
+
 def test_before_the_first_tick_there_is_no_last_one_to_tell(reader, client):
     reader.state = builders.status(minute=None, ticks=(), exchanges=(), revision=0, tracked=0, live=0)
     told = scrape(client)

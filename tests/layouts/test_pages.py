@@ -235,6 +235,12 @@ def test_the_status_page_of_a_tracker_that_just_started_is_whole():
     assert "Data|Live exchanges" in words
 
 
+@pytest.mark.parametrize(("up", "words"), [(True, "Shared cache answering"), (False, "Shared cache away")])
+def test_the_status_page_tells_of_the_shared_cache_where_there_is_one(up, words):
+    assert words in text_of(status.body(builders.status(shared_cache=up), UTC))
+    assert "hared cache" not in text_of(status.body(builders.status(), UTC))
+
+
 @pytest.mark.parametrize(
     ("storage", "words"),
     [

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.market.moments import parse_moment
+from services.market.moments import parse_moment, period_of
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,10 @@ def test_a_long_text_is_cut() -> None:
 def test_a_moment_before_all_years_in_utc_is_none() -> None:
     with pytest.raises(ValueError, match="neither"):
         parse_moment("0001-01-01T00:00+14:00")
+
+
+@pytest.mark.parametrize(("period", "begins"), [(5, "12:34:55"), (60, "12:34:00"), (3600, "12:00:00")])
+def test_a_period_is_named_by_its_start(period: int, begins: str) -> None:
+    found = period_of(datetime(2026, 3, 1, 12, 34, 56, 789, tzinfo=UTC), period)
+
+    assert found.isoformat() == f"2026-03-01T{begins}+00:00"

@@ -1,6 +1,12 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
 from services.market.errors import BadPayload, DeliveryFailed, TrackerError, UnknownMetric
 from services.market.types import Catalogue, Metric, Pair
 from tests import builders
+from tests.builders import NOON
 
 
 def test_a_pair_reads_as_exchanges_write_it():
@@ -45,6 +51,16 @@ def test_a_catalogue_tells_the_place_of_each_pair_in_each_market():
 def test_a_backfill_runs_until_every_request_is_done_or_has_failed():
     assert builders.backfill_state(done=5, failed=1, total=7).running
     assert not builders.backfill_state(done=5, failed=2, total=7).running
+
+
+@pytest.mark.parametrize(
+    ("minute", "tracked", "seconds", "stale"),
+    [(NOON, 10, 180, False), (NOON, 10, 181, True), (NOON, 0, 181, False), (None, 10, 0, True), (None, 0, 0, False)],
+)
+def test_a_state_can_be_judged_again_at_another_time(minute, tracked, seconds, stale):
+    state = builders.status(minute=minute, tracked=tracked, stale=not stale)
+    judged = state.judged_at(NOON + timedelta(seconds=seconds), period_seconds=60)
+    assert judged == replace(state, stale=stale)
 
 
 def test_errors_say_whom_they_concern():

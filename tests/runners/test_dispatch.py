@@ -11,15 +11,15 @@ from celery.contrib.testing.worker import start_worker
 from services import jobs
 from services.bootstrap import Services, open_services
 from services.market.errors import TrackerError, Unavailable
+from services.market.moments import period_of
 from services.market.ports import Exchange
-from services.pipeline.tick import period_of
 from services.runners import celery_app
 from services.runners.dispatch import Dispatch, dispatcher
 from services.settings import read_settings
 from services.store import leases, snapshots
 from services.store.engine import reading, writing
 from tests.fakes_exchange import FakeClock, FakeExchange, FakeNotifier
-from tests.runners.redis_server import RedisServer
+from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 
 Open = Callable[..., Services]

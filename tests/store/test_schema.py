@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import numpy as np
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -5,9 +8,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from services.store import prices
-from services.store.engine import Engine, reading, writing
+from services.store.engine import Engine, open_engine, reading, writing
 from services.store.models import Base
-from services.store.schema import configuration, migrate
+from services.store.schema import configuration, identity, migrate
 from tests.builders import NOON
 
 
@@ -25,6 +28,34 @@ def test_the_migrations_lead_back_and_up_again(engine: Engine) -> None:
 
     with reading(engine) as connection:
         assert set(Base.metadata.tables) <= set(inspect(connection).get_table_names())
+
+
+def test_a_database_has_one_identity_and_another_one_another(tmp_path: Path) -> None:
+    def opened(name: str, simulated: bool = False) -> str:
+        engine = open_engine(f"sqlite:///{tmp_path}/{name}.db")
+        migrate(engine, simulated=simulated)
+        found = identity(engine)
+        engine.dispose()
+        return found
+
+    first = opened("first")
+    assert opened("first") == first
+    assert opened("second") != first
+
+    shutil.copy(tmp_path / "first.db", tmp_path / "copy.db")
+    assert opened("copy") != first
+
+    (tmp_path / "first.db").unlink()
+    assert opened("first", simulated=True) != first
+
+
+def test_a_database_of_before_is_given_an_identity(engine: Engine) -> None:
+    with writing(engine) as connection:
+        command.downgrade(configuration(connection), "0002")
+    migrate(engine, simulated=False)
+
+    with reading(engine) as connection:
+        assert len(connection.exec_driver_sql("SELECT identity FROM installation").scalar_one()) == 32
 
 
 def test_more_rows_than_one_statement_carries_are_all_stored(engine: Engine) -> None:

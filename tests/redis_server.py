@@ -33,6 +33,11 @@ class RedisServer:
             self._running.wait()
             self._running = None
 
+    @property
+    def pid(self) -> int:
+        assert self._running is not None
+        return self._running.pid
+
     def _answers(self) -> bool:
         with redis.Redis(port=self.port) as client:
             try:
