@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from benchmarks import history, web
+from benchmarks import history, shared, web
 from benchmarks.databases import PERIOD, filled
 from benchmarks.soak import soak
 from benchmarks.tick import Ticker, compare, compare_windows
 from services.market.moments import period_of
 
-PARTS = ("tick", "window", "web", "history", "soak")
+PARTS = ("tick", "window", "web", "shared", "history", "soak")
 TICK_METRICS = (100, 1_000, 10_000)
 HISTORY_METRICS = (1_000, 10_000, 100_000)
 SOAK_METRICS, SOAK_DAYS = 1_000, 10
@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     compare_windows(past, ticker, measured)
     if "web" in parts:
         web.measure(WEB_METRICS)
+    if "shared" in parts:
+        shared.measure(WEB_METRICS)
     if "history" in parts:
         history.measure(given.metrics or HISTORY_METRICS)
         history.measure_postgresql()
