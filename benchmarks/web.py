@@ -58,7 +58,7 @@ def measure(metrics: int) -> None:
         for number in range(1, TICKS + 1):
             tick(past.plan(), fetcher, moment(past.last + number * PERIOD), timedelta(0))
         fetcher.close()
-        with _served(past, "app:server") as ours, _served(past, "benchmarks.constant:create_app()") as bare:
+        with served(past, "app:server") as ours, served(past, "benchmarks.constant:create_app()") as bare:
             rows = [_row(question, ours, bare) for question in _questions(ours, past)]
         print_table(
             f"Answers of one gunicorn worker, {metrics:,} metrics, {CONNECTIONS} connections",
@@ -123,12 +123,18 @@ def _load(port: int, paths: Sequence[str], headers: Mapping[str, str]) -> Mappin
     return found
 
 
-@contextmanager
-def _served(past: Past, application: str) -> Iterator[int]:
-    """The port of 127.0.0.1 on which one worker with the shipped gunicorn.conf.py serves `application`."""
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
+    return port
+
+
+@contextmanager
+def served(past: Past, application: str, workers: int = 1, **settings: str) -> Iterator[int]:
+    """The port of 127.0.0.1 on which `workers` with the shipped gunicorn.conf.py serve `application`."""
+    port = free_port()
     environment = os.environ | {
         "DATABASE_URL": past.url,
         "TRACK": "demo:*",
@@ -136,7 +142,8 @@ def _served(past: Past, application: str) -> Iterator[int]:
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "LOG_LEVEL": "WARNING",
-        "WEB_CONCURRENCY": "1",
+        "WEB_CONCURRENCY": str(workers),
+        **settings,
     }
     command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "--log-level", "error", application]
     server = subprocess.Popen(command, cwd=ROOT, env=environment)
