@@ -63,6 +63,7 @@ def make_app(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         task_time_limit=TASK_SECONDS,
+        worker_consumer="services.runners.consumer:LastingConsumer",
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=True,
@@ -156,6 +157,13 @@ def worker_services() -> Services:
 @cache
 def _services_of(_pid: int) -> Services:
     return open_services(read_settings())
+
+
+@signals.worker_init.connect  # type: ignore[untyped-decorator]
+def _import_before_the_fork(**_: Any) -> None:
+    """Have in memory once, shared by all children, what they all need (ccxt above all): one that takes the place of
+    another is at work at once. Nothing of what is made here is used."""
+    _services_of(getpid()).fetcher  # noqa: B018 - asked for, it makes the exchanges
 
 
 @signals.setup_logging.connect  # type: ignore[untyped-decorator]

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from services.bootstrap import Services
 from services.jobs import Job
+from services.market.errors import StoreUnavailable
 from services.market.moments import period_of
 from services.pipeline.tick import markets_to_ask
 from services.runners import celery_app
@@ -23,7 +24,14 @@ BROKER_ERRORS = (OperationalError, RedisError, ConnectionError)
 """What sending and asking raise while the broker is away."""
 
 CLOSE_SECONDS = 10.0
+"""What the closing step gets, and no more than a quarter of a period: a worker that died with it will not answer."""
+
 DISCOVER_SECONDS = 60.0
+SILENCE_PATIENCES = 2
+SILENCE_SHARE = 0.7
+"""An exchange that no worker answers for, unlike one that answers too late, was not even asked: it is waited for this
+many times as long, and up to this share of the period."""
+
 POLL_SECONDS = 0.02
 REST_SECONDS = 0.5
 """Between two tries of a tick that did not come to its end."""
@@ -48,63 +56,71 @@ class Dispatch:
 
     def tick(self, services: Services, now: datetime) -> None:
         """See the running period's tick stored: a fetch an exchange, then the closing step; again from the start where
-        a worker or the broker was lost on the way, as long as the period lasts."""
+        a worker, the broker or the database was lost on the way, as long as the period lasts."""
         minute = period_of(now, services.settings.period_seconds)
         ends_at = minute + 0.9 * timedelta(seconds=services.settings.period_seconds)
         with services.ticking:
-            while markets := markets_to_ask(services.plan, minute):
-                if self._is_stored(services, minute, markets, ends_at):
-                    self._send(services, celery_app.KEEP, (_second(minute), services.owner), ends_at)
-                    return
+            while not self._is_done(services, minute, ends_at):
                 if services.stopping.wait(REST_SECONDS) or services.clock() >= ends_at:
                     log.error("tick %s: given up", minute.strftime("%H:%M:%S"))
                     return
 
-    def _is_stored(self, services: Services, minute: datetime, markets: Sequence[str], ends_at: datetime) -> bool:
+    def _is_done(self, services: Services, minute: datetime, ends_at: datetime) -> bool:
+        """Whether nothing is left to do for the tick, after a try where something was."""
+        name = minute.strftime("%H:%M:%S")
         try:
-            if self._try(services, minute, markets, ends_at):
+            markets = markets_to_ask(services.plan, minute)
+            if not markets:
                 return True
-            log.warning("tick %s: did not come to its end", minute.strftime("%H:%M:%S"))
+            if self._try(services, minute, markets, ends_at):
+                self._send(services, celery_app.KEEP, (_second(minute), services.owner), ends_at)
+                return True
+            log.warning("tick %s: did not come to its end", name)
         except BROKER_ERRORS as error:
-            log.warning("tick %s: the broker is away: %s", minute.strftime("%H:%M:%S"), error)
+            log.warning("tick %s: the broker is away: %s", name, error)
+        except StoreUnavailable as error:
+            log.warning("tick %s: the database is away: %s", name, error)
         return False
 
     def _try(self, services: Services, minute: datetime, markets: Sequence[str], ends_at: datetime) -> bool:
         started = services.clock()
         answers = self._fetch(services, minute, markets, ends_at)
+        if not any(answers.values()):
+            return False
         asked = services.clock()
         late_ms, fetch_ms = (
             (one - other) / timedelta(milliseconds=1) for one, other in ((started, minute), (asked, started))
         )
-        arguments = ([*answers.values()], _second(minute), late_ms, fetch_ms, services.owner)
+        told = [answer or _silence(market) for market, answer in answers.items()]
+        arguments = (told, _second(minute), late_ms, fetch_ms, services.owner)
         closing = self._send(services, celery_app.CLOSE, arguments, ends_at)
-        until = min(ends_at, asked + timedelta(seconds=CLOSE_SECONDS))
+        seconds = min(CLOSE_SECONDS, services.settings.period_seconds / 4)
+        until = min(ends_at, asked + timedelta(seconds=seconds))
         _await(services, {"close": [closing]}, until)
         return bool(closing.ready() and closing.successful())
 
     def _fetch(
         self, services: Services, minute: datetime, markets: Sequence[str], ends_at: datetime
-    ) -> Mapping[str, Wire]:
-        """One answer an exchange. Halfway through its time one that has not come is asked for once more, for the worker
-        that had the task may be gone."""
+    ) -> Mapping[str, Wire | None]:
+        """One answer an exchange, None where no worker gave any. What has not come after half an exchange's time is
+        asked for once more, and again after each further half: the worker that had the task may be gone."""
         patience = timedelta(seconds=services.patience_seconds)
+        period = timedelta(seconds=services.settings.period_seconds)
         started = services.clock()
-
-        def ask(market: str) -> "AsyncResult[Any]":
-            return self._send(services, celery_app.FETCH, (market, _second(minute)), ends_at)
-
-        asked = {market: [ask(market)] for market in markets}
-        for until in (started + patience / 2, started + patience):
-            waiting = _await(services, asked, min(until, ends_at))
-            if not waiting:
-                break
-            if until < started + patience:
-                for market in waiting:
-                    asked[market].append(ask(market))
+        last = max(started + patience / 2, minute + SILENCE_SHARE * period)
+        last = min(last, started + SILENCE_PATIENCES * patience, ends_at)
+        asked: dict[str, list[AsyncResult[Any]]] = {market: [] for market in markets}
+        waiting = list(markets)
+        until = started
+        while waiting and until < last:
+            for market in waiting:
+                asked[market].append(self._send(services, celery_app.FETCH, (market, _second(minute)), ends_at))
+            until = min(until + patience / 2, last)
+            waiting = _await(services, asked, until)
         answers = {}
         for market, results in asked.items():
             done = next((result for result in results if result.ready() and result.successful()), None)
-            answers[market] = done.result if done is not None else _silence(market, services)
+            answers[market] = done.result if done is not None else None
             for result in results:
                 result.forget()
         return answers
@@ -154,9 +170,8 @@ def _await(services: Services, tasks: Mapping[str, Sequence["AsyncResult[Any]"]]
             return waiting
 
 
-def _silence(market: str, services: Services) -> Wire:
-    detail = f"no worker answered within {services.patience_seconds:.0f} s"
-    return {"market": market, "latency_ms": services.patience_seconds * 1e3, "error": "unavailable", "detail": detail}
+def _silence(market: str) -> Wire:
+    return {"market": market, "latency_ms": 0.0, "error": "unavailable", "detail": "no worker answered"}
 
 
 def _second(moment: datetime) -> int:

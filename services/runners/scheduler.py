@@ -15,9 +15,13 @@ from services.market.errors import LeaseLost, StoreUnavailable
 from services.store import leases
 from services.store.engine import writing
 
-LEASE_SECONDS = 9.0
-RENEW_SECONDS = 3
-"""Three chances to renew before the lease runs out; another process takes over within ten seconds."""
+LEASE_SECONDS = 7.2
+LEASE_SHARE = 0.4
+"""The lease lasts so long, and no more than this share of a period: the clock that follows one which died in the
+middle of a tick still has time for that tick."""
+
+CHANCES = 3
+"""To renew before the lease runs out. Who waits for it tries as often, and so has it within ten seconds."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,7 +34,8 @@ class Scheduler:
     def __init__(self, services: Services, jobs: Sequence[Job] = JOBS) -> None:
         self._services = services
         self._jobs = jobs
-        self._leading = False
+        self._lease_seconds = min(LEASE_SECONDS, LEASE_SHARE * services.settings.period_seconds)
+        self._leading: bool | None = None  # not known before the first try
         lines = [*(job.name for job in jobs), "lease"]
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -46,7 +51,7 @@ class Scheduler:
         for job in self._jobs:
             seconds = job.seconds or self._services.settings.period_seconds
             self._add(job.name, seconds, self._guarded(job))
-        self._add("lease", RENEW_SECONDS, self._renew)
+        self._add("lease", self._lease_seconds / CHANCES, self._renew)
         self._scheduler.add_job(self._renew, executor="lease")
         self._scheduler.start()
 
@@ -63,7 +68,7 @@ class Scheduler:
             except StoreUnavailable as error:
                 log.warning("the lease is left to run out: %s", error)
 
-    def _add(self, name: str, seconds: int, function: Callable[[], None]) -> None:
+    def _add(self, name: str, seconds: float, function: Callable[[], None]) -> None:
         trigger = IntervalTrigger(seconds=seconds, start_date=EPOCH, timezone=UTC)
         self._scheduler.add_job(function, trigger, id=name, name=name, executor=name)
 
@@ -88,7 +93,7 @@ class Scheduler:
         services = self._services
         try:
             with writing(services.engine) as connection:
-                leading = leases.take(connection, services.owner, services.clock().timestamp(), LEASE_SECONDS)
+                leading = leases.take(connection, services.owner, services.clock().timestamp(), self._lease_seconds)
         except StoreUnavailable as error:
             log.warning("the lease cannot be renewed: %s", error)
             return  # the tick's own commit will tell whether it is still ours
@@ -99,6 +104,8 @@ class Scheduler:
                 self._scheduler.add_job(self._guarded(job), executor=job.name, name=job.name)
         elif self._leading and not leading:
             log.warning("another process has the clock")
+        elif self._leading is None:
+            log.info("another process has the clock, this one stands by")
         self._leading = leading
 
     def _note_skipped(self, event: JobEvent) -> None:

@@ -1,12 +1,17 @@
 """Celery's way of doing the work, over a real Redis, with a worker on a thread of this process."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from celery.contrib.testing.worker import start_worker
+from celery.result import AsyncResult
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from services import jobs
 from services.bootstrap import Services, open_services
@@ -14,7 +19,7 @@ from services.market.errors import TrackerError, Unavailable
 from services.market.moments import period_of
 from services.market.ports import Exchange
 from services.runners import celery_app
-from services.runners.dispatch import Dispatch, dispatcher
+from services.runners.dispatch import SILENCE_PATIENCES, Dispatch, dispatcher
 from services.settings import read_settings
 from services.store import leases, snapshots
 from services.store.engine import reading, writing
@@ -177,6 +182,83 @@ def test_without_a_broker_nothing_breaks_and_nothing_is_stored(
 
     redis_server.start()
     services.clock.now = NOW  # type: ignore[attr-defined]
+
+
+def losing(dispatch: Dispatch, market: str, questions: int) -> Dispatch:
+    """As `dispatch`, but the first `questions` to this exchange get lost, as with a worker that dies of each."""
+    left = [questions]
+
+    class Losing(Dispatch):
+        def _send(
+            self, services: Services, name: str, arguments: tuple[object, ...], until: datetime
+        ) -> "AsyncResult[object]":
+            if name == celery_app.FETCH and arguments[0] == market and left[0]:
+                left[0] -= 1
+                return AsyncResult(uuid4().hex, app=self.celery)
+            return dispatch._send(services, name, arguments, until)
+
+    return Losing(dispatch.celery)
+
+
+@pytest.mark.parametrize(("questions", "tries"), [(3, 1), (4, 2)])
+def test_an_exchange_that_no_worker_answers_for_is_asked_for_again_and_no_tick_stored_without_any_answer(
+    open_one: Open,
+    dispatch: Dispatch,
+    working,
+    monkeypatch: pytest.MonkeyPatch,
+    questions: int,
+    tries: int,
+) -> None:
+    monkeypatch.setattr("services.runners.dispatch.REST_SECONDS", 0.0)
+    monkeypatch.setattr("services.runners.dispatch.POLL_SECONDS", 0.0)
+    services = open_one("one", (FakeExchange("kraken", {"BTC/USD": 100.0}),), clock=RunningClock(NOW))
+    services.discovery.run(NOW)
+    with working(services):
+        losing(dispatch, "kraken", questions).tick(services, NOW)
+
+    waited = timedelta(seconds=services.patience_seconds * SILENCE_PATIENCES)
+    assert (services.clock() - NOW >= waited) == (tries == 2)
+    (tick,) = services.reader.status(NOW).ticks
+    assert (tick.stored, tick.failed) == (1, ())
+
+
+def test_an_exchange_that_no_worker_ever_answers_for_harms_no_other(
+    open_one: Open, dispatch: Dispatch, working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.runners.dispatch.POLL_SECONDS", 0.0)
+    asked: list[str] = []
+    lost = FakeExchange("kraken", {"BTC/USD": 1.0})
+    well = FakeExchange("okx", {"BTC/USD": 100.0}, on_quotes=lambda: asked.append("okx"))
+    services = open_one("one", (lost, well), clock=RunningClock(NOW))
+    services.discovery.run(NOW)
+    with working(services):
+        losing(dispatch, "kraken", 1_000).tick(services, NOW)
+
+    status = services.reader.status(NOW)
+    assert (status.ticks[0].stored, status.ticks[0].failed) == (1, ("kraken",))
+    assert {state.market: state.error for state in status.exchanges}["kraken"] == "no worker answered"
+    assert services.clock() < NOW + timedelta(seconds=25)
+    assert asked == ["okx"]
+
+
+def test_a_database_that_is_away_for_a_part_of_the_period_costs_no_tick(
+    open_one: Open, dispatch: Dispatch, working
+) -> None:
+    services = open_one("one", (FakeExchange("kraken", {"BTC/USD": 100.0}),), clock=RunningClock(NOW))
+    services.discovery.run(NOW)
+    refused: list[object] = []
+
+    @event.listens_for(services.engine, "begin")
+    def refuse(connection: object) -> None:
+        if len(refused) < 2:
+            refused.append(connection)
+            raise OperationalError("BEGIN", {}, sqlite3.OperationalError("unable to open database file"))
+
+    with working(services):
+        dispatch.tick(services, NOW)
+
+    assert len(refused) == 2
+    assert services.reader.status(NOW).ticks[0].stored == 1
 
 
 def test_a_worker_stores_nothing_for_a_clock_that_has_lost_the_lease(

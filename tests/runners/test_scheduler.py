@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,6 +89,22 @@ def test_a_process_that_dies_is_followed_within_ten_seconds(start: Start) -> Non
 
     assert owner(services) == "dead"
     wait_for(lambda: owner(services) == services.owner, seconds=13, what="the take-over")
+
+
+def test_with_a_short_period_a_clock_that_dies_in_a_tick_is_followed_within_that_period(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, scheduler = start()
+    wait_for(lambda: status(first).live == 40, what="the first tick")
+    caplog.set_level("INFO")
+    second, _ = start()
+    wait_for(lambda: "another process has the clock, this one stands by" in caplog.text, what="the log line")
+
+    monkeypatch.setattr(leases, "release", lambda *_: None)  # it dies: nothing is given back
+    scheduler.stop()
+    ended = time.monotonic()
+    wait_for(lambda: owner(second) == second.owner, what="the take-over")
+    assert time.monotonic() - ended < 0.6 * 5
 
 
 def test_an_error_in_a_job_is_written_down_and_the_next_call_comes(

@@ -1,0 +1,110 @@
+"""The cluster as it is deployed: the lines of the Procfile, two of each, over PostgreSQL and Redis."""
+
+import shlex
+from pathlib import Path
+
+import psycopg
+
+from tests.cluster import world
+from tests.cluster.processes import ROOT, PostgreSQL, Program, free_port, listens
+from tests.cluster.watchers import DatabaseReader, Receiver, Watcher, WebReader
+from tests.redis_server import RedisServer
+from tests.waiting import wait_for
+
+
+def procfile() -> dict[str, str]:
+    """The commands by the names of their processes."""
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    return {name: command.strip() for name, _, command in (line.partition(":") for line in lines)}
+
+
+class Cluster:
+    """Everything that runs, with its files in `folder`, and those who look at it from outside."""
+
+    def __init__(self, folder: Path) -> None:
+        self.spikes = folder / "spikes.json"
+        self.postgresql = PostgreSQL(folder / "postgresql")
+        self.redis = RedisServer()
+        self.receiver = Receiver()
+        self._exchange_port, self.port = free_port(), free_port()
+        self._settings = {
+            "DATABASE_URL": self.postgresql.url,
+            "REDIS_URL": self.redis.url,
+            "EXCHANGE_BASE_URL": f"http://127.0.0.1:{self._exchange_port}",
+            "NOTIFY_URLS": self.receiver.url,
+            "TRACK": world.TRACK,
+            "PERIOD_SECONDS": str(world.PERIOD),
+            "SCHEDULER": "off",
+            "PORT": str(self.port),
+        }
+        lines = procfile()
+        self._folder = folder
+        self._release = self._program("release", lines["release"])
+        self.clocks = [self._program(f"clock {number}", lines["dispatch"]) for number in (1, 2)]
+        # Two workers on one machine need names of their own.
+        self.workers = [
+            self._program(f"worker {number}", f"{lines['worker']} --hostname worker{number}@%h") for number in (1, 2)
+        ]
+        self.web = self._program("web", f"{lines['web']} --workers 2 --config {ROOT}/gunicorn.conf.py")
+        exchange = f"python -m tests.cluster.exchange_server {self._exchange_port} {self.spikes}"
+        self.exchange = self._program("exchange", exchange)
+        self.programs = [self.exchange, *self.workers, *self.clocks, self.web]
+        self.database = DatabaseReader(self.postgresql.url, world.PERIOD)
+        self.visitor = WebReader(self.port)
+        self._watchers: list[Watcher] = []
+
+    def start(self) -> None:
+        """Answers when all of them are at work: prices come in period by period, and the past is filled in."""
+        world.write_spikes(self.spikes, {})
+        self.postgresql.start()
+        self.redis.start()
+        self._release.start()
+        assert self._release.wait() == 0, self._release.log.read_text()
+        for program in self.programs:
+            program.start()
+        self._watchers.append(Watcher(self.database.look))
+        wait_for(lambda: listens(self.port), seconds=60, what="the web")
+        for clock in self.clocks:
+            wait_for(lambda log=clock.log: "has the clock" in log.read_text(), 60, f"{clock.name}")
+        for worker in self.workers:
+            wait_for(lambda log=worker.log: " ready." in log.read_text(), 60, f"{worker.name}")
+        wait_for(self._is_complete, 60, "the backfill")
+        self._watchers.append(Watcher(self.visitor.look))
+
+    def leader(self) -> Program | None:
+        """The clock that ticks."""
+        owner = self.database.owner()
+        return next((clock for clock in self.clocks if clock.runs and owner and f":{clock.pid}:" in owner), None)
+
+    def start_exchange(self) -> None:
+        self.exchange.start()
+        wait_for(lambda: listens(self._exchange_port), what="the exchange")
+
+    def close(self) -> None:
+        """End what is left; raises what the watchers broke off with."""
+        try:
+            for watcher in self._watchers:
+                watcher.close()
+        finally:
+            for program in self.programs:
+                program.kill()
+            self.redis.kill()
+            self.postgresql.kill()
+            self.receiver.close()
+            self.database.close()
+
+    def _is_complete(self) -> bool:
+        with psycopg.connect(self.postgresql.url) as connection:
+            rows = connection.execute("SELECT done, total FROM backfill_progress WHERE total > 0").fetchall()
+        return len(rows) == len(world.HOSTS) and all(done == total for done, total in rows)
+
+    def _program(self, name: str, command: str) -> Program:
+        words = shlex.split(command.replace("${PORT:-8888}", str(self.port)))
+        match words:
+            case ["python", "app.py", *rest]:
+                words = [str(ROOT / "app.py"), *rest]
+            case ["python", *rest]:
+                words = rest
+            case _:
+                words = ["-m", *words]
+        return Program(name, tuple(words), self._folder, self._settings)

@@ -1,0 +1,188 @@
+"""Those who look at the cluster from outside all the time: a reader of the database, one of the web, and the receiver
+of its messages."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from http.client import HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import psycopg
+
+REST_SECONDS = 0.02
+
+
+class Watcher:
+    """Calls `look` again and again on a thread of its own, until it is closed; what that raises is kept."""
+
+    def __init__(self, look: Callable[[], object]) -> None:
+        self._look = look
+        self._stop = Event()
+        self._error: BaseException | None = None
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Raises what the watching broke off with."""
+        self._stop.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.wait(REST_SECONDS):
+                self._look()
+        except BaseException as error:  # noqa: BLE001 - it is raised again by whoever waits for the watching
+            self._error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look at the database found: the tick that the snapshot tells of, how many prices its row says it
+    stored, how many are there, and who has the clock."""
+
+    revision: int
+    minute: int
+    stored: int
+    failed: str
+    prices: int
+    owner: str | None
+
+
+LOOK = """
+    SELECT snapshot.revision, snapshot.minute, tick.stored, tick.failed,
+           (SELECT count(*) FROM price WHERE price.minute = snapshot.minute AND width = %s),
+           (SELECT owner FROM lease WHERE name = 'clock')
+    FROM snapshot JOIN tick USING (minute)
+"""
+
+
+@dataclass
+class DatabaseReader:
+    """Looks at the database by SQL of its own; what it has seen, without repeats, by when it saw it first."""
+
+    url: str
+    period: int
+    seen: list[tuple[float, Seen]] = field(default_factory=list)
+    looks: int = 0
+    _connection: psycopg.Connection | None = None
+
+    def look(self) -> None:
+        try:
+            if self._connection is None:
+                self._connection = psycopg.connect(self.url, autocommit=True, connect_timeout=2)
+            row = self._connection.execute(LOOK, (self.period,)).fetchone()
+        except psycopg.OperationalError:
+            self.close()
+            return
+        self.looks += 1
+        if row is not None and (not self.seen or self.seen[-1][1] != Seen(*row)):
+            self.seen.append((time.time(), Seen(*row)))
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def owner(self) -> str | None:
+        """Who has, or had last, the clock."""
+        return self.seen[-1][1].owner if self.seen else None
+
+    def minute(self) -> int:
+        """Of the last tick, 0 before the first."""
+        return self.seen[-1][1].minute if self.seen else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One row of `/metrics`."""
+
+    market: str
+    base: str
+    minute: float
+    price: float
+    stdev: float
+
+
+def _told(row: dict[str, Any]) -> Told:
+    minute = datetime.fromisoformat(row["updated_at"]).timestamp()
+    return Told(row["market"], row["base"], minute, row["price"], row["stdev"])
+
+
+@dataclass
+class WebReader:
+    """Asks the web as a browser does: what is reset by a worker's end is asked once more at once."""
+
+    port: int
+    statuses: dict[tuple[str, int], int] = field(default_factory=dict)
+    silences: list[tuple[float, str]] = field(default_factory=list)
+    repeated: int = 0
+    rankings: dict[str, tuple[Told, ...]] = field(default_factory=dict)
+    refusals: list[float] = field(default_factory=list)
+    looks: int = 0
+
+    def look(self) -> None:
+        for path in ("/healthz", "/metrics"):
+            status, body = self._ask(path)
+            self.statuses[path, status] = self.statuses.get((path, status), 0) + 1
+            if status == 503:
+                self.refusals.append(time.time())
+            if path == "/metrics" and status == 200 and body not in self.rankings:
+                self.rankings[body] = tuple(map(_told, json.loads(body)["metrics"]))
+        self.looks += 1
+
+    def minutes(self) -> set[float]:
+        """Of which ticks it has seen prices."""
+        return {told.minute for ranking in self.rankings.values() for told in ranking}
+
+    def _ask(self, path: str) -> tuple[int, str]:
+        for last in (False, True):
+            try:
+                with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                    return answer.status, answer.read().decode()
+            except HTTPError as error:
+                return error.code, error.read().decode()
+            except (OSError, HTTPException) as error:
+                if last:
+                    self.silences.append((time.time(), f"{path}: {error!r}"))
+                self.repeated += 1
+        return 0, ""
+
+
+@dataclass
+class Receiver:
+    """Where the messages go: the numbers of the alerts that arrived, as often as they did."""
+
+    alerts: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.alerts += map(int, re.findall(r"\[alert-(\d+)\]", json.loads(body)["message"]))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Keep the test's output clean."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"json://127.0.0.1:{self._server.server_port}/"
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
