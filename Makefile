@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo test lint bench format browser clean
+.PHONY: run demo test cluster lint bench format browser clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -14,6 +14,9 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev browser lint
 	$(BIN)/python -m pytest --cov --cov-fail-under=95
+
+cluster: $(VENV)/.dev
+	$(BIN)/python -m pytest -s tests/cluster
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

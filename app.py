@@ -26,6 +26,7 @@ from services.bootstrap import Services, open_services
 from services.logs import set_up_logs
 from services.market.errors import TrackerError
 from services.market.ports import Clock, MarketReader
+from services.market.types import STALE_PERIODS
 from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, Settings, read_settings
 
@@ -103,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = read_settings(**overrides)
         set_up_logs(settings.log_level, settings.log_format)
         services = open_services(settings)
+        if given.part == "check":
+            return _check(services)
         services.migrate()
         match given.part:
             case "migrate":
@@ -125,15 +128,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=("all", "clock", "dispatch", "migrate"),
+        choices=("all", "clock", "dispatch", "migrate", "check"),
         default="all",
         help="all: web and clock (default); clock: tick without serving; dispatch: a clock that has Celery's workers"
-        " do it; migrate: bring the database up to date",
+        " do it; migrate: bring the database up to date; check: whether ticks are stored, by the exit status",
     )
     parser.add_argument("--demo", action="store_true", help="track the built-in simulated exchange: needs no network")
     parser.add_argument("--host", help="address to serve on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to serve on (default 8888)")
     return parser
+
+
+def _check(services: Services) -> int:
+    """What /readyz tells, for a host that looks after processes which serve nothing. Raises TrackerError."""
+    status = services.reader.status(services.clock())
+    if status.minute is None:
+        raise TrackerError("no tick has been stored yet")
+    if status.stale:
+        raise TrackerError(f"the last tick is of {status.minute.isoformat()}, more than {STALE_PERIODS} periods ago")
+    return 0
 
 
 def _run_all(services: Services) -> int:

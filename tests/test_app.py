@@ -234,13 +234,21 @@ def test_the_clock_ticks_without_serving_and_the_web_serves_without_ticking(run:
     wait_for(lambda: get(port, "/healthz")[0] == 200, what="the web")
     assert get(port, "/readyz")[0] == 503
     assert json.loads(get(port, "/readyz")[1])["reason"] == "No tick yet"
+    check = run(APP, "check", **settings)
+    assert "no tick has been stored yet" in check.communicate(timeout=30)[0]
+    assert check.returncode == 2
 
     clock = run(APP, "clock", **settings)
     wait_ready(port)
+    assert run(APP, "check", **settings).wait(30) == 0
     output = end(clock)
     assert clock.returncode == 0
     assert "serving" not in output
     assert "tick " in output
+    wait_for(lambda: get(port, "/readyz")[0] == 503, seconds=40, what="the last tick's ageing")
+    check = run(APP, "check", **settings)
+    assert "more than 3 periods ago" in check.communicate(timeout=30)[0]
+    assert check.returncode == 2
 
 
 def test_the_dashboard_goes_on_without_redis_and_uses_it_again_by_itself(run: Run, redis_server: RedisServer) -> None:

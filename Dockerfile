@@ -1,0 +1,22 @@
+# Data Tracker with all it runs on: `docker build -t data-tracker .`
+FROM python:3.13.9-slim-trixie
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+
+RUN useradd --create-home --uid 10001 tracker
+WORKDIR /app
+
+# Packages change less often than the program: their layer is kept.
+COPY requirements.txt .
+RUN pip install --requirement requirements.txt
+
+COPY . .
+# Compiled here, for a container that may not write.
+RUN python -m compileall -q . && mkdir data && chown tracker:tracker data
+
+USER tracker
+VOLUME /app/data
+EXPOSE 8888
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ.get(\"PORT\", 8888)}/healthz', timeout=4)"]
+CMD ["gunicorn", "--bind", "0.0.0.0:8888", "app:server"]
