@@ -177,9 +177,9 @@ def test_of_two_starters_at_once_one_migrates_and_both_succeed(
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4717041)")
         starters = [starter(store_url), starter(store_url)]
-        wait_for(waiting_on(store_url, starters), what="two starters at the door")
+        wait_for(waiting_on(store_url, starters), seconds=60, what="two starters at the door")
 
-    assert [(each.communicate(timeout=30)[1], each.returncode) for each in starters] == [("", 0), ("", 0)]
+    assert [(each.communicate(timeout=60)[1], each.returncode) for each in starters] == [("", 0), ("", 0)]
     assert names(engine) == {*Base.metadata.tables, "alembic_version"}
     with reading(engine) as connection:
         assert is_current(connection)

@@ -282,7 +282,7 @@ def test_killed_at_any_point_and_started_again_it_ends_the_same(
             return found.fetchone() is not None
 
         first = subprocess.Popen(line, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-        wait_for(is_there if at else lambda: first.poll() is not None, what=f"{at} or the end")
+        wait_for(is_there if at else lambda: first.poll() is not None, seconds=60, what=f"{at} or the end")
         first.kill()
         assert first.wait() == (-9 if at else 0)
         again = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
