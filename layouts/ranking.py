@@ -127,9 +127,9 @@ def _columns(profile: Profile) -> list[Column]:
         {
             "field": "rank",
             "headerName": "#",
-            "minWidth": 42,
+            "minWidth": 68,
             "maxWidth": 76,
-            "flex": 0.55,
+            "flex": 0.75,
             "cellClass": "num rank",
             "initialSort": "asc",
         }
