@@ -4,10 +4,16 @@ https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 """
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, String, Table
+import numpy as np
+import psycopg
+from psycopg.errors import UniqueViolation
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Float, Integer, LargeBinary, String, Table
+
+from services.market.errors import StoreUnavailable
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TAIL = struct.pack(">h", -1)
@@ -20,6 +26,8 @@ _NUMBERS = (  # BigInteger is an Integer too, so it comes first
     (Integer, struct.Struct(">ii")),
     (Float, struct.Struct(">id")),
 )
+
+_FORMS = ((BigInteger, ">i8"), (Integer, ">i4"), (Float, ">f8"))
 
 Encode = Callable[[Iterable[Sequence[Any]]], bytes]
 
@@ -53,3 +61,31 @@ def _field(column: Column[Any]) -> Callable[[Any], bytes]:
 def _number(form: struct.Struct) -> Callable[[Any], bytes]:
     size = form.size - _LENGTH.size
     return lambda value: form.pack(size, value)
+
+
+def numbers(table: Table, columns: Sequence[Sequence[Any]]) -> bytes:
+    """The same part of a stream for rows given as one sequence a column of `table`, all numbers and none NULL; for
+    many rows, in a hundredth of the time."""
+    forms = [np.dtype(next(form for kind, form in _FORMS if isinstance(column.type, kind))) for column in table.columns]
+    layout: list[tuple[str, Any]] = [("columns", ">i2")]
+    for place, form in enumerate(forms):
+        layout += [(f"length {place}", ">i4"), (f"value {place}", form)]
+    rows = np.empty(len(columns[0]), dtype=layout)
+    rows["columns"] = len(forms)
+    for place, (form, values) in enumerate(zip(forms, columns, strict=True)):
+        rows[f"length {place}"] = form.itemsize
+        rows[f"value {place}"] = values
+    return rows.tobytes()
+
+
+@contextmanager
+def copying(connection: Connection, statement: str) -> Iterator[psycopg.Copy]:
+    """Carry out a COPY. Raises UniqueViolation, and StoreUnavailable for all else that goes wrong."""
+    driver = cast("psycopg.Connection[tuple[object, ...]]", connection.connection.driver_connection)
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            yield copy
+    except UniqueViolation:
+        raise
+    except psycopg.Error as error:
+        raise StoreUnavailable(str(error).strip().partition("\n")[0]) from error

@@ -14,15 +14,17 @@ from itertools import chain, islice
 from typing import Any, cast
 
 import numpy as np
+from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Table, select, text
 
 from services.market.types import Floats, Ints, Series
-from services.store import chunks
+from services.store import binary, chunks
 from services.store.models import SpanRow
 
 SQLITE_ROWS = 1_000
 """Rows in one INSERT on SQLite, which takes a third of the time of one row each; it allows 32,766 values."""
 
+_COPY = "COPY {} ({}) FROM STDIN (FORMAT BINARY)"
 _POSTGRESQL_TYPES = {"BIGINT": "bigint", "INTEGER": "integer", "DOUBLE": "double precision"}
 
 # The key begins with the minute: a reading of few metrics hops from one stored minute to the next,
@@ -72,17 +74,27 @@ def insert(connection: Connection, table: Table, columns: Sequence[Sequence[Any]
         return
     names = ", ".join(column.name for column in table.columns)
     if connection.dialect.name == "postgresql":
-        arrays = ", ".join(f"%s::{_POSTGRESQL_TYPES[str(column.type)]}[]" for column in table.columns)
-        connection.exec_driver_sql(
-            f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING",
-            tuple(list(column) for column in columns),
-        )
+        _copy(connection, table, names, columns)
         return
     head = f"INSERT OR IGNORE INTO {table.name} ({names}) VALUES "
     marks = f"({', '.join('?' * len(columns))})"
     rows = zip(*columns, strict=True)
     while values := tuple(chain.from_iterable(islice(rows, SQLITE_ROWS))):
         connection.exec_driver_sql(head + ", ".join([marks] * (len(values) // len(columns))), values)
+
+
+def _copy(connection: Connection, table: Table, names: str, columns: Sequence[Sequence[Any]]) -> None:
+    """COPY takes a sixth of the time of an INSERT, and cannot leave out rows that exist: where there are such, which
+    a tick's hardly ever are, INSERT does it."""
+    try:
+        with connection.begin_nested(), binary.copying(connection, _COPY.format(table.name, names)) as copy:
+            copy.write(binary.HEAD + binary.numbers(table, columns) + binary.TAIL)
+    except UniqueViolation:
+        arrays = ", ".join(f"%s::{_POSTGRESQL_TYPES[str(column.type)]}[]" for column in table.columns)
+        connection.exec_driver_sql(
+            f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING",
+            tuple(list(column) for column in columns),
+        )
 
 
 def series(connection: Connection, quantity: Quantity, metric_id: int, since: int, until: int) -> Series:

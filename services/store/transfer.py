@@ -8,9 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
-import psycopg
 from sqlalchemy import Connection, Engine, String, Table, collate, delete, func, select, text
 from sqlalchemy.exc import DatabaseError
 
@@ -170,7 +168,7 @@ def _fill(new: Connection, table: Table, batches: Iterator[Sequence[Sequence[obj
     """Write these rows in the place of those that the migration made; answers their digest."""
     new.execute(delete(table))
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    with _copying(new, f'COPY "{table.name}" ({columns}) FROM STDIN (FORMAT BINARY)') as copy:
+    with binary.copying(new, f'COPY "{table.name}" ({columns}) FROM STDIN (FORMAT BINARY)') as copy:
         digest = _digest_of(table, batches, show, copy.write)
     new.execute(text(f'ANALYZE "{table.name}"'))  # else the first readers would be planned for as if it were empty
     return digest
@@ -181,23 +179,13 @@ def _digest_in(new: Connection, table: Table, rows: int, show: _Steps) -> bytes:
     keys = (collate(key, "C") if isinstance(key.type, String) else key for key in table.primary_key)
     chosen = select(table).order_by(*keys).compile(new)  # in the order of bytes, which is SQLite's
     digest = hashlib.sha256()
-    with _copying(new, f"COPY ({chosen}) TO STDOUT (FORMAT BINARY)") as copy:
+    with binary.copying(new, f"COPY ({chosen}) TO STDOUT (FORMAT BINARY)") as copy:
         for number, data in enumerate(copy, 1):  # a row at a time
             digest.update(data)
             if number % BATCH_ROWS == 0 and number <= rows:
                 show.add(BATCH_ROWS)
     show.add(rows % BATCH_ROWS)
     return digest.digest()
-
-
-@contextmanager
-def _copying(new: Connection, statement: str) -> Iterator[psycopg.Copy]:
-    driver = cast("psycopg.Connection[tuple[object, ...]]", new.connection.driver_connection)
-    try:
-        with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-            yield copy
-    except psycopg.Error as error:
-        raise StoreUnavailable(str(error).strip().partition("\n")[0]) from error
 
 
 def _set_sequences(old: Connection, new: Connection) -> None:
