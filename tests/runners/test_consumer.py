@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from celery.result import denied_join_result
 
 from services.runners import celery_app
 from services.settings import read_settings
@@ -52,12 +53,13 @@ def test_a_worker_that_is_at_work_when_its_broker_dies_goes_on_when_that_is_back
         )
     try:
         tasks = celery_app.make_app(read_settings(None, redis_url=redis_server.url)).tasks
-        tasks[celery_app.FETCH].apply_async(("kraken", 1_700_000_000))
+        with denied_join_result():
+            tasks[celery_app.FETCH].apply_async(("kraken", 1_700_000_000))
         connection, _ = silent_exchange.accept()  # it is at work now
         redis_server.kill()
         wait_for(lambda: "Trying to re-establish" in log.read_text(), what="its noticing")
         redis_server.start()
-        with connection:
+        with connection, denied_join_result():
             done = tasks[celery_app.CLOSE].apply_async(([], 1_700_000_000, 0.0, 0.0, "nobody"))
             wait_for(done.ready, what="an answer from the worker")
         assert done.result is False
