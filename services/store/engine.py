@@ -27,6 +27,9 @@ __all__ = [
 BUSY_SECONDS = 10
 """How long a writer waits for another one on SQLite before it gives up."""
 
+CONNECT_SECONDS = 5
+"""How long a PostgreSQL server that does not answer is waited for."""
+
 
 KEPT_CONNECTIONS = 8
 """Connections that stay open in a process once it has needed them: one for each of its web threads (app.WEB_THREADS),
@@ -71,7 +74,7 @@ def open_engine(text: str) -> Engine:
         except OSError as error:
             raise StoreUnavailable(f"cannot make the folder of {url.database}: {error.strerror}") from error
         return _open_sqlite(url)
-    return create_engine(url, pool_pre_ping=True, **_POOL)
+    return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}, **_POOL)
 
 
 def open_existing(text: str) -> Engine:

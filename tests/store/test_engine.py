@@ -1,3 +1,4 @@
+import socket
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -105,6 +106,16 @@ def test_a_server_that_is_away_is_unavailable() -> None:
     with pytest.raises(StoreUnavailable), reading(engine):
         pass
     engine.dispose()
+
+
+def test_a_server_that_takes_a_connection_and_says_nothing_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "CONNECT_SECONDS", 2)  # the least that there is
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        engine = open_engine(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/tracker")
+        with pytest.raises(StoreUnavailable, match="timeout"), reading(engine):
+            pytest.fail("connected all the same")
 
 
 def test_a_full_disk_stores_nothing_and_recovers(sqlite_url: str) -> None:
