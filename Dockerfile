@@ -1,5 +1,5 @@
 # Data Tracker with all it runs on: `docker build -t data-tracker .`
-FROM python:3.13.9-slim-trixie
+FROM python:3.11.14-slim-trixie
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 

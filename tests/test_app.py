@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -173,7 +174,7 @@ def test_the_password_is_asked_for_everywhere_but_at_the_health_checks(run: Run)
 
 def ticks(database: Path) -> list[tuple[int, int, int]]:
     """For each tick its period, the prices it says it stored and those that are there."""
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         return connection.execute(
             """SELECT minute, stored, (SELECT count(*) FROM price WHERE price.minute = tick.minute)
                FROM tick ORDER BY minute"""
@@ -209,7 +210,7 @@ def test_four_workers_have_one_clock_and_another_takes_over_from_one_that_dies(r
     wait_ready(port)
 
     def owner() -> int:
-        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             (name,) = connection.execute("SELECT owner FROM lease").fetchone()
         return int(name.split(":")[1])
 

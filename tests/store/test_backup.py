@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -115,11 +116,10 @@ def test_a_copy_made_while_another_thread_ticks_holds_whole_ticks_only(
         enough.set()
         ticking.join()
 
-    with sqlite3.connect(tmp_path / "copy.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as connection:
         found = connection.execute(
             "SELECT stored, (SELECT count(*) FROM price WHERE price.minute = tick.minute) FROM tick"
         ).fetchall()
-    connection.close()
     assert set(found) == {(PAIRS, PAIRS)}
     ranking = reopened.reader.ranking()
     assert len(found) == ranking.revision - 1  # the first revision was the discovery's
