@@ -12,6 +12,16 @@ from tests import builders
 
 
 @dataclass
+class Timer:
+    """Stands still until it is told otherwise."""
+
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
 class FakeReader:
     """A MarketReader over what the test puts into its fields; `put` makes a new revision."""
 

@@ -10,17 +10,7 @@ from services.market.errors import StoreUnavailable, UnknownMetric
 from services.market.types import RankedMetric, Ranking
 from tests import builders
 from tests.builders import NOON
-from tests.fakes import FakeReader
-
-
-@dataclass
-class Timer:
-    """Stands still until it is told otherwise."""
-
-    now: float = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.fakes import FakeReader, Timer
 
 
 @dataclass

@@ -19,19 +19,9 @@ from services.shared.memory import PAUSE_SECONDS, BadRedisUrl, SharedMemory, ope
 from services.shared.reader import REVISION, SharedReader
 from tests import builders
 from tests.builders import NOON
-from tests.fakes import FakeReader
+from tests.fakes import FakeReader, Timer
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
-
-
-@dataclass
-class Timer:
-    """Stands still until it is told otherwise."""
-
-    now: float = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass

@@ -23,7 +23,7 @@ from services.store.files import CannotWrite
 from services.store.reader import StoreReader
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World, stored_revision
-from tests.store.test_files import full_disk, names
+from tests.store.test_files import complains_in_one_line, full_disk, names
 
 ROOT = Path(__file__).parents[2]
 PAIRS = 50
@@ -334,12 +334,7 @@ def test_the_command_tells_in_one_line_what_is_wrong(
 
     assert main(arguments) == 2
 
-    output, errors = capsys.readouterr()
-    assert output == ""
-    assert len(errors.splitlines()) == 1
-    assert errors.startswith("data-tracker: ")
-    assert complaint in errors
-    assert "s3cret" not in errors
+    complains_in_one_line(capsys, complaint)
     assert set(names(here)) - {"empty.db-shm", "empty.db-wal"} == {"empty.db", "text.db"}
 
 

@@ -15,10 +15,21 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def complains_in_one_line(capsys: pytest.CaptureFixture[str], complaint: str) -> None:
+    """What a command has printed is one line about `complaint`, without the password that the test gave it."""
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert len(errors.splitlines()) == 1
+    assert errors.startswith("data-tracker: ")
+    assert complaint in errors
+    assert "s3cret" not in errors
+
+
 @contextmanager
 def full_disk(size: int) -> Iterator[None]:
     """No file of this process grows past `size` bytes meanwhile: EFBIG, as ENOSPC would be."""
-    resource = pytest.importorskip("resource", reason="only here can a process limit itself")
+    import resource  # there is none on Windows, where these tests cannot be run
+
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -107,8 +118,8 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path, folder: str) -> None:
         pytest.fail("begun all the same")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="takes a folder that nobody may write to, root included")
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    # Linux has a folder that nobody may write to, root included.
     with pytest.raises(CannotWrite, match=r"^/proc/self/result: [A-Z]"), whole_file(Path("/proc/self/result")):
         pytest.fail("begun all the same")
     with pytest.raises(CannotWrite, match="File name too long"), whole_file(tmp_path / ("x" * 300)):

@@ -25,6 +25,7 @@ from services.store.transfer import STAY, CannotTransfer, Transferred, main, tra
 from tests.builders import NOON, backfill_state
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World, stored_revision
+from tests.store.test_files import complains_in_one_line
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -428,12 +429,7 @@ def test_the_command_tells_in_one_line_what_is_wrong(
 
     assert main([name]) == 2
 
-    output, errors = capsys.readouterr()
-    assert output == ""
-    assert len(errors.splitlines()) == 1
-    assert errors.startswith("data-tracker: ")
-    assert complaint in errors
-    assert "s3cret" not in errors
+    complains_in_one_line(capsys, complaint)
     assert {path.name for path in here.iterdir()} == {"text.db", "empty.db", "good.db"}
 
 
