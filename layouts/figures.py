@@ -183,7 +183,7 @@ def _price_data(
         {
             "x": _stamps(fired, zone),
             "y": [alert.price for alert in shown],
-            "text": [f"{notation.multiple(alert.price, alert.average)} its average" for alert in shown],
+            "text": [notation.cause(alert) + " its average" * (alert.condition is None) for alert in shown],
             "showlegend": bool(shown),
         },
         _band(line.bands, digits + 2, zone) | {"showlegend": hourly},

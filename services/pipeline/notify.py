@@ -49,12 +49,19 @@ def notify(engine: Engine, notifiers: Sequence[Notifier], now: datetime) -> int:
 def title(message: Owed) -> str:
     """One line that says what happened."""
     alert = message.alert
+    if alert.condition is not None or alert.average is None:
+        return f"{alert.pair} on {alert.market}: {alert.rule}"
     return f"{alert.pair} on {alert.market}: {alert.price / alert.average:.1f} x its average"
 
 
 def body(message: Owed) -> str:
     """The figures, and a key by which a repeat is recognised."""
     alert = message.alert
+    if alert.condition is not None:
+        return (
+            f"{alert.pair} on {alert.market} was {alert.price:.8g} {alert.quote} at "
+            f"{alert.fired_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {alert.condition}. [alert-{alert.id}]"
+        )
     return (
         f"{alert.pair} on {alert.market} was {alert.price:.8g} {alert.quote} at "
         f"{alert.fired_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, more than {alert.factor:g} x "

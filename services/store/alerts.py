@@ -3,24 +3,35 @@
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, func, insert, select, update
 
-from services.market.types import Alert
+from services.market.alert_rules import BUILT_IN, in_words
+from services.market.types import Alert, AlertQuery
 from services.store.models import AlertRow, MetricRow, NotificationRow
+from services.store.rules import rule_of
 
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """One alert about to be written; `fired_at` is the tick's epoch second."""
+    """One alert about to be written, as services.market.types.Alert tells it; `fired_at` is the tick's epoch second,
+    `rule` the rule as it was, in JSON. Messages are owed to `channels`; None means all that there are."""
 
     metric_id: int
     fired_at: int
     price: float
-    average: float
-    factor: float
+    average: float | None
+    factor: float | None
     samples: int
+    rule_id: int = BUILT_IN
+    rule: str | None = None
+    quantity: str = "price"
+    value: float | None = None
+    reference: float | None = None
+    threshold: float | None = None
+    muted: bool = False
+    channels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +45,54 @@ class Owed:
     alert: Alert
 
 
-def last_fired(connection: Connection, metric_ids: Collection[int], since: int) -> set[int]:
-    """Those of the metrics that fired after epoch second `since`."""
+def last_fired(connection: Connection, metric_ids: Collection[int], since: int, rule_id: int = BUILT_IN) -> set[int]:
+    """Those of the metrics on which the rule fired after epoch second `since`."""
     # All of that time are asked for: a statement does not hold as many numbers as may have broken the rule at once.
-    statement = select(AlertRow.metric_id).where(AlertRow.fired_at > since).distinct()
-    return set(metric_ids).intersection(connection.execute(statement).scalars())
+    return set(metric_ids).intersection(firing_times(connection, rule_id, since))
+
+
+def firing_times(connection: Connection, rule_id: int, since: int) -> dict[int, int]:
+    """When the rule last fired on each metric on which it did after epoch second `since`."""
+    of_rule = (AlertRow.rule_id == rule_id) & (AlertRow.fired_at > since)
+    statement = select(AlertRow.metric_id, func.max(AlertRow.fired_at)).where(of_rule).group_by(AlertRow.metric_id)
+    return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def open_alerts(connection: Connection, rule_id: int) -> set[int]:
+    """The metrics on which the rule has fired and not resolved."""
+    is_open = (AlertRow.rule_id == rule_id) & AlertRow.resolved_at.is_(None)
+    return set(connection.execute(select(AlertRow.metric_id).where(is_open)).scalars())
+
+
+def resolve(connection: Connection, rule_id: int, metric_ids: Sequence[int], now: int) -> None:
+    """The rule's alerts on these metrics have ended."""
+    table = cast(Table, AlertRow.__table__)
+    ended = (table.c.rule_id == rule_id) & (table.c.metric_id == bindparam("ended")) & table.c.resolved_at.is_(None)
+    if metric_ids:
+        connection.execute(
+            update(table).where(ended).values(resolved_at=now), [{"ended": number} for number in metric_ids]
+        )
+
+
+def acknowledge(connection: Connection, number: int, note: str | None, now: int) -> Alert | None:
+    """Somebody has seen it; the first to do so counts. None where there is no such alert."""
+    unseen = (AlertRow.id == number) & AlertRow.acknowledged_at.is_(None)
+    connection.execute(update(AlertRow).where(unseen).values(acknowledged_at=now, note=note))
+    row = connection.execute(_alerts().where(AlertRow.id == number)).first()
+    return None if row is None else _alert(row)
 
 
 def fire(connection: Connection, firings: Sequence[Firing], channels: Sequence[str]) -> None:
-    """Write alerts, and one owed message for each of them and each channel."""
+    """Write alerts, and one owed message for each of them that is not muted and each channel."""
     if not firings:
         return
-    ids = connection.execute(
-        insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True), [asdict(firing) for firing in firings]
-    ).scalars()
+    rows = [{name: value for name, value in asdict(firing).items() if name != "channels"} for firing in firings]
+    ids = connection.execute(insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True), rows).scalars()
     owed = [
         {"alert_id": alert_id, "channel": channel, "created_at": firing.fired_at, "due_at": firing.fired_at}
         for alert_id, firing in zip(ids, firings, strict=True)
-        for channel in channels
+        if not firing.muted
+        for channel in (channels if firing.channels is None else firing.channels)
     ]
     if owed:
         connection.execute(insert(NotificationRow), owed)
@@ -59,11 +100,25 @@ def fire(connection: Connection, firings: Sequence[Firing], channels: Sequence[s
 
 def fired(connection: Connection, since: datetime | None, metric_id: int | None, limit: int) -> tuple[Alert, ...]:
     """Alerts fired at or after `since`, newest first, at most `limit`."""
-    statement = _alerts().order_by(AlertRow.fired_at.desc(), AlertRow.id.desc()).limit(limit)
-    if since is not None:
-        statement = statement.where(AlertRow.fired_at >= since.timestamp())
-    if metric_id is not None:
-        statement = statement.where(AlertRow.metric_id == metric_id)
+    return chosen(connection, AlertQuery(since=since, metric_id=metric_id, limit=limit))
+
+
+def chosen(connection: Connection, query: AlertQuery) -> tuple[Alert, ...]:
+    """The alerts that `query` asks for, newest first."""
+    statement = _alerts().order_by(AlertRow.fired_at.desc(), AlertRow.id.desc()).limit(query.limit)
+    if query.since is not None:
+        statement = statement.where(AlertRow.fired_at >= query.since.timestamp())
+    if query.until is not None:
+        statement = statement.where(AlertRow.fired_at < query.until.timestamp())
+    if query.metric_id is not None:
+        statement = statement.where(AlertRow.metric_id == query.metric_id)
+    if query.rule_id is not None:
+        statement = statement.where(AlertRow.rule_id == query.rule_id)
+    if query.state is not None:
+        is_open = AlertRow.resolved_at.is_(None)
+        statement = statement.where(is_open if query.state == "firing" else ~is_open)
+    if query.unacknowledged:
+        statement = statement.where(AlertRow.acknowledged_at.is_(None))
     return tuple(_alert(row) for row in connection.execute(statement))
 
 
@@ -126,6 +181,7 @@ def _alerts(*more: Any) -> Select[Any]:
 
 
 def _alert(row: Any) -> Alert:
+    rule = None if row.rule is None else rule_of(row.rule_id, row.rule)
     return Alert(
         id=row.id,
         metric_id=row.metric_id,
@@ -137,4 +193,19 @@ def _alert(row: Any) -> Alert:
         factor=row.factor,
         samples=row.samples,
         fired_at=datetime.fromtimestamp(row.fired_at, UTC),
+        rule_id=row.rule_id,
+        rule=None if rule is None else rule.name,
+        condition=None if rule is None else in_words(rule),
+        quantity=row.quantity,
+        value=row.value,
+        reference=row.reference,
+        threshold=row.threshold,
+        muted=row.muted,
+        resolved_at=_moment(row.resolved_at),
+        acknowledged_at=_moment(row.acknowledged_at),
+        note=row.note,
     )
+
+
+def _moment(second: int | None) -> datetime | None:
+    return None if second is None else datetime.fromtimestamp(second, UTC)

@@ -121,6 +121,10 @@ def test_numbers_are_not_given_again_after_the_way(engine: Engine, way: str) -> 
         with writing(engine) as connection:
             command.downgrade(configuration(connection), "0001")
 
+    if connection.dialect.name == "sqlite":
+        with reading(engine) as connection:
+            counted = dict(connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence").all())
+        assert counted["alert"] == CONTENT["alert"][0]["id"]
     added = {name: value for name, value in CONTENT["notification"][0].items() if name != "id"}
     table = Base.metadata.tables["notification"]
     with writing(engine) as connection:

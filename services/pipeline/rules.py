@@ -1,0 +1,174 @@
+"""Rules: look at all metrics by the rules that people wrote, and write what came of it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.market import stats
+from services.market.alert_rules import AlertRule, NoData, TimesAverage
+from services.market.marks import follow
+from services.market.states import (
+    Held,
+    Mask,
+    Verdict,
+    fresh_states,
+    step,
+    worth_keeping,
+)
+from services.market.stats import LOOKBACK, Kept
+from services.market.track import TrackPattern
+from services.market.types import Catalogue, Ints
+from services.market.verdicts import Figures, Sight, judge, read
+from services.pipeline.store import Arrivals
+from services.store import alerts, marks, rules
+from services.store.alerts import Firing
+from services.store.engine import Connection
+from services.store.marks import StoredPast
+
+
+class Scopes:
+    """Which metrics each scope names, remembered for as long as the catalogue stays the same."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._masks: dict[tuple[TrackPattern, ...], Mask] = {}
+
+    def mask(self, scope: tuple[TrackPattern, ...], catalogue: Catalogue) -> Mask:
+        """Which metrics of the catalogue `scope` names."""
+        if self._number != catalogue.number:
+            self._number, self._masks = catalogue.number, {}
+        if scope not in self._masks:
+            self._masks[scope] = _named(scope, catalogue)
+        return self._masks[scope]
+
+
+def apply_rules(
+    connection: Connection,
+    minute: int,
+    before: Kept,
+    kept: Kept,
+    arrivals: Arrivals,
+    catalogue: Catalogue,
+    period_seconds: int,
+    scopes: Scopes,
+) -> tuple[Firing, ...]:
+    """Bring every enabled rule's states to `minute` and write alerts that have ended; answers those that have begun.
+
+    `before` are the statistics of the tick before, `kept` those of this one. What begins is not written yet.
+    """
+    enabled = [rule for rule in rules.stored(connection) if rule.enabled]
+    if not enabled:
+        return ()
+    fresh = np.zeros(len(kept), dtype=np.bool_)
+    fresh[arrivals.places] = True
+    past = StoredPast(connection)
+    earlier, _ = stats.align(before, catalogue.ids)
+    sight = Sight(minute, period_seconds, kept, earlier, fresh, catalogue.active, past)
+    held_of = rules.states(connection)
+    firings: list[Firing] = []
+    for rule in enabled:
+        firings += _apply(connection, rule, sight, scopes.mask(rule.scope, catalogue), held_of.get(rule.id))
+    _keep_marks(connection, enabled, sight)
+    return tuple(firings)
+
+
+def _apply(connection: Connection, rule: AlertRule, sight: Sight, scope: Mask, held: Held | None) -> list[Firing]:
+    """One rule: only metrics that begin something, or are in the midst of it, cost more than a comparison."""
+    ids = sight.kept["id"]
+    verdict, figures = judge(rule, sight)
+    concerned = verdict.starts & scope
+    if held is not None:
+        rows, known = stats.rows_of(sight.kept, held["id"])
+        concerned[rows[known]] = True
+    elif not concerned.any():
+        return []
+    places = np.flatnonzero(concerned).astype(np.int64)
+    states = _states_of(connection, rule, ids[places], held, sight.now)
+    looked = verdict.at(places)
+    if held is not None:  # what has left the scope, or the catalogue, ends
+        looked = _out_of(looked, ~scope[places])
+    found = step(states, looked, rule, sight.now)
+    left = [] if held is None else np.setdiff1d(held["id"], ids).tolist()
+    alerts.resolve(connection, rule.id, found.held["id"][found.ended].tolist() + left, sight.now)
+    keeps = found.held[worth_keeping(found.held)]
+    if held is None or not np.array_equal(keeps, held):
+        rules.save_states(connection, rule.id, keeps)
+    return [_firing(rule, sight, figures, verdict, int(place)) for place in places[found.fired]]
+
+
+def _states_of(connection: Connection, rule: AlertRule, ids: Ints, held: Held | None, now: int) -> Held:
+    states = fresh_states(ids)
+    if held is not None:
+        _, to, source = np.intersect1d(ids, held["id"], assume_unique=True, return_indices=True)
+        states[to] = held[source]
+    # The alerts on record hold the cooldown, whatever became of the states: of what a rule was before it was changed,
+    # of another process, of a clock that was set back.
+    times = alerts.firing_times(connection, rule.id, now - rule.cooldown_seconds) if rule.cooldown_seconds else {}
+    if times:
+        on_record = np.array([times.get(number, 0) for number in ids.tolist()], dtype=np.int64)
+        states["fired_at"] = np.maximum(states["fired_at"], on_record)
+    return states
+
+
+def _out_of(verdict: Verdict, outside: Mask) -> Verdict:
+    """What a rule no longer looks at: nothing is known of it any more, and nothing begins."""
+    return Verdict(
+        verdict.side,
+        verdict.starts & ~outside,
+        verdict.clears_above,
+        verdict.clears_below,
+        verdict.known & ~outside,
+        verdict.lost | outside,
+    )
+
+
+def _firing(rule: AlertRule, sight: Sight, figures: Figures, verdict: Verdict, place: int) -> Firing:
+    threshold = figures.upper[place] if verdict.side[place] > 0 else figures.lower[place]
+    average = figures.reference[place] if isinstance(rule.condition, TimesAverage) else np.nan
+    return Firing(
+        metric_id=int(sight.kept["id"][place]),
+        fired_at=sight.now,
+        price=float(sight.kept["price"][place]),
+        average=_known(average),
+        factor=rule.condition.factor if isinstance(rule.condition, TimesAverage) else None,
+        samples=int(figures.samples[place]),
+        rule_id=rule.id,
+        rule=rules.as_text(rule),
+        quantity=rule.quantity,
+        value=None if isinstance(rule.condition, NoData) else _known(figures.value[place]),
+        reference=_known(figures.reference[place]),
+        threshold=None if isinstance(rule.condition, NoData) else _known(threshold),
+        channels=rule.channels,
+    )
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _keep_marks(connection: Connection, enabled: Sequence[AlertRule], sight: Sight) -> None:
+    longest: dict[str, int] = {}
+    for rule in enabled:
+        if rule.window_seconds is not None:
+            longest[rule.quantity] = max(longest.get(rule.quantity, 0), rule.window_seconds)
+    recent = sight.kept["priced_at"] > sight.now - LOOKBACK
+    for quantity in longest:
+        carried = np.where(recent, read(sight.kept, quantity), np.nan)
+        last = sight.past.last_until(quantity, sight.now - 1)
+        mark = follow(last, sight.now, sight.kept["id"], sight.value(quantity), carried)
+        marks.record(connection, quantity, mark)
+    marks.thin(connection, longest, sight.now, sight.period_seconds)
+
+
+def _named(scope: tuple[TrackPattern, ...], catalogue: Catalogue) -> Mask:
+    named = np.zeros(len(catalogue.metrics), dtype=np.bool_)
+    for pattern in scope:
+        places = catalogue.places.get(pattern.market)
+        if places is None:
+            continue
+        if (pattern.base, pattern.quote) == ("*", "*"):
+            named[places] = True
+        else:
+            pairs = catalogue.rows[pattern.market]
+            named[places] |= np.fromiter((pattern.matches(pair) for pair in pairs), np.bool_, len(pairs))
+    return named
