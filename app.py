@@ -25,7 +25,7 @@ from layouts import shell
 from services.bootstrap import Services, open_services
 from services.logs import set_up_logs
 from services.market.errors import TrackerError
-from services.market.ports import Clock, MarketReader
+from services.market.ports import AlertDesk, Clock, MarketReader
 from services.market.types import STALE_PERIODS
 from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, Settings, read_settings
@@ -36,8 +36,8 @@ YEAR_SECONDS = 365 * 86_400
 log = logging.getLogger("data_tracker")
 
 
-def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] | None = None) -> Dash:
-    """The dashboard and the JSON interface on one Flask server, all reading through `reader`.
+def create_app(reader: MarketReader, clock: Clock, desk: AlertDesk, credentials: tuple[str, str] | None = None) -> Dash:
+    """The dashboard and the JSON interface on one Flask server: they read through `reader` and change through `desk`.
 
     `clock` tells the time to whatever depends on it; `credentials` (user name, password) close the
     whole server but its health checks.
@@ -55,7 +55,7 @@ def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] 
     )
     if credentials is not None:
         require_basic_auth(app.server, *credentials)
-    mount(app.server, reader, clock)
+    mount(app.server, reader, clock, desk)
     app.layout = lambda: shell.page(reader.profile)
     callbacks.register(app, reader, clock)
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
@@ -91,7 +91,7 @@ def __getattr__(name: str) -> Any:
     if name != "server":
         raise AttributeError(name)
     services = process_services()
-    return create_app(services.reader, services.clock, services.settings.credentials).server
+    return create_app(services.reader, services.clock, services.desk, services.settings.credentials).server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -151,7 +151,7 @@ def _check(services: Services) -> int:
 
 def _run_all(services: Services) -> int:
     settings = services.settings
-    flask = create_app(services.reader, services.clock, settings.credentials).server
+    flask = create_app(services.reader, services.clock, services.desk, settings.credentials).server
     try:
         web = create_server(flask, host=settings.host, port=settings.port, threads=WEB_THREADS, ident=None)
     except OSError as error:

@@ -1,5 +1,7 @@
 """Typed data in, JSON-ready values out: the names and nesting that clients rely on."""
 
+import csv
+import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -19,6 +21,13 @@ from services.market.types import (
 )
 
 Body = dict[str, object]
+
+ALERT_FIELDS = (
+    "id", "metric_id", "market", "base", "quote", "price", "average", "factor", "samples", "fired_at", "state",
+    "rule_id", "rule", "condition", "quantity", "value", "reference", "threshold", "muted", "resolved_at",
+    "acknowledged_at", "note",
+)  # fmt: skip
+"""The columns of alerts as CSV."""
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -118,6 +127,20 @@ def alert_body(alert: Alert) -> Body:
 
 def alerts_body(alerts: Sequence[Alert]) -> Body:
     return {"alerts": [alert_body(alert) for alert in alerts]}
+
+
+def alerts_csv(alerts: Sequence[Alert]) -> str:
+    """The same, a row an alert under a heading; what a spreadsheet would take for a formula is quoted as text."""
+    file = io.StringIO()
+    rows = [alert_body(alert) for alert in alerts]
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(ALERT_FIELDS)
+    writer.writerows([_as_text(row[name]) for name in ALERT_FIELDS] for row in rows)
+    return file.getvalue()
+
+
+def _as_text(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
 
 
 def sparklines_body(lines: Sparklines) -> Body:

@@ -1,6 +1,7 @@
 """The routes of the JSON interface. Each makes one call to the reader."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import NamedTuple
@@ -10,10 +11,12 @@ from flask import Blueprint, Flask, Response, request
 from api import bodies
 from api.answers import Answer, Answers, send
 from api.problems import NOT_FOUND, BadQuery, handle_problems, problem
+from api.rules import add_rule_routes
 from api.telemetry import render_telemetry
 from services.market.errors import StoreUnavailable, UnknownMetric
 from services.market.moments import parse_moment, period_of
-from services.market.ports import Clock, MarketReader
+from services.market.ports import AlertDesk, Clock, MarketReader
+from services.market.types import Alert, AlertQuery
 
 LONGEST_KEY = 100
 LONGEST_NUMBER = 18
@@ -32,13 +35,13 @@ class Reach(NamedTuple):
     longest: timedelta
 
 
-def mount(server: Flask, reader: MarketReader, clock: Clock) -> None:
+def mount(server: Flask, reader: MarketReader, clock: Clock, desk: AlertDesk) -> None:
     """Add the JSON interface to `server`; it tells the time by `clock`."""
-    server.register_blueprint(_blueprint(reader, clock))
+    server.register_blueprint(_blueprint(reader, clock, desk))
     handle_problems(server, OWN_SEGMENTS)
 
 
-def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
+def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint:
     routes = Blueprint("api", __name__)
     answers, long_answers = Answers(), Answers(LONG_ANSWERS)
     profile = reader.profile
@@ -107,14 +110,27 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
 
     @routes.get("/alerts")
     def alerts() -> Response:
-        since, limit = query_time("since"), query_count("limit", 1000, MOST_ALERTS)
-        wanted = request.args.get("metric")
+        wanted, form = request.args.get("metric"), query_choice("format", ("json", "csv"))
+        query = AlertQuery(
+            since=query_time("since"),
+            until=query_time("until"),
+            rule_id=query_number("rule"),
+            state=query_choice("state", ("", "firing", "resolved")) or None,
+            unacknowledged=query_choice("unacknowledged", ("false", "true")) == "true",
+            limit=query_count("limit", 1000, MOST_ALERTS),
+        )
 
-        def build() -> bodies.Body:
+        def find() -> tuple[Alert, ...]:
             metric_id = None if wanted is None else reader.metric(named(wanted)).id
-            return bodies.alerts_body(reader.alerts(since, metric_id, limit))
+            if query == AlertQuery(since=query.since, limit=query.limit):  # what pages ask for is remembered by all
+                return reader.alerts(query.since, metric_id, query.limit)
+            return desk.alerts(replace(query, metric_id=metric_id))
 
-        return send(answers.get(("alerts", wanted), (reader.revision(), since, limit), build))
+        if form == "csv":
+            return Response(bodies.alerts_csv(find()), mimetype="text/csv", headers={"Cache-Control": "no-cache"})
+        return send(answers.get(("alerts", wanted), (reader.revision(), query), lambda: bodies.alerts_body(find())))
+
+    add_rule_routes(routes, reader, clock, desk)
 
     @routes.get("/sparklines")
     def sparklines() -> Response:
@@ -191,6 +207,16 @@ def query_choice(name: str, choices: Sequence[str]) -> str:
     if text in choices:
         return text
     raise BadQuery(f"{name}: {text[:40]!r} is none of {', '.join(choices)}")
+
+
+def query_number(name: str) -> int | None:
+    """The number in the query value `name`; None where there is none."""
+    text = request.args.get(name)
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    raise BadQuery(f"{name}: {text[:40]!r} is not a number")
 
 
 def query_count(name: str, default: int, most: int) -> int:

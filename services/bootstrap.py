@@ -12,7 +12,7 @@ from uuid import uuid4
 from services.cache import CachedReader
 from services.exchanges.registry import open_exchange
 from services.market.errors import UnknownExchange
-from services.market.ports import Clock, Exchange, MarketReader, Notifier
+from services.market.ports import AlertDesk, Clock, Exchange, MarketReader, Notifier
 from services.market.rules import Rule
 from services.market.stats import Windows
 from services.market.types import Profile
@@ -25,6 +25,7 @@ from services.settings import Settings
 from services.shared.memory import open_memory
 from services.shared.reader import SharedReader
 from services.store import schema
+from services.store.desk import StoreDesk
 from services.store.engine import Engine, open_engine
 from services.store.metrics import Catalogues
 from services.store.reader import StoreReader
@@ -46,6 +47,7 @@ class Services:
     engine: Engine
     clock: Clock
     reader: MarketReader
+    desk: AlertDesk
     notifiers: tuple[Notifier, ...]
     plan: Plan
     owner: str
@@ -140,6 +142,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         engine=engine,
         clock=clock,
         reader=CachedReader(_open_reader(engine, settings)),
+        desk=StoreDesk(engine),
         notifiers=notifiers,
         plan=plan,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",

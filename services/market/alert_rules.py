@@ -8,6 +8,7 @@ from typing import Any
 
 from services.market.errors import TrackerError
 from services.market.track import TrackPattern, parse_track
+from services.market.types import Profile
 
 WINDOWS = {
     300: "5 min",
@@ -27,12 +28,18 @@ LONGEST_CHANNEL = 200
 LONGEST_WAIT = 7 * 86_400
 LARGEST = 1e15
 
+MOST_RULES = 200
+
 BUILT_IN = 0
 """The number of the rule that the settings ALERT_* make."""
 
 
 class BadRule(TrackerError):
     """A rule that cannot be used; the text begins with the field at fault."""
+
+
+class TooManyRules(TrackerError):
+    """There are as many rules as a tick can be expected to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,24 @@ def parse_rule(given: Mapping[str, Any], number: int = BUILT_IN) -> AlertRule:
     return rule
 
 
+def built_in(profile: Profile) -> AlertRule:
+    """The rule of the settings ALERT_*, told as the others are; it is kept by nobody and cannot be changed."""
+    return AlertRule(
+        id=BUILT_IN,
+        name="Built-in",
+        scope=(TrackPattern("*", "*", "*"),),
+        quantity="price",
+        condition=TimesAverage(
+            "above", profile.alert_factor, profile.alert_window_minutes * 60, profile.alert_min_samples
+        ),
+        pending_seconds=0,
+        cooldown_seconds=profile.alert_cooldown_minutes * 60,
+        hysteresis_percent=0.0,
+        channels=None,
+        enabled=True,
+    )
+
+
 def rule_fields(rule: AlertRule) -> dict[str, Any]:
     """The JSON object that `parse_rule` makes the same rule of."""
     return {
@@ -164,7 +189,7 @@ def in_words(rule: AlertRule) -> str:
     """The condition as a person would say it: `price above 3 x its average of 1 h`."""
     match rule.condition:
         case TimesAverage(direction, factor, window):
-            return f"{rule.quantity} {direction} {factor:g} x its average of {WINDOWS[window]}"
+            return f"{rule.quantity} {direction} {factor:g} x its average of {_span(window)}"
         case Change("either", percent, window):
             return f"{rule.quantity} up or down by more than {percent:g} % in {WINDOWS[window]}"
         case Change(direction, percent, window):
@@ -177,6 +202,10 @@ def in_words(rule: AlertRule) -> str:
             return f"enters the top {places}"
         case NoData(periods):
             return f"no price for {periods} periods"
+
+
+def _span(seconds: int) -> str:
+    return WINDOWS.get(seconds, f"{seconds // 60} min")
 
 
 class _Fields:

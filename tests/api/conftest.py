@@ -7,9 +7,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.routes import mount
-from services.market.ports import Clock
+from services.market.ports import AlertDesk, Clock
 from tests import builders
-from tests.fakes import FakeReader
+from tests.fakes import FakeDesk, FakeReader
 
 Serve = Callable[..., FlaskClient]
 
@@ -18,9 +18,9 @@ def dashboard(path: str = "") -> str:
     return f"<html>the dashboard at {path}</html>"
 
 
-def serve(reader: FakeReader, clock: Clock = lambda: builders.NOON) -> FlaskClient:
+def serve(reader: FakeReader, clock: Clock = lambda: builders.NOON, desk: AlertDesk | None = None) -> FlaskClient:
     server = Flask(__name__)
-    mount(server, reader, clock)
+    mount(server, reader, clock, desk or FakeDesk())
     server.add_url_rule("/", view_func=dashboard)
     server.add_url_rule("/<path:path>", view_func=dashboard)
     return server.test_client()

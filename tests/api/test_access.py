@@ -8,6 +8,7 @@ from api.access import require_basic_auth
 from api.routes import mount
 from tests.api.conftest import dashboard
 from tests.builders import NOON
+from tests.fakes import FakeDesk
 
 PASSWORD = "pass:wörd"
 
@@ -16,7 +17,7 @@ PASSWORD = "pass:wörd"
 def closed(reader) -> FlaskClient:
     server = Flask(__name__)
     require_basic_auth(server, "me", PASSWORD)
-    mount(server, reader, lambda: NOON)
+    mount(server, reader, lambda: NOON, FakeDesk())
     server.add_url_rule("/<path:path>", view_func=dashboard)
     server.add_url_rule("/_dash-update-component", view_func=dashboard, endpoint="callbacks", methods=["POST"])
     return server.test_client()
