@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from benchmarks import history, shared, web
+from benchmarks import history, rules, shared, web
 from benchmarks.databases import PERIOD, filled, filled_postgresql
 from benchmarks.soak import soak
 from benchmarks.tick import Ticker, compare, compare_windows
 from services.market.moments import period_of
 
-PARTS = ("tick", "window", "postgresql", "web", "shared", "history", "soak")
+PARTS = ("tick", "window", "rules", "postgresql", "web", "shared", "history", "soak")
 TICK_METRICS = (100, 1_000, 10_000)
 POSTGRESQL_METRICS = (1_000, 10_000)
 HISTORY_METRICS = (1_000, 10_000, 100_000)
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 measured = compare(past, ticker) if "tick" in parts else None
                 if "window" in parts and metrics == max(counts):
                     compare_windows(past, ticker, measured)
+    if "rules" in parts:
+        rules.measure(max(counts), last)
     if "postgresql" in parts:
         for metrics in sorted(given.metrics or POSTGRESQL_METRICS):
             with filled_postgresql(metrics, last) as past:

@@ -1,11 +1,12 @@
 """A rule's look at all metrics at once: the values of one moment against what the rule compares them with."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from services.market.alert_rules import AlertRule, Change, Level, NoData, TimesAverage, Top
-from services.market.marks import Past, average_between
+from services.market.marks import Mark, Past, average_between
 from services.market.states import Mask, Verdict
 from services.market.stats import LOOKBACK, Kept
 from services.market.types import STALE_PERIODS, Floats, Ints
@@ -42,12 +43,13 @@ class Sight:
     _earlier: dict[str, Floats] = field(default_factory=dict)
     _averages: dict[tuple[str, int], tuple[Floats, Ints]] = field(default_factory=dict)
     _begins: dict[tuple[str, int], Floats] = field(default_factory=dict)
+    _marks: dict[tuple[str, int], Mark] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def lost(self) -> Mask:
         """Which have had no price for STALE_PERIODS."""
         lost: Mask = self.kept["priced_at"] <= self.now - STALE_PERIODS * self.period_seconds
-        return lost
+        return lost & ~self.fresh
 
     def value(self, quantity: str) -> Floats:
         """The values that came with this tick."""
@@ -74,7 +76,7 @@ class Sight:
             if last is None or edge is None or edge.minute > last.minute:
                 self._averages[key] = np.full(len(ids), np.nan), np.zeros(len(ids), dtype=np.int64)
             else:
-                self._averages[key] = average_between(edge.of(ids), last.of(ids))
+                self._averages[key] = average_between(self._of_all(quantity, edge), self._of_all(quantity, last))
         return self._averages[key]
 
     def begin(self, quantity: str, window: int) -> Floats:
@@ -85,8 +87,14 @@ class Sight:
             if mark is None or mark.minute <= self.now - window - LOOKBACK:
                 self._begins[key] = np.full(len(self.kept), np.nan)
             else:
-                self._begins[key] = mark.of(self.kept["id"]).value
+                self._begins[key] = self._of_all(quantity, mark).value
         return self._begins[key]
+
+    def _of_all(self, quantity: str, mark: Mark) -> Mark:
+        key = quantity, mark.minute
+        if key not in self._marks:
+            self._marks[key] = mark.of(self.kept["id"])
+        return self._marks[key]
 
 
 def read(kept: Kept, quantity: str) -> Floats:
@@ -153,7 +161,7 @@ def _verdict(rule: AlertRule, sight: Sight, figures: Figures, known: Mask) -> Ve
             came_from = (earlier > upper).astype(np.int8) - (earlier < lower).astype(np.int8)
             starts &= (came_from != side) & ~np.isnan(earlier)
     lost = np.zeros(len(value), dtype=np.bool_) if isinstance(rule.condition, NoData) else sight.lost
-    return Verdict(side, starts & known, clears_above, clears_below, known, lost & ~sight.fresh)
+    return Verdict(side, starts & known, clears_above, clears_below, known, lost)
 
 
 def _distances(rule: AlertRule, figures: Figures) -> tuple[Floats, Floats]:

@@ -55,7 +55,7 @@ def _built_in(
     lost = kept["priced_at"] <= minute - STALE_PERIODS * period_seconds
     goes_on = kept["id"][exceeded | ~(fresh | lost)]
     over = alerts.open_alerts(connection, BUILT_IN).difference(goes_on.tolist())
-    alerts.resolve(connection, BUILT_IN, sorted(over), minute)
+    alerts.resolve(connection, [(BUILT_IN, metric_id) for metric_id in sorted(over)], minute)
     broken = np.flatnonzero(exceeded)
     if not len(broken):
         return ()

@@ -1,6 +1,7 @@
 """Rules: look at all metrics by the rules that people wrote, and write what came of it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -8,6 +9,8 @@ from services.market import stats
 from services.market.alert_rules import AlertRule, NoData, TimesAverage
 from services.market.marks import follow
 from services.market.states import (
+    FIRING,
+    PENDING,
     Held,
     Mask,
     Verdict,
@@ -65,49 +68,70 @@ def apply_rules(
     earlier, _ = stats.align(before, catalogue.ids)
     sight = Sight(minute, period_seconds, kept, earlier, fresh, catalogue.active, past)
     held_of = rules.states(connection)
-    firings: list[Firing] = []
+    outcome = _Outcome()
     for rule in enabled:
-        firings += _apply(connection, rule, sight, scopes.mask(rule.scope, catalogue), held_of.get(rule.id))
+        _apply(connection, rule, sight, scopes.mask(rule.scope, catalogue), held_of.get(rule.id), outcome)
+    rules.save_states(connection, outcome.changed)
+    alerts.resolve(connection, outcome.ended, minute)
     _keep_marks(connection, enabled, sight)
-    return tuple(firings)
+    return tuple(outcome.firings)
 
 
-def _apply(connection: Connection, rule: AlertRule, sight: Sight, scope: Mask, held: Held | None) -> list[Firing]:
+@dataclass
+class _Outcome:
+    """What came of all rules: states to be kept, alerts that have begun, and (rule, metric) of those that ended."""
+
+    changed: dict[int, Held] = field(default_factory=dict)
+    firings: list[Firing] = field(default_factory=list)
+    ended: list[tuple[int, int]] = field(default_factory=list)
+
+
+def _apply(
+    connection: Connection, rule: AlertRule, sight: Sight, scope: Mask, held: Held | None, outcome: _Outcome
+) -> None:
     """One rule: only metrics that begin something, or are in the midst of it, cost more than a comparison."""
     ids = sight.kept["id"]
     verdict, figures = judge(rule, sight)
     concerned = verdict.starts & scope
+    gone: list[int] = []
     if held is not None:
         rows, known = stats.rows_of(sight.kept, held["id"])
         concerned[rows[known]] = True
+        gone = held["id"][~known].tolist()
     elif not concerned.any():
-        return []
+        return
     places = np.flatnonzero(concerned).astype(np.int64)
-    states = _states_of(connection, rule, ids[places], held, sight.now)
     looked = verdict.at(places)
+    states = _states_of(ids[places], held)
+    _hold_cooldown(connection, rule, states, looked, sight.now)
     if held is not None:  # what has left the scope, or the catalogue, ends
         looked = _out_of(looked, ~scope[places])
     found = step(states, looked, rule, sight.now)
-    left = [] if held is None else np.setdiff1d(held["id"], ids).tolist()
-    alerts.resolve(connection, rule.id, found.held["id"][found.ended].tolist() + left, sight.now)
+    outcome.ended += [(rule.id, number) for number in (*found.held["id"][found.ended].tolist(), *gone)]
     keeps = found.held[worth_keeping(found.held)]
     if held is None or not np.array_equal(keeps, held):
-        rules.save_states(connection, rule.id, keeps)
-    return [_firing(rule, sight, figures, verdict, int(place)) for place in places[found.fired]]
+        outcome.changed[rule.id] = keeps
+    outcome.firings += [_firing(rule, sight, figures, verdict, int(place)) for place in places[found.fired]]
 
 
-def _states_of(connection: Connection, rule: AlertRule, ids: Ints, held: Held | None, now: int) -> Held:
+def _states_of(ids: Ints, held: Held | None) -> Held:
     states = fresh_states(ids)
     if held is not None:
-        _, to, source = np.intersect1d(ids, held["id"], assume_unique=True, return_indices=True)
-        states[to] = held[source]
-    # The alerts on record hold the cooldown, whatever became of the states: of what a rule was before it was changed,
-    # of another process, of a clock that was set back.
-    times = alerts.firing_times(connection, rule.id, now - rule.cooldown_seconds) if rule.cooldown_seconds else {}
-    if times:
-        on_record = np.array([times.get(number, 0) for number in ids.tolist()], dtype=np.int64)
-        states["fired_at"] = np.maximum(states["fired_at"], on_record)
+        rows, known = stats.rows_of(states, held["id"])
+        states[rows[known]] = held[known]
     return states
+
+
+def _hold_cooldown(connection: Connection, rule: AlertRule, states: Held, looked: Verdict, now: int) -> None:
+    """Those that may fire at this look learn of the last alert on record, which holds the cooldown whatever became of
+    the states: of what the rule was before it was changed, of another process, of a clock that was set back."""
+    may_fire = np.flatnonzero((looked.starts & (states["state"] != FIRING)) | (states["state"] == PENDING))
+    if not rule.cooldown_seconds or not len(may_fire):
+        return
+    numbers = states["id"][may_fire].tolist()
+    times = alerts.firing_times(connection, rule.id, now - rule.cooldown_seconds, numbers)
+    on_record = np.array([times.get(number, 0) for number in numbers], dtype=np.int64)
+    states["fired_at"][may_fire] = np.maximum(states["fired_at"][may_fire], on_record)
 
 
 def _out_of(verdict: Verdict, outside: Mask) -> Verdict:

@@ -1,7 +1,7 @@
 """Alerts that were fired, and the messages owed for them."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -11,6 +11,9 @@ from services.market.alert_rules import BUILT_IN, in_words
 from services.market.types import Alert, AlertQuery
 from services.store.models import AlertRow, MetricRow, NotificationRow
 from services.store.rules import rule_of
+
+MOST_NAMED = 500
+"""A statement names no more metrics than these; where there are more, it asks for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,9 @@ class Firing:
     channels: tuple[str, ...] | None = None
 
 
+_COLUMNS = tuple(field.name for field in fields(Firing) if field.name != "channels")
+
+
 @dataclass(frozen=True, slots=True)
 class Owed:
     """One message that this sender has claimed: `attempts` were made before."""
@@ -47,15 +53,17 @@ class Owed:
 
 def last_fired(connection: Connection, metric_ids: Collection[int], since: int, rule_id: int = BUILT_IN) -> set[int]:
     """Those of the metrics on which the rule fired after epoch second `since`."""
-    # All of that time are asked for: a statement does not hold as many numbers as may have broken the rule at once.
-    return set(metric_ids).intersection(firing_times(connection, rule_id, since))
+    return set(firing_times(connection, rule_id, since, metric_ids))
 
 
-def firing_times(connection: Connection, rule_id: int, since: int) -> dict[int, int]:
-    """When the rule last fired on each metric on which it did after epoch second `since`."""
+def firing_times(connection: Connection, rule_id: int, since: int, metric_ids: Collection[int]) -> dict[int, int]:
+    """When the rule last fired on those of the metrics on which it did after epoch second `since`."""
     of_rule = (AlertRow.rule_id == rule_id) & (AlertRow.fired_at > since)
     statement = select(AlertRow.metric_id, func.max(AlertRow.fired_at)).where(of_rule).group_by(AlertRow.metric_id)
-    return {row[0]: row[1] for row in connection.execute(statement)}
+    if len(metric_ids) <= MOST_NAMED:
+        statement = statement.where(AlertRow.metric_id.in_(metric_ids))
+    wanted = set(metric_ids)
+    return {metric_id: fired_at for metric_id, fired_at in connection.execute(statement) if metric_id in wanted}
 
 
 def open_alerts(connection: Connection, rule_id: int) -> set[int]:
@@ -64,14 +72,13 @@ def open_alerts(connection: Connection, rule_id: int) -> set[int]:
     return set(connection.execute(select(AlertRow.metric_id).where(is_open)).scalars())
 
 
-def resolve(connection: Connection, rule_id: int, metric_ids: Sequence[int], now: int) -> None:
-    """The rule's alerts on these metrics have ended."""
+def resolve(connection: Connection, ended: Sequence[tuple[int, int]], now: int) -> None:
+    """The alerts of these (rule, metric) have ended."""
     table = cast(Table, AlertRow.__table__)
-    ended = (table.c.rule_id == rule_id) & (table.c.metric_id == bindparam("ended")) & table.c.resolved_at.is_(None)
-    if metric_ids:
-        connection.execute(
-            update(table).where(ended).values(resolved_at=now), [{"ended": number} for number in metric_ids]
-        )
+    theirs = (table.c.rule_id == bindparam("of_rule")) & (table.c.metric_id == bindparam("of_metric"))
+    change = update(table).where(theirs, table.c.resolved_at.is_(None)).values(resolved_at=now)
+    if ended:
+        connection.execute(change, [{"of_rule": rule, "of_metric": metric} for rule, metric in ended])
 
 
 def acknowledge(connection: Connection, number: int, note: str | None, now: int) -> Alert | None:
@@ -86,7 +93,7 @@ def fire(connection: Connection, firings: Sequence[Firing], channels: Sequence[s
     """Write alerts, and one owed message for each of them that is not muted and each channel."""
     if not firings:
         return
-    rows = [{name: value for name, value in asdict(firing).items() if name != "channels"} for firing in firings]
+    rows = [{name: getattr(firing, name) for name in _COLUMNS} for firing in firings]
     ids = connection.execute(insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True), rows).scalars()
     owed = [
         {"alert_id": alert_id, "channel": channel, "created_at": firing.fired_at, "due_at": firing.fired_at}

@@ -1,7 +1,9 @@
 """Marks: what rules that look back need of each quantity, a row a tick and quantity, and no more than they need."""
 
+from bisect import bisect_left, bisect_right
+
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from services.market.marks import Mark
 from services.market.stats import HOUR, LOOKBACK
@@ -19,25 +21,26 @@ class StoredPast:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._found: dict[tuple[str, str, int], int | None] = {}
+        self._minutes: dict[str, list[int]] = {}
         self._marks: dict[tuple[str, int], Mark] = {}
 
     def first_from(self, quantity: str, minute: int) -> Mark | None:
         """The oldest mark at or after `minute`."""
-        return self._find(quantity, MarkRow.minute >= minute, MarkRow.minute.asc(), ("first", quantity, minute))
+        minutes = self._kept(quantity)
+        place = bisect_left(minutes, minute)
+        return self._read(quantity, minutes[place]) if place < len(minutes) else None
 
     def last_until(self, quantity: str, minute: int) -> Mark | None:
         """The newest mark at or before `minute`."""
-        return self._find(quantity, MarkRow.minute <= minute, MarkRow.minute.desc(), ("last", quantity, minute))
+        minutes = self._kept(quantity)
+        place = bisect_right(minutes, minute)
+        return self._read(quantity, minutes[place - 1]) if place else None
 
-    def _find(
-        self, quantity: str, where: ColumnElement[bool], order: ColumnElement[int], key: tuple[str, str, int]
-    ) -> Mark | None:
-        if key not in self._found:
-            statement = select(MarkRow.minute).where(MarkRow.quantity == quantity, where).order_by(order).limit(1)
-            self._found[key] = self._connection.execute(statement).scalar()
-        found = self._found[key]
-        return None if found is None else self._read(quantity, found)
+    def _kept(self, quantity: str) -> list[int]:
+        if quantity not in self._minutes:
+            statement = select(MarkRow.minute).where(MarkRow.quantity == quantity).order_by(MarkRow.minute)
+            self._minutes[quantity] = list(self._connection.execute(statement).scalars())
+        return self._minutes[quantity]
 
     def _read(self, quantity: str, minute: int) -> Mark:
         key = quantity, minute

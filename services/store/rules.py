@@ -42,7 +42,7 @@ def replace(connection: Connection, rule: AlertRule, now: int) -> bool:
     if not rule.enabled:
         _end(connection, rule.id, now)
     elif held is not None:
-        save_states(connection, rule.id, held[held["state"] == FIRING])
+        save_states(connection, {rule.id: held[held["state"] == FIRING]})
     return True
 
 
@@ -76,8 +76,10 @@ def states(connection: Connection) -> Mapping[int, Held]:
     return {row.rule_id: np.frombuffer(row.data, dtype=STATE) for row in rows}
 
 
-def save_states(connection: Connection, number: int, held: Held) -> None:
-    """Replace them for one rule."""
-    connection.execute(delete(RuleStateRow).where(RuleStateRow.rule_id == number))
-    if len(held):
-        connection.execute(insert(RuleStateRow).values(rule_id=number, data=held.tobytes()))
+def save_states(connection: Connection, changed: Mapping[int, Held]) -> None:
+    """Replace them for the rules that have changed."""
+    if changed:
+        connection.execute(delete(RuleStateRow).where(RuleStateRow.rule_id.in_(changed)))
+    rows = [{"rule_id": number, "data": held.tobytes()} for number, held in changed.items() if len(held)]
+    if rows:
+        connection.execute(insert(RuleStateRow), rows)
