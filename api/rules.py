@@ -1,7 +1,8 @@
 """The routes by which rules are written, and alerts acknowledged and muted."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -11,12 +12,16 @@ from flask import Blueprint, Response, request
 from api import bodies, origin
 from api.problems import BadQuery
 from services.market.alert_rules import BUILT_IN, AlertRule, BadRule, built_in, in_words, parse_rule, rule_fields
-from services.market.moments import parse_moment
+from services.market.moments import parse_moment, period_of
 from services.market.ports import AlertDesk, Clock, MarketReader
-from services.market.types import Mute
+from services.market.types import Firing, Mute
 
 MOST_BODY_BYTES = 65_536
 LONGEST_NOTE = 500
+MOST_TOLD = 10_000
+LONGEST_REPLAY = timedelta(days=31)
+TRIED = -1
+"""The number of a rule that is only tried."""
 
 
 def add_rule_routes(routes: Blueprint, reader: MarketReader, clock: Clock, desk: AlertDesk) -> None:
@@ -57,6 +62,21 @@ def add_rule_routes(routes: Blueprint, reader: MarketReader, clock: Clock, desk:
         desk.remove_rule(number, clock())
         return Response(status=HTTPStatus.NO_CONTENT)
 
+    @routes.post("/alerts/rules/replay")
+    def replay() -> Response:
+        given = _given()
+        _refuse_others(given, "rule", "since", "until")
+        wanted = given.get("rule")
+        if not isinstance(wanted, Mapping) and wanted != BUILT_IN:
+            raise BadQuery("rule: has to be a rule, or 0 for the built-in one")
+        rule = built_in(reader.profile) if wanted == BUILT_IN else parse_rule(wanted, TRIED)
+        until = _moment(given, "until") or period_of(clock(), reader.profile.period_seconds)
+        since = _moment(given, "since") or until - timedelta(days=1)
+        if not since < until <= since + LONGEST_REPLAY:
+            raise BadQuery(f"since: has to be before until, by at most {LONGEST_REPLAY.days} days")
+        found = desk.replay(rule, since, until, reader.profile.period_seconds)
+        return _answer(_replay_body(found, since, until))
+
     @routes.post("/alerts/<int:number>/acknowledge")
     def acknowledge(number: int) -> Response:
         given = _given()
@@ -96,6 +116,21 @@ def _rule_body(rule: AlertRule, standing: Mapping[str, int]) -> bodies.Body:
     """A rule as it is written, with its number, its condition in words, and how many metrics are in which state."""
     own = rule.id != BUILT_IN
     return {"id": rule.id, **rule_fields(rule), "words": in_words(rule), "editable": own, "states": dict(standing)}
+
+
+def _replay_body(found: Sequence[Firing], since: datetime, until: datetime) -> bodies.Body:
+    """How often it would have fired, on which metric, and when: at most MOST_TOLD times, the newest."""
+    per_metric = Counter(firing.metric_id for firing in found)
+    return {
+        "since": bodies.iso(since),
+        "until": bodies.iso(until),
+        "count": len(found),
+        "metrics": [{"metric_id": number, "count": count} for number, count in per_metric.most_common()],
+        "firings": [
+            {"metric_id": firing.metric_id, "price": firing.price, "fired_at": bodies.iso(firing.at)}
+            for firing in found[-MOST_TOLD:]
+        ],
+    }
 
 
 def _mute_body(mute: Mute) -> bodies.Body:
@@ -140,16 +175,20 @@ def _note(given: Mapping[str, Any]) -> str | None:
     raise BadQuery(f"note: has to be a text of at most {LONGEST_NOTE} characters")
 
 
-def _until(given: Mapping[str, Any], now: datetime) -> datetime | None:
-    text = given.get("until")
+def _moment(given: Mapping[str, Any], name: str) -> datetime | None:
+    text = given.get(name)
     if text is None:
         return None
     if not isinstance(text, str):
-        raise BadQuery("until: has to be an ISO-8601 time, or null for as long as it takes to resolve")
+        raise BadQuery(f"{name}: has to be an ISO-8601 time or null")
     try:
-        until = parse_moment(text)
+        return parse_moment(text)
     except ValueError as error:
-        raise BadQuery(f"until: {error}") from None
-    if until <= now:
+        raise BadQuery(f"{name}: {error}") from None
+
+
+def _until(given: Mapping[str, Any], now: datetime) -> datetime | None:
+    until = _moment(given, "until")
+    if until is not None and until <= now:
         raise BadQuery(f"until: {bodies.iso(until)} is over already")
     return until

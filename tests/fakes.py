@@ -12,6 +12,7 @@ from services.market.history import HOUR_SECONDS, hourly
 from services.market.types import (
     Alert,
     AlertQuery,
+    Firing,
     Hours,
     Mute,
     Profile,
@@ -45,6 +46,7 @@ class FakeDesk:
     muted: dict[int, Mute] = field(default_factory=dict)
     states: dict[int, dict[str, int]] = field(default_factory=dict)
     query: AlertQuery | None = None
+    tried: AlertRule | None = None
 
     def rules(self) -> tuple[AlertRule, ...]:
         return tuple(self.kept.values())
@@ -88,6 +90,10 @@ class FakeDesk:
         number = len(self.muted) + 1
         self.muted[number] = Mute(number, rule_id, metric_id, until, note, now)
         return self.muted[number]
+
+    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> tuple[Firing, ...]:
+        self.tried = rule
+        return tuple(Firing(alert.metric_id, alert.fired_at, alert.price) for alert in self.fired.values())
 
     def unmute(self, number: int, now: datetime) -> None:
         self._found(self.muted, number, "mute")

@@ -10,6 +10,7 @@ from services.market.types import (
     AlertQuery,
     CandlePage,
     Candles,
+    Firing,
     Hours,
     Listing,
     Mute,
@@ -128,6 +129,9 @@ class AlertDesk(Protocol):
         self, rule_id: int | None, metric_id: int | None, until: datetime | None, note: str | None, now: datetime
     ) -> Mute:
         """Tell nobody of these alerts from now on, as services.market.types.Mute says; raises UnknownRecord."""
+
+    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> tuple[Firing, ...]:
+        """When this rule, kept or not, would have fired in that time on what is stored; raises BadRule."""
 
     def unmute(self, number: int, now: datetime) -> None:
         """End a mute early; raises UnknownRecord."""

@@ -272,6 +272,15 @@ class AlertQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Firing:
+    """When a rule would have fired on a metric, and the price then."""
+
+    metric_id: int
+    at: datetime
+    price: float
+
+
+@dataclass(frozen=True, slots=True)
 class Mute:
     """Alerts of this rule (None: of all) on this metric (None: on all) are told to nobody, `until` then or, where that
     is None, until those that there are have resolved."""

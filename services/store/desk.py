@@ -8,10 +8,13 @@ import numpy as np
 
 from services.market.alert_rules import BUILT_IN, MOST_RULES, AlertRule, TooManyRules
 from services.market.errors import UnknownRecord
+from services.market.replaying import replay, require_replayable
 from services.market.states import STATE_NAMES
-from services.market.types import Alert, AlertQuery, Mute
+from services.market.types import Alert, AlertQuery, Firing, Mute
 from services.store import alerts, metrics, mutes, rules, snapshots
 from services.store.engine import Connection, Engine, reading, writing
+from services.store.metrics import Catalogues
+from services.store.replay import record
 
 
 class StoreDesk:
@@ -78,6 +81,14 @@ class StoreDesk:
                 raise UnknownRecord(f"no metric {metric_id}")
             end = None if until is None else int(until.timestamp())
             return mutes.add(connection, rule_id, metric_id, end, note, int(now.timestamp()))
+
+    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> tuple[Firing, ...]:
+        require_replayable(rule)
+        first, last = int(since.timestamp()), int(until.timestamp())
+        with reading(self._engine) as connection:
+            catalogue = Catalogues().current(connection)
+            recorded = record(connection, rule, catalogue, first, last, period_seconds)
+        return replay(rule, recorded, first, period_seconds)
 
     def unmute(self, number: int, now: datetime) -> None:
         with self._changing() as connection:

@@ -194,3 +194,28 @@ def test_alerts_are_told_as_csv_in_which_nothing_is_a_formula(client: FlaskClien
     assert head.startswith("id,metric_id,market,base,quote,price,")
     assert row.startswith("7,1,kraken,BTC,USD,190000.0,60000.0,3.0,60,2026-03-01T11:55:00Z,firing,3,'=cmd(),x,price,")
     assert row.endswith(',"a,b"')
+
+
+def test_a_rule_is_tried_before_it_is_kept(client: FlaskClient, desk: FakeDesk) -> None:
+    desk.fired = {1: builders.alert(1), 2: builders.alert(2, metric_id=3)}
+    answer = client.post("/alerts/rules/replay", json={"rule": RULE, "since": "2026-03-01T00:00:00Z"})
+
+    told = answer.get_json()
+    assert (told["count"], told["since"], told["until"]) == (2, "2026-03-01T00:00:00Z", "2026-03-01T12:00:00Z")
+    assert told["metrics"] == [{"metric_id": 1, "count": 1}, {"metric_id": 3, "count": 1}]
+    assert told["firings"][0] == {"metric_id": 1, "price": 190_000.0, "fired_at": "2026-03-01T11:55:00Z"}
+    assert desk.tried == parse_rule(RULE, -1)
+    assert desk.kept == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "rule: has to be a rule, or 0 for the built-in one"),
+        ({"rule": 0, "since": "2025-01-01"}, "since: has to be before until, by at most 31 days"),
+        ({"rule": RULE | {"scope": []}}, "scope: names no pair at all"),
+    ],
+)
+def test_a_replay_that_cannot_be_is_refused_by_its_field(client: FlaskClient, body: dict[str, Any], words: str) -> None:
+    answer = client.post("/alerts/rules/replay", json=body)
+    assert (answer.status_code, answer.get_json()["detail"]) == (422, words)
