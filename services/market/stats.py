@@ -71,6 +71,11 @@ KEPT = np.dtype(
         ("rule_count", "<i8"),  # the prices behind it
         ("alerted_at", "<i8"),  # when it last fired, 0 for never
         ("rank", "<i8"),  # 0 for unranked
+        ("rank_1h_ago", "<i8"),  # 0 for unranked and unknown
+        ("running_1h", "<f8", (2,)),  # the extremes of the block under way, see services.market.extremes
+        ("ended_1h", "<f8", (2,)),  # those of the blocks before it
+        ("running_24h", "<f8", (2,)),
+        ("ended_24h", "<f8", (2,)),
     ]
 )
 
@@ -85,6 +90,10 @@ _NAN_FIELDS = (
     "mean",
     "average_1h",
     "rule_average",
+    "running_1h",
+    "ended_1h",
+    "running_24h",
+    "ended_24h",
 )
 
 

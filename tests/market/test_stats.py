@@ -82,7 +82,7 @@ class Market:
 
     def check(self) -> None:
         for row in range(len(self.bases)):
-            told = {name: self.kept[name][row].item() for name in stats.KEPT.names}
+            told = {name: self.kept[name][row].tolist() for name in stats.KEPT.names}
             told["log_volatility"] = stats.log_volatility(self.kept)[row].item()
             for name, expected in self.expected(row).items():
                 if expected == 0 or math.isnan(expected):
