@@ -60,9 +60,10 @@ def test_the_table_identifies_rows_by_their_own_text():
     table = by_id(ranking.page(PROFILE), ids.RANKING_TABLE)
 
     assert table.getRowId == "params.data.id"
-    fields = "rank pair market price change_1h change_24h stdev volatility volume spark alerted"
-    assert " ".join(column["field"] for column in table.columnDefs) == fields
-    assert table.columnDefs[0]["initialSort"] == "asc"
+    shown = [column["field"] for column in table.columnDefs if "initialHide" not in column]
+    fields = "star rank moved pair market price change_1h change_24h stdev volatility turnover spark alerted"
+    assert " ".join(shown) == fields
+    assert [column["field"] for column in table.columnDefs if column.get("initialSort") == "asc"] == ["rank"]
 
 
 def test_the_table_is_coloured_by_the_pages_own_properties():
