@@ -9,6 +9,7 @@ import numpy as np
 from services.market.types import (
     Alert,
     BackfillState,
+    Day,
     ExchangeState,
     Hours,
     Profile,
@@ -16,6 +17,7 @@ from services.market.types import (
     Series,
     Status,
     Storage,
+    TickDay,
     TickState,
 )
 
@@ -129,6 +131,8 @@ def exchange_state(market: str = "kraken", **changes: Any) -> ExchangeState:
             "latency_ms": 340.0,
             "rejected": 0,
             "note": None,
+            "failed_at": None,
+            "permitted": 1.0,
         }
         | changes
     )
@@ -142,6 +146,27 @@ def storage(**changes: Any) -> Storage:
     return Storage(
         **{"size_bytes": 123_400_000, "growth_bytes": 4_560_000, "sealed_until": NOON - timedelta(days=2)} | changes
     )
+
+
+def tick_day(**changes: Any) -> TickDay:
+    """Fifteen ticks in each quarter of an hour of the day that ends at NOON, none missed."""
+    slots = 96
+    return TickDay(
+        **{
+            "starts": int(NOON.timestamp()) - 900 * np.arange(slots, 0, -1, dtype=np.int64),
+            "ticks": np.full(slots, 15, dtype=np.int64),
+            "fetch_ms": np.full(slots, 340.0),
+            "store_ms": np.full(slots, 21.0),
+            "longest_ms": np.full(slots, 512.0),
+            "missed": np.zeros(slots, dtype=np.int64),
+            "failed": np.zeros(slots, dtype=np.int64),
+        }
+        | changes
+    )
+
+
+def day(**changes: Any) -> Day:
+    return Day(**{"ticks": tick_day(), "came": (), "went": ()} | changes)
 
 
 def status(**changes: Any) -> Status:
