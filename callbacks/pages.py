@@ -54,7 +54,8 @@ def page_at(path: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page
         case ["alerting"]:
             return alerts.page(reader.alerts(limit=alerts.MOST), reader.profile, zone), "Alerts"
         case ["status"]:
-            return status.page(reader.status(clock()), reader.profile, zone), "Status"
+            now = clock()
+            return status.page(reader.status(now), reader.day(now), reader.profile, zone), "Status"
         case ["metric", wanted]:
             return _metric_page(unquote(wanted), reader, clock, zone)
         case _:

@@ -40,5 +40,6 @@ METRIC_THRESHOLD = "metric-threshold"
 
 ALERT_HISTORY = "alert-history"
 
-STATUS_BODY = "status-body"
+STATUS_OVERVIEW = "status-overview"
+STATUS_DETAILS = "status-details"
 STATUS_CHART = "status-chart"
