@@ -7,4 +7,8 @@ window.trackerIds = {
   grid: "ranking-table",
   search: "ranking-search",
   count: "ranking-count",
+  dismissed: "alerts-dismissed",
+  toast: "toast",
+  toastText: "toast-text",
+  failed: "failed-updates",
 };

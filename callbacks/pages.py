@@ -28,6 +28,7 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         Output(ids.VIEW, "data"),
         Input(ids.LOCATION, "pathname"),
         Input(ids.RETRY, "n_intervals"),
+        Input(ids.ZONE, "value"),
     )
 
     @app.callback(

@@ -99,7 +99,7 @@ def _listing(metric: Metric, at: datetime | None, word: str, look: str, zone: tz
 def configuration(profile: Profile) -> Component:
     """Version and settings, told as the environment names them; those that somebody chose stand out."""
     data = "Simulated" if profile.simulated else "Live exchanges"
-    columns = (("Setting", "setting-name"), ("Value", "setting-value"), ("", "num quiet"))
+    columns = (("Setting", "setting-name"), ("Value", "setting-value"), ("", "num quiet wide-only"))
     rows: list[tuple[parts.Content, ...]] = [("Version", profile.version, ""), ("Data", data, "")]
     rows += [
         (

@@ -12,6 +12,7 @@ from services.market.types import (
     Day,
     ExchangeState,
     Hours,
+    Metric,
     Profile,
     RankedMetric,
     Series,
@@ -167,6 +168,15 @@ def tick_day(**changes: Any) -> TickDay:
 
 def day(**changes: Any) -> Day:
     return Day(**{"ticks": tick_day(), "came": (), "went": ()} | changes)
+
+
+def eventful_day() -> Day:
+    """A day with missed ticks and failures, a pair that came and one that went."""
+    missed, failed = np.zeros(96, dtype=np.int64), np.zeros(96, dtype=np.int64)
+    missed[20:23], failed[60] = (5, 15, 3), 2
+    came = Metric(1, "kraken", "SOL", "USD", new_at=NOON)
+    went = Metric(2, "okx", "XMR", "EUR", active=False, reason="delisted", gone_at=NOON)
+    return day(ticks=tick_day(missed=missed, failed=failed), came=(came,), went=(went,))
 
 
 def status(**changes: Any) -> Status:

@@ -22,7 +22,16 @@ def metric_page(row, neighbours=(), fired=(), threshold=False):
 def test_the_frame_holds_what_every_page_needs():
     frame = shell.page(PROFILE)
 
-    for identity in (ids.ALERT_BANNER, ids.CONNECTION_STATUS, ids.PAGE, ids.LOCATION, ids.POLL, ids.THEME, ids.TOAST):
+    for identity in (
+        ids.ALERT_BANNER,
+        ids.CONNECTION_STATUS,
+        ids.PAGE,
+        ids.LOCATION,
+        ids.POLL,
+        ids.THEME,
+        ids.ZONE,
+        ids.TOAST,
+    ):
         assert by_id(frame, identity).id == identity
     assert {"Header", "Nav", "Main", "Footer", "Aside"} <= {type(one).__name__ for one in walk(frame)}
 
