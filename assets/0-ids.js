@@ -27,4 +27,8 @@ window.trackerIds = {
   mapTip: "map-tip",
   alerted: "figure-alerts",
   nextTick: "figure-next-tick",
+  dismissed: "alerts-dismissed",
+  toast: "toast",
+  toastText: "toast-text",
+  failed: "failed-updates",
 };

@@ -28,6 +28,7 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         Output(ids.VIEW, "data"),
         Input(ids.LOCATION, "pathname"),
         Input(ids.RETRY, "n_intervals"),
+        Input(ids.ZONE, "value"),
     )
 
     @app.callback(
@@ -54,7 +55,8 @@ def page_at(path: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page
         case ["alerting"]:
             return alerts.page(reader.alerts(limit=alerts.MOST), reader.profile, zone), "Alerts"
         case ["status"]:
-            return status.page(reader.status(clock()), reader.profile, zone), "Status"
+            now = clock()
+            return status.page(reader.status(now), reader.day(now), reader.profile, zone), "Status"
         case ["metric", wanted]:
             return _metric_page(unquote(wanted), reader, clock, zone)
         case _:

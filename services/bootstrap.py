@@ -10,6 +10,7 @@ from threading import Event, Lock, RLock
 from uuid import uuid4
 
 from services.cache import CachedReader
+from services.disclosure import shown_settings
 from services.exchanges.registry import open_exchange
 from services.market.errors import UnknownExchange
 from services.market.ports import Clock, Exchange, MarketReader, Notifier
@@ -168,4 +169,5 @@ def profile_of(settings: Settings) -> Profile:
         alert_window_minutes=settings.alert_window_minutes,
         alert_cooldown_minutes=settings.alert_cooldown_minutes,
         alert_min_samples=settings.alert_min_samples,
+        settings=shown_settings(settings),
     )

@@ -8,6 +8,7 @@ from services.market.types import (
     Alert,
     CandlePage,
     Candles,
+    Day,
     Hours,
     Listing,
     Pair,
@@ -30,6 +31,10 @@ class Exchange(Protocol):
     @property
     def name(self) -> str:
         """The market's name in metrics: a ccxt id, or `demo`."""
+
+    @property
+    def requests_a_second(self) -> float | None:
+        """How often it permits to be asked; None where it does not care."""
 
     def listings(self) -> tuple[Listing, ...]:
         """The exchange's spot pairs, as a fresh request finds them.
@@ -89,6 +94,9 @@ class MarketReader(Protocol):
 
     def status(self, now: datetime) -> Status:
         """The state of the whole, judged at `now`."""
+
+    def day(self, now: datetime) -> Day:
+        """What happened in the 24 h before `now`."""
 
 
 class Notifier(Protocol):

@@ -52,6 +52,7 @@ class MetricRow(Base):
     reason: Mapped[str | None]  # why it is not active
     added_at: Mapped[int] = mapped_column(BigInteger)
     new_at: Mapped[int | None] = mapped_column(BigInteger)  # when its exchange began to list it, if we saw that
+    gone_at: Mapped[int | None] = mapped_column(BigInteger)  # when it ceased to trade, if we saw that
 
 
 class PriceRow(Base):
@@ -193,18 +194,20 @@ class TickRow(Base):
 
 
 class ExchangeRow(Base):
-    """How an exchange did in the last tick that asked it."""
+    """How an exchange did in the last tick that asked it, and its last failure before."""
 
     __tablename__ = "exchange"
     market: Mapped[str] = mapped_column(primary_key=True)
     last_success: Mapped[int | None] = mapped_column(BigInteger)
     failing_since: Mapped[int | None] = mapped_column(BigInteger)
-    error: Mapped[str | None]
+    failed_at: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None]  # of that last failure
     latency_ms: Mapped[float | None]
     rejected: Mapped[int] = mapped_column(default=0)
     still: Mapped[int] = mapped_column(default=0)  # periods in which none of its prices has moved
     note: Mapped[str | None]
     patterns: Mapped[str | None]  # what TRACK asked of it when its list was last accepted
+    permitted: Mapped[float | None]  # requests a second
 
 
 class WarningRow(Base):
