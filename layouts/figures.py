@@ -116,10 +116,8 @@ def threshold_patch(shown: bool) -> Patch:
 
 
 def threshold_of(row: RankedMetric, profile: Profile) -> float | None:
-    """The price above which the rule fires; None where the average of its window is not at hand."""
-    if row.average_1h is None or profile.alert_window_minutes != 60:
-        return None
-    return profile.alert_factor * row.average_1h
+    """The price above which the rule fires; None before there is an average to compare with."""
+    return None if row.rule_average is None else profile.alert_factor * row.rule_average
 
 
 def threshold_is_near(history: Series | Hours, row: RankedMetric, profile: Profile) -> bool:

@@ -51,6 +51,7 @@ def ranked_metric(id: int = 1, **changes: Any) -> RankedMetric:
             "mean": 60_000.0,
             "volatility": 812.25 / 60_000.0,
             "average_1h": 60_050.5,
+            "rule_average": 60_050.5,
             "change_1h": 0.0125,
             "change_24h": -0.034,
             "volume_24h": 1234.5,

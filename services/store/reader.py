@@ -144,7 +144,18 @@ def _columns(kept: Kept) -> Mapping[str, list[float]]:
             "volatility": kept["stdev"] / kept["mean"],
             "frozen": stats.frozen(kept),
         }
-    names = ("price", "stdev", "mean", "average_1h", "volume", "samples", "priced_at", "alerted_at", "rank")
+    names = (
+        "price",
+        "stdev",
+        "mean",
+        "average_1h",
+        "rule_average",
+        "volume",
+        "samples",
+        "priced_at",
+        "alerted_at",
+        "rank",
+    )
     return {name: kept[name].tolist() for name in names} | {name: c.tolist() for name, c in computed.items()}
 
 
@@ -179,6 +190,7 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
         updated_at=moment("priced_at"),
         alerted_at=moment("alerted_at", (minute or 0) - stats.HOUR),
         new_at=metric.new_at if is_new else None,
+        rule_average=known("rule_average"),
     )
 
 

@@ -61,6 +61,12 @@ def test_the_threshold_is_the_factor_times_the_average():
     assert threshold["visible"] is True
 
 
+def test_the_threshold_rests_on_the_average_of_the_rules_own_window():
+    quarter = replace(PROFILE, alert_window_minutes=15)
+
+    assert figures.threshold_of(replace(ROW, rule_average=50.0), quarter) == 150.0
+
+
 def test_a_threshold_out_of_sight_does_not_squash_the_chart():
     calm = builders.series([60_000.0, 60_100.0])
     wild = builders.series([60_000.0, 170_000.0])
@@ -70,11 +76,10 @@ def test_a_threshold_out_of_sight_does_not_squash_the_chart():
 
 
 def test_no_threshold_is_claimed_where_its_average_is_unknown():
-    other_window = replace(PROFILE, alert_window_minutes=30)
+    unknown = replace(ROW, rule_average=None)
 
-    assert figures.threshold_of(ROW, other_window) is None
-    assert figures.threshold_of(replace(ROW, average_1h=None), PROFILE) is None
-    assert not figures.threshold_is_near(builders.series([1.0]), replace(ROW, average_1h=None), PROFILE)
+    assert figures.threshold_of(unknown, PROFILE) is None
+    assert not figures.threshold_is_near(builders.series([1.0]), unknown, PROFILE)
     assert not figures.threshold_is_near(builders.series([]), ROW, PROFILE)
 
 
