@@ -7,4 +7,8 @@ window.trackerIds = {
   grid: "ranking-table",
   search: "ranking-search",
   count: "ranking-count",
+  metricChart: "metric-chart",
+  metricSpan: "metric-span",
+  previous: "metric-previous",
+  next: "metric-next",
 };

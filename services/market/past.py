@@ -55,6 +55,8 @@ class Past:
 
     since: int
     until: int
+    known: Series | Hours
+    """`history` with the `window_seconds` before it."""
     history: Series | Hours
     bars: Bars
     window_seconds: int
@@ -66,6 +68,13 @@ class Past:
         """Where the running bar begins: what lies before it is not expected to change."""
         return (self.until - 1) // self.bars.seconds * self.bars.seconds
 
+    def samples(self, since: int, until: int) -> int:
+        """How many prices are known of (`since`, `until`]; of whole hours where they are known by the hour."""
+        known = self.known
+        if isinstance(known, Hours):
+            return int(known.count[(known.starts >= since) & (known.starts < until)].sum())
+        return int(((known.times > since) & (known.times <= until)).sum())
+
     def newest(self) -> int | None:
         """The time up to which there is anything, None where there is nothing."""
         if isinstance(self.history, Hours):
@@ -75,7 +84,7 @@ class Past:
 
 def look_back(
     history: Series | Hours,
-    volumes: Series,
+    volumes: Series | None,
     since: int,
     until: int,
     bar_seconds: int,
@@ -84,7 +93,7 @@ def look_back(
 ) -> Past:
     """The past in (`since`, `until`], of a `history` that begins a `window_seconds` earlier.
 
-    `volumes` are looked at only where the history is by sample: hours have their own.
+    Hours have their own volumes; a history by sample takes them from `volumes`.
     """
     if isinstance(history, Hours):
         bars = bars_of_hours(history, bar_seconds)
@@ -92,6 +101,7 @@ def look_back(
         widths = np.full(len(times), HOUR_SECONDS, dtype=np.int64)
         shown: Series | Hours = hours_from(history, since)
     else:
+        assert volumes is not None
         bars = bars_of_samples(history, volumes, bar_seconds, period_seconds)
         times, values, widths = history.times, history.values, history.widths
         inside = times > since
@@ -99,7 +109,7 @@ def look_back(
     bars = bars.where(bars.middles > since)
     ends = np.minimum(bars.starts + bar_seconds, until)
     volatility = rolling_volatility(times, values, widths, ends, window_seconds)
-    return Past(since, until, shown, bars, window_seconds, ends, volatility)
+    return Past(since, until, history, shown, bars, window_seconds, ends, volatility)
 
 
 def hours_from(hours: Hours, since: int) -> Hours:
@@ -115,13 +125,6 @@ def hours_from(hours: Hours, since: int) -> Hours:
         hours.count[inside],
         hours.volume[inside],
     )
-
-
-def samples_within(history: Series | Hours, since: int, until: int) -> int:
-    """How many prices are known of (`since`, `until`]; whole hours where the history is by the hour."""
-    if isinstance(history, Hours):
-        return int(history.count[(history.starts >= since) & (history.starts < until)].sum())
-    return int(((history.times > since) & (history.times <= until)).sum())
 
 
 def bars_of_samples(prices: Series, volumes: Series, seconds: int, period_seconds: int) -> Bars:

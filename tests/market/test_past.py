@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from services.market.past import bars_of_hours, bars_of_samples, look_back, rolling_volatility, samples_within
+from services.market.past import bars_of_hours, bars_of_samples, look_back, rolling_volatility
 from services.market.types import Series
 from tests import builders
 
@@ -105,7 +105,7 @@ def test_the_running_bar_is_the_only_one_that_may_still_change() -> None:
 
     assert past.edge == NOON - 300
     assert past.newest() == NOON
-    assert samples_within(past.history, past.since, past.edge) == 55
+    assert past.samples(past.since, past.edge) == 55
 
 
 def test_hours_before_the_span_are_looked_at_and_not_shown() -> None:
@@ -115,7 +115,7 @@ def test_hours_before_the_span_are_looked_at_and_not_shown() -> None:
 
     assert (len(past.history.starts), len(past.bars.starts)) == (24, 24)
     assert not np.isnan(past.volatility).any()
-    assert samples_within(past.history, past.since, past.edge) == 23 * 60
+    assert past.samples(past.since, past.edge) == 23 * 60
 
 
 def test_nothing_is_answered_with_nothing() -> None:
