@@ -31,4 +31,8 @@ window.trackerIds = {
   toast: "toast",
   toastText: "toast-text",
   failed: "failed-updates",
+  metricChart: "metric-chart",
+  metricSpan: "metric-span",
+  previous: "metric-previous",
+  next: "metric-next",
 };

@@ -56,6 +56,7 @@ def ranked_metric(id: int = 1, **changes: Any) -> RankedMetric:
             "volatility": 812.25 / 60_000.0,
             "log_volatility": 0.62,
             "average_1h": 60_050.5,
+            "rule_average": 60_050.5,
             "change_1h": 0.0125,
             "change_24h": -0.034,
             "range_1h": 0.004,

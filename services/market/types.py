@@ -197,6 +197,8 @@ class RankedMetric:
     """When the metric last fired an alert, if that was within the last hour of ticks."""
     new_at: datetime | None = None
     """When its exchange began to list it, if that was seen and within the last day of ticks."""
+    rule_average: float | None = None
+    """What the alert rule compares the price with: the average of its own window, the latest price left out."""
 
     @property
     def pair(self) -> Pair:

@@ -185,6 +185,7 @@ def _columns(kept: Kept) -> Mapping[str, list[float]]:
         "stdev",
         "mean",
         "average_1h",
+        "rule_average",
         "volume",
         "samples",
         "priced_at",
@@ -232,6 +233,7 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
         updated_at=moment("priced_at"),
         alerted_at=moment("alerted_at", (minute or 0) - stats.HOUR),
         new_at=metric.new_at if is_new else None,
+        rule_average=known("rule_average"),
     )
 
 

@@ -10,7 +10,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.support.ui import WebDriverWait
 
 from layouts import ids
-from layouts.metric import SPANS
+from layouts.spans import SPANS
 
 Answer = TypeVar("Answer")
 PATIENCE = 10  # seconds
@@ -156,7 +156,7 @@ class Chart:
 
     def choose(self, span: str) -> None:
         """Press the button of a span, `30 d`, and wait until its chart has come."""
-        number = list(SPANS.values()).index(span) + 1
+        number = [one.label for one in SPANS.values()].index(span) + 1
         before = self.first_time()
         self.site.click(f"#{ids.METRIC_SPAN} .form-check:nth-child({number}) label")
         self.site.until(lambda: self.first_time() != before)

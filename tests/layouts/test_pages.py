@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from layouts import alerts, figures, ids, metric, parts, ranking, shell, status, theme
+from layouts import alerts, ids, metric, parts, ranking, shell, status, theme
 from services.market.types import Metric, ShownSetting
 from tests import builders
 from tests.layouts.reading import by_id, links_in, rows_of, text_of, walk
@@ -14,9 +14,7 @@ SIMULATED = builders.profile(simulated=True)
 
 
 def metric_page(row, neighbours=(), fired=(), threshold=False):
-    series = builders.series([1.0, 2.0])
-    figure = figures.price_figure(series, row, fired, PROFILE, UTC, threshold)
-    return metric.page(row, figure, neighbours, fired, PROFILE, UTC, threshold)
+    return metric.page(row, {"data": [], "layout": {}}, neighbours or (row,), fired, PROFILE, UTC, threshold)
 
 
 def test_the_frame_holds_what_every_page_needs():
@@ -133,23 +131,6 @@ def test_an_unknown_volume_is_a_dash_without_a_unit():
     words = text_of(metric.figures(builders.ranked_metric(volume_24h=None), PROFILE, UTC))
 
     assert "Volume, 24 h|\N{EN DASH}|Samples" in words
-
-
-def test_neighbours_are_of_the_same_base_with_the_same_quote_first():
-    row = builders.ranked_metric(1)
-    euro = builders.ranked_metric(2, quote="EUR")
-    elsewhere = builders.ranked_metric(3, market="okx")
-    other = builders.ranked_metric(4, base="ETH")
-
-    assert metric.neighbours_of(row, (row, euro, elsewhere, other)) == [elsewhere, euro]
-
-
-def test_neighbours_are_links_with_their_price():
-    kin = metric.neighbour_list([builders.ranked_metric(3, market="okx")])
-
-    assert links_in(kin) == ["/metric/3"]
-    assert text_of(kin) == "BTC/USD|okx|60,123.40|\N{MINUS SIGN}3.40 %"
-    assert "no other market" in text_of(metric.neighbour_list([]))
 
 
 def test_a_metrics_page_offers_the_ranges_and_the_threshold():
