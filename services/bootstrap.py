@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from random import Random
 from threading import Event, Lock, RLock
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from services.market.ports import Clock, Exchange, MarketReader, Notifier
 from services.market.rules import Rule
 from services.market.stats import Windows
 from services.market.types import Profile
-from services.notifiers import AppriseNotifier
+from services.notifiers.apprise_notifier import AppriseNotifier
 from services.pipeline.backfill import Backfills
 from services.pipeline.discover import Discovery
 from services.pipeline.fetch import Fetcher
@@ -49,6 +50,7 @@ class Services:
     notifiers: tuple[Notifier, ...]
     plan: Plan
     owner: str
+    chance: Random = field(default_factory=Random)
     ticking: Lock = field(default_factory=Lock)
     stopping: Event = field(default_factory=Event)
     _making: RLock = field(default_factory=RLock)

@@ -62,7 +62,7 @@ def _tick(services: Services, now: datetime) -> datetime:
 
 def run_notify(services: Services, now: datetime) -> None:
     """Messages that are owed, also those of earlier ticks and of processes that died."""
-    notify(services.engine, services.notifiers, now)
+    notify(services.engine, services.notifiers, now, services.chance)
 
 
 def run_discovery(services: Services, now: datetime) -> None:

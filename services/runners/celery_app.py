@@ -113,7 +113,7 @@ def close_tick(answers: list[Wire], minute: int, late_ms: float, fetch_ms: float
 def send_messages() -> None:
     """Messages that are owed."""
     services = worker_services()
-    notify(services.engine, services.notifiers, services.clock())
+    notify(services.engine, services.notifiers, services.clock(), services.chance)
 
 
 def discover() -> bool:

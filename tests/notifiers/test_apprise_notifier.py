@@ -8,10 +8,16 @@ from threading import Thread
 import pytest
 
 from services.market.errors import DeliveryFailed
-from services.notifiers import AppriseNotifier, BadChannel
+from services.market.messages import Message
+from services.notifiers.apprise_notifier import AppriseNotifier, BadChannel
+from tests.builders import NOON
 
 # Apprise brings a stand-in for later Pythons; on this one it takes the module that is to go.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+
+def a_message(title: str = "title", text: str = "text") -> Message:
+    return Message("7", NOON, title, text)
 
 
 @dataclass
@@ -53,7 +59,7 @@ def messenger() -> Iterator[Messenger]:
 
 
 def test_a_message_arrives_with_its_title_and_text(messenger):
-    AppriseNotifier(messenger.url, 1).send("BTC/USD at 190000", "3x its average <b>[7]", "7")
+    AppriseNotifier(messenger.url, 1).send(a_message("BTC/USD at 190000", "3x its average <b>[7]"))
     assert [(one["title"], one["message"]) for one in messenger.received] == [
         ("BTC/USD at 190000", "3x its average <b>[7]")
     ]
@@ -63,7 +69,7 @@ def test_a_message_arrives_with_its_title_and_text(messenger):
 def test_a_message_that_is_not_accepted_has_failed_after_one_attempt(messenger, status):
     messenger.status = status
     with pytest.raises(DeliveryFailed) as caught:
-        AppriseNotifier(messenger.url, 1).send("title", "text", "7")
+        AppriseNotifier(messenger.url, 1).send(a_message("title", "text"))
     assert len(messenger.received) == 1
     assert not caught.value.permanent
 
@@ -73,7 +79,7 @@ def test_a_messenger_that_is_away_has_failed_too(messenger):
     port = silent.server_port
     silent.server_close()
     with pytest.raises(DeliveryFailed):
-        AppriseNotifier(f"json://127.0.0.1:{port}/hook", 1).send("title", "text", "7")
+        AppriseNotifier(f"json://127.0.0.1:{port}/hook", 1).send(a_message("title", "text"))
     assert messenger.received == []
 
 
@@ -81,9 +87,9 @@ def test_a_failure_does_not_spoil_the_next_attempt(messenger):
     notifier = AppriseNotifier(messenger.url, 1)
     messenger.status = 500
     with pytest.raises(DeliveryFailed):
-        notifier.send("title", "first", "7")
+        notifier.send(a_message("title", "first"))
     messenger.status = 200
-    notifier.send("title", "second", "7")
+    notifier.send(a_message("title", "second"))
     assert [one["message"] for one in messenger.received] == ["first", "second"]
 
 
@@ -109,7 +115,7 @@ def test_a_failed_delivery_does_not_write_the_address_to_the_log(messenger, capl
     caplog.set_level(logging.DEBUG, logger="apprise")
     messenger.status = 500
     with pytest.raises(DeliveryFailed):
-        AppriseNotifier(messenger.url + "/hunter2", 1).send("title", "text", "7")
+        AppriseNotifier(messenger.url + "/hunter2", 1).send(a_message("title", "text"))
     assert "hunter2" not in caplog.text
 
 

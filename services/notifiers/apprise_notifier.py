@@ -4,6 +4,7 @@ import hashlib
 import logging
 
 from services.market.errors import DeliveryFailed, TrackerError
+from services.market.messages import Message
 
 
 class BadChannel(TrackerError):
@@ -28,7 +29,7 @@ class AppriseNotifier:
         """The messenger and a digest of the address."""
         return self._channel
 
-    def send(self, title: str, body: str, key: str) -> None:  # noqa: ARG002 - the key is in the body's last words
+    def send(self, message: Message) -> None:
         """Deliver once. Raises DeliveryFailed."""
-        if not self._apprise.notify(title=title, body=body):
+        if not self._apprise.notify(title=message.title, body=message.text):
             raise DeliveryFailed("the messenger did not accept it")
