@@ -1,32 +1,27 @@
-"""Ways out for messages: whatever Apprise has an address for."""
+"""Whatever Apprise has an address for: mail, chat, push."""
 
-import hashlib
 import logging
 
-from services.market.errors import DeliveryFailed, TrackerError
+from services.market.errors import DeliveryFailed
 from services.market.messages import Message
-
-
-class BadChannel(TrackerError):
-    """An address that no messenger is known for; the text does not repeat it, for it may hold a secret."""
+from services.notifiers.outward import BadUrl
 
 
 class AppriseNotifier:
     """One Apprise URL. One attempt a call: the outbox does the repeating."""
 
-    def __init__(self, url: str, number: int) -> None:
+    def __init__(self, url: str, channel: str) -> None:
         import apprise  # takes a third of a second, and most installations notify nobody
 
         logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its errors repeat the address
         self._apprise = apprise.Apprise()
         if not self._apprise.add(url):
-            raise BadChannel(f"NOTIFY_URLS: entry {number} is no address that Apprise knows")
-        scheme = url.partition("://")[0]
-        self._channel = f"{scheme}-{hashlib.sha256(url.encode()).hexdigest()[:10]}"
+            raise BadUrl("is no address that Apprise knows")
+        self._channel = channel
 
     @property
     def channel(self) -> str:
-        """The messenger and a digest of the address."""
+        """As the settings name it, or the messenger and a digest of the address."""
         return self._channel
 
     def send(self, message: Message) -> None:
