@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from services.market.messages import Message
 from services.market.types import (
     Alert,
     CandlePage,
@@ -106,8 +107,8 @@ class Notifier(Protocol):
     def channel(self) -> str:
         """A stable name that gives nothing of the address away."""
 
-    def send(self, title: str, body: str, key: str) -> None:
-        """Deliver once; `key` lets the receiver recognise a repeat. Raises DeliveryFailed."""
+    def send(self, message: Message) -> None:
+        """Deliver once; the message's key lets the receiver recognise a repeat. Raises DeliveryFailed."""
 
 
 Notifiers = Sequence[Notifier]
