@@ -15,10 +15,12 @@ from dash import Dash
 from flask import Response
 from flask_compress import Compress
 from waitress.server import create_server
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import callbacks
-from api.access import require_basic_auth
+from api.access import OPEN, Access, ProxyUsers
 from api.answers import SMALLEST_WORTH_ZIPPING
+from api.guard import ANY_HOST, LOOPBACK_NAMES, Hosts, guard
 from api.routes import mount
 from callbacks.shell import report
 from layouts import shell
@@ -36,11 +38,13 @@ YEAR_SECONDS = 365 * 86_400
 log = logging.getLogger("data_tracker")
 
 
-def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] | None = None) -> Dash:
+def create_app(
+    reader: MarketReader, clock: Clock, access: Access = OPEN, hosts: Hosts = ANY_HOST, proxies: int = 0
+) -> Dash:
     """The dashboard and the JSON interface on one Flask server, all reading through `reader`.
 
-    `clock` tells the time to whatever depends on it; `credentials` (user name, password) close the
-    whole server but its health checks.
+    `clock` tells the time to whatever depends on it; `access` says who may come in, `hosts` by which name, and
+    `proxies` how many stand before the server and tell who asks.
     """
     app = Dash(
         __name__,
@@ -53,8 +57,7 @@ def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] 
         assets_path_ignore=["vendor"],  # loaded by the pages that need it
         on_error=report,
     )
-    if credentials is not None:
-        require_basic_auth(app.server, *credentials)
+    guard(app.server, access, hosts)
     mount(app.server, reader, clock)
     app.layout = lambda: shell.page(reader.profile)
     callbacks.register(app, reader, clock)
@@ -67,7 +70,25 @@ def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] 
     )
     Compress(app.server)
     app.server.after_request(_read_whole)  # called before what was registered earlier
+    if proxies:
+        app.server.wsgi_app = ProxyFix(app.server.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0)
     return app
+
+
+def serve_by(services: Services) -> Dash:
+    """The web side of `services`, as open as its settings say."""
+    settings = services.settings
+    if settings.exposed:
+        log.warning(
+            "OPEN TO EVERYBODY: %s is reached from other machines, and no password is asked for; set AUTH_USERNAME"
+            " and AUTH_PASSWORD, or AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES, or serve on 127.0.0.1",
+            settings.host,
+        )
+    proxy = settings.auth_proxy_header
+    access = Access(settings.credentials, None if proxy is None else ProxyUsers(proxy, settings.auth_proxy_addresses))
+    # Nobody elsewhere reaches a loopback address, but for pages that a browser here has open: those have other names.
+    names = settings.allowed_hosts or (LOOPBACK_NAMES if settings.on_loopback and not access.is_closed else None)
+    return create_app(services.reader, services.clock, access, Hosts(names), settings.proxy_hops)
 
 
 def _read_whole(response: Response) -> Response:
@@ -91,7 +112,7 @@ def __getattr__(name: str) -> Any:
     if name != "server":
         raise AttributeError(name)
     services = process_services()
-    return create_app(services.reader, services.clock, services.settings.credentials).server
+    return serve_by(services).server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -151,9 +172,16 @@ def _check(services: Services) -> int:
 
 def _run_all(services: Services) -> int:
     settings = services.settings
-    flask = create_app(services.reader, services.clock, settings.credentials).server
+    flask = serve_by(services).server
     try:
-        web = create_server(flask, host=settings.host, port=settings.port, threads=WEB_THREADS, ident=None)
+        web = create_server(
+            flask,
+            host=settings.host,
+            port=settings.port,
+            threads=WEB_THREADS,
+            ident=None,
+            clear_untrusted_proxy_headers=False,  # nothing reads them, unless PROXY_HOPS says that they can be trusted
+        )
     except OSError as error:
         raise TrackerError(f"cannot serve on {settings.host} port {settings.port}: {error.strerror}") from error
     scheduler = _start_scheduler(settings, services)

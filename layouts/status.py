@@ -17,6 +17,7 @@ def page(status: Status, profile: Profile, zone: tzinfo) -> Component:
     return html.Div(
         [
             parts.heading("Status", f"Times are {notation.zone_label(zone)}"),
+            *([_exposure()] if profile.exposed else []),
             html.Div(body(status, zone), id=ids.STATUS_BODY, className="status-body"),
             parts.card("Tick duration", _tick_chart(status, zone)),
             parts.card("Configuration", _rule(profile)),
@@ -35,6 +36,20 @@ def body(status: Status, zone: tzinfo) -> list[Component]:
     cards.append(parts.card("Storage", [storage(status.storage, zone), *_shared_cache(status.shared_cache)]))
     cards.append(parts.card("Recent ticks", _ticks(status.ticks, zone), className="flush"))
     return cards
+
+
+def _exposure() -> Component:
+    words = (
+        "This server takes requests from other machines and asks nobody for a name: whoever reaches it reads"
+        " everything. Set ",
+        html.Code("AUTH_USERNAME"),
+        " and ",
+        html.Code("AUTH_PASSWORD"),
+        ", or serve on ",
+        html.Code("127.0.0.1"),
+        " alone.",
+    )
+    return parts.card("Open to everybody", html.P([*words], className="is-warning"), role="alert")
 
 
 def backfill(state: BackfillState) -> Component:

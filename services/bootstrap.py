@@ -168,4 +168,5 @@ def profile_of(settings: Settings) -> Profile:
         alert_window_minutes=settings.alert_window_minutes,
         alert_cooldown_minutes=settings.alert_cooldown_minutes,
         alert_min_samples=settings.alert_min_samples,
+        exposed=settings.exposed,
     )

@@ -172,6 +172,33 @@ def test_the_password_is_asked_for_everywhere_but_at_the_health_checks(run: Run)
     assert get(port, "/healthz")[0] == 200
 
 
+@pytest.mark.parametrize(
+    "command", [(APP, "--demo", "--host", "0.0.0.0", "--port"), (*GUNICORN, "--bind")], ids=["app", "gunicorn"]
+)
+def test_an_address_that_others_reach_is_warned_of_where_no_password_is_asked_for(
+    run: Run, command: tuple[str, ...]
+) -> None:
+    port = free_port()
+    where = f"0.0.0.0:{port}" if "--bind" in command else str(port)
+    program = run(*command, where, TRACK="demo:*", SCHEDULER="off")
+    wait_for(lambda: get(port, "/healthz")[0] == 200, seconds=40, what="life")
+
+    assert get(port, "/metrics", Host="tracker.example")[0] == 200  # who serves others cannot know by which name
+    assert "OPEN TO EVERYBODY: 0.0.0.0 is reached from other machines" in end(program)
+
+
+@pytest.mark.parametrize("command", [(APP, "--demo", "--port"), (*GUNICORN, "--bind")], ids=["app", "gunicorn"])
+def test_on_loopback_only_this_machines_names_are_answered_to(run: Run, command: tuple[str, ...]) -> None:
+    port = free_port()
+    where = f"127.0.0.1:{port}" if "--bind" in command else str(port)
+    program = run(*command, where, TRACK="demo:*", SCHEDULER="off")
+    wait_for(lambda: get(port, "/healthz")[0] == 200, seconds=40, what="life")
+
+    assert get(port, "/metrics", Host="evil.example")[0] == 421
+    assert get(port, "/metrics", Host=f"localhost:{port}")[0] == 200
+    assert "OPEN TO EVERYBODY" not in end(program)
+
+
 def ticks(database: Path) -> list[tuple[int, int, int]]:
     """For each tick its period, the prices it says it stored and those that are there."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:

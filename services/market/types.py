@@ -299,6 +299,8 @@ class Profile:
     alert_window_minutes: int
     alert_cooldown_minutes: int
     alert_min_samples: int
+    exposed: bool = False
+    """Whether everybody who reaches the server from elsewhere is let in."""
 
 
 @dataclass(frozen=True, slots=True)

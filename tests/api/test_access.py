@@ -1,29 +1,40 @@
 from base64 import b64encode
+from ipaddress import ip_network
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api.access import require_basic_auth
+from api.access import OPEN, Access, ProxyUsers
+from api.guard import ANY_HOST, LARGEST_BODY, LONGEST_QUERY, LOOPBACK_NAMES, Hosts, guard
 from api.routes import mount
 from tests.api.conftest import dashboard
 from tests.builders import NOON
 
 PASSWORD = "pass:wörd"
+PROXY = ProxyUsers("X-Forwarded-User", (ip_network("10.1.0.0/16"), ip_network("fd00::/8")))
 
 
-@pytest.fixture
-def closed(reader) -> FlaskClient:
+def behind(reader, access: Access = OPEN, hosts: Hosts = ANY_HOST) -> FlaskClient:
     server = Flask(__name__)
-    require_basic_auth(server, "me", PASSWORD)
+    guard(server, access, hosts)
     mount(server, reader, lambda: NOON)
     server.add_url_rule("/<path:path>", view_func=dashboard)
     server.add_url_rule("/_dash-update-component", view_func=dashboard, endpoint="callbacks", methods=["POST"])
     return server.test_client()
 
 
+@pytest.fixture
+def closed(reader) -> FlaskClient:
+    return behind(reader, Access(("me", PASSWORD)))
+
+
 def basic(username: str, password: str, scheme: str = "Basic") -> dict[str, str]:
     return {"Authorization": f"{scheme} {b64encode(f'{username}:{password}'.encode()).decode()}"}
+
+
+# ---- user name and password
 
 
 @pytest.mark.parametrize(
@@ -66,7 +77,95 @@ def test_the_right_name_and_password_come_in(closed, scheme):
         {"Authorization": "Basic"},
         {"Authorization": "Basic \xff\xfe"},
         {"Authorization": f"Basic me:{PASSWORD}"},
+        {"X-Forwarded-User": "me"},
     ],
 )
 def test_anything_else_stays_outside(closed, headers):
     assert closed.get("/metrics", headers=headers).status_code == 401
+
+
+# ---- a proxy's user
+
+
+def asked(client: FlaskClient, peer: str, user: str | None, **headers: str) -> int:
+    named = {} if user is None else {"X-Forwarded-User": user}
+    return client.get("/metrics", headers=named | headers, environ_base={"REMOTE_ADDR": peer}).status_code
+
+
+@pytest.mark.parametrize("peer", ["10.1.0.1", "10.1.255.255", "::ffff:10.1.2.3", "fd00::1"])
+def test_a_listed_proxy_says_who_its_user_is(reader, peer):
+    assert asked(behind(reader, Access(proxy=PROXY)), peer, "ann@example.org") == 200
+
+
+@pytest.mark.parametrize("peer", ["10.2.0.1", "127.0.0.1", "::1", "::ffff:10.2.0.1", "fe80::1", "", "a socket"])
+def test_from_elsewhere_its_header_means_nothing(reader, peer):
+    assert asked(behind(reader, Access(proxy=PROXY)), peer, "ann") == 401
+
+
+@pytest.mark.parametrize("user", [None, "", " ", "ann, root", "a" * 201, "ann\tb"])
+def test_a_proxy_that_names_nobody_or_several_lets_nobody_in(reader, user):
+    assert asked(behind(reader, Access(proxy=PROXY)), "10.1.0.1", user) == 401
+
+
+def test_what_is_forwarded_of_an_address_makes_no_proxy_of_it(reader):
+    client = behind(reader, Access(proxy=PROXY))
+    client.application.wsgi_app = ProxyFix(client.application.wsgi_app, x_for=1)
+    assert asked(client, "192.0.2.1", "ann", **{"X-Forwarded-For": "10.1.0.1"}) == 401
+    assert asked(client, "10.1.0.1", "ann", **{"X-Forwarded-For": "192.0.2.1"}) == 200
+
+
+def test_only_a_password_makes_the_browser_ask_for_one(reader):
+    assert behind(reader, Access(proxy=PROXY)).get("/").headers["WWW-Authenticate"] == 'Bearer realm="Data Tracker"'
+
+
+def test_a_password_may_stand_beside_the_proxy(reader):
+    client = behind(reader, Access(("me", PASSWORD), PROXY))
+    assert asked(client, "192.0.2.1", None, **basic("me", PASSWORD)) == 200
+    assert asked(client, "10.1.0.1", "ann") == 200
+    assert asked(client, "192.0.2.1", "ann") == 401
+
+
+# ---- names of the server
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:8888", "LOCALHOST:1", "127.0.0.1:8888", "[::1]:80", "x.localhost", "localhost."]
+)
+def test_on_loopback_it_answers_to_the_names_of_this_machine(reader, host):
+    assert behind(reader, hosts=Hosts(LOOPBACK_NAMES)).get("/metrics", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "evillocalhost", "127.0.0.2", "[::2]", "localhost@evil", "a b"]
+)
+def test_a_name_that_somebody_else_points_here_is_refused(reader, host):
+    client = behind(reader, hosts=Hosts(LOOPBACK_NAMES))
+    answer = client.get("/metrics", headers={"Host": host})
+    assert (answer.status_code, answer.json["reason"]) == (421, "Unknown host")
+    assert "ALLOWED_HOSTS" in answer.json["detail"]
+    assert reader.calls == []
+    assert client.get("/healthz", headers={"Host": host}).status_code == 200
+
+
+def test_a_dot_stands_for_all_names_below(reader):
+    client = behind(reader, hosts=Hosts((".example.org", "tracker.test")))
+    answers = {
+        host: client.get("/metrics", headers={"Host": host}).status_code
+        for host in ("a.example.org", "example.org", "b.tracker.test", "tracker.test:443")
+    }
+    assert answers == {"a.example.org": 200, "example.org": 421, "b.tracker.test": 421, "tracker.test:443": 200}
+
+
+# ---- caps
+
+
+def test_a_query_beyond_the_cap_is_refused(reader):
+    client = behind(reader)
+    assert client.get("/metrics?x=" + "a" * (LONGEST_QUERY - 2)).status_code == 200
+    assert client.get("/metrics?x=" + "a" * (LONGEST_QUERY - 1)).status_code == 414
+
+
+def test_a_body_beyond_the_cap_is_refused_unread(reader):
+    client = behind(reader)
+    assert client.post("/_dash-update-component", data=b"a" * LARGEST_BODY).status_code == 200
+    assert client.post("/_dash-update-component", data=b"a" * (LARGEST_BODY + 1)).status_code == 413
