@@ -21,6 +21,7 @@ import callbacks
 from api.access import OPEN, Access, ProxyUsers
 from api.answers import SMALLEST_WORTH_ZIPPING
 from api.guard import ANY_HOST, LOOPBACK_NAMES, Hosts, guard
+from api.headers import YEAR_SECONDS, script_hash, send_headers
 from api.routes import mount
 from callbacks.shell import report
 from layouts import shell
@@ -33,7 +34,6 @@ from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, Settings, read_settings
 
 WEB_THREADS = 8
-YEAR_SECONDS = 365 * 86_400
 
 log = logging.getLogger("data_tracker")
 
@@ -69,6 +69,7 @@ def create_app(
         SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,  # scripts and styles carry their version in the address
     )
     Compress(app.server)
+    send_headers(app.server, [script_hash(shell.THEME_SCRIPT), *app.csp_hashes()])
     app.server.after_request(_read_whole)  # called before what was registered earlier
     if proxies:
         app.server.wsgi_app = ProxyFix(app.server.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0)
