@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from services.market.errors import DeliveryFailed
 from services.market.ports import Notifier
+from services.market.types import Alert
+from services.market.words import one_line
 from services.store import alerts
 from services.store.alerts import Owed
 from services.store.engine import Engine, writing
@@ -17,6 +19,7 @@ BATCH = 20
 GIVE_UP_SECONDS = 86_400
 FIRST_WAIT_SECONDS = 15
 LONGEST_WAIT_SECONDS = 3_600
+LONGEST_SUBJECT = 80  # characters
 
 log = logging.getLogger(__name__)
 
@@ -49,17 +52,22 @@ def notify(engine: Engine, notifiers: Sequence[Notifier], now: datetime) -> int:
 def title(message: Owed) -> str:
     """One line that says what happened."""
     alert = message.alert
-    return f"{alert.pair} on {alert.market}: {alert.price / alert.average:.1f} x its average"
+    return f"{_subject(alert)}: {alert.price / alert.average:.1f} x its average"
 
 
 def body(message: Owed) -> str:
     """The figures, and a key by which a repeat is recognised."""
     alert = message.alert
     return (
-        f"{alert.pair} on {alert.market} was {alert.price:.8g} {alert.quote} at "
+        f"{_subject(alert)} was {alert.price:.8g} {one_line(alert.quote, LONGEST_SUBJECT)} at "
         f"{alert.fired_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, more than {alert.factor:g} x "
         f"{alert.average:.8g}, the average of the {alert.samples} prices before. [alert-{alert.id}]"
     )
+
+
+def _subject(alert: Alert) -> str:
+    # Names come from exchanges. What cannot be one was refused there; a message is where it would be taken for ours.
+    return one_line(f"{alert.pair} on {alert.market}", LONGEST_SUBJECT)
 
 
 def _put_off(engine: Engine, message: Owed, now: int, error: DeliveryFailed) -> None:

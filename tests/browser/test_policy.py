@@ -1,12 +1,16 @@
 """The content security policy: what every page needs is allowed, and nothing else is."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from layouts import ids
 from layouts.shell import PLACES
+from tests import hostile
+from tests.browser.conftest import Server
 from tests.browser.pages import Chart, Site, Table
+from tests.test_hostile import reader as hostile_reader
 
 PAGES = (*(path for path, _name in PLACES), "/metric/1", "/metric/nothing", "/nowhere")
 
@@ -81,3 +85,21 @@ def test_what_an_intruder_would_add_is_refused(watched: Site) -> None:
     ):
         assert directive in told
     assert watched.script("return window.broken") is None
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_hostile_names_and_errors_are_text_on_every_page(watched: Site, server: Server, path: str) -> None:
+    kept = hostile_reader()
+    server.reader.metrics, server.reader.fired = kept.metrics, kept.fired
+    # A few of the errors: all of them at once, and as long as no boundary lets them be, would fill the screen.
+    server.reader.state = replace(kept.state, exchanges=kept.state.exchanges[:3], warnings=kept.state.warnings[:3])
+
+    watched.open(path)
+    watched.until(lambda: watched.script(f"return !document.querySelector('#{ids.PAGE} > .skeleton')"))
+    if path == "/":
+        Table(watched).wait()
+    watched.until(lambda: watched.script("return document.body.textContent.includes(arguments[0])", hostile.NAMES[0]))
+
+    assert watched.script("return window.broken") is None
+    assert watched.script("return document.querySelectorAll('[onerror],[onload],[src=x]').length") == 0
+    assert refused(watched) == []
