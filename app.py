@@ -30,6 +30,7 @@ from services.logs import set_up_logs
 from services.market.errors import TrackerError
 from services.market.ports import Clock, MarketReader
 from services.market.types import STALE_PERIODS
+from services.runners import token_command
 from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, Settings, read_settings
 
@@ -57,7 +58,7 @@ def create_app(
         assets_path_ignore=["vendor"],  # loaded by the pages that need it
         on_error=report,
     )
-    guard(app.server, access, hosts)
+    guard(app.server, access, hosts, clock)
     mount(app.server, reader, clock)
     app.layout = lambda: shell.page(reader.profile)
     callbacks.register(app, reader, clock)
@@ -86,7 +87,8 @@ def serve_by(services: Services) -> Dash:
             settings.host,
         )
     proxy = settings.auth_proxy_header
-    access = Access(settings.credentials, None if proxy is None else ProxyUsers(proxy, settings.auth_proxy_addresses))
+    users = None if proxy is None else ProxyUsers(proxy, settings.auth_proxy_addresses)
+    access = Access(settings.credentials, users, services.tokens)
     # Nobody elsewhere reaches a loopback address, but for pages that a browser here has open: those have other names.
     names = settings.allowed_hosts or (LOOPBACK_NAMES if settings.on_loopback and not access.is_closed else None)
     return create_app(services.reader, services.clock, access, Hosts(names), settings.proxy_hops)
@@ -118,35 +120,51 @@ def __getattr__(name: str) -> Any:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program until it is told to stop; answers its exit status."""
-    given = _parser().parse_args(arguments)
-    overrides = {name: getattr(given, name) for name in ("host", "port") if getattr(given, name) is not None}
-    if given.demo:
-        overrides["track"] = SIMULATED_TRACK
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        settings = read_settings(**overrides)
-        set_up_logs(settings.log_level, settings.log_format)
-        services = open_services(settings)
-        if given.part == "check":
-            return _check(services)
-        services.migrate()
-        match given.part:
-            case "migrate":
-                return 0
-            case "clock":
-                return _run_clock(Scheduler(services))
-            case "dispatch":
-                from services.runners.dispatch import dispatcher  # Celery takes its time to import
-
-                return _run_clock(dispatcher(services))
-            case _:
-                return _run_all(services)
+        if words[:1] == ["token"]:
+            return _run_token_command(token_command.parse(words[1:]))
+        return _run(_parser().parse_args(words))
     except TrackerError as error:
         print(f"data-tracker: {error}", file=sys.stderr)
         return 2
 
 
+def _run(given: argparse.Namespace) -> int:
+    overrides = {name: getattr(given, name) for name in ("host", "port") if getattr(given, name) is not None}
+    if given.demo:
+        overrides["track"] = SIMULATED_TRACK
+    settings = read_settings(**overrides)
+    set_up_logs(settings.log_level, settings.log_format)
+    services = open_services(settings)
+    if given.part == "check":
+        return _check(services)
+    services.migrate()
+    match given.part:
+        case "migrate":
+            return 0
+        case "clock":
+            return _run_clock(Scheduler(services))
+        case "dispatch":
+            from services.runners.dispatch import dispatcher  # Celery takes its time to import
+
+            return _run_clock(dispatcher(services))
+        case _:
+            return _run_all(services)
+
+
+def _run_token_command(given: argparse.Namespace) -> int:
+    services = process_services()
+    services.migrate()
+    return token_command.run(given, services.tokens, services.clock())
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="app.py", description="Track crypto prices and rank them by volatility.")
+    parser = argparse.ArgumentParser(
+        prog="app.py",
+        description="Track crypto prices and rank them by volatility.",
+        epilog="`app.py token --help` tells of API tokens.",
+    )
     parser.add_argument(
         "part",
         nargs="?",

@@ -3,10 +3,13 @@
 import hmac
 from base64 import b64encode
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from flask import Request
+
+from services.market.ports import TokenBook
 
 LONGEST_NAME = 200
 
@@ -56,13 +59,15 @@ class Access:
     credentials: tuple[str, str] | None = None
     """User name and password, by HTTP basic."""
     proxy: ProxyUsers | None = None
+    tokens: TokenBook | None = None
+    """What programs show, by HTTP bearer. A wrong one stays outside of an open server too."""
 
     @property
     def is_closed(self) -> bool:
         return self.credentials is not None or self.proxy is not None
 
-    def visitor(self, request: Request) -> Visitor | None:
-        """Who sends `request`; None for whoever has to stay outside."""
+    def visitor(self, request: Request, now: datetime) -> Visitor | None:
+        """Who sends `request`; None for whoever has to stay outside. Raises StoreUnavailable."""
         if self.proxy is not None:
             name = self.proxy.named(request)
             if name is not None:
@@ -71,6 +76,9 @@ class Access:
         if scheme.lower() == "basic" and self.credentials is not None:
             right = hmac.compare_digest(given.strip().encode(), self._expected)
             return Visitor(self.credentials[0]) if right else None
+        if scheme.lower() == "bearer" and self.tokens is not None:
+            token = self.tokens.holder(given.strip(), now)
+            return None if token is None else Visitor(f"token {token.beginning}", may_write=token.scope == "write")
         return None if self.is_closed else ANYBODY
 
     @property

@@ -6,11 +6,13 @@ Whatever is added to the server later is behind it too, for it asks what a reque
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
 from api.access import Access
 from api.problems import problem
+from services.market.ports import Clock
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """For whoever watches the server: they ask by address, have no password, and learn nothing."""
@@ -48,7 +50,7 @@ class Hosts:
 ANY_HOST = Hosts()
 
 
-def guard(server: Flask, access: Access, hosts: Hosts) -> None:
+def guard(server: Flask, access: Access, hosts: Hosts, clock: Clock) -> None:
     """Have every request to `server` but those for OPEN_PATHS pass `access`. Call it before routes are added."""
     server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY  # also of a body that does not tell its length
 
@@ -64,12 +66,23 @@ def guard(server: Flask, access: Access, hosts: Hosts) -> None:
             return problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the query is longer than {LONGEST_QUERY} bytes")
         if (request.content_length or 0) > LARGEST_BODY:
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes")
-        visitor = access.visitor(request)
+        visitor = access.visitor(request, clock())
         if visitor is None:
-            answer = problem(HTTPStatus.UNAUTHORIZED, "user name and password are needed")
+            answer = problem(HTTPStatus.UNAUTHORIZED, "a user name and password, or a token, are needed")
             answer.headers["WWW-Authenticate"] = access.challenge
             return answer
         # A callback is a POST, and some write: who may not write is here as a program, which needs none of them.
+        if request.method not in READING and _is_another_sites():
+            return problem(HTTPStatus.FORBIDDEN, "a page of another site sends this request", "Another site's request")
         if not visitor.may_write and request.method not in READING:
             return problem(HTTPStatus.FORBIDDEN, f"{visitor.name} may read, and change nothing")
         return None
+
+
+def _is_another_sites() -> bool:
+    """Whether a browser says that a page from elsewhere has it send this; programs say nothing of the kind."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc.lower() != request.environ.get("HTTP_HOST", "").lower()

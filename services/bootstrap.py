@@ -12,7 +12,7 @@ from uuid import uuid4
 from services.cache import CachedReader
 from services.exchanges.registry import open_exchange
 from services.market.errors import UnknownExchange
-from services.market.ports import Clock, Exchange, MarketReader, Notifier
+from services.market.ports import Clock, Exchange, MarketReader, Notifier, TokenBook
 from services.market.rules import Rule
 from services.market.stats import Windows
 from services.market.types import Profile
@@ -28,6 +28,7 @@ from services.store import schema
 from services.store.engine import Engine, open_engine
 from services.store.metrics import Catalogues
 from services.store.reader import StoreReader
+from services.store.tokens import StoredTokens
 
 VERSION = "1.0.0"
 
@@ -46,6 +47,7 @@ class Services:
     engine: Engine
     clock: Clock
     reader: MarketReader
+    tokens: TokenBook
     notifiers: tuple[Notifier, ...]
     plan: Plan
     owner: str
@@ -140,6 +142,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         engine=engine,
         clock=clock,
         reader=CachedReader(_open_reader(engine, settings)),
+        tokens=StoredTokens(engine),
         notifiers=notifiers,
         plan=plan,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",

@@ -318,3 +318,32 @@ def test_importing_the_program_builds_nothing(run: Run, tmp_path: Path) -> None:
 
     assert output.split() == ["1", "False"]
     assert not (tmp_path / "never.db").exists()
+
+
+def test_tokens_are_made_listed_and_revoked_by_command_and_open_the_server(run: Run) -> None:
+    settings = {"TRACK": "demo:*", "DATABASE_URL": "sqlite:///tokens.db"}
+
+    def token(*words: str) -> tuple[int, str]:
+        process = run(APP, "token", *words, **settings)
+        output, _ = process.communicate(timeout=30)
+        return process.returncode, output.strip()
+
+    assert token("list") == (0, "There are no tokens.")
+    status, secret = token("add", "notebook")
+    assert status == 0
+    assert secret.startswith("dt_")
+    port = free_port()
+    program = run(APP, "--port", str(port), AUTH_USERNAME="ann", AUTH_PASSWORD="open sesame", **settings)
+    wait_ready(port)
+
+    assert get(port, "/metrics")[0] == 401
+    assert get(port, "/metrics", Authorization=f"Bearer {secret}")[0] == 200
+    status, listed = token("list")
+    assert listed.startswith(f"1  {secret[:9]}...  read  notebook  (made ")
+    assert ", last used " in listed
+    assert secret not in listed
+    assert token("revoke", "1") == (0, "Token 1 is revoked.")
+    wait_for(lambda: get(port, "/metrics", Authorization=f"Bearer {secret}")[0] == 401, what="the end of the token")
+    assert token("revoke", "1") == (2, "data-tracker: no token 1 that is still valid")
+    assert token("add", " ")[0] == 2
+    assert secret not in end(program)

@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from api.access import OPEN, Access, ProxyUsers
 from api.guard import ANY_HOST, LARGEST_BODY, LONGEST_QUERY, LOOPBACK_NAMES, Hosts, guard
 from api.routes import mount
+from services.market.tokens import Token
 from tests.api.conftest import dashboard
 from tests.builders import NOON
 
@@ -18,7 +19,7 @@ PROXY = ProxyUsers("X-Forwarded-User", (ip_network("10.1.0.0/16"), ip_network("f
 
 def behind(reader, access: Access = OPEN, hosts: Hosts = ANY_HOST) -> FlaskClient:
     server = Flask(__name__)
-    guard(server, access, hosts)
+    guard(server, access, hosts, lambda: NOON)
     mount(server, reader, lambda: NOON)
     server.add_url_rule("/<path:path>", view_func=dashboard)
     server.add_url_rule("/_dash-update-component", view_func=dashboard, endpoint="callbacks", methods=["POST"])
@@ -169,3 +170,77 @@ def test_a_body_beyond_the_cap_is_refused_unread(reader):
     client = behind(reader)
     assert client.post("/_dash-update-component", data=b"a" * LARGEST_BODY).status_code == 200
     assert client.post("/_dash-update-component", data=b"a" * (LARGEST_BODY + 1)).status_code == 413
+
+
+# ---- tokens
+
+
+class Book:
+    """One token that may read and one that may write."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def holder(self, secret, now):
+        assert now == NOON
+        self.asked.append(secret)
+        return {
+            "dt_reads": Token(1, "a", "dt_reads", "read", NOON),
+            "dt_writes": Token(2, "b", "dt_writes", "write", NOON),
+        }.get(secret)
+
+
+def bearing(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+CLOSED = {"credentials": ("me", PASSWORD)}
+
+
+@pytest.mark.parametrize("others", [CLOSED, {}], ids=["closed", "open"])
+def test_a_token_comes_in_and_a_wrong_one_does_not(reader, others):
+    client = behind(reader, Access(**others, tokens=Book()))
+    assert client.get("/metrics", headers=bearing("dt_reads")).status_code == 200
+    assert client.get("/metrics", headers=bearing("dt_wrong")).status_code == 401
+    assert client.get("/metrics", headers=bearing("")).status_code == 401
+    assert client.get("/metrics", headers={"Authorization": "bearer  dt_reads "}).status_code == 200
+
+
+@pytest.mark.parametrize("others", [CLOSED, {}], ids=["closed", "open"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
+def test_a_token_that_may_read_changes_nothing(reader, others, method):
+    client = behind(reader, Access(**others, tokens=Book()))
+    for path in ("/_dash-update-component", "/metrics", "/alerts/rules/1"):
+        answer = client.open(path, method=method, headers=bearing("dt_reads"))
+        assert (answer.status_code, answer.json["detail"]) == (403, "token dt_reads may read, and change nothing")
+        assert client.open(path, method=method, headers=bearing("dt_writes")).status_code in (200, 404, 405)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_a_token_that_may_read_may_ask_in_every_way_of_asking(reader, method):
+    client = behind(reader, Access(**CLOSED, tokens=Book()))
+    assert client.open("/metrics", method=method, headers=bearing("dt_reads")).status_code == 200
+
+
+# ---- pages of other sites
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://elsewhere"}, 200),  # a proxy may have another name for us
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "http://localhost"}, 200),
+        ({"Origin": "https://LOCALHOST"}, 200),
+        ({"Origin": "http://localhost:81"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_a_page_of_another_site_changes_nothing_in_its_visitors_name(reader, headers, status):
+    client = behind(reader)
+    assert client.post("/_dash-update-component", headers=headers).status_code == status
+    assert client.get("/metrics", headers=headers).status_code == 200
