@@ -22,6 +22,7 @@ from api.access import OPEN, Access, ProxyUsers
 from api.answers import SMALLEST_WORTH_ZIPPING
 from api.guard import ANY_HOST, LOOPBACK_NAMES, Hosts, guard
 from api.headers import YEAR_SECONDS, script_hash, send_headers
+from api.limits import Limits
 from api.routes import mount
 from callbacks.shell import report
 from layouts import shell
@@ -40,12 +41,18 @@ log = logging.getLogger("data_tracker")
 
 
 def create_app(
-    reader: MarketReader, clock: Clock, access: Access = OPEN, hosts: Hosts = ANY_HOST, proxies: int = 0
+    reader: MarketReader,
+    clock: Clock,
+    access: Access = OPEN,
+    hosts: Hosts = ANY_HOST,
+    limits: Limits | None = None,
+    proxies: int = 0,
 ) -> Dash:
     """The dashboard and the JSON interface on one Flask server, all reading through `reader`.
 
     `clock` tells the time to whatever depends on it; `access` says who may come in, `hosts` by which name, and
-    `proxies` how many stand before the server and tell who asks.
+    how often (`limits`; None: as often as they like, wrong passwords aside); `proxies` is how many stand before the
+    server and tell who asks.
     """
     app = Dash(
         __name__,
@@ -58,7 +65,7 @@ def create_app(
         assets_path_ignore=["vendor"],  # loaded by the pages that need it
         on_error=report,
     )
-    guard(app.server, access, hosts, clock)
+    guard(app.server, access, hosts, limits or Limits(0), clock)
     mount(app.server, reader, clock)
     app.layout = lambda: shell.page(reader.profile)
     callbacks.register(app, reader, clock)
@@ -91,7 +98,9 @@ def serve_by(services: Services) -> Dash:
     access = Access(settings.credentials, users, services.tokens)
     # Nobody elsewhere reaches a loopback address, but for pages that a browser here has open: those have other names.
     names = settings.allowed_hosts or (LOOPBACK_NAMES if settings.on_loopback and not access.is_closed else None)
-    return create_app(services.reader, services.clock, access, Hosts(names), settings.proxy_hops)
+    redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
+    limits = Limits(settings.rate_limit, redis_url)
+    return create_app(services.reader, services.clock, access, Hosts(names), limits, settings.proxy_hops)
 
 
 def _read_whole(response: Response) -> Response:

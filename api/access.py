@@ -22,6 +22,8 @@ class Visitor:
 
     name: str
     may_write: bool = True
+    counted_as: str | None = None
+    """Whose requests these are counted as; None where the address says it best."""
 
 
 ANYBODY = Visitor("anybody")
@@ -78,7 +80,9 @@ class Access:
             return Visitor(self.credentials[0]) if right else None
         if scheme.lower() == "bearer" and self.tokens is not None:
             token = self.tokens.holder(given.strip(), now)
-            return None if token is None else Visitor(f"token {token.beginning}", may_write=token.scope == "write")
+            if token is None:
+                return None
+            return Visitor(f"token {token.beginning}", token.scope == "write", counted_as=f"token {token.id}")
         return None if self.is_closed else ANYBODY
 
     @property

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 
 from api.access import Access
+from api.limits import Limits, is_this_machine, place_of
 from api.problems import problem
 from services.market.ports import Clock
 
@@ -18,6 +19,9 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """For whoever watches the server: they ask by address, have no password, and learn nothing."""
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+STATIC = ("/assets/", "/_dash-component-suites/")
+"""What one page's first visit asks for by the dozen, and a browser keeps."""
 
 LONGEST_QUERY = 8_000  # bytes
 LARGEST_BODY = 2_000_000  # bytes; a callback that is handed a chart of a day sends some hundred thousand
@@ -50,7 +54,7 @@ class Hosts:
 ANY_HOST = Hosts()
 
 
-def guard(server: Flask, access: Access, hosts: Hosts, clock: Clock) -> None:
+def guard(server: Flask, access: Access, hosts: Hosts, limits: Limits, clock: Clock) -> None:
     """Have every request to `server` but those for OPEN_PATHS pass `access`. Call it before routes are added."""
     server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY  # also of a body that does not tell its length
 
@@ -66,17 +70,36 @@ def guard(server: Flask, access: Access, hosts: Hosts, clock: Clock) -> None:
             return problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the query is longer than {LONGEST_QUERY} bytes")
         if (request.content_length or 0) > LARGEST_BODY:
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes")
+        address, shown = request.remote_addr or "", request.headers.get("Authorization", "")
+        place = place_of(address)
+        if shown:
+            wait = limits.wait_for_login(place, shown)
+            if wait:
+                return _too_many(wait, "too many wrong passwords or tokens from this address")
         visitor = access.visitor(request, clock())
         if visitor is None:
+            if shown:
+                limits.failed(place)
             answer = problem(HTTPStatus.UNAUTHORIZED, "a user name and password, or a token, are needed")
             answer.headers["WWW-Authenticate"] = access.challenge
             return answer
-        # A callback is a POST, and some write: who may not write is here as a program, which needs none of them.
+        if shown:
+            limits.succeeded(place, shown)
+        if not is_this_machine(address) and not request.path.startswith(STATIC):
+            wait = limits.wait_for_request(visitor.counted_as or place)
+            if wait:
+                return _too_many(wait, "too many requests; RATE_LIMIT says how many a minute may be")
         if request.method not in READING and _is_another_sites():
             return problem(HTTPStatus.FORBIDDEN, "a page of another site sends this request", "Another site's request")
         if not visitor.may_write and request.method not in READING:
             return problem(HTTPStatus.FORBIDDEN, f"{visitor.name} may read, and change nothing")
         return None
+
+
+def _too_many(seconds: int, detail: str) -> Response:
+    answer = problem(HTTPStatus.TOO_MANY_REQUESTS, detail)
+    answer.headers["Retry-After"] = str(seconds)
+    return answer
 
 
 def _is_another_sites() -> bool:

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="comma-separated names that the server answers to; one that begins with a dot is for all below"
     )
+    rate_limit: int = Field(
+        3000, ge=0, description="requests a minute of one address or token, but from this machine; 0: no limit"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severity logged")
     log_format: Literal["text", "json"] = Field("text", description="`text` or `json`, a line an event")
 

@@ -35,6 +35,7 @@ DEFAULTS = {
     "AUTH_PROXY_ADDRESSES": (),
     "PROXY_HOPS": 0,
     "ALLOWED_HOSTS": (),
+    "RATE_LIMIT": 3000,
     "LOG_LEVEL": "INFO",
     "LOG_FORMAT": "text",
 }

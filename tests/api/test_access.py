@@ -8,6 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.access import OPEN, Access, ProxyUsers
 from api.guard import ANY_HOST, LARGEST_BODY, LONGEST_QUERY, LOOPBACK_NAMES, Hosts, guard
+from api.limits import FAILURES_A_MINUTE, Limits
 from api.routes import mount
 from services.market.tokens import Token
 from tests.api.conftest import dashboard
@@ -17,9 +18,9 @@ PASSWORD = "pass:wörd"
 PROXY = ProxyUsers("X-Forwarded-User", (ip_network("10.1.0.0/16"), ip_network("fd00::/8")))
 
 
-def behind(reader, access: Access = OPEN, hosts: Hosts = ANY_HOST) -> FlaskClient:
+def behind(reader, access: Access = OPEN, hosts: Hosts = ANY_HOST, limits: Limits | None = None) -> FlaskClient:
     server = Flask(__name__)
-    guard(server, access, hosts, lambda: NOON)
+    guard(server, access, hosts, limits or Limits(0), lambda: NOON)
     mount(server, reader, lambda: NOON)
     server.add_url_rule("/<path:path>", view_func=dashboard)
     server.add_url_rule("/_dash-update-component", view_func=dashboard, endpoint="callbacks", methods=["POST"])
@@ -244,3 +245,89 @@ def test_a_page_of_another_site_changes_nothing_in_its_visitors_name(reader, hea
     client = behind(reader)
     assert client.post("/_dash-update-component", headers=headers).status_code == status
     assert client.get("/metrics", headers=headers).status_code == 200
+
+
+# ---- how often
+
+
+def tried(client: FlaskClient, password: str = "wrong", peer: str = "192.0.2.1", path: str = "/metrics"):
+    return client.get(path, headers=basic("me", password), environ_base={"REMOTE_ADDR": peer})
+
+
+def test_who_is_wrong_too_often_has_to_wait_and_is_not_even_told_when_right(closed):
+    statuses = [tried(closed, f"guess {number}").status_code for number in range(FAILURES_A_MINUTE + 2)]
+    assert statuses == [401] * FAILURES_A_MINUTE + [429, 429]
+
+    answer = tried(closed, PASSWORD)
+
+    assert (answer.status_code, answer.mimetype) == (429, "application/problem+json")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert tried(closed, PASSWORD, "192.0.2.2").status_code == 200, "another address"
+    assert closed.get("/healthz", environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 200
+
+
+def test_guesses_count_wherever_they_are_sent(closed):
+    for path in ("/nowhere/at/all", "/metrics/", "/_dash-layout", "/assets/x.css", "/") * 2:
+        assert tried(closed, path=path).status_code == 401
+    assert tried(closed, PASSWORD).status_code == 429
+
+
+def test_who_was_let_in_before_cannot_be_kept_out_by_others_of_the_same_address(closed):
+    assert tried(closed, PASSWORD).status_code == 200
+    for _ in range(FAILURES_A_MINUTE + 1):
+        tried(closed)
+    assert tried(closed).status_code == 429
+    assert tried(closed, PASSWORD).status_code == 200
+
+
+def test_to_show_nothing_is_no_failure(closed):
+    for _ in range(FAILURES_A_MINUTE * 2):
+        assert closed.get("/metrics").status_code == 401
+    assert closed.get("/metrics", headers=basic("me", PASSWORD)).status_code == 200
+
+
+def test_wrong_tokens_count_as_wrong_passwords_do(reader):
+    client = behind(reader, Access(("me", PASSWORD), tokens=Book()))
+    for number in range(FAILURES_A_MINUTE):
+        assert client.get("/metrics", headers=bearing(f"dt_{number}")).status_code == 401
+    assert client.get("/metrics", headers=bearing("dt_reads")).status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+    ],
+)
+def test_requests_are_counted_by_address(reader, first, second, together):
+    client = behind(reader, limits=Limits(3))
+    for _ in range(3):
+        assert client.get("/metrics", environ_base={"REMOTE_ADDR": first}).status_code == 200
+
+    answer = client.get("/metrics", environ_base={"REMOTE_ADDR": second})
+
+    assert answer.status_code == (429 if together else 200)
+    if together:
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60
+        assert "RATE_LIMIT" in answer.json["detail"]
+
+
+def test_each_token_has_a_count_of_its_own(reader):
+    client = behind(reader, Access(**CLOSED, tokens=Book()), limits=Limits(2))
+
+    def ask(secret: str) -> int:
+        return client.get("/metrics", headers=bearing(secret), environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code
+
+    assert [ask("dt_reads"), ask("dt_reads"), ask("dt_reads"), ask("dt_writes")] == [200, 200, 429, 200]
+
+
+def test_this_machine_and_files_are_not_counted(reader):
+    client = behind(reader, limits=Limits(1))
+    for _ in range(3):
+        assert client.get("/metrics", environ_base={"REMOTE_ADDR": "127.0.0.1"}).status_code == 200
+        assert client.get("/assets/x.css", environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 200
+    assert client.get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 200
