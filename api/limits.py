@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from threading import Lock
 from typing import TypeVar
@@ -22,6 +23,7 @@ T = TypeVar("T")
 
 FAILURES_A_MINUTE = 10
 KNOWN_AT_MOST = 10_000
+ADDRESSES_AT_HAND = 1_000
 REDIS_PATIENCE = 0.5  # seconds
 REDIS_PAUSE = 5.0  # seconds that it is left alone after it did not answer
 
@@ -100,6 +102,7 @@ class Limits:
         return question(self._own)
 
 
+@lru_cache(ADDRESSES_AT_HAND)
 def place_of(address: str) -> str:
     """Whom to count for an address: with IPv6 a visitor has 64 bits of them."""
     try:
@@ -111,6 +114,7 @@ def place_of(address: str) -> str:
     return str(found)
 
 
+@lru_cache(ADDRESSES_AT_HAND)
 def is_this_machine(address: str) -> bool:
     """Whether a request comes from here, and not by a proxy that tells from where."""
     try:
