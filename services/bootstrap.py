@@ -14,7 +14,7 @@ from services.cache import CachedReader
 from services.disclosure import shown_settings
 from services.exchanges.registry import open_exchange
 from services.market.errors import UnknownExchange
-from services.market.ports import Clock, Exchange, MarketReader, Notifier
+from services.market.ports import Clock, Exchange, MarketReader, Notifier, TokenBook
 from services.market.rules import Rule
 from services.market.stats import Windows
 from services.market.types import Profile
@@ -33,6 +33,7 @@ from services.store import schema
 from services.store.engine import Engine, open_engine
 from services.store.metrics import Catalogues
 from services.store.reader import StoreReader
+from services.store.tokens import StoredTokens
 
 VERSION = "1.0.0"
 
@@ -51,6 +52,7 @@ class Services:
     engine: Engine
     clock: Clock
     reader: MarketReader
+    tokens: TokenBook
     notifiers: tuple[Notifier, ...]
     plan: Plan
     owner: str
@@ -151,6 +153,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         engine=engine,
         clock=clock,
         reader=CachedReader(_open_reader(engine, settings)),
+        tokens=StoredTokens(engine),
         notifiers=notifiers,
         plan=plan,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
@@ -190,4 +193,5 @@ def profile_of(settings: Settings) -> Profile:
         alert_cooldown_minutes=settings.alert_cooldown_minutes,
         alert_min_samples=settings.alert_min_samples,
         settings=shown_settings(settings),
+        exposed=settings.exposed,
     )

@@ -355,6 +355,8 @@ class Profile:
     alert_cooldown_minutes: int
     alert_min_samples: int
     settings: tuple[ShownSetting, ...] = ()
+    exposed: bool = False
+    """Whether everybody who reaches the server from elsewhere is let in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,3 +306,18 @@ class BackfillProgressRow(Base):
     failed: Mapped[int]
     total: Mapped[int]
     updated_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class TokenRow(Base):
+    """An API token: what a program shows is not kept, its SHA-256 is."""
+
+    __tablename__ = "token"
+    __table_args__ = (UniqueConstraint("digest"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
+    name: Mapped[str]
+    beginning: Mapped[str]
+    digest: Mapped[str]
+    scope: Mapped[str]
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    last_used_at: Mapped[int | None] = mapped_column(BigInteger)
+    revoked_at: Mapped[int | None] = mapped_column(BigInteger)

@@ -363,3 +363,9 @@ def test_a_change_is_coloured_by_its_direction(fraction, look):
 
 def test_the_key_of_a_metric_is_one_its_page_understands():
     assert Metric(1, "kraken", "BTC", "USD").key == "kraken:BTC-USD"
+
+
+@pytest.mark.parametrize("exposed", [True, False])
+def test_a_server_that_is_open_to_everybody_is_told_of_on_the_status_page(exposed):
+    page = text_of(status.page(builders.status(), builders.day(), builders.profile(exposed=exposed), UTC))
+    assert ("whoever reaches it reads everything" in page) is exposed
