@@ -50,7 +50,7 @@ def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] 
         suppress_callback_exceptions=True,
         serve_locally=True,
         enable_mcp=False,
-        assets_path_ignore=["vendor"],  # loaded by the pages that need it
+        assets_path_ignore=["vendor", "docs"],  # loaded by the pages that need it
         on_error=report,
     )
     if credentials is not None:

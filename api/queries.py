@@ -16,6 +16,8 @@ MOST_SAMPLES = 50_000
 """Rows of a page of a series."""
 MOST_OFFSET = 10_000_000
 MOST_NAMES = 100
+LATEST_SECOND = 253_402_300_799
+"""The last one of the year 9999."""
 LONGEST_TEXT = 100
 LONGEST_SHOWN = 40
 """Characters of a refused value that the refusal repeats."""
@@ -98,7 +100,14 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT, "pattern":
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),
-    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer", "minimum": 0}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "format": "date-time"},
+                {"type": "integer", "minimum": 0, "maximum": LATEST_SECOND},
+            ]
+        }
+    ),
 ]
 Interval = Annotated[IntervalName, BeforeValidator(_one_of(get_args(IntervalName)))]
 Format = Annotated[FormatName, BeforeValidator(_one_of(get_args(FormatName)))]
@@ -149,35 +158,54 @@ class MetricQuery(Query):
 
 
 class RankingQuery(Query):
-    market: Names | None = Field(default=None, description="Only these markets, comma-separated, in any case.")
-    base: Names | None = Field(default=None, description="Only these base currencies, comma-separated, in any case.")
-    quote: Names | None = Field(default=None, description="Only these quote currencies, comma-separated, in any case.")
+    market: Names | None = Field(
+        default=None, description="Only these markets, comma-separated, in any case.", examples=[["kraken", "binance"]]
+    )
+    base: Names | None = Field(
+        default=None, description="Only these base currencies, comma-separated, in any case.", examples=[["BTC", "ETH"]]
+    )
+    quote: Names | None = Field(
+        default=None, description="Only these quote currencies, comma-separated, in any case.", examples=[["USD"]]
+    )
     q: Words | None = Field(
         default=None,
         description="Only metrics whose market, `BASE/QUOTE` or key contain each of these words, in any case.",
+        examples=["btc/usd"],
     )
     sort: Sorting = Field(
         default=("rank",),
         description="Fields to sort by, comma-separated, `-` before one for descending. What is unknown comes last "
         "either way, and equals stay in the order of their ranks.",
+        examples=[["-volatility", "id"]],
     )
-    fields: Fields | None = Field(default=None, description="Only these fields of each metric, comma-separated.")
-    limit: Rows | None = Field(default=None, description="A page of at most so many metrics; all without it.")
+    fields: Fields | None = Field(
+        default=None,
+        description="Only these fields of each metric, comma-separated.",
+        examples=[["id", "rank", "price"]],
+    )
+    limit: Rows | None = Field(
+        default=None, description="A page of at most so many metrics; all without it.", examples=[100]
+    )
     offset: Offset = Field(default=0, description="Leaves out so many metrics before the page.")
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
 
 
 class SeriesQuery(Query):
     since: Moment | None = Field(
-        default=None, description="Rows after this moment: ISO-8601, in UTC where it names no zone, or epoch seconds."
+        default=None,
+        description="Rows after this moment: ISO-8601, in UTC where it names no zone, or epoch seconds.",
+        examples=["2026-03-01T00:00:00Z"],
     )
     until: Moment | None = Field(
-        default=None, description="Rows up to this moment; the running period's start without it."
+        default=None,
+        description="Rows up to this moment; the running period's start without it.",
+        examples=["2026-03-02T00:00:00Z"],
     )
     limit: Samples | None = Field(
         default=None,
         description="A page of at most so many rows. `since` may then be any time before `until`, and the `Link` "
         "header leads from page to page. A page within a gap may be empty.",
+        examples=[5000],
     )
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
 
@@ -190,8 +218,12 @@ class PricesQuery(SeriesQuery):
 
 
 class AlertsQuery(Query):
-    since: Moment | None = Field(default=None, description="Alerts fired at or after this moment.")
-    metric: str | None = Field(default=None, description="Only this metric's: its number or key.")
+    since: Moment | None = Field(
+        default=None, description="Alerts fired at or after this moment.", examples=["2026-03-01T00:00:00Z"]
+    )
+    metric: str | None = Field(
+        default=None, description="Only this metric's: its number or key.", examples=["kraken:BTC-USD"]
+    )
     limit: Rows = Field(default=1000, description="At most so many, the newest.")
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
 

@@ -8,7 +8,9 @@ from api import bodies, tables
 from api.answers import Answers, Page, digest, send, send_csv
 from api.freshness import Freshness
 from api.links import link_header
+from api.operations import CSV, JSON, Operation, operation
 from api.queries import METRIC_FIELDS, RankingQuery, read_query, wanted_format
+from api.schemas import ChosenMetric, Metrics
 from api.selection import select
 from services.market.ports import MarketReader
 from services.market.types import RankedMetric
@@ -24,6 +26,16 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
     large_pages = Answers(LARGE_PAGES)
 
     @routes.get("/metrics")
+    @operation(
+        Operation(
+            name="metrics",
+            summary="The ranking, or what is chosen of it.",
+            tag="Metrics",
+            query=RankingQuery,
+            answers={JSON: Metrics | list[ChosenMetric], CSV: str},
+            headers={"Link": "Where the other pages are.", "X-Total-Count": "How many metrics match."},
+        )
+    )
     def metrics() -> Response:
         query, revision = read_query(RankingQuery), reader.revision()
         form = wanted_format(query.format)

@@ -2,16 +2,21 @@
 
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Any
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, current_app, request
 
 from api import bodies, tables
 from api.answers import Answers, digest, send, send_csv
+from api.documentation import documentation_page
 from api.freshness import Freshness
 from api.keys import named
+from api.openapi import openapi
+from api.operations import CSV, JSON, PLAIN, Operation, operation
 from api.problems import NOT_FOUND, handle_problems, problem
 from api.queries import AlertsQuery, MetricQuery, read_query, wanted_format
 from api.ranking import add_ranking
+from api.schemas import Alerts, Alive, FiredAlert, Live, OneMetric, Ready, Sparklines
 from api.series import add_series
 from api.telemetry import render_telemetry
 from services.market.errors import StoreUnavailable
@@ -20,7 +25,7 @@ from services.market.types import Alert
 
 BANNER_SPAN = timedelta(hours=1)
 CLOSED_SEGMENTS = ("metrics", "alerts")
-OWN_SEGMENTS = (*CLOSED_SEGMENTS, "sparklines", "live", "healthz", "readyz", "telemetry")
+OWN_SEGMENTS = (*CLOSED_SEGMENTS, "sparklines", "live", "openapi.json", "healthz", "readyz", "telemetry")
 
 
 def mount(server: Flask, reader: MarketReader, clock: Clock) -> None:
@@ -37,6 +42,15 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
     add_series(routes, reader, freshness, answers)
 
     @routes.get("/metrics/<wanted>")
+    @operation(
+        Operation(
+            name="metric",
+            summary="One metric.",
+            tag="Metrics",
+            answers={JSON: OneMetric},
+            query=MetricQuery,
+        )
+    )
     def metric(wanted: str) -> Response:
         read_query(MetricQuery)
 
@@ -46,6 +60,16 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
         return send(answers.get(("metric", wanted), reader.revision(), build), freshness.max_age())
 
     @routes.get("/alerts")
+    @operation(
+        Operation(
+            name="alerts",
+            summary="Fired alerts, newest first.",
+            tag="Alerts",
+            answers={JSON: Alerts | list[FiredAlert], CSV: str},
+            query=AlertsQuery,
+            problems={HTTPStatus.NOT_FOUND: "No such metric."},
+        )
+    )
     def alerts() -> Response:
         query, revision = read_query(AlertsQuery), reader.revision()
         form = wanted_format(query.format)
@@ -65,10 +89,26 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
         return send(answers.get(("alerts", form, query.metric), (revision, query.since, query.limit), build))
 
     @routes.get("/sparklines")
+    @operation(
+        Operation(
+            name="sparklines",
+            summary="The shape of each metric's last day.",
+            tag="Metrics",
+            answers={JSON: Sparklines},
+        )
+    )
     def sparklines() -> Response:
         return send(answers.get("sparklines", reader.revision(), lambda: bodies.sparklines_body(reader.sparklines())))
 
     @routes.get("/live")
+    @operation(
+        Operation(
+            name="live",
+            summary="The state of the whole: what every page watches.",
+            tag="State",
+            answers={JSON: Live},
+        )
+    )
     def live() -> Response:
         now = clock()
 
@@ -79,10 +119,26 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
         return send(answers.get("live", (reader.revision(), int(now.timestamp())), build))
 
     @routes.get("/healthz")
+    @operation(
+        Operation(
+            name="healthz",
+            summary="Whether the process is alive.",
+            tag="State",
+            answers={JSON: Alive},
+        )
+    )
     def healthz() -> Response:
         return send(answers.get("healthz", 0, lambda: {"status": "alive"}))
 
     @routes.get("/readyz")
+    @operation(
+        Operation(
+            name="readyz",
+            summary="Whether the database is there, and the last tick younger than three periods.",
+            tag="State",
+            answers={JSON: Ready},
+        )
+    )
     def readyz() -> Response:
         try:
             status = reader.status(clock())
@@ -98,9 +154,34 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
         )
 
     @routes.get("/telemetry")
+    @operation(
+        Operation(
+            name="telemetry",
+            summary="Figures for Prometheus.",
+            tag="State",
+            answers={PLAIN: str},
+            cached=False,
+        )
+    )
     def telemetry() -> Response:
         text, content_type = render_telemetry(reader, clock())
         return Response(text, content_type=content_type)
+
+    @routes.get("/openapi.json")
+    @operation(
+        Operation(
+            name="openapi",
+            summary="This description.",
+            tag="Description",
+            answers={JSON: dict[str, Any]},
+        )
+    )
+    def description() -> Response:
+        return send(answers.get("openapi", 0, lambda: openapi(current_app, profile.version)))
+
+    @routes.get("/docs")
+    def documentation() -> str:
+        return documentation_page(profile.version)
 
     @routes.before_app_request
     def keep_from_the_dashboard() -> Response | None:

@@ -13,8 +13,10 @@ from api.answers import Answers, Page, digest, send, send_csv
 from api.freshness import Freshness
 from api.keys import named
 from api.links import link_header
+from api.operations import CSV, JSON, Operation, operation
 from api.problems import BadQuery
 from api.queries import IntervalName, PricesQuery, SeriesQuery, read_query, wanted_format
+from api.schemas import CandleRecord, PriceRecord, Prices, VolumeRecord, Volumes
 from services.market.history import HOUR_SECONDS, folded
 from services.market.ports import MarketReader
 from services.market.types import Hours, Ints, Series
@@ -24,6 +26,7 @@ LONG_ANSWERS = 8
 FIVE_MINUTES = 300
 DAYS_OF_SAMPLES = timedelta(days=31)
 DAYS_OF_HOURS = timedelta(days=366)
+NEXT_PAGE = {"Link": "Where the next page is, if there is one."}
 
 Found = TypeVar("Found", Series, Hours)
 
@@ -112,6 +115,16 @@ def add_series(routes: Blueprint, reader: MarketReader, freshness: Freshness, an
         return send(memory.get(key, (revision, since, until), build), freshness.max_age())
 
     @routes.get("/metrics/<wanted>/prices")
+    @operation(
+        Operation(
+            name="prices",
+            summary="One metric's prices, oldest first.",
+            tag="Metrics",
+            query=PricesQuery,
+            answers={JSON: Prices | list[PriceRecord] | list[CandleRecord], CSV: str},
+            headers=NEXT_PAGE,
+        )
+    )
     def prices(wanted: str) -> Response:
         query = read_query(PricesQuery)
         if query.interval == "raw":
@@ -119,6 +132,16 @@ def add_series(routes: Blueprint, reader: MarketReader, freshness: Freshness, an
         return tell(folds[query.interval], wanted, query)
 
     @routes.get("/metrics/<wanted>/volumes")
+    @operation(
+        Operation(
+            name="volumes",
+            summary="One metric's 24 h volumes, oldest first.",
+            tag="Metrics",
+            query=SeriesQuery,
+            answers={JSON: Volumes | list[VolumeRecord], CSV: str},
+            headers=NEXT_PAGE,
+        )
+    )
     def volumes(wanted: str) -> Response:
         return tell(of_volumes, wanted, read_query(SeriesQuery))
 
