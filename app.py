@@ -20,6 +20,7 @@ import callbacks
 from api.access import require_basic_auth
 from api.answers import SMALLEST_WORTH_ZIPPING
 from api.routes import mount
+from api.stream import MOST_STREAMS, end_streams, turnstile
 from callbacks.shell import report
 from layouts import shell
 from services.bootstrap import Services, open_services
@@ -31,6 +32,8 @@ from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, Settings, read_settings
 
 WEB_THREADS = 8
+"""Ordinary requests that one process answers at once."""
+ALL_THREADS = WEB_THREADS + MOST_STREAMS
 YEAR_SECONDS = 365 * 86_400
 
 log = logging.getLogger("data_tracker")
@@ -67,6 +70,7 @@ def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] 
     )
     Compress(app.server)
     app.server.after_request(_read_whole)  # called before what was registered earlier
+    app.server.wsgi_app = turnstile(app.server.wsgi_app, WEB_THREADS)
     return app
 
 
@@ -153,15 +157,17 @@ def _run_all(services: Services) -> int:
     settings = services.settings
     flask = create_app(services.reader, services.clock, settings.credentials).server
     try:
-        web = create_server(flask, host=settings.host, port=settings.port, threads=WEB_THREADS, ident=None)
+        web = create_server(flask, host=settings.host, port=settings.port, threads=ALL_THREADS, ident=None)
     except OSError as error:
         raise TrackerError(f"cannot serve on {settings.host} port {settings.port}: {error.strerror}") from error
     scheduler = _start_scheduler(settings, services)
 
     def end(_signal: int, _frame: FrameType | None) -> None:
+        end_streams(flask)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
     log.info("serving on http://%s:%s%s", settings.host, settings.port, " (simulated data)" * settings.simulated)
     with suppress(KeyboardInterrupt):
         web.run()

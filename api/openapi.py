@@ -32,6 +32,7 @@ ALWAYS = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "A fault of the program's own.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away.",
 }
+TAGS = ("Metrics", "Alerts", "State", "Description")
 METRIC_ID = {
     "name": "id",
     "in": "path",
@@ -61,7 +62,7 @@ def openapi(server: Flask, version: str) -> Document:
             "description": DESCRIPTION,
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": name} for name in dict.fromkeys(each.tag for _, _, each in told)],
+        "tags": [{"name": name} for name in TAGS],
         "paths": paths,
         "components": {"schemas": dict(sorted(shared["$defs"].items()))},
     }

@@ -228,6 +228,14 @@ class AlertsQuery(Query):
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
 
 
+class StreamQuery(Query):
+    metrics: Names | None = Field(
+        default=None,
+        description="Numbers or keys, comma-separated: each event then has those of them that have changed.",
+        examples=[["kraken:BTC-USD"]],
+    )
+
+
 Q = TypeVar("Q", bound=Query)
 
 

@@ -18,6 +18,7 @@ from api.queries import AlertsQuery, MetricQuery, read_query, wanted_format
 from api.ranking import add_ranking
 from api.schemas import Alerts, Alive, FiredAlert, Live, OneMetric, Ready, Sparklines
 from api.series import add_series
+from api.stream import Streams, add_stream
 from api.telemetry import render_telemetry
 from services.market.errors import StoreUnavailable
 from services.market.ports import Clock, MarketReader
@@ -25,7 +26,7 @@ from services.market.types import Alert
 
 BANNER_SPAN = timedelta(hours=1)
 CLOSED_SEGMENTS = ("metrics", "alerts")
-OWN_SEGMENTS = (*CLOSED_SEGMENTS, "sparklines", "live", "openapi.json", "healthz", "readyz", "telemetry")
+OWN_SEGMENTS = (*CLOSED_SEGMENTS, "sparklines", "live", "stream", "openapi.json", "healthz", "readyz", "telemetry")
 
 
 def mount(server: Flask, reader: MarketReader, clock: Clock) -> None:
@@ -40,6 +41,7 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
     profile = reader.profile
     add_ranking(routes, reader, freshness, answers)
     add_series(routes, reader, freshness, answers)
+    add_stream(routes, reader, Streams())
 
     @routes.get("/metrics/<wanted>")
     @operation(

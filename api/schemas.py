@@ -193,3 +193,15 @@ class Alive(Body):
 class Ready(Body):
     status: str = Field(examples=["ready"])
     minute: datetime
+
+
+class StreamEvent(BaseModel):
+    """One server-sent event."""
+
+    id: str = Field(examples=["8"], description="The revision, to be sent back as `Last-Event-ID`.")
+    data: str = Field(
+        examples=['{"revision": 8, "minute": "2026-03-01T12:00:00Z"}'],
+        description="An object with `revision`, `minute` (the last tick's period), and `metrics` where they were asked "
+        "for: all of them in the first event, then those that changed.",
+        json_schema_extra={"contentMediaType": "application/json"},
+    )

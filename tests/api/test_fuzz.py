@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 from werkzeug.serving import make_server
 
+from api.stream import end_streams
 from app import create_app
 from services.cache import CachedReader
 from services.store.engine import open_engine
@@ -33,6 +34,7 @@ def address(sqlite_url: str) -> Iterator[str]:
     for _ in range(10):
         world.tick()
     server = create_app(CachedReader(world.reader), lambda: world.now).server
+    end_streams(server)  # so that each tells its first event and is over
     web = make_server("127.0.0.1", 0, server, threaded=True)
     thread = Thread(target=web.serve_forever)
     thread.start()

@@ -57,6 +57,12 @@ def test_every_value_that_can_be_asked_is_told_with_its_bounds(document: dict) -
     assert all(each["description"] for each in told.values())
 
 
+def test_every_tag_is_listed_once(document: dict) -> None:
+    used = {tag for methods in document["paths"].values() for each in methods.values() for tag in each["tags"]}
+
+    assert used == {each["name"] for each in document["tags"]}
+
+
 def test_errors_are_told_as_problems(document: dict) -> None:
     for path, methods in document["paths"].items():
         for status, answer in methods["get"]["responses"].items():
