@@ -8,6 +8,7 @@ from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from api.problems import BadQuery
+from api.schemas import Metric
 from services.market.moments import parse_moment
 
 MOST_ROWS = 10_000
@@ -22,27 +23,7 @@ LONGEST_TEXT = 100
 LONGEST_SHOWN = 40
 """Characters of a refused value that the refusal repeats."""
 
-METRIC_FIELDS = (
-    "id",
-    "market",
-    "base",
-    "quote",
-    "rank",
-    "stdev",
-    "price",
-    "mean",
-    "average_1h",
-    "change_1h",
-    "change_24h",
-    "volatility",
-    "volume_24h",
-    "samples",
-    "active",
-    "reason",
-    "updated_at",
-    "alerted_at",
-    "new_at",
-)
+METRIC_FIELDS = tuple(Metric.model_fields)
 
 IntervalName = Literal["raw", "5m", "1h"]
 FormatName = Literal["json", "records", "csv"]

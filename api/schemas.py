@@ -39,6 +39,7 @@ class Metric(Body):
     rank: Annotated[int, Field(ge=1)] | None = Field(
         examples=[1], description="1 is the largest `stdev`; equals stand by their id; null without prices."
     )
+    rank_1h_ago: Annotated[int, Field(ge=1)] | None = Field(examples=[2], description="As of the tick of an hour ago.")
     stdev: Annotated[float, Field(ge=0)] | None = Field(
         examples=[812.25], description="Population standard deviation of the prices of the last 24 h, in `quote`."
     )
@@ -47,7 +48,14 @@ class Metric(Body):
     average_1h: float | None = Field(examples=[60050.5], description="Of the prices of the last hour, in `quote`.")
     change_1h: Fraction | None = Field(examples=[0.0125])
     change_24h: Fraction | None = Field(examples=[-0.034])
+    range_1h: Fraction | None = Field(examples=[0.02], description="(high - low) / low of the last hour.")
+    range_24h: Fraction | None = Field(examples=[0.05], description="(high - low) / low of the last 24 h.")
+    high_24h: float | None = Field(examples=[61000.0], description="In `quote`.")
+    low_24h: float | None = Field(examples=[58000.0], description="In `quote`.")
     volatility: Fraction | None = Field(examples=[0.0135], description="stdev / mean, a fraction.")
+    log_volatility: Fraction | None = Field(
+        examples=[0.42], description="Standard deviation of the log returns, as a fraction a year."
+    )
     volume_24h: float | None = Field(examples=[1234.5], description="As the exchange told it, in `base`.")
     samples: Annotated[int, Field(ge=0)] = Field(examples=[1440], description="Prices that `stdev` rests on.")
     active: bool = Field(description="False for what is not traded: it has no rank, and a reason.")

@@ -156,11 +156,13 @@ class Hours:
 class RankedMetric:
     """One line of the ranking, as of the last tick.
 
-    Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h` and
-    `volatility` (stdev / mean) are fractions, 0.01 meaning one per cent; `volume_24h` is in base
-    units. None stands for "not known": no price yet, or too short a history. What is not `active` has
-    no rank and a `reason`: `delisted`, `halted` (listed without trading), or `frozen` (its exchange
-    answers without a price for it).
+    Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h`,
+    `volatility` (stdev / mean) and the ranges ((high - low) / low) are fractions, 0.01 meaning one per
+    cent; `log_volatility` is the standard deviation of the window's log returns as a fraction a year of
+    365 days; `volume_24h` is in base units. Highs and lows reach back as services.market.extremes says.
+    `rank_1h_ago` is the rank that the tick of an hour ago gave. None stands for "not known": no price
+    yet, or too short a history. What is not `active` has no rank and a `reason`: `delisted`, `halted`
+    (listed without trading), or `frozen` (its exchange answers without a price for it).
     """
 
     id: int
@@ -168,13 +170,19 @@ class RankedMetric:
     base: str
     quote: str
     rank: int | None
+    rank_1h_ago: int | None
     price: float | None
     stdev: float | None
     mean: float | None
     volatility: float | None
+    log_volatility: float | None
     average_1h: float | None
     change_1h: float | None
     change_24h: float | None
+    range_1h: float | None
+    range_24h: float | None
+    high_24h: float | None
+    low_24h: float | None
     volume_24h: float | None
     samples: int
     active: bool

@@ -159,6 +159,25 @@ class StatisticsRow(Base):
     kept: Mapped[bytes] = mapped_column(LargeBinary)  # an .npy file: array of services.market.stats.KEPT
 
 
+class ExtremeRow(Base):
+    """The extremes of one block of time, [block x length, (block + 1) x length) in epoch seconds, of the metrics whose
+    numbers divided by services.store.extremes.PART give `part`."""
+
+    __tablename__ = "extreme"
+    length: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    block: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    part: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = mapped_column(LargeBinary)  # float64, PART times the highest price and the lowest negated
+
+
+class PastRankRow(Base):
+    """The ranks that one tick gave."""
+
+    __tablename__ = "past_rank"
+    minute: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    ranks: Mapped[bytes] = mapped_column(LargeBinary)  # int32 by number of the metric, 0 for unranked
+
+
 class TickRow(Base):
     """One tick as it went. Its key is what makes a period's tick happen once."""
 
