@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from api.stream import MOST_STREAMS
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 
@@ -309,6 +311,37 @@ def test_the_dashboard_goes_on_without_redis_and_uses_it_again_by_itself(run: Ru
     output = end(program)
     assert "Traceback" not in output
     assert output.count("reading the database until Redis is back") <= 4  # twice away, and two workers
+
+
+@pytest.mark.parametrize("command", [(APP, "--demo"), GUNICORN], ids=["one process", "gunicorn"])
+def test_viewers_hear_of_every_tick_hold_up_nobody_and_no_stop(run: Run, command: tuple[str, ...]) -> None:
+    port = free_port()
+    program = run(*command, HOST="127.0.0.1", PORT=str(port), TRACK="demo:*")
+    wait_ready(port)
+    viewers = [urlopen(f"http://127.0.0.1:{port}/stream?metrics=1", timeout=20) for _ in range(MOST_STREAMS)]
+
+    assert get(port, "/stream")[0] == 503
+    assert len(metrics(port)) == 40
+    told = [[events_of(viewer) for viewer in viewers] for _ in range(2)]
+    assert len({seen["revision"] for seen in told[0]}) <= 2  # a commit may fall between the first and the last of them
+    assert all(later["revision"] > sooner["revision"] for sooner, later in zip(*told, strict=True))
+    assert all(seen["metrics"][0]["id"] == 1 for seen in told[0])
+
+    began = time.monotonic()
+    program.send_signal(signal.SIGTERM)
+    for viewer in viewers:
+        viewer.read()
+        viewer.close()
+    output, _ = program.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in output
+
+
+def events_of(viewer: Any) -> dict[str, Any]:
+    """The next event's data."""
+    line = next(line for line in viewer if line.startswith(b"data: "))
+    found: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
+    return found
 
 
 def test_importing_the_program_builds_nothing(run: Run, tmp_path: Path) -> None:
