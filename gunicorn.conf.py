@@ -1,9 +1,12 @@
 """How gunicorn runs `app:server`: threads in each worker, and in each worker a clock, of which one ticks."""
 
+import os
+
 import app
 from services.runners.scheduler import Scheduler
 
 _settings = app.read_settings()
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 bind = f"{_settings.host}:{_settings.port}"
 worker_class = "gthread"
@@ -14,8 +17,11 @@ keepalive = 5
 preload_app = False  # each worker opens its own connections; none crosses the fork
 
 
-def on_starting(_server):
-    """Bring the database up to date before any worker asks it."""
+def on_starting(server):
+    """Tell the workers the address that `--bind` chose, and bring the database up to date before they ask it."""
+    addresses = [address[0] for address in server.address if isinstance(address, tuple)]
+    if addresses:  # else a socket in the file system, which nobody elsewhere reaches
+        os.environ["HOST"] = next((address for address in addresses if address not in _LOOPBACK), addresses[0])
     services = app.open_services(_settings)
     services.migrate()
     services.engine.dispose()

@@ -1,6 +1,6 @@
 """All that is read for the web, each answer from one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,6 +11,7 @@ from services.market.extremes import DAILY, HOURLY
 from services.market.stats import Kept
 from services.market.types import (
     Alert,
+    Day,
     Hours,
     Metric,
     Profile,
@@ -21,7 +22,19 @@ from services.market.types import (
     Status,
     Storage,
 )
-from services.store import alerts, backfills, metrics, prices, rollups, sealing, sizes, snapshots, ticks, volumes
+from services.store import (
+    alerts,
+    backfills,
+    leases,
+    metrics,
+    prices,
+    rollups,
+    sealing,
+    sizes,
+    snapshots,
+    ticks,
+    volumes,
+)
 from services.store.engine import Engine, reading
 from services.store.metrics import Catalogues
 
@@ -116,6 +129,7 @@ class StoreReader:
             progress = backfills.progress(connection)
             newest = ticks.newest(connection, TICKS_TOLD)
             warnings = metrics.warnings(connection)
+            holder = leases.holder(connection, now.timestamp())
             size = sizes.current(connection)
             storage = Storage(
                 size_bytes=size,
@@ -133,7 +147,22 @@ class StoreReader:
             ticks=newest,
             warnings=warnings,
             storage=storage,
+            holder=holder,
         ).judged_at(now, self._profile.period_seconds)
+
+    def day(self, now: datetime) -> Day:
+        second = int(now.timestamp())
+        with reading(self._engine) as connection:
+            metrics_now = self._catalogues.current(connection).metrics
+            ticks_told = ticks.day(connection, second, self._profile.period_seconds)
+        since = datetime.fromtimestamp(second - stats.DAY, UTC)
+        came = [(metric.new_at, metric) for metric in metrics_now if metric.new_at and metric.new_at > since]
+        went = [(metric.gone_at, metric) for metric in metrics_now if metric.gone_at and metric.gone_at > since]
+        return Day(ticks_told, _latest_first(came), _latest_first(went))
+
+
+def _latest_first(dated: Sequence[tuple[datetime, Metric]]) -> tuple[Metric, ...]:
+    return tuple(metric for _, metric in sorted(dated, key=lambda one: (one[0], -one[1].id), reverse=True))
 
 
 def _columns(kept: Kept) -> Mapping[str, list[float]]:
@@ -156,6 +185,7 @@ def _columns(kept: Kept) -> Mapping[str, list[float]]:
         "stdev",
         "mean",
         "average_1h",
+        "rule_average",
         "volume",
         "samples",
         "priced_at",
@@ -203,6 +233,7 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
         updated_at=moment("priced_at"),
         alerted_at=moment("alerted_at", (minute or 0) - stats.HOUR),
         new_at=metric.new_at if is_new else None,
+        rule_average=known("rule_average"),
     )
 
 
