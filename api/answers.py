@@ -14,9 +14,10 @@ from services.market.memory import VersionedMemory
 
 SMALLEST_WORTH_ZIPPING = 1_000  # bytes; below, a packet carries it anyway
 GZIP_LEVEL = 5
-BROTLI_LEVEL = 1
-"""1,000 metrics (418 kB) become 95 kB in 1.2 ms, where gzip's level 5 makes 102 kB of them in 11 ms. Brotli's level 5
-takes as long as that gzip for what level 1 gives; levels 10 and 11 save another fifth, for half a second and more."""
+BROTLI_LEVEL = 5
+"""It takes as long as that gzip (9 ms for 1,000 metrics, 573 kB), and leaves 5 % less of the ranking (126 kB) and 22 %
+less of a day's prices (7.4 kB). Level 4 takes half the time for a tenth more of the prices, level 9 twice for 2 % less.
+"""
 
 
 @dataclass(frozen=True)
@@ -94,19 +95,24 @@ def send_csv(text: Callable[[], Iterable[str]], etag: str, max_age: int, headers
 
 
 def _begin(mimetype: str, etag: str, max_age: int, headers: Mapping[str, str]) -> Response:
-    response = Response(mimetype=mimetype)
-    response.headers["Cache-Control"] = f"private, max-age={max_age}" if max_age > 0 else "no-cache"
-    response.headers["Vary"] = "Accept, Accept-Encoding"
-    for name, value in headers.items():
-        response.headers[name] = value
-    response.set_etag(etag)
-    if request.if_none_match.contains_weak(etag):
+    response = Response(
+        mimetype=mimetype,
+        headers={
+            "Cache-Control": f"private, max-age={max_age}" if max_age > 0 else "no-cache",
+            "Vary": "Accept, Accept-Encoding",
+            "ETag": f'"{etag}"',
+            **headers,
+        },
+    )
+    if "If-None-Match" in request.headers and request.if_none_match.contains_weak(etag):
         response.status_code = 304
     return response
 
 
 def _encoding() -> str | None:
     """The best that the client takes; br where it makes no difference to it."""
+    if "Accept-Encoding" not in request.headers:
+        return None
     accepted = request.accept_encodings
     best, quality = None, 0.0
     for name in ("br", "gzip"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from flask import request
@@ -224,7 +225,8 @@ def read_query(model: type[Q]) -> Q:
     """What the current request asks, of a name that is given twice the first value. Raises BadQuery naming what
     cannot be used."""
     if not request.query_string:
-        return model()
+        plain: Q = _nothing_asked(model)
+        return plain
     try:
         return model.model_validate(request.args.to_dict())
     except ValidationError as error:
@@ -236,9 +238,16 @@ def read_query(model: type[Q]) -> Q:
         raise BadQuery(f"{name}: {first['ctx']['error']}") from None
 
 
+@cache
+def _nothing_asked(model: type[Q]) -> Q:
+    return model()
+
+
 def wanted_format(given: FormatName | None) -> FormatName:
     """The format that the query names, or else the `Accept` header."""
     if given is not None:
         return given
+    if "text/csv" not in request.headers.get("Accept", ""):  # reading the whole header costs more than the answer
+        return "json"
     accept = request.accept_mimetypes
     return "csv" if accept.quality("text/csv") > accept.quality("application/json") else "json"

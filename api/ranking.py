@@ -19,7 +19,6 @@ SMALL_PAGE = 1_000
 """Metrics of a page that is remembered among the usual answers."""
 LARGE_PAGES = 8
 """How many others are remembered: each may be of megabytes."""
-WHOLE = RankingQuery()
 
 
 def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, answers: Answers) -> None:
@@ -39,7 +38,7 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
     def metrics() -> Response:
         query, revision = read_query(RankingQuery), reader.revision()
         form = wanted_format(query.format)
-        if query == WHOLE and form == "json":
+        if not request.query_string and form == "json":
             return send(
                 answers.get("metrics", revision, lambda: bodies.ranking_body(reader.ranking())), freshness.max_age()
             )
