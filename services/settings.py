@@ -94,7 +94,12 @@ class Settings(BaseSettings):
     alert_window_minutes: int = Field(60, ge=1, le=7 * 1440, description="span of that average")
     alert_cooldown_minutes: int = Field(60, ge=0, le=7 * 1440, description="one alert a metric in this time")
     alert_min_samples: int = Field(5, ge=1, description="prices that the average must rest on")
-    notify_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field((), description="Apprise URLs, comma-separated")
+    notify_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="channels, comma-separated: Apprise URLs or webhook+https://..., each as `name=` says"
+    )
+    webhook_secret: SecretStr | None = Field(None, description="what webhooks are signed with")
+    webhook_allow_private: bool = Field(False, description="webhooks may go to this machine and its network")
+    heartbeat_url: SecretStr | None = Field(None, description="asked for after each good tick")
     scheduler: Literal["auto", "off"] = Field(
         "auto", description="`auto`: tick in this process if it holds the lease; `off`: never"
     )
@@ -236,6 +241,7 @@ def read_settings(env_file: Path | None = Path(".env"), **overrides: object) -> 
         for problem in error.errors(include_url=False):
             name = str(problem["loc"][0]).upper() if problem["loc"] else ""
             text = problem["msg"].removeprefix("Value error, ")
-            given = "" if "url" in name.lower() or "auth" in name.lower() else f" (got {problem['input']!r:.60})"
+            is_secret = any(word in name.lower() for word in ("url", "auth", "secret"))
+            given = "" if is_secret else f" (got {problem['input']!r:.60})"
             lines.append(f"{name}: {text}{given}" if name else text)
         raise BadSettings("; ".join(lines)) from None

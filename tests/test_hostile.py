@@ -4,6 +4,7 @@ than text."""
 import csv
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -13,10 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from app import create_app
 from services.market.types import Listing, Pair
 from services.pipeline.notify import notify
-from services.store import alerts, metrics, prices
+from services.store import alerts, metrics, outbox, prices
 from services.store.alerts import Firing
 from services.store.engine import Engine, writing
 from services.store.export import export
+from services.store.outbox import News
 from tests import builders, hostile
 from tests.builders import NOON
 from tests.fakes import FakeReader
@@ -98,19 +100,18 @@ def test_no_cell_of_a_file_begins_a_formula(engine: Engine, tmp_path: Path) -> N
     assert [cell for row in rows for cell in row[1:4] if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
 
 
-def test_messages_are_text_of_one_line_and_keep_their_key(engine: Engine) -> None:
+def test_a_message_has_a_line_an_alert_and_keeps_its_key(engine: Engine) -> None:
     with writing(engine) as connection:
         metrics.track(connection, "kraken", [Listing(Pair(name, "USD")) for name in STORED], lambda _pair: False, NOON)
         firings = [Firing(number, int(NOON.timestamp()), 400.0, 100.0, 3.0, 60) for number in range(1, len(STORED) + 1)]
-        alerts.fire(connection, firings, ["test"])
+        numbers = alerts.fire(connection, firings)
+        outbox.owe(connection, int(NOON.timestamp()), [News(number, "fired", ("test",)) for number in numbers])
     notifier = FakeNotifier()
 
-    while notify(engine, [notifier], NOON):
-        pass
+    assert notify(engine, [notifier], NOON, Random(1)) == 1
 
-    assert len(notifier.accepted) == len(STORED)
-    for title, body, key in notifier.accepted:
-        assert title.isprintable(), title
-        assert len(title) < 200
-        assert body.isprintable(), body
-        assert body.endswith(f"[{key}]")
+    (message,) = notifier.accepted
+    *lines, last = message.text.splitlines()
+    assert len(lines) == len(STORED)
+    assert all(line.isprintable() and len(line) < 300 for line in [message.title, *lines]), lines
+    assert last == f"[{message.key}]"

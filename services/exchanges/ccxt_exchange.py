@@ -69,6 +69,12 @@ class CcxtExchange:
         """The ccxt id."""
         return self._name
 
+    @property
+    def requests_a_second(self) -> float | None:
+        """As ccxt knows it, of requests of the usual cost."""
+        gap_ms = self._quoting.client.rateLimit
+        return 1e3 / gap_ms if gap_ms else None
+
     def listings(self) -> tuple[Listing, ...]:
         """The spot pairs, asked for on a fresh client: a bad answer would leave a used one without its list.
 

@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from services.market.messages import Message
 from services.market.tokens import Scope, Token
 from services.market.types import (
     Alert,
     CandlePage,
     Candles,
+    Day,
     Hours,
     Listing,
     Pair,
@@ -31,6 +33,10 @@ class Exchange(Protocol):
     @property
     def name(self) -> str:
         """The market's name in metrics: a ccxt id, or `demo`."""
+
+    @property
+    def requests_a_second(self) -> float | None:
+        """How often it permits to be asked; None where it does not care."""
 
     def listings(self) -> tuple[Listing, ...]:
         """The exchange's spot pairs, as a fresh request finds them.
@@ -91,6 +97,9 @@ class MarketReader(Protocol):
     def status(self, now: datetime) -> Status:
         """The state of the whole, judged at `now`."""
 
+    def day(self, now: datetime) -> Day:
+        """What happened in the 24 h before `now`."""
+
 
 class TokenBook(Protocol):
     """The API tokens. Every method raises StoreUnavailable when the database is."""
@@ -115,8 +124,8 @@ class Notifier(Protocol):
     def channel(self) -> str:
         """A stable name that gives nothing of the address away."""
 
-    def send(self, title: str, body: str, key: str) -> None:
-        """Deliver once; `key` lets the receiver recognise a repeat. Raises DeliveryFailed."""
+    def send(self, message: Message) -> None:
+        """Deliver once; the message's key lets the receiver recognise a repeat. Raises DeliveryFailed."""
 
 
 Notifiers = Sequence[Notifier]
