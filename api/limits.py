@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import RedisStorage, Storage
 from limits.strategies import FixedWindowRateLimiter, RateLimiter
 
 T = TypeVar("T")
@@ -32,6 +32,66 @@ _FAILURES = RateLimitItemPerMinute(FAILURES_A_MINUTE, namespace="failures")
 log = logging.getLogger(__name__)
 
 
+class Counts(Storage):
+    """Counts in this process's memory. The library's own starts a thread every ten milliseconds in order to forget,
+    which costs a busy server more than all that it answers."""
+
+    MOST = 100_000
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self._now = now
+        self._windows: dict[str, tuple[int, float]] = {}
+        self._lock = Lock()
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return Exception
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Add to the count of `key`, which ends `expiry` seconds after it began."""
+        with self._lock:
+            if len(self._windows) >= self.MOST:
+                self._forget()
+            count, ends_at = self._running(key) or (0, self._now() + expiry)
+            self._windows[key] = (count + amount, ends_at)
+        return count + amount
+
+    def get(self, key: str) -> int:
+        """The count of `key`."""
+        running = self._running(key)
+        return 0 if running is None else running[0]
+
+    def get_expiry(self, key: str) -> float:
+        """When the count of `key` ends, in epoch seconds."""
+        running = self._running(key)
+        return self._now() if running is None else running[1]
+
+    def check(self) -> bool:
+        """Memory is always there."""
+        return True
+
+    def reset(self) -> int:
+        """Forget all; answers how many there were."""
+        forgotten = len(self._windows)
+        self._windows.clear()
+        return forgotten
+
+    def clear(self, key: str) -> None:
+        """Forget one."""
+        self._windows.pop(key, None)
+
+    def _running(self, key: str) -> tuple[int, float] | None:
+        found = self._windows.get(key)
+        return found if found is not None and found[1] > self._now() else None
+
+    def _forget(self) -> None:
+        now = self._now()
+        self._windows = {key: window for key, window in self._windows.items() if window[1] > now}
+        if len(self._windows) >= self.MOST:  # so many addresses within a minute: none of them is worth its memory
+            self._windows.clear()
+
+
 class Limits:
     """Counts by the minute: requests of one visitor, wrong passwords and tokens of one address.
 
@@ -44,7 +104,7 @@ class Limits:
     ) -> None:
         self._requests = RateLimitItemPerMinute(requests_a_minute, namespace="requests") if requests_a_minute else None
         self._timer = timer
-        self._own: RateLimiter = FixedWindowRateLimiter(MemoryStorage())
+        self._own: RateLimiter = FixedWindowRateLimiter(Counts())
         self._shared: RateLimiter | None = None
         self._shared_from = 0.0
         if redis_url is not None:

@@ -1,13 +1,21 @@
 """The only reader of the environment and of `.env`."""
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from services.market.errors import TrackerError
 from services.market.track import TrackPattern, parse_track
@@ -22,8 +30,37 @@ class BadSettings(TrackerError):
     """The environment does not make a working program; the text names each bad value."""
 
 
+class FileSource(PydanticBaseSettingsSource):
+    """Settings that stand in files of their own, as orchestrators hand over secrets: `NAME_FILE` is where."""
+
+    def __init__(self, settings_cls: type[BaseSettings], environment: Mapping[str, str | None]) -> None:
+        super().__init__(settings_cls)
+        self._environment = environment
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:  # noqa: ARG002
+        """What the file says, without the line's end. Raises BadSettings."""
+        given = self._environment.get(f"{field_name}_file")
+        if not given:
+            return None, field_name, False
+        name = field_name.upper()
+        if self._environment.get(field_name):
+            raise BadSettings(f"{name} and {name}_FILE: set one of them")
+        try:
+            text = Path(given).read_text("utf-8-sig").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is not a text in UTF-8"
+            raise BadSettings(f"{name}_FILE: {given}: {reason}") from None
+        if not text:
+            raise BadSettings(f"{name}_FILE: {given}: is empty")
+        return text, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: text for name, text in found.items() if text is not None}
+
+
 class Settings(BaseSettings):
-    """Everything an operator may set. Names are those of the environment, in any case."""
+    """Everything an operator may set. Names are those of the environment, in any case; `NAME_FILE` names a file."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -33,7 +70,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    database_url: str | None = Field(None, description="SQLAlchemy URL; Heroku's `postgres://` is accepted")
+    database_url: str | None = Field(None, repr=False, description="SQLAlchemy URL; Heroku's `postgres://` is accepted")
     redis_url: SecretStr | None = Field(None, description="shared cache and Celery broker when set")
     host: str = Field("127.0.0.1", description="address to serve on")
     port: int = Field(8888, ge=0, le=65_535, description="port to serve on; Heroku sets it")
@@ -84,6 +121,22 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severity logged")
     log_format: Literal["text", "json"] = Field("text", description="`text` or `json`, a line an event")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a folder of files; ours are named one by one
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the start names, then the environment, then `.env`; each of the last two with its files."""
+        sources = [init_settings]
+        for source in (env_settings, dotenv_settings):
+            assert isinstance(source, EnvSettingsSource)
+            sources += [source, FileSource(settings_cls, source.env_vars)]
+        return tuple(sources)
+
     @field_validator("track", mode="before")
     @classmethod
     def _parse_track(cls, value: object) -> object:
@@ -92,7 +145,11 @@ class Settings(BaseSettings):
     @field_validator("notify_urls", "auth_proxy_addresses", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return (
+            tuple(part.strip() for part in re.split(r"[,\n]", value) if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("log_level", mode="before")
     @classmethod

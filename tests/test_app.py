@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,8 +17,10 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import pytest
+from sqlalchemy import make_url
 
 from api.stream import MOST_STREAMS
+from layouts import ids
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 
@@ -380,3 +383,61 @@ def test_tokens_are_made_listed_and_revoked_by_command_and_open_the_server(run: 
     assert token("revoke", "1") == (2, "data-tracker: no token 1 that is still valid")
     assert token("add", " ")[0] == 2
     assert secret not in end(program)
+
+
+def test_no_secret_is_logged_or_shown(run: Run, tmp_path: Path, postgresql_url: str) -> None:
+    """With every secret there is, at the most talkative, and with all but the database out of reach."""
+    nobody = free_port()
+    database = make_url(postgresql_url).set(username="postgres", password="hunter-database")
+    secrets = {
+        "DATABASE_URL": database.render_as_string(hide_password=False),
+        "REDIS_URL": f"redis://:hunter-redis@127.0.0.1:{nobody}/0",
+        "NOTIFY_URLS": f"json://me:hunter-notify@127.0.0.1:{nobody}/?token=hunter-query",
+        "AUTH_PASSWORD": "hunter-password",
+    }
+    settings = {"TRACK": "demo:*", "AUTH_USERNAME": "ann", "LOG_LEVEL": "DEBUG"}
+    for name, text in secrets.items():
+        (tmp_path / name).write_text(text)
+        settings[f"{name}_FILE"] = str(tmp_path / name)
+    port = free_port()
+    program = run(APP, "--port", str(port), **settings)
+    wait_ready(port)
+    token = run(APP, "token", "add", "notebook", **settings).communicate(timeout=30)[0].split()[-1]
+
+    entry = {"Authorization": "Basic " + b64encode(b"ann:hunter-password").decode()}
+    shown = [get(port, "/metrics", Authorization=f"Bearer {token}"), get(port, "/metrics", Authorization="Bearer x")]
+    shown += [get(port, path, **entry) for path in ("/", "/live", "/telemetry", "/_dash-layout", "/_dash-dependencies")]
+    for path in ("/", "/status", "/alerting", "/metric/1"):
+        view = {"path": path, "zone": "UTC", "retries": 0}
+        shown.append(post(port, show_page(view), **entry))
+    output = end(program)
+
+    assert [status for status, _ in shown] == [200, 401] + [200] * 9
+    assert "reading the database until Redis is back" in output, "what is secret was used"
+    for text in (output, *(body for _, body in shown)):
+        assert "hunter" not in text
+        assert token not in text
+
+
+def show_page(view: dict[str, object]) -> dict[str, object]:
+    """What a browser sends to be shown a page."""
+    outputs = [
+        {"id": ids.PAGE, "property": "children"},
+        {"id": ids.TITLE, "property": "data"},
+        {"id": ids.RETRY, "property": "disabled"},
+    ]
+    return {
+        "output": ".." + "...".join(f"{one['id']}.{one['property']}" for one in outputs) + "..",
+        "outputs": outputs,
+        "inputs": [{"id": ids.VIEW, "property": "data", "value": view}],
+        "state": [],
+        "changedPropIds": [f"{ids.VIEW}.data"],
+    }
+
+
+def post(port: int, body: dict[str, object], **headers: str) -> tuple[int, str]:
+    """Status and answer of a callback."""
+    address = f"http://127.0.0.1:{port}/_dash-update-component"
+    headers |= {"Content-Type": "application/json"}
+    with urlopen(Request(address, json.dumps(body).encode(), headers), timeout=10) as answer:
+        return answer.status, answer.read().decode()

@@ -390,3 +390,71 @@ def test_a_bad_value_in_the_file_is_named_like_any_other(tmp_path):
     (tmp_path / ".env").write_text("SCHEDULER=perhaps\n")
     with pytest.raises(BadSettings, match=r"^SCHEDULER: Input should be 'auto' or 'off' \(got 'perhaps'\)$"):
         read_settings()
+
+
+# ---- files of secrets
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """A file with a text in it; answers its path."""
+
+    def write(text: str | bytes) -> str:
+        (tmp_path / "secret").write_bytes(text.encode() if isinstance(text, str) else text)
+        return str(tmp_path / "secret")
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("DATABASE_URL", "postgresql://me:hunter2@host/db\n", "postgresql://me:hunter2@host/db"),
+        ("REDIS_URL", "redis://:hunter2@host", "redis://:hunter2@host"),
+        ("PORT", "5001\r\n", 5001),
+    ],
+)
+def test_a_setting_may_stand_in_a_file(monkeypatch, secret, name, text, value):
+    monkeypatch.setenv(f"{name}_FILE", secret(text))
+    assert told(read_settings(), name) == value
+    assert "hunter2" not in repr(read_settings())
+
+
+def test_a_file_may_have_a_notify_address_a_line(monkeypatch, secret):
+    monkeypatch.setenv("NOTIFY_URLS_FILE", secret("json://a\njson://b, json://c\n"))
+    assert [url.get_secret_value() for url in read_settings().notify_urls] == ["json://a", "json://b", "json://c"]
+
+
+def test_a_password_in_a_file_closes_the_server(monkeypatch, secret):
+    monkeypatch.setenv("auth_password_file", secret("open sesame\n"))
+    monkeypatch.setenv("AUTH_USERNAME", "ann")
+    assert read_settings().credentials == ("ann", "open sesame")
+
+
+def test_the_file_may_be_named_in_the_env_file_and_the_environment_wins(monkeypatch, tmp_path, secret):
+    (tmp_path / ".env").write_text(f"PORT_FILE={secret('5002')}\n")
+    assert read_settings().port == 5002
+    monkeypatch.setenv("PORT", "5003")
+    assert read_settings().port == 5003
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (None, r"^AUTH_PASSWORD_FILE: .*secret: No such file or directory$"),
+        ("", r"^AUTH_PASSWORD_FILE: .*secret: is empty$"),
+        ("\n", r"^AUTH_PASSWORD_FILE: .*secret: is empty$"),
+        (b"\xff\xfe", r"^AUTH_PASSWORD_FILE: .*secret: is not a text in UTF-8$"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(monkeypatch, tmp_path, secret, text, complaint):
+    monkeypatch.setenv("AUTH_PASSWORD_FILE", str(tmp_path / "secret") if text is None else secret(text))
+    with pytest.raises(BadSettings, match=complaint):
+        read_settings()
+
+
+def test_a_setting_and_its_file_contradict_each_other(monkeypatch, secret):
+    monkeypatch.setenv("PORT", "5003")
+    monkeypatch.setenv("PORT_FILE", secret("5002"))
+    with pytest.raises(BadSettings, match=r"^PORT and PORT_FILE: set one of them$"):
+        read_settings()

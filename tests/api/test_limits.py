@@ -1,4 +1,4 @@
-from api.limits import FAILURES_A_MINUTE, KNOWN_AT_MOST, REDIS_PAUSE, Limits
+from api.limits import FAILURES_A_MINUTE, KNOWN_AT_MOST, REDIS_PAUSE, Counts, Limits
 from tests.fakes import Timer
 from tests.redis_server import RedisServer
 
@@ -40,3 +40,23 @@ def test_what_is_remembered_of_who_was_let_in_has_an_end() -> None:
     assert limits.wait_for_login("192.0.2.1", f"Basic {KNOWN_AT_MOST + 4}") == 0
     assert limits.wait_for_login("192.0.2.1", "Basic 0") > 0
     assert len(limits._known) <= KNOWN_AT_MOST
+
+
+def test_a_count_ends_with_its_window_and_takes_no_more_memory_than_it_may() -> None:
+    timer = Timer()
+    counts = Counts(timer)
+    assert [counts.incr("a", 60), counts.incr("a", 60), counts.get("a"), counts.get("b")] == [1, 2, 2, 0]
+    assert counts.get_expiry("a") == timer.now + 60
+    timer.now += 59
+    assert counts.incr("a", 60) == 3
+    timer.now += 1
+    assert counts.get("a") == 0
+    assert counts.incr("a", 60) == 1
+
+    for number in range(Counts.MOST + 10):
+        counts.incr(f"n{number}", 60)
+    assert counts.reset() <= Counts.MOST
+    counts.incr("a", 60)
+    counts.clear("a")
+    assert counts.get("a") == 0
+    assert counts.check()
