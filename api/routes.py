@@ -22,7 +22,7 @@ BANNER_SPAN = timedelta(hours=1)
 LONG_ANSWERS = 8
 """How many answers longer than the usual are kept: each may be of megabytes."""
 CLOSED_SEGMENTS = ("metrics", "alerts")
-OWN_SEGMENTS = (*CLOSED_SEGMENTS, "sparklines", "live", "healthz", "readyz", "telemetry")
+OWN_SEGMENTS = (*CLOSED_SEGMENTS, "table", "sparklines", "live", "healthz", "readyz", "telemetry")
 
 
 class Reach(NamedTuple):
@@ -115,6 +115,10 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
             return bodies.alerts_body(reader.alerts(since, metric_id, limit))
 
         return send(answers.get(("alerts", wanted), (reader.revision(), since, limit), build))
+
+    @routes.get("/table")
+    def table() -> Response:
+        return send(answers.get("table", reader.revision(), lambda: bodies.table_body(reader.ranking())))
 
     @routes.get("/sparklines")
     def sparklines() -> Response:

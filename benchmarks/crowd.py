@@ -1,7 +1,7 @@
 """Viewers of the ranking as the server sees them: `python -m benchmarks.crowd` with a JSON order on stdin.
 
 Each does what the page does: it asks for /live about every second and a half with the entity tag it was given, and for
-/metrics, zipped, where that tells of a new revision. The order names `port`, `viewers`, and `seconds`, the first
+/table, zipped, where that tells of a new revision. The order names `port`, `viewers`, and `seconds`, the first
 `opening` of which are not counted; the answer on stdout gives the `durations` of each kind of request, in milliseconds.
 """
 
@@ -36,7 +36,7 @@ class Viewer:
             body = await self._ask(reader, writer, "/live")
             if body and (revision := json.loads(body)["revision"]) != self.revision:
                 opening, self.revision = self.revision is None, revision
-                await self._ask(reader, writer, "/metrics")
+                await self._ask(reader, writer, "/table")
                 if opening:
                     await self._ask(reader, writer, "/sparklines")
             await asyncio.sleep(POLL_SECONDS)
