@@ -6,10 +6,10 @@
   const MOST_IN_BANNER = 3;
   const nothing = () => window.dash_clientside.no_update;
 
-  // Plotly's basic bundle has all the traces drawn here at a quarter of the size. The renderer names the
+  // Plotly's finance bundle has all the traces drawn here at a quarter of the size. The renderer names the
   // full one at start-up; the chart component asks only when the first chart appears.
-  const BASIC_PLOTLY = "/assets/vendor/plotly-basic-4.1.1.min.js";
-  Object.defineProperty(window, "_dashPlotlyJSURL", { get: () => BASIC_PLOTLY, set: () => {} });
+  const SMALL_PLOTLY = "/assets/vendor/plotly-finance-4.1.0.min.js";
+  Object.defineProperty(window, "_dashPlotlyJSURL", { get: () => SMALL_PLOTLY, set: () => {} });
 
   const part = (namespace) => (type, props, ...children) => ({
     type,

@@ -7,6 +7,7 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from layouts import figures, ids, notation, status
+from layouts.axes import Figure
 from services.market.ports import Clock, MarketReader
 
 
@@ -19,9 +20,7 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         State(ids.VIEW, "data"),
         prevent_initial_call=True,
     )
-    def follow(
-        live: dict[str, Any] | None, view: dict[str, Any]
-    ) -> tuple[list[Component], list[Component], figures.Figure]:
+    def follow(live: dict[str, Any] | None, view: dict[str, Any]) -> tuple[list[Component], list[Component], Figure]:
         if live is None or live.get("connection") != "ok":
             raise PreventUpdate
         zone = notation.zone_named(view.get("zone"))

@@ -63,7 +63,7 @@ def tone(fraction: float | None) -> str:
 
 
 def marks(row: RankedMetric) -> list[Component]:
-    """Chips for what is special about a metric; assets/grid.js makes the same of `MARKS`."""
+    """Chips for what is special about a metric; assets/ranking/cells.js makes the same of `MARKS`."""
     words = [("new", "is-new")] if row.new_at else []
     if not row.active:
         words.append((row.reason or "inactive", "is-warning"))

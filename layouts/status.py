@@ -29,6 +29,7 @@ def page(status: Status, day: Day, profile: Profile, zone: tzinfo) -> Component:
     return html.Div(
         [
             parts.heading("Status", f"Times are {notation.zone_label(zone)}"),
+            *([_exposure()] if profile.exposed else []),
             html.Div(overview(status, day, zone), id=ids.STATUS_OVERVIEW, className="status-part"),
             parts.card("Ticks of the last 24 hours", _tick_chart(day, zone)),
             html.Div(details(status, day, zone), id=ids.STATUS_DETAILS, className="status-part"),
@@ -119,6 +120,20 @@ def _clock_of(holder: str | None) -> Component:
     host, process, *_ = [*holder.rsplit(":", 2), ""]
     words = f"{host}, process {process}" if process else host
     return html.Span([html.Span(className="dot is-good"), f"Clock: {words}"], className="state quiet")
+
+
+def _exposure() -> Component:
+    words = (
+        "This server takes requests from other machines and asks nobody for a name: whoever reaches it reads"
+        " everything. Set ",
+        html.Code("AUTH_USERNAME"),
+        " and ",
+        html.Code("AUTH_PASSWORD"),
+        ", or serve on ",
+        html.Code("127.0.0.1"),
+        " alone.",
+    )
+    return parts.card("Open to everybody", html.P([*words], className="is-warning"), role="alert")
 
 
 def backfill(state: BackfillState) -> Component:

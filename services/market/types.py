@@ -161,11 +161,13 @@ class Hours:
 class RankedMetric:
     """One line of the ranking, as of the last tick.
 
-    Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h` and
-    `volatility` (stdev / mean) are fractions, 0.01 meaning one per cent; `volume_24h` is in base
-    units. None stands for "not known": no price yet, or too short a history. What is not `active` has
-    no rank and a `reason`: `delisted`, `halted` (listed without trading), or `frozen` (its exchange
-    answers without a price for it).
+    Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h`,
+    `volatility` (stdev / mean) and the ranges ((high - low) / low) are fractions, 0.01 meaning one per
+    cent; `log_volatility` is the standard deviation of the window's log returns as a fraction a year of
+    365 days; `volume_24h` is in base units. Highs and lows reach back as services.market.extremes says.
+    `rank_1h_ago` is the rank that the tick of an hour ago gave. None stands for "not known": no price
+    yet, or too short a history. What is not `active` has no rank and a `reason`: `delisted`, `halted`
+    (listed without trading), or `frozen` (its exchange answers without a price for it).
     """
 
     id: int
@@ -173,13 +175,19 @@ class RankedMetric:
     base: str
     quote: str
     rank: int | None
+    rank_1h_ago: int | None
     price: float | None
     stdev: float | None
     mean: float | None
     volatility: float | None
+    log_volatility: float | None
     average_1h: float | None
     change_1h: float | None
     change_24h: float | None
+    range_1h: float | None
+    range_24h: float | None
+    high_24h: float | None
+    low_24h: float | None
     volume_24h: float | None
     samples: int
     active: bool
@@ -189,6 +197,8 @@ class RankedMetric:
     """When the metric last fired an alert, if that was within the last hour of ticks."""
     new_at: datetime | None = None
     """When its exchange began to list it, if that was seen and within the last day of ticks."""
+    rule_average: float | None = None
+    """What the alert rule compares the price with: the average of its own window, the latest price left out."""
 
     @property
     def pair(self) -> Pair:
@@ -345,6 +355,8 @@ class Profile:
     alert_cooldown_minutes: int
     alert_min_samples: int
     settings: tuple[ShownSetting, ...] = ()
+    exposed: bool = False
+    """Whether everybody who reaches the server from elsewhere is let in."""
 
 
 @dataclass(frozen=True, slots=True)

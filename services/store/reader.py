@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from services.market import stats
+from services.market import extremes, stats
 from services.market.errors import UnknownMetric
+from services.market.extremes import DAILY, HOURLY
 from services.market.stats import Kept
 from services.market.types import (
     Alert,
@@ -165,15 +166,33 @@ def _latest_first(dated: Sequence[tuple[datetime, Metric]]) -> tuple[Metric, ...
 
 
 def _columns(kept: Kept) -> Mapping[str, list[float]]:
-    """The fields as lists of Python numbers, with the changes and the volatility computed."""
+    """The fields as lists of Python numbers, with the changes, ranges and volatilities computed."""
+    (high_1h, low_1h), (high_24h, low_24h) = (extremes.high_and_low(kept, reach) for reach in (HOURLY, DAILY))
     with np.errstate(invalid="ignore", divide="ignore"):
         computed = {
             "change_1h": kept["price"] / kept["before_1h"] - 1,
             "change_24h": kept["price"] / kept["before_24h"] - 1,
             "volatility": kept["stdev"] / kept["mean"],
+            "log_volatility": stats.log_volatility(kept),
+            "range_1h": extremes.spread(high_1h, low_1h),
+            "range_24h": extremes.spread(high_24h, low_24h),
+            "high_24h": high_24h,
+            "low_24h": low_24h,
             "frozen": stats.frozen(kept),
         }
-    names = ("price", "stdev", "mean", "average_1h", "volume", "samples", "priced_at", "alerted_at", "rank")
+    names = (
+        "price",
+        "stdev",
+        "mean",
+        "average_1h",
+        "rule_average",
+        "volume",
+        "samples",
+        "priced_at",
+        "alerted_at",
+        "rank",
+        "rank_1h_ago",
+    )
     return {name: kept[name].tolist() for name in names} | {name: c.tolist() for name, c in computed.items()}
 
 
@@ -194,13 +213,19 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
         base=metric.base,
         quote=metric.quote,
         rank=int(columns["rank"][place]) or None,
+        rank_1h_ago=int(columns["rank_1h_ago"][place]) or None,
         price=known("price"),
         stdev=known("stdev"),
         mean=known("mean"),
         volatility=known("volatility"),
+        log_volatility=known("log_volatility"),
         average_1h=known("average_1h"),
         change_1h=known("change_1h"),
         change_24h=known("change_24h"),
+        range_1h=known("range_1h"),
+        range_24h=known("range_24h"),
+        high_24h=known("high_24h"),
+        low_24h=known("low_24h"),
         volume_24h=known("volume"),
         samples=int(columns["samples"][place]),
         active=metric.active and not frozen,
@@ -208,6 +233,7 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
         updated_at=moment("priced_at"),
         alerted_at=moment("alerted_at", (minute or 0) - stats.HOUR),
         new_at=metric.new_at if is_new else None,
+        rule_average=known("rule_average"),
     )
 
 

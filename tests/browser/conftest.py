@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,10 +57,11 @@ class Server:
 
     reader: FakeReader
     port: int = 0
+    now: datetime = builders.NOON
     _running: BaseWSGIServer | None = None
 
     def start(self) -> None:
-        app = create_app(self.reader, lambda: builders.NOON)
+        app = create_app(self.reader, lambda: self.now)
         self._running = make_server(
             "127.0.0.1", self.port, app.server, threaded=True, request_handler=QuietRequestHandler
         )

@@ -10,7 +10,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.support.ui import WebDriverWait
 
 from layouts import ids
-from layouts.metric import SPANS
+from layouts.spans import SPANS
 
 Answer = TypeVar("Answer")
 PATIENCE = 10  # seconds
@@ -67,7 +67,7 @@ class Site:
             if target is None:
                 return False
             try:
-                self.script("arguments[0].scrollIntoView({block: 'center'})", target)
+                self.script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", target)
                 ActionChains(self.browser).move_to_element(target).click().perform()
             except StaleElementReferenceException:
                 return False
@@ -156,7 +156,7 @@ class Chart:
 
     def choose(self, span: str) -> None:
         """Press the button of a span, `30 d`, and wait until its chart has come."""
-        number = list(SPANS.values()).index(span) + 1
+        number = [one.label for one in SPANS.values()].index(span) + 1
         before = self.first_time()
         self.site.click(f"#{ids.METRIC_SPAN} .form-check:nth-child({number}) label")
         self.site.until(lambda: self.first_time() != before)
@@ -170,7 +170,7 @@ class Chart:
 
     def lines(self, trace: int = 1) -> int:
         """Of how many unbroken pieces a trace's line is."""
-        selector = f".scatterlayer .trace:nth-child({trace}) .js-line"
+        selector = f".subplot.xy .scatterlayer .trace:nth-child({trace}) .js-line"
         return int(self.site.script(f"return {CHART}.querySelectorAll('{selector}').length"))
 
     def range(self, axis: str = "xaxis") -> list[Any]:

@@ -333,7 +333,7 @@ def test_a_chart_asks_for_the_small_plotly_alone(site: Site):
         "return performance.getEntriesByType('resource').map(e => e.name).filter(n => n.includes('plotly'))"
     )
 
-    assert [name.rsplit("/", 1)[1] for name in loaded] == ["plotly-basic-4.1.1.min.js"]
+    assert [name.rsplit("/", 1)[1] for name in loaded] == ["plotly-finance-4.1.0.min.js"]
 
 
 def test_simulated_data_are_marked_on_every_page(site: Site, reader: FakeReader, server: Server):

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from layouts import alerts, figures, ids, metric, parts, ranking, shell, status, theme
+from layouts import alerts, ids, metric, parts, ranking, shell, status, theme
 from services.market.types import Metric, ShownSetting
 from tests import builders
 from tests.layouts.reading import by_id, links_in, rows_of, text_of, walk
@@ -14,9 +14,7 @@ SIMULATED = builders.profile(simulated=True)
 
 
 def metric_page(row, neighbours=(), fired=(), threshold=False):
-    series = builders.series([1.0, 2.0])
-    figure = figures.price_figure(series, row, fired, PROFILE, UTC, threshold)
-    return metric.page(row, figure, neighbours, fired, PROFILE, UTC, threshold)
+    return metric.page(row, {"data": [], "layout": {}}, neighbours or (row,), fired, PROFILE, UTC, threshold)
 
 
 def test_the_frame_holds_what_every_page_needs():
@@ -70,9 +68,10 @@ def test_the_table_identifies_rows_by_their_own_text():
     table = by_id(ranking.page(PROFILE), ids.RANKING_TABLE)
 
     assert table.getRowId == "params.data.id"
-    fields = "rank pair market price change_1h change_24h stdev volatility volume spark alerted"
-    assert " ".join(column["field"] for column in table.columnDefs) == fields
-    assert table.columnDefs[0]["initialSort"] == "asc"
+    shown = [column["field"] for column in table.columnDefs if "initialHide" not in column]
+    fields = "star rank moved pair market price change_1h change_24h stdev volatility turnover spark alerted"
+    assert " ".join(shown) == fields
+    assert [column["field"] for column in table.columnDefs if column.get("initialSort") == "asc"] == ["rank"]
 
 
 def test_the_table_is_coloured_by_the_pages_own_properties():
@@ -132,23 +131,6 @@ def test_an_unknown_volume_is_a_dash_without_a_unit():
     words = text_of(metric.figures(builders.ranked_metric(volume_24h=None), PROFILE, UTC))
 
     assert "Volume, 24 h|\N{EN DASH}|Samples" in words
-
-
-def test_neighbours_are_of_the_same_base_with_the_same_quote_first():
-    row = builders.ranked_metric(1)
-    euro = builders.ranked_metric(2, quote="EUR")
-    elsewhere = builders.ranked_metric(3, market="okx")
-    other = builders.ranked_metric(4, base="ETH")
-
-    assert metric.neighbours_of(row, (row, euro, elsewhere, other)) == [elsewhere, euro]
-
-
-def test_neighbours_are_links_with_their_price():
-    kin = metric.neighbour_list([builders.ranked_metric(3, market="okx")])
-
-    assert links_in(kin) == ["/metric/3"]
-    assert text_of(kin) == "BTC/USD|okx|60,123.40|\N{MINUS SIGN}3.40 %"
-    assert "no other market" in text_of(metric.neighbour_list([]))
 
 
 def test_a_metrics_page_offers_the_ranges_and_the_threshold():
@@ -381,3 +363,9 @@ def test_a_change_is_coloured_by_its_direction(fraction, look):
 
 def test_the_key_of_a_metric_is_one_its_page_understands():
     assert Metric(1, "kraken", "BTC", "USD").key == "kraken:BTC-USD"
+
+
+@pytest.mark.parametrize("exposed", [True, False])
+def test_a_server_that_is_open_to_everybody_is_told_of_on_the_status_page(exposed):
+    page = text_of(status.page(builders.status(), builders.day(), builders.profile(exposed=exposed), UTC))
+    assert ("whoever reaches it reads everything" in page) is exposed
