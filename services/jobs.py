@@ -76,7 +76,7 @@ def run_notify(services: Services, now: datetime) -> None:
 def run_discovery(services: Services, now: datetime) -> None:
     """The pairs of the exchanges that have not told them within the hour; then the period's tick, where it
     has not been for want of metrics, and what new ones lack of their past."""
-    if services.discovery.run(now):
+    if services.discovery.run(now) and not services.stopping.is_set():
         _tick(services, services.clock())
         services.backfills.run()
 
