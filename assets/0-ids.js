@@ -9,6 +9,9 @@ window.trackerIds = {
   count: "ranking-count",
   metricChart: "metric-chart",
   metricSpan: "metric-span",
+  compareChart: "compare-chart",
+  compareSearch: "compare-search",
+  compareResults: "compare-results",
   previous: "metric-previous",
   next: "metric-next",
 };

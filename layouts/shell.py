@@ -38,7 +38,7 @@ INDEX = f"""<!DOCTYPE html>
 </html>
 """
 
-PLACES = (("/", "Ranking"), ("/alerting", "Alerts"), ("/status", "Status"))
+PLACES = (("/", "Ranking"), ("/compare", "Compare"), ("/alerting", "Alerts"), ("/status", "Status"))
 THEMES = (("light", "Light", "sun"), ("dark", "Dark", "moon"), ("system", "System", "screen"))
 
 
