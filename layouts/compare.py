@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -172,15 +173,15 @@ def results(found: Sequence[RankedMetric], choice: Choice, query: str, full: boo
 def _picker() -> Component:
     return html.Div(
         [
+            html.Label("Add a pair or market", htmlFor=ids.COMPARE_SEARCH, className="visually-hidden"),
             html.Div(
                 [
                     parts.icon("search"),
-                    dcc.Input(
+                    dbc.Input(
                         id=ids.COMPARE_SEARCH,
                         type="search",
                         placeholder="Add a pair or market",
-                        debounce=0.15,
-                        autoComplete="off",
+                        autocomplete="off",
                         className="search-field",
                     ),
                 ],
