@@ -32,6 +32,7 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         Output(ids.VIEW, "data"),
         Input(ids.LOCATION, "pathname"),
         Input(ids.RETRY, "n_intervals"),
+        Input(ids.ZONE, "value"),
     )
 
     @app.callback(
@@ -66,7 +67,8 @@ def page_at(path: str, search: str, reader: MarketReader, clock: Clock, zone: tz
         case ["alerting"]:
             return alerts.page(reader.alerts(limit=alerts.MOST), reader.profile, zone), "Alerts"
         case ["status"]:
-            return status.page(reader.status(clock()), reader.profile, zone), "Status"
+            now = clock()
+            return status.page(reader.status(now), reader.day(now), reader.profile, zone), "Status"
         case ["compare"]:
             return compare.page(*compared_at(search, reader, clock, zone)), "Compare"
         case ["metric", wanted]:

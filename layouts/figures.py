@@ -1,41 +1,70 @@
 """The status page's figure, as a plain dict, from typed data."""
 
-from collections.abc import Sequence
 from datetime import tzinfo
+from itertools import pairwise
 
 import numpy as np
 
-from layouts import theme
+from layouts import notation, theme
 from layouts.axes import Figure, axis, layout, stamps
-from services.market.types import TickState
+from services.market.types import SLOT_SECONDS, Floats, TickDay
 
 
-def tick_figure(ticks: Sequence[TickState], zone: tzinfo) -> Figure:
-    """How long the last ticks took to fetch and to store, oldest first, stacked."""
-    oldest_first = list(reversed(ticks))
-    times = stamps(np.array([int(tick.minute.timestamp()) for tick in oldest_first], dtype=np.int64), zone)
-    parts = (
-        ("Fetch", [tick.fetch_ms for tick in oldest_first], theme.ACCENT),
-        ("Store", [tick.commit_ms for tick in oldest_first], theme.MUTED),
-    )
-    data = [
+def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
+    """How long the ticks of a day took to fetch and to store, a bar a quarter of an hour, and marks above where
+    periods were missed or an exchange failed."""
+    middles = stamps(day.starts + SLOT_SECONDS // 2, zone)
+    edges = stamps(np.append(day.starts, day.starts[-1] + SLOT_SECONDS), zone)
+    spans = [f"{start[11:16]} to {end[11:16]}" for start, end in pairwise(edges)]
+    longest = [notation.milliseconds(value) for value in _known(day.longest_ms)]
+    bars = [
         {
             "type": "bar",
             "name": name,
-            "x": times,
-            "y": values,
+            "x": middles,
+            "y": _known(values),
+            "customdata": list(zip(spans, longest, strict=True)),
             "marker": {"color": colour},
-            "hovertemplate": f"%{{x|%H:%M:%S}}<br>{name} <b>%{{y:,.0f}} ms</b><extra></extra>",
+            "hovertemplate": "%{customdata[0]}<br>" + name + " <b>%{y:,.0f} ms</b> on average<br>"
+            "longest tick %{customdata[1]}<extra></extra>",
         }
-        for name, values, colour in parts
+        for name, values, colour in (("Fetch", day.fetch_ms, theme.ACCENT), ("Store", day.store_ms, theme.MUTED))
+    ]
+    marks = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "x": [moment for moment, count in zip(middles, counts.tolist(), strict=True) if count],
+            "y": [height] * int((counts > 0).sum()),
+            "text": [
+                f"{span}<br><b>{count:,}</b> {words}"
+                for span, count in zip(spans, counts.tolist(), strict=True)
+                if count
+            ],
+            "yaxis": "y2",
+            "showlegend": bool(counts.any()),
+            "marker": {"symbol": symbol, "size": 9, "color": theme.ALERT},
+            "hovertemplate": "%{text}<extra></extra>",
+        }
+        for name, counts, symbol, height, words in (
+            ("Missed", day.missed, "x", 0.75, "missed"),
+            ("Exchange failed", day.failed, "triangle-up", 0.25, "with an exchange that failed"),
+        )
     ]
     look = layout() | {
         "barmode": "stack",
-        "bargap": 0.35,
+        "bargap": 0.25,
         "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": 1.05, "yanchor": "bottom"},
-        "xaxis": axis() | {"type": "date"},
-        "yaxis": axis() | {"ticksuffix": " ms", "rangemode": "tozero", "tickformat": ",", "nticks": 5},
+        "legend": {"orientation": "h", "x": 0, "y": 1.03, "yanchor": "bottom"},
+        "xaxis": axis() | {"type": "date", "range": [edges[0], edges[-1]], "nticks": 7, "tickangle": 0},
+        "yaxis": axis()
+        | {"ticksuffix": " ms", "rangemode": "tozero", "tickformat": ",", "nticks": 5, "domain": [0, 0.84]},
+        "yaxis2": {"domain": [0.87, 1], "range": [0, 1], "visible": False, "fixedrange": True},
         "margin": {"l": 64, "r": 12, "t": 28, "b": 28},
     }
-    return {"data": data, "layout": look}
+    return {"data": bars + marks, "layout": look}
+
+
+def _known(values: Floats) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]  # NaN is not itself

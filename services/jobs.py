@@ -10,7 +10,7 @@ from services.market.errors import StoreUnavailable
 from services.market.moments import period_of
 from services.pipeline.notify import notify
 from services.pipeline.seal import seal
-from services.pipeline.tick import tick
+from services.pipeline.tick import TickReport, tick
 
 LEAST_REST = timedelta(seconds=1)
 """Between the upkeep of a period and the next one's tick."""
@@ -56,13 +56,21 @@ def _has_time(services: Services, ends_at: datetime) -> bool:
 def _tick(services: Services, now: datetime) -> datetime:
     minute = period_of(now, services.settings.period_seconds)
     with services.ticking:  # whoever comes second finds the tick stored
-        tick(services.plan, services.fetcher, minute, now - minute, services.owner)
+        report = tick(services.plan, services.fetcher, minute, now - minute, services.owner)
+    tell_alive(services, report)
     return minute
+
+
+def tell_alive(services: Services, report: TickReport | None) -> None:
+    """Ping whoever watches over this program, after a tick that stored prices: once a period, for so often it is
+    stored. Nobody waits for it."""
+    if services.heartbeat is not None and report is not None and report.state.stored:
+        services.heartbeat.beat()
 
 
 def run_notify(services: Services, now: datetime) -> None:
     """Messages that are owed, also those of earlier ticks and of processes that died."""
-    notify(services.engine, services.notifiers, now)
+    notify(services.engine, services.notifiers, now, services.chance)
 
 
 def run_discovery(services: Services, now: datetime) -> None:

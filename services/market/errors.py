@@ -43,8 +43,10 @@ class LeaseLost(TrackerError):
 
 
 class DeliveryFailed(TrackerError):
-    """A notification was not accepted; `permanent` says that trying again does not help."""
+    """A message was not accepted; `permanent` says that trying again does not help, `retry_after` for how many seconds
+    the receiver wants nothing at all."""
 
-    def __init__(self, detail: str, *, permanent: bool = False) -> None:
+    def __init__(self, detail: str, *, permanent: bool = False, retry_after: int | None = None) -> None:
         super().__init__(detail)
         self.permanent = permanent
+        self.retry_after = retry_after

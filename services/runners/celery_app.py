@@ -100,20 +100,21 @@ def fetch(self: Task, market: str, minute: int) -> Wire:
 
 def close_tick(answers: list[Wire], minute: int, late_ms: float, fetch_ms: float, owner: str) -> bool:
     """Store, rank and alert, in one commit, while `owner` has the clock; whether this was what stored the tick."""
-    plan = worker_services().plan
+    services = worker_services()
     found = [unpack(answer) for answer in answers]
     try:
-        report = close(plan, found, _moment(minute), timedelta(milliseconds=late_ms), owner, fetch_ms)
+        report = close(services.plan, found, _moment(minute), timedelta(milliseconds=late_ms), owner, fetch_ms)
     except LeaseLost as error:
         log.warning("tick: nothing stored: %s", error)
         return False
+    jobs.tell_alive(services, report)
     return report is not None
 
 
 def send_messages() -> None:
     """Messages that are owed."""
     services = worker_services()
-    notify(services.engine, services.notifiers, services.clock())
+    notify(services.engine, services.notifiers, services.clock(), services.chance)
 
 
 def discover() -> bool:

@@ -103,13 +103,19 @@ def reader() -> FakeReader:
 
 @pytest.fixture
 def site(chromium: webdriver.Chrome, server: Server) -> Iterator[Site]:
-    """The dashboard's address in a browser of desktop size that has never been there."""
+    """The dashboard's address in a browser of desktop size that has never been there.
+
+    A test that leaves an error or a warning in the console fails, unless it said that it would.
+    """
     size(chromium, 1440, 900)
     chromium.get("about:blank")
     for log in ("browser", "performance"):
         chromium.get_log(log)
-    yield Site(chromium, f"http://127.0.0.1:{server.port}")
+    site = Site(chromium, f"http://127.0.0.1:{server.port}")
+    yield site
+    complaints = site.console()
     chromium.get("about:blank")
+    assert complaints == [], "the browser's console has these"
 
 
 def size(chromium: webdriver.Chrome, width: int, height: int) -> None:

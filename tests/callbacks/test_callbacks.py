@@ -169,21 +169,22 @@ def test_an_update_that_finds_the_database_down_changes_nothing_and_says_so(read
 
     answer = follow(reader).json
 
-    assert "The database is unavailable" in answer["sideUpdate"][ids.TOAST]["children"]
+    assert "The database is unavailable" in answer["sideUpdate"][ids.TOAST_TEXT]["children"]
     assert answer["sideUpdate"][ids.TOAST]["is_open"] is True
+    assert answer["sideUpdate"][ids.FAILED]["data"] == [f"{ids.METRIC_ASK}.data"]
     assert ids.METRIC_CHART not in answer["response"]
 
 
 def test_a_metric_that_vanished_is_named_in_the_message(reader):
     reader.metrics = ()
 
-    assert follow(reader).json["sideUpdate"][ids.TOAST]["children"] == "no metric 1"
+    assert follow(reader).json["sideUpdate"][ids.TOAST_TEXT]["children"] == "no metric 1"
 
 
 def test_an_error_nobody_foresaw_is_logged_and_not_quoted(reader, caplog):
     reader.price_series = {1: "not a series"}  # type: ignore[dict-item]
 
-    words = follow(reader).json["sideUpdate"][ids.TOAST]["children"]
+    words = follow(reader).json["sideUpdate"][ids.TOAST_TEXT]["children"]
 
     assert "Something went wrong" in words
     assert "'str' object" in caplog.text
@@ -241,8 +242,9 @@ def test_the_open_status_page_shows_the_new_state(reader):
 
     response = follow_status(reader, {"connection": "ok"}).json["response"]
 
-    assert "okx" in str(response[ids.STATUS_BODY])
-    assert response[ids.STATUS_CHART]["figure"]["data"][0]["y"] == [340.0]
+    assert "okx" in str(response[ids.STATUS_OVERVIEW])
+    assert "Recent ticks" in str(response[ids.STATUS_DETAILS])
+    assert set(response[ids.STATUS_CHART]["figure"]["data"][0]["y"]) == {340.0}
 
 
 @pytest.mark.parametrize("live", [None, {"connection": "lost"}, {"connection": "database"}])

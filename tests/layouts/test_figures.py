@@ -1,14 +1,42 @@
-from datetime import UTC, timedelta
+from datetime import UTC
+
+import numpy as np
 
 from layouts import figures
 from tests import builders
 
 
-def test_ticks_are_drawn_oldest_first_and_stacked():
-    earlier = builders.tick_state(minute=builders.NOON - timedelta(minutes=1), fetch_ms=100.0, commit_ms=5.0)
+def slots(**counts):
+    """96 zeros, but for the places that are named: `slots(at_3=2)`."""
+    values = np.zeros(96, dtype=np.int64)
+    for name, count in counts.items():
+        values[int(name.removeprefix("at_"))] = count
+    return values
 
-    drawn = figures.tick_figure((builders.tick_state(), earlier), UTC)
 
-    assert drawn["data"][0]["x"] == ["2026-03-01T11:59:00", "2026-03-01T12:00:00"]
-    assert [trace["y"] for trace in drawn["data"]] == [[100.0, 340.0], [5.0, 21.0]]
+def test_a_day_of_ticks_is_drawn_oldest_first_and_stacked():
+    fetch = np.full(96, np.nan)
+    fetch[0], fetch[95] = 100.0, 340.0
+
+    drawn = figures.tick_figure(builders.tick_day(fetch_ms=fetch), UTC)
+
+    bars, stores, *_ = drawn["data"]
+    assert (bars["x"][0], bars["x"][-1]) == ("2026-02-28T12:07:30", "2026-03-01T11:52:30")
+    assert (bars["y"][0], bars["y"][1], bars["y"][-1]) == (100.0, None, 340.0)
+    assert set(stores["y"]) == {21.0}
+    assert bars["customdata"][0] == ("12:00 to 12:15", "512 ms")
     assert drawn["layout"]["barmode"] == "stack"
+    assert drawn["layout"]["xaxis"]["range"] == ["2026-02-28T12:00:00", "2026-03-01T12:00:00"]
+
+
+def test_missed_periods_and_failures_are_marked_by_shape_and_told_in_words():
+    day = builders.tick_day(missed=slots(at_0=14), failed=slots(at_94=2, at_95=1))
+
+    missed, failed = figures.tick_figure(day, UTC)["data"][2:]
+
+    assert missed["x"] == ["2026-02-28T12:07:30"]
+    assert missed["text"] == ["12:00 to 12:15<br><b>14</b> missed"]
+    assert failed["x"] == ["2026-03-01T11:37:30", "2026-03-01T11:52:30"]
+    assert missed["marker"]["symbol"] != failed["marker"]["symbol"]
+    assert missed["showlegend"]
+    assert not figures.tick_figure(builders.tick_day(), UTC)["data"][2]["showlegend"]

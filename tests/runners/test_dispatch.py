@@ -311,7 +311,7 @@ def test_messages_are_sent_by_a_worker_where_there_is_a_channel(open_one: Open, 
         next(job for job in dispatch.jobs() if job.name == "notify").function(services, services.clock())
         wait_for(lambda: notifier.accepted, what="the message")
 
-    assert "BTC/USD" in notifier.accepted[0][0]
+    assert "BTC/USD" in notifier.accepted[0].title
 
 
 def test_celery_needs_a_broker() -> None:
