@@ -19,13 +19,14 @@ from waitress.server import create_server
 import callbacks
 from api.access import require_basic_auth
 from api.answers import SMALLEST_WORTH_ZIPPING
+from api.deliveries import mount_deliveries
 from api.routes import mount
 from callbacks.shell import report
 from layouts import shell
 from services.bootstrap import Services, open_services
 from services.logs import set_up_logs
 from services.market.errors import TrackerError
-from services.market.ports import Clock, MarketReader
+from services.market.ports import Clock, Deliveries, MarketReader
 from services.market.types import STALE_PERIODS
 from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, Settings, read_settings
@@ -36,11 +37,13 @@ YEAR_SECONDS = 365 * 86_400
 log = logging.getLogger("data_tracker")
 
 
-def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] | None = None) -> Dash:
+def create_app(
+    reader: MarketReader, clock: Clock, deliveries: Deliveries, credentials: tuple[str, str] | None = None
+) -> Dash:
     """The dashboard and the JSON interface on one Flask server, all reading through `reader`.
 
-    `clock` tells the time to whatever depends on it; `credentials` (user name, password) close the
-    whole server but its health checks.
+    `clock` tells the time to whatever depends on it; `deliveries` are what became of messages; `credentials` (user
+    name, password) close the whole server but its health checks.
     """
     app = Dash(
         __name__,
@@ -56,6 +59,7 @@ def create_app(reader: MarketReader, clock: Clock, credentials: tuple[str, str] 
     if credentials is not None:
         require_basic_auth(app.server, *credentials)
     mount(app.server, reader, clock)
+    mount_deliveries(app.server, deliveries, clock)
     app.layout = lambda: shell.page(reader.profile)
     callbacks.register(app, reader, clock)
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
@@ -91,7 +95,7 @@ def __getattr__(name: str) -> Any:
     if name != "server":
         raise AttributeError(name)
     services = process_services()
-    return create_app(services.reader, services.clock, services.settings.credentials).server
+    return create_app(services.reader, services.clock, services.deliveries, services.settings.credentials).server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -151,7 +155,7 @@ def _check(services: Services) -> int:
 
 def _run_all(services: Services) -> int:
     settings = services.settings
-    flask = create_app(services.reader, services.clock, settings.credentials).server
+    flask = create_app(services.reader, services.clock, services.deliveries, settings.credentials).server
     try:
         web = create_server(flask, host=settings.host, port=settings.port, threads=WEB_THREADS, ident=None)
     except OSError as error:
