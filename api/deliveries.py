@@ -8,13 +8,10 @@ from flask import Blueprint, Flask, Response
 from api.answers import Answers, send
 from api.bodies import Body, alert_body, iso
 from api.problems import NOT_FOUND, problem
-from api.routes import query_choice, query_count
+from api.queries import DeliveriesQuery, read_query
 from services.market.errors import DeliveryFailed, NotFailed, UnknownChannel, UnknownDelivery
 from services.market.messages import Delivery
 from services.market.ports import Clock, Deliveries
-
-MOST_DELIVERIES = 1_000
-STATES = ("all", "queued", "sent", "failed")
 
 
 def mount_deliveries(server: Flask, deliveries: Deliveries, clock: Clock) -> None:
@@ -49,8 +46,8 @@ def _blueprint(deliveries: Deliveries, clock: Clock) -> Blueprint:
 
     @routes.get("/deliveries")
     def newest() -> Response:
-        limit, state = query_count("limit", 100, MOST_DELIVERIES), query_choice("state", STATES)
-        found = deliveries.newest(limit, None if state == "all" else state)  # type: ignore[arg-type]
+        query = read_query(DeliveriesQuery)
+        found = deliveries.newest(query.limit, query.state)
         return _answer({"deliveries": [delivery_body(one) for one in found]})
 
     @routes.post("/deliveries/<int:number>/retry")

@@ -31,12 +31,12 @@ def decimals(value: float) -> int:
 
 def change(fraction: float | None) -> str:
     """A signed percentage: +1.25 %. What rounds to nothing has no sign."""
-    if fraction is None:
-        return UNKNOWN
-    text = f"{abs(fraction) * 100:,.2f} %"
-    if text == "0.00 %":
-        return text
-    return ("+" if fraction > 0 else MINUS) + text
+    return _signed(fraction, 2)
+
+
+def spread(fraction: float | None) -> str:
+    """How far one price is from another, signed, to three decimals: what differs between markets is small."""
+    return _signed(fraction, 3)
 
 
 def share(fraction: float | None) -> str:
@@ -110,3 +110,12 @@ def stamp(moment: datetime | None, zone: tzinfo) -> str:
         return UNKNOWN
     local = moment.astimezone(zone)
     return f"{local.day} {local:%b %Y}, {clock(moment, zone)}"
+
+
+def _signed(fraction: float | None, decimals: int) -> str:
+    if fraction is None:
+        return UNKNOWN
+    text = f"{abs(fraction) * 100:,.{decimals}f} %"
+    if float(text[:-2].replace(",", "")) == 0:
+        return text
+    return ("+" if fraction > 0 else MINUS) + text

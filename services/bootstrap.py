@@ -11,9 +11,10 @@ from threading import Event, Lock, RLock
 from uuid import uuid4
 
 from services.cache import CachedReader
+from services.disclosure import shown_settings
 from services.exchanges.registry import open_exchange
 from services.market.errors import UnknownExchange
-from services.market.ports import Clock, Deliveries, Exchange, MarketReader, Notifier
+from services.market.ports import Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
 from services.market.rules import Rule
 from services.market.stats import Windows
 from services.market.types import Profile
@@ -33,6 +34,7 @@ from services.store import schema
 from services.store.engine import Engine, open_engine
 from services.store.metrics import Catalogues
 from services.store.reader import StoreReader
+from services.store.tokens import StoredTokens
 
 VERSION = "1.0.0"
 
@@ -51,6 +53,7 @@ class Services:
     engine: Engine
     clock: Clock
     reader: MarketReader
+    tokens: TokenBook
     notifiers: tuple[Notifier, ...]
     plan: Plan
     owner: str
@@ -152,6 +155,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         engine=engine,
         clock=clock,
         reader=CachedReader(_open_reader(engine, settings)),
+        tokens=StoredTokens(engine),
         notifiers=notifiers,
         plan=plan,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
@@ -191,4 +195,6 @@ def profile_of(settings: Settings) -> Profile:
         alert_window_minutes=settings.alert_window_minutes,
         alert_cooldown_minutes=settings.alert_cooldown_minutes,
         alert_min_samples=settings.alert_min_samples,
+        settings=shown_settings(settings),
+        exposed=settings.exposed,
     )

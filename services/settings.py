@@ -1,6 +1,8 @@
 """The only reader of the environment and of `.env`."""
 
+import re
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -66,6 +68,19 @@ class Settings(BaseSettings):
     )
     auth_username: str | None = Field(None, description="HTTP basic for everything but /healthz and /readyz")
     auth_password: SecretStr | None = Field(None, description="its password; both or neither")
+    auth_proxy_header: str | None = Field(
+        None, description="header in which a proxy at AUTH_PROXY_ADDRESSES names the user it has let in"
+    )
+    auth_proxy_addresses: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="comma-separated addresses or networks of that proxy; from elsewhere the header means nothing"
+    )
+    proxy_hops: int = Field(0, ge=0, le=10, description="proxies before the server whose X-Forwarded-* are believed")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="comma-separated names that the server answers to; one that begins with a dot is for all below"
+    )
+    rate_limit: int = Field(
+        3000, ge=0, description="requests a minute of one address or token, but from this machine; 0: no limit"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severity logged")
     log_format: Literal["text", "json"] = Field("text", description="`text` or `json`, a line an event")
 
@@ -74,7 +89,7 @@ class Settings(BaseSettings):
     def _parse_track(cls, value: object) -> object:
         return parse_track(value) if isinstance(value, str) else value
 
-    @field_validator("notify_urls", mode="before")
+    @field_validator("notify_urls", "auth_proxy_addresses", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -83,6 +98,21 @@ class Settings(BaseSettings):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+    @field_validator("auth_proxy_header")
+    @classmethod
+    def _is_header(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", value):
+            raise ValueError("is not the name of a header")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"\.?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", name):
+                raise ValueError(f"{name!r} is not the name of a host; neither scheme, port nor path belong to one")
+        return tuple(name.lower() for name in value)
 
     @field_validator("exchange_base_url")
     @classmethod
@@ -97,6 +127,8 @@ class Settings(BaseSettings):
             raise ValueError("AUTH_USERNAME and AUTH_PASSWORD: set both or neither")
         if self.auth_username is not None and ":" in self.auth_username:
             raise ValueError("AUTH_USERNAME: must not contain a colon")
+        if (self.auth_proxy_header is None) != (not self.auth_proxy_addresses):
+            raise ValueError("AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES: set both or neither")
         if round(self.window_hours * 3600) < self.period_seconds:
             raise ValueError("WINDOW_HOURS: must hold at least one period")
         if self.retention_days is not None and self.retention_days * 24 < self.window_hours:
@@ -123,6 +155,19 @@ class Settings(BaseSettings):
         if self.auth_username is None or self.auth_password is None:
             return None
         return self.auth_username, self.auth_password.get_secret_value()
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine reaches the server."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def exposed(self) -> bool:
+        """Whether the server is reached from elsewhere, and asks nobody for a name."""
+        return not self.on_loopback and self.credentials is None and self.auth_proxy_header is None
 
 
 def read_settings(env_file: Path | None = Path(".env"), **overrides: object) -> Settings:

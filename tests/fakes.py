@@ -15,7 +15,7 @@ from services.market.errors import (
 )
 from services.market.history import HOUR_SECONDS, hourly
 from services.market.messages import Delivery, DeliveryState
-from services.market.types import Alert, Hours, Profile, RankedMetric, Ranking, Series, Sparklines, Status
+from services.market.types import Alert, Day, Hours, Profile, RankedMetric, Ranking, Series, Sparklines, Status
 from tests import builders
 
 
@@ -39,6 +39,7 @@ class FakeReader:
     volume_series: dict[int, Series] = field(default_factory=dict)
     fired: tuple[Alert, ...] = ()
     state: Status = field(default_factory=builders.status)
+    past: Day = field(default_factory=builders.day)
     down: bool = False
     calls: list[str] = field(default_factory=list)
 
@@ -99,6 +100,10 @@ class FakeReader:
     def status(self, now: datetime) -> Status:
         self._answer("status")
         return self.state
+
+    def day(self, now: datetime) -> Day:
+        self._answer("day")
+        return self.past
 
     def _series(self, kept: dict[int, Series], metric_id: int, since: datetime, until: datetime) -> Series:
         self.metric(metric_id)

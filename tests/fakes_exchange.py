@@ -35,6 +35,7 @@ class FakeExchange:
     candle_errors: list[ExchangeError] = field(default_factory=list)
     asked: list[tuple[str, CandlePage]] = field(default_factory=list)
     on_quotes: Callable[[], object] = lambda: None
+    requests_a_second: float | None = None
 
     def listings(self) -> tuple[Listing, ...]:
         if self.error is not None:

@@ -34,6 +34,11 @@ DEFAULTS = {
     "SCHEDULER": "auto",
     "AUTH_USERNAME": None,
     "AUTH_PASSWORD": None,
+    "AUTH_PROXY_HEADER": None,
+    "AUTH_PROXY_ADDRESSES": (),
+    "PROXY_HOPS": 0,
+    "ALLOWED_HOSTS": (),
+    "RATE_LIMIT": 3000,
     "LOG_LEVEL": "INFO",
     "LOG_FORMAT": "text",
 }
@@ -57,6 +62,57 @@ def told(settings: Settings, name: str) -> object:
         return ",".join(map(str, settings.track))
     value = getattr(settings, name.lower())
     return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+# ---- who may come in
+
+
+def test_a_proxy_is_known_by_its_header_and_its_addresses(monkeypatch):
+    monkeypatch.setenv("AUTH_PROXY_HEADER", "X-Forwarded-User")
+    monkeypatch.setenv("AUTH_PROXY_ADDRESSES", "10.0.0.1, fd00::/8")
+    assert [str(network) for network in read_settings().auth_proxy_addresses] == ["10.0.0.1/32", "fd00::/8"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"auth_proxy_header": "X-User"}, "AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES: set both or neither"),
+        ({"auth_proxy_addresses": "10.0.0.1"}, "AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES: set both or neither"),
+        ({"auth_proxy_header": "X User"}, "AUTH_PROXY_HEADER: is not the name of a header"),
+        ({"auth_proxy_header": "X", "auth_proxy_addresses": "10.0.0.0/33"}, "AUTH_PROXY_ADDRESSES"),
+        ({"allowed_hosts": "https://x.test"}, "ALLOWED_HOSTS: 'https://x.test' is not the name of a host"),
+        ({"allowed_hosts": "x.test:443"}, "ALLOWED_HOSTS: 'x.test:443' is not the name of a host"),
+        ({"proxy_hops": "-1"}, "PROXY_HOPS"),
+    ],
+)
+def test_what_lets_nobody_in_or_everybody_is_named(settings, complaint):
+    with pytest.raises(BadSettings, match=complaint):
+        read_settings(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "exposed"),
+    [
+        ({}, False),
+        ({"host": "localhost"}, False),
+        ({"host": "::1"}, False),
+        ({"host": "0.0.0.0"}, True),
+        ({"host": "192.168.1.5"}, True),
+        ({"host": "tracker.example"}, True),
+        ({"host": "0.0.0.0", "auth_username": "a", "auth_password": "b"}, False),
+        ({"host": "0.0.0.0", "auth_proxy_header": "X-User", "auth_proxy_addresses": "10.0.0.1"}, False),
+    ],
+)
+def test_a_server_that_others_reach_and_that_asks_nobody_is_exposed(settings, exposed):
+    assert read_settings(**settings).exposed is exposed
+
+
+def test_names_of_hosts_are_taken_in_small_letters():
+    assert read_settings(allowed_hosts="Tracker.example.org, .LAN,[::1]").allowed_hosts == (
+        "tracker.example.org",
+        ".lan",
+        "[::1]",
+    )
 
 
 # ---- names and defaults

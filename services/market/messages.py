@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from services.market.types import Alert
+from services.market.words import one_line
 
 Kind = Literal["fired", "resolved"]
 """What happened to an alert."""
@@ -13,6 +14,8 @@ DeliveryState = Literal["queued", "sent", "failed"]
 
 LISTED = 20
 """Alerts that a message names; of further ones it tells how many there are."""
+
+LONGEST_NAME = 80  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +105,13 @@ def _row(entry: Entry) -> str:
     alert = entry.alert
     if entry.kind == "resolved":
         return f"{_headline(entry)}, alerted at {_moment(alert.fired_at)}"
-    return f"{_headline(entry)} ({alert.price:.8g} {alert.quote}, average {alert.average:.8g})"
+    return f"{_headline(entry)} ({alert.price:.8g} {_unit(alert)}, average {alert.average:.8g})"
 
 
 def _sentence(entry: Entry) -> str:
     alert = entry.alert
     figures = (
-        f"{alert.price:.8g} {alert.quote} at {_moment(alert.fired_at)}, more than {alert.factor:g} x "
+        f"{alert.price:.8g} {_unit(alert)} at {_moment(alert.fired_at)}, more than {alert.factor:g} x "
         f"{alert.average:.8g}, the average of the {alert.samples} prices before."
     )
     if entry.kind == "resolved":
@@ -117,7 +120,12 @@ def _sentence(entry: Entry) -> str:
 
 
 def _name(alert: Alert) -> str:
-    return f"{alert.pair} on {alert.market}"
+    # Names come from exchanges. What cannot be one was refused there; a message is where it would be taken for ours.
+    return one_line(f"{alert.pair} on {alert.market}", LONGEST_NAME)
+
+
+def _unit(alert: Alert) -> str:
+    return one_line(alert.quote, LONGEST_NAME)
 
 
 def _moment(moment: datetime) -> str:

@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Protocol
 
 from services.market.messages import Delivery, DeliveryState, Message
+from services.market.tokens import Scope, Token
 from services.market.types import (
     Alert,
     CandlePage,
     Candles,
+    Day,
     Hours,
     Listing,
     Pair,
@@ -31,6 +33,10 @@ class Exchange(Protocol):
     @property
     def name(self) -> str:
         """The market's name in metrics: a ccxt id, or `demo`."""
+
+    @property
+    def requests_a_second(self) -> float | None:
+        """How often it permits to be asked; None where it does not care."""
 
     def listings(self) -> tuple[Listing, ...]:
         """The exchange's spot pairs, as a fresh request finds them.
@@ -90,6 +96,25 @@ class MarketReader(Protocol):
 
     def status(self, now: datetime) -> Status:
         """The state of the whole, judged at `now`."""
+
+    def day(self, now: datetime) -> Day:
+        """What happened in the 24 h before `now`."""
+
+
+class TokenBook(Protocol):
+    """The API tokens. Every method raises StoreUnavailable when the database is."""
+
+    def holder(self, secret: str, now: datetime) -> Token | None:
+        """The token of this text, if it exists and is not revoked; that it was used is put on record."""
+
+    def all(self) -> tuple[Token, ...]:
+        """Every token there is or was, newest first."""
+
+    def issue(self, name: str, scope: Scope, now: datetime) -> tuple[str, Token]:
+        """Make a token; its text comes first, and never again. Raises ValueError for a name that cannot be used."""
+
+    def revoke(self, number: int, now: datetime) -> bool:
+        """End a token; False where there is none to end."""
 
 
 class Notifier(Protocol):

@@ -54,6 +54,7 @@ class MetricRow(Base):
     reason: Mapped[str | None]  # why it is not active
     added_at: Mapped[int] = mapped_column(BigInteger)
     new_at: Mapped[int | None] = mapped_column(BigInteger)  # when its exchange began to list it, if we saw that
+    gone_at: Mapped[int | None] = mapped_column(BigInteger)  # when it ceased to trade, if we saw that
 
 
 class PriceRow(Base):
@@ -161,6 +162,25 @@ class StatisticsRow(Base):
     kept: Mapped[bytes] = mapped_column(LargeBinary)  # an .npy file: array of services.market.stats.KEPT
 
 
+class ExtremeRow(Base):
+    """The extremes of one block of time, [block x length, (block + 1) x length) in epoch seconds, of the metrics whose
+    numbers divided by services.store.extremes.PART give `part`."""
+
+    __tablename__ = "extreme"
+    length: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    block: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    part: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = mapped_column(LargeBinary)  # float64, PART times the highest price and the lowest negated
+
+
+class PastRankRow(Base):
+    """The ranks that one tick gave."""
+
+    __tablename__ = "past_rank"
+    minute: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    ranks: Mapped[bytes] = mapped_column(LargeBinary)  # int32 by number of the metric, 0 for unranked
+
+
 class TickRow(Base):
     """One tick as it went. Its key is what makes a period's tick happen once."""
 
@@ -176,18 +196,20 @@ class TickRow(Base):
 
 
 class ExchangeRow(Base):
-    """How an exchange did in the last tick that asked it."""
+    """How an exchange did in the last tick that asked it, and its last failure before."""
 
     __tablename__ = "exchange"
     market: Mapped[str] = mapped_column(primary_key=True)
     last_success: Mapped[int | None] = mapped_column(BigInteger)
     failing_since: Mapped[int | None] = mapped_column(BigInteger)
-    error: Mapped[str | None]
+    failed_at: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None]  # of that last failure
     latency_ms: Mapped[float | None]
     rejected: Mapped[int] = mapped_column(default=0)
     still: Mapped[int] = mapped_column(default=0)  # periods in which none of its prices has moved
     note: Mapped[str | None]
     patterns: Mapped[str | None]  # what TRACK asked of it when its list was last accepted
+    permitted: Mapped[float | None]  # requests a second
 
 
 class WarningRow(Base):
@@ -284,3 +306,18 @@ class BackfillProgressRow(Base):
     failed: Mapped[int]
     total: Mapped[int]
     updated_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class TokenRow(Base):
+    """An API token: what a program shows is not kept, its SHA-256 is."""
+
+    __tablename__ = "token"
+    __table_args__ = (UniqueConstraint("digest"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
+    name: Mapped[str]
+    beginning: Mapped[str]
+    digest: Mapped[str]
+    scope: Mapped[str]
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    last_used_at: Mapped[int | None] = mapped_column(BigInteger)
+    revoked_at: Mapped[int | None] = mapped_column(BigInteger)

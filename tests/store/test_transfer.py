@@ -21,6 +21,7 @@ from services.store.backup import back_up
 from services.store.engine import Engine, open_engine, open_read_only, reading, writing
 from services.store.models import Base, MessageAlertRow, MessageRow
 from services.store.schema import WrongDatabase, configuration
+from services.store.tokens import StoredTokens
 from services.store.transfer import STAY, CannotTransfer, Transferred, main, transfer
 from tests.builders import NOON, backfill_state
 from tests.fakes_exchange import FakeExchange
@@ -65,6 +66,7 @@ def world(sqlite_url: str) -> Iterator[World]:
         backfills.report(connection, backfill_state("kraken"))
         metrics.warn(connection, "gemini", ["TRACK: nothing there"])
         leases.take(connection, "of the file", world.now.timestamp(), 1e9)
+    StoredTokens(engine).issue("notebook", "read", world.now)
     yield world
     engine.dispose()
 
@@ -111,7 +113,8 @@ def answers(world: World, engine: Engine) -> list[Any]:
     reader = dataclasses.replace(world, engine=engine).reader
     since, until = world.now - 4 * DAYS, world.now + DAYS
     ranking = reader.ranking()
-    told: list[Any] = [ranking, reader.alerts(), reader.sparklines(), reader.status(world.now)]
+    status = dataclasses.replace(reader.status(world.now), holder=None)  # the lease is not moved
+    told: list[Any] = [ranking, reader.alerts(), reader.sparklines(), status, reader.day(world.now)]
     for row in ranking.metrics:
         told += [read(row.id, since, until) for read in (reader.prices, reader.hours, reader.volumes)]
     return [plain(answer) for answer in told]

@@ -1,0 +1,42 @@
+from api.limits import FAILURES_A_MINUTE, KNOWN_AT_MOST, REDIS_PAUSE, Limits
+from tests.fakes import Timer
+from tests.redis_server import RedisServer
+
+
+def test_processes_that_share_redis_count_together(redis_server: RedisServer) -> None:
+    first, second = Limits(4, redis_server.url), Limits(4, redis_server.url)
+
+    waits = [limits.wait_for_request("ann") for limits in (first, second) * 3]
+
+    assert waits[:4] == [0] * 4
+    assert all(1 <= wait <= 60 for wait in waits[4:])
+    assert first.wait_for_request("ben") == 0
+    for limits in (first, second) * (FAILURES_A_MINUTE // 2):
+        limits.failed("192.0.2.1")
+    assert second.wait_for_login("192.0.2.1", "Basic x") > 0
+
+
+def test_while_redis_is_away_each_counts_for_itself_and_comes_back(redis_server: RedisServer, caplog) -> None:
+    timer = Timer()
+    limits = Limits(2, redis_server.url, timer)
+    assert [limits.wait_for_request("ann") for _ in range(2)] == [0, 0]
+
+    redis_server.kill()
+    assert [bool(limits.wait_for_request("ann")) for _ in range(3)] == [False, False, True]
+    assert len(caplog.messages) == 1, "told once"
+
+    redis_server.start()
+    timer.now += REDIS_PAUSE
+    assert [bool(limits.wait_for_request("ann")) for _ in range(3)] == [False, False, True]
+
+
+def test_what_is_remembered_of_who_was_let_in_has_an_end() -> None:
+    limits = Limits(0)
+    for number in range(KNOWN_AT_MOST + 5):
+        limits.succeeded("192.0.2.1", f"Basic {number}")
+    for _ in range(FAILURES_A_MINUTE):
+        limits.failed("192.0.2.1")
+
+    assert limits.wait_for_login("192.0.2.1", f"Basic {KNOWN_AT_MOST + 4}") == 0
+    assert limits.wait_for_login("192.0.2.1", "Basic 0") > 0
+    assert len(limits._known) <= KNOWN_AT_MOST
