@@ -210,7 +210,7 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
     @routes.before_app_request
     def keep_from_the_dashboard() -> Response | None:
         """The dashboard answers every path that nobody else knows with its own page: these are not its paths."""
-        foreign = request.endpoint is not None and request.blueprint != routes.name
+        foreign = request.endpoint is not None and request.blueprint is None
         if foreign and request.path.split("/")[1] in CLOSED_SEGMENTS:
             return problem(HTTPStatus.NOT_FOUND, f"nothing at {request.path}", NOT_FOUND)
         return None
