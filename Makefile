@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo test cluster lint bench format browser clean
+.PHONY: run demo test cluster lint bench fuzz openapi format browser clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -30,6 +30,14 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+# More of what tests/api/test_fuzz.py does.
+fuzz: $(VENV)/.dev
+	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest -s tests/api/test_fuzz.py --timeout=3600
+
+# The committed description of the interface, from the code.
+openapi: $(VENV)/.dev
+	$(BIN)/python -m tests.api.described
 
 # The browser tests need Chromium and its driver: from apt where they are missing and it is at hand.
 browser:

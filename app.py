@@ -24,6 +24,7 @@ from api.guard import ANY_HOST, LOOPBACK_NAMES, Hosts, guard
 from api.headers import YEAR_SECONDS, script_hash, send_headers
 from api.limits import Limits
 from api.routes import mount
+from api.stream import MOST_STREAMS, end_streams, turnstile
 from callbacks.shell import report
 from layouts import shell
 from services.bootstrap import Services, open_services
@@ -36,6 +37,8 @@ from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, Settings, read_settings
 
 WEB_THREADS = 8
+"""Ordinary requests that one process answers at once."""
+ALL_THREADS = WEB_THREADS + MOST_STREAMS
 
 log = logging.getLogger("data_tracker")
 
@@ -62,7 +65,7 @@ def create_app(
         suppress_callback_exceptions=True,
         serve_locally=True,
         enable_mcp=False,
-        assets_path_ignore=["vendor"],  # loaded by the pages that need it
+        assets_path_ignore=["vendor", "docs"],  # loaded by the pages that need it
         on_error=report,
     )
     guard(app.server, access, hosts, limits or Limits(0), clock)
@@ -79,6 +82,7 @@ def create_app(
     Compress(app.server)
     send_headers(app.server, [script_hash(shell.THEME_SCRIPT), *app.csp_hashes()])
     app.server.after_request(_read_whole)  # called before what was registered earlier
+    app.server.wsgi_app = turnstile(app.server.wsgi_app, WEB_THREADS)
     if proxies:
         app.server.wsgi_app = ProxyFix(app.server.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0)
     return app
@@ -206,7 +210,7 @@ def _run_all(services: Services) -> int:
             flask,
             host=settings.host,
             port=settings.port,
-            threads=WEB_THREADS,
+            threads=ALL_THREADS,
             ident=None,
             clear_untrusted_proxy_headers=False,  # nothing reads them, unless PROXY_HOPS says that they can be trusted
         )
@@ -215,9 +219,11 @@ def _run_all(services: Services) -> int:
     scheduler = _start_scheduler(settings, services)
 
     def end(_signal: int, _frame: FrameType | None) -> None:
+        end_streams(flask)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
     log.info("serving on http://%s:%s%s", settings.host, settings.port, " (simulated data)" * settings.simulated)
     with suppress(KeyboardInterrupt):
         web.run()

@@ -63,7 +63,9 @@ def ranking_body(ranking: Ranking) -> Body:
 def series_body(series: Series, outer: str, inner: str, period_seconds: int) -> Body:
     """`{outer: [{inner, createdAt}]}`; a value filled in from a coarser candle also tells its `width` in seconds."""
     rows: list[Body] = []
-    for moment, value, width in zip(_iso(series.times), series.values.tolist(), series.widths.tolist(), strict=True):
+    for moment, value, width in zip(
+        iso_each(series.times), series.values.tolist(), series.widths.tolist(), strict=True
+    ):
         row: Body = {inner: value, "createdAt": moment}
         if width > period_seconds:
             row["width"] = width
@@ -72,8 +74,13 @@ def series_body(series: Series, outer: str, inner: str, period_seconds: int) -> 
 
 
 def hours_body(hours: Hours) -> Body:
-    """`{"prices": [...]}`, one an hour: `createdAt` is when the hour begins, `price` is its close."""
-    columns = {
+    """`{"prices": [...]}`, one an hour or other span: `createdAt` is when it begins, `price` is its close."""
+    columns = candle_columns(hours)
+    return {"prices": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
+
+
+def candle_columns(hours: Hours) -> dict[str, Sequence[object]]:
+    return {
         "price": hours.close.tolist(),
         "open": hours.open.tolist(),
         "high": hours.high.tolist(),
@@ -81,17 +88,17 @@ def hours_body(hours: Hours) -> Body:
         "close": hours.close.tolist(),
         "mean": hours.mean.tolist(),
         "count": hours.count.tolist(),
-        "volume": _known(hours.volume),
-        "createdAt": _iso(hours.starts),
+        "volume": known(hours.volume),
+        "createdAt": iso_each(hours.starts),
     }
-    return {"prices": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
 
 
-def _iso(times: Ints) -> list[str]:
+def iso_each(times: Ints) -> list[str]:
     return [f"{moment}Z" for moment in np.datetime_as_string(times.astype("datetime64[s]"), unit="s").tolist()]
 
 
-def _known(values: Floats) -> list[float | None]:
+def known(values: Floats) -> list[float | None]:
+    """The values, None for those that are not known."""
     return [None if value != value else value for value in values.tolist()]  # NaN is not itself
 
 

@@ -43,7 +43,7 @@
 
   const fetchAsEver = window.fetch;
   window.fetch = async function (address, options) {
-    if (typeof address !== "string" || !address.endsWith(UPDATES)) return fetchAsEver.call(window, address, options);
+    if (typeof address !== "string" || !address.includes(UPDATES)) return fetchAsEver.call(window, address, options);
     try {
       const answer = await fetchAsEver.call(window, address, options);
       if (answer.status >= 500) note(options);

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from benchmarks import history, shared, web
+from benchmarks import history, shared, viewers, web
 from benchmarks.databases import PERIOD, filled, filled_postgresql
 from benchmarks.soak import soak
 from benchmarks.tick import Ticker, compare, compare_windows
 from services.market.moments import period_of
 
-PARTS = ("tick", "window", "postgresql", "web", "shared", "history", "soak")
+PARTS = ("tick", "window", "postgresql", "web", "viewers", "shared", "history", "soak")
 TICK_METRICS = (100, 1_000, 10_000)
 POSTGRESQL_METRICS = (1_000, 10_000)
 HISTORY_METRICS = (1_000, 10_000, 100_000)
@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 compare(past, Ticker(past, past.last))
     if "web" in parts:
         web.measure(WEB_METRICS)
+    if "viewers" in parts:
+        viewers.measure(WEB_METRICS)
     if "shared" in parts:
         shared.measure(WEB_METRICS)
     if "history" in parts:

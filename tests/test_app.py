@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,6 +19,7 @@ from urllib.request import Request, urlopen
 import pytest
 from sqlalchemy import make_url
 
+from api.stream import MOST_STREAMS
 from layouts import ids
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
@@ -312,6 +314,40 @@ def test_the_dashboard_goes_on_without_redis_and_uses_it_again_by_itself(run: Ru
     output = end(program)
     assert "Traceback" not in output
     assert output.count("reading the database until Redis is back") <= 4  # twice away, and two workers
+
+
+@pytest.mark.parametrize("command", [(APP, "--demo"), GUNICORN], ids=["one process", "gunicorn"])
+def test_viewers_hear_of_every_tick_hold_up_nobody_and_no_stop(run: Run, command: tuple[str, ...]) -> None:
+    port = free_port()
+    program = run(*command, HOST="127.0.0.1", PORT=str(port), TRACK="demo:*")
+    wait_ready(port)
+    viewers = [urlopen(f"http://127.0.0.1:{port}/stream?metrics=1", timeout=20) for _ in range(MOST_STREAMS)]
+
+    assert get(port, "/stream")[0] == 503
+    assert len(metrics(port)) == 40
+    told = [[events_of(viewer) for viewer in viewers] for _ in range(2)]
+    newest = max(seen["revision"] for seen in told[1])
+    for viewer, seen in zip(viewers, told[1], strict=True):
+        while seen["revision"] < newest:  # who was told earlier is told of it too, or times out here
+            seen = events_of(viewer)
+    assert all(later["revision"] > sooner["revision"] for sooner, later in zip(*told, strict=True))
+    assert all(seen["metrics"][0]["id"] == 1 for seen in told[0])
+
+    began = time.monotonic()
+    program.send_signal(signal.SIGTERM)
+    for viewer in viewers:
+        viewer.read()
+        viewer.close()
+    output, _ = program.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in output
+
+
+def events_of(viewer: Any) -> dict[str, Any]:
+    """The next event's data."""
+    line = next(line for line in viewer if line.startswith(b"data: "))
+    found: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
+    return found
 
 
 def test_importing_the_program_builds_nothing(run: Run, tmp_path: Path) -> None:

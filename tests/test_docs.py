@@ -74,7 +74,7 @@ def test_every_field_of_a_metric_is_told() -> None:
 
 
 def test_every_field_of_an_hour_is_told() -> None:
-    told = re.search(r"object an hour: `\{([^}]+)\}`", README)
+    told = re.search(r"object an hour or five minutes: `\{([^}]+)\}`", README)
     (hour,) = hours_body(builders.hours([(1.0, 2.0, 0.5, 1.5)]))["prices"]  # type: ignore[attr-defined]
 
     assert told is not None

@@ -330,8 +330,10 @@ def _add(kept: Kept, prefix: str, samples: Samples, sign: float) -> None:
 def _returns(samples: Samples, price: Floats, priced_at: Ints) -> _Returns:
     """The return that ends at each of `samples` from the one before it of its row, the first of a row's from `price`
     at `priced_at`, given by row; without those from no price, and from one that is too old."""
-    order = np.argsort(samples.rows, kind="stable")
-    rows, times, prices = samples.rows[order], samples.times[order], samples.prices[order]
+    rows, times, prices = samples.rows, samples.times, samples.prices
+    if np.bincount(rows).max(initial=0) > 1:
+        order = np.argsort(rows, kind="stable")
+        rows, times, prices = rows[order], times[order], prices[order]
     before, since = price[rows], priced_at[rows]
     again = np.flatnonzero(rows[1:] == rows[:-1]) + 1
     before[again], since[again] = prices[again - 1], times[again - 1]

@@ -34,7 +34,7 @@ def rank(
     """
     kept, new = stats.align(snapshot.kept, catalogue.ids)
     if snapshot.minute is None or snapshot.windows != windows or not snapshot.complete:
-        new = np.arange(len(kept), dtype=np.int64)
+        kept, new = kept.copy(), np.arange(len(kept), dtype=np.int64)
     else:
         kept = _carry_on(connection, snapshot.minute, minute, kept, arrivals, windows, period_seconds)
         turn = _turn(len(kept), minute, windows, period_seconds)

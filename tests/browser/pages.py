@@ -67,7 +67,7 @@ class Site:
             if target is None:
                 return False
             try:
-                self.script("arguments[0].scrollIntoView({block: 'center'})", target)
+                self.script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", target)
                 ActionChains(self.browser).move_to_element(target).click().perform()
             except StaleElementReferenceException:
                 return False
@@ -170,7 +170,7 @@ class Chart:
 
     def lines(self, trace: int = 1) -> int:
         """Of how many unbroken pieces a trace's line is."""
-        selector = f".scatterlayer .trace:nth-child({trace}) .js-line"
+        selector = f".subplot.xy .scatterlayer .trace:nth-child({trace}) .js-line"
         return int(self.site.script(f"return {CHART}.querySelectorAll('{selector}').length"))
 
     def range(self, axis: str = "xaxis") -> list[Any]:

@@ -159,16 +159,7 @@ def test_a_day_after_a_month_is_drawn_by_sample_again(site: Site, past: FakeRead
     add_price(past, 61_000.0)
 
     site.until(lambda: chart.last_price() == 61_000.0)
-    assert site.script(f"return {CHART}.data.map(trace => trace.y ? trace.y.length : null)") == [
-        144,
-        2,
-        2,
-        0,
-        0,
-        None,
-        0,
-        95,
-    ]
+    assert site.script(f"return {CHART}.data.slice(0, 5).map(trace => trace.y.length)") == [144, 2, 2, 0, 0]
 
 
 def test_missing_hours_are_a_gap_in_the_line_and_in_its_band(site: Site, past: FakeReader):

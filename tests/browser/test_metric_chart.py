@@ -1,5 +1,6 @@
 """The metric's chart while it grows, its candles and panels, its files, and the way to its neighbours in rank."""
 
+import base64
 import csv
 import json
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from layouts import ids
@@ -50,8 +52,8 @@ def watch_requests(site: Site) -> None:
     site.script("""window.answers = []; const ask = window.fetch;
         window.fetch = async (...given) => {
             const answer = await ask(...given);
-            const asked = String(given[0].url || given[0]);
-            if (asked.includes('_dash-update')) answer.clone().text().then(text => answers.push(text));
+            const address = String(given[0].url || given[0]);
+            if (address.includes('_dash-update')) answer.clone().text().then(text => answers.push(text));
             return answer; }""")
 
 
@@ -66,10 +68,9 @@ def test_a_chart_that_has_grown_is_the_one_that_is_drawn_anew(site: Site, server
     draw_as(site, kind)
     kinds = f"return {CHART}.layout.meta.view.includes('{kind.lower()}')"
     site.until(lambda: site.script(kinds))
-    shown = f"return {CHART}.layout.meta.revision"
     for minute in range(17):  # past the end of a bar and of an hour
         tick(server, 61_000.0 + 10 * minute)
-        site.until(lambda: site.script(shown) == server.reader.state.revision)
+        site.until(lambda: site.script(f"return {CHART}.layout.meta.revision") == server.reader.state.revision)
     grown = site.script(TRACES)
 
     site.click(f"#{ids.METRIC_SPAN} .form-check:nth-child(2) label")
@@ -93,7 +94,7 @@ def test_what_travels_for_a_new_price_is_small_and_holds_no_old_points(site: Sit
     (answer,) = site.until(lambda: site.script("return answers"))
     update = json.loads(answer)["response"][ids.METRIC_UPDATE]["data"]
     assert len(json.dumps(update)) < 2_500
-    assert "figure" not in answer
+    assert ids.METRIC_CHART not in answer
     site.until(lambda: Chart(site).last_price() == 61_234.5)
 
 
@@ -166,8 +167,6 @@ def test_the_mouse_has_a_crosshair(site: Site):
     chart = Chart(site).wait()
     surface = site.script(f"return {CHART}.querySelector('.nsewdrag')")
 
-    from selenium.webdriver.common.action_chains import ActionChains
-
     ActionChains(site.browser).move_to_element(surface).perform()
 
     lines = f"""return [...{CHART}.querySelectorAll('.spikeline')].filter(line => line.getAttribute('stroke-dasharray'))
@@ -206,14 +205,13 @@ def test_the_chart_is_downloaded_as_a_picture_in_the_pages_theme(site: Site, tmp
     file = tmp_path / "BTC-USD-okx-24-h.png"
     wait_for(file.exists, what="the download")
     wait_for(lambda: file.read_bytes().endswith(b"IEND\xaeB`\x82"), what="the whole picture")
-    import base64
-
     site.browser.set_script_timeout(10)
     drawn = site.browser.execute_async_script(
         """const [address, done] = arguments; const image = new Image();
         image.onload = () => { const canvas = document.createElement('canvas');
             canvas.width = image.width; canvas.height = image.height;
-            const pen = canvas.getContext('2d'); pen.drawImage(image, 0, 0);
+            const pen = canvas.getContext('2d', { willReadFrequently: true });
+            pen.drawImage(image, 0, 0);
             done([image.width, [...pen.getImageData(2, 2, 1, 1).data], [...pen.getImageData(2, 300, 1, 1).data]]); };
         image.src = 'data:image/png;base64,' + address;""",
         base64.b64encode(file.read_bytes()).decode(),

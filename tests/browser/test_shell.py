@@ -169,7 +169,7 @@ def test_what_failed_is_told_with_a_button_that_tries_it_again(site: Site, reade
 
 
 def test_what_a_lost_server_did_not_answer_is_tried_again_when_it_is_back(site: Site, server: Server):
-    site.expect("ERR_CONNECTION_REFUSED", "Failed to fetch")
+    site.expect("ERR_CONNECTION_REFUSED", "the server did not respond")
     site.open("/metric/1")
     chart = Chart(site).wait()
     server.stop()
