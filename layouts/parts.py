@@ -87,6 +87,9 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Content]],
     return html.Div(
         html.Table([html.Caption(caption, className="visually-hidden"), head, body], className="plain-table"),
         className="table-frame",
+        tabIndex="0",  # who has no pointer scrolls it by the arrow keys
+        role="group",
+        **aria(label=caption),
     )
 
 

@@ -4,10 +4,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from services.market.messages import Delivery, DeliveryState, Message
+from services.market.tokens import Scope, Token
 from services.market.types import (
     Alert,
     CandlePage,
     Candles,
+    Day,
     Hours,
     Listing,
     Pair,
@@ -30,6 +33,10 @@ class Exchange(Protocol):
     @property
     def name(self) -> str:
         """The market's name in metrics: a ccxt id, or `demo`."""
+
+    @property
+    def requests_a_second(self) -> float | None:
+        """How often it permits to be asked; None where it does not care."""
 
     def listings(self) -> tuple[Listing, ...]:
         """The exchange's spot pairs, as a fresh request finds them.
@@ -90,6 +97,25 @@ class MarketReader(Protocol):
     def status(self, now: datetime) -> Status:
         """The state of the whole, judged at `now`."""
 
+    def day(self, now: datetime) -> Day:
+        """What happened in the 24 h before `now`."""
+
+
+class TokenBook(Protocol):
+    """The API tokens. Every method raises StoreUnavailable when the database is."""
+
+    def holder(self, secret: str, now: datetime) -> Token | None:
+        """The token of this text, if it exists and is not revoked; that it was used is put on record."""
+
+    def all(self) -> tuple[Token, ...]:
+        """Every token there is or was, newest first."""
+
+    def issue(self, name: str, scope: Scope, now: datetime) -> tuple[str, Token]:
+        """Make a token; its text comes first, and never again. Raises ValueError for a name that cannot be used."""
+
+    def revoke(self, number: int, now: datetime) -> bool:
+        """End a token; False where there is none to end."""
+
 
 class Notifier(Protocol):
     """One way out for messages."""
@@ -98,8 +124,27 @@ class Notifier(Protocol):
     def channel(self) -> str:
         """A stable name that gives nothing of the address away."""
 
-    def send(self, title: str, body: str, key: str) -> None:
-        """Deliver once; `key` lets the receiver recognise a repeat. Raises DeliveryFailed."""
+    def send(self, message: Message) -> None:
+        """Deliver once; the message's key lets the receiver recognise a repeat. Raises DeliveryFailed."""
 
 
 Notifiers = Sequence[Notifier]
+
+
+class Deliveries(Protocol):
+    """What became of the messages, and the channels that they go to. Where the database is asked, every method raises
+    StoreUnavailable when it is away."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the channels that the settings name."""
+
+    def newest(self, limit: int, state: DeliveryState | None = None) -> tuple[Delivery, ...]:
+        """The newest messages, at most `limit`, of one state where it is given."""
+
+    def retry(self, number: int, now: datetime) -> Delivery:
+        """Owe a message that was given up for another day. Raises UnknownDelivery, or NotFailed where there is nothing
+        to try again."""
+
+    def try_out(self, channel: str, now: datetime) -> None:
+        """Send a test, and wait for what comes of it. Raises UnknownChannel or DeliveryFailed."""

@@ -7,9 +7,10 @@ import numpy as np
 from services.market.rules import Rule
 from services.market.stats import Kept
 from services.pipeline.store import Arrivals
-from services.store import alerts
+from services.store import alerts, outbox
 from services.store.alerts import Firing
 from services.store.engine import Connection
+from services.store.outbox import News
 
 
 def alert(
@@ -36,5 +37,9 @@ def alert(
         if int(kept["id"][row]) not in cooling
     )
     kept["alerted_at"][np.isin(kept["id"], [firing.metric_id for firing in firings])] = minute
-    alerts.fire(connection, firings, channels)
+    numbers = alerts.fire(connection, firings)
+    news = [News(number, "fired", channels) for number in numbers]
+    # A message names the first few: those that stand out most.
+    order = sorted(range(len(news)), key=lambda place: firings[place].average / firings[place].price)
+    outbox.owe(connection, minute, [news[place] for place in order])
     return firings

@@ -83,7 +83,10 @@ class Scheduler:
                 self._leading = False
             except StoreUnavailable as error:
                 log.error("%s: nothing stored, the next one tries again: %s", job.name, error)
-            except Exception:
+            except Exception as error:
+                if self._services.stopping.is_set():  # its threads were taken from it
+                    log.info("%s: ended with the program: %s", job.name, error)
+                    return
                 # The last frame of this thread: what is not written down here is never seen.
                 log.exception("%s: broke off", job.name)
 

@@ -1,15 +1,26 @@
-"""A bare server that carries the interface, and a page for every other path, as the dashboard has."""
+"""A bare server that carries the interface, and a page for every other path, as the dashboard has; and the program
+over a real database, at an address."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from threading import Thread
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 
 from api.routes import mount
+from api.stream import end_streams
+from app import create_app
+from services.cache import CachedReader
 from services.market.ports import Clock
+from services.store.engine import open_engine
+from services.store.schema import migrate
 from tests import builders
-from tests.fakes import FakeReader
+from tests.fakes import FakeDeliveries, FakeReader
+from tests.fakes_exchange import FakeExchange
+from tests.pipeline.world import World
 
 Serve = Callable[..., FlaskClient]
 
@@ -40,3 +51,28 @@ def reader() -> FakeReader:
 @pytest.fixture
 def client(reader: FakeReader) -> FlaskClient:
     return serve(reader)
+
+
+@pytest.fixture
+def address(sqlite_url: str) -> Iterator[str]:
+    """Where the program answers, with the names of hostile listings among its metrics, ten minutes after NOON."""
+    engine = open_engine(sqlite_url)
+    migrate(engine, simulated=False)
+    prices = {"BTC/USD": 60_000.5, "ETH/USD": 3_000.0, "=ÄÖ+X/USD": 1e-9, "NULL/EUR": 1e12, "1/USD": 5.0}
+    exchange = FakeExchange("kraken", prices=prices)
+    world = World(engine, [exchange])
+    world.discover()
+    for _ in range(10):
+        exchange.prices = {name: price * 1.001 for name, price in exchange.prices.items()}
+        world.tick()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it tells of each of some thousand requests
+    server = create_app(CachedReader(world.reader), lambda: world.now, FakeDeliveries()).server
+    end_streams(server)  # so that each tells its first event and is over
+    web = make_server("127.0.0.1", 0, server, threaded=True)
+    thread = Thread(target=web.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{web.server_port}"
+    web.shutdown()
+    thread.join()
+    web.server_close()
+    engine.dispose()

@@ -19,8 +19,9 @@ from services.store import backfills, leases, metrics, schema
 from services.store import transfer as transfers
 from services.store.backup import back_up
 from services.store.engine import Engine, open_engine, open_read_only, reading, writing
-from services.store.models import Base, NotificationRow
+from services.store.models import Base, MessageAlertRow, MessageRow
 from services.store.schema import WrongDatabase, configuration
+from services.store.tokens import StoredTokens
 from services.store.transfer import STAY, CannotTransfer, Transferred, main, transfer
 from tests.builders import NOON, backfill_state
 from tests.fakes_exchange import FakeExchange
@@ -65,6 +66,7 @@ def world(sqlite_url: str) -> Iterator[World]:
         backfills.report(connection, backfill_state("kraken"))
         metrics.warn(connection, "gemini", ["TRACK: nothing there"])
         leases.take(connection, "of the file", world.now.timestamp(), 1e9)
+    StoredTokens(engine).issue("notebook", "read", world.now)
     yield world
     engine.dispose()
 
@@ -111,7 +113,8 @@ def answers(world: World, engine: Engine) -> list[Any]:
     reader = dataclasses.replace(world, engine=engine).reader
     since, until = world.now - 4 * DAYS, world.now + DAYS
     ranking = reader.ranking()
-    told: list[Any] = [ranking, reader.alerts(), reader.sparklines(), reader.status(world.now)]
+    status = dataclasses.replace(reader.status(world.now), holder=None)  # the lease is not moved
+    told: list[Any] = [ranking, reader.alerts(), reader.sparklines(), status, reader.day(world.now)]
     for row in ranking.metrics:
         told += [read(row.id, since, until) for read in (reader.prices, reader.hours, reader.volumes)]
     return [plain(answer) for answer in told]
@@ -165,13 +168,14 @@ def test_a_number_is_not_given_again_though_its_row_is_gone(
     world: World, target: Engine, move: Callable[..., Transferred]
 ) -> None:
     with writing(world.engine) as connection:
-        last = connection.execute(select(func.max(NotificationRow.id))).scalar_one()
-        connection.execute(NotificationRow.__table__.delete().where(NotificationRow.id == last))
+        last = connection.execute(select(func.max(MessageRow.id))).scalar_one()
+        connection.execute(MessageAlertRow.__table__.delete().where(MessageAlertRow.message_id == last))
+        connection.execute(MessageRow.__table__.delete().where(MessageRow.id == last))
     move()
 
     with writing(target) as connection:
-        added = insert(NotificationRow).values(alert_id=1, channel="new", created_at=0, due_at=0, attempts=0)
-        assert connection.execute(added.returning(NotificationRow.id)).scalar_one() == last + 1
+        added = insert(MessageRow).values(channel="new", created_at=0, due_at=0, expires_at=0, fired=1, resolved=0)
+        assert connection.execute(added.returning(MessageRow.id)).scalar_one() == last + 1
 
 
 def test_the_clock_is_free_afterwards(world: World, target: Engine, move: Callable[..., Transferred]) -> None:
