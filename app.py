@@ -20,6 +20,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import callbacks
 from api.access import OPEN, Access, ProxyUsers
 from api.answers import SMALLEST_WORTH_ZIPPING
+from api.deliveries import mount_deliveries
 from api.guard import ANY_HOST, LOOPBACK_NAMES, Hosts, guard
 from api.headers import YEAR_SECONDS, script_hash, send_headers
 from api.limits import Limits
@@ -30,7 +31,7 @@ from layouts import shell
 from services.bootstrap import Services, open_services
 from services.logs import set_up_logs
 from services.market.errors import TrackerError
-from services.market.ports import Clock, MarketReader
+from services.market.ports import Clock, Deliveries, MarketReader
 from services.market.types import STALE_PERIODS
 from services.runners import token_command
 from services.runners.scheduler import Scheduler
@@ -46,6 +47,7 @@ log = logging.getLogger("data_tracker")
 def create_app(
     reader: MarketReader,
     clock: Clock,
+    deliveries: Deliveries,
     access: Access = OPEN,
     hosts: Hosts = ANY_HOST,
     limits: Limits | None = None,
@@ -53,9 +55,9 @@ def create_app(
 ) -> Dash:
     """The dashboard and the JSON interface on one Flask server, all reading through `reader`.
 
-    `clock` tells the time to whatever depends on it; `access` says who may come in, `hosts` by which name, and
-    how often (`limits`; None: as often as they like, wrong passwords aside); `proxies` is how many stand before the
-    server and tell who asks.
+    `clock` tells the time to whatever depends on it; `deliveries` are what became of messages; `access` says who may
+    come in, `hosts` by which name, and how often (`limits`; None: as often as they like, wrong passwords aside);
+    `proxies` is how many stand before the server and tell who asks.
     """
     app = Dash(
         __name__,
@@ -70,6 +72,7 @@ def create_app(
     )
     guard(app.server, access, hosts, limits or Limits(0), clock)
     mount(app.server, reader, clock)
+    mount_deliveries(app.server, deliveries, clock)
     app.layout = lambda: shell.page(reader.profile)
     callbacks.register(app, reader, clock)
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
@@ -104,7 +107,9 @@ def serve_by(services: Services) -> Dash:
     names = settings.allowed_hosts or (LOOPBACK_NAMES if settings.on_loopback and not access.is_closed else None)
     redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
     limits = Limits(settings.rate_limit, redis_url)
-    return create_app(services.reader, services.clock, access, Hosts(names), limits, settings.proxy_hops)
+    return create_app(
+        services.reader, services.clock, services.deliveries, access, Hosts(names), limits, settings.proxy_hops
+    )
 
 
 def _read_whole(response: Response) -> Response:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from api.problems import BadQuery
 from api.schemas import Metric
+from services.market.messages import DeliveryState
 from services.market.moments import parse_moment
 
 MOST_ROWS = 10_000
@@ -17,6 +18,7 @@ MOST_ROWS = 10_000
 MOST_SAMPLES = 50_000
 """Rows of a page of a series."""
 MOST_OFFSET = 10_000_000
+MOST_DELIVERIES = 1_000
 MOST_NAMES = 100
 LATEST_SECOND = 253_402_300_799
 """The last one of the year 9999."""
@@ -117,6 +119,12 @@ Samples = Annotated[
     BeforeValidator(_count(1, MOST_SAMPLES)),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_SAMPLES}),
 ]
+Deliveries = Annotated[
+    int,
+    BeforeValidator(_count(1, MOST_DELIVERIES)),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_DELIVERIES}),
+]
+State = Annotated[DeliveryState, BeforeValidator(_one_of(get_args(DeliveryState)))]
 Offset = Annotated[
     int,
     BeforeValidator(_count(0, MOST_OFFSET)),
@@ -208,6 +216,11 @@ class AlertsQuery(Query):
     )
     limit: Rows = Field(default=1000, description="At most so many, the newest.")
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
+
+
+class DeliveriesQuery(Query):
+    state: State | None = Field(default=None, description="Only messages of this state.")
+    limit: Deliveries = Field(default=100, description="At most so many, the newest.")
 
 
 class StreamQuery(Query):

@@ -16,7 +16,7 @@ from api.operations import CSV, JSON, PLAIN, Operation, operation
 from api.problems import NOT_FOUND, handle_problems, problem
 from api.queries import AlertsQuery, MetricQuery, read_query, wanted_format
 from api.ranking import add_ranking
-from api.schemas import Alerts, Alive, FiredAlert, Live, OneMetric, Ready, Sparklines
+from api.schemas import Alerts, Alive, FiredAlert, Live, OneMetric, Ready, Sparklines, Table
 from api.series import add_series
 from api.stream import Streams, add_stream
 from api.telemetry import render_telemetry
@@ -26,7 +26,17 @@ from services.market.types import Alert
 
 BANNER_SPAN = timedelta(hours=1)
 CLOSED_SEGMENTS = ("metrics", "alerts")
-OWN_SEGMENTS = (*CLOSED_SEGMENTS, "sparklines", "live", "stream", "openapi.json", "healthz", "readyz", "telemetry")
+OWN_SEGMENTS = (
+    *CLOSED_SEGMENTS,
+    "table",
+    "sparklines",
+    "live",
+    "stream",
+    "openapi.json",
+    "healthz",
+    "readyz",
+    "telemetry",
+)
 
 
 def mount(server: Flask, reader: MarketReader, clock: Clock) -> None:
@@ -89,6 +99,18 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
             return bodies.alerts_body(found()) if form == "json" else tables.records(tables.alerts_table(found()))
 
         return send(answers.get(("alerts", form, query.metric), (revision, query.since, query.limit), build))
+
+    @routes.get("/table")
+    @operation(
+        Operation(
+            name="table",
+            summary="The ranking by column, as the page's table reads it.",
+            tag="Metrics",
+            answers={JSON: Table},
+        )
+    )
+    def table() -> Response:
+        return send(answers.get("table", reader.revision(), lambda: bodies.table_body(reader.ranking())))
 
     @routes.get("/sparklines")
     @operation(
@@ -188,7 +210,7 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
     @routes.before_app_request
     def keep_from_the_dashboard() -> Response | None:
         """The dashboard answers every path that nobody else knows with its own page: these are not its paths."""
-        foreign = request.endpoint is not None and request.blueprint != routes.name
+        foreign = request.endpoint is not None and request.blueprint is None
         if foreign and request.path.split("/")[1] in CLOSED_SEGMENTS:
             return problem(HTTPStatus.NOT_FOUND, f"nothing at {request.path}", NOT_FOUND)
         return None

@@ -158,6 +158,12 @@ class Alerts(Body):
     alerts: list[FiredAlert] = Field(description="Newest first.")
 
 
+class Table(Body):
+    columns: dict[str, list[float | bool | str | None]] = Field(
+        description="Fields of `/metrics`, each as one list in rank order; derived ones to seven digits."
+    )
+
+
 class Sparklines(Body):
     points: dict[str, list[Annotated[int, Field(ge=0, le=255)]]] = Field(
         description="By metric number, 24 points from 0 to 100, an hour each, oldest first; 255 for none."

@@ -33,6 +33,9 @@ window.trackerIds = {
   failed: "failed-updates",
   metricChart: "metric-chart",
   metricSpan: "metric-span",
+  compareChart: "compare-chart",
+  compareSearch: "compare-search",
+  compareResults: "compare-results",
   previous: "metric-previous",
   next: "metric-next",
 };

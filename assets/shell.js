@@ -21,7 +21,7 @@
   const span = (className, ...children) => html("Span", { className }, ...children);
 
   function view(path, retries) {
-    return { path: path || "/", zone: zoneName(), retries: retries || 0 };
+    return { path: path || "/", search: window.location.search, zone: zoneName(), retries: retries || 0 };
   }
 
   let pageTitle = "";

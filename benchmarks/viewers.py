@@ -12,7 +12,7 @@ from random import Random
 import psutil
 
 from api.stream import MOST_STREAMS
-from benchmarks.databases import PERIOD, Past, Stretch, filled, moment
+from benchmarks.databases import PERIOD, Past, filled, moment
 from benchmarks.timings import p99, print_table, timed
 from benchmarks.web import served
 from services.market.moments import period_of
@@ -71,9 +71,8 @@ def measure(metrics: int) -> None:
     memory by the hour."""
     ticks = HOURS * TICKS_AN_HOUR
     last = period_of(datetime.now(UTC), PERIOD) - timedelta(seconds=PERIOD * ticks)
-    second = int(last.timestamp())
     with (
-        filled(metrics, last, (Stretch(second - HOUR, second),)) as past,
+        filled(metrics, last) as past,
         served(past, "benchmarks.replayed:create_app()") as port,
         ExitStack() as stack,
     ):

@@ -8,10 +8,11 @@ from dash import ClientsideFunction, Dash, Input, Output
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
+from callbacks.compare import compared_at
 from callbacks.metric import subject_of
 from callbacks.shell import BROWSER
 from callbacks.spans import past_of
-from layouts import alerts, ids, metric, notation, price_chart, ranking, shell, status
+from layouts import alerts, compare, ids, metric, notation, price_chart, ranking, shell, status
 from layouts.price_chart import LINE, View
 from layouts.spans import FIRST_SPAN
 from services.market.errors import StoreUnavailable, UnknownMetric
@@ -44,14 +45,22 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         if view is None:
             raise PreventUpdate
         try:
-            page, title = page_at(str(view.get("path") or "/"), reader, clock, notation.zone_named(view.get("zone")))
+            page, title = _page(view, reader, clock)
         except StoreUnavailable:
             return shell.unavailable(), "", False
         return page, title, True
 
 
-def page_at(path: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page:
-    """The page at `path`, with times in `zone`; a friendly one where nothing is. Raises StoreUnavailable."""
+def _page(view: dict[str, Any], reader: MarketReader, clock: Clock) -> Page:
+    zone = notation.zone_named(view.get("zone"))
+    return page_at(str(view.get("path") or "/"), str(view.get("search") or ""), reader, clock, zone)
+
+
+def page_at(path: str, search: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page:
+    """The page at `path` with its query string, times in `zone`; a friendly one where nothing is.
+
+    Raises StoreUnavailable.
+    """
     match path.strip("/").split("/"):
         case [""]:
             return ranking.page(reader.profile), ""
@@ -60,6 +69,8 @@ def page_at(path: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page
         case ["status"]:
             now = clock()
             return status.page(reader.status(now), reader.day(now), reader.profile, zone), "Status"
+        case ["compare"]:
+            return compare.page(*compared_at(search, reader, clock, zone)), "Compare"
         case ["metric", wanted]:
             return _metric_page(unquote(wanted), reader, clock, zone)
         case _:

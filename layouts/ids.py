@@ -73,6 +73,15 @@ METRIC_CSV = "metric-csv"
 METRIC_PNG = "metric-png"
 METRIC_FILE = "metric-file"
 
+COMPARE_BODY = "compare-body"
+COMPARE_CHART = "compare-chart"
+COMPARE_CHOSEN = "compare-chosen"
+COMPARE_MATRIX = "compare-matrix"
+COMPARE_SEARCH = "compare-search"
+COMPARE_RESULTS = "compare-results"
+COMPARE_ASK = "compare-ask"
+COMPARE_UPDATE = "compare-update"
+
 ALERT_HISTORY = "alert-history"
 
 STATUS_OVERVIEW = "status-overview"

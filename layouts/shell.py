@@ -39,7 +39,7 @@ INDEX = f"""<!DOCTYPE html>
 </html>
 """
 
-PLACES = (("/", "Ranking"), ("/alerting", "Alerts"), ("/status", "Status"))
+PLACES = (("/", "Ranking"), ("/compare", "Compare"), ("/alerting", "Alerts"), ("/status", "Status"))
 ZONES = (("local", "Local", "Your own time zone"), ("utc", "UTC", "Coordinated universal time"))
 THEMES = (("light", "Light", "sun"), ("dark", "Dark", "moon"), ("system", "System", "screen"))
 

@@ -14,7 +14,7 @@ from services.cache import CachedReader
 from services.disclosure import shown_settings
 from services.exchanges.registry import open_exchange
 from services.market.errors import UnknownExchange
-from services.market.ports import Clock, Exchange, MarketReader, Notifier, TokenBook
+from services.market.ports import Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
 from services.market.rules import Rule
 from services.market.stats import Windows
 from services.market.types import Profile
@@ -23,6 +23,7 @@ from services.notifiers.heartbeat import Heartbeat
 from services.notifiers.outward import BadUrl, parse_target
 from services.notifiers.webhook import Terms
 from services.pipeline.backfill import Backfills
+from services.pipeline.deliver import DeliveryDesk
 from services.pipeline.discover import Discovery
 from services.pipeline.fetch import Fetcher
 from services.pipeline.tick import Plan
@@ -56,6 +57,7 @@ class Services:
     notifiers: tuple[Notifier, ...]
     plan: Plan
     owner: str
+    deliveries: Deliveries
     heartbeat: Heartbeat | None = None
     chance: Random = field(default_factory=Random)
     ticking: Lock = field(default_factory=Lock)
@@ -157,6 +159,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         notifiers=notifiers,
         plan=plan,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
+        deliveries=DeliveryDesk(engine, notifiers),
         heartbeat=_open_heartbeat(settings),
     )
 

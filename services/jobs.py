@@ -17,6 +17,12 @@ LEAST_REST = timedelta(seconds=1)
 
 BREATH_SECONDS = 0.05
 
+REST_SECONDS = 0.5
+"""Between two tries of a tick whose database was away."""
+
+TRYING_SHARE = 0.9
+"""How much of its period a tick may begin in: later, the next one is as near."""
+
 log = logging.getLogger(__name__)
 
 
@@ -33,9 +39,21 @@ class Job:
 
 
 def run_tick(services: Services, now: datetime) -> None:
-    """The running period's tick, if it is not stored yet; then, in the time that is left of it, the upkeep of the
-    history, which so never stands in a tick's way."""
-    keep_history(services, _tick(services, now), services.owner)
+    """The running period's tick, if it is not stored yet, again and again while the database is away and the period
+    lasts; then, in the time that is left of it, the upkeep of the history, which so never stands in a tick's way."""
+    period = timedelta(seconds=services.settings.period_seconds)
+    ends_at = period_of(now, services.settings.period_seconds) + TRYING_SHARE * period
+    while True:
+        try:
+            minute = _tick(services, now)
+        except StoreUnavailable as error:
+            if services.stopping.wait(REST_SECONDS) or services.clock() >= ends_at:
+                raise
+            log.warning("tick: the database is away, it is tried again: %s", error)
+            now = services.clock()
+        else:
+            break
+    keep_history(services, minute, services.owner)
 
 
 def keep_history(services: Services, minute: datetime, owner: str) -> None:

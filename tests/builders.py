@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from services.market.messages import Delivery, Entry
 from services.market.types import (
     Alert,
     BackfillState,
@@ -107,6 +108,25 @@ def alert(id: int = 1, **changes: Any) -> Alert:
             "factor": 3.0,
             "samples": 60,
             "fired_at": NOON - timedelta(minutes=5),
+        }
+        | changes
+    )
+
+
+def delivery(id: int = 1, **changes: Any) -> Delivery:
+    return Delivery(
+        **{
+            "id": id,
+            "channel": "ops",
+            "state": "sent",
+            "created_at": NOON - timedelta(minutes=5),
+            "due_at": NOON - timedelta(minutes=5),
+            "sent_at": NOON - timedelta(minutes=5),
+            "attempts": 1,
+            "error": None,
+            "fired": 1,
+            "resolved": 0,
+            "first": Entry("fired", alert()),
         }
         | changes
     )

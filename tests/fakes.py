@@ -5,8 +5,16 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from services.market.errors import StoreUnavailable, UnknownMetric
+from services.market.errors import (
+    DeliveryFailed,
+    NotFailed,
+    StoreUnavailable,
+    UnknownChannel,
+    UnknownDelivery,
+    UnknownMetric,
+)
 from services.market.history import HOUR_SECONDS, hourly
+from services.market.messages import Delivery, DeliveryState
 from services.market.types import Alert, Day, Hours, Profile, RankedMetric, Ranking, Series, Sparklines, Status
 from tests import builders
 
@@ -107,3 +115,33 @@ class FakeReader:
         self.calls.append(call)
         if self.down:
             raise StoreUnavailable("the test took the database away")
+
+
+@dataclass
+class FakeDeliveries:
+    """Deliveries over what the test puts into its fields; `tried` are the channels that were tested."""
+
+    channels: tuple[str, ...] = ()
+    told: tuple[Delivery, ...] = ()
+    tried: list[str] = field(default_factory=list)
+    refuses: DeliveryFailed | None = None
+
+    def newest(self, limit: int, state: DeliveryState | None = None) -> tuple[Delivery, ...]:
+        return tuple(one for one in self.told if state in (None, one.state))[:limit]
+
+    def retry(self, number: int, now: datetime) -> Delivery:
+        for one in self.told:
+            if one.id == number and one.state != "failed":
+                raise NotFailed(f"message {number} is {one.state}: only one that has failed can be tried again")
+            if one.id == number:
+                again = replace(one, state="queued", due_at=now, attempts=0)
+                self.told = tuple(again if other is one else other for other in self.told)
+                return again
+        raise UnknownDelivery(f"no message {number}")
+
+    def try_out(self, channel: str, now: datetime) -> None:
+        if channel not in self.channels:
+            raise UnknownChannel(f"no channel {channel!r}")
+        if self.refuses is not None:
+            raise self.refuses
+        self.tried.append(channel)

@@ -38,7 +38,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving(*, tls: bool = False) -> Iterator[Receiver]:
+def receiving(*, tls: bool = False, port: int = 0) -> Iterator[Receiver]:
+    """A receiver on `port`, a free one where it is 0."""
     receiver = Receiver()
     receiver.may_answer.set()
 
@@ -71,7 +72,7 @@ def receiving(*, tls: bool = False) -> Iterator[Receiver]:
         def handle_error(self, *_: object) -> None:
             """Whoever hangs up is no fault."""
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(CERTIFICATE)

@@ -9,10 +9,11 @@ import flask
 import pytest
 
 from api.bodies import hours_body, metric_body
+from api.deliveries import mount_deliveries
 from api.routes import mount
 from services.settings import SEED, Settings
 from tests import builders
-from tests.fakes import FakeReader
+from tests.fakes import FakeDeliveries, FakeReader
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -57,13 +58,14 @@ def test_the_two_commands_stand_alone_at_the_top_and_exist() -> None:
 def test_every_route_of_the_interface_is_told() -> None:
     server = flask.Flask(__name__)
     mount(server, FakeReader(), lambda: builders.NOON)
+    mount_deliveries(server, FakeDeliveries(), lambda: builders.NOON)
     served = {
-        rule.rule.replace("<wanted>", "<id>")
+        f"{'POST' if 'POST' in (rule.methods or ()) else 'GET'} {re.sub('<(wanted|int:number)>', '<id>', rule.rule)}"
         for rule in server.url_map.iter_rules()
         if rule.endpoint != "static" and not rule.rule.endswith("/") and "<path:" not in rule.rule
     }
 
-    assert {route.removeprefix("GET ") for route in table("API")} == served
+    assert set(table("API")) == served
 
 
 def test_every_field_of_a_metric_is_told() -> None:

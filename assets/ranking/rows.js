@@ -15,6 +15,15 @@
 
   const percent = (fraction) => (fraction == null ? null : fraction * 100);
 
+  function fromColumns(columns) {
+    const named = Object.entries(columns);
+    return columns.id.map((_, place) => {
+      const metric = {};
+      for (const [name, values] of named) metric[name] = values[place];
+      return metric;
+    });
+  }
+
   function row(metric, rank, turnover) {
     return {
       id: metric.id + "",
@@ -90,9 +99,9 @@
     const unchanged = [nothing(), nothing(), nothing()];
     if ((live && live.connection !== "ok") || (shown !== null && shown === wanted)) return unchanged;
     try {
-      const answer = await fetch("/metrics", { cache: "no-cache" });
+      const answer = await fetch("/table", { cache: "no-cache" });
       if (!answer.ok) return unchanged; // the poller tells why, and calls again when it is over
-      metrics = (await answer.json()).metrics;
+      metrics = fromColumns((await answer.json()).columns);
     } catch (error) {
       return unchanged;
     }

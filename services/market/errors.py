@@ -42,6 +42,18 @@ class LeaseLost(TrackerError):
     """Another process has taken over the clock: this one must store nothing."""
 
 
+class UnknownChannel(TrackerError):
+    """The settings name no such channel."""
+
+
+class UnknownDelivery(TrackerError):
+    """No message has this number."""
+
+
+class NotFailed(TrackerError):
+    """The message was not given up: it is sent, or still being tried."""
+
+
 class DeliveryFailed(TrackerError):
     """A message was not accepted; `permanent` says that trying again does not help, `retry_after` for how many seconds
     the receiver wants nothing at all."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from services.market.messages import Message
+from services.market.messages import Delivery, DeliveryState, Message
 from services.market.tokens import Scope, Token
 from services.market.types import (
     Alert,
@@ -129,3 +129,22 @@ class Notifier(Protocol):
 
 
 Notifiers = Sequence[Notifier]
+
+
+class Deliveries(Protocol):
+    """What became of the messages, and the channels that they go to. Where the database is asked, every method raises
+    StoreUnavailable when it is away."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the channels that the settings name."""
+
+    def newest(self, limit: int, state: DeliveryState | None = None) -> tuple[Delivery, ...]:
+        """The newest messages, at most `limit`, of one state where it is given."""
+
+    def retry(self, number: int, now: datetime) -> Delivery:
+        """Owe a message that was given up for another day. Raises UnknownDelivery, or NotFailed where there is nothing
+        to try again."""
+
+    def try_out(self, channel: str, now: datetime) -> None:
+        """Send a test, and wait for what comes of it. Raises UnknownChannel or DeliveryFailed."""

@@ -18,7 +18,7 @@ from services.market.ports import Clock
 from services.store.engine import open_engine
 from services.store.schema import migrate
 from tests import builders
-from tests.fakes import FakeReader
+from tests.fakes import FakeDeliveries, FakeReader
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
 
@@ -66,7 +66,7 @@ def address(sqlite_url: str) -> Iterator[str]:
         exchange.prices = {name: price * 1.001 for name, price in exchange.prices.items()}
         world.tick()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it tells of each of some thousand requests
-    server = create_app(CachedReader(world.reader), lambda: world.now).server
+    server = create_app(CachedReader(world.reader), lambda: world.now, FakeDeliveries()).server
     end_streams(server)  # so that each tells its first event and is over
     web = make_server("127.0.0.1", 0, server, threaded=True)
     thread = Thread(target=web.serve_forever)

@@ -4,11 +4,11 @@ from flask.testing import FlaskClient
 from api.access import Access
 from app import create_app
 from tests import builders
-from tests.fakes import FakeReader
+from tests.fakes import FakeDeliveries, FakeReader
 
 
 def served(access: Access | None = None, proxies: int = 0) -> FlaskClient:
-    app = create_app(FakeReader(), lambda: builders.NOON, access or Access(), proxies=proxies)
+    app = create_app(FakeReader(), lambda: builders.NOON, FakeDeliveries(), access or Access(), proxies=proxies)
     return app.server.test_client()
 
 

@@ -118,6 +118,7 @@ def test_a_wrong_method_elsewhere_is_answered_as_ever(client):
         "/metrics/1/prices?interval=1h",
         "/metrics/1/volumes",
         "/alerts",
+        "/table",
         "/sparklines",
         "/live",
     ],

@@ -538,6 +538,18 @@ def test_head_tells_the_length_and_sends_nothing(client):
 # ---- thumbnails and the live poll
 
 
+def test_the_table_has_the_rows_of_the_ranking_by_column_and_its_derived_figures_to_seven_digits(client):
+    columns = client.get("/table").json["columns"]
+    rows = client.get("/metrics").json["metrics"]
+    assert len(rows) == 3
+    for name, values in columns.items():
+        told = [row[name] for row in rows]
+        assert values == [pytest.approx(one, rel=5e-7) if isinstance(one, float) else one for one in told], name
+    assert columns["price"] == [row["price"] for row in rows]
+    assert columns["volatility"][0] == 0.0135375
+    assert {"rank", "market", "base", "quote", "active", "alerted_at", "log_volatility"} <= set(columns)
+
+
 def test_sparklines_are_told_by_metric_number(client):
     points = client.get("/sparklines").json["points"]
     assert set(points) == {"1", "2", "3"}

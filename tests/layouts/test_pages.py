@@ -38,6 +38,7 @@ def test_the_navigation_leads_to_pages_that_exist_and_no_others():
     assert [href for href in links_in(shell.page(PROFILE)) if href.startswith("/")] == [
         "/",
         "/",
+        "/compare",
         "/alerting",
         "/status",
     ]
