@@ -316,12 +316,26 @@ def test_walking_through_all_pages_leaves_the_console_empty(site: Site, alerted:
     site.arrives_at("/metric/1")
     Chart(site).wait()
     alerted.put(*alerted.metrics)
-    for number, words in ((2, "Alerts"), (3, "Status"), (1, "Ranking")):
-        site.click(f"nav a:nth-child({number})")
+    for number, words in ((2, "Compare"), (3, "Alerts"), (4, "Status"), (1, "Ranking")):
+        site.click(f".places a:nth-child({number})")
         site.shows("h1", words)
         alerted.put(*alerted.metrics)
     Table(site).wait()
 
+    assert site.console() == []
+
+
+def test_the_header_leads_to_the_documentation_and_that_back(site: Site):
+    site.open("/status")
+    site.click(".places a[href='/docs']")
+    site.arrives_at("/docs")
+    wait_for_page(site)
+    assert site.script("return document.querySelectorAll('#react-entry-point').length") == 0
+
+    site.click(".docs-head a")
+
+    site.arrives_at("/")
+    Table(site).wait()
     assert site.console() == []
 
 
@@ -353,7 +367,7 @@ def test_real_data_are_not_marked(site: Site):
 
 
 def test_an_unknown_path_gets_a_friendly_page(site: Site):
-    site.open("/compare")
+    site.open("/nowhere")
 
     site.shows("h2", "There is no such page")
     site.click(f"#{ids.PAGE} .button")
