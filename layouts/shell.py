@@ -104,6 +104,7 @@ def _machinery() -> list[Component]:
         dcc.Store(id=ids.LIVE),
         dcc.Store(id=ids.REVISION),
         dcc.Store(id=ids.VIEW),
+        dcc.Store(id=ids.ZONE_NAME),
         dcc.Store(id=ids.TITLE),
         dcc.Store(id=ids.FAILED),
         dcc.Store(id=ids.DISMISSED, storage_type="local", data=[]),

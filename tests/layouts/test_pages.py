@@ -41,6 +41,7 @@ def test_the_navigation_leads_to_pages_that_exist_and_no_others():
         "/compare",
         "/alerting",
         "/status",
+        "/docs",
     ]
 
 
