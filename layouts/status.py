@@ -72,6 +72,7 @@ def _glance(status: Status, ticks: TickDay) -> Component:
     answering = f"{len(status.exchanges) - failing:,} of {len(status.exchanges):,}"
     items = (
         parts.figure("Exchanges answering", answering, "is-warning" if failing else ""),
+        parts.figure("Metrics", f"{sum(state.metrics for state in status.exchanges):,}"),
         parts.figure("Ticks in 24 h", f"{int(ticks.ticks.sum()):,}"),
         parts.figure("Missed", f"{missed:,}", "is-warning" if missed else ""),
         parts.figure("With a failure", f"{failed:,}", "is-warning" if failed else ""),
