@@ -10,6 +10,7 @@ import orjson
 from flask import Blueprint, Flask, Response, request
 
 from api import bodies
+from api.keys import LARGEST_NUMBER
 from api.operations import JSON
 from api.problems import BadQuery, problem
 from services.market.alert_rules import BUILT_IN, AlertRule, BadRule, built_in, in_words, parse_rule, rule_fields
@@ -22,6 +23,7 @@ LONGEST_NOTE = 500
 MOST_TOLD = 10_000
 LONGEST_REPLAY = timedelta(days=31)
 CHANGING = frozenset({"POST", "PATCH", "DELETE"})
+NUMBER = f"<int(max={LARGEST_NUMBER}):number>"
 TRIED = -1
 """The number of a rule that is only tried."""
 
@@ -54,19 +56,19 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         answer.headers["Location"] = f"/alerts/rules/{rule.id}"
         return answer
 
-    @routes.get("/alerts/rules/<int:number>")
+    @routes.get(f"/alerts/rules/{NUMBER}")
     def rule(number: int) -> Response:
         found = built_in(reader.profile) if number == BUILT_IN else desk.rule(number)
         return _answer({"rule": _rule_body(found, desk.standing().get(number, {}))})
 
-    @routes.patch("/alerts/rules/<int:number>")
+    @routes.patch(f"/alerts/rules/{NUMBER}")
     def change_rule(number: int) -> Response:
         _require_own(number)
         changed = parse_rule(rule_fields(desk.rule(number)) | dict(_given()), number)
         desk.change_rule(changed, clock())
         return _answer({"rule": _rule_body(changed, desk.standing().get(number, {}))})
 
-    @routes.delete("/alerts/rules/<int:number>")
+    @routes.delete(f"/alerts/rules/{NUMBER}")
     def remove_rule(number: int) -> Response:
         _require_own(number)
         desk.remove_rule(number, clock())
@@ -87,7 +89,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         found = desk.replay(rule, since, until, reader.profile.period_seconds)
         return _answer(_replay_body(found, since, until))
 
-    @routes.post("/alerts/<int:number>/acknowledge")
+    @routes.post(f"/alerts/{NUMBER}/acknowledge")
     def acknowledge(number: int) -> Response:
         given = _given()
         _refuse_others(given, "note")
@@ -104,7 +106,8 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         rule_id, wanted = given.get("rule"), given.get("metric")
         if rule_id is None and wanted is None:
             raise BadQuery("rule: name a rule, a metric, or both")
-        if rule_id is not None and (not isinstance(rule_id, int) or isinstance(rule_id, bool)):
+        is_number = isinstance(rule_id, int) and not isinstance(rule_id, bool) and 0 <= rule_id <= LARGEST_NUMBER
+        if rule_id is not None and not is_number:
             raise BadQuery("rule: has to be a rule's number")
         if wanted is not None and (not isinstance(wanted, int | str) or isinstance(wanted, bool)):
             raise BadQuery("metric: has to be a metric's number or key")
@@ -112,7 +115,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         made = desk.mute(rule_id, metric_id, _until(given, now), _note(given), now)
         return _answer({"mute": _mute_body(made)}, HTTPStatus.CREATED)
 
-    @routes.delete("/alerts/mutes/<int:number>")
+    @routes.delete(f"/alerts/mutes/{NUMBER}")
     def unmute(number: int) -> Response:
         desk.unmute(number, clock())
         return Response(status=HTTPStatus.NO_CONTENT)

@@ -72,7 +72,7 @@ def replay(rule: AlertRule, past: Recording, since: int, period_seconds: int) ->
         before = kept.copy()
         fresh = ~np.isnan(prices)
         kept["price"][fresh], kept["priced_at"][fresh] = prices[fresh], now
-        kept["volume"][fresh] = volumes[fresh]
+        stats.tell_volumes(kept, places[fresh], volumes[fresh])
         active = np.ones(len(places), dtype=np.bool_)
         sight = Sight(now, period_seconds, kept, before, fresh, active, marks)
         if now > since:

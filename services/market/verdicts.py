@@ -60,7 +60,8 @@ class Sight:
     def earlier(self, quantity: str) -> Floats:
         """The last values before this tick."""
         if quantity not in self._earlier:
-            values = read(self.before, quantity)
+            # A tick that told no volume hides no crossing.
+            values = self.before["told_volume"] if quantity == "volume" else read(self.before, quantity)
             if quantity == "rank":  # whoever had no rank, and is known, was behind all others
                 values = np.where(np.isnan(values) & (self.before["priced_at"] > 0), np.inf, values)
             self._earlier[quantity] = values

@@ -31,13 +31,13 @@ from services.store.marks import StoredPast
 
 @dataclass
 class Outcome:
-    """What came of all rules: states to be kept, alerts that have begun, and (rule, metric) of those that ended, of the
-    rules that do not tell of it and of those that do."""
+    """What came of all rules: states to be kept, alerts that have begun, and (rule, metric) of those that ended, and of
+    those among them whose rule tells of it."""
 
     changed: dict[int, Held] = field(default_factory=dict)
     firings: list[Firing] = field(default_factory=list)
     ended: list[tuple[int, int]] = field(default_factory=list)
-    ended_aloud: list[tuple[int, int]] = field(default_factory=list)
+    ended_aloud: set[tuple[int, int]] = field(default_factory=set)
 
 
 class Scopes:
@@ -108,8 +108,10 @@ def _apply(
     if held is not None:  # what has left the scope, or the catalogue, ends
         looked = _out_of(looked, ~scope[places])
     found = step(states, looked, rule, sight.now)
-    ended = outcome.ended_aloud if rule.tell_resolved else outcome.ended
-    ended += [(rule.id, number) for number in (*found.held["id"][found.ended].tolist(), *gone)]
+    ended = [(rule.id, number) for number in (*found.held["id"][found.ended].tolist(), *gone)]
+    outcome.ended += ended
+    if rule.tell_resolved:
+        outcome.ended_aloud.update(ended)
     keeps = found.held[worth_keeping(found.held)]
     if held is None or not np.array_equal(keeps, held):
         outcome.changed[rule.id] = keeps

@@ -78,6 +78,15 @@ def test_a_crossing_while_the_exchange_was_away_is_found_when_it_is_back(world: 
     assert fired(world) == [("BTC", 120.0)]
 
 
+def test_a_volume_crosses_a_level_also_past_a_tick_that_told_none(world: World, exchange: FakeExchange) -> None:
+    add(world, quantity="volume")
+    for volume in ({"BTC/USD": 100.0}, {}, {"BTC/USD": 120.0}):
+        exchange.volumes = volume
+        world.tick()
+    assert fired(world) == [("BTC", 100.0)]
+    assert world.reader.alerts()[0].value == 120.0
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 def test_the_average_is_of_the_window_without_the_latest_price(
     world: World, exchange: FakeExchange, restarts: bool
