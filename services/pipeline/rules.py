@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.market import stats
-from services.market.alert_rules import AlertRule, NoData, TimesAverage
+from services.market.alert_rules import AlertRule, NoData, TimesAverage, longest_windows
 from services.market.marks import follow
 from services.market.states import (
     FIRING,
@@ -175,10 +175,7 @@ def _known(value: float) -> float | None:
 
 
 def _keep_marks(connection: Connection, enabled: Sequence[AlertRule], sight: Sight) -> None:
-    longest: dict[str, int] = {}
-    for rule in enabled:
-        if rule.window_seconds is not None:
-            longest[rule.quantity] = max(longest.get(rule.quantity, 0), rule.window_seconds)
+    longest = longest_windows(enabled)
     recent = sight.kept["priced_at"] > sight.now - LOOKBACK
     for quantity in longest:
         carried = np.where(recent, read(sight.kept, quantity), np.nan)
