@@ -1,8 +1,18 @@
 import pytest
 
-from layouts.rule_draft import ALL, BLANK, NOBODY, SOME, TEMPLATES, complaints, draft_of, duplicate, from_template
+from layouts.rule_draft import (
+    ALL,
+    BLANK,
+    NOBODY,
+    SOME,
+    TEMPLATES,
+    complaints,
+    draft_of,
+    duplicate,
+    from_template,
+    shown,
+)
 from layouts.rule_draft import given_by as given
-from layouts.rule_draft import shown
 from services.market.alert_rules import KINDS, parse_rule
 
 FILLED = BLANK | {"name": "Pumps", "scope": "kraken:*/USD"}
