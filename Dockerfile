@@ -8,7 +8,7 @@ WORKDIR /app
 
 # Packages change less often than the program: their layer is kept.
 COPY requirements.txt .
-RUN pip install --requirement requirements.txt
+RUN pip install --require-hashes --requirement requirements.txt
 
 COPY . .
 # Compiled here, for a container that may not write.

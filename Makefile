@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo test cluster lint bench format browser clean
+.PHONY: run demo test cluster lint bench fuzz openapi format browser lock audit clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -31,6 +31,26 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
+# More of what tests/api/test_fuzz.py does.
+fuzz: $(VENV)/.dev
+	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest -s tests/api/test_fuzz.py --timeout=3600
+
+# The committed description of the interface, from the code.
+openapi: $(VENV)/.dev
+	$(BIN)/python -m tests.api.described
+
+# For every Python and platform at once. What is in the locks already stays, but for what the .in files pin otherwise.
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+  --custom-compile-command "make lock" --quiet
+
+lock: $(VENV)/.dev
+	$(LOCK) requirements.in --output-file requirements.txt
+	$(LOCK) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
+
+# Known weaknesses of what is installed; needs the network.
+audit: $(VENV)/.dev
+	$(BIN)/pip-audit --requirement requirements.txt --require-hashes --disable-pip
+
 # The browser tests need Chromium and its driver: from apt where they are missing and it is at hand.
 browser:
 	@command -v chromedriver >/dev/null && { command -v chromium || command -v google-chrome; } >/dev/null || { \
@@ -42,11 +62,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(VENV)/bin/python requirements.txt
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python requirements.txt requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
 	touch $@ $(VENV)/.run
 
 clean:

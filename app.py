@@ -15,32 +15,51 @@ from dash import Dash
 from flask import Response
 from flask_compress import Compress
 from waitress.server import create_server
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import callbacks
-from api.access import require_basic_auth
+from api.access import OPEN, Access, ProxyUsers
 from api.answers import SMALLEST_WORTH_ZIPPING
+from api.deliveries import mount_deliveries
+from api.guard import ANY_HOST, LOOPBACK_NAMES, Hosts, guard
+from api.headers import YEAR_SECONDS, script_hash, send_headers
+from api.limits import Limits
 from api.routes import mount
+from api.rules import mount_rules
+from api.stream import MOST_STREAMS, end_streams, turnstile
 from callbacks.shell import report
 from layouts import shell
 from services.bootstrap import Services, open_services
 from services.logs import set_up_logs
 from services.market.errors import TrackerError
-from services.market.ports import AlertDesk, Clock, MarketReader
+from services.market.ports import AlertDesk, Clock, Deliveries, MarketReader
 from services.market.types import STALE_PERIODS
+from services.runners import token_command
 from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, Settings, read_settings
 
 WEB_THREADS = 8
-YEAR_SECONDS = 365 * 86_400
+"""Ordinary requests that one process answers at once."""
+ALL_THREADS = WEB_THREADS + MOST_STREAMS
 
 log = logging.getLogger("data_tracker")
 
 
-def create_app(reader: MarketReader, clock: Clock, desk: AlertDesk, credentials: tuple[str, str] | None = None) -> Dash:
+def create_app(
+    reader: MarketReader,
+    clock: Clock,
+    deliveries: Deliveries,
+    desk: AlertDesk,
+    access: Access = OPEN,
+    hosts: Hosts = ANY_HOST,
+    limits: Limits | None = None,
+    proxies: int = 0,
+) -> Dash:
     """The dashboard and the JSON interface on one Flask server: they read through `reader` and change through `desk`.
 
-    `clock` tells the time to whatever depends on it; `credentials` (user name, password) close the
-    whole server but its health checks.
+    `clock` tells the time to whatever depends on it; `deliveries` are what became of messages; `access` says who may
+    come in, `hosts` by which name, and how often (`limits`; None: as often as they like, wrong passwords aside);
+    `proxies` is how many stand before the server and tell who asks.
     """
     app = Dash(
         __name__,
@@ -50,12 +69,13 @@ def create_app(reader: MarketReader, clock: Clock, desk: AlertDesk, credentials:
         suppress_callback_exceptions=True,
         serve_locally=True,
         enable_mcp=False,
-        assets_path_ignore=["vendor"],  # loaded by the pages that need it
+        assets_path_ignore=["vendor", "docs"],  # loaded by the pages that need it
         on_error=report,
     )
-    if credentials is not None:
-        require_basic_auth(app.server, *credentials)
+    guard(app.server, access, hosts, limits or Limits(0), clock)
     mount(app.server, reader, clock, desk)
+    mount_rules(app.server, reader, clock, desk)
+    mount_deliveries(app.server, deliveries, clock)
     app.layout = lambda: shell.page(reader.profile)
     callbacks.register(app, reader, clock)
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
@@ -66,8 +86,40 @@ def create_app(reader: MarketReader, clock: Clock, desk: AlertDesk, credentials:
         SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,  # scripts and styles carry their version in the address
     )
     Compress(app.server)
+    send_headers(app.server, [script_hash(shell.THEME_SCRIPT), *app.csp_hashes()])
     app.server.after_request(_read_whole)  # called before what was registered earlier
+    app.server.wsgi_app = turnstile(app.server.wsgi_app, WEB_THREADS)
+    if proxies:
+        app.server.wsgi_app = ProxyFix(app.server.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0)
     return app
+
+
+def serve_by(services: Services) -> Dash:
+    """The web side of `services`, as open as its settings say."""
+    settings = services.settings
+    if settings.exposed:
+        log.warning(
+            "OPEN TO EVERYBODY: %s is reached from other machines, and no password is asked for; set AUTH_USERNAME"
+            " and AUTH_PASSWORD, or AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES, or serve on 127.0.0.1",
+            settings.host,
+        )
+    proxy = settings.auth_proxy_header
+    users = None if proxy is None else ProxyUsers(proxy, settings.auth_proxy_addresses)
+    access = Access(settings.credentials, users, services.tokens)
+    # Nobody elsewhere reaches a loopback address, but for pages that a browser here has open: those have other names.
+    names = settings.allowed_hosts or (LOOPBACK_NAMES if settings.on_loopback and not access.is_closed else None)
+    redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
+    limits = Limits(settings.rate_limit, redis_url)
+    return create_app(
+        services.reader,
+        services.clock,
+        services.deliveries,
+        services.desk,
+        access,
+        Hosts(names),
+        limits,
+        settings.proxy_hops,
+    )
 
 
 def _read_whole(response: Response) -> Response:
@@ -91,40 +143,56 @@ def __getattr__(name: str) -> Any:
     if name != "server":
         raise AttributeError(name)
     services = process_services()
-    return create_app(services.reader, services.clock, services.desk, services.settings.credentials).server
+    return serve_by(services).server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program until it is told to stop; answers its exit status."""
-    given = _parser().parse_args(arguments)
-    overrides = {name: getattr(given, name) for name in ("host", "port") if getattr(given, name) is not None}
-    if given.demo:
-        overrides["track"] = SIMULATED_TRACK
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        settings = read_settings(**overrides)
-        set_up_logs(settings.log_level, settings.log_format)
-        services = open_services(settings)
-        if given.part == "check":
-            return _check(services)
-        services.migrate()
-        match given.part:
-            case "migrate":
-                return 0
-            case "clock":
-                return _run_clock(Scheduler(services))
-            case "dispatch":
-                from services.runners.dispatch import dispatcher  # Celery takes its time to import
-
-                return _run_clock(dispatcher(services))
-            case _:
-                return _run_all(services)
+        if words[:1] == ["token"]:
+            return _run_token_command(token_command.parse(words[1:]))
+        return _run(_parser().parse_args(words))
     except TrackerError as error:
         print(f"data-tracker: {error}", file=sys.stderr)
         return 2
 
 
+def _run(given: argparse.Namespace) -> int:
+    overrides = {name: getattr(given, name) for name in ("host", "port") if getattr(given, name) is not None}
+    if given.demo:
+        overrides["track"] = SIMULATED_TRACK
+    settings = read_settings(**overrides)
+    set_up_logs(settings.log_level, settings.log_format)
+    services = open_services(settings)
+    if given.part == "check":
+        return _check(services)
+    services.migrate()
+    match given.part:
+        case "migrate":
+            return 0
+        case "clock":
+            return _run_clock(Scheduler(services))
+        case "dispatch":
+            from services.runners.dispatch import dispatcher  # Celery takes its time to import
+
+            return _run_clock(dispatcher(services))
+        case _:
+            return _run_all(services)
+
+
+def _run_token_command(given: argparse.Namespace) -> int:
+    services = process_services()
+    services.migrate()
+    return token_command.run(given, services.tokens, services.clock())
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="app.py", description="Track crypto prices and rank them by volatility.")
+    parser = argparse.ArgumentParser(
+        prog="app.py",
+        description="Track crypto prices and rank them by volatility.",
+        epilog="`app.py token --help` tells of API tokens.",
+    )
     parser.add_argument(
         "part",
         nargs="?",
@@ -151,17 +219,26 @@ def _check(services: Services) -> int:
 
 def _run_all(services: Services) -> int:
     settings = services.settings
-    flask = create_app(services.reader, services.clock, services.desk, settings.credentials).server
+    flask = serve_by(services).server
     try:
-        web = create_server(flask, host=settings.host, port=settings.port, threads=WEB_THREADS, ident=None)
+        web = create_server(
+            flask,
+            host=settings.host,
+            port=settings.port,
+            threads=ALL_THREADS,
+            ident=None,
+            clear_untrusted_proxy_headers=False,  # nothing reads them, unless PROXY_HOPS says that they can be trusted
+        )
     except OSError as error:
         raise TrackerError(f"cannot serve on {settings.host} port {settings.port}: {error.strerror}") from error
     scheduler = _start_scheduler(settings, services)
 
     def end(_signal: int, _frame: FrameType | None) -> None:
+        end_streams(flask)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
     log.info("serving on http://%s:%s%s", settings.host, settings.port, " (simulated data)" * settings.simulated)
     with suppress(KeyboardInterrupt):
         web.run()

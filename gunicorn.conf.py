@@ -1,28 +1,44 @@
 """How gunicorn runs `app:server`: threads in each worker, and in each worker a clock, of which one ticks."""
 
+import os
+import signal
+
 import app
+from api.stream import end_streams
 from services.runners.scheduler import Scheduler
 
 _settings = app.read_settings()
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 bind = f"{_settings.host}:{_settings.port}"
 worker_class = "gthread"
-threads = app.WEB_THREADS
+threads = app.ALL_THREADS  # eight for requests, and one that sleeps for each of the open /stream
 timeout = 60
 graceful_timeout = 15
 keepalive = 5
 preload_app = False  # each worker opens its own connections; none crosses the fork
 
 
-def on_starting(_server):
-    """Bring the database up to date before any worker asks it."""
+def on_starting(server):
+    """Tell the workers the address that `--bind` chose, and bring the database up to date before they ask it."""
+    addresses = [address[0] for address in server.address if isinstance(address, tuple)]
+    if addresses:  # else a socket in the file system, which nobody elsewhere reaches
+        os.environ["HOST"] = next((address for address in addresses if address not in _LOOPBACK), addresses[0])
     services = app.open_services(_settings)
     services.migrate()
     services.engine.dispose()
 
 
 def post_worker_init(worker):
-    """Start this worker's clock; the lease lets one of them tick."""
+    """Start this worker's clock; the lease lets one of them tick. Have its streams end when it is told to stop: they
+    would use up the grace that others need for their answers."""
+    stop = signal.getsignal(signal.SIGTERM)
+
+    def end(number, frame):
+        end_streams(worker.wsgi)
+        stop(number, frame)
+
+    signal.signal(signal.SIGTERM, end)
     services = app.process_services()
     worker.data_tracker_clock = None
     if services.settings.scheduler == "auto":

@@ -2,28 +2,49 @@
 
 import gzip
 import hashlib
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from http import HTTPStatus
 
+import brotli
 import orjson
 from flask import Response, request
 
 from services.market.memory import VersionedMemory
 
 SMALLEST_WORTH_ZIPPING = 1_000  # bytes; below, a packet carries it anyway
+GZIP_LEVEL = 5
+BROTLI_LEVEL = 5
+"""It takes as long as that gzip (9 ms for 1,000 metrics, 573 kB), and leaves 5 % less of the ranking (126 kB) and 22 %
+less of a day's prices (7.4 kB). Level 4 takes half the time for a tenth more of the prices, level 9 twice for 2 % less.
+"""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A body, and the headers that go with it."""
+
+    body: object
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One JSON body with its entity tag, zipped when the first client asks for that."""
+    """One JSON body with its entity tag and headers, zipped when the first client asks for that."""
 
     body: bytes
     etag: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
-    def zipped(self) -> bytes:
-        return gzip.compress(self.body, compresslevel=5, mtime=0)
+    def gzip(self) -> bytes:
+        return gzip.compress(self.body, compresslevel=GZIP_LEVEL, mtime=0)
+
+    @cached_property
+    def br(self) -> bytes:
+        zipped: bytes = brotli.compress(self.body, quality=BROTLI_LEVEL)
+        return zipped
 
 
 class Answers:
@@ -33,32 +54,74 @@ class Answers:
         self._memory = VersionedMemory(most)
 
     def get(self, key: Hashable, version: Hashable, build: Callable[[], object]) -> Answer:
-        """The answer kept under `key`, if it was built for `version`; else what `build` gives, encoded."""
+        """The answer kept under `key`, if it was built for `version`; else what `build` gives (a Page, or a body
+        alone), encoded."""
         return self._memory.get(key, version, lambda: _encode(build()))
 
 
 def _encode(value: object) -> Answer:
-    body = orjson.dumps(value)
-    return Answer(body, _digest(body))
+    page = value if isinstance(value, Page) else Page(value)
+    body = orjson.dumps(page.body)
+    return Answer(body, digest(body, *page.headers.values()), page.headers)
 
 
-def _digest(body: bytes) -> str:
+def digest(body: bytes, *more: str) -> str:
     """Names a body by its content, so that the tag is the same in every process."""
-    return hashlib.blake2b(body, digest_size=12).hexdigest()
+    name = hashlib.blake2b(body, digest_size=12)
+    for text in more:
+        name.update(b"\0" + text.encode())
+    return name.hexdigest()
 
 
-def send(answer: Answer) -> Response:
-    """Answer the current request: 304 where the client has it, gzip where it may."""
-    response = Response(mimetype="application/json")
-    response.headers["Cache-Control"] = "no-cache"
-    response.headers["Vary"] = "Accept-Encoding"
-    response.set_etag(answer.etag)
-    if request.if_none_match.contains_weak(answer.etag):
-        response.status_code = 304
+def send(answer: Answer, max_age: int = 0) -> Response:
+    """Answer the current request, for `max_age` seconds: 304 where the client has it, br or gzip where it may."""
+    response = _begin("application/json", answer.etag, max_age, answer.headers)
+    if response.status_code == 304:
         return response
-    if len(answer.body) >= SMALLEST_WORTH_ZIPPING and request.accept_encodings.quality("gzip") > 0:
-        response.headers["Content-Encoding"] = "gzip"
-        response.set_data(answer.zipped)
-    else:
+    encoding = _encoding() if len(answer.body) >= SMALLEST_WORTH_ZIPPING else None
+    if encoding is None:
         response.set_data(answer.body)
+    else:
+        response.headers["Content-Encoding"] = encoding
+        response.set_data(answer.br if encoding == "br" else answer.gzip)
     return response
+
+
+def send_once(body: object, status: int = HTTPStatus.OK) -> Response:
+    """Answer a request that has changed something: for nobody to keep."""
+    return Response(orjson.dumps(body), status, {"Cache-Control": "no-store"}, mimetype="application/json")
+
+
+def send_csv(text: Callable[[], Iterable[str]], etag: str, max_age: int, headers: Mapping[str, str]) -> Response:
+    """Answer the current request with CSV, sent while it is made; `text` is not called where the client has it."""
+    response = _begin("text/csv", etag, max_age, headers)
+    if response.status_code != 304:
+        response.response = text()
+    return response
+
+
+def _begin(mimetype: str, etag: str, max_age: int, headers: Mapping[str, str]) -> Response:
+    response = Response(
+        mimetype=mimetype,
+        headers={
+            "Cache-Control": f"private, max-age={max_age}" if max_age > 0 else "no-cache",
+            "Vary": "Accept, Accept-Encoding",
+            "ETag": f'"{etag}"',
+            **headers,
+        },
+    )
+    if "If-None-Match" in request.headers and request.if_none_match.contains_weak(etag):
+        response.status_code = 304
+    return response
+
+
+def _encoding() -> str | None:
+    """The best that the client takes; br where it makes no difference to it."""
+    if "Accept-Encoding" not in request.headers:
+        return None
+    accepted = request.accept_encodings
+    best, quality = None, 0.0
+    for name in ("br", "gzip"):
+        if accepted.quality(name) > quality:
+            best, quality = name, accepted.quality(name)
+    return best

@@ -1,7 +1,5 @@
 """Typed data in, JSON-ready values out: the names and nesting that clients rely on."""
 
-import csv
-import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -22,13 +20,6 @@ from services.market.types import (
 
 Body = dict[str, object]
 
-ALERT_FIELDS = (
-    "id", "metric_id", "market", "base", "quote", "price", "average", "factor", "samples", "fired_at", "state",
-    "rule_id", "rule", "condition", "quantity", "value", "reference", "threshold", "muted", "resolved_at",
-    "acknowledged_at", "note",
-)  # fmt: skip
-"""The columns of alerts as CSV."""
-
 
 def iso(moment: datetime | None) -> str | None:
     """ISO-8601 with `Z`, to the second."""
@@ -42,13 +33,19 @@ def metric_body(row: RankedMetric) -> Body:
         "base": row.base,
         "quote": row.quote,
         "rank": row.rank,
+        "rank_1h_ago": row.rank_1h_ago,
         "stdev": row.stdev,
         "price": row.price,
         "mean": row.mean,
         "average_1h": row.average_1h,
         "change_1h": row.change_1h,
         "change_24h": row.change_24h,
+        "range_1h": row.range_1h,
+        "range_24h": row.range_24h,
+        "high_24h": row.high_24h,
+        "low_24h": row.low_24h,
         "volatility": row.volatility,
+        "log_volatility": row.log_volatility,
         "volume_24h": row.volume_24h,
         "samples": row.samples,
         "active": row.active,
@@ -63,10 +60,32 @@ def ranking_body(ranking: Ranking) -> Body:
     return {"metrics": [metric_body(row) for row in ranking.metrics]}
 
 
+_AS_THEY_ARE = ("id", "rank", "rank_1h_ago", "market", "base", "quote", "price", "high_24h", "low_24h", "volume_24h")
+_DERIVED = ("stdev", "change_1h", "change_24h", "range_1h", "range_24h", "volatility", "log_volatility")
+_DIGITS = 7
+"""More than the page shows of a derived figure: all of a double's seventeen would be half of the bytes."""
+
+
+def table_body(ranking: Ranking) -> Body:
+    """What the page's table shows, column by column in rank order: half the bytes of the same rows as objects."""
+    rows = ranking.metrics
+    columns: dict[str, list[object]] = {name: [getattr(row, name) for row in rows] for name in _AS_THEY_ARE}
+    columns |= {name: [_rounded(getattr(row, name)) for row in rows] for name in _DERIVED}
+    columns |= {name: [getattr(row, name) for row in rows] for name in ("active", "reason")}
+    columns |= {name: [iso(getattr(row, name)) for row in rows] for name in ("alerted_at", "new_at")}
+    return {"columns": columns}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.{_DIGITS}g}")
+
+
 def series_body(series: Series, outer: str, inner: str, period_seconds: int) -> Body:
     """`{outer: [{inner, createdAt}]}`; a value filled in from a coarser candle also tells its `width` in seconds."""
     rows: list[Body] = []
-    for moment, value, width in zip(_iso(series.times), series.values.tolist(), series.widths.tolist(), strict=True):
+    for moment, value, width in zip(
+        iso_each(series.times), series.values.tolist(), series.widths.tolist(), strict=True
+    ):
         row: Body = {inner: value, "createdAt": moment}
         if width > period_seconds:
             row["width"] = width
@@ -75,8 +94,13 @@ def series_body(series: Series, outer: str, inner: str, period_seconds: int) -> 
 
 
 def hours_body(hours: Hours) -> Body:
-    """`{"prices": [...]}`, one an hour: `createdAt` is when the hour begins, `price` is its close."""
-    columns = {
+    """`{"prices": [...]}`, one an hour or other span: `createdAt` is when it begins, `price` is its close."""
+    columns = candle_columns(hours)
+    return {"prices": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
+
+
+def candle_columns(hours: Hours) -> dict[str, Sequence[object]]:
+    return {
         "price": hours.close.tolist(),
         "open": hours.open.tolist(),
         "high": hours.high.tolist(),
@@ -84,17 +108,17 @@ def hours_body(hours: Hours) -> Body:
         "close": hours.close.tolist(),
         "mean": hours.mean.tolist(),
         "count": hours.count.tolist(),
-        "volume": _known(hours.volume),
-        "createdAt": _iso(hours.starts),
+        "volume": known(hours.volume),
+        "createdAt": iso_each(hours.starts),
     }
-    return {"prices": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
 
 
-def _iso(times: Ints) -> list[str]:
+def iso_each(times: Ints) -> list[str]:
     return [f"{moment}Z" for moment in np.datetime_as_string(times.astype("datetime64[s]"), unit="s").tolist()]
 
 
-def _known(values: Floats) -> list[float | None]:
+def known(values: Floats) -> list[float | None]:
+    """The values, None for those that are not known."""
     return [None if value != value else value for value in values.tolist()]  # NaN is not itself
 
 
@@ -127,20 +151,6 @@ def alert_body(alert: Alert) -> Body:
 
 def alerts_body(alerts: Sequence[Alert]) -> Body:
     return {"alerts": [alert_body(alert) for alert in alerts]}
-
-
-def alerts_csv(alerts: Sequence[Alert]) -> str:
-    """The same, a row an alert under a heading; what a spreadsheet would take for a formula is quoted as text."""
-    file = io.StringIO()
-    rows = [alert_body(alert) for alert in alerts]
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(ALERT_FIELDS)
-    writer.writerows([_as_text(row[name]) for name in ALERT_FIELDS] for row in rows)
-    return file.getvalue()
-
-
-def _as_text(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
 
 
 def sparklines_body(lines: Sparklines) -> Body:

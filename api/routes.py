@@ -1,38 +1,43 @@
 """The routes of the JSON interface. Each makes one call to the reader."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, current_app, request
 
-from api import bodies
-from api.answers import Answer, Answers, send
-from api.problems import NOT_FOUND, BadQuery, handle_problems, problem
-from api.rules import add_rule_routes
+from api import bodies, tables
+from api.answers import Answers, digest, send, send_csv
+from api.documentation import documentation_page
+from api.freshness import Freshness
+from api.keys import named
+from api.methods import own_methods
+from api.openapi import openapi
+from api.operations import CSV, JSON, PLAIN, Operation, operation
+from api.problems import NOT_FOUND, handle_problems, problem
+from api.queries import AlertsQuery, MetricQuery, read_query, wanted_format
+from api.ranking import add_ranking
+from api.schemas import Alerts, Alive, FiredAlert, Live, OneMetric, Ready, Sparklines, Table
+from api.series import add_series
+from api.stream import Streams, add_stream
 from api.telemetry import render_telemetry
-from services.market.errors import StoreUnavailable, UnknownMetric
-from services.market.moments import parse_moment, period_of
+from services.market.errors import StoreUnavailable
 from services.market.ports import AlertDesk, Clock, MarketReader
 from services.market.types import Alert, AlertQuery
 
-LONGEST_KEY = 100
-LONGEST_NUMBER = 18
-MOST_ALERTS = 10_000
 BANNER_SPAN = timedelta(hours=1)
-LONG_ANSWERS = 8
-"""How many answers longer than the usual are kept: each may be of megabytes."""
 CLOSED_SEGMENTS = ("metrics", "alerts")
-OWN_SEGMENTS = (*CLOSED_SEGMENTS, "sparklines", "live", "healthz", "readyz", "telemetry")
-
-
-class Reach(NamedTuple):
-    """How far back a series goes where its query does not say, and how long a span it is told of at once."""
-
-    usual: timedelta
-    longest: timedelta
+OWN_SEGMENTS = (
+    *CLOSED_SEGMENTS,
+    "table",
+    "sparklines",
+    "live",
+    "stream",
+    "openapi.json",
+    "healthz",
+    "readyz",
+    "telemetry",
+)
 
 
 def mount(server: Flask, reader: MarketReader, clock: Clock, desk: AlertDesk) -> None:
@@ -43,100 +48,104 @@ def mount(server: Flask, reader: MarketReader, clock: Clock, desk: AlertDesk) ->
 
 def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint:
     routes = Blueprint("api", __name__)
-    answers, long_answers = Answers(), Answers(LONG_ANSWERS)
+    answers, freshness = Answers(), Freshness(reader, clock)
     profile = reader.profile
-    samples = Reach(timedelta(hours=profile.window_hours), longest=timedelta(days=31))
-    hours = Reach(timedelta(days=30), longest=timedelta(days=366))
-
-    def period_start() -> datetime:
-        """The running period's beginning: within it, "the last 24 h" holds still, so answers can be kept."""
-        return period_of(clock(), profile.period_seconds)
-
-    def series_span(reach: Reach) -> tuple[datetime, datetime]:
-        until = query_time("until") or period_start()
-        try:
-            since = query_time("since") or until - reach.usual
-        except OverflowError:
-            raise BadQuery(f"until: {bodies.iso(until)} leaves no time before it") from None
-        if since >= until:
-            raise BadQuery(f"since: {bodies.iso(since)} is not before {bodies.iso(until)}")
-        if until - since > reach.longest:
-            words = f"is more than {reach.longest.days} days before {bodies.iso(until)}, the most that is told at once"
-            raise BadQuery(f"since: {bodies.iso(since)} {words}")
-        return since, until
-
-    def series(name: str, wanted: str, reach: Reach, build: Callable[[int, datetime, datetime], bodies.Body]) -> Answer:
-        """The answer of the series `name`, which `build` makes of a metric's number, since and until."""
-        since, until = series_span(reach)
-        memory = answers if until - since <= reach.usual else long_answers
-        version = (reader.revision(), since, until)
-        return memory.get((name, wanted), version, lambda: build(reader.metric(named(wanted)).id, since, until))
-
-    @routes.get("/metrics")
-    def metrics() -> Response:
-        return send(answers.get("metrics", reader.revision(), lambda: bodies.ranking_body(reader.ranking())))
+    add_ranking(routes, reader, freshness, answers)
+    add_series(routes, reader, freshness, answers)
+    add_stream(routes, reader, Streams())
 
     @routes.get("/metrics/<wanted>")
-    def metric(wanted: str) -> Response:
-        version = reader.revision()
-        return send(
-            answers.get(
-                ("metric", wanted),
-                version,
-                lambda: {"metric": bodies.metric_body(reader.metric(named(wanted)))},
-            )
+    @operation(
+        Operation(
+            name="metric",
+            summary="One metric.",
+            tag="Metrics",
+            answers={JSON: OneMetric},
+            query=MetricQuery,
         )
+    )
+    def metric(wanted: str) -> Response:
+        read_query(MetricQuery)
 
-    @routes.get("/metrics/<wanted>/prices")
-    def prices(wanted: str) -> Response:
-        def by_sample(metric_id: int, since: datetime, until: datetime) -> bodies.Body:
-            found = reader.prices(metric_id, since, until)
-            return bodies.series_body(found, "prices", "price", profile.period_seconds)
+        def build() -> bodies.Body:
+            return {"metric": bodies.metric_body(reader.metric(named(wanted)))}
 
-        def by_hour(metric_id: int, since: datetime, until: datetime) -> bodies.Body:
-            return bodies.hours_body(reader.hours(metric_id, since, until))
-
-        intervals = {"raw": (samples, by_sample), "1h": (hours, by_hour)}
-        interval = query_choice("interval", tuple(intervals))
-        return send(series(f"prices {interval}", wanted, *intervals[interval]))
-
-    @routes.get("/metrics/<wanted>/volumes")
-    def volumes(wanted: str) -> Response:
-        def by_sample(metric_id: int, since: datetime, until: datetime) -> bodies.Body:
-            found = reader.volumes(metric_id, since, until)
-            return bodies.series_body(found, "volumes", "volume", profile.period_seconds)
-
-        return send(series("volumes", wanted, samples, by_sample))
+        return send(answers.get(("metric", wanted), reader.revision(), build), freshness.max_age())
 
     @routes.get("/alerts")
-    def alerts() -> Response:
-        wanted, form = request.args.get("metric"), query_choice("format", ("json", "csv"))
-        query = AlertQuery(
-            since=query_time("since"),
-            until=query_time("until"),
-            rule_id=query_number("rule"),
-            state=query_choice("state", ("", "firing", "resolved")) or None,
-            unacknowledged=query_choice("unacknowledged", ("false", "true")) == "true",
-            limit=query_count("limit", 1000, MOST_ALERTS),
+    @operation(
+        Operation(
+            name="alerts",
+            summary="Fired alerts, newest first.",
+            tag="Alerts",
+            answers={JSON: Alerts | list[FiredAlert], CSV: str},
+            query=AlertsQuery,
+            problems={HTTPStatus.NOT_FOUND: "No such metric."},
         )
+    )
+    def alerts() -> Response:
+        query, revision = read_query(AlertsQuery), reader.revision()
+        form = wanted_format(query.format)
 
-        def find() -> tuple[Alert, ...]:
-            metric_id = None if wanted is None else reader.metric(named(wanted)).id
-            if query == AlertQuery(since=query.since, limit=query.limit):  # what pages ask for is remembered by all
+        def found() -> tuple[Alert, ...]:
+            metric_id = None if query.metric is None else reader.metric(named(query.metric)).id
+            if query.asks_as_pages_do:  # what these ask for is remembered for all of them
                 return reader.alerts(query.since, metric_id, query.limit)
-            return desk.alerts(replace(query, metric_id=metric_id))
+            return desk.alerts(
+                AlertQuery(
+                    since=query.since,
+                    until=query.until,
+                    metric_id=metric_id,
+                    rule_id=query.rule,
+                    state=query.state,
+                    unacknowledged=query.unacknowledged,
+                    limit=query.limit,
+                )
+            )
 
         if form == "csv":
-            return Response(bodies.alerts_csv(find()), mimetype="text/csv", headers={"Cache-Control": "no-cache"})
-        return send(answers.get(("alerts", wanted), (reader.revision(), query), lambda: bodies.alerts_body(find())))
+            tag = digest(request.full_path.encode(), str(revision), profile.version)
+            table = tables.alerts_table(found())
+            return send_csv(lambda: tables.csv_text(table), tag, 0, {})
 
-    add_rule_routes(routes, reader, clock, desk)
+        def build() -> object:
+            return bodies.alerts_body(found()) if form == "json" else tables.records(tables.alerts_table(found()))
+
+        return send(answers.get(("alerts", form, query.metric), (revision, query), build))
+
+    @routes.get("/table")
+    @operation(
+        Operation(
+            name="table",
+            summary="The ranking by column, as the page's table reads it.",
+            tag="Metrics",
+            answers={JSON: Table},
+        )
+    )
+    def table() -> Response:
+        return send(answers.get("table", reader.revision(), lambda: bodies.table_body(reader.ranking())))
 
     @routes.get("/sparklines")
+    @operation(
+        Operation(
+            name="sparklines",
+            summary="The shape of each metric's last day.",
+            tag="Metrics",
+            answers={JSON: Sparklines},
+        )
+    )
     def sparklines() -> Response:
         return send(answers.get("sparklines", reader.revision(), lambda: bodies.sparklines_body(reader.sparklines())))
 
     @routes.get("/live")
+    @operation(
+        Operation(
+            name="live",
+            summary="The state of the whole: what every page watches.",
+            tag="State",
+            answers={JSON: Live},
+        )
+    )
     def live() -> Response:
         now = clock()
 
@@ -147,10 +156,26 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         return send(answers.get("live", (reader.revision(), int(now.timestamp())), build))
 
     @routes.get("/healthz")
+    @operation(
+        Operation(
+            name="healthz",
+            summary="Whether the process is alive.",
+            tag="State",
+            answers={JSON: Alive},
+        )
+    )
     def healthz() -> Response:
         return send(answers.get("healthz", 0, lambda: {"status": "alive"}))
 
     @routes.get("/readyz")
+    @operation(
+        Operation(
+            name="readyz",
+            summary="Whether the database is there, and the last tick younger than three periods.",
+            tag="State",
+            answers={JSON: Ready},
+        )
+    )
     def readyz() -> Response:
         try:
             status = reader.status(clock())
@@ -166,64 +191,50 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         )
 
     @routes.get("/telemetry")
+    @operation(
+        Operation(
+            name="telemetry",
+            summary="Figures for Prometheus.",
+            tag="State",
+            answers={PLAIN: str},
+            cached=False,
+        )
+    )
     def telemetry() -> Response:
         text, content_type = render_telemetry(reader, clock())
         return Response(text, content_type=content_type)
 
+    @routes.get("/openapi.json")
+    @operation(
+        Operation(
+            name="openapi",
+            summary="This description.",
+            tag="Description",
+            answers={JSON: dict[str, Any]},
+        )
+    )
+    def description() -> Response:
+        return send(answers.get("openapi", 0, lambda: openapi(current_app, profile.version)))
+
+    @routes.get("/docs")
+    def documentation() -> str:
+        return documentation_page(profile.version)
+
     @routes.before_app_request
     def keep_from_the_dashboard() -> Response | None:
-        """The dashboard answers every path that nobody else knows with its own page: these are not its paths."""
-        foreign = request.endpoint is not None and request.blueprint != routes.name
-        if foreign and request.path.split("/")[1] in CLOSED_SEGMENTS:
+        """The dashboard answers every path that nobody else knows, by GET, with its own page: these are not its paths,
+        and what they allow is not what it allows."""
+        foreign = request.endpoint is not None and request.blueprint is None
+        usual = not foreign and request.routing_exception is None and request.method != "OPTIONS"
+        if usual or request.path.split("/")[1] not in CLOSED_SEGMENTS:
+            return None
+        methods = own_methods(current_app, request.path)
+        if not methods:
             return problem(HTTPStatus.NOT_FOUND, f"nothing at {request.path}", NOT_FOUND)
-        return None
+        answer = Response()
+        if request.method != "OPTIONS":
+            answer = problem(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.path} allows {', '.join(methods)}")
+        answer.headers["Allow"] = ", ".join(methods)
+        return answer
 
     return routes
-
-
-def named(wanted: str) -> int | str:
-    """The number or key in an address; whatever cannot be either is a 404, as a metric that does not exist."""
-    is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= LONGEST_NUMBER
-    is_key = len(wanted) <= LONGEST_KEY and wanted.isprintable() and ":" in wanted and "-" in wanted
-    if not is_number and not is_key:
-        raise UnknownMetric("of that form: an id is a number, or a key as kraken:BTC-USD")
-    return int(wanted) if is_number else wanted
-
-
-def query_time(name: str) -> datetime | None:
-    """The moment in the query value `name`: ISO-8601 (UTC where it names no zone) or epoch seconds."""
-    text = request.args.get(name)
-    if text is None:
-        return None
-    try:
-        return parse_moment(text)
-    except ValueError as error:
-        raise BadQuery(f"{name}: {error}") from None
-
-
-def query_choice(name: str, choices: Sequence[str]) -> str:
-    """The query value `name`, one of `choices`; the first of them where it is not given."""
-    text = request.args.get(name, choices[0])
-    if text in choices:
-        return text
-    raise BadQuery(f"{name}: {text[:40]!r} is none of {', '.join(choices)}")
-
-
-def query_number(name: str) -> int | None:
-    """The number in the query value `name`; None where there is none."""
-    text = request.args.get(name)
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return int(text)
-    raise BadQuery(f"{name}: {text[:40]!r} is not a number")
-
-
-def query_count(name: str, default: int, most: int) -> int:
-    """The whole number from 1 to `most` in the query value `name`."""
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most:
-        return int(text)
-    raise BadQuery(f"{name}: {text[:40]!r} is not a whole number from 1 to {most}")

@@ -7,10 +7,11 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, request
+from flask import Blueprint, Flask, Response, request
 
-from api import bodies, origin
-from api.problems import BadQuery
+from api import bodies
+from api.operations import JSON
+from api.problems import BadQuery, problem
 from services.market.alert_rules import BUILT_IN, AlertRule, BadRule, built_in, in_words, parse_rule, rule_fields
 from services.market.moments import parse_moment, period_of
 from services.market.ports import AlertDesk, Clock, MarketReader
@@ -20,16 +21,25 @@ MOST_BODY_BYTES = 65_536
 LONGEST_NOTE = 500
 MOST_TOLD = 10_000
 LONGEST_REPLAY = timedelta(days=31)
+CHANGING = frozenset({"POST", "PATCH", "DELETE"})
 TRIED = -1
 """The number of a rule that is only tried."""
 
 
-def add_rule_routes(routes: Blueprint, reader: MarketReader, clock: Clock, desk: AlertDesk) -> None:
-    """Add them to the blueprint of the interface."""
+def mount_rules(server: Flask, reader: MarketReader, clock: Clock, desk: AlertDesk) -> None:
+    """Add the routes to `server`, which tells the time by `clock`."""
+    server.register_blueprint(_blueprint(reader, clock, desk))
+
+
+def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint:
+    routes = Blueprint("rules", __name__)
 
     @routes.before_request
-    def own_pages_only() -> Response | None:
-        return origin.refusal(request)
+    def json_only() -> Response | None:
+        has_body = bool(request.content_length) or request.content_type is not None
+        if request.method in CHANGING and has_body and request.mimetype != JSON:
+            return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body has to be {JSON}")
+        return None
 
     @routes.get("/alerts/rules")
     def rules() -> Response:
@@ -106,6 +116,8 @@ def add_rule_routes(routes: Blueprint, reader: MarketReader, clock: Clock, desk:
     def unmute(number: int) -> Response:
         desk.unmute(number, clock())
         return Response(status=HTTPStatus.NO_CONTENT)
+
+    return routes
 
 
 def _answer(body: bodies.Body, status: int = HTTPStatus.OK) -> Response:

@@ -46,16 +46,41 @@
     return value == null ? UNKNOWN : fixed(value, 0);
   }
 
-  // The viewer's own time zone; the date only where it is not today's.
+  // ---- the viewer's own time zone, or UTC where that was chosen
+  let chosenZone = "local";
+  try {
+    chosenZone = localStorage.getItem("zone") || "local";
+  } catch (error) {
+    // storage can be forbidden; the choice then lasts until the tab closes
+  }
+
+  function chooseZone(choice) {
+    chosenZone = choice;
+    try {
+      localStorage.setItem("zone", choice);
+    } catch (error) {
+      // see above
+    }
+  }
+
+  const zoneChoice = () => chosenZone;
+  const zoneName = () => (chosenZone === "utc" ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone);
+
+  function shaped(moment, shape) {
+    return new Intl.DateTimeFormat("en-GB", Object.assign({ timeZone: zoneName() }, shape)).format(moment);
+  }
+
+  // The date only where it is not today's.
   function clockText(iso) {
     if (!iso) return UNKNOWN;
     const moment = new Date(iso);
     const shape = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
     if (moment.getSeconds()) shape.second = "2-digit";
-    const time = new Intl.DateTimeFormat("en-GB", shape).format(moment);
-    if (moment.toDateString() === new Date().toDateString()) return time;
-    return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" }).format(moment) + ", " + time;
+    const time = shaped(moment, shape);
+    const whole = { year: "numeric", month: "numeric", day: "numeric" };
+    if (shaped(moment, whole) === shaped(new Date(), whole)) return time;
+    return shaped(moment, { day: "numeric", month: "short" }) + ", " + time;
   }
 
-  window.trackerNotation = { priceText, changeText, shareText, amountText, wholeText, clockText };
+  window.trackerNotation = { priceText, changeText, shareText, amountText, wholeText, clockText, chooseZone, zoneChoice, zoneName };
 })();

@@ -2,14 +2,14 @@
 // come from outside, so everything is handed to React as text, never as markup.
 (function () {
   "use strict";
-  const { priceText, clockText } = window.trackerNotation;
+  const { priceText, clockText, chooseZone, zoneChoice, zoneName } = window.trackerNotation;
   const MOST_IN_BANNER = 3;
   const nothing = () => window.dash_clientside.no_update;
 
-  // Plotly's basic bundle has all the traces drawn here at a quarter of the size. The renderer names the
+  // Plotly's finance bundle has all the traces drawn here at a quarter of the size. The renderer names the
   // full one at start-up; the chart component asks only when the first chart appears.
-  const BASIC_PLOTLY = "/assets/vendor/plotly-basic-4.1.1.min.js";
-  Object.defineProperty(window, "_dashPlotlyJSURL", { get: () => BASIC_PLOTLY, set: () => {} });
+  const SMALL_PLOTLY = "/assets/vendor/plotly-finance-4.1.0.min.js";
+  Object.defineProperty(window, "_dashPlotlyJSURL", { get: () => SMALL_PLOTLY, set: () => {} });
 
   const part = (namespace) => (type, props, ...children) => ({
     type,
@@ -20,8 +20,15 @@
   const link = (href, className, text) => part("dash_core_components")("Link", { href, className }, text);
   const span = (className, ...children) => html("Span", { className }, ...children);
 
-  function view(path, retries) {
-    return { path: path || "/", zone: Intl.DateTimeFormat().resolvedOptions().timeZone, retries: retries || 0 };
+  // The ranking, a metric, the comparison and the status tell their times anew where they stand when another zone is
+  // chosen, so that what the viewer made of them stays; other pages are built again.
+  const TELL_ANEW = /^\/($|metric\/|compare\/?$|status\/?$)/;
+
+  function view(path, retries, zone) {
+    const triggers = window.dash_clientside.callback_context.triggered.map((one) => one.prop_id.split(".")[0]);
+    const onlyZone = triggers.length === 1 && triggers[0] === window.trackerIds.zoneName;
+    if (onlyZone && TELL_ANEW.test(path || "/")) return nothing();
+    return { path: path || "/", search: window.location.search, zone, retries: retries || 0 };
   }
 
   let pageTitle = "";
@@ -74,6 +81,20 @@
 
   systemDark.addEventListener("change", () => paint(chosenTheme()));
 
+  // ---- time zone
+  let zoneKnown = false;
+
+  function zone(choice) {
+    if (!zoneKnown) {
+      zoneKnown = true;
+      return [zoneChoice(), zoneName()];
+    }
+    const before = zoneName();
+    chooseZone(choice);
+    if (zoneName() !== before) window.trackerChart.keepPlaces(before, zoneName());
+    return [nothing(), zoneName()];
+  }
+
   // ---- connection status
   function headState(live) {
     const period = live.minute ? "last tick " + clockText(live.minute) : "no tick yet";
@@ -117,8 +138,12 @@
   }
 
   // ---- alert banner
+  let announced = []; // the numbers of the last hour's alerts
+  let seen = new Set();
+
   function banner(live, dismissed) {
-    const seen = new Set(dismissed || []);
+    seen = new Set(dismissed || []);
+    announced = ((live && live.alerts) || []).map((alert) => alert.id);
     const open = ((live && live.alerts) || []).filter((alert) => !seen.has(alert.id));
     if (!open.length) return [[], "alert-banner is-empty"];
     const lines = open.slice(0, MOST_IN_BANNER).map((alert) =>
@@ -133,14 +158,26 @@
           "num",
           alert.condition || (alert.price / alert.average).toFixed(1) + "\u00d7 its average of " + priceText(alert.average)
         ),
-        span("num quiet", clockText(alert.fired_at))
+        span("num quiet", clockText(alert.fired_at)),
+        html(
+          "Button",
+          { className: "icon-button", title: "Dismiss", "aria-label": "Dismiss " + alert.base + "/" + alert.quote, "data-alert": alert.id + "" },
+          html("Span", { className: "icon icon-close", "aria-hidden": "true" })
+        )
       )
     );
     if (open.length > MOST_IN_BANNER) {
       lines.push(link("/alerting", "alert-more", "and " + (open.length - MOST_IN_BANNER) + " more"));
     }
-    return [lines, "alert-banner"];
+    return [lines, open.length > 1 ? "alert-banner" : "alert-banner is-single"];
   }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-alert]");
+    if (!button) return;
+    const kept = announced.filter((id) => seen.has(id)); // older ones are announced no more
+    window.dash_clientside.set_props(window.trackerIds.dismissed, { data: [...kept, Number(button.dataset.alert)] });
+  });
 
   function dismiss(_clicks, live) {
     return live && live.alerts ? live.alerts.map((alert) => alert.id) : nothing();
@@ -148,6 +185,6 @@
 
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
-    view, title, retitle, theme, connection, banner, dismiss,
+    view, title, retitle, theme, zone, connection, banner, dismiss,
   });
 })();

@@ -7,18 +7,19 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from benchmarks import history, rules, shared, web
+from benchmarks import dashboard, history, rules, shared, viewers, web
 from benchmarks.databases import PERIOD, filled, filled_postgresql
 from benchmarks.soak import soak
 from benchmarks.tick import Ticker, compare, compare_windows
 from services.market.moments import period_of
 
-PARTS = ("tick", "window", "rules", "postgresql", "web", "shared", "history", "soak")
+PARTS = ("tick", "window", "rules", "postgresql", "web", "viewers", "shared", "dashboard", "history", "soak")
 TICK_METRICS = (100, 1_000, 10_000)
 POSTGRESQL_METRICS = (1_000, 10_000)
 HISTORY_METRICS = (1_000, 10_000, 100_000)
 SOAK_METRICS, SOAK_DAYS = 1_000, 10
 WEB_METRICS = 1_000
+DASHBOARD_METRICS = (1_000, 10_000)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -44,8 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 compare(past, Ticker(past, past.last))
     if "web" in parts:
         web.measure(WEB_METRICS)
+    if "viewers" in parts:
+        viewers.measure(WEB_METRICS)
     if "shared" in parts:
         shared.measure(WEB_METRICS)
+    if "dashboard" in parts:
+        for metrics in given.metrics or DASHBOARD_METRICS:
+            dashboard.measure(metrics)
     if "history" in parts:
         history.measure(given.metrics or HISTORY_METRICS)
         history.measure_postgresql()
@@ -58,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--metrics",
         type=lambda text: [int(part) for part in text.split(",")],
-        help="numbers of metrics, comma-separated (default 100,1000,10000; of postgresql 1000,10000;"
+        help="numbers of metrics, comma-separated (default 100,1000,10000; of postgresql and dashboard 1000,10000;"
         " of history 1000,10000,100000)",
     )
     parser.add_argument("--only", choices=PARTS, help="measure this part alone")

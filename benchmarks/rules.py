@@ -26,7 +26,7 @@ def measure(metrics: int, last: datetime) -> None:
         fetcher = Fetcher([past.exchange], patience_seconds=10.0)
         ticker.run(plan, fetcher, 2)
         before = ticker.run(plan, fetcher, TICKS)
-        desk = StoreDesk(past.engine)
+        desk = StoreDesk(past.engine, ())
         for number, given in enumerate(_rules(), 1):
             desk.add_rule(parse_rule(given | {"name": f"rule {number}", "scope": ["demo:*"]}))
         ticker.run(plan, fetcher, WARM_UP)

@@ -70,16 +70,21 @@ def measure(metrics: int) -> None:
 
 
 def _questions(port: int, past: Past) -> tuple[Question, ...]:
-    zipped = {"Accept-Encoding": "gzip"}
+    gzipped, brotli = {"Accept-Encoding": "gzip"}, {"Accept-Encoding": "br"}
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
         tag = answer.headers["ETag"]
-    each = tuple(f"/metrics/{number}/prices" for number in past.ids.tolist())
+    singles = tuple(f"/metrics/{number}" for number in past.ids.tolist())
+    each = tuple(f"{path}/prices" for path in singles)
     return (
         Question("/metrics", ("/metrics",), {}),
-        Question("/metrics, gzip", ("/metrics",), zipped),
+        Question("/metrics, gzip", ("/metrics",), gzipped),
+        Question("/metrics, br", ("/metrics",), brotli),
         Question("/metrics, If-None-Match", ("/metrics",), {"If-None-Match": tag}),
+        Question("/metrics?limit=100&sort=-volatility", ("/metrics?limit=100&sort=-volatility",), {}),
+        Question("/metrics/<id>, one metric", singles[:1], {}),
+        Question("/metrics/<id>, each metric in turn", singles, {}),
         Question("/metrics/<id>/prices, one metric", each[:1], {}),
-        Question("/metrics/<id>/prices, one metric, gzip", each[:1], zipped),
+        Question("/metrics/<id>/prices, one metric, gzip", each[:1], gzipped),
         Question("/metrics/<id>/prices, each metric in turn", each, {}),
     )
 
@@ -184,7 +189,7 @@ def _count_readings(past: Past, commits: int = 4, threads: int = 4) -> None:
     """Let `threads` ask for `/metrics` while `commits` ticks are stored, and print what was read for them."""
     reader = _CountingReader(past.engine, profile_of(_settings(past)))
     server = Flask(__name__, static_folder=None)
-    mount(server, CachedReader(reader), lambda: datetime.now(UTC), StoreDesk(past.engine))
+    mount(server, CachedReader(reader), lambda: datetime.now(UTC), StoreDesk(past.engine, ()))
     done, answered = Event(), [0] * threads
 
     def ask(number: int) -> None:

@@ -2,7 +2,7 @@
 
 from dash import Dash
 
-from callbacks import alerts, metric, pages, ranking, shell, status
+from callbacks import alerts, compare, metric, pages, ranking, shell, status
 from services.market.ports import Clock, MarketReader
 
 
@@ -12,5 +12,6 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
     pages.register(app, reader, clock)
     ranking.register(app)
     metric.register(app, reader, clock)
+    compare.register(app, reader, clock)
     alerts.register(app, reader)
     status.register(app, reader, clock)

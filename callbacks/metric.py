@@ -1,72 +1,130 @@
 """One metric's page, kept current while it is open."""
 
-from datetime import tzinfo
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, Patch, State
+from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from callbacks.shell import BROWSER
-from callbacks.spans import history_of
-from layouts import figures, ids, metric, notation
+from callbacks.spans import past_of
+from layouts import ids, metric, notation, price_chart, sheets
+from layouts.axes import Figure
+from layouts.price_chart import LINE, Subject, View
+from layouts.spans import span_of
 from services.market.ports import Clock, MarketReader
 
 
 def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
+    _register_browsers_part(app)
     profile = reader.profile
-    app.clientside_callback(ClientsideFunction(BROWSER, "retitle"), Input(ids.METRIC_TITLE, "data"))
 
     @app.callback(
-        Output(ids.METRIC_CHART, "figure"),
+        Output(ids.METRIC_UPDATE, "data"),
         Output(ids.METRIC_HEADLINE, "children"),
         Output(ids.METRIC_FIGURES, "children"),
         Output(ids.METRIC_NEIGHBOURS, "children"),
+        Output(ids.METRIC_RANKS, "children"),
         Output(ids.METRIC_ALERTS, "children"),
         Output(ids.METRIC_TITLE, "data"),
-        Input(ids.REVISION, "data"),
+        Input(ids.METRIC_ASK, "data"),
         State(ids.METRIC_ID, "data"),
         State(ids.METRIC_SPAN, "value"),
-        State(ids.VIEW, "data"),
+        State(ids.METRIC_KIND, "value"),
+        State(ids.ZONE_NAME, "data"),
         prevent_initial_call=True,
     )
     def follow(
-        revision: int | None, metric_id: int, span: str, view: dict[str, Any]
-    ) -> tuple[Patch, list[Component], Component, Component, Component, str]:
-        if revision is None:
+        drawn: dict[str, Any] | None, metric_id: int, span: str, kind: str, zone: str | None
+    ) -> tuple[Any, list[Component], Component, Component, list[Component], Component, str]:
+        if drawn is None:
             raise PreventUpdate
-        zone = notation.zone_named(view.get("zone"))
-        row = reader.metric(metric_id)
-        fired = reader.alerts(metric_id=row.id, limit=metric.MOST_ALERTS)
-        history = history_of(reader, row.id, clock(), span)
+        view = view_of(metric_id, span, kind, zone)
+        subject = subject_of(reader, metric_id)
+        row, metrics = subject.row, reader.ranking().metrics
+        update = price_chart.price_update(past_of(reader, row.id, clock(), view.span), view, subject, drawn)
         return (
-            figures.price_patch(history, row, fired, profile, zone),
+            no_update if update is None else update,
             metric.headline(row),
-            metric.figures(row, profile, zone),
-            metric.neighbour_list(metric.neighbours_of(row, reader.ranking().metrics)),
-            metric.alert_list(fired, zone),
+            metric.figures(row, profile, view.zone),
+            metric.elsewhere(row, metrics),
+            metric.rank_links(row, metrics),
+            metric.alert_list(subject.alerts, view.zone),
             metric.tab_title(row),
         )
 
     @app.callback(
-        Output(ids.METRIC_CHART, "figure", allow_duplicate=True),
+        Output(ids.METRIC_CHART, "figure"),
         Input(ids.METRIC_SPAN, "value"),
+        Input(ids.METRIC_KIND, "value"),
+        Input(ids.ZONE_NAME, "data"),
         State(ids.METRIC_ID, "data"),
         State(ids.METRIC_THRESHOLD, "value"),
-        State(ids.VIEW, "data"),
         prevent_initial_call=True,
     )
-    def choose_span(span: str, metric_id: int, threshold: bool, view: dict[str, Any]) -> figures.Figure:
-        zone: tzinfo = notation.zone_named(view.get("zone"))
-        row = reader.metric(metric_id)
-        fired = reader.alerts(metric_id=row.id, limit=metric.MOST_ALERTS)
-        history = history_of(reader, row.id, clock(), span)
-        return figures.price_figure(history, row, fired, profile, zone, threshold)
+    def choose_view(span: str, kind: str, zone: str | None, metric_id: int, threshold: bool) -> Figure:
+        view = view_of(metric_id, span, kind, zone)
+        subject = subject_of(reader, metric_id)
+        return price_chart.price_figure(past_of(reader, metric_id, clock(), view.span), view, subject, threshold)
 
     @app.callback(
-        Output(ids.METRIC_CHART, "figure", allow_duplicate=True),
+        Output(ids.METRIC_FIGURES, "children", allow_duplicate=True),
+        Output(ids.METRIC_ALERTS, "children", allow_duplicate=True),
+        Input(ids.ZONE_NAME, "data"),
+        State(ids.METRIC_ID, "data"),
+        prevent_initial_call=True,
+    )
+    def tell_times_anew(zone_name: str | None, metric_id: int) -> tuple[Component, Component]:
+        subject, zone = subject_of(reader, metric_id), notation.zone_named(zone_name)
+        return metric.figures(subject.row, profile, zone), metric.alert_list(subject.alerts, zone)
+
+    @app.callback(
+        Output(ids.METRIC_FILE, "data"),
+        Input(ids.METRIC_CSV, "n_clicks"),
+        State(ids.METRIC_ID, "data"),
+        State(ids.METRIC_SPAN, "value"),
+        prevent_initial_call=True,
+    )
+    def download(clicks: int | None, metric_id: int, span: str) -> dict[str, Any]:
+        if not clicks:
+            raise PreventUpdate
+        row, chosen = reader.metric(metric_id), span_of(span)
+        history = past_of(reader, row.id, clock(), chosen).history
+        return {"content": sheets.sheet(history), "filename": sheets.file_name(row, chosen), "type": "text/csv"}
+
+
+def view_of(metric_id: int, span: object, kind: object, zone: object) -> View:
+    """What a browser asks to see; what it should not ask for is what is shown at first."""
+    chosen = str(kind) if kind in price_chart.KINDS else LINE
+    return View(metric_id, span_of(span), chosen, notation.zone_named(zone))
+
+
+def subject_of(reader: MarketReader, wanted: int | str) -> Subject:
+    """The metric of this number or key with its alerts. Raises UnknownMetric."""
+    revision = reader.revision()  # before the rest: what is newer is asked for again
+    row = reader.metric(wanted)
+    alerts = reader.alerts(metric_id=row.id, limit=metric.MOST_ALERTS)
+    return Subject(row, alerts, reader.profile, revision)
+
+
+def _register_browsers_part(app: Dash) -> None:
+    """See assets/chart.js and assets/metric.js."""
+    app.clientside_callback(ClientsideFunction(BROWSER, "retitle"), Input(ids.METRIC_TITLE, "data"))
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "ask"),
+        Output(ids.METRIC_ASK, "data"),
+        Input(ids.REVISION, "data"),
+        Input(ids.METRIC_CHART, "figure"),
+    )
+    app.clientside_callback(ClientsideFunction(BROWSER, "grow"), Input(ids.METRIC_UPDATE, "data"))
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "showThreshold"),
         Input(ids.METRIC_THRESHOLD, "value"),
         prevent_initial_call=True,
     )
-    def show_threshold(shown: bool) -> Patch:
-        return figures.threshold_patch(bool(shown))
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "picture"),
+        Input(ids.METRIC_PNG, "n_clicks"),
+        State(ids.METRIC_TITLE, "data"),
+        prevent_initial_call=True,
+    )

@@ -8,9 +8,13 @@ from dash import ClientsideFunction, Dash, Input, Output
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
+from callbacks.compare import compared_at
+from callbacks.metric import subject_of
 from callbacks.shell import BROWSER
-from callbacks.spans import history_of
-from layouts import alerts, figures, ids, metric, notation, ranking, shell, status
+from callbacks.spans import past_of
+from layouts import alerts, compare, ids, metric, notation, price_chart, ranking, shell, status
+from layouts.price_chart import LINE, View
+from layouts.spans import FIRST_SPAN
 from services.market.errors import StoreUnavailable, UnknownMetric
 from services.market.ports import Clock, MarketReader
 
@@ -22,12 +26,14 @@ Page = tuple[Component, str]
 
 
 def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
-    # The browser adds its time zone to the path, so that a page is right at its first paint.
+    # The browser adds its time zone to the path, so that a page is right at its first paint. When another zone is
+    # chosen later, the pages that listen to `ids.ZONE_NAME` change their times and keep the rest.
     app.clientside_callback(
         ClientsideFunction(BROWSER, "view"),
         Output(ids.VIEW, "data"),
         Input(ids.LOCATION, "pathname"),
         Input(ids.RETRY, "n_intervals"),
+        Input(ids.ZONE_NAME, "data"),
     )
 
     @app.callback(
@@ -40,21 +46,32 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         if view is None:
             raise PreventUpdate
         try:
-            page, title = page_at(str(view.get("path") or "/"), reader, clock, notation.zone_named(view.get("zone")))
+            page, title = _page(view, reader, clock)
         except StoreUnavailable:
             return shell.unavailable(), "", False
         return page, title, True
 
 
-def page_at(path: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page:
-    """The page at `path`, with times in `zone`; a friendly one where nothing is. Raises StoreUnavailable."""
+def _page(view: dict[str, Any], reader: MarketReader, clock: Clock) -> Page:
+    zone = notation.zone_named(view.get("zone"))
+    return page_at(str(view.get("path") or "/"), str(view.get("search") or ""), reader, clock, zone)
+
+
+def page_at(path: str, search: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page:
+    """The page at `path` with its query string, times in `zone`; a friendly one where nothing is.
+
+    Raises StoreUnavailable.
+    """
     match path.strip("/").split("/"):
         case [""]:
             return ranking.page(reader.profile), ""
         case ["alerting"]:
             return alerts.page(reader.alerts(limit=alerts.MOST), reader.profile, zone), "Alerts"
         case ["status"]:
-            return status.page(reader.status(clock()), reader.profile, zone), "Status"
+            now = clock()
+            return status.page(reader.status(now), reader.day(now), reader.profile, zone), "Status"
+        case ["compare"]:
+            return compare.page(*compared_at(search, reader, clock, zone)), "Compare"
         case ["metric", wanted]:
             return _metric_page(unquote(wanted), reader, clock, zone)
         case _:
@@ -63,14 +80,13 @@ def page_at(path: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page
 
 def _metric_page(wanted: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page:
     is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= LONGEST_NUMBER
-    profile = reader.profile
     try:
-        row = reader.metric(int(wanted) if is_number else wanted)
-        history = history_of(reader, row.id, clock(), metric.FIRST_SPAN)
+        subject = subject_of(reader, int(wanted) if is_number else wanted)
+        past = past_of(reader, subject.row.id, clock(), FIRST_SPAN)
     except UnknownMetric:
         return metric.unknown(wanted), "Unknown metric"
-    fired = reader.alerts(metric_id=row.id, limit=metric.MOST_ALERTS)
-    near = figures.threshold_is_near(history, row, profile)
-    figure = figures.price_figure(history, row, fired, profile, zone, near)
-    kin = metric.neighbours_of(row, reader.ranking().metrics)
-    return metric.page(row, figure, kin, fired, profile, zone, near), metric.tab_title(row)
+    row = subject.row
+    near = price_chart.threshold_is_near(past.history, row, reader.profile)
+    figure = price_chart.price_figure(past, View(row.id, FIRST_SPAN, LINE, zone), subject, near)
+    page = metric.page(row, figure, reader.ranking().metrics, subject.alerts, reader.profile, zone, near)
+    return page, metric.tab_title(row)

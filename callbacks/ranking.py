@@ -1,9 +1,22 @@
-"""The table's rows, its search and the figures above it; all in the browser, see assets/grid.js."""
+"""The ranking's controls, rows and figures; all in the browser, see assets/ranking/."""
 
-from dash import ClientsideFunction, Dash, Input, Output
+from dash import ClientsideFunction, Dash, Input, Output, State
 
 from callbacks.shell import BROWSER
 from layouts import ids
+
+CONTROLS = (
+    ids.RANK_BY,
+    ids.RANKING_SEARCH,
+    ids.FILTER_MARKET,
+    ids.FILTER_QUOTE,
+    ids.FILTER_FAVOURITES,
+    ids.FILTER_STABLECOINS,
+    ids.RANKING_VIEW,
+    ids.MAP_SIZE,
+    ids.MAP_COLOUR,
+)
+"""What the viewer chooses by; assets/ranking/view.js knows what each stands for."""
 
 
 def register(app: Dash) -> None:
@@ -15,12 +28,18 @@ def register(app: Dash) -> None:
         Input(ids.LIVE, "data"),
     )
     app.clientside_callback(
-        ClientsideFunction(BROWSER, "search"),
-        Output(ids.RANKING_SEARCH, "className"),
-        Input(ids.RANKING_SEARCH, "value"),
-    )
-    app.clientside_callback(
         ClientsideFunction(BROWSER, "glance"),
-        *(Output(figure, "children") for figure in (ids.TRACKED, ids.LIVE_NOW, ids.STALE, ids.ALERTED, ids.LAST_TICK)),
+        *(Output(figure, "children") for figure in (ids.TRACKED, ids.LIVE_NOW, ids.STALE, ids.LAST_TICK)),
         Input(ids.LIVE, "data"),
+        Input(ids.ZONE_NAME, "data"),
+    )
+    app.clientside_callback(ClientsideFunction(BROWSER, "choose"), *(Input(control, "value") for control in CONTROLS))
+    app.clientside_callback(ClientsideFunction(BROWSER, "chooseColumns"), Input(ids.RANKING_COLUMNS, "value"))
+    app.clientside_callback(ClientsideFunction(BROWSER, "reset"), Input(ids.FILTER_RESET, "n_clicks"))
+    app.clientside_callback(ClientsideFunction(BROWSER, "exportCsv"), Input(ids.RANKING_EXPORT, "n_clicks"))
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "drawer"),
+        Output(ids.FILTERS, "className"),
+        Input(ids.FILTERS_OPEN, "n_clicks"),
+        State(ids.FILTERS, "className"),
     )

@@ -2,7 +2,7 @@
 
 import logging
 
-from dash import ClientsideFunction, Dash, Input, Output, State, set_props
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, set_props
 
 from layouts import ids
 from services.market.errors import StoreUnavailable, TrackerError
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 def register(app: Dash) -> None:
     """Everything here runs in the browser; see assets/live.js and assets/shell.js."""
-    live = Input(ids.LIVE, "data")
+    live, zone = Input(ids.LIVE, "data"), Input(ids.ZONE_NAME, "data")
     app.clientside_callback(
         ClientsideFunction(BROWSER, "poll"), Output(ids.LIVE, "data"), Input(ids.POLL, "n_intervals")
     )
@@ -27,6 +27,7 @@ def register(app: Dash) -> None:
         Output(ids.CONNECTION_STATUS, "children"),
         Output(ids.CONNECTION_STATUS, "className"),
         live,
+        zone,
     )
     app.clientside_callback(
         ClientsideFunction(BROWSER, "banner"),
@@ -34,6 +35,7 @@ def register(app: Dash) -> None:
         Output(ids.ALERT_BANNER, "className"),
         live,
         Input(ids.DISMISSED, "data"),
+        zone,
     )
     app.clientside_callback(
         ClientsideFunction(BROWSER, "dismiss"),
@@ -43,11 +45,30 @@ def register(app: Dash) -> None:
         prevent_initial_call=True,
     )
     app.clientside_callback(ClientsideFunction(BROWSER, "theme"), Output(ids.THEME, "value"), Input(ids.THEME, "value"))
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "zone"),
+        Output(ids.ZONE, "value"),
+        Output(ids.ZONE_NAME, "data"),
+        Input(ids.ZONE, "value"),
+    )
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "retry"),
+        Output(ids.TOAST, "is_open"),
+        Input(ids.TOAST_RETRY, "n_clicks"),
+        State(ids.FAILED, "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "recover"),
+        Output(ids.TOAST, "is_open", allow_duplicate=True),
+        live,
+        prevent_initial_call=True,
+    )
     app.clientside_callback(ClientsideFunction(BROWSER, "title"), Input(ids.TITLE, "data"), live)
 
 
 def report(error: Exception) -> None:
-    """Tell the user, in a toast, that a callback failed; the page stays as it was."""
+    """Tell the user, in a toast, that a callback failed, and the browser what to retry; the page stays as it was."""
     if isinstance(error, StoreUnavailable):
         text = "The database is unavailable. Trying again by itself."
     elif isinstance(error, TrackerError):
@@ -55,4 +76,6 @@ def report(error: Exception) -> None:
     else:
         log.error("a callback failed", exc_info=error)
         text = "Something went wrong while updating this page. The program's log has the details."
-    set_props(ids.TOAST, {"is_open": True, "children": text})
+    set_props(ids.FAILED, {"data": list(ctx.triggered_prop_ids)})
+    set_props(ids.TOAST_TEXT, {"children": text})
+    set_props(ids.TOAST, {"is_open": True})

@@ -10,12 +10,17 @@ import numpy as np
 from services.market.history import HOUR_SECONDS
 from services.market.types import Floats, Hours, Ints, Series
 
+DAY_SECONDS = 86_400
+
 Values = list[float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """The room between the lowest and the highest price of each hour of an unbroken stretch, as points in time."""
+    """The room between the lowest and the highest price of each hour, as points in time.
+
+    A band ends at a gap and in the first hour of a day, where the next one begins: what is past stays as it is drawn.
+    """
 
     times: Ints
     low: Floats
@@ -27,7 +32,7 @@ class Curve:
     """A line through `values` at `times` (epoch seconds, ascending), None in the middle of each gap.
 
     A line through hours also has the lowest and highest price of each point's hour in `ranges`, and
-    the `bands` they make, one a stretch without a gap. A line through single samples has neither.
+    the `bands` they make. A line through single samples has neither.
     """
 
     times: Ints
@@ -74,7 +79,7 @@ def _through_hours(hours: Hours, newest: datetime | None) -> Curve:
     bands: list[Band] = []
     for first, last in _stretches(starts):
         begin, part, end = slice(first, first + 1), slice(first, last), slice(last - 1, last)
-        if bands:
+        if first:
             times.append((ends[first - 1 : first] + starts[begin]) // 2)
             values.append(None)
             ranges.append(None)
@@ -84,7 +89,9 @@ def _through_hours(hours: Hours, newest: datetime | None) -> Curve:
         ranges += zip(low.tolist(), high.tolist(), strict=True)
         middles = (starts[part] + ends[part]) // 2
         around = np.concatenate([starts[begin], middles, ends[end]])
-        bands.append(Band(around, np.append(low, low[-1]), np.append(high, high[-1])))
+        low, high = np.append(low, low[-1]), np.append(high, high[-1])
+        days = [0, *(np.flatnonzero(starts[first + 1 : last] % DAY_SECONDS == 0) + 2).tolist(), len(around) - 1]
+        bands += [Band(around[a : b + 1], low[a : b + 1], high[a : b + 1]) for a, b in pairwise(days)]
     return Curve(np.concatenate(times), values, ranges, bands)
 
 

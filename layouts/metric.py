@@ -1,6 +1,6 @@
 """One metric: its chart, its figures, its kin on other markets and what it fired."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 
 import dash_bootstrap_components as dbc
@@ -8,15 +8,10 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import ids, notation, parts
-from layouts.figures import Figure, threshold_of
+from layouts.axes import Figure
+from layouts.price_chart import KINDS, LINE, threshold_of
+from layouts.spans import FIRST_SPAN, SPANS
 from services.market.types import Alert, Profile, RankedMetric
-
-SPANS = {"1": "1 h", "6": "6 h", "24": "24 h", "168": "7 d", "720": "30 d", "8760": "1 y"}
-"""The ranges one can choose, by hours."""
-
-FIRST_SPAN = "24"
-LONGEST_BY_SAMPLE = 24
-"""Hours up to which every sample is drawn; beyond, one point an hour."""
 
 MOST_NEIGHBOURS = 12
 MOST_ALERTS = 1_000
@@ -28,24 +23,38 @@ MOST_LISTED = 50
 def page(
     row: RankedMetric,
     figure: Figure,
-    neighbours: Sequence[RankedMetric],
+    metrics: Sequence[RankedMetric],
     alerts: Sequence[Alert],
     profile: Profile,
     zone: tzinfo,
     threshold: bool,
 ) -> Component:
-    """All of one metric; `threshold` is whether `figure` draws it."""
+    """All of one metric; `metrics` are all in rank order, `threshold` is whether `figure` draws it."""
     return html.Div(
         [
             dcc.Store(id=ids.METRIC_ID, data=row.id),
             dcc.Store(id=ids.METRIC_TITLE, data=tab_title(row)),
-            dcc.Link([parts.icon("back"), "Ranking"], href="/", className="back-link"),
+            dcc.Store(id=ids.METRIC_ASK),
+            dcc.Store(id=ids.METRIC_UPDATE),
+            html.Div(
+                [
+                    dcc.Link([parts.icon("back"), "Ranking"], href="/", className="back-link"),
+                    dcc.Link("Compare with …", href=f"/compare?ids={row.id}", className="compare-link"),
+                    html.Nav(
+                        rank_links(row, metrics),
+                        id=ids.METRIC_RANKS,
+                        className="rank-links",
+                        **parts.aria(label="Neighbours in rank"),
+                    ),
+                ],
+                className="metric-ways",
+            ),
             html.Div(headline(row), id=ids.METRIC_HEADLINE, className="headline"),
             html.Div(
                 [
                     _chart_card(row, figure, threshold),
                     parts.card("Figures", html.Div(figures(row, profile, zone), id=ids.METRIC_FIGURES)),
-                    parts.card(f"{row.base} elsewhere", html.Div(neighbour_list(neighbours), id=ids.METRIC_NEIGHBOURS)),
+                    parts.card(f"{row.base} elsewhere", html.Div(elsewhere(row, metrics), id=ids.METRIC_NEIGHBOURS)),
                     parts.card(
                         "Alerts", html.Div(alert_list(alerts, zone), id=ids.METRIC_ALERTS), className="metric-alerts"
                     ),
@@ -135,16 +144,71 @@ def figures(row: RankedMetric, profile: Profile, zone: tzinfo) -> Component:
     return parts.figures([parts.figure(label, value) for label, value in items], className="figure-list")
 
 
-def neighbours_of(row: RankedMetric, metrics: Sequence[RankedMetric]) -> list[RankedMetric]:
-    """The same base on other markets or against other quotes: same quote first, then by market."""
+def kin_of(row: RankedMetric, metrics: Sequence[RankedMetric]) -> tuple[list[RankedMetric], list[RankedMetric]]:
+    """The same pair on other markets, dearest first, and the same base against other quotes, by quote and market."""
     kin = [other for other in metrics if other.base == row.base and other.id != row.id]
-    return sorted(kin, key=lambda other: (other.quote != row.quote, other.quote, other.market))[:MOST_NEIGHBOURS]
+    same = [other for other in kin if other.quote == row.quote]
+    others = [other for other in kin if other.quote != row.quote]
+    return (
+        sorted(same, key=lambda other: (-(other.price or 0.0), other.market))[:MOST_NEIGHBOURS],
+        sorted(others, key=lambda other: (other.quote, other.market))[:MOST_NEIGHBOURS],
+    )
 
 
-def neighbour_list(neighbours: Sequence[RankedMetric]) -> Component:
-    """Links to the kin, with their prices."""
-    if not neighbours:
+def elsewhere(row: RankedMetric, metrics: Sequence[RankedMetric]) -> Component:
+    """What the same pair costs on other markets, beside this one, and links to the base against other quotes."""
+    same, others = kin_of(row, metrics)
+    if not same and not others:
         return html.P("Tracked on no other market and against no other quote.", className="quiet")
+    parts_ = [_spreads(row, same)] if same else [html.P("This pair is tracked on no other market.", className="quiet")]
+    if others:
+        parts_ += [html.H3("Against other quotes", className="card-subtitle"), _links(others)]
+    return html.Div(parts_)
+
+
+def _spreads(row: RankedMetric, same: Sequence[RankedMetric]) -> Component:
+    """A line a market, dearest first, this one among them; `Highest` and `Lowest` of those that trade."""
+    markets = sorted([row, *same], key=lambda one: -(one.price or 0.0))
+    prices = [one.price for one in markets if one.price is not None and one.active]
+    edges = {max(prices): "Highest", min(prices): "Lowest"} if len(set(prices)) > 1 else {}
+
+    def line(one: RankedMetric) -> tuple[parts.Content, parts.Content, parts.Content]:
+        here = one.id == row.id
+        name = html.Span(one.market, className="strong") if here else parts.metric_link(one.id, one.market)
+        chips: list[str | Component] = [name]
+        if here:
+            chips.append(html.Span("This", className="chip"))
+        if one.price in edges and one.active:
+            chips.append(html.Span(edges[one.price], className="chip is-new"))
+        chips += parts.marks(one)
+        spread = None if here else spread_of(one, row)
+        return (
+            html.Span(chips, className="market-name"),
+            notation.price(one.price),
+            html.Span(notation.UNKNOWN if here else notation.spread(spread), className=parts.tone(spread)),
+        )
+
+    compared = ",".join(str(one.id) for one in [row, *same][:8])
+    return html.Div(
+        [
+            parts.table(
+                (("Market", ""), ("Price", "num"), ("Spread", "num")),
+                [line(one) for one in markets],
+                f"{row.pair} on every market, and how far each price is from the one on {row.market}",
+            ),
+            dcc.Link("Compare these markets", href=f"/compare?ids={compared}", className="card-link"),
+        ]
+    )
+
+
+def spread_of(other: RankedMetric, row: RankedMetric) -> float | None:
+    """How far the other market's price is from this one's, as a fraction of this one's."""
+    if other.price is None or row.price is None:
+        return None
+    return other.price / row.price - 1
+
+
+def _links(others: Sequence[RankedMetric]) -> Component:
     rows = [
         dcc.Link(
             [
@@ -162,9 +226,34 @@ def neighbour_list(neighbours: Sequence[RankedMetric]) -> Component:
             href=parts.metric_path(other.id),
             className="neighbour",
         )
-        for other in neighbours
+        for other in others
     ]
     return html.Div(rows, className="neighbours")
+
+
+def rank_links(row: RankedMetric, metrics: Sequence[RankedMetric]) -> list[Component]:
+    """The metrics ranked before and after this one; `metrics` are in rank order. Arrow keys follow these links."""
+    place = next((place for place, one in enumerate(metrics) if one.id == row.id), None)
+    before = metrics[place - 1] if place else None
+    after = metrics[place + 1] if place is not None and place + 1 < len(metrics) else None
+    return [
+        _rank_link(ids.METRIC_PREVIOUS, "left", "Previous in rank", before),
+        _rank_link(ids.METRIC_NEXT, "right", "Next in rank", after),
+    ]
+
+
+def _rank_link(identity: str, arrow: str, title: str, other: RankedMetric | None) -> Component:
+    drawing = parts.icon(f"arrow-{arrow}")
+    if other is None:
+        return html.Span(drawing, id=identity, className="rank-link is-off", **parts.aria(hidden="true"))
+    name = html.Span(str(other.pair))
+    return dcc.Link(
+        [drawing, name] if arrow == "left" else [name, drawing],
+        id=identity,
+        href=parts.metric_path(other.id),
+        title=f"{title}: {other.pair} on {other.market} (arrow {arrow})",
+        className="rank-link",
+    )
 
 
 def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
@@ -187,14 +276,8 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
 
 
 def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component:
-    spans = dbc.RadioItems(
-        id=ids.METRIC_SPAN,
-        options=[{"label": label, "value": value} for value, label in SPANS.items()],
-        value=FIRST_SPAN,
-        className="segments",
-        inputClassName="btn-check",
-        labelClassName="segment",
-    )
+    spans = _choice(ids.METRIC_SPAN, {span.key: span.label for span in SPANS.values()}, FIRST_SPAN.key)
+    kinds = _choice(ids.METRIC_KIND, KINDS, LINE)
     switch = dbc.Switch(id=ids.METRIC_THRESHOLD, label="Alert threshold", value=threshold, className="threshold-switch")
     chart = dcc.Graph(
         id=ids.METRIC_CHART,
@@ -202,14 +285,40 @@ def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component
         config={
             "displaylogo": False,
             "responsive": True,
-            "modeBarButtonsToRemove": ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"],
-            "toImageButtonOptions": {"scale": 2, "filename": "chart"},
+            "modeBarButtonsToRemove": ["sendChartToCloud", "toImage", "select2d", "lasso2d", "autoScale2d"],
         },
         responsive=True,
         className="price-chart",
     )
+    downloads = html.Div(
+        [
+            html.Button([parts.icon("download"), name], id=identity, title=title, className="tool-button")
+            for identity, name, title in (
+                (ids.METRIC_CSV, "CSV", "Download the prices of this range"),
+                (ids.METRIC_PNG, "PNG", "Download this chart as a picture"),
+            )
+        ],
+        className="tool-group",
+    )
     tools = html.Div(
-        [switch, html.Div(spans, role="group", **parts.aria(label="Range"))],
+        [
+            switch,
+            downloads,
+            html.Div(kinds, role="group", **parts.aria(label="Drawn as")),
+            html.Div(spans, role="group", className="span-choice", **parts.aria(label="Range")),
+        ],
         className="chart-tools",
     )
-    return parts.card(f"Price in {row.quote}", chart, tools, className="chart-card")
+    return parts.card(f"Price in {row.quote}", [chart, dcc.Download(id=ids.METRIC_FILE)], tools, className="chart-card")
+
+
+def _choice(identity: str, labels: Mapping[str, str], chosen: str) -> Component:
+    choice: Component = dbc.RadioItems(
+        id=identity,
+        options=[{"label": label, "value": value} for value, label in labels.items()],
+        value=chosen,
+        className="segments",
+        inputClassName="btn-check",
+        labelClassName="segment",
+    )
+    return choice

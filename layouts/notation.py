@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime, tzinfo
+from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 from services.market.types import Alert
@@ -10,6 +11,7 @@ UNKNOWN = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 SMALLEST_WRITTEN_OUT = 1e-12
+LARGEST_ROUNDED = 1e15  # above it a float has no halves left
 UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
@@ -22,7 +24,15 @@ def price(value: float | None) -> str:
         return "0"
     if abs(value) < SMALLEST_WRITTEN_OUT:
         return f"{value:.3e}".replace("-", MINUS)
-    return f"{value:,.{decimals(value)}f}".replace("-", MINUS)
+    return _fixed(value, decimals(value))
+
+
+def _fixed(value: float, places: int) -> str:
+    """`value` with so many decimal places, halves of its shortest decimal form away from zero, as browsers round."""
+    if not abs(value) < LARGEST_ROUNDED:
+        return f"{value:,.{places}f}".replace("-", MINUS)
+    rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return f"{rounded:,f}".replace("-", MINUS)
 
 
 def decimals(value: float) -> int:
@@ -33,12 +43,12 @@ def decimals(value: float) -> int:
 
 def change(fraction: float | None) -> str:
     """A signed percentage: +1.25 %. What rounds to nothing has no sign."""
-    if fraction is None:
-        return UNKNOWN
-    text = f"{abs(fraction) * 100:,.2f} %"
-    if text == "0.00 %":
-        return text
-    return ("+" if fraction > 0 else MINUS) + text
+    return _signed(fraction, 2)
+
+
+def spread(fraction: float | None) -> str:
+    """How far one price is from another, signed, to three decimals: what differs between markets is small."""
+    return _signed(fraction, 3)
 
 
 def share(fraction: float | None) -> str:
@@ -46,7 +56,7 @@ def share(fraction: float | None) -> str:
     if fraction is None:
         return UNKNOWN
     percent = fraction * 100
-    return f"{percent:,.4f} %" if 0 < percent < 0.1 else f"{percent:,.2f} %"
+    return f"{_fixed(percent, 4 if 0 < percent < 0.1 else 2)} %"
 
 
 def amount(value: float | None) -> str:
@@ -55,8 +65,8 @@ def amount(value: float | None) -> str:
         return UNKNOWN
     for size, unit in UNITS:
         if abs(value) >= size:
-            return f"{value / size:,.2f} {unit}"
-    return f"{value:,.2f}"
+            return f"{_fixed(value / size, 2)} {unit}"
+    return _fixed(value, 2)
 
 
 def multiple(value: float, average: float) -> str:
@@ -119,3 +129,12 @@ def stamp(moment: datetime | None, zone: tzinfo) -> str:
         return UNKNOWN
     local = moment.astimezone(zone)
     return f"{local.day} {local:%b %Y}, {clock(moment, zone)}"
+
+
+def _signed(fraction: float | None, decimals: int) -> str:
+    if fraction is None:
+        return UNKNOWN
+    text = f"{_fixed(abs(fraction) * 100, decimals)} %"
+    if float(text[:-2].replace(",", "")) == 0:
+        return text
+    return ("+" if fraction > 0 else MINUS) + text

@@ -63,7 +63,7 @@ def tone(fraction: float | None) -> str:
 
 
 def marks(row: RankedMetric) -> list[Component]:
-    """Chips for what is special about a metric; assets/grid.js makes the same of `MARKS`."""
+    """Chips for what is special about a metric; assets/ranking/cells.js makes the same of `MARKS`."""
     words = [("new", "is-new")] if row.new_at else []
     if not row.active:
         words.append((row.reason or "inactive", "is-warning"))
@@ -87,6 +87,9 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Content]],
     return html.Div(
         html.Table([html.Caption(caption, className="visually-hidden"), head, body], className="plain-table"),
         className="table-frame",
+        tabIndex="0",  # who has no pointer scrolls it by the arrow keys
+        role="group",
+        **aria(label=caption),
     )
 
 

@@ -11,6 +11,7 @@ from services.market.types import Profile
 
 POLL_MS = 1_500
 RETRY_MS = 3_000
+TOAST_MS = 20_000
 
 THEME_SCRIPT = (
     "(function(){var c='system';try{c=localStorage.getItem('theme')||c}catch(e){}"
@@ -38,7 +39,8 @@ INDEX = f"""<!DOCTYPE html>
 </html>
 """
 
-PLACES = (("/", "Ranking"), ("/alerting", "Alerts"), ("/status", "Status"))
+PLACES = (("/", "Ranking"), ("/compare", "Compare"), ("/alerting", "Alerts"), ("/status", "Status"))
+ZONES = (("local", "Local", "Your own time zone"), ("utc", "UTC", "Coordinated universal time"))
 THEMES = (("light", "Light", "sun"), ("dark", "Dark", "moon"), ("system", "System", "screen"))
 
 
@@ -51,13 +53,7 @@ def page(profile: Profile) -> Component:
             html.Header(
                 [
                     html.Div([_brand(profile), _navigation(), _theme_switch()], className="top-bar"),
-                    html.Div(
-                        html.Span([html.Span(className="dot"), "Connecting…"], className="state"),
-                        id=ids.CONNECTION_STATUS,
-                        className="status-bar is-waiting",
-                        role="status",
-                        **parts.aria(live="polite"),
-                    ),
+                    html.Div([_connection(), _zone_switch()], className="status-line"),
                 ],
                 className="site-header",
             ),
@@ -65,11 +61,15 @@ def page(profile: Profile) -> Component:
             html.Main(parts.skeleton(), id=ids.PAGE, className="page", tabIndex="-1"),
             _foot(profile),
             dbc.Toast(
+                [
+                    html.P(id=ids.TOAST_TEXT),
+                    html.Button("Retry", id=ids.TOAST_RETRY, className="button"),
+                ],
                 id=ids.TOAST,
                 header="Not updated",
                 is_open=False,
                 dismissable=True,
-                duration=8_000,
+                duration=TOAST_MS,
                 className="page-toast",
             ),
         ],
@@ -104,7 +104,9 @@ def _machinery() -> list[Component]:
         dcc.Store(id=ids.LIVE),
         dcc.Store(id=ids.REVISION),
         dcc.Store(id=ids.VIEW),
+        dcc.Store(id=ids.ZONE_NAME),
         dcc.Store(id=ids.TITLE),
+        dcc.Store(id=ids.FAILED),
         dcc.Store(id=ids.DISMISSED, storage_type="local", data=[]),
     ]
 
@@ -128,7 +130,31 @@ def _brand(profile: Profile) -> Component:
 
 def _navigation() -> Component:
     links = [dbc.NavLink(name, href=path, active="exact", className="place") for path, name in PLACES]
-    return html.Nav(links, className="places", **parts.aria(label="Main"))
+    # The documentation is a page of its own, which the dashboard's routing knows nothing of.
+    documentation = html.A("API", href="/docs", className="nav-link place", title="The JSON interface, to read and try")
+    return html.Nav([*links, documentation], className="places", **parts.aria(label="Main"))
+
+
+def _connection() -> Component:
+    return html.Div(
+        html.Span([html.Span(className="dot"), "Connecting…"], className="state"),
+        id=ids.CONNECTION_STATUS,
+        className="status-bar is-waiting",
+        role="status",
+        **parts.aria(live="polite"),
+    )
+
+
+def _zone_switch() -> Component:
+    switch = dbc.RadioItems(
+        id=ids.ZONE,
+        options=[{"value": value, "label": name, "title": title} for value, name, title in ZONES],
+        value="local",
+        className="segments",
+        inputClassName="btn-check",
+        labelClassName="segment",
+    )
+    return html.Div(switch, className="zone-switch", role="group", **parts.aria(label="Times shown in"))
 
 
 def _theme_switch() -> Component:
@@ -152,11 +178,9 @@ def _banner() -> Component:
         [
             html.Div(id=ids.ALERT_LIST, className="alert-list"),
             html.Button(
-                parts.icon("close"),
+                "Dismiss all",
                 id=ids.ALERT_DISMISS,
-                className="icon-button",
-                title="Dismiss",
-                **parts.aria(label="Dismiss these alerts"),
+                className="dismiss-all",
             ),
         ],
         id=ids.ALERT_BANNER,

@@ -1,40 +1,144 @@
-"""How the tracker itself does: exchanges, ticks, backfill, and the figures it works by."""
+"""How the tracker itself does: exchanges, ticks, backfill, what came and went, and the settings it works by."""
 
 from collections.abc import Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
+import numpy as np
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import figures, ids, notation, parts
-from services.market.types import BackfillState, ExchangeState, Profile, Status, Storage, TickState
+from services.market.types import (
+    BackfillState,
+    Day,
+    ExchangeState,
+    Metric,
+    Profile,
+    Status,
+    Storage,
+    TickDay,
+    TickState,
+)
 
 MOST_TICKS = 30
+MOST_LISTED = 12
 
 
-def page(status: Status, profile: Profile, zone: tzinfo) -> Component:
-    """The whole state; `body` and the chart are renewed while the page is open."""
+def page(status: Status, day: Day, profile: Profile, zone: tzinfo) -> Component:
+    """The whole state; what `overview` and `details` give and the chart are renewed while the page is open."""
     return html.Div(
         [
-            parts.heading("Status", f"Times are {notation.zone_label(zone)}"),
-            html.Div(body(status, zone), id=ids.STATUS_BODY, className="status-body"),
-            parts.card("Tick duration", _tick_chart(status, zone)),
-            parts.card("Configuration", _rule(profile)),
+            parts.heading("Status", html.Span(lead(zone), id=ids.STATUS_ZONE)),
+            *([_exposure()] if profile.exposed else []),
+            html.Div(overview(status, day, zone), id=ids.STATUS_OVERVIEW, className="status-part"),
+            parts.card("Ticks of the last 24 hours", _tick_chart(day, zone)),
+            html.Div(details(status, day, zone), id=ids.STATUS_DETAILS, className="status-part"),
+            parts.card("Settings", configuration(profile), className="flush"),
         ],
         className="status-page",
     )
 
 
-def body(status: Status, zone: tzinfo) -> list[Component]:
-    """Everything that changes while one looks at it."""
-    cards = [parts.card("Exchanges", _exchanges(status.exchanges, zone), className="flush")]
+def lead(zone: tzinfo) -> str:
+    return f"Times are {notation.zone_label(zone)}"
+
+
+def overview(status: Status, day: Day, zone: tzinfo) -> list[Component]:
+    """The figures at a glance, what asks to be looked at, and the exchanges."""
+    cards = [_glance(status, day.ticks), parts.card("Exchanges", _exchanges(status.exchanges, zone), className="flush")]
     if status.warnings:
-        cards.insert(0, parts.card("Please look at TRACK", html.Ul([html.Li(text) for text in status.warnings])))
-    if status.backfills:
-        cards.append(parts.card("History", [backfill(state) for state in status.backfills]))
-    cards.append(parts.card("Storage", [storage(status.storage, zone), *_shared_cache(status.shared_cache)]))
-    cards.append(parts.card("Recent ticks", _ticks(status.ticks, zone), className="flush"))
+        cards.insert(1, parts.card("Please look at TRACK", html.Ul([html.Li(text) for text in status.warnings])))
     return cards
+
+
+def details(status: Status, day: Day, zone: tzinfo) -> list[Component]:
+    """What one looks at next: work under way, the database, pairs that came and went, tick by tick."""
+    cards = [
+        parts.card("Storage", [storage(status.storage, zone), *_shared_cache(status.shared_cache)]),
+        parts.card("Pairs that came and went in 24 hours", listings(day, zone)),
+    ]
+    if status.backfills:
+        cards.insert(0, parts.card("History", [backfill(state) for state in status.backfills]))
+    return [
+        html.Div(cards, className="status-columns"),
+        parts.card("Recent ticks", _ticks(status.ticks, zone), _clock_of(status.holder), className="flush"),
+    ]
+
+
+def _glance(status: Status, ticks: TickDay) -> Component:
+    failing = sum(state.failing_since is not None for state in status.exchanges)
+    missed, failed = int(ticks.missed.sum()), int(ticks.failed.sum())
+    longest = None if np.isnan(ticks.longest_ms).all() else float(np.nanmax(ticks.longest_ms))
+    answering = f"{len(status.exchanges) - failing:,} of {len(status.exchanges):,}"
+    items = (
+        parts.figure("Exchanges answering", answering, "is-warning" if failing else ""),
+        parts.figure("Metrics", f"{sum(state.metrics for state in status.exchanges):,}"),
+        parts.figure("Ticks in 24 h", f"{int(ticks.ticks.sum()):,}"),
+        parts.figure("Missed", f"{missed:,}", "is-warning" if missed else ""),
+        parts.figure("With a failure", f"{failed:,}", "is-warning" if failed else ""),
+        parts.figure("Longest tick", notation.milliseconds(longest)),
+    )
+    return parts.figures(items, className="glance", **parts.aria(label="At a glance"))
+
+
+def listings(day: Day, zone: tzinfo) -> Component:
+    """The pairs that exchanges began to list, and those that they ceased to trade."""
+    if not day.came and not day.went:
+        return html.P("None. What exchanges begin to list, delist or halt is told here for a day.", className="quiet")
+    came = [_listing(metric, metric.new_at, "new", "is-new", zone) for metric in day.came[:MOST_LISTED]]
+    went = [
+        _listing(metric, metric.gone_at, metric.reason or "", "is-warning", zone) for metric in day.went[:MOST_LISTED]
+    ]
+    more = len(day.came) + len(day.went) - len(came) - len(went)
+    rest = [html.P(f"and {more:,} more", className="quiet")] if more else []
+    return html.Div([html.Ul(came + went, className="listings"), *rest])
+
+
+def _listing(metric: Metric, at: datetime | None, word: str, look: str, zone: tzinfo) -> Component:
+    chip = html.Span(word.capitalize(), className=f"chip {look}", title=parts.MARKS.get(word))
+    name = html.Span(
+        [parts.metric_link(metric.id, str(metric.pair)), " ", html.Span(metric.market, className="market")]
+    )
+    return html.Li([chip, name, html.Span(notation.stamp(at, zone), className="quiet num")])
+
+
+def configuration(profile: Profile) -> Component:
+    """Version and settings, told as the environment names them; those that somebody chose stand out."""
+    data = "Simulated" if profile.simulated else "Live exchanges"
+    columns = (("Setting", "setting-name"), ("Value", "setting-value"), ("", "num quiet wide-only"))
+    rows: list[tuple[parts.Content, ...]] = [("Version", profile.version, ""), ("Data", data, "")]
+    rows += [
+        (
+            html.Code(setting.name),
+            html.Span(setting.value, className="quiet" if setting.is_default else "strong"),
+            "default" if setting.is_default else "chosen",
+        )
+        for setting in profile.settings
+    ]
+    return parts.table(columns, rows, "Version and settings")
+
+
+def _clock_of(holder: str | None) -> Component:
+    """Which process ticks: its owner's name is host, process and a random part."""
+    if holder is None:
+        return html.Span([html.Span(className="dot is-bad"), "No process has the clock"], className="state quiet")
+    host, process, *_ = [*holder.rsplit(":", 2), ""]
+    words = f"{host}, process {process}" if process else host
+    return html.Span([html.Span(className="dot is-good"), f"Clock: {words}"], className="state quiet")
+
+
+def _exposure() -> Component:
+    words = (
+        "This server takes requests from other machines and asks nobody for a name: whoever reaches it reads"
+        " everything. Set ",
+        html.Code("AUTH_USERNAME"),
+        " and ",
+        html.Code("AUTH_PASSWORD"),
+        ", or serve on ",
+        html.Code("127.0.0.1"),
+        " alone.",
+    )
+    return parts.card("Open to everybody", html.P([*words], className="is-warning"), role="alert")
 
 
 def backfill(state: BackfillState) -> Component:
@@ -87,35 +191,44 @@ def _exchanges(states: Sequence[ExchangeState], zone: tzinfo) -> Component:
         ("Market", "strong"),
         ("State", ""),
         ("Metrics", "num wide-only"),
-        ("Answer time", "num"),
-        ("Refused values", "num wide-only"),
         ("Last success", "num wide-only"),
+        ("Answer time", "num"),
+        ("Permits", "num wide-only"),
+        ("Refused values", "num wide-only"),
     )
     rows = [
         (
             state.market,
             _condition(state, zone),
             f"{state.metrics:,}",
-            notation.milliseconds(state.latency_ms),
-            f"{state.rejected:,}",
             notation.stamp(state.last_success, zone),
+            notation.milliseconds(state.latency_ms),
+            _permitted(state.permitted),
+            f"{state.rejected:,}",
         )
         for state in states
     ]
     return parts.table(columns, rows, "Exchanges")
 
 
+def _permitted(requests_a_second: float | None) -> str:
+    return notation.UNKNOWN if requests_a_second is None else f"{requests_a_second:.3g} a second"
+
+
 def _condition(state: ExchangeState, zone: tzinfo) -> list[Component]:
-    if state.failing_since is None:
-        answering = html.Span([html.Span(className="dot is-good"), "Answering"], className="state")
-        return [answering] if state.note is None else [answering, html.Div(state.note, className="error-text")]
-    return [
-        html.Span(
-            [html.Span(className="dot is-bad"), f"Failing since {notation.stamp(state.failing_since, zone)}"],
-            className="state",
-        ),
-        html.Div(state.error or "no reason given", className="error-text"),
-    ]
+    if state.failing_since is not None:
+        failing = f"Failing since {notation.stamp(state.failing_since, zone)}"
+        return [
+            html.Span([html.Span(className="dot is-bad"), failing], className="state"),
+            html.Div(state.error or "no reason given", className="error-text"),
+        ]
+    told: list[Component] = [html.Span([html.Span(className="dot is-good"), "Answering"], className="state")]
+    if state.note is not None:
+        told.append(html.Div(state.note, className="error-text"))
+    if state.failed_at is not None:
+        last = f"Last error {notation.stamp(state.failed_at, zone)}: {state.error or 'no reason given'}"
+        told.append(html.Div(last, className="past-error"))
+    return told
 
 
 def _ticks(ticks: Sequence[TickState], zone: tzinfo) -> Component:
@@ -147,26 +260,12 @@ def _ticks(ticks: Sequence[TickState], zone: tzinfo) -> Component:
     return parts.table(columns, rows, "Recent ticks, newest first")
 
 
-def _tick_chart(status: Status, zone: tzinfo) -> Component:
+def _tick_chart(day: Day, zone: tzinfo) -> Component:
     chart = dcc.Graph(
         id=ids.STATUS_CHART,
-        figure=figures.tick_figure(status.ticks, zone),
+        figure=figures.tick_figure(day.ticks, zone),
         config={"displayModeBar": False, "responsive": True},
         responsive=True,
         style={"height": "100%"},
     )
     return html.Div(chart, className="tick-chart")  # keeps the place while the chart is on its way
-
-
-def _rule(profile: Profile) -> Component:
-    items = (
-        ("Sampling period", f"{profile.period_seconds} s"),
-        ("Deviation window", f"{profile.window_hours:g} h"),
-        ("Alert factor", f"{profile.alert_factor:g}{notation.TIMES}"),
-        ("Alert window", f"{profile.alert_window_minutes} min"),
-        ("Cool-down", f"{profile.alert_cooldown_minutes} min"),
-        ("Fewest samples", f"{profile.alert_min_samples}"),
-        ("Version", profile.version),
-        ("Data", "Simulated" if profile.simulated else "Live exchanges"),
-    )
-    return parts.figures([parts.figure(label, value) for label, value in items], className="figure-list is-wide")

@@ -9,6 +9,10 @@ ACCENT = "#3451c6"
 BAND = "rgba(52,81,198,0.16)"  # the accent, thinned
 MUTED = "#5b6478"
 ALERT = "#be123c"
+UP, DOWN = "#0b7261", "#b3440a"
+COMPARED = (ACCENT, DOWN, UP, "#8e2f8e", "#0a78a8", ALERT, "#7a6200", MUTED)
+"""The lines of a comparison; assets/compare.css has their places in each theme."""
+
 INK = "#182033"
 GRID_LINE = "#e4e8f0"
 CLEAR = "rgba(0,0,0,0)"

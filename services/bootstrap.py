@@ -6,22 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from random import Random
 from threading import Event, Lock, RLock
 from uuid import uuid4
 
 from services.cache import CachedReader
+from services.disclosure import shown_settings
 from services.exchanges.registry import open_exchange
 from services.market.errors import UnknownExchange
-from services.market.ports import AlertDesk, Clock, Exchange, MarketReader, Notifier
+from services.market.ports import AlertDesk, Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
 from services.market.rules import Rule
 from services.market.stats import Windows
 from services.market.types import Profile
-from services.notifiers import AppriseNotifier
+from services.notifiers.channels import open_notifiers
+from services.notifiers.heartbeat import Heartbeat
+from services.notifiers.outward import BadUrl, parse_target
+from services.notifiers.webhook import Terms
 from services.pipeline.backfill import Backfills
+from services.pipeline.deliver import DeliveryDesk
 from services.pipeline.discover import Discovery
 from services.pipeline.fetch import Fetcher
 from services.pipeline.tick import Plan
-from services.settings import Settings
+from services.settings import BadSettings, Settings
 from services.shared.memory import open_memory
 from services.shared.reader import SharedReader
 from services.store import schema
@@ -29,6 +35,7 @@ from services.store.desk import StoreDesk
 from services.store.engine import Engine, open_engine
 from services.store.metrics import Catalogues
 from services.store.reader import StoreReader
+from services.store.tokens import StoredTokens
 
 VERSION = "1.0.0"
 
@@ -48,9 +55,13 @@ class Services:
     clock: Clock
     reader: MarketReader
     desk: AlertDesk
+    tokens: TokenBook
     notifiers: tuple[Notifier, ...]
     plan: Plan
     owner: str
+    deliveries: Deliveries
+    heartbeat: Heartbeat | None = None
+    chance: Random = field(default_factory=Random)
     ticking: Lock = field(default_factory=Lock)
     stopping: Event = field(default_factory=Event)
     _making: RLock = field(default_factory=RLock)
@@ -118,10 +129,14 @@ def utc_now() -> datetime:
 
 
 def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
-    """Everything wired together; nothing is connected to yet. Raises BadDatabaseUrl, BadRedisUrl, BadChannel."""
+    """Everything wired together; nothing is connected to yet. Raises BadDatabaseUrl, BadRedisUrl, BadChannel,
+    BadSettings."""
     engine = open_engine(settings.database)
-    notifiers = tuple(
-        AppriseNotifier(url.get_secret_value(), number) for number, url in enumerate(settings.notify_urls, 1)
+    secret = settings.webhook_secret
+    notifiers = open_notifiers(
+        [entry.get_secret_value() for entry in settings.notify_urls],
+        Terms(None if secret is None else secret.get_secret_value(), settings.webhook_allow_private),
+        clock,
     )
     plan = Plan(
         engine=engine,
@@ -142,11 +157,23 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         engine=engine,
         clock=clock,
         reader=CachedReader(_open_reader(engine, settings)),
-        desk=StoreDesk(engine),
+        desk=StoreDesk(engine, plan.channels),
+        tokens=StoredTokens(engine),
         notifiers=notifiers,
         plan=plan,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
+        deliveries=DeliveryDesk(engine, notifiers),
+        heartbeat=_open_heartbeat(settings),
     )
+
+
+def _open_heartbeat(settings: Settings) -> Heartbeat | None:
+    if settings.heartbeat_url is None:
+        return None
+    try:
+        return Heartbeat(parse_target(settings.heartbeat_url.get_secret_value()))
+    except BadUrl as error:
+        raise BadSettings(f"HEARTBEAT_URL: {error}") from None
 
 
 def _open_reader(engine: Engine, settings: Settings) -> MarketReader:
@@ -171,4 +198,6 @@ def profile_of(settings: Settings) -> Profile:
         alert_window_minutes=settings.alert_window_minutes,
         alert_cooldown_minutes=settings.alert_cooldown_minutes,
         alert_min_samples=settings.alert_min_samples,
+        settings=shown_settings(settings),
+        exposed=settings.exposed,
     )

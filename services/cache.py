@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.market.memory import VersionedMemory
 from services.market.ports import MarketReader
-from services.market.types import Alert, Hours, Profile, RankedMetric, Ranking, Series, Sparklines, Status
+from services.market.types import Alert, Day, Hours, Profile, RankedMetric, Ranking, Series, Sparklines, Status
 
 REVISION_SECONDS = 0.25
 """How long a revision is taken for the current one without asking: what a viewer may lag behind a commit."""
@@ -66,6 +66,11 @@ class CachedReader:
     def status(self, now: datetime) -> Status:
         version = (self.revision(), int(now.timestamp()))
         return self._memory.get("status", version, lambda: self._reader.status(now))
+
+    def day(self, now: datetime) -> Day:
+        # Without a tick the gap since the last one grows all the same.
+        version = (self.revision(), int(now.timestamp()) // 60)
+        return self._memory.get("day", version, lambda: self._reader.day(now))
 
     def _names(self) -> dict[int | str, RankedMetric]:
         names: dict[int | str, RankedMetric] = {}

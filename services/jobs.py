@@ -10,12 +10,18 @@ from services.market.errors import StoreUnavailable
 from services.market.moments import period_of
 from services.pipeline.notify import notify
 from services.pipeline.seal import seal
-from services.pipeline.tick import tick
+from services.pipeline.tick import TickReport, tick
 
 LEAST_REST = timedelta(seconds=1)
 """Between the upkeep of a period and the next one's tick."""
 
 BREATH_SECONDS = 0.05
+
+REST_SECONDS = 0.5
+"""Between two tries of a tick whose database was away."""
+
+TRYING_SHARE = 0.9
+"""How much of its period a tick may begin in: later, the next one is as near."""
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +39,21 @@ class Job:
 
 
 def run_tick(services: Services, now: datetime) -> None:
-    """The running period's tick, if it is not stored yet; then, in the time that is left of it, the upkeep of the
-    history, which so never stands in a tick's way."""
-    keep_history(services, _tick(services, now), services.owner)
+    """The running period's tick, if it is not stored yet, again and again while the database is away and the period
+    lasts; then, in the time that is left of it, the upkeep of the history, which so never stands in a tick's way."""
+    period = timedelta(seconds=services.settings.period_seconds)
+    ends_at = period_of(now, services.settings.period_seconds) + TRYING_SHARE * period
+    while True:
+        try:
+            minute = _tick(services, now)
+        except StoreUnavailable as error:
+            if services.stopping.wait(REST_SECONDS) or services.clock() >= ends_at:
+                raise
+            log.warning("tick: the database is away, it is tried again: %s", error)
+            now = services.clock()
+        else:
+            break
+    keep_history(services, minute, services.owner)
 
 
 def keep_history(services: Services, minute: datetime, owner: str) -> None:
@@ -56,19 +74,27 @@ def _has_time(services: Services, ends_at: datetime) -> bool:
 def _tick(services: Services, now: datetime) -> datetime:
     minute = period_of(now, services.settings.period_seconds)
     with services.ticking:  # whoever comes second finds the tick stored
-        tick(services.plan, services.fetcher, minute, now - minute, services.owner)
+        report = tick(services.plan, services.fetcher, minute, now - minute, services.owner)
+    tell_alive(services, report)
     return minute
+
+
+def tell_alive(services: Services, report: TickReport | None) -> None:
+    """Ping whoever watches over this program, after a tick that stored prices: once a period, for so often it is
+    stored. Nobody waits for it."""
+    if services.heartbeat is not None and report is not None and report.state.stored:
+        services.heartbeat.beat()
 
 
 def run_notify(services: Services, now: datetime) -> None:
     """Messages that are owed, also those of earlier ticks and of processes that died."""
-    notify(services.engine, services.notifiers, now)
+    notify(services.engine, services.notifiers, now, services.chance)
 
 
 def run_discovery(services: Services, now: datetime) -> None:
     """The pairs of the exchanges that have not told them within the hour; then the period's tick, where it
     has not been for want of metrics, and what new ones lack of their past."""
-    if services.discovery.run(now):
+    if services.discovery.run(now) and not services.stopping.is_set():
         _tick(services, services.clock())
         services.backfills.run()
 

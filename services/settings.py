@@ -1,11 +1,21 @@
 """The only reader of the environment and of `.env`."""
 
+import re
+from collections.abc import Mapping
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from services.market.errors import TrackerError
 from services.market.track import TrackPattern, parse_track
@@ -20,8 +30,37 @@ class BadSettings(TrackerError):
     """The environment does not make a working program; the text names each bad value."""
 
 
+class FileSource(PydanticBaseSettingsSource):
+    """Settings that stand in files of their own, as orchestrators hand over secrets: `NAME_FILE` is where."""
+
+    def __init__(self, settings_cls: type[BaseSettings], environment: Mapping[str, str | None]) -> None:
+        super().__init__(settings_cls)
+        self._environment = environment
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:  # noqa: ARG002
+        """What the file says, without the line's end. Raises BadSettings."""
+        given = self._environment.get(f"{field_name}_file")
+        if not given:
+            return None, field_name, False
+        name = field_name.upper()
+        if self._environment.get(field_name):
+            raise BadSettings(f"{name} and {name}_FILE: set one of them")
+        try:
+            text = Path(given).read_text("utf-8-sig").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is not a text in UTF-8"
+            raise BadSettings(f"{name}_FILE: {given}: {reason}") from None
+        if not text:
+            raise BadSettings(f"{name}_FILE: {given}: is empty")
+        return text, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: text for name, text in found.items() if text is not None}
+
+
 class Settings(BaseSettings):
-    """Everything an operator may set. Names are those of the environment, in any case."""
+    """Everything an operator may set. Names are those of the environment, in any case; `NAME_FILE` names a file."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -31,7 +70,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    database_url: str | None = Field(None, description="SQLAlchemy URL; Heroku's `postgres://` is accepted")
+    database_url: str | None = Field(None, repr=False, description="SQLAlchemy URL; Heroku's `postgres://` is accepted")
     redis_url: SecretStr | None = Field(None, description="shared cache and Celery broker when set")
     host: str = Field("127.0.0.1", description="address to serve on")
     port: int = Field(8888, ge=0, le=65_535, description="port to serve on; Heroku sets it")
@@ -55,29 +94,82 @@ class Settings(BaseSettings):
     alert_window_minutes: int = Field(60, ge=1, le=7 * 1440, description="span of that average")
     alert_cooldown_minutes: int = Field(60, ge=0, le=7 * 1440, description="one alert a metric in this time")
     alert_min_samples: int = Field(5, ge=1, description="prices that the average must rest on")
-    notify_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field((), description="Apprise URLs, comma-separated")
+    notify_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="channels, comma-separated: Apprise URLs or webhook+https://..., each as `name=` says"
+    )
+    webhook_secret: SecretStr | None = Field(None, description="what webhooks are signed with")
+    webhook_allow_private: bool = Field(False, description="webhooks may go to this machine and its network")
+    heartbeat_url: SecretStr | None = Field(None, description="asked for after each good tick")
     scheduler: Literal["auto", "off"] = Field(
         "auto", description="`auto`: tick in this process if it holds the lease; `off`: never"
     )
     auth_username: str | None = Field(None, description="HTTP basic for everything but /healthz and /readyz")
     auth_password: SecretStr | None = Field(None, description="its password; both or neither")
+    auth_proxy_header: str | None = Field(
+        None, description="header in which a proxy at AUTH_PROXY_ADDRESSES names the user it has let in"
+    )
+    auth_proxy_addresses: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="comma-separated addresses or networks of that proxy; from elsewhere the header means nothing"
+    )
+    proxy_hops: int = Field(0, ge=0, le=10, description="proxies before the server whose X-Forwarded-* are believed")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="comma-separated names that the server answers to; one that begins with a dot is for all below"
+    )
+    rate_limit: int = Field(
+        3000, ge=0, description="requests a minute of one address or token, but from this machine; 0: no limit"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severity logged")
     log_format: Literal["text", "json"] = Field("text", description="`text` or `json`, a line an event")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a folder of files; ours are named one by one
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the start names, then the environment, then `.env`; each of the last two with its files."""
+        sources = [init_settings]
+        for source in (env_settings, dotenv_settings):
+            assert isinstance(source, EnvSettingsSource)
+            sources += [source, FileSource(settings_cls, source.env_vars)]
+        return tuple(sources)
 
     @field_validator("track", mode="before")
     @classmethod
     def _parse_track(cls, value: object) -> object:
         return parse_track(value) if isinstance(value, str) else value
 
-    @field_validator("notify_urls", mode="before")
+    @field_validator("notify_urls", "auth_proxy_addresses", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return (
+            tuple(part.strip() for part in re.split(r"[,\n]", value) if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+    @field_validator("auth_proxy_header")
+    @classmethod
+    def _is_header(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", value):
+            raise ValueError("is not the name of a header")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"\.?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", name):
+                raise ValueError(f"{name!r} is not the name of a host; neither scheme, port nor path belong to one")
+        return tuple(name.lower() for name in value)
 
     @field_validator("exchange_base_url")
     @classmethod
@@ -92,6 +184,8 @@ class Settings(BaseSettings):
             raise ValueError("AUTH_USERNAME and AUTH_PASSWORD: set both or neither")
         if self.auth_username is not None and ":" in self.auth_username:
             raise ValueError("AUTH_USERNAME: must not contain a colon")
+        if (self.auth_proxy_header is None) != (not self.auth_proxy_addresses):
+            raise ValueError("AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES: set both or neither")
         if round(self.window_hours * 3600) < self.period_seconds:
             raise ValueError("WINDOW_HOURS: must hold at least one period")
         if self.retention_days is not None and self.retention_days * 24 < self.window_hours:
@@ -119,6 +213,19 @@ class Settings(BaseSettings):
             return None
         return self.auth_username, self.auth_password.get_secret_value()
 
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine reaches the server."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def exposed(self) -> bool:
+        """Whether the server is reached from elsewhere, and asks nobody for a name."""
+        return not self.on_loopback and self.credentials is None and self.auth_proxy_header is None
+
 
 def read_settings(env_file: Path | None = Path(".env"), **overrides: object) -> Settings:
     """Settings from `env_file`, the environment and `overrides`, the later over the earlier.
@@ -134,6 +241,7 @@ def read_settings(env_file: Path | None = Path(".env"), **overrides: object) -> 
         for problem in error.errors(include_url=False):
             name = str(problem["loc"][0]).upper() if problem["loc"] else ""
             text = problem["msg"].removeprefix("Value error, ")
-            given = "" if "url" in name.lower() or "auth" in name.lower() else f" (got {problem['input']!r:.60})"
+            is_secret = any(word in name.lower() for word in ("url", "auth", "secret"))
+            given = "" if is_secret else f" (got {problem['input']!r:.60})"
             lines.append(f"{name}: {text}{given}" if name else text)
         raise BadSettings("; ".join(lines)) from None

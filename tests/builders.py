@@ -6,16 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from services.market.messages import Delivery, Entry
 from services.market.types import (
     Alert,
     BackfillState,
+    Day,
     ExchangeState,
     Hours,
+    Metric,
     Profile,
     RankedMetric,
     Series,
     Status,
     Storage,
+    TickDay,
     TickState,
 )
 
@@ -46,13 +50,20 @@ def ranked_metric(id: int = 1, **changes: Any) -> RankedMetric:
             "base": "BTC",
             "quote": "USD",
             "rank": id,
+            "rank_1h_ago": id,
             "price": 60_123.4,
             "stdev": 812.25,
             "mean": 60_000.0,
             "volatility": 812.25 / 60_000.0,
+            "log_volatility": 0.62,
             "average_1h": 60_050.5,
+            "rule_average": 60_050.5,
             "change_1h": 0.0125,
             "change_24h": -0.034,
+            "range_1h": 0.004,
+            "range_24h": 0.05,
+            "high_24h": 62_475.0,
+            "low_24h": 59_500.0,
             "volume_24h": 1234.5,
             "samples": 1440,
             "active": True,
@@ -102,6 +113,25 @@ def alert(id: int = 1, **changes: Any) -> Alert:
     )
 
 
+def delivery(id: int = 1, **changes: Any) -> Delivery:
+    return Delivery(
+        **{
+            "id": id,
+            "channel": "ops",
+            "state": "sent",
+            "created_at": NOON - timedelta(minutes=5),
+            "due_at": NOON - timedelta(minutes=5),
+            "sent_at": NOON - timedelta(minutes=5),
+            "attempts": 1,
+            "error": None,
+            "fired": 1,
+            "resolved": 0,
+            "first": Entry("fired", alert()),
+        }
+        | changes
+    )
+
+
 def tick_state(**changes: Any) -> TickState:
     return TickState(
         **{
@@ -129,6 +159,8 @@ def exchange_state(market: str = "kraken", **changes: Any) -> ExchangeState:
             "latency_ms": 340.0,
             "rejected": 0,
             "note": None,
+            "failed_at": None,
+            "permitted": 1.0,
         }
         | changes
     )
@@ -142,6 +174,36 @@ def storage(**changes: Any) -> Storage:
     return Storage(
         **{"size_bytes": 123_400_000, "growth_bytes": 4_560_000, "sealed_until": NOON - timedelta(days=2)} | changes
     )
+
+
+def tick_day(**changes: Any) -> TickDay:
+    """Fifteen ticks in each quarter of an hour of the day that ends at NOON, none missed."""
+    slots = 96
+    return TickDay(
+        **{
+            "starts": int(NOON.timestamp()) - 900 * np.arange(slots, 0, -1, dtype=np.int64),
+            "ticks": np.full(slots, 15, dtype=np.int64),
+            "fetch_ms": np.full(slots, 340.0),
+            "store_ms": np.full(slots, 21.0),
+            "longest_ms": np.full(slots, 512.0),
+            "missed": np.zeros(slots, dtype=np.int64),
+            "failed": np.zeros(slots, dtype=np.int64),
+        }
+        | changes
+    )
+
+
+def day(**changes: Any) -> Day:
+    return Day(**{"ticks": tick_day(), "came": (), "went": ()} | changes)
+
+
+def eventful_day() -> Day:
+    """A day with missed ticks and failures, a pair that came and one that went."""
+    missed, failed = np.zeros(96, dtype=np.int64), np.zeros(96, dtype=np.int64)
+    missed[20:23], failed[60] = (5, 15, 3), 2
+    came = Metric(1, "kraken", "SOL", "USD", new_at=NOON)
+    went = Metric(2, "okx", "XMR", "EUR", active=False, reason="delisted", gone_at=NOON)
+    return day(ticks=tick_day(missed=missed, failed=failed), came=(came,), went=(went,))
 
 
 def status(**changes: Any) -> Status:

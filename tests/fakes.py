@@ -6,12 +6,22 @@ from typing import TypeVar
 
 import numpy as np
 
-from services.market.alert_rules import MOST_RULES, AlertRule, TooManyRules
-from services.market.errors import StoreUnavailable, UnknownMetric, UnknownRecord
+from services.market.alert_rules import MOST_RULES, AlertRule, TooManyRules, require_channels
+from services.market.errors import (
+    DeliveryFailed,
+    NotFailed,
+    StoreUnavailable,
+    UnknownChannel,
+    UnknownDelivery,
+    UnknownMetric,
+    UnknownRecord,
+)
 from services.market.history import HOUR_SECONDS, hourly
+from services.market.messages import Delivery, DeliveryState
 from services.market.types import (
     Alert,
     AlertQuery,
+    Day,
     Firing,
     Hours,
     Mute,
@@ -47,6 +57,7 @@ class FakeDesk:
     states: dict[int, dict[str, int]] = field(default_factory=dict)
     query: AlertQuery | None = None
     tried: AlertRule | None = None
+    channels: tuple[str, ...] = ()
 
     def rules(self) -> tuple[AlertRule, ...]:
         return tuple(self.kept.values())
@@ -58,6 +69,7 @@ class FakeDesk:
         return self.states
 
     def add_rule(self, rule: AlertRule) -> AlertRule:
+        require_channels(rule, self.channels)
         if len(self.kept) >= MOST_RULES:
             raise TooManyRules("there are too many")
         number = max(self.kept, default=0) + 1
@@ -65,7 +77,7 @@ class FakeDesk:
         return self.kept[number]
 
     def change_rule(self, rule: AlertRule, now: datetime) -> None:
-        self.rule(rule.id)
+        require_channels(rule, self.channels, self.rule(rule.id))
         self.kept[rule.id] = rule
 
     def remove_rule(self, number: int, now: datetime) -> None:
@@ -115,6 +127,7 @@ class FakeReader:
     volume_series: dict[int, Series] = field(default_factory=dict)
     fired: tuple[Alert, ...] = ()
     state: Status = field(default_factory=builders.status)
+    past: Day = field(default_factory=builders.day)
     down: bool = False
     calls: list[str] = field(default_factory=list)
 
@@ -176,6 +189,10 @@ class FakeReader:
         self._answer("status")
         return self.state
 
+    def day(self, now: datetime) -> Day:
+        self._answer("day")
+        return self.past
+
     def _series(self, kept: dict[int, Series], metric_id: int, since: datetime, until: datetime) -> Series:
         self.metric(metric_id)
         whole = kept.get(metric_id, builders.series([]))
@@ -186,3 +203,33 @@ class FakeReader:
         self.calls.append(call)
         if self.down:
             raise StoreUnavailable("the test took the database away")
+
+
+@dataclass
+class FakeDeliveries:
+    """Deliveries over what the test puts into its fields; `tried` are the channels that were tested."""
+
+    channels: tuple[str, ...] = ()
+    told: tuple[Delivery, ...] = ()
+    tried: list[str] = field(default_factory=list)
+    refuses: DeliveryFailed | None = None
+
+    def newest(self, limit: int, state: DeliveryState | None = None) -> tuple[Delivery, ...]:
+        return tuple(one for one in self.told if state in (None, one.state))[:limit]
+
+    def retry(self, number: int, now: datetime) -> Delivery:
+        for one in self.told:
+            if one.id == number and one.state != "failed":
+                raise NotFailed(f"message {number} is {one.state}: only one that has failed can be tried again")
+            if one.id == number:
+                again = replace(one, state="queued", due_at=now, attempts=0)
+                self.told = tuple(again if other is one else other for other in self.told)
+                return again
+        raise UnknownDelivery(f"no message {number}")
+
+    def try_out(self, channel: str, now: datetime) -> None:
+        if channel not in self.channels:
+            raise UnknownChannel(f"no channel {channel!r}")
+        if self.refuses is not None:
+            raise self.refuses
+        self.tried.append(channel)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from services.market.errors import DeliveryFailed, ExchangeError
+from services.market.messages import Message
 from services.market.types import CandlePage, Candles, Listing, Pair, Quotes
 
 
@@ -34,6 +35,7 @@ class FakeExchange:
     candle_errors: list[ExchangeError] = field(default_factory=list)
     asked: list[tuple[str, CandlePage]] = field(default_factory=list)
     on_quotes: Callable[[], object] = lambda: None
+    requests_a_second: float | None = None
 
     def listings(self) -> tuple[Listing, ...]:
         if self.error is not None:
@@ -78,12 +80,12 @@ class FakeNotifier:
 
     channel: str = "test"
     errors: list[DeliveryFailed] = field(default_factory=list)
-    accepted: list[tuple[str, str, str]] = field(default_factory=list)
+    accepted: list[Message] = field(default_factory=list)
 
-    def send(self, title: str, body: str, key: str) -> None:
+    def send(self, message: Message) -> None:
         if self.errors:
             raise self.errors.pop(0)
-        self.accepted.append((title, body, key))
+        self.accepted.append(message)
 
 
 @dataclass

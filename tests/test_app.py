@@ -7,6 +7,8 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +17,10 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import pytest
+from sqlalchemy import make_url
 
+from api.stream import MOST_STREAMS
+from layouts import ids
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 
@@ -172,6 +177,33 @@ def test_the_password_is_asked_for_everywhere_but_at_the_health_checks(run: Run)
     assert get(port, "/healthz")[0] == 200
 
 
+@pytest.mark.parametrize(
+    "command", [(APP, "--demo", "--host", "0.0.0.0", "--port"), (*GUNICORN, "--bind")], ids=["app", "gunicorn"]
+)
+def test_an_address_that_others_reach_is_warned_of_where_no_password_is_asked_for(
+    run: Run, command: tuple[str, ...]
+) -> None:
+    port = free_port()
+    where = f"0.0.0.0:{port}" if "--bind" in command else str(port)
+    program = run(*command, where, TRACK="demo:*", SCHEDULER="off")
+    wait_for(lambda: get(port, "/healthz")[0] == 200, seconds=40, what="life")
+
+    assert get(port, "/metrics", Host="tracker.example")[0] == 200  # who serves others cannot know by which name
+    assert "OPEN TO EVERYBODY: 0.0.0.0 is reached from other machines" in end(program)
+
+
+@pytest.mark.parametrize("command", [(APP, "--demo", "--port"), (*GUNICORN, "--bind")], ids=["app", "gunicorn"])
+def test_on_loopback_only_this_machines_names_are_answered_to(run: Run, command: tuple[str, ...]) -> None:
+    port = free_port()
+    where = f"127.0.0.1:{port}" if "--bind" in command else str(port)
+    program = run(*command, where, TRACK="demo:*", SCHEDULER="off")
+    wait_for(lambda: get(port, "/healthz")[0] == 200, seconds=40, what="life")
+
+    assert get(port, "/metrics", Host="evil.example")[0] == 421
+    assert get(port, "/metrics", Host=f"localhost:{port}")[0] == 200
+    assert "OPEN TO EVERYBODY" not in end(program)
+
+
 def ticks(database: Path) -> list[tuple[int, int, int]]:
     """For each tick its period, the prices it says it stored and those that are there."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
@@ -284,6 +316,40 @@ def test_the_dashboard_goes_on_without_redis_and_uses_it_again_by_itself(run: Ru
     assert output.count("reading the database until Redis is back") <= 4  # twice away, and two workers
 
 
+@pytest.mark.parametrize("command", [(APP, "--demo"), GUNICORN], ids=["one process", "gunicorn"])
+def test_viewers_hear_of_every_tick_hold_up_nobody_and_no_stop(run: Run, command: tuple[str, ...]) -> None:
+    port = free_port()
+    program = run(*command, HOST="127.0.0.1", PORT=str(port), TRACK="demo:*")
+    wait_ready(port)
+    viewers = [urlopen(f"http://127.0.0.1:{port}/stream?metrics=1", timeout=20) for _ in range(MOST_STREAMS)]
+
+    assert get(port, "/stream")[0] == 503
+    assert len(metrics(port)) == 40
+    told = [[events_of(viewer) for viewer in viewers] for _ in range(2)]
+    newest = max(seen["revision"] for seen in told[1])
+    for viewer, seen in zip(viewers, told[1], strict=True):
+        while seen["revision"] < newest:  # who was told earlier is told of it too, or times out here
+            seen = events_of(viewer)
+    assert all(later["revision"] > sooner["revision"] for sooner, later in zip(*told, strict=True))
+    assert all(seen["metrics"][0]["id"] == 1 for seen in told[0])
+
+    began = time.monotonic()
+    program.send_signal(signal.SIGTERM)
+    for viewer in viewers:
+        viewer.read()
+        viewer.close()
+    output, _ = program.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in output
+
+
+def events_of(viewer: Any) -> dict[str, Any]:
+    """The next event's data."""
+    line = next(line for line in viewer if line.startswith(b"data: "))
+    found: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
+    return found
+
+
 def test_importing_the_program_builds_nothing(run: Run, tmp_path: Path) -> None:
     code = "import sys, threading, app; print(threading.active_count(), 'ccxt' in sys.modules)"
     program = run("-c", code, DATABASE_URL="sqlite:///never.db")
@@ -291,3 +357,90 @@ def test_importing_the_program_builds_nothing(run: Run, tmp_path: Path) -> None:
 
     assert output.split() == ["1", "False"]
     assert not (tmp_path / "never.db").exists()
+
+
+def test_tokens_are_made_listed_and_revoked_by_command_and_open_the_server(run: Run) -> None:
+    settings = {"TRACK": "demo:*", "DATABASE_URL": "sqlite:///tokens.db"}
+
+    def token(*words: str) -> tuple[int, str]:
+        process = run(APP, "token", *words, **settings)
+        output, _ = process.communicate(timeout=30)
+        return process.returncode, output.strip()
+
+    assert token("list") == (0, "There are no tokens.")
+    status, secret = token("add", "notebook")
+    assert status == 0
+    assert secret.startswith("dt_")
+    port = free_port()
+    program = run(APP, "--port", str(port), AUTH_USERNAME="ann", AUTH_PASSWORD="open sesame", **settings)
+    wait_ready(port)
+
+    assert get(port, "/metrics")[0] == 401
+    assert get(port, "/metrics", Authorization=f"Bearer {secret}")[0] == 200
+    status, listed = token("list")
+    assert listed.startswith(f"1  {secret[:9]}...  read  notebook  (made ")
+    assert ", last used " in listed
+    assert secret not in listed
+    assert token("revoke", "1") == (0, "Token 1 is revoked.")
+    wait_for(lambda: get(port, "/metrics", Authorization=f"Bearer {secret}")[0] == 401, what="the end of the token")
+    assert token("revoke", "1") == (2, "data-tracker: no token 1 that is still valid")
+    assert token("add", " ")[0] == 2
+    assert secret not in end(program)
+
+
+def test_no_secret_is_logged_or_shown(run: Run, tmp_path: Path, postgresql_url: str) -> None:
+    """With every secret there is, at the most talkative, and with all but the database out of reach."""
+    nobody = free_port()
+    database = make_url(postgresql_url).set(username="postgres", password="hunter-database")
+    secrets = {
+        "DATABASE_URL": database.render_as_string(hide_password=False),
+        "REDIS_URL": f"redis://:hunter-redis@127.0.0.1:{nobody}/0",
+        "NOTIFY_URLS": f"json://me:hunter-notify@127.0.0.1:{nobody}/?token=hunter-query",
+        "AUTH_PASSWORD": "hunter-password",
+    }
+    settings = {"TRACK": "demo:*", "AUTH_USERNAME": "ann", "LOG_LEVEL": "DEBUG"}
+    for name, text in secrets.items():
+        (tmp_path / name).write_text(text)
+        settings[f"{name}_FILE"] = str(tmp_path / name)
+    port = free_port()
+    program = run(APP, "--port", str(port), **settings)
+    wait_ready(port)
+    token = run(APP, "token", "add", "notebook", **settings).communicate(timeout=30)[0].split()[-1]
+
+    entry = {"Authorization": "Basic " + b64encode(b"ann:hunter-password").decode()}
+    shown = [get(port, "/metrics", Authorization=f"Bearer {token}"), get(port, "/metrics", Authorization="Bearer x")]
+    shown += [get(port, path, **entry) for path in ("/", "/live", "/telemetry", "/_dash-layout", "/_dash-dependencies")]
+    for path in ("/", "/status", "/alerting", "/metric/1"):
+        view = {"path": path, "zone": "UTC", "retries": 0}
+        shown.append(post(port, show_page(view), **entry))
+    output = end(program)
+
+    assert [status for status, _ in shown] == [200, 401] + [200] * 9
+    assert "reading the database until Redis is back" in output, "what is secret was used"
+    for text in (output, *(body for _, body in shown)):
+        assert "hunter" not in text
+        assert token not in text
+
+
+def show_page(view: dict[str, object]) -> dict[str, object]:
+    """What a browser sends to be shown a page."""
+    outputs = [
+        {"id": ids.PAGE, "property": "children"},
+        {"id": ids.TITLE, "property": "data"},
+        {"id": ids.RETRY, "property": "disabled"},
+    ]
+    return {
+        "output": ".." + "...".join(f"{one['id']}.{one['property']}" for one in outputs) + "..",
+        "outputs": outputs,
+        "inputs": [{"id": ids.VIEW, "property": "data", "value": view}],
+        "state": [],
+        "changedPropIds": [f"{ids.VIEW}.data"],
+    }
+
+
+def post(port: int, body: dict[str, object], **headers: str) -> tuple[int, str]:
+    """Status and answer of a callback."""
+    address = f"http://127.0.0.1:{port}/_dash-update-component"
+    headers |= {"Content-Type": "application/json"}
+    with urlopen(Request(address, json.dumps(body).encode(), headers), timeout=10) as answer:
+        return answer.status, answer.read().decode()

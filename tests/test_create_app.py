@@ -2,13 +2,14 @@
 
 import gzip
 
+import brotli
 import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
 from tests import builders
 from tests.builders import NOON
-from tests.fakes import FakeDesk, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 ZIPPED = {"Accept-Encoding": "gzip, br, zstd"}
 
@@ -16,7 +17,7 @@ ZIPPED = {"Accept-Encoding": "gzip, br, zstd"}
 @pytest.fixture
 def client() -> FlaskClient:
     reader = FakeReader(metrics=tuple(builders.ranked_metric(number) for number in range(1, 21)))
-    return create_app(reader, lambda: NOON, FakeDesk()).server.test_client()
+    return create_app(reader, lambda: NOON, FakeDeliveries(), FakeDesk()).server.test_client()
 
 
 def test_what_the_dashboard_loads_travels_zipped(client: FlaskClient) -> None:
@@ -29,7 +30,7 @@ def test_what_the_dashboard_loads_travels_zipped(client: FlaskClient) -> None:
 def test_answers_of_the_interface_are_zipped_once_and_keep_their_tag(client: FlaskClient) -> None:
     plain, zipped = client.get("/metrics"), client.get("/metrics", headers=ZIPPED)
 
-    assert gzip.decompress(zipped.data) == plain.data
+    assert brotli.decompress(zipped.data) == plain.data
     assert zipped.headers["ETag"] == plain.headers["ETag"]
     for path in ("/metrics", "/live", "/healthz"):
         tag = client.get(path, headers=ZIPPED).headers["ETag"]

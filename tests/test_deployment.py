@@ -159,3 +159,41 @@ def test_the_python_of_the_host_is_that_of_the_image(dockerfile: DockerfileParse
     version = (ROOT / ".python-version").read_text().strip()
     assert re.fullmatch(r"3\.\d+", version)  # the host adds the newest patch
     assert dockerfile.baseimage.startswith(f"python:{version}.")
+
+
+PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[a-z,]+\])?==(?P<version>[^\s;]+)")
+
+
+def pins(path: str) -> dict[str, set[str]]:
+    """The versions that a file of requirements names, by package."""
+    found: dict[str, set[str]] = {}
+    for line in (ROOT / path).read_text().splitlines():
+        pin = PINNED.match(line)
+        if pin is not None:
+            found.setdefault(re.sub(r"[-_.]+", "-", pin["name"]).lower(), set()).add(pin["version"])
+    return found
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_what_is_installed_is_locked_with_hashes_and_names_no_index(name: str) -> None:
+    locked = (ROOT / f"{name}.txt").read_text()
+    wanted = pins(f"{name}.in")
+
+    assert len(wanted) > 20
+    assert {package: versions for package, versions in pins(f"{name}.txt").items() if package in wanted} == wanted
+    for block in re.split(r"\n(?=\S)", locked.partition("make lock\n")[2].rstrip()):
+        assert PINNED.match(block), block[:80]
+        assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", block)) >= 1, block[:80]
+    assert not re.search(r"https?://|--(extra-)?index|--find-links|file:", locked)
+
+
+def test_both_locks_agree() -> None:
+    run, dev = pins("requirements.txt"), pins("requirements-dev.txt")
+    assert {package: dev.get(package) for package in run} == run
+
+
+def test_hashes_are_asked_for_wherever_packages_are_installed(dockerfile: DockerfileParser) -> None:
+    installs = [line for line in (ROOT / "Makefile").read_text().splitlines() if "pip install" in line]
+    installs += [line for line in instructions(dockerfile, "RUN") if "pip install" in line]
+    assert len(installs) == 3
+    assert all("--require-hashes" in line for line in installs)

@@ -9,10 +9,12 @@ import flask
 import pytest
 
 from api.bodies import hours_body, metric_body
+from api.deliveries import mount_deliveries
 from api.routes import mount
+from api.rules import mount_rules
 from services.settings import SEED, Settings
 from tests import builders
-from tests.fakes import FakeDesk, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -57,13 +59,16 @@ def test_the_two_commands_stand_alone_at_the_top_and_exist() -> None:
 def test_every_route_of_the_interface_is_told() -> None:
     server = flask.Flask(__name__)
     mount(server, FakeReader(), lambda: builders.NOON, FakeDesk())
+    mount_deliveries(server, FakeDeliveries(), lambda: builders.NOON)
+    mount_rules(server, FakeReader(), lambda: builders.NOON, FakeDesk())
     served = {
-        rule.rule.replace("<wanted>", "<id>").replace("<int:number>", "<number>")
+        f"{method} {re.sub('<(wanted|int.*:number)>', '<id>', rule.rule)}"
         for rule in server.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.endpoint != "static" and not rule.rule.endswith("/") and "<path:" not in rule.rule
     }
 
-    assert {re.sub(r"^[A-Z, ]+ ", "", route) for route in table("API")} == served
+    assert set(table("API")) == served
 
 
 def test_every_field_of_a_metric_is_told() -> None:
@@ -74,7 +79,7 @@ def test_every_field_of_a_metric_is_told() -> None:
 
 
 def test_every_field_of_an_hour_is_told() -> None:
-    told = re.search(r"object an hour: `\{([^}]+)\}`", README)
+    told = re.search(r"object an hour or five minutes: `\{([^}]+)\}`", README)
     (hour,) = hours_body(builders.hours([(1.0, 2.0, 0.5, 1.5)]))["prices"]  # type: ignore[attr-defined]
 
     assert told is not None

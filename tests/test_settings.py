@@ -28,9 +28,17 @@ DEFAULTS = {
     "ALERT_COOLDOWN_MINUTES": 60,
     "ALERT_MIN_SAMPLES": 5,
     "NOTIFY_URLS": (),
+    "WEBHOOK_SECRET": None,
+    "WEBHOOK_ALLOW_PRIVATE": False,
+    "HEARTBEAT_URL": None,
     "SCHEDULER": "auto",
     "AUTH_USERNAME": None,
     "AUTH_PASSWORD": None,
+    "AUTH_PROXY_HEADER": None,
+    "AUTH_PROXY_ADDRESSES": (),
+    "PROXY_HOPS": 0,
+    "ALLOWED_HOSTS": (),
+    "RATE_LIMIT": 3000,
     "LOG_LEVEL": "INFO",
     "LOG_FORMAT": "text",
 }
@@ -54,6 +62,57 @@ def told(settings: Settings, name: str) -> object:
         return ",".join(map(str, settings.track))
     value = getattr(settings, name.lower())
     return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+# ---- who may come in
+
+
+def test_a_proxy_is_known_by_its_header_and_its_addresses(monkeypatch):
+    monkeypatch.setenv("AUTH_PROXY_HEADER", "X-Forwarded-User")
+    monkeypatch.setenv("AUTH_PROXY_ADDRESSES", "10.0.0.1, fd00::/8")
+    assert [str(network) for network in read_settings().auth_proxy_addresses] == ["10.0.0.1/32", "fd00::/8"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"auth_proxy_header": "X-User"}, "AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES: set both or neither"),
+        ({"auth_proxy_addresses": "10.0.0.1"}, "AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES: set both or neither"),
+        ({"auth_proxy_header": "X User"}, "AUTH_PROXY_HEADER: is not the name of a header"),
+        ({"auth_proxy_header": "X", "auth_proxy_addresses": "10.0.0.0/33"}, "AUTH_PROXY_ADDRESSES"),
+        ({"allowed_hosts": "https://x.test"}, "ALLOWED_HOSTS: 'https://x.test' is not the name of a host"),
+        ({"allowed_hosts": "x.test:443"}, "ALLOWED_HOSTS: 'x.test:443' is not the name of a host"),
+        ({"proxy_hops": "-1"}, "PROXY_HOPS"),
+    ],
+)
+def test_what_lets_nobody_in_or_everybody_is_named(settings, complaint):
+    with pytest.raises(BadSettings, match=complaint):
+        read_settings(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "exposed"),
+    [
+        ({}, False),
+        ({"host": "localhost"}, False),
+        ({"host": "::1"}, False),
+        ({"host": "0.0.0.0"}, True),
+        ({"host": "192.168.1.5"}, True),
+        ({"host": "tracker.example"}, True),
+        ({"host": "0.0.0.0", "auth_username": "a", "auth_password": "b"}, False),
+        ({"host": "0.0.0.0", "auth_proxy_header": "X-User", "auth_proxy_addresses": "10.0.0.1"}, False),
+    ],
+)
+def test_a_server_that_others_reach_and_that_asks_nobody_is_exposed(settings, exposed):
+    assert read_settings(**settings).exposed is exposed
+
+
+def test_names_of_hosts_are_taken_in_small_letters():
+    assert read_settings(allowed_hosts="Tracker.example.org, .LAN,[::1]").allowed_hosts == (
+        "tracker.example.org",
+        ".lan",
+        "[::1]",
+    )
 
 
 # ---- names and defaults
@@ -330,4 +389,72 @@ def test_a_file_in_another_encoding_is_named(tmp_path):
 def test_a_bad_value_in_the_file_is_named_like_any_other(tmp_path):
     (tmp_path / ".env").write_text("SCHEDULER=perhaps\n")
     with pytest.raises(BadSettings, match=r"^SCHEDULER: Input should be 'auto' or 'off' \(got 'perhaps'\)$"):
+        read_settings()
+
+
+# ---- files of secrets
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """A file with a text in it; answers its path."""
+
+    def write(text: str | bytes) -> str:
+        (tmp_path / "secret").write_bytes(text.encode() if isinstance(text, str) else text)
+        return str(tmp_path / "secret")
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("DATABASE_URL", "postgresql://me:hunter2@host/db\n", "postgresql://me:hunter2@host/db"),
+        ("REDIS_URL", "redis://:hunter2@host", "redis://:hunter2@host"),
+        ("PORT", "5001\r\n", 5001),
+    ],
+)
+def test_a_setting_may_stand_in_a_file(monkeypatch, secret, name, text, value):
+    monkeypatch.setenv(f"{name}_FILE", secret(text))
+    assert told(read_settings(), name) == value
+    assert "hunter2" not in repr(read_settings())
+
+
+def test_a_file_may_have_a_notify_address_a_line(monkeypatch, secret):
+    monkeypatch.setenv("NOTIFY_URLS_FILE", secret("json://a\njson://b, json://c\n"))
+    assert [url.get_secret_value() for url in read_settings().notify_urls] == ["json://a", "json://b", "json://c"]
+
+
+def test_a_password_in_a_file_closes_the_server(monkeypatch, secret):
+    monkeypatch.setenv("auth_password_file", secret("open sesame\n"))
+    monkeypatch.setenv("AUTH_USERNAME", "ann")
+    assert read_settings().credentials == ("ann", "open sesame")
+
+
+def test_the_file_may_be_named_in_the_env_file_and_the_environment_wins(monkeypatch, tmp_path, secret):
+    (tmp_path / ".env").write_text(f"PORT_FILE={secret('5002')}\n")
+    assert read_settings().port == 5002
+    monkeypatch.setenv("PORT", "5003")
+    assert read_settings().port == 5003
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (None, r"^AUTH_PASSWORD_FILE: .*secret: No such file or directory$"),
+        ("", r"^AUTH_PASSWORD_FILE: .*secret: is empty$"),
+        ("\n", r"^AUTH_PASSWORD_FILE: .*secret: is empty$"),
+        (b"\xff\xfe", r"^AUTH_PASSWORD_FILE: .*secret: is not a text in UTF-8$"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(monkeypatch, tmp_path, secret, text, complaint):
+    monkeypatch.setenv("AUTH_PASSWORD_FILE", str(tmp_path / "secret") if text is None else secret(text))
+    with pytest.raises(BadSettings, match=complaint):
+        read_settings()
+
+
+def test_a_setting_and_its_file_contradict_each_other(monkeypatch, secret):
+    monkeypatch.setenv("PORT", "5003")
+    monkeypatch.setenv("PORT_FILE", secret("5002"))
+    with pytest.raises(BadSettings, match=r"^PORT and PORT_FILE: set one of them$"):
         read_settings()

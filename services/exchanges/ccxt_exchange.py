@@ -21,15 +21,22 @@ from services.exchanges.line import Line
 from services.exchanges.transport import Timer, Transport
 from services.market.errors import BadPayload, ExchangeError, Unavailable, UnknownExchange
 from services.market.types import CandlePage, Candles, Listing, Pair, Quotes
+from services.market.words import one_line
 
 LISTING_SECONDS = 25.0
 CANDLE_REQUEST_SECONDS = 15.0
 LEAST_CANDLE_GAP = 0.1
 """Seconds. Some permit fifty requests a second, of a budget that the ticks share."""
 
+LONGEST_COMPLAINT = 160
+"""Characters that are told of what an exchange says when it fails."""
+
 _TIMEFRAMES = {60: "1m", 300: "5m", 900: "15m", 3600: "1h"}
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._$]{0,29}")
 """What a currency may be called: the names go into addresses, pages and files."""
+
+MOST_SHOWN, LONGEST_SHOWN = 3, 40
+"""How many odd names are told when a list comes, and how many characters of each."""
 
 _REFUSED = (403, 451)
 _NOT_NOW = (*_REFUSED, 408, 418, 429)
@@ -62,6 +69,12 @@ class CcxtExchange:
         """The ccxt id."""
         return self._name
 
+    @property
+    def requests_a_second(self) -> float | None:
+        """As ccxt knows it, of requests of the usual cost."""
+        gap_ms = self._quoting.client.rateLimit
+        return 1e3 / gap_ms if gap_ms else None
+
     def listings(self) -> tuple[Listing, ...]:
         """The spot pairs, asked for on a fresh client: a bad answer would leave a used one without its list.
 
@@ -88,6 +101,9 @@ class CcxtExchange:
         for symbol, ticker in tickers.items():
             market = markets.get(symbol)
             if market is None or ticker.get("symbol") is None or not _trades(market):
+                continue
+            if not _is_named_sanely(market):
+                rejected["oddly named"] += 1
                 continue
             price = ticker.get("last")
             reason = _fault(price)
@@ -163,8 +179,10 @@ class CcxtExchange:
                 for market in spot
                 if _is_named_sanely(market)
             )
-            if len(found) < len(spot):
-                log.debug("%s: left out %d pairs with odd names", self._name, len(spot) - len(found))
+            odd = [market for market in spot if not _is_named_sanely(market)]
+            if odd:
+                shown = ", ".join(ascii(one_line(str(market["symbol"]), LONGEST_SHOWN)) for market in odd[:MOST_SHOWN])
+                log.info("%s: left out %d pairs with odd names, as %s", self._name, len(odd), shown)
         if not found:
             raise BadPayload(self._name, "its list of pairs is empty")
         if len(found) * 2 < self._listed:
@@ -232,7 +250,7 @@ def _is_named_sanely(market: Mapping[str, Any]) -> bool:
 
 
 def _trades(market: Mapping[str, Any]) -> bool:
-    return _is_spot(market) and _is_named_sanely(market) and market.get("active") is not False
+    return _is_spot(market) and market.get("active") is not False
 
 
 def _list(rejected: Mapping[str, int]) -> str:
@@ -263,8 +281,8 @@ def _fault(told: object) -> str | None:
 
 
 def _tell(name: str, error: BaseException) -> str:
-    """One line without markup: the kind of error, and the beginning of what it says."""
+    """One visible line without markup: the kind of error, and the beginning of what it says."""
     text = str(error).partition("<")[0].removeprefix(f"{name} ")
     text = re.sub(r"https?://\S+", lambda found: found[0].partition("?")[0], text)
-    text = " ".join(text.split())[:160]
+    text = one_line(text, LONGEST_COMPLAINT)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

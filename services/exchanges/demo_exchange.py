@@ -77,6 +77,7 @@ class DemoExchange:
     """The market `demo`, with as many pairs as asked for: well-known names first, then made-up ones."""
 
     name = "demo"
+    requests_a_second = None
 
     def __init__(self, pairs: int = NAMED_PAIRS) -> None:
         made_up = [

@@ -1,7 +1,7 @@
 """Rules that people write: what is watched, when it is worth an alert, and in which words a mistake is told."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -109,7 +109,8 @@ class AlertRule:
     """Fires for each metric of `scope` whose `quantity` has met `condition` for `pending_seconds` on end.
 
     A metric fires at most once in any `cooldown_seconds`. It resolves when the value is back behind the threshold by
-    `hysteresis_percent` of that. Messages go to `channels`; None means all that there are.
+    `hysteresis_percent` of that. Messages go to `channels`; None means all that there are. With `tell_resolved` those
+    who were told of an alert are told of its end.
     """
 
     id: int
@@ -121,6 +122,7 @@ class AlertRule:
     cooldown_seconds: int
     hysteresis_percent: float
     channels: tuple[str, ...] | None
+    tell_resolved: bool
     enabled: bool
 
     @property
@@ -146,6 +148,7 @@ def parse_rule(given: Mapping[str, Any], number: int = BUILT_IN) -> AlertRule:
         cooldown_seconds=fields.take("cooldown_seconds", partial(_whole, low=0, high=LONGEST_WAIT), 3_600),
         hysteresis_percent=fields.take("hysteresis_percent", partial(_number, low=0, high=50), 0.0),
         channels=fields.take("channels", _channels, None),
+        tell_resolved=fields.take("tell_resolved", _flag, False),
         enabled=fields.take("enabled", _flag, True),
     )
     fields.end()
@@ -166,8 +169,19 @@ def built_in(profile: Profile) -> AlertRule:
         cooldown_seconds=profile.alert_cooldown_minutes * 60,
         hysteresis_percent=0.0,
         channels=None,
+        tell_resolved=False,
         enabled=True,
     )
+
+
+def require_channels(rule: AlertRule, known: Collection[str], before: AlertRule | None = None) -> None:
+    """Raises BadRule where the rule names a channel that is not among those known, unless it did so `before`: what the
+    settings have lost since is kept until somebody takes it out."""
+    had = () if before is None or before.channels is None else before.channels
+    for channel in rule.channels or ():
+        if channel not in known and channel not in had:
+            there_are = f"there are {', '.join(known)}" if known else "NOTIFY_URLS names none"
+            raise BadRule(f"channels: none is called {channel[:40]!r}; {there_are}")
 
 
 def rule_fields(rule: AlertRule) -> dict[str, Any]:
@@ -181,6 +195,7 @@ def rule_fields(rule: AlertRule) -> dict[str, Any]:
         "cooldown_seconds": rule.cooldown_seconds,
         "hysteresis_percent": rule.hysteresis_percent,
         "channels": None if rule.channels is None else list(rule.channels),
+        "tell_resolved": rule.tell_resolved,
         "enabled": rule.enabled,
     }
 

@@ -46,9 +46,23 @@ class LeaseLost(TrackerError):
     """Another process has taken over the clock: this one must store nothing."""
 
 
-class DeliveryFailed(TrackerError):
-    """A notification was not accepted; `permanent` says that trying again does not help."""
+class UnknownChannel(TrackerError):
+    """The settings name no such channel."""
 
-    def __init__(self, detail: str, *, permanent: bool = False) -> None:
+
+class UnknownDelivery(TrackerError):
+    """No message has this number."""
+
+
+class NotFailed(TrackerError):
+    """The message was not given up: it is sent, or still being tried."""
+
+
+class DeliveryFailed(TrackerError):
+    """A message was not accepted; `permanent` says that trying again does not help, `retry_after` for how many seconds
+    the receiver wants nothing at all."""
+
+    def __init__(self, detail: str, *, permanent: bool = False, retry_after: int | None = None) -> None:
         super().__init__(detail)
         self.permanent = permanent
+        self.retry_after = retry_after

@@ -80,20 +80,25 @@ def fit(candles: Candles, holes: Sequence[Span], step: int) -> tuple[Ints, Ints]
 
 def hourly(prices: Series, volumes: Series) -> Hours:
     """The hours of one metric that have a price. A sample at t belongs to the hour (start, start + 1 h] it lies in."""
-    starts, first, place = np.unique((prices.times - 1) // HOUR_SECONDS, return_index=True, return_inverse=True)
+    return folded(prices, volumes, HOUR_SECONDS)
+
+
+def folded(prices: Series, volumes: Series, seconds: int) -> Hours:
+    """As `hourly`, by spans of `seconds`."""
+    starts, first, place = np.unique((prices.times - 1) // seconds, return_index=True, return_inverse=True)
     last = np.append(first[1:], len(prices.times)) - 1
     volume = np.full(len(starts), np.nan)
-    hours_told = (volumes.times - 1) // HOUR_SECONDS
-    at = np.searchsorted(starts, hours_told)
+    told = (volumes.times - 1) // seconds
+    at = np.searchsorted(starts, told)
     known = at < len(starts)
-    known[known] = starts[at[known]] == hours_told[known]
+    known[known] = starts[at[known]] == told[known]
     volume[at[known]] = volumes.values[known]  # ascending in time: the last one stays
     weights = prices.widths.astype(np.float64)
     if not len(starts):
         empty = np.empty(0)
         return Hours(starts, empty, empty, empty, empty, empty, starts, empty)
     return Hours(
-        starts=starts * HOUR_SECONDS,
+        starts=starts * seconds,
         open=prices.values[first],
         high=np.maximum.reduceat(prices.values, first),
         low=np.minimum.reduceat(prices.values, first),

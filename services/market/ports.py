@@ -5,11 +5,14 @@ from datetime import datetime
 from typing import Protocol
 
 from services.market.alert_rules import AlertRule
+from services.market.messages import Delivery, DeliveryState, Message
+from services.market.tokens import Scope, Token
 from services.market.types import (
     Alert,
     AlertQuery,
     CandlePage,
     Candles,
+    Day,
     Firing,
     Hours,
     Listing,
@@ -34,6 +37,10 @@ class Exchange(Protocol):
     @property
     def name(self) -> str:
         """The market's name in metrics: a ccxt id, or `demo`."""
+
+    @property
+    def requests_a_second(self) -> float | None:
+        """How often it permits to be asked; None where it does not care."""
 
     def listings(self) -> tuple[Listing, ...]:
         """The exchange's spot pairs, as a fresh request finds them.
@@ -94,6 +101,25 @@ class MarketReader(Protocol):
     def status(self, now: datetime) -> Status:
         """The state of the whole, judged at `now`."""
 
+    def day(self, now: datetime) -> Day:
+        """What happened in the 24 h before `now`."""
+
+
+class TokenBook(Protocol):
+    """The API tokens. Every method raises StoreUnavailable when the database is."""
+
+    def holder(self, secret: str, now: datetime) -> Token | None:
+        """The token of this text, if it exists and is not revoked; that it was used is put on record."""
+
+    def all(self) -> tuple[Token, ...]:
+        """Every token there is or was, newest first."""
+
+    def issue(self, name: str, scope: Scope, now: datetime) -> tuple[str, Token]:
+        """Make a token; its text comes first, and never again. Raises ValueError for a name that cannot be used."""
+
+    def revoke(self, number: int, now: datetime) -> bool:
+        """End a token; False where there is none to end."""
+
 
 class AlertDesk(Protocol):
     """All that web rooms may do about alerts. Every method raises StoreUnavailable when the database is."""
@@ -108,10 +134,11 @@ class AlertDesk(Protocol):
         """For each rule that has such, how many metrics are in which state other than ok."""
 
     def add_rule(self, rule: AlertRule) -> AlertRule:
-        """Keep it; answers it with its number. Raises TooManyRules."""
+        """Keep it; answers it with its number. Raises TooManyRules, and BadRule for a channel that there is not."""
 
     def change_rule(self, rule: AlertRule, now: datetime) -> None:
-        """Put it in the place of the one of its number; raises UnknownRecord."""
+        """Put it in the place of the one of its number; raises UnknownRecord, and BadRule for a new channel that there
+        is not."""
 
     def remove_rule(self, number: int, now: datetime) -> None:
         """Forget it; what it has fired stays on record. Raises UnknownRecord."""
@@ -144,8 +171,27 @@ class Notifier(Protocol):
     def channel(self) -> str:
         """A stable name that gives nothing of the address away."""
 
-    def send(self, title: str, body: str, key: str) -> None:
-        """Deliver once; `key` lets the receiver recognise a repeat. Raises DeliveryFailed."""
+    def send(self, message: Message) -> None:
+        """Deliver once; the message's key lets the receiver recognise a repeat. Raises DeliveryFailed."""
 
 
 Notifiers = Sequence[Notifier]
+
+
+class Deliveries(Protocol):
+    """What became of the messages, and the channels that they go to. Where the database is asked, every method raises
+    StoreUnavailable when it is away."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the channels that the settings name."""
+
+    def newest(self, limit: int, state: DeliveryState | None = None) -> tuple[Delivery, ...]:
+        """The newest messages, at most `limit`, of one state where it is given."""
+
+    def retry(self, number: int, now: datetime) -> Delivery:
+        """Owe a message that was given up for another day. Raises UnknownDelivery, or NotFailed where there is nothing
+        to try again."""
+
+    def try_out(self, channel: str, now: datetime) -> None:
+        """Send a test, and wait for what comes of it. Raises UnknownChannel or DeliveryFailed."""

@@ -22,6 +22,11 @@ DAY = 86_400
 LOOKBACK = 900
 """Seconds before a window's start in which a price still passes for the price at its start."""
 
+RETURN_GAP = HOUR
+"""Prices that lie further apart, in seconds, make no return: what happened between them is not known."""
+
+YEAR = 365 * DAY
+
 FROZEN_PERIODS = 10
 """A metric whose exchange has answered so often in a row without a price for it is not ranked."""
 
@@ -40,6 +45,11 @@ KEPT = np.dtype(
         ("total", "<f8"),
         ("squares", "<f8"),
         ("peak", "<f8"),  # the largest `squares` since the sums were last computed anew
+        ("log_squares", "<f8"),  # of the log returns that end in the window
+        ("log_seconds", "<i8"),  # the time between the prices of each, summed
+        ("log_peak", "<f8"),  # as `peak`
+        ("edge", "<f8"),  # the last price that has left the window, from which its first return is counted
+        ("edge_at", "<i8"),  # its time
         ("hour_samples", "<i8"),
         ("hour_weight", "<f8"),
         ("hour_total", "<f8"),
@@ -61,11 +71,17 @@ KEPT = np.dtype(
         ("rule_count", "<i8"),  # the prices behind it
         ("alerted_at", "<i8"),  # when it last fired, 0 for never
         ("rank", "<i8"),  # 0 for unranked
+        ("rank_1h_ago", "<i8"),  # 0 for unranked and unknown
+        ("running_1h", "<f8", (2,)),  # the extremes of the block under way, see services.market.extremes
+        ("ended_1h", "<f8", (2,)),  # those of the blocks before it
+        ("running_24h", "<f8", (2,)),
+        ("ended_24h", "<f8", (2,)),
     ]
 )
 
 _NAN_FIELDS = (
     "anchor",
+    "edge",
     "price",
     "volume",
     "before_1h",
@@ -74,6 +90,10 @@ _NAN_FIELDS = (
     "mean",
     "average_1h",
     "rule_average",
+    "running_1h",
+    "ended_1h",
+    "running_24h",
+    "ended_24h",
 )
 
 
@@ -87,7 +107,7 @@ class Windows:
     @property
     def longest(self) -> int:
         """How far back the exact computation has to read."""
-        return max(self.main, self.rule, DAY) + LOOKBACK
+        return max(self.main, self.rule, DAY) + max(LOOKBACK, RETURN_GAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +121,19 @@ class Samples:
 
     def where(self, mask: npt.NDArray[np.bool_]) -> "Samples":
         return Samples(self.rows[mask], self.times[mask], self.prices[mask], self.widths[mask])
+
+
+@dataclass(frozen=True, slots=True)
+class _Returns:
+    """Log returns as parallel arrays: row in Kept, time of the later price, square, seconds between the two prices."""
+
+    rows: Ints
+    times: Ints
+    squares: Floats
+    seconds: Ints
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> "_Returns":
+        return _Returns(self.rows[mask], self.times[mask], self.squares[mask], self.seconds[mask])
 
 
 def empty(ids: Ints) -> Kept:
@@ -162,6 +195,16 @@ def advance(
             kept[prefix + field][emptied] = 0.0
         _add(kept, prefix, fresh, 1.0)
 
+    left = _returns(gone[windows.main], kept["edge"], kept["edge_at"])
+    _add_returns(kept, left.where(left.times <= previous), -1.0)
+    _remember(kept, "edge", gone[windows.main])
+    unmoved = kept["log_seconds"] == 0
+    for field in ("log_squares", "log_peak"):
+        kept[field][unmoved] = 0.0
+    came = _returns(_joined(between, fresh), kept["price"], kept["priced_at"])
+    _add_returns(kept, came.where(came.times > minute - windows.main), 1.0)
+    np.maximum(kept["log_peak"], kept["log_squares"], out=kept["log_peak"])
+
     for arrived in (between, fresh):  # ascending in time: the last one stays
         kept["price"][arrived.rows] = arrived.prices
         kept["priced_at"][arrived.rows] = arrived.times
@@ -196,6 +239,14 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
         _add(kept, prefix, history.where(history.times > minute - length), 1.0)
     kept["peak"][rows] = kept["squares"][rows]
 
+    for field in ("log_squares", "log_seconds", "edge_at"):
+        kept[field][rows] = 0
+    kept["edge"][rows] = np.nan
+    returns = _returns(history, kept["edge"], kept["edge_at"])
+    _add_returns(kept, returns.where(returns.times > minute - windows.main), 1.0)
+    kept["log_peak"][rows] = kept["log_squares"][rows]
+    _remember(kept, "edge", history.where(history.times <= minute - windows.main))
+
     for field, length in (("before_1h", HOUR), ("before_24h", DAY)):
         kept[field][rows] = np.nan
         kept[field + "_at"][rows] = 0
@@ -219,7 +270,9 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
 
 def drifted(kept: Kept) -> Ints:
     """The rows whose sums may have lost too many digits to what has since left the window."""
-    return np.flatnonzero(kept["peak"] > DRIFT_LIMIT * _variance_sum(kept)).astype(np.int64)
+    moved = kept["peak"] > DRIFT_LIMIT * _variance_sum(kept)
+    returned = kept["log_peak"] > DRIFT_LIMIT * kept["log_squares"]
+    return np.flatnonzero(moved | returned).astype(np.int64)
 
 
 def population_stdev(weight: Floats, total: Floats, squares: Floats) -> Floats:
@@ -231,6 +284,19 @@ def population_stdev(weight: Floats, total: Floats, squares: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = (squares - total * total / weight) / weight
     return np.sqrt(np.maximum(variance, 0.0))
+
+
+def log_volatility(kept: Kept) -> Floats:
+    """Annualised standard deviation of each metric's log returns over the window, a fraction a year; NaN without any.
+
+    sqrt(sum r^2 / sum dt * seconds of 365 days), where r = ln(price / price before) and dt is the time
+    between the two. A return belongs to the time of its later price, and the mean return counts as nothing,
+    as is usual over such short steps.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = kept["log_squares"] / kept["log_seconds"] * YEAR
+    found: Floats = np.sqrt(np.maximum(variance, 0.0))
+    return found
 
 
 def frozen(kept: Kept) -> npt.NDArray[np.bool_]:
@@ -259,6 +325,42 @@ def _add(kept: Kept, prefix: str, samples: Samples, sign: float) -> None:
     kept[prefix + "total"] += sign * np.bincount(samples.rows, weighted, minlength=count)
     if prefix == "":
         kept["squares"] += sign * np.bincount(samples.rows, weighted * offset, minlength=count)
+
+
+def _returns(samples: Samples, price: Floats, priced_at: Ints) -> _Returns:
+    """The return that ends at each of `samples` from the one before it of its row, the first of a row's from `price`
+    at `priced_at`, given by row; without those from no price, and from one that is too old."""
+    rows, times, prices = samples.rows, samples.times, samples.prices
+    if np.bincount(rows).max(initial=0) > 1:
+        order = np.argsort(rows, kind="stable")
+        rows, times, prices = rows[order], times[order], prices[order]
+    before, since = price[rows], priced_at[rows]
+    again = np.flatnonzero(rows[1:] == rows[:-1]) + 1
+    before[again], since[again] = prices[again - 1], times[again - 1]
+    seconds = times - since
+    known = ~np.isnan(before) & (seconds <= RETURN_GAP)
+    prices, before = prices[known], before[known]
+    moved = (prices - before) / before
+    # The quotient of nearly equal prices has lost the digits that their difference still has; that of distant
+    # ones has them.
+    logs = np.where(np.abs(moved) < 0.5, np.log1p(moved), np.log(prices / before))
+    return _Returns(rows[known], times[known], logs * logs, seconds[known])
+
+
+def _add_returns(kept: Kept, returns: _Returns, sign: float) -> None:
+    if not len(returns.rows):
+        return
+    count = len(kept)
+    kept["log_squares"] += sign * np.bincount(returns.rows, returns.squares, minlength=count)
+    kept["log_seconds"] += (sign * np.bincount(returns.rows, returns.seconds, minlength=count)).astype(np.int64)
+
+
+def _joined(first: Samples, second: Samples) -> Samples:
+    """Both in one, `first` before `second`."""
+    if not len(first.rows):
+        return second
+    names = ("rows", "times", "prices", "widths")
+    return Samples(*(np.concatenate([getattr(first, name), getattr(second, name)]) for name in names))
 
 
 def _remember(kept: Kept, field: str, past: Samples) -> None:

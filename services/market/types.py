@@ -15,6 +15,9 @@ Ints = npt.NDArray[np.int64]
 STALE_PERIODS = 3
 """A tick that is older than so many periods is stale."""
 
+SLOT_SECONDS = 900
+"""Ticks of so long are summed up when a whole day of them is told."""
+
 
 class Pair(NamedTuple):
     """What is traded for what: `base` is priced in units of `quote`."""
@@ -38,6 +41,8 @@ class Metric:
     reason: str | None = None
     new_at: datetime | None = None
     """When its exchange began to list it, if that was seen."""
+    gone_at: datetime | None = None
+    """When it ceased to trade there, if that was seen and it does not trade again."""
 
     @property
     def pair(self) -> Pair:
@@ -156,11 +161,13 @@ class Hours:
 class RankedMetric:
     """One line of the ranking, as of the last tick.
 
-    Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h` and
-    `volatility` (stdev / mean) are fractions, 0.01 meaning one per cent; `volume_24h` is in base
-    units. None stands for "not known": no price yet, or too short a history. What is not `active` has
-    no rank and a `reason`: `delisted`, `halted` (listed without trading), or `frozen` (its exchange
-    answers without a price for it).
+    Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h`,
+    `volatility` (stdev / mean) and the ranges ((high - low) / low) are fractions, 0.01 meaning one per
+    cent; `log_volatility` is the standard deviation of the window's log returns as a fraction a year of
+    365 days; `volume_24h` is in base units. Highs and lows reach back as services.market.extremes says.
+    `rank_1h_ago` is the rank that the tick of an hour ago gave. None stands for "not known": no price
+    yet, or too short a history. What is not `active` has no rank and a `reason`: `delisted`, `halted`
+    (listed without trading), or `frozen` (its exchange answers without a price for it).
     """
 
     id: int
@@ -168,13 +175,19 @@ class RankedMetric:
     base: str
     quote: str
     rank: int | None
+    rank_1h_ago: int | None
     price: float | None
     stdev: float | None
     mean: float | None
     volatility: float | None
+    log_volatility: float | None
     average_1h: float | None
     change_1h: float | None
     change_24h: float | None
+    range_1h: float | None
+    range_24h: float | None
+    high_24h: float | None
+    low_24h: float | None
     volume_24h: float | None
     samples: int
     active: bool
@@ -184,6 +197,8 @@ class RankedMetric:
     """When the metric last fired an alert, if that was within the last hour of ticks."""
     new_at: datetime | None = None
     """When its exchange began to list it, if that was seen and within the last day of ticks."""
+    rule_average: float | None = None
+    """What the alert rule compares the price with: the average of its own window, the latest price left out."""
 
     @property
     def pair(self) -> Pair:
@@ -295,7 +310,8 @@ class Mute:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeState:
-    """How one exchange does. `failing_since` is None while it answers; `error` is its last complaint."""
+    """How one exchange does. `failing_since` is None while it answers; `error` is what it complained of at
+    `failed_at`, its last failure."""
 
     market: str
     metrics: int
@@ -307,6 +323,9 @@ class ExchangeState:
     """Values left out of its last answer."""
     note: str | None = None
     """What is odd about its last answer, in words: values refused, pairs without a price, prices that stand still."""
+    failed_at: datetime | None = None
+    permitted: float | None = None
+    """Requests a second that it permits; None where it sets no limit, or that is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +359,42 @@ class TickState:
 
 
 @dataclass(frozen=True, slots=True)
+class TickDay:
+    """The ticks of 24 h in slots of SLOT_SECONDS, oldest first, all of shape (slots,).
+
+    `starts` are epoch seconds. Durations are in milliseconds, NaN where no tick was: the means of fetch and store, and
+    the longest of both together. `missed` counts the periods without a tick (those before the first tick ever are
+    none), `failed` the ticks in which some exchange did not answer.
+    """
+
+    starts: Ints
+    ticks: Ints
+    fetch_ms: Floats
+    store_ms: Floats
+    longest_ms: Floats
+    missed: Ints
+    failed: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What happened within 24 h: the ticks, and the tracked metrics that came and that went, the latest first."""
+
+    ticks: TickDay
+    came: tuple[Metric, ...]
+    went: tuple[Metric, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSetting:
+    """One setting as anybody may see it: of an address no more than where it leads, of a secret that there is one."""
+
+    name: str
+    value: str
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """What this installation tracks by; fixed while the program runs."""
 
@@ -351,6 +406,9 @@ class Profile:
     alert_window_minutes: int
     alert_cooldown_minutes: int
     alert_min_samples: int
+    settings: tuple[ShownSetting, ...] = ()
+    exposed: bool = False
+    """Whether everybody who reaches the server from elsewhere is let in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +443,8 @@ class Status:
     storage: Storage | None = None
     shared_cache: bool | None = None
     """Whether the cache that processes share answers; None where there is none."""
+    holder: str | None = None
+    """The process that has the clock; None where none has."""
 
     def judged_at(self, now: datetime, period_seconds: int) -> "Status":
         """The same state, with `stale` as it is at `now`."""

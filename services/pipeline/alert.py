@@ -11,9 +11,10 @@ from services.market.stats import Kept
 from services.market.types import STALE_PERIODS, Catalogue
 from services.pipeline.rules import Scopes, apply_rules
 from services.pipeline.store import Arrivals
-from services.store import alerts, mutes
+from services.store import alerts, mutes, outbox
 from services.store.alerts import Firing
 from services.store.engine import Connection
+from services.store.outbox import News
 
 
 def alert(
@@ -28,20 +29,41 @@ def alert(
     scopes: Scopes,
     channels: Sequence[str],
 ) -> tuple[Firing, ...]:
-    """Fire for each metric that breaks the built-in `rule` or one that somebody wrote, with the messages that are owed
-    for it unless it is muted. Marks the firing rows of `kept`; answers what was fired."""
+    """Fire for each metric that breaks the built-in `rule` or one that somebody wrote, and owe the messages: of what is
+    not muted, to the rule's channels or else to all `channels`. Marks the firing rows of `kept`; answers what was
+    fired."""
     firings = _built_in(connection, minute, kept, arrivals, rule, period_seconds)
-    firings += apply_rules(connection, minute, before, kept, arrivals, catalogue, period_seconds, scopes)
+    outcome = apply_rules(connection, minute, before, kept, arrivals, catalogue, period_seconds, scopes)
+    firings += tuple(outcome.firings)
+    alerts.resolve(connection, outcome.ended, minute)
+    over = alerts.resolve(connection, outcome.ended_aloud, minute)
     mutes.end_resolved(connection, minute)
-    if not firings:
+    if not firings and not over:
         return ()
     silent = mutes.current(connection, minute)
     firings = tuple(
         replace(firing, muted=mutes.is_muted(silent, firing.rule_id, firing.metric_id)) for firing in firings
     )
+    # A message names the first few: those that stand out most.
+    firings = tuple(sorted(firings, key=_prominence, reverse=True))
     kept["alerted_at"][np.isin(kept["id"], [firing.metric_id for firing in firings if not firing.muted])] = minute
-    alerts.fire(connection, firings, channels)
+    numbers = alerts.fire(connection, firings)
+    news = [
+        News(number, "fired", channels if firing.channels is None else firing.channels)
+        for number, firing in zip(numbers, firings, strict=True)
+        if not firing.muted
+    ]
+    told = outbox.told_of(connection, over)
+    news += [News(number, "resolved", told.get(number, ())) for number in over]
+    outbox.owe(connection, minute, news)
     return firings
+
+
+def _prominence(firing: Firing) -> float:
+    """How many times the threshold the value is, or the threshold the value; 1 where there is no saying."""
+    if not firing.value or not firing.threshold:
+        return 1.0
+    return max(firing.value / firing.threshold, firing.threshold / firing.value)
 
 
 def _built_in(

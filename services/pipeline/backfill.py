@@ -241,7 +241,7 @@ class Backfill:
 
     def _renew(self, connection: Connection, metric_ids: list[int]) -> None:
         snapshot = snapshots.load(connection)
-        if snapshot.minute is None:
+        if snapshot.minute is None or not snapshot.complete:
             return  # the first tick computes everything from what is stored
         rows, known = stats.rows_of(snapshot.kept, np.array(metric_ids, dtype=np.int64))
         kept = snapshot.kept.copy()

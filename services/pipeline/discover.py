@@ -39,6 +39,7 @@ def discover(
         snapshots.raise_revision(connection)
         tracked = catalogues.current(connection).rows
         for market, listings in lists.items():
+            ticks.note_permitted(connection, market, exchanges[market].requests_a_second)
             if isinstance(listings, ExchangeError):
                 outcome[market] = listings
                 log.warning("%s: its pairs are not known yet: %s", market, listings.detail)

@@ -2,80 +2,78 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from random import Random
 
 from services.market.errors import DeliveryFailed
 from services.market.ports import Notifier
-from services.store import alerts
-from services.store.alerts import Owed
+from services.store import outbox
 from services.store.engine import Engine, writing
+from services.store.outbox import Owed
 
 CLAIM_SECONDS = 120
 """A claimed message that is not settled by then was its sender's last: it is free again."""
 
 BATCH = 20
-GIVE_UP_SECONDS = 86_400
+"""Messages that one call sends on one channel, at most."""
+
 FIRST_WAIT_SECONDS = 15
 LONGEST_WAIT_SECONDS = 3_600
+LONGEST_SILENCE_SECONDS = 21_600
+"""What a receiver may ask for; longer silence would take the day that a message lives."""
 
 log = logging.getLogger(__name__)
 
 
-def notify(engine: Engine, notifiers: Sequence[Notifier], now: datetime) -> int:
-    """Send the messages that are due by `now`; answers how many were accepted.
+def notify(engine: Engine, notifiers: Sequence[Notifier], now: datetime, chance: Random) -> int:
+    """Send the messages that are due by `now`, channels side by side; answers how many were accepted.
 
-    A message is claimed in a commit of its own before it is sent and settled after: a sender that
-    dies in between leaves it to be sent again. Raises StoreUnavailable.
+    A message is claimed in a commit of its own before it is sent and settled after: a sender that dies in between
+    leaves it to be sent again. `chance` spreads what is tried again. Raises StoreUnavailable.
     """
-    by_channel = {notifier.channel: notifier for notifier in notifiers}
-    second = int(now.timestamp())
-    if not by_channel:
+    if not notifiers:
         return 0
-    with writing(engine) as connection:
-        owed = alerts.claim(connection, list(by_channel), second, CLAIM_SECONDS, BATCH)
-    accepted = 0
-    for message in owed:
-        try:
-            by_channel[message.channel].send(title(message), body(message), f"alert-{message.alert.id}")
-        except DeliveryFailed as error:
-            _put_off(engine, message, second, error)
-        else:
-            accepted += 1
-            with writing(engine) as connection:
-                alerts.mark_sent(connection, message.id, second)
-    return accepted
+    second = int(now.timestamp())
+    with ThreadPoolExecutor(len(notifiers), thread_name_prefix="notify") as pool:  # none waits for another's time-out
+        return sum(pool.map(lambda notifier: _serve(engine, notifier, second, chance), notifiers))
 
 
-def title(message: Owed) -> str:
-    """One line that says what happened."""
-    alert = message.alert
-    if alert.condition is not None or alert.average is None:
-        return f"{alert.pair} on {alert.market}: {alert.rule}"
-    return f"{alert.pair} on {alert.market}: {alert.price / alert.average:.1f} x its average"
-
-
-def body(message: Owed) -> str:
-    """The figures, and a key by which a repeat is recognised."""
-    alert = message.alert
-    if alert.condition is not None:
-        return (
-            f"{alert.pair} on {alert.market} was {alert.price:.8g} {alert.quote} at "
-            f"{alert.fired_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {alert.condition}. [alert-{alert.id}]"
-        )
-    return (
-        f"{alert.pair} on {alert.market} was {alert.price:.8g} {alert.quote} at "
-        f"{alert.fired_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, more than {alert.factor:g} x "
-        f"{alert.average:.8g}, the average of the {alert.samples} prices before. [alert-{alert.id}]"
-    )
-
-
-def _put_off(engine: Engine, message: Owed, now: int, error: DeliveryFailed) -> None:
-    if error.permanent or now - message.created_at >= GIVE_UP_SECONDS:
-        log.error("%s: alert %d is given up: %s", message.channel, message.alert.id, error)
+def _serve(engine: Engine, notifier: Notifier, now: int, chance: Random) -> int:
+    """Send what is due on one channel, up to the first message that is not accepted: the next one would not be."""
+    for accepted in range(BATCH):
         with writing(engine) as connection:
-            alerts.mark_failed(connection, message.id, now, str(error))
+            owed = outbox.claim(connection, notifier.channel, now, CLAIM_SECONDS)
+        if owed is None:
+            return accepted
+        try:
+            notifier.send(owed.message)
+        except DeliveryFailed as error:
+            _put_off(engine, owed, now, error, chance)
+            return accepted
+        with writing(engine) as connection:
+            outbox.mark_sent(connection, owed, now)
+    return BATCH
+
+
+def _put_off(engine: Engine, owed: Owed, now: int, error: DeliveryFailed, chance: Random) -> None:
+    if error.permanent or now >= owed.expires_at:
+        log.error("%s: message %d is given up: %s", owed.channel, owed.id, error)
+        with writing(engine) as connection:
+            outbox.mark_failed(connection, owed, now, str(error))
         return
-    pause = min(FIRST_WAIT_SECONDS * 2**message.attempts, LONGEST_WAIT_SECONDS)
-    log.warning("%s: alert %d was not accepted, next try in %d s: %s", message.channel, message.alert.id, pause, error)
+    pause = pause_seconds(owed.attempts, chance)
+    silent_until = 0
+    if error.retry_after is not None:
+        silence = min(error.retry_after, LONGEST_SILENCE_SECONDS)
+        pause, silent_until = max(pause, silence), now + silence
+    log.warning("%s: message %d was not accepted, next try in %d s: %s", owed.channel, owed.id, pause, error)
     with writing(engine) as connection:
-        alerts.postpone(connection, message.id, now + pause, str(error))
+        outbox.postpone(connection, owed, now + pause, str(error), silent_until)
+
+
+def pause_seconds(attempts: int, chance: Random) -> int:
+    """How long to wait after one more attempt than `attempts` has failed: half of it certain, half by chance, so that
+    what failed together does not come back together."""
+    whole = min(FIRST_WAIT_SECONDS << min(attempts, 16), LONGEST_WAIT_SECONDS)
+    return round(whole / 2 + whole / 2 * chance.random())

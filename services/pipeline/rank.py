@@ -1,12 +1,15 @@
 """Rank: bring every metric's kept statistics to the new period, and order the metrics by them."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from services.market import stats
-from services.market.stats import DAY, Kept, Samples, Windows
+from services.market.stats import DAY, HOUR, Kept, Samples, Windows
 from services.market.types import Catalogue, Ints
+from services.pipeline import extremes
 from services.pipeline.store import Arrivals
-from services.store import prices, snapshots
+from services.store import past_ranks, prices, snapshots
 from services.store.engine import Connection
 from services.store.snapshots import Snapshot
 
@@ -26,21 +29,25 @@ def rank(
     """The statistics as of `minute`, ranked; its prices are stored already.
 
     Carried on from `snapshot` at a cost that does not depend on the window. Computed anew from the
-    stored prices are: metrics that come (back) into the catalogue, those whose sums have drifted,
-    each metric by turns once a window or day, and all when there is nothing to carry on from.
+    stored prices are: metrics that come (back) into the catalogue, and all when there is nothing to carry
+    on from; and the sums of those that have drifted, and of each metric by turns once a window or day.
     """
     kept, new = stats.align(snapshot.kept, catalogue.ids)
-    if snapshot.minute is None or snapshot.windows != windows:
-        inexact = np.arange(len(kept), dtype=np.int64)
+    if snapshot.minute is None or snapshot.windows != windows or not snapshot.complete:
+        kept, new = kept.copy(), np.arange(len(kept), dtype=np.int64)
     else:
         kept = _carry_on(connection, snapshot.minute, minute, kept, arrivals, windows, period_seconds)
         turn = _turn(len(kept), minute, windows, period_seconds)
-        inexact = np.unique(np.concatenate([new, stats.drifted(kept), turn]))
+        inexact = np.setdiff1d(np.concatenate([stats.drifted(kept), turn]), new)
+        for rows, history in _histories(connection, kept, inexact, minute, windows):
+            stats.recompute(kept, rows, history, minute, windows)
     kept["volume"][arrivals.places] = arrivals.volumes
     kept["absent"][arrivals.places] = 0
     kept["absent"][arrivals.missing] += 1
-    recompute(connection, kept, inexact, minute, windows)
+    recompute(connection, kept, new, minute, windows)
     stats.rank(kept, catalogue.active)
+    kept["rank_1h_ago"] = past_ranks.at(connection, minute - HOUR, kept["id"])
+    past_ranks.record(connection, minute, period_seconds, kept["id"], kept["rank"])
     return kept
 
 
@@ -48,6 +55,8 @@ def rank_again(connection: Connection, catalogue: Catalogue) -> None:
     """Order the metrics as the last tick left them by a catalogue that has changed: what has left it, or is
     active no more, makes room at once."""
     snapshot = snapshots.load(connection)
+    if not snapshot.complete:
+        return  # the first tick computes everything, and orders it
     kept = snapshot.kept[np.isin(snapshot.kept["id"], catalogue.ids)]
     stats.rank(kept, np.isin(kept["id"], catalogue.ids[catalogue.active]))
     snapshots.save(connection, snapshot.minute, snapshot.windows, kept)
@@ -55,10 +64,19 @@ def rank_again(connection: Connection, catalogue: Catalogue) -> None:
 
 def recompute(connection: Connection, kept: Kept, rows: Ints, minute: int, windows: Windows) -> None:
     """Compute these rows of `kept` anew, in place, from all their stored prices."""
+    for batch, history in _histories(connection, kept, rows, minute, windows):
+        stats.recompute(kept, batch, history, minute, windows)
+        extremes.renew(connection, kept, batch, history, minute)
+
+
+def _histories(
+    connection: Connection, kept: Kept, rows: Ints, minute: int, windows: Windows
+) -> Iterator[tuple[Ints, Samples]]:
+    """Some of `rows` after the other, with all their samples that the exact computation needs."""
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         runs = list(prices.history(connection, kept, batch, minute - windows.longest, minute))
-        stats.recompute(kept, batch, _joined(runs), minute, windows)
+        yield batch, _joined(runs)
 
 
 def _carry_on(
@@ -81,7 +99,9 @@ def _carry_on(
         np.full(count, period_seconds, dtype=np.int64),
     )
     between = prices.within(connection, kept, previous, minute - 1)
-    return stats.advance(kept, previous, minute, fresh, between, left_behind, windows)
+    kept = stats.advance(kept, previous, minute, fresh, between, left_behind, windows)
+    extremes.carry_on(connection, kept, previous, minute, _joined([between, fresh]))
+    return kept
 
 
 def _turn(count: int, minute: int, windows: Windows, period_seconds: int) -> Ints:

@@ -29,6 +29,17 @@ from services.store.engine import Connection
 from services.store.marks import StoredPast
 
 
+@dataclass
+class Outcome:
+    """What came of all rules: states to be kept, alerts that have begun, and (rule, metric) of those that ended, of the
+    rules that do not tell of it and of those that do."""
+
+    changed: dict[int, Held] = field(default_factory=dict)
+    firings: list[Firing] = field(default_factory=list)
+    ended: list[tuple[int, int]] = field(default_factory=list)
+    ended_aloud: list[tuple[int, int]] = field(default_factory=list)
+
+
 class Scopes:
     """Which metrics each scope names, remembered for as long as the catalogue stays the same."""
 
@@ -54,40 +65,30 @@ def apply_rules(
     catalogue: Catalogue,
     period_seconds: int,
     scopes: Scopes,
-) -> tuple[Firing, ...]:
-    """Bring every enabled rule's states to `minute` and write alerts that have ended; answers those that have begun.
+) -> Outcome:
+    """Bring every enabled rule's states to `minute`; answers which alerts begin and which end, neither of them written.
 
-    `before` are the statistics of the tick before, `kept` those of this one. What begins is not written yet.
+    `before` are the statistics of the tick before, `kept` those of this one.
     """
+    outcome = Outcome()
     enabled = [rule for rule in rules.stored(connection) if rule.enabled]
     if not enabled:
-        return ()
+        return outcome
     fresh = np.zeros(len(kept), dtype=np.bool_)
     fresh[arrivals.places] = True
     past = StoredPast(connection)
     earlier, _ = stats.align(before, catalogue.ids)
     sight = Sight(minute, period_seconds, kept, earlier, fresh, catalogue.active, past)
     held_of = rules.states(connection)
-    outcome = _Outcome()
     for rule in enabled:
         _apply(connection, rule, sight, scopes.mask(rule.scope, catalogue), held_of.get(rule.id), outcome)
     rules.save_states(connection, outcome.changed)
-    alerts.resolve(connection, outcome.ended, minute)
     _keep_marks(connection, enabled, sight)
-    return tuple(outcome.firings)
-
-
-@dataclass
-class _Outcome:
-    """What came of all rules: states to be kept, alerts that have begun, and (rule, metric) of those that ended."""
-
-    changed: dict[int, Held] = field(default_factory=dict)
-    firings: list[Firing] = field(default_factory=list)
-    ended: list[tuple[int, int]] = field(default_factory=list)
+    return outcome
 
 
 def _apply(
-    connection: Connection, rule: AlertRule, sight: Sight, scope: Mask, held: Held | None, outcome: _Outcome
+    connection: Connection, rule: AlertRule, sight: Sight, scope: Mask, held: Held | None, outcome: Outcome
 ) -> None:
     """One rule: only metrics that begin something, or are in the midst of it, cost more than a comparison."""
     ids = sight.kept["id"]
@@ -107,7 +108,8 @@ def _apply(
     if held is not None:  # what has left the scope, or the catalogue, ends
         looked = _out_of(looked, ~scope[places])
     found = step(states, looked, rule, sight.now)
-    outcome.ended += [(rule.id, number) for number in (*found.held["id"][found.ended].tolist(), *gone)]
+    ended = outcome.ended_aloud if rule.tell_resolved else outcome.ended
+    ended += [(rule.id, number) for number in (*found.held["id"][found.ended].tolist(), *gone)]
     keeps = found.held[worth_keeping(found.held)]
     if held is None or not np.array_equal(keeps, held):
         outcome.changed[rule.id] = keeps

@@ -6,6 +6,8 @@ and in one commit. Each expires with its period, so that a backlog never stores 
 
 import logging
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from os import getpid
@@ -43,6 +45,9 @@ RETRY_SECONDS = (0.2, 0.8)
 
 BACKFILL_SECONDS = 60
 """A round of backfill ends after so long, and the next one goes on: no worker is taken for good."""
+
+NOTIFY_SECONDS = 30
+"""So long a worker that died while it sent messages keeps others from sending."""
 
 TASK_SECONDS = 120
 """No task takes longer; one that does is ended with its process."""
@@ -100,20 +105,23 @@ def fetch(self: Task, market: str, minute: int) -> Wire:
 
 def close_tick(answers: list[Wire], minute: int, late_ms: float, fetch_ms: float, owner: str) -> bool:
     """Store, rank and alert, in one commit, while `owner` has the clock; whether this was what stored the tick."""
-    plan = worker_services().plan
+    services = worker_services()
     found = [unpack(answer) for answer in answers]
     try:
-        report = close(plan, found, _moment(minute), timedelta(milliseconds=late_ms), owner, fetch_ms)
+        report = close(services.plan, found, _moment(minute), timedelta(milliseconds=late_ms), owner, fetch_ms)
     except LeaseLost as error:
         log.warning("tick: nothing stored: %s", error)
         return False
+    jobs.tell_alive(services, report)
     return report is not None
 
 
 def send_messages() -> None:
-    """Messages that are owed."""
+    """Messages that are owed, by one worker at a time: receivers that do not answer must not take the others too."""
     services = worker_services()
-    notify(services.engine, services.notifiers, services.clock())
+    with _alone(services, "notify", NOTIFY_SECONDS) as is_free:
+        if is_free:
+            notify(services.engine, services.notifiers, services.clock(), services.chance)
 
 
 def discover() -> bool:
@@ -125,20 +133,17 @@ def discover() -> bool:
 def backfill(market: str) -> None:
     """A stretch of one exchange's backfill, by one worker at a time."""
     services = worker_services()
-    owner, name = f"{services.owner}:{getpid()}", f"backfill {market}"
-    with writing(services.engine) as connection:
-        if not leases.take(connection, owner, services.clock().timestamp(), TASK_SECONDS, name):
+    with _alone(services, f"backfill {market}", TASK_SECONDS) as is_free:
+        if not is_free:
             return
-    stop = Event()
-    timer = Timer(BACKFILL_SECONDS, stop.set)
-    timer.daemon = True
-    timer.start()
-    try:
-        services.backfills.run_one(market, stop)
-    finally:
-        timer.cancel()
-        with writing(services.engine) as connection:
-            leases.release(connection, owner, name)
+        stop = Event()
+        timer = Timer(BACKFILL_SECONDS, stop.set)
+        timer.daemon = True
+        timer.start()
+        try:
+            services.backfills.run_one(market, stop)
+        finally:
+            timer.cancel()
 
 
 def keep(minute: int, owner: str) -> None:
@@ -147,6 +152,20 @@ def keep(minute: int, owner: str) -> None:
         jobs.keep_history(worker_services(), _moment(minute), owner)
     except LeaseLost as error:
         log.warning("history: nothing moved: %s", error)
+
+
+@contextmanager
+def _alone(services: Services, name: str, seconds: float) -> Iterator[bool]:
+    """Whether this worker may do what `name` says: for `seconds` at most, if it dies, nobody else does."""
+    owner = f"{services.owner}:{getpid()}"
+    with writing(services.engine) as connection:
+        is_free = leases.take(connection, owner, services.clock().timestamp(), seconds, name)
+    try:
+        yield is_free
+    finally:
+        if is_free:
+            with writing(services.engine) as connection:
+                leases.release(connection, owner, name)
 
 
 def worker_services() -> Services:

@@ -59,6 +59,9 @@ class Scheduler:
         """End: no job begins any more, and the lease is free for the next process. A second call does nothing."""
         if not self._scheduler.running:
             return
+        # What its thread is handing out just now it hands out to the end: a shutdown in the middle would break it off.
+        self._scheduler.pause()
+        self._scheduler.get_jobs()
         self._scheduler.shutdown(wait=False)
         self._services.close()
         if self._leading:
@@ -83,7 +86,10 @@ class Scheduler:
                 self._leading = False
             except StoreUnavailable as error:
                 log.error("%s: nothing stored, the next one tries again: %s", job.name, error)
-            except Exception:
+            except Exception as error:
+                if self._services.stopping.is_set():  # its threads were taken from it
+                    log.info("%s: ended with the program: %s", job.name, error)
+                    return
                 # The last frame of this thread: what is not written down here is never seen.
                 log.exception("%s: broke off", job.name)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from services.market.ports import MarketReader
-from services.market.types import Alert, Hours, Profile, RankedMetric, Ranking, Series, Sparklines, Status
+from services.market.types import Alert, Day, Hours, Profile, RankedMetric, Ranking, Series, Sparklines, Status
 from services.shared.memory import SharedMemory, Shelf
 
 T = TypeVar("T")
@@ -18,6 +18,7 @@ told of a commit within one. That it is asked for, and not announced, leaves no 
 RANKING = Shelf("ranking", Ranking, seconds=60)
 SPARKLINES = Shelf("sparklines", Sparklines, seconds=60)
 STATUS = Shelf("status", Status, seconds=60)
+DAY = Shelf("day", Day, seconds=60)
 
 # What is asked for in ever other ways stays for the little while in which a page's viewers come for it, if it is small.
 ALERTS = Shelf("alerts", tuple[Alert, ...], seconds=20, most_bytes=1 << 18)
@@ -83,6 +84,9 @@ class SharedReader:
     def status(self, now: datetime) -> Status:
         found = self._shared(STATUS, "", lambda: self._reader.status(now))
         return replace(found.judged_at(now, self.profile.period_seconds), shared_cache=self._memory.up)
+
+    def day(self, now: datetime) -> Day:
+        return self._shared(DAY, str(int(now.timestamp()) // 60), lambda: self._reader.day(now))
 
     def _shared(self, shelf: Shelf[T], key: str, make: Callable[[], T]) -> T:
         """What was read of the present revision, or of one that came while it was read."""

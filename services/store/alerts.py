@@ -1,4 +1,4 @@
-"""Alerts that were fired, and the messages owed for them."""
+"""Alerts that were fired."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, Table, bindparam, func, insert, selec
 
 from services.market.alert_rules import BUILT_IN, in_words
 from services.market.types import Alert, AlertQuery
-from services.store.models import AlertRow, MetricRow, NotificationRow
+from services.store.models import AlertRow, MetricRow
 from services.store.rules import rule_of
 
 MOST_NAMED = 500
@@ -40,17 +40,6 @@ class Firing:
 _COLUMNS = tuple(field.name for field in fields(Firing) if field.name != "channels")
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """One message that this sender has claimed: `attempts` were made before."""
-
-    id: int
-    channel: str
-    attempts: int
-    created_at: int
-    alert: Alert
-
-
 def last_fired(connection: Connection, metric_ids: Collection[int], since: int, rule_id: int = BUILT_IN) -> set[int]:
     """Those of the metrics on which the rule fired after epoch second `since`."""
     return set(firing_times(connection, rule_id, since, metric_ids))
@@ -72,37 +61,40 @@ def open_alerts(connection: Connection, rule_id: int) -> set[int]:
     return set(connection.execute(select(AlertRow.metric_id).where(is_open)).scalars())
 
 
-def resolve(connection: Connection, ended: Sequence[tuple[int, int]], now: int) -> None:
-    """The alerts of these (rule, metric) have ended."""
+def resolve(connection: Connection, ended: Collection[tuple[int, int]], now: int) -> Sequence[int]:
+    """The alerts of these (rule, metric) have ended; answers the numbers of those that are not muted."""
+    if not ended:
+        return ()
+    of_rules = AlertRow.rule_id.in_({rule_id for rule_id, _ in ended}) & AlertRow.resolved_at.is_(None)
+    columns = (AlertRow.id, AlertRow.rule_id, AlertRow.metric_id, AlertRow.muted)
+    wanted = set(ended)
+    over = [
+        row
+        for row in connection.execute(select(*columns).where(of_rules).order_by(AlertRow.id))
+        if (row.rule_id, row.metric_id) in wanted
+    ]
     table = cast(Table, AlertRow.__table__)
-    theirs = (table.c.rule_id == bindparam("of_rule")) & (table.c.metric_id == bindparam("of_metric"))
-    change = update(table).where(theirs, table.c.resolved_at.is_(None)).values(resolved_at=now)
-    if ended:
-        connection.execute(change, [{"of_rule": rule, "of_metric": metric} for rule, metric in ended])
+    change = update(table).where(table.c.id == bindparam("number")).values(resolved_at=now)
+    if over:
+        connection.execute(change, [{"number": row.id} for row in over])
+    return [row.id for row in over if not row.muted]
 
 
 def acknowledge(connection: Connection, number: int, note: str | None, now: int) -> Alert | None:
     """Somebody has seen it; the first to do so counts. None where there is no such alert."""
     unseen = (AlertRow.id == number) & AlertRow.acknowledged_at.is_(None)
     connection.execute(update(AlertRow).where(unseen).values(acknowledged_at=now, note=note))
-    row = connection.execute(_alerts().where(AlertRow.id == number)).first()
-    return None if row is None else _alert(row)
+    row = connection.execute(select_alerts().where(AlertRow.id == number)).first()
+    return None if row is None else alert_of(row)
 
 
-def fire(connection: Connection, firings: Sequence[Firing], channels: Sequence[str]) -> None:
-    """Write alerts, and one owed message for each of them that is not muted and each channel."""
+def fire(connection: Connection, firings: Sequence[Firing]) -> Sequence[int]:
+    """Write alerts; answers their numbers, in the order given."""
     if not firings:
-        return
+        return ()
     rows = [{name: getattr(firing, name) for name in _COLUMNS} for firing in firings]
-    ids = connection.execute(insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True), rows).scalars()
-    owed = [
-        {"alert_id": alert_id, "channel": channel, "created_at": firing.fired_at, "due_at": firing.fired_at}
-        for alert_id, firing in zip(ids, firings, strict=True)
-        if not firing.muted
-        for channel in (channels if firing.channels is None else firing.channels)
-    ]
-    if owed:
-        connection.execute(insert(NotificationRow), owed)
+    statement = insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True)
+    return connection.execute(statement, rows).scalars().all()
 
 
 def fired(connection: Connection, since: datetime | None, metric_id: int | None, limit: int) -> tuple[Alert, ...]:
@@ -112,7 +104,7 @@ def fired(connection: Connection, since: datetime | None, metric_id: int | None,
 
 def chosen(connection: Connection, query: AlertQuery) -> tuple[Alert, ...]:
     """The alerts that `query` asks for, newest first."""
-    statement = _alerts().order_by(AlertRow.fired_at.desc(), AlertRow.id.desc()).limit(query.limit)
+    statement = select_alerts().order_by(AlertRow.fired_at.desc(), AlertRow.id.desc()).limit(query.limit)
     if query.since is not None:
         statement = statement.where(AlertRow.fired_at >= query.since.timestamp())
     if query.until is not None:
@@ -126,68 +118,18 @@ def chosen(connection: Connection, query: AlertQuery) -> tuple[Alert, ...]:
         statement = statement.where(is_open if query.state == "firing" else ~is_open)
     if query.unacknowledged:
         statement = statement.where(AlertRow.acknowledged_at.is_(None))
-    return tuple(_alert(row) for row in connection.execute(statement))
+    return tuple(alert_of(row) for row in connection.execute(statement))
 
 
-def claim(connection: Connection, channels: Collection[str], now: int, seconds: int, limit: int) -> list[Owed]:
-    """Take up to `limit` due messages of these channels, for `seconds`: nobody else gets them meanwhile."""
-    free = (
-        NotificationRow.sent_at.is_(None)
-        & NotificationRow.failed_at.is_(None)
-        & (NotificationRow.due_at <= now)
-        & (NotificationRow.claimed_until <= now)
-        & NotificationRow.channel.in_(channels)
-    )
-    candidates = select(NotificationRow.id).where(free).order_by(NotificationRow.due_at, NotificationRow.id)
-    claimed = []
-    for number in connection.execute(candidates.limit(limit)).scalars().all():
-        taken = update(NotificationRow).where(NotificationRow.id == number, free).values(claimed_until=now + seconds)
-        if connection.execute(taken).rowcount:
-            claimed.append(number)
-    rows = connection.execute(
-        _alerts(
-            NotificationRow.id.label("notification_id"),
-            NotificationRow.channel,
-            NotificationRow.attempts,
-            NotificationRow.created_at,
-        )
-        .join(NotificationRow, NotificationRow.alert_id == AlertRow.id)
-        .where(NotificationRow.id.in_(claimed))
-        .order_by(NotificationRow.id)
-    )
-    return [Owed(row.notification_id, row.channel, row.attempts, row.created_at, _alert(row)) for row in rows]
-
-
-def mark_sent(connection: Connection, number: int, now: int) -> None:
-    """The message has been accepted."""
-    _settle(connection, number, sent_at=now, error=None)
-
-
-def mark_failed(connection: Connection, number: int, now: int, error: str) -> None:
-    """The message is given up."""
-    _settle(connection, number, failed_at=now, error=error)
-
-
-def postpone(connection: Connection, number: int, due: int, error: str) -> None:
-    """The message was not accepted; try again from `due` on."""
-    _settle(connection, number, due_at=due, claimed_until=0, error=error)
-
-
-def _settle(connection: Connection, number: int, **values: object) -> None:
-    connection.execute(
-        update(NotificationRow)
-        .where(NotificationRow.id == number)
-        .values(attempts=NotificationRow.attempts + 1, **values)
-    )
-
-
-def _alerts(*more: Any) -> Select[Any]:
+def select_alerts(*more: Any) -> Select[Any]:
+    """All that `alert_of` needs of alerts, and `more` columns."""
     return select(AlertRow.__table__, MetricRow.market, MetricRow.base, MetricRow.quote, *more).join(
         MetricRow, MetricRow.id == AlertRow.metric_id
     )
 
 
-def _alert(row: Any) -> Alert:
+def alert_of(row: Any) -> Alert:
+    """The alert in a row of `select_alerts`."""
     rule = None if row.rule is None else rule_of(row.rule_id, row.rule)
     return Alert(
         id=row.id,

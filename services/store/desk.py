@@ -1,12 +1,12 @@
 """What people do about alerts: rules, acknowledgements and mutes, each in one commit that readers see."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
 import numpy as np
 
-from services.market.alert_rules import BUILT_IN, MOST_RULES, AlertRule, TooManyRules
+from services.market.alert_rules import BUILT_IN, MOST_RULES, AlertRule, TooManyRules, require_channels
 from services.market.errors import UnknownRecord
 from services.market.replaying import replay, require_replayable
 from services.market.states import STATE_NAMES
@@ -18,10 +18,11 @@ from services.store.replay import record
 
 
 class StoreDesk:
-    """An AlertDesk over the database."""
+    """An AlertDesk over the database; `channels` are those that the settings name."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, channels: Collection[str]) -> None:
         self._engine = engine
+        self._channels = channels
 
     def rules(self) -> tuple[AlertRule, ...]:
         with reading(self._engine) as connection:
@@ -41,6 +42,7 @@ class StoreDesk:
         return found
 
     def add_rule(self, rule: AlertRule) -> AlertRule:
+        require_channels(rule, self._channels)
         with self._changing() as connection:
             if len(rules.stored(connection)) >= MOST_RULES:
                 raise TooManyRules(f"there are {MOST_RULES} rules already, the most that are kept")
@@ -48,8 +50,8 @@ class StoreDesk:
 
     def change_rule(self, rule: AlertRule, now: datetime) -> None:
         with self._changing() as connection:
-            if not rules.replace(connection, rule, int(now.timestamp())):
-                raise UnknownRecord(f"no rule {rule.id}")
+            require_channels(rule, self._channels, _rule(connection, rule.id))
+            rules.replace(connection, rule, int(now.timestamp()))
 
     def remove_rule(self, number: int, now: datetime) -> None:
         with self._changing() as connection:

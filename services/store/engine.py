@@ -21,6 +21,7 @@ __all__ = [
     "open_existing",
     "open_read_only",
     "reading",
+    "shown_url",
     "writing",
 ]
 
@@ -61,6 +62,12 @@ def database_url(text: str) -> URL:
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise BadDatabaseUrl(f"DATABASE_URL: {url.get_backend_name()} is neither sqlite nor postgresql")
     return url
+
+
+def shown_url(text: str) -> str:
+    """The URL as anybody may see it: the kind of database, its host and its name. Raises BadDatabaseUrl."""
+    url = database_url(text)
+    return URL.create(url.get_backend_name(), host=url.host, port=url.port, database=url.database).render_as_string()
 
 
 def open_engine(text: str) -> Engine:

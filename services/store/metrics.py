@@ -48,10 +48,13 @@ def stored(connection: Connection) -> tuple[Metric, ...]:
 
 def _metrics(connection: Connection, condition: ColumnElement[bool]) -> tuple[Metric, ...]:
     columns = (MetricRow.id, MetricRow.market, MetricRow.base, MetricRow.quote, MetricRow.active, MetricRow.reason)
-    rows = connection.execute(select(*columns, MetricRow.new_at).where(condition).order_by(MetricRow.id))
-    return tuple(
-        Metric(*row[:-1], None if row.new_at is None else datetime.fromtimestamp(row.new_at, UTC)) for row in rows
-    )
+    times = (MetricRow.new_at, MetricRow.gone_at)
+    rows = connection.execute(select(*columns, *times).where(condition).order_by(MetricRow.id))
+    return tuple(Metric(*row[:-2], _moment(row.new_at), _moment(row.gone_at)) for row in rows)
+
+
+def _moment(second: int | None) -> datetime | None:
+    return None if second is None else datetime.fromtimestamp(second, UTC)
 
 
 def keep_markets(connection: Connection, markets: Collection[str]) -> None:
@@ -74,7 +77,7 @@ def track(
 
     With `mark_new` these count as listed just now. A pair that is still `wanted` but no longer listed
     keeps its number and history, and becomes inactive with the reason `delisted`; one that is listed
-    without trading is `halted`.
+    without trading is `halted`; when it ceased to trade is put on record.
     """
     rows = connection.execute(select(MetricRow.__table__).where(MetricRow.market == market)).all()
     listed = {listing.pair: listing for listing in listings}
@@ -105,8 +108,9 @@ def track(
         active = listing is not None and listing.active
         reason = None if active else "delisted" if listing is None else "halted"
         if (row.tracked, row.active, row.reason) != (tracked, active, reason):
+            gone_at = None if active else row.gone_at if row.reason == reason else int(now.timestamp())
             statement = update(MetricRow).where(MetricRow.id == row.id)
-            connection.execute(statement.values(tracked=tracked, active=active, reason=reason))
+            connection.execute(statement.values(tracked=tracked, active=active, reason=reason, gone_at=gone_at))
             changed += 1
     if changed:
         _renumber(connection)

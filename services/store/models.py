@@ -56,6 +56,7 @@ class MetricRow(Base):
     reason: Mapped[str | None]  # why it is not active
     added_at: Mapped[int] = mapped_column(BigInteger)
     new_at: Mapped[int | None] = mapped_column(BigInteger)  # when its exchange began to list it, if we saw that
+    gone_at: Mapped[int | None] = mapped_column(BigInteger)  # when it ceased to trade, if we saw that
 
 
 class PriceRow(Base):
@@ -163,6 +164,25 @@ class StatisticsRow(Base):
     kept: Mapped[bytes] = mapped_column(LargeBinary)  # an .npy file: array of services.market.stats.KEPT
 
 
+class ExtremeRow(Base):
+    """The extremes of one block of time, [block x length, (block + 1) x length) in epoch seconds, of the metrics whose
+    numbers divided by services.store.extremes.PART give `part`."""
+
+    __tablename__ = "extreme"
+    length: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    block: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    part: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = mapped_column(LargeBinary)  # float64, PART times the highest price and the lowest negated
+
+
+class PastRankRow(Base):
+    """The ranks that one tick gave."""
+
+    __tablename__ = "past_rank"
+    minute: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    ranks: Mapped[bytes] = mapped_column(LargeBinary)  # int32 by number of the metric, 0 for unranked
+
+
 class TickRow(Base):
     """One tick as it went. Its key is what makes a period's tick happen once."""
 
@@ -178,18 +198,20 @@ class TickRow(Base):
 
 
 class ExchangeRow(Base):
-    """How an exchange did in the last tick that asked it."""
+    """How an exchange did in the last tick that asked it, and its last failure before."""
 
     __tablename__ = "exchange"
     market: Mapped[str] = mapped_column(primary_key=True)
     last_success: Mapped[int | None] = mapped_column(BigInteger)
     failing_since: Mapped[int | None] = mapped_column(BigInteger)
-    error: Mapped[str | None]
+    failed_at: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None]  # of that last failure
     latency_ms: Mapped[float | None]
     rejected: Mapped[int] = mapped_column(default=0)
     still: Mapped[int] = mapped_column(default=0)  # periods in which none of its prices has moved
     note: Mapped[str | None]
     patterns: Mapped[str | None]  # what TRACK asked of it when its list was last accepted
+    permitted: Mapped[float | None]  # requests a second
 
 
 class WarningRow(Base):
@@ -270,25 +292,48 @@ class MuteRow(Base):
     created_at: Mapped[int] = mapped_column(BigInteger)
 
 
-class NotificationRow(Base):
-    """The outbox: one message owed to one channel, written in the commit that caused it.
+class MessageRow(Base):
+    """The outbox: one message owed to one channel, about all that a tick has for it, written in the tick's commit.
 
-    A sender claims it by setting `claimed_until`; one that dies leaves it to the next when that
-    has passed. It ends with `sent_at` or, given up, with `failed_at`.
+    A sender claims it by setting `claimed_until`; one that dies leaves it to the next when that has passed. It ends
+    with `sent_at` or, given up, with `failed_at`. Until `silent_until` its receiver wants nothing at all.
     """
 
-    __tablename__ = "notification"
-    __table_args__ = (UniqueConstraint("alert_id", "channel"), {"sqlite_autoincrement": True})
+    __tablename__ = "message"
+    __table_args__ = (
+        # What is owed is looked for every few seconds; what has been sent only grows.
+        Index(
+            "ix_message_owed",
+            "channel",
+            "due_at",
+            sqlite_where=text("sent_at IS NULL AND failed_at IS NULL"),
+            postgresql_where=text("sent_at IS NULL AND failed_at IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
     id: Mapped[int] = mapped_column(BigId, Identity(), primary_key=True)
-    alert_id: Mapped[int] = mapped_column(ForeignKey("alert.id"))
     channel: Mapped[str]
     created_at: Mapped[int] = mapped_column(BigInteger)
     due_at: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
     claimed_until: Mapped[int] = mapped_column(BigInteger, default=0)
+    silent_until: Mapped[int] = mapped_column(BigInteger, default=0)
     attempts: Mapped[int] = mapped_column(default=0)
     sent_at: Mapped[int | None] = mapped_column(BigInteger)
     failed_at: Mapped[int | None] = mapped_column(BigInteger)
     error: Mapped[str | None]
+    fired: Mapped[int]  # how many alerts of each kind it tells
+    resolved: Mapped[int]
+
+
+class MessageAlertRow(Base):
+    """One alert that a message tells, at its place in it from 0 on, and what happened to it: `fired`, `resolved`."""
+
+    __tablename__ = "message_alert"
+    message_id: Mapped[int] = mapped_column(ForeignKey("message.id"), primary_key=True)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alert.id"), index=True)
+    kind: Mapped[str]
 
 
 class LeaseRow(Base):
@@ -319,3 +364,18 @@ class BackfillProgressRow(Base):
     failed: Mapped[int]
     total: Mapped[int]
     updated_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class TokenRow(Base):
+    """An API token: what a program shows is not kept, its SHA-256 is."""
+
+    __tablename__ = "token"
+    __table_args__ = (UniqueConstraint("digest"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
+    name: Mapped[str]
+    beginning: Mapped[str]
+    digest: Mapped[str]
+    scope: Mapped[str]
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    last_used_at: Mapped[int | None] = mapped_column(BigInteger)
+    revoked_at: Mapped[int | None] = mapped_column(BigInteger)

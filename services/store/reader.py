@@ -1,15 +1,17 @@
 """All that is read for the web, each answer from one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 
-from services.market import stats
+from services.market import extremes, stats
 from services.market.errors import UnknownMetric
+from services.market.extremes import DAILY, HOURLY
 from services.market.stats import Kept
 from services.market.types import (
     Alert,
+    Day,
     Hours,
     Metric,
     Profile,
@@ -20,7 +22,19 @@ from services.market.types import (
     Status,
     Storage,
 )
-from services.store import alerts, backfills, metrics, prices, rollups, sealing, sizes, snapshots, ticks, volumes
+from services.store import (
+    alerts,
+    backfills,
+    leases,
+    metrics,
+    prices,
+    rollups,
+    sealing,
+    sizes,
+    snapshots,
+    ticks,
+    volumes,
+)
 from services.store.engine import Engine, reading
 from services.store.metrics import Catalogues
 
@@ -115,6 +129,7 @@ class StoreReader:
             progress = backfills.progress(connection)
             newest = ticks.newest(connection, TICKS_TOLD)
             warnings = metrics.warnings(connection)
+            holder = leases.holder(connection, now.timestamp())
             size = sizes.current(connection)
             storage = Storage(
                 size_bytes=size,
@@ -132,19 +147,52 @@ class StoreReader:
             ticks=newest,
             warnings=warnings,
             storage=storage,
+            holder=holder,
         ).judged_at(now, self._profile.period_seconds)
+
+    def day(self, now: datetime) -> Day:
+        second = int(now.timestamp())
+        with reading(self._engine) as connection:
+            metrics_now = self._catalogues.current(connection).metrics
+            ticks_told = ticks.day(connection, second, self._profile.period_seconds)
+        since = datetime.fromtimestamp(second - stats.DAY, UTC)
+        came = [(metric.new_at, metric) for metric in metrics_now if metric.new_at and metric.new_at > since]
+        went = [(metric.gone_at, metric) for metric in metrics_now if metric.gone_at and metric.gone_at > since]
+        return Day(ticks_told, _latest_first(came), _latest_first(went))
+
+
+def _latest_first(dated: Sequence[tuple[datetime, Metric]]) -> tuple[Metric, ...]:
+    return tuple(metric for _, metric in sorted(dated, key=lambda one: (one[0], -one[1].id), reverse=True))
 
 
 def _columns(kept: Kept) -> Mapping[str, list[float]]:
-    """The fields as lists of Python numbers, with the changes and the volatility computed."""
+    """The fields as lists of Python numbers, with the changes, ranges and volatilities computed."""
+    (high_1h, low_1h), (high_24h, low_24h) = (extremes.high_and_low(kept, reach) for reach in (HOURLY, DAILY))
     with np.errstate(invalid="ignore", divide="ignore"):
         computed = {
             "change_1h": kept["price"] / kept["before_1h"] - 1,
             "change_24h": kept["price"] / kept["before_24h"] - 1,
             "volatility": kept["stdev"] / kept["mean"],
+            "log_volatility": stats.log_volatility(kept),
+            "range_1h": extremes.spread(high_1h, low_1h),
+            "range_24h": extremes.spread(high_24h, low_24h),
+            "high_24h": high_24h,
+            "low_24h": low_24h,
             "frozen": stats.frozen(kept),
         }
-    names = ("price", "stdev", "mean", "average_1h", "volume", "samples", "priced_at", "alerted_at", "rank")
+    names = (
+        "price",
+        "stdev",
+        "mean",
+        "average_1h",
+        "rule_average",
+        "volume",
+        "samples",
+        "priced_at",
+        "alerted_at",
+        "rank",
+        "rank_1h_ago",
+    )
     return {name: kept[name].tolist() for name in names} | {name: c.tolist() for name, c in computed.items()}
 
 
@@ -165,13 +213,19 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
         base=metric.base,
         quote=metric.quote,
         rank=int(columns["rank"][place]) or None,
+        rank_1h_ago=int(columns["rank_1h_ago"][place]) or None,
         price=known("price"),
         stdev=known("stdev"),
         mean=known("mean"),
         volatility=known("volatility"),
+        log_volatility=known("log_volatility"),
         average_1h=known("average_1h"),
         change_1h=known("change_1h"),
         change_24h=known("change_24h"),
+        range_1h=known("range_1h"),
+        range_24h=known("range_24h"),
+        high_24h=known("high_24h"),
+        low_24h=known("low_24h"),
         volume_24h=known("volume"),
         samples=int(columns["samples"][place]),
         active=metric.active and not frozen,
@@ -179,6 +233,7 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
         updated_at=moment("priced_at"),
         alerted_at=moment("alerted_at", (minute or 0) - stats.HOUR),
         new_at=metric.new_at if is_new else None,
+        rule_average=known("rule_average"),
     )
 
 

@@ -30,20 +30,17 @@ def add(connection: Connection, rule: AlertRule) -> AlertRule:
     return rule_of(number, as_text(rule))
 
 
-def replace(connection: Connection, rule: AlertRule, now: int) -> bool:
-    """Store it in place of the rule of its number. False where there is none.
+def replace(connection: Connection, rule: AlertRule, now: int) -> None:
+    """Store it in place of the rule of its number, which there is.
 
     It begins anew: what was pending is so no more. Open alerts resolve by its new words, or at once if it is off.
     """
-    change = update(RuleRow).where(RuleRow.id == rule.id).values(body=as_text(rule))
-    if not connection.execute(change).rowcount:
-        return False
+    connection.execute(update(RuleRow).where(RuleRow.id == rule.id).values(body=as_text(rule)))
     held = states(connection).get(rule.id)
     if not rule.enabled:
         _end(connection, rule.id, now)
     elif held is not None:
         save_states(connection, {rule.id: held[held["state"] == FIRING]})
-    return True
 
 
 def remove(connection: Connection, number: int, now: int) -> bool:

@@ -2,8 +2,10 @@
 
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.lib import format as npy
 from sqlalchemy import Connection, select, update
 
 from services.market.stats import KEPT, Kept, Windows, empty
@@ -12,12 +14,17 @@ from services.store.models import SnapshotRow, StatisticsRow
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`kept` is as of `minute` (epoch seconds; None before the first tick) and was kept for `windows`."""
+    """`kept` is as of `minute` (epoch seconds; None before the first tick), was kept for `windows`, and is read-only.
+
+    It is not `complete` where a version of the program left it whose statistics had other fields: those that it had
+    are told, and nothing can be carried on from them.
+    """
 
     revision: int
     minute: int | None
     windows: Windows
     kept: Kept
+    complete: bool = True
 
 
 def raise_revision(connection: Connection) -> int:
@@ -35,13 +42,37 @@ def revision(connection: Connection) -> int:
 
 
 def load(connection: Connection) -> Snapshot:
-    """What the last commit left. Statistics of another program version, which had other fields, count as none."""
+    """What the last commit left."""
     row = connection.execute(select(SnapshotRow.__table__)).one()
     content = connection.execute(select(StatisticsRow.kept)).scalar_one()
-    kept = np.load(io.BytesIO(content), allow_pickle=False) if content else None
-    if kept is None or kept.dtype != KEPT:
-        kept = empty(np.empty(0, dtype=np.int64))
-    return Snapshot(row.revision, row.minute, Windows(row.window_seconds, row.rule_seconds), kept)
+    found = _read(content) if content else empty(np.empty(0, dtype=np.int64))
+    complete = found.dtype == KEPT
+    kept = found if complete else _adopted(found)
+    return Snapshot(row.revision, row.minute, Windows(row.window_seconds, row.rule_seconds), kept, complete)
+
+
+def _read(content: bytes) -> Kept:
+    """The array of an .npy file, read-only, where it lies: numpy's own reading copies it, and compiles its head."""
+    head = 10 + int.from_bytes(content[8:10], "little")
+    return np.frombuffer(content, _dtype_of(content[:head]), offset=head)
+
+
+@lru_cache(maxsize=2)
+def _dtype_of(head: bytes) -> np.dtype[np.void]:
+    """What the head of an .npy file (format 1.0) says of the rows that follow; the same at every tick."""
+    file = io.BytesIO(head)
+    npy.read_magic(file)
+    _shape, _fortran, dtype = npy.read_array_header_1_0(file)
+    return dtype
+
+
+def _adopted(former: Kept) -> Kept:
+    """The fields that another version had under the same name and as the same kind of number."""
+    kept = empty(former["id"])
+    for name in set(KEPT.names or ()) & set(former.dtype.names or ()):
+        if former.dtype[name] == KEPT[name]:
+            kept[name] = former[name]
+    return kept
 
 
 def save(connection: Connection, minute: int | None, windows: Windows, kept: Kept) -> None:

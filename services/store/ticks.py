@@ -4,9 +4,10 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 import numpy as np
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, case, delete, func, insert, select, update
 
-from services.market.types import ExchangeState, Ints, TickState
+from services.market.stats import DAY
+from services.market.types import SLOT_SECONDS, ExchangeState, Ints, TickDay, TickState
 from services.store.models import ExchangeRow, MetricRow, TickRow
 
 
@@ -49,6 +50,50 @@ def newest(connection: Connection, limit: int) -> tuple[TickState, ...]:
     )
 
 
+def day(connection: Connection, now: int, period_seconds: int) -> TickDay:
+    """The ticks of the 24 h up to the end of the slot that epoch second `now` is in."""
+    slots = DAY // SLOT_SECONDS
+    start = (now // SLOT_SECONDS + 1) * SLOT_SECONDS - DAY
+    slot = ((TickRow.minute - start) // SLOT_SECONDS).label("slot")
+    sums = (
+        func.count(),
+        func.avg(TickRow.fetch_ms),
+        func.avg(TickRow.commit_ms),
+        func.max(TickRow.fetch_ms + TickRow.commit_ms),
+        func.sum(case((TickRow.failed != "", 1), else_=0)),
+    )
+    told = np.full((slots, len(sums)), np.nan)
+    for place, *values in connection.execute(select(slot, *sums).where(TickRow.minute >= start).group_by(slot)):
+        if place < slots:  # the clock was set back
+            told[place] = values
+    ticks, fetch_ms, store_ms, longest_ms, failed = told.T
+    return TickDay(
+        starts=start + SLOT_SECONDS * np.arange(slots, dtype=np.int64),
+        ticks=np.nan_to_num(ticks).astype(np.int64),
+        fetch_ms=fetch_ms,
+        store_ms=store_ms,
+        longest_ms=longest_ms,
+        missed=_missed(connection, start, now, period_seconds, slots),
+        failed=np.nan_to_num(failed).astype(np.int64),
+    )
+
+
+def _missed(connection: Connection, start: int, now: int, period_seconds: int, slots: int) -> Ints:
+    """How many periods of each slot from `start` on have no tick, those between the last one and `now` included."""
+    gaps = connection.execute(
+        select(TickRow.minute, TickRow.missed).where(TickRow.minute >= start, TickRow.missed > 0)
+    ).all()
+    ends = [(minute, missed) for minute, missed in gaps]
+    last = connection.execute(select(func.max(TickRow.minute))).scalar()
+    if last is not None:
+        running = now // period_seconds * period_seconds  # its tick may be on its way
+        ends.append((running, max(0, (running - last) // period_seconds - 1)))
+    periods = [end - period_seconds * np.arange(1, missed + 1, dtype=np.int64) for end, missed in ends]
+    places = (np.concatenate([np.empty(0, dtype=np.int64), *periods]) - start) // SLOT_SECONDS
+    counts: Ints = np.bincount(places[(places >= 0) & (places < slots)], minlength=slots).astype(np.int64)
+    return counts
+
+
 def late(connection: Connection, since: int, seconds: float) -> Ints:
     """The periods after `since`, epoch seconds ascending, whose ticks began more than `seconds` into them."""
     statement = select(TickRow.minute).where(TickRow.minute > since, TickRow.late_ms > seconds * 1e3)
@@ -58,13 +103,12 @@ def late(connection: Connection, since: int, seconds: float) -> Ints:
 def exchange_answered(
     connection: Connection, market: str, at: int, latency_ms: float, rejected: int, still: int, note: str | None
 ) -> None:
-    """The exchange gave its prices; none has moved for `still` periods."""
+    """The exchange gave its prices; none has moved for `still` periods. Its last failure stays on record."""
     _note_exchange(
         connection,
         market,
         last_success=at,
         failing_since=None,
-        error=None,
         latency_ms=latency_ms,
         rejected=rejected,
         still=still,
@@ -74,7 +118,8 @@ def exchange_answered(
 
 def exchange_failed(connection: Connection, market: str, at: int, error: str) -> None:
     """The exchange gave none; since when that is so, is kept from its first failure."""
-    _note_exchange(connection, market, failing_since=func.coalesce(ExchangeRow.failing_since, at), error=error)
+    since = func.coalesce(ExchangeRow.failing_since, at)
+    _note_exchange(connection, market, failing_since=since, failed_at=at, error=error)
 
 
 def _note_exchange(connection: Connection, market: str, **values: object) -> None:
@@ -92,6 +137,11 @@ def patterns(connection: Connection, market: str) -> str | None:
 def note_patterns(connection: Connection, market: str, text: str) -> None:
     """Its list was accepted, with this asked of it."""
     _note_exchange(connection, market, patterns=text)
+
+
+def note_permitted(connection: Connection, market: str, requests_a_second: float | None) -> None:
+    """How often the exchange permits to be asked; None where it does not care."""
+    _note_exchange(connection, market, permitted=requests_a_second)
 
 
 def keep_exchanges(connection: Connection, markets: Collection[str]) -> None:
@@ -118,6 +168,8 @@ def exchanges(connection: Connection) -> tuple[ExchangeState, ...]:
             latency_ms=row.latency_ms,
             rejected=row.rejected,
             note=row.note,
+            failed_at=_moment(row.failed_at),
+            permitted=row.permitted,
         )
         for row in rows
     )

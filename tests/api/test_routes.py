@@ -2,6 +2,7 @@ import gzip
 import json
 from datetime import timedelta, timezone
 
+import brotli
 import numpy as np
 import pytest
 
@@ -38,13 +39,19 @@ def test_a_metric_has_these_names_and_values(client):
             "base": "BTC",
             "quote": "USD",
             "rank": 1,
+            "rank_1h_ago": 3,
             "stdev": 812.25,
             "price": 60_123.4,
             "mean": 60_000.0,
             "average_1h": 60_050.5,
             "change_1h": 0.0125,
             "change_24h": -0.034,
+            "range_1h": 0.004,
+            "range_24h": 0.05,
+            "high_24h": 62_475.0,
+            "low_24h": 59_500.0,
             "volatility": 812.25 / 60_000.0,
+            "log_volatility": 0.62,
             "volume_24h": 1234.5,
             "samples": 1440,
             "active": True,
@@ -308,7 +315,7 @@ def test_alerts_can_be_asked_for_by_time_metric_and_number(reader, client):
         ("/metrics/3/volumes?since=2026-03-02", "since"),
         ("/metrics/3/volumes?since=1e9", "since"),
         ("/metrics/3/volumes?until=-5", "until"),
-        ("/metrics/3/prices?interval=5m", "interval"),
+        ("/metrics/3/prices?interval=2m", "interval"),
         ("/metrics/3/prices?interval=", "interval"),
         ("/metrics/3/prices?interval=1H", "interval"),
         ("/metrics/3/prices?interval=" + "x" * 5000, "interval"),
@@ -331,7 +338,7 @@ def test_a_query_value_that_cannot_be_used_is_named(client, address, name):
 
 
 def test_an_unknown_interval_is_told_the_known_ones(client):
-    assert client.get("/metrics/3/prices?interval=5m").json["detail"] == "interval: '5m' is none of raw, 1h"
+    assert client.get("/metrics/3/prices?interval=2m").json["detail"] == "interval: '2m' is none of raw, 5m, 1h"
 
 
 @pytest.mark.parametrize(
@@ -364,9 +371,22 @@ def test_one_build_serves_every_request_of_a_revision(reader, client):
         for address in ("/metrics", "/metrics/3", "/metrics/3/prices", "/alerts?metric=3", "/sparklines", "/live"):
             assert client.get(address).status_code == 200
     builds = [call for call in reader.calls if call != "revision"]
-    # The metric is looked up for itself, the prices and the alerts; the fake's prices look it up once more.
+    # The metric is looked up for itself, the prices and the alerts; the fake's prices look it up once more. The ranking
+    # is read for itself, and for the minute until which all that holds.
     assert sorted(builds) == sorted(
-        ["ranking", "sparklines", "status", "prices", "alerts", "alerts", "metric", "metric", "metric", "metric"]
+        [
+            "ranking",
+            "ranking",
+            "sparklines",
+            "status",
+            "prices",
+            "alerts",
+            "alerts",
+            "metric",
+            "metric",
+            "metric",
+            "metric",
+        ]
     )
 
 
@@ -441,12 +461,35 @@ def test_a_revision_that_changes_nothing_one_reads_keeps_the_tag(reader, client)
 def test_a_large_answer_is_zipped_for_those_who_can_read_it(reader, client):
     reader.put(*(builders.ranked_metric(id) for id in range(1, 21)))
     plain = client.get("/metrics")
-    zipped = client.get("/metrics", headers={"Accept-Encoding": "br, gzip"})
+    zipped = client.get("/metrics", headers={"Accept-Encoding": "gzip, deflate"})
     assert "Content-Encoding" not in plain.headers
     assert zipped.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(zipped.data) == plain.data
     assert int(zipped.headers["Content-Length"]) == len(zipped.data) < len(plain.data)
-    assert plain.headers["Vary"] == zipped.headers["Vary"] == "Accept-Encoding"
+    assert plain.headers["Vary"] == zipped.headers["Vary"] == "Accept, Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("br", "br"),
+        ("br;q=0.5, gzip;q=0.8", "gzip"),
+        ("br;q=0, gzip", "gzip"),
+        ("*", "br"),
+        ("zstd", None),
+        ("br;q=0", None),
+    ],
+)
+def test_the_encoding_is_the_one_that_the_client_likes_best_and_else_the_smaller(reader, client, accepted, encoding):
+    reader.put(*(builders.ranked_metric(id) for id in range(1, 21)))
+    plain = client.get("/metrics").data
+
+    zipped = client.get("/metrics", headers={"Accept-Encoding": accepted})
+
+    unzip = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}[encoding]
+    assert zipped.headers.get("Content-Encoding") == encoding
+    assert unzip(zipped.data) == plain
 
 
 def test_nothing_is_zipped_for_those_who_refuse_it_or_where_it_does_not_pay(reader, client):
@@ -458,7 +501,43 @@ def test_nothing_is_zipped_for_those_who_refuse_it_or_where_it_does_not_pay(read
     assert "Content-Encoding" not in small.headers
 
 
-def test_answers_must_be_asked_for_again_each_time(client):
+LASTING = (
+    "/metrics",
+    "/metrics?limit=1",
+    "/metrics?format=csv",
+    "/metrics/3",
+    "/metrics/3/prices",
+    "/metrics/3/volumes",
+)
+
+
+@pytest.mark.parametrize("address", LASTING)
+def test_an_answer_holds_until_the_next_tick_may_land(reader, address):
+    now = [NOON + timedelta(seconds=12.5)]
+    client = serve(reader, lambda: now[0])
+    assert client.get(address).headers["Cache-Control"] == "private, max-age=47"
+    tag = client.get(address).headers["ETag"]
+    assert client.get(address, headers={"If-None-Match": tag}).headers["Cache-Control"] == "private, max-age=47"
+    now[0] = NOON + timedelta(seconds=59.5)
+    assert client.get(address).headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize("address", LASTING)
+def test_an_answer_is_not_kept_while_the_periods_tick_is_awaited(reader, address):
+    now = [NOON + timedelta(seconds=61)]
+    client = serve(reader, lambda: now[0])
+    assert client.get(address).headers["Cache-Control"] == "no-cache"
+    reader.state = builders.status(revision=8, minute=NOON + timedelta(minutes=1))
+    assert client.get(address).headers["Cache-Control"] == "private, max-age=59"
+
+
+@pytest.mark.parametrize("address", ["/live", "/alerts", "/healthz", "/sparklines"])
+def test_what_can_change_between_ticks_must_be_asked_for_again_each_time(client, address):
+    assert client.get(address).headers["Cache-Control"] == "no-cache"
+
+
+def test_nothing_is_kept_before_the_first_tick(reader, client):
+    reader.state = builders.status(minute=None)
     assert client.get("/metrics").headers["Cache-Control"] == "no-cache"
 
 
@@ -469,6 +548,18 @@ def test_head_tells_the_length_and_sends_nothing(client):
 
 
 # ---- thumbnails and the live poll
+
+
+def test_the_table_has_the_rows_of_the_ranking_by_column_and_its_derived_figures_to_seven_digits(client):
+    columns = client.get("/table").json["columns"]
+    rows = client.get("/metrics").json["metrics"]
+    assert len(rows) == 3
+    for name, values in columns.items():
+        told = [row[name] for row in rows]
+        assert values == [pytest.approx(one, rel=5e-7) if isinstance(one, float) else one for one in told], name
+    assert columns["price"] == [row["price"] for row in rows]
+    assert columns["volatility"][0] == 0.0135375
+    assert {"rank", "market", "base", "quote", "active", "alerted_at", "log_volatility"} <= set(columns)
 
 
 def test_sparklines_are_told_by_metric_number(client):

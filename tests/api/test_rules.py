@@ -18,6 +18,7 @@ RULE: dict[str, Any] = {
     "cooldown_seconds": 3_600,
     "hysteresis_percent": 1.0,
     "channels": None,
+    "tell_resolved": False,
     "enabled": True,
 }
 

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from app import create_app
 from tests import builders
 from tests.browser.pages import Site
-from tests.fakes import FakeDesk, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 
 class TalkativeOptions(Options):
@@ -56,10 +57,11 @@ class Server:
 
     reader: FakeReader
     port: int = 0
+    now: datetime = builders.NOON
     _running: BaseWSGIServer | None = None
 
     def start(self) -> None:
-        app = create_app(self.reader, lambda: builders.NOON, FakeDesk())
+        app = create_app(self.reader, lambda: self.now, FakeDeliveries(), FakeDesk())
         self._running = make_server(
             "127.0.0.1", self.port, app.server, threaded=True, request_handler=QuietRequestHandler
         )
@@ -101,13 +103,19 @@ def reader() -> FakeReader:
 
 @pytest.fixture
 def site(chromium: webdriver.Chrome, server: Server) -> Iterator[Site]:
-    """The dashboard's address in a browser of desktop size that has never been there."""
+    """The dashboard's address in a browser of desktop size that has never been there.
+
+    A test that leaves an error or a warning in the console fails, unless it said that it would.
+    """
     size(chromium, 1440, 900)
     chromium.get("about:blank")
     for log in ("browser", "performance"):
         chromium.get_log(log)
-    yield Site(chromium, f"http://127.0.0.1:{server.port}")
+    site = Site(chromium, f"http://127.0.0.1:{server.port}")
+    yield site
+    complaints = site.console()
     chromium.get("about:blank")
+    assert complaints == [], "the browser's console has these"
 
 
 def size(chromium: webdriver.Chrome, width: int, height: int) -> None:

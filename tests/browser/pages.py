@@ -1,7 +1,7 @@
 """The dashboard as a user handles it; every question waits for its answer and none sleeps."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from selenium import webdriver
@@ -10,7 +10,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.support.ui import WebDriverWait
 
 from layouts import ids
-from layouts.metric import SPANS
+from layouts.spans import SPANS
 
 Answer = TypeVar("Answer")
 PATIENCE = 10  # seconds
@@ -23,6 +23,9 @@ GRID = f"dash_ag_grid.getApi('{ids.RANKING_TABLE}')"
 class Site:
     browser: webdriver.Chrome
     address: str
+    expected: tuple[str, ...] = ()
+    """What the console may say in this test, in part."""
+    heard: list[str] = field(default_factory=list)
 
     def open(self, path: str) -> None:
         self.browser.get(self.address + path)
@@ -64,7 +67,7 @@ class Site:
             if target is None:
                 return False
             try:
-                self.script("arguments[0].scrollIntoView({block: 'center'})", target)
+                self.script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", target)
                 ActionChains(self.browser).move_to_element(target).click().perform()
             except StaleElementReferenceException:
                 return False
@@ -82,9 +85,19 @@ class Site:
     def arrives_at(self, path: str) -> None:
         self.until(lambda: self.path() == path)
 
+    def choose_theme(self, name: str) -> None:
+        """Have `light` or `dark` chosen, as if on an earlier visit."""
+        self.browser.get(f"{self.address}/healthz")
+        self.script("localStorage.setItem('theme', arguments[0])", name)
+
+    def expect(self, *words: str) -> None:
+        """The test makes trouble of which the console tells in these words."""
+        self.expected += words
+
     def console(self) -> list[str]:
-        """What the browser complained of."""
-        return [entry["message"] for entry in self.browser.get_log("browser")]
+        """What the browser complained of since the test began, but for what the test expects."""
+        self.heard += [entry["message"] for entry in self.browser.get_log("browser")]
+        return [message for message in self.heard if not any(words in message for words in self.expected)]
 
 
 @dataclass
@@ -143,7 +156,7 @@ class Chart:
 
     def choose(self, span: str) -> None:
         """Press the button of a span, `30 d`, and wait until its chart has come."""
-        number = list(SPANS.values()).index(span) + 1
+        number = [one.label for one in SPANS.values()].index(span) + 1
         before = self.first_time()
         self.site.click(f"#{ids.METRIC_SPAN} .form-check:nth-child({number}) label")
         self.site.until(lambda: self.first_time() != before)
@@ -157,7 +170,7 @@ class Chart:
 
     def lines(self, trace: int = 1) -> int:
         """Of how many unbroken pieces a trace's line is."""
-        selector = f".scatterlayer .trace:nth-child({trace}) .js-line"
+        selector = f".subplot.xy .scatterlayer .trace:nth-child({trace}) .js-line"
         return int(self.site.script(f"return {CHART}.querySelectorAll('{selector}').length"))
 
     def range(self, axis: str = "xaxis") -> list[Any]:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 from time import monotonic
 
 import pytest
@@ -34,10 +35,11 @@ def test_the_ranking_stands_in_order_with_readable_numbers(site: Site):
 
 def test_the_figures_above_sum_the_market_up(site: Site, reader: FakeReader):
     reader.state = replace(reader.state, tracked=200, live=197)
-    reader.fired = (builders.alert(),)
+    reader.fired = (builders.alert(), builders.alert(id=2, fired_at=datetime.now(UTC)))  # long ago, and today
     site.open("/")
 
     site.shows(f"#{ids.TRACKED}", "200")
+    site.shows(f"#{ids.ALERTED}", "1")
     assert [site.text(f"#{one}") for one in (ids.LIVE_NOW, ids.STALE, ids.ALERTED)] == ["197", "3", "1"]
     assert "13:00" in site.text(f"#{ids.LAST_TICK}")  # in the viewer's zone
 
@@ -213,7 +215,7 @@ def test_on_a_phone_the_key_columns_fit(phone: Site):
     phone.open("/")
     table = Table(phone).wait()
 
-    phone.until(lambda: table.columns() == ["rank", "pair", "price", "change_24h"])
+    phone.until(lambda: table.columns() == ["star", "rank", "pair", "price", "change_24h"])
     assert table.cell(2, "pair") == "BTC/USD\nokx"
     cells = f"document.querySelectorAll('#{ids.RANKING_TABLE} .ag-cell')"
     right_edge = f"return Math.max(...[...{cells}].map(cell => cell.getBoundingClientRect().right))"

@@ -1,31 +1,25 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from layouts import ids
+from layouts import ids, notation
+from services.market.types import ShownSetting
 from tests import builders
-from tests.browser.conftest import Requests, Server
-from tests.browser.pages import Chart, Site, Table
+from tests.browser.conftest import Requests, Server, size
+from tests.browser.pages import CHART, Chart, Site, Table
+from tests.browser.places import PATHS, wait_for_page
 from tests.fakes import FakeReader
 
-PATHS = ("/", "/metric/1", "/alerting", "/status", "/nowhere", "/metric/77")
 BANNER = f"#{ids.ALERT_BANNER}"
 STATUS = f"#{ids.CONNECTION_STATUS}"
+TOAST = f"#{ids.TOAST}"
 
 
 @pytest.fixture
 def alerted(reader: FakeReader) -> FakeReader:
     reader.fired = (builders.alert(1, market="okx"),)
     return reader
-
-
-def wait_for_page(site: Site) -> None:
-    site.until(lambda: site.script(f"return !document.querySelector('#{ids.PAGE} > .skeleton')"))
-    if site.path() == "/":
-        Table(site).wait()
-    elif site.path() == "/metric/1":
-        Chart(site).wait()
 
 
 @pytest.mark.usefixtures("alerted")
@@ -50,7 +44,7 @@ def test_an_alert_leads_to_its_metric(site: Site):
 def test_a_dismissed_alert_stays_away_and_a_new_one_comes(site: Site, alerted: FakeReader):
     site.open("/")
     site.shows(BANNER, "BTC/USD")
-    site.click(f"#{ids.ALERT_DISMISS}")
+    site.click(f"{BANNER} [data-alert='1']")
     site.lacks(BANNER, "BTC/USD")
 
     site.open("/")
@@ -63,11 +57,24 @@ def test_a_dismissed_alert_stays_away_and_a_new_one_comes(site: Site, alerted: F
     assert "BTC/USD" not in site.text(BANNER)
 
 
-def test_many_alerts_are_summed_up(site: Site, reader: FakeReader):
-    reader.fired = tuple(builders.alert(number) for number in range(1, 6))
+def test_many_alerts_are_summed_up_and_dismissed_one_by_one_or_all_at_once(site: Site, reader: FakeReader):
+    reader.fired = tuple(
+        builders.alert(number, base=f"C{number}", fired_at=builders.NOON - timedelta(minutes=number))
+        for number in range(1, 6)
+    )
     site.open("/status")
-
     site.shows(BANNER, "and 2 more")
+
+    site.click(f"{BANNER} [data-alert='2']")
+    site.lacks(BANNER, "C2/USD")
+    assert [name in site.text(BANNER) for name in ("C1/USD", "C3/USD", "C4/USD")] == [True, True, True]
+    site.shows(BANNER, "and 1 more")
+
+    site.click(f"#{ids.ALERT_DISMISS}")
+    site.until(lambda: site.text(BANNER) == "")
+    site.open("/status")
+    wait_for_page(site)
+    assert site.text(BANNER) == ""
 
 
 def test_an_alert_older_than_an_hour_is_not_announced(site: Site, reader: FakeReader):
@@ -117,6 +124,7 @@ def test_the_status_names_a_failing_exchange_a_backfill_and_warnings(site: Site,
 
 
 def test_a_lost_connection_is_told_and_comes_back_by_itself(site: Site, server: Server, reader: FakeReader):
+    site.expect("ERR_CONNECTION_REFUSED")
     site.open("/")
     table = Table(site).wait()
     server.stop()
@@ -132,6 +140,7 @@ def test_a_lost_connection_is_told_and_comes_back_by_itself(site: Site, server: 
 
 
 def test_a_database_that_is_away_is_told_and_the_page_comes_back_by_itself(site: Site, reader: FakeReader):
+    site.expect("503")
     reader.down = True
     site.open("/metric/1")
     site.shows(STATUS, "Database unavailable")
@@ -141,6 +150,151 @@ def test_a_database_that_is_away_is_told_and_the_page_comes_back_by_itself(site:
 
     site.shows(STATUS, "Live")
     Chart(site).wait()
+
+
+def test_what_failed_is_told_with_a_button_that_tries_it_again(site: Site, reader: FakeReader):
+    site.expect("503")
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+    reader.down = True
+    site.click(f"#{ids.METRIC_SPAN} .form-check:nth-child(1) label")
+    site.shows(TOAST, "The database is unavailable")
+    assert chart.points() == 1440
+
+    reader.down = False
+    site.click(f"#{ids.TOAST_RETRY}")
+
+    site.until(lambda: chart.points() == 60)
+    site.until(lambda: site.text(TOAST, "") == "")
+
+
+def test_what_a_lost_server_did_not_answer_is_tried_again_when_it_is_back(site: Site, server: Server):
+    site.expect("ERR_CONNECTION_REFUSED", "the server did not respond")
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+    server.stop()
+    site.click(f"#{ids.METRIC_SPAN} .form-check:nth-child(1) label")
+    site.shows(TOAST, "The server did not answer")
+    site.shows(STATUS, "Connection lost, retrying")
+
+    server.start()
+
+    site.until(lambda: chart.points() == 60)
+    site.until(lambda: site.text(TOAST, "") == "")
+    site.shows(STATUS, "Live")
+
+
+def choose_zone(site: Site, number: int) -> None:
+    site.click(f"#{ids.ZONE} .form-check:nth-child({number}) label")
+
+
+@pytest.mark.usefixtures("alerted")
+def test_utc_is_shown_at_once_everywhere_and_remembered(site: Site):
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+    assert chart.first_time() == "2026-02-28T13:01:00"
+    site.shows(STATUS, "13:00")
+    site.shows(BANNER, "12:55")
+
+    choose_zone(site, 2)
+
+    site.until(lambda: chart.first_time() == "2026-02-28T12:01:00")
+    site.shows(STATUS, "12:00")
+    site.shows(BANNER, "11:55")
+    site.shows(f"#{ids.METRIC_FIGURES}", "1 Mar 2026, 12:00")
+
+    site.open("/alerting")
+    site.shows(f"#{ids.PAGE}", "Times are UTC")
+    site.shows(f"#{ids.PAGE} table", "11:55")
+
+    choose_zone(site, 1)
+    site.shows(f"#{ids.PAGE}", "Times are Europe/Berlin")
+    site.shows(f"#{ids.PAGE} table", "12:55")
+    site.shows(STATUS, "13:00")
+
+
+def test_another_zone_keeps_what_was_made_of_a_chart(site: Site):
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+    chart.choose("6 h")
+    chart.drag()
+    site.until(lambda: site.script(f"return {CHART}._fullLayout.xaxis.autorange") is False)
+    site.script(f"return Plotly.restyle({CHART}, {{visible: 'legendonly'}}, [1])")
+    before, height = chart.range(), chart.range("yaxis")
+
+    choose_zone(site, 2)
+
+    site.shows(f"#{ids.METRIC_FIGURES}", "1 Mar 2026, 12:00")
+    site.until(lambda: chart.first_time() == "2026-03-01T06:01:00")
+    hour_earlier = [datetime.fromisoformat(end) - timedelta(hours=1) for end in before]
+    site.until(lambda: [datetime.fromisoformat(end) for end in chart.range()] == hour_earlier)
+    assert chart.range("yaxis") == height
+    assert site.script(f"return {CHART}.data[1].visible") == "legendonly"
+    assert site.console() == []
+
+
+def test_another_zone_keeps_the_search_and_the_open_drawer_of_the_ranking(site: Site):
+    site.open("/")
+    table = Table(site).wait()
+    table.search("C01")
+    site.until(lambda: table.count() == 10)
+    site.script("document.getElementById(arguments[0]).dataset.same = 'yes'", ids.RANKING_TABLE)
+    site.shows(f"#{ids.LAST_TICK}", "13:00")
+
+    choose_zone(site, 2)
+
+    site.shows(f"#{ids.LAST_TICK}", "12:00")
+    assert table.count() == 10
+    assert site.script("return document.getElementById(arguments[0]).dataset.same", ids.RANKING_TABLE) == "yes"
+
+
+def test_another_zone_reaches_the_status_and_the_comparison_where_they_stand(site: Site):
+    site.open("/status")
+    site.shows(f"#{ids.PAGE}", "Times are Europe/Berlin")
+    choose_zone(site, 2)
+    site.shows(f"#{ids.PAGE}", "Times are UTC")
+    site.lacks(f"#{ids.STATUS_DETAILS}", "13:00")
+
+    site.open("/compare?ids=1,2")
+    wait_for_page(site)
+    axis = f"return document.querySelector('#{ids.COMPARE_CHART} .js-plotly-plot').data[0].x[0]"
+    site.until(lambda: site.script(axis) == "2026-02-28T12:15:00")
+    choose_zone(site, 1)
+    site.until(lambda: site.script(axis) == "2026-02-28T13:15:00")
+    assert site.console() == []
+
+
+WATCH = """window.seen = [];
+(function look() {
+    if (document.body) seen.push(getComputedStyle(document.body).backgroundColor);
+    if (seen.length < 400) requestAnimationFrame(look);
+})()"""
+
+
+@pytest.mark.parametrize(
+    ("theme", "system", "background"),
+    [
+        ("dark", "light", "rgb(13, 17, 25)"),
+        ("light", "dark", "rgb(245, 246, 250)"),
+        ("system", "dark", "rgb(13, 17, 25)"),
+    ],
+)
+def test_the_first_frame_already_has_the_theme(site: Site, theme: str, system: str, background: str):
+    chrome = site.browser.execute_cdp_cmd
+    chrome("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": system}]})
+    script = chrome("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
+    try:
+        site.choose_theme(theme)
+        for _visit in range(2):  # the second one is a reload
+            site.open("/status")
+            wait_for_page(site)
+            assert set(site.script("return seen")) == {background}
+            assert site.script("return getComputedStyle(document.documentElement).colorScheme") == (
+                "dark" if background == "rgb(13, 17, 25)" else "light"
+            )
+    finally:
+        chrome("Page.removeScriptToEvaluateOnNewDocument", script)
+        chrome("Emulation.setEmulatedMedia", {"features": []})
 
 
 def theme_of(site: Site) -> tuple[str, str]:
@@ -180,15 +334,20 @@ def test_the_systems_theme_is_followed_while_none_is_chosen(site: Site):
         site.until(lambda mode=mode: theme_of(site)[0] == mode)
 
 
+@pytest.mark.parametrize("width", [390, 320])
 @pytest.mark.parametrize("path", PATHS)
-def test_no_page_is_wider_than_a_phone(phone: Site, alerted: FakeReader, path: str):
+def test_no_page_is_wider_than_a_phone(phone: Site, alerted: FakeReader, server: Server, path: str, width: int):
+    size(phone.browser, width, 844)
+    server.stop()
+    alerted.profile = builders.profile(simulated=True, settings=(ShownSetting("DATABASE_URL", "x" * 99, False),))
+    server.start()
     failing = builders.exchange_state("okx", failing_since=builders.NOON, error="x" * 300)
     alerted.state = replace(alerted.state, exchanges=(failing,))
     phone.open(path)
     wait_for_page(phone)
     phone.shows(BANNER, "BTC/USD")
 
-    assert phone.script("return document.documentElement.scrollWidth") <= 390
+    assert phone.script("return document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -208,12 +367,26 @@ def test_walking_through_all_pages_leaves_the_console_empty(site: Site, alerted:
     site.arrives_at("/metric/1")
     Chart(site).wait()
     alerted.put(*alerted.metrics)
-    for number, words in ((2, "Alerts"), (3, "Status"), (1, "Ranking")):
-        site.click(f"nav a:nth-child({number})")
+    for number, words in ((2, "Compare"), (3, "Alerts"), (4, "Status"), (1, "Ranking")):
+        site.click(f".places a:nth-child({number})")
         site.shows("h1", words)
         alerted.put(*alerted.metrics)
     Table(site).wait()
 
+    assert site.console() == []
+
+
+def test_the_header_leads_to_the_documentation_and_that_back(site: Site):
+    site.open("/status")
+    site.click(".places a[href='/docs']")
+    site.arrives_at("/docs")
+    wait_for_page(site)
+    assert site.script("return document.querySelectorAll('#react-entry-point').length") == 0
+
+    site.click(".docs-head a")
+
+    site.arrives_at("/")
+    Table(site).wait()
     assert site.console() == []
 
 
@@ -225,7 +398,7 @@ def test_a_chart_asks_for_the_small_plotly_alone(site: Site):
         "return performance.getEntriesByType('resource').map(e => e.name).filter(n => n.includes('plotly'))"
     )
 
-    assert [name.rsplit("/", 1)[1] for name in loaded] == ["plotly-basic-4.1.1.min.js"]
+    assert [name.rsplit("/", 1)[1] for name in loaded] == ["plotly-finance-4.1.0.min.js"]
 
 
 def test_simulated_data_are_marked_on_every_page(site: Site, reader: FakeReader, server: Server):
@@ -245,7 +418,7 @@ def test_real_data_are_not_marked(site: Site):
 
 
 def test_an_unknown_path_gets_a_friendly_page(site: Site):
-    site.open("/compare")
+    site.open("/nowhere")
 
     site.shows("h2", "There is no such page")
     site.click(f"#{ids.PAGE} .button")
@@ -259,6 +432,25 @@ def test_the_page_has_landmarks_and_names_for_what_can_be_used(site: Site):
     count = "return ['header','nav','main','aside','h1'].map(name => document.querySelectorAll(name).length)"
     assert site.script(count) == [1, 1, 1, 1, 1]
     unnamed = """return [...document.querySelectorAll('main input, header input, aside button')].filter(e =>
-        !(e.getAttribute('aria-label') || (e.labels && [...e.labels].some(l => l.textContent.trim())))
+        !(e.getAttribute('aria-label') || e.textContent.trim() ||
+          (e.labels && [...e.labels].some(l => l.textContent.trim())))
     ).map(e => e.outerHTML)"""
     assert [one for one in site.script(unnamed) if "ag-" not in one] == []
+
+
+VALUES = (60_123.4, 142.37, 1.085, 0.5231, 0.00002345, 0.0, -12.5, 2e-15, 99.995, 100, 999.999, 0.0999996, 1e12, None)
+SHARES = (0.0125, -0.034, 0.0, -0.00001, 0.00005, 0.00049, 1.5, 12.0, None)
+
+
+def test_the_browser_writes_numbers_as_the_server_does(site: Site):
+    site.open("/status")
+    write = "return arguments[1].map(v => trackerNotation[arguments[0]](v))"
+    per_cent = [None if share is None else share * 100 for share in SHARES]
+
+    for function, values, expected in (
+        ("priceText", VALUES, [notation.price(value) for value in VALUES]),
+        ("amountText", VALUES, [notation.amount(value) for value in VALUES]),
+        ("changeText", per_cent, [notation.change(share) for share in SHARES]),
+        ("shareText", per_cent, [notation.share(share) for share in SHARES]),
+    ):
+        assert site.script(write, function, list(values)) == expected, function

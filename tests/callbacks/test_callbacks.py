@@ -5,16 +5,16 @@ import pytest
 from dash import Dash
 
 from app import create_app
-from layouts import figures, ids
+from layouts import ids, price_chart
 from services.market.types import Alert
 from tests import builders
-from tests.fakes import FakeDesk, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 VIEW = {"path": "/", "zone": "UTC", "retries": 0}
 
 
 def app_over(reader: FakeReader) -> Dash:
-    return create_app(reader, lambda: builders.NOON, FakeDesk())
+    return create_app(reader, lambda: builders.NOON, FakeDeliveries(), FakeDesk())
 
 
 def fire(app: Dash, trigger: str, **values: Any) -> Any:
@@ -109,47 +109,75 @@ def test_a_metrics_chart_begins_with_a_day_whatever_the_window(reader):
     assert "2026-02-28T12:01:00" in str(page_at(reader, "/metric/1")[ids.PAGE])
 
 
-def follow(reader: FakeReader, revision: int | None = 8, span: str = "24") -> Any:
-    values = {ids.REVISION: revision, ids.METRIC_ID: 1, ids.METRIC_SPAN: span, ids.VIEW: VIEW}
-    return fire(app_over(reader), f"{ids.REVISION}.data", **values)
+def choose(reader: FakeReader, span: str, kind: str = "line") -> Any:
+    values = {
+        ids.METRIC_SPAN: span,
+        ids.METRIC_KIND: kind,
+        ids.METRIC_ID: 1,
+        ids.METRIC_THRESHOLD: True,
+        ids.ZONE_NAME: "UTC",
+    }
+    return fire(app_over(reader), f"{ids.METRIC_SPAN}.value", **values).json["response"][ids.METRIC_CHART]["figure"]
+
+
+NOTHING_DRAWN = {"revision": 8}
+
+
+def follow(reader: FakeReader, drawn: Any = NOTHING_DRAWN, span: str = "24") -> Any:
+    values = {
+        ids.METRIC_ASK: drawn,
+        ids.METRIC_ID: 1,
+        ids.METRIC_SPAN: span,
+        ids.METRIC_KIND: "line",
+        ids.ZONE_NAME: "UTC",
+    }
+    return fire(app_over(reader), f"{ids.METRIC_ASK}.data", **values)
 
 
 def test_a_new_revision_brings_new_points_and_figures_but_no_new_chart(reader):
-    response = follow(reader).json["response"]
+    response = follow(reader, choose(reader, "24")["layout"]["meta"]).json["response"]
 
-    operations = response[ids.METRIC_CHART]["figure"]["operations"]
-    prices = next(step for step in operations if step["location"] == ["data", figures.PRICE, "y"])
-    assert len(prices["params"]["value"]) == 1440
-    assert prices["params"]["value"][-1] == 61_499.0
+    price = response[ids.METRIC_UPDATE]["data"]["traces"][price_chart.PRICE]
+    assert len(price["columns"]["y"]) == 15
+    assert price["columns"]["y"][-1] == 61_499.0
     assert "60,123.40" in str(response[ids.METRIC_HEADLINE])
     assert "812.25" in str(response[ids.METRIC_FIGURES])
     assert "60,200.00" in str(response[ids.METRIC_NEIGHBOURS])
+    assert "/metric/2" in str(response[ids.METRIC_RANKS])
     assert "190,000.00" in str(response[ids.METRIC_ALERTS])
     assert response[ids.METRIC_TITLE]["data"] == "60,123.40 BTC/USD"
 
 
-def test_an_update_keeps_to_the_chosen_range(reader):
-    operations = follow(reader, span="1").json["response"][ids.METRIC_CHART]["figure"]["operations"]
+def test_a_page_whose_chart_shows_something_else_is_kept_current_all_the_same(reader):
+    for drawn in (NOTHING_DRAWN, choose(reader, "1")["layout"]["meta"]):
+        response = follow(reader, drawn, span="24").json["response"]
 
-    prices = next(step for step in operations if step["location"] == ["data", figures.PRICE, "y"])
-    assert len(prices["params"]["value"]) == 60
-
-
-def test_an_update_of_a_chart_of_hours_moves_the_running_one(reader):
-    reader.metrics = (builders.ranked_metric(1, updated_at=builders.NOON - timedelta(minutes=20)),)
-    reader.price_series[1] = builders.series([60_000.0 + i for i in range(1500)], builders.NOON - timedelta(minutes=20))
-
-    operations = follow(reader, span="720").json["response"][ids.METRIC_CHART]["figure"]["operations"]
-
-    brought = {tuple(step["location"][1:]): step["params"]["value"] for step in operations}
-    assert len(brought[figures.PRICE, "y"]) == 1 + 26
-    assert brought[figures.PRICE, "y"][-2:] == [61_459.0, 61_499.0]
-    assert brought[figures.PRICE, "x"][-2:] == ["2026-03-01T11:00:00", "2026-03-01T11:40:00"]
-    assert max(filter(None, brought[figures.BAND, "y"])) == 61_499.0
+        assert ids.METRIC_UPDATE not in response
+        assert "60,123.40" in str(response[ids.METRIC_HEADLINE])
 
 
-def test_without_a_revision_there_is_nothing_to_follow(reader):
-    assert follow(reader, revision=None).status_code == 204
+def test_without_anything_asked_there_is_nothing_to_follow(reader):
+    assert follow(reader, drawn=None).status_code == 204
+
+
+def test_another_zone_tells_a_metrics_times_anew(reader):
+    values = {ids.ZONE_NAME: "Asia/Tokyo", ids.METRIC_ID: 1}
+
+    response = fire(app_over(reader), f"{ids.ZONE_NAME}.data", **values).json["response"]
+
+    told = " ".join(str(part["children"]) for part in response.values())
+    assert "1 Mar 2026, 21:00" in told
+    assert "190,000.00" in told
+
+
+def test_the_shown_range_can_be_downloaded(reader):
+    values = {ids.METRIC_CSV: 1, ids.METRIC_ID: 1, ids.METRIC_SPAN: "1"}
+    file = fire(app_over(reader), f"{ids.METRIC_CSV}.n_clicks", **values).json["response"][ids.METRIC_FILE]["data"]
+
+    assert (file["filename"], file["type"]) == ("kraken-BTC-USD-1h.csv", "text/csv")
+    lines = file["content"].splitlines()
+    assert len(lines) == 1 + 60
+    assert lines[-1] == "2026-03-01T12:00:00Z,61499.0,60"
 
 
 def test_an_update_that_finds_the_database_down_changes_nothing_and_says_so(reader):
@@ -157,38 +185,34 @@ def test_an_update_that_finds_the_database_down_changes_nothing_and_says_so(read
 
     answer = follow(reader).json
 
-    assert "The database is unavailable" in answer["sideUpdate"][ids.TOAST]["children"]
+    assert "The database is unavailable" in answer["sideUpdate"][ids.TOAST_TEXT]["children"]
     assert answer["sideUpdate"][ids.TOAST]["is_open"] is True
+    assert answer["sideUpdate"][ids.FAILED]["data"] == [f"{ids.METRIC_ASK}.data"]
     assert ids.METRIC_CHART not in answer["response"]
 
 
 def test_a_metric_that_vanished_is_named_in_the_message(reader):
     reader.metrics = ()
 
-    assert follow(reader).json["sideUpdate"][ids.TOAST]["children"] == "no metric 1"
+    assert follow(reader).json["sideUpdate"][ids.TOAST_TEXT]["children"] == "no metric 1"
 
 
 def test_an_error_nobody_foresaw_is_logged_and_not_quoted(reader, caplog):
     reader.price_series = {1: "not a series"}  # type: ignore[dict-item]
 
-    words = follow(reader).json["sideUpdate"][ids.TOAST]["children"]
+    words = follow(reader).json["sideUpdate"][ids.TOAST_TEXT]["children"]
 
     assert "Something went wrong" in words
     assert "'str' object" in caplog.text
     assert "'str' object" not in words
 
 
-def choose(reader: FakeReader, span: str) -> Any:
-    values = {ids.METRIC_SPAN: span, ids.METRIC_ID: 1, ids.METRIC_THRESHOLD: True, ids.VIEW: VIEW}
-    return fire(app_over(reader), f"{ids.METRIC_SPAN}.value", **values).json["response"][ids.METRIC_CHART]["figure"]
-
-
 @pytest.mark.parametrize(("span", "points"), [("1", 60), ("6", 360), ("24", 1440), ("9999", 1440)])
 def test_a_range_up_to_a_day_gives_a_chart_of_its_samples(reader, span, points):
     figure = choose(reader, span)
 
-    assert len(figure["data"][figures.PRICE]["y"]) == points
-    assert figure["data"][figures.THRESHOLD]["visible"] is True
+    assert len(figure["data"][price_chart.PRICE]["y"]) == points
+    assert figure["data"][price_chart.THRESHOLD]["visible"] is True
     assert "hours" not in reader.calls
 
 
@@ -198,11 +222,11 @@ def test_a_longer_range_gives_a_chart_of_its_hours_as_far_as_there_are_any(reade
 
     figure = choose(reader, span)
 
-    drawn = figure["data"][figures.PRICE]
+    drawn = figure["data"][price_chart.PRICE]
     assert len(drawn["y"]) == 1 + hours
     assert drawn["y"][-2:] == [64_793.0, 64_799.0]
     assert drawn["customdata"][-1] == [64_794.0, 64_799.0]
-    assert figure["data"][figures.THRESHOLD]["visible"] is True
+    assert figure["data"][price_chart.THRESHOLD]["visible"] is True
     assert "prices" not in reader.calls
 
 
@@ -212,14 +236,7 @@ def test_alerts_older_than_the_list_reaches_are_still_marked(reader):
         builders.alert(number, fired_at=builders.NOON - timedelta(hours=2 * number)) for number in range(1, 300)
     )
 
-    assert len(choose(reader, "720")["data"][figures.FIRED]["x"]) == 299
-
-
-def test_the_threshold_is_switched_on_a_chart_that_stays(reader):
-    answer = fire(app_over(reader), f"{ids.METRIC_THRESHOLD}.value", **{ids.METRIC_THRESHOLD: False})
-
-    operations = answer.json["response"][ids.METRIC_CHART]["figure"]["operations"]
-    assert [step["params"]["value"] for step in operations] == [False]
+    assert len(choose(reader, "720")["data"][price_chart.FIRED]["x"]) == 299
 
 
 def test_the_open_alert_history_shows_a_new_alert(reader):
@@ -233,7 +250,7 @@ def test_the_open_alert_history_shows_a_new_alert(reader):
 
 
 def follow_status(reader: FakeReader, live: Any) -> Any:
-    return fire(app_over(reader), f"{ids.LIVE}.data", **{ids.LIVE: live, ids.VIEW: VIEW})
+    return fire(app_over(reader), f"{ids.LIVE}.data", **{ids.LIVE: live, ids.ZONE_NAME: "Asia/Tokyo"})
 
 
 def test_the_open_status_page_shows_the_new_state(reader):
@@ -241,8 +258,10 @@ def test_the_open_status_page_shows_the_new_state(reader):
 
     response = follow_status(reader, {"connection": "ok"}).json["response"]
 
-    assert "okx" in str(response[ids.STATUS_BODY])
-    assert response[ids.STATUS_CHART]["figure"]["data"][0]["y"] == [340.0]
+    assert "okx" in str(response[ids.STATUS_OVERVIEW])
+    assert "Recent ticks" in str(response[ids.STATUS_DETAILS])
+    assert response[ids.STATUS_ZONE]["children"] == "Times are Asia/Tokyo"
+    assert set(response[ids.STATUS_CHART]["figure"]["data"][0]["y"]) == {340.0}
 
 
 @pytest.mark.parametrize("live", [None, {"connection": "lost"}, {"connection": "database"}])

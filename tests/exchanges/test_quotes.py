@@ -10,8 +10,9 @@ import pytest
 import responses
 
 from services.exchanges.ccxt_exchange import CcxtExchange
-from services.market.errors import BadPayload, Unavailable
+from services.market.errors import BadPayload, ExchangeError, Unavailable
 from services.market.types import Pair
+from tests import hostile
 from tests.exchanges import wire as say
 from tests.exchanges.wire import BINANCE, BITSTAMP, KRAKEN, SkippingTimer, kraken_ticker, serve
 
@@ -394,3 +395,27 @@ def test_two_ticks_at_once_do_not_share_a_client(wire):
     finally:
         go_on.set()
         first.join()
+
+
+@pytest.mark.parametrize("name", [name for name in hostile.NAMES if name.strip()])
+def test_a_pair_with_an_odd_name_is_counted_and_its_price_not_taken(binance, wire, name):
+    serve(wire, f"{BINANCE}/exchangeInfo", say.binance_info([("BTC", "USDT", "TRADING"), (name, "USDT", "TRADING")]))
+    tickers = [say.binance_ticker("BTCUSDT", "100.0"), say.binance_ticker(f"{name}USDT", "5.0")]
+    serve(wire, f"{BINANCE}/ticker/24hr", json.dumps(tickers))
+
+    quotes = binance.quotes(NOON, 10)
+
+    assert quotes.pairs == (Pair("BTC", "USDT"),)
+    assert quotes.rejected == {"oddly named": 1}
+
+
+@pytest.mark.parametrize("text", hostile.NAMES)
+def test_what_an_exchange_complains_of_is_told_in_one_visible_line_without_markup(kraken, wire, text):
+    serve(wire, f"{KRAKEN}/Ticker", json.dumps({"error": [f"EGeneral:{text}"]}))
+
+    with pytest.raises(ExchangeError) as failed:
+        kraken.quotes(NOON, 10)
+
+    assert failed.value.detail.isprintable()
+    assert "<" not in failed.value.detail
+    assert len(failed.value.detail) < 200

@@ -1,10 +1,11 @@
 from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
-from layouts import alerts, figures, ids, metric, parts, ranking, shell, status, theme
-from services.market.types import Metric
+from layouts import alerts, ids, metric, parts, ranking, shell, status, theme
+from services.market.types import Metric, ShownSetting
 from tests import builders
 from tests.layouts.reading import by_id, links_in, rows_of, text_of, walk
 
@@ -13,15 +14,22 @@ SIMULATED = builders.profile(simulated=True)
 
 
 def metric_page(row, neighbours=(), fired=(), threshold=False):
-    series = builders.series([1.0, 2.0])
-    figure = figures.price_figure(series, row, fired, PROFILE, UTC, threshold)
-    return metric.page(row, figure, neighbours, fired, PROFILE, UTC, threshold)
+    return metric.page(row, {"data": [], "layout": {}}, neighbours or (row,), fired, PROFILE, UTC, threshold)
 
 
 def test_the_frame_holds_what_every_page_needs():
     frame = shell.page(PROFILE)
 
-    for identity in (ids.ALERT_BANNER, ids.CONNECTION_STATUS, ids.PAGE, ids.LOCATION, ids.POLL, ids.THEME, ids.TOAST):
+    for identity in (
+        ids.ALERT_BANNER,
+        ids.CONNECTION_STATUS,
+        ids.PAGE,
+        ids.LOCATION,
+        ids.POLL,
+        ids.THEME,
+        ids.ZONE,
+        ids.TOAST,
+    ):
         assert by_id(frame, identity).id == identity
     assert {"Header", "Nav", "Main", "Footer", "Aside"} <= {type(one).__name__ for one in walk(frame)}
 
@@ -30,8 +38,10 @@ def test_the_navigation_leads_to_pages_that_exist_and_no_others():
     assert [href for href in links_in(shell.page(PROFILE)) if href.startswith("/")] == [
         "/",
         "/",
+        "/compare",
         "/alerting",
         "/status",
+        "/docs",
     ]
 
 
@@ -60,9 +70,10 @@ def test_the_table_identifies_rows_by_their_own_text():
     table = by_id(ranking.page(PROFILE), ids.RANKING_TABLE)
 
     assert table.getRowId == "params.data.id"
-    fields = "rank pair market price change_1h change_24h stdev volatility volume spark alerted"
-    assert " ".join(column["field"] for column in table.columnDefs) == fields
-    assert table.columnDefs[0]["initialSort"] == "asc"
+    shown = [column["field"] for column in table.columnDefs if "initialHide" not in column]
+    fields = "star rank moved pair market price change_1h change_24h stdev volatility turnover spark alerted"
+    assert " ".join(shown) == fields
+    assert [column["field"] for column in table.columnDefs if column.get("initialSort") == "asc"] == ["rank"]
 
 
 def test_the_table_is_coloured_by_the_pages_own_properties():
@@ -124,23 +135,6 @@ def test_an_unknown_volume_is_a_dash_without_a_unit():
     assert "Volume, 24 h|\N{EN DASH}|Samples" in words
 
 
-def test_neighbours_are_of_the_same_base_with_the_same_quote_first():
-    row = builders.ranked_metric(1)
-    euro = builders.ranked_metric(2, quote="EUR")
-    elsewhere = builders.ranked_metric(3, market="okx")
-    other = builders.ranked_metric(4, base="ETH")
-
-    assert metric.neighbours_of(row, (row, euro, elsewhere, other)) == [elsewhere, euro]
-
-
-def test_neighbours_are_links_with_their_price():
-    kin = metric.neighbour_list([builders.ranked_metric(3, market="okx")])
-
-    assert links_in(kin) == ["/metric/3"]
-    assert text_of(kin) == "BTC/USD|okx|60,123.40|\N{MINUS SIGN}3.40 %"
-    assert "no other market" in text_of(metric.neighbour_list([]))
-
-
 def test_a_metrics_page_offers_the_ranges_and_the_threshold():
     page = metric_page(builders.ranked_metric(), threshold=True)
 
@@ -196,49 +190,120 @@ def test_a_history_without_alerts_says_what_to_expect():
     assert "No alert has fired yet" in text_of(alerts.history((), UTC))
 
 
+def overview(day=None, **changes):
+    return status.overview(builders.status(**changes), day or builders.day(), UTC)
+
+
+def details(day=None, **changes):
+    return status.details(builders.status(**changes), day or builders.day(), UTC)
+
+
 def test_the_status_page_names_a_failing_exchange_and_its_error():
     failing = builders.exchange_state(
-        "okx", failing_since=builders.NOON - timedelta(minutes=3), error="timed out", latency_ms=None, rejected=2
-    )
-    mute = builders.exchange_state("htx", failing_since=builders.NOON, error=None)
-    state = builders.status(exchanges=(builders.exchange_state(), failing, mute))
+        "okx", failing_since=builders.NOON - timedelta(minutes=3), error="timed out", latency_ms=None, rejected=2,
+        permitted=9.0909,
+    )  # fmt: skip
+    mute = builders.exchange_state("htx", failing_since=builders.NOON, error=None, permitted=None)
 
-    rows = rows_of(status.body(state, UTC)[0])
+    rows = rows_of(overview(exchanges=(builders.exchange_state(), failing, mute))[1])
 
-    assert rows[1] == "kraken|Answering|10|340 ms|0|1 Mar 2026, 12:00"
-    assert rows[2].startswith("okx|Failing since 1 Mar 2026, 11:57|timed out|10|\N{EN DASH}|2|")
+    assert rows[1] == "kraken|Answering|10|1 Mar 2026, 12:00|340 ms|1 a second|0"
+    assert rows[2].startswith("okx|Failing since 1 Mar 2026, 11:57|timed out|10|")
+    assert rows[2].endswith("|\N{EN DASH}|9.09 a second|2")
     assert "no reason given" in rows[3]
+    assert rows[3].endswith("|\N{EN DASH}|0")
 
 
-def test_the_status_page_tells_what_is_odd_about_an_answer():
-    odd = builders.exchange_state(note="3 of 10 tracked pairs without a price")
+def test_the_status_page_tells_what_is_odd_about_an_answer_and_of_the_last_failure():
+    odd = builders.exchange_state(
+        note="3 of 10 tracked pairs without a price", failed_at=builders.NOON, error="HTTP 502"
+    )
 
-    rows = rows_of(status.body(builders.status(exchanges=(odd,)), UTC)[0])
+    rows = rows_of(overview(exchanges=(odd,))[1])
 
-    assert rows[1].startswith("kraken|Answering|3 of 10 tracked pairs without a price|10|")
+    assert rows[1].startswith(
+        "kraken|Answering|3 of 10 tracked pairs without a price|Last error 1 Mar 2026, 12:00: HTTP 502|10|"
+    )
+
+
+def test_the_status_page_sums_up_the_day():
+    failing = builders.exchange_state("okx", failing_since=builders.NOON)
+    counts = [np.eye(1, 96, place, dtype=np.int64)[0] * 4 for place in (3, 5)]
+    longest = np.full(96, np.nan)
+    longest[7] = 2_400.0
+    day = builders.day(ticks=builders.tick_day(missed=counts[0], failed=counts[1], longest_ms=longest))
+
+    words = text_of(overview(day, exchanges=(builders.exchange_state(), failing))[0])
+
+    assert (
+        words
+        == "Exchanges answering|1 of 2|Metrics|20|Ticks in 24 h|1,440|Missed|4|With a failure|4|Longest tick|2.4 s"
+    )
 
 
 def test_the_status_page_lists_ticks_with_what_went_wrong():
     late = builders.tick_state(late_ms=2_500.0, missed=2, rejected=3, failed=("okx", "htx"))
 
-    rows = rows_of(status.body(builders.status(ticks=(late,)), UTC)[-1])
+    rows = rows_of(details(ticks=(late,))[-1])
 
     assert rows[1] == "12:00|2.5 s|340 ms|21 ms|10|3|2|okx, htx"
 
 
+@pytest.mark.parametrize(
+    ("holder", "words"),
+    [
+        ("box:4711:0a1b2c3d", "Clock: box, process 4711"),
+        ("somebody", "Clock: somebody"),
+        (None, "No process has the clock"),
+    ],
+)
+def test_the_status_page_tells_which_process_has_the_clock(holder, words):
+    assert words in text_of(details(holder=holder))
+    assert "0a1b2c3d" not in text_of(details(holder=holder))
+
+
 def test_the_status_page_of_a_tracker_that_just_started_is_whole():
-    words = text_of(status.page(builders.status(exchanges=(), ticks=(), minute=None), PROFILE, UTC))
+    nothing = builders.tick_day(longest_ms=np.full(96, np.nan), ticks=np.zeros(96, dtype=np.int64))
+    state = builders.status(exchanges=(), ticks=(), minute=None)
+    words = text_of(status.page(state, builders.day(ticks=nothing), PROFILE, UTC))
 
     assert "None has been asked yet." in words
     assert "None yet." in words
-    assert "Alert factor|3\N{MULTIPLICATION SIGN}" in words
+    assert "Longest tick|\N{EN DASH}" in words
+    assert "is told here for a day" in words
     assert "Data|Live exchanges" in words
+
+
+def test_the_status_page_lists_settings_and_tells_chosen_ones_from_defaults():
+    settings = (ShownSetting("PERIOD_SECONDS", "5", False), ShownSetting("REDIS_URL", "unset", True))
+    rows = rows_of(status.configuration(builders.profile(settings=settings, simulated=True)))
+
+    assert rows[1:] == ["Version|1.0.0|", "Data|Simulated|", "PERIOD_SECONDS|5|chosen", "REDIS_URL|unset|default"]
+
+
+def test_the_status_page_lists_pairs_that_came_and_went():
+    came = Metric(3, "okx", "SOL", "USD", new_at=builders.NOON)
+    went = Metric(4, "kraken", "XMR", "EUR", active=False, reason="delisted", gone_at=builders.NOON)
+
+    told = status.listings(builders.day(came=(came,), went=(went,)), UTC)
+
+    assert text_of(told) == ("New|SOL/USD| |okx|1 Mar 2026, 12:00|Delisted|XMR/EUR| |kraken|1 Mar 2026, 12:00")
+    assert links_in(told) == ["/metric/3", "/metric/4"]
+
+
+def test_of_many_pairs_that_came_the_latest_are_listed():
+    many = tuple(Metric(number, "okx", f"C{number}", "USD", new_at=builders.NOON) for number in range(1, 16))
+
+    told = status.listings(builders.day(came=many), UTC)
+
+    assert len(links_in(told)) == status.MOST_LISTED
+    assert text_of(told).endswith("|and 3 more")
 
 
 @pytest.mark.parametrize(("up", "words"), [(True, "Shared cache answering"), (False, "Shared cache away")])
 def test_the_status_page_tells_of_the_shared_cache_where_there_is_one(up, words):
-    assert words in text_of(status.body(builders.status(shared_cache=up), UTC))
-    assert "hared cache" not in text_of(status.body(builders.status(), UTC))
+    assert words in text_of(details(shared_cache=up))
+    assert "hared cache" not in text_of(details())
 
 
 @pytest.mark.parametrize(
@@ -260,15 +325,13 @@ def test_the_status_page_tells_of_the_shared_cache_where_there_is_one(up, words)
     ],
 )
 def test_the_status_page_tells_how_large_the_database_is_and_how_fast_it_grows(storage, words):
-    card = status.body(builders.status(storage=storage), UTC)[1]
-
-    assert text_of(card) == f"Storage|{words}"
+    assert f"|Storage|{words}|Pairs that came" in "|" + text_of(details(storage=storage))
 
 
 def test_warnings_come_first_on_the_status_page():
-    cards = status.body(builders.status(warnings=("kraken has no FOO/USD",)), UTC)
+    cards = overview(warnings=("kraken has no FOO/USD",))
 
-    assert text_of(cards[0]) == "Please look at TRACK|kraken has no FOO/USD"
+    assert text_of(cards[1]) == "Please look at TRACK|kraken has no FOO/USD"
 
 
 @pytest.mark.parametrize(
@@ -292,7 +355,7 @@ def test_a_backfill_that_had_nothing_to_ask_for_is_told_as_complete():
 
 def test_the_status_page_shows_backfills_and_simulation():
     state = builders.status(backfills=(builders.backfill_state(),))
-    words = text_of(status.page(state, SIMULATED, UTC))
+    words = text_of(status.page(state, builders.day(), SIMULATED, UTC))
 
     assert "History|kraken|5 of 20 requests" in words
     assert "Data|Simulated" in words
@@ -305,3 +368,9 @@ def test_a_change_is_coloured_by_its_direction(fraction, look):
 
 def test_the_key_of_a_metric_is_one_its_page_understands():
     assert Metric(1, "kraken", "BTC", "USD").key == "kraken:BTC-USD"
+
+
+@pytest.mark.parametrize("exposed", [True, False])
+def test_a_server_that_is_open_to_everybody_is_told_of_on_the_status_page(exposed):
+    page = text_of(status.page(builders.status(), builders.day(), builders.profile(exposed=exposed), UTC))
+    assert ("whoever reaches it reads everything" in page) is exposed

@@ -11,6 +11,7 @@ GIVEN = {
     "cooldown_seconds": 900,
     "hysteresis_percent": 10,
     "channels": ["mail"],
+    "tell_resolved": True,
     "enabled": False,
 }
 

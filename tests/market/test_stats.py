@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.market import stats
-from services.market.stats import DAY, HOUR, LOOKBACK, Kept, Samples, Windows
+from services.market.stats import DAY, HOUR, LOOKBACK, RETURN_GAP, Kept, Samples, Windows
 
 PERIOD = 600
 START = 1_772_366_400
@@ -82,7 +82,8 @@ class Market:
 
     def check(self) -> None:
         for row in range(len(self.bases)):
-            told = {name: self.kept[name][row].item() for name in stats.KEPT.names}
+            told = {name: self.kept[name][row].tolist() for name in stats.KEPT.names}
+            told["log_volatility"] = stats.log_volatility(self.kept)[row].item()
             for name, expected in self.expected(row).items():
                 if expected == 0 or math.isnan(expected):
                     assert told[name] == pytest.approx(expected, abs=0, nan_ok=True), (name, row)
@@ -111,8 +112,13 @@ class Market:
         else:
             off = prices[inside] - mean(inside)
             stdev = math.sqrt((widths[inside] * off * off).sum() / widths[inside].sum())
+        exact = prices.astype(np.longdouble)
+        logs, seconds = np.log1p(np.diff(exact) / exact[:-1]), np.diff(times)
+        counted = (times[1:] > now - self.windows.main) & (seconds <= RETURN_GAP)
+        year = (logs[counted] ** 2).sum() / seconds[counted].sum() * 365 * DAY if counted.any() else math.nan
         return {
             "samples": int(inside.sum()),
+            "log_volatility": math.sqrt(year),
             "stdev": stdev,
             "mean": mean(inside),
             "average_1h": mean((times >= now - HOUR) & (times < now)),
@@ -314,9 +320,9 @@ def test_computing_anew_without_any_sample_forgets_the_window_but_not_the_last_p
 
 
 def test_the_exact_computation_reads_back_to_the_longest_window_and_a_little_more():
-    assert Windows(main=HOUR, rule=60).longest == DAY + LOOKBACK
-    assert Windows(main=HOUR, rule=2 * DAY).longest == 2 * DAY + LOOKBACK
-    assert Windows(main=3 * DAY, rule=60).longest == 3 * DAY + LOOKBACK
+    assert Windows(main=HOUR, rule=60).longest == DAY + HOUR
+    assert Windows(main=HOUR, rule=2 * DAY).longest == 2 * DAY + HOUR
+    assert Windows(main=3 * DAY, rule=60).longest == 3 * DAY + HOUR
 
 
 def test_population_stdev_divides_by_all_the_weight():

@@ -7,7 +7,8 @@ import pytest
 
 from services.market.alert_rules import AlertRule, parse_rule
 from services.market.errors import Unavailable
-from services.store import alerts, mutes, rules
+from services.market.messages import LISTED
+from services.store import mutes, outbox, rules
 from services.store.engine import Engine, writing
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
@@ -162,6 +163,87 @@ def test_a_rule_that_is_switched_off_or_removed_ends_its_alerts(world: World, ex
     assert len(fired(world)) == 2
 
 
+def owed(world: World, channel: str = "mail") -> list[tuple[str, str, int]]:
+    """All that the channel is told of: kind, base and rule, the oldest message first."""
+    told = []
+    while True:
+        with writing(world.engine) as connection:
+            found = outbox.claim(connection, channel, int(world.now.timestamp()), 60)
+            if found is None:
+                return told
+            outbox.mark_sent(connection, found, int(world.now.timestamp()))
+        told += [(entry.kind, entry.alert.base, entry.alert.rule_id) for entry in found.message.entries]
+
+
+def test_a_rules_own_channels_are_told_and_others_are_not(world: World, exchange: FakeExchange) -> None:
+    add(world, channels=["chat"])
+    add(world, channels=[])
+    world.channels = ("mail", "chat")
+    world.restart()
+    ticks(world, exchange, 120)
+
+    assert len(fired(world)) == 2
+    assert owed(world) == []
+    assert owed(world, "chat") == [("fired", "BTC", 1)]
+
+
+def test_those_who_were_told_of_an_alert_are_told_of_its_end_where_the_rule_says_so(
+    world: World, exchange: FakeExchange
+) -> None:
+    silent, telling = add(world), add(world, tell_resolved=True, cooldown_seconds=0)
+    muted = add(world, tell_resolved=True)
+    with writing(world.engine) as connection:
+        mutes.add(connection, muted.id, None, None, None, int(world.now.timestamp()))
+    ticks(world, exchange, 120)
+    world.channels = ("chat",)  # it was not told, and so is not told of the end
+    world.restart()
+    ticks(world, exchange, 100)
+
+    assert owed(world) == [
+        ("fired", "BTC", silent.id),
+        ("fired", "BTC", telling.id),
+        ("resolved", "BTC", telling.id),
+    ]
+    ticks(world, exchange, 120)
+    assert owed(world) == []
+    assert owed(world, "chat") == [("fired", "BTC", telling.id)]
+
+
+def test_what_stands_out_most_is_named_first(world: World, exchange: FakeExchange) -> None:
+    add(world)
+    add(world, condition={"kind": "level", "direction": "down", "level": 5})
+    exchange.prices |= {"BTC/USD": 120.0, "ETH/USD": 1_000.0}
+    ticks(world, exchange, 0.01, pair="SOL/USD")
+    ticks(world, exchange, 0.5, pair="ETH/USD")
+
+    assert owed(world) == [("fired", "ETH", 1), ("fired", "BTC", 1), ("fired", "ETH", 2)]
+
+
+def test_a_storm_is_one_message_a_channel(engine: Engine) -> None:
+    count = 500
+    exchange = FakeExchange("kraken", {f"C{number}/USD": 100.0 for number in range(count)})
+    world = World(engine, [exchange], channels=["mail", "chat"])
+    world.discover()
+    world.tick()
+    add(world, tell_resolved=True)
+    for price, kind in ((120.0, "fired"), (100.0, "resolved")):
+        exchange.prices = dict.fromkeys(exchange.prices, price)
+        world.tick()
+
+        for channel in ("mail", "chat"):
+            now = int(world.now.timestamp())
+            with writing(engine) as connection:
+                found = outbox.claim(connection, channel, now, 60)
+                assert found is not None
+                outbox.mark_sent(connection, found, now)
+                assert outbox.claim(connection, channel, now, 60) is None
+            assert getattr(found.message, kind) == count
+            assert found.message.fired + found.message.resolved == count
+            assert f"and {count - LISTED} more" in found.message.text
+    assert len(fired(world)) == count
+    assert all(alert.resolved_at == world.now for alert in world.reader.alerts())
+
+
 def test_a_muted_alert_is_recorded_and_owes_nobody_a_message(world: World, exchange: FakeExchange) -> None:
     rule = add(world, cooldown_seconds=0)
     now = int(world.now.timestamp())
@@ -173,9 +255,7 @@ def test_a_muted_alert_is_recorded_and_owes_nobody_a_message(world: World, excha
         ("BTC", True),
         ("ETH", False),
     }
-    with writing(world.engine) as connection:
-        owed = alerts.claim(connection, ["mail"], int(world.now.timestamp()), 60, 10)
-    assert {message.alert.base for message in owed if message.alert.rule_id} == {"ETH"}
+    assert [(base, rule_id) for _, base, rule_id in owed(world) if rule_id] == [("ETH", rule.id)]
 
     ticks(world, exchange, 100, 120)  # it was to last until the alert resolved
     assert not world.reader.alerts()[0].muted

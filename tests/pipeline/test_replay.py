@@ -46,7 +46,7 @@ def fired(desk: StoreDesk, rule_id: int) -> list[tuple[int, datetime]]:
 
 
 def test_replays_come_to_what_the_live_engine_fired(world: World) -> None:
-    desk = StoreDesk(world.engine)
+    desk = StoreDesk(world.engine, ())
     given: tuple[dict[str, Any], ...] = (
         {"kind": "average", "factor": 2.0, "window_seconds": 900},
         {"kind": "change", "direction": "down", "percent": 50, "window_seconds": 300},
@@ -67,7 +67,7 @@ def test_replays_come_to_what_the_live_engine_fired(world: World) -> None:
 
 
 def test_only_the_time_that_is_asked_for_counts_and_what_was_before_fills_the_windows(world: World) -> None:
-    desk = StoreDesk(world.engine)
+    desk = StoreDesk(world.engine, ())
     live(world, 120)
     rule = built_in(world.reader.profile)
     half = world.now - timedelta(minutes=60)
@@ -75,7 +75,7 @@ def test_only_the_time_that_is_asked_for_counts_and_what_was_before_fills_the_wi
 
 
 def test_what_is_too_much_or_not_stored_is_refused_in_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = StoreDesk(world.engine)
+    desk = StoreDesk(world.engine, ())
     rank = parse_rule({"name": "x", "scope": ["a:*"], "quantity": "rank", "condition": {"kind": "top", "places": 3}})
     with pytest.raises(BadRule, match="quantity: only price and volume can be tried on the past"):
         desk.replay(rank, world.now - timedelta(days=1), world.now, PERIOD)

@@ -55,7 +55,7 @@ def test_a_failing_exchange_is_known_since_its_first_failure_and_clears_with_its
     exchange.error = None
     world.tick()
     (state,) = world.reader.status(world.now).exchanges
-    assert (state.failing_since, state.error, state.last_success) == (None, None, world.now)
+    assert (state.failing_since, state.last_success) == (None, world.now)
 
 
 def test_statistics_equal_the_textbook_after_every_tick(engine: Engine) -> None:

@@ -296,6 +296,31 @@ def test_one_worker_at_a_time_fills_an_exchanges_past(open_one: Open, monkeypatc
     celery_app.backfill("nobody")
 
 
+def test_one_worker_at_a_time_sends_messages(open_one: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    services, asked = open_one("one"), []
+    monkeypatch.setattr(celery_app, "worker_services", lambda: services)
+    monkeypatch.setattr(celery_app, "notify", lambda *given: asked.append(given))
+    with writing(services.engine) as connection:
+        leases.take(connection, "another worker", NOW.timestamp(), celery_app.NOTIFY_SECONDS, "notify")
+    celery_app.send_messages()
+    assert asked == []
+
+    services.clock.advance(seconds=celery_app.NOTIFY_SECONDS + 1)  # type: ignore[attr-defined]
+    celery_app.send_messages()
+    celery_app.send_messages()
+    assert len(asked) == 2
+
+
+def test_a_tick_by_celery_tells_the_watcher(open_one: Open, dispatch: Dispatch, working) -> None:
+    services, beats = open_one("one", clock=RunningClock(NOW)), []
+    services.discovery.run(NOW)
+    services.heartbeat = type("Counted", (), {"beat": lambda _self: beats.append(1)})()
+    with working(services):
+        dispatch.tick(services, NOW)
+
+    assert beats == [1]
+
+
 def test_messages_are_sent_by_a_worker_where_there_is_a_channel(open_one: Open, dispatch: Dispatch, working) -> None:
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0})
     services = open_one("one", (exchange,), clock=RunningClock(NOW))
@@ -311,7 +336,7 @@ def test_messages_are_sent_by_a_worker_where_there_is_a_channel(open_one: Open, 
         next(job for job in dispatch.jobs() if job.name == "notify").function(services, services.clock())
         wait_for(lambda: notifier.accepted, what="the message")
 
-    assert "BTC/USD" in notifier.accepted[0][0]
+    assert "BTC/USD" in notifier.accepted[0].title
 
 
 def test_celery_needs_a_broker() -> None:

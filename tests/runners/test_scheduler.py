@@ -2,10 +2,12 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from services.bootstrap import Services, open_services
+from services.jobs import Job, run_discovery
 from services.market.types import Status
 from services.runners.scheduler import Scheduler
 from services.settings import Settings, read_settings
@@ -131,6 +133,55 @@ def test_an_accident_in_a_job_is_written_down_with_its_place(start: Start, caplo
     wait_for(lambda: "tick: broke off" in caplog.text, what="the log line")
     assert "'NoneType' object has no attribute 'fetch'" in caplog.text
     services.__dict__["_fetcher"] = fetcher
+
+
+def test_a_job_that_is_halfway_when_the_program_ends_is_no_accident(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    begun, ended = Event(), Event()
+
+    def ask_late(services: Services, now: datetime) -> None:
+        services.fetcher  # noqa: B018 - asked for, it makes its threads
+        begun.set()
+        services.stopping.wait()
+        try:
+            wait_for(lambda: "_fetcher" in services.__dict__ and _is_closed(services), what="the end of the threads")
+            services.fetcher.fetch(["demo"], now)
+        finally:
+            ended.set()
+
+    services = open_services(settings)
+    services.migrate()
+    scheduler = Scheduler(services, [Job("discovery", 30, ask_late)])
+    scheduler.start()
+    assert begun.wait(10)
+    scheduler.stop()
+
+    assert ended.wait(10)
+    wait_for(
+        lambda: "discovery: ended with the program: cannot schedule new futures" in caplog.text, what="the log line"
+    )
+    assert "broke off" not in caplog.text
+    services.engine.dispose()
+
+
+def _is_closed(services: Services) -> bool:
+    (line,) = services.fetcher._lines.values()
+    return bool(line.thread._shutdown)
+
+
+def test_no_tick_follows_a_discovery_that_the_end_of_the_program_overtook(settings: Settings) -> None:
+    services = open_services(settings)
+    services.migrate()
+    services.stopping.set()
+
+    run_discovery(services, datetime.now(UTC))
+
+    found = status(services)
+    assert (found.tracked, found.minute) == (40, None)
+    services.close()
+    services.engine.dispose()
 
 
 def test_an_exchange_that_does_not_exist_is_told_and_one_that_is_away_is_retried(tmp_path: Path) -> None:

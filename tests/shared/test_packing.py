@@ -23,9 +23,10 @@ metrics = st.builds(
     base=texts,
     quote=texts,
     rank=st.none() | st.integers(1),
-    **dict.fromkeys(
-        ("price", "stdev", "mean", "volatility", "average_1h", "change_1h", "change_24h", "volume_24h"), maybe_number
-    ),
+    rank_1h_ago=st.none() | st.integers(1, 2**31),
+    **dict.fromkeys(("price", "stdev", "mean", "volatility", "log_volatility", "average_1h"), maybe_number),
+    **dict.fromkeys(("change_1h", "change_24h", "volume_24h"), maybe_number),
+    **dict.fromkeys(("range_1h", "range_24h", "high_24h", "low_24h"), maybe_number),
     samples=st.integers(0, 2**40),
     active=st.booleans(),
     reason=maybe_text,

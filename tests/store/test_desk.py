@@ -1,11 +1,12 @@
 """What people do about alerts, as the database keeps it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from services.market.alert_rules import MOST_RULES, AlertRule, TooManyRules, parse_rule
+from services.market.alert_rules import MOST_RULES, AlertRule, BadRule, TooManyRules, parse_rule
 from services.market.errors import UnknownRecord
 from services.market.types import AlertQuery, Listing, Pair
 from services.store import alerts, metrics, mutes, snapshots
@@ -22,7 +23,7 @@ def desk(engine: Engine) -> StoreDesk:
     with writing(engine) as connection:
         listings = [Listing(Pair("BTC", "USD")), Listing(Pair("ETH", "USD"))]
         metrics.track(connection, "kraken", listings, lambda _pair: True, NOON)
-    return StoreDesk(engine)
+    return StoreDesk(engine, ("mail",))
 
 
 def rule(name: str = "mine", **changes: Any) -> AlertRule:
@@ -34,7 +35,7 @@ def fire(engine: Engine, *firings: tuple[int, int, int]) -> None:
     """Alerts of (rule, metric, seconds after noon)."""
     with writing(engine) as connection:
         rows = [Firing(metric, T + at, 9.0, None, None, 0, rule_id=rule) for rule, metric, at in firings]
-        alerts.fire(connection, rows, ())
+        alerts.fire(connection, rows)
 
 
 def revision(engine: Engine) -> int:
@@ -57,6 +58,21 @@ def test_rules_are_kept_changed_and_removed_and_readers_look_again(engine: Engin
     with pytest.raises(UnknownRecord, match="no rule 1"):
         desk.rule(first.id)
     assert desk.add_rule(rule("three")).id == 3  # a number is not given again
+
+
+def test_a_channel_has_to_be_there_when_it_is_named_and_may_be_gone_later(engine: Engine, desk: StoreDesk) -> None:
+    with pytest.raises(BadRule, match=r"^channels: none is called 'post'; there are mail$"):
+        desk.add_rule(rule(channels=["mail", "post"]))
+    kept = desk.add_rule(rule(channels=["mail"]))
+
+    later = StoreDesk(engine, ("chat",))
+    assert later.rule(kept.id).channels == ("mail",)
+    later.change_rule(replace(kept, name="other", channels=("mail", "chat")), NOON)
+    later.change_rule(replace(kept, channels=("chat",)), NOON)
+    with pytest.raises(BadRule, match=r"^channels: none is called 'mail'"):
+        later.change_rule(kept, NOON)
+    with pytest.raises(BadRule, match=r"NOTIFY_URLS names none$"):
+        StoreDesk(engine, ()).add_rule(rule(channels=["chat"]))
 
 
 def test_what_is_not_there_cannot_be_changed(desk: StoreDesk) -> None:

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from services.market.errors import StoreUnavailable, UnknownMetric
+from services.market.stats import Windows
 from services.store.engine import Engine, open_engine
 from services.store.reader import StoreReader
 from tests import builders
@@ -56,6 +57,18 @@ def test_a_metric_alone_reads_as_in_the_ranking(world: World) -> None:
 
     for row in world.reader.ranking().metrics:
         assert world.reader.metric(row.id) == row
+
+
+def test_the_average_of_the_alert_rule_is_that_of_its_own_window(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0})
+    world = World(engine, [exchange], windows=Windows(main=86_400, rule=120))
+    world.discover()
+    for price in (100.0, 110.0, 130.0, 500.0):
+        exchange.prices["BTC/USD"] = price
+        world.tick()
+
+    row = world.reader.metric(1)
+    assert (row.rule_average, row.average_1h) == (pytest.approx(120.0), pytest.approx(340.0 / 3))
 
 
 def test_a_tick_is_stale_when_three_periods_have_passed(world: World) -> None:

@@ -21,8 +21,9 @@ from services.store import transfer as transfers
 from services.store.backup import back_up
 from services.store.desk import StoreDesk
 from services.store.engine import Engine, open_engine, open_read_only, reading, writing
-from services.store.models import Base, NotificationRow
+from services.store.models import Base, MessageAlertRow, MessageRow
 from services.store.schema import WrongDatabase, configuration
+from services.store.tokens import StoredTokens
 from services.store.transfer import STAY, CannotTransfer, Transferred, main, transfer
 from tests.builders import NOON, backfill_state
 from tests.fakes_exchange import FakeExchange
@@ -36,7 +37,7 @@ FILLED = pytest.mark.usefixtures("world")
 MOVED = [table for table in Base.metadata.sorted_tables if table.name not in STAY]
 
 
-def nothing(_done: int, _total: int) -> None:
+def nothing(_done: int, _total: int, _told: str) -> None:
     pass
 
 
@@ -59,7 +60,7 @@ def world(sqlite_url: str) -> Iterator[World]:
         for number in range(20):
             exchange.prices["BTC/USD"] = 100.0 + number / 3
             world.tick()
-    desk = StoreDesk(engine)
+    desk = StoreDesk(engine, ())
     for condition in (
         {"kind": "change", "direction": "up", "percent": 10_000.0, "window_seconds": 300},
         {"kind": "level", "direction": "up", "level": 50.0},
@@ -75,6 +76,7 @@ def world(sqlite_url: str) -> Iterator[World]:
         backfills.report(connection, backfill_state("kraken"))
         metrics.warn(connection, "gemini", ["TRACK: nothing there"])
         leases.take(connection, "of the file", world.now.timestamp(), 1e9)
+    StoredTokens(engine).issue("notebook", "read", world.now)
     yield world
     engine.dispose()
 
@@ -91,7 +93,7 @@ def target(postgresql_url: str) -> Iterator[Engine]:
 def move(file: Path, target: Engine) -> Callable[..., Transferred]:
     """Transfers the file to the target."""
 
-    def run(progress: Callable[[int, int], object] = nothing, *, simulated: bool = False) -> Transferred:
+    def run(progress: Callable[[int, int, str], object] = nothing, *, simulated: bool = False) -> Transferred:
         source = open_read_only(file)
         try:
             return transfer(file, source, target, progress, simulated=simulated, now=NOON)
@@ -121,7 +123,8 @@ def answers(world: World, engine: Engine) -> list[Any]:
     reader = dataclasses.replace(world, engine=engine).reader
     since, until = world.now - 4 * DAYS, world.now + DAYS
     ranking = reader.ranking()
-    told: list[Any] = [ranking, reader.alerts(), reader.sparklines(), reader.status(world.now)]
+    status = dataclasses.replace(reader.status(world.now), holder=None)  # the lease is not moved
+    told: list[Any] = [ranking, reader.alerts(), reader.sparklines(), status, reader.day(world.now)]
     for row in ranking.metrics:
         told += [read(row.id, since, until) for read in (reader.prices, reader.hours, reader.volumes)]
     return [plain(answer) for answer in told]
@@ -175,13 +178,14 @@ def test_a_number_is_not_given_again_though_its_row_is_gone(
     world: World, target: Engine, move: Callable[..., Transferred]
 ) -> None:
     with writing(world.engine) as connection:
-        last = connection.execute(select(func.max(NotificationRow.id))).scalar_one()
-        connection.execute(NotificationRow.__table__.delete().where(NotificationRow.id == last))
+        last = connection.execute(select(func.max(MessageRow.id))).scalar_one()
+        connection.execute(MessageAlertRow.__table__.delete().where(MessageAlertRow.message_id == last))
+        connection.execute(MessageRow.__table__.delete().where(MessageRow.id == last))
     move()
 
     with writing(target) as connection:
-        added = insert(NotificationRow).values(alert_id=1, channel="new", created_at=0, due_at=0, attempts=0)
-        assert connection.execute(added.returning(NotificationRow.id)).scalar_one() == last + 1
+        added = insert(MessageRow).values(channel="new", created_at=0, due_at=0, expires_at=0, fired=1, resolved=0)
+        assert connection.execute(added.returning(MessageRow.id)).scalar_one() == last + 1
 
 
 def test_the_clock_is_free_afterwards(world: World, target: Engine, move: Callable[..., Transferred]) -> None:
@@ -217,7 +221,7 @@ def test_it_is_of_one_moment_however_much_is_written_meanwhile(
 ) -> None:
     before = rows(world.engine)
 
-    move(lambda _done, _total: world.tick())
+    move(lambda _done, _total, _told: world.tick())
 
     assert rows(target) == before
     assert len(rows(world.engine)["tick"]) > len(before["tick"]) + 3
@@ -227,12 +231,13 @@ def test_it_is_of_one_moment_however_much_is_written_meanwhile(
 def test_progress_counts_each_row_twice(monkeypatch: pytest.MonkeyPatch, move: Callable[..., Transferred]) -> None:
     monkeypatch.setattr(transfers, "BATCH_ROWS", 10)
     for _ in range(2):
-        steps: list[tuple[int, int]] = []
+        steps: list[tuple[int, int, str]] = []
         done = move(lambda *step: steps.append(step))  # noqa: B023 - called at once
 
-        assert {total for _, total in steps} == {2 * done.rows}
+        assert {total for _, total, _ in steps} == {2 * done.rows}
         assert steps[-1][0] == 2 * done.rows
-        assert steps == sorted(steps)
+        assert [step[0] for step in steps] == sorted(step[0] for step in steps)
+        assert any("price sent, " in told for _, _, told in steps)
 
 
 def test_nobody_ticks_there_meanwhile_and_readers_go_on(
@@ -242,7 +247,7 @@ def test_nobody_ticks_there_meanwhile_and_readers_go_on(
     other = dataclasses.replace(world, engine=open_engine(impatient.render_as_string(hide_password=False)))
     revisions = set()
 
-    def try_to_tick(_done: int, _total: int) -> None:
+    def try_to_tick(_done: int, _total: int, _told: str) -> None:
         revisions.add(other.reader.revision())
         with pytest.raises(StoreUnavailable, match="lock timeout"), writing(other.engine) as connection:
             leases.take(connection, "other", world.now.timestamp(), 10)
@@ -259,7 +264,7 @@ def test_nobody_ticks_there_meanwhile_and_readers_go_on(
 def test_who_is_interrupted_leaves_a_database_without_content(
     world: World, target: Engine, move: Callable[..., Transferred]
 ) -> None:
-    def interrupt(done: int, total: int) -> None:
+    def interrupt(done: int, total: int, _told: str) -> None:
         if done >= total / 2:
             raise KeyboardInterrupt
 

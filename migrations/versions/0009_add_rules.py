@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.operations import BatchOperations
 
-revision = "0006"
-down_revision = "0004"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
@@ -85,14 +85,30 @@ def upgrade() -> None:
         key = ["rule_id", "metric_id", "fired_at"]
         alert.create_unique_constraint(op.f("uq_alert_rule_id_metric_id_fired_at"), key)
     op.create_index("ix_alert_open", "alert", ["rule_id", "metric_id"], sqlite_where=OPEN, postgresql_where=OPEN)
+    op.create_index("ix_message_alert_alert_id", "message_alert", ["alert_id"])
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE mark ALTER COLUMN data SET STORAGE EXTERNAL")  # as 0004: it does not shrink
     op.execute("UPDATE alert SET resolved_at = fired_at")  # what fired before is over
 
 
-def downgrade() -> None:
-    op.execute("DELETE FROM notification WHERE alert_id IN (SELECT id FROM alert WHERE rule_id <> 0)")
+def _forget_alerts_of_rules() -> None:
+    """What told of them tells of the others alone, or not at all."""
+    theirs = "SELECT id FROM alert WHERE rule_id <> 0"
+    op.execute(f"DELETE FROM message_alert WHERE alert_id IN ({theirs})")
+    op.execute("DELETE FROM message WHERE id NOT IN (SELECT message_id FROM message_alert)")
+    # Places are keys, and only the first of them has to be there: a message is called by it.
+    op.execute(
+        """UPDATE message_alert SET place = 0 WHERE place > 0
+           AND place = (SELECT min(place) FROM message_alert m WHERE m.message_id = message_alert.message_id)"""
+    )
+    counted = "(SELECT count(*) FROM message_alert WHERE message_id = message.id AND kind = '{}')"
+    op.execute(f"UPDATE message SET fired = {counted.format('fired')}, resolved = {counted.format('resolved')}")
     op.execute("DELETE FROM alert WHERE rule_id <> 0")
+
+
+def downgrade() -> None:
+    _forget_alerts_of_rules()
+    op.drop_index("ix_message_alert_alert_id", "message_alert")
     op.drop_index("ix_alert_open", "alert")
     with _altering_alerts() as alert:
         alert.drop_constraint(op.f("uq_alert_rule_id_metric_id_fired_at"), type_="unique")

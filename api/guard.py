@@ -1,0 +1,111 @@
+"""The one door: every request comes through here before any route, callback or file is looked at.
+
+Whatever is added to the server later is behind it too, for it asks what a request is and not where it goes.
+"""
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+
+from api.access import Access
+from api.limits import Limits, is_this_machine, place_of
+from api.problems import problem
+from services.market.ports import Clock
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+"""For whoever watches the server: they ask by address, have no password, and learn nothing."""
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+STATIC = ("/assets/", "/_dash-component-suites/")
+"""What one page's first visit asks for by the dozen, and a browser keeps."""
+
+LONGEST_QUERY = 8_000  # bytes
+LARGEST_BODY = 2_000_000  # bytes; a callback that is handed a chart of a day sends some hundred thousand
+
+LOOPBACK_NAMES = ("localhost", ".localhost", "127.0.0.1", "[::1]")
+
+_HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE | re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """The names that this server answers to; one that begins with a dot stands for all below it, None for any.
+
+    A page elsewhere can have its own name point here, and have its visitor's browser ask in that name.
+    """
+
+    names: tuple[str, ...] | None = None
+
+    def include(self, host: str) -> bool:
+        """Whether `host`, a Host header, is one of them."""
+        if self.names is None:
+            return True
+        found = _HOST.fullmatch(host)
+        if found is None:
+            return False
+        name = found["name"].lower().rstrip(".")
+        return any(name == own or (own.startswith(".") and name.endswith(own)) for own in self.names)
+
+
+ANY_HOST = Hosts()
+
+
+def guard(server: Flask, access: Access, hosts: Hosts, limits: Limits, clock: Clock) -> None:
+    """Have every request to `server` but those for OPEN_PATHS pass `access`. Call it before routes are added."""
+    server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY  # also of a body that does not tell its length
+
+    @server.before_request
+    def admit() -> Response | None:
+        if request.path in OPEN_PATHS:
+            return None
+        host = request.environ.get("HTTP_HOST", "")
+        if not hosts.include(host):
+            detail = f"this server does not answer to {host[:100]!r}; its operator may add that to ALLOWED_HOSTS"
+            return problem(HTTPStatus.MISDIRECTED_REQUEST, detail, "Unknown host")
+        if len(request.query_string) > LONGEST_QUERY:
+            return problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the query is longer than {LONGEST_QUERY} bytes")
+        if (request.content_length or 0) > LARGEST_BODY:
+            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes")
+        address, shown = request.remote_addr or "", request.headers.get("Authorization", "")
+        place = place_of(address)
+        if shown:
+            wait = limits.wait_for_login(place, shown)
+            if wait:
+                return _too_many(wait, "too many wrong passwords or tokens from this address")
+        visitor = access.visitor(request, clock())
+        if visitor is None:
+            if shown:
+                limits.failed(place)
+            answer = problem(HTTPStatus.UNAUTHORIZED, "a user name and password, or a token, are needed")
+            answer.headers["WWW-Authenticate"] = access.challenge
+            return answer
+        if shown:
+            limits.succeeded(place, shown)
+        if not is_this_machine(address) and not request.path.startswith(STATIC):
+            wait = limits.wait_for_request(visitor.counted_as or place)
+            if wait:
+                return _too_many(wait, "too many requests; RATE_LIMIT says how many a minute may be")
+        if request.method not in READING and _is_another_sites():
+            return problem(HTTPStatus.FORBIDDEN, "a page of another site sends this request", "Another site's request")
+        if not visitor.may_write and request.method not in READING:
+            return problem(HTTPStatus.FORBIDDEN, f"{visitor.name} may read, and change nothing")
+        return None
+
+
+def _too_many(seconds: int, detail: str) -> Response:
+    answer = problem(HTTPStatus.TOO_MANY_REQUESTS, detail)
+    answer.headers["Retry-After"] = str(seconds)
+    return answer
+
+
+def _is_another_sites() -> bool:
+    """Whether a browser says that a page from elsewhere has it send this; programs say nothing of the kind."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc.lower() != request.environ.get("HTTP_HOST", "").lower()

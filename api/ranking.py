@@ -1,0 +1,81 @@
+"""`/metrics`: the ranking, or what a query chooses of it."""
+
+from collections.abc import Mapping, Sequence
+
+from flask import Blueprint, Response, request
+
+from api import bodies, tables
+from api.answers import Answers, Page, digest, send, send_csv
+from api.freshness import Freshness
+from api.links import link_header
+from api.operations import CSV, JSON, Operation, operation
+from api.queries import METRIC_FIELDS, RankingQuery, read_query, wanted_format
+from api.schemas import ChosenMetric, Metrics
+from api.selection import select
+from services.market.ports import MarketReader
+from services.market.types import RankedMetric
+
+SMALL_PAGE = 1_000
+"""Metrics of a page that is remembered among the usual answers."""
+LARGE_PAGES = 8
+"""How many others are remembered: each may be of megabytes."""
+
+
+def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, answers: Answers) -> None:
+    large_pages = Answers(LARGE_PAGES)
+
+    @routes.get("/metrics")
+    @operation(
+        Operation(
+            name="metrics",
+            summary="The ranking, or what is chosen of it.",
+            tag="Metrics",
+            query=RankingQuery,
+            answers={JSON: Metrics | list[ChosenMetric], CSV: str},
+            headers={"Link": "Where the other pages are.", "X-Total-Count": "How many metrics match."},
+        )
+    )
+    def metrics() -> Response:
+        query, revision = read_query(RankingQuery), reader.revision()
+        form = wanted_format(query.format)
+        if not request.query_string and form == "json":
+            return send(
+                answers.get("metrics", revision, lambda: bodies.ranking_body(reader.ranking())), freshness.max_age()
+            )
+
+        def page() -> tuple[list[RankedMetric], Mapping[str, str]]:
+            found = select(reader.ranking().metrics, query)
+            end = len(found) if query.limit is None else query.offset + query.limit
+            return found[query.offset : end], _paging(query, len(found))
+
+        if form == "csv":
+            rows, headers = page()
+            tag = digest(request.full_path.encode(), str(revision), reader.profile.version)
+            table = tables.ranking_table(rows, query.fields or METRIC_FIELDS)
+            return send_csv(lambda: tables.csv_text(table), tag, freshness.max_age(), headers)
+
+        def build() -> Page:
+            rows, headers = page()
+            told = [_told(row, query.fields) for row in rows]
+            return Page(told if form == "records" else {"metrics": told}, headers)
+
+        memory = answers if query.limit is not None and query.limit <= SMALL_PAGE else large_pages
+        return send(memory.get(("metrics", query, form), revision, build), freshness.max_age())
+
+
+def _told(row: RankedMetric, fields: Sequence[str] | None) -> bodies.Body:
+    whole = bodies.metric_body(row)
+    return whole if fields is None else {name: whole[name] for name in fields}
+
+
+def _paging(query: RankingQuery, total: int) -> Mapping[str, str]:
+    """How many metrics match in all, and where the pages around this one are."""
+    relations: dict[str, Mapping[str, object]] = {}
+    if query.limit is not None:
+        relations["first"] = {"offset": 0}
+        if query.offset > 0:
+            relations["prev"] = {"offset": max(0, query.offset - query.limit)}
+        if query.offset + query.limit < total:
+            relations["next"] = {"offset": query.offset + query.limit}
+        relations["last"] = {"offset": max(0, total - 1) // query.limit * query.limit}
+    return {"X-Total-Count": str(total)} | link_header(relations)

@@ -1,0 +1,183 @@
+"""`/metrics/<id>/prices` and `/volumes`: one metric's past, as stored or folded to candles."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Generic, TypeVar
+
+from flask import Blueprint, Response, request
+
+from api import bodies, tables
+from api.answers import Answers, Page, digest, send, send_csv
+from api.freshness import Freshness
+from api.keys import named
+from api.links import link_header
+from api.operations import CSV, JSON, Operation, operation
+from api.problems import BadQuery
+from api.queries import IntervalName, PricesQuery, SeriesQuery, read_query, wanted_format
+from api.schemas import CandleRecord, PriceRecord, Prices, VolumeRecord, Volumes
+from services.market.history import HOUR_SECONDS, folded
+from services.market.ports import MarketReader
+from services.market.types import Hours, Ints, Series
+
+LONG_ANSWERS = 8
+"""How many answers longer than the usual are remembered: each may be of megabytes."""
+FIVE_MINUTES = 300
+DAYS_OF_SAMPLES = timedelta(days=31)
+DAYS_OF_HOURS = timedelta(days=366)
+NEXT_PAGE = {"Link": "Where the next page is, if there is one."}
+
+Found = TypeVar("Found", Series, Hours)
+
+
+@dataclass(frozen=True)
+class Kind(Generic[Found]):
+    """One way to tell a past: how far back it goes where the query does not say, how long a span is told at once,
+    the seconds from a row's time to where the rows after it begin, and how it is read and put into words."""
+
+    name: str
+    usual: timedelta
+    longest: timedelta
+    step: int
+    read: Callable[[int, datetime, datetime], Found]
+    times: Callable[[Found], Ints]
+    body: Callable[[Found], bodies.Body]
+    table: Callable[[Found], Iterator[tables.Block]]
+
+
+def add_series(routes: Blueprint, reader: MarketReader, freshness: Freshness, answers: Answers) -> None:
+    long_answers = Answers(LONG_ANSWERS)
+    window, period_seconds = timedelta(hours=reader.profile.window_hours), reader.profile.period_seconds
+
+    def samples(name: str, inner: str, read: Callable[[int, datetime, datetime], Series], outer: str) -> Kind[Series]:
+        return Kind(
+            name=name,
+            usual=window,
+            longest=DAYS_OF_SAMPLES,
+            step=0,
+            read=read,
+            times=lambda found: found.times,
+            body=lambda found: bodies.series_body(found, outer, inner, period_seconds),
+            table=lambda found: tables.series_table(found, inner),
+        )
+
+    def candles(
+        name: str,
+        usual: timedelta,
+        longest: timedelta,
+        step: int,
+        read: Callable[[int, datetime, datetime], Hours],
+    ) -> Kind[Hours]:
+        return Kind(
+            name=name,
+            usual=usual,
+            longest=longest,
+            step=step,
+            read=read,
+            times=lambda found: found.starts,
+            body=bodies.hours_body,
+            table=tables.candles_table,
+        )
+
+    def five_minutes(metric_id: int, since: datetime, until: datetime) -> Hours:
+        first, last = (_ceiling(edge, FIVE_MINUTES) for edge in (since, until))
+        return folded(reader.prices(metric_id, first, last), reader.volumes(metric_id, first, last), FIVE_MINUTES)
+
+    of_volumes = samples("volumes", "volume", reader.volumes, "volumes")
+    by_sample = samples("prices", "price", reader.prices, "prices")
+    folds: Mapping[IntervalName, Kind[Hours]] = {
+        "5m": candles("prices 5m", window, DAYS_OF_SAMPLES, FIVE_MINUTES, five_minutes),
+        "1h": candles("prices 1h", timedelta(days=30), DAYS_OF_HOURS, HOUR_SECONDS, reader.hours),
+    }
+
+    def tell(kind: Kind[Found], wanted: str, query: SeriesQuery) -> Response:
+        since, until, end = _span(kind, query, freshness.period())
+        form, revision = wanted_format(query.format), reader.revision()
+
+        def page() -> tuple[Found, Mapping[str, str]]:
+            found = kind.read(reader.metric(named(wanted)).id, since, end)
+            return _page(kind, found, query.limit, end, until)
+
+        if form == "csv":
+            found, headers = page()
+            tag = digest(request.full_path.encode(), str(revision), str(since), reader.profile.version)
+            text = partial(tables.csv_text, kind.table(found))
+            return send_csv(text, tag, freshness.max_age(), headers)
+
+        def build() -> Page:
+            found, headers = page()
+            return Page(tables.records(kind.table(found)) if form == "records" else kind.body(found), headers)
+
+        usual = query.limit is None and until - since <= kind.usual
+        memory = answers if usual else long_answers
+        key = (kind.name, wanted, form, query.limit, request.query_string if query.limit else b"")
+        return send(memory.get(key, (revision, since, until), build), freshness.max_age())
+
+    @routes.get("/metrics/<wanted>/prices")
+    @operation(
+        Operation(
+            name="prices",
+            summary="One metric's prices, oldest first.",
+            tag="Metrics",
+            query=PricesQuery,
+            answers={JSON: Prices | list[PriceRecord] | list[CandleRecord], CSV: str},
+            headers=NEXT_PAGE,
+        )
+    )
+    def prices(wanted: str) -> Response:
+        query = read_query(PricesQuery)
+        if query.interval == "raw":
+            return tell(by_sample, wanted, query)
+        return tell(folds[query.interval], wanted, query)
+
+    @routes.get("/metrics/<wanted>/volumes")
+    @operation(
+        Operation(
+            name="volumes",
+            summary="One metric's 24 h volumes, oldest first.",
+            tag="Metrics",
+            query=SeriesQuery,
+            answers={JSON: Volumes | list[VolumeRecord], CSV: str},
+            headers=NEXT_PAGE,
+        )
+    )
+    def volumes(wanted: str) -> Response:
+        return tell(of_volumes, wanted, read_query(SeriesQuery))
+
+
+def _span(kind: Kind[Found], query: SeriesQuery, period: datetime) -> tuple[datetime, datetime, datetime]:
+    """Since when and until when is asked, and where what is read for this page ends. Raises BadQuery."""
+    until = query.until or period
+    try:
+        since = query.since or until - kind.usual
+    except OverflowError:
+        raise BadQuery(f"until: {bodies.iso(until)} leaves no time before it") from None
+    if since >= until:
+        raise BadQuery(f"since: {bodies.iso(since)} is not before {bodies.iso(until)}")
+    if until - since <= kind.longest:
+        return since, until, until
+    if query.limit is None:
+        words = f"is more than {kind.longest.days} days before {bodies.iso(until)}, the most that is told at once"
+        raise BadQuery(f"since: {bodies.iso(since)} {words}; with limit it comes page by page")
+    return since, until, since + kind.longest
+
+
+def _page(
+    kind: Kind[Found], found: Found, limit: int | None, end: datetime, until: datetime
+) -> tuple[Found, Mapping[str, str]]:
+    """At most `limit` rows of what was found up to `end`, and the header that leads to the rest of it up to `until`."""
+    times = kind.times(found)
+    if limit is not None and len(times) > limit:
+        after = datetime.fromtimestamp(int(times[limit - 1]) + kind.step, UTC)
+        first = {each.name: getattr(found, each.name)[:limit] for each in fields(found)}
+        found = replace(found, **first)
+    elif end < until:
+        after = end
+    else:
+        return found, {}
+    return found, link_header({"next": {"since": bodies.iso(after), "until": bodies.iso(until)}})
+
+
+def _ceiling(moment: datetime, seconds: int) -> datetime:
+    return datetime.fromtimestamp(-(-int(moment.timestamp()) // seconds) * seconds, UTC)

@@ -1,0 +1,209 @@
+// Charts that grow: the server draws one once, then sends only what is new (layouts/price_chart.py, layouts/compare.py).
+// A chart tells in its own layout what it shows and how far, so that an answer which comes too late finds it out.
+(function () {
+  "use strict";
+  const ids = window.trackerIds;
+  const PATIENCE = 10000; // ms until a chart that has not appeared is given up
+  const nothing = () => window.dash_clientside.no_update;
+  const plotOf = (id) => document.querySelector("#" + id + " .js-plotly-plot");
+  const metaOf = (plot) => (plot && plot.data && plot.layout && plot.layout.meta) || null;
+
+  // The chart as soon as it shows a view that is `wanted`: plotly is loaded with the first one, and a new figure takes
+  // its time.
+  function whenDrawn(id, wanted) {
+    const end = Date.now() + PATIENCE;
+    return new Promise((resolve) => {
+      (function look() {
+        const plot = plotOf(id);
+        const meta = metaOf(plot);
+        if (meta && wanted(meta) && plot._fullLayout) resolve(plot);
+        else if (Date.now() > end) resolve(null);
+        else setTimeout(look, 50);
+      })();
+    });
+  }
+
+  // What to tell the server when there is something newer than what is drawn.
+  async function askFor(id, revision, figure) {
+    const wanted = figure && figure.layout && figure.layout.meta;
+    if (!wanted || revision === null || revision === undefined) return nothing();
+    const plot = await whenDrawn(id, (drawn) => drawn.view === wanted.view);
+    if (!plot) return { revision }; // the rest of the page is kept current all the same
+    const meta = metaOf(plot);
+    return meta.revision >= revision ? nothing() : Object.assign({}, meta, { wanted: revision });
+  }
+
+  // How many points lie at or before `after`. From the end: when the clocks go back, an hour of times comes twice.
+  function pointsUpTo(x, after) {
+    let end = x.length;
+    while (end && x[end - 1] > after) end -= 1;
+    return end;
+  }
+
+  // How many points belong to rings that begin before `after`; each ring ends with a null.
+  function ringsBefore(x, after) {
+    let end = x.length;
+    while (end) {
+      const begin = end > 1 ? x.lastIndexOf(null, end - 2) + 1 : 0;
+      if (x[begin] < after) break;
+      end = begin;
+    }
+    return end;
+  }
+
+  function extend(trace, part) {
+    Object.assign(trace, part.look);
+    const appends = part.after !== null && part.after !== undefined;
+    const old = trace.x || [];
+    const end = !appends ? 0 : part.rings ? ringsBefore(old, part.after) : pointsUpTo(old, part.after);
+    let begin = 0;
+    while (!part.rings && begin < end && old[begin] < part.first) begin += 1;
+    for (const [name, values] of Object.entries(part.columns)) {
+      trace[name] = (trace[name] || []).slice(begin, end).concat(values);
+    }
+    if (part.rings && appends) trace.x = trace.x.map((time) => (time !== null && time < part.first ? part.first : time));
+  }
+
+  function growPlot(id, update) {
+    const plot = plotOf(id);
+    const meta = metaOf(plot);
+    if (!update || !meta || meta.view !== update.meta.view || meta.revision >= update.meta.revision) return;
+    if (update.from !== null && update.from > meta.edge) return; // something between is missing: it is asked for again
+    update.traces.forEach((part, place) => extend(plot.data[place], part));
+    plot.layout.meta = update.meta;
+    window.Plotly.redraw(plot); // keeps zoom, pan and what was hidden
+  }
+
+  // ---- another time zone: the chart comes anew, and what the viewer zoomed and hid in it is taken over
+  const wholeClock = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" };
+
+  // How many milliseconds the clocks of `zone` are ahead of UTC at a moment.
+  function ahead(moment, zone) {
+    const format = new Intl.DateTimeFormat("en-US", Object.assign({ timeZone: zone, hourCycle: "h23" }, wholeClock));
+    const told = Object.fromEntries(format.formatToParts(moment).map((part) => [part.type, Number(part.value)]));
+    const clock = Date.UTC(told.year, told.month - 1, told.day, told.hour, told.minute, told.second);
+    return clock - Math.floor(moment / 1000) * 1000;
+  }
+
+  // The time that a clock in `to` shows when one in `from` shows `clock`; both as milliseconds, as if of UTC.
+  function byOtherClock(clock, from, to) {
+    const near = clock - ahead(clock, from);
+    const moment = clock - ahead(near, from);
+    return moment + ahead(moment, to);
+  }
+
+  function placeOf(plot, from, to) {
+    const held = {};
+    for (const [name, axis] of Object.entries(plot._fullLayout)) {
+      if (!/^[xy]axis\d*$/.test(name) || axis.autorange) continue;
+      const moved = (end) => axis.l2r(byOtherClock(axis.r2l(end), from, to));
+      held[name + ".range"] = axis.type === "date" ? axis.range.map(moved) : axis.range.slice();
+    }
+    return held;
+  }
+
+  const shownOf = (meta) => meta.view.slice(0, meta.view.lastIndexOf(" ")); // a view's name ends with its zone
+  const isHidden = (trace) => trace.visible === "legendonly";
+
+  async function keepPlace(id, from, to) {
+    const plot = plotOf(id);
+    const meta = metaOf(plot);
+    if (!meta || !plot._fullLayout) return;
+    const held = placeOf(plot, from, to);
+    const hidden = plot._fullData.flatMap((trace) => (isHidden(trace) ? [trace.index] : []));
+    const isNew = (other) => other.view !== meta.view && shownOf(other) === shownOf(meta);
+    const next = await whenDrawn(id, isNew);
+    if (!next) return;
+    if (hidden.length) await window.Plotly.restyle(next, { visible: "legendonly" }, hidden);
+    if (Object.keys(held).length) await window.Plotly.relayout(next, held);
+  }
+
+  // ---- pictures, in the colours of the page: what is on screen takes them from its style sheet
+  const NAMED = {
+    "#3451c6": "accent", "#5b6478": "muted", "#be123c": "alert", "#0b7261": "up", "#b3440a": "down", "#e4e8f0": "line",
+    "#fff": "surface",
+  };
+  const BAND = "rgba(52,81,198,0.16)";
+  const BAND_ALPHA = "29";
+  const HEAD = 44; // px
+  const SCALE = 2;
+
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--dt-" + name).trim();
+
+  function painted(value) {
+    if (typeof value === "string") {
+      if (value === BAND) return colour("accent") + BAND_ALPHA;
+      return NAMED[value] ? colour(NAMED[value]) : value;
+    }
+    if (Array.isArray(value)) return typeof value[0] === "object" && !Array.isArray(value[0]) ? value.map(painted) : value;
+    if (value === null || typeof value !== "object") return value;
+    return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, painted(part)]));
+  }
+
+  function loaded(address) {
+    return new Promise((resolve, reject) => {
+      const image = new Image();
+      image.onload = () => resolve(image);
+      image.onerror = reject;
+      image.src = address;
+    });
+  }
+
+  function save(blob, name) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  }
+
+  // The title is written on the picture by hand: it holds names, and plotly reads markup in texts.
+  async function picture(id, title) {
+    const plot = plotOf(id);
+    if (!metaOf(plot)) return;
+    const surface = colour("surface");
+    const [width, height] = [plot.clientWidth, plot.clientHeight];
+    const layout = Object.assign(painted(plot.layout), { paper_bgcolor: surface, width, height });
+    const address = await window.Plotly.toImage({ data: painted(plot.data), layout }, { format: "png", width, height, scale: SCALE });
+    const image = await loaded(address);
+    const canvas = document.createElement("canvas");
+    canvas.width = image.width;
+    canvas.height = image.height + HEAD * SCALE;
+    const pen = canvas.getContext("2d");
+    pen.fillStyle = surface;
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.drawImage(image, 0, HEAD * SCALE);
+    pen.fillStyle = colour("text");
+    pen.font = "600 " + 16 * SCALE + "px " + getComputedStyle(document.body).fontFamily;
+    pen.fillText(title, 16 * SCALE, 29 * SCALE, canvas.width - 32 * SCALE);
+    canvas.toBlob((blob) => save(blob, title.replace(/[^A-Za-z0-9.-]+/g, "-") + ".png"), "image/png");
+  }
+
+  const chosen = (id) => {
+    const label = document.querySelector("#" + id + " input:checked + label");
+    return label ? label.textContent : "";
+  };
+  const words = (selector) => document.querySelector(selector).textContent;
+
+  const keepPlaces = (from, to) => [ids.metricChart, ids.compareChart].forEach((id) => keepPlace(id, from, to));
+
+  window.trackerChart = { askFor, growPlot, plotOf, keepPlaces };
+  window.dash_clientside = window.dash_clientside || {};
+  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
+    ask: (revision, figure) => askFor(ids.metricChart, revision, figure),
+    grow(update) {
+      growPlot(ids.metricChart, update);
+      return nothing();
+    },
+    showThreshold(shown) {
+      const plot = plotOf(ids.metricChart);
+      if (metaOf(plot)) window.Plotly.restyle(plot, { visible: shown }, [2]);
+      return nothing();
+    },
+    picture(clicks) {
+      const title = [words(".headline .pair-title"), words(".headline .chip"), chosen(ids.metricSpan)].join(" · ");
+      if (clicks) picture(ids.metricChart, title);
+      return nothing();
+    },
+  });
+})();

@@ -1,0 +1,56 @@
+// Favourites: kept in this browser by the metric's key, so that they outlive a new database; they stand first in
+// every order.
+(function () {
+  "use strict";
+  const ranking = (window.trackerRanking = window.trackerRanking || {});
+  const SHELF = "favourites";
+  let kept = null;
+
+  function favourites() {
+    if (kept) return kept;
+    try {
+      const stored = JSON.parse(localStorage.getItem(SHELF) || "[]");
+      kept = new Set(Array.isArray(stored) ? stored.filter((key) => typeof key === "string") : []);
+    } catch (error) {
+      kept = new Set(); // storage is forbidden, or holds something else; they then last until the tab closes
+    }
+    return kept;
+  }
+
+  const isFavourite = (row) => favourites().has(row.key);
+
+  async function toggleFavourite(row) {
+    if (!favourites().delete(row.key)) favourites().add(row.key);
+    try {
+      localStorage.setItem(SHELF, JSON.stringify([...favourites()]));
+    } catch (error) {
+      // see favourites
+    }
+    await showFavourites([row.id]);
+  }
+
+  async function showFavourites(rowIds) {
+    const grid = await ranking.api();
+    const rowNodes = rowIds && rowIds.map((id) => grid.getRowNode(id)).filter(Boolean);
+    grid.refreshCells({ columns: ["star"], rowNodes, force: true });
+    grid.refreshClientSideRowModel("sort");
+    if (ranking.view().only) grid.onFilterChanged();
+  }
+
+  // Another tab of the same browser.
+  window.addEventListener("storage", (event) => {
+    if (event.key !== SHELF || !document.getElementById(window.trackerIds.grid)) return;
+    kept = null;
+    showFavourites();
+  });
+
+  // The grid hands over its rows as it sorted them, to be put in order in place.
+  function favouritesFirst({ nodes }) {
+    if (!favourites().size) return;
+    const [first, others] = [[], []];
+    for (const node of nodes) (isFavourite(node.data) ? first : others).push(node);
+    if (first.length) first.concat(others).forEach((node, place) => (nodes[place] = node));
+  }
+
+  Object.assign(ranking, { isFavourite, toggleFavourite, favouritesFirst });
+})();

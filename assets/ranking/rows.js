@@ -1,0 +1,157 @@
+// The ranking's rows. They are fetched at each new revision; what the user sorted, filtered, selected and scrolled
+// belongs to the grid and is not touched.
+(function () {
+  "use strict";
+  const ids = window.trackerIds;
+  const ranking = (window.trackerRanking = window.trackerRanking || {});
+  const SPARKLINE_AGE = 600000; // ms; the server renews them no more often
+  const SPARKLINE_PATIENCE = 60000; // ms, while some metric has none
+  const nothing = () => window.dash_clientside.no_update;
+
+  let page = null; // the element whose rows these are
+  let shown = null; // the revision in the grid
+  let metrics = []; // of that revision
+  let sparklines = {};
+  let sparklinesAt = 0;
+
+  const percent = (fraction) => (fraction == null ? null : fraction * 100);
+
+  function fromColumns(columns) {
+    const named = Object.entries(columns);
+    return columns.id.map((_, place) => {
+      const metric = {};
+      for (const [name, values] of named) metric[name] = values[place];
+      return metric;
+    });
+  }
+
+  function row(metric, rank, turnover) {
+    return {
+      id: metric.id + "",
+      key: metric.market + ":" + metric.base + "-" + metric.quote,
+      rank: rank,
+      moved: rank == null || metric.rank_1h_ago == null ? null : metric.rank_1h_ago - rank,
+      pair: metric.base + "/" + metric.quote,
+      base: metric.base,
+      quote: metric.quote,
+      market: metric.market,
+      price: metric.price,
+      change_1h: percent(metric.change_1h),
+      change_24h: percent(metric.change_24h),
+      stdev: metric.stdev,
+      volatility: percent(metric.volatility),
+      log_volatility: percent(metric.log_volatility),
+      range_1h: percent(metric.range_1h),
+      range_24h: percent(metric.range_24h),
+      high_24h: metric.high_24h,
+      low_24h: metric.low_24h,
+      volume: metric.volume_24h,
+      turnover: turnover,
+      alerted: metric.alerted_at,
+      active: metric.active,
+      mark: metric.active ? metric.new_at && "new" : metric.reason || "inactive",
+    };
+  }
+
+  // The place of each metric by the viewer's choice, 1 the largest; the server's own for its own order.
+  function ranks(by, turnover) {
+    if (by === ranking.address.USUAL_BY) return (metric) => metric.rank;
+    const value = by === "volume" ? turnover : (metric) => metric[by];
+    const known = metrics.filter((metric) => metric.active && value(metric) != null);
+    const valued = known.map((metric) => [value(metric), metric.id]).sort((left, right) => right[0] - left[0] || left[1] - right[1]);
+    const places = new Map(valued.map(([, id], place) => [id, place + 1]));
+    return (metric) => places.get(metric.id) ?? null;
+  }
+
+  function ranked() {
+    const { by } = ranking.view();
+    const turnover = ranking.turnovers(metrics);
+    const rank = ranks(by, turnover);
+    return metrics.map((metric) => {
+      const made = row(metric, rank(metric), turnover(metric));
+      if (by !== ranking.address.USUAL_BY) made.moved = null; // it is known for the usual order alone
+      return made;
+    });
+  }
+
+  const rankAnew = () => window.dash_clientside.set_props(ids.grid, { rowData: ranked() });
+
+  async function renewSparklines(age) {
+    if (Date.now() - sparklinesAt < age) return;
+    sparklinesAt = Date.now();
+    try {
+      const answer = await fetch("/sparklines", { cache: "no-cache" });
+      if (!answer.ok) throw new Error(answer.statusText);
+      sparklines = (await answer.json()).points;
+      (await ranking.api()).refreshCells({ columns: ["spark"], force: true });
+    } catch (error) {
+      sparklinesAt = 0; // with the next revision, then
+    }
+  }
+
+  async function rows(live) {
+    // A page that has just come is told by its element: its first call may be for the poller's news as well.
+    const frame = document.getElementById(ids.ranking);
+    if (page === null || page !== frame) {
+      page = frame;
+      shown = null;
+      ranking.begin();
+      ranking.settle();
+    }
+    const wanted = live ? live.revision : null;
+    const unchanged = [nothing(), nothing(), nothing()];
+    if ((live && live.connection !== "ok") || (shown !== null && shown === wanted)) return unchanged;
+    try {
+      const answer = await fetch("/table", { cache: "no-cache" });
+      if (!answer.ok) return unchanged; // the poller tells why, and calls again when it is over
+      metrics = fromColumns((await answer.json()).columns);
+    } catch (error) {
+      return unchanged;
+    }
+    shown = wanted;
+    renewSparklines(metrics.some((metric) => !(metric.id in sparklines)) ? SPARKLINE_PATIENCE : SPARKLINE_AGE);
+    ranking.offerChoices(metrics);
+    if (!metrics.length) return [[], "grid-frame is-hidden", "empty-state"];
+    return [ranked(), "grid-frame", "empty-state is-hidden"];
+  }
+
+  // ---- what the grid calls by name
+  function open(id) {
+    window.dash_clientside.set_props(ids.location, { pathname: "/metric/" + id, search: "", hash: "" });
+    window.scrollTo(0, 0);
+  }
+
+  const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
+  Object.assign(functions, window.trackerNotation, {
+    nullsLast(left, right, _leftNode, _rightNode, descending) {
+      if (left == null || right == null) {
+        if (left == null && right == null) return 0;
+        return (left == null) !== descending ? 1 : -1;
+      }
+      return left < right ? -1 : left > right ? 1 : 0;
+    },
+    openRow(params) {
+      const click = params.event;
+      // With a modifier one selects, or opens a tab by the cell's own link.
+      if (click && (click.ctrlKey || click.metaKey || click.shiftKey || click.target.closest(".star"))) return;
+      open(params.data.id);
+    },
+    pressKey(params) {
+      const key = params.event && params.event.key;
+      if ((key !== "Enter" && key !== " ") || !params.data) return;
+      params.event.preventDefault();
+      if (params.column.getColId() === "star") ranking.toggleFavourite(params.data);
+      else open(params.data.id);
+    },
+    fitColumns: (params) => ranking.fit(params.api),
+    noteState(params) {
+      const sorted = params.api.getColumnState().filter((column) => column.sort);
+      const sort = sorted.sort((left, right) => left.sortIndex - right.sortIndex).map(({ colId, sort }) => ({ colId, sort }));
+      ranking.note({ where: params.api.getFilterModel(), sort: sort.length ? sort : ranking.address.USUAL_SORT });
+    },
+  });
+
+  Object.assign(ranking, { rankAnew, open, sparkline: (id) => sparklines[id] });
+  window.dash_clientside = window.dash_clientside || {};
+  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { rows });
+})();

@@ -1,0 +1,146 @@
+"""Ten hours of viewers, as fast as they are answered: whether a web process grows with what it has answered."""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPResponse
+from random import Random
+
+import psutil
+
+from api.stream import MOST_STREAMS
+from benchmarks.databases import PERIOD, Past, filled, moment
+from benchmarks.timings import p99, print_table, timed
+from benchmarks.web import served
+from services.market.moments import period_of
+from services.market.stats import HOUR
+from services.pipeline.fetch import Fetcher
+from services.pipeline.tick import tick
+
+VIEWERS = 200
+HOURS = 10
+CONNECTIONS = 8
+TICKS_AN_HOUR = HOUR // PERIOD
+WORDS = tuple("abcdefghijklmnopqrstuvwxyz")
+
+
+@dataclass
+class Viewer:
+    """One who looks at one page: at each tick the live poll, and what the page shows."""
+
+    number: int
+    metric: int
+    random: Random
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def paths(self) -> Sequence[str]:
+        match self.number % 10:
+            case 0:
+                page = f"/metrics/{self.metric}/prices"
+            case 1:
+                page = f"/metrics/{self.metric}/prices?interval=5m&limit={self.random.randrange(1, 300)}"
+            case 2:
+                page = f"/metrics?q={self.random.choice(WORDS)}&limit={self.random.randrange(1, 300)}"
+            case 3:
+                page = f"/metrics?format=csv&sort=-change_1h&offset={self.random.randrange(900)}"
+            case _:
+                page = "/metrics"
+        return ("/live", page)
+
+    def look(self, connection: HTTPConnection) -> int:
+        """Ask for the page as a browser does; how many requests that took."""
+        paths = self.paths()
+        for path in paths:
+            headers = {"Accept-Encoding": "br, gzip"}
+            if path in self.tags:
+                headers["If-None-Match"] = self.tags[path]
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status in (200, 304), (path, answer.status)
+            if "?" not in path:
+                self.tags[path] = answer.headers["ETag"]
+        return len(paths)
+
+
+def measure(metrics: int) -> None:
+    """Serve `metrics` metrics through HOURS of ticks to VIEWERS and as many streams as a process bears, and print its
+    memory by the hour."""
+    ticks = HOURS * TICKS_AN_HOUR
+    last = period_of(datetime.now(UTC), PERIOD) - timedelta(seconds=PERIOD * ticks)
+    with (
+        filled(metrics, last) as past,
+        served(past, "benchmarks.replayed:create_app()") as port,
+        ExitStack() as stack,
+    ):
+        fetcher = Fetcher([past.exchange], patience_seconds=10.0)
+        stack.callback(fetcher.close)
+        streams = [stack.enter_context(_Stream(port)) for _ in range(MOST_STREAMS)]
+        rows = [_hour(past, fetcher, port, streams, hour) for hour in range(HOURS)]
+    print_table(
+        f"One gunicorn worker, {metrics:,} metrics, {VIEWERS} viewers and {MOST_STREAMS} streams, {HOURS} h of ticks",
+        ("hour", "requests", "requests/s", "an event at all streams, p99 ms", "memory MB"),
+        rows,
+    )
+
+
+class _Stream:
+    """One that listens to two metrics."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=30)
+
+    def __enter__(self) -> "_Stream":
+        self._connection.request("GET", "/stream?metrics=1,2")
+        self._answer: HTTPResponse = self._connection.getresponse()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._answer.close()
+        self._connection.close()
+
+    def hear(self, minute: str) -> None:
+        """Wait for the event of that minute."""
+        for line in self._answer:
+            if line.startswith(b"data: ") and json.loads(line.removeprefix(b"data: "))["minute"] == minute:
+                return
+        raise ConnectionError("the stream has ended")
+
+
+def _hour(past: Past, fetcher: Fetcher, port: int, streams: Sequence[_Stream], hour: int) -> Sequence[object]:
+    viewers = [Viewer(number, past.ids.tolist()[number], Random(number * HOURS + hour)) for number in range(VIEWERS)]
+    requests, waits, busy = 0, list[float](), 0.0
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        for number in range(hour * TICKS_AN_HOUR + 1, (hour + 1) * TICKS_AN_HOUR + 1):
+            minute = moment(past.last + number * PERIOD)
+            tick(past.plan(), fetcher, minute, timedelta(0))
+            told = minute.strftime("%Y-%m-%dT%H:%M:%SZ")
+            _, waited = timed(lambda: _hear(streams, told))  # noqa: B023
+            waits.append(waited)
+            groups = [viewers[place::CONNECTIONS] for place in range(CONNECTIONS)]
+            asked, milliseconds = timed(lambda: sum(threads.map(lambda group: _look(port, group), groups)))  # noqa: B023
+            requests += asked
+            busy += milliseconds / 1e3
+    return hour + 1, f"{requests:,}", f"{requests / busy:,.0f}", f"{p99(waits):.0f}", f"{_memory() / 1e6:.1f}"
+
+
+def _hear(streams: Sequence[_Stream], minute: str) -> None:
+    for stream in streams:
+        stream.hear(minute)
+
+
+def _look(port: int, viewers: Sequence[Viewer]) -> int:
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    asked = sum(viewer.look(connection) for viewer in viewers)
+    connection.close()
+    return asked
+
+
+def _memory() -> int:
+    """Bytes that the server's worker, which is the only process below another of ours, has resident."""
+    mine = psutil.Process()
+    workers = [worker for master in mine.children() for worker in master.children()]
+    return sum(worker.memory_info().rss for worker in workers)

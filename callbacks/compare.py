@@ -1,0 +1,121 @@
+"""The comparison of metrics, kept current while it is open. The address tells what is compared."""
+
+from datetime import tzinfo
+from typing import Any
+
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from callbacks.shell import BROWSER
+from callbacks.spans import past_of
+from layouts import compare, comparison, ids, notation
+from layouts.axes import Figure
+from layouts.compare import Comparison
+from layouts.comparison import MOST, Choice, Compared, choice_of
+from layouts.spans import HOUR
+from services.market.correlation import correlations
+from services.market.errors import UnknownMetric
+from services.market.history import grid_step
+from services.market.ports import Clock, MarketReader
+from services.market.types import RankedMetric
+
+PATH = "/compare"
+LONGEST_NUMBER = 18
+"""Digits of the largest metric number worth asking for."""
+
+
+def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "askCompared"),
+        Output(ids.COMPARE_ASK, "data"),
+        Input(ids.REVISION, "data"),
+        Input(ids.COMPARE_CHART, "figure"),
+    )
+    app.clientside_callback(ClientsideFunction(BROWSER, "growCompared"), Input(ids.COMPARE_UPDATE, "data"))
+
+    @app.callback(
+        Output(ids.COMPARE_BODY, "children"),
+        Output(ids.COMPARE_SEARCH, "value"),
+        Input(ids.LOCATION, "search"),
+        Input(ids.ZONE_NAME, "data"),
+        State(ids.LOCATION, "pathname"),
+        State(ids.COMPARE_SEARCH, "value"),
+        prevent_initial_call=True,
+    )
+    def choose(search: str | None, zone: str | None, path: str, query: str | None) -> tuple[list[Component], str]:
+        if path != PATH:
+            raise PreventUpdate
+        body = compare.body(*compared_at(search, reader, clock, notation.zone_named(zone)))
+        return body, "" if f"{ids.LOCATION}.search" in ctx.triggered_prop_ids else query or ""
+
+    @app.callback(
+        Output(ids.COMPARE_UPDATE, "data"),
+        Output(ids.COMPARE_CHOSEN, "children"),
+        Output(ids.COMPARE_MATRIX, "children"),
+        Input(ids.COMPARE_ASK, "data"),
+        State(ids.LOCATION, "search"),
+        State(ids.ZONE_NAME, "data"),
+        prevent_initial_call=True,
+    )
+    def follow(
+        drawn: dict[str, Any] | None, search: str | None, zone_name: str | None
+    ) -> tuple[Any, list[Component], Component]:
+        if drawn is None:
+            raise PreventUpdate
+        revision = reader.revision()
+        found = read_comparison(choice_of(search), reader, clock)
+        if not found.compared:
+            raise PreventUpdate
+        zone = notation.zone_named(zone_name)
+        update = comparison.update_of(found.compared, found.choice, zone, revision, drawn)
+        return no_update if update is None else update, compare.chips(found), compare.matrix(found)
+
+    @app.callback(
+        Output(ids.COMPARE_RESULTS, "children"),
+        Input(ids.COMPARE_SEARCH, "value"),
+        State(ids.LOCATION, "search"),
+        prevent_initial_call=True,
+    )
+    def search(query: str | None, address: str | None) -> list[Component]:
+        choice = choice_of(address)
+        rows, _ = rows_of(choice, reader)
+        chosen = [row.id for _, row in rows]
+        found = comparison.matches(query or "", reader.ranking().metrics, chosen, compare.RESULTS)
+        return compare.results(found, choice, query or "", len(rows) >= MOST)
+
+
+def compared_at(
+    search: str | None, reader: MarketReader, clock: Clock, zone: tzinfo
+) -> tuple[Comparison, Figure | None]:
+    """What a query string asks to compare, and its chart, None where there is nothing to draw."""
+    revision = reader.revision()  # before the rest: what is newer is asked for again
+    found = read_comparison(choice_of(search), reader, clock)
+    figure = comparison.figure_of(found.compared, found.choice, zone, revision) if found.compared else None
+    return found, figure
+
+
+def read_comparison(choice: Choice, reader: MarketReader, clock: Clock) -> Comparison:
+    rows, unknown = rows_of(choice, reader)
+    now = clock()
+    compared = [Compared(wanted, row, past_of(reader, row.id, now, choice.span)) for wanted, row in rows[:MOST]]
+    step = (
+        max(grid_step(reader.profile.period_seconds), reader.profile.period_seconds) if choice.span.by_sample else HOUR
+    )
+    found = correlations([one.past.history for one in compared], step)
+    return Comparison(choice, compared, unknown, [wanted for wanted, _ in rows[MOST:]], found, step)
+
+
+def rows_of(choice: Choice, reader: MarketReader) -> tuple[list[tuple[str, RankedMetric]], list[str]]:
+    """The metrics of a choice, each once, under the names that it has for them; and the names that no metric has."""
+    rows: dict[int, tuple[str, RankedMetric]] = {}
+    unknown: list[str] = []
+    for wanted in choice.wanted:
+        is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= LONGEST_NUMBER
+        try:
+            row = reader.metric(int(wanted) if is_number else wanted)
+        except UnknownMetric:
+            unknown.append(wanted)
+            continue
+        rows.setdefault(row.id, (wanted, row))
+    return list(rows.values()), unknown

@@ -1,0 +1,59 @@
+"""What all charts have: plain dicts as figures, wall-clock times, and one look of axes and texts."""
+
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+import numpy as np
+
+from layouts import theme
+from services.market.types import Ints
+
+Figure = dict[str, Any]
+
+FORTNIGHT = 14 * 86_400
+
+
+def stamps(times: Ints, zone: tzinfo) -> list[str]:
+    """Wall-clock times in `zone`, as plotly takes them: without a zone. `times` ascend."""
+    if not len(times):
+        return []
+    local = np.concatenate([_local(part, zone) for part in _fortnights(times)])
+    written: list[str] = np.datetime_as_string(local.astype("datetime64[s]")).tolist()
+    return written
+
+
+def _fortnights(times: Ints) -> list[Ints]:
+    """`times` in parts so short that the clocks change at most once in each."""
+    edges = np.arange(int(times[0]) + FORTNIGHT, int(times[-1]), FORTNIGHT)
+    return np.split(times, np.unique(np.searchsorted(times, edges)))
+
+
+def _local(times: Ints, zone: tzinfo) -> Ints:
+    """Epoch seconds as a clock in `zone` would count them, for a span in which it is changed once or not at all."""
+    first, last = _offset(int(times[0]), zone), _offset(int(times[-1]), zone)
+    ahead = [first] if first == last else [_offset(moment, zone) for moment in times.tolist()]
+    local: Ints = times + np.array(ahead)
+    return local
+
+
+def _offset(moment: int, zone: tzinfo) -> int:
+    """Seconds by which `zone` is ahead of UTC at epoch second `moment`."""
+    ahead = datetime.fromtimestamp(moment, UTC).astimezone(zone).utcoffset()
+    assert ahead is not None
+    return int(ahead.total_seconds())
+
+
+def layout() -> Figure:
+    """What all charts look like."""
+    return {
+        "paper_bgcolor": theme.CLEAR,
+        "plot_bgcolor": theme.CLEAR,
+        "font": {"family": theme.FONT, "size": 12, "color": theme.MUTED},
+        "hoverlabel": {"font": {"family": theme.FONT, "size": 13}},
+        "autosize": True,
+    }
+
+
+def axis() -> Figure:
+    """What all axes look like."""
+    return {"gridcolor": theme.GRID_LINE, "zeroline": False, "automargin": True}

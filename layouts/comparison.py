@@ -1,0 +1,226 @@
+"""What an address asks to compare, and the chart of it.
+
+The address is all there is to a comparison: every control of the page is a link to another one.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from typing import Any
+from urllib.parse import parse_qs, quote
+
+import numpy as np
+
+from layouts import notation, theme
+from layouts.axes import Figure, axis, layout, stamps
+from layouts.curves import Values, with_gaps
+from layouts.price_chart import Points
+from layouts.spans import FIRST_SPAN, Span, span_of
+from services.market.past import Past
+from services.market.types import Ints, RankedMetric, Series
+
+MOST = 8
+"""Metrics that can be told apart in one chart."""
+
+CHANGE, OWN, PRICE = "change", "own", "price"
+SCALES = {CHANGE: "% change", OWN: "Own axes", PRICE: "Price"}
+GAP = 0.03
+"""Between the panels of own axes, as a share of the chart's height."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`wanted` are numbers or keys as the address has them, each once."""
+
+    wanted: tuple[str, ...]
+    span: Span = FIRST_SPAN
+    scale: str = CHANGE
+
+    @property
+    def address(self) -> str:
+        """The path that leads to it."""
+        parts = {"ids": ",".join(quote(one, safe=":-") for one in self.wanted)} if self.wanted else {}
+        if self.span is not FIRST_SPAN:
+            parts["span"] = self.span.key
+        if self.scale != CHANGE:
+            parts["as"] = self.scale
+        return "/compare" + "".join(
+            f"{'&' if place else '?'}{name}={value}" for place, (name, value) in enumerate(parts.items())
+        )
+
+    def with_one_more(self, key: str) -> "Choice":
+        return replace(self, wanted=(*self.wanted, key))
+
+    def without(self, wanted: str) -> "Choice":
+        return replace(self, wanted=tuple(one for one in self.wanted if one != wanted))
+
+
+def choice_of(search: object) -> Choice:
+    """What a query string asks for; what makes no sense in it is as if it were not there."""
+    asked = parse_qs(search.removeprefix("?")) if isinstance(search, str) else {}
+    wanted = dict.fromkeys(one.strip() for part in asked.get("ids", []) for one in part.split(",") if one.strip())
+    scale = asked.get("as", [CHANGE])[0]
+    return Choice(tuple(wanted), span_of(asked.get("span", [None])[0]), scale if scale in SCALES else CHANGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One of the metrics that are compared: `wanted` is what the address calls it."""
+
+    wanted: str
+    row: RankedMetric
+    past: Past
+
+    @property
+    def start(self) -> float | None:
+        """The first price of the span."""
+        return float(self.past.bars.open[0]) if len(self.past.bars.starts) else None
+
+
+def change_of(one: Compared) -> float | None:
+    """How far its latest price is from the first of the span, as a fraction of that."""
+    return None if one.start is None else float(one.past.bars.close[-1]) / one.start - 1
+
+
+def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revision: int) -> Figure:
+    """A line a metric, through the closes of the span's candles."""
+    own = choice.scale == OWN
+    traces: list[Figure] = []
+    for place, one in enumerate(compared):
+        digits = f",.{notation.decimals(one.row.price or 1.0)}f"
+        value = "%{y:+.2f} %" if choice.scale == CHANGE else f"%{{y:{digits}}}"
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "connectgaps": False,
+                "name": plain(f"{one.row.pair} {one.row.market}"),
+                "line": {"color": theme.COMPARED[place], "width": 1.8, "dash": "solid" if place < 4 else "5px,2px"},
+                "hovertemplate": f"{plain(str(one.row.pair))} <b>{value}</b><extra></extra>",
+                "yaxis": f"y{place + 1}" if own and place else "y",
+                **_points(one, choice.scale, one.start, zone).columns,
+            }
+        )
+    side = axis() | {"side": "right", "exponentformat": "none", "separatethousands": True}
+    if choice.scale == CHANGE:
+        side |= {"ticksuffix": " %", "zeroline": True, "zerolinewidth": 1.5}
+    count = len(compared) if own else 1
+    height = (1 - GAP * (count - 1)) / count
+    panels = {
+        f"yaxis{place + 1}" if place else "yaxis": side
+        | {
+            "domain": [max(0.0, 1 - (place + 1) * height - place * GAP), 1 - place * (height + GAP)],
+            "nticks": 8 // count + 2,
+        }
+        for place in range(count)
+    }
+    look = layout() | panels
+    look |= {
+        "showlegend": False,
+        "hovermode": "x",
+        "hoversubplots": "axis",
+        "spikedistance": -1,
+        "dragmode": "zoom",
+        "xaxis": axis()
+        | {
+            "type": "date",
+            "tickangle": 0,
+            "nticks": 6,
+            "anchor": f"y{count}" if count > 1 else "y",
+            "hoverformat": "%-d %b %H:%M",
+            "showspikes": True,
+            "spikemode": "across",
+            "spikesnap": "cursor",
+            "spikethickness": 1,
+            "spikedash": "dot",
+            "spikecolor": theme.MUTED,
+            "title": {"text": f"Time ({notation.zone_label(zone)})", "standoff": 12},
+        },
+        "margin": {"l": 12, "r": 12, "t": 12, "b": 48},
+        "meta": _meta(compared, choice, zone, revision) | {"starts": [one.start for one in compared]},
+    }
+    return {"data": traces, "layout": look}
+
+
+def update_of(
+    compared: Sequence[Compared], choice: Choice, zone: tzinfo, revision: int, drawn: Mapping[str, Any]
+) -> Figure | None:
+    """What a chart that tells this of itself lacks; None if it is not of this choice.
+
+    Changes go on from the start that is drawn, until the span has moved by its volatility's window: then, or where the
+    past has changed, all is sent.
+    """
+    meta = _meta(compared, choice, zone, revision)
+    if drawn.get("view") != meta["view"]:
+        return None
+    since, edge, samples, starts = (drawn.get(name) for name in ("since", "edge", "samples", "starts"))
+    known = (
+        isinstance(since, int)
+        and isinstance(edge, int)
+        and isinstance(starts, list)
+        and len(starts) == len(compared)
+        and all(one.past.since - one.past.window_seconds <= since <= edge <= one.past.until for one in compared)
+        and [one.past.samples(since, edge) for one in compared] == samples
+        and all(isinstance(start, float | int) and start > 0 for start in starts)
+    )
+    if not known or edge is None or starts is None:
+        return {
+            "meta": meta | {"starts": [one.start for one in compared]},
+            "from": None,
+            "traces": [
+                {"columns": _points(one, choice.scale, one.start, zone).columns, "look": {}} for one in compared
+            ],
+        }
+    parts = [
+        _points(one, choice.scale, start, zone).since(edge) | {"first": None}
+        for one, start in zip(compared, starts, strict=True)
+    ]
+    held = {
+        "since": since,
+        "starts": starts,
+        "samples": [one.past.samples(since or 0, meta["edge"]) for one in compared],
+    }
+    return {"meta": meta | held, "from": edge, "traces": parts}
+
+
+def plain(name: str) -> str:
+    """A name without what plotly reads as markup, formula or template."""
+    return re.sub(r"[<>&%{}$\"']", "", name)
+
+
+def matches(query: str, metrics: Sequence[RankedMetric], chosen: Sequence[int], limit: int) -> list[RankedMetric]:
+    """The metrics, in their order, that have each word of `query` in market or pair, but for the `chosen`."""
+    words = query.lower().split()
+    found: list[RankedMetric] = []
+    for row in metrics if words else ():
+        text = f"{row.market} {row.pair} {row.key}".lower()
+        if row.id not in chosen and all(word in text for word in words):
+            found.append(row)
+            if len(found) == limit:
+                break
+    return found
+
+
+def _points(one: Compared, scale: str, start: float | None, zone: tzinfo) -> Points:
+    times, values = _closes(one.past)
+    if scale == CHANGE and start:
+        values = [None if value is None else round((value / start - 1) * 100, 4) for value in values]
+    return Points({"x": stamps(times, zone), "y": values}, times=times)
+
+
+def _closes(past: Past) -> tuple[Ints, Values]:
+    bars = past.bars
+    ends = np.minimum(bars.starts + bars.seconds, past.until)
+    return with_gaps(Series(ends, bars.close, np.full(len(ends), bars.seconds, dtype=np.int64)), 0)
+
+
+def _meta(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revision: int) -> Figure:
+    first = compared[0].past
+    return {
+        "view": f"{choice.address} {notation.zone_label(zone)}",
+        "since": first.since,
+        "edge": first.edge,
+        "samples": [one.past.samples(first.since, first.edge) for one in compared],
+        "revision": revision,
+    }

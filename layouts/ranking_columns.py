@@ -1,0 +1,148 @@
+"""The columns of the ranking; assets/ranking/rows.js fills them, shares and changes in per cent."""
+
+from typing import Any
+
+from layouts import parts
+from services.market.types import Profile
+
+Column = dict[str, Any]
+
+ALWAYS = ("star", "rank", "pair")
+"""What a row cannot do without, and so is not chosen."""
+
+
+def columns(profile: Profile) -> list[Column]:
+    """Every column there is, from left to right; those with `initialHide` are for the viewer to add."""
+    hours = f"{profile.window_hours:g} h"
+    return [*_names(), *_prices(), *_deviations(hours), *_extremes(), *_rest(hours)]
+
+
+def choices(profile: Profile) -> list[dict[str, str]]:
+    """What the list of columns offers."""
+    offered = [column for column in columns(profile) if column["field"] not in ALWAYS]
+    return [{"label": column["headerName"], "value": column["field"]} for column in offered]
+
+
+def _names() -> list[Column]:
+    return [
+        {"field": "star", "headerName": "", "cellRenderer": "Star", "cellClass": "star-cell", "flex": 0}
+        | {"width": 36, "minWidth": 36, "maxWidth": 36, "sortable": False, "filter": False, "resizable": False}
+        | {"valueGetter": {"function": "''"}, "headerTooltip": "Favourites stand first in every order"},
+        {
+            "field": "rank",
+            "headerName": "#",
+            "minWidth": 48,
+            "maxWidth": 80,
+            "flex": 0.8,
+            "cellClass": "num rank",
+            "initialSort": "asc",
+            "headerClass": "ag-right-aligned-header",
+            "sortingOrder": ["asc", "desc"],
+            "valueFormatter": _format("wholeText"),
+            "headerTooltip": "1 is the largest of what is ranked by",
+        },
+        {
+            "field": "moved",
+            "headerName": "Moved",
+            "minWidth": 82,
+            "maxWidth": 92,
+            "flex": 0.7,
+            "cellClass": "num",
+            "cellRenderer": "Moved",
+            "filter": False,
+            "headerClass": "ag-right-aligned-header",
+            "headerTooltip": "Places won or lost within an hour, in the ranking by standard deviation",
+        },
+        {
+            "field": "pair",
+            "headerName": "Pair",
+            "minWidth": 84,
+            "flex": 1.9,
+            "filter": "agTextColumnFilter",
+            "sortingOrder": ["asc", "desc", None],
+            "cellRenderer": "MetricName",
+            "cellRendererParams": {"marks": parts.MARKS},
+            # The grid draws a cell anew when its value changes, and so the mark is part of it.
+            "valueGetter": {"function": "params.data.pair + (params.data.mark ? ' ' + params.data.mark : '')"},
+            "filterValueGetter": {"function": "params.data.pair"},
+            "getQuickFilterText": {"function": "quickText(params)"},
+        },
+        {
+            "field": "market",
+            "headerName": "Market",
+            "minWidth": 100,
+            "filter": "agTextColumnFilter",
+            "sortingOrder": ["asc", "desc", None],
+            "cellClass": "market",
+        },
+    ]
+
+
+def _prices() -> list[Column]:
+    return [
+        _number("price", "Price", 96, "priceText", "In quote currency", cellClass="num strong", flex=1.3),
+        _change("change_1h", "1 h"),
+        _change("change_24h", "24 h"),
+    ]
+
+
+def _deviations(hours: str) -> list[Column]:
+    deviation = f"Population standard deviation of the prices of the last {hours}, in quote currency"
+    relative = "Standard deviation in per cent of the mean: comparable between pairs"
+    log_returns = f"Standard deviation of the logarithmic returns of the last {hours}, scaled to a year"
+    return [
+        _number("stdev", "Std dev", 112, "priceText", deviation),
+        _number("volatility", "Volatility %", 128, "shareText", relative),
+        _number("log_volatility", "Yearly vol. %", 118, "shareText", log_returns, initialHide=True),
+    ]
+
+
+def _extremes() -> list[Column]:
+    between = "From the lowest to the highest price of the last"
+    return [
+        _number("range_1h", "1 h range %", 112, "shareText", f"{between} hour, in per cent", initialHide=True),
+        _number("range_24h", "24 h range %", 118, "shareText", f"{between} 24 h, in per cent", initialHide=True),
+        _number("high_24h", "24 h high", 104, "priceText", "The highest price of the last 24 h", initialHide=True),
+        _number("low_24h", "24 h low", 104, "priceText", "The lowest price of the last 24 h", initialHide=True),
+    ]
+
+
+def _rest(hours: str) -> list[Column]:
+    told = "Of 24 h, in units of the base, as the exchange tells it"
+    worth = (
+        "Volume of 24 h times price, in dollars (or what most pairs are priced in), by the tracked pairs' own prices"
+    )
+    plain: Column = {"filter": False}
+    return [
+        _number("volume", "Volume", 110, "amountText", told, initialHide=True),
+        _number("turnover", "Turnover", 104, "amountText", worth),
+        plain
+        | {"field": "spark", "headerName": f"Last {hours}", "minWidth": 128, "cellRenderer": "Sparkline"}
+        | {"sortable": False, "cellClass": "spark-cell"},
+        plain
+        | {"field": "alerted", "headerName": "Alert", "minWidth": 76, "maxWidth": 100, "cellRenderer": "AlertMark"}
+        | {"headerTooltip": "Fired within the last hour"},
+    ]
+
+
+def _number(field: str, name: str, width: int, notation: str, meaning: str, **others: Any) -> Column:
+    """A column of figures, written by a function of assets/1-notation.js; a cell flashes when its figure changes."""
+    return {
+        "field": field,
+        "headerName": name,
+        "minWidth": width,
+        "valueFormatter": _format(notation),
+        "headerTooltip": meaning,
+        "cellClass": "num",
+        "headerClass": "ag-right-aligned-header",
+        "enableCellChangeFlash": True,
+    } | others
+
+
+def _change(field: str, name: str) -> Column:
+    rules = {"is-up": "params.value > 0", "is-down": "params.value < 0"}
+    return _number(field, f"{name} %", 88, "changeText", f"Change over the last {name}", cellClassRules=rules)
+
+
+def _format(function: str) -> dict[str, str]:
+    return {"function": f"{function}(params.value)"}

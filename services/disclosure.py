@@ -1,0 +1,45 @@
+"""What may be shown of the settings: all of those that are plain, of the others no more than that they are set."""
+
+from typing import Any, Literal, get_origin
+
+from services.market.types import ShownSetting
+from services.settings import Settings
+from services.store.engine import shown_url
+
+PLAIN_TEXTS = ("host", "track")
+"""Texts that hold no secret. What is added to the settings is hidden until it is named here."""
+
+SET, UNSET = "set", "unset"
+
+
+def shown_settings(settings: Settings) -> tuple[ShownSetting, ...]:
+    """Every setting as anybody may see it, in the order of their declaration. Raises BadDatabaseUrl."""
+    return tuple(
+        ShownSetting(name.upper(), _shown(settings, name), name not in settings.model_fields_set)
+        for name in type(settings).model_fields
+    )
+
+
+def _shown(settings: Settings, name: str) -> str:
+    value: Any = getattr(settings, name)
+    if name == "database_url":
+        return shown_url(settings.database)
+    if value in (None, ()):
+        return UNSET
+    if name == "exchange_base_url":
+        return _origin(value)
+    if name == "track":
+        return ", ".join(map(str, value))
+    is_plain = isinstance(value, int | float) or get_origin(type(settings).model_fields[name].annotation) is Literal
+    if is_plain or name in PLAIN_TEXTS:
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    return SET
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port of an address; what else there is may be a secret."""
+    scheme, _, rest = url.partition("://")
+    host = rest.rpartition("@")[2]
+    for mark in "/?#":
+        host = host.partition(mark)[0]
+    return f"{scheme}://{host}"

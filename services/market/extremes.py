@@ -1,0 +1,78 @@
+"""Highs and lows over a window, kept without looking at its prices again.
+
+What leaves a window cannot be taken out of a maximum as it can out of a sum. So time is cut into blocks, and of each
+block that has ended only its extremes are kept; the window begins with a whole block. The extremes of the last hour are
+those since the full five minutes an hour ago, those of the last 24 h since the full quarter of an hour a day ago; a
+price of that very moment is among them.
+
+An extreme is a pair: the highest price, and the lowest with its sign changed, so that both are maxima. NaN where there
+is no price.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.market.stats import DAY, HOUR, Kept, Samples
+from services.market.types import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A window of `window` seconds in blocks of `block` seconds, [n x block, (n + 1) x block).
+
+    In Kept, the field `running` has the extremes of the block that the last tick lies in, `ended` those of the
+    blocks of the window before it.
+    """
+
+    window: int
+    block: int
+    running: str
+    ended: str
+
+    def block_of(self, second: int) -> int:
+        return second // self.block
+
+    def first_block(self, second: int) -> int:
+        """The block that the window of a tick at `second` begins with."""
+        return (second - self.window) // self.block
+
+
+HOURLY = Reach(HOUR, 300, "running_1h", "ended_1h")
+DAILY = Reach(DAY, 900, "running_24h", "ended_24h")
+REACHES = (HOURLY, DAILY)
+
+
+def high_and_low(kept: Kept, reach: Reach) -> tuple[Floats, Floats]:
+    """The highest and the lowest price of each metric, quote currency, NaN where there is none."""
+    both = np.fmax(kept[reach.running], kept[reach.ended])
+    return both[:, 0], -both[:, 1]
+
+
+def spread(high: Floats, low: Floats) -> Floats:
+    """(high - low) / low, a fraction."""
+    found: Floats = (high - low) / low
+    return found
+
+
+def take_in(kept: Kept, reach: Reach, samples: Samples) -> None:
+    """Let `samples` of the running block count."""
+    _raise(kept[reach.running], samples.rows, samples.prices)
+
+
+def by_block(samples: Samples, rows: Ints, reach: Reach, minute: int) -> Floats:
+    """The extremes of `rows` in each block of the window of a tick at `minute`, shape (blocks, rows, 2), the running
+    block last; of `samples` those of other rows and times are not looked at."""
+    first = reach.first_block(minute)
+    place = np.full(max(rows.max(initial=-1), samples.rows.max(initial=-1)) + 1, -1, dtype=np.int64)
+    place[rows] = np.arange(len(rows))
+    inside = (samples.times >= first * reach.block) & (samples.times <= minute) & (place[samples.rows] >= 0)
+    mine = samples.where(inside)
+    found = np.full((reach.block_of(minute) - first + 1, len(rows), 2), np.nan)
+    _raise(found, (mine.times // reach.block - first, place[mine.rows]), mine.prices)
+    return found
+
+
+def _raise(extremes: Floats, at: Ints | tuple[Ints, Ints], prices: Floats) -> None:
+    np.fmax.at(extremes[..., 0], at, prices)
+    np.fmax.at(extremes[..., 1], at, -prices)

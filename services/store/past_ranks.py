@@ -1,0 +1,36 @@
+"""The ranks of the last hour's ticks, a row a tick."""
+
+import numpy as np
+from sqlalchemy import Connection, delete, func, insert, select
+
+from services.market.stats import LOOKBACK
+from services.market.types import Ints
+from services.store.models import PastRankRow
+
+THINNING = 60
+"""Seconds: of ticks that follow each other faster, one a minute is kept."""
+
+_RANK = np.dtype("<i4")
+
+
+def record(connection: Connection, minute: int, period_seconds: int, metric_ids: Ints, ranks: Ints) -> None:
+    """Keep the ranks that the tick of `minute` gave; 0 for unranked."""
+    if minute % THINNING >= period_seconds:
+        return
+    by_number = np.zeros(metric_ids.max(initial=0) + 1, dtype=_RANK)
+    by_number[metric_ids] = ranks
+    connection.execute(insert(PastRankRow).values(minute=minute, ranks=by_number.tobytes()))
+
+
+def at(connection: Connection, minute: int, metric_ids: Ints) -> Ints:
+    """The ranks that the tick of `minute` gave, or the last one before it that LOOKBACK reaches; 0 for unknown and
+    unranked. Forgets the older ones."""
+    connection.execute(delete(PastRankRow).where(PastRankRow.minute <= minute - LOOKBACK))
+    newest = select(func.max(PastRankRow.minute)).where(PastRankRow.minute <= minute).scalar_subquery()
+    data = connection.execute(select(PastRankRow.ranks).where(PastRankRow.minute == newest)).scalar()
+    found = np.zeros(len(metric_ids), dtype=np.int64)
+    if data is not None:
+        by_number = np.frombuffer(data, _RANK)
+        known = metric_ids < len(by_number)
+        found[known] = by_number[metric_ids[known]]
+    return found

@@ -1,0 +1,107 @@
+"""API tokens on record: the digests of what programs show, never the tokens themselves."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import insert, or_, select, update
+
+from services.market import tokens
+from services.market.errors import StoreUnavailable
+from services.market.tokens import Scope, Token
+from services.store.engine import Engine, reading, writing
+from services.store.models import TokenRow
+
+BELIEVED = timedelta(seconds=1)
+"""For so long a process takes a token for valid or not without looking again."""
+
+NOTED_EVERY = timedelta(minutes=1)
+"""How exactly the last use of a token is known: a commit a request would be too dear."""
+
+log = logging.getLogger(__name__)
+
+
+class StoredTokens:
+    """A TokenBook over the database. All methods raise StoreUnavailable."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = Lock()
+        self._known: dict[str, Token] = {}
+        self._read_at: datetime | None = None
+        self._noted: dict[int, datetime] = {}
+
+    def holder(self, secret: str, now: datetime) -> Token | None:
+        """The token of this text, if it exists and is not revoked; that it was used is put on record."""
+        with self._lock:
+            if self._read_at is None or not timedelta() <= now - self._read_at < BELIEVED:
+                self._known, self._read_at = self._valid(), now
+            found = self._known.get(tokens.digest(secret))
+            if found is None:
+                return None
+            due = now - self._noted.get(found.id, datetime.min.replace(tzinfo=UTC)) >= NOTED_EVERY
+            if due:
+                self._noted[found.id] = now
+        if due:
+            self._note_use(found, now)
+        return found
+
+    def all(self) -> tuple[Token, ...]:
+        """Every token there is or was, newest first."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(TokenRow.__table__).order_by(TokenRow.id.desc()))
+            return tuple(_token(row) for row in rows)
+
+    def issue(self, name: str, scope: Scope, now: datetime) -> tuple[str, Token]:
+        """Make a token; its text comes first, and never again. Raises ValueError for a name that cannot be used."""
+        secret = tokens.new_secret()
+        values = {
+            "name": tokens.usable_name(name),
+            "beginning": tokens.beginning(secret),
+            "digest": tokens.digest(secret),
+            "scope": scope,
+            "created_at": int(now.timestamp()),
+        }
+        with writing(self._engine) as connection:
+            made = connection.execute(insert(TokenRow).values(values).returning(*TokenRow.__table__.columns)).one()
+        self._read_at = None
+        return secret, _token(made)
+
+    def revoke(self, number: int, now: datetime) -> bool:
+        """End a token, for this process at once and for others within BELIEVED; False where there is none to end."""
+        ended = update(TokenRow).where(TokenRow.id == number, TokenRow.revoked_at.is_(None))
+        with writing(self._engine) as connection:
+            found = connection.execute(ended.values(revoked_at=int(now.timestamp()))).rowcount
+        self._read_at = None
+        return bool(found)
+
+    def _valid(self) -> dict[str, Token]:
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(TokenRow.__table__).where(TokenRow.revoked_at.is_(None))).all()
+        return {row.digest: _token(row) for row in rows}
+
+    def _note_use(self, token: Token, now: datetime) -> None:
+        second = int(now.timestamp())
+        older = or_(TokenRow.last_used_at.is_(None), TokenRow.last_used_at < second)
+        try:
+            with writing(self._engine) as connection:
+                connection.execute(update(TokenRow).where(TokenRow.id == token.id, older).values(last_used_at=second))
+        except StoreUnavailable as error:  # the answer is worth more than the note
+            log.warning("the use of token %s is not put on record: %s", token.beginning, error)
+
+
+def _token(row: Any) -> Token:
+    return Token(
+        row.id,
+        row.name,
+        row.beginning,
+        row.scope,
+        datetime.fromtimestamp(row.created_at, UTC),
+        _moment(row.last_used_at),
+        _moment(row.revoked_at),
+    )
+
+
+def _moment(second: int | None) -> datetime | None:
+    return None if second is None else datetime.fromtimestamp(second, UTC)

@@ -1,0 +1,140 @@
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.deliveries import mount_deliveries
+from api.routes import mount
+from services.market.errors import DeliveryFailed
+from tests import builders
+from tests.api.conftest import dashboard
+from tests.builders import NOON
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+
+
+@pytest.fixture
+def deliveries() -> FakeDeliveries:
+    queued = {"state": "queued", "sent_at": None, "attempts": 3, "error": "answered 503", "due_at": NOON}
+    return FakeDeliveries(
+        channels=("ops", "mail"),
+        told=(
+            builders.delivery(3, **queued),
+            builders.delivery(2, state="failed", sent_at=None, attempts=40, error="answered 500"),
+            builders.delivery(1, fired=400, resolved=100),
+        ),
+    )
+
+
+@pytest.fixture
+def client(deliveries: FakeDeliveries) -> FlaskClient:
+    server = Flask(__name__)
+    mount(server, FakeReader(), lambda: NOON, FakeDesk())
+    mount_deliveries(server, deliveries, lambda: NOON)
+    server.add_url_rule("/<path:path>", view_func=dashboard, methods=["GET", "POST"])
+    return server.test_client()
+
+
+def told(client: FlaskClient, query: str = "") -> list[dict[str, object]]:
+    answer = client.get(f"/alerts/deliveries{query}")
+    assert answer.status_code == 200
+    found: list[dict[str, object]] = answer.get_json()["deliveries"]
+    return found
+
+
+def test_deliveries_are_told_with_what_became_of_them(client: FlaskClient) -> None:
+    queued, failed, sent = told(client)
+
+    first = queued.pop("first")
+    assert queued == {
+        "id": 3,
+        "channel": "ops",
+        "state": "queued",
+        "title": "BTC/USD on kraken: 3.2 x its average",
+        "fired": 1,
+        "resolved": 0,
+        "attempts": 3,
+        "error": "answered 503",
+        "created_at": "2026-03-01T11:55:00Z",
+        "due_at": "2026-03-01T12:00:00Z",
+        "sent_at": None,
+    }
+    assert isinstance(first, dict)
+    assert first["base"] == "BTC"
+    assert (failed["state"], failed["due_at"], failed["error"]) == ("failed", None, "answered 500")
+    assert (sent["state"], sent["sent_at"], sent["due_at"]) == ("sent", "2026-03-01T11:55:00Z", None)
+    assert sent["title"] == "400 alerts, 100 resolved: BTC/USD on kraken: 3.2 x its average, and 499 more"
+
+
+def test_deliveries_can_be_chosen_by_state_and_number(client: FlaskClient) -> None:
+    assert [one["id"] for one in told(client, "?state=failed")] == [2]
+    assert [one["id"] for one in told(client, "?limit=2")] == [3, 2]
+
+
+@pytest.mark.parametrize("query", ["state=lost", "kind=x", "limit=0", "limit=1001", "limit=x"])
+def test_a_value_that_cannot_be_used_is_named(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/alerts/deliveries?{query}")
+
+    assert answer.status_code == 422
+    assert answer.get_json()["detail"].startswith(query.partition("=")[0])
+
+
+def test_what_has_failed_can_be_tried_again(client: FlaskClient) -> None:
+    answer = client.post("/alerts/deliveries/2/retry")
+
+    assert answer.status_code == 200
+    assert answer.get_json()["delivery"]["state"] == "queued"
+    assert [one["id"] for one in told(client, "?state=queued")] == [3, 2]
+
+
+@pytest.mark.parametrize(("number", "status"), [("1", 409), ("3", 409), ("4", 404), ("x", 404), ("-1", 404)])
+def test_nothing_else_can(client: FlaskClient, number: str, status: int) -> None:
+    answer = client.post(f"/alerts/deliveries/{number}/retry")
+
+    assert answer.status_code == status
+    assert answer.mimetype == "application/problem+json"
+
+
+def test_channels_are_told_by_name(client: FlaskClient) -> None:
+    assert client.get("/alerts/channels").get_json() == {"channels": ["ops", "mail"]}
+
+
+def test_a_channel_can_be_tested(client: FlaskClient, deliveries: FakeDeliveries) -> None:
+    answer = client.post("/alerts/channels/mail/test")
+
+    assert (answer.status_code, answer.get_json()) == (200, {"channel": "mail", "accepted": True})
+    assert deliveries.tried == ["mail"]
+
+
+def test_what_a_test_met_is_told(client: FlaskClient, deliveries: FakeDeliveries) -> None:
+    deliveries.refuses = DeliveryFailed("answered 401")
+    answer = client.post("/alerts/channels/mail/test")
+
+    assert answer.status_code == 502
+    assert (answer.get_json()["detail"], answer.get_json()["reason"]) == ("answered 401", "Not accepted")
+
+
+def test_a_channel_that_is_not_there_is_told(client: FlaskClient, deliveries: FakeDeliveries) -> None:
+    answer = client.post("/alerts/channels/fax/test")
+
+    assert (answer.status_code, answer.get_json()["detail"]) == (404, "no channel 'fax'")
+    assert deliveries.tried == []
+
+
+@pytest.mark.parametrize("path", ["/alerts/deliveries/2/retry", "/alerts/channels/mail/test"])
+def test_looking_at_it_changes_nothing(client: FlaskClient, deliveries: FakeDeliveries, path: str) -> None:
+    before = deliveries.told
+
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
+    assert answer.mimetype == "application/problem+json"
+    assert client.options(path).headers["Allow"] == "POST, OPTIONS"
+
+    assert (deliveries.told, deliveries.tried) == (before, [])
+
+
+def test_an_answer_is_never_older_than_the_question(client: FlaskClient, deliveries: FakeDeliveries) -> None:
+    told(client)
+    deliveries.told = (builders.delivery(9, sent_at=NOON + timedelta(minutes=1)),)
+
+    assert [one["id"] for one in told(client)] == [9]

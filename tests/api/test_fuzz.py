@@ -1,0 +1,23 @@
+"""Schemathesis asks all that `/openapi.json` permits, and what it does not, of the program over a real database."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "25")
+
+
+@pytest.mark.timeout(3600)
+def test_whatever_is_asked_the_answer_is_as_described(address: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json", "--checks", "all"]
+    command += ["--max-examples", EXAMPLES, "--seed", "1", "--no-color"]
+    environment = os.environ | {"SCHEMATHESIS_HOOKS": "tests.api.fuzz_hooks", "PYTHONPATH": str(ROOT)}
+
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr

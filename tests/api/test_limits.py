@@ -1,0 +1,62 @@
+from api.limits import FAILURES_A_MINUTE, KNOWN_AT_MOST, REDIS_PAUSE, Counts, Limits
+from tests.fakes import Timer
+from tests.redis_server import RedisServer
+
+
+def test_processes_that_share_redis_count_together(redis_server: RedisServer) -> None:
+    first, second = Limits(4, redis_server.url), Limits(4, redis_server.url)
+
+    waits = [limits.wait_for_request("ann") for limits in (first, second) * 3]
+
+    assert waits[:4] == [0] * 4
+    assert all(1 <= wait <= 60 for wait in waits[4:])
+    assert first.wait_for_request("ben") == 0
+    for limits in (first, second) * (FAILURES_A_MINUTE // 2):
+        limits.failed("192.0.2.1")
+    assert second.wait_for_login("192.0.2.1", "Basic x") > 0
+
+
+def test_while_redis_is_away_each_counts_for_itself_and_comes_back(redis_server: RedisServer, caplog) -> None:
+    timer = Timer()
+    limits = Limits(2, redis_server.url, timer)
+    assert [limits.wait_for_request("ann") for _ in range(2)] == [0, 0]
+
+    redis_server.kill()
+    assert [bool(limits.wait_for_request("ann")) for _ in range(3)] == [False, False, True]
+    assert len(caplog.messages) == 1, "told once"
+
+    redis_server.start()
+    timer.now += REDIS_PAUSE
+    assert [bool(limits.wait_for_request("ann")) for _ in range(3)] == [False, False, True]
+
+
+def test_what_is_remembered_of_who_was_let_in_has_an_end() -> None:
+    limits = Limits(0)
+    for number in range(KNOWN_AT_MOST + 5):
+        limits.succeeded("192.0.2.1", f"Basic {number}")
+    for _ in range(FAILURES_A_MINUTE):
+        limits.failed("192.0.2.1")
+
+    assert limits.wait_for_login("192.0.2.1", f"Basic {KNOWN_AT_MOST + 4}") == 0
+    assert limits.wait_for_login("192.0.2.1", "Basic 0") > 0
+    assert len(limits._known) <= KNOWN_AT_MOST
+
+
+def test_a_count_ends_with_its_window_and_takes_no_more_memory_than_it_may() -> None:
+    timer = Timer()
+    counts = Counts(timer)
+    assert [counts.incr("a", 60), counts.incr("a", 60), counts.get("a"), counts.get("b")] == [1, 2, 2, 0]
+    assert counts.get_expiry("a") == timer.now + 60
+    timer.now += 59
+    assert counts.incr("a", 60) == 3
+    timer.now += 1
+    assert counts.get("a") == 0
+    assert counts.incr("a", 60) == 1
+
+    for number in range(Counts.MOST + 10):
+        counts.incr(f"n{number}", 60)
+    assert counts.reset() <= Counts.MOST
+    counts.incr("a", 60)
+    counts.clear("a")
+    assert counts.get("a") == 0
+    assert counts.check()

@@ -1,0 +1,97 @@
+"""The description of the interface, and the page that shows it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from api.operations import operation_of
+from tests import builders
+from tests.api.described import COMMITTED, described, whole_interface
+
+ASSETS = Path(__file__).parents[2] / "assets"
+UNTOLD = {"/docs"}
+"""Routes for people."""
+
+
+@pytest.fixture
+def document() -> dict:
+    return json.loads(described())
+
+
+def test_the_committed_description_is_what_the_code_says() -> None:
+    assert COMMITTED.read_text(encoding="utf-8") == described(), "an accident, or `make openapi` is due"
+
+
+def test_it_is_of_openapi_3_1(document: dict) -> None:
+    assert document["openapi"] == "3.1.0"
+    assert document["info"]["version"] == builders.profile().version
+
+
+def test_every_route_is_described(document: dict) -> None:
+    server = whole_interface()
+    rules = [(rule.rule, server.view_functions[rule.endpoint]) for rule in server.url_map.iter_rules()]
+
+    assert {rule for rule, view in rules if operation_of(view) is None and "<path:" not in rule} == UNTOLD
+    told = sum(len(methods) for methods in document["paths"].values())
+    assert told == sum(operation_of(view) is not None for _, view in rules)
+
+
+def test_every_reference_leads_somewhere(document: dict) -> None:
+    for reference in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)):
+        assert reference in document["components"]["schemas"]
+
+
+def test_every_value_that_can_be_asked_is_told_with_its_bounds(document: dict) -> None:
+    told = {each["name"]: each for each in document["paths"]["/metrics"]["get"]["parameters"]}
+
+    assert set(told) == {"market", "base", "quote", "q", "sort", "fields", "limit", "offset", "format"}
+    assert told["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 10_000, "examples": [100]}
+    assert told["sort"]["schema"]["default"] == ["rank"]
+    assert "-volatility" in told["sort"]["schema"]["items"]["enum"]
+    assert (told["fields"]["style"], told["fields"]["explode"]) == ("form", False)
+    assert all(each["description"] for each in told.values())
+
+
+def test_every_tag_is_listed_once(document: dict) -> None:
+    used = {tag for methods in document["paths"].values() for each in methods.values() for tag in each["tags"]}
+
+    assert used == {each["name"] for each in document["tags"]}
+
+
+def test_errors_are_told_as_problems(document: dict) -> None:
+    for path, methods in document["paths"].items():
+        for method, told in methods.items():
+            for status, answer in told["responses"].items():
+                if int(status) >= 400:
+                    assert list(answer["content"]) == ["application/problem+json"], (path, method, status)
+
+
+def test_what_changes_something_tells_how_it_can_be_refused(document: dict) -> None:
+    retry = document["paths"]["/alerts/deliveries/{number}/retry"]["post"]
+
+    assert set(retry["responses"]) == {"200", "403", "404", "405", "409", "500", "503"}
+    assert retry["parameters"][0]["schema"]["type"] == "integer"
+    assert "post" not in document["paths"]["/metrics"]
+
+
+def test_the_description_is_sent_like_every_answer(client) -> None:
+    answer = client.get("/openapi.json")
+
+    assert answer.mimetype == "application/json"
+    assert client.get("/openapi.json", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+    assert client.post("/openapi.json").mimetype == "application/problem+json"
+
+
+def test_the_page_needs_nothing_from_elsewhere(client) -> None:
+    page = client.get("/docs")
+
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    assert "://" not in page.text
+    assert "<script>" not in page.text
+    assert "style=" not in page.text
+    named = re.findall(r'(?:src|href)="(assets/[^"?]+)', page.text)
+    assert len(named) == 7
+    for path in named:
+        assert (ASSETS.parent / path).is_file(), path

@@ -1,0 +1,95 @@
+"""axe-core looks at every page, in both themes, on a desk and on a phone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from layouts import ids
+from tests import builders
+from tests.browser.conftest import size
+from tests.browser.pages import Site
+from tests.browser.places import DOCUMENTATION, PATHS, wait_for_page
+from tests.fakes import FakeReader
+
+AXE = Path(__file__).parent / "vendor/axe-4.14.1.min.js"
+"""From the npm package axe-core 4.14.1, under the Mozilla Public License 2.0, which lies beside it."""
+
+LOOK = """const done = arguments[0];
+axe.run(document, {resultTypes: ['violations']}).then(
+    found => done(found.violations.map(one => [one.impact, one.id, one.nodes.map(node => node.html.slice(0, 160))])),
+    error => done([['critical', String(error), []]]))"""
+
+GRAVE = ("serious", "critical")
+
+
+@pytest.fixture
+def busy(reader: FakeReader) -> FakeReader:
+    """Something to look at everywhere: alerts, a failing exchange, a backfill, a warning, missed ticks, new pairs."""
+    reader.fired = (builders.alert(1), builders.alert(2, base="ETH", metric_id=2))
+    failing = builders.exchange_state("okx", failing_since=builders.NOON, error="timed out")
+    past = builders.exchange_state(failed_at=builders.NOON, error="HTTP 502", note="refused values: 2 negative")
+    reader.state = replace(
+        reader.state,
+        exchanges=(past, failing),
+        backfills=(builders.backfill_state(),),
+        warnings=("kraken has no FOO/USD",),
+        storage=builders.storage(),
+        ticks=(builders.tick_state(missed=2, failed=("okx",)),),
+        holder="box:4711:0a1b2c3d",
+    )
+    reader.past = builders.eventful_day()
+    first, second, *others = reader.metrics
+    reader.put(
+        replace(first, new_at=builders.NOON), *others, replace(second, rank=None, active=False, reason="delisted")
+    )
+    return reader
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.usefixtures("busy")
+def test_no_page_keeps_anybody_out(site: Site, path: str, theme: str, width: int) -> None:
+    size(site.browser, width, 900)
+    site.choose_theme(theme)
+    site.open(path)
+    wait_for_page(site)
+    site.shows(f"#{ids.ALERT_BANNER}", "BTC/USD")
+
+    assert grave(site) == []
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_documentation_keeps_nobody_out(site: Site, theme: str, width: int) -> None:
+    size(site.browser, width, 900)
+    site.choose_theme(theme)
+    site.open(DOCUMENTATION)
+    wait_for_page(site)
+
+    assert grave(site) == []
+
+
+def test_a_page_that_cannot_be_had_keeps_nobody_out(site: Site, reader: FakeReader) -> None:
+    site.expect("503", "500")
+    reader.down = True
+    site.open("/status")
+    site.shows("h2", "The database is unavailable")
+
+    assert grave(site) == []
+
+
+def test_what_axe_finds_is_seen(site: Site) -> None:
+    site.open("/nowhere")
+    wait_for_page(site)
+    site.script("document.querySelector('main').insertAdjacentHTML('beforeend', '<button></button><img src=data:,>')")
+
+    assert {name for _, name, _ in grave(site)} == {"button-name", "image-alt"}
+
+
+def grave(site: Site) -> list[list[object]]:
+    """The findings of weight: impact, rule and the elements concerned."""
+    site.script(AXE.read_text())
+    found = site.browser.execute_async_script(LOOK)
+    return [finding for finding in found if finding[0] in GRAVE]

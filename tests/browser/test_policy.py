@@ -1,0 +1,103 @@
+"""The content security policy: what every page needs is allowed, and nothing else is."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from layouts import ids
+from tests import hostile
+from tests.browser.conftest import Server
+from tests.browser.pages import Chart, Site, Table
+from tests.browser.places import PATHS, wait_for_page
+from tests.test_hostile import reader as hostile_reader
+
+RECORD = """
+window.refused = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.refused.push(event.violatedDirective + " " + event.blockedURI + " " + event.sourceFile));
+"""
+
+
+@pytest.fixture
+def watched(site: Site) -> Iterator[Site]:
+    """A browser that writes down what the policy refuses, from before the first script on."""
+    recorder = site.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": RECORD})
+    yield site
+    site.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", recorder)
+
+
+def refused(site: Site) -> list[str]:
+    return list(site.script("return window.refused"))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_page_needs_what_the_policy_refuses(watched: Site, path: str) -> None:
+    watched.open(path)
+    wait_for_page(watched)
+    if path == "/":
+        table = Table(watched)
+        table.sort_by("price")
+        table.search("BTC")
+        watched.until(lambda: table.count() == 1)
+    if path == "/metric/1":
+        chart = Chart(watched)
+        chart.choose("7 d")
+        chart.drag()
+    for theme in ("dark", "light"):
+        watched.click(f"#{ids.THEME} input[value={theme}] + label")
+        watched.until(lambda theme=theme: watched.script("return document.documentElement.dataset.bsTheme") == theme)
+
+    assert refused(watched) == []
+
+
+INJECTED = """
+const add = (name, settings) => document.body.append(Object.assign(document.createElement(name), settings));
+add("script", {textContent: "window.broken = 'an inline script'"});
+add("div", {innerHTML: "<img src='/nothing.png' onerror=\\"window.broken = 'an attribute'\\">"});
+add("script", {src: "http://127.0.0.2:9/x.js"});
+add("img", {src: "http://127.0.0.2:9/x.png"});
+add("iframe", {src: "/status"});
+setTimeout(() => new Function("window.broken = 'made of text'")()); // not at once: what a driver runs may do that
+"""
+
+
+def test_what_an_intruder_would_add_is_refused(watched: Site) -> None:
+    watched.open("/status")
+    watched.shows(f"#{ids.PAGE}", "Status")
+    watched.script("const s = document.createElement('script'); s.src = '/assets/live.js'; document.body.append(s)")
+    assert refused(watched) == []
+
+    watched.script(INJECTED)
+
+    watched.until(lambda: len(refused(watched)) >= 6)
+    told = " ".join(refused(watched))
+    for directive in (
+        "script-src-elem inline",
+        "script-src-attr inline",
+        "script-src-elem http",
+        "img-src",
+        "frame-src",
+        "script-src eval",
+    ):
+        assert directive in told
+    assert watched.script("return window.broken") is None
+    assert any("Content Security Policy" in line for line in watched.console())  # which is to be empty at the end
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_hostile_names_and_errors_are_text_on_every_page(watched: Site, server: Server, path: str) -> None:
+    kept = hostile_reader()
+    server.reader.metrics, server.reader.fired = kept.metrics, kept.fired
+    # A few of the errors: all of them at once, and as long as no boundary lets them be, would fill the screen.
+    server.reader.state = replace(kept.state, exchanges=kept.state.exchanges[:3], warnings=kept.state.warnings[:3])
+
+    watched.open(path)
+    watched.until(lambda: watched.script(f"return !document.querySelector('#{ids.PAGE} > .skeleton')"))
+    if path == "/":
+        Table(watched).wait()
+    watched.until(lambda: watched.script("return document.body.textContent.includes(arguments[0])", hostile.NAMES[0]))
+
+    assert watched.script("return window.broken") is None
+    assert watched.script("return document.querySelectorAll('[onerror],[onload],[src=x]').length") == 0
+    assert refused(watched) == []

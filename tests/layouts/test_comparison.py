@@ -1,0 +1,192 @@
+from datetime import UTC
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from layouts import compare, ids, notation
+from layouts.comparison import (
+    CHANGE,
+    MOST,
+    OWN,
+    PRICE,
+    Choice,
+    Compared,
+    choice_of,
+    figure_of,
+    matches,
+    plain,
+    update_of,
+)
+from layouts.spans import SPANS
+from services.market.correlation import Correlations
+from services.market.past import look_back
+from tests import builders
+from tests.layouts.reading import by_id, links_in, rows_of, text_of, walk
+
+NOON = int(builders.NOON.timestamp())
+
+
+def compared(number=1, prices=None, minute=0, **named):
+    """A metric whose last prices are given, `minute` minutes after noon, over a day."""
+    until = NOON + 60 * minute
+    history = builders.series(prices or [100.0 + place % 7 for place in range(1500 + minute)], builders.NOON)
+    history = type(history)(history.times + 60 * minute, history.values, history.widths)
+    past = look_back(history, builders.series([]), until - 86_400, until, 900, 3600, 60)
+    return Compared(str(number), builders.ranked_metric(number, **named), past)
+
+
+def comparison(*members, values=None, common=500, **named):
+    size = len(members)
+    matrix = np.eye(size) if values is None else np.array(values)
+    found = Correlations(matrix, np.full((size, size), common, dtype=np.int64))
+    choice = Choice(tuple(one.wanted for one in members))
+    return compare.Comparison(choice, members, named.get("unknown", ()), named.get("left_out", ()), found, 60)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        Choice(()),
+        Choice(("1",)),
+        Choice(("1", "kraken:BTC-USD"), SPANS["720"], OWN),
+        Choice(("a:B&C-D%2C=?#",), SPANS["1"], PRICE),
+    ],
+)
+def test_an_address_reproduces_its_choice(choice):
+    assert choice_of(urlsplit(choice.address).query) == choice
+
+
+@pytest.mark.parametrize(
+    ("search", "wanted"), [("?ids=1,2,1,,%203", ("1", "2", "3")), ("?ids=", ()), ("", ()), (None, ()), (7, ())]
+)
+def test_what_makes_no_sense_in_an_address_is_left_aside(search, wanted):
+    assert choice_of(search) == Choice(wanted)
+    assert choice_of("?ids=1&span=9999&as=upside-down") == Choice(("1",), SPANS["24"], CHANGE)
+
+
+def test_changes_are_drawn_from_the_first_price_of_the_span():
+    drawn = figure_of([compared(prices=[50.0, 50.0, 60.0, 55.0])], Choice(("1",)), UTC, 7)
+
+    assert drawn["data"][0]["y"] == [10.0]  # one candle of a quarter of an hour
+    assert figure_of([compared(prices=[50.0, 55.0])], Choice(("1",), scale=PRICE), UTC, 7)["data"][0]["y"] == [55.0]
+
+
+def test_own_axes_are_panels_that_fill_the_chart():
+    members = [compared(1), compared(2), compared(3)]
+    drawn = figure_of(members, Choice(("1", "2", "3"), scale=OWN), UTC, 7)
+
+    assert [trace["yaxis"] for trace in drawn["data"]] == ["y", "y2", "y3"]
+    domains = [drawn["layout"][axis]["domain"] for axis in ("yaxis", "yaxis2", "yaxis3")]
+    assert domains[0][1] == 1 and domains[2][0] == pytest.approx(0)  # noqa: PT018
+    assert domains[0][0] > domains[1][1] > domains[1][0] > domains[2][1]
+    assert drawn["layout"]["xaxis"]["anchor"] == "y3"
+
+
+def test_eight_lines_can_be_told_apart_without_their_colour_being_enough():
+    drawn = figure_of([compared(number) for number in range(1, 9)], Choice(tuple("12345678")), UTC, 7)
+
+    looks = {(trace["line"]["color"], trace["line"]["dash"]) for trace in drawn["data"]}
+    assert len(looks) == 8
+
+
+def test_names_enter_the_chart_without_markup():
+    assert plain("<b>A&lt;%{x}$y$</b>") == "bAlt;xy/b"
+
+
+def test_an_update_goes_on_from_the_start_that_is_drawn():
+    choice = Choice(("1",))
+    drawn = figure_of([compared(prices=[100.0 + place for place in range(1500)])], choice, UTC, 7)["layout"]["meta"]
+    later = compared(prices=[100.0 + place for place in range(1501)], minute=1)
+
+    update = update_of([later], choice, UTC, 8, drawn)
+
+    assert update["from"] == drawn["edge"]
+    (part,) = update["traces"]
+    assert len(part["columns"]["y"]) == 2
+    assert part["columns"]["y"][-1] == pytest.approx((1600.0 / drawn["starts"][0] - 1) * 100, abs=1e-3)
+    assert update["meta"]["since"] == drawn["since"]
+    assert update["meta"]["starts"] == drawn["starts"]
+
+
+@pytest.mark.parametrize("damage", [{"samples": [3]}, {"starts": []}, {"starts": ["x"]}, {"since": 0}, {"edge": None}])
+def test_what_is_not_as_drawn_is_drawn_anew(damage):
+    members, choice = [compared()], Choice(("1",))
+    drawn = figure_of(members, choice, UTC, 7)["layout"]["meta"] | damage
+
+    update = update_of(members, choice, UTC, 8, drawn)
+
+    assert update["from"] is None
+    assert len(update["traces"][0]["columns"]["y"]) == 96
+
+
+def test_a_chart_of_another_choice_gets_nothing():
+    members = [compared()]
+    drawn = figure_of(members, Choice(("1",)), UTC, 7)["layout"]["meta"]
+
+    assert update_of(members, Choice(("1",), scale=PRICE), UTC, 8, drawn) is None
+
+
+def test_a_search_finds_every_word_in_pair_or_market_but_not_what_is_chosen():
+    rows = [
+        builders.ranked_metric(1),
+        builders.ranked_metric(2, market="okx"),
+        builders.ranked_metric(3, base="ETH", market="okx"),
+    ]
+
+    assert [row.id for row in matches("btc", rows, [1], 8)] == [2]
+    assert [row.id for row in matches("OKX eth/usd", rows, [], 8)] == [3]
+    assert [row.id for row in matches("usd", rows, [], 2)] == [1, 2]
+    assert matches("  ", rows, [], 8) == []
+
+
+def test_what_is_found_leads_to_the_comparison_with_it():
+    found = compare.results([builders.ranked_metric(2, market="okx")], Choice(("1",)), "okx", False)
+
+    assert links_in(found) == ["/compare?ids=1,okx:BTC-USD"]
+    assert "Nothing tracked matches" in text_of(compare.results([], Choice(()), "xyz", False))
+    assert f"{MOST} metrics are compared already" in text_of(compare.results([], Choice(()), "xyz", True))
+    assert compare.results([], Choice(()), " ", False) == []
+
+
+def test_each_chosen_metric_can_be_taken_out():
+    chips = compare.chips(comparison(compared(1), compared(2, market="okx")))
+
+    assert links_in(chips) == ["/metric/1", "/compare?ids=2", "/metric/2", "/compare?ids=1"]
+    assert "Remove BTC/USD on okx" in text_of(chips)
+
+
+def test_the_matrix_tells_each_correlation_and_what_it_rests_on():
+    values = [[1.0, -0.834], [-0.834, 1.0]]
+    table = compare.matrix(comparison(compared(1), compared(2, market="okx"), values=values, common=1439))
+
+    assert rows_of(table)[1] == f"BTC/USD|kraken|1.00|1,439|{notation.MINUS}0.83|1,439"
+    looks = [one.className for one in walk(table) if type(one).__name__ == "Td" and getattr(one, "className", "")]
+    assert looks == ["is-same", "is-negative", "is-negative", "is-same"]
+    assert [one.scope for one in walk(table) if type(one).__name__ == "Th"] == ["col", "col", "row", "row"]
+
+
+def test_what_is_not_known_of_a_correlation_says_why():
+    values = [[1.0, np.nan], [np.nan, 1.0]]
+    few = compare.matrix(comparison(compared(1), compared(2), values=values, common=3))
+    flat = compare.matrix(comparison(compared(1), compared(2), values=values, common=300))
+
+    titles = [[one.title for one in walk(table) if getattr(one, "title", None)] for table in (few, flat)]
+    assert titles == [["Fewer than 10 common returns"] * 2, ["One of the two did not move"] * 2]
+    assert "Add a second metric" in text_of(compare.matrix(comparison(compared(1))))
+
+
+def test_what_is_not_compared_is_named():
+    page = compare.page(comparison(unknown=["kraken:NO-SUCH"], left_out=["okx:A-B", "okx:C-D"]), None)
+
+    assert "kraken:NO-SUCH| is not tracked." in text_of(page)
+    assert "Only 8 metrics can be compared. Left out: |okx:A-B|, |okx:C-D|." in text_of(page)
+    assert "Nothing is compared yet" in text_of(page)
+
+
+def test_a_comparison_has_its_chart_and_ways_to_look_at_it_otherwise():
+    members = [compared(1)]
+    page = compare.page(comparison(*members), figure_of(members, Choice(("1",)), UTC, 7))
+
+    assert by_id(page, ids.COMPARE_CHART).figure["data"]
+    assert {"/compare?ids=1&as=own", "/compare?ids=1&span=168", "/compare?ids=1"} <= set(links_in(page))

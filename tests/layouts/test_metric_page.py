@@ -1,0 +1,102 @@
+import pytest
+
+from layouts import ids, metric, notation, sheets
+from layouts.spans import SPANS, duration, span_of
+from tests import builders
+from tests.layouts.reading import by_id, links_in, rows_of, text_of
+
+MINUS, DASH = notation.MINUS, notation.UNKNOWN
+HERE = builders.ranked_metric(1, price=100.0)
+
+
+def test_the_same_pair_elsewhere_is_told_dearest_first_with_its_spread():
+    okx = builders.ranked_metric(3, market="okx", price=100.25)
+    bitstamp = builders.ranked_metric(4, market="bitstamp", price=99.5)
+    euro = builders.ranked_metric(2, quote="EUR", price=90.0)
+
+    told = metric.elsewhere(HERE, (HERE, euro, okx, bitstamp, builders.ranked_metric(5, base="ETH")))
+
+    assert rows_of(told)[1:] == [
+        "okx|Highest|100.25|+0.250 %",
+        f"kraken|This|100.00|{DASH}",
+        f"bitstamp|Lowest|99.5000|{MINUS}0.500 %",
+    ]
+    assert links_in(told) == ["/metric/3", "/metric/4", "/compare?ids=1,3,4", "/metric/2"]
+    assert "BTC/EUR" in text_of(told)
+    assert "ETH" not in text_of(told)
+
+
+def test_a_market_that_does_not_trade_is_neither_highest_nor_lowest():
+    halted = builders.ranked_metric(3, market="okx", price=300.0, active=False, reason="halted", rank=None)
+    other = builders.ranked_metric(4, market="bitstamp", price=99.0)
+
+    rows = rows_of(metric.elsewhere(HERE, (HERE, halted, other)))[1:]
+
+    assert rows[0].startswith("okx|Halted|300.00")
+    assert "Highest" in rows[1]
+    assert "Lowest" in rows[2]
+
+
+def test_a_market_without_a_price_has_no_spread():
+    silent = builders.ranked_metric(3, market="okx", price=None)
+
+    assert rows_of(metric.elsewhere(HERE, (HERE, silent)))[-1] == f"okx|{DASH}|{DASH}"
+
+
+def test_what_is_tracked_nowhere_else_says_so():
+    assert "no other market and against no other quote" in text_of(metric.elsewhere(HERE, (HERE,)))
+    euro = builders.ranked_metric(2, quote="EUR")
+    assert "This pair is tracked on no other market" in text_of(metric.elsewhere(HERE, (HERE, euro)))
+
+
+def test_the_neighbours_in_rank_are_linked():
+    rows = [builders.ranked_metric(number, base=f"C{number}") for number in (1, 2, 3)]
+
+    assert links_in(metric.rank_links(rows[1], rows)) == ["/metric/1", "/metric/3"]
+    assert links_in(metric.rank_links(rows[0], rows)) == ["/metric/2"]
+    assert links_in(metric.rank_links(rows[2], rows)) == ["/metric/2"]
+    assert (
+        by_id(metric.rank_links(rows[1], rows), ids.METRIC_NEXT).title == "Next in rank: C3/USD on kraken (arrow right)"
+    )
+
+
+def test_a_metric_that_is_tracked_no_more_has_no_neighbours_in_rank():
+    assert links_in(metric.rank_links(HERE, [builders.ranked_metric(2)])) == []
+
+
+def test_samples_are_told_a_line_each():
+    sheet = sheets.sheet(builders.series([60_000.5, 0.00002345]))
+
+    assert sheet.splitlines() == [
+        "time,price,width_seconds",
+        "2026-03-01T11:59:00Z,60000.5,60",
+        "2026-03-01T12:00:00Z,2.345e-05,60",
+    ]
+
+
+def test_hours_are_told_with_all_that_is_known_of_them():
+    hours = builders.hours([(10.0, 14.0, 9.0, 12.0)])
+    hours.volume[0] = float("nan")
+
+    assert sheets.sheet(hours).splitlines() == [
+        "time,open,high,low,close,mean,count,volume_24h",
+        "2026-03-01T11:00:00Z,10.0,14.0,9.0,12.0,11.0,60,",
+    ]
+
+
+def test_a_file_is_named_for_what_it_holds_whatever_that_is_called():
+    hostile = builders.ranked_metric(1, base='../B"T', quote="U/S")
+
+    assert sheets.file_name(builders.ranked_metric(), SPANS["24"]) == "kraken-BTC-USD-24h.csv"
+    assert sheets.file_name(hostile, SPANS["168"]) == "kraken-..-B-T-U-S-7d.csv"
+
+
+@pytest.mark.parametrize("asked", ["9999", None, 24, ["1"], {}])
+def test_a_span_that_there_is_not_is_the_first_shown(asked):
+    assert span_of(asked) is SPANS["24"]
+
+
+def test_widths_are_told_in_their_largest_unit():
+    told = [duration(seconds) for seconds in (60, 900, 3600, 14_400, 86_400, 604_800)]
+
+    assert told == ["1 min", "15 min", "1 h", "4 h", "1 d", "7 d"]

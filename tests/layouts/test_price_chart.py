@@ -1,0 +1,363 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from layouts import price_chart
+from layouts.price_chart import CANDLE, LINE, Subject, View
+from layouts.spans import SPANS
+from services.market.past import look_back
+from services.market.types import Hours, Series
+from tests import builders
+
+BERLIN = ZoneInfo("Europe/Berlin")
+PROFILE = builders.profile()
+ROW = builders.ranked_metric()
+
+
+NONE = builders.series([])
+
+
+def past_of(history, volumes=NONE, span="24"):
+    """The span that ends at noon, whatever `history` has of it."""
+    chosen = SPANS[span]
+    until = int(builders.NOON.timestamp())
+    since = until - 366 * 86_400 if span == "8760" else until - chosen.seconds
+    return look_back(history, volumes, since, until, chosen.bar_seconds, chosen.window_seconds, 60)
+
+
+def view(kind=LINE, zone=UTC, span="24"):
+    return View(1, SPANS[span], kind, zone)
+
+
+def subject(row=ROW, alerts=(), revision=7):
+    return Subject(row, alerts, PROFILE, revision)
+
+
+def span_for(history):
+    """By the hour or by sample, as the history is."""
+    return "720" if isinstance(history, Hours) else "24"
+
+
+def figure(history, row=ROW, alerts=(), zone=UTC, threshold=False, kind=LINE, span=None, volumes=NONE):
+    span = span or span_for(history)
+    past = past_of(history, volumes, span)
+    return price_chart.price_figure(past, view(kind, zone, span), subject(row, alerts), threshold)
+
+
+def legend(drawn):
+    """The names that the legend shows."""
+    return [trace["name"] for trace in drawn["data"] if trace.get("visible", True) and trace.get("showlegend", True)]
+
+
+def test_prices_are_drawn_oldest_first_at_their_times():
+    price = figure(builders.series([1.0, 2.0, 3.0]))["data"][price_chart.PRICE]
+
+    assert price["x"] == ["2026-03-01T11:58:00", "2026-03-01T11:59:00", "2026-03-01T12:00:00"]
+    assert price["y"] == [1.0, 2.0, 3.0]
+
+
+def test_the_axis_is_in_the_viewers_zone_and_says_so():
+    drawn = figure(builders.series([1.0, 2.0]), zone=BERLIN)
+
+    assert drawn["data"][price_chart.PRICE]["x"][-1] == "2026-03-01T13:00:00"
+    assert drawn["layout"]["xaxis"]["title"]["text"] == "Time (Europe/Berlin)"
+
+
+def test_a_change_of_the_clocks_within_the_span_is_followed():
+    spring = datetime(2026, 3, 29, 1, 0, 0, tzinfo=UTC)  # 02:00 becomes 03:00 in Berlin
+
+    stamps = figure(builders.series([1.0, 2.0], until=spring), zone=BERLIN)["data"][price_chart.PRICE]["x"]
+
+    assert stamps == ["2026-03-29T01:59:00", "2026-03-29T03:00:00"]
+
+
+def test_the_average_is_drawn_over_the_last_hour_alone():
+    average = figure(builders.series([60_000.0] * 180))["data"][price_chart.AVERAGE]
+
+    assert average["x"] == ["2026-03-01T11:00:00", "2026-03-01T12:00:00"]
+    assert average["y"] == [60_050.5, 60_050.5]
+
+
+def test_a_history_shorter_than_an_hour_draws_the_average_over_what_there_is():
+    assert figure(builders.series([1.0, 2.0]))["data"][price_chart.AVERAGE]["x"][0] == "2026-03-01T11:59:00"
+
+
+def test_the_threshold_is_the_factor_times_the_average():
+    threshold = figure(builders.series([60_000.0, 60_001.0]), threshold=True)["data"][price_chart.THRESHOLD]
+
+    assert threshold["y"] == [180_151.5, 180_151.5]
+    assert threshold["visible"] is True
+
+
+def test_the_threshold_rests_on_the_average_of_the_rules_own_window():
+    quarter = replace(PROFILE, alert_window_minutes=15)
+
+    assert price_chart.threshold_of(replace(ROW, rule_average=50.0), quarter) == 150.0
+
+
+def test_a_threshold_out_of_sight_does_not_squash_the_chart():
+    calm = builders.series([60_000.0, 60_100.0])
+    wild = builders.series([60_000.0, 170_000.0])
+    past = builders.series([60_000.0, 190_000.0])
+
+    assert [price_chart.threshold_is_near(one, ROW, PROFILE) for one in (calm, wild, past)] == [False, True, True]
+
+
+def test_no_threshold_is_claimed_where_its_average_is_unknown():
+    unknown = replace(ROW, rule_average=None)
+
+    assert price_chart.threshold_of(unknown, PROFILE) is None
+    assert not price_chart.threshold_is_near(builders.series([1.0]), unknown, PROFILE)
+    assert not price_chart.threshold_is_near(builders.series([]), ROW, PROFILE)
+
+
+def test_fired_alerts_within_the_span_are_marked_with_their_multiple():
+    inside = builders.alert(1)
+    before = builders.alert(2, fired_at=builders.NOON - timedelta(days=2))
+
+    marks = figure(builders.series([60_000.0] * 60), alerts=(inside, before))["data"][price_chart.FIRED]
+
+    assert marks["x"] == ["2026-03-01T11:55:00"]
+    assert marks["y"] == [190_000.0]
+    assert marks["text"] == ["3.2\N{MULTIPLICATION SIGN} its average"]
+
+
+def test_an_alert_that_is_not_shown_is_not_in_the_legend():
+    before = builders.alert(2, fired_at=builders.NOON - timedelta(days=2))
+
+    assert legend(figure(builders.series([60_000.0] * 60), alerts=(before,))) == ["Price", "1 h average"]
+    assert legend(figure(builders.series([60_000.0] * 60), alerts=(builders.alert(),)))[-1] == "Alert"
+
+
+def test_marks_come_in_the_order_of_time():
+    later, earlier = builders.alert(2), builders.alert(1, fired_at=builders.NOON - timedelta(minutes=9))
+
+    marks = figure(builders.series([60_000.0] * 60), alerts=(later, earlier))["data"][price_chart.FIRED]
+
+    assert marks["x"] == ["2026-03-01T11:51:00", "2026-03-01T11:55:00"]
+
+
+@pytest.mark.parametrize("nothing", [builders.series([]), builders.hours([])])
+def test_a_metric_without_history_gives_an_empty_chart(nothing):
+    assert [trace["x"] for trace in figure(nothing)["data"]] == [[]] * 8
+
+
+# ---- by the hour
+
+HOURS = [(10.0, 14.0, 9.0, 12.0), None, (11.0, 11.5, 7.0, 8.0)]
+
+
+def test_hours_are_a_line_of_closes_before_a_band():
+    drawn = figure(builders.hours(HOURS))
+    price, band = drawn["data"][price_chart.PRICE], drawn["data"][price_chart.BAND]
+
+    assert price["y"] == [10.0, 12.0, None, 11.0, 8.0]
+    assert price["x"][:2] == ["2026-03-01T09:00:00", "2026-03-01T10:00:00"]
+    assert price["x"][3:] == ["2026-03-01T11:00:00", "2026-03-01T12:00:00"]
+    assert band["fill"] == "toself"
+    assert band["y"] == [14.0, 14.0, 14.0, 9.0, 9.0, 9.0, None, 11.5, 11.5, 11.5, 7.0, 7.0, 7.0, None]
+    assert band["x"][:7] == [*band["x"][:3], *band["x"][2::-1], None]
+    assert band["x"][:3] == ["2026-03-01T09:00:00", "2026-03-01T09:30:00", "2026-03-01T10:00:00"]
+
+
+def test_an_hours_range_is_read_beside_its_close():
+    price = figure(builders.hours([(10.0, 14.12345, 9.0, 12.0)]), row=replace(ROW, price=500.0))["data"][
+        price_chart.PRICE
+    ]
+
+    assert price["customdata"] == [(9.0, 14.12)] * 2
+    assert "%{customdata[0]:,.2f} to %{customdata[1]:,.2f}" in price["hovertemplate"]
+    assert "customdata" not in figure(builders.series([1.0]))["data"][price_chart.PRICE]["hovertemplate"]
+
+
+def test_the_band_of_a_tiny_price_keeps_its_shape():
+    shib = replace(ROW, price=0.00002345)
+    drawn = figure(builders.hours([(0.000023451, 0.0000234567, 0.000023, 0.00002345)]), row=shib)
+
+    assert drawn["data"][price_chart.BAND]["y"][0] == 0.0000234567
+
+
+def test_among_hours_there_is_a_band_and_no_average_and_the_threshold_stays():
+    drawn = figure(builders.hours(HOURS), threshold=True)
+
+    assert legend(drawn) == ["Hourly close", "Alert above 3\N{MULTIPLICATION SIGN}", "Low to high"]
+    assert drawn["data"][price_chart.AVERAGE]["x"] == []
+    assert drawn["data"][price_chart.THRESHOLD]["x"] == ["2026-03-01T09:00:00", "2026-03-01T12:00:00"]
+    assert drawn["data"][price_chart.BAND]["y"]
+    assert figure(builders.series([1.0, 2.0]))["data"][price_chart.BAND]["y"] == []
+
+
+def test_alerts_are_marked_among_hours():
+    marks = figure(builders.hours(HOURS), alerts=(builders.alert(),))["data"][price_chart.FIRED]
+
+    assert marks["x"] == ["2026-03-01T11:55:00"]
+
+
+def test_the_more_hours_the_finer_the_line():
+    def width(count):
+        drawn = figure(builders.hours([(1.0, 1.0, 1.0, 1.0)] * count), span="8760")
+        return drawn["data"][price_chart.PRICE]["line"]["width"]
+
+    assert width(168) > width(720) > width(8760)
+
+
+def test_every_change_of_the_clocks_within_a_year_is_followed():
+    drawn = figure(builders.hours([(1.0, 1.0, 1.0, 1.0)] * 8760), zone=BERLIN, span="8760")
+    stamps = drawn["data"][price_chart.PRICE]["x"]
+
+    # Berlin is two hours ahead from 30 March to 26 October 2025, 1:00 UTC, and one hour ahead else.
+    assert (stamps[0], stamps[-1]) == ("2025-03-01T13:00:00", "2026-03-01T13:00:00")
+    spring = stamps.index("2025-03-30T01:00:00")
+    assert stamps[spring + 1 : spring + 3] == ["2025-03-30T03:00:00", "2025-03-30T04:00:00"]
+    assert stamps.index("2025-07-01T14:00:00") == 24 * (31 + 30 + 31 + 30)
+    autumn = stamps.index("2025-10-26T02:00:00")
+    assert stamps[autumn + 1 : autumn + 3] == ["2025-10-26T02:00:00", "2025-10-26T03:00:00"]
+
+
+def test_the_threshold_is_near_hours_that_almost_reached_it():
+    calm, wild = builders.hours([(1.0, 60_000.0, 59_000.0, 1.0)]), builders.hours([(1.0, 170_000.0, 60_000.0, 1.0)])
+
+    assert [price_chart.threshold_is_near(one, ROW, PROFILE) for one in (calm, wild)] == [False, True]
+    assert not price_chart.threshold_is_near(builders.hours([]), ROW, PROFILE)
+
+
+def test_small_prices_are_hovered_with_their_digits():
+    shib = replace(ROW, price=0.00002345)
+
+    assert ":,.8f" in figure(builders.series([0.00002345]), row=shib)["data"][price_chart.PRICE]["hovertemplate"]
+
+
+def test_no_name_from_outside_enters_a_figure():
+    hostile = replace(ROW, base="<b>", quote="<a href='x'>", market="%{x}")
+
+    drawn = figure(builders.series([1.0, 2.0]), row=hostile)
+
+    assert "<a" not in str(drawn)
+    assert "<b>'" not in str(drawn)
+
+
+def test_candles_take_the_place_of_the_line_and_its_band():
+    drawn = figure(builders.series([1.0, 3.0, 2.0], step=900, width=900), kind=CANDLE)
+    price, candles = drawn["data"][price_chart.PRICE], drawn["data"][price_chart.CANDLES]
+
+    assert (price["x"], candles["close"], candles["open"]) == ([], [1.0, 3.0, 2.0], [1.0, 1.0, 3.0])
+    assert candles["x"][-1] == "2026-03-01T11:52:30"
+    assert legend(drawn) == ["1 h average", "Candles of 15 min"]
+    assert drawn["layout"]["xaxis"]["rangeslider"] == {"visible": False}
+    assert figure(builders.hours(HOURS), kind=CANDLE)["data"][price_chart.BAND]["x"] == []
+
+
+@pytest.mark.parametrize(
+    ("span", "width"),
+    [("1", "1 min"), ("6", "5 min"), ("24", "15 min"), ("168", "1 h"), ("720", "4 h"), ("8760", "1 d")],
+)
+def test_each_span_has_candles_of_its_own_width(span, width):
+    history = builders.series([1.0]) if SPANS[span].by_sample else builders.hours(HOURS)
+
+    assert figure(history, kind=CANDLE, span=span)["data"][price_chart.CANDLES]["name"] == f"Candles of {width}"
+
+
+def test_volumes_and_volatility_have_panels_of_their_own():
+    history = builders.series([100.0 + (place % 2) * 2 for place in range(120)])
+    drawn = figure(history, volumes=builders.series([7.0] * 30))
+    volume, volatility = drawn["data"][price_chart.VOLUME], drawn["data"][price_chart.VOLATILITY]
+
+    assert [value for value in volume["y"] if value is not None] == [7.0, 7.0]
+    assert volatility["y"][-1] == pytest.approx(100 / 101, abs=1e-6)  # per cent: swings of 1 about 101
+    assert (volume["yaxis"], volatility["yaxis"]) == ("y2", "y3")
+    captions = [caption["text"] for caption in drawn["layout"]["annotations"]]
+    assert captions == ["24 h volume", "Volatility: standard deviation / mean of 1 h"]
+
+
+def test_a_gap_is_a_gap_in_the_volatility_too():
+    whole = builders.series([100.0 + place % 3 for place in range(600)])
+    kept = [*range(200), *range(400, 600)]
+    history = Series(whole.times[kept], whole.values[kept], whole.widths[kept])
+
+    volatility = figure(history)["data"][price_chart.VOLATILITY]["y"]
+
+    assert None in volatility[5:-5]
+
+
+# ---- updates
+
+
+def minutes(count):
+    return builders.series([100.0 + place % 7 for place in range(count)])
+
+
+def update(history, drawn, row=ROW, kind=LINE, span="24", alerts=()):
+    past = past_of(history, span=span)
+    return price_chart.price_update(past, view(kind, span=span), subject(row, alerts, 8), drawn)
+
+
+def meta_of(history, **named):
+    return figure(history, **named)["layout"]["meta"]
+
+
+def test_an_update_brings_what_came_after_the_last_whole_bar():
+    brought = update(minutes(1440), meta_of(minutes(1440)))
+
+    price = brought["traces"][price_chart.PRICE]
+    assert price["after"] == "2026-03-01T11:45:00"
+    assert price["columns"]["x"][0] == "2026-03-01T11:46:00"
+    assert len(price["columns"]["y"]) == 15
+    assert price["first"] == "2026-02-28T12:01:00"
+    assert brought["traces"][price_chart.VOLATILITY]["columns"]["x"] == ["2026-03-01T12:00:00"]
+    assert brought["meta"]["revision"] == 8
+
+
+@pytest.mark.parametrize(("span", "kind", "part"), [("1", CANDLE, 4), ("24", LINE, 20), ("24", CANDLE, 8)])
+def test_an_update_is_small(span, kind, part):
+    history = builders.series([60_000.0 + place % 700 for place in range(1440)])
+    drawn = figure(history, kind=kind, span=span, volumes=history)
+
+    size = len(json.dumps(update(history, drawn["layout"]["meta"], kind=kind, span=span)))
+
+    assert size < 2_500
+    assert size < len(json.dumps(drawn)) / part
+
+
+def test_an_update_of_hours_brings_the_running_one_alone():
+    hours = builders.hours([(10.0, 14.0, 9.0, 12.0 + hour % 5) for hour in range(168)])
+    brought = update(hours, meta_of(hours, span="168"), span="168")
+
+    assert len(brought["traces"][price_chart.PRICE]["columns"]["y"]) == 1
+    band = brought["traces"][price_chart.BAND]
+    assert band["rings"] is True
+    assert band["after"] == band["columns"]["x"][0] == "2026-03-01T00:30:00"
+    assert band["columns"]["x"].count(None) == 1
+
+
+def test_what_was_filled_in_before_the_running_bar_brings_all_anew():
+    whole = minutes(1440)
+    kept = [*range(600), *range(700, 1440)]
+    drawn = meta_of(Series(whole.times[kept], whole.values[kept], whole.widths[kept]))
+
+    brought = update(whole, drawn)
+
+    assert brought["from"] is None
+    assert len(brought["traces"][price_chart.PRICE]["columns"]["y"]) == 1440
+    assert "after" not in brought["traces"][price_chart.PRICE]
+
+
+@pytest.mark.parametrize("damage", [{"since": 0}, {"edge": None}, {"samples": "many"}, {"edge": 1e99}, {"since": True}])
+def test_a_chart_that_tells_nonsense_of_itself_is_drawn_anew(damage):
+    assert update(minutes(1440), meta_of(minutes(1440)) | damage)["from"] is None
+
+
+@pytest.mark.parametrize("changed", [{"span": "6"}, {"kind": CANDLE}, {"zone": BERLIN}])
+def test_a_chart_of_another_view_gets_nothing(changed):
+    assert update(minutes(1440), meta_of(minutes(1440), **changed)) is None
+
+
+def test_alerts_averages_and_thresholds_come_whole():
+    brought = update(minutes(1440), meta_of(minutes(1440)), alerts=(builders.alert(),))["traces"]
+
+    assert brought[price_chart.FIRED]["columns"]["y"] == [190_000.0]
+    assert brought[price_chart.FIRED]["look"] == {"showlegend": True}
+    assert brought[price_chart.THRESHOLD]["columns"]["y"] == [180_151.5] * 2
+    assert "after" not in brought[price_chart.AVERAGE]

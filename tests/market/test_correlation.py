@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from services.market.correlation import LEAST_COMMON, correlations
+from services.market.types import Series
+from tests import builders
+
+
+def walks(count: int, length: int = 400) -> list[np.ndarray]:
+    """Random walks that share a part of their steps."""
+    random = np.random.default_rng(7)
+    shared = random.normal(0, 0.001, length)
+    return [
+        100 * 2.0**place * np.exp(np.cumsum(shared * (place - 1) + random.normal(0, 0.001, length)))
+        for place in range(count)
+    ]
+
+
+def without(series: Series, *places: int) -> Series:
+    return Series(*(np.delete(column, places) for column in (series.times, series.values, series.widths)))
+
+
+def test_whole_histories_correlate_as_numpy_says() -> None:
+    prices = walks(4)
+
+    found = correlations([builders.series(one.tolist()) for one in prices], 60)
+
+    expected = np.corrcoef([np.diff(np.log(one)) for one in prices])
+    np.testing.assert_allclose(found.values, expected, rtol=0, atol=1e-12)
+    assert (found.common == 399).all()
+    assert found.values[0, 2] < -0.3 < 0.3 < found.values[2, 3]
+
+
+def test_only_returns_that_both_have_at_the_same_time_count() -> None:
+    left, right = walks(2)
+
+    found = correlations([without(builders.series(left.tolist()), 100), builders.series(right[50:].tolist())], 60)
+
+    times = np.delete(
+        np.arange(51, 400), [100 - 51, 101 - 51]
+    )  # the missing price was the end of one, and the next's start
+    expected = np.corrcoef(np.log(left[times] / left[times - 1]), np.log(right[times] / right[times - 1]))[0, 1]
+    assert found.values[0, 1] == pytest.approx(expected, abs=1e-12)
+    assert found.common.tolist() == [[397, 347], [347, 349]]
+
+
+def test_prices_of_wider_candles_make_no_returns_of_a_minute() -> None:
+    left, right = walks(2)
+
+    found = correlations([builders.series(left.tolist()), builders.series(right.tolist(), step=300, width=300)], 60)
+
+    assert found.common[0, 1] == 0
+    assert np.isnan(found.values[0, 1])
+
+
+def test_too_few_common_returns_tell_nothing() -> None:
+    left, right = (builders.series(one[:LEAST_COMMON].tolist()) for one in walks(2))
+    enough = [builders.series(one[: LEAST_COMMON + 1].tolist()) for one in walks(2)]
+
+    assert np.isnan(correlations([left, right], 60).values).all()
+    assert not np.isnan(correlations(enough, 60).values).any()
+
+
+def test_what_does_not_move_correlates_with_nothing() -> None:
+    found = correlations([builders.series([1.0] * 100), builders.series(walks(1)[0][:100].tolist())], 60)
+
+    assert np.isnan(found.values[0]).all()
+    assert found.values[1, 1] == pytest.approx(1.0)
+
+
+def test_hours_correlate_by_their_closes() -> None:
+    left, right = walks(2, 60)
+    hours = [builders.hours([(1.0, 1e6, 0.1, close) for close in one]) for one in (left, right)]
+
+    found = correlations(hours, 3600)
+
+    expected = np.corrcoef(np.diff(np.log(left)), np.diff(np.log(right)))[0, 1]
+    assert found.values[0, 1] == pytest.approx(expected, abs=1e-12)
+
+
+def test_one_or_no_metric_is_answered_too() -> None:
+    assert correlations([], 60).values.shape == (0, 0)
+    assert correlations([builders.series([])], 60).common.tolist() == [[0]]

@@ -1,0 +1,68 @@
+import json
+import logging
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from services.market.errors import DeliveryFailed
+from services.market.messages import Message
+from services.notifiers.apprise_notifier import AppriseNotifier
+from tests.builders import NOON
+from tests.receiver import Receiver
+
+# Apprise brings a stand-in for later Pythons; on this one it takes the module that is to go.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+
+def a_message(title: str = "title", text: str = "text") -> Message:
+    return Message("7", NOON, title, text)
+
+
+def address(receiver: Receiver) -> str:
+    return f"json://127.0.0.1:{receiver.port}/hook"
+
+
+def told(receiver: Receiver, field: str) -> list[object]:
+    return [json.loads(request.body)[field] for request in receiver.received]
+
+
+def test_a_message_arrives_with_its_title_and_text(receiver):
+    AppriseNotifier(address(receiver), "test").send(a_message("BTC/USD at 190000", "3x its average <b>[7]"))
+    assert told(receiver, "title") == ["BTC/USD at 190000"]
+    assert told(receiver, "message") == ["3x its average <b>[7]"]
+
+
+@pytest.mark.parametrize("status", [500, 429, 404])
+def test_a_message_that_is_not_accepted_has_failed_after_one_attempt(receiver, status):
+    receiver.status = status
+    with pytest.raises(DeliveryFailed) as caught:
+        AppriseNotifier(address(receiver), "test").send(a_message("title", "text"))
+    assert len(receiver.received) == 1
+    assert not caught.value.permanent
+
+
+def test_a_messenger_that_is_away_has_failed_too(receiver):
+    silent = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    port = silent.server_port
+    silent.server_close()
+    with pytest.raises(DeliveryFailed):
+        AppriseNotifier(f"json://127.0.0.1:{port}/hook", "test").send(a_message("title", "text"))
+    assert receiver.received == []
+
+
+def test_a_failure_does_not_spoil_the_next_attempt(receiver):
+    notifier = AppriseNotifier(address(receiver), "test")
+    receiver.status = 500
+    with pytest.raises(DeliveryFailed):
+        notifier.send(a_message("title", "first"))
+    receiver.status = 200
+    notifier.send(a_message("title", "second"))
+    assert told(receiver, "message") == ["first", "second"]
+
+
+def test_a_failed_delivery_does_not_write_the_address_to_the_log(receiver, caplog):
+    caplog.set_level(logging.DEBUG, logger="apprise")
+    receiver.status = 500
+    with pytest.raises(DeliveryFailed):
+        AppriseNotifier(address(receiver) + "/hunter2", "test").send(a_message("title", "text"))
+    assert "hunter2" not in caplog.text

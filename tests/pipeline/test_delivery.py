@@ -1,0 +1,82 @@
+"""From the tick that fires to the receiver that is told, over real connections."""
+
+import json
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from services.notifiers.outward import parse_target
+from services.notifiers.webhook import Terms, WebhookNotifier
+from services.pipeline.notify import notify
+from services.store.engine import Engine
+from tests.builders import NOON
+from tests.fakes_exchange import FakeExchange
+from tests.pipeline.world import World
+from tests.receiver import Receiver, receiving
+
+MANY = 500
+
+
+@pytest.fixture
+def exchange() -> FakeExchange:
+    return FakeExchange("kraken", {f"C{number}/USD": 100.0 for number in range(MANY)})
+
+
+@pytest.fixture
+def world(engine: Engine, exchange: FakeExchange) -> World:
+    """Ticks that know the usual prices, and owe alerts to two channels."""
+    world = World(engine, [exchange], channels=("first", "second"))
+    world.discover()
+    for _ in range(10):
+        world.tick()
+    return world
+
+
+def webhook(url: str, channel: str) -> WebhookNotifier:
+    return WebhookNotifier(parse_target(url), channel, Terms(allow_private=True), lambda: NOON)
+
+
+def bodies(receiver: Receiver) -> list[dict[str, object]]:
+    return [json.loads(request.body) for request in receiver.received]
+
+
+def test_five_hundred_alerts_in_one_tick_are_one_message_a_channel(world: World, exchange: FakeExchange) -> None:
+    exchange.prices = {pair: 400.0 + number for number, pair in enumerate(exchange.prices)}
+    world.tick()
+
+    with receiving() as receiver:
+        channels = [webhook(receiver.url, "first"), webhook(receiver.url, "second")]
+        assert notify(world.engine, channels, world.now, Random(1)) == 2
+        assert notify(world.engine, channels, world.now + timedelta(hours=1), Random(1)) == 0
+        first, second = bodies(receiver)
+
+    assert first["key"] != second["key"]
+    assert first["fired"] == second["fired"] == MANY
+    named = first["alerts"]
+    assert isinstance(named, list)
+    assert [alert["metric"] for alert in named] == [f"kraken:C{number}-USD" for number in range(499, 479, -1)]
+    assert first["title"] == "500 alerts: C499/USD on kraken: 9.0 x its average, and 499 more"
+    lines = str(first["text"]).splitlines()
+    assert lines[0] == "C499/USD on kraken: 9.0 x its average (899 USD, average 100)"
+    assert lines[-2:] == ["and 480 more", f"[{first['key']}]"]
+    assert len(str(first["text"])) < 2_000  # what the narrowest messenger takes in one piece
+
+
+def test_a_receiver_that_was_down_is_told_everything_when_it_is_back(world: World, exchange: FakeExchange) -> None:
+    with receiving() as receiver:
+        port = receiver.port
+    channels = [webhook(receiver.url, "first")]
+    for number in range(30):
+        exchange.prices[f"C{number}/USD"] = 1_000.0
+        world.tick()
+        assert notify(world.engine, channels, world.now, Random(number)) == 0
+
+    with receiving(port=port) as back:
+        seconds = 0
+        while notify(world.engine, channels, world.now + timedelta(seconds=seconds), Random(1)) or seconds < 3_600:
+            seconds += 5
+        told = [alert["metric"] for body in bodies(back) for alert in body["alerts"]]  # type: ignore[attr-defined]
+
+    assert sorted(told) == sorted(f"kraken:C{number}-USD" for number in range(30))
+    assert len({str(body["key"]) for body in bodies(back)}) == 30

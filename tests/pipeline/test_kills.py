@@ -1,0 +1,153 @@
+"""Messages and sudden death: processes are killed by SIGKILL wherever a message could be lost, and none is."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from services.market.types import Listing, Pair
+from services.notifiers.outward import parse_target
+from services.notifiers.webhook import Terms, WebhookNotifier
+from services.pipeline.notify import BATCH, CLAIM_SECONDS, notify
+from services.store import metrics, outbox
+from services.store.engine import Engine, reading, writing
+from tests.builders import NOON
+from tests.receiver import Receiver, receiving
+
+ROOT = Path(__file__).parents[2]
+
+VICTIMS = """
+import os, signal, sys
+from datetime import timedelta
+from random import Random
+from services.notifiers.outward import parse_target
+from services.notifiers.webhook import Terms, WebhookNotifier
+from services.pipeline.notify import notify
+from services.store import alerts, outbox
+from services.store.alerts import Firing
+from services.store.engine import open_engine, writing
+from services.store.outbox import News
+from tests.builders import NOON
+
+database, url, places, deaths = sys.argv[1], sys.argv[2], sys.argv[3].split(","), int(sys.argv[4])
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Dying(WebhookNotifier):
+    place = ""
+
+    def send(self, message):
+        if self.place == "claimed":
+            die()
+        super().send(message)
+        if self.place == "sent":
+            die()
+
+
+def live(number, place):
+    engine, second = open_engine(database), int(NOON.timestamp()) + number
+    with writing(engine) as connection:
+        (alert,) = alerts.fire(connection, [Firing(1, second, 400.0, 100.0, 3.0, 60)])
+        outbox.owe(connection, second, [News(alert, "fired", ["hook"])])
+        if place == "writing":
+            die()
+    if place == "committed":
+        die()
+    now = NOON + timedelta(seconds=number)
+    notifier = Dying(parse_target(url), "hook", Terms(allow_private=True), lambda: now)
+    notifier.place = place
+    notify(engine, [notifier], now, Random(1))
+
+
+for number in range(deaths):
+    child = os.fork()
+    if not child:
+        try:
+            live(number, places[number % len(places)])
+        finally:
+            os._exit(1)  # it should not have come so far
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL, number
+"""
+"""Processes that each fire an alert and are killed: while they write it, with it committed, with its message claimed,
+or with it sent. They are forked before anything is opened, so that each costs no more than itself."""
+
+
+@pytest.fixture(autouse=True)
+def _one_metric(engine: Engine) -> None:
+    with writing(engine) as connection:
+        metrics.track(connection, "kraken", [Listing(Pair("BTC", "USD"))], lambda _pair: True, NOON)
+
+
+def kill(url: str, receiver: Receiver, places: str, deaths: int) -> None:
+    line = [sys.executable, "-c", VICTIMS, url, receiver.url, places, str(deaths)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}  # one thread forks well
+    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def survive(engine: Engine, receiver: Receiver, deaths: int) -> None:
+    """Send all that the dead have left, once their claims have run out."""
+    now = NOON + timedelta(seconds=deaths + CLAIM_SECONDS)
+    notifier = WebhookNotifier(parse_target(receiver.url), "hook", Terms(allow_private=True), lambda: now)
+    for _ in range(deaths // BATCH + 1):
+        notify(engine, [notifier], now, Random(1))
+    with reading(engine) as connection:
+        assert outbox.deliveries(connection, 1, "queued") == ()
+
+
+def told(receiver: Receiver) -> tuple[Counter[str], Counter[int]]:
+    """How often each message arrived, by its key, and each alert."""
+    bodies = [json.loads(request.body) for request in receiver.received]
+    keys = Counter(body["key"] for body in bodies)
+    assert keys == Counter(request.headers["Idempotency-Key"] for request in receiver.received)
+    return keys, Counter(alert["id"] for body in bodies for alert in body["alerts"])
+
+
+def deaths_on(engine: Engine, usual: int) -> int:
+    """Fewer on PostgreSQL, where each process needs a connection of its own."""
+    return usual if engine.dialect.name == "sqlite" else usual // 5
+
+
+def test_none_is_lost_by_those_who_die_between_commit_and_send(engine: Engine, store_url: str) -> None:
+    deaths = deaths_on(engine, 100)  # half of them before the message was claimed, half after
+    with receiving() as receiver:
+        kill(store_url, receiver, "committed,claimed", deaths)
+        assert receiver.received == []
+        survive(engine, receiver, deaths)
+        keys, alerts = told(receiver)
+
+    assert set(alerts) == set(range(1, deaths + 1))
+    assert set(keys.values()) == set(alerts.values()) == {1}
+
+
+def test_none_is_lost_by_those_who_die_between_send_and_mark_and_repeats_are_known(
+    engine: Engine, store_url: str
+) -> None:
+    deaths = deaths_on(engine, 100)
+    with receiving() as receiver:
+        kill(store_url, receiver, "sent", deaths)
+        survive(engine, receiver, deaths)
+        keys, alerts = told(receiver)
+
+    assert set(alerts) == set(range(1, deaths + 1))
+    assert len(keys) == deaths
+    assert set(keys.values()) == {2}
+
+
+def test_who_dies_before_the_commit_has_fired_nothing_and_owes_nothing(engine: Engine, store_url: str) -> None:
+    with receiving() as receiver:
+        kill(store_url, receiver, "writing", 10)
+        survive(engine, receiver, 10)
+
+        assert receiver.received == []
+    with reading(engine) as connection:
+        assert outbox.deliveries(connection, 10) == ()

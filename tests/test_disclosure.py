@@ -1,0 +1,75 @@
+"""What the status page shows of the settings, and above all what it does not."""
+
+import pytest
+
+from services.disclosure import shown_settings
+from services.settings import Settings, read_settings
+
+SECRET = "hunter2"
+
+
+def shown(**given: object) -> dict[str, tuple[str, bool]]:
+    return {one.name: (one.value, one.is_default) for one in shown_settings(read_settings(None, **given))}
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_every_setting_is_shown_with_whether_it_is_the_default() -> None:
+    found = shown(period_seconds=5, window_hours=1.5, log_level="debug")
+
+    assert set(found) == {name.upper() for name in Settings.model_fields}
+    assert found["PERIOD_SECONDS"] == ("5", False)
+    assert found["WINDOW_HOURS"] == ("1.5", False)
+    assert found["LOG_LEVEL"] == ("DEBUG", False)
+    assert found["ALERT_FACTOR"] == ("3", True)
+    assert found["SCHEDULER"] == ("auto", True)
+    assert found["HOST"] == ("127.0.0.1", True)
+    assert found["RETENTION_DAYS"] == ("unset", True)
+    assert found["TRACK"][0].startswith("kraken:BTC/USD, kraken:ETH/USD")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        (f"postgres://me:{SECRET}@db.example:5433/prices?password={SECRET}", "postgresql://db.example:5433/prices"),
+        (f"postgresql://me:a/{SECRET}@db.example/prices", "postgresql://db.example/prices"),
+        (f"sqlite:////srv/tracker.db?key={SECRET}", "sqlite:////srv/tracker.db"),
+        (None, "sqlite:///data/tracker.db"),
+    ],
+)
+def test_of_the_database_its_kind_its_host_and_its_name_are_shown(url: str | None, words: str) -> None:
+    assert shown(database_url=url)["DATABASE_URL"][0] == words
+
+
+@pytest.mark.parametrize(
+    "url", [f"https://me:{SECRET}@mirror.example/{SECRET}/x?t={SECRET}", f"https://me:a/{SECRET}@mirror.example"]
+)
+def test_of_a_mirror_its_host_is_shown(url: str) -> None:
+    assert shown(exchange_base_url=url)["EXCHANGE_BASE_URL"] == ("https://mirror.example", False)
+
+
+def test_of_secrets_it_is_shown_that_there_are_some() -> None:
+    found = shown(
+        redis_url=f"redis://:{SECRET}@cache/0",
+        notify_urls=f"tgram://{SECRET}/1,json://{SECRET}",
+        auth_username=SECRET,
+        auth_password=SECRET,
+    )
+
+    assert SECRET not in str(found)
+    for name in ("REDIS_URL", "NOTIFY_URLS", "AUTH_USERNAME", "AUTH_PASSWORD"):
+        assert found[name] == ("set", False)
+        assert shown()[name] == ("unset", True)
+
+
+def test_a_text_that_nobody_has_called_plain_is_hidden() -> None:
+    class Longer(Settings):
+        token: str = SECRET
+
+    found = shown_settings(Longer(_env_file=None))  # type: ignore[call-arg]
+
+    assert (found[-1].name, found[-1].value) == ("TOKEN", "set")

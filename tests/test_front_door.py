@@ -1,0 +1,80 @@
+"""Every route there is, the dashboard's and Dash's own included, is behind the one guard."""
+
+import pytest
+from dash import Dash
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from api.access import Access
+from api.guard import OPEN_PATHS
+from app import create_app
+from tests import builders
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+
+NAME = ("ann", "open sesame")
+BASIC = {"Authorization": "Basic YW5uOm9wZW4gc2VzYW1l"}
+OPEN_RULES = {"/healthz", "/readyz"}
+
+
+@pytest.fixture
+def reader() -> FakeReader:
+    return FakeReader(metrics=(builders.ranked_metric(),))
+
+
+@pytest.fixture
+def app(reader: FakeReader) -> Dash:
+    app = create_app(reader, lambda: builders.NOON, FakeDeliveries(), FakeDesk(), Access(NAME))
+    app._setup_server()  # Dash adds some of its routes with the first request
+    return app
+
+
+@pytest.fixture
+def client(app: Dash) -> FlaskClient:
+    return app.server.test_client()
+
+
+def address_of(rule: Rule) -> str:
+    """An address that leads to `rule`."""
+    parts = dict.fromkeys(rule.arguments, "1")
+    _, path = rule.build(parts) or ("", "")
+    assert path, rule
+    return path
+
+
+def test_all_routes_with_all_their_methods_ask_for_a_name(app: Dash, client: FlaskClient, reader: FakeReader) -> None:
+    rules = [rule for rule in app.server.url_map.iter_rules() if rule.rule not in OPEN_RULES]
+    assert {"/_dash-update-component", "/_dash-layout", "/_dash-dependencies", "/metrics", "/"} <= {
+        rule.rule for rule in rules
+    }
+    for rule in rules:
+        for method in rule.methods or ():
+            assert client.open(address_of(rule), method=method).status_code == 401, (rule.rule, method)
+    assert reader.calls == []
+
+
+@pytest.mark.parametrize("path", ["/assets/tracker.css", "/_favicon.ico", "/nowhere", "/metrics/", "/_reload-hash"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_files_wrong_paths_and_wrong_methods_ask_for_one_too(client: FlaskClient, path: str, method: str) -> None:
+    assert client.open(path, method=method).status_code == 401
+
+
+def test_a_route_added_later_is_guarded_without_its_doing(app: Dash) -> None:
+    later = app.server.test_client()
+    app.server._got_first_request = False
+    app.server.add_url_rule("/brand/new", view_func=lambda: "secret", endpoint="new", methods=["GET", "DELETE"])
+
+    assert later.get("/brand/new").status_code == 401
+    assert later.delete("/brand/new").status_code == 401
+    assert later.get("/brand/new", headers=BASIC).text == "secret"
+
+
+def test_what_is_open_is_known_and_tells_nothing(client: FlaskClient) -> None:
+    assert OPEN_PATHS == OPEN_RULES
+    assert client.get("/healthz").json == {"status": "alive"}
+    assert set(client.get("/readyz").json) <= {"status", "minute"}
+
+
+def test_who_has_a_name_reaches_everything(client: FlaskClient) -> None:
+    for path in ("/", "/metrics", "/_dash-layout", "/_dash-dependencies", "/assets/tracker.css", "/live"):
+        with client.get(path, headers=BASIC) as answer:
+            assert answer.status_code == 200, path

@@ -1,0 +1,117 @@
+"""Hostile names and errors, as if they had come past the boundary that refuses them: no door takes them for more
+than text."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from app import create_app
+from services.market.types import Listing, Pair
+from services.pipeline.notify import notify
+from services.store import alerts, metrics, outbox, prices
+from services.store.alerts import Firing
+from services.store.engine import Engine, writing
+from services.store.export import export
+from services.store.outbox import News
+from tests import builders, hostile
+from tests.builders import NOON
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.fakes_exchange import FakeNotifier
+
+STORED = tuple(name for name in hostile.NAMES if "\x00" not in name)  # PostgreSQL has no texts with a zero in them
+
+
+def reader() -> FakeReader:
+    """Every name there is, as base, as quote, and in all that exchanges are told to have said."""
+    rows = tuple(builders.ranked_metric(number, base=name, quote=name) for number, name in enumerate(hostile.NAMES, 1))
+    exchanges = tuple(
+        builders.exchange_state(f"x{number}", failing_since=NOON, error=name, note=name)
+        for number, name in enumerate(hostile.NAMES)
+    )
+    fired = tuple(
+        builders.alert(number, metric_id=number, base=name, quote=name) for number, name in enumerate(hostile.NAMES, 1)
+    )
+    state = replace(builders.status(), exchanges=exchanges, warnings=hostile.NAMES)
+    return FakeReader(metrics=rows, fired=fired, state=state)
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    return create_app(reader(), lambda: NOON, FakeDeliveries(), FakeDesk()).server.test_client()
+
+
+def test_the_interface_tells_them_as_they_are_and_as_json(client: FlaskClient) -> None:
+    answer = client.get("/metrics")
+
+    assert (answer.mimetype, answer.headers["X-Content-Type-Options"]) == ("application/json", "nosniff")
+    assert [row["base"] for row in answer.json["metrics"]] == list(hostile.NAMES)
+    assert [row["quote"] for row in client.get("/alerts").json["alerts"]] == list(hostile.NAMES)
+    assert [state["error"] for state in client.get("/live").json["exchanges"]] == list(hostile.NAMES)
+
+
+@pytest.mark.parametrize("name", hostile.NAMES)
+def test_asked_for_in_an_address_they_are_a_problem_in_json(client: FlaskClient, name: str) -> None:
+    for answer in (
+        client.get("/metrics/" + name.replace("/", "%2F")),
+        client.get("/alerts", query_string={"metric": name}),
+        client.get("/alerts", query_string={"limit": name}),
+        client.get("/metrics/1/prices", query_string={"since": name, "interval": name}),
+    ):
+        assert answer.status_code in (200, 404, 414, 422)
+        assert answer.mimetype in ("application/json", "application/problem+json")
+        assert len(answer.data) < 60_000
+        assert "a=b" not in answer.headers.get("Set-Cookie", "")
+
+
+def test_telemetry_keeps_them_inside_their_labels(client: FlaskClient) -> None:
+    families = list(text_string_to_metric_families(client.get("/telemetry").text))
+
+    assert families
+    assert all(family.name.startswith(("data_tracker", "python", "process")) for family in families)
+
+
+def test_pages_carry_them_as_text_in_json_only(client: FlaskClient) -> None:
+    for path in ("/", "/status", "/metric/<script>window.broken=1</script>"):
+        answer = client.get(path)
+        assert "window.broken" not in answer.text, path
+
+
+def test_no_cell_of_a_file_begins_a_formula(engine: Engine, tmp_path: Path) -> None:
+    times, values, widths = builders.series([5.0] * 2).times, builders.series([5.0] * 2).values, [60, 60]
+    with writing(engine) as connection:
+        listings = [Listing(Pair(name, name)) for name in STORED]
+        metrics.track(connection, "kraken", listings, lambda _pair: False, NOON)
+        for number in range(1, len(STORED) + 1):
+            prices.store_history(connection, number, times, values, np.array(widths))
+    path = tmp_path / "all.csv"
+
+    export(engine, path, lambda _done, _total, _told: None)
+
+    with path.open(newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    assert {len(row) for row in rows} == {len(head)}
+    assert {row[2].removeprefix("'") for row in rows} >= {name for name in STORED if name and name[0] in "=+-@"}
+    assert [cell for row in rows for cell in row[1:4] if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
+
+
+def test_a_message_has_a_line_an_alert_and_keeps_its_key(engine: Engine) -> None:
+    with writing(engine) as connection:
+        metrics.track(connection, "kraken", [Listing(Pair(name, "USD")) for name in STORED], lambda _pair: False, NOON)
+        firings = [Firing(number, int(NOON.timestamp()), 400.0, 100.0, 3.0, 60) for number in range(1, len(STORED) + 1)]
+        numbers = alerts.fire(connection, firings)
+        outbox.owe(connection, int(NOON.timestamp()), [News(number, "fired", ("test",)) for number in numbers])
+    notifier = FakeNotifier()
+
+    assert notify(engine, [notifier], NOON, Random(1)) == 1
+
+    (message,) = notifier.accepted
+    *lines, last = message.text.splitlines()
+    assert len(lines) == len(STORED)
+    assert all(line.isprintable() and len(line) < 300 for line in [message.title, *lines]), lines
+    assert last == f"[{message.key}]"

@@ -1,0 +1,57 @@
+"""No secret is in the tree. What the tests make up for one is known, each by its file and its digest."""
+
+import json
+from pathlib import Path
+
+from detect_secrets import SecretsCollection
+from detect_secrets.settings import default_settings
+
+ROOT = Path(__file__).parents[1]
+KNOWN = ROOT / "tests/known_secrets.json"
+ROOMS = ("api", "assets", "benchmarks", "callbacks", "docs", "layouts", "migrations", "services", "tests")
+UNREAD = ("vendor", "__pycache__")
+BINARY = (".png", ".pyc")
+
+
+def files() -> list[Path]:
+    """What is handed on: the files at the top, and all in the rooms but what others have made."""
+    top = [path for path in ROOT.iterdir() if path.is_file() and path.name not in (".git", ".coverage", ".env")]
+    within = [path for room in ROOMS for path in (ROOT / room).rglob("*") if path.is_file()]
+    hashed = (ROOT / "requirements.txt", ROOT / "requirements-dev.txt", KNOWN)
+    return [
+        path
+        for path in top + within
+        if path not in hashed and path.suffix not in BINARY and not set(UNREAD) & set(path.relative_to(ROOT).parts)
+    ]
+
+
+def found(paths: list[Path]) -> dict[str, list[str]]:
+    """For each file the digests of what looks like a secret in it."""
+    secrets = SecretsCollection(root=str(ROOT))
+    with default_settings():
+        for path in paths:
+            secrets.scan_file(str(path.relative_to(ROOT)))
+    return {name: sorted({secret.secret_hash for secret in secrets[name]}) for name in sorted(secrets.files)}
+
+
+def test_nothing_in_the_tree_looks_like_a_secret_but_what_is_known_to_be_none() -> None:
+    known = json.loads(KNOWN.read_text())
+    new = {
+        name: set(digests) - set(known.get(name, ()))
+        for name, digests in found(files()).items()
+        if set(digests) - set(known.get(name, ()))
+    }
+    assert new == {}, "if it is made up for a test: python -m tests.test_secrets"
+
+
+def test_a_secret_would_be_found(tmp_path: Path) -> None:
+    made_up = "".join(("AKIA", "IOSFODNN7", "ABCDEFG"))
+    (tmp_path / "settings.py").write_text(f'KEY = "{made_up}"\npassword = "{made_up[::-1]}"\n')
+    secrets = SecretsCollection(root=str(tmp_path))
+    with default_settings():
+        secrets.scan_file("settings.py")
+    assert {secret.type for _, secret in secrets} == {"AWS Access Key", "Secret Keyword"}
+
+
+if __name__ == "__main__":
+    KNOWN.write_text(json.dumps(found(files()), indent=1) + "\n")
