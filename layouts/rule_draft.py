@@ -40,6 +40,7 @@ BLANK: Draft = {
     "hysteresis": "0",
     "told": ALL,
     "channels": [],
+    "ended": False,
 }
 
 TEMPLATES: Mapping[str, tuple[str, Draft]] = {
@@ -121,6 +122,7 @@ def draft_of(rule: AlertRule) -> Draft:
         "hysteresis": f"{rule.hysteresis_percent:g}",
         "told": ALL if rule.channels is None else SOME if rule.channels else NOBODY,
         "channels": list(rule.channels or ()),
+        "ended": rule.tell_resolved,
     }
     match rule.condition:
         case TimesAverage(side, factor, window, samples):
@@ -146,6 +148,7 @@ def shown(draft: Draft) -> frozenset[str]:
     kind = str(draft.get("kind"))
     names = (frozenset(BLANK) - OF_SOME_KINDS) | frozenset(FIELDS_OF_KIND.get(kind, ()))
     hidden = {"channels"} if draft.get("told") != SOME else set()
+    hidden |= {"ended"} if draft.get("told") == NOBODY else set()
     return names - hidden - ({"hysteresis"} if kind in WITHOUT_HYSTERESIS else set())
 
 
@@ -166,6 +169,7 @@ def given_by(draft: Draft, *, enabled: bool = True) -> dict[str, Any]:
         "cooldown_seconds": _number(draft.get("cooldown")),
         "hysteresis_percent": 0 if kind in WITHOUT_HYSTERESIS else _number(draft.get("hysteresis")),
         "channels": None if told == ALL else list(draft.get("channels") or ()) if told == SOME else [],
+        "tell_resolved": bool(draft.get("ended")),
         "enabled": enabled,
     }
 
