@@ -22,16 +22,16 @@ def register(app: Dash, doors: Doors) -> None:
         Input(ids.LOCATION, "search"),
         State(ids.LOCATION, "pathname"),
         State(ids.ALERTING_SHOWN, "data"),
-        State(ids.VIEW, "data"),
+        State(ids.ZONE_NAME, "data"),
         prevent_initial_call=True,
     )
     def turn(
-        search: str | None, path: str, shown: list[Any] | None, view: dict[str, Any]
+        search: str | None, path: str, shown: list[Any] | None, zone_name: object
     ) -> tuple[list[Component], list[Component], list[Any]]:
         place = place_of(search)
         if path != alerting.PATH or alerting.key(place) == shown:
             raise PreventUpdate
-        zone = notation.zone_named(view.get("zone"))
+        zone = notation.zone_named(zone_name)
         return body_at(place, doors, zone), alerting.tabs(place.tab), alerting.key(place)
 
 

@@ -85,32 +85,32 @@ def register(app: Dash, doors: Doors) -> None:
         Output(ids.RULE_TRIAL, "children"),
         Input(ids.rule_trial(ALL), "n_clicks"),
         State(FIELDS, "value"),
-        State(ids.VIEW, "data"),
+        State(ids.ZONE_NAME, "data"),
         running=[
             (Output(ids.RULE_TRIAL_WAIT, "className"), "trial-wait", "trial-wait is-hidden"),
             (Output(ids.RULE_TRIAL, "className"), "is-hidden", ""),
         ],
         prevent_initial_call=True,
     )
-    def try_out(_clicks: list[int | None], _values: list[Any], view: dict[str, Any]) -> Component:
+    def try_out(_clicks: list[int | None], _values: list[Any], zone_name: object) -> Component:
         chosen = ctx.triggered_id
         if not isinstance(chosen, dict) or not ctx.triggered[0]["value"]:
             raise PreventUpdate
         judged = rule_form.judge(_draft(ctx.states_list[0]))
         if judged.rule is None:
             return rule_trial.refused(UNFIT)
-        zone = notation.zone_named(view.get("zone"))
+        zone = notation.zone_named(zone_name)
         return tried(judged.rule, str(chosen["span"]), doors, zone)
 
     @app.callback(
         Output(ids.RULE_TRIAL_CHART, "figure"),
         Input(ids.RULE_TRIAL_METRIC, "value"),
         State(ids.RULE_TRIAL_FOUND, "data"),
-        State(ids.VIEW, "data"),
+        State(ids.ZONE_NAME, "data"),
         prevent_initial_call=True,
     )
-    def show_metric(chosen: str, found: Found, view: dict[str, Any]) -> Figure:
-        return figure_of(int(chosen), found, doors.reader, notation.zone_named(view.get("zone")))
+    def show_metric(chosen: str, found: Found, zone_name: object) -> Figure:
+        return figure_of(int(chosen), found, doors.reader, notation.zone_named(zone_name))
 
     @app.callback(
         Output(ids.RULE_TEST_RESULT, "children"),

@@ -24,14 +24,14 @@ def register(app: Dash, doors: Doors) -> None:
         Output(ids.RULES_SHOWN, "data"),
         Input(ids.REVISION, "data"),
         Input(ids.RULES_CHANGED, "data"),
+        Input(ids.ZONE_NAME, "data"),
         State(ids.RULES_SHOWN, "data"),
-        State(ids.VIEW, "data"),
         prevent_initial_call=True,
     )
     def follow(
-        _revision: int | None, _changed: Any, known: object, view: dict[str, Any]
+        _revision: int | None, _changed: Any, zone_name: object, known: object
     ) -> tuple[list[Component], object]:
-        zone = notation.zone_named(view.get("zone"))
+        zone = notation.zone_named(zone_name)
         lines = rule_lines(doors)
         now = rules.shown(lines, zone)
         if now == known:
