@@ -74,7 +74,7 @@ def create_app(
     mount(app.server, reader, clock)
     mount_deliveries(app.server, deliveries, clock)
     app.layout = lambda: shell.page(reader.profile)
-    callbacks.register(app, reader, clock)
+    callbacks.register(app, reader, clock, deliveries)
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
     app.server.config.update(
         COMPRESS_ALGORITHM=["gzip"],

@@ -1,5 +1,6 @@
 """Which page an address leads to. Routing is our own: dash.pages keeps a global registry of one app."""
 
+from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Any
 from urllib.parse import unquote
@@ -16,7 +17,7 @@ from layouts import alerts, compare, ids, metric, notation, price_chart, ranking
 from layouts.price_chart import LINE, View
 from layouts.spans import FIRST_SPAN
 from services.market.errors import StoreUnavailable, UnknownMetric
-from services.market.ports import Clock, MarketReader
+from services.market.ports import Clock, Deliveries, MarketReader
 
 LONGEST_NUMBER = 18
 """Digits of the largest metric number worth asking for."""
@@ -25,7 +26,7 @@ Page = tuple[Component, str]
 """What to show, and what to call it in the browser's tab."""
 
 
-def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
+def register(app: Dash, reader: MarketReader, clock: Clock, deliveries: Deliveries) -> None:
     # The browser adds its time zone to the path, so that a page is right at its first paint.
     app.clientside_callback(
         ClientsideFunction(BROWSER, "view"),
@@ -45,18 +46,18 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         if view is None:
             raise PreventUpdate
         try:
-            page, title = _page(view, reader, clock)
+            page, title = _page(view, reader, clock, deliveries.channels)
         except StoreUnavailable:
             return shell.unavailable(), "", False
         return page, title, True
 
 
-def _page(view: dict[str, Any], reader: MarketReader, clock: Clock) -> Page:
+def _page(view: dict[str, Any], reader: MarketReader, clock: Clock, channels: Sequence[str]) -> Page:
     zone = notation.zone_named(view.get("zone"))
-    return page_at(str(view.get("path") or "/"), str(view.get("search") or ""), reader, clock, zone)
+    return page_at(str(view.get("path") or "/"), str(view.get("search") or ""), reader, clock, channels, zone)
 
 
-def page_at(path: str, search: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page:
+def page_at(path: str, search: str, reader: MarketReader, clock: Clock, channels: Sequence[str], zone: tzinfo) -> Page:
     """The page at `path` with its query string, times in `zone`; a friendly one where nothing is.
 
     Raises StoreUnavailable.
@@ -65,7 +66,7 @@ def page_at(path: str, search: str, reader: MarketReader, clock: Clock, zone: tz
         case [""]:
             return ranking.page(reader.profile), ""
         case ["alerting"]:
-            return alerts.page(reader.alerts(limit=alerts.MOST), reader.profile, zone), "Alerts"
+            return alerts.page(reader.alerts(limit=alerts.MOST), channels, reader.profile, zone), "Alerts"
         case ["status"]:
             now = clock()
             return status.page(reader.status(now), reader.day(now), reader.profile, zone), "Status"

@@ -6,20 +6,25 @@ from datetime import tzinfo
 from dash import html
 from dash.development.base_component import Component
 
-from layouts import ids, notation, parts
+from layouts import deliveries, ids, notation, parts
 from services.market.types import Alert, Profile
 
 MOST = 500
 
 
-def page(alerts: Sequence[Alert], profile: Profile, zone: tzinfo) -> Component:
-    """Every alert on record (the newest MOST), with links to the metrics."""
+def page(alerts: Sequence[Alert], channels: Sequence[str], profile: Profile, zone: tzinfo) -> Component:
+    """Every alert on record (the newest MOST), with links to the metrics, and what was sent of them."""
     lead = (
         f"Fired when a price exceeds {profile.alert_factor:g} times its average of the last "
         f"{profile.alert_window_minutes} minutes. Times are {notation.zone_label(zone)}."
     )
     return html.Div(
-        [parts.heading("Alerts", lead), html.Div(history(alerts, zone), id=ids.ALERT_HISTORY)], className="alerts-page"
+        [
+            parts.heading("Alerts", lead),
+            html.Div(history(alerts, zone), id=ids.ALERT_HISTORY),
+            deliveries.section(channels),
+        ],
+        className="alerts-page",
     )
 
 

@@ -7,7 +7,7 @@ A missing browser fails these tests: a dashboard nobody has looked at is not tes
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Thread
 from typing import Any
@@ -58,10 +58,11 @@ class Server:
     reader: FakeReader
     port: int = 0
     now: datetime = builders.NOON
+    deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
     _running: BaseWSGIServer | None = None
 
     def start(self) -> None:
-        app = create_app(self.reader, lambda: self.now, FakeDeliveries())
+        app = create_app(self.reader, lambda: self.now, self.deliveries)
         self._running = make_server(
             "127.0.0.1", self.port, app.server, threaded=True, request_handler=QuietRequestHandler
         )
