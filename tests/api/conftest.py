@@ -10,15 +10,19 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
+from api.access import OPEN
+from api.guard import ANY_HOST, guard
+from api.limits import Limits
 from api.routes import mount
+from api.rules import mount_rules
 from api.stream import end_streams
 from app import create_app
 from services.cache import CachedReader
-from services.market.ports import Clock
+from services.market.ports import AlertDesk, Clock
 from services.store.engine import open_engine
 from services.store.schema import migrate
 from tests import builders
-from tests.fakes import FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
 
@@ -29,9 +33,12 @@ def dashboard(path: str = "") -> str:
     return f"<html>the dashboard at {path}</html>"
 
 
-def serve(reader: FakeReader, clock: Clock = lambda: builders.NOON) -> FlaskClient:
+def serve(reader: FakeReader, clock: Clock = lambda: builders.NOON, desk: AlertDesk | None = None) -> FlaskClient:
     server = Flask(__name__)
-    mount(server, reader, clock)
+    desk = desk or FakeDesk()
+    guard(server, OPEN, ANY_HOST, Limits(0), clock)
+    mount(server, reader, clock, desk)
+    mount_rules(server, reader, clock, desk)
     server.add_url_rule("/", view_func=dashboard)
     server.add_url_rule("/<path:path>", view_func=dashboard)
     return server.test_client()
@@ -66,7 +73,7 @@ def address(sqlite_url: str) -> Iterator[str]:
         exchange.prices = {name: price * 1.001 for name, price in exchange.prices.items()}
         world.tick()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it tells of each of some thousand requests
-    server = create_app(CachedReader(world.reader), lambda: world.now, FakeDeliveries()).server
+    server = create_app(CachedReader(world.reader), lambda: world.now, FakeDeliveries(), FakeDesk()).server
     end_streams(server)  # so that each tells its first event and is over
     web = make_server("127.0.0.1", 0, server, threaded=True)
     thread = Thread(target=web.serve_forever)

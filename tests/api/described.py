@@ -7,7 +7,7 @@ from flask import Flask
 
 from api.routes import mount
 from tests import builders
-from tests.fakes import FakeReader
+from tests.fakes import FakeDesk, FakeReader
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 
@@ -15,7 +15,7 @@ COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 def described() -> str:
     """What the code says of itself, as text to commit."""
     server = Flask(__name__)
-    mount(server, FakeReader(), lambda: builders.NOON)
+    mount(server, FakeReader(), lambda: builders.NOON, FakeDesk())
     document = server.test_client().get("/openapi.json").json
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 

@@ -11,7 +11,7 @@ from api.operations import operation_of
 from api.routes import mount
 from tests import builders
 from tests.api.described import COMMITTED, described
-from tests.fakes import FakeReader
+from tests.fakes import FakeDesk, FakeReader
 
 ASSETS = Path(__file__).parents[2] / "assets"
 UNTOLD = {"/docs"}
@@ -34,7 +34,7 @@ def test_it_is_of_openapi_3_1(document: dict) -> None:
 
 def test_every_route_is_described(document: dict) -> None:
     server = Flask(__name__, static_folder=None)
-    mount(server, FakeReader(), lambda: builders.NOON)
+    mount(server, FakeReader(), lambda: builders.NOON, FakeDesk())
     rules = {rule.rule: server.view_functions[rule.endpoint] for rule in server.url_map.iter_rules()}
 
     assert {rule for rule, view in rules.items() if operation_of(view) is None and "<path:" not in rule} == UNTOLD
