@@ -2,7 +2,7 @@
 
 from dash import Dash
 
-from callbacks import alerting, alerts, compare, metric, pages, ranking, rule_form, rules, shell, status
+from callbacks import alerting, alerts, compare, deliveries, metric, pages, ranking, rule_form, rules, shell, status
 from callbacks.doors import Doors
 
 
@@ -16,6 +16,7 @@ def register(app: Dash, doors: Doors) -> None:
     compare.register(app, reader, clock)
     alerting.register(app, doors)
     alerts.register(app, reader)
+    deliveries.register(app, doors.deliveries, clock)
     rules.register(app, doors)
     rule_form.register(app, doors)
     status.register(app, reader, clock)

@@ -10,7 +10,7 @@ from dash.exceptions import PreventUpdate
 from callbacks.doors import Doors
 from callbacks.rule_form import form_at
 from callbacks.rules import rule_lines
-from layouts import alerting, alerts, ids, notation, rules
+from layouts import alerting, alerts, deliveries, ids, notation, rules
 from layouts.alerting import Place, place_of
 
 
@@ -45,4 +45,6 @@ def body_at(place: Place, doors: Doors, zone: tzinfo) -> list[Component]:
     """A part of the page. Raises StoreUnavailable."""
     if place.tab == alerting.RULES:
         return form_at(place, doors) if place.edit is not None else rules.body(rule_lines(doors), zone)
+    if place.tab == alerting.DELIVERIES:
+        return [deliveries.section(doors.deliveries.channels)]
     return [html.Div(alerts.history(doors.reader.alerts(limit=alerts.MOST), zone), id=ids.ALERT_HISTORY)]

@@ -84,6 +84,9 @@ COMPARE_ASK = "compare-ask"
 COMPARE_UPDATE = "compare-update"
 
 ALERT_HISTORY = "alert-history"
+DELIVERIES = "deliveries"
+DELIVERIES_SHOWN = "deliveries-shown"
+DELIVERIES_POLL = "deliveries-poll"
 
 STATUS_ZONE = "status-zone"
 STATUS_OVERVIEW = "status-overview"
@@ -135,3 +138,18 @@ def rule_error(name: object) -> dict[str, object]:
 def rule_trial(span: object) -> dict[str, object]:
     """The button that tries the rule on so long a past."""
     return {"type": "rule-trial-span", "span": span}
+
+
+def delivery_retry(number: object) -> dict[str, object]:
+    """The button that tries a message again; `number` may be one of Dash's wildcards."""
+    return {"type": "delivery-retry", "index": number}
+
+
+def channel_test(name: object) -> dict[str, object]:
+    """The button that tests a channel."""
+    return {"type": "channel-test", "index": name}
+
+
+def channel_result(name: object) -> dict[str, object]:
+    """What the test of a channel met."""
+    return {"type": "channel-result", "index": name}
