@@ -216,7 +216,8 @@ def test_a_rule_is_tried_on_the_past_before_it_is_saved(site: Site, desk: FakeDe
     assert len(desk.kept) == 1
 
 
-def test_a_test_tells_what_each_channel_made_of_it(site: Site, desk: FakeDesk, server: Server) -> None:
+@pytest.mark.usefixtures("desk")
+def test_a_test_tells_what_each_channel_made_of_it(site: Site, server: Server) -> None:
     site.open(f"{RULES}&edit=1")
     site.shows(SENTENCE, "rises")
     site.click(f"#{ids.RULE_TEST}")
@@ -231,16 +232,15 @@ def test_a_metrics_page_begins_a_rule_for_it(site: Site) -> None:
     site.open("/metric/1")
     site.click("a[href*='edit=new']")
     site.arrives_at("/alerting")
-    value: Any = None
 
     def scope() -> Any:
         return site.script("return document.querySelector(arguments[0])?.value", field("scope"))
 
-    value = site.until(scope)
-    assert value == "okx:BTC/USD"
+    assert site.until(scope) == "okx:BTC/USD"
 
 
-def test_tabs_are_in_the_address_and_the_browser_goes_back(site: Site, desk: FakeDesk) -> None:
+@pytest.mark.usefixtures("desk")
+def test_tabs_are_in_the_address_and_the_browser_goes_back(site: Site) -> None:
     site.open("/alerting")
     site.shows("h2", "No alert has fired yet")
     site.click("a[href$='tab=rules']")
