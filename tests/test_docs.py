@@ -60,7 +60,7 @@ def test_every_route_of_the_interface_is_told() -> None:
     mount(server, FakeReader(), lambda: builders.NOON)
     mount_deliveries(server, FakeDeliveries(), lambda: builders.NOON)
     served = {
-        f"{'POST' if 'POST' in (rule.methods or ()) else 'GET'} {re.sub('<(wanted|int:number)>', '<id>', rule.rule)}"
+        f"{'POST' if 'POST' in (rule.methods or ()) else 'GET'} {re.sub(r'<(wanted|int.*:number)>', '<id>', rule.rule)}"
         for rule in server.url_map.iter_rules()
         if rule.endpoint != "static" and not rule.rule.endswith("/") and "<path:" not in rule.rule
     }
