@@ -267,7 +267,7 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
                 notation.stamp(alert.fired_at, zone),
                 notation.price(alert.price),
                 notation.price(alert.average),
-                notation.multiple(alert.price, alert.average),
+                notation.cause(alert),
             )
             for alert in alerts[:MOST_LISTED]
         ],
