@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 from layouts import ids
 from services.market.alert_rules import AlertRule, parse_rule
@@ -62,11 +63,10 @@ def fill(site: Site, name: str, text: str) -> None:
     box.send_keys(text or Keys.DELETE)
 
 
-def choose(site: Site, name: str, value: str) -> None:
-    """An option of a select, by its value."""
-    site.until(lambda: site.script("return !!document.querySelector(arguments[0])", f"{field(name)} [value='{value}']"))
-    site.click(field(name))
-    site.click(f"{field(name)} [value='{value}']")
+def choose(site: Site, select: str, value: str) -> None:
+    """An option of the select at `select`, by its value, as soon as it has one of that."""
+    site.until(lambda: site.script("return !!document.querySelector(arguments[0])", f"{select} [value='{value}']"))
+    Select(site.script("return document.querySelector(arguments[0])", select)).select_by_value(value)
 
 
 def is_shown(site: Site, name: str) -> bool:
@@ -122,10 +122,10 @@ def test_mistakes_are_told_at_their_fields(site: Site, desk: FakeDesk) -> None:
 def test_the_fields_follow_the_condition(site: Site) -> None:
     site.open(NEW)
     site.shows(SENTENCE, "as soon as")
-    choose(site, "quantity", "rank")
+    choose(site, field("quantity"), "rank")
     site.until(lambda: is_shown(site, "level") and not is_shown(site, "percent"))
     site.shows(part(type="rule-row", name="way"), "Gets better")
-    choose(site, "kind", "top")
+    choose(site, field("kind"), "top")
     site.until(lambda: is_shown(site, "places") and not is_shown(site, "way"))
 
 
@@ -208,8 +208,7 @@ def test_a_rule_is_tried_on_the_past_before_it_is_saved(site: Site, desk: FakeDe
     site.shows(TRIAL, "It would have fired 3 times in the last 24 h, on 2 of 100 metrics.")
     points = f"return document.querySelector('#{ids.RULE_TRIAL_CHART} .js-plotly-plot')?.data?.[1].x.length"
     site.until(lambda: site.script(points) == 2)
-    site.click(f"#{ids.RULE_TRIAL_METRIC}")
-    site.click(f"#{ids.RULE_TRIAL_METRIC} [value='2']")
+    choose(site, f"#{ids.RULE_TRIAL_METRIC}", "2")
     site.until(lambda: site.script(points) == 1)
     assert desk.tried is not None
     assert desk.tried.name == "Pumps"
