@@ -37,7 +37,6 @@ PENDING = (0, 60, 300, 900, 1_800, 3_600)
 COOLDOWNS = (0, 300, 900, 3_600, 14_400, 43_200, 86_400, 604_800)
 TOLD = ((ALL, "All channels"), (SOME, "Only some"), (NOBODY, "Nobody; only show it here"))
 
-DEBOUNCE_MS = 250
 UNFINISHED = "What it does is said here as soon as all fields are filled in."
 NOT_FOUND = "Names nothing that is tracked now; what comes later is watched then."
 
@@ -154,9 +153,7 @@ def _fields(draft: Draft, judged: Judged, metrics: Sequence[RankedMetric], chann
         return _field(name, label, control, hint, name in visible, wrong.get(name))
 
     def text(name: str, label: str, hint: str | None = None, **more: Any) -> Component:
-        box = dbc.Input(
-            id=ids.rule_field(name), type="text", value=draft[name], debounce=DEBOUNCE_MS, autocomplete="off", **more
-        )
+        box = dbc.Input(id=ids.rule_field(name), type="text", value=draft[name], autocomplete="off", **more)
         return field(name, label, box, hint)
 
     def number(name: str, label: str, hint: str | None = None) -> Component:
