@@ -306,6 +306,14 @@ def test_the_status_page_tells_of_the_shared_cache_where_there_is_one(up, words)
     assert "hared cache" not in text_of(details())
 
 
+def test_a_growth_is_drawn_as_soon_as_there_are_two_sizes():
+    for known in ((), (1_000_000,)):
+        assert "Size by the hour" not in text_of(details(builders.day(sizes=builders.sizes(*known))))
+    grown = details(builders.day(sizes=builders.sizes(1_000_000, 2_000_000)))
+
+    assert "Size by the hour" in text_of(grown)
+
+
 @pytest.mark.parametrize(
     ("storage", "words"),
     [
