@@ -145,7 +145,7 @@ def backfill(state: BackfillState) -> Component:
     """One exchange's progress in filling missing history."""
     words = f"{state.done:,} of {state.total:,} requests" + (f", {state.failed:,} failed" if state.failed else "")
     if not state.total:
-        words = "nothing is missing"
+        words = "nothing to ask for"
     return html.Div(
         [
             html.Div(

@@ -357,7 +357,7 @@ def test_a_backfill_that_had_nothing_to_ask_for_is_told_as_complete():
     part = status.backfill(builders.backfill_state(done=0, failed=0, total=0))
 
     bar = next(one for one in walk(part) if type(one).__name__ == "Progress")
-    assert "nothing is missing" in text_of(part)
+    assert "nothing to ask for" in text_of(part)
     assert bar.value == bar.max
 
 
