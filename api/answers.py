@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from http import HTTPStatus
 
 import brotli
 import orjson
@@ -84,6 +85,11 @@ def send(answer: Answer, max_age: int = 0) -> Response:
         response.headers["Content-Encoding"] = encoding
         response.set_data(answer.br if encoding == "br" else answer.gzip)
     return response
+
+
+def send_once(body: object, status: int = HTTPStatus.OK) -> Response:
+    """Answer a request that has changed something: for nobody to keep."""
+    return Response(orjson.dumps(body), status, {"Cache-Control": "no-store"}, mimetype="application/json")
 
 
 def send_csv(text: Callable[[], Iterable[str]], etag: str, max_age: int, headers: Mapping[str, str]) -> Response:

@@ -154,7 +154,10 @@
         link("/metric/" + alert.metric_id, "alert-pair", alert.base + "/" + alert.quote),
         span("market", alert.market),
         span("num strong", priceText(alert.price)),
-        span("num", (alert.price / alert.average).toFixed(1) + "\u00d7 its average of " + priceText(alert.average)),
+        span(
+          "num",
+          alert.condition || (alert.price / alert.average).toFixed(1) + "\u00d7 its average of " + priceText(alert.average)
+        ),
         span("num quiet", clockText(alert.fired_at)),
         html(
           "Button",

@@ -35,8 +35,8 @@ def history(alerts: Sequence[Alert], zone: tzinfo) -> Component:
             alert.market,
             notation.price(alert.price),
             notation.price(alert.average),
-            html.Span(notation.multiple(alert.price, alert.average), className="chip is-alert"),
-            f"{alert.factor:g}{notation.TIMES}",
+            html.Span(notation.cause(alert), className="chip is-alert"),
+            notation.price(alert.threshold) if alert.factor is None else f"{alert.factor:g}{notation.TIMES}",
             f"{alert.samples:,}",
         )
         for alert in alerts

@@ -267,7 +267,7 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
                 notation.stamp(alert.fired_at, zone),
                 notation.price(alert.price),
                 notation.price(alert.average),
-                notation.multiple(alert.price, alert.average),
+                notation.cause(alert),
             )
             for alert in alerts[:MOST_LISTED]
         ],
@@ -284,6 +284,7 @@ def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component
         figure=figure,
         config={
             "displaylogo": False,
+            "showTips": False,  # they would lie on the header, and take its clicks
             "responsive": True,
             "modeBarButtonsToRemove": ["sendChartToCloud", "toImage", "select2d", "lasso2d", "autoScale2d"],
         },

@@ -30,7 +30,7 @@
         script.src = LAYOUT;
         script.onload = () => resolve(window.d3);
         script.onerror = () => {
-          layout = null; // when the map is opened again, then
+          layout = null; // asked for again at the next drawing
           reject(new Error(LAYOUT));
         };
         document.head.append(script);
@@ -52,13 +52,10 @@
       const place = field();
       if (!place) return;
       if (watched !== place) begin(place);
-      try {
-        const d3 = await loadLayout();
-        const grid = await ranking.api();
-        if (place.isConnected && place.clientWidth) draw(d3, grid, place);
-      } catch (error) {
-        note("The map could not be loaded.");
-      }
+      const d3 = await loadLayout().catch(() => null);
+      if (d3 === null) return note("The map could not be loaded; it is tried again with the next prices.");
+      const grid = await ranking.api();
+      if (place.isConnected && place.clientWidth) draw(d3, grid, place);
     });
   }
 

@@ -10,7 +10,7 @@ from services.market.errors import DeliveryFailed
 from tests import builders
 from tests.api.conftest import dashboard
 from tests.builders import NOON
-from tests.fakes import FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def deliveries() -> FakeDeliveries:
 @pytest.fixture
 def client(deliveries: FakeDeliveries) -> FlaskClient:
     server = Flask(__name__)
-    mount(server, FakeReader(), lambda: NOON)
+    mount(server, FakeReader(), lambda: NOON, FakeDesk())
     mount_deliveries(server, deliveries, lambda: NOON)
     server.add_url_rule("/<path:path>", view_func=dashboard, methods=["GET", "POST"])
     return server.test_client()
@@ -125,7 +125,10 @@ def test_a_channel_that_is_not_there_is_told(client: FlaskClient, deliveries: Fa
 def test_looking_at_it_changes_nothing(client: FlaskClient, deliveries: FakeDeliveries, path: str) -> None:
     before = deliveries.told
 
-    assert client.get(path).status_code in (404, 405)
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
+    assert answer.mimetype == "application/problem+json"
+    assert client.options(path).headers["Allow"] == "POST, OPTIONS"
 
     assert (deliveries.told, deliveries.tried) == (before, [])
 

@@ -2,6 +2,7 @@ import pytest
 
 from tests.api.conftest import serve
 from tests.builders import NOON
+from tests.fakes import FakeDesk
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_a_metric_that_did_not_exist_is_found_once_it_does(reader, client):
 
 @pytest.mark.parametrize(
     "address",
-    ["/metrics", "/metrics/1", "/metrics/1/prices", "/metrics/1/nothing", "/alerts", "/alerts/1", "/live", "/healthz"],
+    ["/metrics", "/metrics/1", "/metrics/1/prices", "/alerts", "/live", "/healthz"],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_a_wrong_method_is_a_problem_that_tells_the_right_ones(client, address, method):
@@ -102,6 +103,14 @@ def test_a_wrong_method_is_a_problem_that_tells_the_right_ones(client, address, 
     assert (answer.status_code, answer.mimetype) == (405, "application/problem+json")
     assert (answer.json["title"], answer.json["status"]) == ("Method Not Allowed", 405)
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+@pytest.mark.parametrize("address", ["/metrics/1/nothing", "/alerts/1"])
+@pytest.mark.parametrize("method", ["POST", "OPTIONS"])
+def test_where_the_dashboard_alone_would_answer_no_method_is_right(client, address, method):
+    answer = client.open(address, method=method)
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert "Allow" not in answer.headers
 
 
 def test_a_wrong_method_elsewhere_is_answered_as_ever(client):
@@ -154,7 +163,7 @@ def test_without_a_dashboard_unknown_paths_are_the_same_problems(reader):
     from api.routes import mount
 
     server = Flask(__name__)
-    mount(server, reader, lambda: NOON)
+    mount(server, reader, lambda: NOON, FakeDesk())
     answer = server.test_client().get("/metrics/1/nothing")
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
     assert answer.json["reason"] == "Resource not found"

@@ -22,7 +22,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from app import create_app
 from tests import builders
 from tests.browser.pages import Site
-from tests.fakes import FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 
 class TalkativeOptions(Options):
@@ -61,7 +61,7 @@ class Server:
     _running: BaseWSGIServer | None = None
 
     def start(self) -> None:
-        app = create_app(self.reader, lambda: self.now, FakeDeliveries())
+        app = create_app(self.reader, lambda: self.now, FakeDeliveries(), FakeDesk())
         self._running = make_server(
             "127.0.0.1", self.port, app.server, threaded=True, request_handler=QuietRequestHandler
         )
