@@ -290,6 +290,7 @@ def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component
         figure=figure,
         config={
             "displaylogo": False,
+            "showTips": False,  # they would lie on the header, and take its clicks
             "responsive": True,
             "modeBarButtonsToRemove": ["sendChartToCloud", "toImage", "select2d", "lasso2d", "autoScale2d"],
         },

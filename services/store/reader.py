@@ -155,10 +155,11 @@ class StoreReader:
         with reading(self._engine) as connection:
             metrics_now = self._catalogues.current(connection).metrics
             ticks_told = ticks.day(connection, second, self._profile.period_seconds)
+            sizes_told = sizes.past(connection, second)
         since = datetime.fromtimestamp(second - stats.DAY, UTC)
         came = [(metric.new_at, metric) for metric in metrics_now if metric.new_at and metric.new_at > since]
         went = [(metric.gone_at, metric) for metric in metrics_now if metric.gone_at and metric.gone_at > since]
-        return Day(ticks_told, _latest_first(came), _latest_first(went))
+        return Day(ticks_told, _latest_first(came), _latest_first(went), sizes_told)
 
 
 def _latest_first(dated: Sequence[tuple[datetime, Metric]]) -> tuple[Metric, ...]:
