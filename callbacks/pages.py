@@ -26,13 +26,14 @@ Page = tuple[Component, str]
 
 
 def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
-    # The browser adds its time zone to the path, so that a page is right at its first paint.
+    # The browser adds its time zone to the path, so that a page is right at its first paint. When another zone is
+    # chosen later, the pages that listen to `ids.ZONE_NAME` change their times and keep the rest.
     app.clientside_callback(
         ClientsideFunction(BROWSER, "view"),
         Output(ids.VIEW, "data"),
         Input(ids.LOCATION, "pathname"),
         Input(ids.RETRY, "n_intervals"),
-        Input(ids.ZONE, "value"),
+        Input(ids.ZONE_NAME, "data"),
     )
 
     @app.callback(

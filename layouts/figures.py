@@ -56,8 +56,9 @@ def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
         "barmode": "stack",
         "bargap": 0.25,
         "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": 1.03, "yanchor": "bottom"},
-        "xaxis": axis() | {"type": "date", "range": [edges[0], edges[-1]], "nticks": 7, "tickangle": 0},
+        "legend": {"orientation": "h", "x": 0, "y": 1.03, "yanchor": "bottom", "traceorder": "normal"},
+        "xaxis": axis()
+        | {"type": "date", "range": [edges[0], edges[-1]], "nticks": 7, "tickangle": 0, "ticklabelstandoff": 5},
         "yaxis": axis()
         | {"ticksuffix": " ms", "rangemode": "tozero", "tickformat": ",", "nticks": 5, "domain": [0, 0.84]},
         "yaxis2": {"domain": [0.87, 1], "range": [0, 1], "visible": False, "fixedrange": True},

@@ -28,7 +28,7 @@ def page(status: Status, day: Day, profile: Profile, zone: tzinfo) -> Component:
     """The whole state; what `overview` and `details` give and the chart are renewed while the page is open."""
     return html.Div(
         [
-            parts.heading("Status", f"Times are {notation.zone_label(zone)}"),
+            parts.heading("Status", html.Span(lead(zone), id=ids.STATUS_ZONE)),
             *([_exposure()] if profile.exposed else []),
             html.Div(overview(status, day, zone), id=ids.STATUS_OVERVIEW, className="status-part"),
             parts.card("Ticks of the last 24 hours", _tick_chart(day, zone)),
@@ -37,6 +37,10 @@ def page(status: Status, day: Day, profile: Profile, zone: tzinfo) -> Component:
         ],
         className="status-page",
     )
+
+
+def lead(zone: tzinfo) -> str:
+    return f"Times are {notation.zone_label(zone)}"
 
 
 def overview(status: Status, day: Day, zone: tzinfo) -> list[Component]:
@@ -68,6 +72,7 @@ def _glance(status: Status, ticks: TickDay) -> Component:
     answering = f"{len(status.exchanges) - failing:,} of {len(status.exchanges):,}"
     items = (
         parts.figure("Exchanges answering", answering, "is-warning" if failing else ""),
+        parts.figure("Metrics", f"{sum(state.metrics for state in status.exchanges):,}"),
         parts.figure("Ticks in 24 h", f"{int(ticks.ticks.sum()):,}"),
         parts.figure("Missed", f"{missed:,}", "is-warning" if missed else ""),
         parts.figure("With a failure", f"{failed:,}", "is-warning" if failed else ""),

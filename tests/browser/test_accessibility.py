@@ -9,7 +9,7 @@ from layouts import ids
 from tests import builders
 from tests.browser.conftest import size
 from tests.browser.pages import Site
-from tests.browser.places import PATHS, wait_for_page
+from tests.browser.places import DOCUMENTATION, PATHS, wait_for_page
 from tests.fakes import FakeReader
 
 AXE = Path(__file__).parent / "vendor/axe-4.14.1.min.js"
@@ -56,6 +56,17 @@ def test_no_page_keeps_anybody_out(site: Site, path: str, theme: str, width: int
     site.open(path)
     wait_for_page(site)
     site.shows(f"#{ids.ALERT_BANNER}", "BTC/USD")
+
+    assert grave(site) == []
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_documentation_keeps_nobody_out(site: Site, theme: str, width: int) -> None:
+    size(site.browser, width, 900)
+    site.choose_theme(theme)
+    site.open(DOCUMENTATION)
+    wait_for_page(site)
 
     assert grave(site) == []
 

@@ -41,6 +41,7 @@ def test_the_navigation_leads_to_pages_that_exist_and_no_others():
         "/compare",
         "/alerting",
         "/status",
+        "/docs",
     ]
 
 
@@ -234,7 +235,10 @@ def test_the_status_page_sums_up_the_day():
 
     words = text_of(overview(day, exchanges=(builders.exchange_state(), failing))[0])
 
-    assert words == "Exchanges answering|1 of 2|Ticks in 24 h|1,440|Missed|4|With a failure|4|Longest tick|2.4 s"
+    assert (
+        words
+        == "Exchanges answering|1 of 2|Metrics|20|Ticks in 24 h|1,440|Missed|4|With a failure|4|Longest tick|2.4 s"
+    )
 
 
 def test_the_status_page_lists_ticks_with_what_went_wrong():

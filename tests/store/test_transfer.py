@@ -35,7 +35,7 @@ FILLED = pytest.mark.usefixtures("world")
 MOVED = [table for table in Base.metadata.sorted_tables if table.name not in STAY]
 
 
-def nothing(_done: int, _total: int) -> None:
+def nothing(_done: int, _total: int, _told: str) -> None:
     pass
 
 
@@ -83,7 +83,7 @@ def target(postgresql_url: str) -> Iterator[Engine]:
 def move(file: Path, target: Engine) -> Callable[..., Transferred]:
     """Transfers the file to the target."""
 
-    def run(progress: Callable[[int, int], object] = nothing, *, simulated: bool = False) -> Transferred:
+    def run(progress: Callable[[int, int, str], object] = nothing, *, simulated: bool = False) -> Transferred:
         source = open_read_only(file)
         try:
             return transfer(file, source, target, progress, simulated=simulated, now=NOON)
@@ -211,7 +211,7 @@ def test_it_is_of_one_moment_however_much_is_written_meanwhile(
 ) -> None:
     before = rows(world.engine)
 
-    move(lambda _done, _total: world.tick())
+    move(lambda _done, _total, _told: world.tick())
 
     assert rows(target) == before
     assert len(rows(world.engine)["tick"]) > len(before["tick"]) + 3
@@ -221,12 +221,13 @@ def test_it_is_of_one_moment_however_much_is_written_meanwhile(
 def test_progress_counts_each_row_twice(monkeypatch: pytest.MonkeyPatch, move: Callable[..., Transferred]) -> None:
     monkeypatch.setattr(transfers, "BATCH_ROWS", 10)
     for _ in range(2):
-        steps: list[tuple[int, int]] = []
+        steps: list[tuple[int, int, str]] = []
         done = move(lambda *step: steps.append(step))  # noqa: B023 - called at once
 
-        assert {total for _, total in steps} == {2 * done.rows}
+        assert {total for _, total, _ in steps} == {2 * done.rows}
         assert steps[-1][0] == 2 * done.rows
-        assert steps == sorted(steps)
+        assert [step[0] for step in steps] == sorted(step[0] for step in steps)
+        assert any("price sent, " in told for _, _, told in steps)
 
 
 def test_nobody_ticks_there_meanwhile_and_readers_go_on(
@@ -236,7 +237,7 @@ def test_nobody_ticks_there_meanwhile_and_readers_go_on(
     other = dataclasses.replace(world, engine=open_engine(impatient.render_as_string(hide_password=False)))
     revisions = set()
 
-    def try_to_tick(_done: int, _total: int) -> None:
+    def try_to_tick(_done: int, _total: int, _told: str) -> None:
         revisions.add(other.reader.revision())
         with pytest.raises(StoreUnavailable, match="lock timeout"), writing(other.engine) as connection:
             leases.take(connection, "other", world.now.timestamp(), 10)
@@ -253,7 +254,7 @@ def test_nobody_ticks_there_meanwhile_and_readers_go_on(
 def test_who_is_interrupted_leaves_a_database_without_content(
     world: World, target: Engine, move: Callable[..., Transferred]
 ) -> None:
-    def interrupt(done: int, total: int) -> None:
+    def interrupt(done: int, total: int, _told: str) -> None:
         if done >= total / 2:
             raise KeyboardInterrupt
 
