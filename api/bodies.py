@@ -153,6 +153,18 @@ def alert_body(alert: Alert) -> Body:
         "factor": alert.factor,
         "samples": alert.samples,
         "fired_at": iso(alert.fired_at),
+        "state": "firing" if alert.resolved_at is None else "resolved",
+        "rule_id": alert.rule_id,
+        "rule": alert.rule,
+        "condition": alert.condition,
+        "quantity": alert.quantity,
+        "value": alert.value,
+        "reference": alert.reference,
+        "threshold": alert.threshold,
+        "muted": alert.muted,
+        "resolved_at": iso(alert.resolved_at),
+        "acknowledged_at": iso(alert.acknowledged_at),
+        "note": alert.note,
     }
 
 
@@ -190,5 +202,5 @@ def live_body(status: Status, profile: Profile, alerts: Sequence[Alert]) -> Body
             if state.running
         ],
         "warnings": list(status.warnings),
-        "alerts": [alert_body(alert) for alert in alerts],
+        "alerts": [alert_body(alert) for alert in alerts if not alert.muted and alert.acknowledged_at is None],
     }

@@ -20,6 +20,8 @@ MOST_SAMPLES = 50_000
 MOST_OFFSET = 10_000_000
 MOST_DELIVERIES = 1_000
 MOST_NAMES = 100
+MOST_NUMBER = 999_999_999
+"""No record is of a larger number."""
 LATEST_SECOND = 253_402_300_799
 """The last one of the year 9999."""
 LONGEST_TEXT = 100
@@ -30,6 +32,7 @@ METRIC_FIELDS = tuple(Metric.model_fields)
 
 IntervalName = Literal["raw", "5m", "1h"]
 FormatName = Literal["json", "records", "csv"]
+AlertStateName = Literal["firing", "resolved"]
 
 
 def _shown(text: str) -> str:
@@ -56,6 +59,10 @@ def _one_of(choices: Sequence[str]) -> Callable[[str], str]:
         raise ValueError(f"{_shown(text)} is none of {', '.join(choices)}")
 
     return read
+
+
+def _flag(text: str) -> bool:
+    return _one_of(("false", "true"))(text) == "true"
 
 
 def _text(text: str) -> str:
@@ -125,6 +132,13 @@ Deliveries = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_DELIVERIES}),
 ]
 State = Annotated[DeliveryState, BeforeValidator(_one_of(get_args(DeliveryState)))]
+Number = Annotated[
+    int,
+    BeforeValidator(_count(0, MOST_NUMBER)),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_NUMBER}),
+]
+AlertState = Annotated[AlertStateName, BeforeValidator(_one_of(get_args(AlertStateName)))]
+Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Offset = Annotated[
     int,
     BeforeValidator(_count(0, MOST_OFFSET)),
@@ -218,11 +232,24 @@ class AlertsQuery(Query):
     since: Moment | None = Field(
         default=None, description="Alerts fired at or after this moment.", examples=["2026-03-01T00:00:00Z"]
     )
+    until: Moment | None = Field(
+        default=None, description="Alerts fired before this moment.", examples=["2026-03-02T00:00:00Z"]
+    )
     metric: str | None = Field(
         default=None, description="Only this metric's: its number or key.", examples=["kraken:BTC-USD"]
     )
+    rule: Number | None = Field(default=None, description="Only what this rule fired; 0 is the built-in one.")
+    state: AlertState | None = Field(
+        default=None, description="`firing`: only those that have not ended; `resolved`: only those that have."
+    )
+    unacknowledged: Flag = Field(default=False, description="Only those that nobody has acknowledged.")
     limit: Rows = Field(default=1000, description="At most so many, the newest.")
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
+
+    @property
+    def asks_as_pages_do(self) -> bool:
+        """Whether nothing but `since`, `metric` and `limit` choose."""
+        return (self.until, self.rule, self.state, self.unacknowledged) == (None, None, None, False)
 
 
 class DeliveriesQuery(Query):

@@ -22,6 +22,18 @@ ALERT_FIELDS = (
     "factor",
     "samples",
     "fired_at",
+    "state",
+    "rule_id",
+    "rule",
+    "condition",
+    "quantity",
+    "value",
+    "reference",
+    "threshold",
+    "muted",
+    "resolved_at",
+    "acknowledged_at",
+    "note",
 )
 BLOCK_ROWS = 5_000
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -27,7 +27,8 @@
   function view(path, retries, zone) {
     const triggers = window.dash_clientside.callback_context.triggered.map((one) => one.prop_id.split(".")[0]);
     const onlyZone = triggers.length === 1 && triggers[0] === window.trackerIds.zoneName;
-    if (onlyZone && TELL_ANEW.test(path || "/")) return nothing();
+    const writesRule = /[?&]edit=/.test(window.location.search); // what stands in the form stays too
+    if (onlyZone && (writesRule || TELL_ANEW.test(path || "/"))) return nothing();
     return { path: path || "/", search: window.location.search, zone, retries: retries || 0 };
   }
 
@@ -154,7 +155,10 @@
         link("/metric/" + alert.metric_id, "alert-pair", alert.base + "/" + alert.quote),
         span("market", alert.market),
         span("num strong", priceText(alert.price)),
-        span("num", (alert.price / alert.average).toFixed(1) + "\u00d7 its average of " + priceText(alert.average)),
+        span(
+          "num",
+          alert.condition || (alert.price / alert.average).toFixed(1) + "\u00d7 its average of " + priceText(alert.average)
+        ),
         span("num quiet", clockText(alert.fired_at)),
         html(
           "Button",

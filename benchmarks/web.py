@@ -28,6 +28,7 @@ from services.market.types import Ranking
 from services.pipeline.fetch import Fetcher
 from services.pipeline.tick import tick
 from services.settings import Settings, read_settings
+from services.store.desk import StoreDesk
 from services.store.reader import StoreReader
 
 ROOT = Path(__file__).parents[1]
@@ -195,7 +196,7 @@ def _count_readings(past: Past, commits: int = 4, threads: int = 4) -> None:
     """Let `threads` ask for `/metrics` while `commits` ticks are stored, and print what was read for them."""
     reader = _CountingReader(past.engine, profile_of(_settings(past)))
     server = Flask(__name__, static_folder=None)
-    mount(server, CachedReader(reader), lambda: datetime.now(UTC))
+    mount(server, CachedReader(reader), lambda: datetime.now(UTC), StoreDesk(past.engine, ()))
     done, answered = Event(), [0] * threads
 
     def ask(number: int) -> None:

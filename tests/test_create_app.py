@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from tests import builders
 from tests.builders import NOON
-from tests.fakes import FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 ZIPPED = {"Accept-Encoding": "gzip, br, zstd"}
 
@@ -17,7 +17,7 @@ ZIPPED = {"Accept-Encoding": "gzip, br, zstd"}
 @pytest.fixture
 def client() -> FlaskClient:
     reader = FakeReader(metrics=tuple(builders.ranked_metric(number) for number in range(1, 21)))
-    return create_app(reader, lambda: NOON, FakeDeliveries()).server.test_client()
+    return create_app(reader, lambda: NOON, FakeDeliveries(), FakeDesk()).server.test_client()
 
 
 def test_what_the_dashboard_loads_travels_zipped(client: FlaskClient) -> None:

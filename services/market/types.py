@@ -233,7 +233,12 @@ class Sparklines:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One firing of the rule: `price` exceeded `factor` x `average` of the `samples` prices before it."""
+    """One firing of a rule on a metric that stood at `price`.
+
+    The built-in rule (`rule_id` 0) compares that with `factor` x `average` of the `samples` prices before it. The
+    rules that people write tell in `condition` what was met, by the `value` of which `quantity`, what that was compared
+    with (`reference`, `threshold`), and `average` and `factor` where it was these; `rule` is the rule's name then.
+    """
 
     id: int
     metric_id: int
@@ -241,10 +246,21 @@ class Alert:
     base: str
     quote: str
     price: float
-    average: float
-    factor: float
+    average: float | None
+    factor: float | None
     samples: int
     fired_at: datetime
+    rule_id: int = 0
+    rule: str | None = None
+    condition: str | None = None
+    quantity: str = "price"
+    value: float | None = None
+    reference: float | None = None
+    threshold: float | None = None
+    muted: bool = False
+    resolved_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    note: str | None = None
 
     @property
     def pair(self) -> Pair:
@@ -254,6 +270,42 @@ class Alert:
     def key(self) -> str:
         """The metric's name in addresses: `kraken:BTC-USD`."""
         return f"{self.market}:{self.base}-{self.quote}"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertQuery:
+    """Which alerts are asked for, newest first: fired at or after `since` and before `until`; `state` is `firing` for
+    those that have not ended, `resolved` for those that have."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    metric_id: int | None = None
+    rule_id: int | None = None
+    state: str | None = None
+    unacknowledged: bool = False
+    limit: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """When a rule would have fired on a metric, and the price then."""
+
+    metric_id: int
+    at: datetime
+    price: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Alerts of this rule (None: of all) on this metric (None: on all) are told to nobody, `until` then or, where that
+    is None, until those that there are have resolved."""
+
+    id: int
+    rule_id: int | None
+    metric_id: int | None
+    until: datetime | None
+    note: str | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,13 @@ def _entry(entry: Entry) -> dict[str, object]:
         "factor": alert.factor,
         "samples": alert.samples,
         "fired_at": _iso(alert.fired_at),
+        "rule_id": alert.rule_id,
+        "rule": alert.rule,
+        "condition": alert.condition,
+        "quantity": alert.quantity,
+        "value": alert.value,
+        "reference": alert.reference,
+        "threshold": alert.threshold,
     }
 
 

@@ -1,50 +1,123 @@
 """Alerts that were fired."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, Select, insert, select
+from sqlalchemy import Connection, Select, Table, bindparam, func, insert, select, update
 
-from services.market.types import Alert
+from services.market.alert_rules import BUILT_IN, in_words
+from services.market.types import Alert, AlertQuery
 from services.store.models import AlertRow, MetricRow
+from services.store.rules import rule_of
+
+MOST_NAMED = 500
+"""A statement names no more metrics than these; where there are more, it asks for all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """One alert about to be written; `fired_at` is the tick's epoch second."""
+    """One alert about to be written, as services.market.types.Alert tells it; `fired_at` is the tick's epoch second,
+    `rule` the rule as it was, in JSON. Messages are owed to `channels`; None means all that there are."""
 
     metric_id: int
     fired_at: int
     price: float
-    average: float
-    factor: float
+    average: float | None
+    factor: float | None
     samples: int
+    rule_id: int = BUILT_IN
+    rule: str | None = None
+    quantity: str = "price"
+    value: float | None = None
+    reference: float | None = None
+    threshold: float | None = None
+    muted: bool = False
+    channels: tuple[str, ...] | None = None
 
 
-def last_fired(connection: Connection, metric_ids: Collection[int], since: int) -> set[int]:
-    """Those of the metrics that fired after epoch second `since`."""
-    # All of that time are asked for: a statement does not hold as many numbers as may have broken the rule at once.
-    statement = select(AlertRow.metric_id).where(AlertRow.fired_at > since).distinct()
-    return set(metric_ids).intersection(connection.execute(statement).scalars())
+_COLUMNS = tuple(field.name for field in fields(Firing) if field.name != "channels")
+
+
+def last_fired(connection: Connection, metric_ids: Collection[int], since: int, rule_id: int = BUILT_IN) -> set[int]:
+    """Those of the metrics on which the rule fired after epoch second `since`."""
+    return set(firing_times(connection, rule_id, since, metric_ids))
+
+
+def firing_times(connection: Connection, rule_id: int, since: int, metric_ids: Collection[int]) -> dict[int, int]:
+    """When the rule last fired on those of the metrics on which it did after epoch second `since`."""
+    of_rule = (AlertRow.rule_id == rule_id) & (AlertRow.fired_at > since)
+    statement = select(AlertRow.metric_id, func.max(AlertRow.fired_at)).where(of_rule).group_by(AlertRow.metric_id)
+    if len(metric_ids) <= MOST_NAMED:
+        statement = statement.where(AlertRow.metric_id.in_(metric_ids))
+    wanted = set(metric_ids)
+    return {metric_id: fired_at for metric_id, fired_at in connection.execute(statement) if metric_id in wanted}
+
+
+def open_alerts(connection: Connection, rule_id: int) -> set[int]:
+    """The metrics on which the rule has fired and not resolved."""
+    is_open = (AlertRow.rule_id == rule_id) & AlertRow.resolved_at.is_(None)
+    return set(connection.execute(select(AlertRow.metric_id).where(is_open)).scalars())
+
+
+def resolve(connection: Connection, ended: Collection[tuple[int, int]], now: int) -> Sequence[int]:
+    """The alerts of these (rule, metric) have ended; answers the numbers of those that are not muted."""
+    if not ended:
+        return ()
+    of_rules = AlertRow.rule_id.in_({rule_id for rule_id, _ in ended}) & AlertRow.resolved_at.is_(None)
+    columns = (AlertRow.id, AlertRow.rule_id, AlertRow.metric_id, AlertRow.muted)
+    wanted = set(ended)
+    over = [
+        row
+        for row in connection.execute(select(*columns).where(of_rules).order_by(AlertRow.id))
+        if (row.rule_id, row.metric_id) in wanted
+    ]
+    table = cast(Table, AlertRow.__table__)
+    change = update(table).where(table.c.id == bindparam("number")).values(resolved_at=now)
+    if over:
+        connection.execute(change, [{"number": row.id} for row in over])
+    return [row.id for row in over if not row.muted]
+
+
+def acknowledge(connection: Connection, number: int, note: str | None, now: int) -> Alert | None:
+    """Somebody has seen it; the first to do so counts. None where there is no such alert."""
+    unseen = (AlertRow.id == number) & AlertRow.acknowledged_at.is_(None)
+    connection.execute(update(AlertRow).where(unseen).values(acknowledged_at=now, note=note))
+    row = connection.execute(select_alerts().where(AlertRow.id == number)).first()
+    return None if row is None else alert_of(row)
 
 
 def fire(connection: Connection, firings: Sequence[Firing]) -> Sequence[int]:
     """Write alerts; answers their numbers, in the order given."""
     if not firings:
         return ()
+    rows = [{name: getattr(firing, name) for name in _COLUMNS} for firing in firings]
     statement = insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True)
-    return connection.execute(statement, [asdict(firing) for firing in firings]).scalars().all()
+    return connection.execute(statement, rows).scalars().all()
 
 
 def fired(connection: Connection, since: datetime | None, metric_id: int | None, limit: int) -> tuple[Alert, ...]:
     """Alerts fired at or after `since`, newest first, at most `limit`."""
-    statement = select_alerts().order_by(AlertRow.fired_at.desc(), AlertRow.id.desc()).limit(limit)
-    if since is not None:
-        statement = statement.where(AlertRow.fired_at >= since.timestamp())
-    if metric_id is not None:
-        statement = statement.where(AlertRow.metric_id == metric_id)
+    return chosen(connection, AlertQuery(since=since, metric_id=metric_id, limit=limit))
+
+
+def chosen(connection: Connection, query: AlertQuery) -> tuple[Alert, ...]:
+    """The alerts that `query` asks for, newest first."""
+    statement = select_alerts().order_by(AlertRow.fired_at.desc(), AlertRow.id.desc()).limit(query.limit)
+    if query.since is not None:
+        statement = statement.where(AlertRow.fired_at >= query.since.timestamp())
+    if query.until is not None:
+        statement = statement.where(AlertRow.fired_at < query.until.timestamp())
+    if query.metric_id is not None:
+        statement = statement.where(AlertRow.metric_id == query.metric_id)
+    if query.rule_id is not None:
+        statement = statement.where(AlertRow.rule_id == query.rule_id)
+    if query.state is not None:
+        is_open = AlertRow.resolved_at.is_(None)
+        statement = statement.where(is_open if query.state == "firing" else ~is_open)
+    if query.unacknowledged:
+        statement = statement.where(AlertRow.acknowledged_at.is_(None))
     return tuple(alert_of(row) for row in connection.execute(statement))
 
 
@@ -57,6 +130,7 @@ def select_alerts(*more: Any) -> Select[Any]:
 
 def alert_of(row: Any) -> Alert:
     """The alert in a row of `select_alerts`."""
+    rule = None if row.rule is None else rule_of(row.rule_id, row.rule)
     return Alert(
         id=row.id,
         metric_id=row.metric_id,
@@ -68,4 +142,19 @@ def alert_of(row: Any) -> Alert:
         factor=row.factor,
         samples=row.samples,
         fired_at=datetime.fromtimestamp(row.fired_at, UTC),
+        rule_id=row.rule_id,
+        rule=None if rule is None else rule.name,
+        condition=None if rule is None else in_words(rule),
+        quantity=row.quantity,
+        value=row.value,
+        reference=row.reference,
+        threshold=row.threshold,
+        muted=row.muted,
+        resolved_at=_moment(row.resolved_at),
+        acknowledged_at=_moment(row.acknowledged_at),
+        note=row.note,
     )
+
+
+def _moment(second: int | None) -> datetime | None:
+    return None if second is None else datetime.fromtimestamp(second, UTC)

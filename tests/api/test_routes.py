@@ -207,6 +207,18 @@ def test_alerts_come_newest_first_with_what_they_rest_on(reader, client):
         "factor": 3.0,
         "samples": 60,
         "fired_at": "2026-03-01T11:55:00Z",
+        "state": "firing",
+        "rule_id": 0,
+        "rule": None,
+        "condition": None,
+        "quantity": "price",
+        "value": None,
+        "reference": None,
+        "threshold": None,
+        "muted": False,
+        "resolved_at": None,
+        "acknowledged_at": None,
+        "note": None,
     }
 
 

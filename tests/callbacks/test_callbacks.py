@@ -8,13 +8,13 @@ from app import create_app
 from layouts import ids, price_chart
 from services.market.types import Alert
 from tests import builders
-from tests.fakes import FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 VIEW = {"path": "/", "zone": "UTC", "retries": 0}
 
 
 def app_over(reader: FakeReader) -> Dash:
-    return create_app(reader, lambda: builders.NOON, FakeDeliveries())
+    return create_app(reader, lambda: builders.NOON, FakeDeliveries(), FakeDesk())
 
 
 def fire(app: Dash, trigger: str, **values: Any) -> Any:

@@ -56,6 +56,13 @@ def test_a_message_is_posted_as_json_with_its_key(receiver: Receiver) -> None:
         "factor": 3.0,
         "samples": 60,
         "fired_at": "2026-03-01T11:55:00Z",
+        "rule_id": 0,
+        "rule": None,
+        "condition": None,
+        "quantity": "price",
+        "value": None,
+        "reference": None,
+        "threshold": None,
     }
     assert [alert["kind"] for alert in body["alerts"]] == ["fired", "resolved"]
 

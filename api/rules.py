@@ -1,0 +1,206 @@
+"""The routes by which rules are written, and alerts acknowledged and muted."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Blueprint, Flask, Response, request
+
+from api import bodies
+from api.operations import JSON
+from api.problems import BadQuery, problem
+from services.market.alert_rules import BUILT_IN, AlertRule, BadRule, built_in, in_words, parse_rule, rule_fields
+from services.market.moments import parse_moment, period_of
+from services.market.ports import AlertDesk, Clock, MarketReader
+from services.market.types import Firing, Mute
+
+MOST_BODY_BYTES = 65_536
+LONGEST_NOTE = 500
+MOST_TOLD = 10_000
+LONGEST_REPLAY = timedelta(days=31)
+CHANGING = frozenset({"POST", "PATCH", "DELETE"})
+TRIED = -1
+"""The number of a rule that is only tried."""
+
+
+def mount_rules(server: Flask, reader: MarketReader, clock: Clock, desk: AlertDesk) -> None:
+    """Add the routes to `server`, which tells the time by `clock`."""
+    server.register_blueprint(_blueprint(reader, clock, desk))
+
+
+def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint:
+    routes = Blueprint("rules", __name__)
+
+    @routes.before_request
+    def json_only() -> Response | None:
+        has_body = bool(request.content_length) or request.content_type is not None
+        if request.method in CHANGING and has_body and request.mimetype != JSON:
+            return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body has to be {JSON}")
+        return None
+
+    @routes.get("/alerts/rules")
+    def rules() -> Response:
+        standing = desk.standing()
+        told = [_rule_body(rule, standing.get(rule.id, {})) for rule in (built_in(reader.profile), *desk.rules())]
+        return _answer({"rules": told})
+
+    @routes.post("/alerts/rules")
+    def add_rule() -> Response:
+        rule = desk.add_rule(parse_rule(_given()))
+        answer = _answer({"rule": _rule_body(rule, {})}, HTTPStatus.CREATED)
+        answer.headers["Location"] = f"/alerts/rules/{rule.id}"
+        return answer
+
+    @routes.get("/alerts/rules/<int:number>")
+    def rule(number: int) -> Response:
+        found = built_in(reader.profile) if number == BUILT_IN else desk.rule(number)
+        return _answer({"rule": _rule_body(found, desk.standing().get(number, {}))})
+
+    @routes.patch("/alerts/rules/<int:number>")
+    def change_rule(number: int) -> Response:
+        _require_own(number)
+        changed = parse_rule(rule_fields(desk.rule(number)) | dict(_given()), number)
+        desk.change_rule(changed, clock())
+        return _answer({"rule": _rule_body(changed, desk.standing().get(number, {}))})
+
+    @routes.delete("/alerts/rules/<int:number>")
+    def remove_rule(number: int) -> Response:
+        _require_own(number)
+        desk.remove_rule(number, clock())
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    @routes.post("/alerts/rules/replay")
+    def replay() -> Response:
+        given = _given()
+        _refuse_others(given, "rule", "since", "until")
+        wanted = given.get("rule")
+        if not isinstance(wanted, Mapping) and wanted != BUILT_IN:
+            raise BadQuery("rule: has to be a rule, or 0 for the built-in one")
+        rule = built_in(reader.profile) if wanted == BUILT_IN else parse_rule(wanted, TRIED)
+        until = _moment(given, "until") or period_of(clock(), reader.profile.period_seconds)
+        since = _moment(given, "since") or until - timedelta(days=1)
+        if not since < until <= since + LONGEST_REPLAY:
+            raise BadQuery(f"since: has to be before until, by at most {LONGEST_REPLAY.days} days")
+        found = desk.replay(rule, since, until, reader.profile.period_seconds)
+        return _answer(_replay_body(found, since, until))
+
+    @routes.post("/alerts/<int:number>/acknowledge")
+    def acknowledge(number: int) -> Response:
+        given = _given()
+        _refuse_others(given, "note")
+        return _answer({"alert": bodies.alert_body(desk.acknowledge(number, _note(given), clock()))})
+
+    @routes.get("/alerts/mutes")
+    def mutes() -> Response:
+        return _answer({"mutes": [_mute_body(mute) for mute in desk.mutes(clock())]})
+
+    @routes.post("/alerts/mutes")
+    def mute() -> Response:
+        given, now = _given(), clock()
+        _refuse_others(given, "rule", "metric", "until", "note")
+        rule_id, wanted = given.get("rule"), given.get("metric")
+        if rule_id is None and wanted is None:
+            raise BadQuery("rule: name a rule, a metric, or both")
+        if rule_id is not None and (not isinstance(rule_id, int) or isinstance(rule_id, bool)):
+            raise BadQuery("rule: has to be a rule's number")
+        if wanted is not None and (not isinstance(wanted, int | str) or isinstance(wanted, bool)):
+            raise BadQuery("metric: has to be a metric's number or key")
+        metric_id = None if wanted is None else reader.metric(wanted).id
+        made = desk.mute(rule_id, metric_id, _until(given, now), _note(given), now)
+        return _answer({"mute": _mute_body(made)}, HTTPStatus.CREATED)
+
+    @routes.delete("/alerts/mutes/<int:number>")
+    def unmute(number: int) -> Response:
+        desk.unmute(number, clock())
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    return routes
+
+
+def _answer(body: bodies.Body, status: int = HTTPStatus.OK) -> Response:
+    return Response(orjson.dumps(body), status, {"Cache-Control": "no-cache"}, mimetype="application/json")
+
+
+def _rule_body(rule: AlertRule, standing: Mapping[str, int]) -> bodies.Body:
+    """A rule as it is written, with its number, its condition in words, and how many metrics are in which state."""
+    own = rule.id != BUILT_IN
+    return {"id": rule.id, **rule_fields(rule), "words": in_words(rule), "editable": own, "states": dict(standing)}
+
+
+def _replay_body(found: Sequence[Firing], since: datetime, until: datetime) -> bodies.Body:
+    """How often it would have fired, on which metric, and when: at most MOST_TOLD times, the newest."""
+    per_metric = Counter(firing.metric_id for firing in found)
+    return {
+        "since": bodies.iso(since),
+        "until": bodies.iso(until),
+        "count": len(found),
+        "metrics": [{"metric_id": number, "count": count} for number, count in per_metric.most_common()],
+        "firings": [
+            {"metric_id": firing.metric_id, "price": firing.price, "fired_at": bodies.iso(firing.at)}
+            for firing in found[-MOST_TOLD:]
+        ],
+    }
+
+
+def _mute_body(mute: Mute) -> bodies.Body:
+    return {
+        "id": mute.id,
+        "rule": mute.rule_id,
+        "metric": mute.metric_id,
+        "until": bodies.iso(mute.until),
+        "note": mute.note,
+        "created_at": bodies.iso(mute.created_at),
+    }
+
+
+def _require_own(number: int) -> None:
+    if number == BUILT_IN:
+        raise BadRule("id: the built-in rule is made by the settings ALERT_*; it can be muted, not changed")
+
+
+def _given() -> Mapping[str, Any]:
+    """The request's JSON object; an empty body is an empty one."""
+    request.max_content_length = MOST_BODY_BYTES
+    data = request.get_data()
+    try:
+        given = orjson.loads(data) if data else {}
+    except orjson.JSONDecodeError as error:
+        raise BadQuery(f"body: is no JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise BadQuery("body: has to be a JSON object")
+    return given
+
+
+def _refuse_others(given: Mapping[str, Any], *known: str) -> None:
+    for name in given:
+        if name not in known:
+            raise BadQuery(f"{name[:40]}: is no field of this; there are {', '.join(known)}")
+
+
+def _note(given: Mapping[str, Any]) -> str | None:
+    note = given.get("note")
+    if note is None or (isinstance(note, str) and len(note) <= LONGEST_NOTE):
+        return note
+    raise BadQuery(f"note: has to be a text of at most {LONGEST_NOTE} characters")
+
+
+def _moment(given: Mapping[str, Any], name: str) -> datetime | None:
+    text = given.get(name)
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise BadQuery(f"{name}: has to be an ISO-8601 time or null")
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise BadQuery(f"{name}: {error}") from None
+
+
+def _until(given: Mapping[str, Any], now: datetime) -> datetime | None:
+    until = _moment(given, "until")
+    if until is not None and until <= now:
+        raise BadQuery(f"until: {bodies.iso(until)} is over already")
+    return until
