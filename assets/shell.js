@@ -27,7 +27,8 @@
   function view(path, retries, zone) {
     const triggers = window.dash_clientside.callback_context.triggered.map((one) => one.prop_id.split(".")[0]);
     const onlyZone = triggers.length === 1 && triggers[0] === window.trackerIds.zoneName;
-    if (onlyZone && TELL_ANEW.test(path || "/")) return nothing();
+    const writesRule = /[?&]edit=/.test(window.location.search); // what stands in the form stays too
+    if (onlyZone && (writesRule || TELL_ANEW.test(path || "/"))) return nothing();
     return { path: path || "/", search: window.location.search, zone, retries: retries || 0 };
   }
 

@@ -6,21 +6,10 @@ from datetime import tzinfo
 from dash import html
 from dash.development.base_component import Component
 
-from layouts import ids, notation, parts
-from services.market.types import Alert, Profile
+from layouts import notation, parts
+from services.market.types import Alert
 
 MOST = 500
-
-
-def page(alerts: Sequence[Alert], profile: Profile, zone: tzinfo) -> Component:
-    """Every alert on record (the newest MOST), with links to the metrics."""
-    lead = (
-        f"Fired when a price exceeds {profile.alert_factor:g} times its average of the last "
-        f"{profile.alert_window_minutes} minutes. Times are {notation.zone_label(zone)}."
-    )
-    return html.Div(
-        [parts.heading("Alerts", lead), html.Div(history(alerts, zone), id=ids.ALERT_HISTORY)], className="alerts-page"
-    )
 
 
 def history(alerts: Sequence[Alert], zone: tzinfo) -> Component:
