@@ -66,7 +66,7 @@ def page_at(path: str, search: str, reader: MarketReader, clock: Clock, channels
         case [""]:
             return ranking.page(reader.profile), ""
         case ["alerting"]:
-            return alerts.page(reader.alerts(limit=alerts.MOST), channels, reader.profile, zone), "Alerts"
+            return alerts.page(search, channels), "Alerts"
         case ["status"]:
             now = clock()
             return status.page(reader.status(now), reader.day(now), reader.profile, zone), "Status"

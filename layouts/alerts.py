@@ -1,59 +1,18 @@
-"""The history of fired alerts."""
+"""The page of alerts: what fired, and who was told."""
 
 from collections.abc import Sequence
-from datetime import tzinfo
 
 from dash import html
 from dash.development.base_component import Component
 
-from layouts import deliveries, ids, notation, parts
-from services.market.types import Alert, Profile
+from layouts import alert_history, deliveries, parts
 
-MOST = 500
+LEAD = "What has fired, who has seen it, and who was told."
 
 
-def page(alerts: Sequence[Alert], channels: Sequence[str], profile: Profile, zone: tzinfo) -> Component:
-    """Every alert on record (the newest MOST), with links to the metrics, and what was sent of them."""
-    lead = (
-        f"Fired when a price exceeds {profile.alert_factor:g} times its average of the last "
-        f"{profile.alert_window_minutes} minutes. Times are {notation.zone_label(zone)}."
-    )
+def page(search: str, channels: Sequence[str]) -> Component:
+    """The history as the query string chooses it, and the messages to these channels."""
     return html.Div(
-        [
-            parts.heading("Alerts", lead),
-            html.Div(history(alerts, zone), id=ids.ALERT_HISTORY),
-            deliveries.section(channels),
-        ],
+        [parts.heading("Alerts", LEAD), alert_history.section(search), deliveries.section(channels)],
         className="alerts-page",
     )
-
-
-def history(alerts: Sequence[Alert], zone: tzinfo) -> Component:
-    """The table, newest first; what to expect where there is none."""
-    if not alerts:
-        words = html.P("When one does, it is kept here and shown on every page.")
-        return parts.card(None, parts.empty("bell", "No alert has fired yet", words))
-    rows = [
-        (
-            notation.stamp(alert.fired_at, zone),
-            parts.metric_link(alert.metric_id, str(alert.pair)),
-            alert.market,
-            notation.price(alert.price),
-            notation.price(alert.average),
-            html.Span(notation.cause(alert), className="chip is-alert"),
-            notation.price(alert.threshold) if alert.factor is None else f"{alert.factor:g}{notation.TIMES}",
-            f"{alert.samples:,}",
-        )
-        for alert in alerts
-    ]
-    columns = (
-        ("Fired", "nowrap"),
-        ("Pair", "strong nowrap"),
-        ("Market", "market wide-only"),
-        ("Price", "num strong"),
-        ("Average before", "num wide-only"),
-        ("Multiple", "num"),
-        ("Threshold", "num wide-only"),
-        ("Samples", "num wide-only"),
-    )
-    return parts.card(None, parts.table(columns, rows, "Fired alerts, newest first"), className="flush")

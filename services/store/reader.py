@@ -14,6 +14,7 @@ from services.market.types import (
     Day,
     Hours,
     Metric,
+    OpenAlerts,
     Profile,
     RankedMetric,
     Ranking,
@@ -39,6 +40,7 @@ from services.store.engine import Engine, reading
 from services.store.metrics import Catalogues
 
 TICKS_TOLD = 60
+UNATTENDED_TOLD = 20
 SPARKLINE_POINTS = 24
 NO_POINT = 255
 
@@ -101,6 +103,10 @@ class StoreReader:
     ) -> tuple[Alert, ...]:
         with reading(self._engine) as connection:
             return alerts.fired(connection, since, metric_id, limit)
+
+    def unattended(self) -> OpenAlerts:
+        with reading(self._engine) as connection:
+            return alerts.unattended(connection, UNATTENDED_TOLD)
 
     def sparklines(self) -> Sparklines:
         with reading(self._engine) as connection:
