@@ -27,6 +27,7 @@ from api.limits import Limits
 from api.routes import mount
 from api.rules import mount_rules
 from api.stream import MOST_STREAMS, end_streams, turnstile
+from callbacks.doors import Doors
 from callbacks.shell import report
 from layouts import shell
 from services.bootstrap import Services, open_services
@@ -77,7 +78,7 @@ def create_app(
     mount_rules(app.server, reader, clock, desk)
     mount_deliveries(app.server, deliveries, clock)
     app.layout = lambda: shell.page(reader.profile)
-    callbacks.register(app, reader, clock, deliveries, desk, visitor_name)
+    callbacks.register(app, Doors(reader, clock, deliveries, desk, visitor_name))
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
     app.server.config.update(
         COMPRESS_ALGORITHM=["gzip"],

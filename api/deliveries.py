@@ -5,10 +5,13 @@ from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response
 
-from api.answers import Answers, send
+from api.answers import Answers, send, send_once
 from api.bodies import Body, alert_body, iso
+from api.keys import LARGEST_NUMBER
+from api.operations import JSON, Operation, operation
 from api.problems import NOT_FOUND, problem
 from api.queries import DeliveriesQuery, read_query
+from api.schemas import Channels, DeliveryList, OneDelivery, Tested
 from services.market.errors import DeliveryFailed, NotFailed, UnknownChannel, UnknownDelivery
 from services.market.messages import Delivery
 from services.market.ports import Clock, Deliveries
@@ -36,23 +39,66 @@ def _blueprint(deliveries: Deliveries, clock: Clock) -> Blueprint:
     routes = Blueprint("deliveries", __name__, url_prefix="/alerts")
 
     @routes.get("/channels")
+    @operation(
+        Operation(
+            name="channels",
+            summary="The channels that alerts go to.",
+            tag="Alerts",
+            answers={JSON: Channels},
+        )
+    )
     def channels() -> Response:
         return _answer({"channels": list(deliveries.channels)})
 
     @routes.post("/channels/<name>/test")
+    @operation(
+        Operation(
+            name="try_channel",
+            summary="Send a test to one channel, and tell what came of it.",
+            tag="Alerts",
+            answers={JSON: Tested},
+            problems={
+                HTTPStatus.NOT_FOUND: "No such channel.",
+                HTTPStatus.BAD_GATEWAY: "The channel has not accepted it.",
+            },
+            cached=False,
+        )
+    )
     def test(name: str) -> Response:
         deliveries.try_out(name, clock())
-        return _answer({"channel": name, "accepted": True})
+        return send_once({"channel": name, "accepted": True})
 
     @routes.get("/deliveries")
+    @operation(
+        Operation(
+            name="deliveries",
+            summary="The messages that channels were owed, newest first.",
+            tag="Alerts",
+            answers={JSON: DeliveryList},
+            query=DeliveriesQuery,
+        )
+    )
     def newest() -> Response:
         query = read_query(DeliveriesQuery)
         found = deliveries.newest(query.limit, query.state)
         return _answer({"deliveries": [delivery_body(one) for one in found]})
 
-    @routes.post("/deliveries/<int:number>/retry")
+    @routes.post(f"/deliveries/<int(max={LARGEST_NUMBER}):number>/retry")
+    @operation(
+        Operation(
+            name="retry_delivery",
+            summary="Try one that has failed for another day.",
+            tag="Alerts",
+            answers={JSON: OneDelivery},
+            problems={
+                HTTPStatus.NOT_FOUND: "No such message.",
+                HTTPStatus.CONFLICT: "It has not failed.",
+            },
+            cached=False,
+        )
+    )
     def retry(number: int) -> Response:
-        return _answer({"delivery": delivery_body(deliveries.retry(number, clock()))})
+        return send_once({"delivery": delivery_body(deliveries.retry(number, clock()))})
 
     return routes
 

@@ -4,6 +4,8 @@ from services.market.errors import UnknownMetric
 
 LONGEST_KEY = 100
 LONGEST_NUMBER = 18
+LARGEST_NUMBER = 999_999_999_999_999
+"""Of a row in an address: exact in JSON, and less than what a database counts to."""
 
 
 def named(wanted: str) -> int | str:

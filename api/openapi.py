@@ -5,7 +5,7 @@ Pydantic, which reads the query values, writes their JSON Schema too, and that o
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -13,7 +13,7 @@ from flask import Flask
 from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
-from api.keys import LONGEST_KEY
+from api.keys import LARGEST_NUMBER, LONGEST_KEY
 from api.operations import Operation, operation_of
 from api.queries import Query
 from api.schemas import Problem
@@ -32,14 +32,24 @@ ALWAYS = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "A fault of the program's own.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away.",
 }
+OF_WRITING = {HTTPStatus.FORBIDDEN: "A token that may only read, or a page of another site."}
 TAGS = ("Metrics", "Alerts", "State", "Description")
-METRIC_ID = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "The metric's number, or its key, in any case.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "examples": ["kraken:BTC-USD", "1"]},
+PATH_VALUES: Mapping[str, Document] = {
+    "id": {
+        "description": "The metric's number, or its key, in any case.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "examples": ["kraken:BTC-USD", "1"]},
+    },
+    "number": {
+        "description": "As the lists tell it.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER, "examples": [1]},
+    },
+    "name": {
+        "description": "The channel's name.",
+        "schema": {"type": "string", "minLength": 1, "examples": ["ops"]},
+    },
 }
+SPOKEN = {"wanted": "id"}
+"""Where the description calls a value of a path otherwise than the code."""
 
 
 def openapi(server: Flask, version: str) -> Document:
@@ -52,7 +62,7 @@ def openapi(server: Flask, version: str) -> Document:
     answers = {key: schema for (key, _), schema in schemas.items()}
     paths: Document = {}
     for path, method, each in told:
-        paths.setdefault(path, {})[method] = _described(path, each, answers)
+        paths.setdefault(path, {})[method] = _described(path, method, each, answers)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -78,20 +88,16 @@ def _operations(server: Flask) -> Iterator[tuple[str, str, Operation]]:
 
 
 def _path(rule: Rule) -> str:
-    return re.sub(r"<(?:\w+:)?(\w+)>", "{id}", rule.rule)
+    return re.sub(r"<(?:[^:>]+:)?(\w+)>", lambda found: f"{{{SPOKEN.get(found[1], found[1])}}}", rule.rule)
 
 
-def _described(path: str, told: Operation, answers: Mapping[Any, Document]) -> Document:
-    parameters = [METRIC_ID] if "{id}" in path else []
+def _described(path: str, method: str, told: Operation, answers: Mapping[Any, Document]) -> Document:
+    named = re.findall(r"{(\w+)}", path)
+    parameters = [{"name": name, "in": "path", "required": True, **PATH_VALUES[name]} for name in named]
     parameters += _parameters(told.query)
-    problems = ALWAYS | dict(told.problems)
-    if "{id}" in path:
-        problems = {HTTPStatus.NOT_FOUND: "No such metric."} | problems
-    if told.query is not None:
-        problems = {HTTPStatus.UNPROCESSABLE_ENTITY: "A query value that cannot be used, by its name."} | problems
     headers = _headers(told)
     responses: Document = {
-        "200": {
+        str(told.status.value): {
             "description": told.summary,
             "headers": headers,
             "content": {media: {"schema": answers[(told.name, media)]} for media in told.answers},
@@ -99,7 +105,7 @@ def _described(path: str, told: Operation, answers: Mapping[Any, Document]) -> D
     }
     if told.cached:
         responses["304"] = {"description": "What `If-None-Match` names is still so.", "headers": headers}
-    for status, words in sorted(problems.items()):
+    for status, words in sorted(_problems(named, method, told).items()):
         responses[str(status.value)] = {
             "description": words,
             "content": {"application/problem+json": {"schema": answers["problem"]}},
@@ -112,6 +118,15 @@ def _described(path: str, told: Operation, answers: Mapping[Any, Document]) -> D
         "responses": responses,
     }
     return {name: value for name, value in described.items() if value != []}
+
+
+def _problems(named: Sequence[str], method: str, told: Operation) -> Mapping[HTTPStatus, str]:
+    problems = ALWAYS | (OF_WRITING if method != "get" else {})
+    if "id" in named:
+        problems |= {HTTPStatus.NOT_FOUND: "No such metric."}
+    if told.query is not None:
+        problems |= {HTTPStatus.UNPROCESSABLE_ENTITY: "A query value that cannot be used, by its name."}
+    return problems | dict(told.problems)
 
 
 def _headers(told: Operation) -> Document:

@@ -23,6 +23,8 @@ class Operation:
     query: type[Query] | None = None
     problems: Mapping[HTTPStatus, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    status: HTTPStatus = HTTPStatus.OK
+    """Of the answers."""
     cached: bool = True
     """Whether the answer has an entity tag, and 304 for those who have it."""
 

@@ -157,11 +157,18 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class MetricQuery(Query):
+class OriginalsQuery(Query):
+    """That of a route which the original service had too. Its clients add names of their own, to get around caches:
+    what it does not know is ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class MetricQuery(OriginalsQuery):
     pass
 
 
-class RankingQuery(Query):
+class RankingQuery(OriginalsQuery):
     market: Names | None = Field(
         default=None, description="Only these markets, comma-separated, in any case.", examples=[["kraken", "binance"]]
     )
@@ -194,7 +201,7 @@ class RankingQuery(Query):
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
 
 
-class SeriesQuery(Query):
+class SeriesQuery(OriginalsQuery):
     since: Moment | None = Field(
         default=None,
         description="Rows after this moment: ISO-8601, in UTC where it names no zone, or epoch seconds.",

@@ -10,6 +10,7 @@ from api.answers import Answers, digest, send, send_csv
 from api.documentation import documentation_page
 from api.freshness import Freshness
 from api.keys import named
+from api.methods import own_methods
 from api.openapi import openapi
 from api.operations import CSV, JSON, PLAIN, Operation, operation
 from api.problems import NOT_FOUND, handle_problems, problem
@@ -220,10 +221,19 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
 
     @routes.before_app_request
     def keep_from_the_dashboard() -> Response | None:
-        """The dashboard answers every path that nobody else knows with its own page: these are not its paths."""
+        """The dashboard answers every path that nobody else knows, by GET, with its own page: these are not its paths,
+        and what they allow is not what it allows."""
         foreign = request.endpoint is not None and request.blueprint is None
-        if foreign and request.path.split("/")[1] in CLOSED_SEGMENTS:
+        usual = not foreign and request.routing_exception is None and request.method != "OPTIONS"
+        if usual or request.path.split("/")[1] not in CLOSED_SEGMENTS:
+            return None
+        methods = own_methods(current_app, request.path)
+        if not methods:
             return problem(HTTPStatus.NOT_FOUND, f"nothing at {request.path}", NOT_FOUND)
-        return None
+        answer = Response()
+        if request.method != "OPTIONS":
+            answer = problem(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.path} allows {', '.join(methods)}")
+        answer.headers["Allow"] = ", ".join(methods)
+        return answer
 
     return routes

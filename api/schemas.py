@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.market.messages import DeliveryState
+
 NOON = "2026-03-01T12:00:00Z"
 
 Id = Annotated[int, Field(ge=1)]
@@ -175,6 +177,40 @@ class FiredAlert(Body):
 
 class Alerts(Body):
     alerts: list[FiredAlert] = Field(description="Newest first.")
+
+
+class Delivery(Body):
+    """One message to one channel, and how it does."""
+
+    id: Id
+    channel: str = Field(examples=["ops"])
+    state: DeliveryState
+    title: str = Field(examples=["BTC/USD on kraken: 3.2 x its average"])
+    fired: int = Field(ge=0, description="Alerts that it tells of.")
+    resolved: int = Field(ge=0, description="Alerts that it tells the end of.")
+    first: FiredAlert = Field(description="The first of those.")
+    attempts: int = Field(ge=0)
+    error: str | None = Field(examples=["answered 503"], description="Why the last attempt failed.")
+    created_at: datetime = Field(examples=[NOON])
+    due_at: datetime | None = Field(examples=[None], description="When it is tried again, of a queued one.")
+    sent_at: datetime | None = Field(examples=[NOON])
+
+
+class DeliveryList(Body):
+    deliveries: list[Delivery] = Field(description="Newest first.")
+
+
+class OneDelivery(Body):
+    delivery: Delivery
+
+
+class Channels(Body):
+    channels: list[str] = Field(examples=[["ops", "mail"]], description="By the names that `NOTIFY_URLS` gives them.")
+
+
+class Tested(Body):
+    channel: str = Field(examples=["ops"])
+    accepted: bool = Field(examples=[True])
 
 
 class Table(Body):

@@ -4,6 +4,7 @@ window.trackerIds = {
   poll: "poll",
   live: "live",
   title: "tab-title",
+  zoneName: "zone-name",
   ranking: "ranking",
   grid: "ranking-table",
   search: "ranking-search",

@@ -8,14 +8,15 @@
   const plotOf = (id) => document.querySelector("#" + id + " .js-plotly-plot");
   const metaOf = (plot) => (plot && plot.data && plot.layout && plot.layout.meta) || null;
 
-  // The chart as soon as it shows `view`: plotly is loaded with the first one, and a new figure takes its time.
-  function whenDrawn(id, view) {
+  // The chart as soon as it shows a view that is `wanted`: plotly is loaded with the first one, and a new figure takes
+  // its time.
+  function whenDrawn(id, wanted) {
     const end = Date.now() + PATIENCE;
     return new Promise((resolve) => {
       (function look() {
         const plot = plotOf(id);
         const meta = metaOf(plot);
-        if (meta && meta.view === view && plot._fullLayout) resolve(plot);
+        if (meta && wanted(meta) && plot._fullLayout) resolve(plot);
         else if (Date.now() > end) resolve(null);
         else setTimeout(look, 50);
       })();
@@ -26,7 +27,7 @@
   async function askFor(id, revision, figure) {
     const wanted = figure && figure.layout && figure.layout.meta;
     if (!wanted || revision === null || revision === undefined) return nothing();
-    const plot = await whenDrawn(id, wanted.view);
+    const plot = await whenDrawn(id, (drawn) => drawn.view === wanted.view);
     if (!plot) return { revision }; // the rest of the page is kept current all the same
     const meta = metaOf(plot);
     return meta.revision >= revision ? nothing() : Object.assign({}, meta, { wanted: revision });
@@ -71,6 +72,50 @@
     update.traces.forEach((part, place) => extend(plot.data[place], part));
     plot.layout.meta = update.meta;
     window.Plotly.redraw(plot); // keeps zoom, pan and what was hidden
+  }
+
+  // ---- another time zone: the chart comes anew, and what the viewer zoomed and hid in it is taken over
+  const wholeClock = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" };
+
+  // How many milliseconds the clocks of `zone` are ahead of UTC at a moment.
+  function ahead(moment, zone) {
+    const format = new Intl.DateTimeFormat("en-US", Object.assign({ timeZone: zone, hourCycle: "h23" }, wholeClock));
+    const told = Object.fromEntries(format.formatToParts(moment).map((part) => [part.type, Number(part.value)]));
+    const clock = Date.UTC(told.year, told.month - 1, told.day, told.hour, told.minute, told.second);
+    return clock - Math.floor(moment / 1000) * 1000;
+  }
+
+  // The time that a clock in `to` shows when one in `from` shows `clock`; both as milliseconds, as if of UTC.
+  function byOtherClock(clock, from, to) {
+    const near = clock - ahead(clock, from);
+    const moment = clock - ahead(near, from);
+    return moment + ahead(moment, to);
+  }
+
+  function placeOf(plot, from, to) {
+    const held = {};
+    for (const [name, axis] of Object.entries(plot._fullLayout)) {
+      if (!/^[xy]axis\d*$/.test(name) || axis.autorange) continue;
+      const moved = (end) => axis.l2r(byOtherClock(axis.r2l(end), from, to));
+      held[name + ".range"] = axis.type === "date" ? axis.range.map(moved) : axis.range.slice();
+    }
+    return held;
+  }
+
+  const shownOf = (meta) => meta.view.slice(0, meta.view.lastIndexOf(" ")); // a view's name ends with its zone
+  const isHidden = (trace) => trace.visible === "legendonly";
+
+  async function keepPlace(id, from, to) {
+    const plot = plotOf(id);
+    const meta = metaOf(plot);
+    if (!meta || !plot._fullLayout) return;
+    const held = placeOf(plot, from, to);
+    const hidden = plot._fullData.flatMap((trace) => (isHidden(trace) ? [trace.index] : []));
+    const isNew = (other) => other.view !== meta.view && shownOf(other) === shownOf(meta);
+    const next = await whenDrawn(id, isNew);
+    if (!next) return;
+    if (hidden.length) await window.Plotly.restyle(next, { visible: "legendonly" }, hidden);
+    if (Object.keys(held).length) await window.Plotly.relayout(next, held);
   }
 
   // ---- pictures, in the colours of the page: what is on screen takes them from its style sheet
@@ -140,7 +185,9 @@
   };
   const words = (selector) => document.querySelector(selector).textContent;
 
-  window.trackerChart = { askFor, growPlot, plotOf };
+  const keepPlaces = (from, to) => [ids.metricChart, ids.compareChart].forEach((id) => keepPlace(id, from, to));
+
+  window.trackerChart = { askFor, growPlot, plotOf, keepPlaces };
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
     ask: (revision, figure) => askFor(ids.metricChart, revision, figure),

@@ -20,8 +20,16 @@
   const link = (href, className, text) => part("dash_core_components")("Link", { href, className }, text);
   const span = (className, ...children) => html("Span", { className }, ...children);
 
-  function view(path, retries) {
-    return { path: path || "/", search: window.location.search, zone: zoneName(), retries: retries || 0 };
+  // The ranking, a metric, the comparison and the status tell their times anew where they stand when another zone is
+  // chosen, so that what the viewer made of them stays; other pages are built again.
+  const TELL_ANEW = /^\/($|metric\/|compare\/?$|status\/?$)/;
+
+  function view(path, retries, zone) {
+    const triggers = window.dash_clientside.callback_context.triggered.map((one) => one.prop_id.split(".")[0]);
+    const onlyZone = triggers.length === 1 && triggers[0] === window.trackerIds.zoneName;
+    const writesRule = /[?&]edit=/.test(window.location.search); // what stands in the form stays too
+    if (onlyZone && (writesRule || TELL_ANEW.test(path || "/"))) return nothing();
+    return { path: path || "/", search: window.location.search, zone, retries: retries || 0 };
   }
 
   let pageTitle = "";
@@ -80,10 +88,12 @@
   function zone(choice) {
     if (!zoneKnown) {
       zoneKnown = true;
-      return zoneChoice();
+      return [zoneChoice(), zoneName()];
     }
+    const before = zoneName();
     chooseZone(choice);
-    return nothing();
+    if (zoneName() !== before) window.trackerChart.keepPlaces(before, zoneName());
+    return [nothing(), zoneName()];
   }
 
   // ---- connection status

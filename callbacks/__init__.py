@@ -2,19 +2,33 @@
 
 from dash import Dash
 
-from callbacks import alert_history, compare, deliveries, metric, pages, ranking, shell, status
-from callbacks.alert_history import Who
-from services.market.ports import AlertDesk, Clock, Deliveries, MarketReader
+from callbacks import (
+    alert_history,
+    alerting,
+    compare,
+    deliveries,
+    metric,
+    pages,
+    ranking,
+    rule_form,
+    rules,
+    shell,
+    status,
+)
+from callbacks.doors import Doors
 
 
-def register(app: Dash, reader: MarketReader, clock: Clock, messages: Deliveries, desk: AlertDesk, who: Who) -> None:
-    """Add every callback to `app`: they read through `reader`, change through `desk` in the name that `who` tells, and
-    know the time by `clock`."""
+def register(app: Dash, doors: Doors) -> None:
+    """Add every callback to `app`; they read, write and tell the time through `doors`."""
+    reader, clock = doors.reader, doors.clock
     shell.register(app)
-    pages.register(app, reader, clock, messages)
+    pages.register(app, doors)
     ranking.register(app)
     metric.register(app, reader, clock)
     compare.register(app, reader, clock)
-    alert_history.register(app, reader, clock, desk, who)
-    deliveries.register(app, messages, clock)
+    alerting.register(app, doors)
+    alert_history.register(app, doors)
+    deliveries.register(app, doors.deliveries, clock)
+    rules.register(app, doors)
+    rule_form.register(app, doors)
     status.register(app, reader, clock)

@@ -1,6 +1,5 @@
 """The history of alerts, kept current while it is open, and what people do there: acknowledge, mute, unmute."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -10,18 +9,17 @@ from dash import ClientsideFunction, Dash, Input, Output, State, ctx
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
+from callbacks.doors import Doors
 from callbacks.shell import BROWSER
 from layouts import alert_history as layout
 from layouts import ids, notation
 from layouts.alert_history import Filters, Shown
 from services.market.errors import UnknownRecord
-from services.market.ports import AlertDesk, Clock, MarketReader
-
-Who = Callable[[], str | None]
-"""The name of whoever sends the present request, where the server asks for one."""
+from services.market.ports import AlertDesk, MarketReader
 
 
-def register(app: Dash, reader: MarketReader, clock: Clock, desk: AlertDesk, who: Who) -> None:
+def register(app: Dash, doors: Doors) -> None:
+    reader, desk, clock, who = doors.reader, doors.desk, doors.clock, doors.who
     _register_browsers_part(app)
 
     @app.callback(
@@ -34,16 +32,16 @@ def register(app: Dash, reader: MarketReader, clock: Clock, desk: AlertDesk, who
         Input(ids.HISTORY_ASK, "data"),
         Input(ids.HISTORY_DONE, "data"),
         Input(ids.REVISION, "data"),
-        State(ids.VIEW, "data"),
+        Input(ids.ZONE_NAME, "data"),
     )
     def follow(
-        ask: dict[str, Any], _done: object, _revision: int | None, view: dict[str, Any] | None
+        ask: dict[str, Any], _done: object, _revision: int | None, zone_name: object
     ) -> tuple[list[Component], list[dict[str, str]], str, dict[str, int], str, bool]:
         now = clock()
         shown = shown_at(layout.filters_of(ask), now, reader, desk)
         newest = max((alert.id for alert in shown.alerts), default=0)
         return (
-            layout.body(shown, notation.zone_named((view or {}).get("zone"))),
+            layout.body(shown, notation.zone_named(zone_name)),
             layout.rule_choices(shown.rules, shown.filters.rule),
             layout.csv_path(shown.filters, now),
             {"unseen": shown.unseen, "newest": newest},

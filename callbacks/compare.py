@@ -3,7 +3,7 @@
 from datetime import tzinfo
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -38,14 +38,16 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         Output(ids.COMPARE_BODY, "children"),
         Output(ids.COMPARE_SEARCH, "value"),
         Input(ids.LOCATION, "search"),
+        Input(ids.ZONE_NAME, "data"),
         State(ids.LOCATION, "pathname"),
-        State(ids.VIEW, "data"),
+        State(ids.COMPARE_SEARCH, "value"),
         prevent_initial_call=True,
     )
-    def choose(search: str | None, path: str, page: dict[str, Any]) -> tuple[list[Component], str]:
+    def choose(search: str | None, zone: str | None, path: str, query: str | None) -> tuple[list[Component], str]:
         if path != PATH:
             raise PreventUpdate
-        return compare.body(*compared_at(search, reader, clock, notation.zone_named(page.get("zone")))), ""
+        body = compare.body(*compared_at(search, reader, clock, notation.zone_named(zone)))
+        return body, "" if f"{ids.LOCATION}.search" in ctx.triggered_prop_ids else query or ""
 
     @app.callback(
         Output(ids.COMPARE_UPDATE, "data"),
@@ -53,11 +55,11 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         Output(ids.COMPARE_MATRIX, "children"),
         Input(ids.COMPARE_ASK, "data"),
         State(ids.LOCATION, "search"),
-        State(ids.VIEW, "data"),
+        State(ids.ZONE_NAME, "data"),
         prevent_initial_call=True,
     )
     def follow(
-        drawn: dict[str, Any] | None, search: str | None, page: dict[str, Any]
+        drawn: dict[str, Any] | None, search: str | None, zone_name: str | None
     ) -> tuple[Any, list[Component], Component]:
         if drawn is None:
             raise PreventUpdate
@@ -65,7 +67,7 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         found = read_comparison(choice_of(search), reader, clock)
         if not found.compared:
             raise PreventUpdate
-        zone = notation.zone_named(page.get("zone"))
+        zone = notation.zone_named(zone_name)
         update = comparison.update_of(found.compared, found.choice, zone, revision, drawn)
         return no_update if update is None else update, compare.chips(found), compare.matrix(found)
 

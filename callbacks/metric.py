@@ -31,15 +31,15 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         State(ids.METRIC_ID, "data"),
         State(ids.METRIC_SPAN, "value"),
         State(ids.METRIC_KIND, "value"),
-        State(ids.VIEW, "data"),
+        State(ids.ZONE_NAME, "data"),
         prevent_initial_call=True,
     )
     def follow(
-        drawn: dict[str, Any] | None, metric_id: int, span: str, kind: str, page: dict[str, Any]
+        drawn: dict[str, Any] | None, metric_id: int, span: str, kind: str, zone: str | None
     ) -> tuple[Any, list[Component], Component, Component, list[Component], Component, str]:
         if drawn is None:
             raise PreventUpdate
-        view = view_of(metric_id, span, kind, page)
+        view = view_of(metric_id, span, kind, zone)
         subject = subject_of(reader, metric_id)
         row, metrics = subject.row, reader.ranking().metrics
         update = price_chart.price_update(past_of(reader, row.id, clock(), view.span), view, subject, drawn)
@@ -57,15 +57,26 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         Output(ids.METRIC_CHART, "figure"),
         Input(ids.METRIC_SPAN, "value"),
         Input(ids.METRIC_KIND, "value"),
+        Input(ids.ZONE_NAME, "data"),
         State(ids.METRIC_ID, "data"),
         State(ids.METRIC_THRESHOLD, "value"),
-        State(ids.VIEW, "data"),
         prevent_initial_call=True,
     )
-    def choose_view(span: str, kind: str, metric_id: int, threshold: bool, page: dict[str, Any]) -> Figure:
-        view = view_of(metric_id, span, kind, page)
+    def choose_view(span: str, kind: str, zone: str | None, metric_id: int, threshold: bool) -> Figure:
+        view = view_of(metric_id, span, kind, zone)
         subject = subject_of(reader, metric_id)
         return price_chart.price_figure(past_of(reader, metric_id, clock(), view.span), view, subject, threshold)
+
+    @app.callback(
+        Output(ids.METRIC_FIGURES, "children", allow_duplicate=True),
+        Output(ids.METRIC_ALERTS, "children", allow_duplicate=True),
+        Input(ids.ZONE_NAME, "data"),
+        State(ids.METRIC_ID, "data"),
+        prevent_initial_call=True,
+    )
+    def tell_times_anew(zone_name: str | None, metric_id: int) -> tuple[Component, Component]:
+        subject, zone = subject_of(reader, metric_id), notation.zone_named(zone_name)
+        return metric.figures(subject.row, profile, zone), metric.alert_list(subject.alerts, zone)
 
     @app.callback(
         Output(ids.METRIC_FILE, "data"),
@@ -82,10 +93,10 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         return {"content": sheets.sheet(history), "filename": sheets.file_name(row, chosen), "type": "text/csv"}
 
 
-def view_of(metric_id: int, span: object, kind: object, page: dict[str, Any]) -> View:
+def view_of(metric_id: int, span: object, kind: object, zone: object) -> View:
     """What a browser asks to see; what it should not ask for is what is shown at first."""
     chosen = str(kind) if kind in price_chart.KINDS else LINE
-    return View(metric_id, span_of(span), chosen, notation.zone_named(page.get("zone")))
+    return View(metric_id, span_of(span), chosen, notation.zone_named(zone))
 
 
 def subject_of(reader: MarketReader, wanted: int | str) -> Subject:

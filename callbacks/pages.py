@@ -1,6 +1,5 @@
 """Which page an address leads to. Routing is our own: dash.pages keeps a global registry of one app."""
 
-from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Any
 from urllib.parse import unquote
@@ -9,15 +8,17 @@ from dash import ClientsideFunction, Dash, Input, Output
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
+from callbacks import alerting
 from callbacks.compare import compared_at
+from callbacks.doors import Doors
 from callbacks.metric import subject_of
 from callbacks.shell import BROWSER
 from callbacks.spans import past_of
-from layouts import alerts, compare, ids, metric, notation, price_chart, ranking, shell, status
+from layouts import compare, ids, metric, notation, price_chart, ranking, shell, status
 from layouts.price_chart import LINE, View
 from layouts.spans import FIRST_SPAN
 from services.market.errors import StoreUnavailable, UnknownMetric
-from services.market.ports import Clock, Deliveries, MarketReader
+from services.market.ports import Clock, MarketReader
 
 LONGEST_NUMBER = 18
 """Digits of the largest metric number worth asking for."""
@@ -26,14 +27,15 @@ Page = tuple[Component, str]
 """What to show, and what to call it in the browser's tab."""
 
 
-def register(app: Dash, reader: MarketReader, clock: Clock, deliveries: Deliveries) -> None:
-    # The browser adds its time zone to the path, so that a page is right at its first paint.
+def register(app: Dash, doors: Doors) -> None:
+    # The browser adds its time zone to the path, so that a page is right at its first paint. When another zone is
+    # chosen later, the pages that listen to `ids.ZONE_NAME` change their times and keep the rest.
     app.clientside_callback(
         ClientsideFunction(BROWSER, "view"),
         Output(ids.VIEW, "data"),
         Input(ids.LOCATION, "pathname"),
         Input(ids.RETRY, "n_intervals"),
-        Input(ids.ZONE, "value"),
+        Input(ids.ZONE_NAME, "data"),
     )
 
     @app.callback(
@@ -46,27 +48,28 @@ def register(app: Dash, reader: MarketReader, clock: Clock, deliveries: Deliveri
         if view is None:
             raise PreventUpdate
         try:
-            page, title = _page(view, reader, clock, deliveries.channels)
+            page, title = _page(view, doors)
         except StoreUnavailable:
             return shell.unavailable(), "", False
         return page, title, True
 
 
-def _page(view: dict[str, Any], reader: MarketReader, clock: Clock, channels: Sequence[str]) -> Page:
+def _page(view: dict[str, Any], doors: Doors) -> Page:
     zone = notation.zone_named(view.get("zone"))
-    return page_at(str(view.get("path") or "/"), str(view.get("search") or ""), reader, clock, channels, zone)
+    return page_at(str(view.get("path") or "/"), str(view.get("search") or ""), doors, zone)
 
 
-def page_at(path: str, search: str, reader: MarketReader, clock: Clock, channels: Sequence[str], zone: tzinfo) -> Page:
+def page_at(path: str, search: str, doors: Doors, zone: tzinfo) -> Page:
     """The page at `path` with its query string, times in `zone`; a friendly one where nothing is.
 
     Raises StoreUnavailable.
     """
+    reader, clock = doors.reader, doors.clock
     match path.strip("/").split("/"):
         case [""]:
             return ranking.page(reader.profile), ""
         case ["alerting"]:
-            return alerts.page(search, channels), "Alerts"
+            return alerting.page_at(search, doors, zone), "Alerts"
         case ["status"]:
             now = clock()
             return status.page(reader.status(now), reader.day(now), reader.profile, zone), "Status"

@@ -31,6 +31,7 @@ def register(app: Dash) -> None:
         ClientsideFunction(BROWSER, "glance"),
         *(Output(figure, "children") for figure in (ids.TRACKED, ids.LIVE_NOW, ids.STALE, ids.LAST_TICK)),
         Input(ids.LIVE, "data"),
+        Input(ids.ZONE_NAME, "data"),
     )
     app.clientside_callback(ClientsideFunction(BROWSER, "choose"), *(Input(control, "value") for control in CONTROLS))
     app.clientside_callback(ClientsideFunction(BROWSER, "chooseColumns"), Input(ids.RANKING_COLUMNS, "value"))

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 def register(app: Dash) -> None:
     """Everything here runs in the browser; see assets/live.js and assets/shell.js."""
-    live, zone = Input(ids.LIVE, "data"), Input(ids.ZONE, "value")
+    live, zone = Input(ids.LIVE, "data"), Input(ids.ZONE_NAME, "data")
     app.clientside_callback(
         ClientsideFunction(BROWSER, "poll"), Output(ids.LIVE, "data"), Input(ids.POLL, "n_intervals")
     )
@@ -42,7 +42,12 @@ def register(app: Dash) -> None:
         prevent_initial_call=True,
     )
     app.clientside_callback(ClientsideFunction(BROWSER, "theme"), Output(ids.THEME, "value"), Input(ids.THEME, "value"))
-    app.clientside_callback(ClientsideFunction(BROWSER, "zone"), Output(ids.ZONE, "value"), zone)
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "zone"),
+        Output(ids.ZONE, "value"),
+        Output(ids.ZONE_NAME, "data"),
+        Input(ids.ZONE, "value"),
+    )
     app.clientside_callback(
         ClientsideFunction(BROWSER, "retry"),
         Output(ids.TOAST, "is_open"),

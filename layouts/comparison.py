@@ -137,7 +137,7 @@ def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revisi
             "spikecolor": theme.MUTED,
             "title": {"text": f"Time ({notation.zone_label(zone)})", "standoff": 12},
         },
-        "margin": {"l": 12, "r": 76, "t": 12, "b": 48},
+        "margin": {"l": 12, "r": 12, "t": 12, "b": 48},
         "meta": _meta(compared, choice, zone, revision) | {"starts": [one.start for one in compared]},
     }
     return {"data": traces, "layout": look}

@@ -1,4 +1,4 @@
-"""The status page's figure, as a plain dict, from typed data."""
+"""The status page's figures, as plain dicts, from typed data."""
 
 from datetime import tzinfo
 from itertools import pairwise
@@ -7,7 +7,7 @@ import numpy as np
 
 from layouts import notation, theme
 from layouts.axes import Figure, axis, layout, stamps
-from services.market.types import SLOT_SECONDS, Floats, TickDay
+from services.market.types import SLOT_SECONDS, Floats, Sizes, TickDay
 
 
 def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
@@ -56,14 +56,39 @@ def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
         "barmode": "stack",
         "bargap": 0.25,
         "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": 1.03, "yanchor": "bottom"},
-        "xaxis": axis() | {"type": "date", "range": [edges[0], edges[-1]], "nticks": 7, "tickangle": 0},
+        "legend": {"orientation": "h", "x": 0, "y": 1.03, "yanchor": "bottom", "traceorder": "normal"},
+        "xaxis": axis()
+        | {"type": "date", "range": [edges[0], edges[-1]], "nticks": 7, "tickangle": 0, "ticklabelstandoff": 5},
         "yaxis": axis()
         | {"ticksuffix": " ms", "rangemode": "tozero", "tickformat": ",", "nticks": 5, "domain": [0, 0.84]},
         "yaxis2": {"domain": [0.87, 1], "range": [0, 1], "visible": False, "fixedrange": True},
         "margin": {"l": 64, "r": 12, "t": 28, "b": 28},
     }
     return {"data": bars + marks, "layout": look}
+
+
+def size_figure(sizes: Sizes, zone: tzinfo) -> Figure:
+    """How large the database was, from nothing up, so that a small growth looks small."""
+    area = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": stamps(sizes.times, zone),
+        "y": sizes.bytes.tolist(),
+        "text": [notation.size(size) for size in sizes.bytes.tolist()],
+        "fill": "tozeroy",
+        "fillcolor": theme.BAND,
+        "line": {"color": theme.ACCENT, "width": 1.8},
+        "hovertemplate": "%{x|%-d %b %H:%M}<br><b>%{text}</b><extra></extra>",
+    }
+    look = layout() | {
+        "showlegend": False,
+        "xaxis": axis() | {"type": "date", "nticks": 4, "tickangle": 0, "fixedrange": True, "showgrid": False},
+        "yaxis": axis()
+        | {"side": "right", "rangemode": "tozero", "tickformat": ".3~s", "ticksuffix": "B", "nticks": 3}
+        | {"fixedrange": True},
+        "margin": {"l": 4, "r": 12, "t": 8, "b": 24},
+    }
+    return {"data": [area], "layout": look}
 
 
 def _known(values: Floats) -> list[float | None]:

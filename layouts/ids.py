@@ -15,6 +15,7 @@ REVISION = "revision"
 VIEW = "view"
 THEME = "theme"
 ZONE = "zone"
+ZONE_NAME = "zone-name"
 TOAST = "toast"
 TOAST_TEXT = "toast-text"
 TOAST_RETRY = "toast-retry"
@@ -107,9 +108,56 @@ DELIVERIES = "deliveries"
 DELIVERIES_SHOWN = "deliveries-shown"
 DELIVERIES_POLL = "deliveries-poll"
 
+STATUS_ZONE = "status-zone"
 STATUS_OVERVIEW = "status-overview"
 STATUS_DETAILS = "status-details"
 STATUS_CHART = "status-chart"
+
+ALERTING_BODY = "alerting-body"
+ALERTING_TABS = "alerting-tabs"
+ALERTING_SHOWN = "alerting-shown"
+RULES_LIST = "rules-list"
+RULES_SHOWN = "rules-shown"
+RULES_CHANGED = "rules-changed"
+RULE_EDITED = "rule-edited"
+RULE_INSISTED = "rule-insisted"
+RULE_SCOPES = "rule-scopes"
+RULE_SENTENCE = "rule-sentence"
+RULE_REACH = "rule-reach"
+RULE_SAVE = "rule-save"
+RULE_REFUSED = "rule-refused"
+RULE_TEST = "rule-test"
+RULE_TEST_RESULT = "rule-test-result"
+RULE_TRIAL = "rule-trial"
+RULE_TRIAL_WAIT = "rule-trial-wait"
+RULE_TRIAL_FOUND = "rule-trial-found"
+RULE_TRIAL_METRIC = "rule-trial-metric"
+RULE_TRIAL_CHART = "rule-trial-chart"
+
+
+def rule_action(action: object, number: object) -> dict[str, object]:
+    """A button that does something about a rule; either may be one of Dash's wildcards."""
+    return {"type": "rule-action", "action": action, "index": number}
+
+
+def rule_field(name: object) -> dict[str, object]:
+    """A field of the form in which a rule is written."""
+    return {"type": "rule-field", "name": name}
+
+
+def rule_row(name: object) -> dict[str, object]:
+    """What surrounds a field, its label and hint included."""
+    return {"type": "rule-row", "name": name}
+
+
+def rule_error(name: object) -> dict[str, object]:
+    """What is wrong with a field."""
+    return {"type": "rule-error", "name": name}
+
+
+def rule_trial(span: object) -> dict[str, object]:
+    """The button that tries the rule on so long a past."""
+    return {"type": "rule-trial-span", "span": span}
 
 
 def delivery_retry(number: object) -> dict[str, object]:

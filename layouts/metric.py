@@ -7,7 +7,7 @@ import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import ids, notation, parts
+from layouts import alerting, ids, notation, parts
 from layouts.axes import Figure
 from layouts.price_chart import KINDS, LINE, threshold_of
 from layouts.spans import FIRST_SPAN, SPANS
@@ -40,6 +40,7 @@ def page(
                 [
                     dcc.Link([parts.icon("back"), "Ranking"], href="/", className="back-link"),
                     dcc.Link("Compare with …", href=f"/compare?ids={row.id}", className="compare-link"),
+                    dcc.Link("Alert me on this …", href=_new_rule(row), className="compare-link"),
                     html.Nav(
                         rank_links(row, metrics),
                         id=ids.METRIC_RANKS,
@@ -64,6 +65,11 @@ def page(
         ],
         className="metric-page",
     )
+
+
+def _new_rule(row: RankedMetric) -> str:
+    """The address at which a rule for this metric is begun."""
+    return alerting.address(alerting.RULES, edit=alerting.NEW, scope=f"{row.market}:{row.pair}")
 
 
 def unknown(wanted: str) -> Component:
@@ -291,6 +297,7 @@ def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component
         figure=figure,
         config={
             "displaylogo": False,
+            "showTips": False,  # they would lie on the header, and take its clicks
             "responsive": True,
             "modeBarButtonsToRemove": ["sendChartToCloud", "toImage", "select2d", "lasso2d", "autoScale2d"],
         },

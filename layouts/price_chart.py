@@ -283,7 +283,7 @@ def _layout(past: Past, view: View) -> Figure:
             }
             for panel, text in captions.items()
         ],
-        "margin": {"l": 12, "r": 76, "t": 36, "b": 48},
+        "margin": {"l": 12, "r": 12, "t": 36, "b": 48},
     }
 
 

@@ -26,14 +26,14 @@ def choices(profile: Profile) -> list[dict[str, str]]:
 def _names() -> list[Column]:
     return [
         {"field": "star", "headerName": "", "cellRenderer": "Star", "cellClass": "star-cell", "flex": 0}
-        | {"width": 40, "minWidth": 40, "maxWidth": 40, "sortable": False, "filter": False, "resizable": False}
+        | {"width": 36, "minWidth": 36, "maxWidth": 36, "sortable": False, "filter": False, "resizable": False}
         | {"valueGetter": {"function": "''"}, "headerTooltip": "Favourites stand first in every order"},
         {
             "field": "rank",
             "headerName": "#",
-            "minWidth": 62,
-            "maxWidth": 76,
-            "flex": 0.6,
+            "minWidth": 48,
+            "maxWidth": 80,
+            "flex": 0.8,
             "cellClass": "num rank",
             "initialSort": "asc",
             "headerClass": "ag-right-aligned-header",
@@ -49,14 +49,15 @@ def _names() -> list[Column]:
             "flex": 0.7,
             "cellClass": "num",
             "cellRenderer": "Moved",
+            "filter": False,
             "headerClass": "ag-right-aligned-header",
             "headerTooltip": "Places won or lost within an hour, in the ranking by standard deviation",
         },
         {
             "field": "pair",
             "headerName": "Pair",
-            "minWidth": 100,
-            "flex": 2,
+            "minWidth": 84,
+            "flex": 1.9,
             "filter": "agTextColumnFilter",
             "sortingOrder": ["asc", "desc", None],
             "cellRenderer": "MetricName",
@@ -79,7 +80,7 @@ def _names() -> list[Column]:
 
 def _prices() -> list[Column]:
     return [
-        _number("price", "Price", 104, "priceText", "In quote currency", cellClass="num strong", flex=1.3),
+        _number("price", "Price", 96, "priceText", "In quote currency", cellClass="num strong", flex=1.3),
         _change("change_1h", "1 h"),
         _change("change_24h", "24 h"),
     ]
@@ -90,8 +91,8 @@ def _deviations(hours: str) -> list[Column]:
     relative = "Standard deviation in per cent of the mean: comparable between pairs"
     log_returns = f"Standard deviation of the logarithmic returns of the last {hours}, scaled to a year"
     return [
-        _number("stdev", "Std dev", 100, "priceText", deviation),
-        _number("volatility", "Volatility %", 120, "shareText", relative),
+        _number("stdev", "Std dev", 112, "priceText", deviation),
+        _number("volatility", "Volatility %", 128, "shareText", relative),
         _number("log_volatility", "Yearly vol. %", 118, "shareText", log_returns, initialHide=True),
     ]
 
@@ -114,7 +115,7 @@ def _rest(hours: str) -> list[Column]:
     plain: Column = {"filter": False}
     return [
         _number("volume", "Volume", 110, "amountText", told, initialHide=True),
-        _number("turnover", "Turnover", 110, "amountText", worth),
+        _number("turnover", "Turnover", 104, "amountText", worth),
         plain
         | {"field": "spark", "headerName": f"Last {hours}", "minWidth": 128, "cellRenderer": "Sparkline"}
         | {"sortable": False, "cellClass": "spark-cell"},

@@ -104,6 +104,7 @@ def _machinery() -> list[Component]:
         dcc.Store(id=ids.LIVE),
         dcc.Store(id=ids.REVISION),
         dcc.Store(id=ids.VIEW),
+        dcc.Store(id=ids.ZONE_NAME),
         dcc.Store(id=ids.TITLE),
         dcc.Store(id=ids.FAILED),
     ]
@@ -128,7 +129,9 @@ def _brand(profile: Profile) -> Component:
 
 def _navigation() -> Component:
     links = [dbc.NavLink(name, href=path, active="exact", className="place") for path, name in PLACES]
-    return html.Nav(links, className="places", **parts.aria(label="Main"))
+    # The documentation is a page of its own, which the dashboard's routing knows nothing of.
+    documentation = html.A("API", href="/docs", className="nav-link place", title="The JSON interface, to read and try")
+    return html.Nav([*links, documentation], className="places", **parts.aria(label="Main"))
 
 
 def _connection() -> Component:

@@ -62,7 +62,7 @@ def test_every_route_of_the_interface_is_told() -> None:
     mount_deliveries(server, FakeDeliveries(), lambda: builders.NOON)
     mount_rules(server, FakeReader(), lambda: builders.NOON, FakeDesk())
     served = {
-        f"{method} {re.sub('<(wanted|int:number)>', '<id>', rule.rule)}"
+        f"{method} {re.sub('<(wanted|int.*:number)>', '<id>', rule.rule)}"
         for rule in server.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.endpoint != "static" and not rule.rule.endswith("/") and "<path:" not in rule.rule

@@ -91,7 +91,7 @@ def test_no_cell_of_a_file_begins_a_formula(engine: Engine, tmp_path: Path) -> N
             prices.store_history(connection, number, times, values, np.array(widths))
     path = tmp_path / "all.csv"
 
-    export(engine, path, lambda _done, _total: None)
+    export(engine, path, lambda _done, _total, _told: None)
 
     with path.open(newline="", encoding="utf-8") as file:
         head, *rows = csv.reader(file)

@@ -5,10 +5,11 @@
   const ranking = (window.trackerRanking = window.trackerRanking || {});
   const ALWAYS = ["star", "rank", "pair"];
   const NARROWER = [
-    [680, ["star", "moved", "market", "change_1h", "stdev", "volatility", "turnover", "spark", "alerted"]],
+    [680, ["moved", "market", "change_1h", "stdev", "volatility", "turnover", "spark", "alerted"]],
     [980, ["moved", "market", "turnover", "spark", "alerted"]],
     [1180, ["turnover"]],
   ]; // what does not fit windows of less than so many pixels
+  const NARROW_RANK = 48; // pixels, on a phone; elsewhere it shares the width as all do
   const COLUMN_OF = { volume: "turnover" };
 
   const columnOf = (choice) => COLUMN_OF[choice] || choice;
@@ -29,10 +30,19 @@
     const names = wanted(grid);
     const wrong = grid.getColumns().filter((column) => column.isVisible() !== names.includes(column.getColId()));
     for (const shown of [true, false]) {
-      const those = wrong.filter((column) => column.isVisible() !== shown);
+      const those = wrong.filter((column) => names.includes(column.getColId()) === shown);
       if (those.length) grid.setColumnsVisible(those, shown);
     }
-    if (wrong.length) window.dash_clientside.set_props(ids.columns, { value: choosable(names) });
+    const rank = window.innerWidth < NARROWER[0][0] ? { flex: null, width: NARROW_RANK } : { flex: grid.getColumn("rank").getColDef().flex };
+    if ((grid.getColumn("rank").getFlex() ?? null) !== rank.flex) grid.applyColumnState({ state: [{ colId: "rank", ...rank }] });
+    tick(choosable(names));
+  }
+
+  // The ticks in the list, where they are others.
+  function tick(names) {
+    const list = document.getElementById(ids.columns);
+    const ticked = [...list.querySelectorAll("input:checked")].map((box) => box.value);
+    if (ticked.join() !== names.join()) window.dash_clientside.set_props(ids.columns, { value: names });
   }
 
   const choosable = (names) => names.filter((name) => !ALWAYS.includes(name));

@@ -44,13 +44,13 @@
     showFavourites();
   });
 
-  const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
-  functions.favouritesFirst = (params) => {
+  // The grid hands over its rows as it sorted them, to be put in order in place.
+  function favouritesFirst({ nodes }) {
     if (!favourites().size) return;
     const [first, others] = [[], []];
-    for (const node of params.nodes) (isFavourite(node.data) ? first : others).push(node);
-    if (first.length) params.nodes.splice(0, params.nodes.length, ...first, ...others);
-  };
+    for (const node of nodes) (isFavourite(node.data) ? first : others).push(node);
+    if (first.length) first.concat(others).forEach((node, place) => (nodes[place] = node));
+  }
 
-  Object.assign(ranking, { isFavourite, toggleFavourite });
+  Object.assign(ranking, { isFavourite, toggleFavourite, favouritesFirst });
 })();

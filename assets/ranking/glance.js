@@ -9,6 +9,7 @@
 
   // Today is the viewer's own. Asked for only when the newest alert, or the day, is another.
   async function countAlerts(live) {
+    if (!live || live.connection !== "ok") return;
     const midnight = new Date();
     midnight.setHours(0, 0, 0, 0);
     const since = new Date(midnight - 1000).toISOString(); // what fires at midnight is of the new day
@@ -26,9 +27,13 @@
     }
   }
 
+  // For a page that has just come.
+  function recountAlerts() {
+    counted = "";
+    countAlerts(latest);
+  }
+
   function glance(live) {
-    const mounting = !window.dash_clientside.callback_context.triggered.length;
-    if (mounting) counted = "";
     latest = live;
     countDown();
     if (!live || live.tracked === undefined) return Array(4).fill(window.dash_clientside.no_update);
@@ -56,6 +61,7 @@
 
   setInterval(countDown, 1000);
 
+  Object.assign((window.trackerRanking = window.trackerRanking || {}), { recountAlerts });
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { glance });
 })();

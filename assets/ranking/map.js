@@ -8,6 +8,7 @@
   const LAYOUT = "/assets/vendor/d3-hierarchy-3.1.3.min.js";
   const MOST_TILES = 300;
   const TILE_AREA = 1700; // square pixels a tile should have on average, to be told from its neighbours
+  const FIGURE_WIDTH = 6.3; // pixels of one of its characters where it is smallest
   const NAMED = { width: 34, height: 20 }; // pixels a tile needs for its name
   const NICE = [0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 15, 20, 30, 50, 100, 200, 500, 1000]; // per cent, ends of the scale
   const SIZES = { volume: (row) => row.turnover, volatility: (row) => row.volatility, equal: () => 1 };
@@ -29,7 +30,7 @@
         script.src = LAYOUT;
         script.onload = () => resolve(window.d3);
         script.onerror = () => {
-          layout = null; // when the map is opened again, then
+          layout = null; // asked for again at the next drawing
           reject(new Error(LAYOUT));
         };
         document.head.append(script);
@@ -51,13 +52,10 @@
       const place = field();
       if (!place) return;
       if (watched !== place) begin(place);
-      try {
-        const d3 = await loadLayout();
-        const grid = await ranking.api();
-        if (place.isConnected && place.clientWidth) draw(d3, grid, place);
-      } catch (error) {
-        note("The map could not be loaded.");
-      }
+      const d3 = await loadLayout().catch(() => null);
+      if (d3 === null) return note("The map could not be loaded; it is tried again with the next prices.");
+      const grid = await ranking.api();
+      if (place.isConnected && place.clientWidth) draw(d3, grid, place);
     });
   }
 
@@ -133,14 +131,15 @@
     const [width, height] = [leaf.x1 - leaf.x0, leaf.y1 - leaf.y0];
     const value = row[scale.colour];
     const strength = value == null ? 0 : Math.min(1, Math.abs(value) / scale.end);
+    const name = row.base + (several && width > 90 ? "/" + row.quote : "");
     const way = !scale.signed ? "much" : value < 0 ? "down" : "up";
     tile.className = "tile tile-" + way;
     tile.style.cssText =
       `left:${leaf.x0}px;top:${leaf.y0}px;width:${width}px;height:${height}px;` +
-      `--strength:${(strength * 100).toFixed(0)}%;font-size:${fontSize(width, height, row.base)}px`;
+      `--strength:${(strength * 100).toFixed(0)}%;font-size:${fontSize(width, height, name)}px`;
     const named = width >= NAMED.width && height >= NAMED.height;
     const figure = figureText(scale, value);
-    const words = [named ? row.base + (several && width > 90 ? "/" + row.quote : "") : "", named && height >= 36 ? figure : ""];
+    const words = [named ? name : "", named && height >= 36 && width >= figure.length * FIGURE_WIDTH ? figure : ""];
     [...tile.children].forEach((part, at) => {
       if (part.textContent !== words[at]) part.textContent = words[at];
     });

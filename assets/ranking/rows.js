@@ -8,6 +8,7 @@
   const SPARKLINE_PATIENCE = 60000; // ms, while some metric has none
   const nothing = () => window.dash_clientside.no_update;
 
+  let page = null; // the element whose rows these are
   let shown = null; // the revision in the grid
   let metrics = []; // of that revision
   let sparklines = {};
@@ -89,8 +90,10 @@
   }
 
   async function rows(live) {
-    const mounting = !window.dash_clientside.callback_context.triggered.some((one) => one.prop_id.startsWith(ids.live + "."));
-    if (mounting) {
+    // A page that has just come is told by its element: its first call may be for the poller's news as well.
+    const frame = document.getElementById(ids.ranking);
+    if (page === null || page !== frame) {
+      page = frame;
       shown = null;
       ranking.begin();
       ranking.settle();
@@ -141,10 +144,6 @@
       else open(params.data.id);
     },
     fitColumns: (params) => ranking.fit(params.api),
-    rowsChanged(params) {
-      ranking.countRows(params.api);
-      ranking.drawMap();
-    },
     noteState(params) {
       const sorted = params.api.getColumnState().filter((column) => column.sort);
       const sort = sorted.sort((left, right) => left.sortIndex - right.sortIndex).map(({ colId, sort }) => ({ colId, sort }));

@@ -50,7 +50,10 @@
     only: (grid) => grid.onFilterChanged(),
     hide: (grid) => grid.onFilterChanged(),
     where: (grid) => grid.setFilterModel(known(grid, current.where)),
-    sort: (grid) => grid.applyColumnState({ state: current.sort.map((one, sortIndex) => ({ ...one, sortIndex })), defaultState: { sort: null } }),
+    sort: (grid) => {
+      const state = current.sort.filter((one) => columnNamed(grid, one.colId)).map((one, sortIndex) => ({ ...one, sortIndex }));
+      grid.applyColumnState({ state: state.length ? state : ranking.address.USUAL_SORT, defaultState: { sort: null } });
+    },
     columns: (grid) => ranking.fit(grid),
     view: () => ranking.showParts(),
     size: () => ranking.drawMap(),
@@ -61,10 +64,13 @@
     for (const one of new Set(names.map((name) => SHOWERS[name]))) one(grid);
   }
 
+  // The grid's own look-up also finds what every object has, as "constructor".
+  const columnNamed = (grid, name) => grid.getColumns().find((column) => column.getColId() === name);
+
   // An address may name columns that there are not, or that have no filter of that kind.
   function known(grid, where) {
     const kinds = { agTextColumnFilter: "text", agNumberColumnFilter: "number" };
-    const fits = ([name, filter]) => grid.getColumn(name) && kinds[grid.getColumn(name).getColDef().filter] === filter.filterType;
+    const fits = ([name, filter]) => kinds[columnNamed(grid, name)?.getColDef().filter] === filter.filterType;
     return Object.fromEntries(Object.entries(where).filter(fits));
   }
 
@@ -122,10 +128,18 @@
     setControls();
     tellReset();
     ranking.showParts();
+    ranking.recountAlerts();
     const grid = await api();
     for (let tries = 0; tries < 120 && !(grid.getColumns() || []).length; tries++) await frame();
     ranking.setUpFilters(grid);
+    grid.setGridOption("postSortRows", ranking.favouritesFirst);
+    const rowsChanged = () => {
+      ranking.countRows(grid);
+      ranking.drawMap();
+    };
+    grid.addEventListener("modelUpdated", rowsChanged);
     show(grid, Object.keys(SHOWERS).filter((name) => name !== "by" && name !== "view"));
+    rowsChanged();
   }
 
   window.addEventListener("popstate", () => {

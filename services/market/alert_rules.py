@@ -347,7 +347,7 @@ def _whole(value: Any, low: int, high: int) -> int:
 def _number(value: Any, low: float, high: float) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and low <= value <= high:
         return float(value)
-    raise ValueError(f"has to be a number from {low:g} to {high:g}")
+    raise ValueError(f"has to be a number from {low:g} to {high:,.16g}")
 
 
 def _listed(words: Sequence[str]) -> str:

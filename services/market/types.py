@@ -401,12 +401,24 @@ class TickDay:
 
 
 @dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large the database was, oldest first: epoch seconds and bytes, both of shape (records,), one an hour."""
+
+    times: Ints
+    bytes: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class Day:
-    """What happened within 24 h: the ticks, and the tracked metrics that came and that went, the latest first."""
+    """What happened within 24 h: the ticks, and the tracked metrics that came and that went, the latest first.
+
+    `sizes` tell of the 30 days before, so that a growth can be seen.
+    """
 
     ticks: TickDay
     came: tuple[Metric, ...]
     went: tuple[Metric, ...]
+    sizes: Sizes
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,9 @@ class Scheduler:
         """End: no job begins any more, and the lease is free for the next process. A second call does nothing."""
         if not self._scheduler.running:
             return
+        # What its thread is handing out just now it hands out to the end: a shutdown in the middle would break it off.
+        self._scheduler.pause()
+        self._scheduler.get_jobs()
         self._scheduler.shutdown(wait=False)
         self._services.close()
         if self._leading:

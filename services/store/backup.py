@@ -30,7 +30,7 @@ class NotSqlite(TrackerError):
 def back_up(
     engine: Engine, path: Path, progress: Progress, *, force: bool = False, step_pages: int = STEP_PAGES
 ) -> None:
-    """Copy the database, as one transaction sees it, to the file `path`; `progress` counts pages.
+    """Copy the database, as one transaction sees it, to the file `path`; `progress` counts bytes.
 
     The copy is checked before it takes its place and needs no other file. Writers are not held up.
     Raises NotSqlite, CannotWrite or StoreUnavailable.
@@ -54,11 +54,12 @@ def _copy(connection: Connection, path: Path, progress: Progress, step_pages: in
     source = cast(sqlite3.Connection, connection.connection.driver_connection)
     # With a reader's transaction begun, the copy is of its moment. Without, SQLite starts over at every tick.
     connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+    size: int = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
     with closing(sqlite3.connect(path)) as copy:
         source.backup(
             copy,
             pages=step_pages,
-            progress=lambda _status, remaining, total: progress(total - remaining, total),
+            progress=lambda _status, left, total: progress((total - left) * size, total * size, ""),
             sleep=0.01,
         )
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, which can be read where nothing can be written
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _back_up(path: Path, force: bool) -> str:
     engine = open_existing(read_settings().database)
     try:
-        with progress_bar(" pages") as progress:
+        with progress_bar("B") as progress:
             back_up(engine, path, progress, force=force)
     finally:
         engine.dispose()

@@ -22,7 +22,7 @@ from services.market.types import Metric, Series
 from services.settings import read_settings
 from services.store import metrics, prices, schema, volumes
 from services.store.engine import Engine, open_existing, reading
-from services.store.files import CannotWrite, Progress, progress_bar, run_command, whole_file
+from services.store.files import CannotWrite, Progress, progress_bar, run_command, size_in_words, whole_file
 
 BATCH_ROWS = 200_000
 """Rows written in one go, twice as many at most."""
@@ -61,7 +61,7 @@ def export(
     batch_rows: int = BATCH_ROWS,
 ) -> Exported:
     """Write the prices (quote currency) with `since` < time <= `until` to `path`, as its ending says; `progress`
-    counts metrics.
+    counts metrics, and tells of rows and bytes.
 
     Of all metrics there are or were, or of those that any of `patterns` matches; metric by metric, each
     oldest first, from one transaction. With `of_volumes` the 24 h volumes (base units) in their place.
@@ -77,7 +77,12 @@ def export(
         schema.require_current(connection)
         known = metrics.stored(connection)
         chosen = [metric for metric in known if not patterns or any(pattern.names(metric) for pattern in patterns)]
-        pieces = _pieces(chosen, lambda metric: read(connection, metric.id, first, last), progress, batch_rows)
+
+        def show(done: int, read_rows: int) -> None:
+            written = size_in_words(unfinished.stat().st_size)
+            progress(done, len(chosen), f"{read_rows:,} rows, {written} written")
+
+        pieces = _pieces(chosen, lambda metric: read(connection, metric.id, first, last), show, batch_rows)
         with opened(unfinished, columns) as write:
             for batch in _batches(pieces, batch_rows):
                 for metric, series in batch:
@@ -88,15 +93,18 @@ def export(
 
 
 def _pieces(
-    chosen: Sequence[Metric], read: Callable[[Metric], Series], progress: Progress, batch_rows: int
+    chosen: Sequence[Metric], read: Callable[[Metric], Series], show: Callable[[int, int], None], batch_rows: int
 ) -> Iterator[Piece]:
-    """What is stored of each metric, in pieces of `batch_rows` rows at most; none where nothing is."""
+    """What is stored of each metric, in pieces of `batch_rows` rows at most; none where nothing is. `show` is told how
+    many metrics and rows were read."""
+    rows = 0
     for number, metric in enumerate(chosen, 1):
         series = read(metric)
+        rows += len(series.times)
         for start in range(0, len(series.times), batch_rows):
             part = slice(start, start + batch_rows)
             yield metric, Series(series.times[part], series.values[part], series.widths[part])
-        progress(number, len(chosen))
+        show(number, rows)
 
 
 def _batches(pieces: Iterable[Piece], batch_rows: int) -> Iterator[list[Piece]]:

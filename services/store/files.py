@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from services.market.errors import TrackerError
 
-Progress = Callable[[int, int], object]
-"""Is told how much is done, and how much there is in all."""
+Progress = Callable[[int, int, str], object]
+"""Is told how much is done, how much there is in all, and in words what else has come of it."""
 
 FAILED = 2
 INTERRUPTED = 130
@@ -52,14 +52,22 @@ def whole_file(path: Path, *, force: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def progress_bar(unit: str) -> Iterator[Progress]:
-    """Shows on the terminal that stderr is how far a work of so many `unit` has come; elsewhere, nothing."""
-    with tqdm(unit=unit, disable=None) as bar:
+    """Shows on the terminal that stderr is how far a work of so many `unit` has come, how fast it goes and when it will
+    be done; elsewhere, nothing."""
+    with tqdm(unit=unit, unit_scale=True, dynamic_ncols=True, disable=None) as bar:
 
-        def show(done: int, total: int) -> None:
+        def show(done: int, total: int, told: str) -> None:
             bar.total = total
+            bar.set_postfix_str(told, refresh=False)
             bar.update(done - bar.n)
 
         yield show
+        bar.refresh()  # the last words may be younger than the last picture
+
+
+def size_in_words(size: int) -> str:
+    """So many bytes, to three digits: 12.3MB."""
+    return str(tqdm.format_sizeof(size, "B"))
 
 
 def run_command(work: Callable[[], str]) -> int:

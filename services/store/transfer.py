@@ -16,7 +16,7 @@ from services.market.errors import StoreUnavailable, TrackerError
 from services.settings import read_settings
 from services.store import binary, leases, schema, snapshots
 from services.store.engine import database_url, open_engine, open_read_only, reading, writing
-from services.store.files import Progress, progress_bar, run_command
+from services.store.files import Progress, progress_bar, run_command, size_in_words
 from services.store.models import Base, Installation, LeaseRow, SizeRow, SnapshotRow, StatisticsRow
 
 BATCH_ROWS = 10_000
@@ -52,7 +52,8 @@ def transfer(
     Of the source, one transaction's state is read. In the target all is written and checked in one transaction:
     whoever is killed leaves nothing and may begin again, and where all is there already, nothing is written. No
     tracker ticks there meanwhile, for writers wait. `progress` counts each row twice, as it is sent and as it is
-    checked; `simulated` is what the settings ask for. Raises CannotTransfer, WrongDatabase or StoreUnavailable.
+    checked, and tells the table and the bytes sent; `simulated` is what the settings ask for. Raises CannotTransfer,
+    WrongDatabase or StoreUnavailable.
     """
     with ExitStack() as stack:
         with _naming(path):
@@ -124,14 +125,21 @@ def _other_data() -> CannotTransfer:
 
 
 class _Steps:
-    """Counts rows for the bar."""
+    """Counts rows, and bytes in PostgreSQL's form, for the bar."""
 
     def __init__(self, progress: Progress, total: int) -> None:
-        self._progress, self._done, self._total = progress, 0, total
+        self._progress, self._done, self._total, self._bytes = progress, 0, total, 0
 
-    def add(self, rows: int) -> None:
+    def add_sent(self, table: Table, rows: int, size: int) -> None:
+        self._bytes += size
+        self._add(f"{table.name} sent", rows)
+
+    def add_checked(self, table: Table, rows: int) -> None:
+        self._add(f"{table.name} checked", rows)
+
+    def _add(self, work: str, rows: int) -> None:
         self._done += rows
-        self._progress(self._done, self._total)
+        self._progress(self._done, self._total, f"{work}, {size_in_words(self._bytes)} in all")
 
 
 def _rows(old: Connection, path: Path, table: Table) -> Iterator[Sequence[Sequence[object]]]:
@@ -158,8 +166,9 @@ def _digest_of(
 
     send(binary.HEAD)
     for rows in batches:
-        send(encode(rows))
-        show.add(len(rows))
+        data = encode(rows)
+        send(data)
+        show.add_sent(table, len(rows), len(data))
     send(binary.TAIL)
     return digest.digest()
 
@@ -183,8 +192,8 @@ def _digest_in(new: Connection, table: Table, rows: int, show: _Steps) -> bytes:
         for number, data in enumerate(copy, 1):  # a row at a time
             digest.update(data)
             if number % BATCH_ROWS == 0 and number <= rows:
-                show.add(BATCH_ROWS)
-    show.add(rows % BATCH_ROWS)
+                show.add_checked(table, BATCH_ROWS)
+    show.add_checked(table, rows % BATCH_ROWS)
     return digest.digest()
 
 

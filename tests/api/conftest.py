@@ -19,11 +19,15 @@ from api.stream import end_streams
 from app import create_app
 from services.cache import CachedReader
 from services.market.ports import AlertDesk, Clock
-from services.store.engine import open_engine
+from services.pipeline.deliver import DeliveryDesk
+from services.store import alerts, outbox
+from services.store.alerts import Firing
+from services.store.engine import Engine, open_engine, writing
+from services.store.outbox import News
 from services.store.schema import migrate
 from tests import builders
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
-from tests.fakes_exchange import FakeExchange
+from tests.fakes import FakeDesk, FakeReader
+from tests.fakes_exchange import FakeExchange, FakeNotifier
 from tests.pipeline.world import World
 
 Serve = Callable[..., FlaskClient]
@@ -60,9 +64,20 @@ def client(reader: FakeReader) -> FlaskClient:
     return serve(reader)
 
 
+def owe_messages(engine: Engine, now: int) -> None:
+    """Owe an alert to two channels, of which one has given it up."""
+    with writing(engine) as connection:
+        (number,) = alerts.fire(connection, [Firing(1, now, 400.0, 100.0, 3.0, 60)])
+        outbox.owe(connection, now, [News(number, "fired", ["ops", "mail"])])
+        owed = outbox.claim(connection, "mail", now, 60)
+        assert owed is not None
+        outbox.mark_failed(connection, owed, now, "answered 410")
+
+
 @pytest.fixture
 def address(sqlite_url: str) -> Iterator[str]:
-    """Where the program answers, with the names of hostile listings among its metrics, ten minutes after NOON."""
+    """Where the program answers, with the names of hostile listings among its metrics, and alerts that are owed,
+    ten minutes after NOON."""
     engine = open_engine(sqlite_url)
     migrate(engine, simulated=False)
     prices = {"BTC/USD": 60_000.5, "ETH/USD": 3_000.0, "=ÄÖ+X/USD": 1e-9, "NULL/EUR": 1e12, "1/USD": 5.0}
@@ -72,8 +87,10 @@ def address(sqlite_url: str) -> Iterator[str]:
     for _ in range(10):
         exchange.prices = {name: price * 1.001 for name, price in exchange.prices.items()}
         world.tick()
+    owe_messages(engine, int(world.now.timestamp()))
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it tells of each of some thousand requests
-    server = create_app(CachedReader(world.reader), lambda: world.now, FakeDeliveries(), FakeDesk()).server
+    deliveries = DeliveryDesk(engine, [FakeNotifier("ops"), FakeNotifier("mail")])
+    server = create_app(CachedReader(world.reader), lambda: world.now, deliveries, FakeDesk()).server
     end_streams(server)  # so that each tells its first event and is over
     web = make_server("127.0.0.1", 0, server, threaded=True)
     thread = Thread(target=web.serve_forever)

@@ -5,18 +5,25 @@ from pathlib import Path
 
 from flask import Flask
 
+from api.deliveries import mount_deliveries
 from api.routes import mount
 from tests import builders
-from tests.fakes import FakeDesk, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
+def whole_interface() -> Flask:
+    """A bare server with all routes."""
+    server = Flask(__name__, static_folder=None)
+    mount(server, FakeReader(), lambda: builders.NOON, FakeDesk())
+    mount_deliveries(server, FakeDeliveries(), lambda: builders.NOON)
+    return server
+
+
 def described() -> str:
     """What the code says of itself, as text to commit."""
-    server = Flask(__name__)
-    mount(server, FakeReader(), lambda: builders.NOON, FakeDesk())
-    document = server.test_client().get("/openapi.json").json
+    document = whole_interface().test_client().get("/openapi.json").json
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -1,5 +1,5 @@
 """What Schemathesis is told beside the description: a rule between two values, which OpenAPI has no words for, and
-numbers of metrics that exist, so that most requests find something."""
+names and numbers that exist, so that most requests find something."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ LONGEST = timedelta(days=31)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 NOW = NOON + timedelta(minutes=10)
 """What the clock of the program that is asked says."""
+KNOWN = {"id": "12345", "number": "12", "name": ("ops", "mail")}
 
 
 @schemathesis.hook
@@ -21,9 +22,10 @@ def before_call(_context: HookContext, case: Case, _kwargs: dict[str, Any]) -> N
     """Leaves alone what is meant to be refused."""
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return
-    length = len(str(case.path_parameters.get("id", "")))
-    if length % 3:
-        case.path_parameters["id"] = str(length % 5 + 1)
+    for name, known in KNOWN.items():
+        length = len(str(case.path_parameters.get(name, "")))
+        if length % 3:
+            case.path_parameters[name] = known[length % len(known)]
     if "until" in _names(case) and {"since", "until"} & case.query.keys():
         case.query |= _in_order(case.query.get("since"), case.query.get("until"))
     elif "since" in case.query:

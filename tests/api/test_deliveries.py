@@ -125,7 +125,10 @@ def test_a_channel_that_is_not_there_is_told(client: FlaskClient, deliveries: Fa
 def test_looking_at_it_changes_nothing(client: FlaskClient, deliveries: FakeDeliveries, path: str) -> None:
     before = deliveries.told
 
-    assert client.get(path).status_code in (404, 405)
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
+    assert answer.mimetype == "application/problem+json"
+    assert client.options(path).headers["Allow"] == "POST, OPTIONS"
 
     assert (deliveries.told, deliveries.tried) == (before, [])
 

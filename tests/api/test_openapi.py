@@ -5,13 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-from flask import Flask
 
 from api.operations import operation_of
-from api.routes import mount
 from tests import builders
-from tests.api.described import COMMITTED, described
-from tests.fakes import FakeDesk, FakeReader
+from tests.api.described import COMMITTED, described, whole_interface
 
 ASSETS = Path(__file__).parents[2] / "assets"
 UNTOLD = {"/docs"}
@@ -33,12 +30,12 @@ def test_it_is_of_openapi_3_1(document: dict) -> None:
 
 
 def test_every_route_is_described(document: dict) -> None:
-    server = Flask(__name__, static_folder=None)
-    mount(server, FakeReader(), lambda: builders.NOON, FakeDesk())
-    rules = {rule.rule: server.view_functions[rule.endpoint] for rule in server.url_map.iter_rules()}
+    server = whole_interface()
+    rules = [(rule.rule, server.view_functions[rule.endpoint]) for rule in server.url_map.iter_rules()]
 
-    assert {rule for rule, view in rules.items() if operation_of(view) is None and "<path:" not in rule} == UNTOLD
-    assert len(document["paths"]) == sum(operation_of(view) is not None for view in rules.values())
+    assert {rule for rule, view in rules if operation_of(view) is None and "<path:" not in rule} == UNTOLD
+    told = sum(len(methods) for methods in document["paths"].values())
+    assert told == sum(operation_of(view) is not None for _, view in rules)
 
 
 def test_every_reference_leads_somewhere(document: dict) -> None:
@@ -65,9 +62,18 @@ def test_every_tag_is_listed_once(document: dict) -> None:
 
 def test_errors_are_told_as_problems(document: dict) -> None:
     for path, methods in document["paths"].items():
-        for status, answer in methods["get"]["responses"].items():
-            if int(status) >= 400:
-                assert list(answer["content"]) == ["application/problem+json"], (path, status)
+        for method, told in methods.items():
+            for status, answer in told["responses"].items():
+                if int(status) >= 400:
+                    assert list(answer["content"]) == ["application/problem+json"], (path, method, status)
+
+
+def test_what_changes_something_tells_how_it_can_be_refused(document: dict) -> None:
+    retry = document["paths"]["/alerts/deliveries/{number}/retry"]["post"]
+
+    assert set(retry["responses"]) == {"200", "403", "404", "405", "409", "500", "503"}
+    assert retry["parameters"][0]["schema"]["type"] == "integer"
+    assert "post" not in document["paths"]["/metrics"]
 
 
 def test_the_description_is_sent_like_every_answer(client) -> None:

@@ -95,7 +95,7 @@ def test_a_metric_that_did_not_exist_is_found_once_it_does(reader, client):
 
 @pytest.mark.parametrize(
     "address",
-    ["/metrics", "/metrics/1", "/metrics/1/prices", "/metrics/1/nothing", "/alerts", "/alerts/1", "/live", "/healthz"],
+    ["/metrics", "/metrics/1", "/metrics/1/prices", "/alerts", "/live", "/healthz"],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_a_wrong_method_is_a_problem_that_tells_the_right_ones(client, address, method):
@@ -103,6 +103,14 @@ def test_a_wrong_method_is_a_problem_that_tells_the_right_ones(client, address, 
     assert (answer.status_code, answer.mimetype) == (405, "application/problem+json")
     assert (answer.json["title"], answer.json["status"]) == ("Method Not Allowed", 405)
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+@pytest.mark.parametrize("address", ["/metrics/1/nothing", "/alerts/1"])
+@pytest.mark.parametrize("method", ["POST", "OPTIONS"])
+def test_where_the_dashboard_alone_would_answer_no_method_is_right(client, address, method):
+    answer = client.open(address, method=method)
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert "Allow" not in answer.headers
 
 
 def test_a_wrong_method_elsewhere_is_answered_as_ever(client):

@@ -1,10 +1,31 @@
-"""Every page of the dashboard, in one place: what all of them have to keep is tested over this list."""
+"""Every page, in one place: what all of them have to keep is tested over this list."""
 
 from layouts import ids
 from tests.browser.pages import Chart, Site, Table
 
-PATHS = ("/", "/metric/1", "/alerting", "/status", "/nowhere", "/metric/77")
-"""A line a page; the last two are those that find nothing."""
+COMPARISON = "/compare?ids=1,2"
+
+RULES = "/alerting?tab=rules"
+RULE = "/alerting?tab=rules&edit=new&template=pumps&scope=okx:*"
+DELIVERIES = "/alerting?tab=deliveries"
+
+PATHS = (
+    "/",
+    "/metric/1",
+    COMPARISON,
+    "/compare",
+    "/alerting",
+    RULES,
+    RULE,
+    DELIVERIES,
+    "/status",
+    "/nowhere",
+    "/metric/77",
+)
+"""The dashboard's pages; the last two are those that find nothing."""
+
+DOCUMENTATION = "/docs"
+"""Not one of the dashboard's: it has neither header nor poller."""
 
 
 def wait_for_page(site: Site) -> None:
@@ -14,6 +35,11 @@ def wait_for_page(site: Site) -> None:
         Table(site).wait()
     elif site.path() == "/metric/1":
         Chart(site).wait()
+    elif site.path() == "/compare" and site.script("return location.search"):
+        drawn = f"return !!document.querySelector('#{ids.COMPARE_CHART} .js-plotly-plot .scatterlayer')"
+        site.until(lambda: site.script(drawn))
+    elif site.path() == DOCUMENTATION:
+        site.shows("#docs .opblock", "/metrics")
     elif site.path() == "/status":
         drawn = f"return !!document.querySelector('#{ids.STATUS_CHART} .js-plotly-plot .point')"
         site.until(lambda: site.script(drawn))

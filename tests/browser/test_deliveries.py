@@ -25,7 +25,7 @@ def deliveries(server: Server) -> FakeDeliveries:
 
 @pytest.mark.usefixtures("deliveries")
 def test_messages_are_shown_with_what_became_of_them(site: Site) -> None:
-    site.open("/alerting")
+    site.open("/alerting?tab=deliveries")
 
     site.shows(TABLE, "400 alerts, 100 resolved: BTC/USD on kraken: 3.2 x its average, and 499 more")
     site.shows(TABLE, "answered 503, next try 1 Mar 2026, 13:00")
@@ -35,7 +35,7 @@ def test_messages_are_shown_with_what_became_of_them(site: Site) -> None:
 
 
 def test_a_failed_message_is_tried_again_by_a_click(site: Site, deliveries: FakeDeliveries) -> None:
-    site.open("/alerting")
+    site.open("/alerting?tab=deliveries")
     site.shows(TABLE, "Failed")
     site.click(f"{TABLE} button")
 
@@ -44,7 +44,7 @@ def test_a_failed_message_is_tried_again_by_a_click(site: Site, deliveries: Fake
 
 
 def test_a_channel_is_tested_by_a_click_and_tells_what_it_met(site: Site, deliveries: FakeDeliveries) -> None:
-    site.open("/alerting")
+    site.open("/alerting?tab=deliveries")
     site.shows(CHANNELS, "mail")
     site.click(f"{CHANNELS} li:last-child button")
     site.shows(f"{CHANNELS} li:last-child", "Accepted")
@@ -58,7 +58,7 @@ def test_a_channel_is_tested_by_a_click_and_tells_what_it_met(site: Site, delive
 
 
 def test_what_is_sent_while_one_looks_is_shown(site: Site, deliveries: FakeDeliveries) -> None:
-    site.open("/alerting")
+    site.open("/alerting?tab=deliveries")
     site.shows(TABLE, "Failed")
     deliveries.told = (builders.delivery(4, channel="pager"), *deliveries.told)
 
@@ -66,7 +66,7 @@ def test_what_is_sent_while_one_looks_is_shown(site: Site, deliveries: FakeDeliv
 
 
 def test_without_channels_the_page_says_how_to_have_some(site: Site) -> None:
-    site.open("/alerting")
+    site.open("/alerting?tab=deliveries")
 
     site.shows(CHANNELS, "NOTIFY_URLS")
     assert site.text(TABLE, "") == ""

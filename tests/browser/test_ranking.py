@@ -215,7 +215,7 @@ def test_on_a_phone_the_key_columns_fit(phone: Site):
     phone.open("/")
     table = Table(phone).wait()
 
-    phone.until(lambda: table.columns() == ["rank", "pair", "price", "change_24h"])
+    phone.until(lambda: table.columns() == ["star", "rank", "pair", "price", "change_24h"])
     assert table.cell(2, "pair") == "BTC/USD\nokx"
     cells = f"document.querySelectorAll('#{ids.RANKING_TABLE} .ag-cell')"
     right_edge = f"return Math.max(...[...{cells}].map(cell => cell.getBoundingClientRect().right))"

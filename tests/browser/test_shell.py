@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -7,7 +7,7 @@ from layouts import ids, notation
 from services.market.types import ShownSetting
 from tests import builders
 from tests.browser.conftest import Requests, Server, size
-from tests.browser.pages import Chart, Site, Table
+from tests.browser.pages import CHART, Chart, Site, Table
 from tests.browser.places import PATHS, wait_for_page
 from tests.fakes import FakeReader
 
@@ -192,6 +192,57 @@ def test_utc_is_shown_at_once_everywhere_and_remembered(site: Site):
     site.shows(STATUS, "13:00")
 
 
+def test_another_zone_keeps_what_was_made_of_a_chart(site: Site):
+    site.open("/metric/1")
+    chart = Chart(site).wait()
+    chart.choose("6 h")
+    chart.drag()
+    site.until(lambda: site.script(f"return {CHART}._fullLayout.xaxis.autorange") is False)
+    site.script(f"return Plotly.restyle({CHART}, {{visible: 'legendonly'}}, [1])")
+    before, height = chart.range(), chart.range("yaxis")
+
+    choose_zone(site, 2)
+
+    site.shows(f"#{ids.METRIC_FIGURES}", "1 Mar 2026, 12:00")
+    site.until(lambda: chart.first_time() == "2026-03-01T06:01:00")
+    hour_earlier = [datetime.fromisoformat(end) - timedelta(hours=1) for end in before]
+    site.until(lambda: [datetime.fromisoformat(end) for end in chart.range()] == hour_earlier)
+    assert chart.range("yaxis") == height
+    assert site.script(f"return {CHART}.data[1].visible") == "legendonly"
+    assert site.console() == []
+
+
+def test_another_zone_keeps_the_search_and_the_open_drawer_of_the_ranking(site: Site):
+    site.open("/")
+    table = Table(site).wait()
+    table.search("C01")
+    site.until(lambda: table.count() == 10)
+    site.script("document.getElementById(arguments[0]).dataset.same = 'yes'", ids.RANKING_TABLE)
+    site.shows(f"#{ids.LAST_TICK}", "13:00")
+
+    choose_zone(site, 2)
+
+    site.shows(f"#{ids.LAST_TICK}", "12:00")
+    assert table.count() == 10
+    assert site.script("return document.getElementById(arguments[0]).dataset.same", ids.RANKING_TABLE) == "yes"
+
+
+def test_another_zone_reaches_the_status_and_the_comparison_where_they_stand(site: Site):
+    site.open("/status")
+    site.shows(f"#{ids.PAGE}", "Times are Europe/Berlin")
+    choose_zone(site, 2)
+    site.shows(f"#{ids.PAGE}", "Times are UTC")
+    site.lacks(f"#{ids.STATUS_DETAILS}", "13:00")
+
+    site.open("/compare?ids=1,2")
+    wait_for_page(site)
+    axis = f"return document.querySelector('#{ids.COMPARE_CHART} .js-plotly-plot').data[0].x[0]"
+    site.until(lambda: site.script(axis) == "2026-02-28T12:15:00")
+    choose_zone(site, 1)
+    site.until(lambda: site.script(axis) == "2026-02-28T13:15:00")
+    assert site.console() == []
+
+
 WATCH = """window.seen = [];
 (function look() {
     if (document.body) seen.push(getComputedStyle(document.body).backgroundColor);
@@ -295,12 +346,26 @@ def test_walking_through_all_pages_leaves_the_console_empty(site: Site, alerted:
     site.arrives_at("/metric/1")
     Chart(site).wait()
     alerted.put(*alerted.metrics)
-    for number, words in ((2, "Alerts"), (3, "Status"), (1, "Ranking")):
-        site.click(f"nav a:nth-child({number})")
+    for number, words in ((2, "Compare"), (3, "Alerts"), (4, "Status"), (1, "Ranking")):
+        site.click(f".places a:nth-child({number})")
         site.shows("h1", words)
         alerted.put(*alerted.metrics)
     Table(site).wait()
 
+    assert site.console() == []
+
+
+def test_the_header_leads_to_the_documentation_and_that_back(site: Site):
+    site.open("/status")
+    site.click(".places a[href='/docs']")
+    site.arrives_at("/docs")
+    wait_for_page(site)
+    assert site.script("return document.querySelectorAll('#react-entry-point').length") == 0
+
+    site.click(".docs-head a")
+
+    site.arrives_at("/")
+    Table(site).wait()
     assert site.console() == []
 
 
@@ -332,7 +397,7 @@ def test_real_data_are_not_marked(site: Site):
 
 
 def test_an_unknown_path_gets_a_friendly_page(site: Site):
-    site.open("/compare")
+    site.open("/nowhere")
 
     site.shows("h2", "There is no such page")
     site.click(f"#{ids.PAGE} .button")

@@ -114,7 +114,7 @@ def choose(reader: FakeReader, span: str, kind: str = "line") -> Any:
         ids.METRIC_KIND: kind,
         ids.METRIC_ID: 1,
         ids.METRIC_THRESHOLD: True,
-        ids.VIEW: VIEW,
+        ids.ZONE_NAME: "UTC",
     }
     return fire(app_over(reader), f"{ids.METRIC_SPAN}.value", **values).json["response"][ids.METRIC_CHART]["figure"]
 
@@ -123,7 +123,13 @@ NOTHING_DRAWN = {"revision": 8}
 
 
 def follow(reader: FakeReader, drawn: Any = NOTHING_DRAWN, span: str = "24") -> Any:
-    values = {ids.METRIC_ASK: drawn, ids.METRIC_ID: 1, ids.METRIC_SPAN: span, ids.METRIC_KIND: "line", ids.VIEW: VIEW}
+    values = {
+        ids.METRIC_ASK: drawn,
+        ids.METRIC_ID: 1,
+        ids.METRIC_SPAN: span,
+        ids.METRIC_KIND: "line",
+        ids.ZONE_NAME: "UTC",
+    }
     return fire(app_over(reader), f"{ids.METRIC_ASK}.data", **values)
 
 
@@ -151,6 +157,16 @@ def test_a_page_whose_chart_shows_something_else_is_kept_current_all_the_same(re
 
 def test_without_anything_asked_there_is_nothing_to_follow(reader):
     assert follow(reader, drawn=None).status_code == 204
+
+
+def test_another_zone_tells_a_metrics_times_anew(reader):
+    values = {ids.ZONE_NAME: "Asia/Tokyo", ids.METRIC_ID: 1}
+
+    response = fire(app_over(reader), f"{ids.ZONE_NAME}.data", **values).json["response"]
+
+    told = " ".join(str(part["children"]) for part in response.values())
+    assert "1 Mar 2026, 21:00" in told
+    assert "190,000.00" in told
 
 
 def test_the_shown_range_can_be_downloaded(reader):
@@ -223,7 +239,7 @@ def test_alerts_older_than_the_list_reaches_are_still_marked(reader):
 
 
 def follow_status(reader: FakeReader, live: Any) -> Any:
-    return fire(app_over(reader), f"{ids.LIVE}.data", **{ids.LIVE: live, ids.VIEW: VIEW})
+    return fire(app_over(reader), f"{ids.LIVE}.data", **{ids.LIVE: live, ids.ZONE_NAME: "Asia/Tokyo"})
 
 
 def test_the_open_status_page_shows_the_new_state(reader):
@@ -233,6 +249,7 @@ def test_the_open_status_page_shows_the_new_state(reader):
 
     assert "okx" in str(response[ids.STATUS_OVERVIEW])
     assert "Recent ticks" in str(response[ids.STATUS_DETAILS])
+    assert response[ids.STATUS_ZONE]["children"] == "Times are Asia/Tokyo"
     assert set(response[ids.STATUS_CHART]["figure"]["data"][0]["y"]) == {340.0}
 
 

@@ -53,7 +53,7 @@ def test_a_new_revision_brings_the_newest_points_and_the_matrix(reader):
         "revision": 7,
         "starts": [100.0, 200.0],
     }
-    values = {ids.COMPARE_ASK: drawn, ids.LOCATION: "?ids=1,2", ids.VIEW: VIEW}
+    values = {ids.COMPARE_ASK: drawn, ids.LOCATION: "?ids=1,2", ids.ZONE_NAME: "UTC"}
 
     response = fire(app_over(reader), f"{ids.COMPARE_ASK}.data", **values).json["response"]
 

@@ -42,6 +42,7 @@ def test_the_navigation_leads_to_pages_that_exist_and_no_others():
         "/compare",
         "/alerting",
         "/status",
+        "/docs",
     ]
 
 
@@ -227,7 +228,10 @@ def test_the_status_page_sums_up_the_day():
 
     words = text_of(overview(day, exchanges=(builders.exchange_state(), failing))[0])
 
-    assert words == "Exchanges answering|1 of 2|Ticks in 24 h|1,440|Missed|4|With a failure|4|Longest tick|2.4 s"
+    assert (
+        words
+        == "Exchanges answering|1 of 2|Metrics|20|Ticks in 24 h|1,440|Missed|4|With a failure|4|Longest tick|2.4 s"
+    )
 
 
 def test_the_status_page_lists_ticks_with_what_went_wrong():
@@ -295,6 +299,14 @@ def test_the_status_page_tells_of_the_shared_cache_where_there_is_one(up, words)
     assert "hared cache" not in text_of(details())
 
 
+def test_a_growth_is_drawn_as_soon_as_there_are_two_sizes():
+    for known in ((), (1_000_000,)):
+        assert "Size by the hour" not in text_of(details(builders.day(sizes=builders.sizes(*known))))
+    grown = details(builders.day(sizes=builders.sizes(1_000_000, 2_000_000)))
+
+    assert "Size by the hour" in text_of(grown)
+
+
 @pytest.mark.parametrize(
     ("storage", "words"),
     [
@@ -338,7 +350,7 @@ def test_a_backfill_that_had_nothing_to_ask_for_is_told_as_complete():
     part = status.backfill(builders.backfill_state(done=0, failed=0, total=0))
 
     bar = next(one for one in walk(part) if type(one).__name__ == "Progress")
-    assert "nothing is missing" in text_of(part)
+    assert "nothing to ask for" in text_of(part)
     assert bar.value == bar.max
 
 

@@ -51,10 +51,10 @@ CONDITION = GIVEN["condition"]
                               '"level": 100000}'),
         ({"condition": CONDITION | {"kind": "often"}}, "condition.kind: has to be average, change, level, top or "
                                                        "no_data"),
-        ({"condition": CONDITION | {"percent": -5}}, "condition.percent: has to be a number from 0.001 to 1e+06"),
-        ({"condition": CONDITION | {"percent": True}}, "condition.percent: has to be a number from 0.001 to 1e+06"),
+        ({"condition": CONDITION | {"percent": -5}}, "condition.percent: has to be a number from 0.001 to 1,000,000"),
+        ({"condition": CONDITION | {"percent": True}}, "condition.percent: has to be a number from 0.001 to 1,000,000"),
         ({"condition": CONDITION | {"percent": float("nan")}}, "condition.percent: has to be a number from 0.001 "
-                                                               "to 1e+06"),
+                                                               "to 1,000,000"),
         ({"condition": CONDITION | {"window_seconds": 60}}, "condition.window_seconds: has to be 300, 900, 1800, "
                                                             "3600, 14400, 43200 or 86400 seconds"),
         ({"condition": CONDITION | {"direction": "left"}}, "condition.direction: has to be up, down or either"),

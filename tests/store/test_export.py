@@ -29,7 +29,7 @@ WIDTHS = np.array([300] + [60] * (len(AWKWARD) - 1), dtype=np.int64)
 SUFFIXES = pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 
 
-def nothing(_done: int, _total: int) -> None:
+def nothing(_done: int, _total: int, _told: str) -> None:
     pass
 
 
@@ -205,15 +205,16 @@ def test_batches_of_any_size_make_the_same_rows(engine: Engine, tmp_path: Path, 
 
 
 def test_progress_counts_the_metrics(engine: Engine, tmp_path: Path) -> None:
-    steps: list[tuple[int, int]] = []
+    steps: list[tuple[int, int, str]] = []
 
     export(engine, tmp_path / "prices.csv", lambda *step: steps.append(step))
 
-    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert [step[:2] for step in steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert steps[-1][2].startswith("11 rows, ")
 
 
 def test_all_is_read_as_of_one_moment(engine: Engine, tmp_path: Path) -> None:
-    def tick(done: int, _total: int) -> None:
+    def tick(done: int, _total: int, _told: str) -> None:
         with writing(engine) as connection:
             prices.store(connection, T + 60 * done, np.array([1, 2, 3, 4]), np.ones(4), 60)
 
@@ -223,7 +224,7 @@ def test_all_is_read_as_of_one_moment(engine: Engine, tmp_path: Path) -> None:
 
 @SUFFIXES
 def test_an_interrupted_export_leaves_what_was_there(engine: Engine, tmp_path: Path, suffix: str) -> None:
-    def interrupt(_done: int, _total: int) -> None:
+    def interrupt(_done: int, _total: int, _told: str) -> None:
         raise KeyboardInterrupt
 
     (tmp_path / "shelf").mkdir()

@@ -177,11 +177,14 @@ def test_progress_shows_on_a_terminal_and_nowhere_else(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with progress_bar(" pages") as progress:
-        progress(10, 40)
+        progress(10, 40, "")
     assert capsys.readouterr().err == ""
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     with progress_bar(" pages") as progress:
-        progress(10, 40)
-        progress(40, 40)
-    assert "100%" in capsys.readouterr().err
+        progress(10_000, 40_000, "")
+        progress(40_000, 40_000, "price sent")
+    shown = capsys.readouterr().err
+    assert "100%" in shown
+    assert "40.0k/40.0k" in shown
+    assert "price sent" in shown
