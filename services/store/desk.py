@@ -101,8 +101,9 @@ class StoreDesk:
         first, last = int(since.timestamp()), int(until.timestamp())
         with reading(self._engine) as connection:
             catalogue = Catalogues().current(connection)
-            recorded = record(connection, rule, catalogue, first, last, period_seconds)
-        return replay(rule, recorded, first, period_seconds)
+            window = snapshots.window_seconds(connection)
+            recorded = record(connection, rule, catalogue, first, last, period_seconds, window)
+        return replay(rule, recorded, first, period_seconds, window)
 
     def unmute(self, number: int, now: datetime) -> None:
         with self._changing() as connection:
