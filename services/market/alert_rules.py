@@ -341,15 +341,24 @@ def _choice(value: Any, among: Sequence[str]) -> str:
     raise ValueError(f"has to be {_listed(among)}")
 
 
+def as_whole(value: Any) -> int | None:
+    """The whole number that a JSON value is; None where it is none. JSON makes no difference between 5 and 5.0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        return None
+    return int(value)
+
+
 def _window(value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value in WINDOWS:
-        return value
+    seconds = as_whole(value)
+    if seconds in WINDOWS:
+        return seconds
     raise ValueError(f"has to be {_listed([str(seconds) for seconds in WINDOWS])} seconds")
 
 
 def _whole(value: Any, low: int, high: int) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
-        return value
+    number = as_whole(value)
+    if number is not None and low <= number <= high:
+        return number
     raise ValueError(f"has to be a whole number from {low} to {high}")
 
 

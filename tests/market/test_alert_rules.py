@@ -1,6 +1,15 @@
 import pytest
 
-from services.market.alert_rules import AlertRule, BadRule, Change, TimesAverage, in_words, parse_rule, rule_fields
+from services.market.alert_rules import (
+    AlertRule,
+    BadRule,
+    Change,
+    TimesAverage,
+    as_whole,
+    in_words,
+    parse_rule,
+    rule_fields,
+)
 
 GIVEN = {
     "name": "Halved",
@@ -90,3 +99,11 @@ def test_a_mistake_is_told_in_plain_words_that_name_the_field(changed, words):
 def test_each_condition_is_told_in_words(quantity, condition, words):
     rule: AlertRule = parse_rule(GIVEN | {"quantity": quantity, "condition": condition})
     assert in_words(rule) == words
+
+
+@pytest.mark.parametrize(
+    ("given", "whole"),
+    [(5, 5), (5.0, 5), (0.0, 0), (5.5, None), (True, None), ("5", None), (None, None), (float("inf"), None)],
+)
+def test_json_makes_no_difference_between_whole_numbers(given, whole):
+    assert as_whole(given) == whole
