@@ -206,6 +206,18 @@ def test_mutes_end_by_the_clock_or_when_all_of_theirs_have_resolved(engine: Engi
     assert left(10) == []
 
 
+def test_what_is_still_open_when_a_mutes_time_is_over_counts_again(engine: Engine, desk: StoreDesk) -> None:
+    fire(engine, (0, 1, 0), (0, 2, 0))
+    desk.mute(None, 1, NOON + timedelta(minutes=10), None, NOON)
+    desk.mute(0, 2, NOON + timedelta(minutes=10), None, NOON)
+    desk.mute(None, 2, NOON + timedelta(minutes=20), None, NOON)
+
+    with writing(engine) as connection:
+        mutes.end_resolved(connection, T + 600)
+
+    assert [alert.muted for alert in desk.alerts(AlertQuery())[::-1]] == [False, True]
+
+
 def test_a_rule_and_a_metric_fire_once_in_one_moment(engine: Engine, desk: StoreDesk) -> None:
     fire(engine, (1, 1, 0), (2, 1, 0))
     with pytest.raises(Exception, match=r"(?i)unique"):
