@@ -158,6 +158,29 @@ def rules_given(name: str) -> dict[str, Any]:
     return {"name": name, "scope": ["kraken:*/USD"], "condition": LEVEL, "cooldown_seconds": 600}
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (LEVEL, LEVEL | {"direction": "down"}),
+        (LEVEL | {"direction": "down", "level": 130.0}, LEVEL | {"level": 200.0}),
+    ],
+)
+@pytest.mark.parametrize("hysteresis", [0, 5])
+def test_what_fired_one_way_is_over_when_the_rule_looks_the_other_way(
+    world: World, exchange: FakeExchange, before: dict[str, Any], after: dict[str, Any], hysteresis: float
+) -> None:
+    rule = add(world, before)
+    ticks(world, exchange, 150, 125)
+    assert len(fired(world)) == 1
+    with writing(world.engine) as connection:
+        changed = rules_given("turned") | {"condition": after, "hysteresis_percent": hysteresis}
+        rules.replace(connection, parse_rule(changed, rule.id), int(world.now.timestamp()))
+    ticks(world, exchange, 125)
+
+    (alert,) = (alert for alert in world.reader.alerts() if alert.rule_id)
+    assert alert.resolved_at == world.now
+
+
 def test_a_rule_that_is_switched_off_or_removed_ends_its_alerts(world: World, exchange: FakeExchange) -> None:
     first, second = add(world), add(world)
     ticks(world, exchange, 120)
