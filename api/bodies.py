@@ -13,6 +13,7 @@ from services.market.types import (
     Floats,
     Hours,
     Ints,
+    OpenAlerts,
     Profile,
     RankedMetric,
     Ranking,
@@ -165,6 +166,7 @@ def alert_body(alert: Alert) -> Body:
         "resolved_at": iso(alert.resolved_at),
         "acknowledged_at": iso(alert.acknowledged_at),
         "note": alert.note,
+        "acknowledged_by": alert.acknowledged_by,
     }
 
 
@@ -177,7 +179,7 @@ def sparklines_body(lines: Sparklines) -> Body:
     return {"points": dict(zip(map(str, lines.metric_ids.tolist()), lines.points.tolist(), strict=True))}
 
 
-def live_body(status: Status, profile: Profile, alerts: Sequence[Alert]) -> Body:
+def live_body(status: Status, profile: Profile, unattended: OpenAlerts) -> Body:
     """What every open page watches: small, and unchanged as long as nothing happened."""
     return {
         "revision": status.revision,
@@ -202,5 +204,6 @@ def live_body(status: Status, profile: Profile, alerts: Sequence[Alert]) -> Body
             if state.running
         ],
         "warnings": list(status.warnings),
-        "alerts": [alert_body(alert) for alert in alerts if not alert.muted and alert.acknowledged_at is None],
+        "alerts": [alert_body(alert) for alert in unattended.newest],
+        "unattended": unattended.total,
     }

@@ -242,6 +242,9 @@ class AlertsQuery(Query):
     state: AlertState | None = Field(
         default=None, description="`firing`: only those that have not ended; `resolved`: only those that have."
     )
+    words: Words | None = Field(
+        default=None, description="Only of metrics whose name has each of these words in it.", examples=["kraken usd"]
+    )
     unacknowledged: Flag = Field(default=False, description="Only those that nobody has acknowledged.")
     limit: Rows = Field(default=1000, description="At most so many, the newest.")
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
@@ -249,7 +252,7 @@ class AlertsQuery(Query):
     @property
     def asks_as_pages_do(self) -> bool:
         """Whether nothing but `since`, `metric` and `limit` choose."""
-        return (self.until, self.rule, self.state, self.unacknowledged) == (None, None, None, False)
+        return (self.until, self.rule, self.state, self.words, self.unacknowledged) == (None, None, None, None, False)
 
 
 class DeliveriesQuery(Query):

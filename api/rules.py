@@ -10,13 +10,14 @@ import orjson
 from flask import Blueprint, Flask, Response, request
 
 from api import bodies
+from api.guard import visitor_name
 from api.keys import LARGEST_NUMBER
 from api.operations import JSON
 from api.problems import BadQuery, problem
 from services.market.alert_rules import BUILT_IN, AlertRule, BadRule, built_in, in_words, parse_rule, rule_fields
 from services.market.moments import parse_moment, period_of
 from services.market.ports import AlertDesk, Clock, MarketReader
-from services.market.types import Firing, Mute
+from services.market.types import AlertQuery, Firing, Mute
 
 MOST_BODY_BYTES = 65_536
 LONGEST_NOTE = 500
@@ -93,7 +94,18 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
     def acknowledge(number: int) -> Response:
         given = _given()
         _refuse_others(given, "note")
-        return _answer({"alert": bodies.alert_body(desk.acknowledge(number, _note(given), clock()))})
+        found = desk.acknowledge(number, _note(given), clock(), visitor_name())
+        return _answer({"alert": bodies.alert_body(found)})
+
+    @routes.post("/alerts/acknowledge")
+    def acknowledge_all() -> Response:
+        given = _given()
+        _refuse_others(given, "up_to", "note")
+        up_to = given.get("up_to")
+        if not isinstance(up_to, int) or isinstance(up_to, bool) or not 0 <= up_to <= LARGEST_NUMBER:
+            raise BadQuery("up_to: has to be the number of the newest alert that is meant")
+        fires = AlertQuery(state="firing", unacknowledged=True, muted=False, up_to=up_to)
+        return _answer({"count": desk.acknowledge_all(fires, _note(given), clock(), visitor_name())})
 
     @routes.get("/alerts/mutes")
     def mutes() -> Response:

@@ -261,6 +261,8 @@ class Alert:
     resolved_at: datetime | None = None
     acknowledged_at: datetime | None = None
     note: str | None = None
+    acknowledged_by: str | None = None
+    """Who did; None where the server asks nobody for a name."""
 
     @property
     def pair(self) -> Pair:
@@ -275,7 +277,8 @@ class Alert:
 @dataclass(frozen=True, slots=True)
 class AlertQuery:
     """Which alerts are asked for, newest first: fired at or after `since` and before `until`; `state` is `firing` for
-    those that have not ended, `resolved` for those that have."""
+    those that have not ended, `resolved` for those that have; each of the `words` is part of the metric's name;
+    `up_to` is the largest number, `offset` how many are passed over."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -283,7 +286,28 @@ class AlertQuery:
     rule_id: int | None = None
     state: str | None = None
     unacknowledged: bool = False
+    muted: bool | None = None
+    words: str = ""
+    up_to: int | None = None
     limit: int = 1_000
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many alerts there are, and how many of them nobody has acknowledged."""
+
+    total: int
+    unacknowledged: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAlerts:
+    """What somebody should look at: alerts that are firing, not muted, and acknowledged by nobody. `total` are all of
+    them, `newest` the first few, newest first."""
+
+    total: int
+    newest: tuple[Alert, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from services.market.types import (
     Day,
     Hours,
     Metric,
+    OpenAlerts,
     Profile,
     RankedMetric,
     Ranking,
@@ -41,6 +42,7 @@ from services.store.recent import Recent
 from services.store.volumes import VOLUME
 
 TICKS_TOLD = 60
+UNATTENDED_TOLD = 20
 SPARKLINE_POINTS = 24
 NO_POINT = 255
 
@@ -105,6 +107,10 @@ class StoreReader:
     ) -> tuple[Alert, ...]:
         with reading(self._engine) as connection:
             return alerts.fired(connection, since, metric_id, limit)
+
+    def unattended(self) -> OpenAlerts:
+        with reading(self._engine) as connection:
+            return alerts.unattended(connection, UNATTENDED_TOLD)
 
     def sparklines(self) -> Sparklines:
         with reading(self._engine) as connection:
