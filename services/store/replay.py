@@ -4,14 +4,14 @@ import numpy as np
 
 from services.market import stats
 from services.market.alert_rules import AlertRule, BadRule
-from services.market.replaying import Recording, reach
+from services.market.replaying import ROLLING, Recording, reach
 from services.market.types import Catalogue, Floats, Ints
 from services.store import prices, samples
 from services.store.engine import Connection
 from services.store.volumes import VOLUME
 
-MOST_VALUES = 5_000_000
-"""Periods x metrics of one replay: some seconds."""
+MOST_VALUES = 15_000_000
+"""Periods x metrics of one replay, as of 10,000 metrics over a day with an hour before it: some 20 seconds."""
 
 BATCH = 500
 
@@ -41,13 +41,21 @@ def record(
             f"scope: {len(ids):,} metrics x {len(times):,} periods are more than {MOST_VALUES:,} values, the most that"
             " are gone through at once; take fewer metrics or a shorter time"
         )
-    found = Recording(times, ids, *(np.full((len(times), len(ids)), np.nan) for _ in range(3)))
+    shape, unread = (len(times), len(ids)), np.broadcast_to(np.nan, (len(times), len(ids)))
+    found = Recording(
+        times,
+        ids,
+        prices=np.full(shape, np.nan),
+        widths=np.full(shape, np.nan) if rule.quantity in ROLLING else unread,
+        volumes=np.full(shape, np.nan) if rule.quantity == "volume" else unread,
+    )
     kept = stats.empty(ids)
     for first in range(0, len(ids), BATCH):
         rows = np.arange(first, min(first + BATCH, len(ids)), dtype=np.int64)
         for run in prices.history(connection, kept, rows, start, until):
             _place(found.prices, run.rows, run.times, run.prices, start, period_seconds)
-            _place(found.widths, run.rows, run.times, run.widths, start, period_seconds)
+            if rule.quantity in ROLLING:
+                _place(found.widths, run.rows, run.times, run.widths, start, period_seconds)
         if rule.quantity == "volume":
             told = samples.run(connection, VOLUME, int(ids[rows[0]]), int(ids[rows[-1]]), start, until)
             places, known = stats.rows_of(kept, told.metric_ids)
