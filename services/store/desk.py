@@ -13,7 +13,7 @@ from services.market.replaying import replay, require_replayable
 from services.market.states import STATE_NAMES
 from services.market.types import Alert, AlertQuery, Firing, Mute, Tally
 from services.store import alerts, metrics, mutes, rules, snapshots
-from services.store.engine import Connection, Engine, reading, writing
+from services.store.engine import LARGEST_NUMBER, Connection, Engine, reading, writing
 from services.store.metrics import Catalogues
 from services.store.replay import record
 
@@ -56,6 +56,7 @@ class StoreDesk:
             rules.replace(connection, rule, int(now.timestamp()))
 
     def remove_rule(self, number: int, now: datetime) -> None:
+        _require_countable("rule", number)
         with self._changing() as connection:
             if not rules.remove(connection, number, int(now.timestamp())):
                 raise UnknownRecord(f"no rule {number}")
@@ -77,6 +78,7 @@ class StoreDesk:
             return alerts.acknowledge_all(connection, query, note, int(now.timestamp()), by)
 
     def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
+        _require_countable("alert", number)
         with self._changing() as connection:
             found = alerts.acknowledge(connection, number, note, int(now.timestamp()), by)
             if found is None:
@@ -93,8 +95,10 @@ class StoreDesk:
         with self._changing() as connection:
             if rule_id is not None and rule_id != BUILT_IN:
                 _rule(connection, rule_id)
-            if metric_id is not None and metrics.find(connection, metric_id) is None:
-                raise UnknownRecord(f"no metric {metric_id}")
+            if metric_id is not None:
+                _require_countable("metric", metric_id)
+                if metrics.find(connection, metric_id) is None:
+                    raise UnknownRecord(f"no metric {metric_id}")
             end = None if until is None else int(until.timestamp())
             return mutes.add(connection, rule_id, metric_id, end, note, int(now.timestamp()))
 
@@ -109,6 +113,7 @@ class StoreDesk:
             return replay(rule, recorded, first, period_seconds, window)
 
     def unmute(self, number: int, now: datetime) -> None:
+        _require_countable("mute", number)
         with self._changing() as connection:
             if not mutes.remove(connection, number, int(now.timestamp())):
                 raise UnknownRecord(f"no mute {number}")
@@ -122,7 +127,14 @@ class StoreDesk:
 
 
 def _rule(connection: Connection, number: int) -> AlertRule:
+    _require_countable("rule", number)
     found = rules.find(connection, number)
     if found is None:
         raise UnknownRecord(f"no rule {number}")
     return found
+
+
+def _require_countable(kind: str, number: int) -> None:
+    """Raises UnknownRecord for a number that no row can have, which a database may refuse even to look for."""
+    if not 0 <= number <= LARGEST_NUMBER:
+        raise UnknownRecord(f"no {kind} {number}")

@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from services.market.errors import StoreUnavailable, TrackerError
 
 __all__ = [
+    "LARGEST_NUMBER",
     "BadDatabaseUrl",
     "Connection",
     "Engine",
@@ -27,6 +28,9 @@ __all__ = [
 
 BUSY_SECONDS = 10
 """How long a writer waits for another one on SQLite before it gives up."""
+
+LARGEST_NUMBER = 2**63 - 1
+"""Of a row: what both databases count to. SQLite refuses even to look for a larger one."""
 
 CONNECT_SECONDS = 5
 """How long a PostgreSQL server that does not answer is waited for."""

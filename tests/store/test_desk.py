@@ -88,6 +88,21 @@ def test_what_is_not_there_cannot_be_changed(desk: StoreDesk) -> None:
             attempt()
 
 
+@pytest.mark.parametrize("number", [2**63, 10**20, -(10**20)])
+def test_what_no_database_counts_to_is_not_there(desk: StoreDesk, number: int) -> None:
+    for attempt in (
+        lambda: desk.rule(number),
+        lambda: desk.change_rule(replace(rule(), id=number), NOON),
+        lambda: desk.remove_rule(number, NOON),
+        lambda: desk.acknowledge(number, None, NOON),
+        lambda: desk.unmute(number, NOON),
+        lambda: desk.mute(number, None, None, None, NOON),
+        lambda: desk.mute(None, number, None, None, NOON),
+    ):
+        with pytest.raises(UnknownRecord, match=str(number)):
+            attempt()
+
+
 def test_there_is_an_end_to_rules(desk: StoreDesk) -> None:
     for _ in range(MOST_RULES):
         desk.add_rule(rule())
