@@ -41,6 +41,7 @@ from services.market.alert_rules import (
     rule_fields,
 )
 from services.market.moments import parse_moment, period_of
+from services.market.notes import is_plain
 from services.market.ports import AlertDesk, Clock, MarketReader
 from services.market.types import AlertQuery, Firing, Mute
 
