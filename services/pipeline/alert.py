@@ -35,6 +35,7 @@ def alert(
     firings = _built_in(connection, minute, kept, arrivals, rule, period_seconds)
     outcome = apply_rules(connection, minute, before, kept, arrivals, catalogue, period_seconds, scopes)
     firings += tuple(outcome.firings)
+    mutes.end_timed(connection, minute)
     over = alerts.unmuted(connection, outcome.ended_aloud)
     alerts.resolve(connection, outcome.ended, minute)
     mutes.end_resolved(connection, minute)

@@ -293,6 +293,31 @@ def test_a_muted_alert_is_recorded_and_owes_nobody_a_message(world: World, excha
     assert not world.reader.alerts()[0].muted
 
 
+def test_a_mute_of_the_seconds_before_a_ticks_commit_ends_with_what_that_tick_resolves(
+    world: World, exchange: FakeExchange
+) -> None:
+    rule = add(world, cooldown_seconds=0)
+    ticks(world, exchange, 120)
+    with writing(world.engine) as connection:
+        mutes.add(connection, rule.id, None, None, None, int(world.now.timestamp()) + world.period + 3)
+    ticks(world, exchange, 100)
+    with writing(world.engine) as connection:
+        assert mutes.current(connection, int(world.now.timestamp())) == ()
+        mutes.add(connection, rule.id, None, None, None, int(world.now.timestamp()) + 3)
+    ticks(world, exchange, 100, 120)  # that was over before this one was made
+    assert world.reader.alerts()[0].muted
+
+
+def test_the_end_of_an_alert_is_told_once_its_mutes_time_is_over(world: World, exchange: FakeExchange) -> None:
+    rule = add(world, tell_resolved=True)
+    ticks(world, exchange, 120)
+    now = int(world.now.timestamp())
+    with writing(world.engine) as connection:
+        mutes.add(connection, rule.id, None, now + world.period, None, now)
+    ticks(world, exchange, 100)
+    assert owed(world) == [("fired", "BTC", rule.id), ("resolved", "BTC", rule.id)]
+
+
 def test_a_built_in_alert_resolves_when_the_price_is_back(world: World, exchange: FakeExchange) -> None:
     ticks(world, exchange, *[100] * 6, 1000)
     (alert,) = world.reader.alerts()
