@@ -12,9 +12,10 @@ from services.market.errors import UnknownRecord
 from services.market.replaying import replay, require_replayable
 from services.market.states import STATE_NAMES
 from services.market.types import Alert, AlertQuery, Firing, Mute, Tally
-from services.store import alerts, metrics, mutes, rules, snapshots
+from services.store import alerts, metrics, mutes, outbox, rules, snapshots
 from services.store.engine import LARGEST_NUMBER, Connection, Engine, reading, writing
 from services.store.metrics import Catalogues
+from services.store.outbox import News
 from services.store.replay import record
 
 
@@ -53,13 +54,14 @@ class StoreDesk:
     def change_rule(self, rule: AlertRule, now: datetime) -> None:
         with self._changing() as connection:
             require_channels(rule, self._channels, _rule(connection, rule.id))
+            if not rule.enabled:
+                _owe_ends(connection, rule, int(now.timestamp()))
             rules.replace(connection, rule, int(now.timestamp()))
 
     def remove_rule(self, number: int, now: datetime) -> None:
-        _require_countable("rule", number)
         with self._changing() as connection:
-            if not rules.remove(connection, number, int(now.timestamp())):
-                raise UnknownRecord(f"no rule {number}")
+            _owe_ends(connection, _rule(connection, number), int(now.timestamp()))
+            rules.remove(connection, number, int(now.timestamp()))
 
     def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
         with reading(self._engine) as connection:
@@ -132,6 +134,16 @@ def _rule(connection: Connection, number: int) -> AlertRule:
     if found is None:
         raise UnknownRecord(f"no rule {number}")
     return found
+
+
+def _owe_ends(connection: Connection, rule: AlertRule, now: int) -> None:
+    """The rule's alerts are about to end with it: those who were told of them are told of that, where it says so."""
+    if not rule.tell_resolved:
+        return
+    open_ones = {(rule.id, metric_id) for metric_id in alerts.open_alerts(connection, rule.id)}
+    over = alerts.unmuted(connection, open_ones)
+    told = outbox.told_of(connection, over)
+    outbox.owe(connection, now, [News(number, "resolved", told.get(number, ())) for number in over])
 
 
 def _require_countable(kind: str, number: int) -> None:

@@ -1,5 +1,6 @@
 """Rules that people wrote, from the price to the alert on record."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from services.market.alert_rules import AlertRule, parse_rule
 from services.market.errors import Unavailable
 from services.market.messages import LISTED
 from services.store import mutes, outbox, rules
+from services.store.desk import StoreDesk
 from services.store.engine import Engine, writing
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
@@ -187,8 +189,7 @@ def test_a_rule_that_is_switched_off_or_removed_ends_its_alerts(world: World, ex
     now = int((world.now + timedelta(seconds=30)).timestamp())
     with writing(world.engine) as connection:
         rules.replace(connection, parse_rule(rules_given("off") | {"enabled": False}, first.id), now)
-        assert rules.remove(connection, second.id, now)
-        assert not rules.remove(connection, second.id, now)
+        rules.remove(connection, second.id, now)
     assert [alert.resolved_at is not None for alert in world.reader.alerts()] == [True, True]
 
     ticks(world, exchange, 100, 130)
@@ -239,6 +240,28 @@ def test_those_who_were_told_of_an_alert_are_told_of_its_end_where_the_rule_says
     ticks(world, exchange, 120)
     assert owed(world) == []
     assert owed(world, "chat") == [("fired", "BTC", telling.id)]
+
+
+@pytest.mark.parametrize("how", ["off", "removed"])
+def test_those_who_were_told_of_an_alert_are_told_that_its_rule_has_ended_it(
+    world: World, exchange: FakeExchange, how: str
+) -> None:
+    telling, silent = add(world, tell_resolved=True), add(world)
+    muted = add(world, tell_resolved=True, channels=["chat"])
+    ticks(world, exchange, 120)
+    desk = StoreDesk(world.engine, ("mail", "chat"))
+    desk.mute(muted.id, None, None, None, world.now)
+    for rule in (telling, silent, muted):
+        if how == "off":
+            desk.change_rule(replace(rule, enabled=False), world.now)
+        else:
+            desk.remove_rule(rule.id, world.now)
+
+    ends = [("resolved", "BTC", telling.id)]
+    assert owed(world) == [("fired", "BTC", telling.id), ("fired", "BTC", silent.id), *ends]
+    assert owed(world, "chat") == [("fired", "BTC", muted.id)]
+    ticks(world, exchange, 100)
+    assert owed(world) == []
 
 
 def test_what_stands_out_most_is_named_first(world: World, exchange: FakeExchange) -> None:
