@@ -29,7 +29,8 @@ class Sight:
     """All metrics at one moment, and what many rules ask about them, each computed once.
 
     `kept` and `before` are the statistics of this tick and of the one before, row by row of the same metrics; `fresh`
-    says which have a price of this very tick, `active` which trade.
+    says which have a price of this very tick, `active` which trade, and `untold` of which no volume was told for
+    STALE_PERIODS, where a rule asks.
     """
 
     now: int
@@ -38,6 +39,7 @@ class Sight:
     before: Kept
     fresh: Mask
     active: Mask
+    untold: Mask
     past: Past
     _values: dict[str, Floats] = field(default_factory=dict)
     _earlier: dict[str, Floats] = field(default_factory=dict)
@@ -45,11 +47,14 @@ class Sight:
     _begins: dict[tuple[str, int], Floats] = field(default_factory=dict)
     _marks: dict[tuple[str, int], Mark] = field(default_factory=dict)
 
+    def lost(self, quantity: str) -> Mask:
+        """Which have had no price for STALE_PERIODS, or no volume where that is asked for."""
+        return self._unpriced | self.untold if quantity == "volume" else self._unpriced
+
     @cached_property
-    def lost(self) -> Mask:
-        """Which have had no price for STALE_PERIODS."""
-        lost: Mask = self.kept["priced_at"] <= self.now - STALE_PERIODS * self.period_seconds
-        return lost & ~self.fresh
+    def _unpriced(self) -> Mask:
+        unpriced: Mask = self.kept["priced_at"] <= self.now - STALE_PERIODS * self.period_seconds
+        return unpriced & ~self.fresh
 
     def value(self, quantity: str) -> Floats:
         """The values that came with this tick."""
@@ -162,7 +167,7 @@ def _verdict(rule: AlertRule, sight: Sight, figures: Figures, known: Mask) -> Ve
             earlier = sight.earlier(rule.quantity)
             came_from = (earlier > upper).astype(np.int8) - (earlier < lower).astype(np.int8)
             starts &= (came_from != side) & ~np.isnan(earlier)
-    lost = np.zeros(len(value), dtype=np.bool_) if isinstance(rule.condition, NoData) else sight.lost
+    lost = np.zeros(len(value), dtype=np.bool_) if isinstance(rule.condition, NoData) else sight.lost(rule.quantity)
     return Verdict(side, starts & known, clears_above, clears_below, known, lost)
 
 

@@ -89,6 +89,20 @@ def test_a_volume_crosses_a_level_also_past_a_tick_that_told_none(world: World, 
     assert world.reader.alerts()[0].value == 120.0
 
 
+def test_an_alert_on_a_volume_ends_when_the_exchange_tells_volumes_no_more(
+    world: World, exchange: FakeExchange
+) -> None:
+    add(world, quantity="volume")
+    for volume in (100.0, 120.0):
+        exchange.volumes = {"BTC/USD": volume, "ETH/USD": volume}
+        world.tick()
+    exchange.volumes = {"ETH/USD": 120.0}
+    ticks(world, exchange, 100, 100)
+    assert [alert.resolved_at for alert in world.reader.alerts()] == [None, None]
+    ticks(world, exchange, 100)
+    assert {alert.base: alert.resolved_at for alert in world.reader.alerts()} == {"BTC": world.now, "ETH": None}
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 def test_the_average_is_of_the_window_without_the_latest_price(
     world: World, exchange: FakeExchange, restarts: bool
