@@ -106,6 +106,8 @@ def replay(
     kept, held, marks = stats.empty(places), fresh_states(places), _Remembered()
     longest = (rule.window_seconds or 0) + LOOKBACK
     fired: list[Firing] = []
+    # What an exchange's other metrics did is not gone through, nor when it listed which.
+    active, unfrozen = np.ones(len(places), dtype=np.bool_), np.zeros(len(places), dtype=np.bool_)
     told_at = np.zeros(len(places), dtype=np.int64)
     rolling = _Rolling(past, -(-window_seconds // period_seconds)) if rule.quantity in ROLLING else None
     for place, (now, prices, volumes) in enumerate(zip(past.times.tolist(), past.prices, past.volumes, strict=True)):
@@ -117,8 +119,7 @@ def replay(
         untold = told_at <= now - STALE_PERIODS * period_seconds
         if rolling is not None:
             rolling.advance(place, kept)
-        active = np.ones(len(places), dtype=np.bool_)
-        sight = Sight(now, period_seconds, kept, before, fresh, active, untold, marks)
+        sight = Sight(now, period_seconds, kept, before, fresh, unfrozen, active, untold, marks)
         if now > since:
             begun = _built_in(rule, sight, held) if rule.id == BUILT_IN else _written(rule, sight, held)
             fired += [_firing(past.ids, kept, int(row), now) for row in begun]

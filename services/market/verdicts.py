@@ -29,7 +29,8 @@ class Sight:
     """All metrics at one moment, and what many rules ask about them, each computed once.
 
     `kept` and `before` are the statistics of this tick and of the one before, row by row of the same metrics; `fresh`
-    says which have a price of this very tick, `active` which trade, and `untold` of which no volume was told for
+    says which have a price of this very tick, `frozen` whose exchange repeats itself whole, so that no rule on what is
+    made of prices may go by it, `active` which trade, and `untold` of which no volume was told for
     STALE_PERIODS, where a rule asks.
     """
 
@@ -38,6 +39,7 @@ class Sight:
     kept: Kept
     before: Kept
     fresh: Mask
+    frozen: Mask
     active: Mask
     untold: Mask
     past: Past
@@ -167,6 +169,8 @@ def _verdict(rule: AlertRule, sight: Sight, figures: Figures, known: Mask) -> Ve
             earlier = sight.earlier(rule.quantity)
             came_from = (earlier > upper).astype(np.int8) - (earlier < lower).astype(np.int8)
             starts &= (came_from != side) & ~np.isnan(earlier)
+    if rule.quantity != "volume" and not isinstance(rule.condition, NoData):
+        known &= ~sight.frozen
     lost = np.zeros(len(value), dtype=np.bool_) if isinstance(rule.condition, NoData) else sight.lost(rule.quantity)
     return Verdict(side, starts & known, clears_above, clears_below, known, lost)
 

@@ -65,10 +65,12 @@ def apply_rules(
     catalogue: Catalogue,
     period_seconds: int,
     scopes: Scopes,
+    frozen: Mask,
 ) -> Outcome:
     """Bring every enabled rule's states to `minute`; answers which alerts begin and which end, neither of them written.
 
-    `before` are the statistics of the tick before, `kept` those of this one.
+    `before` are the statistics of the tick before, `kept` those of this one; `frozen` says whose exchange repeats
+    itself.
     """
     outcome = Outcome()
     enabled = [rule for rule in rules.stored(connection) if rule.enabled]
@@ -80,7 +82,7 @@ def apply_rules(
     earlier, _ = stats.align(before, catalogue.ids)
     held_of = rules.states(connection)
     untold = _untold(connection, enabled, held_of, kept, minute - STALE_PERIODS * period_seconds)
-    sight = Sight(minute, period_seconds, kept, earlier, fresh, catalogue.active, untold, past)
+    sight = Sight(minute, period_seconds, kept, earlier, fresh, frozen, catalogue.active, untold, past)
     for rule in enabled:
         _apply(connection, rule, sight, scopes.mask(rule.scope, catalogue), held_of.get(rule.id), outcome)
     rules.save_states(connection, outcome.changed)

@@ -13,7 +13,7 @@ from services.store import mutes, outbox, rules
 from services.store.desk import StoreDesk
 from services.store.engine import Engine, writing
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import World
+from tests.pipeline.world import RULE, World
 
 LEVEL = {"kind": "level", "direction": "up", "level": 110.0}
 
@@ -87,6 +87,35 @@ def test_a_volume_crosses_a_level_also_past_a_tick_that_told_none(world: World, 
         world.tick()
     assert fired(world) == [("BTC", 100.0)]
     assert world.reader.alerts()[0].value == 120.0
+
+
+def test_what_an_exchange_repeats_fires_nothing_until_it_moves(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {f"C{number}/USD": 100.0 for number in range(5)})
+    world = World(engine, [exchange])
+    world.discover()
+    for cent in range(6):  # all that the built-in rule needs
+        exchange.prices["C1/USD"] = 100 + cent / 100
+        world.tick()
+    add(world, pending_seconds=300)
+    exchange.prices |= dict.fromkeys(("C0/USD", "C2/USD"), 400.0)
+    exchange.prices["C2/USD"] = 120.0
+    ticks(world, exchange, *[100.0] * 8, pair="C1/USD")
+    assert [(alert.base, alert.rule_id) for alert in world.reader.alerts()] == [("C0", 0)]  # when it had just moved
+
+    ticks(world, exchange, 101.0, pair="C1/USD")
+    assert sorted(fired(world)) == [("C0", 400.0), ("C2", 120.0)]
+
+
+def test_the_built_in_rule_fires_for_no_price_that_an_exchange_repeats(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {f"C{number}/USD": 100.0 for number in range(5)})
+    world = World(engine, [exchange], rule=replace(RULE, factor=1.5))
+    world.discover()
+    ticks(world, exchange, 100, 100, pair="C0/USD")
+    ticks(world, exchange, *[10_000] * 4, pair="C0/USD")  # with the last there are five prices to compare it with
+    assert world.reader.alerts() == ()
+
+    ticks(world, exchange, 20_000, pair="C0/USD")
+    assert [alert.price for alert in world.reader.alerts()] == [20_000]
 
 
 def test_an_alert_on_a_volume_ends_when_the_exchange_tells_volumes_no_more(
