@@ -162,11 +162,18 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class MetricQuery(Query):
+class OriginalsQuery(Query):
+    """That of a route which the original service had too. Its clients add names of their own, to get around caches:
+    what it does not know is ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class MetricQuery(OriginalsQuery):
     pass
 
 
-class RankingQuery(Query):
+class RankingQuery(OriginalsQuery):
     market: Names | None = Field(
         default=None, description="Only these markets, comma-separated, in any case.", examples=[["kraken", "binance"]]
     )
@@ -199,7 +206,7 @@ class RankingQuery(Query):
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
 
 
-class SeriesQuery(Query):
+class SeriesQuery(OriginalsQuery):
     since: Moment | None = Field(
         default=None,
         description="Rows after this moment: ISO-8601, in UTC where it names no zone, or epoch seconds.",
@@ -240,6 +247,9 @@ class AlertsQuery(Query):
     state: AlertState | None = Field(
         default=None, description="`firing`: only those that have not ended; `resolved`: only those that have."
     )
+    words: Words | None = Field(
+        default=None, description="Only of metrics whose name has each of these words in it.", examples=["kraken usd"]
+    )
     unacknowledged: Flag = Field(default=False, description="Only those that nobody has acknowledged.")
     limit: Rows = Field(default=1000, description="At most so many, the newest.")
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
@@ -247,7 +257,7 @@ class AlertsQuery(Query):
     @property
     def asks_as_pages_do(self) -> bool:
         """Whether nothing but `since`, `metric` and `limit` choose."""
-        return (self.until, self.rule, self.state, self.unacknowledged) == (None, None, None, False)
+        return (self.until, self.rule, self.state, self.words, self.unacknowledged) == (None, None, None, None, False)
 
 
 class DeliveriesQuery(Query):

@@ -42,7 +42,7 @@ class Kind(Generic[Found]):
     step: int
     read: Callable[[int, datetime, datetime], Found]
     times: Callable[[Found], Ints]
-    body: Callable[[Found], bodies.Body]
+    body: Callable[[Found], bodies.Body | bytes]
     table: Callable[[Found], Iterator[tables.Block]]
 
 
