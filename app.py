@@ -21,7 +21,7 @@ import callbacks
 from api.access import OPEN, Access, ProxyUsers
 from api.answers import SMALLEST_WORTH_ZIPPING
 from api.deliveries import mount_deliveries
-from api.guard import ANY_HOST, LOOPBACK_NAMES, Hosts, guard
+from api.guard import ANY_HOST, LOOPBACK_NAMES, Hosts, guard, visitor_name
 from api.headers import YEAR_SECONDS, script_hash, send_headers
 from api.limits import Limits
 from api.routes import mount
@@ -78,7 +78,7 @@ def create_app(
     mount_rules(app.server, reader, clock, desk)
     mount_deliveries(app.server, deliveries, clock)
     app.layout = lambda: shell.page(reader.profile)
-    callbacks.register(app, Doors(reader, clock, deliveries, desk))
+    callbacks.register(app, Doors(reader, clock, deliveries, desk, visitor_name))
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
     app.server.config.update(
         COMPRESS_ALGORITHM=["gzip"],

@@ -13,6 +13,7 @@ from services.market.types import (
     Floats,
     Hours,
     Ints,
+    OpenAlerts,
     Profile,
     RankedMetric,
     Ranking,
@@ -26,7 +27,9 @@ Body = dict[str, object]
 
 def iso(moment: datetime | None) -> str | None:
     """ISO-8601 with `Z`, to the second."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if moment is None:
+        return None
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def metric_body(row: RankedMetric) -> Body:
@@ -165,6 +168,7 @@ def alert_body(alert: Alert) -> Body:
         "resolved_at": iso(alert.resolved_at),
         "acknowledged_at": iso(alert.acknowledged_at),
         "note": alert.note,
+        "acknowledged_by": alert.acknowledged_by,
     }
 
 
@@ -177,7 +181,7 @@ def sparklines_body(lines: Sparklines) -> Body:
     return {"points": dict(zip(map(str, lines.metric_ids.tolist()), lines.points.tolist(), strict=True))}
 
 
-def live_body(status: Status, profile: Profile, alerts: Sequence[Alert]) -> Body:
+def live_body(status: Status, profile: Profile, unattended: OpenAlerts) -> Body:
     """What every open page watches: small, and unchanged as long as nothing happened."""
     return {
         "revision": status.revision,
@@ -202,5 +206,6 @@ def live_body(status: Status, profile: Profile, alerts: Sequence[Alert]) -> Body
             if state.running
         ],
         "warnings": list(status.warnings),
-        "alerts": [alert_body(alert) for alert in alerts if not alert.muted and alert.acknowledged_at is None],
+        "alerts": [alert_body(alert) for alert in unattended.newest],
+        "unattended": unattended.total,
     }

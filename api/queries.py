@@ -1,5 +1,6 @@
 """What may be asked in an address: each route's query values, as one model that both reads and describes them."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
@@ -30,6 +31,8 @@ LONGEST_SHOWN = 40
 
 METRIC_FIELDS = tuple(Metric.model_fields)
 
+_BEFORE_ZONE = re.compile(r"([0-9W-]+[T ][0-9:.,]+) ([0-9]{2}(?::?[0-9]{2})?)")
+
 IntervalName = Literal["raw", "5m", "1h"]
 FormatName = Literal["json", "records", "csv"]
 AlertStateName = Literal["firing", "resolved"]
@@ -40,7 +43,9 @@ def _shown(text: str) -> str:
 
 
 def _moment(text: str) -> datetime:
-    return parse_moment(text)
+    # In a query `+` means a space, and `+00:00` is what most programs write for UTC.
+    found = _BEFORE_ZONE.fullmatch(text)
+    return parse_moment(text if found is None else f"{found[1]}+{found[2]}")
 
 
 def _count(least: int, most: int) -> Callable[[str], int]:
@@ -242,6 +247,9 @@ class AlertsQuery(Query):
     state: AlertState | None = Field(
         default=None, description="`firing`: only those that have not ended; `resolved`: only those that have."
     )
+    words: Words | None = Field(
+        default=None, description="Only of metrics whose name has each of these words in it.", examples=["kraken usd"]
+    )
     unacknowledged: Flag = Field(default=False, description="Only those that nobody has acknowledged.")
     limit: Rows = Field(default=1000, description="At most so many, the newest.")
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
@@ -249,7 +257,7 @@ class AlertsQuery(Query):
     @property
     def asks_as_pages_do(self) -> bool:
         """Whether nothing but `since`, `metric` and `limit` choose."""
-        return (self.until, self.rule, self.state, self.unacknowledged) == (None, None, None, False)
+        return (self.until, self.rule, self.state, self.words, self.unacknowledged) == (None, None, None, None, False)
 
 
 class DeliveriesQuery(Query):

@@ -1,6 +1,5 @@
 """The routes of the JSON interface. Each makes one call to the reader."""
 
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -25,7 +24,6 @@ from services.market.errors import StoreUnavailable
 from services.market.ports import AlertDesk, Clock, MarketReader
 from services.market.types import Alert, AlertQuery
 
-BANNER_SPAN = timedelta(hours=1)
 CLOSED_SEGMENTS = ("metrics", "alerts")
 OWN_SEGMENTS = (
     *CLOSED_SEGMENTS,
@@ -99,6 +97,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
                     rule_id=query.rule,
                     state=query.state,
                     unacknowledged=query.unacknowledged,
+                    words=query.words or "",
                     limit=query.limit,
                 )
             )
@@ -150,9 +149,9 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         now = clock()
 
         def build() -> bodies.Body:
-            return bodies.live_body(reader.status(now), profile, reader.alerts(now - BANNER_SPAN))
+            return bodies.live_body(reader.status(now), profile, reader.unattended())
 
-        # Staleness and the banner's hour pass without a new revision: every second is a version of its own.
+        # Data grows stale without a new revision: every second is a version of its own.
         return send(answers.get("live", (reader.revision(), int(now.timestamp())), build))
 
     @routes.get("/healthz")

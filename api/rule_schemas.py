@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from api.keys import LARGEST_NUMBER
 from api.schemas import NOON, Body, FiredAlert, Id
 from services.market.alert_rules import (
     LARGEST,
@@ -170,6 +171,14 @@ class Replay(Body):
 
 class Acknowledgement(Body):
     note: Note | None = Field(default=None, examples=["Looking into it"])
+
+
+class AcknowledgeAll(Acknowledgement):
+    up_to: int = Field(ge=0, le=LARGEST_NUMBER, examples=[42], description="Number of the newest alert meant.")
+
+
+class Acknowledged(Body):
+    count: int = Field(ge=0, description="How many alerts that was.")
 
 
 class OneAlert(Body):

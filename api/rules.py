@@ -10,11 +10,14 @@ import orjson
 from flask import Blueprint, Flask, Response, request
 
 from api import bodies
+from api.guard import visitor_name
 from api.keys import LARGEST_NUMBER, named
 from api.operations import JSON, Operation, operation
 from api.problems import BadQuery, problem
 from api.rule_schemas import (
     LONGEST_NOTE,
+    AcknowledgeAll,
+    Acknowledged,
     Acknowledgement,
     MuteList,
     NewMute,
@@ -39,7 +42,7 @@ from services.market.alert_rules import (
 )
 from services.market.moments import parse_moment, period_of
 from services.market.ports import AlertDesk, Clock, MarketReader
-from services.market.types import Firing, Mute
+from services.market.types import AlertQuery, Firing, Mute
 
 MOST_BODY_BYTES = 65_536
 MOST_TOLD = 10_000
@@ -197,7 +200,28 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
     def acknowledge(number: int) -> Response:
         given = _given()
         _refuse_others(given, "note")
-        return _answer({"alert": bodies.alert_body(desk.acknowledge(number, _note(given), clock()))})
+        found = desk.acknowledge(number, _note(given), clock(), visitor_name())
+        return _answer({"alert": bodies.alert_body(found)})
+
+    @routes.post("/alerts/acknowledge")
+    @operation(
+        Operation(
+            name="acknowledge_all",
+            summary="Say of all that fires and nobody has attended to that it has been seen.",
+            answers={JSON: Acknowledged},
+            body=AcknowledgeAll,
+            tag="Alerts",
+            cached=False,
+        )
+    )
+    def acknowledge_all() -> Response:
+        given = _given()
+        _refuse_others(given, "up_to", "note")
+        up_to = as_whole(given.get("up_to"))
+        if up_to is None or not 0 <= up_to <= LARGEST_NUMBER:
+            raise BadQuery("up_to: has to be the number of the newest alert that is meant")
+        fires = AlertQuery(state="firing", unacknowledged=True, muted=False, up_to=up_to)
+        return _answer({"count": desk.acknowledge_all(fires, _note(given), clock(), visitor_name())})
 
     @routes.get("/alerts/mutes")
     @operation(

@@ -172,6 +172,7 @@ class FiredAlert(Body):
     resolved_at: datetime | None
     acknowledged_at: datetime | None
     note: str | None = Field(description="What was written when it was acknowledged.")
+    acknowledged_by: str | None = Field(description="Who did, where a name is asked for.")
 
 
 class Alerts(Body):
@@ -251,7 +252,10 @@ class Live(Body):
     exchanges: list[LiveExchange]
     backfills: list[LiveBackfill]
     warnings: list[str]
-    alerts: list[FiredAlert] = Field(description="Those of the last hour.")
+    alerts: list[FiredAlert] = Field(
+        description="The newest of those that are firing, not muted, and acknowledged by nobody."
+    )
+    unattended: int = Field(ge=0, description="How many of these there are.")
 
 
 class Alive(Body):

@@ -34,6 +34,7 @@ ALERT_FIELDS = (
     "resolved_at",
     "acknowledged_at",
     "note",
+    "acknowledged_by",
 )
 BLOCK_ROWS = 5_000
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")

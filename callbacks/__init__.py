@@ -2,7 +2,19 @@
 
 from dash import Dash
 
-from callbacks import alerting, alerts, compare, deliveries, metric, pages, ranking, rule_form, rules, shell, status
+from callbacks import (
+    alert_history,
+    alerting,
+    compare,
+    deliveries,
+    metric,
+    pages,
+    ranking,
+    rule_form,
+    rules,
+    shell,
+    status,
+)
 from callbacks.doors import Doors
 
 
@@ -15,7 +27,7 @@ def register(app: Dash, doors: Doors) -> None:
     metric.register(app, reader, clock)
     compare.register(app, reader, clock)
     alerting.register(app, doors)
-    alerts.register(app, reader)
+    alert_history.register(app, doors)
     deliveries.register(app, doors.deliveries, clock)
     rules.register(app, doors)
     rule_form.register(app, doors)

@@ -1,5 +1,6 @@
 """What the alerts page reads and changes through, in one piece."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.market.ports import AlertDesk, Clock, Deliveries, MarketReader
@@ -13,3 +14,5 @@ class Doors:
     clock: Clock
     deliveries: Deliveries
     desk: AlertDesk
+    who: Callable[[], str | None]
+    """The name of whoever sends the present request; None where the server asks nobody for a name."""

@@ -266,19 +266,26 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
     """The newest MOST_LISTED of what this metric fired, newest first."""
     if not alerts:
         return html.P("None has fired.", className="quiet")
-    return parts.table(
-        ((f"Fired ({notation.zone_label(zone)})", ""), ("Price", "num"), ("Average", "num"), ("Multiple", "num")),
-        [
-            (
-                notation.stamp(alert.fired_at, zone),
-                notation.price(alert.price),
-                notation.price(alert.average),
-                notation.cause(alert),
-            )
-            for alert in alerts[:MOST_LISTED]
-        ],
-        "Alerts this metric fired",
+    columns = (
+        (f"Fired ({notation.zone_label(zone)})", "nowrap"),
+        ("Rule", ""),
+        ("Price", "num"),
+        ("Average", "num wide-only"),
+        ("Why", "metric-alert-cause"),
+        ("State", "nowrap"),
     )
+    rows = [
+        (
+            notation.stamp(alert.fired_at, zone),
+            alert.rule or "Built-in rule",
+            notation.price(alert.price),
+            notation.price(alert.average),
+            notation.cause(alert),
+            html.Span("Firing", className="chip is-alert") if alert.resolved_at is None else "Resolved",
+        )
+        for alert in alerts[:MOST_LISTED]
+    ]
+    return parts.table(columns, rows, "Alerts this metric fired")
 
 
 def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component:
@@ -290,6 +297,7 @@ def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component
         figure=figure,
         config={
             "displaylogo": False,
+            "showTips": False,  # they would lie on the header, and take its clicks
             "responsive": True,
             "modeBarButtonsToRemove": ["sendChartToCloud", "toImage", "select2d", "lasso2d", "autoScale2d"],
         },

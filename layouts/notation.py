@@ -81,6 +81,13 @@ def cause(alert: Alert) -> str:
     return multiple(alert.price, alert.average)
 
 
+def sentence(alert: Alert) -> str:
+    """The same with the rule's name, where it is not the built-in one: Halved: price down by more than 50 % in 1 h."""
+    if alert.condition is None:
+        return f"{cause(alert)} its average"
+    return f"{alert.rule}: {alert.condition}"
+
+
 def milliseconds(value: float | None) -> str:
     """A duration as people read it: 340 ms, 2.4 s."""
     if value is None:

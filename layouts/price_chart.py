@@ -308,7 +308,7 @@ def _points(past: Past, view: View, subject: Subject) -> list[Points]:
             {
                 "x": stamps(fired, zone),
                 "y": [alert.price for alert in shown],
-                "text": [notation.cause(alert) + " its average" * (alert.condition is None) for alert in shown],
+                "text": [notation.sentence(alert) for alert in shown],
             },
             look={"showlegend": bool(shown)},
         ),

@@ -25,12 +25,14 @@ from services.market.types import (
     Firing,
     Hours,
     Mute,
+    OpenAlerts,
     Profile,
     RankedMetric,
     Ranking,
     Series,
     Sparklines,
     Status,
+    Tally,
 )
 from tests import builders
 
@@ -88,10 +90,28 @@ class FakeDesk:
         self.query = query
         return tuple(self.fired.values())
 
-    def acknowledge(self, number: int, note: str | None, now: datetime) -> Alert:
+    def tally(self, query: AlertQuery) -> Tally:
+        unseen = [alert for alert in self.fired.values() if alert.acknowledged_at is None]
+        return Tally(len(self.fired), len(unseen))
+
+    def rules_that_fired(self) -> dict[int, str | None]:
+        return {alert.rule_id: alert.rule for alert in self.fired.values()}
+
+    def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
         alert = self._found(self.fired, number, "alert")
-        self.fired[number] = replace(alert, acknowledged_at=now, note=note)
+        self.fired[number] = replace(alert, acknowledged_at=now, note=note, acknowledged_by=by)
         return self.fired[number]
+
+    def acknowledge_all(self, query: AlertQuery, note: str | None, now: datetime, by: str | None = None) -> int:
+        self.query = query
+        meant = [
+            number
+            for number, alert in self.fired.items()
+            if alert.acknowledged_at is None and (query.up_to is None or number <= query.up_to)
+        ]
+        for number in meant:
+            self.acknowledge(number, note, now, by)
+        return len(meant)
 
     def mutes(self, now: datetime) -> tuple[Mute, ...]:
         return tuple(self.muted.values())
@@ -179,6 +199,15 @@ class FakeReader:
             if (since is None or alert.fired_at >= since) and metric_id in (None, alert.metric_id)
         ]
         return tuple(sorted(found, key=lambda alert: alert.fired_at, reverse=True)[:limit])
+
+    def unattended(self) -> OpenAlerts:
+        self._answer("unattended")
+        found = [
+            alert
+            for alert in self.alerts()
+            if alert.resolved_at is None and alert.acknowledged_at is None and not alert.muted
+        ]
+        return OpenAlerts(len(found), tuple(found[:20]))
 
     def sparklines(self) -> Sparklines:
         self._answer("sparklines")

@@ -17,6 +17,7 @@ from services.market.types import (
     Hours,
     Listing,
     Mute,
+    OpenAlerts,
     Pair,
     Profile,
     Quotes,
@@ -25,6 +26,7 @@ from services.market.types import (
     Series,
     Sparklines,
     Status,
+    Tally,
 )
 
 Clock = Callable[[], datetime]
@@ -95,6 +97,9 @@ class MarketReader(Protocol):
     ) -> tuple[Alert, ...]:
         """Alerts fired at or after `since`, newest first, at most `limit`."""
 
+    def unattended(self) -> OpenAlerts:
+        """The alerts that somebody should look at."""
+
     def sparklines(self) -> Sparklines:
         """Thumbnails of all tracked metrics; renewed at most every ten minutes."""
 
@@ -146,8 +151,18 @@ class AlertDesk(Protocol):
     def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
         """The alerts that are asked for, newest first."""
 
-    def acknowledge(self, number: int, note: str | None, now: datetime) -> Alert:
-        """Somebody has seen this alert; a second time changes nothing. Raises UnknownRecord."""
+    def tally(self, query: AlertQuery) -> Tally:
+        """How many alerts are asked for, whatever the limit and the offset."""
+
+    def rules_that_fired(self) -> Mapping[int, str | None]:
+        """The rules that there are alerts of, with the name that each had at the last of them, None for the built-in
+        one."""
+
+    def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
+        """Somebody, named `by`, has seen this alert; a second time changes nothing. Raises UnknownRecord."""
+
+    def acknowledge_all(self, query: AlertQuery, note: str | None, now: datetime, by: str | None = None) -> int:
+        """The same of all alerts that are asked for, whatever the limit and the offset; answers how many they were."""
 
     def mutes(self, now: datetime) -> tuple[Mute, ...]:
         """Those that hold, by number."""

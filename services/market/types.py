@@ -261,6 +261,8 @@ class Alert:
     resolved_at: datetime | None = None
     acknowledged_at: datetime | None = None
     note: str | None = None
+    acknowledged_by: str | None = None
+    """Who did; None where the server asks nobody for a name."""
 
     @property
     def pair(self) -> Pair:
@@ -275,7 +277,8 @@ class Alert:
 @dataclass(frozen=True, slots=True)
 class AlertQuery:
     """Which alerts are asked for, newest first: fired at or after `since` and before `until`; `state` is `firing` for
-    those that have not ended, `resolved` for those that have."""
+    those that have not ended, `resolved` for those that have; each of the `words` is part of the metric's name;
+    `up_to` is the largest number, `offset` how many are passed over."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -283,7 +286,28 @@ class AlertQuery:
     rule_id: int | None = None
     state: str | None = None
     unacknowledged: bool = False
+    muted: bool | None = None
+    words: str = ""
+    up_to: int | None = None
     limit: int = 1_000
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many alerts there are, and how many of them nobody has acknowledged."""
+
+    total: int
+    unacknowledged: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAlerts:
+    """What somebody should look at: alerts that are firing, not muted, and acknowledged by nobody. `total` are all of
+    them, `newest` the first few, newest first."""
+
+    total: int
+    newest: tuple[Alert, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,12 +401,24 @@ class TickDay:
 
 
 @dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large the database was, oldest first: epoch seconds and bytes, both of shape (records,), one an hour."""
+
+    times: Ints
+    bytes: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class Day:
-    """What happened within 24 h: the ticks, and the tracked metrics that came and that went, the latest first."""
+    """What happened within 24 h: the ticks, and the tracked metrics that came and that went, the latest first.
+
+    `sizes` tell of the 30 days before, so that a growth can be seen.
+    """
 
     ticks: TickDay
     came: tuple[Metric, ...]
     went: tuple[Metric, ...]
+    sizes: Sizes
 
 
 @dataclass(frozen=True, slots=True)

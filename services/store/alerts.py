@@ -1,14 +1,14 @@
 """Alerts that were fired."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Select, Table, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, case, func, insert, or_, select, update
 
 from services.market.alert_rules import BUILT_IN, in_words
-from services.market.types import Alert, AlertQuery
+from services.market.types import Alert, AlertQuery, OpenAlerts, Tally
 from services.store.models import AlertRow, MetricRow
 from services.store.rules import rule_of
 
@@ -61,31 +61,39 @@ def open_alerts(connection: Connection, rule_id: int) -> set[int]:
     return set(connection.execute(select(AlertRow.metric_id).where(is_open)).scalars())
 
 
-def resolve(connection: Connection, ended: Collection[tuple[int, int]], now: int) -> Sequence[int]:
-    """The alerts of these (rule, metric) have ended; answers the numbers of those that are not muted."""
-    if not ended:
-        return ()
-    of_rules = AlertRow.rule_id.in_({rule_id for rule_id, _ in ended}) & AlertRow.resolved_at.is_(None)
-    columns = (AlertRow.id, AlertRow.rule_id, AlertRow.metric_id, AlertRow.muted)
-    wanted = set(ended)
-    over = [
-        row
-        for row in connection.execute(select(*columns).where(of_rules).order_by(AlertRow.id))
-        if (row.rule_id, row.metric_id) in wanted
-    ]
+def resolve(connection: Connection, ended: Sequence[tuple[int, int]], now: int) -> None:
+    """The alerts of these (rule, metric) have ended."""
     table = cast(Table, AlertRow.__table__)
-    change = update(table).where(table.c.id == bindparam("number")).values(resolved_at=now)
-    if over:
-        connection.execute(change, [{"number": row.id} for row in over])
-    return [row.id for row in over if not row.muted]
+    theirs = (table.c.rule_id == bindparam("of_rule")) & (table.c.metric_id == bindparam("of_metric"))
+    change = update(table).where(theirs, table.c.resolved_at.is_(None)).values(resolved_at=now)
+    if ended:
+        connection.execute(change, [{"of_rule": rule, "of_metric": metric} for rule, metric in ended])
 
 
-def acknowledge(connection: Connection, number: int, note: str | None, now: int) -> Alert | None:
+def unmuted(connection: Connection, wanted: Collection[tuple[int, int]]) -> Sequence[int]:
+    """The numbers of the open alerts of these (rule, metric) that are not muted."""
+    if not wanted:
+        return ()
+    of_rules = AlertRow.rule_id.in_({rule_id for rule_id, _ in wanted}) & AlertRow.resolved_at.is_(None)
+    columns = select(AlertRow.id, AlertRow.rule_id, AlertRow.metric_id)
+    rows = connection.execute(columns.where(of_rules, ~AlertRow.muted).order_by(AlertRow.id))
+    return [row.id for row in rows if (row.rule_id, row.metric_id) in wanted]
+
+
+def acknowledge(connection: Connection, number: int, note: str | None, now: int, by: str | None) -> Alert | None:
     """Somebody has seen it; the first to do so counts. None where there is no such alert."""
     unseen = (AlertRow.id == number) & AlertRow.acknowledged_at.is_(None)
-    connection.execute(update(AlertRow).where(unseen).values(acknowledged_at=now, note=note))
+    connection.execute(update(AlertRow).where(unseen).values(acknowledged_at=now, note=note, acknowledged_by=by))
     row = connection.execute(select_alerts().where(AlertRow.id == number)).first()
     return None if row is None else alert_of(row)
+
+
+def acknowledge_all(connection: Connection, query: AlertQuery, note: str | None, now: int, by: str | None) -> int:
+    """Somebody has seen all that `query` chooses, however many; answers how many of them nobody had seen before."""
+    chosen_ones = select(AlertRow.id).join(MetricRow, MetricRow.id == AlertRow.metric_id).where(*_conditions(query))
+    unseen = AlertRow.id.in_(chosen_ones) & AlertRow.acknowledged_at.is_(None)
+    change = update(AlertRow).where(unseen).values(acknowledged_at=now, note=note, acknowledged_by=by)
+    return connection.execute(change.execution_options(synchronize_session=False)).rowcount
 
 
 def fire(connection: Connection, firings: Sequence[Firing]) -> Sequence[int]:
@@ -104,21 +112,61 @@ def fired(connection: Connection, since: datetime | None, metric_id: int | None,
 
 def chosen(connection: Connection, query: AlertQuery) -> tuple[Alert, ...]:
     """The alerts that `query` asks for, newest first."""
-    statement = select_alerts().order_by(AlertRow.fired_at.desc(), AlertRow.id.desc()).limit(query.limit)
-    if query.since is not None:
-        statement = statement.where(AlertRow.fired_at >= query.since.timestamp())
-    if query.until is not None:
-        statement = statement.where(AlertRow.fired_at < query.until.timestamp())
-    if query.metric_id is not None:
-        statement = statement.where(AlertRow.metric_id == query.metric_id)
-    if query.rule_id is not None:
-        statement = statement.where(AlertRow.rule_id == query.rule_id)
-    if query.state is not None:
-        is_open = AlertRow.resolved_at.is_(None)
-        statement = statement.where(is_open if query.state == "firing" else ~is_open)
-    if query.unacknowledged:
-        statement = statement.where(AlertRow.acknowledged_at.is_(None))
+    newest_first = select_alerts().order_by(AlertRow.fired_at.desc(), AlertRow.id.desc())
+    statement = newest_first.where(*_conditions(query)).limit(query.limit).offset(query.offset)
     return tuple(alert_of(row) for row in connection.execute(statement))
+
+
+def tally(connection: Connection, query: AlertQuery) -> Tally:
+    """How many alerts `query` chooses, whatever its limit and offset."""
+    unseen = func.sum(case((AlertRow.acknowledged_at.is_(None), 1), else_=0))
+    counted = select(func.count(), func.coalesce(unseen, 0)).select_from(AlertRow)
+    if query.words:
+        counted = counted.join(MetricRow, MetricRow.id == AlertRow.metric_id)
+    return Tally(*connection.execute(counted.where(*_conditions(query))).one())
+
+
+def unattended(connection: Connection, most: int) -> OpenAlerts:
+    """What fires, is not muted and was acknowledged by nobody: how many, and the newest, at most `most`."""
+    query = AlertQuery(state="firing", unacknowledged=True, muted=False, limit=most)
+    return OpenAlerts(tally(connection, query).total, chosen(connection, query))
+
+
+def rules_that_fired(connection: Connection) -> Mapping[int, str | None]:
+    """The rules that alerts are of, with the name that each had at the last of them; the built-in one has none."""
+    last = select(func.max(AlertRow.id)).group_by(AlertRow.rule_id)
+    rows = connection.execute(select(AlertRow.rule_id, AlertRow.rule).where(AlertRow.id.in_(last)))
+    return {row.rule_id: None if row.rule is None else rule_of(row.rule_id, row.rule).name for row in rows}
+
+
+def _conditions(query: AlertQuery) -> list[ColumnElement[bool]]:
+    """What the alerts of `query` have in common; with `words`, of alerts that are joined with their metrics."""
+    is_open = AlertRow.resolved_at.is_(None)
+    found: list[ColumnElement[bool]] = []
+    if query.since is not None:
+        found.append(AlertRow.fired_at >= query.since.timestamp())
+    if query.until is not None:
+        found.append(AlertRow.fired_at < query.until.timestamp())
+    if query.metric_id is not None:
+        found.append(AlertRow.metric_id == query.metric_id)
+    if query.rule_id is not None:
+        found.append(AlertRow.rule_id == query.rule_id)
+    if query.state is not None:
+        found.append(is_open if query.state == "firing" else ~is_open)
+    if query.unacknowledged:
+        found.append(AlertRow.acknowledged_at.is_(None))
+    if query.muted is not None:
+        found.append(AlertRow.muted.is_(query.muted))
+    if query.up_to is not None:
+        found.append(AlertRow.id <= query.up_to)
+    # As pairs are written, and as keys: kraken BTC/USD, kraken:BTC-USD.
+    names = [
+        MetricRow.market + between + MetricRow.base + sign + MetricRow.quote
+        for between, sign in ((" ", "/"), (":", "-"))
+    ]
+    for word in query.words.split():
+        found.append(or_(*(name.icontains(word, autoescape=True) for name in names)))
+    return found
 
 
 def select_alerts(*more: Any) -> Select[Any]:
@@ -153,6 +201,7 @@ def alert_of(row: Any) -> Alert:
         resolved_at=_moment(row.resolved_at),
         acknowledged_at=_moment(row.acknowledged_at),
         note=row.note,
+        acknowledged_by=row.acknowledged_by,
     )
 
 

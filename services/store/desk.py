@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from threading import Lock
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from services.market.alert_rules import BUILT_IN, MOST_RULES, AlertRule, TooMany
 from services.market.errors import UnknownRecord
 from services.market.replaying import replay, require_replayable
 from services.market.states import STATE_NAMES
-from services.market.types import Alert, AlertQuery, Firing, Mute
+from services.market.types import Alert, AlertQuery, Firing, Mute, Tally
 from services.store import alerts, metrics, mutes, rules, snapshots
 from services.store.engine import Connection, Engine, reading, writing
 from services.store.metrics import Catalogues
@@ -23,6 +24,7 @@ class StoreDesk:
     def __init__(self, engine: Engine, channels: Collection[str]) -> None:
         self._engine = engine
         self._channels = channels
+        self._replaying = Lock()  # one at a time: each may take some hundred megabytes
 
     def rules(self) -> tuple[AlertRule, ...]:
         with reading(self._engine) as connection:
@@ -62,9 +64,21 @@ class StoreDesk:
         with reading(self._engine) as connection:
             return alerts.chosen(connection, query)
 
-    def acknowledge(self, number: int, note: str | None, now: datetime) -> Alert:
+    def tally(self, query: AlertQuery) -> Tally:
+        with reading(self._engine) as connection:
+            return alerts.tally(connection, query)
+
+    def rules_that_fired(self) -> Mapping[int, str | None]:
+        with reading(self._engine) as connection:
+            return alerts.rules_that_fired(connection)
+
+    def acknowledge_all(self, query: AlertQuery, note: str | None, now: datetime, by: str | None = None) -> int:
         with self._changing() as connection:
-            found = alerts.acknowledge(connection, number, note, int(now.timestamp()))
+            return alerts.acknowledge_all(connection, query, note, int(now.timestamp()), by)
+
+    def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
+        with self._changing() as connection:
+            found = alerts.acknowledge(connection, number, note, int(now.timestamp()), by)
             if found is None:
                 raise UnknownRecord(f"no alert {number}")
             return found
@@ -87,10 +101,12 @@ class StoreDesk:
     def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> tuple[Firing, ...]:
         require_replayable(rule)
         first, last = int(since.timestamp()), int(until.timestamp())
-        with reading(self._engine) as connection:
-            catalogue = Catalogues().current(connection)
-            recorded = record(connection, rule, catalogue, first, last, period_seconds)
-        return replay(rule, recorded, first, period_seconds)
+        with self._replaying:
+            with reading(self._engine) as connection:
+                catalogue = Catalogues().current(connection)
+                window = snapshots.window_seconds(connection)
+                recorded = record(connection, rule, catalogue, first, last, period_seconds, window)
+            return replay(rule, recorded, first, period_seconds, window)
 
     def unmute(self, number: int, now: datetime) -> None:
         with self._changing() as connection:

@@ -248,6 +248,7 @@ class AlertRow(Base):
     resolved_at: Mapped[int | None] = mapped_column(BigInteger)
     acknowledged_at: Mapped[int | None] = mapped_column(BigInteger)
     note: Mapped[str | None]
+    acknowledged_by: Mapped[str | None]
 
 
 class RuleRow(Base):

@@ -38,8 +38,8 @@ def remove(connection: Connection, number: int, now: int) -> bool:
 
 
 def end_resolved(connection: Connection, now: int) -> None:
-    """Remove those whose time is over, and of those that last until an alert resolves the ones of which some have
-    since, and none is open."""
+    """Remove those whose time is over, whose open alerts count again; and of those that last until an alert resolves
+    the ones of which some have since, and none is open."""
     theirs = (
         MuteRow.rule_id.is_(None) | (AlertRow.rule_id == MuteRow.rule_id),
         MuteRow.metric_id.is_(None) | (AlertRow.metric_id == MuteRow.metric_id),
@@ -47,7 +47,8 @@ def end_resolved(connection: Connection, now: int) -> None:
     still_open = exists().where(AlertRow.resolved_at.is_(None), *theirs)
     one_ended = exists().where(AlertRow.resolved_at >= MuteRow.created_at, *theirs)
     connection.execute(delete(MuteRow).where(MuteRow.until.is_(None), one_ended, ~still_open))
-    connection.execute(delete(MuteRow).where(MuteRow.until <= now))
+    for number in connection.execute(select(MuteRow.id).where(MuteRow.until <= now)).scalars().all():
+        remove(connection, number, now)
 
 
 def is_muted(mutes: Sequence[Mute], rule_id: int, metric_id: int) -> bool:

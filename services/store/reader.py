@@ -14,6 +14,7 @@ from services.market.types import (
     Day,
     Hours,
     Metric,
+    OpenAlerts,
     Profile,
     RankedMetric,
     Ranking,
@@ -41,6 +42,7 @@ from services.store.recent import Recent
 from services.store.volumes import VOLUME
 
 TICKS_TOLD = 60
+UNATTENDED_TOLD = 20
 SPARKLINE_POINTS = 24
 NO_POINT = 255
 
@@ -106,6 +108,10 @@ class StoreReader:
         with reading(self._engine) as connection:
             return alerts.fired(connection, since, metric_id, limit)
 
+    def unattended(self) -> OpenAlerts:
+        with reading(self._engine) as connection:
+            return alerts.unattended(connection, UNATTENDED_TOLD)
+
     def sparklines(self) -> Sparklines:
         with reading(self._engine) as connection:
             ids = self._catalogues.current(connection).ids
@@ -159,10 +165,11 @@ class StoreReader:
         with reading(self._engine) as connection:
             metrics_now = self._catalogues.current(connection).metrics
             ticks_told = ticks.day(connection, second, self._profile.period_seconds)
+            sizes_told = sizes.past(connection, second)
         since = datetime.fromtimestamp(second - stats.DAY, UTC)
         came = [(metric.new_at, metric) for metric in metrics_now if metric.new_at and metric.new_at > since]
         went = [(metric.gone_at, metric) for metric in metrics_now if metric.gone_at and metric.gone_at > since]
-        return Day(ticks_told, _latest_first(came), _latest_first(went))
+        return Day(ticks_told, _latest_first(came), _latest_first(went), sizes_told)
 
 
 def _latest_first(dated: Sequence[tuple[datetime, Metric]]) -> tuple[Metric, ...]:

@@ -46,6 +46,7 @@ def test_a_rule_is_added_told_changed_and_removed(client: FlaskClient, desk: Fak
 
     assert client.delete("/alerts/rules/1").status_code == 204
     assert client.get("/alerts/rules/1").status_code == 404
+    assert client.get(f"/alerts/rules/{10**30}").status_code == 404
     assert client.delete("/alerts/rules/1").get_json() == {
         "title": "Not Found",
         "status": 404,
@@ -160,6 +161,7 @@ def test_a_metric_is_muted_until_a_time_and_unmuted(client: FlaskClient) -> None
     [
         ({}, "rule: name a rule, a metric, or both"),
         ({"rule": "all"}, "rule: has to be a rule's number"),
+        ({"rule": 10**18}, "rule: has to be a rule's number"),
         ({"metric": []}, "metric: has to be a metric's number or key"),
         ({"rule": 0, "until": "2026-03-01T12:00:00Z"}, "until: 2026-03-01T12:00:00Z is over already"),
         ({"rule": 0, "until": "soon"}, "until: 'soon' is neither an ISO-8601 time nor epoch seconds"),
@@ -186,6 +188,18 @@ def test_alerts_are_chosen_by_rule_state_and_time(client: FlaskClient, desk: Fak
     assert client.get("/alerts?rule=mine").status_code == 422
 
 
+def test_all_that_fires_is_acknowledged_up_to_the_newest_that_was_seen(client: FlaskClient, desk: FakeDesk) -> None:
+    desk.fired = {number: builders.alert(number) for number in (1, 2, 3)}
+
+    answer = client.post("/alerts/acknowledge", json={"up_to": 2, "note": "known"})
+
+    assert (answer.status_code, answer.get_json()) == (200, {"count": 2})
+    assert [alert.note for alert in desk.fired.values()] == ["known", "known", None]
+    assert desk.query == AlertQuery(state="firing", unacknowledged=True, muted=False, up_to=2)
+    for body in ({}, {"up_to": -1}, {"up_to": True}, {"up_to": 2**63}, {"up_to": 1, "more": 1}):
+        assert client.post("/alerts/acknowledge", json=body).status_code == 422
+
+
 def test_alerts_are_told_as_csv_in_which_nothing_is_a_formula(client: FlaskClient, desk: FakeDesk) -> None:
     desk.fired[7] = builders.alert(7, rule_id=3, rule="=cmd()", condition="x", note="a,b")
     answer = client.get("/alerts?format=csv&rule=3")
@@ -194,7 +208,7 @@ def test_alerts_are_told_as_csv_in_which_nothing_is_a_formula(client: FlaskClien
     head, row = answer.text.splitlines()
     assert head.startswith("id,metric_id,market,base,quote,price,")
     assert row.startswith("7,1,kraken,BTC,USD,190000.0,60000.0,3.0,60,2026-03-01T11:55:00Z,firing,3,'=cmd(),x,price,")
-    assert row.endswith(',"a,b"')
+    assert row.endswith(',"a,b",')
 
 
 def test_a_rule_is_tried_before_it_is_kept(client: FlaskClient, desk: FakeDesk) -> None:

@@ -57,7 +57,7 @@ def reader() -> FakeReader:
 
 @pytest.fixture
 def doors(reader: FakeReader, deliveries: FakeDeliveries, desk: FakeDesk) -> Doors:
-    return Doors(reader, lambda: NOON, deliveries, desk)
+    return Doors(reader, lambda: NOON, deliveries, desk, lambda: None)
 
 
 def part(identity: object, name: str, value: object = None) -> dict[str, Any]:
@@ -273,4 +273,4 @@ def test_an_absent_database_is_not_an_empty_list(doors: Doors) -> None:
             raise StoreUnavailable("away")
 
     with pytest.raises(StoreUnavailable):
-        rule_lines(Doors(doors.reader, doors.clock, doors.deliveries, Away()))
+        rule_lines(Doors(doors.reader, doors.clock, doors.deliveries, Away(), doors.who))

@@ -54,6 +54,8 @@ CONDITION = GIVEN["condition"]
         ({"scope": ["kraken"]}, "scope: 'kraken' is not exchange:BASE/QUOTE"),
         ({"scope": 5}, "scope: has to be a list of patterns such as kraken:*/USD"),
         ({"scope": ["a:*"] * 51}, "scope: has to be at most 50 patterns of at most 200 characters"),
+        ({"condition": {"kind": "level", "level": 10**400}}, "condition.level: has to be a number from 0 to "
+                                                             "1,000,000,000,000,000"),
         ({"quantity": "mood"}, "quantity: has to be price, volume, stdev, volatility or rank"),
         ({"quantity": "rank"}, "condition.kind: change does not go with rank, only level or top"),
         ({"condition": "up"}, 'condition: has to be an object such as {"kind": "level", "direction": "up", '

@@ -109,10 +109,15 @@ def rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
         return {table.name: sorted(map(tuple, connection.execute(select(table)))) for table in MOVED}
 
 
+OF_THE_FILE = ("storage", "sizes")
+"""What readers are told of the database itself, and not of the world."""
+
+
 def plain(value: Any) -> Any:
     """What a reader answered, as something that can be compared."""
     if dataclasses.is_dataclass(value):
-        return [plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.name != "storage"]
+        fields = (field.name for field in dataclasses.fields(value) if field.name not in OF_THE_FILE)
+        return [plain(getattr(value, name)) for name in fields]
     if isinstance(value, np.ndarray):
         return [repr(item) for item in value.tolist()]  # NaN too
     return [plain(item) for item in value] if isinstance(value, tuple) else value
