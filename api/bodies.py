@@ -27,7 +27,9 @@ Body = dict[str, object]
 
 def iso(moment: datetime | None) -> str | None:
     """ISO-8601 with `Z`, to the second."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if moment is None:
+        return None
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def metric_body(row: RankedMetric) -> Body:

@@ -1,5 +1,6 @@
 """What may be asked in an address: each route's query values, as one model that both reads and describes them."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
@@ -30,6 +31,8 @@ LONGEST_SHOWN = 40
 
 METRIC_FIELDS = tuple(Metric.model_fields)
 
+_BEFORE_ZONE = re.compile(r"([0-9W-]+[T ][0-9:.,]+) ([0-9]{2}(?::?[0-9]{2})?)")
+
 IntervalName = Literal["raw", "5m", "1h"]
 FormatName = Literal["json", "records", "csv"]
 AlertStateName = Literal["firing", "resolved"]
@@ -40,7 +43,9 @@ def _shown(text: str) -> str:
 
 
 def _moment(text: str) -> datetime:
-    return parse_moment(text)
+    # In a query `+` means a space, and `+00:00` is what most programs write for UTC.
+    found = _BEFORE_ZONE.fullmatch(text)
+    return parse_moment(text if found is None else f"{found[1]}+{found[2]}")
 
 
 def _count(least: int, most: int) -> Callable[[str], int]:

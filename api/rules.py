@@ -11,19 +11,44 @@ from flask import Blueprint, Flask, Response, request
 
 from api import bodies
 from api.guard import visitor_name
-from api.operations import JSON
+from api.keys import LARGEST_NUMBER, named
+from api.operations import JSON, Operation, operation
 from api.problems import BadQuery, problem
-from services.market.alert_rules import BUILT_IN, AlertRule, BadRule, built_in, in_words, parse_rule, rule_fields
+from api.rule_schemas import (
+    LONGEST_NOTE,
+    AcknowledgeAll,
+    Acknowledged,
+    Acknowledgement,
+    MuteList,
+    NewMute,
+    NewRule,
+    OneAlert,
+    OneMute,
+    OneRule,
+    Replay,
+    ReplayOrder,
+    RuleChange,
+    RuleList,
+)
+from services.market.alert_rules import (
+    BUILT_IN,
+    AlertRule,
+    BadRule,
+    as_whole,
+    built_in,
+    in_words,
+    parse_rule,
+    rule_fields,
+)
 from services.market.moments import parse_moment, period_of
 from services.market.ports import AlertDesk, Clock, MarketReader
 from services.market.types import AlertQuery, Firing, Mute
 
 MOST_BODY_BYTES = 65_536
-LONGEST_NOTE = 500
-LARGEST_NUMBER = 2**63 - 1
 MOST_TOLD = 10_000
 LONGEST_REPLAY = timedelta(days=31)
 CHANGING = frozenset({"POST", "PATCH", "DELETE"})
+NUMBER = f"<int(max={LARGEST_NUMBER}):number>"
 TRIED = -1
 """The number of a rule that is only tried."""
 
@@ -44,44 +69,114 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         return None
 
     @routes.get("/alerts/rules")
+    @operation(
+        Operation(
+            name="rules",
+            summary="All rules, and how many metrics are in which state.",
+            answers={JSON: RuleList},
+            tag="Alerts",
+            cached=False,
+        )
+    )
     def rules() -> Response:
         standing = desk.standing()
         told = [_rule_body(rule, standing.get(rule.id, {})) for rule in (built_in(reader.profile), *desk.rules())]
         return _answer({"rules": told})
 
     @routes.post("/alerts/rules")
+    @operation(
+        Operation(
+            name="add_rule",
+            summary="Add a rule.",
+            answers={JSON: OneRule},
+            body=NewRule,
+            status=HTTPStatus.CREATED,
+            headers={"Location": "The new rule's address."},
+            tag="Alerts",
+            cached=False,
+        )
+    )
     def add_rule() -> Response:
         rule = desk.add_rule(parse_rule(_given()))
         answer = _answer({"rule": _rule_body(rule, {})}, HTTPStatus.CREATED)
         answer.headers["Location"] = f"/alerts/rules/{rule.id}"
         return answer
 
-    @routes.get("/alerts/rules/<int:number>")
+    @routes.get(f"/alerts/rules/{NUMBER}")
+    @operation(
+        Operation(
+            name="rule",
+            summary="One rule.",
+            answers={JSON: OneRule},
+            problems={HTTPStatus.NOT_FOUND: "No such rule."},
+            tag="Alerts",
+            cached=False,
+        )
+    )
     def rule(number: int) -> Response:
         found = built_in(reader.profile) if number == BUILT_IN else desk.rule(number)
         return _answer({"rule": _rule_body(found, desk.standing().get(number, {}))})
 
-    @routes.patch("/alerts/rules/<int:number>")
+    @routes.patch(f"/alerts/rules/{NUMBER}")
+    @operation(
+        Operation(
+            name="change_rule",
+            summary="Change what is told of a rule; the rest stays.",
+            answers={JSON: OneRule},
+            body=RuleChange,
+            body_required=False,
+            problems={HTTPStatus.NOT_FOUND: "No such rule."},
+            tag="Alerts",
+            cached=False,
+        )
+    )
     def change_rule(number: int) -> Response:
         _require_own(number)
         changed = parse_rule(rule_fields(desk.rule(number)) | dict(_given()), number)
         desk.change_rule(changed, clock())
         return _answer({"rule": _rule_body(changed, desk.standing().get(number, {}))})
 
-    @routes.delete("/alerts/rules/<int:number>")
+    @routes.delete(f"/alerts/rules/{NUMBER}")
+    @operation(
+        Operation(
+            name="remove_rule",
+            summary="Delete a rule; its alerts stay.",
+            answers={},
+            status=HTTPStatus.NO_CONTENT,
+            problems={
+                HTTPStatus.NOT_FOUND: "No such rule.",
+                HTTPStatus.UNPROCESSABLE_ENTITY: "The built-in one stays.",
+            },
+            tag="Alerts",
+            cached=False,
+        )
+    )
     def remove_rule(number: int) -> Response:
         _require_own(number)
         desk.remove_rule(number, clock())
         return Response(status=HTTPStatus.NO_CONTENT)
 
     @routes.post("/alerts/rules/replay")
+    @operation(
+        Operation(
+            name="replay_rule",
+            summary="Try a rule on what is stored: when it would have fired.",
+            answers={JSON: Replay},
+            body=ReplayOrder,
+            tag="Alerts",
+            cached=False,
+        )
+    )
     def replay() -> Response:
         given = _given()
         _refuse_others(given, "rule", "since", "until")
         wanted = given.get("rule")
-        if not isinstance(wanted, Mapping) and wanted != BUILT_IN:
+        if isinstance(wanted, Mapping):
+            rule = parse_rule(wanted, TRIED)
+        elif as_whole(wanted) == BUILT_IN:
+            rule = built_in(reader.profile)
+        else:
             raise BadQuery("rule: has to be a rule, or 0 for the built-in one")
-        rule = built_in(reader.profile) if wanted == BUILT_IN else parse_rule(wanted, TRIED)
         until = _moment(given, "until") or period_of(clock(), reader.profile.period_seconds)
         since = _moment(given, "since") or until - timedelta(days=1)
         if not since < until <= since + LONGEST_REPLAY:
@@ -89,7 +184,19 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         found = desk.replay(rule, since, until, reader.profile.period_seconds)
         return _answer(_replay_body(found, since, until))
 
-    @routes.post("/alerts/<int:number>/acknowledge")
+    @routes.post(f"/alerts/{NUMBER}/acknowledge")
+    @operation(
+        Operation(
+            name="acknowledge",
+            summary="Say of an alert that it has been seen.",
+            answers={JSON: OneAlert},
+            body=Acknowledgement,
+            body_required=False,
+            problems={HTTPStatus.NOT_FOUND: "No such alert."},
+            tag="Alerts",
+            cached=False,
+        )
+    )
     def acknowledge(number: int) -> Response:
         given = _given()
         _refuse_others(given, "note")
@@ -97,35 +204,77 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         return _answer({"alert": bodies.alert_body(found)})
 
     @routes.post("/alerts/acknowledge")
+    @operation(
+        Operation(
+            name="acknowledge_all",
+            summary="Say of all that fires and nobody has attended to that it has been seen.",
+            answers={JSON: Acknowledged},
+            body=AcknowledgeAll,
+            tag="Alerts",
+            cached=False,
+        )
+    )
     def acknowledge_all() -> Response:
         given = _given()
         _refuse_others(given, "up_to", "note")
-        up_to = given.get("up_to")
-        if not isinstance(up_to, int) or isinstance(up_to, bool) or not 0 <= up_to <= LARGEST_NUMBER:
+        up_to = as_whole(given.get("up_to"))
+        if up_to is None or not 0 <= up_to <= LARGEST_NUMBER:
             raise BadQuery("up_to: has to be the number of the newest alert that is meant")
         fires = AlertQuery(state="firing", unacknowledged=True, muted=False, up_to=up_to)
         return _answer({"count": desk.acknowledge_all(fires, _note(given), clock(), visitor_name())})
 
     @routes.get("/alerts/mutes")
+    @operation(
+        Operation(
+            name="mutes",
+            summary="What is told to nobody.",
+            answers={JSON: MuteList},
+            tag="Alerts",
+            cached=False,
+        )
+    )
     def mutes() -> Response:
         return _answer({"mutes": [_mute_body(mute) for mute in desk.mutes(clock())]})
 
     @routes.post("/alerts/mutes")
+    @operation(
+        Operation(
+            name="mute",
+            summary="Tell nobody of a rule's alerts, a metric's, or of that rule's on that metric.",
+            answers={JSON: OneMute},
+            body=NewMute,
+            status=HTTPStatus.CREATED,
+            problems={HTTPStatus.NOT_FOUND: "No such rule or metric."},
+            tag="Alerts",
+            cached=False,
+        )
+    )
     def mute() -> Response:
         given, now = _given(), clock()
         _refuse_others(given, "rule", "metric", "until", "note")
-        rule_id, wanted = given.get("rule"), given.get("metric")
-        if rule_id is None and wanted is None:
+        rule_id, wanted = as_whole(given.get("rule")), given.get("metric")
+        if given.get("rule") is None and wanted is None:
             raise BadQuery("rule: name a rule, a metric, or both")
-        if rule_id is not None and (not isinstance(rule_id, int) or isinstance(rule_id, bool)):
+        if given.get("rule") is not None and (rule_id is None or not 0 <= rule_id <= LARGEST_NUMBER):
             raise BadQuery("rule: has to be a rule's number")
         if wanted is not None and (not isinstance(wanted, int | str) or isinstance(wanted, bool)):
             raise BadQuery("metric: has to be a metric's number or key")
-        metric_id = None if wanted is None else reader.metric(wanted).id
+        metric_id = None if wanted is None else reader.metric(named(str(wanted))).id
         made = desk.mute(rule_id, metric_id, _until(given, now), _note(given), now)
         return _answer({"mute": _mute_body(made)}, HTTPStatus.CREATED)
 
-    @routes.delete("/alerts/mutes/<int:number>")
+    @routes.delete(f"/alerts/mutes/{NUMBER}")
+    @operation(
+        Operation(
+            name="unmute",
+            summary="End a mute.",
+            answers={},
+            status=HTTPStatus.NO_CONTENT,
+            problems={HTTPStatus.NOT_FOUND: "No such mute."},
+            tag="Alerts",
+            cached=False,
+        )
+    )
     def unmute(number: int) -> Response:
         desk.unmute(number, clock())
         return Response(status=HTTPStatus.NO_CONTENT)

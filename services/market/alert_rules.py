@@ -1,7 +1,6 @@
 """Rules that people write: what is watched, when it is worth an alert, and in which words a mistake is told."""
 
-import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -133,6 +132,15 @@ class AlertRule:
     def window_seconds(self) -> int | None:
         """How far back the condition looks; None where it does not."""
         return self.condition.window_seconds if isinstance(self.condition, TimesAverage | Change) else None
+
+
+def longest_windows(rules: Iterable[AlertRule]) -> dict[str, int]:
+    """How far back those of the rules look that are enabled, in seconds, by quantity."""
+    longest: dict[str, int] = {}
+    for rule in rules:
+        if rule.enabled and rule.window_seconds is not None:
+            longest[rule.quantity] = max(longest.get(rule.quantity, 0), rule.window_seconds)
+    return longest
 
 
 def parse_rule(given: Mapping[str, Any], number: int = BUILT_IN) -> AlertRule:
@@ -332,20 +340,29 @@ def _choice(value: Any, among: Sequence[str]) -> str:
     raise ValueError(f"has to be {_listed(among)}")
 
 
+def as_whole(value: Any) -> int | None:
+    """The whole number that a JSON value is; None where it is none. JSON makes no difference between 5 and 5.0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        return None
+    return int(value)
+
+
 def _window(value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value in WINDOWS:
-        return value
+    seconds = as_whole(value)
+    if seconds in WINDOWS:
+        return seconds
     raise ValueError(f"has to be {_listed([str(seconds) for seconds in WINDOWS])} seconds")
 
 
 def _whole(value: Any, low: int, high: int) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
-        return value
+    number = as_whole(value)
+    if number is not None and low <= number <= high:
+        return number
     raise ValueError(f"has to be a whole number from {low} to {high}")
 
 
 def _number(value: Any, low: float, high: float) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and low <= value <= high:
+    if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:  # NaN is nowhere
         return float(value)
     raise ValueError(f"has to be a number from {low:g} to {high:,.16g}")
 

@@ -78,6 +78,13 @@ def follow(last: Mark | None, minute: int, ids: Ints, sampled: Floats, carried: 
     return Mark(minute, np.where(came, samples, value), total, rest, before.count + came, came)
 
 
+def precede(later: Mark, minute: int, sampled: Floats, carried: Floats) -> Mark:
+    """The mark of `minute`, the last period before that of `later`, of the same metrics: as `follow`, the other way."""
+    total, rest = _add(later.total, later.rest, np.where(later.sampled, -later.value, 0.0))
+    came = ~np.isnan(sampled)
+    return Mark(minute, np.where(came, sampled, carried), total, rest, later.count - later.sampled, came)
+
+
 def average_between(edge: Mark, last: Mark) -> tuple[Floats, Ints]:
     """The mean of the values from `edge`, its own included, to `last`, and how many they are; NaN where none is."""
     count = last.count - edge.count + edge.sampled

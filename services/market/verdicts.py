@@ -60,7 +60,8 @@ class Sight:
     def earlier(self, quantity: str) -> Floats:
         """The last values before this tick."""
         if quantity not in self._earlier:
-            values = read(self.before, quantity)
+            # A tick that told no volume hides no crossing.
+            values = self.before["told_volume"] if quantity == "volume" else read(self.before, quantity)
             if quantity == "rank":  # whoever had no rank, and is known, was behind all others
                 values = np.where(np.isnan(values) & (self.before["priced_at"] > 0), np.inf, values)
             self._earlier[quantity] = values
@@ -153,7 +154,8 @@ def _verdict(rule: AlertRule, sight: Sight, figures: Figures, known: Mask) -> Ve
     slack = rule.hysteresis_percent / 100
     with np.errstate(invalid="ignore"):
         side = (value > upper).astype(np.int8) - (value < lower).astype(np.int8)
-        above, below = _distances(rule, figures)
+        # Endless is a side that the rule does not look at. What fired there before the rule was changed is over.
+        above, below = (np.where(np.isfinite(part), part, 0.0) for part in _distances(rule, figures))
         clears_above, clears_below = value <= upper - slack * above, value >= lower + slack * below
         starts = side != 0
         if isinstance(rule.condition, Level | Top):

@@ -35,8 +35,8 @@ def alert(
     firings = _built_in(connection, minute, kept, arrivals, rule, period_seconds)
     outcome = apply_rules(connection, minute, before, kept, arrivals, catalogue, period_seconds, scopes)
     firings += tuple(outcome.firings)
+    over = alerts.unmuted(connection, outcome.ended_aloud)
     alerts.resolve(connection, outcome.ended, minute)
-    over = alerts.resolve(connection, outcome.ended_aloud, minute)
     mutes.end_resolved(connection, minute)
     if not firings and not over:
         return ()

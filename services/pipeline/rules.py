@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.market import stats
-from services.market.alert_rules import AlertRule, NoData, TimesAverage
+from services.market.alert_rules import AlertRule, NoData, TimesAverage, longest_windows
 from services.market.marks import follow
 from services.market.states import (
     FIRING,
@@ -31,13 +31,13 @@ from services.store.marks import StoredPast
 
 @dataclass
 class Outcome:
-    """What came of all rules: states to be kept, alerts that have begun, and (rule, metric) of those that ended, of the
-    rules that do not tell of it and of those that do."""
+    """What came of all rules: states to be kept, alerts that have begun, and (rule, metric) of those that ended, and of
+    those among them whose rule tells of it."""
 
     changed: dict[int, Held] = field(default_factory=dict)
     firings: list[Firing] = field(default_factory=list)
     ended: list[tuple[int, int]] = field(default_factory=list)
-    ended_aloud: list[tuple[int, int]] = field(default_factory=list)
+    ended_aloud: set[tuple[int, int]] = field(default_factory=set)
 
 
 class Scopes:
@@ -108,8 +108,10 @@ def _apply(
     if held is not None:  # what has left the scope, or the catalogue, ends
         looked = _out_of(looked, ~scope[places])
     found = step(states, looked, rule, sight.now)
-    ended = outcome.ended_aloud if rule.tell_resolved else outcome.ended
-    ended += [(rule.id, number) for number in (*found.held["id"][found.ended].tolist(), *gone)]
+    ended = [(rule.id, number) for number in (*found.held["id"][found.ended].tolist(), *gone)]
+    outcome.ended += ended
+    if rule.tell_resolved:
+        outcome.ended_aloud.update(ended)
     keeps = found.held[worth_keeping(found.held)]
     if held is None or not np.array_equal(keeps, held):
         outcome.changed[rule.id] = keeps
@@ -173,10 +175,7 @@ def _known(value: float) -> float | None:
 
 
 def _keep_marks(connection: Connection, enabled: Sequence[AlertRule], sight: Sight) -> None:
-    longest: dict[str, int] = {}
-    for rule in enabled:
-        if rule.window_seconds is not None:
-            longest[rule.quantity] = max(longest.get(rule.quantity, 0), rule.window_seconds)
+    longest = longest_windows(enabled)
     recent = sight.kept["priced_at"] > sight.now - LOOKBACK
     for quantity in longest:
         carried = np.where(recent, read(sight.kept, quantity), np.nan)

@@ -61,23 +61,23 @@ def open_alerts(connection: Connection, rule_id: int) -> set[int]:
     return set(connection.execute(select(AlertRow.metric_id).where(is_open)).scalars())
 
 
-def resolve(connection: Connection, ended: Collection[tuple[int, int]], now: int) -> Sequence[int]:
-    """The alerts of these (rule, metric) have ended; answers the numbers of those that are not muted."""
-    if not ended:
-        return ()
-    of_rules = AlertRow.rule_id.in_({rule_id for rule_id, _ in ended}) & AlertRow.resolved_at.is_(None)
-    columns = (AlertRow.id, AlertRow.rule_id, AlertRow.metric_id, AlertRow.muted)
-    wanted = set(ended)
-    over = [
-        row
-        for row in connection.execute(select(*columns).where(of_rules).order_by(AlertRow.id))
-        if (row.rule_id, row.metric_id) in wanted
-    ]
+def resolve(connection: Connection, ended: Sequence[tuple[int, int]], now: int) -> None:
+    """The alerts of these (rule, metric) have ended."""
     table = cast(Table, AlertRow.__table__)
-    change = update(table).where(table.c.id == bindparam("number")).values(resolved_at=now)
-    if over:
-        connection.execute(change, [{"number": row.id} for row in over])
-    return [row.id for row in over if not row.muted]
+    theirs = (table.c.rule_id == bindparam("of_rule")) & (table.c.metric_id == bindparam("of_metric"))
+    change = update(table).where(theirs, table.c.resolved_at.is_(None)).values(resolved_at=now)
+    if ended:
+        connection.execute(change, [{"of_rule": rule, "of_metric": metric} for rule, metric in ended])
+
+
+def unmuted(connection: Connection, wanted: Collection[tuple[int, int]]) -> Sequence[int]:
+    """The numbers of the open alerts of these (rule, metric) that are not muted."""
+    if not wanted:
+        return ()
+    of_rules = AlertRow.rule_id.in_({rule_id for rule_id, _ in wanted}) & AlertRow.resolved_at.is_(None)
+    columns = select(AlertRow.id, AlertRow.rule_id, AlertRow.metric_id)
+    rows = connection.execute(columns.where(of_rules, ~AlertRow.muted).order_by(AlertRow.id))
+    return [row.id for row in rows if (row.rule_id, row.metric_id) in wanted]
 
 
 def acknowledge(connection: Connection, number: int, note: str | None, now: int, by: str | None) -> Alert | None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from threading import Lock
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class StoreDesk:
     def __init__(self, engine: Engine, channels: Collection[str]) -> None:
         self._engine = engine
         self._channels = channels
+        self._replaying = Lock()  # one at a time: each may take some hundred megabytes
 
     def rules(self) -> tuple[AlertRule, ...]:
         with reading(self._engine) as connection:
@@ -99,10 +101,12 @@ class StoreDesk:
     def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> tuple[Firing, ...]:
         require_replayable(rule)
         first, last = int(since.timestamp()), int(until.timestamp())
-        with reading(self._engine) as connection:
-            catalogue = Catalogues().current(connection)
-            recorded = record(connection, rule, catalogue, first, last, period_seconds)
-        return replay(rule, recorded, first, period_seconds)
+        with self._replaying:
+            with reading(self._engine) as connection:
+                catalogue = Catalogues().current(connection)
+                window = snapshots.window_seconds(connection)
+                recorded = record(connection, rule, catalogue, first, last, period_seconds, window)
+            return replay(rule, recorded, first, period_seconds, window)
 
     def unmute(self, number: int, now: datetime) -> None:
         with self._changing() as connection:

@@ -1,6 +1,7 @@
 """Marks: what rules that look back need of each quantity, a row a tick and quantity, and no more than they need."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
 import numpy as np
 from sqlalchemy import Connection, delete, insert, select
@@ -26,17 +27,18 @@ class StoredPast:
 
     def first_from(self, quantity: str, minute: int) -> Mark | None:
         """The oldest mark at or after `minute`."""
-        minutes = self._kept(quantity)
+        minutes = self.minutes(quantity)
         place = bisect_left(minutes, minute)
         return self._read(quantity, minutes[place]) if place < len(minutes) else None
 
     def last_until(self, quantity: str, minute: int) -> Mark | None:
         """The newest mark at or before `minute`."""
-        minutes = self._kept(quantity)
+        minutes = self.minutes(quantity)
         place = bisect_right(minutes, minute)
         return self._read(quantity, minutes[place - 1]) if place else None
 
-    def _kept(self, quantity: str) -> list[int]:
+    def minutes(self, quantity: str) -> Sequence[int]:
+        """When there are marks, ascending."""
         if quantity not in self._minutes:
             statement = select(MarkRow.minute).where(MarkRow.quantity == quantity).order_by(MarkRow.minute)
             self._minutes[quantity] = list(self._connection.execute(statement).scalars())
@@ -54,6 +56,11 @@ def record(connection: Connection, quantity: str, mark: Mark) -> None:
     """Keep one more mark."""
     data = b"".join(np.ascontiguousarray(getattr(mark, name), form).tobytes() for name, form in _COLUMNS)
     connection.execute(insert(MarkRow).values(quantity=quantity, minute=mark.minute, data=data))
+
+
+def is_kept(minute: int, now: int, period_seconds: int) -> bool:
+    """Whether a mark of `minute` would outlast the next thinning, were a window long enough."""
+    return minute >= now - HOUR - period_seconds or minute % SLOT_SECONDS < period_seconds
 
 
 def thin(connection: Connection, longest: dict[str, int], now: int, period_seconds: int) -> None:

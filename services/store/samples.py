@@ -150,16 +150,25 @@ def row_run(connection: Connection, quantity: Quantity, first: int, last: int, s
 
 def between(connection: Connection, quantity: Quantity, since: int, until: int) -> Columns:
     """The samples of all metrics with `since` < time <= `until`."""
-    statement = f"""SELECT x.minute, x.metric_id, x.{quantity.value}, {quantity.width} FROM {quantity.rows.name} x
-                    WHERE x.minute > :since AND x.minute <= :until ORDER BY x.minute, x.metric_id"""
-    times, ids, values, widths = _columns(connection, statement, 4, since=since, until=until)
-    rows = Columns(times.astype(np.int64), ids.astype(np.int64), values, widths.astype(np.int64))
+    stored = text(_STORED_MINUTES.format(table=quantity.rows.name) + "SELECT minute FROM stored WHERE minute > :since")
+    minutes = connection.execute(stored, {"since": since, "until": until}).scalars().all()
+    parts = [_of_minute(connection, quantity, minute) for minute in minutes]
+    rows = parts[0] if len(parts) == 1 else _concatenated(parts)
     return _joined(rows, sealed_run(connection, quantity, 0, None, since, until), since, until)
 
 
 def newest(connection: Connection, quantity: Quantity) -> int:
     """The time of the last row; 0 where there is none."""
     return connection.execute(select(func.max(quantity.rows.c.minute))).scalar() or 0
+
+
+def _of_minute(connection: Connection, quantity: Quantity, minute: int) -> Columns:
+    """A tick reads nearly all of its rows so: without the minute in each, they come in four fifths of the time."""
+    statement = f"""SELECT x.metric_id, x.{quantity.value}, {quantity.width} FROM {quantity.rows.name} x
+                    WHERE x.minute = :minute ORDER BY x.metric_id"""
+    ids, values, widths = _columns(connection, statement, 3, minute=minute)
+    times = np.full(len(ids), minute, dtype=np.int64)
+    return Columns(times, ids.astype(np.int64), values, widths.astype(np.int64))
 
 
 def sealed_run(
@@ -186,10 +195,17 @@ def _joined(rows: Columns, sealed: Iterable[tuple[int, Series]], since: int, unt
         parts.append(Columns(times, ids, old.values[inside], old.widths[inside]))
     if not parts:
         return rows
+    found = _concatenated([*parts, rows])
+    order = np.argsort(found.times, kind="stable")
+    return Columns(found.times[order], found.metric_ids[order], found.values[order], found.widths[order])
+
+
+def _concatenated(parts: Sequence[Columns]) -> Columns:
+    if not parts:
+        none = np.empty(0, dtype=np.int64)
+        return Columns(none, none, np.empty(0), none)
     names = ("times", "metric_ids", "values", "widths")
-    columns = [np.concatenate([getattr(part, name) for part in (*parts, rows)]) for name in names]
-    order = np.argsort(columns[0], kind="stable")
-    return Columns(*(column[order] for column in columns))
+    return Columns(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def _columns(connection: Connection, statement: str, width: int, **values: object) -> tuple[Floats, ...]:

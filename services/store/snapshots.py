@@ -54,6 +54,11 @@ def head(connection: Connection) -> Head:
     return Head(*connection.execute(select(SnapshotRow.revision, SnapshotRow.minute)).one())
 
 
+def window_seconds(connection: Connection) -> int:
+    """The window of the standard deviation as of the last tick; 0 before the first."""
+    return connection.execute(select(SnapshotRow.window_seconds)).scalar_one()
+
+
 def load(connection: Connection) -> Snapshot:
     """What the last commit left."""
     row = connection.execute(select(SnapshotRow.__table__)).one()

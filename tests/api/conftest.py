@@ -22,6 +22,7 @@ from services.market.ports import AlertDesk, Clock
 from services.pipeline.deliver import DeliveryDesk
 from services.store import alerts, outbox
 from services.store.alerts import Firing
+from services.store.desk import StoreDesk
 from services.store.engine import Engine, open_engine, writing
 from services.store.outbox import News
 from services.store.schema import migrate
@@ -90,7 +91,8 @@ def address(sqlite_url: str) -> Iterator[str]:
     owe_messages(engine, int(world.now.timestamp()))
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it tells of each of some thousand requests
     deliveries = DeliveryDesk(engine, [FakeNotifier("ops"), FakeNotifier("mail")])
-    server = create_app(CachedReader(world.reader), lambda: world.now, deliveries, FakeDesk()).server
+    desk = StoreDesk(engine, deliveries.channels)
+    server = create_app(CachedReader(world.reader), lambda: world.now, deliveries, desk).server
     end_streams(server)  # so that each tells its first event and is over
     web = make_server("127.0.0.1", 0, server, threaded=True)
     thread = Thread(target=web.serve_forever)

@@ -7,6 +7,7 @@ from flask import Flask
 
 from api.deliveries import mount_deliveries
 from api.routes import mount
+from api.rules import mount_rules
 from tests import builders
 from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
@@ -17,6 +18,7 @@ def whole_interface() -> Flask:
     """A bare server with all routes."""
     server = Flask(__name__, static_folder=None)
     mount(server, FakeReader(), lambda: builders.NOON, FakeDesk())
+    mount_rules(server, FakeReader(), lambda: builders.NOON, FakeDesk())
     mount_deliveries(server, FakeDeliveries(), lambda: builders.NOON)
     return server
 

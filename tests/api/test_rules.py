@@ -46,6 +46,7 @@ def test_a_rule_is_added_told_changed_and_removed(client: FlaskClient, desk: Fak
 
     assert client.delete("/alerts/rules/1").status_code == 204
     assert client.get("/alerts/rules/1").status_code == 404
+    assert client.get(f"/alerts/rules/{10**30}").status_code == 404
     assert client.delete("/alerts/rules/1").get_json() == {
         "title": "Not Found",
         "status": 404,
@@ -160,6 +161,7 @@ def test_a_metric_is_muted_until_a_time_and_unmuted(client: FlaskClient) -> None
     [
         ({}, "rule: name a rule, a metric, or both"),
         ({"rule": "all"}, "rule: has to be a rule's number"),
+        ({"rule": 10**18}, "rule: has to be a rule's number"),
         ({"metric": []}, "metric: has to be a metric's number or key"),
         ({"rule": 0, "until": "2026-03-01T12:00:00Z"}, "until: 2026-03-01T12:00:00Z is over already"),
         ({"rule": 0, "until": "soon"}, "until: 'soon' is neither an ISO-8601 time nor epoch seconds"),

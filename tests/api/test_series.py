@@ -130,6 +130,36 @@ def test_what_is_beyond_a_cap_is_refused_by_its_name(client, query, words):
     assert answer.json["detail"].startswith(words)
 
 
+@pytest.mark.parametrize("zone", ["+05:30", "%2B05:30", "+0530"])
+@pytest.mark.parametrize("time", ["2026-03-01T17:28:00", "2026-03-01%2017:28", "2026-03-01T17:28:00.250"])
+def test_a_zone_is_understood_though_its_plus_means_a_space(reader, client, time, zone):
+    reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
+
+    told = client.get(f"/metrics/3/prices?since={time}{zone}").json["prices"]
+
+    assert [row["price"] for row in told] == [2.0, 3.0]
+
+
+def test_a_space_before_the_time_is_no_zone(reader, client):
+    reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
+
+    assert len(client.get("/metrics/3/prices?since=2026-03-01 11:58").json["prices"]) == 2
+
+
+@pytest.mark.parametrize("interval", ["raw", "5m"])
+def test_the_last_second_there_is_can_be_asked_for(client, interval):
+    answer = client.get(f"/metrics/3/prices?until=9999-12-31T23:59:59Z&interval={interval}")
+
+    assert (answer.status_code, answer.json) == (200, {"prices": []})
+
+
+def test_a_page_of_the_first_years_leads_to_an_address_that_is_understood(client):
+    following = relations(client.get("/metrics/3/prices?since=0001-01-01&limit=2"))["next"]
+
+    assert "since=0001-02-01T00:00:00Z" in following
+    assert client.get(following).status_code == 200
+
+
 def test_volumes_have_no_intervals(client):
     assert client.get("/metrics/3/volumes?interval=1h").data == client.get("/metrics/3/volumes").data
 

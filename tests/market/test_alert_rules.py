@@ -1,6 +1,15 @@
 import pytest
 
-from services.market.alert_rules import AlertRule, BadRule, Change, TimesAverage, in_words, parse_rule, rule_fields
+from services.market.alert_rules import (
+    AlertRule,
+    BadRule,
+    Change,
+    TimesAverage,
+    as_whole,
+    in_words,
+    parse_rule,
+    rule_fields,
+)
 
 GIVEN = {
     "name": "Halved",
@@ -45,6 +54,8 @@ CONDITION = GIVEN["condition"]
         ({"scope": ["kraken"]}, "scope: 'kraken' is not exchange:BASE/QUOTE"),
         ({"scope": 5}, "scope: has to be a list of patterns such as kraken:*/USD"),
         ({"scope": ["a:*"] * 51}, "scope: has to be at most 50 patterns of at most 200 characters"),
+        ({"condition": {"kind": "level", "level": 10**400}}, "condition.level: has to be a number from 0 to "
+                                                             "1,000,000,000,000,000"),
         ({"quantity": "mood"}, "quantity: has to be price, volume, stdev, volatility or rank"),
         ({"quantity": "rank"}, "condition.kind: change does not go with rank, only level or top"),
         ({"condition": "up"}, 'condition: has to be an object such as {"kind": "level", "direction": "up", '
@@ -90,3 +101,11 @@ def test_a_mistake_is_told_in_plain_words_that_name_the_field(changed, words):
 def test_each_condition_is_told_in_words(quantity, condition, words):
     rule: AlertRule = parse_rule(GIVEN | {"quantity": quantity, "condition": condition})
     assert in_words(rule) == words
+
+
+@pytest.mark.parametrize(
+    ("given", "whole"),
+    [(5, 5), (5.0, 5), (0.0, 0), (5.5, None), (True, None), ("5", None), (None, None), (float("inf"), None)],
+)
+def test_json_makes_no_difference_between_whole_numbers(given, whole):
+    assert as_whole(given) == whole

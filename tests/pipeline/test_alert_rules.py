@@ -78,6 +78,15 @@ def test_a_crossing_while_the_exchange_was_away_is_found_when_it_is_back(world: 
     assert fired(world) == [("BTC", 120.0)]
 
 
+def test_a_volume_crosses_a_level_also_past_a_tick_that_told_none(world: World, exchange: FakeExchange) -> None:
+    add(world, quantity="volume")
+    for volume in ({"BTC/USD": 100.0}, {}, {"BTC/USD": 120.0}):
+        exchange.volumes = volume
+        world.tick()
+    assert fired(world) == [("BTC", 100.0)]
+    assert world.reader.alerts()[0].value == 120.0
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 def test_the_average_is_of_the_window_without_the_latest_price(
     world: World, exchange: FakeExchange, restarts: bool
@@ -147,6 +156,29 @@ def test_the_cooldown_holds_over_restarts_and_changes_of_the_rule(world: World, 
 
 def rules_given(name: str) -> dict[str, Any]:
     return {"name": name, "scope": ["kraken:*/USD"], "condition": LEVEL, "cooldown_seconds": 600}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (LEVEL, LEVEL | {"direction": "down"}),
+        (LEVEL | {"direction": "down", "level": 130.0}, LEVEL | {"level": 200.0}),
+    ],
+)
+@pytest.mark.parametrize("hysteresis", [0, 5])
+def test_what_fired_one_way_is_over_when_the_rule_looks_the_other_way(
+    world: World, exchange: FakeExchange, before: dict[str, Any], after: dict[str, Any], hysteresis: float
+) -> None:
+    rule = add(world, before)
+    ticks(world, exchange, 150, 125)
+    assert len(fired(world)) == 1
+    with writing(world.engine) as connection:
+        changed = rules_given("turned") | {"condition": after, "hysteresis_percent": hysteresis}
+        rules.replace(connection, parse_rule(changed, rule.id), int(world.now.timestamp()))
+    ticks(world, exchange, 125)
+
+    (alert,) = (alert for alert in world.reader.alerts() if alert.rule_id)
+    assert alert.resolved_at == world.now
 
 
 def test_a_rule_that_is_switched_off_or_removed_ends_its_alerts(world: World, exchange: FakeExchange) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from services.market.alert_rules import BadRule, built_in, parse_rule
 from services.market.rules import Rule
+from services.market.stats import Windows
 from services.market.types import AlertQuery
 from services.store import replay as replay_store
 from services.store.desk import StoreDesk
@@ -23,7 +24,7 @@ def world(engine: Engine) -> World:
     """Some hours of prices with spikes, gaps and plunges, ticked live."""
     exchange = FakeExchange("kraken", dict.fromkeys(PAIRS, 100.0))
     rule = Rule(factor=3.0, window_seconds=3600, cooldown_seconds=3600, min_samples=5)
-    world = World(engine, [exchange], rule=rule)
+    world = World(engine, [exchange], rule=rule, windows=Windows(main=5_400, rule=3_600))
     world.discover()
     return world
 
@@ -53,9 +54,14 @@ def test_replays_come_to_what_the_live_engine_fired(world: World) -> None:
         {"kind": "level", "direction": "either", "level": 200.0},
         {"kind": "no_data", "periods": 1},
     )
+    quantities = ["price"] * len(given)
+    for quantity, level in (("stdev", 100.0), ("volatility", 0.8)):
+        given += ({"kind": "level", "direction": "either", "level": level}, given[0] | {"factor": 1.02})
+        quantities += [quantity] * 2
+    plain = {"name": "x", "scope": ["kraken:*"], "cooldown_seconds": 600}
     kept = [
-        desk.add_rule(parse_rule({"name": "x", "scope": ["kraken:*"], "condition": condition, "cooldown_seconds": 600}))
-        for condition in given
+        desk.add_rule(parse_rule(plain | {"quantity": quantity, "condition": condition}))
+        for quantity, condition in zip(quantities, given, strict=True)
     ]
     start = world.now
     live(world, 200)
@@ -77,7 +83,9 @@ def test_only_the_time_that_is_asked_for_counts_and_what_was_before_fills_the_wi
 def test_what_is_too_much_or_not_stored_is_refused_in_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = StoreDesk(world.engine, ())
     rank = parse_rule({"name": "x", "scope": ["a:*"], "quantity": "rank", "condition": {"kind": "top", "places": 3}})
-    with pytest.raises(BadRule, match="quantity: only price and volume can be tried on the past"):
+    with pytest.raises(
+        BadRule, match="quantity: only price, volume, stdev, volatility can be tried on the past; rank is not stored"
+    ):
         desk.replay(rank, world.now - timedelta(days=1), world.now, PERIOD)
     monkeypatch.setattr(replay_store, "MOST_VALUES", 100)
     with pytest.raises(BadRule, match="scope: 3 metrics x 1,500 periods are more than 100 values"):
