@@ -46,7 +46,7 @@ def register(app: Dash, doors: Doors) -> None:
             layout.rule_choices(shown.rules, shown.filters.rule),
             layout.csv_path(shown.filters, now),
             {"unseen": shown.unseen, "newest": newest},
-            f"Acknowledge {shown.unseen:,}" if shown.unseen else "All acknowledged",
+            f"Acknowledge all {shown.unseen:,}" if shown.unseen else "All acknowledged",
             not shown.unseen,
         )
 
