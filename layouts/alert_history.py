@@ -345,7 +345,7 @@ def _muted(muted: Sequence[tuple[Mute, RankedMetric]], zone: tzinfo) -> Componen
             html.Li(
                 [
                     html.Span(
-                        [parts.metric_link(metric.id, name), " ", html.Span(words, className="quiet")],
+                        [parts.metric_link(metric.id, name), html.Span(words, className="quiet")],
                         className="muted-words",
                     ),
                     _button("Unmute", f"Unmute {name}", {"alert-act": "unmute", "alert-number": str(mute.id)}),

@@ -150,7 +150,8 @@ def test_a_metric_is_muted_until_it_resolves_and_unmuted(site: Site, desk: Store
     site.press("known")
     site.click(f"#{ids.MUTE_DO}")
 
-    site.shows(".muted-card", "BTC/USD on kraken muted until it resolves: known")
+    site.shows(".muted-card", "BTC/USD on kraken")
+    site.shows(".muted-card", "muted until it resolves: known")
     site.shows(f"{TABLE} tbody tr:first-child", "Muted")
     site.lacks(BANNER, "BTC/USD")
     assert [(mute.metric_id, mute.until, mute.note) for mute in desk.mutes(NOON)] == [(1, None, "known")]
