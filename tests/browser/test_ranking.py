@@ -132,12 +132,12 @@ def test_thousands_of_rows_are_all_renewed_and_the_last_news_stays(site: Site, r
     table = Table(site).wait()
     site.until(lambda: table.count() == 3000)
 
-    for price in (5.0, 6.0):  # the second while the first is being handed over, or just after
+    for price in (500.0, 600.0):  # the second while the first is being handed over, or just after
         reader.put(*(replace(metric, price=price) for metric in reader.metrics))
 
-    site.until(lambda: table.cell(2, "price") == "6.00")
+    site.until(lambda: table.cell(2, "price") == "600.00")
     prices = f"const all = new Set(); {GRID}.forEachNode(node => all.add(node.data.price)); return [...all]"
-    assert site.script(prices) == [6]
+    assert site.script(prices) == [600]
 
 
 def test_metrics_without_a_price_stand_last_whatever_the_order(site: Site, reader: FakeReader):
