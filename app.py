@@ -21,17 +21,19 @@ import callbacks
 from api.access import OPEN, Access, ProxyUsers
 from api.answers import SMALLEST_WORTH_ZIPPING
 from api.deliveries import mount_deliveries
-from api.guard import ANY_HOST, LOOPBACK_NAMES, Hosts, guard
+from api.guard import ANY_HOST, LOOPBACK_NAMES, Hosts, guard, visitor_name
 from api.headers import YEAR_SECONDS, script_hash, send_headers
 from api.limits import Limits
 from api.routes import mount
+from api.rules import mount_rules
 from api.stream import MOST_STREAMS, end_streams, turnstile
+from callbacks.doors import Doors
 from callbacks.shell import report
 from layouts import shell
 from services.bootstrap import Services, open_services
 from services.logs import set_up_logs
 from services.market.errors import TrackerError
-from services.market.ports import Clock, Deliveries, MarketReader
+from services.market.ports import AlertDesk, Clock, Deliveries, MarketReader
 from services.market.types import STALE_PERIODS
 from services.runners import token_command
 from services.runners.scheduler import Scheduler
@@ -48,12 +50,13 @@ def create_app(
     reader: MarketReader,
     clock: Clock,
     deliveries: Deliveries,
+    desk: AlertDesk,
     access: Access = OPEN,
     hosts: Hosts = ANY_HOST,
     limits: Limits | None = None,
     proxies: int = 0,
 ) -> Dash:
-    """The dashboard and the JSON interface on one Flask server, all reading through `reader`.
+    """The dashboard and the JSON interface on one Flask server: they read through `reader` and change through `desk`.
 
     `clock` tells the time to whatever depends on it; `deliveries` are what became of messages; `access` says who may
     come in, `hosts` by which name, and how often (`limits`; None: as often as they like, wrong passwords aside);
@@ -71,10 +74,11 @@ def create_app(
         on_error=report,
     )
     guard(app.server, access, hosts, limits or Limits(0), clock)
-    mount(app.server, reader, clock)
+    mount(app.server, reader, clock, desk)
+    mount_rules(app.server, reader, clock, desk)
     mount_deliveries(app.server, deliveries, clock)
     app.layout = lambda: shell.page(reader.profile)
-    callbacks.register(app, reader, clock)
+    callbacks.register(app, Doors(reader, clock, deliveries, desk, visitor_name))
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
     app.server.config.update(
         COMPRESS_ALGORITHM=["br", "gzip"],
@@ -109,7 +113,14 @@ def serve_by(services: Services) -> Dash:
     redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
     limits = Limits(settings.rate_limit, redis_url)
     return create_app(
-        services.reader, services.clock, services.deliveries, access, Hosts(names), limits, settings.proxy_hops
+        services.reader,
+        services.clock,
+        services.deliveries,
+        services.desk,
+        access,
+        Hosts(names),
+        limits,
+        settings.proxy_hops,
     )
 
 

@@ -2,7 +2,8 @@
 
 import gzip
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Mapping
+import zlib
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from services.market.memory import VersionedMemory
 
 SMALLEST_WORTH_ZIPPING = 1_000  # bytes; below, a packet carries it anyway
 GZIP_LEVEL = 5
+GZIP_FORMAT = zlib.MAX_WBITS + 16  # zlib's way to say gzip
 BROTLI_LEVEL = 5
 """It takes as long as that gzip (9 ms for 1,000 metrics, 573 kB), and leaves 5 % less of the ranking (126 kB) and 22 %
 less of a day's prices (7.4 kB). Level 4 takes half the time for a tenth more of the prices, level 9 twice for 2 % less.
@@ -23,7 +25,7 @@ less of a day's prices (7.4 kB). Level 4 takes half the time for a tenth more of
 
 @dataclass(frozen=True)
 class Page:
-    """A body, and the headers that go with it."""
+    """A body, as JSON already where it is bytes, and the headers that go with it."""
 
     body: object
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +63,7 @@ class Answers:
 
 def _encode(value: object) -> Answer:
     page = value if isinstance(value, Page) else Page(value)
-    body = orjson.dumps(page.body)
+    body = page.body if isinstance(page.body, bytes) else orjson.dumps(page.body)
     return Answer(body, digest(body, *page.headers.values()), page.headers)
 
 
@@ -93,11 +95,32 @@ def send_once(body: object, status: int = HTTPStatus.OK) -> Response:
 
 
 def send_csv(text: Callable[[], Iterable[str]], etag: str, max_age: int, headers: Mapping[str, str]) -> Response:
-    """Answer the current request with CSV, sent while it is made; `text` is not called where the client has it."""
+    """Answer the current request with CSV, made and zipped while it is sent; `text` is not called where the client has
+    it."""
     response = _begin("text/csv", etag, max_age, headers)
-    if response.status_code != 304:
+    if response.status_code == 304:
+        return response
+    encoding = _encoding()
+    if encoding is None:
         response.response = text()
+    else:
+        response.headers["Content-Encoding"] = encoding
+        response.response = _zipped(text(), encoding)
     return response
+
+
+def _zipped(text: Iterable[str], encoding: str) -> Iterator[bytes]:
+    if encoding == "br":
+        brotlied = brotli.Compressor(quality=BROTLI_LEVEL)
+        zip_part, finish = brotlied.process, brotlied.finish
+    else:
+        gzipped = zlib.compressobj(GZIP_LEVEL, wbits=GZIP_FORMAT)
+        zip_part, finish = gzipped.compress, gzipped.flush
+    for part in text:
+        zipped = zip_part(part.encode())
+        if zipped:  # both gather some kilobytes first
+            yield zipped
+    yield finish()
 
 
 def _begin(mimetype: str, etag: str, max_age: int, headers: Mapping[str, str]) -> Response:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
-from api.access import Access
+from api.access import ANYBODY, Access, Visitor
 from api.limits import Limits, is_this_machine, place_of
 from api.problems import problem
 from services.market.ports import Clock
@@ -93,7 +93,14 @@ def guard(server: Flask, access: Access, hosts: Hosts, limits: Limits, clock: Cl
             return problem(HTTPStatus.FORBIDDEN, "a page of another site sends this request", "Another site's request")
         if not visitor.may_write and request.method not in READING:
             return problem(HTTPStatus.FORBIDDEN, f"{visitor.name} may read, and change nothing")
+        g.visitor = visitor
         return None
+
+
+def visitor_name() -> str | None:
+    """Who sends the present request, as `guard` let them in; None where nobody is asked for a name."""
+    visitor: Visitor = g.get("visitor", ANYBODY)
+    return None if visitor is ANYBODY else visitor.name
 
 
 def _too_many(seconds: int, detail: str) -> Response:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
 from api.keys import LARGEST_NUMBER, LONGEST_KEY
-from api.operations import Operation, operation_of
+from api.operations import JSON, Operation, operation_of
 from api.queries import Query
 from api.schemas import Problem
 
@@ -33,6 +33,11 @@ ALWAYS = {
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away.",
 }
 OF_WRITING = {HTTPStatus.FORBIDDEN: "A token that may only read, or a page of another site."}
+OF_BODIES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "A body that is too large.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A body that is not called JSON.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "A value that cannot be used, by the name of its field.",
+}
 TAGS = ("Metrics", "Alerts", "State", "Description")
 PATH_VALUES: Mapping[str, Document] = {
     "id": {
@@ -57,6 +62,8 @@ def openapi(server: Flask, version: str) -> Document:
     told = sorted(_operations(server), key=lambda found: found[:2])
     types = {(each.name, media): answer for _, _, each in told for media, answer in each.answers.items()}
     adapters = [(key, "serialization", TypeAdapter(answer)) for key, answer in types.items()]
+    sent = [((each.name, "body"), "validation", TypeAdapter(each.body)) for _, _, each in told if each.body is not None]
+    adapters += sent
     adapters.append(("problem", "serialization", TypeAdapter(Problem)))  # type: ignore[arg-type]
     schemas, shared = TypeAdapter.json_schemas(adapters, ref_template=REFERENCE)  # type: ignore[arg-type]
     answers = {key: schema for (key, _), schema in schemas.items()}
@@ -100,9 +107,11 @@ def _described(path: str, method: str, told: Operation, answers: Mapping[Any, Do
         str(told.status.value): {
             "description": told.summary,
             "headers": headers,
-            "content": {media: {"schema": answers[(told.name, media)]} for media in told.answers},
         }
     }
+    if told.answers:
+        content = {media: {"schema": answers[(told.name, media)]} for media in told.answers}
+        responses[str(told.status.value)]["content"] = content
     if told.cached:
         responses["304"] = {"description": "What `If-None-Match` names is still so.", "headers": headers}
     for status, words in sorted(_problems(named, method, told).items()):
@@ -115,13 +124,20 @@ def _described(path: str, method: str, told: Operation, answers: Mapping[Any, Do
         "summary": told.summary,
         "tags": [told.tag],
         "parameters": parameters,
+        "requestBody": _body(told, answers),
         "responses": responses,
     }
-    return {name: value for name, value in described.items() if value != []}
+    return {name: value for name, value in described.items() if value not in ([], None)}
+
+
+def _body(told: Operation, schemas: Mapping[Any, Document]) -> Document | None:
+    if told.body is None:
+        return None
+    return {"required": told.body_required, "content": {JSON: {"schema": schemas[(told.name, "body")]}}}
 
 
 def _problems(named: Sequence[str], method: str, told: Operation) -> Mapping[HTTPStatus, str]:
-    problems = ALWAYS | (OF_WRITING if method != "get" else {})
+    problems = ALWAYS | (OF_WRITING if method != "get" else {}) | (OF_BODIES if told.body is not None else {})
     if "id" in named:
         problems |= {HTTPStatus.NOT_FOUND: "No such metric."}
     if told.query is not None:

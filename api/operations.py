@@ -23,6 +23,9 @@ class Operation:
     query: type[Query] | None = None
     problems: Mapping[HTTPStatus, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    """The type of the JSON that is sent; None where nothing is."""
+    body_required: bool = True
     status: HTTPStatus = HTTPStatus.OK
     """Of the answers."""
     cached: bool = True

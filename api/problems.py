@@ -7,7 +7,8 @@ import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from services.market.errors import StoreUnavailable, UnknownMetric
+from services.market.alert_rules import BadRule, TooManyRules
+from services.market.errors import StoreUnavailable, UnknownMetric, UnknownRecord
 
 NOT_FOUND = "Resource not found"
 
@@ -22,7 +23,7 @@ def problem(status: int, detail: str, reason: str | None = None) -> Response:
 
 
 class BadQuery(ValueError):
-    """A query value that cannot be used; the text names it."""
+    """A value of a query or a body that cannot be used; the text names it."""
 
 
 def handle_problems(server: Flask, owns: tuple[str, ...]) -> None:
@@ -31,12 +32,15 @@ def handle_problems(server: Flask, owns: tuple[str, ...]) -> None:
     def is_ours() -> bool:
         return request.path.split("/")[1] in owns
 
+    @server.errorhandler(UnknownRecord)
     @server.errorhandler(UnknownMetric)
-    def unknown_metric(error: UnknownMetric) -> Response:
+    def unknown_metric(error: UnknownMetric | UnknownRecord) -> Response:
         return problem(HTTPStatus.NOT_FOUND, str(error), NOT_FOUND)
 
+    @server.errorhandler(BadRule)
+    @server.errorhandler(TooManyRules)
     @server.errorhandler(BadQuery)
-    def bad_query(error: BadQuery) -> Response:
+    def bad_query(error: BadQuery | BadRule | TooManyRules) -> Response:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
 
     @server.errorhandler(StoreUnavailable)

@@ -1,5 +1,6 @@
 """What may be asked in an address: each route's query values, as one model that both reads and describes them."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
@@ -20,6 +21,8 @@ MOST_SAMPLES = 50_000
 MOST_OFFSET = 10_000_000
 MOST_DELIVERIES = 1_000
 MOST_NAMES = 100
+MOST_NUMBER = 999_999_999
+"""No record is of a larger number."""
 LATEST_SECOND = 253_402_300_799
 """The last one of the year 9999."""
 LONGEST_TEXT = 100
@@ -28,8 +31,11 @@ LONGEST_SHOWN = 40
 
 METRIC_FIELDS = tuple(Metric.model_fields)
 
+_BEFORE_ZONE = re.compile(r"([0-9W-]+[T ][0-9:.,]+) ([0-9]{2}(?::?[0-9]{2})?)")
+
 IntervalName = Literal["raw", "5m", "1h"]
 FormatName = Literal["json", "records", "csv"]
+AlertStateName = Literal["firing", "resolved"]
 
 
 def _shown(text: str) -> str:
@@ -37,7 +43,9 @@ def _shown(text: str) -> str:
 
 
 def _moment(text: str) -> datetime:
-    return parse_moment(text)
+    # In a query `+` means a space, and `+00:00` is what most programs write for UTC.
+    found = _BEFORE_ZONE.fullmatch(text)
+    return parse_moment(text if found is None else f"{found[1]}+{found[2]}")
 
 
 def _count(least: int, most: int) -> Callable[[str], int]:
@@ -56,6 +64,10 @@ def _one_of(choices: Sequence[str]) -> Callable[[str], str]:
         raise ValueError(f"{_shown(text)} is none of {', '.join(choices)}")
 
     return read
+
+
+def _flag(text: str) -> bool:
+    return _one_of(("false", "true"))(text) == "true"
 
 
 def _text(text: str) -> str:
@@ -125,6 +137,13 @@ Deliveries = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_DELIVERIES}),
 ]
 State = Annotated[DeliveryState, BeforeValidator(_one_of(get_args(DeliveryState)))]
+Number = Annotated[
+    int,
+    BeforeValidator(_count(0, MOST_NUMBER)),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_NUMBER}),
+]
+AlertState = Annotated[AlertStateName, BeforeValidator(_one_of(get_args(AlertStateName)))]
+Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Offset = Annotated[
     int,
     BeforeValidator(_count(0, MOST_OFFSET)),
@@ -143,11 +162,18 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class MetricQuery(Query):
+class OriginalsQuery(Query):
+    """That of a route which the original service had too. Its clients add names of their own, to get around caches:
+    what it does not know is ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class MetricQuery(OriginalsQuery):
     pass
 
 
-class RankingQuery(Query):
+class RankingQuery(OriginalsQuery):
     market: Names | None = Field(
         default=None, description="Only these markets, comma-separated, in any case.", examples=[["kraken", "binance"]]
     )
@@ -180,7 +206,7 @@ class RankingQuery(Query):
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
 
 
-class SeriesQuery(Query):
+class SeriesQuery(OriginalsQuery):
     since: Moment | None = Field(
         default=None,
         description="Rows after this moment: ISO-8601, in UTC where it names no zone, or epoch seconds.",
@@ -211,11 +237,27 @@ class AlertsQuery(Query):
     since: Moment | None = Field(
         default=None, description="Alerts fired at or after this moment.", examples=["2026-03-01T00:00:00Z"]
     )
+    until: Moment | None = Field(
+        default=None, description="Alerts fired before this moment.", examples=["2026-03-02T00:00:00Z"]
+    )
     metric: str | None = Field(
         default=None, description="Only this metric's: its number or key.", examples=["kraken:BTC-USD"]
     )
+    rule: Number | None = Field(default=None, description="Only what this rule fired; 0 is the built-in one.")
+    state: AlertState | None = Field(
+        default=None, description="`firing`: only those that have not ended; `resolved`: only those that have."
+    )
+    words: Words | None = Field(
+        default=None, description="Only of metrics whose name has each of these words in it.", examples=["kraken usd"]
+    )
+    unacknowledged: Flag = Field(default=False, description="Only those that nobody has acknowledged.")
     limit: Rows = Field(default=1000, description="At most so many, the newest.")
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
+
+    @property
+    def asks_as_pages_do(self) -> bool:
+        """Whether nothing but `since`, `metric` and `limit` choose."""
+        return (self.until, self.rule, self.state, self.words, self.unacknowledged) == (None, None, None, None, False)
 
 
 class DeliveriesQuery(Query):

@@ -1,6 +1,5 @@
 """The routes of the JSON interface. Each makes one call to the reader."""
 
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -22,10 +21,9 @@ from api.series import add_series
 from api.stream import Streams, add_stream
 from api.telemetry import render_telemetry
 from services.market.errors import StoreUnavailable
-from services.market.ports import Clock, MarketReader
-from services.market.types import Alert
+from services.market.ports import AlertDesk, Clock, MarketReader
+from services.market.types import Alert, AlertQuery
 
-BANNER_SPAN = timedelta(hours=1)
 CLOSED_SEGMENTS = ("metrics", "alerts")
 OWN_SEGMENTS = (
     *CLOSED_SEGMENTS,
@@ -40,13 +38,13 @@ OWN_SEGMENTS = (
 )
 
 
-def mount(server: Flask, reader: MarketReader, clock: Clock) -> None:
+def mount(server: Flask, reader: MarketReader, clock: Clock, desk: AlertDesk) -> None:
     """Add the JSON interface to `server`; it tells the time by `clock`."""
-    server.register_blueprint(_blueprint(reader, clock))
+    server.register_blueprint(_blueprint(reader, clock, desk))
     handle_problems(server, OWN_SEGMENTS)
 
 
-def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
+def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint:
     routes = Blueprint("api", __name__)
     answers, freshness = Answers(), Freshness(reader, clock)
     profile = reader.profile
@@ -89,7 +87,20 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
 
         def found() -> tuple[Alert, ...]:
             metric_id = None if query.metric is None else reader.metric(named(query.metric)).id
-            return reader.alerts(query.since, metric_id, query.limit)
+            if query.asks_as_pages_do:  # what these ask for is remembered for all of them
+                return reader.alerts(query.since, metric_id, query.limit)
+            return desk.alerts(
+                AlertQuery(
+                    since=query.since,
+                    until=query.until,
+                    metric_id=metric_id,
+                    rule_id=query.rule,
+                    state=query.state,
+                    unacknowledged=query.unacknowledged,
+                    words=query.words or "",
+                    limit=query.limit,
+                )
+            )
 
         if form == "csv":
             tag = digest(request.full_path.encode(), str(revision), profile.version)
@@ -99,7 +110,7 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
         def build() -> object:
             return bodies.alerts_body(found()) if form == "json" else tables.records(tables.alerts_table(found()))
 
-        return send(answers.get(("alerts", form, query.metric), (revision, query.since, query.limit), build))
+        return send(answers.get(("alerts", form, query.metric), (revision, query), build))
 
     @routes.get("/table")
     @operation(
@@ -138,9 +149,9 @@ def _blueprint(reader: MarketReader, clock: Clock) -> Blueprint:
         now = clock()
 
         def build() -> bodies.Body:
-            return bodies.live_body(reader.status(now), profile, reader.alerts(now - BANNER_SPAN))
+            return bodies.live_body(reader.status(now), profile, reader.unattended())
 
-        # Staleness and the banner's hour pass without a new revision: every second is a version of its own.
+        # Data grows stale without a new revision: every second is a version of its own.
         return send(answers.get("live", (reader.revision(), int(now.timestamp())), build))
 
     @routes.get("/healthz")

@@ -4,7 +4,7 @@ Nothing is read or checked by them while the program runs; the tests hold every 
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -142,7 +142,11 @@ class Volumes(Body):
 
 
 class FiredAlert(Body):
-    """`price` exceeded `factor` times the `average` of the `samples` prices before it."""
+    """A rule's firing on a metric that stood at `price`.
+
+    The built-in one compares that with `factor` times the `average` of the `samples` prices before it; `rule`,
+    `condition`, `quantity`, `value`, `reference` and `threshold` tell which other rule fired on what.
+    """
 
     id: Id
     metric_id: Id
@@ -150,10 +154,25 @@ class FiredAlert(Body):
     base: str = Field(examples=["BTC"])
     quote: str = Field(examples=["USD"])
     price: float
-    average: float
-    factor: float = Field(examples=[3.0])
-    samples: int = Field(ge=1, examples=[60])
+    average: float | None
+    factor: float | None = Field(examples=[3.0])
+    samples: int = Field(ge=0, examples=[60])
     fired_at: datetime = Field(examples=[NOON])
+    state: Literal["firing", "resolved"]
+    rule_id: int = Field(description="0 for the built-in rule.", examples=[0])
+    rule: str | None = Field(description="The rule's name when it fired.", examples=["Halved"])
+    condition: str | None = Field(
+        description="What was met, in words.", examples=["price down by more than 50 % in 1 h"]
+    )
+    quantity: Literal["price", "volume", "stdev", "volatility", "rank"]
+    value: float | None = Field(description="What the quantity was.")
+    reference: float | None = Field(description="The average, or the value when the window began.")
+    threshold: float | None = Field(description="What the value went beyond.")
+    muted: bool = Field(description="Whether nobody was told.")
+    resolved_at: datetime | None
+    acknowledged_at: datetime | None
+    note: str | None = Field(description="What was written when it was acknowledged.")
+    acknowledged_by: str | None = Field(description="Who did, where a name is asked for.")
 
 
 class Alerts(Body):
@@ -233,7 +252,10 @@ class Live(Body):
     exchanges: list[LiveExchange]
     backfills: list[LiveBackfill]
     warnings: list[str]
-    alerts: list[FiredAlert] = Field(description="Those of the last hour.")
+    alerts: list[FiredAlert] = Field(
+        description="The newest of those that are firing, not muted, and acknowledged by nobody."
+    )
+    unattended: int = Field(ge=0, description="How many of these there are.")
 
 
 class Alive(Body):

@@ -15,7 +15,7 @@ from api.keys import named
 from api.links import link_header
 from api.operations import CSV, JSON, Operation, operation
 from api.problems import BadQuery
-from api.queries import IntervalName, PricesQuery, SeriesQuery, read_query, wanted_format
+from api.queries import LATEST_SECOND, IntervalName, PricesQuery, SeriesQuery, read_query, wanted_format
 from api.schemas import CandleRecord, PriceRecord, Prices, VolumeRecord, Volumes
 from services.market.history import HOUR_SECONDS, folded
 from services.market.ports import MarketReader
@@ -42,7 +42,7 @@ class Kind(Generic[Found]):
     step: int
     read: Callable[[int, datetime, datetime], Found]
     times: Callable[[Found], Ints]
-    body: Callable[[Found], bodies.Body]
+    body: Callable[[Found], bodies.Body | bytes]
     table: Callable[[Found], Iterator[tables.Block]]
 
 
@@ -180,4 +180,4 @@ def _page(
 
 
 def _ceiling(moment: datetime, seconds: int) -> datetime:
-    return datetime.fromtimestamp(-(-int(moment.timestamp()) // seconds) * seconds, UTC)
+    return datetime.fromtimestamp(min(-(-int(moment.timestamp()) // seconds) * seconds, LATEST_SECOND), UTC)

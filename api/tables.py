@@ -22,6 +22,19 @@ ALERT_FIELDS = (
     "factor",
     "samples",
     "fired_at",
+    "state",
+    "rule_id",
+    "rule",
+    "condition",
+    "quantity",
+    "value",
+    "reference",
+    "threshold",
+    "muted",
+    "resolved_at",
+    "acknowledged_at",
+    "note",
+    "acknowledged_by",
 )
 BLOCK_ROWS = 5_000
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")

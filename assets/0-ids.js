@@ -29,7 +29,6 @@ window.trackerIds = {
   mapTip: "map-tip",
   alerted: "figure-alerts",
   nextTick: "figure-next-tick",
-  dismissed: "alerts-dismissed",
   toast: "toast",
   toastText: "toast-text",
   failed: "failed-updates",
@@ -40,4 +39,6 @@ window.trackerIds = {
   compareResults: "compare-results",
   previous: "metric-previous",
   next: "metric-next",
+  historyAsk: "history-ask",
+  historyChosen: "history-chosen",
 };

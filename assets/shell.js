@@ -27,7 +27,8 @@
   function view(path, retries, zone) {
     const triggers = window.dash_clientside.callback_context.triggered.map((one) => one.prop_id.split(".")[0]);
     const onlyZone = triggers.length === 1 && triggers[0] === window.trackerIds.zoneName;
-    if (onlyZone && TELL_ANEW.test(path || "/")) return nothing();
+    const writesRule = /[?&]edit=/.test(window.location.search); // what stands in the form stays too
+    if (onlyZone && (writesRule || TELL_ANEW.test(path || "/"))) return nothing();
     return { path: path || "/", search: window.location.search, zone, retries: retries || 0 };
   }
 
@@ -40,7 +41,7 @@
   }
 
   function title(page, live) {
-    fired = live && live.alerts ? live.alerts.length : 0;
+    fired = (live && live.unattended) || 0;
     const triggers = window.dash_clientside.callback_context.triggered;
     const renamed = triggers.some((one) => one.prop_id.startsWith(window.trackerIds.title + "."));
     retitle(renamed ? page : pageTitle);
@@ -138,13 +139,16 @@
   }
 
   // ---- alert banner
-  let announced = []; // the numbers of the last hour's alerts
-  let seen = new Set();
+  let announced = []; // the numbers of the alerts that were told last
 
-  function banner(live, dismissed) {
-    seen = new Set(dismissed || []);
-    announced = ((live && live.alerts) || []).map((alert) => alert.id);
-    const open = ((live && live.alerts) || []).filter((alert) => !seen.has(alert.id));
+  function causeOf(alert) {
+    if (alert.condition) return alert.rule + ": " + alert.condition;
+    return (alert.price / alert.average).toFixed(1) + "\u00d7 its average of " + priceText(alert.average);
+  }
+
+  function banner(live) {
+    const open = (live && live.alerts) || [];
+    announced = open.map((alert) => alert.id);
     if (!open.length) return [[], "alert-banner is-empty"];
     const lines = open.slice(0, MOST_IN_BANNER).map((alert) =>
       html(
@@ -154,34 +158,47 @@
         link("/metric/" + alert.metric_id, "alert-pair", alert.base + "/" + alert.quote),
         span("market", alert.market),
         span("num strong", priceText(alert.price)),
-        span("num", (alert.price / alert.average).toFixed(1) + "\u00d7 its average of " + priceText(alert.average)),
+        span("num alert-cause", causeOf(alert)),
         span("num quiet", clockText(alert.fired_at)),
         html(
           "Button",
-          { className: "icon-button", title: "Dismiss", "aria-label": "Dismiss " + alert.base + "/" + alert.quote, "data-alert": alert.id + "" },
-          html("Span", { className: "icon icon-close", "aria-hidden": "true" })
+          { className: "banner-button", type: "button", title: "Acknowledge", "aria-label": "Acknowledge " + alert.base + "/" + alert.quote + " on " + alert.market, "data-acknowledge": alert.id + "" },
+          html("Span", { className: "icon icon-check", "aria-hidden": "true" })
         )
       )
     );
-    if (open.length > MOST_IN_BANNER) {
-      lines.push(link("/alerting", "alert-more", "and " + (open.length - MOST_IN_BANNER) + " more"));
-    }
+    const more = live.unattended - lines.length;
+    if (more > 0) lines.push(link("/alerting?state=firing&unseen=1", "alert-more", "and " + more.toLocaleString("en-US") + " more"));
     return [lines, open.length > 1 ? "alert-banner" : "alert-banner is-single"];
   }
 
+  async function acknowledge(path, body) {
+    const { set_props } = window.dash_clientside;
+    let trouble = "The server did not answer.";
+    try {
+      const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+      if (answer.ok) return set_props(window.trackerIds.poll, { n_intervals: -Date.now() });
+      trouble = (await answer.json()).detail;
+    } catch (error) {
+      // told below
+    }
+    set_props(window.trackerIds.failed, { data: [] });
+    set_props(window.trackerIds.toastText, { children: "Not acknowledged: " + trouble });
+    set_props(window.trackerIds.toast, { is_open: true });
+  }
+
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-alert]");
-    if (!button) return;
-    const kept = announced.filter((id) => seen.has(id)); // older ones are announced no more
-    window.dash_clientside.set_props(window.trackerIds.dismissed, { data: [...kept, Number(button.dataset.alert)] });
+    const button = event.target.closest("[data-acknowledge]");
+    if (button) acknowledge("/alerts/" + button.dataset.acknowledge + "/acknowledge", {});
   });
 
-  function dismiss(_clicks, live) {
-    return live && live.alerts ? live.alerts.map((alert) => alert.id) : nothing();
+  function acknowledgeAll(clicks) {
+    if (clicks && announced.length) acknowledge("/alerts/acknowledge", { up_to: Math.max(...announced) });
+    return nothing();
   }
 
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
-    view, title, retitle, theme, zone, connection, banner, dismiss,
+    view, title, retitle, theme, zone, connection, banner, acknowledgeAll,
   });
 })();

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from benchmarks import dashboard, history, shared, viewers, web
+from benchmarks import dashboard, history, rules, shared, viewers, web
 from benchmarks.databases import PERIOD, filled, filled_postgresql
 from benchmarks.soak import soak
 from benchmarks.tick import Ticker, compare, compare_windows
 from services.market.moments import period_of
 
-PARTS = ("tick", "window", "postgresql", "web", "viewers", "shared", "dashboard", "history", "soak")
+PARTS = ("tick", "window", "rules", "postgresql", "web", "viewers", "shared", "dashboard", "history", "soak")
 TICK_METRICS = (100, 1_000, 10_000)
 POSTGRESQL_METRICS = (1_000, 10_000)
 HISTORY_METRICS = (1_000, 10_000, 100_000)
@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 measured = compare(past, ticker) if "tick" in parts else None
                 if "window" in parts and metrics == max(counts):
                     compare_windows(past, ticker, measured)
+    if "rules" in parts:
+        rules.measure(max(counts), last)
     if "postgresql" in parts:
         for metrics in sorted(given.metrics or POSTGRESQL_METRICS):
             with filled_postgresql(metrics, last) as past:

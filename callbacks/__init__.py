@@ -2,16 +2,33 @@
 
 from dash import Dash
 
-from callbacks import alerts, compare, metric, pages, ranking, shell, status
-from services.market.ports import Clock, MarketReader
+from callbacks import (
+    alert_history,
+    alerting,
+    compare,
+    deliveries,
+    metric,
+    pages,
+    ranking,
+    rule_form,
+    rules,
+    shell,
+    status,
+)
+from callbacks.doors import Doors
 
 
-def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
-    """Add every callback to `app`; they read through `reader` and tell the time by `clock`."""
+def register(app: Dash, doors: Doors) -> None:
+    """Add every callback to `app`; they read, write and tell the time through `doors`."""
+    reader, clock = doors.reader, doors.clock
     shell.register(app)
-    pages.register(app, reader, clock)
+    pages.register(app, doors)
     ranking.register(app)
     metric.register(app, reader, clock)
     compare.register(app, reader, clock)
-    alerts.register(app, reader)
+    alerting.register(app, doors)
+    alert_history.register(app, doors)
+    deliveries.register(app, doors.deliveries, clock)
+    rules.register(app, doors)
+    rule_form.register(app, doors)
     status.register(app, reader, clock)

@@ -8,11 +8,13 @@ from dash import ClientsideFunction, Dash, Input, Output
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
+from callbacks import alerting
 from callbacks.compare import compared_at
+from callbacks.doors import Doors
 from callbacks.metric import subject_of
 from callbacks.shell import BROWSER
 from callbacks.spans import past_of
-from layouts import alerts, compare, ids, metric, notation, price_chart, ranking, shell, status
+from layouts import compare, ids, metric, notation, price_chart, ranking, shell, status
 from layouts.price_chart import LINE, View
 from layouts.spans import FIRST_SPAN
 from services.market.errors import StoreUnavailable, UnknownMetric
@@ -25,7 +27,7 @@ Page = tuple[Component, str]
 """What to show, and what to call it in the browser's tab."""
 
 
-def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
+def register(app: Dash, doors: Doors) -> None:
     # The browser adds its time zone to the path, so that a page is right at its first paint. When another zone is
     # chosen later, the pages that listen to `ids.ZONE_NAME` change their times and keep the rest.
     app.clientside_callback(
@@ -46,27 +48,28 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         if view is None:
             raise PreventUpdate
         try:
-            page, title = _page(view, reader, clock)
+            page, title = _page(view, doors)
         except StoreUnavailable:
             return shell.unavailable(), "", False
         return page, title, True
 
 
-def _page(view: dict[str, Any], reader: MarketReader, clock: Clock) -> Page:
+def _page(view: dict[str, Any], doors: Doors) -> Page:
     zone = notation.zone_named(view.get("zone"))
-    return page_at(str(view.get("path") or "/"), str(view.get("search") or ""), reader, clock, zone)
+    return page_at(str(view.get("path") or "/"), str(view.get("search") or ""), doors, zone)
 
 
-def page_at(path: str, search: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page:
+def page_at(path: str, search: str, doors: Doors, zone: tzinfo) -> Page:
     """The page at `path` with its query string, times in `zone`; a friendly one where nothing is.
 
     Raises StoreUnavailable.
     """
+    reader, clock = doors.reader, doors.clock
     match path.strip("/").split("/"):
         case [""]:
             return ranking.page(reader.profile), ""
         case ["alerting"]:
-            return alerts.page(reader.alerts(limit=alerts.MOST), reader.profile, zone), "Alerts"
+            return alerting.page_at(search, doors, zone), "Alerts"
         case ["status"]:
             now = clock()
             return status.page(reader.status(now), reader.day(now), reader.profile, zone), "Status"

@@ -34,14 +34,11 @@ def register(app: Dash) -> None:
         Output(ids.ALERT_LIST, "children"),
         Output(ids.ALERT_BANNER, "className"),
         live,
-        Input(ids.DISMISSED, "data"),
         zone,
     )
     app.clientside_callback(
-        ClientsideFunction(BROWSER, "dismiss"),
-        Output(ids.DISMISSED, "data"),
-        Input(ids.ALERT_DISMISS, "n_clicks"),
-        State(ids.LIVE, "data"),
+        ClientsideFunction(BROWSER, "acknowledgeAll"),
+        Input(ids.ALERT_SEEN, "n_clicks"),
         prevent_initial_call=True,
     )
     app.clientside_callback(ClientsideFunction(BROWSER, "theme"), Output(ids.THEME, "value"), Input(ids.THEME, "value"))

@@ -55,6 +55,7 @@ def body(comparison: Comparison, figure: Figure | None) -> list[Component]:
         figure=figure,
         config={
             "displaylogo": False,
+            "showTips": False,  # they would lie on the header, and take its clicks
             "responsive": True,
             "modeBarButtonsToRemove": ["sendChartToCloud", "toImage", "select2d", "lasso2d", "autoScale2d"],
         },

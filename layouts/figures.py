@@ -1,4 +1,4 @@
-"""The status page's figure, as a plain dict, from typed data."""
+"""The status page's figures, as plain dicts, from typed data."""
 
 from datetime import tzinfo
 from itertools import pairwise
@@ -7,7 +7,7 @@ import numpy as np
 
 from layouts import notation, theme
 from layouts.axes import Figure, axis, layout, stamps
-from services.market.types import SLOT_SECONDS, Floats, TickDay
+from services.market.types import SLOT_SECONDS, Floats, Sizes, TickDay
 
 
 def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
@@ -65,6 +65,30 @@ def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
         "margin": {"l": 64, "r": 12, "t": 28, "b": 28},
     }
     return {"data": bars + marks, "layout": look}
+
+
+def size_figure(sizes: Sizes, zone: tzinfo) -> Figure:
+    """How large the database was, from nothing up, so that a small growth looks small."""
+    area = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": stamps(sizes.times, zone),
+        "y": sizes.bytes.tolist(),
+        "text": [notation.size(size) for size in sizes.bytes.tolist()],
+        "fill": "tozeroy",
+        "fillcolor": theme.BAND,
+        "line": {"color": theme.ACCENT, "width": 1.8},
+        "hovertemplate": "%{x|%-d %b %H:%M}<br><b>%{text}</b><extra></extra>",
+    }
+    look = layout() | {
+        "showlegend": False,
+        "xaxis": axis() | {"type": "date", "nticks": 4, "tickangle": 0, "fixedrange": True, "showgrid": False},
+        "yaxis": axis()
+        | {"side": "right", "rangemode": "tozero", "tickformat": ".3~s", "ticksuffix": "B", "nticks": 3}
+        | {"fixedrange": True},
+        "margin": {"l": 4, "r": 12, "t": 8, "b": 24},
+    }
+    return {"data": [area], "layout": look}
 
 
 def _known(values: Floats) -> list[float | None]:

@@ -21,8 +21,7 @@ TOAST_TEXT = "toast-text"
 TOAST_RETRY = "toast-retry"
 FAILED = "failed-updates"
 ALERT_LIST = "alert-list"
-ALERT_DISMISS = "alert-dismiss"
-DISMISSED = "alerts-dismissed"
+ALERT_SEEN = "alert-seen"
 
 RANKING = "ranking"
 RANKING_SEARCH = "ranking-search"
@@ -84,8 +83,93 @@ COMPARE_ASK = "compare-ask"
 COMPARE_UPDATE = "compare-update"
 
 ALERT_HISTORY = "alert-history"
+HISTORY_ASK = "history-ask"
+HISTORY_SHOWN = "history-shown"
+HISTORY_CHOSEN = "history-chosen"
+HISTORY_DONE = "history-done"
+HISTORY_SEARCH = "history-search"
+HISTORY_RULE = "history-rule"
+HISTORY_STATE = "history-state"
+HISTORY_SPAN = "history-span"
+HISTORY_UNSEEN = "history-unseen"
+HISTORY_CLEAR = "history-clear"
+HISTORY_CSV = "history-csv"
+HISTORY_ALL = "history-all"
+ACKNOWLEDGE_DIALOG = "acknowledge-dialog"
+ACKNOWLEDGE_WORDS = "acknowledge-words"
+ACKNOWLEDGE_NOTE = "acknowledge-note"
+ACKNOWLEDGE_DO = "acknowledge-do"
+MUTE_DIALOG = "mute-dialog"
+MUTE_WORDS = "mute-words"
+MUTE_LENGTH = "mute-length"
+MUTE_NOTE = "mute-note"
+MUTE_DO = "mute-do"
+DELIVERIES = "deliveries"
+DELIVERIES_SHOWN = "deliveries-shown"
+DELIVERIES_POLL = "deliveries-poll"
 
 STATUS_ZONE = "status-zone"
 STATUS_OVERVIEW = "status-overview"
 STATUS_DETAILS = "status-details"
 STATUS_CHART = "status-chart"
+
+ALERTING_BODY = "alerting-body"
+ALERTING_TABS = "alerting-tabs"
+ALERTING_SHOWN = "alerting-shown"
+RULES_LIST = "rules-list"
+RULES_SHOWN = "rules-shown"
+RULES_CHANGED = "rules-changed"
+RULE_EDITED = "rule-edited"
+RULE_INSISTED = "rule-insisted"
+RULE_SCOPES = "rule-scopes"
+RULE_SENTENCE = "rule-sentence"
+RULE_REACH = "rule-reach"
+RULE_SAVE = "rule-save"
+RULE_REFUSED = "rule-refused"
+RULE_TEST = "rule-test"
+RULE_TEST_RESULT = "rule-test-result"
+RULE_TRIAL = "rule-trial"
+RULE_TRIAL_WAIT = "rule-trial-wait"
+RULE_TRIAL_FOUND = "rule-trial-found"
+RULE_TRIAL_METRIC = "rule-trial-metric"
+RULE_TRIAL_CHART = "rule-trial-chart"
+
+
+def rule_action(action: object, number: object) -> dict[str, object]:
+    """A button that does something about a rule; either may be one of Dash's wildcards."""
+    return {"type": "rule-action", "action": action, "index": number}
+
+
+def rule_field(name: object) -> dict[str, object]:
+    """A field of the form in which a rule is written."""
+    return {"type": "rule-field", "name": name}
+
+
+def rule_row(name: object) -> dict[str, object]:
+    """What surrounds a field, its label and hint included."""
+    return {"type": "rule-row", "name": name}
+
+
+def rule_error(name: object) -> dict[str, object]:
+    """What is wrong with a field."""
+    return {"type": "rule-error", "name": name}
+
+
+def rule_trial(span: object) -> dict[str, object]:
+    """The button that tries the rule on so long a past."""
+    return {"type": "rule-trial-span", "span": span}
+
+
+def delivery_retry(number: object) -> dict[str, object]:
+    """The button that tries a message again; `number` may be one of Dash's wildcards."""
+    return {"type": "delivery-retry", "index": number}
+
+
+def channel_test(name: object) -> dict[str, object]:
+    """The button that tests a channel."""
+    return {"type": "channel-test", "index": name}
+
+
+def channel_result(name: object) -> dict[str, object]:
+    """What the test of a channel met."""
+    return {"type": "channel-result", "index": name}

@@ -7,7 +7,7 @@ import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import ids, notation, parts
+from layouts import alerting, ids, notation, parts
 from layouts.axes import Figure
 from layouts.price_chart import KINDS, LINE, threshold_of
 from layouts.spans import FIRST_SPAN, SPANS
@@ -40,6 +40,7 @@ def page(
                 [
                     dcc.Link([parts.icon("back"), "Ranking"], href="/", className="back-link"),
                     dcc.Link("Compare with …", href=f"/compare?ids={row.id}", className="compare-link"),
+                    dcc.Link("Alert me on this …", href=_new_rule(row), className="compare-link"),
                     html.Nav(
                         rank_links(row, metrics),
                         id=ids.METRIC_RANKS,
@@ -64,6 +65,11 @@ def page(
         ],
         className="metric-page",
     )
+
+
+def _new_rule(row: RankedMetric) -> str:
+    """The address at which a rule for this metric is begun."""
+    return alerting.address(alerting.RULES, edit=alerting.NEW, scope=f"{row.market}:{row.pair}")
 
 
 def unknown(wanted: str) -> Component:
@@ -260,19 +266,26 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
     """The newest MOST_LISTED of what this metric fired, newest first."""
     if not alerts:
         return html.P("None has fired.", className="quiet")
-    return parts.table(
-        ((f"Fired ({notation.zone_label(zone)})", ""), ("Price", "num"), ("Average", "num"), ("Multiple", "num")),
-        [
-            (
-                notation.stamp(alert.fired_at, zone),
-                notation.price(alert.price),
-                notation.price(alert.average),
-                notation.multiple(alert.price, alert.average),
-            )
-            for alert in alerts[:MOST_LISTED]
-        ],
-        "Alerts this metric fired",
+    columns = (
+        (f"Fired ({notation.zone_label(zone)})", "nowrap"),
+        ("Rule", ""),
+        ("Price", "num"),
+        ("Average", "num wide-only"),
+        ("Why", "metric-alert-cause"),
+        ("State", "nowrap"),
     )
+    rows = [
+        (
+            notation.stamp(alert.fired_at, zone),
+            alert.rule or "Built-in rule",
+            notation.price(alert.price),
+            notation.price(alert.average),
+            notation.cause(alert),
+            html.Span("Firing", className="chip is-alert") if alert.resolved_at is None else "Resolved",
+        )
+        for alert in alerts[:MOST_LISTED]
+    ]
+    return parts.table(columns, rows, "Alerts this metric fired")
 
 
 def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component:
@@ -284,6 +297,7 @@ def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component
         figure=figure,
         config={
             "displaylogo": False,
+            "showTips": False,  # they would lie on the header, and take its clicks
             "responsive": True,
             "modeBarButtonsToRemove": ["sendChartToCloud", "toImage", "select2d", "lasso2d", "autoScale2d"],
         },

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
+from services.market.types import Alert
+
 UNKNOWN = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -70,6 +72,20 @@ def amount(value: float | None) -> str:
 def multiple(value: float, average: float) -> str:
     """How many times the average a price is, to a tenth."""
     return f"{value / average:.1f}{TIMES}"
+
+
+def cause(alert: Alert) -> str:
+    """Why an alert fired: how many times its average the price was, or what a rule says of it."""
+    if alert.condition is not None or alert.average is None:
+        return alert.condition or UNKNOWN
+    return multiple(alert.price, alert.average)
+
+
+def sentence(alert: Alert) -> str:
+    """The same with the rule's name, where it is not the built-in one: Halved: price down by more than 50 % in 1 h."""
+    if alert.condition is None:
+        return f"{cause(alert)} its average"
+    return f"{alert.rule}: {alert.condition}"
 
 
 def milliseconds(value: float | None) -> str:

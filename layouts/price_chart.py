@@ -308,7 +308,7 @@ def _points(past: Past, view: View, subject: Subject) -> list[Points]:
             {
                 "x": stamps(fired, zone),
                 "y": [alert.price for alert in shown],
-                "text": [f"{notation.multiple(alert.price, alert.average)} its average" for alert in shown],
+                "text": [notation.sentence(alert) for alert in shown],
             },
             look={"showlegend": bool(shown)},
         ),

@@ -107,7 +107,6 @@ def _machinery() -> list[Component]:
         dcc.Store(id=ids.ZONE_NAME),
         dcc.Store(id=ids.TITLE),
         dcc.Store(id=ids.FAILED),
-        dcc.Store(id=ids.DISMISSED, storage_type="local", data=[]),
     ]
 
 
@@ -178,14 +177,15 @@ def _banner() -> Component:
         [
             html.Div(id=ids.ALERT_LIST, className="alert-list"),
             html.Button(
-                "Dismiss all",
-                id=ids.ALERT_DISMISS,
-                className="dismiss-all",
+                "Acknowledge all",
+                id=ids.ALERT_SEEN,
+                className="acknowledge-all",
+                type="button",
             ),
         ],
         id=ids.ALERT_BANNER,
         className="alert-banner is-empty",
-        **parts.aria(live="polite", label="Alerts of the last hour"),
+        **parts.aria(live="polite", label="Alerts that nobody has acknowledged"),
     )
 
 

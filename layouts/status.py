@@ -54,7 +54,7 @@ def overview(status: Status, day: Day, zone: tzinfo) -> list[Component]:
 def details(status: Status, day: Day, zone: tzinfo) -> list[Component]:
     """What one looks at next: work under way, the database, pairs that came and went, tick by tick."""
     cards = [
-        parts.card("Storage", [storage(status.storage, zone), *_shared_cache(status.shared_cache)]),
+        parts.card("Storage", [storage(status.storage, zone), *_sizes(day, zone), *_shared_cache(status.shared_cache)]),
         parts.card("Pairs that came and went in 24 hours", listings(day, zone)),
     ]
     if status.backfills:
@@ -145,7 +145,7 @@ def backfill(state: BackfillState) -> Component:
     """One exchange's progress in filling missing history."""
     words = f"{state.done:,} of {state.total:,} requests" + (f", {state.failed:,} failed" if state.failed else "")
     if not state.total:
-        words = "nothing is missing"
+        words = "nothing to ask for"
     return html.Div(
         [
             html.Div(
@@ -175,6 +175,19 @@ def storage(state: Storage | None, zone: tzinfo) -> Component:
         parts.figure("Sealed until", sealed, title="What is older is kept packed, to the last price"),
     )
     return parts.figures(items, className="figure-list is-wide")
+
+
+def _sizes(day: Day, zone: tzinfo) -> list[Component]:
+    """How the database grew; nothing before there are two sizes to draw a line between."""
+    if len(day.sizes.times) < 2:
+        return []
+    chart = dcc.Graph(
+        figure=figures.size_figure(day.sizes, zone),
+        config={"displayModeBar": False, "responsive": True},
+        responsive=True,
+        style={"height": "100%"},
+    )
+    return [html.H3("Size by the hour", className="card-subtitle"), html.Div(chart, className="size-chart")]
 
 
 def _shared_cache(up: bool | None) -> list[Component]:

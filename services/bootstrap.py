@@ -14,7 +14,7 @@ from services.cache import CachedReader
 from services.disclosure import shown_settings
 from services.exchanges.registry import open_exchange
 from services.market.errors import UnknownExchange
-from services.market.ports import Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
+from services.market.ports import AlertDesk, Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
 from services.market.rules import Rule
 from services.market.stats import Windows
 from services.market.types import Profile
@@ -31,6 +31,7 @@ from services.settings import BadSettings, Settings
 from services.shared.memory import open_memory
 from services.shared.reader import SharedReader
 from services.store import schema
+from services.store.desk import StoreDesk
 from services.store.engine import Engine, open_engine
 from services.store.metrics import Catalogues
 from services.store.reader import StoreReader
@@ -53,6 +54,7 @@ class Services:
     engine: Engine
     clock: Clock
     reader: MarketReader
+    desk: AlertDesk
     tokens: TokenBook
     notifiers: tuple[Notifier, ...]
     plan: Plan
@@ -155,6 +157,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         engine=engine,
         clock=clock,
         reader=CachedReader(_open_reader(engine, settings)),
+        desk=StoreDesk(engine, plan.channels),
         tokens=StoredTokens(engine),
         notifiers=notifiers,
         plan=plan,

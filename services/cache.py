@@ -6,7 +6,18 @@ from datetime import datetime
 
 from services.market.memory import VersionedMemory
 from services.market.ports import MarketReader
-from services.market.types import Alert, Day, Hours, Profile, RankedMetric, Ranking, Series, Sparklines, Status
+from services.market.types import (
+    Alert,
+    Day,
+    Hours,
+    OpenAlerts,
+    Profile,
+    RankedMetric,
+    Ranking,
+    Series,
+    Sparklines,
+    Status,
+)
 
 REVISION_SECONDS = 0.25
 """How long a revision is taken for the current one without asking: what a viewer may lag behind a commit."""
@@ -58,6 +69,9 @@ class CachedReader:
         self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
     ) -> tuple[Alert, ...]:
         return self._reader.alerts(since, metric_id, limit)
+
+    def unattended(self) -> OpenAlerts:
+        return self._memory.get("unattended", self.revision(), self._reader.unattended)
 
     def sparklines(self) -> Sparklines:
         ids = tuple(sorted(row.id for row in self.ranking().metrics))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from services.bootstrap import Services
 from services.market.errors import StoreUnavailable
 from services.market.moments import period_of
+from services.pipeline.fill_marks import fill_marks
 from services.pipeline.notify import notify
 from services.pipeline.seal import seal
 from services.pipeline.tick import TickReport, tick
@@ -57,10 +58,12 @@ def run_tick(services: Services, now: datetime) -> None:
 
 
 def keep_history(services: Services, minute: datetime, owner: str) -> None:
-    """Seal and remove what is due as of the tick of `minute`, up to shortly before the next one. Raises LeaseLost."""
+    """Give new rules their past, and seal and remove what is due, as of the tick of `minute`, up to shortly before the
+    next one. Raises LeaseLost."""
     period = timedelta(seconds=services.settings.period_seconds)
     ends_at = minute + period - max(period / 5, LEAST_REST)
     try:
+        fill_marks(services.plan, minute, owner, lambda: _has_time(services, ends_at))
         seal(services.plan, minute, owner, lambda: _has_time(services, ends_at))
     except StoreUnavailable as error:
         log.error("history: nothing moved, the next period tries again: %s", error)

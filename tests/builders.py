@@ -17,6 +17,7 @@ from services.market.types import (
     Profile,
     RankedMetric,
     Series,
+    Sizes,
     Status,
     Storage,
     TickDay,
@@ -194,7 +195,14 @@ def tick_day(**changes: Any) -> TickDay:
 
 
 def day(**changes: Any) -> Day:
-    return Day(**{"ticks": tick_day(), "came": (), "went": ()} | changes)
+    return Day(**{"ticks": tick_day(), "came": (), "went": (), "sizes": sizes()} | changes)
+
+
+def sizes(*sizes_in_bytes: int) -> Sizes:
+    """One an hour, the last at NOON."""
+    last = int(NOON.timestamp())
+    times = last - 3_600 * np.arange(len(sizes_in_bytes) - 1, -1, -1, dtype=np.int64)
+    return Sizes(times, np.array(sizes_in_bytes, dtype=np.int64))
 
 
 def eventful_day() -> Day:
@@ -203,7 +211,8 @@ def eventful_day() -> Day:
     missed[20:23], failed[60] = (5, 15, 3), 2
     came = Metric(1, "kraken", "SOL", "USD", new_at=NOON)
     went = Metric(2, "okx", "XMR", "EUR", active=False, reason="delisted", gone_at=NOON)
-    return day(ticks=tick_day(missed=missed, failed=failed), came=(came,), went=(went,))
+    grown = sizes(*range(10_000_000, 12_000_000, 100_000))
+    return day(ticks=tick_day(missed=missed, failed=failed), came=(came,), went=(went,), sizes=grown)
 
 
 def status(**changes: Any) -> Status:

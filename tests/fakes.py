@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import numpy as np
 
+from services.market.alert_rules import MOST_RULES, AlertRule, TooManyRules, require_channels
 from services.market.errors import (
     DeliveryFailed,
     NotFailed,
@@ -12,11 +14,29 @@ from services.market.errors import (
     UnknownChannel,
     UnknownDelivery,
     UnknownMetric,
+    UnknownRecord,
 )
 from services.market.history import HOUR_SECONDS, hourly
 from services.market.messages import Delivery, DeliveryState
-from services.market.types import Alert, Day, Hours, Profile, RankedMetric, Ranking, Series, Sparklines, Status
+from services.market.types import (
+    Alert,
+    AlertQuery,
+    Day,
+    Firing,
+    Hours,
+    Mute,
+    OpenAlerts,
+    Profile,
+    RankedMetric,
+    Ranking,
+    Series,
+    Sparklines,
+    Status,
+    Tally,
+)
 from tests import builders
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -27,6 +47,94 @@ class Timer:
 
     def __call__(self) -> float:
         return self.now
+
+
+@dataclass
+class FakeDesk:
+    """An AlertDesk over lists; `query` is the last that was asked for."""
+
+    kept: dict[int, AlertRule] = field(default_factory=dict)
+    fired: dict[int, Alert] = field(default_factory=dict)
+    muted: dict[int, Mute] = field(default_factory=dict)
+    states: dict[int, dict[str, int]] = field(default_factory=dict)
+    query: AlertQuery | None = None
+    tried: AlertRule | None = None
+    channels: tuple[str, ...] = ()
+
+    def rules(self) -> tuple[AlertRule, ...]:
+        return tuple(self.kept.values())
+
+    def rule(self, number: int) -> AlertRule:
+        return self._found(self.kept, number, "rule")
+
+    def standing(self) -> dict[int, dict[str, int]]:
+        return self.states
+
+    def add_rule(self, rule: AlertRule) -> AlertRule:
+        require_channels(rule, self.channels)
+        if len(self.kept) >= MOST_RULES:
+            raise TooManyRules("there are too many")
+        number = max(self.kept, default=0) + 1
+        self.kept[number] = replace(rule, id=number)
+        return self.kept[number]
+
+    def change_rule(self, rule: AlertRule, now: datetime) -> None:
+        require_channels(rule, self.channels, self.rule(rule.id))
+        self.kept[rule.id] = rule
+
+    def remove_rule(self, number: int, now: datetime) -> None:
+        self.rule(number)
+        del self.kept[number]
+
+    def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
+        self.query = query
+        return tuple(self.fired.values())
+
+    def tally(self, query: AlertQuery) -> Tally:
+        unseen = [alert for alert in self.fired.values() if alert.acknowledged_at is None]
+        return Tally(len(self.fired), len(unseen))
+
+    def rules_that_fired(self) -> dict[int, str | None]:
+        return {alert.rule_id: alert.rule for alert in self.fired.values()}
+
+    def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
+        alert = self._found(self.fired, number, "alert")
+        self.fired[number] = replace(alert, acknowledged_at=now, note=note, acknowledged_by=by)
+        return self.fired[number]
+
+    def acknowledge_all(self, query: AlertQuery, note: str | None, now: datetime, by: str | None = None) -> int:
+        self.query = query
+        meant = [
+            number
+            for number, alert in self.fired.items()
+            if alert.acknowledged_at is None and (query.up_to is None or number <= query.up_to)
+        ]
+        for number in meant:
+            self.acknowledge(number, note, now, by)
+        return len(meant)
+
+    def mutes(self, now: datetime) -> tuple[Mute, ...]:
+        return tuple(self.muted.values())
+
+    def mute(
+        self, rule_id: int | None, metric_id: int | None, until: datetime | None, note: str | None, now: datetime
+    ) -> Mute:
+        number = len(self.muted) + 1
+        self.muted[number] = Mute(number, rule_id, metric_id, until, note, now)
+        return self.muted[number]
+
+    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> tuple[Firing, ...]:
+        self.tried = rule
+        return tuple(Firing(alert.metric_id, alert.fired_at, alert.price) for alert in self.fired.values())
+
+    def unmute(self, number: int, now: datetime) -> None:
+        self._found(self.muted, number, "mute")
+        del self.muted[number]
+
+    def _found(self, kept: dict[int, T], number: int, what: str) -> T:
+        if number not in kept:
+            raise UnknownRecord(f"no {what} {number}")
+        return kept[number]
 
 
 @dataclass
@@ -91,6 +199,15 @@ class FakeReader:
             if (since is None or alert.fired_at >= since) and metric_id in (None, alert.metric_id)
         ]
         return tuple(sorted(found, key=lambda alert: alert.fired_at, reverse=True)[:limit])
+
+    def unattended(self) -> OpenAlerts:
+        self._answer("unattended")
+        found = [
+            alert
+            for alert in self.alerts()
+            if alert.resolved_at is None and alert.acknowledged_at is None and not alert.muted
+        ]
+        return OpenAlerts(len(found), tuple(found[:20]))
 
     def sparklines(self) -> Sparklines:
         self._answer("sparklines")

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from tests import builders
 from tests.builders import NOON
-from tests.fakes import FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 ZIPPED = {"Accept-Encoding": "gzip, br, zstd"}
 
@@ -18,7 +18,7 @@ ZIPPED = {"Accept-Encoding": "gzip, br, zstd"}
 @pytest.fixture
 def client() -> FlaskClient:
     reader = FakeReader(metrics=tuple(builders.ranked_metric(number) for number in range(1, 21)))
-    return create_app(reader, lambda: NOON, FakeDeliveries()).server.test_client()
+    return create_app(reader, lambda: NOON, FakeDeliveries(), FakeDesk()).server.test_client()
 
 
 @pytest.mark.parametrize(

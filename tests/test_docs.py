@@ -11,9 +11,10 @@ import pytest
 from api.bodies import hours_body, metric_body
 from api.deliveries import mount_deliveries
 from api.routes import mount
+from api.rules import mount_rules
 from services.settings import SEED, Settings
 from tests import builders
-from tests.fakes import FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -57,11 +58,13 @@ def test_the_two_commands_stand_alone_at_the_top_and_exist() -> None:
 
 def test_every_route_of_the_interface_is_told() -> None:
     server = flask.Flask(__name__)
-    mount(server, FakeReader(), lambda: builders.NOON)
+    mount(server, FakeReader(), lambda: builders.NOON, FakeDesk())
     mount_deliveries(server, FakeDeliveries(), lambda: builders.NOON)
+    mount_rules(server, FakeReader(), lambda: builders.NOON, FakeDesk())
     served = {
-        f"{'POST' if 'POST' in (rule.methods or ()) else 'GET'} {re.sub(r'<(wanted|int.*:number)>', '<id>', rule.rule)}"
+        f"{method} {re.sub('<(wanted|int.*:number)>', '<id>', rule.rule)}"
         for rule in server.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.endpoint != "static" and not rule.rule.endswith("/") and "<path:" not in rule.rule
     }
 

@@ -21,7 +21,7 @@ from services.store.export import export
 from services.store.outbox import News
 from tests import builders, hostile
 from tests.builders import NOON
-from tests.fakes import FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 from tests.fakes_exchange import FakeNotifier
 
 STORED = tuple(name for name in hostile.NAMES if "\x00" not in name)  # PostgreSQL has no texts with a zero in them
@@ -43,7 +43,7 @@ def reader() -> FakeReader:
 
 @pytest.fixture
 def client() -> FlaskClient:
-    return create_app(reader(), lambda: NOON, FakeDeliveries()).server.test_client()
+    return create_app(reader(), lambda: NOON, FakeDeliveries(), FakeDesk()).server.test_client()
 
 
 def test_the_interface_tells_them_as_they_are_and_as_json(client: FlaskClient) -> None:

@@ -2,7 +2,6 @@
 window.SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#docs",
-  deepLinking: true,
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
   validatorUrl: null,

@@ -34,6 +34,10 @@ class UnknownMetric(TrackerError):
         self.wanted = wanted
 
 
+class UnknownRecord(TrackerError):
+    """No rule, alert or mute has this number; the text says which."""
+
+
 class StoreUnavailable(TrackerError):
     """The database cannot be read or written now (locked, read-only, full, unreachable)."""
 

@@ -97,7 +97,10 @@ def title_of(first: Entry, fired: int, resolved: int) -> str:
 def _headline(entry: Entry) -> str:
     alert = entry.alert
     if entry.kind == "resolved":
-        return f"{_name(alert)}: resolved"
+        return f"{_name(alert)}: {'' if alert.rule is None else _rule(alert) + ' '}resolved"
+    if alert.rule is not None:
+        return f"{_name(alert)}: {_rule(alert)}"
+    assert alert.average is not None  # the built-in rule fires on nothing else
     return f"{_name(alert)}: {alert.price / alert.average:.1f} x its average"
 
 
@@ -105,11 +108,19 @@ def _row(entry: Entry) -> str:
     alert = entry.alert
     if entry.kind == "resolved":
         return f"{_headline(entry)}, alerted at {_moment(alert.fired_at)}"
+    if alert.rule is not None:
+        return f"{_headline(entry)} ({alert.condition}: {_figures(alert)})"
     return f"{_headline(entry)} ({alert.price:.8g} {_unit(alert)}, average {alert.average:.8g})"
 
 
 def _sentence(entry: Entry) -> str:
     alert = entry.alert
+    if alert.rule is not None:
+        if entry.kind == "resolved":
+            begin = f"{_name(alert)} no longer meets the rule {_rule(alert)}, as it did at {_moment(alert.fired_at)}"
+        else:
+            begin = f"{_name(alert)} met the rule {_rule(alert)} at {_moment(alert.fired_at)}"
+        return f"{begin}: {alert.condition} ({_figures(alert)})."
     figures = (
         f"{alert.price:.8g} {_unit(alert)} at {_moment(alert.fired_at)}, more than {alert.factor:g} x "
         f"{alert.average:.8g}, the average of the {alert.samples} prices before."
@@ -117,6 +128,32 @@ def _sentence(entry: Entry) -> str:
     if entry.kind == "resolved":
         return f"{_name(alert)} is back to usual. It was {figures}"
     return f"{_name(alert)} was {figures}"
+
+
+def _figures(alert: Alert) -> str:
+    """What a rule that somebody wrote saw: the value, what that was compared with, and the price."""
+    if alert.value is None:
+        return f"the last price was {_amount('price', alert.price, alert)}"
+    words = _amount(alert.quantity, alert.value, alert)
+    if alert.reference is not None:
+        words += (
+            f", {'before' if alert.factor is None else 'average'} {_amount(alert.quantity, alert.reference, alert)}"
+        )
+    if alert.quantity != "price":
+        words += f", at a price of {_amount('price', alert.price, alert)}"
+    return words
+
+
+def _amount(quantity: str, value: float, alert: Alert) -> str:
+    if quantity == "rank":
+        return f"rank {value:.0f}"
+    if quantity == "volatility":
+        return f"{100 * value:.3g} %"
+    return f"{value:.8g} {one_line(alert.base, LONGEST_NAME) if quantity == 'volume' else _unit(alert)}"
+
+
+def _rule(alert: Alert) -> str:
+    return one_line(alert.rule or "", LONGEST_NAME)
 
 
 def _name(alert: Alert) -> str:

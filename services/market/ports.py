@@ -1,18 +1,23 @@
 """What the inside asks of the outside. Implementations are chosen in `services.bootstrap` alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from services.market.alert_rules import AlertRule
 from services.market.messages import Delivery, DeliveryState, Message
 from services.market.tokens import Scope, Token
 from services.market.types import (
     Alert,
+    AlertQuery,
     CandlePage,
     Candles,
     Day,
+    Firing,
     Hours,
     Listing,
+    Mute,
+    OpenAlerts,
     Pair,
     Profile,
     Quotes,
@@ -21,6 +26,7 @@ from services.market.types import (
     Series,
     Sparklines,
     Status,
+    Tally,
 )
 
 Clock = Callable[[], datetime]
@@ -91,6 +97,9 @@ class MarketReader(Protocol):
     ) -> tuple[Alert, ...]:
         """Alerts fired at or after `since`, newest first, at most `limit`."""
 
+    def unattended(self) -> OpenAlerts:
+        """The alerts that somebody should look at."""
+
     def sparklines(self) -> Sparklines:
         """Thumbnails of all tracked metrics; renewed at most every ten minutes."""
 
@@ -115,6 +124,59 @@ class TokenBook(Protocol):
 
     def revoke(self, number: int, now: datetime) -> bool:
         """End a token; False where there is none to end."""
+
+
+class AlertDesk(Protocol):
+    """All that web rooms may do about alerts. Every method raises StoreUnavailable when the database is."""
+
+    def rules(self) -> tuple[AlertRule, ...]:
+        """The rules that people wrote, by number."""
+
+    def rule(self, number: int) -> AlertRule:
+        """The rule of this number; raises UnknownRecord."""
+
+    def standing(self) -> Mapping[int, Mapping[str, int]]:
+        """For each rule that has such, how many metrics are in which state other than ok."""
+
+    def add_rule(self, rule: AlertRule) -> AlertRule:
+        """Keep it; answers it with its number. Raises TooManyRules, and BadRule for a channel that there is not."""
+
+    def change_rule(self, rule: AlertRule, now: datetime) -> None:
+        """Put it in the place of the one of its number; raises UnknownRecord, and BadRule for a new channel that there
+        is not."""
+
+    def remove_rule(self, number: int, now: datetime) -> None:
+        """Forget it; what it has fired stays on record. Raises UnknownRecord."""
+
+    def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
+        """The alerts that are asked for, newest first."""
+
+    def tally(self, query: AlertQuery) -> Tally:
+        """How many alerts are asked for, whatever the limit and the offset."""
+
+    def rules_that_fired(self) -> Mapping[int, str | None]:
+        """The rules that there are alerts of, with the name that each had at the last of them, None for the built-in
+        one."""
+
+    def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
+        """Somebody, named `by`, has seen this alert; a second time changes nothing. Raises UnknownRecord."""
+
+    def acknowledge_all(self, query: AlertQuery, note: str | None, now: datetime, by: str | None = None) -> int:
+        """The same of all alerts that are asked for, whatever the limit and the offset; answers how many they were."""
+
+    def mutes(self, now: datetime) -> tuple[Mute, ...]:
+        """Those that hold, by number."""
+
+    def mute(
+        self, rule_id: int | None, metric_id: int | None, until: datetime | None, note: str | None, now: datetime
+    ) -> Mute:
+        """Tell nobody of these alerts from now on, as services.market.types.Mute says; raises UnknownRecord."""
+
+    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> tuple[Firing, ...]:
+        """When this rule, kept or not, would have fired in that time on what is stored; raises BadRule."""
+
+    def unmute(self, number: int, now: datetime) -> None:
+        """End a mute early; raises UnknownRecord."""
 
 
 class Notifier(Protocol):

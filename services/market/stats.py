@@ -59,7 +59,8 @@ KEPT = np.dtype(
         ("price", "<f8"),  # the latest, NaN before the first
         ("priced_at", "<i8"),  # its time, 0 before the first
         ("absent", "<i8"),  # answers of its exchange since then that had no price for it
-        ("volume", "<f8"),
+        ("volume", "<f8"),  # told with the latest price, NaN where none was
+        ("told_volume", "<f8"),  # the last that was told
         ("before_1h", "<f8"),  # the last price at or before an hour ago, NaN where LOOKBACK reaches none
         ("before_1h_at", "<i8"),  # its time
         ("before_24h", "<f8"),
@@ -84,6 +85,7 @@ _NAN_FIELDS = (
     "edge",
     "price",
     "volume",
+    "told_volume",
     "before_1h",
     "before_24h",
     "stdev",
@@ -154,6 +156,13 @@ def align(kept: Kept, ids: Ints) -> tuple[Kept, Ints]:
     aligned[target] = kept[source]
     new = np.setdiff1d(np.arange(len(ids)), target)
     return aligned, new.astype(np.int64)
+
+
+def tell_volumes(kept: Kept, rows: Ints, volumes: Floats) -> None:
+    """The 24 h volumes that came with the prices of `rows`, NaN for none."""
+    kept["volume"][rows] = volumes
+    told = ~np.isnan(volumes)
+    kept["told_volume"][rows[told]] = volumes[told]
 
 
 def rows_of(kept: Kept, ids: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:

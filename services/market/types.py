@@ -233,7 +233,12 @@ class Sparklines:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One firing of the rule: `price` exceeded `factor` x `average` of the `samples` prices before it."""
+    """One firing of a rule on a metric that stood at `price`.
+
+    The built-in rule (`rule_id` 0) compares that with `factor` x `average` of the `samples` prices before it. The
+    rules that people write tell in `condition` what was met, by the `value` of which `quantity`, what that was compared
+    with (`reference`, `threshold`), and `average` and `factor` where it was these; `rule` is the rule's name then.
+    """
 
     id: int
     metric_id: int
@@ -241,10 +246,23 @@ class Alert:
     base: str
     quote: str
     price: float
-    average: float
-    factor: float
+    average: float | None
+    factor: float | None
     samples: int
     fired_at: datetime
+    rule_id: int = 0
+    rule: str | None = None
+    condition: str | None = None
+    quantity: str = "price"
+    value: float | None = None
+    reference: float | None = None
+    threshold: float | None = None
+    muted: bool = False
+    resolved_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    note: str | None = None
+    acknowledged_by: str | None = None
+    """Who did; None where the server asks nobody for a name."""
 
     @property
     def pair(self) -> Pair:
@@ -254,6 +272,64 @@ class Alert:
     def key(self) -> str:
         """The metric's name in addresses: `kraken:BTC-USD`."""
         return f"{self.market}:{self.base}-{self.quote}"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertQuery:
+    """Which alerts are asked for, newest first: fired at or after `since` and before `until`; `state` is `firing` for
+    those that have not ended, `resolved` for those that have; each of the `words` is part of the metric's name;
+    `up_to` is the largest number, `offset` how many are passed over."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    metric_id: int | None = None
+    rule_id: int | None = None
+    state: str | None = None
+    unacknowledged: bool = False
+    muted: bool | None = None
+    words: str = ""
+    up_to: int | None = None
+    limit: int = 1_000
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many alerts there are, and how many of them nobody has acknowledged."""
+
+    total: int
+    unacknowledged: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAlerts:
+    """What somebody should look at: alerts that are firing, not muted, and acknowledged by nobody. `total` are all of
+    them, `newest` the first few, newest first."""
+
+    total: int
+    newest: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """When a rule would have fired on a metric, and the price then."""
+
+    metric_id: int
+    at: datetime
+    price: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Alerts of this rule (None: of all) on this metric (None: on all) are told to nobody, `until` then or, where that
+    is None, until those that there are have resolved."""
+
+    id: int
+    rule_id: int | None
+    metric_id: int | None
+    until: datetime | None
+    note: str | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,12 +401,24 @@ class TickDay:
 
 
 @dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large the database was, oldest first: epoch seconds and bytes, both of shape (records,), one an hour."""
+
+    times: Ints
+    bytes: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class Day:
-    """What happened within 24 h: the ticks, and the tracked metrics that came and that went, the latest first."""
+    """What happened within 24 h: the ticks, and the tracked metrics that came and that went, the latest first.
+
+    `sizes` tell of the 30 days before, so that a growth can be seen.
+    """
 
     ticks: TickDay
     came: tuple[Metric, ...]
     went: tuple[Metric, ...]
+    sizes: Sizes
 
 
 @dataclass(frozen=True, slots=True)

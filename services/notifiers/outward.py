@@ -18,8 +18,8 @@ from services.market.errors import DeliveryFailed
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
-_METADATA = frozenset((IPv4Address("168.63.129.16"),))
-"""Where a cloud tells secrets to its machines, at an address that looks public; the others are link-local."""
+_METADATA = frozenset((IPv4Address("168.63.129.16"), IPv4Address("192.0.0.192")))
+"""Where clouds tell secrets to their machines, at addresses that look public; the others are link-local."""
 
 Resolve = Callable[[str, int], Sequence[str]]
 """The IP addresses of a host name, for a connection to a port. Raises OSError."""

@@ -102,7 +102,7 @@ def seconds_of(retry_after: str | None, now: datetime) -> int | None:
         return int(text[:9])
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # numbers beyond all calendars
         return None
     until = until.replace(tzinfo=UTC) if until.tzinfo is None else until
     return max(0, round((until - now).total_seconds()))
@@ -120,6 +120,13 @@ def _entry(entry: Entry) -> dict[str, object]:
         "factor": alert.factor,
         "samples": alert.samples,
         "fired_at": _iso(alert.fired_at),
+        "rule_id": alert.rule_id,
+        "rule": alert.rule,
+        "condition": alert.condition,
+        "quantity": alert.quantity,
+        "value": alert.value,
+        "reference": alert.reference,
+        "threshold": alert.threshold,
     }
 
 

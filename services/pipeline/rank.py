@@ -41,7 +41,7 @@ def rank(
         inexact = np.setdiff1d(np.concatenate([stats.drifted(kept), turn]), new)
         for rows, history in _histories(connection, kept, inexact, minute, windows):
             stats.recompute(kept, rows, history, minute, windows)
-    kept["volume"][arrivals.places] = arrivals.volumes
+    stats.tell_volumes(kept, arrivals.places, arrivals.volumes)
     kept["absent"][arrivals.places] = 0
     kept["absent"][arrivals.missing] += 1
     recompute(connection, kept, new, minute, windows)

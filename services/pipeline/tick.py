@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from services.market.rules import Rule
@@ -12,6 +12,7 @@ from services.market.types import TickState
 from services.pipeline.alert import alert
 from services.pipeline.fetch import Answer, Fetcher
 from services.pipeline.rank import rank
+from services.pipeline.rules import Scopes
 from services.pipeline.store import select_tracked, store
 from services.store import leases, snapshots, ticks
 from services.store.alerts import Firing
@@ -34,6 +35,7 @@ class Plan:
     channels: Sequence[str] = ()
     timer: Callable[[], float] = time.monotonic
     retention_seconds: int | None = None
+    scopes: Scopes = field(default_factory=Scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,18 @@ def _commit(
         arrivals = select_tracked(answers, catalogue)
         store(connection, now, answers, arrivals, catalogue, snapshot.kept, plan.period_seconds)
         kept = rank(connection, now, snapshot, arrivals, catalogue, plan.windows, plan.period_seconds)
-        fired = alert(connection, now, kept, arrivals, plan.rule, plan.channels)
+        fired = alert(
+            connection,
+            now,
+            snapshot.kept,
+            kept,
+            arrivals,
+            catalogue,
+            plan.period_seconds,
+            plan.rule,
+            plan.scopes,
+            plan.channels,
+        )
         snapshots.save(connection, now, plan.windows, kept)
         state = TickState(
             minute=minute,
@@ -139,6 +152,9 @@ def _tell(report: TickReport, whole_ms: float) -> None:
     if state.missed > 0:
         log.warning("tick %s: %d periods before it were missed", state.minute.strftime("%H:%M:%S"), state.missed)
     for firing in report.fired:
+        if firing.rule is not None:
+            log.warning("alert: metric %d at %.8g meets rule %d", firing.metric_id, firing.price, firing.rule_id)
+            continue
         log.warning(
             "alert: metric %d at %.8g is more than %g x %.8g, the average of %d prices",
             firing.metric_id,

@@ -6,7 +6,18 @@ from datetime import datetime
 from typing import TypeVar
 
 from services.market.ports import MarketReader
-from services.market.types import Alert, Day, Hours, Profile, RankedMetric, Ranking, Series, Sparklines, Status
+from services.market.types import (
+    Alert,
+    Day,
+    Hours,
+    OpenAlerts,
+    Profile,
+    RankedMetric,
+    Ranking,
+    Series,
+    Sparklines,
+    Status,
+)
 from services.shared.memory import SharedMemory, Shelf
 
 T = TypeVar("T")
@@ -16,6 +27,7 @@ REVISION = Shelf("revision", int, seconds=0.5, patience_seconds=0.5)
 told of a commit within one. That it is asked for, and not announced, leaves no announcement to be lost."""
 
 RANKING = Shelf("ranking", Ranking, seconds=60)
+UNATTENDED = Shelf("unattended", OpenAlerts, seconds=60)
 SPARKLINES = Shelf("sparklines", Sparklines, seconds=60)
 STATUS = Shelf("status", Status, seconds=60)
 DAY = Shelf("day", Day, seconds=60)
@@ -77,6 +89,9 @@ class SharedReader:
         key = f"{metric_id}:{limit}:{int(hour.timestamp())}"
         found = self._shared(ALERTS, key, lambda: self._reader.alerts(hour, metric_id, limit))
         return tuple(alert for alert in found if alert.fired_at >= since)
+
+    def unattended(self) -> OpenAlerts:
+        return self._shared(UNATTENDED, "", self._reader.unattended)
 
     def sparklines(self) -> Sparklines:
         return self._shared(SPARKLINES, "", self._reader.sparklines)

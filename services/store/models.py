@@ -14,6 +14,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+_OPEN = text("resolved_at IS NULL")
+
 BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in INTEGER keys
 
 
@@ -221,17 +223,74 @@ class WarningRow(Base):
 
 
 class AlertRow(Base):
-    """One firing of the rule, with the figures that led to it."""
+    """One firing of a rule, with the figures that led to it and the rule as it was; rule 0 is the built-in one."""
 
     __tablename__ = "alert"
-    __table_args__ = (UniqueConstraint("metric_id", "fired_at"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        UniqueConstraint("rule_id", "metric_id", "fired_at"),
+        Index("ix_alert_open", "rule_id", "metric_id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        {"sqlite_autoincrement": True},
+    )
     id: Mapped[int] = mapped_column(BigId, Identity(), primary_key=True)
     metric_id: Mapped[int] = mapped_column(ForeignKey("metric.id"))
     fired_at: Mapped[int] = mapped_column(BigInteger, index=True)
     price: Mapped[float]
-    average: Mapped[float]
-    factor: Mapped[float]
+    average: Mapped[float | None]
+    factor: Mapped[float | None]
     samples: Mapped[int]
+    rule_id: Mapped[int] = mapped_column(Integer, server_default="0")
+    rule: Mapped[str | None]  # JSON, see services.market.alert_rules; None of the built-in one
+    quantity: Mapped[str] = mapped_column(server_default="price")
+    value: Mapped[float | None]  # of the quantity
+    reference: Mapped[float | None]  # what it was compared with: its average, or its value when the window began
+    threshold: Mapped[float | None]
+    muted: Mapped[bool] = mapped_column(server_default=text("false"))
+    resolved_at: Mapped[int | None] = mapped_column(BigInteger)
+    acknowledged_at: Mapped[int | None] = mapped_column(BigInteger)
+    note: Mapped[str | None]
+    acknowledged_by: Mapped[str | None]
+
+
+class RuleRow(Base):
+    """A rule that somebody wrote. Its number is not given again, for alerts name it."""
+
+    __tablename__ = "rule"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+    id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
+    body: Mapped[str]  # JSON, see services.market.alert_rules
+
+
+class RuleStateRow(Base):
+    """How one rule stands to those of its metrics that are not simply ok: see services.market.states."""
+
+    __tablename__ = "rule_state"
+    rule_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class MarkRow(Base):
+    """What one quantity of all metrics had come to at one moment, for rules that look back: services.store.marks."""
+
+    __tablename__ = "mark"
+    quantity: Mapped[str] = mapped_column(primary_key=True)
+    minute: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class MuteRow(Base):
+    """Alerts of this rule (None: of all) on this metric (None: on all) are recorded and nobody is told.
+
+    It ends at `until`, or where that is None when those of these alerts that there are have resolved.
+    """
+
+    __tablename__ = "mute"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+    id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
+    rule_id: Mapped[int | None] = mapped_column(Integer)
+    metric_id: Mapped[int | None] = mapped_column(Integer)
+    until: Mapped[int | None] = mapped_column(BigInteger)
+    note: Mapped[str | None]
+    created_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class MessageRow(Base):
@@ -274,7 +333,7 @@ class MessageAlertRow(Base):
     __tablename__ = "message_alert"
     message_id: Mapped[int] = mapped_column(ForeignKey("message.id"), primary_key=True)
     place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    alert_id: Mapped[int] = mapped_column(ForeignKey("alert.id"))
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alert.id"), index=True)
     kind: Mapped[str]
 
 

@@ -1,6 +1,6 @@
 """The outbox: the messages that channels are owed, written in the commit that caused them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,9 @@ KEY_CHARACTERS = 12
 
 GIVE_UP_SECONDS = 86_400
 """For so long a message is owed; then it has failed, until someone wants it tried again."""
+
+MOST_NAMED = 500
+"""Alerts that one statement names."""
 
 _OWED = MessageRow.sent_at.is_(None) & MessageRow.failed_at.is_(None)
 
@@ -63,6 +66,21 @@ def owe(connection: Connection, at: int, news: Sequence[News]) -> None:
                 for place, item in enumerate(items)
             ],
         )
+
+
+def told_of(connection: Connection, alert_ids: Sequence[int]) -> Mapping[int, Sequence[str]]:
+    """The channels that are owed, or have had, word of the firing of each of these alerts."""
+    found: dict[int, list[str]] = {}
+    columns = select(MessageAlertRow.alert_id, MessageRow.channel).join(
+        MessageRow, MessageRow.id == MessageAlertRow.message_id
+    )
+    for start in range(0, len(alert_ids), MOST_NAMED):
+        of_them = MessageAlertRow.alert_id.in_(alert_ids[start : start + MOST_NAMED]) & (
+            MessageAlertRow.kind == "fired"
+        )
+        for alert_id, channel in connection.execute(columns.where(of_them).order_by(MessageRow.id)):
+            found.setdefault(alert_id, []).append(channel)
+    return found
 
 
 def claim(connection: Connection, channel: str, now: int, seconds: int) -> Owed | None:

@@ -14,6 +14,7 @@ from services.market.types import (
     Day,
     Hours,
     Metric,
+    OpenAlerts,
     Profile,
     RankedMetric,
     Ranking,
@@ -33,23 +34,28 @@ from services.store import (
     sizes,
     snapshots,
     ticks,
-    volumes,
 )
 from services.store.engine import Engine, reading
 from services.store.metrics import Catalogues
+from services.store.prices import PRICE
+from services.store.recent import Recent
+from services.store.volumes import VOLUME
 
 TICKS_TOLD = 60
+UNATTENDED_TOLD = 20
 SPARKLINE_POINTS = 24
 NO_POINT = 255
 
 
 class StoreReader:
-    """A MarketReader over the database. Keeps nothing but the catalogue."""
+    """A MarketReader over the database. Keeps nothing but the catalogue, and recent samples of what is asked for."""
 
     def __init__(self, engine: Engine, profile: Profile) -> None:
         self._engine = engine
         self._profile = profile
         self._catalogues = Catalogues()
+        window = min(round(profile.window_hours * stats.HOUR), stats.DAY)
+        self._prices, self._volumes = Recent(PRICE, window), Recent(VOLUME, window)
 
     @property
     def profile(self) -> Profile:
@@ -85,7 +91,7 @@ class StoreReader:
 
     def prices(self, metric_id: int, since: datetime, until: datetime) -> Series:
         with reading(self._engine) as connection:
-            return prices.series(connection, metric_id, int(since.timestamp()), int(until.timestamp()))
+            return self._prices.series(connection, metric_id, int(since.timestamp()), int(until.timestamp()))
 
     def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
         first, last = (-(-int(edge.timestamp()) // stats.HOUR) * stats.HOUR for edge in (since, until))
@@ -94,13 +100,17 @@ class StoreReader:
 
     def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
         with reading(self._engine) as connection:
-            return volumes.series(connection, metric_id, int(since.timestamp()), int(until.timestamp()))
+            return self._volumes.series(connection, metric_id, int(since.timestamp()), int(until.timestamp()))
 
     def alerts(
         self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
     ) -> tuple[Alert, ...]:
         with reading(self._engine) as connection:
             return alerts.fired(connection, since, metric_id, limit)
+
+    def unattended(self) -> OpenAlerts:
+        with reading(self._engine) as connection:
+            return alerts.unattended(connection, UNATTENDED_TOLD)
 
     def sparklines(self) -> Sparklines:
         with reading(self._engine) as connection:
@@ -155,10 +165,11 @@ class StoreReader:
         with reading(self._engine) as connection:
             metrics_now = self._catalogues.current(connection).metrics
             ticks_told = ticks.day(connection, second, self._profile.period_seconds)
+            sizes_told = sizes.past(connection, second)
         since = datetime.fromtimestamp(second - stats.DAY, UTC)
         came = [(metric.new_at, metric) for metric in metrics_now if metric.new_at and metric.new_at > since]
         went = [(metric.gone_at, metric) for metric in metrics_now if metric.gone_at and metric.gone_at > since]
-        return Day(ticks_told, _latest_first(came), _latest_first(went))
+        return Day(ticks_told, _latest_first(came), _latest_first(went), sizes_told)
 
 
 def _latest_first(dated: Sequence[tuple[datetime, Metric]]) -> tuple[Metric, ...]:

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 from psycopg.errors import UniqueViolation
-from sqlalchemy import Connection, Table, select, text
+from sqlalchemy import Connection, Table, func, select, text
 
 from services.market.types import Floats, Ints, Series
 from services.store import binary, chunks
@@ -155,6 +155,11 @@ def between(connection: Connection, quantity: Quantity, since: int, until: int) 
     parts = [_of_minute(connection, quantity, minute) for minute in minutes]
     rows = parts[0] if len(parts) == 1 else _concatenated(parts)
     return _joined(rows, sealed_run(connection, quantity, 0, None, since, until), since, until)
+
+
+def newest(connection: Connection, quantity: Quantity) -> int:
+    """The time of the last row; 0 where there is none."""
+    return connection.execute(select(func.max(quantity.rows.c.minute))).scalar() or 0
 
 
 def _of_minute(connection: Connection, quantity: Quantity, minute: int) -> Columns:

@@ -1,11 +1,14 @@
 """How large the database is, and how fast it grows."""
 
+import numpy as np
 from sqlalchemy import Connection, delete, insert, select, text
 
 from services.market.stats import DAY, HOUR
+from services.market.types import Sizes
 from services.store.models import SizeRow
 
 KEPT_SECONDS = 40 * DAY
+TOLD_SECONDS = 30 * DAY
 
 
 def current(connection: Connection) -> int:
@@ -22,6 +25,13 @@ def record(connection: Connection, second: int) -> None:
     if connection.execute(select(SizeRow.at).where(SizeRow.at == at)).first() is None:
         connection.execute(insert(SizeRow).values(at=at, bytes=current(connection)))
         connection.execute(delete(SizeRow).where(SizeRow.at <= at - KEPT_SECONDS))
+
+
+def past(connection: Connection, second: int) -> Sizes:
+    """What was put on record in the 30 days before `second`."""
+    query = select(SizeRow.at, SizeRow.bytes).where(SizeRow.at > second - TOLD_SECONDS).order_by(SizeRow.at)
+    found = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 2)
+    return Sizes(found[:, 0].copy(), found[:, 1].copy())
 
 
 def growth(connection: Connection, second: int, size: int) -> int | None:

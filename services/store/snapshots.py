@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -27,6 +28,13 @@ class Snapshot:
     complete: bool = True
 
 
+class Head(NamedTuple):
+    """Which state of the whole one transaction sees: its revision, and the minute of its last tick."""
+
+    revision: int
+    minute: int | None
+
+
 def raise_revision(connection: Connection) -> int:
     """Begin to change what readers see: the new revision, which becomes theirs with the commit.
 
@@ -39,6 +47,16 @@ def raise_revision(connection: Connection) -> int:
 def revision(connection: Connection) -> int:
     """The last commit's revision."""
     return connection.execute(select(SnapshotRow.revision)).scalar_one()
+
+
+def head(connection: Connection) -> Head:
+    """What the last commit left, in short."""
+    return Head(*connection.execute(select(SnapshotRow.revision, SnapshotRow.minute)).one())
+
+
+def window_seconds(connection: Connection) -> int:
+    """The window of the standard deviation as of the last tick; 0 before the first."""
+    return connection.execute(select(SnapshotRow.window_seconds)).scalar_one()
 
 
 def load(connection: Connection) -> Snapshot:

@@ -11,6 +11,12 @@ from services.market.types import SLOT_SECONDS, ExchangeState, Ints, TickDay, Ti
 from services.store.models import ExchangeRow, MetricRow, TickRow
 
 
+def count(connection: Connection, since: int, until: int) -> int:
+    """How many ticks there are with `since` < minute <= `until`."""
+    inside = (TickRow.minute > since) & (TickRow.minute <= until)
+    return connection.execute(select(func.count()).select_from(TickRow).where(inside)).scalar_one()
+
+
 def happened(connection: Connection, minute: int) -> bool:
     """Whether this period's tick is stored."""
     return connection.execute(select(TickRow.minute).where(TickRow.minute == minute)).first() is not None

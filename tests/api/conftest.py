@@ -10,19 +10,24 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
+from api.access import OPEN
+from api.guard import ANY_HOST, guard
+from api.limits import Limits
 from api.routes import mount
+from api.rules import mount_rules
 from api.stream import end_streams
 from app import create_app
 from services.cache import CachedReader
-from services.market.ports import Clock
+from services.market.ports import AlertDesk, Clock
 from services.pipeline.deliver import DeliveryDesk
 from services.store import alerts, outbox
 from services.store.alerts import Firing
+from services.store.desk import StoreDesk
 from services.store.engine import Engine, open_engine, writing
 from services.store.outbox import News
 from services.store.schema import migrate
 from tests import builders
-from tests.fakes import FakeReader
+from tests.fakes import FakeDesk, FakeReader
 from tests.fakes_exchange import FakeExchange, FakeNotifier
 from tests.pipeline.world import World
 
@@ -33,9 +38,12 @@ def dashboard(path: str = "") -> str:
     return f"<html>the dashboard at {path}</html>"
 
 
-def serve(reader: FakeReader, clock: Clock = lambda: builders.NOON) -> FlaskClient:
+def serve(reader: FakeReader, clock: Clock = lambda: builders.NOON, desk: AlertDesk | None = None) -> FlaskClient:
     server = Flask(__name__)
-    mount(server, reader, clock)
+    desk = desk or FakeDesk()
+    guard(server, OPEN, ANY_HOST, Limits(0), clock)
+    mount(server, reader, clock, desk)
+    mount_rules(server, reader, clock, desk)
     server.add_url_rule("/", view_func=dashboard)
     server.add_url_rule("/<path:path>", view_func=dashboard)
     return server.test_client()
@@ -82,8 +90,9 @@ def address(sqlite_url: str) -> Iterator[str]:
         world.tick()
     owe_messages(engine, int(world.now.timestamp()))
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it tells of each of some thousand requests
-    desk = DeliveryDesk(engine, [FakeNotifier("ops"), FakeNotifier("mail")])
-    server = create_app(CachedReader(world.reader), lambda: world.now, desk).server
+    deliveries = DeliveryDesk(engine, [FakeNotifier("ops"), FakeNotifier("mail")])
+    desk = StoreDesk(engine, deliveries.channels)
+    server = create_app(CachedReader(world.reader), lambda: world.now, deliveries, desk).server
     end_streams(server)  # so that each tells its first event and is over
     web = make_server("127.0.0.1", 0, server, threaded=True)
     thread = Thread(target=web.serve_forever)

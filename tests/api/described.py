@@ -7,8 +7,9 @@ from flask import Flask
 
 from api.deliveries import mount_deliveries
 from api.routes import mount
+from api.rules import mount_rules
 from tests import builders
-from tests.fakes import FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 
@@ -16,7 +17,8 @@ COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 def whole_interface() -> Flask:
     """A bare server with all routes."""
     server = Flask(__name__, static_folder=None)
-    mount(server, FakeReader(), lambda: builders.NOON)
+    mount(server, FakeReader(), lambda: builders.NOON, FakeDesk())
+    mount_rules(server, FakeReader(), lambda: builders.NOON, FakeDesk())
     mount_deliveries(server, FakeDeliveries(), lambda: builders.NOON)
     return server
 

@@ -26,10 +26,26 @@ def before_call(_context: HookContext, case: Case, _kwargs: dict[str, Any]) -> N
         length = len(str(case.path_parameters.get(name, "")))
         if length % 3:
             case.path_parameters[name] = known[length % len(known)]
+    if isinstance(case.body, dict):
+        _mend(case.path, case.body)
     if "until" in _names(case) and {"since", "until"} & case.query.keys():
         case.query |= _in_order(case.query.get("since"), case.query.get("until"))
     elif "since" in case.query:
         case.query["since"] = _moment(case.query["since"]).isoformat()
+
+
+def _mend(path: str, body: dict[str, Any]) -> None:
+    """Makes of a body that has the described form one that makes sense: names that exist, kinds that go together."""
+    rule = body["rule"] if isinstance(body.get("rule"), dict) else body
+    for name, value in {"name": "A rule", "scope": ["kraken:*/USD"], "quantity": "price", "channels": None}.items():
+        if name in rule:
+            rule[name] = value
+    if rule.get("condition", {}).get("kind") == "top":
+        rule["condition"] = {"kind": "no_data", "periods": rule["condition"]["places"]}
+    if path == "/alerts/rules/replay":
+        body |= {"since": "2026-03-01T11:00:00Z", "until": "2026-03-01T12:05:00Z"}
+    if path == "/alerts/mutes":
+        body |= {"rule": 0, "metric": 1, "until": "2036-01-01T00:00:00Z"}
 
 
 def _names(case: Case) -> set[str]:

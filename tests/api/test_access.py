@@ -13,6 +13,7 @@ from api.routes import mount
 from services.market.tokens import Token
 from tests.api.conftest import dashboard
 from tests.builders import NOON
+from tests.fakes import FakeDesk
 
 PASSWORD = "pass:wörd"
 PROXY = ProxyUsers("X-Forwarded-User", (ip_network("10.1.0.0/16"), ip_network("fd00::/8")))
@@ -21,7 +22,7 @@ PROXY = ProxyUsers("X-Forwarded-User", (ip_network("10.1.0.0/16"), ip_network("f
 def behind(reader, access: Access = OPEN, hosts: Hosts = ANY_HOST, limits: Limits | None = None) -> FlaskClient:
     server = Flask(__name__)
     guard(server, access, hosts, limits or Limits(0), lambda: NOON)
-    mount(server, reader, lambda: NOON)
+    mount(server, reader, lambda: NOON, FakeDesk())
     server.add_url_rule("/<path:path>", view_func=dashboard)
     server.add_url_rule("/_dash-update-component", view_func=dashboard, endpoint="callbacks", methods=["POST"])
     return server.test_client()

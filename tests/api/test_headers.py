@@ -4,11 +4,13 @@ from flask.testing import FlaskClient
 from api.access import Access
 from app import create_app
 from tests import builders
-from tests.fakes import FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 
 def served(access: Access | None = None, proxies: int = 0) -> FlaskClient:
-    app = create_app(FakeReader(), lambda: builders.NOON, FakeDeliveries(), access or Access(), proxies=proxies)
+    app = create_app(
+        FakeReader(), lambda: builders.NOON, FakeDeliveries(), FakeDesk(), access or Access(), proxies=proxies
+    )
     return app.server.test_client()
 
 

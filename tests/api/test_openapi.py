@@ -76,6 +76,20 @@ def test_what_changes_something_tells_how_it_can_be_refused(document: dict) -> N
     assert "post" not in document["paths"]["/metrics"]
 
 
+def test_what_is_sent_is_described_beside_what_is_answered(document: dict) -> None:
+    add, change = document["paths"]["/alerts/rules"]["post"], document["paths"]["/alerts/rules/{number}"]["patch"]
+    schemas = document["components"]["schemas"]
+
+    assert add["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/NewRule"}
+    assert add["requestBody"]["required"]
+    assert schemas["NewRule"]["required"] == ["name", "scope", "condition"]
+    assert (schemas["NewRule"]["properties"]["cooldown_seconds"]["default"], "201" in add["responses"]) == (3600, True)
+    assert "required" not in schemas["RuleChange"]
+    assert "default" not in schemas["RuleChange"]["properties"]["cooldown_seconds"]
+    assert {"404", "413", "415", "422"} < set(change["responses"])
+    assert "content" not in document["paths"]["/alerts/rules/{number}"]["delete"]["responses"]["204"]
+
+
 def test_the_description_is_sent_like_every_answer(client) -> None:
     answer = client.get("/openapi.json")
 

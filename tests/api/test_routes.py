@@ -207,6 +207,19 @@ def test_alerts_come_newest_first_with_what_they_rest_on(reader, client):
         "factor": 3.0,
         "samples": 60,
         "fired_at": "2026-03-01T11:55:00Z",
+        "state": "firing",
+        "rule_id": 0,
+        "rule": None,
+        "condition": None,
+        "quantity": "price",
+        "value": None,
+        "reference": None,
+        "threshold": None,
+        "muted": False,
+        "resolved_at": None,
+        "acknowledged_at": None,
+        "note": None,
+        "acknowledged_by": None,
     }
 
 
@@ -370,6 +383,7 @@ def test_one_build_serves_every_request_of_a_revision(reader, client):
             "prices",
             "alerts",
             "alerts",
+            "unattended",
             "metric",
             "metric",
             "metric",
@@ -557,7 +571,13 @@ def test_sparklines_are_told_by_metric_number(client):
 
 
 def test_the_live_poll_tells_the_state_of_the_whole(reader, client):
-    reader.fired = (builders.alert(1, fired_at=NOON - timedelta(hours=2)), builders.alert(2))
+    reader.fired = (
+        builders.alert(1, fired_at=NOON - timedelta(days=2)),
+        builders.alert(2),
+        builders.alert(3, resolved_at=NOON),
+        builders.alert(4, acknowledged_at=NOON),
+        builders.alert(5, muted=True),
+    )
     reader.state = builders.status(
         exchanges=(
             builders.exchange_state("kraken", error="timed out", note="refused values: 1 negative"),
@@ -567,7 +587,7 @@ def test_the_live_poll_tells_the_state_of_the_whole(reader, client):
         warnings=("TRACK: kraken:FOO/USD matches nothing",),
     )
     told = client.get("/live").json
-    assert [alert["id"] for alert in told.pop("alerts")] == [2]
+    assert [alert["id"] for alert in told.pop("alerts")] == [2, 1]
     assert told == {
         "revision": 7,
         "minute": "2026-03-01T12:00:00Z",
@@ -582,6 +602,7 @@ def test_the_live_poll_tells_the_state_of_the_whole(reader, client):
         ],
         "backfills": [{"market": "kraken", "done": 5, "failed": 0, "total": 20}],
         "warnings": ["TRACK: kraken:FOO/USD matches nothing"],
+        "unattended": 2,
     }
 
 

@@ -1,7 +1,9 @@
 """How a metric's past is paged, folded and told as a table."""
 
+import gzip
 from datetime import timedelta
 
+import brotli
 import numpy as np
 import pytest
 
@@ -119,7 +121,6 @@ def test_five_minutes_are_asked_for_by_when_they_begin(reader, client, query, be
     [
         ("limit=50001", "limit: '50001' is not a whole number from 1 to 50000"),
         ("interval=5m&since=2026-01-01", "since: 2026-01-01T00:00:00Z is more than 31 days before"),
-        ("offset=1", "offset: is not asked for here; known are: since, until, limit, format, interval"),
     ],
 )
 def test_what_is_beyond_a_cap_is_refused_by_its_name(client, query, words):
@@ -129,8 +130,38 @@ def test_what_is_beyond_a_cap_is_refused_by_its_name(client, query, words):
     assert answer.json["detail"].startswith(words)
 
 
+@pytest.mark.parametrize("zone", ["+05:30", "%2B05:30", "+0530"])
+@pytest.mark.parametrize("time", ["2026-03-01T17:28:00", "2026-03-01%2017:28", "2026-03-01T17:28:00.250"])
+def test_a_zone_is_understood_though_its_plus_means_a_space(reader, client, time, zone):
+    reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
+
+    told = client.get(f"/metrics/3/prices?since={time}{zone}").json["prices"]
+
+    assert [row["price"] for row in told] == [2.0, 3.0]
+
+
+def test_a_space_before_the_time_is_no_zone(reader, client):
+    reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
+
+    assert len(client.get("/metrics/3/prices?since=2026-03-01 11:58").json["prices"]) == 2
+
+
+@pytest.mark.parametrize("interval", ["raw", "5m"])
+def test_the_last_second_there_is_can_be_asked_for(client, interval):
+    answer = client.get(f"/metrics/3/prices?until=9999-12-31T23:59:59Z&interval={interval}")
+
+    assert (answer.status_code, answer.json) == (200, {"prices": []})
+
+
+def test_a_page_of_the_first_years_leads_to_an_address_that_is_understood(client):
+    following = relations(client.get("/metrics/3/prices?since=0001-01-01&limit=2"))["next"]
+
+    assert "since=0001-02-01T00:00:00Z" in following
+    assert client.get(following).status_code == 200
+
+
 def test_volumes_have_no_intervals(client):
-    assert client.get("/metrics/3/volumes?interval=1h").status_code == 422
+    assert client.get("/metrics/3/volumes?interval=1h").data == client.get("/metrics/3/volumes").data
 
 
 # ---- tables
@@ -144,6 +175,19 @@ def test_a_series_as_csv_tells_the_width_of_every_sample(reader, client):
         "price,created_at,width\r\n1.5,2026-03-01T11:59:00Z,300\r\n2.0,2026-03-01T12:00:00Z,60\r\n"
     )
     assert client.get("/metrics/3/volumes", headers={"Accept": "text/csv"}).text == "volume,created_at,width\r\n"
+
+
+@pytest.mark.parametrize(("encoding", "unzip"), [("gzip", gzip.decompress), ("br", brotli.decompress)])
+def test_csv_comes_zipped_for_those_who_take_that(reader, client, encoding, unzip):
+    reader.price_series[3] = builders.series([1 / number for number in range(1, 1000)])
+
+    plain = client.get("/metrics/3/prices?format=csv")
+    zipped = client.get("/metrics/3/prices?format=csv", headers={"Accept-Encoding": encoding})
+
+    assert (plain.headers.get("Content-Encoding"), zipped.headers["Content-Encoding"]) == (None, encoding)
+    assert unzip(zipped.data) == plain.data
+    assert len(zipped.data) < len(plain.data) / 2
+    assert "Accept-Encoding" in zipped.headers["Vary"]
 
 
 def test_candles_as_csv_have_the_columns_of_the_json(reader, client):
@@ -169,10 +213,12 @@ def test_a_series_as_records_is_one_plain_array(reader, client):
 
 def test_alerts_are_told_as_tables_too(reader, client):
     reader.fired = (builders.alert(1, base="=1"),)
-    names = "id,metric_id,market,base,quote,price,average,factor,samples,fired_at"
-    assert client.get("/alerts?format=csv").text == (
-        f"{names}\r\n1,1,kraken,'=1,USD,190000.0,60000.0,3.0,60,2026-03-01T11:55:00Z\r\n"
+    names = (
+        "id,metric_id,market,base,quote,price,average,factor,samples,fired_at,state,rule_id,rule,condition,quantity,value,"
+        "reference,threshold,muted,resolved_at,acknowledged_at,note,acknowledged_by"
     )
+    row = "1,1,kraken,'=1,USD,190000.0,60000.0,3.0,60,2026-03-01T11:55:00Z,firing,0,,,price,,,,false,,,,"
+    assert client.get("/alerts?format=csv").text == f"{names}\r\n{row}\r\n"
     (record,) = client.get("/alerts?format=records").json
     assert record == client.get("/alerts").json["alerts"][0]
 

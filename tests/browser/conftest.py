@@ -7,7 +7,7 @@ A missing browser fails these tests: a dashboard nobody has looked at is not tes
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Thread
 from typing import Any
@@ -20,9 +20,10 @@ from selenium.webdriver.chrome.options import Options
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from app import create_app
+from services.market.ports import AlertDesk, MarketReader
 from tests import builders
 from tests.browser.pages import Site
-from tests.fakes import FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 
 class TalkativeOptions(Options):
@@ -55,13 +56,15 @@ class QuietRequestHandler(WSGIRequestHandler):
 class Server:
     """The dashboard on a port of its own; it can be taken away and brought back."""
 
-    reader: FakeReader
+    reader: MarketReader
     port: int = 0
     now: datetime = builders.NOON
+    deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
+    desk: AlertDesk = field(default_factory=FakeDesk)
     _running: BaseWSGIServer | None = None
 
     def start(self) -> None:
-        app = create_app(self.reader, lambda: self.now, FakeDeliveries())
+        app = create_app(self.reader, lambda: self.now, self.deliveries, self.desk)
         self._running = make_server(
             "127.0.0.1", self.port, app.server, threaded=True, request_handler=QuietRequestHandler
         )

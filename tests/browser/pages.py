@@ -107,7 +107,13 @@ class Table:
     site: Site
 
     def wait(self) -> "Table":
-        self.site.until(lambda: self.cell(2, "pair") != "")
+        """Until it has rows; below the window's lower edge it draws none."""
+
+        def has_rows() -> bool:
+            self.site.script(f"document.querySelector('#{ids.RANKING_TABLE}')?.scrollIntoView({{block: 'nearest'}})")
+            return self.cell(2, "pair") != ""
+
+        self.site.until(has_rows)
         return self
 
     def cell(self, index: int, column: str) -> str:

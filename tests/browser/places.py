@@ -5,7 +5,23 @@ from tests.browser.pages import Chart, Site, Table
 
 COMPARISON = "/compare?ids=1,2"
 
-PATHS = ("/", "/metric/1", COMPARISON, "/compare", "/alerting", "/status", "/nowhere", "/metric/77")
+RULES = "/alerting?tab=rules"
+RULE = "/alerting?tab=rules&edit=new&template=pumps&scope=okx:*"
+DELIVERIES = "/alerting?tab=deliveries"
+
+PATHS = (
+    "/",
+    "/metric/1",
+    COMPARISON,
+    "/compare",
+    "/alerting",
+    RULES,
+    RULE,
+    DELIVERIES,
+    "/status",
+    "/nowhere",
+    "/metric/77",
+)
 """The dashboard's pages; the last two are those that find nothing."""
 
 DOCUMENTATION = "/docs"

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from layouts import ids
+from services.market.types import Mute
 from tests import builders
-from tests.browser.conftest import size
+from tests.browser.conftest import Server, size
 from tests.browser.pages import Site
 from tests.browser.places import DOCUMENTATION, PATHS, wait_for_page
-from tests.fakes import FakeReader
+from tests.browser.test_rules import PUMPS
+from tests.fakes import FakeDesk, FakeReader
 
 AXE = Path(__file__).parent / "vendor/axe-4.14.1.min.js"
 """From the npm package axe-core 4.14.1, under the Mozilla Public License 2.0, which lies beside it."""
@@ -24,8 +26,15 @@ GRAVE = ("serious", "critical")
 
 
 @pytest.fixture
-def busy(reader: FakeReader) -> FakeReader:
-    """Something to look at everywhere: alerts, a failing exchange, a backfill, a warning, missed ticks, new pairs."""
+def busy(reader: FakeReader, server: Server) -> FakeReader:
+    """Something to look at everywhere: alerts, rules, messages, a failing exchange, a backfill, a warning, missed
+    ticks, new pairs."""
+    assert isinstance(server.desk, FakeDesk)
+    server.desk.kept = {1: PUMPS, 2: replace(PUMPS, id=2, enabled=False), 3: replace(PUMPS, id=3)}
+    server.desk.states = {1: {"firing": 3, "pending": 1}}
+    server.desk.muted = {1: Mute(1, 3, None, None, None, builders.NOON)}
+    server.deliveries.channels = ("ops", "mail")
+    server.deliveries.told = (builders.delivery(1), builders.delivery(2, state="failed", sent_at=None, error="500"))
     reader.fired = (builders.alert(1), builders.alert(2, base="ETH", metric_id=2))
     failing = builders.exchange_state("okx", failing_since=builders.NOON, error="timed out")
     past = builders.exchange_state(failed_at=builders.NOON, error="HTTP 502", note="refused values: 2 negative")

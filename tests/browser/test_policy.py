@@ -68,6 +68,7 @@ def test_what_an_intruder_would_add_is_refused(watched: Site) -> None:
     watched.script("const s = document.createElement('script'); s.src = '/assets/live.js'; document.body.append(s)")
     assert refused(watched) == []
 
+    watched.expect("Content Security Policy")
     watched.script(INJECTED)
 
     watched.until(lambda: len(refused(watched)) >= 6)
@@ -82,7 +83,8 @@ def test_what_an_intruder_would_add_is_refused(watched: Site) -> None:
     ):
         assert directive in told
     assert watched.script("return window.broken") is None
-    assert any("Content Security Policy" in line for line in watched.console())  # which is to be empty at the end
+    assert watched.console() == []
+    assert any("Content Security Policy" in line for line in watched.heard)
 
 
 @pytest.mark.parametrize("path", PATHS)

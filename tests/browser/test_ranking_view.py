@@ -111,8 +111,8 @@ def test_favourites_stand_first_are_kept_and_can_be_looked_at_alone(site: Site):
     assert site.path() == "/"
 
     site.open("/?only=favourites&sort=price.asc")
-    site.until(lambda: pairs(site) == ["SOL/USDT"])
     Table(site).wait()
+    site.until(lambda: pairs(site) == ["SOL/USDT"])
     site.script(f"{GRID}.setFocusedCell(0, 'star')")
     site.press(Keys.SPACE)
     site.shows(f"#{ids.RANKING_NO_MATCH}", "The star before a pair")

@@ -6,15 +6,14 @@ from dash import Dash
 
 from app import create_app
 from layouts import ids, price_chart
-from services.market.types import Alert
 from tests import builders
-from tests.fakes import FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 VIEW = {"path": "/", "zone": "UTC", "retries": 0}
 
 
 def app_over(reader: FakeReader) -> Dash:
-    return create_app(reader, lambda: builders.NOON, FakeDeliveries())
+    return create_app(reader, lambda: builders.NOON, FakeDeliveries(), FakeDesk())
 
 
 def fire(app: Dash, trigger: str, **values: Any) -> Any:
@@ -61,7 +60,7 @@ def reader() -> FakeReader:
     ("path", "words", "title"),
     [
         ("/", "ranking-table", ""),
-        ("/alerting", "Average before", "Alerts"),
+        ("/alerting", "history-search", "Alerts"),
         ("/status", "Recent ticks", "Status"),
         ("/status/", "Recent ticks", "Status"),
         ("/metric/1", "metric-chart", "60,123.40 BTC/USD"),
@@ -237,16 +236,6 @@ def test_alerts_older_than_the_list_reaches_are_still_marked(reader):
     )
 
     assert len(choose(reader, "720")["data"][price_chart.FIRED]["x"]) == 299
-
-
-def test_the_open_alert_history_shows_a_new_alert(reader):
-    newest: Alert = builders.alert(3, base="DOGE", fired_at=builders.NOON)
-    reader.fired = (*reader.fired, newest)
-
-    answer = fire(app_over(reader), f"{ids.REVISION}.data", **{ids.REVISION: 8, ids.VIEW: VIEW})
-
-    words = str(answer.json["response"][ids.ALERT_HISTORY])
-    assert words.index("DOGE/USD") < words.index("BTC/USD")
 
 
 def follow_status(reader: FakeReader, live: Any) -> Any:

@@ -40,3 +40,13 @@ def test_missed_periods_and_failures_are_marked_by_shape_and_told_in_words():
     assert missed["marker"]["symbol"] != failed["marker"]["symbol"]
     assert missed["showlegend"]
     assert not figures.tick_figure(builders.tick_day(), UTC)["data"][2]["showlegend"]
+
+
+def test_the_size_of_the_database_is_drawn_from_nothing_up():
+    drawn = figures.size_figure(builders.sizes(812_000, 4_210_000), UTC)
+
+    (area,) = drawn["data"]
+    assert area["x"] == ["2026-03-01T11:00:00", "2026-03-01T12:00:00"]
+    assert area["y"] == [812_000, 4_210_000]
+    assert area["text"] == ["812 kB", "4.21 MB"]
+    assert drawn["layout"]["yaxis"]["rangemode"] == "tozero"

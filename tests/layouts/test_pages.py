@@ -1,10 +1,11 @@
+from dataclasses import replace
 from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
-from layouts import alerts, ids, metric, parts, ranking, shell, status, theme
+from layouts import ids, metric, parts, ranking, shell, status, theme
 from services.market.types import Metric, ShownSetting
 from tests import builders
 from tests.layouts.reading import by_id, links_in, rows_of, text_of, walk
@@ -159,9 +160,13 @@ def test_the_chart_has_no_button_that_sends_it_away():
 
 
 def test_a_metrics_alerts_are_listed_with_their_multiple():
-    fired = metric.alert_list((builders.alert(),), UTC)
+    halved = builders.alert(2, rule_id=3, rule="Halved", condition="price down by 50 % in 1 h", average=None)
+    fired = metric.alert_list((builders.alert(), replace(halved, resolved_at=builders.NOON)), UTC)
 
-    assert rows_of(fired)[1] == "1 Mar 2026, 11:55|190,000.00|60,000.00|3.2\N{MULTIPLICATION SIGN}"
+    assert rows_of(fired)[1:] == [
+        "1 Mar 2026, 11:55|Built-in rule|190,000.00|60,000.00|3.2\N{MULTIPLICATION SIGN}|Firing",
+        "1 Mar 2026, 11:55|Halved|190,000.00|\N{EN DASH}|price down by 50 % in 1 h|Resolved",
+    ]
     assert text_of(metric.alert_list((), UTC)) == "None has fired."
 
 
@@ -176,18 +181,6 @@ def test_an_unknown_metric_is_named_as_text():
 
     assert "<img src=x>" in text_of(page)
     assert links_in(page) == ["/"]
-
-
-def test_the_alert_history_links_each_alert_to_its_metric():
-    page = alerts.page((builders.alert(2, metric_id=9, base="ETH"), builders.alert(1)), PROFILE, UTC)
-
-    assert links_in(page) == ["/metric/9", "/metric/1"]
-    assert rows_of(page)[1].startswith("1 Mar 2026, 11:55|ETH/USD|kraken|190,000.00|60,000.00|3.2")
-    assert "exceeds 3 times its average of the last 60 minutes" in text_of(page)
-
-
-def test_a_history_without_alerts_says_what_to_expect():
-    assert "No alert has fired yet" in text_of(alerts.history((), UTC))
 
 
 def overview(day=None, **changes):
@@ -306,6 +299,14 @@ def test_the_status_page_tells_of_the_shared_cache_where_there_is_one(up, words)
     assert "hared cache" not in text_of(details())
 
 
+def test_a_growth_is_drawn_as_soon_as_there_are_two_sizes():
+    for known in ((), (1_000_000,)):
+        assert "Size by the hour" not in text_of(details(builders.day(sizes=builders.sizes(*known))))
+    grown = details(builders.day(sizes=builders.sizes(1_000_000, 2_000_000)))
+
+    assert "Size by the hour" in text_of(grown)
+
+
 @pytest.mark.parametrize(
     ("storage", "words"),
     [
@@ -349,7 +350,7 @@ def test_a_backfill_that_had_nothing_to_ask_for_is_told_as_complete():
     part = status.backfill(builders.backfill_state(done=0, failed=0, total=0))
 
     bar = next(one for one in walk(part) if type(one).__name__ == "Progress")
-    assert "nothing is missing" in text_of(part)
+    assert "nothing to ask for" in text_of(part)
     assert bar.value == bar.max
 
 

@@ -9,6 +9,7 @@ from services.market.track import parse_track
 from services.pipeline.discover import Discovery, settle
 from services.store.engine import Engine
 from tests.builders import NOON
+from tests.fakes import FakeDesk
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
 
@@ -219,7 +220,7 @@ def test_routes_say_why_a_metric_is_not_active_and_still_have_its_history(engine
     exchange.listed = {"A/USD": False, "B/USD": True, "C/USD": True}
     world.discover()
     server = Flask(__name__)
-    mount(server, world.reader, lambda: world.now)
+    mount(server, world.reader, lambda: world.now, FakeDesk())
     client = server.test_client()
 
     rows = client.get("/metrics").json["metrics"]

@@ -6,6 +6,7 @@ from sqlalchemy import event
 
 from api.routes import mount
 from services.market.errors import StoreUnavailable
+from services.store.desk import StoreDesk
 from services.store.engine import open_engine
 from services.store.schema import migrate
 from tests.fakes_exchange import FakeExchange
@@ -28,7 +29,7 @@ def test_a_full_disk_is_told_by_readiness_and_recovers_by_itself_without_loss(sq
     for _ in range(3):
         world.tick()
     server = Flask(__name__)
-    mount(server, world.reader, lambda: world.now + timedelta(seconds=5))
+    mount(server, world.reader, lambda: world.now + timedelta(seconds=5), StoreDesk(world.engine, ()))
     client = server.test_client()
     assert client.get("/readyz").status_code == 200
     before = world.stored("kraken:C7-USD")

@@ -185,6 +185,31 @@ def test_what_is_owed_becomes_one_message_a_tick_and_channel(
     engine.dispose()
 
 
+def test_on_the_way_down_what_rules_fired_is_forgotten_and_messages_tell_of_the_rest(engine: Engine) -> None:
+    migrate(engine, simulated=False)
+    tables = Base.metadata.tables
+    fired = CONTENT["alert"][0] | {"fired_at": 660}
+    message = {"channel": "mail", "created_at": 660, "due_at": 660, "expires_at": 86_660, "fired": 2, "resolved": 1}
+    with writing(engine) as connection:
+        connection.execute(tables["alert"].insert(), [fired | {"id": 7, "rule_id": 4}, fired | {"id": 8, "rule_id": 0}])
+        connection.execute(tables["message"].insert(), [message | {"id": 7}, message | {"id": 8}])
+        told = [(7, 0, 7, "fired"), (7, 1, 8, "fired"), (7, 2, 7, "resolved"), (8, 0, 7, "fired")]
+        columns = ("message_id", "place", "alert_id", "kind")
+        connection.execute(tables["message_alert"].insert(), [dict(zip(columns, row, strict=True)) for row in told])
+        command.downgrade(configuration(connection), "0008")
+
+        old = MetaData()
+        old.reflect(connection)
+        found = old.tables["message_alert"]
+        rows = connection.execute(select(*(found.c[name] for name in columns)).order_by(found.c.message_id)).all()
+        assert [tuple(row) for row in rows] == [(6, 0, 5, "fired"), (7, 0, 8, "fired")]
+        found = old.tables["message"]
+        rows = connection.execute(select(found.c.id, found.c.fired, found.c.resolved).order_by(found.c.id)).all()
+        assert [tuple(row) for row in rows] == [(6, 1, 0), (7, 1, 0)]
+        assert connection.execute(select(old.tables["alert"].c.id)).scalars().all() == [5, 8]
+    engine.dispose()
+
+
 @pytest.mark.parametrize(("way", "name"), [("up", "message"), ("down", "notification")])
 def test_numbers_are_not_given_again_after_the_way(engine: Engine, way: str, name: str) -> None:
     """SQLite rebuilds tables for what it cannot alter, and a rebuilt one may forget how far it had counted."""
@@ -197,6 +222,10 @@ def test_numbers_are_not_given_again_after_the_way(engine: Engine, way: str, nam
         with writing(engine) as connection:
             command.downgrade(configuration(connection), "0001")
 
+    if connection.dialect.name == "sqlite":
+        with reading(engine) as connection:
+            counted = dict(connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence").all())
+        assert counted["alert"] == CONTENT["alert"][0]["id"]
     added = {"alert_id": 5, "channel": "mail", "created_at": 600, "due_at": 660, "expires_at": 86_660,
              "claimed_until": 0, "silent_until": 0, "attempts": 1, "fired": 1, "resolved": 0}  # fmt: skip
     with writing(engine) as connection:

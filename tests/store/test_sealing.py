@@ -229,6 +229,18 @@ def test_the_size_is_put_on_record_once_an_hour(connection: Connection) -> None:
     assert sizes.growth(connection, T + 86_400 + 7 * 3600, size) is None
 
 
+def test_sizes_are_told_for_thirty_days_oldest_first(connection: Connection) -> None:
+    assert sizes.past(connection, T).times.shape == (0,)
+    for hour in (0, 2, 1):
+        sizes.record(connection, T + hour * 3600)
+
+    found = sizes.past(connection, T + 7200)
+
+    assert found.times.tolist() == [T, T + 3600, T + 7200]
+    assert found.bytes.tolist() == [size_at(connection, second) for second in (T, T + 3600, T + 7200)]
+    assert sizes.past(connection, T + 30 * 86_400 + 3600).times.tolist() == [T + 7200]
+
+
 def test_old_sizes_are_forgotten(connection: Connection) -> None:
     sizes.record(connection, T)
     sizes.record(connection, T + 41 * 86_400)

@@ -13,11 +13,13 @@ import pytest
 from alembic import command
 from sqlalchemy import func, insert, make_url, select, text
 
+from services.market.alert_rules import parse_rule
 from services.market.errors import StoreUnavailable
 from services.pipeline.seal import seal
 from services.store import backfills, leases, metrics, schema
 from services.store import transfer as transfers
 from services.store.backup import back_up
+from services.store.desk import StoreDesk
 from services.store.engine import Engine, open_engine, open_read_only, reading, writing
 from services.store.models import Base, MessageAlertRow, MessageRow
 from services.store.schema import WrongDatabase, configuration
@@ -58,6 +60,14 @@ def world(sqlite_url: str) -> Iterator[World]:
         for number in range(20):
             exchange.prices["BTC/USD"] = 100.0 + number / 3
             world.tick()
+    desk = StoreDesk(engine, ())
+    for condition in (
+        {"kind": "change", "direction": "up", "percent": 10_000.0, "window_seconds": 300},
+        {"kind": "level", "direction": "up", "level": 50.0},
+    ):
+        given = {"name": "Ñ", "scope": ["kraken:ETH/*"], "condition": condition, "pending_seconds": 600}
+        desk.add_rule(parse_rule(given))
+    desk.mute(1, None, None, "a 币", world.now)
     exchange.prices["ETH/USD"] = 100.0
     world.tick()
     seal(world.plan, world.now, None, lambda: True)
@@ -99,10 +109,15 @@ def rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
         return {table.name: sorted(map(tuple, connection.execute(select(table)))) for table in MOVED}
 
 
+OF_THE_FILE = ("storage", "sizes")
+"""What readers are told of the database itself, and not of the world."""
+
+
 def plain(value: Any) -> Any:
     """What a reader answered, as something that can be compared."""
     if dataclasses.is_dataclass(value):
-        return [plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.name != "storage"]
+        fields = (field.name for field in dataclasses.fields(value) if field.name not in OF_THE_FILE)
+        return [plain(getattr(value, name)) for name in fields]
     if isinstance(value, np.ndarray):
         return [repr(item) for item in value.tolist()]  # NaN too
     return [plain(item) for item in value] if isinstance(value, tuple) else value

@@ -1,0 +1,71 @@
+"""What a hundred rules add to a tick."""
+
+from datetime import datetime
+from itertools import product
+from typing import Any
+
+from benchmarks.databases import Stretch, filled
+from benchmarks.tick import Durations, Ticker
+from benchmarks.timings import median, p95, print_table
+from services.market.alert_rules import WINDOWS, parse_rule
+from services.market.stats import HOUR
+from services.market.types import AlertQuery
+from services.pipeline.fetch import Fetcher
+from services.store.desk import StoreDesk
+
+RULES = 100
+WARM_UP, TICKS = 70, 30
+"""An hour and more, so that an hour's windows are full, and the ticks that are measured after it."""
+
+
+def measure(metrics: int, last: datetime) -> None:
+    """Print a tick's length without rules, with `RULES` of all kinds that watch all `metrics`, and the difference."""
+    second = int(last.timestamp())
+    with filled(metrics, last, [Stretch(second - HOUR, second)]) as past:
+        ticker, plan = Ticker(past, past.last), past.plan()
+        fetcher = Fetcher([past.exchange], patience_seconds=10.0)
+        ticker.run(plan, fetcher, 2)
+        before = ticker.run(plan, fetcher, TICKS)
+        desk = StoreDesk(past.engine, ())
+        for number, given in enumerate(_rules(), 1):
+            desk.add_rule(parse_rule(given | {"name": f"rule {number}", "scope": ["demo:*"]}))
+        ticker.run(plan, fetcher, WARM_UP)
+        after = ticker.run(plan, fetcher, TICKS)
+        fetcher.close()
+        fired = sum(alert.rule_id > 0 for alert in desk.alerts(AlertQuery(limit=1_000_000)))
+    rows = [_row("without rules", before), _row(f"with {RULES}", after)]
+    rows.append(["they add", *(f"{median(after[part]) - median(before[part]):.2f}" for part in ("total", "alert")), ""])
+    print_table(
+        f"{RULES} rules x {metrics:,} metrics, SQLite, {fired:,} alerts fired in {WARM_UP + TICKS} ticks",
+        ("milliseconds, median", "tick", "alert", "tick, p95"),
+        rows,
+    )
+
+
+def _row(name: str, durations: Durations) -> list[str]:
+    return [
+        name,
+        f"{median(durations['total']):.2f}",
+        f"{median(durations['alert']):.2f}",
+        f"{p95(durations['total']):.2f}",
+    ]
+
+
+def _rules() -> list[dict[str, Any]]:
+    """Every quantity, kind and window, with thresholds that some of the simulated pairs meet."""
+    given: list[dict[str, Any]] = []
+    for window, quantity, way in product(WINDOWS, ("price", "volume", "stdev", "volatility"), ("up", "down")):
+        change = {"kind": "change", "direction": way, "percent": 60.0, "window_seconds": window}
+        given.append({"quantity": quantity, "condition": change, "hysteresis_percent": 10})
+    for window, quantity in product(WINDOWS, ("price", "volume", "stdev", "volatility")):
+        average = {"kind": "average", "factor": 3.0, "window_seconds": window}
+        given.append({"quantity": quantity, "condition": average, "pending_seconds": 120})
+    for places in (1, 10, 50, 100):
+        given.append({"quantity": "rank", "condition": {"kind": "top", "places": places}})
+    for periods in (3, 5, 10):
+        given.append({"condition": {"kind": "no_data", "periods": periods}})
+    level = 1.0
+    while len(given) < RULES:
+        given.append({"condition": {"kind": "level", "direction": "either", "level": level}})
+        level *= 5
+    return given

@@ -1,0 +1,50 @@
+"""Which part of the alerts page an address leads to."""
+
+from datetime import tzinfo
+from typing import Any
+
+from dash import Dash, Input, Output, State
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from callbacks.doors import Doors
+from callbacks.rule_form import form_at
+from callbacks.rules import rule_lines
+from layouts import alert_history, alerting, deliveries, ids, notation, rules
+from layouts.alerting import Place, place_of
+
+
+def register(app: Dash, doors: Doors) -> None:
+    @app.callback(
+        Output(ids.ALERTING_BODY, "children"),
+        Output(ids.ALERTING_TABS, "children"),
+        Output(ids.ALERTING_SHOWN, "data"),
+        Input(ids.LOCATION, "search"),
+        State(ids.LOCATION, "pathname"),
+        State(ids.ALERTING_SHOWN, "data"),
+        State(ids.ZONE_NAME, "data"),
+        prevent_initial_call=True,
+    )
+    def turn(
+        search: str | None, path: str, shown: list[Any] | None, zone_name: object
+    ) -> tuple[list[Component], list[Component], list[Any]]:
+        place = place_of(search)
+        if path != alerting.PATH or alerting.key(place) == shown:
+            raise PreventUpdate
+        zone = notation.zone_named(zone_name)
+        return body_at(place, search or "", doors, zone), alerting.tabs(place.tab), alerting.key(place)
+
+
+def page_at(search: str, doors: Doors, zone: tzinfo) -> Component:
+    """The page that a query string leads to. Raises StoreUnavailable."""
+    place = place_of(search)
+    return alerting.page(place, body_at(place, search, doors, zone))
+
+
+def body_at(place: Place, search: str, doors: Doors, zone: tzinfo) -> list[Component]:
+    """A part of the page, as the query string chooses it. Raises StoreUnavailable."""
+    if place.tab == alerting.RULES:
+        return form_at(place, doors) if place.edit is not None else rules.body(rule_lines(doors), zone)
+    if place.tab == alerting.DELIVERIES:
+        return [deliveries.section(doors.deliveries.channels)]
+    return [alert_history.section(search)]

@@ -1,0 +1,207 @@
+"""The form of a rule: judged as it is filled in, tried on the past, tested, saved."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import tzinfo
+from typing import Any
+
+from dash import ALL, Dash, Input, Output, State, ctx, no_update
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from callbacks.doors import Doors
+from layouts import alerting, ids, notation, rule_draft, rule_form, rule_trial
+from layouts.alerting import Place
+from layouts.axes import Figure
+from layouts.rule_draft import ALL as ALL_CHANNELS
+from layouts.rule_draft import SOME, Draft
+from layouts.rule_trial import Found
+from services.market.alert_rules import AlertRule, BadRule, TooManyRules
+from services.market.errors import DeliveryFailed, UnknownChannel, UnknownRecord
+from services.market.history import HOUR_SECONDS
+from services.market.moments import period_of
+from services.market.ports import MarketReader
+
+FIELDS = ids.rule_field(ALL)
+
+UNFIT = "Fill in the fields first: what cannot be saved cannot be tried."
+NOT_FILLED_IN = "Not saved: see the fields that are marked."
+
+
+def register(app: Dash, doors: Doors) -> None:
+    @app.callback(
+        Output(ids.rule_field("kind"), "options"),
+        Output(ids.rule_field("kind"), "value"),
+        Output(ids.rule_field("way"), "options"),
+        Input(ids.rule_field("quantity"), "value"),
+        State(ids.rule_field("kind"), "value"),
+        prevent_initial_call=True,
+    )
+    def choose_quantity(quantity: str, kind: str) -> tuple[rule_form.Options, str, rule_form.Options]:
+        kinds = rule_draft.kinds_for(quantity)
+        chosen = kind if kind in kinds else kinds[0]
+        return rule_form.kind_options(quantity), chosen, rule_form.way_options(quantity)
+
+    @app.callback(
+        Output(ids.rule_row(ALL), "className"),
+        Output(ids.rule_error(ALL), "children"),
+        Output(ids.RULE_SENTENCE, "children"),
+        Output(ids.RULE_REACH, "children"),
+        Input(FIELDS, "value"),
+        Input(ids.RULE_INSISTED, "data"),
+        prevent_initial_call=True,
+    )
+    def follow(_values: list[Any], insisted: bool) -> tuple[list[str], list[str | None], str, str]:
+        draft = _draft(ctx.inputs_list[0])
+        judged = rule_form.judge(draft)
+        told = rule_form.told_of(draft, judged.wrong, insisted=insisted)
+        looks, errors = (_names(outputs) for outputs in ctx.outputs_list[:2])
+        return (
+            rule_form.rows(draft, told, looks),
+            [told.get(name) for name in errors],
+            rule_form.sentence(judged),
+            rule_form.reach(judged, doors.reader.ranking().metrics),
+        )
+
+    @app.callback(
+        Output(ids.LOCATION, "search"),
+        Output(ids.RULE_INSISTED, "data"),
+        Output(ids.RULE_REFUSED, "children"),
+        Input(ids.RULE_SAVE, "n_clicks"),
+        State(FIELDS, "value"),
+        State(ids.RULE_EDITED, "data"),
+        running=[(Output(ids.RULE_SAVE, "disabled"), True, False)],
+        prevent_initial_call=True,
+    )
+    def save(clicks: int | None, _values: list[Any], edited: int | None) -> tuple[Any, Any, list[Component]]:
+        if not clicks:
+            raise PreventUpdate
+        refused = keep(_draft(ctx.states_list[0]), edited, doors)
+        if refused:
+            return no_update, True, rule_form.refusal(refused)
+        return alerting.search_for(alerting.RULES), no_update, []
+
+    @app.callback(
+        Output(ids.RULE_TRIAL, "children"),
+        Input(ids.rule_trial(ALL), "n_clicks"),
+        State(FIELDS, "value"),
+        State(ids.ZONE_NAME, "data"),
+        running=[
+            (Output(ids.RULE_TRIAL_WAIT, "className"), "trial-wait", "trial-wait is-hidden"),
+            (Output(ids.RULE_TRIAL, "className"), "is-hidden", ""),
+        ],
+        prevent_initial_call=True,
+    )
+    def try_out(_clicks: list[int | None], _values: list[Any], zone_name: object) -> Component:
+        chosen = ctx.triggered_id
+        if not isinstance(chosen, dict) or not ctx.triggered[0]["value"]:
+            raise PreventUpdate
+        judged = rule_form.judge(_draft(ctx.states_list[0]))
+        if judged.rule is None:
+            return rule_trial.refused(UNFIT)
+        zone = notation.zone_named(zone_name)
+        return tried(judged.rule, str(chosen["span"]), doors, zone)
+
+    @app.callback(
+        Output(ids.RULE_TRIAL_CHART, "figure"),
+        Input(ids.RULE_TRIAL_METRIC, "value"),
+        State(ids.RULE_TRIAL_FOUND, "data"),
+        State(ids.ZONE_NAME, "data"),
+        prevent_initial_call=True,
+    )
+    def show_metric(chosen: str, found: Found, zone_name: object) -> Figure:
+        return figure_of(int(chosen), found, doors.reader, notation.zone_named(zone_name))
+
+    @app.callback(
+        Output(ids.RULE_TEST_RESULT, "children"),
+        Input(ids.RULE_TEST, "n_clicks"),
+        State(ids.rule_field("told"), "value"),
+        State(ids.rule_field("channels"), "value"),
+        running=[(Output(ids.RULE_TEST, "disabled"), True, False)],
+        prevent_initial_call=True,
+    )
+    def test(clicks: int | None, told: str, chosen: list[str]) -> list[Component]:
+        if not clicks:
+            raise PreventUpdate
+        names = doors.deliveries.channels if told == ALL_CHANNELS else chosen if told == SOME else ()
+        return rule_form.test_results([(name, _tested(name, doors)) for name in names])
+
+
+def form_at(place: Place, doors: Doors) -> list[Component]:
+    """The form that an address asks for. Raises StoreUnavailable."""
+    number = place.edited if place.edited is not None else place.like
+    try:
+        rule = None if number is None else doors.desk.rule(number)
+    except UnknownRecord:
+        return rule_form.gone()
+    if rule is None:
+        draft = rule_draft.from_template(place.template) | ({"scope": place.scope} if place.scope else {})
+    else:
+        draft = rule_draft.draft_of(rule) if place.like is None else rule_draft.duplicate(rule)
+    return rule_form.body(draft, place.edited, doors.reader.ranking().metrics, doors.deliveries.channels)
+
+
+def keep(draft: Draft, edited: int | None, doors: Doors) -> list[str]:
+    """Store what the form says, as a new rule or in the place of the one that is `edited`; what is against it, if
+    anything is. Raises StoreUnavailable."""
+    judged = rule_form.judge(draft)
+    if judged.rule is None:
+        return [NOT_FILLED_IN]
+    try:
+        if edited is None:
+            doors.desk.add_rule(judged.rule)
+        else:
+            kept = doors.desk.rule(edited)
+            doors.desk.change_rule(replace(judged.rule, id=edited, enabled=kept.enabled), doors.clock())
+    except BadRule as error:
+        return [rule_draft.at_fault(error)[1]]
+    except TooManyRules as error:
+        return [f"Not saved: {error}."]
+    except UnknownRecord:
+        return ["Not saved: somebody has deleted this rule in the meantime."]
+    return []
+
+
+def tried(rule: AlertRule, span: str, doors: Doors, zone: tzinfo) -> Component:
+    """What a rule would have done. Raises StoreUnavailable."""
+    reader, period = doors.reader, doors.reader.profile.period_seconds
+    until = period_of(doors.clock(), period)
+    since = until - rule_trial.SPANS[span][1]
+    try:
+        fired = doors.desk.replay(rule, since, until, period)
+    except BadRule as error:
+        return rule_trial.refused(rule_draft.at_fault(error)[1])
+    rows = reader.ranking().metrics
+    watched = sum(rule_form.watches(rule, row) for row in rows)
+    found = rule_trial.found_of(fired, since, until)
+    most = rule_trial.most_fired(found)
+    figure = None if most is None else figure_of(most, found, reader, zone)
+    return rule_trial.result(fired, watched, span, {row.id: row for row in rows}, found, figure, zone)
+
+
+def figure_of(metric_id: int, found: Found, reader: MarketReader, zone: tzinfo) -> Figure:
+    """One metric of a trial."""
+    since, until = rule_trial.moments(found)
+    marks = found["marks"].get(str(metric_id), [])
+    if rule_trial.by_sample(found):
+        series = reader.prices(metric_id, since, until)
+        return rule_trial.trial_figure(series.times, series.values, marks, zone)
+    hours = reader.hours(metric_id, since, until)
+    return rule_trial.trial_figure(hours.starts + HOUR_SECONDS, hours.close, marks, zone)
+
+
+def _tested(channel: str, doors: Doors) -> str | None:
+    """What a test of a channel met; None where it was accepted."""
+    try:
+        doors.deliveries.try_out(channel, doors.clock())
+    except (DeliveryFailed, UnknownChannel) as error:
+        return str(error)
+    return None
+
+
+def _draft(fields: list[Mapping[str, Any]]) -> Draft:
+    return {one["id"]["name"]: one.get("value") for one in fields}
+
+
+def _names(outputs: list[Mapping[str, Any]]) -> list[str]:
+    return [one["id"]["name"] for one in outputs]

@@ -1,0 +1,102 @@
+"""What became of the messages about alerts, and the channels that they go to."""
+
+from collections.abc import Sequence
+from datetime import tzinfo
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from layouts import ids, notation, parts
+from services.market.messages import Delivery
+
+MOST = 50
+
+REFRESH_MS = 5_000
+"""Messages go out every few seconds, between the ticks that all else follows."""
+
+CHIPS = {"queued": "is-warning", "sent": "is-good", "failed": "is-alert"}
+
+
+def section(channels: Sequence[str]) -> Component:
+    """The channels, and under them the messages, which come with the first refresh."""
+    return html.Div(
+        [
+            parts.card("Channels", _channels(channels), className="channels"),
+            html.Div(id=ids.DELIVERIES),
+            dcc.Store(id=ids.DELIVERIES_SHOWN),
+            dcc.Interval(id=ids.DELIVERIES_POLL, interval=REFRESH_MS),
+        ],
+        className="deliveries",
+    )
+
+
+def _channels(channels: Sequence[str]) -> Component:
+    if not channels:
+        words = ["Alerts are only shown here. To be told elsewhere, by mail, chat, push or webhook, set "]
+        return html.P([*words, html.Code("NOTIFY_URLS"), "."], className="quiet channel-none")
+    return html.Ul([_channel(name) for name in channels], className="channel-list")
+
+
+def _channel(name: str) -> Component:
+    return html.Li(
+        [
+            html.Span(name, className="strong channel-name"),
+            html.Span(id=ids.channel_result(name), role="status", className="channel-result"),
+            html.Button("Send a test", id=ids.channel_test(name), className="small-button", type="button"),
+        ]
+    )
+
+
+def accepted() -> Component:
+    """What a test met that arrived."""
+    return html.Span([html.Span(className="dot is-good"), "Accepted"], className="state")
+
+
+def refused(why: str) -> Component:
+    """What a test met that did not."""
+    return html.Span([html.Span(className="dot is-bad"), f"Not accepted: {why}"], className="state error-text")
+
+
+def shown(deliveries: Sequence[Delivery]) -> list[list[object]]:
+    """What can change in the table: where it has not, the table stays, and with it what one points at."""
+    return [[one.id, one.state, one.attempts, one.error, one.due_at.isoformat()] for one in deliveries]
+
+
+def history(deliveries: Sequence[Delivery], zone: tzinfo) -> Component | None:
+    """The messages, newest first; nothing where there is none."""
+    if not deliveries:
+        return None
+    columns = (
+        ("Created", "nowrap"),
+        ("Channel", "nowrap"),
+        ("Message", "delivery-title"),
+        ("State", "delivery-state"),
+        ("Attempts", "num wide-only"),
+        ("", "delivery-action"),
+    )
+    rows = [
+        (
+            notation.stamp(one.created_at, zone),
+            one.channel,
+            one.title,
+            _state(one, zone),
+            f"{one.attempts:,}",
+            _retry(one) if one.state == "failed" else None,
+        )
+        for one in deliveries
+    ]
+    table = parts.table(columns, rows, "Messages about alerts, newest first")
+    return parts.card("Deliveries", table, className="flush")
+
+
+def _state(delivery: Delivery, zone: tzinfo) -> list[Component]:
+    chip = html.Span(delivery.state.capitalize(), className=f"chip {CHIPS[delivery.state]}")
+    if delivery.error is None:
+        return [chip]
+    again = f", next try {notation.stamp(delivery.due_at, zone)}" if delivery.state == "queued" else ""
+    return [chip, html.Div(f"{delivery.error}{again}", className="delivery-error")]
+
+
+def _retry(delivery: Delivery) -> Component:
+    label = parts.aria(label=f"Retry the message to {delivery.channel}: {delivery.title}")
+    return html.Button("Retry", id=ids.delivery_retry(delivery.id), className="small-button", type="button", **label)

@@ -1,0 +1,186 @@
+"""What a rule would have done: how often it would have fired on what is stored, on which metrics, and when."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+import dash_bootstrap_components as dbc
+import numpy as np
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from layouts import ids, notation, parts, theme
+from layouts.axes import Figure, axis, layout, stamps
+from services.market.types import Firing, Floats, Ints, RankedMetric
+
+SPANS: Mapping[str, tuple[str, timedelta]] = {
+    "24h": ("24 h", timedelta(hours=24)),
+    "7d": ("7 d", timedelta(days=7)),
+}
+MOST_METRICS = 20
+"""Those that fire most are told one by one."""
+MOST_MARKS = 500
+MOST_LISTED = 8
+DAY = 86_400
+
+Found = dict[str, Any]
+"""What the browser keeps of a trial, to draw another of its metrics: `since` and `until` in epoch seconds, `marks` by
+metric number as [epoch second, price]."""
+
+
+def card() -> Component:
+    """Where rules are tried."""
+    buttons = [
+        html.Button(label, id=ids.rule_trial(name), className="small-button", type="button")
+        for name, (label, _) in SPANS.items()
+    ]
+    tools = html.Div([html.Span("over the last", className="quiet"), *buttons], className="trial-tools")
+    words = html.P("How often would it have fired? Try it on the stored prices before you save it.", className="quiet")
+    waiting = html.P(
+        [html.Span(className="spinner"), "Going through what is stored. Many metrics over 7 d take some seconds."],
+        id=ids.RULE_TRIAL_WAIT,
+        className="trial-wait is-hidden",
+        role="status",
+    )
+    return parts.card(
+        "Try it on the past",
+        [waiting, html.Div(words, id=ids.RULE_TRIAL, **parts.aria(live="polite"))],
+        tools,
+        className="trial",
+    )
+
+
+def refused(words: str) -> Component:
+    """Why it could not be tried."""
+    return html.P(words, className="error-text")
+
+
+def result(
+    fired: Sequence[Firing],
+    watched: int,
+    span: str,
+    metrics: Mapping[int, RankedMetric],
+    found: Found,
+    figure: Figure | None,
+    zone: tzinfo,
+) -> Component:
+    """How often, on what and when; `figure` is of the metric that fired most, None where none did."""
+    label = SPANS[span][0]
+    if figure is None:
+        return html.P(
+            [html.Span("It would not have fired", className="strong"), f" in the last {label}, on any of {watched:,}."],
+            className="trial-count",
+        )
+    counts = Counter(firing.metric_id for firing in fired)
+    times = "once" if len(fired) == 1 else f"{len(fired):,} times"
+    headline = html.P(
+        [
+            html.Span(f"It would have fired {times}", className="strong"),
+            f" in the last {label}, on {len(counts):,} of {watched:,} metrics.",
+        ],
+        className="trial-count",
+    )
+    most = counts.most_common(MOST_METRICS)
+    options = [{"value": str(number), "label": f"{_name(number, metrics)} ({count:,})"} for number, count in most]
+    choose = html.Label(
+        [
+            html.Span("Shown", className="field-label"),
+            dbc.Select(id=ids.RULE_TRIAL_METRIC, options=options, value=options[0]["value"]),
+        ],
+        className="trial-choice",
+    )
+    newest = [
+        (
+            notation.stamp(firing.at, zone),
+            parts.metric_link(firing.metric_id, _name(firing.metric_id, metrics)),
+            notation.price(firing.price),
+        )
+        for firing in list(reversed(fired))[:MOST_LISTED]
+    ]
+    columns = (("Would have fired", "nowrap"), ("Metric", "strong"), ("Price", "num"))
+    table = parts.table(columns, newest, "When it would have fired, newest first")
+    more = len(fired) - len(newest)
+    rest = [html.P(f"and {more:,} before", className="quiet hint")] if more > 0 else []
+    chart = dcc.Graph(
+        id=ids.RULE_TRIAL_CHART,
+        figure=figure,
+        config={"displayModeBar": False, "responsive": True},
+        responsive=True,
+        className="trial-chart",
+    )
+    return html.Div(
+        [
+            dcc.Store(id=ids.RULE_TRIAL_FOUND, data=found),
+            headline,
+            html.Div([html.Div([choose, chart]), html.Div([table, *rest])], className="trial-result"),
+        ]
+    )
+
+
+def found_of(fired: Sequence[Firing], since: datetime, until: datetime) -> Found:
+    """What the browser keeps."""
+    most = [number for number, _ in Counter(firing.metric_id for firing in fired).most_common(MOST_METRICS)]
+    marks: dict[int, list[list[float]]] = {number: [] for number in most}
+    for firing in reversed(fired):
+        kept = marks.get(firing.metric_id)
+        if kept is not None and len(kept) < MOST_MARKS:
+            kept.append([int(firing.at.timestamp()), firing.price])
+    return {
+        "since": int(since.timestamp()),
+        "until": int(until.timestamp()),
+        "marks": {str(number): rows[::-1] for number, rows in marks.items()},
+    }
+
+
+def most_fired(found: Found) -> int | None:
+    """The metric that fired most."""
+    return next((int(number) for number in found["marks"]), None)
+
+
+def by_sample(found: Found) -> bool:
+    """Whether the chart shows every price; what is longer than a day, hours."""
+    return int(found["until"]) - int(found["since"]) <= DAY
+
+
+def moments(found: Found) -> tuple[datetime, datetime]:
+    """The span of the trial."""
+    return datetime.fromtimestamp(int(found["since"]), UTC), datetime.fromtimestamp(int(found["until"]), UTC)
+
+
+def trial_figure(times: Ints, prices: Floats, marks: Sequence[Sequence[float]], zone: tzinfo) -> Figure:
+    """The metric's price, `times` in epoch seconds, with a mark where the rule would have fired."""
+    at = np.array([mark[0] for mark in marks], dtype=np.int64)
+    digits = f",.{notation.decimals(float(prices[-1]) if len(prices) else 1.0)}f"
+    hover = f"<b>%{{y:{digits}}}</b><extra></extra>"
+    line = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "Price",
+        "x": stamps(times, zone),
+        "y": prices.tolist(),
+        "line": {"color": theme.ACCENT, "width": 1.6},
+        "hovertemplate": hover,
+    }
+    dots = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "Would have fired",
+        "x": stamps(at, zone),
+        "y": [mark[1] for mark in marks],
+        "marker": {"color": theme.ALERT, "size": 9, "line": {"color": "#fff", "width": 1.5}},
+        "hovertemplate": f"fired at {hover}",
+    }
+    look = layout() | {
+        "showlegend": False,
+        "hovermode": "closest",
+        "xaxis": axis() | {"type": "date", "tickangle": 0, "nticks": 6},
+        "yaxis": axis() | {"side": "right", "exponentformat": "none", "separatethousands": True},
+        "margin": {"l": 8, "r": 64, "t": 8, "b": 32},
+    }
+    return {"data": [line, dots], "layout": look}
+
+
+def _name(number: int, metrics: Mapping[int, RankedMetric]) -> str:
+    row = metrics.get(number)
+    return f"metric {number}" if row is None else f"{row.pair} {row.market}"

@@ -1,0 +1,101 @@
+"""What a quantity has come to, moment by moment: any window's average is the difference of two such marks.
+
+A mark holds each metric's last known value and the sum of all its values so far. A sum is kept in two parts, the second
+of what its additions have rounded off, so that the difference of two is right however long they have been growing.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from services.market.types import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One quantity at one moment, all of shape (largest metric number + 1,) and indexed by metric number.
+
+    `value` is the last known, NaN for none; `sampled` says whether it came at that very moment; `total` + `rest` is
+    the sum of the `count` values up to and with that moment.
+    """
+
+    minute: int
+    value: Floats
+    total: Floats
+    rest: Floats
+    count: Ints
+    sampled: npt.NDArray[np.bool_]
+
+    def of(self, ids: Ints) -> "Mark":
+        """The same for these metrics alone, ascending; whatever was not known then has no value and no sum."""
+        size = len(self.value)
+        if len(ids) and ids[-1] < size and ids[-1] - ids[0] == len(ids) - 1:  # nearly always: no need to copy
+            row = slice(int(ids[0]), int(ids[-1]) + 1)
+            return Mark(
+                self.minute, self.value[row], self.total[row], self.rest[row], self.count[row], self.sampled[row]
+            )
+        if not size:
+            return nothing(self.minute, len(ids))
+        known = ids < size
+        places = np.where(known, ids, 0)
+        return Mark(
+            self.minute,
+            np.where(known, self.value[places], np.nan),
+            np.where(known, self.total[places], 0.0),
+            np.where(known, self.rest[places], 0.0),
+            np.where(known, self.count[places], 0),
+            known & self.sampled[places],
+        )
+
+
+class Past(Protocol):
+    """Marks that were kept."""
+
+    def first_from(self, quantity: str, minute: int) -> Mark | None:
+        """The oldest mark at or after `minute`."""
+
+    def last_until(self, quantity: str, minute: int) -> Mark | None:
+        """The newest mark at or before `minute`."""
+
+
+def nothing(minute: int, size: int) -> Mark:
+    """A mark before the first value."""
+    zeros = np.zeros(size)
+    return Mark(minute, np.full(size, np.nan), zeros, zeros, np.zeros(size, np.int64), np.zeros(size, np.bool_))
+
+
+def follow(last: Mark | None, minute: int, ids: Ints, sampled: Floats, carried: Floats) -> Mark:
+    """The mark of `minute`, which comes after `last`, from the values that came with it (`sampled`, NaN for none) and
+    those that still count as known (`carried`, NaN for none) of metrics `ids`."""
+    size = max(int(ids.max(initial=-1)) + 1, 0 if last is None else len(last.value))
+    before = (last or nothing(minute, 0)).of(np.arange(size, dtype=np.int64))
+    value, samples = np.full(size, np.nan), np.full(size, np.nan)
+    value[ids], samples[ids] = carried, sampled
+    came = ~np.isnan(samples)
+    total, rest = _add(before.total, before.rest, np.where(came, samples, 0.0))
+    return Mark(minute, np.where(came, samples, value), total, rest, before.count + came, came)
+
+
+def precede(later: Mark, minute: int, sampled: Floats, carried: Floats) -> Mark:
+    """The mark of `minute`, the last period before that of `later`, of the same metrics: as `follow`, the other way."""
+    total, rest = _add(later.total, later.rest, np.where(later.sampled, -later.value, 0.0))
+    came = ~np.isnan(sampled)
+    return Mark(minute, np.where(came, sampled, carried), total, rest, later.count - later.sampled, came)
+
+
+def average_between(edge: Mark, last: Mark) -> tuple[Floats, Ints]:
+    """The mean of the values from `edge`, its own included, to `last`, and how many they are; NaN where none is."""
+    count = last.count - edge.count + edge.sampled
+    total = (last.total - edge.total) + (last.rest - edge.rest)
+    total = total + np.where(edge.sampled, edge.value, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(count > 0, total / count, np.nan), count
+
+
+def _add(total: Floats, rest: Floats, value: Floats) -> tuple[Floats, Floats]:
+    plain = total + value  # what this loses is known exactly: T. J. Dekker, 1971; D. E. Knuth
+    part = plain - total
+    lost = (total - (plain - part)) + (value - part)
+    return plain, rest + lost

@@ -1,0 +1,148 @@
+"""A rule on the past: the live engine's own look and step, fed with stored values period by period."""
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+
+from services.market import stats
+from services.market.alert_rules import BUILT_IN, AlertRule, BadRule, TimesAverage
+from services.market.marks import Mark, follow
+from services.market.rules import Rule
+from services.market.states import Held, fresh_states, step
+from services.market.stats import LOOKBACK, Kept
+from services.market.types import Firing, Floats, Ints
+from services.market.verdicts import Sight, judge, read
+
+REPLAYED = ("price", "volume", "stdev", "volatility")
+"""The quantities of which history is stored, or follows from it."""
+
+ROLLING = ("stdev", "volatility")
+"""Those that are of a window of prices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What came in each period: `times` of shape (periods,), `prices`, their `widths` in seconds and `volumes` of shape
+    (periods, metrics), NaN where none did; `ids` of the metrics, ascending."""
+
+    times: Ints
+    ids: Ints
+    prices: Floats
+    widths: Floats
+    volumes: Floats
+
+
+class _Rolling:
+    """The standard deviation and mean of the last `periods` of a recording, carried from each period to the next."""
+
+    def __init__(self, past: Recording, periods: int) -> None:
+        self._past, self._periods = past, periods
+        known = ~np.isnan(past.prices)
+        first = known.argmax(axis=0)
+        # Near the prices, so that the sums lose no digits; a flat series gives exactly 0.
+        self._anchor = past.prices[first, np.arange(len(past.ids))] if len(first) else np.empty(0)
+        self._weight, self._total, self._squares = np.zeros((3, len(past.ids)))
+
+    def advance(self, place: int, kept: Kept) -> None:
+        """Tell `kept` what holds as of the period at `place`, the one after the last."""
+        self._add(place, 1)
+        if place >= self._periods:
+            self._add(place - self._periods, -1)
+        kept["stdev"] = stats.population_stdev(self._weight, self._total, self._squares)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            kept["mean"] = np.where(self._weight > 0, self._anchor + self._total / self._weight, np.nan)
+
+    def _add(self, place: int, sign: int) -> None:
+        width = np.nan_to_num(self._past.widths[place]) * sign
+        off = np.nan_to_num(self._past.prices[place] - self._anchor)
+        self._weight += width
+        self._total += width * off
+        self._squares += width * off**2
+
+
+@dataclass
+class _Remembered:
+    """Marks in memory: a Past as the live engine keeps one in the database."""
+
+    minutes: list[int] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+
+    def first_from(self, quantity: str, minute: int) -> Mark | None:  # noqa: ARG002 - it is of one quantity
+        place = bisect_left(self.minutes, minute)
+        return self.marks[place] if place < len(self.marks) else None
+
+    def last_until(self, quantity: str, minute: int) -> Mark | None:  # noqa: ARG002
+        place = bisect_right(self.minutes, minute)
+        return self.marks[place - 1] if place else None
+
+    def add(self, mark: Mark, oldest: int) -> None:
+        self.minutes.append(mark.minute)
+        self.marks.append(mark)
+        gone = bisect_left(self.minutes, oldest)
+        del self.minutes[:gone], self.marks[:gone]
+
+
+def require_replayable(rule: AlertRule) -> None:
+    """Raises BadRule for what no history is stored of."""
+    if rule.quantity not in REPLAYED:
+        raise BadRule(f"quantity: only {', '.join(REPLAYED)} can be tried on the past; {rule.quantity} is not stored")
+
+
+def reach(rule: AlertRule, window_seconds: int) -> int:
+    """How many seconds before the time that is asked for a recording has to begin; `window_seconds` are those of the
+    standard deviation."""
+    return (rule.window_seconds or 0) + (window_seconds if rule.quantity in ROLLING else 0)
+
+
+def replay(
+    rule: AlertRule, past: Recording, since: int, period_seconds: int, window_seconds: int
+) -> tuple[Firing, ...]:
+    """When `rule` would have fired after epoch second `since`, oldest first; what `past` has before that fills its
+    windows, and that of the standard deviation. Raises BadRule."""
+    require_replayable(rule)
+    places = np.arange(len(past.ids), dtype=np.int64)  # as numbers, so that marks are no larger than they have to be
+    kept, held, marks = stats.empty(places), fresh_states(places), _Remembered()
+    longest = (rule.window_seconds or 0) + LOOKBACK
+    fired: list[Firing] = []
+    rolling = _Rolling(past, -(-window_seconds // period_seconds)) if rule.quantity in ROLLING else None
+    for place, (now, prices, volumes) in enumerate(zip(past.times.tolist(), past.prices, past.volumes, strict=True)):
+        before = kept.copy()
+        fresh = ~np.isnan(prices)
+        kept["price"][fresh], kept["priced_at"][fresh] = prices[fresh], now
+        stats.tell_volumes(kept, places[fresh], volumes[fresh])
+        if rolling is not None:
+            rolling.advance(place, kept)
+        active = np.ones(len(places), dtype=np.bool_)
+        sight = Sight(now, period_seconds, kept, before, fresh, active, marks)
+        if now > since:
+            begun = _built_in(rule, sight, held) if rule.id == BUILT_IN else _written(rule, sight, held)
+            fired += [_firing(past.ids, kept, int(row), now) for row in begun]
+        if rule.window_seconds is not None:
+            carried = np.where(kept["priced_at"] > now - LOOKBACK, read(kept, rule.quantity), np.nan)
+            last = marks.marks[-1] if marks.marks else None
+            marks.add(follow(last, now, places, sight.value(rule.quantity), carried), now - longest)
+    return tuple(fired)
+
+
+def _written(rule: AlertRule, sight: Sight, held: Held) -> Ints:
+    found = step(held, judge(rule, sight)[0], rule, sight.now)
+    held[:] = found.held
+    return np.flatnonzero(found.fired).astype(np.int64)
+
+
+def _built_in(rule: AlertRule, sight: Sight, held: Held) -> Ints:
+    """The built-in rule has no states: it fires whenever its cooldown is over and the price still exceeds."""
+    condition = rule.condition
+    assert isinstance(condition, TimesAverage)
+    judging = Rule(condition.factor, condition.window_seconds, rule.cooldown_seconds, condition.min_samples)
+    average, count = sight.average("price", condition.window_seconds)
+    exceeded = judging.exceeded(sight.fresh, sight.kept["price"], average, count)
+    cooling = (held["fired_at"] > 0) & (held["fired_at"] > sight.now - rule.cooldown_seconds)
+    held["fired_at"][exceeded & ~cooling] = sight.now
+    return np.flatnonzero(exceeded & ~cooling).astype(np.int64)
+
+
+def _firing(ids: Ints, kept: Kept, place: int, now: int) -> Firing:
+    return Firing(int(ids[place]), datetime.fromtimestamp(now, UTC), float(kept["price"][place]))

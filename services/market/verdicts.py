@@ -1,0 +1,173 @@
+"""A rule's look at all metrics at once: the values of one moment against what the rule compares them with."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from services.market.alert_rules import AlertRule, Change, Level, NoData, TimesAverage, Top
+from services.market.marks import Mark, Past, average_between
+from services.market.states import Mask, Verdict
+from services.market.stats import LOOKBACK, Kept
+from services.market.types import STALE_PERIODS, Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a rule compared, all of shape (metrics,), NaN for what is not known: the `value`, the `reference` (the
+    average, or the value when the window began), the thresholds, and the number of values behind the reference."""
+
+    value: Floats
+    reference: Floats
+    upper: Floats
+    lower: Floats
+    samples: Ints
+
+
+@dataclass
+class Sight:
+    """All metrics at one moment, and what many rules ask about them, each computed once.
+
+    `kept` and `before` are the statistics of this tick and of the one before, row by row of the same metrics; `fresh`
+    says which have a price of this very tick, `active` which trade.
+    """
+
+    now: int
+    period_seconds: int
+    kept: Kept
+    before: Kept
+    fresh: Mask
+    active: Mask
+    past: Past
+    _values: dict[str, Floats] = field(default_factory=dict)
+    _earlier: dict[str, Floats] = field(default_factory=dict)
+    _averages: dict[tuple[str, int], tuple[Floats, Ints]] = field(default_factory=dict)
+    _begins: dict[tuple[str, int], Floats] = field(default_factory=dict)
+    _marks: dict[tuple[str, int], Mark] = field(default_factory=dict)
+
+    @cached_property
+    def lost(self) -> Mask:
+        """Which have had no price for STALE_PERIODS."""
+        lost: Mask = self.kept["priced_at"] <= self.now - STALE_PERIODS * self.period_seconds
+        return lost & ~self.fresh
+
+    def value(self, quantity: str) -> Floats:
+        """The values that came with this tick."""
+        if quantity not in self._values:
+            self._values[quantity] = np.where(self.fresh, read(self.kept, quantity), np.nan)
+        return self._values[quantity]
+
+    def earlier(self, quantity: str) -> Floats:
+        """The last values before this tick."""
+        if quantity not in self._earlier:
+            # A tick that told no volume hides no crossing.
+            values = self.before["told_volume"] if quantity == "volume" else read(self.before, quantity)
+            if quantity == "rank":  # whoever had no rank, and is known, was behind all others
+                values = np.where(np.isnan(values) & (self.before["priced_at"] > 0), np.inf, values)
+            self._earlier[quantity] = values
+        return self._earlier[quantity]
+
+    def average(self, quantity: str, window: int) -> tuple[Floats, Ints]:
+        """The mean of the values of the last `window` seconds before this tick, and how many they are."""
+        key = quantity, window
+        if key not in self._averages:
+            ids = self.kept["id"]
+            last = self.past.last_until(quantity, self.now - 1)
+            edge = self.past.first_from(quantity, self.now - window)
+            if last is None or edge is None or edge.minute > last.minute:
+                self._averages[key] = np.full(len(ids), np.nan), np.zeros(len(ids), dtype=np.int64)
+            else:
+                self._averages[key] = average_between(self._of_all(quantity, edge), self._of_all(quantity, last))
+        return self._averages[key]
+
+    def begin(self, quantity: str, window: int) -> Floats:
+        """The values as they were `window` seconds ago."""
+        key = quantity, window
+        if key not in self._begins:
+            mark = self.past.last_until(quantity, self.now - window)
+            if mark is None or mark.minute <= self.now - window - LOOKBACK:
+                self._begins[key] = np.full(len(self.kept), np.nan)
+            else:
+                self._begins[key] = self._of_all(quantity, mark).value
+        return self._begins[key]
+
+    def _of_all(self, quantity: str, mark: Mark) -> Mark:
+        key = quantity, mark.minute
+        if key not in self._marks:
+            self._marks[key] = mark.of(self.kept["id"])
+        return self._marks[key]
+
+
+def read(kept: Kept, quantity: str) -> Floats:
+    """A quantity of all metrics, NaN for what is not known."""
+    if quantity == "volatility":
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio: Floats = kept["stdev"] / kept["mean"]
+        return ratio
+    if quantity == "rank":
+        return np.where(kept["rank"] > 0, kept["rank"].astype(np.float64), np.nan)
+    values: Floats = kept[quantity]
+    return values
+
+
+def judge(rule: AlertRule, sight: Sight) -> tuple[Verdict, Figures]:
+    """What `rule` makes of all metrics, whether they are in its scope or not."""
+    condition, count = rule.condition, len(sight.kept)
+    endless, unknown, none = np.full(count, np.inf), np.full(count, np.nan), np.zeros(count, dtype=np.int64)
+    match condition:
+        case TimesAverage(direction, factor, window, min_samples):
+            value = sight.value(rule.quantity)
+            average, samples = sight.average(rule.quantity, window)
+            threshold = np.where(samples >= min_samples, factor * average, np.nan)
+            upper, lower = (threshold, -endless) if direction == "above" else (endless, threshold)
+            known, reference = ~np.isnan(value) & ~np.isnan(threshold), average
+        case Change(direction, percent, window):
+            value = sight.value(rule.quantity)
+            reference, samples = sight.begin(rule.quantity, window), none
+            # A value of nothing has no percentage; one that falls cannot fall by more than all of it.
+            reference = np.where(reference > 0, reference, np.nan)
+            upper = reference * (1 + percent / 100) if direction != "down" else endless
+            lower = reference * (1 - percent / 100) if direction != "up" else -endless
+            known = ~np.isnan(value) & ~np.isnan(reference)
+        case Level(direction, level):
+            value, reference, samples = sight.value(rule.quantity), unknown, none
+            upper = np.full(count, level) if direction != "down" else endless
+            lower = np.full(count, level) if direction != "up" else -endless
+            known = ~np.isnan(value)
+        case Top(places):
+            value, reference, samples = sight.value("rank"), unknown, none
+            upper, lower = endless, np.full(count, places + 0.5)
+            value = np.where(sight.fresh & np.isnan(value), np.inf, value)
+            known = ~np.isnan(value)
+        case NoData(periods):
+            age = np.maximum(sight.now - sight.kept["priced_at"], 0) / sight.period_seconds
+            # What does not trade is not missed.
+            value, reference, samples = np.where(sight.active, age, 0.0), unknown, none
+            upper, lower = np.full(count, periods - 0.5), -endless
+            known = sight.kept["priced_at"] > 0
+    figures = Figures(value, reference, upper, lower, samples)
+    return _verdict(rule, sight, figures, known), figures
+
+
+def _verdict(rule: AlertRule, sight: Sight, figures: Figures, known: Mask) -> Verdict:
+    value, upper, lower = figures.value, figures.upper, figures.lower
+    slack = rule.hysteresis_percent / 100
+    with np.errstate(invalid="ignore"):
+        side = (value > upper).astype(np.int8) - (value < lower).astype(np.int8)
+        # Endless is a side that the rule does not look at. What fired there before the rule was changed is over.
+        above, below = (np.where(np.isfinite(part), part, 0.0) for part in _distances(rule, figures))
+        clears_above, clears_below = value <= upper - slack * above, value >= lower + slack * below
+        starts = side != 0
+        if isinstance(rule.condition, Level | Top):
+            earlier = sight.earlier(rule.quantity)
+            came_from = (earlier > upper).astype(np.int8) - (earlier < lower).astype(np.int8)
+            starts &= (came_from != side) & ~np.isnan(earlier)
+    lost = np.zeros(len(value), dtype=np.bool_) if isinstance(rule.condition, NoData) else sight.lost
+    return Verdict(side, starts & known, clears_above, clears_below, known, lost)
+
+
+def _distances(rule: AlertRule, figures: Figures) -> tuple[Floats, Floats]:
+    """What the hysteresis is a part of: the change that is asked for, or the threshold itself."""
+    if isinstance(rule.condition, Change):
+        return np.abs(figures.upper - figures.reference), np.abs(figures.lower - figures.reference)
+    return np.abs(figures.upper), np.abs(figures.lower)

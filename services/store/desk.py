@@ -1,0 +1,128 @@
+"""What people do about alerts: rules, acknowledgements and mutes, each in one commit that readers see."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from threading import Lock
+
+import numpy as np
+
+from services.market.alert_rules import BUILT_IN, MOST_RULES, AlertRule, TooManyRules, require_channels
+from services.market.errors import UnknownRecord
+from services.market.replaying import replay, require_replayable
+from services.market.states import STATE_NAMES
+from services.market.types import Alert, AlertQuery, Firing, Mute, Tally
+from services.store import alerts, metrics, mutes, rules, snapshots
+from services.store.engine import Connection, Engine, reading, writing
+from services.store.metrics import Catalogues
+from services.store.replay import record
+
+
+class StoreDesk:
+    """An AlertDesk over the database; `channels` are those that the settings name."""
+
+    def __init__(self, engine: Engine, channels: Collection[str]) -> None:
+        self._engine = engine
+        self._channels = channels
+        self._replaying = Lock()  # one at a time: each may take some hundred megabytes
+
+    def rules(self) -> tuple[AlertRule, ...]:
+        with reading(self._engine) as connection:
+            return rules.stored(connection)
+
+    def rule(self, number: int) -> AlertRule:
+        with reading(self._engine) as connection:
+            return _rule(connection, number)
+
+    def standing(self) -> Mapping[int, Mapping[str, int]]:
+        with reading(self._engine) as connection:
+            held_of = rules.states(connection)
+        found = {}
+        for number, held in held_of.items():
+            states, counts = np.unique(held["state"], return_counts=True)
+            found[number] = dict(zip((STATE_NAMES[state] for state in states), counts.tolist(), strict=True))
+        return found
+
+    def add_rule(self, rule: AlertRule) -> AlertRule:
+        require_channels(rule, self._channels)
+        with self._changing() as connection:
+            if len(rules.stored(connection)) >= MOST_RULES:
+                raise TooManyRules(f"there are {MOST_RULES} rules already, the most that are kept")
+            return rules.add(connection, rule)
+
+    def change_rule(self, rule: AlertRule, now: datetime) -> None:
+        with self._changing() as connection:
+            require_channels(rule, self._channels, _rule(connection, rule.id))
+            rules.replace(connection, rule, int(now.timestamp()))
+
+    def remove_rule(self, number: int, now: datetime) -> None:
+        with self._changing() as connection:
+            if not rules.remove(connection, number, int(now.timestamp())):
+                raise UnknownRecord(f"no rule {number}")
+
+    def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
+        with reading(self._engine) as connection:
+            return alerts.chosen(connection, query)
+
+    def tally(self, query: AlertQuery) -> Tally:
+        with reading(self._engine) as connection:
+            return alerts.tally(connection, query)
+
+    def rules_that_fired(self) -> Mapping[int, str | None]:
+        with reading(self._engine) as connection:
+            return alerts.rules_that_fired(connection)
+
+    def acknowledge_all(self, query: AlertQuery, note: str | None, now: datetime, by: str | None = None) -> int:
+        with self._changing() as connection:
+            return alerts.acknowledge_all(connection, query, note, int(now.timestamp()), by)
+
+    def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
+        with self._changing() as connection:
+            found = alerts.acknowledge(connection, number, note, int(now.timestamp()), by)
+            if found is None:
+                raise UnknownRecord(f"no alert {number}")
+            return found
+
+    def mutes(self, now: datetime) -> tuple[Mute, ...]:
+        with reading(self._engine) as connection:
+            return mutes.current(connection, int(now.timestamp()))
+
+    def mute(
+        self, rule_id: int | None, metric_id: int | None, until: datetime | None, note: str | None, now: datetime
+    ) -> Mute:
+        with self._changing() as connection:
+            if rule_id is not None and rule_id != BUILT_IN:
+                _rule(connection, rule_id)
+            if metric_id is not None and metrics.find(connection, metric_id) is None:
+                raise UnknownRecord(f"no metric {metric_id}")
+            end = None if until is None else int(until.timestamp())
+            return mutes.add(connection, rule_id, metric_id, end, note, int(now.timestamp()))
+
+    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> tuple[Firing, ...]:
+        require_replayable(rule)
+        first, last = int(since.timestamp()), int(until.timestamp())
+        with self._replaying:
+            with reading(self._engine) as connection:
+                catalogue = Catalogues().current(connection)
+                window = snapshots.window_seconds(connection)
+                recorded = record(connection, rule, catalogue, first, last, period_seconds, window)
+            return replay(rule, recorded, first, period_seconds, window)
+
+    def unmute(self, number: int, now: datetime) -> None:
+        with self._changing() as connection:
+            if not mutes.remove(connection, number, int(now.timestamp())):
+                raise UnknownRecord(f"no mute {number}")
+
+    @contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        """A commit that other writers wait for, and that tells readers to look again."""
+        with writing(self._engine) as connection:
+            snapshots.raise_revision(connection)
+            yield connection
+
+
+def _rule(connection: Connection, number: int) -> AlertRule:
+    found = rules.find(connection, number)
+    if found is None:
+        raise UnknownRecord(f"no rule {number}")
+    return found

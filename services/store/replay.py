@@ -1,0 +1,67 @@
+"""Stored history as a recording for a rule to be tried on."""
+
+import numpy as np
+
+from services.market import stats
+from services.market.alert_rules import AlertRule, BadRule
+from services.market.replaying import ROLLING, Recording, reach
+from services.market.types import Catalogue, Floats, Ints
+from services.store import prices, samples
+from services.store.engine import Connection
+from services.store.volumes import VOLUME
+
+MOST_VALUES = 15_000_000
+"""Periods x metrics of one replay, as of 10,000 metrics over a day with an hour before it: some 20 seconds."""
+
+BATCH = 500
+
+
+def record(
+    connection: Connection,
+    rule: AlertRule,
+    catalogue: Catalogue,
+    since: int,
+    until: int,
+    period_seconds: int,
+    window_seconds: int,
+) -> Recording:
+    """The values of the metrics in the rule's scope with `since` < time <= `until`, and before as far as its window
+    reaches, and that of the standard deviation where it is asked for. Raises BadRule where that is more than
+    MOST_VALUES."""
+    named = [
+        metric.id
+        for metric in catalogue.metrics
+        if any(pattern.market in ("*", metric.market) and pattern.matches(metric.pair) for pattern in rule.scope)
+    ]
+    ids = np.array(named, dtype=np.int64)
+    start = (since - reach(rule, window_seconds)) // period_seconds * period_seconds
+    times = np.arange(start + period_seconds, until + 1, period_seconds, dtype=np.int64)
+    if len(times) * len(ids) > MOST_VALUES:
+        raise BadRule(
+            f"scope: {len(ids):,} metrics x {len(times):,} periods are more than {MOST_VALUES:,} values, the most that"
+            " are gone through at once; take fewer metrics or a shorter time"
+        )
+    shape, unread = (len(times), len(ids)), np.broadcast_to(np.nan, (len(times), len(ids)))
+    found = Recording(
+        times,
+        ids,
+        prices=np.full(shape, np.nan),
+        widths=np.full(shape, np.nan) if rule.quantity in ROLLING else unread,
+        volumes=np.full(shape, np.nan) if rule.quantity == "volume" else unread,
+    )
+    kept = stats.empty(ids)
+    for first in range(0, len(ids), BATCH):
+        rows = np.arange(first, min(first + BATCH, len(ids)), dtype=np.int64)
+        for run in prices.history(connection, kept, rows, start, until):
+            _place(found.prices, run.rows, run.times, run.prices, start, period_seconds)
+            if rule.quantity in ROLLING:
+                _place(found.widths, run.rows, run.times, run.widths, start, period_seconds)
+        if rule.quantity == "volume":
+            told = samples.run(connection, VOLUME, int(ids[rows[0]]), int(ids[rows[-1]]), start, until)
+            places, known = stats.rows_of(kept, told.metric_ids)
+            _place(found.volumes, places[known], told.times[known], told.values[known], start, period_seconds)
+    return found
+
+
+def _place(into: Floats, columns: Ints, times: Ints, values: Floats | Ints, start: int, period_seconds: int) -> None:
+    into[-(-(times - start) // period_seconds) - 1, columns] = values

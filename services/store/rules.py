@@ -1,0 +1,82 @@
+"""The rules that people write, and how each of them stands to its metrics."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from json import dumps, loads
+
+import numpy as np
+from sqlalchemy import Connection, delete, insert, select, update
+
+from services.market.alert_rules import AlertRule, parse_rule, rule_fields
+from services.market.states import FIRING, STATE, Held
+from services.store.models import AlertRow, MuteRow, RuleRow, RuleStateRow
+
+
+def stored(connection: Connection) -> tuple[AlertRule, ...]:
+    """All rules, by number."""
+    rows = connection.execute(select(RuleRow.id, RuleRow.body).order_by(RuleRow.id))
+    return tuple(rule_of(row.id, row.body) for row in rows)
+
+
+def find(connection: Connection, number: int) -> AlertRule | None:
+    """The rule of this number."""
+    body = connection.execute(select(RuleRow.body).where(RuleRow.id == number)).scalar()
+    return None if body is None else rule_of(number, body)
+
+
+def add(connection: Connection, rule: AlertRule) -> AlertRule:
+    """Store it as a new rule; answers it with its number."""
+    number = connection.execute(insert(RuleRow).values(body=as_text(rule)).returning(RuleRow.id)).scalar_one()
+    return rule_of(number, as_text(rule))
+
+
+def replace(connection: Connection, rule: AlertRule, now: int) -> None:
+    """Store it in place of the rule of its number, which there is.
+
+    It begins anew: what was pending is so no more. Open alerts resolve by its new words, or at once if it is off.
+    """
+    connection.execute(update(RuleRow).where(RuleRow.id == rule.id).values(body=as_text(rule)))
+    held = states(connection).get(rule.id)
+    if not rule.enabled:
+        _end(connection, rule.id, now)
+    elif held is not None:
+        save_states(connection, {rule.id: held[held["state"] == FIRING]})
+
+
+def remove(connection: Connection, number: int, now: int) -> bool:
+    """Forget the rule, its states and its mutes; its alerts end, and stay on record. False where there is none."""
+    _end(connection, number, now)
+    connection.execute(delete(MuteRow).where(MuteRow.rule_id == number))
+    return bool(connection.execute(delete(RuleRow).where(RuleRow.id == number)).rowcount)
+
+
+def _end(connection: Connection, number: int, now: int) -> None:
+    connection.execute(delete(RuleStateRow).where(RuleStateRow.rule_id == number))
+    is_open = (AlertRow.rule_id == number) & AlertRow.resolved_at.is_(None)
+    connection.execute(update(AlertRow).where(is_open).values(resolved_at=now))
+
+
+def as_text(rule: AlertRule) -> str:
+    """The rule as it is stored."""
+    return dumps(rule_fields(rule), ensure_ascii=False)
+
+
+@lru_cache(maxsize=1_024)
+def rule_of(number: int, body: str) -> AlertRule:
+    """The rule of this number and stored text."""
+    return parse_rule(loads(body), number)
+
+
+def states(connection: Connection) -> Mapping[int, Held]:
+    """For each rule that has such, the metrics to which it does not stand simply ok."""
+    rows = connection.execute(select(RuleStateRow.rule_id, RuleStateRow.data))
+    return {row.rule_id: np.frombuffer(row.data, dtype=STATE) for row in rows}
+
+
+def save_states(connection: Connection, changed: Mapping[int, Held]) -> None:
+    """Replace them for the rules that have changed."""
+    if changed:
+        connection.execute(delete(RuleStateRow).where(RuleStateRow.rule_id.in_(changed)))
+    rows = [{"rule_id": number, "data": held.tobytes()} for number, held in changed.items() if len(held)]
+    if rows:
+        connection.execute(insert(RuleStateRow), rows)

@@ -1,0 +1,190 @@
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from layouts import ids
+from services.market.alert_rules import parse_rule
+from services.market.types import AlertQuery, Listing, Pair
+from services.store import alerts, metrics, rules
+from services.store.alerts import Firing
+from services.store.desk import StoreDesk
+from services.store.engine import Engine, open_engine, writing
+from services.store.reader import StoreReader
+from services.store.schema import migrate
+from tests import builders
+from tests.browser.conftest import Server
+from tests.browser.pages import Site
+from tests.builders import NOON
+
+T = int(NOON.timestamp())
+BANNER = f"#{ids.ALERT_BANNER}"
+TABLE = f"#{ids.ALERT_HISTORY}"
+RULE = {
+    "name": "Halved",
+    "scope": ["kraken:*/USD"],
+    "condition": {"kind": "change", "direction": "down", "percent": 50, "window_seconds": 3600},
+}
+MANY = 120
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An alert on Bitcoin that fires and one that is over, one on Ether by another rule, many old ones on Solana."""
+    engine = open_engine(f"sqlite:///{tmp_path}/tracker.db")
+    migrate(engine, simulated=False)
+    with writing(engine) as connection:
+        listings = [Listing(Pair(base, "USD")) for base in ("BTC", "ETH", "SOL")]
+        metrics.track(connection, "kraken", listings, lambda _pair: True, NOON)
+        text = rules.as_text(rules.add(connection, parse_rule(RULE)))
+        old = [Firing(3, T - 86_400 - 60 * number, 400.0, 100.0, 3.0, 60) for number in range(MANY)]
+        alerts.fire(connection, [*old, Firing(1, T - 7_200, 190_000.0, 60_000.0, 3.0, 60)])
+        alerts.resolve(connection, [(0, 3), (0, 1)], T - 3_600)
+        halved = Firing(2, T - 120, 1_500.0, None, None, 0, 1, text, "price", 1_500.0, 3_100.0, 1_550.0)
+        alerts.fire(connection, [halved, Firing(1, T - 60, 200_000.0, 60_000.0, 3.0, 60)])
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def server(engine: Engine) -> Iterator[Server]:
+    server = Server(StoreReader(engine, builders.profile()), desk=StoreDesk(engine, ()))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def desk(engine: Engine) -> StoreDesk:
+    return StoreDesk(engine, ())
+
+
+def rows(site: Site) -> list[str]:
+    """The metrics in the table, in order."""
+    script = "return [...document.querySelectorAll(arguments[0])].map(cell => cell.innerText.split('\\n')[0])"
+    return list(site.script(script, f"{TABLE} tbody .history-metric"))
+
+
+def choose(site: Site, identity: str, value: str) -> None:
+    site.click(f"#{identity}")
+    site.click(f"#{identity} option[value='{value}']")
+
+
+def test_alerts_are_shown_with_what_led_to_them(site: Site) -> None:
+    site.open("/alerting")
+    site.shows(TABLE, "1 to 50 of 123")
+
+    assert rows(site)[:3] == ["BTC/USD", "ETH/USD", "BTC/USD"]
+    for words in ("Halved", "price down by more than 50 %", "from 3,100.00", "threshold 1,550.00", "average 60,000.00"):
+        assert words in site.text(TABLE)
+    site.shows(TABLE, "after 1 h")
+
+
+def test_filters_are_kept_in_the_address_and_cleared(site: Site) -> None:
+    site.open("/alerting")
+    site.shows(TABLE, "of 123")
+
+    site.click(f"#{ids.HISTORY_SEARCH}")
+    site.press("btc")
+    site.shows(TABLE, "1 to 2 of 2")
+    choose(site, ids.HISTORY_STATE, "firing")
+    site.shows(TABLE, "1 to 1 of 1")
+    assert site.script("return location.search") == "?q=btc&state=firing"
+    assert "words=btc&state=firing" in site.script(f"return document.querySelector('#{ids.HISTORY_CSV}').href")
+
+    site.open("/alerting?q=btc&state=firing")
+    site.shows(TABLE, "1 to 1 of 1")
+    assert site.script(f"return document.querySelector('#{ids.HISTORY_SEARCH}').value") == "btc"
+    site.click(f"#{ids.HISTORY_CLEAR}")
+    site.shows(TABLE, "of 123")
+    assert site.script("return location.search") == ""
+
+    choose(site, ids.HISTORY_RULE, "1")
+    site.until(lambda: rows(site) == ["ETH/USD"])
+
+
+def test_a_long_history_is_read_page_by_page(site: Site) -> None:
+    site.open("/alerting?page=2")
+    site.shows(TABLE, "51 to 100 of 123")
+    site.click(f"{TABLE} .pager button:last-child")
+    site.shows(TABLE, "101 to 123 of 123")
+    assert site.script("return location.search") == "?page=3"
+    assert len(rows(site)) == 23
+
+
+def test_an_alert_is_acknowledged_with_a_note(site: Site, desk: StoreDesk) -> None:
+    site.open("/alerting")
+    site.shows(BANNER, "BTC/USD")
+    site.shows(TABLE, "of 123")
+    site.click(f"{TABLE} tbody tr:first-child [data-alert-act='acknowledge']")
+    site.shows(f"#{ids.ACKNOWLEDGE_DIALOG}", "The alert on BTC/USD on kraken.")
+    site.click(f"#{ids.ACKNOWLEDGE_NOTE}")
+    site.press("a listing")
+    site.click(f"#{ids.ACKNOWLEDGE_DO}")
+
+    site.shows(f"{TABLE} tbody tr:first-child", "a listing")
+    site.shows(f"{TABLE} tbody tr:first-child", "Acknowledged")
+    site.lacks(BANNER, "BTC/USD")
+    assert desk.alerts(AlertQuery(limit=1))[0].note == "a listing"
+    site.until(lambda: not site.script(f"return document.querySelector('#{ids.ACKNOWLEDGE_DIALOG}')"))
+
+
+def test_all_that_the_filters_choose_is_acknowledged_at_once(site: Site, desk: StoreDesk) -> None:
+    site.open("/alerting?q=btc")
+    site.shows(f"#{ids.HISTORY_ALL}", "Acknowledge 2")
+    site.click(f"#{ids.HISTORY_ALL}")
+    site.shows(f"#{ids.ACKNOWLEDGE_DIALOG}", "All 2 alerts")
+    site.click(f"#{ids.ACKNOWLEDGE_DO}")
+
+    site.shows(f"#{ids.HISTORY_ALL}", "All acknowledged")
+    assert desk.tally(AlertQuery()).unacknowledged == MANY + 1
+
+
+def test_a_metric_is_muted_until_it_resolves_and_unmuted(site: Site, desk: StoreDesk) -> None:
+    site.open("/alerting")
+    site.shows(BANNER, "BTC/USD")
+    site.shows(TABLE, "of 123")
+    site.click(f"{TABLE} tbody tr:first-child [data-alert-act='mute']")
+    site.click(f"#{ids.MUTE_NOTE}")
+    site.press("known")
+    site.click(f"#{ids.MUTE_DO}")
+
+    site.shows(".muted-card", "BTC/USD on kraken muted until it resolves: known")
+    site.shows(f"{TABLE} tbody tr:first-child", "Muted")
+    site.lacks(BANNER, "BTC/USD")
+    assert [(mute.metric_id, mute.until, mute.note) for mute in desk.mutes(NOON)] == [(1, None, "known")]
+
+    site.click(".muted-card button")
+    site.shows(BANNER, "BTC/USD")
+    assert desk.mutes(NOON) == ()
+
+
+def test_a_metric_is_muted_for_a_time(site: Site, desk: StoreDesk) -> None:
+    site.open("/alerting")
+    site.shows(TABLE, "of 123")
+    site.click(f"{TABLE} tbody tr:first-child [data-alert-act='mute']")
+    site.click(f"#{ids.MUTE_LENGTH} .form-check:nth-child(3) label")
+    site.click(f"#{ids.MUTE_DO}")
+
+    site.shows(".muted-card", "muted until 1 Mar 2026, 21:00")
+    assert [mute.until for mute in desk.mutes(NOON)] == [NOON + timedelta(hours=8)]
+
+
+def test_alerts_are_acknowledged_from_the_banner_one_by_one_or_all(site: Site, engine: Engine, desk: StoreDesk) -> None:
+    site.open("/status")
+    site.shows(BANNER, "Halved: price down by more than 50 %")
+    site.until(lambda: site.browser.title.startswith("(2) "))
+    site.click(f"{BANNER} [data-acknowledge='{MANY + 3}']")
+    site.lacks(BANNER, "BTC/USD")
+    assert desk.alerts(AlertQuery(limit=1))[0].acknowledged_at == NOON
+    assert "ETH/USD" in site.text(BANNER)
+
+    with_another = [Firing(3, T, 500.0, 100.0, 3.0, 60)]
+    with writing(engine) as connection:
+        alerts.fire(connection, with_another)
+    desk.acknowledge(1, None, NOON)  # a commit that pages hear of
+    site.shows(BANNER, "SOL/USD")
+    site.click(f"#{ids.ALERT_SEEN}")
+    site.until(lambda: site.text(BANNER) == "")
+    assert desk.tally(AlertQuery(state="firing")).unacknowledged == 0

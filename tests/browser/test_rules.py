@@ -1,0 +1,268 @@
+"""The rules of the alerts page, as their user handles them."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+from layouts import ids
+from services.market.alert_rules import AlertRule, parse_rule
+from services.market.errors import DeliveryFailed
+from tests import builders
+from tests.browser.conftest import Server
+from tests.browser.pages import Site
+from tests.fakes import FakeDesk, FakeReader
+
+LIST = f"#{ids.RULES_LIST}"
+SENTENCE = f"#{ids.RULE_SENTENCE}"
+TRIAL = f"#{ids.RULE_TRIAL}"
+SAVE = f"#{ids.RULE_SAVE}"
+RULES = "/alerting?tab=rules"
+NEW = f"{RULES}&edit=new"
+
+PUMPS = parse_rule(
+    {
+        "name": "Pumps",
+        "scope": ["kraken:*/USD"],
+        "condition": {"kind": "change", "direction": "up", "percent": 5, "window_seconds": 900},
+        "channels": ["ops"],
+    },
+    1,
+)
+
+
+@pytest.fixture
+def desk(server: Server) -> FakeDesk:
+    """One rule, of which three metrics fire."""
+    assert isinstance(server.desk, FakeDesk)
+    server.deliveries.channels = server.desk.channels = ("ops", "mail")
+    server.desk.kept[1] = PUMPS
+    server.desk.states[1] = {"firing": 3}
+    return server.desk
+
+
+def part(**identity: object) -> str:
+    """A selector for a component whose id is a pattern."""
+    return "".join(f'[id*=\'"{name}":"{value}"\']' for name, value in identity.items())
+
+
+def field(name: str) -> str:
+    return part(type="rule-field", name=name)
+
+
+def action(name: str) -> str:
+    return part(type="rule-action", action=name)
+
+
+def fill(site: Site, name: str, text: str) -> None:
+    site.click(field(name))
+    box = site.script("return document.querySelector(arguments[0])", field(name))
+    box.send_keys(Keys.CONTROL, "a")
+    box.send_keys(text or Keys.DELETE)
+
+
+def choose(site: Site, select: str, value: str) -> None:
+    """An option of the select at `select`, by its value, as soon as it has one of that."""
+    site.until(lambda: site.script("return !!document.querySelector(arguments[0])", f"{select} [value='{value}']"))
+    Select(site.script("return document.querySelector(arguments[0])", select)).select_by_value(value)
+
+
+def is_shown(site: Site, name: str) -> bool:
+    look = "return document.querySelector(arguments[0]).checkVisibility()"
+    return bool(site.script(look, part(type="rule-row", name=name)))
+
+
+def kept(desk: FakeDesk) -> dict[str, AlertRule]:
+    return {rule.name: rule for rule in desk.rules()}
+
+
+def open_menu(site: Site, name: str) -> None:
+    site.script(
+        "[...document.querySelectorAll('.rule-menu > button')]"
+        ".filter(one => one.innerText.startsWith(arguments[0])).at(-1).click()",
+        name,
+    )
+
+
+def test_a_rule_is_written_from_a_template(site: Site, desk: FakeDesk) -> None:
+    site.open(RULES)
+    site.click("a[href*='template=dumps']")
+    site.shows(SENTENCE, "as soon as all fields are filled in")
+
+    fill(site, "scope", "kraken:*/USD, okx:*")
+    site.shows(SENTENCE, "the price of kraken:*/USD or any pair of okx falls by more than 10 % within 15 min")
+    site.shows(f"#{ids.RULE_REACH}", "It watches 200 metrics now.")
+    fill(site, "percent", "12.5")
+    site.shows(SENTENCE, "12.5 %")
+    site.click(SAVE)
+
+    site.shows(LIST, "Dumps")
+    rule = kept(desk)["Dumps"]
+    assert rule.condition.percent == 12.5  # type: ignore[union-attr]
+    assert [str(pattern) for pattern in rule.scope] == ["kraken:*/USD", "okx:*/*"]
+    assert site.script("return location.search") == "?tab=rules"
+
+
+def test_mistakes_are_told_at_their_fields(site: Site, desk: FakeDesk) -> None:
+    site.open(NEW)
+    fill(site, "percent", "much")
+    site.shows(part(type="rule-error", name="percent"), "Has to be a number from 0.001 to 1,000,000.")
+    assert site.text(part(type="rule-error", name="name"), "") == ""
+
+    site.click(SAVE)
+    site.shows(f"#{ids.RULE_REFUSED}", "Not saved: see the fields that are marked.")
+    site.shows(part(type="rule-error", name="name"), "Give the rule a name.")
+    fill(site, "name", "Mine")
+    site.lacks(part(type="rule-error", name="name"), "Give")
+    assert len(desk.kept) == 1
+
+
+def test_the_fields_follow_the_condition(site: Site) -> None:
+    site.open(NEW)
+    site.shows(SENTENCE, "as soon as")
+    choose(site, field("quantity"), "rank")
+    site.until(lambda: is_shown(site, "level") and not is_shown(site, "percent"))
+    site.shows(part(type="rule-row", name="way"), "Gets better")
+    choose(site, field("kind"), "top")
+    site.until(lambda: is_shown(site, "places") and not is_shown(site, "way"))
+
+
+def test_a_rule_is_edited_in_its_place(site: Site, desk: FakeDesk) -> None:
+    site.open(RULES)
+    site.click("a[href*='edit=1']")
+    site.shows(SENTENCE, "rises by more than 5 % within 15 min")
+    fill(site, "name", "Big pumps")
+    fill(site, "percent", "20")
+    site.click(SAVE)  # at once: what was typed last counts
+
+    site.shows(LIST, "Big pumps")
+    assert list(desk.kept) == [1]
+    assert desk.kept[1].condition == replace(PUMPS.condition, percent=20.0)
+    assert desk.kept[1].channels == ("ops",)
+
+
+def test_a_copy_begins_as_the_rule_was(site: Site, desk: FakeDesk) -> None:
+    site.open(RULES)
+    site.click("a[href*='like=1']")
+    site.shows(SENTENCE, "rises by more than 5 %")
+    site.click(SAVE)
+
+    site.shows(LIST, "Pumps (copy)")
+    assert set(kept(desk)) == {"Pumps", "Pumps (copy)"}
+
+
+def test_rules_are_switched_off_and_on(site: Site, desk: FakeDesk) -> None:
+    site.open(RULES)
+    site.shows(LIST, "3 firing")
+    site.click(action("off"))
+    site.shows(LIST, "Off")
+    assert not desk.kept[1].enabled
+    site.click(action("on"))
+    site.until(lambda: desk.kept[1].enabled)
+    site.lacks(LIST, "Off")
+
+
+def test_rules_are_muted_for_a_while_until_resolved_and_not_at_all(site: Site, desk: FakeDesk) -> None:
+    site.open(RULES)
+    site.shows(LIST, "Pumps")
+    open_menu(site, "Mute")
+    site.click(f"{action('mute-8h')}[id*='\"index\":1']")
+    site.shows(LIST, "Muted until 1 Mar 2026, 21:00")
+    (mute,) = desk.muted.values()
+    assert (mute.rule_id, mute.metric_id, mute.until) == (1, None, builders.NOON + timedelta(hours=8))
+
+    site.click(action("unmute"))
+    site.lacks(LIST, "Muted")
+    assert not desk.muted
+    open_menu(site, "Mute")
+    site.click(f"{action('mute-resolved')}[id*='\"index\":1']")
+    site.shows(LIST, "Muted until it resolves")
+
+
+def test_a_rule_is_deleted_by_those_who_say_so_twice(site: Site, desk: FakeDesk) -> None:
+    site.open(RULES)
+    site.shows(LIST, "Pumps")
+    open_menu(site, "Delete")
+    site.shows(".dropdown-menu.show", "What it fired stays on record")
+    assert desk.kept
+    site.click(action("delete"))
+
+    site.shows(LIST, "No rules of your own yet")
+    assert not desk.kept
+
+
+def test_a_rule_is_tried_on_the_past_before_it_is_saved(site: Site, desk: FakeDesk, reader: FakeReader) -> None:
+    series = reader.price_series[1]
+    reader.price_series[2] = series
+    fired = [(1, 60), (2, 50), (1, 40)]
+    desk.fired = {
+        number: builders.alert(number, metric_id=metric, fired_at=builders.NOON - timedelta(minutes=ago))
+        for number, (metric, ago) in enumerate(fired, 1)
+    }
+    site.open(f"{NEW}&template=pumps&scope=okx:*")
+    site.shows(SENTENCE, "any pair of okx rises")
+    site.click(part(type="rule-trial-span", span="24h"))
+
+    site.shows(TRIAL, "It would have fired 3 times in the last 24 h, on 2 of 100 metrics.")
+    points = f"return document.querySelector('#{ids.RULE_TRIAL_CHART} .js-plotly-plot')?.data?.[1].x.length"
+    site.until(lambda: site.script(points) == 2)
+    choose(site, f"#{ids.RULE_TRIAL_METRIC}", "2")
+    site.until(lambda: site.script(points) == 1)
+    assert desk.tried is not None
+    assert desk.tried.name == "Pumps"
+    assert len(desk.kept) == 1
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_test_tells_what_each_channel_made_of_it(site: Site, server: Server) -> None:
+    site.open(f"{RULES}&edit=1")
+    site.shows(SENTENCE, "rises")
+    site.click(f"#{ids.RULE_TEST}")
+    site.shows(f"#{ids.RULE_TEST_RESULT}", "ops: accepted")
+    assert server.deliveries.tried == ["ops"]
+    server.deliveries.refuses = DeliveryFailed("answered 500")
+    site.click(f"#{ids.RULE_TEST}")
+    site.shows(f"#{ids.RULE_TEST_RESULT}", "ops: answered 500")
+
+
+def test_a_metrics_page_begins_a_rule_for_it(site: Site) -> None:
+    site.open("/metric/1")
+    site.click("a[href*='edit=new']")
+    site.arrives_at("/alerting")
+
+    def scope() -> Any:
+        return site.script("return document.querySelector(arguments[0])?.value", field("scope"))
+
+    assert site.until(scope) == "okx:BTC/USD"
+
+
+@pytest.mark.usefixtures("desk")
+def test_tabs_are_in_the_address_and_the_browser_goes_back(site: Site) -> None:
+    site.open("/alerting")
+    site.shows("h2", "No alert has fired yet")
+    site.click("a[href$='tab=rules']")
+    site.shows(LIST, "Pumps")
+    site.browser.back()
+    site.shows("h2", "No alert has fired yet")
+    site.browser.forward()
+    site.shows(LIST, "Pumps")
+
+
+def test_another_zone_leaves_what_was_typed(site: Site) -> None:
+    site.open(NEW)
+    fill(site, "name", "Half a rule")
+    site.click(f"#{ids.ZONE} .form-check:nth-child(2) label")
+    site.until(lambda: site.script(f"return document.querySelector('#{ids.ZONE} input:checked').value") == "utc")
+    assert site.script("return document.querySelector(arguments[0]).value", field("name")) == "Half a rule"
+
+
+def test_the_list_tells_what_others_change(site: Site, desk: FakeDesk, reader: FakeReader) -> None:
+    site.open(RULES)
+    site.shows(LIST, "3 firing")
+    desk.states[1] = {"firing": 1, "pending": 2}
+    reader.put(*reader.metrics)
+    site.shows(LIST, "1 firing")
+    site.shows(LIST, "2 pending")

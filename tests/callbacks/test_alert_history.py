@@ -1,0 +1,109 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from api.access import Access
+from app import create_app
+from layouts import ids
+from services.market.types import AlertQuery, Mute
+from tests import builders
+from tests.builders import NOON
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+
+ASK: dict[str, Any] = {"q": "btc", "rule": "", "state": "", "span": "", "unseen": True, "page": 1}
+VIEW = {"path": "/alerting", "zone": "UTC"}
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    return FakeDesk(fired={number: builders.alert(number) for number in (1, 2, 3)})
+
+
+@pytest.fixture
+def client(desk: FakeDesk) -> FlaskClient:
+    reader = FakeReader(metrics=(builders.ranked_metric(1),))
+    access = Access(credentials=("ann", "secret"))
+    app = create_app(reader, lambda: NOON, FakeDeliveries(), desk, access)
+    app._setup_server()
+    return app.server.test_client()
+
+
+def post(client: FlaskClient, output: str, trigger: str, inputs: list[Any], state: list[Any]) -> Any:
+    """What the browser gets when `trigger` has changed."""
+    identity, prop = output.rsplit(".", 1)
+    body = {
+        "output": output,
+        "outputs": {"id": identity, "property": prop},
+        "inputs": inputs,
+        "state": state,
+        "changedPropIds": [trigger],
+    }
+    return client.post("/_dash-update-component", json=body, auth=("ann", "secret"))
+
+
+def held(identity: str, prop: str, value: Any) -> dict[str, Any]:
+    return {"id": identity, "property": prop, "value": value}
+
+
+def act(client: FlaskClient, trigger: str, chosen: dict[str, Any], note: str = "", length: str = "8h") -> Any:
+    inputs = [
+        held(ids.HISTORY_CHOSEN, "data", chosen),
+        held(ids.ACKNOWLEDGE_DO, "n_clicks", 1),
+        held(ids.MUTE_DO, "n_clicks", 1),
+    ]
+    state = [
+        held(ids.ACKNOWLEDGE_NOTE, "value", note),
+        held(ids.MUTE_LENGTH, "value", length),
+        held(ids.MUTE_NOTE, "value", note),
+        held(ids.HISTORY_ASK, "data", ASK),
+    ]
+    return post(client, f"{ids.HISTORY_DONE}.data", trigger, inputs, state)
+
+
+def test_an_alert_is_acknowledged_in_the_name_of_who_asks(client: FlaskClient, desk: FakeDesk) -> None:
+    chosen = {"act": "acknowledge", "number": "2"}
+    assert act(client, f"{ids.HISTORY_CHOSEN}.data", chosen).status_code == 204  # the dialog opens
+    assert desk.fired[2].acknowledged_at is None
+
+    assert act(client, f"{ids.ACKNOWLEDGE_DO}.n_clicks", chosen, "  seen ").status_code == 200
+
+    seen = desk.fired[2]
+    assert (seen.acknowledged_at, seen.acknowledged_by, seen.note) == (NOON, "ann", "seen")
+
+
+def test_all_that_the_filters_choose_is_acknowledged_up_to_the_newest_shown(
+    client: FlaskClient, desk: FakeDesk
+) -> None:
+    act(client, f"{ids.ACKNOWLEDGE_DO}.n_clicks", {"act": "all", "newest": 2})
+
+    assert [alert.acknowledged_by for alert in desk.fired.values()] == ["ann", "ann", None]
+    assert desk.query == AlertQuery(unacknowledged=True, words="btc", up_to=2, limit=50)
+
+
+def test_a_metric_is_muted_for_a_time_or_until_it_resolves_and_unmuted(client: FlaskClient, desk: FakeDesk) -> None:
+    chosen = {"act": "mute", "metric": "1", "number": "2"}
+    act(client, f"{ids.MUTE_DO}.n_clicks", chosen, "known")
+    act(client, f"{ids.MUTE_DO}.n_clicks", chosen, length="resolved")
+
+    assert list(desk.muted.values()) == [
+        Mute(1, None, 1, NOON + timedelta(hours=8), "known", NOON),
+        Mute(2, None, 1, None, None, NOON),
+    ]
+
+    act(client, f"{ids.HISTORY_CHOSEN}.data", {"act": "unmute", "number": "1"})
+    assert list(desk.muted) == [2]
+    gone = act(client, f"{ids.HISTORY_CHOSEN}.data", {"act": "unmute", "number": "1"})
+    assert gone.status_code == 200  # somebody else was first
+
+
+def test_another_sites_page_acknowledges_nothing(client: FlaskClient, desk: FakeDesk) -> None:
+    body = {"up_to": 3}
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    assert client.post("/alerts/acknowledge", json=body, headers=headers, auth=("ann", "secret")).status_code == 403
+    assert client.post("/alerts/acknowledge", json=body).status_code == 401
+    assert all(alert.acknowledged_at is None for alert in desk.fired.values())
+
+    assert client.post("/alerts/acknowledge", json=body, auth=("ann", "secret")).get_json() == {"count": 3}
+    assert {alert.acknowledged_by for alert in desk.fired.values()} == {"ann"}

@@ -1,0 +1,276 @@
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from api.access import Access
+from app import create_app
+from callbacks.doors import Doors
+from callbacks.rules import carry_out, rule_lines
+from layouts import ids, rule_form
+from layouts.rule_draft import BLANK
+from services.market.alert_rules import MOST_RULES, parse_rule
+from services.market.errors import StoreUnavailable
+from services.market.tokens import Token
+from services.market.types import Mute
+from tests import builders
+from tests.callbacks.test_callbacks import app_over, fire
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+
+NOON = builders.NOON
+PUMPS = parse_rule(
+    {
+        "name": "Pumps",
+        "scope": ["kraken:*/USD"],
+        "condition": {"kind": "change", "direction": "up", "percent": 5, "window_seconds": 900},
+        "enabled": False,
+    },
+    1,
+)
+FILLED = BLANK | {"name": "Mine", "scope": "kraken:*/USD"}
+
+
+class Book:
+    """A token that may read and one that may write."""
+
+    def holder(self, secret: str, now: object) -> Token | None:
+        scope = {"dt_reads": "read", "dt_writes": "write"}.get(secret)
+        return None if scope is None else Token(1, "a", secret, scope, NOON)
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    return FakeDesk(kept={1: PUMPS}, channels=("ops",))
+
+
+@pytest.fixture
+def deliveries() -> FakeDeliveries:
+    return FakeDeliveries(channels=("ops",))
+
+
+@pytest.fixture
+def reader() -> FakeReader:
+    return FakeReader(metrics=(builders.ranked_metric(),), price_series={1: builders.series([1.0, 2.0, 3.0])})
+
+
+@pytest.fixture
+def doors(reader: FakeReader, deliveries: FakeDeliveries, desk: FakeDesk) -> Doors:
+    return Doors(reader, lambda: NOON, deliveries, desk, lambda: None)
+
+
+def part(identity: object, name: str, value: object = None) -> dict[str, Any]:
+    return {"id": identity, "property": name, "value": value}
+
+
+def send(
+    doors: Doors,
+    outputs: list[Any],
+    changed: dict[str, Any],
+    inputs: list[Any],
+    state: list[Any],
+    headers: dict[str, str] | None = None,
+    access: Access | None = None,
+) -> TestResponse:
+    """What a browser gets that asks for `outputs` because `changed` did."""
+    app = create_app(doors.reader, doors.clock, doors.deliveries, doors.desk, access or Access())
+    app._setup_server()
+    names = [_name(one[0] if isinstance(one, list) else one) for one in outputs]
+    key = names[0] if len(names) == 1 else f"..{'...'.join(names)}.."
+    body = {
+        "output": key,
+        "outputs": outputs if len(outputs) > 1 else outputs[0],
+        "inputs": inputs,
+        "state": state,
+        "changedPropIds": [f"{_text(changed['id'])}.{changed['property']}"],
+    }
+    return app.server.test_client().post("/_dash-update-component", json=body, headers=headers or {})
+
+
+def _name(output: dict[str, Any]) -> str:
+    return f"{_text(output['id'], wild=True)}.{output['property']}"
+
+
+def _text(identity: Any, *, wild: bool = False) -> str:
+    """An id as Dash writes it; a `wild` one stands for all of its kind."""
+    if isinstance(identity, str):
+        return identity
+    told = {name: ["ALL"] if wild and name != "type" else value for name, value in identity.items()}
+    return json.dumps(told, sort_keys=True, separators=(",", ":"))
+
+
+def click_delete(doors: Doors, **more: Any) -> TestResponse:
+    button = part(ids.rule_action("delete", 1), "n_clicks", 1)
+    return send(doors, [part(ids.RULES_CHANGED, "data")], button, [[button]], [], **more)
+
+
+def fields(draft: dict[str, Any]) -> list[dict[str, Any]]:
+    return [part(ids.rule_field(name), "value", value) for name, value in draft.items()]
+
+
+def save(doors: Doors, draft: dict[str, Any], edited: int | None = None) -> dict[str, Any]:
+    outputs = [part(ids.LOCATION, "search"), part(ids.RULE_INSISTED, "data"), part(ids.RULE_REFUSED, "children")]
+    button = part(ids.RULE_SAVE, "n_clicks", 1)
+    answer = send(doors, outputs, button, [button], [fields(draft), part(ids.RULE_EDITED, "data", edited)])
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json["response"]
+    return found
+
+
+def test_a_click_deletes(doors: Doors, desk: FakeDesk) -> None:
+    assert click_delete(doors).status_code == 200
+    assert desk.kept == {}
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "left"), [("dt_reads", 403, [1]), ("dt_writes", 200, []), ("dt_wrong", 401, [1])]
+)
+def test_a_token_that_may_only_read_writes_by_no_callback(
+    doors: Doors, desk: FakeDesk, token: str, status: int, left: list[int]
+) -> None:
+    access = Access(("me", "open sesame"), tokens=Book())
+
+    answer = click_delete(doors, access=access, headers={"Authorization": f"Bearer {token}"})
+
+    assert (answer.status_code, list(desk.kept)) == (status, left)
+
+
+def test_a_page_of_another_site_writes_by_no_callback(doors: Doors, desk: FakeDesk) -> None:
+    assert click_delete(doors, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert click_delete(doors, headers={"Origin": "http://elsewhere.example"}).status_code == 403
+    assert desk.kept
+
+
+def test_a_button_that_has_just_appeared_does_nothing(doors: Doors, desk: FakeDesk) -> None:
+    button = part(ids.rule_action("delete", 1), "n_clicks", 0)
+
+    assert send(doors, [part(ids.RULES_CHANGED, "data")], button, [[button]], []).status_code == 204
+    assert desk.kept
+
+
+def test_buttons_do_what_they_say(desk: FakeDesk) -> None:
+    carry_out("on", 1, desk, NOON)
+    assert desk.kept[1].enabled
+    carry_out("off", 1, desk, NOON)
+    assert not desk.kept[1].enabled
+    carry_out("mute-7d", 0, desk, NOON)
+    assert [(mute.rule_id, mute.until) for mute in desk.muted.values()] == [(0, NOON + timedelta(days=7))]
+    carry_out("unmute", 0, desk, NOON)
+    assert desk.muted == {}
+
+
+@pytest.mark.parametrize("action", ["on", "delete", "mute-100y", "explode", ""])
+def test_what_is_gone_or_unknown_is_left_alone(desk: FakeDesk, action: str) -> None:
+    carry_out(action, 9, desk, NOON)
+
+    assert desk.kept == {1: PUMPS}
+    assert desk.muted == {}
+
+
+def test_of_several_mutes_the_one_that_lasts_longest_is_told(doors: Doors, desk: FakeDesk) -> None:
+    ends = (NOON + timedelta(hours=1), None, NOON + timedelta(hours=2))
+    desk.muted = {number: Mute(number, 1, None, until, None, NOON) for number, until in enumerate(ends)}
+    desk.muted[7] = Mute(7, 0, 1, None, None, NOON)  # of one metric only
+
+    built_in, pumps = rule_lines(doors)
+
+    assert built_in.mute is None
+    assert pumps.mute == desk.muted[1]
+
+
+def test_a_form_becomes_a_rule(doors: Doors, desk: FakeDesk) -> None:
+    assert save(doors, FILLED)[ids.LOCATION] == {"search": "?tab=rules"}
+    assert desk.kept[2].name == "Mine"
+    assert desk.kept[2].enabled
+
+
+def test_a_rule_that_is_off_stays_off_when_it_is_changed(doors: Doors, desk: FakeDesk) -> None:
+    save(doors, FILLED, edited=1)
+
+    assert (desk.kept[1].name, desk.kept[1].enabled) == ("Mine", False)
+
+
+def test_what_is_wrong_is_told_and_nothing_is_kept(doors: Doors, desk: FakeDesk) -> None:
+    found = save(doors, BLANK)
+
+    assert ids.LOCATION not in found
+    assert found[ids.RULE_INSISTED] == {"data": True}
+    assert len(desk.kept) == 1
+
+
+@pytest.mark.parametrize(
+    ("draft", "edited", "words"),
+    [
+        (FILLED, 9, "somebody has deleted this rule"),
+        (FILLED | {"told": "some", "channels": ["gone"]}, None, "None is called 'gone'; there are ops"),
+    ],
+)
+def test_what_the_desk_has_against_it_is_told_beside_the_button(
+    doors: Doors, draft: dict[str, Any], edited: int | None, words: str
+) -> None:
+    assert words in str(save(doors, draft, edited)[ids.RULE_REFUSED])
+
+
+def test_one_rule_too_many_is_refused(doors: Doors, desk: FakeDesk) -> None:
+    desk.kept = dict.fromkeys(range(1, MOST_RULES + 1), PUMPS)
+
+    assert "Not saved: there are too many." in str(save(doors, FILLED)[ids.RULE_REFUSED])
+
+
+def test_the_form_of_a_rule_that_is_gone_says_so(reader: FakeReader) -> None:
+    view = {"path": "/alerting", "zone": "UTC", "retries": 0, "search": "?tab=rules&edit=9"}
+
+    answer = fire(app_over(reader), f"{ids.VIEW}.data", **{ids.VIEW: view})
+    assert "There is no such rule" in str(answer.json["response"])
+
+
+def test_a_trial_asks_the_desk_for_the_whole_span(doors: Doors, desk: FakeDesk) -> None:
+    desk.fired = {1: builders.alert(1, fired_at=NOON - timedelta(minutes=1))}
+    button = part(ids.rule_trial("7d"), "n_clicks", 1)
+    state = [fields(FILLED), part(ids.ZONE_NAME, "data", "UTC")]
+
+    answer = send(doors, [part(ids.RULE_TRIAL, "children")], button, [[button]], state)
+
+    assert "It would have fired once" in str(answer.json)
+    assert desk.tried is not None
+    assert desk.tried.name == "Mine"
+
+
+def test_what_cannot_be_saved_is_not_tried(doors: Doors, desk: FakeDesk) -> None:
+    button = part(ids.rule_trial("24h"), "n_clicks", 1)
+    state = [fields(BLANK), part(ids.ZONE_NAME, "data", "UTC")]
+
+    answer = send(doors, [part(ids.RULE_TRIAL, "children")], button, [[button]], state)
+
+    assert "Fill in the fields first" in str(answer.json)
+    assert desk.tried is None
+
+
+def test_a_draft_is_judged_field_by_field(doors: Doors) -> None:
+    draft = FILLED | {"percent": "much"}
+    names = ["percent", "factor"]
+    outputs = [
+        [part(ids.rule_row(name), "className") for name in names],
+        [part(ids.rule_error(name), "children") for name in names],
+        part(ids.RULE_SENTENCE, "children"),
+        part(ids.RULE_REACH, "children"),
+    ]
+    changed = part(ids.rule_field("percent"), "value", "much")
+
+    answer = send(doors, outputs, changed, [fields(draft), part(ids.RULE_INSISTED, "data", False)], [])
+
+    found = answer.json["response"]
+    assert found['{"name":"percent","type":"rule-row"}'] == {"className": "field field-percent has-error"}
+    assert found['{"name":"factor","type":"rule-row"}'] == {"className": "field field-factor is-hidden"}
+    assert "number from" in found['{"name":"percent","type":"rule-error"}']["children"]
+    assert found[ids.RULE_SENTENCE] == {"children": rule_form.UNFINISHED}
+
+
+def test_an_absent_database_is_not_an_empty_list(doors: Doors) -> None:
+    class Away(FakeDesk):
+        def rules(self) -> Any:
+            raise StoreUnavailable("away")
+
+    with pytest.raises(StoreUnavailable):
+        rule_lines(Doors(doors.reader, doors.clock, doors.deliveries, Away(), doors.who))

@@ -1,0 +1,136 @@
+from dataclasses import replace
+from datetime import UTC, timedelta
+from typing import Any
+
+import pytest
+
+from layouts import alert_history
+from layouts.alert_history import Filters, Shown
+from layouts.notation import MINUS, TIMES
+from services.market.types import Alert, AlertQuery, Mute
+from tests import builders
+from tests.builders import NOON
+from tests.layouts.reading import links_in, text_of
+
+HALVED = {
+    "rule_id": 3, "rule": "Halved", "condition": "price down by more than 50 % in 1 h", "average": None, "factor": None,
+    "samples": 0, "price": 30_000.0, "value": 30_000.0, "reference": 62_500.0, "threshold": 31_250.0,
+}  # fmt: skip
+
+
+def shown(*alerts: Alert, total: int | None = None, **changes: Any) -> str:
+    filters = changes.pop("filters", Filters())
+    page = Shown(filters, alerts, len(alerts) if total is None else total, 0, {}, **changes)
+    return text_of(alert_history.body(page, UTC))
+
+
+def test_an_address_tells_the_filters_and_what_makes_no_sense_is_left_out():
+    told = "?tab=history&q=+btc+&rule=3&state=firing&span=24h&unseen=1&page=4"
+    assert alert_history.filters_at(told) == Filters("btc", "3", "firing", "24h", True, 4)
+    assert alert_history.filters_at("?rule=x&state=maybe&span=2y&page=0&unseen=") == Filters()
+    assert alert_history.filters_at("") == Filters()
+
+
+def test_filters_become_the_query_of_their_page():
+    filters = Filters("btc", "3", "firing", "24h", True, 4)
+
+    assert alert_history.query_of(filters, NOON) == AlertQuery(
+        since=NOON - timedelta(days=1),
+        rule_id=3,
+        state="firing",
+        unacknowledged=True,
+        words="btc",
+        limit=50,
+        offset=150,
+    )
+    csv = "/alerts?format=csv&limit=10000&words=btc&rule=3&state=firing&since=1772280000&unacknowledged=true"
+    assert alert_history.csv_path(filters, NOON) == csv
+    assert alert_history.csv_path(Filters(), NOON) == "/alerts?format=csv&limit=10000"
+
+
+@pytest.mark.parametrize(
+    ("alert", "words"),
+    [
+        (builders.alert(), f"190,000.00|3.2{TIMES}|average 60,000.00 · 60 samples"),
+        (builders.alert(**HALVED), f"30,000.00|{MINUS}52.00 %|from 62,500.00 · threshold 31,250.00"),
+        (
+            builders.alert(quantity="volume", value=2e6, average=5e5, factor=3.0, threshold=1.5e6),
+            f"2.00 M|4.0{TIMES}|average 500.00 K · threshold 1.50 M",
+        ),
+        (
+            builders.alert(quantity="rank", value=7.0, average=None, reference=12.0, threshold=10.0, samples=0),
+            "rank 7|threshold rank 10 · price 190,000.00",
+        ),
+        (
+            builders.alert(quantity="volatility", value=0.05, average=None, threshold=0.04, samples=0),
+            "5.00 %|threshold 4.00 % · price 190,000.00",
+        ),
+    ],
+)
+def test_the_figures_that_led_to_an_alert_are_told_in_their_units(alert, words):
+    told = text_of(alert_history.figures(alert))
+    for part in words.split("|"):
+        assert part in told
+
+
+def test_an_alert_tells_how_long_it_lasted_and_who_has_seen_it():
+    over = builders.alert(resolved_at=NOON, acknowledged_at=NOON, acknowledged_by="ann", note="a listing", muted=True)
+
+    told = shown(over)
+
+    for words in (
+        "Built-in rule", "Resolved", "after 5 min, until 1 Mar 2026, 12:00", "Muted", "by ann", "a listing",
+    ):  # fmt: skip
+        assert words in told
+    assert "Firing" not in told
+    assert "Firing|since 11:55" in shown(builders.alert())
+
+
+def test_what_is_acknowledged_is_not_to_be_acknowledged_again():
+    assert "Acknowledge" in shown(builders.alert())
+    assert shown(builders.alert(acknowledged_at=NOON)).count("Acknowledge") == 1  # when it was
+
+
+def test_each_alert_leads_to_its_metric():
+    page = Shown(Filters(), (builders.alert(2, metric_id=9), builders.alert(1)), 2, 2, {})
+
+    assert links_in(alert_history.body(page, UTC)) == ["/metric/9", "/metric/1"]
+
+
+def test_a_page_tells_which_alerts_it_shows_of_how_many():
+    assert "51 to 100 of 10,000" in shown(builders.alert(), total=10_000, filters=Filters(page=2))
+    assert "101 to 120 of 120" in shown(builders.alert(), total=120, filters=Filters(page=3))
+
+
+def test_nothing_to_show_says_why():
+    assert "No alert has fired yet" in shown()
+    assert "No alert passes these filters" in shown(filters=Filters(q="doge"))
+
+
+def test_muted_metrics_are_named_with_when_that_ends():
+    until = Mute(1, None, 1, NOON, "known", NOON)
+    muted = [
+        (until, builders.ranked_metric(1)),
+        (replace(until, id=2, until=None, rule_id=3), builders.ranked_metric(2)),
+    ]
+
+    told = shown(muted=muted)
+
+    assert "muted until 1 Mar 2026, 12:00: known" in told
+    assert "muted for one rule until it resolves" in told
+
+
+def test_rules_are_offered_by_name_the_built_in_one_first():
+    offered = alert_history.rule_choices({3: "Zebra", 5: "ant", 0: None}, "9")
+
+    assert [(one["value"], one["label"]) for one in offered] == [
+        ("", "Any rule"), ("0", "Built-in rule"), ("5", "ant"), ("9", "Rule 9"), ("3", "Zebra"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(40, "40 s"), (60, "1 min"), (7_500, "2 h 5 min"), (7_200, "2 h"), (273_600, "3 d 4 h"), (172_800, "2 d")],
+)
+def test_durations_are_told_by_their_largest_units(seconds, words):
+    assert alert_history.lasting(timedelta(seconds=seconds)) == words

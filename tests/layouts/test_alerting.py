@@ -1,0 +1,235 @@
+from datetime import UTC, timedelta
+
+import pytest
+
+from layouts import alerting, ids, rule_form, rule_trial, rules
+from layouts.alerting import DELIVERIES, HISTORY, NEW, RULES, Place, place_of
+from layouts.rule_draft import BLANK, SOME, draft_of, from_template
+from layouts.rules import RuleLine
+from services.market.alert_rules import built_in, parse_rule
+from services.market.types import Firing, Mute
+from tests import builders
+from tests.layouts.reading import by_id, links_in, rows_of, text_of, walk
+
+RULE = parse_rule(
+    {
+        "name": "Pumps",
+        "scope": ["kraken:*/USD"],
+        "condition": {"kind": "change", "direction": "up", "percent": 5, "window_seconds": 900},
+    },
+    3,
+)
+METRICS = (
+    builders.ranked_metric(1, base="C1"),
+    builders.ranked_metric(2, base="C2"),
+    builders.ranked_metric(3, market="okx"),
+)
+
+
+def listed(*lines: RuleLine) -> str:
+    return text_of(rules.body([RuleLine(built_in(builders.profile()), {}), *lines], UTC))
+
+
+def form(draft=BLANK, edited=None, channels=()):
+    return rule_form.body(draft, edited, METRICS, channels)
+
+
+@pytest.mark.parametrize(
+    ("search", "place"),
+    [
+        ("", Place()),
+        (None, Place()),
+        ("?tab=history&rule=3", Place(HISTORY)),
+        ("?tab=deliveries", Place(DELIVERIES)),
+        ("?tab=nowhere", Place()),
+        ("?tab=rules", Place(RULES)),
+        ("?tab=rules&edit=3", Place(RULES, "3")),
+        ("?tab=rules&edit=x", Place(RULES)),
+        ("?tab=rules&edit=" + "9" * 30, Place(RULES)),
+        ("?tab=rules&edit=new&like=3", Place(RULES, NEW, 3)),
+        ("?tab=rules&edit=new&template=pumps&scope=kraken:BTC/USD", Place(RULES, NEW, None, "pumps", "kraken:BTC/USD")),
+    ],
+)
+def test_an_address_leads_to_a_part_of_the_page(search: str | None, place: Place):
+    assert place_of(search) == place
+
+
+def test_addresses_that_are_made_lead_where_they_should():
+    address = alerting.address(RULES, edit=NEW, scope="kraken:A&B/USD")
+
+    assert place_of(address.removeprefix(alerting.PATH)) == Place(RULES, NEW, scope="kraken:A&B/USD")
+
+
+def test_what_a_part_does_with_its_own_address_does_not_lead_away_from_it():
+    assert alerting.key(place_of("?tab=history&rule=3")) == alerting.key(place_of("?tab=history&rule=4"))
+    assert alerting.key(place_of("?tab=rules&edit=3")) != alerting.key(place_of("?tab=rules&edit=4"))
+
+
+def test_the_chosen_tab_is_marked():
+    looks = {text_of(tab): tab.className for tab in alerting.tabs(RULES)}
+
+    assert looks == {
+        name: f"alerting-tab{chosen}" for name, chosen in (("History", ""), ("Rules", " is-chosen"), ("Deliveries", ""))
+    }
+
+
+def test_a_rule_is_listed_with_what_it_does_and_how_it_stands():
+    words = listed(RuleLine(RULE, {"firing": 2, "pending": 1, "resolved": 4}))
+
+    assert "rises by more than 5 % within 15 min" in words
+    assert "2 firing|1 pending" in words
+    assert "resolved" not in words.replace("Until it resolves", "")
+    assert "No rules of your own yet" not in words
+
+
+def test_the_built_in_rule_comes_first_and_can_be_muted_only():
+    page = rules.body([RuleLine(built_in(builders.profile()), {"firing": 1})], UTC)
+    words = text_of(page)
+    actions = {one.id["action"] for one in walk(page) if isinstance(getattr(one, "id", None), dict)}
+
+    assert "Built in" in words
+    assert "No rules of your own yet" in words
+    assert actions == {f"mute-{name}" for name in rules.MUTES}
+
+
+def test_a_muted_rule_says_until_when_and_can_be_unmuted():
+    mute = Mute(1, 3, None, builders.NOON, None, builders.NOON)
+    page = rules.body([RuleLine(RULE, {}, mute)], UTC)
+
+    assert "Muted until 1 Mar 2026, 12:00" in text_of(page)
+    assert {one.id["action"] for one in walk(page) if isinstance(getattr(one, "id", None), dict)} == {
+        "off",
+        "unmute",
+        "delete",
+    }
+
+
+def test_a_rule_leads_to_its_form_and_to_a_copy():
+    links = links_in(rules.body([RuleLine(RULE, {})], UTC))
+
+    assert "/alerting?tab=rules&edit=3" in links
+    assert "/alerting?tab=rules&edit=new&like=3" in links
+    assert "/alerting?tab=rules&edit=new&template=pumps" in links
+
+
+def test_names_of_rules_stay_text():
+    hostile = parse_rule({"name": "<b>x</b>", "scope": ["kraken:*"], "condition": {"kind": "no_data", "periods": 2}}, 4)
+
+    assert "<b>x</b>" in listed(RuleLine(hostile, {}))
+
+
+def test_a_mute_has_an_end_or_none():
+    assert rules.until("8h", builders.NOON) == builders.NOON + timedelta(hours=8)
+    assert rules.until("resolved", builders.NOON) is None
+
+
+def test_the_form_says_what_it_comes_to_and_how_much_it_watches():
+    words = text_of(form(from_template("pumps") | {"scope": "kraken:*/USD"}))
+
+    assert "Alerts when the price of kraken:*/USD rises by more than 10 % within 15 min" in words
+    assert "It watches 2 metrics now." in words
+    assert "A new rule" in words
+
+
+def test_an_empty_form_complains_of_nothing_yet():
+    page = form()
+
+    assert rule_form.UNFINISHED in text_of(page)
+    assert not [one for one in walk(page) if "has-error" in (getattr(one, "className", "") or "")]
+
+
+def test_a_scope_of_nothing_is_told():
+    assert rule_form.NOT_FOUND in text_of(form(BLANK | {"name": "x", "scope": "okx:*/EUR"}))
+
+
+def test_only_fields_that_matter_are_visible():
+    looks = {
+        one.id["name"]: one.className
+        for one in walk(form(from_template("volume")))
+        if isinstance(getattr(one, "id", None), dict) and one.id["type"] == "rule-row"
+    }
+
+    assert set(looks) == set(BLANK)
+    assert "is-hidden" not in looks["factor"]
+    assert {name for name, look in looks.items() if "is-hidden" in look} == {
+        "way",
+        "percent",
+        "level",
+        "places",
+        "periods",
+        "channels",
+    }
+
+
+def test_quantities_decide_over_conditions_and_directions():
+    assert [one["value"] for one in rule_form.kind_options("rank")] == ["level", "top"]
+    assert rule_form.way_options("rank")[0]["label"] == "Gets worse"
+
+
+def test_a_channel_that_is_gone_is_shown_and_a_length_that_is_odd_is_kept():
+    odd = parse_rule(
+        {
+            "name": "Odd",
+            "scope": ["kraken:*"],
+            "condition": {"kind": "no_data", "periods": 2},
+            "pending_seconds": 123,
+            "channels": ["ops", "old"],
+        },
+        5,
+    )
+    draft = draft_of(odd)
+    page = form(draft, 5, ("ops", "mail"))
+    boxes = by_id(page, ids.rule_field("channels"))
+
+    assert draft["told"] == SOME
+    assert [one["label"] for one in boxes.options] == ["ops", "mail", "old (not set up any more)"]
+    assert {"value": "123", "label": "123 s"} in by_id(page, ids.rule_field("pending")).options
+
+
+def test_without_channels_it_is_said_where_to_set_them():
+    assert "NOTIFY_URLS" in text_of(form())
+
+
+def test_empty_fields_are_told_of_to_those_who_insist():
+    judged = rule_form.judge(BLANK | {"percent": "x"})
+
+    assert set(rule_form.told_of(BLANK | {"percent": "x"}, judged.wrong, insisted=False)) == {"percent"}
+    assert set(rule_form.told_of(BLANK, judged.wrong, insisted=True)) == {"name", "scope", "percent"}
+
+
+def firings(*of: int) -> list[Firing]:
+    return [
+        Firing(number, builders.NOON - timedelta(minutes=len(of) - place), 100.0 + place)
+        for place, number in enumerate(of)
+    ]
+
+
+def trial(fired: list[Firing]):
+    found = rule_trial.found_of(fired, builders.NOON - timedelta(days=1), builders.NOON)
+    series = builders.series([100.0, 101.0, 102.0])
+    most = rule_trial.most_fired(found)
+    marks = found["marks"].get(str(most), [])
+    figure = None if most is None else rule_trial.trial_figure(series.times, series.values, marks, UTC)
+    return rule_trial.result(fired, 3, "24h", {row.id: row for row in METRICS}, found, figure, UTC)
+
+
+def test_a_trial_tells_how_often_on_what_and_when():
+    page = trial(firings(1, 2, 2, 9))
+
+    assert "It would have fired 4 times| in the last 24 h, on 3 of 3 metrics." in text_of(page)
+    assert rows_of(page)[1:3] == ["1 Mar 2026, 11:59|metric 9|103.00", "1 Mar 2026, 11:58|C2/USD kraken|102.00"]
+    options = by_id(page, ids.RULE_TRIAL_METRIC).options
+    assert [one["label"] for one in options] == ["C2/USD kraken (2)", "C1/USD kraken (1)", "metric 9 (1)"]
+    assert by_id(page, ids.RULE_TRIAL_CHART).figure["data"][1]["y"] == [101.0, 102.0]
+
+
+def test_a_trial_without_an_alert_says_so():
+    assert "It would not have fired| in the last 24 h, on any of 3." in text_of(trial([]))
+    assert "It would have fired once" in text_of(trial(firings(1)))
+
+
+def test_a_long_trial_shows_the_newest_and_counts_the_rest():
+    page = trial(firings(*[1] * 20))
+
+    assert len(rows_of(page)) == 1 + rule_trial.MOST_LISTED
+    assert "and 12 before" in text_of(page)

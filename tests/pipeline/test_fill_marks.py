@@ -1,0 +1,150 @@
+"""Rules that look back, and the past they are given."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.market.alert_rules import AlertRule, parse_rule
+from services.market.errors import LeaseLost
+from services.market.marks import average_between
+from services.pipeline.fill_marks import fill_marks
+from services.store import leases, rules
+from services.store.engine import Engine, open_engine, reading, writing
+from services.store.marks import StoredPast
+from services.store.schema import migrate
+from tests.fakes_exchange import FakeExchange
+from tests.pipeline.world import World
+
+WINDOWS = (300, 3_600, 14_400)
+
+
+def always() -> bool:
+    return True
+
+
+@pytest.fixture
+def other_engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_engine(f"sqlite:///{tmp_path}/other.db")
+    migrate(engine, simulated=False)
+    yield engine
+    engine.dispose()
+
+
+def add(world: World, quantity: str, window: int, **condition: Any) -> AlertRule:
+    change = {"kind": "change", "direction": "either", "percent": 1_000_000.0, "window_seconds": window} | condition
+    given = {"name": "mine", "scope": ["kraken:*"], "quantity": quantity, "condition": change, "cooldown_seconds": 0}
+    with writing(world.engine) as connection:
+        return rules.add(connection, parse_rule(given))
+
+
+def ticked(engine: Engine, minutes: int, *, first: bool) -> World:
+    """Prices and volumes of two pairs with gaps, by chance but always the same; rules are there at `first` or not."""
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0})
+    world = World(engine, [exchange])
+    world.discover()
+    chance = np.random.default_rng(5)
+    if first:
+        watch(world)
+    for _ in range(minutes):
+        draws = {pair: float(chance.uniform(50, 150)) for pair in ("BTC/USD", "ETH/USD")}
+        exchange.prices = {pair: price for pair, price in draws.items() if chance.random() > 0.2}
+        exchange.volumes = {pair: 10 * price for pair, price in draws.items() if chance.random() > 0.1}
+        world.tick()
+    if not first:
+        watch(world)
+        exchange.prices = {"BTC/USD": 120.0, "ETH/USD": 70.0}
+        world.tick()
+    return world
+
+
+def watch(world: World) -> None:
+    for quantity in ("price", "volume"):
+        add(world, quantity, WINDOWS[-1])
+
+
+def told(world: World, quantity: str) -> list[tuple[list[float], list[float], list[int]]]:
+    """For each window: the values when it began, the averages and how many values these rest on."""
+    ids, now, found = np.array([1, 2]), int(world.now.timestamp()), []
+    with reading(world.engine) as connection:
+        past = StoredPast(connection)
+        last = past.last_until(quantity, now - 1)
+        for window in WINDOWS:
+            begin, edge = past.last_until(quantity, now - window), past.first_from(quantity, now - window)
+            assert begin is not None
+            assert edge is not None
+            assert last is not None
+            assert begin.minute > now - window - 300
+            average, count = average_between(edge.of(ids), last.of(ids))
+            found.append((begin.of(ids).value.tolist(), average.tolist(), count.tolist()))
+    return found
+
+
+@pytest.mark.parametrize("quantity", ["price", "volume"])
+def test_a_new_rule_sees_what_it_would_had_it_always_been_there(
+    engine: Engine, other_engine: Engine, quantity: str
+) -> None:
+    late, always_there = ticked(engine, 300, first=False), ticked(other_engine, 300, first=True)
+    assert isinstance(always_there.exchanges[0], FakeExchange)
+    always_there.exchanges[0].prices = {"BTC/USD": 120.0, "ETH/USD": 70.0}
+    always_there.tick()
+
+    assert fill_marks(late.plan, late.now, None, always) > 2 * 60
+    late.tick()
+    always_there.tick()
+
+    for given, expected in zip(told(late, quantity), told(always_there, quantity), strict=True):
+        assert given[0] == expected[0]
+        assert given[1] == pytest.approx(expected[1], rel=1e-14)
+        assert given[2] == expected[2]
+    assert fill_marks(late.plan, late.now, None, always) == 0
+
+
+def test_a_rule_fires_in_the_second_tick_that_it_sees(engine: Engine) -> None:
+    world = ticked(engine, 30, first=False)
+    add(world, "price", 300, direction="up", percent=100.0)
+    world.tick()
+    fill_marks(world.plan, world.now, None, always)
+    assert isinstance(world.exchanges[0], FakeExchange)
+    world.exchanges[0].prices = {"BTC/USD": 1_000.0}
+    world.tick()
+
+    assert [(alert.base, alert.value) for alert in world.reader.alerts() if alert.rule_id] == [("BTC", 1_000.0)]
+
+
+def test_it_goes_on_where_it_stopped(engine: Engine, other_engine: Engine) -> None:
+    world, other = ticked(engine, 120, first=False), ticked(other_engine, 120, first=False)
+    steps = iter([True])
+    assert fill_marks(world.plan, world.now, None, lambda: next(steps, False)) == 60
+    fill_marks(world.plan, world.now, None, always)
+    fill_marks(other.plan, other.now, None, always)
+
+    with reading(engine) as connection, reading(other_engine) as at_once:
+        given, expected = StoredPast(connection), StoredPast(at_once)
+        assert given.minutes("price") == expected.minutes("price")
+        for minute in expected.minutes("price"):
+            one, two = given.first_from("price", minute), expected.first_from("price", minute)
+            assert one is not None
+            assert two is not None
+            assert np.array_equal(one.value, two.value, equal_nan=True)
+            assert one.total + one.rest == pytest.approx(two.total + two.rest, rel=1e-12, abs=1e-9)
+
+
+def test_without_the_lease_nothing_is_written(engine: Engine) -> None:
+    world = ticked(engine, 10, first=False)
+    with writing(engine) as connection:
+        leases.take(connection, "another", world.now.timestamp(), 60)
+    with pytest.raises(LeaseLost):
+        fill_marks(world.plan, world.now, "me", always)
+    with reading(engine) as connection:
+        assert len(StoredPast(connection).minutes("price")) == 1
+
+
+def test_without_rules_that_look_back_there_is_nothing_to_do(engine: Engine) -> None:
+    world = World(engine, [FakeExchange("kraken", {"BTC/USD": 100.0})])
+    world.discover()
+    world.tick()
+    assert fill_marks(world.plan, world.now + timedelta(minutes=1), None, always) == 0
