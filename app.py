@@ -81,7 +81,8 @@ def create_app(
     callbacks.register(app, Doors(reader, clock, deliveries, desk, visitor_name))
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
     app.server.config.update(
-        COMPRESS_ALGORITHM=["gzip"],
+        COMPRESS_ALGORITHM=["br", "gzip"],
+        COMPRESS_BR_LEVEL=5,  # an eighth less than gzip in hardly more time; 9 takes four times as long for 3 % less
         COMPRESS_LEVEL=4,
         COMPRESS_MIN_SIZE=SMALLEST_WORTH_ZIPPING,
         SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,  # scripts and styles carry their version in the address

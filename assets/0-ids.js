@@ -7,6 +7,7 @@ window.trackerIds = {
   zoneName: "zone-name",
   ranking: "ranking",
   grid: "ranking-table",
+  frame: "ranking-frame",
   search: "ranking-search",
   count: "ranking-count",
   rankBy: "rank-by",

@@ -22,7 +22,6 @@ CONTROLS = (
 def register(app: Dash) -> None:
     app.clientside_callback(
         ClientsideFunction(BROWSER, "rows"),
-        Output(ids.RANKING_TABLE, "rowData"),
         Output(ids.RANKING_FRAME, "className"),
         Output(ids.RANKING_EMPTY, "className"),
         Input(ids.LIVE, "data"),

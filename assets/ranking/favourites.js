@@ -17,6 +17,7 @@
     return kept;
   }
 
+  const hasFavourites = () => favourites().size > 0;
   const isFavourite = (row) => favourites().has(row.key);
 
   async function toggleFavourite(row) {
@@ -52,5 +53,5 @@
     if (first.length) first.concat(others).forEach((node, place) => (nodes[place] = node));
   }
 
-  Object.assign(ranking, { isFavourite, toggleFavourite, favouritesFirst });
+  Object.assign(ranking, { hasFavourites, isFavourite, toggleFavourite, favouritesFirst });
 })();

@@ -6,6 +6,8 @@
   const ranking = (window.trackerRanking = window.trackerRanking || {});
   const SPARKLINE_AGE = 600000; // ms; the server renews them no more often
   const SPARKLINE_PATIENCE = 60000; // ms, while some metric has none
+  const MANY = 1000; // metrics; where there are more, the first of them come before the others
+  const FIRST = 100;
   const nothing = () => window.dash_clientside.no_update;
 
   let page = null; // the element whose rows these are
@@ -63,18 +65,17 @@
     return (metric) => places.get(metric.id) ?? null;
   }
 
-  function ranked() {
+  function rankAnew() {
     const { by } = ranking.view();
     const turnover = ranking.turnovers(metrics);
     const rank = ranks(by, turnover);
-    return metrics.map((metric) => {
+    return ranking.handOver(metrics.length, (place) => {
+      const metric = metrics[place];
       const made = row(metric, rank(metric), turnover(metric));
       if (by !== ranking.address.USUAL_BY) made.moved = null; // it is known for the usual order alone
       return made;
     });
   }
-
-  const rankAnew = () => window.dash_clientside.set_props(ids.grid, { rowData: ranked() });
 
   async function renewSparklines(age) {
     if (Date.now() - sparklinesAt < age) return;
@@ -89,6 +90,20 @@
     }
   }
 
+  // What is in view at first, where that is the first by rank.
+  async function showFirst() {
+    if (!ranking.isUsual() || ranking.hasFavourites()) return;
+    try {
+      const answer = await fetch("/metrics?" + new URLSearchParams({ limit: FIRST }), { cache: "no-cache" });
+      if (!answer.ok) return;
+      metrics = (await answer.json()).metrics;
+      await rankAnew();
+      window.dash_clientside.set_props(ids.frame, { className: "grid-frame" });
+    } catch (error) {
+      // the whole is on its way
+    }
+  }
+
   async function rows(live) {
     // A page that has just come is told by its element: its first call may be for the poller's news as well.
     const frame = document.getElementById(ids.ranking);
@@ -99,8 +114,9 @@
       ranking.settle();
     }
     const wanted = live ? live.revision : null;
-    const unchanged = [nothing(), nothing(), nothing()];
+    const unchanged = [nothing(), nothing()];
     if ((live && live.connection !== "ok") || (shown !== null && shown === wanted)) return unchanged;
+    if (shown === null && live && live.tracked > MANY) await showFirst();
     try {
       const answer = await fetch("/table", { cache: "no-cache" });
       if (!answer.ok) return unchanged; // the poller tells why, and calls again when it is over
@@ -111,8 +127,8 @@
     shown = wanted;
     renewSparklines(metrics.some((metric) => !(metric.id in sparklines)) ? SPARKLINE_PATIENCE : SPARKLINE_AGE);
     ranking.offerChoices(metrics);
-    if (!metrics.length) return [[], "grid-frame is-hidden", "empty-state"];
-    return [ranked(), "grid-frame", "empty-state is-hidden"];
+    await rankAnew();
+    return metrics.length ? ["grid-frame", "empty-state is-hidden"] : ["grid-frame is-hidden", "empty-state"];
   }
 
   // ---- what the grid calls by name
@@ -147,7 +163,9 @@
     noteState(params) {
       const sorted = params.api.getColumnState().filter((column) => column.sort);
       const sort = sorted.sort((left, right) => left.sortIndex - right.sortIndex).map(({ colId, sort }) => ({ colId, sort }));
-      ranking.note({ where: params.api.getFilterModel(), sort: sort.length ? sort : ranking.address.USUAL_SORT });
+      // By nothing is by rank: the grid would keep the order in which the rows once came.
+      if (!sort.length) return params.api.applyColumnState({ state: ranking.address.USUAL_SORT });
+      ranking.note({ where: params.api.getFilterModel(), sort });
     },
   });
 

@@ -26,6 +26,9 @@
 
   const differs = (left, right) => JSON.stringify(left) !== JSON.stringify(right);
 
+  // Whether the rows are all there are, by rank.
+  const isUsual = () => ranking.address.write({ ...current, columns: null }) === "";
+
   // What grid or control shows already.
   function note(partial) {
     const names = Object.keys(partial).filter((name) => differs(partial[name], current[name]));
@@ -155,7 +158,7 @@
     if (isOpen()) write(); // the link to where one is already
   });
 
-  Object.assign(ranking, { api, begin, settle, note, change, view: () => current });
+  Object.assign(ranking, { api, begin, isUsual, settle, note, change, view: () => current });
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { choose, reset });
 })();

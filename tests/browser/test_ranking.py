@@ -97,6 +97,49 @@ def test_a_metric_that_leaves_the_ranking_leaves_the_table(site: Site, reader: F
     assert table.count() == 199
 
 
+def test_a_metric_that_comes_takes_its_place_and_one_that_changes_its_state_shows_it(site: Site, reader: FakeReader):
+    site.open("/")
+    table = Table(site).wait()
+    first, second, *others = (replace(metric, rank=metric.rank + 1) for metric in reader.metrics)
+    halted = replace(second, active=False, reason="halted")
+
+    reader.put(builders.ranked_metric(901, base="NEW", rank=1), first, halted, *others)
+
+    site.until(lambda: table.cell(2, "pair") == "NEW/USD")
+    assert [table.cell(index, "pair") for index in (3, 4)] == ["BTC/USD", "ETH/USD\nHalted"]
+    assert "is-inactive" in site.script("return document.querySelector('.ag-row[row-id=\"2\"]').className")
+    assert table.count() == 201
+
+
+def test_what_is_sorted_by_nothing_is_sorted_by_its_present_rank(site: Site, reader: FakeReader):
+    site.open("/")
+    table = Table(site).wait()
+    first, second, *others = reader.metrics
+    reader.put(replace(second, rank=1), replace(first, rank=2), *others)
+    site.until(lambda: table.cell(2, "pair") == "ETH/USD")
+
+    for ways in ("desc", "asc", "null"):
+        table.sort_by("price")
+        site.until(lambda ways=ways: str(site.script(f"return {GRID}.getColumn('price').getSort() ?? 'null'")) == ways)
+
+    site.until(lambda: table.cell(2, "pair") == "ETH/USD")
+    assert site.script(f"return {GRID}.getColumn('rank').getSort()") == "asc"
+
+
+def test_thousands_of_rows_are_all_renewed_and_the_last_news_stays(site: Site, reader: FakeReader):
+    reader.put(*(builders.ranked_metric(number, rank=number, base=f"C{number}") for number in range(1, 3001)))
+    site.open("/")
+    table = Table(site).wait()
+    site.until(lambda: table.count() == 3000)
+
+    for price in (500.0, 600.0):  # the second while the first is being handed over, or just after
+        reader.put(*(replace(metric, price=price) for metric in reader.metrics))
+
+    site.until(lambda: table.cell(2, "price") == "600.00")
+    prices = f"const all = new Set(); {GRID}.forEachNode(node => all.add(node.data.price)); return [...all]"
+    assert site.script(prices) == [600]
+
+
 def test_metrics_without_a_price_stand_last_whatever_the_order(site: Site, reader: FakeReader):
     silent = {"rank": None, "price": None, "stdev": None, "volatility": None, "active": False, "reason": "delisted"}
     reader.put(builders.ranked_metric(900, base="DEAD", **silent), *reader.metrics[:3])
