@@ -99,8 +99,7 @@ def _line(line: RuleLine, zone: tzinfo) -> Component:
 
 
 def _chips(line: RuleLine, zone: tzinfo) -> list[Component]:
-    chips = [("Built in", "")] if not line.is_own else []
-    chips += [] if line.rule.enabled else [("Off", "")]
+    chips = [] if line.rule.enabled else [("Off", "")]
     chips += [(f"{count:,} {state}", CHIPS[state]) for state in CHIPS if (count := line.states.get(state, 0))]
     chips += [] if line.mute is None else [(_muted(line.mute, zone), "is-new")]
     return [html.Span(words, className=f"chip {look}".strip()) for words, look in chips]
