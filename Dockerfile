@@ -1,6 +1,7 @@
 # Data Tracker with all it runs on: `docker build -t data-tracker .`
 FROM python:3.11.14-slim-trixie
 
+ENV HOST=0.0.0.0 PORT=8888
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
 RUN useradd --create-home --uid 10001 tracker
@@ -18,5 +19,5 @@ USER tracker
 VOLUME /app/data
 EXPOSE 8888
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ.get(\"PORT\", 8888)}/healthz', timeout=4)"]
-CMD ["gunicorn", "--bind", "0.0.0.0:8888", "app:server"]
+  CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/healthz', timeout=4)"]
+CMD ["gunicorn", "app:server"]

@@ -21,7 +21,7 @@ import callbacks
 from api.access import OPEN, Access, ProxyUsers
 from api.answers import SMALLEST_WORTH_ZIPPING
 from api.deliveries import mount_deliveries
-from api.guard import ANY_HOST, LOOPBACK_NAMES, Hosts, guard, visitor_name
+from api.guard import ANY_HOST, LARGEST_BODY, LOOPBACK_NAMES, Hosts, guard, visitor_name
 from api.headers import YEAR_SECONDS, script_hash, send_headers
 from api.limits import Limits
 from api.routes import mount
@@ -122,6 +122,11 @@ def serve_by(services: Services) -> Dash:
         limits,
         settings.proxy_hops,
     )
+
+
+def shown_host(host: str) -> str:
+    """`host` as it stands before a port."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _read_whole(response: Response) -> Response:
@@ -229,19 +234,25 @@ def _run_all(services: Services) -> int:
             port=settings.port,
             threads=ALL_THREADS,
             ident=None,
+            max_request_body_size=LARGEST_BODY,  # it takes bodies in before it asks who sends them
             clear_untrusted_proxy_headers=False,  # nothing reads them, unless PROXY_HOPS says that they can be trusted
         )
-    except OSError as error:
-        raise TrackerError(f"cannot serve on {settings.host} port {settings.port}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # waitress says by the latter that nothing is of that name
+        reason = error.strerror if isinstance(error, OSError) else "no such address"
+        raise TrackerError(f"cannot serve on {settings.host} port {settings.port}: {reason}") from error
     scheduler = _start_scheduler(settings, services)
 
     def end(_signal: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # some hosts send it to a process and to its group
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # pressed again, Ctrl-C waits for nothing
         end_streams(flask)
         raise KeyboardInterrupt
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    log.info("serving on http://%s:%s%s", settings.host, settings.port, " (simulated data)" * settings.simulated)
+    log.info(
+        "serving on http://%s:%s%s", shown_host(settings.host), settings.port, " (simulated data)" * settings.simulated
+    )
     with suppress(KeyboardInterrupt):
         web.run()
     log.info("stopping")

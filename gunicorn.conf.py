@@ -2,21 +2,41 @@
 
 import os
 import signal
+import sys
 
 import app
 from api.stream import end_streams
+from services.market.errors import TrackerError
 from services.runners.scheduler import Scheduler
 
-_settings = app.read_settings()
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-bind = f"{_settings.host}:{_settings.port}"
+
+def _or_stop(work, *given):
+    """What `work` answers; where it cannot, the start ends with one line, as that of `app.py`."""
+    try:
+        return work(*given)
+    except TrackerError as error:
+        print(f"data-tracker: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _migrate(settings):
+    services = app.open_services(settings)
+    services.migrate()
+    services.engine.dispose()
+
+
+_settings = _or_stop(app.read_settings)
+
+bind = f"{app.shown_host(_settings.host)}:{_settings.port}"
 worker_class = "gthread"
 threads = app.ALL_THREADS  # eight for requests, and one that sleeps for each of the open /stream
 timeout = 60
 graceful_timeout = 15
 keepalive = 5
 preload_app = False  # each worker opens its own connections; none crosses the fork
+control_socket_disable = True  # it would be one file in the home of the user, for all installations there
 
 
 def on_starting(server):
@@ -24,9 +44,8 @@ def on_starting(server):
     addresses = [address[0] for address in server.address if isinstance(address, tuple)]
     if addresses:  # else a socket in the file system, which nobody elsewhere reaches
         os.environ["HOST"] = next((address for address in addresses if address not in _LOOPBACK), addresses[0])
-    services = app.open_services(_settings)
-    services.migrate()
-    services.engine.dispose()
+        os.environ.pop("HOST_FILE", None)
+    _or_stop(_migrate, _settings)
 
 
 def post_worker_init(worker):

@@ -15,8 +15,8 @@ from api.selection import select
 from services.market.ports import MarketReader
 from services.market.types import RankedMetric
 
-SMALL_PAGE = 1_000
-"""Metrics of a page that is remembered among the usual answers."""
+SMALL_PAGE = 100
+"""Metrics of a page that is remembered among the usual answers, of which there are hundreds: 57 kB."""
 LARGE_PAGES = 8
 """How many others are remembered: each may be of megabytes."""
 

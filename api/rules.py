@@ -41,6 +41,7 @@ from services.market.alert_rules import (
     rule_fields,
 )
 from services.market.moments import parse_moment, period_of
+from services.market.notes import is_plain
 from services.market.ports import AlertDesk, Clock, MarketReader
 from services.market.types import AlertQuery, Firing, Mute
 
@@ -344,7 +345,11 @@ def _refuse_others(given: Mapping[str, Any], *known: str) -> None:
 
 def _note(given: Mapping[str, Any]) -> str | None:
     note = given.get("note")
-    if note is None or (isinstance(note, str) and len(note) <= LONGEST_NOTE):
+    if note is None:
+        return None
+    if isinstance(note, str) and len(note) <= LONGEST_NOTE:
+        if not is_plain(note):
+            raise BadQuery("note: has to be without control characters but line breaks and tabs")
         return note
     raise BadQuery(f"note: has to be a text of at most {LONGEST_NOTE} characters")
 

@@ -18,8 +18,12 @@
     window.history.replaceState(window.history.state, "", address);
   }
 
+  // The lists say "any", for an empty value is none to them.
+  const ANY = "any";
+  const chosenOf = (value) => (value === ANY || !value ? "" : value);
+
   function askHistory(q, rule, state, span, unseen, known) {
-    const ask = { q: (q || "").trim(), rule: rule || "", state: state || "", span: span || "", unseen: (unseen || []).length > 0, page: 1 };
+    const ask = { q: (q || "").trim(), rule: chosenOf(rule), state: chosenOf(state), span: chosenOf(span), unseen: (unseen || []).length > 0, page: 1 };
     asked = asked || known;
     if (window.dash_clientside.callback_context.triggered.length === 0) asked = known;
     if (FILTERS.every((name) => name === "page" || ask[name] === known[name])) return nothing();
@@ -31,8 +35,8 @@
   // A link to other filters, while the page is open.
   function readHistory(search, path) {
     const told = new URLSearchParams(search);
-    const values = FILTERS.slice(0, 4).map((name) => told.get(name) || "");
-    return path === "/alerting" ? [...values, told.get("unseen") ? ["unseen"] : []] : new Array(5).fill(nothing());
+    const lists = ["rule", "state", "span"].map((name) => told.get(name) || ANY);
+    return path === "/alerting" ? [told.get("q") || "", ...lists, told.get("unseen") ? ["unseen"] : []] : new Array(5).fill(nothing());
   }
 
   function chooseAll(clicks, shown) {
@@ -70,7 +74,7 @@
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
     askHistory, chooseAll, openDialog,
     readHistory,
-    clearHistory: () => ["", "", "", "", []],
+    clearHistory: () => ["", ANY, ANY, ANY, []],
     closeDialogs: () => [false, false],
   });
 })();

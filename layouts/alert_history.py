@@ -25,8 +25,17 @@ BUILT_IN_NAME = "Built-in rule"
 
 Choices = Sequence[tuple[str, str]]
 
-STATES: Choices = (("", "Any state"), ("firing", "Firing"), ("resolved", "Resolved"))
-SPANS: Choices = (("", "Any time"), ("1h", "Last hour"), ("24h", "Last 24 h"), ("7d", "Last 7 d"), ("30d", "Last 30 d"))
+ANY = "any"
+"""What a filter that leaves nothing out stands at: an empty value is none to a browser's list."""
+
+STATES: Choices = ((ANY, "Any state"), ("firing", "Firing"), ("resolved", "Resolved"))
+SPANS: Choices = (
+    (ANY, "Any time"),
+    ("1h", "Last hour"),
+    ("24h", "Last 24 h"),
+    ("7d", "Last 7 d"),
+    ("30d", "Last 30 d"),
+)
 SPAN_LENGTHS = {
     "1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30),
 }  # fmt: skip
@@ -98,7 +107,7 @@ def _is_number(text: str) -> bool:
 
 
 def _one_of(choices: Choices, wanted: object) -> str:
-    return next((value for value, _ in choices if value == wanted), "")
+    return next((value for value, _ in choices if value == wanted != ANY), "")
 
 
 def query_of(filters: Filters, now: datetime) -> AlertQuery:
@@ -138,7 +147,7 @@ def rule_choices(rules: Mapping[int, str | None], chosen: str) -> list[dict[str,
     if chosen:
         named.setdefault(chosen, f"Rule {chosen}")
     named = dict(sorted(named.items(), key=lambda one: (one[0] != str(BUILT_IN), one[1].lower())))
-    return [{"value": "", "label": "Any rule"}, *({"value": value, "label": name} for value, name in named.items())]
+    return [{"value": ANY, "label": "Any rule"}, *({"value": value, "label": name} for value, name in named.items())]
 
 
 def csv_path(filters: Filters, now: datetime) -> str:
@@ -336,7 +345,7 @@ def _muted(muted: Sequence[tuple[Mute, RankedMetric]], zone: tzinfo) -> Componen
             html.Li(
                 [
                     html.Span(
-                        [parts.metric_link(metric.id, name), " ", html.Span(words, className="quiet")],
+                        [parts.metric_link(metric.id, name), html.Span(words, className="quiet")],
                         className="muted-words",
                     ),
                     _button("Unmute", f"Unmute {name}", {"alert-act": "unmute", "alert-number": str(mute.id)}),
@@ -351,12 +360,13 @@ def _toolbar(filters: Filters) -> Component:
         [
             parts.icon("search"),
             html.Label("Search metrics", htmlFor=ids.HISTORY_SEARCH, className="visually-hidden"),
-            dcc.Input(
+            dbc.Input(
                 id=ids.HISTORY_SEARCH,
                 value=filters.q,
                 type="search",
-                debounce=0.3,
-                maxLength=LONGEST_SEARCH,
+                debounce=300,
+                autocomplete="off",
+                maxlength=LONGEST_SEARCH,
                 placeholder="Search metrics",
                 className="search-field",
             ),
@@ -381,7 +391,9 @@ def _toolbar(filters: Filters) -> Component:
     ]
     tools = [
         html.A([parts.icon("download"), "CSV"], id=ids.HISTORY_CSV, className="tool-button", href="/alerts?format=csv"),
-        html.Button("Acknowledge all", id=ids.HISTORY_ALL, className="tool-button", type="button", disabled=True),
+        html.Button(
+            "Acknowledge all", id=ids.HISTORY_ALL, className="tool-button history-all", type="button", disabled=True
+        ),
     ]
     return html.Div(
         [html.Div(chosen, className="history-filters"), html.Div(tools, className="view-tools")],
@@ -396,7 +408,7 @@ def _options(choices: Choices) -> list[dict[str, str]]:
 
 
 def _select(identity: str, label: str, options: list[dict[str, str]], value: str) -> Component:
-    control = dbc.Select(id=identity, options=options, value=value, size="sm")
+    control = dbc.Select(id=identity, options=options, value=value or ANY, size="sm")
     return html.Div([html.Label(label, htmlFor=identity), control], className="tool-select")
 
 
@@ -443,6 +455,7 @@ def _dialog(identity: str, title: str, content: list[Component], button: str, na
         id=identity,
         is_open=False,
         centered=True,
+        fade=False,  # what moves is missed by a quick click
         className="dialog",
     )
     return dialog

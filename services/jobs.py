@@ -89,9 +89,9 @@ def tell_alive(services: Services, report: TickReport | None) -> None:
         services.heartbeat.beat()
 
 
-def run_notify(services: Services, now: datetime) -> None:
+def run_notify(services: Services, now: datetime) -> None:  # noqa: ARG001 - it asks for the time itself
     """Messages that are owed, also those of earlier ticks and of processes that died."""
-    notify(services.engine, services.notifiers, now, services.chance)
+    notify(services.engine, services.notifiers, services.clock, services.chance)
 
 
 def run_discovery(services: Services, now: datetime) -> None:

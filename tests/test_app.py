@@ -134,6 +134,77 @@ def test_a_bad_setting_stops_the_start_with_one_line_that_names_it(
     assert "secret" not in output
 
 
+def test_gunicorn_names_a_bad_setting_in_one_line_too(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "broken.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    for settings, complaint in (
+        ({"PERIOD_SECONDS": "soon"}, "PERIOD_SECONDS"),
+        ({"DATABASE_URL": f"sqlite:///{tmp_path}/broken.db", "PORT": str(free_port())}, "file is not a database"),
+    ):
+        program = run(*GUNICORN, **settings)
+        output, _ = program.communicate(timeout=30)
+
+        assert program.returncode == 2
+        (line,) = (line for line in output.splitlines() if line.startswith("data-tracker: "))
+        assert complaint in line
+        assert "Traceback" not in output
+
+
+def test_a_host_that_does_not_exist_is_told_in_one_line(run: Run) -> None:
+    program = run(APP, "--demo", "--host", "nosuch.invalid", "--port", str(free_port()))
+    output, _ = program.communicate(timeout=30)
+
+    assert program.returncode == 2
+    assert "cannot serve on nosuch.invalid port" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("command", [(APP,), GUNICORN], ids=["app", "gunicorn"])
+def test_hosts_of_ip_version_6_and_from_files_are_served_on(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    port = free_port()
+    (tmp_path / "host").write_text("::1")
+    program = run(
+        *command,
+        HOST_FILE=str(tmp_path / "host"),
+        PORT=str(port),
+        TRACK="demo:*",
+        SCHEDULER="off",
+        DATABASE_URL=f"sqlite:///{tmp_path}/demo.db",
+    )
+
+    def answers() -> bool:
+        try:
+            with urlopen(f"http://[::1]:{port}/metrics", timeout=10) as answer:
+                return answer.status == 200
+        except URLError:
+            return False
+
+    wait_for(answers, seconds=40, what="life")
+    output = end(program)
+    assert f"http://[::1]:{port}" in output
+    assert "OPEN TO EVERYBODY" not in output
+
+
+def test_a_second_word_to_end_does_no_harm(run: Run) -> None:
+    port = free_port()
+    program = run(APP, "--demo", "--port", str(port))
+    wait_ready(port)
+
+    program.send_signal(signal.SIGTERM)
+    output = end(program)
+    assert program.returncode == 0
+    assert "Traceback" not in output
+
+
+def test_a_body_beyond_the_cap_is_refused_before_it_has_come(run: Run) -> None:
+    port = free_port()
+    run(APP, "--demo", "--port", str(port), SCHEDULER="off")
+    wait_for(lambda: get(port, "/healthz")[0] == 200, seconds=40, what="life")
+
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+        line.sendall(b"POST /alerts/rules HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000000\r\n\r\n{")
+        assert line.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
 def test_a_port_in_use_is_named(run: Run) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -62,6 +62,13 @@ def test_the_image_has_the_run_requirements_alone_and_a_health_check(dockerfile:
     assert "/healthz" in command[2]
 
 
+def test_the_image_serves_where_it_is_asked_whether_it_lives(dockerfile: DockerfileParser) -> None:
+    """A host that names another PORT is served there, and the check asks there."""
+    assert (dockerfile.envs["HOST"], dockerfile.envs["PORT"]) == ("0.0.0.0", "8888")
+    assert dockerfile.cmd == '["gunicorn", "app:server"]'  # gunicorn.conf.py binds to HOST and PORT
+    assert 'os.environ["PORT"]' in json.loads(instructions(dockerfile, "HEALTHCHECK")[0].partition("CMD")[2])[2]
+
+
 def test_all_that_the_program_consists_of_goes_into_the_image() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     taken = {line[1:] for line in lines if line.startswith("!")}
@@ -152,6 +159,7 @@ def test_the_host_button_names_settings_and_processes_that_exist() -> None:
     assert told["formation"].keys() <= procfile().keys()
     values = {name: entry["value"] for name, entry in told["env"].items() if "value" in entry}
     assert read_settings(None, **{name.lower(): value for name, value in values.items()}, auth_password="x").track
+    assert values["PROXY_HOPS"] == "1"  # else all visitors share the router's address, and its wrong passwords
     assert [addon["as"] for addon in told["addons"]] == ["DATABASE"]  # which makes DATABASE_URL
 
 

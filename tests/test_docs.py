@@ -56,6 +56,14 @@ def test_the_two_commands_stand_alone_at_the_top_and_exist() -> None:
     assert "exec make test" in (ROOT / ".ci/run").read_text()
 
 
+def test_every_part_of_the_program_is_told() -> None:
+    told = re.search(r"python app\.py .*\[([a-z|]+)\]", README)
+    asked = subprocess.run([sys.executable, "app.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert told is not None
+    assert "{" + told[1].replace("|", ",") + "}" in asked.stdout
+
+
 def test_every_route_of_the_interface_is_told() -> None:
     server = flask.Flask(__name__)
     mount(server, FakeReader(), lambda: builders.NOON, FakeDesk())

@@ -12,7 +12,7 @@ from services.market.marks import Mark, follow
 from services.market.rules import Rule
 from services.market.states import Held, fresh_states, step
 from services.market.stats import LOOKBACK, Kept
-from services.market.types import Firing, Floats, Ints
+from services.market.types import STALE_PERIODS, Firing, Floats, Ints
 from services.market.verdicts import Sight, judge, read
 
 REPLAYED = ("price", "volume", "stdev", "volatility")
@@ -106,16 +106,20 @@ def replay(
     kept, held, marks = stats.empty(places), fresh_states(places), _Remembered()
     longest = (rule.window_seconds or 0) + LOOKBACK
     fired: list[Firing] = []
+    # What an exchange's other metrics did is not gone through, nor when it listed which.
+    active, unfrozen = np.ones(len(places), dtype=np.bool_), np.zeros(len(places), dtype=np.bool_)
+    told_at = np.zeros(len(places), dtype=np.int64)
     rolling = _Rolling(past, -(-window_seconds // period_seconds)) if rule.quantity in ROLLING else None
     for place, (now, prices, volumes) in enumerate(zip(past.times.tolist(), past.prices, past.volumes, strict=True)):
         before = kept.copy()
         fresh = ~np.isnan(prices)
         kept["price"][fresh], kept["priced_at"][fresh] = prices[fresh], now
         stats.tell_volumes(kept, places[fresh], volumes[fresh])
+        told_at[~np.isnan(volumes)] = now
+        untold = told_at <= now - STALE_PERIODS * period_seconds
         if rolling is not None:
             rolling.advance(place, kept)
-        active = np.ones(len(places), dtype=np.bool_)
-        sight = Sight(now, period_seconds, kept, before, fresh, active, marks)
+        sight = Sight(now, period_seconds, kept, before, fresh, unfrozen, active, untold, marks)
         if now > since:
             begun = _built_in(rule, sight, held) if rule.id == BUILT_IN else _written(rule, sight, held)
             fired += [_firing(past.ids, kept, int(row), now) for row in begun]

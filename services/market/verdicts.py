@@ -29,7 +29,9 @@ class Sight:
     """All metrics at one moment, and what many rules ask about them, each computed once.
 
     `kept` and `before` are the statistics of this tick and of the one before, row by row of the same metrics; `fresh`
-    says which have a price of this very tick, `active` which trade.
+    says which have a price of this very tick, `frozen` whose exchange repeats itself whole, so that no rule on what is
+    made of prices may go by it, `active` which trade, and `untold` of which no volume was told for
+    STALE_PERIODS, where a rule asks.
     """
 
     now: int
@@ -37,7 +39,9 @@ class Sight:
     kept: Kept
     before: Kept
     fresh: Mask
+    frozen: Mask
     active: Mask
+    untold: Mask
     past: Past
     _values: dict[str, Floats] = field(default_factory=dict)
     _earlier: dict[str, Floats] = field(default_factory=dict)
@@ -45,11 +49,14 @@ class Sight:
     _begins: dict[tuple[str, int], Floats] = field(default_factory=dict)
     _marks: dict[tuple[str, int], Mark] = field(default_factory=dict)
 
+    def lost(self, quantity: str) -> Mask:
+        """Which have had no price for STALE_PERIODS, or no volume where that is asked for."""
+        return self._unpriced | self.untold if quantity == "volume" else self._unpriced
+
     @cached_property
-    def lost(self) -> Mask:
-        """Which have had no price for STALE_PERIODS."""
-        lost: Mask = self.kept["priced_at"] <= self.now - STALE_PERIODS * self.period_seconds
-        return lost & ~self.fresh
+    def _unpriced(self) -> Mask:
+        unpriced: Mask = self.kept["priced_at"] <= self.now - STALE_PERIODS * self.period_seconds
+        return unpriced & ~self.fresh
 
     def value(self, quantity: str) -> Floats:
         """The values that came with this tick."""
@@ -162,7 +169,9 @@ def _verdict(rule: AlertRule, sight: Sight, figures: Figures, known: Mask) -> Ve
             earlier = sight.earlier(rule.quantity)
             came_from = (earlier > upper).astype(np.int8) - (earlier < lower).astype(np.int8)
             starts &= (came_from != side) & ~np.isnan(earlier)
-    lost = np.zeros(len(value), dtype=np.bool_) if isinstance(rule.condition, NoData) else sight.lost
+    if rule.quantity != "volume" and not isinstance(rule.condition, NoData):
+        known &= ~sight.frozen
+    lost = np.zeros(len(value), dtype=np.bool_) if isinstance(rule.condition, NoData) else sight.lost(rule.quantity)
     return Verdict(side, starts & known, clears_above, clears_below, known, lost)
 
 

@@ -168,4 +168,6 @@ def _within(seconds: float, call: Callable[[], Answer]) -> Answer:
 
 def _name(error: Exception) -> str:
     """What went wrong, without the address, which a library may repeat."""
+    if isinstance(error, ssl.SSLError):  # its text has the host name in it where the certificate is for another
+        return error.reason or type(error).__name__
     return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__

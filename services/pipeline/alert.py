@@ -7,10 +7,11 @@ import numpy as np
 
 from services.market.alert_rules import BUILT_IN
 from services.market.rules import Rule
+from services.market.states import Mask
 from services.market.stats import Kept
 from services.market.types import STALE_PERIODS, Catalogue
 from services.pipeline.rules import Scopes, apply_rules
-from services.pipeline.store import Arrivals
+from services.pipeline.store import Arrivals, frozen_places
 from services.store import alerts, mutes, outbox
 from services.store.alerts import Firing
 from services.store.engine import Connection
@@ -32,9 +33,12 @@ def alert(
     """Fire for each metric that breaks the built-in `rule` or one that somebody wrote, and owe the messages: of what is
     not muted, to the rule's channels or else to all `channels`. Marks the firing rows of `kept`; answers what was
     fired."""
-    firings = _built_in(connection, minute, kept, arrivals, rule, period_seconds)
-    outcome = apply_rules(connection, minute, before, kept, arrivals, catalogue, period_seconds, scopes)
+    frozen = np.zeros(len(kept), dtype=np.bool_)
+    frozen[frozen_places(connection, arrivals, catalogue)] = True
+    firings = _built_in(connection, minute, kept, arrivals, frozen, rule, period_seconds)
+    outcome = apply_rules(connection, minute, before, kept, arrivals, catalogue, period_seconds, scopes, frozen)
     firings += tuple(outcome.firings)
+    mutes.end_timed(connection, minute)
     over = alerts.unmuted(connection, outcome.ended_aloud)
     alerts.resolve(connection, outcome.ended, minute)
     mutes.end_resolved(connection, minute)
@@ -67,12 +71,19 @@ def _prominence(firing: Firing) -> float:
 
 
 def _built_in(
-    connection: Connection, minute: int, kept: Kept, arrivals: Arrivals, rule: Rule, period_seconds: int
+    connection: Connection,
+    minute: int,
+    kept: Kept,
+    arrivals: Arrivals,
+    frozen: Mask,
+    rule: Rule,
+    period_seconds: int,
 ) -> tuple[Firing, ...]:
-    """What a price of this very period makes the built-in rule fire, unless it did so within the cooldown, as the
-    stored alerts tell. Those that are over resolve."""
+    """What a price of this very period, and of no exchange that repeats itself, makes the built-in rule fire, unless it
+    did so within the cooldown, as the stored alerts tell. Those that are over resolve."""
     fresh = np.zeros(len(kept), dtype=np.bool_)
     fresh[arrivals.places] = True
+    fresh &= ~frozen
     exceeded = rule.exceeded(fresh, kept["price"], kept["rule_average"], kept["rule_count"])
     lost = kept["priced_at"] <= minute - STALE_PERIODS * period_seconds
     goes_on = kept["id"][exceeded | ~(fresh | lost)]

@@ -8,7 +8,7 @@ from services.market.errors import NotFailed, UnknownChannel, UnknownDelivery
 from services.market.messages import Delivery, DeliveryState, trial
 from services.market.ports import Notifier
 from services.store import outbox
-from services.store.engine import Engine, reading, writing
+from services.store.engine import LARGEST_NUMBER, Engine, reading, writing
 
 
 class DeliveryDesk:
@@ -30,6 +30,8 @@ class DeliveryDesk:
 
     def retry(self, number: int, now: datetime) -> Delivery:
         """Owe a message that was given up for another day. Raises UnknownDelivery, NotFailed, StoreUnavailable."""
+        if not 0 <= number <= LARGEST_NUMBER:
+            raise UnknownDelivery(f"no message {number}")
         with writing(self._engine) as connection:
             is_owed = outbox.retry(connection, number, int(now.timestamp()))
             found = outbox.delivery(connection, number)

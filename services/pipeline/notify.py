@@ -3,11 +3,10 @@
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from random import Random
 
 from services.market.errors import DeliveryFailed
-from services.market.ports import Notifier
+from services.market.ports import Clock, Notifier
 from services.store import outbox
 from services.store.engine import Engine, writing
 from services.store.outbox import Owed
@@ -26,33 +25,35 @@ LONGEST_SILENCE_SECONDS = 21_600
 log = logging.getLogger(__name__)
 
 
-def notify(engine: Engine, notifiers: Sequence[Notifier], now: datetime, chance: Random) -> int:
-    """Send the messages that are due by `now`, channels side by side; answers how many were accepted.
+def notify(engine: Engine, notifiers: Sequence[Notifier], clock: Clock, chance: Random) -> int:
+    """Send the messages that are due by the `clock`, channels side by side; answers how many were accepted.
 
     A message is claimed in a commit of its own before it is sent and settled after: a sender that dies in between
     leaves it to be sent again. `chance` spreads what is tried again. Raises StoreUnavailable.
     """
     if not notifiers:
         return 0
-    second = int(now.timestamp())
     with ThreadPoolExecutor(len(notifiers), thread_name_prefix="notify") as pool:  # none waits for another's time-out
-        return sum(pool.map(lambda notifier: _serve(engine, notifier, second, chance), notifiers))
+        return sum(pool.map(lambda notifier: _serve(engine, notifier, clock, chance), notifiers))
 
 
-def _serve(engine: Engine, notifier: Notifier, now: int, chance: Random) -> int:
-    """Send what is due on one channel, up to the first message that is not accepted: the next one would not be."""
+def _serve(engine: Engine, notifier: Notifier, clock: Clock, chance: Random) -> int:
+    """Send what is due on one channel, up to the first message that is not accepted: the next one would not be.
+
+    The clock is read for each claim and each settlement: a batch of slow receivers lasts longer than a claim.
+    """
     for accepted in range(BATCH):
         with writing(engine) as connection:
-            owed = outbox.claim(connection, notifier.channel, now, CLAIM_SECONDS)
+            owed = outbox.claim(connection, notifier.channel, _second(clock), CLAIM_SECONDS)
         if owed is None:
             return accepted
         try:
             notifier.send(owed.message)
-        except DeliveryFailed as error:
-            _put_off(engine, owed, now, error, chance)
+        except Exception as error:  # noqa: BLE001 - whatever a messenger stumbles over must not hold up the channel
+            _put_off(engine, owed, _second(clock), _as_failed(error), chance)
             return accepted
         with writing(engine) as connection:
-            outbox.mark_sent(connection, owed, now)
+            outbox.mark_sent(connection, owed, _second(clock))
     return BATCH
 
 
@@ -70,6 +71,16 @@ def _put_off(engine: Engine, owed: Owed, now: int, error: DeliveryFailed, chance
     log.warning("%s: message %d was not accepted, next try in %d s: %s", owed.channel, owed.id, pause, error)
     with writing(engine) as connection:
         outbox.postpone(connection, owed, now + pause, str(error), silent_until)
+
+
+def _as_failed(error: Exception) -> DeliveryFailed:
+    """The error as a failed attempt; of one that no notifier should raise only the type, for its text may repeat the
+    address."""
+    return error if isinstance(error, DeliveryFailed) else DeliveryFailed(f"unexpected {type(error).__name__}")
+
+
+def _second(clock: Clock) -> int:
+    return int(clock().timestamp())
 
 
 def pause_seconds(attempts: int, chance: Random) -> int:

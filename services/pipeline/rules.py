@@ -1,6 +1,6 @@
 """Rules: look at all metrics by the rules that people wrote, and write what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,10 +20,10 @@ from services.market.states import (
 )
 from services.market.stats import LOOKBACK, Kept
 from services.market.track import TrackPattern
-from services.market.types import Catalogue, Ints
+from services.market.types import STALE_PERIODS, Catalogue, Ints
 from services.market.verdicts import Figures, Sight, judge, read
 from services.pipeline.store import Arrivals
-from services.store import alerts, marks, rules
+from services.store import alerts, marks, rules, volumes
 from services.store.alerts import Firing
 from services.store.engine import Connection
 from services.store.marks import StoredPast
@@ -65,10 +65,12 @@ def apply_rules(
     catalogue: Catalogue,
     period_seconds: int,
     scopes: Scopes,
+    frozen: Mask,
 ) -> Outcome:
     """Bring every enabled rule's states to `minute`; answers which alerts begin and which end, neither of them written.
 
-    `before` are the statistics of the tick before, `kept` those of this one.
+    `before` are the statistics of the tick before, `kept` those of this one; `frozen` says whose exchange repeats
+    itself.
     """
     outcome = Outcome()
     enabled = [rule for rule in rules.stored(connection) if rule.enabled]
@@ -78,13 +80,29 @@ def apply_rules(
     fresh[arrivals.places] = True
     past = StoredPast(connection)
     earlier, _ = stats.align(before, catalogue.ids)
-    sight = Sight(minute, period_seconds, kept, earlier, fresh, catalogue.active, past)
     held_of = rules.states(connection)
+    untold = _untold(connection, enabled, held_of, kept, minute - STALE_PERIODS * period_seconds)
+    sight = Sight(minute, period_seconds, kept, earlier, fresh, frozen, catalogue.active, untold, past)
     for rule in enabled:
         _apply(connection, rule, sight, scopes.mask(rule.scope, catalogue), held_of.get(rule.id), outcome)
     rules.save_states(connection, outcome.changed)
     _keep_marks(connection, enabled, sight)
     return outcome
+
+
+def _untold(
+    connection: Connection, enabled: Sequence[AlertRule], held_of: Mapping[int, Held], kept: Kept, since: int
+) -> Mask:
+    """Of which no volume was told after epoch second `since`, among those that a rule on volumes has in hand: of no
+    others does it matter."""
+    untold = np.zeros(len(kept), dtype=np.bool_)
+    held = [held_of[rule.id]["id"] for rule in enabled if rule.quantity == "volume" and rule.id in held_of]
+    if held:
+        ids = np.unique(np.concatenate(held))
+        silent = ids[~np.isin(ids, volumes.told_since(connection, ids, since))]
+        rows, known = stats.rows_of(kept, silent)
+        untold[rows[known]] = True
+    return untold
 
 
 def _apply(

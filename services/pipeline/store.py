@@ -90,6 +90,20 @@ def store(
             log.warning("%s: %s", answer.market, note)
 
 
+def frozen_places(connection: Connection, arrivals: Arrivals, catalogue: Catalogue) -> Ints:
+    """Where the catalogue has the metrics of exchanges that repeat themselves, once the arrivals are stored."""
+    found = [np.empty(0, dtype=np.int64)]
+    for market, periods in ticks.still_periods(connection).items():
+        places = catalogue.places.get(market, found[0])
+        if _repeats_itself(periods, int(np.isin(arrivals.places, places).sum())):
+            found.append(places)
+    return np.concatenate(found)
+
+
+def _repeats_itself(still: int, priced: int) -> bool:
+    return still >= STILL_PERIODS and priced >= STILL_PAIRS
+
+
 def _moved(arrivals: Arrivals, catalogue: Catalogue, before: Kept) -> npt.NDArray[np.bool_]:
     """Which arrivals differ from the price before; one that has none before it counts as moved."""
     rows, known = rows_of(before, catalogue.ids[arrivals.places])
@@ -104,6 +118,6 @@ def _note(answer: Answer, missing: int, priced: int, still: int) -> str | None:
         parts.append("refused values: " + ", ".join(f"{n} {why}" for why, n in answer.quotes.rejected.items()))
     if missing:
         parts.append(f"{missing} of {missing + priced} tracked pairs without a price")
-    if still >= STILL_PERIODS and priced >= STILL_PAIRS:
+    if _repeats_itself(still, priced):
         parts.append(f"no price has moved for {still} periods")
     return "; ".join(parts) or None

@@ -121,7 +121,7 @@ def send_messages() -> None:
     services = worker_services()
     with _alone(services, "notify", NOTIFY_SECONDS) as is_free:
         if is_free:
-            notify(services.engine, services.notifiers, services.clock(), services.chance)
+            notify(services.engine, services.notifiers, services.clock, services.chance)
 
 
 def discover() -> bool:

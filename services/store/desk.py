@@ -12,9 +12,10 @@ from services.market.errors import UnknownRecord
 from services.market.replaying import replay, require_replayable
 from services.market.states import STATE_NAMES
 from services.market.types import Alert, AlertQuery, Firing, Mute, Tally
-from services.store import alerts, metrics, mutes, rules, snapshots
-from services.store.engine import Connection, Engine, reading, writing
+from services.store import alerts, metrics, mutes, outbox, rules, snapshots
+from services.store.engine import LARGEST_NUMBER, Connection, Engine, reading, writing
 from services.store.metrics import Catalogues
+from services.store.outbox import News
 from services.store.replay import record
 
 
@@ -53,12 +54,14 @@ class StoreDesk:
     def change_rule(self, rule: AlertRule, now: datetime) -> None:
         with self._changing() as connection:
             require_channels(rule, self._channels, _rule(connection, rule.id))
+            if not rule.enabled:
+                _owe_ends(connection, rule, int(now.timestamp()))
             rules.replace(connection, rule, int(now.timestamp()))
 
     def remove_rule(self, number: int, now: datetime) -> None:
         with self._changing() as connection:
-            if not rules.remove(connection, number, int(now.timestamp())):
-                raise UnknownRecord(f"no rule {number}")
+            _owe_ends(connection, _rule(connection, number), int(now.timestamp()))
+            rules.remove(connection, number, int(now.timestamp()))
 
     def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
         with reading(self._engine) as connection:
@@ -77,6 +80,7 @@ class StoreDesk:
             return alerts.acknowledge_all(connection, query, note, int(now.timestamp()), by)
 
     def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
+        _require_countable("alert", number)
         with self._changing() as connection:
             found = alerts.acknowledge(connection, number, note, int(now.timestamp()), by)
             if found is None:
@@ -93,8 +97,10 @@ class StoreDesk:
         with self._changing() as connection:
             if rule_id is not None and rule_id != BUILT_IN:
                 _rule(connection, rule_id)
-            if metric_id is not None and metrics.find(connection, metric_id) is None:
-                raise UnknownRecord(f"no metric {metric_id}")
+            if metric_id is not None:
+                _require_countable("metric", metric_id)
+                if metrics.find(connection, metric_id) is None:
+                    raise UnknownRecord(f"no metric {metric_id}")
             end = None if until is None else int(until.timestamp())
             return mutes.add(connection, rule_id, metric_id, end, note, int(now.timestamp()))
 
@@ -109,6 +115,7 @@ class StoreDesk:
             return replay(rule, recorded, first, period_seconds, window)
 
     def unmute(self, number: int, now: datetime) -> None:
+        _require_countable("mute", number)
         with self._changing() as connection:
             if not mutes.remove(connection, number, int(now.timestamp())):
                 raise UnknownRecord(f"no mute {number}")
@@ -122,7 +129,24 @@ class StoreDesk:
 
 
 def _rule(connection: Connection, number: int) -> AlertRule:
+    _require_countable("rule", number)
     found = rules.find(connection, number)
     if found is None:
         raise UnknownRecord(f"no rule {number}")
     return found
+
+
+def _owe_ends(connection: Connection, rule: AlertRule, now: int) -> None:
+    """The rule's alerts are about to end with it: those who were told of them are told of that, where it says so."""
+    if not rule.tell_resolved:
+        return
+    open_ones = {(rule.id, metric_id) for metric_id in alerts.open_alerts(connection, rule.id)}
+    over = alerts.unmuted(connection, open_ones)
+    told = outbox.told_of(connection, over)
+    outbox.owe(connection, now, [News(number, "resolved", told.get(number, ())) for number in over])
+
+
+def _require_countable(kind: str, number: int) -> None:
+    """Raises UnknownRecord for a number that no row can have, which a database may refuse even to look for."""
+    if not 0 <= number <= LARGEST_NUMBER:
+        raise UnknownRecord(f"no {kind} {number}")

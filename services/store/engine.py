@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from services.market.errors import StoreUnavailable, TrackerError
 
 __all__ = [
+    "LARGEST_NUMBER",
     "BadDatabaseUrl",
     "Connection",
     "Engine",
@@ -27,6 +28,16 @@ __all__ = [
 
 BUSY_SECONDS = 10
 """How long a writer waits for another one on SQLite before it gives up."""
+
+LARGEST_NUMBER = 2**63 - 1
+"""Of a row: what both databases count to. SQLite refuses even to look for a larger one."""
+
+WRITER_CACHE_KB = 32_000
+"""What a connection that has written may keep of the file: a minute's pages of many metrics. To let them go after each
+tick would make the next one, of 10,000 metrics, a tenth longer."""
+
+READER_CACHE_KB = 8_000
+"""What others may, as all of a process that only serves: there are as many as threads, and each fills what it may."""
 
 CONNECT_SECONDS = 5
 """How long a PostgreSQL server that does not answer is waited for."""
@@ -113,14 +124,17 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
     with suppress(sqlite3.OperationalError):  # read-only: reading still works, and writing will say what is wrong
         cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")  # one flush a tick buys alerts that a power cut does not undo
-    cursor.execute("PRAGMA cache_size = -32000")  # 32 MB: a minute's pages of many metrics
+    cursor.execute(f"PRAGMA cache_size = -{READER_CACHE_KB}")
     cursor.close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
     # A reader that turns writer halfway may find the file changed under it: writers say so at once.
-    writing = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    if connection.get_execution_options().get("writing", False):
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{WRITER_CACHE_KB}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("BEGIN")
 
 
 @contextmanager

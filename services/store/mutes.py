@@ -37,18 +37,26 @@ def remove(connection: Connection, number: int, now: int) -> bool:
     return True
 
 
+def end_timed(connection: Connection, now: int) -> None:
+    """Remove those whose time is over: their open alerts count again."""
+    for number in connection.execute(select(MuteRow.id).where(MuteRow.until <= now)).scalars().all():
+        remove(connection, number, now)
+
+
 def end_resolved(connection: Connection, now: int) -> None:
-    """Remove those whose time is over, whose open alerts count again; and of those that last until an alert resolves
-    the ones of which some have since, and none is open."""
+    """Remove, of those that last until an alert resolves, the ones of which some have since, and none is open.
+
+    Called in the commit of the tick of `now`: what resolves at that very moment does so after all mutes that there
+    are, also those that were made later in the tick's period, before it was stored.
+    """
     theirs = (
         MuteRow.rule_id.is_(None) | (AlertRow.rule_id == MuteRow.rule_id),
         MuteRow.metric_id.is_(None) | (AlertRow.metric_id == MuteRow.metric_id),
     )
     still_open = exists().where(AlertRow.resolved_at.is_(None), *theirs)
-    one_ended = exists().where(AlertRow.resolved_at >= MuteRow.created_at, *theirs)
+    since = (AlertRow.resolved_at >= MuteRow.created_at) | (AlertRow.resolved_at == now)
+    one_ended = exists().where(since, *theirs)
     connection.execute(delete(MuteRow).where(MuteRow.until.is_(None), one_ended, ~still_open))
-    for number in connection.execute(select(MuteRow.id).where(MuteRow.until <= now)).scalars().all():
-        remove(connection, number, now)
 
 
 def is_muted(mutes: Sequence[Mute], rule_id: int, metric_id: int) -> bool:

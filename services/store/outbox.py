@@ -48,7 +48,7 @@ class Owed:
 def owe(connection: Connection, at: int, news: Sequence[News]) -> None:
     """Owe one message to each channel that any of the news is for, to be sent from epoch second `at` on.
 
-    Called once a tick, with all of its news, the most important first: a message names the first of them.
+    Called once a commit, with all of its news, the most important first: a message names the first of them.
     """
     by_channel: dict[str, list[News]] = {}
     for item in news:

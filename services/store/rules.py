@@ -43,11 +43,11 @@ def replace(connection: Connection, rule: AlertRule, now: int) -> None:
         save_states(connection, {rule.id: held[held["state"] == FIRING]})
 
 
-def remove(connection: Connection, number: int, now: int) -> bool:
-    """Forget the rule, its states and its mutes; its alerts end, and stay on record. False where there is none."""
+def remove(connection: Connection, number: int, now: int) -> None:
+    """Forget the rule, its states and its mutes; its alerts end, and stay on record."""
     _end(connection, number, now)
     connection.execute(delete(MuteRow).where(MuteRow.rule_id == number))
-    return bool(connection.execute(delete(RuleRow).where(RuleRow.id == number)).rowcount)
+    connection.execute(delete(RuleRow).where(RuleRow.id == number))
 
 
 def _end(connection: Connection, number: int, now: int) -> None:

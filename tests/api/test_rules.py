@@ -137,7 +137,21 @@ def test_an_alert_is_acknowledged_with_a_note(client: FlaskClient, desk: FakeDes
 
     assert client.post("/alerts/8/acknowledge").status_code == 404
     assert client.post("/alerts/7/acknowledge", json={"note": 5}).status_code == 422
+    assert client.post("/alerts/7/acknowledge", json={"note": "on\n\tit \N{WAVING HAND SIGN}"}).status_code == 200
     assert client.post("/alerts/7/acknowledge", json={"nothing": 5}).status_code == 422
+
+
+@pytest.mark.parametrize("control", ["\0", "\x1b", "\x85"])
+def test_what_cannot_be_seen_is_refused_by_the_field_that_has_it(client: FlaskClient, control: str) -> None:
+    for path, body, field in (
+        ("/alerts/7/acknowledge", {"note": f"on{control}it"}, "note"),
+        ("/alerts/acknowledge", {"up_to": 3, "note": control}, "note"),
+        ("/alerts/mutes", {"rule": 0, "note": f"known{control}"}, "note"),
+        ("/alerts/rules", RULE | {"name": f"one{control}two"}, "name"),
+        ("/alerts/rules", RULE | {"channels": [f"mail{control}"]}, "channels"),
+    ):
+        answer = client.post(path, json=body)
+        assert (answer.status_code, answer.get_json()["detail"].partition(":")[0]) == (422, field)
 
 
 def test_a_metric_is_muted_until_a_time_and_unmuted(client: FlaskClient) -> None:

@@ -32,7 +32,12 @@ def busy(reader: FakeReader, server: Server) -> FakeReader:
     assert isinstance(server.desk, FakeDesk)
     server.desk.kept = {1: PUMPS, 2: replace(PUMPS, id=2, enabled=False), 3: replace(PUMPS, id=3)}
     server.desk.states = {1: {"firing": 3, "pending": 1}}
-    server.desk.muted = {1: Mute(1, 3, None, None, None, builders.NOON)}
+    server.desk.muted = {
+        1: Mute(1, 3, None, None, None, builders.NOON),
+        2: Mute(2, None, 1, builders.NOON, "known", builders.NOON),
+    }
+    seen = builders.alert(3, resolved_at=builders.NOON, acknowledged_at=builders.NOON, note="a listing", muted=True)
+    server.desk.fired = {1: builders.alert(1), 3: seen}
     server.deliveries.channels = ("ops", "mail")
     server.deliveries.told = (builders.delivery(1), builders.delivery(2, state="failed", sent_at=None, error="500"))
     reader.fired = (builders.alert(1), builders.alert(2, base="ETH", metric_id=2))

@@ -9,7 +9,7 @@ from tests import builders
 from tests.browser.conftest import Requests, Server, size
 from tests.browser.pages import CHART, Chart, Site, Table
 from tests.browser.places import PATHS, wait_for_page
-from tests.fakes import FakeReader
+from tests.fakes import FakeDesk, FakeReader
 
 BANNER = f"#{ids.ALERT_BANNER}"
 STATUS = f"#{ids.CONNECTION_STATUS}"
@@ -17,8 +17,10 @@ TOAST = f"#{ids.TOAST}"
 
 
 @pytest.fixture
-def alerted(reader: FakeReader) -> FakeReader:
+def alerted(reader: FakeReader, server: Server) -> FakeReader:
+    assert isinstance(server.desk, FakeDesk)
     reader.fired = (builders.alert(1, market="okx"),)
+    server.desk.fired = {1: reader.fired[0]}
     return reader
 
 
@@ -183,11 +185,11 @@ def test_utc_is_shown_at_once_everywhere_and_remembered(site: Site):
     site.shows(f"#{ids.METRIC_FIGURES}", "1 Mar 2026, 12:00")
 
     site.open("/alerting")
-    site.shows(f"#{ids.PAGE}", "Times are UTC")
+    site.shows(f"#{ids.PAGE}", "Fired (UTC)")
     site.shows(f"#{ids.PAGE} table", "11:55")
 
     choose_zone(site, 1)
-    site.shows(f"#{ids.PAGE}", "Times are Europe/Berlin")
+    site.shows(f"#{ids.PAGE}", "Fired (Europe/Berlin)")
     site.shows(f"#{ids.PAGE} table", "12:55")
     site.shows(STATUS, "13:00")
 

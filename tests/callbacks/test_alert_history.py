@@ -67,7 +67,7 @@ def test_an_alert_is_acknowledged_in_the_name_of_who_asks(client: FlaskClient, d
     assert act(client, f"{ids.HISTORY_CHOSEN}.data", chosen).status_code == 204  # the dialog opens
     assert desk.fired[2].acknowledged_at is None
 
-    assert act(client, f"{ids.ACKNOWLEDGE_DO}.n_clicks", chosen, "  seen ").status_code == 200
+    assert act(client, f"{ids.ACKNOWLEDGE_DO}.n_clicks", chosen, "  se\0en ").status_code == 200
 
     seen = desk.fired[2]
     assert (seen.acknowledged_at, seen.acknowledged_by, seen.note) == (NOON, "ann", "seen")

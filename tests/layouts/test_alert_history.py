@@ -124,7 +124,7 @@ def test_rules_are_offered_by_name_the_built_in_one_first():
     offered = alert_history.rule_choices({3: "Zebra", 5: "ant", 0: None}, "9")
 
     assert [(one["value"], one["label"]) for one in offered] == [
-        ("", "Any rule"), ("0", "Built-in rule"), ("5", "ant"), ("9", "Rule 9"), ("3", "Zebra"),
+        ("any", "Any rule"), ("0", "Built-in rule"), ("5", "ant"), ("9", "Rule 9"), ("3", "Zebra"),
     ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Rules that people wrote, from the price to the alert on record."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +10,10 @@ from services.market.alert_rules import AlertRule, parse_rule
 from services.market.errors import Unavailable
 from services.market.messages import LISTED
 from services.store import mutes, outbox, rules
+from services.store.desk import StoreDesk
 from services.store.engine import Engine, writing
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import World
+from tests.pipeline.world import RULE, World
 
 LEVEL = {"kind": "level", "direction": "up", "level": 110.0}
 
@@ -85,6 +87,49 @@ def test_a_volume_crosses_a_level_also_past_a_tick_that_told_none(world: World, 
         world.tick()
     assert fired(world) == [("BTC", 100.0)]
     assert world.reader.alerts()[0].value == 120.0
+
+
+def test_what_an_exchange_repeats_fires_nothing_until_it_moves(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {f"C{number}/USD": 100.0 for number in range(5)})
+    world = World(engine, [exchange])
+    world.discover()
+    for cent in range(6):  # all that the built-in rule needs
+        exchange.prices["C1/USD"] = 100 + cent / 100
+        world.tick()
+    add(world, pending_seconds=300)
+    exchange.prices |= dict.fromkeys(("C0/USD", "C2/USD"), 400.0)
+    exchange.prices["C2/USD"] = 120.0
+    ticks(world, exchange, *[100.0] * 8, pair="C1/USD")
+    assert [(alert.base, alert.rule_id) for alert in world.reader.alerts()] == [("C0", 0)]  # when it had just moved
+
+    ticks(world, exchange, 101.0, pair="C1/USD")
+    assert sorted(fired(world)) == [("C0", 400.0), ("C2", 120.0)]
+
+
+def test_the_built_in_rule_fires_for_no_price_that_an_exchange_repeats(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {f"C{number}/USD": 100.0 for number in range(5)})
+    world = World(engine, [exchange], rule=replace(RULE, factor=1.5))
+    world.discover()
+    ticks(world, exchange, 100, 100, pair="C0/USD")
+    ticks(world, exchange, *[10_000] * 4, pair="C0/USD")  # with the last there are five prices to compare it with
+    assert world.reader.alerts() == ()
+
+    ticks(world, exchange, 20_000, pair="C0/USD")
+    assert [alert.price for alert in world.reader.alerts()] == [20_000]
+
+
+def test_an_alert_on_a_volume_ends_when_the_exchange_tells_volumes_no_more(
+    world: World, exchange: FakeExchange
+) -> None:
+    add(world, quantity="volume")
+    for volume in (100.0, 120.0):
+        exchange.volumes = {"BTC/USD": volume, "ETH/USD": volume}
+        world.tick()
+    exchange.volumes = {"ETH/USD": 120.0}
+    ticks(world, exchange, 100, 100)
+    assert [alert.resolved_at for alert in world.reader.alerts()] == [None, None]
+    ticks(world, exchange, 100)
+    assert {alert.base: alert.resolved_at for alert in world.reader.alerts()} == {"BTC": world.now, "ETH": None}
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -187,8 +232,7 @@ def test_a_rule_that_is_switched_off_or_removed_ends_its_alerts(world: World, ex
     now = int((world.now + timedelta(seconds=30)).timestamp())
     with writing(world.engine) as connection:
         rules.replace(connection, parse_rule(rules_given("off") | {"enabled": False}, first.id), now)
-        assert rules.remove(connection, second.id, now)
-        assert not rules.remove(connection, second.id, now)
+        rules.remove(connection, second.id, now)
     assert [alert.resolved_at is not None for alert in world.reader.alerts()] == [True, True]
 
     ticks(world, exchange, 100, 130)
@@ -241,6 +285,28 @@ def test_those_who_were_told_of_an_alert_are_told_of_its_end_where_the_rule_says
     assert owed(world, "chat") == [("fired", "BTC", telling.id)]
 
 
+@pytest.mark.parametrize("how", ["off", "removed"])
+def test_those_who_were_told_of_an_alert_are_told_that_its_rule_has_ended_it(
+    world: World, exchange: FakeExchange, how: str
+) -> None:
+    telling, silent = add(world, tell_resolved=True), add(world)
+    muted = add(world, tell_resolved=True, channels=["chat"])
+    ticks(world, exchange, 120)
+    desk = StoreDesk(world.engine, ("mail", "chat"))
+    desk.mute(muted.id, None, None, None, world.now)
+    for rule in (telling, silent, muted):
+        if how == "off":
+            desk.change_rule(replace(rule, enabled=False), world.now)
+        else:
+            desk.remove_rule(rule.id, world.now)
+
+    ends = [("resolved", "BTC", telling.id)]
+    assert owed(world) == [("fired", "BTC", telling.id), ("fired", "BTC", silent.id), *ends]
+    assert owed(world, "chat") == [("fired", "BTC", muted.id)]
+    ticks(world, exchange, 100)
+    assert owed(world) == []
+
+
 def test_what_stands_out_most_is_named_first(world: World, exchange: FakeExchange) -> None:
     add(world)
     add(world, condition={"kind": "level", "direction": "down", "level": 5})
@@ -291,6 +357,31 @@ def test_a_muted_alert_is_recorded_and_owes_nobody_a_message(world: World, excha
 
     ticks(world, exchange, 100, 120)  # it was to last until the alert resolved
     assert not world.reader.alerts()[0].muted
+
+
+def test_a_mute_of_the_seconds_before_a_ticks_commit_ends_with_what_that_tick_resolves(
+    world: World, exchange: FakeExchange
+) -> None:
+    rule = add(world, cooldown_seconds=0)
+    ticks(world, exchange, 120)
+    with writing(world.engine) as connection:
+        mutes.add(connection, rule.id, None, None, None, int(world.now.timestamp()) + world.period + 3)
+    ticks(world, exchange, 100)
+    with writing(world.engine) as connection:
+        assert mutes.current(connection, int(world.now.timestamp())) == ()
+        mutes.add(connection, rule.id, None, None, None, int(world.now.timestamp()) + 3)
+    ticks(world, exchange, 100, 120)  # that was over before this one was made
+    assert world.reader.alerts()[0].muted
+
+
+def test_the_end_of_an_alert_is_told_once_its_mutes_time_is_over(world: World, exchange: FakeExchange) -> None:
+    rule = add(world, tell_resolved=True)
+    ticks(world, exchange, 120)
+    now = int(world.now.timestamp())
+    with writing(world.engine) as connection:
+        mutes.add(connection, rule.id, None, now + world.period, None, now)
+    ticks(world, exchange, 100)
+    assert owed(world) == [("fired", "BTC", rule.id), ("resolved", "BTC", rule.id)]
 
 
 def test_a_built_in_alert_resolves_when_the_price_is_back(world: World, exchange: FakeExchange) -> None:

@@ -38,6 +38,8 @@ def test_what_has_failed_is_tried_again_once(engine: Engine) -> None:
         desk.retry(failed.id, NOON)
     with pytest.raises(UnknownDelivery, match=r"^no message 7$"):
         desk.retry(7, NOON)
+    with pytest.raises(UnknownDelivery, match=r"^no message 100000000000000000000$"):
+        desk.retry(10**20, NOON)
 
 
 def test_a_test_goes_to_the_channel_of_that_name_at_once(engine: Engine) -> None:

@@ -11,7 +11,7 @@ from services.notifiers.webhook import Terms, WebhookNotifier
 from services.pipeline.notify import notify
 from services.store.engine import Engine
 from tests.builders import NOON
-from tests.fakes_exchange import FakeExchange
+from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.world import World
 from tests.receiver import Receiver, receiving
 
@@ -47,8 +47,8 @@ def test_five_hundred_alerts_in_one_tick_are_one_message_a_channel(world: World,
 
     with receiving() as receiver:
         channels = [webhook(receiver.url, "first"), webhook(receiver.url, "second")]
-        assert notify(world.engine, channels, world.now, Random(1)) == 2
-        assert notify(world.engine, channels, world.now + timedelta(hours=1), Random(1)) == 0
+        assert notify(world.engine, channels, lambda: world.now, Random(1)) == 2
+        assert notify(world.engine, channels, lambda: world.now + timedelta(hours=1), Random(1)) == 0
         first, second = bodies(receiver)
 
     assert first["key"] != second["key"]
@@ -70,12 +70,12 @@ def test_a_receiver_that_was_down_is_told_everything_when_it_is_back(world: Worl
     for number in range(30):
         exchange.prices[f"C{number}/USD"] = 1_000.0
         world.tick()
-        assert notify(world.engine, channels, world.now, Random(number)) == 0
+        assert notify(world.engine, channels, lambda: world.now, Random(number)) == 0
 
     with receiving(port=port) as back:
-        seconds = 0
-        while notify(world.engine, channels, world.now + timedelta(seconds=seconds), Random(1)) or seconds < 3_600:
-            seconds += 5
+        clock = FakeClock(world.now)
+        while notify(world.engine, channels, clock, Random(1)) or clock.now < world.now + timedelta(hours=1):
+            clock.advance(seconds=5)
         told = [alert["metric"] for body in bodies(back) for alert in body["alerts"]]  # type: ignore[attr-defined]
 
     assert sorted(told) == sorted(f"kraken:C{number}-USD" for number in range(30))

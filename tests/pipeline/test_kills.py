@@ -65,7 +65,7 @@ def live(number, place):
     now = NOON + timedelta(seconds=number)
     notifier = Dying(parse_target(url), "hook", Terms(allow_private=True), lambda: now)
     notifier.place = place
-    notify(engine, [notifier], now, Random(1))
+    notify(engine, [notifier], lambda: now, Random(1))
 
 
 for number in range(deaths):
@@ -99,7 +99,7 @@ def survive(engine: Engine, receiver: Receiver, deaths: int) -> None:
     now = NOON + timedelta(seconds=deaths + CLAIM_SECONDS)
     notifier = WebhookNotifier(parse_target(receiver.url), "hook", Terms(allow_private=True), lambda: now)
     for _ in range(deaths // BATCH + 1):
-        notify(engine, [notifier], now, Random(1))
+        notify(engine, [notifier], lambda: now, Random(1))
     with reading(engine) as connection:
         assert outbox.deliveries(connection, 1, "queued") == ()
 

@@ -14,7 +14,7 @@ from services.store.alerts import Firing
 from services.store.engine import Engine, reading, writing
 from services.store.outbox import GIVE_UP_SECONDS, News
 from tests.builders import NOON
-from tests.fakes_exchange import FakeNotifier
+from tests.fakes_exchange import FakeClock, FakeNotifier
 
 
 def fire(engine: Engine, at: datetime = NOON, *channels: str) -> None:
@@ -36,7 +36,7 @@ def at(seconds: float) -> datetime:
 
 
 def notify_at(engine: Engine, notifiers: Notifiers, seconds: float) -> int:
-    return notify(engine, notifiers, at(seconds), Random(1))
+    return notify(engine, notifiers, lambda: at(seconds), Random(1))
 
 
 def test_a_message_names_the_metric_and_its_figures_and_is_sent_once(engine: Engine) -> None:
@@ -171,6 +171,44 @@ def test_a_message_is_given_up_after_a_day_and_can_be_tried_again(engine: Engine
     with writing(engine) as connection:
         outbox.retry(connection, told.id, int(at(GIVE_UP_SECONDS * 2).timestamp()))
     assert notify_at(engine, [notifier], GIVE_UP_SECONDS * 2) == 1
+
+
+def test_a_batch_of_slow_receivers_outlasts_no_claim(engine: Engine) -> None:
+    clock = FakeClock(NOON)
+    for second in range(1, 5):
+        fire(engine, at(second))
+    clock.advance(seconds=10)
+    other = FakeNotifier()
+    others: list[int] = []
+
+    class Slow(FakeNotifier):
+        def send(self, message: Message) -> None:
+            clock.advance(seconds=50)
+            super().send(message)
+            if len(self.accepted) == 5:  # nothing is left but the one that is under way
+                others.append(notify(engine, [other], clock, Random(1)))
+
+    slow = Slow()
+    assert notify(engine, [slow], clock, Random(1)) == 5
+    assert others == [0]
+    assert other.accepted == []
+
+
+def test_a_messenger_that_stumbles_is_a_failed_attempt_and_given_up_after_a_day(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(FakeNotifier):
+        def send(self, message: Message) -> None:
+            raise ValueError("https://secret.test/token")
+
+    for second in (0, 60, GIVE_UP_SECONDS):
+        notify_at(engine, [Broken()], second)
+
+    with reading(engine) as connection:
+        (told,) = outbox.deliveries(connection, 10, "failed")
+    assert (told.error, told.attempts) == ("unexpected ValueError", 3)
+    assert "message 1 is given up: unexpected ValueError" in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_a_channel_that_is_gone_from_the_settings_is_owed_until_it_is_back(engine: Engine) -> None:

@@ -88,6 +88,21 @@ def test_what_is_not_there_cannot_be_changed(desk: StoreDesk) -> None:
             attempt()
 
 
+@pytest.mark.parametrize("number", [2**63, 10**20, -(10**20)])
+def test_what_no_database_counts_to_is_not_there(desk: StoreDesk, number: int) -> None:
+    for attempt in (
+        lambda: desk.rule(number),
+        lambda: desk.change_rule(replace(rule(), id=number), NOON),
+        lambda: desk.remove_rule(number, NOON),
+        lambda: desk.acknowledge(number, None, NOON),
+        lambda: desk.unmute(number, NOON),
+        lambda: desk.mute(number, None, None, None, NOON),
+        lambda: desk.mute(None, number, None, None, NOON),
+    ):
+        with pytest.raises(UnknownRecord, match=str(number)):
+            attempt()
+
+
 def test_there_is_an_end_to_rules(desk: StoreDesk) -> None:
     for _ in range(MOST_RULES):
         desk.add_rule(rule())
@@ -197,6 +212,7 @@ def test_mutes_end_by_the_clock_or_when_all_of_theirs_have_resolved(engine: Engi
     def left(minutes: float, *resolved: tuple[int, int]) -> list[int]:
         with writing(engine) as connection:
             alerts.resolve(connection, resolved, T + int(minutes * 60))
+            mutes.end_timed(connection, T + int(minutes * 60))
             mutes.end_resolved(connection, T + int(minutes * 60))
         return [mute.id for mute in desk.mutes(NOON)]
 
@@ -213,7 +229,7 @@ def test_what_is_still_open_when_a_mutes_time_is_over_counts_again(engine: Engin
     desk.mute(None, 2, NOON + timedelta(minutes=20), None, NOON)
 
     with writing(engine) as connection:
-        mutes.end_resolved(connection, T + 600)
+        mutes.end_timed(connection, T + 600)
 
     assert [alert.muted for alert in desk.alerts(AlertQuery())[::-1]] == [False, True]
 

@@ -12,7 +12,18 @@ from services.jobs import JOBS
 from services.market.errors import StoreUnavailable
 from services.store import engine as engines
 from services.store import snapshots
-from services.store.engine import KEPT_CONNECTIONS, BadDatabaseUrl, Engine, database_url, open_engine, reading, writing
+from services.store.engine import (
+    KEPT_CONNECTIONS,
+    READER_CACHE_KB,
+    WRITER_CACHE_KB,
+    BadDatabaseUrl,
+    Connection,
+    Engine,
+    database_url,
+    open_engine,
+    reading,
+    writing,
+)
 from services.store.schema import WrongDatabase, migrate
 
 
@@ -161,3 +172,16 @@ def _fill(engine: Engine) -> None:
     with writing(engine) as connection:
         snapshots.raise_revision(connection)
         connection.exec_driver_sql("CREATE TABLE filler AS SELECT randomblob(100000) AS content")
+
+
+def test_only_who_writes_may_keep_many_pages_of_a_file(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+
+    def kept(connection: Connection) -> int:
+        return abs(connection.exec_driver_sql("PRAGMA cache_size").scalar_one())
+
+    with reading(engine) as connection:
+        assert kept(connection) == READER_CACHE_KB
+    with writing(engine) as connection:
+        assert kept(connection) == WRITER_CACHE_KB
+    engine.dispose()
