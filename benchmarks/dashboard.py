@@ -1,6 +1,7 @@
 """What a viewer gets and costs: the ranking in a real Chromium, and two hundred simulated pages at once."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import psutil
 from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.databases import PERIOD, Past, filled
@@ -171,7 +173,8 @@ def _chromium() -> Iterator[webdriver.Chrome]:
     options = webdriver.ChromeOptions()
     for argument in ("--headless=new", "--no-sandbox", "--window-size=1440,900", "--disable-background-networking"):
         options.add_argument(argument)
-    browser = webdriver.Chrome(options=options)
+    # Named, so that selenium does not look for one on the internet.
+    browser = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
     try:
         browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH})
         yield browser

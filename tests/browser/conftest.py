@@ -5,6 +5,7 @@ A missing browser fails these tests: a dashboard nobody has looked at is not tes
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -31,6 +32,12 @@ class TalkativeOptions(Options):
 
     def set_capability(self, name: str, value: Any) -> None:
         super().set_capability(name, {"browser": "ALL", "performance": "ALL"} if name == "goog:loggingPrefs" else value)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _at_home() -> None:
+    """Selenium looks for a newer driver on the internet, unless it is told not to."""
+    os.environ["SE_OFFLINE"] = "true"
 
 
 @pytest.fixture(scope="session")
