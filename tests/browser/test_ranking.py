@@ -8,9 +8,9 @@ from selenium.webdriver.common.keys import Keys
 
 from layouts import ids
 from tests import builders
-from tests.browser.conftest import size
+from tests.browser.conftest import Server, size
 from tests.browser.pages import GRID, Site, Table
-from tests.fakes import FakeReader
+from tests.fakes import FakeDesk, FakeReader
 
 NOTICED_WITHIN = 3.0  # seconds from a new revision to its number on the screen
 
@@ -265,10 +265,12 @@ def test_on_a_phone_the_key_columns_fit(phone: Site):
     phone.until(lambda: phone.script(right_edge) <= 390)
 
 
-def test_names_from_outside_are_text_wherever_they_appear(site: Site, reader: FakeReader):
+def test_names_from_outside_are_text_wherever_they_appear(site: Site, server: Server, reader: FakeReader):
     name = "<img src=x onerror=window.owned=1>"
     reader.put(replace(reader.metrics[0], base=name, active=False, reason=name), *reader.metrics[1:])
     reader.fired = (builders.alert(base=name, market=name),)
+    assert isinstance(server.desk, FakeDesk)
+    server.desk.fired[1] = builders.alert(base=name, market=name)
     failing = builders.exchange_state(name, failing_since=builders.NOON, error=name)
     reader.state = replace(reader.state, exchanges=(failing,), warnings=(name,))
 

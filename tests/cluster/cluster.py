@@ -32,6 +32,7 @@ class Cluster:
             "REDIS_URL": self.redis.url,
             "EXCHANGE_BASE_URL": f"http://127.0.0.1:{self._exchange_port}",
             "NOTIFY_URLS": self.receiver.url,
+            "WEBHOOK_ALLOW_PRIVATE": "true",
             "TRACK": world.TRACK,
             "PERIOD_SECONDS": str(world.PERIOD),
             "SCHEDULER": "off",

@@ -2,7 +2,6 @@
 of its messages."""
 
 import json
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -169,7 +168,7 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.alerts += map(int, re.findall(r"\[alert-(\d+)\]", json.loads(body)["message"]))
+                receiver.alerts += [alert["id"] for alert in json.loads(body)["alerts"]]
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -178,7 +177,7 @@ class Receiver:
                 """Keep the test's output clean."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"json://127.0.0.1:{self._server.server_port}/"
+        self.url = f"webhook+http://127.0.0.1:{self._server.server_port}/"
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
 
