@@ -15,8 +15,7 @@ from services.market.alert_rules import (
     MOST_CHANNELS,
     MOST_PATTERNS,
 )
-
-LONGEST_NOTE = 500
+from services.market.notes import LONGEST_NOTE
 
 Window = Literal[300, 900, 1_800, 3_600, 14_400, 43_200, 86_400]
 Places = Annotated[int, Field(ge=1, le=10_000)]

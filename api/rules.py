@@ -15,7 +15,6 @@ from api.keys import LARGEST_NUMBER, named
 from api.operations import JSON, Operation, operation
 from api.problems import BadQuery, problem
 from api.rule_schemas import (
-    LONGEST_NOTE,
     AcknowledgeAll,
     Acknowledged,
     Acknowledgement,
@@ -41,7 +40,7 @@ from services.market.alert_rules import (
     rule_fields,
 )
 from services.market.moments import parse_moment, period_of
-from services.market.notes import is_plain
+from services.market.notes import LONGEST_NOTE, is_plain
 from services.market.ports import AlertDesk, Clock, MarketReader
 from services.market.types import AlertQuery, Firing, Mute
 

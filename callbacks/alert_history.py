@@ -15,7 +15,7 @@ from layouts import alert_history as layout
 from layouts import ids, notation
 from layouts.alert_history import Filters, Shown
 from services.market.errors import UnknownRecord
-from services.market.notes import is_plain
+from services.market.notes import LONGEST_NOTE, is_plain
 from services.market.ports import AlertDesk, MarketReader
 
 
@@ -109,7 +109,7 @@ def shown_at(filters: Filters, now: datetime, reader: MarketReader, desk: AlertD
 
 
 def _note(given: str | None) -> str | None:
-    return "".join(filter(is_plain, given or "")).strip()[: layout.LONGEST_NOTE] or None
+    return "".join(filter(is_plain, given or "")).strip()[:LONGEST_NOTE] or None
 
 
 def _register_browsers_part(app: Dash) -> None:

@@ -12,16 +12,13 @@ from dash.development.base_component import Component
 
 from layouts import ids, notation, parts
 from services.market.alert_rules import BUILT_IN
+from services.market.notes import LONGEST_NOTE
 from services.market.types import Alert, AlertQuery, Mute, RankedMetric
 
 PAGE_ROWS = 50
 LONGEST_SEARCH = 100
 LONGEST_NUMBER = 9
 """Digits of a rule or a page worth asking for."""
-LONGEST_NOTE = 500
-"""Characters that are kept of what somebody says."""
-
-BUILT_IN_NAME = "Built-in rule"
 
 Choices = Sequence[tuple[str, str]]
 
@@ -143,7 +140,7 @@ def section(search: str) -> Component:
 
 def rule_choices(rules: Mapping[int, str | None], chosen: str) -> list[dict[str, str]]:
     """The options of the rule filter; one that is chosen is among them although it never fired."""
-    named = {str(number): name or BUILT_IN_NAME for number, name in rules.items()}
+    named = {str(number): name or notation.BUILT_IN_NAME for number, name in rules.items()}
     if chosen:
         named.setdefault(chosen, f"Rule {chosen}")
     named = dict(sorted(named.items(), key=lambda one: (one[0] != str(BUILT_IN), one[1].lower())))
@@ -215,16 +212,11 @@ def _metric(alert: Alert) -> Component:
     return html.Div([link, html.Span(alert.market, className="market")], className="two-lines")
 
 
-def rule_name(alert: Alert) -> str:
-    """What the rule was called when it fired."""
-    return alert.rule or BUILT_IN_NAME
-
-
 def _rule(alert: Alert) -> Component:
     words = alert.condition
     if words is None and alert.factor is not None:
         words = f"price above {alert.factor:g} x its average"
-    return html.Div([html.Span(rule_name(alert)), html.Span(words, className="market")], className="two-lines")
+    return html.Div([html.Span(notation.rule_name(alert)), html.Span(words, className="market")], className="two-lines")
 
 
 def figures(alert: Alert) -> Component:

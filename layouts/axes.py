@@ -4,6 +4,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import numpy as np
+from dash import dcc
 
 from layouts import theme
 from services.market.types import Ints
@@ -11,6 +12,14 @@ from services.market.types import Ints
 Figure = dict[str, Any]
 
 FORTNIGHT = 14 * 86_400
+
+ZOOMABLE: dcc.Graph.Config = {
+    "displaylogo": False,
+    "showTips": False,  # they would lie on the header, and take its clicks
+    "responsive": True,
+    "modeBarButtonsToRemove": ["sendChartToCloud", "toImage", "select2d", "lasso2d", "autoScale2d"],
+}
+"""How plotly treats a chart in which one looks around."""
 
 
 def stamps(times: Ints, zone: tzinfo) -> list[str]:
@@ -57,3 +66,15 @@ def layout() -> Figure:
 def axis() -> Figure:
     """What all axes look like."""
     return {"gridcolor": theme.GRID_LINE, "zeroline": False, "automargin": True}
+
+
+def crosshair() -> Figure:
+    """An axis that shows where on it the cursor is."""
+    return {
+        "showspikes": True,
+        "spikemode": "across",
+        "spikesnap": "cursor",
+        "spikethickness": 1,
+        "spikedash": "dot",
+        "spikecolor": theme.MUTED,
+    }

@@ -8,7 +8,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import ids, notation, parts
-from layouts.axes import Figure
+from layouts.axes import ZOOMABLE, Figure
 from layouts.comparison import MOST, OWN, SCALES, Choice, Compared, change_of
 from layouts.spans import SPANS, duration
 from services.market.correlation import LEAST_COMMON, Correlations
@@ -53,12 +53,7 @@ def body(comparison: Comparison, figure: Figure | None) -> list[Component]:
     chart = dcc.Graph(
         id=ids.COMPARE_CHART,
         figure=figure,
-        config={
-            "displaylogo": False,
-            "showTips": False,  # they would lie on the header, and take its clicks
-            "responsive": True,
-            "modeBarButtonsToRemove": ["sendChartToCloud", "toImage", "select2d", "lasso2d", "autoScale2d"],
-        },
+        config=ZOOMABLE,
         responsive=True,
         style={"height": f"{height}px"},
     )

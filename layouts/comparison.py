@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, quote
 import numpy as np
 
 from layouts import notation, theme
-from layouts.axes import Figure, axis, layout, stamps
+from layouts.axes import Figure, axis, crosshair, layout, stamps
 from layouts.curves import Values, with_gaps
 from layouts.price_chart import Points
 from layouts.spans import FIRST_SPAN, Span, span_of
@@ -129,12 +129,7 @@ def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revisi
             "nticks": 6,
             "anchor": f"y{count}" if count > 1 else "y",
             "hoverformat": "%-d %b %H:%M",
-            "showspikes": True,
-            "spikemode": "across",
-            "spikesnap": "cursor",
-            "spikethickness": 1,
-            "spikedash": "dot",
-            "spikecolor": theme.MUTED,
+            **crosshair(),
             "title": {"text": f"Time ({notation.zone_label(zone)})", "standoff": 12},
         },
         "margin": {"l": 12, "r": 12, "t": 12, "b": 48},

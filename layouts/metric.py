@@ -8,7 +8,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import alerting, ids, notation, parts
-from layouts.axes import Figure
+from layouts.axes import ZOOMABLE, Figure
 from layouts.price_chart import KINDS, LINE, threshold_of
 from layouts.spans import FIRST_SPAN, SPANS
 from services.market.types import Alert, Profile, RankedMetric
@@ -277,7 +277,7 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
     rows = [
         (
             notation.stamp(alert.fired_at, zone),
-            alert.rule or "Built-in rule",
+            notation.rule_name(alert),
             notation.price(alert.price),
             notation.price(alert.average),
             notation.cause(alert),
@@ -295,12 +295,7 @@ def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component
     chart = dcc.Graph(
         id=ids.METRIC_CHART,
         figure=figure,
-        config={
-            "displaylogo": False,
-            "showTips": False,  # they would lie on the header, and take its clicks
-            "responsive": True,
-            "modeBarButtonsToRemove": ["sendChartToCloud", "toImage", "select2d", "lasso2d", "autoScale2d"],
-        },
+        config=ZOOMABLE,
         responsive=True,
         className="price-chart",
     )

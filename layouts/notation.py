@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from services.market.types import Alert
 
+BUILT_IN_NAME = "Built-in rule"
 UNKNOWN = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -72,6 +73,11 @@ def amount(value: float | None) -> str:
 def multiple(value: float, average: float) -> str:
     """How many times the average a price is, to a tenth."""
     return f"{value / average:.1f}{TIMES}"
+
+
+def rule_name(alert: Alert) -> str:
+    """What the rule was called when the alert fired."""
+    return alert.rule or BUILT_IN_NAME
 
 
 def cause(alert: Alert) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from layouts import notation, theme
-from layouts.axes import Figure, axis, layout, stamps
+from layouts.axes import Figure, axis, crosshair, layout, stamps
 from layouts.curves import Band, Curve, curve, with_gaps
 from layouts.spans import Span, duration
 from services.market.history import HOUR_SECONDS
@@ -238,14 +238,6 @@ def _layout(past: Past, view: View) -> Figure:
         "yaxis2": "24 h volume",
         "yaxis3": f"Volatility: standard deviation / mean of {duration(past.window_seconds)}",
     }
-    spikes: Figure = {
-        "showspikes": True,
-        "spikemode": "across",
-        "spikesnap": "cursor",
-        "spikethickness": 1,
-        "spikedash": "dot",
-        "spikecolor": theme.MUTED,
-    }
     side = axis() | {"side": "right", "exponentformat": "none", "fixedrange": False}
     return layout() | {
         "showlegend": True,
@@ -256,7 +248,7 @@ def _layout(past: Past, view: View) -> Figure:
         "dragmode": "zoom",
         "bargap": 0,
         "xaxis": axis()
-        | spikes
+        | crosshair()
         | {
             "type": "date",
             "tickangle": 0,
@@ -266,7 +258,7 @@ def _layout(past: Past, view: View) -> Figure:
             "rangeslider": {"visible": False},  # a candlestick would bring one
             "title": {"text": f"Time ({notation.zone_label(view.zone)})", "standoff": 12},
         },
-        "yaxis": side | spikes | {"separatethousands": True, "domain": PANELS["yaxis"]},
+        "yaxis": side | crosshair() | {"separatethousands": True, "domain": PANELS["yaxis"]},
         "yaxis2": side | {"domain": PANELS["yaxis2"], "rangemode": "tozero", "tickformat": ".3~s", "nticks": 3},
         "yaxis3": side | {"domain": PANELS["yaxis3"], "rangemode": "tozero", "ticksuffix": " %", "nticks": 3},
         "annotations": [

@@ -2,6 +2,9 @@
 
 from unicodedata import category
 
+LONGEST_NOTE = 500
+"""Characters that are kept of what somebody says."""
+
 
 def is_plain(text: str) -> bool:
     """Whether it is free of control characters but line breaks and tabs, and of halves of characters: what cannot be

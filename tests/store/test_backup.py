@@ -23,14 +23,10 @@ from services.store.files import CannotWrite
 from services.store.reader import StoreReader
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World, stored_revision
-from tests.store.test_files import complains_in_one_line, full_disk, names
+from tests.store.test_files import complains_in_one_line, full_disk, names, nothing
 
 ROOT = Path(__file__).parents[2]
 PAIRS = 50
-
-
-def nothing(_done: int, _total: int, _told: str) -> None:
-    pass
 
 
 @pytest.fixture

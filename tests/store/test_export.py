@@ -19,7 +19,7 @@ from services.store.export import Exported, export, main
 from services.store.files import CannotWrite
 from services.store.schema import OutdatedDatabase
 from tests.builders import NOON
-from tests.store.test_files import complains_in_one_line, full_disk, names
+from tests.store.test_files import complains_in_one_line, full_disk, names, nothing
 
 ROOT = Path(__file__).parents[2]
 T = int(NOON.timestamp())
@@ -27,10 +27,6 @@ AWKWARD = [0.1, 1 / 3, 1e-300, 5e-324, 1.7976931348623157e308, 1e22, 123456789.1
 TIMES = np.array([T - 60 * back for back in range(len(AWKWARD) - 1, -1, -1)], dtype=np.int64)
 WIDTHS = np.array([300] + [60] * (len(AWKWARD) - 1), dtype=np.int64)
 SUFFIXES = pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-
-
-def nothing(_done: int, _total: int, _told: str) -> None:
-    pass
 
 
 def track(engine: Engine, market: str, *pairs: str) -> None:

@@ -15,6 +15,10 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def nothing(_done: int, _total: int, _told: str) -> None:
+    """Progress that nobody looks at."""
+
+
 def complains_in_one_line(capsys: pytest.CaptureFixture[str], complaint: str) -> None:
     """What a command has printed is one line about `complaint`, without the password that the test gave it."""
     output, errors = capsys.readouterr()

@@ -28,17 +28,13 @@ from services.store.transfer import STAY, CannotTransfer, Transferred, main, tra
 from tests.builders import NOON, backfill_state
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World, stored_revision
-from tests.store.test_files import complains_in_one_line
+from tests.store.test_files import complains_in_one_line, nothing
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 DAYS = timedelta(days=1)
 FILLED = pytest.mark.usefixtures("world")
 MOVED = [table for table in Base.metadata.sorted_tables if table.name not in STAY]
-
-
-def nothing(_done: int, _total: int, _told: str) -> None:
-    pass
 
 
 @pytest.fixture
