@@ -21,8 +21,8 @@ import callbacks
 from api.access import OPEN, Access, ProxyUsers
 from api.answers import SMALLEST_WORTH_ZIPPING
 from api.deliveries import mount_deliveries
-from api.guard import ANY_HOST, LARGEST_BODY, LOOPBACK_NAMES, Hosts, guard, visitor_name
-from api.headers import YEAR_SECONDS, script_hash, send_headers
+from api.guard import ANY_HOST, LARGEST_BODY, LOOPBACK_NAMES, Hosts, guarded, visitor_name
+from api.headers import YEAR_SECONDS, script_hash, with_headers
 from api.limits import Limits
 from api.routes import mount
 from api.rules import mount_rules
@@ -73,12 +73,12 @@ def create_app(
         assets_path_ignore=["vendor", "docs"],  # loaded by the pages that need it
         on_error=report,
     )
-    guard(app.server, access, hosts, limits or Limits(0), clock)
     mount(app.server, reader, clock, desk)
     mount_rules(app.server, reader, clock, desk)
     mount_deliveries(app.server, deliveries, clock)
     app.layout = lambda: shell.page(reader.profile)
     callbacks.register(app, Doors(reader, clock, deliveries, desk, visitor_name))
+    app.server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY  # also of a body that does not tell its length
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
     app.server.config.update(
         COMPRESS_ALGORITHM=["br", "gzip"],
@@ -88,11 +88,14 @@ def create_app(
         SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,  # scripts and styles carry their version in the address
     )
     Compress(app.server)
-    send_headers(app.server, [script_hash(shell.THEME_SCRIPT), *app.csp_hashes()])
     app.server.after_request(_read_whole)  # called before what was registered earlier
-    app.server.wsgi_app = turnstile(app.server.wsgi_app, WEB_THREADS)
+    # What comes in passes these from the last to the first.
+    door = guarded(app.server.wsgi_app, access, hosts, limits or Limits(0), clock)
+    door = with_headers(door, [script_hash(shell.THEME_SCRIPT), *app.csp_hashes()])
+    door = turnstile(door, WEB_THREADS)
     if proxies:
-        app.server.wsgi_app = ProxyFix(app.server.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0)
+        door = ProxyFix(door, x_for=proxies, x_proto=proxies, x_host=0)
+    app.server.wsgi_app = door
     return app
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from flask import Request
+from werkzeug import Request
 
 from services.market.ports import TokenBook
 

@@ -1,19 +1,27 @@
-"""The one door: every request comes through here before any route, callback or file is looked at.
+"""The one door: every request comes through here before any route, callback, file or kept answer is looked at.
 
-Whatever is added to the server later is behind it too, for it asks what a request is and not where it goes.
+Whatever is added to the server later is behind it too, for it stands before Flask, and asks what a request is and not
+where it goes.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, request
+import flask
+from werkzeug import Request, Response
 
 from api.access import ANYBODY, Access, Visitor
 from api.limits import Limits, is_this_machine, place_of
-from api.problems import problem
+from api.problems import database_away, problem
+from services.market.errors import StoreUnavailable
 from services.market.ports import Clock
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """For whoever watches the server: they ask by address, have no password, and learn nothing."""
@@ -25,6 +33,9 @@ STATIC = ("/assets/", "/_dash-component-suites/")
 
 LONGEST_QUERY = 8_000  # bytes
 LARGEST_BODY = 2_000_000  # bytes; a callback that is handed a chart of a day sends some hundred thousand
+
+VISITOR = "data_tracker.visitor"
+"""Where a request's environment has the Visitor who sends it."""
 
 LOOPBACK_NAMES = ("localhost", ".localhost", "127.0.0.1", "[::1]")
 
@@ -54,52 +65,64 @@ class Hosts:
 ANY_HOST = Hosts()
 
 
-def guard(server: Flask, access: Access, hosts: Hosts, limits: Limits, clock: Clock) -> None:
-    """Have every request to `server` but those for OPEN_PATHS pass `access`. Call it before routes are added."""
-    server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY  # also of a body that does not tell its length
+def guarded(
+    application: "WSGIApplication", access: Access, hosts: Hosts, limits: Limits, clock: Clock
+) -> "WSGIApplication":
+    """`application`, behind the door: what it answers to any path but OPEN_PATHS is for whom `access` lets in."""
 
-    @server.before_request
-    def admit() -> Response | None:
-        if request.path in OPEN_PATHS:
-            return None
-        host = request.environ.get("HTTP_HOST", "")
-        if not hosts.include(host):
-            detail = f"this server does not answer to {host[:100]!r}; its operator may add that to ALLOWED_HOSTS"
-            return problem(HTTPStatus.MISDIRECTED_REQUEST, detail, "Unknown host")
-        if len(request.query_string) > LONGEST_QUERY:
-            return problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the query is longer than {LONGEST_QUERY} bytes")
-        if (request.content_length or 0) > LARGEST_BODY:
-            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes")
-        address, shown = request.remote_addr or "", request.headers.get("Authorization", "")
-        place = place_of(address)
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        refusal = None
+        if environ.get("PATH_INFO", "") not in OPEN_PATHS:
+            request = Request(environ)
+            try:
+                refusal = _refusal(request, access, hosts, limits, clock)
+            except StoreUnavailable as error:
+                refusal = database_away(request, error)
+        return application(environ, start_response) if refusal is None else refusal(environ, start_response)
+
+    return answer
+
+
+def _refusal(request: Request, access: Access, hosts: Hosts, limits: Limits, clock: Clock) -> Response | None:
+    """Why `request` may not pass; where it may, its environment names the visitor. Raises StoreUnavailable."""
+    host = request.environ.get("HTTP_HOST", "")
+    if not hosts.include(host):
+        detail = f"this server does not answer to {host[:100]!r}; its operator may add that to ALLOWED_HOSTS"
+        return problem(HTTPStatus.MISDIRECTED_REQUEST, detail, "Unknown host")
+    if len(request.query_string) > LONGEST_QUERY:
+        return problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the query is longer than {LONGEST_QUERY} bytes")
+    if (request.content_length or 0) > LARGEST_BODY:
+        return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes")
+    address, shown = request.remote_addr or "", request.headers.get("Authorization", "")
+    place = place_of(address)
+    if shown:
+        wait = limits.wait_for_login(place, shown)
+        if wait:
+            return _too_many(wait, "too many wrong passwords or tokens from this address")
+    visitor = access.visitor(request, clock())
+    if visitor is None:
         if shown:
-            wait = limits.wait_for_login(place, shown)
-            if wait:
-                return _too_many(wait, "too many wrong passwords or tokens from this address")
-        visitor = access.visitor(request, clock())
-        if visitor is None:
-            if shown:
-                limits.failed(place)
-            answer = problem(HTTPStatus.UNAUTHORIZED, "a user name and password, or a token, are needed")
-            answer.headers["WWW-Authenticate"] = access.challenge
-            return answer
-        if shown:
-            limits.succeeded(place, shown)
-        if not is_this_machine(address) and not request.path.startswith(STATIC):
-            wait = limits.wait_for_request(visitor.counted_as or place)
-            if wait:
-                return _too_many(wait, "too many requests; RATE_LIMIT says how many a minute may be")
-        if request.method not in READING and _is_another_sites():
-            return problem(HTTPStatus.FORBIDDEN, "a page of another site sends this request", "Another site's request")
-        if not visitor.may_write and request.method not in READING:
-            return problem(HTTPStatus.FORBIDDEN, f"{visitor.name} may read, and change nothing")
-        g.visitor = visitor
-        return None
+            limits.failed(place)
+        answer = problem(HTTPStatus.UNAUTHORIZED, "a user name and password, or a token, are needed")
+        answer.headers["WWW-Authenticate"] = access.challenge
+        return answer
+    if shown:
+        limits.succeeded(place, shown)
+    if not is_this_machine(address) and not request.path.startswith(STATIC):
+        wait = limits.wait_for_request(visitor.counted_as or place)
+        if wait:
+            return _too_many(wait, "too many requests; RATE_LIMIT says how many a minute may be")
+    if request.method not in READING and _is_another_sites(request):
+        return problem(HTTPStatus.FORBIDDEN, "a page of another site sends this request", "Another site's request")
+    if not visitor.may_write and request.method not in READING:
+        return problem(HTTPStatus.FORBIDDEN, f"{visitor.name} may read, and change nothing")
+    request.environ[VISITOR] = visitor
+    return None
 
 
 def visitor_name() -> str | None:
-    """Who sends the present request, as `guard` let them in; None where nobody is asked for a name."""
-    visitor: Visitor = g.get("visitor", ANYBODY)
+    """Who sends the present request, as they were let in; None where nobody is asked for a name."""
+    visitor: Visitor = flask.request.environ.get(VISITOR, ANYBODY)
     return None if visitor is ANYBODY else visitor.name
 
 
@@ -109,7 +132,7 @@ def _too_many(seconds: int, detail: str) -> Response:
     return answer
 
 
-def _is_another_sites() -> bool:
+def _is_another_sites(request: Request) -> bool:
     """Whether a browser says that a page from elsewhere has it send this; programs say nothing of the kind."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:

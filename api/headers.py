@@ -5,10 +5,8 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
-
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 YEAR_SECONDS = 365 * 86_400
 
@@ -49,22 +47,21 @@ def content_policy(script_hashes: Iterable[str]) -> str:
     )
 
 
-def send_headers(server: Flask, script_hashes: Iterable[str]) -> None:
-    """Add them to every answer of `server`, errors and files included.
+def with_headers(application: "WSGIApplication", script_hashes: Iterable[str]) -> "WSGIApplication":
+    """`application`, with them added to every answer, errors and files included.
 
-    Beneath Flask, where an answer's headers are a list yet: to look through them for each name there would take longer
-    than all else that a kept answer needs.
+    Before Flask, where an answer's headers are a list already: to look through them for each name there would take
+    longer than all else that a kept answer needs.
     """
     plain = [*_ALWAYS.items(), ("Content-Security-Policy", content_policy(script_hashes))]
     by_tls = [*plain, ("Strict-Transport-Security", f"max-age={YEAR_SECONDS}")]  # and is to come by TLS again
-    answer = server.wsgi_app
 
-    def answer_with_headers(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         more = by_tls if environ["wsgi.url_scheme"] == "https" else plain
 
         def start(status: str, headers: list[tuple[str, str]], failed: Any = None) -> Callable[[bytes], object]:
             return start_response(status, headers + more, failed)
 
-        return answer(environ, start)
+        return application(environ, start)
 
-    server.wsgi_app = answer_with_headers  # type: ignore[method-assign]
+    return answer

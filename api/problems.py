@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 import orjson
 from flask import Flask, Response, request
+from werkzeug import Request
 from werkzeug.exceptions import HTTPException
 
 from services.market.alert_rules import BadRule, TooManyRules
@@ -20,6 +21,12 @@ def problem(status: int, detail: str, reason: str | None = None) -> Response:
     title = HTTPStatus(status).phrase
     body = {"title": title, "status": status, "detail": detail, "reason": reason or detail}
     return Response(orjson.dumps(body), status=status, mimetype="application/problem+json")
+
+
+def database_away(asked: Request, error: StoreUnavailable) -> Response:
+    """That `asked` cannot be answered now; logged, for somebody has to look."""
+    log.error("%s %s: %s", asked.method, asked.path, error)
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), "Database unavailable")
 
 
 class BadQuery(ValueError):
@@ -45,8 +52,7 @@ def handle_problems(server: Flask, owns: tuple[str, ...]) -> None:
 
     @server.errorhandler(StoreUnavailable)
     def store_unavailable(error: StoreUnavailable) -> Response:
-        log.error("%s %s: %s", request.method, request.path, error)
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), "Database unavailable")
+        return database_away(request, error)
 
     @server.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response | HTTPException:

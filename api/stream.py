@@ -4,10 +4,10 @@ Each stream holds a thread that sleeps. So they are bounded, and the doors (`gun
 threads more than ordinary requests ever use at once.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from threading import BoundedSemaphore, Event
-from typing import Any
+from typing import TYPE_CHECKING
 
 import orjson
 from flask import Blueprint, Flask, Response, request
@@ -21,6 +21,9 @@ from api.schemas import StreamEvent
 from services.market.errors import StoreUnavailable, UnknownMetric
 from services.market.ports import MarketReader
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 MOST_STREAMS = 64
 """Open at once in one process."""
 WATCH_SECONDS = 0.5
@@ -31,8 +34,6 @@ RETRY_SECONDS = 10
 RECONNECT_MS = 2_000
 LONGEST_EVENT_ID = 18
 EXTENSION = "data-tracker-streams"
-
-Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Streams:
@@ -67,12 +68,12 @@ def end_streams(server: Flask) -> None:
         streams.end()
 
 
-def turnstile(application: Wsgi, most: int) -> Wsgi:
+def turnstile(application: "WSGIApplication", most: int) -> "WSGIApplication":
     """`application`, asked for at most `most` answers at once besides streams: the threads that wait for events are
     not there to crowd the database when they are free."""
     places = BoundedSemaphore(most)
 
-    def enter(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def enter(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/stream":
             return application(environ, start_response)
         with places:

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from api.access import OPEN
-from api.guard import ANY_HOST, guard
+from api.guard import ANY_HOST, guarded
 from api.limits import Limits
 from api.routes import mount
 from api.rules import mount_rules
@@ -41,11 +41,11 @@ def dashboard(path: str = "") -> str:
 def serve(reader: FakeReader, clock: Clock = lambda: builders.NOON, desk: AlertDesk | None = None) -> FlaskClient:
     server = Flask(__name__)
     desk = desk or FakeDesk()
-    guard(server, OPEN, ANY_HOST, Limits(0), clock)
     mount(server, reader, clock, desk)
     mount_rules(server, reader, clock, desk)
     server.add_url_rule("/", view_func=dashboard)
     server.add_url_rule("/<path:path>", view_func=dashboard)
+    server.wsgi_app = guarded(server.wsgi_app, OPEN, ANY_HOST, Limits(0), lambda: builders.NOON)
     return server.test_client()
 
 

@@ -7,9 +7,10 @@ from flask.testing import FlaskClient
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.access import OPEN, Access, ProxyUsers
-from api.guard import ANY_HOST, LARGEST_BODY, LONGEST_QUERY, LOOPBACK_NAMES, Hosts, guard
+from api.guard import ANY_HOST, LARGEST_BODY, LONGEST_QUERY, LOOPBACK_NAMES, Hosts, guarded
 from api.limits import FAILURES_A_MINUTE, Limits
 from api.routes import mount
+from services.market.errors import StoreUnavailable
 from services.market.tokens import Token
 from tests.api.conftest import dashboard
 from tests.builders import NOON
@@ -21,10 +22,11 @@ PROXY = ProxyUsers("X-Forwarded-User", (ip_network("10.1.0.0/16"), ip_network("f
 
 def behind(reader, access: Access = OPEN, hosts: Hosts = ANY_HOST, limits: Limits | None = None) -> FlaskClient:
     server = Flask(__name__)
-    guard(server, access, hosts, limits or Limits(0), lambda: NOON)
+    server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     mount(server, reader, lambda: NOON, FakeDesk())
     server.add_url_rule("/<path:path>", view_func=dashboard)
     server.add_url_rule("/_dash-update-component", view_func=dashboard, endpoint="callbacks", methods=["POST"])
+    server.wsgi_app = guarded(server.wsgi_app, access, hosts, limits or Limits(0), lambda: NOON)
     return server.test_client()
 
 
@@ -206,6 +208,15 @@ def test_a_token_comes_in_and_a_wrong_one_does_not(reader, others):
     assert client.get("/metrics", headers=bearing("dt_wrong")).status_code == 401
     assert client.get("/metrics", headers=bearing("")).status_code == 401
     assert client.get("/metrics", headers={"Authorization": "bearer  dt_reads "}).status_code == 200
+
+
+def test_a_token_that_cannot_be_looked_up_stays_outside(reader):
+    class Lost(Book):
+        def holder(self, text, now):
+            raise StoreUnavailable("the test took the database away")
+
+    answer = behind(reader, Access(tokens=Lost())).get("/some/page", headers={"Authorization": "Bearer dt_reads"})
+    assert (answer.status_code, answer.json["reason"]) == (503, "Database unavailable")
 
 
 @pytest.mark.parametrize("others", [CLOSED, {}], ids=["closed", "open"])
