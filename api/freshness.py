@@ -1,5 +1,6 @@
-"""For how long an answer holds."""
+"""What state answers tell of, and for how long it holds."""
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from services.market.memory import VersionedMemory
@@ -7,25 +8,32 @@ from services.market.moments import period_of
 from services.market.ports import Clock, MarketReader
 
 
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The state of the market that everybody who asks now is told: two that are equal lead to the same answers."""
+
+    revision: int
+    period: datetime
+    """The running period's beginning: within it, "the last 24 h" holds still."""
+    max_age: int = field(compare=False)
+    """Whole seconds until the next tick may land; 0 while the running period's own one is awaited. A backfill that
+    changes the past meanwhile is seen by then."""
+
+
 class Freshness:
-    """Tells until when nothing new can come: what the running period's tick has stored holds for its rest."""
+    """Tells what is present: what the running period's tick has stored holds for the period's rest."""
 
     def __init__(self, reader: MarketReader, clock: Clock) -> None:
         self._reader = reader
         self._clock = clock
+        self._period = timedelta(seconds=reader.profile.period_seconds)
         self._minutes = VersionedMemory(1)
 
-    def period(self) -> datetime:
-        """The running period's beginning: within it, "the last 24 h" holds still, so answers can be kept."""
-        return period_of(self._clock(), self._reader.profile.period_seconds)
-
-    def max_age(self) -> int:
-        """Whole seconds until the next tick may land; 0 while the running period's own one is awaited. A backfill
-        that changes the past meanwhile is seen by then. Raises StoreUnavailable."""
-        stored = self._minutes.get("minute", self._reader.revision(), lambda: self._reader.ranking().minute)
+    def present(self) -> Present:
+        """The present state. Raises StoreUnavailable."""
+        revision = self._reader.revision()
+        stored = self._minutes.get("minute", revision, lambda: self._reader.ranking().minute)
         now = self._clock()
-        period_seconds = self._reader.profile.period_seconds
-        running = period_of(now, period_seconds)
-        if stored is None or stored < running:
-            return 0
-        return int((running + timedelta(seconds=period_seconds) - now).total_seconds())
+        running = period_of(now, self._reader.profile.period_seconds)
+        settled = stored is not None and stored >= running
+        return Present(revision, running, int((running + self._period - now).total_seconds()) if settled else 0)

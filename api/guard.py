@@ -72,7 +72,7 @@ def guarded(
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         refusal = None
-        if environ.get("PATH_INFO", "") not in OPEN_PATHS:
+        if environ["PATH_INFO"] not in OPEN_PATHS:
             request = Request(environ)
             try:
                 refusal = _refusal(request, access, hosts, limits, clock)

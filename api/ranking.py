@@ -36,12 +36,11 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
         )
     )
     def metrics() -> Response:
-        query, revision = read_query(RankingQuery), reader.revision()
+        query, present = read_query(RankingQuery), freshness.present()
         form = wanted_format(query.format)
         if not request.query_string and form == "json":
-            return send(
-                answers.get("metrics", revision, lambda: bodies.ranking_body(reader.ranking())), freshness.max_age()
-            )
+            whole = answers.get("metrics", present.revision, lambda: bodies.ranking_body(reader.ranking()))
+            return send(whole, present)
 
         def page() -> tuple[list[RankedMetric], Mapping[str, str]]:
             found = select(reader.ranking().metrics, query)
@@ -50,9 +49,9 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
 
         if form == "csv":
             rows, headers = page()
-            tag = digest(request.full_path.encode(), str(revision), reader.profile.version)
+            tag = digest(request.full_path.encode(), str(present.revision), reader.profile.version)
             table = tables.ranking_table(rows, query.fields or METRIC_FIELDS)
-            return send_csv(lambda: tables.csv_text(table), tag, freshness.max_age(), headers)
+            return send_csv(lambda: tables.csv_text(table), tag, present.max_age, headers)
 
         def build() -> Page:
             rows, headers = page()
@@ -60,7 +59,7 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
             return Page(told if form == "records" else {"metrics": told}, headers)
 
         memory = answers if query.limit is not None and query.limit <= SMALL_PAGE else large_pages
-        return send(memory.get(("metrics", query, form), revision, build), freshness.max_age())
+        return send(memory.get(("metrics", query, form), present.revision, build), present)
 
 
 def _told(row: RankedMetric, fields: Sequence[str] | None) -> bodies.Body:

@@ -9,6 +9,7 @@ from api import bodies, tables
 from api.answers import Answers, digest, send, send_csv
 from api.documentation import documentation_page
 from api.freshness import Freshness
+from api.kept import remembering
 from api.keys import named
 from api.methods import own_methods
 from api.openapi import openapi
@@ -39,14 +40,16 @@ OWN_SEGMENTS = (
 
 
 def mount(server: Flask, reader: MarketReader, clock: Clock, desk: AlertDesk) -> None:
-    """Add the JSON interface to `server`; it tells the time by `clock`."""
-    server.register_blueprint(_blueprint(reader, clock, desk))
+    """Add the JSON interface to `server`; it tells the time by `clock`. Whatever may keep somebody out stands before
+    the server's `wsgi_app` as it is after this."""
+    freshness = Freshness(reader, clock)
+    server.register_blueprint(_blueprint(reader, clock, desk, freshness))
     handle_problems(server, OWN_SEGMENTS)
+    server.wsgi_app = remembering(server.wsgi_app, freshness)  # type: ignore[assignment, method-assign]
 
 
-def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint:
-    routes = Blueprint("api", __name__)
-    answers, freshness = Answers(), Freshness(reader, clock)
+def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: Freshness) -> Blueprint:
+    routes, answers = Blueprint("api", __name__), Answers()
     profile = reader.profile
     add_ranking(routes, reader, freshness, answers)
     add_series(routes, reader, freshness, answers)
@@ -64,11 +67,12 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
     )
     def metric(wanted: str) -> Response:
         read_query(MetricQuery)
+        present = freshness.present()
 
         def build() -> bodies.Body:
             return {"metric": bodies.metric_body(reader.metric(named(wanted)))}
 
-        return send(answers.get(("metric", wanted), reader.revision(), build), freshness.max_age())
+        return send(answers.get(("metric", wanted), present.revision, build), present)
 
     @routes.get("/alerts")
     @operation(

@@ -92,8 +92,8 @@ def add_series(routes: Blueprint, reader: MarketReader, freshness: Freshness, an
     }
 
     def tell(kind: Kind[Found], wanted: str, query: SeriesQuery) -> Response:
-        since, until, end = _span(kind, query, freshness.period())
-        form, revision = wanted_format(query.format), reader.revision()
+        form, present = wanted_format(query.format), freshness.present()
+        since, until, end = _span(kind, query, present.period)
 
         def page() -> tuple[Found, Mapping[str, str]]:
             found = kind.read(reader.metric(named(wanted)).id, since, end)
@@ -101,9 +101,9 @@ def add_series(routes: Blueprint, reader: MarketReader, freshness: Freshness, an
 
         if form == "csv":
             found, headers = page()
-            tag = digest(request.full_path.encode(), str(revision), str(since), reader.profile.version)
+            tag = digest(request.full_path.encode(), str(present.revision), str(since), reader.profile.version)
             text = partial(tables.csv_text, kind.table(found))
-            return send_csv(text, tag, freshness.max_age(), headers)
+            return send_csv(text, tag, present.max_age, headers)
 
         def build() -> Page:
             found, headers = page()
@@ -112,7 +112,7 @@ def add_series(routes: Blueprint, reader: MarketReader, freshness: Freshness, an
         usual = query.limit is None and until - since <= kind.usual
         memory = answers if usual else long_answers
         key = (kind.name, wanted, form, query.limit, request.query_string if query.limit else b"")
-        return send(memory.get(key, (revision, since, until), build), freshness.max_age())
+        return send(memory.get(key, (present.revision, since, until), build), present)
 
     @routes.get("/metrics/<wanted>/prices")
     @operation(
