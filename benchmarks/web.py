@@ -35,8 +35,7 @@ ROOT = Path(__file__).parents[1]
 SECONDS = 2.0
 """How long each question is asked."""
 ROUNDS = 2
-"""Each question and its constant body are measured alternately, so often; the best of each counts. What was answered
-before, beyond the memory of answers, is made anew."""
+"""Each question and its constant body are measured alternately, so often; the best of each counts."""
 CONNECTIONS = 8
 """As many as the server has threads."""
 START_SECONDS = 30.0
@@ -50,26 +49,39 @@ class Question:
     name: str
     paths: tuple[str, ...]
     headers: Mapping[str, str]
-    again: bool = False
-    """Each path was asked for before."""
+    after_tick: bool = False
+    """Each path was asked for before, and a tick has landed since."""
 
 
 def measure(metrics: int) -> None:
     """Serve a database of `metrics` metrics, load it from another process, and print what came of it."""
     last = period_of(datetime.now(UTC), PERIOD) - timedelta(seconds=PERIOD * TICKS)
     with filled(metrics, last) as past:
-        fetcher = Fetcher([past.exchange], patience_seconds=10.0)
-        for number in range(1, TICKS + 1):
-            tick(past.plan(), fetcher, moment(past.last + number * PERIOD), timedelta(0))
-        fetcher.close()
+        clock = _Clock(past)
+        for _ in range(TICKS):
+            clock.tick()
         with served(past, "app:server") as ours, served(past, "benchmarks.constant:create_app()") as bare:
-            rows = [_row(question, ours, bare) for question in _questions(ours, past)]
+            rows = [_row(question, ours, bare, clock) for question in _questions(ours, past)]
         print_table(
             f"Answers of one gunicorn worker, {metrics:,} metrics, {CONNECTIONS} connections",
             ("request", "status", "bytes", "answers/s", "p99 ms", "constant/s", "constant p99 ms", "of constant"),
             rows,
         )
-        _count_readings(past)
+        _count_readings(past, clock)
+        clock.fetcher.close()
+
+
+class _Clock:
+    """Stores the ticks that follow a past, when it is told to."""
+
+    def __init__(self, past: Past) -> None:
+        self.fetcher = Fetcher([past.exchange], patience_seconds=10.0)
+        self._past = past
+        self._second = past.last
+
+    def tick(self) -> None:
+        self._second += PERIOD
+        tick(self._past.plan(), self.fetcher, moment(self._second), timedelta(0))
 
 
 def _questions(port: int, past: Past) -> tuple[Question, ...]:
@@ -89,17 +101,19 @@ def _questions(port: int, past: Past) -> tuple[Question, ...]:
         Question("/metrics/<id>/prices, one metric", each[:1], {}),
         Question("/metrics/<id>/prices, one metric, gzip", each[:1], gzipped),
         Question("/metrics/<id>/prices, each metric for the first time", each, {}),
-        Question("/metrics/<id>/prices, each metric again", each, {}, again=True),
+        Question("/metrics/<id>/prices, each metric after a tick", each, {}, after_tick=True),
     )
 
 
-def _row(question: Question, port: int, bare_port: int) -> Sequence[object]:
+def _row(question: Question, port: int, bare_port: int, clock: _Clock) -> Sequence[object]:
     ours: list[Mapping[str, Any]] = []
     constant: list[Mapping[str, Any]] = []
-    for path in question.paths if question.again else ():
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
-            answer.read()
     for _ in range(ROUNDS):
+        if question.after_tick:
+            for path in question.paths:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+                    answer.read()
+            clock.tick()
         ours.append(_load(port, question.paths, question.headers))
         constant.append(_load(bare_port, (f"/{ours[0]['bytes']}",), question.headers))
     best = max(ours, key=lambda found: float(found["rate"]))
@@ -192,7 +206,7 @@ class _CountingReader(StoreReader):
         return super().ranking()
 
 
-def _count_readings(past: Past, commits: int = 4, threads: int = 4) -> None:
+def _count_readings(past: Past, clock: _Clock, commits: int = 4, threads: int = 4) -> None:
     """Let `threads` ask for `/metrics` while `commits` ticks are stored, and print what was read for them."""
     reader = _CountingReader(past.engine, profile_of(_settings(past)))
     server = Flask(__name__, static_folder=None)
@@ -208,15 +222,13 @@ def _count_readings(past: Past, commits: int = 4, threads: int = 4) -> None:
     askers = [Thread(target=ask, args=(number,)) for number in range(threads)]
     for asker in askers:
         asker.start()
-    fetcher = Fetcher([past.exchange], patience_seconds=10.0)
-    for number in range(TICKS + 1, TICKS + commits + 1):
+    for _ in range(commits):
         time.sleep(0.5)
-        tick(past.plan(), fetcher, moment(past.last + number * PERIOD), timedelta(0))
+        clock.tick()
     time.sleep(0.5)
     done.set()
     for asker in askers:
         asker.join()
-    fetcher.close()
     print_table(
         f"What {threads} threads that ask for /metrics while ticks are stored cost the database",
         ("revisions seen", "requests", "readings of the ranking"),

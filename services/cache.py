@@ -56,14 +56,14 @@ class CachedReader:
             return found
         return self._reader.metric(wanted)  # no longer tracked, or unknown
 
-    def prices(self, metric_id: int, since: datetime, until: datetime) -> Series:
-        return self._reader.prices(metric_id, since, until)
+    def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
+        return self._reader.prices(metric_id, since, until, self.revision() if revision is None else revision)
 
     def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
         return self._reader.hours(metric_id, since, until)
 
-    def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
-        return self._reader.volumes(metric_id, since, until)
+    def volumes(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
+        return self._reader.volumes(metric_id, since, until, self.revision() if revision is None else revision)
 
     def alerts(
         self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000

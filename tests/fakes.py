@@ -171,7 +171,7 @@ class FakeReader:
                 return row
         raise UnknownMetric(wanted)
 
-    def prices(self, metric_id: int, since: datetime, until: datetime) -> Series:
+    def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         self._answer("prices")
         return self._series(self.price_series, metric_id, since, until)
 
@@ -185,7 +185,7 @@ class FakeReader:
             self._series(self.volume_series, metric_id, first, last),
         )
 
-    def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
+    def volumes(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         self._answer("volumes")
         return self._series(self.volume_series, metric_id, since, until)
 

@@ -83,14 +83,17 @@ class MarketReader(Protocol):
     def metric(self, wanted: int | str) -> RankedMetric:
         """The metric of this number or key (`kraken:BTC-USD`, any case); raises UnknownMetric."""
 
-    def prices(self, metric_id: int, since: datetime, until: datetime) -> Series:
-        """Prices with `since` < time <= `until`, quote currency per base unit; raises UnknownMetric."""
+    def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
+        """Prices with `since` < time <= `until`, quote currency per base unit; raises UnknownMetric.
+
+        Whoever was told just now that `revision` is the present one spares the reader asking for it.
+        """
 
     def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
         """The hours that begin at or after `since` and before `until`; raises UnknownMetric."""
 
-    def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
-        """24 h volumes as told with `since` < time <= `until`, base units; raises UnknownMetric."""
+    def volumes(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
+        """24 h volumes as told with `since` < time <= `until`, base units; `revision` and errors as of `prices`."""
 
     def alerts(
         self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000

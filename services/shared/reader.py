@@ -67,17 +67,17 @@ class SharedReader:
     def metric(self, wanted: int | str) -> RankedMetric:
         return self._reader.metric(wanted)  # whoever has the ranking asks this of untracked ones only
 
-    def prices(self, metric_id: int, since: datetime, until: datetime) -> Series:
+    def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         key = f"prices:{_span(metric_id, since, until)}"
-        return self._shared(SERIES, key, lambda: self._reader.prices(metric_id, since, until))
+        return self._shared(SERIES, key, lambda: self._reader.prices(metric_id, since, until, revision))
 
     def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
         key = _span(metric_id, since, until)
         return self._shared(HOURS, key, lambda: self._reader.hours(metric_id, since, until))
 
-    def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
+    def volumes(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         key = f"volumes:{_span(metric_id, since, until)}"
-        return self._shared(SERIES, key, lambda: self._reader.volumes(metric_id, since, until))
+        return self._shared(SERIES, key, lambda: self._reader.volumes(metric_id, since, until, revision))
 
     def alerts(
         self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000

@@ -89,18 +89,16 @@ class StoreReader:
         kept, _ = stats.align(snapshot.kept, np.array([found.id], dtype=np.int64))
         return _ranked(found, _columns(kept), 0, snapshot.minute)
 
-    def prices(self, metric_id: int, since: datetime, until: datetime) -> Series:
-        with reading(self._engine) as connection:
-            return self._prices.series(connection, metric_id, int(since.timestamp()), int(until.timestamp()))
+    def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
+        return self._series(self._prices, metric_id, since, until, revision)
 
     def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
         first, last = (-(-int(edge.timestamp()) // stats.HOUR) * stats.HOUR for edge in (since, until))
         with reading(self._engine) as connection:
             return rollups.series(connection, metric_id, first, last)
 
-    def volumes(self, metric_id: int, since: datetime, until: datetime) -> Series:
-        with reading(self._engine) as connection:
-            return self._volumes.series(connection, metric_id, int(since.timestamp()), int(until.timestamp()))
+    def volumes(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
+        return self._series(self._volumes, metric_id, since, until, revision)
 
     def alerts(
         self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
@@ -170,6 +168,14 @@ class StoreReader:
         came = [(metric.new_at, metric) for metric in metrics_now if metric.new_at and metric.new_at > since]
         went = [(metric.gone_at, metric) for metric in metrics_now if metric.gone_at and metric.gone_at > since]
         return Day(ticks_told, _latest_first(came), _latest_first(went), sizes_told)
+
+    def _series(self, recent: Recent, metric_id: int, since: datetime, until: datetime, revision: int | None) -> Series:
+        first, last = int(since.timestamp()), int(until.timestamp())
+        known = None if revision is None else recent.known(revision, metric_id, first, last)
+        if known is not None:
+            return known
+        with reading(self._engine) as connection:
+            return recent.series(connection, metric_id, first, last)
 
 
 def _latest_first(dated: Sequence[tuple[datetime, Metric]]) -> tuple[Metric, ...]:

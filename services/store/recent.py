@@ -99,6 +99,18 @@ class Recent:
                     return block.series(metric_id, since, until)
         return samples.series(connection, self.quantity, metric_id, since, until)
 
+    def known(self, revision: int, metric_id: int, since: int, until: int) -> Series | None:
+        """The same where it is at hand as of `revision` or later; None where the database has to be asked."""
+        with self._lock:
+            minute, number = self._head.minute, metric_id // BLOCK
+            if self._head.revision < revision or minute is None or minute - self.span > since:
+                return None
+            block = self._blocks.get(number)
+            if block is None:
+                return None
+            self._blocks.move_to_end(number)
+            return block.series(metric_id, since, until)
+
     def _block(self, connection: Connection, head: Head, minute: int, number: int) -> _Block | None:
         """The block as of `head`; None where this transaction sees an older state than another one has seen, or where
         something is stored of the time after the last tick, as a backfill does before the first."""
