@@ -32,6 +32,7 @@ BROTLI_LEVEL = 5
 less of a day's prices (7.4 kB). Level 4 takes half the time for a tenth more of the prices, level 9 twice for 2 % less.
 """
 
+TAG_LENGTH = 24
 CLIENTS_AT_HAND = 100
 """Ways to say what is accepted that are remembered."""
 
@@ -82,10 +83,10 @@ def _encode(value: object) -> Answer:
 
 def digest(body: bytes, *more: str) -> str:
     """Names a body by its content, so that the tag is the same in every process."""
-    name = hashlib.blake2b(body, digest_size=12)
+    name = hashlib.sha1(body, usedforsecurity=False)  # twice as fast as blake2b
     for text in more:
         name.update(b"\0" + text.encode())
-    return name.hexdigest()
+    return name.hexdigest()[:TAG_LENGTH]
 
 
 def reply(environ: "WSGIEnvironment", answer: Answer, max_age: int = 0) -> tuple[str, list[tuple[str, str]], bytes]:

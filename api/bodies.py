@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import chain
 
 import numpy as np
 import orjson
@@ -98,7 +97,10 @@ def series_body(series: Series, outer: str, inner: str, period_seconds: int) -> 
     plain = not (series.widths > period_seconds).any()
     between = _between(opening, series.times.tobytes(), b"" if plain else series.widths.tobytes(), period_seconds)
     values = orjson.dumps(series.values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
-    return head + opening + b"".join(chain.from_iterable(zip(values, between, strict=True)))
+    values[0] = head + opening + values[0]
+    parts = [b""] * (2 * len(values))  # filled by slices: to zip some thousand pairs takes twice as long as all this
+    parts[::2], parts[1::2] = values, between
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=8)

@@ -40,6 +40,7 @@ CONNECTIONS = 8
 """As many as the server has threads."""
 START_SECONDS = 30.0
 TICKS = 5
+COMMITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class Question:
 
 def measure(metrics: int) -> None:
     """Serve a database of `metrics` metrics, load it from another process, and print what came of it."""
-    last = period_of(datetime.now(UTC), PERIOD) - timedelta(seconds=PERIOD * TICKS)
+    # None of the ticks to come is of the future, of which no server keeps anything at hand.
+    last = period_of(datetime.now(UTC), PERIOD) - timedelta(seconds=PERIOD * (TICKS + ROUNDS + COMMITS))
     with filled(metrics, last) as past:
         clock = _Clock(past)
         for _ in range(TICKS):
@@ -206,8 +208,8 @@ class _CountingReader(StoreReader):
         return super().ranking()
 
 
-def _count_readings(past: Past, clock: _Clock, commits: int = 4, threads: int = 4) -> None:
-    """Let `threads` ask for `/metrics` while `commits` ticks are stored, and print what was read for them."""
+def _count_readings(past: Past, clock: _Clock, threads: int = 4) -> None:
+    """Let `threads` ask for `/metrics` while COMMITS ticks are stored, and print what was read for them."""
     reader = _CountingReader(past.engine, profile_of(_settings(past)))
     server = Flask(__name__, static_folder=None)
     mount(server, CachedReader(reader), lambda: datetime.now(UTC), StoreDesk(past.engine, ()))
@@ -222,7 +224,7 @@ def _count_readings(past: Past, clock: _Clock, commits: int = 4, threads: int = 
     askers = [Thread(target=ask, args=(number,)) for number in range(threads)]
     for asker in askers:
         asker.start()
-    for _ in range(commits):
+    for _ in range(COMMITS):
         time.sleep(0.5)
         clock.tick()
     time.sleep(0.5)
@@ -232,7 +234,7 @@ def _count_readings(past: Past, clock: _Clock, commits: int = 4, threads: int = 
     print_table(
         f"What {threads} threads that ask for /metrics while ticks are stored cost the database",
         ("revisions seen", "requests", "readings of the ranking"),
-        [(commits + 1, f"{sum(answered):,}", reader.rankings)],
+        [(COMMITS + 1, f"{sum(answered):,}", reader.rankings)],
     )
 
 
