@@ -1,3 +1,4 @@
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ def settings(tmp_path: Path) -> Settings:
 def start(settings: Settings) -> Iterator[Start]:
     """Starts schedulers as processes would, and stops those that still run."""
     running: list[tuple[Services, Scheduler]] = []
+    before = set(threading.enumerate())
 
     def begin() -> tuple[Services, Scheduler]:
         services = open_services(settings)
@@ -37,8 +39,12 @@ def start(settings: Settings) -> Iterator[Start]:
         return services, scheduler
 
     yield begin
-    for services, scheduler in running:
+    for _, scheduler in running:
         scheduler.stop()
+    # A job at work has a connection, which would be closed by nobody.
+    begun = set(threading.enumerate()) - before
+    wait_for(lambda: not any(thread.is_alive() for thread in begun), seconds=30, what="the end of all jobs")
+    for services, _ in running:
         services.engine.dispose()
 
 
