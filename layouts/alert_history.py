@@ -11,7 +11,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import ids, notation, parts
-from services.market.alert_rules import BUILT_IN
+from services.market.alert_rules import BUILT_IN, BUILT_IN_NAME
 from services.market.notes import LONGEST_NOTE
 from services.market.types import Alert, AlertQuery, Mute, RankedMetric
 
@@ -140,7 +140,7 @@ def section(search: str) -> Component:
 
 def rule_choices(rules: Mapping[int, str | None], chosen: str) -> list[dict[str, str]]:
     """The options of the rule filter; one that is chosen is among them although it never fired."""
-    named = {str(number): name or notation.BUILT_IN_NAME for number, name in rules.items()}
+    named = {str(number): name or BUILT_IN_NAME for number, name in rules.items()}
     if chosen:
         named.setdefault(chosen, f"Rule {chosen}")
     named = dict(sorted(named.items(), key=lambda one: (one[0] != str(BUILT_IN), one[1].lower())))
