@@ -267,12 +267,12 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
     if not alerts:
         return html.P("None has fired.", className="quiet")
     columns = (
-        (f"Fired ({notation.zone_label(zone)})", "nowrap"),
-        ("Rule", ""),
+        (f"Fired ({notation.zone_label(zone)})", "alert-time nowrap"),
+        ("Rule", "alert-rule"),
         ("Price", "num"),
         ("Average", "num wide-only"),
-        ("Why", "metric-alert-cause"),
-        ("State", "nowrap"),
+        ("Why", "alert-why"),
+        ("State", "alert-state nowrap"),
     )
     rows = [
         (
