@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 
 from layouts import ids, notation, parts
 from services.market.alert_rules import BUILT_IN, BUILT_IN_NAME
+from services.market.errors import TrackerError
 from services.market.notes import LONGEST_NOTE
 from services.market.types import Alert, AlertQuery, Mute, RankedMetric
 
@@ -45,6 +46,14 @@ MUTE_LENGTHS: Mapping[str, tuple[str, timedelta | None]] = {
     "24h": ("For 24 h", timedelta(days=1)),
     "7d": ("For 7 d", timedelta(days=7)),
 }
+UNTIL_CHOSEN = "chosen"
+"""The choice that goes with a time of its own."""
+
+LONGEST_MUTE = timedelta(days=366)
+
+
+class BadMuteEnd(TrackerError):
+    """A time at which no mute can end; the text says what is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,21 @@ def _is_number(text: str) -> bool:
 
 def _one_of(choices: Choices, wanted: object) -> str:
     return next((value for value, _ in choices if value == wanted != ANY), "")
+
+
+def mute_end(length: str, chosen: str | None, zone: tzinfo, now: datetime) -> datetime | None:
+    """When a mute of this length ends, None for when its alerts have; UNTIL_CHOSEN is at `chosen`, as a browser writes
+    a date and time of `zone`. Raises BadMuteEnd."""
+    if length != UNTIL_CHOSEN:
+        span = MUTE_LENGTHS[length][1]
+        return None if span is None else now + span
+    try:
+        end = datetime.fromisoformat(chosen or "").replace(tzinfo=zone)
+    except ValueError:
+        raise BadMuteEnd("Choose a date and a time.") from None
+    if not now < end <= now + LONGEST_MUTE:
+        raise BadMuteEnd("Choose a time that is to come, within a year.")
+    return end.astimezone(UTC)
 
 
 def query_of(filters: Filters, now: datetime) -> AlertQuery:
@@ -418,13 +442,23 @@ def _acknowledging() -> Component:
 
 
 def _muting() -> Component:
-    lengths = _options([(value, name) for value, (name, _) in MUTE_LENGTHS.items()])
+    lengths = [(value, name) for value, (name, _) in MUTE_LENGTHS.items()]
+    choices = _options([*lengths, (UNTIL_CHOSEN, "Until a date and time")])
+    calendar: dict[str, Any] = {"type": "datetime-local"}  # browsers know it, the component's list of types does not
     return _dialog(
         ids.MUTE_DIALOG,
         "Mute",
         [
             html.P(id=ids.MUTE_WORDS),
-            dbc.RadioItems(id=ids.MUTE_LENGTH, options=lengths, value=UNTIL_RESOLVED, className="mute-lengths"),
+            dbc.RadioItems(id=ids.MUTE_LENGTH, options=choices, value=UNTIL_RESOLVED, className="mute-lengths"),
+            html.Div(
+                [
+                    html.Label("Muted until", htmlFor=ids.MUTE_UNTIL, className="visually-hidden"),
+                    dbc.Input(id=ids.MUTE_UNTIL, value="", **calendar),
+                ],
+                className="mute-until",
+            ),
+            html.P(id=ids.MUTE_REFUSED, className="error-text", role="alert"),
             _note(ids.MUTE_NOTE, "Why"),
         ],
         ids.MUTE_DO,
@@ -440,11 +474,12 @@ def _note(identity: str, hint: str) -> Component:
 def _dialog(identity: str, title: str, content: list[Component], button: str, name: str) -> Component:
     dialog: Component = dbc.Modal(
         [
-            dbc.ModalHeader(dbc.ModalTitle(title, tag="h2")),
+            dbc.ModalHeader(dbc.ModalTitle(title, id=f"{identity}-title", tag="h2")),
             dbc.ModalBody(content),
             dbc.ModalFooter(html.Button(name, id=button, className="button", type="button")),
         ],
         id=identity,
+        labelledby=f"{identity}-title",
         is_open=False,
         centered=True,
         fade=False,  # what moves is missed by a quick click
