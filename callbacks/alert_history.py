@@ -26,6 +26,7 @@ def register(app: Dash, doors: Doors) -> None:
     @app.callback(
         Output(ids.ALERT_HISTORY, "children"),
         Output(ids.HISTORY_RULE, "options"),
+        Output(ids.HISTORY_CLEAR, "hidden"),
         Output(ids.HISTORY_CSV, "href"),
         Output(ids.HISTORY_SHOWN, "data"),
         Output(ids.HISTORY_ALL, "children"),
@@ -37,13 +38,14 @@ def register(app: Dash, doors: Doors) -> None:
     )
     def follow(
         ask: dict[str, Any], _done: object, _revision: int | None, zone_name: object
-    ) -> tuple[list[Component], list[dict[str, str]], str, dict[str, int], str, bool]:
+    ) -> tuple[list[Component], list[dict[str, str]], bool, str, dict[str, int], str, bool]:
         now = clock()
         shown = shown_at(layout.filters_of(ask), now, reader, desk)
         newest = max((alert.id for alert in shown.alerts), default=0)
         return (
             layout.body(shown, notation.zone_named(zone_name)),
             layout.rule_choices(shown.rules, shown.filters.rule),
+            not shown.filters.any,
             layout.csv_path(shown.filters, now),
             {"unseen": shown.unseen, "newest": newest},
             f"Acknowledge all {shown.unseen:,}" if shown.unseen else "All acknowledged",

@@ -281,11 +281,10 @@ def amount(quantity: str, value: float) -> str:
 
 
 def _state(alert: Alert, zone: tzinfo) -> Component:
+    chips = [parts.firing_chip(alert)]
     if alert.resolved_at is None:
-        chips = [html.Span("Firing", className="chip is-alert")]
         lasts = f"since {notation.clock(alert.fired_at, zone)}"
     else:
-        chips = [html.Span("Resolved", className="chip is-good")]
         lasts = f"after {lasting(alert.resolved_at - alert.fired_at)}, until {notation.stamp(alert.resolved_at, zone)}"
     if alert.muted:
         chips.append(html.Span("Muted", className="chip"))
@@ -403,7 +402,7 @@ def _toolbar(filters: Filters) -> Component:
         _select(ids.HISTORY_STATE, "State", _options(STATES), filters.state),
         _select(ids.HISTORY_SPAN, "Time", _options(SPANS), filters.span),
         unseen,
-        html.Button("Clear", id=ids.HISTORY_CLEAR, className="text-button", type="button"),
+        html.Button("Clear", id=ids.HISTORY_CLEAR, className="text-button", type="button", hidden=not filters.any),
     ]
     tools = [
         html.A([parts.icon("download"), "CSV"], id=ids.HISTORY_CSV, className="tool-button", href="/alerts?format=csv"),

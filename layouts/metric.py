@@ -281,7 +281,7 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
             notation.price(alert.price),
             notation.price(alert.average),
             notation.cause(alert),
-            html.Span("Firing", className="chip is-alert") if alert.resolved_at is None else "Resolved",
+            parts.firing_chip(alert),
         )
         for alert in alerts[:MOST_LISTED]
     ]

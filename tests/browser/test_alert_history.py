@@ -84,6 +84,7 @@ def test_alerts_are_shown_with_what_led_to_them(site: Site) -> None:
 def test_filters_are_kept_in_the_address_and_cleared(site: Site) -> None:
     site.open("/alerting")
     site.shows(TABLE, "of 123")
+    assert site.text(f"#{ids.HISTORY_CLEAR}") == ""
 
     site.click(f"#{ids.HISTORY_SEARCH}")
     site.press("btc")
@@ -99,6 +100,7 @@ def test_filters_are_kept_in_the_address_and_cleared(site: Site) -> None:
     site.click(f"#{ids.HISTORY_CLEAR}")
     site.shows(TABLE, "of 123")
     assert site.script("return location.search") == ""
+    site.until(lambda: site.text(f"#{ids.HISTORY_CLEAR}") == "")
 
     choose(site, ids.HISTORY_RULE, "1")
     site.until(lambda: rows(site) == ["ETH/USD"])
