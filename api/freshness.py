@@ -32,8 +32,13 @@ class Freshness:
     def present(self) -> Present:
         """The present state. Raises StoreUnavailable."""
         revision = self._reader.revision()
-        stored = self._minutes.get("minute", revision, lambda: self._reader.ranking().minute)
+        stored = self._minutes.get("minute", revision, lambda: self._minute(revision))
         now = self._clock()
         running = period_of(now, self._reader.profile.period_seconds)
         settled = stored is not None and stored >= running
         return Present(revision, running, int((running + self._period - now).total_seconds()) if settled else 0)
+
+    def _minute(self, revision: int) -> datetime | None:
+        """Up to when `revision` tells; None where another one has come meanwhile, for which other answers hold."""
+        ranking = self._reader.ranking()
+        return ranking.minute if ranking.revision == revision else None

@@ -4,6 +4,7 @@ Whatever is added to the server later is behind it too, for it stands before Fla
 where it goes.
 """
 
+import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ VISITOR = "data_tracker.visitor"
 """Where a request's environment has the Visitor who sends it."""
 
 LOOPBACK_NAMES = ("localhost", ".localhost", "127.0.0.1", "[::1]")
+
+log = logging.getLogger(__name__)
 
 _HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE | re.ASCII)
 
@@ -78,6 +81,9 @@ def guarded(
                 refusal = _refusal(request, access, hosts, limits, clock)
             except StoreUnavailable as error:
                 refusal = database_away(request, error)
+            except Exception:  # a fault of ours keeps everybody out, and tells nobody more
+                log.exception("%s %s: the guard has failed", request.method, request.path)
+                refusal = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server has failed; its log tells more")
         return application(environ, start_response) if refusal is None else refusal(environ, start_response)
 
     return answer
@@ -138,4 +144,10 @@ def _is_another_sites(request: Request) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = request.headers.get("Origin")
-    return origin is not None and urlsplit(origin).netloc.lower() != request.environ.get("HTTP_HOST", "").lower()
+    if origin is None:
+        return False
+    try:
+        own: bool = urlsplit(origin).netloc.lower() == request.environ.get("HTTP_HOST", "").lower()
+    except ValueError:  # no address at all
+        own = False
+    return not own

@@ -11,10 +11,10 @@ from services.market.errors import StoreUnavailable
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-MOST_BYTES = 32_000_000
-"""Of all bodies together: a day's prices by the minute of 400 metrics."""
+MOST_BYTES = 48_000_000
+"""Of all answers together: a day's prices by the minute of 400 metrics."""
 BYTES_BESIDE = 1_000
-"""What an answer takes beside its body and what was asked."""
+"""What an answer takes beside its texts."""
 
 Asked = tuple[str, str, str]
 """Path, query and `Accept` header: all of a request that an answer depends on before it is zipped."""
@@ -40,16 +40,22 @@ class Kept:
 
     def keep(self, asked: Asked, present: Present, answer: Answer) -> None:
         """Keep `answer`, given in the state `present`; forget those of other states, and all when it is too much."""
-        size = len(answer.body) + sum(map(len, asked)) + BYTES_BESIDE
+        size = _size(asked, answer)
         with self._lock:
             state, answers = self._shelf
-            if state == present and asked in answers:
+            if size > self._most_bytes or (state == present and asked in answers):
                 return
             if state != present or self._bytes + size > self._most_bytes:
                 answers, self._bytes = {}, 0
                 self._shelf = present, answers
             answers[asked] = answer
             self._bytes += size
+
+
+def _size(asked: Asked, answer: Answer) -> int:
+    """The bytes that it may take to keep `answer`, with copies of its body that are zipped when they are asked for."""
+    headers = sum(len(name) + len(value) for name, value in answer.headers.items())
+    return len(answer.body) * 3 // 2 + headers + sum(map(len, asked)) + BYTES_BESIDE
 
 
 def remembering(application: "WSGIApplication", freshness: Freshness) -> "WSGIApplication":

@@ -5,14 +5,18 @@ from urllib.parse import quote, urlencode
 
 from flask import request
 
+from api.queries import Query
 
-def link_header(relations: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
-    """The header that names, by relation, the current address with these query values changed."""
-    links = [f'<{_changed(values)}>; rel="{relation}"' for relation, values in relations.items()]
+
+def link_header(query: Query, relations: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
+    """The header that names, by relation, the current address with these values of its `query` changed."""
+    links = [f'<{_changed(query, values)}>; rel="{relation}"' for relation, values in relations.items()]
     return {"Link": ", ".join(links)} if links else {}
 
 
-def _changed(values: Mapping[str, object]) -> str:
+def _changed(query: Query, values: Mapping[str, object]) -> str:
+    # Others are told the same: of what only this client sent, names that nobody knows and headers, nothing is in it.
+    asked = {name: value for name, value in request.args.to_dict().items() if name in query.model_fields_set}
+    text = urlencode(asked | {name: str(value) for name, value in values.items()}, safe=":,")
     # Relative to the server, so that it is right behind any proxy; quoted, so that nothing ends the header early.
-    query = urlencode(request.args.to_dict() | {name: str(value) for name, value in values.items()}, safe=":,")
-    return f"{quote(request.root_path + request.path, safe='/:')}?{query}"
+    return f"{quote(request.path, safe='/:')}?{text}"

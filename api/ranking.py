@@ -77,4 +77,4 @@ def _paging(query: RankingQuery, total: int) -> Mapping[str, str]:
         if query.offset + query.limit < total:
             relations["next"] = {"offset": query.offset + query.limit}
         relations["last"] = {"offset": max(0, total - 1) // query.limit * query.limit}
-    return {"X-Total-Count": str(total)} | link_header(relations)
+    return {"X-Total-Count": str(total)} | link_header(query, relations)

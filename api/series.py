@@ -97,7 +97,7 @@ def add_series(routes: Blueprint, reader: MarketReader, freshness: Freshness, an
 
         def page() -> tuple[Found, Mapping[str, str]]:
             found = kind.read(reader.metric(named(wanted)).id, since, end)
-            return _page(kind, found, query.limit, end, until)
+            return _page(kind, found, query, end, until)
 
         if form == "csv":
             found, headers = page()
@@ -164,10 +164,11 @@ def _span(kind: Kind[Found], query: SeriesQuery, period: datetime) -> tuple[date
 
 
 def _page(
-    kind: Kind[Found], found: Found, limit: int | None, end: datetime, until: datetime
+    kind: Kind[Found], found: Found, query: SeriesQuery, end: datetime, until: datetime
 ) -> tuple[Found, Mapping[str, str]]:
-    """At most `limit` rows of what was found up to `end`, and the header that leads to the rest of it up to `until`."""
-    times = kind.times(found)
+    """At most as many rows as `query` wants of what was found up to `end`, and the header that leads to the rest of it
+    up to `until`."""
+    times, limit = kind.times(found), query.limit
     if limit is not None and len(times) > limit:
         after = datetime.fromtimestamp(int(times[limit - 1]) + kind.step, UTC)
         first = {each.name: getattr(found, each.name)[:limit] for each in fields(found)}
@@ -176,7 +177,7 @@ def _page(
         after = end
     else:
         return found, {}
-    return found, link_header({"next": {"since": bodies.iso(after), "until": bodies.iso(until)}})
+    return found, link_header(query, {"next": {"since": bodies.iso(after), "until": bodies.iso(until)}})
 
 
 def _ceiling(moment: datetime, seconds: int) -> datetime:

@@ -1,18 +1,18 @@
 """Ten hours of viewers, as fast as they are answered: whether a web process grows with what it has answered."""
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 from random import Random
 
 import psutil
 
 from api.stream import MOST_STREAMS
 from benchmarks.databases import PERIOD, Past, filled, moment
+from benchmarks.listeners import Stream
 from benchmarks.timings import p99, print_table, timed
 from benchmarks.web import served
 from services.market.moments import period_of
@@ -78,7 +78,7 @@ def measure(metrics: int) -> None:
     ):
         fetcher = Fetcher([past.exchange], patience_seconds=10.0)
         stack.callback(fetcher.close)
-        streams = [stack.enter_context(_Stream(port)) for _ in range(MOST_STREAMS)]
+        streams = [stack.enter_context(Stream(port)) for _ in range(MOST_STREAMS)]
         rows = [_hour(past, fetcher, port, streams, hour) for hour in range(HOURS)]
     print_table(
         f"One gunicorn worker, {metrics:,} metrics, {VIEWERS} viewers and {MOST_STREAMS} streams, {HOURS} h of ticks",
@@ -87,30 +87,7 @@ def measure(metrics: int) -> None:
     )
 
 
-class _Stream:
-    """One that listens to two metrics."""
-
-    def __init__(self, port: int) -> None:
-        self._connection = HTTPConnection("127.0.0.1", port, timeout=30)
-
-    def __enter__(self) -> "_Stream":
-        self._connection.request("GET", "/stream?metrics=1,2")
-        self._answer: HTTPResponse = self._connection.getresponse()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._answer.close()
-        self._connection.close()
-
-    def hear(self, minute: str) -> None:
-        """Wait for the event of that minute."""
-        for line in self._answer:
-            if line.startswith(b"data: ") and json.loads(line.removeprefix(b"data: "))["minute"] == minute:
-                return
-        raise ConnectionError("the stream has ended")
-
-
-def _hour(past: Past, fetcher: Fetcher, port: int, streams: Sequence[_Stream], hour: int) -> Sequence[object]:
+def _hour(past: Past, fetcher: Fetcher, port: int, streams: Sequence[Stream], hour: int) -> Sequence[object]:
     viewers = [Viewer(number, past.ids.tolist()[number], Random(number * HOURS + hour)) for number in range(VIEWERS)]
     requests, waits, busy = 0, list[float](), 0.0
     with ThreadPoolExecutor(CONNECTIONS) as threads:
@@ -127,7 +104,7 @@ def _hour(past: Past, fetcher: Fetcher, port: int, streams: Sequence[_Stream], h
     return hour + 1, f"{requests:,}", f"{requests / busy:,.0f}", f"{p99(waits):.0f}", f"{_memory() / 1e6:.1f}"
 
 
-def _hear(streams: Sequence[_Stream], minute: str) -> None:
+def _hear(streams: Sequence[Stream], minute: str) -> None:
     for stream in streams:
         stream.hear(minute)
 

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,9 @@ from urllib.error import URLError
 from flask import Flask
 
 from api.routes import mount
+from api.stream import MOST_STREAMS
 from benchmarks.databases import PERIOD, Past, filled, moment
+from benchmarks.listeners import Stream
 from benchmarks.timings import print_table
 from services.bootstrap import profile_of
 from services.cache import CachedReader
@@ -64,6 +66,11 @@ def measure(metrics: int) -> None:
             clock.tick()
         with served(past, "app:server") as ours, served(past, "benchmarks.constant:create_app()") as bare:
             rows = [_row(question, ours, bare, clock) for question in _questions(ours, past)]
+            with ExitStack() as stack:
+                for _ in range(MOST_STREAMS):
+                    stack.enter_context(Stream(ours))
+                crowded = Question(f"/metrics, {MOST_STREAMS} streams open", ("/metrics",), {})
+                rows.insert(1, _row(crowded, ours, bare, clock))
         print_table(
             f"Answers of one gunicorn worker, {metrics:,} metrics, {CONNECTIONS} connections",
             ("request", "status", "bytes", "answers/s", "p99 ms", "constant/s", "constant p99 ms", "of constant"),

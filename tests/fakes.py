@@ -150,6 +150,8 @@ class FakeReader:
     past: Day = field(default_factory=builders.day)
     down: bool = False
     calls: list[str] = field(default_factory=list)
+    as_of: list[int | None] = field(default_factory=list)
+    """The revisions that series were asked for."""
 
     def put(self, *metrics: RankedMetric) -> None:
         """Replace the ranking, as a tick does."""
@@ -173,6 +175,7 @@ class FakeReader:
 
     def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         self._answer("prices")
+        self.as_of.append(revision)
         return self._series(self.price_series, metric_id, since, until)
 
     def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
@@ -187,6 +190,7 @@ class FakeReader:
 
     def volumes(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         self._answer("volumes")
+        self.as_of.append(revision)
         return self._series(self.volume_series, metric_id, since, until)
 
     def alerts(

@@ -68,16 +68,14 @@ class SharedReader:
         return self._reader.metric(wanted)  # whoever has the ranking asks this of untracked ones only
 
     def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
-        key = f"prices:{_span(metric_id, since, until)}"
-        return self._shared(SERIES, key, lambda: self._reader.prices(metric_id, since, until, revision))
+        return self._series("prices", self._reader.prices, metric_id, since, until, revision)
 
     def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
         key = _span(metric_id, since, until)
         return self._shared(HOURS, key, lambda: self._reader.hours(metric_id, since, until))
 
     def volumes(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
-        key = f"volumes:{_span(metric_id, since, until)}"
-        return self._shared(SERIES, key, lambda: self._reader.volumes(metric_id, since, until, revision))
+        return self._series("volumes", self._reader.volumes, metric_id, since, until, revision)
 
     def alerts(
         self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
@@ -102,6 +100,22 @@ class SharedReader:
 
     def day(self, now: datetime) -> Day:
         return self._shared(DAY, str(int(now.timestamp()) // 60), lambda: self._reader.day(now))
+
+    def _series(
+        self,
+        name: str,
+        read: Callable[[int, datetime, datetime, int | None], Series],
+        metric_id: int,
+        since: datetime,
+        until: datetime,
+        told: int | None,
+    ) -> Series:
+        if not self._memory.ready():
+            return read(metric_id, since, until, told)
+        # What is read as of a revision is put down as of no later one: whoever finds it keeps it for as long.
+        revision = max(self.revision(), told or 0)
+        key = f"{revision}:{name}:{_span(metric_id, since, until)}"
+        return self._memory.once(SERIES, key, lambda: read(metric_id, since, until, revision))
 
     def _shared(self, shelf: Shelf[T], key: str, make: Callable[[], T]) -> T:
         """What was read of the present revision, or of one that came while it was read."""

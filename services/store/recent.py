@@ -100,10 +100,11 @@ class Recent:
         return samples.series(connection, self.quantity, metric_id, since, until)
 
     def known(self, revision: int, metric_id: int, since: int, until: int) -> Series | None:
-        """The same where it is at hand as of `revision` or later; None where the database has to be asked."""
+        """The same where it is at hand as of `revision`; None where the database has to be asked. A later one may be
+        of a past that was undone: a backup was restored."""
         with self._lock:
             minute, number = self._head.minute, metric_id // BLOCK
-            if self._head.revision < revision or minute is None or minute - self.span > since:
+            if self._head.revision != revision or minute is None or minute - self.span > since:
                 return None
             block = self._blocks.get(number)
             if block is None:

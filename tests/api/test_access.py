@@ -210,6 +210,17 @@ def test_a_token_comes_in_and_a_wrong_one_does_not(reader, others):
     assert client.get("/metrics", headers={"Authorization": "bearer  dt_reads "}).status_code == 200
 
 
+def test_a_fault_of_the_guard_keeps_everybody_out_and_gives_nothing_away(reader):
+    class Broken(Book):
+        def holder(self, text, now):
+            raise ZeroDivisionError("inner secret")
+
+    answer = behind(reader, Access(tokens=Broken())).get("/metrics", headers={"Authorization": "Bearer dt_reads"})
+    assert (answer.status_code, answer.json["title"]) == (500, "Internal Server Error")
+    assert b"secret" not in answer.data
+    assert reader.calls == []
+
+
 def test_a_token_that_cannot_be_looked_up_stays_outside(reader):
     class Lost(Book):
         def holder(self, text, now):
@@ -251,6 +262,7 @@ def test_a_token_that_may_read_may_ask_in_every_way_of_asking(reader, method):
         ({"Origin": "http://localhost:81"}, 403),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
     ],
 )
 def test_a_page_of_another_site_changes_nothing_in_its_visitors_name(reader, headers, status):

@@ -1,5 +1,6 @@
 """What is answered a second time comes without Flask, and nobody can tell."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from flask.testing import FlaskClient
 
 from api.access import Access
 from api.answers import Answer
-from api.freshness import Present
+from api.freshness import Freshness, Present
 from api.kept import BYTES_BESIDE, Kept
 from app import create_app
 from tests import builders
@@ -143,13 +144,32 @@ def test_what_is_kept_is_for_those_who_are_let_in(reader, time, address):
         assert closed.get(address).status_code == 401
 
 
-def answer(size: int) -> Answer:
-    return Answer(b"x" * size, "tag")
+@pytest.mark.parametrize("address", ["/metrics?limit=1", "/metrics/3/prices?limit=1"])
+def test_what_one_client_has_sent_beside_is_told_to_no_other(reader, client, address):
+    reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
+    odd = client.get(f"{address}&own=http://evil.example", environ_overrides={"SCRIPT_NAME": "//evil.example"})
+    assert client.get(address).headers["Link"] == odd.headers["Link"]
+    assert "evil" not in odd.headers["Link"]
+    assert "limit=1" in odd.headers["Link"]
+
+
+def test_an_answer_that_another_tick_has_overtaken_does_not_hold(time):
+    class Overtaken(FakeReader):
+        def ranking(self):
+            return replace(super().ranking(), revision=self.state.revision + 1)
+
+    reader = Overtaken(metrics=(builders.ranked_metric(),))
+    assert Freshness(reader, time).present().max_age == 0
+    assert Freshness(FakeReader(metrics=reader.metrics), time).present().max_age == 55
+
+
+def answer(size: int, **headers: str) -> Answer:
+    return Answer(b"x" * size, "tag", headers)
 
 
 def test_no_more_bytes_are_kept_than_may_be():
     each, now = 10_000, Present(1, NOON, 0)
-    kept = Kept(most_bytes=5 * (each + BYTES_BESIDE + 10))
+    kept = Kept(most_bytes=5 * (each * 3 // 2 + BYTES_BESIDE + 10))
     asked = [(f"/{number}", "", "") for number in range(7)]
     for one in asked:
         kept.keep(one, now, answer(each))
@@ -164,6 +184,24 @@ def test_long_questions_count_too():
     for one in asked:
         kept.keep(one, now, answer(10))
     assert 0 < sum(one in kept for one in asked) < 100_000 / 8_000
+
+
+def test_long_headers_count_too():
+    now = Present(1, NOON, 0)
+    kept = Kept(most_bytes=100_000)
+    asked = [("/metrics", f"x={number}", "") for number in range(100)]
+    for one in asked:
+        kept.keep(one, now, answer(10, Link="y" * 8_000))
+    assert 0 < sum(one in kept for one in asked) < 100_000 / 8_000
+
+
+def test_what_is_too_long_for_all_that_may_be_kept_drives_nothing_out():
+    now = Present(1, NOON, 0)
+    kept = Kept(most_bytes=10_000)
+    kept.keep(("/metrics/1", "", ""), now, answer(10))
+    kept.keep(("/metrics", "", ""), now, answer(20_000))
+    assert ("/metrics/1", "", "") in kept
+    assert ("/metrics", "", "") not in kept
 
 
 def test_an_answer_of_another_state_is_none():

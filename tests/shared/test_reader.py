@@ -119,6 +119,17 @@ def test_a_new_revision_is_seen_by_all_as_soon_as_the_old_one_may_be_forgotten(o
         assert process.cache.ranking().metrics[0].price == 5.0
 
 
+@pytest.mark.parametrize("name", ["prices", "volumes"])
+def test_a_series_is_read_as_of_the_revision_under_which_others_find_it(ours, client, name) -> None:
+    process = ours.process()
+    assert process.cache.revision() == 7
+    ours.database.put(builders.ranked_metric(1))
+    forget_revision(client)
+    getattr(process.cache, name)(1, NOON - timedelta(hours=1), NOON)  # it still takes 7 for the present one
+    assert ours.database.as_of == [8]
+    assert [key.split(b":")[4] for key in client.keys("*:series:*")] == [b"8"]
+
+
 def test_an_older_revision_than_before_is_not_believed_unless_the_database_says_so(ours, client) -> None:
     first, second = ours.process().shared, ours.process().shared
     assert first.revision() == 7

@@ -85,6 +85,19 @@ def test_what_has_been_asked_for_once_is_not_read_again(desk: Desk) -> None:
     assert desk.told(1).times.tolist() == [T + 60, T + 120, T + 180, T + 240]
 
 
+def test_as_of_the_revision_that_is_at_hand_the_database_is_not_asked(desk: Desk) -> None:
+    told = desk.told(1)
+    with reading(desk.engine) as connection:
+        revision = snapshots.revision(connection)
+    known = desk.recent.known(revision, 1, desk.minute - SPAN, desk.minute)
+    assert known is not None
+    assert known.values.tolist() == told.values.tolist() != []
+    assert desk.recent.known(revision, 2 * BLOCK, desk.minute - SPAN, desk.minute) is None  # not read yet
+    assert desk.recent.known(revision, 1, desk.minute - SPAN - 1, desk.minute) is None  # further back than is kept
+    for other in (revision - 1, revision + 1):  # of a past that was undone, or not seen yet
+        assert desk.recent.known(other, 1, desk.minute - SPAN, desk.minute) is None
+
+
 def test_what_lies_beside_it_has_been_read_too(desk: Desk) -> None:
     desk.told(2 * BLOCK)
     desk.forget_unsaid(2 * BLOCK + 1, T + 60)
