@@ -44,11 +44,11 @@
   }
 
   function openDialog(chosen) {
-    const still = [nothing(), nothing(), nothing(), nothing(), nothing(), nothing()];
+    const still = new Array(7).fill(nothing());
     if (!chosen || chosen.act === "unmute") return still;
     if (chosen.act === "mute") {
       const words = chosen.name + ": its alerts are still recorded, and nobody is told of them.";
-      return [...still.slice(0, 3), true, words, ""];
+      return [...still.slice(0, 3), true, words, "", ""];
     }
     const many = chosen.count === 1 ? "The one alert" : "All " + chosen.count.toLocaleString("en-US") + " alerts";
     const words = chosen.act === "all" ? many + " that the filters choose and nobody has acknowledged yet." : "The alert on " + chosen.name + ".";

@@ -4,6 +4,7 @@
   "use strict";
   const { priceText, clockText, chooseZone, zoneChoice, zoneName } = window.trackerNotation;
   const MOST_IN_BANNER = 3;
+  const FIRING = "/alerting?state=firing&unseen=1";
   const nothing = () => window.dash_clientside.no_update;
 
   // Plotly's finance bundle has all the traces drawn here at a quarter of the size. The renderer names the
@@ -168,7 +169,9 @@
       )
     );
     const more = live.unattended - lines.length;
-    if (more > 0) lines.push(link("/alerting?state=firing&unseen=1", "alert-more", "and " + more.toLocaleString("en-US") + " more"));
+    if (more > 0) lines.push(link(FIRING, "alert-more", "and " + more.toLocaleString("en-US") + " more"));
+    // A phone has room for the newest alone, and the count of all in the place of the others; see tracker.css.
+    if (open.length > 1) lines.push(link(FIRING, "alert-count", live.unattended.toLocaleString("en-US") + " firing"));
     return [lines, open.length > 1 ? "alert-banner" : "alert-banner is-single"];
   }
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, ctx
+from dash import ClientsideFunction, Dash, Input, NoUpdate, Output, State, ctx, no_update, set_props
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -13,7 +13,7 @@ from callbacks.doors import Doors
 from callbacks.shell import BROWSER
 from layouts import alert_history as layout
 from layouts import ids, notation
-from layouts.alert_history import Filters, Shown
+from layouts.alert_history import BadMuteEnd, Filters, Shown
 from services.market.errors import UnknownRecord
 from services.market.notes import LONGEST_NOTE, is_plain
 from services.market.ports import AlertDesk, MarketReader
@@ -26,6 +26,7 @@ def register(app: Dash, doors: Doors) -> None:
     @app.callback(
         Output(ids.ALERT_HISTORY, "children"),
         Output(ids.HISTORY_RULE, "options"),
+        Output(ids.HISTORY_CLEAR, "hidden"),
         Output(ids.HISTORY_CSV, "href"),
         Output(ids.HISTORY_SHOWN, "data"),
         Output(ids.HISTORY_ALL, "children"),
@@ -37,13 +38,14 @@ def register(app: Dash, doors: Doors) -> None:
     )
     def follow(
         ask: dict[str, Any], _done: object, _revision: int | None, zone_name: object
-    ) -> tuple[list[Component], list[dict[str, str]], str, dict[str, int], str, bool]:
+    ) -> tuple[list[Component], list[dict[str, str]], bool, str, dict[str, int], str, bool]:
         now = clock()
         shown = shown_at(layout.filters_of(ask), now, reader, desk)
         newest = max((alert.id for alert in shown.alerts), default=0)
         return (
             layout.body(shown, notation.zone_named(zone_name)),
             layout.rule_choices(shown.rules, shown.filters.rule),
+            not shown.filters.any,
             layout.csv_path(shown.filters, now),
             {"unseen": shown.unseen, "newest": newest},
             f"Acknowledge all {shown.unseen:,}" if shown.unseen else "All acknowledged",
@@ -57,8 +59,10 @@ def register(app: Dash, doors: Doors) -> None:
         Input(ids.MUTE_DO, "n_clicks"),
         State(ids.ACKNOWLEDGE_NOTE, "value"),
         State(ids.MUTE_LENGTH, "value"),
+        State(ids.MUTE_UNTIL, "value"),
         State(ids.MUTE_NOTE, "value"),
         State(ids.HISTORY_ASK, "data"),
+        State(ids.ZONE_NAME, "data"),
         prevent_initial_call=True,
     )
     def act(
@@ -67,9 +71,11 @@ def register(app: Dash, doors: Doors) -> None:
         _mute: int | None,
         seen_note: str | None,
         length: str,
+        until: str | None,
         mute_note: str | None,
         ask: dict[str, Any],
-    ) -> dict[str, Any]:
+        zone_name: object,
+    ) -> dict[str, Any] | NoUpdate:
         if chosen is None:
             raise PreventUpdate
         now = clock()
@@ -83,9 +89,12 @@ def register(app: Dash, doors: Doors) -> None:
                 everything = replace(layout.query_of(layout.filters_of(ask), now), up_to=int(chosen["newest"]))
                 desk.acknowledge_all(everything, _note(seen_note), now, who())
             case ids.MUTE_DO, "mute":
-                _, span = layout.MUTE_LENGTHS[length]
-                until = None if span is None else now + span
-                desk.mute(None, int(chosen["metric"]), until, _note(mute_note), now)
+                try:
+                    end = layout.mute_end(length, until, notation.zone_named(zone_name), now)
+                except BadMuteEnd as error:
+                    set_props(ids.MUTE_REFUSED, {"children": str(error)})
+                    return no_update
+                desk.mute(None, int(chosen["metric"]), end, _note(mute_note), now)
             case _:
                 raise PreventUpdate
         return {"after": chosen}
@@ -155,6 +164,7 @@ def _register_browsers_part(app: Dash) -> None:
         Output(ids.MUTE_DIALOG, "is_open"),
         Output(ids.MUTE_WORDS, "children"),
         Output(ids.MUTE_NOTE, "value"),
+        Output(ids.MUTE_REFUSED, "children"),
         Input(ids.HISTORY_CHOSEN, "data"),
         prevent_initial_call=True,
     )

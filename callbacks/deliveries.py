@@ -34,7 +34,8 @@ def register(app: Dash, deliveries: Deliveries, clock: Clock) -> None:
         now = layout.shown(found)
         if now == known:
             raise PreventUpdate
-        return layout.history(found, notation.zone_named(view.get("zone"))), now
+        table = layout.history(found, notation.zone_named(view.get("zone")))
+        return table or (layout.nothing() if deliveries.channels else None), now
 
     @app.callback(
         Output(ids.channel_result(MATCH), "children"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -11,7 +11,8 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import ids, notation, parts
-from services.market.alert_rules import BUILT_IN
+from services.market.alert_rules import BUILT_IN, BUILT_IN_NAME
+from services.market.errors import TrackerError
 from services.market.notes import LONGEST_NOTE
 from services.market.types import Alert, AlertQuery, Mute, RankedMetric
 
@@ -45,6 +46,14 @@ MUTE_LENGTHS: Mapping[str, tuple[str, timedelta | None]] = {
     "24h": ("For 24 h", timedelta(days=1)),
     "7d": ("For 7 d", timedelta(days=7)),
 }
+UNTIL_CHOSEN = "chosen"
+"""The choice that goes with a time of its own."""
+
+LONGEST_MUTE = timedelta(days=366)
+
+
+class BadMuteEnd(TrackerError):
+    """A time at which no mute can end; the text says what is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,21 @@ def _one_of(choices: Choices, wanted: object) -> str:
     return next((value for value, _ in choices if value == wanted != ANY), "")
 
 
+def mute_end(length: str, chosen: str | None, zone: tzinfo, now: datetime) -> datetime | None:
+    """When a mute of this length ends, None for when its alerts have; UNTIL_CHOSEN is at `chosen`, as a browser writes
+    a date and time of `zone`. Raises BadMuteEnd."""
+    if length != UNTIL_CHOSEN:
+        span = MUTE_LENGTHS[length][1]
+        return None if span is None else now + span
+    try:
+        end = datetime.fromisoformat(chosen or "").replace(tzinfo=zone)
+    except ValueError:
+        raise BadMuteEnd("Choose a date and a time.") from None
+    if not now < end <= now + LONGEST_MUTE:
+        raise BadMuteEnd("Choose a time that is to come, within a year.")
+    return end.astimezone(UTC)
+
+
 def query_of(filters: Filters, now: datetime) -> AlertQuery:
     """The page of alerts that these filters choose at `now`."""
     return AlertQuery(
@@ -140,7 +164,7 @@ def section(search: str) -> Component:
 
 def rule_choices(rules: Mapping[int, str | None], chosen: str) -> list[dict[str, str]]:
     """The options of the rule filter; one that is chosen is among them although it never fired."""
-    named = {str(number): name or notation.BUILT_IN_NAME for number, name in rules.items()}
+    named = {str(number): name or BUILT_IN_NAME for number, name in rules.items()}
     if chosen:
         named.setdefault(chosen, f"Rule {chosen}")
     named = dict(sorted(named.items(), key=lambda one: (one[0] != str(BUILT_IN), one[1].lower())))
@@ -257,11 +281,10 @@ def amount(quantity: str, value: float) -> str:
 
 
 def _state(alert: Alert, zone: tzinfo) -> Component:
+    chips = [parts.firing_chip(alert)]
     if alert.resolved_at is None:
-        chips = [html.Span("Firing", className="chip is-alert")]
         lasts = f"since {notation.clock(alert.fired_at, zone)}"
     else:
-        chips = [html.Span("Resolved", className="chip is-good")]
         lasts = f"after {lasting(alert.resolved_at - alert.fired_at)}, until {notation.stamp(alert.resolved_at, zone)}"
     if alert.muted:
         chips.append(html.Span("Muted", className="chip"))
@@ -379,7 +402,7 @@ def _toolbar(filters: Filters) -> Component:
         _select(ids.HISTORY_STATE, "State", _options(STATES), filters.state),
         _select(ids.HISTORY_SPAN, "Time", _options(SPANS), filters.span),
         unseen,
-        html.Button("Clear", id=ids.HISTORY_CLEAR, className="text-button", type="button"),
+        html.Button("Clear", id=ids.HISTORY_CLEAR, className="text-button", type="button", hidden=not filters.any),
     ]
     tools = [
         html.A([parts.icon("download"), "CSV"], id=ids.HISTORY_CSV, className="tool-button", href="/alerts?format=csv"),
@@ -418,13 +441,23 @@ def _acknowledging() -> Component:
 
 
 def _muting() -> Component:
-    lengths = _options([(value, name) for value, (name, _) in MUTE_LENGTHS.items()])
+    lengths = [(value, name) for value, (name, _) in MUTE_LENGTHS.items()]
+    choices = _options([*lengths, (UNTIL_CHOSEN, "Until a date and time")])
+    calendar: dict[str, Any] = {"type": "datetime-local"}  # browsers know it, the component's list of types does not
     return _dialog(
         ids.MUTE_DIALOG,
         "Mute",
         [
             html.P(id=ids.MUTE_WORDS),
-            dbc.RadioItems(id=ids.MUTE_LENGTH, options=lengths, value=UNTIL_RESOLVED, className="mute-lengths"),
+            dbc.RadioItems(id=ids.MUTE_LENGTH, options=choices, value=UNTIL_RESOLVED, className="mute-lengths"),
+            html.Div(
+                [
+                    html.Label("Muted until", htmlFor=ids.MUTE_UNTIL, className="visually-hidden"),
+                    dbc.Input(id=ids.MUTE_UNTIL, value="", **calendar),
+                ],
+                className="mute-until",
+            ),
+            html.P(id=ids.MUTE_REFUSED, className="error-text", role="alert"),
             _note(ids.MUTE_NOTE, "Why"),
         ],
         ids.MUTE_DO,
@@ -440,11 +473,12 @@ def _note(identity: str, hint: str) -> Component:
 def _dialog(identity: str, title: str, content: list[Component], button: str, name: str) -> Component:
     dialog: Component = dbc.Modal(
         [
-            dbc.ModalHeader(dbc.ModalTitle(title, tag="h2")),
+            dbc.ModalHeader(dbc.ModalTitle(title, id=f"{identity}-title", tag="h2")),
             dbc.ModalBody(content),
             dbc.ModalFooter(html.Button(name, id=button, className="button", type="button")),
         ],
         id=identity,
+        labelledby=f"{identity}-title",
         is_open=False,
         centered=True,
         fade=False,  # what moves is missed by a quick click

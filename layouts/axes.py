@@ -68,6 +68,15 @@ def axis() -> Figure:
     return {"gridcolor": theme.GRID_LINE, "zeroline": False, "automargin": True}
 
 
+def time_axis() -> Figure:
+    """An axis of moments, its days written as they are everywhere: 25 Nov."""
+    days = [
+        {"dtickrange": [60_000, 43_200_000], "value": "%H:%M\n%-d %b"},
+        {"dtickrange": [86_400_000, 1_209_600_000], "value": "%-d %b\n%Y"},
+    ]
+    return axis() | {"type": "date", "tickangle": 0, "tickformatstops": days}
+
+
 def crosshair() -> Figure:
     """An axis that shows where on it the cursor is."""
     return {

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, quote
 import numpy as np
 
 from layouts import notation, theme
-from layouts.axes import Figure, axis, crosshair, layout, stamps
+from layouts.axes import Figure, axis, crosshair, layout, stamps, time_axis
 from layouts.curves import Values, with_gaps
 from layouts.price_chart import Points
 from layouts.spans import FIRST_SPAN, Span, span_of
@@ -122,17 +122,15 @@ def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revisi
         "hoversubplots": "axis",
         "spikedistance": -1,
         "dragmode": "zoom",
-        "xaxis": axis()
+        "xaxis": time_axis()
         | {
-            "type": "date",
-            "tickangle": 0,
             "nticks": 6,
             "anchor": f"y{count}" if count > 1 else "y",
             "hoverformat": "%-d %b %H:%M",
             **crosshair(),
             "title": {"text": f"Time ({notation.zone_label(zone)})", "standoff": 12},
         },
-        "margin": {"l": 12, "r": 12, "t": 12, "b": 48},
+        "margin": {"l": 12, "r": 12, "t": 36, "b": 48},  # its tools stand above it
         "meta": _meta(compared, choice, zone, revision) | {"starts": [one.start for one in compared]},
     }
     return {"data": traces, "layout": look}

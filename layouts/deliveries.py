@@ -89,6 +89,12 @@ def history(deliveries: Sequence[Delivery], zone: tzinfo) -> Component | None:
     return parts.card("Deliveries", table, className="flush")
 
 
+def nothing() -> Component:
+    """What stands there while no channel was owed a message."""
+    words = "What each channel is told stands here, with what became of it. A test is not kept."
+    return parts.card(None, parts.empty("bell", "No message yet", html.P(words)))
+
+
 def _state(delivery: Delivery, zone: tzinfo) -> list[Component]:
     chip = html.Span(delivery.state.capitalize(), className=f"chip {CHIPS[delivery.state]}")
     if delivery.error is None:

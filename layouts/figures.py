@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from layouts import notation, theme
-from layouts.axes import Figure, axis, layout, stamps
+from layouts.axes import Figure, axis, layout, stamps, time_axis
 from services.market.types import SLOT_SECONDS, Floats, Sizes, TickDay
 
 
@@ -57,8 +57,7 @@ def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
         "bargap": 0.25,
         "showlegend": True,
         "legend": {"orientation": "h", "x": 0, "y": 1.03, "yanchor": "bottom", "traceorder": "normal"},
-        "xaxis": axis()
-        | {"type": "date", "range": [edges[0], edges[-1]], "nticks": 7, "tickangle": 0, "ticklabelstandoff": 5},
+        "xaxis": time_axis() | {"range": [edges[0], edges[-1]], "nticks": 7, "ticklabelstandoff": 5},
         "yaxis": axis()
         | {"ticksuffix": " ms", "rangemode": "tozero", "tickformat": ",", "nticks": 5, "domain": [0, 0.84]},
         "yaxis2": {"domain": [0.87, 1], "range": [0, 1], "visible": False, "fixedrange": True},
@@ -82,7 +81,7 @@ def size_figure(sizes: Sizes, zone: tzinfo) -> Figure:
     }
     look = layout() | {
         "showlegend": False,
-        "xaxis": axis() | {"type": "date", "nticks": 4, "tickangle": 0, "fixedrange": True, "showgrid": False},
+        "xaxis": time_axis() | {"nticks": 4, "fixedrange": True, "showgrid": False},
         "yaxis": axis()
         | {"side": "right", "rangemode": "tozero", "tickformat": ".3~s", "ticksuffix": "B", "nticks": 3}
         | {"fixedrange": True},

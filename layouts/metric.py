@@ -267,12 +267,12 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
     if not alerts:
         return html.P("None has fired.", className="quiet")
     columns = (
-        (f"Fired ({notation.zone_label(zone)})", "nowrap"),
-        ("Rule", ""),
+        (f"Fired ({notation.zone_label(zone)})", "alert-time nowrap"),
+        ("Rule", "alert-rule"),
         ("Price", "num"),
         ("Average", "num wide-only"),
-        ("Why", "metric-alert-cause"),
-        ("State", "nowrap"),
+        ("Why", "alert-why"),
+        ("State", "alert-state nowrap"),
     )
     rows = [
         (
@@ -281,7 +281,7 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
             notation.price(alert.price),
             notation.price(alert.average),
             notation.cause(alert),
-            html.Span("Firing", className="chip is-alert") if alert.resolved_at is None else "Resolved",
+            parts.firing_chip(alert),
         )
         for alert in alerts[:MOST_LISTED]
     ]

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
+from services.market.alert_rules import BUILT_IN_NAME
 from services.market.types import Alert
 
-BUILT_IN_NAME = "Built-in rule"
 UNKNOWN = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"

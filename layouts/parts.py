@@ -7,7 +7,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from services.market.stats import FROZEN_PERIODS
-from services.market.types import RankedMetric
+from services.market.types import Alert, RankedMetric
 
 MARKS = {
     "new": "Its exchange began to list it within the last day",
@@ -68,6 +68,13 @@ def marks(row: RankedMetric) -> list[Component]:
     if not row.active:
         words.append((row.reason or "inactive", "is-warning"))
     return [html.Span(word.capitalize(), className=f"chip {look}", title=MARKS.get(word)) for word, look in words]
+
+
+def firing_chip(alert: Alert) -> Component:
+    """Whether what an alert is about goes on."""
+    if alert.resolved_at is None:
+        return html.Span("Firing", className="chip is-alert")
+    return html.Span("Resolved", className="chip is-good")
 
 
 def metric_link(metric_id: int, text: Content) -> Component:

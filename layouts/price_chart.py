@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from layouts import notation, theme
-from layouts.axes import Figure, axis, crosshair, layout, stamps
+from layouts.axes import Figure, axis, crosshair, layout, stamps, time_axis
 from layouts.curves import Band, Curve, curve, with_gaps
 from layouts.spans import Span, duration
 from services.market.history import HOUR_SECONDS
@@ -247,11 +247,9 @@ def _layout(past: Past, view: View) -> Figure:
         "spikedistance": -1,
         "dragmode": "zoom",
         "bargap": 0,
-        "xaxis": axis()
+        "xaxis": time_axis()
         | crosshair()
         | {
-            "type": "date",
-            "tickangle": 0,
             "nticks": 6,  # as many as a phone has room for
             "hoverformat": "%-d %b %H:%M",
             "anchor": "y3",

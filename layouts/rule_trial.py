@@ -11,7 +11,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import ids, notation, parts, theme
-from layouts.axes import Figure, axis, layout, stamps
+from layouts.axes import Figure, axis, layout, stamps, time_axis
 from services.market.types import Firing, Floats, Ints, RankedMetric
 
 SPANS: Mapping[str, tuple[str, timedelta]] = {
@@ -174,7 +174,7 @@ def trial_figure(times: Ints, prices: Floats, marks: Sequence[Sequence[float]], 
     look = layout() | {
         "showlegend": False,
         "hovermode": "closest",
-        "xaxis": axis() | {"type": "date", "tickangle": 0, "nticks": 6},
+        "xaxis": time_axis() | {"nticks": 6},
         "yaxis": axis() | {"side": "right", "exponentformat": "none", "separatethousands": True},
         "margin": {"l": 8, "r": 64, "t": 8, "b": 32},
     }

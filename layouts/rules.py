@@ -156,7 +156,7 @@ def _mute_menu(line: RuleLine) -> Component:
 def _delete_menu(rule: AlertRule) -> Component:
     words = "What it fired stays on record; what is firing ends."
     items = [
-        dbc.DropdownMenuItem(words, header=True),
+        html.Div(words, className="dropdown-header"),
         dbc.DropdownMenuItem(
             f"Delete “{rule.name}” for good", id=ids.rule_action(DELETE, rule.id), class_name="is-dangerous"
         ),

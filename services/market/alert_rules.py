@@ -32,6 +32,9 @@ MOST_RULES = 200
 BUILT_IN = 0
 """The number of the rule that the settings ALERT_* make."""
 
+BUILT_IN_NAME = "Built-in rule"
+"""What that rule is called; its alerts do not say."""
+
 
 class BadRule(TrackerError):
     """A rule that cannot be used; the text begins with the field at fault."""
@@ -167,7 +170,7 @@ def built_in(profile: Profile) -> AlertRule:
     """The rule of the settings ALERT_*, told as the others are; it is kept by nobody and cannot be changed."""
     return AlertRule(
         id=BUILT_IN,
-        name="Built-in",
+        name=BUILT_IN_NAME,
         scope=(TrackPattern("*", "*", "*"),),
         quantity="price",
         condition=TimesAverage(

@@ -10,8 +10,8 @@ from services.market.types import Mute
 from tests import builders
 from tests.browser.conftest import Server, size
 from tests.browser.pages import Site
-from tests.browser.places import DOCUMENTATION, PATHS, wait_for_page
-from tests.browser.test_rules import PUMPS
+from tests.browser.places import DOCUMENTATION, PATHS, RULES, wait_for_page
+from tests.browser.test_rules import PUMPS, open_menu
 from tests.fakes import FakeDesk, FakeReader
 
 AXE = Path(__file__).parent / "vendor/axe-4.14.1.min.js"
@@ -23,6 +23,14 @@ axe.run(document, {resultTypes: ['violations']}).then(
     error => done([['critical', String(error), []]]))"""
 
 GRAVE = ("serious", "critical")
+
+MUTING = f"#{ids.MUTE_DIALOG}"
+DIALOGS = (
+    ("tbody [data-alert-act='acknowledge']", f"#{ids.ACKNOWLEDGE_DIALOG}"),
+    ("tbody [data-alert-act='mute']", MUTING),
+    (f"#{ids.HISTORY_ALL}", f"#{ids.ACKNOWLEDGE_DIALOG}"),
+)
+"""The buttons that open a dialog, and which."""
 
 
 @pytest.fixture
@@ -90,6 +98,53 @@ def test_a_page_that_cannot_be_had_keeps_nobody_out(site: Site, reader: FakeRead
     reader.down = True
     site.open("/status")
     site.shows("h2", "The database is unavailable")
+
+    assert grave(site) == []
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("button", "dialog"), DIALOGS)
+@pytest.mark.usefixtures("busy")
+def test_no_dialog_keeps_anybody_out(site: Site, button: str, dialog: str, theme: str, width: int) -> None:
+    size(site.browser, width, 900)
+    site.choose_theme(theme)
+    site.open("/alerting")
+    site.until(lambda: site.script("return !document.querySelector(arguments[0] + '[disabled]')", button))
+    site.click(button)
+    site.until(lambda: site.text(dialog, ""))
+    if dialog == MUTING:  # with all that it can show
+        site.click(f"#{ids.MUTE_LENGTH} .form-check:last-child label")
+        site.click(f"#{ids.MUTE_DO}")
+        site.shows(f"#{ids.MUTE_REFUSED}", "Choose a date")
+
+    assert grave(site) == []
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["Mute", "Delete"])
+@pytest.mark.usefixtures("busy")
+def test_no_menu_of_a_rule_keeps_anybody_out(site: Site, name: str, theme: str, width: int) -> None:
+    size(site.browser, width, 900)
+    site.choose_theme(theme)
+    site.open(RULES)
+    wait_for_page(site)
+    open_menu(site, name)
+    site.until(lambda: site.text(".rule-menu .dropdown-menu.show", ""))
+
+    assert grave(site) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_toast_keeps_nobody_out(site: Site, reader: FakeReader, theme: str) -> None:
+    site.choose_theme(theme)
+    site.open("/compare?ids=1,2")
+    wait_for_page(site)
+    site.expect("503", "500")
+    reader.down = True
+    site.click("a[href*='span=168']")
+    site.shows(f"#{ids.TOAST}", "The database is unavailable")
 
     assert grave(site) == []
 

@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -84,6 +84,7 @@ def test_alerts_are_shown_with_what_led_to_them(site: Site) -> None:
 def test_filters_are_kept_in_the_address_and_cleared(site: Site) -> None:
     site.open("/alerting")
     site.shows(TABLE, "of 123")
+    assert site.text(f"#{ids.HISTORY_CLEAR}") == ""
 
     site.click(f"#{ids.HISTORY_SEARCH}")
     site.press("btc")
@@ -99,6 +100,7 @@ def test_filters_are_kept_in_the_address_and_cleared(site: Site) -> None:
     site.click(f"#{ids.HISTORY_CLEAR}")
     site.shows(TABLE, "of 123")
     assert site.script("return location.search") == ""
+    site.until(lambda: site.text(f"#{ids.HISTORY_CLEAR}") == "")
 
     choose(site, ids.HISTORY_RULE, "1")
     site.until(lambda: rows(site) == ["ETH/USD"])
@@ -170,6 +172,27 @@ def test_a_metric_is_muted_for_a_time(site: Site, desk: StoreDesk) -> None:
 
     site.shows(".muted-card", "muted until 1 Mar 2026, 21:00")
     assert [mute.until for mute in desk.mutes(NOON)] == [NOON + timedelta(hours=8)]
+
+
+def test_a_metric_is_muted_until_a_time_that_one_chooses(site: Site, desk: StoreDesk) -> None:
+    site.open("/alerting")
+    site.shows(TABLE, "of 123")
+    site.click(f"{TABLE} tbody tr:first-child [data-alert-act='mute']")
+    assert site.text(f"#{ids.MUTE_DIALOG} .mute-until") == ""
+    site.click(f"#{ids.MUTE_LENGTH} .form-check:last-child label")
+    site.click(f"#{ids.MUTE_DO}")
+    site.shows(f"#{ids.MUTE_REFUSED}", "Choose a date and a time.")
+
+    # As its calendar does; what is typed depends on where one is.
+    site.script(
+        """const field = document.querySelector(arguments[0]);
+        Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(field, '2026-03-02T09:30');
+        field.dispatchEvent(new Event('input', {bubbles: true}))""",
+        f"#{ids.MUTE_UNTIL}",
+    )
+    site.click(f"#{ids.MUTE_DO}")
+    site.shows(".muted-card", "muted until 2 Mar 2026, 09:30")
+    assert [mute.until for mute in desk.mutes(NOON)] == [datetime(2026, 3, 2, 8, 30, tzinfo=UTC)]
 
 
 def test_alerts_are_acknowledged_from_the_banner_one_by_one_or_all(site: Site, engine: Engine, desk: StoreDesk) -> None:

@@ -65,6 +65,13 @@ def test_what_is_sent_while_one_looks_is_shown(site: Site, deliveries: FakeDeliv
     site.shows(TABLE, "pager")
 
 
+def test_without_messages_the_page_says_what_will_be_there(site: Site, deliveries: FakeDeliveries) -> None:
+    deliveries.told = ()
+    site.open("/alerting?tab=deliveries")
+
+    site.shows(TABLE, "No message yet")
+
+
 def test_without_channels_the_page_says_how_to_have_some(site: Site) -> None:
     site.open("/alerting?tab=deliveries")
 

@@ -208,6 +208,23 @@ def test_a_phone_has_room_for_all_spans(phone: Site):
     assert phone.script("return document.documentElement.scrollWidth") <= 390
 
 
+def test_a_phone_has_room_for_the_words_of_alerts(phone: Site, reader: FakeReader):
+    words = "24 h volume above 12.5 x its average of 24 h"
+    reader.fired = (builders.alert(1, rule_id=1, rule="Large volumes of anything", condition=words, average=None),)
+    phone.open("/metric/1")
+    Chart(phone).wait()
+    phone.shows(f"#{ids.METRIC_ALERTS}", words)
+
+    cells = phone.script(
+        f"""return [...document.querySelectorAll('#{ids.METRIC_ALERTS} td')].filter(cell => cell.checkVisibility())
+        .map(cell => [cell.getBoundingClientRect().left, cell.getBoundingClientRect().right, cell.innerText])"""
+    )
+    assert len(cells) == 5
+    assert [text for left, right, text in cells if left < 16 or right > 374] == []
+    why = f"return document.querySelector('#{ids.METRIC_ALERTS} .alert-why').clientHeight"
+    assert phone.script(why) < 60  # not a word a line
+
+
 def test_the_threshold_is_there_when_asked_for(site: Site):
     site.open("/metric/1")
     chart = Chart(site).wait()

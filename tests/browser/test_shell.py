@@ -54,6 +54,29 @@ def test_the_first_of_many_alerts_are_named_and_the_rest_counted(site: Site, rea
     site.until(lambda: site.browser.title.startswith("(29) "))
 
 
+def test_a_phone_names_the_newest_alert_in_one_line_and_counts_all(phone: Site, reader: FakeReader):
+    words = "price down by more than 50 % in 24 h"
+    reader.fired = tuple(
+        builders.alert(
+            number,
+            base=f"C{number}",
+            fired_at=builders.NOON - timedelta(minutes=number),
+            rule="Halved in a single day, or nearly",
+            condition=words,
+        )
+        for number in range(1, 30)
+    )
+    phone.open("/status")
+    phone.shows(BANNER, "29 firing")
+    assert [name in phone.text(BANNER) for name in ("C1/USD", "C2/USD", "26 more")] == [True, False, False]
+    assert phone.script(f"return document.querySelector('{BANNER}').offsetHeight") <= 44
+    assert phone.script("return document.documentElement.scrollWidth") <= 390
+
+    phone.click(f"{BANNER} .alert-count")
+    phone.arrives_at("/alerting")
+    assert phone.script("return location.search") == "?state=firing&unseen=1"
+
+
 def test_what_is_over_muted_or_acknowledged_is_not_announced(site: Site, reader: FakeReader):
     reader.fired = (
         builders.alert(1, resolved_at=builders.NOON),

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -47,7 +47,9 @@ def held(identity: str, prop: str, value: Any) -> dict[str, Any]:
     return {"id": identity, "property": prop, "value": value}
 
 
-def act(client: FlaskClient, trigger: str, chosen: dict[str, Any], note: str = "", length: str = "8h") -> Any:
+def act(
+    client: FlaskClient, trigger: str, chosen: dict[str, Any], note: str = "", length: str = "8h", until: str = ""
+) -> Any:
     inputs = [
         held(ids.HISTORY_CHOSEN, "data", chosen),
         held(ids.ACKNOWLEDGE_DO, "n_clicks", 1),
@@ -56,8 +58,10 @@ def act(client: FlaskClient, trigger: str, chosen: dict[str, Any], note: str = "
     state = [
         held(ids.ACKNOWLEDGE_NOTE, "value", note),
         held(ids.MUTE_LENGTH, "value", length),
+        held(ids.MUTE_UNTIL, "value", until),
         held(ids.MUTE_NOTE, "value", note),
         held(ids.HISTORY_ASK, "data", ASK),
+        held(ids.ZONE_NAME, "data", "Europe/Berlin"),
     ]
     return post(client, f"{ids.HISTORY_DONE}.data", trigger, inputs, state)
 
@@ -96,6 +100,22 @@ def test_a_metric_is_muted_for_a_time_or_until_it_resolves_and_unmuted(client: F
     assert list(desk.muted) == [2]
     gone = act(client, f"{ids.HISTORY_CHOSEN}.data", {"act": "unmute", "number": "1"})
     assert gone.status_code == 200  # somebody else was first
+
+
+def test_a_metric_is_muted_until_a_time_of_ones_own_zone(client: FlaskClient, desk: FakeDesk) -> None:
+    chosen = {"act": "mute", "metric": "1"}
+    act(client, f"{ids.MUTE_DO}.n_clicks", chosen, length="chosen", until="2026-03-02T09:30")
+
+    assert [mute.until for mute in desk.muted.values()] == [datetime(2026, 3, 2, 8, 30, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("until", ["", "soon", "2026-03-01T12:59", "2027-04-01T12:00", "+275760-09-13T00:00"])
+def test_a_time_that_no_mute_can_end_at_is_told(client: FlaskClient, desk: FakeDesk, until: str) -> None:
+    answer = act(client, f"{ids.MUTE_DO}.n_clicks", {"act": "mute", "metric": "1"}, length="chosen", until=until)
+
+    assert answer.json["sideUpdate"][ids.MUTE_REFUSED]["children"].startswith("Choose a ")
+    assert ids.HISTORY_DONE not in answer.json.get("response", {})  # the dialog stays
+    assert desk.muted == {}
 
 
 def test_another_sites_page_acknowledges_nothing(client: FlaskClient, desk: FakeDesk) -> None:

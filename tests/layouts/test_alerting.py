@@ -87,7 +87,7 @@ def test_the_built_in_rule_comes_first_and_can_be_muted_only():
     words = text_of(page)
     actions = {one.id["action"] for one in walk(page) if isinstance(getattr(one, "id", None), dict)}
 
-    assert "Built-in" in words
+    assert "Built-in rule" in words
     assert "No rules of your own yet" in words
     assert actions == {f"mute-{name}" for name in rules.MUTES}
 
