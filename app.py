@@ -31,6 +31,7 @@ from callbacks.doors import Doors
 from callbacks.shell import report
 from layouts import shell
 from services.bootstrap import Services, open_services
+from services.heaps import bound_heaps
 from services.logs import set_up_logs
 from services.market.errors import TrackerError
 from services.market.ports import AlertDesk, Clock, Deliveries, MarketReader
@@ -169,6 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
+    bound_heaps()
     overrides = {name: getattr(given, name) for name in ("host", "port") if getattr(given, name) is not None}
     if given.demo:
         overrides["track"] = SIMULATED_TRACK

@@ -6,6 +6,7 @@ import sys
 
 import app
 from api.stream import end_streams
+from services.heaps import bound_heaps
 from services.market.errors import TrackerError
 from services.runners.scheduler import Scheduler
 
@@ -40,7 +41,9 @@ control_socket_disable = True  # it would be one file in the home of the user, f
 
 
 def on_starting(server):
-    """Tell the workers the address that `--bind` chose, and bring the database up to date before they ask it."""
+    """Tell the workers the address that `--bind` chose, and bring the database up to date before they ask it. They take
+    over how memory is had."""
+    bound_heaps()
     addresses = [address[0] for address in server.address if isinstance(address, tuple)]
     if addresses:  # else a socket in the file system, which nobody elsewhere reaches
         os.environ["HOST"] = next((address for address in addresses if address not in _LOOPBACK), addresses[0])
