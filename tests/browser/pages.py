@@ -16,6 +16,10 @@ Answer = TypeVar("Answer")
 PATIENCE = 10  # seconds
 
 CHART = f"document.querySelector('#{ids.METRIC_CHART} .js-plotly-plot')"
+STANDS_STILL = """
+const [target, tell] = arguments, place = () => JSON.stringify(target.getBoundingClientRect()), before = place();
+requestAnimationFrame(() => requestAnimationFrame(() => tell(target.isConnected && place() === before)));
+"""
 GRID = f"dash_ag_grid.getApi('{ids.RANKING_TABLE}')"
 
 
@@ -60,7 +64,8 @@ class Site:
         self.until(lambda: words not in self.text(selector, ""))
 
     def click(self, selector: str) -> None:
-        """Click on what `selector` finds; the live page may redraw it in the middle, then on what stands there now."""
+        """Click on what `selector` finds, once it stands still; the live page may redraw it in the middle, then on what
+        stands there now."""
 
         def clicked() -> bool:
             target = self.script("return document.querySelector(arguments[0])", selector)
@@ -68,6 +73,8 @@ class Site:
                 return False
             try:
                 self.script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", target)
+                if not self.browser.execute_async_script(STANDS_STILL, target):
+                    return False
                 ActionChains(self.browser).move_to_element(target).click().perform()
             except StaleElementReferenceException:
                 return False

@@ -80,11 +80,11 @@ def kept(desk: FakeDesk) -> dict[str, AlertRule]:
 
 
 def open_menu(site: Site, name: str) -> None:
-    site.script(
-        "[...document.querySelectorAll('.rule-menu > button')]"
-        ".filter(one => one.innerText.startsWith(arguments[0])).at(-1).click()",
-        name,
+    found = (
+        "const found = [...document.querySelectorAll('.rule-menu > button')]"
+        ".filter(one => one.innerText.startsWith(arguments[0])).at(-1); found?.click(); return Boolean(found);"
     )
+    site.until(lambda: site.script(found, name))
 
 
 def test_a_rule_is_written_from_a_template(site: Site, desk: FakeDesk) -> None:
