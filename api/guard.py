@@ -96,7 +96,7 @@ def _refusal(request: Request, access: Access, hosts: Hosts, limits: Limits, clo
         detail = f"this server does not answer to {host[:100]!r}; its operator may add that to ALLOWED_HOSTS"
         return problem(HTTPStatus.MISDIRECTED_REQUEST, detail, "Unknown host")
     if len(request.query_string) > LONGEST_QUERY:
-        return problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the query is longer than {LONGEST_QUERY} bytes")
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"the query is longer than {LONGEST_QUERY} bytes")
     if (request.content_length or 0) > LARGEST_BODY:
         return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes")
     address, shown = request.remote_addr or "", request.headers.get("Authorization", "")

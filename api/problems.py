@@ -44,10 +44,13 @@ def handle_problems(server: Flask, owns: tuple[str, ...]) -> None:
     def unknown_metric(error: UnknownMetric | UnknownRecord) -> Response:
         return problem(HTTPStatus.NOT_FOUND, str(error), NOT_FOUND)
 
-    @server.errorhandler(BadRule)
     @server.errorhandler(TooManyRules)
+    def too_many(error: TooManyRules) -> Response:
+        return problem(HTTPStatus.CONFLICT, str(error))
+
+    @server.errorhandler(BadRule)
     @server.errorhandler(BadQuery)
-    def bad_query(error: BadQuery | BadRule | TooManyRules) -> Response:
+    def bad_query(error: BadQuery | BadRule) -> Response:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
 
     @server.errorhandler(StoreUnavailable)

@@ -22,7 +22,11 @@ Places = Annotated[int, Field(ge=1, le=10_000)]
 Wait = Annotated[int, Field(ge=0, le=LONGEST_WAIT)]
 Pattern = Annotated[str, Field(max_length=LONGEST_CHANNEL, examples=["kraken:*/USD"])]
 Channel = Annotated[str, Field(min_length=1, max_length=LONGEST_CHANNEL, examples=["ops"])]
-Note = Annotated[str, Field(max_length=LONGEST_NOTE)]
+Note = Annotated[
+    str,
+    # No control characters but tab, line feed and carriage return.
+    Field(max_length=LONGEST_NOTE, pattern=r"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]*$"),
+]
 Multiple = Annotated[float, Field(ge=0.001, le=1e6)]
 
 

@@ -92,6 +92,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
             body=NewRule,
             status=HTTPStatus.CREATED,
             headers={"Location": "The new rule's address."},
+            problems={HTTPStatus.CONFLICT: "There are as many rules as are kept."},
             tag="Alerts",
             cached=False,
         )

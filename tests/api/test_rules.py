@@ -91,7 +91,7 @@ def test_what_is_no_json_or_too_long_is_refused(client: FlaskClient) -> None:
 
 def test_there_is_an_end_to_rules(client: FlaskClient, desk: FakeDesk) -> None:
     desk.kept = {number: parse_rule(RULE, number) for number in range(1, MOST_RULES + 1)}
-    assert client.post("/alerts/rules", json=RULE).status_code == 422
+    assert client.post("/alerts/rules", json=RULE).status_code == 409
 
 
 @pytest.mark.parametrize(
