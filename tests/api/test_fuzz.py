@@ -13,7 +13,8 @@ EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "25")
 
 @pytest.mark.timeout(3600)
 def test_whatever_is_asked_the_answer_is_as_described(address: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json", "--checks", "all"]
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "tests/api/schemathesis.toml")]
+    command += ["run", f"{address}/openapi.json", "--checks", "all"]
     command += ["--max-examples", EXAMPLES, "--seed", "1", "--no-color"]
     environment = os.environ | {"SCHEMATHESIS_HOOKS": "tests.api.fuzz_hooks", "PYTHONPATH": str(ROOT)}
 
