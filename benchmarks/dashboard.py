@@ -15,12 +15,11 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 
-from benchmarks.databases import PERIOD, Past, filled
+from benchmarks.clock import Clock
+from benchmarks.databases import PERIOD, filled
 from benchmarks.timings import median, p95, p99, print_table
 from benchmarks.web import ROOT, served
 from services.market.moments import period_of
-from services.pipeline.fetch import Fetcher
-from services.pipeline.tick import tick
 
 VIEWERS = 200
 WORKERS = 2
@@ -63,8 +62,7 @@ return all.map((one) => [new URL(one.name).pathname, one.transferSize]);
 def measure(metrics: int) -> None:
     """Print the first view and the updates of one browser, and, of `metrics` metrics, what two hundred pages cost."""
     last = period_of(datetime.now(UTC), PERIOD) - timedelta(hours=1)  # the ticks that follow are of that hour
-    with filled(metrics, last) as past:
-        clock = _Clock(past)
+    with filled(metrics, last) as past, Clock(past) as clock:
         for _ in range(2):
             clock.tick()
         with served(past, "app:server", WORKERS) as port, _chromium() as browser:
@@ -72,27 +70,7 @@ def measure(metrics: int) -> None:
             browser.get("about:blank")
             print_table(f"One viewer of {metrics:,} metrics", ("", "median", "p95"), rows)
             figures = _crowd(port, clock)
-        clock.close()
     print_table(f"{VIEWERS} viewers of {metrics:,} metrics, {WORKERS} gunicorn workers", ("", "figure"), figures)
-
-
-class _Clock:
-    """Ticks when it is told to, each time a minute of the simulated time."""
-
-    def __init__(self, past: Past) -> None:
-        self._past = past
-        self._plan = past.plan()
-        self._fetcher = Fetcher([past.exchange], patience_seconds=10.0)
-        self._minute = datetime.fromtimestamp(past.last, UTC)
-
-    def tick(self) -> float:
-        """The moment of the commit, in milliseconds since the epoch."""
-        self._minute += timedelta(seconds=PERIOD)
-        tick(self._plan, self._fetcher, self._minute, timedelta(0))
-        return time.time() * 1e3
-
-    def close(self) -> None:
-        self._fetcher.close()
 
 
 def _first_views(browser: webdriver.Chrome, port: int) -> Iterator[tuple[str, str, str]]:
@@ -112,7 +90,7 @@ def _first_views(browser: webdriver.Chrome, port: int) -> Iterator[tuple[str, st
     yield "of which the rows, kB", f"{median(data):,.0f}", f"{p95(data):,.0f}"
 
 
-def _updates(browser: webdriver.Chrome, clock: _Clock) -> Iterator[tuple[str, str, str]]:
+def _updates(browser: webdriver.Chrome, clock: Clock) -> Iterator[tuple[str, str, str]]:
     painted, longest, blocked = [], [], []
     time.sleep(TICK_SECONDS)
     for _ in range(TICKS):
@@ -131,7 +109,7 @@ def _updates(browser: webdriver.Chrome, clock: _Clock) -> Iterator[tuple[str, st
     yield "blocking of an update, ms beyond 50 a task", f"{median(blocked):,.0f}", f"{p95(blocked):,.0f}"
 
 
-def _crowd(port: int, clock: _Clock) -> list[tuple[str, str]]:
+def _crowd(port: int, clock: Clock) -> list[tuple[str, str]]:
     seconds = OPENING_SECONDS + CROWD_TICKS * PERIOD
     order = {"port": port, "viewers": VIEWERS, "opening": OPENING_SECONDS, "seconds": seconds}
     client = subprocess.Popen(

@@ -11,14 +11,13 @@ from random import Random
 import psutil
 
 from api.stream import MOST_STREAMS
-from benchmarks.databases import PERIOD, Past, filled, moment
+from benchmarks.clock import Clock
+from benchmarks.databases import PERIOD, Past, filled
 from benchmarks.listeners import Stream
 from benchmarks.timings import p99, print_table, timed
 from benchmarks.web import served
 from services.market.moments import period_of
 from services.market.stats import HOUR
-from services.pipeline.fetch import Fetcher
-from services.pipeline.tick import tick
 
 VIEWERS = 200
 HOURS = 10
@@ -73,13 +72,12 @@ def measure(metrics: int) -> None:
     last = period_of(datetime.now(UTC), PERIOD) - timedelta(seconds=PERIOD * ticks)
     with (
         filled(metrics, last) as past,
+        Clock(past) as clock,
         served(past, "benchmarks.replayed:create_app()") as port,
         ExitStack() as stack,
     ):
-        fetcher = Fetcher([past.exchange], patience_seconds=10.0)
-        stack.callback(fetcher.close)
         streams = [stack.enter_context(Stream(port)) for _ in range(MOST_STREAMS)]
-        rows = [_hour(past, fetcher, port, streams, hour) for hour in range(HOURS)]
+        rows = [_hour(past, clock, port, streams, hour) for hour in range(HOURS)]
     print_table(
         f"One gunicorn worker, {metrics:,} metrics, {VIEWERS} viewers and {MOST_STREAMS} streams, {HOURS} h of ticks",
         ("hour", "requests", "requests/s", "an event at all streams, p99 ms", "memory MB"),
@@ -87,14 +85,13 @@ def measure(metrics: int) -> None:
     )
 
 
-def _hour(past: Past, fetcher: Fetcher, port: int, streams: Sequence[Stream], hour: int) -> Sequence[object]:
+def _hour(past: Past, clock: Clock, port: int, streams: Sequence[Stream], hour: int) -> Sequence[object]:
     viewers = [Viewer(number, past.ids.tolist()[number], Random(number * HOURS + hour)) for number in range(VIEWERS)]
     requests, waits, busy = 0, list[float](), 0.0
     with ThreadPoolExecutor(CONNECTIONS) as threads:
-        for number in range(hour * TICKS_AN_HOUR + 1, (hour + 1) * TICKS_AN_HOUR + 1):
-            minute = moment(past.last + number * PERIOD)
-            tick(past.plan(), fetcher, minute, timedelta(0))
-            told = minute.strftime("%Y-%m-%dT%H:%M:%SZ")
+        for _ in range(TICKS_AN_HOUR):
+            clock.tick()
+            told = clock.minute.strftime("%Y-%m-%dT%H:%M:%SZ")
             _, waited = timed(lambda: _hear(streams, told))  # noqa: B023
             waits.append(waited)
             groups = [viewers[place::CONNECTIONS] for place in range(CONNECTIONS)]

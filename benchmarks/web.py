@@ -20,15 +20,14 @@ from flask import Flask
 
 from api.routes import mount
 from api.stream import MOST_STREAMS
-from benchmarks.databases import PERIOD, Past, filled, moment
+from benchmarks.clock import Clock
+from benchmarks.databases import PERIOD, Past, filled
 from benchmarks.listeners import Stream
 from benchmarks.timings import print_table
 from services.bootstrap import profile_of
 from services.cache import CachedReader
 from services.market.moments import period_of
 from services.market.types import Ranking
-from services.pipeline.fetch import Fetcher
-from services.pipeline.tick import tick
 from services.settings import Settings, read_settings
 from services.store.desk import StoreDesk
 from services.store.reader import StoreReader
@@ -60,8 +59,7 @@ def measure(metrics: int) -> None:
     """Serve a database of `metrics` metrics, load it from another process, and print what came of it."""
     # None of the ticks to come is of the future, of which no server keeps anything at hand.
     last = period_of(datetime.now(UTC), PERIOD) - timedelta(seconds=PERIOD * (TICKS + ROUNDS + COMMITS))
-    with filled(metrics, last) as past:
-        clock = _Clock(past)
+    with filled(metrics, last) as past, Clock(past) as clock:
         for _ in range(TICKS):
             clock.tick()
         with served(past, "app:server") as ours, served(past, "benchmarks.constant:create_app()") as bare:
@@ -77,20 +75,6 @@ def measure(metrics: int) -> None:
             rows,
         )
         _count_readings(past, clock)
-        clock.fetcher.close()
-
-
-class _Clock:
-    """Stores the ticks that follow a past, when it is told to."""
-
-    def __init__(self, past: Past) -> None:
-        self.fetcher = Fetcher([past.exchange], patience_seconds=10.0)
-        self._past = past
-        self._second = past.last
-
-    def tick(self) -> None:
-        self._second += PERIOD
-        tick(self._past.plan(), self.fetcher, moment(self._second), timedelta(0))
 
 
 def _questions(port: int, past: Past) -> tuple[Question, ...]:
@@ -114,7 +98,7 @@ def _questions(port: int, past: Past) -> tuple[Question, ...]:
     )
 
 
-def _row(question: Question, port: int, bare_port: int, clock: _Clock) -> Sequence[object]:
+def _row(question: Question, port: int, bare_port: int, clock: Clock) -> Sequence[object]:
     ours: list[Mapping[str, Any]] = []
     constant: list[Mapping[str, Any]] = []
     for _ in range(ROUNDS):
@@ -215,7 +199,7 @@ class _CountingReader(StoreReader):
         return super().ranking()
 
 
-def _count_readings(past: Past, clock: _Clock, threads: int = 4) -> None:
+def _count_readings(past: Past, clock: Clock, threads: int = 4) -> None:
     """Let `threads` ask for `/metrics` while COMMITS ticks are stored, and print what was read for them."""
     reader = _CountingReader(past.engine, profile_of(_settings(past)))
     server = Flask(__name__, static_folder=None)
