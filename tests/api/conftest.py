@@ -25,7 +25,6 @@ from services.store.alerts import Firing
 from services.store.desk import StoreDesk
 from services.store.engine import Engine, open_engine, writing
 from services.store.outbox import News
-from services.store.schema import migrate
 from tests import builders
 from tests.fakes import FakeDesk, FakeReader
 from tests.fakes_exchange import FakeExchange, FakeNotifier
@@ -76,11 +75,10 @@ def owe_messages(engine: Engine, now: int) -> None:
 
 
 @pytest.fixture
-def address(sqlite_url: str) -> Iterator[str]:
+def address(migrated_sqlite_url: str) -> Iterator[str]:
     """Where the program answers, with the names of hostile listings among its metrics, and alerts that are owed,
     ten minutes after NOON."""
-    engine = open_engine(sqlite_url)
-    migrate(engine, simulated=False)
+    engine = open_engine(migrated_sqlite_url)
     prices = {"BTC/USD": 60_000.5, "ETH/USD": 3_000.0, "=ÄÖ+X/USD": 1e-9, "NULL/EUR": 1e12, "1/USD": 5.0}
     exchange = FakeExchange("kraken", prices=prices)
     world = World(engine, [exchange])

@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from selenium.webdriver.support.ui import Select
@@ -13,7 +12,6 @@ from services.store.alerts import Firing
 from services.store.desk import StoreDesk
 from services.store.engine import Engine, open_engine, writing
 from services.store.reader import StoreReader
-from services.store.schema import migrate
 from tests import builders
 from tests.browser.conftest import Server
 from tests.browser.pages import Site
@@ -31,10 +29,9 @@ MANY = 120
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine(migrated_sqlite_url: str) -> Iterator[Engine]:
     """An alert on Bitcoin that fires and one that is over, one on Ether by another rule, many old ones on Solana."""
-    engine = open_engine(f"sqlite:///{tmp_path}/tracker.db")
-    migrate(engine, simulated=False)
+    engine = open_engine(migrated_sqlite_url)
     with writing(engine) as connection:
         listings = [Listing(Pair(base, "USD")) for base in ("BTC", "ETH", "SOL")]
         metrics.track(connection, "kraken", listings, lambda _pair: True, NOON)

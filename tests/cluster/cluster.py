@@ -6,8 +6,10 @@ from pathlib import Path
 import psycopg
 
 from tests.cluster import world
-from tests.cluster.processes import ROOT, PostgreSQL, Program, free_port, listens
+from tests.cluster.processes import ROOT, Program
 from tests.cluster.watchers import DatabaseReader, Receiver, Watcher, WebReader
+from tests.postgresql_server import PostgreSQL
+from tests.processes import free_port, listens
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 

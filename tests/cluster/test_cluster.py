@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from tests.cluster.cluster import Cluster
-from tests.cluster.processes import kill_family
 from tests.cluster.world import PAIRS, PERIOD, price, read_spikes, write_spikes
+from tests.processes import kill_family
 from tests.waiting import wait_for
 
 TICKS = 10

