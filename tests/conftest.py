@@ -14,13 +14,10 @@ from tests.redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
+def postgresql_server() -> Iterator[PostgreSQL]:
     """A real PostgreSQL server of this session's own."""
-    server = PostgreSQL(tmp_path_factory.mktemp("postgresql") / "data")
-    server.start()
-    yield server
-    server.kill()
-    shutil.rmtree(server.folder)
+    with PostgreSQL() as server:
+        yield server
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.spikes = folder / "spikes.json"
-        self.postgresql = PostgreSQL(folder / "postgresql")
+        self.postgresql = PostgreSQL()
         self.redis = RedisServer()
         self.receiver = Receiver()
         self._exchange_port, self.port = free_port(), free_port()
@@ -92,7 +92,7 @@ class Cluster:
             for program in self.programs:
                 program.kill()
             self.redis.kill()
-            self.postgresql.kill()
+            self.postgresql.remove()
             self.receiver.close()
             self.database.close()
 

@@ -17,12 +17,10 @@ BTC = "kraken:BTC-USD"
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
+def server() -> Iterator[PostgreSQL]:
     """A PostgreSQL server of the test's own, which may end it."""
-    server = PostgreSQL(tmp_path_factory.mktemp("postgresql") / "own")
-    server.start()
-    yield server
-    server.kill()
+    with PostgreSQL() as server:
+        yield server
 
 
 @pytest.fixture
