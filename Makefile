@@ -40,12 +40,21 @@ openapi: $(VENV)/.dev
 	$(BIN)/python -m tests.api.described
 
 # For every Python and platform at once. What is in the locks already stays, but for what the .in files pin otherwise.
+# Extras stay named, for hosts that install by pip without --no-deps: it would look for the newest release of those.
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
-  --custom-compile-command "make lock" --quiet
+  --no-strip-extras --custom-compile-command "make lock" --quiet
+# Whether a lock lacks anything somewhere, or leaves it to be compiled by who installs it.
+FITS := $(BIN)/uv pip install --dry-run --quiet --require-hashes --only-binary :all: --target $(VENV)/nowhere
 
 lock: $(VENV)/.dev
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
+	grep '^uv==' requirements-dev.in | $(LOCK) - --output-file requirements-uv.txt
+	@for lock in requirements.txt requirements-dev.txt requirements-uv.txt; do \
+	  for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 macos windows; do for python in 3.11 3.12 3.13; do \
+	    echo "$$lock on Python $$python, $$platform"; \
+	    $(FITS) --python-platform $$platform --python-version $$python --requirement $$lock || exit 1; \
+	  done; done; done; rm -r $(VENV)/nowhere
 
 # Known weaknesses of what is installed; needs the network.
 audit: $(VENV)/.dev
