@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo test cluster lint bench fuzz openapi format browser lock audit clean
+.PHONY: run demo test cluster lint bench fuzz openapi format browser lock audit clean always
 
 run: $(VENV)/.run
-	$(BIN)/python app.py
+	@echo "Starting Data Tracker"
+	@$(BIN)/python app.py
 
 demo: $(VENV)/.run
-	$(BIN)/python app.py --demo
+	@echo "Starting Data Tracker with simulated data"
+	@$(BIN)/python app.py --demo
 
 test: $(VENV)/.dev browser lint
 	$(BIN)/python -m pytest --cov --cov-fail-under=95
@@ -67,16 +69,12 @@ browser:
 	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core; }
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+# Looked at each time: an environment breaks in more ways than make can see. No such files are made.
+$(VENV)/.run: always
+	@$(PYTHON) scripts/install.py requirements.txt
 
-$(VENV)/.run: $(VENV)/bin/python requirements.txt
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
-	touch $@
-
-$(VENV)/.dev: $(VENV)/bin/python requirements.txt requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
-	touch $@ $(VENV)/.run
+$(VENV)/.dev: always
+	@$(PYTHON) scripts/install.py requirements-dev.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

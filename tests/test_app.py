@@ -105,7 +105,7 @@ def test_one_command_shows_live_ranked_prices_and_ends_when_told(run: Run, tmp_p
     assert "Data Tracker" in get(port, "/")[1]
     output = end(program)
     assert program.returncode == 0
-    assert f"serving on http://127.0.0.1:{port} (simulated data)" in output
+    assert f"serving: open http://127.0.0.1:{port} in a browser (simulated data)" in output
     assert "Traceback" not in output
     assert (tmp_path / "data/demo.db").exists()
 
@@ -260,7 +260,9 @@ def test_an_address_that_others_reach_is_warned_of_where_no_password_is_asked_fo
     wait_for(lambda: get(port, "/healthz")[0] == 200, seconds=40, what="life")
 
     assert get(port, "/metrics", Host="tracker.example")[0] == 200  # who serves others cannot know by which name
-    assert "OPEN TO EVERYBODY: 0.0.0.0 is reached from other machines" in end(program)
+    output = end(program)
+    assert "OPEN TO EVERYBODY: 0.0.0.0 is reached from other machines" in output
+    assert "--bind" in command or f"open http://127.0.0.1:{port} in a browser" in output
 
 
 @pytest.mark.parametrize("command", [(APP, "--demo", "--port"), (*GUNICORN, "--bind")], ids=["app", "gunicorn"])
