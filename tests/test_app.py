@@ -184,6 +184,22 @@ def test_hosts_of_ip_version_6_and_from_files_are_served_on(run: Run, tmp_path: 
     assert "OPEN TO EVERYBODY" not in output
 
 
+def test_where_no_exchange_can_be_reached_the_terminal_says_so_once_and_what_to_do(run: Run) -> None:
+    port = free_port()
+    program = run(APP, "--port", str(port), EXCHANGE_BASE_URL=f"http://127.0.0.1:{free_port()}", TRACK="kraken:BTC/USD")
+
+    def refused() -> bool:
+        status, body = get(port, "/live")
+        return status == 200 and any(exchange["error"] for exchange in json.loads(body)["exchanges"])
+
+    wait_for(refused, seconds=40, what="the exchange's refusal")
+    output = end(program)
+    (line,) = (line for line in output.splitlines() if "NO PRICES FROM ANY EXCHANGE" in line)
+    assert "(kraken: connection refused)" in line
+    assert "python app.py --demo" in line
+    assert "Traceback" not in output
+
+
 def test_a_second_word_to_end_does_no_harm(run: Run) -> None:
     port = free_port()
     program = run(APP, "--demo", "--port", str(port))
