@@ -106,7 +106,7 @@ class Services:
 
     @cached_property
     def _backfills(self) -> Backfills:
-        return Backfills(self.plan, self._exchanges[0].values(), self.clock)
+        return Backfills(self.plan, self._exchanges[0].values(), self.clock, self._outages)
 
     @cached_property
     def _exchanges(self) -> tuple[Mapping[str, Exchange], Mapping[str, str]]:

@@ -25,6 +25,7 @@ class Question(Enum):
 
     PAIRS = "its pairs are not known yet"
     PRICES = "no prices"
+    CANDLES = "its history is not told"
 
 
 class Outages:
