@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo test cluster lint bench fuzz openapi format browser lock audit clean always
+.PHONY: run demo test cluster lint bench fuzz openapi format browser lock audit clean
 
 run: $(VENV)/.run
 	@echo "Starting Data Tracker"
@@ -70,6 +70,7 @@ browser:
 	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core; }
 
 # Looked at each time: an environment breaks in more ways than make can see. No such files are made.
+.PHONY: always
 $(VENV)/.run: always
 	@$(PYTHON) scripts/install.py requirements.txt
 
