@@ -8,8 +8,10 @@ RUN useradd --create-home --uid 10001 tracker
 WORKDIR /app
 
 # Packages change less often than the program: their layer is kept.
-COPY requirements.txt .
-RUN pip install --require-hashes --requirement requirements.txt
+COPY requirements.txt requirements-uv.txt ./
+RUN pip install --no-deps --require-hashes --requirement requirements-uv.txt \
+  && uv pip sync --system --require-hashes --no-cache --compile-bytecode requirements.txt \
+  && pip uninstall --yes uv
 
 COPY . .
 # Compiled here, for a container that may not write.

@@ -7,10 +7,12 @@ BIN := $(VENV)/bin
 .PHONY: run demo test cluster lint bench fuzz openapi format browser lock audit clean
 
 run: $(VENV)/.run
-	$(BIN)/python app.py
+	@echo "Starting Data Tracker"
+	@$(BIN)/python app.py
 
 demo: $(VENV)/.run
-	$(BIN)/python app.py --demo
+	@echo "Starting Data Tracker with simulated data"
+	@$(BIN)/python app.py --demo
 
 test: $(VENV)/.dev browser lint
 	$(BIN)/python -m pytest --cov --cov-fail-under=95
@@ -40,12 +42,21 @@ openapi: $(VENV)/.dev
 	$(BIN)/python -m tests.api.described
 
 # For every Python and platform at once. What is in the locks already stays, but for what the .in files pin otherwise.
+# Extras stay named, for hosts that install by pip without --no-deps: it would look for the newest release of those.
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
-  --custom-compile-command "make lock" --quiet
+  --no-strip-extras --custom-compile-command "make lock" --quiet
+# Whether a lock lacks anything somewhere, or leaves it to be compiled by who installs it.
+FITS := $(BIN)/uv pip install --dry-run --quiet --require-hashes --only-binary :all: --target $(VENV)/nowhere
 
 lock: $(VENV)/.dev
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
+	grep '^uv==' requirements-dev.in | $(LOCK) - --output-file requirements-uv.txt
+	@for lock in requirements.txt requirements-dev.txt requirements-uv.txt; do \
+	  for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 macos windows; do for python in 3.11 3.12 3.13; do \
+	    echo "$$lock on Python $$python, $$platform"; \
+	    $(FITS) --python-platform $$platform --python-version $$python --requirement $$lock || exit 1; \
+	  done; done; done; rm -r $(VENV)/nowhere
 
 # Known weaknesses of what is installed; needs the network.
 audit: $(VENV)/.dev
@@ -58,16 +69,13 @@ browser:
 	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core; }
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+# Looked at each time: an environment breaks in more ways than make can see. No such files are made.
+.PHONY: always
+$(VENV)/.run: always
+	@$(PYTHON) scripts/install.py requirements.txt
 
-$(VENV)/.run: $(VENV)/bin/python requirements.txt
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
-	touch $@
-
-$(VENV)/.dev: $(VENV)/bin/python requirements.txt requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
-	touch $@ $(VENV)/.run
+$(VENV)/.dev: always
+	@$(PYTHON) scripts/install.py requirements-dev.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

@@ -44,6 +44,9 @@ WEB_THREADS = 8
 """Ordinary requests that one process answers at once."""
 ALL_THREADS = WEB_THREADS + MOST_STREAMS
 
+OWN_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""By which a browser on this machine reaches what serves on all addresses."""
+
 log = logging.getLogger("data_tracker")
 
 
@@ -256,7 +259,10 @@ def _run_all(services: Services) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     log.info(
-        "serving on http://%s:%s%s", shown_host(settings.host), settings.port, " (simulated data)" * settings.simulated
+        "serving: open http://%s:%s in a browser%s",
+        shown_host(OWN_ADDRESSES.get(settings.host, settings.host)),
+        settings.port,
+        " (simulated data)" * settings.simulated,
     )
     with suppress(KeyboardInterrupt):
         web.run()

@@ -7,13 +7,25 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from benchmarks import dashboard, history, rules, shared, viewers, web
+from benchmarks import dashboard, history, newcomer, rules, shared, viewers, web
 from benchmarks.databases import PERIOD, filled, filled_postgresql
 from benchmarks.soak import soak
 from benchmarks.tick import Ticker, compare, compare_windows
 from services.market.moments import period_of
 
-PARTS = ("tick", "window", "rules", "postgresql", "web", "viewers", "shared", "dashboard", "history", "soak")
+PARTS = (
+    "tick",
+    "window",
+    "rules",
+    "postgresql",
+    "web",
+    "viewers",
+    "shared",
+    "dashboard",
+    "newcomer",
+    "history",
+    "soak",
+)
 TICK_METRICS = (100, 1_000, 10_000)
 POSTGRESQL_METRICS = (1_000, 10_000)
 HISTORY_METRICS = (1_000, 10_000, 100_000)
@@ -57,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         history.measure_postgresql()
     if "soak" in parts:
         soak(SOAK_METRICS, SOAK_DAYS)
+    if "newcomer" in parts:
+        newcomer.measure()
 
 
 def _parser() -> argparse.ArgumentParser:

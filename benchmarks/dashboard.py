@@ -65,7 +65,7 @@ def measure(metrics: int) -> None:
     with filled(metrics, last) as past, Clock(past) as clock:
         for _ in range(2):
             clock.tick()
-        with served(past, "app:server", WORKERS) as port, _chromium() as browser:
+        with served(past, "app:server", WORKERS) as port, chromium() as browser:
             rows = [*_first_views(browser, port), *_updates(browser, clock)]
             browser.get("about:blank")
             print_table(f"One viewer of {metrics:,} metrics", ("", "median", "p95"), rows)
@@ -147,7 +147,8 @@ def _server_seconds() -> float:
 
 
 @contextmanager
-def _chromium() -> Iterator[webdriver.Chrome]:
+def chromium() -> Iterator[webdriver.Chrome]:
+    """A headless browser whose pages note in `watched` when they are useful, what changes, and what blocks them."""
     options = webdriver.ChromeOptions()
     for argument in ("--headless=new", "--no-sandbox", "--window-size=1440,900", "--disable-background-networking"):
         options.add_argument(argument)

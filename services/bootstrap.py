@@ -26,6 +26,7 @@ from services.pipeline.backfill import Backfills
 from services.pipeline.deliver import DeliveryDesk
 from services.pipeline.discover import Discovery
 from services.pipeline.fetch import Fetcher
+from services.pipeline.outages import Outages
 from services.pipeline.tick import Plan
 from services.settings import BadSettings, Settings
 from services.shared.memory import open_memory
@@ -92,16 +93,20 @@ class Services:
 
     @cached_property
     def _fetcher(self) -> Fetcher:
-        return Fetcher(self._exchanges[0].values(), self.patience_seconds)
+        return Fetcher(self._exchanges[0].values(), self.patience_seconds, outages=self._outages)
 
     @cached_property
     def _discovery(self) -> Discovery:
         known, unknown = self._exchanges
-        return Discovery(self.engine, known, unknown, self.settings.track)
+        return Discovery(self.engine, known, unknown, self.settings.track, self._outages)
+
+    @cached_property
+    def _outages(self) -> Outages:
+        return Outages(self._exchanges[0])
 
     @cached_property
     def _backfills(self) -> Backfills:
-        return Backfills(self.plan, self._exchanges[0].values(), self.clock)
+        return Backfills(self.plan, self._exchanges[0].values(), self.clock, self._outages)
 
     @cached_property
     def _exchanges(self) -> tuple[Mapping[str, Exchange], Mapping[str, str]]:

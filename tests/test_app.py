@@ -105,7 +105,7 @@ def test_one_command_shows_live_ranked_prices_and_ends_when_told(run: Run, tmp_p
     assert "Data Tracker" in get(port, "/")[1]
     output = end(program)
     assert program.returncode == 0
-    assert f"serving on http://127.0.0.1:{port} (simulated data)" in output
+    assert f"serving: open http://127.0.0.1:{port} in a browser (simulated data)" in output
     assert "Traceback" not in output
     assert (tmp_path / "data/demo.db").exists()
 
@@ -184,6 +184,22 @@ def test_hosts_of_ip_version_6_and_from_files_are_served_on(run: Run, tmp_path: 
     assert "OPEN TO EVERYBODY" not in output
 
 
+def test_where_no_exchange_can_be_reached_the_terminal_says_so_once_and_what_to_do(run: Run) -> None:
+    port = free_port()
+    program = run(APP, "--port", str(port), EXCHANGE_BASE_URL=f"http://127.0.0.1:{free_port()}", TRACK="kraken:BTC/USD")
+
+    def refused() -> bool:
+        status, body = get(port, "/live")
+        return status == 200 and any(exchange["error"] for exchange in json.loads(body)["exchanges"])
+
+    wait_for(refused, seconds=40, what="the exchange's refusal")
+    output = end(program)
+    (line,) = (line for line in output.splitlines() if "NO PRICES FROM ANY EXCHANGE" in line)
+    assert "(kraken: connection refused)" in line
+    assert "python app.py --demo" in line
+    assert "Traceback" not in output
+
+
 def test_a_second_word_to_end_does_no_harm(run: Run) -> None:
     port = free_port()
     program = run(APP, "--demo", "--port", str(port))
@@ -260,7 +276,9 @@ def test_an_address_that_others_reach_is_warned_of_where_no_password_is_asked_fo
     wait_for(lambda: get(port, "/healthz")[0] == 200, seconds=40, what="life")
 
     assert get(port, "/metrics", Host="tracker.example")[0] == 200  # who serves others cannot know by which name
-    assert "OPEN TO EVERYBODY: 0.0.0.0 is reached from other machines" in end(program)
+    output = end(program)
+    assert "OPEN TO EVERYBODY: 0.0.0.0 is reached from other machines" in output
+    assert "--bind" in command or f"open http://127.0.0.1:{port} in a browser" in output
 
 
 @pytest.mark.parametrize("command", [(APP, "--demo", "--port"), (*GUNICORN, "--bind")], ids=["app", "gunicorn"])

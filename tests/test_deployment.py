@@ -74,7 +74,14 @@ def test_all_that_the_program_consists_of_goes_into_the_image() -> None:
     taken = {line[1:] for line in lines if line.startswith("!")}
     assert lines[1] == "*"  # what is not named stays out
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
-    assert taken == packages | {"app.py", "gunicorn.conf.py", "requirements.txt", "assets", "migrations"}
+    assert taken == packages | {
+        "app.py",
+        "gunicorn.conf.py",
+        "requirements.txt",
+        "requirements-uv.txt",
+        "assets",
+        "migrations",
+    }
     assert all((ROOT / name).exists() for name in taken)
 
 
@@ -169,39 +176,17 @@ def test_the_python_of_the_host_is_that_of_the_image(dockerfile: DockerfileParse
     assert dockerfile.baseimage.startswith(f"python:{version}.")
 
 
-PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[a-z,]+\])?==(?P<version>[^\s;]+)")
+def test_the_image_installs_exactly_what_is_locked_by_an_installer_that_is_itself_locked(
+    dockerfile: DockerfileParser,
+) -> None:
+    installs = [line for line in instructions(dockerfile, "RUN") if "requirements" in line]
+    copied = next(line for line in instructions(dockerfile, "COPY") if "requirements" in line)
 
-
-def pins(path: str) -> dict[str, set[str]]:
-    """The versions that a file of requirements names, by package."""
-    found: dict[str, set[str]] = {}
-    for line in (ROOT / path).read_text().splitlines():
-        pin = PINNED.match(line)
-        if pin is not None:
-            found.setdefault(re.sub(r"[-_.]+", "-", pin["name"]).lower(), set()).add(pin["version"])
-    return found
-
-
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
-def test_what_is_installed_is_locked_with_hashes_and_names_no_index(name: str) -> None:
-    locked = (ROOT / f"{name}.txt").read_text()
-    wanted = pins(f"{name}.in")
-
-    assert len(wanted) > 20
-    assert {package: versions for package, versions in pins(f"{name}.txt").items() if package in wanted} == wanted
-    for block in re.split(r"\n(?=\S)", locked.partition("make lock\n")[2].rstrip()):
-        assert PINNED.match(block), block[:80]
-        assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", block)) >= 1, block[:80]
-    assert not re.search(r"https?://|--(extra-)?index|--find-links|file:", locked)
-
-
-def test_both_locks_agree() -> None:
-    run, dev = pins("requirements.txt"), pins("requirements-dev.txt")
-    assert {package: dev.get(package) for package in run} == run
-
-
-def test_hashes_are_asked_for_wherever_packages_are_installed(dockerfile: DockerfileParser) -> None:
-    installs = [line for line in (ROOT / "Makefile").read_text().splitlines() if "pip install" in line]
-    installs += [line for line in instructions(dockerfile, "RUN") if "pip install" in line]
-    assert len(installs) == 3
-    assert all("--require-hashes" in line for line in installs)
+    assert len(installs) == 1
+    bring, sync = (step.split() for step in installs[0].split(" && ")[:2])
+    assert bring[:2] == ["pip", "install"]
+    assert {"--no-deps", "--require-hashes"} <= set(bring)
+    assert sync[:3] == ["uv", "pip", "sync"]
+    assert {"--require-hashes", "--compile-bytecode"} <= set(sync)
+    assert [bring[-1], sync[-1]] == ["requirements-uv.txt", "requirements.txt"]
+    assert set(copied.split()) == {"requirements-uv.txt", "requirements.txt", "./"}

@@ -16,6 +16,7 @@ from services.market.history import Span
 from services.market.ports import Clock, Exchange
 from services.market.stats import Windows
 from services.market.types import BackfillState, CandlePage, Candles, Catalogue, Ints, Metric
+from services.pipeline.outages import Outages, Question
 from services.pipeline.rank import recompute
 from services.pipeline.tick import Plan
 from services.store import backfills, prices, snapshots, ticks
@@ -154,10 +155,11 @@ def _tasks(
 class Backfill:
     """Fills the holes of one exchange's metrics, and remembers what was missing when it last ended."""
 
-    def __init__(self, plan: Plan, exchange: Exchange, clock: Clock) -> None:
+    def __init__(self, plan: Plan, exchange: Exchange, clock: Clock, outages: Outages | None = None) -> None:
         self._plan = plan
         self._exchange = exchange
         self._clock = clock
+        self._outages = outages or Outages([exchange.name])
         self._missing: float | None = None
         self._ended = 0.0
 
@@ -173,7 +175,14 @@ class Backfill:
         return False
 
     def run(self, stop: Event) -> None:
-        """One round: plan it and carry it out, until `stop` is set. Raises StoreUnavailable."""
+        """A round, and another one at once where metrics came while it went on, as at a start. Raises
+        StoreUnavailable."""
+        while self._carry_out(stop) and not stop.is_set():
+            pass
+
+    def _carry_out(self, stop: Event) -> bool:
+        """One round: plan it and carry it out, until `stop` is set; whether metrics came meanwhile, which it knows
+        nothing of."""
         market = self._exchange.name
         catalogue = self._catalogue_number()
         tasks = deque(plan_tasks(self._plan, self._exchange, self._clock()))
@@ -189,7 +198,7 @@ class Backfill:
                 candles = self._exchange.candles(task.metric.pair, task.page)
             except Unavailable as error:
                 in_a_row += 1
-                log.warning("%s: backfill of %s waits: %s", market, task.metric.pair, error.detail)
+                self._outages.failed(market, Question.CANDLES, error)
                 tasks.appendleft(task)
                 stop.wait(min(RETRY_SECONDS * 2**in_a_row, LONGEST_RETRY_SECONDS))
             except ExchangeError as error:
@@ -198,6 +207,7 @@ class Backfill:
                 log.warning("%s: backfill of %s failed: %s", market, task.metric.pair, error.detail)
             else:
                 in_a_row = 0
+                self._outages.answered(market, Question.CANDLES)
                 progress.done += 1
                 found.candles.append((task, candles))
             if found.is_due(self._plan.timer()):
@@ -207,13 +217,14 @@ class Backfill:
         progress.total -= len(tasks)  # what is left belongs to the next round
         self._write(found, progress)
         self._ended = self._plan.timer()
-        # Metrics that came while the round went on are none of its: they are a reason for another.
-        if complete and self._catalogue_number() == catalogue:
+        has_grown = self._catalogue_number() != catalogue
+        if complete and not has_grown:
             self._missing = self._count_missing()
         if progress.total:
             log.info(
                 "%s: backfill %s, %d requests done, %d failed", market, _end(complete), progress.done, progress.failed
             )
+        return has_grown
 
     def _write(self, found: _Found, progress: _Progress) -> None:
         """Store what was found with the statistics it changes, and tell how far the round has come."""
@@ -279,8 +290,8 @@ def _end(complete: bool) -> str:
 class Backfills:
     """A backfill an exchange, each on a thread of its own, none waiting for another."""
 
-    def __init__(self, plan: Plan, exchanges: Iterable[Exchange], clock: Clock) -> None:
-        self._rounds = {exchange.name: Backfill(plan, exchange, clock) for exchange in exchanges}
+    def __init__(self, plan: Plan, exchanges: Iterable[Exchange], clock: Clock, outages: Outages | None = None) -> None:
+        self._rounds = {exchange.name: Backfill(plan, exchange, clock, outages) for exchange in exchanges}
         self._threads = ThreadPoolExecutor(max(1, len(self._rounds)), thread_name_prefix="backfill")
         self._running: dict[str, Future[None]] = {}
         self._stop = Event()

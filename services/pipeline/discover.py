@@ -3,13 +3,14 @@
 import difflib
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
 from services.market.errors import ExchangeError
 from services.market.ports import Exchange
 from services.market.track import TrackPattern, choose
 from services.market.types import Listing, Pair
+from services.pipeline.outages import PATIENCE_SECONDS, Outages, Question
 from services.pipeline.rank import rank_again
 from services.store import metrics, snapshots, ticks
 from services.store.engine import Engine, writing
@@ -21,18 +22,28 @@ log = logging.getLogger(__name__)
 
 
 def discover(
-    engine: Engine, exchanges: Mapping[str, Exchange], patterns: Sequence[TrackPattern], now: datetime
+    engine: Engine,
+    exchanges: Mapping[str, Exchange],
+    patterns: Sequence[TrackPattern],
+    now: datetime,
+    outages: Outages | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> dict[str, ExchangeError | None]:
     """Ask these exchanges for their pairs, side by side, and track those that match.
 
-    A pair is new when its exchange did not list it the last time, asked for the same by TRACK.
+    A pair is new when its exchange did not list it the last time, asked for the same by TRACK. Who has not answered
+    after `patience_seconds` is noted in `outages`, and waited for all the same.
     Answers for each exchange the error that kept its metrics as they were, or None. Raises
     StoreUnavailable.
     """
     if not exchanges:
         return {}
+    outages = outages or Outages(exchanges)
     with ThreadPoolExecutor(len(exchanges), thread_name_prefix="discover") as threads:
-        lists = dict(zip(exchanges, threads.map(_listings, exchanges.values()), strict=True))
+        answers = {market: threads.submit(_listings, exchange) for market, exchange in exchanges.items()}
+        for late in wait(answers.values(), timeout=patience_seconds).not_done:
+            outages.silent(next(market for market, answer in answers.items() if answer is late), patience_seconds)
+        lists = {market: answer.result() for market, answer in answers.items()}
     outcome: dict[str, ExchangeError | None] = {}
     catalogues = Catalogues()
     with writing(engine) as connection:
@@ -42,7 +53,7 @@ def discover(
             ticks.note_permitted(connection, market, exchanges[market].requests_a_second)
             if isinstance(listings, ExchangeError):
                 outcome[market] = listings
-                log.warning("%s: its pairs are not known yet: %s", market, listings.detail)
+                outages.failed(market, Question.PAIRS, listings)
                 ticks.exchange_failed(connection, market, int(now.timestamp()), listings.detail)
                 continue
             wanted = [pattern for pattern in patterns if pattern.market == market]
@@ -61,6 +72,7 @@ def discover(
             ticks.note_patterns(connection, market, asked)
             metrics.warn(connection, market, warnings)
             outcome[market] = None
+            outages.answered(market, Question.PAIRS)
             log.info("%s: %d pairs tracked, %d of them added", market, len(chosen), added)
             for text in warnings:
                 log.warning("%s", text)
@@ -117,11 +129,13 @@ class Discovery:
         exchanges: Mapping[str, Exchange],
         unknown: Mapping[str, str],
         patterns: Sequence[TrackPattern],
+        outages: Outages | None = None,
     ) -> None:
         self._engine = engine
         self._exchanges = exchanges
         self._unknown = unknown
         self._patterns = patterns
+        self._outages = outages or Outages(exchanges)
         self._settled = False
         self._listed: dict[str, datetime] = {}
 
@@ -135,7 +149,7 @@ class Discovery:
             for market, exchange in self._exchanges.items()
             if market not in self._listed or now - self._listed[market] >= RENEWAL
         }
-        outcome = discover(self._engine, due, self._patterns, now)
+        outcome = discover(self._engine, due, self._patterns, now, self._outages)
         told = [market for market, error in outcome.items() if error is None]
         self._listed.update(dict.fromkeys(told, now))
         return bool(told)

@@ -1,6 +1,5 @@
 """Fetch: ask every exchange once, side by side, and wait no longer than is good for the others."""
 
-import logging
 import time
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -10,11 +9,10 @@ from datetime import datetime
 from services.market.errors import ExchangeError, Unavailable
 from services.market.ports import Exchange
 from services.market.types import Quotes
+from services.pipeline.outages import Outages, Question
 
 LEAST_PATIENCE = 2.0
 """Seconds that an exchange gets at the very least, also when it failed the last time."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,11 @@ class Fetcher:
     time at most, so that it delays the others' prices no more than once."""
 
     def __init__(
-        self, exchanges: Iterable[Exchange], patience_seconds: float, timer: Callable[[], float] = time.monotonic
+        self,
+        exchanges: Iterable[Exchange],
+        patience_seconds: float,
+        timer: Callable[[], float] = time.monotonic,
+        outages: Outages | None = None,
     ) -> None:
         self._patience = patience_seconds
         self._timer = timer
@@ -51,6 +53,7 @@ class Fetcher:
             exchange.name: _Line(exchange, ThreadPoolExecutor(1, thread_name_prefix=f"fetch-{exchange.name}"))
             for exchange in exchanges
         }
+        self._outages = outages or Outages(self._lines)
 
     def fetch(self, markets: Collection[str], minute: datetime) -> list[Answer]:
         """One answer from each of these markets that there is a line to, in their order."""
@@ -96,11 +99,10 @@ class Fetcher:
 
     def _remember(self, line: _Line, answer: Answer) -> None:
         if answer.error is None:
-            if line.failing:
-                log.info("%s: answers again", answer.market)
+            self._outages.answered(answer.market, Question.PRICES)
             line.failing, line.usual_seconds = False, answer.latency_ms / 1e3
         else:
-            log.warning("%s: no prices this period: %s", answer.market, answer.error.detail)
+            self._outages.failed(answer.market, Question.PRICES, answer.error)
             line.failing = True
 
 

@@ -207,13 +207,14 @@ def test_one_pair_that_fails_does_not_keep_the_others(world: World, exchange: Fa
 
 
 def test_an_exchange_that_cannot_answer_is_left_alone_and_taken_up_again(
-    world: World, exchange: FakeExchange, monkeypatch: pytest.MonkeyPatch
+    world: World, exchange: FakeExchange, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(backfills, "RETRY_SECONDS", 0.0)
     exchange.candle_errors = [Unavailable("kraken", "too many requests")] * 5
     backfill = fill(world, exchange)
 
     assert len(exchange.asked) == 5
+    assert [record.message for record in caplog.records] == ["kraken: its history is not told: too many requests"]
     assert backfill.is_due()
     assert not world.reader.status(world.now).backfills[0].running
 
@@ -269,6 +270,24 @@ def test_a_new_pair_gets_its_day_and_its_rank(world: World, exchange: FakeExchan
     assert row.samples == DAY
     assert row.stdev == pytest.approx(world.two_pass_stdev("kraken:SOL-USD"), rel=1e-9)
     assert row.rank == 2
+
+
+def test_a_pair_that_comes_while_a_round_goes_on_need_not_wait_for_the_next_one(
+    world: World, exchange: FakeExchange
+) -> None:
+    def past(pair: str, second: int) -> float:
+        if "SOL/USD" not in exchange.prices:
+            exchange.prices["SOL/USD"] = 100.0
+            world.discover()
+        return price_at(pair, second)
+
+    exchange.past = past
+    backfill = fill(world, exchange)
+
+    assert {pair for pair, _ in exchange.asked} == {"BTC/USD", "ETH/USD", "SOL/USD"}
+    assert len(world.stored("kraken:SOL-USD")) == DAY + 5
+    world.tick()
+    assert not backfill.is_due()
 
 
 def test_the_hole_of_a_pair_that_trades_again_is_filled(world: World, exchange: FakeExchange) -> None:

@@ -31,7 +31,7 @@ def test_a_failure_is_an_answer_and_is_logged_with_its_end(caplog: pytest.LogCap
     (answer,) = fetcher.fetch(["a"], NOON)
     assert answer.quotes is None
     assert str(answer.error) == "a: sent nonsense"
-    assert "a: no prices this period: sent nonsense" in caplog.text
+    assert "a: no prices: sent nonsense" in caplog.text
 
     exchange.error = None
     (answer,) = fetcher.fetch(["a"], NOON)

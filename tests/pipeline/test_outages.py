@@ -1,0 +1,184 @@
+import socket
+import ssl
+from threading import Event, Thread
+
+import pytest
+import requests
+import urllib3
+
+from services.exchanges.ccxt_exchange import CcxtExchange
+from services.market.errors import BadPayload, ExchangeError, Unavailable
+from services.market.track import parse_track
+from services.market.types import Listing
+from services.pipeline.discover import Discovery, discover
+from services.pipeline.fetch import Fetcher
+from services.pipeline.outages import Outages, plain_reason
+from services.store.engine import Engine
+from tests.builders import NOON
+from tests.fakes_exchange import FakeExchange
+from tests.processes import free_port
+from tests.waiting import wait_for
+
+GONE = Unavailable("kraken", "gone")
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(record.levelname, record.message) for record in caplog.records if "outages" in record.name]
+
+
+def test_that_no_exchange_answers_is_told_once_with_what_to_do_about_it(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    exchange = FakeExchange("kraken", listed={"BTC/USD": True}, error=GONE)
+    discovery = Discovery(engine, {"kraken": exchange}, {}, parse_track("kraken:BTC/USD"))
+    for _ in range(3):
+        assert not discovery.run(NOON)
+
+    (detail, everything) = told(caplog)
+    assert detail == ("WARNING", "kraken: its pairs are not known yet: gone")
+    level, text = everything
+    assert level == "ERROR"
+    assert text.startswith("NO PRICES FROM ANY EXCHANGE (kraken: gone): it is tried again by itself; check")
+    assert "HTTPS_PROXY" in text
+    assert text.endswith("python app.py --demo")
+
+    caplog.clear()
+    exchange.error = None
+    assert discovery.run(NOON)
+    assert told(caplog) == [
+        ("INFO", "kraken: answers again, after 3 failures"),
+        ("INFO", "an exchange answers again: kraken"),
+    ]
+
+
+def test_one_outage_follows_another_and_each_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    exchange = FakeExchange("kraken", {"BTC/USD": 1.0})
+    fetcher = Fetcher([exchange], 5.0)
+    for error in (None, GONE, GONE, None, GONE, BadPayload("kraken", "sent nonsense"), None):
+        exchange.error = error
+        fetcher.fetch(["kraken"], NOON)
+    fetcher.close()
+
+    assert [text.partition(" (kraken")[0] for _, text in told(caplog)] == [
+        "kraken: no prices: gone",
+        "NO PRICES FROM ANY EXCHANGE",
+        "kraken: answers again, after 2 failures",
+        "an exchange answers again: kraken",
+        "kraken: no prices: gone",
+        "NO PRICES FROM ANY EXCHANGE",
+        "kraken: no prices: sent nonsense",  # another kind: a person must look
+        "kraken: answers again, after 2 failures",
+        "an exchange answers again: kraken",
+    ]
+
+
+def test_while_one_answers_the_others_are_told_each_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    exchanges = [FakeExchange("kraken", error=GONE), FakeExchange("gemini", {"BTC/USD": 1.0})]
+    fetcher = Fetcher(exchanges, 5.0)
+    fetcher.fetch(["kraken", "gemini"], NOON)
+    fetcher.close()
+
+    assert told(caplog) == [("WARNING", "kraken: no prices: gone")]
+
+
+def test_who_gives_prices_is_not_out_of_reach_for_want_of_a_list(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    outages, exchange = Outages(["kraken"]), FakeExchange("kraken", {"BTC/USD": 1.0})
+    fetcher = Fetcher([exchange], 5.0, outages=outages)
+    fetcher.fetch(["kraken"], NOON)
+    exchange.error = GONE
+    discover(engine, {"kraken": exchange}, parse_track("kraken:BTC/USD"), NOON, outages)
+    fetcher.close()
+
+    assert told(caplog) == [("WARNING", "kraken: its pairs are not known yet: gone")]
+
+
+def test_the_same_reason_is_told_once_of_all_who_have_it(caplog: pytest.LogCaptureFixture) -> None:
+    names = ("kraken", "gemini", "okx")
+    fetcher = Fetcher([FakeExchange(name, error=Unavailable(name, name[:1])) for name in (*names, "kucoin")], 5.0)
+    fetcher.fetch([*names, "kucoin"], NOON)
+    fetcher.close()
+
+    assert "ANY EXCHANGE (kraken, kucoin: k; gemini: g; okx: o): " in told(caplog)[-1][1]
+
+
+def test_silence_is_told_while_it_lasts(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """One who has just started the program need not wait until the exchange's whole time is over."""
+    caplog.set_level("INFO")
+    speak = Event()
+
+    class Silent(FakeExchange):
+        def listings(self) -> tuple[Listing, ...]:
+            assert speak.wait(30)
+            return super().listings()
+
+    exchanges = {"kraken": Silent("kraken", listed={"BTC/USD": True})}
+    outages = Outages(exchanges)
+    asking = Thread(
+        target=discover,
+        args=(engine, exchanges, parse_track("kraken:BTC/USD"), NOON, outages),
+        kwargs={"patience_seconds": 0.01},
+    )
+    asking.start()
+    wait_for(lambda: told(caplog), what="the complaint")
+    assert told(caplog)[0][1].startswith("NO PRICES FROM ANY EXCHANGE (kraken: no answer within 0.01 s): ")
+
+    speak.set()
+    asking.join()
+    assert told(caplog)[1:] == [("INFO", "an exchange answers again: kraken")]
+
+
+def chained(*causes: BaseException) -> ExchangeError:
+    """An exchange's error that came of the last of these, each of which came of the one before."""
+    before: BaseException | None = None
+    for cause in (*causes, Unavailable("kraken", "NetworkError: GET https://api.kraken.com")):
+        cause.__cause__ = before
+        before = cause
+    assert isinstance(before, ExchangeError)
+    return before
+
+
+UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed")
+UNTRUSTED.verify_message = "self-signed certificate"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (chained(socket.gaierror(-2, "Name or service not known"), OSError("x")), "cannot resolve its host name"),
+        (
+            chained(UNTRUSTED, requests.exceptions.SSLError("x")),
+            "its TLS certificate is not trusted: self-signed certificate",
+        ),
+        (chained(OSError(101, "Network is unreachable")), "network is unreachable"),
+        (chained(requests.exceptions.ReadTimeout("the answer was not complete in time")), "timed out"),
+        (
+            chained(ConnectionRefusedError(111, "Connection refused"), requests.exceptions.ProxyError("x")),
+            "the proxy: connection refused",
+        ),
+        (
+            chained(
+                requests.ConnectionError(
+                    urllib3.exceptions.MaxRetryError(None, "/", ConnectionResetError(104, "Connection reset by peer"))
+                )
+            ),  # type: ignore[arg-type]
+            "connection reset by peer",
+        ),
+        (Unavailable("kraken", "HTTP 503: maintenance"), "HTTP 503: maintenance"),
+    ],
+)
+def test_the_reason_is_told_in_plain_words(error: ExchangeError, reason: str) -> None:
+    assert plain_reason(error) == reason
+
+
+def test_the_reason_is_found_below_what_ccxt_makes_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    exchange = CcxtExchange("kraken", f"http://127.0.0.1:{free_port()}")
+    fetcher = Fetcher([exchange], 5.0)
+    fetcher.fetch(["kraken"], NOON)
+    fetcher.close()
+
+    assert told(caplog)[0][1].startswith("kraken: no prices: connection refused (")
+    assert "ANY EXCHANGE (kraken: connection refused): " in told(caplog)[1][1]
