@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo test cluster lint bench fuzz openapi format browser lock audit clean
+.PHONY: run demo test cluster lint bench fuzz openapi format browser lock audit release clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -23,6 +23,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -46,6 +47,10 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 lock: $(VENV)/.dev
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
+
+# Checks whether a release can be made, and prints the commands that make it. Changes nothing.
+release: $(VENV)/.dev
+	$(BIN)/python -m scripts.release
 
 # Known weaknesses of what is installed; needs the network.
 audit: $(VENV)/.dev
