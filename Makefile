@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo test cluster lint bench fuzz openapi format browser lock audit clean
+.PHONY: run demo test cluster lint bench fuzz openapi format browser lock audit release clean
 
 run: $(VENV)/.run
 	@echo "Starting Data Tracker"
@@ -25,6 +25,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -57,6 +58,10 @@ lock: $(VENV)/.dev
 	    echo "$$lock on Python $$python, $$platform"; \
 	    $(FITS) --python-platform $$platform --python-version $$python --requirement $$lock || exit 1; \
 	  done; done; done; rm -r $(VENV)/nowhere
+
+# Checks whether a release can be made, and prints the commands that make it. Changes nothing.
+release: $(VENV)/.dev
+	$(BIN)/python -m scripts.release
 
 # Known weaknesses of what is installed; needs the network.
 audit: $(VENV)/.dev

@@ -38,7 +38,8 @@ from services.store.metrics import Catalogues
 from services.store.reader import StoreReader
 from services.store.tokens import StoredTokens
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
+"""The only place of the program's version: pyproject.toml reads it here."""
 
 LONGEST_PATIENCE = 10.0
 """Seconds that an exchange gets to answer a tick, where the period leaves so many."""

@@ -8,7 +8,19 @@ from detect_secrets.settings import default_settings
 
 ROOT = Path(__file__).parents[1]
 KNOWN = ROOT / "tests/known_secrets.json"
-ROOMS = ("api", "assets", "benchmarks", "callbacks", "docs", "layouts", "migrations", "services", "tests")
+ROOMS = (
+    ".github",
+    "api",
+    "assets",
+    "benchmarks",
+    "callbacks",
+    "docs",
+    "layouts",
+    "migrations",
+    "scripts",
+    "services",
+    "tests",
+)
 UNREAD = ("vendor", "__pycache__")
 BINARY = (".png", ".pyc")
 
