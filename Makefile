@@ -39,6 +39,18 @@ fuzz: $(VENV)/.dev
 openapi: $(VENV)/.dev
 	$(BIN)/python -m tests.api.described
 
+# The documentation as a site, which loads nothing from elsewhere; a broken link stops it.
+.PHONY: docs docs-serve pictures
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --strict
+
+docs-serve: $(VENV)/.dev
+	$(BIN)/mkdocs serve --strict
+
+# Its screenshots, from the program itself over a simulated market.
+pictures: $(VENV)/.dev browser
+	$(BIN)/python -m scripts.pictures
+
 # For every Python and platform at once. What is in the locks already stays, but for what the .in files pin otherwise.
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
   --custom-compile-command "make lock" --quiet
@@ -70,4 +82,4 @@ $(VENV)/.dev: $(VENV)/bin/python requirements.txt requirements-dev.txt
 	touch $@ $(VENV)/.run
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
