@@ -42,6 +42,18 @@ fuzz: $(VENV)/.dev
 openapi: $(VENV)/.dev
 	$(BIN)/python -m tests.api.described
 
+# The documentation as a site, which loads nothing from elsewhere; a broken link stops it.
+.PHONY: docs docs-serve pictures
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --strict
+
+docs-serve: $(VENV)/.dev
+	$(BIN)/mkdocs serve --strict
+
+# Its screenshots, from the program itself over a simulated market.
+pictures: $(VENV)/.dev browser
+	$(BIN)/python -m scripts.pictures
+
 # For every Python and platform at once. What is in the locks already stays, but for what the .in files pin otherwise.
 # Extras stay named, for hosts that install by pip without --no-deps: it would look for the newest release of those.
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
@@ -83,4 +95,4 @@ $(VENV)/.dev: always
 	@$(PYTHON) scripts/install.py requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

@@ -1,0 +1,124 @@
+"""The files, words, caches and decisions that the documentation names are those of the code."""
+
+import ast
+import re
+
+import pytest
+
+from api import kept, limits
+from services import cache
+from services.market import memory
+from services.store import recent
+from services.store import rules as stored_rules
+from tests.docs.documents import DOCS, PAGES, ROOT, blocks, code, everywhere, spans, tables
+
+ROOMS = "api|assets|benchmarks|callbacks|docs|layouts|migrations|scripts|services|tests"
+
+WORDS = """
+    metric, pair, base, quote, tick, sample, candle, window, standard deviation, snapshot, revision, rule, condition,
+    evaluation, state, firing, resolved, acknowledge, mute, notification, channel, outbox, delivery, backfill, gap,
+    chunk, rollup, retention, lease, cache
+"""
+
+REMEMBERS = re.compile(
+    r"@(?:functools\.)?(?:lru_)?cache\b"
+    r"|= (?:VersionedMemory|Answers|Shelf|Kept)\("
+    r"|\bOrderedDict\b[^\n]* = "
+    r"|_(?:last|masks|known|read_at)\b: "
+)
+"""How code looks that keeps something in order to answer again."""
+
+CACHES = "docs/decisions/0007-caches.md"
+
+
+def test_every_file_that_is_named_exists() -> None:
+    named = {path for _, path in everywhere(rf"^((?:{ROOMS})/[\w./-]*)$")}
+    named |= {path for _, path in everywhere(r"^([A-Za-z][\w-]*\.(?:py|md|yml|toml|txt|in))$")}
+
+    assert len(named) > 50
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_the_tree_of_rooms_has_every_room() -> None:
+    (tree,) = [block for block in blocks(PAGES["docs/architecture.md"]) if block.startswith("app.py ")]
+    inside = {
+        path.name + "/" * path.is_dir()
+        for path in (ROOT / "services").iterdir()
+        if path.name not in ("__pycache__", "__init__.py")
+    }
+
+    assert all((ROOT / name).exists() for name in re.findall(r"^([a-z_]+(?:/|\.py)) ", tree, re.MULTILINE))
+    assert set(re.findall(r"^  ([a-z_]+(?:/|\.py)) ", tree, re.MULTILINE)) == inside
+
+
+def test_the_glossary_has_each_word_once_in_one_sentence() -> None:
+    (table,) = tables("docs/glossary.md")
+    words = [row[0] for row in table[1:]]
+
+    assert words == sorted(set(words))
+    assert set(re.split(r",\s+", WORDS.strip())) <= set(words)
+    for word, meaning in table[1:]:
+        assert re.fullmatch(r"[A-Z][^.!?]*\.", meaning), word
+
+
+def test_every_cache_of_the_code_is_in_the_table_of_caches() -> None:
+    files = [ROOT / "app.py"]
+    for room in ("api", "callbacks", "layouts", "services"):
+        files += (ROOT / room).rglob("*.py")
+    remembering = {path.relative_to(ROOT).as_posix() for path in files if REMEMBERS.search(path.read_text())}
+    named = {span for table in tables(CACHES) for row in table[1:] for span in spans(row[1])}
+
+    assert {"services/cache.py", "services/store/recent.py", "services/store/tokens.py"} <= remembering
+    assert remembering - named == set()
+    assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
+
+
+def test_every_cache_has_a_key_a_validity_and_a_bound() -> None:
+    for table in tables(CACHES):
+        assert table[0] == ["cache", "in", "key", "valid", "bound"]
+        assert [row for row in table if len(row) != 5 or not all(row)] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        ("api/kept.py", f"{kept.MOST_BYTES / 1e6:.0f} MB"),
+        ("services/store/recent.py", f"{recent.MOST_BYTES / 1e6:.0f} MB"),
+        ("services/market/memory.py", f"{memory.VersionedMemory()._most} entries"),
+        ("services/store/rules.py", f"{stored_rules.rule_of.cache_parameters()['maxsize']:,}"),
+        ("api/limits.py", f"{limits.Counts.MOST:,}"),
+        ("api/limits.py", f"{limits.KNOWN_AT_MOST:,}"),
+        ("services/cache.py", f"{cache.REVISION_SECONDS:g} s"),
+    ],
+)
+def test_a_cache_has_the_figure_that_its_line_gives(module: str, told: str) -> None:
+    lines = [" ".join(row) for table in tables(CACHES) for row in table if module in spans(row[1])]
+
+    assert any(f" {told}" in line for line in lines), lines
+
+
+def test_the_index_of_decisions_has_them_all_and_each_says_what_it_costs() -> None:
+    names = sorted(path.name for path in (DOCS / "decisions").glob("0*.md"))
+    (table,) = tables("docs/decisions/index.md")
+
+    assert [re.findall(r"\((.*?)\)", row[0])[0] for row in table[1:]] == names
+    for number, name in enumerate(names, 1):
+        text = PAGES[f"docs/decisions/{name}"]
+        assert text.startswith(f"# {number}. "), name
+        for part in ("**Status:**", "## Problem", "## Decision", "## Consequences", "## Rejected"):
+            assert part in text, (name, part)
+
+
+def test_every_block_of_python_can_be_read() -> None:
+    found = [block for text in PAGES.values() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
+
+    assert len(found) >= 5
+    for block in found:
+        ast.parse(block)
+
+
+def test_pages_are_taken_apart_without_losing_code() -> None:
+    text = "A `span`:\n\n    make run\n      more\n\n    make test\n\n- item\n\n```sh\ncurl x\n```\n"
+
+    assert blocks(text) == ["curl x\n", "make run\n  more\n\nmake test\n"]
+    assert code(text) == ["curl x", "make run", "  more", "", "make test", "span"]

@@ -1,0 +1,164 @@
+"""The routes, pages, fields and rules that the documentation names are those of the code."""
+
+import json
+import re
+from dataclasses import fields
+
+import pytest
+from werkzeug.exceptions import HTTPException
+
+from api import queries, stream
+from api.bodies import alert_body, hours_body, metric_body
+from api.telemetry import render_telemetry
+from callbacks.doors import Doors
+from callbacks.pages import page_at
+from services.market import alert_rules
+from services.market.alert_rules import parse_rule, rule_fields
+from tests import builders
+from tests.api.described import whole_interface
+from tests.builders import NOON
+from tests.docs.documents import PAGES, blocks, everywhere, spans, tables, unmarked
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+
+ROUTES = {unmarked(row[0]): row[1] for table in tables("docs/api.md") for row in table if table[0][0] == "route"}
+
+
+def test_every_route_has_its_line_and_nothing_else_has_one() -> None:
+    served = {
+        f"{method} {re.sub('<[^>]*>', '<>', rule.rule)}"
+        for rule in whole_interface().url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.endpoint != "static" and not rule.rule.endswith("/") and "<path:" not in rule.rule
+    }
+
+    assert {re.sub("<[^>]*>", "<>", route) for route in set(ROUTES) - {"route"}} == served
+
+
+def test_every_address_that_is_named_leads_somewhere() -> None:
+    named = {path for _, path in everywhere(r"^(?:[A-Z]+ )?(/[A-Za-z0-9<>/:_.?=&,*-]*)$")}
+    named |= {path for _, path in everywhere(r"http://127\.0\.0\.1:8888(/[^\s'\"`>]*)")}
+
+    assert {"/", "/compare?ids=1,kraken:BTC-USD", "/metrics/<id>/prices", "/status"} <= named
+    assert [address for address in sorted(named) if not leads_somewhere(address)] == []
+
+
+@pytest.mark.parametrize("address", ["/metricss", "/metrics/1/price", "/alarms", "/alerts/rules/x"])
+def test_an_address_that_does_not_exist_would_be_found(address: str) -> None:
+    assert not leads_somewhere(address)
+
+
+def leads_somewhere(address: str) -> bool:
+    path, _, query = address.partition("?")
+    path = path.replace("<id>", "1").replace("<name>", "ops")
+    adapter = whole_interface().url_map.bind("localhost")
+    for method in ("GET", "POST", "PATCH", "DELETE"):
+        try:
+            adapter.match(path, method)
+        except HTTPException:
+            continue
+        return True
+    doors = Doors(FakeReader(), lambda: NOON, FakeDeliveries(), FakeDesk(), lambda: None)
+    assert NOON.tzinfo is not None
+    return page_at(path, f"?{query}", doors, NOON.tzinfo)[1] != "Not found"
+
+
+@pytest.mark.parametrize(
+    ("route", "model", "values"),
+    [
+        ("GET /metrics", queries.RankingQuery, set()),
+        ("GET /metrics/<id>/prices", queries.PricesQuery, set()),
+        ("GET /metrics/<id>/volumes", queries.SeriesQuery, set()),
+        ("GET /alerts", queries.AlertsQuery, {"firing", "resolved"}),
+        ("GET /alerts/deliveries", queries.DeliveriesQuery, {"queued", "sent", "failed"}),
+        ("GET /stream", queries.StreamQuery, set()),
+    ],
+)
+def test_a_route_takes_the_query_values_that_its_line_names(
+    route: str, model: type[queries.Query], values: set[str]
+) -> None:
+    names = {span.removesuffix("=true") for span in spans(ROUTES[route])}
+
+    assert {name for name in names if re.fullmatch("[a-z_]+", name)} == set(model.model_fields) | values
+
+
+def test_the_bounds_of_answers_are_told() -> None:
+    text = PAGES["docs/api.md"]
+
+    assert f"`limit` (at most {queries.MOST_ROWS:,})" in text
+    assert f"`limit` (at most {queries.MOST_SAMPLES:,} rows)" in text
+    assert f"open to {stream.MOST_STREAMS} viewers a process" in text
+
+
+def test_every_field_of_a_metric_is_told() -> None:
+    (table,) = tables("docs/api.md", "### A metric")
+    told = [name for row in table[1:] for name in spans(row[0])]
+
+    assert sorted(told) == sorted(metric_body(builders.ranked_metric()))
+
+
+def test_every_field_of_a_candle_is_told() -> None:
+    (told,) = re.findall(r"\{(\"price\", \"open\"[^}]+)\}", PAGES["docs/api.md"])
+    (hour,) = hours_body(builders.hours([(1.0, 2.0, 0.5, 1.5)]))["prices"]  # type: ignore[attr-defined]
+
+    assert re.findall(r'"(\w+)"', told) == list(hour)
+
+
+def test_every_field_of_an_alert_is_told() -> None:
+    (told,) = re.findall(r"\nAn alert has (.*?)It is `firing`", PAGES["docs/api.md"], re.DOTALL)
+
+    assert {name for span in spans(told) for name in span.split()} == set(alert_body(builders.alert()))
+
+
+def test_the_readings_that_are_named_are_those_of_the_telemetry() -> None:
+    reader = FakeReader()
+    reader.state = builders.status(
+        shared_cache=True,
+        ticks=(builders.tick_state(),),
+        exchanges=(builders.exchange_state("kraken"),),
+        storage=builders.storage(growth_bytes=1),
+    )
+    text, _ = render_telemetry(reader, NOON)
+    readings = {name.decode() for name in re.findall(rb"^# TYPE (\S+)", text, re.MULTILINE)}
+    named = {name for _, name in everywhere(r"\b(data_tracker_[a-z_]+)")}
+
+    assert len(named) >= 6
+    assert named - readings == set()
+
+
+def test_the_fields_of_a_rule_and_their_defaults_are_told() -> None:
+    (table,) = tables("docs/rules.md", "## A rule of your own")
+    needed = {"name": "x", "scope": ["kraken:*"], "condition": {"kind": "level", "direction": "up", "level": 1}}
+    made = rule_fields(parse_rule(needed))
+
+    assert [unmarked(row[0]) for row in table[1:]] == list(made)
+    for name, default, *_ in table[1:]:
+        told, value = unmarked(default), made[unmarked(name)]
+        if not told:
+            assert unmarked(name) in needed
+        elif isinstance(value, str):
+            assert told == value, name
+        else:
+            assert json.loads(told) == value, name
+    assert next(spans(row[2]) for row in table if unmarked(row[0]) == "quantity") == list(alert_rules.QUANTITIES)
+    assert f"up to {alert_rules.MOST_RULES} of your own" in PAGES["docs/rules.md"]
+
+
+def test_the_conditions_their_fields_and_their_windows_are_told() -> None:
+    (table,) = tables("docs/rules.md", "## Conditions")
+    windows = re.search(r"`window_seconds` is ([\d, or]+)\.", PAGES["docs/rules.md"])
+
+    assert {unmarked(row[0]): spans(row[2]) for row in table[1:]} == {
+        kind: [one.name for one in fields(made)] for kind, made in alert_rules.KINDS.items()
+    }
+    assert windows is not None
+    assert [int(number) for number in re.findall(r"\d+", windows[1])] == list(alert_rules.WINDOWS)
+
+
+def test_the_rules_that_are_sent_as_examples_are_rules() -> None:
+    sent = [
+        json.loads(body)
+        for block in blocks(PAGES["docs/rules.md"])
+        for body in re.findall(r"--json '(.*?)'", block, re.DOTALL)
+    ]
+
+    assert [parse_rule(body.get("rule", body)).name for body in sent] == ["Halved", "Up 5 %"]
