@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo test cluster lint bench fuzz openapi format browser lock audit release clean
+.PHONY: run demo test check cluster soak lint bench fuzz openapi format browser lock audit release clean
 
 run: $(VENV)/.run
 	@echo "Starting Data Tracker"
@@ -14,8 +14,15 @@ demo: $(VENV)/.run
 	@echo "Starting Data Tracker with simulated data"
 	@$(BIN)/python app.py --demo
 
+# The tests run side by side; those that wait leave the processors to the others.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
 test: $(VENV)/.dev browser lint
-	$(BIN)/python -m pytest --cov --cov-fail-under=95
+	$(PYTEST) --cov --cov-fail-under=95
+
+# What one runs after each edit: all but what takes a browser, a cluster, or programs of its own.
+check: $(VENV)/.dev lint
+	$(PYTEST) -m "not browser and not cluster and not processes"
 
 cluster: $(VENV)/.dev
 	$(BIN)/python -m pytest -s tests/cluster
@@ -34,9 +41,16 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
+# Hours of it: the suite on a machine that is busy with other things, the full numbers of what it does in small ones,
+# and ten days of ticks.
+soak: $(VENV)/.dev browser
+	$(BIN)/python -m scripts.under_load 3 $(PYTEST)
+	$(BIN)/python -m pytest --soak -m soak --timeout 0
+	$(BIN)/python -m benchmarks --only soak
+
 # More of what tests/api/test_fuzz.py does.
 fuzz: $(VENV)/.dev
-	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest -s tests/api/test_fuzz.py --timeout=3600
+	$(BIN)/python -m pytest -s --soak tests/api/test_fuzz.py
 
 # The committed description of the interface, from the code.
 openapi: $(VENV)/.dev

@@ -1,5 +1,6 @@
 """What all tests share: a database of each kind, empty or up to date."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,32 @@ from services.store.engine import Engine, open_engine
 from services.store.schema import migrate
 from tests.postgresql_server import PostgreSQL
 from tests.redis_server import RedisServer
+
+ROOM_MARKS = {"browser": pytest.mark.browser, "cluster": pytest.mark.cluster}
+"""Marks that all tests of a folder bear."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="the full numbers of what the suite does in small ones")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: many tests wait for what they have started."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        mark = ROOM_MARKS.get(item.path.parent.name)
+        if mark is not None:
+            item.add_marker(mark)
+
+
+@pytest.fixture(scope="session")
+def soak(request: pytest.FixtureRequest) -> bool:
+    """Whether full numbers are asked for."""
+    asked: bool = request.config.getoption("--soak")
+    return asked
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,8 @@ from layouts import ids
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[1]
 Run = Callable[..., subprocess.Popen[str]]
 

@@ -3,13 +3,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from services.heaps import MOST_HEAPS
+
+pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).parents[1]
 
 THREADS = """
 import ctypes, sys
 from threading import Barrier, Thread
+import pytest
+
 from services.heaps import bound_heaps
 
 if sys.argv[1] == "bounded":

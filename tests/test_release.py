@@ -9,6 +9,8 @@ import pytest
 
 from scripts.release import announcement, main, problems, sections
 
+pytestmark = pytest.mark.processes
+
 CHANGELOG = """\
 # Changelog
 

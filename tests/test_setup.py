@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[1]
 UV = Path(sys.executable).with_name("uv")
 BOOTSTRAP = ("uv", "pip", "setuptools", "wheel")

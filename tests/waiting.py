@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], seconds: float = 20.0, what: str = "the condition") -> T:
+def wait_for(condition: Callable[[], T], seconds: float = 60.0, what: str = "the condition") -> T:
     """What `condition` answers as soon as that is true. Fails when it is not so within `seconds`."""
     ends = time.monotonic() + seconds
     while True:

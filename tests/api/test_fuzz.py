@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.processes, pytest.mark.soak]
+
 ROOT = Path(__file__).parents[2]
-EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "25")
 
 
-@pytest.mark.timeout(3600)
-def test_whatever_is_asked_the_answer_is_as_described(address: str, tmp_path: Path) -> None:
+@pytest.mark.timeout(7200)
+def test_whatever_is_asked_the_answer_is_as_described(address: str, tmp_path: Path, soak: bool) -> None:
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "tests/api/schemathesis.toml")]
     command += ["run", f"{address}/openapi.json", "--checks", "all"]
-    command += ["--max-examples", EXAMPLES, "--seed", "1", "--no-color"]
+    command += ["--max-examples", "1000" if soak else "25", "--seed", "1", "--no-color"]
     environment = os.environ | {"SCHEMATHESIS_HOOKS": "tests.api.fuzz_hooks", "PYTHONPATH": str(ROOT)}
 
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)

@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.processes
+
 RECIPES = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
 TOLD_ADDRESS = "http://127.0.0.1:8888"
 UTC = pd.DatetimeTZDtype("us", "UTC")

@@ -20,6 +20,8 @@ from services.store.engine import Engine, reading, writing
 from tests.builders import NOON
 from tests.receiver import Receiver, receiving
 
+pytestmark = [pytest.mark.processes, pytest.mark.soak]
+
 ROOT = Path(__file__).parents[2]
 
 VICTIMS = """
@@ -112,13 +114,15 @@ def told(receiver: Receiver) -> tuple[Counter[str], Counter[int]]:
     return keys, Counter(alert["id"] for body in bodies for alert in body["alerts"])
 
 
-def deaths_on(engine: Engine, usual: int) -> int:
-    """Fewer on PostgreSQL, where each process needs a connection of its own."""
+@pytest.fixture
+def deaths(engine: Engine, soak: bool) -> int:
+    """How many processes die. Fewer on PostgreSQL, where each needs a connection of its own."""
+    usual = 200 if soak else 20
     return usual if engine.dialect.name == "sqlite" else usual // 5
 
 
-def test_none_is_lost_by_those_who_die_between_commit_and_send(engine: Engine, migrated_url: str) -> None:
-    deaths = deaths_on(engine, 100)  # half of them before the message was claimed, half after
+def test_none_is_lost_by_those_who_die_between_commit_and_send(engine: Engine, migrated_url: str, deaths: int) -> None:
+    # Half of them die before the message is claimed, half after.
     with receiving() as receiver:
         kill(migrated_url, receiver, "committed,claimed", deaths)
         assert receiver.received == []
@@ -130,9 +134,8 @@ def test_none_is_lost_by_those_who_die_between_commit_and_send(engine: Engine, m
 
 
 def test_none_is_lost_by_those_who_die_between_send_and_mark_and_repeats_are_known(
-    engine: Engine, migrated_url: str
+    engine: Engine, migrated_url: str, deaths: int
 ) -> None:
-    deaths = deaths_on(engine, 100)
     with receiving() as receiver:
         kill(migrated_url, receiver, "sent", deaths)
         survive(engine, receiver, deaths)

@@ -13,6 +13,8 @@ from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
 from tests.postgresql_server import PostgreSQL
 
+pytestmark = pytest.mark.processes
+
 BTC = "kraken:BTC-USD"
 
 

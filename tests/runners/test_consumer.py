@@ -16,6 +16,8 @@ from services.settings import read_settings
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 
 

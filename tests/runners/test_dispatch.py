@@ -27,6 +27,8 @@ from tests.fakes_exchange import FakeClock, FakeExchange, FakeNotifier
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.processes
+
 Open = Callable[..., Services]
 NOW = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
 

@@ -16,6 +16,8 @@ from services.store import leases
 from services.store.engine import reading, writing
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.processes
+
 Start = Callable[[], tuple[Services, Scheduler]]
 
 

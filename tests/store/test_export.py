@@ -356,6 +356,7 @@ def test_the_command_tells_in_one_line_what_is_wrong(
     assert not (tmp_path / file).exists()
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("engine")
 def test_the_command_is_one(tmp_path: Path, migrated_url: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": migrated_url}

@@ -275,6 +275,7 @@ def waiting_on(url: str, starters: "list[subprocess.Popen[str]]") -> Callable[[]
     return are_locked_out
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("filled", [True, False])
 def test_of_two_starters_at_once_one_migrates_and_both_succeed(
     request: pytest.FixtureRequest, store_url: str, filled: bool
@@ -347,6 +348,7 @@ def test_killed_in_the_middle_it_has_changed_nothing_and_can_be_run_again(
     engine.dispose()
 
 
+@pytest.mark.processes
 def test_killed_in_the_middle_of_the_first_start_it_leaves_an_empty_database(store_url: str) -> None:
     kill_in_the_middle(store_url, "INSERT INTO installation")
 

@@ -276,6 +276,7 @@ def test_who_is_interrupted_leaves_a_database_without_content(
     assert rows(target) == rows(world.engine)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("at", ["COPY FROM", "COPY TO", None])
 def test_killed_at_any_point_and_started_again_it_ends_the_same(
     world: World, target: Engine, postgresql_url: str, file: Path, at: str | None
@@ -448,6 +449,7 @@ def test_the_command_tells_in_one_line_what_is_wrong(
     assert {path.name for path in here.iterdir()} == {"text.db", "empty.db", "good.db"}
 
 
+@pytest.mark.processes
 def test_the_command_moves_and_tells(world: World, target: Engine, postgresql_url: str, tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": postgresql_url}
     line = [sys.executable, "-m", "services.store.transfer", "tracker.db"]
