@@ -18,6 +18,7 @@ import requests
 
 from services.exchanges.candle_pages import DEFAULT_PAGE, MEASURED, CandleLimits, split
 from services.exchanges.line import Line
+from services.exchanges.reasons import explain
 from services.exchanges.transport import Timer, Transport
 from services.market.errors import BadPayload, ExchangeError, Unavailable, UnknownExchange
 from services.market.types import CandlePage, Candles, Listing, Pair, Quotes
@@ -28,9 +29,6 @@ CANDLE_REQUEST_SECONDS = 15.0
 LEAST_CANDLE_GAP = 0.1
 """Seconds. Some permit fifty requests a second, of a budget that the ticks share."""
 
-LONGEST_COMPLAINT = 160
-"""Characters that are told of what an exchange says when it fails."""
-
 _TIMEFRAMES = {60: "1m", 300: "5m", 900: "15m", 3600: "1h"}
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._$]{0,29}")
 """What a currency may be called: the names go into addresses, pages and files."""
@@ -38,8 +36,6 @@ _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._$]{0,29}")
 MOST_SHOWN, LONGEST_SHOWN = 3, 40
 """How many odd names are told when a list comes, and how many characters of each."""
 
-_REFUSED = (403, 451)
-_NOT_NOW = (*_REFUSED, 408, 418, 429)
 
 log = logging.getLogger(__name__)
 
@@ -216,16 +212,14 @@ class CcxtExchange:
 
 
 def _translate(market: str, error: Exception, status: int | None) -> ExchangeError:
-    told = _tell(market, error)
-    if status is not None and status >= 400 and str(status) not in told:
-        told = f"HTTP {status}: {told}"
-    # ccxt takes some answers of servers that are down for errors of ours; the status knows better.
-    if isinstance(error, ccxt.OperationFailed) or status in _NOT_NOW or (status or 0) >= 500:
-        hint = "; it may not serve this place" if status in _REFUSED else ""
-        return Unavailable(market, f"{told}{hint}")
+    reason = explain(market, error, status)
+    # ccxt takes some answers of servers that are down for errors of ours, and a certificate that is not accepted for
+    # an answer; the reason knows better.
+    if isinstance(error, ccxt.OperationFailed) or reason.kind != "other":
+        return Unavailable(market, reason.words, reason.kind, reason.advice)
     if isinstance(error, (ccxt.BaseError, requests.RequestException)):
-        return BadPayload(market, told)
-    return BadPayload(market, f"its answer makes no sense: {told}")
+        return BadPayload(market, reason.words, reason.kind, reason.advice)
+    return BadPayload(market, f"its answer makes no sense: {reason.words}")
 
 
 def _candle_limits(name: str, client: Any) -> CandleLimits | None:
@@ -278,11 +272,3 @@ def _fault(told: object) -> str | None:
     if value == 0:
         return "zero"
     return "negative" if value < 0 else None
-
-
-def _tell(name: str, error: BaseException) -> str:
-    """One visible line without markup: the kind of error, and the beginning of what it says."""
-    text = str(error).partition("<")[0].removeprefix(f"{name} ")
-    text = re.sub(r"https?://\S+", lambda found: found[0].partition("?")[0], text)
-    text = one_line(text, LONGEST_COMPLAINT)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

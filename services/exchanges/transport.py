@@ -17,6 +17,10 @@ from services.market.errors import BadPayload
 _PIECE = 4096
 """Bytes of a body that are read between two looks at whether anybody still waits for it."""
 
+ANSWERED_BY_OTHERS = (
+    "It is asked again each period. If it lasts, a proxy or a log-in page may be answering in its place"
+)
+
 
 class Timer(Protocol):
     """What measures spans of time and lets them pass; the module `time` is one."""
@@ -69,7 +73,7 @@ class Transport(HTTPAdapter):
         self.status = response.status_code
         body = response.content.strip()
         if 200 <= response.status_code < 300 and not (body[:1] in (b"{", b"[") and body[-1:] in (b"}", b"]")):
-            raise BadPayload(self._market, f"sent {_describe(body)} where JSON belongs")
+            raise BadPayload(self._market, f"sent {_describe(body)} where JSON belongs", advice=ANSWERED_BY_OTHERS)
         return response
 
     def _carry_out(

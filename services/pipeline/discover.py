@@ -54,7 +54,7 @@ def discover(
             if isinstance(listings, ExchangeError):
                 outcome[market] = listings
                 outages.failed(market, Question.PAIRS, listings)
-                ticks.exchange_failed(connection, market, int(now.timestamp()), listings.detail)
+                ticks.exchange_failed(connection, market, int(now.timestamp()), listings.explanation)
                 continue
             wanted = [pattern for pattern in patterns if pattern.market == market]
             by_pair = {listing.pair: listing for listing in listings}

@@ -77,8 +77,8 @@ def store(
     missed = arrivals.missing[~np.isin(catalogue.ids[arrivals.missing], frozen)]
     for answer in answers:
         if answer.quotes is None:
-            detail = answer.error.detail if answer.error is not None else ""
-            ticks.exchange_failed(connection, answer.market, minute, detail)
+            error = answer.error.explanation if answer.error is not None else ""
+            ticks.exchange_failed(connection, answer.market, minute, error)
             continue
         places = catalogue.places.get(answer.market, np.empty(0, dtype=np.int64))
         mine = np.isin(arrivals.places, places)

@@ -18,7 +18,8 @@ def pack(answer: Answer) -> Wire:
     packed: Wire = {"market": answer.market, "latency_ms": answer.latency_ms}
     if answer.error is not None:
         kind = "unavailable" if isinstance(answer.error, Unavailable) else "bad payload"
-        return packed | {"error": kind, "detail": answer.error.detail}
+        error = answer.error
+        return packed | {"error": kind, "detail": error.detail, "kind": error.kind, "advice": error.advice}
     quotes = answer.quotes
     assert quotes is not None  # an answer holds either
     return packed | {
@@ -34,7 +35,7 @@ def unpack(packed: Wire) -> Answer:
     """The answer that was packed."""
     market, latency_ms = packed["market"], packed["latency_ms"]
     if "error" in packed:
-        return Answer(market, latency_ms, error=_ERRORS[packed["error"]](market, packed["detail"]))
+        return Answer(market, latency_ms, error=_error(packed))
     quotes = Quotes(
         tuple(Pair(base, quote) for base, quote in zip(packed["bases"], packed["quotes"], strict=True)),
         np.array(packed["prices"], dtype=np.float64),
@@ -42,3 +43,7 @@ def unpack(packed: Wire) -> Answer:
         packed["rejected"],
     )
     return Answer(market, latency_ms, quotes)
+
+
+def _error(packed: Wire) -> ExchangeError:
+    return _ERRORS[packed["error"]](packed["market"], packed["detail"], packed["kind"], packed["advice"])

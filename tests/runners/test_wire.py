@@ -30,10 +30,14 @@ def test_quotes_come_through_json_bit_for_bit(figures: list[tuple[float, float]]
     assert found.quotes.rejected == {"zero": 2}
 
 
-@pytest.mark.parametrize("error", [Unavailable("okx", "timed out"), BadPayload("okx", "sent a web page")])
-def test_errors_keep_their_kind_and_words(error: ExchangeError) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [Unavailable("okx", "timed out", "timeout", "Check the network"), BadPayload("okx", "sent a web page")],
+)
+def test_errors_keep_their_kind_words_and_advice(error: ExchangeError) -> None:
     found = unpack(json.loads(json.dumps(pack(Answer("okx", 3.0, error=error)))))
 
     assert type(found.error) is type(error)
     assert str(found.error) == str(error)
+    assert (found.error.kind, found.error.explanation) == (error.kind, error.explanation)
     assert found.quotes is None
