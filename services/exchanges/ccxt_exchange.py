@@ -14,7 +14,6 @@ from typing import Any
 
 import ccxt
 import numpy as np
-import requests
 
 from services.exchanges.candle_pages import DEFAULT_PAGE, MEASURED, CandleLimits, split
 from services.exchanges.line import Line
@@ -200,7 +199,7 @@ class CcxtExchange:
             raise
         except (
             ccxt.BaseError,
-            requests.RequestException,
+            OSError,  # among them those of requests
             ValueError,
             AttributeError,
             LookupError,
@@ -217,7 +216,7 @@ def _translate(market: str, error: Exception, status: int | None) -> ExchangeErr
     # an answer; the reason knows better.
     if isinstance(error, ccxt.OperationFailed) or reason.kind != "other":
         return Unavailable(market, reason.words, reason.kind, reason.advice)
-    if isinstance(error, (ccxt.BaseError, requests.RequestException)):
+    if isinstance(error, (ccxt.BaseError, OSError)):
         return BadPayload(market, reason.words, reason.kind, reason.advice)
     return BadPayload(market, f"its answer makes no sense: {reason.words}")
 

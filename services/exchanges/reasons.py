@@ -70,7 +70,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _by_connection(found: list[BaseException]) -> Reason | None:
     """Where no whole answer came; None where one did."""
     host = _host(found)
-    if any(isinstance(one, requests.exceptions.ProxyError | urllib3.exceptions.ProxyError) for one in found):
+    if any(isinstance(one, urllib3.exceptions.ProxyError) or type(one).__module__ == "socks" for one in found):
         return Reason("proxy", f"the proxy {_proxy_trouble(found)}", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
     if any("SOCKS support" in str(one) for one in found):
         return Reason("proxy", "a SOCKS proxy is set, which needs the package PySocks", "Install it, or set another")
@@ -79,6 +79,8 @@ def _by_connection(found: list[BaseException]) -> Reason | None:
     for one in found:
         if isinstance(one, ssl.SSLError):
             return _by_tls(one, host)
+        if type(one) is OSError and "CA certificate bundle" in str(one):
+            return Reason("tls", "the file of certificates cannot be read", "Check REQUESTS_CA_BUNDLE")
     if any(isinstance(one, socket.gaierror | urllib3.exceptions.NameResolutionError) for one in found):
         return Reason("dns", f"cannot resolve the host name {host}", CHECK_NETWORK)
     if any(isinstance(one, ConnectionRefusedError) for one in found):
