@@ -27,7 +27,8 @@ def pack(answer: Answer) -> Wire:
         "quotes": [pair.quote for pair in quotes.pairs],
         "prices": quotes.prices.tolist(),
         "volumes": [None if volume != volume else volume for volume in quotes.volumes.tolist()],
-        "rejected": dict(quotes.rejected),
+        "refused": [[*pair, reason] for pair, reason in quotes.refused.items()],
+        "idle": [list(pair) for pair in quotes.idle],
     }
 
 
@@ -40,7 +41,8 @@ def unpack(packed: Wire) -> Answer:
         tuple(Pair(base, quote) for base, quote in zip(packed["bases"], packed["quotes"], strict=True)),
         np.array(packed["prices"], dtype=np.float64),
         np.array([np.nan if volume is None else volume for volume in packed["volumes"]], dtype=np.float64),
-        packed["rejected"],
+        {Pair(base, quote): reason for base, quote, reason in packed["refused"]},
+        frozenset(Pair(*pair) for pair in packed["idle"]),
     )
     return Answer(market, latency_ms, quotes)
 

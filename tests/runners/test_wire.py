@@ -18,7 +18,7 @@ def test_quotes_come_through_json_bit_for_bit(figures: list[tuple[float, float]]
     pairs = tuple(Pair(f"C{number}", "USD") for number in range(len(figures)))
     prices = np.array([price for price, _ in figures], dtype=np.float64)
     volumes = np.array([volume for _, volume in figures], dtype=np.float64)
-    answer = Answer("kraken", 12.5, Quotes(pairs, prices, volumes, {"zero": 2}))
+    answer = Answer("kraken", 12.5, Quotes(pairs, prices, volumes, {Pair("A", "USD"): "zero"}, frozenset(pairs[:2])))
 
     found = unpack(json.loads(json.dumps(pack(answer), allow_nan=False)))
 
@@ -27,7 +27,8 @@ def test_quotes_come_through_json_bit_for_bit(figures: list[tuple[float, float]]
     assert found.quotes.pairs == pairs
     assert found.quotes.prices.tobytes() == prices.tobytes()
     assert np.array_equal(found.quotes.volumes, volumes, equal_nan=True)
-    assert found.quotes.rejected == {"zero": 2}
+    assert found.quotes.refused == {Pair("A", "USD"): "zero"}
+    assert found.quotes.idle == set(pairs[:2])
 
 
 @pytest.mark.parametrize(
