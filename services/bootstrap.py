@@ -99,7 +99,7 @@ class Services:
     @cached_property
     def _discovery(self) -> Discovery:
         known, unknown = self._exchanges
-        return Discovery(self.engine, known, unknown, self.settings.track, self.settings.period_seconds, self._outages)
+        return Discovery(self.engine, known, unknown, self.settings.track, self._outages, self.settings.period_seconds)
 
     @cached_property
     def _outages(self) -> Outages:

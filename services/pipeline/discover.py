@@ -54,9 +54,9 @@ def discover(
     exchanges: Mapping[str, Exchange],
     patterns: Sequence[TrackPattern],
     now: datetime,
-    period_seconds: float = 60.0,
     outages: Outages | None = None,
     patience_seconds: float = PATIENCE_SECONDS,
+    period_seconds: float = 60.0,
 ) -> dict[str, Outcome]:
     """Ask these exchanges for their pairs, side by side, and track those that match.
 
@@ -185,8 +185,8 @@ class Discovery:
         exchanges: Mapping[str, Exchange],
         unknown: Mapping[str, str],
         patterns: Sequence[TrackPattern],
-        period_seconds: float = 60.0,
         outages: Outages | None = None,
+        period_seconds: float = 60.0,
     ) -> None:
         self._engine = engine
         self._exchanges = exchanges
@@ -211,7 +211,9 @@ class Discovery:
             for market, exchange in self._exchanges.items()
             if self._is_due(market, before.get(market, LookUp()), now)
         }
-        outcomes = discover(self._engine, due, self._patterns, now, self._period.total_seconds(), self._outages)
+        outcomes = discover(
+            self._engine, due, self._patterns, now, self._outages, period_seconds=self._period.total_seconds()
+        )
         if not outcomes:
             return False
         after = self._look_ups()

@@ -38,7 +38,9 @@ class Life:
         self.restart()
 
     def restart(self) -> None:
-        self.discovery = Discovery(self.world.engine, {"kraken": self.exchange}, {}, parse_track(self.track), 60.0)
+        self.discovery = Discovery(
+            self.world.engine, {"kraken": self.exchange}, {}, parse_track(self.track), period_seconds=60.0
+        )
         self.world.restart()
 
     def halt(self, *names: str) -> None:
