@@ -378,6 +378,7 @@ class BackfillState:
 
     @property
     def running(self) -> bool:
+        """Whether requests are left, also while the exchange does not answer them."""
         return self.done + self.failed < self.total
 
 
