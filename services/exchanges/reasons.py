@@ -1,6 +1,7 @@
 """Why an exchange gave nothing, in plain words, and what to do about it."""
 
 import errno
+import json
 import re
 import socket
 import ssl
@@ -20,9 +21,8 @@ from services.market.words import one_line
 MAX_COMPLAINT = 120
 """Characters that are told of what an exchange itself says when it fails."""
 
-DEMO = "try `python app.py --demo`, which needs no network"
 ASKED_AGAIN = "It is asked again each period"
-CHECK_NETWORK = f"Check the network and, where one is needed, the proxy (HTTPS_PROXY), or {DEMO}"
+CHECK_NETWORK = "Check the network and the proxy settings (HTTPS_PROXY), or try python app.py --demo"
 
 _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL)
 _REFUSED_HERE = (HTTPStatus.FORBIDDEN, HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS)
@@ -185,5 +185,23 @@ def _said(market: str, error: BaseException, status: int | None) -> str:
     text = re.sub(r"https?://\S+", lambda found: found[0].partition("?")[0], text)
     if status is not None:
         text = text.removeprefix(f"{status} ").removeprefix(responses.get(status, ""))
-    text = one_line(text, MAX_COMPLAINT)
+    text = one_line(_texts_in(text), MAX_COMPLAINT)
     return f": {text}" if text else ""
+
+
+def _texts_in(answer: str) -> str:
+    """The words in a JSON answer, one after the other; any other as it is."""
+    try:
+        waiting = [json.loads(answer)]
+    except (ValueError, RecursionError):
+        return answer
+    texts = []
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, str):
+            texts.append(one)
+    return ", ".join(texts)
