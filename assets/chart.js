@@ -176,7 +176,7 @@
     pen.fillStyle = colour("text");
     pen.font = "600 " + 16 * SCALE + "px " + getComputedStyle(document.body).fontFamily;
     pen.fillText(title, 16 * SCALE, 29 * SCALE, canvas.width - 32 * SCALE);
-    canvas.toBlob((blob) => save(blob, title.replace(/[^A-Za-z0-9.-]+/g, "-") + ".png"), "image/png");
+    canvas.toBlob((blob) => save(blob, title.replace(/[^\p{L}\p{M}\p{N}_.-]+/gu, "-") + ".png"), "image/png");
   }
 
   const chosen = (id) => {

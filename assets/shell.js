@@ -109,7 +109,7 @@
 
   function progress(state) {
     const bar = html("Progress", {
-      value: state.done + state.failed + "",
+      value: state.done + "",
       max: Math.max(state.total, 1) + "",
       className: "thin-bar",
       "aria-label": "Backfill of " + state.market,

@@ -27,6 +27,9 @@ def register(app: Dash) -> None:
         Input(ids.LIVE, "data"),
     )
     app.clientside_callback(
+        ClientsideFunction(BROWSER, "cause"), Output(ids.RANKING_CAUSE, "children"), Input(ids.LIVE, "data")
+    )
+    app.clientside_callback(
         ClientsideFunction(BROWSER, "glance"),
         *(Output(figure, "children") for figure in (ids.TRACKED, ids.LIVE_NOW, ids.STALE, ids.LAST_TICK)),
         Input(ids.LIVE, "data"),

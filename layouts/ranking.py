@@ -69,6 +69,7 @@ def _glance() -> Component:
 
 def _nothing_yet() -> Component:
     steps = [
+        html.P(id=ids.RANKING_CAUSE, className="empty-cause", role="status"),
         html.P("The first tick fills this table, within a period of starting. If it stays empty:"),
         html.Ul(
             [

@@ -28,7 +28,7 @@ def sheet(history: Series | Hours) -> str:
 
 def file_name(row: RankedMetric, span: Span) -> str:
     """`kraken-BTC-USD-24h.csv`: no character that a file system could take amiss."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", f"{row.key}-{span.label.replace(' ', '')}") + ".csv"
+    return re.sub(r"[^\w.-]+", "-", f"{row.key}-{span.label.replace(' ', '')}") + ".csv"
 
 
 def _iso(times: Ints) -> list[str]:

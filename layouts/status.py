@@ -57,8 +57,9 @@ def details(status: Status, day: Day, zone: tzinfo) -> list[Component]:
         parts.card("Storage", [storage(status.storage, zone), *_sizes(day, zone), *_shared_cache(status.shared_cache)]),
         parts.card("Pairs that came and went in 24 hours", listings(day, zone)),
     ]
-    if status.backfills:
-        cards.insert(0, parts.card("History", [backfill(state) for state in status.backfills]))
+    histories = backfills(status)
+    if histories:
+        cards.insert(0, parts.card("History", histories))
     return [
         html.Div(cards, className="status-columns"),
         parts.card("Recent ticks", _ticks(status.ticks, zone), _clock_of(status.holder), className="flush"),
@@ -141,22 +142,32 @@ def _exposure() -> Component:
     return parts.card("Open to everybody", html.P([*words], className="is-warning"), role="alert")
 
 
-def backfill(state: BackfillState) -> Component:
-    """One exchange's progress in filling missing history."""
+def backfills(status: Status) -> list[Component]:
+    """How far the missing history of each exchange is filled in, those included that have never answered."""
+    silent = [state.market for state in status.exchanges if state.last_success is None]
+    told = {state.market: state for state in status.backfills if state.total}
+    rows = [backfill(state, is_silent=state.market in silent) for state in told.values()]
+    return rows + [_history(market, "waits for its first answer", 0, 1) for market in silent if market not in told]
+
+
+def backfill(state: BackfillState, *, is_silent: bool = False) -> Component:
+    """One exchange's progress in filling missing history; `is_silent` where it has never told a price."""
     words = f"{state.done:,} of {state.total:,} requests" + (f", {state.failed:,} failed" if state.failed else "")
-    if not state.total:
-        words = "nothing to ask for"
+    if is_silent and not state.done:
+        words = f"waits for its first answer, {state.total:,} requests to come"
+    return _history(state.market, words, state.done, state.total)
+
+
+def _history(market: str, words: str, done: int, total: int) -> Component:
+    """What failed leaves its part of the bar empty."""
     return html.Div(
         [
             html.Div(
-                [html.Span(state.market, className="strong"), html.Span(words, className="quiet num")],
+                [html.Span(market, className="strong"), html.Span(words, className="quiet num")],
                 className="spread",
             ),
             html.Progress(
-                value=str(state.done + state.failed if state.total else 1),
-                max=str(state.total or 1),
-                className="thin-bar",
-                **parts.aria(label=f"History of {state.market}"),
+                value=str(done), max=str(total), className="thin-bar", **parts.aria(label=f"History of {market}")
             ),
         ],
         className="backfill",

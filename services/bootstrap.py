@@ -99,7 +99,7 @@ class Services:
     @cached_property
     def _discovery(self) -> Discovery:
         known, unknown = self._exchanges
-        return Discovery(self.engine, known, unknown, self.settings.track, self._outages)
+        return Discovery(self.engine, known, unknown, self.settings.track, self._outages, self.settings.period_seconds)
 
     @cached_property
     def _outages(self) -> Outages:
@@ -116,10 +116,14 @@ class Services:
         unknown: dict[str, str] = {}
         for market in dict.fromkeys(pattern.market for pattern in self.settings.track):
             try:
-                known[market] = open_exchange(market, self.settings.exchange_base_url, self.settings.demo_pairs)
+                known[market] = self._open_exchange(market)
             except UnknownExchange as error:
                 unknown[market] = f"TRACK: {error}"
         return known, unknown
+
+    def _open_exchange(self, market: str) -> Exchange:
+        settings = self.settings
+        return open_exchange(market, settings.exchange_base_url, settings.demo_pairs, settings.period_seconds)
 
     def close(self) -> None:
         """End what this process has under way."""

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import make_url
 
 from services.store.engine import Engine, open_engine
 from services.store.schema import migrate
 from tests.postgresql_server import PostgreSQL
 from tests.redis_server import RedisServer
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing of the code
+settings.load_profile("any machine")
 
 ROOM_MARKS = {"browser": pytest.mark.browser, "cluster": pytest.mark.cluster}
 """Marks that all tests of a folder bear."""

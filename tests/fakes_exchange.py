@@ -26,7 +26,8 @@ class FakeExchange:
     name: str = "kraken"
     prices: dict[str, float] = field(default_factory=dict)
     volumes: dict[str, float] = field(default_factory=dict)
-    rejected: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    idle: set[str] = field(default_factory=set)
     error: ExchangeError | None = None
     listed: Mapping[str, bool] | None = None
     past: Callable[[str, int], float | None] = lambda _pair, _second: None
@@ -49,7 +50,13 @@ class FakeExchange:
             raise self.error
         volumes = [self.volumes.get(text, float("nan")) for text in self.prices]
         pairs = tuple(map(pair, self.prices))
-        return Quotes(pairs, np.array(list(self.prices.values()), dtype=float), np.array(volumes), self.rejected)
+        return Quotes(
+            pairs,
+            np.array(list(self.prices.values()), dtype=float),
+            np.array(volumes),
+            {pair(text): reason for text, reason in self.refused.items()},
+            frozenset(map(pair, self.idle)),
+        )
 
     def pages(self, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:
         pages = []

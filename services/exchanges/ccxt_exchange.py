@@ -3,10 +3,9 @@
 import difflib
 import logging
 import math
-import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Lock
@@ -14,40 +13,39 @@ from typing import Any
 
 import ccxt
 import numpy as np
-import requests
 
 from services.exchanges.candle_pages import DEFAULT_PAGE, MEASURED, CandleLimits, split
 from services.exchanges.line import Line
+from services.exchanges.market_list import MarketList, read_list
+from services.exchanges.reasons import explain
+from services.exchanges.ticker_times import sort_out
 from services.exchanges.transport import Timer, Transport
 from services.market.errors import BadPayload, ExchangeError, Unavailable, UnknownExchange
+from services.market.names import shown
 from services.market.types import CandlePage, Candles, Listing, Pair, Quotes
-from services.market.words import one_line
 
 LISTING_SECONDS = 25.0
 CANDLE_REQUEST_SECONDS = 15.0
 LEAST_CANDLE_GAP = 0.1
 """Seconds. Some permit fifty requests a second, of a budget that the ticks share."""
 
-LONGEST_COMPLAINT = 160
-"""Characters that are told of what an exchange says when it fails."""
-
 _TIMEFRAMES = {60: "1m", 300: "5m", 900: "15m", 3600: "1h"}
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._$]{0,29}")
-"""What a currency may be called: the names go into addresses, pages and files."""
-
-MOST_SHOWN, LONGEST_SHOWN = 3, 40
-"""How many odd names are told when a list comes, and how many characters of each."""
-
-_REFUSED = (403, 451)
-_NOT_NOW = (*_REFUSED, 408, 418, 429)
+MAX_NAMED = 3
+"""Pairs that are told by name where some are left out."""
 
 log = logging.getLogger(__name__)
 
 
 class CcxtExchange:
-    """The exchange that ccxt knows as `name`. Making one sends no request."""
+    """The exchange that ccxt knows as `name`, asked for prices every `period_seconds`. Making one sends no request."""
 
-    def __init__(self, name: str, base_url: str | None, timer: Timer = time) -> None:
+    def __init__(
+        self,
+        name: str,
+        base_url: str | None,
+        timer: Timer = time,
+        period_seconds: float = 60.0,
+    ) -> None:
         if name not in ccxt.exchanges:
             close = difflib.get_close_matches(name.lower(), ["demo", *ccxt.exchanges], n=3)
             hint = f" (did you mean {', '.join(close)}?)" if close else ""
@@ -55,14 +53,17 @@ class CcxtExchange:
         self._name = name
         self._base_url = base_url
         self._timer = timer
+        self._period_seconds = period_seconds
         self._quoting = Line(name, base_url, timer)
         if not self._quoting.client.has.get("fetchTickers"):
             raise UnknownExchange(name, "does not tell the prices of all its pairs in one request")
         self._history = Line(name, base_url, timer, LEAST_CANDLE_GAP)
         self._limits = _candle_limits(name, self._history.client)
         self._listing = Lock()
-        self._markets: Any = None
-        self._listed = 0
+        self._known: MarketList | None = None
+        self._left_out: frozenset[Pair] = frozenset()
+        self._standing: dict[Pair, float] = {}
+        """The last prices of pairs that do not trade."""
 
     @property
     def name(self) -> str:
@@ -84,41 +85,51 @@ class CcxtExchange:
         with self._listing_until(ends_at):
             return self._list(ends_at)
 
-    def quotes(self, minute: datetime, deadline_seconds: float) -> Quotes:  # noqa: ARG002 - it tells the present only
-        """The last price of every spot pair that trades, by one request. Raises Unavailable, BadPayload."""
+    def quotes(self, minute: datetime, deadline_seconds: float) -> Quotes:
+        """The last price of every spot pair, by one request. Raises Unavailable, BadPayload."""
         ends_at = self._timer.monotonic() + deadline_seconds
         self._know_pairs(ends_at)
         line = self._quoting
         with line.held(ends_at) as client, self._translated(line.transport):
-            self._share_markets(client)
-            line.unreadable = 0
+            known = self._share_markets(client)
+            line.unreadable.clear()
             tickers = client.fetch_tickers()
-            markets = client.markets
-        pairs: list[Pair] = []
-        prices: list[float] = []
-        volumes: list[float] = []
-        rejected: Counter[str] = Counter()
-        for symbol, ticker in tickers.items():
-            market = markets.get(symbol)
-            if market is None or ticker.get("symbol") is None or not _trades(market):
-                continue
-            if not _is_named_sanely(market):
-                rejected["oddly named"] += 1
-                continue
-            price = ticker.get("last")
-            reason = _fault(price)
-            if reason is not None:
-                rejected[reason] += 1
-                continue
-            volume = ticker.get("baseVolume")
-            pairs.append(Pair(market["base"], market["quote"]))
-            prices.append(float(price))
-            volumes.append(float(volume) if _fault(volume) in (None, "zero") else math.nan)
-        if line.unreadable:
-            rejected["unreadable"] = line.unreadable
-        if not pairs:
-            raise BadPayload(self._name, f"sent no price that can be used {_list(rejected)}".rstrip())
-        return Quotes(tuple(pairs), np.array(prices, dtype=np.float64), np.array(volumes, dtype=np.float64), rejected)
+            unreadable = list(line.unreadable)
+        told = {
+            symbol: ticker
+            for symbol, ticker in tickers.items()
+            if symbol in known.pairs and ticker.get("symbol") is not None
+        }
+        faults = self._faults(told, minute)
+        faults |= dict.fromkeys(unreadable, "unreadable")
+        refused = {known.pairs[symbol]: fault for symbol, fault in faults.items() if fault and symbol in known.trading}
+        good = {symbol: ticker for symbol, ticker in told.items() if faults[symbol] is None}
+        if not good:
+            reasons = _list(Counter(refused.values()))
+            raise BadPayload(self._name, f"sent no price that can be used {reasons}".rstrip())
+        prices = {known.pairs[symbol]: float(ticker["last"]) for symbol, ticker in good.items()}
+        volumes = [ticker.get("baseVolume") for ticker in good.values()]
+        return Quotes(
+            tuple(prices),
+            np.array(list(prices.values()), dtype=np.float64),
+            np.array([float(one) if _fault(one) in (None, "zero") else math.nan for one in volumes]),
+            refused,
+            self._idle({known.pairs[symbol]: prices[known.pairs[symbol]] for symbol in good.keys() - known.trading}),
+        )
+
+    def _faults(self, told: Mapping[str, Mapping[str, Any]], minute: datetime) -> dict[str, str | None]:
+        """Why each ticker tells no present price; None where it does."""
+        times = np.array([_seconds(ticker.get("timestamp")) for ticker in told.values()], dtype=np.float64)
+        old, ahead = sort_out(times, minute.timestamp(), self._period_seconds)
+        return {
+            symbol: _fault(ticker["last"]) or ("out of date" if is_old else "from the future" if is_ahead else None)
+            for (symbol, ticker), is_old, is_ahead in zip(told.items(), old.tolist(), ahead.tolist(), strict=True)
+        }
+
+    def _idle(self, prices: dict[Pair, float]) -> frozenset[Pair]:
+        """Which of the pairs that do not trade stand still, as their price does since the answer before."""
+        before, self._standing = self._standing, prices
+        return frozenset(pair for pair, price in prices.items() if before.get(pair, price) == price)
 
     def pages(self, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:
         """As finely as the exchange keeps it, newest first; nothing where it keeps no candles."""
@@ -132,11 +143,12 @@ class CcxtExchange:
         first, last = int(page.since.timestamp()), int(page.until.timestamp())
         line = self._history
         with line.held(ends_at) as client, self._translated(line.transport):
-            self._share_markets(client)
-            if str(pair) not in client.markets:
+            known = self._share_markets(client)
+            if pair not in known.symbols:
                 raise BadPayload(self._name, f"has no pair {pair} any more")
+            symbol = known.symbols[pair]
             count = (last - first) // width
-            rows = client.fetch_ohlcv(str(pair), _TIMEFRAMES[width], since=first * 1000, limit=count)
+            rows = client.fetch_ohlcv(symbol, _TIMEFRAMES[width], since=first * 1000, limit=count)
             closes: dict[int, float] = {}
             rejected: Counter[str] = Counter()
             for opened, _open, _high, _low, close, *_ in rows:
@@ -155,9 +167,9 @@ class CcxtExchange:
 
     def _know_pairs(self, ends_at: float) -> None:
         """Without a list of its own a client would fetch it in the middle of the request."""
-        if self._markets is None:
+        if self._known is None:
             with self._listing_until(ends_at):
-                if self._markets is None:
+                if self._known is None:
                     self._list(ends_at)
 
     @contextmanager
@@ -173,27 +185,31 @@ class CcxtExchange:
         fresh = Line(self._name, self._base_url, self._timer)
         with fresh.held(ends_at) as client, client.session, self._translated(fresh.transport):
             client.load_markets()
-            spot = [market for market in client.markets.values() if _is_spot(market)]
-            found = tuple(
-                Listing(Pair(market["base"], market["quote"]), market.get("active") is not False)
-                for market in spot
-                if _is_named_sanely(market)
-            )
-            odd = [market for market in spot if not _is_named_sanely(market)]
-            if odd:
-                shown = ", ".join(ascii(one_line(str(market["symbol"]), LONGEST_SHOWN)) for market in odd[:MOST_SHOWN])
-                log.info("%s: left out %d pairs with odd names, as %s", self._name, len(odd), shown)
-        if not found:
+            found = read_list(client)
+        if not found.pairs:
             raise BadPayload(self._name, "its list of pairs is empty")
-        if len(found) * 2 < self._listed:
-            raise BadPayload(self._name, f"its list of pairs shrank from {self._listed} to {len(found)}")
-        self._markets, self._listed = client, len(found)
-        return found
+        before = 0 if self._known is None else len(self._known.pairs)
+        if len(found.pairs) * 2 < before:
+            raise BadPayload(self._name, f"its list of pairs shrank from {before} to {len(found.pairs)}")
+        self._known = found
+        self._tell_left_out(found.listings)
+        return found.listings
 
-    def _share_markets(self, client: Any) -> None:
+    def _tell_left_out(self, listings: Iterable[Listing]) -> None:
+        """Log which pairs cannot be tracked, unless they are those of the last time."""
+        left_out = {listing.pair: listing.fault for listing in listings if listing.fault is not None}
+        if left_out.keys() - self._left_out:
+            named = "; ".join(f"{shown(pair)}, {fault}" for pair, fault in list(left_out.items())[:MAX_NAMED])
+            log.info("%s: %d pairs cannot be tracked, as %s", self._name, len(left_out), named)
+        self._left_out = frozenset(left_out)
+
+    def _share_markets(self, client: Any) -> MarketList:
         """Let `client` know the newest list that was accepted."""
-        if self._markets is not None and client.markets is not self._markets.markets:
-            client.set_markets_from_exchange(self._markets)
+        known = self._known
+        assert known is not None  # asked for before
+        if client.markets is not known.client.markets:
+            client.set_markets_from_exchange(known.client)
+        return known
 
     @contextmanager
     def _translated(self, transport: Transport) -> Iterator[None]:
@@ -204,7 +220,7 @@ class CcxtExchange:
             raise
         except (
             ccxt.BaseError,
-            requests.RequestException,
+            OSError,  # among them those of requests
             ValueError,
             AttributeError,
             LookupError,
@@ -216,16 +232,14 @@ class CcxtExchange:
 
 
 def _translate(market: str, error: Exception, status: int | None) -> ExchangeError:
-    told = _tell(market, error)
-    if status is not None and status >= 400 and str(status) not in told:
-        told = f"HTTP {status}: {told}"
-    # ccxt takes some answers of servers that are down for errors of ours; the status knows better.
-    if isinstance(error, ccxt.OperationFailed) or status in _NOT_NOW or (status or 0) >= 500:
-        hint = "; it may not serve this place" if status in _REFUSED else ""
-        return Unavailable(market, f"{told}{hint}")
-    if isinstance(error, (ccxt.BaseError, requests.RequestException)):
-        return BadPayload(market, told)
-    return BadPayload(market, f"its answer makes no sense: {told}")
+    reason = explain(market, error, status)
+    # ccxt takes some answers of servers that are down for errors of ours, and a certificate that is not accepted for
+    # an answer; the reason knows better.
+    if isinstance(error, ccxt.OperationFailed) or reason.kind != "other":
+        return Unavailable(market, reason.words, reason.kind, reason.advice)
+    if isinstance(error, (ccxt.BaseError, OSError)):
+        return BadPayload(market, reason.words, reason.kind, reason.advice)
+    return BadPayload(market, f"its answer makes no sense: {reason.words}")
 
 
 def _candle_limits(name: str, client: Any) -> CandleLimits | None:
@@ -240,22 +254,15 @@ def _candle_limits(name: str, client: Any) -> CandleLimits | None:
     return CandleLimits(width, page)
 
 
-def _is_spot(market: Mapping[str, Any]) -> bool:
-    # A symbol that says more than its pair is a second market of it.
-    return bool(market.get("spot")) and market["symbol"] == f"{market['base']}/{market['quote']}"
-
-
-def _is_named_sanely(market: Mapping[str, Any]) -> bool:
-    return bool(_CODE.fullmatch(str(market["base"])) and _CODE.fullmatch(str(market["quote"])))
-
-
-def _trades(market: Mapping[str, Any]) -> bool:
-    return _is_spot(market) and market.get("active") is not False
-
-
 def _list(rejected: Mapping[str, int]) -> str:
     """`(299 negative)`, or nothing."""
     return f"({', '.join(f'{count} {reason}' for reason, count in rejected.items())})" if rejected else ""
+
+
+def _seconds(told: Any) -> float:
+    """A ticker's own time in epoch seconds, NaN where it tells none."""
+    milliseconds = _number(told)
+    return math.nan if milliseconds is None or milliseconds <= 0 else milliseconds / 1e3
 
 
 def _number(told: Any) -> float | None:
@@ -278,11 +285,3 @@ def _fault(told: object) -> str | None:
     if value == 0:
         return "zero"
     return "negative" if value < 0 else None
-
-
-def _tell(name: str, error: BaseException) -> str:
-    """One visible line without markup: the kind of error, and the beginning of what it says."""
-    text = str(error).partition("<")[0].removeprefix(f"{name} ")
-    text = re.sub(r"https?://\S+", lambda found: found[0].partition("?")[0], text)
-    text = one_line(text, LONGEST_COMPLAINT)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

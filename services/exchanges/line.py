@@ -35,13 +35,14 @@ class Line:
         for scheme in ("https://", "http://"):
             self.client.session.mount(scheme, self.transport)
         self.client.throttle = Pace(PACE * self.client.rateLimit, self.transport, least_gap, timer).wait
-        self.unreadable = 0
+        self.unreadable: list[str] = []
+        """The symbols whose tickers ccxt could not read, as far as they are known."""
         self._market = market
         self._timer = timer
         self._lock = Lock()
         self._parse = self.client.parse_ticker
         # One pair's unreadable figures would otherwise cost the prices of all.
-        self.client.parse_ticker = self._parse_or_count
+        self.client.parse_ticker = self._parse_or_note
         self.client.safe_ticker = _keep_what_was_told
         self._read_fast = self.client.on_json_response
         self.client.on_json_response = self._read_json
@@ -69,13 +70,21 @@ class Line:
                     raise
                 raise BadPayload(self._market, "sent something broken where JSON belongs") from None
 
-    def _parse_or_count(self, ticker: object, market: Mapping[str, object] | None = None) -> object:
+    def _parse_or_note(self, ticker: Mapping[str, object], market: Mapping[str, Any] | None = None) -> object:
         try:
             return self._parse(ticker, market)
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
-            if market is None or market.get("active") is not False:
-                self.unreadable += 1
+            symbol = _symbol_of(ticker, self.client.markets_by_id or {}) if market is None else market["symbol"]
+            if symbol is not None:
+                self.unreadable.append(symbol)
             return {"symbol": None}
+
+
+def _symbol_of(ticker: object, markets_by_id: Mapping[str, Any]) -> str | None:
+    """The symbol of a ticker that cannot be read: whatever it calls the field, one of them is the market's id."""
+    fields = ticker.values() if isinstance(ticker, Mapping) else ()
+    known = next((one for one in fields if isinstance(one, str) and one in markets_by_id), None)
+    return None if known is None else str(markets_by_id[known][0]["symbol"])
 
 
 def _keep_what_was_told(ticker: Mapping[str, object], market: object = None) -> dict[str, object]:  # noqa: ARG001
@@ -85,4 +94,5 @@ def _keep_what_was_told(ticker: Mapping[str, object], market: object = None) -> 
         "symbol": ticker.get("symbol"),
         "last": ticker.get("close") if last is None else last,
         "baseVolume": ticker.get("baseVolume"),
+        "timestamp": ticker.get("timestamp"),
     }

@@ -1,4 +1,4 @@
-"""How requests leave: through a mirror where one is set, and never beyond their time."""
+"""How requests leave: through a mirror or a proxy where one is set, and never beyond their time."""
 
 import time
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from threading import Event, Thread
 from typing import Any, Protocol
 
 import urllib3  # type: ignore[import-untyped,unused-ignore]  # typed from version 2 on
-from requests import PreparedRequest, Response
+from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError, ReadTimeout
 
@@ -16,6 +16,10 @@ from services.market.errors import BadPayload
 
 _PIECE = 4096
 """Bytes of a body that are read between two looks at whether anybody still waits for it."""
+
+ANSWERED_BY_OTHERS = (
+    "It is asked again each period. If it lasts, a proxy or a log-in page may be answering in its place"
+)
 
 
 class Timer(Protocol):
@@ -29,7 +33,12 @@ class Timer(Protocol):
 
 
 class Transport(HTTPAdapter):
-    """Mounted on a client's session. What was sent is held to the moment `ends_at` as a whole: the client's own
+    """Mounted on a client's session.
+
+    Goes by way of the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for the address that is really asked, the
+    mirror's where there is one, and trusts the certificates in REQUESTS_CA_BUNDLE. Passwords of `~/.netrc` stay there.
+
+    What was sent is held to the moment `ends_at` as a whole: the client's own
     time-out begins anew with every byte, so that a dripping answer could go on for ever.
 
     A request runs in a thread of its own and is waited for no longer than that, whatever it is at: looking up
@@ -41,6 +50,7 @@ class Transport(HTTPAdapter):
         self._timer = timer
         self._market = market
         self._prefix = f"{base_url.rstrip('/')}/" if base_url else ""
+        self._environment = Session()
         self.ends_at = float("inf")
         self.status: int | None = None
         """The HTTP status of the newest answer; None when none came."""
@@ -56,9 +66,11 @@ class Transport(HTTPAdapter):
             raise ReadTimeout("no time is left for another request", request=request)
         answer: Future[Response] = Future()
         given_up = Event()
+        # ccxt's own session does not look at the environment: if it did, it would send passwords of ~/.netrc too.
+        ways = self._environment.merge_environment_settings(request.url, {}, True, None, None)
         Thread(
             target=self._carry_out,
-            args=(request, options | {"stream": True, "timeout": left}, answer, given_up),
+            args=(request, {**options, **ways, "timeout": left}, answer, given_up),
             name=f"request-{self._market}",
             daemon=True,
         ).start()
@@ -69,7 +81,7 @@ class Transport(HTTPAdapter):
         self.status = response.status_code
         body = response.content.strip()
         if 200 <= response.status_code < 300 and not (body[:1] in (b"{", b"[") and body[-1:] in (b"}", b"]")):
-            raise BadPayload(self._market, f"sent {_describe(body)} where JSON belongs")
+            raise BadPayload(self._market, f"sent {_describe(body)} where JSON belongs", advice=ANSWERED_BY_OTHERS)
         return response
 
     def _carry_out(

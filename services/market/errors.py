@@ -1,17 +1,46 @@
 """What can go wrong, sorted by what the caller does next."""
 
+from typing import Literal
+
+FailureKind = Literal[
+    "dns",
+    "refused",
+    "network",
+    "tls",
+    "proxy",
+    "timeout",
+    "broken",
+    "blocked",
+    "rate limit",
+    "maintenance",
+    "server",
+    "other",
+]
+"""What kept an exchange from answering: the first seven lie on the way to it, the others are its own doing."""
+
 
 class TrackerError(Exception):
     """Every error this program raises on purpose."""
 
 
 class ExchangeError(TrackerError):
-    """One exchange did not give what was asked of it; the others are unharmed."""
+    """One exchange did not give what was asked of it; the others are unharmed.
 
-    def __init__(self, market: str, detail: str) -> None:
+    `detail` says in plain words what happened, `advice` what to do about it (empty where there is nothing), `kind`
+    which of the known failures it is.
+    """
+
+    def __init__(self, market: str, detail: str, kind: FailureKind = "other", advice: str = "") -> None:
         super().__init__(f"{market}: {detail}")
         self.market = market
         self.detail = detail
+        self.kind = kind
+        self.advice = advice
+
+    @property
+    def explanation(self) -> str:
+        """What happened and what to do, as people are told."""
+        return f"{self.detail}. {self.advice}." if self.advice else self.detail
 
 
 class Unavailable(ExchangeError):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from services.market.names import normal
 from services.market.types import Metric, Pair
 
 _PATTERN = re.compile(r"(?P<market>[a-z0-9_]+):(?:(?P<base>[^\s/:,]+)/(?P<quote>[^\s/:,]+)|(?P<all>\*))", re.IGNORECASE)
@@ -27,7 +28,7 @@ class TrackPattern:
         return not set("*?") & set(self.base + self.quote)
 
     def matches(self, pair: Pair) -> bool:
-        return fnmatchcase(pair.base.upper(), self.base) and fnmatchcase(pair.quote.upper(), self.quote)
+        return fnmatchcase(_folded(pair.base), self.base) and fnmatchcase(_folded(pair.quote), self.quote)
 
     def names(self, metric: Metric) -> bool:
         """Whether the metric is of this market and its pair matches."""
@@ -46,11 +47,21 @@ def parse_track(text: str) -> tuple[TrackPattern, ...]:
         found = _PATTERN.fullmatch(part)
         if found is None or "[" in part:
             raise ValueError(f"{part!r} is not exchange:BASE/QUOTE")
-        base, quote = (found["base"] or "*").upper(), (found["quote"] or "*").upper()
+        base, quote = _folded(found["base"] or "*"), _folded(found["quote"] or "*")
         patterns[TrackPattern(found["market"].lower(), base, quote)] = None
     if not patterns:
         raise ValueError("names no pair at all")
     return tuple(patterns)
+
+
+def _folded(code: str) -> str:
+    """As names are compared: in any case, however its letters are put together."""
+    return normal(code.upper())
+
+
+def any_matches(patterns: Iterable[TrackPattern], pair: Pair) -> bool:
+    """Whether one of the patterns, all of one market, asks for this pair of it."""
+    return any(pattern.matches(pair) for pattern in patterns)
 
 
 def choose(

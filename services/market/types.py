@@ -1,5 +1,6 @@
 """The words of the trade, as values. Times are aware UTC datetimes; in arrays, epoch seconds (int64)."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -85,10 +86,16 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One spot pair of an exchange's market list; `active` is False where it is not trading."""
+    """One spot pair of an exchange's market list; `active` is False where it is not trading.
+
+    `fault` says why it cannot be tracked, None where it can; `aliases` are the exchange's own names of it, where they
+    are others.
+    """
 
     pair: Pair
     active: bool = True
+    fault: str | None = None
+    aliases: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +103,21 @@ class Quotes:
     """One exchange's answer to one tick.
 
     `prices` (quote currency per base unit, finite and > 0) and `volumes` (base units of the last
-    24 h, NaN where the exchange tells none) run parallel to `pairs`. What was left out is counted
-    in `rejected` by reason.
+    24 h, NaN where the exchange tells none) run parallel to `pairs`. What was left out of those that
+    trade is `refused`, each with the reason. The pairs that the exchange lists as not trading are among
+    them; they are `idle` while their price stands still, as far as is known.
     """
 
     pairs: tuple[Pair, ...]
     prices: Floats
     volumes: Floats
-    rejected: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[Pair, str] = field(default_factory=dict)
+    idle: frozenset[Pair] = frozenset()
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """How many were left out for each reason."""
+        return Counter(self.refused.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +378,7 @@ class BackfillState:
 
     @property
     def running(self) -> bool:
+        """Whether requests are left, also while the exchange does not answer them."""
         return self.done + self.failed < self.total
 
 

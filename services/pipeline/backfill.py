@@ -162,6 +162,7 @@ class Backfill:
         self._outages = outages or Outages([exchange.name])
         self._missing: float | None = None
         self._ended = 0.0
+        self._is_stuck = False
 
     def is_due(self) -> bool:
         """Whether there is more to ask for than when the last round ended: new metrics, new holes, or what an
@@ -187,7 +188,7 @@ class Backfill:
         catalogue = self._catalogue_number()
         tasks = deque(plan_tasks(self._plan, self._exchange, self._clock()))
         progress = _Progress(market, len(tasks))
-        if tasks:
+        if tasks and not self._is_stuck:
             log.info("%s: backfill begins, %d requests", market, len(tasks))
         found = _Found(self._plan.timer())
         self._write(found, progress)
@@ -214,13 +215,13 @@ class Backfill:
                 self._write(found, progress)
                 found = _Found(self._plan.timer())
         complete = not tasks
-        progress.total -= len(tasks)  # what is left belongs to the next round
         self._write(found, progress)
         self._ended = self._plan.timer()
         has_grown = self._catalogue_number() != catalogue
         if complete and not has_grown:
             self._missing = self._count_missing()
-        if progress.total:
+        was_stuck, self._is_stuck = self._is_stuck, not complete and not progress.done
+        if progress.total and not (was_stuck and self._is_stuck):
             log.info(
                 "%s: backfill %s, %d requests done, %d failed", market, _end(complete), progress.done, progress.failed
             )

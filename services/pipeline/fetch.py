@@ -107,4 +107,4 @@ class Fetcher:
 
 
 def _late(market: str, latency_ms: float, detail: str) -> Answer:
-    return Answer(market, latency_ms, error=Unavailable(market, detail))
+    return Answer(market, latency_ms, error=Unavailable(market, detail, "timeout"))

@@ -1,9 +1,7 @@
 """Outages: which exchanges fail, told in the log when that changes, and not at each try."""
 
 import logging
-import socket
-import ssl
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from enum import Enum
 from threading import Lock
 
@@ -44,10 +42,8 @@ class Outages:
             before = self._errors.get((market, question))
             self._errors[market, question] = error
             self._failures[market, question] = self._failures.get((market, question), 0) + 1
-            if type(before) is not type(error):
-                reason = plain_reason(error)
-                detail = "" if reason == error.detail else f" ({error.detail})"
-                log.warning("%s: %s: %s%s", market, question.value, reason, detail)
+            if before is None or (type(before), before.kind) != (type(error), error.kind):
+                log.warning("%s: %s: %s", market, question.value, error.detail)
             self._look_at_all()
 
     def answered(self, market: str, question: Question) -> None:
@@ -84,38 +80,6 @@ class Outages:
             self._nobody = True
             reasons: dict[str, list[str]] = {}
             for error in errors:
-                reasons.setdefault(plain_reason(error), []).append(error.market)
+                reasons.setdefault(error.detail, []).append(error.market)
             told = "; ".join(f"{', '.join(markets)}: {reason}" for reason, markets in reasons.items())
             log.error("NO PRICES FROM ANY EXCHANGE (%s): %s", told, ADVICE)
-
-
-def plain_reason(error: ExchangeError) -> str:
-    """What kept a request from being answered, by the first cause where the network was it."""
-    causes = list(_causes(error))
-    by_proxy = "the proxy: " if any(type(cause).__name__ == "ProxyError" for cause in causes) else ""
-    for cause in causes:
-        match cause:
-            case socket.gaierror():
-                return f"{by_proxy}cannot resolve its host name"
-            case ssl.SSLCertVerificationError():
-                return f"{by_proxy}its TLS certificate is not trusted: {cause.verify_message}"
-            case ssl.SSLError():
-                return f"{by_proxy}TLS failed: {cause.reason or cause}"
-            case OSError(errno=int(), strerror=str(text)):
-                return f"{by_proxy}{text.lower()}"
-    if any("Timeout" in type(cause).__name__ for cause in causes):
-        return f"{by_proxy}timed out"
-    return f"{by_proxy}{error.detail}"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and all that led to it, however the libraries between wrapped it."""
-    waiting, seen = [error], set[int]()
-    while waiting:
-        cause = waiting.pop()
-        if id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        yield cause
-        inner = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args)
-        waiting += [one for one in inner if isinstance(one, BaseException)]

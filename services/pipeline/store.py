@@ -1,7 +1,9 @@
 """Store: write what the exchanges gave, keyed (period, metric)."""
 
 import logging
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,39 +13,54 @@ from services.market import stats
 from services.market.stats import Kept, rows_of
 from services.market.types import Catalogue, Floats, Ints
 from services.pipeline.fetch import Answer
-from services.store import prices, ticks, volumes
+from services.store import look_ups, prices, ticks, volumes
 from services.store.engine import Connection
 
 STILL_PERIODS = 3
 STILL_PAIRS = 5
 """A quiet pair may stand still; this many of them for this long are an exchange that repeats itself."""
 
+_FIGURES = re.compile(r"\d+")
+
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """The period's prices and 24 h volumes of the metrics at `places` of the catalogue, one each, and the places
-    of those that are `missing`: active, but without a price in the answer of their exchange."""
+    """The period's prices and 24 h volumes of the metrics at `places` of the catalogue, one each; the places of those
+    that are `missing`: active, but without a price in the answer of their exchange, and why those among them have none
+    whose price was `refused`; and the places of those that are `stirring`: not active, but with a price that moves."""
 
     places: Ints
     prices: Floats
     volumes: Floats
     missing: Ints
+    refused: Mapping[int, str]
+    stirring: Ints
 
 
 def select_tracked(answers: Sequence[Answer], catalogue: Catalogue) -> Arrivals:
     """Of all that the exchanges gave, what belongs to active tracked metrics."""
     places, found_prices, found_volumes = [np.empty(0, dtype=np.int64)], [np.empty(0)], [np.empty(0)]
     missing = np.zeros(len(catalogue.metrics), dtype=np.bool_)
+    stirring = missing.copy()
+    refused: dict[int, str] = {}
     for answer in answers:
         if answer.quotes is None:
             continue
         place_of = catalogue.rows.get(answer.market, {})
         quotes = answer.quotes
         found = np.fromiter((place_of.get(pair, -1) for pair in quotes.pairs), np.int64, len(quotes.pairs))
-        tracked = found >= 0
-        tracked[tracked] = catalogue.active[found[tracked]]
+        known = found >= 0
+        tracked = known.copy()
+        tracked[known] = catalogue.active[found[known]]
+        for place in np.flatnonzero(known & ~tracked).tolist():
+            stirring[found[place]] = quotes.pairs[place] not in quotes.idle
+        refused |= {
+            place: why
+            for pair, why in quotes.refused.items()
+            if (place := place_of.get(pair, -1)) >= 0 and catalogue.active[place]
+        }
         missing[catalogue.places.get(answer.market, found[:0])] = True
         missing[found[tracked]] = False
         places.append(found[tracked])
@@ -54,6 +71,8 @@ def select_tracked(answers: Sequence[Answer], catalogue: Catalogue) -> Arrivals:
         np.concatenate(found_prices),
         np.concatenate(found_volumes),
         np.flatnonzero(missing & catalogue.active).astype(np.int64),
+        refused,
+        np.flatnonzero(stirring & ~catalogue.active).astype(np.int64),
     )
 
 
@@ -75,19 +94,22 @@ def store(
     moved = _moved(arrivals, catalogue, before)
     frozen = before["id"][stats.frozen(before)]
     missed = arrivals.missing[~np.isin(catalogue.ids[arrivals.missing], frozen)]
+    told = ticks.notes(connection)
     for answer in answers:
         if answer.quotes is None:
-            detail = answer.error.detail if answer.error is not None else ""
-            ticks.exchange_failed(connection, answer.market, minute, detail)
+            error = answer.error.explanation if answer.error is not None else ""
+            ticks.exchange_failed(connection, answer.market, minute, error)
             continue
         places = catalogue.places.get(answer.market, np.empty(0, dtype=np.int64))
         mine = np.isin(arrivals.places, places)
         periods = 0 if moved[mine].any() or not mine.any() else still.get(answer.market, 0) + 1
-        note = _note(answer, int(np.isin(missed, places).sum()), int(mine.sum()), periods)
-        rejected = sum(answer.quotes.rejected.values())
-        ticks.exchange_answered(connection, answer.market, minute, answer.latency_ms, rejected, periods, note)
-        if note is not None:
-            log.warning("%s: %s", answer.market, note)
+        lacking = missed[np.isin(missed, places)].tolist()
+        refused = Counter(arrivals.refused[place] for place in lacking if place in arrivals.refused)
+        note = _note(refused, len(lacking), int(mine.sum()), periods)
+        count = len(set(places.tolist()) & arrivals.refused.keys())
+        ticks.exchange_answered(connection, answer.market, minute, answer.latency_ms, count, periods, note)
+        look_ups.note_stirring(connection, answer.market, int(np.isin(arrivals.stirring, places).sum()))
+        _tell(answer.market, note, told.get(answer.market))
 
 
 def frozen_places(connection: Connection, arrivals: Arrivals, catalogue: Catalogue) -> Ints:
@@ -112,10 +134,18 @@ def _moved(arrivals: Arrivals, catalogue: Catalogue, before: Kept) -> npt.NDArra
     return moved
 
 
-def _note(answer: Answer, missing: int, priced: int, still: int) -> str | None:
+def _tell(market: str, note: str | None, before: str | None) -> None:
+    """Log what is odd about an answer when it begins and when it ends, and not again because a figure has changed."""
+    if note is None and before is not None:
+        log.info("%s: nothing is odd any more", market)
+    elif note is not None and _FIGURES.sub("", note) != _FIGURES.sub("", before or ""):
+        log.warning("%s: %s", market, note)
+
+
+def _note(refused: Mapping[str, int], missing: int, priced: int, still: int) -> str | None:
     parts = []
-    if answer.quotes is not None and answer.quotes.rejected:
-        parts.append("refused values: " + ", ".join(f"{n} {why}" for why, n in answer.quotes.rejected.items()))
+    if refused:
+        parts.append("refused values: " + ", ".join(f"{n} {why}" for why, n in refused.items()))
     if missing:
         parts.append(f"{missing} of {missing + priced} tracked pairs without a price")
     if _repeats_itself(still, priced):

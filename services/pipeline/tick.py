@@ -131,7 +131,7 @@ def _commit(
             fetch_ms=fetch_ms,
             commit_ms=(plan.timer() - started) * 1e3,
             stored=len(arrivals.places),
-            rejected=sum(sum(answer.quotes.rejected.values()) for answer in answers if answer.quotes is not None),
+            rejected=len(arrivals.refused),
             missed=0 if snapshot.minute is None else (now - snapshot.minute) // plan.period_seconds - 1,
             failed=tuple(answer.market for answer in answers if answer.quotes is None),
         )

@@ -13,12 +13,13 @@ from redis.exceptions import RedisError
 
 from services.bootstrap import Services
 from services.jobs import Job
-from services.market.errors import StoreUnavailable
+from services.market.errors import StoreUnavailable, Unavailable
 from services.market.moments import period_of
+from services.pipeline.fetch import Answer
 from services.pipeline.tick import markets_to_ask
 from services.runners import celery_app
 from services.runners.scheduler import Scheduler
-from services.runners.wire import Wire
+from services.runners.wire import Wire, pack
 
 BROKER_ERRORS = (OperationalError, RedisError, ConnectionError)
 """What sending and asking raise while the broker is away."""
@@ -171,7 +172,7 @@ def _await(services: Services, tasks: Mapping[str, Sequence["AsyncResult[Any]"]]
 
 
 def _silence(market: str) -> Wire:
-    return {"market": market, "latency_ms": 0.0, "error": "unavailable", "detail": "no worker answered"}
+    return pack(Answer(market, 0.0, error=Unavailable(market, "no worker answered", advice="See whether one runs")))
 
 
 def _second(moment: datetime) -> int:

@@ -18,7 +18,8 @@ def pack(answer: Answer) -> Wire:
     packed: Wire = {"market": answer.market, "latency_ms": answer.latency_ms}
     if answer.error is not None:
         kind = "unavailable" if isinstance(answer.error, Unavailable) else "bad payload"
-        return packed | {"error": kind, "detail": answer.error.detail}
+        error = answer.error
+        return packed | {"error": kind, "detail": error.detail, "kind": error.kind, "advice": error.advice}
     quotes = answer.quotes
     assert quotes is not None  # an answer holds either
     return packed | {
@@ -26,7 +27,8 @@ def pack(answer: Answer) -> Wire:
         "quotes": [pair.quote for pair in quotes.pairs],
         "prices": quotes.prices.tolist(),
         "volumes": [None if volume != volume else volume for volume in quotes.volumes.tolist()],
-        "rejected": dict(quotes.rejected),
+        "refused": [[*pair, reason] for pair, reason in quotes.refused.items()],
+        "idle": [list(pair) for pair in quotes.idle],
     }
 
 
@@ -34,11 +36,16 @@ def unpack(packed: Wire) -> Answer:
     """The answer that was packed."""
     market, latency_ms = packed["market"], packed["latency_ms"]
     if "error" in packed:
-        return Answer(market, latency_ms, error=_ERRORS[packed["error"]](market, packed["detail"]))
+        return Answer(market, latency_ms, error=_error(packed))
     quotes = Quotes(
         tuple(Pair(base, quote) for base, quote in zip(packed["bases"], packed["quotes"], strict=True)),
         np.array(packed["prices"], dtype=np.float64),
         np.array([np.nan if volume is None else volume for volume in packed["volumes"]], dtype=np.float64),
-        packed["rejected"],
+        {Pair(base, quote): reason for base, quote, reason in packed["refused"]},
+        frozenset(Pair(*pair) for pair in packed["idle"]),
     )
     return Answer(market, latency_ms, quotes)
+
+
+def _error(packed: Wire) -> ExchangeError:
+    return _ERRORS[packed["error"]](packed["market"], packed["detail"], packed["kind"], packed["advice"])

@@ -30,14 +30,20 @@ def forget_before(connection: Connection, second: int) -> None:
 
 
 def report(connection: Connection, state: BackfillState) -> None:
-    """Put the progress of one exchange's backfill on record."""
+    """Put the progress of one exchange's backfill on record. Where nothing was to be asked for, that of the last one
+    stays, as over."""
+    mine = BackfillProgressRow.market == state.market
+    if not state.total:
+        over = BackfillProgressRow.done + BackfillProgressRow.failed
+        connection.execute(update(BackfillProgressRow).where(mine).values(total=over))
+        return
     values = {
         "done": state.done,
         "failed": state.failed,
         "total": state.total,
         "updated_at": int(state.updated_at.timestamp()),
     }
-    change = update(BackfillProgressRow).where(BackfillProgressRow.market == state.market).values(**values)
+    change = update(BackfillProgressRow).where(mine).values(**values)
     if not connection.execute(change).rowcount:
         connection.execute(insert(BackfillProgressRow).values(market=state.market, **values))
 

@@ -4,7 +4,9 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, true, update
+from sqlalchemy.orm import InstrumentedAttribute
 
+from services.market.names import normal
 from services.market.types import Catalogue, Listing, Metric, Pair
 from services.store.models import MetricRow, SnapshotRow, WarningRow
 
@@ -34,11 +36,16 @@ def find(connection: Connection, wanted: int | str) -> Metric | None:
         base, _, quote = pair.rpartition("-")
         condition = (
             (func.lower(MetricRow.market) == market.lower())
-            & (func.lower(MetricRow.base) == base.lower())
-            & (func.lower(MetricRow.quote) == quote.lower())
+            & _in_any_case(MetricRow.base, normal(base))
+            & _in_any_case(MetricRow.quote, normal(quote))
         )
     found = _metrics(connection, condition)
     return found[0] if found else None
+
+
+def _in_any_case(column: InstrumentedAttribute[str], name: str) -> ColumnElement[bool]:
+    # Databases know the two cases of Latin letters alone.
+    return (func.lower(column) == name.lower()) | column.in_({name, name.upper(), name.lower()})
 
 
 def stored(connection: Connection) -> tuple[Metric, ...]:

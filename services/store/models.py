@@ -212,6 +212,9 @@ class ExchangeRow(Base):
     note: Mapped[str | None]
     patterns: Mapped[str | None]  # what TRACK asked of it when its list was last accepted
     permitted: Mapped[float | None]  # requests a second
+    trading: Mapped[int | None]  # pairs that traded by the list that was believed last
+    doubted_since: Mapped[int | None] = mapped_column(BigInteger)  # when its list began to say much less than that
+    stirring: Mapped[int | None]  # metrics that do not trade by the list, but had a price that moved in the last tick
 
 
 class WarningRow(Base):

@@ -110,7 +110,7 @@ def exchange_answered(
     connection: Connection, market: str, at: int, latency_ms: float, rejected: int, still: int, note: str | None
 ) -> None:
     """The exchange gave its prices; none has moved for `still` periods. Its last failure stays on record."""
-    _note_exchange(
+    note_exchange(
         connection,
         market,
         last_success=at,
@@ -125,14 +125,20 @@ def exchange_answered(
 def exchange_failed(connection: Connection, market: str, at: int, error: str) -> None:
     """The exchange gave none; since when that is so, is kept from its first failure."""
     since = func.coalesce(ExchangeRow.failing_since, at)
-    _note_exchange(connection, market, failing_since=since, failed_at=at, error=error)
+    note_exchange(connection, market, failing_since=since, failed_at=at, error=error)
 
 
-def _note_exchange(connection: Connection, market: str, **values: object) -> None:
+def note_exchange(connection: Connection, market: str, **values: object) -> None:
+    """Put these fields of one exchange on record."""
     note = update(ExchangeRow).where(ExchangeRow.market == market).values(**values)
     if not connection.execute(note).rowcount:
         connection.execute(insert(ExchangeRow).values(market=market))
         connection.execute(note)
+
+
+def notes(connection: Connection) -> dict[str, str | None]:
+    """What was odd about each exchange's last answer."""
+    return {row.market: row.note for row in connection.execute(select(ExchangeRow.market, ExchangeRow.note))}
 
 
 def patterns(connection: Connection, market: str) -> str | None:
@@ -142,12 +148,12 @@ def patterns(connection: Connection, market: str) -> str | None:
 
 def note_patterns(connection: Connection, market: str, text: str) -> None:
     """Its list was accepted, with this asked of it."""
-    _note_exchange(connection, market, patterns=text)
+    note_exchange(connection, market, patterns=text)
 
 
 def note_permitted(connection: Connection, market: str, requests_a_second: float | None) -> None:
     """How often the exchange permits to be asked; None where it does not care."""
-    _note_exchange(connection, market, permitted=requests_a_second)
+    note_exchange(connection, market, permitted=requests_a_second)
 
 
 def keep_exchanges(connection: Connection, markets: Collection[str]) -> None:

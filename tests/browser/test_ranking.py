@@ -254,6 +254,25 @@ def test_an_empty_ranking_says_what_to_do_until_the_first_tick(site: Site, reade
     site.until(lambda: site.text(f"#{ids.RANKING_EMPTY}") == "")
 
 
+def test_an_empty_ranking_says_the_known_cause_in_place_of_what_may_be(site: Site, reader: FakeReader):
+    why = "cannot resolve the host name api.kraken.com. Check the network."
+    failing = builders.exchange_state("kraken", last_success=None, failing_since=builders.NOON, error=why)
+    none = {"minute": None, "tracked": 0, "live": 0, "ticks": ()}
+    reader.metrics = ()
+    reader.state = builders.status(revision=0, **none, exchanges=())
+    site.open("/")
+    site.shows(f"#{ids.RANKING_EMPTY}", "The first tick fills this table")
+
+    reader.state = builders.status(revision=1, **none, exchanges=(failing,), warnings=("TRACK: htx: no such exchange",))
+
+    site.shows(f"#{ids.RANKING_CAUSE}", f"kraken gives no prices: {why}\nTRACK: htx: no such exchange")
+    assert "The first tick fills this table" not in site.text(f"#{ids.RANKING_EMPTY}")
+
+    reader.state = builders.status(revision=2, **none, exchanges=(builders.exchange_state(),))
+
+    site.shows(f"#{ids.RANKING_EMPTY}", "The first tick fills this table")
+
+
 def test_on_a_phone_the_key_columns_fit(phone: Site):
     phone.open("/")
     table = Table(phone).wait()

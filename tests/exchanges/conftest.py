@@ -9,6 +9,14 @@ from services.exchanges.ccxt_exchange import CcxtExchange
 from tests.exchanges.wire import SkippingTimer, serve_binance, serve_kraken
 
 
+@pytest.fixture(autouse=True)
+def _without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this machine needs for its way out is none of the tests'."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
 @pytest.fixture
 def wire() -> Iterator[responses.RequestsMock]:
     """Stands where the network begins: no request gets past it."""

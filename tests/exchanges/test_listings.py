@@ -2,13 +2,13 @@
 
 import json
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from services.exchanges.ccxt_exchange import CcxtExchange
 from services.market.errors import BadPayload, Unavailable
-from services.market.types import Listing, Pair
+from services.market.types import CandlePage, Pair
 from tests import hostile
 from tests.exchanges import wire as say
 from tests.exchanges.wire import BINANCE, KRAKEN, serve
@@ -17,7 +17,12 @@ NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
 def named(listings):
-    return {str(listing.pair) for listing in listings}
+    """The pairs that can be tracked."""
+    return {str(listing.pair) for listing in listings if listing.fault is None}
+
+
+def left_out(listings):
+    return {str(listing.pair): listing.fault for listing in listings if listing.fault is not None}
 
 
 def test_spot_pairs_come_under_their_common_names(kraken):
@@ -25,35 +30,83 @@ def test_spot_pairs_come_under_their_common_names(kraken):
 
 
 def test_pairs_that_do_not_trade_are_listed_as_such(binance):
-    assert set(binance.listings()) == {
-        Listing(Pair("BTC", "USDT"), True),
-        Listing(Pair("ETH", "BTC"), True),
-        Listing(Pair("LUNA", "USDT"), False),
+    assert {str(listing.pair): listing.active for listing in binance.listings()} == {
+        "BTC/USDT": True,
+        "ETH/BTC": True,
+        "LUNA/USDT": False,
     }
 
 
-ODD = ("A/B", "<b>", 'a"b', "a b", "币安人生", "A:B", "x" * 31, "'", "-", "..")
+ODD = ("A/B", "<b>", 'a"b', "a b", "A:B", "x" * 31, "'", "-", "..", "\uff22\uff34\uff23")
 
 
 @pytest.mark.parametrize("name", [*ODD, *(name for name in hostile.NAMES if name)])
-def test_pairs_with_odd_names_are_left_out_and_told_of(binance, wire, name, caplog):
+def test_pairs_that_cannot_be_tracked_for_their_names_say_so_and_are_told_of_once(binance, wire, name, caplog):
     caplog.set_level(logging.INFO, "services.exchanges")
     symbols = [("BTC", "USDT", "TRADING"), (name, "USDT", "TRADING"), ("BTC", name, "TRADING")]
     serve(wire, f"{BINANCE}/exchangeInfo", say.binance_info(symbols))
 
     assert named(binance.listings()) == {"BTC/USDT"}
+    assert all(fault.startswith("its name ") for fault in left_out(binance.listings()).values())
     (told,) = caplog.messages
-    assert told.startswith("binance: left out 2 pairs with odd names, as ")
-    assert told.isascii()
+    assert told.startswith("binance: 2 pairs cannot be tracked, as ")
     assert told.isprintable()
-    assert len(told) < 200
+    assert len(told) < 300
 
 
-@pytest.mark.parametrize("name", ["1INCH", "BTC.b", "A$AP", "1000SATS", "x_y"])
+@pytest.mark.parametrize("name", ["1INCH", "BTC.b", "A$AP", "1000SATS", "x_y", "@G", "A+B", "币安人生", "Я"])
 def test_unusual_but_harmless_names_stay(binance, wire, name):
     serve(wire, f"{BINANCE}/exchangeInfo", say.binance_info([(name, "USDT", "TRADING")]))
+    serve(wire, f"{BINANCE}/ticker/24hr", json.dumps([say.binance_ticker(f"{name}USDT", "5.0")]))
 
-    assert len(binance.listings()) == 1
+    assert named(binance.listings()) == {f"{name.upper()}/USDT"}
+    assert binance.quotes(NOON, 10).pairs == (Pair(name.upper(), "USDT"),)
+
+
+def test_a_name_is_the_same_however_its_letters_are_put_together(binance, wire):
+    serve(wire, f"{BINANCE}/exchangeInfo", say.binance_info([("E\u0301", "USDT", "TRADING")]))
+    serve(wire, f"{BINANCE}/ticker/24hr", json.dumps([say.binance_ticker("E\u0301USDT", "5.0")]))
+    serve(wire, f"{BINANCE}/klines", say.binance_candles([]))
+
+    assert named(binance.listings()) == {"\u00c9/USDT"}
+    (pair,) = binance.quotes(NOON, 10).pairs
+    assert pair == Pair("\u00c9", "USDT")
+    assert binance.candles(pair, CandlePage(NOON - timedelta(hours=1), NOON, 60)).times.tolist() == []
+
+
+@pytest.mark.parametrize("other", ["kFOO", "foo"])
+def test_two_markets_that_come_under_one_name_are_both_refused_and_said_to_be(binance, wire, other):
+    name = other.upper()
+    symbols = [("BTC", "USDT", "TRADING"), (other, "USDT", "TRADING"), (name, "USDT", "TRADING")]
+    serve(wire, f"{BINANCE}/exchangeInfo", say.binance_info(symbols))
+    tickers = [say.binance_ticker(f"{base}USDT", price) for base, price in (("BTC", "9"), (other, "1"), (name, "2"))]
+    serve(wire, f"{BINANCE}/ticker/24hr", json.dumps(tickers))
+
+    listings = binance.listings()
+
+    assert named(listings) == {"BTC/USDT"}
+    words = f"the exchange has 2 markets of this name, {name}USDT and {other}USDT"
+    assert left_out(listings) == {f"{name}/USDT": words}
+    assert binance.quotes(NOON, 10).pairs == (Pair("BTC", "USDT"),)
+
+
+def test_two_ways_of_writing_one_name_are_two_markets_of_it(binance, wire):
+    symbols = [("E\u0301", "USDT", "TRADING"), ("\u00c9", "USDT", "TRADING"), ("BTC", "USDT", "TRADING")]
+    serve(wire, f"{BINANCE}/exchangeInfo", say.binance_info(symbols))
+
+    listings = binance.listings()
+
+    assert named(listings) == {"BTC/USDT"}
+    assert "2 markets of this name" in left_out(listings)["\u00c9/USDT"]
+
+
+def test_kraken_tells_its_own_names_of_a_pair(kraken):
+    aliases = {str(listing.pair): set(map(str, listing.aliases)) for listing in kraken.listings()}
+
+    assert aliases["BTC/USD"] >= {"XBT/USD", "XXBT/ZUSD", "XBT/ZUSD"}
+    assert aliases["DOGE/USD"] >= {"XDG/USD", "XXDG/USD"}
+    assert aliases["SOL/EUR"] == {"SOL/ZEUR"}
+    assert all(alias not in aliases for told in aliases.values() for alias in told)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_an_answer_that_does_not_come_whole_in_time_is_given_up_in_time(slowly):
         exchange = CcxtExchange("kraken", address)
         started = time.monotonic()
 
-        with pytest.raises(Unavailable, match="RequestTimeout"):
+        with pytest.raises(Unavailable, match="did not answer in time"):
             exchange.quotes(NOON, 0.3)
 
     assert 0.3 <= time.monotonic() - started < 1.5
@@ -104,7 +104,7 @@ def test_an_abandoned_answer_is_hung_up_on_when_it_goes_on():
 
 @pytest.mark.parametrize("breaking", [break_off, break_off_between_pieces])
 def test_a_connection_that_breaks_in_the_middle_means_unavailable(breaking):
-    with server(breaking) as (address, _), pytest.raises(Unavailable, match="NetworkError"):
+    with server(breaking) as (address, _), pytest.raises(Unavailable, match="broke off"):
         CcxtExchange("kraken", address).quotes(NOON, 5)
 
 

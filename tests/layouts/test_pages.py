@@ -336,7 +336,7 @@ def test_warnings_come_first_on_the_status_page():
 
 
 @pytest.mark.parametrize(
-    ("failed", "words", "value"), [(0, "5 of 20 requests", "5"), (2, "5 of 20 requests, 2 failed", "7")]
+    ("failed", "words", "value"), [(0, "5 of 20 requests", "5"), (15, "5 of 20 requests, 15 failed", "5")]
 )
 def test_backfill_is_a_bar_with_its_counts(failed, words, value):
     part = status.backfill(builders.backfill_state(failed=failed))
@@ -346,12 +346,35 @@ def test_backfill_is_a_bar_with_its_counts(failed, words, value):
     assert (bar.value, bar.max) == (value, "20")
 
 
-def test_a_backfill_that_had_nothing_to_ask_for_is_told_as_complete():
-    part = status.backfill(builders.backfill_state(done=0, failed=0, total=0))
+def histories(**changes):
+    """What the status page says of each exchange's history: the words, and how much of the bar is full."""
+    parts_of_it = status.backfills(builders.status(**changes))
+    bars = [next(one for one in walk(part) if type(one).__name__ == "Progress") for part in parts_of_it]
+    return [(text_of(part), float(bar.value) / float(bar.max)) for part, bar in zip(parts_of_it, bars, strict=True)]
 
-    bar = next(one for one in walk(part) if type(one).__name__ == "Progress")
-    assert "nothing to ask for" in text_of(part)
-    assert bar.value == bar.max
+
+def test_the_history_of_an_exchange_that_has_never_answered_is_an_empty_bar_that_says_so():
+    silent = builders.exchange_state(last_success=None, failing_since=builders.NOON, error="timed out")
+    nothing = builders.backfill_state(done=0, failed=0, total=0)
+
+    assert histories(exchanges=(silent,)) == [("kraken|waits for its first answer", 0.0)]
+    assert histories(exchanges=(silent,), backfills=(nothing,)) == [("kraken|waits for its first answer", 0.0)]
+    assert histories(exchanges=(silent,), backfills=(builders.backfill_state(done=0),)) == [
+        ("kraken|waits for its first answer, 20 requests to come", 0.0)
+    ]
+
+
+def test_the_history_of_an_exchange_of_which_nothing_was_missing_has_no_bar():
+    nothing = builders.backfill_state(done=0, failed=0, total=0)
+
+    assert histories(exchanges=(builders.exchange_state(),)) == []
+    assert histories(exchanges=(builders.exchange_state(),), backfills=(nothing,)) == []
+
+
+def test_the_history_that_is_filled_in_says_how_much_was_done():
+    over = builders.backfill_state(done=630, total=630)
+
+    assert histories(exchanges=(builders.exchange_state(),), backfills=(over,)) == [("kraken|630 of 630 requests", 1.0)]
 
 
 def test_the_status_page_shows_backfills_and_simulation():

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from services.market.errors import BadPayload, Unavailable
+from services.market.types import BackfillState
 from services.pipeline import backfill as backfills
 from services.pipeline.backfill import Backfill, Backfills, plan_tasks
-from services.store.engine import Engine
+from services.store import backfills as records
+from services.store.engine import Engine, writing
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.world import World
@@ -197,6 +199,34 @@ def test_progress_is_told_and_ends(world: World, exchange: FakeExchange) -> None
     assert (state.done, state.failed, state.total, state.running) == (4, 0, 4, False)
 
 
+def test_a_round_with_nothing_to_ask_for_leaves_on_record_what_the_last_one_did(
+    world: World, exchange: FakeExchange
+) -> None:
+    fill(world, exchange).run(Event())
+
+    (state,) = world.reader.status(world.now).backfills
+    assert (state.done, state.total) == (4, 4)
+
+
+def test_what_a_process_that_died_had_left_is_over_when_nothing_is_missing(
+    world: World, exchange: FakeExchange
+) -> None:
+    fill(world, exchange)
+    with writing(world.engine) as connection:
+        records.report(connection, BackfillState("kraken", 3, 9, 1, world.now))
+    fill(world, exchange)
+
+    (state,) = world.reader.status(world.now).backfills
+    assert (state.done, state.failed, state.total, state.running) == (3, 1, 4, False)
+
+
+def test_an_exchange_of_which_nothing_was_ever_missing_has_no_progress(world: World) -> None:
+    with writing(world.engine) as connection:
+        records.report(connection, BackfillState("kraken", 0, 0, 0, world.now))
+
+    assert world.reader.status(world.now).backfills == ()
+
+
 def test_one_pair_that_fails_does_not_keep_the_others(world: World, exchange: FakeExchange) -> None:
     exchange.candle_errors = [BadPayload("kraken", "has no pair BTC/USD any more")]
     fill(world, exchange)
@@ -216,11 +246,29 @@ def test_an_exchange_that_cannot_answer_is_left_alone_and_taken_up_again(
     assert len(exchange.asked) == 5
     assert [record.message for record in caplog.records] == ["kraken: its history is not told: too many requests"]
     assert backfill.is_due()
-    assert not world.reader.status(world.now).backfills[0].running
+    (state,) = world.reader.status(world.now).backfills
+    assert (state.done, state.failed, state.total, state.running) == (0, 0, 4, True)
 
     backfill.run(Event())
     assert world.row("kraken:BTC-USD").samples == DAY
     assert not backfill.is_due()
+
+
+def test_rounds_that_get_nothing_out_of_an_exchange_are_logged_once(
+    world: World, exchange: FakeExchange, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(backfills, "RETRY_SECONDS", 0.0)
+    caplog.set_level("INFO")
+    exchange.candle_errors = [Unavailable("kraken", "too many requests")] * 15
+    backfill = fill(world, exchange)
+    for _ in range(3):
+        backfill.run(Event())
+
+    assert [message for message in caplog.messages if "backfill" in message] == [
+        "kraken: backfill begins, 4 requests",
+        "kraken: backfill interrupted, 0 requests done, 0 failed",
+        "kraken: backfill complete, 4 requests done, 0 failed",
+    ]
 
 
 def test_a_round_is_due_when_more_is_missing_than_when_the_last_one_ended(world: World, exchange: FakeExchange) -> None:

@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
@@ -234,6 +235,26 @@ def test_routes_say_why_a_metric_is_not_active_and_still_have_its_history(engine
         "prices": [{"price": 1.0, "createdAt": "2026-03-01T12:01:00Z"}]
     }
     assert client.get("/metrics/1/volumes").json["volumes"][0]["volume"] == 7.0
+
+
+@pytest.mark.parametrize("name", ["币安人生/USDT", "Я/USDT", "@G/USDT", "A+B/USDT", "$MYRO/USDT"])
+def test_a_pair_in_any_script_has_its_page_and_its_figures_at_its_key(engine: Engine, name: str) -> None:
+    world = World(engine, [FakeExchange("binance", {name: 5.0})])
+    world.discover(f"binance:{name}")
+    world.tick()
+    server = Flask(__name__)
+    mount(server, world.reader, lambda: world.now, FakeDesk())
+    client = server.test_client()
+    key = f"binance:{name.replace('/', '-')}"
+
+    for address in (quote(key), quote(key.lower())):
+        assert client.get(f"/metrics/{address}").json["metric"]["price"] == 5.0
+        assert len(client.get(f"/metrics/{address}/prices").json["prices"]) == 1
+    body = client.get(f"/metrics/{quote(key)}/prices?format=csv")
+    assert (body.status_code, body.mimetype) == (200, "text/csv")
+    line = client.get("/metrics?format=csv&fields=base,price").text.splitlines()[1]
+    base = name.partition("/")[0]
+    assert line == ("'" if base[0] in "@+=-" else "") + f"{base},5.0"
 
 
 def test_what_track_lets_go_leaves_no_gap_in_the_ranking_nor_a_price_too_many(engine: Engine) -> None:

@@ -220,16 +220,45 @@ def test_what_is_odd_about_an_answer_is_told(engine: Engine, caplog: pytest.LogC
     assert note() == "no price has moved for 3 periods"
 
     exchange.prices["C0/USD"] = 2.0
-    exchange.rejected = {"negative": 2}
+    exchange.refused = {"C5/USD": "negative", "OTHER/USD": "zero"}
     del exchange.prices["C5/USD"]
     world.tick()
-    assert note() == "refused values: 2 negative; 1 of 6 tracked pairs without a price"
-    assert "kraken: refused values: 2 negative" in caplog.text
-    assert world.reader.status(world.now).live == 5
+    told = "refused values: 1 negative; 1 of 6 tracked pairs without a price"
+    assert note() == told
+    assert caplog.messages.count(f"kraken: {told}") == 1
+    state = world.reader.status(world.now)
+    assert (state.live, state.exchanges[0].rejected, state.ticks[0].rejected) == (5, 1, 1)
 
-    exchange.prices, exchange.rejected = dict.fromkeys(names, 3.0), {}
+    exchange.prices, exchange.refused = dict.fromkeys(names, 3.0), {}
     world.tick()
     assert note() is None
+
+
+def test_what_goes_on_being_odd_is_logged_once_and_its_end_too(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    exchange = FakeExchange("kraken", {f"C{number}/USD": 1.0 for number in range(40)})
+    world = World(engine, [exchange])
+    world.discover()
+    caplog.set_level("INFO", "services.pipeline.store")
+    for number in range(5):  # one more each period
+        exchange.refused[f"C{number}/USD"] = "out of date"
+        del exchange.prices[f"C{number}/USD"]
+        exchange.prices["C9/USD"] += 1
+        world.tick()
+    exchange.refused["C5/USD"] = "zero"
+    del exchange.prices["C5/USD"]
+    world.tick()
+    exchange.prices, exchange.refused = {f"C{number}/USD": 2.0 for number in range(40)}, {}
+    world.tick()
+    world.tick()
+
+    told = [record.getMessage() for record in caplog.records if record.name == "services.pipeline.store"]
+    assert [message.partition(";")[0] for message in told] == [
+        "kraken: refused values: 1 out of date",
+        "kraken: refused values: 5 out of date, 1 zero",
+        "kraken: nothing is odd any more",
+    ]
 
 
 def test_an_inactive_metric_is_neither_priced_nor_ranked_but_keeps_its_history(engine: Engine) -> None:

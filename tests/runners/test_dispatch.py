@@ -240,7 +240,8 @@ def test_an_exchange_that_no_worker_ever_answers_for_harms_no_other(
 
     status = services.reader.status(NOW)
     assert (status.ticks[0].stored, status.ticks[0].failed) == (1, ("kraken",))
-    assert {state.market: state.error for state in status.exchanges}["kraken"] == "no worker answered"
+    errors = {state.market: state.error for state in status.exchanges}
+    assert errors["kraken"] == "no worker answered. See whether one runs."
     assert services.clock() < NOW + timedelta(seconds=25)
 
 

@@ -18,7 +18,7 @@ def test_quotes_come_through_json_bit_for_bit(figures: list[tuple[float, float]]
     pairs = tuple(Pair(f"C{number}", "USD") for number in range(len(figures)))
     prices = np.array([price for price, _ in figures], dtype=np.float64)
     volumes = np.array([volume for _, volume in figures], dtype=np.float64)
-    answer = Answer("kraken", 12.5, Quotes(pairs, prices, volumes, {"zero": 2}))
+    answer = Answer("kraken", 12.5, Quotes(pairs, prices, volumes, {Pair("A", "USD"): "zero"}, frozenset(pairs[:2])))
 
     found = unpack(json.loads(json.dumps(pack(answer), allow_nan=False)))
 
@@ -27,13 +27,18 @@ def test_quotes_come_through_json_bit_for_bit(figures: list[tuple[float, float]]
     assert found.quotes.pairs == pairs
     assert found.quotes.prices.tobytes() == prices.tobytes()
     assert np.array_equal(found.quotes.volumes, volumes, equal_nan=True)
-    assert found.quotes.rejected == {"zero": 2}
+    assert found.quotes.refused == {Pair("A", "USD"): "zero"}
+    assert found.quotes.idle == set(pairs[:2])
 
 
-@pytest.mark.parametrize("error", [Unavailable("okx", "timed out"), BadPayload("okx", "sent a web page")])
-def test_errors_keep_their_kind_and_words(error: ExchangeError) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [Unavailable("okx", "timed out", "timeout", "Check the network"), BadPayload("okx", "sent a web page")],
+)
+def test_errors_keep_their_kind_words_and_advice(error: ExchangeError) -> None:
     found = unpack(json.loads(json.dumps(pack(Answer("okx", 3.0, error=error)))))
 
     assert type(found.error) is type(error)
     assert str(found.error) == str(error)
+    assert (found.error.kind, found.error.explanation) == (error.kind, error.explanation)
     assert found.quotes is None

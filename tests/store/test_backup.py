@@ -261,10 +261,10 @@ def test_the_command_line_for_postgresql_works(
     assert (tmp_path / "my copy.dump").read_bytes().startswith(b"PGDMP")
 
 
-def test_the_readmes_lines_for_postgresql_bring_a_database_back(
+def test_the_documented_lines_for_postgresql_bring_a_database_back(
     postgresql_url: str, shell: Callable[[str, str], None]
 ) -> None:
-    dump, restore = re.findall(r"^    (pg_\w+ .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    dump, restore = re.findall(r"^    (pg_\w+ .*)$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     engine = open_engine(postgresql_url)
     schema.migrate(engine, simulated=False)
     world = World(engine, [FakeExchange("kraken", {"BTC/USD": 100.0})])

@@ -1,3 +1,7 @@
+from unicodedata import normalize
+
+import pytest
+
 from services.market.types import Listing, Pair
 from services.store import metrics
 from services.store.engine import Engine, reading, writing
@@ -46,6 +50,18 @@ def test_only_what_was_never_tracked_before_is_marked_as_new(engine: Engine) -> 
     with reading(engine) as connection:
         found = Catalogues().current(connection).metrics
     assert [(metric.base, metric.new_at) for metric in found] == [("BTC", None), ("XRP", None), ("ETH", NOON)]
+
+
+@pytest.mark.parametrize("base", ["币安人生", "Я", "\u00c9T\u00c9", "$MYRO", "@G", "A+B", "BTC.b"])
+def test_a_metric_is_found_by_its_key_in_every_script_and_case(engine: Engine, base: str) -> None:
+    track(engine, Listing(Pair(base, "USDT")), Listing(BTC))
+
+    with reading(engine) as connection:
+        for key in (f"kraken:{base}-USDT", f"KRAKEN:{base.lower()}-usdt", f"Kraken:{base.upper()}-Usdt"):
+            found = metrics.find(connection, key)
+            assert found is not None
+            assert (found.id, found.base) == (1, base)
+        assert metrics.find(connection, f"kraken:{normalize('NFD', base)}-USDT") == found
 
 
 def test_what_track_no_longer_asks_for_leaves_the_catalogue_but_is_still_found(engine: Engine) -> None:

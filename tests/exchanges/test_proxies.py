@@ -1,0 +1,191 @@
+"""A way out through a proxy: taken where the environment names one, and told of where it fails."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+import requests
+
+from services.exchanges.ccxt_exchange import CcxtExchange
+from services.exchanges.reasons import explain
+from services.market.errors import Unavailable
+from tests.exchanges import wire as say
+from tests.exchanges.test_quotes import NOON
+from tests.receiver import CERTIFICATE
+
+ANSWERS = {
+    "Assets": say.kraken_assets(),
+    "AssetPairs": say.kraken_pairs(),
+    "Ticker": say.kraken_answer(say.KRAKEN_TICKERS),
+}
+
+
+@dataclass
+class Proxy:
+    """Stands for every machine that is asked by way of it; with `tunnel_status` it refuses to open a tunnel."""
+
+    port: int = 0
+    tunnel_status: int = 200
+    asked: list[str] = field(default_factory=list)
+    passwords: list[str | None] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def proxying() -> Iterator[Proxy]:
+    """A proxy on this machine, for plain requests and for tunnels; what is in these is by `receiver.test`."""
+    proxy = Proxy()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_CONNECT(self) -> None:
+            proxy.asked.append(f"CONNECT {self.path}")
+            proxy.passwords.append(self.headers.get("Proxy-Authorization"))
+            self.send_response(proxy.tunnel_status)
+            self.end_headers()
+            self.close_connection = proxy.tunnel_status != 200
+            if not self.close_connection:
+                self.connection = context.wrap_socket(self.connection, server_side=True)
+                self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb")
+
+        def do_GET(self) -> None:
+            proxy.asked.append(self.path)
+            body = ANSWERS[self.path.rpartition("/")[2].partition("?")[0]].encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()
+
+        def finish(self) -> None:
+            super().finish()
+            self.connection.close()  # the tunnel's own
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output clean."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            """Whoever hangs up is no fault."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    proxy.port = server.server_port
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield proxy
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    with proxying() as proxy:
+        yield proxy
+
+
+def test_a_mirror_is_asked_by_way_of_the_proxy_for_its_own_scheme(proxy, timer, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", proxy.address)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+
+    quotes = CcxtExchange("kraken", "http://mirror.test/x", timer).quotes(NOON, 10)
+
+    assert len(quotes.pairs) == 4
+    assert proxy.asked[0] == "http://mirror.test/x/https://api.kraken.com/0/public/Assets"
+    assert len(proxy.asked) == 3
+
+
+def test_an_exchange_is_asked_through_a_tunnel_and_trusted_by_the_certificates_that_are_named(
+    proxy, timer, monkeypatch
+):
+    monkeypatch.setenv("HTTPS_PROXY", proxy.address.replace("//", "//me:secret@"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+
+    quotes = CcxtExchange("kraken", "https://receiver.test", timer).quotes(NOON, 10)
+
+    assert len(quotes.pairs) == 4
+    assert proxy.asked[:2] == ["CONNECT receiver.test:443", "/https://api.kraken.com/0/public/Assets"]
+    assert proxy.passwords[0] == "Basic bWU6c2VjcmV0"
+
+
+def test_without_those_certificates_the_trouble_is_told_with_what_to_do(proxy, timer, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", proxy.address)
+
+    with pytest.raises(Unavailable, match="certificate of receiver") as failed:
+        CcxtExchange("kraken", "https://receiver.test", timer).quotes(NOON, 10)
+
+    assert failed.value.kind == "tls"
+    assert "REQUESTS_CA_BUNDLE" in failed.value.advice
+
+
+def test_what_no_proxy_names_is_asked_directly(proxy, timer, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    assert len(CcxtExchange("kraken", proxy.address, timer).quotes(NOON, 10).pairs) == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (407, "the proxy asks for a user name and password (HTTP 407)"),
+        (403, "the proxy refuses to pass the request on (HTTP 403)"),
+    ],
+)
+def test_a_proxy_that_opens_no_tunnel_is_told_of_and_not_the_exchange(proxy, timer, monkeypatch, status, words):
+    proxy.tunnel_status = status
+    monkeypatch.setenv("HTTPS_PROXY", proxy.address)
+
+    with pytest.raises(Unavailable) as failed:
+        CcxtExchange("kraken", None, timer).quotes(NOON, 10)
+
+    assert (failed.value.kind, failed.value.detail) == ("proxy", words)
+    assert "HTTPS_PROXY" in failed.value.advice
+    assert proxy.asked == ["CONNECT api.kraken.com:443"]
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("http://me:secret@127.0.0.1:1", "the proxy refused the connection"),
+        ("http://me:secret@proxy.invalid:3128", "the proxy cannot be found: its host name cannot be resolved"),
+        ("http://", "the address of the proxy is none"),
+        ("socks5://me:secret@127.0.0.1:1", "the proxy refused the connection"),
+    ],
+)
+def test_a_proxy_that_cannot_be_had_is_told_without_its_password(timer, monkeypatch, address, words):
+    monkeypatch.setenv("HTTPS_PROXY", address)
+
+    with pytest.raises(Unavailable) as failed:
+        CcxtExchange("kraken", None, timer).quotes(NOON, 10)
+
+    assert (failed.value.kind, failed.value.detail) == ("proxy", words)
+    assert "secret" not in failed.value.explanation
+
+
+def test_a_socks_proxy_without_the_package_for_it_is_told_of():
+    reason = explain("kraken", requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support."))
+
+    assert (reason.kind, reason.words) == ("proxy", "a SOCKS proxy is set, which needs the package PySocks")
+
+
+def test_certificates_that_cannot_be_read_are_told_of(timer, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/at-all.pem")
+
+    with pytest.raises(Unavailable) as failed:
+        CcxtExchange("kraken", None, timer).quotes(NOON, 10)
+
+    assert (failed.value.kind, failed.value.detail) == ("tls", "the file of certificates cannot be read")
+    assert "REQUESTS_CA_BUNDLE" in failed.value.advice

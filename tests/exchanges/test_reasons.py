@@ -1,0 +1,189 @@
+"""What a failure is told as, from the errors that really come out of the libraries."""
+
+import json
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+
+import ccxt
+import pytest
+import requests
+
+from services.exchanges.ccxt_exchange import CcxtExchange
+from services.exchanges.reasons import explain
+from services.market.errors import BadPayload, ExchangeError, Unavailable
+from tests.exchanges import wire as say
+from tests.exchanges.test_quotes import NOON
+from tests.exchanges.wire import KRAKEN, serve
+
+
+def failure(base_url: str) -> ExchangeError:
+    with pytest.raises(Unavailable) as failed:
+        CcxtExchange("kraken", base_url).quotes(NOON, 3)
+    return failed.value
+
+
+@contextmanager
+def answering(answer: Callable[[socket.socket], object]) -> Iterator[str]:
+    """The port of a server on this machine that deals with each caller as `answer` does."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = listener.accept()
+                with caller, suppress(OSError):
+                    caller.recv(65_536)
+                    answer(caller)
+
+    Thread(target=accept, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def test_a_host_name_that_cannot_be_resolved_is_told_with_what_to_do():
+    found = failure("http://exchange.invalid")
+
+    assert (found.kind, found.detail) == ("dns", "cannot resolve the host name exchange.invalid")
+    assert "network" in found.advice
+    assert "HTTPS_PROXY" in found.advice
+    assert "--demo" in found.advice
+    assert found.explanation == f"{found.detail}. {found.advice}."
+
+
+def test_a_refused_connection_is_told_as_such():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    found = failure(f"https://127.0.0.1:{port}")
+
+    assert (found.kind, found.detail) == ("refused", "127.0.0.1 refused the connection")
+
+
+def test_a_server_without_tls_where_tls_is_due_is_told_as_such():
+    with answering(lambda caller: caller.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as place:
+        found = failure(f"https://{place}")
+
+    assert found.kind == "tls"
+    assert found.detail.startswith("no TLS connection to 127.0.0.1: ")
+
+
+def test_a_connection_that_is_closed_without_an_answer_is_told_as_broken():
+    with answering(lambda _caller: None) as place:
+        found = failure(f"http://{place}")
+
+    assert (found.kind, found.detail) == ("broken", "the connection to 127.0.0.1 broke off")
+
+
+def test_an_answer_that_does_not_come_is_told_as_timed_out():
+    over = Event()
+    with answering(lambda _caller: over.wait(10)) as place:
+        with pytest.raises(Unavailable) as failed:
+            CcxtExchange("kraken", f"http://{place}").quotes(NOON, 0.3)
+        over.set()
+
+    assert failed.value.kind == "timeout"
+    assert failed.value.detail == "timed out: 127.0.0.1 did not answer in time"
+    assert "HTTPS_PROXY" in failed.value.advice
+
+
+def wrapped(cause: Exception) -> Exception:
+    """As requests and ccxt wrap what urllib3 raises."""
+    request = requests.Request("GET", "https://api.kraken.com/0/public/Time").prepare()
+    outer = requests.exceptions.ConnectionError("Max retries exceeded", request=request)
+    outer.__cause__ = cause
+    error = ccxt.NetworkError("kraken GET https://api.kraken.com/0/public/Time")
+    error.__cause__ = outer
+    return error
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "words"),
+    [
+        (OSError(101, "Network is unreachable"), "network", "no network leads to api.kraken.com"),
+        (OSError(113, "No route to host"), "network", "no network leads to api.kraken.com"),
+        (TimeoutError("timed out"), "timeout", "timed out: api.kraken.com did not answer in time"),
+        (ConnectionResetError(104, "reset"), "broken", "the connection to api.kraken.com broke off"),
+        (socket.gaierror(-3, "Temporary failure"), "dns", "cannot resolve the host name api.kraken.com"),
+    ],
+)
+def test_what_the_operating_system_says_is_found_below_all_that_wraps_it(cause, kind, words):
+    reason = explain("kraken", wrapped(cause))
+
+    assert (reason.kind, reason.words) == (kind, words)
+    assert reason.advice
+
+
+@pytest.mark.parametrize(
+    "why", ["certificate has expired", "self-signed certificate in certificate chain", "certificate is not yet valid"]
+)
+def test_a_certificate_that_is_not_accepted_is_told_with_the_reason(why):
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_message = why
+
+    reason = explain("kraken", wrapped(error))
+
+    assert (reason.kind, reason.words) == ("tls", f"the TLS certificate of api.kraken.com is not accepted: {why}")
+    assert "clock" in reason.advice
+    assert "REQUESTS_CA_BUNDLE" in reason.advice
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "part"),
+    [
+        (503, "maintenance", "is down, or in maintenance (HTTP 503)"),
+        (429, "rate limit", "wants fewer requests (rate limit: HTTP 429)"),
+        (418, "rate limit", "wants fewer requests (rate limit: HTTP 418)"),
+        (403, "blocked", "refuses requests from here (HTTP 403); it may not serve this place"),
+        (451, "blocked", "refuses requests from here (HTTP 451); it may not serve this place"),
+        (407, "proxy", "the proxy asks for a user name and password (HTTP 407)"),
+        (404, "server", "has nothing at this address (HTTP 404)"),
+        (500, "server", "has a fault on its own side (HTTP 500)"),
+        (502, "server", "has a fault on its own side (HTTP 502)"),
+        (520, "server", "has a fault on its own side (HTTP 520)"),
+        (504, "timeout", "timed out on its own side (HTTP 504)"),
+    ],
+)
+def test_a_status_is_told_in_plain_words(kraken, wire, status, kind, part):
+    serve(wire, f"{KRAKEN}/Ticker", "<html>\n<body>Down</body></html>", status)
+
+    with pytest.raises(Unavailable) as failed:
+        kraken.quotes(NOON, 10)
+
+    assert (failed.value.kind, failed.value.detail) == (kind, part)
+    assert failed.value.advice
+
+
+@pytest.mark.parametrize(
+    ("complaint", "kind", "words"),
+    [
+        ("EAPI:Rate limit exceeded", "rate limit", "wants fewer requests (rate limit: EAPI:Rate limit exceeded)"),
+        ("EGeneral:Too many requests", "rate limit", "wants fewer requests (rate limit: EGeneral:Too many requests)"),
+        ("EService:Unavailable", "maintenance", "is down, or in maintenance (EService:Unavailable)"),
+        ("EService:Busy", "maintenance", "is down, or in maintenance (EService:Busy)"),
+    ],
+)
+def test_a_complaint_inside_a_success_is_told_with_its_own_words(kraken, wire, complaint, kind, words):
+    serve(wire, f"{KRAKEN}/Ticker", json.dumps({"error": [complaint]}))
+
+    with pytest.raises(Unavailable) as failed:
+        kraken.quotes(NOON, 10)
+
+    assert (failed.value.kind, failed.value.detail) == (kind, words)
+
+
+def test_a_web_page_in_place_of_prices_says_who_may_have_sent_it(kraken, wire):
+    kraken.listings()
+    serve(wire, f"{KRAKEN}/Ticker", "<html>Log in to the hotel's network</html>")
+
+    with pytest.raises(BadPayload, match="a web page") as failed:
+        kraken.quotes(NOON, 10)
+
+    assert "log-in page" in failed.value.advice
+    serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer(say.KRAKEN_TICKERS))
+    assert len(kraken.quotes(NOON, 10).pairs) == 4
