@@ -3,8 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Node.js is one of the dev requirements, so that every machine has the same.
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --silent
 
-.PHONY: run demo test check cluster soak lint bench fuzz openapi format browser lock audit release clean
+.PHONY: run demo test check cluster soak lint bench fuzz openapi format vendor browser lock audit release clean
 
 run: $(VENV)/.run
 	@echo "Starting Data Tracker"
@@ -18,10 +20,12 @@ demo: $(VENV)/.run
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 test: $(VENV)/.dev browser lint
+	$(NPM) test
 	$(PYTEST) --cov --cov-fail-under=95
 
 # What one runs after each edit: all but what takes a browser, a cluster, or programs of its own.
 check: $(VENV)/.dev lint
+	$(NPM) test
 	$(PYTEST) -m "not browser and not cluster and not processes"
 
 cluster: $(VENV)/.dev
@@ -68,6 +72,14 @@ docs-serve: $(VENV)/.dev
 pictures: $(VENV)/.dev browser
 	$(BIN)/python -m scripts.pictures
 
+# What pages load of npm packages, at the versions in package-lock.json.
+vendor: node_modules/.installed
+	$(NPM) run vendor
+
+node_modules/.installed: package.json package-lock.json | $(VENV)/.dev
+	$(NPM) ci
+	touch $@
+
 # For every Python and platform at once. What is in the locks already stays, but for what the .in files pin otherwise.
 # Extras stay named, for hosts that install by pip without --no-deps: it would look for the newest release of those.
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
@@ -109,4 +121,4 @@ $(VENV)/.dev: always
 	@$(PYTHON) scripts/install.py requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
+	rm -rf $(VENV) node_modules site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

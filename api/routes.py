@@ -7,7 +7,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 
 from api import bodies, tables
 from api.answers import Answers, digest, send, send_csv
-from api.documentation import documentation_page
+from api.documentation import add_documentation
 from api.freshness import Freshness
 from api.kept import remembering
 from api.keys import named
@@ -54,6 +54,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
     add_ranking(routes, reader, freshness, answers)
     add_series(routes, reader, freshness, answers)
     add_stream(routes, reader, Streams())
+    add_documentation(routes, profile.version)
 
     @routes.get("/metrics/<wanted>")
     @operation(
@@ -218,10 +219,6 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
     )
     def description() -> Response:
         return send(answers.get("openapi", 0, lambda: openapi(current_app, profile.version)))
-
-    @routes.get("/docs")
-    def documentation() -> str:
-        return documentation_page(profile.version)
 
     @routes.before_app_request
     def keep_from_the_dashboard() -> Response | None:

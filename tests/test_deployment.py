@@ -171,6 +171,17 @@ def test_the_host_button_names_settings_and_processes_that_exist() -> None:
     assert [addon["as"] for addon in told["addons"]] == ["DATABASE"]  # which makes DATABASE_URL
 
 
+def test_a_host_that_looks_what_was_pushed_sees_a_python_program_and_no_node_one() -> None:
+    """A package.json at the top makes Heroku build for Node.js, unless it is left out before."""
+    left_out = set((ROOT / ".slugignore").read_text().split())
+
+    assert "/package.json" in left_out
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
+    needed = packages | {"app.py", "gunicorn.conf.py", "requirements.txt", ".python-version", "Procfile", "app.json"}
+    assert not left_out & {f"/{name}" for name in needed | {"assets", "migrations"}}
+    assert json.loads((ROOT / "app.json").read_text())["buildpacks"] == [{"url": "heroku/python"}]
+
+
 def test_the_python_of_the_host_is_that_of_the_image(dockerfile: DockerfileParser) -> None:
     version = (ROOT / ".python-version").read_text().strip()
     assert re.fullmatch(r"3\.\d+", version)  # the host adds the newest patch

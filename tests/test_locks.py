@@ -1,5 +1,6 @@
 """The locks: complete for every Python and platform that the program is for, and pinned down to each file."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -125,3 +126,14 @@ def test_the_locks_agree() -> None:
     assert run == {(name, version) for name, version in dev if name in names}
     assert [name for name, _ in uv] == ["uv"]
     assert uv <= dev
+
+
+def test_npm_packages_are_locked_with_hashes_and_name_no_registry() -> None:
+    wanted = json.loads((ROOT / "package.json").read_text())["devDependencies"]
+    locked = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    for path, package in locked.items():
+        assert "resolved" not in package, path
+        assert path == "" or package["integrity"].startswith("sha512-"), path

@@ -20,6 +20,7 @@ ROOMS = (
     "scripts",
     "services",
     "tests",
+    "types",
 )
 UNREAD = ("vendor", "__pycache__")
 BINARY = (".png", ".pyc")
@@ -29,7 +30,7 @@ def files() -> list[Path]:
     """What is handed on: the files at the top, and all in the rooms but what others have made."""
     top = [path for path in ROOT.iterdir() if path.is_file() and path.name not in (".git", ".coverage", ".env")]
     within = [path for room in ROOMS for path in (ROOT / room).rglob("*") if path.is_file()]
-    hashed = (ROOT / "requirements.txt", ROOT / "requirements-dev.txt", KNOWN)
+    hashed = (*(ROOT / name for name in ("requirements.txt", "requirements-dev.txt", "package-lock.json")), KNOWN)
     return [
         path
         for path in top + within

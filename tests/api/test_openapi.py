@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from api.documentation import SWAGGER_UI
 from api.operations import operation_of
+from app import create_app
 from services.bootstrap import VERSION
+from tests import builders
 from tests.api.described import COMMITTED, described, whole_interface
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 
 ASSETS = Path(__file__).parents[2] / "assets"
 UNTOLD = {"/docs"}
@@ -107,5 +111,21 @@ def test_the_page_needs_nothing_from_elsewhere(client) -> None:
     assert "style=" not in page.text
     named = re.findall(r'(?:src|href)="(assets/[^"?]+)', page.text)
     assert len(named) == 7
-    for path in named:
+    swagger_ui = {path for path in named if path.startswith(SWAGGER_UI)}
+    for path in set(named) - swagger_ui:
         assert (ASSETS.parent / path).is_file(), path
+    assert len(swagger_ui) == 2
+    for path in swagger_ui:
+        with client.get(f"/{path}") as answer:
+            assert answer.mimetype == ("text/css" if path.endswith(".css") else "text/javascript")
+
+
+def test_browsers_keep_swagger_ui_for_a_year_and_get_no_more_of_its_package_than_they_need() -> None:
+    client = create_app(FakeReader(), lambda: builders.NOON, FakeDeliveries(), FakeDesk()).server.test_client()
+
+    with client.get(f"/{SWAGGER_UI}/swagger-ui.css") as answer:
+        assert "max-age=31536000" in answer.headers["Cache-Control"]
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    for name in ("oauth2-redirect.html", "../__init__.py", "%2e%2e/__init__.py", "index.css"):
+        with client.get(f"/{SWAGGER_UI}/{name}") as answer:
+            assert answer.status_code == 404, name
