@@ -31,12 +31,13 @@ check: $(VENV)/.dev lint
 cluster: $(VENV)/.dev
 	$(BIN)/python -m pytest -s tests/cluster
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev node_modules/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(NPM) run lint
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

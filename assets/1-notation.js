@@ -50,7 +50,7 @@
   let chosenZone = "local";
   try {
     chosenZone = localStorage.getItem("zone") || "local";
-  } catch (error) {
+  } catch {
     // storage can be forbidden; the choice then lasts until the tab closes
   }
 
@@ -58,7 +58,7 @@
     chosenZone = choice;
     try {
       localStorage.setItem("zone", choice);
-    } catch (error) {
+    } catch {
       // see above
     }
   }

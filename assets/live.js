@@ -33,7 +33,7 @@
       const body = await answer.json();
       tag = received;
       return changed(Object.assign(body, { connection: "ok" }));
-    } catch (error) {
+    } catch {
       return failed("lost");
     } finally {
       clearTimeout(timer);

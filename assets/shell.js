@@ -54,7 +54,7 @@
   function chosenTheme() {
     try {
       return localStorage.getItem("theme") || "system";
-    } catch (error) {
+    } catch {
       return "system"; // storage can be forbidden; the choice then lasts until the tab closes
     }
   }
@@ -74,7 +74,7 @@
     }
     try {
       localStorage.setItem("theme", choice);
-    } catch (error) {
+    } catch {
       // see chosenTheme
     }
     paint(choice);
@@ -182,7 +182,7 @@
       const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
       if (answer.ok) return set_props(window.trackerIds.poll, { n_intervals: -Date.now() });
       trouble = (await answer.json()).detail;
-    } catch (error) {
+    } catch {
       // told below
     }
     set_props(window.trackerIds.failed, { data: [] });

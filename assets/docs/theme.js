@@ -7,7 +7,7 @@
     let choice = "system";
     try {
       choice = localStorage.getItem("theme") || choice;
-    } catch (error) {
+    } catch {
       // storage can be forbidden; the system's theme is left
     }
     const dark = choice === "dark" || (choice !== "light" && system.matches);

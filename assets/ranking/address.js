@@ -71,7 +71,7 @@
     let given;
     try {
       given = JSON.parse(text || "{}");
-    } catch (error) {
+    } catch {
       return {}; // mangled on its way, or made up
     }
     if (!isObject(given)) return {};

@@ -11,7 +11,7 @@
     try {
       const stored = JSON.parse(localStorage.getItem(SHELF) || "[]");
       kept = new Set(Array.isArray(stored) ? stored.filter((key) => typeof key === "string") : []);
-    } catch (error) {
+    } catch {
       kept = new Set(); // storage is forbidden, or holds something else; they then last until the tab closes
     }
     return kept;
@@ -24,7 +24,7 @@
     if (!favourites().delete(row.key)) favourites().add(row.key);
     try {
       localStorage.setItem(SHELF, JSON.stringify([...favourites()]));
-    } catch (error) {
+    } catch {
       // see favourites
     }
     await showFavourites([row.id]);

@@ -22,7 +22,7 @@
       const number = notation.wholeText(alerts.length) + (alerts.length === MOST_COUNTED ? "+" : "");
       counted = since + newest;
       window.dash_clientside.set_props(ids.alerted, { children: number });
-    } catch (error) {
+    } catch {
       // the poller says that the connection is lost
     }
   }

@@ -85,7 +85,7 @@
       if (!answer.ok) throw new Error(answer.statusText);
       sparklines = (await answer.json()).points;
       (await ranking.api()).refreshCells({ columns: ["spark"], force: true });
-    } catch (error) {
+    } catch {
       sparklinesAt = 0; // with the next revision, then
     }
   }
@@ -99,7 +99,7 @@
       metrics = (await answer.json()).metrics;
       await rankAnew();
       window.dash_clientside.set_props(ids.frame, { className: "grid-frame" });
-    } catch (error) {
+    } catch {
       // the whole is on its way
     }
   }
@@ -121,7 +121,7 @@
       const answer = await fetch("/table", { cache: "no-cache" });
       if (!answer.ok) return unchanged; // the poller tells why, and calls again when it is over
       metrics = fromColumns((await answer.json()).columns);
-    } catch (error) {
+    } catch {
       return unchanged;
     }
     shown = wanted;
