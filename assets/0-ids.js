@@ -1,5 +1,5 @@
 // The ids from layouts/ids.py that these scripts need, in one place; tests/layouts/test_ids.py compares them.
-window.trackerIds = {
+const trackerIds = {
   location: "location",
   poll: "poll",
   live: "live",
@@ -42,3 +42,4 @@ window.trackerIds = {
   historyAsk: "history-ask",
   historyChosen: "history-chosen",
 };
+window.trackerIds = trackerIds;

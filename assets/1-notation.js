@@ -3,6 +3,13 @@
   "use strict";
   const UNKNOWN = "–";
   const MINUS = "\u2212";
+  /** @type {[number, string][]} */
+  const UNITS = [
+    [1e12, "T"],
+    [1e9, "B"],
+    [1e6, "M"],
+    [1e3, "K"],
+  ];
   const formats = new Map(); // Intl formatters are slow to make and cheap to use
 
   function fixed(value, decimals) {
@@ -36,7 +43,7 @@
 
   function amountText(value) {
     if (value == null) return UNKNOWN;
-    for (const [size, unit] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "K"]]) {
+    for (const [size, unit] of UNITS) {
       if (Math.abs(value) >= size) return fixed(value / size, 2) + " " + unit;
     }
     return fixed(value, 2);

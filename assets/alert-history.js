@@ -6,6 +6,7 @@
   const nothing = () => window.dash_clientside.no_update;
   const FILTERS = ["q", "rule", "state", "span", "unseen", "page"];
 
+  /** @type {Record<string, any> | null} */
   let asked = null; // what the page shows at present
 
   function keepInAddress(ask) {
@@ -56,14 +57,15 @@
   }
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-alert-act]");
+    const target = /** @type {Element} */ (event.target);
+    const button = /** @type {HTMLElement | null} */ (target.closest("[data-alert-act]"));
     if (button) {
       const told = button.dataset;
       const chosen = { act: told.alertAct, number: told.alertNumber, metric: told.alertMetric, name: told.alertName, count: 1, at: Date.now() };
       window.dash_clientside.set_props(ids.historyChosen, { data: chosen });
       return;
     }
-    const turn = event.target.closest("[data-history-page]");
+    const turn = /** @type {HTMLElement | null} */ (target.closest("[data-history-page]"));
     if (!turn || !asked) return;
     asked = Object.assign({}, asked, { page: Number(turn.dataset.historyPage) });
     keepInAddress(asked);

@@ -5,18 +5,24 @@
   const ids = window.trackerIds;
   const PATIENCE = 10000; // ms until a chart that has not appeared is given up
   const nothing = () => window.dash_clientside.no_update;
+  /** @type {Charts["plotOf"]} */
   const plotOf = (id) => document.querySelector("#" + id + " .js-plotly-plot");
-  const metaOf = (plot) => (plot && plot.data && plot.layout && plot.layout.meta) || null;
+  const metaOf = (/** @type {Plot | null} */ plot) => (plot && plot.data && plot.layout && plot.layout.meta) || null;
 
   // The chart as soon as it shows a view that is `wanted`: plotly is loaded with the first one, and a new figure takes
   // its time.
+  /**
+   * @param {string} id
+   * @param {(meta: ChartMeta) => boolean} wanted
+   * @returns {Promise<Plot | null>}
+   */
   function whenDrawn(id, wanted) {
     const end = Date.now() + PATIENCE;
     return new Promise((resolve) => {
       (function look() {
         const plot = plotOf(id);
         const meta = metaOf(plot);
-        if (meta && wanted(meta) && plot._fullLayout) resolve(plot);
+        if (plot && meta && wanted(meta) && plot._fullLayout) resolve(plot);
         else if (Date.now() > end) resolve(null);
         else setTimeout(look, 50);
       })();
@@ -24,50 +30,56 @@
   }
 
   // What to tell the server when there is something newer than what is drawn.
+  /** @type {Charts["askFor"]} */
   async function askFor(id, revision, figure) {
     const wanted = figure && figure.layout && figure.layout.meta;
     if (!wanted || revision === null || revision === undefined) return nothing();
     const plot = await whenDrawn(id, (drawn) => drawn.view === wanted.view);
-    if (!plot) return { revision }; // the rest of the page is kept current all the same
     const meta = metaOf(plot);
+    if (!meta) return { revision }; // the rest of the page is kept current all the same
     return meta.revision >= revision ? nothing() : Object.assign({}, meta, { wanted: revision });
   }
 
+  // Whether a wall-clock time is before another; what ends a ring is no time.
+  /** @type {(time?: string | null, other?: string | null) => boolean} */
+  const isBefore = (time, other) => Boolean(time && other && time < other);
+
   // How many points lie at or before `after`. From the end: when the clocks go back, an hour of times comes twice.
-  function pointsUpTo(x, after) {
+  function pointsUpTo(/** @type {Times} */ x, /** @type {string} */ after) {
     let end = x.length;
-    while (end && x[end - 1] > after) end -= 1;
+    while (end && isBefore(after, x[end - 1])) end -= 1;
     return end;
   }
 
   // How many points belong to rings that begin before `after`; each ring ends with a null.
-  function ringsBefore(x, after) {
+  function ringsBefore(/** @type {Times} */ x, /** @type {string} */ after) {
     let end = x.length;
     while (end) {
       const begin = end > 1 ? x.lastIndexOf(null, end - 2) + 1 : 0;
-      if (x[begin] < after) break;
+      if (isBefore(x[begin], after)) break;
       end = begin;
     }
     return end;
   }
 
-  function extend(trace, part) {
+  function extend(/** @type {Trace} */ trace, /** @type {TracePart} */ part) {
     Object.assign(trace, part.look);
-    const appends = part.after !== null && part.after !== undefined;
+    const { after, first, rings } = part;
     const old = trace.x || [];
-    const end = !appends ? 0 : part.rings ? ringsBefore(old, part.after) : pointsUpTo(old, part.after);
+    const end = !after ? 0 : rings ? ringsBefore(old, after) : pointsUpTo(old, after);
     let begin = 0;
-    while (!part.rings && begin < end && old[begin] < part.first) begin += 1;
+    while (!rings && begin < end && isBefore(old[begin], first)) begin += 1;
     for (const [name, values] of Object.entries(part.columns)) {
       trace[name] = (trace[name] || []).slice(begin, end).concat(values);
     }
-    if (part.rings && appends) trace.x = trace.x.map((time) => (time !== null && time < part.first ? part.first : time));
+    if (rings && after && first) trace.x = trace.x?.map((time) => (isBefore(time, first) ? first : time));
   }
 
+  /** @type {Charts["growPlot"]} */
   function growPlot(id, update) {
     const plot = plotOf(id);
     const meta = metaOf(plot);
-    if (!update || !meta || meta.view !== update.meta.view || meta.revision >= update.meta.revision) return;
+    if (!update || !plot || !meta || meta.view !== update.meta.view || meta.revision >= update.meta.revision) return;
     if (update.from !== null && update.from > meta.edge) return; // something between is missing: it is asked for again
     update.traces.forEach((part, place) => extend(plot.data[place], part));
     plot.layout.meta = update.meta;
@@ -75,11 +87,12 @@
   }
 
   // ---- another time zone: the chart comes anew, and what the viewer zoomed and hid in it is taken over
+  /** @type {Intl.DateTimeFormatOptions} */
   const wholeClock = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" };
 
   // How many milliseconds the clocks of `zone` are ahead of UTC at a moment.
   function ahead(moment, zone) {
-    const format = new Intl.DateTimeFormat("en-US", Object.assign({ timeZone: zone, hourCycle: "h23" }, wholeClock));
+    const format = new Intl.DateTimeFormat("en-US", { ...wholeClock, timeZone: zone, hourCycle: "h23" });
     const told = Object.fromEntries(format.formatToParts(moment).map((part) => [part.type, Number(part.value)]));
     const clock = Date.UTC(told.year, told.month - 1, told.day, told.hour, told.minute, told.second);
     return clock - Math.floor(moment / 1000) * 1000;
@@ -92,7 +105,7 @@
     return moment + ahead(moment, to);
   }
 
-  function placeOf(plot, from, to) {
+  function placeOf(/** @type {Plot} */ plot, /** @type {string} */ from, /** @type {string} */ to) {
     const held = {};
     for (const [name, axis] of Object.entries(plot._fullLayout)) {
       if (!/^[xy]axis\d*$/.test(name) || axis.autorange) continue;
@@ -108,7 +121,7 @@
   async function keepPlace(id, from, to) {
     const plot = plotOf(id);
     const meta = metaOf(plot);
-    if (!meta || !plot._fullLayout) return;
+    if (!plot || !meta || !plot._fullLayout) return;
     const held = placeOf(plot, from, to);
     const hidden = plot._fullData.flatMap((trace) => (isHidden(trace) ? [trace.index] : []));
     const isNew = (other) => other.view !== meta.view && shownOf(other) === shownOf(meta);
@@ -160,7 +173,7 @@
   // The title is written on the picture by hand: it holds names, and plotly reads markup in texts.
   async function picture(id, title) {
     const plot = plotOf(id);
-    if (!metaOf(plot)) return;
+    if (!plot || !metaOf(plot)) return;
     const surface = colour("surface");
     const [width, height] = [plot.clientWidth, plot.clientHeight];
     const layout = Object.assign(painted(plot.layout), { paper_bgcolor: surface, width, height });
@@ -169,7 +182,7 @@
     const canvas = document.createElement("canvas");
     canvas.width = image.width;
     canvas.height = image.height + HEAD * SCALE;
-    const pen = canvas.getContext("2d");
+    const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     pen.fillStyle = surface;
     pen.fillRect(0, 0, canvas.width, canvas.height);
     pen.drawImage(image, 0, HEAD * SCALE);
@@ -197,7 +210,7 @@
     },
     showThreshold(shown) {
       const plot = plotOf(ids.metricChart);
-      if (metaOf(plot)) window.Plotly.restyle(plot, { visible: shown }, [2]);
+      if (plot && metaOf(plot)) window.Plotly.restyle(plot, { visible: shown }, [2]);
       return nothing();
     },
     picture(clicks) {

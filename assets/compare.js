@@ -4,7 +4,8 @@
   const ids = window.trackerIds;
 
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.target.id !== ids.compareSearch) return;
+    if (event.key !== "Enter" || /** @type {Element} */ (event.target).id !== ids.compareSearch) return;
+    /** @type {HTMLAnchorElement | null} */
     const first = document.querySelector("#" + ids.compareResults + " a");
     if (first) first.click();
   });

@@ -5,7 +5,9 @@
   const nothing = () => window.dash_clientside.no_update;
 
   let asking = false;
+  /** @type {string | null} */
   let tag = null; // names the last body that was taken over
+  /** @type {Live | null} */
   let last = null; // what the store holds
 
   function changed(next) {

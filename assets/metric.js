@@ -8,7 +8,8 @@
   document.addEventListener("keydown", (event) => {
     const link = WAYS[event.key] && document.getElementById(WAYS[event.key]);
     if (!link || link.tagName !== "A" || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (event.target.closest && event.target.closest(OWN_ARROWS)) return;
+    const target = /** @type {Element} */ (event.target);
+    if (target.closest && target.closest(OWN_ARROWS)) return;
     event.preventDefault();
     link.click();
   });

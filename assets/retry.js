@@ -49,7 +49,7 @@
       if (answer.status >= 500) note(options);
       return answer;
     } catch (error) {
-      if (error.name !== "AbortError") note(options);
+      if (!(error instanceof DOMException && error.name === "AbortError")) note(options);
       throw error;
     }
   };

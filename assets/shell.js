@@ -191,7 +191,8 @@
   }
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-acknowledge]");
+    /** @type {HTMLElement | null} */
+    const button = /** @type {Element} */ (event.target).closest("[data-acknowledge]");
     if (button) acknowledge("/alerts/" + button.dataset.acknowledge + "/acknowledge", {});
   });
 

@@ -16,6 +16,7 @@
   };
   const USUAL_BY = CHOICES.by[0];
   const TEXTS = ["q", "market", "quote"];
+  /** @type {Sort} */
   const USUAL_SORT = [{ colId: "rank", sort: "asc" }];
   const TYPES = {
     text: ["contains", "notContains", "equals", "notEqual", "startsWith", "endsWith", "blank", "notBlank"],
@@ -79,17 +80,21 @@
     return Object.fromEntries(filters.filter(([, filter]) => filter));
   }
 
+  /** @type {Ranking["address"]["read"]} */
   function read(search) {
     const given = new URLSearchParams(search);
+    /** @type {any} filled below */
     const view = { sort: sortOf(given.get("sort")), columns: columnsOf(given.get("columns")), where: whereOf(given.get("where")) };
     for (const name of TEXTS) view[name] = (given.get(name) || "").slice(0, LONGEST);
     for (const [name, choices] of Object.entries(CHOICES)) {
-      view[name] = choices.includes(given.get(name)) ? given.get(name) : choices[0];
+      const choice = given.get(name) || "";
+      view[name] = choices.includes(choice) ? choice : choices[0];
     }
     return view;
   }
 
   // The query string of a view, "" for the one that everybody begins with.
+  /** @type {Ranking["address"]["write"]} */
   function write(view) {
     const told = new URLSearchParams();
     for (const [name, choices] of Object.entries(CHOICES)) if (view[name] !== choices[0]) told.set(name, view[name]);
@@ -101,5 +106,7 @@
     return text && "?" + text;
   }
 
-  window.trackerRanking = Object.assign(window.trackerRanking || {}, { address: { read, write, USUAL_BY, USUAL_SORT } });
+  const ranking = (window.trackerRanking = window.trackerRanking || {});
+  const address = { read, write, USUAL_BY, USUAL_SORT };
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ address }));
 })();

@@ -3,7 +3,7 @@
   "use strict";
   const notation = window.trackerNotation;
   const ranking = (window.trackerRanking = window.trackerRanking || {});
-  const make = (...args) => window.React.createElement(...args);
+  const make = (type, props, ...children) => window.React.createElement(type, props, ...children);
   const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
 
   cells.Star = function (props) {

@@ -4,6 +4,7 @@
   const ids = window.trackerIds;
   const ranking = (window.trackerRanking = window.trackerRanking || {});
   const ALWAYS = ["star", "rank", "pair"];
+  /** @type {[number, string[]][]} */
   const NARROWER = [
     [680, ["moved", "market", "change_1h", "stdev", "volatility", "turnover", "spark", "alerted"]],
     [980, ["moved", "market", "turnover", "spark", "alerted"]],
@@ -40,8 +41,10 @@
 
   // The ticks in the list, where they are others.
   function tick(names) {
-    const list = document.getElementById(ids.columns);
-    const ticked = [...list.querySelectorAll("input:checked")].map((box) => box.value);
+    const list = /** @type {HTMLElement} */ (document.getElementById(ids.columns));
+    /** @type {NodeListOf<HTMLInputElement>} */
+    const boxes = list.querySelectorAll("input:checked");
+    const ticked = [...boxes].map((box) => box.value);
     if (ticked.join() !== names.join()) window.dash_clientside.set_props(ids.columns, { value: names });
   }
 
@@ -58,7 +61,7 @@
     else window.dash_clientside.set_props(ids.columns, { value: shown }); // a table of names alone tells nothing
   }
 
-  Object.assign(ranking, { fit, columnOf });
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ fit }));
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { chooseColumns });
 })();

@@ -4,6 +4,7 @@
   "use strict";
   const ranking = (window.trackerRanking = window.trackerRanking || {});
   const SHELF = "favourites";
+  /** @type {Set<string> | null} */
   let kept = null;
 
   function favourites() {
@@ -46,12 +47,14 @@
   });
 
   // The grid hands over its rows as it sorted them, to be put in order in place.
+  /** @type {Ranking["favouritesFirst"]} */
   function favouritesFirst({ nodes }) {
     if (!favourites().size) return;
+    /** @type {typeof nodes[]} */
     const [first, others] = [[], []];
     for (const node of nodes) (isFavourite(node.data) ? first : others).push(node);
     if (first.length) first.concat(others).forEach((node, place) => (nodes[place] = node));
   }
 
-  Object.assign(ranking, { hasFavourites, isFavourite, toggleFavourite, favouritesFirst });
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ hasFavourites, isFavourite, toggleFavourite, favouritesFirst }));
 })();

@@ -44,13 +44,15 @@
     const text = left === all ? "" : notation.wholeText(left) + " of " + notation.wholeText(all);
     if (place.textContent !== text) place.textContent = text;
     const look = "no-match" + (all && !left ? "" : " is-hidden") + (ranking.view().only ? " is-favourites" : "");
-    if (document.getElementById(ids.noMatch).className !== look) window.dash_clientside.set_props(ids.noMatch, { className: look });
+    const words = /** @type {HTMLElement} */ (document.getElementById(ids.noMatch));
+    if (words.className !== look) window.dash_clientside.set_props(ids.noMatch, { className: look });
   }
 
   document.addEventListener("keydown", (event) => {
-    const field = document.getElementById(ids.search);
+    const field = /** @type {HTMLInputElement | null} */ (document.getElementById(ids.search));
     if (!field) return;
-    if (event.key === "/" && !event.target.closest("input, textarea, select, [contenteditable]")) {
+    const target = /** @type {Element} */ (event.target);
+    if (event.key === "/" && !target.closest("input, textarea, select, [contenteditable]")) {
       event.preventDefault();
       field.focus();
       field.select();
@@ -66,7 +68,9 @@
   }
 
   function closeMenus(event) {
-    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target) || event.key === "Escape") menu.open = false;
+    /** @type {NodeListOf<HTMLDetailsElement>} */
+    const menus = document.querySelectorAll("details.menu[open]");
+    for (const menu of menus) if (!menu.contains(event.target) || event.key === "Escape") menu.open = false;
   }
   document.addEventListener("pointerdown", closeMenus);
   document.addEventListener("keydown", (event) => event.key === "Escape" && closeMenus(event));
@@ -77,7 +81,7 @@
     quickText: (params) => params.data.pair + " " + params.data.base + params.data.quote + " " + params.data.market,
   });
 
-  Object.assign(ranking, { setUpFilters, offerChoices, countRows });
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ setUpFilters, offerChoices, countRows }));
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { drawer });
 })();

@@ -4,6 +4,7 @@
   const ids = window.trackerIds;
   const notation = window.trackerNotation;
   const MOST_COUNTED = 1000; // alerts
+  /** @type {Live | null} */
   let latest = null; // what the poller told last
   let counted = ""; // which alerts the day's figure stands for
 
@@ -12,11 +13,11 @@
     if (!live || live.connection !== "ok") return;
     const midnight = new Date();
     midnight.setHours(0, 0, 0, 0);
-    const since = new Date(midnight - 1000).toISOString(); // what fires at midnight is of the new day
+    const since = new Date(midnight.getTime() - 1000).toISOString(); // what fires at midnight is of the new day
     const newest = Math.max(0, ...live.alerts.map((alert) => alert.id));
     if (counted === since + newest) return;
     try {
-      const answer = await fetch("/alerts?" + new URLSearchParams({ since, limit: MOST_COUNTED }), { cache: "no-cache" });
+      const answer = await fetch("/alerts?" + new URLSearchParams({ since, limit: MOST_COUNTED + "" }), { cache: "no-cache" });
       if (!answer.ok) return; // with what the poller tells next, then
       const { alerts } = await answer.json();
       const number = notation.wholeText(alerts.length) + (alerts.length === MOST_COUNTED ? "+" : "");
@@ -61,7 +62,7 @@
 
   setInterval(countDown, 1000);
 
-  Object.assign((window.trackerRanking = window.trackerRanking || {}), { recountAlerts });
+  Object.assign((window.trackerRanking = window.trackerRanking || {}), /** @satisfies {Partial<Ranking>} */ ({ recountAlerts }));
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { glance });
 })();

@@ -29,7 +29,9 @@
     const grid = await ranking.api();
     const isWanted = () => number === latest && !grid.isDestroyed();
     if (!isWanted()) return;
-    const [ids, added] = [new Set(), []];
+    const ids = new Set();
+    /** @type {Row[]} */
+    const added = [];
     const put = (place) => {
       const data = row(place);
       const node = grid.getRowNode(data.id);
@@ -52,5 +54,5 @@
     grid.refreshClientSideRowModel("filter");
   }
 
-  Object.assign(ranking, { handOver });
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ handOver }));
 })();

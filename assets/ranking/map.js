@@ -13,6 +13,7 @@
   const NICE = [0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 15, 20, 30, 50, 100, 200, 500, 1000]; // per cent, ends of the scale
   const SIZES = { volume: (row) => row.turnover, volatility: (row) => row.volatility, equal: () => 1 };
 
+  /** @type {Promise<Window["d3"]> | null} */
   let layout = null; // a promise of d3-hierarchy
   let drawn = new Map(); // tiles by the metric's number
   let waiting = false;
@@ -111,9 +112,9 @@
     drawn = next;
     const order = [...next.values()];
     if (order.some((tile, at) => place.children[at] !== tile)) {
-      const held = document.activeElement;
+      const held = /** @type {HTMLElement | null} */ (document.activeElement);
       place.replaceChildren(...order);
-      if (place.contains(held)) held.focus({ preventScroll: true });
+      if (held && place.contains(held)) held.focus({ preventScroll: true });
     }
     if (!order.some((tile) => tile.tabIndex === 0) && order.length) order[0].tabIndex = 0;
   }
@@ -168,7 +169,7 @@
   }
 
   function tellScale({ end, signed }) {
-    const place = document.getElementById(ids.mapScale);
+    const place = /** @type {HTMLElement} */ (document.getElementById(ids.mapScale));
     const ends = signed ? [`\u2212${end} %`, "0", `+${end} %`] : ["0", "", `${end} %`];
     place.dataset.kind = signed ? "signed" : "much";
     place.querySelectorAll("span").forEach((part, at) => (part.textContent = ends[at]));
@@ -198,7 +199,7 @@
     const tile = event.target.closest(".tile");
     const row = tile && rowsDrawn.get(tile.dataset.id);
     if (!row) return hush();
-    const tip = document.getElementById(ids.mapTip);
+    const tip = /** @type {HTMLElement} */ (document.getElementById(ids.mapTip));
     const { priceText, changeText, shareText, amountText } = notation;
     const figures = [
       ["Price", priceText(row.price)],
@@ -217,6 +218,7 @@
     }
     tip.replaceChildren(name, market, list);
     tip.hidden = false;
+    if (!tip.offsetParent) return; // on a phone, which has no room for it
     const frame = tip.offsetParent.getBoundingClientRect();
     const box = tile.getBoundingClientRect();
     const [x, y] = event.type === "focusin" ? [box.right, box.bottom] : [event.clientX, event.clientY];
@@ -230,5 +232,5 @@
     if (tip) tip.hidden = true;
   }
 
-  Object.assign(ranking, { showParts, drawMap });
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ showParts, drawMap }));
 })();

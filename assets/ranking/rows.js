@@ -10,6 +10,7 @@
   const FIRST = 100;
   const nothing = () => window.dash_clientside.no_update;
 
+  /** @type {HTMLElement | null} */
   let page = null; // the element whose rows these are
   let shown = null; // the revision in the grid
   let metrics = []; // of that revision
@@ -94,7 +95,7 @@
   async function showFirst() {
     if (!ranking.isUsual() || ranking.hasFavourites()) return;
     try {
-      const answer = await fetch("/metrics?" + new URLSearchParams({ limit: FIRST }), { cache: "no-cache" });
+      const answer = await fetch("/metrics?" + new URLSearchParams({ limit: FIRST + "" }), { cache: "no-cache" });
       if (!answer.ok) return;
       metrics = (await answer.json()).metrics;
       await rankAnew();
@@ -169,7 +170,7 @@
     },
   });
 
-  Object.assign(ranking, { rankAnew, open, sparkline: (id) => sparklines[id] });
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ rankAnew, open, sparkline: (id) => sparklines[id] }));
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { rows });
 })();

@@ -11,8 +11,9 @@
   const CURRENCIES = names("USD EUR GBP JPY CHF CAD AUD NZD SGD HKD KRW TRY BRL MXN ZAR PLN CZK UAH ARS COP NGN IDR INR AED THB");
   const isCoin = (name) => DOLLAR_COINS.has(name) || OTHER_COINS.has(name);
 
-  window.trackerRanking = Object.assign(window.trackerRanking || {}, {
-    isDollar: (name) => name === "USD" || DOLLAR_COINS.has(name),
-    isStable: (base, quote) => isCoin(base) || (CURRENCIES.has(base) && isCoin(quote)),
-  });
+  const isDollar = (name) => name === "USD" || DOLLAR_COINS.has(name);
+  const isStable = (base, quote) => isCoin(base) || (CURRENCIES.has(base) && isCoin(quote));
+
+  const ranking = (window.trackerRanking = window.trackerRanking || {});
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ isDollar, isStable }));
 })();

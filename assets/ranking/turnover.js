@@ -33,5 +33,5 @@
     };
   }
 
-  Object.assign(ranking, { turnovers });
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ turnovers }));
 })();

@@ -82,6 +82,7 @@
   const plain = { read: (value) => value || "", write: (value) => value };
   // A list shows nothing for an empty value, so that "all" has one of its own there.
   const orAll = { read: (value) => (value === ids.all ? "" : value || ""), write: (value) => value || ids.all };
+  /** @type {Record<string, [keyof RankingView, { read(value: any): any, write(value: any): unknown }]>} */
   const CONTROLS = {
     [ids.rankBy]: ["by", plain],
     [ids.search]: ["q", plain],
@@ -158,7 +159,7 @@
     if (isOpen()) write(); // the link to where one is already
   });
 
-  Object.assign(ranking, { api, begin, isUsual, settle, note, change, view: () => current });
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ api, begin, isUsual, settle, note, change, view: () => current }));
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { choose, reset });
 })();

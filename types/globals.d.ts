@@ -1,0 +1,194 @@
+// What the browser's scripts share. They are plain scripts that Dash loads in the order of their names; they meet in
+// `window`, and this says what each puts there and what Dash, its table and plotly do.
+import type { GridApi, PostSortRowsParams } from "ag-grid-community";
+import type { hierarchy, treemap } from "d3-hierarchy";
+import type React from "react";
+
+declare global {
+  interface Window {
+    trackerIds: typeof trackerIds;
+    trackerNotation: Notation;
+    trackerRanking: Ranking;
+    trackerChart: Charts;
+
+    dash_clientside: DashClientside;
+    dash_component_api: { getLayout(id: string): { props: Record<string, unknown> } | undefined };
+    dash_ag_grid: { getApiAsync(id: string): Promise<Grid> };
+    dashAgGridFunctions: Record<string, (...given: any[]) => unknown>;
+    dashAgGridComponentFunctions: Record<string, (props: any) => unknown>;
+    React: typeof React;
+    Plotly: Plotly;
+    SwaggerUIBundle(options: Record<string, unknown>): void;
+    d3: { hierarchy: typeof hierarchy; treemap: typeof treemap };
+    scheduler?: { yield?(): Promise<void> };
+  }
+
+  // ---- numbers and moments as text: 1-notation.js
+  interface Notation {
+    priceText(value?: number | null): string;
+    changeText(percent?: number | null): string;
+    shareText(percent?: number | null): string;
+    amountText(value?: number | null): string;
+    wholeText(value?: number | null): string;
+    clockText(iso?: string | null): string;
+    zoneChoice(): string;
+    zoneName(): string;
+    chooseZone(choice: string): void;
+  }
+
+  // ---- charts: chart.js
+
+  /** What a chart says of itself in its layout: what it shows, up to which revision and second. */
+  interface ChartMeta {
+    view: string;
+    revision: number;
+    edge: number;
+  }
+  /** Wall-clock times in the chart's zone; null between two rings. */
+  type Times = (string | null)[];
+  interface Trace {
+    x?: Times;
+    [column: string]: any;
+  }
+  /** What is new of a trace: points after `after` (all where it is null) in place of those, and of those before `first`. */
+  interface TracePart {
+    look?: object;
+    after?: string | null;
+    first?: string | null;
+    rings?: boolean;
+    columns: Record<string, unknown[]>;
+  }
+  interface ChartUpdate {
+    meta: ChartMeta;
+    from: number | null;
+    traces: TracePart[];
+  }
+  interface Figure {
+    layout?: { meta?: ChartMeta };
+  }
+  interface Axis {
+    type: string;
+    autorange: boolean;
+    range: number[];
+    l2r(value: number): number;
+    r2l(value: number): number;
+  }
+  interface Plot extends HTMLElement {
+    data: Trace[];
+    layout: { meta?: ChartMeta };
+    _fullLayout: Record<string, Axis>;
+    _fullData: { visible: boolean | "legendonly"; index: number }[];
+  }
+  interface Plotly {
+    redraw(plot: Plot): Promise<Plot>;
+    restyle(plot: Plot, change: object, traces: number[]): Promise<Plot>;
+    relayout(plot: Plot, change: object): Promise<Plot>;
+    toImage(figure: object, options: object): Promise<string>;
+  }
+  interface Charts {
+    askFor(id: string, revision: number | null | undefined, figure: Figure | null): Promise<unknown>;
+    growPlot(id: string, update: ChartUpdate | null): void;
+    plotOf(id: string): Plot | null;
+    keepPlaces(from: string, to: string): void;
+  }
+
+  // ---- the ranking: ranking/
+
+  /** A metric as the JSON interface has it: shares are fractions. */
+  interface Metric {
+    id: number;
+    market: string;
+    base: string;
+    quote: string;
+    active: boolean;
+    rank: number | null;
+    price: number | null;
+    volume_24h: number | null;
+    [field: string]: any;
+  }
+  /** A row of the table: a metric by the columns' names, shares in per cent. */
+  interface Row {
+    id: string;
+    key: string;
+    pair: string;
+    market: string;
+    base: string;
+    quote: string;
+    active: boolean;
+    rank: number | null;
+    moved: number | null;
+    turnover: number | null;
+    mark: string | false | null;
+    [column: string]: any;
+  }
+  type Grid = GridApi<Row>;
+  type Sort = { colId: string; sort: "asc" | "desc" }[];
+  /** A filter of one column, as the grid's own filters make it. */
+  interface ColumnFilter {
+    filterType: "text" | "number";
+    type?: string;
+    filter?: string | number;
+    filterTo?: number;
+    operator?: "AND" | "OR";
+    conditions?: ColumnFilter[];
+  }
+  /** What the viewer made of the ranking; what is not said is "". */
+  interface RankingView {
+    by: string;
+    only: string;
+    hide: string;
+    view: string;
+    size: "volume" | "volatility" | "equal";
+    colour: string;
+    q: string;
+    market: string;
+    quote: string;
+    sort: Sort;
+    columns: string[] | null;
+    where: Record<string, ColumnFilter>;
+  }
+  type RowMaker = (place: number) => Row;
+  interface Ranking {
+    address: { read(search: string): RankingView; write(view: RankingView): string; USUAL_BY: string; USUAL_SORT: Sort };
+    isDollar(name: string): boolean;
+    isStable(base: string, quote: string): boolean;
+    turnovers(metrics: Metric[]): (metric: Metric) => number | null;
+    isFavourite(row: { key: string }): boolean;
+    hasFavourites(): boolean;
+    toggleFavourite(row: Row): Promise<void>;
+    favouritesFirst(params: PostSortRowsParams<Row>): void;
+    setUpFilters(grid: Grid): void;
+    offerChoices(metrics?: Metric[]): void;
+    countRows(grid: Grid): void;
+    fit(grid: Grid): void;
+    recountAlerts(): void;
+    handOver(count: number, row: RowMaker): Promise<void>;
+    showParts(): void;
+    drawMap(): void;
+    rankAnew(): Promise<void>;
+    open(id: string): void;
+    sparkline(id: string): number[] | undefined;
+    api(): Promise<Grid>;
+    begin(): void;
+    isUsual(): boolean;
+    settle(): Promise<void>;
+    note(partial: Partial<RankingView>): string[];
+    change(partial: Partial<RankingView>): void;
+    view(): RankingView;
+  }
+
+  // ---- Dash
+  interface DashClientside {
+    no_update: unknown;
+    set_props(id: string, props: Record<string, unknown>): void;
+    callback_context: { triggered: { prop_id: string }[]; inputs_list: { id: string }[] };
+    tracker: Record<string, (...given: any[]) => unknown>;
+  }
+
+  /** What `/live` answers, and what the poller makes of it. */
+  interface Live {
+    connection: "ok" | "lost" | "database";
+    since?: string;
+    [field: string]: any;
+  }
+}
