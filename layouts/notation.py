@@ -1,4 +1,4 @@
-"""How prices, shares and moments are written. assets/notation.js writes the same in the browser."""
+"""How prices, shares and moments are written. assets/1-notation.js writes the same in the browser."""
 
 import math
 from datetime import UTC, datetime, tzinfo

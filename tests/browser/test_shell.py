@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from layouts import ids, notation
+from layouts import ids
 from services.market.types import ShownSetting
 from tests import builders
 from tests.browser.conftest import Requests, Server, size
@@ -440,21 +440,3 @@ def test_the_page_has_landmarks_and_names_for_what_can_be_used(site: Site):
           (e.labels && [...e.labels].some(l => l.textContent.trim())))
     ).map(e => e.outerHTML)"""
     assert [one for one in site.script(unnamed) if "ag-" not in one] == []
-
-
-VALUES = (60_123.4, 142.37, 1.085, 0.5231, 0.00002345, 0.0, -12.5, 2e-15, 99.995, 100, 999.999, 0.0999996, 1e12, None)
-SHARES = (0.0125, -0.034, 0.0, -0.00001, 0.00005, 0.00049, 1.5, 12.0, None)
-
-
-def test_the_browser_writes_numbers_as_the_server_does(site: Site):
-    site.open("/status")
-    write = "return arguments[1].map(v => trackerNotation[arguments[0]](v))"
-    per_cent = [None if share is None else share * 100 for share in SHARES]
-
-    for function, values, expected in (
-        ("priceText", VALUES, [notation.price(value) for value in VALUES]),
-        ("amountText", VALUES, [notation.amount(value) for value in VALUES]),
-        ("changeText", per_cent, [notation.change(share) for share in SHARES]),
-        ("shareText", per_cent, [notation.share(share) for share in SHARES]),
-    ):
-        assert site.script(write, function, list(values)) == expected, function

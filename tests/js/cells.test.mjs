@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { load } from "./page.mjs";
+
+const ranking = { sparkline: (id) => SHAPES[id], isFavourite: (row) => row.pair === "BTC/USD" };
+const SHAPES = {
+  rising: [0, 50, 100, ...Array(21).fill(100)],
+  gap: [100, 50, 255, 0, ...Array(20).fill(255)],
+  lone: [10, ...Array(23).fill(255)],
+};
+const window = load(["1-notation.js", "ranking/cells.js"], { ranking });
+window.React = { createElement: (type, props, ...children) => ({ type, ...props, children }) };
+const cells = window.dashAgGridComponentFunctions;
+const path = (id) => cells.Sparkline({ data: { id } }).children[0].d;
+
+test("a shape of 24 points fills its cell, from the lowest to the highest price", () => {
+  const steps = path("rising").split(/(?=[ML])/);
+
+  assert.deepEqual(steps.slice(0, 3), ["M0.0 25.0", "L4.9 13.0", "L9.7 1.0"]);
+  assert.deepEqual([steps.length, steps[23]], [24, "L112.0 1.0"]);
+  assert.equal(cells.Sparkline({ data: { id: "rising" } }).className, "spark is-up");
+});
+
+test("where a price is missing the line is broken, and one price alone is no line", () => {
+  assert.equal(path("gap"), "M0.0 1.0L4.9 13.0M14.6 25.0");
+  assert.equal(cells.Sparkline({ data: { id: "gap" } }).className, "spark is-down");
+  assert.equal(cells.Sparkline({ data: { id: "lone" } }), null);
+  assert.equal(cells.Sparkline({ data: { id: "unknown" } }), null);
+});
+
+test("places gained and lost are told by arrow, number and words", () => {
+  const told = (value) => {
+    const { className, title, children } = cells.Moved({ value });
+    return [className, title, ...children];
+  };
+
+  assert.deepEqual(told(1), ["moved is-up", "Up 1 place in an hour", "▲ 1"]);
+  assert.deepEqual(told(-1200), ["moved is-down", "Down 1,200 places in an hour", "▼ 1,200"]);
+  assert.equal(cells.Moved({ value: 0 }), null);
+  assert.equal(cells.Moved({ value: null }), null);
+});
+
+test("a star says whose it is and whether it is kept", () => {
+  const told = (pair) => {
+    const star = cells.Star({ data: { pair } });
+    return [star["aria-label"], star["aria-pressed"]];
+  };
+
+  assert.deepEqual(told("BTC/USD"), ["Take from the favourites: BTC/USD", true]);
+  assert.deepEqual(told("ETH/USD"), ["Keep as a favourite: ETH/USD", false]);
+});

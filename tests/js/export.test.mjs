@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { callbacks, load } from "./page.mjs";
+
+// What is saved when the rows `data` are shown in the columns `shown`: names by id.
+async function saved(shown, data) {
+  const columns = Object.entries(shown).map(([id, headerName]) => ({ getColId: () => id, getColDef: () => ({ headerName }) }));
+  const grid = {
+    getAllDisplayedColumns: () => columns,
+    forEachNodeAfterFilterAndSort: (each) => data.forEach((row) => each({ data: row })),
+  };
+  const link = { click() {} };
+  const document = { createElement: () => link };
+  const blobs = [];
+  const URL = { createObjectURL: (blob) => "blob:" + blobs.push(blob), revokeObjectURL() {} };
+  const window = load(["ranking/export.js"], { ranking: { api: async () => grid }, document, URL, setTimeout() {} });
+
+  await callbacks(window).exportCsv(1);
+
+  assert.match(link.download, /^ranking-\d{4}-\d\d-\d\dT\d{4}Z\.csv$/);
+  return blobs[0].text();
+}
+
+test("the file has the columns shown, numbers in full, and nothing for what is not known", async () => {
+  const text = await saved({ star: "", pair: "Pair", price: "Price", spark: "24 h" }, [
+    { star: null, pair: "BTC/USD", price: 60123.456789, spark: [1] },
+    { pair: "DEAD/USD", price: null },
+  ]);
+
+  assert.equal(text, "Pair,Price\r\nBTC/USD,60123.456789\r\nDEAD/USD,\r\n");
+});
+
+test("a name cannot break out of its cell, nor be a formula to a spreadsheet", async () => {
+  const names = ['=HYPERLINK("x")', "+1", "-1", "@x", "\tx", "a,b", 'a"b', "a\nb", "a=b"];
+
+  const text = await saved({ pair: "Pair" }, names.map((pair) => ({ pair })));
+
+  assert.deepEqual(text.split("\r\n"), [
+    "Pair",
+    `"'=HYPERLINK(""x"")"`,
+    "'+1",
+    "'-1",
+    "'@x",
+    "'\tx",
+    '"a,b"',
+    '"a""b"',
+    '"a\nb"',
+    "a=b",
+    "",
+  ]);
+});

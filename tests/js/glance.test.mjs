@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { callbacks, isNothing, load, server } from "./page.mjs";
+
+const NOON = Date.parse("2026-03-01T12:00:00Z");
+const LIVE = { connection: "ok", minute: "2026-03-01T12:00:00Z", period: 60, tracked: 200, live: 1197, alerts: [] };
+
+beforeEach(() => mock.timers.enable({ apis: ["Date"], now: NOON }));
+afterEach(() => mock.timers.reset());
+
+function page(...answers) {
+  const ticks = [];
+  const fetch = server(...answers);
+  const window = load(["0-ids.js", "1-notation.js", "ranking/glance.js"], { fetch, setInterval: (each) => ticks.push(each) });
+  const place = (window.document.elements["figure-next-tick"] = { textContent: "" });
+  const { glance } = callbacks(window);
+  // What is written after `seconds` more.
+  const later = (seconds) => {
+    mock.timers.setTime(NOON + seconds * 1000);
+    for (const tick of ticks) tick();
+    return place.textContent;
+  };
+  return { window, asked: fetch.asked, glance, later };
+}
+
+test("the next tick is counted down by the second, and again when it has come", () => {
+  const { glance, later } = page({ body: { alerts: [] } });
+  glance({ ...LIVE, period: 90 });
+
+  assert.deepEqual([0, 0.5, 1, 29, 30, 89, 90, 91].map(later), ["1:30", "1:30", "1:29", "1:01", "1:00", "0:01", "1:30", "1:29"]);
+});
+
+test("a clock that is wrong counts down to a period at the most", () => {
+  const { glance, later } = page({ body: { alerts: [] } });
+  glance({ ...LIVE, minute: "2026-03-01T15:00:20Z" });
+
+  assert.equal(later(0), "0:20");
+});
+
+test("nothing is counted down to where no tick is to be expected", () => {
+  for (const change of [{ connection: "lost" }, { minute: null }, { stale: true }]) {
+    const { glance, later } = page({ body: { alerts: [] } });
+    glance({ ...LIVE, ...change });
+    assert.equal(later(5), "–", JSON.stringify(change));
+  }
+});
+
+test("the figures sum the market up", () => {
+  const { glance, window } = page({ body: { alerts: [] } });
+  window.trackerNotation.chooseZone("utc");
+
+  assert.deepEqual(glance({ ...LIVE, tracked: 1200 }), ["1,200", "1,197", "3", "12:00"]);
+  for (const value of glance(null)) assert.ok(isNothing(value));
+});
+
+test("the day's alerts are counted from the viewer's midnight, and anew only when another has fired", async () => {
+  const { asked, glance, window } = page({ body: { alerts: [{}, {}] } }, { body: { alerts: [{}, {}, {}] } });
+  const shown = async () => {
+    await new Promise(setImmediate);
+    return window.dash_clientside.props["figure-alerts"].children;
+  };
+
+  glance({ ...LIVE, alerts: [{ id: 7 }] });
+  assert.equal(await shown(), "2");
+  glance({ ...LIVE, alerts: [{ id: 7 }] });
+  assert.equal(await shown(), "2");
+  glance({ ...LIVE, alerts: [{ id: 7 }, { id: 8 }] });
+  assert.equal(await shown(), "3");
+
+  assert.equal(asked.length, 2);
+  const midnight = new Date(NOON).setHours(0, 0, 0, 0);
+  const query = new URLSearchParams(asked[0].address.split("?")[1]);
+  assert.deepEqual([Date.parse(query.get("since")), query.get("limit")], [midnight - 1000, "1000"]);
+});
+
+test("of a thousand alerts and more it says so", async () => {
+  const { glance, window } = page({ body: { alerts: Array(1000).fill({}) } });
+
+  glance(LIVE);
+  await new Promise(setImmediate);
+
+  assert.equal(window.dash_clientside.props["figure-alerts"].children, "1,000+");
+});

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { callbacks, isNothing, load, server } from "./page.mjs";
+
+const LIVE = { revision: 4, minute: "2026-03-01T14:03:00Z" };
+const tagged = (tag, body = LIVE) => ({ body, headers: { ETag: tag } });
+
+function poller(...answers) {
+  const fetch = server(...answers);
+  const window = load(["0-ids.js", "live.js"], { fetch });
+  return { window, asked: fetch.asked, ...callbacks(window) };
+}
+
+test("what the server tells is handed on once", async () => {
+  const { poll } = poller(tagged('"a"'), tagged('"a"'), tagged('"b"', { revision: 5 }));
+
+  assert.deepEqual(await poll(), { ...LIVE, connection: "ok" });
+  assert.ok(isNothing(await poll()));
+  assert.deepEqual(await poll(), { revision: 5, connection: "ok" });
+});
+
+test("a lost connection is told once, with what was known and since when, and its end at once", async () => {
+  const { poll } = poller(tagged('"a"'), new Error("gone"), { status: 500 }, tagged('"a"'));
+  await poll();
+
+  const lost = await poll();
+  assert.deepEqual({ ...lost, since: null }, { ...LIVE, connection: "lost", since: null });
+  assert.ok(Date.parse(lost.since) > 0);
+  assert.ok(isNothing(await poll()));
+  assert.deepEqual(await poll(), { ...LIVE, connection: "ok" });
+});
+
+test("a database that is away is no lost connection", async () => {
+  const { poll } = poller({ status: 503 }, { status: 503 }, new Error("gone"));
+
+  assert.equal((await poll()).connection, "database");
+  assert.ok(isNothing(await poll()));
+  assert.equal((await poll()).connection, "lost");
+});
+
+test("one request is under way at a time, and none while nobody looks", async () => {
+  const { asked, poll, window } = poller(tagged('"a"'), tagged('"b"'));
+
+  const [first, second] = await Promise.all([poll(), poll()]);
+  assert.equal(first.connection, "ok");
+  assert.ok(isNothing(second));
+  window.document.hidden = true;
+  assert.ok(isNothing(await poll()));
+  assert.equal(asked.length, 1);
+
+  window.document.hidden = false;
+  window.document.send("visibilitychange");
+  assert.ok(window.dash_clientside.props.poll.n_intervals < 0, "who comes back is served at once");
+});
+
+test("a page is asked to renew itself at another revision alone, and while there is a connection", () => {
+  const { revision } = poller();
+
+  assert.equal(revision({ connection: "ok", revision: 5 }, 4), 5);
+  for (const live of [null, { connection: "ok", revision: 4 }, { connection: "lost", revision: 5 }]) {
+    assert.ok(isNothing(revision(live, 4)));
+  }
+});

@@ -1,0 +1,47 @@
+// Python names functions of the scripts as text: each of them is there.
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { test } from "node:test";
+
+import { load } from "./page.mjs";
+
+const ROOT = new URL("../../", import.meta.url);
+const inFolder = (folder, ending) => readdirSync(new URL(folder, ROOT)).filter((name) => name.endsWith(ending)).sort();
+
+// As Dash does: those at the top by their names, then those of each folder.
+const SCRIPTS = [...inFolder("assets/", ".js"), ...inFolder("assets/ranking/", ".js").map((name) => `ranking/${name}`)];
+
+function named(folder, ...patterns) {
+  const text = inFolder(folder, ".py").map((name) => readFileSync(new URL(folder + name, ROOT), "utf8")).join("\n");
+  return new Set(patterns.flatMap((pattern) => [...text.matchAll(pattern)].map(([, name]) => name)));
+}
+
+const window = load(SCRIPTS, {
+  React: {},
+  matchMedia: () => ({ addEventListener() {} }),
+  history: {},
+});
+
+test("every function that a callback names is there, and none that nobody calls", () => {
+  const wanted = named("callbacks/", /ClientsideFunction\(\s*BROWSER,\s*"(\w+)"/g);
+
+  assert.ok(wanted.size > 20);
+  assert.deepEqual(new Set(Object.keys(window.dash_clientside.tracker)), wanted);
+});
+
+test("every function and cell that the table names is there", () => {
+  const functions = named("layouts/", /"(\w+)\((?:params)?\)"/g, /"function": "(\w+)"/g, /"([a-z]+Text)"/g);
+  const cells = named("layouts/", /"cellRenderer": "(\w+)"/g);
+
+  assert.ok(functions.size > 10 && cells.size > 3);
+  assert.deepEqual([...functions].filter((name) => !(name in window.dashAgGridFunctions)), []);
+  assert.deepEqual(new Set(Object.keys(window.dashAgGridComponentFunctions)), cells);
+});
+
+test("the ranking's parts fit together: what one calls another has", () => {
+  const own = SCRIPTS.filter((name) => name.startsWith("ranking/"));
+  const texts = own.map((name) => readFileSync(new URL(`assets/${name}`, ROOT), "utf8")).join("\n");
+  const called = new Set([...texts.matchAll(/\branking\.(\w+)/g)].map(([, name]) => name));
+
+  assert.deepEqual([...called].filter((name) => !(name in window.trackerRanking)), []);
+});

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { mock, test } from "node:test";
+
+import { load } from "./page.mjs";
+
+const CASES = JSON.parse(readFileSync(new URL("../notation_cases.json", import.meta.url), "utf8"));
+const { trackerNotation: notation } = load(["1-notation.js"]);
+const percent = (fraction) => (fraction === null ? null : fraction * 100);
+
+const WRITERS = {
+  price: notation.priceText,
+  change: (fraction) => notation.changeText(percent(fraction)),
+  share: (fraction) => notation.shareText(percent(fraction)),
+  amount: notation.amountText,
+};
+
+test("numbers are written as the server writes them", () => {
+  assert.deepEqual(Object.keys(CASES), Object.keys(WRITERS));
+  for (const [name, write] of Object.entries(WRITERS)) {
+    for (const [value, text] of CASES[name]) assert.equal(write(value), text, `${name} of ${value}`);
+  }
+});
+
+test("counts are whole", () => {
+  assert.deepEqual([0, 1234.4, -7, null, undefined].map(notation.wholeText), ["0", "1,234", "−7", "–", "–"]);
+});
+
+test("a time has its date where it is not today's, and its seconds where there are any", () => {
+  mock.timers.enable({ apis: ["Date"], now: Date.parse("2026-03-01T23:30:00Z") });
+  const { trackerNotation } = load(["1-notation.js"]);
+  trackerNotation.chooseZone("utc");
+
+  const moments = ["2026-03-01T14:03:00Z", "2026-03-01T14:03:05Z", "2026-02-28T23:59:00Z", null];
+  assert.deepEqual(moments.map(trackerNotation.clockText), ["14:03", "14:03:05", "28 Feb, 23:59", "–"]);
+  mock.timers.reset();
+});
+
+test("the chosen zone is remembered, also where storage is forbidden until the tab closes", () => {
+  const { localStorage, trackerNotation: first } = load(["1-notation.js"]);
+  assert.equal(first.zoneChoice(), "local");
+  assert.equal(first.zoneName(), Intl.DateTimeFormat().resolvedOptions().timeZone);
+  first.chooseZone("utc");
+  assert.equal(load(["1-notation.js"], { localStorage }).trackerNotation.zoneName(), "UTC");
+
+  const refuse = () => {
+    throw new Error("denied");
+  };
+  const { trackerNotation: second } = load(["1-notation.js"], { localStorage: { getItem: refuse, setItem: refuse } });
+  second.chooseZone("utc");
+  assert.equal(second.zoneName(), "UTC");
+});

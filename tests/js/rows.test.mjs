@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { metric, table } from "./metrics.mjs";
+import { callbacks, isNothing, load, server } from "./page.mjs";
+
+const SCRIPTS = ["0-ids.js", "1-notation.js", "ranking/address.js", "ranking/rows.js", "ranking/stablecoins.js", "ranking/turnover.js"];
+const OK = { connection: "ok", revision: 1, tracked: 6 };
+const METRICS = [
+  metric(1, "BTC/USD", { price: 60_000, volatility: 0.01, change_24h: -0.02, volume_24h: 100, rank_1h_ago: 3 }),
+  metric(2, "ETH/USD", { price: 3000, volatility: 0.02, change_24h: 0.01, volume_24h: 900 }),
+  metric(3, "ETH/BTC", { price: 0.05, volatility: 0.011, change_24h: 0.03, volume_24h: 4000, new_at: "2026-03-01T00:00:00Z" }),
+  metric(4, "SOL/USDT", { price: 150, volatility: 0.04, change_24h: 0.08, volume_24h: 10_000 }),
+  metric(5, "USDT/USD", { price: 1, volatility: 0.0002, change_24h: 0, volume_24h: 9e6 }),
+  metric(6, "DEAD/USD", { rank: null, price: 2, volatility: null, change_24h: null, active: false, reason: "delisted" }),
+];
+
+// The ranking's other parts, as this one calls them; what it hands over is in `given`.
+function page({ by = "stdev", isUsual = false, answers = [{ body: table(METRICS) }, { body: { points: {} } }] } = {}) {
+  const calls = [];
+  const given = [];
+  const ranking = {
+    view: () => ({ by }),
+    begin: () => calls.push("begin"),
+    settle: () => calls.push("settle"),
+    isUsual: () => isUsual,
+    hasFavourites: () => false,
+    offerChoices: () => calls.push("offerChoices"),
+    api: async () => ({ refreshCells: () => calls.push("refreshCells") }),
+    handOver: async (count, row) => void given.push(Array.from({ length: count }, (_, place) => row(place))),
+  };
+  const fetch = server(...answers);
+  const window = load(SCRIPTS, { ranking, fetch });
+  window.document.elements.ranking = {};
+  return { window, calls, given, asked: fetch.asked, rows: callbacks(window).rows };
+}
+
+test("a row has the metric's figures by the columns' names, shares in per cent", async () => {
+  const { given, rows } = page();
+
+  assert.deepEqual(await rows(OK), ["grid-frame", "empty-state is-hidden"]);
+
+  const [[first, , third, , , last]] = given;
+  const { id, key, rank, moved, pair, price, volatility, change_24h, volume, turnover, mark } = first;
+  assert.deepEqual([id, key, rank, moved, pair], ["1", "kraken:BTC-USD", 1, 2, "BTC/USD"]);
+  assert.deepEqual([price, volatility, change_24h, volume, turnover], [60_000, 1, -2, 100, 6e6]);
+  assert.deepEqual([Boolean(mark), third.mark, last.mark], [false, "new", "delisted"]);
+  assert.deepEqual([last.rank, last.moved, last.change_24h], [null, null, null]);
+});
+
+test("the rank counts by what was chosen, and what is not known or not traded has none", async () => {
+  const placesBy = async (by) => {
+    const { given, rows } = page({ by });
+    await rows(OK);
+    return given[0].map((row) => row.rank);
+  };
+
+  assert.deepEqual(await placesBy("stdev"), [1, 2, 3, 4, 5, null]);
+  assert.deepEqual(await placesBy("volatility"), [4, 2, 3, 1, 5, null]);
+  assert.deepEqual(await placesBy("change_24h"), [5, 3, 2, 1, 4, null]);
+  assert.deepEqual(await placesBy("volume"), [3, 4, 1, 5, 2, null]); // in dollars
+});
+
+test("places gained are told in the usual order alone, and equals stand by their numbers", async () => {
+  const equals = METRICS.map((one) => ({ ...one, volatility: 0.5 }));
+  const { given, rows } = page({ by: "volatility", answers: [{ body: table(equals) }, { body: { points: {} } }] });
+
+  await rows(OK);
+
+  assert.deepEqual(given[0].map((row) => row.moved), [null, null, null, null, null, null]);
+  assert.deepEqual(given[0].map((row) => row.rank), [1, 2, 3, 4, 5, null]);
+});
+
+test("rows are asked for once a revision, and not while the server is away", async () => {
+  const { asked, calls, given, rows } = page();
+
+  for (const value of await rows({ ...OK, connection: "lost" })) assert.ok(isNothing(value));
+  assert.deepEqual(asked, []);
+  await rows(OK);
+  for (const value of await rows(OK)) assert.ok(isNothing(value));
+
+  assert.deepEqual(asked.map(({ address }) => address), ["/table", "/sparklines"]);
+  assert.equal(given.length, 1);
+  assert.deepEqual(calls.filter((name) => name !== "refreshCells"), ["begin", "settle", "offerChoices"]);
+});
+
+test("an answer that fails is asked for again with what the poller tells next", async () => {
+  const answers = [{ status: 503 }, new Error("gone"), { body: table(METRICS) }, { body: { points: {} } }];
+  const { asked, given, rows } = page({ answers });
+
+  for (const value of [...(await rows(OK)), ...(await rows(OK))]) assert.ok(isNothing(value));
+  await rows(OK);
+
+  assert.equal(given.length, 1);
+  assert.deepEqual(asked.map(({ address }) => address), ["/table", "/table", "/table", "/sparklines"]);
+});
+
+test("an empty ranking says so", async () => {
+  const { rows } = page({ answers: [{ body: { columns: { id: [] } } }] });
+
+  assert.deepEqual(await rows(OK), ["grid-frame is-hidden", "empty-state"]);
+});
+
+test("of thousands the first come before the others", async () => {
+  const first = METRICS.slice(0, 2);
+  const answers = [{ body: { metrics: first } }, { body: table(METRICS) }, { body: { points: {} } }];
+  const { asked, given, rows, window } = page({ isUsual: true, answers });
+
+  await rows({ ...OK, tracked: 5000 });
+
+  assert.deepEqual(asked.map(({ address }) => address), ["/metrics?limit=100", "/table", "/sparklines"]);
+  assert.deepEqual(given.map((rows) => rows.length), [2, 6]);
+  assert.equal(window.dash_clientside.props["ranking-frame"].className, "grid-frame");
+});
+
+test("what has no value stands last, whichever way one sorts", () => {
+  const { nullsLast } = page().window.dashAgGridFunctions;
+  const sorted = (values, isDescending) => {
+    const way = isDescending ? -1 : 1; // the grid turns the result around itself
+    return values.toSorted((left, right) => way * nullsLast(left, right, null, null, isDescending));
+  };
+
+  assert.deepEqual(sorted([2, null, 1, undefined, 3], false).slice(0, 3), [1, 2, 3]);
+  assert.deepEqual(sorted([2, null, 1, 3], true), [3, 2, 1, null]);
+  assert.deepEqual(sorted(["b", null, "a"], false), ["a", "b", null]);
+  assert.equal(nullsLast(null, undefined, null, null, true), 0);
+});
+
+test("a row opens by a click or Enter, unless a modifier or the star is meant", () => {
+  const { window } = page();
+  const { openRow, pressKey } = window.dashAgGridFunctions;
+  const opened = () => window.dash_clientside.props.location?.pathname;
+  const elsewhere = { closest: () => null };
+  window.scrollTo = () => {};
+
+  openRow({ data: { id: "1" }, event: { ctrlKey: true, target: elsewhere } });
+  openRow({ data: { id: "1" }, event: { target: { closest: (selector) => selector === ".star" } } });
+  pressKey({ data: { id: "1" }, event: { key: "x" } });
+  assert.equal(opened(), undefined);
+
+  openRow({ data: { id: "7" }, event: { target: elsewhere } });
+  assert.equal(opened(), "/metric/7");
+  pressKey({ data: { id: "8" }, event: { key: "Enter", preventDefault() {} }, column: { getColId: () => "price" } });
+  assert.equal(opened(), "/metric/8");
+});
