@@ -62,13 +62,13 @@ test("the rank counts by what was chosen, and what is not known or not traded ha
 });
 
 test("places gained are told in the usual order alone, and equals stand by their numbers", async () => {
-  const equals = METRICS.map((one) => ({ ...one, volatility: 0.5 }));
+  const equals = METRICS.map((one) => ({ ...one, volatility: 0.5 })).reverse();
   const { given, rows } = page({ by: "volatility", answers: [{ body: table(equals) }, { body: { points: {} } }] });
 
   await rows(OK);
 
   assert.deepEqual(given[0].map((row) => row.moved), [null, null, null, null, null, null]);
-  assert.deepEqual(given[0].map((row) => row.rank), [1, 2, 3, 4, 5, null]);
+  assert.deepEqual(given[0].map((row) => row.rank), [null, 5, 4, 3, 2, 1]);
 });
 
 test("rows are asked for once a revision, and not while the server is away", async () => {

@@ -32,6 +32,12 @@ test("what is not known makes no turnover, and what does not trade no rate", () 
   assert.deepEqual(turnovers(metrics), [null, null, null, 1.25, null]);
 });
 
+test("of several prices of one currency the first counts", () => {
+  const prices = [metric(1, "BTC/USD", { price: 60_000 }), metric(2, "BTC/USDT", { price: 50_000 }), metric(3, "ETH/BTC", { price: 0.5 })];
+
+  assert.deepEqual(turnovers(prices), [60_000, 50_000, 30_000]);
+});
+
 test("where nothing is priced in dollars, the commonest quote is the unit", () => {
   const metrics = [
     metric(1, "BTC/EUR", { price: 50_000, volume_24h: 2 }),
