@@ -39,9 +39,10 @@ lint: $(VENV)/.dev node_modules/.installed
 	$(BIN)/codespell
 	$(NPM) run lint
 
-format: $(VENV)/.dev
+format: $(VENV)/.dev node_modules/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(NPM) run format
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
