@@ -89,5 +89,15 @@
     return shaped(moment, { day: "numeric", month: "short" }) + ", " + time;
   }
 
-  window.trackerNotation = { priceText, changeText, shareText, amountText, wholeText, clockText, chooseZone, zoneChoice, zoneName };
+  window.trackerNotation = {
+    priceText,
+    changeText,
+    shareText,
+    amountText,
+    wholeText,
+    clockText,
+    chooseZone,
+    zoneChoice,
+    zoneName,
+  };
 })();

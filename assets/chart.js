@@ -88,7 +88,14 @@
 
   // ---- another time zone: the chart comes anew, and what the viewer zoomed and hid in it is taken over
   /** @type {Intl.DateTimeFormatOptions} */
-  const wholeClock = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" };
+  const wholeClock = {
+    year: "numeric",
+    month: "numeric",
+    day: "numeric",
+    hour: "numeric",
+    minute: "numeric",
+    second: "numeric",
+  };
 
   // How many milliseconds the clocks of `zone` are ahead of UTC at a moment.
   function ahead(moment, zone) {
@@ -133,7 +140,12 @@
 
   // ---- pictures, in the colours of the page: what is on screen takes them from its style sheet
   const NAMED = {
-    "#3451c6": "accent", "#5b6478": "muted", "#be123c": "alert", "#0b7261": "up", "#b3440a": "down", "#e4e8f0": "line",
+    "#3451c6": "accent",
+    "#5b6478": "muted",
+    "#be123c": "alert",
+    "#0b7261": "up",
+    "#b3440a": "down",
+    "#e4e8f0": "line",
     "#fff": "surface",
   };
   const BAND = "rgba(52,81,198,0.16)";
@@ -141,14 +153,18 @@
   const HEAD = 44; // px
   const SCALE = 2;
 
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--dt-" + name).trim();
+  const colour = (name) =>
+    getComputedStyle(document.documentElement)
+      .getPropertyValue("--dt-" + name)
+      .trim();
 
   function painted(value) {
     if (typeof value === "string") {
       if (value === BAND) return colour("accent") + BAND_ALPHA;
       return NAMED[value] ? colour(NAMED[value]) : value;
     }
-    if (Array.isArray(value)) return typeof value[0] === "object" && !Array.isArray(value[0]) ? value.map(painted) : value;
+    if (Array.isArray(value))
+      return typeof value[0] === "object" && !Array.isArray(value[0]) ? value.map(painted) : value;
     if (value === null || typeof value !== "object") return value;
     return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, painted(part)]));
   }
@@ -177,7 +193,10 @@
     const surface = colour("surface");
     const [width, height] = [plot.clientWidth, plot.clientHeight];
     const layout = Object.assign(painted(plot.layout), { paper_bgcolor: surface, width, height });
-    const address = await window.Plotly.toImage({ data: painted(plot.data), layout }, { format: "png", width, height, scale: SCALE });
+    const address = await window.Plotly.toImage(
+      { data: painted(plot.data), layout },
+      { format: "png", width, height, scale: SCALE },
+    );
     const image = await loaded(address);
     const canvas = document.createElement("canvas");
     canvas.width = image.width;

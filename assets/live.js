@@ -45,7 +45,8 @@
 
   // Whoever comes back to the tab should not wait for the next round.
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && last) window.dash_clientside.set_props(window.trackerIds.poll, { n_intervals: -Date.now() });
+    if (!document.hidden && last)
+      window.dash_clientside.set_props(window.trackerIds.poll, { n_intervals: -Date.now() });
   });
 
   window.dash_clientside = window.dash_clientside || {};

@@ -149,7 +149,12 @@ declare global {
   }
   type RowMaker = (place: number) => Row;
   interface Ranking {
-    address: { read(search: string): RankingView; write(view: RankingView): string; USUAL_BY: string; USUAL_SORT: Sort };
+    address: {
+      read(search: string): RankingView;
+      write(view: RankingView): string;
+      USUAL_BY: string;
+      USUAL_SORT: Sort;
+    };
     isDollar(name: string): boolean;
     isStable(base: string, quote: string): boolean;
     turnovers(metrics: Metric[]): (metric: Metric) => number | null;

@@ -20,7 +20,17 @@
   const USUAL_SORT = [{ colId: "rank", sort: "asc" }];
   const TYPES = {
     text: ["contains", "notContains", "equals", "notEqual", "startsWith", "endsWith", "blank", "notBlank"],
-    number: ["equals", "notEqual", "greaterThan", "greaterThanOrEqual", "lessThan", "lessThanOrEqual", "inRange", "blank", "notBlank"],
+    number: [
+      "equals",
+      "notEqual",
+      "greaterThan",
+      "greaterThanOrEqual",
+      "lessThan",
+      "lessThanOrEqual",
+      "inRange",
+      "blank",
+      "notBlank",
+    ],
   };
 
   const isName = (text) => /^[a-z0-9_]{1,40}$/.test(text);
@@ -31,7 +41,8 @@
     const found = [];
     for (const part of (text || "").split(",")) {
       const [colId, sort] = part.split(".");
-      if (isName(colId) && ["asc", "desc"].includes(sort) && !found.some((one) => one.colId === colId)) found.push({ colId, sort });
+      if (isName(colId) && ["asc", "desc"].includes(sort) && !found.some((one) => one.colId === colId))
+        found.push({ colId, sort });
     }
     return found.length ? found : USUAL_SORT;
   }
@@ -48,7 +59,8 @@
     if (!isObject(given) || given.filterType !== kind || !TYPES[kind].includes(given.type)) return null;
     const made = { filterType: kind, type: given.type };
     if (given.type === "blank" || given.type === "notBlank") return made;
-    const fits = (value) => (kind === "number" ? Number.isFinite(value) : typeof value === "string" && value.length <= LONGEST);
+    const fits = (value) =>
+      kind === "number" ? Number.isFinite(value) : typeof value === "string" && value.length <= LONGEST;
     if (!fits(given.filter)) return null;
     made.filter = given.filter;
     if (given.type === "inRange") {
@@ -84,7 +96,11 @@
   function read(search) {
     const given = new URLSearchParams(search);
     /** @type {any} filled below */
-    const view = { sort: sortOf(given.get("sort")), columns: columnsOf(given.get("columns")), where: whereOf(given.get("where")) };
+    const view = {
+      sort: sortOf(given.get("sort")),
+      columns: columnsOf(given.get("columns")),
+      where: whereOf(given.get("where")),
+    };
     for (const name of TEXTS) view[name] = (given.get(name) || "").slice(0, LONGEST);
     for (const [name, choices] of Object.entries(CHOICES)) {
       const choice = given.get(name) || "";

@@ -10,8 +10,16 @@
     const kept = ranking.isFavourite(props.data);
     const words = kept ? "Take from the favourites" : "Keep as a favourite";
     const press = { type: "button", className: "star" + (kept ? " is-kept" : ""), title: words, tabIndex: -1 };
-    const say = { "aria-label": words + ": " + props.data.pair, "aria-pressed": kept, onClick: () => ranking.toggleFavourite(props.data) };
-    return make("button", { ...press, ...say }, make("span", { className: "icon icon-star" + (kept ? "-full" : ""), "aria-hidden": "true" }));
+    const say = {
+      "aria-label": words + ": " + props.data.pair,
+      "aria-pressed": kept,
+      onClick: () => ranking.toggleFavourite(props.data),
+    };
+    return make(
+      "button",
+      { ...press, ...say },
+      make("span", { className: "icon icon-star" + (kept ? "-full" : ""), "aria-hidden": "true" }),
+    );
   };
 
   cells.Moved = function (props) {
@@ -19,7 +27,11 @@
     const places = Math.abs(props.value) === 1 ? " place" : " places";
     const [look, arrow, way] = props.value > 0 ? ["is-up", "\u25b2", "Up "] : ["is-down", "\u25bc", "Down "];
     const number = notation.wholeText(Math.abs(props.value));
-    return make("span", { className: "moved " + look, title: way + number + places + " in an hour" }, arrow + " " + number);
+    return make(
+      "span",
+      { className: "moved " + look, title: way + number + places + " in an hour" },
+      arrow + " " + number,
+    );
   };
 
   cells.MetricName = function (props) {
@@ -27,14 +39,17 @@
     const follow = (event) => {
       if (!(event.ctrlKey || event.metaKey || event.shiftKey)) event.preventDefault(); // the row's click opens it
     };
-    const name = [make("span", { key: "b", className: "base" }, base), make("span", { key: "q", className: "quote" }, "/" + quote)];
+    const name = [
+      make("span", { key: "b", className: "base" }, base),
+      make("span", { key: "q", className: "quote" }, "/" + quote),
+    ];
     const chip = { className: "chip " + (active ? "is-new" : "is-warning"), title: props.marks[mark] };
     return make(
       "span",
       { className: "metric-name" },
       make("a", { href: "/metric/" + id, onClick: follow, tabIndex: -1 }, ...name),
       make("span", { className: "under-market" }, market),
-      mark && make("span", chip, mark[0].toUpperCase() + mark.slice(1))
+      mark && make("span", chip, mark[0].toUpperCase() + mark.slice(1)),
     );
   };
 
@@ -49,16 +64,39 @@
     let path = "";
     let previous = -2;
     for (const [x, y] of known) {
-      path += (x === previous + 1 ? "L" : "M") + ((x / 23) * WIDTH).toFixed(1) + " " + (1 + (1 - y / 100) * (HEIGHT - 2)).toFixed(1);
+      path +=
+        (x === previous + 1 ? "L" : "M") +
+        ((x / 23) * WIDTH).toFixed(1) +
+        " " +
+        (1 + (1 - y / 100) * (HEIGHT - 2)).toFixed(1);
       previous = x;
     }
     const look = known[known.length - 1][1] >= known[0][1] ? "spark is-up" : "spark is-down";
-    const box = { className: look, viewBox: "0 0 " + WIDTH + " " + HEIGHT, preserveAspectRatio: "none", "aria-hidden": "true" };
-    return make("svg", box, make("path", { d: path, fill: "none", stroke: "currentColor", strokeWidth: 1.5, vectorEffect: "non-scaling-stroke" }));
+    const box = {
+      className: look,
+      viewBox: "0 0 " + WIDTH + " " + HEIGHT,
+      preserveAspectRatio: "none",
+      "aria-hidden": "true",
+    };
+    return make(
+      "svg",
+      box,
+      make("path", {
+        d: path,
+        fill: "none",
+        stroke: "currentColor",
+        strokeWidth: 1.5,
+        vectorEffect: "non-scaling-stroke",
+      }),
+    );
   };
 
   cells.AlertMark = function (props) {
     if (!props.value) return null;
-    return make("span", { className: "chip is-alert", title: "Alert at " + notation.clockText(props.value) }, notation.clockText(props.value));
+    return make(
+      "span",
+      { className: "chip is-alert", title: "Alert at " + notation.clockText(props.value) },
+      notation.clockText(props.value),
+    );
   };
 })();

@@ -34,8 +34,12 @@
       const those = wrong.filter((column) => names.includes(column.getColId()) === shown);
       if (those.length) grid.setColumnsVisible(those, shown);
     }
-    const rank = window.innerWidth < NARROWER[0][0] ? { flex: null, width: NARROW_RANK } : { flex: grid.getColumn("rank").getColDef().flex };
-    if ((grid.getColumn("rank").getFlex() ?? null) !== rank.flex) grid.applyColumnState({ state: [{ colId: "rank", ...rank }] });
+    const rank =
+      window.innerWidth < NARROWER[0][0]
+        ? { flex: null, width: NARROW_RANK }
+        : { flex: grid.getColumn("rank").getColDef().flex };
+    if ((grid.getColumn("rank").getFlex() ?? null) !== rank.flex)
+      grid.applyColumnState({ state: [{ colId: "rank", ...rank }] });
     tick(choosable(names));
   }
 

@@ -56,5 +56,8 @@
     if (first.length) first.concat(others).forEach((node, place) => (nodes[place] = node));
   }
 
-  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ hasFavourites, isFavourite, toggleFavourite, favouritesFirst }));
+  Object.assign(
+    ranking,
+    /** @satisfies {Partial<Ranking>} */ ({ hasFavourites, isFavourite, toggleFavourite, favouritesFirst }),
+  );
 })();

@@ -17,7 +17,9 @@
     const newest = Math.max(0, ...live.alerts.map((alert) => alert.id));
     if (counted === since + newest) return;
     try {
-      const answer = await fetch("/alerts?" + new URLSearchParams({ since, limit: MOST_COUNTED + "" }), { cache: "no-cache" });
+      const answer = await fetch("/alerts?" + new URLSearchParams({ since, limit: MOST_COUNTED + "" }), {
+        cache: "no-cache",
+      });
       if (!answer.ok) return; // with what the poller tells next, then
       const { alerts } = await answer.json();
       const number = notation.wholeText(alerts.length) + (alerts.length === MOST_COUNTED ? "+" : "");
@@ -55,14 +57,17 @@
     const place = document.getElementById(ids.nextTick);
     if (!place) return;
     const seconds = untilNext();
-    const clock = (count) => Math.floor(count / 60) + ":" + (count % 60 + "").padStart(2, "0");
+    const clock = (count) => Math.floor(count / 60) + ":" + ((count % 60) + "").padStart(2, "0");
     const text = seconds === null ? "\u2013" : clock(seconds);
     if (place.textContent !== text) place.textContent = text;
   }
 
   setInterval(countDown, 1000);
 
-  Object.assign((window.trackerRanking = window.trackerRanking || {}), /** @satisfies {Partial<Ranking>} */ ({ recountAlerts }));
+  Object.assign(
+    (window.trackerRanking = window.trackerRanking || {}),
+    /** @satisfies {Partial<Ranking>} */ ({ recountAlerts }),
+  );
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { glance });
 })();

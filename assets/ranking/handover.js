@@ -7,7 +7,8 @@
   const BATCH = 250; // rows between two looks at the clock
   let latest = 0; // numbers the hand-overs: a newer one ends those before it
 
-  const pause = () => (window.scheduler && scheduler.yield ? scheduler.yield() : new Promise((resolve) => setTimeout(resolve)));
+  const pause = () =>
+    window.scheduler && scheduler.yield ? scheduler.yield() : new Promise((resolve) => setTimeout(resolve));
 
   // Calls `work` for each of so many places, with pauses; false when `isWanted` came to be false meanwhile.
   async function inSlices(count, work, isWanted) {
@@ -36,7 +37,8 @@
       const data = row(place);
       const node = grid.getRowNode(data.id);
       ids.add(data.id);
-      if (node) node.data = data; // what is in view is drawn below
+      if (node)
+        node.data = data; // what is in view is drawn below
       else added.push(data);
     };
     if (!(await inSlices(count, put, isWanted))) return;

@@ -85,7 +85,11 @@
     const root = d3.hierarchy({ children: largest }).sum((row) => (row.id ? size(row) : 0));
     d3.treemap().size([place.clientWidth, place.clientHeight]).paddingInner(2).round(true)(root);
     const scale = colourScale(largest);
-    put(place, root.leaves().filter((leaf) => leaf.data.id), scale);
+    put(
+      place,
+      root.leaves().filter((leaf) => leaf.data.id),
+      scale,
+    );
     tellScale(scale);
     tellLeftOut(all, rows.length, largest.length);
   }
@@ -162,7 +166,10 @@
     const unknown = all - sized;
     const parts = [];
     if (!tiles) parts.push(all ? "Nothing to size tiles by yet" : "Nothing matches");
-    else if (tiles < sized) parts.push(`The ${ranking.view().size === "equal" ? "first" : "largest"} ${wholeText(tiles)}; ${wholeText(sized - tiles)} more not shown`);
+    else if (tiles < sized)
+      parts.push(
+        `The ${ranking.view().size === "equal" ? "first" : "largest"} ${wholeText(tiles)}; ${wholeText(sized - tiles)} more not shown`,
+      );
     else parts.push(`All ${wholeText(tiles)}`);
     if (tiles && unknown) parts.push(`${wholeText(unknown)} without the figure`);
     note(parts.join(", "));

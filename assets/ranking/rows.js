@@ -61,7 +61,9 @@
     if (by === ranking.address.USUAL_BY) return (metric) => metric.rank;
     const value = by === "volume" ? turnover : (metric) => metric[by];
     const known = metrics.filter((metric) => metric.active && value(metric) != null);
-    const valued = known.map((metric) => [value(metric), metric.id]).sort((left, right) => right[0] - left[0] || left[1] - right[1]);
+    const valued = known
+      .map((metric) => [value(metric), metric.id])
+      .sort((left, right) => right[0] - left[0] || left[1] - right[1]);
     const places = new Map(valued.map(([, id], place) => [id, place + 1]));
     return (metric) => places.get(metric.id) ?? null;
   }
@@ -163,7 +165,9 @@
     fitColumns: (params) => ranking.fit(params.api),
     noteState(params) {
       const sorted = params.api.getColumnState().filter((column) => column.sort);
-      const sort = sorted.sort((left, right) => left.sortIndex - right.sortIndex).map(({ colId, sort }) => ({ colId, sort }));
+      const sort = sorted
+        .sort((left, right) => left.sortIndex - right.sortIndex)
+        .map(({ colId, sort }) => ({ colId, sort }));
       // By nothing is by rank: the grid would keep the order in which the rows once came.
       if (!sort.length) return params.api.applyColumnState({ state: ranking.address.USUAL_SORT });
       ranking.note({ where: params.api.getFilterModel(), sort });

@@ -46,7 +46,10 @@
   }
 
   const SHOWERS = {
-    by: (grid) => { ranking.rankAnew(); ranking.fit(grid); },
+    by: (grid) => {
+      ranking.rankAnew();
+      ranking.fit(grid);
+    },
     q: (grid) => grid.setGridOption("quickFilterText", current.q),
     market: (grid) => grid.onFilterChanged(),
     quote: (grid) => grid.onFilterChanged(),
@@ -54,7 +57,9 @@
     hide: (grid) => grid.onFilterChanged(),
     where: (grid) => grid.setFilterModel(known(grid, current.where)),
     sort: (grid) => {
-      const state = current.sort.filter((one) => columnNamed(grid, one.colId)).map((one, sortIndex) => ({ ...one, sortIndex }));
+      const state = current.sort
+        .filter((one) => columnNamed(grid, one.colId))
+        .map((one, sortIndex) => ({ ...one, sortIndex }));
       grid.applyColumnState({ state: state.length ? state : ranking.address.USUAL_SORT, defaultState: { sort: null } });
     },
     columns: (grid) => ranking.fit(grid),
@@ -78,7 +83,10 @@
   }
 
   // ---- controls
-  const flag = (name) => ({ read: (value) => ((value || []).length ? name : ""), write: (value) => (value ? [name] : []) });
+  const flag = (name) => ({
+    read: (value) => ((value || []).length ? name : ""),
+    write: (value) => (value ? [name] : []),
+  });
   const plain = { read: (value) => value || "", write: (value) => value };
   // A list shows nothing for an empty value, so that "all" has one of its own there.
   const orAll = { read: (value) => (value === ids.all ? "" : value || ""), write: (value) => value || ids.all };
@@ -109,12 +117,17 @@
 
   function setControls() {
     ranking.offerChoices();
-    for (const [id, [name, kind]] of Object.entries(CONTROLS)) window.dash_clientside.set_props(id, { value: kind.write(current[name]) });
+    for (const [id, [name, kind]] of Object.entries(CONTROLS))
+      window.dash_clientside.set_props(id, { value: kind.write(current[name]) });
   }
 
   function tellReset() {
-    const filters = ["q", "market", "quote", "only", "hide"].filter((name) => current[name]).length + Object.keys(current.where).length;
-    window.dash_clientside.set_props(ids.reset, { className: "text-button" + (filters || current.columns ? "" : " is-hidden") });
+    const filters =
+      ["q", "market", "quote", "only", "hide"].filter((name) => current[name]).length +
+      Object.keys(current.where).length;
+    window.dash_clientside.set_props(ids.reset, {
+      className: "text-button" + (filters || current.columns ? "" : " is-hidden"),
+    });
     window.dash_clientside.set_props(ids.filterCount, { children: filters ? filters + "" : "" });
   }
 
@@ -142,7 +155,10 @@
       ranking.drawMap();
     };
     grid.addEventListener("modelUpdated", rowsChanged);
-    show(grid, Object.keys(SHOWERS).filter((name) => name !== "by" && name !== "view"));
+    show(
+      grid,
+      Object.keys(SHOWERS).filter((name) => name !== "by" && name !== "view"),
+    );
     rowsChanged();
   }
 
@@ -159,7 +175,10 @@
     if (isOpen()) write(); // the link to where one is already
   });
 
-  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ api, begin, isUsual, settle, note, change, view: () => current }));
+  Object.assign(
+    ranking,
+    /** @satisfies {Partial<Ranking>} */ ({ api, begin, isUsual, settle, note, change, view: () => current }),
+  );
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { choose, reset });
 })();

@@ -46,7 +46,14 @@ test("what an address says is read and written again as it was", () => {
     where: {
       price: above(0.5),
       stdev: { filterType: "number", type: "inRange", filter: 1, filterTo: 2 },
-      market: { filterType: "text", operator: "OR", conditions: [{ filterType: "text", type: "blank" }, { filterType: "text", type: "contains", filter: "x" }] },
+      market: {
+        filterType: "text",
+        operator: "OR",
+        conditions: [
+          { filterType: "text", type: "blank" },
+          { filterType: "text", type: "contains", filter: "x" },
+        ],
+      },
     },
   };
 

@@ -11,13 +11,20 @@ function page(plot, id = "metric-chart") {
   const document = { querySelector, addEventListener() {} };
   const window = load(["0-ids.js", "chart.js", "compare.js"], { document, setTimeout: setImmediate });
   const done = [];
-  const told = (name) => async (drawn, ...rest) => void done.push([name, ...rest]);
+  const told =
+    (name) =>
+    async (drawn, ...rest) =>
+      void done.push([name, ...rest]);
   window.Plotly = { redraw: told("redraw"), restyle: told("restyle"), relayout: told("relayout") };
   return { window, done, charts: window.trackerChart };
 }
 
 const plotOf = (data, meta = META) => ({ data, layout: { meta }, _fullLayout: {}, _fullData: [] });
-const update = (traces, meta = {}, from = META.edge) => ({ meta: { ...META, revision: 6, edge: 1060, ...meta }, from, traces });
+const update = (traces, meta = {}, from = META.edge) => ({
+  meta: { ...META, revision: 6, edge: 1060, ...meta },
+  from,
+  traces,
+});
 
 test("a line grows by its new points, and lets go of what has left the span", () => {
   const plot = plotOf([{ x: ["10:00", "10:01", "10:02"], y: [1, 2, 3] }]);
@@ -33,7 +40,10 @@ test("a line grows by its new points, and lets go of what has left the span", ()
 test("a last point that moves is replaced", () => {
   const plot = plotOf([{ x: ["10:00", "10:59"], y: [1, 2] }]);
 
-  page(plot).charts.growPlot("metric-chart", update([{ after: "10:00", first: null, columns: { x: ["11:00"], y: [7] } }]));
+  page(plot).charts.growPlot(
+    "metric-chart",
+    update([{ after: "10:00", first: null, columns: { x: ["11:00"], y: [7] } }]),
+  );
 
   assert.deepEqual(plot.data, [{ x: ["10:00", "11:00"], y: [1, 7] }]);
 });
@@ -41,14 +51,22 @@ test("a last point that moves is replaced", () => {
 test("the hour that comes twice when the clocks go back is cut from its end", () => {
   const plot = plotOf([{ x: ["02:50", "02:10", "02:20"], y: [1, 2, 3] }]);
 
-  page(plot).charts.growPlot("metric-chart", update([{ after: "02:20", first: "02:00", columns: { x: ["02:30"], y: [4] } }]));
+  page(plot).charts.growPlot(
+    "metric-chart",
+    update([{ after: "02:20", first: "02:00", columns: { x: ["02:30"], y: [4] } }]),
+  );
 
   assert.deepEqual(plot.data[0].x, ["02:50", "02:10", "02:20", "02:30"]);
 });
 
 test("a band's rings are kept whole, but for those that are told anew, and begin where the span does", () => {
   const plot = plotOf([{ x: ["08:00", "09:00", null, "10:00", "11:00", null], y: [1, 2, null, 3, 4, null] }]);
-  const part = { rings: true, after: "10:00", first: "08:30", columns: { x: ["10:00", "12:00", null], y: [3, 5, null] } };
+  const part = {
+    rings: true,
+    after: "10:00",
+    first: "08:30",
+    columns: { x: ["10:00", "12:00", null], y: [3, 5, null] },
+  };
 
   page(plot).charts.growPlot("metric-chart", update([part]));
 
@@ -59,14 +77,22 @@ test("a band's rings are kept whole, but for those that are told anew, and begin
 test("a trace that is told whole takes the place of what was there, looks included", () => {
   const plot = plotOf([{ x: ["10:00"], y: [1], mode: "lines" }]);
 
-  page(plot).charts.growPlot("metric-chart", update([{ look: { mode: "markers" }, columns: { x: ["9:00"], y: [0] } }], {}, null));
+  page(plot).charts.growPlot(
+    "metric-chart",
+    update([{ look: { mode: "markers" }, columns: { x: ["9:00"], y: [0] } }], {}, null),
+  );
 
   assert.deepEqual(plot.data, [{ x: ["9:00"], y: [0], mode: "markers" }]);
 });
 
 test("an answer for another view, an older one or one with a hole before it is not drawn", () => {
   const traces = [{ after: "10:00", columns: { x: ["10:01"] } }];
-  for (const late of [update(traces, { view: "2 24h line UTC" }), update(traces, { revision: 5 }), update(traces, {}, 1060), null]) {
+  for (const late of [
+    update(traces, { view: "2 24h line UTC" }),
+    update(traces, { revision: 5 }),
+    update(traces, {}, 1060),
+    null,
+  ]) {
     const plot = plotOf([{ x: ["10:00"] }]);
     const { charts, done } = page(plot);
 
@@ -87,12 +113,26 @@ test("only what is newer than what is drawn is asked for", async () => {
 });
 
 // ---- another time zone
-const axis = (range, rest = {}) => ({ type: "date", autorange: false, range, l2r: (ms) => new Date(ms).toISOString(), r2l: Date.parse, ...rest });
+const axis = (range, rest = {}) => ({
+  type: "date",
+  autorange: false,
+  range,
+  l2r: (ms) => new Date(ms).toISOString(),
+  r2l: Date.parse,
+  ...rest,
+});
 
 async function moved(range, from, to) {
   const plot = plotOf([], { ...META, view: `1 24h line ${from}` });
-  plot._fullLayout = { xaxis: axis(range), yaxis: axis([1, 2], { type: "linear" }), yaxis2: axis([3, 4], { autorange: true }) };
-  plot._fullData = [{ index: 0, visible: true }, { index: 1, visible: "legendonly" }];
+  plot._fullLayout = {
+    xaxis: axis(range),
+    yaxis: axis([1, 2], { type: "linear" }),
+    yaxis2: axis([3, 4], { autorange: true }),
+  };
+  plot._fullData = [
+    { index: 0, visible: true },
+    { index: 1, visible: "legendonly" },
+  ];
   const { charts, done } = page(plot);
   charts.keepPlaces(from, to);
   plot.layout = { meta: { ...META, view: `1 24h line ${to}` } }; // the chart comes anew

@@ -5,7 +5,10 @@ import { callbacks, load } from "./page.mjs";
 
 // What is saved when the rows `data` are shown in the columns `shown`: names by id.
 async function saved(shown, data) {
-  const columns = Object.entries(shown).map(([id, headerName]) => ({ getColId: () => id, getColDef: () => ({ headerName }) }));
+  const columns = Object.entries(shown).map(([id, headerName]) => ({
+    getColId: () => id,
+    getColDef: () => ({ headerName }),
+  }));
   const grid = {
     getAllDisplayedColumns: () => columns,
     forEachNodeAfterFilterAndSort: (each) => data.forEach((row) => each({ data: row })),
@@ -34,7 +37,10 @@ test("the file has the columns shown, numbers in full, and nothing for what is n
 test("a name cannot break out of its cell, nor be a formula to a spreadsheet", async () => {
   const names = ['=HYPERLINK("x")', "+1", "-1", "@x", "\tx", "a,b", 'a"b', "a\nb", "a=b"];
 
-  const text = await saved({ pair: "Pair" }, names.map((pair) => ({ pair })));
+  const text = await saved(
+    { pair: "Pair" },
+    names.map((pair) => ({ pair })),
+  );
 
   assert.deepEqual(text.split("\r\n"), [
     "Pair",

@@ -38,7 +38,10 @@ test("favourites stand first, and both they and the others keep their order", as
 
   ranking.favouritesFirst({ nodes });
 
-  assert.deepEqual(nodes.map((node) => node.data.key), ["b", "d", "a", "c"]);
+  assert.deepEqual(
+    nodes.map((node) => node.data.key),
+    ["b", "d", "a", "c"],
+  );
 });
 
 test("what is stored and is no list of keys counts as nothing", () => {

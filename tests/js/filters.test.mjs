@@ -5,7 +5,12 @@ import { metric } from "./metrics.mjs";
 import { load } from "./page.mjs";
 
 const ALL = { market: "", quote: "", only: "", hide: "" };
-const ROWS = [metric(1, "BTC/USD"), metric(2, "ETH/BTC", { market: "okx" }), metric(3, "USDT/USD"), metric(4, "BTC/USDT")];
+const ROWS = [
+  metric(1, "BTC/USD"),
+  metric(2, "ETH/BTC", { market: "okx" }),
+  metric(3, "USDT/USD"),
+  metric(4, "BTC/USDT"),
+];
 
 function page(view) {
   const options = {};
@@ -40,8 +45,14 @@ test("the lists offer what there is, in order, and what the address asks for", (
   ranking.offerChoices(ROWS);
 
   const [markets, quotes] = offered();
-  assert.deepEqual(markets.map((one) => one.label), ["All markets", "kraken", "okx"]);
-  assert.deepEqual(quotes.map((one) => one.value), ["filter-all", "BTC", "USD", "USDT", "XYZ"]);
+  assert.deepEqual(
+    markets.map((one) => one.label),
+    ["All markets", "kraken", "okx"],
+  );
+  assert.deepEqual(
+    quotes.map((one) => one.value),
+    ["filter-all", "BTC", "USD", "USDT", "XYZ"],
+  );
   ranking.offerChoices(ROWS);
   assert.equal(offered()[0], markets, "what is offered already is not offered again");
 });
@@ -56,7 +67,10 @@ test("what is left of all is counted, and what nothing passes is said", () => {
   const { window, ranking } = page({ only: "favourites" });
   const count = { textContent: "" };
   Object.assign(window.document.elements, { "ranking-count": count, "ranking-no-match": { className: "" } });
-  const grid = (all, left) => ({ forEachNode: (each) => ROWS.slice(0, all).forEach(each), getDisplayedRowCount: () => left });
+  const grid = (all, left) => ({
+    forEachNode: (each) => ROWS.slice(0, all).forEach(each),
+    getDisplayedRowCount: () => left,
+  });
   const look = () => window.dash_clientside.props["ranking-no-match"].className;
 
   ranking.countRows(grid(4, 1));

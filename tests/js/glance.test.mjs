@@ -12,7 +12,10 @@ afterEach(() => mock.timers.reset());
 function page(...answers) {
   const ticks = [];
   const fetch = server(...answers);
-  const window = load(["0-ids.js", "1-notation.js", "ranking/glance.js"], { fetch, setInterval: (each) => ticks.push(each) });
+  const window = load(["0-ids.js", "1-notation.js", "ranking/glance.js"], {
+    fetch,
+    setInterval: (each) => ticks.push(each),
+  });
   const place = (window.document.elements["figure-next-tick"] = { textContent: "" });
   const { glance } = callbacks(window);
   // What is written after `seconds` more.
@@ -28,7 +31,16 @@ test("the next tick is counted down by the second, and again when it has come", 
   const { glance, later } = page({ body: { alerts: [] } });
   glance({ ...LIVE, period: 90 });
 
-  assert.deepEqual([0, 0.5, 1, 29, 30, 89, 90, 91].map(later), ["1:30", "1:30", "1:29", "1:01", "1:00", "0:01", "1:30", "1:29"]);
+  assert.deepEqual([0, 0.5, 1, 29, 30, 89, 90, 91].map(later), [
+    "1:30",
+    "1:30",
+    "1:29",
+    "1:01",
+    "1:00",
+    "0:01",
+    "1:30",
+    "1:29",
+  ]);
 });
 
 test("a clock that is wrong counts down to a period at the most", () => {

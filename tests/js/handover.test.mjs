@@ -5,7 +5,9 @@ import { load } from "./page.mjs";
 
 // The table's part in it: its rows, and what was done to them.
 function grid(rows = []) {
-  const nodes = new Map(rows.map((data) => [data.id, { id: data.id, data, updateData: (now) => (nodes.get(data.id).drawn = now) }]));
+  const nodes = new Map(
+    rows.map((data) => [data.id, { id: data.id, data, updateData: (now) => (nodes.get(data.id).drawn = now) }]),
+  );
   const done = [];
   return {
     nodes,
@@ -15,7 +17,8 @@ function grid(rows = []) {
     forEachNode: (each) => [...nodes.values()].forEach(each),
     getRenderedNodes: () => [...nodes.values()].slice(0, 1),
     setGridOption: (name, value) => done.push([name, value.length]),
-    applyTransaction: ({ add, remove }) => done.push(["add", add.map((one) => one.id), "remove", remove.map((one) => one.id)]),
+    applyTransaction: ({ add, remove }) =>
+      done.push(["add", add.map((one) => one.id), "remove", remove.map((one) => one.id)]),
     refreshClientSideRowModel: (step) => done.push([step]),
   };
 }
@@ -30,7 +33,9 @@ function handOver(table, now = () => 0) {
   return { give: ranking.handOver, pauses };
 }
 
-const rows = (...ids) => (place) => ({ id: ids[place], price: place });
+const rows =
+  (...ids) =>
+  (place) => ({ id: ids[place], price: place });
 
 test("the first rows are given as a whole", async () => {
   const table = grid();

@@ -6,13 +6,18 @@ import { test } from "node:test";
 import { load } from "./page.mjs";
 
 const ROOT = new URL("../../", import.meta.url);
-const inFolder = (folder, ending) => readdirSync(new URL(folder, ROOT)).filter((name) => name.endsWith(ending)).sort();
+const inFolder = (folder, ending) =>
+  readdirSync(new URL(folder, ROOT))
+    .filter((name) => name.endsWith(ending))
+    .sort();
 
 // As Dash does: those at the top by their names, then those of each folder.
 const SCRIPTS = [...inFolder("assets/", ".js"), ...inFolder("assets/ranking/", ".js").map((name) => `ranking/${name}`)];
 
 function named(folder, ...patterns) {
-  const text = inFolder(folder, ".py").map((name) => readFileSync(new URL(folder + name, ROOT), "utf8")).join("\n");
+  const text = inFolder(folder, ".py")
+    .map((name) => readFileSync(new URL(folder + name, ROOT), "utf8"))
+    .join("\n");
   return new Set(patterns.flatMap((pattern) => [...text.matchAll(pattern)].map(([, name]) => name)));
 }
 
@@ -34,7 +39,10 @@ test("every function and cell that the table names is there", () => {
   const cells = named("layouts/", /"cellRenderer": "(\w+)"/g);
 
   assert.ok(functions.size > 10 && cells.size > 3);
-  assert.deepEqual([...functions].filter((name) => !(name in window.dashAgGridFunctions)), []);
+  assert.deepEqual(
+    [...functions].filter((name) => !(name in window.dashAgGridFunctions)),
+    [],
+  );
   assert.deepEqual(new Set(Object.keys(window.dashAgGridComponentFunctions)), cells);
 });
 
@@ -43,5 +51,8 @@ test("the ranking's parts fit together: what one calls another has", () => {
   const texts = own.map((name) => readFileSync(new URL(`assets/${name}`, ROOT), "utf8")).join("\n");
   const called = new Set([...texts.matchAll(/\branking\.(\w+)/g)].map(([, name]) => name));
 
-  assert.deepEqual([...called].filter((name) => !(name in window.trackerRanking)), []);
+  assert.deepEqual(
+    [...called].filter((name) => !(name in window.trackerRanking)),
+    [],
+  );
 });

@@ -21,7 +21,10 @@ test("what the server left unanswered is told and tried again when it is back", 
   const { recover } = callbacks(window);
   assert.ok(isNothing(recover({ connection: "lost" })));
   assert.equal(recover({ connection: "ok" }), false, "which closes the message");
-  assert.deepEqual(["a", "b", "c"].map((id) => props[id].value), ["of a", "of b", "of c"]);
+  assert.deepEqual(
+    ["a", "b", "c"].map((id) => props[id].value),
+    ["of a", "of b", "of c"],
+  );
   assert.ok(isNothing(recover({ connection: "ok" })), "once is enough");
 });
 

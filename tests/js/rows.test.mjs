@@ -4,15 +4,35 @@ import { test } from "node:test";
 import { metric, table } from "./metrics.mjs";
 import { callbacks, isNothing, load, server } from "./page.mjs";
 
-const SCRIPTS = ["0-ids.js", "1-notation.js", "ranking/address.js", "ranking/rows.js", "ranking/stablecoins.js", "ranking/turnover.js"];
+const SCRIPTS = [
+  "0-ids.js",
+  "1-notation.js",
+  "ranking/address.js",
+  "ranking/rows.js",
+  "ranking/stablecoins.js",
+  "ranking/turnover.js",
+];
 const OK = { connection: "ok", revision: 1, tracked: 6 };
 const METRICS = [
   metric(1, "BTC/USD", { price: 60_000, volatility: 0.01, change_24h: -0.02, volume_24h: 100, rank_1h_ago: 3 }),
   metric(2, "ETH/USD", { price: 3000, volatility: 0.02, change_24h: 0.01, volume_24h: 900 }),
-  metric(3, "ETH/BTC", { price: 0.05, volatility: 0.011, change_24h: 0.03, volume_24h: 4000, new_at: "2026-03-01T00:00:00Z" }),
+  metric(3, "ETH/BTC", {
+    price: 0.05,
+    volatility: 0.011,
+    change_24h: 0.03,
+    volume_24h: 4000,
+    new_at: "2026-03-01T00:00:00Z",
+  }),
   metric(4, "SOL/USDT", { price: 150, volatility: 0.04, change_24h: 0.08, volume_24h: 10_000 }),
   metric(5, "USDT/USD", { price: 1, volatility: 0.0002, change_24h: 0, volume_24h: 9e6 }),
-  metric(6, "DEAD/USD", { rank: null, price: 2, volatility: null, change_24h: null, active: false, reason: "delisted" }),
+  metric(6, "DEAD/USD", {
+    rank: null,
+    price: 2,
+    volatility: null,
+    change_24h: null,
+    active: false,
+    reason: "delisted",
+  }),
 ];
 
 // The ranking's other parts, as this one calls them; what it hands over is in `given`.
@@ -67,8 +87,14 @@ test("places gained are told in the usual order alone, and equals stand by their
 
   await rows(OK);
 
-  assert.deepEqual(given[0].map((row) => row.moved), [null, null, null, null, null, null]);
-  assert.deepEqual(given[0].map((row) => row.rank), [null, 5, 4, 3, 2, 1]);
+  assert.deepEqual(
+    given[0].map((row) => row.moved),
+    [null, null, null, null, null, null],
+  );
+  assert.deepEqual(
+    given[0].map((row) => row.rank),
+    [null, 5, 4, 3, 2, 1],
+  );
 });
 
 test("rows are asked for once a revision, and not while the server is away", async () => {
@@ -79,9 +105,15 @@ test("rows are asked for once a revision, and not while the server is away", asy
   await rows(OK);
   for (const value of await rows(OK)) assert.ok(isNothing(value));
 
-  assert.deepEqual(asked.map(({ address }) => address), ["/table", "/sparklines"]);
+  assert.deepEqual(
+    asked.map(({ address }) => address),
+    ["/table", "/sparklines"],
+  );
   assert.equal(given.length, 1);
-  assert.deepEqual(calls.filter((name) => name !== "refreshCells"), ["begin", "settle", "offerChoices"]);
+  assert.deepEqual(
+    calls.filter((name) => name !== "refreshCells"),
+    ["begin", "settle", "offerChoices"],
+  );
 });
 
 test("an answer that fails is asked for again with what the poller tells next", async () => {
@@ -92,7 +124,10 @@ test("an answer that fails is asked for again with what the poller tells next", 
   await rows(OK);
 
   assert.equal(given.length, 1);
-  assert.deepEqual(asked.map(({ address }) => address), ["/table", "/table", "/table", "/sparklines"]);
+  assert.deepEqual(
+    asked.map(({ address }) => address),
+    ["/table", "/table", "/table", "/sparklines"],
+  );
 });
 
 test("an empty ranking says so", async () => {
@@ -108,8 +143,14 @@ test("of thousands the first come before the others", async () => {
 
   await rows({ ...OK, tracked: 5000 });
 
-  assert.deepEqual(asked.map(({ address }) => address), ["/metrics?limit=100", "/table", "/sparklines"]);
-  assert.deepEqual(given.map((rows) => rows.length), [2, 6]);
+  assert.deepEqual(
+    asked.map(({ address }) => address),
+    ["/metrics?limit=100", "/table", "/sparklines"],
+  );
+  assert.deepEqual(
+    given.map((rows) => rows.length),
+    [2, 6],
+  );
   assert.equal(window.dash_clientside.props["ranking-frame"].className, "grid-frame");
 });
 

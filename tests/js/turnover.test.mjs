@@ -33,7 +33,11 @@ test("what is not known makes no turnover, and what does not trade no rate", () 
 });
 
 test("of several prices of one currency the first counts", () => {
-  const prices = [metric(1, "BTC/USD", { price: 60_000 }), metric(2, "BTC/USDT", { price: 50_000 }), metric(3, "ETH/BTC", { price: 0.5 })];
+  const prices = [
+    metric(1, "BTC/USD", { price: 60_000 }),
+    metric(2, "BTC/USDT", { price: 50_000 }),
+    metric(3, "ETH/BTC", { price: 0.5 }),
+  ];
 
   assert.deepEqual(turnovers(prices), [60_000, 50_000, 30_000]);
 });

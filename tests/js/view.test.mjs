@@ -8,14 +8,20 @@ function page(search = "") {
   const told = [];
   const column = (id, filter) => ({ getColId: () => id, getColDef: () => ({ filter }) });
   const grid = {
-    getColumns: () => [column("rank", "agNumberColumnFilter"), column("price", "agNumberColumnFilter"), column("pair", "agTextColumnFilter")],
+    getColumns: () => [
+      column("rank", "agNumberColumnFilter"),
+      column("price", "agNumberColumnFilter"),
+      column("pair", "agTextColumnFilter"),
+    ],
     setGridOption: (name, value) => told.push([name, value]),
     setFilterModel: (model) => told.push(["filters", model]),
     applyColumnState: ({ state }) => told.push(["sort", state.map((one) => `${one.colId} ${one.sort}`)]),
     onFilterChanged: () => told.push(["filtered"]),
   };
   const called = (name) => () => told.push([name]);
-  const ranking = Object.fromEntries(["fit", "rankAnew", "offerChoices", "showParts", "drawMap", "recountAlerts"].map((name) => [name, called(name)]));
+  const ranking = Object.fromEntries(
+    ["fit", "rankAnew", "offerChoices", "showParts", "drawMap", "recountAlerts"].map((name) => [name, called(name)]),
+  );
   const location = { pathname: "/", search, hash: "", href: "/" + search };
   const history = { state: null, replaceState: (_state, _title, address) => (location.search = address.slice(1)) };
   const window = load(["0-ids.js", "ranking/address.js", "ranking/view.js"], { ranking, location, history });
@@ -26,7 +32,10 @@ function page(search = "") {
 }
 
 const choose = (window, id, value) => {
-  window.dash_clientside.callback_context = { inputs_list: [{ id: "rank-by" }, { id }], triggered: [{ prop_id: `${id}.value` }] };
+  window.dash_clientside.callback_context = {
+    inputs_list: [{ id: "rank-by" }, { id }],
+    triggered: [{ prop_id: `${id}.value` }],
+  };
   return callbacks(window).choose("volume", value);
 };
 
@@ -67,10 +76,16 @@ test("an address may name columns and filters that there are not: they are passe
   const above = { filterType: "number", type: "greaterThan", filter: 1 };
   const like = { filterType: "text", type: "contains", filter: "1" };
 
-  ranking.change({ where: { price: above, nothing: above, pair: like, rank: like }, sort: [{ colId: "constructor", sort: "asc" }] });
+  ranking.change({
+    where: { price: above, nothing: above, pair: like, rank: like },
+    sort: [{ colId: "constructor", sort: "asc" }],
+  });
   await null;
 
-  assert.deepEqual(told, [["filters", { price: above, pair: like }], ["sort", ["rank asc"]]]);
+  assert.deepEqual(told, [
+    ["filters", { price: above, pair: like }],
+    ["sort", ["rank asc"]],
+  ]);
 });
 
 test("a reset takes filters and columns away and leaves how things are ranked and shown", async () => {
