@@ -6,7 +6,9 @@
     const { no_update } = window.dash_clientside;
     if (!live || live.connection !== "ok") return no_update;
     const failing = (live.exchanges || []).filter((exchange) => exchange.failing_since);
-    const lines = failing.map((exchange) => exchange.market + " gives no prices: " + (exchange.error || "no reason given"));
+    const lines = failing.map(
+      (exchange) => exchange.market + " gives no prices: " + (exchange.error || "no reason given"),
+    );
     return [...lines, ...(live.warnings || [])].join("\n");
   }
 
