@@ -8,6 +8,7 @@ window.trackerIds = {
   ranking: "ranking",
   grid: "ranking-table",
   frame: "ranking-frame",
+  nothingYet: "ranking-empty",
   search: "ranking-search",
   count: "ranking-count",
   rankBy: "rank-by",
