@@ -40,6 +40,4 @@ window.trackerIds = {
   compareResults: "compare-results",
   previous: "metric-previous",
   next: "metric-next",
-  historyAsk: "history-ask",
-  historyChosen: "history-chosen",
 };

@@ -1,8 +1,8 @@
-// What surrounds every page: routing, theme, tab title, connection status, alert banner. Names and errors
-// come from outside, so everything is handed to React as text, never as markup.
+// What surrounds every page: routing, theme, tab title, connection status, alert banner.
 (function () {
   "use strict";
   const { priceText, clockText, chooseZone, zoneChoice, zoneName } = window.trackerNotation;
+  const { contentOf } = window.trackerMarkup;
   const MOST_IN_BANNER = 3;
   const FIRING = "/alerting?state=firing&unseen=1";
   const nothing = () => window.dash_clientside.no_update;
@@ -12,14 +12,9 @@
   const SMALL_PLOTLY = "/assets/vendor/plotly-finance-4.1.0.min.js";
   Object.defineProperty(window, "_dashPlotlyJSURL", { get: () => SMALL_PLOTLY, set: () => {} });
 
-  const part = (namespace) => (type, props, ...children) => ({
-    type,
-    namespace,
-    props: Object.assign({}, props, children.length ? { children: children.length === 1 ? children[0] : children } : {}),
-  });
-  const html = part("dash_html_components");
-  const link = (href, className, text) => part("dash_core_components")("Link", { href, className }, text);
-  const span = (className, ...children) => html("Span", { className }, ...children);
+  const link = (href, className, text) => ["a", { href, className, "data-link": "" }, text];
+  const span = (className, ...children) => ["span", { className }, ...children];
+  const icon = (name) => ["span", { className: "icon icon-" + name, "aria-hidden": "true" }];
 
   // The ranking, a metric, the comparison and the status tell their times anew where they stand when another zone is
   // chosen, so that what the viewer made of them stays; other pages are built again.
@@ -108,12 +103,8 @@
   }
 
   function progress(state) {
-    const bar = html("Progress", {
-      value: state.done + state.failed + "",
-      max: Math.max(state.total, 1) + "",
-      className: "thin-bar",
-      "aria-label": "Backfill of " + state.market,
-    });
+    const done = { value: state.done + state.failed, max: Math.max(state.total, 1) };
+    const bar = ["progress", { ...done, className: "thin-bar", "aria-label": "Backfill of " + state.market }];
     return span("notice", span("", "Backfill " + state.market), bar, span("num quiet", state.done + "/" + state.total));
   }
 
@@ -135,8 +126,8 @@
       notices.push(...(live.backfills || []).map(progress));
       for (const warning of live.warnings || []) notices.push(span("notice is-warning", warning));
     }
-    const state = html("Span", { className: "state" }, html("Span", { className: "dot" }), span("strong", words), span("quiet num", detail));
-    return [[state, ...notices], "status-bar " + look];
+    const state = span("state", span("dot"), span("strong", words), span("quiet num", detail));
+    return [contentOf([state, ...notices]), "status-bar " + look];
   }
 
   // ---- alert banner
@@ -150,29 +141,27 @@
   function banner(live) {
     const open = (live && live.alerts) || [];
     announced = open.map((alert) => alert.id);
-    if (!open.length) return [[], "alert-banner is-empty"];
-    const lines = open.slice(0, MOST_IN_BANNER).map((alert) =>
-      html(
-        "Div",
-        { className: "alert-line" },
-        html("Span", { className: "icon icon-bell", "aria-hidden": "true" }),
+    if (!open.length) return [contentOf([]), "alert-banner is-empty"];
+    const lines = open.slice(0, MOST_IN_BANNER).map((alert) => {
+      const label = "Acknowledge " + alert.base + "/" + alert.quote + " on " + alert.market;
+      const press = { className: "banner-button", type: "button", title: "Acknowledge", "aria-label": label, "data-acknowledge": alert.id + "" };
+      return [
+        "div",
+        { className: "alert-line", key: alert.id + "" },
+        icon("bell"),
         link("/metric/" + alert.metric_id, "alert-pair", alert.base + "/" + alert.quote),
         span("market", alert.market),
         span("num strong", priceText(alert.price)),
         span("num alert-cause", causeOf(alert)),
         span("num quiet", clockText(alert.fired_at)),
-        html(
-          "Button",
-          { className: "banner-button", type: "button", title: "Acknowledge", "aria-label": "Acknowledge " + alert.base + "/" + alert.quote + " on " + alert.market, "data-acknowledge": alert.id + "" },
-          html("Span", { className: "icon icon-check", "aria-hidden": "true" })
-        )
-      )
-    );
+        ["button", press, icon("check")],
+      ];
+    });
     const more = live.unattended - lines.length;
     if (more > 0) lines.push(link(FIRING, "alert-more", "and " + more.toLocaleString("en-US") + " more"));
     // A phone has room for the newest alone, and the count of all in the place of the others; see tracker.css.
     if (open.length > 1) lines.push(link(FIRING, "alert-count", live.unattended.toLocaleString("en-US") + " firing"));
-    return [lines, open.length > 1 ? "alert-banner" : "alert-banner is-single"];
+    return [contentOf(lines), open.length > 1 ? "alert-banner" : "alert-banner is-single"];
   }
 
   async function acknowledge(path, body) {

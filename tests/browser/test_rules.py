@@ -53,8 +53,8 @@ def field(name: str) -> str:
     return part(type="rule-field", name=name)
 
 
-def action(name: str) -> str:
-    return part(type="rule-action", action=name)
+def action(name: str, rule: int = 1) -> str:
+    return f"{LIST} [data-rule='{rule}'] [data-act='{name}']"
 
 
 def fill(site: Site, name: str, text: str) -> None:
@@ -81,7 +81,7 @@ def kept(desk: FakeDesk) -> dict[str, AlertRule]:
 
 def open_menu(site: Site, name: str) -> None:
     found = (
-        "const found = [...document.querySelectorAll('.rule-menu > button')]"
+        "const found = [...document.querySelectorAll('.rule-menu > summary')]"
         ".filter(one => one.innerText.startsWith(arguments[0])).at(-1); found?.click(); return Boolean(found);"
     )
     site.until(lambda: site.script(found, name))
@@ -169,7 +169,7 @@ def test_rules_are_muted_for_a_while_until_resolved_and_not_at_all(site: Site, d
     site.open(RULES)
     site.shows(LIST, "Pumps")
     open_menu(site, "Mute")
-    site.click(f"{action('mute-8h')}[id*='\"index\":1']")
+    site.click(f"{action('mute')}[data-length='8h']")
     site.shows(LIST, "Muted until 1 Mar 2026, 21:00")
     (mute,) = desk.muted.values()
     assert (mute.rule_id, mute.metric_id, mute.until) == (1, None, builders.NOON + timedelta(hours=8))
@@ -178,15 +178,28 @@ def test_rules_are_muted_for_a_while_until_resolved_and_not_at_all(site: Site, d
     site.lacks(LIST, "Muted")
     assert not desk.muted
     open_menu(site, "Mute")
-    site.click(f"{action('mute-resolved')}[id*='\"index\":1']")
+    site.click(f"{action('mute')}[data-length='resolved']")
     site.shows(LIST, "Muted until it resolves")
+
+
+@pytest.mark.parametrize("name", ["Mute", "Delete"])
+@pytest.mark.usefixtures("desk")
+def test_a_phone_has_room_for_the_menus_of_a_rule(phone: Site, name: str) -> None:
+    phone.open(RULES)
+    phone.shows(LIST, "Pumps")
+    open_menu(phone, name)
+    phone.until(lambda: phone.text(".menu-panel", ""))
+
+    place = "const {left, right, bottom} = document.querySelector('.menu-panel').getBoundingClientRect()"
+    phone.until(lambda: phone.script(f"{place}; return left >= 0 && right <= 390 && bottom < innerHeight + 1"))
+    assert phone.script("return document.documentElement.scrollWidth") <= 390
 
 
 def test_a_rule_is_deleted_by_those_who_say_so_twice(site: Site, desk: FakeDesk) -> None:
     site.open(RULES)
     site.shows(LIST, "Pumps")
     open_menu(site, "Delete")
-    site.shows(".dropdown-menu.show", "What it fired stays on record")
+    site.shows(".menu-panel", "What it fired stays on record")
     assert desk.kept
     site.click(action("delete"))
 

@@ -290,7 +290,7 @@ def test_another_zone_reaches_the_status_and_the_comparison_where_they_stand(sit
     site.shows(f"#{ids.PAGE}", "Times are Europe/Berlin")
     choose_zone(site, 2)
     site.shows(f"#{ids.PAGE}", "Times are UTC")
-    site.lacks(f"#{ids.STATUS_DETAILS}", "13:00")
+    site.lacks(f"#{ids.STATUS_TICKS}", "13:00")
 
     site.open("/compare?ids=1,2")
     wait_for_page(site)
