@@ -117,7 +117,27 @@ def test_mistakes_are_told_at_their_fields(site: Site, desk: FakeDesk) -> None:
     site.shows(part(type="rule-error", name="name"), "Give the rule a name.")
     fill(site, "name", "Mine")
     site.lacks(part(type="rule-error", name="name"), "Give")
+    site.shows(f"#{ids.RULE_REFUSED}", "Not saved")
+    fill(site, "scope", "kraken:*/USD")
+    fill(site, "percent", "12.5")
+    site.shows(SENTENCE, "12.5 %")
+    site.until(lambda: site.text(f"#{ids.RULE_REFUSED}") == "")
     assert len(desk.kept) == 1
+
+
+def test_why_a_rule_was_not_saved_stands_until_it_is_changed(site: Site, desk: FakeDesk) -> None:
+    site.open(f"{RULES}&edit=1")
+    site.shows(SENTENCE, "rises by more than 5 %")
+    del desk.kept[1]
+    site.click(SAVE)
+    site.shows(f"#{ids.RULE_REFUSED}", "somebody has deleted this rule")
+    site.until(lambda: site.script(f"return !document.querySelector('{SAVE}').disabled"))
+    assert "somebody" in site.text(f"#{ids.RULE_REFUSED}")
+
+    fill(site, "percent", "7")
+
+    site.shows(SENTENCE, "7 %")
+    site.until(lambda: site.text(f"#{ids.RULE_REFUSED}") == "")
 
 
 def test_the_fields_follow_the_condition(site: Site) -> None:

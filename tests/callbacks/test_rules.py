@@ -276,24 +276,40 @@ def test_what_cannot_be_saved_is_not_tried(doors: Doors, desk: FakeDesk) -> None
     assert desk.tried is None
 
 
-def test_a_draft_is_judged_field_by_field(doors: Doors) -> None:
-    draft = FILLED | {"percent": "much"}
+def judge(doors: Doors, draft: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
     names = ["percent", "factor"]
+    app = create_app(doors.reader, doors.clock, doors.deliveries, doors.desk, Access())
+    (refused,) = {
+        part
+        for key in app.callback_map
+        for part in key.strip(".").split("...")
+        if part.startswith(f"{ids.RULE_REFUSED}.children@")
+    }
     outputs = [
         [part(ids.rule_row(name), "className") for name in names],
         [part(ids.rule_error(name), "children") for name in names],
         part(ids.RULE_SENTENCE, "children"),
         part(ids.RULE_REACH, "children"),
+        part(ids.RULE_REFUSED, refused.split(".")[1]),
     ]
-    changed = part(ids.rule_field("percent"), "value", "much")
-
     answer = send(doors, outputs, changed, [fields(draft), part(ids.RULE_INSISTED, "data", False)], [])
+    found: dict[str, Any] = answer.json["response"]
+    return found
 
-    found = answer.json["response"]
+
+def test_a_draft_is_judged_field_by_field(doors: Doors) -> None:
+    found = judge(doors, FILLED | {"percent": "much"}, part(ids.rule_field("percent"), "value", "much"))
+
     assert found['{"name":"percent","type":"rule-row"}'] == {"className": "field field-percent has-error"}
     assert found['{"name":"factor","type":"rule-row"}'] == {"className": "field field-factor is-hidden"}
     assert "number from" in found['{"name":"percent","type":"rule-error"}']["children"]
     assert found[ids.RULE_SENTENCE] == {"children": rule_form.UNFINISHED}
+    assert ids.RULE_REFUSED not in found
+
+
+def test_why_a_rule_was_not_saved_goes_when_nothing_is_wrong_any_more(doors: Doors) -> None:
+    assert judge(doors, FILLED, part(ids.rule_field("percent"), "value", "5"))[ids.RULE_REFUSED] == {"children": []}
+    assert ids.RULE_REFUSED not in judge(doors, FILLED, part(ids.RULE_INSISTED, "data", True))
 
 
 def test_an_absent_database_is_not_an_empty_list(doors: Doors) -> None:
