@@ -167,7 +167,7 @@ def _actions(alert: Alert) -> Component:
 def _pager(shown: Shown) -> Component:
     page = min(shown.filters.page, shown.pages)
     first, last = (page - 1) * PAGE_ROWS + 1, min(shown.total, page * PAGE_ROWS)
-    return parts.pager(f"{first:,} to {last:,} of {shown.total:,}", "alerts", page, is_last=page == shown.pages)
+    return parts.pager(f"{first:,} to {last:,} of {shown.total:,}", "alerts", page, at_end=page == shown.pages)
 
 
 def _muted(muted: Sequence[tuple[Mute, RankedMetric]], zone: tzinfo) -> Component | None:

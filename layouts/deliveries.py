@@ -82,11 +82,11 @@ def history(deliveries: Sequence[Delivery], page: int, zone: tzinfo) -> list[Com
     }
     table = parts.table(columns, rows, "Messages about alerts, newest first")
     card = parts.card("Deliveries", table, className="flush")
-    is_last = len(deliveries) <= PAGE_ROWS
-    if page == 1 and is_last:
+    at_end = len(deliveries) <= PAGE_ROWS
+    if page == 1 and at_end:
         return [card]
     first = (page - 1) * PAGE_ROWS + 1
-    return [card, parts.pager(f"{first:,} to {first + len(shown) - 1:,}", "messages", page, is_last=is_last)]
+    return [card, parts.pager(f"{first:,} to {first + len(shown) - 1:,}", "messages", page, at_end=at_end)]
 
 
 def nothing() -> list[Component]:

@@ -117,13 +117,13 @@ def data(**told: object) -> dict[str, Any]:
     return {f"data-{name}": str(value) for name, value in told.items()}
 
 
-def pager(words: str, of: str, page: int, *, is_last: bool) -> Component:
+def pager(words: str, of: str, page: int, *, at_end: bool) -> Component:
     """Which rows are shown, and ways to the pages beside `page`, which counts from 1; the action is `page`."""
 
     def turn(name: str, to: int, disabled: bool) -> Component:
         return button(name, "page", f"{name} {of}", disabled=disabled, **data(page=to))
 
-    turns = [turn("Newer", page - 1, page == 1), turn("Older", page + 1, is_last)]
+    turns = [turn("Newer", page - 1, page == 1), turn("Older", page + 1, at_end)]
     return html.Nav(
         [html.Span(words, className="quiet num"), html.Div(turns, className="button-group")],
         className="pager",

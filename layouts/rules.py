@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from functools import cache
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -42,7 +41,9 @@ def body(lines: Sequence[RuleLine], zone: tzinfo) -> list[Component]:
 
 def listed(lines: Sequence[RuleLine], zone: tzinfo) -> list[Component]:
     """The rules, and what to do where there are none but the built-in one."""
-    rules = html.Ul([_line(line, zone) for line in lines], className="rules panel")
+    mutes = [_item(words, MUTE, length=length) for length, (words, _) in MUTE_LENGTHS.items()]
+    panel = html.Div(mutes, className="menu-panel", key="mutes")  # the same for all, and sent once
+    rules = html.Ul([_line(line, panel, zone) for line in lines], className="rules panel")
     if any(line.is_own for line in lines):
         return [rules]
     words = html.P("A rule watches whatever you name, and tells you once it happens. Begin with one of the above.")
@@ -57,7 +58,7 @@ def _templates() -> Component:
     return html.Div([html.Span("Begin with", className="quiet"), *links], className="templates")
 
 
-def _line(line: RuleLine, zone: tzinfo) -> Component:
+def _line(line: RuleLine, mutes: Component, zone: tzinfo) -> Component:
     rule = line.rule
     return html.Li(
         [
@@ -70,7 +71,7 @@ def _line(line: RuleLine, zone: tzinfo) -> Component:
                 ],
                 className="rule-words",
             ),
-            html.Div(_actions(line), className="rule-actions"),
+            html.Div(_actions(line, mutes), className="rule-actions"),
         ],
         className="rule" if rule.enabled else "rule is-off",
         key=f"rule-{rule.id}",
@@ -111,26 +112,15 @@ def _switch(rule: AlertRule) -> Component:
     )
 
 
-def _actions(line: RuleLine) -> list[Component]:
+def _actions(line: RuleLine, mutes: Component) -> list[Component]:
+    mute = parts.button(["Unmute", _of(line.rule)], UNMUTE) if line.mute else _menu("Mute", line.rule, mutes)
     if not line.is_own:
-        return [_mute_button(line)]
+        return [mute]
     rule = line.rule
     edit = dcc.Link(["Edit", _of(rule)], href=alerting.address(alerting.RULES, edit=rule.id), className="small-button")
     again = alerting.address(alerting.RULES, edit=alerting.NEW, like=rule.id)
     copy = dcc.Link(["Duplicate", _of(rule)], href=again, className="small-button")
-    return [_mute_button(line), edit, copy, _delete_menu(rule)]
-
-
-def _mute_button(line: RuleLine) -> Component:
-    if line.mute is not None:
-        return parts.button(["Unmute", _of(line.rule)], UNMUTE)
-    return _menu("Mute", line.rule, _mutes())
-
-
-@cache  # the same for all rules
-def _mutes() -> Component:
-    items = [_item(words, MUTE, length=length) for length, (words, _) in MUTE_LENGTHS.items()]
-    return html.Div(items, className="menu-panel", key="mutes")
+    return [mute, edit, copy, _delete_menu(rule)]
 
 
 def _delete_menu(rule: AlertRule) -> Component:
