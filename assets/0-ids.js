@@ -8,6 +8,7 @@ const trackerIds = {
   ranking: "ranking",
   grid: "ranking-table",
   frame: "ranking-frame",
+  nothingYet: "ranking-empty",
   search: "ranking-search",
   count: "ranking-count",
   rankBy: "rank-by",
@@ -39,7 +40,5 @@ const trackerIds = {
   compareResults: "compare-results",
   previous: "metric-previous",
   next: "metric-next",
-  historyAsk: "history-ask",
-  historyChosen: "history-chosen",
 };
 window.trackerIds = trackerIds;

@@ -2,12 +2,8 @@
 // outside, so they are handed on as text, never as markup.
 (function () {
   "use strict";
-  const ids = window.trackerIds;
   const nothing = () => window.dash_clientside.no_update;
   const FILTERS = ["q", "rule", "state", "span", "unseen", "page"];
-
-  /** @type {Record<string, any> | null} */
-  let asked = null; // what the page shows at present
 
   function keepInAddress(ask) {
     const address = new URL(window.location.href);
@@ -23,59 +19,64 @@
   const ANY = "any";
   const chosenOf = (value) => (value === ANY || !value ? "" : value);
 
+  // What the controls ask for, and whether there is nothing to clear.
   function askHistory(q, rule, state, span, unseen, known) {
-    const ask = { q: (q || "").trim(), rule: chosenOf(rule), state: chosenOf(state), span: chosenOf(span), unseen: (unseen || []).length > 0, page: 1 };
-    asked = asked || known;
-    if (window.dash_clientside.callback_context.triggered.length === 0) asked = known;
-    if (FILTERS.every((name) => name === "page" || ask[name] === known[name])) return nothing();
-    asked = ask;
+    const ask = {
+      q: (q || "").trim(),
+      rule: chosenOf(rule),
+      state: chosenOf(state),
+      span: chosenOf(span),
+      unseen: (unseen || []).length > 0,
+      page: 1,
+    };
+    const isUnfiltered = FILTERS.every((name) => name === "page" || !ask[name]);
+    if (FILTERS.every((name) => name === "page" || ask[name] === known[name])) return [nothing(), isUnfiltered];
     keepInAddress(ask);
-    return ask;
+    return [ask, isUnfiltered];
   }
 
   // A link to other filters, while the page is open.
   function readHistory(search, path) {
     const told = new URLSearchParams(search);
     const lists = ["rule", "state", "span"].map((name) => told.get(name) || ANY);
-    return path === "/alerting" ? [told.get("q") || "", ...lists, told.get("unseen") ? ["unseen"] : []] : new Array(5).fill(nothing());
+    return path === "/alerting"
+      ? [told.get("q") || "", ...lists, told.get("unseen") ? ["unseen"] : []]
+      : new Array(5).fill(nothing());
   }
 
-  function chooseAll(clicks, shown) {
-    return clicks && shown ? { act: "all", newest: shown.newest, count: shown.unseen, at: Date.now() } : nothing();
+  function turnHistory(action, asked) {
+    if (!action || action.act !== "page") return nothing();
+    const ask = { ...asked, page: Number(action.page) };
+    keepInAddress(ask);
+    return ask;
   }
 
-  function openDialog(chosen) {
-    const still = new Array(7).fill(nothing());
-    if (!chosen || chosen.act === "unmute") return still;
+  // The alert, or the alerts, that a dialog is about, and what it says of them.
+  function openDialog() {
+    const [{ value: chosen }] = window.dash_clientside.callback_context.triggered;
+    const still = new Array(8).fill(nothing());
+    if (!chosen) return still;
     if (chosen.act === "mute") {
       const words = chosen.name + ": its alerts are still recorded, and nobody is told of them.";
-      return [...still.slice(0, 3), true, words, "", ""];
+      return [chosen, ...still.slice(0, 3), true, words, "", ""];
     }
-    const many = chosen.count === 1 ? "The one alert" : "All " + chosen.count.toLocaleString("en-US") + " alerts";
-    const words = chosen.act === "all" ? many + " that the filters choose and nobody has acknowledged yet." : "The alert on " + chosen.name + ".";
-    return [true, words, "", ...still.slice(3)];
+    if (chosen.act !== "acknowledge" && chosen.act !== "all") return still;
+    const count = Number(chosen.count);
+    const many = count === 1 ? "The one alert" : "All " + count.toLocaleString("en-US") + " alerts";
+    const words =
+      chosen.act === "all"
+        ? many + " that the filters choose and nobody has acknowledged yet."
+        : "The alert on " + chosen.name + ".";
+    return [chosen, true, words, "", ...still.slice(4)];
   }
-
-  document.addEventListener("click", (event) => {
-    const target = /** @type {Element} */ (event.target);
-    const button = /** @type {HTMLElement | null} */ (target.closest("[data-alert-act]"));
-    if (button) {
-      const told = button.dataset;
-      const chosen = { act: told.alertAct, number: told.alertNumber, metric: told.alertMetric, name: told.alertName, count: 1, at: Date.now() };
-      window.dash_clientside.set_props(ids.historyChosen, { data: chosen });
-      return;
-    }
-    const turn = /** @type {HTMLElement | null} */ (target.closest("[data-history-page]"));
-    if (!turn || !asked) return;
-    asked = Object.assign({}, asked, { page: Number(turn.dataset.historyPage) });
-    keepInAddress(asked);
-    window.dash_clientside.set_props(ids.historyAsk, { data: asked });
-  });
 
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
-    askHistory, chooseAll, openDialog,
+    askHistory,
+    openDialog,
     readHistory,
+    turnHistory,
+    unmute: (action) => (action && action.act === "unmute" ? action : nothing()),
     clearHistory: () => ["", ANY, ANY, ANY, []],
     closeDialogs: () => [false, false],
   });

@@ -4,7 +4,8 @@
   const IMPATIENCE = 8000; // ms after which an unanswered request counts as a lost connection
   const nothing = () => window.dash_clientside.no_update;
 
-  let asking = false;
+  /** @type {Promise<any> | null} */
+  let asking = null; // the answer that is on its way
   /** @type {string | null} */
   let tag = null; // names the last body that was taken over
   /** @type {Live | null} */
@@ -21,9 +22,7 @@
     return changed(Object.assign({}, last, { connection, since: new Date().toISOString() }));
   }
 
-  async function poll() {
-    if (asking || (document.hidden && last)) return nothing();
-    asking = true;
+  async function ask() {
     const impatience = new AbortController();
     const timer = setTimeout(() => impatience.abort(), IMPATIENCE);
     try {
@@ -39,8 +38,15 @@
       return failed("lost");
     } finally {
       clearTimeout(timer);
-      asking = false;
+      asking = null;
     }
+  }
+
+  // While an answer is on its way, the same one is waited for: Dash hears only the call that came last.
+  function poll() {
+    if (document.hidden && last) return nothing();
+    asking = asking || ask();
+    return asking;
   }
 
   // Whoever comes back to the tab should not wait for the next round.

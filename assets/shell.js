@@ -1,8 +1,8 @@
-// What surrounds every page: routing, theme, tab title, connection status, alert banner. Names and errors
-// come from outside, so everything is handed to React as text, never as markup.
+// What surrounds every page: routing, theme, tab title, connection status, alert banner.
 (function () {
   "use strict";
   const { priceText, clockText, chooseZone, zoneChoice, zoneName } = window.trackerNotation;
+  const { contentOf } = window.trackerMarkup;
   const MOST_IN_BANNER = 3;
   const FIRING = "/alerting?state=firing&unseen=1";
   const nothing = () => window.dash_clientside.no_update;
@@ -12,14 +12,9 @@
   const SMALL_PLOTLY = "/assets/vendor/plotly-finance-4.1.0.min.js";
   Object.defineProperty(window, "_dashPlotlyJSURL", { get: () => SMALL_PLOTLY, set: () => {} });
 
-  const part = (namespace) => (type, props, ...children) => ({
-    type,
-    namespace,
-    props: Object.assign({}, props, children.length ? { children: children.length === 1 ? children[0] : children } : {}),
-  });
-  const html = part("dash_html_components");
-  const link = (href, className, text) => part("dash_core_components")("Link", { href, className }, text);
-  const span = (className, ...children) => html("Span", { className }, ...children);
+  const link = (href, className, text) => ["a", { href, className, "data-link": "" }, text];
+  const span = (className, ...children) => ["span", { className }, ...children];
+  const icon = (name) => ["span", { className: "icon icon-" + name, "aria-hidden": "true" }];
 
   // The ranking, a metric, the comparison and the status tell their times anew where they stand when another zone is
   // chosen, so that what the viewer made of them stays; other pages are built again.
@@ -101,19 +96,16 @@
   function headState(live) {
     const period = live.minute ? "last tick " + clockText(live.minute) : "no tick yet";
     if (live.connection === "lost") return ["is-bad", "Connection lost, retrying", "since " + clockText(live.since)];
-    if (live.connection === "database") return ["is-bad", "Database unavailable, retrying", "since " + clockText(live.since)];
+    if (live.connection === "database")
+      return ["is-bad", "Database unavailable, retrying", "since " + clockText(live.since)];
     if (live.minute === null) return ["is-waiting", "Waiting for the first tick", ""];
     if (live.stale) return ["is-warning", "Stale data", "last tick " + clockText(live.minute)];
     return ["is-good", "Live", period];
   }
 
   function progress(state) {
-    const bar = html("Progress", {
-      value: state.done + "",
-      max: Math.max(state.total, 1) + "",
-      className: "thin-bar",
-      "aria-label": "Backfill of " + state.market,
-    });
+    const done = { value: state.done, max: Math.max(state.total, 1) };
+    const bar = ["progress", { ...done, className: "thin-bar", "aria-label": "Backfill of " + state.market }];
     return span("notice", span("", "Backfill " + state.market), bar, span("num quiet", state.done + "/" + state.total));
   }
 
@@ -124,19 +116,24 @@
     if (live.connection === "ok") {
       for (const exchange of live.exchanges || []) {
         if (!exchange.failing_since) {
-          if (exchange.note) notices.push(span("notice is-warning", span("strong", exchange.market), span("quiet", exchange.note)));
+          if (exchange.note)
+            notices.push(span("notice is-warning", span("strong", exchange.market), span("quiet", exchange.note)));
           continue;
         }
         const since = " since " + clockText(exchange.failing_since);
         notices.push(
-          span("notice is-bad", span("strong", exchange.market + " unreachable"), span("quiet", since + ": " + (exchange.error || "")))
+          span(
+            "notice is-bad",
+            span("strong", exchange.market + " unreachable"),
+            span("quiet", since + ": " + (exchange.error || "")),
+          ),
         );
       }
       notices.push(...(live.backfills || []).map(progress));
       for (const warning of live.warnings || []) notices.push(span("notice is-warning", warning));
     }
-    const state = html("Span", { className: "state" }, html("Span", { className: "dot" }), span("strong", words), span("quiet num", detail));
-    return [[state, ...notices], "status-bar " + look];
+    const state = span("state", span("dot"), span("strong", words), span("quiet num", detail));
+    return [contentOf([state, ...notices]), "status-bar " + look];
   }
 
   // ---- alert banner
@@ -150,36 +147,44 @@
   function banner(live) {
     const open = (live && live.alerts) || [];
     announced = open.map((alert) => alert.id);
-    if (!open.length) return [[], "alert-banner is-empty"];
-    const lines = open.slice(0, MOST_IN_BANNER).map((alert) =>
-      html(
-        "Div",
-        { className: "alert-line" },
-        html("Span", { className: "icon icon-bell", "aria-hidden": "true" }),
+    if (!open.length) return [contentOf([]), "alert-banner is-empty"];
+    const lines = open.slice(0, MOST_IN_BANNER).map((alert) => {
+      const label = "Acknowledge " + alert.base + "/" + alert.quote + " on " + alert.market;
+      const press = {
+        className: "banner-button",
+        type: "button",
+        title: "Acknowledge",
+        "aria-label": label,
+        "data-acknowledge": alert.id + "",
+      };
+      return [
+        "div",
+        { className: "alert-line", key: alert.id + "" },
+        icon("bell"),
         link("/metric/" + alert.metric_id, "alert-pair", alert.base + "/" + alert.quote),
         span("market", alert.market),
         span("num strong", priceText(alert.price)),
         span("num alert-cause", causeOf(alert)),
         span("num quiet", clockText(alert.fired_at)),
-        html(
-          "Button",
-          { className: "banner-button", type: "button", title: "Acknowledge", "aria-label": "Acknowledge " + alert.base + "/" + alert.quote + " on " + alert.market, "data-acknowledge": alert.id + "" },
-          html("Span", { className: "icon icon-check", "aria-hidden": "true" })
-        )
-      )
-    );
+        ["button", press, icon("check")],
+      ];
+    });
     const more = live.unattended - lines.length;
     if (more > 0) lines.push(link(FIRING, "alert-more", "and " + more.toLocaleString("en-US") + " more"));
     // A phone has room for the newest alone, and the count of all in the place of the others; see tracker.css.
     if (open.length > 1) lines.push(link(FIRING, "alert-count", live.unattended.toLocaleString("en-US") + " firing"));
-    return [lines, open.length > 1 ? "alert-banner" : "alert-banner is-single"];
+    return [contentOf(lines), open.length > 1 ? "alert-banner" : "alert-banner is-single"];
   }
 
   async function acknowledge(path, body) {
     const { set_props } = window.dash_clientside;
     let trouble = "The server did not answer.";
     try {
-      const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+      const answer = await fetch(path, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+      });
       if (answer.ok) return set_props(window.trackerIds.poll, { n_intervals: -Date.now() });
       trouble = (await answer.json()).detail;
     } catch {
@@ -203,6 +208,13 @@
 
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
-    view, title, retitle, theme, zone, connection, banner, acknowledgeAll,
+    view,
+    title,
+    retitle,
+    theme,
+    zone,
+    connection,
+    banner,
+    acknowledgeAll,
   });
 })();

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from benchmarks import dashboard, history, newcomer, rules, shared, viewers, web
+from benchmarks import dashboard, history, newcomer, records, rules, shared, viewers, web
 from benchmarks.databases import PERIOD, filled, filled_postgresql
 from benchmarks.soak import soak
 from benchmarks.tick import Ticker, compare, compare_windows
@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "dashboard" in parts:
         for metrics in given.metrics or DASHBOARD_METRICS:
             dashboard.measure(metrics)
+        records.measure()
     if "history" in parts:
         history.measure(given.metrics or HISTORY_METRICS)
         history.measure_postgresql()

@@ -6,14 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, NoUpdate, Output, State, ctx, no_update, set_props
-from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from callbacks.doors import Doors
 from callbacks.shell import BROWSER
-from layouts import alert_history as layout
-from layouts import ids, notation
-from layouts.alert_history import BadMuteEnd, Filters, Shown
+from layouts import alert_filters, alert_table, ids, markup, notation
+from layouts.alert_filters import Filters
+from layouts.alert_table import Shown
+from layouts.markup import Content
+from layouts.mute_lengths import BadMuteEnd, mute_end
 from services.market.errors import UnknownRecord
 from services.market.notes import LONGEST_NOTE, is_plain
 from services.market.ports import AlertDesk, MarketReader
@@ -24,39 +25,43 @@ def register(app: Dash, doors: Doors) -> None:
     _register_browsers_part(app)
 
     @app.callback(
-        Output(ids.ALERT_HISTORY, "children"),
+        Output(ids.ALERT_HISTORY, "content"),
+        Output(ids.HISTORY_TOOLS, "content"),
         Output(ids.HISTORY_RULE, "options"),
-        Output(ids.HISTORY_CLEAR, "hidden"),
-        Output(ids.HISTORY_CSV, "href"),
-        Output(ids.HISTORY_SHOWN, "data"),
-        Output(ids.HISTORY_ALL, "children"),
-        Output(ids.HISTORY_ALL, "disabled"),
         Input(ids.HISTORY_ASK, "data"),
         Input(ids.HISTORY_DONE, "data"),
         Input(ids.REVISION, "data"),
         Input(ids.ZONE_NAME, "data"),
+        State(ids.ALERT_HISTORY, "known"),
+        State(ids.HISTORY_TOOLS, "known"),
+        State(ids.HISTORY_RULE, "options"),
     )
     def follow(
-        ask: dict[str, Any], _done: object, _revision: int | None, zone_name: object
-    ) -> tuple[list[Component], list[dict[str, str]], bool, str, dict[str, int], str, bool]:
+        ask: dict[str, Any],
+        _done: object,
+        _revision: int | None,
+        zone_name: object,
+        known: object,
+        known_tools: object,
+        known_rules: object,
+    ) -> tuple[Content | NoUpdate, Content | NoUpdate, list[dict[str, str]] | NoUpdate]:
         now = clock()
-        shown = shown_at(layout.filters_of(ask), now, reader, desk)
+        shown = shown_at(alert_filters.filters_of(ask), now, reader, desk)
         newest = max((alert.id for alert in shown.alerts), default=0)
+        tools = alert_filters.tools(alert_filters.csv_path(shown.filters, now), shown.unseen, newest)
+        rules = alert_filters.rule_choices(shown.rules, shown.filters.rule)
         return (
-            layout.body(shown, notation.zone_named(zone_name)),
-            layout.rule_choices(shown.rules, shown.filters.rule),
-            not shown.filters.any,
-            layout.csv_path(shown.filters, now),
-            {"unseen": shown.unseen, "newest": newest},
-            f"Acknowledge all {shown.unseen:,}" if shown.unseen else "All acknowledged",
-            not shown.unseen,
+            markup.update(alert_table.body(shown, notation.zone_named(zone_name)), known),
+            markup.update(tools, known_tools),
+            no_update if rules == known_rules else rules,
         )
 
     @app.callback(
         Output(ids.HISTORY_DONE, "data"),
-        Input(ids.HISTORY_CHOSEN, "data"),
+        Input(ids.HISTORY_UNMUTE, "data"),
         Input(ids.ACKNOWLEDGE_DO, "n_clicks"),
         Input(ids.MUTE_DO, "n_clicks"),
+        State(ids.HISTORY_CHOSEN, "data"),
         State(ids.ACKNOWLEDGE_NOTE, "value"),
         State(ids.MUTE_LENGTH, "value"),
         State(ids.MUTE_UNTIL, "value"),
@@ -66,9 +71,10 @@ def register(app: Dash, doors: Doors) -> None:
         prevent_initial_call=True,
     )
     def act(
-        chosen: dict[str, Any] | None,
+        unmute: dict[str, Any] | None,
         _acknowledge: int | None,
         _mute: int | None,
+        chosen: dict[str, Any] | None,
         seen_note: str | None,
         length: str,
         until: str | None,
@@ -76,40 +82,41 @@ def register(app: Dash, doors: Doors) -> None:
         ask: dict[str, Any],
         zone_name: object,
     ) -> dict[str, Any] | NoUpdate:
-        if chosen is None:
+        done = unmute if ctx.triggered_id == ids.HISTORY_UNMUTE else chosen
+        if done is None:
             raise PreventUpdate
         now = clock()
-        match ctx.triggered_id, chosen.get("act"):
-            case ids.HISTORY_CHOSEN, "unmute":
+        match ctx.triggered_id, done["act"]:
+            case ids.HISTORY_UNMUTE, "unmute":
                 with suppress(UnknownRecord):  # it has ended meanwhile
-                    desk.unmute(int(chosen["number"]), now)
+                    desk.unmute(int(done["number"]), now)
             case ids.ACKNOWLEDGE_DO, "acknowledge":
-                desk.acknowledge(int(chosen["number"]), _note(seen_note), now, who())
+                desk.acknowledge(int(done["number"]), _note(seen_note), now, who())
             case ids.ACKNOWLEDGE_DO, "all":
-                everything = replace(layout.query_of(layout.filters_of(ask), now), up_to=int(chosen["newest"]))
-                desk.acknowledge_all(everything, _note(seen_note), now, who())
+                query = alert_filters.query_of(alert_filters.filters_of(ask), now)
+                desk.acknowledge_all(replace(query, up_to=int(done["newest"])), _note(seen_note), now, who())
             case ids.MUTE_DO, "mute":
                 try:
-                    end = layout.mute_end(length, until, notation.zone_named(zone_name), now)
+                    end = mute_end(length, until, notation.zone_named(zone_name), now)
                 except BadMuteEnd as error:
                     set_props(ids.MUTE_REFUSED, {"children": str(error)})
                     return no_update
-                desk.mute(None, int(chosen["metric"]), end, _note(mute_note), now)
+                desk.mute(None, int(done["metric"]), end, _note(mute_note), now)
             case _:
                 raise PreventUpdate
-        return {"after": chosen}
+        return {"after": done}
 
 
 def shown_at(filters: Filters, now: datetime, reader: MarketReader, desk: AlertDesk) -> Shown:
     """The page that the filters ask for, or the last one there is. Raises StoreUnavailable."""
-    query = layout.query_of(filters, now)
+    query = alert_filters.query_of(filters, now)
     tally = desk.tally(query)
-    page = min(filters.page, max(1, -(-tally.total // layout.PAGE_ROWS)))
+    page = min(filters.page, max(1, -(-tally.total // alert_filters.PAGE_ROWS)))
     filters = replace(filters, page=page)
     muted = [(mute, reader.metric(mute.metric_id)) for mute in desk.mutes(now) if mute.metric_id is not None]
     return Shown(
         filters,
-        desk.alerts(layout.query_of(filters, now)),
+        desk.alerts(alert_filters.query_of(filters, now)),
         tally.total,
         tally.unacknowledged,
         desk.rules_that_fired(),
@@ -133,6 +140,7 @@ def _register_browsers_part(app: Dash) -> None:
     app.clientside_callback(
         ClientsideFunction(BROWSER, "askHistory"),
         Output(ids.HISTORY_ASK, "data"),
+        Output(ids.HISTORY_CLEAR, "hidden"),
         *(Input(*control) for control in controls),
         State(ids.HISTORY_ASK, "data"),
     )
@@ -150,14 +158,21 @@ def _register_browsers_part(app: Dash) -> None:
         prevent_initial_call=True,
     )
     app.clientside_callback(
-        ClientsideFunction(BROWSER, "chooseAll"),
-        Output(ids.HISTORY_CHOSEN, "data"),
-        Input(ids.HISTORY_ALL, "n_clicks"),
-        State(ids.HISTORY_SHOWN, "data"),
+        ClientsideFunction(BROWSER, "turnHistory"),
+        Output(ids.HISTORY_ASK, "data", allow_duplicate=True),
+        Input(ids.ALERT_HISTORY, "action"),
+        State(ids.HISTORY_ASK, "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "unmute"),
+        Output(ids.HISTORY_UNMUTE, "data"),
+        Input(ids.ALERT_HISTORY, "action"),
         prevent_initial_call=True,
     )
     app.clientside_callback(
         ClientsideFunction(BROWSER, "openDialog"),
+        Output(ids.HISTORY_CHOSEN, "data"),
         Output(ids.ACKNOWLEDGE_DIALOG, "is_open"),
         Output(ids.ACKNOWLEDGE_WORDS, "children"),
         Output(ids.ACKNOWLEDGE_NOTE, "value"),
@@ -165,7 +180,8 @@ def _register_browsers_part(app: Dash) -> None:
         Output(ids.MUTE_WORDS, "children"),
         Output(ids.MUTE_NOTE, "value"),
         Output(ids.MUTE_REFUSED, "children"),
-        Input(ids.HISTORY_CHOSEN, "data"),
+        Input(ids.ALERT_HISTORY, "action"),
+        Input(ids.HISTORY_TOOLS, "action"),
         prevent_initial_call=True,
     )
     app.clientside_callback(
@@ -173,5 +189,7 @@ def _register_browsers_part(app: Dash) -> None:
         Output(ids.ACKNOWLEDGE_DIALOG, "is_open", allow_duplicate=True),
         Output(ids.MUTE_DIALOG, "is_open", allow_duplicate=True),
         Input(ids.HISTORY_DONE, "data"),
+        Input(ids.ACKNOWLEDGE_CANCEL, "n_clicks"),
+        Input(ids.MUTE_CANCEL, "n_clicks"),
         prevent_initial_call=True,
     )

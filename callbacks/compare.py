@@ -3,16 +3,17 @@
 from datetime import tzinfo
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
+from dash import ClientsideFunction, Dash, Input, NoUpdate, Output, State, ctx, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from callbacks.shell import BROWSER
 from callbacks.spans import past_of
-from layouts import compare, comparison, ids, notation
+from layouts import compare, comparison, ids, markup, notation
 from layouts.axes import Figure
 from layouts.compare import Comparison
 from layouts.comparison import MOST, Choice, Compared, choice_of
+from layouts.markup import Content
 from layouts.spans import HOUR
 from services.market.correlation import correlations
 from services.market.errors import UnknownMetric
@@ -51,16 +52,18 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
 
     @app.callback(
         Output(ids.COMPARE_UPDATE, "data"),
-        Output(ids.COMPARE_CHOSEN, "children"),
-        Output(ids.COMPARE_MATRIX, "children"),
+        Output(ids.COMPARE_CHOSEN, "content"),
+        Output(ids.COMPARE_MATRIX, "content"),
         Input(ids.COMPARE_ASK, "data"),
         State(ids.LOCATION, "search"),
         State(ids.ZONE_NAME, "data"),
+        State(ids.COMPARE_CHOSEN, "known"),
+        State(ids.COMPARE_MATRIX, "known"),
         prevent_initial_call=True,
     )
     def follow(
-        drawn: dict[str, Any] | None, search: str | None, zone_name: str | None
-    ) -> tuple[Any, list[Component], Component]:
+        drawn: dict[str, Any] | None, search: str | None, zone_name: str | None, chosen: object, matrix: object
+    ) -> tuple[Any, Content | NoUpdate, Content | NoUpdate]:
         if drawn is None:
             raise PreventUpdate
         revision = reader.revision()
@@ -69,20 +72,25 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
             raise PreventUpdate
         zone = notation.zone_named(zone_name)
         update = comparison.update_of(found.compared, found.choice, zone, revision, drawn)
-        return no_update if update is None else update, compare.chips(found), compare.matrix(found)
+        return (
+            no_update if update is None else update,
+            markup.update(compare.chips(found), chosen),
+            markup.update(compare.matrix(found), matrix),
+        )
 
     @app.callback(
-        Output(ids.COMPARE_RESULTS, "children"),
+        Output(ids.COMPARE_RESULTS, "content"),
         Input(ids.COMPARE_SEARCH, "value"),
         State(ids.LOCATION, "search"),
+        State(ids.COMPARE_RESULTS, "known"),
         prevent_initial_call=True,
     )
-    def search(query: str | None, address: str | None) -> list[Component]:
+    def search(query: str | None, address: str | None, known: object) -> Content | NoUpdate:
         choice = choice_of(address)
         rows, _ = rows_of(choice, reader)
         chosen = [row.id for _, row in rows]
         found = comparison.matches(query or "", reader.ranking().metrics, chosen, compare.RESULTS)
-        return compare.results(found, choice, query or "", len(rows) >= MOST)
+        return markup.update(compare.results(found, choice, query or "", len(rows) >= MOST), known)
 
 
 def compared_at(

@@ -1,41 +1,43 @@
 """Messages and channels on the alerts page: kept current, tried again, tested."""
 
+from datetime import tzinfo
 from typing import Any
 
-from dash import ALL, MATCH, Dash, Input, Output, State, ctx
+from dash import MATCH, Dash, Input, NoUpdate, Output, State, ctx, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from layouts import deliveries as layout
-from layouts import ids, notation
+from layouts import ids, markup, notation
+from layouts.markup import Content
 from services.market.errors import DeliveryFailed, NotFailed, StoreUnavailable, UnknownChannel, UnknownDelivery
 from services.market.ports import Clock, Deliveries
 
 
 def register(app: Dash, deliveries: Deliveries, clock: Clock) -> None:
     @app.callback(
-        Output(ids.DELIVERIES, "children"),
-        Output(ids.DELIVERIES_SHOWN, "data"),
+        Output(ids.DELIVERIES, "content"),
+        Output(ids.DELIVERIES_PAGE, "data"),
         Input(ids.DELIVERIES_POLL, "n_intervals"),
-        Input(ids.delivery_retry(ALL), "n_clicks"),
-        State(ids.DELIVERIES_SHOWN, "data"),
+        Input(ids.DELIVERIES, "action"),
+        State(ids.DELIVERIES, "known"),
+        State(ids.DELIVERIES_PAGE, "data"),
         State(ids.VIEW, "data"),
     )
     def follow(
-        _intervals: int | None, _clicks: list[int | None], known: object, view: dict[str, Any]
-    ) -> tuple[Component | None, object]:
-        chosen = ctx.triggered_id
+        _intervals: int | None, action: dict[str, Any] | None, known: object, page: int, view: dict[str, Any]
+    ) -> tuple[Content | NoUpdate, int | NoUpdate]:
+        turned = page
         try:
-            if isinstance(chosen, dict) and ctx.triggered[0]["value"]:  # a button that is new has not been clicked
-                _retry(deliveries, int(chosen["index"]), clock)
-            found = deliveries.newest(layout.MOST)
+            if action is not None and ctx.triggered_id == ids.DELIVERIES:
+                if action["act"] == "page":
+                    turned = int(action["page"])
+                else:
+                    _retry(deliveries, int(action["number"]), clock)
+            table = _table(deliveries, turned, notation.zone_named(view.get("zone")))
         except StoreUnavailable:
             raise PreventUpdate from None  # the banner of every page says so
-        now = layout.shown(found)
-        if now == known:
-            raise PreventUpdate
-        table = layout.history(found, notation.zone_named(view.get("zone")))
-        return table or (layout.nothing() if deliveries.channels else None), now
+        return markup.update(table, known), no_update if turned == page else turned
 
     @app.callback(
         Output(ids.channel_result(MATCH), "children"),
@@ -51,6 +53,14 @@ def register(app: Dash, deliveries: Deliveries, clock: Clock) -> None:
         except (DeliveryFailed, UnknownChannel) as error:
             return layout.refused(str(error))
         return layout.accepted()
+
+
+def _table(deliveries: Deliveries, page: int, zone: tzinfo) -> list[Component]:
+    """The page, and what to expect where there are no messages at all. Raises StoreUnavailable."""
+    found = deliveries.newest(layout.PAGE_ROWS + 1, offset=(page - 1) * layout.PAGE_ROWS)
+    if found or page > 1:
+        return layout.history(found, page, zone)
+    return layout.nothing() if deliveries.channels else []
 
 
 def _retry(deliveries: Deliveries, number: int, clock: Clock) -> None:

@@ -2,17 +2,22 @@
 
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, no_update
-from dash.development.base_component import Component
+from dash import ClientsideFunction, Dash, Input, NoUpdate, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
 from callbacks.shell import BROWSER
 from callbacks.spans import past_of
-from layouts import ids, metric, notation, price_chart, sheets
+from layouts import ids, markup, metric, notation, price_chart, sheets
 from layouts.axes import Figure
+from layouts.markup import Content
 from layouts.price_chart import LINE, Subject, View
 from layouts.spans import span_of
 from services.market.ports import Clock, MarketReader
+
+PARTS = (ids.METRIC_HEADLINE, ids.METRIC_FIGURES, ids.METRIC_NEIGHBOURS, ids.METRIC_RANKS, ids.METRIC_ALERTS)
+"""What of the page is renewed beside its chart."""
+DATED = (ids.METRIC_FIGURES, ids.METRIC_ALERTS)
+"""Those that tell times."""
 
 
 def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
@@ -21,37 +26,39 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
 
     @app.callback(
         Output(ids.METRIC_UPDATE, "data"),
-        Output(ids.METRIC_HEADLINE, "children"),
-        Output(ids.METRIC_FIGURES, "children"),
-        Output(ids.METRIC_NEIGHBOURS, "children"),
-        Output(ids.METRIC_RANKS, "children"),
-        Output(ids.METRIC_ALERTS, "children"),
         Output(ids.METRIC_TITLE, "data"),
+        *(Output(part, "content") for part in PARTS),
         Input(ids.METRIC_ASK, "data"),
         State(ids.METRIC_ID, "data"),
         State(ids.METRIC_SPAN, "value"),
         State(ids.METRIC_KIND, "value"),
         State(ids.ZONE_NAME, "data"),
+        State(ids.METRIC_TITLE, "data"),
+        *(State(part, "known") for part in PARTS),
         prevent_initial_call=True,
     )
     def follow(
-        drawn: dict[str, Any] | None, metric_id: int, span: str, kind: str, zone: str | None
-    ) -> tuple[Any, list[Component], Component, Component, list[Component], Component, str]:
+        drawn: dict[str, Any] | None, metric_id: int, span: str, kind: str, zone: str | None, title: str, *known: object
+    ) -> list[Any]:
         if drawn is None:
             raise PreventUpdate
         view = view_of(metric_id, span, kind, zone)
         subject = subject_of(reader, metric_id)
-        row, metrics = subject.row, reader.ranking().metrics
+        row = subject.row
         update = price_chart.price_update(past_of(reader, row.id, clock(), view.span), view, subject, drawn)
-        return (
-            no_update if update is None else update,
+        metrics, new_title = reader.ranking().metrics, metric.tab_title(row)
+        parts = (
             metric.headline(row),
             metric.figures(row, profile, view.zone),
             metric.elsewhere(row, metrics),
             metric.rank_links(row, metrics),
             metric.alert_list(subject.alerts, view.zone),
-            metric.tab_title(row),
         )
+        return [
+            no_update if update is None else update,
+            no_update if title == new_title else new_title,
+            *map(markup.update, parts, known),
+        ]
 
     @app.callback(
         Output(ids.METRIC_CHART, "figure"),
@@ -68,15 +75,16 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         return price_chart.price_figure(past_of(reader, metric_id, clock(), view.span), view, subject, threshold)
 
     @app.callback(
-        Output(ids.METRIC_FIGURES, "children", allow_duplicate=True),
-        Output(ids.METRIC_ALERTS, "children", allow_duplicate=True),
+        *(Output(part, "content", allow_duplicate=True) for part in DATED),
         Input(ids.ZONE_NAME, "data"),
         State(ids.METRIC_ID, "data"),
+        *(State(part, "known") for part in DATED),
         prevent_initial_call=True,
     )
-    def tell_times_anew(zone_name: str | None, metric_id: int) -> tuple[Component, Component]:
+    def tell_times_anew(zone_name: str | None, metric_id: int, *known: object) -> list[Content | NoUpdate]:
         subject, zone = subject_of(reader, metric_id), notation.zone_named(zone_name)
-        return metric.figures(subject.row, profile, zone), metric.alert_list(subject.alerts, zone)
+        parts = (metric.figures(subject.row, profile, zone), metric.alert_list(subject.alerts, zone))
+        return list(map(markup.update, parts, known))
 
     @app.callback(
         Output(ids.METRIC_FILE, "data"),

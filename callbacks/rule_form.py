@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
-from dash import ALL, Dash, Input, Output, State, ctx, no_update
+from dash import ALL, Dash, Input, NoUpdate, Output, State, ctx, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -47,20 +47,25 @@ def register(app: Dash, doors: Doors) -> None:
         Output(ids.rule_error(ALL), "children"),
         Output(ids.RULE_SENTENCE, "children"),
         Output(ids.RULE_REACH, "children"),
+        Output(ids.RULE_REFUSED, "children", allow_duplicate=True),
         Input(FIELDS, "value"),
         Input(ids.RULE_INSISTED, "data"),
         prevent_initial_call=True,
     )
-    def follow(_values: list[Any], insisted: bool) -> tuple[list[str], list[str | None], str, str]:
+    def follow(
+        _values: list[Any], insisted: bool
+    ) -> tuple[list[str], list[str | None], str, str, list[Component] | NoUpdate]:
         draft = _draft(ctx.inputs_list[0])
         judged = rule_form.judge(draft)
         told = rule_form.told_of(draft, judged.wrong, insisted=insisted)
         looks, errors = (_names(outputs) for outputs in ctx.outputs_list[:2])
+        is_changed = ctx.triggered_id != ids.RULE_INSISTED
         return (
             rule_form.rows(draft, told, looks),
             [told.get(name) for name in errors],
             rule_form.sentence(judged),
             rule_form.reach(judged, doors.reader.ranking().metrics),
+            [] if is_changed and not told else no_update,  # why it was not saved is said of it no more
         )
 
     @app.callback(

@@ -1,16 +1,16 @@
 """The list of rules: kept current, switched, muted, deleted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from dash import ALL, Dash, Input, Output, State, ctx
-from dash.development.base_component import Component
-from dash.exceptions import PreventUpdate
+from dash import Dash, Input, NoUpdate, Output, State, ctx
 
 from callbacks.doors import Doors
-from layouts import ids, notation, rules
+from layouts import ids, markup, notation, rules
+from layouts.markup import Content
+from layouts.mute_lengths import MUTE_LENGTHS, mute_end
 from layouts.rules import RuleLine
 from services.market.alert_rules import BUILT_IN, built_in
 from services.market.errors import UnknownRecord
@@ -20,58 +20,42 @@ from services.market.types import AlertQuery, Mute
 
 def register(app: Dash, doors: Doors) -> None:
     @app.callback(
-        Output(ids.RULES_LIST, "children"),
-        Output(ids.RULES_SHOWN, "data"),
+        Output(ids.RULES_LIST, "content"),
         Input(ids.REVISION, "data"),
-        Input(ids.RULES_CHANGED, "data"),
+        Input(ids.RULES_LIST, "action"),
         Input(ids.ZONE_NAME, "data"),
-        State(ids.RULES_SHOWN, "data"),
+        State(ids.RULES_LIST, "known"),
         prevent_initial_call=True,
     )
     def follow(
-        _revision: int | None, _changed: Any, zone_name: object, known: object
-    ) -> tuple[list[Component], object]:
-        zone = notation.zone_named(zone_name)
-        lines = rule_lines(doors)
-        now = rules.shown(lines, zone)
-        if now == known:
-            raise PreventUpdate
-        return rules.listed(lines, zone), now
-
-    @app.callback(
-        Output(ids.RULES_CHANGED, "data"),
-        Input(ids.rule_action(ALL, ALL), "n_clicks"),
-        prevent_initial_call=True,
-    )
-    def act(_clicks: list[int | None]) -> list[Any]:
-        chosen = ctx.triggered_id
-        if not isinstance(chosen, dict) or not ctx.triggered[0]["value"]:  # one that is new has not been clicked
-            raise PreventUpdate
-        now = doors.clock()
-        carry_out(str(chosen["action"]), int(chosen["index"]), doors.desk, now)
-        return [chosen, now.isoformat()]
+        _revision: int | None, action: dict[str, Any] | None, zone_name: object, known: object
+    ) -> Content | NoUpdate:
+        if action is not None and ctx.triggered_id == ids.RULES_LIST:
+            carry_out(action, doors.desk, doors.clock())
+        return markup.update(rules.listed(rule_lines(doors), notation.zone_named(zone_name)), known)
 
 
 def rule_lines(doors: Doors) -> list[RuleLine]:
     """All rules as they stand, the built-in one first. Raises StoreUnavailable."""
     desk = doors.desk
     standing, mutes = desk.standing(), _of_rules(desk.mutes(doors.clock()))
-    firing = len(desk.alerts(AlertQuery(rule_id=BUILT_IN, state="firing")))
+    firing = desk.tally(AlertQuery(rule_id=BUILT_IN, state="firing")).total
     own = [RuleLine(rule, standing.get(rule.id, {}), mutes.get(rule.id)) for rule in desk.rules()]
     return [RuleLine(built_in(doors.reader.profile), {"firing": firing}, mutes.get(BUILT_IN)), *own]
 
 
-def carry_out(action: str, number: int, desk: AlertDesk, now: datetime) -> None:
-    """Do what a button says. What somebody else was quicker with is done. Raises StoreUnavailable."""
-    name, _, how = action.partition("-")
+def carry_out(action: Mapping[str, Any], desk: AlertDesk, now: datetime) -> None:
+    """Do what a button says: `act` to the rule numbered `rule`, where it is to be muted, for `length`. What somebody
+    else was quicker with is done. Raises StoreUnavailable."""
+    number, length = int(action["rule"]), str(action.get("length"))
     try:
-        match name:
-            case rules.ON | rules.OFF:
-                desk.change_rule(replace(desk.rule(number), enabled=name == rules.ON), now)
+        match action["act"]:
+            case rules.ON | rules.OFF as act:
+                desk.change_rule(replace(desk.rule(number), enabled=act == rules.ON), now)
             case rules.DELETE:
                 desk.remove_rule(number, now)
-            case rules.MUTE if how in rules.MUTES:
-                desk.mute(number, None, rules.until(how, now), None, now)
+            case rules.MUTE if length in MUTE_LENGTHS:
+                desk.mute(number, None, mute_end(length, None, UTC, now), None, now)
             case rules.UNMUTE:
                 for mute in desk.mutes(now):
                     if mute.rule_id == number and mute.metric_id is None:

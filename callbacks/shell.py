@@ -24,14 +24,14 @@ def register(app: Dash) -> None:
     )
     app.clientside_callback(
         ClientsideFunction(BROWSER, "connection"),
-        Output(ids.CONNECTION_STATUS, "children"),
+        Output(ids.CONNECTION_STATUS, "content"),
         Output(ids.CONNECTION_STATUS, "className"),
         live,
         zone,
     )
     app.clientside_callback(
         ClientsideFunction(BROWSER, "banner"),
-        Output(ids.ALERT_LIST, "children"),
+        Output(ids.ALERT_LIST, "content"),
         Output(ids.ALERT_BANNER, "className"),
         live,
         zone,

@@ -2,32 +2,51 @@
 
 from typing import Any
 
-from dash import Dash, Input, Output
-from dash.development.base_component import Component
+from dash import Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
-from layouts import figures, ids, notation, status
-from layouts.axes import Figure
+from layouts import ids, markup, notation, status
 from services.market.ports import Clock, MarketReader
+
+PARTS = (ids.STATUS_OVERVIEW, ids.STATUS_WORK, ids.STATUS_STORAGE, ids.STATUS_LISTINGS, ids.STATUS_TICKS)
+"""What of the page is renewed beside its charts."""
 
 
 def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
     @app.callback(
-        Output(ids.STATUS_OVERVIEW, "children"),
-        Output(ids.STATUS_DETAILS, "children"),
-        Output(ids.STATUS_CHART, "figure"),
         Output(ids.STATUS_ZONE, "children"),
+        Output(ids.STATUS_CHART, "figure"),
+        Output(ids.STATUS_SIZES, "children"),
+        Output(ids.STATUS_DRAWN, "data"),
+        *(Output(part, "content") for part in PARTS),
         Input(ids.LIVE, "data"),
         Input(ids.ZONE_NAME, "data"),
+        State(ids.STATUS_ZONE, "children"),
+        State(ids.STATUS_DRAWN, "data"),
+        *(State(part, "known") for part in PARTS),
         prevent_initial_call=True,
     )
     def follow(
-        live: dict[str, Any] | None, zone_name: str | None
-    ) -> tuple[list[Component], list[Component], Figure, str]:
+        live: dict[str, Any] | None, zone_name: str | None, told: str, drawn: list[str], *known: object
+    ) -> list[Any]:
         if live is None or live.get("connection") != "ok":
             raise PreventUpdate
         zone = notation.zone_named(zone_name)
         now = clock()
         state, day = reader.status(now), reader.day(now)
-        figure = figures.tick_figure(day.ticks, zone)
-        return status.overview(state, day, zone), status.details(state, day, zone), figure, status.lead(zone)
+        parts = (
+            status.overview(state, day, zone),
+            status.work(state),
+            status.storage(state, zone),
+            status.listings(day, zone),
+            status.recent(state, zone),
+        )
+        ticks, sizes = status.charts(day, zone)
+        draws = [markup.digest_of(ticks), markup.digest_of(sizes)]
+        return [
+            no_update if told == status.lead(zone) else status.lead(zone),
+            no_update if drawn[:1] == draws[:1] else ticks,
+            no_update if drawn[1:] == draws[1:] else status.growth(sizes),
+            no_update if drawn == draws else draws,
+            *map(markup.update, parts, known),
+        ]

@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from layouts import ids, notation, parts
 from layouts.axes import ZOOMABLE, Figure
 from layouts.comparison import MOST, OWN, SCALES, Choice, Compared, change_of
+from layouts.markup import Markup
 from layouts.spans import SPANS, duration
 from services.market.correlation import LEAST_COMMON, Correlations
 from services.market.types import RankedMetric
@@ -62,11 +63,11 @@ def body(comparison: Comparison, figure: Figure | None) -> list[Component]:
         *notices,
         dcc.Store(id=ids.COMPARE_ASK),
         dcc.Store(id=ids.COMPARE_UPDATE),
-        html.Div(chips(comparison), id=ids.COMPARE_CHOSEN, className="compare-chosen"),
+        Markup(chips(comparison), id=ids.COMPARE_CHOSEN, className="compare-chosen"),
         parts.card(f"{SCALES[comparison.choice.scale]} over {span.label}", chart, _tools(comparison.choice)),
         parts.card(
             "Correlation of returns",
-            html.Div(matrix(comparison), id=ids.COMPARE_MATRIX),
+            Markup(matrix(comparison), id=ids.COMPARE_MATRIX),
             className="compare-correlation",
         ),
     ]
@@ -95,6 +96,7 @@ def chips(comparison: Comparison) -> list[Component]:
                 ),
             ],
             className="compare-chip",
+            key=one.wanted,
         )
         for place, one in enumerate(comparison.compared)
     ]
@@ -183,7 +185,7 @@ def _picker() -> Component:
                 ],
                 className="search-box",
             ),
-            html.Div(
+            Markup(
                 id=ids.COMPARE_RESULTS,
                 className="compare-results",
                 role="region",

@@ -7,9 +7,10 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import ids, notation, parts
+from layouts.markup import Markup
 from services.market.messages import Delivery
 
-MOST = 50
+PAGE_ROWS = 50
 
 REFRESH_MS = 5_000
 """Messages go out every few seconds, between the ticks that all else follows."""
@@ -22,8 +23,8 @@ def section(channels: Sequence[str]) -> Component:
     return html.Div(
         [
             parts.card("Channels", _channels(channels), className="channels"),
-            html.Div(id=ids.DELIVERIES),
-            dcc.Store(id=ids.DELIVERIES_SHOWN),
+            Markup(id=ids.DELIVERIES),
+            dcc.Store(id=ids.DELIVERIES_PAGE, data=1),
             dcc.Interval(id=ids.DELIVERIES_POLL, interval=REFRESH_MS),
         ],
         className="deliveries",
@@ -57,15 +58,8 @@ def refused(why: str) -> Component:
     return html.Span([html.Span(className="dot is-bad"), f"Not accepted: {why}"], className="state error-text")
 
 
-def shown(deliveries: Sequence[Delivery]) -> list[list[object]]:
-    """What can change in the table: where it has not, the table stays, and with it what one points at."""
-    return [[one.id, one.state, one.attempts, one.error, one.due_at.isoformat()] for one in deliveries]
-
-
-def history(deliveries: Sequence[Delivery], zone: tzinfo) -> Component | None:
-    """The messages, newest first; nothing where there is none."""
-    if not deliveries:
-        return None
+def history(deliveries: Sequence[Delivery], page: int, zone: tzinfo) -> list[Component]:
+    """A page of the messages, newest first: `deliveries` are those on it, and more where there is another page."""
     columns = (
         ("Created", "nowrap"),
         ("Channel", "nowrap"),
@@ -74,8 +68,9 @@ def history(deliveries: Sequence[Delivery], zone: tzinfo) -> Component | None:
         ("Attempts", "num wide-only"),
         ("", "delivery-action"),
     )
-    rows = [
-        (
+    shown = deliveries[:PAGE_ROWS]
+    rows = {
+        f"message-{one.id}": (
             notation.stamp(one.created_at, zone),
             one.channel,
             one.title,
@@ -83,16 +78,21 @@ def history(deliveries: Sequence[Delivery], zone: tzinfo) -> Component | None:
             f"{one.attempts:,}",
             _retry(one) if one.state == "failed" else None,
         )
-        for one in deliveries
-    ]
+        for one in shown
+    }
     table = parts.table(columns, rows, "Messages about alerts, newest first")
-    return parts.card("Deliveries", table, className="flush")
+    card = parts.card("Deliveries", table, className="flush")
+    at_end = len(deliveries) <= PAGE_ROWS
+    if page == 1 and at_end:
+        return [card]
+    first = (page - 1) * PAGE_ROWS + 1
+    return [card, parts.pager(f"{first:,} to {first + len(shown) - 1:,}", "messages", page, at_end=at_end)]
 
 
-def nothing() -> Component:
+def nothing() -> list[Component]:
     """What stands there while no channel was owed a message."""
     words = "What each channel is told stands here, with what became of it. A test is not kept."
-    return parts.card(None, parts.empty("bell", "No message yet", html.P(words)))
+    return [parts.card(None, parts.empty("bell", "No message yet", html.P(words)))]
 
 
 def _state(delivery: Delivery, zone: tzinfo) -> list[Component]:
@@ -104,5 +104,5 @@ def _state(delivery: Delivery, zone: tzinfo) -> list[Component]:
 
 
 def _retry(delivery: Delivery) -> Component:
-    label = parts.aria(label=f"Retry the message to {delivery.channel}: {delivery.title}")
-    return html.Button("Retry", id=ids.delivery_retry(delivery.id), className="small-button", type="button", **label)
+    label = f"Retry the message to {delivery.channel}: {delivery.title}"
+    return parts.button("Retry", "retry", label, **parts.data(number=delivery.id))

@@ -85,7 +85,6 @@ COMPARE_UPDATE = "compare-update"
 
 ALERT_HISTORY = "alert-history"
 HISTORY_ASK = "history-ask"
-HISTORY_SHOWN = "history-shown"
 HISTORY_CHOSEN = "history-chosen"
 HISTORY_DONE = "history-done"
 HISTORY_SEARCH = "history-search"
@@ -94,12 +93,13 @@ HISTORY_STATE = "history-state"
 HISTORY_SPAN = "history-span"
 HISTORY_UNSEEN = "history-unseen"
 HISTORY_CLEAR = "history-clear"
-HISTORY_CSV = "history-csv"
-HISTORY_ALL = "history-all"
+HISTORY_TOOLS = "history-tools"
+HISTORY_UNMUTE = "history-unmute"
 ACKNOWLEDGE_DIALOG = "acknowledge-dialog"
 ACKNOWLEDGE_WORDS = "acknowledge-words"
 ACKNOWLEDGE_NOTE = "acknowledge-note"
 ACKNOWLEDGE_DO = "acknowledge-do"
+ACKNOWLEDGE_CANCEL = "acknowledge-cancel"
 MUTE_DIALOG = "mute-dialog"
 MUTE_WORDS = "mute-words"
 MUTE_LENGTH = "mute-length"
@@ -107,21 +107,25 @@ MUTE_UNTIL = "mute-until"
 MUTE_REFUSED = "mute-refused"
 MUTE_NOTE = "mute-note"
 MUTE_DO = "mute-do"
+MUTE_CANCEL = "mute-cancel"
 DELIVERIES = "deliveries"
-DELIVERIES_SHOWN = "deliveries-shown"
+DELIVERIES_PAGE = "deliveries-page"
 DELIVERIES_POLL = "deliveries-poll"
 
 STATUS_ZONE = "status-zone"
 STATUS_OVERVIEW = "status-overview"
-STATUS_DETAILS = "status-details"
+STATUS_WORK = "status-work"
+STATUS_STORAGE = "status-storage"
+STATUS_SIZES = "status-sizes"
+STATUS_LISTINGS = "status-listings"
+STATUS_TICKS = "status-ticks"
 STATUS_CHART = "status-chart"
+STATUS_DRAWN = "status-drawn"
 
 ALERTING_BODY = "alerting-body"
 ALERTING_TABS = "alerting-tabs"
 ALERTING_SHOWN = "alerting-shown"
 RULES_LIST = "rules-list"
-RULES_SHOWN = "rules-shown"
-RULES_CHANGED = "rules-changed"
 RULE_EDITED = "rule-edited"
 RULE_INSISTED = "rule-insisted"
 RULE_SCOPES = "rule-scopes"
@@ -136,11 +140,6 @@ RULE_TRIAL_WAIT = "rule-trial-wait"
 RULE_TRIAL_FOUND = "rule-trial-found"
 RULE_TRIAL_METRIC = "rule-trial-metric"
 RULE_TRIAL_CHART = "rule-trial-chart"
-
-
-def rule_action(action: object, number: object) -> dict[str, object]:
-    """A button that does something about a rule; either may be one of Dash's wildcards."""
-    return {"type": "rule-action", "action": action, "index": number}
 
 
 def rule_field(name: object) -> dict[str, object]:
@@ -161,11 +160,6 @@ def rule_error(name: object) -> dict[str, object]:
 def rule_trial(span: object) -> dict[str, object]:
     """The button that tries the rule on so long a past."""
     return {"type": "rule-trial-span", "span": span}
-
-
-def delivery_retry(number: object) -> dict[str, object]:
-    """The button that tries a message again; `number` may be one of Dash's wildcards."""
-    return {"type": "delivery-retry", "index": number}
 
 
 def channel_test(name: object) -> dict[str, object]:

@@ -9,6 +9,7 @@ from dash.development.base_component import Component
 
 from layouts import alerting, ids, notation, parts
 from layouts.axes import ZOOMABLE, Figure
+from layouts.markup import Markup
 from layouts.price_chart import KINDS, LINE, threshold_of
 from layouts.spans import FIRST_SPAN, SPANS
 from services.market.types import Alert, Profile, RankedMetric
@@ -41,23 +42,24 @@ def page(
                     dcc.Link([parts.icon("back"), "Ranking"], href="/", className="back-link"),
                     dcc.Link("Compare with …", href=f"/compare?ids={row.id}", className="compare-link"),
                     dcc.Link("Alert me on this …", href=_new_rule(row), className="compare-link"),
-                    html.Nav(
+                    Markup(
                         rank_links(row, metrics),
                         id=ids.METRIC_RANKS,
                         className="rank-links",
+                        role="navigation",
                         **parts.aria(label="Neighbours in rank"),
                     ),
                 ],
                 className="metric-ways",
             ),
-            html.Div(headline(row), id=ids.METRIC_HEADLINE, className="headline"),
+            Markup(headline(row), id=ids.METRIC_HEADLINE, className="headline"),
             html.Div(
                 [
                     _chart_card(row, figure, threshold),
-                    parts.card("Figures", html.Div(figures(row, profile, zone), id=ids.METRIC_FIGURES)),
-                    parts.card(f"{row.base} elsewhere", html.Div(elsewhere(row, metrics), id=ids.METRIC_NEIGHBOURS)),
+                    parts.card("Figures", Markup(figures(row, profile, zone), id=ids.METRIC_FIGURES)),
+                    parts.card(f"{row.base} elsewhere", Markup(elsewhere(row, metrics), id=ids.METRIC_NEIGHBOURS)),
                     parts.card(
-                        "Alerts", html.Div(alert_list(alerts, zone), id=ids.METRIC_ALERTS), className="metric-alerts"
+                        "Alerts", Markup(alert_list(alerts, zone), id=ids.METRIC_ALERTS), className="metric-alerts"
                     ),
                 ],
                 className="metric-layout",
@@ -199,7 +201,7 @@ def _spreads(row: RankedMetric, same: Sequence[RankedMetric]) -> Component:
         [
             parts.table(
                 (("Market", ""), ("Price", "num"), ("Spread", "num")),
-                [line(one) for one in markets],
+                {f"metric-{one.id}": line(one) for one in markets},
                 f"{row.pair} on every market, and how far each price is from the one on {row.market}",
             ),
             dcc.Link("Compare these markets", href=f"/compare?ids={compared}", className="card-link"),
@@ -274,8 +276,8 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
         ("Why", "alert-why"),
         ("State", "alert-state nowrap"),
     )
-    rows = [
-        (
+    rows = {
+        f"alert-{alert.id}": (
             notation.stamp(alert.fired_at, zone),
             notation.rule_name(alert),
             notation.price(alert.price),
@@ -284,7 +286,7 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
             parts.firing_chip(alert),
         )
         for alert in alerts[:MOST_LISTED]
-    ]
+    }
     return parts.table(columns, rows, "Alerts this metric fired")
 
 

@@ -1,6 +1,6 @@
 """The pieces that pages share: cards, figures, notices, links, tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dash import dcc, html
@@ -85,18 +85,49 @@ def metric_path(metric_id: int) -> str:
     return f"/metric/{metric_id}"
 
 
-def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Content]], caption: str) -> Component:
-    """A plain table; `columns` are (title, class), the class `num` setting numbers to the right."""
+def table(columns: Sequence[tuple[str, str]], rows: Mapping[str, Sequence[Content]], caption: str) -> Component:
+    """A plain table; `columns` are (title, class), the class `num` setting numbers to the right, `rows` are cells by a
+    key of the row's own, by which it is known again wherever it moves to."""
     head = html.Thead(html.Tr([html.Th(title, className=look, scope="col") for title, look in columns]))
-    body = html.Tbody(
-        [html.Tr([html.Td(cell, className=look) for cell, (_, look) in zip(row, columns, strict=True)]) for row in rows]
-    )
+    looks = [look for _, look in columns]
+    lines = [
+        html.Tr([html.Td(cell, className=look) for cell, look in zip(cells, looks, strict=True)], key=key)
+        for key, cells in rows.items()
+    ]
     return html.Div(
-        html.Table([html.Caption(caption, className="visually-hidden"), head, body], className="plain-table"),
+        html.Table(
+            [html.Caption(caption, className="visually-hidden"), head, html.Tbody(lines)], className="plain-table"
+        ),
         className="table-frame",
         tabIndex="0",  # who has no pointer scrolls it by the arrow keys
         role="group",
         **aria(label=caption),
+    )
+
+
+def button(words: Content, action: str, label: str | None = None, **attributes: Any) -> Component:
+    """A small button in a Markup, of which it makes `action` the action; `label` says more than its words do."""
+    look = {"className": "small-button", "type": "button", "data-act": action}
+    named = {} if label is None else aria(label=label)
+    return html.Button(words, **{**look, **named, **attributes})
+
+
+def data(**told: object) -> dict[str, Any]:
+    """What an element tells of what is in it, for the actions of its buttons, as keyword arguments."""
+    return {f"data-{name}": str(value) for name, value in told.items()}
+
+
+def pager(words: str, of: str, page: int, *, at_end: bool) -> Component:
+    """Which rows are shown, and ways to the pages beside `page`, which counts from 1; the action is `page`."""
+
+    def turn(name: str, to: int, disabled: bool) -> Component:
+        return button(name, "page", f"{name} {of}", disabled=disabled, **data(page=to))
+
+    turns = [turn("Newer", page - 1, page == 1), turn("Older", page + 1, at_end)]
+    return html.Nav(
+        [html.Span(words, className="quiet num"), html.Div(turns, className="button-group")],
+        className="pager",
+        **aria(label=f"Pages of {of}"),
     )
 
 

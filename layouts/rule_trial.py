@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 
 from layouts import ids, notation, parts, theme
 from layouts.axes import Figure, axis, layout, stamps, time_axis
+from layouts.markup import Markup
 from services.market.types import Firing, Floats, Ints, RankedMetric
 
 SPANS: Mapping[str, tuple[str, timedelta]] = {
@@ -90,14 +91,14 @@ def result(
         ],
         className="trial-choice",
     )
-    newest = [
-        (
+    newest = {
+        f"firing-{place}": (
             notation.stamp(firing.at, zone),
             parts.metric_link(firing.metric_id, _name(firing.metric_id, metrics)),
             notation.price(firing.price),
         )
-        for firing in list(reversed(fired))[:MOST_LISTED]
-    ]
+        for place, firing in enumerate(list(reversed(fired))[:MOST_LISTED])
+    }
     columns = (("Would have fired", "nowrap"), ("Metric", "strong"), ("Price", "num"))
     table = parts.table(columns, newest, "When it would have fired, newest first")
     more = len(fired) - len(newest)
@@ -113,7 +114,7 @@ def result(
         [
             dcc.Store(id=ids.RULE_TRIAL_FOUND, data=found),
             headline,
-            html.Div([html.Div([choose, chart]), html.Div([table, *rest])], className="trial-result"),
+            html.Div([html.Div([choose, chart]), Markup([table, *rest])], className="trial-result"),
         ]
     )
 

@@ -2,28 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from datetime import tzinfo
 
-import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import alerting, ids, notation, parts, rule_words
+from layouts.markup import Markup
+from layouts.mute_lengths import MUTE_LENGTHS
 from layouts.rule_draft import TEMPLATES
 from services.market.alert_rules import BUILT_IN, AlertRule
 from services.market.types import Mute
 
 ON, OFF, DELETE, MUTE, UNMUTE = "on", "off", "delete", "mute", "unmute"
-
-MUTES: Mapping[str, tuple[str, timedelta | None]] = {
-    "1h": ("For 1 h", timedelta(hours=1)),
-    "8h": ("For 8 h", timedelta(hours=8)),
-    "24h": ("For 24 h", timedelta(hours=24)),
-    "7d": ("For 7 days", timedelta(days=7)),
-    "resolved": ("Until it resolves", None),
-}
-"""How long a rule may be muted; None is until what fires has ended."""
+"""What the buttons of a rule do."""
 
 CHIPS = {"firing": "is-alert", "pending": "is-warning"}
 
@@ -44,27 +36,14 @@ class RuleLine:
 
 def body(lines: Sequence[RuleLine], zone: tzinfo) -> list[Component]:
     """All rules, the built-in one first, and ways to begin another."""
-    return [
-        dcc.Store(id=ids.RULES_CHANGED),
-        dcc.Store(id=ids.RULES_SHOWN, data=shown(lines, zone)),
-        _templates(),
-        html.Div(listed(lines, zone), id=ids.RULES_LIST),
-    ]
-
-
-def shown(lines: Sequence[RuleLine], zone: tzinfo) -> list[list[Any]]:
-    """What can change in the list: where it has not, the list stays, and with it what one points at."""
-    return [
-        [line.rule.id, line.rule.name, line.rule.enabled, rule_words.sentence(line.rule), _told(line.rule)]
-        + [line.states.get(state, 0) for state in CHIPS]
-        + [_muted(line.mute, zone)]
-        for line in lines
-    ]
+    return [_templates(), Markup(listed(lines, zone), id=ids.RULES_LIST)]
 
 
 def listed(lines: Sequence[RuleLine], zone: tzinfo) -> list[Component]:
     """The rules, and what to do where there are none but the built-in one."""
-    rules = html.Ul([_line(line, zone) for line in lines], className="rules panel")
+    mutes = [_item(words, MUTE, length=length) for length, (words, _) in MUTE_LENGTHS.items()]
+    panel = html.Div(mutes, className="menu-panel", key="mutes")  # the same for all, and sent once
+    rules = html.Ul([_line(line, panel, zone) for line in lines], className="rules panel")
     if any(line.is_own for line in lines):
         return [rules]
     words = html.P("A rule watches whatever you name, and tells you once it happens. Begin with one of the above.")
@@ -79,7 +58,7 @@ def _templates() -> Component:
     return html.Div([html.Span("Begin with", className="quiet"), *links], className="templates")
 
 
-def _line(line: RuleLine, zone: tzinfo) -> Component:
+def _line(line: RuleLine, mutes: Component, zone: tzinfo) -> Component:
     rule = line.rule
     return html.Li(
         [
@@ -92,9 +71,11 @@ def _line(line: RuleLine, zone: tzinfo) -> Component:
                 ],
                 className="rule-words",
             ),
-            html.Div(_actions(line), className="rule-actions"),
+            html.Div(_actions(line, mutes), className="rule-actions"),
         ],
         className="rule" if rule.enabled else "rule is-off",
+        key=f"rule-{rule.id}",
+        **parts.data(rule=rule.id),
     )
 
 
@@ -122,60 +103,40 @@ def _told(rule: AlertRule) -> str:
 def _switch(rule: AlertRule) -> Component:
     return html.Button(
         html.Span(className="switch-knob"),
-        id=ids.rule_action(OFF if rule.enabled else ON, rule.id),
         className="switch is-on" if rule.enabled else "switch",
         type="button",
         role="switch",
         title="Switch it off" if rule.enabled else "Switch it on",
+        **parts.data(act=OFF if rule.enabled else ON),
         **parts.aria(label=f"{rule.name} is on", checked="true" if rule.enabled else "false"),
     )
 
 
-def _actions(line: RuleLine) -> list[Component]:
+def _actions(line: RuleLine, mutes: Component) -> list[Component]:
+    mute = parts.button(["Unmute", _of(line.rule)], UNMUTE) if line.mute else _menu("Mute", line.rule, mutes)
     if not line.is_own:
-        return [_mute_menu(line)]
+        return [mute]
     rule = line.rule
     edit = dcc.Link(["Edit", _of(rule)], href=alerting.address(alerting.RULES, edit=rule.id), className="small-button")
     again = alerting.address(alerting.RULES, edit=alerting.NEW, like=rule.id)
     copy = dcc.Link(["Duplicate", _of(rule)], href=again, className="small-button")
-    return [_mute_menu(line), edit, copy, _delete_menu(rule)]
-
-
-def _mute_menu(line: RuleLine) -> Component:
-    rule = line.rule
-    if line.mute is not None:
-        return html.Button(
-            ["Unmute", _of(rule)], id=ids.rule_action(UNMUTE, rule.id), className="small-button", type="button"
-        )
-    items = [
-        dbc.DropdownMenuItem(words, id=ids.rule_action(f"{MUTE}-{name}", rule.id)) for name, (words, _) in MUTES.items()
-    ]
-    return _menu("Mute", rule, items)
+    return [mute, edit, copy, _delete_menu(rule)]
 
 
 def _delete_menu(rule: AlertRule) -> Component:
-    words = "What it fired stays on record; what is firing ends."
-    items = [
-        html.Div(words, className="dropdown-header"),
-        dbc.DropdownMenuItem(
-            f"Delete “{rule.name}” for good", id=ids.rule_action(DELETE, rule.id), class_name="is-dangerous"
-        ),
-    ]
-    return _menu("Delete", rule, items)
+    words = html.P("What it fired stays on record; what is firing ends.", className="menu-words")
+    delete = _item(f"Delete “{rule.name}” for good", DELETE, "is-dangerous")
+    return _menu("Delete", rule, html.Div([words, delete], className="menu-panel"))
 
 
-def _menu(name: str, rule: AlertRule, items: list[Component]) -> Component:
-    menu: Component = dbc.DropdownMenu(
-        items, label=[name, _of(rule)], align_end=True, class_name="rule-menu", toggle_class_name="small-button"
-    )
-    return menu
+def _menu(name: str, rule: AlertRule, panel: Component) -> Component:
+    summary = html.Summary([name, _of(rule)], className="small-button")
+    return html.Details([summary, panel], className="menu rule-menu")
+
+
+def _item(words: str, action: str, look: str = "", **told: str) -> Component:
+    return parts.button(words, action, className=f"menu-item {look}".strip(), **parts.data(**told))
 
 
 def _of(rule: AlertRule) -> Component:
     return html.Span(f" {rule.name}", className="visually-hidden")
-
-
-def until(name: str, now: datetime) -> datetime | None:
-    """When a mute of this name, asked for at `now`, ends; None for when what fires has ended. Raises KeyError."""
-    length = MUTES[name][1]
-    return None if length is None else now + length

@@ -7,6 +7,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import ids, parts
+from layouts.markup import Markup
 from services.market.types import Profile
 
 POLL_MS = 1_500
@@ -135,7 +136,7 @@ def _navigation() -> Component:
 
 
 def _connection() -> Component:
-    return html.Div(
+    return Markup(
         html.Span([html.Span(className="dot"), "Connecting…"], className="state"),
         id=ids.CONNECTION_STATUS,
         className="status-bar is-waiting",
@@ -175,7 +176,7 @@ def _theme_switch() -> Component:
 def _banner() -> Component:
     return html.Aside(
         [
-            html.Div(id=ids.ALERT_LIST, className="alert-list"),
+            Markup(id=ids.ALERT_LIST, className="alert-list"),
             html.Button(
                 "Acknowledge all",
                 id=ids.ALERT_SEEN,

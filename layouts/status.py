@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
+from typing import Any
 
 import numpy as np
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import figures, ids, notation, parts
+from layouts import figures, ids, markup, notation, parts
+from layouts.axes import Figure
+from layouts.markup import Markup
 from services.market.types import (
     BackfillState,
     Day,
@@ -25,15 +28,31 @@ MOST_LISTED = 12
 
 
 def page(status: Status, day: Day, profile: Profile, zone: tzinfo) -> Component:
-    """The whole state; what `overview` and `details` give and the chart are renewed while the page is open."""
+    """The whole state. Its charts, and what the functions beside this one give, are renewed while the page is open."""
+    ticks, sizes = charts(day, zone)
     return html.Div(
         [
+            dcc.Store(id=ids.STATUS_DRAWN, data=[markup.digest_of(ticks), markup.digest_of(sizes)]),
             parts.heading("Status", html.Span(lead(zone), id=ids.STATUS_ZONE)),
             *([_exposure()] if profile.exposed else []),
-            html.Div(overview(status, day, zone), id=ids.STATUS_OVERVIEW, className="status-part"),
-            parts.card("Ticks of the last 24 hours", _tick_chart(day, zone)),
-            html.Div(details(status, day, zone), id=ids.STATUS_DETAILS, className="status-part"),
-            parts.card("Settings", configuration(profile), className="flush"),
+            Markup(overview(status, day, zone), id=ids.STATUS_OVERVIEW, className="status-part"),
+            parts.card("Ticks of the last 24 hours", _chart("tick-chart", ticks, id=ids.STATUS_CHART)),
+            html.Div(
+                [
+                    Markup(work(status), id=ids.STATUS_WORK, className="status-card"),
+                    parts.card(
+                        "Storage",
+                        [
+                            Markup(storage(status, zone), id=ids.STATUS_STORAGE),
+                            html.Div(growth(sizes), id=ids.STATUS_SIZES),
+                        ],
+                    ),
+                    Markup(listings(day, zone), id=ids.STATUS_LISTINGS, className="status-card"),
+                ],
+                className="status-columns",
+            ),
+            Markup(recent(status, zone), id=ids.STATUS_TICKS),
+            parts.card("Settings", Markup(configuration(profile)), className="flush"),
         ],
         className="status-page",
     )
@@ -51,19 +70,15 @@ def overview(status: Status, day: Day, zone: tzinfo) -> list[Component]:
     return cards
 
 
-def details(status: Status, day: Day, zone: tzinfo) -> list[Component]:
-    """What one looks at next: work under way, the database, pairs that came and went, tick by tick."""
-    cards = [
-        parts.card("Storage", [storage(status.storage, zone), *_sizes(day, zone), *_shared_cache(status.shared_cache)]),
-        parts.card("Pairs that came and went in 24 hours", listings(day, zone)),
-    ]
+def work(status: Status) -> Component | None:
+    """How far missing history is filled in; nothing where none is."""
     histories = backfills(status)
-    if histories:
-        cards.insert(0, parts.card("History", histories))
-    return [
-        html.Div(cards, className="status-columns"),
-        parts.card("Recent ticks", _ticks(status.ticks, zone), _clock_of(status.holder), className="flush"),
-    ]
+    return parts.card("History", histories) if histories else None
+
+
+def recent(status: Status, zone: tzinfo) -> Component:
+    """Tick by tick, and which process ticks."""
+    return parts.card("Recent ticks", _ticks(status.ticks, zone), _clock_of(status.holder), className="flush")
 
 
 def _glance(status: Status, ticks: TickDay) -> Component:
@@ -84,15 +99,19 @@ def _glance(status: Status, ticks: TickDay) -> Component:
 
 def listings(day: Day, zone: tzinfo) -> Component:
     """The pairs that exchanges began to list, and those that they ceased to trade."""
+    return parts.card("Pairs that came and went in 24 hours", _listings(day, zone))
+
+
+def _listings(day: Day, zone: tzinfo) -> list[Component]:
     if not day.came and not day.went:
-        return html.P("None. What exchanges begin to list, delist or halt is told here for a day.", className="quiet")
+        return [html.P("None. What exchanges begin to list, delist or halt is told here for a day.", className="quiet")]
     came = [_listing(metric, metric.new_at, "new", "is-new", zone) for metric in day.came[:MOST_LISTED]]
     went = [
         _listing(metric, metric.gone_at, metric.reason or "", "is-warning", zone) for metric in day.went[:MOST_LISTED]
     ]
     more = len(day.came) + len(day.went) - len(came) - len(went)
     rest = [html.P(f"and {more:,} more", className="quiet")] if more else []
-    return html.Div([html.Ul(came + went, className="listings"), *rest])
+    return [html.Ul(came + went, className="listings"), *rest]
 
 
 def _listing(metric: Metric, at: datetime | None, word: str, look: str, zone: tzinfo) -> Component:
@@ -107,15 +126,15 @@ def configuration(profile: Profile) -> Component:
     """Version and settings, told as the environment names them; those that somebody chose stand out."""
     data = "Simulated" if profile.simulated else "Live exchanges"
     columns = (("Setting", "setting-name"), ("Value", "setting-value"), ("", "num quiet wide-only"))
-    rows: list[tuple[parts.Content, ...]] = [("Version", profile.version, ""), ("Data", data, "")]
-    rows += [
-        (
+    rows: dict[str, Sequence[parts.Content]] = {"version": ("Version", profile.version, ""), "data": ("Data", data, "")}
+    rows |= {
+        setting.name: (
             html.Code(setting.name),
             html.Span(setting.value, className="quiet" if setting.is_default else "strong"),
             "default" if setting.is_default else "chosen",
         )
         for setting in profile.settings
-    ]
+    }
     return parts.table(columns, rows, "Version and settings")
 
 
@@ -174,8 +193,12 @@ def _history(market: str, words: str, done: int, total: int) -> Component:
     )
 
 
-def storage(state: Storage | None, zone: tzinfo) -> Component:
-    """How large the database is, how fast it grows and how far its past is sealed."""
+def storage(status: Status, zone: tzinfo) -> list[Component]:
+    """How large the database is, how fast it grows and how far its past is sealed; and the cache, if there is one."""
+    return [_database(status.storage, zone), *_shared_cache(status.shared_cache)]
+
+
+def _database(state: Storage | None, zone: tzinfo) -> Component:
     if state is None:
         return html.P("Not measured yet.", className="quiet")
     growth = "not known yet" if state.growth_bytes is None else notation.size(state.growth_bytes)
@@ -188,17 +211,17 @@ def storage(state: Storage | None, zone: tzinfo) -> Component:
     return parts.figures(items, className="figure-list is-wide")
 
 
-def _sizes(day: Day, zone: tzinfo) -> list[Component]:
-    """How the database grew; nothing before there are two sizes to draw a line between."""
-    if len(day.sizes.times) < 2:
+def charts(day: Day, zone: tzinfo) -> tuple[Figure, Figure | None]:
+    """The ticks of the day, and how the database grew: None before there are two sizes to draw a line between."""
+    grown = len(day.sizes.times) > 1
+    return figures.tick_figure(day.ticks, zone), figures.size_figure(day.sizes, zone) if grown else None
+
+
+def growth(sizes: Figure | None) -> list[Component]:
+    """The second of the charts, with its title."""
+    if sizes is None:
         return []
-    chart = dcc.Graph(
-        figure=figures.size_figure(day.sizes, zone),
-        config={"displayModeBar": False, "responsive": True},
-        responsive=True,
-        style={"height": "100%"},
-    )
-    return [html.H3("Size by the hour", className="card-subtitle"), html.Div(chart, className="size-chart")]
+    return [html.H3("Size by the hour", className="card-subtitle"), _chart("size-chart", sizes)]
 
 
 def _shared_cache(up: bool | None) -> list[Component]:
@@ -220,8 +243,8 @@ def _exchanges(states: Sequence[ExchangeState], zone: tzinfo) -> Component:
         ("Permits", "num wide-only"),
         ("Refused values", "num wide-only"),
     )
-    rows = [
-        (
+    rows = {
+        state.market: (
             state.market,
             _condition(state, zone),
             f"{state.metrics:,}",
@@ -231,7 +254,7 @@ def _exchanges(states: Sequence[ExchangeState], zone: tzinfo) -> Component:
             f"{state.rejected:,}",
         )
         for state in states
-    ]
+    }
     return parts.table(columns, rows, "Exchanges")
 
 
@@ -268,8 +291,8 @@ def _ticks(ticks: Sequence[TickState], zone: tzinfo) -> Component:
         ("Missed before", "num wide-only"),
         ("Failed", ""),
     )
-    rows = [
-        (
+    rows = {
+        tick.minute.isoformat(): (
             notation.clock(tick.minute, zone),
             notation.milliseconds(tick.late_ms),
             notation.milliseconds(tick.fetch_ms),
@@ -280,16 +303,16 @@ def _ticks(ticks: Sequence[TickState], zone: tzinfo) -> Component:
             html.Span(", ".join(tick.failed), className="error-text"),
         )
         for tick in ticks[:MOST_TICKS]
-    ]
+    }
     return parts.table(columns, rows, "Recent ticks, newest first")
 
 
-def _tick_chart(day: Day, zone: tzinfo) -> Component:
+def _chart(place: str, figure: Figure, **attributes: Any) -> Component:
     chart = dcc.Graph(
-        id=ids.STATUS_CHART,
-        figure=figures.tick_figure(day.ticks, zone),
+        figure=figure,
         config={"displayModeBar": False, "responsive": True},
         responsive=True,
         style={"height": "100%"},
+        **attributes,
     )
-    return html.Div(chart, className="tick-chart")  # keeps the place while the chart is on its way
+    return html.Div(chart, className=place)  # keeps the place while the chart is on its way

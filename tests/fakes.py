@@ -88,7 +88,7 @@ class FakeDesk:
 
     def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
         self.query = query
-        return tuple(self.fired.values())
+        return tuple(self.fired.values())[query.offset : query.offset + query.limit]
 
     def tally(self, query: AlertQuery) -> Tally:
         unseen = [alert for alert in self.fired.values() if alert.acknowledged_at is None]
@@ -247,8 +247,8 @@ class FakeDeliveries:
     tried: list[str] = field(default_factory=list)
     refuses: DeliveryFailed | None = None
 
-    def newest(self, limit: int, state: DeliveryState | None = None) -> tuple[Delivery, ...]:
-        return tuple(one for one in self.told if state in (None, one.state))[:limit]
+    def newest(self, limit: int, state: DeliveryState | None = None, offset: int = 0) -> tuple[Delivery, ...]:
+        return tuple(one for one in self.told if state in (None, one.state))[offset : offset + limit]
 
     def retry(self, number: int, now: datetime) -> Delivery:
         for one in self.told:

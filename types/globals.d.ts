@@ -10,6 +10,8 @@ declare global {
     trackerNotation: Notation;
     trackerRanking: Ranking;
     trackerChart: Charts;
+    trackerMarkup: { contentOf(nodes: unknown[]): MarkupContent };
+    data_tracker: Record<string, (properties: any) => unknown>;
 
     dash_clientside: DashClientside;
     dash_component_api: { getLayout(id: string): { props: Record<string, unknown> } | undefined };
@@ -34,6 +36,14 @@ declare global {
     zoneChoice(): string;
     zoneName(): string;
     chooseZone(choice: string): void;
+  }
+
+  // ---- parts of pages: markup.js
+
+  /** What layouts/markup.py sends: rows by their digests, the whole being the last of those `known`. */
+  interface MarkupContent {
+    known: string[];
+    rows: Record<string, any>;
   }
 
   // ---- charts: chart.js
@@ -186,7 +196,7 @@ declare global {
   interface DashClientside {
     no_update: unknown;
     set_props(id: string, props: Record<string, unknown>): void;
-    callback_context: { triggered: { prop_id: string }[]; inputs_list: { id: string }[] };
+    callback_context: { triggered: { prop_id: string; value?: any }[]; inputs_list: { id: string }[] };
     tracker: Record<string, (...given: any[]) => unknown>;
   }
 

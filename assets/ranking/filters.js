@@ -61,19 +61,11 @@
     }
   });
 
-  // The filters of a narrow window lie in a drawer, the columns of any in a menu.
+  // The filters of a narrow window lie in a drawer.
   function drawer(clicks, look) {
     if (!clicks) return window.dash_clientside.no_update;
     return look.includes("is-open") ? "filters" : "filters is-open";
   }
-
-  function closeMenus(event) {
-    /** @type {NodeListOf<HTMLDetailsElement>} */
-    const menus = document.querySelectorAll("details.menu[open]");
-    for (const menu of menus) if (!menu.contains(event.target) || event.key === "Escape") menu.open = false;
-  }
-  document.addEventListener("pointerdown", closeMenus);
-  document.addEventListener("keydown", (event) => event.key === "Escape" && closeMenus(event));
 
   const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
   Object.assign(functions, {

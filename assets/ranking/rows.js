@@ -101,10 +101,18 @@
       if (!answer.ok) return;
       metrics = (await answer.json()).metrics;
       await rankAnew();
-      window.dash_clientside.set_props(ids.frame, { className: "grid-frame" });
+      showFrame(true);
     } catch {
       // the whole is on its way
     }
+  }
+
+  // The table, or what to do where there are no metrics. Not by what a call answers: Dash hears only the call that came
+  // last, and the poller may have news before these rows are there.
+  function showFrame(hasRows) {
+    if (!document.getElementById(ids.frame)) return;
+    window.dash_clientside.set_props(ids.frame, { className: hasRows ? "grid-frame" : "grid-frame is-hidden" });
+    window.dash_clientside.set_props(ids.nothingYet, { className: hasRows ? "empty-state is-hidden" : "empty-state" });
   }
 
   async function rows(live) {
@@ -131,7 +139,8 @@
     renewSparklines(metrics.some((metric) => !(metric.id in sparklines)) ? SPARKLINE_PATIENCE : SPARKLINE_AGE);
     ranking.offerChoices(metrics);
     await rankAnew();
-    return metrics.length ? ["grid-frame", "empty-state is-hidden"] : ["grid-frame is-hidden", "empty-state"];
+    showFrame(metrics.length > 0);
+    return unchanged;
   }
 
   // ---- what the grid calls by name

@@ -204,8 +204,8 @@ class Deliveries(Protocol):
     def channels(self) -> tuple[str, ...]:
         """The names of the channels that the settings name."""
 
-    def newest(self, limit: int, state: DeliveryState | None = None) -> tuple[Delivery, ...]:
-        """The newest messages, at most `limit`, of one state where it is given."""
+    def newest(self, limit: int, state: DeliveryState | None = None, offset: int = 0) -> tuple[Delivery, ...]:
+        """The newest messages after the first `offset`, at most `limit`, of one state where it is given."""
 
     def retry(self, number: int, now: datetime) -> Delivery:
         """Owe a message that was given up for another day. Raises UnknownDelivery, or NotFailed where there is nothing

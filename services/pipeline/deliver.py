@@ -23,10 +23,11 @@ class DeliveryDesk:
         """The names of the channels that the settings name."""
         return tuple(self._notifiers)
 
-    def newest(self, limit: int, state: DeliveryState | None = None) -> tuple[Delivery, ...]:
-        """The newest messages, at most `limit`, of one state where it is given. Raises StoreUnavailable."""
+    def newest(self, limit: int, state: DeliveryState | None = None, offset: int = 0) -> tuple[Delivery, ...]:
+        """The newest messages after the first `offset`, at most `limit`, of one state where it is given. Raises
+        StoreUnavailable."""
         with reading(self._engine) as connection:
-            return outbox.deliveries(connection, limit, state)
+            return outbox.deliveries(connection, limit, state, offset)
 
     def retry(self, number: int, now: datetime) -> Delivery:
         """Owe a message that was given up for another day. Raises UnknownDelivery, NotFailed, StoreUnavailable."""

@@ -140,14 +140,16 @@ def retry(connection: Connection, number: int, now: int) -> bool:
     return bool(connection.execute(failed).rowcount)
 
 
-def deliveries(connection: Connection, limit: int, state: DeliveryState | None = None) -> tuple[Delivery, ...]:
-    """The newest messages, at most `limit`, of one state where it is given."""
+def deliveries(
+    connection: Connection, limit: int, state: DeliveryState | None = None, offset: int = 0
+) -> tuple[Delivery, ...]:
+    """The newest messages after the first `offset`, at most `limit`, of one state where it is given."""
     states = {
         "queued": _OWED,
         "sent": MessageRow.sent_at.is_not(None),
         "failed": MessageRow.failed_at.is_not(None),
     }
-    statement = _deliveries().order_by(MessageRow.id.desc()).limit(limit)
+    statement = _deliveries().order_by(MessageRow.id.desc()).limit(limit).offset(offset)
     if state is not None:
         statement = statement.where(states[state])
     return tuple(_delivery(row) for row in connection.execute(statement))

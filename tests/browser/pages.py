@@ -13,7 +13,7 @@ from layouts import ids
 from layouts.spans import SPANS
 
 Answer = TypeVar("Answer")
-PATIENCE = 10  # seconds
+PATIENCE = 60  # seconds; only what never comes takes so long, and a machine may have other work
 
 CHART = f"document.querySelector('#{ids.METRIC_CHART} .js-plotly-plot')"
 STANDS_STILL = """

@@ -26,9 +26,9 @@ GRAVE = ("serious", "critical")
 
 MUTING = f"#{ids.MUTE_DIALOG}"
 DIALOGS = (
-    ("tbody [data-alert-act='acknowledge']", f"#{ids.ACKNOWLEDGE_DIALOG}"),
-    ("tbody [data-alert-act='mute']", MUTING),
-    (f"#{ids.HISTORY_ALL}", f"#{ids.ACKNOWLEDGE_DIALOG}"),
+    ("tbody [data-act='acknowledge']", f"#{ids.ACKNOWLEDGE_DIALOG}"),
+    ("tbody [data-act='mute']", MUTING),
+    (f"#{ids.HISTORY_TOOLS} button", f"#{ids.ACKNOWLEDGE_DIALOG}"),
 )
 """The buttons that open a dialog, and which."""
 
@@ -110,7 +110,7 @@ def test_no_dialog_keeps_anybody_out(site: Site, button: str, dialog: str, theme
     size(site.browser, width, 900)
     site.choose_theme(theme)
     site.open("/alerting")
-    site.until(lambda: site.script("return !document.querySelector(arguments[0] + '[disabled]')", button))
+    site.until(lambda: site.script("return !!document.querySelector(arguments[0] + ':not(:disabled)')", button))
     site.click(button)
     site.until(lambda: site.text(dialog, ""))
     if dialog == MUTING:  # with all that it can show
@@ -131,7 +131,7 @@ def test_no_menu_of_a_rule_keeps_anybody_out(site: Site, name: str, theme: str, 
     site.open(RULES)
     wait_for_page(site)
     open_menu(site, name)
-    site.until(lambda: site.text(".rule-menu .dropdown-menu.show", ""))
+    site.until(lambda: site.text(".rule-menu[open] .menu-panel", ""))
 
     assert grave(site) == []
 

@@ -89,7 +89,7 @@ def test_filters_are_kept_in_the_address_and_cleared(site: Site) -> None:
     choose(site, ids.HISTORY_STATE, "firing")
     site.shows(TABLE, "1 to 1 of 1")
     assert site.script("return location.search") == "?q=btc&state=firing"
-    assert "words=btc&state=firing" in site.script(f"return document.querySelector('#{ids.HISTORY_CSV}').href")
+    assert "words=btc&state=firing" in site.script(f"return document.querySelector('#{ids.HISTORY_TOOLS} a').href")
 
     site.open("/alerting?q=btc&state=firing")
     site.shows(TABLE, "1 to 1 of 1")
@@ -116,7 +116,7 @@ def test_an_alert_is_acknowledged_with_a_note(site: Site, desk: StoreDesk) -> No
     site.open("/alerting")
     site.shows(BANNER, "BTC/USD")
     site.shows(TABLE, "of 123")
-    site.click(f"{TABLE} tbody tr:first-child [data-alert-act='acknowledge']")
+    site.click(f"{TABLE} tbody tr:first-child [data-act='acknowledge']")
     site.shows(f"#{ids.ACKNOWLEDGE_DIALOG}", "The alert on BTC/USD on kraken.")
     site.click(f"#{ids.ACKNOWLEDGE_NOTE}")
     site.press("a listing")
@@ -129,14 +129,37 @@ def test_an_alert_is_acknowledged_with_a_note(site: Site, desk: StoreDesk) -> No
     site.until(lambda: not site.script(f"return document.querySelector('#{ids.ACKNOWLEDGE_DIALOG}')"))
 
 
+@pytest.mark.parametrize(
+    ("action", "dialog", "cancel"),
+    [
+        ("acknowledge", ids.ACKNOWLEDGE_DIALOG, ids.ACKNOWLEDGE_CANCEL),
+        ("mute", ids.MUTE_DIALOG, ids.MUTE_CANCEL),
+    ],
+)
+def test_a_dialog_that_is_cancelled_does_nothing_and_gives_focus_back(
+    site: Site, desk: StoreDesk, action: str, dialog: str, cancel: str
+) -> None:
+    button = f"{TABLE} tbody tr:first-child [data-act='{action}']"
+    site.open("/alerting")
+    site.shows(TABLE, "of 123")
+    site.click(button)
+    site.shows(f"#{dialog}", "BTC/USD on kraken")
+    site.click(f"#{cancel}")
+
+    site.until(lambda: not site.script(f"return document.querySelector('#{dialog}')"))
+    site.until(lambda: site.script("return document.activeElement === document.querySelector(arguments[0])", button))
+    assert desk.mutes(NOON) == ()
+    assert desk.tally(AlertQuery(state="firing")).unacknowledged == 2
+
+
 def test_all_that_the_filters_choose_is_acknowledged_at_once(site: Site, desk: StoreDesk) -> None:
     site.open("/alerting?q=btc")
-    site.shows(f"#{ids.HISTORY_ALL}", "Acknowledge all 2")
-    site.click(f"#{ids.HISTORY_ALL}")
+    site.shows(f"#{ids.HISTORY_TOOLS} button", "Acknowledge all 2")
+    site.click(f"#{ids.HISTORY_TOOLS} button")
     site.shows(f"#{ids.ACKNOWLEDGE_DIALOG}", "All 2 alerts")
     site.click(f"#{ids.ACKNOWLEDGE_DO}")
 
-    site.shows(f"#{ids.HISTORY_ALL}", "All acknowledged")
+    site.shows(f"#{ids.HISTORY_TOOLS} button", "All acknowledged")
     assert desk.tally(AlertQuery()).unacknowledged == MANY + 1
 
 
@@ -144,7 +167,7 @@ def test_a_metric_is_muted_until_it_resolves_and_unmuted(site: Site, desk: Store
     site.open("/alerting")
     site.shows(BANNER, "BTC/USD")
     site.shows(TABLE, "of 123")
-    site.click(f"{TABLE} tbody tr:first-child [data-alert-act='mute']")
+    site.click(f"{TABLE} tbody tr:first-child [data-act='mute']")
     site.click(f"#{ids.MUTE_NOTE}")
     site.press("known")
     site.click(f"#{ids.MUTE_DO}")
@@ -163,7 +186,7 @@ def test_a_metric_is_muted_until_it_resolves_and_unmuted(site: Site, desk: Store
 def test_a_metric_is_muted_for_a_time(site: Site, desk: StoreDesk) -> None:
     site.open("/alerting")
     site.shows(TABLE, "of 123")
-    site.click(f"{TABLE} tbody tr:first-child [data-alert-act='mute']")
+    site.click(f"{TABLE} tbody tr:first-child [data-act='mute']")
     site.click(f"#{ids.MUTE_LENGTH} .form-check:nth-child(3) label")
     site.click(f"#{ids.MUTE_DO}")
 
@@ -174,7 +197,7 @@ def test_a_metric_is_muted_for_a_time(site: Site, desk: StoreDesk) -> None:
 def test_a_metric_is_muted_until_a_time_that_one_chooses(site: Site, desk: StoreDesk) -> None:
     site.open("/alerting")
     site.shows(TABLE, "of 123")
-    site.click(f"{TABLE} tbody tr:first-child [data-alert-act='mute']")
+    site.click(f"{TABLE} tbody tr:first-child [data-act='mute']")
     assert site.text(f"#{ids.MUTE_DIALOG} .mute-until") == ""
     site.click(f"#{ids.MUTE_LENGTH} .form-check:last-child label")
     site.click(f"#{ids.MUTE_DO}")

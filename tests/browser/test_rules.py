@@ -53,8 +53,8 @@ def field(name: str) -> str:
     return part(type="rule-field", name=name)
 
 
-def action(name: str) -> str:
-    return part(type="rule-action", action=name)
+def action(name: str, rule: int = 1) -> str:
+    return f"{LIST} [data-rule='{rule}'] [data-act='{name}']"
 
 
 def fill(site: Site, name: str, text: str) -> None:
@@ -81,7 +81,7 @@ def kept(desk: FakeDesk) -> dict[str, AlertRule]:
 
 def open_menu(site: Site, name: str) -> None:
     found = (
-        "const found = [...document.querySelectorAll('.rule-menu > button')]"
+        "const found = [...document.querySelectorAll('.rule-menu > summary')]"
         ".filter(one => one.innerText.startsWith(arguments[0])).at(-1); found?.click(); return Boolean(found);"
     )
     site.until(lambda: site.script(found, name))
@@ -117,7 +117,27 @@ def test_mistakes_are_told_at_their_fields(site: Site, desk: FakeDesk) -> None:
     site.shows(part(type="rule-error", name="name"), "Give the rule a name.")
     fill(site, "name", "Mine")
     site.lacks(part(type="rule-error", name="name"), "Give")
+    site.shows(f"#{ids.RULE_REFUSED}", "Not saved")
+    fill(site, "scope", "kraken:*/USD")
+    fill(site, "percent", "12.5")
+    site.shows(SENTENCE, "12.5 %")
+    site.until(lambda: site.text(f"#{ids.RULE_REFUSED}") == "")
     assert len(desk.kept) == 1
+
+
+def test_why_a_rule_was_not_saved_stands_until_it_is_changed(site: Site, desk: FakeDesk) -> None:
+    site.open(f"{RULES}&edit=1")
+    site.shows(SENTENCE, "rises by more than 5 %")
+    del desk.kept[1]
+    site.click(SAVE)
+    site.shows(f"#{ids.RULE_REFUSED}", "somebody has deleted this rule")
+    site.until(lambda: site.script(f"return !document.querySelector('{SAVE}').disabled"))
+    assert "somebody" in site.text(f"#{ids.RULE_REFUSED}")
+
+    fill(site, "percent", "7")
+
+    site.shows(SENTENCE, "7 %")
+    site.until(lambda: site.text(f"#{ids.RULE_REFUSED}") == "")
 
 
 def test_the_fields_follow_the_condition(site: Site) -> None:
@@ -169,7 +189,7 @@ def test_rules_are_muted_for_a_while_until_resolved_and_not_at_all(site: Site, d
     site.open(RULES)
     site.shows(LIST, "Pumps")
     open_menu(site, "Mute")
-    site.click(f"{action('mute-8h')}[id*='\"index\":1']")
+    site.click(f"{action('mute')}[data-length='8h']")
     site.shows(LIST, "Muted until 1 Mar 2026, 21:00")
     (mute,) = desk.muted.values()
     assert (mute.rule_id, mute.metric_id, mute.until) == (1, None, builders.NOON + timedelta(hours=8))
@@ -178,15 +198,28 @@ def test_rules_are_muted_for_a_while_until_resolved_and_not_at_all(site: Site, d
     site.lacks(LIST, "Muted")
     assert not desk.muted
     open_menu(site, "Mute")
-    site.click(f"{action('mute-resolved')}[id*='\"index\":1']")
+    site.click(f"{action('mute')}[data-length='resolved']")
     site.shows(LIST, "Muted until it resolves")
+
+
+@pytest.mark.parametrize("name", ["Mute", "Delete"])
+@pytest.mark.usefixtures("desk")
+def test_a_phone_has_room_for_the_menus_of_a_rule(phone: Site, name: str) -> None:
+    phone.open(RULES)
+    phone.shows(LIST, "Pumps")
+    open_menu(phone, name)
+    phone.until(lambda: phone.text(".menu-panel", ""))
+
+    place = "const {left, right, bottom} = document.querySelector('.menu-panel').getBoundingClientRect()"
+    phone.until(lambda: phone.script(f"{place}; return left >= 0 && right <= 390 && bottom < innerHeight + 1"))
+    assert phone.script("return document.documentElement.scrollWidth") <= 390
 
 
 def test_a_rule_is_deleted_by_those_who_say_so_twice(site: Site, desk: FakeDesk) -> None:
     site.open(RULES)
     site.shows(LIST, "Pumps")
     open_menu(site, "Delete")
-    site.shows(".dropdown-menu.show", "What it fired stays on record")
+    site.shows(".menu-panel", "What it fired stays on record")
     assert desk.kept
     site.click(action("delete"))
 

@@ -1,10 +1,11 @@
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from threading import Semaphore
 
 import pytest
 
 from layouts import ids
-from services.market.types import ShownSetting
+from services.market.types import OpenAlerts, ShownSetting
 from tests import builders
 from tests.browser.conftest import Requests, Server, size
 from tests.browser.pages import CHART, Chart, Site, Table
@@ -156,6 +157,38 @@ def test_a_database_that_is_away_is_told_and_the_page_comes_back_by_itself(site:
     Chart(site).wait()
 
 
+@dataclass
+class SlowReader(FakeReader):
+    """Answers the poller when the test says so."""
+
+    answers: Semaphore = field(default_factory=lambda: Semaphore(0))
+
+    def unattended(self) -> OpenAlerts:
+        self.answers.acquire()
+        return super().unattended()
+
+
+def test_answers_that_take_longer_than_from_one_look_to_the_next_are_heard(site: Site, server: Server):
+    server.stop()
+    slow = SlowReader()
+    server.reader = slow
+    server.start()
+    site.browser.get(f"{site.address}/nowhere")
+
+    def looks() -> int:
+        intervals = f"dash_component_api.getLayout('{ids.POLL}').props.n_intervals || 0"
+        return int(site.script(f"try {{ return {intervals} }} catch {{ return 0 }}"))  # the page is still to come
+
+    def answer_late() -> bool:
+        before = looks()
+        site.until(lambda: looks() >= before + 2)
+        slow.answers.release()
+        return "Live" in site.text(STATUS, "")
+
+    site.until(answer_late)
+    slow.answers.release(100)
+
+
 def test_what_failed_is_told_with_a_button_that_tries_it_again(site: Site, reader: FakeReader):
     site.expect("503")
     site.open("/metric/1")
@@ -257,7 +290,7 @@ def test_another_zone_reaches_the_status_and_the_comparison_where_they_stand(sit
     site.shows(f"#{ids.PAGE}", "Times are Europe/Berlin")
     choose_zone(site, 2)
     site.shows(f"#{ids.PAGE}", "Times are UTC")
-    site.lacks(f"#{ids.STATUS_DETAILS}", "13:00")
+    site.lacks(f"#{ids.STATUS_TICKS}", "13:00")
 
     site.open("/compare?ids=1,2")
     wait_for_page(site)

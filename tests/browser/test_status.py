@@ -17,7 +17,7 @@ def test_the_day_is_drawn_with_what_was_missed(site: Site, reader: FakeReader) -
     assert site.script(f"return {CHART}.data.map(trace => trace.x.length)") == [96, 96, 3, 1]
     site.shows(f"#{ids.STATUS_OVERVIEW} .glance", "23")
     for words in ("SOL/USD", "XMR/EUR", "Delisted"):
-        site.shows(f"#{ids.STATUS_DETAILS}", words)
+        site.shows(f"#{ids.STATUS_LISTINGS}", words)
 
 
 def test_the_open_page_follows_what_happens(site: Site, reader: FakeReader) -> None:
@@ -31,5 +31,5 @@ def test_the_open_page_follows_what_happens(site: Site, reader: FakeReader) -> N
 
     site.shows(f"#{ids.STATUS_OVERVIEW}", "timed out after 10 s")
     site.shows(f"#{ids.STATUS_OVERVIEW}", "9.1 a second")
-    site.shows(f"#{ids.STATUS_DETAILS}", "box, process 4711")
+    site.shows(f"#{ids.STATUS_TICKS}", "box, process 4711")
     site.until(lambda: site.script(f"return {CHART}.data[2].x.length") == 3)

@@ -11,9 +11,9 @@ from services.market.types import AlertQuery, Mute
 from tests import builders
 from tests.builders import NOON
 from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.layouts.reading import drawn, text_of
 
 ASK: dict[str, Any] = {"q": "btc", "rule": "", "state": "", "span": "", "unseen": True, "page": 1}
-VIEW = {"path": "/alerting", "zone": "UTC"}
 
 
 @pytest.fixture
@@ -51,11 +51,12 @@ def act(
     client: FlaskClient, trigger: str, chosen: dict[str, Any], note: str = "", length: str = "8h", until: str = ""
 ) -> Any:
     inputs = [
-        held(ids.HISTORY_CHOSEN, "data", chosen),
+        held(ids.HISTORY_UNMUTE, "data", chosen),
         held(ids.ACKNOWLEDGE_DO, "n_clicks", 1),
         held(ids.MUTE_DO, "n_clicks", 1),
     ]
     state = [
+        held(ids.HISTORY_CHOSEN, "data", chosen),
         held(ids.ACKNOWLEDGE_NOTE, "value", note),
         held(ids.MUTE_LENGTH, "value", length),
         held(ids.MUTE_UNTIL, "value", until),
@@ -68,7 +69,7 @@ def act(
 
 def test_an_alert_is_acknowledged_in_the_name_of_who_asks(client: FlaskClient, desk: FakeDesk) -> None:
     chosen = {"act": "acknowledge", "number": "2"}
-    assert act(client, f"{ids.HISTORY_CHOSEN}.data", chosen).status_code == 204  # the dialog opens
+    assert act(client, f"{ids.MUTE_DO}.n_clicks", chosen).status_code == 204  # of another dialog
     assert desk.fired[2].acknowledged_at is None
 
     assert act(client, f"{ids.ACKNOWLEDGE_DO}.n_clicks", chosen, "  se\0en ").status_code == 200
@@ -96,9 +97,9 @@ def test_a_metric_is_muted_for_a_time_or_until_it_resolves_and_unmuted(client: F
         Mute(2, None, 1, None, None, NOON),
     ]
 
-    act(client, f"{ids.HISTORY_CHOSEN}.data", {"act": "unmute", "number": "1"})
+    act(client, f"{ids.HISTORY_UNMUTE}.data", {"act": "unmute", "number": "1"})
     assert list(desk.muted) == [2]
-    gone = act(client, f"{ids.HISTORY_CHOSEN}.data", {"act": "unmute", "number": "1"})
+    gone = act(client, f"{ids.HISTORY_UNMUTE}.data", {"act": "unmute", "number": "1"})
     assert gone.status_code == 200  # somebody else was first
 
 
@@ -116,6 +117,48 @@ def test_a_time_that_no_mute_can_end_at_is_told(client: FlaskClient, desk: FakeD
     assert answer.json["sideUpdate"][ids.MUTE_REFUSED]["children"].startswith("Choose a ")
     assert ids.HISTORY_DONE not in answer.json.get("response", {})  # the dialog stays
     assert desk.muted == {}
+
+
+def follow(client: FlaskClient, known: Any = None, tools: Any = None, rules: Any = None) -> Any:
+    """What an open page gets that draws what `known` and `tools` tell, and offers these rules."""
+    changed = [
+        held(ids.HISTORY_ASK, "data", ASK),
+        held(ids.HISTORY_DONE, "data", None),
+        held(ids.REVISION, "data", 7),
+        held(ids.ZONE_NAME, "data", "UTC"),
+    ]
+    state = [
+        held(ids.ALERT_HISTORY, "known", known),
+        held(ids.HISTORY_TOOLS, "known", tools),
+        held(ids.HISTORY_RULE, "options", rules),
+    ]
+    outputs = [(ids.ALERT_HISTORY, "content"), (ids.HISTORY_TOOLS, "content"), (ids.HISTORY_RULE, "options")]
+    body = {
+        "output": f"..{'...'.join('.'.join(output) for output in outputs)}..",
+        "outputs": [{"id": identity, "property": name} for identity, name in outputs],
+        "inputs": changed,
+        "state": state,
+        "changedPropIds": [f"{ids.REVISION}.data"],
+    }
+    return client.post("/_dash-update-component", json=body, auth=("ann", "secret"))
+
+
+def test_an_open_page_gets_what_changed_and_nothing_where_nothing_did(client: FlaskClient, desk: FakeDesk) -> None:
+    whole = follow(client).json["response"]
+    known = whole[ids.ALERT_HISTORY]["content"]["known"]
+    tools, rules = whole[ids.HISTORY_TOOLS]["content"]["known"], whole[ids.HISTORY_RULE]["options"]
+    assert text_of(drawn(whole[ids.HISTORY_TOOLS]["content"])) == "CSV|Acknowledge all 3"
+    assert [one["label"] for one in rules] == ["Any rule", "Built-in rule"]
+
+    assert follow(client, known, tools, rules).json["response"] == {}
+
+    desk.fired[2] = builders.alert(2, resolved_at=NOON)
+    changed = follow(client, known, tools, rules).json["response"]
+
+    assert list(changed) == [ids.ALERT_HISTORY]
+    *rows, _ = changed[ids.ALERT_HISTORY]["content"]["rows"].values()
+    assert [row[1]["key"] for row in rows] == ["alert-2"]
+    assert "Resolved" in text_of(str(rows))
 
 
 def test_another_sites_page_acknowledges_nothing(client: FlaskClient, desk: FakeDesk) -> None:

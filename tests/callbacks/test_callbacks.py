@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -5,6 +7,7 @@ import pytest
 from dash import Dash
 
 from app import create_app
+from callbacks.metric import PARTS
 from layouts import ids, price_chart
 from tests import builders
 from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
@@ -12,12 +15,14 @@ from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 VIEW = {"path": "/", "zone": "UTC", "retries": 0}
 
 
-def app_over(reader: FakeReader) -> Dash:
-    return create_app(reader, lambda: builders.NOON, FakeDeliveries(), FakeDesk())
+def app_over(reader: FakeReader, deliveries: FakeDeliveries | None = None) -> Dash:
+    return create_app(reader, lambda: builders.NOON, deliveries or FakeDeliveries(), FakeDesk())
 
 
-def fire(app: Dash, trigger: str, **values: Any) -> Any:
-    """What the browser gets when `trigger` (an `id.property`) changes and the page holds `values` by id."""
+def fire(app: Dash, trigger: str, known: Mapping[str, Any] | None = None, **values: Any) -> Any:
+    """What the browser gets when `trigger` (an `id.property`) changes and the page holds `values` by id, and its
+    Markups draw the rows `known`."""
+    known = known or {}
     app._setup_server()
     wanted = tuple(trigger.split("."))
     key, callback = next(
@@ -25,14 +30,17 @@ def fire(app: Dash, trigger: str, **values: Any) -> Any:
         for key, callback in app.callback_map.items()
         if wanted in {(one["id"], one["property"]) for one in callback["inputs"]}
         and "callback" in callback
-        and all(one["id"] in values for one in callback["inputs"] + callback["state"])
+        and all(one["id"] in values or one["property"] == "known" for one in callback["inputs"] + callback["state"])
     )
     outputs = [dict(zip(("id", "property"), part.rsplit(".", 1), strict=True)) for part in key.strip(".").split("...")]
     body = {
         "output": key,
         "outputs": outputs if key.startswith("..") else outputs[0],
         "inputs": [one | {"value": values[one["id"]]} for one in callback["inputs"]],
-        "state": [one | {"value": values[one["id"]]} for one in callback["state"]],
+        "state": [
+            one | {"value": known.get(one["id"]) if one["property"] == "known" else values[one["id"]]}
+            for one in callback["state"]
+        ],
         "changedPropIds": [trigger],
     }
     return app.server.test_client().post("/_dash-update-component", json=body)
@@ -122,15 +130,16 @@ def choose(reader: FakeReader, span: str, kind: str = "line") -> Any:
 NOTHING_DRAWN = {"revision": 8}
 
 
-def follow(reader: FakeReader, drawn: Any = NOTHING_DRAWN, span: str = "24") -> Any:
+def follow(reader: FakeReader, drawn: Any = NOTHING_DRAWN, span: str = "24", title: str = "", known: Any = None) -> Any:
     values = {
         ids.METRIC_ASK: drawn,
         ids.METRIC_ID: 1,
         ids.METRIC_SPAN: span,
         ids.METRIC_KIND: "line",
         ids.ZONE_NAME: "UTC",
+        ids.METRIC_TITLE: title,
     }
-    return fire(app_over(reader), f"{ids.METRIC_ASK}.data", **values)
+    return fire(app_over(reader), f"{ids.METRIC_ASK}.data", known, **values)
 
 
 def test_a_new_revision_brings_new_points_and_figures_but_no_new_chart(reader):
@@ -145,6 +154,21 @@ def test_a_new_revision_brings_new_points_and_figures_but_no_new_chart(reader):
     assert "/metric/2" in str(response[ids.METRIC_RANKS])
     assert "190,000.00" in str(response[ids.METRIC_ALERTS])
     assert response[ids.METRIC_TITLE]["data"] == "60,123.40 BTC/USD"
+
+
+def test_a_metrics_page_gets_what_changed_and_nothing_where_nothing_did(reader):
+    title = "60,123.40 BTC/USD"
+    whole = follow(reader, title=title).json["response"]
+    known = {identity: part["content"]["known"] for identity, part in whole.items()}
+    assert set(known) == set(PARTS)
+
+    assert follow(reader, title=title, known=known).json["response"] == {}
+
+    reader.fired = (builders.alert(7), *reader.fired)
+    changed = follow(reader, title=title, known=known).json["response"]
+    assert set(changed) == {ids.METRIC_ALERTS}
+    *rows, _ = changed[ids.METRIC_ALERTS]["content"]["rows"].values()
+    assert [row[1]["key"] for row in rows] == ["alert-7"]
 
 
 def test_a_page_whose_chart_shows_something_else_is_kept_current_all_the_same(reader):
@@ -164,7 +188,7 @@ def test_another_zone_tells_a_metrics_times_anew(reader):
 
     response = fire(app_over(reader), f"{ids.ZONE_NAME}.data", **values).json["response"]
 
-    told = " ".join(str(part["children"]) for part in response.values())
+    told = " ".join(str(part["content"]) for part in response.values())
     assert "1 Mar 2026, 21:00" in told
     assert "190,000.00" in told
 
@@ -238,8 +262,14 @@ def test_alerts_older_than_the_list_reaches_are_still_marked(reader):
     assert len(choose(reader, "720")["data"][price_chart.FIRED]["x"]) == 299
 
 
-def follow_status(reader: FakeReader, live: Any) -> Any:
-    return fire(app_over(reader), f"{ids.LIVE}.data", **{ids.LIVE: live, ids.ZONE_NAME: "Asia/Tokyo"})
+def follow_status(reader: FakeReader, live: Any, drawn: Any = (), told: str = "", known: Any = None) -> Any:
+    values = {
+        ids.LIVE: live,
+        ids.ZONE_NAME: "Asia/Tokyo",
+        ids.STATUS_ZONE: told,
+        ids.STATUS_DRAWN: list(drawn),
+    }
+    return fire(app_over(reader), f"{ids.LIVE}.data", known, **values)
 
 
 def test_the_open_status_page_shows_the_new_state(reader):
@@ -248,9 +278,36 @@ def test_the_open_status_page_shows_the_new_state(reader):
     response = follow_status(reader, {"connection": "ok"}).json["response"]
 
     assert "okx" in str(response[ids.STATUS_OVERVIEW])
-    assert "Recent ticks" in str(response[ids.STATUS_DETAILS])
+    assert "Recent ticks" in str(response[ids.STATUS_TICKS])
     assert response[ids.STATUS_ZONE]["children"] == "Times are Asia/Tokyo"
     assert set(response[ids.STATUS_CHART]["figure"]["data"][0]["y"]) == {340.0}
+
+
+def test_the_status_page_gets_what_changed_and_nothing_where_nothing_did(reader):
+    whole = follow_status(reader, {"connection": "ok"}).json["response"]
+    known = {identity: part["content"]["known"] for identity, part in whole.items() if "content" in part}
+    held = {"drawn": whole[ids.STATUS_DRAWN]["data"], "told": "Times are Asia/Tokyo", "known": known}
+
+    assert follow_status(reader, {"connection": "ok"}, **held).json["response"] == {}
+
+    before = reader.state.ticks
+    tick = builders.tick_state(minute=builders.NOON + timedelta(minutes=1))
+    reader.state = replace(reader.state, ticks=(tick, *before))
+    changed = follow_status(reader, {"connection": "ok"}, **held).json["response"]
+    assert set(changed) == {ids.STATUS_TICKS}
+    *rows, _ = changed[ids.STATUS_TICKS]["content"]["rows"].values()
+    assert [row[1]["key"] for row in rows] == ["2026-03-01T12:01:00+00:00"]
+
+    reader.past = builders.eventful_day()
+    changed = follow_status(reader, {"connection": "ok"}, **held).json["response"]
+    assert set(changed) == {
+        ids.STATUS_OVERVIEW,
+        ids.STATUS_TICKS,
+        ids.STATUS_LISTINGS,
+        ids.STATUS_CHART,
+        ids.STATUS_SIZES,
+        ids.STATUS_DRAWN,
+    }
 
 
 @pytest.mark.parametrize("live", [None, {"connection": "lost"}, {"connection": "database"}])

@@ -1,5 +1,6 @@
 import json
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from api.access import Access
 from app import create_app
 from callbacks.doors import Doors
 from callbacks.rules import carry_out, rule_lines
-from layouts import ids, rule_form
+from layouts import ids, rule_form, rules
+from layouts.markup import Markup
 from layouts.rule_draft import BLANK
 from services.market.alert_rules import MOST_RULES, parse_rule
 from services.market.errors import StoreUnavailable
@@ -18,6 +20,7 @@ from services.market.types import Mute
 from tests import builders
 from tests.callbacks.test_callbacks import app_over, fire
 from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.layouts.reading import drawn, text_of
 
 NOON = builders.NOON
 PUMPS = parse_rule(
@@ -100,9 +103,13 @@ def _text(identity: Any, *, wild: bool = False) -> str:
     return json.dumps(told, sort_keys=True, separators=(",", ":"))
 
 
-def click_delete(doors: Doors, **more: Any) -> TestResponse:
-    button = part(ids.rule_action("delete", 1), "n_clicks", 1)
-    return send(doors, [part(ids.RULES_CHANGED, "data")], button, [[button]], [], **more)
+def press(doors: Doors, act: str = "delete", rule: str = "1", known: object = None, **more: Any) -> TestResponse:
+    """What a browser gets that draws the rows `known` when somebody presses a button of a rule."""
+    button = part(ids.RULES_LIST, "action", {"act": act, "rule": rule, "press": 1})
+    inputs = [part(ids.REVISION, "data", 7), button, part(ids.ZONE_NAME, "data", "UTC")]
+    return send(
+        doors, [part(ids.RULES_LIST, "content")], button, inputs, [part(ids.RULES_LIST, "known", known)], **more
+    )
 
 
 def fields(draft: dict[str, Any]) -> list[dict[str, Any]]:
@@ -118,9 +125,22 @@ def save(doors: Doors, draft: dict[str, Any], edited: int | None = None) -> dict
     return found
 
 
-def test_a_click_deletes(doors: Doors, desk: FakeDesk) -> None:
-    assert click_delete(doors).status_code == 200
+def test_a_click_deletes_and_brings_the_list_without_it(doors: Doors, desk: FakeDesk) -> None:
+    answer = press(doors)
+
     assert desk.kept == {}
+    assert "No rules of your own yet" in text_of(drawn(answer.json["response"][ids.RULES_LIST]["content"]))
+
+
+def test_of_the_list_comes_what_changed_and_nothing_where_nothing_did(doors: Doors, desk: FakeDesk) -> None:
+    desk.kept[2] = replace(PUMPS, id=2)
+    known = Markup(rules.listed(rule_lines(doors), UTC)).known
+
+    assert press(doors, "off", "2", known).json["response"] == {}  # it is off
+
+    changed = press(doors, "on", "2", known).json["response"][ids.RULES_LIST]["content"]
+    *rows, _ = changed["rows"].values()
+    assert [row[1]["key"] for row in rows] == ["rule-2"]
 
 
 @pytest.mark.parametrize(
@@ -131,38 +151,47 @@ def test_a_token_that_may_only_read_writes_by_no_callback(
 ) -> None:
     access = Access(("me", "open sesame"), tokens=Book())
 
-    answer = click_delete(doors, access=access, headers={"Authorization": f"Bearer {token}"})
+    answer = press(doors, access=access, headers={"Authorization": f"Bearer {token}"})
 
     assert (answer.status_code, list(desk.kept)) == (status, left)
 
 
 def test_a_page_of_another_site_writes_by_no_callback(doors: Doors, desk: FakeDesk) -> None:
-    assert click_delete(doors, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
-    assert click_delete(doors, headers={"Origin": "http://elsewhere.example"}).status_code == 403
+    assert press(doors, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert press(doors, headers={"Origin": "http://elsewhere.example"}).status_code == 403
     assert desk.kept
 
 
-def test_a_button_that_has_just_appeared_does_nothing(doors: Doors, desk: FakeDesk) -> None:
-    button = part(ids.rule_action("delete", 1), "n_clicks", 0)
+def test_a_new_revision_does_not_do_again_what_was_done(doors: Doors, desk: FakeDesk) -> None:
+    inputs = [
+        part(ids.REVISION, "data", 8),
+        part(ids.RULES_LIST, "action", {"act": "delete", "rule": "1", "press": 1}),
+        part(ids.ZONE_NAME, "data", "UTC"),
+    ]
 
-    assert send(doors, [part(ids.RULES_CHANGED, "data")], button, [[button]], []).status_code == 204
+    answer = send(doors, [part(ids.RULES_LIST, "content")], inputs[0], inputs, [part(ids.RULES_LIST, "known")])
+
+    assert answer.status_code == 200
     assert desk.kept
 
 
 def test_buttons_do_what_they_say(desk: FakeDesk) -> None:
-    carry_out("on", 1, desk, NOON)
+    carry_out({"act": "on", "rule": "1"}, desk, NOON)
     assert desk.kept[1].enabled
-    carry_out("off", 1, desk, NOON)
+    carry_out({"act": "off", "rule": "1"}, desk, NOON)
     assert not desk.kept[1].enabled
-    carry_out("mute-7d", 0, desk, NOON)
+    carry_out({"act": "mute", "rule": "0", "length": "7d"}, desk, NOON)
     assert [(mute.rule_id, mute.until) for mute in desk.muted.values()] == [(0, NOON + timedelta(days=7))]
-    carry_out("unmute", 0, desk, NOON)
+    carry_out({"act": "unmute", "rule": "0"}, desk, NOON)
     assert desk.muted == {}
 
 
-@pytest.mark.parametrize("action", ["on", "delete", "mute-100y", "explode", ""])
-def test_what_is_gone_or_unknown_is_left_alone(desk: FakeDesk, action: str) -> None:
-    carry_out(action, 9, desk, NOON)
+@pytest.mark.parametrize(
+    "action",
+    [{"act": "on"}, {"act": "delete"}, {"act": "mute"}, {"act": "mute", "length": "100y"}, {"act": "explode"}],
+)
+def test_what_is_gone_or_unknown_is_left_alone(desk: FakeDesk, action: dict[str, str]) -> None:
+    carry_out(action | {"rule": "9"}, desk, NOON)
 
     assert desk.kept == {1: PUMPS}
     assert desk.muted == {}
@@ -247,24 +276,40 @@ def test_what_cannot_be_saved_is_not_tried(doors: Doors, desk: FakeDesk) -> None
     assert desk.tried is None
 
 
-def test_a_draft_is_judged_field_by_field(doors: Doors) -> None:
-    draft = FILLED | {"percent": "much"}
+def judge(doors: Doors, draft: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
     names = ["percent", "factor"]
+    app = create_app(doors.reader, doors.clock, doors.deliveries, doors.desk, Access())
+    (refused,) = {
+        part
+        for key in app.callback_map
+        for part in key.strip(".").split("...")
+        if part.startswith(f"{ids.RULE_REFUSED}.children@")
+    }
     outputs = [
         [part(ids.rule_row(name), "className") for name in names],
         [part(ids.rule_error(name), "children") for name in names],
         part(ids.RULE_SENTENCE, "children"),
         part(ids.RULE_REACH, "children"),
+        part(ids.RULE_REFUSED, refused.split(".")[1]),
     ]
-    changed = part(ids.rule_field("percent"), "value", "much")
-
     answer = send(doors, outputs, changed, [fields(draft), part(ids.RULE_INSISTED, "data", False)], [])
+    found: dict[str, Any] = answer.json["response"]
+    return found
 
-    found = answer.json["response"]
+
+def test_a_draft_is_judged_field_by_field(doors: Doors) -> None:
+    found = judge(doors, FILLED | {"percent": "much"}, part(ids.rule_field("percent"), "value", "much"))
+
     assert found['{"name":"percent","type":"rule-row"}'] == {"className": "field field-percent has-error"}
     assert found['{"name":"factor","type":"rule-row"}'] == {"className": "field field-factor is-hidden"}
     assert "number from" in found['{"name":"percent","type":"rule-error"}']["children"]
     assert found[ids.RULE_SENTENCE] == {"children": rule_form.UNFINISHED}
+    assert ids.RULE_REFUSED not in found
+
+
+def test_why_a_rule_was_not_saved_goes_when_nothing_is_wrong_any_more(doors: Doors) -> None:
+    assert judge(doors, FILLED, part(ids.rule_field("percent"), "value", "5"))[ids.RULE_REFUSED] == {"children": []}
+    assert ids.RULE_REFUSED not in judge(doors, FILLED, part(ids.RULE_INSISTED, "data", True))
 
 
 def test_an_absent_database_is_not_an_empty_list(doors: Doors) -> None:

@@ -3,14 +3,19 @@
 from collections.abc import Iterator
 from typing import Any
 
+from dash import html
 from dash.development.base_component import Component
+
+from layouts.markup import Content, Markup
+
+ELEMENTS = {name.lower(): getattr(html, name) for name in html.__all__}
 
 
 def walk(part: Any) -> Iterator[Component]:
     """`part` and every component within it."""
     if isinstance(part, Component):
         yield part
-        yield from walk(getattr(part, "children", None))
+        yield from walk(children_of(part))
     elif isinstance(part, list | tuple):
         for one in part:
             yield from walk(one)
@@ -21,7 +26,7 @@ def text_of(part: Any) -> str:
 
     def words(one: Any) -> Iterator[str]:
         if isinstance(one, Component):
-            yield from words(getattr(one, "children", None))
+            yield from words(children_of(one))
         elif isinstance(one, list | tuple):
             for each in one:
                 yield from words(each)
@@ -31,12 +36,48 @@ def text_of(part: Any) -> str:
     return "|".join(words(part))
 
 
+def children_of(part: Component) -> Any:
+    """What is within `part`; what a Markup draws included."""
+    return drawn(part.content) if isinstance(part, Markup) else getattr(part, "children", None)
+
+
+def drawn(content: Content) -> Any:
+    """The elements that a browser without any makes of what it is sent, as components."""
+
+    def element(node: Any) -> Any:
+        if isinstance(node, dict):
+            return element(content["rows"][node["row"]])
+        if not isinstance(node, list):
+            return node
+        tag, properties, *children = node
+        return ELEMENTS[tag](list(map(element, children)), **properties) if tag else list(map(element, children))
+
+    return element(content["rows"][content["known"][-1]])
+
+
 def by_id(part: Any, identity: str) -> Component:
     return next(one for one in walk(part) if getattr(one, "id", None) == identity)
 
 
 def links_in(part: Any) -> list[str]:
     return [one.href for one in walk(part) if getattr(one, "href", None)]
+
+
+def actions_in(part: Any) -> list[dict[str, str]]:
+    """What each of the buttons within `part` makes of itself when it is pressed, as assets/markup.js does."""
+
+    def actions(one: Any, told: dict[str, str]) -> Iterator[dict[str, str]]:
+        if isinstance(one, list | tuple):
+            for each in one:
+                yield from actions(each, told)
+        elif isinstance(one, Component):
+            own = {name.removeprefix("data-"): value for name, value in vars(one).items() if name.startswith("data-")}
+            told = told | own
+            if "act" in own:
+                yield told
+            yield from actions(children_of(one), told)
+
+    return list(actions(part, {}))
 
 
 def rows_of(part: Any) -> list[str]:

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from layouts import alert_history
-from layouts.alert_history import Filters, Shown
+from layouts import alert_filters, alert_table
+from layouts.alert_filters import Filters
+from layouts.alert_table import Shown
 from layouts.notation import MINUS, TIMES
 from services.market.types import Alert, AlertQuery, Mute
 from tests import builders
 from tests.builders import NOON
-from tests.layouts.reading import links_in, text_of
+from tests.layouts.reading import actions_in, links_in, text_of, walk
 
 HALVED = {
     "rule_id": 3, "rule": "Halved", "condition": "price down by more than 50 % in 1 h", "average": None, "factor": None,
@@ -21,20 +22,20 @@ HALVED = {
 def shown(*alerts: Alert, total: int | None = None, **changes: Any) -> str:
     filters = changes.pop("filters", Filters())
     page = Shown(filters, alerts, len(alerts) if total is None else total, 0, {}, **changes)
-    return text_of(alert_history.body(page, UTC))
+    return text_of(alert_table.body(page, UTC))
 
 
 def test_an_address_tells_the_filters_and_what_makes_no_sense_is_left_out():
     told = "?tab=history&q=+btc+&rule=3&state=firing&span=24h&unseen=1&page=4"
-    assert alert_history.filters_at(told) == Filters("btc", "3", "firing", "24h", True, 4)
-    assert alert_history.filters_at("?rule=x&state=maybe&span=2y&page=0&unseen=") == Filters()
-    assert alert_history.filters_at("") == Filters()
+    assert alert_filters.filters_at(told) == Filters("btc", "3", "firing", "24h", True, 4)
+    assert alert_filters.filters_at("?rule=x&state=maybe&span=2y&page=0&unseen=") == Filters()
+    assert alert_filters.filters_at("") == Filters()
 
 
 def test_filters_become_the_query_of_their_page():
     filters = Filters("btc", "3", "firing", "24h", True, 4)
 
-    assert alert_history.query_of(filters, NOON) == AlertQuery(
+    assert alert_filters.query_of(filters, NOON) == AlertQuery(
         since=NOON - timedelta(days=1),
         rule_id=3,
         state="firing",
@@ -44,8 +45,8 @@ def test_filters_become_the_query_of_their_page():
         offset=150,
     )
     csv = "/alerts?format=csv&limit=10000&words=btc&rule=3&state=firing&since=1772280000&unacknowledged=true"
-    assert alert_history.csv_path(filters, NOON) == csv
-    assert alert_history.csv_path(Filters(), NOON) == "/alerts?format=csv&limit=10000"
+    assert alert_filters.csv_path(filters, NOON) == csv
+    assert alert_filters.csv_path(Filters(), NOON) == "/alerts?format=csv&limit=10000"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_filters_become_the_query_of_their_page():
     ],
 )
 def test_the_figures_that_led_to_an_alert_are_told_in_their_units(alert, words):
-    told = text_of(alert_history.figures(alert))
+    told = text_of(alert_table.figures(alert))
     for part in words.split("|"):
         assert part in told
 
@@ -91,15 +92,53 @@ def test_what_is_acknowledged_is_not_to_be_acknowledged_again():
     assert shown(builders.alert(acknowledged_at=NOON)).count("Acknowledge") == 1  # when it was
 
 
+def test_the_buttons_of_an_alert_tell_which_one_it_is():
+    page = Shown(Filters(), (builders.alert(4, metric_id=9), builders.alert(3, acknowledged_at=NOON)), 2, 1, {})
+
+    told = actions_in(alert_table.body(page, UTC))
+
+    name = "BTC/USD on kraken"
+    assert told[:3] == [
+        {"act": "acknowledge", "number": "4", "metric": "9", "name": name},
+        {"act": "mute", "number": "4", "metric": "9", "name": name},
+        {"act": "mute", "number": "3", "metric": "1", "name": name},
+    ]
+
+
 def test_each_alert_leads_to_its_metric():
     page = Shown(Filters(), (builders.alert(2, metric_id=9), builders.alert(1)), 2, 2, {})
 
-    assert links_in(alert_history.body(page, UTC)) == ["/metric/9", "/metric/1"]
+    assert links_in(alert_table.body(page, UTC)) == ["/metric/9", "/metric/1"]
 
 
 def test_a_page_tells_which_alerts_it_shows_of_how_many():
     assert "51 to 100 of 10,000" in shown(builders.alert(), total=10_000, filters=Filters(page=2))
     assert "101 to 120 of 120" in shown(builders.alert(), total=120, filters=Filters(page=3))
+
+
+def test_pages_are_turned_as_far_as_there_are_any():
+    def turns(page: int) -> list[tuple[str, bool]]:
+        told = Shown(Filters(page=page), (builders.alert(),), 120, 0, {})
+        buttons = [one for one in walk(alert_table.body(told, UTC)) if getattr(one, "data-act", None) == "page"]
+        return [(getattr(one, "data-page"), one.disabled) for one in buttons]
+
+    assert turns(1) == [("0", True), ("2", False)]
+    assert turns(2) == [("1", False), ("3", False)]
+    assert turns(3) == [("2", False), ("4", True)]
+
+
+def test_all_that_is_chosen_is_acknowledged_up_to_the_newest_that_is_shown():
+    tools = alert_filters.tools("/alerts?format=csv", 12, 99)
+
+    assert links_in(tools) == ["/alerts?format=csv"]
+    assert text_of(tools) == "CSV|Acknowledge all 12"
+    assert actions_in(tools) == [{"act": "all", "count": "12", "newest": "99"}]
+    assert text_of(alert_filters.tools("", 0, 99)) == "CSV|All acknowledged"
+    assert [one.disabled for unseen in (None, 0, 1) for one in alert_filters.tools("", unseen, 0)[1:]] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_nothing_to_show_says_why():
@@ -118,10 +157,15 @@ def test_muted_metrics_are_named_with_when_that_ends():
 
     assert "muted until 1 Mar 2026, 12:00: known" in told
     assert "muted for one rule until it resolves" in told
+    page = Shown(Filters(), (), 0, 0, {}, muted)
+    assert actions_in(alert_table.body(page, UTC)) == [
+        {"act": "unmute", "number": "1"},
+        {"act": "unmute", "number": "2"},
+    ]
 
 
 def test_rules_are_offered_by_name_the_built_in_one_first():
-    offered = alert_history.rule_choices({3: "Zebra", 5: "ant", 0: None}, "9")
+    offered = alert_filters.rule_choices({3: "Zebra", 5: "ant", 0: None}, "9")
 
     assert [(one["value"], one["label"]) for one in offered] == [
         ("any", "Any rule"), ("0", "Built-in rule"), ("5", "ant"), ("9", "Rule 9"), ("3", "Zebra"),
@@ -133,4 +177,4 @@ def test_rules_are_offered_by_name_the_built_in_one_first():
     [(40, "40 s"), (60, "1 min"), (7_500, "2 h 5 min"), (7_200, "2 h"), (273_600, "3 d 4 h"), (172_800, "2 d")],
 )
 def test_durations_are_told_by_their_largest_units(seconds, words):
-    assert alert_history.lasting(timedelta(seconds=seconds)) == words
+    assert alert_table.lasting(timedelta(seconds=seconds)) == words

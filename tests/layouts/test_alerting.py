@@ -1,15 +1,19 @@
+import json
+from dataclasses import replace
 from datetime import UTC, timedelta
 
 import pytest
 
 from layouts import alerting, ids, rule_form, rule_trial, rules
 from layouts.alerting import DELIVERIES, HISTORY, NEW, RULES, Place, place_of
+from layouts.markup import Markup
+from layouts.mute_lengths import MUTE_LENGTHS, mute_end
 from layouts.rule_draft import BLANK, SOME, draft_of, from_template
 from layouts.rules import RuleLine
 from services.market.alert_rules import built_in, parse_rule
 from services.market.types import Firing, Mute
 from tests import builders
-from tests.layouts.reading import by_id, links_in, rows_of, text_of, walk
+from tests.layouts.reading import actions_in, by_id, links_in, rows_of, text_of, walk
 
 RULE = parse_rule(
     {
@@ -85,11 +89,10 @@ def test_a_rule_is_listed_with_what_it_does_and_how_it_stands():
 def test_the_built_in_rule_comes_first_and_can_be_muted_only():
     page = rules.body([RuleLine(built_in(builders.profile()), {"firing": 1})], UTC)
     words = text_of(page)
-    actions = {one.id["action"] for one in walk(page) if isinstance(getattr(one, "id", None), dict)}
 
     assert "Built-in rule" in words
     assert "No rules of your own yet" in words
-    assert actions == {f"mute-{name}" for name in rules.MUTES}
+    assert actions_in(page) == [{"rule": "0", "act": "mute", "length": length} for length in MUTE_LENGTHS]
 
 
 def test_a_muted_rule_says_until_when_and_can_be_unmuted():
@@ -97,11 +100,23 @@ def test_a_muted_rule_says_until_when_and_can_be_unmuted():
     page = rules.body([RuleLine(RULE, {}, mute)], UTC)
 
     assert "Muted until 1 Mar 2026, 12:00" in text_of(page)
-    assert {one.id["action"] for one in walk(page) if isinstance(getattr(one, "id", None), dict)} == {
-        "off",
-        "unmute",
-        "delete",
-    }
+    assert actions_in(page) == [{"rule": "3", "act": act} for act in ("off", "unmute", "delete")]
+
+
+def test_a_rule_that_is_off_can_be_switched_on():
+    page = rules.body([RuleLine(replace(RULE, enabled=False), {})], UTC)
+    (switch,) = [one for one in walk(page) if getattr(one, "role", None) == "switch"]
+
+    assert getattr(switch, "data-act") == "on"
+    assert getattr(switch, "aria-checked") == "false"
+    assert "Off" in text_of(page)
+
+
+def test_what_can_be_muted_for_how_long_is_sent_once_for_all_rules():
+    page = Markup(rules.listed([RuleLine(replace(RULE, id=number), {}) for number in range(1, 201)], UTC))
+
+    assert json.dumps(page.content).count("For 8 h") == 1
+    assert len(actions_in(page)) == 200 * (2 + len(MUTE_LENGTHS))
 
 
 def test_a_rule_leads_to_its_form_and_to_a_copy():
@@ -119,8 +134,8 @@ def test_names_of_rules_stay_text():
 
 
 def test_a_mute_has_an_end_or_none():
-    assert rules.until("8h", builders.NOON) == builders.NOON + timedelta(hours=8)
-    assert rules.until("resolved", builders.NOON) is None
+    assert mute_end("8h", None, UTC, builders.NOON) == builders.NOON + timedelta(hours=8)
+    assert mute_end("resolved", None, UTC, builders.NOON) is None
 
 
 def test_the_form_says_what_it_comes_to_and_how_much_it_watches():

@@ -187,8 +187,12 @@ def overview(day=None, **changes):
     return status.overview(builders.status(**changes), day or builders.day(), UTC)
 
 
-def details(day=None, **changes):
-    return status.details(builders.status(**changes), day or builders.day(), UTC)
+def recent(**changes):
+    return status.recent(builders.status(**changes), UTC)
+
+
+def storage(**changes):
+    return status.storage(builders.status(**changes), UTC)
 
 
 def test_the_status_page_names_a_failing_exchange_and_its_error():
@@ -237,7 +241,7 @@ def test_the_status_page_sums_up_the_day():
 def test_the_status_page_lists_ticks_with_what_went_wrong():
     late = builders.tick_state(late_ms=2_500.0, missed=2, rejected=3, failed=("okx", "htx"))
 
-    rows = rows_of(details(ticks=(late,))[-1])
+    rows = rows_of(recent(ticks=(late,)))
 
     assert rows[1] == "12:00|2.5 s|340 ms|21 ms|10|3|2|okx, htx"
 
@@ -251,8 +255,8 @@ def test_the_status_page_lists_ticks_with_what_went_wrong():
     ],
 )
 def test_the_status_page_tells_which_process_has_the_clock(holder, words):
-    assert words in text_of(details(holder=holder))
-    assert "0a1b2c3d" not in text_of(details(holder=holder))
+    assert words in text_of(recent(holder=holder))
+    assert "0a1b2c3d" not in text_of(recent(holder=holder))
 
 
 def test_the_status_page_of_a_tracker_that_just_started_is_whole():
@@ -280,7 +284,8 @@ def test_the_status_page_lists_pairs_that_came_and_went():
 
     told = status.listings(builders.day(came=(came,), went=(went,)), UTC)
 
-    assert text_of(told) == ("New|SOL/USD| |okx|1 Mar 2026, 12:00|Delisted|XMR/EUR| |kraken|1 Mar 2026, 12:00")
+    title = "Pairs that came and went in 24 hours"
+    assert text_of(told) == (f"{title}|New|SOL/USD| |okx|1 Mar 2026, 12:00|Delisted|XMR/EUR| |kraken|1 Mar 2026, 12:00")
     assert links_in(told) == ["/metric/3", "/metric/4"]
 
 
@@ -295,16 +300,18 @@ def test_of_many_pairs_that_came_the_latest_are_listed():
 
 @pytest.mark.parametrize(("up", "words"), [(True, "Shared cache answering"), (False, "Shared cache away")])
 def test_the_status_page_tells_of_the_shared_cache_where_there_is_one(up, words):
-    assert words in text_of(details(shared_cache=up))
-    assert "hared cache" not in text_of(details())
+    assert words in text_of(storage(shared_cache=up))
+    assert "hared cache" not in text_of(storage())
 
 
 def test_a_growth_is_drawn_as_soon_as_there_are_two_sizes():
     for known in ((), (1_000_000,)):
-        assert "Size by the hour" not in text_of(details(builders.day(sizes=builders.sizes(*known))))
-    grown = details(builders.day(sizes=builders.sizes(1_000_000, 2_000_000)))
+        day = builders.day(sizes=builders.sizes(*known))
+        assert status.charts(day, UTC)[1] is None
+        assert "Size by the hour" not in text_of(status.page(builders.status(), day, PROFILE, UTC))
+    grown = builders.day(sizes=builders.sizes(1_000_000, 2_000_000))
 
-    assert "Size by the hour" in text_of(grown)
+    assert "Size by the hour" in text_of(status.page(builders.status(), grown, PROFILE, UTC))
 
 
 @pytest.mark.parametrize(
@@ -326,7 +333,9 @@ def test_a_growth_is_drawn_as_soon_as_there_are_two_sizes():
     ],
 )
 def test_the_status_page_tells_how_large_the_database_is_and_how_fast_it_grows(storage, words):
-    assert f"|Storage|{words}|Pairs that came" in "|" + text_of(details(storage=storage))
+    page = status.page(builders.status(storage=storage), builders.day(), PROFILE, UTC)
+
+    assert f"|Storage|{words}|Pairs that came" in text_of(page)
 
 
 def test_warnings_come_first_on_the_status_page():

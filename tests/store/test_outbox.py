@@ -202,6 +202,8 @@ def test_deliveries_are_told_newest_first_with_their_state(engine: Engine) -> No
         assert [one.id for one in outbox.deliveries(connection, 10, "sent")] == [1]
         assert [one.id for one in outbox.deliveries(connection, 10, "queued")] == [3]
         assert outbox.deliveries(connection, 1) == told[:1]
+        assert outbox.deliveries(connection, 1, offset=1) == told[1:2]
+        assert outbox.deliveries(connection, 9, offset=3) == ()
         assert outbox.delivery(connection, 2) == told[1]
         assert outbox.delivery(connection, 4) is None
     assert [(one.id, one.state, one.attempts, one.error, one.fired) for one in told] == [

@@ -1,0 +1,38 @@
+"""How long a metric or a rule can be muted."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from services.market.errors import TrackerError
+
+UNTIL_RESOLVED = "resolved"
+MUTE_LENGTHS: Mapping[str, tuple[str, timedelta | None]] = {
+    UNTIL_RESOLVED: ("Until it resolves", None),
+    "1h": ("For 1 h", timedelta(hours=1)),
+    "8h": ("For 8 h", timedelta(hours=8)),
+    "24h": ("For 24 h", timedelta(days=1)),
+    "7d": ("For 7 d", timedelta(days=7)),
+}
+UNTIL_CHOSEN = "chosen"
+"""The choice that goes with a time of its own."""
+
+LONGEST_MUTE = timedelta(days=366)
+
+
+class BadMuteEnd(TrackerError):
+    """A time at which no mute can end; the text says what is asked for."""
+
+
+def mute_end(length: str, chosen: str | None, zone: tzinfo, now: datetime) -> datetime | None:
+    """When a mute of this length ends, None for when its alerts have; UNTIL_CHOSEN is at `chosen`, as a browser writes
+    a date and time of `zone`. Raises BadMuteEnd."""
+    if length != UNTIL_CHOSEN:
+        span = MUTE_LENGTHS[length][1]
+        return None if span is None else now + span
+    try:
+        end = datetime.fromisoformat(chosen or "").replace(tzinfo=zone)
+    except ValueError:
+        raise BadMuteEnd("Choose a date and a time.") from None
+    if not now < end <= now + LONGEST_MUTE:
+        raise BadMuteEnd("Choose a time that is to come, within a year.")
+    return end.astimezone(UTC)
