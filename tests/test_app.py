@@ -197,7 +197,7 @@ def test_where_no_exchange_can_be_reached_the_terminal_says_so_once_and_what_to_
     wait_for(refused, seconds=40, what="the exchange's refusal")
     output = end(program)
     (line,) = (line for line in output.splitlines() if "NO PRICES FROM ANY EXCHANGE" in line)
-    assert "(kraken: connection refused)" in line
+    assert "(kraken: 127.0.0.1 refused the connection)" in line
     assert "python app.py --demo" in line
     assert "Traceback" not in output
 

@@ -40,9 +40,12 @@ def choose_pairs(patterns: Sequence[TrackPattern], listings: Iterable[Listing], 
         if listing.fault is None and (listing.active or pair in outright or pair in tracked)
     ]
     chosen, idle = choose(named, candidates)
+    warnings = [_warning(pattern, by_pair) for pattern in idle]
+    if by_pair and not any(listing.active for listing in by_pair.values()):
+        warnings.insert(0, f"TRACK: {patterns[0].market} lists no active pair now, and is looked up again soon")
     return Choice(
         tuple(by_pair[pair] for pair in chosen),
-        tuple(_warning(pattern, by_pair) for pattern in idle),
+        tuple(filter(None, warnings)),
         named,
         any(_asked_for(pattern, by_pair) for pattern in idle),
     )
@@ -67,12 +70,13 @@ def _in_listed_names(pattern: TrackPattern, by_pair: Mapping[Pair, Listing]) -> 
     return translated if any(map(translated.matches, by_pair)) else pattern
 
 
-def _warning(pattern: TrackPattern, by_pair: Mapping[Pair, Listing]) -> str:
+def _warning(pattern: TrackPattern, by_pair: Mapping[Pair, Listing]) -> str | None:
+    """What to tell of a pattern that finds none of these; None where it need only be that nothing trades at all."""
     market, name = pattern.market, f"{pattern.base}/{pattern.quote}"
     found = [listing for pair, listing in by_pair.items() if pattern.matches(pair)]
     usable = _asked_for(pattern, by_pair)
     if usable and not any(listing.active for listing in by_pair.values()):
-        return f"TRACK: {market} lists no active pair now, and is looked up again soon"
+        return None
     if usable:
         return f"TRACK: none of the pairs {name} that {market} lists ({len(usable):,}) trades now"
     if found:

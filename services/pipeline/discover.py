@@ -39,11 +39,13 @@ class Doubt(BadPayload):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one look-up went: the `error` that kept the metrics as they were, or how many are `tracked` now and how many
-    of them were `added`, what the operator should know, and whether part of TRACK waits for pairs to trade."""
+    """How one look-up went: the `error` that kept the metrics as they were, or how many are `tracked` now, how many of
+    them trade (`active`) and how many were `added`, what the operator should know, and whether part of TRACK waits for
+    pairs to trade."""
 
     error: ExchangeError | None = None
     tracked: int = 0
+    active: int = 0
     added: int = 0
     warnings: tuple[str, ...] = ()
     dormant: bool = False
@@ -143,7 +145,8 @@ def _take_over(
     ticks.note_patterns(connection, market, asked)
     look_ups.note_believed(connection, market, trading)
     metrics.warn(connection, market, choice.warnings)
-    return Outcome(None, len(choice.chosen), added, choice.warnings, choice.dormant)
+    active = sum(listing.active for listing in choice.chosen)
+    return Outcome(None, len(choice.chosen), active, added, choice.warnings, choice.dormant)
 
 
 def settle(engine: Engine, markets: Collection[str], unknown: Mapping[str, str]) -> None:
@@ -198,6 +201,7 @@ class Discovery:
         self._schedules: dict[str, _Schedule] = {}
         self._told: dict[str, tuple[str, ...]] = {}
         """What the log says of each exchange's last look-up."""
+        self._active: dict[str, int] = {}
 
     def run(self, now: datetime) -> bool:
         """Ask the exchanges whose list is due; whether any of them told pairs that are believed. Raises
@@ -257,8 +261,10 @@ class Discovery:
             texts = (f"{outcome.error}: it is looked up again before that is believed",)
         elif outcome.error is not None:
             return
-        elif outcome.added or market not in self._told:
-            log.info("%s: %d pairs tracked, %d of them added", market, outcome.tracked, outcome.added)
+        elif outcome.added or self._active.get(market) != outcome.active:
+            self._active[market] = outcome.active
+            halted = f", {outcome.tracked - outcome.active} do not trade" if outcome.tracked > outcome.active else ""
+            log.info("%s: %d pairs tracked, %d of them added%s", market, outcome.tracked, outcome.added, halted)
         for text in texts:
             if text not in self._told.get(market, ()):
                 log.warning("%s", text)

@@ -34,7 +34,10 @@ class Handler(BaseHTTPRequestHandler):
             case "ticker/24hr":
                 spikes = read_spikes(self.spikes)
                 time.sleep(ANSWER_SECONDS)
-                tickers = [binance_ticker(base + QUOTE, repr(price(market, base, now, spikes))) for base in BASES]
+                tickers = [
+                    binance_ticker(base + QUOTE, repr(price(market, base, now, spikes)), closeTime=int(now * 1000))
+                    for base in BASES
+                ]
                 self._answer(json.dumps(tickers))
             case "klines":
                 self._answer(binance_candles(self._candles(market, query, now)))
