@@ -32,6 +32,7 @@ window.trackerIds = {
   toast: "toast",
   toastText: "toast-text",
   failed: "failed-updates",
+  historyCsv: "history-csv",
   metricChart: "metric-chart",
   metricSpan: "metric-span",
   compareChart: "compare-chart",
