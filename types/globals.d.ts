@@ -10,6 +10,7 @@ declare global {
     trackerNotation: Notation;
     trackerRanking: Ranking;
     trackerChart: Charts;
+    trackerCsv: { save(text: string, kind: string): void };
     trackerMarkup: { contentOf(nodes: unknown[]): MarkupContent };
     data_tracker: Record<string, (properties: any) => unknown>;
 

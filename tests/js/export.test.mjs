@@ -14,15 +14,23 @@ async function saved(shown, data) {
     forEachNodeAfterFilterAndSort: (each) => data.forEach((row) => each({ data: row })),
   };
   const link = { click() {} };
-  const document = { createElement: () => link };
+  const document = { createElement: () => link, addEventListener() {} };
   const blobs = [];
   const URL = { createObjectURL: (blob) => "blob:" + blobs.push(blob), revokeObjectURL() {} };
-  const window = load(["ranking/export.js"], { ranking: { api: async () => grid }, document, URL, setTimeout() {} });
+  const window = load(["0-ids.js", "csv.js", "ranking/export.js"], {
+    ranking: { api: async () => grid },
+    document,
+    URL,
+    setTimeout() {},
+  });
 
   await callbacks(window).exportCsv(1);
 
   assert.match(link.download, /^ranking-\d{4}-\d\d-\d\dT\d{4}Z\.csv$/);
-  return blobs[0].text();
+  // A decoder takes the byte order mark for what it is, and away.
+  const bytes = new Uint8Array(await blobs[0].arrayBuffer());
+  assert.deepEqual([...bytes.slice(0, 3)], [0xef, 0xbb, 0xbf]);
+  return new TextDecoder().decode(bytes);
 }
 
 test("the file has the columns shown, numbers in full, and nothing for what is not known", async () => {

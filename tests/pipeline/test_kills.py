@@ -8,13 +8,14 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from threading import Event
 
 import pytest
 
 from services.market.types import Listing, Pair
 from services.notifiers.outward import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
-from services.pipeline.notify import BATCH, CLAIM_SECONDS, notify
+from services.pipeline.notify import CLAIM_SECONDS, notify
 from services.store import metrics, outbox
 from services.store.engine import Engine, reading, writing
 from tests.builders import NOON
@@ -28,6 +29,7 @@ VICTIMS = """
 import os, signal, sys
 from datetime import timedelta
 from random import Random
+from threading import Event
 from services.notifiers.outward import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
 from services.pipeline.notify import notify
@@ -59,15 +61,15 @@ def live(number, place):
     engine, second = open_engine(database), int(NOON.timestamp()) + number
     with writing(engine) as connection:
         (alert,) = alerts.fire(connection, [Firing(1, second, 400.0, 100.0, 3.0, 60)])
-        outbox.owe(connection, second, [News(alert, "fired", ["hook"])])
+        outbox.owe(connection, second, [News(alert, "fired", [f"hook-{number}"])])
         if place == "writing":
             die()
     if place == "committed":
         die()
     now = NOON + timedelta(seconds=number)
-    notifier = Dying(parse_target(url), "hook", Terms(allow_private=True), lambda: now)
+    notifier = Dying(parse_target(url), f"hook-{number}", Terms(allow_private=True), lambda: now)
     notifier.place = place
-    notify(engine, [notifier], lambda: now, Random(1))
+    notify(engine, notifier, lambda: now, Random(1), Event())
 
 
 for number in range(deaths):
@@ -79,8 +81,9 @@ for number in range(deaths):
             os._exit(1)  # it should not have come so far
     assert os.waitpid(child, 0)[1] == signal.SIGKILL, number
 """
-"""Processes that each fire an alert and are killed: while they write it, with it committed, with its message claimed,
-or with it sent. They are forked before anything is opened, so that each costs no more than itself."""
+"""Processes that each fire an alert for a channel of its own, and are killed: while they write it, with it committed,
+with its message claimed, or with it sent. They are forked before anything is opened, so that each costs no more than
+itself."""
 
 
 @pytest.fixture(autouse=True)
@@ -99,9 +102,10 @@ def kill(url: str, receiver: Receiver, places: str, deaths: int) -> None:
 def survive(engine: Engine, receiver: Receiver, deaths: int) -> None:
     """Send all that the dead have left, once their claims have run out."""
     now = NOON + timedelta(seconds=deaths + CLAIM_SECONDS)
-    notifier = WebhookNotifier(parse_target(receiver.url), "hook", Terms(allow_private=True), lambda: now)
-    for _ in range(deaths // BATCH + 1):
-        notify(engine, [notifier], lambda: now, Random(1))
+    for number in range(deaths):
+        channel = f"hook-{number}"
+        notifier = WebhookNotifier(parse_target(receiver.url), channel, Terms(allow_private=True), lambda: now)
+        notify(engine, notifier, lambda: now, Random(1), Event())
     with reading(engine) as connection:
         assert outbox.deliveries(connection, 1, "queued") == ()
 
