@@ -26,6 +26,7 @@ from services.pipeline.backfill import Backfills
 from services.pipeline.deliver import DeliveryDesk
 from services.pipeline.discover import Discovery
 from services.pipeline.fetch import Fetcher
+from services.pipeline.notify import Senders
 from services.pipeline.outages import Outages
 from services.pipeline.tick import Plan
 from services.settings import BadSettings, Settings
@@ -92,6 +93,15 @@ class Services:
         with self._making:
             return self._backfills
 
+    @property
+    def senders(self) -> Senders:
+        with self._making:
+            return self._senders
+
+    @cached_property
+    def _senders(self) -> Senders:
+        return Senders(self.engine, self.notifiers, self.clock, self.chance)
+
     @cached_property
     def _fetcher(self) -> Fetcher:
         return Fetcher(self._exchanges[0].values(), self.patience_seconds, outages=self._outages)
@@ -128,7 +138,7 @@ class Services:
     def close(self) -> None:
         """End what this process has under way."""
         self.stopping.set()
-        for name in ("_backfills", "_fetcher"):
+        for name in ("_senders", "_fetcher", "_backfills"):  # the last waits for what it is at
             if name in self.__dict__:
                 getattr(self, name).close()
 

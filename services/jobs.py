@@ -9,7 +9,7 @@ from services.bootstrap import Services
 from services.market.errors import StoreUnavailable
 from services.market.moments import period_of
 from services.pipeline.fill_marks import fill_marks
-from services.pipeline.notify import notify
+from services.pipeline.notify import give_up_removed
 from services.pipeline.seal import seal
 from services.pipeline.tick import TickReport, tick
 
@@ -89,9 +89,10 @@ def tell_alive(services: Services, report: TickReport | None) -> None:
         services.heartbeat.beat()
 
 
-def run_notify(services: Services, now: datetime) -> None:  # noqa: ARG001 - it asks for the time itself
-    """Messages that are owed, also those of earlier ticks and of processes that died."""
-    notify(services.engine, services.notifiers, services.clock, services.chance)
+def run_notify(services: Services, now: datetime) -> None:  # noqa: ARG001 - it lasts: it asks for the time itself
+    """Messages that are owed, also those of earlier ticks and of processes that died, on a thread a channel."""
+    give_up_removed(services.engine, services.plan.channels, services.clock)
+    services.senders.run()
 
 
 def run_discovery(services: Services, now: datetime) -> None:

@@ -5,6 +5,7 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from threading import Event
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_a_message_has_a_line_an_alert_and_keeps_its_key(engine: Engine) -> None
         outbox.owe(connection, int(NOON.timestamp()), [News(number, "fired", ("test",)) for number in numbers])
     notifier = FakeNotifier()
 
-    assert notify(engine, [notifier], lambda: NOON, Random(1)) == 1
+    assert notify(engine, notifier, lambda: NOON, Random(1), Event()) == 1
 
     (message,) = notifier.accepted
     *lines, last = message.text.splitlines()

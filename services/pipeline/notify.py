@@ -1,11 +1,12 @@
 """Notify: send what is owed, at least once, and never forget any of it."""
 
 import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from random import Random
+from threading import Event
 
-from services.market.errors import DeliveryFailed
+from services.market.errors import DeliveryFailed, StoreUnavailable
 from services.market.ports import Clock, Notifier
 from services.store import outbox
 from services.store.engine import Engine, writing
@@ -13,9 +14,6 @@ from services.store.outbox import Owed
 
 CLAIM_SECONDS = 120
 """A claimed message that is not settled by then was its sender's last: it is free again."""
-
-BATCH = 20
-"""Messages that one call sends on one channel, at most."""
 
 FIRST_WAIT_SECONDS = 15
 LONGEST_WAIT_SECONDS = 3_600
@@ -25,36 +23,77 @@ LONGEST_SILENCE_SECONDS = 21_600
 log = logging.getLogger(__name__)
 
 
-def notify(engine: Engine, notifiers: Sequence[Notifier], clock: Clock, chance: Random) -> int:
-    """Send the messages that are due by the `clock`, channels side by side; answers how many were accepted.
+class Senders:
+    """A thread a channel, which sends what that channel is owed: no channel waits for another's receiver."""
+
+    def __init__(self, engine: Engine, notifiers: Sequence[Notifier], clock: Clock, chance: Random) -> None:
+        self._engine, self._notifiers, self._clock, self._chance = engine, notifiers, clock, chance
+        self._stopping = Event()
+        self._threads = ThreadPoolExecutor(max(1, len(notifiers)), thread_name_prefix="notify")
+        self._at_work: dict[str, Future[None]] = {}
+
+    def run(self) -> None:
+        """Set the channels to work that are idle; answers at once."""
+        for notifier in self._notifiers:
+            before = self._at_work.get(notifier.channel)
+            if before is None or before.done():
+                self._at_work[notifier.channel] = self._threads.submit(self._serve, notifier)
+
+    def wait(self) -> None:
+        """Wait until every channel is idle."""
+        wait(self._at_work.values())
+
+    def close(self) -> None:
+        """End each channel's work after the message that it is at; does not wait for that."""
+        self._stopping.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _serve(self, notifier: Notifier) -> None:
+        try:
+            notify(self._engine, notifier, self._clock, self._chance, self._stopping)
+        except StoreUnavailable as error:
+            log.error("%s: the database is away: %s", notifier.channel, error)
+        except Exception:
+            # The last frame of this thread: what is not written down here is never seen.
+            log.exception("%s: broke off", notifier.channel)
+
+
+def give_up_removed(engine: Engine, channels: Collection[str], clock: Clock) -> None:
+    """Give up what is owed to others than these channels, which are all that the settings name. Only who has the clock
+    may say so: a worker may still have the settings of before. Raises StoreUnavailable."""
+    with writing(engine) as connection:
+        removed = outbox.give_up_removed(connection, channels, _second(clock))
+    for channel, count in removed.items():
+        log.error("%s: messages given up because the channel was removed: %d", channel, count)
+
+
+def notify(engine: Engine, notifier: Notifier, clock: Clock, chance: Random, stopping: Event) -> int:
+    """Send what is due on one channel by the `clock`, up to the first message that is not accepted, or until `stopping`;
+    answers how many were accepted.
 
     A message is claimed in a commit of its own before it is sent and settled after: a sender that dies in between
-    leaves it to be sent again. `chance` spreads what is tried again. Raises StoreUnavailable.
+    leaves it to be sent again. The clock is read for each claim and each settlement: what a slow receiver takes lasts
+    longer than a claim. `chance` spreads what is tried again. Raises StoreUnavailable.
     """
-    if not notifiers:
-        return 0
-    with ThreadPoolExecutor(len(notifiers), thread_name_prefix="notify") as pool:  # none waits for another's time-out
-        return sum(pool.map(lambda notifier: _serve(engine, notifier, clock, chance), notifiers))
-
-
-def _serve(engine: Engine, notifier: Notifier, clock: Clock, chance: Random) -> int:
-    """Send what is due on one channel, up to the first message that is not accepted: the next one would not be.
-
-    The clock is read for each claim and each settlement: a batch of slow receivers lasts longer than a claim.
-    """
-    for accepted in range(BATCH):
+    channel, accepted = notifier.channel, 0
+    while not stopping.is_set():
+        now = _second(clock)
         with writing(engine) as connection:
-            owed = outbox.claim(connection, notifier.channel, _second(clock), CLAIM_SECONDS)
+            expired = outbox.give_up_old(connection, channel, now)
+            owed = outbox.claim(connection, channel, now, CLAIM_SECONDS)
+        if expired:
+            log.error("%s: messages given up because they are too old: %d", channel, expired)
         if owed is None:
-            return accepted
+            break
         try:
             notifier.send(owed.message)
         except Exception as error:  # noqa: BLE001 - whatever a messenger stumbles over must not hold up the channel
             _put_off(engine, owed, _second(clock), _as_failed(error), chance)
-            return accepted
+            break
         with writing(engine) as connection:
             outbox.mark_sent(connection, owed, _second(clock))
-    return BATCH
+        accepted += 1
+    return accepted
 
 
 def _put_off(engine: Engine, owed: Owed, now: int, error: DeliveryFailed, chance: Random) -> None:

@@ -20,7 +20,6 @@ from services import jobs
 from services.bootstrap import Services, open_services
 from services.logs import set_up_logs
 from services.market.errors import LeaseLost, TrackerError, Unavailable
-from services.pipeline.notify import notify
 from services.pipeline.tick import close
 from services.runners.wire import Wire, pack, unpack
 from services.settings import Settings, read_settings
@@ -45,9 +44,6 @@ RETRY_SECONDS = (0.2, 0.8)
 
 BACKFILL_SECONDS = 60
 """A round of backfill ends after so long, and the next one goes on: no worker is taken for good."""
-
-NOTIFY_SECONDS = 30
-"""So long a worker that died while it sent messages keeps others from sending."""
 
 TASK_SECONDS = 120
 """No task takes longer; one that does is ended with its process."""
@@ -117,11 +113,9 @@ def close_tick(answers: list[Wire], minute: int, late_ms: float, fetch_ms: float
 
 
 def send_messages() -> None:
-    """Messages that are owed, by one worker at a time: receivers that do not answer must not take the others too."""
-    services = worker_services()
-    with _alone(services, "notify", NOTIFY_SECONDS) as is_free:
-        if is_free:
-            notify(services.engine, services.notifiers, services.clock, services.chance)
+    """Messages that are owed, on a thread a channel beside this worker's tasks: receivers that are slow take no
+    worker from the tick."""
+    worker_services().senders.run()
 
 
 def discover() -> bool:
@@ -183,6 +177,14 @@ def _import_before_the_fork(**_: Any) -> None:
     """Have in memory once, shared by all children, what they all need (ccxt above all): one that takes the place of
     another is at work at once. Nothing of what is made here is used."""
     _services_of(getpid()).fetcher  # noqa: B018 - asked for, it makes the exchanges
+
+
+@signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _finish_messages(**_: Any) -> None:
+    """See what is being sent marked as sent: this process ends without waiting for its threads."""
+    services = worker_services()
+    services.close()
+    services.senders.wait()
 
 
 @signals.setup_logging.connect  # type: ignore[untyped-decorator]

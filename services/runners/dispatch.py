@@ -16,6 +16,7 @@ from services.jobs import Job
 from services.market.errors import StoreUnavailable, Unavailable
 from services.market.moments import period_of
 from services.pipeline.fetch import Answer
+from services.pipeline.notify import give_up_removed
 from services.pipeline.tick import markets_to_ask
 from services.runners import celery_app
 from services.runners.scheduler import Scheduler
@@ -127,6 +128,7 @@ class Dispatch:
         return answers
 
     def _notify(self, services: Services, now: datetime) -> None:
+        give_up_removed(services.engine, services.plan.channels, services.clock)
         if services.notifiers:
             self._send(services, celery_app.NOTIFY, (), now + timedelta(seconds=10))
 

@@ -1,11 +1,12 @@
 """The outbox: the messages that channels are owed, written in the commit that caused them."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, literal, select, update
 from sqlalchemy.orm import aliased
 
 from services.market.messages import LISTED, Delivery, DeliveryState, Entry, Kind, Message, compose
@@ -17,6 +18,9 @@ KEY_CHARACTERS = 12
 
 GIVE_UP_SECONDS = 86_400
 """For so long a message is owed; then it has failed, until someone wants it tried again."""
+
+TOO_OLD, CHANNEL_REMOVED = "too old", "channel removed"
+"""Why messages are given up that were not refused for good."""
 
 MOST_NAMED = 500
 """Alerts that one statement names."""
@@ -83,20 +87,36 @@ def told_of(connection: Connection, alert_ids: Sequence[int]) -> Mapping[int, Se
     return found
 
 
-def claim(connection: Connection, channel: str, now: int, seconds: int) -> Owed | None:
-    """Take the message of this channel that is due the longest, for `seconds`: nobody else gets it meanwhile.
-
-    None where nothing is due, and while the receiver has asked for silence.
-    """
-    free = _OWED & (MessageRow.channel == channel) & (MessageRow.due_at <= now) & (MessageRow.claimed_until <= now)
-    other = aliased(MessageRow)
-    is_silent = exists().where(
-        other.channel == channel, other.sent_at.is_(None), other.failed_at.is_(None), other.silent_until > now
+def give_up_old(connection: Connection, channel: str, now: int) -> int:
+    """The channel's messages that have expired have failed, also those that were never tried: sent now, they would pass
+    for news. Answers how many they are."""
+    reason = case(
+        (MessageRow.error.is_(None), TOO_OLD), else_=TOO_OLD + "; the last attempt failed: " + MessageRow.error
     )
-    first = select(MessageRow.id).where(free, ~is_silent).order_by(MessageRow.due_at, MessageRow.id).limit(1)
+    expired = (MessageRow.channel == channel) & (MessageRow.expires_at < now)
+    return sum(_give_up(connection, expired, now, reason).values())
+
+
+def give_up_removed(connection: Connection, channels: Collection[str], now: int) -> Mapping[str, int]:
+    """The messages of all channels but these have failed; answers how many of each channel."""
+    return _give_up(connection, MessageRow.channel.not_in(channels), now, literal(CHANNEL_REMOVED))
+
+
+def claim(connection: Connection, channel: str, now: int, seconds: int) -> Owed | None:
+    """Take this channel's oldest message for `seconds`: nobody else gets it meanwhile, nor any other of the channel's.
+
+    None where none of them is due, while the oldest is another's, and while the receiver has asked for silence. A new
+    message is due at once: it is a reason to try the channel again, with the oldest.
+    """
+    oldest = select(func.min(MessageRow.id)).where(_OWED, MessageRow.channel == channel).scalar_subquery()
+    other = aliased(MessageRow)
+    queue = (other.channel == channel) & other.sent_at.is_(None) & other.failed_at.is_(None)
+    is_due = exists().where(queue, other.due_at <= now)
+    is_silent = exists().where(queue, other.silent_until > now)
+    free = _OWED & (MessageRow.claimed_until <= now)
     taken = (
         update(MessageRow)
-        .where(MessageRow.id == first.scalar_subquery(), free)
+        .where(MessageRow.id == oldest, free, is_due, ~is_silent)
         .values(claimed_until=now + seconds)
         .returning(MessageRow)
     )
@@ -111,9 +131,9 @@ def claim(connection: Connection, channel: str, now: int, seconds: int) -> Owed 
 
 
 def mark_sent(connection: Connection, owed: Owed, now: int) -> None:
-    """The message has been accepted. What else the channel did not accept before is due at once: it is back."""
+    """The message has been accepted. What waits behind it is due at once: the channel works."""
     _settle(connection, owed, sent_at=now, silent_until=0, error=None)
-    waiting = _OWED & (MessageRow.channel == owed.channel) & (MessageRow.attempts > 0) & (MessageRow.due_at > now)
+    waiting = _OWED & (MessageRow.channel == owed.channel) & (MessageRow.due_at > now)
     connection.execute(update(MessageRow).where(waiting).values(due_at=now))
 
 
@@ -123,8 +143,11 @@ def mark_failed(connection: Connection, owed: Owed, now: int, error: str) -> Non
 
 
 def postpone(connection: Connection, owed: Owed, due: int, error: str, silent_until: int = 0) -> None:
-    """The message was not accepted; try again from `due` on, and send nothing on its channel before `silent_until`."""
-    _settle(connection, owed, due_at=due, claimed_until=0, silent_until=silent_until, error=error)
+    """The message was not accepted; try again from `due` on, until when what waits behind it waits too, and send
+    nothing on its channel before `silent_until`."""
+    if _settle(connection, owed, due_at=due, claimed_until=0, silent_until=silent_until, error=error):
+        earlier = _OWED & (MessageRow.channel == owed.channel) & (MessageRow.due_at < due)
+        connection.execute(update(MessageRow).where(earlier).values(due_at=due))
 
 
 def retry(connection: Connection, number: int, now: int) -> bool:
@@ -161,10 +184,21 @@ def delivery(connection: Connection, number: int) -> Delivery | None:
     return None if row is None else _delivery(row)
 
 
-def _settle(connection: Connection, owed: Owed, **values: object) -> None:
+def _settle(connection: Connection, owed: Owed, **values: object) -> bool:
+    """Whether the message was still owed."""
     # One who claimed it long ago, and was thought dead, must not undo what another has done since.
     mine = _OWED & (MessageRow.id == owed.id)
-    connection.execute(update(MessageRow).where(mine).values(attempts=MessageRow.attempts + 1, **values))
+    settled = update(MessageRow).where(mine).values(attempts=MessageRow.attempts + 1, **values)
+    return bool(connection.execute(settled).rowcount)
+
+
+def _give_up(
+    connection: Connection, which: ColumnElement[bool], now: int, reason: ColumnElement[str]
+) -> Mapping[str, int]:
+    """How many messages of each channel have failed so, but for those that somebody is just sending."""
+    idle = _OWED & which & (MessageRow.claimed_until <= now)
+    failed = update(MessageRow).where(idle).values(failed_at=now, silent_until=0, error=reason)
+    return Counter(connection.execute(failed.returning(MessageRow.channel)).scalars())
 
 
 def _entries(connection: Connection, number: int) -> tuple[Entry, ...]:

@@ -8,13 +8,14 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from threading import Event
 
 import pytest
 
 from services.market.types import Listing, Pair
 from services.notifiers.outward import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
-from services.pipeline.notify import BATCH, CLAIM_SECONDS, notify
+from services.pipeline.notify import CLAIM_SECONDS, notify
 from services.store import metrics, outbox
 from services.store.engine import Engine, reading, writing
 from tests.builders import NOON
@@ -28,6 +29,7 @@ VICTIMS = """
 import os, signal, sys
 from datetime import timedelta
 from random import Random
+from threading import Event
 from services.notifiers.outward import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
 from services.pipeline.notify import notify
@@ -67,7 +69,7 @@ def live(number, place):
     now = NOON + timedelta(seconds=number)
     notifier = Dying(parse_target(url), "hook", Terms(allow_private=True), lambda: now)
     notifier.place = place
-    notify(engine, [notifier], lambda: now, Random(1))
+    notify(engine, notifier, lambda: now, Random(1), Event())
 
 
 for number in range(deaths):
@@ -100,8 +102,7 @@ def survive(engine: Engine, receiver: Receiver, deaths: int) -> None:
     """Send all that the dead have left, once their claims have run out."""
     now = NOON + timedelta(seconds=deaths + CLAIM_SECONDS)
     notifier = WebhookNotifier(parse_target(receiver.url), "hook", Terms(allow_private=True), lambda: now)
-    for _ in range(deaths // BATCH + 1):
-        notify(engine, [notifier], lambda: now, Random(1))
+    notify(engine, notifier, lambda: now, Random(1), Event())
     with reading(engine) as connection:
         assert outbox.deliveries(connection, 1, "queued") == ()
 

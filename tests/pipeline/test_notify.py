@@ -1,6 +1,7 @@
 from datetime import datetime, timedelta
 from random import Random
-from threading import Event
+from threading import Event, get_ident
+from threading import enumerate as enumerate_threads
 
 import pytest
 
@@ -8,13 +9,21 @@ from services.market.errors import DeliveryFailed
 from services.market.messages import Message
 from services.market.ports import Notifiers
 from services.market.types import Listing, Pair
-from services.pipeline.notify import FIRST_WAIT_SECONDS, LONGEST_SILENCE_SECONDS, notify, pause_seconds
+from services.pipeline.notify import (
+    FIRST_WAIT_SECONDS,
+    LONGEST_SILENCE_SECONDS,
+    Senders,
+    give_up_removed,
+    notify,
+    pause_seconds,
+)
 from services.store import alerts, metrics, outbox
 from services.store.alerts import Firing
 from services.store.engine import Engine, reading, writing
 from services.store.outbox import GIVE_UP_SECONDS, News
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeNotifier
+from tests.waiting import wait_for
 
 
 def fire(engine: Engine, at: datetime = NOON, *channels: str) -> None:
@@ -36,7 +45,14 @@ def at(seconds: float) -> datetime:
 
 
 def notify_at(engine: Engine, notifiers: Notifiers, seconds: float) -> int:
-    return notify(engine, notifiers, lambda: at(seconds), Random(1))
+    return sum(notify(engine, notifier, lambda: at(seconds), Random(1), Event()) for notifier in notifiers)
+
+
+def told(engine: Engine) -> list[tuple[str, str, str | None, int]]:
+    """Channel, state, error and attempts of every message, the newest first."""
+    with reading(engine) as connection:
+        found = outbox.deliveries(connection, 100)
+    return [(one.channel, one.state, one.error, one.attempts) for one in found]
 
 
 def test_a_message_names_the_metric_and_its_figures_and_is_sent_once(engine: Engine) -> None:
@@ -95,17 +111,45 @@ def test_no_receiver_silences_its_channel_for_the_day_that_a_message_lives(engin
 
 
 def test_a_receiver_that_is_back_is_told_all_it_missed_at_once(engine: Engine) -> None:
-    for minute in range(1, 30):
-        fire(engine, at(60 * minute))
     away = FakeNotifier(errors=[DeliveryFailed("away") for _ in range(1_000)])
     for second in range(0, 3_600, 5):
+        if second % 60 == 0 and 0 < second < 1_800:
+            fire(engine, at(second))
         assert notify_at(engine, [away], second) == 0
-    assert 100 < 1_000 - len(away.errors) < 720
+    assert 30 <= 1_000 - len(away.errors) < 60  # one a minute while there is news, then ever more slowly
 
     back = FakeNotifier()
     fire(engine, at(3_600))
-    assert notify_at(engine, [back], 3_600) + notify_at(engine, [back], 3_605) == 31
-    assert sorted({message.at for message in back.accepted}) == [at(60 * minute) for minute in [*range(30), 60]]
+    assert notify_at(engine, [back], 3_600) == 31
+    assert [message.at for message in back.accepted] == [at(60 * minute) for minute in [*range(30), 60]]
+
+
+def test_resolved_is_never_sent_before_its_fired(engine: Engine) -> None:
+    notifier = FakeNotifier(errors=[DeliveryFailed("busy")])
+    notify_at(engine, [notifier], 0)
+    with writing(engine) as connection:
+        outbox.owe(connection, int(at(5).timestamp()), [News(1, "resolved", ["test"])])
+
+    for second in range(5, 60, 5):
+        notify_at(engine, [notifier], second)
+
+    assert [(message.fired, message.resolved) for message in notifier.accepted] == [(1, 0), (0, 1)]
+
+
+def test_while_the_oldest_message_waits_for_its_next_try_the_newer_ones_wait_too(engine: Engine) -> None:
+    fire(engine, at(1))
+    notifier = FakeNotifier(errors=[DeliveryFailed("busy"), DeliveryFailed("busy")])
+    pause = pause_seconds(0, Random(1))
+
+    for second in range(1, 1 + pause):
+        notify_at(engine, [notifier], second)
+    assert len(notifier.errors) == 1
+    assert notifier.accepted == []
+
+    fire(engine, at(1 + pause / 2))  # news: a reason to try again before the pause is over, and with the oldest
+    notify_at(engine, [notifier], 1 + pause / 2)
+    assert notifier.errors == []
+    assert [attempts for _, _, _, attempts in told(engine)] == [0, 0, 2]
 
 
 def test_a_channel_rests_at_the_first_refusal(engine: Engine) -> None:
@@ -117,20 +161,96 @@ def test_a_channel_rests_at_the_first_refusal(engine: Engine) -> None:
     assert len(notifier.errors) == 1
 
 
-def test_no_channel_waits_for_another_ones_time_out(engine: Engine) -> None:
-    fire(engine, at(60), "slow", "quick")
-    is_sent = Event()
+def senders(engine: Engine, *notifiers: FakeNotifier) -> Senders:
+    return Senders(engine, notifiers, lambda: at(60), Random(1))
+
+
+def test_a_slow_channel_that_accepts_delays_no_other(engine: Engine) -> None:
+    for second in range(1, 6):
+        fire(engine, at(second), "slow", "quick")
+    may_answer = Event()
 
     class Slow(FakeNotifier):
         def send(self, message: Message) -> None:
-            assert is_sent.wait(20)
-            raise DeliveryFailed("timed out")
+            assert may_answer.wait(20)
+            super().send(message)
 
-    class Quick(FakeNotifier):
+    slow, quick = Slow("slow"), FakeNotifier("quick")
+    both = senders(engine, slow, quick)
+    both.run()
+    wait_for(lambda: len(quick.accepted) == 5, what="the quick channel")
+    fire(engine, at(10), "quick")
+    both.run()  # the slow one is at its first message still
+    wait_for(lambda: len(quick.accepted) == 6, what="the quick channel, again")
+    assert slow.accepted == []
+
+    may_answer.set()
+    both.wait()
+    assert len(slow.accepted) == 5
+    both.close()
+
+
+def test_a_channel_has_one_thread_and_one_message_on_its_way_at_a_time(engine: Engine) -> None:
+    for second in range(1, 6):
+        fire(engine, at(second), "test")
+    at_once: list[int] = []
+    threads: set[int] = set()
+
+    class Counted(FakeNotifier):
         def send(self, message: Message) -> None:
-            is_sent.set()
+            at_once.append(sum(thread.name.startswith("notify") for thread in enumerate_threads()))
+            threads.add(get_ident())
+            super().send(message)
 
-    assert notify_at(engine, [Slow("slow"), Quick("quick")], 60) == 1
+    line = senders(engine, Counted())
+    for _ in range(20):
+        line.run()
+    line.wait()
+    line.close()
+
+    assert at_once == [1] * 6
+    assert len(threads) == 1
+
+
+def test_a_channel_ends_after_the_message_that_it_is_at_when_the_program_ends(engine: Engine) -> None:
+    fire(engine, at(1))
+    begun, may_answer = Event(), Event()
+
+    class Slow(FakeNotifier):
+        def send(self, message: Message) -> None:
+            begun.set()
+            assert may_answer.wait(20)
+            super().send(message)
+
+    slow = Slow()
+    line = senders(engine, slow)
+    line.run()
+    assert begun.wait(20)
+    line.close()
+    may_answer.set()
+    line.wait()
+
+    assert [state for _, state, _, _ in told(engine)] == ["queued", "sent"]
+    wait_for(lambda: not any(thread.name.startswith("notify") for thread in enumerate_threads()), what="the end")
+
+
+def test_what_breaks_one_channel_is_written_down_and_leaves_the_others_standing(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    fire(engine, at(1), "away", "well")
+
+    class Broken(Random):
+        def random(self) -> float:
+            raise ArithmeticError("no chance")
+
+    away, well = FakeNotifier("away", errors=[DeliveryFailed("busy")]), FakeNotifier("well")
+    both = Senders(engine, [away, well], lambda: at(60), Broken())
+    both.run()
+    both.wait()
+    both.close()
+
+    assert "away: broke off" in caplog.text
+    assert len(well.accepted) == 1
 
 
 def test_a_sender_that_dies_leaves_its_message_to_the_next(engine: Engine) -> None:
@@ -173,7 +293,7 @@ def test_a_message_is_given_up_after_a_day_and_can_be_tried_again(engine: Engine
     assert notify_at(engine, [notifier], GIVE_UP_SECONDS * 2) == 1
 
 
-def test_a_batch_of_slow_receivers_outlasts_no_claim(engine: Engine) -> None:
+def test_a_backlog_for_a_slow_receiver_outlasts_no_claim(engine: Engine) -> None:
     clock = FakeClock(NOON)
     for second in range(1, 5):
         fire(engine, at(second))
@@ -184,13 +304,12 @@ def test_a_batch_of_slow_receivers_outlasts_no_claim(engine: Engine) -> None:
     class Slow(FakeNotifier):
         def send(self, message: Message) -> None:
             clock.advance(seconds=50)
+            others.append(notify(engine, other, clock, Random(1), Event()))
             super().send(message)
-            if len(self.accepted) == 5:  # nothing is left but the one that is under way
-                others.append(notify(engine, [other], clock, Random(1)))
 
     slow = Slow()
-    assert notify(engine, [slow], clock, Random(1)) == 5
-    assert others == [0]
+    assert notify(engine, slow, clock, Random(1), Event()) == 5
+    assert others == [0] * 5
     assert other.accepted == []
 
 
@@ -211,7 +330,56 @@ def test_a_messenger_that_stumbles_is_a_failed_attempt_and_given_up_after_a_day(
     assert "secret" not in caplog.text
 
 
-def test_a_channel_that_is_gone_from_the_settings_is_owed_until_it_is_back(engine: Engine) -> None:
-    assert notify_at(engine, [], 0) == 0
-    assert notify_at(engine, [FakeNotifier("other")], 0) == 0
-    assert notify_at(engine, [FakeNotifier()], 1) == 1
+def test_what_is_older_than_a_day_has_failed_as_too_old_and_is_not_sent_as_new(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    fire(engine, at(GIVE_UP_SECONDS))
+    notifier = FakeNotifier()
+
+    assert notify_at(engine, [notifier], GIVE_UP_SECONDS + 1) == 1
+
+    assert [message.at for message in notifier.accepted] == [at(GIVE_UP_SECONDS)]
+    assert told(engine) == [("test", "sent", None, 1), ("test", "failed", "too old", 0)]
+    assert "test: messages given up because they are too old: 1" in caplog.text
+
+
+def test_what_became_too_old_between_two_tries_says_why_the_last_one_failed(engine: Engine) -> None:
+    notify_at(engine, [FakeNotifier(errors=[DeliveryFailed("busy")])], GIVE_UP_SECONDS - 5)
+    notify_at(engine, [FakeNotifier()], 40 * GIVE_UP_SECONDS)
+
+    assert told(engine) == [("test", "failed", "too old; the last attempt failed: busy", 1)]
+
+
+def test_a_message_that_was_too_old_is_sent_where_somebody_wants_it_tried_again(engine: Engine) -> None:
+    notifier = FakeNotifier()
+    late = 40 * GIVE_UP_SECONDS
+    notify_at(engine, [notifier], late)
+    with writing(engine) as connection:
+        assert outbox.retry(connection, 1, int(at(late).timestamp()))
+
+    assert notify_at(engine, [notifier], late + 5) == 1
+
+
+def test_messages_of_a_removed_channel_have_failed_and_those_of_the_others_wait_on(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    fire(engine, at(1), "test", "gone")
+    give_up_removed(engine, ["test"], lambda: at(2))
+    give_up_removed(engine, ["test"], lambda: at(7))
+
+    assert told(engine)[:2] == [("gone", "failed", "channel removed", 0), ("test", "queued", None, 0)]
+    assert caplog.text.count("gone: messages given up because the channel was removed: 1") == 1
+
+    give_up_removed(engine, [], lambda: at(12))
+    assert {(channel, state) for channel, state, _, _ in told(engine)} == {("test", "failed"), ("gone", "failed")}
+
+
+def test_a_message_of_a_removed_channel_that_is_on_its_way_is_not_given_up(engine: Engine) -> None:
+    class Removed(FakeNotifier):
+        def send(self, message: Message) -> None:
+            give_up_removed(engine, [], lambda: at(1))
+            super().send(message)
+
+    notify_at(engine, [Removed()], 1)
+
+    assert told(engine) == [("test", "sent", None, 1)]

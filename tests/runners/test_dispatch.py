@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event, Timer
 from uuid import uuid4
 
 import pytest
@@ -16,13 +17,16 @@ from sqlalchemy.exc import OperationalError
 from services import jobs
 from services.bootstrap import Services, open_services
 from services.market.errors import TrackerError, Unavailable
+from services.market.messages import Message
 from services.market.moments import period_of
 from services.market.ports import Exchange
 from services.runners import celery_app
 from services.runners.dispatch import SILENCE_PATIENCES, Dispatch, dispatcher
 from services.settings import read_settings
-from services.store import leases, snapshots
+from services.store import alerts, leases, outbox, snapshots
+from services.store.alerts import Firing
 from services.store.engine import reading, writing
+from services.store.outbox import News
 from tests.fakes_exchange import FakeClock, FakeExchange, FakeNotifier
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
@@ -299,19 +303,53 @@ def test_one_worker_at_a_time_fills_an_exchanges_past(open_one: Open, monkeypatc
     celery_app.backfill("nobody")
 
 
-def test_one_worker_at_a_time_sends_messages(open_one: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    services, asked = open_one("one"), []
+def test_a_slow_receiver_takes_no_worker_from_the_tick_and_delays_no_other_channel(
+    open_one: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = open_one("one", (FakeExchange("kraken", {"BTC/USD": 100.0}),))
+    services.discovery.run(NOW)
     monkeypatch.setattr(celery_app, "worker_services", lambda: services)
-    monkeypatch.setattr(celery_app, "notify", lambda *given: asked.append(given))
-    with writing(services.engine) as connection:
-        leases.take(connection, "another worker", NOW.timestamp(), celery_app.NOTIFY_SECONDS, "notify")
-    celery_app.send_messages()
-    assert asked == []
+    second, may_answer = int(NOW.timestamp()), Event()
 
-    services.clock.advance(seconds=celery_app.NOTIFY_SECONDS + 1)  # type: ignore[attr-defined]
+    class Slow(FakeNotifier):
+        def send(self, message: Message) -> None:
+            assert may_answer.wait(20)
+            super().send(message)
+
+    slow, quick = Slow("slow"), FakeNotifier("quick")
+    services.notifiers = (slow, quick)
+    with writing(services.engine) as connection:
+        (number,) = alerts.fire(connection, [Firing(1, second, 400.0, 100.0, 3.0, 60)])
+        outbox.owe(connection, second, [News(number, "fired", ["slow", "quick"])])
+    for _ in range(3):
+        celery_app.send_messages()  # answers at once
+    wait_for(lambda: quick.accepted, what="the quick channel")
+    assert slow.accepted == []
+
+    wait_for(lambda: services.deliveries.newest(10, "queued")[0].channel == "slow", what="the slow one's turn")
+    Timer(0.05, may_answer.set).start()
+    celery_app._finish_messages()
+    assert [one.state for one in services.deliveries.newest(10)] == ["sent", "sent"]
+
+
+def test_the_clock_gives_up_the_messages_of_removed_channels_and_no_worker_does(
+    open_one: Open, dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = open_one("one", (FakeExchange("kraken", {"BTC/USD": 100.0}),))
+    services.discovery.run(NOW)
+    monkeypatch.setattr(celery_app, "worker_services", lambda: services)
+    second = int(NOW.timestamp())
+    with writing(services.engine) as connection:
+        (number,) = alerts.fire(connection, [Firing(1, second, 400.0, 100.0, 3.0, 60)])
+        outbox.owe(connection, second, [News(number, "fired", ["gone"])])
+
     celery_app.send_messages()
-    celery_app.send_messages()
-    assert len(asked) == 2
+    services.senders.wait()
+    assert services.deliveries.newest(10)[0].state == "queued"
+
+    next(job for job in dispatch.jobs() if job.name == "notify").function(services, NOW)
+    (given_up,) = services.deliveries.newest(10)
+    assert (given_up.state, given_up.error) == ("failed", "channel removed")
 
 
 def test_a_tick_by_celery_tells_the_watcher(open_one: Open, dispatch: Dispatch, working) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from services.market.messages import LISTED, Message
+from services.market.messages import LISTED
 from services.market.types import Listing, Pair
 from services.store import alerts, metrics, outbox
 from services.store.alerts import Firing
@@ -85,8 +85,10 @@ def test_a_claim_that_was_never_settled_is_free_again_later_under_the_same_key(e
 def test_keys_tell_messages_apart_also_where_a_backup_gives_a_number_again(engine: Engine) -> None:
     def key(at: int) -> str:
         fire(engine, "mail", at=at)
-        message: Message = claimed(engine, at).message
-        return message.key
+        with writing(engine) as connection:
+            owed = claimed_in(connection, at)
+            outbox.mark_sent(connection, owed, at)
+        return owed.message.key
 
     first, second = key(T), key(T + 60)
     assert first.rpartition("-")[0] != second.rpartition("-")[0]
@@ -103,10 +105,9 @@ def test_keys_tell_messages_apart_also_where_a_backup_gives_a_number_again(engin
 def test_a_sent_message_and_one_that_is_given_up_are_owed_no_more(engine: Engine) -> None:
     fire(engine, "mail")
     fire(engine, "mail", at=T + 60)
-    first, second = claimed(engine, T + 60), claimed(engine, T + 60)
     with writing(engine) as connection:
-        outbox.mark_sent(connection, first, T + 60)
-        outbox.mark_failed(connection, second, T + 60, "no such address")
+        outbox.mark_sent(connection, claimed_in(connection, T + 60), T + 60)
+        outbox.mark_failed(connection, claimed_in(connection, T + 60), T + 60, "no such address")
 
     assert claim(engine, T + 2 * DAY) is None
 
@@ -127,11 +128,35 @@ def claimed_in(connection: object, now: int) -> Owed:
     return owed
 
 
-def test_the_longest_due_comes_first(engine: Engine) -> None:
-    fire(engine, "mail", at=T + 60)
-    fire(engine, "mail", at=T)
+def test_messages_are_claimed_in_the_order_in_which_they_were_owed(engine: Engine) -> None:
+    for minute in range(3):
+        fire(engine, "mail", at=T + 60 * minute)
+    order = []
+    with writing(engine) as connection:
+        for _ in range(3):
+            owed = claimed_in(connection, T + 180)
+            assert outbox.claim(connection, "mail", T + 180, 120) is None  # one at a time
+            order.append(int(owed.message.at.timestamp()))
+            outbox.mark_sent(connection, owed, T + 180)
 
-    assert claimed(engine, T + 60).message.at == NOON
+    assert order == [T, T + 60, T + 120]
+
+
+def test_what_waits_behind_a_postponed_message_waits_as_long_and_a_new_one_has_the_oldest_tried_again(
+    engine: Engine,
+) -> None:
+    fire(engine, "mail")
+    fire(engine, "mail", "chat", at=T + 1)
+    with writing(engine) as connection:
+        outbox.postpone(connection, claimed_in(connection, T + 1), T + 31, "busy")
+
+    assert claim(engine, T + 30) is None
+    assert claim(engine, T + 30, "chat") is not None
+    fire(engine, "mail", at=T + 30)
+    assert claimed(engine, T + 30).message.at == NOON
+    with reading(engine) as connection:
+        due = [int(one.due_at.timestamp()) - T for one in outbox.deliveries(connection, 10) if one.channel == "mail"]
+    assert due == [30, 31, 31]
 
 
 def test_a_receiver_that_asks_for_silence_gets_nothing_and_others_do(engine: Engine) -> None:
@@ -154,10 +179,13 @@ def test_when_one_is_accepted_what_waited_is_due_at_once(engine: Engine) -> None
         outbox.postpone(connection, chat, T + 3600, "away")
     fire(engine, "mail", at=T + 60)
     with writing(engine) as connection:
-        outbox.mark_sent(connection, claimed_in(connection, T + 60), T + 61)
+        first = claimed_in(connection, T + 60)
+        assert first.message.at == NOON
+        outbox.postpone(connection, first, T + 7200, "away")
+        outbox.mark_sent(connection, claimed_in(connection, T + 7200), T + 7200)
 
-    assert claimed(engine, T + 61).message.at == NOON
-    assert claim(engine, T + 61, "chat") is None
+    assert int(claimed(engine, T + 7200).message.at.timestamp()) == T + 60
+    assert claim(engine, T + 3599, "chat") is None
 
 
 def test_who_comes_back_from_the_dead_does_not_undo_what_was_done_since(engine: Engine) -> None:
