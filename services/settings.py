@@ -25,6 +25,10 @@ SEED = ",".join(
 )
 SIMULATED_TRACK = "demo:*"
 
+_BETWEEN_CHANNELS = r"(?i)\n|,(?=\s|,|$|[a-z][a-z0-9+.-]*:/|[a-z][a-z0-9_-]{0,31}=)"
+"""A comma ends an address where the next one begins after it, with a scheme or a name; others are part of it: mail
+addresses name several receivers so."""
+
 
 class BadSettings(TrackerError):
     """The environment does not make a working program; the text names each bad value."""
@@ -142,14 +146,15 @@ class Settings(BaseSettings):
     def _parse_track(cls, value: object) -> object:
         return parse_track(value) if isinstance(value, str) else value
 
-    @field_validator("notify_urls", "auth_proxy_addresses", "allowed_hosts", mode="before")
+    @field_validator("notify_urls", mode="before")
+    @classmethod
+    def _split_channels(cls, value: object) -> object:
+        return _parts(_BETWEEN_CHANNELS, value) if isinstance(value, str) else value
+
+    @field_validator("auth_proxy_addresses", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return (
-            tuple(part.strip() for part in re.split(r"[,\n]", value) if part.strip())
-            if isinstance(value, str)
-            else value
-        )
+        return _parts(r"[,\n]", value) if isinstance(value, str) else value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -225,6 +230,10 @@ class Settings(BaseSettings):
     def exposed(self) -> bool:
         """Whether the server is reached from elsewhere, and asks nobody for a name."""
         return not self.on_loopback and self.credentials is None and self.auth_proxy_header is None
+
+
+def _parts(between: str, text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in re.split(between, text) if part.strip())
 
 
 def read_settings(env_file: Path | None = Path(".env"), **overrides: object) -> Settings:

@@ -458,3 +458,26 @@ def test_a_setting_and_its_file_contradict_each_other(monkeypatch, secret):
     monkeypatch.setenv("PORT_FILE", secret("5002"))
     with pytest.raises(BadSettings, match=r"^PORT and PORT_FILE: set one of them$"):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("mailto://u:p@h?to=a@x,b@y", ["mailto://u:p@h?to=a@x,b@y"]),
+        ("mailto://u:p@h?to=a@x,b@y&cc=c@x,d@y,json://b", ["mailto://u:p@h?to=a@x,b@y&cc=c@x,d@y", "json://b"]),
+        ("a=json://h/x,y,b=json://h", ["a=json://h/x,y", "b=json://h"]),
+        (
+            "json://a,webhook+https://b/c,d,On-Call_2=mailtos://e",
+            ["json://a", "webhook+https://b/c,d", "On-Call_2=mailtos://e"],
+        ),
+        ("json://a, json://b ,\njson://c,", ["json://a", "json://b", "json://c"]),
+        ("json://a, nosuch", ["json://a", "nosuch"]),
+        ("json://a,ops=nosuch", ["json://a", "ops=nosuch"]),
+        ("json://a,,json://b", ["json://a", "json://b"]),
+    ],
+)
+def test_a_comma_inside_an_address_stays_in_it_and_one_before_the_next_address_ends_it(
+    text: str, entries: list[str]
+) -> None:
+    settings = read_settings(None, notify_urls=text)
+    assert [entry.get_secret_value() for entry in settings.notify_urls] == entries

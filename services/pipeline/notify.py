@@ -68,8 +68,8 @@ def give_up_removed(engine: Engine, channels: Collection[str], clock: Clock) -> 
 
 
 def notify(engine: Engine, notifier: Notifier, clock: Clock, chance: Random, stopping: Event) -> int:
-    """Send what is due on one channel by the `clock`, up to the first message that is not accepted, or until `stopping`;
-    answers how many were accepted.
+    """Send what is due on one channel by the `clock`, up to the first message that is not accepted, or until it is
+    `stopping`; answers how many were accepted.
 
     A message is claimed in a commit of its own before it is sent and settled after: a sender that dies in between
     leaves it to be sent again. The clock is read for each claim and each settlement: what a slow receiver takes lasts
