@@ -5,7 +5,23 @@ from urllib.parse import quote, urlencode
 
 from flask import request
 
-from api.queries import Query
+from api.queries import AlertsQuery, Query, RankingQuery
+
+PAGE_HEADERS = {"Link": "Where the other pages are.", "X-Total-Count": "How many match in all."}
+"""What `paging` tells, as the description has it."""
+
+
+def paging(query: RankingQuery | AlertsQuery, total: int) -> Mapping[str, str]:
+    """The headers that tell how many records match in all, and where the pages around this one are."""
+    relations: dict[str, Mapping[str, object]] = {}
+    if query.limit is not None:
+        relations["first"] = {"offset": 0}
+        if query.offset > 0:
+            relations["prev"] = {"offset": max(0, query.offset - query.limit)}
+        if query.offset + query.limit < total:
+            relations["next"] = {"offset": query.offset + query.limit}
+        relations["last"] = {"offset": max(0, total - 1) // query.limit * query.limit}
+    return {"X-Total-Count": str(total)} | link_header(query, relations)
 
 
 def link_header(query: Query, relations: Mapping[str, Mapping[str, object]]) -> dict[str, str]:

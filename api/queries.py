@@ -15,7 +15,7 @@ from services.market.messages import DeliveryState
 from services.market.moments import parse_moment
 
 MOST_ROWS = 10_000
-"""Lines of a page of the ranking, and alerts told at once."""
+"""Lines of a page of the ranking or of alerts."""
 MOST_SAMPLES = 50_000
 """Rows of a page of a series."""
 MOST_OFFSET = 10_000_000
@@ -31,7 +31,7 @@ LONGEST_SHOWN = 40
 
 METRIC_FIELDS = tuple(Metric.model_fields)
 
-_BEFORE_ZONE = re.compile(r"([0-9W-]+[T ][0-9:.,]+) ([0-9]{2}(?::?[0-9]{2})?)")
+_BEFORE_ZONE = re.compile(r"([0-9Ww-]+[Tt ][0-9:.,]+) ([0-9]{2}(?::?[0-9]{2})?)")
 
 IntervalName = Literal["raw", "5m", "1h"]
 FormatName = Literal["json", "records", "csv"]
@@ -251,13 +251,15 @@ class AlertsQuery(Query):
         default=None, description="Only of metrics whose name has each of these words in it.", examples=["kraken usd"]
     )
     unacknowledged: Flag = Field(default=False, description="Only those that nobody has acknowledged.")
-    limit: Rows = Field(default=1000, description="At most so many, the newest.")
+    limit: Rows = Field(default=1000, description="A page of at most so many, the newest first.")
+    offset: Offset = Field(default=0, description="Leaves out so many alerts before the page.")
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
 
     @property
     def asks_as_pages_do(self) -> bool:
         """Whether nothing but `since`, `metric` and `limit` choose."""
-        return (self.until, self.rule, self.state, self.words, self.unacknowledged) == (None, None, None, None, False)
+        others = (self.until, self.rule, self.state, self.words, self.unacknowledged, self.offset)
+        return others == (None, None, None, None, False, 0)
 
 
 class DeliveriesQuery(Query):

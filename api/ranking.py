@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from api import bodies, tables
 from api.answers import Answers, Page, digest, send, send_csv
 from api.freshness import Freshness
-from api.links import link_header
+from api.links import PAGE_HEADERS, paging
 from api.operations import CSV, JSON, Operation, operation
 from api.queries import METRIC_FIELDS, RankingQuery, read_query, wanted_format
 from api.schemas import ChosenMetric, Metrics
@@ -32,7 +32,7 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
             tag="Metrics",
             query=RankingQuery,
             answers={JSON: Metrics | list[ChosenMetric], CSV: str},
-            headers={"Link": "Where the other pages are.", "X-Total-Count": "How many metrics match."},
+            headers=PAGE_HEADERS,
         )
     )
     def metrics() -> Response:
@@ -45,7 +45,7 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
         def page() -> tuple[list[RankedMetric], Mapping[str, str]]:
             found = select(reader.ranking().metrics, query)
             end = len(found) if query.limit is None else query.offset + query.limit
-            return found[query.offset : end], _paging(query, len(found))
+            return found[query.offset : end], paging(query, len(found))
 
         if form == "csv":
             rows, headers = page()
@@ -65,16 +65,3 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
 def _told(row: RankedMetric, fields: Sequence[str] | None) -> bodies.Body:
     whole = bodies.metric_body(row)
     return whole if fields is None else {name: whole[name] for name in fields}
-
-
-def _paging(query: RankingQuery, total: int) -> Mapping[str, str]:
-    """How many metrics match in all, and where the pages around this one are."""
-    relations: dict[str, Mapping[str, object]] = {}
-    if query.limit is not None:
-        relations["first"] = {"offset": 0}
-        if query.offset > 0:
-            relations["prev"] = {"offset": max(0, query.offset - query.limit)}
-        if query.offset + query.limit < total:
-            relations["next"] = {"offset": query.offset + query.limit}
-        relations["last"] = {"offset": max(0, total - 1) // query.limit * query.limit}
-    return {"X-Total-Count": str(total)} | link_header(query, relations)

@@ -1,16 +1,18 @@
 """The routes of the JSON interface. Each makes one call to the reader."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, request
 
 from api import bodies, tables
-from api.answers import Answers, digest, send, send_csv
+from api.answers import Answers, Page, digest, send, send_csv
 from api.documentation import add_documentation
 from api.freshness import Freshness
 from api.kept import remembering
 from api.keys import named
+from api.links import PAGE_HEADERS, paging
 from api.methods import own_methods
 from api.openapi import openapi
 from api.operations import CSV, JSON, PLAIN, Operation, operation
@@ -83,6 +85,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
             tag="Alerts",
             answers={JSON: Alerts | list[FiredAlert], CSV: str},
             query=AlertsQuery,
+            headers=PAGE_HEADERS,
             problems={HTTPStatus.NOT_FOUND: "No such metric."},
         )
     )
@@ -90,30 +93,33 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
         query, revision = read_query(AlertsQuery), reader.revision()
         form = wanted_format(query.format)
 
-        def found() -> tuple[Alert, ...]:
+        def found() -> tuple[tuple[Alert, ...], Mapping[str, str]]:
             metric_id = None if query.metric is None else reader.metric(named(query.metric)).id
-            if query.asks_as_pages_do:  # what these ask for is remembered for all of them
-                return reader.alerts(query.since, metric_id, query.limit)
-            return desk.alerts(
-                AlertQuery(
-                    since=query.since,
-                    until=query.until,
-                    metric_id=metric_id,
-                    rule_id=query.rule,
-                    state=query.state,
-                    unacknowledged=query.unacknowledged,
-                    words=query.words or "",
-                    limit=query.limit,
-                )
+            wanted = AlertQuery(
+                since=query.since,
+                until=query.until,
+                metric_id=metric_id,
+                rule_id=query.rule,
+                state=query.state,
+                unacknowledged=query.unacknowledged,
+                words=query.words or "",
+                limit=query.limit,
+                offset=query.offset,
             )
+            # What pages ask for is remembered for all of them.
+            as_pages = query.asks_as_pages_do
+            page = reader.alerts(query.since, metric_id, query.limit) if as_pages else desk.alerts(wanted)
+            return page, paging(query, desk.tally(wanted).total)
 
         if form == "csv":
             tag = digest(request.full_path.encode(), str(revision), profile.version)
-            table = tables.alerts_table(found())
-            return send_csv(lambda: tables.csv_text(table), tag, 0, {})
+            rows, headers = found()
+            return send_csv(lambda: tables.csv_text(tables.alerts_table(rows)), tag, 0, headers)
 
-        def build() -> object:
-            return bodies.alerts_body(found()) if form == "json" else tables.records(tables.alerts_table(found()))
+        def build() -> Page:
+            rows, headers = found()
+            told = bodies.alerts_body(rows) if form == "json" else tables.records(tables.alerts_table(rows))
+            return Page(told, headers)
 
         return send(answers.get(("alerts", form, query.metric), (revision, query), build))
 

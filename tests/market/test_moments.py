@@ -46,3 +46,28 @@ def test_a_period_is_named_by_its_start(period: int, begins: str) -> None:
     found = period_of(datetime(2026, 3, 1, 12, 34, 56, 789, tzinfo=UTC), period)
 
     assert found.isoformat() == f"2026-03-01T{begins}+00:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "second"),
+    [
+        ("2026-03-01T12:00:00z", 0),
+        ("2026-03-01t12:00:00z", 0),
+        ("2026-03-01t12:00:00.000+00:00", 0),
+        ("2026-03-01T11:59:60Z", 0),
+        ("2026-03-01T11:59:60z", 0),
+        ("2026-03-01T13:29:60+01:30", 0),
+        ("2026-03-01 11:59:60", 0),
+        ("2026-03-01T11:59:60.500Z", 0.5),
+    ],
+)
+def test_small_letters_and_leap_seconds_are_read_as_rfc_3339_allows_them(text: str, second: float) -> None:
+    assert parse_moment(text) == datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(seconds=second)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-03-01T11:60:00Z", "2026-03-01T11:59:61Z", "2026-03-01T11:59:600Z", "9999-12-31T23:59:60Z"]
+)
+def test_no_other_unit_overflows_and_no_time_after_the_last_year(text: str) -> None:
+    with pytest.raises(ValueError, match="is neither an ISO-8601 time nor epoch seconds"):
+        parse_moment(text)
