@@ -33,6 +33,7 @@ const trackerIds = {
   toast: "toast",
   toastText: "toast-text",
   failed: "failed-updates",
+  historyCsv: "history-csv",
   metricChart: "metric-chart",
   metricSpan: "metric-span",
   compareChart: "compare-chart",

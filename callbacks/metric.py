@@ -98,7 +98,8 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
             raise PreventUpdate
         row, chosen = reader.metric(metric_id), span_of(span)
         history = past_of(reader, row.id, clock(), chosen).history
-        return {"content": sheets.sheet(history), "filename": sheets.file_name(row, chosen), "type": "text/csv"}
+        content = f"{sheets.BYTE_ORDER_MARK}{sheets.sheet(history)}"
+        return {"content": content, "filename": sheets.file_name(row, chosen), "type": "text/csv"}
 
 
 def view_of(metric_id: int, span: object, kind: object, zone: object) -> View:

@@ -8,6 +8,9 @@ import numpy as np
 from layouts.spans import Span
 from services.market.types import Floats, Hours, Ints, RankedMetric, Series
 
+BYTE_ORDER_MARK = "\ufeff"
+"""Before a file that is opened by a double click: spreadsheets know UTF-8 by it."""
+
 
 def sheet(history: Series | Hours) -> str:
     """A line a price, or an hour: times are ISO-8601 in UTC, prices in quote currency, volumes in base units.

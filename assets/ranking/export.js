@@ -23,12 +23,7 @@
 
   async function exportCsv(clicks) {
     if (!clicks) return;
-    const link = document.createElement("a");
-    const address = URL.createObjectURL(new Blob([csv(await ranking.api())], { type: "text/csv" }));
-    link.href = address;
-    link.download = "ranking-" + new Date().toISOString().slice(0, 16).replace(":", "") + "Z.csv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(address), 60000); // ms; the download has begun long before
+    window.trackerCsv.save(csv(await ranking.api()), "ranking");
   }
 
   window.dash_clientside = window.dash_clientside || {};

@@ -1,5 +1,8 @@
+import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from selenium.webdriver.support.ui import Select
@@ -16,6 +19,7 @@ from tests import builders
 from tests.browser.conftest import Server
 from tests.browser.pages import Site
 from tests.builders import NOON
+from tests.waiting import wait_for
 
 T = int(NOON.timestamp())
 BANNER = f"#{ids.ALERT_BANNER}"
@@ -76,6 +80,24 @@ def test_alerts_are_shown_with_what_led_to_them(site: Site) -> None:
     for words in ("Halved", "price down by more than 50 %", "from 3,100.00", "threshold 1,550.00", "average 60,000.00"):
         assert words in site.text(TABLE)
     site.shows(TABLE, "after 1 h")
+
+
+def test_the_alerts_that_the_filters_choose_are_downloaded_as_csv_that_spreadsheets_read(
+    site: Site, tmp_path: Path
+) -> None:
+    site.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    site.open("/alerting?q=btc")
+    site.shows(TABLE, "1 to 2 of 2")
+
+    site.click(f"#{ids.HISTORY_CSV}")
+    wait_for(lambda: list(tmp_path.glob("alerts-*Z.csv")) != [], what="the download")
+
+    (file,) = tmp_path.glob("alerts-*Z.csv")
+    text = file.read_bytes().decode()
+    assert text[0] == "\ufeff"
+    assert [row["base"] for row in csv.DictReader(text[1:].splitlines())] == ["BTC", "BTC"]
+    address = site.script(f"return document.querySelector('#{ids.HISTORY_CSV}').href")
+    assert urlopen(address).read().decode().startswith("id,")
 
 
 def test_filters_are_kept_in_the_address_and_cleared(site: Site) -> None:

@@ -188,7 +188,9 @@ def test_the_shown_span_is_downloaded_as_csv(site: Site, tmp_path: Path):
 
     file = tmp_path / "okx-BTC-USD-1h.csv"
     wait_for(file.exists, what="the download")
-    rows = list(csv.DictReader(file.read_text().splitlines()))
+    text = file.read_text()
+    assert text[0] == "\ufeff"
+    rows = list(csv.DictReader(text[1:].splitlines()))
     assert len(rows) == 60
     assert rows[-1] == {"time": "2026-03-01T12:00:00Z", "price": "65900.0", "width_seconds": "60"}
 

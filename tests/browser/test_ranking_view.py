@@ -188,7 +188,7 @@ def test_the_file_has_what_is_shown_as_it_is_shown(site: Site, reader: FakeReade
 
     (file,) = tmp_path.glob("ranking-*Z.csv")
     assert file.read_bytes().decode().split("\r\n") == [
-        "#,Pair,Market,Price,24 h %",
+        "\ufeff#,Pair,Market,Price,24 h %",
         '1,"\'=HYPERLINK(""x"")/USD",kraken,60000,-2',
         "5,USDT/USD,kraken,1,0",
         "2,ETH/USD,okx,3000,1",
