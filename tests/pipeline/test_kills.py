@@ -61,13 +61,13 @@ def live(number, place):
     engine, second = open_engine(database), int(NOON.timestamp()) + number
     with writing(engine) as connection:
         (alert,) = alerts.fire(connection, [Firing(1, second, 400.0, 100.0, 3.0, 60)])
-        outbox.owe(connection, second, [News(alert, "fired", ["hook"])])
+        outbox.owe(connection, second, [News(alert, "fired", [f"hook-{number}"])])
         if place == "writing":
             die()
     if place == "committed":
         die()
     now = NOON + timedelta(seconds=number)
-    notifier = Dying(parse_target(url), "hook", Terms(allow_private=True), lambda: now)
+    notifier = Dying(parse_target(url), f"hook-{number}", Terms(allow_private=True), lambda: now)
     notifier.place = place
     notify(engine, notifier, lambda: now, Random(1), Event())
 
@@ -81,8 +81,9 @@ for number in range(deaths):
             os._exit(1)  # it should not have come so far
     assert os.waitpid(child, 0)[1] == signal.SIGKILL, number
 """
-"""Processes that each fire an alert and are killed: while they write it, with it committed, with its message claimed,
-or with it sent. They are forked before anything is opened, so that each costs no more than itself."""
+"""Processes that each fire an alert for a channel of its own, and are killed: while they write it, with it committed,
+with its message claimed, or with it sent. They are forked before anything is opened, so that each costs no more than
+itself."""
 
 
 @pytest.fixture(autouse=True)
@@ -101,8 +102,10 @@ def kill(url: str, receiver: Receiver, places: str, deaths: int) -> None:
 def survive(engine: Engine, receiver: Receiver, deaths: int) -> None:
     """Send all that the dead have left, once their claims have run out."""
     now = NOON + timedelta(seconds=deaths + CLAIM_SECONDS)
-    notifier = WebhookNotifier(parse_target(receiver.url), "hook", Terms(allow_private=True), lambda: now)
-    notify(engine, notifier, lambda: now, Random(1), Event())
+    for number in range(deaths):
+        channel = f"hook-{number}"
+        notifier = WebhookNotifier(parse_target(receiver.url), channel, Terms(allow_private=True), lambda: now)
+        notify(engine, notifier, lambda: now, Random(1), Event())
     with reading(engine) as connection:
         assert outbox.deliveries(connection, 1, "queued") == ()
 
