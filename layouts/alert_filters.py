@@ -171,7 +171,7 @@ def tools(csv: str, unseen: int | None, newest: int) -> list[Component]:
     words = "Acknowledge all" if unseen is None else f"Acknowledge all {unseen:,}" if unseen else "All acknowledged"
     told = parts.data(count=unseen, newest=newest)
     return [
-        html.A([parts.icon("download"), "CSV"], className="tool-button", href=csv),
+        html.A([parts.icon("download"), "CSV"], id=ids.HISTORY_CSV, className="tool-button", href=csv),
         parts.button(words, "all", className="tool-button history-all", disabled=not unseen, **told),
     ]
 
