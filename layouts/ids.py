@@ -71,6 +71,7 @@ METRIC_NEXT = "metric-next"
 METRIC_ASK = "metric-ask"
 METRIC_UPDATE = "metric-update"
 METRIC_CSV = "metric-csv"
+HISTORY_CSV = "history-csv"
 METRIC_PNG = "metric-png"
 METRIC_FILE = "metric-file"
 
