@@ -35,7 +35,7 @@ _BEFORE_ZONE = re.compile(r"([0-9Ww-]+[Tt ][0-9:.,]+) ([0-9]{2}(?::?[0-9]{2})?)"
 
 IntervalName = Literal["raw", "5m", "1h"]
 FormatName = Literal["json", "records", "csv"]
-AlertStateName = Literal["firing", "resolved"]
+AlertStateName = Literal["firing", "no_data", "open", "resolved"]
 
 
 def _shown(text: str) -> str:
@@ -245,7 +245,9 @@ class AlertsQuery(Query):
     )
     rule: Number | None = Field(default=None, description="Only what this rule fired; 0 is the built-in one.")
     state: AlertState | None = Field(
-        default=None, description="`firing`: only those that have not ended; `resolved`: only those that have."
+        default=None,
+        description="`firing`: only those whose condition goes on; `no_data`: only those whose price has been unknown"
+        " for three periods; `open`: both; `resolved`: only those that have ended.",
     )
     words: Words | None = Field(
         default=None, description="Only of metrics whose name has each of these words in it.", examples=["kraken usd"]

@@ -221,7 +221,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         up_to = as_whole(given.get("up_to"))
         if up_to is None or not 0 <= up_to <= LARGEST_NUMBER:
             raise BadQuery("up_to: has to be the number of the newest alert that is meant")
-        fires = AlertQuery(state="firing", unacknowledged=True, muted=False, up_to=up_to)
+        fires = AlertQuery(state="open", unacknowledged=True, muted=False, up_to=up_to)
         return _answer({"count": desk.acknowledge_all(fires, _note(given), clock(), visitor_name())})
 
     @routes.get("/alerts/mutes")

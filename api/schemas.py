@@ -158,7 +158,9 @@ class FiredAlert(Body):
     factor: float | None = Field(examples=[3.0])
     samples: int = Field(ge=0, examples=[60])
     fired_at: datetime = Field(examples=[NOON])
-    state: Literal["firing", "resolved"]
+    state: Literal["firing", "no_data", "resolved"] = Field(
+        description="`no_data`: the price has been unknown for three periods, and nobody knows whether it goes on."
+    )
     rule_id: int = Field(description="0 for the built-in rule.", examples=[0])
     rule: str | None = Field(description="The rule's name when it fired.", examples=["Halved"])
     condition: str | None = Field(
@@ -169,7 +171,12 @@ class FiredAlert(Body):
     reference: float | None = Field(description="The average, or the value when the window began.")
     threshold: float | None = Field(description="What the value went beyond.")
     muted: bool = Field(description="Whether nobody was told.")
+    no_data_since: datetime | None = Field(description="Since when it has been `no_data`; null unless it is.")
     resolved_at: datetime | None
+    reason: Literal["average_caught_up", "window_moved_on"] | None = Field(
+        description="Why it resolved with its value still beyond the threshold that it fired at: the average took in"
+        " the values since, or the window of the change begins after it. Null where the value came back."
+    )
     acknowledged_at: datetime | None
     note: str | None = Field(description="What was written when it was acknowledged.")
     acknowledged_by: str | None = Field(description="Who did, where a name is asked for.")
@@ -253,7 +260,7 @@ class Live(Body):
     backfills: list[LiveBackfill]
     warnings: list[str]
     alerts: list[FiredAlert] = Field(
-        description="The newest of those that are firing, not muted, and acknowledged by nobody."
+        description="The newest of those that have not ended, are not muted, and are acknowledged by nobody."
     )
     unattended: int = Field(ge=0, description="How many of these there are.")
 

@@ -35,6 +35,8 @@ ALERT_FIELDS = (
     "acknowledged_at",
     "note",
     "acknowledged_by",
+    "no_data_since",
+    "reason",
 )
 BLOCK_ROWS = 5_000
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -4,7 +4,7 @@
   const { priceText, clockText, chooseZone, zoneChoice, zoneName } = window.trackerNotation;
   const { contentOf } = window.trackerMarkup;
   const MOST_IN_BANNER = 3;
-  const FIRING = "/alerting?state=firing&unseen=1";
+  const FIRING = "/alerting?state=open&unseen=1";
   const nothing = () => window.dash_clientside.no_update;
 
   // Plotly's finance bundle has all the traces drawn here at a quarter of the size. The renderer names the
@@ -165,14 +165,16 @@
         span("market", alert.market),
         span("num strong", priceText(alert.price)),
         span("num alert-cause", causeOf(alert)),
-        span("num quiet", clockText(alert.fired_at)),
+        alert.no_data_since
+          ? span("chip is-warning", "No data since " + clockText(alert.no_data_since))
+          : span("num quiet", clockText(alert.fired_at)),
         ["button", press, icon("check")],
       ];
     });
     const more = live.unattended - lines.length;
     if (more > 0) lines.push(link(FIRING, "alert-more", "and " + more.toLocaleString("en-US") + " more"));
     // A phone has room for the newest alone, and the count of all in the place of the others; see tracker.css.
-    if (open.length > 1) lines.push(link(FIRING, "alert-count", live.unattended.toLocaleString("en-US") + " firing"));
+    if (open.length > 1) lines.push(link(FIRING, "alert-count", live.unattended.toLocaleString("en-US") + " open"));
     return [contentOf(lines), open.length > 1 ? "alert-banner" : "alert-banner is-single"];
   }
 

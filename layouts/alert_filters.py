@@ -25,7 +25,13 @@ Choices = Sequence[tuple[str, str]]
 ANY = "any"
 """What a filter that leaves nothing out stands at: an empty value is none to a browser's list."""
 
-STATES: Choices = ((ANY, "Any state"), ("firing", "Firing"), ("resolved", "Resolved"))
+STATES: Choices = (
+    (ANY, "Any state"),
+    ("open", "Not resolved"),
+    ("firing", "Firing"),
+    ("no_data", "No data"),
+    ("resolved", "Resolved"),
+)
 SPANS: Choices = (
     (ANY, "Any time"),
     ("1h", "Last hour"),

@@ -9,6 +9,7 @@ from dash.development.base_component import Component
 
 from layouts import notation, parts
 from layouts.alert_filters import PAGE_ROWS, Filters
+from services.market.messages import END_REASONS
 from services.market.types import Alert, Mute, RankedMetric
 
 
@@ -125,10 +126,14 @@ def amount(quantity: str, value: float) -> str:
 
 def _state(alert: Alert, zone: tzinfo) -> Component:
     chips = [parts.firing_chip(alert)]
-    if alert.resolved_at is None:
+    if alert.no_data_since is not None:
+        lasts = f"since {notation.stamp(alert.no_data_since, zone)}"
+    elif alert.resolved_at is None:
         lasts = f"since {notation.clock(alert.fired_at, zone)}"
     else:
         lasts = f"after {lasting(alert.resolved_at - alert.fired_at)}, until {notation.stamp(alert.resolved_at, zone)}"
+        if alert.reason is not None:
+            lasts += f": {END_REASONS[alert.reason]}"
     if alert.muted:
         chips.append(html.Span("Muted", className="chip"))
     lines: list[Component] = [html.Span(chips, className="history-chips"), html.Span(lasts, className="market")]

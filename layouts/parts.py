@@ -72,8 +72,10 @@ def marks(row: RankedMetric) -> list[Component]:
 
 def firing_chip(alert: Alert) -> Component:
     """Whether what an alert is about goes on."""
-    if alert.resolved_at is None:
+    if alert.state == "firing":
         return html.Span("Firing", className="chip is-alert")
+    if alert.state == "no_data":
+        return html.Span("No data", className="chip is-warning", title="No price for three periods: it may go on")
     return html.Span("Resolved", className="chip is-good")
 
 

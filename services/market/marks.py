@@ -10,7 +10,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from services.market.stats import HOUR
 from services.market.types import Floats, Ints
+
+SLOT_SECONDS = 300
+"""Of what is older than an hour, one mark in so long is kept: longer windows begin to that precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,11 @@ class Past(Protocol):
         """The newest mark at or before `minute`."""
 
 
+def is_kept(minute: int, now: int, period_seconds: int) -> bool:
+    """Whether a mark of `minute` would outlast the next thinning, were a window long enough."""
+    return minute >= now - HOUR - period_seconds or minute % SLOT_SECONDS < period_seconds
+
+
 def nothing(minute: int, size: int) -> Mark:
     """A mark before the first value."""
     zeros = np.zeros(size)
@@ -83,6 +92,13 @@ def precede(later: Mark, minute: int, sampled: Floats, carried: Floats) -> Mark:
     total, rest = _add(later.total, later.rest, np.where(later.sampled, -later.value, 0.0))
     came = ~np.isnan(sampled)
     return Mark(minute, np.where(came, sampled, carried), total, rest, later.count - later.sampled, came)
+
+
+def corrected(mark: Mark, sampled: Floats, carried: Floats) -> Mark:
+    """The mark that later ones go on from, with the values that it should have had; its sums stay, for only differences
+    of sums count."""
+    came = ~np.isnan(sampled)
+    return Mark(mark.minute, np.where(came, sampled, carried), mark.total, mark.rest, mark.count, came)
 
 
 def average_between(edge: Mark, last: Mark) -> tuple[Floats, Ints]:

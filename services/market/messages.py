@@ -1,16 +1,23 @@
 """What channels are told: one message a tick and channel, however many alerts it has."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from services.market.types import Alert
+from services.market.types import Alert, Reason
 from services.market.words import one_line
 
 Kind = Literal["fired", "resolved"]
 """What happened to an alert."""
 
 DeliveryState = Literal["queued", "sent", "failed"]
+
+END_REASONS: Mapping[Reason, str] = {
+    "average_caught_up": "its average caught up",
+    "window_moved_on": "its window moved on",
+}
+"""Why an alert ended although its value is not back, in words."""
 
 LISTED = 20
 """Alerts that a message names; of further ones it tells how many there are."""
@@ -107,7 +114,7 @@ def _headline(entry: Entry) -> str:
 def _row(entry: Entry) -> str:
     alert = entry.alert
     if entry.kind == "resolved":
-        return f"{_headline(entry)}, alerted at {_moment(alert.fired_at)}"
+        return f"{_headline(entry)}{_because(alert)}, alerted at {_moment(alert.fired_at)}"
     if alert.rule is not None:
         return f"{_headline(entry)} ({alert.condition}: {_figures(alert)})"
     return f"{_headline(entry)} ({alert.price:.8g} {_unit(alert)}, average {alert.average:.8g})"
@@ -117,7 +124,8 @@ def _sentence(entry: Entry) -> str:
     alert = entry.alert
     if alert.rule is not None:
         if entry.kind == "resolved":
-            begin = f"{_name(alert)} no longer meets the rule {_rule(alert)}, as it did at {_moment(alert.fired_at)}"
+            over = f"no longer meets the rule {_rule(alert)}{_because(alert)}"
+            begin = f"{_name(alert)} {over}, as it did at {_moment(alert.fired_at)}"
         else:
             begin = f"{_name(alert)} met the rule {_rule(alert)} at {_moment(alert.fired_at)}"
         return f"{begin}: {alert.condition} ({_figures(alert)})."
@@ -126,8 +134,14 @@ def _sentence(entry: Entry) -> str:
         f"{alert.average:.8g}, the average of the {alert.samples} prices before."
     )
     if entry.kind == "resolved":
+        if alert.reason is not None:
+            return f"{_name(alert)} has resolved{_because(alert)}. It was {figures}"
         return f"{_name(alert)} is back to usual. It was {figures}"
     return f"{_name(alert)} was {figures}"
+
+
+def _because(alert: Alert) -> str:
+    return "" if alert.reason is None else f" ({END_REASONS[alert.reason]})"
 
 
 def _figures(alert: Alert) -> str:

@@ -1,4 +1,11 @@
-"""A rule on the past: the live engine's own look and step, fed with stored values period by period."""
+"""A rule on the past: the live engine's own look and step, fed with stored values period by period.
+
+What comes of it equals what the live engine does with the same arrivals: prices that came in at their periods, looks in
+exactly the periods that had a tick, and the rule as it stands from the first of them on. Prices that a backfill brought
+later count as if they had come in time, which no tick could know: a replay may fire within a gap that was filled, and
+live cannot. From the tick after the gap was filled and the marks were renewed, live compares with the same past as the
+replay does; only the standard deviations of before stay as it saw them.
+"""
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
@@ -8,12 +15,12 @@ import numpy as np
 
 from services.market import stats
 from services.market.alert_rules import BUILT_IN, AlertRule, BadRule, TimesAverage
-from services.market.marks import Mark, follow
+from services.market.marks import Mark, follow, is_kept
 from services.market.rules import Rule
-from services.market.states import Held, fresh_states, step
-from services.market.stats import LOOKBACK, Kept
-from services.market.types import STALE_PERIODS, Firing, Floats, Ints
-from services.market.verdicts import Sight, judge, read
+from services.market.states import Held, Mask, fresh_states, step
+from services.market.stats import HOUR, LOOKBACK, Kept
+from services.market.types import Firing, Floats, Ints
+from services.market.verdicts import Sight, crossed_quantities, judge, read, seen
 
 REPLAYED = ("price", "volume", "stdev", "volatility")
 """The quantities of which history is stored, or follows from it."""
@@ -25,9 +32,11 @@ ROLLING = ("stdev", "volatility")
 @dataclass(frozen=True, slots=True)
 class Recording:
     """What came in each period: `times` of shape (periods,), `prices`, their `widths` in seconds and `volumes` of shape
-    (periods, metrics), NaN where none did; `ids` of the metrics, ascending."""
+    (periods, metrics), NaN where none did; `ids` of the metrics, ascending. `looked` says in which periods there was a
+    tick, or is a price all the same: in the others nobody looked, and rules stand still."""
 
     times: Ints
+    looked: Mask
     ids: Ints
     prices: Floats
     widths: Floats
@@ -66,8 +75,10 @@ class _Rolling:
 class _Remembered:
     """Marks in memory: a Past as the live engine keeps one in the database."""
 
+    thins: bool
     minutes: list[int] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
+    _thinned_until: int = 0
 
     def first_from(self, quantity: str, minute: int) -> Mark | None:  # noqa: ARG002 - it is of one quantity
         place = bisect_left(self.minutes, minute)
@@ -77,11 +88,19 @@ class _Remembered:
         place = bisect_right(self.minutes, minute)
         return self.marks[place - 1] if place else None
 
-    def add(self, mark: Mark, oldest: int) -> None:
+    def add(self, mark: Mark, oldest: int, period_seconds: int) -> None:
+        """One more; those before `oldest` go, and those that the live engine thins out where this one does."""
         self.minutes.append(mark.minute)
         self.marks.append(mark)
         gone = bisect_left(self.minutes, oldest)
         del self.minutes[:gone], self.marks[:gone]
+        if not self.thins:
+            return
+        first = bisect_left(self.minutes, self._thinned_until)
+        for place in range(bisect_left(self.minutes, mark.minute - HOUR - period_seconds) - 1, first - 1, -1):
+            if not is_kept(self.minutes[place], mark.minute, period_seconds):
+                del self.minutes[place], self.marks[place]
+        self._thinned_until = mark.minute - HOUR - period_seconds
 
 
 def require_replayable(rule: AlertRule) -> None:
@@ -92,8 +111,9 @@ def require_replayable(rule: AlertRule) -> None:
 
 def reach(rule: AlertRule, window_seconds: int) -> int:
     """How many seconds before the time that is asked for a recording has to begin; `window_seconds` are those of the
-    standard deviation."""
-    return (rule.window_seconds or 0) + (window_seconds if rule.quantity in ROLLING else 0)
+    standard deviation. A value at a window's begin, or at the last look before, may be of LOOKBACK before, and the
+    price that it goes by of LOOKBACK before that."""
+    return (rule.window_seconds or 0) + 2 * LOOKBACK + (window_seconds if rule.quantity in ROLLING else 0)
 
 
 def replay(
@@ -103,35 +123,37 @@ def replay(
     windows, and that of the standard deviation. Raises BadRule."""
     require_replayable(rule)
     places = np.arange(len(past.ids), dtype=np.int64)  # as numbers, so that marks are no larger than they have to be
-    kept, held, marks = stats.empty(places), fresh_states(places), _Remembered()
+    kept, held = stats.empty(places), fresh_states(places)
+    marks = _Remembered(thins=rule.id != BUILT_IN)  # whose sums are exact
     longest = (rule.window_seconds or 0) + LOOKBACK
     fired: list[Firing] = []
     # What an exchange's other metrics did is not gone through, nor when it listed which.
     active, unfrozen = np.ones(len(places), dtype=np.bool_), np.zeros(len(places), dtype=np.bool_)
-    told_at = np.zeros(len(places), dtype=np.int64)
+    earlier = {quantity: np.full(len(places), np.nan) for quantity in crossed_quantities([rule])}
     rolling = _Rolling(past, -(-window_seconds // period_seconds)) if rule.quantity in ROLLING else None
     for place, (now, prices, volumes) in enumerate(zip(past.times.tolist(), past.prices, past.volumes, strict=True)):
-        before = kept.copy()
+        if rolling is not None:
+            rolling.advance(place, kept)
+        if not past.looked[place]:
+            continue
         fresh = ~np.isnan(prices)
         kept["price"][fresh], kept["priced_at"][fresh] = prices[fresh], now
         stats.tell_volumes(kept, places[fresh], volumes[fresh])
-        told_at[~np.isnan(volumes)] = now
-        untold = told_at <= now - STALE_PERIODS * period_seconds
-        if rolling is not None:
-            rolling.advance(place, kept)
-        sight = Sight(now, period_seconds, kept, before, fresh, unfrozen, active, untold, marks)
+        sight = Sight(now, period_seconds, kept, earlier, fresh, unfrozen, active, marks)
         if now > since:
             begun = _built_in(rule, sight, held) if rule.id == BUILT_IN else _written(rule, sight, held)
             fired += [_firing(past.ids, kept, int(row), now) for row in begun]
         if rule.window_seconds is not None:
             carried = np.where(kept["priced_at"] > now - LOOKBACK, read(kept, rule.quantity), np.nan)
             last = marks.marks[-1] if marks.marks else None
-            marks.add(follow(last, now, places, sight.value(rule.quantity), carried), now - longest)
+            mark = follow(last, now, places, sight.value(rule.quantity), carried)
+            marks.add(mark, now - longest, period_seconds)
+        earlier = {quantity: seen(sight, quantity) for quantity in earlier}
     return tuple(fired)
 
 
 def _written(rule: AlertRule, sight: Sight, held: Held) -> Ints:
-    found = step(held, judge(rule, sight)[0], rule, sight.now)
+    found = step(held, judge(rule, sight)[0], rule, sight.now, sight.period_seconds)
     held[:] = found.held
     return np.flatnonzero(found.fired).astype(np.int64)
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.market.alert_rules import AlertRule, Level
-from services.market.types import Ints
+from services.market.types import STALE_PERIODS, Ints
 
 Mask = npt.NDArray[np.bool_]
 
@@ -20,6 +20,7 @@ STATE = np.dtype(
         ("side", "i1"),  # which way the condition was met: 1 above, -1 below
         ("since", "<i8"),  # when it came into this state
         ("fired_at", "<i8"),  # when it last fired, 0 for never
+        ("known_at", "<i8"),  # when a look last told something
     ]
 )
 
@@ -33,8 +34,7 @@ class Verdict:
 
     `side` is 1 where the value is above the threshold, -1 below, 0 where the condition is not met; `starts` where it
     is met in a way that begins an alert (a crossing is one moment); `clears_above` and `clears_below` where the value
-    is back far enough to end one; `known` where there is a value and something to compare it with; `lost` where there
-    has been no value for so long that nothing is known any more.
+    is back far enough to end one; `known` where there is a value and something to compare it with.
     """
 
     side: npt.NDArray[np.int8]
@@ -42,7 +42,6 @@ class Verdict:
     clears_above: Mask
     clears_below: Mask
     known: Mask
-    lost: Mask
 
     def at(self, places: Ints) -> "Verdict":
         """The same for some of the metrics."""
@@ -52,17 +51,19 @@ class Verdict:
             self.clears_above[places],
             self.clears_below[places],
             self.known[places],
-            self.lost[places],
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What came of one look: the new states, and which rows have fired and which have ended an alert."""
+    """What came of one look: the new states, and whose alert has begun (`fired`), has ended, is without data from now
+    on (`silenced`), or goes on after it was without (`returned`)."""
 
     held: Held
     fired: Mask
     ended: Mask
+    silenced: Mask
+    returned: Mask
 
 
 def fresh_states(ids: Ints) -> Held:
@@ -72,28 +73,33 @@ def fresh_states(ids: Ints) -> Held:
     return held
 
 
-def step(held: Held, verdict: Verdict, rule: AlertRule, now: int) -> Step:
+def step(held: Held, verdict: Verdict, rule: AlertRule, now: int, period_seconds: int) -> Step:
     """The states after a look at epoch second `now`.
 
     An alert fires when its condition has been met for the rule's pending time on end and its cooldown is over; what
-    the cooldown holds up waits, and fires afterwards if the condition is still met. It ends when the value is back,
-    or unknown for too long. Moments without a value change nothing else. A clock that was set back makes no cooldown
-    shorter: `fired_at` is of the last alert on record.
+    the cooldown holds up waits, and fires afterwards if the condition is still met. It ends when the value is back.
+    Looks that tell nothing change nothing, nor do looks that nobody made: only after STALE_PERIODS without one that
+    tells something is an alert without data. The next one that does ends it or has it go on, and a pending time begins
+    anew with it: nobody knows what was meanwhile. A clock that was set back makes no cooldown shorter: `fired_at` is of
+    the last alert on record.
     """
     after = held.copy()
     state, side = after["state"], after["side"]
-    np.minimum(after["since"], now, out=after["since"])
+    for field in ("since", "known_at"):
+        np.minimum(after[field], now, out=after[field])
     cooling = (after["fired_at"] > 0) & (now < after["fired_at"] + rule.cooldown_seconds)
     cleared = verdict.known & np.where(side > 0, verdict.clears_above, verdict.clears_below)
+    unknown_for, patience = now - after["known_at"], STALE_PERIODS * period_seconds
 
-    was_firing = state == FIRING
-    back = was_firing & cleared
-    away = was_firing & verdict.lost & ~back
+    back = ((state == FIRING) | (state == NO_DATA)) & cleared
+    silenced = (state == FIRING) & ~verdict.known & (unknown_for >= patience)
+    returned = (state == NO_DATA) & verdict.known & ~back
     _enter(after, back, RESOLVED, now)
-    _enter(after, verdict.lost & (state != NO_DATA) & ~back, NO_DATA, now)
-    _enter(after, (state == NO_DATA) & verdict.known, OK, now)
+    _enter(after, silenced, NO_DATA, now)
+    _enter(after, returned, FIRING, now)
 
     left = (state == PENDING) & verdict.known & (verdict.side != side)
+    _enter(after, (state == PENDING) & verdict.known & (unknown_for > patience) & ~left, PENDING, now)
     _enter(after, left & cooling, RESOLVED, now)
     _enter(after, left & ~cooling, OK, now)
     _enter(after, (state == RESOLVED) & ~cooling & ~back, OK, now)
@@ -109,12 +115,13 @@ def step(held: Held, verdict: Verdict, rule: AlertRule, now: int) -> Step:
     fired = (state == PENDING) & verdict.known & (verdict.side == side) & held_long & ~cooling
     _enter(after, fired, FIRING, now)
     after["fired_at"][fired] = now
-    return Step(after, fired, back | away)
+    after["known_at"][verdict.known] = now
+    return Step(after, fired, back, silenced, returned)
 
 
 def worth_keeping(held: Held) -> Mask:
     """Which rows tell more than the next look, and the alerts on record, would find by themselves."""
-    kept: Mask = (held["state"] != OK) & (held["state"] != NO_DATA)
+    kept: Mask = held["state"] != OK
     return kept
 
 

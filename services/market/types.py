@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -245,6 +245,15 @@ class Sparklines:
     points: npt.NDArray[np.uint8]
 
 
+AlertState = Literal["firing", "no_data", "resolved"]
+"""`no_data` is an alert whose price has been unknown for STALE_PERIODS: it has not ended, and nobody knows whether it
+would fire still."""
+
+Reason = Literal["average_caught_up", "window_moved_on"]
+"""Why an alert resolved although its value is still beyond what it was compared with when it fired: the average has
+taken in the values since; the window of a change begins after it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """One firing of a rule on a metric that stood at `price`.
@@ -272,7 +281,11 @@ class Alert:
     reference: float | None = None
     threshold: float | None = None
     muted: bool = False
+    no_data_since: datetime | None = None
+    """Since when nothing is known of an alert that has not ended."""
     resolved_at: datetime | None = None
+    reason: Reason | None = None
+    """Why it resolved, where that is not that the value is back."""
     acknowledged_at: datetime | None = None
     note: str | None = None
     acknowledged_by: str | None = None
@@ -287,11 +300,17 @@ class Alert:
         """The metric's name in addresses: `kraken:BTC-USD`."""
         return f"{self.market}:{self.base}-{self.quote}"
 
+    @property
+    def state(self) -> AlertState:
+        if self.resolved_at is not None:
+            return "resolved"
+        return "firing" if self.no_data_since is None else "no_data"
+
 
 @dataclass(frozen=True, slots=True)
 class AlertQuery:
-    """Which alerts are asked for, newest first: fired at or after `since` and before `until`; `state` is `firing` for
-    those that have not ended, `resolved` for those that have; each of the `words` is part of the metric's name;
+    """Which alerts are asked for, newest first: fired at or after `since` and before `until`; `state` is one of theirs,
+    or `open` for those that have not ended; each of the `words` is part of the metric's name;
     `up_to` is the largest number, `offset` how many are passed over."""
 
     since: datetime | None = None
@@ -317,8 +336,8 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class OpenAlerts:
-    """What somebody should look at: alerts that are firing, not muted, and acknowledged by nobody. `total` are all of
-    them, `newest` the first few, newest first."""
+    """What somebody should look at: alerts that have not ended, are not muted, and acknowledged by nobody. `total` are
+    all of them, `newest` the first few, newest first."""
 
     total: int
     newest: tuple[Alert, ...]

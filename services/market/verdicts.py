@@ -1,7 +1,7 @@
 """A rule's look at all metrics at once: the values of one moment against what the rule compares them with."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from services.market.alert_rules import AlertRule, Change, Level, NoData, TimesA
 from services.market.marks import Mark, Past, average_between
 from services.market.states import Mask, Verdict
 from services.market.stats import LOOKBACK, Kept
-from services.market.types import STALE_PERIODS, Floats, Ints
+from services.market.types import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,51 +28,30 @@ class Figures:
 class Sight:
     """All metrics at one moment, and what many rules ask about them, each computed once.
 
-    `kept` and `before` are the statistics of this tick and of the one before, row by row of the same metrics; `fresh`
-    says which have a price of this very tick, `frozen` whose exchange repeats itself whole, so that no rule on what is
-    made of prices may go by it, `active` which trade, and `untold` of which no volume was told for
-    STALE_PERIODS, where a rule asks.
+    `kept` are the statistics of this tick; `earlier` has, of each quantity that a rule on crossings watches, what
+    `seen` made of it at the looks before, row by row of the same metrics. `fresh` says which have a price of this very
+    tick, `frozen` whose exchange repeats itself whole, so that no rule on what is made of prices may go by it, and
+    `active` which trade.
     """
 
     now: int
     period_seconds: int
     kept: Kept
-    before: Kept
+    earlier: Mapping[str, Floats]
     fresh: Mask
     frozen: Mask
     active: Mask
-    untold: Mask
     past: Past
     _values: dict[str, Floats] = field(default_factory=dict)
-    _earlier: dict[str, Floats] = field(default_factory=dict)
     _averages: dict[tuple[str, int], tuple[Floats, Ints]] = field(default_factory=dict)
     _begins: dict[tuple[str, int], Floats] = field(default_factory=dict)
     _marks: dict[tuple[str, int], Mark] = field(default_factory=dict)
-
-    def lost(self, quantity: str) -> Mask:
-        """Which have had no price for STALE_PERIODS, or no volume where that is asked for."""
-        return self._unpriced | self.untold if quantity == "volume" else self._unpriced
-
-    @cached_property
-    def _unpriced(self) -> Mask:
-        unpriced: Mask = self.kept["priced_at"] <= self.now - STALE_PERIODS * self.period_seconds
-        return unpriced & ~self.fresh
 
     def value(self, quantity: str) -> Floats:
         """The values that came with this tick."""
         if quantity not in self._values:
             self._values[quantity] = np.where(self.fresh, read(self.kept, quantity), np.nan)
         return self._values[quantity]
-
-    def earlier(self, quantity: str) -> Floats:
-        """The last values before this tick."""
-        if quantity not in self._earlier:
-            # A tick that told no volume hides no crossing.
-            values = self.before["told_volume"] if quantity == "volume" else read(self.before, quantity)
-            if quantity == "rank":  # whoever had no rank, and is known, was behind all others
-                values = np.where(np.isnan(values) & (self.before["priced_at"] > 0), np.inf, values)
-            self._earlier[quantity] = values
-        return self._earlier[quantity]
 
     def average(self, quantity: str, window: int) -> tuple[Floats, Ints]:
         """The mean of the values of the last `window` seconds before this tick, and how many they are."""
@@ -103,6 +82,31 @@ class Sight:
         if key not in self._marks:
             self._marks[key] = mark.of(self.kept["id"])
         return self._marks[key]
+
+
+def crossed_quantities(rules: Iterable[AlertRule]) -> set[str]:
+    """The quantities of which it matters to these rules what they saw before."""
+    return {rule.quantity for rule in rules if isinstance(rule.condition, Level | Top)}
+
+
+def seen(sight: Sight, quantity: str) -> Floats:
+    """What the next look is compared with, whatever is made of the statistics until then: the value of this look, or
+    of the last one that had any; infinite where a metric that is known had no rank, for it was behind all others."""
+    value = sight.value(quantity)
+    if quantity == "rank":
+        value = np.where(sight.fresh & np.isnan(value), np.inf, value)
+    told = ~np.isnan(value)
+    if quantity != "volume":
+        told &= ~sight.frozen
+    return np.where(told, value, sight.earlier[quantity])
+
+
+def as_left(kept: Kept, quantity: str, since: int) -> Floats:
+    """What a first look is compared with: what the statistics say of metrics priced after epoch second `since`."""
+    values = kept["told_volume"] if quantity == "volume" else read(kept, quantity)
+    if quantity == "rank":
+        values = np.where(np.isnan(values), np.inf, values)
+    return np.where(kept["priced_at"] > since, values, np.nan)
 
 
 def read(kept: Kept, quantity: str) -> Floats:
@@ -166,13 +170,12 @@ def _verdict(rule: AlertRule, sight: Sight, figures: Figures, known: Mask) -> Ve
         clears_above, clears_below = value <= upper - slack * above, value >= lower + slack * below
         starts = side != 0
         if isinstance(rule.condition, Level | Top):
-            earlier = sight.earlier(rule.quantity)
+            earlier = sight.earlier[rule.quantity]
             came_from = (earlier > upper).astype(np.int8) - (earlier < lower).astype(np.int8)
             starts &= (came_from != side) & ~np.isnan(earlier)
     if rule.quantity != "volume" and not isinstance(rule.condition, NoData):
         known &= ~sight.frozen
-    lost = np.zeros(len(value), dtype=np.bool_) if isinstance(rule.condition, NoData) else sight.lost(rule.quantity)
-    return Verdict(side, starts & known, clears_above, clears_below, known, lost)
+    return Verdict(side, starts & known, clears_above, clears_below, known)
 
 
 def _distances(rule: AlertRule, figures: Figures) -> tuple[Floats, Floats]:

@@ -127,6 +127,7 @@ def _entry(entry: Entry) -> dict[str, object]:
         "value": alert.value,
         "reference": alert.reference,
         "threshold": alert.threshold,
+        "reason": alert.reason,
     }
 
 

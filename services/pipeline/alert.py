@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from services.market import stats
 from services.market.alert_rules import BUILT_IN
 from services.market.rules import Rule
 from services.market.states import Mask
 from services.market.stats import Kept
-from services.market.types import STALE_PERIODS, Catalogue
+from services.market.types import STALE_PERIODS, Catalogue, Ints
 from services.pipeline.rules import Scopes, apply_rules
 from services.pipeline.store import Arrivals, frozen_places
 from services.store import alerts, mutes, outbox
@@ -40,6 +41,8 @@ def alert(
     firings += tuple(outcome.firings)
     mutes.end_timed(connection, minute)
     over = alerts.unmuted(connection, outcome.ended_aloud)
+    alerts.note_data(connection, outcome.silenced, minute)
+    alerts.note_data(connection, outcome.returned, None)
     alerts.resolve(connection, outcome.ended, minute)
     mutes.end_resolved(connection, minute)
     if not firings and not over:
@@ -80,15 +83,16 @@ def _built_in(
     period_seconds: int,
 ) -> tuple[Firing, ...]:
     """What a price of this very period, and of no exchange that repeats itself, makes the built-in rule fire, unless it
-    did so within the cooldown, as the stored alerts tell. Those that are over resolve."""
+    did so within the cooldown, as the stored alerts tell. Those that are over resolve; of those whose price has been
+    unknown for STALE_PERIODS there is no data until it is known again."""
     fresh = np.zeros(len(kept), dtype=np.bool_)
     fresh[arrivals.places] = True
     fresh &= ~frozen
     exceeded = rule.exceeded(fresh, kept["price"], kept["rule_average"], kept["rule_count"])
+    # With fewer prices than it takes to say what is usual, nothing is known of how it goes on.
+    known = fresh & (kept["rule_count"] >= rule.min_samples)
     lost = kept["priced_at"] <= minute - STALE_PERIODS * period_seconds
-    goes_on = kept["id"][exceeded | ~(fresh | lost)]
-    over = alerts.open_alerts(connection, BUILT_IN).difference(goes_on.tolist())
-    alerts.resolve(connection, [(BUILT_IN, metric_id) for metric_id in sorted(over)], minute)
+    _carry_on_open(connection, minute, kept, exceeded, known, lost)
     broken = np.flatnonzero(exceeded)
     if not len(broken):
         return ()
@@ -108,3 +112,25 @@ def _built_in(
         for row in broken
         if int(kept["id"][row]) not in cooling
     )
+
+
+def _carry_on_open(connection: Connection, minute: int, kept: Kept, exceeded: Mask, known: Mask, lost: Mask) -> None:
+    """What becomes of the built-in rule's open alerts: each ends, goes on, or is without data."""
+    open_ones = np.array(sorted(alerts.open_alerts(connection, BUILT_IN)), dtype=np.int64)
+    if not len(open_ones):
+        return
+    rows, tracked = stats.rows_of(kept, open_ones)
+    ended: dict[tuple[int, int], float | None] = dict.fromkeys(_built_in_keys(open_ones[~tracked]))
+    rows = rows[tracked]
+    over = rows[known[rows] & ~exceeded[rows]]
+    ended.update(zip(_built_in_keys(kept["id"][over]), kept["price"][over].tolist(), strict=True))
+    alerts.resolve(connection, ended, minute)
+    silent = alerts.without_data(connection, BUILT_IN)
+    silenced = [key for key in _built_in_keys(kept["id"][rows[lost[rows]]]) if key[1] not in silent]
+    alerts.note_data(connection, silenced, minute)
+    returned = [key for key in _built_in_keys(kept["id"][rows[exceeded[rows]]]) if key[1] in silent]
+    alerts.note_data(connection, returned, None)
+
+
+def _built_in_keys(metric_ids: Ints) -> list[tuple[int, int]]:
+    return [(BUILT_IN, metric_id) for metric_id in metric_ids.tolist()]

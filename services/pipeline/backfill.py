@@ -19,7 +19,7 @@ from services.market.types import BackfillState, CandlePage, Candles, Catalogue,
 from services.pipeline.outages import Outages, Question
 from services.pipeline.rank import recompute
 from services.pipeline.tick import Plan
-from services.store import backfills, prices, snapshots, ticks
+from services.store import backfills, marks, prices, snapshots, ticks
 from services.store.engine import Connection, reading, writing
 from services.store.snapshots import Snapshot
 
@@ -232,7 +232,7 @@ class Backfill:
         plan, now = self._plan, self._clock()
         with writing(plan.engine) as connection:
             snapshots.raise_revision(connection)
-            touched = []
+            touched, newest = [], 0
             for task, candles in found.candles:
                 indices, widths = history.fit(candles, task.holes, history.grid_step(plan.period_seconds))
                 if len(indices):
@@ -240,6 +240,7 @@ class Backfill:
                     prices.remove(connection, task.metric.id, np.intersect1d(times, task.late))
                     prices.store_history(connection, task.metric.id, times, closes, widths)
                     touched.append(task.metric.id)
+                    newest = max(newest, int(times[-1]))
                 settled = min(int(task.page.until.timestamp()), int(now.timestamp()) - UNSETTLED_SECONDS)
                 since = int(task.page.since.timestamp())
                 if settled > since:
@@ -247,6 +248,8 @@ class Backfill:
                     backfills.note_answered(connection, task.metric.id, since, settled, again)
             if touched:
                 self._renew(connection, sorted(set(touched)))
+                for quantity in marks.FILLED:
+                    marks.note_filled(connection, quantity, newest)
             backfills.report(connection, progress.state(now))
             oldest = int(now.timestamp()) - max(plan.windows.main, stats.DAY) - stats.HOUR
             backfills.forget_before(connection, oldest)

@@ -20,10 +20,10 @@ from services.market.states import (
 )
 from services.market.stats import LOOKBACK, Kept
 from services.market.track import TrackPattern
-from services.market.types import STALE_PERIODS, Catalogue, Ints
-from services.market.verdicts import Figures, Sight, judge, read
+from services.market.types import Catalogue, Floats, Ints
+from services.market.verdicts import Figures, Sight, as_left, crossed_quantities, judge, read, seen
 from services.pipeline.store import Arrivals
-from services.store import alerts, marks, rules, volumes
+from services.store import alerts, looks, marks, rules
 from services.store.alerts import Firing
 from services.store.engine import Connection
 from services.store.marks import StoredPast
@@ -31,13 +31,16 @@ from services.store.marks import StoredPast
 
 @dataclass
 class Outcome:
-    """What came of all rules: states to be kept, alerts that have begun, and (rule, metric) of those that ended, and of
-    those among them whose rule tells of it."""
+    """What came of all rules: states to be kept, alerts that have begun, and by (rule, metric) those that ended (with
+    the value then, None where there is none), those among them whose rule tells of it, those without data from now on,
+    and those that go on after they were without."""
 
     changed: dict[int, Held] = field(default_factory=dict)
     firings: list[Firing] = field(default_factory=list)
-    ended: list[tuple[int, int]] = field(default_factory=list)
+    ended: dict[tuple[int, int], float | None] = field(default_factory=dict)
     ended_aloud: set[tuple[int, int]] = field(default_factory=set)
+    silenced: list[tuple[int, int]] = field(default_factory=list)
+    returned: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Scopes:
@@ -69,40 +72,39 @@ def apply_rules(
 ) -> Outcome:
     """Bring every enabled rule's states to `minute`; answers which alerts begin and which end, neither of them written.
 
-    `before` are the statistics of the tick before, `kept` those of this one; `frozen` says whose exchange repeats
-    itself.
+    `before` are the statistics as this tick found them: a rule's first look is compared with those, each later one
+    with what it saw itself. `kept` are those of this tick; `frozen` says whose exchange repeats itself.
     """
     outcome = Outcome()
     enabled = [rule for rule in rules.stored(connection) if rule.enabled]
     if not enabled:
+        # What was seen and summed before, with a gap after it, is of no use to a rule that is switched on later.
+        looks.record(connection, kept["id"], {})
+        marks.thin(connection, {}, minute, period_seconds)
         return outcome
     fresh = np.zeros(len(kept), dtype=np.bool_)
     fresh[arrivals.places] = True
-    past = StoredPast(connection)
-    earlier, _ = stats.align(before, catalogue.ids)
+    earlier = _earlier(connection, enabled, before, kept, minute - period_seconds)
     held_of = rules.states(connection)
-    untold = _untold(connection, enabled, held_of, kept, minute - STALE_PERIODS * period_seconds)
-    sight = Sight(minute, period_seconds, kept, earlier, fresh, frozen, catalogue.active, untold, past)
+    sight = Sight(minute, period_seconds, kept, earlier, fresh, frozen, catalogue.active, StoredPast(connection))
     for rule in enabled:
         _apply(connection, rule, sight, scopes.mask(rule.scope, catalogue), held_of.get(rule.id), outcome)
     rules.save_states(connection, outcome.changed)
+    looks.record(connection, kept["id"], {quantity: seen(sight, quantity) for quantity in earlier})
     _keep_marks(connection, enabled, sight)
     return outcome
 
 
-def _untold(
-    connection: Connection, enabled: Sequence[AlertRule], held_of: Mapping[int, Held], kept: Kept, since: int
-) -> Mask:
-    """Of which no volume was told after epoch second `since`, among those that a rule on volumes has in hand: of no
-    others does it matter."""
-    untold = np.zeros(len(kept), dtype=np.bool_)
-    held = [held_of[rule.id]["id"] for rule in enabled if rule.quantity == "volume" and rule.id in held_of]
-    if held:
-        ids = np.unique(np.concatenate(held))
-        silent = ids[~np.isin(ids, volumes.told_since(connection, ids, since))]
-        rows, known = stats.rows_of(kept, silent)
-        untold[rows[known]] = True
-    return untold
+def _earlier(
+    connection: Connection, enabled: Sequence[AlertRule], before: Kept, kept: Kept, last: int
+) -> Mapping[str, Floats]:
+    """What the look at the tick of `last`, or before, saw of each quantity that a rule on crossings watches."""
+    crossed = sorted(crossed_quantities(enabled))
+    if not crossed:
+        return {}
+    found = looks.last(connection, crossed, kept["id"])
+    left, _ = stats.align(before, kept["id"])
+    return {quantity: found.get(quantity, as_left(left, quantity, last - LOOKBACK)) for quantity in crossed}
 
 
 def _apply(
@@ -125,9 +127,15 @@ def _apply(
     _hold_cooldown(connection, rule, states, looked, sight.now)
     if held is not None:  # what has left the scope, or the catalogue, ends
         looked = _out_of(looked, ~scope[places])
-    found = step(states, looked, rule, sight.now)
-    ended = [(rule.id, number) for number in (*found.held["id"][found.ended].tolist(), *gone)]
-    outcome.ended += ended
+    found = step(states, looked, rule, sight.now, sight.period_seconds)
+    ended: dict[tuple[int, int], float | None] = {(rule.id, number): None for number in gone}
+    ended |= {
+        (rule.id, int(sight.kept["id"][place])): _known(figures.value[place]) if scope[place] else None
+        for place in places[found.ended]
+    }
+    outcome.ended |= ended
+    outcome.silenced += [(rule.id, number) for number in found.held["id"][found.silenced].tolist()]
+    outcome.returned += [(rule.id, number) for number in found.held["id"][found.returned].tolist()]
     if rule.tell_resolved:
         outcome.ended_aloud.update(ended)
     keeps = found.held[worth_keeping(found.held)]
@@ -157,14 +165,13 @@ def _hold_cooldown(connection: Connection, rule: AlertRule, states: Held, looked
 
 
 def _out_of(verdict: Verdict, outside: Mask) -> Verdict:
-    """What a rule no longer looks at: nothing is known of it any more, and nothing begins."""
+    """What a rule no longer looks at is over, whatever it has come to, and nothing begins."""
     return Verdict(
-        verdict.side,
+        np.where(outside, 0, verdict.side).astype(np.int8),
         verdict.starts & ~outside,
-        verdict.clears_above,
-        verdict.clears_below,
-        verdict.known & ~outside,
-        verdict.lost | outside,
+        verdict.clears_above | outside,
+        verdict.clears_below | outside,
+        verdict.known | outside,
     )
 
 

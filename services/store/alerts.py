@@ -5,7 +5,21 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from services.market.alert_rules import BUILT_IN, in_words
 from services.market.types import Alert, AlertQuery, OpenAlerts, Tally
@@ -40,6 +54,14 @@ class Firing:
 _COLUMNS = tuple(field.name for field in fields(Firing) if field.name != "channels")
 
 
+_IN_STATE = {
+    "open": AlertRow.resolved_at.is_(None),
+    "firing": AlertRow.resolved_at.is_(None) & AlertRow.no_data_since.is_(None),
+    "no_data": AlertRow.resolved_at.is_(None) & AlertRow.no_data_since.is_not(None),
+    "resolved": AlertRow.resolved_at.is_not(None),
+}
+
+
 def last_fired(connection: Connection, metric_ids: Collection[int], since: int, rule_id: int = BUILT_IN) -> set[int]:
     """Those of the metrics on which the rule fired after epoch second `since`."""
     return set(firing_times(connection, rule_id, since, metric_ids))
@@ -61,13 +83,45 @@ def open_alerts(connection: Connection, rule_id: int) -> set[int]:
     return set(connection.execute(select(AlertRow.metric_id).where(is_open)).scalars())
 
 
-def resolve(connection: Connection, ended: Sequence[tuple[int, int]], now: int) -> None:
-    """The alerts of these (rule, metric) have ended."""
+def without_data(connection: Connection, rule_id: int) -> set[int]:
+    """Those of its open alerts' metrics of which nothing is known."""
+    silent = (AlertRow.rule_id == rule_id) & AlertRow.resolved_at.is_(None) & AlertRow.no_data_since.is_not(None)
+    return set(connection.execute(select(AlertRow.metric_id).where(silent)).scalars())
+
+
+def resolve(connection: Connection, ended: Mapping[tuple[int, int], float | None], now: int) -> None:
+    """The alerts of these (rule, metric) have ended, at the value told with them, None for an unknown one.
+
+    Where that is still beyond what the alert's own value was compared with, the comparison has moved: that is said.
+    """
+    table = cast(Table, AlertRow.__table__)
+    at = bindparam("at_value", type_=Double)
+    beyond = ((table.c.value > table.c.threshold) & (at > table.c.threshold)) | (
+        (table.c.value < table.c.threshold) & (at < table.c.threshold)
+    )
+    reason = case(
+        (beyond & table.c.average.is_not(None), "average_caught_up"),
+        (beyond & table.c.reference.is_not(None), "window_moved_on"),
+        else_=None,
+    )
+    change = _open_ones().values(resolved_at=now, no_data_since=None, reason=reason)
+    if ended:
+        rows = [{"of_rule": rule, "of_metric": metric, "at_value": at} for (rule, metric), at in ended.items()]
+        connection.execute(change, rows)
+
+
+def note_data(connection: Connection, concerned: Sequence[tuple[int, int]], since: int | None) -> None:
+    """Of the open alerts of these (rule, metric) nothing is known `since` then; None: something is again."""
+    if concerned:
+        rows = [{"of_rule": rule, "of_metric": metric} for rule, metric in concerned]
+        connection.execute(_open_ones().values(no_data_since=since), rows)
+
+
+def _open_ones() -> Update:
+    """A change of the open alerts of one rule and metric, of_rule and of_metric."""
     table = cast(Table, AlertRow.__table__)
     theirs = (table.c.rule_id == bindparam("of_rule")) & (table.c.metric_id == bindparam("of_metric"))
-    change = update(table).where(theirs, table.c.resolved_at.is_(None)).values(resolved_at=now)
-    if ended:
-        connection.execute(change, [{"of_rule": rule, "of_metric": metric} for rule, metric in ended])
+    return update(table).where(theirs, table.c.resolved_at.is_(None))
 
 
 def unmuted(connection: Connection, wanted: Collection[tuple[int, int]]) -> Sequence[int]:
@@ -127,8 +181,8 @@ def tally(connection: Connection, query: AlertQuery) -> Tally:
 
 
 def unattended(connection: Connection, most: int) -> OpenAlerts:
-    """What fires, is not muted and was acknowledged by nobody: how many, and the newest, at most `most`."""
-    query = AlertQuery(state="firing", unacknowledged=True, muted=False, limit=most)
+    """What has not ended, is not muted and was acknowledged by nobody: how many, and the newest, at most `most`."""
+    query = AlertQuery(state="open", unacknowledged=True, muted=False, limit=most)
     return OpenAlerts(tally(connection, query).total, chosen(connection, query))
 
 
@@ -141,7 +195,6 @@ def rules_that_fired(connection: Connection) -> Mapping[int, str | None]:
 
 def _conditions(query: AlertQuery) -> list[ColumnElement[bool]]:
     """What the alerts of `query` have in common; with `words`, of alerts that are joined with their metrics."""
-    is_open = AlertRow.resolved_at.is_(None)
     found: list[ColumnElement[bool]] = []
     if query.since is not None:
         found.append(AlertRow.fired_at >= query.since.timestamp())
@@ -152,7 +205,7 @@ def _conditions(query: AlertQuery) -> list[ColumnElement[bool]]:
     if query.rule_id is not None:
         found.append(AlertRow.rule_id == query.rule_id)
     if query.state is not None:
-        found.append(is_open if query.state == "firing" else ~is_open)
+        found.append(_IN_STATE[query.state])
     if query.unacknowledged:
         found.append(AlertRow.acknowledged_at.is_(None))
     if query.muted is not None:
@@ -198,7 +251,9 @@ def alert_of(row: Any) -> Alert:
         reference=row.reference,
         threshold=row.threshold,
         muted=row.muted,
+        no_data_since=_moment(row.no_data_since),
         resolved_at=_moment(row.resolved_at),
+        reason=row.reason,
         acknowledged_at=_moment(row.acknowledged_at),
         note=row.note,
         acknowledged_by=row.acknowledged_by,

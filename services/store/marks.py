@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 from sqlalchemy import Connection, delete, insert, select
 
-from services.market.marks import Mark
+from services.market.marks import SLOT_SECONDS, Mark
 from services.market.stats import HOUR, LOOKBACK
-from services.store.models import MarkRow
+from services.store.models import MarkRenewalRow, MarkRow
 
-SLOT_SECONDS = 300
-"""Of what is older than an hour, one mark in so long is kept: longer windows begin to that precision."""
+FILLED = ("price", "volume")
+"""The quantities of which history is stored."""
 
 _COLUMNS = (("value", "<f8"), ("total", "<f8"), ("rest", "<f8"), ("count", "<i4"), ("sampled", "?"))
 _ROW_BYTES = sum(np.dtype(form).itemsize for _, form in _COLUMNS)
@@ -58,9 +58,33 @@ def record(connection: Connection, quantity: str, mark: Mark) -> None:
     connection.execute(insert(MarkRow).values(quantity=quantity, minute=mark.minute, data=data))
 
 
-def is_kept(minute: int, now: int, period_seconds: int) -> bool:
-    """Whether a mark of `minute` would outlast the next thinning, were a window long enough."""
-    return minute >= now - HOUR - period_seconds or minute % SLOT_SECONDS < period_seconds
+def replace(connection: Connection, quantity: str, since: int, until: int, found: Sequence[Mark]) -> None:
+    """Keep the `found` instead of all with `since` <= minute <= `until`."""
+    old = (MarkRow.quantity == quantity) & (MarkRow.minute >= since) & (MarkRow.minute <= until)
+    connection.execute(delete(MarkRow).where(old))
+    for mark in found:
+        record(connection, quantity, mark)
+
+
+def note_filled(connection: Connection, quantity: str, until: int) -> None:
+    """A backfill has added values of times up to `until`: the marks up to then are to be renewed, and those after it
+    that carry one of those values."""
+    renewed = renewal(connection, quantity)
+    if renewed is None or until + LOOKBACK > renewed:
+        note_renewed(connection, quantity, until + LOOKBACK)
+
+
+def note_renewed(connection: Connection, quantity: str, until: int | None) -> None:
+    """Only the marks up to `until` are still to be renewed; None: no more."""
+    connection.execute(delete(MarkRenewalRow).where(MarkRenewalRow.quantity == quantity))
+    if until is not None:
+        connection.execute(insert(MarkRenewalRow).values(quantity=quantity, until=until))
+
+
+def renewal(connection: Connection, quantity: str) -> int | None:
+    """Up to which minute the marks do not know all that is stored; None where all do."""
+    statement = select(MarkRenewalRow.until).where(MarkRenewalRow.quantity == quantity)
+    return connection.execute(statement).scalar()
 
 
 def thin(connection: Connection, longest: dict[str, int], now: int, period_seconds: int) -> None:

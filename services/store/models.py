@@ -248,7 +248,9 @@ class AlertRow(Base):
     reference: Mapped[float | None]  # what it was compared with: its average, or its value when the window began
     threshold: Mapped[float | None]
     muted: Mapped[bool] = mapped_column(server_default=text("false"))
+    no_data_since: Mapped[int | None] = mapped_column(BigInteger)  # of an open one of which nothing is known now
     resolved_at: Mapped[int | None] = mapped_column(BigInteger)
+    reason: Mapped[str | None]  # why it resolved, see services.market.types.Reason; None where the value is back
     acknowledged_at: Mapped[int | None] = mapped_column(BigInteger)
     note: Mapped[str | None]
     acknowledged_by: Mapped[str | None]
@@ -269,6 +271,23 @@ class RuleStateRow(Base):
     __tablename__ = "rule_state"
     rule_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class LookRow(Base):
+    """What rules on crossings saw of one quantity at their last look: services.store.looks."""
+
+    __tablename__ = "look"
+    quantity: Mapped[str] = mapped_column(primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class MarkRenewalRow(Base):
+    """Marks of this quantity that are not after `until` do not know all prices that are stored: a backfill has added
+    some since. They are to be computed anew, the newest first."""
+
+    __tablename__ = "mark_renewal"
+    quantity: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[int] = mapped_column(BigInteger)
 
 
 class MarkRow(Base):

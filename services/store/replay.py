@@ -6,7 +6,7 @@ from services.market import stats
 from services.market.alert_rules import AlertRule, BadRule
 from services.market.replaying import ROLLING, Recording, reach
 from services.market.types import Catalogue, Floats, Ints
-from services.store import prices, samples
+from services.store import prices, samples, ticks
 from services.store.engine import Connection
 from services.store.volumes import VOLUME
 
@@ -44,6 +44,7 @@ def record(
     shape, unread = (len(times), len(ids)), np.broadcast_to(np.nan, (len(times), len(ids)))
     found = Recording(
         times,
+        ticks.happened_at(connection, times),
         ids,
         prices=np.full(shape, np.nan),
         widths=np.full(shape, np.nan) if rule.quantity in ROLLING else unread,
@@ -60,6 +61,7 @@ def record(
             told = samples.run(connection, VOLUME, int(ids[rows[0]]), int(ids[rows[-1]]), start, until)
             places, known = stats.rows_of(kept, told.metric_ids)
             _place(found.volumes, places[known], told.times[known], told.values[known], start, period_seconds)
+    found.looked[:] |= ~np.isnan(found.prices).all(axis=1)
     return found
 
 

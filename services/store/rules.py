@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import Connection, delete, insert, select, update
 
 from services.market.alert_rules import AlertRule, parse_rule, rule_fields
-from services.market.states import FIRING, STATE, Held
+from services.market.states import FIRING, NO_DATA, STATE, Held
 from services.store.models import AlertRow, MuteRow, RuleRow, RuleStateRow
 
 
@@ -40,7 +40,7 @@ def replace(connection: Connection, rule: AlertRule, now: int) -> None:
     if not rule.enabled:
         _end(connection, rule.id, now)
     elif held is not None:
-        save_states(connection, {rule.id: held[held["state"] == FIRING]})
+        save_states(connection, {rule.id: held[np.isin(held["state"], (FIRING, NO_DATA))]})
 
 
 def remove(connection: Connection, number: int, now: int) -> None:
@@ -53,7 +53,7 @@ def remove(connection: Connection, number: int, now: int) -> None:
 def _end(connection: Connection, number: int, now: int) -> None:
     connection.execute(delete(RuleStateRow).where(RuleStateRow.rule_id == number))
     is_open = (AlertRow.rule_id == number) & AlertRow.resolved_at.is_(None)
-    connection.execute(update(AlertRow).where(is_open).values(resolved_at=now))
+    connection.execute(update(AlertRow).where(is_open).values(resolved_at=now, no_data_since=None))
 
 
 def as_text(rule: AlertRule) -> str:

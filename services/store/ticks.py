@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from services.market.stats import DAY
@@ -20,6 +21,16 @@ def count(connection: Connection, since: int, until: int) -> int:
 def happened(connection: Connection, minute: int) -> bool:
     """Whether this period's tick is stored."""
     return connection.execute(select(TickRow.minute).where(TickRow.minute == minute)).first() is not None
+
+
+def happened_at(connection: Connection, times: Ints) -> npt.NDArray[np.bool_]:
+    """Which of these periods, ascending epoch seconds, have a tick that is stored."""
+    if not len(times):
+        return np.zeros(0, dtype=np.bool_)
+    inside = (TickRow.minute >= int(times[0])) & (TickRow.minute <= int(times[-1]))
+    stored = np.array(connection.execute(select(TickRow.minute).where(inside)).scalars().all(), dtype=np.int64)
+    found: npt.NDArray[np.bool_] = np.isin(times, stored)
+    return found
 
 
 def record(connection: Connection, tick: TickState) -> None:

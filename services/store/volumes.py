@@ -7,15 +7,12 @@ written like this one.
 from typing import cast
 
 import numpy as np
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table
 
 from services.market.types import Floats, Ints, Series
 from services.store import samples
 from services.store.models import VolumeChunkRow, VolumeRow
 from services.store.samples import Quantity
-
-MOST_NAMED = 500
-"""A statement names no more metrics than these; where there are more, it asks for all."""
 
 VOLUME = Quantity(cast(Table, VolumeRow.__table__), cast(Table, VolumeChunkRow.__table__))
 
@@ -25,15 +22,6 @@ def store(connection: Connection, minute: int, metric_ids: Ints, volumes: Floats
     told = ~np.isnan(volumes)
     ids, values = metric_ids[told].tolist(), volumes[told].tolist()
     samples.insert(connection, VOLUME.rows, ([minute] * len(ids), ids, values))
-
-
-def told_since(connection: Connection, metric_ids: Ints, since: int) -> Ints:
-    """Those of the metrics whose volume was told after epoch second `since`, a few periods ago."""
-    statement = select(VolumeRow.metric_id).where(VolumeRow.minute > since).distinct()
-    if len(metric_ids) <= MOST_NAMED:
-        statement = statement.where(VolumeRow.metric_id.in_(metric_ids.tolist()))
-    told = np.array(connection.execute(statement).scalars().all(), dtype=np.int64)
-    return metric_ids[np.isin(metric_ids, told)]
 
 
 def series(connection: Connection, metric_id: int, since: int, until: int) -> Series:

@@ -215,9 +215,9 @@ def test_alerts_are_told_as_tables_too(reader, client):
     reader.fired = (builders.alert(1, base="=1"),)
     names = (
         "id,metric_id,market,base,quote,price,average,factor,samples,fired_at,state,rule_id,rule,condition,quantity,value,"
-        "reference,threshold,muted,resolved_at,acknowledged_at,note,acknowledged_by"
+        "reference,threshold,muted,resolved_at,acknowledged_at,note,acknowledged_by,no_data_since,reason"
     )
-    row = "1,1,kraken,'=1,USD,190000.0,60000.0,3.0,60,2026-03-01T11:55:00Z,firing,0,,,price,,,,false,,,,"
+    row = "1,1,kraken,'=1,USD,190000.0,60000.0,3.0,60,2026-03-01T11:55:00Z,firing,0,,,price,,,,false,,,,,,"
     assert client.get("/alerts?format=csv").text == f"{names}\r\n{row}\r\n"
     (record,) = client.get("/alerts?format=records").json
     assert record == client.get("/alerts").json["alerts"][0]

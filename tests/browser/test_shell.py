@@ -68,14 +68,14 @@ def test_a_phone_names_the_newest_alert_in_one_line_and_counts_all(phone: Site, 
         for number in range(1, 30)
     )
     phone.open("/status")
-    phone.shows(BANNER, "29 firing")
+    phone.shows(BANNER, "29 open")
     assert [name in phone.text(BANNER) for name in ("C1/USD", "C2/USD", "26 more")] == [True, False, False]
     assert phone.script(f"return document.querySelector('{BANNER}').offsetHeight") <= 44
     assert phone.script("return document.documentElement.scrollWidth") <= 390
 
     phone.click(f"{BANNER} .alert-count")
     phone.arrives_at("/alerting")
-    assert phone.script("return location.search") == "?state=firing&unseen=1"
+    assert phone.script("return location.search") == "?state=open&unseen=1"
 
 
 def test_what_is_over_muted_or_acknowledged_is_not_announced(site: Site, reader: FakeReader):

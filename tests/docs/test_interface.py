@@ -68,7 +68,7 @@ def leads_somewhere(address: str) -> bool:
         ("GET /metrics", queries.RankingQuery, set()),
         ("GET /metrics/<id>/prices", queries.PricesQuery, set()),
         ("GET /metrics/<id>/volumes", queries.SeriesQuery, set()),
-        ("GET /alerts", queries.AlertsQuery, {"firing", "resolved"}),
+        ("GET /alerts", queries.AlertsQuery, {"firing", "no_data", "open", "resolved"}),
         ("GET /alerts/deliveries", queries.DeliveriesQuery, {"queued", "sent", "failed"}),
         ("GET /stream", queries.StreamQuery, set()),
     ],

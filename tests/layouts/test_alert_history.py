@@ -87,6 +87,20 @@ def test_an_alert_tells_how_long_it_lasted_and_who_has_seen_it():
     assert "Firing|since 11:55" in shown(builders.alert())
 
 
+def test_an_alert_without_data_says_since_when_and_is_not_told_as_resolved():
+    told = shown(builders.alert(no_data_since=NOON))
+
+    assert "No data|since 1 Mar 2026, 12:00" in told
+    assert "Resolved" not in told
+    assert "Firing" not in told
+
+
+def test_an_alert_that_ended_because_its_average_caught_up_says_so():
+    told = shown(builders.alert(resolved_at=NOON, reason="average_caught_up"))
+
+    assert "after 5 min, until 1 Mar 2026, 12:00: its average caught up" in told
+
+
 def test_what_is_acknowledged_is_not_to_be_acknowledged_again():
     assert "Acknowledge" in shown(builders.alert())
     assert shown(builders.alert(acknowledged_at=NOON)).count("Acknowledge") == 1  # when it was

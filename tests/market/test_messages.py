@@ -65,6 +65,21 @@ def test_every_quantity_and_condition_is_told_in_its_own_unit(alert: Alert, figu
     assert over.text == f"{was}: {figures}.\n[k]"
 
 
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("average_caught_up", "its average caught up"), ("window_moved_on", "its window moved on")],
+)
+def test_an_end_that_is_no_return_of_the_value_says_why(reason: Any, words: str) -> None:
+    alert = written("price", AVERAGE, value=100.0, average=250.0, factor=0.5, reference=250.0, reason=reason)
+    alone = compose("k", NOON, (Entry("resolved", alert),), 0, 1)
+    among = compose("k", NOON, (Entry("resolved", alert), Entry("resolved", alert)), 0, 2)
+
+    was = f"BTC/USD on kraken no longer meets the rule Mine ({words}), as it did at 2026-03-01 11:55 UTC: "
+    assert alone.text.startswith(was)
+    row = f"BTC/USD on kraken: Mine resolved ({words}), alerted at 2026-03-01 11:55 UTC"
+    assert among.text.splitlines()[0] == row
+
+
 def test_among_others_each_has_one_line() -> None:
     alert = written("price", LEVEL, value=100.0)
     message = compose(

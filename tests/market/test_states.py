@@ -40,6 +40,7 @@ class One:
     fired: list[int] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
     without: int = 0
+    known_at: int = START
 
     @property
     def state(self) -> int:
@@ -48,11 +49,13 @@ class One:
     def look(self, *prices: float | None, seconds: int = PERIOD) -> "One":
         for price in prices:
             self.now += seconds
-            self.without = 0 if price is not None else self.without + 1
-            now = step(self.held, self.verdict(price), self.rule, self.now)
+            self.known_at = min(self.known_at, self.now)
+            self.without = self.now - self.known_at
+            now = step(self.held, self.verdict(price), self.rule, self.now, PERIOD)
             self.held = now.held
             self.fired += [self.now] * int(now.fired[0])
             self.ended += [self.now] * int(now.ended[0])
+            self.known_at = self.now if price is not None else self.known_at
         return self
 
     def verdict(self, price: float | None) -> Verdict:
@@ -61,8 +64,7 @@ class One:
         down = self.rule.condition.direction == "either"
         side = (value > LEVEL).astype(np.int8) - ((value < LEVEL) & down).astype(np.int8)
         known = ~np.isnan(value)
-        lost = np.array([self.without >= 3])
-        return Verdict(side, (side != 0) & known, value <= LEVEL - slack, value >= LEVEL + slack, known, lost)
+        return Verdict(side, (side != 0) & known, value <= LEVEL - slack, value >= LEVEL + slack, known)
 
     def restart(self) -> "One":
         """As a new process would go on: with what was worth keeping, and the alerts on record."""
@@ -115,9 +117,36 @@ def test_moments_without_a_price_end_nothing_until_nothing_is_known():
     one = One(rule(cooldown=0)).look(110, None, None)
     assert one.state == FIRING
     one.look(None)
-    assert (one.state, len(one.ended)) == (NO_DATA, 1)
-    assert one.look(90).state == OK
+    assert (one.state, one.ended) == (NO_DATA, [])
+
+
+def test_an_alert_without_data_goes_on_when_it_is_known_that_it_does():
+    one = One(rule(cooldown=0)).look(110, *[None] * 90, 110)
+    assert (one.state, len(one.fired), one.ended) == (FIRING, 1, [])
+
+
+def test_an_alert_without_data_ends_when_the_price_is_known_to_be_back():
+    one = One(rule(cooldown=0)).look(110, *[None] * 90)
+    assert one.ended == []
+    one.look(90)
+    assert (one.state, one.ended) == (RESOLVED, [one.now])
     assert len(one.look(110).fired) == 2
+
+
+def test_looks_that_nobody_made_are_looks_that_told_nothing():
+    """A pending time does not run through an hour in which nothing was known, whether anybody looked in it or not."""
+    looked, away = One(rule(pending=600)).look(110, *[None] * 59), One(rule(pending=600)).look(110)
+    looked.look(110)
+    away.look(110, seconds=3_600)
+    for one in (looked, away):
+        assert (one.state, one.fired) == (PENDING, [])
+        assert one.look(*[110] * 9).fired == []
+        assert one.look(110).fired == [START + 60 + 3_600 + 600]
+
+
+def test_two_periods_that_nobody_looked_in_do_not_hold_up_a_pending_time():
+    one = One(rule(pending=180)).look(110).look(110, seconds=180)
+    assert one.state == FIRING
 
 
 def test_a_pending_one_waits_through_a_gap_but_does_not_fire_in_it():
@@ -179,22 +208,25 @@ def test_whatever_happens_nothing_fires_twice_within_a_cooldown_and_no_transitio
         verdict = one.verdict(price)
         side, known = int(verdict.side[0]), bool(verdict.known[0])
         met = known and side != 0
-        if was == FIRING:
+        if was in (FIRING, NO_DATA):
             cleared = (verdict.clears_above if was_side > 0 else verdict.clears_below)[0]
-            ending = (known and cleared) or one.without >= 3
-            assert len(one.ended) - ends == ending, "an alert ends when the price is back or unknown, and not before"
+            ending = known and cleared
+            assert len(one.ended) - ends == ending, "an alert ends when the price is back, and not before"
+            if not known:
+                silent = was == NO_DATA or one.without >= 3 * PERIOD
+                assert one.state == (NO_DATA if silent else FIRING), "it is without data after three periods"
         if len(one.fired) > fires:
             assert met, "fires only on a price that meets the condition"
         # Alerts begin and end by turns.
-        assert len(one.fired) - len(one.ended) == (1 if one.state == FIRING else 0)
+        assert len(one.fired) - len(one.ended) == (1 if one.state in (FIRING, NO_DATA) else 0)
         assert len(one.fired) - fires <= 1
         assert len(one.ended) - ends <= 1
         # What has been met for long enough fires, as soon as the cooldown permits.
-        if was == FIRING:  # while one alert lasts no other begins
+        lasted = was in (FIRING, NO_DATA)  # while one alert lasts no other begins
+        interrupted = known and (not met or side != met_side or one.without > 3 * PERIOD)
+        if lasted or met_since is None or interrupted:
             met_since = one.now if met else None
-        elif not met or side != met_side or one.without:
-            met_since = one.now if met else (met_since if not known and one.without < 3 else None)
-        elif met_since is not None:
+        else:
             met_since = min(met_since, one.now)
         met_side = side if known else met_side
         last = max(one.fired[:fires], default=None)
@@ -220,7 +252,7 @@ def test_each_metric_goes_its_own_way(chosen, columns):
         joined = Verdict(
             *(np.concatenate([getattr(verdict, name) for verdict in verdicts]) for name in Verdict.__slots__)
         )
-        together = step(together, joined, chosen, now).held
+        together = step(together, joined, chosen, now, PERIOD).held
         assert together["state"].tolist() == [one.state for one in alone]
         assert together["fired_at"].tolist() == [int(one.held["fired_at"][0]) for one in alone]
 
@@ -228,4 +260,4 @@ def test_each_metric_goes_its_own_way(chosen, columns):
 def test_only_what_the_next_look_would_not_find_by_itself_is_worth_keeping():
     held = fresh_states(np.arange(5))
     held["state"] = [OK, PENDING, FIRING, RESOLVED, NO_DATA]
-    assert worth_keeping(held).tolist() == [False, True, True, True, False]
+    assert worth_keeping(held).tolist() == [False, True, True, True, True]

@@ -63,6 +63,7 @@ def test_a_message_is_posted_as_json_with_its_key(receiver: Receiver) -> None:
         "value": None,
         "reference": None,
         "threshold": None,
+        "reason": None,
     }
     assert [alert["kind"] for alert in body["alerts"]] == ["fired", "resolved"]
 

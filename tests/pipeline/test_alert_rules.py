@@ -9,6 +9,8 @@ import pytest
 from services.market.alert_rules import AlertRule, parse_rule
 from services.market.errors import Unavailable
 from services.market.messages import LISTED
+from services.market.track import parse_track
+from services.market.types import AlertQuery
 from services.store import mutes, outbox, rules
 from services.store.desk import StoreDesk
 from services.store.engine import Engine, writing
@@ -102,7 +104,9 @@ def test_what_an_exchange_repeats_fires_nothing_until_it_moves(engine: Engine) -
     ticks(world, exchange, *[100.0] * 8, pair="C1/USD")
     assert [(alert.base, alert.rule_id) for alert in world.reader.alerts()] == [("C0", 0)]  # when it had just moved
 
-    ticks(world, exchange, 101.0, pair="C1/USD")
+    ticks(world, exchange, 101.0, 102.0, 101.0, 102.0, 101.0, pair="C1/USD")
+    assert fired(world) == []  # what was repeated is no time for which it has held
+    ticks(world, exchange, 102.0, pair="C1/USD")
     assert sorted(fired(world)) == [("C0", 400.0), ("C2", 120.0)]
 
 
@@ -118,7 +122,7 @@ def test_the_built_in_rule_fires_for_no_price_that_an_exchange_repeats(engine: E
     assert [alert.price for alert in world.reader.alerts()] == [20_000]
 
 
-def test_an_alert_on_a_volume_ends_when_the_exchange_tells_volumes_no_more(
+def test_an_alert_on_a_volume_is_without_data_when_the_exchange_tells_volumes_no_more(
     world: World, exchange: FakeExchange
 ) -> None:
     add(world, quantity="volume")
@@ -127,9 +131,9 @@ def test_an_alert_on_a_volume_ends_when_the_exchange_tells_volumes_no_more(
         world.tick()
     exchange.volumes = {"ETH/USD": 120.0}
     ticks(world, exchange, 100, 100)
-    assert [alert.resolved_at for alert in world.reader.alerts()] == [None, None]
+    assert [alert.state for alert in world.reader.alerts()] == ["firing", "firing"]
     ticks(world, exchange, 100)
-    assert {alert.base: alert.resolved_at for alert in world.reader.alerts()} == {"BTC": world.now, "ETH": None}
+    assert {alert.base: alert.no_data_since for alert in world.reader.alerts()} == {"BTC": world.now, "ETH": None}
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -382,6 +386,92 @@ def test_the_end_of_an_alert_is_told_once_its_mutes_time_is_over(world: World, e
         mutes.add(connection, rule.id, None, now + world.period, None, now)
     ticks(world, exchange, 100)
     assert owed(world) == [("fired", "BTC", rule.id), ("resolved", "BTC", rule.id)]
+
+
+def test_a_built_in_alert_whose_exchange_falls_silent_is_without_data_and_goes_on_when_it_is_back(
+    world: World, exchange: FakeExchange
+) -> None:
+    ticks(world, exchange, *[100] * 6, 1000)
+    exchange.error = Unavailable("kraken", "gone")
+    ticks(world, exchange, 1000, 1000)
+    assert world.reader.alerts()[0].state == "firing"
+    ticks(world, exchange, 1000)
+    (alert,) = world.reader.alerts()
+    assert (alert.state, alert.no_data_since, alert.resolved_at) == ("no_data", world.now, None)
+    assert world.reader.unattended().newest == (alert,)
+
+    exchange.error = None
+    ticks(world, exchange, 1000)
+    (alert,) = world.reader.alerts()
+    assert (alert.state, alert.no_data_since) == ("firing", None)
+
+
+def test_an_alert_without_data_resolves_when_the_price_is_known_to_be_back_and_only_that_is_told(
+    world: World, exchange: FakeExchange
+) -> None:
+    rule = add(world, tell_resolved=True)
+    ticks(world, exchange, 120)
+    exchange.error = Unavailable("kraken", "gone")
+    ticks(world, exchange, *[120] * 10)
+    (alert,) = world.reader.alerts()
+    assert (alert.state, alert.no_data_since) == ("no_data", alert.fired_at + timedelta(minutes=3))
+    assert owed(world) == [("fired", "BTC", rule.id)]
+
+    exchange.error = None
+    world.restart()
+    ticks(world, exchange, 100)
+    (alert,) = world.reader.alerts()
+    assert (alert.state, alert.no_data_since, alert.reason) == ("resolved", None, None)
+    assert owed(world) == [("resolved", "BTC", rule.id)]
+
+
+def test_alerts_without_data_can_be_asked_for(world: World, exchange: FakeExchange) -> None:
+    add(world)
+    exchange.prices["ETH/USD"] = 120.0
+    ticks(world, exchange, 120)
+    del exchange.prices["BTC/USD"]
+    for _ in range(3):
+        world.tick()
+    desk = StoreDesk(world.engine, ())
+
+    def bases(state: str) -> list[str]:
+        return sorted(alert.base for alert in desk.alerts(AlertQuery(state=state)))
+
+    assert {state: bases(state) for state in ("firing", "no_data", "open", "resolved")} == {
+        "firing": ["ETH"], "no_data": ["BTC"], "open": ["BTC", "ETH"], "resolved": [],
+    }  # fmt: skip
+
+
+def test_an_alert_that_ends_because_its_average_caught_up_says_so(world: World, exchange: FakeExchange) -> None:
+    add(world, {"kind": "average", "factor": 2.0, "window_seconds": 300, "min_samples": 3}, cooldown_seconds=0)
+    ticks(world, exchange, *[100] * 6, *[1000] * 30)
+    assert {(alert.rule_id != 0, alert.state, alert.reason) for alert in world.reader.alerts()} == {
+        (True, "resolved", "average_caught_up"), (False, "resolved", "average_caught_up"),
+    }  # fmt: skip
+
+
+def test_an_alert_that_ends_because_its_window_moved_on_says_so(world: World, exchange: FakeExchange) -> None:
+    add(world, {"kind": "change", "direction": "up", "percent": 50, "window_seconds": 300})
+    ticks(world, exchange, *[100] * 6, *[160] * 7)
+    (alert,) = world.reader.alerts()
+    assert (alert.state, alert.reason) == ("resolved", "window_moved_on")
+
+
+def test_an_alert_whose_value_is_back_needs_no_reason(world: World, exchange: FakeExchange) -> None:
+    add(world, {"kind": "average", "factor": 2.0, "window_seconds": 300, "min_samples": 3})
+    ticks(world, exchange, *[100] * 6, 250, 100)
+    (alert,) = world.reader.alerts()
+    assert (alert.state, alert.reason) == ("resolved", None)
+
+
+def test_what_leaves_a_rules_scope_ends_and_is_not_without_data(world: World, exchange: FakeExchange) -> None:
+    rule = add(world)
+    ticks(world, exchange, 120)
+    with writing(world.engine) as connection:
+        rules.replace(connection, replace(rule, scope=parse_track("kraken:ETH/USD")), int(world.now.timestamp()))
+    ticks(world, exchange, 120)
+    (alert,) = world.reader.alerts()
+    assert (alert.state, alert.reason) == ("resolved", None)
 
 
 def test_a_built_in_alert_resolves_when_the_price_is_back(world: World, exchange: FakeExchange) -> None:

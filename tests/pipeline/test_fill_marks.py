@@ -2,8 +2,10 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,12 @@ import pytest
 from services.market.alert_rules import AlertRule, parse_rule
 from services.market.errors import LeaseLost
 from services.market.marks import average_between
+from services.pipeline.backfill import Backfill
 from services.pipeline.fill_marks import fill_marks
 from services.store import leases, rules
 from services.store.engine import Engine, open_engine, reading, writing
 from services.store.marks import StoredPast
-from tests.fakes_exchange import FakeExchange
+from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.world import World
 
 WINDOWS = (300, 3_600, 14_400)
@@ -147,3 +150,54 @@ def test_without_rules_that_look_back_there_is_nothing_to_do(engine: Engine) -> 
     world.discover()
     world.tick()
     assert fill_marks(world.plan, world.now + timedelta(minutes=1), None, always) == 0
+
+
+def test_sums_learn_of_a_gap_that_a_backfill_has_filled(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0})
+    world = World(engine, [exchange])
+    world.discover()
+    add(world, "price", 3_600)
+    for _ in range(10):
+        world.tick()
+    world.tick(minutes=21)
+    world.tick()
+
+    def average() -> tuple[float, int]:
+        now = int(world.now.timestamp())
+        with reading(engine) as connection:
+            past = StoredPast(connection)
+            edge, last = past.first_from("price", now - 1_800), past.last_until("price", now)
+            assert edge is not None
+            assert last is not None
+            found, count = average_between(edge.of(np.array([1])), last.of(np.array([1])))
+            return float(found[0]), int(count[0])
+
+    assert average() == (100.0, 11)
+    exchange.past = lambda _pair, _second: 160.0
+    Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
+    fill_marks(world.plan, world.now, None, always)
+    assert average() == (pytest.approx((11 * 100 + 20 * 160) / 31), 31)
+    world.tick()
+    assert average() == (pytest.approx((11 * 100 + 20 * 160) / 31), 31)
+    assert fill_marks(world.plan, world.now, None, always) == 0
+
+
+def test_what_was_summed_before_all_rules_were_off_is_not_gone_on_with(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0})
+    world = World(engine, [exchange])
+    world.discover()
+    rule = add(world, "price", 3_600)
+    world.tick()
+    for enabled in (False, True):
+        with writing(engine) as connection:
+            rules.replace(connection, replace(rule, enabled=enabled), int(world.now.timestamp()))
+        exchange.prices = {"BTC/USD": 160.0}
+        world.tick()
+    fill_marks(world.plan, world.now, None, always)
+    with reading(engine) as connection:
+        past = StoredPast(connection)
+        edge, last = past.first_from("price", 0), past.last_until("price", int(world.now.timestamp()))
+        assert edge is not None
+        assert last is not None
+        average, count = average_between(edge.of(np.array([1])), last.of(np.array([1])))
+    assert (average.tolist(), count.tolist()) == ([140.0], [3])

@@ -88,5 +88,5 @@ def test_what_is_too_much_or_not_stored_is_refused_in_words(world: World, monkey
     ):
         desk.replay(rank, world.now - timedelta(days=1), world.now, PERIOD)
     monkeypatch.setattr(replay_store, "MOST_VALUES", 100)
-    with pytest.raises(BadRule, match="scope: 3 metrics x 1,500 periods are more than 100 values"):
+    with pytest.raises(BadRule, match="scope: 3 metrics x 1,530 periods are more than 100 values"):
         desk.replay(built_in(world.reader.profile), world.now - timedelta(days=1), world.now, PERIOD)

@@ -1,6 +1,7 @@
 """The way up with data in the database, with others on the same way, and after a sudden end."""
 
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,8 @@ import pytest
 from alembic import command
 from sqlalchemy import MetaData, inspect, make_url, select
 
+from services.market.states import FIRING, NO_DATA, PENDING
+from services.store import rules
 from services.store.engine import Engine, open_engine, reading, writing
 from services.store.models import Base
 from services.store.schema import OutdatedDatabase, configuration, is_current, migrate
@@ -207,6 +210,22 @@ def test_on_the_way_down_what_rules_fired_is_forgotten_and_messages_tell_of_the_
         rows = connection.execute(select(found.c.id, found.c.fired, found.c.resolved).order_by(found.c.id)).all()
         assert [tuple(row) for row in rows] == [(6, 1, 0), (7, 1, 0)]
         assert connection.execute(select(old.tables["alert"].c.id)).scalars().all() == [5, 8]
+    engine.dispose()
+
+
+def test_rules_keep_their_states_and_an_alert_without_data_was_one_that_fires(engine: Engine) -> None:
+    with writing(engine) as connection:
+        command.upgrade(configuration(connection), "0011")
+        former = struct.pack("<qBbqq", 3, 2, 1, 540, 540) + struct.pack("<qBbqq", 9, 1, -1, 480, 0)
+        connection.execute(Base.metadata.tables["rule_state"].insert(), [{"rule_id": 4, "data": former}])
+    migrate(engine, simulated=False)
+    with writing(engine) as connection:
+        held = rules.states(connection)[4].copy()
+        assert held.tolist() == [(3, FIRING, 1, 540, 540, 600), (9, PENDING, -1, 480, 0, 600)]
+        held["state"][0] = NO_DATA
+        rules.save_states(connection, {4: held})
+        command.downgrade(configuration(connection), "0011")
+        assert connection.execute(select(Base.metadata.tables["rule_state"].c.data)).scalar_one() == former
     engine.dispose()
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, make_url, select, text
 from services.market.alert_rules import parse_rule
 from services.market.errors import StoreUnavailable
 from services.pipeline.seal import seal
-from services.store import backfills, leases, metrics, schema
+from services.store import backfills, leases, marks, metrics, schema
 from services.store import transfer as transfers
 from services.store.backup import back_up
 from services.store.desk import StoreDesk
@@ -69,6 +69,7 @@ def world(migrated_sqlite_url: str) -> Iterator[World]:
     with writing(engine) as connection:
         backfills.note_answered(connection, 1, 60, 120, 180)
         backfills.report(connection, backfill_state("kraken"))
+        marks.note_filled(connection, "price", 600)
         metrics.warn(connection, "gemini", ["TRACK: nothing there"])
         leases.take(connection, "of the file", world.now.timestamp(), 1e9)
     StoredTokens(engine).issue("notebook", "read", world.now)

@@ -1,0 +1,197 @@
+"""What a rule fires live and what it fires on the stored past are the same, whatever happened meanwhile."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.market.alert_rules import AlertRule, built_in, parse_rule
+from services.market.stats import Windows
+from services.market.types import AlertQuery
+from services.pipeline.backfill import Backfill
+from services.pipeline.fill_marks import fill_marks
+from services.store.desk import StoreDesk
+from services.store.engine import Engine, open_engine
+from tests.builders import NOON
+from tests.fakes_exchange import FakeClock, FakeExchange
+from tests.pipeline.world import PERIOD, World
+
+PAIRS = ("BTC/USD", "ETH/USD", "SOL/USD")
+WINDOWS = Windows(main=1_800, rule=3_600)
+
+Prices = Callable[[str, int], float]
+Fired = list[tuple[int, datetime]]
+
+
+@pytest.fixture
+def sqlite(migrated_sqlite_url: str) -> Iterator[Engine]:
+    engine = open_engine(migrated_sqlite_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def other_sqlite(migrated_file: Path, tmp_path: Path) -> Iterator[Engine]:
+    engine = open_engine(f"sqlite:///{shutil.copyfile(migrated_file, tmp_path / 'other.db')}")
+    yield engine
+    engine.dispose()
+
+
+def prices_of(seed: int) -> Prices:
+    """A price of each pair at each second, by chance but always the same, with spikes that last for some minutes."""
+
+    @cache
+    def price(pair: str, second: int) -> float:
+        chance = np.random.default_rng([seed, PAIRS.index(pair), second // PERIOD])
+        span = np.random.default_rng([seed, PAIRS.index(pair), second // (7 * PERIOD)])
+        return float(100 * span.choice([1, 1, 1, 1.6, 4.0, 0.3]) * chance.uniform(0.9, 1.1))
+
+    return price
+
+
+def rules_by(chance: np.random.Generator) -> list[AlertRule]:
+    """A rule of each kind on each quantity of which there is a past, with the rest by chance."""
+    kinds: list[tuple[str, dict[str, Any]]] = [("price", {"kind": "no_data", "periods": int(chance.integers(1, 6))})]
+    for quantity, usual in (("price", 100), ("volume", 1_000), ("stdev", 60), ("volatility", 0.5)):
+        window = int(chance.choice([300, 900, 14_400]))
+        kinds += [
+            (quantity, {"kind": "average", "direction": "above", "factor": 1.3, "window_seconds": window}),
+            (quantity, {"kind": "average", "direction": "below", "factor": 0.8, "window_seconds": window}),
+            (quantity, {"kind": "change", "percent": 30, "window_seconds": window}),
+            (quantity, {"kind": "level", "level": usual * float(chance.uniform(0.8, 1.3))}),
+            (quantity, {"kind": "level", "direction": "up", "level": usual * float(chance.uniform(0.8, 1.3))}),
+        ]
+    return [
+        parse_rule(
+            {
+                "name": "by chance",
+                "scope": ["kraken:*"],
+                "quantity": quantity,
+                "condition": condition,
+                "pending_seconds": int(chance.choice([0, 120, 300])),
+                "cooldown_seconds": int(chance.choice([0, 300, 900])),
+                "hysteresis_percent": float(chance.choice([0, 5])),
+            }
+        )
+        for quantity, condition in kinds
+    ]
+
+
+def world_of(engine: Engine, past: Prices) -> World:
+    exchange = FakeExchange("kraken", dict.fromkeys(PAIRS, 100.0), past=past)
+    world = World(engine, [exchange], windows=WINDOWS)
+    world.discover()
+    return world
+
+
+def arrive(world: World, past: Prices, pairs: tuple[str, ...] = PAIRS, *, volumes: bool = True) -> None:
+    """The tick of the next period, in which the exchange tells the prices of `pairs`."""
+    exchange = world.exchanges[0]
+    second = int(world.now.timestamp()) + PERIOD
+    exchange.prices = {pair: past(pair, second) for pair in pairs}
+    exchange.volumes = {pair: 10 * past(pair, second + 7_777 * PERIOD) for pair in pairs if volumes}
+    world.tick()
+
+
+def hard_times(world: World, past: Prices, chance: np.random.Generator, periods: int) -> None:
+    """Periods in which pairs fall silent, volumes are not told, processes die, and nobody ticks at all."""
+    silent_until = dict.fromkeys(PAIRS, 0)
+    place = 0
+    while place < periods:
+        if chance.random() < 0.04:  # nobody is there
+            away = int(chance.choice([1, 2, 3, 4, 5, 20]))
+            world.now += timedelta(seconds=PERIOD * away)
+            world.restart()
+            place += away
+        for pair in PAIRS:
+            if chance.random() < 0.04:
+                silent_until[pair] = place + int(chance.integers(1, 9))
+        told = tuple(pair for pair in PAIRS if silent_until[pair] <= place)
+        arrive(world, past, told, volumes=chance.random() < 0.8)
+        if chance.random() < 0.1:
+            world.restart()
+        place += 1
+
+
+def live(desk: StoreDesk, rule: AlertRule) -> Fired:
+    found = desk.alerts(AlertQuery(rule_id=rule.id, limit=10_000))
+    return sorted((alert.metric_id, alert.fired_at) for alert in found)
+
+
+def replayed(desk: StoreDesk, world: World, rule: AlertRule, since: datetime) -> Fired:
+    return sorted((firing.metric_id, firing.at) for firing in desk.replay(rule, since, world.now, PERIOD))
+
+
+def check_through_gaps(engine: Engine, seed: int) -> None:
+    past, chance = prices_of(seed), np.random.default_rng(seed)
+    world, desk = world_of(engine, past), StoreDesk(engine, ())
+    kept = [desk.add_rule(rule) for rule in rules_by(chance)]
+    hard_times(world, past, chance, 150)
+
+    found = 0
+    for rule in (built_in(world.reader.profile), *kept):
+        fired = live(desk, rule)
+        assert replayed(desk, world, rule, NOON) == fired, rule
+        found += len(fired)
+    assert found > 100
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_live_and_replay_are_equal_through_gaps_silences_and_restarts(sqlite: Engine, seed: int) -> None:
+    check_through_gaps(sqlite, seed)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("part", range(4))
+def test_they_are_equal_in_many_histories(migrated_file: Path, tmp_path: Path, part: int, soak: bool) -> None:
+    for seed in range(1_000 + part, 1_100 if soak else 1_004, 4):
+        engine = open_engine(f"sqlite:///{shutil.copyfile(migrated_file, tmp_path / f'{seed}.db')}")
+        check_through_gaps(engine, seed)
+        engine.dispose()
+
+
+def test_they_are_equal_on_either_database(engine: Engine) -> None:
+    check_through_gaps(engine, 100)
+
+
+def backfill(world: World) -> None:
+    (exchange,) = world.exchanges
+    Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
+    fill_marks(world.plan, world.now, None, lambda: True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_after_a_late_backfill_rules_judge_as_if_all_had_come_in_time(
+    sqlite: Engine, other_sqlite: Engine, seed: int
+) -> None:
+    past, chance = prices_of(seed), np.random.default_rng(seed)
+    late, in_time = world_of(sqlite, past), world_of(other_sqlite, past)
+    desks = StoreDesk(sqlite, ()), StoreDesk(other_sqlite, ())
+    looking_back = {"kind": "change", "percent": 1e6, "window_seconds": 14_400}
+    for desk in desks:
+        desk.add_rule(parse_rule({"name": "long", "scope": ["kraken:*"], "condition": looking_back}))
+    hard_times(late, past, chance, 120)
+    while in_time.now < late.now:
+        arrive(in_time, past)
+    for world in (late, in_time):
+        backfill(world)
+    since, wanted = late.now, [rule for rule in rules_by(chance) if rule.quantity == "price"]
+    wanted += [rule for rule in rules_by(chance) if rule.quantity == "stdev" and rule.kind == "level"]
+    kept = [(desks[0].add_rule(rule), desks[1].add_rule(rule)) for rule in wanted]
+    for _ in range(60):
+        arrive(late, past)
+        arrive(in_time, past)
+
+    found = 0
+    for mine, other in kept:
+        fired = live(desks[0], mine)
+        assert fired == live(desks[1], other), mine
+        assert fired == replayed(desks[0], late, mine, since), mine
+        found += len(fired)
+    assert found > 20
