@@ -66,9 +66,7 @@ def fill(server: Server, count: int) -> None:
         warnings=("kraken has no FOO/USD",),
         ticks=tuple(builders.tick_state(minute=builders.NOON - timedelta(minutes=number)) for number in few),
     )
-    server.stop()
     reader.profile = builders.profile(settings=tuple(ShownSetting(f"S{number}", "1", False) for number in some))
-    server.start()
 
 
 @pytest.fixture
