@@ -14,6 +14,10 @@ LINES = {unmarked(row[0]): row for table in tables("docs/settings.md") for row i
 OTHERS = {
     "POSTGRES_PASSWORD": "docker-compose.yml",
     "WEB_CONCURRENCY": None,  # gunicorn's own
+    "HTTPS_PROXY": "services/exchanges/transport.py",
+    "HTTP_PROXY": "services/exchanges/transport.py",
+    "NO_PROXY": "services/exchanges/transport.py",
+    "REQUESTS_CA_BUNDLE": "services/exchanges/transport.py",
 }
 """Of the environment, but no settings of the program; and the file of ours that reads them."""
 
