@@ -220,6 +220,7 @@ def test_a_metric_is_muted_until_a_time_that_one_chooses(site: Site, desk: Store
     site.open("/alerting")
     site.shows(TABLE, "of 123")
     site.click(f"{TABLE} tbody tr:first-child [data-act='mute']")
+    site.shows(f"#{ids.MUTE_DIALOG}", "BTC/USD on kraken")
     assert site.text(f"#{ids.MUTE_DIALOG} .mute-until") == ""
     site.click(f"#{ids.MUTE_LENGTH} .form-check:last-child label")
     site.click(f"#{ids.MUTE_DO}")
