@@ -39,7 +39,8 @@ class Project:
         for lock in ("requirements.txt", "requirements-dev.txt", "requirements-uv.txt"):
             (self.root / lock).write_text("")
         self.program("uv", f'exec {UV} "$@"')
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_", "VIRTUAL_"))}
+        others = ("PIP_", "UV_", "VIRTUAL_", "MAKE", "MFLAGS")  # the last two: of the make that runs the tests
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         self.environment = kept | {
             "PATH": f"{self.programs}:/usr/bin:/bin",
             "PYTHON": sys.executable,

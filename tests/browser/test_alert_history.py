@@ -42,7 +42,7 @@ def engine(migrated_sqlite_url: str) -> Iterator[Engine]:
         text = rules.as_text(rules.add(connection, parse_rule(RULE)))
         old = [Firing(3, T - 86_400 - 60 * number, 400.0, 100.0, 3.0, 60) for number in range(MANY)]
         alerts.fire(connection, [*old, Firing(1, T - 7_200, 190_000.0, 60_000.0, 3.0, 60)])
-        alerts.resolve(connection, [(0, 3), (0, 1)], T - 3_600)
+        alerts.resolve(connection, {(0, 3): None, (0, 1): None}, T - 3_600)
         halved = Firing(2, T - 120, 1_500.0, None, None, 0, 1, text, "price", 1_500.0, 3_100.0, 1_550.0)
         alerts.fire(connection, [halved, Firing(1, T - 60, 200_000.0, 60_000.0, 3.0, 60)])
     yield engine

@@ -120,7 +120,7 @@ def test_the_first_to_acknowledge_an_alert_counts(engine: Engine, desk: StoreDes
 def test_alerts_are_chosen_by_all_that_may_be_asked(engine: Engine, desk: StoreDesk) -> None:
     fire(engine, (0, 1, 0), (1, 1, 60), (1, 2, 120), (2, 2, 180))
     with writing(engine) as connection:
-        alerts.resolve(connection, [(1, 1)], T + 90)
+        alerts.resolve(connection, {(1, 1): None}, T + 90)
     desk.acknowledge(4, None, NOON)
 
     def chosen(**wanted: Any) -> list[int]:
@@ -179,7 +179,7 @@ def test_what_nobody_has_attended_to_is_firing_and_neither_muted_nor_acknowledge
 ) -> None:
     fire(engine, (1, 1, 0), (1, 2, 60), (0, 1, 120), (2, 2, 180), (3, 1, 240))
     with writing(engine) as connection:
-        alerts.resolve(connection, [(1, 1)], T + 90)
+        alerts.resolve(connection, {(1, 1): None}, T + 90)
     desk.acknowledge(2, None, NOON)
     desk.mute(0, 1, None, None, NOON)
 
@@ -211,7 +211,7 @@ def test_mutes_end_by_the_clock_or_when_all_of_theirs_have_resolved(engine: Engi
 
     def left(minutes: float, *resolved: tuple[int, int]) -> list[int]:
         with writing(engine) as connection:
-            alerts.resolve(connection, resolved, T + int(minutes * 60))
+            alerts.resolve(connection, dict.fromkeys(resolved), T + int(minutes * 60))
             mutes.end_timed(connection, T + int(minutes * 60))
             mutes.end_resolved(connection, T + int(minutes * 60))
         return [mute.id for mute in desk.mutes(NOON)]
