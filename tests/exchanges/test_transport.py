@@ -73,6 +73,10 @@ def break_off_between_pieces(caller: socket.socket, _: Event) -> None:
     caller.sendall(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"err')
 
 
+PATIENCE = 2.0
+"""Seconds: enough to begin to ask, however busy the machine is."""
+
+
 @pytest.mark.parametrize("slowly", [never, drip, drip_headers, stall_in_the_middle])
 def test_an_answer_that_does_not_come_whole_in_time_is_given_up_in_time(slowly):
     with server(slowly) as (address, _):
@@ -80,9 +84,10 @@ def test_an_answer_that_does_not_come_whole_in_time_is_given_up_in_time(slowly):
         started = time.monotonic()
 
         with pytest.raises(Unavailable, match="did not answer in time"):
-            exchange.quotes(NOON, 0.3)
+            exchange.quotes(NOON, PATIENCE)
 
-    assert 0.3 <= time.monotonic() - started < 1.5
+    # Those that stall do so for half a minute, those that drip for ever.
+    assert PATIENCE <= time.monotonic() - started < 20
 
 
 def test_an_abandoned_answer_is_hung_up_on_when_it_goes_on():
