@@ -195,6 +195,8 @@ class Settings(BaseSettings):
             raise ValueError("WINDOW_HOURS: must hold at least one period")
         if self.retention_days is not None and self.retention_days * 24 < self.window_hours:
             raise ValueError("RETENTION_DAYS: must hold the window")
+        if self.retention_days is not None and self.retention_days * 1440 < self.alert_window_minutes:
+            raise ValueError("RETENTION_DAYS: must hold ALERT_WINDOW_MINUTES")
         if len({pattern.market == "demo" for pattern in self.track}) > 1:
             raise ValueError("TRACK: simulated and real markets cannot be tracked together")
         return self

@@ -281,6 +281,16 @@ def test_a_bad_value_is_one_line_that_names_it(monkeypatch, name, text, line):
     assert str(caught.value) == line
 
 
+def test_an_alert_window_longer_than_the_retention_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setenv("RETENTION_DAYS", "2")
+    monkeypatch.setenv("ALERT_WINDOW_MINUTES", "2880")
+    assert read_settings().alert_window_minutes == 2880
+    monkeypatch.setenv("ALERT_WINDOW_MINUTES", "2881")
+    with pytest.raises(BadSettings) as caught:
+        read_settings()
+    assert str(caught.value) == "RETENTION_DAYS: must hold ALERT_WINDOW_MINUTES"
+
+
 def test_several_bad_values_are_told_together(monkeypatch):
     monkeypatch.setenv("PORT", "x\ny")
     monkeypatch.setenv("SCHEDULER", "on")

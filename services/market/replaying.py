@@ -44,7 +44,8 @@ class Recording:
 
 
 class _Rolling:
-    """The standard deviation and mean of the last `periods` of a recording, carried from each period to the next."""
+    """The standard deviation and mean of the last `periods` of a recording, carried from each period to the next; a
+    metric whose sums have lost digits to what has left the window is summed up anew."""
 
     def __init__(self, past: Recording, periods: int) -> None:
         self._past, self._periods = past, periods
@@ -52,13 +53,21 @@ class _Rolling:
         first = known.argmax(axis=0)
         # Near the prices, so that the sums lose no digits; a flat series gives exactly 0.
         self._anchor = past.prices[first, np.arange(len(past.ids))] if len(first) else np.empty(0)
-        self._weight, self._total, self._squares = np.zeros((3, len(past.ids)))
+        self._weight, self._total, self._squares, self._total_peak, self._squares_peak = np.zeros((5, len(past.ids)))
 
     def advance(self, place: int, kept: Kept) -> None:
         """Tell `kept` what holds as of the period at `place`, the one after the last."""
-        self._add(place, 1)
         if place >= self._periods:
             self._add(place - self._periods, -1)
+            for sums in (self._total, self._squares, self._total_peak, self._squares_peak):
+                sums[self._weight == 0] = 0.0  # whatever rounding has left of them
+        self._add(place, 1)
+        np.maximum(self._total_peak, np.abs(self._total), out=self._total_peak)
+        np.maximum(self._squares_peak, self._squares, out=self._squares_peak)
+        peaks = self._total_peak, self._squares_peak
+        lost = stats.has_drifted(self._weight, self._total, peaks[0], self._squares, peaks[1])
+        lost |= ~(self._total_peak <= stats.DRIFT_LIMIT * np.abs(self._weight * self._anchor + self._total))
+        self._sum_up(np.flatnonzero(lost & (self._weight > 0)), place)
         kept["stdev"] = stats.population_stdev(self._weight, self._total, self._squares)
         with np.errstate(invalid="ignore", divide="ignore"):
             kept["mean"] = np.where(self._weight > 0, self._anchor + self._total / self._weight, np.nan)
@@ -69,6 +78,19 @@ class _Rolling:
         self._weight += width
         self._total += width * off
         self._squares += width * off**2
+
+    def _sum_up(self, columns: Ints, place: int) -> None:
+        """The sums of these metrics over the window that ends with the period at `place`, from its prices."""
+        window = slice(max(0, place + 1 - self._periods), place + 1)
+        for column in columns.tolist():
+            known = ~np.isnan(self._past.prices[window, column])
+            prices, widths = self._past.prices[window, column][known], self._past.widths[window, column][known]
+            mean = (widths * prices).sum() / widths.sum()
+            self._anchor[column] = prices[np.abs(prices - mean).argmin()]
+            off = prices - self._anchor[column]
+            self._weight[column] = widths.sum()
+            self._total[column], self._squares[column] = (widths * off).sum(), (widths * off**2).sum()
+            self._total_peak[column], self._squares_peak[column] = np.abs(self._total[column]), self._squares[column]
 
 
 @dataclass

@@ -2,8 +2,9 @@
 
 For each metric the sums of width, width x (price - anchor) and width x (price - anchor)^2 over the
 window are carried from tick to tick: what arrives is added, what leaves is taken away. Anchored near
-the prices, the sums lose no digits to cancellation; where a spike has passed through and left its
-rounding behind, `drifted` says so and the metric is computed anew from its samples.
+the prices, the sums lose no digits to cancellation. The averages of prices need no anchor: their sums have
+positive terms alone. Of every sum the largest magnitude it has had is kept: where a spike has passed through and
+left its rounding behind, `drifted` says so and the metric is computed anew from its samples.
 
 A sample's width is the number of seconds it stands for: the period for a live one, the candle's
 for one that was filled in. Windows are (end - length, end].
@@ -31,7 +32,7 @@ FROZEN_PERIODS = 10
 """A metric whose exchange has answered so often in a row without a price for it is not ranked."""
 
 DRIFT_LIMIT = 1_000.0
-"""Largest ratio of past sum of squares to present variance sum: leaves 12 of float64's 15 digits."""
+"""Largest ratio of what a sum once was to what is told of it now: leaves 12 of float64's 15 digits."""
 
 Kept = npt.NDArray[np.void]
 """One row a metric, ascending by id, of dtype KEPT."""
@@ -39,12 +40,13 @@ Kept = npt.NDArray[np.void]
 KEPT = np.dtype(
     [
         ("id", "<i8"),
-        ("anchor", "<f8"),  # the price that all sums are relative to; NaN before the first
+        ("anchor", "<f8"),  # the price that `total` and `squares` are relative to; NaN before the first
         ("samples", "<i8"),  # prices in the window
         ("weight", "<f8"),  # their widths, summed, in seconds
         ("total", "<f8"),
+        ("total_peak", "<f8"),  # the largest |total| since the sums were last computed anew
         ("squares", "<f8"),
-        ("peak", "<f8"),  # the largest `squares` since the sums were last computed anew
+        ("peak", "<f8"),  # the same of `squares`
         ("log_squares", "<f8"),  # of the log returns that end in the window
         ("log_seconds", "<i8"),  # the time between the prices of each, summed
         ("log_peak", "<f8"),  # as `peak`
@@ -52,10 +54,12 @@ KEPT = np.dtype(
         ("edge_at", "<i8"),  # its time
         ("hour_samples", "<i8"),
         ("hour_weight", "<f8"),
-        ("hour_total", "<f8"),
+        ("hour_total", "<f8"),  # of width x price
+        ("hour_total_peak", "<f8"),  # infinite where digits were lost already
         ("rule_samples", "<i8"),  # the alert rule's window
         ("rule_weight", "<f8"),
         ("rule_total", "<f8"),
+        ("rule_total_peak", "<f8"),
         ("price", "<f8"),  # the latest, NaN before the first
         ("priced_at", "<i8"),  # its time, 0 before the first
         ("absent", "<i8"),  # answers of its exchange since then that had no price for it
@@ -195,14 +199,24 @@ def advance(
         first = arrived.where(np.isnan(kept["anchor"][arrived.rows]))
         kept["anchor"][first.rows] = first.prices
 
-    for prefix, length in (("", windows.main), ("hour_", HOUR), ("rule_", windows.rule)):
+    for prefix, length, average in _sums(windows):
+        leaving = gone[length]
         # A downtime longer than the window: what came and went meanwhile was never added.
-        _add(kept, prefix, gone[length].where(gone[length].times <= previous), -1.0)
-        _add(kept, prefix, between.where(between.times > minute - length), 1.0)
-        emptied = kept[prefix + "samples"] == 0
-        for field in ("total", "squares", "peak") if prefix == "" else ("total",):
-            kept[prefix + field][emptied] = 0.0
+        _add(kept, prefix, leaving.where((leaving.times <= previous) & (leaving.times < minute - length)), -1.0)
+        _forget_emptied(kept, prefix)
+        _add(kept, prefix, between.where(between.times >= minute - length), 1.0)
+        _note_peaks(kept, prefix)
+        if average is not None:
+            # Of [minute - length, minute): before the tick's own price comes, for what is added and taken away again
+            # leaves its rounding behind.
+            kept[average] = _plain_mean(kept, prefix)
+            kept[prefix + "total_peak"][_mean_drifted(kept, prefix)] = np.inf
+        if prefix == "rule_":
+            kept["rule_count"] = kept["rule_samples"]
+        _add(kept, prefix, leaving.where(leaving.times == minute - length), -1.0)
+        _forget_emptied(kept, prefix)
         _add(kept, prefix, fresh, 1.0)
+        _note_peaks(kept, prefix)
 
     left = _returns(gone[windows.main], kept["edge"], kept["edge_at"])
     _add_returns(kept, left.where(left.times <= previous), -1.0)
@@ -217,15 +231,11 @@ def advance(
     for arrived in (between, fresh):  # ascending in time: the last one stays
         kept["price"][arrived.rows] = arrived.prices
         kept["priced_at"][arrived.rows] = arrived.times
-    np.maximum(kept["peak"], kept["squares"], out=kept["peak"])
 
     for field, length in (("before_1h", HOUR), ("before_24h", DAY)):
         _remember(kept, field, gone[length])
         expired = kept[field + "_at"] <= minute - length - LOOKBACK
         kept[field][expired] = np.nan
-    _average(kept, "average_1h", "hour_", fresh, gone[HOUR].where(gone[HOUR].times == minute - HOUR))
-    edge = gone[windows.rule]
-    kept["rule_count"] = _average(kept, "rule_average", "rule_", fresh, edge.where(edge.times == minute - windows.rule))
     _describe(kept)
     return kept
 
@@ -240,13 +250,17 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
     kept["price"][history.rows] = history.prices
     kept["priced_at"][history.rows] = history.times
     kept["anchor"][rows] = kept["price"][rows]
-    for prefix, length in (("", windows.main), ("hour_", HOUR), ("rule_", windows.rule)):
-        for field in ("samples", "weight", "total"):
-            kept[prefix + field][rows] = 0
-        if prefix == "":
-            kept["squares"][rows] = 0.0
+    _anchor_near_mean(kept, history.where(history.times > minute - windows.main))
+    for prefix, length, average in _sums(windows):
+        if average is not None:
+            _clear(kept, prefix, rows)
+            _add(kept, prefix, history.where((history.times >= minute - length) & (history.times < minute)), 1.0)
+            kept[average][rows] = _plain_mean(kept, prefix)[rows]
+        if prefix == "rule_":
+            kept["rule_count"][rows] = kept["rule_samples"][rows]
+        _clear(kept, prefix, rows)
         _add(kept, prefix, history.where(history.times > minute - length), 1.0)
-    kept["peak"][rows] = kept["squares"][rows]
+        _note_peaks(kept, prefix)
 
     for field in ("log_squares", "log_seconds", "edge_at"):
         kept[field][rows] = 0
@@ -261,27 +275,32 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
         kept[field + "_at"][rows] = 0
         past = history.where((history.times <= minute - length) & (history.times > minute - length - LOOKBACK))
         _remember(kept, field, past)
-    fresh = history.where(history.times == minute)
-    partial = kept[rows]  # the averages of the other rows rest on samples that are not at hand: leave them
-    place = np.zeros(len(kept), dtype=np.int64)
-    place[rows] = np.arange(len(rows))
-
-    def placed(samples: Samples) -> Samples:
-        return Samples(place[samples.rows], samples.times, samples.prices, samples.widths)
-
-    edge = history.where(history.times == minute - HOUR)
-    _average(partial, "average_1h", "hour_", placed(fresh), placed(edge))
-    edge = history.where(history.times == minute - windows.rule)
-    partial["rule_count"] = _average(partial, "rule_average", "rule_", placed(fresh), placed(edge))
-    _describe(partial)
-    kept[rows] = partial
+    _describe(kept)
 
 
 def drifted(kept: Kept) -> Ints:
     """The rows whose sums may have lost too many digits to what has since left the window."""
-    moved = kept["peak"] > DRIFT_LIMIT * _variance_sum(kept)
-    returned = kept["log_peak"] > DRIFT_LIMIT * kept["log_squares"]
-    return np.flatnonzero(moved | returned).astype(np.int64)
+    lost = has_drifted(kept["weight"], kept["total"], kept["total_peak"], kept["squares"], kept["peak"])
+    with np.errstate(invalid="ignore"):
+        mean = np.abs(kept["weight"] * kept["anchor"] + kept["total"])
+        lost |= ~(kept["total_peak"] <= DRIFT_LIMIT * mean)
+    lost &= kept["samples"] > 0
+    for prefix in ("hour_", "rule_"):
+        lost |= _mean_drifted(kept, prefix)
+    lost |= ~(kept["log_peak"] <= DRIFT_LIMIT * kept["log_squares"])
+    return np.flatnonzero(lost).astype(np.int64)
+
+
+def has_drifted(
+    weight: Floats, total: Floats, total_peak: Floats, squares: Floats, squares_peak: Floats
+) -> npt.NDArray[np.bool_]:
+    """Where the variance that these sums give may have lost too many digits: the sums are those of
+    `population_stdev`, the peaks the largest |total| and squares since they were computed anew, all of shape
+    (metrics,). True as well where they give none; what has no samples is to be left out."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        limit = DRIFT_LIMIT * (squares - total * total / weight)
+        found: npt.NDArray[np.bool_] = ~((squares_peak <= limit) & (total_peak * np.abs(total) / weight <= limit))
+    return found
 
 
 def population_stdev(weight: Floats, total: Floats, squares: Floats) -> Floats:
@@ -323,17 +342,69 @@ def rank(kept: Kept, active: npt.NDArray[np.bool_]) -> None:
     kept["rank"][order] = np.arange(1, len(order) + 1)
 
 
+def _sums(windows: Windows) -> tuple[tuple[str, int, str | None], ...]:
+    """Of each kept sum the prefix of its fields, the seconds of its window, and the average that is told of it."""
+    return ("", windows.main, None), ("hour_", HOUR, "average_1h"), ("rule_", windows.rule, "rule_average")
+
+
 def _add(kept: Kept, prefix: str, samples: Samples, sign: float) -> None:
     if not len(samples.rows):
         return
     count = len(kept)
-    offset = samples.prices - kept["anchor"][samples.rows]
+    offset = samples.prices if prefix else samples.prices - kept["anchor"][samples.rows]
     weighted = samples.widths * offset
     kept[prefix + "samples"] += int(sign) * np.bincount(samples.rows, minlength=count)
     kept[prefix + "weight"] += sign * np.bincount(samples.rows, samples.widths, minlength=count)
     kept[prefix + "total"] += sign * np.bincount(samples.rows, weighted, minlength=count)
     if prefix == "":
         kept["squares"] += sign * np.bincount(samples.rows, weighted * offset, minlength=count)
+
+
+def _clear(kept: Kept, prefix: str, rows: Ints | npt.NDArray[np.bool_]) -> None:
+    for field in ("samples", "weight", "total", "total_peak"):
+        kept[prefix + field][rows] = 0
+    if prefix == "":
+        for field in ("squares", "peak"):
+            kept[field][rows] = 0.0
+
+
+def _forget_emptied(kept: Kept, prefix: str) -> None:
+    """What nothing is left of is nothing, whatever rounding has made of it."""
+    _clear(kept, prefix, kept[prefix + "samples"] == 0)
+
+
+def _note_peaks(kept: Kept, prefix: str) -> None:
+    peak = kept[prefix + "total_peak"]
+    np.maximum(peak, np.abs(kept[prefix + "total"]), out=peak)
+    if prefix == "":
+        np.maximum(kept["peak"], kept["squares"], out=kept["peak"])
+
+
+def _mean_drifted(kept: Kept, prefix: str) -> npt.NDArray[np.bool_]:
+    """Where a sum of width x price has lost too many digits."""
+    held = kept[prefix + "total_peak"] <= DRIFT_LIMIT * kept[prefix + "total"]
+    found: npt.NDArray[np.bool_] = ~held & (kept[prefix + "samples"] > 0)
+    return found
+
+
+def _plain_mean(kept: Kept, prefix: str) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean: Floats = kept[prefix + "total"] / kept[prefix + "weight"]
+    return mean
+
+
+def _anchor_near_mean(kept: Kept, samples: Samples) -> None:
+    """Have the sums of the rows in `samples` be relative to that price among them which lies nearest to their mean: no
+    sum of squares is smaller but the variance itself, and that of a flat series is exactly 0."""
+    rows, count = samples.rows, len(kept)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(rows, samples.widths * samples.prices, minlength=count) / np.bincount(
+            rows, samples.widths, minlength=count
+        )
+    distance, least = np.abs(samples.prices - mean[rows]), np.full(count, np.inf)
+    np.minimum.at(least, rows, distance)
+    nearest = distance == least[rows]
+    kept["anchor"][rows[nearest]] = samples.prices[nearest]
 
 
 def _returns(samples: Samples, price: Floats, priced_at: Ints) -> _Returns:
@@ -349,10 +420,11 @@ def _returns(samples: Samples, price: Floats, priced_at: Ints) -> _Returns:
     seconds = times - since
     known = ~np.isnan(before) & (seconds <= RETURN_GAP)
     prices, before = prices[known], before[known]
-    moved = (prices - before) / before
-    # The quotient of nearly equal prices has lost the digits that their difference still has; that of distant
-    # ones has them.
-    logs = np.where(np.abs(moved) < 0.5, np.log1p(moved), np.log(prices / before))
+    with np.errstate(divide="ignore", over="ignore"):
+        moved = (prices - before) / before
+        # The logarithms of nearly equal prices have lost the digits that their difference still has; those of distant
+        # ones have them.
+        logs = np.where(np.abs(moved) < 0.5, np.log1p(moved), np.log(prices) - np.log(before))
     return _Returns(rows[known], times[known], logs * logs, seconds[known])
 
 
@@ -376,29 +448,6 @@ def _remember(kept: Kept, field: str, past: Samples) -> None:
     """Keep the last of `past` and its time."""
     kept[field][past.rows] = past.prices
     kept[field + "_at"][past.rows] = past.times
-
-
-def _average(kept: Kept, field: str, prefix: str, fresh: Samples, edge: Samples) -> Ints:
-    """Set `field` to the mean over [minute - length, minute): the window, less its end, plus its start.
-
-    Answers the number of prices behind each mean.
-    """
-    samples = kept[prefix + "samples"].copy()
-    weight = kept[prefix + "weight"].copy()
-    total = kept[prefix + "total"].copy()
-    for part, sign in ((fresh, -1), (edge, 1)):
-        samples[part.rows] += sign
-        weight[part.rows] += sign * part.widths
-        total[part.rows] += sign * part.widths * (part.prices - kept["anchor"][part.rows])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        kept[field] = np.where(samples > 0, kept["anchor"] + total / weight, np.nan)
-    return samples
-
-
-def _variance_sum(kept: Kept) -> Floats:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        sums: Floats = kept["squares"] - kept["total"] ** 2 / kept["weight"]
-    return sums
 
 
 def _describe(kept: Kept) -> None:

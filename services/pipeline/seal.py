@@ -11,7 +11,8 @@ from services.store import leases, retention, sealing, sizes
 from services.store.engine import Connection, writing
 
 MARGIN_SECONDS = HOUR
-"""Samples stay rows this much longer than the windows need them: the backfill may still add to what is near."""
+"""Samples stay, and stay rows, this much longer than the windows need them: the backfill may still add to what is
+near."""
 
 STEP_SAMPLES = 40_000
 """Prices moved in one transaction; with as many volumes, some tenths of a second."""
@@ -53,8 +54,7 @@ def seal(plan: Plan, minute: datetime, owner: str | None, goes_on: Callable[[], 
 
 
 def _seal_some(connection: Connection, plan: Plan, now: int, done: Upkeep) -> bool:
-    before = now - plan.windows.longest - MARGIN_SECONDS
-    step = sealing.next_step(connection, before, plan.period_seconds, STEP_SAMPLES)
+    step = sealing.next_step(connection, _needed_since(plan, now), plan.period_seconds, STEP_SAMPLES)
     if step is None:
         return False
     done.sealed += sealing.seal(connection, step)
@@ -64,6 +64,14 @@ def _seal_some(connection: Connection, plan: Plan, now: int, done: Upkeep) -> bo
 def _remove_some(connection: Connection, plan: Plan, now: int, done: Upkeep) -> bool:
     if plan.retention_seconds is None:
         return False
-    removed = retention.remove(connection, now - plan.retention_seconds, STEP_CHUNKS)
+    # What was sealed under shorter windows may be in the present ones, whose figures rest on it.
+    before = min(now - plan.retention_seconds, _needed_since(plan, now))
+    removed = retention.remove(connection, before, STEP_CHUNKS)
     done.removed += removed
     return removed > 0
+
+
+def _needed_since(plan: Plan, now: int) -> int:
+    """Up to this epoch second no window needs any sample, nor does a rule that somebody wrote: those look back on a
+    day at most (alert_rules.WINDOWS)."""
+    return now - plan.windows.longest - MARGIN_SECONDS

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Plan:
     """What a tick works by. `channels` are the names that messages are owed to; samples older than
-    `retention_seconds` go, None keeps them all."""
+    `retention_seconds` that no window needs go, None keeps them all."""
 
     engine: Engine
     catalogues: Catalogues

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
-from sqlalchemy import Connection, Table, delete
+from sqlalchemy import Connection, Table
 
 from services.market.stats import Kept, Samples, rows_of
 from services.market.types import Floats, Ints, Series
@@ -24,16 +24,18 @@ def store(connection: Connection, minute: int, metric_ids: Ints, prices: Floats,
 
 
 def store_history(connection: Connection, metric_id: int, times: Ints, prices: Floats, widths: Ints) -> None:
-    """Write what was found of one metric's past; a price that is there already stays."""
-    ids = [metric_id] * len(times)
-    samples.insert(connection, PRICE.rows, (times.tolist(), ids, prices.tolist(), widths.tolist()))
+    """Write what was found of one metric's past; a price that is there already stays, sealed or not."""
+    if not len(times):
+        return
+    sealed = samples.sealed_times(connection, PRICE, metric_id, int(times.min()) - 1, int(times.max()))
+    new = ~np.isin(times, sealed)
+    ids = [metric_id] * int(new.sum())
+    samples.insert(connection, PRICE.rows, (times[new].tolist(), ids, prices[new].tolist(), widths[new].tolist()))
 
 
 def remove(connection: Connection, metric_id: int, times: Ints) -> None:
     """Take away one metric's prices of these moments."""
-    mine = delete(PriceRow).where(PriceRow.metric_id == metric_id)
-    for second in times.tolist():
-        connection.execute(mine.where(PriceRow.minute == second))
+    samples.remove(connection, PRICE, metric_id, times)
 
 
 def series(connection: Connection, metric_id: int, since: int, until: int) -> Series:

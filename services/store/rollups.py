@@ -1,13 +1,13 @@
-"""Rollups: each metric's hours, kept for good when its samples are sealed."""
+"""Rollups: each metric's hours, kept for good when its samples are sealed, and merged with what comes later."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
 from sqlalchemy import Connection, Table, delete, insert, select
 
-from services.market.history import hourly
+from services.market.history import HOUR_SECONDS, hourly
 from services.market.types import Hours
 from services.store import samples
 from services.store.models import RollupRow
@@ -31,12 +31,18 @@ _NAMES = tuple(_HOURS.names or ())
 
 
 def store(connection: Connection, start: int, of_metrics: Mapping[int, Hours]) -> None:
-    """Put the hours of the span that begins at `start` on record, in place of what is there of these metrics."""
+    """Put the hours of the span that begins at `start` on record. An hour that is there already stays where it rests
+    on more prices: some of those may be gone."""
     if not of_metrics:
         return
-    low, high = min(of_metrics), max(of_metrics)
-    connection.execute(delete(_TABLE).where(_TABLE.c.start == start, _TABLE.c.metric_id.between(low, high)))
-    rows = [{"start": start, "metric_id": number, "data": _encode(hours)} for number, hours in of_metrics.items()]
+    mine = (_TABLE.c.start == start, _TABLE.c.metric_id.between(min(of_metrics), max(of_metrics)))
+    known = connection.execute(select(_TABLE.c.metric_id, _TABLE.c.data).where(*mine)).all()
+    before = {number: _decode(data) for number, data in known if number in of_metrics}
+    connection.execute(delete(_TABLE).where(*mine, _TABLE.c.metric_id.in_(before)))
+    rows = []
+    for number, hours in of_metrics.items():
+        merged = _fullest([hours, before[number]]) if number in before else hours
+        rows.append({"start": start, "metric_id": number, "data": _encode(merged)})
     connection.execute(insert(_TABLE), rows)
 
 
@@ -47,18 +53,28 @@ def series(connection: Connection, metric_id: int, first: int, last: int) -> Hou
     # No span is longer than a day, so none that began earlier reaches into what is asked for.
     mine = mine.where(_TABLE.c.start >= first - 86_400).order_by(_TABLE.c.start)
     sealed = [_decode(data) for data in connection.execute(mine).scalars()]
-    live = hourly(
-        samples.row_series(connection, PRICE, metric_id, first, last),
-        samples.row_series(connection, VOLUME, metric_id, first, last),
-    )
-    return _chosen([*sealed, live], first, last)
+    prices = samples.row_series(connection, PRICE, metric_id, first, last)
+    live = hourly(prices, samples.row_series(connection, VOLUME, metric_id, first, last))
+    # What was added to a past that is sealed is rows until it is sealed too: of its hours they are a part.
+    split = np.intersect1d(live.starts, [start for hours in sealed for start in hours.starts.tolist()])
+    whole = [
+        hourly(*(samples.series(connection, of, metric_id, start, start + HOUR_SECONDS) for of in (PRICE, VOLUME)))
+        for start in split.astype(np.int64).tolist()
+    ]
+    return _within(_fullest([*whole, *sealed, live]), first, last)
 
 
-def _chosen(parts: list[Hours], first: int, last: int) -> Hours:
+def _fullest(parts: Sequence[Hours]) -> Hours:
+    """Each hour of `parts` as that one has it which rests on most prices, the first of those."""
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES}
-    starts, places = np.unique(columns["starts"], return_index=True)
-    places = places[(starts >= first) & (starts < last)]
-    return Hours(**{name: column[places] for name, column in columns.items()})
+    order = np.lexsort((-columns["count"], columns["starts"]))
+    _, first = np.unique(columns["starts"][order], return_index=True)
+    return Hours(**{name: column[order[first]] for name, column in columns.items()})
+
+
+def _within(hours: Hours, first: int, last: int) -> Hours:
+    inside = (hours.starts >= first) & (hours.starts < last)
+    return Hours(**{name: getattr(hours, name)[inside] for name in _NAMES})
 
 
 def _encode(hours: Hours) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 from psycopg.errors import UniqueViolation
-from sqlalchemy import Connection, Table, func, select, text
+from sqlalchemy import Connection, Table, delete, func, select, text, update
 
 from services.market.types import Floats, Ints, Series
 from services.store import binary, chunks
@@ -100,9 +100,7 @@ def _copy(connection: Connection, table: Table, names: str, columns: Sequence[Se
 def series(connection: Connection, quantity: Quantity, metric_id: int, since: int, until: int) -> Series:
     """One metric's samples with `since` < time <= `until`, oldest first; width 0 where the quantity has none."""
     rows = row_series(connection, quantity, metric_id, since, until)
-    found = select(quantity.chunks.c.data).join(SpanRow, SpanRow.start == quantity.chunks.c.start)
-    found = found.where(SpanRow.start < until, SpanRow.until > since, quantity.chunks.c.metric_id == metric_id)
-    sealed = [chunks.decode(data) for data in connection.execute(found.order_by(SpanRow.start)).scalars()]
+    sealed = [chunk for _, chunk in _chunks_of(connection, quantity, metric_id, since, until)]
     if not sealed:
         return rows
     old = Series(*(np.concatenate([getattr(part, name) for part in sealed]) for name in ("times", "values", "widths")))
@@ -186,7 +184,45 @@ def sealed_run(
             yield metric_id, chunks.decode(data)
 
 
+def remove(connection: Connection, quantity: Quantity, metric_id: int, times: Ints) -> None:
+    """Take away one metric's samples of these moments, rows and sealed ones alike."""
+    for second in times.tolist():
+        mine = (quantity.rows.c.minute == second, quantity.rows.c.metric_id == metric_id)
+        connection.execute(delete(quantity.rows).where(*mine))
+    if not len(times):
+        return
+    table = quantity.chunks
+    for start, sealed in _chunks_of(connection, quantity, metric_id, int(times.min()) - 1, int(times.max())):
+        stay = ~np.isin(sealed.times, times)
+        mine = (table.c.start == start, table.c.metric_id == metric_id)
+        if not stay.any():
+            connection.execute(delete(table).where(*mine))
+        elif not stay.all():
+            left = Series(sealed.times[stay], sealed.values[stay], sealed.widths[stay])
+            change = update(table).where(*mine)
+            connection.execute(change.values(samples=len(left.times), data=chunks.encode(left)))
+
+
+def sealed_times(connection: Connection, quantity: Quantity, metric_id: int, since: int, until: int) -> Ints:
+    """The moments with `since` < time <= `until` of which one metric has a sealed sample, ascending."""
+    found = [chunk.times for _, chunk in _chunks_of(connection, quantity, metric_id, since, until)]
+    times: Ints = np.concatenate([np.empty(0, dtype=np.int64), *found])
+    return times[(times > since) & (times <= until)]
+
+
+def _chunks_of(
+    connection: Connection, quantity: Quantity, metric_id: int, since: int, until: int
+) -> list[tuple[int, Series]]:
+    """One metric's chunks that reach into (`since`, `until`], oldest first, with the start of their span."""
+    table = quantity.chunks
+    found = select(table.c.start, table.c.data).join(SpanRow, SpanRow.start == table.c.start)
+    found = found.where(SpanRow.start < until, SpanRow.until > since, table.c.metric_id == metric_id)
+    return [(row.start, chunks.decode(row.data)) for row in connection.execute(found.order_by(SpanRow.start))]
+
+
 def _joined(rows: Columns, sealed: Iterable[tuple[int, Series]], since: int, until: int) -> Columns:
+    """Both as one, each metric's moments once: where there is a sealed sample and a row of one, the sealed one, as in
+    `series`."""
     parts = []
     for metric_id, old in sealed:
         inside = (old.times > since) & (old.times <= until)
@@ -196,7 +232,11 @@ def _joined(rows: Columns, sealed: Iterable[tuple[int, Series]], since: int, unt
     if not parts:
         return rows
     found = _concatenated([*parts, rows])
-    order = np.argsort(found.times, kind="stable")
+    order = np.lexsort((found.metric_ids, found.times))  # stable: of equal ones the sealed one comes first
+    times, ids = found.times[order], found.metric_ids[order]
+    again = np.zeros(len(order), dtype=np.bool_)
+    again[1:] = (times[1:] == times[:-1]) & (ids[1:] == ids[:-1])
+    order = order[~again]
     return Columns(found.times[order], found.metric_ids[order], found.values[order], found.widths[order])
 
 

@@ -59,4 +59,14 @@ def test_whatever_came_before_an_average_keeps_its_digits(values):
     """A plain sum would lose the small ones that follow the large ones."""
     marks = marks_of([(value, 1.0) for value in values])
     average, _ = average_between(marks[-5].of(IDS), marks[-1].of(IDS))
-    assert average[0] == pytest.approx(math.fsum(values[-5:]) / 5, rel=1e-9)
+    assert average[0] == pytest.approx(math.fsum(values[-5:]) / 5, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("foreign", [1e9, 60_000.1, 1e12 + 0.1])
+@pytest.mark.parametrize("own", [2.5e-8, 1e-12])
+def test_a_foreign_first_price_leaves_nothing_of_itself_in_an_average(foreign, own):
+    values = [foreign, *(own * (1 + place % 7 / 1e3) for place in range(1_000))]
+    marks = marks_of([(value, 1.0) for value in values])
+    for first in (1, 500, 900):
+        average, _ = average_between(marks[first].of(IDS), marks[-1].of(IDS))
+        assert average[0] == pytest.approx(math.fsum(values[first:]) / len(values[first:]), rel=1e-9, abs=0)

@@ -113,7 +113,7 @@ class Market:
             off = prices[inside] - mean(inside)
             stdev = math.sqrt((widths[inside] * off * off).sum() / widths[inside].sum())
         exact = prices.astype(np.longdouble)
-        logs, seconds = np.log1p(np.diff(exact) / exact[:-1]), np.diff(times)
+        logs, seconds = np.log(exact[1:] / exact[:-1]), np.diff(times)
         counted = (times[1:] > now - self.windows.main) & (seconds <= RETURN_GAP)
         year = (logs[counted] ** 2).sum() / seconds[counted].sum() * 365 * DAY if counted.any() else math.nan
         return {
@@ -189,8 +189,49 @@ def test_a_spike_leaves_nothing_behind_when_it_leaves_the_window(spike):
     for turn in range(100):
         market.tick(1, {0: 60_000.0 * (spike if turn == 5 else 1 + 1e-6 * (turn % 7))})
         market.check()
-    assert 1 <= market.renewed <= 3  # when it comes or goes, and not at every tick from then on
+    assert 1 <= market.renewed <= 4  # once for each sum that it leaves, and not at every tick from then on
     assert market.kept["stdev"][0] < 1.0
+
+
+@pytest.mark.parametrize("foreign", [1e9, 60_000.0, 1e12, 1e-12])
+@pytest.mark.parametrize("own", [2.5e-8, 1e-12, 3.0])
+def test_a_foreign_first_price_is_gone_from_every_average_once_it_has_left_its_window(foreign, own):
+    market = Market(bases=(1.0,))
+    market.tick(1, {0: foreign})
+    for turn in range(40):
+        market.tick(1, {0: own * (1 + turn % 3 / 1e3)})
+        market.check()
+    assert market.kept["rule_average"][0] == pytest.approx(own, rel=0.01)
+    assert market.renewed <= 5
+
+
+@pytest.mark.parametrize("spike", [1e9, 1e12])
+def test_a_spike_that_comes_as_another_leaves_after_a_gap_spoils_no_average(spike):
+    """Of the sums it hides how little is left: the averages are without it."""
+    market = Market(bases=(1.0,), windows=Windows(main=30 * PERIOD, rule=6 * PERIOD))
+    market.tick(1, {0: spike})
+    for _ in range(5):
+        market.tick(1, {0: 2.5e-8})
+    market.tick(3, {0: spike})
+    market.check()
+    assert market.kept["rule_average"][0] == pytest.approx(2.5e-8, rel=1e-9, abs=0)
+    for _ in range(10):
+        market.tick(1, {0: 2.5e-8})
+        market.check()
+
+
+def test_a_price_that_comes_once_in_a_long_window_costs_no_recomputation_at_every_tick():
+    """The newest price is far off the others and stays the newest."""
+    windows = Windows(main=5_000 * PERIOD, rule=3 * PERIOD)
+    market = Market(bases=(1.0, 1.0), windows=windows)
+    market.stored[0] = {START - PERIOD * ago: (1.0 + ago % 2 / 1e3, PERIOD) for ago in range(4_000)}
+    market.renew(np.array([0, 1], dtype=np.int64))
+    market.tick(1, {0: 1e6})
+    market.renew(np.array([0], dtype=np.int64))
+    for _ in range(5):
+        market.tick(1, {1: 1.0})
+        market.check()
+    assert market.renewed <= 2
 
 
 def test_a_series_that_goes_flat_has_a_stdev_of_exactly_nothing():
@@ -337,6 +378,7 @@ def test_rounding_below_nothing_is_a_flat_series():
 
 def test_sums_have_drifted_only_beyond_a_thousandfold():
     kept = stats.empty(np.arange(3, dtype=np.int64))
+    kept["samples"], kept["anchor"] = 1, 5.0
     kept["weight"], kept["squares"] = 60.0, 2.0
     kept["total"] = 0.0
     kept["peak"] = [2_000.0, 2_000.1, 2.0]

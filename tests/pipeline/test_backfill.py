@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from services.market.errors import BadPayload, Unavailable
+from services.market.stats import Windows
 from services.market.types import BackfillState
 from services.pipeline import backfill as backfills
 from services.pipeline.backfill import Backfill, Backfills, plan_tasks
+from services.pipeline.seal import seal
 from services.store import backfills as records
 from services.store.engine import Engine, writing
 from tests.builders import NOON
@@ -115,6 +117,36 @@ def test_the_price_of_a_tick_that_came_late_gives_way_to_its_candle(engine: Engi
         (NOON + timedelta(minutes=1), 100.0),
     ]
     assert world.row("kraken:BTC-USD").stdev == pytest.approx(world.two_pass_stdev("kraken:BTC-USD"), rel=1e-9)
+
+
+def test_a_late_price_that_is_sealed_gives_way_to_its_candle_and_counts_once(
+    engine: Engine, exchange: FakeExchange
+) -> None:
+    world = World(engine, [exchange], now=NOON - timedelta(hours=40))
+    world.discover()
+    began = world.now
+    world.tick(minutes=0, late_ms=40_000)
+    for _ in range(5):
+        world.tick(minutes=2)
+    world.tick(minutes=40 * 60)
+    assert seal(world.plan, world.now, None, lambda: True).sealed == 12
+    world.windows = Windows(main=48 * 3_600, rule=3_600)
+    world.restart()
+    world.tick()
+
+    fill(world, exchange)
+
+    stored = world.stored("kraken:BTC-USD")
+    assert stored[[moment for moment, _ in stored].index(began)] == (
+        began,
+        price_at("BTC/USD", int(began.timestamp())),
+    )
+    for _ in range(2):
+        row = world.row("kraken:BTC-USD")
+        assert row.samples == len(world.stored("kraken:BTC-USD")) == 48 * 60
+        assert row.stdev == pytest.approx(world.two_pass_stdev("kraken:BTC-USD"), rel=1e-9)
+        seal(world.plan, world.now, None, lambda: True)
+        world.tick()
 
 
 def test_a_late_price_stays_where_there_is_no_candle_and_is_not_asked_about_alone(

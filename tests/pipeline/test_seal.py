@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import insert
 
 from services.market.errors import LeaseLost
+from services.market.stats import Windows
 from services.pipeline.seal import Upkeep, seal
-from services.store import leases, prices
+from services.store import leases, prices, snapshots
 from services.store.engine import Engine, reading, writing
 from services.store.models import MetricRow
 from tests.builders import NOON
@@ -119,3 +120,26 @@ def test_many_metrics_take_several_steps(engine: Engine) -> None:
     world = World(engine, [])
 
     assert keep(world) == Upkeep(sealed=300, removed=0, steps=3)
+
+
+@pytest.mark.parametrize("windows", [Windows(main=4 * 86_400, rule=3_600), Windows(main=86_400, rule=4 * 86_400)])
+def test_what_was_sealed_under_shorter_windows_is_kept_for_longer_ones_whatever_the_retention(
+    world: World, windows: Windows
+) -> None:
+    keep(world)
+    world.windows = windows
+    world.restart()
+    world.tick()
+    before = world.row("kraken:BTC-USD")
+
+    assert keep(world, days=1) == Upkeep()
+
+    assert len(world.stored("kraken:BTC-USD", hours=100)) == 32
+    world.restart()
+    world.tick()
+    row = world.row("kraken:BTC-USD")
+    assert row.stdev == pytest.approx(world.two_pass_stdev("kraken:BTC-USD"), rel=1e-9)
+    assert row.samples == before.samples + 1 or windows.main == 86_400
+    with reading(world.engine) as connection:
+        kept = snapshots.load(connection).kept
+    assert kept["rule_count"][0] == (32 if windows.rule > 86_400 else 2)

@@ -252,3 +252,106 @@ def size_at(connection: Connection, second: int) -> int:
     from services.store.models import SizeRow
 
     return cast(int, connection.execute(select(SizeRow.bytes).where(SizeRow.at == second)).scalar_one())
+
+
+def test_hours_whose_samples_are_gone_stay_when_less_is_sealed_in_their_span(connection: Connection) -> None:
+    fill(connection, T, T + SPAN)
+    seal_all(connection)
+    before = rollups.series(connection, 1, T, T + SPAN)
+    assert retention.remove(connection, T + SPAN, most=10) == 3
+    late = np.arange(T + 3_900, T + 7_201, 300, dtype=np.int64)
+    prices.store_history(connection, 1, late, np.full(len(late), 7.0), np.full(len(late), 300))
+    assert same(rollups.series(connection, 1, T, T + SPAN), before)
+
+    assert len(seal_all(connection)) == 1
+
+    assert prices.series(connection, 1, T, T + SPAN).times.tolist() == late.tolist()
+    assert same(rollups.series(connection, 1, T, T + SPAN), before)
+
+
+def test_an_hour_of_which_more_is_found_than_was_on_record_is_renewed(connection: Connection) -> None:
+    fill(connection, T + 1_800, T + SPAN, ids=(1,))
+    seal_all(connection)
+    retention.remove(connection, T + SPAN, most=10)
+    times = np.arange(T + 60, T + 3_601, 60, dtype=np.int64)
+    prices.store_history(connection, 1, times, np.full(60, 7.0), np.full(60, 60))
+
+    for sealed in (False, True):
+        if sealed:
+            seal_all(connection)
+        found = rollups.series(connection, 1, T, T + SPAN)
+        assert found.count.tolist() == [60] * 6
+        assert (found.high[0], found.close[0]) == (7.0, 7.0)
+        assert found.close[1:].tolist() == [price_of(1, T + 3_600 * hour) for hour in range(2, 7)]
+
+
+def test_an_hour_that_is_partly_sealed_and_partly_rows_is_told_whole(connection: Connection) -> None:
+    fill(connection, T, T + 1_800, ids=(1,))
+    seal_all(connection)
+    times = np.arange(T + 1_860, T + 3_601, 60, dtype=np.int64)
+    prices.store_history(connection, 1, times, np.full(30, 7.0), np.full(30, 60))
+
+    found = rollups.series(connection, 1, T, T + 3_600)
+
+    assert (found.count.tolist(), found.open.tolist()) == ([60], [price_of(1, T + 60)])
+    assert (found.low.tolist(), found.close.tolist()) == ([7.0], [7.0])
+
+
+def test_every_reader_tells_a_moment_that_is_sealed_and_a_row_once(connection: Connection) -> None:
+    fill(connection, T, T + 7_200)
+    seal_all(connection)
+    kept = stats.empty(np.array([1, 2, 3], dtype=np.int64))
+
+    def answers() -> list[Series | Columns | Hours]:
+        within = prices.within(connection, kept, T, T + SPAN)
+        history = next(prices.history(connection, kept, np.array([0, 1]), T, T + SPAN))
+        return [
+            prices.series(connection, 1, T, T + SPAN),
+            samples.run(connection, PRICE, 1, 1, T, T + SPAN),
+            samples.between(connection, PRICE, T, T + SPAN),
+            Columns(within.times, within.rows, within.prices, within.widths),
+            Columns(history.times, history.rows, history.prices, history.widths),
+            rollups.series(connection, 1, T, T + SPAN),
+        ]
+
+    before = answers()
+    for second in (T + 60, T + 3_000):  # as a version did that looked at rows alone
+        prices.store(connection, second, np.array([1]), np.array([1e6]), 300)
+
+    assert all(same(old, new) for old, new in zip(before, answers(), strict=True))
+
+
+def test_what_is_found_of_a_moment_that_is_sealed_is_not_stored_again(connection: Connection) -> None:
+    fill(connection, T, T + 7_200)
+    seal_all(connection)
+    times = np.array([T + 60, T + 90, T + 7_200], dtype=np.int64)
+    prices.store_history(connection, 1, times, np.array([1e6, 5.0, 1e6]), np.array([60, 30, 60]))
+
+    assert samples.row_series(connection, PRICE, 1, T, FAR).times.tolist() == [T + 90]
+
+
+def test_a_sealed_price_that_gives_way_is_taken_out_of_its_chunk(connection: Connection) -> None:
+    fill(connection, T, T + 7_200)
+    seal_all(connection)
+    gone = np.array([T + 60, T + 7_200], dtype=np.int64)
+
+    prices.remove(connection, 1, gone)
+    prices.store_history(connection, 1, gone, np.array([7.0, 8.0]), np.array([60, 60]))
+
+    for sealed in (False, True):
+        if sealed:
+            seal_all(connection)
+        found = prices.series(connection, 1, T, T + SPAN)
+        assert len(found.times) == 120
+        assert (found.values[0], found.values[-1]) == (7.0, 8.0)
+        assert prices.series(connection, 2, T, T + SPAN).values[0] == price_of(2, T + 60)
+    assert rollups.series(connection, 1, T, T + SPAN).close.tolist() == [price_of(1, T + 3_600), 8.0]
+
+
+def test_a_chunk_that_everything_is_taken_out_of_is_gone(connection: Connection) -> None:
+    fill(connection, T, T + 120)
+    seal_all(connection)
+    prices.remove(connection, 1, np.array([T + 60, T + 120], dtype=np.int64))
+
+    assert count(connection, PriceChunkRow) == 2
+    assert prices.series(connection, 1, T, T + SPAN).times.tolist() == []
