@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.market.marks import Mark, average_between, follow
+from services.market.marks import Mark, average_between, follow, tolerance
 
 IDS = np.array([0, 2])
 
@@ -60,3 +60,19 @@ def test_whatever_came_before_an_average_keeps_its_digits(values):
     marks = marks_of([(value, 1.0) for value in values])
     average, _ = average_between(marks[-5].of(IDS), marks[-1].of(IDS))
     assert average[0] == pytest.approx(math.fsum(values[-5:]) / 5, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("window", "period", "seconds"),
+    [
+        (60, 60, 60),
+        (120, 60, 60),
+        (300, 60, 120),
+        (300, 5, 30),
+        (3_600, 60, 360),
+        (86_400, 60, 600),
+        (300, 3_600, 3_600),
+    ],
+)
+def test_a_windows_beginning_is_looked_for_in_a_small_part_of_it_but_in_a_period_at_least(window, period, seconds):
+    assert tolerance(window, period) == seconds
