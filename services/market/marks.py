@@ -10,11 +10,26 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from services.market.stats import HOUR
+from services.market.stats import HOUR, LOOKBACK
 from services.market.types import Floats, Ints
 
 SLOT_SECONDS = 300
 """Of what is older than an hour, one mark in so long is kept: longer windows begin to that precision."""
+
+
+def carry_seconds(period_seconds: int) -> int:
+    """How long a value still counts as the last known one, and how far before the longest window marks are kept."""
+    return max(LOOKBACK, 2 * period_seconds)
+
+
+def tolerance(window: int, period_seconds: int) -> int:
+    """How many seconds before a window of `window` seconds a value may have come that passes for the one at its start.
+
+    Two periods, so that one tick may be missed, or a tenth of the window; no more than half of a short one, but a
+    period at least: a tick lies in it. Of what is older than an hour marks are a slot apart: two are looked through.
+    """
+    periods = min(2 * period_seconds, max(period_seconds, window // 2))
+    return max(periods, 2 * SLOT_SECONDS if window > HOUR else window // 10)
 
 
 @dataclass(frozen=True, slots=True)

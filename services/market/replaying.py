@@ -15,10 +15,10 @@ import numpy as np
 
 from services.market import stats
 from services.market.alert_rules import BUILT_IN, AlertRule, BadRule, TimesAverage
-from services.market.marks import Mark, follow, is_kept
+from services.market.marks import Mark, carry_seconds, follow, is_kept
 from services.market.rules import Rule
 from services.market.states import Held, Mask, fresh_states, step
-from services.market.stats import HOUR, LOOKBACK, Kept
+from services.market.stats import HOUR, Kept
 from services.market.types import Firing, Floats, Ints
 from services.market.verdicts import Sight, crossed_quantities, judge, read, seen
 
@@ -131,11 +131,15 @@ def require_replayable(rule: AlertRule) -> None:
         raise BadRule(f"quantity: only {', '.join(REPLAYED)} can be tried on the past; {rule.quantity} is not stored")
 
 
-def reach(rule: AlertRule, window_seconds: int) -> int:
+def reach(rule: AlertRule, period_seconds: int, window_seconds: int) -> int:
     """How many seconds before the time that is asked for a recording has to begin; `window_seconds` are those of the
-    standard deviation. A value at a window's begin, or at the last look before, may be of LOOKBACK before, and the
-    price that it goes by of LOOKBACK before that."""
-    return (rule.window_seconds or 0) + 2 * LOOKBACK + (window_seconds if rule.quantity in ROLLING else 0)
+    standard deviation. A value at a window's begin, or at the last look before, may be of carry_seconds before, and
+    the price that it goes by of carry_seconds before that."""
+    return (
+        (rule.window_seconds or 0)
+        + 2 * carry_seconds(period_seconds)
+        + (window_seconds if rule.quantity in ROLLING else 0)
+    )
 
 
 def replay(
@@ -147,7 +151,8 @@ def replay(
     places = np.arange(len(past.ids), dtype=np.int64)  # as numbers, so that marks are no larger than they have to be
     kept, held = stats.empty(places), fresh_states(places)
     marks = _Remembered(thins=rule.id != BUILT_IN)  # whose sums are exact
-    longest = (rule.window_seconds or 0) + LOOKBACK
+    carry = carry_seconds(period_seconds)
+    longest = (rule.window_seconds or 0) + carry
     fired: list[Firing] = []
     # What an exchange's other metrics did is not gone through, nor when it listed which.
     active, unfrozen = np.ones(len(places), dtype=np.bool_), np.zeros(len(places), dtype=np.bool_)
@@ -166,7 +171,7 @@ def replay(
             begun = _built_in(rule, sight, held) if rule.id == BUILT_IN else _written(rule, sight, held)
             fired += [_firing(past.ids, kept, int(row), now) for row in begun]
         if rule.window_seconds is not None:
-            carried = np.where(kept["priced_at"] > now - LOOKBACK, read(kept, rule.quantity), np.nan)
+            carried = np.where(kept["priced_at"] > now - carry, read(kept, rule.quantity), np.nan)
             last = marks.marks[-1] if marks.marks else None
             mark = follow(last, now, places, sight.value(rule.quantity), carried)
             marks.add(mark, now - longest, period_seconds)

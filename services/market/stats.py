@@ -10,6 +10,7 @@ A sample's width is the number of seconds it stands for: the period for a live o
 for one that was filled in. Windows are (end - length, end].
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from services.market.types import Floats, Ints
 HOUR = 3_600
 DAY = 86_400
 LOOKBACK = 900
-"""Seconds before a window's start in which a price still passes for the price at its start."""
+"""Seconds before a window's start in which a price still passes for the price at its start; see `lookback`."""
 
 RETURN_GAP = HOUR
 """Prices that lie further apart, in seconds, make no return: what happened between them is not known."""
@@ -65,7 +66,7 @@ KEPT = np.dtype(
         ("absent", "<i8"),  # answers of its exchange since then that had no price for it
         ("volume", "<f8"),  # told with the latest price, NaN where none was
         ("told_volume", "<f8"),  # the last that was told
-        ("before_1h", "<f8"),  # the last price at or before an hour ago, NaN where LOOKBACK reaches none
+        ("before_1h", "<f8"),  # the last price at or before an hour ago, NaN where the lookback reaches none
         ("before_1h_at", "<i8"),  # its time
         ("before_24h", "<f8"),
         ("before_24h_at", "<i8"),
@@ -103,17 +104,26 @@ _NAN_FIELDS = (
 )
 
 
+def lookback(period_seconds: int) -> int:
+    """How many seconds before a moment its price is looked for: a tick lies in any whole period before it."""
+    return max(LOOKBACK, period_seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Lengths in seconds: `main` of the standard deviation, `rule` of the alert rule's average."""
+    """Lengths in seconds: `main` of the standard deviation, `rule` of the alert rule's average.
+
+    `lookback` is that of the period; what was kept for another one is carried on all the same.
+    """
 
     main: int
     rule: int
+    lookback: int = dataclasses.field(default=LOOKBACK, compare=False)
 
     @property
     def longest(self) -> int:
         """How far back the exact computation has to read."""
-        return max(self.main, self.rule, DAY) + max(LOOKBACK, RETURN_GAP)
+        return max(self.main, self.rule, DAY) + max(self.lookback, RETURN_GAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +244,7 @@ def advance(
 
     for field, length in (("before_1h", HOUR), ("before_24h", DAY)):
         _remember(kept, field, gone[length])
-        expired = kept[field + "_at"] <= minute - length - LOOKBACK
+        expired = kept[field + "_at"] <= minute - length - windows.lookback
         kept[field][expired] = np.nan
     _describe(kept)
     return kept
@@ -273,7 +283,7 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
     for field, length in (("before_1h", HOUR), ("before_24h", DAY)):
         kept[field][rows] = np.nan
         kept[field + "_at"][rows] = 0
-        past = history.where((history.times <= minute - length) & (history.times > minute - length - LOOKBACK))
+        past = history.where((history.times <= minute - length) & (history.times > minute - length - windows.lookback))
         _remember(kept, field, past)
     _describe(kept)
 

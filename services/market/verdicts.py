@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.market.alert_rules import AlertRule, Change, Level, NoData, TimesAverage, Top
-from services.market.marks import Mark, Past, average_between
+from services.market.marks import Mark, Past, average_between, tolerance
 from services.market.states import Mask, Verdict
-from services.market.stats import LOOKBACK, Kept
+from services.market.stats import Kept
 from services.market.types import Floats, Ints
 
 
@@ -67,14 +67,18 @@ class Sight:
         return self._averages[key]
 
     def begin(self, quantity: str, window: int) -> Floats:
-        """The values as they were `window` seconds ago."""
+        """The values as they were `window` seconds ago, NaN where none came within the tolerance before that."""
         key = quantity, window
         if key not in self._begins:
-            mark = self.past.last_until(quantity, self.now - window)
-            if mark is None or mark.minute <= self.now - window - LOOKBACK:
+            start = self.now - window
+            last = self.past.last_until(quantity, start)
+            edge = self.past.first_from(quantity, start - tolerance(window, self.period_seconds) + 1)
+            if last is None or edge is None or edge.minute > last.minute:
                 self._begins[key] = np.full(len(self.kept), np.nan)
             else:
-                self._begins[key] = self._of_all(quantity, mark).value
+                begin = self._of_all(quantity, last)
+                _, came = average_between(self._of_all(quantity, edge), begin)
+                self._begins[key] = np.where(came > 0, begin.value, np.nan)
         return self._begins[key]
 
     def _of_all(self, quantity: str, mark: Mark) -> Mark:

@@ -4,7 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
 
@@ -249,7 +249,7 @@ class Backfill:
             if touched:
                 self._renew(connection, sorted(set(touched)))
                 for quantity in marks.FILLED:
-                    marks.note_filled(connection, quantity, newest)
+                    marks.note_filled(connection, quantity, newest, plan.period_seconds)
             backfills.report(connection, progress.state(now))
             oldest = int(now.timestamp()) - max(plan.windows.main, stats.DAY) - stats.HOUR
             backfills.forget_before(connection, oldest)
@@ -260,7 +260,8 @@ class Backfill:
             return  # the first tick computes everything from what is stored
         rows, known = stats.rows_of(snapshot.kept, np.array(metric_ids, dtype=np.int64))
         kept = snapshot.kept.copy()
-        recompute(connection, kept, rows[known], snapshot.minute, snapshot.windows)
+        windows = replace(snapshot.windows, lookback=self._plan.windows.lookback)
+        recompute(connection, kept, rows[known], snapshot.minute, windows)
         catalogue = self._plan.catalogues.current(connection)
         active = np.isin(kept["id"], catalogue.ids[catalogue.active])
         stats.rank(kept, active)

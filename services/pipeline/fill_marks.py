@@ -10,9 +10,9 @@ import numpy as np
 
 from services.market import stats
 from services.market.alert_rules import longest_windows
-from services.market.marks import SLOT_SECONDS, Mark, corrected, is_kept, precede
+from services.market.marks import SLOT_SECONDS, Mark, carry_seconds, corrected, is_kept, precede
 from services.market.states import Mask
-from services.market.stats import HOUR, LOOKBACK
+from services.market.stats import HOUR
 from services.market.types import Floats, Ints
 from services.pipeline.tick import Plan
 from services.store import leases, marks, prices, rules, samples, ticks
@@ -79,7 +79,8 @@ def _plan_step(plan: Plan, connection: Connection, quantity: str, now: int, wind
     assert anchor is not None
     # A window's average begins with the first mark in it, its change with the last one before it. What a window may
     # still look at is renewed; a new one need not reach as far, or the next tick would remove what was added.
-    begin = now - window - (LOOKBACK - SLOT_SECONDS if renewal is None else LOOKBACK)
+    carry = carry_seconds(period_seconds)
+    begin = now - window - (carry - SLOT_SECONDS if renewal is None else carry)
     since = max(anchor.minute - max(HOUR, period_seconds), begin - period_seconds) // period_seconds * period_seconds
     times = np.arange(since, anchor.minute + period_seconds, period_seconds, dtype=np.int64)
     kept = [place for place, second in enumerate(times[:-1].tolist()) if is_kept(second, now, period_seconds)]
@@ -116,7 +117,8 @@ def _values(
 ) -> tuple[Floats, Floats, Mask]:
     """What came with each period, and what was known then, of shape (periods, metrics), NaN for nothing; and in which
     periods there was a tick or is a price, of shape (periods,)."""
-    lead = -(-LOOKBACK // period_seconds)
+    carry = carry_seconds(period_seconds)
+    lead = -(-carry // period_seconds)
     start = int(times[0]) - (lead + 1) * period_seconds
     kept = stats.empty(ids)
     grid = np.full((lead + len(times), len(ids)), np.nan)
@@ -132,7 +134,7 @@ def _values(
         volumes[-(-(told.times[known] - start) // period_seconds) - 1, rows[known]] = told.values[known]
         grid = np.where(at >= 0, volumes, np.nan)
     last = np.maximum.accumulate(at, axis=0)
-    near = (last >= 0) & ((np.arange(len(grid))[:, None] - last) * period_seconds < LOOKBACK)
+    near = (last >= 0) & ((np.arange(len(grid))[:, None] - last) * period_seconds < carry)
     carried = np.where(near, np.take_along_axis(grid, np.maximum(last, 0), axis=0), np.nan)
     looked = (at[lead:] >= 0).any(axis=1) | ticks.happened_at(connection, times)
     return grid[lead:], carried[lead:], looked

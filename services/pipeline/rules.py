@@ -7,7 +7,7 @@ import numpy as np
 
 from services.market import stats
 from services.market.alert_rules import AlertRule, NoData, TimesAverage, longest_windows
-from services.market.marks import follow
+from services.market.marks import carry_seconds, follow
 from services.market.states import (
     FIRING,
     PENDING,
@@ -18,7 +18,7 @@ from services.market.states import (
     step,
     worth_keeping,
 )
-from services.market.stats import LOOKBACK, Kept
+from services.market.stats import Kept
 from services.market.track import TrackPattern
 from services.market.types import Catalogue, Floats, Ints
 from services.market.verdicts import Figures, Sight, as_left, crossed_quantities, judge, read, seen
@@ -84,7 +84,8 @@ def apply_rules(
         return outcome
     fresh = np.zeros(len(kept), dtype=np.bool_)
     fresh[arrivals.places] = True
-    earlier = _earlier(connection, enabled, before, kept, minute - period_seconds)
+    since = minute - period_seconds - carry_seconds(period_seconds)
+    earlier = _earlier(connection, enabled, before, kept, since)
     held_of = rules.states(connection)
     sight = Sight(minute, period_seconds, kept, earlier, fresh, frozen, catalogue.active, StoredPast(connection))
     for rule in enabled:
@@ -96,15 +97,16 @@ def apply_rules(
 
 
 def _earlier(
-    connection: Connection, enabled: Sequence[AlertRule], before: Kept, kept: Kept, last: int
+    connection: Connection, enabled: Sequence[AlertRule], before: Kept, kept: Kept, since: int
 ) -> Mapping[str, Floats]:
-    """What the look at the tick of `last`, or before, saw of each quantity that a rule on crossings watches."""
+    """What the last look saw of each quantity that a rule on crossings watches; where there was none, what the
+    statistics say of metrics priced after epoch second `since`."""
     crossed = sorted(crossed_quantities(enabled))
     if not crossed:
         return {}
     found = looks.last(connection, crossed, kept["id"])
     left, _ = stats.align(before, kept["id"])
-    return {quantity: found.get(quantity, as_left(left, quantity, last - LOOKBACK)) for quantity in crossed}
+    return {quantity: found.get(quantity, as_left(left, quantity, since)) for quantity in crossed}
 
 
 def _apply(
@@ -201,7 +203,7 @@ def _known(value: float) -> float | None:
 
 def _keep_marks(connection: Connection, enabled: Sequence[AlertRule], sight: Sight) -> None:
     longest = longest_windows(enabled)
-    recent = sight.kept["priced_at"] > sight.now - LOOKBACK
+    recent = sight.kept["priced_at"] > sight.now - carry_seconds(sight.period_seconds)
     for quantity in longest:
         carried = np.where(recent, read(sight.kept, quantity), np.nan)
         last = sight.past.last_until(quantity, sight.now - 1)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from sqlalchemy import Connection, delete, insert, select
 
-from services.market.marks import SLOT_SECONDS, Mark
-from services.market.stats import HOUR, LOOKBACK
+from services.market.marks import SLOT_SECONDS, Mark, carry_seconds
+from services.market.stats import HOUR
 from services.store.models import MarkRenewalRow, MarkRow
 
 FILLED = ("price", "volume")
@@ -66,12 +66,12 @@ def replace(connection: Connection, quantity: str, since: int, until: int, found
         record(connection, quantity, mark)
 
 
-def note_filled(connection: Connection, quantity: str, until: int) -> None:
+def note_filled(connection: Connection, quantity: str, until: int, period_seconds: int) -> None:
     """A backfill has added values of times up to `until`: the marks up to then are to be renewed, and those after it
     that carry one of those values."""
-    renewed = renewal(connection, quantity)
-    if renewed is None or until + LOOKBACK > renewed:
-        note_renewed(connection, quantity, until + LOOKBACK)
+    renewed, last = renewal(connection, quantity), until + carry_seconds(period_seconds)
+    if renewed is None or last > renewed:
+        note_renewed(connection, quantity, last)
 
 
 def note_renewed(connection: Connection, quantity: str, until: int | None) -> None:
@@ -91,7 +91,7 @@ def thin(connection: Connection, longest: dict[str, int], now: int, period_secon
     """Remove what no window of up to `longest` seconds, quantity by quantity, looks back on any more."""
     connection.execute(delete(MarkRow).where(MarkRow.quantity.not_in(longest)))
     for quantity, window in longest.items():
-        old = MarkRow.minute < now - window - LOOKBACK
+        old = MarkRow.minute < now - window - carry_seconds(period_seconds)
         between = (MarkRow.minute < now - HOUR - period_seconds) & (MarkRow.minute % SLOT_SECONDS >= period_seconds)
         connection.execute(delete(MarkRow).where(MarkRow.quantity == quantity, old | between))
 

@@ -3,7 +3,6 @@
 import numpy as np
 from sqlalchemy import Connection, delete, func, insert, select
 
-from services.market.stats import LOOKBACK
 from services.market.types import Ints
 from services.store.models import PastRankRow
 
@@ -22,10 +21,10 @@ def record(connection: Connection, minute: int, period_seconds: int, metric_ids:
     connection.execute(insert(PastRankRow).values(minute=minute, ranks=by_number.tobytes()))
 
 
-def at(connection: Connection, minute: int, metric_ids: Ints) -> Ints:
-    """The ranks that the tick of `minute` gave, or the last one before it that LOOKBACK reaches; 0 for unknown and
-    unranked. Forgets the older ones."""
-    connection.execute(delete(PastRankRow).where(PastRankRow.minute <= minute - LOOKBACK))
+def at(connection: Connection, minute: int, lookback: int, metric_ids: Ints) -> Ints:
+    """The ranks that the tick of `minute` gave, or the last one in the `lookback` seconds before it; 0 for unknown
+    and unranked. Forgets the older ones."""
+    connection.execute(delete(PastRankRow).where(PastRankRow.minute <= minute - lookback))
     newest = select(func.max(PastRankRow.minute)).where(PastRankRow.minute <= minute).scalar_subquery()
     data = connection.execute(select(PastRankRow.ranks).where(PastRankRow.minute == newest)).scalar()
     found = np.zeros(len(metric_ids), dtype=np.int64)

@@ -44,6 +44,7 @@ from services.store.volumes import VOLUME
 TICKS_TOLD = 60
 UNATTENDED_TOLD = 20
 SPARKLINE_POINTS = 24
+SPARKLINE_REACH = 5 * 60
 NO_POINT = 255
 
 
@@ -117,11 +118,11 @@ class StoreReader:
             if newest is None:
                 return Sparklines(ids, np.full((len(ids), SPARKLINE_POINTS), NO_POINT, dtype=np.uint8))
             points = np.full((len(ids), SPARKLINE_POINTS), np.nan)
-            kept = stats.empty(ids)
+            kept, reach = stats.empty(ids), max(SPARKLINE_REACH, self._profile.period_seconds)
             for place in range(SPARKLINE_POINTS):
-                # The last prices of each hour: five minutes, so that a missed one does not leave a gap.
+                # The last prices of each hour: five minutes, so that a missed one does not leave a gap, or a period.
                 hour = newest - (SPARKLINE_POINTS - 1 - place) * stats.HOUR
-                found = prices.within(connection, kept, hour - 5 * 60, hour)
+                found = prices.within(connection, kept, hour - reach, hour)
                 points[found.rows, place] = found.prices
         low = np.nanmin(points, axis=1, keepdims=True, initial=np.inf)
         spread = np.nanmax(points, axis=1, keepdims=True, initial=-np.inf) - low

@@ -34,7 +34,7 @@ def record(
         if any(pattern.market in ("*", metric.market) and pattern.matches(metric.pair) for pattern in rule.scope)
     ]
     ids = np.array(named, dtype=np.int64)
-    start = (since - reach(rule, window_seconds)) // period_seconds * period_seconds
+    start = (since - reach(rule, period_seconds, window_seconds)) // period_seconds * period_seconds
     times = np.arange(start + period_seconds, until + 1, period_seconds, dtype=np.int64)
     if len(times) * len(ids) > MOST_VALUES:
         raise BadRule(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.market.marks import Mark, average_between, follow
+from services.market.marks import Mark, average_between, follow, tolerance
 
 IDS = np.array([0, 2])
 
@@ -70,3 +70,19 @@ def test_a_foreign_first_price_leaves_nothing_of_itself_in_an_average(foreign, o
     for first in (1, 500, 900):
         average, _ = average_between(marks[first].of(IDS), marks[-1].of(IDS))
         assert average[0] == pytest.approx(math.fsum(values[first:]) / len(values[first:]), rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize(
+    ("window", "period", "seconds"),
+    [
+        (60, 60, 60),
+        (120, 60, 60),
+        (300, 60, 120),
+        (300, 5, 30),
+        (3_600, 60, 360),
+        (86_400, 60, 600),
+        (300, 3_600, 3_600),
+    ],
+)
+def test_a_windows_beginning_is_looked_for_in_a_small_part_of_it_but_in_a_period_at_least(window, period, seconds):
+    assert tolerance(window, period) == seconds

@@ -160,6 +160,39 @@ def test_a_change_is_judged_by_the_price_when_the_window_began(world: World, exc
     assert world.reader.alerts()[0].reference == 102.0
 
 
+@pytest.mark.parametrize("away", [6, 9, 14])
+def test_a_change_after_an_outage_is_unknown_until_a_price_of_the_windows_start_is_known(
+    world: World, exchange: FakeExchange, away: int
+) -> None:
+    add(world, {"kind": "change", "direction": "up", "percent": 20, "window_seconds": 300})
+    ticks(world, exchange, *[100.0] * 6)
+    world.now += timedelta(minutes=away)
+    ticks(world, exchange, *[130.0] * 5)
+    assert fired(world) == []
+
+    ticks(world, exchange, 130.0, 160.0)  # five minutes before, it was 130 already
+    assert fired(world) == [("BTC", 160.0)]
+
+
+def test_a_pair_that_was_away_while_others_ticked_is_not_compared_with_its_price_of_before(
+    world: World, exchange: FakeExchange
+) -> None:
+    add(world, {"kind": "change", "direction": "up", "percent": 20, "window_seconds": 300})
+    ticks(world, exchange, *[100.0] * 6)
+    del exchange.prices["BTC/USD"]
+    ticks(world, exchange, *[10.0] * 8, pair="ETH/USD")
+    ticks(world, exchange, *[130.0] * 5)
+    assert fired(world) == []
+
+
+def test_a_change_bridges_one_missed_tick(world: World, exchange: FakeExchange) -> None:
+    add(world, {"kind": "change", "direction": "up", "percent": 20, "window_seconds": 300})
+    ticks(world, exchange, *[100.0] * 6)
+    world.now += timedelta(minutes=1)
+    ticks(world, exchange, *[100.0] * 4, 130.0)  # whose window began in the minute that was missed
+    assert fired(world) == [("BTC", 130.0)]
+
+
 def test_rules_watch_volume_and_rank_too(world: World, exchange: FakeExchange) -> None:
     add(world, {"kind": "top", "places": 1}, quantity="rank", name="first")
     add(world, {"kind": "level", "direction": "up", "level": 5.0}, quantity="stdev", name="restless")

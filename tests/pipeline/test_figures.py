@@ -1,7 +1,7 @@
 """What a tick keeps beside the standard deviation: highs and lows, log returns, and the rank of an hour ago."""
 
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from threading import Event
 
@@ -213,7 +213,31 @@ def test_of_fast_ticks_one_a_minute_is_remembered(engine: Engine, exchange: Fake
     assert counted(world, PastRankRow) == 2
     with writing(engine) as connection:
         ids = np.array([1, 2, 3])
-        assert past_ranks.at(connection, int(world.now.timestamp()) - 55, ids).tolist() == [1, 2, 3]
+        assert past_ranks.at(connection, int(world.now.timestamp()) - 55, 900, ids).tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("period", [901, 2400, 2500, 2700, 3000, 3600])
+def test_with_periods_beyond_a_quarter_of_an_hour_the_price_and_rank_of_an_hour_ago_are_known(
+    engine: Engine, exchange: FakeExchange, period: int
+) -> None:
+    world = World(engine, [exchange], period=period, now=datetime.fromtimestamp(period * 600_000, UTC))
+    world.discover()
+    prices = {}
+    for place in range(86_400 // period + 4):
+        exchange.prices = {"A/USD": 100.0 + place, "B/USD": 10.0 + place % 3, "C/USD": 1.0}
+        world.tick(minutes=period / 60)
+        prices[int(world.now.timestamp())] = 100.0 + place
+
+    now = int(world.now.timestamp())
+    ago = max(second for second in prices if second <= now - 3_600)
+    row = world.row(KEYS[0])
+    assert row.change_1h == pytest.approx(prices[now] / prices[ago] - 1, rel=1e-12)
+    assert rank_ago(world, KEYS[0]) == (1, 1)
+    lines = world.reader.sparklines().points
+    assert (lines != 255).all()
+    # A backfill computes anew: it finds the same.
+    Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
+    assert world.row(KEYS[0]).change_1h == row.change_1h
 
 
 def test_statistics_of_an_older_version_are_computed_anew_and_keep_what_only_they_know(

@@ -69,7 +69,7 @@ def world(migrated_sqlite_url: str) -> Iterator[World]:
     with writing(engine) as connection:
         backfills.note_answered(connection, 1, 60, 120, 180)
         backfills.report(connection, backfill_state("kraken"))
-        marks.note_filled(connection, "price", 600)
+        marks.note_filled(connection, "price", 600, 60)
         metrics.warn(connection, "gemini", ["TRACK: nothing there"])
         leases.take(connection, "of the file", world.now.timestamp(), 1e9)
     StoredTokens(engine).issue("notebook", "read", world.now)
