@@ -16,7 +16,7 @@ from services.exchanges.registry import open_exchange
 from services.market.errors import UnknownExchange
 from services.market.ports import AlertDesk, Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
 from services.market.rules import Rule
-from services.market.stats import Windows, lookback
+from services.market.stats import Windows
 from services.market.types import Profile
 from services.notifiers.channels import open_notifiers
 from services.notifiers.heartbeat import Heartbeat
@@ -162,11 +162,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         engine=engine,
         catalogues=Catalogues(),
         period_seconds=settings.period_seconds,
-        windows=Windows(
-            main=round(settings.window_hours * 3600),
-            rule=settings.alert_window_minutes * 60,
-            lookback=lookback(settings.period_seconds),
-        ),
+        windows=Windows(main=round(settings.window_hours * 3600), rule=settings.alert_window_minutes * 60),
         rule=Rule(
             factor=settings.alert_factor,
             window_seconds=settings.alert_window_minutes * 60,

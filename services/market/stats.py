@@ -10,7 +10,6 @@ A sample's width is the number of seconds it stands for: the period for a live o
 for one that was filled in. Windows are (end - length, end].
 """
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,6 +30,8 @@ YEAR = 365 * DAY
 
 FROZEN_PERIODS = 10
 """A metric whose exchange has answered so often in a row without a price for it is not ranked."""
+
+_AGO = {HOUR: "before_1h", DAY: "before_24h"}
 
 DRIFT_LIMIT = 1_000.0
 """Largest ratio of what a sum once was to what is told of it now: leaves 12 of float64's 15 digits."""
@@ -56,7 +57,7 @@ KEPT = np.dtype(
         ("hour_samples", "<i8"),
         ("hour_weight", "<f8"),
         ("hour_total", "<f8"),  # of width x price
-        ("hour_total_peak", "<f8"),  # infinite where digits were lost already
+        ("hour_total_peak", "<f8"),  # infinite where the average has lost digits
         ("rule_samples", "<i8"),  # the alert rule's window
         ("rule_weight", "<f8"),
         ("rule_total", "<f8"),
@@ -66,8 +67,8 @@ KEPT = np.dtype(
         ("absent", "<i8"),  # answers of its exchange since then that had no price for it
         ("volume", "<f8"),  # told with the latest price, NaN where none was
         ("told_volume", "<f8"),  # the last that was told
-        ("before_1h", "<f8"),  # the last price at or before an hour ago, NaN where the lookback reaches none
-        ("before_1h_at", "<i8"),  # its time
+        ("before_1h", "<f8"),  # the last price at or before an hour ago, however old: see `price_ago`
+        ("before_1h_at", "<i8"),  # its time, 0 where there is none
         ("before_24h", "<f8"),
         ("before_24h_at", "<i8"),
         ("stdev", "<f8"),
@@ -111,19 +112,15 @@ def lookback(period_seconds: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Lengths in seconds: `main` of the standard deviation, `rule` of the alert rule's average.
-
-    `lookback` is that of the period; what was kept for another one is carried on all the same.
-    """
+    """Lengths in seconds: `main` of the standard deviation, `rule` of the alert rule's average."""
 
     main: int
     rule: int
-    lookback: int = dataclasses.field(default=LOOKBACK, compare=False)
 
     @property
     def longest(self) -> int:
         """How far back the exact computation has to read."""
-        return max(self.main, self.rule, DAY) + max(self.lookback, RETURN_GAP)
+        return max(self.main, self.rule, DAY) + max(LOOKBACK, RETURN_GAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,17 +213,20 @@ def advance(
         _forget_emptied(kept, prefix)
         _add(kept, prefix, between.where(between.times >= minute - length), 1.0)
         _note_peaks(kept, prefix)
+        lost = None
         if average is not None:
             # Of [minute - length, minute): before the tick's own price comes, for what is added and taken away again
             # leaves its rounding behind.
             kept[average] = _plain_mean(kept, prefix)
-            kept[prefix + "total_peak"][_mean_drifted(kept, prefix)] = np.inf
+            lost = _mean_drifted(kept, prefix)
         if prefix == "rule_":
             kept["rule_count"] = kept["rule_samples"]
         _add(kept, prefix, leaving.where(leaving.times == minute - length), -1.0)
         _forget_emptied(kept, prefix)
         _add(kept, prefix, fresh, 1.0)
         _note_peaks(kept, prefix)
+        if lost is not None:
+            kept[prefix + "total_peak"][lost] = np.inf
 
     left = _returns(gone[windows.main], kept["edge"], kept["edge_at"])
     _add_returns(kept, left.where(left.times <= previous), -1.0)
@@ -242,10 +242,8 @@ def advance(
         kept["price"][arrived.rows] = arrived.prices
         kept["priced_at"][arrived.rows] = arrived.times
 
-    for field, length in (("before_1h", HOUR), ("before_24h", DAY)):
+    for length, field in _AGO.items():
         _remember(kept, field, gone[length])
-        expired = kept[field + "_at"] <= minute - length - windows.lookback
-        kept[field][expired] = np.nan
     _describe(kept)
     return kept
 
@@ -280,11 +278,10 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
     kept["log_peak"][rows] = kept["log_squares"][rows]
     _remember(kept, "edge", history.where(history.times <= minute - windows.main))
 
-    for field, length in (("before_1h", HOUR), ("before_24h", DAY)):
+    for length, field in _AGO.items():
         kept[field][rows] = np.nan
         kept[field + "_at"][rows] = 0
-        past = history.where((history.times <= minute - length) & (history.times > minute - length - windows.lookback))
-        _remember(kept, field, past)
+        _remember(kept, field, history.where(history.times <= minute - length))
     _describe(kept)
 
 
@@ -322,6 +319,14 @@ def population_stdev(weight: Floats, total: Floats, squares: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = (squares - total * total / weight) / weight
     return np.sqrt(np.maximum(variance, 0.0))
+
+
+def price_ago(kept: Kept, length: int, minute: int, period_seconds: int) -> Floats:
+    """Each metric's price `length` seconds (HOUR or DAY) before the last tick, that of `minute`: the last one by then,
+    NaN where the lookback reaches none."""
+    field = _AGO[length]
+    near = kept[field + "_at"] > minute - length - lookback(period_seconds)
+    return np.where(near, kept[field], np.nan)
 
 
 def log_volatility(kept: Kept) -> Floats:
@@ -392,8 +397,7 @@ def _note_peaks(kept: Kept, prefix: str) -> None:
 
 def _mean_drifted(kept: Kept, prefix: str) -> npt.NDArray[np.bool_]:
     """Where a sum of width x price has lost too many digits."""
-    held = kept[prefix + "total_peak"] <= DRIFT_LIMIT * kept[prefix + "total"]
-    found: npt.NDArray[np.bool_] = ~held & (kept[prefix + "samples"] > 0)
+    found: npt.NDArray[np.bool_] = ~(kept[prefix + "total_peak"] <= DRIFT_LIMIT * kept[prefix + "total"])
     return found
 
 

@@ -4,7 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
 
@@ -260,8 +260,7 @@ class Backfill:
             return  # the first tick computes everything from what is stored
         rows, known = stats.rows_of(snapshot.kept, np.array(metric_ids, dtype=np.int64))
         kept = snapshot.kept.copy()
-        windows = replace(snapshot.windows, lookback=self._plan.windows.lookback)
-        recompute(connection, kept, rows[known], snapshot.minute, windows)
+        recompute(connection, kept, rows[known], snapshot.minute, snapshot.windows)
         catalogue = self._plan.catalogues.current(connection)
         active = np.isin(kept["id"], catalogue.ids[catalogue.active])
         stats.rank(kept, active)

@@ -46,7 +46,7 @@ def rank(
     kept["absent"][arrivals.missing] += 1
     recompute(connection, kept, new, minute, windows)
     stats.rank(kept, catalogue.active)
-    kept["rank_1h_ago"] = past_ranks.at(connection, minute - HOUR, windows.lookback, kept["id"])
+    kept["rank_1h_ago"] = past_ranks.at(connection, minute - HOUR, stats.lookback(period_seconds), kept["id"])
     past_ranks.record(connection, minute, period_seconds, kept["id"], kept["rank"])
     return kept
 

@@ -1,4 +1,4 @@
-"""The ranks of the last hour's ticks, a row a tick."""
+"""The ranks of the last two hours' ticks, a row a tick."""
 
 import numpy as np
 from sqlalchemy import Connection, delete, func, insert, select
@@ -8,6 +8,9 @@ from services.store.models import PastRankRow
 
 THINNING = 60
 """Seconds: of ticks that follow each other faster, one a minute is kept."""
+
+MAX_LOOKBACK = 3_600
+"""That of the longest period: another period may be set tomorrow."""
 
 _RANK = np.dtype("<i4")
 
@@ -23,9 +26,10 @@ def record(connection: Connection, minute: int, period_seconds: int, metric_ids:
 
 def at(connection: Connection, minute: int, lookback: int, metric_ids: Ints) -> Ints:
     """The ranks that the tick of `minute` gave, or the last one in the `lookback` seconds before it; 0 for unknown
-    and unranked. Forgets the older ones."""
-    connection.execute(delete(PastRankRow).where(PastRankRow.minute <= minute - lookback))
-    newest = select(func.max(PastRankRow.minute)).where(PastRankRow.minute <= minute).scalar_subquery()
+    and unranked. Forgets those that no lookback reaches."""
+    connection.execute(delete(PastRankRow).where(PastRankRow.minute <= minute - MAX_LOOKBACK))
+    near = (PastRankRow.minute <= minute, PastRankRow.minute > minute - lookback)
+    newest = select(func.max(PastRankRow.minute)).where(*near).scalar_subquery()
     data = connection.execute(select(PastRankRow.ranks).where(PastRankRow.minute == newest)).scalar()
     found = np.zeros(len(metric_ids), dtype=np.int64)
     if data is not None:

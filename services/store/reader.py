@@ -73,7 +73,7 @@ class StoreReader:
         kept, _ = stats.align(snapshot.kept, catalogue.ids)
         rank = np.where(kept["rank"] > 0, kept["rank"], np.iinfo(np.int64).max)
         order = np.lexsort((kept["id"], rank)).tolist()
-        rows = _columns(kept)
+        rows = _columns(kept, snapshot.minute, self._profile.period_seconds)
         minute = _moment(snapshot.minute)
         return Ranking(
             snapshot.revision,
@@ -88,7 +88,8 @@ class StoreReader:
         if found is None:
             raise UnknownMetric(wanted)
         kept, _ = stats.align(snapshot.kept, np.array([found.id], dtype=np.int64))
-        return _ranked(found, _columns(kept), 0, snapshot.minute)
+        columns = _columns(kept, snapshot.minute, self._profile.period_seconds)
+        return _ranked(found, columns, 0, snapshot.minute)
 
     def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         return self._series(self._prices, metric_id, since, until, revision)
@@ -183,13 +184,13 @@ def _latest_first(dated: Sequence[tuple[datetime, Metric]]) -> tuple[Metric, ...
     return tuple(metric for _, metric in sorted(dated, key=lambda one: (one[0], -one[1].id), reverse=True))
 
 
-def _columns(kept: Kept) -> Mapping[str, list[float]]:
+def _columns(kept: Kept, minute: int | None, period_seconds: int) -> Mapping[str, list[float]]:
     """The fields as lists of Python numbers, with the changes, ranges and volatilities computed."""
     (high_1h, low_1h), (high_24h, low_24h) = (extremes.high_and_low(kept, reach) for reach in (HOURLY, DAILY))
     with np.errstate(invalid="ignore", divide="ignore"):
         computed = {
-            "change_1h": kept["price"] / kept["before_1h"] - 1,
-            "change_24h": kept["price"] / kept["before_24h"] - 1,
+            "change_1h": kept["price"] / stats.price_ago(kept, stats.HOUR, minute or 0, period_seconds) - 1,
+            "change_24h": kept["price"] / stats.price_ago(kept, stats.DAY, minute or 0, period_seconds) - 1,
             "volatility": kept["stdev"] / kept["mean"],
             "log_volatility": stats.log_volatility(kept),
             "range_1h": extremes.spread(high_1h, low_1h),

@@ -80,9 +80,13 @@ class Market:
             np.array(rows, np.int64), np.array(times, np.int64), np.array(prices, float), np.array(widths, np.int64)
         )
 
+    def ago(self, length: int) -> np.ndarray:
+        return stats.price_ago(self.kept, length, self.minute, PERIOD)
+
     def check(self) -> None:
         for row in range(len(self.bases)):
             told = {name: self.kept[name][row].tolist() for name in stats.KEPT.names}
+            told |= {"hour_ago": self.ago(HOUR)[row].item(), "day_ago": self.ago(DAY)[row].item()}
             told["log_volatility"] = stats.log_volatility(self.kept)[row].item()
             for name, expected in self.expected(row).items():
                 if expected == 0 or math.isnan(expected):
@@ -124,8 +128,8 @@ class Market:
             "average_1h": mean((times >= now - HOUR) & (times < now)),
             "rule_average": mean(ruled),
             "rule_count": int(ruled.sum()),
-            "before_1h": before(HOUR),
-            "before_24h": before(DAY),
+            "hour_ago": before(HOUR),
+            "day_ago": before(DAY),
             "price": float(prices[-1]) if len(prices) else math.nan,
             "priced_at": int(times[-1]) if len(times) else 0,
         }
@@ -179,7 +183,7 @@ def test_a_long_run_agrees_with_two_passes_at_every_tick(seed):
         present = np.flatnonzero(chance.random(len(price)) < 0.9)
         market.tick(1 if chance.random() < 0.97 else int(chance.integers(2, 40)), {int(r): shown[r] for r in present})
         market.check()
-        days_known += int((~np.isnan(market.kept["before_24h"])).sum())
+        days_known += int((~np.isnan(market.ago(DAY))).sum())
     assert days_known > 100  # the run is long enough to have a price of the day before
 
 
@@ -218,6 +222,15 @@ def test_a_spike_that_comes_as_another_leaves_after_a_gap_spoils_no_average(spik
     for _ in range(10):
         market.tick(1, {0: 2.5e-8})
         market.check()
+
+
+def test_an_average_of_one_price_at_the_edge_has_its_digits_though_the_window_is_empty_then():
+    market = Market(bases=(1.0,), windows=Windows(main=30 * PERIOD, rule=3 * PERIOD))
+    market.tick(1, {0: 1e10})
+    market.tick(1, {0: 5e-11})
+    market.tick(3, {})
+    market.check()
+    assert market.kept["rule_average"][0] == pytest.approx(5e-11, rel=1e-9, abs=0)
 
 
 def test_a_price_that_comes_once_in_a_long_window_costs_no_recomputation_at_every_tick():
@@ -296,25 +309,25 @@ def test_the_hours_average_leaves_the_tick_out_and_takes_the_price_an_hour_ago_i
     assert market.kept["average_1h"][0] == pytest.approx(3.5)
     assert market.kept["rule_average"][0] == pytest.approx(5.0)
     assert market.kept["rule_count"][0] == 3
-    assert market.kept["before_1h"][0] == 1.0
+    assert market.ago(HOUR)[0] == 1.0
 
 
 def test_a_price_too_far_before_the_hour_is_not_the_price_an_hour_ago():
     market = Market(bases=(1.0,))
     market.tick(1, {0: 7.0})
     market.tick(6, {0: 8.0})
-    assert market.kept["before_1h"][0] == 7.0
+    assert market.ago(HOUR)[0] == 7.0
     market.tick(1, {0: 8.0})
-    assert market.kept["before_1h"][0] == 7.0
+    assert market.ago(HOUR)[0] == 7.0
     market.tick(1, {0: 8.0})
-    assert np.isnan(market.kept["before_1h"][0])
+    assert np.isnan(market.ago(HOUR)[0])
 
 
 def test_a_downtime_does_not_stretch_the_hour_of_the_change():
     market = Market(bases=(1.0,))
     market.tick(1, {0: 7.0})
     market.tick(25, {0: 9.0})
-    assert np.isnan(market.kept["before_1h"][0])
+    assert np.isnan(market.ago(HOUR)[0])
 
 
 def test_a_first_price_found_between_two_ticks_counts_although_none_came_with_the_tick():
@@ -350,11 +363,11 @@ def test_computing_anew_without_any_sample_forgets_the_window_but_not_the_last_p
     market = Market(bases=(1.0,))
     for _ in range(8):
         market.tick(1, {0: 5.0})
-    assert market.kept["before_1h"][0] == 5.0
+    assert market.ago(HOUR)[0] == 5.0
     market.stored[0].clear()
     market.renew(np.array([0], dtype=np.int64))
     assert market.kept["samples"][0] == 0
-    assert np.isnan(market.kept["before_1h"][0])
+    assert np.isnan(market.ago(HOUR)[0])
     assert market.kept["before_1h_at"][0] == 0
     assert np.isnan(market.kept["stdev"][0])
     assert market.kept["price"][0] == 5.0

@@ -1,13 +1,13 @@
 """A small world for pipeline tests: a database, exchanges that do as told, and ticks on demand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from services.market.rules import Rule
-from services.market.stats import Windows, lookback
+from services.market.stats import Windows
 from services.market.track import parse_track
 from services.market.types import Floats, RankedMetric
 from services.pipeline.discover import discover
@@ -45,8 +45,7 @@ class World:
 
     def restart(self) -> None:
         """As a new process would begin: with nothing but the database."""
-        windows = replace(self.windows, lookback=lookback(self.period))
-        self.plan = Plan(self.engine, Catalogues(), self.period, windows, self.rule, self.channels)
+        self.plan = Plan(self.engine, Catalogues(), self.period, self.windows, self.rule, self.channels)
         self.fetcher = Fetcher(self.exchanges, 5.0)
 
     def discover(self, track: str | None = None) -> None:

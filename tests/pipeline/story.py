@@ -1,0 +1,338 @@
+"""A random history of the whole pipeline, and what has to be true after each of its steps.
+
+`Story.STEPS` are its steps, by name, with how often each is taken; another kind of accident is one more method there.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from threading import Event
+from typing import Any
+
+import pytest
+
+from services.market.errors import Unavailable
+from services.market.stats import DAY, FROZEN_PERIODS, HOUR, Windows, lookback
+from services.market.track import parse_track
+from services.market.types import RankedMetric, Series
+from services.pipeline.backfill import LATE_SECONDS, Backfill
+from services.pipeline.discover import discover, settle
+from services.pipeline.seal import seal
+from services.store.engine import Engine
+from tests.builders import NOON
+from tests.fakes_exchange import FakeClock, FakeExchange
+from tests.pipeline.second_opinion import FIGURES, figures
+from tests.pipeline.world import World
+
+PAIRS = {"kraken": ("A/USD", "B/USD", "C/USD"), "gemini": ("A/USD", "D/USD")}
+PERIODS = (30, 60, 60, 300, 1_800)
+MAIN_WINDOWS = (600, 7_200, 86_400, 86_400, 2 * 86_400)
+RULE_WINDOWS = (600, 3_600, 3_600, 36 * 3_600)
+SHORT_GAPS = (0, 0, 0, 0, 0, 60, 300, 900, 1_000, 3_600)
+"""Seconds that a tick comes later than in the period after the last one."""
+LONG_GAPS = (4 * 3_600, 20 * 3_600, 30 * 3_600, 60 * 3_600)
+
+TOLD_BESIDE = frozenset(("id", "market", "base", "quote", "new_at"))
+"""Of a ranked metric what is no figure."""
+
+TOLD_BY_STORY = frozenset(("rank", "rank_1h_ago", "volume_24h", "active", "reason", "alerted_at"))
+"""What follows from the history's own steps rather than from the prices."""
+
+
+@dataclass
+class Pair:
+    """One pair's made-up prices: around `base`, `spread` of it up and down, now and then one of another pair."""
+
+    base: float
+    spread: float
+    foreign: float
+    first: bool = True
+
+    def price(self, chance: Random) -> float:
+        if self.first or chance.random() < 0.01:
+            self.first = False
+            return self.foreign
+        return self.base * (1 + self.spread * chance.uniform(-1, 1))
+
+
+@dataclass
+class Known:
+    """What the story remembers of one metric since it came into the catalogue."""
+
+    since: int
+    absent: int = 0
+    volume: float | None = None
+
+
+@dataclass
+class Story:
+    """Goes on by one random step at a time; the same seed tells the same story."""
+
+    engine: Engine
+    seed: int
+    told: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.chance = Random(self.seed)
+        self.pairs = {
+            (market, pair): Pair(
+                10 ** self.chance.uniform(-12, 12),
+                self.chance.choice((0.0, 1e-9, 1e-5, 0.02)),
+                10 ** self.chance.uniform(-12, 12),
+            )
+            for market, pairs in PAIRS.items()
+            for pair in pairs
+        }
+        self.exchanges = {
+            market: FakeExchange(market, listed=dict.fromkeys(pairs, True)) for market, pairs in PAIRS.items()
+        }
+        self.world = World(self.engine, list(self.exchanges.values()), now=NOON - timedelta(days=30))
+        self.reader = self.world.reader
+        self.minute = 0
+        self.windows, self.ticked_by = self.world.windows, self.world.period
+        self.retention: int | None = None
+        self.has_removed = False
+        self.tracked = set(self.pairs)
+        self.known: dict[tuple[str, str], Known] = {}
+        self.late: set[int] = set()
+        self.ranks: dict[int, Mapping[int, int | None]] = {}
+        self.seen: dict[int, dict[int, float]] = {}
+        self.hours: dict[int, dict[int, int]] = {}
+        self.world.discover()
+        self.tick()
+
+    STEPS: tuple[tuple[str, int], ...] = (
+        ("tick", 12),
+        ("busy_hour", 4),
+        ("outage", 2),
+        ("late_tick", 2),
+        ("some_missing", 3),
+        ("exchange_away", 1),
+        ("backfill", 4),
+        ("partial_backfill", 4),
+        ("upkeep", 3),
+        ("change_settings", 2),
+        ("change_track", 1),
+        ("halt_or_resume", 1),
+    )
+
+    def go_on(self) -> None:
+        names, weights = zip(*self.STEPS, strict=True)
+        name = self.chance.choices(names, weights)[0]
+        self.told.append(name)
+        step: Callable[[], None] = getattr(self, name)
+        step()
+
+    def tick(
+        self,
+        gap: int | None = None,
+        late_ms: float = 5,
+        silent: Collection[tuple[str, str]] = (),
+        away: Collection[str] = (),
+    ) -> None:
+        """The tick of a later period: prices of all pairs that are not `silent`, from exchanges that are not `away`."""
+        period, last = self.world.period, int(self.world.now.timestamp())
+        gap = self.chance.choice(SHORT_GAPS) if gap is None else gap
+        minute = -(-(last + period + gap) // period) * period
+        for market, exchange in self.exchanges.items():
+            quoted = [pair for pair in PAIRS[market] if (market, pair) not in silent]
+            exchange.prices = {pair: self.pairs[market, pair].price(self.chance) for pair in quoted}
+            exchange.volumes = {pair: self.chance.uniform(1, 9) for pair in quoted if self.chance.random() < 0.8}
+            exchange.error = Unavailable(market, "away") if market in away else None
+        assert self.world.tick(minutes=(minute - last) / 60, late_ms=late_ms) is not None
+        assert int(self.world.now.timestamp()) == minute
+        for exchange in self.exchanges.values():
+            exchange.error = None
+        if late_ms > LATE_SECONDS * 1e3:
+            self.late.add(minute)
+        self._note_tick(minute, silent, away)
+
+    def busy_hour(self) -> None:
+        """As many ticks in a row as it takes to see what came before them leave the shorter windows."""
+        for _ in range(min(65, 4_000 // self.world.period)):
+            self.tick(gap=0)
+
+    def outage(self) -> None:
+        self.tick(gap=self.chance.choice(LONG_GAPS))
+
+    def late_tick(self) -> None:
+        self.tick(late_ms=20_000)
+
+    def some_missing(self) -> None:
+        silent = self.chance.sample(sorted(self.pairs), 2)
+        for _ in range(self.chance.choice((1, 3, FROZEN_PERIODS + 1))):
+            self.tick(silent=silent)
+
+    def exchange_away(self) -> None:
+        for _ in range(3):
+            self.tick(away=[self.chance.choice(sorted(PAIRS))])
+
+    def backfill(self, part: Callable[[int], bool] = lambda _second: True) -> None:
+        """Each exchange has candles of the moments that `part` says, those of one moment always the same."""
+        for market, exchange in self.exchanges.items():
+
+            def past(pair: str, second: int, market: str = market) -> float | None:
+                made = self.pairs[market, pair]
+                return replace(made, first=False).price(Random(f"{self.seed} {market} {pair} {second}"))
+
+            exchange.past = lambda pair, second, past=past: past(pair, second) if part(second) else None
+            exchange.coarse_before = self.world.now - timedelta(hours=12) if self.chance.random() < 0.3 else None
+            asked_at = self.world.now + timedelta(seconds=self.chance.choice((5, 400)))
+            Backfill(self.world.plan, exchange, FakeClock(asked_at)).run(Event())
+
+    def partial_backfill(self) -> None:
+        """What is found later lies before, after and between what is found now."""
+        step = self.chance.choice((2, 3, 7, 60))
+        begin = int(self.world.now.timestamp()) - self.chance.randrange(2 * DAY)
+        end = begin + self.chance.choice((HOUR, 6 * HOUR, DAY))
+        self.backfill(lambda second: begin < second <= end and second // 60 % step == 0)
+
+    def upkeep(self) -> None:
+        self.retention = self.chance.choice((None, None, DAY, 3 * DAY))
+        plan = replace(self.world.plan, retention_seconds=self.retention)
+        self.has_removed |= seal(plan, self.world.now, None, lambda: True).removed > 0
+
+    def restart(self) -> None:
+        self.world.restart()
+        self.reader = self.world.reader
+
+    def change_settings(self) -> None:
+        """A restart with another period or other windows, and the first tick after it."""
+        if self.chance.random() < 0.4:
+            self.world.period = self.chance.choice(PERIODS)
+        main, rule = self.chance.choice(MAIN_WINDOWS), self.chance.choice(RULE_WINDOWS)
+        self.world.windows = Windows(max(main, self.world.period), max(rule, self.world.period))
+        self.restart()
+        self.check()
+        self.tick()
+
+    def change_track(self) -> None:
+        """Other metrics are tracked for some ticks, then all again."""
+        self._track(set(self.chance.sample(sorted(self.pairs), 3)))
+        for _ in range(self.chance.choice((0, 1, 4))):
+            self.tick()
+            self.check()
+        self._track(set(self.pairs))
+        if self.chance.random() < 0.5:
+            self.backfill()
+            self.check()
+        self.tick()
+
+    def halt_or_resume(self) -> None:
+        market, pair = self.chance.choice(sorted(self.tracked))
+        exchange = self.exchanges[market]
+        assert exchange.listed is not None
+        exchange.listed = dict(exchange.listed) | {pair: not exchange.listed[pair]}
+        self._track(self.tracked)
+
+    def _track(self, wanted: set[tuple[str, str]]) -> None:
+        self.tracked = wanted
+        text = ",".join(f"{market}:{pair}" for market, pair in sorted(wanted))
+        markets = {market for market, _ in wanted}
+        discover(self.engine, {m: self.exchanges[m] for m in markets}, parse_track(text), self.world.now)
+        settle(self.engine, markets, {})
+        self.known = {key: known for key, known in self.known.items() if key in wanted}
+
+    # --- what is expected
+
+    def _note_tick(self, minute: int, silent: Collection[tuple[str, str]], away: Collection[str]) -> None:
+        self.minute, self.windows, self.ticked_by = minute, self.world.windows, self.world.period
+        for market, pair in self.tracked:
+            known = self.known.setdefault((market, pair), Known(minute))
+            if market in away or not self._is_listed(market, pair):
+                continue
+            if (market, pair) in silent:
+                known.absent += 1
+            else:
+                known.absent = 0
+                known.volume = self.exchanges[market].volumes.get(pair)
+        if minute % 60 < self.world.period:
+            self.ranks[minute] = {row.id: row.rank for row in self.reader.ranking().metrics}
+
+    def _is_listed(self, market: str, pair: str) -> bool:
+        listed = self.exchanges[market].listed
+        return listed is not None and listed[pair]
+
+    def check(self) -> None:
+        """All that /metrics tells, and that nothing which was stored is lost."""
+        __tracebackhide__ = True
+        ranking = self.reader.ranking()
+        rows = {(row.market, f"{row.base}/{row.quote}"): row for row in ranking.metrics}
+        assert set(rows) == self.tracked
+        assert {one.name for one in fields(RankedMetric)} == TOLD_BESIDE | TOLD_BY_STORY | set(FIGURES)
+        now = int(self.world.now.timestamp())
+        since = datetime.fromtimestamp(self.minute - self.windows.longest - DAY, UTC)
+        for key, row in rows.items():
+            prices = self.reader.prices(row.id, since, self.world.now)
+            self._check_stored(row, prices, now)
+            self._check_hours(row, prices, since)
+            for name, value in self._expected(key, row, prices).items():
+                told = getattr(row, name)
+                where = f"seed {self.seed}, step {len(self.told)} ({self.told[-3:]}): {name} of {row.key}"
+                if isinstance(value, float) and value:
+                    assert told == pytest.approx(value, rel=1e-9, abs=0), where
+                else:
+                    assert told == value, where
+        ranked = [
+            row for row in rows.values() if row.active and row.stdev is not None
+        ]  # by what they say of themselves, each checked above
+        order = sorted(ranked, key=lambda row: (-(row.stdev or 0.0), row.id))
+        assert [row.rank for row in order] == list(range(1, len(order) + 1))
+        assert all(row.rank is None for row in rows.values() if row not in ranked)
+        one = self.chance.choice(sorted(rows))
+        day_ago = self.world.now - timedelta(hours=20)
+        lasting, fresh = (
+            reader.prices(rows[one].id, day_ago, self.world.now) for reader in (self.reader, self.world.reader)
+        )
+        assert lasting.times.tolist() == fresh.times.tolist()
+        assert lasting.values.tolist() == fresh.values.tolist()
+
+    def _expected(self, key: tuple[str, str], row: RankedMetric, prices: Series) -> dict[str, Any]:
+        known = self.known.get(key)
+        if known is None:  # came since the last tick
+            return dict.fromkeys(FIGURES) | {"samples": 0, "rank": None, "rank_1h_ago": None, "volume_24h": None}
+        expected: dict[str, Any] = dict(figures(prices, self.minute, self.windows, self.world.period))
+        if not (prices.times > self.minute - self.windows.longest).any():
+            # Older than any window: told as long as it is remembered.
+            del expected["price"], expected["updated_at"]
+        then = [
+            minute
+            for minute in self.ranks
+            if self.minute - HOUR - lookback(self.ticked_by) < minute <= self.minute - HOUR
+        ]
+        alerts = self.reader.alerts(metric_id=row.id)
+        fired = max((alert.fired_at for alert in alerts if alert.fired_at.timestamp() >= known.since), default=None)
+        frozen = known.absent >= FROZEN_PERIODS
+        is_listed = self._is_listed(*key)
+        return expected | {
+            "rank_1h_ago": self.ranks[max(then)].get(row.id) if then else None,
+            "volume_24h": known.volume,
+            "active": is_listed and not frozen,
+            "reason": row.reason if not is_listed else "frozen" if frozen else None,
+            "alerted_at": None if fired is None or fired.timestamp() <= self.minute - HOUR else fired,
+        }
+
+    def _check_stored(self, row: RankedMetric, prices: Series, now: int) -> None:
+        """Each moment is there once, and what was there before still is as long as a window needs it."""
+        assert (prices.times[1:] > prices.times[:-1]).all()
+        found = dict(zip(prices.times.tolist(), prices.values.tolist(), strict=True))
+        needed = now - self.world.windows.longest
+        for second, price in self.seen.get(row.id, {}).items():
+            if second > needed:
+                assert second in found, f"{row.key} at {second} is lost"
+                assert found[second] == price or second in self.late
+        self.seen[row.id] = found
+
+    def _check_hours(self, row: RankedMetric, prices: Series, since: datetime) -> None:
+        """No hour on record ever rests on less than it did, nor on less than is stored."""
+        hours = self.reader.hours(row.id, NOON - timedelta(days=40), self.world.now)
+        counts = dict(zip(hours.starts.tolist(), hours.count.tolist(), strict=True))
+        stored = Counter(((prices.times - 1) // HOUR * HOUR).tolist())
+        for start, count in counts.items():
+            assert count >= self.hours.get(row.id, {}).get(start, 0)
+            if start >= since.timestamp() and not self.has_removed:
+                assert count == stored[start], (row.key, start, self.told[-5:], self.minute, self.world.period)
+        assert self.hours.get(row.id, {}).keys() <= counts.keys()
+        self.hours[row.id] = counts
