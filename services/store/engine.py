@@ -14,6 +14,7 @@ from services.market.errors import StoreUnavailable, TrackerError
 
 __all__ = [
     "LARGEST_NUMBER",
+    "WRITERS_LOCK",
     "BadDatabaseUrl",
     "Connection",
     "Engine",
@@ -42,6 +43,9 @@ READER_CACHE_KB = 8_000
 CONNECT_SECONDS = 5
 """How long a PostgreSQL server that does not answer is waited for."""
 
+WRITERS_LOCK = 4_717_041
+"""The advisory lock that writers take turns by on PostgreSQL: any number, the same in every process of this program. It
+ends with the transaction, so that poolers do no harm, and is there before any table is."""
 
 KEPT_CONNECTIONS = 8
 """Connections that stay open in a process once it has needed them: one for each of its web threads (app.WEB_THREADS),
@@ -148,8 +152,14 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that is committed whole or not at all, one writer after the other. Raises StoreUnavailable."""
+    """A transaction that is committed whole or not at all, one writer after the other. Raises StoreUnavailable.
+
+    Each waits for the one before it to end, with nothing read and nothing locked yet: what it reads stays true until
+    its own end, and no two wait for each other.
+    """
     with _translated(), engine.connect().execution_options(writing=True) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
         yield connection
 
 

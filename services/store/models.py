@@ -140,8 +140,7 @@ class SizeRow(Base):
 class SnapshotRow(Base):
     """One row: what the last commit left.
 
-    `revision` grows with every commit that changes what readers see; every writer starts by raising
-    it, which also makes writers take turns on databases that allow several.
+    `revision` grows with every commit that changes what readers see.
     """
 
     __tablename__ = "snapshot"

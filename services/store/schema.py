@@ -10,14 +10,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, insert, select, text
+from sqlalchemy import Connection, Engine, insert, select
 
 from services.market.errors import TrackerError
 from services.store.engine import reading, writing
 from services.store.models import Installation, SnapshotRow, StatisticsRow
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
-_LOCK = 4_717_041  # any number, the same in every process of this program
 
 
 class WrongDatabase(TrackerError):
@@ -35,8 +34,6 @@ def migrate(engine: Engine, *, simulated: bool) -> None:
     killed halfway has changed nothing. Raises WrongDatabase, OutdatedDatabase (of a newer program) or StoreUnavailable.
     """
     with writing(engine) as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         try:
             command.upgrade(configuration(connection), "head")
         except CommandError as error:

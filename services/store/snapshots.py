@@ -36,10 +36,7 @@ class Head(NamedTuple):
 
 
 def raise_revision(connection: Connection) -> int:
-    """Begin to change what readers see: the new revision, which becomes theirs with the commit.
-
-    Any other writer waits here until this one has ended.
-    """
+    """Change what readers see: the new revision, which becomes theirs with the commit."""
     statement = update(SnapshotRow).values(revision=SnapshotRow.revision + 1).returning(SnapshotRow.revision)
     return connection.execute(statement).scalar_one()
 

@@ -62,7 +62,7 @@ def transfer(
             counts = _counts(old)
         schema.migrate(target, simulated=simulated)
         new = stack.enter_context(writing(target))
-        _keep_writers_out(new, now)
+        _require_idle(new, now)
         is_new = _is_new(new)
         if not is_new and _counts(new) != counts:
             raise _other_data()
@@ -104,11 +104,8 @@ def _counts(connection: Connection) -> Mapping[str, int]:
     return {table.name: connection.execute(select(func.count()).select_from(table)).scalar_one() for table in _TABLES}
 
 
-def _keep_writers_out(new: Connection, now: datetime) -> None:
-    """Until the end of the transaction nobody else writes or takes the lease; reading goes on."""
-    # Writers begin with the snapshot, so it comes first: who waits for it holds nothing else that is waited for here.
-    names = sorted(Base.metadata.tables, key=lambda name: name != SnapshotRow.__tablename__)
-    new.execute(text(f"LOCK TABLE {', '.join(names)} IN EXCLUSIVE MODE"))
+def _require_idle(new: Connection, now: datetime) -> None:
+    """Raises CannotTransfer where somebody has the lease; nobody can take it until the end of the transaction."""
     holder = leases.holder(new, now.timestamp())
     if holder is not None:
         raise CannotTransfer(f"DATABASE_URL: a tracker is at work on this database ({holder}); stop it first")

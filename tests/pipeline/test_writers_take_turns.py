@@ -1,0 +1,214 @@
+"""Sealing, backfill, tick and what people do at once on PostgreSQL: one is halted in the middle of its transaction, the
+other begins then. Whatever it does, nothing is lost and every figure is right."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import event, insert, text
+
+from services.market.stats import Windows
+from services.pipeline.backfill import Backfill
+from services.pipeline.seal import seal
+from services.store import leases, prices, sealing, snapshots
+from services.store.engine import Engine, open_engine, reading, writing
+from services.store.models import MetricRow
+from services.store.sealing import Step
+from tests.builders import NOON
+from tests.fakes_exchange import FakeClock, FakeExchange
+from tests.pipeline.second_opinion import figures
+from tests.pipeline.world import World
+from tests.waiting import wait_for
+
+PERIOD = 300
+PAIRS = ("BTC/USD", "ETH/USD")
+LONG_WINDOWS = Windows(main=72 * 3_600, rule=36 * 3_600)
+
+
+@pytest.fixture
+def engine(migrated_postgresql_url: str) -> Iterator[Engine]:
+    engine = open_engine(migrated_postgresql_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def other(migrated_postgresql_url: str) -> Iterator[Engine]:
+    """As of another process."""
+    engine = open_engine(migrated_postgresql_url)
+    yield engine
+    engine.dispose()
+
+
+def interleave(engine: Engine, first: Callable[[], object], halt_at: str, second: Callable[[], object]) -> None:
+    """Run `first` on `engine` up to its statement that begins with `halt_at`, then `second`, on another one, until it
+    has ended or waits for a lock, then both to their ends."""
+    halted, go_on = Event(), Event()
+
+    def halt(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip().startswith(halt_at) and not halted.is_set():
+            halted.set()
+            assert go_on.wait(60)
+
+    def waits_for_a_lock() -> bool:
+        with reading(engine) as connection:
+            waiting = text(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            return bool(connection.execute(waiting).scalar_one())
+
+    event.listen(engine, "before_cursor_execute", halt)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            one = threads.submit(first)
+            try:
+                wait_for(lambda: halted.is_set() or one.done(), what=f"{halt_at} of the first")
+                assert halted.is_set(), f"the first ended without {halt_at}"
+                two = threads.submit(second)
+                wait_for(lambda: two.done() or waits_for_a_lock(), what="the second to end or to wait")
+            finally:
+                go_on.set()
+            one.result(60)
+            two.result(60)
+    finally:
+        event.remove(engine, "before_cursor_execute", halt)
+
+
+def price_at(pair: str, second: int) -> float:
+    return (100.0 if pair == "BTC/USD" else 1e-8) * (1 + second // PERIOD % 97 / 1_000)
+
+
+class Scene:
+    """A sealed past within a window that was made longer since, every second moment of it missing; of one pair some
+    have come since and are to be sealed, too. `world` is one process, `elsewhere` another one on the same database."""
+
+    def __init__(self, engine: Engine, other: Engine) -> None:
+        self.exchange = FakeExchange("kraken", listed=dict.fromkeys(PAIRS, True))
+        self.world = World(engine, [self.exchange], period=PERIOD, now=NOON - timedelta(hours=34))
+        self.world.discover()
+        self.tick(self.world)
+        self.fill(self.world, lambda second: second // PERIOD % 2 == 0)
+        self.tick(self.world, hours=34)
+        assert self.seal(self.world, times=20) > 0
+        start = int((NOON - timedelta(hours=50)).timestamp()) + PERIOD
+        late = start + 2 * PERIOD * np.arange(20, dtype=np.int64)
+        found = np.array([price_at(PAIRS[1], second) for second in late.tolist()])
+        with writing(engine) as connection:
+            prices.store_history(connection, 2, late, found, np.full(20, PERIOD))
+        self.world.windows = LONG_WINDOWS
+        self.world.restart()
+        self.tick(self.world)
+        self.elsewhere = replace(self.world, engine=other)
+
+    def tick(self, world: World, hours: float = 0) -> None:
+        minutes = PERIOD / 60 + hours * 60
+        second = int(world.now.timestamp() + minutes * 60)
+        self.exchange.prices = {pair: price_at(pair, second) for pair in PAIRS}
+        world.tick(minutes=minutes)
+
+    def fill(self, world: World, there: Callable[[int], bool] = lambda _second: True) -> None:
+        exchange = FakeExchange("kraken", past=lambda pair, at: price_at(pair, at) if there(at) else None)
+        Backfill(world.plan, exchange, FakeClock(world.now + timedelta(hours=7))).run(Event())
+
+    def seal(self, world: World, times: int = 1) -> int:
+        goes_on = iter([True] * times)
+        return seal(world.plan, world.now, None, lambda: next(goes_on, False)).sealed
+
+    def act(self, world: World, name: str) -> Callable[[], object]:
+        def raise_revision() -> None:
+            with writing(world.engine) as connection:
+                snapshots.raise_revision(connection)
+                leases.take(connection, "me", world.now.timestamp(), 10)
+
+        acts: dict[str, Callable[[], object]] = {
+            "seal": lambda: self.seal(world),
+            "backfill": lambda: self.fill(world),
+            "tick": lambda: self.tick(world),
+            "lease": raise_revision,
+        }
+        return acts[name]
+
+
+HALTS = {"seal": "DELETE FROM price", "backfill": "UPDATE statistics", "tick": "INSERT INTO tick"}
+"""Where each has read all and written some."""
+
+
+@pytest.mark.parametrize("second", [*HALTS, "lease"])
+@pytest.mark.parametrize("first", HALTS)
+def test_nothing_is_lost_and_every_figure_is_right_whoever_comes_between(
+    engine: Engine, other: Engine, first: str, second: str
+) -> None:
+    scene = Scene(engine, other)
+
+    interleave(engine, scene.act(scene.world, first), HALTS[first], scene.act(scene.elsewhere, second))
+
+    world = scene.world
+    if "tick" in (first, second):
+        world.now = max(world.now, scene.elsewhere.now)
+    for number in (1, 2):  # all is found again, and all that was found is still there
+        if number == 2:
+            scene.fill(world)
+        _check(world)
+    found = world.reader.prices(1, world.now - timedelta(seconds=LONG_WINDOWS.main), world.now)
+    assert len(found.times) == LONG_WINDOWS.main // PERIOD
+    assert found.values.tolist() == [price_at("BTC/USD", second) for second in found.times.tolist()]
+
+
+def _check(world: World) -> None:
+    now = int(world.now.timestamp())
+    since = datetime.fromtimestamp(now - LONG_WINDOWS.longest, UTC)
+    for row in world.reader.ranking().metrics:
+        series = world.reader.prices(row.id, since, world.now)
+        for name, value in figures(series, now, LONG_WINDOWS, PERIOD).items():
+            told = getattr(row, name)
+            assert told == (pytest.approx(value, rel=1e-9, abs=0) if isinstance(value, float) else value), name
+
+
+def test_what_a_backfill_stores_while_its_span_is_sealed_stays(engine: Engine, other: Engine) -> None:
+    """Between the reading of the rows and their removal."""
+    start = int(NOON.timestamp()) // 86_400 * 86_400 - 86_400
+    times = start + PERIOD * np.arange(1, 9, dtype=np.int64)
+    values = np.arange(8.0) + 1
+    widths = np.full(8, PERIOD)
+    with writing(engine) as connection:
+        for number in (1, 2):
+            row = {"id": number, "market": "k", "base": f"B{number}", "quote": "Q", "added_at": 0}
+            connection.execute(insert(MetricRow).values(tracked=True, active=True, **row))
+        prices.store_history(connection, 1, times[::2], values[::2], widths[::2])
+        prices.store_history(connection, 2, times, values, widths)
+
+    def seal_it() -> None:
+        with writing(engine) as connection:
+            step = sealing.next_step(connection, start + 400 * 86_400, PERIOD, 1_000)
+            assert isinstance(step, Step)
+            sealing.seal(connection, step)
+
+    def store_more() -> None:
+        with writing(other) as connection:
+            prices.store_history(connection, 1, times, values + 100, widths)
+
+    interleave(engine, seal_it, "DELETE FROM price", store_more)
+
+    with reading(engine) as connection:
+        found = prices.series(connection, 1, start, start + 86_400)
+    assert found.times.tolist() == times.tolist()
+    assert found.values.tolist() == [1.0, 102.0, 3.0, 104.0, 5.0, 106.0, 7.0, 108.0]
+
+
+def test_a_writer_has_read_nothing_and_locked_nothing_before_its_turn(engine: Engine) -> None:
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    with writing(engine) as connection:
+        assert len(statements) == 1
+        assert "pg_advisory_xact_lock" in statements[0]
+        connection.execute(text("SELECT 1"))
+    assert len(statements) == 2
