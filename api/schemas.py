@@ -253,7 +253,7 @@ class Live(Body):
     minute: datetime | None = Field(description="The last tick's period.")
     period: int = Field(ge=1, description="Seconds between ticks.")
     simulated: bool
-    stale: bool = Field(description="The last tick is older than three periods.")
+    stale: bool = Field(description="The last tick is older than three periods, or yet to come by this clock.")
     tracked: int = Field(ge=0)
     live: int = Field(ge=0, description="Metrics that the last tick had a price of.")
     exchanges: list[LiveExchange]

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from services.market.present import is_ahead
 from services.market.rules import Rule
 from services.market.stats import Windows
-from services.market.types import TickState
+from services.market.types import SetAside, TickState
 from services.pipeline.alert import alert
 from services.pipeline.fetch import Answer, Fetcher
 from services.pipeline.rank import rank
 from services.pipeline.rules import Scopes
+from services.pipeline.set_aside import set_aside
 from services.pipeline.store import select_tracked, store
 from services.store import leases, snapshots, ticks
 from services.store.alerts import Firing
@@ -44,6 +46,8 @@ class TickReport:
 
     state: TickState
     fired: tuple[Firing, ...]
+    set_aside: SetAside | None = None
+    """What a clock had stored that proved to have been ahead."""
 
 
 def tick(
@@ -64,12 +68,12 @@ def tick(
 
 
 def markets_to_ask(plan: Plan, minute: datetime) -> list[str]:
-    """The exchanges whose prices the tick of `minute` needs; none when it is stored already.
-
-    Raises StoreUnavailable.
-    """
+    """The exchanges whose prices the tick of `minute` needs; none when it is stored already, by a clock that was not
+    ahead. Raises StoreUnavailable."""
+    now = int(minute.timestamp())
     with writing(plan.engine) as connection:  # a database that cannot be written is found before anybody is asked
-        if ticks.happened(connection, int(minute.timestamp())):
+        last = snapshots.head(connection).minute
+        if ticks.happened(connection, now) and not is_ahead(last, now, plan.period_seconds):
             return []
         return list(plan.catalogues.current(connection).rows)
 
@@ -104,9 +108,14 @@ def _commit(
         if owner is not None:
             leases.require(connection, owner)
         snapshot = snapshots.load(connection)
-        if snapshot.minute is not None and snapshot.minute >= now:
+        aside = None
+        if is_ahead(snapshot.minute, now, plan.period_seconds):
+            snapshot, aside = set_aside(connection, snapshot, now, plan.period_seconds)
+        elif snapshot.minute is not None and snapshot.minute >= now:
             last = datetime.fromtimestamp(snapshot.minute, UTC)
-            log.warning("tick %s: not stored, for %s is already: the clock was set back", minute, last)
+            log.warning(
+                "tick %s: not stored, for %s is already: the clock was set back, or clocks differ", minute, last
+            )
             return None
         catalogue = plan.catalogues.current(connection)
         arrivals = select_tracked(answers, catalogue)
@@ -136,11 +145,20 @@ def _commit(
             failed=tuple(answer.market for answer in answers if answer.quotes is None),
         )
         ticks.record(connection, state)
-    return TickReport(state, fired)
+    return TickReport(state, fired, aside)
 
 
 def _tell(report: TickReport, whole_ms: float) -> None:
-    state = report.state
+    state, aside = report.state, report.set_aside
+    if aside is not None:
+        log.warning(
+            "tick %s: a clock was ahead, or this one is behind: %d prices of %d ticks from %s to %s are set aside",
+            state.minute.strftime("%H:%M:%S"),
+            aside.prices,
+            aside.ticks,
+            aside.first,
+            aside.last,
+        )
     log.info(
         "tick %s: %d prices, %d rejected, fetched in %.0f ms, stored in %.0f ms",
         state.minute.strftime("%H:%M:%S"),

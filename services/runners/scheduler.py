@@ -15,9 +15,8 @@ from services.market.errors import LeaseLost, StoreUnavailable
 from services.store import leases
 from services.store.engine import writing
 
-LEASE_SECONDS = 7.2
 LEASE_SHARE = 0.4
-"""The lease lasts so long, and no more than this share of a period: the clock that follows one which died in the
+"""The lease lasts no longer than this share of a period: the clock that follows one which died in the
 middle of a tick still has time for that tick."""
 
 CHANCES = 3
@@ -34,7 +33,7 @@ class Scheduler:
     def __init__(self, services: Services, jobs: Sequence[Job] = JOBS) -> None:
         self._services = services
         self._jobs = jobs
-        self._lease_seconds = min(LEASE_SECONDS, LEASE_SHARE * services.settings.period_seconds)
+        self._lease_seconds = min(leases.MAX_SECONDS, LEASE_SHARE * services.settings.period_seconds)
         self._leading: bool | None = None  # not known before the first try
         lines = [*(job.name for job in jobs), "lease"]
         self._scheduler = BackgroundScheduler(

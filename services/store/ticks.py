@@ -18,6 +18,18 @@ def count(connection: Connection, since: int, until: int) -> int:
     return connection.execute(select(func.count()).select_from(TickRow).where(inside)).scalar_one()
 
 
+def last_minute(connection: Connection) -> int | None:
+    """The period of the last tick, epoch seconds."""
+    return connection.execute(select(func.max(TickRow.minute))).scalar()
+
+
+def spanned(connection: Connection, since: int, until: int) -> int:
+    """The seconds from the first tick with `since` <= minute <= `until` to the last; 0 where there are none."""
+    inside = (TickRow.minute >= since) & (TickRow.minute <= until)
+    first, last = connection.execute(select(func.min(TickRow.minute), func.max(TickRow.minute)).where(inside)).one()
+    return 0 if first is None else last - first
+
+
 def happened(connection: Connection, minute: int) -> bool:
     """Whether this period's tick is stored."""
     return connection.execute(select(TickRow.minute).where(TickRow.minute == minute)).first() is not None
