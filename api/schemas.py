@@ -246,6 +246,16 @@ class LiveBackfill(Body):
     total: int
 
 
+class SetAside(Body):
+    """What clocks that were ahead had stored, and what counts no more."""
+
+    at: datetime = Field(description="When this was last found.")
+    first: datetime = Field(description="The first period that was set aside, as the clock that was ahead told it.")
+    last: datetime
+    ticks: int = Field(ge=0)
+    prices: int = Field(ge=0)
+
+
 class Live(Body):
     """The state of the whole."""
 
@@ -259,6 +269,7 @@ class Live(Body):
     exchanges: list[LiveExchange]
     backfills: list[LiveBackfill]
     warnings: list[str]
+    set_aside: SetAside | None = Field(description="Null where no clock was ever found to be ahead.")
     alerts: list[FiredAlert] = Field(
         description="The newest of those that have not ended, are not muted, and are acknowledged by nobody."
     )

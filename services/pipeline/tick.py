@@ -152,10 +152,10 @@ def _tell(report: TickReport, whole_ms: float) -> None:
     state, aside = report.state, report.set_aside
     if aside is not None:
         log.warning(
-            "tick %s: a clock was ahead, or this one is behind: %d prices of %d ticks from %s to %s are set aside",
+            "tick %s: a clock was ahead, or this one is behind: %d ticks and %d prices from %s to %s are set aside",
             state.minute.strftime("%H:%M:%S"),
-            aside.prices,
             aside.ticks,
+            aside.prices,
             aside.first,
             aside.last,
         )

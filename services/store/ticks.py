@@ -117,7 +117,11 @@ def _missed(connection: Connection, start: int, now: int, period_seconds: int, s
     if last is not None:
         running = now // period_seconds * period_seconds  # its tick may be on its way
         ends.append((running, max(0, (running - last) // period_seconds - 1)))
-    periods = [end - period_seconds * np.arange(1, missed + 1, dtype=np.int64) for end, missed in ends]
+    # Of a gap by years, which a clock that jumped leaves, no more is gone through than lies in the slots.
+    periods = [
+        end - period_seconds * np.arange(1, min(missed, (end - start) // period_seconds) + 1, dtype=np.int64)
+        for end, missed in ends
+    ]
     places = (np.concatenate([np.empty(0, dtype=np.int64), *periods]) - start) // SLOT_SECONDS
     counts: Ints = np.bincount(places[(places >= 0) & (places < slots)], minlength=slots).astype(np.int64)
     return counts

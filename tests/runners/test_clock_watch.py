@@ -1,5 +1,6 @@
 """Clocks that jump, and jobs that go by them all the same."""
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -109,6 +110,7 @@ Start = Callable[[ShiftedClock], tuple[Services, Scheduler]]
 def start(store_url: str) -> Iterator[Start]:
     """Starts schedulers on one database of either kind, each with a clock of its own."""
     running: list[tuple[Services, Scheduler]] = []
+    before = set(threading.enumerate())
     settings = read_settings(None, database_url=store_url, track="demo:BTC/USD,demo:ETH/USD", period_seconds=5)
 
     def begin(clock: ShiftedClock) -> tuple[Services, Scheduler]:
@@ -120,9 +122,11 @@ def start(store_url: str) -> Iterator[Start]:
         return services, scheduler
 
     yield begin
-    for services, scheduler in running:
+    for _, scheduler in running:
         scheduler.stop()
-        services.senders.wait()
+    # A job at work has a connection, which would be closed by nobody.
+    begun = set(threading.enumerate()) - before
+    wait_for(lambda: not any(thread.is_alive() for thread in begun), seconds=30, what="the end of all jobs")
     for services, _ in running:
         services.engine.dispose()
 
