@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from services.market.present import is_ahead
 from services.market.rules import Rule
 from services.market.stats import Windows
 from services.market.types import SetAside, TickState
@@ -14,7 +13,7 @@ from services.pipeline.alert import alert
 from services.pipeline.fetch import Answer, Fetcher
 from services.pipeline.rank import rank
 from services.pipeline.rules import Scopes
-from services.pipeline.set_aside import set_aside
+from services.pipeline.set_aside import is_due, set_aside
 from services.pipeline.store import select_tracked, store
 from services.store import leases, snapshots, ticks
 from services.store.alerts import Firing
@@ -22,6 +21,17 @@ from services.store.engine import Engine, writing
 from services.store.metrics import Catalogues
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Latest:
+    """Remembers what was told last, for an unchanged state is told once."""
+
+    told: int | None = None
+
+    def is_new(self, what: int) -> bool:
+        known, self.told = self.told == what, what
+        return not known
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,7 @@ class Plan:
     timer: Callable[[], float] = time.monotonic
     retention_seconds: int | None = None
     scopes: Scopes = field(default_factory=Scopes)
+    refused_after: Latest = field(default_factory=Latest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +84,21 @@ def markets_to_ask(plan: Plan, minute: datetime) -> list[str]:
     now = int(minute.timestamp())
     with writing(plan.engine) as connection:  # a database that cannot be written is found before anybody is asked
         last = snapshots.head(connection).minute
-        if ticks.happened(connection, now) and not is_ahead(last, now, plan.period_seconds):
+        if is_due(connection, last, now, plan.period_seconds):
+            return list(plan.catalogues.current(connection).rows)
+        if ticks.happened(connection, now) or _is_refused(plan, last, now):
             return []
         return list(plan.catalogues.current(connection).rows)
+
+
+def _is_refused(plan: Plan, last: int | None, now: int) -> bool:
+    """Whether the tick of `now` cannot follow the `last` one; told once, for as long as that is the last."""
+    if last is None or last < now:
+        return False
+    if plan.refused_after.is_new(last):
+        told, stored = (datetime.fromtimestamp(second, UTC) for second in (now, last))
+        log.warning("tick %s: not stored, for %s is already: the clock was set back, or clocks differ", told, stored)
+    return True
 
 
 def close(
@@ -109,13 +132,9 @@ def _commit(
             leases.require(connection, owner)
         snapshot = snapshots.load(connection)
         aside = None
-        if is_ahead(snapshot.minute, now, plan.period_seconds):
+        if is_due(connection, snapshot.minute, now, plan.period_seconds):
             snapshot, aside = set_aside(connection, snapshot, now, plan.period_seconds)
-        elif snapshot.minute is not None and snapshot.minute >= now:
-            last = datetime.fromtimestamp(snapshot.minute, UTC)
-            log.warning(
-                "tick %s: not stored, for %s is already: the clock was set back, or clocks differ", minute, last
-            )
+        elif _is_refused(plan, snapshot.minute, now):
             return None
         catalogue = plan.catalogues.current(connection)
         arrivals = select_tracked(answers, catalogue)

@@ -18,9 +18,9 @@ def count(connection: Connection, since: int, until: int) -> int:
     return connection.execute(select(func.count()).select_from(TickRow).where(inside)).scalar_one()
 
 
-def last_minute(connection: Connection) -> int | None:
-    """The period of the last tick, epoch seconds."""
-    return connection.execute(select(func.max(TickRow.minute))).scalar()
+def last_minute(connection: Connection, until: int) -> int | None:
+    """The period of the last tick at or before epoch second `until`."""
+    return connection.execute(select(func.max(TickRow.minute)).where(TickRow.minute <= until)).scalar()
 
 
 def spanned(connection: Connection, since: int, until: int) -> int:

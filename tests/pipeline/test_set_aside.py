@@ -12,9 +12,10 @@ import pytest
 from services.market.alert_rules import parse_rule
 from services.market.types import RankedMetric
 from services.pipeline.seal import seal
-from services.store import mutes, outbox, rules, set_aside
+from services.store import mutes, outbox, rules, set_aside, ticks
 from services.store.engine import Engine, open_engine, reading, writing
 from services.store.models import SetAsideRow, SetAsideSampleRow
+from tests import builders
 from tests.builders import NOON
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
@@ -262,3 +263,37 @@ def test_nothing_is_said_of_clocks_that_were_never_ahead(engine: Engine) -> None
     with reading(engine) as connection:
         assert set_aside.total(connection) is None
     assert world.reader.status(world.now).set_aside is None
+
+
+@pytest.mark.parametrize("behind", [timedelta(days=2), timedelta(days=3653)])
+def test_a_clock_that_is_behind_most_of_the_history_sets_nothing_aside(
+    engine: Engine, behind: timedelta, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = world_of(engine)
+    with writing(engine) as connection:  # a tick a minute for the last 30 hours
+        for number in range(8, 1_800):
+            minute = NOON - timedelta(minutes=number)
+            ticks.record(connection, builders.tick_state(minute=minute))
+    stored, right = world.stored(KEYS[0]), world.now
+    world.now -= behind
+    for _ in range(3):
+        assert tick(world) is None
+        assert world.reader.status(world.now).stale
+    assert caplog.text.count("the clock was set back") == 1
+    assert world.reader.status(world.now).set_aside is None
+
+    world.now = right
+    tick(world)
+    assert world.stored(KEYS[0])[:-1] == stored
+
+
+def test_a_clock_that_was_ahead_for_days_is_found_out_when_the_time_is_right(engine: Engine) -> None:
+    world = world_of(engine)
+    with writing(engine) as connection:
+        for number in range(2_880):  # for two days it was three days ahead
+            minute = world.now + timedelta(days=3, minutes=number)
+            ticks.record(connection, builders.tick_state(minute=minute))
+    jump(world, timedelta(days=5), 105.0)
+    world.now += timedelta(days=2)
+    assert tick(world) is not None
+    assert world.reader.status(world.now).set_aside.ticks == 2_881  # type: ignore[union-attr]
