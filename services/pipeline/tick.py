@@ -84,9 +84,8 @@ def markets_to_ask(plan: Plan, minute: datetime) -> list[str]:
     now = int(minute.timestamp())
     with writing(plan.engine) as connection:  # a database that cannot be written is found before anybody is asked
         last = snapshots.head(connection).minute
-        if is_due(connection, last, now, plan.period_seconds):
-            return list(plan.catalogues.current(connection).rows)
-        if ticks.happened(connection, now) or _is_refused(plan, last, now):
+        puts_right = is_due(connection, last, now, plan.period_seconds)  # whatever is stored of this period
+        if not puts_right and (ticks.happened(connection, now) or _is_refused(plan, last, now)):
             return []
         return list(plan.catalogues.current(connection).rows)
 
