@@ -35,7 +35,6 @@ from services.heaps import bound_heaps
 from services.logs import set_up_logs
 from services.market.errors import TrackerError
 from services.market.ports import AlertDesk, Clock, Deliveries, MarketReader
-from services.market.types import STALE_PERIODS
 from services.runners import token_command
 from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, Settings, read_settings
@@ -224,11 +223,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(services: Services) -> int:
     """What /readyz tells, for a host that looks after processes which serve nothing. Raises TrackerError."""
-    status = services.reader.status(services.clock())
+    now = services.clock()
+    status = services.reader.status(now)
     if status.minute is None:
         raise TrackerError("no tick has been stored yet")
     if status.stale:
-        raise TrackerError(f"the last tick is of {status.minute.isoformat()}, more than {STALE_PERIODS} periods ago")
+        raise TrackerError(f"the last tick is of {status.minute.isoformat()}, {status.why_stale(now)}")
     return 0
 
 

@@ -17,6 +17,7 @@ from services.market.types import (
     RankedMetric,
     Ranking,
     Series,
+    SetAside,
     Sparklines,
     Status,
 )
@@ -185,6 +186,16 @@ def sparklines_body(lines: Sparklines) -> Body:
     return {"points": dict(zip(map(str, lines.metric_ids.tolist()), lines.points.tolist(), strict=True))}
 
 
+def set_aside_body(aside: SetAside) -> Body:
+    return {
+        "at": iso(aside.at),
+        "first": iso(aside.first),
+        "last": iso(aside.last),
+        "ticks": aside.ticks,
+        "prices": aside.prices,
+    }
+
+
 def live_body(status: Status, profile: Profile, unattended: OpenAlerts) -> Body:
     """What every open page watches: small, and unchanged as long as nothing happened."""
     return {
@@ -210,6 +221,7 @@ def live_body(status: Status, profile: Profile, unattended: OpenAlerts) -> Body:
             if state.running
         ],
         "warnings": list(status.warnings),
+        "set_aside": None if status.set_aside is None else set_aside_body(status.set_aside),
         "alerts": [alert_body(alert) for alert in unattended.newest],
         "unattended": unattended.total,
     }

@@ -35,7 +35,7 @@ class Freshness:
         stored = self._minutes.get("minute", revision, lambda: self._minute(revision))
         now = self._clock()
         running = period_of(now, self._reader.profile.period_seconds)
-        settled = stored is not None and stored >= running
+        settled = stored is not None and running <= stored <= running + self._period
         return Present(revision, running, int((running + self._period - now).total_seconds()) if settled else 0)
 
     def _minute(self, revision: int) -> datetime | None:

@@ -181,21 +181,22 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
     @operation(
         Operation(
             name="readyz",
-            summary="Whether the database is there, and the last tick younger than three periods.",
+            summary="Whether the database is there, and the last tick of the last three periods.",
             tag="State",
             answers={JSON: Ready},
         )
     )
     def readyz() -> Response:
         try:
-            status = reader.status(clock())
+            status = reader.status(now := clock())
         except StoreUnavailable as error:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), "Database unavailable")
         if status.minute is None:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "no tick has been stored yet", "No tick yet")
         if status.stale:
-            detail = f"the last tick is of {bodies.iso(status.minute)}, more than 3 periods ago"
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, "Last tick too old")
+            title = "Last tick yet to come" if status.minute > now else "Last tick too old"
+            detail = f"the last tick is of {bodies.iso(status.minute)}, {status.why_stale(now)}"
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, title)
         return send(
             answers.get("readyz", status.minute, lambda: {"status": "ready", "minute": bodies.iso(status.minute)})
         )

@@ -246,6 +246,16 @@ class LiveBackfill(Body):
     total: int
 
 
+class SetAside(Body):
+    """What clocks that were ahead had stored, and what counts no more."""
+
+    at: datetime = Field(description="When this was last found.")
+    first: datetime = Field(description="The first period that was set aside, as the clock that was ahead told it.")
+    last: datetime
+    ticks: int = Field(ge=0)
+    prices: int = Field(ge=0)
+
+
 class Live(Body):
     """The state of the whole."""
 
@@ -253,12 +263,13 @@ class Live(Body):
     minute: datetime | None = Field(description="The last tick's period.")
     period: int = Field(ge=1, description="Seconds between ticks.")
     simulated: bool
-    stale: bool = Field(description="The last tick is older than three periods.")
+    stale: bool = Field(description="The last tick is older than three periods, or yet to come by this clock.")
     tracked: int = Field(ge=0)
     live: int = Field(ge=0, description="Metrics that the last tick had a price of.")
     exchanges: list[LiveExchange]
     backfills: list[LiveBackfill]
     warnings: list[str]
+    set_aside: SetAside | None = Field(description="Null where no clock was ever found to be ahead.")
     alerts: list[FiredAlert] = Field(
         description="The newest of those that have not ended, are not muted, and are acknowledged by nobody."
     )

@@ -51,7 +51,9 @@ def _whole(status: Status) -> Iterable[GaugeMetricFamily]:
     yield _gauge("data_tracker_revision", "Commits that changed what readers see.", status.revision)
     yield _gauge("data_tracker_metrics_tracked", "Metrics tracked.", status.tracked)
     yield _gauge("data_tracker_metrics_live", "Metrics priced by the last tick.", status.live)
-    yield _gauge("data_tracker_stale", "1 when the last tick is older than three periods.", float(status.stale))
+    yield _gauge(
+        "data_tracker_stale", "1 when the last tick is older than three periods, or yet to come.", float(status.stale)
+    )
     if status.minute is not None:
         yield _gauge("data_tracker_last_tick_timestamp_seconds", "The last tick's period.", status.minute.timestamp())
 

@@ -17,6 +17,7 @@ from services.market.types import (
     ExchangeState,
     Metric,
     Profile,
+    SetAside,
     Status,
     Storage,
     TickDay,
@@ -195,7 +196,22 @@ def _history(market: str, words: str, done: int, total: int) -> Component:
 
 def storage(status: Status, zone: tzinfo) -> list[Component]:
     """How large the database is, how fast it grows and how far its past is sealed; and the cache, if there is one."""
-    return [_database(status.storage, zone), *_shared_cache(status.shared_cache)]
+    return [
+        _database(status.storage, zone),
+        *_shared_cache(status.shared_cache),
+        *_set_aside(status.set_aside, zone),
+    ]
+
+
+def _set_aside(aside: SetAside | None, zone: tzinfo) -> list[Component]:
+    if aside is None:
+        return []
+    words = (
+        f"A clock was ahead: {aside.ticks:,} ticks and {aside.prices:,} prices, dated"
+        f" {notation.stamp(aside.first, zone)} to {notation.stamp(aside.last, zone)}, were set aside at"
+        f" {notation.stamp(aside.at, zone)} and count nowhere"
+    )
+    return [html.P([html.Span(className="dot is-bad"), words], className="state")]
 
 
 def _database(state: Storage | None, zone: tzinfo) -> Component:

@@ -184,7 +184,7 @@ def program(ticked: timedelta) -> Iterator[Services]:
     try:
         services.migrate()
         with writing(services.engine) as connection:
-            leases.take(connection, services.owner, hands.now.timestamp(), 2 * ticked.total_seconds())
+            leases.take(connection, services.owner, LOOKED_AT.timestamp(), leases.MAX_SECONDS)
         services.discovery.run(hands.now)
         for rule in RULES:
             services.desk.add_rule(parse_rule(rule))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from services.bootstrap import Services
 from services.market.errors import StoreUnavailable
 from services.market.moments import period_of
+from services.market.present import is_within
 from services.pipeline.fill_marks import fill_marks
 from services.pipeline.notify import give_up_removed
 from services.pipeline.seal import seal
@@ -43,12 +44,13 @@ def run_tick(services: Services, now: datetime) -> None:
     """The running period's tick, if it is not stored yet, again and again while the database is away and the period
     lasts; then, in the time that is left of it, the upkeep of the history, which so never stands in a tick's way."""
     period = timedelta(seconds=services.settings.period_seconds)
-    ends_at = period_of(now, services.settings.period_seconds) + TRYING_SHARE * period
+    begins = period_of(now, services.settings.period_seconds)
+    ends = begins + TRYING_SHARE * period
     while True:
         try:
             minute = _tick(services, now)
         except StoreUnavailable as error:
-            if services.stopping.wait(REST_SECONDS) or services.clock() >= ends_at:
+            if services.stopping.wait(REST_SECONDS) or not is_within(services.clock(), begins, ends):
                 raise
             log.warning("tick: the database is away, it is tried again: %s", error)
             now = services.clock()
@@ -61,17 +63,18 @@ def keep_history(services: Services, minute: datetime, owner: str) -> None:
     """Give new rules their past, and seal and remove what is due, as of the tick of `minute`, up to shortly before the
     next one. Raises LeaseLost."""
     period = timedelta(seconds=services.settings.period_seconds)
-    ends_at = minute + period - max(period / 5, LEAST_REST)
+    begins = minute - period  # the clock of who ticked may be ahead of this one
+    ends = minute + period - max(period / 5, LEAST_REST)
     try:
-        fill_marks(services.plan, minute, owner, lambda: _has_time(services, ends_at))
-        seal(services.plan, minute, owner, lambda: _has_time(services, ends_at))
+        fill_marks(services.plan, minute, owner, lambda: _has_time(services, begins, ends))
+        seal(services.plan, minute, owner, lambda: _has_time(services, begins, ends))
     except StoreUnavailable as error:
         log.error("history: nothing moved, the next period tries again: %s", error)
 
 
-def _has_time(services: Services, ends_at: datetime) -> bool:
+def _has_time(services: Services, begins: datetime, ends: datetime) -> bool:
     """Whether there is time for another step, after a breath for whoever waits for this process meanwhile."""
-    return not services.stopping.wait(BREATH_SECONDS) and services.clock() < ends_at
+    return not services.stopping.wait(BREATH_SECONDS) and is_within(services.clock(), begins, ends)
 
 
 def _tick(services: Services, now: datetime) -> datetime:

@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from services.market.present import is_ahead
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -492,11 +494,23 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """What clocks that were ahead had stored, and what counts no more: `ticks` and `prices` of periods from `first` to
+    `last` as those clocks told them, set aside by the tick of `at`, the last one that did so."""
+
+    at: datetime
+    first: datetime
+    last: datetime
+    ticks: int
+    prices: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of the whole at one instant.
 
-    `stale` is True when the last tick is older than STALE_PERIODS, or none has come yet although
-    metrics are tracked. `ticks` are the newest ones, newest first.
+    `stale` is True when the last tick is older than STALE_PERIODS or was stored by a clock that was ahead, or none has
+    come yet although metrics are tracked. `ticks` are the newest ones, newest first.
     """
 
     revision: int
@@ -515,8 +529,20 @@ class Status:
     """Whether the cache that processes share answers; None where there is none."""
     holder: str | None = None
     """The process that has the clock; None where none has."""
+    set_aside: SetAside | None = None
+    """None where no clock was ever found to be ahead."""
 
     def judged_at(self, now: datetime, period_seconds: int) -> "Status":
         """The same state, with `stale` as it is at `now`."""
-        oldest_fresh = now - STALE_PERIODS * timedelta(seconds=period_seconds)
-        return replace(self, stale=self.tracked > 0 and (self.minute is None or self.minute < oldest_fresh))
+        return replace(self, stale=self.tracked > 0 and not self._is_current(now, period_seconds))
+
+    def why_stale(self, now: datetime) -> str:
+        """What is wrong with the time of the last tick of a stale state, in words that follow that time."""
+        if self.minute is not None and self.minute > now:
+            return "which is yet to come: a clock was ahead, or this one is behind"
+        return f"more than {STALE_PERIODS} periods ago"
+
+    def _is_current(self, now: datetime, period_seconds: int) -> bool:
+        if self.minute is None or is_ahead(int(self.minute.timestamp()), int(now.timestamp()), period_seconds):
+            return False
+        return self.minute >= now - STALE_PERIODS * timedelta(seconds=period_seconds)

@@ -35,7 +35,7 @@ FLUSH_SECONDS = 2.0
 FLUSH_SAMPLES = 50_000
 """And when there are so many of them: more in one transaction would keep a tick waiting."""
 
-ASK_AGAIN_SECONDS = 6 * 3600
+ASK_AGAIN_SECONDS = backfills.MAX_REST_SECONDS
 EMPTY_AGAIN_SECONDS = 900
 """After this long an exchange is asked once more for what it did not have; sooner where it had nothing at all."""
 

@@ -12,13 +12,12 @@ from services.store import outbox
 from services.store.engine import Engine, writing
 from services.store.outbox import Owed
 
-CLAIM_SECONDS = 120
-"""A claimed message that is not settled by then was its sender's last: it is free again."""
-
 FIRST_WAIT_SECONDS = 15
 LONGEST_WAIT_SECONDS = 3_600
-LONGEST_SILENCE_SECONDS = 21_600
-"""What a receiver may ask for; longer silence would take the day that a message lives."""
+LONGEST_SILENCE_SECONDS = outbox.MAX_WAIT_SECONDS
+"""What a receiver may ask for."""
+
+CLAIM_SECONDS = outbox.CLAIM_SECONDS
 
 log = logging.getLogger(__name__)
 

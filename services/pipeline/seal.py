@@ -7,7 +7,7 @@ from datetime import datetime
 
 from services.market.stats import HOUR
 from services.pipeline.tick import Plan
-from services.store import leases, retention, sealing, sizes
+from services.store import leases, retention, sealing, sizes, ticks
 from services.store.engine import Connection, writing
 
 MARGIN_SECONDS = HOUR
@@ -19,6 +19,9 @@ STEP_SAMPLES = 40_000
 
 STEP_CHUNKS = 2_000
 """Chunks removed in one transaction."""
+
+SETTLING_SECONDS = HOUR
+"""Nothing is removed before the clock has gone on by as much since it last jumped."""
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +64,15 @@ def _seal_some(connection: Connection, plan: Plan, now: int, done: Upkeep) -> bo
     return True
 
 
+def _is_settled(connection: Connection, plan: Plan, now: int) -> bool:
+    """Whether the clock has told much the same time for a while: what one that has just jumped ahead takes for old may
+    be of yesterday, and what is removed does not come back."""
+    period = plan.period_seconds
+    return ticks.spanned(connection, now - SETTLING_SECONDS - 2 * period, now) >= SETTLING_SECONDS
+
+
 def _remove_some(connection: Connection, plan: Plan, now: int, done: Upkeep) -> bool:
-    if plan.retention_seconds is None:
+    if plan.retention_seconds is None or not _is_settled(connection, plan, now):
         return False
     # What was sealed under shorter windows may be in the present ones, whose figures rest on it.
     before = min(now - plan.retention_seconds, _needed_since(plan, now))

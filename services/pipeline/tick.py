@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 from services.market.rules import Rule
 from services.market.stats import Windows
-from services.market.types import TickState
+from services.market.types import SetAside, TickState
 from services.pipeline.alert import alert
 from services.pipeline.fetch import Answer, Fetcher
 from services.pipeline.rank import rank
 from services.pipeline.rules import Scopes
+from services.pipeline.set_aside import is_due, set_aside
 from services.pipeline.store import select_tracked, store
 from services.store import leases, snapshots, ticks
 from services.store.alerts import Firing
@@ -20,6 +21,17 @@ from services.store.engine import Engine, writing
 from services.store.metrics import Catalogues
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Latest:
+    """Remembers what was told last, for an unchanged state is told once."""
+
+    told: int | None = None
+
+    def is_new(self, what: int) -> bool:
+        known, self.told = self.told == what, what
+        return not known
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,7 @@ class Plan:
     timer: Callable[[], float] = time.monotonic
     retention_seconds: int | None = None
     scopes: Scopes = field(default_factory=Scopes)
+    refused_after: Latest = field(default_factory=Latest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,8 @@ class TickReport:
 
     state: TickState
     fired: tuple[Firing, ...]
+    set_aside: SetAside | None = None
+    """What a clock had stored that proved to have been ahead."""
 
 
 def tick(
@@ -64,14 +79,25 @@ def tick(
 
 
 def markets_to_ask(plan: Plan, minute: datetime) -> list[str]:
-    """The exchanges whose prices the tick of `minute` needs; none when it is stored already.
-
-    Raises StoreUnavailable.
-    """
+    """The exchanges whose prices the tick of `minute` needs; none when it is stored already, by a clock that was not
+    ahead. Raises StoreUnavailable."""
+    now = int(minute.timestamp())
     with writing(plan.engine) as connection:  # a database that cannot be written is found before anybody is asked
-        if ticks.happened(connection, int(minute.timestamp())):
+        last = snapshots.head(connection).minute
+        puts_right = is_due(connection, last, now, plan.period_seconds)  # whatever is stored of this period
+        if not puts_right and (ticks.happened(connection, now) or _is_refused(plan, last, now)):
             return []
         return list(plan.catalogues.current(connection).rows)
+
+
+def _is_refused(plan: Plan, last: int | None, now: int) -> bool:
+    """Whether the tick of `now` cannot follow the `last` one; told once, for as long as that is the last."""
+    if last is None or last < now:
+        return False
+    if plan.refused_after.is_new(last):
+        told, stored = (datetime.fromtimestamp(second, UTC) for second in (now, last))
+        log.warning("tick %s: not stored, for %s is already: the clock was set back, or clocks differ", told, stored)
+    return True
 
 
 def close(
@@ -104,9 +130,10 @@ def _commit(
         if owner is not None:
             leases.require(connection, owner)
         snapshot = snapshots.load(connection)
-        if snapshot.minute is not None and snapshot.minute >= now:
-            last = datetime.fromtimestamp(snapshot.minute, UTC)
-            log.warning("tick %s: not stored, for %s is already: the clock was set back", minute, last)
+        aside = None
+        if is_due(connection, snapshot.minute, now, plan.period_seconds):
+            snapshot, aside = set_aside(connection, snapshot, now, plan.period_seconds)
+        elif _is_refused(plan, snapshot.minute, now):
             return None
         catalogue = plan.catalogues.current(connection)
         arrivals = select_tracked(answers, catalogue)
@@ -136,11 +163,20 @@ def _commit(
             failed=tuple(answer.market for answer in answers if answer.quotes is None),
         )
         ticks.record(connection, state)
-    return TickReport(state, fired)
+    return TickReport(state, fired, aside)
 
 
 def _tell(report: TickReport, whole_ms: float) -> None:
-    state = report.state
+    state, aside = report.state, report.set_aside
+    if aside is not None:
+        log.warning(
+            "tick %s: a clock was ahead, or this one is behind: %d ticks and %d prices from %s to %s are set aside",
+            state.minute.strftime("%H:%M:%S"),
+            aside.ticks,
+            aside.prices,
+            aside.first,
+            aside.last,
+        )
     log.info(
         "tick %s: %d prices, %d rejected, fetched in %.0f ms, stored in %.0f ms",
         state.minute.strftime("%H:%M:%S"),

@@ -15,6 +15,7 @@ from services.bootstrap import Services
 from services.jobs import Job
 from services.market.errors import StoreUnavailable, Unavailable
 from services.market.moments import period_of
+from services.market.present import is_within
 from services.pipeline.fetch import Answer
 from services.pipeline.notify import give_up_removed
 from services.pipeline.tick import markets_to_ask
@@ -63,7 +64,7 @@ class Dispatch:
         ends_at = minute + 0.9 * timedelta(seconds=services.settings.period_seconds)
         with services.ticking:
             while not self._is_done(services, minute, ends_at):
-                if services.stopping.wait(REST_SECONDS) or services.clock() >= ends_at:
+                if services.stopping.wait(REST_SECONDS) or not is_within(services.clock(), minute, ends_at):
                     log.error("tick %s: given up", minute.strftime("%H:%M:%S"))
                     return
 
@@ -98,7 +99,7 @@ class Dispatch:
         closing = self._send(services, celery_app.CLOSE, arguments, ends_at)
         seconds = min(CLOSE_SECONDS, services.settings.period_seconds / 4)
         until = min(ends_at, asked + timedelta(seconds=seconds))
-        _await(services, {"close": [closing]}, until)
+        _await(services, {"close": [closing]}, minute, until)
         return bool(closing.ready() and closing.successful())
 
     def _fetch(
@@ -114,11 +115,11 @@ class Dispatch:
         asked: dict[str, list[AsyncResult[Any]]] = {market: [] for market in markets}
         waiting = list(markets)
         until = started
-        while waiting and until < last:
+        while waiting and until < last and is_within(services.clock(), minute, ends_at):
             for market in waiting:
                 asked[market].append(self._send(services, celery_app.FETCH, (market, _second(minute)), ends_at))
             until = min(until + patience / 2, last)
-            waiting = _await(services, asked, until)
+            waiting = _await(services, asked, minute, until)
         answers = {}
         for market, results in asked.items():
             done = next((result for result in results if result.ready() and result.successful()), None)
@@ -135,7 +136,7 @@ class Dispatch:
     def _discover(self, services: Services, now: datetime) -> None:
         until = now + timedelta(seconds=DISCOVER_SECONDS)
         found = self._send(services, celery_app.DISCOVER, (), until)
-        _await(services, {"discover": [found]}, until)
+        _await(services, {"discover": [found]}, now, until)
         if found.ready() and found.successful() and found.result:
             self.tick(services, services.clock())
             self._backfill(services, services.clock())
@@ -165,11 +166,15 @@ def dispatcher(services: Services) -> Scheduler:
     return Scheduler(services, Dispatch(celery_app.make_app(services.settings)).jobs())
 
 
-def _await(services: Services, tasks: Mapping[str, Sequence["AsyncResult[Any]"]], until: datetime) -> list[str]:
-    """Wait until each of `tasks` has an answer from one of its senders; those that have none by `until`."""
+def _await(
+    services: Services, tasks: Mapping[str, Sequence["AsyncResult[Any]"]], begins: datetime, until: datetime
+) -> list[str]:
+    """Wait until each of `tasks`, which began at or after `begins`, has an answer from one of its senders; those that
+    have none by `until`, or when the clock was set to before they began."""
     while True:
         waiting = [name for name, results in tasks.items() if not any(result.ready() for result in results)]
-        if not waiting or services.clock() >= until or services.stopping.wait(POLL_SECONDS):
+        in_time = is_within(services.clock(), begins, until)
+        if not waiting or not in_time or services.stopping.wait(POLL_SECONDS):
             return waiting
 
 

@@ -2,28 +2,29 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
+from threading import Thread
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
 from services.bootstrap import Services
 from services.jobs import JOBS, Job
 from services.market.errors import LeaseLost, StoreUnavailable
+from services.runners.clock_watch import Beat, ClockWatch, jump_in_words
 from services.store import leases
 from services.store.engine import writing
 
-LEASE_SECONDS = 7.2
 LEASE_SHARE = 0.4
-"""The lease lasts so long, and no more than this share of a period: the clock that follows one which died in the
+"""The lease lasts no longer than this share of a period: the clock that follows one which died in the
 middle of a tick still has time for that tick."""
 
 CHANCES = 3
 """To renew before the lease runs out. Who waits for it tries as often, and so has it within ten seconds."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+WATCH_SECONDS = 1.0
+"""Between two looks at whether the clock has jumped."""
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Scheduler:
     def __init__(self, services: Services, jobs: Sequence[Job] = JOBS) -> None:
         self._services = services
         self._jobs = jobs
-        self._lease_seconds = min(LEASE_SECONDS, LEASE_SHARE * services.settings.period_seconds)
+        self._lease_seconds = min(leases.MAX_SECONDS, LEASE_SHARE * services.settings.period_seconds)
         self._leading: bool | None = None  # not known before the first try
         lines = [*(job.name for job in jobs), "lease"]
         self._scheduler = BackgroundScheduler(
@@ -44,6 +45,7 @@ class Scheduler:
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._scheduler.add_listener(self._note_skipped, EVENT_JOB_MAX_INSTANCES)
+        self._watch = ClockWatch(services.clock, services.plan.timer)
 
     def start(self) -> None:
         """Begin; answers at once."""
@@ -54,6 +56,20 @@ class Scheduler:
         self._add("lease", self._lease_seconds / CHANCES, self._renew)
         self._scheduler.add_job(self._renew, executor="lease")
         self._scheduler.start()
+        Thread(target=self._keep_watch, name="clock watch", daemon=True).start()
+
+    def look_at_clock(self) -> None:
+        """See whether the clock has jumped. APScheduler waits for times of that clock: where it was set back, each job
+        would wait until it tells them again. All are due now, and then when the clock as it is says so."""
+        jump = self._watch.jump()
+        if not jump or not self._scheduler.running:
+            return
+        log.warning("%s: ticks go on by what it tells now", jump_in_words(jump))
+        for job in self._scheduler.get_jobs():
+            if isinstance(job.trigger, Beat):
+                job.reschedule(job.trigger)
+        self._scheduler.add_job(self._renew, executor="lease")
+        self._run_all()
 
     def stop(self) -> None:
         """End: no job begins any more, and the lease is free for the next process. A second call does nothing."""
@@ -72,8 +88,15 @@ class Scheduler:
                 log.warning("the lease is left to run out: %s", error)
 
     def _add(self, name: str, seconds: float, function: Callable[[], None]) -> None:
-        trigger = IntervalTrigger(seconds=seconds, start_date=EPOCH, timezone=UTC)
-        self._scheduler.add_job(function, trigger, id=name, name=name, executor=name)
+        self._scheduler.add_job(function, Beat(seconds), id=name, name=name, executor=name)
+
+    def _run_all(self) -> None:
+        for job in self._jobs:
+            self._scheduler.add_job(self._guarded(job), executor=job.name, name=job.name)
+
+    def _keep_watch(self) -> None:
+        while not self._services.stopping.wait(WATCH_SECONDS):
+            self.look_at_clock()
 
     def _guarded(self, job: Job) -> Callable[[], None]:
         def run() -> None:
@@ -106,8 +129,7 @@ class Scheduler:
         if leading and not self._leading:
             log.info("this process has the clock")
             self._leading = True
-            for job in self._jobs:
-                self._scheduler.add_job(self._guarded(job), executor=job.name, name=job.name)
+            self._run_all()
         elif self._leading and not leading:
             log.warning("another process has the clock")
         elif self._leading is None:

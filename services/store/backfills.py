@@ -4,14 +4,19 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from services.market.present import lasts
 from services.market.types import BackfillState
 from services.store.models import BackfillProgressRow, BackfillRow
+
+MAX_REST_SECONDS = 6 * 3600
+"""After so long at the latest an exchange is asked once more for what it did not have."""
 
 
 def answered(connection: Connection, now: int) -> dict[int, list[tuple[int, int]]]:
     """For each metric the spans (since, until] that its exchange need not be asked for again yet."""
     spans: dict[int, list[tuple[int, int]]] = {}
-    for row in connection.execute(select(BackfillRow.__table__).where(BackfillRow.again_at > now)):
+    rests = lasts(BackfillRow.again_at, now, MAX_REST_SECONDS)
+    for row in connection.execute(select(BackfillRow.__table__).where(rests)):
         spans.setdefault(row.metric_id, []).append((row.since, row.until))
     return spans
 

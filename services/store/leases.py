@@ -1,17 +1,29 @@
 """Who may tick: one process at a time, whoever holds the row."""
 
+from typing import Any
+
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.market.errors import LeaseLost
+from services.market.present import lasts
 from services.store.models import LeaseRow
 
 CLOCK = "clock"
 
+MAX_SECONDS = 7.2
+"""The longest lease of the clock."""
+
+TOLERANCE_SECONDS = 10.0
+"""By which the clocks of those who want the same lease may differ."""
+
 
 def take(connection: Connection, owner: str, now: float, seconds: float, name: str = CLOCK) -> bool:
-    """Take the lease, or hold on to it, until `now + seconds`; False while it is another's."""
-    free_or_mine = (LeaseRow.owner == owner) | (LeaseRow.expires_at < now)
+    """Take the lease, or hold on to it, until `now + seconds`; False while it is another's.
+
+    One that would last longer than any lease was taken by a clock that was ahead: it is free.
+    """
+    free_or_mine = (LeaseRow.owner == owner) | ~_is_held(now, seconds)
     statement = update(LeaseRow).where(LeaseRow.name == name, free_or_mine)
     if connection.execute(statement.values(owner=owner, expires_at=now + seconds)).rowcount:
         return True
@@ -26,8 +38,13 @@ def take(connection: Connection, owner: str, now: float, seconds: float, name: s
 
 def holder(connection: Connection, now: float) -> str | None:
     """Who holds the lease."""
-    statement = select(LeaseRow.owner).where(LeaseRow.name == CLOCK, LeaseRow.expires_at >= now)
+    statement = select(LeaseRow.owner).where(LeaseRow.name == CLOCK, _is_held(now, MAX_SECONDS))
     return connection.execute(statement).scalar()
+
+
+def _is_held(now: float, seconds: float) -> Any:
+    longest = max(seconds, MAX_SECONDS) + TOLERANCE_SECONDS
+    return (LeaseRow.expires_at == now) | lasts(LeaseRow.expires_at, now, longest)
 
 
 def require(connection: Connection, owner: str) -> None:

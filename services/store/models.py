@@ -196,6 +196,35 @@ class TickRow(Base):
     failed: Mapped[str]  # markets, comma-separated
 
 
+class SetAsideRow(Base):
+    """A time that a clock was found to have been ahead: what was stored of periods from epoch second `first` to `last`
+    was set aside by the tick of `at`, which also dated back the alerts of that time. See services.store.set_aside."""
+
+    __tablename__ = "set_aside"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+    id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
+    at: Mapped[int] = mapped_column(BigInteger)
+    first: Mapped[int] = mapped_column(BigInteger)
+    last: Mapped[int] = mapped_column(BigInteger)
+    ticks: Mapped[int]
+    prices: Mapped[int] = mapped_column(BigInteger)
+    volumes: Mapped[int] = mapped_column(BigInteger)
+    alerts: Mapped[int]
+
+
+class SetAsideSampleRow(Base):
+    """One sample that was set aside, with its time as it was written; `quantity` is the table that it stood in."""
+
+    __tablename__ = "set_aside_sample"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+    batch: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)  # SetAsideRow.id
+    quantity: Mapped[str] = mapped_column(primary_key=True)
+    minute: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    metric_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    value: Mapped[float]
+    width: Mapped[int] = mapped_column(Integer)
+
+
 class ExchangeRow(Base):
     """How an exchange did in the last tick that asked it, and its last failure before."""
 

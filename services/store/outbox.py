@@ -10,14 +10,22 @@ from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, inse
 from sqlalchemy.orm import aliased
 
 from services.market.messages import LISTED, Delivery, DeliveryState, Entry, Kind, Message, compose
+from services.market.present import lasts
 from services.store import alerts
 from services.store.models import AlertRow, Installation, MessageAlertRow, MessageRow
 
 KEY_CHARACTERS = 12
 """Of the database's identity, in the keys of its messages."""
 
+CLAIM_SECONDS = 120
+"""A claimed message that is not settled by then was its sender's last: it is free again."""
+
 GIVE_UP_SECONDS = 86_400
 """For so long a message is owed; then it has failed, until someone wants it tried again."""
+
+MAX_WAIT_SECONDS = 21_600
+"""For so long at the most a message is put off, and a receiver may ask for silence; longer would take the day that a
+message lives."""
 
 TOO_OLD, CHANNEL_REMOVED = "too old", "channel removed"
 """Why messages are given up that were not refused for good."""
@@ -111,9 +119,9 @@ def claim(connection: Connection, channel: str, now: int, seconds: int) -> Owed 
     oldest = select(func.min(MessageRow.id)).where(_OWED, MessageRow.channel == channel).scalar_subquery()
     other = aliased(MessageRow)
     queue = (other.channel == channel) & other.sent_at.is_(None) & other.failed_at.is_(None)
-    is_due = exists().where(queue, other.due_at <= now)
-    is_silent = exists().where(queue, other.silent_until > now)
-    free = _OWED & (MessageRow.claimed_until <= now)
+    is_due = exists().where(queue, ~lasts(other.due_at, now, MAX_WAIT_SECONDS))
+    is_silent = exists().where(queue, lasts(other.silent_until, now, MAX_WAIT_SECONDS))
+    free = _OWED & ~_is_claimed(now, seconds)
     taken = (
         update(MessageRow)
         .where(MessageRow.id == oldest, free, is_due, ~is_silent)
@@ -150,6 +158,23 @@ def postpone(connection: Connection, owed: Owed, due: int, error: str, silent_un
         connection.execute(update(MessageRow).where(earlier).values(due_at=due))
 
 
+def date_back(connection: Connection, now: int, seconds: int) -> None:
+    """What a clock that was ahead wrote of messages at epoch second `now` and later happened so many seconds earlier.
+    Messages that it found too old are owed again."""
+    ahead = MessageRow.created_at >= now
+    for column in (MessageRow.due_at, MessageRow.expires_at, MessageRow.claimed_until, MessageRow.silent_until):
+        connection.execute(update(MessageRow).where(ahead, column >= now).values({column.key: column - seconds}))
+    owed_again = (MessageRow.failed_at >= now) & MessageRow.error.startswith(TOO_OLD)
+    afresh = {"failed_at": None, "error": None, "due_at": now, "claimed_until": 0}
+    connection.execute(update(MessageRow).where(owed_again, MessageRow.expires_at >= now).values(afresh))
+    for settled in (MessageRow.sent_at, MessageRow.failed_at):
+        connection.execute(update(MessageRow).where(settled >= now).values({settled.key: settled - seconds}))
+    # The key of a message that was tried and may have arrived has to stay, and it names this time.
+    untried = (MessageRow.attempts == 0) & (MessageRow.claimed_until == 0)
+    is_free = MessageRow.sent_at.is_not(None) | untried
+    connection.execute(update(MessageRow).where(ahead, is_free).values(created_at=MessageRow.created_at - seconds))
+
+
 def retry(connection: Connection, number: int, now: int) -> bool:
     """Owe a message that was given up for another day, from now on; whether there is such a one."""
     afresh = {
@@ -184,6 +209,11 @@ def delivery(connection: Connection, number: int) -> Delivery | None:
     return None if row is None else _delivery(row)
 
 
+def _is_claimed(now: int, seconds: int) -> Any:
+    # The clocks of two senders may differ, by as long as a claim lasts.
+    return lasts(MessageRow.claimed_until, now, 2 * seconds)
+
+
 def _settle(connection: Connection, owed: Owed, **values: object) -> bool:
     """Whether the message was still owed."""
     # One who claimed it long ago, and was thought dead, must not undo what another has done since.
@@ -196,7 +226,7 @@ def _give_up(
     connection: Connection, which: ColumnElement[bool], now: int, reason: ColumnElement[str]
 ) -> Mapping[str, int]:
     """How many messages of each channel have failed so, but for those that somebody is just sending."""
-    idle = _OWED & which & (MessageRow.claimed_until <= now)
+    idle = _OWED & which & ~_is_claimed(now, CLAIM_SECONDS)
     failed = update(MessageRow).where(idle).values(failed_at=now, silent_until=0, error=reason)
     return Counter(connection.execute(failed.returning(MessageRow.channel)).scalars())
 

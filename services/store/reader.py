@@ -31,6 +31,7 @@ from services.store import (
     prices,
     rollups,
     sealing,
+    set_aside,
     sizes,
     snapshots,
     ticks,
@@ -140,6 +141,7 @@ class StoreReader:
             newest = ticks.newest(connection, TICKS_TOLD)
             warnings = metrics.warnings(connection)
             holder = leases.holder(connection, now.timestamp())
+            aside = set_aside.total(connection)
             size = sizes.current(connection)
             storage = Storage(
                 size_bytes=size,
@@ -158,6 +160,7 @@ class StoreReader:
             warnings=warnings,
             storage=storage,
             holder=holder,
+            set_aside=aside,
         ).judged_at(now, self._profile.period_seconds)
 
     def day(self, now: datetime) -> Day:

@@ -46,6 +46,12 @@ def store(connection: Connection, start: int, of_metrics: Mapping[int, Hours]) -
     connection.execute(insert(_TABLE), rows)
 
 
+def replace(connection: Connection, start: int, of_metrics: Mapping[int, Hours]) -> None:
+    """Have these hours, and those of no other metrics, on record of the span that begins at `start`."""
+    connection.execute(delete(_TABLE).where(_TABLE.c.start == start))
+    store(connection, start, of_metrics)
+
+
 def series(connection: Connection, metric_id: int, first: int, last: int) -> Hours:
     """One metric's hours with `first` <= start < `last`: those on record, and those of the samples that are still
     rows. `first` and `last` are full hours, epoch seconds."""

@@ -73,6 +73,17 @@ def states(connection: Connection) -> Mapping[int, Held]:
     return {row.rule_id: np.frombuffer(row.data, dtype=STATE) for row in rows}
 
 
+def date_back(connection: Connection, now: int, seconds: int) -> None:
+    """What states tell of epoch second `now` and later happened so many seconds earlier."""
+    changed = {}
+    for number, held in states(connection).items():
+        dated = held.copy()
+        for name in ("since", "fired_at", "known_at"):
+            dated[name][held[name] >= now] -= seconds
+        changed[number] = dated
+    save_states(connection, changed)
+
+
 def save_states(connection: Connection, changed: Mapping[int, Held]) -> None:
     """Replace them for the rules that have changed."""
     if changed:

@@ -18,6 +18,18 @@ def count(connection: Connection, since: int, until: int) -> int:
     return connection.execute(select(func.count()).select_from(TickRow).where(inside)).scalar_one()
 
 
+def last_minute(connection: Connection, until: int) -> int | None:
+    """The period of the last tick at or before epoch second `until`."""
+    return connection.execute(select(func.max(TickRow.minute)).where(TickRow.minute <= until)).scalar()
+
+
+def spanned(connection: Connection, since: int, until: int) -> int:
+    """The seconds from the first tick with `since` <= minute <= `until` to the last; 0 where there are none."""
+    inside = (TickRow.minute >= since) & (TickRow.minute <= until)
+    first, last = connection.execute(select(func.min(TickRow.minute), func.max(TickRow.minute)).where(inside)).one()
+    return 0 if first is None else last - first
+
+
 def happened(connection: Connection, minute: int) -> bool:
     """Whether this period's tick is stored."""
     return connection.execute(select(TickRow.minute).where(TickRow.minute == minute)).first() is not None
@@ -105,7 +117,11 @@ def _missed(connection: Connection, start: int, now: int, period_seconds: int, s
     if last is not None:
         running = now // period_seconds * period_seconds  # its tick may be on its way
         ends.append((running, max(0, (running - last) // period_seconds - 1)))
-    periods = [end - period_seconds * np.arange(1, missed + 1, dtype=np.int64) for end, missed in ends]
+    # Of a gap by years, which a clock that jumped leaves, no more is gone through than lies in the slots.
+    periods = [
+        end - period_seconds * np.arange(1, min(missed, (end - start) // period_seconds) + 1, dtype=np.int64)
+        for end, missed in ends
+    ]
     places = (np.concatenate([np.empty(0, dtype=np.int64), *periods]) - start) // SLOT_SECONDS
     counts: Ints = np.bincount(places[(places >= 0) & (places < slots)], minlength=slots).astype(np.int64)
     return counts

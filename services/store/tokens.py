@@ -9,6 +9,7 @@ from sqlalchemy import insert, or_, select, update
 
 from services.market import tokens
 from services.market.errors import StoreUnavailable
+from services.market.present import lasts
 from services.market.tokens import Scope, Token
 from services.store.engine import Engine, reading, writing
 from services.store.models import TokenRow
@@ -40,7 +41,8 @@ class StoredTokens:
             found = self._known.get(tokens.digest(secret))
             if found is None:
                 return None
-            due = now - self._noted.get(found.id, datetime.min.replace(tzinfo=UTC)) >= NOTED_EVERY
+            noted = self._noted.get(found.id)
+            due = noted is None or not timedelta() <= now - noted < NOTED_EVERY
             if due:
                 self._noted[found.id] = now
         if due:
@@ -83,7 +85,9 @@ class StoredTokens:
 
     def _note_use(self, token: Token, now: datetime) -> None:
         second = int(now.timestamp())
-        older = or_(TokenRow.last_used_at.is_(None), TokenRow.last_used_at < second)
+        # Another process may have put down a later use; one that lies ahead was put down by a clock that did.
+        last = TokenRow.last_used_at
+        older = or_(last.is_(None), ~lasts(last, second - 1, NOTED_EVERY.total_seconds()))
         try:
             with writing(self._engine) as connection:
                 connection.execute(update(TokenRow).where(TokenRow.id == token.id, older).values(last_used_at=second))

@@ -6,7 +6,7 @@ import brotli
 import numpy as np
 import pytest
 
-from services.market.types import Series
+from services.market.types import Series, SetAside
 from tests import builders
 from tests.api.conftest import serve
 from tests.builders import NOON
@@ -587,6 +587,7 @@ def test_the_live_poll_tells_the_state_of_the_whole(reader, client):
         ),
         backfills=(builders.backfill_state("kraken"), builders.backfill_state("binance", done=20)),
         warnings=("TRACK: kraken:FOO/USD matches nothing",),
+        set_aside=SetAside(NOON, NOON + timedelta(days=3), NOON + timedelta(days=3, minutes=5), ticks=6, prices=240),
     )
     told = client.get("/live").json
     assert [alert["id"] for alert in told.pop("alerts")] == [2, 1]
@@ -604,6 +605,13 @@ def test_the_live_poll_tells_the_state_of_the_whole(reader, client):
         ],
         "backfills": [{"market": "kraken", "done": 5, "failed": 0, "total": 20}],
         "warnings": ["TRACK: kraken:FOO/USD matches nothing"],
+        "set_aside": {
+            "at": "2026-03-01T12:00:00Z",
+            "first": "2026-03-04T12:00:00Z",
+            "last": "2026-03-04T12:05:00Z",
+            "ticks": 6,
+            "prices": 240,
+        },
         "unattended": 2,
     }
 
@@ -638,6 +646,7 @@ def test_readyz_is_ready_after_a_recent_tick(client):
     [
         (builders.status(minute=None), "No tick yet"),
         (builders.status(stale=True), "Last tick too old"),
+        (builders.status(stale=True, minute=NOON + timedelta(days=3)), "Last tick yet to come"),
     ],
 )
 def test_readyz_is_not_ready_without_a_recent_tick(reader, client, state, reason):

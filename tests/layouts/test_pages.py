@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from layouts import ids, metric, parts, ranking, shell, status, theme
-from services.market.types import Metric, ShownSetting
+from services.market.types import Metric, SetAside, ShownSetting
 from tests import builders
 from tests.layouts.reading import by_id, links_in, rows_of, text_of, walk
 
@@ -302,6 +302,17 @@ def test_of_many_pairs_that_came_the_latest_are_listed():
 def test_the_status_page_tells_of_the_shared_cache_where_there_is_one(up, words):
     assert words in text_of(storage(shared_cache=up))
     assert "hared cache" not in text_of(storage())
+
+
+def test_the_status_page_tells_what_was_set_aside_once_anything_was():
+    at = builders.NOON
+    aside = SetAside(at, at + timedelta(days=3), at + timedelta(days=3, minutes=5), ticks=6, prices=1_240)
+    words = (
+        "A clock was ahead: 6 ticks and 1,240 prices, dated 4 Mar 2026, 12:00 to 4 Mar 2026, 12:05, were set aside at"
+        " 1 Mar 2026, 12:00 and count nowhere"
+    )
+    assert words in text_of(status.storage(builders.status(set_aside=aside), UTC))
+    assert "set aside" not in text_of(status.storage(builders.status(), UTC))
 
 
 def test_a_growth_is_drawn_as_soon_as_there_are_two_sizes():

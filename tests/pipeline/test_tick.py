@@ -133,14 +133,18 @@ def test_without_metrics_there_is_no_tick(engine: Engine) -> None:
     assert world.reader.status(world.now).minute is None
 
 
-def test_a_clock_that_was_set_back_stores_nothing(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_clock_that_is_behind_by_a_period_waits_for_the_next_one(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
     world = World(engine, [FakeExchange("kraken", {"BTC/USD": 1.0})])
     world.discover()
     world.tick(minutes=10)
 
-    assert world.tick(minutes=-5) is None
+    assert world.tick(minutes=-1) is None
     assert "the clock was set back" in caplog.text
     assert world.reader.status(world.now).minute == NOON + timedelta(minutes=10)
+    assert world.tick() is None  # stored already
+    assert world.tick() is not None
 
 
 def test_missed_periods_are_counted_and_logged(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:

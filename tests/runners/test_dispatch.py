@@ -123,6 +123,31 @@ def test_a_tick_by_celery_equals_one_in_process_bit_for_bit(open_one: Open, disp
     assert outside.reader.status(NOW).minute == datetime(2026, 3, 1, 12, 2, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=3), timedelta(days=3653)])
+def test_after_a_clock_that_was_ahead_ticks_by_celery_go_on_when_the_time_is_right(
+    open_one: Open, dispatch: Dispatch, working, ahead: timedelta
+) -> None:
+    services = open_one(clock=RunningClock(NOW))
+    services.discovery.run(NOW)
+    with working(services):
+        for now in (NOW, NOW + ahead, NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)):
+            services.clock.now = now  # type: ignore[attr-defined]
+            dispatch.tick(services, now)
+
+    told = services.reader.status(NOW + timedelta(minutes=2))
+    assert [tick.minute for tick in told.ticks] == [NOW.replace(second=0, minute=minute) for minute in (2, 1, 0)]
+    assert told.set_aside is not None
+    assert (told.set_aside.ticks, told.stale) == (1, False)
+
+
+def test_a_tick_by_celery_ends_when_the_clock_is_set_back_in_it(open_one: Open, dispatch: Dispatch) -> None:
+    services = open_one(clock=RunningClock(NOW))
+    services.discovery.run(NOW)
+    services.clock.now = NOW - timedelta(hours=1)  # type: ignore[attr-defined]
+    dispatch.tick(services, NOW)  # without a worker, for which it would wait until its period has ended
+    assert services.clock() < NOW - timedelta(minutes=59)
+
+
 def test_the_clock_alone_starts_an_installation_by_its_workers(open_one: Open, dispatch: Dispatch, working) -> None:
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0}, past=lambda _pair, _second: 50.0)
     services = open_one("one", (exchange,), clock=RunningClock(NOW))

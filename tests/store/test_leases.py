@@ -21,6 +21,22 @@ def test_one_owner_holds_the_lease_until_it_runs_out(engine: Engine) -> None:
     assert not take(engine, "a", 120)
 
 
+@pytest.mark.parametrize("ahead", [60, 3 * 86_400, 3653 * 86_400])
+def test_a_lease_that_was_taken_by_a_clock_that_was_ahead_is_free(engine: Engine, ahead: float) -> None:
+    assert take(engine, "a", 100 + ahead)
+    with reading(engine) as connection:
+        assert leases.holder(connection, 100) is None
+    assert take(engine, "b", 100)
+    assert not take(engine, "a", 101)
+
+
+def test_of_two_clocks_that_differ_by_seconds_one_holds_the_lease(engine: Engine) -> None:
+    assert take(engine, "a", 108)
+    assert not take(engine, "b", 100)
+    assert take(engine, "a", 110)
+    assert not take(engine, "b", 102)
+
+
 def test_a_released_lease_is_free_at_once(engine: Engine) -> None:
     take(engine, "a", 100)
     with writing(engine) as connection:

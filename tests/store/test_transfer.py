@@ -44,12 +44,14 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def world(migrated_sqlite_url: str) -> Iterator[World]:
-    """An SQLite file with something in every table: a sealed past, and ticks of which the last one fired an alert."""
+    """An SQLite file with something in every table: what a clock ahead stored, a sealed past, and ticks of which the
+    last one fired an alert."""
     engine = open_engine(migrated_sqlite_url)
     pairs = {"BTC/USD": 100.0, "ETH/USD": 10.0, "Ñandú-币/USD": 0.1, "abc/USD": 3.0}
     exchange = FakeExchange("kraken", pairs, volumes={"BTC/USD": 5.0, "abc/USD": 1 / 3})
     world = World(engine, [exchange], now=NOON - 3 * DAYS, channels=("mail", "chat"))
     world.discover("kraken:*,gemini:*")
+    world.tick(minutes=600)  # by a clock that was ahead
     for now in (NOON - 3 * DAYS, NOON - timedelta(minutes=20)):
         world.now = now
         for number in range(20):

@@ -1,0 +1,193 @@
+"""What a clock that was ahead has stored: samples from some moment on are set aside, where nothing reads them; alerts,
+messages, mutes and states of that time are dated back."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import cast
+
+import numpy as np
+from sqlalchemy import Connection, Table, case, delete, func, insert, literal, select, update
+from sqlalchemy.orm import aliased
+
+from services.market.history import hourly
+from services.market.types import Hours, Series, SetAside
+from services.store import chunks, outbox, rollups, rules, samples
+from services.store.models import (
+    AlertRow,
+    BackfillProgressRow,
+    BackfillRow,
+    Base,
+    ExchangeRow,
+    ExtremeRow,
+    MarkRenewalRow,
+    MarkRow,
+    MetricRow,
+    MuteRow,
+    PastRankRow,
+    SetAsideRow,
+    SetAsideSampleRow,
+    SizeRow,
+    SpanRow,
+    TickRow,
+    TokenRow,
+)
+from services.store.prices import PRICE
+from services.store.samples import Quantity
+from services.store.volumes import VOLUME
+
+_SAMPLES = cast(Table, SetAsideSampleRow.__table__)
+
+_DATED: dict[type[Base], tuple[str, ...]] = {
+    MetricRow: ("added_at", "new_at", "gone_at"),
+    ExchangeRow: ("last_success", "failing_since", "failed_at", "doubted_since"),
+    BackfillProgressRow: ("updated_at",),
+    TokenRow: ("created_at", "last_used_at", "revoked_at"),
+    MuteRow: ("until", "created_at"),  # the first while the second still tells that it was made ahead
+}
+"""Columns that tell when something happened, and what counts from it."""
+
+
+def total(connection: Connection) -> SetAside | None:
+    """All that was ever set aside; None where nothing was."""
+    of_all = (func.max(SetAsideRow.at), func.min(SetAsideRow.first), func.max(SetAsideRow.last))
+    at, first, last, ticks, prices = connection.execute(
+        select(*of_all, func.sum(SetAsideRow.ticks), func.sum(SetAsideRow.prices))
+    ).one()
+    return None if at is None else SetAside(_moment(at), _moment(first), _moment(last), int(ticks), int(prices))
+
+
+def set_aside(connection: Connection, now: int, newest: int, period_seconds: int) -> tuple[SetAside, int]:
+    """Set aside what is stored of epoch second `now` and later, up to the tick of `newest`, and date back what else is:
+    by as much as brings that tick to the period before `now`. Answers what came of it, and by how many seconds.
+
+    What can be computed anew is removed: marks, ranks, extremes and sizes of that time, and the answers of exchanges to
+    questions about it.
+    """
+    back = _seconds_back(connection, now, newest, period_seconds)
+    first = connection.execute(select(func.min(TickRow.minute)).where(TickRow.minute >= now)).scalar() or newest
+    made = insert(SetAsideRow).values(at=now, first=first, last=newest, ticks=0, prices=0, volumes=0, alerts=0)
+    batch = connection.execute(made.returning(SetAsideRow.id)).scalar_one()
+    prices, volumes = (_move_rows(connection, quantity, batch, now) for quantity in (PRICE, VOLUME))
+    sealed_prices, sealed_volumes = _unseal(connection, batch, now)
+    ticks = connection.execute(delete(TickRow).where(TickRow.minute >= now)).rowcount
+    alerts = _date_back_alerts(connection, now, back)
+    counts = {"ticks": ticks, "prices": prices + sealed_prices, "volumes": volumes + sealed_volumes, "alerts": alerts}
+    connection.execute(update(SetAsideRow).where(SetAsideRow.id == batch).values(counts))
+    _forget(connection, now)
+    _date_back(connection, now, back)
+    outbox.date_back(connection, now, back)
+    rules.date_back(connection, now, back)
+    return SetAside(_moment(now), _moment(first), _moment(newest), ticks, counts["prices"]), back
+
+
+def _seconds_back(connection: Connection, now: int, newest: int, period_seconds: int) -> int:
+    """By how much to date back, so that no two alerts of a rule and metric come to stand at the same second."""
+    early, late = aliased(AlertRow), aliased(AlertRow)
+    same = (early.rule_id == late.rule_id) & (early.metric_id == late.metric_id)
+    pairs = select(late.fired_at - early.fired_at).select_from(early)
+    pairs = pairs.join(late, same & (early.fired_at < now) & (late.fired_at >= now))
+    taken = set(connection.execute(pairs).scalars())
+    back = newest - now + period_seconds
+    while back in taken:
+        back += 1
+    return back
+
+
+def _move_rows(connection: Connection, quantity: Quantity, batch: int, now: int) -> int:
+    table = quantity.rows
+    width = table.c.width if "width" in table.columns else literal(0)
+    ahead = select(
+        literal(batch), literal(table.name), table.c.minute, table.c.metric_id, table.c[quantity.value], width
+    ).where(table.c.minute >= now)
+    connection.execute(insert(_SAMPLES).from_select([column.name for column in _SAMPLES.columns], ahead))
+    return connection.execute(delete(table).where(table.c.minute >= now)).rowcount
+
+
+def _unseal(connection: Connection, batch: int, now: int) -> tuple[int, int]:
+    """The same for what is in chunks already; answers how many prices and volumes. What the chunks keep is encoded
+    anew, and the hours with it."""
+    moved = {PRICE: 0, VOLUME: 0}
+    for span in connection.execute(select(SpanRow.start, SpanRow.until).where(SpanRow.until >= now)).all():
+        left: dict[Quantity, dict[int, Series]] = {PRICE: {}, VOLUME: {}}
+        for quantity, remaining in left.items():
+            for number, series in list(samples.sealed_run(connection, quantity, 0, None, span.until - 1, span.until)):
+                ahead = series.times >= now
+                moved[quantity] += _keep_samples(connection, batch, quantity, number, _where(series, ahead))
+                if not ahead.all():
+                    remaining[number] = _where(series, ~ahead)
+            table = quantity.chunks
+            connection.execute(delete(table).where(table.c.start == span.start))
+            rows = [
+                {"start": span.start, "metric_id": number, "samples": len(one.times), "data": chunks.encode(one)}
+                for number, one in remaining.items()
+            ]
+            if rows:
+                connection.execute(insert(table), rows)
+        none = Series(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64))
+        hours: dict[int, Hours] = {
+            number: hourly(series, left[VOLUME].get(number, none)) for number, series in left[PRICE].items()
+        }
+        rollups.replace(connection, span.start, hours)
+        if span.start >= now:
+            connection.execute(delete(SpanRow).where(SpanRow.start == span.start))
+    return moved[PRICE], moved[VOLUME]
+
+
+def _keep_samples(connection: Connection, batch: int, quantity: Quantity, number: int, series: Series) -> int:
+    count = len(series.times)
+    columns: Iterable[list[object]] = (
+        [batch] * count,
+        [quantity.rows.name] * count,
+        series.times.tolist(),
+        [number] * count,
+        series.values.tolist(),
+        series.widths.tolist(),
+    )
+    names = [column.name for column in _SAMPLES.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    if rows:
+        connection.execute(insert(_SAMPLES), rows)
+    return count
+
+
+def _where(series: Series, mask: np.ndarray) -> Series:
+    return Series(series.times[mask], series.values[mask], series.widths[mask])
+
+
+def _date_back_alerts(connection: Connection, now: int, back: int) -> int:
+    """Answers how many have fired ahead."""
+    fired = connection.execute(
+        update(AlertRow).where(AlertRow.fired_at >= now).values(fired_at=AlertRow.fired_at - back)
+    ).rowcount
+    for column in (AlertRow.resolved_at, AlertRow.no_data_since, AlertRow.acknowledged_at):
+        earlier = column - back  # but no alert has ended before it fired
+        connection.execute(
+            update(AlertRow)
+            .where(column >= now)
+            .values({column.key: case((earlier < AlertRow.fired_at, AlertRow.fired_at), else_=earlier)})
+        )
+    return fired
+
+
+def _forget(connection: Connection, now: int) -> None:
+    """What of that time can be had anew."""
+    connection.execute(delete(MarkRow).where(MarkRow.minute >= now))
+    connection.execute(update(MarkRenewalRow).where(MarkRenewalRow.until >= now).values(until=now))
+    connection.execute(delete(PastRankRow).where(PastRankRow.minute >= now))
+    connection.execute(delete(ExtremeRow))
+    connection.execute(delete(SizeRow).where(SizeRow.at >= now))
+    connection.execute(delete(BackfillRow).where(BackfillRow.until >= now))
+
+
+def _date_back(connection: Connection, now: int, back: int) -> None:
+    for row, names in _DATED.items():
+        table = cast(Table, row.__table__)
+        for name in names:
+            column = table.c[name]
+            # How long somebody wants a mute to last says nothing of the clock, but when it was made does.
+            written = table.c.created_at if row is MuteRow else column
+            connection.execute(update(table).where(written >= now).values({name: column - back}))
+
+
+def _moment(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)

@@ -1,0 +1,134 @@
+"""Random histories of clocks over the real pipeline: ahead, behind, by years, two of them, with restarts."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select
+
+from services.market.alert_rules import parse_rule
+from services.pipeline.backfill import Backfill
+from services.pipeline.fill_marks import fill_marks
+from services.pipeline.seal import seal
+from services.store import rules
+from services.store.engine import Engine, open_engine, reading, writing
+from services.store.models import AlertRow, MarkRow, MessageRow, PriceRow, SnapshotRow, TickRow, VolumeRow
+from tests.builders import NOON
+from tests.fakes_exchange import FakeClock, FakeExchange
+from tests.pipeline.world import World
+
+LEVEL = 110.0
+KEY = "kraken:BTC-USD"
+JUMPS = (-3_653 * 1_440, -3 * 1_440, -600, -60, -7, -2, -1, 1, 2, 7, 60, 600, 3 * 1_440, 3_653 * 1_440)
+"""In minutes."""
+
+
+def check_history(engine: Engine, seed: int, steps: int = 120) -> None:
+    chance = np.random.default_rng(seed)
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0}, volumes={"BTC/USD": 5.0})
+    world = World(engine, [exchange], channels=["mail"], now=NOON)
+    world.discover()
+    given = {"name": "mine", "scope": ["kraken:BTC/USD"], "condition": {"kind": "level", "level": LEVEL}}
+    with writing(engine) as connection:
+        rules.add(connection, parse_rule(given | {"cooldown_seconds": 0}))
+    accepted: list[float] = []
+    true, offset = NOON, timedelta()
+    for _ in range(steps):
+        true += timedelta(minutes=1)
+        if chance.random() < 0.1:
+            offset = timedelta(minutes=int(chance.choice(JUMPS))) if chance.random() < 0.5 else timedelta()
+        # A second clock that differs may take over for a tick.
+        other = timedelta(minutes=int(chance.choice((-1, 1, 5)))) if chance.random() < 0.05 else timedelta()
+        if chance.random() < 0.1:
+            world.restart()
+        take_tick(world, true + offset + other, chance, accepted)
+        if chance.random() < 0.1:
+            look_after(world)
+
+    offset = timedelta()
+    resumed = 0
+    for _ in range(4):  # the time is right
+        true += timedelta(minutes=1)
+        resumed += take_tick(world, true, chance, accepted)
+    assert resumed >= 2, "ticks go on within two periods"
+    check_what_is_stored(world, true, accepted)
+    for _ in range(20):
+        true += timedelta(minutes=1)
+        assert take_tick(world, true, chance, accepted)
+    look_after(world)
+    check_what_is_stored(world, true, accepted)
+
+
+def take_tick(world: World, told: datetime, chance: np.random.Generator, accepted: list[float]) -> bool:
+    """The tick of a clock that tells this time, if it is stored; its price is noted then."""
+    exchange = world.exchanges[0]
+    price = float(chance.uniform(90, 130))
+    exchange.prices = {"BTC/USD": price, "ETH/USD": float(chance.uniform(9, 11))}
+    world.now = told
+    report = world.tick(minutes=0)
+    if report is None:
+        return False
+    accepted.append(price)
+    assert not world.reader.status(world.now).stale
+    return True
+
+
+def look_after(world: World) -> None:
+    """What else goes on: the backfill, which finds nothing, marks, and sealing."""
+    exchange = world.exchanges[0]
+    Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
+    fill_marks(world.plan, world.now, None, lambda: True)
+    seal(world.plan, world.now, None, lambda: True)
+
+
+def check_what_is_stored(world: World, true: datetime, accepted: list[float]) -> None:
+    now = int(true.timestamp())
+    with reading(world.engine) as connection:
+        for table in (PriceRow, VolumeRow, TickRow, MarkRow, SnapshotRow):
+            newest = connection.execute(select(func.max(table.minute))).scalar()
+            assert newest is None or newest <= now, table
+        for column in (AlertRow.fired_at, AlertRow.resolved_at):
+            latest = connection.execute(select(func.max(column))).scalar()
+            assert latest is None or latest <= now, column
+        owed = connection.execute(select(func.sum(MessageRow.fired))).scalar() or 0
+    for key, low, high in ((KEY, 90, 130), ("kraken:ETH-USD", 9, 11)):
+        row = world.row(key)
+        assert row.updated_at == true
+        assert row.stdev == pytest.approx(world.two_pass_stdev(key), rel=1e-9)
+        stored = world.reader.prices(row.id, true - timedelta(days=1), datetime(9999, 1, 1, tzinfo=UTC))
+        assert stored.times.max() <= now
+        assert row.samples == len(stored.times)
+        assert row.low_24h is not None
+        assert row.high_24h is not None
+        assert low <= row.low_24h <= stored.values.min() <= stored.values.max() <= row.high_24h <= high
+    # Each time that the price came to stand on the other side is an alert, by whichever clock, once.
+    sides = [price > LEVEL for price in accepted]
+    crossings = sum(side != before for before, side in pairwise(sides))
+    alerts = [alert for alert in world.reader.alerts() if alert.rule_id]
+    assert len(alerts) == owed == crossings
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_the_clocks_did_ticks_go_on_and_alerts_are_neither_doubled_nor_lost(
+    migrated_file: Path, tmp_path: Path, seed: int
+) -> None:
+    engine = open_engine(f"sqlite:///{shutil.copyfile(migrated_file, tmp_path / 'clocks.db')}")
+    check_history(engine, seed)
+    engine.dispose()
+
+
+def test_it_is_so_on_either_database(engine: Engine) -> None:
+    check_history(engine, 100, 60)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("part", range(4))
+def test_it_is_so_in_many_histories(migrated_file: Path, tmp_path: Path, part: int, soak: bool) -> None:
+    for seed in range(1_000 + part, 1_200 if soak else 1_004, 4):
+        engine = open_engine(f"sqlite:///{shutil.copyfile(migrated_file, tmp_path / f'{seed}.db')}")
+        check_history(engine, seed)
+        engine.dispose()

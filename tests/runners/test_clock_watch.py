@@ -1,0 +1,210 @@
+"""Clocks that jump, and jobs that go by them all the same."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from apscheduler.job import Job as ScheduledJob
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from services.bootstrap import Services, open_services
+from services.runners.clock_watch import Beat, ClockWatch, jump_in_words
+from services.runners.scheduler import Scheduler
+from services.settings import read_settings
+from services.store import leases
+from services.store.engine import reading, writing
+from tests.builders import NOON
+from tests.waiting import wait_for
+
+
+class TwoTimes:
+    """A clock and a timer that stand still until they are moved, together or not."""
+
+    def __init__(self) -> None:
+        self.now, self.seconds, self.look = NOON, 1_000.0, 0.0
+
+    def clock(self) -> datetime:
+        self.seconds += self.look  # how long it takes to look at it
+        return self.now
+
+    def timer(self) -> float:
+        return self.seconds
+
+    def go_on(self, seconds: float, jump: float = 0.0) -> None:
+        self.seconds += seconds
+        self.now += timedelta(seconds=seconds + jump)
+
+
+@pytest.mark.parametrize("jump", [-3_600.0, 180.0, 3 * 86_400.0, -315_360_000.0])
+def test_a_jump_is_seen_once_and_by_how_much(jump: float) -> None:
+    times = TwoTimes()
+    watch = ClockWatch(times.clock, times.timer)
+    times.go_on(5)
+    assert watch.jump() == 0.0
+
+    times.go_on(1, jump)
+    assert watch.jump() == pytest.approx(jump)
+    times.go_on(1)
+    assert watch.jump() == 0.0
+    times.go_on(1, -jump)
+    assert watch.jump() == pytest.approx(-jump)
+
+
+def test_small_corrections_are_no_jump_until_they_come_to_one() -> None:
+    times = TwoTimes()
+    watch = ClockWatch(times.clock, times.timer)
+    jumps = []
+    for _ in range(5):
+        times.go_on(1, -0.3)
+        jumps.append(watch.jump())
+    assert jumps == [0.0, 0.0, 0.0, pytest.approx(-1.2), 0.0]
+
+
+def test_a_look_that_took_long_tells_nothing() -> None:
+    times = TwoTimes()
+    watch = ClockWatch(times.clock, times.timer)
+    times.look = 5.0
+    assert watch.jump() == 0.0
+    times.look = 0.0
+    times.go_on(1, 5.0)  # what the look took
+    assert watch.jump() == 0.0
+
+
+def test_a_beat_is_at_multiples_of_its_seconds_and_always_to_come() -> None:
+    for seconds in (0.8 / 3, 5, 60, 2_700):
+        beat, now = Beat(seconds), NOON
+        for _ in range(5):
+            following = beat.get_next_fire_time(None, now)
+            assert now < following <= now + timedelta(seconds=seconds, microseconds=1)
+            assert following.timestamp() / seconds == pytest.approx(round(following.timestamp() / seconds), abs=1e-3)
+            now = following
+
+
+def test_after_a_jump_by_ten_years_a_job_has_one_time_to_make_up_for() -> None:
+    scheduler = BackgroundScheduler(timezone=UTC)
+    job: ScheduledJob = scheduler.add_job(print, Beat(2.4))
+    job._modify(next_run_time=NOON)
+    assert job._get_run_times(NOON + timedelta(days=3_653)) == [NOON]
+
+
+def test_a_jump_is_told_in_words() -> None:
+    assert jump_in_words(-3_600.2) == "the clock was set back by 1:00:00"
+    assert jump_in_words(180) == "the clock jumped ahead by 0:03:00, or this machine slept"
+
+
+class ShiftedClock:
+    """The present, but for `shift`."""
+
+    def __init__(self) -> None:
+        self.shift = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.shift
+
+
+Start = Callable[[ShiftedClock], tuple[Services, Scheduler]]
+
+
+@pytest.fixture
+def start(store_url: str) -> Iterator[Start]:
+    """Starts schedulers on one database of either kind, each with a clock of its own."""
+    running: list[tuple[Services, Scheduler]] = []
+    before = set(threading.enumerate())
+    settings = read_settings(None, database_url=store_url, track="demo:BTC/USD,demo:ETH/USD", period_seconds=5)
+
+    def begin(clock: ShiftedClock) -> tuple[Services, Scheduler]:
+        services = open_services(settings, clock)
+        services.migrate()
+        scheduler = Scheduler(services)
+        scheduler.start()
+        running.append((services, scheduler))
+        return services, scheduler
+
+    yield begin
+    for _, scheduler in running:
+        scheduler.stop()
+    # A job at work has a connection, which would be closed by nobody.
+    begun = set(threading.enumerate()) - before
+    wait_for(lambda: not any(thread.is_alive() for thread in begun), seconds=30, what="the end of all jobs")
+    for services, _ in running:
+        services.engine.dispose()
+
+
+def minute(services: Services) -> datetime | None:
+    return services.reader.status(services.clock()).minute
+
+
+def has_ticked(services: Services) -> bool:
+    """Whether the last tick is of the running period, or the one before, by the clock of `services`."""
+    last, now = minute(services), services.clock()
+    return last is not None and now - timedelta(seconds=10) < last <= now
+
+
+def wait_for_far_times(scheduler: Scheduler) -> None:
+    """Have all jobs wait for times of an hour ahead: what APScheduler makes of a clock that is set back by one."""
+    for job in scheduler._scheduler.get_jobs():
+        scheduler._scheduler.modify_job(job.id, next_run_time=datetime.now(UTC) + timedelta(hours=1))
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("shift", [timedelta(hours=-1), timedelta(days=-3)])
+def test_ticks_go_on_at_once_when_the_clock_is_set_back(
+    start: Start, shift: timedelta, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ShiftedClock()
+    services, scheduler = start(clock)
+    wait_for(lambda: has_ticked(services), what="the first tick")
+
+    wait_for_far_times(scheduler)
+    clock.shift = shift
+    assert services.reader.status(clock()).stale
+    wait_for(lambda: has_ticked(services), what="a tick by the clock as it is now")
+    with reading(services.engine) as connection:
+        assert leases.holder(connection, clock().timestamp()) == services.owner
+    first = minute(services)
+    wait_for(lambda: minute(services) != first, what="the next tick")
+    assert caplog.text.count("the clock was set back by") == 1
+    assert caplog.text.count("are set aside") == 1
+    assert not services.reader.status(clock()).stale
+
+
+@pytest.mark.processes
+def test_a_clock_wrong_by_years_for_a_moment_holds_nothing_up(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    clock = ShiftedClock()
+    clock.shift = timedelta(days=3_653)
+    services, _ = start(clock)
+    wait_for(lambda: has_ticked(services), what="a tick of ten years ahead")
+
+    clock.shift = timedelta()
+    wait_for(lambda: has_ticked(services), what="a tick by the right time")
+    assert services.reader.status(clock()).set_aside is not None
+    wait_for(lambda: "the clock was set back by 3653 days" in caplog.text, what="the log line")
+
+
+@pytest.mark.processes
+def test_a_process_with_the_right_clock_takes_over_from_one_that_died_three_days_ahead(start: Start) -> None:
+    ahead = ShiftedClock()
+    ahead.shift = timedelta(days=3)
+    first, scheduler = start(ahead)
+    wait_for(lambda: has_ticked(first), what="a tick three days ahead")
+    scheduler.stop()
+    with writing(first.engine) as connection:  # as one leaves it that dies
+        assert leases.take(connection, "dead", ahead().timestamp(), 2)
+
+    second, _ = start(ShiftedClock())
+    wait_for(lambda: has_ticked(second), what="a tick by the right time")
+    with reading(second.engine) as connection:
+        assert leases.holder(connection, second.clock().timestamp()) == second.owner
+
+
+@pytest.mark.processes
+def test_what_was_asleep_for_three_minutes_goes_on_and_says_so(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    clock = ShiftedClock()
+    services, _ = start(clock)
+    wait_for(lambda: has_ticked(services), what="the first tick")
+
+    clock.shift = timedelta(minutes=3)
+    wait_for(lambda: has_ticked(services), what="a tick after the sleep")
+    wait_for(lambda: "the clock jumped ahead by 0:03:00, or this machine slept" in caplog.text, what="the log line")
+    assert services.reader.status(clock()).set_aside is None
