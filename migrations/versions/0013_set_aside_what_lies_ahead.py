@@ -29,7 +29,7 @@ def upgrade() -> None:
         sa.Column("quantity", sa.String(), nullable=False),
         sa.Column("minute", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("metric_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("value", sa.Float(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
         sa.Column("width", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("batch", "quantity", "minute", "metric_id", name=op.f("pk_set_aside_sample")),
         sqlite_with_rowid=False,
