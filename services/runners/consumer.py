@@ -1,8 +1,16 @@
 """What takes tasks from the broker in a worker: Celery's own consumer, made to outlive the broker."""
 
+import logging
 from typing import Any
 
 from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
+
+RECONNECT_SECONDS = 0.5
+"""Between two tries while the broker is away. Celery waits two seconds longer after each, up to thirty: by then the
+tick that the broker's return would have saved is over."""
+
+log = logging.getLogger(__name__)
 
 
 class LastingConsumer(Consumer):  # type: ignore[misc] # Celery is not typed
@@ -11,6 +19,20 @@ class LastingConsumer(Consumer):  # type: ignore[misc] # Celery is not typed
     Celery would still give back or acknowledge what came by a lost connection. It fails at that with errors that it
     does not expect, which end the whole worker (celery 5.7.0 with kombu 5.7.0).
     """
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """`conn`, as soon as there is a broker; that there is none is told once, not at each try."""
+        is_told = False
+
+        def tell(error: Exception, _seconds: float) -> None:
+            nonlocal is_told
+            if not is_told:
+                log.error("the broker is away: %s: asked again until it is back", error)
+            is_told = True
+
+        conn.ensure_connection(tell, interval_start=RECONNECT_SECONDS, interval_step=0.0, callback=maybe_shutdown)
+        self.first_connection_attempt = False
+        return conn
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Let go of the tasks that came by the lost connection: the clock asks for them again."""

@@ -75,7 +75,6 @@ def logs_told(cluster: Cluster) -> Iterator[None]:
         raise
 
 
-@pytest.mark.timeout(240)
 def test_nothing_is_lost_doubled_or_torn_while_one_of_everything_is_killed(cluster: Cluster) -> None:
     with logs_told(cluster):
         story = Story(begins=cluster.database.minute() + 2 * PERIOD)

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from zlib import crc32
 
-PERIOD = 5
-"""Seconds."""
+PERIOD = 10
+"""Seconds: on a slow machine, too, what was killed is back within the same period."""
 
 HOSTS = {"api.binance.com": "binance", "api.binance.us": "binanceus"}
 BASES = ("BTC", "ETH", "BNB", "AVAX", "SOL", "FIL", "ETC", "NEAR", "DOT", "XRP", "ADA", "LTC", "ATOM", "LINK", "UNI")

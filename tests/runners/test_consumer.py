@@ -59,13 +59,14 @@ def test_a_worker_that_is_at_work_when_its_broker_dies_goes_on_when_that_is_back
             tasks[celery_app.FETCH].apply_async(("kraken", 1_700_000_000))
         connection, _ = silent_exchange.accept()  # it is at work now
         redis_server.kill()
-        wait_for(lambda: "Trying to re-establish" in log.read_text(), what="its noticing")
+        wait_for(lambda: "the broker is away" in log.read_text(), what="its noticing")
         redis_server.start()
         with connection, denied_join_result():
             done = tasks[celery_app.CLOSE].apply_async(([], 1_700_000_000, 0.0, 0.0, "nobody"))
             wait_for(done.ready, what="an answer from the worker")
         assert done.result is False
         assert worker.poll() is None
+        assert log.read_text().count("the broker is away") == 1
     finally:
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
