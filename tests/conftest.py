@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 
 from services.store.engine import Engine, open_engine
 from services.store.schema import migrate
+from tests.memory_folder import use_memory
 from tests.postgresql_server import PostgreSQL
 from tests.redis_server import RedisServer
 
@@ -20,9 +21,23 @@ settings.load_profile("any machine")
 ROOM_MARKS = {"browser": pytest.mark.browser, "cluster": pytest.mark.cluster}
 """Marks that all tests of a folder bear."""
 
+IN_MEMORY = pytest.StashKey[Path | None]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="the full numbers of what the suite does in small ones")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # a worker has the folder of its session
+        config.stash[IN_MEMORY] = use_memory()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """What failing tests wrote is kept until the next run."""
+    folder = session.config.stash.get(IN_MEMORY, None)
+    if folder is not None and exitstatus == pytest.ExitCode.OK:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_xdist_auto_num_workers() -> int:

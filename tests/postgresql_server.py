@@ -21,6 +21,7 @@ OPTIONS = (
     *("-c", "unix_socket_directories="),
     # A killed process leaves to the kernel what it has written: only a power cut needs more, and recovery is quick.
     *("-c", "fsync=off"),
+    *("-c", "dynamic_shared_memory_type=mmap"),  # in its folder, which is removed; else a killed one leaves it for good
 )
 
 
