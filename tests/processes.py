@@ -14,12 +14,29 @@ from tests.waiting import wait_for
 
 PR_SET_PDEATHSIG = 1
 
+FIRST_LASTING_PORT = 20_000
+LASTING_PORTS = 10_000
+
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def lasting_port() -> int:
+    """A port for the whole session, also while nothing listens there: the system gives none of these to those who
+    ask it for any."""
+    for number in range(LASTING_PORTS):
+        port = FIRST_LASTING_PORT + (os.getpid() + number) % LASTING_PORTS
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("all ports are taken")
 
 
 def listens(port: int) -> bool:

@@ -1,6 +1,6 @@
 """A real Chromium before the real dashboard, over a reader the test holds in its hands.
 
-One browser serves the whole session; each test gets a server of its own and a browser without memories.
+One browser serves the whole session; each test gets a server of its own and a browser that remembers files alone.
 A missing browser fails these tests: a dashboard nobody has looked at is not tested.
 """
 
@@ -25,6 +25,10 @@ from services.market.ports import AlertDesk, MarketReader
 from tests import builders
 from tests.browser.pages import Site
 from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.processes import lasting_port
+
+MEMORIES = "cookies,local_storage,indexeddb,cache_storage,service_workers"
+"""What Chromium remembers of a site beside its files."""
 
 
 class TalkativeOptions(Options):
@@ -48,6 +52,7 @@ def chromium() -> Iterator[webdriver.Chrome]:
     options = TalkativeOptions()
     options.binary_location = shutil.which("chromium")
     options.add_argument("--disable-background-networking")
+    options.add_argument("--disable-features=BackForwardCache,SpareRendererForSitePerProcess")
     with Browser(browser="Chrome", headless=True, options=[options], percy_run=False) as browser:
         driver: webdriver.Chrome = browser.driver
         driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Europe/Berlin"})
@@ -85,9 +90,15 @@ class Server:
             self._running = None
 
 
+@pytest.fixture(scope="session")
+def port() -> int:
+    """One for all servers: scripts that Chromium has taken up once are at hand for the next test."""
+    return lasting_port()
+
+
 @pytest.fixture
-def server(reader: FakeReader) -> Iterator[Server]:
-    server = Server(reader)
+def server(reader: FakeReader, port: int) -> Iterator[Server]:
+    server = Server(reader, port)
     server.start()
     yield server
     server.stop()
@@ -122,6 +133,7 @@ def site(chromium: webdriver.Chrome, server: Server) -> Iterator[Site]:
     for log in ("browser", "performance"):
         chromium.get_log(log)
     site = Site(chromium, f"http://127.0.0.1:{server.port}")
+    chromium.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": site.address, "storageTypes": MEMORIES})
     yield site
     complaints = site.console()
     chromium.get("about:blank")

@@ -50,8 +50,8 @@ def engine(migrated_sqlite_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def server(engine: Engine) -> Iterator[Server]:
-    server = Server(StoreReader(engine, builders.profile()), desk=StoreDesk(engine, ()))
+def server(engine: Engine, port: int) -> Iterator[Server]:
+    server = Server(StoreReader(engine, builders.profile()), port, desk=StoreDesk(engine, ()))
     server.start()
     yield server
     server.stop()
