@@ -28,7 +28,7 @@ from api.routes import mount
 from api.rules import mount_rules
 from api.stream import MOST_STREAMS, end_streams, turnstile
 from callbacks.doors import Doors
-from callbacks.shell import report
+from callbacks.shell import reporting
 from layouts import shell
 from services.bootstrap import Services, open_services
 from services.heaps import bound_heaps
@@ -74,7 +74,7 @@ def create_app(
         serve_locally=True,
         enable_mcp=False,
         assets_path_ignore=["vendor", "docs"],  # loaded by the pages that need it
-        on_error=report,
+        on_error=reporting(),
     )
     mount(app.server, reader, clock, desk)
     mount_rules(app.server, reader, clock, desk)

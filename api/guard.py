@@ -4,7 +4,6 @@ Whatever is added to the server later is behind it too, for it stands before Fla
 where it goes.
 """
 
-import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from api.access import ANYBODY, Access, Visitor
 from api.limits import Limits, is_this_machine, place_of
 from api.problems import database_away, problem
 from services.market.errors import StoreUnavailable
+from services.market.failures import Failures
 from services.market.ports import Clock
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ VISITOR = "data_tracker.visitor"
 
 LOOPBACK_NAMES = ("localhost", ".localhost", "127.0.0.1", "[::1]")
 
-log = logging.getLogger(__name__)
+QUIET_SECONDS = 60.0
+"""A failure of the guard that was not repeated for so long has ended."""
 
 _HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE | re.ASCII)
 
@@ -73,6 +74,8 @@ def guarded(
 ) -> "WSGIApplication":
     """`application`, behind the door: what it answers to any path but OPEN_PATHS is for whom `access` lets in."""
 
+    failures = Failures(quiet_seconds=QUIET_SECONDS)
+
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         refusal = None
         if environ["PATH_INFO"] not in OPEN_PATHS:
@@ -80,9 +83,9 @@ def guarded(
             try:
                 refusal = _refusal(request, access, hosts, limits, clock)
             except StoreUnavailable as error:
-                refusal = database_away(request, error)
-            except Exception:  # a fault of ours keeps everybody out, and tells nobody more
-                log.exception("%s %s: the guard has failed", request.method, request.path)
+                refusal = database_away(request, error, failures, "access")
+            except Exception as error:  # noqa: BLE001 - a fault of ours keeps everybody out, and tells nobody more
+                failures.crashed("access", error, f"the guard has failed at {request.method} {request.path!r}")
                 refusal = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server has failed; its log tells more")
         return application(environ, start_response) if refusal is None else refusal(environ, start_response)
 

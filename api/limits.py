@@ -5,7 +5,6 @@ for paths that do not exist. So the guard asks the library beneath it, `limits`.
 """
 
 import hashlib
-import logging
 import math
 import time
 from collections.abc import Callable
@@ -19,6 +18,8 @@ from limits.errors import StorageError
 from limits.storage import RedisStorage, Storage
 from limits.strategies import FixedWindowRateLimiter, RateLimiter
 
+from services.market.failures import Failures
+
 T = TypeVar("T")
 
 FAILURES_A_MINUTE = 10
@@ -29,7 +30,7 @@ REDIS_PAUSE = 5.0  # seconds that it is left alone after it did not answer
 
 _FAILURES = RateLimitItemPerMinute(FAILURES_A_MINUTE, namespace="failures")
 
-log = logging.getLogger(__name__)
+_NAME = "limits"
 
 
 class Counts(Storage):
@@ -104,6 +105,7 @@ class Limits:
     ) -> None:
         self._requests = RateLimitItemPerMinute(requests_a_minute, namespace="requests") if requests_a_minute else None
         self._timer = timer
+        self._failures = Failures(timer)
         self._own: RateLimiter = FixedWindowRateLimiter(Counts())
         self._shared: RateLimiter | None = None
         self._shared_from = 0.0
@@ -155,10 +157,14 @@ class Limits:
     def _ask(self, question: Callable[[RateLimiter], T]) -> T:
         if self._shared is not None and self._timer() >= self._shared_from:
             try:
-                return question(self._shared)
+                answer = question(self._shared)
             except StorageError as error:
                 self._shared_from = self._timer() + REDIS_PAUSE
-                log.warning("each process counts requests for itself until Redis is back: %s", error.storage_error)
+                text = f"each process counts requests for itself until Redis is back: {error.storage_error}"
+                self._failures.failed(_NAME, text, reason=_NAME)
+            else:
+                self._failures.ended(_NAME, "Redis is back")
+                return answer
         return question(self._own)
 
 

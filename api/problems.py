@@ -10,10 +10,11 @@ from werkzeug.exceptions import HTTPException
 
 from services.market.alert_rules import BadRule, TooManyRules
 from services.market.errors import StoreUnavailable, UnknownMetric, UnknownRecord
+from services.market.failures import Failures
 
 NOT_FOUND = "Resource not found"
 
-log = logging.getLogger(__name__)
+NEED_NO_DATABASE = ("healthz", "openapi.json")
 
 
 def problem(status: int, detail: str, reason: str | None = None) -> Response:
@@ -23,9 +24,9 @@ def problem(status: int, detail: str, reason: str | None = None) -> Response:
     return Response(orjson.dumps(body), status=status, mimetype="application/problem+json")
 
 
-def database_away(asked: Request, error: StoreUnavailable) -> Response:
-    """That `asked` cannot be answered now; logged, for somebody has to look."""
-    log.error("%s %s: %s", asked.method, asked.path, error)
+def database_away(asked: Request, error: StoreUnavailable, failures: Failures, name: str) -> Response:
+    """That `asked` cannot be answered now; among the `failures` of this `name`, for somebody has to look."""
+    failures.failed(name, f"{asked.path!r} is not answered: {error}", reason=str(error), level=logging.ERROR)
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), "Database unavailable")
 
 
@@ -36,8 +37,16 @@ class BadQuery(ValueError):
 def handle_problems(server: Flask, owns: tuple[str, ...]) -> None:
     """Answer errors under the first path segments in `owns` as problems, and leave the rest to the dashboard."""
 
+    failures = Failures()
+
     def is_ours() -> bool:
         return request.path.split("/")[1] in owns
+
+    @server.after_request
+    def note_answer(response: Response) -> Response:
+        if response.status_code < 400 and is_ours() and request.path.split("/")[1] not in NEED_NO_DATABASE:
+            failures.ended(request.method, "requests are answered again")
+        return response
 
     @server.errorhandler(UnknownRecord)
     @server.errorhandler(UnknownMetric)
@@ -55,7 +64,8 @@ def handle_problems(server: Flask, owns: tuple[str, ...]) -> None:
 
     @server.errorhandler(StoreUnavailable)
     def store_unavailable(error: StoreUnavailable) -> Response:
-        return database_away(request, error)
+        # A database that can be read but not written answers one kind of request, and not the other.
+        return database_away(request, error, failures, request.method)
 
     @server.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response | HTTPException:

@@ -1,16 +1,18 @@
 """What every page has: the poller, connection status, banner, theme, tab title and the error toast."""
 
-import logging
+from collections.abc import Callable
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, set_props
 
 from layouts import ids
 from services.market.errors import StoreUnavailable, TrackerError
+from services.market.failures import Failures
 
 BROWSER = "tracker"
 """The namespace of our functions in assets/."""
 
-log = logging.getLogger(__name__)
+QUIET_SECONDS = 600.0
+"""An error of a callback that was not repeated for so long is reported again."""
 
 
 def register(app: Dash) -> None:
@@ -64,15 +66,21 @@ def register(app: Dash) -> None:
     app.clientside_callback(ClientsideFunction(BROWSER, "title"), Input(ids.TITLE, "data"), live)
 
 
-def report(error: Exception) -> None:
-    """Tell the user, in a toast, that a callback failed, and the browser what to retry; the page stays as it was."""
-    if isinstance(error, StoreUnavailable):
-        text = "The database is unavailable. Trying again by itself."
-    elif isinstance(error, TrackerError):
-        text = str(error)
-    else:
-        log.error("a callback failed", exc_info=error)
-        text = "Something went wrong while updating this page. The program's log has the details."
-    set_props(ids.FAILED, {"data": list(ctx.triggered_prop_ids)})
-    set_props(ids.TOAST_TEXT, {"children": text})
-    set_props(ids.TOAST, {"is_open": True})
+def reporting() -> Callable[[Exception], None]:
+    """What tells the user, in a toast, that a callback failed, and the browser what to retry; the page stays as it
+    was."""
+    failures = Failures(quiet_seconds=QUIET_SECONDS)
+
+    def report(error: Exception) -> None:
+        if isinstance(error, StoreUnavailable):
+            text = "The database is unavailable. Trying again by itself."
+        elif isinstance(error, TrackerError):
+            text = str(error)
+        else:
+            failures.crashed("callback", error, "failed")
+            text = "Something went wrong while updating this page. The program's log has the details."
+        set_props(ids.FAILED, {"data": list(ctx.triggered_prop_ids)})
+        set_props(ids.TOAST_TEXT, {"children": text})
+        set_props(ids.TOAST, {"is_open": True})
+
+    return report

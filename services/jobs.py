@@ -25,8 +25,6 @@ REST_SECONDS = 0.5
 TRYING_SHARE = 0.9
 """How much of its period a tick may begin in: later, the next one is as near."""
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -52,10 +50,11 @@ def run_tick(services: Services, now: datetime) -> None:
         except StoreUnavailable as error:
             if services.stopping.wait(REST_SECONDS) or not is_within(services.clock(), begins, ends):
                 raise
-            log.warning("tick: the database is away, it is tried again: %s", error)
+            services.plan.failures.failed("tick", f"the database is away, it is tried again: {error}")
             now = services.clock()
         else:
             break
+    services.plan.failures.ended("tick", "nothing keeps it from being stored any more")
     keep_history(services, minute, services.owner)
 
 
@@ -69,7 +68,10 @@ def keep_history(services: Services, minute: datetime, owner: str) -> None:
         fill_marks(services.plan, minute, owner, lambda: _has_time(services, begins, ends))
         seal(services.plan, minute, owner, lambda: _has_time(services, begins, ends))
     except StoreUnavailable as error:
-        log.error("history: nothing moved, the next period tries again: %s", error)
+        text = f"nothing moved, the next period tries again: {error}"
+        services.plan.failures.failed("history", text, level=logging.ERROR)
+    else:
+        services.plan.failures.ended("history", "moves again")
 
 
 def _has_time(services: Services, begins: datetime, ends: datetime) -> bool:

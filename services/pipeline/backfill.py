@@ -205,7 +205,8 @@ class Backfill:
             except ExchangeError as error:
                 in_a_row += isinstance(error, BadPayload)
                 progress.failed += 1
-                log.warning("%s: backfill of %s failed: %s", market, task.metric.pair, error.detail)
+                text = f"{task.metric.pair} failed: {error.detail}"
+                self._plan.failures.failed(_name(market), text, reason=error.detail)
             else:
                 in_a_row = 0
                 self._outages.answered(market, Question.CANDLES)
@@ -221,6 +222,8 @@ class Backfill:
         if complete and not has_grown:
             self._missing = self._count_missing()
         was_stuck, self._is_stuck = self._is_stuck, not complete and not progress.done
+        if progress.done and not progress.failed:
+            self._plan.failures.ended(_name(market))
         if progress.total and not (was_stuck and self._is_stuck):
             log.info(
                 "%s: backfill %s, %d requests done, %d failed", market, _end(complete), progress.done, progress.failed
@@ -287,6 +290,11 @@ def _moment(second: int) -> datetime:
     return datetime.fromtimestamp(second, UTC)
 
 
+def _name(market: str) -> str:
+    """How the log names what goes wrong in a round."""
+    return f"{market}: backfill"
+
+
 def _end(complete: bool) -> str:
     return "complete" if complete else "interrupted"
 
@@ -298,6 +306,7 @@ class Backfills:
         self._rounds = {exchange.name: Backfill(plan, exchange, clock, outages) for exchange in exchanges}
         self._threads = ThreadPoolExecutor(max(1, len(self._rounds)), thread_name_prefix="backfill")
         self._running: dict[str, Future[None]] = {}
+        self._failures = plan.failures
         self._stop = Event()
 
     def run(self) -> None:
@@ -323,7 +332,6 @@ class Backfills:
         try:
             backfill.run(self._stop)
         except StoreUnavailable as error:
-            log.error("%s: backfill broke off: %s", market, error)
-        except Exception:
-            # The last frame of this thread: what is not written down here is never seen.
-            log.exception("%s: backfill broke off", market)
+            self._failures.failed(_name(market), f"broke off: {error}", level=logging.ERROR)
+        except Exception as error:  # noqa: BLE001 - the last frame of this thread: elsewhere it is never seen
+            self._failures.crashed(_name(market), error)

@@ -7,6 +7,7 @@ from random import Random
 from threading import Event
 
 from services.market.errors import DeliveryFailed, StoreUnavailable
+from services.market.failures import Failures
 from services.market.ports import Clock, Notifier
 from services.store import outbox
 from services.store.engine import Engine, writing
@@ -30,6 +31,7 @@ class Senders:
         self._stopping = Event()
         self._threads = ThreadPoolExecutor(max(1, len(notifiers)), thread_name_prefix="notify")
         self._at_work: dict[str, Future[None]] = {}
+        self._failures = Failures()
 
     def run(self) -> None:
         """Set the channels to work that are idle; answers at once."""
@@ -48,13 +50,15 @@ class Senders:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _serve(self, notifier: Notifier) -> None:
+        name = f"sender of {notifier.channel}"
         try:
-            notify(self._engine, notifier, self._clock, self._chance, self._stopping)
+            notify(self._engine, notifier, self._clock, self._chance, self._stopping, self._failures)
         except StoreUnavailable as error:
-            log.error("%s: the database is away: %s", notifier.channel, error)
-        except Exception:
-            # The last frame of this thread: what is not written down here is never seen.
-            log.exception("%s: broke off", notifier.channel)
+            self._failures.failed(name, f"the database is away: {error}", level=logging.ERROR)
+        except Exception as error:  # noqa: BLE001 - the last frame of this thread: elsewhere it is never seen
+            self._failures.crashed(name, error)
+        else:
+            self._failures.ended(name)
 
 
 def give_up_removed(engine: Engine, channels: Collection[str], clock: Clock) -> None:
@@ -66,7 +70,14 @@ def give_up_removed(engine: Engine, channels: Collection[str], clock: Clock) -> 
         log.error("%s: messages given up because the channel was removed: %d", channel, count)
 
 
-def notify(engine: Engine, notifier: Notifier, clock: Clock, chance: Random, stopping: Event) -> int:
+def notify(
+    engine: Engine,
+    notifier: Notifier,
+    clock: Clock,
+    chance: Random,
+    stopping: Event,
+    failures: Failures | None = None,
+) -> int:
     """Send what is due on one channel by the `clock`, up to the first message that is not accepted, or until it is
     `stopping`; answers how many were accepted.
 
@@ -75,6 +86,7 @@ def notify(engine: Engine, notifier: Notifier, clock: Clock, chance: Random, sto
     longer than a claim. `chance` spreads what is tried again. Raises StoreUnavailable.
     """
     channel, accepted = notifier.channel, 0
+    failures = failures or Failures()
     while not stopping.is_set():
         now = _second(clock)
         with writing(engine) as connection:
@@ -87,17 +99,19 @@ def notify(engine: Engine, notifier: Notifier, clock: Clock, chance: Random, sto
         try:
             notifier.send(owed.message)
         except Exception as error:  # noqa: BLE001 - whatever a messenger stumbles over must not hold up the channel
-            _put_off(engine, owed, _second(clock), _as_failed(error), chance)
+            _put_off(engine, owed, _second(clock), _as_failed(error), chance, failures)
             break
+        failures.ended(channel, "accepts messages again")
         with writing(engine) as connection:
             outbox.mark_sent(connection, owed, _second(clock))
         accepted += 1
     return accepted
 
 
-def _put_off(engine: Engine, owed: Owed, now: int, error: DeliveryFailed, chance: Random) -> None:
+def _put_off(engine: Engine, owed: Owed, now: int, error: DeliveryFailed, chance: Random, failures: Failures) -> None:
     if error.permanent or now >= owed.expires_at:
-        log.error("%s: message %d is given up: %s", owed.channel, owed.id, error)
+        text, reason = f"message {owed.id} is given up: {error}", (True, str(error))
+        failures.failed(owed.channel, text, reason=reason, level=logging.ERROR)
         with writing(engine) as connection:
             outbox.mark_failed(connection, owed, now, str(error))
         return
@@ -106,7 +120,8 @@ def _put_off(engine: Engine, owed: Owed, now: int, error: DeliveryFailed, chance
     if error.retry_after is not None:
         silence = min(error.retry_after, LONGEST_SILENCE_SECONDS)
         pause, silent_until = max(pause, silence), now + silence
-    log.warning("%s: message %d was not accepted, next try in %d s: %s", owed.channel, owed.id, pause, error)
+    text = f"message {owed.id} was not accepted, next try in {pause} s: {error}"
+    failures.failed(owed.channel, text, reason=(False, str(error)))
     with writing(engine) as connection:
         outbox.postpone(connection, owed, now + pause, str(error), silent_until)
 

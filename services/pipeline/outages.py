@@ -6,6 +6,7 @@ from enum import Enum
 from threading import Lock
 
 from services.market.errors import ExchangeError, Unavailable
+from services.market.failures import Failures
 
 PATIENCE_SECONDS = 7.0
 """So long after the first question who has just started the program is told that nothing has answered yet."""
@@ -32,27 +33,23 @@ class Outages:
     def __init__(self, markets: Collection[str]) -> None:
         self._markets = tuple(markets)
         self._errors: dict[tuple[str, Question], ExchangeError | None] = {}
-        self._failures: dict[tuple[str, Question], int] = {}
+        self._failures = {question: Failures() for question in Question}
         self._nobody = False
         self._lock = Lock()
 
     def failed(self, market: str, question: Question, error: ExchangeError) -> None:
         """Note a failure; told where there was none before, or one of another kind."""
         with self._lock:
-            before = self._errors.get((market, question))
             self._errors[market, question] = error
-            self._failures[market, question] = self._failures.get((market, question), 0) + 1
-            if before is None or (type(before), before.kind) != (type(error), error.kind):
-                log.warning("%s: %s: %s", market, question.value, error.detail)
+            text = f"{question.value}: {error.detail}"
+            self._failures[question].failed(market, text, reason=(type(error), error.kind))
             self._look_at_all()
 
     def answered(self, market: str, question: Question) -> None:
         """Note an answer; told where there was none before."""
         with self._lock:
             self._errors[market, question] = None
-            failures = self._failures.pop((market, question), 0)
-            if failures:
-                log.info("%s: answers again, after %d failures", market, failures)
+            self._failures[question].ended(market, "answers again")
             self._look_at_all()
 
     def silent(self, market: str, seconds: float) -> None:

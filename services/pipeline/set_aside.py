@@ -25,13 +25,14 @@ def set_aside(connection: Connection, snapshot: Snapshot, now: int, period_secon
     """Set aside what is stored of epoch second `now` and later, up to the tick that left `snapshot`; answers what the
     tick of `now` goes on from, of which everything is to be computed anew, and how much was set aside.
 
-    Called in that tick's commit. What only the statistics know is carried over: when a metric last had an alert, and
-    how many answers in a row had no price for it.
+    Called in that tick's commit. What only the statistics know is carried over: when a metric last had an alert, how
+    many answers in a row had no price for it, and which volume was told last.
     """
     assert snapshot.minute is not None  # without a tick there is nothing ahead
     done, back = stored.set_aside(connection, now, snapshot.minute, period_seconds)
     kept = stats.empty(snapshot.kept["id"])
-    kept["absent"] = snapshot.kept["absent"]
+    for name in ("absent", "volume", "told_volume"):
+        kept[name] = snapshot.kept[name]
     alerted_at = snapshot.kept["alerted_at"]
     kept["alerted_at"] = np.where(alerted_at >= now, alerted_at - back, alerted_at)
     before = ticks.last_minute(connection, now)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from services.market.failures import Failures
 from services.market.rules import Rule
 from services.market.stats import Windows
 from services.market.types import SetAside, TickState
@@ -20,18 +21,10 @@ from services.store.alerts import Firing
 from services.store.engine import Engine, writing
 from services.store.metrics import Catalogues
 
+CLOCK, GAPS = "clock", "gaps"
+"""What may keep ticks from following each other, as the log names it."""
+
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Latest:
-    """Remembers what was told last, for an unchanged state is told once."""
-
-    told: int | None = None
-
-    def is_new(self, what: int) -> bool:
-        known, self.told = self.told == what, what
-        return not known
 
 
 @dataclass(frozen=True)
@@ -48,7 +41,7 @@ class Plan:
     timer: Callable[[], float] = time.monotonic
     retention_seconds: int | None = None
     scopes: Scopes = field(default_factory=Scopes)
-    refused_after: Latest = field(default_factory=Latest)
+    failures: Failures = field(default_factory=Failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +84,12 @@ def markets_to_ask(plan: Plan, minute: datetime) -> list[str]:
 
 
 def _is_refused(plan: Plan, last: int | None, now: int) -> bool:
-    """Whether the tick of `now` cannot follow the `last` one; told once, for as long as that is the last."""
+    """Whether the tick of `now` cannot follow the `last` one."""
     if last is None or last < now:
         return False
-    if plan.refused_after.is_new(last):
-        told, stored = (datetime.fromtimestamp(second, UTC) for second in (now, last))
-        log.warning("tick %s: not stored, for %s is already: the clock was set back, or clocks differ", told, stored)
+    told, stored = (datetime.fromtimestamp(second, UTC) for second in (now, last))
+    text = f"tick {told} is not stored, for {stored} is already: the clock was set back, or clocks differ"
+    plan.failures.failed(CLOCK, text, reason=last)
     return True
 
 
@@ -111,7 +104,8 @@ def close(
     started = plan.timer()
     report = _commit(plan, answers, minute, late, owner, fetch_ms, started)
     if report is not None:
-        _tell(report, (plan.timer() - started) * 1e3)
+        plan.failures.ended(CLOCK, "ticks are stored again")
+        _tell(report, (plan.timer() - started) * 1e3, plan.failures)
     return report
 
 
@@ -166,7 +160,7 @@ def _commit(
     return TickReport(state, fired, aside)
 
 
-def _tell(report: TickReport, whole_ms: float) -> None:
+def _tell(report: TickReport, whole_ms: float, failures: Failures) -> None:
     state, aside = report.state, report.set_aside
     if aside is not None:
         log.warning(
@@ -186,7 +180,10 @@ def _tell(report: TickReport, whole_ms: float) -> None:
         whole_ms,
     )
     if state.missed > 0:
-        log.warning("tick %s: %d periods before it were missed", state.minute.strftime("%H:%M:%S"), state.missed)
+        text = f"{state.missed} periods before it were missed"
+        failures.failed(GAPS, f"tick {state.minute:%H:%M:%S}: {text}", reason=state.missed)
+    else:
+        failures.ended(GAPS, "none any more")
     for firing in report.fired:
         if firing.rule is not None:
             log.warning("alert: metric %d at %.8g meets rule %d", firing.metric_id, firing.price, firing.rule_id)

@@ -19,7 +19,7 @@ from celery import Celery, Task, signals
 from services import jobs
 from services.bootstrap import Services, open_services
 from services.logs import set_up_logs
-from services.market.errors import LeaseLost, TrackerError, Unavailable
+from services.market.errors import LeaseLost, StoreUnavailable, TrackerError, Unavailable
 from services.pipeline.tick import close
 from services.runners.wire import Wire, pack, unpack
 from services.settings import Settings, read_settings
@@ -79,11 +79,12 @@ def make_app(settings: Settings) -> Celery:
         timezone="UTC",
     )
     app.task(fetch, name=FETCH, bind=True, max_retries=RETRIES, ignore_result=False)
-    app.task(close_tick, name=CLOSE, ignore_result=False)
     app.task(send_messages, name=NOTIFY)
-    app.task(discover, name=DISCOVER, ignore_result=False)
-    app.task(backfill, name=BACKFILL)
-    app.task(keep, name=KEEP)
+    # What a database that is away keeps them from is reported by `_reported`, and not each time with a traceback.
+    app.task(close_tick, name=CLOSE, ignore_result=False, throws=(StoreUnavailable,))
+    app.task(discover, name=DISCOVER, ignore_result=False, throws=(StoreUnavailable,))
+    app.task(backfill, name=BACKFILL, throws=(StoreUnavailable,))
+    app.task(keep, name=KEEP, throws=(StoreUnavailable,))
     return app
 
 
@@ -104,7 +105,8 @@ def close_tick(answers: list[Wire], minute: int, late_ms: float, fetch_ms: float
     services = worker_services()
     found = [unpack(answer) for answer in answers]
     try:
-        report = close(services.plan, found, _moment(minute), timedelta(milliseconds=late_ms), owner, fetch_ms)
+        with _reported("tick"):
+            report = close(services.plan, found, _moment(minute), timedelta(milliseconds=late_ms), owner, fetch_ms)
     except LeaseLost as error:
         log.warning("tick: nothing stored: %s", error)
         return False
@@ -121,13 +123,14 @@ def send_messages() -> None:
 def discover() -> bool:
     """Ask the exchanges whose list is due; whether any told it."""
     services = worker_services()
-    return services.discovery.run(services.clock())
+    with _reported("discovery"):
+        return services.discovery.run(services.clock())
 
 
 def backfill(market: str) -> None:
     """A stretch of one exchange's backfill, by one worker at a time."""
     services = worker_services()
-    with _alone(services, f"backfill {market}", TASK_SECONDS) as is_free:
+    with _reported(f"backfill {market}"), _alone(services, f"backfill {market}", TASK_SECONDS) as is_free:
         if not is_free:
             return
         stop = Event()
@@ -143,9 +146,23 @@ def backfill(market: str) -> None:
 def keep(minute: int, owner: str) -> None:
     """The upkeep after the tick of epoch second `minute`, while `owner` has the clock."""
     try:
-        jobs.keep_history(worker_services(), _moment(minute), owner)
+        with _reported("history"):
+            jobs.keep_history(worker_services(), _moment(minute), owner)
     except LeaseLost as error:
         log.warning("history: nothing moved: %s", error)
+
+
+@contextmanager
+def _reported(name: str) -> Iterator[None]:
+    """Report what a database that is away keeps a task from, once while it lasts. The task has failed all the same, for
+    whoever waits for it."""
+    failures, name = worker_services().plan.failures, f"task {name}"
+    try:
+        yield
+    except StoreUnavailable as error:
+        failures.failed(name, f"the database is away: {error}", level=logging.ERROR)
+        raise
+    failures.ended(name)
 
 
 @contextmanager

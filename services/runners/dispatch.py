@@ -39,7 +39,8 @@ POLL_SECONDS = 0.02
 REST_SECONDS = 0.5
 """Between two tries of a tick that did not come to its end."""
 
-log = logging.getLogger(__name__)
+BROKER, DATABASE, DISPATCH = "broker", "database", "dispatch"
+"""What may fail, as the log names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +66,27 @@ class Dispatch:
         with services.ticking:
             while not self._is_done(services, minute, ends_at):
                 if services.stopping.wait(REST_SECONDS) or not is_within(services.clock(), minute, ends_at):
-                    log.error("tick %s: given up", minute.strftime("%H:%M:%S"))
+                    text = f"tick {minute:%H:%M:%S} is given up"
+                    services.plan.failures.failed(DISPATCH, text, reason="given up", level=logging.ERROR)
                     return
+            services.plan.failures.ended(DISPATCH, "ticks come to their end again")
 
     def _is_done(self, services: Services, minute: datetime, ends_at: datetime) -> bool:
         """Whether nothing is left to do for the tick, after a try where something was."""
-        name = minute.strftime("%H:%M:%S")
+        failures = services.plan.failures
         try:
             markets = markets_to_ask(services.plan, minute)
+            failures.ended(DATABASE)
             if not markets:
                 return True
             if self._try(services, minute, markets, ends_at):
                 self._send(services, celery_app.KEEP, (_second(minute), services.owner), ends_at)
                 return True
-            log.warning("tick %s: did not come to its end", name)
+            failures.failed(DISPATCH, f"tick {minute:%H:%M:%S} did not come to its end", reason="no end")
         except BROKER_ERRORS as error:
-            log.warning("tick %s: the broker is away: %s", name, error)
+            failures.failed(BROKER, f"away: {error}", reason=str(error))
         except StoreUnavailable as error:
-            log.warning("tick %s: the database is away: %s", name, error)
+            failures.failed(DATABASE, f"away: {error}", reason=str(error))
         return False
 
     def _try(self, services: Services, minute: datetime, markets: Sequence[str], ends_at: datetime) -> bool:
@@ -149,14 +153,16 @@ class Dispatch:
         seconds = max((until - services.clock()).total_seconds(), 0.1)
         # Results are polled for: a subscription to them does not survive a restart of the broker.
         with denied_join_result():
-            return self.celery.tasks[name].apply_async(arguments, expires=seconds, retry=False)
+            sent = self.celery.tasks[name].apply_async(arguments, expires=seconds, retry=False)
+        services.plan.failures.ended(BROKER, "takes tasks again")
+        return sent
 
     def _guarded(self, function: Callable[[Services, datetime], None]) -> Callable[[Services, datetime], None]:
         def run(services: Services, now: datetime) -> None:
             try:
                 function(services, now)
             except BROKER_ERRORS as error:
-                log.warning("%s: not sent, the broker is away: %s", function.__name__.strip("_"), error)
+                services.plan.failures.failed(BROKER, f"away: {error}", reason=str(error))
 
         return run
 

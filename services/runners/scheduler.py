@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC
 from threading import Thread
 
-from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobEvent
+from apscheduler.events import EVENT_JOB_EXECUTED, EVENT_JOB_MAX_INSTANCES, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -26,6 +26,9 @@ CHANCES = 3
 WATCH_SECONDS = 1.0
 """Between two looks at whether the clock has jumped."""
 
+OVERRUN = "slow ticks"
+"""How the log names ticks that take longer than a period."""
+
 log = logging.getLogger(__name__)
 
 
@@ -45,7 +48,10 @@ class Scheduler:
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._scheduler.add_listener(self._note_skipped, EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._note_ended, EVENT_JOB_EXECUTED)
         self._watch = ClockWatch(services.clock, services.plan.timer)
+        self._failures = services.plan.failures
+        self._was_skipped = False
 
     def start(self) -> None:
         """Begin; answers at once."""
@@ -108,13 +114,15 @@ class Scheduler:
                 log.warning("%s: nothing stored: %s", job.name, error)
                 self._leading = False
             except StoreUnavailable as error:
-                log.error("%s: nothing stored, the next one tries again: %s", job.name, error)
-            except Exception as error:
+                text = f"nothing stored, the next one tries again: {error}"
+                self._failures.failed(job.name, text, level=logging.ERROR)
+            except Exception as error:  # noqa: BLE001 - the last frame of this thread: elsewhere it is never seen
                 if self._services.stopping.is_set():  # its threads were taken from it
                     log.info("%s: ended with the program: %s", job.name, error)
                     return
-                # The last frame of this thread: what is not written down here is never seen.
-                log.exception("%s: broke off", job.name)
+                self._failures.crashed(job.name, error)
+            else:
+                self._failures.ended(job.name)
 
         return run
 
@@ -124,8 +132,9 @@ class Scheduler:
             with writing(services.engine) as connection:
                 leading = leases.take(connection, services.owner, services.clock().timestamp(), self._lease_seconds)
         except StoreUnavailable as error:
-            log.warning("the lease cannot be renewed: %s", error)
+            self._failures.failed("lease", f"cannot be renewed: {error}")
             return  # the tick's own commit will tell whether it is still ours
+        self._failures.ended("lease", "can be renewed again")
         if leading and not self._leading:
             log.info("this process has the clock")
             self._leading = True
@@ -138,4 +147,11 @@ class Scheduler:
 
     def _note_skipped(self, event: JobEvent) -> None:
         if event.job_id == "tick":
-            log.warning("tick: left out, the one before is still running")
+            self._was_skipped = True
+            self._failures.failed(OVERRUN, "a tick is left out, the one before is still running")
+
+    def _note_ended(self, event: JobEvent) -> None:
+        if event.job_id == "tick":
+            if not self._was_skipped:  # while it ran: it took no longer than a period
+                self._failures.ended(OVERRUN, "ticks take no longer than a period again")
+            self._was_skipped = False

@@ -15,6 +15,7 @@ from redis.lock import Lock
 from redis.retry import Retry
 
 from services.market.errors import TrackerError
+from services.market.failures import Failures
 from services.shared.packing import Unreadable, pack, unpack
 
 SOCKET_SECONDS = 0.25
@@ -28,6 +29,8 @@ LOOK_SECONDS = 0.005
 
 AWAY = (RedisError, OSError, UnicodeError)
 """What it raises that it cannot be used now: no answer, no memory left, no permission, a name that no host has."""
+
+_NAME = "shared cache"
 
 T = TypeVar("T")
 
@@ -68,8 +71,12 @@ class SharedMemory:
         self._timer = timer
         self._trying = ThreadLock()
         self._try_at = 0.0
-        self.up = True
+        self._failures = Failures(timer)
+
+    @property
+    def up(self) -> bool:
         """Whether Redis answered when it was last asked."""
+        return self._failures.count(_NAME) == 0
 
     def ready(self) -> bool:
         """Whether to ask Redis. Of those who come while it is away, one in PAUSE_SECONDS tries it."""
@@ -82,10 +89,10 @@ class SharedMemory:
         try:
             # Writing is what fails when its memory is full; what can be written to can be used.
             self._client.set("data-tracker:probe", b"", px=1000)
-        except AWAY:
+        except AWAY as error:
+            self._lose(error)
             return False
-        self.up = True
-        log.info("shared cache: Redis is back")
+        self._failures.ended(_NAME, "Redis is back")
         return True
 
     def once(self, shelf: Shelf[T], key: str, make: Callable[[], T]) -> T:
@@ -165,10 +172,8 @@ class SharedMemory:
 
     def _lose(self, error: Exception) -> None:
         with self._trying:
-            was_up, self.up = self.up, False
             self._try_at = self._timer() + PAUSE_SECONDS
-        if was_up:
-            log.warning("shared cache: reading the database until Redis is back: %s", error)
+        self._failures.failed(_NAME, f"reading the database until Redis is back: {error}", reason=_NAME)
 
 
 def open_memory(url: str, name: Callable[[], str], timer: Callable[[], float] = time.monotonic) -> SharedMemory:

@@ -1,6 +1,5 @@
 """API tokens on record: the digests of what programs show, never the tokens themselves."""
 
-import logging
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
@@ -9,6 +8,7 @@ from sqlalchemy import insert, or_, select, update
 
 from services.market import tokens
 from services.market.errors import StoreUnavailable
+from services.market.failures import Failures
 from services.market.present import lasts
 from services.market.tokens import Scope, Token
 from services.store.engine import Engine, reading, writing
@@ -20,8 +20,6 @@ BELIEVED = timedelta(seconds=1)
 NOTED_EVERY = timedelta(minutes=1)
 """How exactly the last use of a token is known: a commit a request would be too dear."""
 
-log = logging.getLogger(__name__)
-
 
 class StoredTokens:
     """A TokenBook over the database. All methods raise StoreUnavailable."""
@@ -32,6 +30,7 @@ class StoredTokens:
         self._known: dict[str, Token] = {}
         self._read_at: datetime | None = None
         self._noted: dict[int, datetime] = {}
+        self._failures = Failures()
 
     def holder(self, secret: str, now: datetime) -> Token | None:
         """The token of this text, if it exists and is not revoked; that it was used is put on record."""
@@ -92,7 +91,10 @@ class StoredTokens:
             with writing(self._engine) as connection:
                 connection.execute(update(TokenRow).where(TokenRow.id == token.id, older).values(last_used_at=second))
         except StoreUnavailable as error:  # the answer is worth more than the note
-            log.warning("the use of token %s is not put on record: %s", token.beginning, error)
+            text = f"the use of {token.beginning} is not put on record: {error}"
+            self._failures.failed("tokens", text, reason=str(error))
+        else:
+            self._failures.ended("tokens", "their use is put on record again")
 
 
 def _token(row: Any) -> Token:

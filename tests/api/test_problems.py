@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 
 from tests.api.conftest import serve
@@ -167,3 +169,19 @@ def test_without_a_dashboard_unknown_paths_are_the_same_problems(reader):
     answer = server.test_client().get("/metrics/1/nothing")
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
     assert answer.json["reason"] == "Resource not found"
+
+
+def test_requests_that_a_database_does_not_answer_are_told_once_and_quoted_and_so_is_their_end(client, reader, caplog):
+    caplog.set_level(logging.INFO)
+    reader.down = True
+    for _ in range(20):
+        assert client.get("/alerts?state=no%0aERROR").status_code == 422
+        assert client.get("/metrics/1%0aERROR%20forged").status_code == 503
+        assert client.get("/metrics").status_code == 503
+        assert client.get("/healthz").status_code == 200
+    reader.down = False
+    assert client.get("/metrics").status_code == 200
+
+    first, last = caplog.messages
+    assert first.startswith("GET: '/metrics/1\\nERROR forged' is not answered: ")
+    assert last == "GET: requests are answered again, after 40 failures in 0:00:00"

@@ -32,7 +32,8 @@ def test_a_failure_is_told_once_and_so_is_its_end(receiver: Receiver, caplog: py
 
     assert [(record.levelname, record.message) for record in caplog.records] == [
         ("WARNING", "HEARTBEAT_URL: answered 500"),
-        ("INFO", "HEARTBEAT_URL: answers again"),
+        ("WARNING", "HEARTBEAT_URL: answered 503"),
+        ("INFO", "HEARTBEAT_URL: answers again, after 3 failures in 0:00:00"),
         ("WARNING", "HEARTBEAT_URL: answered 404"),
     ]
 

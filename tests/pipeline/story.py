@@ -1,6 +1,7 @@
 """A random history of the whole pipeline, and what has to be true after each of its steps.
 
-`Story.STEPS` are its steps, by name, with how often each is taken; another kind of accident is one more method there.
+`Story.STEPS` are its steps, by name, with how often each is taken once each was taken; another kind of accident is one
+more method there.
 """
 
 from collections import Counter
@@ -33,6 +34,9 @@ RULE_WINDOWS = (600, 3_600, 3_600, 36 * 3_600)
 SHORT_GAPS = (0, 0, 0, 0, 0, 60, 300, 900, 1_000, 3_600)
 """Seconds that a tick comes later than in the period after the last one."""
 LONG_GAPS = (4 * 3_600, 20 * 3_600, 30 * 3_600, 60 * 3_600)
+JUMPS = (2 * HOUR, 7 * HOUR, 3 * DAY)
+"""By which a clock is ahead when the program starts."""
+YEARS = 3_653 * DAY
 
 TOLD_BESIDE = frozenset(("id", "market", "base", "quote", "new_at"))
 """Of a ranked metric what is no figure."""
@@ -61,7 +65,8 @@ class Pair:
 class Known:
     """What the story remembers of one metric since it came into the catalogue."""
 
-    since: int
+    after_alert: int
+    """The number of the last alert before that."""
     absent: int = 0
     volume: float | None = None
 
@@ -76,6 +81,7 @@ class Story:
 
     def __post_init__(self) -> None:
         self.chance = Random(self.seed)
+        self.order = self.chance.sample([name for name, _ in self.STEPS], len(self.STEPS))
         self.pairs = {
             (market, pair): Pair(
                 10 ** self.chance.uniform(-12, 12),
@@ -113,14 +119,21 @@ class Story:
         ("backfill", 4),
         ("partial_backfill", 4),
         ("upkeep", 3),
+        ("restart", 1),
+        ("start_ahead", 1),
+        ("clock_set_back", 1),
+        ("asleep", 1),
+        ("years_wrong", 1),
         ("change_settings", 2),
         ("change_track", 1),
         ("halt_or_resume", 1),
     )
 
     def go_on(self) -> None:
+        """Take one more step: at first one of each kind, then by how often each is taken."""
         names, weights = zip(*self.STEPS, strict=True)
-        name = self.chance.choices(names, weights)[0]
+        taken = len(self.told)
+        name = self.order[taken] if taken < len(names) else self.chance.choices(names, weights)[0]
         self.told.append(name)
         step: Callable[[], None] = getattr(self, name)
         step()
@@ -131,8 +144,9 @@ class Story:
         late_ms: float = 5,
         silent: Collection[tuple[str, str]] = (),
         away: Collection[str] = (),
-    ) -> None:
-        """The tick of a later period: prices of all pairs that are not `silent`, from exchanges that are not `away`."""
+    ) -> bool:
+        """The tick of a later period: prices of all pairs that are not `silent`, from exchanges that are not `away`;
+        whether it was stored, which by this clock it has to be unless the last one lies ahead of it."""
         period, last = self.world.period, int(self.world.now.timestamp())
         gap = self.chance.choice(SHORT_GAPS) if gap is None else gap
         minute = -(-(last + period + gap) // period) * period
@@ -141,13 +155,20 @@ class Story:
             exchange.prices = {pair: self.pairs[market, pair].price(self.chance) for pair in quoted}
             exchange.volumes = {pair: self.chance.uniform(1, 9) for pair in quoted if self.chance.random() < 0.8}
             exchange.error = Unavailable(market, "away") if market in away else None
-        assert self.world.tick(minutes=(minute - last) / 60, late_ms=late_ms) is not None
+        last_alert = max((alert.id for alert in self.reader.alerts(limit=100)), default=0)
+        report = self.world.tick(minutes=(minute - last) / 60, late_ms=late_ms)
         assert int(self.world.now.timestamp()) == minute
         for exchange in self.exchanges.values():
             exchange.error = None
+        if report is None:
+            assert minute < self.minute
+            return False
+        if minute <= self.minute:
+            self._set_aside(minute)
         if late_ms > LATE_SECONDS * 1e3:
             self.late.add(minute)
-        self._note_tick(minute, silent, away)
+        self._note_tick(minute, silent, away, last_alert)
+        return True
 
     def busy_hour(self) -> None:
         """As many ticks in a row as it takes to see what came before them leave the shorter windows."""
@@ -198,6 +219,48 @@ class Story:
         self.world.restart()
         self.reader = self.world.reader
 
+    def start_ahead(self) -> None:
+        """The program starts by a clock that is ahead, goes on for a while, and the clock is put right."""
+        self.restart()
+        self._jump(self.chance.choice(JUMPS))
+
+    def clock_set_back(self) -> None:
+        """The clock is set back by an hour, or as much as a long period takes to notice, and is right again later."""
+        back = max(HOUR, 4 * self.world.period)
+        self._move_clock(-back)
+        for _ in range(self.chance.choice((1, 1, 3))):
+            assert self.tick(gap=0)
+            self.check()
+        if self.chance.random() < 0.5:
+            self._move_clock(back)
+            self.tick(gap=0)
+
+    def asleep(self) -> None:
+        """The machine sleeps for three minutes, between two ticks or in the middle of one."""
+        if self.chance.random() < 0.5:
+            self.tick(late_ms=180_000)
+        self.tick(gap=180)
+
+    def years_wrong(self) -> None:
+        """The clock is wrong by years for a tick, in either direction."""
+        self._jump(self.chance.choice((-YEARS, YEARS)), ticks=1)
+
+    def _jump(self, seconds: int, ticks: int | None = None) -> None:
+        right = self.world.now
+        self._move_clock(seconds)
+        for _ in range(self.chance.choice((1, 2, 5)) if ticks is None else ticks):
+            if self.tick(gap=0):
+                self.check()
+        if self.minute == int(self.world.now.timestamp()) and self.chance.random() < 0.3:
+            self.chance.choice((self.backfill, self.upkeep, self.restart))()
+            self.check()
+        self.world.now = right
+        assert self.tick(gap=0)
+
+    def _move_clock(self, seconds: int) -> None:
+        period = self.world.period
+        self.world.now += timedelta(seconds=seconds // period * period)
+
     def change_settings(self) -> None:
         """A restart with another period or other windows, and the first tick after it."""
         if self.chance.random() < 0.4:
@@ -237,10 +300,21 @@ class Story:
 
     # --- what is expected
 
-    def _note_tick(self, minute: int, silent: Collection[tuple[str, str]], away: Collection[str]) -> None:
+    def _set_aside(self, minute: int) -> None:
+        """Nothing is expected any more of what a clock that was ahead stored of this moment and later."""
+        self.ranks = {at: ranks for at, ranks in self.ranks.items() if at < minute}
+        self.seen = {one: {at: price for at, price in seen.items() if at < minute} for one, seen in self.seen.items()}
+        self.hours = {
+            one: {start: count for start, count in hours.items() if start + HOUR < minute}
+            for one, hours in self.hours.items()
+        }
+
+    def _note_tick(
+        self, minute: int, silent: Collection[tuple[str, str]], away: Collection[str], last_alert: int
+    ) -> None:
         self.minute, self.windows, self.ticked_by = minute, self.world.windows, self.world.period
         for market, pair in self.tracked:
-            known = self.known.setdefault((market, pair), Known(minute))
+            known = self.known.setdefault((market, pair), Known(last_alert))
             if market in away or not self._is_listed(market, pair):
                 continue
             if (market, pair) in silent:
@@ -270,7 +344,7 @@ class Story:
             self._check_hours(row, prices, since)
             for name, value in self._expected(key, row, prices).items():
                 told = getattr(row, name)
-                where = f"seed {self.seed}, step {len(self.told)} ({self.told[-3:]}): {name} of {row.key}"
+                where = f"seed {self.seed}, step {len(self.told)} ({self.told[-3:]}): {name} of {row.key} is {told}"
                 if isinstance(value, float) and value:
                     assert told == pytest.approx(value, rel=1e-9, abs=0), where
                 else:
@@ -303,7 +377,7 @@ class Story:
             if self.minute - HOUR - lookback(self.ticked_by) < minute <= self.minute - HOUR
         ]
         alerts = self.reader.alerts(metric_id=row.id)
-        fired = max((alert.fired_at for alert in alerts if alert.fired_at.timestamp() >= known.since), default=None)
+        fired = max((alert.fired_at for alert in alerts if alert.id > known.after_alert), default=None)
         frozen = known.absent >= FROZEN_PERIODS
         is_listed = self._is_listed(*key)
         return expected | {

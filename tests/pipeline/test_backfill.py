@@ -454,7 +454,7 @@ def test_exchanges_are_filled_side_by_side_and_an_accident_in_one_is_written_dow
     all_of_them.run()
     all_of_them.close()
 
-    assert "broken: backfill broke off" in caplog.text
+    assert "broken: backfill: broke off" in caplog.text
     assert "ZeroDivisionError" in caplog.text
 
 

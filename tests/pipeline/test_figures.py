@@ -147,12 +147,13 @@ def test_metrics_of_distant_numbers_have_extremes_of_their_own(engine: Engine) -
     assert all(row.high_24h == row.price for row in world.reader.ranking().metrics)
 
 
-def test_what_no_window_reaches_is_forgotten(world: World) -> None:
+def test_what_no_window_reaches_is_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past_ranks, "MAX_ROWS", 2)
     for _ in range(8):
         world.tick(minutes=300)
 
     assert counted(world, ExtremeRow) <= 2 * 5
-    assert counted(world, PastRankRow) == 1
+    assert counted(world, PastRankRow) == 2
 
 
 def counted(world: World, table: type[ExtremeRow] | type[PastRankRow]) -> int:

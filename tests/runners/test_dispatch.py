@@ -190,8 +190,8 @@ def test_without_a_worker_the_tick_is_given_up_when_its_period_ends(
 
     dispatch.tick(services, NOW)
 
-    assert "tick 12:00:00: did not come to its end" in caplog.text
-    assert "tick 12:00:00: given up" in caplog.text
+    assert caplog.text.count("dispatch: tick 12:00:00 did not come to its end") == 1
+    assert caplog.text.count("dispatch: tick 12:00:00 is given up") == 1
     assert services.reader.status(NOW).minute is None
     assert services.clock() >= period_of(NOW, 60) + timedelta(seconds=54)
 
@@ -210,8 +210,7 @@ def test_without_a_broker_nothing_breaks_and_nothing_is_stored(
     for job in dispatch.jobs():
         job.function(services, services.clock())
 
-    assert "the broker is away" in caplog.text
-    assert "backfill: not sent" in caplog.text
+    assert caplog.text.count("broker: away: ") == 1
     assert services.reader.status(NOW).minute is None
 
     redis_server.start()

@@ -174,6 +174,28 @@ def test_a_job_that_is_halfway_when_the_program_ends_is_no_accident(
     services.engine.dispose()
 
 
+def test_that_ticks_take_longer_than_their_period_is_told_once_and_its_end_too(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    may_end = Event()
+    services = open_services(settings)
+    services.migrate()
+    scheduler = Scheduler(services, [Job("tick", 1, lambda *_: may_end.wait(30) and None)])
+    failures = services.plan.failures
+    scheduler.start()
+    wait_for(lambda: failures.count("slow ticks") >= 2, what="ticks left out")
+    may_end.set()
+    wait_for(lambda: not failures.count("slow ticks"), what="a tick in time")
+    scheduler.stop()
+
+    told = [record.getMessage() for record in caplog.records if "slow ticks" in record.getMessage()]
+    assert len(told) == 2
+    assert told[0] == "slow ticks: a tick is left out, the one before is still running"
+    assert told[1].startswith("slow ticks: ticks take no longer than a period again, after ")
+    services.engine.dispose()
+
+
 def _is_closed(services: Services) -> bool:
     (line,) = services.fetcher._lines.values()
     return bool(line.thread._shutdown)

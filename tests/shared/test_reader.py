@@ -285,7 +285,9 @@ def test_without_redis_the_database_is_read_and_when_it_is_back_it_is_used_again
         assert process.cache.ranking().metrics[0].price == 8.0
         assert process.cache.status(NOON).shared_cache is True
     assert ours.read("ranking") == 7
-    assert [record.message for record in caplog.records] == ["shared cache: Redis is back"] * 2
+    assert [record.message for record in caplog.records] == [
+        "shared cache: Redis is back, after 1 failure in 0:00:07"
+    ] * 2
 
 
 def test_a_redis_that_hangs_makes_one_request_wait_and_no_other(ours, redis_server) -> None:
