@@ -1,7 +1,7 @@
 // What surrounds every page: routing, theme, tab title, connection status, alert banner.
 (function () {
   "use strict";
-  const { priceText, clockText, chooseZone, zoneChoice, zoneName } = window.trackerNotation;
+  const { priceText, multipleText, clockText, chooseZone, zoneChoice, zoneName } = window.trackerNotation;
   const { contentOf } = window.trackerMarkup;
   const MOST_IN_BANNER = 3;
   const FIRING = "/alerting?state=open&unseen=1";
@@ -141,7 +141,7 @@
 
   function causeOf(alert) {
     if (alert.condition) return alert.rule + ": " + alert.condition;
-    return (alert.price / alert.average).toFixed(1) + "\u00d7 its average of " + priceText(alert.average);
+    return multipleText(alert.price, alert.average) + " its average of " + priceText(alert.average);
   }
 
   function banner(live) {

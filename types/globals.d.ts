@@ -32,7 +32,9 @@ declare global {
     changeText(percent?: number | null): string;
     shareText(percent?: number | null): string;
     amountText(value?: number | null): string;
+    multipleText(value: number, average: number): string;
     wholeText(value?: number | null): string;
+    timeText(iso?: string | null): string;
     clockText(iso?: string | null): string;
     zoneChoice(): string;
     zoneName(): string;

@@ -96,7 +96,7 @@
     return make(
       "span",
       { className: "chip is-alert", title: "Alert at " + notation.clockText(props.value) },
-      notation.clockText(props.value),
+      notation.timeText(props.value), // fired within the last hour, maybe before midnight
     );
   };
 })();
