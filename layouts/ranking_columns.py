@@ -79,8 +79,12 @@ def _names() -> list[Column]:
 
 
 def _prices() -> list[Column]:
+    # The price alone flashes when it changes, in the colour of its direction.
+    flash = {"enableCellChangeFlash": True}
+    rules = {"went-up": "params.data.went > 0", "went-down": "params.data.went < 0"}
+    look = {"cellClass": "num strong", "cellClassRules": rules, "flex": 1.3}
     return [
-        _number("price", "Price", 96, "priceText", "In quote currency", cellClass="num strong", flex=1.3),
+        _number("price", "Price", 96, "priceText", "In quote currency", **look, **flash),
         _change("change_1h", "1 h"),
         _change("change_24h", "24 h"),
     ]
@@ -126,7 +130,7 @@ def _rest(hours: str) -> list[Column]:
 
 
 def _number(field: str, name: str, width: int, notation: str, meaning: str, **others: Any) -> Column:
-    """A column of figures, written by a function of assets/1-notation.js; a cell flashes when its figure changes."""
+    """A column of figures, written by a function of assets/1-notation.js."""
     return {
         "field": field,
         "headerName": name,
@@ -135,7 +139,6 @@ def _number(field: str, name: str, width: int, notation: str, meaning: str, **ot
         "headerTooltip": meaning,
         "cellClass": "num",
         "headerClass": "ag-right-aligned-header",
-        "enableCellChangeFlash": True,
     } | others
 
 

@@ -132,6 +132,8 @@ declare global {
     moved: number | null;
     turnover: number | null;
     mark: string | false | null;
+    /** Where the price went when it changed last: 1 up, -1 down, 0 where it has not. */
+    went?: number;
     [column: string]: any;
   }
   type Grid = GridApi<Row>;
