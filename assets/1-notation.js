@@ -48,7 +48,7 @@
       return sign + digits.slice(0, whole) + "." + digits.slice(whole) + (power < 12 ? " B" : " T");
     }
     if (power >= 6) return fixed(value, 0);
-    return power < 0 ? fraction(value, 4) : fixed(value, size >= 100 ? 2 : 4);
+    return power < 0 ? fraction(value, 4) : fixed(value, size >= 99.99995 ? 2 : 4);
   }
 
   // A number below one with so many significant digits; five zeros and more after the point are counted.

@@ -43,7 +43,7 @@ def price(value: float | None) -> str:
         return f"{sign}{digits[:whole]}.{digits[whole:]} {'B' if power < 12 else 'T'}"
     if power >= 6:
         return _fixed(value, 0)
-    return _fraction(value, 4) if power < 0 else _fixed(value, 2 if abs(value) >= 100 else 4)
+    return _fraction(value, 4) if power < 0 else _fixed(value, 2 if abs(value) >= 99.99995 else 4)
 
 
 def _fraction(value: float, count: int) -> str:

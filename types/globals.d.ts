@@ -181,6 +181,8 @@ declare global {
     offerChoices(metrics?: Metric[]): void;
     countRows(grid: Grid): void;
     fit(grid: Grid): void;
+    noteNames(metrics: Metric[]): boolean;
+    columnWidths(grid: Grid): Record<string, number>;
     recountAlerts(): void;
     handOver(count: number, row: RowMaker): Promise<void>;
     showParts(): void;

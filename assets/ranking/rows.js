@@ -163,6 +163,7 @@
     }
     renewSparklines(metrics.some((metric) => !(metric.id in sparklines)) ? SPARKLINE_PATIENCE : SPARKLINE_AGE);
     ranking.offerChoices(metrics);
+    if (ranking.noteNames(metrics)) ranking.fit(await ranking.api());
     await rankAnew();
     showFrame(metrics.length > 0);
     return unchanged;

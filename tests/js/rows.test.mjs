@@ -51,6 +51,7 @@ function page({
     isUsual: () => isUsual,
     hasFavourites: () => false,
     offerChoices: () => calls.push("offerChoices"),
+    noteNames: () => false,
     api: async () => ({ refreshCells: () => calls.push("refreshCells") }),
     handOver: async (count, row) => void given.push(Array.from({ length: count }, (_, place) => row(place))),
   };
