@@ -68,7 +68,7 @@ def ranking_body(ranking: Ranking) -> Body:
 
 _AS_THEY_ARE = ("id", "rank", "rank_1h_ago", "market", "base", "quote", "price", "high_24h", "low_24h", "volume_24h")
 _DERIVED = ("stdev", "change_1h", "change_24h", "range_1h", "range_24h", "volatility", "log_volatility")
-_DIGITS = 7
+_DIGITS = 8
 """More than the page shows of a derived figure: all of a double's seventeen would be half of the bytes."""
 
 

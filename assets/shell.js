@@ -1,7 +1,7 @@
 // What surrounds every page: routing, theme, tab title, connection status, alert banner.
 (function () {
   "use strict";
-  const { priceText, clockText, chooseZone, zoneChoice, zoneName } = window.trackerNotation;
+  const { priceText, multipleText, clockText, chooseZone, zoneChoice, zoneName } = window.trackerNotation;
   const { contentOf } = window.trackerMarkup;
   const MOST_IN_BANNER = 3;
   const FIRING = "/alerting?state=open&unseen=1";
@@ -140,8 +140,9 @@
   let announced = []; // the numbers of the alerts that were told last
 
   function causeOf(alert) {
-    if (alert.condition) return alert.rule + ": " + alert.condition;
-    return (alert.price / alert.average).toFixed(1) + "\u00d7 its average of " + priceText(alert.average);
+    if (alert.condition) return [alert.rule + ": " + alert.condition];
+    const average = span("wide-only", " its average of " + priceText(alert.average));
+    return [multipleText(alert.price, alert.average), average];
   }
 
   function banner(live) {
@@ -164,7 +165,7 @@
         link("/metric/" + alert.metric_id, "alert-pair", alert.base + "/" + alert.quote),
         span("market", alert.market),
         span("num strong", priceText(alert.price)),
-        span("num alert-cause", causeOf(alert)),
+        span("num alert-cause", ...causeOf(alert)),
         alert.no_data_since
           ? span("chip is-warning", "No data since " + clockText(alert.no_data_since))
           : span("num quiet", clockText(alert.fired_at)),

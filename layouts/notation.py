@@ -13,19 +13,52 @@ MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 SMALLEST_WRITTEN_OUT = 1e-12
 LARGEST_ROUNDED = 1e15  # above it a float has no halves left
-UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+UNITS = ((1e3, "K"), (1e6, "M"), (1e9, "B"), (1e12, "T"))
 SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+WIDEST = {
+    "priceText": "999,999,999",
+    "changeText": "+9.99e99 %",
+    "shareText": "9.99e99 %",
+    "amountText": "999.99 M",
+    "wholeText": "999,999",
+}
+"""The longest text that each notation of the browser has, up to 1e99: a column with room for it cuts no figure."""
 
 
 def price(value: float | None) -> str:
-    """An amount of quote currency with the digits that matter: 60,123.40, 142.37, 1.0850, 0.00002345."""
+    """An amount of quote currency with four significant digits at least, in eleven characters at most:
+    60,123.40, 1.0850, 0.00002345, 0.0₉1010 (nine zeros after the point), 140,000,000, 1.650 B, 1.000e22."""
     if value is None:
         return UNKNOWN
     if value == 0:
         return "0"
-    if abs(value) < SMALLEST_WRITTEN_OUT:
-        return f"{value:.3e}".replace("-", MINUS)
-    return _fixed(value, decimals(value))
+    digits, power = _significant(value, 4)
+    sign = MINUS * (value < 0)
+    if power >= 15:
+        return f"{sign}{digits[0]}.{digits[1:]}e{power}"
+    if power >= 9:
+        whole = power % 3 + 1
+        return f"{sign}{digits[:whole]}.{digits[whole:]} {'B' if power < 12 else 'T'}"
+    if power >= 6:
+        return _fixed(value, 0)
+    return _fraction(value, 4) if power < 0 else _fixed(value, 2 if abs(value) >= 99.99995 else 4)
+
+
+def _fraction(value: float, count: int) -> str:
+    """A number below one with so many significant digits; five zeros and more after the point are counted."""
+    digits, power = _significant(value, count)
+    if power >= -5:
+        return _fixed(value, count - 1 - power)
+    return f"{MINUS * (value < 0)}0.0{str(-power - 1).translate(SUBSCRIPTS)}{digits}"
+
+
+def _significant(value: float, count: int) -> tuple[str, int]:
+    """The first `count` digits of `value`, rounded as `_fixed` does, and the power of ten of the first of them."""
+    shortest = Decimal(repr(abs(float(value))))
+    rounded = shortest.quantize(Decimal(1).scaleb(shortest.adjusted() - count + 1), ROUND_HALF_UP)
+    return "".join(map(str, rounded.as_tuple().digits))[:count], rounded.adjusted()
 
 
 def _fixed(value: float, places: int) -> str:
@@ -43,7 +76,7 @@ def decimals(value: float) -> int:
 
 
 def change(fraction: float | None) -> str:
-    """A signed percentage: +1.25 %. What rounds to nothing has no sign."""
+    """A signed percentage: +1.25 %, +12,500 %, +1.25 M %. What rounds to nothing has no sign."""
     return _signed(fraction, 2)
 
 
@@ -57,22 +90,39 @@ def share(fraction: float | None) -> str:
     if fraction is None:
         return UNKNOWN
     percent = fraction * 100
-    return f"{_fixed(percent, 4 if 0 < percent < 0.1 else 2)} %"
+    return f"{_shortened(percent, 4 if 0 < percent < 0.1 else 2)} %"
 
 
 def amount(value: float | None) -> str:
-    """A rounded count of units: 950.3, 12.4 K, 1.23 B."""
+    """A rounded count of units: 950.30, 12.40 K, 1.23 B; with two digits where two decimals would show none."""
     if value is None:
         return UNKNOWN
-    for size, unit in UNITS:
-        if abs(value) >= size:
-            return f"{_fixed(value / size, 2)} {unit}"
-    return _fixed(value, 2)
+    if 0 < abs(value) < 0.01:
+        return _fraction(value, 2)
+    return _fixed(value, 2) if abs(value) < 999.995 else _in_units(value, 2)
 
 
 def multiple(value: float, average: float) -> str:
-    """How many times the average a price is, to a tenth."""
-    return f"{value / average:.1f}{TIMES}"
+    """How many times the average a price is, to a tenth where that is below a thousand."""
+    return f"{_shortened(value / average, 1)}{TIMES}"
+
+
+def _shortened(value: float, places: int) -> str:
+    """`value` with so many decimal places below a thousand, whole up to 99,999, and in units beyond."""
+    if abs(value) < 1000 - 10**-places / 2:
+        return _fixed(value, places)
+    return _fixed(value, 0) if abs(value) < 99_999.5 else _in_units(value, 0)
+
+
+def _in_units(value: float, places: int) -> str:
+    """`value` in thousands or more with so many decimal places, and three digits at the least: 123 K, 1.23 M."""
+    for size, unit in UNITS:
+        scaled = value / size
+        if abs(scaled) < 1000 - 10**-places / 2:
+            more = 2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0
+            return f"{_fixed(scaled, max(places, more))} {unit}"
+    digits, power = _significant(value, 3)
+    return f"{MINUS * (value < 0)}{digits[0]}.{digits[1:]}e{power}"
 
 
 def rule_name(alert: Alert) -> str:
@@ -147,7 +197,8 @@ def stamp(moment: datetime | None, zone: tzinfo) -> str:
 def _signed(fraction: float | None, decimals: int) -> str:
     if fraction is None:
         return UNKNOWN
-    text = f"{_fixed(abs(fraction) * 100, decimals)} %"
-    if float(text[:-2].replace(",", "")) == 0:
+    percent = abs(fraction) * 100
+    text = f"{_shortened(percent, decimals)} %"
+    if percent < 10**-decimals / 2:
         return text
     return ("+" if fraction > 0 else MINUS) + text

@@ -1,8 +1,12 @@
-"""The columns of the ranking; assets/ranking/rows.js fills them, shares and changes in per cent."""
+"""The columns of the ranking; assets/ranking/rows.js fills them, shares and changes in per cent.
+
+`context` tells assets/ranking/widths.js what a column has to have room for: its `widest` text, and the class of
+what that stands in if it is not the cell alone; the names that there are, where it has no such text.
+"""
 
 from typing import Any
 
-from layouts import parts
+from layouts import notation, parts
 from services.market.types import Profile
 
 Column = dict[str, Any]
@@ -31,9 +35,8 @@ def _names() -> list[Column]:
         {
             "field": "rank",
             "headerName": "#",
-            "minWidth": 48,
-            "maxWidth": 80,
-            "flex": 0.8,
+            "flex": 0,
+            "context": {"widest": notation.WIDEST["wholeText"]},
             "cellClass": "num rank",
             "initialSort": "asc",
             "headerClass": "ag-right-aligned-header",
@@ -44,9 +47,8 @@ def _names() -> list[Column]:
         {
             "field": "moved",
             "headerName": "Moved",
-            "minWidth": 82,
-            "maxWidth": 92,
-            "flex": 0.7,
+            "flex": 0,
+            "context": {"widest": "\N{BLACK DOWN-POINTING TRIANGLE} 99,999"},
             "cellClass": "num",
             "cellRenderer": "Moved",
             "filter": False,
@@ -56,8 +58,8 @@ def _names() -> list[Column]:
         {
             "field": "pair",
             "headerName": "Pair",
-            "minWidth": 84,
             "flex": 1.9,
+            "context": {},
             "filter": "agTextColumnFilter",
             "sortingOrder": ["asc", "desc", None],
             "cellRenderer": "MetricName",
@@ -70,7 +72,7 @@ def _names() -> list[Column]:
         {
             "field": "market",
             "headerName": "Market",
-            "minWidth": 100,
+            "context": {},
             "filter": "agTextColumnFilter",
             "sortingOrder": ["asc", "desc", None],
             "cellClass": "market",
@@ -79,8 +81,12 @@ def _names() -> list[Column]:
 
 
 def _prices() -> list[Column]:
+    # The price alone flashes when it changes, in the colour of its direction.
+    flash = {"enableCellChangeFlash": True}
+    rules = {"went-up": "params.data.went > 0", "went-down": "params.data.went < 0"}
+    look = {"cellClass": "num strong", "cellClassRules": rules, "flex": 1.3}
     return [
-        _number("price", "Price", 96, "priceText", "In quote currency", cellClass="num strong", flex=1.3),
+        _number("price", "Price", "priceText", "In quote currency", **look, **flash),
         _change("change_1h", "1 h"),
         _change("change_24h", "24 h"),
     ]
@@ -91,19 +97,19 @@ def _deviations(hours: str) -> list[Column]:
     relative = "Standard deviation in per cent of the mean: comparable between pairs"
     log_returns = f"Standard deviation of the logarithmic returns of the last {hours}, scaled to a year"
     return [
-        _number("stdev", "Std dev", 112, "priceText", deviation),
-        _number("volatility", "Volatility %", 128, "shareText", relative),
-        _number("log_volatility", "Yearly vol. %", 118, "shareText", log_returns, initialHide=True),
+        _number("stdev", "Std dev", "priceText", deviation),
+        _number("volatility", "Volatility %", "shareText", relative),
+        _number("log_volatility", "Yearly vol. %", "shareText", log_returns, initialHide=True),
     ]
 
 
 def _extremes() -> list[Column]:
     between = "From the lowest to the highest price of the last"
     return [
-        _number("range_1h", "1 h range %", 112, "shareText", f"{between} hour, in per cent", initialHide=True),
-        _number("range_24h", "24 h range %", 118, "shareText", f"{between} 24 h, in per cent", initialHide=True),
-        _number("high_24h", "24 h high", 104, "priceText", "The highest price of the last 24 h", initialHide=True),
-        _number("low_24h", "24 h low", 104, "priceText", "The lowest price of the last 24 h", initialHide=True),
+        _number("range_1h", "1 h range %", "shareText", f"{between} hour, in per cent", initialHide=True),
+        _number("range_24h", "24 h range %", "shareText", f"{between} 24 h, in per cent", initialHide=True),
+        _number("high_24h", "24 h high", "priceText", "The highest price of the last 24 h", initialHide=True),
+        _number("low_24h", "24 h low", "priceText", "The lowest price of the last 24 h", initialHide=True),
     ]
 
 
@@ -114,34 +120,33 @@ def _rest(hours: str) -> list[Column]:
     )
     plain: Column = {"filter": False}
     return [
-        _number("volume", "Volume", 110, "amountText", told, initialHide=True),
-        _number("turnover", "Turnover", 104, "amountText", worth),
+        _number("volume", "Volume", "amountText", told, initialHide=True),
+        _number("turnover", "Turnover", "amountText", worth),
         plain
-        | {"field": "spark", "headerName": f"Last {hours}", "minWidth": 128, "cellRenderer": "Sparkline"}
+        | {"field": "spark", "headerName": f"Last {hours}", "minWidth": 112, "cellRenderer": "Sparkline"}
         | {"sortable": False, "cellClass": "spark-cell"},
         plain
-        | {"field": "alerted", "headerName": "Alert", "minWidth": 76, "maxWidth": 100, "cellRenderer": "AlertMark"}
-        | {"headerTooltip": "Fired within the last hour"},
+        | {"field": "alerted", "headerName": "Alert", "flex": 0, "cellRenderer": "AlertMark"}
+        | {"context": {"widest": "23:59:59", "look": "chip"}, "headerTooltip": "Fired within the last hour"},
     ]
 
 
-def _number(field: str, name: str, width: int, notation: str, meaning: str, **others: Any) -> Column:
-    """A column of figures, written by a function of assets/1-notation.js; a cell flashes when its figure changes."""
+def _number(field: str, name: str, writer: str, meaning: str, **others: Any) -> Column:
+    """A column of figures, written by a function of assets/1-notation.js."""
     return {
         "field": field,
         "headerName": name,
-        "minWidth": width,
-        "valueFormatter": _format(notation),
+        "context": {"widest": notation.WIDEST[writer]},
+        "valueFormatter": _format(writer),
         "headerTooltip": meaning,
         "cellClass": "num",
         "headerClass": "ag-right-aligned-header",
-        "enableCellChangeFlash": True,
     } | others
 
 
 def _change(field: str, name: str) -> Column:
     rules = {"is-up": "params.value > 0", "is-down": "params.value < 0"}
-    return _number(field, f"{name} %", 88, "changeText", f"Change over the last {name}", cellClassRules=rules)
+    return _number(field, f"{name} %", "changeText", f"Change over the last {name}", cellClassRules=rules)
 
 
 def _format(function: str) -> dict[str, str]:

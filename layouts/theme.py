@@ -32,7 +32,7 @@ _GRID_PARAMETERS = {
     "chromeBackgroundColor": "var(--dt-surface)",
     "menuBackgroundColor": "var(--dt-surface)",
     "inputBackgroundColor": "var(--dt-surface)",
-    "valueChangeValueHighlightBackgroundColor": "var(--dt-flash)",
+    "valueChangeValueHighlightBackgroundColor": "transparent",
     "fontFamily": "inherit",
     "browserColorScheme": "inherit",
 }

@@ -32,7 +32,9 @@ declare global {
     changeText(percent?: number | null): string;
     shareText(percent?: number | null): string;
     amountText(value?: number | null): string;
+    multipleText(value: number, average: number): string;
     wholeText(value?: number | null): string;
+    timeText(iso?: string | null): string;
     clockText(iso?: string | null): string;
     zoneChoice(): string;
     zoneName(): string;
@@ -130,6 +132,8 @@ declare global {
     moved: number | null;
     turnover: number | null;
     mark: string | false | null;
+    /** Where the price went when it changed last: 1 up, -1 down, 0 where it has not. */
+    went?: number;
     [column: string]: any;
   }
   type Grid = GridApi<Row>;
@@ -177,6 +181,8 @@ declare global {
     offerChoices(metrics?: Metric[]): void;
     countRows(grid: Grid): void;
     fit(grid: Grid): void;
+    noteNames(metrics: Metric[]): boolean;
+    columnWidths(grid: Grid): Record<string, number>;
     recountAlerts(): void;
     handOver(count: number, row: RowMaker): Promise<void>;
     showParts(): void;

@@ -34,20 +34,24 @@
     );
   };
 
+  const LONG = 13; // letters of a pair that fit on one line; longer ones take two
+
   cells.MetricName = function (props) {
-    const { id, base, quote, market, active, mark } = props.data;
+    const { id, pair, base, quote, market, active, mark } = props.data;
+    const look = pair.length > LONG ? "is-long" : undefined;
     const follow = (event) => {
       if (!(event.ctrlKey || event.metaKey || event.shiftKey)) event.preventDefault(); // the row's click opens it
     };
     const name = [
       make("span", { key: "b", className: "base" }, base),
+      make("wbr", { key: "w" }),
       make("span", { key: "q", className: "quote" }, "/" + quote),
     ];
     const chip = { className: "chip " + (active ? "is-new" : "is-warning"), title: props.marks[mark] };
     return make(
       "span",
       { className: "metric-name" },
-      make("a", { href: "/metric/" + id, onClick: follow, tabIndex: -1 }, ...name),
+      make("a", { href: "/metric/" + id, onClick: follow, tabIndex: -1, className: look, title: pair }, ...name),
       make("span", { className: "under-market" }, market),
       mark && make("span", chip, mark[0].toUpperCase() + mark.slice(1)),
     );
@@ -96,7 +100,7 @@
     return make(
       "span",
       { className: "chip is-alert", title: "Alert at " + notation.clockText(props.value) },
-      notation.clockText(props.value),
+      notation.timeText(props.value), // fired within the last hour, maybe before midnight
     );
   };
 })();

@@ -1,46 +1,64 @@
-// Which columns are shown: those the viewer chose, or else those that fit the window.
+// Which columns are shown: those the viewer chose, beside one another where the window is too narrow for them, or else
+// as many as fit, the less important ones going first.
 (function () {
   "use strict";
   const ids = window.trackerIds;
   const ranking = (window.trackerRanking = window.trackerRanking || {});
   const ALWAYS = ["star", "rank", "pair"];
-  /** @type {[number, string[]][]} */
-  const NARROWER = [
-    [680, ["moved", "market", "change_1h", "stdev", "volatility", "turnover", "spark", "alerted"]],
-    [980, ["moved", "market", "turnover", "spark", "alerted"]],
-    [1180, ["turnover"]],
-  ]; // what does not fit windows of less than so many pixels
-  const NARROW_RANK = 48; // pixels, on a phone; elsewhere it shares the width as all do
+  const GOING_FIRST = ["moved", "alerted", "market", "turnover", "spark", "change_1h", "volatility", "stdev"];
   const COLUMN_OF = { volume: "turnover" };
+  const SCROLLBAR = 16; // pixels that the grid may need beside its columns
 
   const columnOf = (choice) => COLUMN_OF[choice] || choice;
 
-  function wanted(grid) {
+  function wanted(grid, widths) {
     const { columns, by } = ranking.view();
     const names = grid.getColumns().map((column) => column.getColId());
     const chosen = (columns || []).filter((name) => names.includes(name) && !ALWAYS.includes(name));
     if (chosen.length) return names.filter((name) => ALWAYS.includes(name) || chosen.includes(name));
-    const [, unfit] = NARROWER.find(([width]) => window.innerWidth < width) || [0, []];
-    const isUsual = (name) => !grid.getColumn(name).getColDef().initialHide && !unfit.includes(name);
     const added = by === ranking.address.USUAL_BY ? null : columnOf(by);
-    return names.filter((name) => isUsual(name) || name === added);
+    const isUsual = (name) => name === added || !grid.getColumn(name).getColDef().initialHide;
+    return fitting(names.filter(isUsual), added, widths);
+  }
+
+  // Those of `names` that the window has room for.
+  function fitting(names, added, widths) {
+    const frame = /** @type {HTMLElement} */ (document.getElementById(ids.frame));
+    const room = (frame.clientWidth || window.innerWidth) - SCROLLBAR; // it is hidden where only the map is shown
+    let needed = names.reduce((sum, name) => sum + widths[name], 0);
+    const gone = new Set();
+    for (const name of GOING_FIRST) {
+      if (needed <= room) break;
+      if (name === added || !names.includes(name)) continue;
+      gone.add(name);
+      needed -= widths[name];
+    }
+    return names.filter((name) => !gone.has(name));
   }
 
   function fit(grid) {
-    if (!(grid.getColumns() || []).length) return;
-    const names = wanted(grid);
+    const frame = document.getElementById(ids.frame);
+    if (!(grid.getColumns() || []).length || !frame) return;
+    const widths = ranking.columnWidths(grid);
+    give(grid, widths);
+    const names = wanted(grid, widths);
     const wrong = grid.getColumns().filter((column) => column.isVisible() !== names.includes(column.getColId()));
     for (const shown of [true, false]) {
       const those = wrong.filter((column) => names.includes(column.getColId()) === shown);
       if (those.length) grid.setColumnsVisible(those, shown);
     }
-    const rank =
-      window.innerWidth < NARROWER[0][0]
-        ? { flex: null, width: NARROW_RANK }
-        : { flex: grid.getColumn("rank").getColDef().flex };
-    if ((grid.getColumn("rank").getFlex() ?? null) !== rank.flex)
-      grid.applyColumnState({ state: [{ colId: "rank", ...rank }] });
+    frame.dataset.market = names.includes("market") ? "column" : "under-pair";
     tick(choosable(names));
+  }
+
+  // No column gets narrower than what is in it.
+  function give(grid, widths) {
+    if (grid.getColumns().every((column) => column.getMinWidth() === widths[column.getColId()])) return;
+    const sized = (definition) => {
+      const minWidth = widths[definition.colId ?? definition.field];
+      return definition.flex ? { ...definition, minWidth } : { ...definition, minWidth, width: minWidth };
+    };
+    grid.setGridOption("columnDefs", grid.getColumnDefs().map(sized));
   }
 
   // The ticks in the list, where they are others.

@@ -24,6 +24,9 @@
     return isWanted();
   }
 
+  // Which way a price went: 1 up, -1 down, 0 where it did not, or was not known.
+  const way = (before, now) => (before == null || now == null ? 0 : Math.sign(now - before));
+
   // Gives the grid `count` rows in place of those that it has; `row(place)` makes one.
   async function handOver(count, row) {
     const number = ++latest;
@@ -37,9 +40,10 @@
       const data = row(place);
       const node = grid.getRowNode(data.id);
       ids.add(data.id);
-      if (node)
+      if (node) {
+        data.went = way(node.data?.price, data.price) || node.data?.went || 0;
         node.data = data; // what is in view is drawn below
-      else added.push(data);
+      } else added.push(data);
     };
     if (!(await inSlices(count, put, isWanted))) return;
     if (added.length === count) return grid.setGridOption("rowData", added);

@@ -8,7 +8,7 @@
   const LAYOUT = "/assets/vendor/d3-hierarchy-3.1.3.min.js";
   const MOST_TILES = 300;
   const TILE_AREA = 1700; // square pixels a tile should have on average, to be told from its neighbours
-  const FIGURE_WIDTH = 6.3; // pixels of one of its characters where it is smallest
+  const FIGURE = { smallest: 10, size: 0.72, width: 0.66, line: 1.15 }; // pixels, of the name's size, and of its own; see .tile
   const NAMED = { width: 34, height: 20 }; // pixels a tile needs for its name
   const NICE = [0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 15, 20, 30, 50, 100, 200, 500, 1000]; // per cent, ends of the scale
   const SIZES = { volume: (row) => row.turnover, volatility: (row) => row.volatility, equal: () => 1 };
@@ -144,11 +144,18 @@
       `--strength:${(strength * 100).toFixed(0)}%;font-size:${fontSize(width, height, name)}px`;
     const named = width >= NAMED.width && height >= NAMED.height;
     const figure = figureText(scale, value);
-    const words = [named ? name : "", named && height >= 36 && width >= figure.length * FIGURE_WIDTH ? figure : ""];
+    const words = [named ? name : "", named && hasRoom(width, height, name, figure) ? figure : ""];
     [...tile.children].forEach((part, at) => {
       if (part.textContent !== words[at]) part.textContent = words[at];
     });
     tile.setAttribute("aria-label", `${row.pair} ${row.market}, ${figure}`);
+  }
+
+  // A figure is never cut: it stands where all of it does.
+  function hasRoom(width, height, name, figure) {
+    const above = Number(fontSize(width, height, name));
+    const size = Math.max(FIGURE.smallest, above * FIGURE.size);
+    return height >= (above + size) * FIGURE.line && width >= figure.length * size * FIGURE.width;
   }
 
   const fontSize = (width, height, name) =>

@@ -1,5 +1,5 @@
-// The ranking's rows. They are fetched at each new revision; what the user sorted, filtered, selected and scrolled
-// belongs to the grid and is not touched.
+// The ranking's rows. They are fetched at each new revision, and once a period while history is filled in; what the user
+// sorted, filtered, selected and scrolled belongs to the grid and is not touched.
 (function () {
   "use strict";
   const ids = window.trackerIds;
@@ -12,8 +12,12 @@
 
   /** @type {HTMLElement | null} */
   let page = null; // the element whose rows these are
-  let shown = null; // the revision in the grid
-  let metrics = []; // of that revision
+  /** @type {{ revision: number | null, news: string | null, at: number } | null} */
+  let asked = null; // what was asked for last: its revision, what was told with it, and when
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let later; // asks for what history has become
+  let arrived = -1; // when the rows in the grid were asked for
+  let metrics = []; // in the grid
   let sparklines = {};
   let sparklinesAt = 0;
 
@@ -115,29 +119,51 @@
     window.dash_clientside.set_props(ids.nothingYet, { className: hasRows ? "empty-state is-hidden" : "empty-state" });
   }
 
+  // What is shown at once: a tick, an alert, a metric that comes or goes, the end of a backfill.
+  const newsOf = (live) =>
+    JSON.stringify([live.minute, live.tracked, live.alerts, live.unattended, live.backfills.map((one) => one.market)]);
+
+  // Whether `live` tells of history that is being filled in, and of nothing else; its rows are then due once a period.
+  function isHistoryAlone(live) {
+    if (!live || !asked || !live.backfills?.length || asked.news !== newsOf(live)) return false;
+    clearTimeout(later);
+    const wait = asked.at + live.period * 1000 - performance.now();
+    if (wait > 0) later = setTimeout(() => document.getElementById(ids.ranking) === page && rows(live), wait);
+    return wait > 0;
+  }
+
   async function rows(live) {
     // A page that has just come is told by its element: its first call may be for the poller's news as well.
     const frame = document.getElementById(ids.ranking);
     if (page === null || page !== frame) {
       page = frame;
-      shown = null;
+      asked = null;
       ranking.begin();
       ranking.settle();
     }
     const wanted = live ? live.revision : null;
     const unchanged = [nothing(), nothing()];
-    if ((live && live.connection !== "ok") || (shown !== null && shown === wanted)) return unchanged;
-    if (shown === null && live && live.tracked > MANY) await showFirst();
+    if ((live && live.connection !== "ok") || (asked && asked.revision === wanted) || isHistoryAlone(live))
+      return unchanged;
+    const mine = { revision: wanted, news: live && live.backfills ? newsOf(live) : null, at: performance.now() };
+    const before = asked;
+    asked = mine;
+    clearTimeout(later);
+    if (!before && live && live.tracked > MANY) await showFirst();
     try {
       const answer = await fetch("/table", { cache: "no-cache" });
-      if (!answer.ok) return unchanged; // the poller tells why, and calls again when it is over
-      metrics = fromColumns((await answer.json()).columns);
+      if (!answer.ok) throw new Error(answer.statusText);
+      const { columns } = await answer.json();
+      if (mine.at < arrived) return unchanged; // newer ones were faster
+      metrics = fromColumns(columns);
+      arrived = mine.at;
     } catch {
+      if (asked === mine) asked = before; // the poller tells why, and calls again when it is over
       return unchanged;
     }
-    shown = wanted;
     renewSparklines(metrics.some((metric) => !(metric.id in sparklines)) ? SPARKLINE_PATIENCE : SPARKLINE_AGE);
     ranking.offerChoices(metrics);
+    if (ranking.noteNames(metrics)) ranking.fit(await ranking.api());
     await rankAnew();
     showFrame(metrics.length > 0);
     return unchanged;

@@ -9,6 +9,7 @@ from selenium.webdriver.common.keys import Keys
 
 from layouts import ids
 from tests import builders
+from tests.browser.colours import colour, contrast
 from tests.browser.pages import GRID, Site, Table
 from tests.fakes import FakeReader
 from tests.waiting import wait_for
@@ -197,20 +198,57 @@ def test_the_file_has_what_is_shown_as_it_is_shown(site: Site, reader: FakeReade
     ]
 
 
-def test_changed_cells_flash_and_no_other(site: Site, reader: FakeReader):
-    site.open("/")
-    table = Table(site).wait()
-    first, *others = reader.metrics
-    watch = """window.flashed = new Set(); new MutationObserver(changes => changes.forEach(({target}) => {
-        if (target.classList.contains('ag-cell-data-changed')) flashed.add(target.getAttribute('col-id'));
-    })).observe(document.getElementById(arguments[0]), {subtree: true, attributeFilter: ['class']})"""
-    site.script(watch, ids.RANKING_TABLE)
+WATCH_FLASHES = """
+window.flashed = [];
+new MutationObserver(changes => changes.forEach(({target}) => {
+    if (!target.classList.contains('ag-cell-data-changed')) return;
+    const {color, backgroundColor} = getComputedStyle(target);
+    const row = target.closest('[row-id]').getAttribute('row-id'), column = target.getAttribute('col-id');
+    if (!flashed.some(one => one.row === row && one.column === column))
+        flashed.push({row, column, color, backgroundColor});
+})).observe(document.getElementById(arguments[0]), {subtree: true, attributeFilter: ['class']})
+"""
 
-    reader.put(replace(first, price=61_000.0), *others)
-    site.until(lambda: table.cell(2, "price") == "61,000.00")
 
-    # Its turnover, and that of what is priced in it, change with its price.
-    site.until(lambda: set(site.script("return [...flashed]")) == {"price", "turnover"})
+def test_only_a_price_that_changed_flashes_in_the_colour_of_its_way_and_can_be_read(site: Site, reader: FakeReader):
+    others = reader.metrics[2:]
+    flashes = {}
+    for theme in ("light", "dark"):
+        reader.put(*(replace(one, price=60_000.0, stdev=1.0, change_1h=0.5) for one in reader.metrics[:2]), *others)
+        site.choose_theme(theme)
+        site.open("/")
+        table = Table(site).wait()
+        site.script(WATCH_FLASHES, ids.RANKING_TABLE)
+
+        up, down = (replace(reader.metrics[place], price=60_000.0 + way) for place, way in ((0, 1e3), (1, -1e3)))
+        reader.put(replace(up, stdev=2.0, change_1h=-0.1), down, *others)
+        site.until(lambda table=table: table.row(2, "price", "stdev") == ["61,000.00", "2.0000"])
+        site.until(lambda: len(site.script("return flashed")) >= 2)
+
+        flashes[theme] = {(one["row"], one["column"]): one for one in site.script("return flashed")}
+        assert set(flashes[theme]) == {("1", "price"), ("2", "price")}
+        teal, orange = (colour(flashes[theme][row, "price"]["backgroundColor"]) for row in "12")
+        assert teal.green > teal.red
+        assert orange.red > orange.blue
+        for one in flashes[theme].values():
+            assert contrast(colour(one["color"]), colour(one["backgroundColor"])) >= 4.5
+
+
+def test_nothing_flashes_for_those_who_want_less_motion(site: Site, reader: FakeReader):
+    calm = [{"name": "prefers-reduced-motion", "value": "reduce"}]
+    site.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": calm})
+    try:
+        site.open("/")
+        table = Table(site).wait()
+        site.script(WATCH_FLASHES, ids.RANKING_TABLE)
+        first, *others = reader.metrics
+        reader.put(replace(first, price=61_000.0), *others)
+        site.until(lambda: table.cell(2, "price") == "61,000.00")
+        (flash,) = site.until(lambda: site.script("return flashed"))
+    finally:
+        site.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+    assert flash["backgroundColor"] == "rgba(0, 0, 0, 0)"
 
 
 def test_the_next_tick_is_counted_down(site: Site):

@@ -3,54 +3,86 @@ import { test } from "node:test";
 
 import { load } from "./page.mjs";
 
-const NAMES = ["star", "rank", "moved", "pair", "market", "price", "stdev", "turnover", "high_24h"];
+const NAMES = ["star", "rank", "moved", "pair", "market", "price", "change_24h", "stdev", "turnover", "high_24h"];
 
-// The columns that are shown once the table has been fitted to a window of that width.
-function shown({ width, columns = null, by = "stdev" }) {
+const WIDTHS = {
+  star: 36,
+  rank: 50,
+  moved: 80,
+  pair: 120,
+  market: 90,
+  price: 110,
+  change_24h: 90,
+  stdev: 110,
+  turnover: 90,
+  high_24h: 110,
+};
+
+// What the table is once it has been fitted to a frame of that width.
+function fitted({ width, columns = null, by = "stdev", given = {} }) {
   const visible = new Set(["price"]);
+  const least = new Map(NAMES.map((name) => [name, given[name]]));
   const column = (name) => ({
     getColId: () => name,
-    getColDef: () => ({ initialHide: name === "high_24h", flex: 1 }),
+    getColDef: () => ({ initialHide: name === "high_24h" }),
     isVisible: () => visible.has(name),
-    getFlex: () => 1,
+    getMinWidth: () => least.get(name),
   });
   const all = new Map(NAMES.map((name) => [name, column(name)]));
-  const states = [];
+  const definitions = [];
   const grid = {
     getColumns: () => [...all.values()],
     getColumn: (name) => all.get(name),
+    getColumnDefs: () => NAMES.map((field) => ({ field, flex: field === "rank" ? 0 : 1 })),
+    setGridOption: (name, value) => definitions.push(...value),
     setColumnsVisible: (those, isShown) => those.forEach((one) => visible[isShown ? "add" : "delete"](one.getColId())),
-    applyColumnState: ({ state }) => states.push(...state),
   };
-  const ranking = { view: () => ({ columns, by }) };
+  const ranking = { view: () => ({ columns, by }), columnWidths: () => WIDTHS };
   const window = load(["0-ids.js", "ranking/address.js", "ranking/columns.js"], { ranking });
-  window.innerWidth = width;
+  const frame = { clientWidth: width, dataset: {} };
+  window.document.elements["ranking-frame"] = frame;
   window.document.elements["ranking-columns"] = { querySelectorAll: () => [] };
   ranking.fit(grid);
   const ticked = window.dash_clientside.props["ranking-columns"].value;
-  return { visible: NAMES.filter((name) => visible.has(name)), ticked, states };
+  return { visible: NAMES.filter((name) => visible.has(name)), ticked, definitions, market: frame.dataset.market };
 }
 
-test("as many columns are shown as the window has room for", () => {
-  assert.deepEqual(shown({ width: 1440 }).visible, NAMES.slice(0, -1));
-  assert.deepEqual(shown({ width: 1100 }).visible, ["star", "rank", "moved", "pair", "market", "price", "stdev"]);
-  assert.deepEqual(shown({ width: 900 }).visible, ["star", "rank", "pair", "price", "stdev"]);
-  assert.deepEqual(shown({ width: 390 }).visible, ["star", "rank", "pair", "price"]);
+test("as many columns are shown as the window has room for, the less important going first", () => {
+  const all = NAMES.slice(0, -1);
+  const without = (...names) => all.filter((name) => !names.includes(name));
+
+  assert.deepEqual(fitted({ width: 1400 }).visible, all);
+  assert.deepEqual(fitted({ width: 760 }).visible, without("moved"));
+  assert.deepEqual(fitted({ width: 690 }).visible, without("moved", "market"));
+  assert.deepEqual(fitted({ width: 600 }).visible, without("moved", "market", "turnover"));
+  assert.deepEqual(fitted({ width: 350 }).visible, ["star", "rank", "pair", "price", "change_24h"]);
+});
+
+test("where the market has no column it stands under the pair", () => {
+  assert.equal(fitted({ width: 1400 }).market, "column");
+  assert.equal(fitted({ width: 690 }).market, "under-pair");
 });
 
 test("what one ranks by is shown, however narrow the window", () => {
-  assert.deepEqual(shown({ width: 390, by: "volume" }).visible, ["star", "rank", "pair", "price", "turnover"]);
+  const { visible } = fitted({ width: 350, by: "volume" });
+  assert.deepEqual(visible, ["star", "rank", "pair", "price", "change_24h", "turnover"]);
 });
 
 test("what was chosen is shown whatever the window, with what is always there", () => {
-  const { visible, ticked } = shown({ width: 390, columns: ["high_24h", "market", "star", "nothing"] });
+  const { visible, ticked } = fitted({ width: 350, columns: ["high_24h", "market", "star", "nothing"] });
 
   assert.deepEqual(visible, ["star", "rank", "pair", "market", "high_24h"]);
   assert.deepEqual(ticked, ["market", "high_24h"]);
-  assert.deepEqual(shown({ width: 390, columns: ["nothing"] }).visible, ["star", "rank", "pair", "price"]);
+  const { visible: usual } = fitted({ width: 350, columns: ["nothing"] });
+  assert.deepEqual(usual, ["star", "rank", "pair", "price", "change_24h"]);
 });
 
-test("on a phone the rank takes no more room than it needs", () => {
-  assert.deepEqual(shown({ width: 390 }).states, [{ colId: "rank", flex: null, width: 48 }]);
-  assert.deepEqual(shown({ width: 1440 }).states, []);
+test("no column may get narrower than what is in it, and that is told once", () => {
+  const { definitions } = fitted({ width: 1400 });
+  assert.deepEqual(
+    definitions.map(({ field, minWidth }) => [field, minWidth]),
+    NAMES.map((name) => [name, WIDTHS[name]]),
+  );
+  assert.equal(definitions.find(({ field }) => field === "rank").width, WIDTHS.rank, "what takes no share has a width");
+  assert.deepEqual(fitted({ width: 1400, given: WIDTHS }).definitions, []);
 });

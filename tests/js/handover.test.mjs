@@ -57,6 +57,23 @@ test("rows that are there get new figures, others come and go, and what is in vi
   assert.equal(table.nodes.get("1").drawn.price, 1);
 });
 
+test("a row knows which way its price went last", async () => {
+  const table = grid([
+    { id: "1", price: 10 },
+    { id: "2", price: 10 },
+    { id: "3", price: 10, went: -1 },
+    { id: "4", price: 10 },
+    { id: "5", price: null },
+  ]);
+  const { give } = handOver(table);
+  const prices = [11, 9, 10, 10, 4];
+
+  await give(5, (place) => ({ id: place + 1 + "", price: prices[place] }));
+
+  const ways = [...table.nodes.values()].map((node) => node.data.went);
+  assert.deepEqual(ways, [1, -1, -1, 0, 0]);
+});
+
 test("many rows are given in slices, with pauses in which the page answers", async () => {
   let time = 0;
   const { give, pauses } = handOver(grid([{ id: "0" }]), () => (time += 6)); // each look at the clock is 6 ms later

@@ -15,11 +15,38 @@ const WRITERS = {
   amount: notation.amountText,
 };
 
+// As layouts/notation.py has them; tests/layouts/test_notation.py keeps both alike.
+const WIDEST = JSON.parse(readFileSync(new URL("../notation_widest.json", import.meta.url), "utf8"));
+
 test("numbers are written as the server writes them", () => {
   assert.deepEqual(Object.keys(CASES), Object.keys(WRITERS));
   for (const [name, write] of Object.entries(WRITERS)) {
     for (const [value, text] of CASES[name]) assert.equal(write(value), text, `${name} of ${value}`);
   }
+});
+
+test("no number up to 1e99 is longer than the widest that its column has room for", () => {
+  for (let power = -99; power < 99; power++) {
+    for (const digits of [1, 1.2345678, 9.9949999, 9.9951, 9.9999999]) {
+      const value = digits * 10 ** power;
+      for (const [name, widest] of Object.entries(WIDEST)) {
+        const text = notation[name](value);
+        if (name === "wholeText" && value >= 999_999.5) continue; // it counts metrics
+        assert.ok(text.length <= widest.length, `${name} of ${value}: ${text}`);
+      }
+    }
+  }
+});
+
+test("a price is told as a multiple of its average", () => {
+  const pairs = [
+    [190_000, 60_000],
+    [1, 3],
+    [1e6, 3],
+    [1e12, 1e-18],
+  ];
+  const texts = pairs.map(([value, average]) => notation.multipleText(value, average));
+  assert.deepEqual(texts, ["3.2×", "0.3×", "333 K×", "1.00e30×"]);
 });
 
 test("counts are whole", () => {

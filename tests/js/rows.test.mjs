@@ -36,9 +36,14 @@ const METRICS = [
 ];
 
 // The ranking's other parts, as this one calls them; what it hands over is in `given`.
-function page({ by = "stdev", isUsual = false, answers = [{ body: table(METRICS) }, { body: { points: {} } }] } = {}) {
+function page({
+  by = "stdev",
+  isUsual = false,
+  answers = [{ body: table(METRICS) }, { body: { points: {} } }],
+  fetch = server(...answers),
+  given = [],
+} = {}) {
   const calls = [];
-  const given = [];
   const ranking = {
     view: () => ({ by }),
     begin: () => calls.push("begin"),
@@ -46,15 +51,39 @@ function page({ by = "stdev", isUsual = false, answers = [{ body: table(METRICS)
     isUsual: () => isUsual,
     hasFavourites: () => false,
     offerChoices: () => calls.push("offerChoices"),
+    noteNames: () => false,
     api: async () => ({ refreshCells: () => calls.push("refreshCells") }),
     handOver: async (count, row) => void given.push(Array.from({ length: count }, (_, place) => row(place))),
   };
-  const fetch = server(...answers);
-  const window = load(SCRIPTS, { ranking, fetch });
+  const clock = { now: 0, ring: () => {} };
+  const setTimeout = (ring) => void (clock.ring = ring);
+  const performance = { now: () => clock.now };
+  const window = load(SCRIPTS, { ranking, fetch, performance, setTimeout, clearTimeout: () => {} });
   window.document.elements.ranking = {};
   window.document.elements["ranking-frame"] = {};
   const looks = () => ["ranking-frame", "ranking-empty"].map((id) => window.dash_clientside.props[id]?.className);
-  return { window, looks, calls, given, asked: fetch.asked, rows: callbacks(window).rows };
+  const tables = () => fetch.asked.filter(({ address }) => address === "/table").length;
+  return { window, looks, calls, given, clock, tables, asked: fetch.asked, rows: callbacks(window).rows };
+}
+
+// A server that has nothing but the table.
+function tableServer() {
+  const asked = [];
+  const fetch = async (address) => {
+    asked.push({ address });
+    return new Response(JSON.stringify(table(METRICS)), { status: address === "/table" ? 200 : 404 });
+  };
+  return Object.assign(fetch, { asked });
+}
+
+// A server that answers when it is told to, by the number of the request.
+function slowServer() {
+  const waiting = [];
+  const fetch = (address) =>
+    address === "/table"
+      ? new Promise((answer) => waiting.push((body) => answer(new Response(JSON.stringify(body)))))
+      : Promise.reject(new Error("away"));
+  return { fetch, given: [], release: (number, body) => waiting[number](body) };
 }
 
 test("a row has the metric's figures by the columns' names, shares in per cent", async () => {
@@ -130,6 +159,77 @@ test("an answer that fails is asked for again with what the poller tells next", 
   assert.deepEqual(
     asked.map(({ address }) => address),
     ["/table", "/table", "/table", "/sparklines"],
+  );
+});
+
+const FILLING = { ...OK, minute: "2026-03-01T12:00:00Z", period: 60, alerts: [], unattended: 0 };
+const backfill = (market, done) => ({ market, done, failed: 0, total: 100 });
+
+test("while history alone is filled in, rows are asked for once a period, and what it ends with at once", async () => {
+  const { clock, tables, rows } = page({ fetch: tableServer() });
+  const both = (done) => [backfill("kraken", done), backfill("okx", done)];
+
+  await rows({ ...FILLING, revision: 1, backfills: both(1) });
+  for (let revision = 2; revision < 20; revision++) {
+    clock.now += 1500;
+    await rows({ ...FILLING, revision, backfills: both(revision) });
+  }
+  assert.equal(tables(), 1, "revisions of 27 s in which only history changed");
+
+  clock.now += 60_000 - 27_000;
+  await clock.ring();
+  assert.equal(tables(), 2, "a period is over");
+  await rows({ ...FILLING, revision: 20, backfills: both(20) });
+  assert.equal(tables(), 2);
+  await rows({ ...FILLING, revision: 21, backfills: [backfill("okx", 21)] });
+  assert.equal(tables(), 3, "kraken's is complete");
+  await rows({ ...FILLING, revision: 22, backfills: [] });
+  assert.equal(tables(), 4, "all are");
+});
+
+test("ticks and alerts are shown at once while history is filled in", async () => {
+  const { clock, tables, rows } = page({ fetch: tableServer() });
+  const filling = { ...FILLING, backfills: [backfill("kraken", 1)] };
+
+  await rows({ ...filling, revision: 1 });
+  clock.now += 1000;
+  await rows({ ...filling, revision: 2, minute: "2026-03-01T12:01:00Z" });
+  assert.equal(tables(), 2, "a tick");
+  await rows({ ...filling, revision: 3, minute: "2026-03-01T12:01:00Z", alerts: [{ id: 7 }], unattended: 1 });
+  assert.equal(tables(), 3, "an alert");
+  await rows({ ...filling, revision: 4, minute: "2026-03-01T12:01:00Z", alerts: [{ id: 7 }], unattended: 1 });
+  assert.equal(tables(), 3);
+});
+
+test("a page that was left is not renewed when a period is over", async () => {
+  const { clock, tables, rows, window } = page({
+    answers: Array.from({ length: 3 }, () => ({ body: table(METRICS) })),
+  });
+  const filling = { ...FILLING, backfills: [backfill("kraken", 1)] };
+  await rows({ ...filling, revision: 1 });
+  await rows({ ...filling, revision: 2 });
+
+  delete window.document.elements.ranking;
+  await clock.ring();
+
+  assert.equal(tables(), 1);
+});
+
+test("rows that come late do not take the place of newer ones", async () => {
+  const { fetch, given, release } = slowServer();
+  const { clock, rows } = page({ fetch, given });
+
+  const slow = rows(OK);
+  clock.now = 1000;
+  const quick = rows({ ...OK, revision: 2 });
+  release(1, table(METRICS.slice(0, 2)));
+  await quick;
+  release(0, table(METRICS));
+  await slow;
+
+  assert.deepEqual(
+    given.map((rows) => rows.length),
+    [2],
   );
 });
 

@@ -63,8 +63,24 @@ def test_a_duration_is_in_the_unit_people_read(value, text):
     assert notation.milliseconds(value) == text
 
 
-def test_a_multiple_is_to_a_tenth():
-    assert notation.multiple(190_000, 60_000) == "3.2\N{MULTIPLICATION SIGN}"
+@pytest.mark.parametrize(
+    ("value", "average", "text"),
+    [(190_000, 60_000, "3.2"), (1, 3, "0.3"), (1e6, 3, "333 K"), (1e12, 1e-18, "1.00e30")],
+)
+def test_a_multiple_is_to_a_tenth_and_shortened_where_it_is_large(value, average, text):
+    assert notation.multiple(value, average) == f"{text}\N{MULTIPLICATION SIGN}"
+
+
+def test_columns_have_room_for_what_the_browser_writes():
+    assert json.loads((Path(__file__).parents[1] / "notation_widest.json").read_text()) == notation.WIDEST
+
+
+def test_no_number_up_to_1e99_is_longer_than_the_widest_that_a_column_has_room_for():
+    kinds = {"priceText": notation.price, "shareText": notation.share, "amountText": notation.amount}
+    kinds["changeText"] = notation.change
+    for value in (digits * 10.0**power for power in range(-99, 97) for digits in (1, 1.2345678, 9.9949999, 9.9999999)):
+        for name, write in kinds.items():
+            assert len(write(value)) <= len(notation.WIDEST[name]), (name, value, write(value))
 
 
 @pytest.mark.parametrize("name", [None, 7, "", "Mars/Olympus", "../../etc/passwd", "/etc/passwd", "Europe"])
