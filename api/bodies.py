@@ -59,6 +59,8 @@ def metric_body(row: RankedMetric) -> Body:
         "updated_at": iso(row.updated_at),
         "alerted_at": iso(row.alerted_at),
         "new_at": iso(row.new_at),
+        "stale": row.stale,
+        "coverage": row.coverage,
     }
 
 
@@ -67,7 +69,7 @@ def ranking_body(ranking: Ranking) -> Body:
 
 
 _AS_THEY_ARE = ("id", "rank", "rank_1h_ago", "market", "base", "quote", "price", "high_24h", "low_24h", "volume_24h")
-_DERIVED = ("stdev", "change_1h", "change_24h", "range_1h", "range_24h", "volatility", "log_volatility")
+_DERIVED = ("stdev", "change_1h", "change_24h", "range_1h", "range_24h", "volatility", "log_volatility", "coverage")
 _DIGITS = 8
 """More than the page shows of a derived figure: all of a double's seventeen would be half of the bytes."""
 
@@ -77,8 +79,8 @@ def table_body(ranking: Ranking) -> Body:
     rows = ranking.metrics
     columns: dict[str, list[object]] = {name: [getattr(row, name) for row in rows] for name in _AS_THEY_ARE}
     columns |= {name: [_rounded(getattr(row, name)) for row in rows] for name in _DERIVED}
-    columns |= {name: [getattr(row, name) for row in rows] for name in ("active", "reason")}
-    columns |= {name: [iso(getattr(row, name)) for row in rows] for name in ("alerted_at", "new_at")}
+    columns |= {name: [getattr(row, name) for row in rows] for name in ("active", "reason", "stale")}
+    columns |= {name: [iso(getattr(row, name)) for row in rows] for name in ("updated_at", "alerted_at", "new_at")}
     return {"columns": columns}
 
 
@@ -206,6 +208,7 @@ def live_body(status: Status, profile: Profile, unattended: OpenAlerts) -> Body:
         "stale": status.stale,
         "tracked": status.tracked,
         "live": status.live,
+        "stale_metrics": status.stale_metrics,
         "exchanges": [
             {
                 "market": exchange.market,

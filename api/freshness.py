@@ -1,11 +1,13 @@
 """What state answers tell of, and for how long it holds."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from services.market.memory import VersionedMemory
 from services.market.moments import period_of
 from services.market.ports import Clock, MarketReader
+from services.market.present import is_tick_stale
+from services.market.types import RankedMetric, Ranking
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,13 @@ class Present:
     max_age: int = field(compare=False)
     """Whole seconds until the next tick may land; 0 while the running period's own one is awaited. A backfill that
     changes the past meanwhile is seen by then."""
+    is_stale: bool = False
+    """Whether the last tick is, and all prices with it: that comes without a new revision."""
+
+    @property
+    def version(self) -> tuple[int, bool]:
+        """What tells one ranking from the next."""
+        return self.revision, self.is_stale
 
 
 class Freshness:
@@ -26,19 +35,32 @@ class Freshness:
     def __init__(self, reader: MarketReader, clock: Clock) -> None:
         self._reader = reader
         self._clock = clock
-        self._period = timedelta(seconds=reader.profile.period_seconds)
-        self._minutes = VersionedMemory(1)
+        self._ticks = VersionedMemory(1)
 
     def present(self) -> Present:
         """The present state. Raises StoreUnavailable."""
         revision = self._reader.revision()
-        stored = self._minutes.get("minute", revision, lambda: self._minute(revision))
-        now = self._clock()
-        running = period_of(now, self._reader.profile.period_seconds)
-        settled = stored is not None and running <= stored <= running + self._period
-        return Present(revision, running, int((running + self._period - now).total_seconds()) if settled else 0)
+        told, minute = self._ticks.get("tick", revision, self._tick)
+        now, period = self._clock(), self._reader.profile.period_seconds
+        running = period_of(now, period)
+        ends = running + timedelta(seconds=period)
+        # Of another revision, which has come meanwhile, other answers hold.
+        settled = told == revision and minute is not None and running <= minute <= ends
+        second = None if minute is None else int(minute.timestamp())
+        is_stale = is_tick_stale(second, now.timestamp(), period)
+        return Present(revision, running, int((ends - now).total_seconds()) if settled else 0, is_stale)
 
-    def _minute(self, revision: int) -> datetime | None:
-        """Up to when `revision` tells; None where another one has come meanwhile, for which other answers hold."""
+    def ranking(self, present: Present) -> Ranking:
+        """All metrics as they are in the state `present`."""
+        found = self._reader.ranking()
+        return found.gone_stale() if present.is_stale else found
+
+    def metric(self, wanted: int | str, present: Present) -> RankedMetric:
+        """The metric of this number or key as it is in the state `present`. Raises UnknownMetric."""
+        found = self._reader.metric(wanted)
+        return replace(found, stale=True) if present.is_stale else found
+
+    def _tick(self) -> tuple[int, datetime | None]:
+        """The newest revision, and the period of its last tick."""
         ranking = self._reader.ranking()
-        return ranking.minute if ranking.revision == revision else None
+        return ranking.revision, ranking.minute

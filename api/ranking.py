@@ -39,17 +39,17 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
         query, present = read_query(RankingQuery), freshness.present()
         form = wanted_format(query.format)
         if not request.query_string and form == "json":
-            whole = answers.get("metrics", present.revision, lambda: bodies.ranking_body(reader.ranking()))
+            whole = answers.get("metrics", present.version, lambda: bodies.ranking_body(freshness.ranking(present)))
             return send(whole, present)
 
         def page() -> tuple[list[RankedMetric], Mapping[str, str]]:
-            found = select(reader.ranking().metrics, query)
+            found = select(freshness.ranking(present).metrics, query)
             end = len(found) if query.limit is None else query.offset + query.limit
             return found[query.offset : end], paging(query, len(found))
 
         if form == "csv":
             rows, headers = page()
-            tag = digest(request.full_path.encode(), str(present.revision), reader.profile.version)
+            tag = digest(request.full_path.encode(), str(present.version), reader.profile.version)
             table = tables.ranking_table(rows, query.fields or METRIC_FIELDS)
             return send_csv(lambda: tables.csv_text(table), tag, present.max_age, headers)
 
@@ -59,7 +59,7 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
             return Page(told if form == "records" else {"metrics": told}, headers)
 
         memory = answers if query.limit is not None and query.limit <= SMALL_PAGE else large_pages
-        return send(memory.get(("metrics", query, form), present.revision, build), present)
+        return send(memory.get(("metrics", query, form), present.version, build), present)
 
 
 def _told(row: RankedMetric, fields: Sequence[str] | None) -> bodies.Body:

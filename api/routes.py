@@ -73,9 +73,9 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
         present = freshness.present()
 
         def build() -> bodies.Body:
-            return {"metric": bodies.metric_body(reader.metric(named(wanted)))}
+            return {"metric": bodies.metric_body(freshness.metric(named(wanted), present))}
 
-        return send(answers.get(("metric", wanted), present.revision, build), present)
+        return send(answers.get(("metric", wanted), present.version, build), present)
 
     @routes.get("/alerts")
     @operation(
@@ -133,7 +133,8 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
         )
     )
     def table() -> Response:
-        return send(answers.get("table", reader.revision(), lambda: bodies.table_body(reader.ranking())))
+        present = freshness.present()
+        return send(answers.get("table", present.version, lambda: bodies.table_body(freshness.ranking(present))))
 
     @routes.get("/sparklines")
     @operation(

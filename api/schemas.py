@@ -48,8 +48,12 @@ class Metric(Body):
     price: float | None = Field(examples=[60123.4], description="The latest, in `quote`.")
     mean: float | None = Field(examples=[60000.0], description="Of the prices of the last 24 h, in `quote`.")
     average_1h: float | None = Field(examples=[60050.5], description="Of the prices of the last hour, in `quote`.")
-    change_1h: Fraction | None = Field(examples=[0.0125])
-    change_24h: Fraction | None = Field(examples=[-0.034])
+    change_1h: Annotated[
+        float | None, Field(examples=[0.0125], description="A fraction: from the price an hour before `updated_at`.")
+    ]
+    change_24h: Annotated[
+        float | None, Field(examples=[-0.034], description="A fraction: from the price 24 h before `updated_at`.")
+    ]
     range_1h: Fraction | None = Field(examples=[0.02], description="(high - low) / low of the last hour.")
     range_24h: Fraction | None = Field(examples=[0.05], description="(high - low) / low of the last 24 h.")
     high_24h: float | None = Field(examples=[61000.0], description="In `quote`.")
@@ -65,6 +69,13 @@ class Metric(Body):
     updated_at: datetime | None = Field(examples=[NOON], description="When the price was taken.")
     alerted_at: datetime | None = Field(examples=[None], description="The last alert, if within the last hour.")
     new_at: datetime | None = Field(examples=[None], description="When it was first seen listed, if in the last day.")
+    stale: bool = Field(
+        description="The price is older than two periods, or there is none: its changes are as of then."
+    )
+    coverage: Annotated[float, Field(ge=0, le=1)] = Field(
+        examples=[1.0],
+        description="How much of the window of `stdev` the prices stand for: 0.125 is 3 of 24 h. Gaps are missing.",
+    )
 
 
 def _none_required(schema: dict[str, Any]) -> None:
@@ -265,7 +276,8 @@ class Live(Body):
     simulated: bool
     stale: bool = Field(description="The last tick is older than three periods, or yet to come by this clock.")
     tracked: int = Field(ge=0)
-    live: int = Field(ge=0, description="Metrics that the last tick had a price of.")
+    live: int = Field(ge=0, description="Metrics whose price is not stale, of those that trade.")
+    stale_metrics: int = Field(ge=0, description="Metrics whose price is stale, of those that trade.")
     exchanges: list[LiveExchange]
     backfills: list[LiveBackfill]
     warnings: list[str]

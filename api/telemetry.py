@@ -50,7 +50,8 @@ def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
 def _whole(status: Status) -> Iterable[GaugeMetricFamily]:
     yield _gauge("data_tracker_revision", "Commits that changed what readers see.", status.revision)
     yield _gauge("data_tracker_metrics_tracked", "Metrics tracked.", status.tracked)
-    yield _gauge("data_tracker_metrics_live", "Metrics priced by the last tick.", status.live)
+    yield _gauge("data_tracker_metrics_live", "Metrics with a price not older than two periods.", status.live)
+    yield _gauge("data_tracker_metrics_stale", "Metrics that trade without such a price.", status.stale_metrics)
     yield _gauge(
         "data_tracker_stale", "1 when the last tick is older than three periods, or yet to come.", float(status.stale)
     )

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from services.market.types import STALE_PERIODS, Floats
+from services.market.present import STALE_PERIODS
+from services.market.types import Floats
 
 MAX_AGE_SECONDS = 3_600.0
 """What most exchanges tell is when a pair last traded or moved, not when the answer was made, and what was paid last is

@@ -7,6 +7,13 @@ was resumed, a bad NTP server. A time further ahead than anybody may rightly wri
 from datetime import datetime
 from typing import Any
 
+FRESH_PERIODS = 2
+"""A price stands for the present for so many periods: at a tick that comes later it is stale."""
+
+STALE_PERIODS = FRESH_PERIODS + 1
+"""A tick that is older than so many periods is stale, and all prices are with it: at the one that should have come
+since, its own prices would be."""
+
 DOUBT_SECONDS = 86_400
 """Of history that lies ahead of a clock, nothing is made of so much that the clock is set back or the history wrong."""
 
@@ -15,6 +22,18 @@ def is_ahead(written: int | None, now: int, period_seconds: int) -> bool:
     """Whether a tick of epoch second `written` (None for no tick) was stored by a clock that was ahead of this one at
     `now`. Clocks may differ by a period: what lies no further ahead is waited for."""
     return written is not None and written > now + period_seconds
+
+
+def is_stale(priced_at: Any, tick: int, period_seconds: int) -> Any:
+    """Whether a price of epoch second `priced_at`, 0 for none, is too old at the tick of epoch second `tick`, or of a
+    clock that was ahead. Of an array, which of them are."""
+    old = priced_at < tick - FRESH_PERIODS * period_seconds
+    return old | (priced_at > tick + period_seconds) | (priced_at <= 0)
+
+
+def is_tick_stale(tick: int | None, now: float, period_seconds: int) -> bool:
+    """The same of a tick, None for no tick, at epoch second `now`: the next one may take a period to come."""
+    return tick is None or tick < now - STALE_PERIODS * period_seconds or is_ahead(tick, int(now), period_seconds)
 
 
 def is_believable(ahead_seconds: int, gone_by_seconds: int) -> bool:

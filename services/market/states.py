@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from services.market.alert_rules import AlertRule, Level
-from services.market.types import STALE_PERIODS, Ints
+from services.market.present import STALE_PERIODS, is_stale
+from services.market.types import Ints
 
 Mask = npt.NDArray[np.bool_]
 
@@ -78,10 +79,10 @@ def step(held: Held, verdict: Verdict, rule: AlertRule, now: int, period_seconds
 
     An alert fires when its condition has been met for the rule's pending time on end and its cooldown is over; what
     the cooldown holds up waits, and fires afterwards if the condition is still met. It ends when the value is back.
-    Looks that tell nothing change nothing, nor do looks that nobody made: only after STALE_PERIODS without one that
-    tells something is an alert without data. The next one that does ends it or has it go on, and a pending time begins
-    anew with it: nobody knows what was meanwhile. A clock that was set back makes no cooldown shorter: `fired_at` is of
-    the last alert on record.
+    Looks that tell nothing change nothing, nor do looks that nobody made: only when the last one that told something is
+    stale is an alert without data. The next one that does ends it or has it go on, and a pending time begins anew with
+    it: nobody knows what was meanwhile. A clock that was set back makes no cooldown shorter: `fired_at` is of the last
+    alert on record.
     """
     after = held.copy()
     state, side = after["state"], after["side"]
@@ -92,7 +93,7 @@ def step(held: Held, verdict: Verdict, rule: AlertRule, now: int, period_seconds
     unknown_for, patience = now - after["known_at"], STALE_PERIODS * period_seconds
 
     back = ((state == FIRING) | (state == NO_DATA)) & cleared
-    silenced = (state == FIRING) & ~verdict.known & (unknown_for >= patience)
+    silenced = (state == FIRING) & ~verdict.known & is_stale(after["known_at"], now, period_seconds)
     returned = (state == NO_DATA) & verdict.known & ~back
     _enter(after, back, RESOLVED, now)
     _enter(after, silenced, NO_DATA, now)

@@ -10,7 +10,7 @@ A sample's width is the number of seconds it stands for: the period for a live o
 for one that was filled in. Windows are (end - length, end].
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,12 +26,17 @@ LOOKBACK = 900
 RETURN_GAP = HOUR
 """Prices that lie further apart, in seconds, make no return: what happened between them is not known."""
 
+LONGEST_LOOKBACK = HOUR
+"""What `lookback` and RETURN_GAP come to at the most: no period is longer than an hour."""
+
 YEAR = 365 * DAY
 
 FROZEN_PERIODS = 10
 """A metric whose exchange has answered so often in a row without a price for it is not ranked."""
 
-_AGO = {HOUR: "before_1h", DAY: "before_24h"}
+_AGO = {DAY: ("before_24h", "edge_24h"), HOUR: ("before_1h", "edge_1h")}
+"""Of each length that a change is told over, the fields of the price that it is counted from, and of the one that it
+is counted from when the next price comes; the longest first."""
 
 DRIFT_LIMIT = 1_000.0
 """Largest ratio of what a sum once was to what is told of it now: leaves 12 of float64's 15 digits."""
@@ -67,10 +72,14 @@ KEPT = np.dtype(
         ("absent", "<i8"),  # answers of its exchange since then that had no price for it
         ("volume", "<f8"),  # told with the latest price, NaN where none was
         ("told_volume", "<f8"),  # the last that was told
-        ("before_1h", "<f8"),  # the last price at or before an hour ago, however old: see `price_ago`
+        ("before_1h", "<f8"),  # the last one an hour before `priced_at` or earlier, however old: see `price_before`
         ("before_1h_at", "<i8"),  # its time, 0 where there is none
         ("before_24h", "<f8"),
         ("before_24h_at", "<i8"),
+        ("edge_1h", "<f8"),  # the last one an hour before the tick or earlier
+        ("edge_1h_at", "<i8"),
+        ("edge_24h", "<f8"),
+        ("edge_24h_at", "<i8"),
         ("stdev", "<f8"),
         ("mean", "<f8"),
         ("average_1h", "<f8"),  # of the hour before the tick, the tick's own price left out
@@ -94,6 +103,8 @@ _NAN_FIELDS = (
     "told_volume",
     "before_1h",
     "before_24h",
+    "edge_1h",
+    "edge_24h",
     "stdev",
     "mean",
     "average_1h",
@@ -120,7 +131,7 @@ class Windows:
     @property
     def longest(self) -> int:
         """How far back the exact computation has to read."""
-        return max(self.main, self.rule, DAY) + max(LOOKBACK, RETURN_GAP)
+        return max(self.main, self.rule, DAY) + LONGEST_LOOKBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,21 +253,25 @@ def advance(
         kept["price"][arrived.rows] = arrived.prices
         kept["priced_at"][arrived.rows] = arrived.times
 
-    for length, field in _AGO.items():
-        _remember(kept, field, gone[length])
+    _move_references(kept, fresh, between, gone)
     _describe(kept)
     return kept
 
 
 def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Windows) -> None:
     """Compute `rows` of `kept` anew, in place, as of `minute`, from all their samples in
-    (`minute - windows.longest`, `minute`]. Whatever `history` has of other rows is not looked at."""
+    (`minute - windows.longest`, `minute`], and before that in what `far_references` names. Whatever `history` has of
+    other rows is not looked at."""
     chosen = np.zeros(len(kept), dtype=np.bool_)
     chosen[rows] = True
     history = history.where(chosen[history.rows])
 
-    kept["price"][history.rows] = history.prices
-    kept["priced_at"][history.rows] = history.times
+    priced_at = kept["priced_at"].copy()
+    newest = history.where(
+        history.times >= priced_at[history.rows]
+    )  # the last price may be older than all of `history`
+    kept["price"][newest.rows] = newest.prices
+    kept["priced_at"][newest.rows] = newest.times
     kept["anchor"][rows] = kept["price"][rows]
     _anchor_near_mean(kept, history.where(history.times > minute - windows.main))
     for prefix, length, average in _sums(windows):
@@ -278,11 +293,35 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
     kept["log_peak"][rows] = kept["log_squares"][rows]
     _remember(kept, "edge", history.where(history.times <= minute - windows.main))
 
-    for length, field in _AGO.items():
-        kept[field][rows] = np.nan
-        kept[field + "_at"][rows] = 0
-        _remember(kept, field, history.where(history.times <= minute - length))
+    stays = rows[kept["priced_at"][rows] == priced_at[rows]]
+    for length, (before, edge) in _AGO.items():
+        known = {field: kept[field][stays] for field in (before, before + "_at")}
+        for field in (before, edge):
+            kept[field][rows] = np.nan
+            kept[field + "_at"][rows] = 0
+        _remember(kept, before, history.where(history.times <= kept["priced_at"][history.rows] - length))
+        _remember(kept, edge, history.where(history.times <= minute - length))
+        removed = np.isnan(kept[before][stays])
+        for field, values in known.items():  # what was known when the price came goes for as long as it is the last
+            kept[field][stays[removed]] = values[removed]
     _describe(kept)
+
+
+def far_references(
+    kept: Kept, rows: Ints, history: Samples, minute: int, windows: Windows
+) -> Iterator[tuple[Ints, int, int]]:
+    """Where the prices lie that the changes of old prices are counted from, as far as that is before `history`, all
+    samples of `rows` in (`minute - windows.longest`, `minute`]: those of `rows` concerned, `after` and `until`, as
+    `after` < time <= `until`; ascending in time for each row."""
+    priced_at = kept["priced_at"].copy()
+    newest = history.where(history.times >= priced_at[history.rows])
+    priced_at[newest.rows] = newest.times
+    begin = minute - windows.longest
+    for length in _AGO:
+        for second in np.unique(priced_at[rows]).tolist():
+            after = second - length - LONGEST_LOOKBACK
+            if second and after < begin:
+                yield rows[priced_at[rows] == second], after, min(second - length, begin)
 
 
 def drifted(kept: Kept) -> Ints:
@@ -321,12 +360,21 @@ def population_stdev(weight: Floats, total: Floats, squares: Floats) -> Floats:
     return np.sqrt(np.maximum(variance, 0.0))
 
 
-def price_ago(kept: Kept, length: int, minute: int, period_seconds: int) -> Floats:
-    """Each metric's price `length` seconds (HOUR or DAY) before the last tick, that of `minute`: the last one by then,
-    NaN where the lookback reaches none."""
-    field = _AGO[length]
-    near = kept[field + "_at"] > minute - length - lookback(period_seconds)
+def price_before(kept: Kept, length: int, period_seconds: int) -> Floats:
+    """The price that each metric's change over `length` seconds (HOUR or DAY) is counted from: the last one at least so
+    long before its latest price, NaN where the lookback reaches none.
+
+    It goes with the latest price, not with the tick: while no price comes, the change stays as it was.
+    """
+    field, _ = _AGO[length]
+    near = kept[field + "_at"] > kept["priced_at"] - length - lookback(period_seconds)
     return np.where(near, kept[field], np.nan)
+
+
+def coverage(kept: Kept, window: int) -> Floats:
+    """How much of its `window`, in seconds, each metric's prices stand for, from 0 to 1: that of the standard
+    deviation, which `kept` was kept for."""
+    return np.minimum(kept["weight"] / max(window, 1), 1.0)
 
 
 def log_volatility(kept: Kept) -> Floats:
@@ -462,6 +510,30 @@ def _remember(kept: Kept, field: str, past: Samples) -> None:
     """Keep the last of `past` and its time."""
     kept[field][past.rows] = past.prices
     kept[field + "_at"][past.rows] = past.times
+
+
+def _move_references(kept: Kept, fresh: Samples, between: Samples, gone: Mapping[int, Samples]) -> None:
+    """Have the changes of what has a new price be counted from what has left their windows by then; `gone` are the
+    samples that have left each window since the last tick."""
+    priced = np.zeros(len(kept), dtype=np.bool_)
+    priced[fresh.rows] = True
+    filled_in = np.zeros(len(kept), dtype=np.bool_)
+    filled_in[between.rows] = True
+    filled_in &= ~priced
+    for length, (before, edge) in _AGO.items():
+        left = gone[length]
+        if filled_in.any():
+            _adopt(kept, before, edge, filled_in)
+            by_then = left.times <= kept["priced_at"][left.rows] - length
+            _remember(kept, before, left.where(filled_in[left.rows] & by_then))
+        _remember(kept, edge, left)
+        _adopt(kept, before, edge, priced)
+
+
+def _adopt(kept: Kept, field: str, other: str, rows: npt.NDArray[np.bool_]) -> None:
+    """Have `rows` of `field` and its time be what they are of the `other` field."""
+    for end in ("", "_at"):
+        np.copyto(kept[field + end], kept[other + end], where=rows)
 
 
 def _describe(kept: Kept) -> None:

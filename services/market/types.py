@@ -3,20 +3,17 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from services.market.present import is_ahead
+from services.market.present import STALE_PERIODS, is_tick_stale
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-STALE_PERIODS = 3
-"""A tick that is older than so many periods is stale."""
 
 SLOT_SECONDS = 900
 """Ticks of so long are summed up when a whole day of them is told."""
@@ -180,7 +177,10 @@ class RankedMetric:
     Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h`,
     `volatility` (stdev / mean) and the ranges ((high - low) / low) are fractions, 0.01 meaning one per
     cent; `log_volatility` is the standard deviation of the window's log returns as a fraction a year of
-    365 days; `volume_24h` is in base units. Highs and lows reach back as services.market.extremes says.
+    365 days; `volume_24h` is in base units. The changes are from the prices an hour and a day before
+    `updated_at`: they stay for as long as the price does. `coverage` is how much of the window the
+    `samples` stand for, 0 to 1. A price that is `stale`, or missing, is none of the present: see
+    services.market.present. Highs and lows reach back as services.market.extremes says.
     `rank_1h_ago` is the rank that the tick of an hour ago gave. None stands for "not known": no price
     yet, or too short a history. What is not `active` has no rank and a `reason`: `delisted`, `halted`
     (listed without trading), or `frozen` (its exchange answers without a price for it).
@@ -206,9 +206,11 @@ class RankedMetric:
     low_24h: float | None
     volume_24h: float | None
     samples: int
+    coverage: float
     active: bool
     reason: str | None
     updated_at: datetime | None
+    stale: bool
     alerted_at: datetime | None = None
     """When the metric last fired an alert, if that was within the last hour of ticks."""
     new_at: datetime | None = None
@@ -234,6 +236,10 @@ class Ranking:
     minute: datetime | None
     metrics: tuple[RankedMetric, ...]
 
+    def gone_stale(self) -> "Ranking":
+        """The same when this tick is stale: so are all its prices."""
+        return replace(self, metrics=tuple(replace(row, stale=True) for row in self.metrics))
+
 
 @dataclass(frozen=True, slots=True)
 class Sparklines:
@@ -248,7 +254,7 @@ class Sparklines:
 
 
 AlertState = Literal["firing", "no_data", "resolved"]
-"""`no_data` is an alert whose price has been unknown for STALE_PERIODS: it has not ended, and nobody knows whether it
+"""`no_data` is an alert whose price is stale: it has not ended, and nobody knows whether it
 would fire still."""
 
 Reason = Literal["average_caught_up", "window_moved_on"]
@@ -509,16 +515,18 @@ class SetAside:
 class Status:
     """The state of the whole at one instant.
 
-    `stale` is True when the last tick is older than STALE_PERIODS or was stored by a clock that was ahead, or none has
-    come yet although metrics are tracked. `ticks` are the newest ones, newest first.
+    `stale` is True when the last tick is, see services.market.present, or none has come yet although metrics are
+    tracked. `ticks` are the newest ones, newest first.
     """
 
     revision: int
     minute: datetime | None
     stale: bool
     tracked: int
-    live: int
-    """Metrics whose price came with the last tick."""
+    trading: int
+    """Those that trade: a price of each is expected."""
+    priced: int
+    """Those among them whose price was not stale at the last tick."""
     exchanges: tuple[ExchangeState, ...]
     backfills: tuple[BackfillState, ...]
     ticks: tuple[TickState, ...]
@@ -532,9 +540,19 @@ class Status:
     set_aside: SetAside | None = None
     """None where no clock was ever found to be ahead."""
 
+    @property
+    def live(self) -> int:
+        """Metrics whose price is of the present."""
+        return 0 if self.stale else self.priced
+
+    @property
+    def stale_metrics(self) -> int:
+        """Metrics that trade, and whose price is stale."""
+        return self.trading - self.live
+
     def judged_at(self, now: datetime, period_seconds: int) -> "Status":
         """The same state, with `stale` as it is at `now`."""
-        return replace(self, stale=self.tracked > 0 and not self._is_current(now, period_seconds))
+        return replace(self, stale=self.tracked > 0 and _is_tick_stale(self.minute, now, period_seconds))
 
     def why_stale(self, now: datetime) -> str:
         """What is wrong with the time of the last tick of a stale state, in words that follow that time."""
@@ -542,7 +560,6 @@ class Status:
             return "which is yet to come: a clock was ahead, or this one is behind"
         return f"more than {STALE_PERIODS} periods ago"
 
-    def _is_current(self, now: datetime, period_seconds: int) -> bool:
-        if self.minute is None or is_ahead(int(self.minute.timestamp()), int(now.timestamp()), period_seconds):
-            return False
-        return self.minute >= now - STALE_PERIODS * timedelta(seconds=period_seconds)
+
+def _is_tick_stale(minute: datetime | None, now: datetime, period_seconds: int) -> bool:
+    return is_tick_stale(None if minute is None else int(minute.timestamp()), now.timestamp(), period_seconds)

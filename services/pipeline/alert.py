@@ -7,10 +7,11 @@ import numpy as np
 
 from services.market import stats
 from services.market.alert_rules import BUILT_IN
+from services.market.present import is_stale
 from services.market.rules import Rule
 from services.market.states import Mask
 from services.market.stats import Kept
-from services.market.types import STALE_PERIODS, Catalogue, Ints
+from services.market.types import Catalogue, Ints
 from services.pipeline.rules import Scopes, apply_rules
 from services.pipeline.store import Arrivals, frozen_places
 from services.store import alerts, mutes, outbox
@@ -83,15 +84,15 @@ def _built_in(
     period_seconds: int,
 ) -> tuple[Firing, ...]:
     """What a price of this very period, and of no exchange that repeats itself, makes the built-in rule fire, unless it
-    did so within the cooldown, as the stored alerts tell. Those that are over resolve; of those whose price has been
-    unknown for STALE_PERIODS there is no data until it is known again."""
+    did so within the cooldown, as the stored alerts tell. Those that are over resolve; of those whose price is stale
+    there is no data until it is known again."""
     fresh = np.zeros(len(kept), dtype=np.bool_)
     fresh[arrivals.places] = True
     fresh &= ~frozen
     exceeded = rule.exceeded(fresh, kept["price"], kept["rule_average"], kept["rule_count"])
     # With fewer prices than it takes to say what is usual, nothing is known of how it goes on.
     known = fresh & (kept["rule_count"] >= rule.min_samples)
-    lost = kept["priced_at"] <= minute - STALE_PERIODS * period_seconds
+    lost = is_stale(kept["priced_at"], minute, period_seconds)
     _carry_on_open(connection, minute, kept, exceeded, known, lost)
     broken = np.flatnonzero(exceeded)
     if not len(broken):

@@ -75,8 +75,13 @@ def _histories(
     """Some of `rows` after the other, with all their samples that the exact computation needs."""
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
-        runs = list(prices.history(connection, kept, batch, minute - windows.longest, minute))
-        yield batch, _joined(runs)
+        history = _joined(list(prices.history(connection, kept, batch, minute - windows.longest, minute)))
+        far = [
+            run.where(np.isin(run.rows, some))
+            for some, after, until in stats.far_references(kept, batch, history, minute, windows)
+            for run in prices.history(connection, kept, some, after, until)
+        ]
+        yield batch, _joined([*far, history])
 
 
 def _carry_on(

@@ -8,6 +8,7 @@ import numpy as np
 from services.market import extremes, stats
 from services.market.errors import UnknownMetric
 from services.market.extremes import DAILY, HOURLY
+from services.market.present import is_stale
 from services.market.stats import Kept
 from services.market.types import (
     Alert,
@@ -40,6 +41,7 @@ from services.store.engine import Engine, reading
 from services.store.metrics import Catalogues
 from services.store.prices import PRICE
 from services.store.recent import Recent
+from services.store.snapshots import Snapshot
 from services.store.volumes import VOLUME
 
 TICKS_TOLD = 60
@@ -74,7 +76,7 @@ class StoreReader:
         kept, _ = stats.align(snapshot.kept, catalogue.ids)
         rank = np.where(kept["rank"] > 0, kept["rank"], np.iinfo(np.int64).max)
         order = np.lexsort((kept["id"], rank)).tolist()
-        rows = _columns(kept, snapshot.minute, self._profile.period_seconds)
+        rows = _columns(kept, snapshot, self._profile.period_seconds)
         minute = _moment(snapshot.minute)
         return Ranking(
             snapshot.revision,
@@ -89,7 +91,7 @@ class StoreReader:
         if found is None:
             raise UnknownMetric(wanted)
         kept, _ = stats.align(snapshot.kept, np.array([found.id], dtype=np.int64))
-        columns = _columns(kept, snapshot.minute, self._profile.period_seconds)
+        columns = _columns(kept, snapshot, self._profile.period_seconds)
         return _ranked(found, columns, 0, snapshot.minute)
 
     def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
@@ -148,12 +150,16 @@ class StoreReader:
                 growth_bytes=sizes.growth(connection, int(now.timestamp()), size),
                 sealed_until=_moment(sealing.sealed_until(connection)),
             )
+        kept, _ = stats.align(snapshot.kept, catalogue.ids)
+        trading = catalogue.active & ~stats.frozen(kept)
+        old = is_stale(kept["priced_at"], snapshot.minute or 0, self._profile.period_seconds)
         return Status(
             revision=snapshot.revision,
             minute=_moment(snapshot.minute),
             stale=False,
             tracked=len(catalogue.metrics),
-            live=0 if snapshot.minute is None else int((snapshot.kept["priced_at"] == snapshot.minute).sum()),
+            trading=int(trading.sum()),
+            priced=int((trading & ~old).sum()),
             exchanges=exchanges,
             backfills=progress,
             ticks=newest,
@@ -187,13 +193,13 @@ def _latest_first(dated: Sequence[tuple[datetime, Metric]]) -> tuple[Metric, ...
     return tuple(metric for _, metric in sorted(dated, key=lambda one: (one[0], -one[1].id), reverse=True))
 
 
-def _columns(kept: Kept, minute: int | None, period_seconds: int) -> Mapping[str, list[float]]:
-    """The fields as lists of Python numbers, with the changes, ranges and volatilities computed."""
+def _columns(kept: Kept, snapshot: Snapshot, period_seconds: int) -> Mapping[str, list[float]]:
+    """The fields as lists of Python numbers, with what follows from them and from the last tick computed."""
     (high_1h, low_1h), (high_24h, low_24h) = (extremes.high_and_low(kept, reach) for reach in (HOURLY, DAILY))
     with np.errstate(invalid="ignore", divide="ignore"):
         computed = {
-            "change_1h": kept["price"] / stats.price_ago(kept, stats.HOUR, minute or 0, period_seconds) - 1,
-            "change_24h": kept["price"] / stats.price_ago(kept, stats.DAY, minute or 0, period_seconds) - 1,
+            "change_1h": kept["price"] / stats.price_before(kept, stats.HOUR, period_seconds) - 1,
+            "change_24h": kept["price"] / stats.price_before(kept, stats.DAY, period_seconds) - 1,
             "volatility": kept["stdev"] / kept["mean"],
             "log_volatility": stats.log_volatility(kept),
             "range_1h": extremes.spread(high_1h, low_1h),
@@ -201,6 +207,8 @@ def _columns(kept: Kept, minute: int | None, period_seconds: int) -> Mapping[str
             "high_24h": high_24h,
             "low_24h": low_24h,
             "frozen": stats.frozen(kept),
+            "coverage": stats.coverage(kept, snapshot.windows.main),
+            "stale": is_stale(kept["priced_at"], snapshot.minute or 0, period_seconds),
         }
     names = (
         "price",
@@ -250,9 +258,11 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
         low_24h=known("low_24h"),
         volume_24h=known("volume"),
         samples=int(columns["samples"][place]),
+        coverage=columns["coverage"][place],
         active=metric.active and not frozen,
         reason=metric.reason or ("frozen" if frozen else None),
         updated_at=moment("priced_at"),
+        stale=bool(columns["stale"][place]),
         alerted_at=moment("alerted_at", (minute or 0) - stats.HOUR),
         new_at=metric.new_at if is_new else None,
         rule_average=known("rule_average"),

@@ -59,6 +59,8 @@ def test_a_metric_has_these_names_and_values(client):
             "updated_at": "2026-03-01T12:00:00Z",
             "alerted_at": None,
             "new_at": None,
+            "stale": False,
+            "coverage": 1.0,
         }
     }
 
@@ -564,6 +566,7 @@ def test_the_table_has_the_rows_of_the_ranking_by_column_and_its_derived_figures
     assert columns["price"] == [row["price"] for row in rows]
     assert columns["volatility"][0] == 0.0135375
     assert {"rank", "market", "base", "quote", "active", "alerted_at", "log_volatility"} <= set(columns)
+    assert {"stale", "updated_at", "coverage"} <= set(columns)
 
 
 def test_sparklines_are_told_by_metric_number(client):
@@ -599,6 +602,7 @@ def test_the_live_poll_tells_the_state_of_the_whole(reader, client):
         "stale": False,
         "tracked": 10,
         "live": 10,
+        "stale_metrics": 0,
         "exchanges": [
             {"market": "kraken", "failing_since": None, "error": None, "note": "refused values: 1 negative"},
             {"market": "binance", "failing_since": "2026-03-01T11:57:00Z", "error": "timed out", "note": None},
@@ -624,6 +628,33 @@ def test_staleness_is_told_within_a_second_although_no_revision_came(reader):
     assert client.get("/live").json["stale"] is False
     now[0] += timedelta(seconds=1)
     assert client.get("/live").json["stale"] is True
+
+
+def test_all_prices_are_stale_once_the_tick_is_although_no_revision_came(reader):
+    now = [NOON]
+    client = serve(reader, lambda: now[0])
+    reader.put(builders.ranked_metric(3, rank=1), builders.ranked_metric(4, rank=2, stale=True))
+
+    def told() -> list[list[bool]]:
+        whole, page = (client.get(address).json["metrics"] for address in ("/metrics", "/metrics?limit=2"))
+        single = [client.get(f"/metrics/{number}").json["metric"] for number in (3, 4)]
+        sheet = client.get("/metrics?format=csv&fields=stale").text.split()[1:]
+        table = client.get("/table").json["columns"]["stale"]
+        rows = ([row["stale"] for row in some] for some in (whole, page, single))
+        return [*rows, [one == "true" for one in sheet], table]
+
+    for seconds, stale in ((0, [False, True]), (180, [False, True]), (181, [True, True]), (60, [False, True])):
+        now[0] = NOON + timedelta(seconds=seconds)
+        assert told() == [stale] * 5, seconds
+
+
+def test_no_metric_counts_as_live_while_the_tick_is_stale(reader, client):
+    reader.state = builders.status(tracked=10, trading=9, priced=7)
+    live = client.get("/live").json
+    assert (live["tracked"], live["live"], live["stale_metrics"]) == (10, 7, 2)
+    reader.state = builders.status(tracked=10, trading=9, priced=7, stale=True, revision=8)
+    live = client.get("/live").json
+    assert (live["live"], live["stale_metrics"]) == (0, 9)
 
 
 # ---- health

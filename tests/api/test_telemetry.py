@@ -23,8 +23,8 @@ def scrape(client) -> Reading:
 
 def test_the_readings_are_those_of_the_status(reader, client):
     reader.state = builders.status(
-        live=9,
-        stale=True,
+        trading=9,
+        priced=7,
         ticks=(builders.tick_state(missed=2, rejected=3), builders.tick_state(missed=5, stored=1)),
         exchanges=(
             builders.exchange_state("kraken"),
@@ -37,8 +37,9 @@ def test_the_readings_are_those_of_the_status(reader, client):
         ("data_tracker_database_up",): 1.0,
         ("data_tracker_revision",): 7.0,
         ("data_tracker_metrics_tracked",): 10.0,
-        ("data_tracker_metrics_live",): 9.0,
-        ("data_tracker_stale",): 1.0,
+        ("data_tracker_metrics_live",): 7.0,
+        ("data_tracker_metrics_stale",): 2.0,
+        ("data_tracker_stale",): 0.0,
         ("data_tracker_last_tick_timestamp_seconds",): NOON.timestamp(),
         ("data_tracker_tick_late_seconds",): pytest.approx(0.012),
         ("data_tracker_tick_fetch_seconds",): pytest.approx(0.34),
@@ -84,7 +85,7 @@ def test_the_shared_cache_is_told_of_where_there_is_one(reader, client, up, told
 
 
 def test_before_the_first_tick_there_is_no_last_one_to_tell(reader, client):
-    reader.state = builders.status(minute=None, ticks=(), exchanges=(), revision=0, tracked=0, live=0)
+    reader.state = builders.status(minute=None, ticks=(), exchanges=(), revision=0, tracked=0, trading=0, priced=0)
     told = scrape(client)
     assert told[("data_tracker_database_up",)] == 1.0
     assert told[("data_tracker_metrics_tracked",)] == 0.0

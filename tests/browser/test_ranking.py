@@ -34,7 +34,7 @@ def test_the_ranking_stands_in_order_with_readable_numbers(site: Site):
 
 
 def test_the_figures_above_sum_the_market_up(site: Site, reader: FakeReader):
-    reader.state = replace(reader.state, tracked=200, live=197)
+    reader.state = replace(reader.state, tracked=200, trading=200, priced=197)
     reader.fired = (builders.alert(), builders.alert(id=2, fired_at=datetime.now(UTC)))  # long ago, and today
     site.open("/")
 
@@ -242,7 +242,7 @@ def test_sparklines_are_drawn_as_lines(site: Site):
 
 def test_an_empty_ranking_says_what_to_do_until_the_first_tick(site: Site, reader: FakeReader):
     metrics, reader.metrics = reader.metrics, ()
-    reader.state = builders.status(revision=0, minute=None, tracked=0, live=0, exchanges=(), ticks=())
+    reader.state = builders.status(revision=0, minute=None, tracked=0, trading=0, priced=0, exchanges=(), ticks=())
     site.open("/")
 
     site.shows(f"#{ids.RANKING_EMPTY}", "Waiting for the first prices")

@@ -65,6 +65,13 @@ class Market:
 
     def renew(self, rows: np.ndarray) -> None:
         history = self.within(self.minute - self.windows.longest, self.minute)
+        far = [
+            found.where(np.isin(found.rows, some))
+            for some, after, until in stats.far_references(self.kept, rows, history, self.minute, self.windows)
+            for found in [self.within(after, until)]
+        ]
+        names = ("rows", "times", "prices", "widths")
+        history = Samples(*(np.concatenate([getattr(one, name) for one in [*far, history]]) for name in names))
         stats.recompute(self.kept, rows, history, self.minute, self.windows)
 
     def within(self, after: int, until: int) -> Samples:
@@ -81,13 +88,14 @@ class Market:
         )
 
     def ago(self, length: int) -> np.ndarray:
-        return stats.price_ago(self.kept, length, self.minute, PERIOD)
+        return stats.price_before(self.kept, length, PERIOD)
 
     def check(self) -> None:
         for row in range(len(self.bases)):
             told = {name: self.kept[name][row].tolist() for name in stats.KEPT.names}
             told |= {"hour_ago": self.ago(HOUR)[row].item(), "day_ago": self.ago(DAY)[row].item()}
             told["log_volatility"] = stats.log_volatility(self.kept)[row].item()
+            told["coverage"] = stats.coverage(self.kept, self.windows.main)[row].item()
             for name, expected in self.expected(row).items():
                 if expected == 0 or math.isnan(expected):
                     assert told[name] == pytest.approx(expected, abs=0, nan_ok=True), (name, row)
@@ -104,7 +112,8 @@ class Market:
             return float((widths[inside] * prices[inside]).sum() / widths[inside].sum()) if inside.any() else math.nan
 
         def before(length: int) -> float:
-            near = np.flatnonzero((times <= now - length) & (times > now - length - LOOKBACK))
+            last = times[-1] if len(times) else 0
+            near = np.flatnonzero((times <= last - length) & (times > last - length - LOOKBACK))
             return float(prices[near[-1]]) if len(near) else math.nan
 
         inside = (times > now - self.windows.main) & (times <= now)
@@ -130,6 +139,7 @@ class Market:
             "rule_count": int(ruled.sum()),
             "hour_ago": before(HOUR),
             "day_ago": before(DAY),
+            "coverage": min(widths[inside].sum() / self.windows.main, 1.0),
             "price": float(prices[-1]) if len(prices) else math.nan,
             "priced_at": int(times[-1]) if len(times) else 0,
         }
@@ -359,7 +369,7 @@ def test_computing_some_rows_anew_leaves_the_others_untouched():
     market.check()
 
 
-def test_computing_anew_without_any_sample_forgets_the_window_but_not_the_last_price():
+def test_computing_anew_without_any_sample_forgets_the_window_but_not_the_last_price_and_its_changes():
     market = Market(bases=(1.0,))
     for _ in range(8):
         market.tick(1, {0: 5.0})
@@ -367,10 +377,41 @@ def test_computing_anew_without_any_sample_forgets_the_window_but_not_the_last_p
     market.stored[0].clear()
     market.renew(np.array([0], dtype=np.int64))
     assert market.kept["samples"][0] == 0
-    assert np.isnan(market.ago(HOUR)[0])
-    assert market.kept["before_1h_at"][0] == 0
     assert np.isnan(market.kept["stdev"][0])
-    assert market.kept["price"][0] == 5.0
+    assert market.kept["edge_1h_at"][0] == 0
+    assert (market.kept["price"][0], market.ago(HOUR)[0]) == (5.0, 5.0)
+
+
+def test_the_change_of_a_price_that_nothing_follows_stays_while_the_others_go_on():
+    market = Market(bases=(1.0, 1.0))
+    for turn in range(200):
+        market.tick(1, dict.fromkeys((0, 1), 100.0 + turn))
+    told = market.ago(HOUR)[0], market.ago(DAY)[0]
+    assert told == (293.0, 155.0)
+    for turn in range(200, 400):
+        market.tick(1, {1: 100.0 + turn})
+        if turn % 50 == 0:
+            market.renew(np.array([0, 1], dtype=np.int64))
+        assert (market.ago(HOUR)[0], market.ago(DAY)[0]) == told
+        assert (market.ago(HOUR)[1], market.ago(DAY)[1]) == (100.0 + turn - 6, 100.0 + turn - 144)
+    market.tick(1, {0: 7.0})
+    assert np.isnan(market.ago(HOUR)[0])  # nothing is known of an hour ago
+
+
+def test_a_price_found_after_the_last_one_is_compared_with_what_was_before_it():
+    market = Market(bases=(1.0,))
+    for turn in range(20):
+        market.tick(1, {0: 100.0 + turn})
+    market.tick(30, {}, between=[(0, 2 * PERIOD, 50.0, PERIOD), (0, 7 * PERIOD, 60.0, PERIOD)])
+    assert (market.kept["price"][0], market.ago(HOUR)[0]) == (60.0, 119.0)
+    market.check()
+
+
+def test_coverage_is_the_share_of_the_window_that_prices_stand_for():
+    kept = stats.empty(np.arange(4, dtype=np.int64))
+    kept["weight"] = [0.0, 3 * HOUR, DAY, DAY + 240.0]
+    assert stats.coverage(kept, DAY).tolist() == [0.0, 0.125, 1.0, 1.0]
+    assert stats.coverage(kept, 0).tolist()[0] == 0.0  # before the first tick
 
 
 def test_the_exact_computation_reads_back_to_the_longest_window_and_a_little_more():

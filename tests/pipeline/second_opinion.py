@@ -14,7 +14,9 @@ Sample = tuple[int, float, int]
 FIGURES = (
     "price",
     "updated_at",
+    "stale",
     "samples",
+    "coverage",
     "stdev",
     "mean",
     "volatility",
@@ -33,7 +35,8 @@ FIGURES = (
 def figures(
     series: Series, now: int, windows: Windows, period_seconds: int
 ) -> dict[str, float | int | datetime | None]:
-    """The FIGURES as of epoch second `now`, from prices that reach back as far as the longest window and an hour."""
+    """The FIGURES as of epoch second `now`, from prices that reach back as far as the longest window and an hour, and
+    from the last one a day and an hour."""
     columns = (series.times.tolist(), series.values.tolist(), series.widths.tolist())
     samples = [sample for sample in zip(*columns, strict=True) if sample[0] <= now]
     main = [sample for sample in samples if sample[0] > now - windows.main]
@@ -44,15 +47,17 @@ def figures(
     return {
         "price": price,
         "updated_at": datetime.fromtimestamp(samples[-1][0], UTC) if samples else None,
+        "stale": not samples or now - samples[-1][0] > 2 * period_seconds,
         "samples": len(main),
+        "coverage": min(1.0, sum(width for _, _, width in main) / windows.main),
         "stdev": stdev,
         "mean": mean,
         "volatility": None if stdev is None or mean is None else stdev / mean,
         "log_volatility": _log_volatility(samples, now - windows.main),
         "average_1h": _mean([sample for sample in samples if now - HOUR <= sample[0] < now]),
         "rule_average": _mean([sample for sample in samples if now - windows.rule <= sample[0] < now]),
-        "change_1h": _change(samples, now - HOUR, lookback(period_seconds)),
-        "change_24h": _change(samples, now - DAY, lookback(period_seconds)),
+        "change_1h": _change(samples, HOUR, lookback(period_seconds)),
+        "change_24h": _change(samples, DAY, lookback(period_seconds)),
         "range_1h": range_1h,
         "range_24h": range_24h,
         "high_24h": high,
@@ -88,7 +93,11 @@ def _log_volatility(samples: Sequence[Sample], after: int) -> float | None:
     return math.sqrt(math.fsum(squares) / seconds * YEAR) if seconds else None
 
 
-def _change(samples: Sequence[Sample], at: int, reach: int) -> float | None:
+def _change(samples: Sequence[Sample], length: int, reach: int) -> float | None:
+    """Of the last price, whenever it came, to the one before it by `length`."""
+    if not samples:
+        return None
+    at = samples[-1][0] - length
     before = [price for time, price, _ in samples if at - reach < time <= at]
     return samples[-1][1] / before[-1] - 1 if before else None
 

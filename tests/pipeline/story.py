@@ -38,6 +38,8 @@ JUMPS = (2 * HOUR, 7 * HOUR, 3 * DAY)
 """By which a clock is ahead when the program starts."""
 YEARS = 3_653 * DAY
 
+CHANGES = ("change_1h", "change_24h")
+
 TOLD_BESIDE = frozenset(("id", "market", "base", "quote", "new_at"))
 """Of a ranked metric what is no figure."""
 
@@ -106,6 +108,7 @@ class Story:
         self.ranks: dict[int, Mapping[int, int | None]] = {}
         self.seen: dict[int, dict[int, float]] = {}
         self.hours: dict[int, dict[int, int]] = {}
+        self.changes: dict[tuple[int, str, datetime | None], float | None] = {}
         self.world.discover()
         self.tick()
 
@@ -337,7 +340,7 @@ class Story:
         assert set(rows) == self.tracked
         assert {one.name for one in fields(RankedMetric)} == TOLD_BESIDE | TOLD_BY_STORY | set(FIGURES)
         now = int(self.world.now.timestamp())
-        since = datetime.fromtimestamp(self.minute - self.windows.longest - DAY, UTC)
+        since = datetime.fromtimestamp(self.minute - self.windows.longest - DAY - 2 * HOUR, UTC)
         for key, row in rows.items():
             prices = self.reader.prices(row.id, since, self.world.now)
             self._check_stored(row, prices, now)
@@ -366,11 +369,15 @@ class Story:
     def _expected(self, key: tuple[str, str], row: RankedMetric, prices: Series) -> dict[str, Any]:
         known = self.known.get(key)
         if known is None:  # came since the last tick
-            return dict.fromkeys(FIGURES) | {"samples": 0, "rank": None, "rank_1h_ago": None, "volume_24h": None}
+            nothing = {"samples": 0, "coverage": 0.0, "stale": True}
+            return dict.fromkeys(FIGURES) | nothing | {"rank": None, "rank_1h_ago": None, "volume_24h": None}
         expected: dict[str, Any] = dict(figures(prices, self.minute, self.windows, self.world.period))
         if not (prices.times > self.minute - self.windows.longest).any():
-            # Older than any window: told as long as it is remembered.
-            del expected["price"], expected["updated_at"]
+            # Older than any window: told as long as it is remembered, and with it how far it had come.
+            for name in ("price", "updated_at", *CHANGES):
+                del expected[name]
+        for name in CHANGES:
+            self._allow_for_retention(row, name, expected)
         then = [
             minute
             for minute in self.ranks
@@ -387,6 +394,15 @@ class Story:
             "reason": row.reason if not is_listed else "frozen" if frozen else None,
             "alerted_at": None if fired is None or fired.timestamp() <= self.minute - HOUR else fired,
         }
+
+    def _allow_for_retention(self, row: RankedMetric, name: str, expected: dict[str, Any]) -> None:
+        """What an old price is compared with may have been removed since: the change stays what it was, or is not known
+        where the metric has left and come back."""
+        told = getattr(row, name)
+        if self.has_removed and expected.get(name) is None and told is not None and row.stale:
+            assert told == self.changes[row.id, name, row.updated_at]
+            expected[name] = told
+        self.changes[row.id, name, row.updated_at] = told
 
     def _check_stored(self, row: RankedMetric, prices: Series, now: int) -> None:
         """Each moment is there once, and what was there before still is as long as a window needs it."""

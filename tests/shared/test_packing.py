@@ -28,6 +28,8 @@ metrics = st.builds(
     **dict.fromkeys(("change_1h", "change_24h", "volume_24h"), maybe_number),
     **dict.fromkeys(("range_1h", "range_24h", "high_24h", "low_24h"), maybe_number),
     samples=st.integers(0, 2**40),
+    coverage=st.floats(0, 1),
+    stale=st.booleans(),
     active=st.booleans(),
     reason=maybe_text,
     **dict.fromkeys(("updated_at", "alerted_at", "new_at"), maybe_moment),
