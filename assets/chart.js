@@ -40,11 +40,11 @@
     return meta.revision >= revision ? nothing() : Object.assign({}, meta, { wanted: revision });
   }
 
-  // Whether a wall-clock time is before another; what ends a ring is no time.
+  // Whether a time is before another; what ends a ring is no time.
   /** @type {(time?: string | null, other?: string | null) => boolean} */
   const isBefore = (time, other) => Boolean(time && other && time < other);
 
-  // How many points lie at or before `after`. From the end: when the clocks go back, an hour of times comes twice.
+  // How many points lie at or before `after`: nearly all, so they are looked for from the end.
   function pointsUpTo(/** @type {Times} */ x, /** @type {string} */ after) {
     let end = x.length;
     while (end && isBefore(after, x[end - 1])) end -= 1;
@@ -62,14 +62,20 @@
     return end;
   }
 
-  function extend(/** @type {Trace} */ trace, /** @type {TracePart} */ part) {
+  // The new points, with their times by the viewer's clock where a trace tells those.
+  const columnsOf = (/** @type {Trace} */ trace, /** @type {TracePart} */ part, /** @type {string} */ zone) =>
+    trace.meta && trace.meta.timed
+      ? { ...part.columns, text: window.trackerTimes.textsOf(/** @type {Times} */ (part.columns.x || []), zone) }
+      : part.columns;
+
+  function extend(/** @type {Trace} */ trace, /** @type {TracePart} */ part, /** @type {string} */ zone) {
     Object.assign(trace, part.look);
     const { after, first, rings } = part;
     const old = trace.x || [];
     const end = !after ? 0 : rings ? ringsBefore(old, after) : pointsUpTo(old, after);
     let begin = 0;
     while (!rings && begin < end && isBefore(old[begin], first)) begin += 1;
-    for (const [name, values] of Object.entries(part.columns)) {
+    for (const [name, values] of Object.entries(columnsOf(trace, part, zone))) {
       trace[name] = (trace[name] || []).slice(begin, end).concat(values);
     }
     if (rings && after && first) trace.x = trace.x?.map((time) => (isBefore(time, first) ? first : time));
@@ -81,43 +87,16 @@
     const meta = metaOf(plot);
     if (!update || !plot || !meta || meta.view !== update.meta.view || meta.revision >= update.meta.revision) return;
     if (update.from !== null && update.from > meta.edge) return; // something between is missing: it is asked for again
-    update.traces.forEach((part, place) => extend(plot.data[place], part));
+    update.traces.forEach((part, place) => extend(plot.data[place], part, update.meta.zone));
     plot.layout.meta = update.meta;
     window.Plotly.redraw(plot); // keeps zoom, pan and what was hidden
   }
 
   // ---- another time zone: the chart comes anew, and what the viewer zoomed and hid in it is taken over
-  /** @type {Intl.DateTimeFormatOptions} */
-  const wholeClock = {
-    year: "numeric",
-    month: "numeric",
-    day: "numeric",
-    hour: "numeric",
-    minute: "numeric",
-    second: "numeric",
-  };
-
-  // How many milliseconds the clocks of `zone` are ahead of UTC at a moment.
-  function ahead(moment, zone) {
-    const format = new Intl.DateTimeFormat("en-US", { ...wholeClock, timeZone: zone, hourCycle: "h23" });
-    const told = Object.fromEntries(format.formatToParts(moment).map((part) => [part.type, Number(part.value)]));
-    const clock = Date.UTC(told.year, told.month - 1, told.day, told.hour, told.minute, told.second);
-    return clock - Math.floor(moment / 1000) * 1000;
-  }
-
-  // The time that a clock in `to` shows when one in `from` shows `clock`; both as milliseconds, as if of UTC.
-  function byOtherClock(clock, from, to) {
-    const near = clock - ahead(clock, from);
-    const moment = clock - ahead(near, from);
-    return moment + ahead(moment, to);
-  }
-
-  function placeOf(/** @type {Plot} */ plot, /** @type {string} */ from, /** @type {string} */ to) {
+  function placeOf(/** @type {Plot} */ plot) {
     const held = {};
     for (const [name, axis] of Object.entries(plot._fullLayout)) {
-      if (!/^[xy]axis\d*$/.test(name) || axis.autorange) continue;
-      const moved = (end) => axis.l2r(byOtherClock(axis.r2l(end), from, to));
-      held[name + ".range"] = axis.type === "date" ? axis.range.map(moved) : axis.range.slice();
+      if (/^[xy]axis\d*$/.test(name) && !axis.autorange) held[name + ".range"] = axis.range.slice();
     }
     return held;
   }
@@ -125,11 +104,11 @@
   const shownOf = (meta) => meta.view.slice(0, meta.view.lastIndexOf(" ")); // a view's name ends with its zone
   const isHidden = (trace) => trace.visible === "legendonly";
 
-  async function keepPlace(id, from, to) {
+  async function keepPlace(id) {
     const plot = plotOf(id);
     const meta = metaOf(plot);
     if (!plot || !meta || !plot._fullLayout) return;
-    const held = placeOf(plot, from, to);
+    const held = placeOf(plot);
     const hidden = plot._fullData.flatMap((trace) => (isHidden(trace) ? [trace.index] : []));
     const isNew = (other) => other.view !== meta.view && shownOf(other) === shownOf(meta);
     const next = await whenDrawn(id, isNew);
@@ -217,7 +196,7 @@
   };
   const words = (selector) => document.querySelector(selector).textContent;
 
-  const keepPlaces = (from, to) => [ids.metricChart, ids.compareChart].forEach((id) => keepPlace(id, from, to));
+  const keepPlaces = () => [ids.metricChart, ids.compareChart].forEach((id) => keepPlace(id));
 
   window.trackerChart = { askFor, growPlot, plotOf, keepPlaces };
   window.dash_clientside = window.dash_clientside || {};

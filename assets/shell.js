@@ -88,7 +88,7 @@
     }
     const before = zoneName();
     chooseZone(choice);
-    if (zoneName() !== before) window.trackerChart.keepPlaces(before, zoneName());
+    if (zoneName() !== before) window.trackerChart.keepPlaces();
     return [nothing(), zoneName()];
   }
 

@@ -1,17 +1,15 @@
-"""What all charts have: plain dicts as figures, wall-clock times, and one look of axes and texts."""
+"""What all charts have: plain dicts as figures, positions in UTC, and one look of axes and texts."""
 
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 import numpy as np
 from dash import dcc
 
-from layouts import theme
+from layouts import notation, theme
 from services.market.types import Ints
 
 Figure = dict[str, Any]
-
-FORTNIGHT = 14 * 86_400
 
 ZOOMABLE: dcc.Graph.Config = {
     "displaylogo": False,
@@ -22,34 +20,16 @@ ZOOMABLE: dcc.Graph.Config = {
 """How plotly treats a chart in which one looks around."""
 
 
-def stamps(times: Ints, zone: tzinfo) -> list[str]:
-    """Wall-clock times in `zone`, as plotly takes them: without a zone. `times` ascend."""
-    if not len(times):
-        return []
-    local = np.concatenate([_local(part, zone) for part in _fortnights(times)])
-    written: list[str] = np.datetime_as_string(local.astype("datetime64[s]")).tolist()
+def stamps(times: Ints) -> list[str]:
+    """Where epoch seconds lie on a time axis: in UTC, as plotly takes times, without a zone. A clock on the wall would
+    tell an hour twice when it is set back, and a line would run back over itself."""
+    written: list[str] = np.datetime_as_string(times.astype("datetime64[s]")).tolist()
     return written
 
 
-def _fortnights(times: Ints) -> list[Ints]:
-    """`times` in parts so short that the clocks change at most once in each."""
-    edges = np.arange(int(times[0]) + FORTNIGHT, int(times[-1]), FORTNIGHT)
-    return np.split(times, np.unique(np.searchsorted(times, edges)))
-
-
-def _local(times: Ints, zone: tzinfo) -> Ints:
-    """Epoch seconds as a clock in `zone` would count them, for a span in which it is changed once or not at all."""
-    first, last = _offset(int(times[0]), zone), _offset(int(times[-1]), zone)
-    ahead = [first] if first == last else [_offset(moment, zone) for moment in times.tolist()]
-    local: Ints = times + np.array(ahead)
-    return local
-
-
-def _offset(moment: int, zone: tzinfo) -> int:
-    """Seconds by which `zone` is ahead of UTC at epoch second `moment`."""
-    ahead = datetime.fromtimestamp(moment, UTC).astimezone(zone).utcoffset()
-    assert ahead is not None
-    return int(ahead.total_seconds())
+def in_zone(zone: tzinfo) -> Figure:
+    """What a chart tells of itself for assets/times.js, which labels its time axis by the clock of `zone`."""
+    return {"zone": notation.zone_label(zone)}
 
 
 def layout() -> Figure:
@@ -69,12 +49,18 @@ def axis() -> Figure:
 
 
 def time_axis() -> Figure:
-    """An axis of moments, its days written as they are everywhere: 25 Nov."""
-    days = [
-        {"dtickrange": [60_000, 43_200_000], "value": "%H:%M\n%-d %b"},
-        {"dtickrange": [86_400_000, 1_209_600_000], "value": "%-d %b\n%Y"},
-    ]
-    return axis() | {"type": "date", "tickangle": 0, "tickformatstops": days}
+    """An axis of moments in UTC. It has no labels until the browser gives it those of the viewer's clock."""
+    bare = {"tickmode": "array", "tickvals": [], "ticktext": []}
+    return axis() | {"type": "date", "tickangle": 0, "ticklabelstandoff": 5} | bare
+
+
+TIMED: Figure = {"meta": {"timed": True}}
+"""Has the browser give each point of a trace its time by the viewer's clock, which its label tells by TIME."""
+
+TIME = "%{text}<br>"
+
+UNTIMED: Figure = {"hoverinfo": "y"}
+"""Of all traces of a chart that has one which is TIMED: else plotly labels the axis with the time in UTC."""
 
 
 def crosshair() -> Figure:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, quote
 import numpy as np
 
 from layouts import notation, theme
-from layouts.axes import Figure, axis, crosshair, layout, stamps, time_axis
+from layouts.axes import TIME, TIMED, UNTIMED, Figure, axis, crosshair, in_zone, layout, stamps, time_axis
 from layouts.curves import Values, with_gaps
 from layouts.price_chart import Points
 from layouts.spans import FIRST_SPAN, Span, span_of
@@ -89,6 +89,7 @@ def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revisi
     traces: list[Figure] = []
     for place, one in enumerate(compared):
         digits = f",.{notation.decimals(one.row.price or 1.0)}f"
+        when = "" if place else TIME
         value = "%{y:+.2f} %" if choice.scale == CHANGE else f"%{{y:{digits}}}"
         traces.append(
             {
@@ -97,9 +98,11 @@ def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revisi
                 "connectgaps": False,
                 "name": plain(f"{one.row.pair} {one.row.market}"),
                 "line": {"color": theme.COMPARED[place], "width": 1.8, "dash": "solid" if place < 4 else "5px,2px"},
-                "hovertemplate": f"{plain(str(one.row.pair))} <b>{value}</b><extra></extra>",
+                "hovertemplate": f"{when}{plain(str(one.row.pair))} <b>{value}</b><extra></extra>",
                 "yaxis": f"y{place + 1}" if own and place else "y",
-                **_points(one, choice.scale, one.start, zone).columns,
+                **_points(one, choice.scale, one.start).columns,
+                **UNTIMED,
+                **({} if place else TIMED),
             }
         )
     side = axis() | {"side": "right", "exponentformat": "none", "separatethousands": True}
@@ -124,9 +127,7 @@ def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revisi
         "dragmode": "zoom",
         "xaxis": time_axis()
         | {
-            "nticks": 6,
             "anchor": f"y{count}" if count > 1 else "y",
-            "hoverformat": "%-d %b %H:%M",
             **crosshair(),
             "title": {"text": f"Time ({notation.zone_label(zone)})", "standoff": 12},
         },
@@ -161,12 +162,10 @@ def update_of(
         return {
             "meta": meta | {"starts": [one.start for one in compared]},
             "from": None,
-            "traces": [
-                {"columns": _points(one, choice.scale, one.start, zone).columns, "look": {}} for one in compared
-            ],
+            "traces": [{"columns": _points(one, choice.scale, one.start).columns, "look": {}} for one in compared],
         }
     parts = [
-        _points(one, choice.scale, start, zone).since(edge) | {"first": None}
+        _points(one, choice.scale, start).since(edge) | {"first": None}
         for one, start in zip(compared, starts, strict=True)
     ]
     held = {
@@ -195,11 +194,11 @@ def matches(query: str, metrics: Sequence[RankedMetric], chosen: Sequence[int], 
     return found
 
 
-def _points(one: Compared, scale: str, start: float | None, zone: tzinfo) -> Points:
+def _points(one: Compared, scale: str, start: float | None) -> Points:
     times, values = _closes(one.past)
     if scale == CHANGE and start:
         values = [None if value is None else round((value / start - 1) * 100, 4) for value in values]
-    return Points({"x": stamps(times, zone), "y": values}, times=times)
+    return Points({"x": stamps(times), "y": values}, times=times)
 
 
 def _closes(past: Past) -> tuple[Ints, Values]:
@@ -216,4 +215,5 @@ def _meta(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revision: 
         "edge": first.edge,
         "samples": [one.past.samples(first.since, first.edge) for one in compared],
         "revision": revision,
+        **in_zone(zone),
     }

@@ -1,21 +1,23 @@
 """The status page's figures, as plain dicts, from typed data."""
 
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from itertools import pairwise
 
 import numpy as np
 
 from layouts import notation, theme
-from layouts.axes import Figure, axis, layout, stamps, time_axis
+from layouts.axes import Figure, axis, in_zone, layout, stamps, time_axis
 from services.market.types import SLOT_SECONDS, Floats, Sizes, TickDay
 
 
 def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
     """How long the ticks of a day took to fetch and to store, a bar a quarter of an hour, and marks above where
     periods were missed or an exchange failed."""
-    middles = stamps(day.starts + SLOT_SECONDS // 2, zone)
-    edges = stamps(np.append(day.starts, day.starts[-1] + SLOT_SECONDS), zone)
-    spans = [f"{start[11:16]} to {end[11:16]}" for start, end in pairwise(edges)]
+    middles = stamps(day.starts + SLOT_SECONDS // 2)
+    ends = np.append(day.starts, day.starts[-1] + SLOT_SECONDS)
+    edges = stamps(ends)
+    clocks = [notation.clock(datetime.fromtimestamp(end, UTC), zone) for end in ends.tolist()]
+    spans = [f"{start} to {end}" for start, end in pairwise(clocks)]
     longest = [notation.milliseconds(value) for value in _known(day.longest_ms)]
     bars = [
         {
@@ -57,11 +59,12 @@ def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
         "bargap": 0.25,
         "showlegend": True,
         "legend": {"orientation": "h", "x": 0, "y": 1.03, "yanchor": "bottom", "traceorder": "normal"},
-        "xaxis": time_axis() | {"range": [edges[0], edges[-1]], "nticks": 7, "ticklabelstandoff": 5},
+        "xaxis": time_axis() | {"range": [edges[0], edges[-1]]},
         "yaxis": axis()
         | {"ticksuffix": " ms", "rangemode": "tozero", "tickformat": ",", "nticks": 5, "domain": [0, 0.84]},
         "yaxis2": {"domain": [0.87, 1], "range": [0, 1], "visible": False, "fixedrange": True},
         "margin": {"l": 64, "r": 12, "t": 28, "b": 28},
+        "meta": in_zone(zone),
     }
     return {"data": bars + marks, "layout": look}
 
@@ -71,21 +74,23 @@ def size_figure(sizes: Sizes, zone: tzinfo) -> Figure:
     area = {
         "type": "scatter",
         "mode": "lines",
-        "x": stamps(sizes.times, zone),
+        "x": stamps(sizes.times),
         "y": sizes.bytes.tolist(),
         "text": [notation.size(size) for size in sizes.bytes.tolist()],
+        "customdata": [notation.stamp(datetime.fromtimestamp(second, UTC), zone) for second in sizes.times.tolist()],
         "fill": "tozeroy",
         "fillcolor": theme.BAND,
         "line": {"color": theme.ACCENT, "width": 1.8},
-        "hovertemplate": "%{x|%-d %b %H:%M}<br><b>%{text}</b><extra></extra>",
+        "hovertemplate": "%{customdata}<br><b>%{text}</b><extra></extra>",
     }
     look = layout() | {
         "showlegend": False,
-        "xaxis": time_axis() | {"nticks": 4, "fixedrange": True, "showgrid": False},
+        "xaxis": time_axis() | {"fixedrange": True, "showgrid": False},
         "yaxis": axis()
         | {"side": "right", "rangemode": "tozero", "tickformat": ".3~s", "ticksuffix": "B", "nticks": 3}
         | {"fixedrange": True},
         "margin": {"l": 4, "r": 12, "t": 8, "b": 24},
+        "meta": in_zone(zone),
     }
     return {"data": [area], "layout": look}
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from layouts import notation, theme
-from layouts.axes import Figure, axis, crosshair, layout, stamps, time_axis
+from layouts.axes import TIME, TIMED, UNTIMED, Figure, axis, crosshair, in_zone, layout, stamps, time_axis
 from layouts.curves import Band, Curve, curve, with_gaps
 from layouts.spans import Span, duration
 from services.market.history import HOUR_SECONDS
@@ -72,7 +72,7 @@ class Points:
     look: Mapping[str, Any] = field(default_factory=dict)
 
     def since(self, edge: int) -> Figure:
-        """What lies after `edge`, and after which wall-clock time it comes; all where updates bring all."""
+        """What lies after `edge`, and after which moment it comes; all where updates bring all."""
         if self.times is None:
             return {"columns": self.columns, "look": self.look}
         place = int(np.searchsorted(self.times, edge, side="right"))
@@ -114,8 +114,9 @@ def price_figure(past: Past, view: View, subject: Subject, threshold: bool) -> F
             "name": "Hourly close" if hourly else "Price",
             "legendrank": 1,
             "line": {"color": theme.ACCENT, "width": _weight(past.history)},
-            "hovertemplate": f"{value}{range_of_hour}<extra></extra>",
-        },
+            "hovertemplate": f"{TIME}{value}{range_of_hour}<extra></extra>",
+        }
+        | TIMED,
         line
         | {
             "name": "1 h average",
@@ -139,7 +140,7 @@ def price_figure(past: Past, view: View, subject: Subject, threshold: bool) -> F
                 "color": theme.ALERT,
                 "line": {"width": 1, "color": "#fff"},
             },
-            "hovertemplate": f"%{{x|%-d %b %H:%M}}<br>{value}<br>%{{text}}<extra></extra>",
+            "hovertemplate": f"%{{customdata}}<br>{value}<br>%{{text}}<extra></extra>",
         },
         line
         | {
@@ -156,8 +157,9 @@ def price_figure(past: Past, view: View, subject: Subject, threshold: bool) -> F
             "increasing": {"line": {"color": theme.UP, "width": 1.2}, "fillcolor": theme.UP},
             "decreasing": {"line": {"color": theme.DOWN, "width": 1.2}, "fillcolor": theme.DOWN},
             "whiskerwidth": 0,
-            "hovertemplate": f"{four}<extra></extra>",
-        },
+            "hovertemplate": f"{TIME}{four}<extra></extra>",
+        }
+        | TIMED,
         {
             "type": "bar",
             "name": "24 h volume",
@@ -178,7 +180,7 @@ def price_figure(past: Past, view: View, subject: Subject, threshold: bool) -> F
         },
     ]
     points = _points(past, view, subject)
-    traces = [look | {**one.columns, **one.look} for look, one in zip(looks, points, strict=True)]
+    traces = [UNTIMED | look | {**one.columns, **one.look} for look, one in zip(looks, points, strict=True)]
     return {"data": traces, "layout": _layout(past, view) | {"meta": _meta(past, view, subject)}}
 
 
@@ -230,6 +232,7 @@ def _meta(past: Past, view: View, subject: Subject) -> Figure:
         "edge": past.edge,
         "samples": past.samples(past.since, past.edge),
         "revision": subject.revision,
+        **in_zone(view.zone),
     }
 
 
@@ -250,8 +253,6 @@ def _layout(past: Past, view: View) -> Figure:
         "xaxis": time_axis()
         | crosshair()
         | {
-            "nticks": 6,  # as many as a phone has room for
-            "hoverformat": "%-d %b %H:%M",
             "anchor": "y3",
             "rangeslider": {"visible": False},  # a candlestick would bring one
             "title": {"text": f"Time ({notation.zone_label(view.zone)})", "standoff": 12},
@@ -279,7 +280,7 @@ def _layout(past: Past, view: View) -> Figure:
 
 def _points(past: Past, view: View, subject: Subject) -> list[Points]:
     """What each trace shows, in the order of PRICE to VOLATILITY."""
-    row, zone = subject.row, view.zone
+    row = subject.row
     digits = notation.decimals(row.price or 1.0)
     hourly = isinstance(past.history, Hours)
     line = curve(past.history, subject.profile.period_seconds, row.updated_at)
@@ -291,29 +292,30 @@ def _points(past: Past, view: View, subject: Subject) -> list[Points]:
     threshold = threshold_of(row, subject.profile)
     as_line = view.kind == LINE
     return [
-        _line(line if as_line else Curve(line.times[:0], [], [], []), digits, zone),
-        Points({"x": stamps(hour, zone), "y": [row.average_1h] * len(hour)}, look={"showlegend": not hourly}),
-        Points({"x": stamps(ends, zone), "y": [threshold] * len(ends)}),
+        _line(line if as_line else Curve(line.times[:0], [], [], []), digits),
+        Points({"x": stamps(hour), "y": [row.average_1h] * len(hour)}, look={"showlegend": not hourly}),
+        Points({"x": stamps(ends), "y": [threshold] * len(ends)}),
         Points(
             {
-                "x": stamps(fired, zone),
+                "x": stamps(fired),
                 "y": [alert.price for alert in shown],
                 "text": [notation.sentence(alert) for alert in shown],
+                "customdata": [notation.stamp(alert.fired_at, view.zone) for alert in shown],
             },
             look={"showlegend": bool(shown)},
         ),
-        _band(line.bands if as_line else [], digits + 2, zone, {"showlegend": hourly and as_line}),
-        _candles(past, zone, not as_line),
+        _band(line.bands if as_line else [], digits + 2, {"showlegend": hourly and as_line}),
+        _candles(past, not as_line),
         Points(
-            {"x": stamps(past.bars.middles, zone), "y": _known(past.bars.volume.tolist())},
+            {"x": stamps(past.bars.middles), "y": _known(past.bars.volume.tolist())},
             times=past.bars.middles,
         ),
-        _volatility(past, zone),
+        _volatility(past),
     ]
 
 
-def _line(line: Curve, decimals: int, zone: tzinfo) -> Points:
-    columns: dict[str, list[Any]] = {"x": stamps(line.times, zone), "y": line.values}
+def _line(line: Curve, decimals: int) -> Points:
+    columns: dict[str, list[Any]] = {"x": stamps(line.times), "y": line.values}
     if line.ranges:  # each hour's lowest and highest price with the digits that are shown of them
         columns["customdata"] = [
             edges and (round(edges[0], decimals), round(edges[1], decimals)) for edges in line.ranges
@@ -321,33 +323,33 @@ def _line(line: Curve, decimals: int, zone: tzinfo) -> Points:
     return Points(columns, times=line.times, look={"showlegend": bool(len(line.times))})
 
 
-def _candles(past: Past, zone: tzinfo, shown: bool) -> Points:
+def _candles(past: Past, shown: bool) -> Points:
     bars = past.bars if shown else past.bars.where(np.zeros(len(past.bars.starts), dtype=np.bool_))
-    columns: dict[str, list[Any]] = {"x": stamps(bars.middles, zone)}
+    columns: dict[str, list[Any]] = {"x": stamps(bars.middles)}
     for name in ("open", "high", "low", "close"):
         columns[name] = getattr(bars, name).tolist()
     return Points(columns, times=bars.middles, look={"showlegend": shown})
 
 
-def _band(bands: Sequence[Band], decimals: int, zone: tzinfo, look: Mapping[str, Any]) -> Points:
+def _band(bands: Sequence[Band], decimals: int, look: Mapping[str, Any]) -> Points:
     """Rings: along the highest prices of a band, and back along its lowest."""
     x: list[str | None] = []
     y: list[float | None] = []
     rings: list[int] = []
     for band in bands:
         rings.append(len(x))
-        around = stamps(band.times, zone)
+        around = stamps(band.times)
         x += [*around, *reversed(around), None]
         y += [*np.round(band.high, decimals).tolist(), *np.round(band.low[::-1], decimals).tolist(), None]
     ends = np.array([band.times[-1] for band in bands], dtype=np.int64)
     return Points({"x": x, "y": y}, times=ends, rings=rings, look=look)
 
 
-def _volatility(past: Past, zone: tzinfo) -> Points:
+def _volatility(past: Past) -> Points:
     """In per cent."""
     widths = np.full(len(past.volatility_at), past.bars.seconds, dtype=np.int64)
     times, values = with_gaps(Series(past.volatility_at, np.round(past.volatility * 100, 6), widths), 0)
-    return Points({"x": stamps(times, zone), "y": _known(values)}, times=times)
+    return Points({"x": stamps(times), "y": _known(values)}, times=times)
 
 
 def _known(values: Sequence[float | None]) -> list[float | None]:

@@ -11,7 +11,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import ids, notation, parts, theme
-from layouts.axes import Figure, axis, layout, stamps, time_axis
+from layouts.axes import TIME, TIMED, Figure, axis, in_zone, layout, stamps, time_axis
 from layouts.markup import Markup
 from services.market.types import Firing, Floats, Ints, RankedMetric
 
@@ -158,26 +158,29 @@ def trial_figure(times: Ints, prices: Floats, marks: Sequence[Sequence[float]], 
         "type": "scatter",
         "mode": "lines",
         "name": "Price",
-        "x": stamps(times, zone),
+        "x": stamps(times),
         "y": prices.tolist(),
         "line": {"color": theme.ACCENT, "width": 1.6},
-        "hovertemplate": hover,
+        "hovertemplate": f"{TIME}{hover}",
+        **TIMED,
     }
     dots = {
         "type": "scatter",
         "mode": "markers",
         "name": "Would have fired",
-        "x": stamps(at, zone),
+        "x": stamps(at),
         "y": [mark[1] for mark in marks],
         "marker": {"color": theme.ALERT, "size": 9, "line": {"color": "#fff", "width": 1.5}},
-        "hovertemplate": f"fired at {hover}",
+        "hovertemplate": f"{TIME}fired at {hover}",
+        **TIMED,
     }
     look = layout() | {
         "showlegend": False,
         "hovermode": "closest",
-        "xaxis": time_axis() | {"nticks": 6},
+        "xaxis": time_axis(),
         "yaxis": axis() | {"side": "right", "exponentformat": "none", "separatethousands": True},
         "margin": {"l": 8, "r": 64, "t": 8, "b": 32},
+        "meta": in_zone(zone),
     }
     return {"data": [line, dots], "layout": look}
 

@@ -10,6 +10,7 @@ declare global {
     trackerNotation: Notation;
     trackerRanking: Ranking;
     trackerChart: Charts;
+    trackerTimes: ChartTimes;
     trackerCsv: { save(text: string, kind: string): void };
     trackerMarkup: { contentOf(nodes: unknown[]): MarkupContent };
     data_tracker: Record<string, (properties: any) => unknown>;
@@ -51,13 +52,14 @@ declare global {
 
   // ---- charts: chart.js
 
-  /** What a chart says of itself in its layout: what it shows, up to which revision and second. */
+  /** What a chart says of itself in its layout: what it shows, up to which revision and second, and in whose time. */
   interface ChartMeta {
     view: string;
     revision: number;
     edge: number;
+    zone: string;
   }
-  /** Wall-clock times in the chart's zone; null between two rings. */
+  /** Times in UTC, as plotly takes them; null between two rings. */
   type Times = (string | null)[];
   interface Trace {
     x?: Times;
@@ -83,12 +85,15 @@ declare global {
     type: string;
     autorange: boolean;
     range: number[];
-    l2r(value: number): number;
     r2l(value: number): number;
+    _length: number;
   }
   interface Plot extends HTMLElement {
     data: Trace[];
-    layout: { meta?: ChartMeta };
+    layout: { meta?: ChartMeta; [axis: string]: any };
+    tellTimes?: () => Promise<void>;
+    on(event: string, listener: () => unknown): void;
+    removeListener(event: string, listener: () => unknown): void;
     _fullLayout: Record<string, Axis>;
     _fullData: { visible: boolean | "legendonly"; index: number }[];
   }
@@ -96,13 +101,24 @@ declare global {
     redraw(plot: Plot): Promise<Plot>;
     restyle(plot: Plot, change: object, traces: number[]): Promise<Plot>;
     relayout(plot: Plot, change: object): Promise<Plot>;
+    update(plot: Plot, change: object, layout: object, traces: number[]): Promise<Plot>;
     toImage(figure: object, options: object): Promise<string>;
   }
   interface Charts {
     askFor(id: string, revision: number | null | undefined, figure: Figure | null): Promise<unknown>;
     growPlot(id: string, update: ChartUpdate | null): void;
     plotOf(id: string): Plot | null;
-    keepPlaces(from: string, to: string): void;
+    keepPlaces(): void;
+  }
+
+  // ---- their times: times.js
+  interface ChartTimes {
+    /** The times of points as their labels tell them, by the clock of `zone`. */
+    textsOf(x: Times, zone: string): string[];
+    /** At most some `most` ticks between two moments, in milliseconds, and what stands at them. */
+    ticksOf(begin: number, end: number, zone: string, most: number): { moments: number[]; texts: string[] };
+    /** Have the chart tell its times now, and after each change. */
+    follow(plot: Plot): Promise<void>;
   }
 
   // ---- the ranking: ranking/

@@ -177,6 +177,10 @@ class Chart:
     def first_time(self) -> str:
         return str(self.site.script(f"return {CHART}.data[0].x[0]"))
 
+    def first_clock(self) -> str:
+        """When the first point is, by the viewer's clock."""
+        return str(self.site.script(f"return ({CHART}.data[0].text || [])[0]"))
+
     def legend(self) -> list[str]:
         names = "[...document.querySelectorAll(arguments[0])].map(text => text.textContent)"
         return list(self.site.script(f"return {names}", f"#{ids.METRIC_CHART} .legendtext"))

@@ -128,7 +128,7 @@ def test_an_answer_for_the_span_of_before_is_not_drawn_into_the_new_one(site: Si
         {"meta": late, "from": None, "traces": traces},
     )
 
-    site.until(lambda: site.script(f"return {CHART}.data[0].x[0]") == "2026-03-01T12:01:00")
+    site.until(lambda: site.script(f"return {CHART}.data[0].x[0]") == "2026-03-01T11:01:00")
     assert site.script(TRACES) == before
 
 

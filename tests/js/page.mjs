@@ -46,6 +46,9 @@ export function load(scripts, { ranking, ...parts } = {}) {
     location: { pathname: "/", search: "", hash: "" },
     fetch: () => Promise.reject(new Error("no network")),
     setInterval: () => 0,
+    MutationObserver: class {
+      observe() {}
+    },
     ...parts,
   };
   const window = Object.assign(target(), browser, { dash_clientside: dash(), innerWidth: 1440 });

@@ -1,4 +1,5 @@
 from datetime import UTC
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -50,3 +51,16 @@ def test_the_size_of_the_database_is_drawn_from_nothing_up():
     assert area["y"] == [812_000, 4_210_000]
     assert area["text"] == ["812 kB", "4.21 MB"]
     assert drawn["layout"]["yaxis"]["rangemode"] == "tozero"
+
+
+def test_points_lie_in_utc_and_are_told_by_the_viewers_clock():
+    tokyo = ZoneInfo("Asia/Tokyo")
+
+    ticks = figures.tick_figure(builders.tick_day(), tokyo)
+    sizes = figures.size_figure(builders.sizes(812_000, 4_210_000), tokyo)
+
+    assert ticks["layout"]["meta"] == sizes["layout"]["meta"] == {"zone": "Asia/Tokyo"}
+    assert ticks["data"][0]["x"][0] == "2026-02-28T12:07:30"
+    assert ticks["data"][0]["customdata"][0][0] == "21:00 to 21:15"
+    assert sizes["data"][0]["x"][-1] == "2026-03-01T12:00:00"
+    assert sizes["data"][0]["customdata"][-1] == "1 Mar 2026, 21:00"
