@@ -2,10 +2,11 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from threading import Event
 from types import FrameType
@@ -24,10 +25,12 @@ from api.deliveries import mount_deliveries
 from api.guard import ANY_HOST, LARGEST_BODY, LOOPBACK_NAMES, Hosts, guarded, visitor_name
 from api.headers import YEAR_SECONDS, script_hash, with_headers
 from api.limits import Limits
+from api.prefix import below
 from api.routes import mount
 from api.rules import mount_rules
 from api.stream import MOST_STREAMS, end_streams, turnstile
 from callbacks.doors import Doors
+from callbacks.pages import PAGE_SEGMENTS
 from callbacks.shell import reporting
 from layouts import shell
 from services.bootstrap import Services, open_services
@@ -37,7 +40,7 @@ from services.market.errors import TrackerError
 from services.market.ports import AlertDesk, Clock, Deliveries, MarketReader
 from services.runners import token_command
 from services.runners.scheduler import Scheduler
-from services.settings import SIMULATED_TRACK, Settings, read_settings
+from services.settings import SIMULATED_TRACK, BadSettings, Settings, read_settings
 
 WEB_THREADS = 8
 """Ordinary requests that one process answers at once."""
@@ -58,24 +61,29 @@ def create_app(
     hosts: Hosts = ANY_HOST,
     limits: Limits | None = None,
     proxies: int = 0,
+    prefix: str = "/",
 ) -> Dash:
     """The dashboard and the JSON interface on one Flask server: they read through `reader` and change through `desk`.
 
     `clock` tells the time to whatever depends on it; `deliveries` are what became of messages; `access` says who may
     come in, `hosts` by which name, and how often (`limits`; None: as often as they like, wrong passwords aside);
-    `proxies` is how many stand before the server and tell who asks.
+    `proxies` is how many stand before the server and tell who asks; `prefix` is the path below which it is reached.
+    Raises BadSettings for one that is a path of the server's own.
     """
-    app = Dash(
-        __name__,
-        title="Data Tracker",
-        update_title=None,  # type: ignore[arg-type] # Dash means "leave the title alone" by it
-        index_string=shell.INDEX,
-        suppress_callback_exceptions=True,
-        serve_locally=True,
-        enable_mcp=False,
-        assets_path_ignore=["vendor", "docs"],  # loaded by the pages that need it
-        on_error=reporting(),
-    )
+    with _without_dash_variables():
+        app = Dash(
+            __name__,
+            title="Data Tracker",
+            update_title=None,  # type: ignore[arg-type] # Dash means "leave the title alone" by it
+            index_string=shell.index(prefix.rstrip("/")),
+            routes_pathname_prefix="/",
+            requests_pathname_prefix=prefix,
+            suppress_callback_exceptions=True,
+            serve_locally=True,
+            enable_mcp=False,
+            assets_path_ignore=["vendor", "docs"],  # loaded by the pages that need it
+            on_error=reporting(),
+        )
     mount(app.server, reader, clock, desk)
     mount_rules(app.server, reader, clock, desk)
     mount_deliveries(app.server, deliveries, clock)
@@ -98,8 +106,23 @@ def create_app(
     door = turnstile(door, WEB_THREADS)
     if proxies:
         door = ProxyFix(door, x_for=proxies, x_proto=proxies, x_host=0)
-    app.server.wsgi_app = door
+    own = {rule.rule.split("/")[1] for rule in app.server.url_map.iter_rules()} | PAGE_SEGMENTS
+    if prefix.split("/")[1] in own - {""} and prefix != "/":
+        raise BadSettings(f"URL_PREFIX: {prefix} is a path of the server's own; choose another name")
+    app.server.wsgi_app = below(door, prefix)
     return app
+
+
+@contextmanager
+def _without_dash_variables() -> Iterator[None]:
+    """While Dash is set up it reads `DASH_*` of the environment, which may be another program's."""
+    foreign = {name: value for name, value in os.environ.items() if name.upper().startswith("DASH_")}
+    for name in foreign:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(foreign)
 
 
 def serve_by(services: Services) -> Dash:
@@ -127,6 +150,7 @@ def serve_by(services: Services) -> Dash:
         Hosts(names),
         limits,
         settings.proxy_hops,
+        settings.url_prefix,
     )
 
 
@@ -259,9 +283,10 @@ def _run_all(services: Services) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     log.info(
-        "serving: open http://%s:%s in a browser%s",
+        "serving: open http://%s:%s%s in a browser%s",
         shown_host(OWN_ADDRESSES.get(settings.host, settings.host)),
         settings.port,
+        settings.url_prefix.rstrip("/") and settings.url_prefix,
         " (simulated data)" * settings.simulated,
     )
     with suppress(KeyboardInterrupt):

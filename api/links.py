@@ -35,4 +35,4 @@ def _changed(query: Query, values: Mapping[str, object]) -> str:
     asked = {name: value for name, value in request.args.to_dict().items() if name in query.model_fields_set}
     text = urlencode(asked | {name: str(value) for name, value in values.items()}, safe=":,")
     # Relative to the server, so that it is right behind any proxy; quoted, so that nothing ends the header early.
-    return f"{quote(request.path, safe='/:')}?{text}"
+    return f"{quote(request.script_root + request.path, safe='/:')}?{text}"

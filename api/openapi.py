@@ -57,8 +57,8 @@ SPOKEN = {"wanted": "id"}
 """Where the description calls a value of a path otherwise than the code."""
 
 
-def openapi(server: Flask, version: str) -> Document:
-    """The document of all operations that `server` has at this moment."""
+def openapi(server: Flask, version: str, root: str) -> Document:
+    """The document of all operations that `server` has at this moment, at addresses that begin with `root`."""
     told = sorted(_operations(server), key=lambda found: found[:2])
     types = {(each.name, media): answer for _, _, each in told for media, answer in each.answers.items()}
     adapters = [(key, "serialization", TypeAdapter(answer)) for key, answer in types.items()]
@@ -78,7 +78,7 @@ def openapi(server: Flask, version: str) -> Document:
             "summary": "The JSON interface of one installation.",
             "description": DESCRIPTION,
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": root}],
         "tags": [{"name": name} for name in TAGS],
         "paths": paths,
         "components": {"schemas": dict(sorted(shared["$defs"].items()))},

@@ -226,7 +226,9 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
         )
     )
     def description() -> Response:
-        return send(answers.get("openapi", 0, lambda: openapi(current_app, profile.version)))
+        return send(
+            answers.get("openapi", 0, lambda: openapi(current_app, profile.version, request.script_root or "/"))
+        )
 
     @routes.before_app_request
     def keep_from_the_dashboard() -> Response | None:

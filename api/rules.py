@@ -100,7 +100,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
     def add_rule() -> Response:
         rule = desk.add_rule(parse_rule(_given()))
         answer = _answer({"rule": _rule_body(rule, {})}, HTTPStatus.CREATED)
-        answer.headers["Location"] = f"/alerts/rules/{rule.id}"
+        answer.headers["Location"] = f"{request.script_root}/alerts/rules/{rule.id}"
         return answer
 
     @routes.get(f"/alerts/rules/{NUMBER}")

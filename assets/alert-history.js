@@ -39,7 +39,7 @@
   function readHistory(search, path) {
     const told = new URLSearchParams(search);
     const lists = ["rule", "state", "span"].map((name) => told.get(name) || ANY);
-    return path === "/alerting"
+    return window.trackerPaths.within(path) === "/alerting"
       ? [told.get("q") || "", ...lists, told.get("unseen") ? ["unseen"] : []]
       : new Array(5).fill(nothing());
   }

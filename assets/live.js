@@ -26,7 +26,7 @@
     const impatience = new AbortController();
     const timer = setTimeout(() => impatience.abort(), IMPATIENCE);
     try {
-      const answer = await fetch("/live", { cache: "no-cache", signal: impatience.signal });
+      const answer = await fetch(window.trackerPaths.at("/live"), { cache: "no-cache", signal: impatience.signal });
       if (answer.status === 503) return failed("database");
       if (!answer.ok) return failed("lost");
       const received = answer.headers.get("ETag");

@@ -4,7 +4,7 @@
   "use strict";
   const ids = window.trackerIds;
   const nothing = () => window.dash_clientside.no_update;
-  const UPDATES = "/_dash-update-component";
+  const UPDATES = window.trackerPaths.at("/_dash-update-component");
   const SILENCE = "The server did not answer. This is tried again by itself when it does.";
 
   let unanswered = []; // what was asked for in vain, as "id.property"

@@ -3,13 +3,14 @@
   "use strict";
   const { priceText, multipleText, clockText, chooseZone, zoneChoice, zoneName } = window.trackerNotation;
   const { contentOf } = window.trackerMarkup;
+  const { at, within } = window.trackerPaths;
   const MOST_IN_BANNER = 3;
-  const FIRING = "/alerting?state=open&unseen=1";
+  const FIRING = at("/alerting?state=open&unseen=1");
   const nothing = () => window.dash_clientside.no_update;
 
   // Plotly's finance bundle has all the traces drawn here at a quarter of the size. The renderer names the
   // full one at start-up; the chart component asks only when the first chart appears.
-  const SMALL_PLOTLY = "/assets/vendor/plotly-finance-4.1.0.min.js";
+  const SMALL_PLOTLY = at("/assets/vendor/plotly-finance-4.1.0.min.js");
   Object.defineProperty(window, "_dashPlotlyJSURL", { get: () => SMALL_PLOTLY, set: () => {} });
 
   const link = (href, className, text) => ["a", { href, className, "data-link": "" }, text];
@@ -20,12 +21,13 @@
   // chosen, so that what the viewer made of them stays; other pages are built again.
   const TELL_ANEW = /^\/($|metric\/|compare\/?$|status\/?$)/;
 
-  function view(path, retries, zone) {
+  function view(address, retries, zone) {
+    const path = within(address || "/");
     const triggers = window.dash_clientside.callback_context.triggered.map((one) => one.prop_id.split(".")[0]);
     const onlyZone = triggers.length === 1 && triggers[0] === window.trackerIds.zoneName;
     const writesRule = /[?&]edit=/.test(window.location.search); // what stands in the form stays too
-    if (onlyZone && (writesRule || TELL_ANEW.test(path || "/"))) return nothing();
-    return { path: path || "/", search: window.location.search, zone, retries: retries || 0 };
+    if (onlyZone && (writesRule || TELL_ANEW.test(path))) return nothing();
+    return { path, search: window.location.search, zone, retries: retries || 0 };
   }
 
   let pageTitle = "";
@@ -162,7 +164,7 @@
         "div",
         { className: "alert-line", key: alert.id + "" },
         icon("bell"),
-        link("/metric/" + alert.metric_id, "alert-pair", alert.base + "/" + alert.quote),
+        link(at("/metric/" + alert.metric_id), "alert-pair", alert.base + "/" + alert.quote),
         span("market", alert.market),
         span("num strong", priceText(alert.price)),
         span("num alert-cause", ...causeOf(alert)),
@@ -183,7 +185,7 @@
     const { set_props } = window.dash_clientside;
     let trouble = "The server did not answer.";
     try {
-      const answer = await fetch(path, {
+      const answer = await fetch(at(path), {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify(body),

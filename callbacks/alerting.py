@@ -12,6 +12,7 @@ from callbacks.rule_form import form_at
 from callbacks.rules import rule_lines
 from layouts import alert_history, alerting, deliveries, ids, notation, rules
 from layouts.alerting import Place, place_of
+from layouts.paths import at
 
 
 def register(app: Dash, doors: Doors) -> None:
@@ -29,7 +30,7 @@ def register(app: Dash, doors: Doors) -> None:
         search: str | None, path: str, shown: list[Any] | None, zone_name: object
     ) -> tuple[list[Component], list[Component], list[Any]]:
         place = place_of(search)
-        if path != alerting.PATH or alerting.key(place) == shown:
+        if path != at(alerting.PATH) or alerting.key(place) == shown:
             raise PreventUpdate
         zone = notation.zone_named(zone_name)
         return body_at(place, search or "", doors, zone), alerting.tabs(place.tab), alerting.key(place)

@@ -14,6 +14,7 @@ from layouts.axes import Figure
 from layouts.compare import Comparison
 from layouts.comparison import MOST, Choice, Compared, choice_of
 from layouts.markup import Content
+from layouts.paths import at
 from layouts.spans import HOUR
 from services.market.correlation import correlations
 from services.market.errors import UnknownMetric
@@ -45,7 +46,7 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         prevent_initial_call=True,
     )
     def choose(search: str | None, zone: str | None, path: str, query: str | None) -> tuple[list[Component], str]:
-        if path != PATH:
+        if path != at(PATH):
             raise PreventUpdate
         body = compare.body(*compared_at(search, reader, clock, notation.zone_named(zone)))
         return body, "" if f"{ids.LOCATION}.search" in ctx.triggered_prop_ids else query or ""

@@ -23,6 +23,9 @@ from services.market.ports import Clock, MarketReader
 LONGEST_NUMBER = 18
 """Digits of the largest metric number worth asking for."""
 
+PAGE_SEGMENTS = frozenset({"alerting", "status", "compare", "metric"})
+"""What the paths of pages begin with."""
+
 Page = tuple[Component, str]
 """What to show, and what to call it in the browser's tab."""
 

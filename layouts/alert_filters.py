@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 
 from layouts import ids, parts
 from layouts.markup import Markup
+from layouts.paths import at
 from services.market.alert_rules import BUILT_IN, BUILT_IN_NAME
 from services.market.types import AlertQuery
 
@@ -113,7 +114,7 @@ def csv_path(filters: Filters, now: datetime) -> str:
         "since": "" if query.since is None else str(int(query.since.timestamp())),
         "unacknowledged": "true" if filters.unseen else "",
     }
-    return "/alerts?" + urlencode({name: value for name, value in values.items() if value})
+    return at("/alerts?") + urlencode({name: value for name, value in values.items() if value})
 
 
 def rule_choices(rules: Mapping[int, str | None], chosen: str) -> list[dict[str, str]]:
@@ -163,7 +164,7 @@ def toolbar(filters: Filters) -> Component:
     return html.Div(
         [
             html.Div(chosen, className="history-filters"),
-            Markup(tools("/alerts?format=csv", None, 0), id=ids.HISTORY_TOOLS, className="view-tools"),
+            Markup(tools(at("/alerts?format=csv"), None, 0), id=ids.HISTORY_TOOLS, className="view-tools"),
         ],
         className="toolbar history-toolbar",
         role="group",

@@ -9,6 +9,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import ids, parts
+from layouts.paths import at
 
 PATH = "/alerting"
 HISTORY, RULES, DELIVERIES = "history", "rules", "deliveries"
@@ -60,7 +61,7 @@ def search_for(tab: str, **more: object) -> str:
 
 def address(tab: str, **more: object) -> str:
     """The address of a part of the page."""
-    return PATH + search_for(tab, **more)
+    return at(PATH) + search_for(tab, **more)
 
 
 def page(place: Place, body: Sequence[Component]) -> Component:

@@ -15,6 +15,7 @@ import numpy as np
 from layouts import notation, theme
 from layouts.axes import TIME, TIMED, UNTIMED, Figure, axis, crosshair, in_zone, layout, stamps, time_axis
 from layouts.curves import Values, with_gaps
+from layouts.paths import at
 from layouts.price_chart import Points
 from layouts.spans import FIRST_SPAN, Span, span_of
 from services.market.past import Past
@@ -39,13 +40,13 @@ class Choice:
 
     @property
     def address(self) -> str:
-        """The path that leads to it."""
+        """The address that leads to it."""
         parts = {"ids": ",".join(quote(one, safe=":-") for one in self.wanted)} if self.wanted else {}
         if self.span is not FIRST_SPAN:
             parts["span"] = self.span.key
         if self.scale != CHANGE:
             parts["as"] = self.scale
-        return "/compare" + "".join(
+        return at("/compare") + "".join(
             f"{'&' if place else '?'}{name}={value}" for place, (name, value) in enumerate(parts.items())
         )
 

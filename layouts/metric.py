@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from layouts import alerting, ids, notation, parts
 from layouts.axes import ZOOMABLE, Figure
 from layouts.markup import Markup
+from layouts.paths import at
 from layouts.price_chart import KINDS, LINE, threshold_of
 from layouts.spans import FIRST_SPAN, SPANS
 from services.market.types import Alert, Profile, RankedMetric
@@ -39,8 +40,8 @@ def page(
             dcc.Store(id=ids.METRIC_UPDATE),
             html.Div(
                 [
-                    dcc.Link([parts.icon("back"), "Ranking"], href="/", className="back-link"),
-                    dcc.Link("Compare with …", href=f"/compare?ids={row.id}", className="compare-link"),
+                    dcc.Link([parts.icon("back"), "Ranking"], href=at("/"), className="back-link"),
+                    dcc.Link("Compare with …", href=at(f"/compare?ids={row.id}"), className="compare-link"),
                     dcc.Link("Alert me on this …", href=_new_rule(row), className="compare-link"),
                     Markup(
                         rank_links(row, metrics),
@@ -90,7 +91,7 @@ def unknown(wanted: str) -> Component:
                     ".",
                 ]
             ),
-            dcc.Link("Go to the ranking", href="/", className="button"),
+            dcc.Link("Go to the ranking", href=at("/"), className="button"),
         ],
     )
 
@@ -204,7 +205,7 @@ def _spreads(row: RankedMetric, same: Sequence[RankedMetric]) -> Component:
                 {f"metric-{one.id}": line(one) for one in markets},
                 f"{row.pair} on every market, and how far each price is from the one on {row.market}",
             ),
-            dcc.Link("Compare these markets", href=f"/compare?ids={compared}", className="card-link"),
+            dcc.Link("Compare these markets", href=at(f"/compare?ids={compared}"), className="card-link"),
         ]
     )
 

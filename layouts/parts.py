@@ -6,6 +6,7 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from layouts.paths import at
 from services.market.stats import FROZEN_PERIODS
 from services.market.types import Alert, RankedMetric
 
@@ -84,7 +85,7 @@ def metric_link(metric_id: int, text: Content) -> Component:
 
 
 def metric_path(metric_id: int) -> str:
-    return f"/metric/{metric_id}"
+    return at(f"/metric/{metric_id}")
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Mapping[str, Sequence[Content]], caption: str) -> Component:

@@ -6,6 +6,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import ids, notation, parts, theme
+from layouts.paths import at
 from layouts.ranking_columns import columns
 from layouts.ranking_tools import no_match, toolbar, volatility_map
 from services.market.types import Profile
@@ -74,7 +75,7 @@ def _nothing_yet() -> Component:
         html.Ul(
             [
                 html.Li([html.Code("TRACK"), " names what to track, as in ", html.Code("kraken:BTC/USD"), "."]),
-                html.Li([dcc.Link("Status", href="/status"), " tells how the exchanges answer."]),
+                html.Li([dcc.Link("Status", href=at("/status")), " tells how the exchanges answer."]),
                 html.Li(["No network here? ", html.Code("python app.py --demo"), " runs on a simulated exchange."]),
             ]
         ),

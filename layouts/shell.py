@@ -8,6 +8,7 @@ from dash.development.base_component import Component
 
 from layouts import ids, parts
 from layouts.markup import Markup
+from layouts.paths import at
 from services.market.types import Profile
 
 POLL_MS = 1_500
@@ -21,28 +22,31 @@ THEME_SCRIPT = (
 )
 """Sets the theme before the first paint. Kept apart so that a content security policy can name its hash."""
 
-INDEX = f"""<!DOCTYPE html>
-<html lang="en">
+PLACES = (("/", "Ranking"), ("/compare", "Compare"), ("/alerting", "Alerts"), ("/status", "Status"))
+ZONES = (("local", "Local", "Your own time zone"), ("utc", "UTC", "Coordinated universal time"))
+THEMES = (("light", "Light", "sun"), ("dark", "Dark", "moon"), ("system", "System", "screen"))
+
+
+def index(root: str) -> str:
+    """The page that Dash fills, for a server that is reached below `root`: empty, or `/tracker`."""
+    return f"""<!DOCTYPE html>
+<html lang="en" data-root="{root}">
 <head>
 {{%metas%}}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{{%title%}}</title>
 <script>{THEME_SCRIPT}</script>
-<link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">
+<link rel="icon" type="image/svg+xml" href="{root}/assets/favicon.svg">
 {{%css%}}
 </head>
 <body>
-<noscript>Data Tracker's dashboard needs JavaScript. The figures are also at /metrics, as JSON.</noscript>
+<noscript>Data Tracker's dashboard needs JavaScript. The figures are also at {root}/metrics, as JSON.</noscript>
 {{%app_entry%}}
 <footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer>
 </body>
 </html>
 """
-
-PLACES = (("/", "Ranking"), ("/compare", "Compare"), ("/alerting", "Alerts"), ("/status", "Status"))
-ZONES = (("local", "Local", "Your own time zone"), ("utc", "UTC", "Coordinated universal time"))
-THEMES = (("light", "Light", "sun"), ("dark", "Dark", "moon"), ("system", "System", "screen"))
 
 
 def page(profile: Profile) -> Component:
@@ -83,7 +87,10 @@ def not_found(path: str) -> Component:
     return parts.empty(
         "search",
         "There is no such page",
-        [html.P(["Nothing is at ", html.Code(path), "."]), dcc.Link("Go to the ranking", href="/", className="button")],
+        [
+            html.P(["Nothing is at ", html.Code(path), "."]),
+            dcc.Link("Go to the ranking", href=at("/"), className="button"),
+        ],
     )
 
 
@@ -117,7 +124,7 @@ def _brand(profile: Profile) -> Component:
             html.Span(className="brand-mark", **parts.aria(hidden="true")),
             html.Span("Data Tracker", className="brand-name"),
         ],
-        href="/",
+        href=at("/"),
         className="brand",
     )
     mark = html.Span(
@@ -129,9 +136,11 @@ def _brand(profile: Profile) -> Component:
 
 
 def _navigation() -> Component:
-    links = [dbc.NavLink(name, href=path, active="exact", className="place") for path, name in PLACES]
+    links = [dbc.NavLink(name, href=at(path), active="exact", className="place") for path, name in PLACES]
     # The documentation is a page of its own, which the dashboard's routing knows nothing of.
-    documentation = html.A("API", href="/docs", className="nav-link place", title="The JSON interface, to read and try")
+    documentation = html.A(
+        "API", href=at("/docs"), className="nav-link place", title="The JSON interface, to read and try"
+    )
     return html.Nav([*links, documentation], className="places", **parts.aria(label="Main"))
 
 

@@ -6,7 +6,7 @@ from services.market.types import ShownSetting
 from services.settings import Settings
 from services.store.engine import shown_url
 
-PLAIN_TEXTS = ("host", "track")
+PLAIN_TEXTS = ("host", "track", "url_prefix")
 """Texts that hold no secret. What is added to the settings is hidden until it is named here."""
 
 SET, UNSET = "set", "unset"

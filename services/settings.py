@@ -116,6 +116,7 @@ class Settings(BaseSettings):
         (), description="comma-separated addresses or networks of that proxy; from elsewhere the header means nothing"
     )
     proxy_hops: int = Field(0, ge=0, le=10, description="proxies before the server whose X-Forwarded-* are believed")
+    url_prefix: str = Field("/", description="path below which a proxy serves it, as `/tracker/`")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="comma-separated names that the server answers to; one that begins with a dot is for all below"
     )
@@ -167,6 +168,13 @@ class Settings(BaseSettings):
         if value is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", value):
             raise ValueError("is not the name of a header")
         return value
+
+    @field_validator("url_prefix")
+    @classmethod
+    def _is_prefix(cls, value: str) -> str:
+        if not re.fullmatch(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?", value):
+            raise ValueError("must be a path that begins with a slash, as /tracker/, of letters, digits and . _ ~ -")
+        return value.rstrip("/") + "/"
 
     @field_validator("allowed_hosts")
     @classmethod

@@ -37,6 +37,7 @@ DEFAULTS = {
     "AUTH_PROXY_HEADER": None,
     "AUTH_PROXY_ADDRESSES": (),
     "PROXY_HOPS": 0,
+    "URL_PREFIX": "/",
     "ALLOWED_HOSTS": (),
     "RATE_LIMIT": 3000,
     "LOG_LEVEL": "INFO",

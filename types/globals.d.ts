@@ -7,6 +7,7 @@ import type React from "react";
 declare global {
   interface Window {
     trackerIds: typeof trackerIds;
+    trackerPaths: { at(path: string): string; within(address: string): string };
     trackerNotation: Notation;
     trackerRanking: Ranking;
     trackerChart: Charts;

@@ -51,7 +51,11 @@
     return make(
       "span",
       { className: "metric-name" },
-      make("a", { href: "/metric/" + id, onClick: follow, tabIndex: -1, className: look, title: pair }, ...name),
+      make(
+        "a",
+        { href: window.trackerPaths.at("/metric/" + id), onClick: follow, tabIndex: -1, className: look, title: pair },
+        ...name,
+      ),
       make("span", { className: "under-market" }, market),
       mark && make("span", chip, mark[0].toUpperCase() + mark.slice(1)),
     );

@@ -17,9 +17,12 @@
     const newest = Math.max(0, ...live.alerts.map((alert) => alert.id));
     if (counted === since + newest) return;
     try {
-      const answer = await fetch("/alerts?" + new URLSearchParams({ since, limit: MOST_COUNTED + "" }), {
-        cache: "no-cache",
-      });
+      const answer = await fetch(
+        window.trackerPaths.at("/alerts?") + new URLSearchParams({ since, limit: MOST_COUNTED + "" }),
+        {
+          cache: "no-cache",
+        },
+      );
       if (!answer.ok) return; // with what the poller tells next, then
       const { alerts } = await answer.json();
       const number = notation.wholeText(alerts.length) + (alerts.length === MOST_COUNTED ? "+" : "");

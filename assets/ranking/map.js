@@ -125,7 +125,7 @@
 
   function newTile(id) {
     const tile = document.createElement("a");
-    tile.href = "/metric/" + id;
+    tile.href = window.trackerPaths.at("/metric/" + id);
     tile.dataset.id = id;
     tile.tabIndex = -1; // one stop for the keyboard; from there by arrows
     tile.append(document.createElement("b"), document.createElement("span"));

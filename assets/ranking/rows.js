@@ -3,6 +3,7 @@
 (function () {
   "use strict";
   const ids = window.trackerIds;
+  const { at } = window.trackerPaths;
   const ranking = (window.trackerRanking = window.trackerRanking || {});
   const SPARKLINE_AGE = 600000; // ms; the server renews them no more often
   const SPARKLINE_PATIENCE = 60000; // ms, while some metric has none
@@ -88,7 +89,7 @@
     if (Date.now() - sparklinesAt < age) return;
     sparklinesAt = Date.now();
     try {
-      const answer = await fetch("/sparklines", { cache: "no-cache" });
+      const answer = await fetch(at("/sparklines"), { cache: "no-cache" });
       if (!answer.ok) throw new Error(answer.statusText);
       sparklines = (await answer.json()).points;
       (await ranking.api()).refreshCells({ columns: ["spark"], force: true });
@@ -101,7 +102,7 @@
   async function showFirst() {
     if (!ranking.isUsual() || ranking.hasFavourites()) return;
     try {
-      const answer = await fetch("/metrics?" + new URLSearchParams({ limit: FIRST + "" }), { cache: "no-cache" });
+      const answer = await fetch(at("/metrics?") + new URLSearchParams({ limit: FIRST + "" }), { cache: "no-cache" });
       if (!answer.ok) return;
       metrics = (await answer.json()).metrics;
       await rankAnew();
@@ -151,7 +152,7 @@
     clearTimeout(later);
     if (!before && live && live.tracked > MANY) await showFirst();
     try {
-      const answer = await fetch("/table", { cache: "no-cache" });
+      const answer = await fetch(at("/table"), { cache: "no-cache" });
       if (!answer.ok) throw new Error(answer.statusText);
       const { columns } = await answer.json();
       if (mine.at < arrived) return unchanged; // newer ones were faster
@@ -171,7 +172,7 @@
 
   // ---- what the grid calls by name
   function open(id) {
-    window.dash_clientside.set_props(ids.location, { pathname: "/metric/" + id, search: "", hash: "" });
+    window.dash_clientside.set_props(ids.location, { pathname: at("/metric/" + id), search: "", hash: "" });
     window.scrollTo(0, 0);
   }
 

@@ -5,7 +5,8 @@
   const ids = window.trackerIds;
   const ranking = (window.trackerRanking = window.trackerRanking || {});
   const api = () => window.dash_ag_grid.getApiAsync(ids.grid);
-  const isOpen = () => location.pathname === "/" && document.getElementById(ids.grid) !== null;
+  const isHere = () => window.trackerPaths.within(location.pathname) === "/";
+  const isOpen = () => isHere() && document.getElementById(ids.grid) !== null;
 
   let current = ranking.address.read("");
   let written = ""; // the query string of `current`
@@ -13,7 +14,7 @@
 
   function write() {
     written = ranking.address.write(current);
-    if (location.pathname !== "/" || location.search === written) return;
+    if (!isHere() || location.search === written) return;
     history.replaceState(history.state, "", location.pathname + written + location.hash);
     window.dash_clientside.set_props(ids.location, { href: location.href, search: location.search }); // or it goes back to what it knows
   }

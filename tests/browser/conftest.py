@@ -73,10 +73,11 @@ class Server:
     now: datetime = builders.NOON
     deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
     desk: AlertDesk = field(default_factory=FakeDesk)
+    prefix: str = "/"
     _running: BaseWSGIServer | None = None
 
     def start(self) -> None:
-        app = create_app(self.reader, lambda: self.now, self.deliveries, self.desk)
+        app = create_app(self.reader, lambda: self.now, self.deliveries, self.desk, prefix=self.prefix)
         self._running = make_server(
             "127.0.0.1", self.port, app.server, threaded=True, request_handler=QuietRequestHandler
         )

@@ -53,7 +53,7 @@ export function load(scripts, { ranking, ...parts } = {}) {
   };
   const window = Object.assign(target(), browser, { dash_clientside: dash(), innerWidth: 1440 });
   if (ranking) window.trackerRanking = ranking;
-  for (const script of scripts) {
+  for (const script of ["0-paths.js", ...scripts]) {
     const text = readFileSync(new URL(script, ASSETS), "utf8");
     const names = ["window", ...Object.keys(browser)];
     compileFunction(text, names, { filename: `assets/${script}` })(window, ...Object.values(browser));

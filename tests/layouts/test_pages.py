@@ -52,8 +52,9 @@ def test_simulated_data_are_marked_on_the_frame_and_real_ones_are_not():
 
 
 def test_the_first_paint_already_has_the_theme_and_the_language():
-    assert '<html lang="en">' in shell.INDEX
-    assert shell.INDEX.index(shell.THEME_SCRIPT) < shell.INDEX.index("{%css%}")
+    index = shell.index("")
+    assert '<html lang="en" data-root="">' in index
+    assert index.index(shell.THEME_SCRIPT) < index.index("{%css%}")
 
 
 def test_a_path_that_leads_nowhere_is_shown_as_text():

@@ -1,0 +1,75 @@
+"""The dashboard below a path prefix, behind a proxy that takes it from the path and behind one that passes it on."""
+
+import json
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from selenium import webdriver
+
+from layouts import ids
+from tests.browser.conftest import MEMORIES, Server, size
+from tests.browser.pages import Site
+from tests.fakes import FakeReader
+from tests.proxy import proxied
+
+PREFIX = "/tracker/"
+ACTIVE = "return [...document.querySelectorAll('nav.places a.active')].map((one) => one.innerText).join()"
+
+
+def requested(site: Site) -> list[str]:
+    """The addresses that the browser has asked for."""
+    events = [json.loads(entry["message"])["message"] for entry in site.browser.get_log("performance")]
+    return [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
+
+
+@pytest.fixture(params=["taken off", "passed on"])
+def below(request: pytest.FixtureRequest, reader: FakeReader, chromium: webdriver.Chrome) -> Iterator[Site]:
+    size(chromium, 1440, 900)
+    server = Server(reader, prefix=PREFIX)
+    server.start()
+    with proxied(server.port, PREFIX, strips=request.param == "taken off") as origin:
+        site = Site(chromium, origin)
+        chromium.get("about:blank")
+        for log in ("browser", "performance"):
+            chromium.get_log(log)
+        chromium.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": MEMORIES})
+        yield site
+        complaints = site.console()
+        chromium.get("about:blank")
+    server.stop()
+    assert complaints == [], "the browser's console has these"
+
+
+def test_all_pages_are_reached_by_their_links_and_nothing_is_asked_for_outside_the_prefix(below: Site) -> None:
+    below.open("/tracker")
+    below.until(lambda: below.script("return location.pathname") == PREFIX)
+    below.shows(f"#{ids.RANKING_TABLE}", "BTC")
+    below.shows(f"#{ids.CONNECTION_STATUS}", "Live")
+
+    below.script("document.querySelector('.metric-name a').click()")
+    below.until(lambda: below.script(f"return document.querySelector('#{ids.METRIC_CHART} .js-plotly-plot') !== null"))
+    assert below.script("return location.pathname") == "/tracker/metric/1"
+    for name, path, words in (
+        ("Compare", "/tracker/compare", "Compare"),
+        ("Alerts", "/tracker/alerting", "Alerts"),
+        ("Status", "/tracker/status", "Status"),
+        ("Ranking", PREFIX, "Ranking"),
+    ):
+        click = "[...document.querySelectorAll('nav.places a')].find((one) => one.innerText === arguments[0]).click()"
+        below.script(click, name)
+        below.until(lambda path=path: below.script("return location.pathname") == path)
+        below.shows(f"#{ids.PAGE} h1", words)
+        assert below.until(lambda: below.script(ACTIVE)) == name
+
+    below.browser.back()
+    below.until(lambda: below.script("return location.pathname") == "/tracker/status")
+    below.shows(f"#{ids.PAGE} h1", "Status")
+
+    below.browser.get(f"{below.address}/tracker/docs")
+    below.shows("#docs", "/metrics/{id}/prices")
+    linked = below.script("return [...document.querySelectorAll('a[href]')].map((one) => one.href)")
+    assert all(urlsplit(address).path.startswith(PREFIX) for address in linked if address.startswith(below.address))
+    asked = [urlsplit(address).path for address in requested(below) if address.startswith(below.address)]
+    assert len(asked) > 20
+    assert [path for path in asked if not path.startswith("/tracker")] == []
