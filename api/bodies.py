@@ -184,8 +184,11 @@ def alerts_body(alerts: Sequence[Alert]) -> Body:
 
 
 def sparklines_body(lines: Sparklines) -> Body:
-    """`{"points": {"<metric id>": [24 integers, 0 to 100, or 255 for none]}}`."""
-    return {"points": dict(zip(map(str, lines.metric_ids.tolist()), lines.points.tolist(), strict=True))}
+    """`{"points": {"<metric id>": [24 integers, 0 to 100, or 255 for none]}}`, until when, and what they stand for."""
+    names = list(map(str, lines.metric_ids.tolist()))
+    columns = {"points": lines.points.tolist(), "low": known(lines.low), "high": known(lines.high)}
+    told = {name: dict(zip(names, values, strict=True)) for name, values in columns.items()}
+    return {"minute": iso(lines.minute), **told}
 
 
 def set_aside_body(aside: SetAside) -> Body:

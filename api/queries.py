@@ -31,6 +31,8 @@ LONGEST_SHOWN = 40
 
 METRIC_FIELDS = tuple(Metric.model_fields)
 
+T = TypeVar("T")
+
 _BEFORE_ZONE = re.compile(r"([0-9Ww-]+[Tt ][0-9:.,]+) ([0-9]{2}(?::?[0-9]{2})?)")
 
 IntervalName = Literal["raw", "5m", "1h"]
@@ -76,8 +78,8 @@ def _text(text: str) -> str:
     raise ValueError(f"{_shown(text)} is not of 1 to {LONGEST_TEXT} characters")
 
 
-def _listed(read_one: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
-    def read(text: str) -> tuple[str, ...]:
+def _listed(read_one: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
+    def read(text: str) -> tuple[T, ...]:
         parts = text.split(",")
         if len(parts) > MOST_NAMES:
             raise ValueError(f"{len(parts)} values are more than {MOST_NAMES}, the most that are taken")
@@ -141,6 +143,11 @@ Number = Annotated[
     int,
     BeforeValidator(_count(0, MOST_NUMBER)),
     WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_NUMBER}),
+]
+Numbers = Annotated[
+    tuple[int, ...],
+    BeforeValidator(_listed(_count(0, MOST_NUMBER))),
+    _list_schema({"type": "integer", "minimum": 0, "maximum": MOST_NUMBER}),
 ]
 AlertState = Annotated[AlertStateName, BeforeValidator(_one_of(get_args(AlertStateName)))]
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
@@ -230,6 +237,14 @@ class PricesQuery(SeriesQuery):
     interval: Interval = Field(
         default="raw",
         description="`raw`: each stored price; `5m`, `1h`: open, high, low, close, mean, count and volume.",
+    )
+
+
+class SparklinesQuery(Query):
+    metrics: Numbers | None = Field(
+        default=None,
+        description=f"Only these metrics, by number, comma-separated; else the first {MOST_NAMES} of the ranking.",
+        examples=[[1, 2]],
     )
 
 

@@ -17,7 +17,7 @@ from api.methods import own_methods
 from api.openapi import openapi
 from api.operations import CSV, JSON, PLAIN, Operation, operation
 from api.problems import NOT_FOUND, handle_problems, problem
-from api.queries import AlertsQuery, MetricQuery, read_query, wanted_format
+from api.queries import MOST_NAMES, AlertsQuery, MetricQuery, SparklinesQuery, read_query, wanted_format
 from api.ranking import add_ranking
 from api.schemas import Alerts, Alive, FiredAlert, Live, OneMetric, Ready, Sparklines, Table
 from api.series import add_series
@@ -143,10 +143,17 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
             summary="The shape of each metric's last day.",
             tag="Metrics",
             answers={JSON: Sparklines},
+            query=SparklinesQuery,
         )
     )
     def sparklines() -> Response:
-        return send(answers.get("sparklines", reader.revision(), lambda: bodies.sparklines_body(reader.sparklines())))
+        wanted = read_query(SparklinesQuery).metrics
+
+        def build() -> bodies.Body:
+            first = (row.id for row in reader.ranking().metrics[:MOST_NAMES]) if wanted is None else wanted
+            return bodies.sparklines_body(reader.sparklines(tuple(first)))
+
+        return send(answers.get(("sparklines", wanted), reader.revision(), build))
 
     @routes.get("/live")
     @operation(

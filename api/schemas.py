@@ -238,9 +238,12 @@ class Table(Body):
 
 
 class Sparklines(Body):
+    minute: datetime | None = Field(description="The tick of the last points; null before the first.")
     points: dict[str, list[Annotated[int, Field(ge=0, le=255)]]] = Field(
         description="By metric number, 24 points from 0 to 100, an hour each, oldest first; 255 for none."
     )
+    low: dict[str, float | None] = Field(description="By metric number, the price that 0 stands for.")
+    high: dict[str, float | None] = Field(description="By metric number, the price that 100 stands for.")
 
 
 class LiveExchange(Body):

@@ -124,7 +124,8 @@ def _rest(hours: str) -> list[Column]:
         _number("turnover", "Turnover", "amountText", worth),
         plain
         | {"field": "spark", "headerName": f"Last {hours}", "minWidth": 112, "cellRenderer": "Sparkline"}
-        | {"sortable": False, "cellClass": "spark-cell"},
+        # It ends at the price, and so is drawn anew with it.
+        | {"sortable": False, "cellClass": "spark-cell", "valueGetter": {"function": "params.data.price"}},
         plain
         | {"field": "alerted", "headerName": "Alert", "flex": 0, "cellRenderer": "AlertMark"}
         | {"context": {"widest": "23:59:59", "look": "chip"}, "headerTooltip": "Fired within the last hour"},

@@ -22,8 +22,6 @@ from services.market.types import (
 REVISION_SECONDS = 0.25
 """How long a revision is taken for the current one without asking: what a viewer may lag behind a commit."""
 
-SPARKLINE_SECONDS = 600.0
-
 
 class CachedReader:
     """A MarketReader in front of another: one reading a revision, however many ask."""
@@ -73,9 +71,9 @@ class CachedReader:
     def unattended(self) -> OpenAlerts:
         return self._memory.get("unattended", self.revision(), self._reader.unattended)
 
-    def sparklines(self) -> Sparklines:
-        ids = tuple(sorted(row.id for row in self.ranking().metrics))
-        return self._memory.get("sparklines", (ids, self._timer() // SPARKLINE_SECONDS), self._reader.sparklines)
+    def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
+        key = ("sparklines", metric_ids)
+        return self._memory.get(key, self.revision(), lambda: self._reader.sparklines(metric_ids))
 
     def status(self, now: datetime) -> Status:
         version = (self.revision(), int(now.timestamp()))

@@ -152,6 +152,8 @@ class FakeReader:
     calls: list[str] = field(default_factory=list)
     as_of: list[int | None] = field(default_factory=list)
     """The revisions that series were asked for."""
+    lines_asked: list[tuple[int, ...]] = field(default_factory=list)
+    no_history: int = 0
 
     def put(self, *metrics: RankedMetric) -> None:
         """Replace the ranking, as a tick does."""
@@ -213,10 +215,17 @@ class FakeReader:
         ]
         return OpenAlerts(len(found), tuple(found[:20]))
 
-    def sparklines(self) -> Sparklines:
+    def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
+        """Up by a half in a day, with `no_history` of its hours unknown."""
         self._answer("sparklines")
-        ids = np.array([row.id for row in self.metrics], dtype=np.int64)
-        return Sparklines(ids, np.tile(np.arange(24, dtype=np.uint8) * 4, (len(ids), 1)))
+        self.lines_asked.append(metric_ids)
+        rows = [row for row in self.metrics if row.id in metric_ids]
+        prices = np.array([row.price or np.nan for row in rows], dtype=np.float64)
+        shape = np.arange(24) * 100 // 23
+        shape[: self.no_history] = 255
+        points = np.tile(shape.astype(np.uint8), (len(rows), 1))
+        ids = np.array([row.id for row in rows], dtype=np.int64)
+        return Sparklines(self.state.minute, ids, points, prices / 1.5, prices)
 
     def status(self, now: datetime) -> Status:
         self._answer("status")

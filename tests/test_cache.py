@@ -113,19 +113,15 @@ def test_series_and_alerts_go_through_with_all_that_was_asked(reader, cache):
     assert cache.profile is reader.profile
 
 
-def test_thumbnails_are_renewed_every_ten_minutes_or_when_others_are_tracked(reader, cache, timer):
-    timer.now = 1_200.0
-    cache.sparklines()
-    reader.put(*reversed(reader.metrics))
-    timer.now = 1_799.9
-    cache.sparklines()
-    assert reader.calls.count("sparklines") == 1
-    timer.now = 1_800.0
-    cache.sparklines()
-    assert reader.calls.count("sparklines") == 2
-    reader.put(builders.ranked_metric(3))
-    timer.now = 1_801.0
-    assert cache.sparklines().metric_ids.tolist() == [3]
+def test_thumbnails_are_read_once_a_revision_for_the_same_metrics(reader, cache, timer):
+    for _ in range(3):
+        assert cache.sparklines((1, 2)).metric_ids.tolist() == [1, 2]
+    assert reader.lines_asked == [(1, 2)]
+    assert cache.sparklines((2,)).metric_ids.tolist() == [2]
+    reader.put(*reader.metrics)
+    timer.now += 1
+    cache.sparklines((1, 2))
+    assert reader.lines_asked == [(1, 2), (2,), (1, 2)]
 
 
 def test_the_state_is_read_once_a_second_and_revision(reader, cache, timer):
@@ -141,7 +137,13 @@ def test_the_state_is_read_once_a_second_and_revision(reader, cache, timer):
 
 def test_an_outage_is_told_and_not_remembered(reader, cache):
     reader.down = True
-    for ask in (cache.revision, cache.ranking, lambda: cache.metric(1), cache.sparklines, lambda: cache.status(NOON)):
+    for ask in (
+        cache.revision,
+        cache.ranking,
+        lambda: cache.metric(1),
+        lambda: cache.sparklines((1,)),
+        lambda: cache.status(NOON),
+    ):
         with pytest.raises(StoreUnavailable):
             ask()
     reader.down = False

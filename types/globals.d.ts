@@ -206,7 +206,9 @@ declare global {
     drawMap(): void;
     rankAnew(): Promise<void>;
     open(id: string): void;
-    sparkline(id: string): number[] | undefined;
+    sparkline(row: Row): [number, number | null][] | null;
+    askForLines(): Promise<void>;
+    followTick(minute: string | undefined, isChanged: boolean): Promise<void>;
     api(): Promise<Grid>;
     begin(): void;
     isUsual(): boolean;

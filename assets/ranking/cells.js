@@ -65,21 +65,20 @@
   const HEIGHT = 26;
 
   cells.Sparkline = function (props) {
-    const points = ranking.sparkline(props.data.id);
-    if (!points) return null;
-    const known = points.map((y, x) => [x, y]).filter(([, y]) => y !== 255);
-    if (known.length < 2) return null;
+    const points = ranking.sparkline(props.data) || [];
+    const prices = points.flatMap(([, price]) => (price === null ? [] : [price]));
+    if (prices.length < 2) return null;
+    const [low, high] = [Math.min(...prices), Math.max(...prices)];
+    const height = (price) => (high > low ? 1 - (price - low) / (high - low) : 0.5) * (HEIGHT - 2) + 1;
     let path = "";
-    let previous = -2;
-    for (const [x, y] of known) {
-      path +=
-        (x === previous + 1 ? "L" : "M") +
-        ((x / 23) * WIDTH).toFixed(1) +
-        " " +
-        (1 + (1 - y / 100) * (HEIGHT - 2)).toFixed(1);
-      previous = x;
-    }
-    const look = known[known.length - 1][1] >= known[0][1] ? "spark is-up" : "spark is-down";
+    points.forEach(([place, price], at) => {
+      if (price === null) return;
+      const [isAfterGap, isBeforeGap] = [points[at - 1], points[at + 1]].map((next) => (next?.[1] ?? null) === null);
+      path += (isAfterGap ? "M" : "L") + (place * WIDTH).toFixed(1) + " " + height(price).toFixed(1);
+      if (isAfterGap && isBeforeGap) path += "Z"; // a dot
+    });
+    const [first, last] = [prices[0], prices[prices.length - 1]];
+    const look = last >= first ? "spark is-up" : "spark is-down";
     const box = {
       className: look,
       viewBox: "0 0 " + WIDTH + " " + HEIGHT,
@@ -94,6 +93,7 @@
         fill: "none",
         stroke: "currentColor",
         strokeWidth: 1.5,
+        strokeLinecap: "round",
         vectorEffect: "non-scaling-stroke",
       }),
     );

@@ -5,22 +5,18 @@
   const ids = window.trackerIds;
   const { at } = window.trackerPaths;
   const ranking = (window.trackerRanking = window.trackerRanking || {});
-  const SPARKLINE_AGE = 600000; // ms; the server renews them no more often
-  const SPARKLINE_PATIENCE = 60000; // ms, while some metric has none
   const MANY = 1000; // metrics; where there are more, the first of them come before the others
   const FIRST = 100;
   const nothing = () => window.dash_clientside.no_update;
 
   /** @type {HTMLElement | null} */
   let page = null; // the element whose rows these are
-  /** @type {{ revision: number | null, news: string | null, at: number } | null} */
+  /** @type {{ revision: number | null, minute?: string, news: string | null, at: number } | null} */
   let asked = null; // what was asked for last: its revision, what was told with it, and when
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let later; // asks for what history has become
   let arrived = -1; // when the rows in the grid were asked for
   let metrics = []; // in the grid
-  let sparklines = {};
-  let sparklinesAt = 0;
 
   const percent = (fraction) => (fraction == null ? null : fraction * 100);
 
@@ -57,6 +53,7 @@
       turnover: turnover,
       alerted: metric.alerted_at,
       active: metric.active,
+      stale: metric.stale,
       mark: metric.active ? metric.new_at && "new" : metric.reason || "inactive",
     };
   }
@@ -83,19 +80,6 @@
       if (by !== ranking.address.USUAL_BY) made.moved = null; // it is known for the usual order alone
       return made;
     });
-  }
-
-  async function renewSparklines(age) {
-    if (Date.now() - sparklinesAt < age) return;
-    sparklinesAt = Date.now();
-    try {
-      const answer = await fetch(at("/sparklines"), { cache: "no-cache" });
-      if (!answer.ok) throw new Error(answer.statusText);
-      sparklines = (await answer.json()).points;
-      (await ranking.api()).refreshCells({ columns: ["spark"], force: true });
-    } catch {
-      sparklinesAt = 0; // with the next revision, then
-    }
   }
 
   // What is in view at first, where that is the first by rank.
@@ -133,6 +117,9 @@
     return wait > 0;
   }
 
+  // Whether one tick, and nothing else, lies between two states.
+  const isNextTick = (before, now) => now.revision === before.revision + 1 && now.minute !== before.minute;
+
   async function rows(live) {
     // A page that has just come is told by its element: its first call may be for the poller's news as well.
     const frame = document.getElementById(ids.ranking);
@@ -146,7 +133,8 @@
     const unchanged = [nothing(), nothing()];
     if ((live && live.connection !== "ok") || (asked && asked.revision === wanted) || isHistoryAlone(live))
       return unchanged;
-    const mine = { revision: wanted, news: live && live.backfills ? newsOf(live) : null, at: performance.now() };
+    const news = live && live.backfills ? newsOf(live) : null;
+    const mine = { revision: wanted, minute: live?.minute, news, at: performance.now() };
     const before = asked;
     asked = mine;
     clearTimeout(later);
@@ -162,10 +150,10 @@
       if (asked === mine) asked = before; // the poller tells why, and calls again when it is over
       return unchanged;
     }
-    renewSparklines(metrics.some((metric) => !(metric.id in sparklines)) ? SPARKLINE_PATIENCE : SPARKLINE_AGE);
     ranking.offerChoices(metrics);
     if (ranking.noteNames(metrics)) ranking.fit(await ranking.api());
     await rankAnew();
+    ranking.followTick(mine.minute, before !== null && !isNextTick(before, mine));
     showFrame(metrics.length > 0);
     return unchanged;
   }
@@ -210,7 +198,7 @@
     },
   });
 
-  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ rankAnew, open, sparkline: (id) => sparklines[id] }));
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ rankAnew, open }));
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { rows });
 })();

@@ -154,8 +154,11 @@
     const rowsChanged = () => {
       ranking.countRows(grid);
       ranking.drawMap();
+      ranking.askForLines();
     };
     grid.addEventListener("modelUpdated", rowsChanged);
+    for (const event of ["viewportChanged", "displayedColumnsChanged"])
+      grid.addEventListener(/** @type {"viewportChanged"} */ (event), ranking.askForLines);
     show(
       grid,
       Object.keys(SHOWERS).filter((name) => name !== "by" && name !== "view"),

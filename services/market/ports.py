@@ -103,8 +103,8 @@ class MarketReader(Protocol):
     def unattended(self) -> OpenAlerts:
         """The alerts that somebody should look at."""
 
-    def sparklines(self) -> Sparklines:
-        """Thumbnails of all tracked metrics; renewed at most every ten minutes."""
+    def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
+        """Thumbnails of those of `metric_ids` that are tracked."""
 
     def status(self, now: datetime) -> Status:
         """The state of the whole, judged at `now`."""

@@ -243,14 +243,18 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Sparklines:
-    """The shape of each metric's last 24 h, for a thumbnail.
+    """The shape of some metrics' last 24 h, for a thumbnail.
 
-    `points` is uint8 of shape (metrics, 24), one point an hour, oldest first, 0 the lowest and 100
-    the highest of that metric's own points, 255 where there is no price.
+    `points` is uint8 of shape (metrics, 24), one point an hour, oldest first, the last of them at `minute` (the last
+    tick; None before the first): 0 is the lowest and 100 the highest of that metric's own points, 255 where there is no
+    price. `low` and `high` are the prices of 0 and 100 in quote currency, NaN where there is none.
     """
 
+    minute: datetime | None
     metric_ids: Ints
     points: npt.NDArray[np.uint8]
+    low: Floats
+    high: Floats
 
 
 AlertState = Literal["firing", "no_data", "resolved"]

@@ -28,12 +28,12 @@ told of a commit within one. That it is asked for, and not announced, leaves no 
 
 RANKING = Shelf("ranking", Ranking, seconds=60)
 UNATTENDED = Shelf("unattended", OpenAlerts, seconds=60)
-SPARKLINES = Shelf("sparklines", Sparklines, seconds=60)
 STATUS = Shelf("status", Status, seconds=60)
 DAY = Shelf("day", Day, seconds=60)
 
 # What is asked for in ever other ways stays for the little while in which a page's viewers come for it, if it is small.
 ALERTS = Shelf("alerts", tuple[Alert, ...], seconds=20, most_bytes=1 << 18)
+SPARKLINES = Shelf("sparklines", Sparklines, seconds=20, most_bytes=1 << 18)
 SERIES = Shelf("series", Series, seconds=5, most_bytes=1 << 18)
 HOURS = Shelf("hours", Hours, seconds=5, most_bytes=1 << 18)
 
@@ -91,8 +91,9 @@ class SharedReader:
     def unattended(self) -> OpenAlerts:
         return self._shared(UNATTENDED, "", self._reader.unattended)
 
-    def sparklines(self) -> Sparklines:
-        return self._shared(SPARKLINES, "", self._reader.sparklines)
+    def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
+        key = ",".join(map(str, metric_ids))
+        return self._shared(SPARKLINES, key, lambda: self._reader.sparklines(metric_ids))
 
     def status(self, now: datetime) -> Status:
         found = self._shared(STATUS, "", lambda: self._reader.status(now))

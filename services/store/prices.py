@@ -55,6 +55,23 @@ def history(connection: Connection, kept: Kept, rows: Ints, after: int, until: i
         yield _as_samples(kept, samples.run(connection, PRICE, int(run[0]), int(run[-1]), after, until))
 
 
+def last_of(connection: Connection, ids: Ints, moments: Ints, reach: int) -> Floats:
+    """The last price of each metric in the `reach` seconds up to each of `moments` (ascending), shape (ids, moments);
+    NaN where there is none. `ids` are ascending, and so few that each may be looked up."""
+    found = np.full((len(ids), len(moments)), np.nan)
+    sealed = samples.sealed_of(connection, PRICE, ids.tolist(), int(moments[0]) - reach, int(moments[-1]))
+    for place, moment in enumerate(moments.tolist()):
+        rows = samples.rows_of_few(connection, PRICE, ids.tolist(), moment - reach, moment)
+        latest = np.zeros(len(ids), dtype=np.int64)
+        at = np.searchsorted(ids, rows.metric_ids)
+        found[at, place], latest[at] = rows.values, rows.times  # ascending in time: the last one stays
+        for number, chunk in sealed:
+            row, last = int(np.searchsorted(ids, number)), int(np.searchsorted(chunk.times, moment, side="right")) - 1
+            if last >= 0 and chunk.times[last] > moment - reach and chunk.times[last] >= latest[row]:
+                found[row, place], latest[row] = chunk.values[last], chunk.times[last]
+    return found
+
+
 def _as_samples(kept: Kept, found: Columns) -> Samples:
     rows, known = rows_of(kept, found.metric_ids)
     placed = Samples(rows, found.times, found.values, found.widths)

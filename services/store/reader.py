@@ -115,24 +115,21 @@ class StoreReader:
         with reading(self._engine) as connection:
             return alerts.unattended(connection, UNATTENDED_TOLD)
 
-    def sparklines(self) -> Sparklines:
+    def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
         with reading(self._engine) as connection:
-            ids = self._catalogues.current(connection).ids
-            newest = snapshots.load(connection).minute
-            if newest is None:
-                return Sparklines(ids, np.full((len(ids), SPARKLINE_POINTS), NO_POINT, dtype=np.uint8))
-            points = np.full((len(ids), SPARKLINE_POINTS), np.nan)
-            kept, reach = stats.empty(ids), max(SPARKLINE_REACH, self._profile.period_seconds)
-            for place in range(SPARKLINE_POINTS):
+            ids = np.intersect1d(self._catalogues.current(connection).ids, np.array(metric_ids, dtype=np.int64))
+            newest = snapshots.head(connection).minute
+            found = np.full((len(ids), SPARKLINE_POINTS), np.nan)
+            if newest is not None and len(ids):
+                hours = newest - np.arange(SPARKLINE_POINTS - 1, -1, -1, dtype=np.int64) * stats.HOUR
                 # The last prices of each hour: five minutes, so that a missed one does not leave a gap, or a period.
-                hour = newest - (SPARKLINE_POINTS - 1 - place) * stats.HOUR
-                found = prices.within(connection, kept, hour - reach, hour)
-                points[found.rows, place] = found.prices
-        low = np.nanmin(points, axis=1, keepdims=True, initial=np.inf)
-        spread = np.nanmax(points, axis=1, keepdims=True, initial=-np.inf) - low
+                found = prices.last_of(connection, ids, hours, max(SPARKLINE_REACH, self._profile.period_seconds))
+        low, high = np.fmin.reduce(found, axis=1), np.fmax.reduce(found, axis=1)
+        spread = (high - low)[:, np.newaxis]
         with np.errstate(invalid="ignore", divide="ignore"):
-            scaled = np.where(spread > 0, (points - low) / spread * 100, 50.0)
-        return Sparklines(ids, np.where(np.isnan(points), NO_POINT, np.nan_to_num(scaled)).astype(np.uint8))
+            scaled = np.where(spread > 0, (found - low[:, np.newaxis]) / spread * 100, 50.0)
+        points = np.where(np.isnan(found), NO_POINT, np.nan_to_num(scaled)).astype(np.uint8)
+        return Sparklines(_moment(newest), ids, points, low, high)
 
     def status(self, now: datetime) -> Status:
         with reading(self._engine) as connection:

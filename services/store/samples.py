@@ -146,6 +146,31 @@ def row_run(connection: Connection, quantity: Quantity, first: int, last: int, s
     return Columns(times.astype(np.int64), ids.astype(np.int64), values, widths.astype(np.int64))
 
 
+def rows_of_few(connection: Connection, quantity: Quantity, ids: Sequence[int], since: int, until: int) -> Columns:
+    """The rows of these metrics with `since` < time <= `until`, each looked up."""
+    few = ", ".join(str(int(number)) for number in ids)
+    times, metric_ids, values = _columns(
+        connection,
+        _STORED_MINUTES.format(table=quantity.rows.name)
+        + f"""SELECT x.minute, x.metric_id, x.{quantity.value} FROM stored s
+              JOIN {quantity.rows.name} x ON x.minute = s.minute AND x.metric_id IN ({few}) ORDER BY x.minute""",
+        3,
+        since=since,
+        until=until,
+    )
+    return Columns(times.astype(np.int64), metric_ids.astype(np.int64), values, np.zeros(len(times), dtype=np.int64))
+
+
+def sealed_of(
+    connection: Connection, quantity: Quantity, ids: Sequence[int], since: int, until: int
+) -> list[tuple[int, Series]]:
+    """The chunks of these metrics that reach into (`since`, `until`], with the number of their metric."""
+    table = quantity.chunks
+    found = select(table.c.metric_id, table.c.data).join(SpanRow, SpanRow.start == table.c.start)
+    found = found.where(SpanRow.start < until, SpanRow.until > since, table.c.metric_id.in_(ids))
+    return [(row.metric_id, chunks.decode(row.data)) for row in connection.execute(found)]
+
+
 def between(connection: Connection, quantity: Quantity, since: int, until: int) -> Columns:
     """The samples of all metrics with `since` < time <= `until`."""
     stored = text(_STORED_MINUTES.format(table=quantity.rows.name) + "SELECT minute FROM stored WHERE minute > :since")

@@ -373,7 +373,14 @@ def test_the_longest_window_can_be_asked_for_without_naming_it():
 def test_one_build_serves_every_request_of_a_revision(reader, client):
     reader.price_series[3] = builders.series([1.0])
     for _ in range(5):
-        for address in ("/metrics", "/metrics/3", "/metrics/3/prices", "/alerts?metric=3", "/sparklines", "/live"):
+        for address in (
+            "/metrics",
+            "/metrics/3",
+            "/metrics/3/prices",
+            "/alerts?metric=3",
+            "/sparklines?metrics=3",
+            "/live",
+        ):
             assert client.get(address).status_code == 200
     builds = [call for call in reader.calls if call != "revision"]
     # The metric is looked up for itself, the prices and the alerts; the fake's prices look it up once more. The ranking
@@ -570,9 +577,22 @@ def test_the_table_has_the_rows_of_the_ranking_by_column_and_its_derived_figures
 
 
 def test_sparklines_are_told_by_metric_number(client):
-    points = client.get("/sparklines").json["points"]
-    assert set(points) == {"1", "2", "3"}
-    assert points["3"] == [4 * place for place in range(24)]
+    told = client.get("/sparklines?metrics=3,1,99").json
+    assert told["minute"] == "2026-03-01T12:00:00Z"
+    assert set(told["points"]) == set(told["low"]) == set(told["high"]) == {"1", "3"}
+    assert told["points"]["3"] == [place * 100 // 23 for place in range(24)]
+    price = client.get("/metrics/3").json["metric"]["price"]
+    assert (told["low"]["3"], told["high"]["3"]) == (price / 1.5, price)
+
+
+def test_without_their_numbers_sparklines_are_of_the_first_hundred(reader, client):
+    reader.put(*(builders.ranked_metric(number, rank=number) for number in range(1, 131)))
+    assert list(client.get("/sparklines").json["points"]) == [str(number) for number in range(1, 101)]
+
+
+@pytest.mark.parametrize("metrics", ["x", "1,,2", "-1", ",".join(map(str, range(101)))])
+def test_sparklines_of_what_is_no_list_of_numbers_are_refused(client, metrics):
+    assert client.get(f"/sparklines?metrics={metrics}").status_code == 422
 
 
 def test_the_live_poll_tells_the_state_of_the_whole(reader, client):

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import pytest
@@ -226,7 +226,7 @@ def test_the_pair_is_a_link_that_opens_a_tab(site: Site):
     assert site.path() == "/"
 
 
-def test_sparklines_are_drawn_as_lines(site: Site):
+def test_sparklines_are_drawn_as_lines(site: Site, reader: FakeReader):
     site.open("/")
     Table(site).wait()
 
@@ -238,6 +238,54 @@ def test_sparklines_are_drawn_as_lines(site: Site):
 
     assert path.startswith("M0.0 25.0L4.9 24.0")
     assert path.count("L") == 23
+    assert len(reader.lines_asked) == 1
+
+
+LAST_POINT = f"""return [...document.querySelectorAll("#{ids.RANKING_TABLE} [row-id='1'] .spark path")]
+    .map(path => path.getAttribute('d').split(/[ML]/).at(-1))[0]"""
+
+
+def test_a_sparkline_ends_at_the_price_of_each_tick_and_nothing_is_asked_for(site: Site, reader: FakeReader):
+    site.open("/")
+    Table(site).wait()
+    first, *others = reader.metrics
+    assert first.price is not None
+    site.until(lambda: site.script(LAST_POINT) == "112.0 1.0")  # the highest of the day
+    asked = len(reader.lines_asked)
+
+    reader.metrics = (replace(first, price=first.price / 3), *others)  # far below what it was all day
+    later = builders.NOON + timedelta(minutes=1)
+    reader.state = replace(reader.state, revision=reader.state.revision + 1, minute=later)
+
+    site.until(lambda: site.script(LAST_POINT) == "112.0 25.0")
+    assert len(reader.lines_asked) == asked
+
+
+def test_a_sparkline_is_whole_as_soon_as_history_is_there(site: Site, reader: FakeReader):
+    reader.no_history = 18
+    reader.state = replace(reader.state, backfills=(builders.backfill_state(done=3, total=9),))
+    site.open("/")
+    Table(site).wait()
+    points = "document.querySelector(\"[row-id='1'] .spark path\")?.getAttribute('d').split(/[ML]/).length - 1"
+    site.until(lambda: site.script(f"return {points}") == 6)
+
+    reader.no_history = 0
+    reader.put(*reader.metrics)
+    reader.state = replace(reader.state, backfills=(builders.backfill_state(done=9, total=9),))
+
+    site.until(lambda: site.script(f"return {points}") == 24)
+
+
+def test_lines_are_asked_for_when_their_rows_come_into_view(site: Site, reader: FakeReader):
+    site.open("/")
+    Table(site).wait()
+    site.until(lambda: reader.lines_asked)
+    assert 190 not in {number for asked in reader.lines_asked for number in asked}
+
+    site.script(f"{GRID}.ensureIndexVisible(189, 'top')")
+
+    site.until(lambda: site.script("return !!document.querySelector(\"[row-id='190'] .spark path\")"))
+    assert max(len(asked) for asked in reader.lines_asked) <= 60
 
 
 def test_an_empty_ranking_says_what_to_do_until_the_first_tick(site: Site, reader: FakeReader):
@@ -257,7 +305,7 @@ def test_an_empty_ranking_says_what_to_do_until_the_first_tick(site: Site, reade
 def test_an_empty_ranking_says_the_known_cause_in_place_of_what_may_be(site: Site, reader: FakeReader):
     why = "cannot resolve the host name api.kraken.com. Check the network."
     failing = builders.exchange_state("kraken", last_success=None, failing_since=builders.NOON, error=why)
-    none = {"minute": None, "tracked": 0, "live": 0, "ticks": ()}
+    none = {"minute": None, "tracked": 0, "trading": 0, "priced": 0, "ticks": ()}
     reader.metrics = ()
     reader.state = builders.status(revision=0, **none, exchanges=())
     site.open("/")

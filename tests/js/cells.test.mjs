@@ -3,11 +3,12 @@ import { test } from "node:test";
 
 import { load } from "./page.mjs";
 
-const ranking = { sparkline: (id) => SHAPES[id], isFavourite: (row) => row.pair === "BTC/USD" };
+const ranking = { sparkline: (row) => SHAPES[row.id] ?? null, isFavourite: (row) => row.pair === "BTC/USD" };
+const hourly = (...prices) => prices.map((price, hour) => [hour / 23, price]);
 const SHAPES = {
-  rising: [0, 50, 100, ...Array(21).fill(100)],
-  gap: [100, 50, 255, 0, ...Array(20).fill(255)],
-  lone: [10, ...Array(23).fill(255)],
+  rising: hourly(20, 70, 120, ...Array(21).fill(120)),
+  gap: hourly(100, 50, null, 0, ...Array(20).fill(null)),
+  lone: hourly(10, ...Array(23).fill(null)),
 };
 const window = load(["1-notation.js", "ranking/cells.js"], { ranking });
 window.React = { createElement: (type, props, ...children) => ({ type, ...props, children }) };
@@ -23,7 +24,7 @@ test("a shape of 24 points fills its cell, from the lowest to the highest price"
 });
 
 test("where a price is missing the line is broken, and one price alone is no line", () => {
-  assert.equal(path("gap"), "M0.0 1.0L4.9 13.0M14.6 25.0");
+  assert.equal(path("gap"), "M0.0 1.0L4.9 13.0M14.6 25.0Z", "what stands alone is a dot");
   assert.equal(cells.Sparkline({ data: { id: "gap" } }).className, "spark is-down");
   assert.equal(cells.Sparkline({ data: { id: "lone" } }), null);
   assert.equal(cells.Sparkline({ data: { id: "unknown" } }), null);

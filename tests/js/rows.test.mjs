@@ -39,11 +39,12 @@ const METRICS = [
 function page({
   by = "stdev",
   isUsual = false,
-  answers = [{ body: table(METRICS) }, { body: { points: {} } }],
+  answers = [{ body: table(METRICS) }],
   fetch = server(...answers),
   given = [],
 } = {}) {
   const calls = [];
+  const ticks = [];
   const ranking = {
     view: () => ({ by }),
     begin: () => calls.push("begin"),
@@ -52,7 +53,8 @@ function page({
     hasFavourites: () => false,
     offerChoices: () => calls.push("offerChoices"),
     noteNames: () => false,
-    api: async () => ({ refreshCells: () => calls.push("refreshCells") }),
+    followTick: (minute, isChanged) => void ticks.push([minute, isChanged]),
+    api: async () => ({}),
     handOver: async (count, row) => void given.push(Array.from({ length: count }, (_, place) => row(place))),
   };
   const clock = { now: 0, ring: () => {} };
@@ -63,15 +65,15 @@ function page({
   window.document.elements["ranking-frame"] = {};
   const looks = () => ["ranking-frame", "ranking-empty"].map((id) => window.dash_clientside.props[id]?.className);
   const tables = () => fetch.asked.filter(({ address }) => address === "/table").length;
-  return { window, looks, calls, given, clock, tables, asked: fetch.asked, rows: callbacks(window).rows };
+  return { window, looks, calls, given, clock, tables, ticks, asked: fetch.asked, rows: callbacks(window).rows };
 }
 
-// A server that has nothing but the table.
+// A server that has the table whenever it is asked.
 function tableServer() {
   const asked = [];
   const fetch = async (address) => {
     asked.push({ address });
-    return new Response(JSON.stringify(table(METRICS)), { status: address === "/table" ? 200 : 404 });
+    return new Response(JSON.stringify(table(METRICS)));
   };
   return Object.assign(fetch, { asked });
 }
@@ -79,10 +81,7 @@ function tableServer() {
 // A server that answers when it is told to, by the number of the request.
 function slowServer() {
   const waiting = [];
-  const fetch = (address) =>
-    address === "/table"
-      ? new Promise((answer) => waiting.push((body) => answer(new Response(JSON.stringify(body)))))
-      : Promise.reject(new Error("away"));
+  const fetch = () => new Promise((answer) => waiting.push((body) => answer(new Response(JSON.stringify(body)))));
   return { fetch, given: [], release: (number, body) => waiting[number](body) };
 }
 
@@ -115,7 +114,7 @@ test("the rank counts by what was chosen, and what is not known or not traded ha
 
 test("places gained are told in the usual order alone, and equals stand by their numbers", async () => {
   const equals = METRICS.map((one) => ({ ...one, volatility: 0.5 })).reverse();
-  const { given, rows } = page({ by: "volatility", answers: [{ body: table(equals) }, { body: { points: {} } }] });
+  const { given, rows } = page({ by: "volatility", answers: [{ body: table(equals) }] });
 
   await rows(OK);
 
@@ -139,17 +138,14 @@ test("rows are asked for once a revision, and not while the server is away", asy
 
   assert.deepEqual(
     asked.map(({ address }) => address),
-    ["/table", "/sparklines"],
+    ["/table"],
   );
   assert.equal(given.length, 1);
-  assert.deepEqual(
-    calls.filter((name) => name !== "refreshCells"),
-    ["begin", "settle", "offerChoices"],
-  );
+  assert.deepEqual(calls, ["begin", "settle", "offerChoices"]);
 });
 
 test("an answer that fails is asked for again with what the poller tells next", async () => {
-  const answers = [{ status: 503 }, new Error("gone"), { body: table(METRICS) }, { body: { points: {} } }];
+  const answers = [{ status: 503 }, new Error("gone"), { body: table(METRICS) }];
   const { asked, given, rows } = page({ answers });
 
   for (const value of [...(await rows(OK)), ...(await rows(OK))]) assert.ok(isNothing(value));
@@ -158,7 +154,7 @@ test("an answer that fails is asked for again with what the poller tells next", 
   assert.equal(given.length, 1);
   assert.deepEqual(
     asked.map(({ address }) => address),
-    ["/table", "/table", "/table", "/sparklines"],
+    ["/table", "/table", "/table"],
   );
 });
 
@@ -185,6 +181,23 @@ test("while history alone is filled in, rows are asked for once a period, and wh
   assert.equal(tables(), 3, "kraken's is complete");
   await rows({ ...FILLING, revision: 22, backfills: [] });
   assert.equal(tables(), 4, "all are");
+});
+
+test("the sparklines are told of each tick, and whether more than it was added to the past", async () => {
+  const { ticks, rows } = page({ fetch: tableServer() });
+  const at = (minutes) => `2026-03-01T12:0${minutes}:00Z`;
+
+  await rows({ ...FILLING, revision: 5, minute: at(0), backfills: [] });
+  await rows({ ...FILLING, revision: 6, minute: at(1), backfills: [] });
+  await rows({ ...FILLING, revision: 7, minute: at(1), backfills: [] });
+  await rows({ ...FILLING, revision: 9, minute: at(2), backfills: [] });
+
+  assert.deepEqual(ticks, [
+    [at(0), false],
+    [at(1), false],
+    [at(1), true],
+    [at(2), true],
+  ]);
 });
 
 test("ticks and alerts are shown at once while history is filled in", async () => {
@@ -243,14 +256,14 @@ test("an empty ranking says so", async () => {
 
 test("of thousands the first come before the others", async () => {
   const first = METRICS.slice(0, 2);
-  const answers = [{ body: { metrics: first } }, { body: table(METRICS) }, { body: { points: {} } }];
+  const answers = [{ body: { metrics: first } }, { body: table(METRICS) }];
   const { asked, given, looks, rows } = page({ isUsual: true, answers });
 
   await rows({ ...OK, tracked: 5000 });
 
   assert.deepEqual(
     asked.map(({ address }) => address),
-    ["/metrics?limit=100", "/table", "/sparklines"],
+    ["/metrics?limit=100", "/table"],
   );
   assert.deepEqual(
     given.map((rows) => rows.length),

@@ -234,7 +234,7 @@ def test_with_periods_beyond_a_quarter_of_an_hour_the_price_and_rank_of_an_hour_
     row = world.row(KEYS[0])
     assert row.change_1h == pytest.approx(prices[now] / prices[ago] - 1, rel=1e-12)
     assert rank_ago(world, KEYS[0]) == (1, 1)
-    lines = world.reader.sparklines().points
+    lines = world.reader.sparklines((1, 2, 3)).points
     assert (lines != 255).all()
     # A backfill computes anew: it finds the same.
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())

@@ -95,7 +95,8 @@ def test_hours_come_back_to_the_last_bit(hours: Hours) -> None:
 
 @given(st.integers(0, 9).flatmap(lambda count: arrays.arrays(np.uint8, (count, 24))))
 def test_thumbnails_come_back_in_their_shape(points: np.ndarray) -> None:
-    thumbnails = Sparklines(np.arange(len(points), dtype=np.int64), points)
+    prices = np.full(len(points), np.nan)
+    thumbnails = Sparklines(builders.NOON, np.arange(len(points), dtype=np.int64), points, prices, prices)
     assert same(unpack(pack(thumbnails), Sparklines), thumbnails)
 
 

@@ -76,7 +76,7 @@ def forget_revision(client: redis.Redis) -> None:
 
 ASKED: dict[str, Callable[[CachedReader], object]] = {
     "ranking": lambda reader: reader.ranking(),
-    "sparklines": lambda reader: reader.sparklines().points.tolist(),
+    "sparklines": lambda reader: reader.sparklines((1,)).points.tolist(),
     "status": lambda reader: reader.status(NOON),
     "alerts": lambda reader: reader.alerts(NOON - timedelta(hours=1)),
     "prices": lambda reader: reader.prices(1, NOON - timedelta(hours=1), NOON).values.tolist(),

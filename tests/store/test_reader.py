@@ -30,7 +30,7 @@ def test_before_the_first_tick_all_is_empty_and_stale(world: World) -> None:
     ]
     assert ranking.minute is None
     assert (status.minute, status.stale, status.tracked, status.live) == (None, True, 2, 0)
-    assert (world.reader.sparklines().points == 255).all()
+    assert (world.reader.sparklines((1, 2)).points == 255).all()
 
 
 def test_without_metrics_nothing_is_stale(engine: Engine) -> None:
@@ -103,20 +103,22 @@ def test_sparklines_show_the_shape_of_the_day(world: World) -> None:
         world.exchanges[0].prices["BTC/USD"] = 100.0 + (hour if hour != 5 else 0)
         world.tick(minutes=60)
 
-    lines = world.reader.sparklines()
+    lines = world.reader.sparklines((2, 1, 77))
 
     assert lines.metric_ids.tolist() == [1, 2]
     points = lines.points[0].tolist()
     assert (points[0], points[5], points[23]) == (0, 0, 100)
     assert points[10] == int(10 / 23 * 100)
     assert set(lines.points[1].tolist()) == {50}
+    assert (lines.minute, lines.low[0], lines.high[0]) == (world.now, 100.0, 123.0)
+    assert lines.low[1] == lines.high[1]
 
 
 def test_an_hour_without_a_price_has_no_point(world: World) -> None:
     world.tick()
     world.tick(minutes=120)
 
-    assert world.reader.sparklines().points[0].tolist() == [255] * 21 + [50, 255, 50]
+    assert world.reader.sparklines((1,)).points[0].tolist() == [255] * 21 + [50, 255, 50]
 
 
 def test_a_database_without_its_tables_is_unavailable(sqlite_url: str) -> None:

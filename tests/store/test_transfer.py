@@ -127,7 +127,13 @@ def answers(world: World, engine: Engine) -> list[Any]:
     since, until = world.now - 4 * DAYS, world.now + DAYS
     ranking = reader.ranking()
     status = dataclasses.replace(reader.status(world.now), holder=None)  # the lease is not moved
-    told: list[Any] = [ranking, reader.alerts(), reader.sparklines(), status, reader.day(world.now)]
+    told: list[Any] = [
+        ranking,
+        reader.alerts(),
+        reader.sparklines(tuple(row.id for row in ranking.metrics)),
+        status,
+        reader.day(world.now),
+    ]
     for row in ranking.metrics:
         told += [read(row.id, since, until) for read in (reader.prices, reader.hours, reader.volumes)]
     return [plain(answer) for answer in told]
