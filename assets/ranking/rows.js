@@ -12,8 +12,8 @@
 
   /** @type {HTMLElement | null} */
   let page = null; // the element whose rows these are
-  /** @type {{ revision: number | null, news: string | null, at: number } | null} */
-  let asked = null; // what was asked for last: its revision, what was told with it, and when
+  /** @type {{ revision: string | null, news: string | null, at: number } | null} */
+  let asked = null; // what was asked for last: its revision and whether its tick was stale, what was told with it, and when
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let later; // asks for what history has become
   let arrived = -1; // when the rows in the grid were asked for
@@ -57,6 +57,9 @@
       alerted: metric.alerted_at,
       active: metric.active,
       mark: metric.active ? metric.new_at && "new" : metric.reason || "inactive",
+      updated: metric.updated_at,
+      coverage: percent(metric.coverage),
+      ...ranking.trust(metric),
     };
   }
 
@@ -121,7 +124,14 @@
 
   // What is shown at once: a tick, an alert, a metric that comes or goes, the end of a backfill.
   const newsOf = (live) =>
-    JSON.stringify([live.minute, live.tracked, live.alerts, live.unattended, live.backfills.map((one) => one.market)]);
+    JSON.stringify([
+      live.minute,
+      live.stale,
+      live.tracked,
+      live.alerts,
+      live.unattended,
+      live.backfills.map((one) => one.market),
+    ]);
 
   // Whether `live` tells of history that is being filled in, and of nothing else; its rows are then due once a period.
   function isHistoryAlone(live) {
@@ -141,7 +151,8 @@
       ranking.begin();
       ranking.settle();
     }
-    const wanted = live ? live.revision : null;
+    ranking.hear(live);
+    const wanted = live ? live.revision + (live.stale ? " stale" : "") : null;
     const unchanged = [nothing(), nothing()];
     if ((live && live.connection !== "ok") || (asked && asked.revision === wanted) || isHistoryAlone(live))
       return unchanged;
