@@ -257,7 +257,7 @@ def test_an_empty_ranking_says_what_to_do_until_the_first_tick(site: Site, reade
 def test_an_empty_ranking_says_the_known_cause_in_place_of_what_may_be(site: Site, reader: FakeReader):
     why = "cannot resolve the host name api.kraken.com. Check the network."
     failing = builders.exchange_state("kraken", last_success=None, failing_since=builders.NOON, error=why)
-    none = {"minute": None, "tracked": 0, "live": 0, "ticks": ()}
+    none = {"minute": None, "tracked": 0, "trading": 0, "priced": 0, "ticks": ()}
     reader.metrics = ()
     reader.state = builders.status(revision=0, **none, exchanges=())
     site.open("/")
