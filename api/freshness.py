@@ -1,6 +1,6 @@
 """What state answers tell of, and for how long it holds."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from services.market.memory import VersionedMemory
@@ -58,7 +58,7 @@ class Freshness:
     def metric(self, wanted: int | str, present: Present) -> RankedMetric:
         """The metric of this number or key as it is in the state `present`. Raises UnknownMetric."""
         found = self._reader.metric(wanted)
-        return replace(found, stale=True) if present.is_stale else found
+        return found.gone_stale() if present.is_stale else found
 
     def _tick(self) -> tuple[int, datetime | None]:
         """The newest revision, and the period of its last tick."""

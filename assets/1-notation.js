@@ -11,6 +11,12 @@
     [1e9, "B"],
     [1e12, "T"],
   ];
+  /** @type {[number, string][]} */
+  const DURATIONS = [
+    [86400, "d"],
+    [3600, "h"],
+    [60, "min"],
+  ];
   const formats = new Map(); // Intl formatters are slow to make and cheap to use
 
   function format(decimals, value, notation) {
@@ -101,6 +107,19 @@
     return value == null ? UNKNOWN : fixed(value, 0);
   }
 
+  // In the largest unit that two of it fit into.
+  function durationText(seconds) {
+    for (const [size, name] of DURATIONS) if (seconds >= 2 * size) return Math.floor(seconds / size) + " " + name;
+    return Math.max(Math.trunc(seconds), 0) + " s";
+  }
+
+  // How much is known of a window of so many hours.
+  function windowText(coverage, hours) {
+    const known = coverage * hours;
+    const part = known < 2 ? Math.round(known * 60) + " min" : Math.floor(known * 10 + 0.001) / 10 + " h";
+    return part + " of " + hours + " h";
+  }
+
   // ---- the viewer's own time zone, or UTC where that was chosen
   let chosenZone = "local";
   try {
@@ -151,6 +170,8 @@
     multipleText,
     wholeText,
     timeText,
+    durationText,
+    windowText,
     clockText,
     chooseZone,
     zoneChoice,

@@ -62,5 +62,10 @@
       if (!live || live.connection !== "ok" || live.revision === known) return nothing();
       return live.revision;
     },
+    // All prices grow stale without a new revision: what tells their ages hears of it here.
+    tickStale(live, known) {
+      if (!live || live.connection !== "ok" || live.stale === known) return nothing();
+      return live.stale;
+    },
   });
 })();

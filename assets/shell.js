@@ -1,7 +1,7 @@
 // What surrounds every page: routing, theme, tab title, connection status, alert banner.
 (function () {
   "use strict";
-  const { priceText, multipleText, clockText, chooseZone, zoneChoice, zoneName } = window.trackerNotation;
+  const { priceText, multipleText, wholeText, clockText, chooseZone, zoneChoice, zoneName } = window.trackerNotation;
   const { contentOf } = window.trackerMarkup;
   const { at, within } = window.trackerPaths;
   const MOST_IN_BANNER = 3;
@@ -95,6 +95,8 @@
   }
 
   // ---- connection status
+  const staleText = (live) => wholeText(live.stale_metrics) + " of " + wholeText(live.tracked) + " stale";
+
   function headState(live) {
     const period = live.minute ? "last tick " + clockText(live.minute) : "no tick yet";
     if (live.connection === "lost") return ["is-bad", "Connection lost, retrying", "since " + clockText(live.since)];
@@ -102,6 +104,7 @@
       return ["is-bad", "Database unavailable, retrying", "since " + clockText(live.since)];
     if (live.minute === null) return ["is-waiting", "Waiting for the first tick", ""];
     if (live.stale) return ["is-warning", "Stale data", "last tick " + clockText(live.minute)];
+    if (live.stale_metrics) return ["is-warning", staleText(live), period];
     return ["is-good", "Live", period];
   }
 

@@ -1,5 +1,6 @@
 """One metric's page, kept current while it is open."""
 
+from datetime import datetime
 from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, NoUpdate, Output, State, no_update
@@ -10,14 +11,23 @@ from callbacks.spans import past_of
 from layouts import ids, markup, metric, notation, price_chart, sheets
 from layouts.axes import Figure
 from layouts.markup import Content
+from layouts.metric_notice import notice
 from layouts.price_chart import LINE, Subject, View
 from layouts.spans import span_of
 from services.market.ports import Clock, MarketReader
+from services.market.types import RankedMetric, Status
 
-PARTS = (ids.METRIC_HEADLINE, ids.METRIC_FIGURES, ids.METRIC_NEIGHBOURS, ids.METRIC_RANKS, ids.METRIC_ALERTS)
+PARTS = (
+    ids.METRIC_NOTICE,
+    ids.METRIC_HEADLINE,
+    ids.METRIC_FIGURES,
+    ids.METRIC_NEIGHBOURS,
+    ids.METRIC_RANKS,
+    ids.METRIC_ALERTS,
+)
 """What of the page is renewed beside its chart."""
-DATED = (ids.METRIC_FIGURES, ids.METRIC_ALERTS)
-"""Those that tell times."""
+DATED = (ids.METRIC_NOTICE, ids.METRIC_HEADLINE, ids.METRIC_FIGURES, ids.METRIC_ALERTS)
+"""Those that tell times and ages."""
 
 
 def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
@@ -43,14 +53,16 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         if drawn is None:
             raise PreventUpdate
         view = view_of(metric_id, span, kind, zone)
-        subject = subject_of(reader, metric_id)
+        subject = subject_of(reader, metric_id, clock())
+        state, present, metrics = present_of(reader, clock())
         row = subject.row
         update = price_chart.price_update(past_of(reader, row.id, clock(), view.span), view, subject, drawn)
-        metrics, new_title = reader.ranking().metrics, metric.tab_title(row)
+        new_title = metric.tab_title(row)
         parts = (
-            metric.headline(row),
+            notice(row, state, present, profile, view.zone),
+            metric.headline(row, present),
             metric.figures(row, profile, view.zone),
-            metric.elsewhere(row, metrics),
+            metric.elsewhere(row, metrics, present),
             metric.rank_links(row, metrics),
             metric.alert_list(subject.alerts, view.zone),
         )
@@ -71,19 +83,28 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
     )
     def choose_view(span: str, kind: str, zone: str | None, metric_id: int, threshold: bool) -> Figure:
         view = view_of(metric_id, span, kind, zone)
-        subject = subject_of(reader, metric_id)
+        subject = subject_of(reader, metric_id, clock())
         return price_chart.price_figure(past_of(reader, metric_id, clock(), view.span), view, subject, threshold)
 
     @app.callback(
         *(Output(part, "content", allow_duplicate=True) for part in DATED),
         Input(ids.ZONE_NAME, "data"),
+        Input(ids.TICK_STALE, "data"),
         State(ids.METRIC_ID, "data"),
         *(State(part, "known") for part in DATED),
         prevent_initial_call=True,
     )
-    def tell_times_anew(zone_name: str | None, metric_id: int, *known: object) -> list[Content | NoUpdate]:
-        subject, zone = subject_of(reader, metric_id), notation.zone_named(zone_name)
-        parts = (metric.figures(subject.row, profile, zone), metric.alert_list(subject.alerts, zone))
+    def tell_times_anew(
+        zone_name: str | None, _tick_stale: bool, metric_id: int, *known: object
+    ) -> list[Content | NoUpdate]:
+        subject, zone = subject_of(reader, metric_id, clock()), notation.zone_named(zone_name)
+        state, present, _ = present_of(reader, clock())
+        parts = (
+            notice(subject.row, state, present, profile, zone),
+            metric.headline(subject.row, present),
+            metric.figures(subject.row, profile, zone),
+            metric.alert_list(subject.alerts, zone),
+        )
         return list(map(markup.update, parts, known))
 
     @app.callback(
@@ -108,10 +129,19 @@ def view_of(metric_id: int, span: object, kind: object, zone: object) -> View:
     return View(metric_id, span_of(span), chosen, notation.zone_named(zone))
 
 
-def subject_of(reader: MarketReader, wanted: int | str) -> Subject:
-    """The metric of this number or key with its alerts. Raises UnknownMetric."""
+def present_of(reader: MarketReader, now: datetime) -> tuple[Status, datetime, tuple[RankedMetric, ...]]:
+    """The state of the whole at `now`, the moment that is the present by it, and all metrics as they are then."""
+    state = reader.status(now)
+    ranking = reader.ranking()
+    return state, state.present(now), (ranking.gone_stale() if state.stale else ranking).metrics
+
+
+def subject_of(reader: MarketReader, wanted: int | str, now: datetime) -> Subject:
+    """The metric of this number or key with its alerts, as it is at `now`. Raises UnknownMetric."""
     revision = reader.revision()  # before the rest: what is newer is asked for again
     row = reader.metric(wanted)
+    if reader.status(now).stale:
+        row = row.gone_stale()
     alerts = reader.alerts(metric_id=row.id, limit=metric.MOST_ALERTS)
     return Subject(row, alerts, reader.profile, revision)
 

@@ -11,7 +11,7 @@ from dash.exceptions import PreventUpdate
 from callbacks import alerting
 from callbacks.compare import compared_at
 from callbacks.doors import Doors
-from callbacks.metric import subject_of
+from callbacks.metric import present_of, subject_of
 from callbacks.shell import BROWSER
 from callbacks.spans import past_of
 from layouts import compare, ids, metric, notation, price_chart, ranking, shell, status
@@ -87,12 +87,13 @@ def page_at(path: str, search: str, doors: Doors, zone: tzinfo) -> Page:
 def _metric_page(wanted: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page:
     is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= LONGEST_NUMBER
     try:
-        subject = subject_of(reader, int(wanted) if is_number else wanted)
+        subject = subject_of(reader, int(wanted) if is_number else wanted, clock())
         past = past_of(reader, subject.row.id, clock(), FIRST_SPAN)
     except UnknownMetric:
         return metric.unknown(wanted), "Unknown metric"
     row = subject.row
     near = price_chart.threshold_is_near(past.history, row, reader.profile)
     figure = price_chart.price_figure(past, View(row.id, FIRST_SPAN, LINE, zone), subject, near)
-    page = metric.page(row, figure, reader.ranking().metrics, subject.alerts, reader.profile, zone, near)
+    state, present, metrics = present_of(reader, clock())
+    page = metric.page(row, figure, metrics, subject.alerts, state, present, reader.profile, zone, near)
     return page, metric.tab_title(row)

@@ -12,6 +12,7 @@ CONTROLS = (
     ids.FILTER_QUOTE,
     ids.FILTER_FAVOURITES,
     ids.FILTER_STABLECOINS,
+    ids.FILTER_FULL,
     ids.RANKING_VIEW,
     ids.MAP_SIZE,
     ids.MAP_COLOUR,
@@ -37,6 +38,7 @@ def register(app: Dash) -> None:
     )
     app.clientside_callback(ClientsideFunction(BROWSER, "choose"), *(Input(control, "value") for control in CONTROLS))
     app.clientside_callback(ClientsideFunction(BROWSER, "chooseColumns"), Input(ids.RANKING_COLUMNS, "value"))
+    app.clientside_callback(ClientsideFunction(BROWSER, "chooseStale"), Input(ids.STALE_CHOICE, "n_clicks"))
     app.clientside_callback(ClientsideFunction(BROWSER, "reset"), Input(ids.FILTER_RESET, "n_clicks"))
     app.clientside_callback(ClientsideFunction(BROWSER, "exportCsv"), Input(ids.RANKING_EXPORT, "n_clicks"))
     app.clientside_callback(

@@ -25,6 +25,9 @@ def register(app: Dash) -> None:
         ClientsideFunction(BROWSER, "revision"), Output(ids.REVISION, "data"), live, State(ids.REVISION, "data")
     )
     app.clientside_callback(
+        ClientsideFunction(BROWSER, "tickStale"), Output(ids.TICK_STALE, "data"), live, State(ids.TICK_STALE, "data")
+    )
+    app.clientside_callback(
         ClientsideFunction(BROWSER, "connection"),
         Output(ids.CONNECTION_STATUS, "content"),
         Output(ids.CONNECTION_STATUS, "className"),

@@ -1,7 +1,7 @@
 """One metric: its chart, its figures, its kin on other markets and what it fired."""
 
 from collections.abc import Mapping, Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
 import dash_bootstrap_components as dbc
 from dash import dcc, html
@@ -10,10 +10,11 @@ from dash.development.base_component import Component
 from layouts import alerting, ids, notation, parts
 from layouts.axes import ZOOMABLE, Figure
 from layouts.markup import Markup
+from layouts.metric_notice import is_partial, notice
 from layouts.paths import at
 from layouts.price_chart import KINDS, LINE, threshold_of
 from layouts.spans import FIRST_SPAN, SPANS
-from services.market.types import Alert, Profile, RankedMetric
+from services.market.types import Alert, Profile, RankedMetric, Status
 
 MOST_NEIGHBOURS = 12
 MOST_ALERTS = 1_000
@@ -27,11 +28,14 @@ def page(
     figure: Figure,
     metrics: Sequence[RankedMetric],
     alerts: Sequence[Alert],
+    state: Status,
+    now: datetime,
     profile: Profile,
     zone: tzinfo,
     threshold: bool,
 ) -> Component:
-    """All of one metric; `metrics` are all in rank order, `threshold` is whether `figure` draws it."""
+    """All of one metric as it is `now`, the present of `state`; `metrics` are all in rank order, `threshold` is whether
+    `figure` draws it."""
     return html.Div(
         [
             dcc.Store(id=ids.METRIC_ID, data=row.id),
@@ -53,12 +57,13 @@ def page(
                 ],
                 className="metric-ways",
             ),
-            Markup(headline(row), id=ids.METRIC_HEADLINE, className="headline"),
+            Markup(notice(row, state, now, profile, zone), id=ids.METRIC_NOTICE, className="metric-notice"),
+            Markup(headline(row, now), id=ids.METRIC_HEADLINE, className="headline"),
             html.Div(
                 [
                     _chart_card(row, figure, threshold),
                     parts.card("Figures", Markup(figures(row, profile, zone), id=ids.METRIC_FIGURES)),
-                    parts.card(f"{row.base} elsewhere", Markup(elsewhere(row, metrics), id=ids.METRIC_NEIGHBOURS)),
+                    parts.card(f"{row.base} elsewhere", Markup(elsewhere(row, metrics, now), id=ids.METRIC_NEIGHBOURS)),
                     parts.card(
                         "Alerts", Markup(alert_list(alerts, zone), id=ids.METRIC_ALERTS), className="metric-alerts"
                     ),
@@ -101,7 +106,7 @@ def tab_title(row: RankedMetric) -> str:
     return f"{notation.price(row.price)} {row.pair}"
 
 
-def headline(row: RankedMetric) -> list[Component]:
+def headline(row: RankedMetric, now: datetime) -> list[Component]:
     """Name and price, as large as they matter."""
     rank = html.Span(f"Rank {row.rank}", className="chip") if row.rank else html.Span("Unranked", className="chip")
     name = html.Div(
@@ -109,7 +114,7 @@ def headline(row: RankedMetric) -> list[Component]:
             html.H1([html.Span(row.base), html.Span("/" + row.quote, className="quote")], className="pair-title"),
             html.Span(row.market, className="chip"),
             rank,
-            *parts.marks(row),
+            *parts.marks(row, now),
         ],
         className="headline-name",
     )
@@ -129,7 +134,7 @@ def headline(row: RankedMetric) -> list[Component]:
             html.Span(row.quote, className="unit"),
             html.Span(changes, className="changes"),
         ],
-        className="headline-price",
+        className="headline-price is-stale" if row.stale else "headline-price",
     )
     return [name, price]
 
@@ -148,9 +153,16 @@ def figures(row: RankedMetric, profile: Profile, zone: tzinfo) -> Component:
             f"{notation.amount(row.volume_24h)} {row.base}" if row.volume_24h is not None else notation.UNKNOWN,
         ),
         (f"Samples, {window}", f"{row.samples:,}"),
-        ("Updated", notation.stamp(row.updated_at, zone)),
     )
-    return parts.figures([parts.figure(label, value) for label, value in items], className="figure-list")
+    known = notation.share(row.coverage)
+    return parts.figures(
+        [
+            *(parts.figure(label, value) for label, value in items),
+            parts.figure(f"Known of {window}", known, "is-warning" if is_partial(row, profile) else ""),
+            parts.figure("Updated", notation.stamp(row.updated_at, zone), "is-warning" if row.stale else ""),
+        ],
+        className="figure-list",
+    )
 
 
 def kin_of(row: RankedMetric, metrics: Sequence[RankedMetric]) -> tuple[list[RankedMetric], list[RankedMetric]]:
@@ -164,21 +176,24 @@ def kin_of(row: RankedMetric, metrics: Sequence[RankedMetric]) -> tuple[list[Ran
     )
 
 
-def elsewhere(row: RankedMetric, metrics: Sequence[RankedMetric]) -> Component:
+def elsewhere(row: RankedMetric, metrics: Sequence[RankedMetric], now: datetime) -> Component:
     """What the same pair costs on other markets, beside this one, and links to the base against other quotes."""
     same, others = kin_of(row, metrics)
     if not same and not others:
         return html.P("Tracked on no other market and against no other quote.", className="quiet")
-    parts_ = [_spreads(row, same)] if same else [html.P("This pair is tracked on no other market.", className="quiet")]
+    parts_ = (
+        [_spreads(row, same, now)] if same else [html.P("This pair is tracked on no other market.", className="quiet")]
+    )
     if others:
         parts_ += [html.H3("Against other quotes", className="card-subtitle"), _links(others)]
     return html.Div(parts_)
 
 
-def _spreads(row: RankedMetric, same: Sequence[RankedMetric]) -> Component:
-    """A line a market, dearest first, this one among them; `Highest` and `Lowest` of those that trade."""
+def _spreads(row: RankedMetric, same: Sequence[RankedMetric], now: datetime) -> Component:
+    """A line a market, dearest first, this one among them; `Highest` and `Lowest` of those that trade, and whose prices
+    are of the present."""
     markets = sorted([row, *same], key=lambda one: -(one.price or 0.0))
-    prices = [one.price for one in markets if one.price is not None and one.active]
+    prices = [one.price for one in markets if one.price is not None and _is_of_the_present(one)]
     edges = {max(prices): "Highest", min(prices): "Lowest"} if len(set(prices)) > 1 else {}
 
     def line(one: RankedMetric) -> tuple[parts.Content, parts.Content, parts.Content]:
@@ -187,9 +202,9 @@ def _spreads(row: RankedMetric, same: Sequence[RankedMetric]) -> Component:
         chips: list[str | Component] = [name]
         if here:
             chips.append(html.Span("This", className="chip"))
-        if one.price in edges and one.active:
+        if one.price in edges and _is_of_the_present(one):
             chips.append(html.Span(edges[one.price], className="chip is-new"))
-        chips += parts.marks(one)
+        chips += parts.marks(one, now)
         spread = None if here else spread_of(one, row)
         return (
             html.Span(chips, className="market-name"),
@@ -208,6 +223,10 @@ def _spreads(row: RankedMetric, same: Sequence[RankedMetric]) -> Component:
             dcc.Link("Compare these markets", href=at(f"/compare?ids={compared}"), className="card-link"),
         ]
     )
+
+
+def _is_of_the_present(row: RankedMetric) -> bool:
+    return row.active and not row.stale
 
 
 def spread_of(other: RankedMetric, row: RankedMetric) -> float | None:

@@ -151,6 +151,29 @@ def milliseconds(value: float | None) -> str:
     return f"{value:,.0f} ms" if value < 1000 else f"{value / 1000:,.1f} s"
 
 
+def duration(seconds: float) -> str:
+    """A length of time in the largest unit that two of it fit into: 90 s, 5 min, 3 h, 12 d."""
+    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{int(seconds // unit)} {name}"
+    return f"{max(int(seconds), 0)} s"
+
+
+def age(moment: datetime, now: datetime) -> str:
+    """How long ago something was: 5 min old."""
+    return f"{duration((now - moment).total_seconds())} old"
+
+
+def window(coverage: float, hours: float) -> str:
+    """How much is known of a window of `hours`: 3 h of 24 h, 45 min of 24 h."""
+    known = coverage * hours
+    return (
+        f"{known * 60:.0f} min of {hours:g} h"
+        if known < 2
+        else f"{math.floor(known * 10 + 0.001) / 10:g} h of {hours:g} h"
+    )
+
+
 def size(count: int | None) -> str:
     """A number of bytes to three digits: 812 kB, 4.21 MB, 42.1 MB, 1.20 GB."""
     if count is None:
@@ -192,6 +215,12 @@ def stamp(moment: datetime | None, zone: tzinfo) -> str:
         return UNKNOWN
     local = moment.astimezone(zone)
     return f"{local.day} {local:%b %Y}, {clock(moment, zone)}"
+
+
+def clock_or_stamp(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    """The time of day, and the date as well where that is not today's."""
+    is_today = moment.astimezone(zone).date() == now.astimezone(zone).date()
+    return clock(moment, zone) if is_today else stamp(moment, zone)
 
 
 def _signed(fraction: float | None, decimals: int) -> str:

@@ -1,11 +1,13 @@
 """The pieces that pages share: cards, figures, notices, links, tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from layouts import notation
 from layouts.paths import at
 from services.market.stats import FROZEN_PERIODS
 from services.market.types import Alert, RankedMetric
@@ -63,12 +65,19 @@ def tone(fraction: float | None) -> str:
     return "is-up" if fraction > 0 else "is-down"
 
 
-def marks(row: RankedMetric) -> list[Component]:
-    """Chips for what is special about a metric; assets/ranking/cells.js makes the same of `MARKS`."""
+def marks(row: RankedMetric, now: datetime | None = None) -> list[Component]:
+    """Chips for what is special about a metric; assets/ranking/cells.js makes the same of `MARKS`. With `now`, the
+    present, a stale price has its age."""
     words = [("new", "is-new")] if row.new_at else []
     if not row.active:
         words.append((row.reason or "inactive", "is-warning"))
-    return [html.Span(word.capitalize(), className=f"chip {look}", title=MARKS.get(word)) for word, look in words]
+    chips: list[Component] = [
+        html.Span(word.capitalize(), className=f"chip {look}", title=MARKS.get(word)) for word, look in words
+    ]
+    if row.stale and row.active:
+        age = "Stale" if now is None or row.updated_at is None else notation.age(row.updated_at, now)
+        chips.append(html.Span(age, className="chip is-warning", title="Its price is none of the present"))
+    return chips
 
 
 def firing_chip(alert: Alert) -> Component:

@@ -31,6 +31,8 @@ def page(profile: Profile) -> Component:
         ],
         id=ids.RANKING,
         className="ranking-page shows-table",
+        # What assets/ranking/trust.js judges a row's window by.
+        **parts.data(hours=f"{profile.window_hours:g}", full=f"{profile.full_coverage:.6f}"),
     )
 
 
@@ -52,17 +54,34 @@ def _search() -> Component:
     )
 
 
+def _stale_choice() -> Component:
+    """The figure that is a filter as well, see assets/ranking/trust.js."""
+    words = [
+        html.Span(notation.UNKNOWN, id=ids.STALE),
+        html.Span(" stale: show only these", className="visually-hidden"),
+    ]
+    return html.Button(
+        words,
+        id=ids.STALE_CHOICE,
+        className="figure-button",
+        type="button",
+        title="Show only these",
+        **parts.aria(pressed="false"),
+    )
+
+
 def _glance() -> Component:
     figures = (
         ("Tracked", ids.TRACKED),
         ("Live", ids.LIVE_NOW),
-        ("Stale", ids.STALE),
         ("Alerts today", ids.ALERTED),
         ("Last tick", ids.LAST_TICK),
         ("Next tick", ids.NEXT_TICK),
     )
+    shown = [parts.figure(label, notation.UNKNOWN, id=identity) for label, identity in figures]
+    shown.insert(2, parts.figure("Stale", _stale_choice()))
     return parts.figures(
-        [parts.figure(label, notation.UNKNOWN, id=identity) for label, identity in figures],
+        shown,
         className="glance",
         **parts.aria(label="At a glance"),
     )
@@ -100,7 +119,11 @@ def _table(profile: Profile) -> Component:
             "flex": 1,
         },
         getRowId="params.data.id",
-        rowClassRules={"is-inactive": "!params.data.active", "has-alert": "params.data.alerted"},
+        rowClassRules={
+            "is-inactive": "!params.data.active",
+            "is-stale": "params.data.stale",
+            "has-alert": "params.data.alerted",
+        },
         eventListeners={
             "rowClicked": ["openRow(params)"],
             "cellKeyDown": ["pressKey(params)"],

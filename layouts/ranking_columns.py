@@ -1,7 +1,8 @@
 """The columns of the ranking; assets/ranking/rows.js fills them, shares and changes in per cent.
 
 `context` tells assets/ranking/widths.js what a column has to have room for: its `widest` text, and the class of
-what that stands in if it is not the cell alone; the names that there are, where it has no such text.
+what that stands in if it is not the cell alone; the names that there are, where it has no such text, and the longest
+`note` that stands below one.
 """
 
 from typing import Any
@@ -59,13 +60,13 @@ def _names() -> list[Column]:
             "field": "pair",
             "headerName": "Pair",
             "flex": 1.9,
-            "context": {},
+            "context": {"note": "23.9 h of 24 h"},
             "filter": "agTextColumnFilter",
             "sortingOrder": ["asc", "desc", None],
             "cellRenderer": "MetricName",
             "cellRendererParams": {"marks": parts.MARKS},
-            # The grid draws a cell anew when its value changes, and so the mark is part of it.
-            "valueGetter": {"function": "params.data.pair + (params.data.mark ? ' ' + params.data.mark : '')"},
+            # The grid draws a cell anew when its value changes, and so all that stands in it is part of it.
+            "valueGetter": {"function": "nameValue(params.data)"},
             "filterValueGetter": {"function": "params.data.pair"},
             "getQuickFilterText": {"function": "quickText(params)"},
         },
@@ -97,10 +98,17 @@ def _deviations(hours: str) -> list[Column]:
     relative = "Standard deviation in per cent of the mean: comparable between pairs"
     log_returns = f"Standard deviation of the logarithmic returns of the last {hours}, scaled to a year"
     return [
-        _number("stdev", "Std dev", "priceText", deviation),
-        _number("volatility", "Volatility %", "shareText", relative),
-        _number("log_volatility", "Yearly vol. %", "shareText", log_returns, initialHide=True),
+        _number("stdev", "Std dev", "priceText", deviation, **_PARTIAL),
+        _number("volatility", "Volatility %", "shareText", relative, **_PARTIAL),
+        _number("log_volatility", "Yearly vol. %", "shareText", log_returns, initialHide=True, **_PARTIAL),
     ]
+
+
+_PARTIAL: Column = {
+    "cellClassRules": {"is-partial": "params.data.partial"},
+    "tooltipValueGetter": {"function": "partialTitle(params.data)"},
+}
+"""A figure over the window is marked where that is not full."""
 
 
 def _extremes() -> list[Column]:
@@ -118,6 +126,7 @@ def _rest(hours: str) -> list[Column]:
     worth = (
         "Volume of 24 h times price, in dollars (or what most pairs are priced in), by the tracked pairs' own prices"
     )
+    covered = f"How much of the last {hours} prices are known of: the standard deviation rests on these"
     plain: Column = {"filter": False}
     return [
         _number("volume", "Volume", "amountText", told, initialHide=True),
@@ -129,6 +138,13 @@ def _rest(hours: str) -> list[Column]:
         plain
         | {"field": "alerted", "headerName": "Alert", "flex": 0, "cellRenderer": "AlertMark"}
         | {"context": {"widest": "23:59:59", "look": "chip"}, "headerTooltip": "Fired within the last hour"},
+        plain
+        | {"field": "updated", "headerName": "Updated", "flex": 0, "cellClass": "num", "initialHide": True}
+        | {"headerTooltip": "How old the price is", "headerClass": "ag-right-aligned-header"}
+        # By its age, which changes while the price does not.
+        | {"valueGetter": {"function": "params.data.old"}, "valueFormatter": _format("updatedText")}
+        | {"tooltipValueGetter": {"function": "updatedTitle(params.data)"}, "context": {"widest": "119 min ago"}},
+        _number("coverage", "Window %", "shareText", covered, initialHide=True),
     ]
 
 

@@ -34,6 +34,9 @@ def toolbar(profile: Profile) -> Component:
         _select(ids.FILTER_QUOTE, "Quote", ((ids.FILTER_ALL, "All quotes"),)),
         _switch(ids.FILTER_FAVOURITES, "favourites", [parts.icon("star"), "Favourites"]),
         _switch(ids.FILTER_STABLECOINS, "stablecoins", "Hide stablecoins"),
+        _switch(
+            ids.FILTER_FULL, "full", f"Full {profile.window_hours:g} h", "Only pairs whose window is full of prices"
+        ),
         html.Button("Clear", id=ids.FILTER_RESET, className="text-button is-hidden", type="button"),
     ]
     opener = html.Button(
@@ -98,8 +101,8 @@ def _select(identity: str, label: str, options: Choices) -> Component:
     )
 
 
-def _switch(identity: str, value: str, label: str | list[str | Component]) -> Component:
-    option = {"label": html.Span(label), "value": value}
+def _switch(identity: str, value: str, label: str | list[str | Component], title: str | None = None) -> Component:
+    option = {"label": html.Span(label, title=title), "value": value}
     switch: Component = dbc.Checklist(
         id=identity,
         options=[option],

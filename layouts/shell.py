@@ -111,6 +111,7 @@ def _machinery() -> list[Component]:
         dcc.Interval(id=ids.RETRY, interval=RETRY_MS, disabled=True),
         dcc.Store(id=ids.LIVE),
         dcc.Store(id=ids.REVISION),
+        dcc.Store(id=ids.TICK_STALE, data=False),
         dcc.Store(id=ids.VIEW),
         dcc.Store(id=ids.ZONE_NAME),
         dcc.Store(id=ids.TITLE),

@@ -37,6 +37,8 @@ declare global {
     multipleText(value: number, average: number): string;
     wholeText(value?: number | null): string;
     timeText(iso?: string | null): string;
+    durationText(seconds: number): string;
+    windowText(coverage: number, hours: number): string;
     clockText(iso?: string | null): string;
     zoneChoice(): string;
     zoneName(): string;
@@ -134,6 +136,9 @@ declare global {
     rank: number | null;
     price: number | null;
     volume_24h: number | null;
+    stale: boolean;
+    updated_at: string | null;
+    coverage: number;
     [field: string]: any;
   }
   /** A row of the table: a metric by the columns' names, shares in per cent. */
@@ -151,6 +156,15 @@ declare global {
     mark: string | false | null;
     /** Where the price went when it changed last: 1 up, -1 down, 0 where it has not. */
     went?: number;
+    stale: boolean;
+    /** How old the price is, in seconds. */
+    old: number | null;
+    /** How old a stale price is, as "5 min"; "" for one of the present. */
+    age: string;
+    /** How much of the window is known, in words, where that is not all of it; else "". */
+    partial: string;
+    /** Whether the window is full. */
+    full: boolean;
     [column: string]: any;
   }
   type Grid = GridApi<Row>;
@@ -169,6 +183,8 @@ declare global {
     by: string;
     only: string;
     hide: string;
+    age: string;
+    window: string;
     view: string;
     size: "volume" | "volatility" | "equal";
     colour: string;
@@ -190,6 +206,10 @@ declare global {
     isDollar(name: string): boolean;
     isStable(base: string, quote: string): boolean;
     turnovers(metrics: Metric[]): (metric: Metric) => number | null;
+    hear(live: Live | null): void;
+    secondsOld(moment: string): number;
+    trust(metric: Metric): Pick<Row, "stale" | "old" | "age" | "partial" | "full">;
+    showStale(chosen: boolean): void;
     isFavourite(row: { key: string }): boolean;
     hasFavourites(): boolean;
     toggleFavourite(row: Row): Promise<void>;

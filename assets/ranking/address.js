@@ -10,6 +10,8 @@
     by: ["stdev", "volatility", "log_volatility", "range_1h", "range_24h", "change_24h", "volume"],
     only: ["", "favourites"],
     hide: ["", "stablecoins"],
+    age: ["", "stale"],
+    window: ["", "full"],
     view: ["table", "map", "both"],
     size: ["volume", "volatility", "equal"],
     colour: ["change_24h", "change_1h", "volatility"],

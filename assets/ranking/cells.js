@@ -37,7 +37,7 @@
   const LONG = 13; // letters of a pair that fit on one line; longer ones take two
 
   cells.MetricName = function (props) {
-    const { id, pair, base, quote, market, active, mark } = props.data;
+    const { id, pair, base, quote, market, active, mark, age, partial, updated } = props.data;
     const look = pair.length > LONG ? "is-long" : undefined;
     const follow = (event) => {
       if (!(event.ctrlKey || event.metaKey || event.shiftKey)) event.preventDefault(); // the row's click opens it
@@ -48,9 +48,14 @@
       make("span", { key: "q", className: "quote" }, "/" + quote),
     ];
     const chip = { className: "chip " + (active ? "is-new" : "is-warning"), title: props.marks[mark] };
+    const old = make("span", { className: "old" }, " old"); // which a phone has no room for
+    const note = age
+      ? make("span", { className: "row-note is-warning", title: "Price of " + notation.clockText(updated) }, age, old)
+      : partial &&
+        make("span", { className: "row-note is-window", title: "Its statistics rest on " + partial }, partial);
     return make(
       "span",
-      { className: "metric-name" },
+      { className: "metric-name" + (note ? " has-note" : "") },
       make(
         "a",
         { href: window.trackerPaths.at("/metric/" + id), onClick: follow, tabIndex: -1, className: look, title: pair },
@@ -58,6 +63,7 @@
       ),
       make("span", { className: "under-market" }, market),
       mark && make("span", chip, mark[0].toUpperCase() + mark.slice(1)),
+      note || null,
     );
   };
 

@@ -8,11 +8,12 @@
 
   function setUpFilters(grid) {
     grid.setGridOption("isExternalFilterPresent", () => {
-      const { market, quote, only, hide } = ranking.view();
-      return Boolean(market || quote || only || hide);
+      const { market, quote, only, hide, age, window: full } = ranking.view();
+      return Boolean(market || quote || only || hide || age || full);
     });
     grid.setGridOption("doesExternalFilterPass", ({ data }) => {
-      const { market, quote, only, hide } = ranking.view();
+      const { market, quote, only, hide, age, window: full } = ranking.view();
+      if ((age && !data.stale) || (full && !data.full)) return false;
       if (market && data.market !== market) return false;
       if (quote && data.quote !== quote) return false;
       if (hide && ranking.isStable(data.base, data.quote)) return false;

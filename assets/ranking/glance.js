@@ -44,7 +44,7 @@
     countDown();
     if (!live || live.tracked === undefined) return Array(4).fill(window.dash_clientside.no_update);
     countAlerts(live);
-    const counts = [live.tracked, live.live, live.tracked - live.live].map(notation.wholeText);
+    const counts = [live.tracked, live.live, live.stale_metrics].map(notation.wholeText);
     return [...counts, notation.clockText(live.minute)];
   }
 

@@ -138,7 +138,7 @@
     const strength = value == null ? 0 : Math.min(1, Math.abs(value) / scale.end);
     const name = row.base + (several && width > 90 ? "/" + row.quote : "");
     const way = !scale.signed ? "much" : value < 0 ? "down" : "up";
-    tile.className = "tile tile-" + way;
+    tile.className = "tile tile-" + way + (row.stale ? " is-stale" : "");
     tile.style.cssText =
       `left:${leaf.x0}px;top:${leaf.y0}px;width:${width}px;height:${height}px;` +
       `--strength:${(strength * 100).toFixed(0)}%;font-size:${fontSize(width, height, name)}px`;
@@ -148,7 +148,7 @@
     [...tile.children].forEach((part, at) => {
       if (part.textContent !== words[at]) part.textContent = words[at];
     });
-    tile.setAttribute("aria-label", `${row.pair} ${row.market}, ${figure}`);
+    tile.setAttribute("aria-label", `${row.pair} ${row.market}, ${figure}` + (row.age ? `, ${row.age} old` : ""));
   }
 
   // A figure is never cut: it stands where all of it does.
@@ -222,6 +222,7 @@
       ["Volatility", shareText(row.volatility)],
       ["Turnover", amountText(row.turnover)],
     ];
+    if (row.age) figures.unshift(["Price is", row.age + " old"]);
     const [name, market] = ["strong", "span"].map((kind) => document.createElement(kind));
     [name.textContent, market.textContent] = [row.pair, row.market];
     const list = document.createElement("dl");

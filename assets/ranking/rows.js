@@ -11,8 +11,8 @@
 
   /** @type {HTMLElement | null} */
   let page = null; // the element whose rows these are
-  /** @type {{ revision: number | null, minute?: string, news: string | null, at: number } | null} */
-  let asked = null; // what was asked for last: its revision, what was told with it, and when
+  /** @type {{ revision: number | null, stale: boolean, minute?: string, news: string | null, at: number } | null} */
+  let asked = null; // what was asked for last: its revision and whether its tick was stale, what was told with it, and when
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let later; // asks for what history has become
   let arrived = -1; // when the rows in the grid were asked for
@@ -53,8 +53,10 @@
       turnover: turnover,
       alerted: metric.alerted_at,
       active: metric.active,
-      stale: metric.stale,
       mark: metric.active ? metric.new_at && "new" : metric.reason || "inactive",
+      updated: metric.updated_at,
+      coverage: percent(metric.coverage),
+      ...ranking.trust(metric),
     };
   }
 
@@ -106,7 +108,14 @@
 
   // What is shown at once: a tick, an alert, a metric that comes or goes, the end of a backfill.
   const newsOf = (live) =>
-    JSON.stringify([live.minute, live.tracked, live.alerts, live.unattended, live.backfills.map((one) => one.market)]);
+    JSON.stringify([
+      live.minute,
+      live.stale,
+      live.tracked,
+      live.alerts,
+      live.unattended,
+      live.backfills.map((one) => one.market),
+    ]);
 
   // Whether `live` tells of history that is being filled in, and of nothing else; its rows are then due once a period.
   function isHistoryAlone(live) {
@@ -129,12 +138,14 @@
       ranking.begin();
       ranking.settle();
     }
+    ranking.hear(live);
     const wanted = live ? live.revision : null;
+    const stale = Boolean(live?.stale);
     const unchanged = [nothing(), nothing()];
-    if ((live && live.connection !== "ok") || (asked && asked.revision === wanted) || isHistoryAlone(live))
-      return unchanged;
+    const isKnown = asked && asked.revision === wanted && asked.stale === stale;
+    if ((live && live.connection !== "ok") || isKnown || isHistoryAlone(live)) return unchanged;
     const news = live && live.backfills ? newsOf(live) : null;
-    const mine = { revision: wanted, minute: live?.minute, news, at: performance.now() };
+    const mine = { revision: wanted, stale, minute: live?.minute, news, at: performance.now() };
     const before = asked;
     asked = mine;
     clearTimeout(later);

@@ -56,6 +56,8 @@
     quote: (grid) => grid.onFilterChanged(),
     only: (grid) => grid.onFilterChanged(),
     hide: (grid) => grid.onFilterChanged(),
+    age: (grid) => grid.onFilterChanged(),
+    window: (grid) => grid.onFilterChanged(),
     where: (grid) => grid.setFilterModel(known(grid, current.where)),
     sort: (grid) => {
       const state = current.sort
@@ -99,6 +101,7 @@
     [ids.quote]: ["quote", orAll],
     [ids.favourites]: ["only", flag("favourites")],
     [ids.stablecoins]: ["hide", flag("stablecoins")],
+    [ids.fullOnly]: ["window", flag("full")],
     [ids.view]: ["view", plain],
     [ids.mapSize]: ["size", plain],
     [ids.mapColour]: ["colour", plain],
@@ -124,18 +127,19 @@
 
   function tellReset() {
     const filters =
-      ["q", "market", "quote", "only", "hide"].filter((name) => current[name]).length +
+      ["q", "market", "quote", "only", "hide", "age", "window"].filter((name) => current[name]).length +
       Object.keys(current.where).length;
     window.dash_clientside.set_props(ids.reset, {
       className: "text-button" + (filters || current.columns ? "" : " is-hidden"),
     });
     window.dash_clientside.set_props(ids.filterCount, { children: filters ? filters + "" : "" });
+    ranking.showStale(current.age !== "");
   }
 
   // Takes filters and chosen columns away; what is ranked by and how it is shown stays.
   function reset(clicks) {
     if (!clicks) return;
-    change({ q: "", market: "", quote: "", only: "", hide: "", where: {}, columns: null });
+    change({ q: "", market: "", quote: "", only: "", hide: "", age: "", window: "", where: {}, columns: null });
     setControls();
   }
 

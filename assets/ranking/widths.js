@@ -62,6 +62,7 @@
       if (!context) return [];
       const cells = (longest[colId] || [context.widest]).map((text) => ({ colId, text, look: "cell " + cellClass }));
       if (context.look) cells.forEach((one) => (one.look = context.look));
+      if (context.note) cells.push({ colId, text: context.note, look: "row-note" });
       return [...cells, { colId, text: headerName, look: "header" }];
     });
     const measured = measure(texts);

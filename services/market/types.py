@@ -227,6 +227,10 @@ class RankedMetric:
         """The name used in addresses: `kraken:BTC-USD`."""
         return f"{self.market}:{self.base}-{self.quote}"
 
+    def gone_stale(self) -> "RankedMetric":
+        """The same when its tick has become stale: so has its price."""
+        return replace(self, stale=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
@@ -238,7 +242,7 @@ class Ranking:
 
     def gone_stale(self) -> "Ranking":
         """The same when this tick is stale: so are all its prices."""
-        return replace(self, metrics=tuple(replace(row, stale=True) for row in self.metrics))
+        return replace(self, metrics=tuple(row.gone_stale() for row in self.metrics))
 
 
 @dataclass(frozen=True, slots=True)
@@ -492,6 +496,12 @@ class Profile:
     exposed: bool = False
     """Whether everybody who reaches the server from elsewhere is let in."""
 
+    @property
+    def full_coverage(self) -> float:
+        """From which `RankedMetric.coverage` on the window counts as full: a hundredth of it may be missing, and a
+        period where that is longer."""
+        return min(0.99, 1 - self.period_seconds / (self.window_hours * 3_600))
+
 
 @dataclass(frozen=True, slots=True)
 class Storage:
@@ -557,6 +567,10 @@ class Status:
     def judged_at(self, now: datetime, period_seconds: int) -> "Status":
         """The same state, with `stale` as it is at `now`."""
         return replace(self, stale=self.tracked > 0 and _is_tick_stale(self.minute, now, period_seconds))
+
+    def present(self, now: datetime) -> datetime:
+        """The moment beside which ages are told: that of the last tick, or `now` where that is stale."""
+        return now if self.stale or self.minute is None else self.minute
 
     def why_stale(self, now: datetime) -> str:
         """What is wrong with the time of the last tick of a stale state, in words that follow that time."""

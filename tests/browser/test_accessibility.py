@@ -1,6 +1,7 @@
 """axe-core looks at every page, in both themes, on a desk and on a phone."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ DIALOGS = (
 @pytest.fixture
 def busy(reader: FakeReader, server: Server) -> FakeReader:
     """Something to look at everywhere: alerts, rules, messages, a failing exchange, a backfill, a warning, missed
-    ticks, new pairs."""
+    ticks, new pairs, an old price, windows that are not full."""
     assert isinstance(server.desk, FakeDesk)
     server.desk.kept = {1: PUMPS, 2: replace(PUMPS, id=2, enabled=False), 3: replace(PUMPS, id=3)}
     server.desk.states = {1: {"firing": 3, "pending": 1}}
@@ -61,10 +62,14 @@ def busy(reader: FakeReader, server: Server) -> FakeReader:
         holder="box:4711:0a1b2c3d",
     )
     reader.past = builders.eventful_day()
-    first, second, *others = reader.metrics
+    first, second, third, *others = reader.metrics
     reader.put(
-        replace(first, new_at=builders.NOON), *others, replace(second, rank=None, active=False, reason="delisted")
+        replace(first, new_at=builders.NOON, stale=True, updated_at=builders.NOON - timedelta(minutes=5), coverage=0.5),
+        replace(third, coverage=0.125),
+        *others,
+        replace(second, rank=None, active=False, reason="delisted"),
     )
+    reader.state = replace(reader.state, priced=9)
     return reader
 
 

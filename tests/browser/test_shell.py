@@ -101,6 +101,16 @@ def test_the_status_tells_live_from_stale(site: Site, reader: FakeReader):
     assert "Live" not in site.text(STATUS)
 
 
+def test_the_status_does_not_claim_that_all_is_live_while_prices_are_stale(site: Site, reader: FakeReader):
+    reader.state = replace(reader.state, tracked=415, trading=410, priced=345)
+    site.open("/status")
+    site.shows(STATUS, "65 of 415 stale")
+    assert "Live" not in site.text(STATUS)
+
+    reader.state = replace(reader.state, priced=410, revision=reader.state.revision + 1)
+    site.shows(STATUS, "Live")
+
+
 def test_the_status_names_a_failing_exchange_a_backfill_and_warnings(site: Site, reader: FakeReader):
     failing = builders.exchange_state("okx", failing_since=builders.NOON, error="timed out after 10 s")
     reader.state = replace(

@@ -51,3 +51,19 @@ test("a star says whose it is and whether it is kept", () => {
   assert.deepEqual(told("BTC/USD"), ["Take from the favourites: BTC/USD", true]);
   assert.deepEqual(told("ETH/USD"), ["Keep as a favourite: ETH/USD", false]);
 });
+
+test("a row says how old its price is, or else how much of its window there is", () => {
+  const name = (data) =>
+    cells.MetricName({
+      data: { id: "1", pair: "BTC/USD", base: "BTC", quote: "USD", active: true, ...data },
+      marks: {},
+    });
+  const note = (data) => name(data).children.find((child) => child?.className?.startsWith("row-note"));
+
+  assert.equal(note({ age: "", partial: "" }), undefined);
+  const text = (node) => (typeof node === "string" ? node : node.children.map(text).join(""));
+  assert.equal(text(note({ age: "5 min", partial: "3 h of 24 h" })), "5 min old");
+  assert.deepEqual(note({ age: "", partial: "3 h of 24 h" }).children, ["3 h of 24 h"]);
+  assert.match(note({ age: "5 min" }).className, /is-warning/);
+  assert.match(name({ age: "5 min" }).className, /has-note/);
+});

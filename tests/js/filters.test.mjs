@@ -4,11 +4,11 @@ import { test } from "node:test";
 import { metric } from "./metrics.mjs";
 import { load } from "./page.mjs";
 
-const ALL = { market: "", quote: "", only: "", hide: "" };
+const ALL = { market: "", quote: "", only: "", hide: "", age: "", window: "" };
 const ROWS = [
-  metric(1, "BTC/USD"),
-  metric(2, "ETH/BTC", { market: "okx" }),
-  metric(3, "USDT/USD"),
+  metric(1, "BTC/USD", { full: true }),
+  metric(2, "ETH/BTC", { market: "okx", stale: true, full: true }),
+  metric(3, "USDT/USD", { stale: true, full: false }),
   metric(4, "BTC/USDT"),
 ];
 
@@ -30,6 +30,9 @@ test("the quick filters leave what was asked for, all of it at once", () => {
   assert.deepEqual(left({ hide: "stablecoins" }), [1, 2, 4]);
   assert.deepEqual(left({ only: "favourites" }), [4]);
   assert.deepEqual(left({ quote: "USD", hide: "stablecoins" }), [1]);
+  assert.deepEqual(left({ age: "stale" }), [2, 3]);
+  assert.deepEqual(left({ window: "full" }), [1, 2]);
+  assert.deepEqual(left({ age: "stale", window: "full" }), [2]);
   assert.deepEqual(left({ market: "okx", only: "favourites" }), []);
 });
 

@@ -4,7 +4,8 @@ import { afterEach, beforeEach, mock, test } from "node:test";
 import { callbacks, isNothing, load, server } from "./page.mjs";
 
 const NOON = Date.parse("2026-03-01T12:00:00Z");
-const LIVE = { connection: "ok", minute: "2026-03-01T12:00:00Z", period: 60, tracked: 200, live: 1197, alerts: [] };
+const COUNTS = { tracked: 1200, live: 1190, stale_metrics: 7 }; // the others do not trade
+const LIVE = { connection: "ok", minute: "2026-03-01T12:00:00Z", period: 60, alerts: [], ...COUNTS };
 
 beforeEach(() => mock.timers.enable({ apis: ["Date"], now: NOON }));
 afterEach(() => mock.timers.reset());
@@ -62,7 +63,7 @@ test("the figures sum the market up", () => {
   const { glance, window } = page({ body: { alerts: [] } });
   window.trackerNotation.chooseZone("utc");
 
-  assert.deepEqual(glance({ ...LIVE, tracked: 1200 }), ["1,200", "1,197", "3", "12:00"]);
+  assert.deepEqual(glance(LIVE), ["1,200", "1,190", "7", "12:00"]);
   for (const value of glance(null)) assert.ok(isNothing(value));
 });
 

@@ -62,3 +62,14 @@ test("a page is asked to renew itself at another revision alone, and while there
     assert.ok(isNothing(revision(live, 4)));
   }
 });
+
+test("that the last tick grows stale is told when it changes, and not while nobody knows", () => {
+  const { tickStale } = poller();
+  const live = { ...LIVE, connection: "ok", stale: false };
+
+  assert.ok(isNothing(tickStale(live, false)));
+  assert.equal(tickStale({ ...live, stale: true }, false), true);
+  assert.ok(isNothing(tickStale({ ...live, stale: true }, true)));
+  assert.ok(isNothing(tickStale({ ...live, stale: true, connection: "lost" }, false)));
+  assert.equal(tickStale(live, true), false);
+});

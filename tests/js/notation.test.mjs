@@ -13,6 +13,8 @@ const WRITERS = {
   change: (fraction) => notation.changeText(percent(fraction)),
   share: (fraction) => notation.shareText(percent(fraction)),
   amount: notation.amountText,
+  duration: notation.durationText,
+  window: ([coverage, hours]) => notation.windowText(coverage, hours),
 };
 
 // As layouts/notation.py has them; tests/layouts/test_notation.py keeps both alike.

@@ -10,6 +10,7 @@ const SCRIPTS = [
   "ranking/address.js",
   "ranking/rows.js",
   "ranking/stablecoins.js",
+  "ranking/trust.js",
   "ranking/turnover.js",
 ];
 const OK = { connection: "ok", revision: 1, tracked: 6 };

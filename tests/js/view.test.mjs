@@ -22,6 +22,7 @@ function page(search = "") {
   const ranking = Object.fromEntries(
     ["fit", "rankAnew", "offerChoices", "showParts", "drawMap", "recountAlerts"].map((name) => [name, called(name)]),
   );
+  ranking.showStale = () => {};
   const location = { pathname: "/", search, hash: "", href: "/" + search };
   const history = { state: null, replaceState: (_state, _title, address) => (location.search = address.slice(1)) };
   const window = load(["0-ids.js", "ranking/address.js", "ranking/view.js"], { ranking, location, history });

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from layouts import ids, metric, notation, sheets
@@ -14,7 +16,7 @@ def test_the_same_pair_elsewhere_is_told_dearest_first_with_its_spread():
     bitstamp = builders.ranked_metric(4, market="bitstamp", price=99.5)
     euro = builders.ranked_metric(2, quote="EUR", price=90.0)
 
-    told = metric.elsewhere(HERE, (HERE, euro, okx, bitstamp, builders.ranked_metric(5, base="ETH")))
+    told = metric.elsewhere(HERE, (HERE, euro, okx, bitstamp, builders.ranked_metric(5, base="ETH")), builders.NOON)
 
     assert rows_of(told)[1:] == [
         "okx|Highest|100.25|+0.250 %",
@@ -30,23 +32,35 @@ def test_a_market_that_does_not_trade_is_neither_highest_nor_lowest():
     halted = builders.ranked_metric(3, market="okx", price=300.0, active=False, reason="halted", rank=None)
     other = builders.ranked_metric(4, market="bitstamp", price=99.0)
 
-    rows = rows_of(metric.elsewhere(HERE, (HERE, halted, other)))[1:]
+    rows = rows_of(metric.elsewhere(HERE, (HERE, halted, other), builders.NOON))[1:]
 
     assert rows[0].startswith("okx|Halted|300.00")
     assert "Highest" in rows[1]
     assert "Lowest" in rows[2]
 
 
+def test_a_market_whose_price_is_old_says_so_and_is_neither_highest_nor_lowest():
+    old = builders.ranked_metric(
+        3, market="okx", price=300.0, stale=True, updated_at=builders.NOON - timedelta(hours=3)
+    )
+    other = builders.ranked_metric(4, market="bitstamp", price=99.0)
+
+    rows = rows_of(metric.elsewhere(HERE, (HERE, old, other), builders.NOON))[1:]
+
+    assert rows[0].startswith("okx|3 h old|300.00")
+    assert ["Highest" in row for row in rows] == [False, True, False]
+
+
 def test_a_market_without_a_price_has_no_spread():
     silent = builders.ranked_metric(3, market="okx", price=None)
 
-    assert rows_of(metric.elsewhere(HERE, (HERE, silent)))[-1] == f"okx|{DASH}|{DASH}"
+    assert rows_of(metric.elsewhere(HERE, (HERE, silent), builders.NOON))[-1] == f"okx|{DASH}|{DASH}"
 
 
 def test_what_is_tracked_nowhere_else_says_so():
-    assert "no other market and against no other quote" in text_of(metric.elsewhere(HERE, (HERE,)))
+    assert "no other market and against no other quote" in text_of(metric.elsewhere(HERE, (HERE,), builders.NOON))
     euro = builders.ranked_metric(2, quote="EUR")
-    assert "This pair is tracked on no other market" in text_of(metric.elsewhere(HERE, (HERE, euro)))
+    assert "This pair is tracked on no other market" in text_of(metric.elsewhere(HERE, (HERE, euro), builders.NOON))
 
 
 def test_the_neighbours_in_rank_are_linked():

@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,24 @@ def test_a_share_shows_more_digits_where_two_would_show_nothing(fraction, text):
 @pytest.mark.parametrize(("value", "text"), CASES["amount"])
 def test_an_amount_is_rounded_to_a_unit(value, text):
     assert notation.amount(value) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), CASES["duration"])
+def test_a_duration_is_told_in_the_largest_unit_that_two_of_it_fit_into(seconds, text):
+    assert notation.duration(seconds) == text
+    assert notation.age(AFTERNOON - timedelta(seconds=seconds), AFTERNOON) == f"{text} old"
+
+
+@pytest.mark.parametrize(("window", "text"), CASES["window"])
+def test_a_window_says_how_much_of_it_is_known(window, text):
+    assert notation.window(*window) == text
+
+
+def test_a_moment_of_another_day_has_its_date():
+    then = AFTERNOON - timedelta(hours=1)
+    assert notation.clock_or_stamp(then, AFTERNOON, UTC) == "13:03"
+    assert notation.clock_or_stamp(then, AFTERNOON + timedelta(days=1), UTC) == "1 Mar 2026, 13:03"
+    assert notation.clock_or_stamp(then, AFTERNOON, ZoneInfo("Asia/Tokyo")) == "22:03"
 
 
 @pytest.mark.parametrize(

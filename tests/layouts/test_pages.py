@@ -15,7 +15,9 @@ SIMULATED = builders.profile(simulated=True)
 
 
 def metric_page(row, neighbours=(), fired=(), threshold=False):
-    return metric.page(row, {"data": [], "layout": {}}, neighbours or (row,), fired, PROFILE, UTC, threshold)
+    state = builders.status()
+    metrics = neighbours or (row,)
+    return metric.page(row, {"data": [], "layout": {}}, metrics, fired, state, builders.NOON, PROFILE, UTC, threshold)
 
 
 def test_the_frame_holds_what_every_page_needs():
@@ -91,7 +93,7 @@ def test_an_empty_ranking_says_what_to_do():
 
 
 def test_a_metric_shows_its_price_its_rank_and_its_changes():
-    words = text_of(metric.headline(builders.ranked_metric()))
+    words = text_of(metric.headline(builders.ranked_metric(), builders.NOON))
 
     assert words == "BTC|/USD|kraken|Rank 1|60,123.40|USD|+1.25 %|1 h|\N{MINUS SIGN}3.40 %|24 h"
 
@@ -100,8 +102,8 @@ def test_a_metric_that_is_not_ranked_says_why():
     row = builders.ranked_metric(rank=None, active=False, reason="delisted")
     silent = builders.ranked_metric(rank=None, active=False)
 
-    assert "Unranked|Delisted" in text_of(metric.headline(row))
-    assert "Unranked|Inactive" in text_of(metric.headline(silent))
+    assert "Unranked|Delisted" in text_of(metric.headline(row, builders.NOON))
+    assert "Unranked|Inactive" in text_of(metric.headline(silent, builders.NOON))
 
 
 @pytest.mark.parametrize("mark", parts.MARKS)
@@ -114,7 +116,9 @@ def test_a_mark_beside_a_pair_tells_what_it_means(mark):
 
 
 def test_a_new_metric_that_does_not_trade_is_marked_as_both():
-    words = text_of(metric.headline(builders.ranked_metric(new_at=builders.NOON, active=False, reason="halted")))
+    words = text_of(
+        metric.headline(builders.ranked_metric(new_at=builders.NOON, active=False, reason="halted"), builders.NOON)
+    )
 
     assert "|New|Halted|" in words
 
@@ -128,6 +132,7 @@ def test_a_metrics_figures_carry_their_units():
     assert "Alert above (3\N{MULTIPLICATION SIGN})|180,151.50" in words
     assert "Volume, 24 h|1.23 K BTC" in words
     assert "Samples, 24 h|1,440" in words
+    assert "Known of 24 h|100.00 %" in words
     assert "Updated|1 Mar 2026, 13:00" in words
 
 

@@ -231,7 +231,11 @@ def test_what_is_odd_about_an_answer_is_told(engine: Engine, caplog: pytest.LogC
     assert note() == told
     assert caplog.messages.count(f"kraken: {told}") == 1
     state = world.reader.status(world.now)
-    assert (state.live, state.exchanges[0].rejected, state.ticks[0].rejected) == (6, 1, 1)  # its last price is new enough
+    assert (state.live, state.exchanges[0].rejected, state.ticks[0].rejected) == (
+        6,
+        1,
+        1,
+    )  # its last price is new enough
 
     exchange.prices, exchange.refused = dict.fromkeys(names, 3.0), {}
     world.tick()

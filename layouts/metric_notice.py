@@ -1,0 +1,60 @@
+"""What stands at the top of a metric's page when its figures are none of the present, or rest on little: what is the
+matter, since when, and why as far as that is known."""
+
+from datetime import datetime, tzinfo
+
+from dash import html
+from dash.development.base_component import Component
+
+from layouts import notation, parts
+from services.market.types import Profile, RankedMetric, Status
+
+
+def notice(row: RankedMetric, state: Status, now: datetime, profile: Profile, zone: tzinfo) -> list[Component]:
+    """Nothing where the price is of the present, `now`, and the window is full; `row` is as it is then."""
+    lines = []
+    if row.stale:
+        lines.append(html.P([html.Strong(_how_old(row, now)), f": {_why(row, state, now, zone)}."]))
+        if row.updated_at is not None:
+            then = notation.clock_or_stamp(row.updated_at, now, zone)
+            lines.append(html.P(f"Price, changes and volume are as of {then}."))
+    if is_partial(row, profile):
+        known = notation.window(row.coverage, profile.window_hours)
+        lines.append(html.P(f"Its statistics rest on {known}{_filling(row, state)}."))
+    if not lines:
+        return []
+    look = "notice-box is-warning" if row.stale else "notice-box"
+    return [html.Div([parts.icon("pulse"), html.Div(lines)], className=look)]
+
+
+def is_partial(row: RankedMetric, profile: Profile) -> bool:
+    """Whether there are prices, and not of the whole window."""
+    return row.samples > 0 and row.coverage < profile.full_coverage
+
+
+def _how_old(row: RankedMetric, now: datetime) -> str:
+    return "No price has come yet" if row.updated_at is None else f"This price is {notation.age(row.updated_at, now)}"
+
+
+def _why(row: RankedMetric, state: Status, now: datetime, zone: tzinfo) -> str:
+    if not row.active:
+        why = parts.MARKS.get(row.reason or "", "it is not traded")
+        return why[0].lower() + why[1:]
+    if state.stale:
+        since = "" if state.minute is None else f" since {notation.clock_or_stamp(state.minute, now, zone)}"
+        return f"nothing has been stored{since}"
+    exchange = next((one for one in state.exchanges if one.market == row.market), None)
+    if exchange is None or exchange.failing_since is None:
+        note = None if exchange is None else exchange.note
+        return f"{row.market} answers without a price for this pair{_in_brackets(note)}"
+    since = notation.clock_or_stamp(exchange.failing_since, now, zone)
+    return f"{row.market} has not answered since {since}{_in_brackets(exchange.error)}"
+
+
+def _in_brackets(words: str | None) -> str:
+    return f" ({words})" if words else ""
+
+
+def _filling(row: RankedMetric, state: Status) -> str:
+    running = any(one.market == row.market and one.running for one in state.backfills)
+    return "; the rest is being filled in" if running else ""

@@ -1,0 +1,216 @@
+"""An exchange falls silent before one's eyes, on the ranking and on a metric's page, and comes back."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from threading import Event
+
+import pytest
+
+from layouts import ids
+from services.market.errors import Unavailable
+from services.pipeline.backfill import Backfill
+from services.store.engine import open_engine
+from services.store.reader import StoreReader
+from tests.browser.conftest import Server, size
+from tests.browser.pages import Chart, Site, Table
+from tests.fakes_exchange import FakeClock, FakeExchange
+from tests.pipeline.world import World
+
+SILENT = ("BTC/USD", "ETH/USD", "SOL/USD")
+STATUS = f"#{ids.CONNECTION_STATUS}"
+STALE = f"#{ids.STALE_CHOICE}"
+NOTICE = f"#{ids.METRIC_NOTICE}"
+GONE = Unavailable("kraken", "maintenance")
+
+
+@pytest.fixture
+def kraken() -> FakeExchange:
+    return FakeExchange("kraken", dict.fromkeys(SILENT, 100.0))
+
+
+@pytest.fixture
+def world(migrated_sqlite_url: str, kraken: FakeExchange) -> Iterator[World]:
+    """Seventy minutes of prices that rise, of kraken by one in each five minutes."""
+    engine = open_engine(migrated_sqlite_url)
+    world = World(engine, [kraken, FakeExchange("okx", {"BTC/USDT": 1_000.0, "DOT/USDT": 7.0})])
+    world.discover()
+    for _ in range(15):
+        rise(world)
+    yield world
+    engine.dispose()
+
+
+def rise(world: World, minutes: int = 5) -> None:
+    for exchange in world.exchanges:
+        for pair in exchange.prices:
+            exchange.prices[pair] += 1.0
+    world.tick(minutes)
+
+
+@pytest.fixture
+def reader(world: World) -> StoreReader:
+    return world.reader
+
+
+@pytest.fixture
+def server(reader: StoreReader, world: World) -> Iterator[Server]:
+    server = Server(reader, now=world.now + timedelta(seconds=2))
+    server.start()
+    yield server
+    server.stop()
+
+
+def go_on(world: World, server: Server, minutes: int) -> None:
+    """As many ticks, a period apart."""
+    for _ in range(minutes):
+        rise(world, 1)
+        server.now = world.now + timedelta(seconds=2)
+
+
+def rows(site: Site) -> dict[str, tuple[bool, str]]:
+    """Of each pair whether its row is dimmed, and what the row notes beside it."""
+    told = site.script(
+        f"""return [...document.querySelectorAll('#{ids.RANKING_TABLE} .ag-row')].map(row => [
+            row.querySelector('[col-id="pair"] a')?.textContent, row.classList.contains('is-stale'),
+            [...row.querySelectorAll('.row-note')].map(note => note.innerText).join()])"""
+    )
+    return {pair: (dimmed, note) for pair, dimmed, note in told if pair}
+
+
+def colour(site: Site, pair: str) -> str:
+    return str(
+        site.script(
+            f"""const row = [...document.querySelectorAll('#{ids.RANKING_TABLE} .ag-row')].find(
+                row => row.querySelector('[col-id="pair"] a')?.textContent === arguments[0]);
+            return getComputedStyle(row.querySelector('[col-id="price"]')).color""",
+            pair,
+        )
+    )
+
+
+def test_rows_whose_prices_are_old_are_dimmed_and_say_how_old_until_new_ones_come(
+    site: Site, world: World, kraken: FakeExchange, server: Server
+) -> None:
+    site.open("/?columns=price,change_1h,updated&sort=updated.desc")
+    table = Table(site).wait()
+    site.shows(STATUS, "Live")
+    assert not any(dimmed for dimmed, _ in rows(site).values())
+    usual = colour(site, "ETH/USD")
+
+    kraken.error = GONE
+    go_on(world, server, 3)
+
+    site.shows(STATUS, "3 of 5 stale")
+    assert "Live" not in site.text(STATUS)
+    site.until(lambda: rows(site)["ETH/USD"] == (True, "3 min old"))
+    told = rows(site)
+    assert {pair: told[pair] for pair in SILENT} == dict.fromkeys(SILENT, (True, "3 min old"))
+    assert not told["DOT/USDT"][0]
+    assert colour(site, "ETH/USD") != usual == colour(site, "DOT/USDT")
+    assert site.text(f"#{ids.STALE}") == "3"
+    changes = [table.cell(index, "change_1h") for index in (2, 3, 4)]
+    go_on(world, server, 2)
+    site.until(lambda: rows(site)["ETH/USD"] == (True, "5 min old"))
+    assert [table.cell(index, "updated") for index in range(2, 7)] == ["5 min ago"] * 3 + ["0 s ago"] * 2
+    assert [table.cell(index, "change_1h") for index in (2, 3, 4)] == changes == ["+11.65 %"] * 3
+
+    kraken.error = None
+    go_on(world, server, 1)
+    site.shows(STATUS, "Live")
+    site.until(lambda: not any(dimmed for dimmed, _ in rows(site).values()))
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_click_on_the_number_of_stale_ones_shows_them_alone_and_the_address_tells(
+    site: Site, world: World, kraken: FakeExchange, server: Server, width: int
+) -> None:
+    size(site.browser, width, 844)
+    kraken.error = GONE
+    go_on(world, server, 3)
+    site.open("/")
+    table = Table(site).wait()
+    site.shows(f"#{ids.STALE}", "3")
+
+    site.click(STALE)
+
+    site.until(lambda: table.count() == 3)
+    assert set(rows(site)) == set(SILENT)
+    assert site.script("return location.search") == "?age=stale"
+    site.until(lambda: site.script(f"return document.querySelector('{STALE}').ariaPressed") == "true")
+    site.open("/?age=stale")
+    Table(site).wait()
+    site.until(lambda: table.count() == 3)
+    site.click(STALE)
+    site.until(lambda: table.count() == 5)
+    assert site.script("return location.search") == ""
+
+
+def test_when_ticks_stop_all_rows_grow_old_although_no_revision_comes(site: Site, world: World, server: Server) -> None:
+    site.open("/")
+    Table(site).wait()
+    site.shows(STATUS, "Live")
+
+    server.now = world.now + timedelta(minutes=4)
+
+    site.shows(STATUS, "Stale data")
+    site.until(lambda: all(dimmed for dimmed, _ in rows(site).values()))
+    site.shows(f"#{ids.STALE}", "5")
+
+
+def test_a_row_says_how_much_of_its_window_is_known_and_full_ones_can_be_had_alone(site: Site, world: World) -> None:
+    """The day before is known of DOT alone."""
+    okx = world.exchanges[1]
+    assert isinstance(okx, FakeExchange)
+    okx.past = lambda pair, _second: 7.0 if pair == "DOT/USDT" else None
+    Backfill(world.plan, okx, FakeClock(world.now + timedelta(seconds=2))).run(Event())
+    site.open("/")
+    table = Table(site).wait()
+
+    assert rows(site)["ETH/USD"] == (False, "15 min of 24 h")
+    assert rows(site)["DOT/USDT"] == (False, "")
+    marked = site.script(
+        f"return [...document.querySelectorAll('#{ids.RANKING_TABLE} .is-partial[col-id=\\'stdev\\']')].length"
+    )
+    assert marked == 4
+
+    site.click(f"#{ids.FILTER_FULL} label")
+
+    site.until(lambda: table.count() == 1)
+    assert site.script("return location.search") == "?window=full"
+    assert list(rows(site)) == ["DOT/USDT"]
+
+
+def test_the_page_of_a_metric_says_at_its_top_how_old_its_price_is_and_why(
+    site: Site, world: World, kraken: FakeExchange, server: Server
+) -> None:
+    site.open(f"/metric/{world.row('kraken:ETH-USD').id}")
+    Chart(site).wait()
+    then = site.script("return new Date(arguments[0]).toTimeString().slice(0, 5)", world.now.timestamp() * 1e3)
+    failed = site.script("return new Date(arguments[0]).toTimeString().slice(0, 5)", world.now.timestamp() * 1e3 + 6e4)
+    assert site.text(NOTICE) == "Its statistics rest on 15 min of 24 h."
+
+    kraken.error = GONE
+    go_on(world, server, 3)
+
+    site.shows(NOTICE, f"This price is 3 min old: kraken has not answered since {failed} (maintenance).")
+    site.shows(NOTICE, f"Price, changes and volume are as of {then}.")
+    site.shows(f"#{ids.METRIC_HEADLINE} .chip.is-warning", "3 min old")
+    site.shows(f"#{ids.METRIC_HEADLINE}", "+11.65 %")
+    go_on(world, server, 4)
+    site.shows(NOTICE, "This price is 7 min old")
+    site.shows(f"#{ids.METRIC_HEADLINE}", "+11.65 %")
+
+    kraken.error = None
+    go_on(world, server, 1)
+    site.until(lambda: "old" not in site.text(NOTICE))
+    site.lacks(f"#{ids.METRIC_HEADLINE}", "old")
+
+
+def test_the_page_of_a_metric_says_so_when_ticks_stop(site: Site, world: World, server: Server) -> None:
+    site.open(f"/metric/{world.row('kraken:ETH-USD').id}")
+    Chart(site).wait()
+    stopped = site.script("return new Date(arguments[0]).toTimeString().slice(0, 5)", world.now.timestamp() * 1e3)
+
+    server.now = world.now + timedelta(minutes=10)
+
+    site.shows(NOTICE, f"This price is 10 min old: nothing has been stored since {stopped}.")
