@@ -21,6 +21,9 @@ settings.load_profile("any machine")
 ROOM_MARKS = {"browser": pytest.mark.browser, "cluster": pytest.mark.cluster}
 """Marks that all tests of a folder bear."""
 
+SERVERS = {"postgresql", "postgresql_server", "postgresql_url", "migrated_postgresql_url", "redis_server"}
+"""The parameter, or the fixtures, of tests that need a server."""
+
 IN_MEMORY = pytest.StashKey[Path | None]()
 
 
@@ -50,6 +53,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         mark = ROOM_MARKS.get(item.path.parent.name)
         if mark is not None:
             item.add_marker(mark)
+        if SERVERS & {*getattr(item, "fixturenames", ()), *_parameters(item)}:
+            item.add_marker(pytest.mark.processes)
+
+
+def _parameters(item: pytest.Item) -> list[str]:
+    """Those of a test that are words, among them the kind of its database."""
+    call = getattr(item, "callspec", None)
+    return [] if call is None else [value for value in call.params.values() if isinstance(value, str)]
 
 
 @pytest.fixture(scope="session")

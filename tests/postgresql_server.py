@@ -21,6 +21,10 @@ OPTIONS = (
     *("-c", "unix_socket_directories="),
     # A killed process leaves to the kernel what it has written: only a power cut needs more, and recovery is quick.
     *("-c", "fsync=off"),
+    *("-c", "full_page_writes=off"),
+    *("-c", "wal_level=minimal"),
+    *("-c", "max_wal_senders=0"),
+    *("-c", "autovacuum=off"),  # there are hundreds of databases, which live for a second
     *("-c", "dynamic_shared_memory_type=mmap"),  # in its folder, which is removed; else a killed one leaves it for good
 )
 
