@@ -4,6 +4,7 @@
   "use strict";
   const ids = window.trackerIds;
   const PATIENCE = 10000; // ms until a chart that has not appeared is given up
+  const THRESHOLD = 2; // its place among the traces of a metric's chart
   const nothing = () => window.dash_clientside.no_update;
   /** @type {Charts["plotOf"]} */
   const plotOf = (id) => document.querySelector("#" + id + " .js-plotly-plot");
@@ -87,8 +88,13 @@
     const meta = metaOf(plot);
     if (!update || !plot || !meta || meta.view !== update.meta.view || meta.revision >= update.meta.revision) return;
     if (update.from !== null && update.from > meta.edge) return; // something between is missing: it is asked for again
-    update.traces.forEach((part, place) => extend(plot.data[place], part, update.meta.zone));
-    plot.layout.meta = update.meta;
+    update.traces.forEach((part, place) => {
+      plot.data[place] = plot.data[place] || { visible: plot.data[THRESHOLD].visible }; // of a rule that is new
+      extend(plot.data[place], part, update.meta.zone);
+    });
+    plot.data.length = update.traces.length;
+    Object.assign(plot.layout, update.layout, { meta: update.meta });
+    window.trackerTimes.moveOn(plot, update.meta.shown, update.meta.zone);
     window.Plotly.redraw(plot); // keeps zoom, pan and what was hidden
   }
 
@@ -208,7 +214,9 @@
     },
     showThreshold(shown) {
       const plot = plotOf(ids.metricChart);
-      if (plot && metaOf(plot)) window.Plotly.restyle(plot, { visible: shown }, [2]);
+      if (!plot || !metaOf(plot)) return nothing();
+      const levels = plot.data.flatMap((trace, place) => (trace.meta && trace.meta.level ? [place] : []));
+      if (levels.length) window.Plotly.restyle(plot, { visible: shown }, levels);
       return nothing();
     },
     picture(clicks) {

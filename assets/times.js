@@ -122,6 +122,21 @@
       return dayOf(shown) + " " + clockOf(shown);
     });
 
+  // The ticks of an axis that shows what lies between two moments, as plotly takes them.
+  function labelsOf(/** @type {Axis} */ axis, begin, end, zone) {
+    const most = Math.min(MAX_TICKS, Math.max(1, axis._length / TICK_WIDTH));
+    const { moments, texts } = ticksOf(begin, end, zone, most);
+    const tickvals = moments.map((moment) => new Date(moment).toISOString().slice(0, 19)); // a number would be local
+    return { tickvals, ticktext: texts };
+  }
+
+  /** @type {ChartTimes["moveOn"]} */
+  function moveOn(plot, [begin, end], zone) {
+    plot.layout.xaxis.autorangeoptions = { minallowed: begin, maxallowed: end };
+    const axis = plot._fullLayout.xaxis;
+    if (axis && axis.autorange) Object.assign(plot.layout.xaxis, labelsOf(axis, begin, end, zone));
+  }
+
   // What of its ticks, and of its points' times, a chart does not tell yet.
   async function tell(/** @type {Plot} */ plot) {
     const zone = plot.layout && plot.layout.meta && plot.layout.meta.zone;
@@ -131,11 +146,9 @@
       if (!/^xaxis\d*$/.test(name) || axis.type !== "date") continue;
       const drawn = plot.layout[name] || {};
       const [begin, end] = axis.range.map((edge) => axis.r2l(edge));
-      const most = Math.min(MAX_TICKS, Math.max(1, axis._length / TICK_WIDTH));
-      const { moments, texts } = ticksOf(begin, end, zone, most);
-      const places = moments.map((moment) => new Date(moment).toISOString().slice(0, 19)); // a number would be local
-      if (String(drawn.tickvals) === String(places) && String(drawn.ticktext) === String(texts)) continue;
-      Object.assign(change, { [name + ".tickvals"]: places, [name + ".ticktext"]: texts });
+      const { tickvals, ticktext } = labelsOf(axis, begin, end, zone);
+      if (String(drawn.tickvals) === String(tickvals) && String(drawn.ticktext) === String(ticktext)) continue;
+      Object.assign(change, { [name + ".tickvals"]: tickvals, [name + ".ticktext"]: ticktext });
     }
     const lacks = (trace) => trace.meta && trace.meta.timed && (trace.text || []).length !== (trace.x || []).length;
     const untold = plot.data.flatMap((trace, place) => (lacks(trace) ? [place] : []));
@@ -157,7 +170,7 @@
     return plot.tellTimes();
   }
 
-  window.trackerTimes = { textsOf, ticksOf, follow };
+  window.trackerTimes = { textsOf, ticksOf, moveOn, follow };
 
   // Plotly names an element so as it begins to draw a chart in it. What is told then is on screen with the rest of it.
   new MutationObserver((changes) => {

@@ -24,7 +24,7 @@ def register(app: Dash, doors: Doors) -> None:
     shell.register(app)
     pages.register(app, doors)
     ranking.register(app)
-    metric.register(app, reader, clock)
+    metric.register(app, reader, doors.desk, clock)
     compare.register(app, reader, clock)
     alerting.register(app, doors)
     alert_history.register(app, doors)

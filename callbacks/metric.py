@@ -13,8 +13,10 @@ from layouts.axes import Figure
 from layouts.markup import Content
 from layouts.metric_notice import notice
 from layouts.price_chart import LINE, Subject, View
-from layouts.spans import span_of
-from services.market.ports import Clock, MarketReader
+from layouts.spans import Span, span_of
+from services.market.alert_rules import AlertRule, TimesAverage
+from services.market.past import Past
+from services.market.ports import AlertDesk, Clock, MarketReader
 from services.market.types import RankedMetric, Status
 
 PARTS = (
@@ -30,7 +32,7 @@ DATED = (ids.METRIC_NOTICE, ids.METRIC_HEADLINE, ids.METRIC_FIGURES, ids.METRIC_
 """Those that tell times and ages."""
 
 
-def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
+def register(app: Dash, reader: MarketReader, desk: AlertDesk, clock: Clock) -> None:
     _register_browsers_part(app)
     profile = reader.profile
 
@@ -53,10 +55,10 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         if drawn is None:
             raise PreventUpdate
         view = view_of(metric_id, span, kind, zone)
-        subject = subject_of(reader, metric_id, clock())
+        subject = subject_of(reader, desk, metric_id, clock())
         state, present, metrics = present_of(reader, clock())
         row = subject.row
-        update = price_chart.price_update(past_of(reader, row.id, clock(), view.span), view, subject, drawn)
+        update = price_chart.price_update(past_with_rules(reader, subject, clock(), view.span), view, subject, drawn)
         new_title = metric.tab_title(row)
         parts = (
             notice(row, state, present, profile, view.zone),
@@ -83,8 +85,9 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
     )
     def choose_view(span: str, kind: str, zone: str | None, metric_id: int, threshold: bool) -> Figure:
         view = view_of(metric_id, span, kind, zone)
-        subject = subject_of(reader, metric_id, clock())
-        return price_chart.price_figure(past_of(reader, metric_id, clock(), view.span), view, subject, threshold)
+        subject = subject_of(reader, desk, metric_id, clock())
+        past = past_with_rules(reader, subject, clock(), view.span)
+        return price_chart.price_figure(past, view, subject, threshold)
 
     @app.callback(
         *(Output(part, "content", allow_duplicate=True) for part in DATED),
@@ -97,7 +100,7 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
     def tell_times_anew(
         zone_name: str | None, _tick_stale: bool, metric_id: int, *known: object
     ) -> list[Content | NoUpdate]:
-        subject, zone = subject_of(reader, metric_id, clock()), notation.zone_named(zone_name)
+        subject, zone = subject_of(reader, desk, metric_id, clock()), notation.zone_named(zone_name)
         state, present, _ = present_of(reader, clock())
         parts = (
             notice(subject.row, state, present, profile, zone),
@@ -136,14 +139,26 @@ def present_of(reader: MarketReader, now: datetime) -> tuple[Status, datetime, t
     return state, state.present(now), (ranking.gone_stale() if state.stale else ranking).metrics
 
 
-def subject_of(reader: MarketReader, wanted: int | str, now: datetime) -> Subject:
+def subject_of(reader: MarketReader, desk: AlertDesk, wanted: int | str, now: datetime) -> Subject:
     """The metric of this number or key with its alerts, as it is at `now`. Raises UnknownMetric."""
     revision = reader.revision()  # before the rest: what is newer is asked for again
     row = reader.metric(wanted)
     if reader.status(now).stale:
         row = row.gone_stale()
     alerts = reader.alerts(metric_id=row.id, limit=metric.MOST_ALERTS)
-    return Subject(row, alerts, reader.profile, revision)
+    return Subject(row, alerts, reader.profile, revision, [rule for rule in desk.rules() if _is_drawn(rule, row)])
+
+
+def _is_drawn(rule: AlertRule, row: RankedMetric) -> bool:
+    """Whether it compares this metric's price with a multiple of its average."""
+    on_average = rule.quantity == "price" and isinstance(rule.condition, TimesAverage)
+    return rule.enabled and on_average and any(one.market == row.market and one.matches(row.pair) for one in rule.scope)
+
+
+def past_with_rules(reader: MarketReader, subject: Subject, now: datetime, span: Span) -> Past:
+    """The past of a chart with the thresholds of rules."""
+    windows = [rule.window_seconds or 0 for rule in subject.drawn_rules]
+    return past_of(reader, subject.row.id, now, span, windows)
 
 
 def _register_browsers_part(app: Dash) -> None:

@@ -11,14 +11,12 @@ from dash.exceptions import PreventUpdate
 from callbacks import alerting
 from callbacks.compare import compared_at
 from callbacks.doors import Doors
-from callbacks.metric import present_of, subject_of
+from callbacks.metric import past_with_rules, present_of, subject_of
 from callbacks.shell import BROWSER
-from callbacks.spans import past_of
 from layouts import compare, ids, metric, notation, price_chart, ranking, shell, status
 from layouts.price_chart import LINE, View
 from layouts.spans import FIRST_SPAN
 from services.market.errors import StoreUnavailable, UnknownMetric
-from services.market.ports import Clock, MarketReader
 
 LONGEST_NUMBER = 18
 """Digits of the largest metric number worth asking for."""
@@ -79,20 +77,21 @@ def page_at(path: str, search: str, doors: Doors, zone: tzinfo) -> Page:
         case ["compare"]:
             return compare.page(*compared_at(search, reader, clock, zone)), "Compare"
         case ["metric", wanted]:
-            return _metric_page(unquote(wanted), reader, clock, zone)
+            return _metric_page(unquote(wanted), doors, zone)
         case _:
             return shell.not_found(path), "Not found"
 
 
-def _metric_page(wanted: str, reader: MarketReader, clock: Clock, zone: tzinfo) -> Page:
+def _metric_page(wanted: str, doors: Doors, zone: tzinfo) -> Page:
+    reader, clock = doors.reader, doors.clock
     is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= LONGEST_NUMBER
     try:
-        subject = subject_of(reader, int(wanted) if is_number else wanted, clock())
-        past = past_of(reader, subject.row.id, clock(), FIRST_SPAN)
+        subject = subject_of(reader, doors.desk, int(wanted) if is_number else wanted, clock())
+        past = past_with_rules(reader, subject, clock(), FIRST_SPAN)
     except UnknownMetric:
         return metric.unknown(wanted), "Unknown metric"
     row = subject.row
-    near = price_chart.threshold_is_near(past.history, row, reader.profile)
+    near = price_chart.threshold_is_near(past, subject)
     figure = price_chart.price_figure(past, View(row.id, FIRST_SPAN, LINE, zone), subject, near)
     state, present, metrics = present_of(reader, clock())
     page = metric.page(row, figure, metrics, subject.alerts, state, present, reader.profile, zone, near)

@@ -1,23 +1,29 @@
 """What is read of a metric for a stretch of time."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
-from layouts.spans import Span
+from layouts.spans import HOUR, Span
 from services.market.moments import period_of
 from services.market.past import Past, look_back
 from services.market.ports import MarketReader
 from services.market.types import Hours, Series
 
+EPOCH = datetime.fromtimestamp(0, UTC)
 
-def past_of(reader: MarketReader, metric_id: int, now: datetime, span: Span) -> Past:
-    """A metric's last `span` before `now`, by sample or by the hour as the span has it.
+
+def past_of(reader: MarketReader, metric_id: int, now: datetime, span: Span, windows: Iterable[int] = ()) -> Past:
+    """A metric's last `span` before `now`, by sample or by the hour as the span has it, with as much of the time before
+    as averages of an hour, of the built-in rule's window and of these `windows` (seconds) need.
 
     As in the JSON interface it ends where the running period begins, so that all who look at the metric within one
     period ask the same. Raises UnknownMetric.
     """
     until = period_of(now, reader.profile.period_seconds)
     since = until - timedelta(seconds=span.seconds)
-    lead = since - timedelta(seconds=span.window_seconds)
+    alert_window = reader.profile.alert_window_minutes * 60
+    lead = since - timedelta(seconds=max(span.window_seconds, HOUR, alert_window, *windows))
     history: Series | Hours
     if span.by_sample:
         history = reader.prices(metric_id, lead, until)
@@ -25,7 +31,7 @@ def past_of(reader: MarketReader, metric_id: int, now: datetime, span: Span) -> 
     else:
         history = reader.hours(metric_id, lead, until)
         volumes = None
-    return look_back(
+    past = look_back(
         history,
         volumes,
         int(since.timestamp()),
@@ -34,3 +40,22 @@ def past_of(reader: MarketReader, metric_id: int, now: datetime, span: Span) -> 
         span.window_seconds,
         reader.profile.period_seconds,
     )
+    return replace(past, begins=_beginning(reader, metric_id, past))
+
+
+def _beginning(reader: MarketReader, metric_id: int, past: Past) -> int | None:
+    """When the metric's first price on record came; None where its history reaches back to the span's beginning."""
+    hourly = isinstance(past.known, Hours)
+    times = past.known.starts if isinstance(past.known, Hours) else past.known.times
+    tolerance = max(past.bars.seconds, 2 * reader.profile.period_seconds)
+    if not len(times) or times[0] - past.since <= tolerance:
+        return None
+    earlier = reader.hours(metric_id, EPOCH, datetime.fromtimestamp(past.since, UTC))
+    if (earlier.starts < past.since - HOUR).any():  # a gap; of the hour before the span every price is known
+        return None
+    first = int(times[0])
+    if hourly:
+        begin = datetime.fromtimestamp(first, UTC)
+        within = reader.prices(metric_id, begin, begin + timedelta(seconds=HOUR)).times
+        return int(within[0]) if len(within) else first
+    return first

@@ -63,6 +63,17 @@ UNTIMED: Figure = {"hoverinfo": "y"}
 """Of all traces of a chart that has one which is TIMED: else plotly labels the axis with the time in UTC."""
 
 
+def shown(since: int, until: int, bar_seconds: int) -> list[int]:
+    """Where the time axis of (`since`, `until`] begins and ends: the whole span, with its running bar. In milliseconds:
+    of times as text plotly makes nothing here."""
+    return [since * 1000, -(-until // bar_seconds) * bar_seconds * 1000]
+
+
+def spanning(begin: int, end: int) -> Figure:
+    """Has a time axis reach from `begin` to `end`, wherever there are points, unless the viewer has zoomed."""
+    return {"autorangeoptions": {"minallowed": begin, "maxallowed": end}}
+
+
 def crosshair() -> Figure:
     """An axis that shows where on it the cursor is."""
     return {

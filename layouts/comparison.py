@@ -12,11 +12,24 @@ from urllib.parse import parse_qs, quote
 
 import numpy as np
 
-from layouts import notation, theme
-from layouts.axes import TIME, TIMED, UNTIMED, Figure, axis, crosshair, in_zone, layout, stamps, time_axis
+from layouts import beginnings, notation, theme
+from layouts.axes import (
+    TIME,
+    TIMED,
+    UNTIMED,
+    Figure,
+    axis,
+    crosshair,
+    in_zone,
+    layout,
+    shown,
+    spanning,
+    stamps,
+    time_axis,
+)
 from layouts.curves import Values, with_gaps
 from layouts.paths import at
-from layouts.price_chart import Points
+from layouts.points import Points
 from layouts.spans import FIRST_SPAN, Span, span_of
 from services.market.past import Past
 from services.market.types import Ints, RankedMetric, Series
@@ -119,6 +132,7 @@ def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revisi
         }
         for place in range(count)
     }
+    meta = _meta(compared, choice, zone, revision)
     look = layout() | panels
     look |= {
         "showlegend": False,
@@ -127,13 +141,15 @@ def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revisi
         "spikedistance": -1,
         "dragmode": "zoom",
         "xaxis": time_axis()
+        | spanning(*meta["shown"])
         | {
             "anchor": f"y{count}" if count > 1 else "y",
             **crosshair(),
             "title": {"text": f"Time ({notation.zone_label(zone)})", "standoff": 12},
         },
         "margin": {"l": 12, "r": 12, "t": 36, "b": 48},  # its tools stand above it
-        "meta": _meta(compared, choice, zone, revision) | {"starts": [one.start for one in compared]},
+        **_marks(compared, zone),
+        "meta": meta | {"starts": [one.start for one in compared]},
     }
     return {"data": traces, "layout": look}
 
@@ -159,8 +175,9 @@ def update_of(
         and [one.past.samples(since, edge) for one in compared] == samples
         and all(isinstance(start, float | int) and start > 0 for start in starts)
     )
-    if not known or edge is None or starts is None:
-        return {
+    changed = {} if drawn.get("begins") == meta["begins"] else {"layout": _marks(compared, zone)}
+    if not known or edge is None or starts is None or since is None:
+        return changed | {
             "meta": meta | {"starts": [one.start for one in compared]},
             "from": None,
             "traces": [{"columns": _points(one, choice.scale, one.start).columns, "look": {}} for one in compared],
@@ -172,9 +189,10 @@ def update_of(
     held = {
         "since": since,
         "starts": starts,
-        "samples": [one.past.samples(since or 0, meta["edge"]) for one in compared],
+        "samples": [one.past.samples(since, meta["edge"]) for one in compared],
+        "shown": [since * 1000, meta["shown"][1]],
     }
-    return {"meta": meta | held, "from": edge, "traces": parts}
+    return changed | {"meta": meta | held, "from": edge, "traces": parts}
 
 
 def plain(name: str) -> str:
@@ -208,6 +226,16 @@ def _closes(past: Past) -> tuple[Ints, Values]:
     return with_gaps(Series(ends, bars.close, np.full(len(ends), bars.seconds, dtype=np.int64)), 0)
 
 
+def _marks(compared: Sequence[Compared], zone: tzinfo) -> Figure:
+    """Where the histories begin that do so within the span: told once where that is the same moment of all."""
+    past = compared[0].past
+    begins = [(one.past.begins, plain(str(one.row.pair))) for one in compared if one.past.begins is not None]
+    moments = [begin for begin, _ in begins]
+    if len(begins) == len(compared) and max(moments) - min(moments) <= past.bars.seconds:
+        begins = [(min(moments), "History")]
+    return beginnings.marks(begins, past.since, past.until, zone)
+
+
 def _meta(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revision: int) -> Figure:
     first = compared[0].past
     return {
@@ -216,5 +244,7 @@ def _meta(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revision: 
         "edge": first.edge,
         "samples": [one.past.samples(first.since, first.edge) for one in compared],
         "revision": revision,
+        "begins": [one.past.begins for one in compared],
+        "shown": shown(first.since, first.until, first.bars.seconds),
         **in_zone(zone),
     }

@@ -61,6 +61,8 @@ declare global {
     revision: number;
     edge: number;
     zone: string;
+    /** Where its time axis begins and ends, in milliseconds. */
+    shown: [number, number];
   }
   /** Times in UTC, as plotly takes them; null between two rings. */
   type Times = (string | null)[];
@@ -80,6 +82,8 @@ declare global {
     meta: ChartMeta;
     from: number | null;
     traces: TracePart[];
+    /** What else has changed: where history begins. */
+    layout?: object;
   }
   interface Figure {
     layout?: { meta?: ChartMeta };
@@ -120,6 +124,8 @@ declare global {
     textsOf(x: Times, zone: string): string[];
     /** At most some `most` ticks between two moments, in milliseconds, and what stands at them. */
     ticksOf(begin: number, end: number, zone: string, most: number): { moments: number[]; texts: string[] };
+    /** Have the axis show what lies between two moments, in milliseconds, at the next drawing, unless it is zoomed. */
+    moveOn(plot: Plot, shown: [number, number], zone: string): void;
     /** Have the chart tell its times now, and after each change. */
     follow(plot: Plot): Promise<void>;
   }

@@ -56,12 +56,14 @@ class Past:
     since: int
     until: int
     known: Series | Hours
-    """`history` with the `window_seconds` before it."""
+    """`history` with what was read of the time before it, `window_seconds` at least."""
     history: Series | Hours
     bars: Bars
     window_seconds: int
     volatility_at: Ints
     volatility: Floats
+    begins: int | None = None
+    """When the first price on record came, where that is within the span."""
 
     @property
     def edge(self) -> int:
@@ -91,7 +93,7 @@ def look_back(
     window_seconds: int,
     period_seconds: int,
 ) -> Past:
-    """The past in (`since`, `until`], of a `history` that begins a `window_seconds` earlier.
+    """The past in (`since`, `until`], of a `history` that begins a `window_seconds` earlier, or more.
 
     Hours have their own volumes; a history by sample takes them from `volumes`.
     """

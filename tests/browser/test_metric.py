@@ -114,8 +114,8 @@ def past(reader: FakeReader) -> FakeReader:
 
 
 @pytest.mark.usefixtures("past")
-@pytest.mark.parametrize(("span", "hours"), [("7 d", 168), ("30 d", 720), ("1 y", 960)])
-def test_a_span_beyond_a_day_shows_hourly_points_before_their_range(site: Site, span: str, hours: int):
+@pytest.mark.parametrize(("span", "hours", "share"), [("7 d", 168, 1.0), ("30 d", 720, 1.0), ("1 y", 960, 40 / 365)])
+def test_a_span_beyond_a_day_shows_hourly_points_before_their_range(site: Site, span: str, hours: int, share: float):
     site.open("/metric/1")
     chart = Chart(site).wait()
     assert chart.points() == 144
@@ -126,8 +126,14 @@ def test_a_span_beyond_a_day_shows_hourly_points_before_their_range(site: Site, 
     assert chart.points() == hours + 1
     times = site.script(f"return {CHART}.data[0].x.map(x => new Date(x + 'Z').getTime())")
     assert set(np.diff(times)) == {3_600_000}
-    site.until(lambda: chart.legend() == ["Hourly close", "Low to high"])
-    assert site.script(f"return {CHART}.querySelector('.js-fill').getBBox().width") > 700
+    site.until(lambda: chart.legend() == ["Hourly close", "Low to high", "1 h average"])
+    width, whole = site.script(
+        f"return [{CHART}.querySelector('.js-fill').getBBox().width, {CHART}._fullLayout.xaxis._length]"
+    )
+    assert whole > 700
+    assert width / whole == pytest.approx(share, abs=0.02)
+    begins = f"return {CHART}.querySelector('.annotation:last-child').textContent.startsWith('History begins 20 Jan ')"
+    assert site.script(begins) is (span == "1 y")
     assert site.console() == []
 
 
@@ -159,7 +165,7 @@ def test_a_day_after_a_month_is_drawn_by_sample_again(site: Site, past: FakeRead
     add_price(past, 61_000.0)
 
     site.until(lambda: chart.last_price() == 61_000.0)
-    assert site.script(f"return {CHART}.data.slice(0, 5).map(trace => trace.y.length)") == [144, 2, 2, 0, 0]
+    assert site.script(f"return {CHART}.data.slice(0, 5).map(trace => trace.y.length)") == [144, 144, 144, 0, 0]
 
 
 def test_missing_hours_are_a_gap_in_the_line_and_in_its_band(site: Site, past: FakeReader):

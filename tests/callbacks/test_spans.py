@@ -1,9 +1,11 @@
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from callbacks.spans import past_of
 from layouts.spans import SPANS
+from services.market.types import Series
 from tests import builders
 from tests.builders import NOON
 from tests.fakes import FakeReader
@@ -26,7 +28,7 @@ class Listening(FakeReader):
 @pytest.mark.parametrize(
     ("span", "asked"),
     [
-        ("1", {("prices", 75 * 60), ("volumes", 3600)}),
+        ("1", {("prices", 120 * 60), ("volumes", 3600)}),
         ("24", {("prices", 25 * 3600), ("volumes", 24 * 3600)}),
         ("720", {("hours", 31 * 86_400)}),
     ],
@@ -38,3 +40,30 @@ def test_all_who_look_within_one_period_ask_the_same(span: str, asked: set[tuple
 
     questions = {call for call in reader.calls if isinstance(call, tuple)}
     assert questions == {(what, NOON - timedelta(seconds=seconds), NOON) for what, seconds in asked}
+
+
+def begins(reader: FakeReader, span: str) -> int | None:
+    begin = past_of(reader, 1, NOON, SPANS[span]).begins
+    return None if begin is None else int(NOON.timestamp()) - begin
+
+
+@pytest.mark.parametrize("span", ["24", "168", "720", "8760"])
+def test_a_history_that_began_within_the_span_says_when_to_the_minute(span: str) -> None:
+    reader = FakeReader(metrics=(builders.ranked_metric(1),), price_series={1: builders.series([1.0] * 100)})
+
+    assert begins(reader, span) == 99 * 60
+
+
+def test_a_history_that_reaches_back_to_the_span_or_has_a_gap_there_does_not_begin_in_it() -> None:
+    reader = FakeReader(metrics=(builders.ranked_metric(1),), price_series={1: builders.series([1.0] * 3000)})
+    whole = reader.price_series[1]
+
+    assert begins(reader, "24") is None
+    for gap in (slice(1000, 2000), slice(1440, 2900)):  # the first hides the span's begin and the hour before it too
+        kept = np.delete(np.arange(3000), gap)
+        reader.price_series[1] = Series(whole.times[kept], whole.values[kept], whole.widths[kept])
+        assert begins(reader, "24") is None
+
+
+def test_a_metric_without_prices_has_no_beginning() -> None:
+    assert begins(FakeReader(metrics=(builders.ranked_metric(1),)), "24") is None

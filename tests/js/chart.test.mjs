@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { callbacks, isNothing, load } from "./page.mjs";
 
-const META = { view: "1 24h line UTC", revision: 5, edge: 1000 };
+const META = { view: "1 24h line UTC", revision: 5, edge: 1000, shown: [5, 10] };
 
 // A page on which the chart `id` is drawn; what plotly was told is in `done`.
 function page(plot, id = "metric-chart") {
@@ -19,7 +19,7 @@ function page(plot, id = "metric-chart") {
   return { window, done, charts: window.trackerChart };
 }
 
-const plotOf = (data, meta = META) => ({ data, layout: { meta }, _fullLayout: {}, _fullData: [] });
+const plotOf = (data, meta = META) => ({ data, layout: { meta, xaxis: {} }, _fullLayout: {}, _fullData: [] });
 const update = (traces, meta = {}, from = META.edge) => ({
   meta: { ...META, revision: 6, edge: 1060, ...meta },
   from,
@@ -35,6 +35,53 @@ test("a line grows by its new points, and lets go of what has left the span", ()
   assert.deepEqual(plot.data, [{ x: ["10:01", "10:02", "10:03"], y: [2, 3, 4] }]);
   assert.equal(plot.layout.meta.revision, 6);
   assert.deepEqual(done, [["redraw"]]);
+});
+
+test("the axis moves on with the span, and where history begins is told anew when that has changed", () => {
+  const plot = plotOf([{ x: ["10:00"], y: [1] }]);
+  Object.assign(plot.layout, { shapes: ["old"], annotations: ["old"] });
+  const { charts } = page(plot);
+
+  charts.growPlot("metric-chart", update([{ columns: {} }], { shown: [6, 11] }));
+  assert.deepEqual(plot.layout.xaxis.autorangeoptions, { minallowed: 6, maxallowed: 11 });
+  assert.deepEqual(plot.layout.shapes, ["old"]);
+
+  const layout = { shapes: [], annotations: [] };
+  charts.growPlot("metric-chart", { ...update([{ columns: {} }], { revision: 7 }), layout });
+  assert.deepEqual([plot.layout.shapes, plot.layout.annotations], [[], []]);
+});
+
+test("an axis that moves on has its labels at once, and a zoomed one keeps its own", () => {
+  const [begin, end] = [Date.parse("2026-11-28T06:00:00Z"), Date.parse("2026-11-28T12:00:00Z")];
+  for (const [autorange, labels] of [
+    [true, ["08:00<br>28 Nov", "10:00", "12:00"]],
+    [false, undefined],
+  ]) {
+    const plot = plotOf([{ x: [], y: [] }]);
+    plot._fullLayout = { xaxis: { type: "date", autorange, _length: 180 } };
+
+    page(plot).charts.growPlot(
+      "metric-chart",
+      update([{ columns: {} }], { shown: [begin, end], zone: "Europe/Berlin" }),
+    );
+
+    assert.deepEqual(plot.layout.xaxis.ticktext, labels);
+  }
+});
+
+test("thresholds of rules come and go, shown or hidden as the built-in one", () => {
+  const plot = plotOf([{ y: [1] }, { y: [1] }, { y: [3], visible: false, meta: { level: true } }]);
+  const { charts, done, window } = page(plot);
+  const all = [{ columns: { y: [1] } }, { columns: { y: [1] } }, { columns: { y: [3] } }];
+  const rule = { columns: { y: [2] }, look: { name: "Rule", meta: { level: true } } };
+
+  charts.growPlot("metric-chart", update([...all, rule], {}, null));
+  assert.deepEqual(plot.data[3], { visible: false, name: "Rule", meta: { level: true }, y: [2] });
+  callbacks(window).showThreshold(true);
+  assert.deepEqual(done.at(-1), ["restyle", { visible: true }, [2, 3]]);
+
+  charts.growPlot("metric-chart", update(all, { revision: 7 }, null));
+  assert.equal(plot.data.length, 3);
 });
 
 test("a last point that moves is replaced", () => {

@@ -1,5 +1,7 @@
+from dataclasses import replace
 from datetime import UTC
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -70,6 +72,41 @@ def test_changes_are_drawn_from_the_first_price_of_the_span():
 
     assert drawn["data"][0]["y"] == [10.0]  # one candle of a quarter of an hour
     assert figure_of([compared(prices=[50.0, 55.0])], Choice(("1",), scale=PRICE), UTC, 7)["data"][0]["y"] == [55.0]
+
+
+def beginning(one, minutes_ago):
+    return replace(one, past=replace(one.past, begins=NOON - 60 * minutes_ago))
+
+
+def marks_of(*members, zone=UTC):
+    look = figure_of(members, Choice(tuple(one.wanted for one in members)), zone, 7)["layout"]
+    return [(words["text"], words["x"], words["yshift"]) for words in look["annotations"]]
+
+
+def test_where_histories_begin_is_marked_once_if_they_do_so_together():
+    btc, eth = compared(1), compared(2, base="ETH")
+
+    assert marks_of(btc, eth) == []
+    together = marks_of(beginning(btc, 120), beginning(eth, 118), zone=ZoneInfo("Europe/Berlin"))
+    assert together == [("History begins 1 Mar 11:00", "2026-03-01T10:00:00", 0)]
+    apart = marks_of(beginning(btc, 120), beginning(eth, 600))
+    assert apart == [
+        ("BTC/USD begins 1 Mar 10:00", "2026-03-01T10:00:00", 0),
+        ("ETH/USD begins 1 Mar 02:00", "2026-03-01T02:00:00", -16),
+    ]
+    assert marks_of(btc, beginning(eth, 600)) == [("ETH/USD begins 1 Mar 02:00", "2026-03-01T02:00:00", 0)]
+
+
+def test_the_axis_is_the_span_that_is_chosen_and_moves_on_with_it():
+    one = beginning(compared(prices=[1.0, 2.0]), 1)
+    look = figure_of([one], Choice(("1",)), UTC, 7)["layout"]
+
+    noon = int(builders.NOON.timestamp()) * 1000
+    assert look["xaxis"]["autorangeoptions"] == {"minallowed": noon - 86_400_000, "maxallowed": noon}
+    later = compared(minute=2)
+    update = update_of([later], Choice(("1",)), UTC, 8, look["meta"])
+    assert update["meta"]["shown"][1] == noon + 900_000
+    assert update["layout"] == {"shapes": [], "annotations": []}
 
 
 def test_own_axes_are_panels_that_fill_the_chart():

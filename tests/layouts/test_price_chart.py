@@ -8,6 +8,7 @@ import pytest
 from layouts import price_chart
 from layouts.price_chart import CANDLE, LINE, Subject, View
 from layouts.spans import SPANS
+from services.market.alert_rules import parse_rule
 from services.market.past import look_back
 from services.market.types import Hours, Series
 from tests import builders
@@ -84,22 +85,104 @@ def test_the_time_of_a_point_is_left_to_the_browser_and_told_in_no_other_zone():
     assert all(trace["hoverinfo"] in ("y", "skip") for trace in traces)
 
 
-def test_the_average_is_drawn_over_the_last_hour_alone():
-    average = figure(builders.series([60_000.0] * 180))["data"][price_chart.AVERAGE]
+def test_the_average_is_drawn_as_it_was_at_each_price():
+    prices = builders.series([100.0] * 90 + [200.0] * 30)
 
-    assert average["x"] == ["2026-03-01T11:00:00", "2026-03-01T12:00:00"]
-    assert average["y"] == [60_050.5, 60_050.5]
+    average = figure(prices)["data"][price_chart.AVERAGE]
+
+    assert average["x"] == figure(prices)["data"][price_chart.PRICE]["x"]
+    assert average["y"][:2] == [None, 100.0]
+    assert average["y"][90] == 100.0  # of the hour before, without the price itself
+    assert average["y"][91] == float(f"{100 + 100 / 60:.11g}")
+    assert average["y"][-1] == float(f"{100 + 100 * 29 / 60:.11g}")
 
 
-def test_a_history_shorter_than_an_hour_draws_the_average_over_what_there_is():
-    assert figure(builders.series([1.0, 2.0]))["data"][price_chart.AVERAGE]["x"][0] == "2026-03-01T11:59:00"
+def test_the_threshold_is_the_factor_times_the_average_and_not_known_before_enough_prices():
+    threshold = figure(builders.series([60_000.0] * 8), threshold=True)["data"][price_chart.THRESHOLD]
 
-
-def test_the_threshold_is_the_factor_times_the_average():
-    threshold = figure(builders.series([60_000.0, 60_001.0]), threshold=True)["data"][price_chart.THRESHOLD]
-
-    assert threshold["y"] == [180_151.5, 180_151.5]
+    assert threshold["y"] == [None] * 5 + [180_000.0] * 3
     assert threshold["visible"] is True
+
+
+@pytest.mark.parametrize("price", [1.25e-18, 2.5e-8, 1e12])
+def test_averages_keep_their_digits_whatever_the_price(price):
+    drawn = figure(builders.series([price] * 8))["data"]
+
+    assert drawn[price_chart.AVERAGE]["y"][-1] == pytest.approx(price, rel=1e-10)
+    assert drawn[price_chart.THRESHOLD]["y"][-1] == pytest.approx(3 * price, rel=1e-10)
+
+
+def spike():
+    """A price five times its average, told for twelve minutes, and an alert at its first."""
+    prices = builders.series([56_000.0] * 100 + [282_726.0] * 12)
+    at = datetime.fromtimestamp(int(prices.times[100]), UTC)
+    return prices, builders.alert(fired_at=at, price=282_726.0, average=56_344.7, factor=3.0)
+
+
+def test_a_fired_mark_lies_above_the_threshold_that_is_drawn_there():
+    prices, alert = spike()
+
+    drawn = figure(prices, alerts=(alert,), threshold=True)["data"]
+
+    at = drawn[price_chart.THRESHOLD]["x"].index(drawn[price_chart.FIRED]["x"][0])
+    assert drawn[price_chart.THRESHOLD]["y"][at] == 169_034.1  # what is on record, whatever was filled in since
+    assert drawn[price_chart.THRESHOLD]["y"][at - 1] == 168_000.0
+    assert drawn[price_chart.FIRED]["y"][0] > drawn[price_chart.THRESHOLD]["y"][at]
+    assert drawn[price_chart.THRESHOLD]["y"][-1] > 282_726.0  # by then the spike is in its own average
+
+
+@pytest.mark.parametrize("span", ["168", "720", "8760"])
+def test_among_bars_too_a_fired_mark_lies_on_its_crossing(span):
+    hours = builders.hours(
+        [(56_000.0, 56_000.0, 56_000.0, 56_000.0)] * 48 + [(56_000.0, 282_726.0, 56_000.0, 282_726.0)]
+    )
+    alert = builders.alert(price=282_726.0, average=56_000.0, factor=3.0)
+
+    drawn = figure(hours, alerts=(alert,), threshold=True, span=span)["data"]
+
+    at = drawn[price_chart.THRESHOLD]["x"].index("2026-03-01T11:55:00")
+    assert drawn[price_chart.THRESHOLD]["y"][at] == 168_000.0
+    assert set(drawn[price_chart.THRESHOLD]["y"][:at]) == {168_000.0}
+    assert drawn[price_chart.AVERAGE]["y"][0] == 56_000.0
+
+
+def rule(number, direction="below", factor=0.5, window=900):
+    fields = {"kind": "average", "direction": direction, "factor": factor, "window_seconds": window}
+    return parse_rule({"name": "<b>", "scope": "okx:*", "condition": fields}, number)
+
+
+def test_the_thresholds_of_rules_that_people_wrote_are_drawn_by_their_own_windows():
+    prices = builders.series([100.0] * 60 + [40.0] * 20)
+    past = past_of(prices)
+    written = [rule(7), rule(8, "above", 2.0, 3600)]
+    fired = builders.alert(rule_id=7, threshold=49.5, average=99.0, factor=0.5)
+
+    drawn = price_chart.price_figure(past, view(), replace(subject(alerts=(fired,)), rules=written), True)["data"]
+
+    assert [trace["name"] for trace in drawn[8:]] == [
+        "Rule below 0.5\N{MULTIPLICATION SIGN} of 15 min",
+        "Rule above 2\N{MULTIPLICATION SIGN} of 1 h",
+    ]
+    quarter = drawn[8]
+    assert quarter["y"][quarter["x"].index("2026-03-01T11:41:00")] == 50.0
+    assert quarter["y"][quarter["x"].index("2026-03-01T11:55:00")] == 49.5  # on record
+    assert quarter["y"][-1] == 20.0
+    assert drawn[9]["y"][-1] == float(f"{2 * (41 * 100 + 19 * 40) / 60:.11g}")
+
+
+def test_a_rule_that_is_new_or_changed_has_the_chart_draw_all_anew():
+    past, one = past_of(minutes(1440)), subject()
+    drawn = price_chart.price_figure(past, view(), one, False)["layout"]["meta"]
+    written = replace(one, rules=[rule(7)], revision=8)
+
+    brought = price_chart.price_update(past, view(), written, drawn)
+
+    assert brought["from"] is None
+    assert len(brought["traces"]) == 9
+    assert brought["traces"][8]["look"]["line"]["dash"] == "dashdot"
+    assert price_chart.price_update(past, view(), written, brought["meta"])["traces"][8]["look"] == {}
+    changed = replace(written, rules=[rule(7, factor=0.4)])
+    assert price_chart.price_update(past, view(), changed, brought["meta"])["from"] is None
 
 
 def test_the_threshold_rests_on_the_average_of_the_rules_own_window():
@@ -108,20 +191,23 @@ def test_the_threshold_rests_on_the_average_of_the_rules_own_window():
     assert price_chart.threshold_of(replace(ROW, rule_average=50.0), quarter) == 150.0
 
 
-def test_a_threshold_out_of_sight_does_not_squash_the_chart():
-    calm = builders.series([60_000.0, 60_100.0])
-    wild = builders.series([60_000.0, 170_000.0])
-    past = builders.series([60_000.0, 190_000.0])
+def near(history, alerts=()):
+    return price_chart.threshold_is_near(past_of(history, span=span_for(history)), subject(alerts=alerts))
 
-    assert [price_chart.threshold_is_near(one, ROW, PROFILE) for one in (calm, wild, past)] == [False, True, True]
+
+def test_a_threshold_out_of_sight_does_not_squash_the_chart():
+    calm = builders.series([60_000.0, 60_100.0] * 30)
+    prices, alert = spike()
+
+    assert [near(calm), near(prices, (alert,))] == [False, True]
 
 
 def test_no_threshold_is_claimed_where_its_average_is_unknown():
     unknown = replace(ROW, rule_average=None)
 
     assert price_chart.threshold_of(unknown, PROFILE) is None
-    assert not price_chart.threshold_is_near(builders.series([1.0]), unknown, PROFILE)
-    assert not price_chart.threshold_is_near(builders.series([]), ROW, PROFILE)
+    assert not near(builders.series([1.0]))
+    assert not near(builders.series([]))
 
 
 def test_fired_alerts_within_the_span_are_marked_with_their_multiple():
@@ -190,12 +276,13 @@ def test_the_band_of_a_tiny_price_keeps_its_shape():
     assert drawn["data"][price_chart.BAND]["y"][0] == 0.0000234567
 
 
-def test_among_hours_there_is_a_band_and_no_average_and_the_threshold_stays():
-    drawn = figure(builders.hours(HOURS), threshold=True)
+def test_among_hours_there_are_a_band_and_the_average_and_threshold_of_each_bar():
+    drawn = figure(builders.hours(HOURS), threshold=True, span="168")
 
-    assert legend(drawn) == ["Hourly close", "Alert above 3\N{MULTIPLICATION SIGN}", "Low to high"]
-    assert drawn["data"][price_chart.AVERAGE]["x"] == []
-    assert drawn["data"][price_chart.THRESHOLD]["x"] == ["2026-03-01T09:00:00", "2026-03-01T12:00:00"]
+    assert legend(drawn) == ["Hourly close", "1 h average", "Alert above 3\N{MULTIPLICATION SIGN}", "Low to high"]
+    assert drawn["data"][price_chart.AVERAGE]["y"] == [11.0, 9.5]
+    assert drawn["data"][price_chart.AVERAGE]["x"] == ["2026-03-01T10:00:00", "2026-03-01T12:00:00"]
+    assert drawn["data"][price_chart.THRESHOLD]["y"] == [33.0, 28.5]
     assert drawn["data"][price_chart.BAND]["y"]
     assert figure(builders.series([1.0, 2.0]))["data"][price_chart.BAND]["y"] == []
 
@@ -215,10 +302,13 @@ def test_the_more_hours_the_finer_the_line():
 
 
 def test_the_threshold_is_near_hours_that_almost_reached_it():
-    calm, wild = builders.hours([(1.0, 60_000.0, 59_000.0, 1.0)]), builders.hours([(1.0, 170_000.0, 60_000.0, 1.0)])
+    calm, wild = (
+        builders.hours([(60_000.0, 60_500.0, 60_000.0, 60_000.0)]),
+        builders.hours([(60_000.0, 170_000.0, 60_000.0, 60_000.0)]),
+    )
 
-    assert [price_chart.threshold_is_near(one, ROW, PROFILE) for one in (calm, wild)] == [False, True]
-    assert not price_chart.threshold_is_near(builders.hours([]), ROW, PROFILE)
+    assert [near(one) for one in (calm, wild)] == [False, True]
+    assert not near(builders.hours([]))
 
 
 def test_small_prices_are_hovered_with_their_digits():
@@ -295,16 +385,33 @@ def meta_of(history, **named):
     return figure(history, **named)["layout"]["meta"]
 
 
-def test_an_update_brings_what_came_after_the_last_whole_bar():
-    brought = update(minutes(1440), meta_of(minutes(1440)))
+def shorter(history, count):
+    """The same without its last values."""
+    return Series(history.times[:-count], history.values[:-count], history.widths[:-count])
+
+
+def test_an_update_brings_what_came_after_the_last_price_and_the_running_bar():
+    brought = update(minutes(1440), meta_of(shorter(minutes(1440), 2)))
 
     price = brought["traces"][price_chart.PRICE]
-    assert price["after"] == "2026-03-01T11:45:00"
-    assert price["columns"]["x"][0] == "2026-03-01T11:46:00"
-    assert len(price["columns"]["y"]) == 15
+    assert price["after"] == "2026-03-01T11:58:00"
+    assert price["columns"]["x"] == ["2026-03-01T11:59:00", "2026-03-01T12:00:00"]
     assert price["first"] == "2026-02-28T12:01:00"
+    for place in (price_chart.AVERAGE, price_chart.THRESHOLD):
+        assert brought["traces"][place]["columns"]["x"] == price["columns"]["x"]
     assert brought["traces"][price_chart.VOLATILITY]["columns"]["x"] == ["2026-03-01T12:00:00"]
     assert brought["meta"]["revision"] == 8
+
+
+def test_a_price_of_the_running_bar_that_came_late_brings_that_bar_anew():
+    whole = minutes(1440)
+    kept = [*range(1430), *range(1431, 1439)]
+
+    brought = update(whole, meta_of(Series(whole.times[kept], whole.values[kept], whole.widths[kept])))
+
+    assert brought["from"] is not None
+    for place in (price_chart.PRICE, price_chart.AVERAGE):
+        assert len(brought["traces"][place]["columns"]["x"]) == 15
 
 
 @pytest.mark.parametrize(("span", "kind", "part"), [("1", CANDLE, 4), ("24", LINE, 20), ("24", CANDLE, 8)])
@@ -351,10 +458,47 @@ def test_a_chart_of_another_view_gets_nothing(changed):
     assert update(minutes(1440), meta_of(minutes(1440), **changed)) is None
 
 
-def test_alerts_averages_and_thresholds_come_whole():
+def test_alerts_come_whole():
     brought = update(minutes(1440), meta_of(minutes(1440)), alerts=(builders.alert(),))["traces"]
 
     assert brought[price_chart.FIRED]["columns"]["y"] == [190_000.0]
     assert brought[price_chart.FIRED]["look"] == {"showlegend": True}
-    assert brought[price_chart.THRESHOLD]["columns"]["y"] == [180_151.5] * 2
-    assert "after" not in brought[price_chart.AVERAGE]
+    assert "after" not in brought[price_chart.FIRED]
+
+
+# ---- where history begins
+
+
+def begun(hours=3, zone=UTC, span="24"):
+    past = past_of(minutes(60 * hours), span=span)
+    return replace(past, begins=int(past.history.times[0])), zone
+
+
+def test_the_axis_is_the_span_that_is_chosen_and_says_where_history_begins_in_it():
+    past, zone = begun(zone=BERLIN)
+
+    look = price_chart.price_figure(past, view(zone=zone), subject(), False)["layout"]
+
+    noon = int(builders.NOON.timestamp()) * 1000
+    assert look["xaxis"]["autorangeoptions"] == {"minallowed": noon - 86_400_000, "maxallowed": noon}
+    assert look["annotations"][-1]["text"] == "History begins 1 Mar 10:01"
+    assert look["shapes"][0]["x0"] == look["shapes"][0]["x1"] == look["annotations"][-1]["x"] == "2026-03-01T09:01:00"
+    assert look["annotations"][-1]["xanchor"] == "right"  # there is no room behind it
+
+
+def test_a_history_that_reaches_back_is_not_said_to_begin():
+    look = figure(minutes(1440))["layout"]
+
+    assert look["shapes"] == []
+    assert len(look["annotations"]) == 2
+
+
+def test_an_update_tells_where_history_begins_when_that_has_changed():
+    past, _ = begun()
+    drawn = price_chart.price_figure(past, view(), subject(), False)["layout"]["meta"]
+
+    assert "layout" not in price_chart.price_update(past, view(), subject(revision=8), drawn)
+    filled = replace(past_of(minutes(1440)), begins=None)
+    brought = price_chart.price_update(filled, view(), subject(revision=8), drawn)
+    assert brought["layout"]["shapes"] == []
+    assert brought["meta"]["shown"] == drawn["shown"]

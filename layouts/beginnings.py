@@ -1,0 +1,43 @@
+"""Where histories begin within the span that a chart shows: before that nothing is on record."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+
+import numpy as np
+
+from layouts import notation, theme
+from layouts.axes import Figure, stamps
+
+LINE_HEIGHT = 16  # pixels
+
+
+def marks(begins: Sequence[tuple[int, str]], since: int, until: int, zone: tzinfo) -> Figure:
+    """A line and a few words for each of `begins` (epoch second, whose history it is), in a span from `since` to
+    `until`: shapes and annotations."""
+    shapes, words = [], []
+    for place, (begin, whose) in enumerate(begins):
+        (at,) = stamps(np.array([begin]))
+        late = begin > (since + until) / 2
+        line = {"color": theme.MUTED, "width": 1, "dash": "dash"}
+        shapes.append({"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": line})
+        words.append(
+            {
+                "text": f"{whose} begins {_moment(begin, zone)}",
+                "x": at,
+                "y": 1,
+                "yref": "paper",
+                "xanchor": "right" if late else "left",
+                "yanchor": "top",
+                "xshift": -4 if late else 4,
+                "yshift": -LINE_HEIGHT * place,
+                "showarrow": False,
+                "font": {"size": 12},
+            }
+        )
+    return {"shapes": shapes, "annotations": words}
+
+
+def _moment(second: int, zone: tzinfo) -> str:
+    """27 Nov 23:47."""
+    local = datetime.fromtimestamp(second, UTC).astimezone(zone)
+    return f"{local.day} {local:%b} {notation.clock(local, zone)}"

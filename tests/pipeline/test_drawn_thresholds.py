@@ -1,0 +1,121 @@
+"""What a chart draws of averages and thresholds is what the engine compared prices with, minute by minute."""
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from callbacks.metric import past_with_rules, subject_of
+from layouts import price_chart
+from layouts.price_chart import LINE, View
+from layouts.spans import SPANS
+from services.market.alert_rules import AlertRule, parse_rule
+from services.market.types import Alert
+from services.store import rules
+from services.store.desk import StoreDesk
+from services.store.engine import open_engine, writing
+from tests.fakes_exchange import FakeExchange
+from tests.pipeline.world import World
+
+KEY = "kraken:BTC-USD"
+
+
+@pytest.fixture
+def exchange() -> FakeExchange:
+    return FakeExchange("kraken", {"BTC/USD": 56_000.0})
+
+
+@pytest.fixture
+def world(migrated_sqlite_url: str, exchange: FakeExchange) -> Iterator[World]:
+    engine = open_engine(migrated_sqlite_url)
+    world = World(engine, [exchange])
+    world.discover()
+    yield world
+    engine.dispose()
+
+
+def written(world: World, direction: str, factor: float, window: int) -> AlertRule:
+    condition = {"kind": "average", "direction": direction, "factor": factor, "window_seconds": window}
+    with writing(world.engine) as connection:
+        return rules.add(connection, parse_rule({"name": "spike", "scope": "kraken:*", "condition": condition}))
+
+
+def drawn(world: World, span: str = "24") -> list[dict[str, float]]:
+    """Each trace's values by their times, NaN for none."""
+    subject = subject_of(world.reader, StoreDesk(world.engine, ()), KEY, world.now)
+    past = past_with_rules(world.reader, subject, world.now, SPANS[span])
+    view = View(subject.row.id, SPANS[span], LINE, UTC)
+    return [
+        {at: math.nan if value is None else value for at, value in zip(trace["x"], trace.get("y", []), strict=False)}
+        for trace in price_chart.price_figure(past, view, subject, True)["data"]
+    ]
+
+
+def stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def test_through_a_spike_an_outage_and_a_restart_the_lines_are_what_was_compared(
+    world: World, exchange: FakeExchange
+) -> None:
+    below = written(world, "below", 0.7, 900)
+    average: dict[str, float] = {}
+    threshold: dict[str, float] = {}
+    for minute in range(200):
+        spiking, falling = 80 <= minute < 92, 150 <= minute < 160
+        exchange.prices = {"BTC/USD": 282_726.0 if spiking else 20_000.0 if falling else 56_000.0 + minute % 13}
+        if 110 <= minute < 125:
+            exchange.prices = {"ETH/USD": 3_000.0}  # no price of the one that is looked at
+        if minute == 130:
+            world.restart()
+        world.tick(25 if minute == 60 else 1)
+        row = world.row(KEY)
+        if "BTC/USD" in exchange.prices:
+            average[stamp(world.now)] = row.average_1h or math.nan
+            threshold[stamp(world.now)] = math.nan if minute < 5 else 3 * (row.rule_average or math.nan)
+
+    traces = drawn(world)
+
+    known = {at: value for at, value in traces[price_chart.AVERAGE].items() if at in average}
+    assert known == pytest.approx(average, rel=1e-9, nan_ok=True)
+    known = {at: value for at, value in traces[price_chart.THRESHOLD].items() if at in threshold}
+    assert known == pytest.approx(threshold, rel=1e-9, nan_ok=True)
+    fired = world.reader.alerts()
+    assert {alert.rule_id for alert in fired} == {0, below.id}
+    for alert in fired:
+        lies_on_its_crossing(alert, traces[price_chart.THRESHOLD if alert.rule_id == 0 else price_chart.VOLATILITY + 1])
+
+
+def lies_on_its_crossing(alert: Alert, line: dict[str, float]) -> None:
+    limit = line[stamp(alert.fired_at)]
+    compared = alert.threshold or (alert.factor or 0) * (alert.average or 0)
+    assert limit == pytest.approx(compared, rel=1e-9)
+    assert (alert.price > limit) == (alert.rule_id == 0)
+
+
+def test_without_what_is_on_record_the_line_is_the_same(world: World, exchange: FakeExchange) -> None:
+    rule = written(world, "above", 1.5, 14_400)
+    for minute in range(330):
+        exchange.prices = {"BTC/USD": 90_000.0 if minute == 325 else 56_000.0 + minute % 17}
+        world.tick()
+    (alert,) = world.reader.alerts()
+    assert alert.rule_id == rule.id
+
+    desk = StoreDesk(world.engine, ())
+    subject = subject_of(world.reader, desk, KEY, world.now)
+    past = past_with_rules(world.reader, subject, world.now, SPANS["1"])
+    times, values = price_chart.levels.threshold(past, rule, (), 60)
+
+    at = times.tolist().index(int(alert.fired_at.timestamp()))
+    assert values[at] == pytest.approx(alert.threshold, rel=1e-9)
+
+
+def test_seen_by_the_hour_a_fired_mark_lies_above_the_threshold_too(world: World, exchange: FakeExchange) -> None:
+    for minute in range(200):
+        exchange.prices = {"BTC/USD": 282_726.0 if minute >= 150 else 56_000.0}
+        world.tick()
+    (alert,) = world.reader.alerts()
+
+    for span in ("168", "720", "8760"):
+        lies_on_its_crossing(alert, drawn(world, span)[price_chart.THRESHOLD])
