@@ -8,6 +8,7 @@ from flask import Blueprint, Flask, Response
 from api.answers import Answers, send, send_once
 from api.bodies import Body, alert_body, iso
 from api.keys import LARGEST_NUMBER
+from api.links import PAGE_HEADERS, paging
 from api.operations import JSON, Operation, operation
 from api.problems import NOT_FOUND, problem
 from api.queries import DeliveriesQuery, read_query
@@ -76,12 +77,15 @@ def _blueprint(deliveries: Deliveries, clock: Clock) -> Blueprint:
             tag="Alerts",
             answers={JSON: DeliveryList},
             query=DeliveriesQuery,
+            headers=PAGE_HEADERS,
         )
     )
     def newest() -> Response:
         query = read_query(DeliveriesQuery)
-        found = deliveries.newest(query.limit, query.state)
-        return _answer({"deliveries": [delivery_body(one) for one in found]})
+        found = deliveries.newest(query.limit, query.state, query.offset)
+        answer = _answer({"deliveries": [delivery_body(one) for one in found]})
+        answer.headers.update(paging(query, deliveries.count(query.state)))
+        return answer
 
     @routes.post(f"/deliveries/<int(max={LARGEST_NUMBER}):number>/retry")
     @operation(

@@ -5,13 +5,13 @@ from urllib.parse import quote, urlencode
 
 from flask import request
 
-from api.queries import AlertsQuery, Query, RankingQuery
+from api.queries import AlertsQuery, DeliveriesQuery, Query, RankingQuery
 
 PAGE_HEADERS = {"Link": "Where the other pages are.", "X-Total-Count": "How many match in all."}
 """What `paging` tells, as the description has it."""
 
 
-def paging(query: RankingQuery | AlertsQuery, total: int) -> Mapping[str, str]:
+def paging(query: RankingQuery | AlertsQuery | DeliveriesQuery, total: int) -> Mapping[str, str]:
     """The headers that tell how many records match in all, and where the pages around this one are."""
     relations: dict[str, Mapping[str, object]] = {}
     if query.limit is not None:

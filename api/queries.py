@@ -281,7 +281,8 @@ class AlertsQuery(Query):
 
 class DeliveriesQuery(Query):
     state: State | None = Field(default=None, description="Only messages of this state.")
-    limit: Deliveries = Field(default=100, description="At most so many, the newest.")
+    limit: Deliveries = Field(default=100, description="A page of at most so many, the newest first.")
+    offset: Offset = Field(default=0, description="Leaves out so many messages before the page.")
 
 
 class StreamQuery(Query):

@@ -15,7 +15,7 @@ from layouts.rules import RuleLine
 from services.market.alert_rules import BUILT_IN, built_in
 from services.market.errors import UnknownRecord
 from services.market.ports import AlertDesk
-from services.market.types import AlertQuery, Mute
+from services.market.types import AlertQuery, AlertState, Mute
 
 
 def register(app: Dash, doors: Doors) -> None:
@@ -39,9 +39,10 @@ def rule_lines(doors: Doors) -> list[RuleLine]:
     """All rules as they stand, the built-in one first. Raises StoreUnavailable."""
     desk = doors.desk
     standing, mutes = desk.standing(), _of_rules(desk.mutes(doors.clock()))
-    firing = desk.tally(AlertQuery(rule_id=BUILT_IN, state="firing")).total
+    states: tuple[AlertState, ...] = ("firing", "no_data")  # the built-in rule has no pending time
+    counts = {state.replace("_", " "): desk.tally(AlertQuery(rule_id=BUILT_IN, state=state)).total for state in states}
     own = [RuleLine(rule, standing.get(rule.id, {}), mutes.get(rule.id)) for rule in desk.rules()]
-    return [RuleLine(built_in(doors.reader.profile), {"firing": firing}, mutes.get(BUILT_IN)), *own]
+    return [RuleLine(built_in(doors.reader.profile), counts, mutes.get(BUILT_IN)), *own]
 
 
 def carry_out(action: Mapping[str, Any], desk: AlertDesk, now: datetime) -> None:

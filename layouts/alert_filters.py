@@ -102,12 +102,16 @@ def query_of(filters: Filters, now: datetime) -> AlertQuery:
     )
 
 
+MAX_CSV_ROWS = 10_000
+"""As many as the interface gives at once."""
+
+
 def csv_path(filters: Filters, now: datetime) -> str:
     """Where the alerts that these filters choose can be had as a file, all pages of them."""
     query = query_of(filters, now)
     values = {
         "format": "csv",
-        "limit": "10000",
+        "limit": str(MAX_CSV_ROWS),
         "words": query.words,
         "rule": filters.rule,
         "state": filters.state,
@@ -178,7 +182,13 @@ def tools(csv: str, unseen: int | None, newest: int) -> list[Component]:
     words = "Acknowledge all" if unseen is None else f"Acknowledge all {unseen:,}" if unseen else "All acknowledged"
     told = parts.data(count=unseen, newest=newest)
     return [
-        html.A([parts.icon("download"), "CSV"], id=ids.HISTORY_CSV, className="tool-button", href=csv),
+        html.A(
+            [parts.icon("download"), "CSV"],
+            id=ids.HISTORY_CSV,
+            className="tool-button",
+            href=csv,
+            title=f"What the filters choose, the newest {MAX_CSV_ROWS:,} alerts at most",
+        ),
         parts.button(words, "all", className="tool-button history-all", disabled=not unseen, **told),
     ]
 

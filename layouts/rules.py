@@ -17,7 +17,7 @@ from services.market.types import Mute
 ON, OFF, DELETE, MUTE, UNMUTE = "on", "off", "delete", "mute", "unmute"
 """What the buttons of a rule do."""
 
-CHIPS = {"firing": "is-alert", "pending": "is-warning"}
+CHIPS = {"firing": "is-alert", "pending": "is-warning", "no data": "is-warning"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,6 +259,9 @@ class FakeDeliveries:
     def newest(self, limit: int, state: DeliveryState | None = None, offset: int = 0) -> tuple[Delivery, ...]:
         return tuple(one for one in self.told if state in (None, one.state))[offset : offset + limit]
 
+    def count(self, state: DeliveryState | None = None) -> int:
+        return sum(state in (None, one.state) for one in self.told)
+
     def retry(self, number: int, now: datetime) -> Delivery:
         for one in self.told:
             if one.id == number and one.state != "failed":

@@ -88,10 +88,13 @@ class NotFailed(TrackerError):
 
 
 class DeliveryFailed(TrackerError):
-    """A message was not accepted; `permanent` says that trying again does not help, `retry_after` for how many seconds
-    the receiver wants nothing at all."""
+    """A message was not accepted; `permanent` says that trying again does not help, `refused` that it hardly will: the
+    receiver has understood it and wants none of it. `retry_after` is for how many seconds it wants nothing at all."""
 
-    def __init__(self, detail: str, *, permanent: bool = False, retry_after: int | None = None) -> None:
+    def __init__(
+        self, detail: str, *, permanent: bool = False, refused: bool = False, retry_after: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.permanent = permanent
+        self.refused = refused
         self.retry_after = retry_after

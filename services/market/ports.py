@@ -207,6 +207,9 @@ class Deliveries(Protocol):
     def newest(self, limit: int, state: DeliveryState | None = None, offset: int = 0) -> tuple[Delivery, ...]:
         """The newest messages after the first `offset`, at most `limit`, of one state where it is given."""
 
+    def count(self, state: DeliveryState | None = None) -> int:
+        """How many messages there are, of one state where it is given."""
+
     def retry(self, number: int, now: datetime) -> Delivery:
         """Owe a message that was given up for another day. Raises UnknownDelivery, or NotFailed where there is nothing
         to try again."""

@@ -15,6 +15,9 @@ from services.market.ports import Clock
 from services.notifiers import outward
 from services.notifiers.outward import Resolve, Target
 
+NOT_NOW = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.LOCKED, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+"""Of the answers from 400 to 499 those that a later try may change; the others refuse the message."""
+
 SECONDS = 10.0
 """What a receiver gets for one request, as a whole."""
 
@@ -60,7 +63,10 @@ class WebhookNotifier:
             return
         detail = f"answered {answer.status}" + ", and redirects are not followed" * (300 <= answer.status < 400)
         is_gone = answer.status == HTTPStatus.GONE
-        raise DeliveryFailed(detail, permanent=is_gone, retry_after=seconds_of(answer.retry_after, now))
+        refused = 400 <= answer.status < 500 and answer.status not in NOT_NOW
+        raise DeliveryFailed(
+            detail, permanent=is_gone, refused=refused, retry_after=seconds_of(answer.retry_after, now)
+        )
 
     def _headers(self, key: str, body: bytes, now: datetime) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT, "Idempotency-Key": key}

@@ -29,6 +29,11 @@ class DeliveryDesk:
         with reading(self._engine) as connection:
             return outbox.deliveries(connection, limit, state, offset)
 
+    def count(self, state: DeliveryState | None = None) -> int:
+        """How many messages there are, of one state where it is given. Raises StoreUnavailable."""
+        with reading(self._engine) as connection:
+            return outbox.count(connection, state)
+
     def retry(self, number: int, now: datetime) -> Delivery:
         """Owe a message that was given up for another day. Raises UnknownDelivery, NotFailed, StoreUnavailable."""
         if not 0 <= number <= LARGEST_NUMBER:

@@ -18,6 +18,9 @@ LONGEST_WAIT_SECONDS = 3_600
 LONGEST_SILENCE_SECONDS = outbox.MAX_WAIT_SECONDS
 """What a receiver may ask for."""
 
+MAX_REFUSALS = 3
+"""Tries after which a message that its receiver refuses is given up, for those behind it wait."""
+
 CLAIM_SECONDS = outbox.CLAIM_SECONDS
 
 log = logging.getLogger(__name__)
@@ -109,7 +112,8 @@ def notify(
 
 
 def _put_off(engine: Engine, owed: Owed, now: int, error: DeliveryFailed, chance: Random, failures: Failures) -> None:
-    if error.permanent or now >= owed.expires_at:
+    is_refused = error.refused and owed.attempts + 1 >= MAX_REFUSALS
+    if error.permanent or is_refused or now >= owed.expires_at:
         text, reason = f"message {owed.id} is given up: {error}", (True, str(error))
         failures.failed(owed.channel, text, reason=reason, level=logging.ERROR)
         with writing(engine) as connection:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, InterfaceError, ProgrammingError
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 BUSY_SECONDS = 10
-"""How long a writer waits for another one on SQLite before it gives up."""
+"""How long a writer waits for another one before it gives up."""
 
 LARGEST_NUMBER = 2**63 - 1
 """Of a row: what both databases count to. SQLite refuses even to look for a larger one."""
@@ -151,15 +152,17 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, wait_seconds: float = BUSY_SECONDS) -> Iterator[Connection]:
     """A transaction that is committed whole or not at all, one writer after the other. Raises StoreUnavailable.
 
     Each waits for the one before it to end, with nothing read and nothing locked yet: what it reads stays true until
-    its own end, and no two wait for each other.
+    its own end, and no two wait for each other. One that takes longer than `wait_seconds` (0: on PostgreSQL, whatever
+    it takes) is not waited for.
     """
     with _translated(), engine.connect().execution_options(writing=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
+            lock = f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(wait_seconds * 1000)}; {lock}")
         yield connection
 
 
@@ -170,6 +173,8 @@ def _translated() -> Iterator[None]:
     except (IntegrityError, ProgrammingError, DataError):
         raise  # no fault of the database: ours
     except (DatabaseError, InterfaceError) as error:
+        if isinstance(error.orig, LockNotAvailable):
+            raise StoreUnavailable("another process is writing, and has been for too long to wait for it") from error
         raise StoreUnavailable(_first_line(error.orig or error)) from error
 
 

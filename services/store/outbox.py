@@ -35,6 +35,12 @@ MOST_NAMED = 500
 
 _OWED = MessageRow.sent_at.is_(None) & MessageRow.failed_at.is_(None)
 
+_STATES: Mapping[DeliveryState, ColumnElement[bool]] = {
+    "queued": _OWED,
+    "sent": MessageRow.sent_at.is_not(None),
+    "failed": MessageRow.failed_at.is_not(None),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class News:
@@ -192,15 +198,18 @@ def deliveries(
     connection: Connection, limit: int, state: DeliveryState | None = None, offset: int = 0
 ) -> tuple[Delivery, ...]:
     """The newest messages after the first `offset`, at most `limit`, of one state where it is given."""
-    states = {
-        "queued": _OWED,
-        "sent": MessageRow.sent_at.is_not(None),
-        "failed": MessageRow.failed_at.is_not(None),
-    }
     statement = _deliveries().order_by(MessageRow.id.desc()).limit(limit).offset(offset)
     if state is not None:
-        statement = statement.where(states[state])
+        statement = statement.where(_STATES[state])
     return tuple(_delivery(row) for row in connection.execute(statement))
+
+
+def count(connection: Connection, state: DeliveryState | None = None) -> int:
+    """How many messages there are, of one state where it is given."""
+    statement = select(func.count()).select_from(MessageRow)
+    if state is not None:
+        statement = statement.where(_STATES[state])
+    return connection.execute(statement).scalar_one()
 
 
 def delivery(connection: Connection, number: int) -> Delivery | None:

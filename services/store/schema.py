@@ -33,7 +33,7 @@ def migrate(engine: Engine, *, simulated: bool) -> None:
     All in one transaction: whoever comes second waits and finds nothing left to do, and one that is
     killed halfway has changed nothing. Raises WrongDatabase, OutdatedDatabase (of a newer program) or StoreUnavailable.
     """
-    with writing(engine) as connection:
+    with writing(engine, wait_seconds=0) as connection:
         try:
             command.upgrade(configuration(connection), "head")
         except CommandError as error:

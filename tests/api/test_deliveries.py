@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -138,3 +139,17 @@ def test_an_answer_is_never_older_than_the_question(client: FlaskClient, deliver
     deliveries.told = (builders.delivery(9, sent_at=NOON + timedelta(minutes=1)),)
 
     assert [one["id"] for one in told(client)] == [9]
+
+
+def test_deliveries_are_paged_through_by_links_up_to_the_last(client: FlaskClient) -> None:
+    found: list[object] = []
+    address: str | None = "/alerts/deliveries?limit=1"
+    while address is not None:
+        answer = client.get(address)
+        assert answer.headers["X-Total-Count"] == "3"
+        found += [one["id"] for one in answer.get_json()["deliveries"]]
+        links = requests.utils.parse_header_links(answer.headers["Link"])
+        address = next((link["url"] for link in links if link["rel"] == "next"), None)
+
+    assert found == [3, 2, 1]
+    assert client.get("/alerts/deliveries?state=failed").headers["X-Total-Count"] == "1"

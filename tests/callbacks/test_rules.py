@@ -16,7 +16,7 @@ from layouts.rule_draft import BLANK
 from services.market.alert_rules import MOST_RULES, parse_rule
 from services.market.errors import StoreUnavailable
 from services.market.tokens import Token
-from services.market.types import Mute
+from services.market.types import AlertQuery, Mute, Tally
 from tests import builders
 from tests.callbacks.test_callbacks import app_over, fire
 from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
@@ -319,3 +319,18 @@ def test_an_absent_database_is_not_an_empty_list(doors: Doors) -> None:
 
     with pytest.raises(StoreUnavailable):
         rule_lines(Doors(doors.reader, doors.clock, doors.deliveries, Away(), doors.who))
+
+
+def test_rules_tell_how_many_metrics_they_have_no_data_of_the_built_in_one_too(doors: Doors) -> None:
+    class Counting(FakeDesk):
+        def tally(self, query: AlertQuery) -> Tally:
+            assert query.rule_id == 0
+            return Tally({"firing": 2, "no_data": 5}[query.state or ""], 0)
+
+    desk = Counting()
+    number = desk.add_rule(PUMPS).id
+    desk.states[number] = {"firing": 1, "pending": 3, "no data": 4, "resolved": 9}
+    lines = rule_lines(Doors(doors.reader, doors.clock, doors.deliveries, desk, doors.who))
+
+    chips = [[part.children for part in rules._chips(line, UTC)] for line in lines]
+    assert chips == [["2 firing", "5 no data"], ["Off", "1 firing", "3 pending", "4 no data"]]

@@ -115,6 +115,7 @@ def test_what_is_not_accepted_has_failed_after_one_attempt(receiver: Receiver, s
 
     assert str(error) == f"answered {status}"
     assert (error.permanent, error.retry_after) == (permanent, None)
+    assert error.refused == (status in (404, 410))
     assert len(receiver.received) == 1
 
 

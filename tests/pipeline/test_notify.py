@@ -278,6 +278,17 @@ def test_a_message_is_given_up_when_trying_does_not_help(engine: Engine, caplog:
     assert notifier.accepted == []
 
 
+def test_a_message_that_is_refused_is_given_up_after_three_tries_and_the_next_goes_on(engine: Engine) -> None:
+    fire(engine, at(1))
+    refusals = [DeliveryFailed("answered 413", refused=True) for _ in range(3)]
+    notifier = FakeNotifier(errors=refusals)
+    for second in (2, 60, 120):
+        assert notify_at(engine, [notifier], second) == 0
+    assert notify_at(engine, [notifier], 125) == 1
+
+    assert told(engine) == [("test", "sent", None, 1), ("test", "failed", "answered 413", 3)]
+
+
 def test_a_message_is_given_up_after_a_day_and_can_be_tried_again(engine: Engine) -> None:
     notifier = FakeNotifier(errors=[DeliveryFailed("busy")])
     notify_at(engine, [notifier], GIVE_UP_SECONDS)

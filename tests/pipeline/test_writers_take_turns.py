@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from sqlalchemy import event, insert, text
 
+from services.market.errors import StoreUnavailable
 from services.market.stats import Windows
 from services.pipeline.backfill import Backfill
 from services.pipeline.seal import seal
@@ -212,3 +213,19 @@ def test_a_writer_has_read_nothing_and_locked_nothing_before_its_turn(engine: En
         assert "pg_advisory_xact_lock" in statements[0]
         connection.execute(text("SELECT 1"))
     assert len(statements) == 2
+
+
+def test_a_writer_that_never_ends_is_not_waited_for_for_ever_and_the_tick_is_tried_again(
+    engine: Engine, other: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(other, [FakeExchange("kraken", {"BTC/USD": 1.0})])
+    world.discover()
+    monkeypatch.setattr(writing.__wrapped__, "__defaults__", (0.05,))
+    with (
+        writing(engine, wait_seconds=10),
+        pytest.raises(StoreUnavailable, match="another process is writing, and has been for too long to wait for it"),
+    ):
+        world.tick()
+
+    assert world.tick(minutes=0) is not None
+    assert world.row("kraken:BTC-USD").price == 1.0
