@@ -12,6 +12,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from services.bootstrap import Services
 from services.jobs import JOBS, Job
 from services.market.errors import LeaseLost, StoreUnavailable
+from services.runners.candidate import Candidate
 from services.runners.clock_watch import Beat, ClockWatch, jump_in_words
 from services.store import leases
 from services.store.engine import writing
@@ -40,6 +41,7 @@ class Scheduler:
         self._jobs = jobs
         self._lease_seconds = min(leases.MAX_SECONDS, LEASE_SHARE * services.settings.period_seconds)
         self._leading: bool | None = None  # not known before the first try
+        self._candidate = Candidate(services.owner, self._lease_seconds, services.clock, services.plan.timer)
         lines = [*(job.name for job in jobs), "lease"]
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -127,10 +129,8 @@ class Scheduler:
         return run
 
     def _renew(self) -> None:
-        services = self._services
         try:
-            with writing(services.engine) as connection:
-                leading = leases.take(connection, services.owner, services.clock().timestamp(), self._lease_seconds)
+            leading = self._candidate.try_for_it(self._services.engine)
         except StoreUnavailable as error:
             self._failures.failed("lease", f"cannot be renewed: {error}")
             return  # the tick's own commit will tell whether it is still ours

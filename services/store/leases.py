@@ -1,6 +1,6 @@
 """Who may tick: one process at a time, whoever holds the row."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,6 +16,13 @@ MAX_SECONDS = 7.2
 
 TOLERANCE_SECONDS = 10.0
 """By which the clocks of those who want the same lease may differ."""
+
+
+class Standing(NamedTuple):
+    """Who has, or had, the lease; it ends at epoch second `expires_at` by that one's clock."""
+
+    owner: str
+    expires_at: float
 
 
 def take(connection: Connection, owner: str, now: float, seconds: float, name: str = CLOCK) -> bool:
@@ -40,6 +47,12 @@ def holder(connection: Connection, now: float) -> str | None:
     """Who holds the lease."""
     statement = select(LeaseRow.owner).where(LeaseRow.name == CLOCK, _is_held(now, MAX_SECONDS))
     return connection.execute(statement).scalar()
+
+
+def standing(connection: Connection) -> Standing | None:
+    """What the lease says, whether it has run out or not; None where nobody has it."""
+    row = connection.execute(select(LeaseRow.owner, LeaseRow.expires_at).where(LeaseRow.name == CLOCK)).first()
+    return None if row is None else Standing(row.owner, row.expires_at)
 
 
 def _is_held(now: float, seconds: float) -> Any:
