@@ -185,7 +185,7 @@ def test_without_anything_asked_there_is_nothing_to_follow(reader):
 
 
 def test_another_zone_tells_a_metrics_times_anew(reader):
-    values = {ids.ZONE_NAME: "Asia/Tokyo", ids.METRIC_ID: 1}
+    values = {ids.ZONE_NAME: "Asia/Tokyo", ids.TICK_STALE: False, ids.METRIC_ID: 1}
 
     response = fire(app_over(reader), f"{ids.ZONE_NAME}.data", **values).json["response"]
 
