@@ -152,17 +152,18 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine, wait_seconds: float = BUSY_SECONDS) -> Iterator[Connection]:
+def writing(engine: Engine, wait_seconds: float | None = None) -> Iterator[Connection]:
     """A transaction that is committed whole or not at all, one writer after the other. Raises StoreUnavailable.
 
     Each waits for the one before it to end, with nothing read and nothing locked yet: what it reads stays true until
-    its own end, and no two wait for each other. One that takes longer than `wait_seconds` (0: on PostgreSQL, whatever
-    it takes) is not waited for.
+    its own end, and no two wait for each other. One that takes longer than `wait_seconds` (None: the usual ones; 0: on
+    PostgreSQL, whatever it takes) is not waited for.
     """
     with _translated(), engine.connect().execution_options(writing=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
+            patience = BUSY_SECONDS if wait_seconds is None else wait_seconds
             lock = f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(wait_seconds * 1000)}; {lock}")
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(patience * 1000)}; {lock}")
         yield connection
 
 
