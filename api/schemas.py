@@ -233,7 +233,7 @@ class Tested(Body):
 
 class Table(Body):
     columns: dict[str, list[float | bool | str | None]] = Field(
-        description="Fields of `/metrics`, each as one list in rank order; derived ones to seven digits."
+        description="Fields of `/metrics`, each as one list in rank order; derived ones to eight digits."
     )
 
 

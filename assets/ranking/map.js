@@ -5,7 +5,7 @@
   const ids = window.trackerIds;
   const notation = window.trackerNotation;
   const ranking = (window.trackerRanking = window.trackerRanking || {});
-  const LAYOUT = "/assets/vendor/d3-hierarchy-3.1.3.min.js";
+  const LAYOUT = window.trackerPaths.at("/assets/vendor/d3-hierarchy-3.1.3.min.js");
   const MOST_TILES = 300;
   const TILE_AREA = 1700; // square pixels a tile should have on average, to be told from its neighbours
   const FIGURE = { smallest: 10, size: 0.72, width: 0.66, line: 1.15 }; // pixels, of the name's size, and of its own; see .tile

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Thread
@@ -123,22 +124,30 @@ def reader() -> FakeReader:
     return FakeReader(metrics=metrics, price_series={1: builders.series(prices)})
 
 
+@contextmanager
+def visited(chromium: webdriver.Chrome, address: str) -> Iterator[Site]:
+    """The dashboard at `address` for a browser of desktop size that has never been there; at the end its console has to
+    be without complaints."""
+    size(chromium, 1440, 900)
+    chromium.get("about:blank")
+    for log in ("browser", "performance"):
+        chromium.get_log(log)
+    site = Site(chromium, address)
+    chromium.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": site.address, "storageTypes": MEMORIES})
+    yield site
+    complaints = site.console()
+    chromium.get("about:blank")
+    assert complaints == [], "the browser's console has these"
+
+
 @pytest.fixture
 def site(chromium: webdriver.Chrome, server: Server) -> Iterator[Site]:
     """The dashboard's address in a browser of desktop size that has never been there.
 
     A test that leaves an error or a warning in the console fails, unless it said that it would.
     """
-    size(chromium, 1440, 900)
-    chromium.get("about:blank")
-    for log in ("browser", "performance"):
-        chromium.get_log(log)
-    site = Site(chromium, f"http://127.0.0.1:{server.port}")
-    chromium.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": site.address, "storageTypes": MEMORIES})
-    yield site
-    complaints = site.console()
-    chromium.get("about:blank")
-    assert complaints == [], "the browser's console has these"
+    with visited(chromium, f"http://127.0.0.1:{server.port}") as site:
+        yield site
 
 
 def size(chromium: webdriver.Chrome, width: int, height: int) -> None:

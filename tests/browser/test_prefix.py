@@ -8,7 +8,7 @@ import pytest
 from selenium import webdriver
 
 from layouts import ids
-from tests.browser.conftest import MEMORIES, Server, size
+from tests.browser.conftest import Server, visited
 from tests.browser.pages import Site
 from tests.fakes import FakeReader
 from tests.proxy import proxied
@@ -25,20 +25,12 @@ def requested(site: Site) -> list[str]:
 
 @pytest.fixture(params=["taken off", "passed on"])
 def below(request: pytest.FixtureRequest, reader: FakeReader, chromium: webdriver.Chrome) -> Iterator[Site]:
-    size(chromium, 1440, 900)
     server = Server(reader, prefix=PREFIX)
     server.start()
-    with proxied(server.port, PREFIX, strips=request.param == "taken off") as origin:
-        site = Site(chromium, origin)
-        chromium.get("about:blank")
-        for log in ("browser", "performance"):
-            chromium.get_log(log)
-        chromium.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": MEMORIES})
+    strips = request.param == "taken off"
+    with proxied(server.port, PREFIX, strips=strips) as origin, visited(chromium, origin) as site:
         yield site
-        complaints = site.console()
-        chromium.get("about:blank")
     server.stop()
-    assert complaints == [], "the browser's console has these"
 
 
 def test_all_pages_are_reached_by_their_links_and_nothing_is_asked_for_outside_the_prefix(below: Site) -> None:
@@ -65,6 +57,9 @@ def test_all_pages_are_reached_by_their_links_and_nothing_is_asked_for_outside_t
     below.browser.back()
     below.until(lambda: below.script("return location.pathname") == "/tracker/status")
     below.shows(f"#{ids.PAGE} h1", "Status")
+
+    below.open("/tracker/?view=map")
+    below.until(lambda: below.script(f"return document.querySelectorAll('#{ids.RANKING_MAP} .tile').length") > 20)
 
     below.browser.get(f"{below.address}/tracker/docs")
     below.shows("#docs", "/metrics/{id}/prices")
