@@ -84,7 +84,7 @@ def make_app(settings: Settings) -> Celery:
     app.task(close_tick, name=CLOSE, ignore_result=False, throws=(StoreUnavailable,))
     app.task(discover, name=DISCOVER, ignore_result=False, throws=(StoreUnavailable,))
     app.task(backfill, name=BACKFILL, throws=(StoreUnavailable,))
-    app.task(keep, name=KEEP, throws=(StoreUnavailable,))
+    app.task(keep, name=KEEP)
     return app
 
 
@@ -146,8 +146,7 @@ def backfill(market: str) -> None:
 def keep(minute: int, owner: str) -> None:
     """The upkeep after the tick of epoch second `minute`, while `owner` has the clock."""
     try:
-        with _reported("history"):
-            jobs.keep_history(worker_services(), _moment(minute), owner)
+        jobs.keep_history(worker_services(), _moment(minute), owner)
     except LeaseLost as error:
         log.warning("history: nothing moved: %s", error)
 

@@ -6,11 +6,13 @@ from typing import Any
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
+from services.market.failures import Failures
+
 RECONNECT_SECONDS = 0.5
 """Between two tries while the broker is away. Celery waits two seconds longer after each, up to thirty: by then the
 tick that the broker's return would have saved is over."""
 
-log = logging.getLogger(__name__)
+_NAME = "worker"
 
 
 class LastingConsumer(Consumer):  # type: ignore[misc] # Celery is not typed
@@ -21,16 +23,15 @@ class LastingConsumer(Consumer):  # type: ignore[misc] # Celery is not typed
     """
 
     def ensure_connected(self, conn: Any) -> Any:
-        """`conn`, as soon as there is a broker; that there is none is told once, not at each try."""
-        is_told = False
+        """`conn`, as soon as there is a broker; that there is none is told once, not at each try, and its return."""
+        failures = Failures()
 
-        def tell(error: Exception, _seconds: float) -> None:
-            nonlocal is_told
-            if not is_told:
-                log.error("the broker is away: %s: asked again until it is back", error)
-            is_told = True
+        def count(error: Exception, _seconds: float) -> None:
+            text = f"the broker is away, asked again until it is back: {error}"
+            failures.failed(_NAME, text, reason=_NAME, level=logging.ERROR)
 
-        conn.ensure_connection(tell, interval_start=RECONNECT_SECONDS, interval_step=0.0, callback=maybe_shutdown)
+        conn.ensure_connection(count, interval_start=RECONNECT_SECONDS, interval_step=0.0, callback=maybe_shutdown)
+        failures.ended(_NAME, "has its broker again")
         self.first_connection_attempt = False
         return conn
 
