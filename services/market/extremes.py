@@ -66,13 +66,15 @@ def by_block(samples: Samples, rows: Ints, reach: Reach, minute: int) -> Floats:
     first = reach.first_block(minute)
     place = np.full(max(rows.max(initial=-1), samples.rows.max(initial=-1)) + 1, -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
-    inside = (samples.times >= first * reach.block) & (samples.times <= minute) & (place[samples.rows] >= 0)
-    mine = samples.where(inside)
-    found = np.full((reach.block_of(minute) - first + 1, len(rows), 2), np.nan)
-    _raise(found, (mine.times // reach.block - first, place[mine.rows]), mine.prices)
-    return found
+    inside = samples.in_order().within(first * reach.block - 1, minute)
+    mine = inside.where(place[inside.rows] >= 0)
+    count, blocks = len(rows), reach.block_of(minute) - first + 1
+    found = np.full((blocks * count, 2), np.nan)
+    # One index for both takes numpy a fifth of the time that two take.
+    _raise(found, (mine.times // reach.block - first) * count + place[mine.rows], mine.prices)
+    return found.reshape(blocks, count, 2)
 
 
-def _raise(extremes: Floats, at: Ints | tuple[Ints, Ints], prices: Floats) -> None:
+def _raise(extremes: Floats, at: Ints, prices: Floats) -> None:
     np.fmax.at(extremes[..., 0], at, prices)
     np.fmax.at(extremes[..., 1], at, -prices)

@@ -144,7 +144,25 @@ class Samples:
     widths: Ints
 
     def where(self, mask: npt.NDArray[np.bool_]) -> "Samples":
-        return Samples(self.rows[mask], self.times[mask], self.prices[mask], self.widths[mask])
+        return self if mask.all() else self._part(mask)
+
+    def within(self, after: int, until: int) -> "Samples":
+        """Those with `after` < time <= `until`, not copied."""
+        first, end = np.searchsorted(self.times, (after, until), side="right").tolist()
+        return self._part(slice(first, end))
+
+    def until(self, second: int) -> "Samples":
+        """Those with time <= `second`, not copied."""
+        return self._part(slice(int(np.searchsorted(self.times, second, side="right"))))
+
+    def in_order(self) -> "Samples":
+        """The same ascending in time, where only those of each row were."""
+        if (self.times[1:] >= self.times[:-1]).all():
+            return self
+        return self._part(np.argsort(self.times, kind="stable"))
+
+    def _part(self, places: slice | Ints | npt.NDArray[np.bool_]) -> "Samples":
+        return Samples(self.rows[places], self.times[places], self.prices[places], self.widths[places])
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +209,11 @@ def rows_of(kept: Kept, ids: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """The row of each metric in `ids`, and which of them have one (where not, the row means nothing)."""
     if not len(kept):
         return np.zeros(len(ids), dtype=np.int64), np.zeros(len(ids), dtype=np.bool_)
-    rows = np.minimum(np.searchsorted(kept["id"], ids), len(kept) - 1)
-    return rows.astype(np.int64), kept["id"][rows] == ids
+    first, last = int(kept["id"][0]), int(kept["id"][-1])
+    row_of = np.full(last - first + 2, -1, dtype=np.int64)  # the last place is for all numbers beyond
+    row_of[kept["id"] - first] = np.arange(len(kept))
+    rows = row_of[np.where((ids >= first) & (ids <= last), ids - first, -1)]
+    return rows, rows >= 0
 
 
 def advance(
@@ -264,7 +285,7 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
     other rows is not looked at."""
     chosen = np.zeros(len(kept), dtype=np.bool_)
     chosen[rows] = True
-    history = history.where(chosen[history.rows])
+    history = history.where(chosen[history.rows]).in_order()
 
     priced_at = kept["priced_at"].copy()
     newest = history.where(
@@ -273,16 +294,16 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
     kept["price"][newest.rows] = newest.prices
     kept["priced_at"][newest.rows] = newest.times
     kept["anchor"][rows] = kept["price"][rows]
-    _anchor_near_mean(kept, history.where(history.times > minute - windows.main))
+    _anchor_near_mean(kept, history.within(minute - windows.main, minute))
     for prefix, length, average in _sums(windows):
         if average is not None:
             _clear(kept, prefix, rows)
-            _add(kept, prefix, history.where((history.times >= minute - length) & (history.times < minute)), 1.0)
+            _add(kept, prefix, history.within(minute - length - 1, minute - 1), 1.0)
             kept[average][rows] = _plain_mean(kept, prefix)[rows]
         if prefix == "rule_":
             kept["rule_count"][rows] = kept["rule_samples"][rows]
         _clear(kept, prefix, rows)
-        _add(kept, prefix, history.where(history.times > minute - length), 1.0)
+        _add(kept, prefix, history.within(minute - length, minute), 1.0)
         _note_peaks(kept, prefix)
 
     for field in ("log_squares", "log_seconds", "edge_at"):
@@ -291,7 +312,7 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
     returns = _returns(history, kept["edge"], kept["edge_at"])
     _add_returns(kept, returns.where(returns.times > minute - windows.main), 1.0)
     kept["log_peak"][rows] = kept["log_squares"][rows]
-    _remember(kept, "edge", history.where(history.times <= minute - windows.main))
+    _remember(kept, "edge", history.until(minute - windows.main))
 
     stays = rows[kept["priced_at"][rows] == priced_at[rows]]
     for length, (before, edge) in _AGO.items():
@@ -300,7 +321,7 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
             kept[field][rows] = np.nan
             kept[field + "_at"][rows] = 0
         _remember(kept, before, history.where(history.times <= kept["priced_at"][history.rows] - length))
-        _remember(kept, edge, history.where(history.times <= minute - length))
+        _remember(kept, edge, history.until(minute - length))
         removed = np.isnan(kept[before][stays])
         for field, values in known.items():  # what was known when the price came goes for as long as it is the last
             kept[field][stays[removed]] = values[removed]
@@ -476,18 +497,20 @@ def _returns(samples: Samples, price: Floats, priced_at: Ints) -> _Returns:
     if np.bincount(rows).max(initial=0) > 1:
         order = np.argsort(rows, kind="stable")
         rows, times, prices = rows[order], times[order], prices[order]
-    before, since = price[rows], priced_at[rows]
-    again = np.flatnonzero(rows[1:] == rows[:-1]) + 1
-    before[again], since[again] = prices[again - 1], times[again - 1]
+    first = np.flatnonzero(np.append(True, rows[1:] != rows[:-1])[: len(rows)])
+    before, since = np.roll(prices, 1), np.roll(times, 1)
+    before[first], since[first] = price[rows[first]], priced_at[rows[first]]
     seconds = times - since
     known = ~np.isnan(before) & (seconds <= RETURN_GAP)
-    prices, before = prices[known], before[known]
+    if not known.all():
+        rows, times, seconds = rows[known], times[known], seconds[known]
+        prices, before = prices[known], before[known]
     with np.errstate(divide="ignore", over="ignore"):
         moved = (prices - before) / before
         # The logarithms of nearly equal prices have lost the digits that their difference still has; those of distant
         # ones have them.
         logs = np.where(np.abs(moved) < 0.5, np.log1p(moved), np.log(prices) - np.log(before))
-    return _Returns(rows[known], times[known], logs * logs, seconds[known])
+    return _Returns(rows, times, logs * logs, seconds)
 
 
 def _add_returns(kept: Kept, returns: _Returns, sign: float) -> None:

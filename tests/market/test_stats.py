@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.market import stats
+from services.market import extremes, stats
 from services.market.stats import DAY, HOUR, LOOKBACK, RETURN_GAP, Kept, Samples, Windows
 
 PERIOD = 600
@@ -367,6 +367,27 @@ def test_computing_some_rows_anew_leaves_the_others_untouched():
     market.renew(np.array([1], dtype=np.int64))
     assert market.kept[[0, 2]].tobytes() == others
     market.check()
+
+
+def test_computing_anew_gives_the_same_bits_metric_by_metric_as_minute_by_minute():
+    market = Market()
+    for turn in range(40):
+        market.tick(1, {row: base * (1 + (turn * turn % 7) / 70) for row, base in enumerate(BASES)})
+    by_time = market.within(market.minute - WINDOWS.longest, market.minute)
+    by_row = by_time.where(by_time.rows == 0)
+    for row in (1, 2):
+        more = by_time.where(by_time.rows == row)
+        names = ("rows", "times", "prices", "widths")
+        by_row = Samples(*(np.concatenate([getattr(by_row, name), getattr(more, name)]) for name in names))
+    rows, found, blocks = np.arange(3), [], []
+    for history in (by_time, by_row):
+        kept = stats.empty(market.kept["id"])
+        stats.recompute(kept, rows, history, market.minute, WINDOWS)
+        found.append(kept.tobytes())
+        blocks.append(extremes.by_block(history, rows, extremes.DAILY, market.minute).tobytes())
+    assert by_row.times.tolist() != by_time.times.tolist()
+    assert found[0] == found[1]
+    assert blocks[0] == blocks[1]
 
 
 def test_computing_anew_without_any_sample_forgets_the_window_but_not_the_last_price_and_its_changes():
