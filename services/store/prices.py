@@ -10,7 +10,7 @@ from services.market.stats import Kept, Samples, rows_of
 from services.market.types import Floats, Ints, Series
 from services.store import samples
 from services.store.models import PriceChunkRow, PriceRow
-from services.store.samples import Columns, Quantity
+from services.store.rows import Columns, Quantity
 
 PRICE = Quantity(cast(Table, PriceRow.__table__), cast(Table, PriceChunkRow.__table__))
 RUN_GAP = 16

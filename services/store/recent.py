@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from services.market.types import Floats, Ints, Series
 from services.store import samples, snapshots, ticks
-from services.store.samples import Columns, Quantity
+from services.store.rows import Columns, Quantity
 from services.store.snapshots import Head
 
 BLOCK = 16

@@ -2,70 +2,26 @@
 
 Recent ones are rows of a table keyed (minute, metric_id); older ones are chunks, see `services.store.sealing`. Whoever
 reads gets both, and need not know which is which.
-
-Rows go to the driver in bulk and come back as its bare tuples: at 10,000 metrics that takes a tenth
-of what the same rows take as objects. No more than some hundred of those tuples are alive at a time:
-ten thousand new ones make Python search the whole heap for garbage, which takes as long as the tick.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from psycopg.errors import UniqueViolation
-from sqlalchemy import Connection, Table, delete, func, select, text, update
+from sqlalchemy import Connection, Table, delete, func, select, update
 
-from services.market.types import Floats, Ints, Series
-from services.store import binary, chunks
+from services.market.types import Ints, Series
+from services.store import binary, chunks, rows
 from services.store.models import SpanRow
+from services.store.rows import Columns, Quantity
 
 SQLITE_ROWS = 1_000
 """Rows in one INSERT on SQLite, which takes a third of the time of one row each; it allows 32,766 values."""
 
 _COPY = "COPY {} ({}) FROM STDIN (FORMAT BINARY)"
 _POSTGRESQL_TYPES = {"BIGINT": "bigint", "INTEGER": "integer", "DOUBLE": "double precision"}
-
-# The key begins with the minute: a reading of few metrics hops from one stored minute to the next,
-# whatever the period and the gaps.
-_STORED_MINUTES = """
-    WITH RECURSIVE stored(minute) AS (
-        SELECT min(minute) FROM {table} WHERE minute > :since AND minute <= :until
-        UNION ALL
-        SELECT (SELECT min(n.minute) FROM {table} n WHERE n.minute > s.minute AND n.minute <= :until)
-        FROM stored s WHERE s.minute IS NOT NULL
-    )
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """One thing that is sampled: the table of its `rows` (minute, metric_id, value and perhaps width) and that of
-    its `chunks`."""
-
-    rows: Table
-    chunks: Table
-
-    @property
-    def value(self) -> str:
-        """The column of the value."""
-        return self.rows.columns[2].name
-
-    @property
-    def width(self) -> str:
-        """The column of the width, or 0 where the table has none."""
-        return "x.width" if "width" in self.rows.columns else "0"
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Samples of several metrics, ascending in time, as parallel arrays."""
-
-    times: Ints
-    metric_ids: Ints
-    values: Floats
-    widths: Ints
 
 
 def insert(connection: Connection, table: Table, columns: Sequence[Sequence[Any]]) -> None:
@@ -78,8 +34,8 @@ def insert(connection: Connection, table: Table, columns: Sequence[Sequence[Any]
         return
     head = f"INSERT OR IGNORE INTO {table.name} ({names}) VALUES "
     marks = f"({', '.join('?' * len(columns))})"
-    rows = zip(*columns, strict=True)
-    while values := tuple(chain.from_iterable(islice(rows, SQLITE_ROWS))):
+    remaining = zip(*columns, strict=True)
+    while values := tuple(chain.from_iterable(islice(remaining, SQLITE_ROWS))):
         connection.exec_driver_sql(head + ", ".join([marks] * (len(values) // len(columns))), values)
 
 
@@ -99,20 +55,20 @@ def _copy(connection: Connection, table: Table, names: str, columns: Sequence[Se
 
 def series(connection: Connection, quantity: Quantity, metric_id: int, since: int, until: int) -> Series:
     """One metric's samples with `since` < time <= `until`, oldest first; width 0 where the quantity has none."""
-    rows = row_series(connection, quantity, metric_id, since, until)
+    live = row_series(connection, quantity, metric_id, since, until)
     sealed = [chunk for _, chunk in _chunks_of(connection, quantity, metric_id, since, until)]
     if not sealed:
-        return rows
+        return live
     old = Series(*(np.concatenate([getattr(part, name) for part in sealed]) for name in ("times", "values", "widths")))
     inside = (old.times > since) & (old.times <= until)
-    return chunks.merged(Series(old.times[inside], old.values[inside], old.widths[inside]), rows)
+    return chunks.merged(Series(old.times[inside], old.values[inside], old.widths[inside]), live)
 
 
 def row_series(connection: Connection, quantity: Quantity, metric_id: int, since: int, until: int) -> Series:
     """The same of the rows alone."""
-    times, values, widths = _columns(
+    times, values, widths = rows.columns(
         connection,
-        _STORED_MINUTES.format(table=quantity.rows.name)
+        rows.STORED_MINUTES.format(table=quantity.rows.name)
         + f"""SELECT x.minute, x.{quantity.value}, {quantity.width} FROM stored s
               JOIN {quantity.rows.name} x ON x.minute = s.minute AND x.metric_id = :metric_id ORDER BY x.minute""",
         3,
@@ -125,33 +81,16 @@ def row_series(connection: Connection, quantity: Quantity, metric_id: int, since
 
 def run(connection: Connection, quantity: Quantity, first: int, last: int, since: int, until: int) -> Columns:
     """The samples of metrics `first` to `last` with `since` < time <= `until`."""
-    rows = row_run(connection, quantity, first, last, since, until)
-    return _joined(rows, sealed_run(connection, quantity, first, last, since, until), since, until)
-
-
-def row_run(connection: Connection, quantity: Quantity, first: int, last: int, since: int, until: int) -> Columns:
-    """The same of the rows alone."""
-    times, ids, values, widths = _columns(
-        connection,
-        _STORED_MINUTES.format(table=quantity.rows.name)
-        + f"""SELECT x.minute, x.metric_id, x.{quantity.value}, {quantity.width} FROM stored s
-              JOIN {quantity.rows.name} x ON x.minute = s.minute AND x.metric_id BETWEEN :first AND :last
-              ORDER BY x.minute, x.metric_id""",
-        4,
-        since=since,
-        until=until,
-        first=first,
-        last=last,
-    )
-    return Columns(times.astype(np.int64), ids.astype(np.int64), values, widths.astype(np.int64))
+    found = rows.run(connection, quantity, first, last, since, until)
+    return _joined(found, sealed_run(connection, quantity, first, last, since, until), since, until)
 
 
 def rows_of_few(connection: Connection, quantity: Quantity, ids: Sequence[int], since: int, until: int) -> Columns:
     """The rows of these metrics with `since` < time <= `until`, each looked up."""
     few = ", ".join(str(int(number)) for number in ids)
-    times, metric_ids, values = _columns(
+    times, metric_ids, values = rows.columns(
         connection,
-        _STORED_MINUTES.format(table=quantity.rows.name)
+        rows.STORED_MINUTES.format(table=quantity.rows.name)
         + f"""SELECT x.minute, x.metric_id, x.{quantity.value} FROM stored s
               JOIN {quantity.rows.name} x ON x.minute = s.minute AND x.metric_id IN ({few}) ORDER BY x.minute""",
         3,
@@ -173,25 +112,13 @@ def sealed_of(
 
 def between(connection: Connection, quantity: Quantity, since: int, until: int) -> Columns:
     """The samples of all metrics with `since` < time <= `until`."""
-    stored = text(_STORED_MINUTES.format(table=quantity.rows.name) + "SELECT minute FROM stored WHERE minute > :since")
-    minutes = connection.execute(stored, {"since": since, "until": until}).scalars().all()
-    parts = [_of_minute(connection, quantity, minute) for minute in minutes]
-    rows = parts[0] if len(parts) == 1 else _concatenated(parts)
-    return _joined(rows, sealed_run(connection, quantity, 0, None, since, until), since, until)
+    found = rows.between(connection, quantity, since, until)
+    return _joined(found, sealed_run(connection, quantity, 0, None, since, until), since, until)
 
 
 def newest(connection: Connection, quantity: Quantity) -> int:
     """The time of the last row; 0 where there is none."""
     return connection.execute(select(func.max(quantity.rows.c.minute))).scalar() or 0
-
-
-def _of_minute(connection: Connection, quantity: Quantity, minute: int) -> Columns:
-    """A tick reads nearly all of its rows so: without the minute in each, they come in four fifths of the time."""
-    statement = f"""SELECT x.metric_id, x.{quantity.value}, {quantity.width} FROM {quantity.rows.name} x
-                    WHERE x.minute = :minute ORDER BY x.metric_id"""
-    ids, values, widths = _columns(connection, statement, 3, minute=minute)
-    times = np.full(len(ids), minute, dtype=np.int64)
-    return Columns(times, ids.astype(np.int64), values, widths.astype(np.int64))
 
 
 def sealed_run(
@@ -245,7 +172,7 @@ def _chunks_of(
     return [(row.start, chunks.decode(row.data)) for row in connection.execute(found.order_by(SpanRow.start))]
 
 
-def _joined(rows: Columns, sealed: Iterable[tuple[int, Series]], since: int, until: int) -> Columns:
+def _joined(live: Columns, sealed: Iterable[tuple[int, Series]], since: int, until: int) -> Columns:
     """Both as one, each metric's moments once: where there is a sealed sample and a row of one, the sealed one, as in
     `series`."""
     parts = []
@@ -255,26 +182,11 @@ def _joined(rows: Columns, sealed: Iterable[tuple[int, Series]], since: int, unt
         ids = np.full(len(times), metric_id, dtype=np.int64)
         parts.append(Columns(times, ids, old.values[inside], old.widths[inside]))
     if not parts:
-        return rows
-    found = _concatenated([*parts, rows])
+        return live
+    found = rows.concatenated([*parts, live])
     order = np.lexsort((found.metric_ids, found.times))  # stable: of equal ones the sealed one comes first
     times, ids = found.times[order], found.metric_ids[order]
     again = np.zeros(len(order), dtype=np.bool_)
     again[1:] = (times[1:] == times[:-1]) & (ids[1:] == ids[:-1])
     order = order[~again]
     return Columns(found.times[order], found.metric_ids[order], found.values[order], found.widths[order])
-
-
-def _concatenated(parts: Sequence[Columns]) -> Columns:
-    if not parts:
-        none = np.empty(0, dtype=np.int64)
-        return Columns(none, none, np.empty(0), none)
-    names = ("times", "metric_ids", "values", "widths")
-    return Columns(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
-def _columns(connection: Connection, statement: str, width: int, **values: object) -> tuple[Floats, ...]:
-    """`width` columns of numbers as float arrays; epoch seconds and numbers of metrics are exact in float64."""
-    cursor = cast(Iterable[Iterable[float]], connection.execute(text(statement), values).cursor)
-    rows = np.fromiter(chain.from_iterable(cursor), dtype=np.float64).reshape(-1, width)
-    return tuple(np.ascontiguousarray(rows.T))

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from services.market.history import HOUR_SECONDS, hourly
 from services.market.types import Hours, Series
-from services.store import chunks, rollups, samples
+from services.store import chunks, rollups, rows, samples
 from services.store.models import MetricRow, SpanRow
 from services.store.prices import PRICE
-from services.store.samples import Quantity
+from services.store.rows import Quantity
 from services.store.volumes import VOLUME
 
 CHUNK_PERIODS = 360
@@ -109,17 +109,17 @@ def _begin(connection: Connection, before: int, period_seconds: int) -> bool:
 
 def _move(connection: Connection, quantity: Quantity, step: Step) -> Mapping[int, Series]:
     """Seal one quantity; answers each metric's samples of the whole span."""
-    rows = samples.row_run(connection, quantity, step.first, step.last, step.start, step.until)
+    found = rows.run(connection, quantity, step.first, step.last, step.start, step.until)
     sealed = dict(samples.sealed_run(connection, quantity, step.first, step.last, step.until - 1, step.until))
-    order = np.argsort(rows.metric_ids, kind="stable")
-    numbers, first = np.unique(rows.metric_ids[order], return_index=True)
+    order = np.argsort(found.metric_ids, kind="stable")
+    numbers, first = np.unique(found.metric_ids[order], return_index=True)
     ends = [*first[1:].tolist(), len(order)]
-    found = dict(sealed)
+    moved = dict(sealed)
     changed = numbers.tolist()
     for number, begin, end in zip(changed, first.tolist(), ends[: len(changed)], strict=True):
         places = order[begin:end]
-        mine = Series(rows.times[places], rows.values[places], rows.widths[places])
-        found[number] = chunks.merged(sealed[number], mine) if number in sealed else mine
+        mine = Series(found.times[places], found.values[places], found.widths[places])
+        moved[number] = chunks.merged(sealed[number], mine) if number in sealed else mine
     table = quantity.chunks
     if sealed:
         again = table.c.metric_id.in_([number for number in changed if number in sealed])
@@ -131,14 +131,14 @@ def _move(connection: Connection, quantity: Quantity, step: Step) -> Mapping[int
                 {
                     "start": step.start,
                     "metric_id": number,
-                    "samples": len(found[number].times),
-                    "data": chunks.encode(found[number]),
+                    "samples": len(moved[number].times),
+                    "data": chunks.encode(moved[number]),
                 }
                 for number in changed
             ],
         )
-    _delete_rows(connection, quantity.rows, np.unique(rows.times).tolist(), step)
-    return found
+    _delete_rows(connection, quantity.rows, np.unique(found.times).tolist(), step)
+    return moved
 
 
 def _delete_rows(connection: Connection, table: Table, moments: list[int], step: Step) -> None:

@@ -32,7 +32,7 @@ from services.store.models import (
     TokenRow,
 )
 from services.store.prices import PRICE
-from services.store.samples import Quantity
+from services.store.rows import Quantity
 from services.store.volumes import VOLUME
 
 _SAMPLES = cast(Table, SetAsideSampleRow.__table__)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table
 from services.market.types import Floats, Ints, Series
 from services.store import samples
 from services.store.models import VolumeChunkRow, VolumeRow
-from services.store.samples import Quantity
+from services.store.rows import Quantity
 
 VOLUME = Quantity(cast(Table, VolumeRow.__table__), cast(Table, VolumeChunkRow.__table__))
 

@@ -11,7 +11,7 @@ from services.store import prices, retention, rollups, samples, sealing, sizes, 
 from services.store.engine import Connection, Engine, writing
 from services.store.models import MetricRow, PriceChunkRow, RollupRow, SpanRow, VolumeChunkRow
 from services.store.prices import PRICE
-from services.store.samples import Columns
+from services.store.rows import Columns
 from services.store.sealing import Step
 
 SPAN = 6 * 3600
