@@ -59,12 +59,15 @@ def compare(past: Past, ticker: Ticker) -> Durations:
     metrics = len(past.ids)
     fetcher = Fetcher([past.exchange], patience_seconds=10.0)
     plan = past.plan()
+    begun = time.process_time()
     first = ticker.run(plan, fetcher, 1)["total"][0]
+    first_processor = (time.process_time() - begun) * 1e3
     ours = ticker.run(plan, fetcher, TICKS)
     fetcher.close()
     rows = [[part, f"{median(ours[part]):.2f}", f"{p95(ours[part]):.2f}", ""] for part in PARTS]
     rows.append(["**tick** (all but fetch)", f"{median(ours['total']):.2f}", f"{p95(ours['total']):.2f}", "1"])
     rows.append(["the first, from the prices alone", f"{first:.0f}", "", ""])
+    rows.append(["its processor time in this process", f"{first_processor:.0f}", "", ""])
     with rivals(past) as others:
         for rival in others:
             durations = _run_rival(rival.tick, past, ticker.minute)
