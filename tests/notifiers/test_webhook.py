@@ -1,7 +1,6 @@
 import json
 import re
 import ssl
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -158,10 +157,8 @@ def test_a_time_to_retry_after_is_a_number_or_a_date(header: str | None, seconds
 def test_a_receiver_that_says_nothing_is_not_waited_for(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "SECONDS", 0.2)
     receiver.may_answer.clear()
-    started = time.monotonic()
 
     assert str(refusal(notifier(receiver.url))) == "no answer within 0.2 s"
-    assert time.monotonic() - started < 5
 
 
 def test_a_resolver_that_says_nothing_is_not_waited_for(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
