@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Node.js is one of the dev requirements, so that every machine has the same.
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --silent
 
-.PHONY: run demo test check cluster soak lint bench fuzz openapi format vendor browser lock audit release clean
+.PHONY: run demo test coverage check cluster soak lint bench fuzz openapi format vendor browser lock audit release clean
 
 run: $(VENV)/.run
 	@echo "Starting Data Tracker"
@@ -21,6 +21,10 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 test: $(VENV)/.dev browser lint
 	$(NPM) test
+	$(PYTEST)
+
+# The same and what it covers, which takes a quarter more.
+coverage: $(VENV)/.dev browser
 	$(PYTEST) --cov --cov-fail-under=95
 
 # What one runs after each edit: all but what takes a browser, a cluster, or programs of its own.
@@ -112,7 +116,7 @@ browser:
 	@command -v chromedriver >/dev/null && { command -v chromium || command -v google-chrome; } >/dev/null || { \
 	  command -v apt-get >/dev/null || { echo "Chromium and chromedriver are missing: please install them"; exit 1; }; \
 	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core; }
+	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium chromium-headless-shell chromium-driver fonts-dejavu-core; }
 
 # Looked at each time: an environment breaks in more ways than make can see. No such files are made.
 .PHONY: always

@@ -28,6 +28,9 @@ from tests.browser.pages import Site
 from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 from tests.processes import lasting_port
 
+BROWSERS = ("chromium-headless-shell", "chromium")
+"""The first that is there. The shell without windows takes a sixth less processor time for the same pages."""
+
 MEMORIES = "cookies,local_storage,indexeddb,cache_storage,service_workers"
 """What Chromium remembers of a site beside its files."""
 
@@ -47,11 +50,11 @@ def _at_home() -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[webdriver.Chrome]:
-    missing = [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]
-    if missing:
-        pytest.fail(f"the browser tests need {' and '.join(missing)} (Debian: chromium chromium-driver)")
+    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if binary is None or shutil.which("chromedriver") is None:
+        pytest.fail("these tests need Chromium and its driver (Debian: chromium-headless-shell chromium-driver)")
     options = TalkativeOptions()
-    options.binary_location = shutil.which("chromium")
+    options.binary_location = binary
     options.add_argument("--disable-background-networking")
     options.add_argument("--disable-features=BackForwardCache,SpareRendererForSitePerProcess")
     with Browser(browser="Chrome", headless=True, options=[options], percy_run=False) as browser:
