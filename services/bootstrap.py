@@ -100,7 +100,7 @@ class Services:
 
     @cached_property
     def _senders(self) -> Senders:
-        return Senders(self.engine, self.notifiers, self.clock, self.chance)
+        return Senders(self.engine, self.notifiers, self.clock, self.chance, self.owner, self.plan.timer)
 
     @cached_property
     def _fetcher(self) -> Fetcher:

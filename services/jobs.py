@@ -10,7 +10,6 @@ from services.market.errors import StoreUnavailable
 from services.market.moments import period_of
 from services.market.present import is_within
 from services.pipeline.fill_marks import fill_marks
-from services.pipeline.notify import give_up_removed
 from services.pipeline.seal import seal
 from services.pipeline.tick import TickReport, tick
 
@@ -96,7 +95,7 @@ def tell_alive(services: Services, report: TickReport | None) -> None:
 
 def run_notify(services: Services, now: datetime) -> None:  # noqa: ARG001 - it lasts: it asks for the time itself
     """Messages that are owed, also those of earlier ticks and of processes that died, on a thread a channel."""
-    give_up_removed(services.engine, services.plan.channels, services.clock)
+    services.senders.give_up_removed()
     services.senders.run()
 
 

@@ -1,7 +1,9 @@
 """Stand-ins that keep the ports' promises in memory."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from threading import Event
 from typing import TypeVar
 
 import numpy as np
@@ -47,6 +49,20 @@ class Timer:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Passing(Event):
+    """An event that is waited for without waiting: the time is over at once, by `timer`; `meanwhile` happens."""
+
+    def __init__(self, timer: Timer, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self._timer, self._meanwhile = timer, meanwhile
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self._timer.now += timeout
+        self._meanwhile()
+        return self.is_set()
 
 
 @dataclass

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app
 from services.market.types import Listing, Pair
-from services.pipeline.notify import notify
+from services.pipeline.notify import candidate_for, notify
 from services.store import alerts, metrics, outbox, prices
 from services.store.alerts import Firing
 from services.store.engine import Engine, writing
@@ -22,7 +22,7 @@ from services.store.export import export
 from services.store.outbox import News
 from tests import builders, hostile
 from tests.builders import NOON
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.fakes import FakeDeliveries, FakeDesk, FakeReader, Timer
 from tests.fakes_exchange import FakeNotifier
 
 STORED = tuple(name for name in hostile.NAMES if "\x00" not in name)  # PostgreSQL has no texts with a zero in them
@@ -108,8 +108,9 @@ def test_a_message_has_a_line_an_alert_and_keeps_its_key(engine: Engine) -> None
         numbers = alerts.fire(connection, firings)
         outbox.owe(connection, int(NOON.timestamp()), [News(number, "fired", ("test",)) for number in numbers])
     notifier = FakeNotifier()
+    candidate = candidate_for("test", "this process", lambda: NOON, Timer())
 
-    assert notify(engine, notifier, lambda: NOON, Random(1), Event()) == 1
+    assert notify(engine, notifier, candidate, lambda: NOON, Random(1), Event()) == 1
 
     (message,) = notifier.accepted
     *lines, last = message.text.splitlines()

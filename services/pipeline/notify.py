@@ -1,8 +1,9 @@
 """Notify: send what is owed, at least once, and never forget any of it."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from random import Random
 from threading import Event
 
@@ -10,7 +11,8 @@ from services.market.errors import DeliveryFailed, StoreUnavailable
 from services.market.failures import Failures
 from services.market.ports import Clock, Notifier
 from services.store import outbox
-from services.store.engine import Engine, writing
+from services.store.candidate import Candidate
+from services.store.engine import Connection, Engine, reading, writing
 from services.store.outbox import Owed
 
 FIRST_WAIT_SECONDS = 15
@@ -21,19 +23,34 @@ LONGEST_SILENCE_SECONDS = outbox.MAX_WAIT_SECONDS
 MAX_REFUSALS = 3
 """Tries after which a message that its receiver refuses is given up, for those behind it wait."""
 
-CLAIM_SECONDS = outbox.CLAIM_SECONDS
+CLAIM_SECONDS = 6.0
+"""A sender that has not renewed its claim on its channel for so long is gone: its process has died, or sleeps. Shorter
+would take a process that is held up for a moment for one, and double what it is sending."""
 
 log = logging.getLogger(__name__)
 
 
 class Senders:
-    """A thread a channel, which sends what that channel is owed: no channel waits for another's receiver."""
+    """A thread a channel, which sends what that channel is owed: no channel waits for another's receiver.
 
-    def __init__(self, engine: Engine, notifiers: Sequence[Notifier], clock: Clock, chance: Random) -> None:
+    `owner` names this process and its start, as nothing else; `timer` tells seconds and is never set.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        notifiers: Sequence[Notifier],
+        clock: Clock,
+        chance: Random,
+        owner: str,
+        timer: Callable[[], float],
+    ) -> None:
         self._engine, self._notifiers, self._clock, self._chance = engine, notifiers, clock, chance
+        self._owner, self._timer = owner, timer
         self._stopping = Event()
         self._threads = ThreadPoolExecutor(max(1, len(notifiers)), thread_name_prefix="notify")
         self._at_work: dict[str, Future[None]] = {}
+        self._candidates: dict[str, Candidate] = {}
         self._failures = Failures()
 
     def run(self) -> None:
@@ -41,7 +58,26 @@ class Senders:
         for notifier in self._notifiers:
             before = self._at_work.get(notifier.channel)
             if before is None or before.done():
-                self._at_work[notifier.channel] = self._threads.submit(self._serve, notifier)
+                candidate = self._candidate(notifier.channel)
+                self._at_work[notifier.channel] = self._threads.submit(self._serve, notifier, candidate)
+
+    def give_up_removed(self) -> None:
+        """Give up what is owed to other channels than these, which are all that the settings name, once nobody is
+        sending on them. Only who has the clock may say so: a worker may still have the settings of before. Raises
+        StoreUnavailable."""
+        names = [notifier.channel for notifier in self._notifiers]
+        with reading(self._engine) as connection:
+            removed = outbox.owed_to_others(connection, names)
+        for channel in removed:
+            candidate = self._candidate(channel)
+            if not candidate.try_for_it(self._engine):
+                continue
+            with writing(self._engine) as connection:
+                if not candidate.hold_on(connection):
+                    continue
+                count = outbox.give_up_removed(connection, channel, _second(self._clock))
+                candidate.release(connection)
+            log.error("%s: messages given up because the channel was removed: %d", channel, count)
 
     def wait(self) -> None:
         """Wait until every channel is idle."""
@@ -52,10 +88,13 @@ class Senders:
         self._stopping.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _serve(self, notifier: Notifier) -> None:
-        name = f"sender of {notifier.channel}"
+    def _candidate(self, channel: str) -> Candidate:
+        return self._candidates.setdefault(channel, candidate_for(channel, self._owner, self._clock, self._timer))
+
+    def _serve(self, notifier: Notifier, candidate: Candidate) -> None:
+        name = _sender(notifier.channel)
         try:
-            notify(self._engine, notifier, self._clock, self._chance, self._stopping, self._failures)
+            notify(self._engine, notifier, candidate, self._clock, self._chance, self._stopping, self._failures)
         except StoreUnavailable as error:
             self._failures.failed(name, f"the database is away: {error}", level=logging.ERROR)
         except Exception as error:  # noqa: BLE001 - the last frame of this thread: elsewhere it is never seen
@@ -64,18 +103,17 @@ class Senders:
             self._failures.ended(name)
 
 
-def give_up_removed(engine: Engine, channels: Collection[str], clock: Clock) -> None:
-    """Give up what is owed to others than these channels, which are all that the settings name. Only who has the clock
-    may say so: a worker may still have the settings of before. Raises StoreUnavailable."""
-    with writing(engine) as connection:
-        removed = outbox.give_up_removed(connection, channels, _second(clock))
-    for channel, count in removed.items():
-        log.error("%s: messages given up because the channel was removed: %d", channel, count)
+def candidate_for(
+    channel: str, owner: str, clock: Clock, timer: Callable[[], float], seconds: float = CLAIM_SECONDS
+) -> Candidate:
+    """The part of `owner` in who may send on the channel."""
+    return Candidate(owner, seconds, clock, timer, f"channel {channel}")
 
 
 def notify(
     engine: Engine,
     notifier: Notifier,
+    candidate: Candidate,
     clock: Clock,
     chance: Random,
     stopping: Event,
@@ -84,41 +122,106 @@ def notify(
     """Send what is due on one channel by the `clock`, up to the first message that is not accepted, or until it is
     `stopping`; answers how many were accepted.
 
-    A message is claimed in a commit of its own before it is sent and settled after: a sender that dies in between
-    leaves it to be sent again. The clock is read for each claim and each settlement: what a slow receiver takes lasts
-    longer than a claim. `chance` spreads what is tried again. Raises StoreUnavailable.
+    One process at a time sends on a channel. It holds the channel's lease, which is renewed however long a receiver
+    takes; others that have something to send there stand by, and one of them goes on where a sender has died. A message
+    is claimed in a commit of its own before it is sent and settled after: it is doubled where its sender dies, or is
+    stopped for longer than the lease, after the receiver has it and before that is noted, and nowhere else. `chance`
+    spreads what is tried again. Raises StoreUnavailable.
     """
-    channel, accepted = notifier.channel, 0
-    failures = failures or Failures()
+    if not _stand_by(engine, notifier.channel, candidate, clock, stopping):
+        return 0
+    with candidate.renewing(engine):
+        return _send_all(engine, notifier, candidate, clock, chance, stopping, failures or Failures())
+
+
+def _stand_by(engine: Engine, channel: str, candidate: Candidate, clock: Clock, stopping: Event) -> bool:
+    """Wait for the channel while something is due there; whether this process has it."""
     while not stopping.is_set():
-        now = _second(clock)
-        with writing(engine) as connection:
-            expired = outbox.give_up_old(connection, channel, now)
-            owed = outbox.claim(connection, channel, now, CLAIM_SECONDS)
-        if expired:
-            log.error("%s: messages given up because they are too old: %d", channel, expired)
-        if owed is None:
-            break
+        with reading(engine) as connection:
+            is_due = outbox.is_due(connection, channel, _second(clock))
+        if not is_due:
+            return False
+        if candidate.try_for_it(engine):
+            return True
+        stopping.wait(candidate.beat_seconds)
+    return False
+
+
+def _send_all(
+    engine: Engine,
+    notifier: Notifier,
+    candidate: Candidate,
+    clock: Clock,
+    chance: Random,
+    stopping: Event,
+    failures: Failures,
+) -> int:
+    channel, accepted, rests = notifier.channel, 0, False
+
+    def note(settle: Callable[[Connection], None]) -> None:
+        _note(engine, channel, settle, candidate.beat_seconds, stopping, failures)
+
+    while (owed := _next(engine, channel, candidate, clock, rests or stopping.is_set())) is not None:
+        if not candidate.is_sure():  # the commit took so long that another may be sending it
+            continue
         try:
             notifier.send(owed.message)
         except Exception as error:  # noqa: BLE001 - whatever a messenger stumbles over must not hold up the channel
-            _put_off(engine, owed, _second(clock), _as_failed(error), chance, failures)
-            break
-        failures.ended(channel, "accepts messages again")
-        with writing(engine) as connection:
-            outbox.mark_sent(connection, owed, _second(clock))
-        accepted += 1
+            note(_outcome(owed, _second(clock), _as_failed(error), chance, failures))
+            rests = True
+        else:
+            failures.ended(channel, "accepts messages again")
+            note(partial(outbox.mark_sent, owed=owed, now=_second(clock)))
+            accepted += 1
     return accepted
 
 
-def _put_off(engine: Engine, owed: Owed, now: int, error: DeliveryFailed, chance: Random, failures: Failures) -> None:
+def _next(engine: Engine, channel: str, candidate: Candidate, clock: Clock, is_over: bool) -> Owed | None:
+    """The message to send next, claimed; where there is none, or it `is_over`, the channel is free for others."""
+    now = _second(clock)
+    with writing(engine) as connection:
+        if not candidate.hold_on(connection):
+            log.warning("%s: another process has gone on with it while this one was held up", channel)
+            return None
+        expired = outbox.give_up_old(connection, channel, now)
+        owed = None if is_over else outbox.claim(connection, channel, now, candidate.owner)
+        if owed is None:
+            candidate.release(connection)
+    if expired:
+        log.error("%s: messages given up because they are too old: %d", channel, expired)
+    return owed
+
+
+def _note(
+    engine: Engine,
+    channel: str,
+    settle: Callable[[Connection], None],
+    rest_seconds: float,
+    stopping: Event,
+    failures: Failures,
+) -> None:
+    """Note what became of a message, however long the database is away: forgotten, it would be sent once more."""
+    while True:
+        try:
+            with writing(engine) as connection:
+                settle(connection)
+        except StoreUnavailable as error:
+            failures.failed(_sender(channel), f"the database is away: {error}", level=logging.ERROR)
+            if stopping.wait(rest_seconds):
+                raise
+        else:
+            return
+
+
+def _outcome(
+    owed: Owed, now: int, error: DeliveryFailed, chance: Random, failures: Failures
+) -> Callable[[Connection], None]:
+    """What to note of a message that was not accepted."""
     is_refused = error.refused and owed.attempts + 1 >= MAX_REFUSALS
     if error.permanent or is_refused or now >= owed.expires_at:
         text, reason = f"message {owed.id} is given up: {error}", (True, str(error))
         failures.failed(owed.channel, text, reason=reason, level=logging.ERROR)
-        with writing(engine) as connection:
-            outbox.mark_failed(connection, owed, now, str(error))
-        return
+        return partial(outbox.mark_failed, owed=owed, now=now, error=str(error))
     pause = pause_seconds(owed.attempts, chance)
     silent_until = 0
     if error.retry_after is not None:
@@ -126,8 +229,12 @@ def _put_off(engine: Engine, owed: Owed, now: int, error: DeliveryFailed, chance
         pause, silent_until = max(pause, silence), now + silence
     text = f"message {owed.id} was not accepted, next try in {pause} s: {error}"
     failures.failed(owed.channel, text, reason=(False, str(error)))
-    with writing(engine) as connection:
-        outbox.postpone(connection, owed, now + pause, str(error), silent_until)
+    return partial(outbox.postpone, owed=owed, due=now + pause, error=str(error), silent_until=silent_until)
+
+
+def _sender(channel: str) -> str:
+    """How the log names what sends on the channel."""
+    return f"sender of {channel}"
 
 
 def _as_failed(error: Exception) -> DeliveryFailed:

@@ -169,7 +169,8 @@ def _alone(services: Services, name: str, seconds: float) -> Iterator[bool]:
     """Whether this worker may do what `name` says: for `seconds` at most, if it dies, nobody else does."""
     owner = f"{services.owner}:{getpid()}"
     with writing(services.engine) as connection:
-        is_free = leases.take(connection, owner, services.clock().timestamp(), seconds, name)
+        now = services.clock().timestamp()
+        is_free = leases.take(connection, owner, now, seconds, name, leases.run_out(connection, now, seconds, name))
     try:
         yield is_free
     finally:

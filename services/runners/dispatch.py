@@ -17,7 +17,6 @@ from services.market.errors import StoreUnavailable, Unavailable
 from services.market.moments import period_of
 from services.market.present import is_within
 from services.pipeline.fetch import Answer
-from services.pipeline.notify import give_up_removed
 from services.pipeline.tick import markets_to_ask
 from services.runners import celery_app
 from services.runners.scheduler import Scheduler
@@ -133,7 +132,7 @@ class Dispatch:
         return answers
 
     def _notify(self, services: Services, now: datetime) -> None:
-        give_up_removed(services.engine, services.plan.channels, services.clock)
+        services.senders.give_up_removed()
         if services.notifiers:
             self._send(services, celery_app.NOTIFY, (), now + timedelta(seconds=10))
 

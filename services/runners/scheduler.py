@@ -12,9 +12,9 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from services.bootstrap import Services
 from services.jobs import JOBS, Job
 from services.market.errors import LeaseLost, StoreUnavailable
-from services.runners.candidate import Candidate
 from services.runners.clock_watch import Beat, ClockWatch, jump_in_words
 from services.store import leases
+from services.store.candidate import Candidate
 from services.store.engine import writing
 
 LEASE_SHARE = 0.4

@@ -1,4 +1,4 @@
-"""Who may tick: one process at a time, whoever holds the row."""
+"""Who may do what one process at a time does: tick, or send on a channel. Whoever holds the row of that name."""
 
 from typing import Any, NamedTuple
 
@@ -25,22 +25,33 @@ class Standing(NamedTuple):
     expires_at: float
 
 
-def take(connection: Connection, owner: str, now: float, seconds: float, name: str = CLOCK) -> bool:
-    """Take the lease, or hold on to it, until `now + seconds`; False while it is another's.
-
-    One that would last longer than any lease was taken by a clock that was ahead: it is free.
-    """
-    free_or_mine = (LeaseRow.owner == owner) | ~_is_held(now, seconds)
-    statement = update(LeaseRow).where(LeaseRow.name == name, free_or_mine)
-    if connection.execute(statement.values(owner=owner, expires_at=now + seconds)).rowcount:
+def take(
+    connection: Connection,
+    owner: str,
+    now: float,
+    seconds: float,
+    name: str = CLOCK,
+    instead_of: Standing | None = None,
+) -> bool:
+    """Take the lease, or hold on to it, until `now + seconds`; False while it is another's, unless it is as it was when
+    the caller saw it, as `instead_of`, and judged that one gone."""
+    if renew(connection, owner, now, seconds, name):
         return True
-    if connection.execute(select(LeaseRow.name).where(LeaseRow.name == name)).first() is not None:
-        return False
+    if instead_of is not None:
+        theirs = (LeaseRow.owner == instead_of.owner) & (LeaseRow.expires_at == instead_of.expires_at)
+        statement = update(LeaseRow).where(LeaseRow.name == name, theirs)
+        return bool(connection.execute(statement.values(owner=owner, expires_at=now + seconds)).rowcount)
     # Two that find no row at the same time: one of them is first.
     statement_of = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     first = statement_of(LeaseRow).values(name=name, owner=owner, expires_at=now + seconds)
     taken = connection.execute(first.on_conflict_do_nothing().returning(LeaseRow.name)).first()
     return taken is not None
+
+
+def renew(connection: Connection, owner: str, now: float, seconds: float, name: str = CLOCK) -> bool:
+    """Hold on to the lease until `now + seconds`; False where it is not `owner`'s."""
+    mine = update(LeaseRow).where(LeaseRow.name == name, LeaseRow.owner == owner)
+    return bool(connection.execute(mine.values(expires_at=now + seconds)).rowcount)
 
 
 def holder(connection: Connection, now: float) -> str | None:
@@ -49,9 +60,17 @@ def holder(connection: Connection, now: float) -> str | None:
     return connection.execute(statement).scalar()
 
 
-def standing(connection: Connection) -> Standing | None:
+def standing(connection: Connection, name: str = CLOCK) -> Standing | None:
     """What the lease says, whether it has run out or not; None where nobody has it."""
-    row = connection.execute(select(LeaseRow.owner, LeaseRow.expires_at).where(LeaseRow.name == CLOCK)).first()
+    row = connection.execute(select(LeaseRow.owner, LeaseRow.expires_at).where(LeaseRow.name == name)).first()
+    return None if row is None else Standing(row.owner, row.expires_at)
+
+
+def run_out(connection: Connection, now: float, seconds: float, name: str = CLOCK) -> Standing | None:
+    """What a lease says that has run out by this clock, or would last longer than any: that was taken by a clock that
+    was ahead. For who cannot watch whether it is renewed."""
+    is_over = LeaseRow.name == name, ~_is_held(now, seconds)
+    row = connection.execute(select(LeaseRow.owner, LeaseRow.expires_at).where(*is_over)).first()
     return None if row is None else Standing(row.owner, row.expires_at)
 
 

@@ -346,7 +346,7 @@ class MuteRow(Base):
 class MessageRow(Base):
     """The outbox: one message owed to one channel, about all that a tick has for it, written in the tick's commit.
 
-    A sender claims it by setting `claimed_until`; one that dies leaves it to the next when that has passed. It ends
+    Who has the lease of its channel claims it, as `claimed_by`, which tells the last one that may have sent it. It ends
     with `sent_at` or, given up, with `failed_at`. Until `silent_until` its receiver wants nothing at all.
     """
 
@@ -367,7 +367,7 @@ class MessageRow(Base):
     created_at: Mapped[int] = mapped_column(BigInteger)
     due_at: Mapped[int] = mapped_column(BigInteger)
     expires_at: Mapped[int] = mapped_column(BigInteger)
-    claimed_until: Mapped[int] = mapped_column(BigInteger, default=0)
+    claimed_by: Mapped[str | None]
     silent_until: Mapped[int] = mapped_column(BigInteger, default=0)
     attempts: Mapped[int] = mapped_column(default=0)
     sent_at: Mapped[int | None] = mapped_column(BigInteger)
@@ -388,7 +388,9 @@ class MessageAlertRow(Base):
 
 
 class LeaseRow(Base):
-    """Who may tick. Taken and held by conditional UPDATE; free once `expires_at` has passed."""
+    """Who may do what one process at a time does: tick (`clock`), send on a channel (`channel ops`), fill in an
+    exchange's history (`backfill kraken`). Taken and held by conditional UPDATE; free for whoever has seen that
+    `expires_at` changes no more."""
 
     __tablename__ = "lease"
     name: Mapped[str] = mapped_column(primary_key=True)

@@ -1,6 +1,5 @@
 """The outbox: the messages that channels are owed, written in the commit that caused them."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,9 +15,6 @@ from services.store.models import AlertRow, Installation, MessageAlertRow, Messa
 
 KEY_CHARACTERS = 12
 """Of the database's identity, in the keys of its messages."""
-
-CLAIM_SECONDS = 120
-"""A claimed message that is not settled by then was its sender's last: it is free again."""
 
 GIVE_UP_SECONDS = 86_400
 """For so long a message is owed; then it has failed, until someone wants it tried again."""
@@ -53,11 +49,12 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """One message that this sender has claimed: `attempts` were made before; after epoch second `expires_at` it is
-    given up."""
+    """One message that the sender `owner` has claimed: `attempts` were made before; after epoch second `expires_at` it
+    is given up."""
 
     id: int
     channel: str
+    owner: str
     attempts: int
     expires_at: int
     message: Message
@@ -108,30 +105,38 @@ def give_up_old(connection: Connection, channel: str, now: int) -> int:
         (MessageRow.error.is_(None), TOO_OLD), else_=TOO_OLD + "; the last attempt failed: " + MessageRow.error
     )
     expired = (MessageRow.channel == channel) & (MessageRow.expires_at < now)
-    return sum(_give_up(connection, expired, now, reason).values())
+    return _give_up(connection, expired, now, reason)
 
 
-def give_up_removed(connection: Connection, channels: Collection[str], now: int) -> Mapping[str, int]:
-    """The messages of all channels but these have failed; answers how many of each channel."""
-    return _give_up(connection, MessageRow.channel.not_in(channels), now, literal(CHANNEL_REMOVED))
+def owed_to_others(connection: Connection, channels: Collection[str]) -> Sequence[str]:
+    """The channels, other than these, that are owed messages."""
+    others = select(MessageRow.channel).where(_OWED, MessageRow.channel.not_in(channels)).distinct()
+    return connection.execute(others.order_by(MessageRow.channel)).scalars().all()
 
 
-def claim(connection: Connection, channel: str, now: int, seconds: int) -> Owed | None:
-    """Take this channel's oldest message for `seconds`: nobody else gets it meanwhile, nor any other of the channel's.
+def give_up_removed(connection: Connection, channel: str, now: int) -> int:
+    """All that the channel is owed has failed; answers how many messages."""
+    return _give_up(connection, MessageRow.channel == channel, now, literal(CHANNEL_REMOVED))
 
-    None where none of them is due, while the oldest is another's, and while the receiver has asked for silence. A new
-    message is due at once: it is a reason to try the channel again, with the oldest.
+
+def is_due(connection: Connection, channel: str, now: int) -> bool:
+    """Whether there is something to do for who sends on the channel: a message to be sent, or to be given up."""
+    waiting = select(func.count()).select_from(MessageRow).where(_OWED, MessageRow.channel == channel)
+    can_be_sent = _is_due(channel, now) & ~_is_silent(channel, now)
+    return bool(connection.execute(waiting.where(can_be_sent | (MessageRow.expires_at < now))).scalar_one())
+
+
+def claim(connection: Connection, channel: str, now: int, owner: str) -> Owed | None:
+    """The channel's oldest message, claimed for `owner`, which has to be the only one that sends on this channel.
+
+    None where none of them is due, and while the receiver has asked for silence. A new message is due at once: it is a
+    reason to try the channel again, with the oldest.
     """
     oldest = select(func.min(MessageRow.id)).where(_OWED, MessageRow.channel == channel).scalar_subquery()
-    other = aliased(MessageRow)
-    queue = (other.channel == channel) & other.sent_at.is_(None) & other.failed_at.is_(None)
-    is_due = exists().where(queue, ~lasts(other.due_at, now, MAX_WAIT_SECONDS))
-    is_silent = exists().where(queue, lasts(other.silent_until, now, MAX_WAIT_SECONDS))
-    free = _OWED & ~_is_claimed(now, seconds)
     taken = (
         update(MessageRow)
-        .where(MessageRow.id == oldest, free, is_due, ~is_silent)
-        .values(claimed_until=now + seconds)
+        .where(MessageRow.id == oldest, _is_due(channel, now), ~_is_silent(channel, now))
+        .values(claimed_by=owner)
         .returning(MessageRow)
     )
     row = connection.execute(taken).first()
@@ -141,25 +146,26 @@ def claim(connection: Connection, channel: str, now: int, seconds: int) -> Owed 
     # Where a backup was brought back, numbers are given a second time, but not at the same time.
     key = f"{identity[:KEY_CHARACTERS]}-{row.id}-{row.created_at}"
     message = compose(key, _moment(row.created_at), _entries(connection, row.id), row.fired, row.resolved)
-    return Owed(row.id, channel, row.attempts, row.expires_at, message)
+    return Owed(row.id, channel, owner, row.attempts, row.expires_at, message)
 
 
 def mark_sent(connection: Connection, owed: Owed, now: int) -> None:
     """The message has been accepted. What waits behind it is due at once: the channel works."""
-    _settle(connection, owed, sent_at=now, silent_until=0, error=None)
+    # Whoever has claimed it since: what one of them knows to be accepted, the other need not send.
+    _settle(connection, MessageRow.id == owed.id, sent_at=now, silent_until=0, error=None)
     waiting = _OWED & (MessageRow.channel == owed.channel) & (MessageRow.due_at > now)
     connection.execute(update(MessageRow).where(waiting).values(due_at=now))
 
 
 def mark_failed(connection: Connection, owed: Owed, now: int, error: str) -> None:
     """The message is given up."""
-    _settle(connection, owed, failed_at=now, silent_until=0, error=error)
+    _settle(connection, _is_its(owed), failed_at=now, silent_until=0, error=error)
 
 
 def postpone(connection: Connection, owed: Owed, due: int, error: str, silent_until: int = 0) -> None:
     """The message was not accepted; try again from `due` on, until when what waits behind it waits too, and send
     nothing on its channel before `silent_until`."""
-    if _settle(connection, owed, due_at=due, claimed_until=0, silent_until=silent_until, error=error):
+    if _settle(connection, _is_its(owed), due_at=due, silent_until=silent_until, error=error):
         earlier = _OWED & (MessageRow.channel == owed.channel) & (MessageRow.due_at < due)
         connection.execute(update(MessageRow).where(earlier).values(due_at=due))
 
@@ -168,15 +174,15 @@ def date_back(connection: Connection, now: int, seconds: int) -> None:
     """What a clock that was ahead wrote of messages at epoch second `now` and later happened so many seconds earlier.
     Messages that it found too old are owed again."""
     ahead = MessageRow.created_at >= now
-    for column in (MessageRow.due_at, MessageRow.expires_at, MessageRow.claimed_until, MessageRow.silent_until):
+    for column in (MessageRow.due_at, MessageRow.expires_at, MessageRow.silent_until):
         connection.execute(update(MessageRow).where(ahead, column >= now).values({column.key: column - seconds}))
     owed_again = (MessageRow.failed_at >= now) & MessageRow.error.startswith(TOO_OLD)
-    afresh = {"failed_at": None, "error": None, "due_at": now, "claimed_until": 0}
+    afresh = {"failed_at": None, "error": None, "due_at": now}
     connection.execute(update(MessageRow).where(owed_again, MessageRow.expires_at >= now).values(afresh))
     for settled in (MessageRow.sent_at, MessageRow.failed_at):
         connection.execute(update(MessageRow).where(settled >= now).values({settled.key: settled - seconds}))
     # The key of a message that was tried and may have arrived has to stay, and it names this time.
-    untried = (MessageRow.attempts == 0) & (MessageRow.claimed_until == 0)
+    untried = (MessageRow.attempts == 0) & MessageRow.claimed_by.is_(None)
     is_free = MessageRow.sent_at.is_not(None) | untried
     connection.execute(update(MessageRow).where(ahead, is_free).values(created_at=MessageRow.created_at - seconds))
 
@@ -187,7 +193,6 @@ def retry(connection: Connection, number: int, now: int) -> bool:
         "failed_at": None,
         "due_at": now,
         "expires_at": now + GIVE_UP_SECONDS,
-        "claimed_until": 0,
         "attempts": 0,
     }
     failed = update(MessageRow).where(MessageRow.id == number, MessageRow.failed_at.is_not(None)).values(afresh)
@@ -218,26 +223,34 @@ def delivery(connection: Connection, number: int) -> Delivery | None:
     return None if row is None else _delivery(row)
 
 
-def _is_claimed(now: int, seconds: int) -> Any:
-    # The clocks of two senders may differ, by as long as a claim lasts.
-    return lasts(MessageRow.claimed_until, now, 2 * seconds)
+def _is_due(channel: str, now: int) -> ColumnElement[bool]:
+    queued = aliased(MessageRow)
+    return exists().where(_queue(queued, channel), ~lasts(queued.due_at, now, MAX_WAIT_SECONDS))
 
 
-def _settle(connection: Connection, owed: Owed, **values: object) -> bool:
+def _is_silent(channel: str, now: int) -> ColumnElement[bool]:
+    queued = aliased(MessageRow)
+    return exists().where(_queue(queued, channel), lasts(queued.silent_until, now, MAX_WAIT_SECONDS))
+
+
+def _queue(queued: Any, channel: str) -> Any:
+    return (queued.channel == channel) & queued.sent_at.is_(None) & queued.failed_at.is_(None)
+
+
+def _is_its(owed: Owed) -> ColumnElement[bool]:
+    # One who claimed it long ago, and was thought dead, must not put off what another is sending.
+    return (MessageRow.id == owed.id) & (MessageRow.claimed_by == owed.owner)
+
+
+def _settle(connection: Connection, which: ColumnElement[bool], **values: object) -> bool:
     """Whether the message was still owed."""
-    # One who claimed it long ago, and was thought dead, must not undo what another has done since.
-    mine = _OWED & (MessageRow.id == owed.id)
-    settled = update(MessageRow).where(mine).values(attempts=MessageRow.attempts + 1, **values)
+    settled = update(MessageRow).where(_OWED, which).values(attempts=MessageRow.attempts + 1, **values)
     return bool(connection.execute(settled).rowcount)
 
 
-def _give_up(
-    connection: Connection, which: ColumnElement[bool], now: int, reason: ColumnElement[str]
-) -> Mapping[str, int]:
-    """How many messages of each channel have failed so, but for those that somebody is just sending."""
-    idle = _OWED & which & ~_is_claimed(now, CLAIM_SECONDS)
-    failed = update(MessageRow).where(idle).values(failed_at=now, silent_until=0, error=reason)
-    return Counter(connection.execute(failed.returning(MessageRow.channel)).scalars())
+def _give_up(connection: Connection, which: ColumnElement[bool], now: int, reason: ColumnElement[str]) -> int:
+    failed = update(MessageRow).where(_OWED, which).values(failed_at=now, silent_until=0, error=reason)
+    return connection.execute(failed).rowcount
 
 
 def _entries(connection: Connection, number: int) -> tuple[Entry, ...]:
@@ -254,7 +267,7 @@ def _deliveries() -> Any:
     told = [
         column.label(f"message_{column.key}")
         for column in MessageRow.__table__.columns
-        if column.key not in ("expires_at", "claimed_until", "silent_until")
+        if column.key not in ("expires_at", "claimed_by", "silent_until")
     ]
     first = and_(MessageAlertRow.alert_id == AlertRow.id, MessageAlertRow.place == 0)
     return (

@@ -69,7 +69,7 @@ def owe_messages(engine: Engine, now: int) -> None:
     with writing(engine) as connection:
         (number,) = alerts.fire(connection, [Firing(1, now, 400.0, 100.0, 3.0, 60)])
         outbox.owe(connection, now, [News(number, "fired", ["ops", "mail"])])
-        owed = outbox.claim(connection, "mail", now, 60)
+        owed = outbox.claim(connection, "mail", now, "me")
         assert owed is not None
         outbox.mark_failed(connection, owed, now, "answered 410")
 

@@ -101,7 +101,7 @@ def test_every_channel_is_owed_one_message_in_the_same_commit(world: World, exch
     assert report is not None
     assert [firing.metric_id for firing in report.fired] == [1, 2]
     with writing(world.engine) as connection:
-        owed = [outbox.claim(connection, channel, int(world.now.timestamp()), 60) for channel in ("mail", "chat")]
+        owed = [outbox.claim(connection, channel, int(world.now.timestamp()), "me") for channel in ("mail", "chat")]
     assert [one and [entry.alert.base for entry in one.message.entries] for one in owed] == [["BTC", "ETH"]] * 2
 
 

@@ -281,7 +281,7 @@ def owed(world: World, channel: str = "mail") -> list[tuple[str, str, int]]:
     told = []
     while True:
         with writing(world.engine) as connection:
-            found = outbox.claim(connection, channel, int(world.now.timestamp()), 60)
+            found = outbox.claim(connection, channel, int(world.now.timestamp()), "me")
             if found is None:
                 return told
             outbox.mark_sent(connection, found, int(world.now.timestamp()))
@@ -368,10 +368,10 @@ def test_a_storm_is_one_message_a_channel(engine: Engine) -> None:
         for channel in ("mail", "chat"):
             now = int(world.now.timestamp())
             with writing(engine) as connection:
-                found = outbox.claim(connection, channel, now, 60)
+                found = outbox.claim(connection, channel, now, "me")
                 assert found is not None
                 outbox.mark_sent(connection, found, now)
-                assert outbox.claim(connection, channel, now, 60) is None
+                assert outbox.claim(connection, channel, now, "me") is None
             assert getattr(found.message, kind) == count
             assert found.message.fired + found.message.resolved == count
             assert f"and {count - LISTED} more" in found.message.text

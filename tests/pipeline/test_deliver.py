@@ -21,7 +21,7 @@ def _one_that_failed(engine: Engine) -> None:
         metrics.track(connection, "kraken", [Listing(Pair("BTC", "USD"))], lambda _pair: True, NOON)
         (number,) = alerts.fire(connection, [Firing(1, T, 400.0, 100.0, 3.0, 60)])
         outbox.owe(connection, T, [News(number, "fired", ["mail"])])
-        owed = outbox.claim(connection, "mail", T, 120)
+        owed = outbox.claim(connection, "mail", T, "me")
         assert owed is not None
         outbox.mark_failed(connection, owed, T, "gone")
 

@@ -7,11 +7,13 @@ from threading import Event
 
 import pytest
 
+from services.market.ports import Clock
 from services.notifiers.outward import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
-from services.pipeline.notify import notify
+from services.pipeline.notify import candidate_for, notify
 from services.store.engine import Engine
 from tests.builders import NOON
+from tests.fakes import Timer
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.world import World
 from tests.receiver import Receiver, receiving
@@ -38,6 +40,11 @@ def webhook(url: str, channel: str) -> WebhookNotifier:
     return WebhookNotifier(parse_target(url), channel, Terms(allow_private=True), lambda: NOON)
 
 
+def send(world: World, notifier: WebhookNotifier, clock: Clock, seed: int = 1) -> int:
+    candidate = candidate_for(notifier.channel, "this process", clock, Timer())
+    return notify(world.engine, notifier, candidate, clock, Random(seed), Event())
+
+
 def bodies(receiver: Receiver) -> list[dict[str, object]]:
     return [json.loads(request.body) for request in receiver.received]
 
@@ -49,8 +56,8 @@ def test_five_hundred_alerts_in_one_tick_are_one_message_a_channel(world: World,
     with receiving() as receiver:
         for channel in ("first", "second"):
             notifier = webhook(receiver.url, channel)
-            assert notify(world.engine, notifier, lambda: world.now, Random(1), Event()) == 1
-            assert notify(world.engine, notifier, lambda: world.now + timedelta(hours=1), Random(1), Event()) == 0
+            assert send(world, notifier, lambda: world.now) == 1
+            assert send(world, notifier, lambda: world.now + timedelta(hours=1)) == 0
         first, second = bodies(receiver)
 
     assert first["key"] != second["key"]
@@ -72,11 +79,11 @@ def test_a_receiver_that_was_down_is_told_everything_when_it_is_back(world: Worl
     for number in range(30):
         exchange.prices[f"C{number}/USD"] = 1_000.0
         world.tick()
-        assert notify(world.engine, notifier, lambda: world.now, Random(number), Event()) == 0
+        assert send(world, notifier, lambda: world.now, number) == 0
 
     with receiving(port=port) as back:
         clock = FakeClock(world.now)
-        while notify(world.engine, notifier, clock, Random(1), Event()) or clock.now < world.now + timedelta(hours=1):
+        while send(world, notifier, clock) or clock.now < world.now + timedelta(hours=1):
             clock.advance(seconds=5)
         told = [alert["metric"] for body in bodies(back) for alert in body["alerts"]]  # type: ignore[attr-defined]
 

@@ -8,17 +8,17 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from threading import Event
 
 import pytest
 
 from services.market.types import Listing, Pair
 from services.notifiers.outward import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
-from services.pipeline.notify import CLAIM_SECONDS, notify
+from services.pipeline.notify import candidate_for, notify
 from services.store import metrics, outbox
 from services.store.engine import Engine, reading, writing
 from tests.builders import NOON
+from tests.fakes import Passing, Timer
 from tests.receiver import Receiver, receiving
 
 pytestmark = [pytest.mark.processes, pytest.mark.soak]
@@ -26,13 +26,13 @@ pytestmark = [pytest.mark.processes, pytest.mark.soak]
 ROOT = Path(__file__).parents[2]
 
 VICTIMS = """
-import os, signal, sys
+import os, signal, sys, time
 from datetime import timedelta
 from random import Random
 from threading import Event
 from services.notifiers.outward import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
-from services.pipeline.notify import notify
+from services.pipeline.notify import candidate_for, notify
 from services.store import alerts, outbox
 from services.store.alerts import Firing
 from services.store.engine import open_engine, writing
@@ -69,7 +69,8 @@ def live(number, place):
     now = NOON + timedelta(seconds=number)
     notifier = Dying(parse_target(url), f"hook-{number}", Terms(allow_private=True), lambda: now)
     notifier.place = place
-    notify(engine, notifier, lambda: now, Random(1), Event())
+    candidate = candidate_for(notifier.channel, f"process {os.getpid()}", lambda: now, time.monotonic)
+    notify(engine, notifier, candidate, lambda: now, Random(1), Event())
 
 
 for number in range(deaths):
@@ -100,12 +101,13 @@ def kill(url: str, receiver: Receiver, places: str, deaths: int) -> None:
 
 
 def survive(engine: Engine, receiver: Receiver, deaths: int) -> None:
-    """Send all that the dead have left, once their claims have run out."""
-    now = NOON + timedelta(seconds=deaths + CLAIM_SECONDS)
+    """Send all that the dead have left, once it is seen that they renew their claims no more."""
+    now, timer = NOON + timedelta(seconds=deaths), Timer()
     for number in range(deaths):
         channel = f"hook-{number}"
         notifier = WebhookNotifier(parse_target(receiver.url), channel, Terms(allow_private=True), lambda: now)
-        notify(engine, notifier, lambda: now, Random(1), Event())
+        candidate = candidate_for(channel, "survivor", lambda: now, timer)
+        notify(engine, notifier, candidate, lambda: now, Random(1), Passing(timer))
     with reading(engine) as connection:
         assert outbox.deliveries(connection, 1, "queued") == ()
 

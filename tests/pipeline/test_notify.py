@@ -7,13 +7,13 @@ import pytest
 
 from services.market.errors import DeliveryFailed
 from services.market.messages import Message
-from services.market.ports import Notifiers
+from services.market.ports import Clock, Notifier, Notifiers
 from services.market.types import Listing, Pair
 from services.pipeline.notify import (
     FIRST_WAIT_SECONDS,
     LONGEST_SILENCE_SECONDS,
     Senders,
-    give_up_removed,
+    candidate_for,
     notify,
     pause_seconds,
 )
@@ -22,7 +22,8 @@ from services.store.alerts import Firing
 from services.store.engine import Engine, reading, writing
 from services.store.outbox import GIVE_UP_SECONDS, News
 from tests.builders import NOON
-from tests.fakes_exchange import FakeClock, FakeNotifier
+from tests.fakes import Timer
+from tests.fakes_exchange import FakeNotifier
 from tests.waiting import wait_for
 
 
@@ -45,7 +46,12 @@ def at(seconds: float) -> datetime:
 
 
 def notify_at(engine: Engine, notifiers: Notifiers, seconds: float) -> int:
-    return sum(notify(engine, notifier, lambda: at(seconds), Random(1), Event()) for notifier in notifiers)
+    return sum(send(engine, notifier, lambda: at(seconds)) for notifier in notifiers)
+
+
+def send(engine: Engine, notifier: Notifier, clock: Clock) -> int:
+    candidate = candidate_for(notifier.channel, "this process", clock, Timer())
+    return notify(engine, notifier, candidate, clock, Random(1), Event())
 
 
 def told(engine: Engine) -> list[tuple[str, str, str | None, int]]:
@@ -162,7 +168,7 @@ def test_a_channel_rests_at_the_first_refusal(engine: Engine) -> None:
 
 
 def senders(engine: Engine, *notifiers: FakeNotifier) -> Senders:
-    return Senders(engine, notifiers, lambda: at(60), Random(1))
+    return Senders(engine, notifiers, lambda: at(60), Random(1), "this process", Timer())
 
 
 def test_a_slow_channel_that_accepts_delays_no_other(engine: Engine) -> None:
@@ -244,29 +250,13 @@ def test_what_breaks_one_channel_is_written_down_and_leaves_the_others_standing(
             raise ArithmeticError("no chance")
 
     away, well = FakeNotifier("away", errors=[DeliveryFailed("busy")]), FakeNotifier("well")
-    both = Senders(engine, [away, well], lambda: at(60), Broken())
+    both = Senders(engine, [away, well], lambda: at(60), Broken(), "this process", Timer())
     both.run()
     both.wait()
     both.close()
 
     assert "away: broke off" in caplog.text
     assert len(well.accepted) == 1
-
-
-def test_a_sender_that_dies_leaves_its_message_to_the_next(engine: Engine) -> None:
-    class Killed(BaseException):
-        pass
-
-    class Dying(FakeNotifier):
-        def send(self, message: Message) -> None:
-            raise Killed
-
-    with pytest.raises(Killed):
-        notify_at(engine, [Dying()], 0)
-
-    notifier = FakeNotifier()
-    assert notify_at(engine, [notifier], 119) == 0
-    assert notify_at(engine, [notifier], 120) == 1
 
 
 def test_a_message_is_given_up_when_trying_does_not_help(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
@@ -302,26 +292,6 @@ def test_a_message_is_given_up_after_a_day_and_can_be_tried_again(engine: Engine
     with writing(engine) as connection:
         outbox.retry(connection, told.id, int(at(GIVE_UP_SECONDS * 2).timestamp()))
     assert notify_at(engine, [notifier], GIVE_UP_SECONDS * 2) == 1
-
-
-def test_a_backlog_for_a_slow_receiver_outlasts_no_claim(engine: Engine) -> None:
-    clock = FakeClock(NOON)
-    for second in range(1, 5):
-        fire(engine, at(second))
-    clock.advance(seconds=10)
-    other = FakeNotifier()
-    others: list[int] = []
-
-    class Slow(FakeNotifier):
-        def send(self, message: Message) -> None:
-            clock.advance(seconds=50)
-            others.append(notify(engine, other, clock, Random(1), Event()))
-            super().send(message)
-
-    slow = Slow()
-    assert notify(engine, slow, clock, Random(1), Event()) == 5
-    assert others == [0] * 5
-    assert other.accepted == []
 
 
 def test_a_messenger_that_stumbles_is_a_failed_attempt_and_given_up_after_a_day(
@@ -375,22 +345,37 @@ def test_messages_of_a_removed_channel_have_failed_and_those_of_the_others_wait_
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     fire(engine, at(1), "test", "gone")
-    give_up_removed(engine, ["test"], lambda: at(2))
-    give_up_removed(engine, ["test"], lambda: at(7))
+    for _ in range(2):
+        senders(engine, FakeNotifier("test")).give_up_removed()
 
     assert told(engine)[:2] == [("gone", "failed", "channel removed", 0), ("test", "queued", None, 0)]
     assert caplog.text.count("gone: messages given up because the channel was removed: 1") == 1
 
-    give_up_removed(engine, [], lambda: at(12))
+    senders(engine).give_up_removed()
     assert {(channel, state) for channel, state, _, _ in told(engine)} == {("test", "failed"), ("gone", "failed")}
 
 
 def test_a_message_of_a_removed_channel_that_is_on_its_way_is_not_given_up(engine: Engine) -> None:
+    clock_holder = Senders(engine, [], lambda: at(1), Random(1), "the clock", Timer())
+
     class Removed(FakeNotifier):
         def send(self, message: Message) -> None:
-            give_up_removed(engine, [], lambda: at(1))
+            clock_holder.give_up_removed()
             super().send(message)
 
-    notify_at(engine, [Removed()], 1)
+    fire(engine, at(1))
+    assert notify_at(engine, [Removed()], 1) == 2
+    assert told(engine) == [("test", "sent", None, 1)] * 2
 
-    assert told(engine) == [("test", "sent", None, 1)]
+
+def test_what_a_dead_sender_has_left_on_a_removed_channel_is_given_up(engine: Engine) -> None:
+    timer = Timer()
+    clock_holder = Senders(engine, [], lambda: at(1), Random(1), "the clock", timer)
+    assert candidate_for("test", "a dead worker", lambda: at(1), Timer()).try_for_it(engine)
+    states = []
+    for _ in range(4):  # as often as the clock looks
+        clock_holder.give_up_removed()
+        states += [state for _, state, _, _ in told(engine)]
+        timer.now += 5
+
+    assert states == ["queued", "queued", "failed", "failed"]

@@ -203,12 +203,12 @@ def test_messages_that_a_clock_ahead_gave_up_or_put_off_are_owed_again(engine: E
 
     now = int(world.now.timestamp())
     with writing(engine) as connection:
-        owed = outbox.claim(connection, "mail", now, 120)
+        owed = outbox.claim(connection, "mail", now, "me")
         assert owed is not None
         assert owed.expires_at == int((NOON + timedelta(minutes=9)).timestamp()) + 86_400
-        # What somebody claims or puts off for longer than anybody may was put off by a clock that was ahead.
+        # What was put off for longer than anybody may was put off by a clock that was ahead.
         outbox.postpone(connection, owed, future, "no", silent_until=future)
-        assert outbox.claim(connection, "mail", now, 120) is not None
+        assert outbox.claim(connection, "mail", now, "me") is not None
 
 
 def test_a_mute_that_was_made_ahead_lasts_as_long_as_it_should(engine: Engine) -> None:

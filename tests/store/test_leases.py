@@ -9,7 +9,7 @@ from services.store.engine import Engine, reading, writing
 
 def take(engine: Engine, owner: str, now: float) -> bool:
     with writing(engine) as connection:
-        return leases.take(connection, owner, now, 10)
+        return leases.take(connection, owner, now, 10, instead_of=leases.run_out(connection, now, 10))
 
 
 def test_one_owner_holds_the_lease_until_it_runs_out(engine: Engine) -> None:

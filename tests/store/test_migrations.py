@@ -15,7 +15,7 @@ from alembic import command
 from sqlalchemy import MetaData, inspect, make_url, select
 
 from services.market.states import FIRING, NO_DATA, PENDING
-from services.store import rules
+from services.store import leases, rules
 from services.store.engine import Engine, open_engine, reading, writing
 from services.store.models import Base
 from services.store.schema import OutdatedDatabase, configuration, is_current, migrate
@@ -152,7 +152,7 @@ def test_what_is_owed_becomes_one_message_a_tick_and_channel(
             "channel",
             "due_at",
             "expires_at",
-            "claimed_until",
+            "claimed_by",
             "attempts",
             "sent_at",
             "failed_at",
@@ -160,11 +160,15 @@ def test_what_is_owed_becomes_one_message_a_tick_and_channel(
         )
         found = connection.execute(select(*(message.c[name] for name in columns)).order_by(message.c.id))
         assert [tuple(row) for row in found] == [
-            (6, "mail", 660, 87_000, 700, 3, None, None, 2),
-            (8, "chat", 660, 87_000, 0, 1, 601, None, 1),
-            (9, "chat", 660, 87_000, 0, 1, None, 90_000, 1),
-            (12, "mail", 660, 87_060, 0, 0, None, None, 1),
+            (6, "mail", 660, 87_000, "a sender of an earlier version", 3, None, None, 2),
+            (8, "chat", 660, 87_000, None, 1, 601, None, 1),
+            (9, "chat", 660, 87_000, None, 1, None, 90_000, 1),
+            (12, "mail", 660, 87_060, None, 0, None, None, 1),
         ]
+        # Whoever sends it may be at it still: it is waited for as for any other.
+        held = leases.standing(connection, "channel mail")
+        assert held == ("a sender of an earlier version", 700.0)
+        assert leases.standing(connection, "channel chat") is None
         found = connection.execute(select(told).order_by(*told.primary_key.columns))
         assert [tuple(row) for row in found] == [
             (6, 0, 5, "fired"),

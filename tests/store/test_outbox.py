@@ -28,13 +28,13 @@ def fire(engine: Engine, *channels: str, metrics: int = 1, at: int = T) -> list[
     return numbers
 
 
-def claim(engine: Engine, now: int, channel: str = "mail") -> Owed | None:
+def claim(engine: Engine, now: int, channel: str = "mail", owner: str = "me") -> Owed | None:
     with writing(engine) as connection:
-        return outbox.claim(connection, channel, now, 120)
+        return outbox.claim(connection, channel, now, owner)
 
 
-def claimed(engine: Engine, now: int, channel: str = "mail") -> Owed:
-    owed = claim(engine, now, channel)
+def claimed(engine: Engine, now: int, channel: str = "mail", owner: str = "me") -> Owed:
+    owed = claim(engine, now, channel, owner)
     assert owed is not None
     return owed
 
@@ -47,9 +47,9 @@ def test_each_channel_is_owed_one_message_however_many_alerts_a_tick_has(engine:
     assert (owed.message.fired, owed.message.resolved, owed.message.at) == (500, 0, NOON)
     assert [entry.alert.metric_id for entry in owed.message.entries] == list(range(1, LISTED + 1))
     assert owed.message.text.splitlines()[LISTED:] == ["and 480 more", f"[{owed.message.key}]"]
-    assert claim(engine, T) is None
     assert claimed(engine, T, "chat").message.fired == 500
-    assert claim(engine, T, "chat") is None
+    with reading(engine) as connection:
+        assert outbox.count(connection) == 2
 
 
 def test_what_fired_and_what_is_resolved_stand_in_one_message_in_the_order_given(engine: Engine) -> None:
@@ -73,13 +73,39 @@ def test_no_news_owes_nothing(engine: Engine) -> None:
         assert outbox.deliveries(connection, 10) == ()
 
 
-def test_a_claim_that_was_never_settled_is_free_again_later_under_the_same_key(engine: Engine) -> None:
+def test_a_message_that_was_never_settled_is_the_next_ones_under_the_same_key(engine: Engine) -> None:
     fire(engine, "mail")
-    first = claimed(engine, T)
+    first, again = claimed(engine, T, owner="dead"), claimed(engine, T, owner="next")
 
-    assert claim(engine, T + 119) is None
-    again = claimed(engine, T + 120)
     assert (again.id, again.message.key) == (first.id, first.message.key)
+    assert (first.owner, again.owner) == ("dead", "next")
+
+
+@pytest.mark.parametrize(
+    ("second", "due"), [(-1, False), (0, True), (29, False), (30, True), (DAY - 1, True), (DAY + 1, True)]
+)
+def test_a_channel_has_something_to_do_when_a_message_is_due_or_too_old(engine: Engine, second: int, due: bool) -> None:
+    fire(engine, "mail")
+    if second > 0:
+        with writing(engine) as connection:
+            outbox.postpone(connection, claimed_in(connection, T), T + 30, "busy")
+    with writing(engine) as connection:
+        assert outbox.is_due(connection, "mail", T + second) == due
+        assert not outbox.is_due(connection, "chat", T + second)
+        outbox.give_up_old(connection, "mail", T + 2 * DAY)
+        assert not outbox.is_due(connection, "mail", T + 2 * DAY)
+
+
+def test_a_channel_whose_receiver_asks_for_silence_has_nothing_to_do_until_its_messages_are_too_old(
+    engine: Engine,
+) -> None:
+    fire(engine, "mail")
+    fire(engine, "mail", at=T + DAY - 100)
+    with writing(engine) as connection:
+        owed = claimed_in(connection, T + DAY - 100)
+        outbox.postpone(connection, owed, T + DAY + 300, "slow down", silent_until=T + DAY + 300)
+        assert not outbox.is_due(connection, "mail", T + DAY)
+        assert outbox.is_due(connection, "mail", T + DAY + 1)
 
 
 def test_keys_tell_messages_apart_also_where_a_backup_gives_a_number_again(engine: Engine) -> None:
@@ -123,7 +149,7 @@ def test_a_postponed_message_comes_back_when_it_is_due(engine: Engine) -> None:
 
 
 def claimed_in(connection: object, now: int) -> Owed:
-    owed = outbox.claim(connection, "mail", now, 120)  # type: ignore[arg-type]
+    owed = outbox.claim(connection, "mail", now, "me")  # type: ignore[arg-type]
     assert owed is not None
     return owed
 
@@ -135,7 +161,7 @@ def test_messages_are_claimed_in_the_order_in_which_they_were_owed(engine: Engin
     with writing(engine) as connection:
         for _ in range(3):
             owed = claimed_in(connection, T + 180)
-            assert outbox.claim(connection, "mail", T + 180, 120) is None  # one at a time
+            assert claimed_in(connection, T + 180) == owed  # as long as it is not settled
             order.append(int(owed.message.at.timestamp()))
             outbox.mark_sent(connection, owed, T + 180)
 
@@ -174,7 +200,7 @@ def test_when_one_is_accepted_what_waited_is_due_at_once(engine: Engine) -> None
     fire(engine, "mail", "chat")
     with writing(engine) as connection:
         outbox.postpone(connection, claimed_in(connection, T), T + 3600, "away")
-        chat = outbox.claim(connection, "chat", T, 120)
+        chat = outbox.claim(connection, "chat", T, "me")
         assert chat is not None
         outbox.postpone(connection, chat, T + 3600, "away")
     fire(engine, "mail", at=T + 60)
@@ -190,12 +216,42 @@ def test_when_one_is_accepted_what_waited_is_due_at_once(engine: Engine) -> None
 
 def test_who_comes_back_from_the_dead_does_not_undo_what_was_done_since(engine: Engine) -> None:
     fire(engine, "mail")
-    slow, quick = claimed(engine, T), claimed(engine, T + 120)
+    slow, quick = claimed(engine, T, owner="slow"), claimed(engine, T + 120, owner="quick")
     with writing(engine) as connection:
         outbox.mark_sent(connection, quick, T + 121)
         outbox.postpone(connection, slow, T + 130, "timed out")
 
     assert claim(engine, T + 200) is None
+    with reading(engine) as connection:
+        (told,) = outbox.deliveries(connection, 10)
+    assert (told.state, told.attempts, told.error) == ("sent", 1, None)
+
+
+def test_who_comes_back_from_the_dead_does_not_put_off_or_give_up_what_another_is_sending(engine: Engine) -> None:
+    fire(engine, "mail")
+    slow, quick = claimed(engine, T, owner="slow"), claimed(engine, T, owner="quick")
+    with writing(engine) as connection:
+        outbox.postpone(connection, slow, T + 130, "timed out")
+        outbox.mark_failed(connection, slow, T, "timed out")
+    with reading(engine) as connection:
+        (told,) = outbox.deliveries(connection, 10)
+    assert (told.state, told.attempts, told.error) == ("queued", 0, None)
+
+    with writing(engine) as connection:
+        outbox.mark_failed(connection, quick, T, "gone")
+    with reading(engine) as connection:
+        assert outbox.count(connection, "failed") == 1
+
+
+def test_what_one_who_was_thought_dead_has_sent_is_sent_and_not_claimed_again(engine: Engine) -> None:
+    fire(engine, "mail")
+    slow, quick = claimed(engine, T, owner="slow"), claimed(engine, T, owner="quick")
+    with writing(engine) as connection:
+        outbox.mark_sent(connection, slow, T + 9)
+    assert claim(engine, T + 10, owner="quick") is None
+
+    with writing(engine) as connection:
+        outbox.postpone(connection, quick, T + 130, "timed out")
     with reading(engine) as connection:
         (told,) = outbox.deliveries(connection, 10)
     assert (told.state, told.attempts, told.error) == ("sent", 1, None)

@@ -1,0 +1,305 @@
+"""One process at a time sends on a channel, and another goes on where it has died."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from random import Random
+from threading import Event, Lock, Thread
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from services.market.errors import DeliveryFailed
+from services.market.messages import Message
+from services.market.types import Listing, Pair
+from services.pipeline.notify import CLAIM_SECONDS, candidate_for, notify
+from services.store import alerts, leases, metrics, outbox
+from services.store.alerts import Firing
+from services.store.candidate import Candidate
+from services.store.engine import Engine, reading, writing
+from services.store.outbox import News
+from tests.builders import NOON
+from tests.fakes import Passing, Timer
+from tests.fakes_exchange import FakeClock, FakeNotifier
+from tests.waiting import wait_for
+
+HOUR = timedelta(hours=1)
+LATER = NOON + 2 * HOUR
+DIFFERENCES = pytest.mark.parametrize("ahead", [timedelta(), HOUR, -HOUR, timedelta(seconds=5)], ids=str)
+MANY = 12
+
+
+@pytest.fixture(autouse=True)
+def _metric(engine: Engine) -> None:
+    with writing(engine) as connection:
+        metrics.track(connection, "kraken", [Listing(Pair("BTC", "USD"))], lambda _pair: True, NOON)
+
+
+def fire(engine: Engine, count: int = 1, first: int = 0) -> None:
+    """Owe the channel `test` so many messages, one a second."""
+    for number in range(first, first + count):
+        second = int(NOON.timestamp()) + number
+        with writing(engine) as connection:
+            (alert,) = alerts.fire(connection, [Firing(1, second, 400.0, 100.0, 3.0, 60)])
+            outbox.owe(connection, second, [News(alert, "fired", ["test"])])
+
+
+def run(engine: Engine, notifier: FakeNotifier, candidate: Candidate, clock: FakeClock, stopping: Event) -> int:
+    return notify(engine, notifier, candidate, clock, Random(1), stopping)
+
+
+def a_candidate(owner: str, clock: FakeClock, timer: Timer, seconds: float = CLAIM_SECONDS) -> Candidate:
+    return candidate_for("test", owner, clock, timer, seconds)
+
+
+def order(messages: Sequence[Message]) -> list[int]:
+    return [int((message.at - NOON).total_seconds()) for message in messages]
+
+
+def states(engine: Engine) -> list[tuple[str, int]]:
+    """State and attempts of every message, the oldest first."""
+    with reading(engine) as connection:
+        return [(one.state, one.attempts) for one in reversed(outbox.deliveries(connection, 100))]
+
+
+class Killed(BaseException):
+    pass
+
+
+class Dying(FakeNotifier):
+    """Dies in the middle of the first message."""
+
+    def send(self, message: Message) -> None:
+        raise Killed
+
+
+class Meanwhile(FakeNotifier):
+    """Accepts everything, after something else has happened."""
+
+    happens: Callable[[], object] = lambda: None
+
+    def send(self, message: Message) -> None:
+        self.happens()
+        super().send(message)
+
+
+@DIFFERENCES
+def test_where_a_sender_has_died_another_goes_on_within_ten_seconds(engine: Engine, ahead: timedelta) -> None:
+    fire(engine, 3)
+    timer = Timer()
+    with pytest.raises(Killed):
+        run(engine, Dying(), a_candidate("dead", FakeClock(LATER + ahead), timer), FakeClock(LATER), Event())
+
+    next_one, began = FakeNotifier(), timer.now
+    clock = FakeClock(LATER)
+    assert run(engine, next_one, a_candidate("next", clock, timer), clock, Passing(timer)) == 3
+
+    assert order(next_one.accepted) == [0, 1, 2]
+    assert timer.now - began <= 10
+    with reading(engine) as connection:
+        assert leases.standing(connection, "channel test") is None
+
+
+def test_a_sender_that_starts_again_goes_on_with_what_its_process_had_before_at_once(engine: Engine) -> None:
+    fire(engine, 2)
+    timer, clock = Timer(), FakeClock(LATER)
+    with pytest.raises(Killed):
+        run(engine, Dying(), a_candidate("this process", clock, timer), clock, Event())
+
+    notifier = FakeNotifier()
+    assert run(engine, notifier, a_candidate("this process", clock, timer), clock, Event()) == 2
+
+
+@DIFFERENCES
+def test_a_receiver_that_takes_longer_than_many_claims_gets_its_messages_from_one_sender_once_and_in_order(
+    engine: Engine, ahead: timedelta
+) -> None:
+    fire(engine, 3)
+    started = time.monotonic()
+
+    class Ticking(FakeClock):
+        def __call__(self) -> datetime:  # renewals are told by their times
+            return self.now + timedelta(seconds=time.monotonic() - started)
+
+    clock = Ticking(LATER)
+    timer = Timer()
+    other = a_candidate("other", FakeClock(LATER + ahead), timer)
+    slow = Meanwhile()
+
+    def waits() -> None:
+        for number in range(12):
+            seen = standing(engine)
+            assert seen is not None
+            assert seen.owner == "slow"
+            assert not other.try_for_it(engine)
+            timer.now += other.beat_seconds
+            if number == 6:
+                clock.now += HOUR  # it is set, in the middle of a claim
+            if number == 9:
+                clock.now -= HOUR
+            wait_for(lambda seen=seen: standing(engine) != seen, what="a renewal")  # type: ignore[misc]
+
+    slow.happens = waits
+    # Renewals come by the real time, the looks of who stands by follow them: how fast the machine is does not matter.
+    assert run(engine, slow, a_candidate("slow", clock, Timer(), seconds=0.1), clock, Event()) == 3
+
+    assert order(slow.accepted) == [0, 1, 2]
+    assert states(engine) == [("sent", 1)] * 3
+    assert other.try_for_it(engine)
+
+
+def standing(engine: Engine) -> leases.Standing | None:
+    with reading(engine) as connection:
+        return leases.standing(connection, "channel test")
+
+
+def test_of_many_senders_one_at_a_time_sends_on_a_channel_in_order_and_nothing_is_doubled(engine: Engine) -> None:
+    here, at_once, arrived = Lock(), [], []
+
+    class Shared(FakeNotifier):
+        def send(self, message: Message) -> None:
+            at_once.append(here.acquire(blocking=False))
+            arrived.append(message)
+            here.release()
+
+    done = Event()
+
+    def work(number: int) -> None:
+        clock = FakeClock(LATER + number * HOUR)
+        candidate = a_candidate(f"sender {number}", clock, Timer())
+        while not done.is_set():
+            run(engine, Shared(), candidate, clock, Passing(Timer()))  # it looks without rest, and no time goes by
+
+    threads = [Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(MANY):
+            fire(engine, first=number)
+        wait_for(lambda: len(arrived) >= MANY, what="all messages")
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+    assert order(arrived) == list(range(MANY))
+    assert all(at_once)
+    assert states(engine) == [("sent", 1)] * MANY
+
+
+def test_an_older_message_that_is_tried_again_waits_until_who_sends_a_newer_one_is_done(engine: Engine) -> None:
+    fire(engine, 2)
+    clock, timer = FakeClock(LATER), Timer()
+    refusing = FakeNotifier(errors=[DeliveryFailed("gone", permanent=True)])
+    run(engine, refusing, a_candidate("first", clock, timer), clock, Event())
+    assert [state for state, _ in states(engine)] == ["failed", "queued"]
+
+    other, first = FakeNotifier(), Meanwhile()
+    looks = []
+
+    def look() -> None:
+        looks.append(standing(engine))
+        if len(looks) == 3:
+            impatient.set()
+
+    impatient = Passing(Timer(), look)
+
+    def retry() -> None:
+        first.happens = lambda: None
+        with writing(engine) as connection:
+            assert outbox.retry(connection, 1, int(LATER.timestamp()))
+        assert run(engine, other, a_candidate("other", clock, Timer()), clock, impatient) == 0
+
+    first.happens = retry
+    assert run(engine, first, a_candidate("first", clock, timer), clock, Event()) == 2
+    assert len(looks) == 3
+    assert order(first.accepted) == [1, 0]
+    assert other.accepted == []
+
+
+@pytest.mark.parametrize("error", [None, DeliveryFailed("timed out"), DeliveryFailed("gone", permanent=True)], ids=str)
+def test_a_sender_that_slept_while_another_went_on_sends_nothing_more_and_undoes_nothing(
+    engine: Engine, error: DeliveryFailed | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    fire(engine, 3)
+    clock, timer = FakeClock(LATER), Timer()
+    asleep = a_candidate("asleep", clock, timer, seconds=3_600)  # it renews nothing meanwhile
+    sleeper, other = Meanwhile(), Meanwhile()
+    woken, may_wake = Event(), Event()
+
+    def goes_on() -> None:
+        other.happens = lambda: None
+        may_wake.set()
+        assert woken.wait(60)
+
+    def sleeps() -> None:
+        assert may_wake.wait(60)
+        if error is not None:
+            raise error
+
+    sleeper.happens, other.happens = sleeps, goes_on
+    sent = []
+    thread = Thread(
+        target=lambda: (sent.append(run(engine, sleeper, asleep, clock, Event())), woken.set()), daemon=True
+    )
+    thread.start()
+    wait_for(lambda: standing(engine) is not None, what="the sleeper's claim")
+    assert run(engine, other, a_candidate("other", clock, timer), clock, Passing(timer)) == 3
+    thread.join()
+
+    assert sent == [error is None]
+    assert order(other.accepted) == [0, 1, 2]
+    assert states(engine) == [("sent", 1)] * 3
+    assert "test: another process has gone on with it while this one was held up" in caplog.messages
+
+
+def test_one_whose_commit_took_so_long_that_another_may_be_sending_asks_once_more(engine: Engine) -> None:
+    fire(engine, 2)
+    clock, timer = FakeClock(LATER), Timer()
+    commits = []
+
+    @event.listens_for(engine, "commit")
+    def take_long(_connection: object) -> None:
+        commits.append(timer.now)
+        if len(commits) < 6:
+            timer.now += 100
+
+    notifier = Meanwhile()
+    notifier.happens = lambda: commits.append(0.0)
+    assert run(engine, notifier, a_candidate("slow", clock, timer), clock, Event()) == 2
+    assert commits.index(0.0) == 6
+    assert states(engine) == [("sent", 1)] * 2
+
+
+def test_what_was_accepted_while_the_database_went_away_is_noted_when_it_is_back_and_not_sent_again(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    fire(engine, 2)
+    clock, timer = FakeClock(LATER), Timer()
+    is_away = False
+    waits = []
+
+    @event.listens_for(engine, "begin")
+    def refuse(_connection: object) -> None:
+        if is_away:
+            raise OperationalError("BEGIN", {}, Exception("gone away"))
+
+    def go_away() -> None:
+        nonlocal is_away
+        is_away = not waits
+
+    def come_back() -> None:
+        nonlocal is_away
+        waits.append(timer.now)
+        is_away = len(waits) < 20
+
+    notifier = Meanwhile()
+    notifier.happens = go_away
+    candidate = a_candidate("this process", clock, timer)
+    assert run(engine, notifier, candidate, clock, Passing(timer, come_back)) == 2
+
+    assert order(notifier.accepted) == [0, 1]
+    assert states(engine) == [("sent", 1)] * 2
+    assert caplog.messages.count("sender of test: the database is away: gone away") == 1
+    assert len(waits) == 20
