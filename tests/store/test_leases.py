@@ -37,6 +37,17 @@ def test_of_two_clocks_that_differ_by_seconds_one_holds_the_lease(engine: Engine
     assert not take(engine, "b", 102)
 
 
+def test_a_lease_is_taken_from_another_only_as_it_was_seen(engine: Engine) -> None:
+    take(engine, "a", 100)
+    with writing(engine) as connection:
+        seen = leases.standing(connection)
+        assert not leases.take(connection, "b", 105, 10)
+        assert leases.renew(connection, "a", 106, 10)
+        assert not leases.take(connection, "b", 107, 10, instead_of=seen)
+        assert leases.take(connection, "b", 107, 10, instead_of=leases.standing(connection))
+        assert not leases.renew(connection, "a", 108, 10)
+
+
 def test_a_released_lease_is_free_at_once(engine: Engine) -> None:
     take(engine, "a", 100)
     with writing(engine) as connection:
