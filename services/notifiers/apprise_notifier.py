@@ -29,7 +29,10 @@ class AppriseNotifier:
         import apprise  # takes a third of a second, and most installations notify nobody
 
         logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its errors repeat the address
-        service = apprise.Apprise.instantiate(url)
+        # With a limit on a whole delivery Apprise sends on a few threads that all channels share, and leaves one that
+        # takes longer at work: it would still be sending while the outbox tries again. Each read has its limit anyway.
+        unlimited = apprise.AppriseAsset(service_timeout=0)
+        service = apprise.Apprise.instantiate(url, asset=unlimited)
         if service is None:
             raise BadUrl("is no address that Apprise knows")
         self._service = service

@@ -1,5 +1,6 @@
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -9,6 +10,7 @@ from services.market.messages import Message
 from services.notifiers.apprise_notifier import AppriseNotifier
 from tests.builders import NOON
 from tests.receiver import Receiver
+from tests.waiting import wait_for
 
 # Apprise brings a stand-in for later Pythons; on this one it takes the module that is to go.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -48,6 +50,20 @@ def test_a_messenger_that_is_away_has_failed_too(receiver):
     with pytest.raises(DeliveryFailed):
         AppriseNotifier(f"json://127.0.0.1:{port}/hook", "test").send(a_message("title", "text"))
     assert receiver.received == []
+
+
+def test_no_channel_waits_for_another_however_many_have_slow_receivers(receiver):
+    receiver.may_answer.clear()
+    channels = 40  # more than the threads that any library would share among them
+    notifiers = [AppriseNotifier(f"{address(receiver)}?rto=60", f"test {number}") for number in range(channels)]
+    with ThreadPoolExecutor(channels) as threads:
+        sent = [threads.submit(notifier.send, a_message()) for notifier in notifiers]
+        try:
+            wait_for(lambda: len(receiver.received) == channels, what="a request of each channel")
+            assert not any(one.done() for one in sent)
+        finally:
+            receiver.may_answer.set()
+        assert [one.result() for one in sent] == [None] * channels
 
 
 def test_a_failure_does_not_spoil_the_next_attempt(receiver):
