@@ -119,6 +119,7 @@ class _Pinned(HTTPConnection):
         super().__init__(target.host, target.port, timeout=seconds)
         self.default_port = 443 if target.is_tls else 80  # the one that the header Host leaves out
         self._target, self._allow_private, self._resolve = target, allow_private, resolve
+        self._is_over = False
 
     def connect(self) -> None:
         found = self._resolve(self._target.host, self._target.port)
@@ -127,6 +128,7 @@ class _Pinned(HTTPConnection):
             raise DeliveryFailed("the host is at a private address, which WEBHOOK_ALLOW_PRIVATE does not allow")
         failure = OSError("the name has no address")
         for address in allowed:
+            self._require_time()
             try:
                 self.sock = socket.create_connection((address, self._target.port), self.timeout)
             except OSError as error:
@@ -134,11 +136,18 @@ class _Pinned(HTTPConnection):
                 continue
             if self._target.is_tls:
                 self.sock = _tls().wrap_socket(self.sock, server_hostname=self._target.host)
+            self._require_time()  # an abort that came meanwhile has found no socket, or another one
             return
         raise failure
 
+    def _require_time(self) -> None:
+        if self._is_over:
+            self.close()
+            raise TimeoutError("given up")
+
     def abort(self) -> None:
-        """End whatever a thread is still at."""
+        """End whatever a thread is still at: a request that was given up is not sent afterwards."""
+        self._is_over = True
         if self.sock is not None:
             with suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import enumerate as enumerate_threads
 
 import pytest
 
@@ -15,6 +16,7 @@ from services.notifiers.webhook import Terms, WebhookNotifier, seconds_of, sign
 from tests import builders
 from tests.builders import NOON
 from tests.receiver import CERTIFICATE, Receiver, receiving
+from tests.waiting import wait_for
 
 SECRET = "a secret of two"
 MESSAGE = compose("abc-7-1", NOON, (Entry("fired", builders.alert(5)), Entry("resolved", builders.alert(6))), 400, 100)
@@ -166,10 +168,14 @@ def test_a_resolver_that_says_nothing_is_not_waited_for(receiver: Receiver, monk
 
     def hang(_host: str, _port: int) -> list[str]:
         receiver.may_answer.wait(60)
-        return []
+        return ["127.0.0.1"]
 
     receiver.may_answer.clear()
     assert str(refusal(notifier(receiver.url, hang))) == "no answer within 0.2 s"
+
+    receiver.may_answer.set()  # what is given up is not sent after all when the resolver has found its tongue
+    wait_for(lambda: not any(thread.name == "outward" for thread in enumerate_threads()), what="the end of the request")
+    assert receiver.received == []
 
 
 def test_an_endless_answer_is_accepted_unread(receiver: Receiver) -> None:
