@@ -33,6 +33,7 @@ from services.settings import BadSettings, Settings
 from services.shared.memory import open_memory
 from services.shared.reader import SharedReader
 from services.store import schema
+from services.store.candidate import Candidate
 from services.store.desk import StoreDesk
 from services.store.engine import Engine, open_engine
 from services.store.metrics import Catalogues
@@ -68,6 +69,7 @@ class Services:
     ticking: Lock = field(default_factory=Lock)
     stopping: Event = field(default_factory=Event)
     _making: RLock = field(default_factory=RLock)
+    _candidates: dict[str, Candidate] = field(default_factory=dict)
 
     def migrate(self) -> None:
         """Bring the database up to date. Raises WrongDatabase or StoreUnavailable."""
@@ -97,6 +99,15 @@ class Services:
     def senders(self) -> Senders:
         with self._making:
             return self._senders
+
+    def candidate(self, name: str, seconds: float) -> Candidate:
+        """This process's part in the lease `name` of `seconds`: one that watches it from one call to the next."""
+        with self._making:
+            known = self._candidates.get(name)
+            if known is None:
+                known = Candidate(self.owner, seconds, self.clock, self.plan.timer, name)
+                self._candidates[name] = known
+            return known
 
     @cached_property
     def _senders(self) -> Senders:

@@ -23,7 +23,6 @@ from services.market.errors import LeaseLost, StoreUnavailable, TrackerError, Un
 from services.pipeline.tick import close
 from services.runners.wire import Wire, pack, unpack
 from services.settings import Settings, read_settings
-from services.store import leases
 from services.store.engine import writing
 
 TICKS, HISTORY = "ticks", "history"
@@ -44,6 +43,9 @@ RETRY_SECONDS = (0.2, 0.8)
 
 BACKFILL_SECONDS = 60
 """A round of backfill ends after so long, and the next one goes on: no worker is taken for good."""
+
+LEASE_SECONDS = 20.0
+"""A worker that has not renewed its lease on an exchange's backfill for so long is gone."""
 
 TASK_SECONDS = 120
 """No task takes longer; one that does is ended with its process."""
@@ -130,7 +132,7 @@ def discover() -> bool:
 def backfill(market: str) -> None:
     """A stretch of one exchange's backfill, by one worker at a time."""
     services = worker_services()
-    with _reported(f"backfill {market}"), _alone(services, f"backfill {market}", TASK_SECONDS) as is_free:
+    with _reported(f"backfill {market}"), _alone(services, f"backfill {market}") as is_free:
         if not is_free:
             return
         stop = Event()
@@ -165,18 +167,18 @@ def _reported(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(services: Services, name: str, seconds: float) -> Iterator[bool]:
-    """Whether this worker may do what `name` says: for `seconds` at most, if it dies, nobody else does."""
-    owner = f"{services.owner}:{getpid()}"
-    with writing(services.engine) as connection:
-        now = services.clock().timestamp()
-        is_free = leases.take(connection, owner, now, seconds, name, leases.run_out(connection, now, seconds, name))
+def _alone(services: Services, name: str) -> Iterator[bool]:
+    """Whether this worker may do what `name` says: while it does and lives, nobody else may."""
+    candidate = services.candidate(name, LEASE_SECONDS)
+    if not candidate.try_for_it(services.engine):
+        yield False
+        return
     try:
-        yield is_free
+        with candidate.renewing(services.engine):
+            yield True
     finally:
-        if is_free:
-            with writing(services.engine) as connection:
-                leases.release(connection, owner, name)
+        with writing(services.engine) as connection:
+            candidate.release(connection)
 
 
 def worker_services() -> Services:

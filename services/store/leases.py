@@ -1,6 +1,6 @@
 """Who may do what one process at a time does: tick, or send on a channel. Whoever holds the row of that name."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,7 +15,7 @@ MAX_SECONDS = 7.2
 """The longest lease of the clock."""
 
 TOLERANCE_SECONDS = 10.0
-"""By which the clocks of those who want the same lease may differ."""
+"""By which the clocks of those who want the same lease may differ without a word."""
 
 
 class Standing(NamedTuple):
@@ -55,8 +55,10 @@ def renew(connection: Connection, owner: str, now: float, seconds: float, name: 
 
 
 def holder(connection: Connection, now: float) -> str | None:
-    """Who holds the lease."""
-    statement = select(LeaseRow.owner).where(LeaseRow.name == CLOCK, _is_held(now, MAX_SECONDS))
+    """Who holds the lease, by this clock: to be told, for it decides nothing."""
+    longest = MAX_SECONDS + TOLERANCE_SECONDS  # one that would last longer was taken by a clock that was ahead
+    is_held = (LeaseRow.expires_at == now) | lasts(LeaseRow.expires_at, now, longest)
+    statement = select(LeaseRow.owner).where(LeaseRow.name == CLOCK, is_held)
     return connection.execute(statement).scalar()
 
 
@@ -64,19 +66,6 @@ def standing(connection: Connection, name: str = CLOCK) -> Standing | None:
     """What the lease says, whether it has run out or not; None where nobody has it."""
     row = connection.execute(select(LeaseRow.owner, LeaseRow.expires_at).where(LeaseRow.name == name)).first()
     return None if row is None else Standing(row.owner, row.expires_at)
-
-
-def run_out(connection: Connection, now: float, seconds: float, name: str = CLOCK) -> Standing | None:
-    """What a lease says that has run out by this clock, or would last longer than any: that was taken by a clock that
-    was ahead. For who cannot watch whether it is renewed."""
-    is_over = LeaseRow.name == name, ~_is_held(now, seconds)
-    row = connection.execute(select(LeaseRow.owner, LeaseRow.expires_at).where(*is_over)).first()
-    return None if row is None else Standing(row.owner, row.expires_at)
-
-
-def _is_held(now: float, seconds: float) -> Any:
-    longest = max(seconds, MAX_SECONDS) + TOLERANCE_SECONDS
-    return (LeaseRow.expires_at == now) | lasts(LeaseRow.expires_at, now, longest)
 
 
 def require(connection: Connection, owner: str) -> None:

@@ -121,9 +121,9 @@ def give_up_removed(connection: Connection, channel: str, now: int) -> int:
 
 def is_due(connection: Connection, channel: str, now: int) -> bool:
     """Whether there is something to do for who sends on the channel: a message to be sent, or to be given up."""
-    waiting = select(func.count()).select_from(MessageRow).where(_OWED, MessageRow.channel == channel)
     can_be_sent = _is_due(channel, now) & ~_is_silent(channel, now)
-    return bool(connection.execute(waiting.where(can_be_sent | (MessageRow.expires_at < now))).scalar_one())
+    is_owed = exists().where(_OWED, MessageRow.channel == channel, can_be_sent | (MessageRow.expires_at < now))
+    return connection.execute(select(is_owed)).scalar_one()
 
 
 def claim(connection: Connection, channel: str, now: int, owner: str) -> Owed | None:

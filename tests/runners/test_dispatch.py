@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Timer
@@ -20,13 +21,15 @@ from services.market.errors import TrackerError, Unavailable
 from services.market.messages import Message
 from services.market.moments import period_of
 from services.market.ports import Exchange
+from services.market.types import Listing, Pair
 from services.runners import celery_app
 from services.runners.dispatch import SILENCE_PATIENCES, Dispatch, dispatcher
 from services.settings import read_settings
-from services.store import alerts, leases, outbox, snapshots
+from services.store import alerts, leases, metrics, outbox, snapshots
 from services.store.alerts import Firing
 from services.store.engine import reading, writing
 from services.store.outbox import News
+from tests.fakes import Timer as StandingTimer
 from tests.fakes_exchange import FakeClock, FakeExchange, FakeNotifier
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
@@ -325,6 +328,69 @@ def test_one_worker_at_a_time_fills_an_exchanges_past(open_one: Open, monkeypatc
     celery_app.backfill("kraken")
     assert len(exchange.asked) == 2
     celery_app.backfill("nobody")
+    with reading(services.engine) as connection:
+        assert leases.standing(connection, "backfill kraken") is None
+
+
+@pytest.mark.parametrize("ahead", [0, 3_600, -3_600])
+def test_where_a_worker_has_died_another_goes_on_with_its_exchanges_past_whatever_their_clocks_tell(
+    open_one: Open, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    exchange, timer = FakeExchange("kraken", {"BTC/USD": 100.0}, past=lambda _pair, _second: 50.0), StandingTimer()
+    services = open_one("one", (exchange,))
+    services.plan = replace(services.plan, timer=timer)
+    services.discovery.run(NOW)
+    monkeypatch.setattr(celery_app, "worker_services", lambda: services)
+    with writing(services.engine) as connection:
+        leases.take(connection, "a worker", NOW.timestamp() + ahead, 20, "backfill kraken")
+    for _ in range(5):  # it lives
+        celery_app.backfill("kraken")
+        with writing(services.engine) as connection:
+            assert leases.renew(connection, "a worker", NOW.timestamp() + ahead + timer.now, 20, "backfill kraken")
+        timer.now += 15
+    assert exchange.asked == []
+
+    for _ in range(2):  # it lives no more
+        celery_app.backfill("kraken")
+        timer.now += 15
+    assert exchange.asked == []
+    celery_app.backfill("kraken")
+    assert len(exchange.asked) == 2
+
+
+def test_of_two_workers_one_sends_a_channels_messages_and_the_other_stands_by(
+    open_one: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = [open_one(), open_one()]
+    second = int(NOW.timestamp())
+    began, may_answer = Event(), Event()
+    sent: list[str] = []
+
+    class Slow(FakeNotifier):
+        def send(self, message: Message) -> None:
+            began.set()
+            assert may_answer.wait(60)
+            sent.append(message.key)
+
+    with writing(workers[0].engine) as connection:
+        metrics.track(connection, "demo", [Listing(Pair("BTC", "USD"))], lambda _pair: True, NOW)
+        for number in range(3):
+            (alert,) = alerts.fire(connection, [Firing(1, second - number, 400.0, 100.0, 3.0, 60)])
+            outbox.owe(connection, second, [News(alert, "fired", ["test"])])
+    for services in workers:
+        services.notifiers = (Slow(),)
+        services.plan = replace(services.plan, timer=StandingTimer())
+    # Each task comes to either of them.
+    for services in workers * 2:
+        monkeypatch.setattr(celery_app, "worker_services", lambda services=services: services)
+        celery_app.send_messages()
+        assert began.wait(60)
+    may_answer.set()
+    for services in workers:
+        services.senders.wait()
+
+    assert len(sent) == len(set(sent)) == 3
+    assert [one.attempts for one in workers[0].deliveries.newest(10, "sent")] == [1, 1, 1]
 
 
 def test_a_slow_receiver_takes_no_worker_from_the_tick_and_delays_no_other_channel(
