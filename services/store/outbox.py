@@ -166,8 +166,9 @@ def postpone(connection: Connection, owed: Owed, due: int, error: str, silent_un
     """The message was not accepted; try again from `due` on, until when what waits behind it waits too, and send
     nothing on its channel before `silent_until`."""
     if _settle(connection, _is_its(owed), due_at=due, silent_until=silent_until, error=error):
-        earlier = _OWED & (MessageRow.channel == owed.channel) & (MessageRow.due_at < due)
-        connection.execute(update(MessageRow).where(earlier).values(due_at=due))
+        earlier = (MessageRow.due_at < due) | _is_new(MessageRow)
+        waiting = _OWED & (MessageRow.channel == owed.channel) & earlier
+        connection.execute(update(MessageRow).where(waiting).values(due_at=due))
 
 
 def date_back(connection: Connection, now: int, seconds: int) -> None:
@@ -225,12 +226,18 @@ def delivery(connection: Connection, number: int) -> Delivery | None:
 
 def _is_due(channel: str, now: int) -> ColumnElement[bool]:
     queued = aliased(MessageRow)
-    return exists().where(_queue(queued, channel), ~lasts(queued.due_at, now, MAX_WAIT_SECONDS))
+    is_put_off = lasts(queued.due_at, now, MAX_WAIT_SECONDS) & ~_is_new(queued)
+    return exists().where(_queue(queued, channel), ~is_put_off)
 
 
 def _is_silent(channel: str, now: int) -> ColumnElement[bool]:
     queued = aliased(MessageRow)
     return exists().where(_queue(queued, channel), lasts(queued.silent_until, now, MAX_WAIT_SECONDS))
+
+
+def _is_new(message: Any) -> Any:
+    """Whether it was never put off: due at once, also by a clock that is behind that of the tick which wrote it."""
+    return message.due_at == message.created_at
 
 
 def _queue(queued: Any, channel: str) -> Any:

@@ -82,7 +82,7 @@ def test_a_message_that_was_never_settled_is_the_next_ones_under_the_same_key(en
 
 
 @pytest.mark.parametrize(
-    ("second", "due"), [(-1, False), (0, True), (29, False), (30, True), (DAY - 1, True), (DAY + 1, True)]
+    ("second", "due"), [(-1, True), (0, True), (29, False), (30, True), (DAY - 1, True), (DAY + 1, True)]
 )
 def test_a_channel_has_something_to_do_when_a_message_is_due_or_too_old(engine: Engine, second: int, due: bool) -> None:
     fire(engine, "mail")
@@ -166,6 +166,20 @@ def test_messages_are_claimed_in_the_order_in_which_they_were_owed(engine: Engin
             outbox.mark_sent(connection, owed, T + 180)
 
     assert order == [T, T + 60, T + 120]
+
+
+@pytest.mark.parametrize("ahead", [60, 3_600, 20_000])
+def test_a_message_of_a_tick_whose_clock_is_ahead_is_due_at_once_and_then_when_it_was_put_off_to(
+    engine: Engine, ahead: int
+) -> None:
+    fire(engine, "mail", at=T + ahead)
+    fire(engine, "mail", at=T + ahead + 1)
+    with writing(engine) as connection:
+        assert outbox.is_due(connection, "mail", T)
+        outbox.postpone(connection, claimed_in(connection, T), T + 30, "busy")
+
+    assert claim(engine, T + 29) is None
+    assert claimed(engine, T + 30).attempts == 1
 
 
 def test_what_waits_behind_a_postponed_message_waits_as_long_and_a_new_one_has_the_oldest_tried_again(
