@@ -78,6 +78,9 @@ class Past(Protocol):
     def last_until(self, quantity: str, minute: int) -> Mark | None:
         """The newest mark at or before `minute`."""
 
+    def unknown(self, quantity: str, since: int, ids: Ints) -> npt.NDArray[np.bool_]:
+        """Which of metrics `ids` are not to be compared with their marks from `since` on."""
+
 
 def is_kept(minute: int, now: int, period_seconds: int) -> bool:
     """Whether a mark of `minute` would outlast the next thinning, were a window long enough."""

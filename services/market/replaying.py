@@ -4,7 +4,7 @@ What comes of it equals what the live engine does with the same arrivals: prices
 exactly the periods that had a tick, and the rule as it stands from the first of them on. Prices that a backfill brought
 later count as if they had come in time, which no tick could know: a replay may fire within a gap that was filled, and
 live cannot. From the tick after the gap was filled and the marks were renewed, live compares with the same past as the
-replay does; only the standard deviations of before stay as it saw them.
+replay does.
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,79 +18,58 @@ from services.market.alert_rules import BUILT_IN, AlertRule, BadRule, TimesAvera
 from services.market.marks import Mark, carry_seconds, follow, is_kept
 from services.market.rules import Rule
 from services.market.states import Held, Mask, fresh_states, step
-from services.market.stats import HOUR, Kept
+from services.market.stats import HOUR, NO_SAMPLES, Kept, Samples, joined
 from services.market.types import Firing, Floats, Ints
 from services.market.verdicts import Sight, crossed_quantities, judge, read, seen
+from services.market.window_sums import ROLLING, no_sums
 
 REPLAYED = ("price", "volume", "stdev", "volatility")
 """The quantities of which history is stored, or follows from it."""
-
-ROLLING = ("stdev", "volatility")
-"""Those that are of a window of prices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
     """What came in each period: `times` of shape (periods,), `prices`, their `widths` in seconds and `volumes` of shape
-    (periods, metrics), NaN where none did; `ids` of the metrics, ascending. `looked` says in which periods there was a
-    tick, or is a price all the same: in the others nobody looked, and rules stand still."""
+    (periods, metrics), NaN where none did; `ids` of the metrics, ascending. `ticked` says in which periods there was a
+    tick. Of what came more than once in a period, as it did when periods were shorter, the last one is there; the
+    `further` prices, by column, count in the standard deviation alone."""
 
     times: Ints
-    looked: Mask
+    ticked: Mask
     ids: Ints
     prices: Floats
     widths: Floats
     volumes: Floats
+    further: Samples = NO_SAMPLES
 
 
 class _Rolling:
-    """The standard deviation and mean of the last `periods` of a recording, carried from each period to the next; a
-    metric whose sums have lost digits to what has left the window is summed up anew."""
+    """The sums of the window of the last `window_seconds` of a recording, moved from each period to the next."""
 
-    def __init__(self, past: Recording, periods: int) -> None:
-        self._past, self._periods = past, periods
-        known = ~np.isnan(past.prices)
-        first = known.argmax(axis=0)
-        # Near the prices, so that the sums lose no digits; a flat series gives exactly 0.
-        self._anchor = past.prices[first, np.arange(len(past.ids))] if len(first) else np.empty(0)
-        self._weight, self._total, self._squares, self._total_peak, self._squares_peak = np.zeros((5, len(past.ids)))
+    def __init__(self, past: Recording, window_seconds: int, period_seconds: int) -> None:
+        self._past, self._period_seconds = past, period_seconds
+        self._periods = -(-window_seconds // period_seconds)
+        self._sums = no_sums(len(past.ids))
 
     def advance(self, place: int, kept: Kept) -> None:
         """Tell `kept` what holds as of the period at `place`, the one after the last."""
-        if place >= self._periods:
-            self._add(place - self._periods, -1)
-            for sums in (self._total, self._squares, self._total_peak, self._squares_peak):
-                sums[self._weight == 0] = 0.0  # whatever rounding has left of them
-        self._add(place, 1)
-        np.maximum(self._total_peak, np.abs(self._total), out=self._total_peak)
-        np.maximum(self._squares_peak, self._squares, out=self._squares_peak)
-        peaks = self._total_peak, self._squares_peak
-        lost = stats.has_drifted(self._weight, self._total, peaks[0], self._squares, peaks[1])
-        lost |= ~(self._total_peak <= stats.DRIFT_LIMIT * np.abs(self._weight * self._anchor + self._total))
-        self._sum_up(np.flatnonzero(lost & (self._weight > 0)), place)
-        kept["stdev"] = stats.population_stdev(self._weight, self._total, self._squares)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            kept["mean"] = np.where(self._weight > 0, self._anchor + self._total / self._weight, np.nan)
+        lost = self._between(place - self._periods, place - self._periods + 1)
+        first = max(0, place + 1 - self._periods)
+        self._sums.move(self._between(place, place + 1), lost, lambda rows: self._between(first, place + 1, rows))
+        kept["stdev"], kept["mean"] = self._sums.read("stdev"), self._sums.mean()
 
-    def _add(self, place: int, sign: int) -> None:
-        width = np.nan_to_num(self._past.widths[place]) * sign
-        off = np.nan_to_num(self._past.prices[place] - self._anchor)
-        self._weight += width
-        self._total += width * off
-        self._squares += width * off**2
-
-    def _sum_up(self, columns: Ints, place: int) -> None:
-        """The sums of these metrics over the window that ends with the period at `place`, from its prices."""
-        window = slice(max(0, place + 1 - self._periods), place + 1)
-        for column in columns.tolist():
-            known = ~np.isnan(self._past.prices[window, column])
-            prices, widths = self._past.prices[window, column][known], self._past.widths[window, column][known]
-            mean = (widths * prices).sum() / widths.sum()
-            self._anchor[column] = prices[np.abs(prices - mean).argmin()]
-            off = prices - self._anchor[column]
-            self._weight[column] = widths.sum()
-            self._total[column], self._squares[column] = (widths * off).sum(), (widths * off**2).sum()
-            self._total_peak[column], self._squares_peak[column] = np.abs(self._total[column]), self._squares[column]
+    def _between(self, first: int, end: int, columns: Ints | None = None) -> Samples:
+        """What came in the periods from `first` to before `end`, of all metrics or those of `columns` at least; of
+        periods before the recording nothing."""
+        if end <= 0:
+            return NO_SAMPLES
+        past = self._past
+        known = ~np.isnan(past.prices[first:end] if columns is None else past.prices[first:end, columns])
+        places, rows = np.nonzero(known)
+        places, rows = places + first, rows if columns is None else columns[rows]
+        own = Samples(rows, past.times[places], past.prices[places, rows], past.widths[places, rows].astype(np.int64))
+        since, until = int(past.times[first]) - self._period_seconds, int(past.times[end - 1])
+        return joined(own, past.further.within(since, until))
 
 
 @dataclass
@@ -109,6 +88,9 @@ class _Remembered:
     def last_until(self, quantity: str, minute: int) -> Mark | None:  # noqa: ARG002
         place = bisect_right(self.minutes, minute)
         return self.marks[place - 1] if place else None
+
+    def unknown(self, quantity: str, since: int, ids: Ints) -> Mask:  # noqa: ARG002
+        return np.zeros(len(ids), dtype=np.bool_)
 
     def add(self, mark: Mark, oldest: int, period_seconds: int) -> None:
         """One more; those before `oldest` go, and those that the live engine thins out where this one does."""
@@ -157,21 +139,28 @@ def replay(
     # What an exchange's other metrics did is not gone through, nor when it listed which.
     active, unfrozen = np.ones(len(places), dtype=np.bool_), np.zeros(len(places), dtype=np.bool_)
     earlier = {quantity: np.full(len(places), np.nan) for quantity in crossed_quantities([rule])}
-    rolling = _Rolling(past, -(-window_seconds // period_seconds)) if rule.quantity in ROLLING else None
+    latest, looked_at = np.full(len(places), np.nan), 0
+    rolling = _Rolling(past, window_seconds, period_seconds) if rule.quantity in ROLLING else None
     for place, (now, prices, volumes) in enumerate(zip(past.times.tolist(), past.prices, past.volumes, strict=True)):
         if rolling is not None:
             rolling.advance(place, kept)
-        if not past.looked[place]:
-            continue
         fresh = ~np.isnan(prices)
+        if not past.ticked[place] and not fresh.any():
+            continue  # nobody looked: rules stand still
+        if now > since >= looked_at:  # the rule's first look, see verdicts.as_left
+            recent = kept["priced_at"] > now - period_seconds - carry
+            left = {rule.quantity: latest} if rolling is not None else earlier
+            earlier = {quantity: np.where(recent, left[quantity], np.nan) for quantity in earlier}
+        looked_at = now
         kept["price"][fresh], kept["priced_at"][fresh] = prices[fresh], now
         stats.tell_volumes(kept, places[fresh], volumes[fresh])
         sight = Sight(now, period_seconds, kept, earlier, fresh, unfrozen, active, marks)
         if now > since:
             begun = _built_in(rule, sight, held) if rule.id == BUILT_IN else _written(rule, sight, held)
             fired += [_firing(past.ids, kept, int(row), now) for row in begun]
+        np.copyto(latest, read(kept, rule.quantity), where=fresh | past.ticked[place])
         if rule.window_seconds is not None:
-            carried = np.where(kept["priced_at"] > now - carry, read(kept, rule.quantity), np.nan)
+            carried = np.where(kept["priced_at"] > now - carry, latest, np.nan)
             last = marks.marks[-1] if marks.marks else None
             mark = follow(last, now, places, sight.value(rule.quantity), carried)
             marks.add(mark, now - longest, period_seconds)

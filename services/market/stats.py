@@ -165,6 +165,9 @@ class Samples:
         return Samples(self.rows[places], self.times[places], self.prices[places], self.widths[places])
 
 
+NO_SAMPLES = Samples(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
+
+
 @dataclass(frozen=True, slots=True)
 class _Returns:
     """Log returns as parallel arrays: row in Kept, time of the later price, square, seconds between the two prices."""
@@ -266,7 +269,7 @@ def advance(
     unmoved = kept["log_seconds"] == 0
     for field in ("log_squares", "log_peak"):
         kept[field][unmoved] = 0.0
-    came = _returns(_joined(between, fresh), kept["price"], kept["priced_at"])
+    came = _returns(joined(between, fresh), kept["price"], kept["priced_at"])
     _add_returns(kept, came.where(came.times > minute - windows.main), 1.0)
     np.maximum(kept["log_peak"], kept["log_squares"], out=kept["log_peak"])
 
@@ -521,10 +524,10 @@ def _add_returns(kept: Kept, returns: _Returns, sign: float) -> None:
     kept["log_seconds"] += (sign * np.bincount(returns.rows, returns.seconds, minlength=count)).astype(np.int64)
 
 
-def _joined(first: Samples, second: Samples) -> Samples:
-    """Both in one, `first` before `second`."""
-    if not len(first.rows):
-        return second
+def joined(first: Samples, second: Samples) -> Samples:
+    """Both in one, `first` before `second`; ascending in time for each row where they follow each other."""
+    if not len(first.rows) or not len(second.rows):
+        return second if not len(first.rows) else first
     names = ("rows", "times", "prices", "widths")
     return Samples(*(np.concatenate([getattr(first, name), getattr(second, name)]) for name in names))
 

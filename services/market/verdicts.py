@@ -10,6 +10,7 @@ from services.market.marks import Mark, Past, average_between, tolerance
 from services.market.states import Mask, Verdict
 from services.market.stats import Kept
 from services.market.types import Floats, Ints
+from services.market.window_sums import volatility
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,15 @@ class Sight:
         """The mean of the values of the last `window` seconds before this tick, and how many they are."""
         key = quantity, window
         if key not in self._averages:
-            ids = self.kept["id"]
+            ids, start = self.kept["id"], self.now - window
             last = self.past.last_until(quantity, self.now - 1)
-            edge = self.past.first_from(quantity, self.now - window)
+            edge = self.past.first_from(quantity, start)
             if last is None or edge is None or edge.minute > last.minute:
                 self._averages[key] = np.full(len(ids), np.nan), np.zeros(len(ids), dtype=np.int64)
             else:
-                self._averages[key] = average_between(self._of_all(quantity, edge), self._of_all(quantity, last))
+                average, count = average_between(self._of_all(quantity, edge), self._of_all(quantity, last))
+                unknown = self.past.unknown(quantity, start, ids)
+                self._averages[key] = np.where(unknown, np.nan, average), np.where(unknown, 0, count)
         return self._averages[key]
 
     def begin(self, quantity: str, window: int) -> Floats:
@@ -71,14 +74,15 @@ class Sight:
         key = quantity, window
         if key not in self._begins:
             start = self.now - window
-            last = self.past.last_until(quantity, start)
-            edge = self.past.first_from(quantity, start - tolerance(window, self.period_seconds) + 1)
+            first = start - tolerance(window, self.period_seconds) + 1
+            last, edge = self.past.last_until(quantity, start), self.past.first_from(quantity, first)
             if last is None or edge is None or edge.minute > last.minute:
                 self._begins[key] = np.full(len(self.kept), np.nan)
             else:
                 begin = self._of_all(quantity, last)
                 _, came = average_between(self._of_all(quantity, edge), begin)
-                self._begins[key] = np.where(came > 0, begin.value, np.nan)
+                known = (came > 0) & ~self.past.unknown(quantity, first, self.kept["id"])
+                self._begins[key] = np.where(known, begin.value, np.nan)
         return self._begins[key]
 
     def _of_all(self, quantity: str, mark: Mark) -> Mark:
@@ -116,9 +120,7 @@ def as_left(kept: Kept, quantity: str, since: int) -> Floats:
 def read(kept: Kept, quantity: str) -> Floats:
     """A quantity of all metrics, NaN for what is not known."""
     if quantity == "volatility":
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio: Floats = kept["stdev"] / kept["mean"]
-        return ratio
+        return volatility(kept["stdev"], kept["mean"])
     if quantity == "rank":
         return np.where(kept["rank"] > 0, kept["rank"].astype(np.float64), np.nan)
     values: Floats = kept[quantity]

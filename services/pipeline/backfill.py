@@ -19,7 +19,7 @@ from services.market.types import BackfillState, CandlePage, Candles, Catalogue,
 from services.pipeline.outages import Outages, Question
 from services.pipeline.rank import recompute
 from services.pipeline.tick import Plan
-from services.store import backfills, marks, prices, snapshots, ticks
+from services.store import backfills, mark_renewals, prices, snapshots, ticks
 from services.store.engine import Connection, reading, writing
 from services.store.snapshots import Snapshot
 
@@ -250,21 +250,25 @@ class Backfill:
                     again = int(now.timestamp()) + (ASK_AGAIN_SECONDS if len(candles.times) else EMPTY_AGAIN_SECONDS)
                     backfills.note_answered(connection, task.metric.id, since, settled, again)
             if touched:
-                self._renew(connection, sorted(set(touched)))
-                for quantity in marks.FILLED:
-                    marks.note_filled(connection, quantity, newest, plan.period_seconds)
+                self._renew(connection, np.unique(touched), newest)
             backfills.report(connection, progress.state(now))
             oldest = int(now.timestamp()) - max(plan.windows.main, stats.DAY) - stats.HOUR
             backfills.forget_before(connection, oldest)
 
-    def _renew(self, connection: Connection, metric_ids: list[int]) -> None:
-        snapshot = snapshots.load(connection)
-        if snapshot.minute is None or not snapshot.complete:
+    def _renew(self, connection: Connection, metric_ids: Ints, newest: int) -> None:
+        """What rests on the prices of these metrics, of which some have come that are not later than `newest`."""
+        plan, snapshot = self._plan, snapshots.load(connection)
+        if snapshot.minute is None:
+            return  # there is nothing yet
+        mark_renewals.note_filled(
+            connection, metric_ids, newest, snapshot.minute, plan.period_seconds, plan.windows.main
+        )
+        if not snapshot.complete:
             return  # the first tick computes everything from what is stored
-        rows, known = stats.rows_of(snapshot.kept, np.array(metric_ids, dtype=np.int64))
+        rows, known = stats.rows_of(snapshot.kept, metric_ids)
         kept = snapshot.kept.copy()
         recompute(connection, kept, rows[known], snapshot.minute, snapshot.windows)
-        catalogue = self._plan.catalogues.current(connection)
+        catalogue = plan.catalogues.current(connection)
         active = np.isin(kept["id"], catalogue.ids[catalogue.active])
         stats.rank(kept, active)
         snapshots.save(connection, snapshot.minute, snapshot.windows, kept)

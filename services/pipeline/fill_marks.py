@@ -8,17 +8,16 @@ from datetime import datetime
 
 import numpy as np
 
-from services.market import stats
 from services.market.alert_rules import longest_windows
 from services.market.marks import SLOT_SECONDS, Mark, carry_seconds, corrected, is_kept, precede
-from services.market.states import Mask
 from services.market.stats import HOUR
-from services.market.types import Floats, Ints
+from services.market.window_sums import ROLLING, WindowSums, of_kept
+from services.pipeline.past_values import Stretch, go_back
 from services.pipeline.tick import Plan
-from services.store import leases, marks, prices, rules, samples, ticks
+from services.store import leases, mark_renewals, marks, rules, snapshots
 from services.store.engine import Connection, reading, writing
+from services.store.mark_renewals import Fill, Renewal
 from services.store.marks import StoredPast
-from services.store.volumes import VOLUME
 
 log = logging.getLogger(__name__)
 
@@ -28,17 +27,17 @@ def fill_marks(plan: Plan, minute: datetime, owner: str | None, goes_on: Callabl
     longest window of the enabled rules begins: an hour a step, the newest first, while `goes_on` says so. Answers how
     many marks were written.
 
-    While a renewal is under way, windows within what is renewed are right, and those that reach beyond lack what they
-    lacked before. `owner` is checked to hold the lease in each step. Raises LeaseLost, StoreUnavailable; the steps
-    before stay.
+    While that is under way, windows within what is done are right. Of those that reach beyond nothing is known where a
+    metric's values are wrong, or where there are no marks yet; others lack what they lacked before. `owner` is checked
+    to hold the lease in each step. Raises LeaseLost, StoreUnavailable; the steps before stay.
     """
     written, now = 0, int(minute.timestamp())
     with reading(plan.engine) as connection:
         longest = longest_windows(rules.stored(connection))
-    for quantity in marks.FILLED:
-        while quantity in longest and goes_on():
+    for quantity, window in longest.items():
+        while goes_on():
             with reading(plan.engine) as connection:
-                step = _plan_step(plan, connection, quantity, now, longest[quantity])
+                step = _plan_step(plan, connection, quantity, now, window)
             if step is None:
                 break
             with writing(plan.engine) as connection:
@@ -46,9 +45,11 @@ def fill_marks(plan: Plan, minute: datetime, owner: str | None, goes_on: Callabl
                     leases.require(connection, owner)
                 if not _still_fits(connection, quantity, step):
                     continue  # a tick has removed what counts on from it, or a backfill has come between
-                marks.replace(connection, quantity, step.since, step.until, step.found)
+                if step.replaced is not None:
+                    marks.replace(connection, quantity, *step.replaced, step.found)
                 if step.renewal is not None:
-                    marks.note_renewed(connection, quantity, step.since - 1 if step.goes_further else None)
+                    mark_renewals.note_renewed(connection, quantity, step.renewal, step.renewed_until)
+                mark_renewals.note_fill(connection, quantity, step.fill)
             written += len(step.found)
     if written:
         log.info("rules: %d marks computed from what is stored", written)
@@ -57,24 +58,26 @@ def fill_marks(plan: Plan, minute: datetime, owner: str | None, goes_on: Callabl
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Marks to keep instead of those with `since` <= minute <= `until`, reckoned from the one of `anchor`."""
+    """Marks to keep instead of those in the span `replaced` (first and last second; None for none), reckoned from the
+    one of `anchor`. After it, `renewed_until` tells up to where there are more to renew, and `fill` how far back all
+    has come; None where that is the end."""
 
     anchor: int
-    renewal: int | None
-    since: int
-    until: int
-    found: Sequence[Mark]
-    goes_further: bool
+    renewal: Renewal | None
+    renewed_until: int | None
+    fill: Fill | None
+    replaced: tuple[int, int] | None = None
+    found: Sequence[Mark] = ()
 
 
 def _plan_step(plan: Plan, connection: Connection, quantity: str, now: int, window: int) -> _Step | None:
-    """The next step, None where nothing is left to do."""
+    """The next step, None where nothing is left to do, or nothing can be done before the next tick."""
     period_seconds = plan.period_seconds
-    past, renewal = StoredPast(connection), marks.renewal(connection, quantity)
+    past, renewal = StoredPast(connection), mark_renewals.renewal(connection, quantity)
     minutes = past.minutes(quantity)
     if not minutes:
         return None
-    true_ones = [minute for minute in minutes if renewal is None or minute > renewal]
+    true_ones = [minute for minute in minutes if renewal is None or minute > renewal.until]
     anchor = past.last_until(quantity, true_ones[0] if true_ones else minutes[-1])
     assert anchor is not None
     # A window's average begins with the first mark in it, its change with the last one before it. What a window may
@@ -85,56 +88,68 @@ def _plan_step(plan: Plan, connection: Connection, quantity: str, now: int, wind
     times = np.arange(since, anchor.minute + period_seconds, period_seconds, dtype=np.int64)
     kept = [place for place, second in enumerate(times[:-1].tolist()) if is_kept(second, now, period_seconds)]
     if true_ones and (anchor.minute <= begin or not kept):
-        if renewal is None:
+        if renewal is None and not mark_renewals.is_filling(connection, quantity):
             return None
-        return _Step(anchor.minute, renewal, minutes[0], anchor.minute - 1, (), goes_further=False)
-    ids = np.arange(len(anchor.value), dtype=np.int64)
+        older = None if renewal is None else (minutes[0], anchor.minute - 1)
+        return _Step(anchor.minute, renewal, None, None, older)
     if not true_ones:  # metrics may have come since
-        ids = np.arange(max(len(ids), plan.catalogues.current(connection).ids.max(initial=-1) + 1), dtype=np.int64)
-        anchor = anchor.of(ids)
-    sampled, carried, looked = _values(connection, quantity, ids, times, period_seconds)
+        count = max(len(anchor.value), plan.catalogues.current(connection).ids.max(initial=-1) + 1)
+        anchor = anchor.of(np.arange(count, dtype=np.int64))
+    nearest = None
+    if quantity in ROLLING:
+        nearest = _sums_near(plan, connection, quantity, len(anchor.value), anchor.minute)
+        if nearest is None:
+            return None
+        at, sums = nearest
+        if at > anchor.minute:
+            to = max(anchor.minute, at - max(HOUR, period_seconds))
+            go_back(connection, sums, at, to, plan.windows.main)
+            return _Step(anchor.minute, renewal, None if renewal is None else renewal.until, Fill(to, sums))
+    stretch = Stretch(connection, len(anchor.value), times, period_seconds)
+    stay = [place for place in kept if stretch.looked[place]]
+    if true_ones and not stay:
+        stay = kept[:1]  # the next step has to go on from somewhere
+    oldest = stay[0] if stay else len(times) - 1
+    if nearest is not None:
+        values, sums_then = stretch.statistics(quantity, nearest[1], anchor.minute, plan.windows.main, oldest)
+    else:
+        values, sums_then = stretch.prices() if quantity == "price" else stretch.volumes(), None
     found: list[Mark] = []
     chain = anchor
     if not true_ones:
-        chain = corrected(anchor, sampled[-1], carried[-1])
+        chain = corrected(anchor, values.sampled[-1], values.carried[-1])
         found.append(chain)
     for place in range(len(times) - 2, -1, -1):
-        chain = precede(chain, int(times[place]), sampled[place], carried[place])
-        is_empty = place == kept[0] and not found  # the next step has to go on from somewhere
-        if place in kept and (looked[place] or is_empty):
+        chain = precede(chain, int(times[place]), values.sampled[place], values.carried[place])
+        if place in stay:
             found.append(chain)
-    until = anchor.minute - (1 if true_ones else 0)
-    return _Step(anchor.minute, renewal, since, until, found, goes_further=minutes[0] < since)
+    return _Step(
+        anchor.minute,
+        renewal,
+        renewed_until=since - 1 if renewal is not None and minutes[0] < since else None,
+        fill=Fill(found[-1].minute, sums_then),
+        replaced=(since, anchor.minute - (1 if true_ones else 0)),
+        found=found,
+    )
+
+
+def _sums_near(
+    plan: Plan, connection: Connection, quantity: str, count: int, minute: int
+) -> tuple[int, WindowSums] | None:
+    """The sums of the standard deviation's window of metrics 0 to `count` - 1, and of when they are, which is `minute`
+    or later: of where the last step came to, or of the last tick. None before a tick with the present window."""
+    fill = mark_renewals.fill(connection, quantity)
+    if fill is not None and fill.minute >= minute and fill.sums is not None and len(fill.sums.weight) == count:
+        return fill.minute, fill.sums
+    snapshot = snapshots.load(connection)
+    is_present = snapshot.complete and snapshot.windows.main == plan.windows.main
+    if snapshot.minute is None or snapshot.minute < minute or not is_present:
+        return None
+    return snapshot.minute, of_kept(snapshot.kept, count)
 
 
 def _still_fits(connection: Connection, quantity: str, step: _Step) -> bool:
     minutes = StoredPast(connection).minutes(quantity)
-    return step.anchor in minutes and marks.renewal(connection, quantity) == step.renewal
-
-
-def _values(
-    connection: Connection, quantity: str, ids: Ints, times: Ints, period_seconds: int
-) -> tuple[Floats, Floats, Mask]:
-    """What came with each period, and what was known then, of shape (periods, metrics), NaN for nothing; and in which
-    periods there was a tick or is a price, of shape (periods,)."""
-    carry = carry_seconds(period_seconds)
-    lead = -(-carry // period_seconds)
-    start = int(times[0]) - (lead + 1) * period_seconds
-    kept = stats.empty(ids)
-    grid = np.full((lead + len(times), len(ids)), np.nan)
-    found = prices.within(connection, kept, start, int(times[-1]))
-    places = -(-(found.times - start) // period_seconds) - 1
-    at = np.full(grid.shape, -1, dtype=np.int64)
-    grid[places, found.rows] = found.prices
-    at[places, found.rows] = places
-    if quantity == "volume":
-        told = samples.between(connection, VOLUME, start, int(times[-1]))
-        rows, known = stats.rows_of(kept, told.metric_ids)
-        volumes = np.full(grid.shape, np.nan)
-        volumes[-(-(told.times[known] - start) // period_seconds) - 1, rows[known]] = told.values[known]
-        grid = np.where(at >= 0, volumes, np.nan)
-    last = np.maximum.accumulate(at, axis=0)
-    near = (last >= 0) & ((np.arange(len(grid))[:, None] - last) * period_seconds < carry)
-    carried = np.where(near, np.take_along_axis(grid, np.maximum(last, 0), axis=0), np.nan)
-    looked = (at[lead:] >= 0).any(axis=1) | ticks.happened_at(connection, times)
-    return grid[lead:], carried[lead:], looked
+    now = mark_renewals.renewal(connection, quantity)
+    is_same = (now and (now.until, now.number)) == (step.renewal and (step.renewal.until, step.renewal.number))
+    return step.anchor in minutes and is_same

@@ -7,9 +7,10 @@ import numpy as np
 from services.market import stats
 from services.market.stats import DAY, HOUR, Kept, Samples, Windows
 from services.market.types import Catalogue, Ints
+from services.market.window_sums import ROLLING
 from services.pipeline import extremes
 from services.pipeline.store import Arrivals
-from services.store import past_ranks, prices, snapshots
+from services.store import mark_renewals, past_ranks, prices, snapshots
 from services.store.engine import Connection
 from services.store.snapshots import Snapshot
 
@@ -32,7 +33,8 @@ def rank(
     stored prices are: metrics that come (back) into the catalogue, and all when there is nothing to carry
     on from; and the sums of those that have drifted, and of each metric by turns once a window or day.
     """
-    kept, new = stats.align(snapshot.kept, catalogue.ids)
+    kept, came = stats.align(snapshot.kept, catalogue.ids)
+    new = came
     if snapshot.minute is None or snapshot.windows != windows or not snapshot.complete:
         kept, new = kept.copy(), np.arange(len(kept), dtype=np.int64)
     else:
@@ -45,6 +47,12 @@ def rank(
     kept["absent"][arrivals.places] = 0
     kept["absent"][arrivals.missing] += 1
     recompute(connection, kept, new, minute, windows)
+    if snapshot.minute is not None and snapshot.windows.main != windows.main:
+        mark_renewals.note(connection, ROLLING, snapshot.minute, None)
+    back = came[(kept["edge_1h_at"][came] > 0) | (kept["hour_samples"][came] > 1)]
+    if snapshot.minute is not None and len(back):  # marks know nothing of what is stored of them
+        previous = snapshot.minute
+        mark_renewals.note_filled(connection, kept["id"][back], previous, previous, period_seconds, windows.main)
     stats.rank(kept, catalogue.active)
     kept["rank_1h_ago"] = past_ranks.at(connection, minute - HOUR, stats.lookback(period_seconds), kept["id"])
     past_ranks.record(connection, minute, period_seconds, kept["id"], kept["rank"])

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.market.alert_rules import longest_windows
 from services.market.stats import HOUR
+from services.market.window_sums import ROLLING
 from services.pipeline.tick import Plan
-from services.store import leases, retention, sealing, sizes, ticks
+from services.store import leases, retention, rules, sealing, sizes, ticks
 from services.store.engine import Connection, writing
 
 MARGIN_SECONDS = HOUR
@@ -74,14 +76,17 @@ def _is_settled(connection: Connection, plan: Plan, now: int) -> bool:
 def _remove_some(connection: Connection, plan: Plan, now: int, done: Upkeep) -> bool:
     if plan.retention_seconds is None or not _is_settled(connection, plan, now):
         return False
-    # What was sealed under shorter windows may be in the present ones, whose figures rest on it.
-    before = min(now - plan.retention_seconds, _needed_since(plan, now))
+    # What was sealed under shorter windows may be in the present ones, whose figures rest on it; and rules compare with
+    # standard deviations of the past, each of which has such a window before it.
+    longest = longest_windows(rules.stored(connection))
+    looked_back = max((longest[quantity] for quantity in ROLLING if quantity in longest), default=0)
+    before = min(now - plan.retention_seconds, _needed_since(plan, now) - looked_back)
     removed = retention.remove(connection, before, STEP_CHUNKS)
     done.removed += removed
     return removed > 0
 
 
 def _needed_since(plan: Plan, now: int) -> int:
-    """Up to this epoch second no window needs any sample, nor does a rule that somebody wrote: those look back on a
+    """Up to this epoch second no window needs any sample, nor does a rule on prices or volumes: those look back on a
     day at most (alert_rules.WINDOWS)."""
     return now - plan.windows.longest - MARGIN_SECONDS

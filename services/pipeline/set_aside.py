@@ -4,7 +4,6 @@ import numpy as np
 
 from services.market import stats
 from services.market.present import is_ahead, is_believable
-from services.market.stats import Windows
 from services.market.types import SetAside
 from services.store import set_aside as stored
 from services.store import ticks
@@ -36,4 +35,4 @@ def set_aside(connection: Connection, snapshot: Snapshot, now: int, period_secon
     alerted_at = snapshot.kept["alerted_at"]
     kept["alerted_at"] = np.where(alerted_at >= now, alerted_at - back, alerted_at)
     before = ticks.last_minute(connection, now)
-    return Snapshot(snapshot.revision, before, Windows(0, 0), kept, complete=False), done
+    return Snapshot(snapshot.revision, before, snapshot.windows, kept, complete=False), done

@@ -7,11 +7,12 @@ import numpy as np
 from sqlalchemy import Connection, delete, insert, select
 
 from services.market.marks import SLOT_SECONDS, Mark, carry_seconds
+from services.market.states import Mask
 from services.market.stats import HOUR
-from services.store.models import MarkRenewalRow, MarkRow
-
-FILLED = ("price", "volume")
-"""The quantities of which history is stored."""
+from services.market.types import Ints
+from services.store import mark_renewals
+from services.store.mark_renewals import Renewal
+from services.store.models import MarkRow
 
 _COLUMNS = (("value", "<f8"), ("total", "<f8"), ("rest", "<f8"), ("count", "<i4"), ("sampled", "?"))
 _ROW_BYTES = sum(np.dtype(form).itemsize for _, form in _COLUMNS)
@@ -24,6 +25,7 @@ class StoredPast:
         self._connection = connection
         self._minutes: dict[str, list[int]] = {}
         self._marks: dict[tuple[str, int], Mark] = {}
+        self._unfinished: dict[str, tuple[Renewal | None, bool]] = {}
 
     def first_from(self, quantity: str, minute: int) -> Mark | None:
         """The oldest mark at or after `minute`."""
@@ -36,6 +38,19 @@ class StoredPast:
         minutes = self.minutes(quantity)
         place = bisect_right(minutes, minute)
         return self._read(quantity, minutes[place - 1]) if place else None
+
+    def unknown(self, quantity: str, since: int, ids: Ints) -> Mask:
+        """Of which of metrics `ids` the marks from `since` on are not what they will be: they are to be renewed, or are
+        being computed and do not reach back so far yet."""
+        if quantity not in self._unfinished:
+            pending = mark_renewals.renewal(self._connection, quantity)
+            self._unfinished[quantity] = pending, mark_renewals.is_filling(self._connection, quantity)
+        pending, is_filling = self._unfinished[quantity]
+        if is_filling and since < self.minutes(quantity)[0]:
+            return np.ones(len(ids), dtype=np.bool_)
+        if pending is not None and since <= pending.until:
+            return pending.is_wrong(ids)
+        return np.zeros(len(ids), dtype=np.bool_)
 
     def minutes(self, quantity: str) -> Sequence[int]:
         """When there are marks, ascending."""
@@ -64,27 +79,6 @@ def replace(connection: Connection, quantity: str, since: int, until: int, found
     connection.execute(delete(MarkRow).where(old))
     for mark in found:
         record(connection, quantity, mark)
-
-
-def note_filled(connection: Connection, quantity: str, until: int, period_seconds: int) -> None:
-    """A backfill has added values of times up to `until`: the marks up to then are to be renewed, and those after it
-    that carry one of those values."""
-    renewed, last = renewal(connection, quantity), until + carry_seconds(period_seconds)
-    if renewed is None or last > renewed:
-        note_renewed(connection, quantity, last)
-
-
-def note_renewed(connection: Connection, quantity: str, until: int | None) -> None:
-    """Only the marks up to `until` are still to be renewed; None: no more."""
-    connection.execute(delete(MarkRenewalRow).where(MarkRenewalRow.quantity == quantity))
-    if until is not None:
-        connection.execute(insert(MarkRenewalRow).values(quantity=quantity, until=until))
-
-
-def renewal(connection: Connection, quantity: str) -> int | None:
-    """Up to which minute the marks do not know all that is stored; None where all do."""
-    statement = select(MarkRenewalRow.until).where(MarkRenewalRow.quantity == quantity)
-    return connection.execute(statement).scalar()
 
 
 def thin(connection: Connection, longest: dict[str, int], now: int, period_seconds: int) -> None:

@@ -311,11 +311,27 @@ class LookRow(Base):
 
 class MarkRenewalRow(Base):
     """Marks of this quantity that are not after `until` do not know all prices that are stored: a backfill has added
-    some since. They are to be computed anew, the newest first."""
+    some since. They are to be computed anew, the newest first.
+
+    `number` is another one each time that more is to be renewed. `wrong` are the numbers of the metrics whose values
+    themselves are not what they should be, None for all: until then they are not compared with.
+    """
 
     __tablename__ = "mark_renewal"
     quantity: Mapped[str] = mapped_column(primary_key=True)
     until: Mapped[int] = mapped_column(BigInteger)
+    number: Mapped[int] = mapped_column(Integer, server_default="0")
+    wrong: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class MarkFillRow(Base):
+    """How far back marks of this quantity have been computed, while there are more to be; and `sums`, where the
+    quantity is of a window of prices: those of that window then, see services.market.window_sums."""
+
+    __tablename__ = "mark_fill"
+    quantity: Mapped[str] = mapped_column(primary_key=True)
+    minute: Mapped[int] = mapped_column(BigInteger)
+    sums: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class MarkRow(Base):

@@ -1,11 +1,16 @@
 """Stored history as a recording for a rule to be tried on."""
 
+from dataclasses import replace
+
 import numpy as np
+import numpy.typing as npt
 
 from services.market import stats
 from services.market.alert_rules import AlertRule, BadRule
-from services.market.replaying import ROLLING, Recording, reach
+from services.market.replaying import Recording, reach
+from services.market.stats import NO_SAMPLES, Samples, joined
 from services.market.types import Catalogue, Floats, Ints
+from services.market.window_sums import ROLLING
 from services.store import prices, samples, ticks
 from services.store.engine import Connection
 from services.store.volumes import VOLUME
@@ -50,20 +55,32 @@ def record(
         widths=np.full(shape, np.nan) if rule.quantity in ROLLING else unread,
         volumes=np.full(shape, np.nan) if rule.quantity == "volume" else unread,
     )
-    kept = stats.empty(ids)
+    kept, further = stats.empty(ids), NO_SAMPLES
     for first in range(0, len(ids), BATCH):
         rows = np.arange(first, min(first + BATCH, len(ids)), dtype=np.int64)
         for run in prices.history(connection, kept, rows, start, until):
             _place(found.prices, run.rows, run.times, run.prices, start, period_seconds)
             if rule.quantity in ROLLING:
                 _place(found.widths, run.rows, run.times, run.widths, start, period_seconds)
+                further = joined(further, run.where(_has_later(run, start, period_seconds)))
         if rule.quantity == "volume":
             told = samples.run(connection, VOLUME, int(ids[rows[0]]), int(ids[rows[-1]]), start, until)
             places, known = stats.rows_of(kept, told.metric_ids)
             _place(found.volumes, places[known], told.times[known], told.values[known], start, period_seconds)
-    found.looked[:] |= ~np.isnan(found.prices).all(axis=1)
-    return found
+    return replace(found, further=further.in_order())
 
 
 def _place(into: Floats, columns: Ints, times: Ints, values: Floats | Ints, start: int, period_seconds: int) -> None:
     into[-(-(times - start) // period_seconds) - 1, columns] = values
+
+
+def _has_later(run: Samples, start: int, period_seconds: int) -> npt.NDArray[np.bool_]:
+    """Which samples have another one after them in the same period and of the same metric."""
+    found = np.zeros(len(run.times), dtype=np.bool_)
+    if not ((run.times - start) % period_seconds).any():
+        return found  # one a period at most
+    places = -(-(run.times - start) // period_seconds) - 1
+    order = np.lexsort((run.times, places, run.rows))
+    rows, ordered = run.rows[order], places[order]
+    found[order[:-1]] = (rows[1:] == rows[:-1]) & (ordered[1:] == ordered[:-1])
+    return found

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from services.market.history import hourly
 from services.market.types import Hours, Series, SetAside
-from services.store import chunks, outbox, rollups, rules, samples
+from services.store import chunks, mark_renewals, outbox, rollups, rules, samples
 from services.store.models import (
     AlertRow,
     BackfillProgressRow,
@@ -172,7 +172,9 @@ def _date_back_alerts(connection: Connection, now: int, back: int) -> int:
 def _forget(connection: Connection, now: int) -> None:
     """What of that time can be had anew."""
     connection.execute(delete(MarkRow).where(MarkRow.minute >= now))
-    connection.execute(update(MarkRenewalRow).where(MarkRenewalRow.until >= now).values(until=now))
+    connection.execute(update(MarkRenewalRow).where(MarkRenewalRow.until >= now).values(until=now - 1))
+    # The clock that was ahead has thinned out those of before, as if they were old.
+    mark_renewals.note(connection, mark_renewals.LOOKED_BACK_ON, now - 1, np.empty(0, dtype=np.int64))
     connection.execute(delete(PastRankRow).where(PastRankRow.minute >= now))
     connection.execute(delete(ExtremeRow))
     connection.execute(delete(SizeRow).where(SizeRow.at >= now))

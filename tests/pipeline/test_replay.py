@@ -72,6 +72,24 @@ def test_replays_come_to_what_the_live_engine_fired(world: World) -> None:
         assert len(replayed) > 3
 
 
+def test_standard_deviations_of_before_longer_periods_are_of_all_prices(world: World) -> None:
+    desk = StoreDesk(world.engine, ())
+    live(world, 60)
+    world.period = 300
+    world.restart()
+    given = {"name": "x", "scope": ["kraken:*"], "quantity": "stdev", "cooldown_seconds": 0}
+    rule = desk.add_rule(parse_rule(given | {"condition": {"kind": "level", "direction": "either", "level": 100.0}}))
+    start = world.now
+    chance = np.random.default_rng(3)
+    for _ in range(30):
+        world.exchanges[0].prices = {pair: float(100 * chance.choice([1, 1, 4.5])) for pair in PAIRS}
+        world.tick(minutes=5)
+
+    replayed = desk.replay(rule, start, world.now, 300)
+    assert sorted((firing.metric_id, firing.at) for firing in replayed) == fired(desk, rule.id)
+    assert len(replayed) > 3
+
+
 def test_only_the_time_that_is_asked_for_counts_and_what_was_before_fills_the_windows(world: World) -> None:
     desk = StoreDesk(world.engine, ())
     live(world, 120)

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from sqlalchemy import insert
 
+from services.market.alert_rules import parse_rule
 from services.market.errors import LeaseLost
 from services.market.stats import Windows
 from services.pipeline.seal import Upkeep, seal
-from services.store import leases, prices, snapshots
+from services.store import leases, prices, rules, snapshots
 from services.store.engine import Engine, reading, writing
 from services.store.models import MetricRow
 from tests.builders import NOON
@@ -124,6 +125,22 @@ def test_many_metrics_take_several_steps(engine: Engine) -> None:
     world = World(engine, [])
 
     assert keep(world) == Upkeep(sealed=300, removed=0, steps=3)
+
+
+@pytest.mark.parametrize(("quantity", "removed"), [("price", 3), ("volatility", 0)])
+def test_what_past_standard_deviations_are_made_of_stays_as_long_as_a_rule_looks_back_on_them(
+    world: World, quantity: str, removed: int
+) -> None:
+    condition = {"kind": "average", "factor": 3, "window_seconds": 86_400}
+    given = {"name": "x", "scope": ["kraken:*"], "quantity": quantity, "condition": condition}
+    with writing(world.engine) as connection:
+        rules.add(connection, parse_rule(given))
+    world.windows = replace(world.windows, main=2 * 86_400)
+    world.restart()
+    for _ in range(2):
+        world.tick(minutes=30)
+
+    assert keep(world, days=1).removed == removed
 
 
 @pytest.mark.parametrize("windows", [Windows(main=4 * 86_400, rule=3_600), Windows(main=86_400, rule=4 * 86_400)])

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import psycopg
 import pytest
@@ -15,7 +16,7 @@ from alembic import command
 from sqlalchemy import MetaData, inspect, make_url, select
 
 from services.market.states import FIRING, NO_DATA, PENDING
-from services.store import leases, rules
+from services.store import leases, mark_renewals, rules
 from services.store.engine import Engine, open_engine, reading, writing
 from services.store.models import Base
 from services.store.schema import OutdatedDatabase, configuration, is_current, migrate
@@ -230,6 +231,29 @@ def test_rules_keep_their_states_and_an_alert_without_data_was_one_that_fires(en
         rules.save_states(connection, {4: held})
         command.downgrade(configuration(connection), "0011")
         assert connection.execute(select(Base.metadata.tables["rule_state"].c.data)).scalar_one() == former
+    engine.dispose()
+
+
+def test_past_standard_deviations_of_before_are_renewed_and_pending_renewals_go_on(engine: Engine) -> None:
+    with writing(engine) as connection:
+        command.upgrade(configuration(connection), "0013")
+        marks = [("stdev", 540), ("stdev", 600), ("volatility", 300), ("price", 600)]
+        rows = [{"quantity": quantity, "minute": minute, "data": b""} for quantity, minute in marks]
+        connection.execute(Base.metadata.tables["mark"].insert(), rows)
+        connection.exec_driver_sql("INSERT INTO mark_renewal VALUES ('price', 480)")
+    migrate(engine, simulated=False)
+    with writing(engine) as connection:
+        left = {quantity: mark_renewals.renewal(connection, quantity) for quantity in mark_renewals.LOOKED_BACK_ON}
+        assert {quantity: one and one.until for quantity, one in left.items()} == {
+            "price": 480,
+            "volume": None,
+            "stdev": 600,
+            "volatility": 300,
+        }
+        wrong = {quantity: one.is_wrong(np.array([3, 9])).tolist() for quantity, one in left.items() if one}
+        assert wrong == {"price": [False, False], "stdev": [True, True], "volatility": [True, True]}
+        command.downgrade(configuration(connection), "0013")
+        assert connection.exec_driver_sql("SELECT * FROM mark_renewal").all() == [("price", 480)]
     engine.dispose()
 
 
