@@ -16,12 +16,12 @@ from dash import Dash
 from flask import Response
 from flask_compress import Compress
 from waitress.server import create_server
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 import callbacks
 from api.access import OPEN, Access, ProxyUsers
 from api.answers import SMALLEST_WORTH_ZIPPING
 from api.deliveries import mount_deliveries
+from api.forwarded import forwarded
 from api.guard import ANY_HOST, LARGEST_BODY, LOOPBACK_NAMES, Hosts, guarded, visitor_name
 from api.headers import YEAR_SECONDS, script_hash, with_headers
 from api.limits import Limits
@@ -105,7 +105,7 @@ def create_app(
     door = with_headers(door, [script_hash(shell.THEME_SCRIPT), *app.csp_hashes()])
     door = turnstile(door, WEB_THREADS)
     if proxies:
-        door = ProxyFix(door, x_for=proxies, x_proto=proxies, x_host=0)
+        door = forwarded(door, proxies)
     own = {rule.rule.split("/")[1] for rule in app.server.url_map.iter_rules()} | PAGE_SEGMENTS
     if prefix.split("/")[1] in own - {""} and prefix != "/":
         raise BadSettings(f"URL_PREFIX: {prefix} is a path of the server's own; choose another name")

@@ -15,6 +15,7 @@ import flask
 from werkzeug import Request, Response
 
 from api.access import ANYBODY, Access, Visitor
+from api.forwarded import UNREADABLE
 from api.limits import Limits, is_this_machine, place_of
 from api.problems import database_away, problem
 from services.market.errors import StoreUnavailable
@@ -117,7 +118,8 @@ def _refusal(request: Request, access: Access, hosts: Hosts, limits: Limits, clo
         return answer
     if shown:
         limits.succeeded(place, shown)
-    if not is_this_machine(address) and not request.path.startswith(STATIC):
+    is_exempt = is_this_machine(address) and UNREADABLE not in request.environ
+    if not is_exempt and not request.path.startswith(STATIC):
         wait = limits.wait_for_request(visitor.counted_as or place)
         if wait:
             return _too_many(wait, "too many requests; RATE_LIMIT says how many a minute may be")

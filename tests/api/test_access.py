@@ -4,9 +4,9 @@ from ipaddress import ip_network
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.access import OPEN, Access, ProxyUsers
+from api.forwarded import forwarded
 from api.guard import ANY_HOST, LARGEST_BODY, LONGEST_QUERY, LOOPBACK_NAMES, Hosts, guarded
 from api.limits import FAILURES_A_MINUTE, Limits
 from api.routes import mount
@@ -114,7 +114,7 @@ def test_a_proxy_that_names_nobody_or_several_lets_nobody_in(reader, user):
 
 def test_what_is_forwarded_of_an_address_makes_no_proxy_of_it(reader):
     client = behind(reader, Access(proxy=PROXY))
-    client.application.wsgi_app = ProxyFix(client.application.wsgi_app, x_for=1)
+    client.application.wsgi_app = forwarded(client.application.wsgi_app, 1)
     assert asked(client, "192.0.2.1", "ann", **{"X-Forwarded-For": "10.1.0.1"}) == 401
     assert asked(client, "10.1.0.1", "ann", **{"X-Forwarded-For": "192.0.2.1"}) == 200
 
