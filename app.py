@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from socket import gethostname
 from threading import Event
 from types import FrameType
 from typing import Any
@@ -22,7 +23,7 @@ from api.access import OPEN, Access, ProxyUsers
 from api.answers import SMALLEST_WORTH_ZIPPING
 from api.deliveries import mount_deliveries
 from api.forwarded import forwarded
-from api.guard import ANY_HOST, LARGEST_BODY, LOOPBACK_NAMES, Hosts, guarded, visitor_name
+from api.guard import ANY_HOST, LARGEST_BODY, Hosts, guarded, hosts_of, visitor_name
 from api.headers import YEAR_SECONDS, script_hash, with_headers
 from api.limits import Limits
 from api.prefix import below
@@ -137,8 +138,9 @@ def serve_by(services: Services) -> Dash:
     proxy = settings.auth_proxy_header
     users = None if proxy is None else ProxyUsers(proxy, settings.auth_proxy_addresses)
     access = Access(settings.credentials, users, services.tokens)
-    # Nobody elsewhere reaches a loopback address, but for pages that a browser here has open: those have other names.
-    names = settings.allowed_hosts or (LOOPBACK_NAMES if settings.on_loopback and not access.is_closed else None)
+    hosts = hosts_of(
+        settings.allowed_hosts, gethostname(), on_loopback=settings.on_loopback, is_closed=access.is_closed
+    )
     redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
     limits = Limits(settings.rate_limit, redis_url)
     return create_app(
@@ -147,7 +149,7 @@ def serve_by(services: Services) -> Dash:
         services.deliveries,
         services.desk,
         access,
-        Hosts(names),
+        hosts,
         limits,
         settings.proxy_hops,
         settings.url_prefix,

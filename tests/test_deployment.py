@@ -2,31 +2,22 @@
 
 import json
 import re
-import shlex
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from dockerfile_parse import DockerfileParser
 
 from services.settings import Settings, read_settings
+from tests import deployments
+from tests.deployments import ROOT, procfile, substituted
 
-ROOT = Path(__file__).parents[1]
 SETTINGS = {name.upper() for name in Settings.model_fields}
 PROGRAM = ("migrate", "web", "clock", "worker")
 
 
-def procfile() -> dict[str, list[str]]:
-    lines = (ROOT / "Procfile").read_text().splitlines()
-    return {name: shlex.split(command) for name, _, command in (line.partition(":") for line in lines)}
-
-
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    return found
+    return deployments.compose()
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +28,7 @@ def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def dockerfile() -> DockerfileParser:
-    return DockerfileParser(fileobj=BytesIO((ROOT / "Dockerfile").read_bytes()))
+    return deployments.dockerfile()
 
 
 def instructions(dockerfile: DockerfileParser, name: str) -> list[str]:
@@ -136,20 +127,6 @@ def test_without_a_password_compose_says_so(services: dict[str, dict[str, Any]])
         substituted(services["postgres"]["environment"]["POSTGRES_PASSWORD"])
 
 
-def substituted(text: str, **given: str) -> str:
-    """As Compose fills in `${NAME:-default}` and `${NAME:?why}`."""
-
-    def fill(found: re.Match[str]) -> str:
-        name, how, rest = found.groups()
-        if name not in given and how == "?":
-            raise KeyError(f"{name}: {rest}")
-        return given.get(name, rest)
-
-    filled = re.sub(r"\$\{(\w+):([-?])([^}]*)\}", fill, text)
-    assert "$" not in filled
-    return filled
-
-
 def test_compose_runs_what_the_procfile_does(services: dict[str, dict[str, Any]]) -> None:
     lines = procfile()
     assert lines.keys() == {"release", "web", "clock", "dispatch", "worker"}
@@ -161,7 +138,7 @@ def test_compose_runs_what_the_procfile_does(services: dict[str, dict[str, Any]]
 
 
 def test_the_host_button_names_settings_and_processes_that_exist() -> None:
-    told = json.loads((ROOT / "app.json").read_text())
+    told = deployments.host_button()
 
     assert told["env"].keys() <= SETTINGS
     assert told["formation"].keys() <= procfile().keys()

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from api.access import OPEN, Access, ProxyUsers
 from api.forwarded import forwarded
-from api.guard import ANY_HOST, LARGEST_BODY, LONGEST_QUERY, LOOPBACK_NAMES, Hosts, guarded
+from api.guard import ANY_HOST, LARGEST_BODY, LONGEST_QUERY, LOOPBACK_NAMES, Hosts, guarded, hosts_of
 from api.limits import FAILURES_A_MINUTE, Limits
 from api.routes import mount
 from services.market.errors import StoreUnavailable
@@ -159,6 +159,26 @@ def test_a_dot_stands_for_all_names_below(reader):
         for host in ("a.example.org", "example.org", "b.tracker.test", "tracker.test:443")
     }
     assert answers == {"a.example.org": 200, "example.org": 421, "b.tracker.test": 421, "tracker.test:443": 200}
+
+
+NEAR = {"nas", "nas.local", "nas.example.org", "10.0.0.1", "[fd00::1]:80", "127.0.0.2"}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "on_loopback", "is_closed", "answered"),
+    [
+        ((), True, False, {"localhost"}),
+        ((), False, False, {"localhost", *NEAR}),
+        ((), True, True, {"localhost", *NEAR, "x.test"}),
+        ((), False, True, {"localhost", *NEAR, "x.test"}),
+        (("x.test",), False, False, {"localhost", "x.test"}),
+        (("x.test",), False, True, {"localhost", "x.test"}),
+        (("x.test",), True, False, {"localhost", "x.test"}),
+    ],
+)
+def test_an_open_server_answers_to_no_name_that_others_could_have_point_here(allowed, on_loopback, is_closed, answered):
+    hosts = hosts_of(allowed, "NAS.example.org", on_loopback=on_loopback, is_closed=is_closed)
+    assert {host for host in ("localhost", "x.test", *NEAR) if hosts.include(host)} == answered
 
 
 # ---- caps
