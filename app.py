@@ -82,6 +82,7 @@ def create_app(
             suppress_callback_exceptions=True,
             serve_locally=True,
             enable_mcp=False,
+            add_log_handler=False,  # which would write past the one that quotes
             assets_path_ignore=["vendor", "docs"],  # loaded by the pages that need it
             on_error=reporting(),
         )

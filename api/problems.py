@@ -25,9 +25,10 @@ def problem(status: int, detail: str, reason: str | None = None) -> Response:
 
 
 def database_away(asked: Request, error: StoreUnavailable, failures: Failures, name: str) -> Response:
-    """That `asked` cannot be answered now; among the `failures` of this `name`, for somebody has to look."""
+    """That `asked` cannot be answered now. The log has among the `failures` of this `name` why; who asks is not told,
+    for a driver's words name hosts, ports and files."""
     failures.failed(name, f"{asked.path!r} is not answered: {error}", reason=str(error), level=logging.ERROR)
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), "Database unavailable")
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "the database is away", "Database unavailable")
 
 
 class BadQuery(ValueError):
