@@ -32,6 +32,7 @@ from api.rules import mount_rules
 from api.stream import MOST_STREAMS, end_streams, turnstile
 from callbacks.doors import Doors
 from callbacks.pages import PAGE_SEGMENTS
+from callbacks.requests import check_requests
 from callbacks.shell import reporting
 from layouts import shell
 from services.bootstrap import Services, open_services
@@ -91,6 +92,7 @@ def create_app(
     mount_deliveries(app.server, deliveries, clock)
     app.layout = lambda: shell.page(reader.profile)
     callbacks.register(app, Doors(reader, clock, deliveries, desk, visitor_name))
+    check_requests(app)
     app.server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY  # also of a body that does not tell its length
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
     app.server.config.update(
