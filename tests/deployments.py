@@ -12,7 +12,7 @@ from dockerfile_parse import DockerfileParser
 
 ROOT = Path(__file__).parents[1]
 
-_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?P<how>:[-?])(?P<rest>[^${}]*)\}")
+_VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)((?P<how>:[-?])(?P<rest>[^${}]*))?\}")
 
 
 def procfile() -> dict[str, list[str]]:
@@ -50,7 +50,7 @@ def substituted(text: str, **given: str) -> str:
         value = given.get(found["name"], "")
         if not value and found["how"] == ":?":
             raise KeyError(f"{found['name']}: {found['rest']}")
-        return value or found["rest"]
+        return value or found["rest"] or ""
 
     while _VARIABLE.search(text):
         text = _VARIABLE.sub(fill, text)
