@@ -43,6 +43,7 @@ from services.market.ports import AlertDesk, Clock, Deliveries, MarketReader
 from services.runners import token_command
 from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, BadSettings, Settings, read_settings
+from services.store.engine import open_existing
 
 WEB_THREADS = 8
 """Ordinary requests that one process answers at once."""
@@ -195,9 +196,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[:1] == ["token"]:
             return _run_token_command(token_command.parse(words[1:]))
         return _run(_parser().parse_args(words))
-    except TrackerError as error:
-        print(f"data-tracker: {error}", file=sys.stderr)
+    except (TrackerError, MemoryError, RuntimeError) as error:
+        told = str(error) if isinstance(error, TrackerError) else _shortage(error)
+        if told is None:
+            raise
+        print(f"data-tracker: {told}", file=sys.stderr)
         return 2
+
+
+def _shortage(error: Exception) -> str | None:
+    """What the machine gives this process too little of; None where `error` is no such thing."""
+    if isinstance(error, MemoryError):
+        return "the system gives this process too little memory; see `ulimit -v` and what its container may have"
+    if "can't start new thread" in str(error):
+        return (
+            "the system lets this process start no more threads, for its memory or their number is limited; see"
+            " `ulimit -v`, `ulimit -u` and what its container may have"
+        )
+    return None
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -252,6 +268,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(services: Services) -> int:
     """What /readyz tells, for a host that looks after processes which serve nothing. Raises TrackerError."""
+    open_existing(services.settings.database).dispose()
+    services.require_current()
     now = services.clock()
     status = services.reader.status(now)
     if status.minute is None:

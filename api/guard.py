@@ -179,7 +179,7 @@ def _is_another_sites(request: Request) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site not in ("same-origin", "none")
-    origin = request.headers.get("Origin")
+    origin = request.headers.get("Origin") or request.headers.get("Referer")
     if origin is None:
         return False
     try:

@@ -13,7 +13,6 @@ from dockerfile_parse import DockerfileParser
 from redis import Redis
 from redis.exceptions import AuthenticationError
 
-from app import ALL_THREADS
 from services.settings import Settings, read_settings
 from tests import deployments
 from tests.deployments import ROOT, procfile, substituted
@@ -105,7 +104,6 @@ def test_a_container_may_do_no_more_than_it_needs(services: dict[str, dict[str, 
         assert "cap_add" not in service, name
         kept = [volume for volume in service.get("volumes", ()) if not volume.endswith(":ro")]
         assert kept == (["postgres:/var/lib/postgresql"] if name == "postgres" else []), name
-    assert services["web"]["pids_limit"] > 2 * (ALL_THREADS + 10), "a thread is one of them"
 
 
 DECIDED = {"DATABASE_URL", "REDIS_URL", "SCHEDULER", "HOST", "PORT"}

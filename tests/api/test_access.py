@@ -283,6 +283,11 @@ def test_a_token_that_may_read_may_ask_in_every_way_of_asking(reader, method):
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Origin": "http://["}, 403),
+        ({"Referer": "http://localhost/alerting"}, 200),
+        ({"Referer": "http://evil.example/page"}, 403),
+        ({"Referer": "http://localhost.evil.example/"}, 403),
+        ({"Referer": "about:client"}, 403),
+        ({"Origin": "http://localhost", "Referer": "http://evil.example/"}, 200),
     ],
 )
 def test_a_page_of_another_site_changes_nothing_in_its_visitors_name(reader, headers, status):
