@@ -105,6 +105,7 @@ def create_app(
     )
     Compress(app.server)
     app.server.after_request(_read_whole)  # called before what was registered earlier
+    app.server.after_request(_keep_for_nobody)
     # What comes in passes these from the last to the first.
     door = guarded(app.server.wsgi_app, access, hosts, limits or Limits(0), clock)
     door = with_headers(door, [script_hash(shell.THEME_SCRIPT), *app.csp_hashes()])
@@ -170,6 +171,12 @@ def _read_whole(response: Response) -> Response:
     if response.direct_passthrough:
         response.direct_passthrough = False
         response.make_sequence()
+    return response
+
+
+def _keep_for_nobody(response: Response) -> Response:
+    """Have browsers ask again for what does not say how long it holds, pages above all, and proxies keep none of it."""
+    response.headers.setdefault("Cache-Control", "private, no-cache")
     return response
 
 

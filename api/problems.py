@@ -21,7 +21,8 @@ def problem(status: int, detail: str, reason: str | None = None) -> Response:
     """RFC 9457, plus `reason`, by which the clients of the original service tell errors apart."""
     title = HTTPStatus(status).phrase
     body = {"title": title, "status": status, "detail": detail, "reason": reason or detail}
-    return Response(orjson.dumps(body), status=status, mimetype="application/problem+json")
+    headers = {"Cache-Control": "no-store"}
+    return Response(orjson.dumps(body), status, headers, mimetype="application/problem+json")
 
 
 def database_away(asked: Request, error: StoreUnavailable, failures: Failures, name: str) -> Response:
