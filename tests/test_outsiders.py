@@ -3,22 +3,29 @@
 import json
 import logging
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from dash import Dash
 from flask.testing import FlaskClient
+from gunicorn.config import Config
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from werkzeug.test import create_environ, run_wsgi_app
 
 from app import create_app, serve_by
 from layouts import ids
 from services.bootstrap import open_services
-from services.logs import set_up_logs
+from services.logs import TRACE_MARK, set_up_logs
 from services.settings import read_settings
 from tests import builders
 from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 from tests.processes import free_port
 
+ROOT = Path(__file__).parents[1]
 HIDDEN = "hidden-place"
 
 FORGED = "2026-03-01T12:00:00Z ERROR   tick: all prices are gone"
@@ -36,8 +43,7 @@ def away(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Dash, tuple[st
     if request.param == "refused":
         url = f"postgresql://{HIDDEN}:secret@127.0.0.1:{port}/{HIDDEN}"
         words = (HIDDEN, str(port), "secret", "127.0.0.1")
-    settings = read_settings(None, database_url=url, redis_url=None, scheduler="off")
-    services = open_services(settings)
+    services = open_services(read_settings(None, database_url=url, redis_url=None, scheduler="off"))
     if request.param == "no such folder":
         folder.rmdir()
     if request.param == "no database":
@@ -123,3 +129,56 @@ def test_nobody_outside_writes_a_line_of_the_log(capfd: pytest.CaptureFixture[st
             assert json.loads(line)["time"]
         else:
             assert LINE.match(line), line
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_nor_does_anybody_write_one_of_gunicorns(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = Config()
+    config.set("accesslog", "-")
+    log = runpy.run_path(str(ROOT / "gunicorn.conf.py"))["logger_class"](config)
+    log.access_log.info('"GET / HTTP/1.1" 200 "%s"', f"agent\x1b[2K\r{FORGED}")
+    try:
+        raise ValueError(f"odd\n{FORGED}")
+    except ValueError:
+        log.exception("Error handling request %s", f"/x\n{FORGED}")
+
+    captured = capfd.readouterr()
+    lines = (captured.out + captured.err).splitlines()
+    assert all(line.isprintable() for line in lines)
+    asked, failed = (line for line in lines if not line.startswith(TRACE_MARK))
+    assert f"agent\\x1b[2K\\r{FORGED}" in asked
+    assert f"/x\\n{FORGED}" in failed
+
+
+FIRST = (
+    "metrics", "alerts", "alerts/rules", "alerts/channels", "assets", "_dash-component-suites", "_dash-layout", "docs",
+    "_dash-update-component", "_favicon.ico", "_reload-hash", "static", "metric", "compare", "stream/x", "",
+)  # fmt: skip
+ODD = (
+    "%00", "%0a", "%0d%0a", "%2e%2e", "..", "%2f", "%5c", "%ff", "%25", "%e2%80%ae", "1", "-1", "9" * 40, "a" * 2_000,
+    "kraken:BTC-USD", "{}", "[]", "%7b%7b", "con", ".", ";", "dash", "x.v1m0.js",
+)  # fmt: skip
+APP = create_app(FakeReader(), lambda: builders.NOON, FakeDeliveries(), FakeDesk()).server
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get", "X-\u00e4")
+
+
+@settings(derandomize=True, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(FIRST),
+    st.lists(st.sampled_from(ODD) | st.text("ab%0./\\:?&=\n", max_size=8), max_size=4),
+    st.sampled_from(METHODS),
+    st.sampled_from([b"", b"[]", b"{", b"\xff", b"[" * 100_000]),
+)
+def test_no_path_no_method_and_no_body_has_it_break_off(
+    caplog: pytest.LogCaptureFixture, first: str, rest: list[str], method: str, body: bytes
+) -> None:
+    path = "/" + "/".join([first, *rest])
+    environ = create_environ("/", method=method, data=body, content_type="application/json")
+    environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
+    _, status, _ = run_wsgi_app(APP, environ, buffered=True)
+
+    assert not status.startswith("5"), (method, path)
+    assert not any(record.exc_info for record in caplog.records), (method, path)
