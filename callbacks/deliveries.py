@@ -7,7 +7,7 @@ from dash import MATCH, Dash, Input, NoUpdate, Output, State, ctx, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from callbacks.requests import Action, RecordNumber
+from callbacks.requests import Action, PageNumber
 from layouts import deliveries as layout
 from layouts import ids, markup, notation
 from layouts.markup import Content
@@ -26,7 +26,7 @@ def register(app: Dash, deliveries: Deliveries, clock: Clock) -> None:
         State(ids.VIEW, "data"),
     )
     def follow(
-        _intervals: int | None, action: Action | None, known: object, page: RecordNumber, view: dict[str, Any]
+        _intervals: int | None, action: Action | None, known: object, page: PageNumber, view: dict[str, Any]
     ) -> tuple[Content | NoUpdate, int | NoUpdate]:
         turned = page
         try:

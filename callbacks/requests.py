@@ -8,13 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import (
-    Annotated,
-    Any,
-    NoReturn,
-    Required,  # of typing's own pydantic knows nothing before Python 3.12
-    get_type_hints,
-)
+from typing import Annotated, Any, NoReturn, Required, get_type_hints
 
 import orjson
 from dash import Dash
@@ -22,7 +16,7 @@ from dash.exceptions import DependencyException
 from flask import request
 from flask.json.provider import DefaultJSONProvider
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # of typing's own pydantic knows nothing before Python 3.12
 from werkzeug.exceptions import BadRequest, HTTPException, NotFound
 
 from services.market.failures import Failures
@@ -44,6 +38,7 @@ Number = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,15}$")]
 """The number of a record, as elements of a page tell it."""
 RecordNumber = Annotated[int, Field(ge=0, le=10**15)]
 """The same as a page keeps it."""
+PageNumber = Annotated[int, Field(ge=1, le=10**9)]
 
 
 class Action(TypedDict, total=False):
