@@ -20,6 +20,7 @@ RUN python -m compileall -q . && mkdir data && chown tracker:tracker data
 USER tracker
 VOLUME /app/data
 EXPOSE 8888
+# Past any proxy: HTTP_PROXY is for what the program asks of others.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/healthz', timeout=4)"]
+  CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(f'http://127.0.0.1:{os.environ[\"PORT\"]}/healthz', timeout=4)"]
 CMD ["gunicorn", "app:server"]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from socket import gethostname
 from threading import Event
 from types import FrameType
 from typing import Any
@@ -16,13 +17,13 @@ from dash import Dash
 from flask import Response
 from flask_compress import Compress
 from waitress.server import create_server
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 import callbacks
 from api.access import OPEN, Access, ProxyUsers
 from api.answers import SMALLEST_WORTH_ZIPPING
 from api.deliveries import mount_deliveries
-from api.guard import ANY_HOST, LARGEST_BODY, LOOPBACK_NAMES, Hosts, guarded, visitor_name
+from api.forwarded import forwarded
+from api.guard import ANY_HOST, LARGEST_BODY, Hosts, guarded, hosts_of, visitor_name
 from api.headers import YEAR_SECONDS, script_hash, with_headers
 from api.limits import Limits
 from api.prefix import below
@@ -31,6 +32,7 @@ from api.rules import mount_rules
 from api.stream import MOST_STREAMS, end_streams, turnstile
 from callbacks.doors import Doors
 from callbacks.pages import PAGE_SEGMENTS
+from callbacks.requests import check_requests
 from callbacks.shell import reporting
 from layouts import shell
 from services.bootstrap import Services, open_services
@@ -41,6 +43,7 @@ from services.market.ports import AlertDesk, Clock, Deliveries, MarketReader
 from services.runners import token_command
 from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, BadSettings, Settings, read_settings
+from services.store.engine import open_existing
 
 WEB_THREADS = 8
 """Ordinary requests that one process answers at once."""
@@ -81,6 +84,7 @@ def create_app(
             suppress_callback_exceptions=True,
             serve_locally=True,
             enable_mcp=False,
+            add_log_handler=False,  # which would write past the one that quotes
             assets_path_ignore=["vendor", "docs"],  # loaded by the pages that need it
             on_error=reporting(),
         )
@@ -89,6 +93,7 @@ def create_app(
     mount_deliveries(app.server, deliveries, clock)
     app.layout = lambda: shell.page(reader.profile)
     callbacks.register(app, Doors(reader, clock, deliveries, desk, visitor_name))
+    check_requests(app)
     app.server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY  # also of a body that does not tell its length
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
     app.server.config.update(
@@ -100,12 +105,13 @@ def create_app(
     )
     Compress(app.server)
     app.server.after_request(_read_whole)  # called before what was registered earlier
+    app.server.after_request(_keep_for_nobody)
     # What comes in passes these from the last to the first.
     door = guarded(app.server.wsgi_app, access, hosts, limits or Limits(0), clock)
     door = with_headers(door, [script_hash(shell.THEME_SCRIPT), *app.csp_hashes()])
     door = turnstile(door, WEB_THREADS)
     if proxies:
-        door = ProxyFix(door, x_for=proxies, x_proto=proxies, x_host=0)
+        door = forwarded(door, proxies)
     own = {rule.rule.split("/")[1] for rule in app.server.url_map.iter_rules()} | PAGE_SEGMENTS
     if prefix.split("/")[1] in own - {""} and prefix != "/":
         raise BadSettings(f"URL_PREFIX: {prefix} is a path of the server's own; choose another name")
@@ -137,8 +143,9 @@ def serve_by(services: Services) -> Dash:
     proxy = settings.auth_proxy_header
     users = None if proxy is None else ProxyUsers(proxy, settings.auth_proxy_addresses)
     access = Access(settings.credentials, users, services.tokens)
-    # Nobody elsewhere reaches a loopback address, but for pages that a browser here has open: those have other names.
-    names = settings.allowed_hosts or (LOOPBACK_NAMES if settings.on_loopback and not access.is_closed else None)
+    hosts = hosts_of(
+        settings.allowed_hosts, gethostname(), on_loopback=settings.on_loopback, is_closed=access.is_closed
+    )
     redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
     limits = Limits(settings.rate_limit, redis_url)
     return create_app(
@@ -147,7 +154,7 @@ def serve_by(services: Services) -> Dash:
         services.deliveries,
         services.desk,
         access,
-        Hosts(names),
+        hosts,
         limits,
         settings.proxy_hops,
         settings.url_prefix,
@@ -164,6 +171,12 @@ def _read_whole(response: Response) -> Response:
     if response.direct_passthrough:
         response.direct_passthrough = False
         response.make_sequence()
+    return response
+
+
+def _keep_for_nobody(response: Response) -> Response:
+    """Have browsers ask again for what does not say how long it holds, pages above all, and proxies keep none of it."""
+    response.headers.setdefault("Cache-Control", "private, no-cache")
     return response
 
 
@@ -190,9 +203,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[:1] == ["token"]:
             return _run_token_command(token_command.parse(words[1:]))
         return _run(_parser().parse_args(words))
-    except TrackerError as error:
-        print(f"data-tracker: {error}", file=sys.stderr)
+    except (TrackerError, MemoryError, RuntimeError) as error:
+        told = str(error) if isinstance(error, TrackerError) else _shortage(error)
+        if told is None:
+            raise
+        print(f"data-tracker: {told}", file=sys.stderr)
         return 2
+
+
+def _shortage(error: Exception) -> str | None:
+    """What the machine gives this process too little of; None where `error` is no such thing."""
+    if isinstance(error, MemoryError):
+        return "the system gives this process too little memory; see `ulimit -v` and what its container may have"
+    if "can't start new thread" in str(error):
+        return (
+            "the system lets this process start no more threads, for its memory or their number is limited; see"
+            " `ulimit -v`, `ulimit -u` and what its container may have"
+        )
+    return None
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -247,6 +275,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(services: Services) -> int:
     """What /readyz tells, for a host that looks after processes which serve nothing. Raises TrackerError."""
+    open_existing(services.settings.database).dispose()
+    services.require_current()
     now = services.clock()
     status = services.reader.status(now)
     if status.minute is None:

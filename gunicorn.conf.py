@@ -4,9 +4,12 @@ import os
 import signal
 import sys
 
+from gunicorn.glogging import Logger
+
 import app
 from api.stream import end_streams
 from services.heaps import bound_heaps
+from services.logs import LineFormatter
 from services.market.errors import TrackerError
 from services.runners.scheduler import Scheduler
 
@@ -28,6 +31,16 @@ def _migrate(settings):
     services.engine.dispose()
 
 
+class Log(Logger):
+    """gunicorn's own lines, quoted as all others are."""
+
+    def setup(self, cfg):
+        super().setup(cfg)
+        for log, look in ((self.error_log, self.error_fmt), (self.access_log, self.access_fmt)):
+            for handler in log.handlers:
+                handler.setFormatter(LineFormatter(look, self.datefmt))
+
+
 _settings = _or_stop(app.read_settings)
 
 bind = f"{app.shown_host(_settings.host)}:{_settings.port}"
@@ -37,6 +50,7 @@ timeout = 60
 graceful_timeout = 15
 keepalive = 5
 preload_app = False  # each worker opens its own connections; none crosses the fork
+logger_class = Log
 control_socket_disable = True  # it would be one file in the home of the user, for all installations there
 
 

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from werkzeug import Request
 
+from api.forwarded import PEER
 from services.market.ports import TokenBook
 
 LONGEST_NAME = 200
@@ -103,6 +104,5 @@ OPEN = Access()
 
 def peer_of(request: Request) -> str:
     """The address at the other end of the connection, whatever headers say of it."""
-    environ = request.environ
-    told: str | None = environ.get("werkzeug.proxy_fix.orig", environ).get("REMOTE_ADDR")
-    return told or ""
+    peer: str = request.environ.get(PEER, request.remote_addr) or ""
+    return peer

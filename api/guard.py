@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ import flask
 from werkzeug import Request, Response
 
 from api.access import ANYBODY, Access, Visitor
+from api.forwarded import UNREADABLE
 from api.limits import Limits, is_this_machine, place_of
 from api.problems import database_away, problem
 from services.market.errors import StoreUnavailable
@@ -50,10 +52,12 @@ _HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.I
 class Hosts:
     """The names that this server answers to; one that begins with a dot stands for all below it, None for any.
 
-    A page elsewhere can have its own name point here, and have its visitor's browser ask in that name.
+    A page elsewhere can have its own name point here, and have its visitor's browser ask in that name. It cannot do so
+    with an address: `any_address` answers to all of them.
     """
 
     names: tuple[str, ...] | None = None
+    any_address: bool = False
 
     def include(self, host: str) -> bool:
         """Whether `host`, a Host header, is one of them."""
@@ -63,10 +67,38 @@ class Hosts:
         if found is None:
             return False
         name = found["name"].lower().rstrip(".")
+        if self.any_address and _is_address(name):
+            return True
         return any(name == own or (own.startswith(".") and name.endswith(own)) for own in self.names)
 
 
 ANY_HOST = Hosts()
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def hosts_of(allowed: tuple[str, ...], machine: str, *, on_loopback: bool, is_closed: bool) -> Hosts:
+    """The names that a server answers to: those that its operator allows, and always those of loopback.
+
+    Where none are allowed, a closed server answers to any: a name of somebody else's comes with no password. An open
+    one answers to the names that nobody else can have point here: those of loopback, and where others reach it also
+    the name of its `machine` and addresses.
+    """
+    if allowed:
+        return Hosts((*allowed, *LOOPBACK_NAMES))
+    if is_closed:
+        return ANY_HOST
+    if on_loopback:
+        return Hosts(LOOPBACK_NAMES)
+    name = machine.lower()
+    short = name.partition(".")[0]
+    return Hosts((*LOOPBACK_NAMES, name, short, f"{short}.local"), any_address=True)
 
 
 def guarded(
@@ -117,7 +149,8 @@ def _refusal(request: Request, access: Access, hosts: Hosts, limits: Limits, clo
         return answer
     if shown:
         limits.succeeded(place, shown)
-    if not is_this_machine(address) and not request.path.startswith(STATIC):
+    is_exempt = is_this_machine(address) and UNREADABLE not in request.environ
+    if not is_exempt and not request.path.startswith(STATIC):
         wait = limits.wait_for_request(visitor.counted_as or place)
         if wait:
             return _too_many(wait, "too many requests; RATE_LIMIT says how many a minute may be")
@@ -146,7 +179,7 @@ def _is_another_sites(request: Request) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site not in ("same-origin", "none")
-    origin = request.headers.get("Origin")
+    origin = request.headers.get("Origin") or request.headers.get("Referer")
     if origin is None:
         return False
     try:

@@ -21,13 +21,15 @@ def problem(status: int, detail: str, reason: str | None = None) -> Response:
     """RFC 9457, plus `reason`, by which the clients of the original service tell errors apart."""
     title = HTTPStatus(status).phrase
     body = {"title": title, "status": status, "detail": detail, "reason": reason or detail}
-    return Response(orjson.dumps(body), status=status, mimetype="application/problem+json")
+    headers = {"Cache-Control": "no-store"}
+    return Response(orjson.dumps(body), status, headers, mimetype="application/problem+json")
 
 
 def database_away(asked: Request, error: StoreUnavailable, failures: Failures, name: str) -> Response:
-    """That `asked` cannot be answered now; among the `failures` of this `name`, for somebody has to look."""
+    """That `asked` cannot be answered now. The log has among the `failures` of this `name` why; who asks is not told,
+    for a driver's words name hosts, ports and files."""
     failures.failed(name, f"{asked.path!r} is not answered: {error}", reason=str(error), level=logging.ERROR)
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), "Database unavailable")
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "the database is away", "Database unavailable")
 
 
 class BadQuery(ValueError):

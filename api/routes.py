@@ -23,7 +23,6 @@ from api.schemas import Alerts, Alive, FiredAlert, Live, OneMetric, Ready, Spark
 from api.series import add_series
 from api.stream import Streams, add_stream
 from api.telemetry import render_telemetry
-from services.market.errors import StoreUnavailable
 from services.market.ports import AlertDesk, Clock, MarketReader
 from services.market.types import Alert, AlertQuery
 
@@ -195,10 +194,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
         )
     )
     def readyz() -> Response:
-        try:
-            status = reader.status(now := clock())
-        except StoreUnavailable as error:
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), "Database unavailable")
+        status = reader.status(now := clock())
         if status.minute is None:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "no tick has been stored yet", "No tick yet")
         if status.stale:

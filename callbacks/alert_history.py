@@ -9,6 +9,7 @@ from dash import ClientsideFunction, Dash, Input, NoUpdate, Output, State, ctx, 
 from dash.exceptions import PreventUpdate
 
 from callbacks.doors import Doors
+from callbacks.requests import Action
 from callbacks.shell import BROWSER
 from layouts import alert_filters, alert_table, ids, markup, notation
 from layouts.alert_filters import Filters
@@ -71,37 +72,37 @@ def register(app: Dash, doors: Doors) -> None:
         prevent_initial_call=True,
     )
     def act(
-        unmute: dict[str, Any] | None,
+        unmute: Action | None,
         _acknowledge: int | None,
         _mute: int | None,
-        chosen: dict[str, Any] | None,
+        chosen: Action | None,
         seen_note: str | None,
         length: str,
         until: str | None,
         mute_note: str | None,
         ask: dict[str, Any],
         zone_name: object,
-    ) -> dict[str, Any] | NoUpdate:
+    ) -> dict[str, Action] | NoUpdate:
         done = unmute if ctx.triggered_id == ids.HISTORY_UNMUTE else chosen
         if done is None:
             raise PreventUpdate
         now = clock()
-        match ctx.triggered_id, done["act"]:
-            case ids.HISTORY_UNMUTE, "unmute":
+        match ctx.triggered_id, done:
+            case ids.HISTORY_UNMUTE, {"act": "unmute", "number": number}:
                 with suppress(UnknownRecord):  # it has ended meanwhile
-                    desk.unmute(int(done["number"]), now)
-            case ids.ACKNOWLEDGE_DO, "acknowledge":
-                desk.acknowledge(int(done["number"]), _note(seen_note), now, who())
-            case ids.ACKNOWLEDGE_DO, "all":
+                    desk.unmute(int(number), now)
+            case ids.ACKNOWLEDGE_DO, {"act": "acknowledge", "number": number}:
+                desk.acknowledge(int(number), _note(seen_note), now, who())
+            case ids.ACKNOWLEDGE_DO, {"act": "all", "newest": newest}:
                 query = alert_filters.query_of(alert_filters.filters_of(ask), now)
-                desk.acknowledge_all(replace(query, up_to=int(done["newest"])), _note(seen_note), now, who())
-            case ids.MUTE_DO, "mute":
+                desk.acknowledge_all(replace(query, up_to=int(newest)), _note(seen_note), now, who())
+            case ids.MUTE_DO, {"act": "mute", "metric": metric}:
                 try:
                     end = mute_end(length, until, notation.zone_named(zone_name), now)
                 except BadMuteEnd as error:
                     set_props(ids.MUTE_REFUSED, {"children": str(error)})
                     return no_update
-                desk.mute(None, int(done["metric"]), end, _note(mute_note), now)
+                desk.mute(None, int(metric), end, _note(mute_note), now)
             case _:
                 raise PreventUpdate
         return {"after": done}

@@ -7,6 +7,7 @@ from dash import MATCH, Dash, Input, NoUpdate, Output, State, ctx, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
+from callbacks.requests import Action, PageNumber
 from layouts import deliveries as layout
 from layouts import ids, markup, notation
 from layouts.markup import Content
@@ -25,15 +26,16 @@ def register(app: Dash, deliveries: Deliveries, clock: Clock) -> None:
         State(ids.VIEW, "data"),
     )
     def follow(
-        _intervals: int | None, action: dict[str, Any] | None, known: object, page: int, view: dict[str, Any]
+        _intervals: int | None, action: Action | None, known: object, page: PageNumber, view: dict[str, Any]
     ) -> tuple[Content | NoUpdate, int | NoUpdate]:
         turned = page
         try:
             if action is not None and ctx.triggered_id == ids.DELIVERIES:
-                if action["act"] == "page":
-                    turned = int(action["page"])
-                else:
-                    _retry(deliveries, int(action["number"]), clock)
+                match action:
+                    case {"act": "page", "page": wanted}:
+                        turned = max(1, int(wanted))
+                    case {"act": "retry", "number": number}:
+                        _retry(deliveries, int(number), clock)
             table = _table(deliveries, turned, notation.zone_named(view.get("zone")))
         except StoreUnavailable:
             raise PreventUpdate from None  # the banner of every page says so
@@ -47,7 +49,8 @@ def register(app: Dash, deliveries: Deliveries, clock: Clock) -> None:
     )
     def test(_clicks: int) -> Component:
         chosen = ctx.triggered_id
-        assert isinstance(chosen, dict)  # as every id of this kind is
+        if not isinstance(chosen, dict):  # no button was pressed
+            raise PreventUpdate
         try:
             deliveries.try_out(str(chosen["index"]), clock())
         except (DeliveryFailed, UnknownChannel) as error:

@@ -6,6 +6,7 @@ from typing import Any
 from dash import ClientsideFunction, Dash, Input, NoUpdate, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
+from callbacks.requests import RecordNumber
 from callbacks.shell import BROWSER
 from callbacks.spans import past_of
 from layouts import ids, markup, metric, notation, price_chart, sheets
@@ -50,7 +51,13 @@ def register(app: Dash, reader: MarketReader, desk: AlertDesk, clock: Clock) -> 
         prevent_initial_call=True,
     )
     def follow(
-        drawn: dict[str, Any] | None, metric_id: int, span: str, kind: str, zone: str | None, title: str, *known: object
+        drawn: dict[str, Any] | None,
+        metric_id: RecordNumber,
+        span: str,
+        kind: str,
+        zone: str | None,
+        title: str,
+        *known: object,
     ) -> list[Any]:
         if drawn is None:
             raise PreventUpdate
@@ -83,7 +90,7 @@ def register(app: Dash, reader: MarketReader, desk: AlertDesk, clock: Clock) -> 
         State(ids.METRIC_THRESHOLD, "value"),
         prevent_initial_call=True,
     )
-    def choose_view(span: str, kind: str, zone: str | None, metric_id: int, threshold: bool) -> Figure:
+    def choose_view(span: str, kind: str, zone: str | None, metric_id: RecordNumber, threshold: bool) -> Figure:
         view = view_of(metric_id, span, kind, zone)
         subject = subject_of(reader, desk, metric_id, clock())
         past = past_with_rules(reader, subject, clock(), view.span)
@@ -98,7 +105,7 @@ def register(app: Dash, reader: MarketReader, desk: AlertDesk, clock: Clock) -> 
         prevent_initial_call=True,
     )
     def tell_times_anew(
-        zone_name: str | None, _tick_stale: bool, metric_id: int, *known: object
+        zone_name: str | None, _tick_stale: bool, metric_id: RecordNumber, *known: object
     ) -> list[Content | NoUpdate]:
         subject, zone = subject_of(reader, desk, metric_id, clock()), notation.zone_named(zone_name)
         state, present, _ = present_of(reader, clock())
@@ -117,7 +124,7 @@ def register(app: Dash, reader: MarketReader, desk: AlertDesk, clock: Clock) -> 
         State(ids.METRIC_SPAN, "value"),
         prevent_initial_call=True,
     )
-    def download(clicks: int | None, metric_id: int, span: str) -> dict[str, Any]:
+    def download(clicks: int | None, metric_id: RecordNumber, span: str) -> dict[str, Any]:
         if not clicks:
             raise PreventUpdate
         row, chosen = reader.metric(metric_id), span_of(span)

@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from callbacks.doors import Doors
+from callbacks.requests import Number, RecordNumber
 from layouts import alerting, ids, notation, rule_draft, rule_form, rule_trial
 from layouts.alerting import Place
 from layouts.axes import Figure
@@ -78,7 +79,7 @@ def register(app: Dash, doors: Doors) -> None:
         running=[(Output(ids.RULE_SAVE, "disabled"), True, False)],
         prevent_initial_call=True,
     )
-    def save(clicks: int | None, _values: list[Any], edited: int | None) -> tuple[Any, Any, list[Component]]:
+    def save(clicks: int | None, _values: list[Any], edited: RecordNumber | None) -> tuple[Any, Any, list[Component]]:
         if not clicks:
             raise PreventUpdate
         refused = keep(_draft(ctx.states_list[0]), edited, doors)
@@ -99,7 +100,7 @@ def register(app: Dash, doors: Doors) -> None:
     )
     def try_out(_clicks: list[int | None], _values: list[Any], zone_name: object) -> Component:
         chosen = ctx.triggered_id
-        if not isinstance(chosen, dict) or not ctx.triggered[0]["value"]:
+        if not isinstance(chosen, dict) or chosen["span"] not in rule_trial.SPANS or not ctx.triggered[0]["value"]:
             raise PreventUpdate
         judged = rule_form.judge(_draft(ctx.states_list[0]))
         if judged.rule is None:
@@ -114,7 +115,7 @@ def register(app: Dash, doors: Doors) -> None:
         State(ids.ZONE_NAME, "data"),
         prevent_initial_call=True,
     )
-    def show_metric(chosen: str, found: Found, zone_name: object) -> Figure:
+    def show_metric(chosen: Number, found: Found, zone_name: object) -> Figure:
         return figure_of(int(chosen), found, doors.reader, notation.zone_named(zone_name))
 
     @app.callback(

@@ -1,13 +1,13 @@
 """The list of rules: kept current, switched, muted, deleted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from dash import Dash, Input, NoUpdate, Output, State, ctx
 
 from callbacks.doors import Doors
+from callbacks.requests import Action
 from layouts import ids, markup, notation, rules
 from layouts.markup import Content
 from layouts.mute_lengths import MUTE_LENGTHS, mute_end
@@ -27,9 +27,7 @@ def register(app: Dash, doors: Doors) -> None:
         State(ids.RULES_LIST, "known"),
         prevent_initial_call=True,
     )
-    def follow(
-        _revision: int | None, action: dict[str, Any] | None, zone_name: object, known: object
-    ) -> Content | NoUpdate:
+    def follow(_revision: int | None, action: Action | None, zone_name: object, known: object) -> Content | NoUpdate:
         if action is not None and ctx.triggered_id == ids.RULES_LIST:
             carry_out(action, doors.desk, doors.clock())
         return markup.update(rules.listed(rule_lines(doors), notation.zone_named(zone_name)), known)
@@ -45,10 +43,12 @@ def rule_lines(doors: Doors) -> list[RuleLine]:
     return [RuleLine(built_in(doors.reader.profile), counts, mutes.get(BUILT_IN)), *own]
 
 
-def carry_out(action: Mapping[str, Any], desk: AlertDesk, now: datetime) -> None:
+def carry_out(action: Action, desk: AlertDesk, now: datetime) -> None:
     """Do what a button says: `act` to the rule numbered `rule`, where it is to be muted, for `length`. What somebody
     else was quicker with is done. Raises StoreUnavailable."""
-    number, length = int(action["rule"]), str(action.get("length"))
+    if "rule" not in action:
+        return
+    number, length = int(action["rule"]), action.get("length", "")
     try:
         match action["act"]:
             case rules.ON | rules.OFF as act:

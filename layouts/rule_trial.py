@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any
+from typing import Annotated
 
 import dash_bootstrap_components as dbc
 import numpy as np
 from dash import dcc, html
 from dash.development.base_component import Component
+from pydantic import Field
+from typing_extensions import TypedDict  # of typing's own pydantic knows nothing before Python 3.12
 
 from layouts import ids, notation, parts, theme
 from layouts.axes import TIME, TIMED, Figure, axis, in_zone, layout, stamps, time_axis
@@ -25,9 +27,17 @@ MOST_MARKS = 500
 MOST_LISTED = 8
 DAY = 86_400
 
-Found = dict[str, Any]
-"""What the browser keeps of a trial, to draw another of its metrics: `since` and `until` in epoch seconds, `marks` by
-metric number as [epoch second, price]."""
+LAST_SECOND = 253_402_300_799
+"""Of the year 9999."""
+
+
+class Found(TypedDict):
+    """What the browser keeps of a trial, to draw another of its metrics."""
+
+    since: Annotated[int, Field(ge=0, le=LAST_SECOND)]
+    until: Annotated[int, Field(ge=0, le=LAST_SECOND)]
+    marks: dict[str, list[Annotated[list[Annotated[float, Field(ge=0, le=1e18)]], Field(min_length=2, max_length=2)]]]
+    """By metric number: [epoch second, price]."""
 
 
 def card() -> Component:
@@ -112,7 +122,7 @@ def result(
     )
     return html.Div(
         [
-            dcc.Store(id=ids.RULE_TRIAL_FOUND, data=found),
+            dcc.Store(id=ids.RULE_TRIAL_FOUND, data=dict(found)),
             headline,
             html.Div([html.Div([choose, chart]), Markup([table, *rest])], className="trial-result"),
         ]
@@ -141,12 +151,12 @@ def most_fired(found: Found) -> int | None:
 
 def by_sample(found: Found) -> bool:
     """Whether the chart shows every price; what is longer than a day, hours."""
-    return int(found["until"]) - int(found["since"]) <= DAY
+    return found["until"] - found["since"] <= DAY
 
 
 def moments(found: Found) -> tuple[datetime, datetime]:
     """The span of the trial."""
-    return datetime.fromtimestamp(int(found["since"]), UTC), datetime.fromtimestamp(int(found["until"]), UTC)
+    return datetime.fromtimestamp(found["since"], UTC), datetime.fromtimestamp(found["until"], UTC)
 
 
 def trial_figure(times: Ints, prices: Floats, marks: Sequence[Sequence[float]], zone: tzinfo) -> Figure:

@@ -35,7 +35,7 @@ from services.shared.reader import SharedReader
 from services.store import schema
 from services.store.candidate import Candidate
 from services.store.desk import StoreDesk
-from services.store.engine import Engine, open_engine
+from services.store.engine import Engine, open_engine, reading
 from services.store.metrics import Catalogues
 from services.store.reader import StoreReader
 from services.store.tokens import StoredTokens
@@ -74,6 +74,11 @@ class Services:
     def migrate(self) -> None:
         """Bring the database up to date. Raises WrongDatabase or StoreUnavailable."""
         schema.migrate(self.engine, simulated=self.settings.simulated)
+
+    def require_current(self) -> None:
+        """Raise OutdatedDatabase unless the database is at this program's schema; StoreUnavailable where it is away."""
+        with reading(self.engine) as connection:
+            schema.require_current(connection)
 
     @property
     def patience_seconds(self) -> float:

@@ -23,7 +23,8 @@ def shown_settings(settings: Settings) -> tuple[ShownSetting, ...]:
 def _shown(settings: Settings, name: str) -> str:
     value: Any = getattr(settings, name)
     if name == "database_url":
-        return shown_url(settings.database)
+        url = shown_url(settings.database)
+        return url.partition(":")[0] if settings.exposed else url  # everybody sees it
     if value in (None, ()):
         return UNSET
     if name == "exchange_base_url":

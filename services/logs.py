@@ -1,11 +1,40 @@
-"""How log lines look."""
+"""How log lines look: an event has one line of its own, whatever texts from outside are part of it."""
 
 import logging
 import sys
 import time
-from typing import Literal
+from typing import Any, Literal
 
 from pythonjsonlogger.json import JsonFormatter
+
+TRACE_MARK = "  | "
+"""Before each line of a traceback, which no other line begins with."""
+
+
+class LineFormatter(logging.Formatter):
+    """Writes what cannot be seen as an escape: a path, a header or a name from an exchange ends no line, begins none of
+    its own, and moves no terminal's cursor."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        record.message = quoted(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
+        return _marked(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - the library's name
+        return _marked(super().formatStack(stack_info))
+
+
+def quoted(text: str) -> str:
+    """`text` with an escape for each character that cannot be seen, as `repr` has it."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def _marked(text: str) -> str:
+    return "\n".join(f"{TRACE_MARK}{quoted(line)}" for line in text.splitlines())
 
 
 def set_up_logs(level: str, style: Literal["text", "json"]) -> None:
@@ -20,7 +49,7 @@ def set_up_logs(level: str, style: Literal["text", "json"]) -> None:
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
         )
     else:
-        formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+        formatter = LineFormatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)

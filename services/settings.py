@@ -6,6 +6,7 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -142,6 +143,15 @@ class Settings(BaseSettings):
             sources += [source, FileSource(settings_cls, source.env_vars)]
         return tuple(sources)
 
+    @field_validator("redis_url")
+    @classmethod
+    def _has_a_database_number(cls, value: SecretStr | None) -> SecretStr | None:
+        # redis-py takes database 0 for any path that is no number.
+        url = "" if value is None else value.get_secret_value()
+        if url.startswith(("redis://", "rediss://")) and not re.fullmatch(r"/?|/[0-9]{1,4}", _path_of(url)):
+            raise ValueError("not a URL of the form redis://host:port/number")
+        return value
+
     @field_validator("track", mode="before")
     @classmethod
     def _parse_track(cls, value: object) -> object:
@@ -161,6 +171,14 @@ class Settings(BaseSettings):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+    # Of those before the fields' own, the last one is asked first.
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_not_blank(cls, value: object) -> object:
+        if isinstance(value, str) and value.isspace():  # an empty one counts as none before this
+            raise ValueError("must not be blank")
+        return value
 
     @field_validator("auth_proxy_header")
     @classmethod
@@ -240,6 +258,13 @@ class Settings(BaseSettings):
     def exposed(self) -> bool:
         """Whether the server is reached from elsewhere, and asks nobody for a name."""
         return not self.on_loopback and self.credentials is None and self.auth_proxy_header is None
+
+
+def _path_of(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        raise ValueError("not a URL of the form redis://host:port/number") from None
 
 
 def _parts(between: str, text: str) -> tuple[str, ...]:

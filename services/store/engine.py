@@ -31,8 +31,8 @@ __all__ = [
 BUSY_SECONDS = 10
 """How long a writer waits for another one before it gives up."""
 
-LARGEST_NUMBER = 2**63 - 1
-"""Of a row: what both databases count to. SQLite refuses even to look for a larger one."""
+LARGEST_NUMBER = 2**31 - 1
+"""Of a row: what PostgreSQL counts to by its integers. It refuses even to look for a larger one."""
 
 WRITER_CACHE_KB = 32_000
 """What a connection that has written may keep of the file: a minute's pages of many metrics. To let them go after each

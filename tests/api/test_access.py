@@ -4,10 +4,10 @@ from ipaddress import ip_network
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.access import OPEN, Access, ProxyUsers
-from api.guard import ANY_HOST, LARGEST_BODY, LONGEST_QUERY, LOOPBACK_NAMES, Hosts, guarded
+from api.forwarded import forwarded
+from api.guard import ANY_HOST, LARGEST_BODY, LONGEST_QUERY, LOOPBACK_NAMES, Hosts, guarded, hosts_of
 from api.limits import FAILURES_A_MINUTE, Limits
 from api.routes import mount
 from services.market.errors import StoreUnavailable
@@ -114,7 +114,7 @@ def test_a_proxy_that_names_nobody_or_several_lets_nobody_in(reader, user):
 
 def test_what_is_forwarded_of_an_address_makes_no_proxy_of_it(reader):
     client = behind(reader, Access(proxy=PROXY))
-    client.application.wsgi_app = ProxyFix(client.application.wsgi_app, x_for=1)
+    client.application.wsgi_app = forwarded(client.application.wsgi_app, 1)
     assert asked(client, "192.0.2.1", "ann", **{"X-Forwarded-For": "10.1.0.1"}) == 401
     assert asked(client, "10.1.0.1", "ann", **{"X-Forwarded-For": "192.0.2.1"}) == 200
 
@@ -159,6 +159,26 @@ def test_a_dot_stands_for_all_names_below(reader):
         for host in ("a.example.org", "example.org", "b.tracker.test", "tracker.test:443")
     }
     assert answers == {"a.example.org": 200, "example.org": 421, "b.tracker.test": 421, "tracker.test:443": 200}
+
+
+NEAR = {"nas", "nas.local", "nas.example.org", "10.0.0.1", "[fd00::1]:80", "127.0.0.2"}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "on_loopback", "is_closed", "answered"),
+    [
+        ((), True, False, {"localhost"}),
+        ((), False, False, {"localhost", *NEAR}),
+        ((), True, True, {"localhost", *NEAR, "x.test"}),
+        ((), False, True, {"localhost", *NEAR, "x.test"}),
+        (("x.test",), False, False, {"localhost", "x.test"}),
+        (("x.test",), False, True, {"localhost", "x.test"}),
+        (("x.test",), True, False, {"localhost", "x.test"}),
+    ],
+)
+def test_an_open_server_answers_to_no_name_that_others_could_have_point_here(allowed, on_loopback, is_closed, answered):
+    hosts = hosts_of(allowed, "NAS.example.org", on_loopback=on_loopback, is_closed=is_closed)
+    assert {host for host in ("localhost", "x.test", *NEAR) if hosts.include(host)} == answered
 
 
 # ---- caps
@@ -263,6 +283,11 @@ def test_a_token_that_may_read_may_ask_in_every_way_of_asking(reader, method):
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Origin": "http://["}, 403),
+        ({"Referer": "http://localhost/alerting"}, 200),
+        ({"Referer": "http://evil.example/page"}, 403),
+        ({"Referer": "http://localhost.evil.example/"}, 403),
+        ({"Referer": "about:client"}, 403),
+        ({"Origin": "http://localhost", "Referer": "http://evil.example/"}, 200),
     ],
 )
 def test_a_page_of_another_site_changes_nothing_in_its_visitors_name(reader, headers, status):

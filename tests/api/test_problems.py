@@ -132,6 +132,7 @@ def test_a_wrong_method_elsewhere_is_answered_as_ever(client):
         "/table",
         "/sparklines",
         "/live",
+        "/readyz",
     ],
 )
 def test_a_database_that_is_away_is_told_as_such_and_not_remembered(reader, client, address):
@@ -141,7 +142,7 @@ def test_a_database_that_is_away_is_told_as_such_and_not_remembered(reader, clie
     assert answer.json == {
         "title": "Service Unavailable",
         "status": 503,
-        "detail": "the test took the database away",
+        "detail": "the database is away",
         "reason": "Database unavailable",
     }
     reader.down = False

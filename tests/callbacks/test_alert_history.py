@@ -81,7 +81,7 @@ def test_an_alert_is_acknowledged_in_the_name_of_who_asks(client: FlaskClient, d
 def test_all_that_the_filters_choose_is_acknowledged_up_to_the_newest_shown(
     client: FlaskClient, desk: FakeDesk
 ) -> None:
-    act(client, f"{ids.ACKNOWLEDGE_DO}.n_clicks", {"act": "all", "newest": 2})
+    act(client, f"{ids.ACKNOWLEDGE_DO}.n_clicks", {"act": "all", "newest": "2"})
 
     assert [alert.acknowledged_by for alert in desk.fired.values()] == ["ann", "ann", None]
     assert desk.query == AlertQuery(unacknowledged=True, words="btc", up_to=2, limit=50)

@@ -13,6 +13,7 @@ LINES = {unmarked(row[0]): row for table in tables("docs/settings.md") for row i
 
 OTHERS = {
     "POSTGRES_PASSWORD": "docker-compose.yml",
+    "REDIS_PASSWORD": "docker-compose.yml",
     "WEB_CONCURRENCY": None,  # gunicorn's own
     "HTTPS_PROXY": "services/exchanges/transport.py",
     "HTTP_PROXY": "services/exchanges/transport.py",

@@ -1,0 +1,60 @@
+"""Who asks, and by which scheme, as the proxies before the server say."""
+
+import re
+from collections.abc import Iterable
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+PEER = "data_tracker.peer"
+"""Where a request's environment has the address at the other end of the connection."""
+UNREADABLE = "data_tracker.unreadable_address"
+"""In the environment of a request whose proxy names no address: it counts as the proxy's own."""
+
+_WITH_PORT = re.compile(r"(?P<v4>[0-9.]+)(:[0-9]{1,5})?|\[(?P<v6>[0-9a-f:.]+)\](:[0-9]{1,5})?", re.I | re.A)
+
+
+def forwarded(application: "WSGIApplication", hops: int) -> "WSGIApplication":
+    """`application`, told the address and the scheme that the outermost of `hops` trusted proxies has seen.
+
+    Each proxy adds to the end of a header. Werkzeug's ProxyFix reads the headers as lists of quoted strings: a single
+    quote that a visitor sends would swallow what the proxy adds. It also takes any text for an address.
+    """
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        environ[PEER] = environ.get("REMOTE_ADDR", "")
+        told = _seen_by(hops, environ.get("HTTP_X_FORWARDED_FOR"))
+        if told is not None:
+            address = address_in(told)
+            if address is None:
+                environ[UNREADABLE] = True
+            else:
+                environ["REMOTE_ADDR"] = address
+        scheme = (_seen_by(hops, environ.get("HTTP_X_FORWARDED_PROTO")) or "").lower()
+        if scheme in ("http", "https"):
+            environ["wsgi.url_scheme"] = scheme
+        return application(environ, start_response)
+
+    return answer
+
+
+def address_in(text: str) -> str | None:
+    """The IP address in `text`, without the port that some proxies add; None where there is none."""
+    found = _WITH_PORT.fullmatch(text)
+    try:
+        address = ip_address(text if found is None else found["v4"] or found["v6"])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(address)
+
+
+def _seen_by(hops: int, header: str | None) -> str | None:
+    """What the outermost of `hops` proxies has added to a header; None where fewer have added anything."""
+    if header is None:
+        return None
+    values = header.split(",")
+    return values[-hops].strip() if len(values) >= hops else None

@@ -1,0 +1,150 @@
+"""However the documentation has one start it: nobody reaches an open server by a name of their own.
+
+A page elsewhere can have its own name point at this server (DNS rebinding), and its visitor's browser then takes the
+server for a part of that page.
+"""
+
+import re
+import shlex
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import _parser, serve_by
+from services.bootstrap import open_services
+from services.settings import SIMULATED_TRACK, Settings, read_settings
+from tests.deployments import compose, dockerfile, host_button, procfile, recipe, substituted
+from tests.docs.documents import PAGES, blocks, everywhere, tables, unmarked
+
+FOREIGN = ("evil.example", "evil.example:8888", "127.0.0.1.evil.example", "evillocalhost", "localhost.evil.example", "")
+HERE = ("localhost:8888", "127.0.0.1", "[::1]:8888")
+
+Environment = dict[str, str]
+
+
+def told_on_the_command_line(words: list[str]) -> Environment:
+    """The settings that a command line of app.py makes."""
+    given = _parser().parse_args(words)
+    assert given.part == "all"
+    told = {"HOST": given.host, "PORT": given.port and str(given.port), "TRACK": given.demo and SIMULATED_TRACK}
+    return {name: value for name, value in told.items() if value}
+
+
+def bound(words: list[str]) -> Environment:
+    """As gunicorn.conf.py tells the workers where `--bind` has them serve."""
+    host, _, _ = words[words.index("--bind") + 1].rpartition(":")
+    return {"HOST": host}
+
+
+def by_make(target: str) -> Environment:
+    command = shlex.split(next(line for line in recipe(target) if "app.py" in line))
+    return told_on_the_command_line(command[command.index("app.py") + 1 :])
+
+
+def in_compose(**chosen: str) -> Environment:
+    web = compose()["services"]["web"]
+    told = {name: substituted(value, POSTGRES_PASSWORD="x", **chosen) for name, value in web["environment"].items()}
+    return told | bound(web["command"])
+
+
+def behind_a_proxy() -> Environment:
+    """What the documentation has one set for it."""
+    (table,) = tables("docs/access.md", "## Behind a proxy")
+    return dict(setting.split("=") for setting in map(unmarked, (row[0] for row in table[1:])) if "=" in setting)
+
+
+WAYS: dict[str, Callable[[], Environment]] = {
+    "make run": lambda: by_make("run"),
+    "make demo": lambda: by_make("demo"),
+    "python app.py": lambda: told_on_the_command_line([]),
+    "python app.py --host": lambda: told_on_the_command_line(["--host", "0.0.0.0", "--port", "80"]),
+    "web of the Procfile": lambda: bound(procfile()["web"]),
+    "the image": lambda: dict(dockerfile().envs),
+    "docker compose up": in_compose,
+    "compose, told its name": lambda: in_compose(ALLOWED_HOSTS="tracker.example.org"),
+    "behind a proxy": behind_a_proxy,
+    "compose behind a proxy": lambda: in_compose(**behind_a_proxy()),
+    "below a path": lambda: {"URL_PREFIX": "/tracker/"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch, migrated_sqlite_url: str) -> Callable[[Environment], FlaskClient]:
+    """The server that a way of starting makes, over an empty database."""
+
+    def begin(environment: Environment) -> FlaskClient:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        settings = read_settings(None, database_url=migrated_sqlite_url, redis_url=None)
+        return serve_by(open_services(settings)).server.test_client()
+
+    return begin
+
+
+def statuses(client: FlaskClient, host: str, prefix: str = "") -> list[int]:
+    """What reading, writing and the pages answer to this name."""
+    base = {"base_url": f"http://{host}", "headers": {"Host": host}}
+    with client.get(f"{prefix}/assets/tracker.css", **base) as file:
+        return [
+            client.get(f"{prefix}/metrics", **base).status_code,
+            client.get(f"{prefix}/", **base).status_code,
+            client.post(f"{prefix}/alerts/rules", json={}, **base).status_code,
+            client.post(f"{prefix}/_dash-update-component", json={}, **base).status_code,
+            file.status_code,
+        ]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_foreign_name_is_refused_in_reading_and_writing_alike(
+    way: str, start: Callable[[Environment], FlaskClient]
+) -> None:
+    environment = WAYS[way]()
+    client, prefix = start(environment), environment.get("URL_PREFIX", "").rstrip("/")
+
+    assert {host: statuses(client, host, prefix) for host in FOREIGN} == {host: [421] * 5 for host in FOREIGN}
+    names = (*HERE, *filter(None, [environment.get("ALLOWED_HOSTS")]))
+    assert {host: 421 in statuses(client, host, prefix) for host in names} == dict.fromkeys(names, False)
+
+
+@pytest.mark.parametrize("host", ["192.168.1.5:8888", "10.0.0.1", "[fd00::1]:8888", "tracker-box", "tracker-box.local"])
+def test_who_is_near_reaches_an_open_server_by_its_address_and_its_own_name(
+    monkeypatch: pytest.MonkeyPatch, start: Callable[[Environment], FlaskClient], host: str
+) -> None:
+    monkeypatch.setattr("app.gethostname", lambda: "Tracker-Box")
+
+    assert 421 not in statuses(start(WAYS["the image"]()), host)
+
+
+def test_where_a_password_is_asked_for_any_name_is_answered_to_and_nobody_comes_in_by_it_alone(
+    start: Callable[[Environment], FlaskClient],
+) -> None:
+    """The way of the host's button, whose name is known to nobody before it is there."""
+    told = {name: entry.get("value", "generated") for name, entry in host_button()["env"].items()}
+    told.pop("NOTIFY_URLS")
+    client = start(told | bound(procfile()["web"]))
+
+    assert statuses(client, "tracker.herokuapp.com") == [401] * 5
+    assert client.get("/metrics", auth=("analyst", "generated"), headers={"Host": "any.example"}).status_code == 200
+
+
+def test_the_documentation_shows_no_way_of_starting_that_is_not_tried_here() -> None:
+    shown = {line for _, line in everywhere(r"^(make (?:run|demo))$")}
+    shown |= {f"python {line}" for _, line in everywhere(r"(?:^|\bpython |\\python )(app\.py(?: --\w+)?)$")}
+    shown |= {line for _, line in everywhere(r"\b(docker compose up|docker run|gunicorn)\b")}
+    assert shown == {
+        "make run",
+        "make demo",
+        "python app.py",
+        "python app.py --demo",  # as make demo
+        "docker compose up",
+    }
+    assert "`Procfile`" in PAGES["docs/deployment.md"]
+    assert any("location /tracker/" in block for block in blocks(PAGES["docs/deployment.md"]))
+    assert re.search(r"`ALLOWED_HOSTS=tracker\.example\.org`", PAGES["docs/access.md"])
