@@ -18,7 +18,6 @@ from urllib.request import Request, urlopen
 import pytest
 from sqlalchemy import make_url
 
-from api.stream import MOST_STREAMS
 from layouts import ids
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
@@ -411,9 +410,8 @@ def test_viewers_hear_of_every_tick_hold_up_nobody_and_no_stop(run: Run, command
     port = free_port()
     program = run(*command, HOST="127.0.0.1", PORT=str(port), TRACK="demo:*")
     wait_ready(port)
-    viewers = [urlopen(f"http://127.0.0.1:{port}/stream?metrics=1", timeout=20) for _ in range(MOST_STREAMS)]
+    viewers = [urlopen(f"http://127.0.0.1:{port}/stream?metrics=1", timeout=20) for _ in range(100)]
 
-    assert get(port, "/stream")[0] == 503
     assert len(metrics(port)) == 40
     told = [[events_of(viewer) for viewer in viewers] for _ in range(2)]
     newest = max(seen["revision"] for seen in told[1])

@@ -1,0 +1,358 @@
+"""The WSGI application behind an event loop: what waits for a client waits in the loop, and no thread with it.
+
+A request takes one of a few threads when all of it has come, and leaves it when its answer is made, or the next part of
+one that is made while it is sent. Whoever may not come in is told so before the body is read.
+"""
+
+import asyncio
+import contextvars
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote_to_bytes
+
+from api.guard import AWAITED, BODY, BUSY, LARGEST_BODY, LATE, TOO_LARGE, VISITOR
+from api.listeners import LIVE, WATCH_SECONDS, Listeners
+from api.threads import Threads
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+    from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPResponseBodyEvent, HTTPScope, Scope
+
+PART_BYTES = 131_072
+"""Of an answer handed on at once: of a slow reader the server keeps no more, beside the answer that others share."""
+GATHERED_BYTES = 262_144
+"""Of an answer that is made while it is sent, in one go of a thread."""
+BODY_SECONDS = 10.0
+"""Within which a body has come, and BODY_RATE."""
+BODY_RATE = 65_536
+"""Bytes of a body for which it has a second more."""
+MAX_BODY_BYTES = 64_000_000
+"""Of all bodies that are on their way, in one process."""
+MAX_WAITING = 1_000
+"""Requests that wait for a thread, in one process."""
+WAIT_SECONDS = 30.0
+"""After which one that still waits is refused."""
+
+
+@dataclass
+class Answer:
+    """What the application has said so far."""
+
+    status: int = 0
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    parts: list[bytes] = field(default_factory=list)
+    rest: Iterator[bytes] | None = None
+    """What makes the rest of it; None where there is none."""
+    close: Callable[[], object] = lambda: None
+    """To be called when nobody wants more of it."""
+    live: Iterator[bytes] | None = None
+    """What tells news in place of a rest."""
+
+
+class Gone(Exception):
+    """The client has gone."""
+
+
+class Front:
+    """An ASGI application that asks the WSGI one `application`, at most `threads` times at once."""
+
+    def __init__(
+        self,
+        application: "WSGIApplication",
+        threads: int,
+        alive: Collection[str] = ("/healthz",),
+        body_seconds: float = BODY_SECONDS,
+        watch_seconds: float = WATCH_SECONDS,
+    ) -> None:
+        """`alive` are paths that are answered in the loop, before everybody else: their answer needs nothing."""
+        self._application = application
+        self._alive = frozenset(alive)
+        self._threads = Threads(threads, "web")
+        self._places = asyncio.Semaphore(threads)
+        self._waiting = 0
+        self._body_seconds = body_seconds
+        self._coming: set[asyncio.Timeout] = set()
+        self._coming_bytes = 0
+        self._listeners = Listeners(watch_seconds)
+
+    def end(self) -> None:
+        """Let those who listen go, and wait for no more bodies: the process was told to stop."""
+        self._listeners.end()
+        for limit in self._coming:
+            limit.reschedule(asyncio.get_running_loop().time())
+
+    async def __call__(self, scope: "Scope", receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
+        assert scope["type"] == "http", "the server is told to speak nothing else"
+        environ = environ_of(scope)
+        if environ["PATH_INFO"] in self._alive:
+            await _send(send, self._ask(environ), closing=_has_body(environ))
+            return
+        with suppress(Gone):
+            if _has_body(environ):
+                await self._answer_with_body(environ, receive, send)
+            else:
+                await self._answer(environ, receive, send)
+
+    async def _answer_with_body(
+        self, environ: "WSGIEnvironment", receive: "ASGIReceiveCallable", send: "ASGISendCallable"
+    ) -> None:
+        """Ask whether the sender may come in, and then for the body. Where nobody will read one, the connection ends
+        with the answer."""
+        asking = environ | {BODY: AWAITED}
+        if not await self._enter():
+            await _send(send, self._refused(environ, BUSY), closing=True)
+            return
+        try:
+            answer = await self._threads.run(lambda: self._ask(asking))
+        finally:
+            self._places.release()
+        visitor = asking.get(VISITOR)
+        if visitor is None:
+            await _send(send, answer, closing=True)
+            return
+        body, why_not = await self._body(receive)
+        if why_not is not None:
+            await _send(send, self._refused(environ, why_not), closing=True)
+            return
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), VISITOR: visitor}
+        await self._answer(environ, receive, send)
+
+    async def _body(self, receive: "ASGIReceiveCallable") -> tuple[bytes, str | None]:
+        """All of a body, or why it is not read further. Raises Gone."""
+        parts: list[bytes] = []
+        size, more = 0, True
+        until = asyncio.get_running_loop().time() + self._body_seconds
+        try:
+            async with asyncio.timeout_at(until) as limit:
+                self._coming.add(limit)
+                while more:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        raise Gone
+                    part, more = message["body"], message["more_body"]
+                    size += len(part)
+                    self._coming_bytes += len(part)
+                    if size > LARGEST_BODY:
+                        return b"", TOO_LARGE
+                    if self._coming_bytes > MAX_BODY_BYTES:
+                        return b"", BUSY
+                    parts.append(part)
+                    limit.reschedule(until + size / BODY_RATE)
+        except TimeoutError:
+            return b"", LATE
+        finally:
+            self._coming.discard(limit)
+            self._coming_bytes -= size
+        return b"".join(parts), None
+
+    async def _answer(
+        self, environ: "WSGIEnvironment", receive: "ASGIReceiveCallable", send: "ASGISendCallable"
+    ) -> None:
+        context = contextvars.copy_context()  # one for all parts of the answer, whichever thread makes them
+        if not await self._enter(receive):
+            await _send(send, self._refused(environ, BUSY), closing=True)
+            return
+        try:
+            answer = await self._threads.run(lambda: context.run(self._ask, environ))
+        finally:
+            self._places.release()
+        if answer.live is not None:
+            await self._tell_news(answer, receive, send)
+        elif answer.rest is None:
+            await _send(send, answer)
+        else:
+            await self._send_in_parts(answer, context, receive, send)
+
+    async def _enter(self, receive: "ASGIReceiveCallable | None" = None) -> bool:
+        """Whether a request may have a thread, for which it may have to wait; whoever may has to release the place.
+        Raises Gone where `receive`, of a request that has come as a whole, tells so."""
+        if not self._places.locked():
+            return await self._places.acquire()
+        if self._waiting >= MAX_WAITING:
+            return False
+        turn = asyncio.ensure_future(self._places.acquire())
+        gone = None if receive is None else asyncio.ensure_future(_until_gone(receive))
+        self._waiting += 1
+        try:
+            await asyncio.wait(
+                {turn} if gone is None else {turn, gone}, timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            self._waiting -= 1
+            left = gone is not None and gone.done()
+            if gone is not None:
+                gone.cancel()
+            if not turn.done():
+                turn.cancel()
+        if left:
+            if turn.done():
+                self._places.release()
+            raise Gone
+        return turn.done()
+
+    def _ask(self, environ: "WSGIEnvironment") -> Answer:
+        """The application's answer: all of it, or the first GATHERED_BYTES and what makes the rest."""
+        answer = Answer()
+
+        def start(status: str, headers: list[tuple[str, str]], _failed: Any = None) -> Callable[[bytes], object]:
+            answer.status = int(status[:3])
+            answer.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+            return answer.parts.append
+
+        told = self._application(environ, start)
+        answer.close = getattr(told, "close", answer.close)
+        answer.live = environ.get(LIVE)
+        if answer.live is None:
+            answer.rest = iter(told)
+            _gather(answer, GATHERED_BYTES if environ["SERVER_PROTOCOL"] == "HTTP/1.1" else None)
+        else:
+            answer.parts.append(next(answer.live))
+        return answer
+
+    def _refused(self, environ: "WSGIEnvironment", why: str) -> Answer:
+        """What the guard says to that, without asking anybody."""
+        return self._ask(environ | {BODY: why})
+
+    async def _send_in_parts(
+        self,
+        answer: Answer,
+        context: contextvars.Context,
+        receive: "ASGIReceiveCallable",
+        send: "ASGISendCallable",
+    ) -> None:
+        """Send an answer that is made meanwhile, as fast as it is read."""
+        gone = asyncio.ensure_future(_until_gone(receive))
+        try:
+            await _begin(send, answer)
+            while not gone.done():
+                parts, answer.parts = answer.parts, []
+                await _send_body(send, parts)
+                if answer.rest is None:
+                    await send(_body_event(b"", more=False))
+                    return
+                await self._places.acquire()
+                try:
+                    await self._threads.run(lambda: context.run(_gather, answer, GATHERED_BYTES))
+                finally:
+                    self._places.release()
+        finally:
+            gone.cancel()
+            if answer.rest is not None:
+                await self._threads.run(lambda: context.run(answer.close))
+
+    async def _tell_news(self, answer: Answer, receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
+        """Send what is new whenever there is something, until the client or the process goes."""
+        assert answer.live is not None
+        listener = self._listeners.add(answer.live)
+        gone = asyncio.ensure_future(_until_gone(receive))
+        gone.add_done_callback(lambda _: listener.end())
+        try:
+            await _begin(send, answer)
+            await _send_body(send, answer.parts)
+            async for part in listener:
+                await send(_body_event(part))
+            await send(_body_event(b"", more=False))
+        finally:
+            gone.cancel()
+            self._listeners.leave(listener)
+            await self._threads.run(answer.close)
+
+
+def _gather(answer: Answer, most: int | None) -> None:
+    """Take in more of an answer, until it is at least `most` bytes or all of it."""
+    assert answer.rest is not None
+    size = 0
+    try:
+        for part in answer.rest:
+            answer.parts.append(part)
+            size += len(part)
+            if most is not None and size >= most:
+                return
+    except BaseException:
+        answer.rest = None
+        answer.close()
+        raise
+    answer.rest = None
+    answer.close()
+
+
+async def _send(send: "ASGISendCallable", answer: Answer, closing: bool = False) -> None:
+    """Send an answer that is there as a whole, and with `closing` end the connection after it."""
+    if not any(name.lower() == b"content-length" for name, _ in answer.headers) and answer.parts:
+        answer.headers.append((b"content-length", str(sum(map(len, answer.parts))).encode()))
+    if closing:
+        answer.headers.append((b"connection", b"close"))
+    await _begin(send, answer)
+    if len(answer.parts) == 1 and len(answer.parts[0]) <= PART_BYTES:
+        await send(_body_event(answer.parts[0], more=False))
+        return
+    await _send_body(send, answer.parts)
+    await send(_body_event(b"", more=False))
+
+
+async def _begin(send: "ASGISendCallable", answer: Answer) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers, "trailers": False})
+
+
+async def _send_body(send: "ASGISendCallable", parts: Iterable[bytes]) -> None:
+    """Hand on `parts`, each PART_BYTES when those before them are on their way."""
+    for part in parts:
+        if len(part) <= PART_BYTES:
+            await send(_body_event(part))
+            continue
+        whole = cast(bytes, memoryview(part))  # uvicorn takes both, and a part of bytes is a copy
+        for start in range(0, len(part), PART_BYTES):
+            await send(_body_event(whole[start : start + PART_BYTES]))
+
+
+def _body_event(body: bytes, more: bool = True) -> "HTTPResponseBodyEvent":
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+async def _until_gone(receive: "ASGIReceiveCallable") -> None:
+    """For a request that has come as a whole."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _has_body(environ: "WSGIEnvironment") -> bool:
+    return environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ
+
+
+def environ_of(scope: "HTTPScope") -> "WSGIEnvironment":
+    """What PEP 3333 has an application told of a request, without its body."""
+    server, port = scope["server"] or ("localhost", None)
+    environ: WSGIEnvironment = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": server,
+        "SERVER_PORT": str(port or 0),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": scope["client"][0] if scope["client"] else "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input": BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        if b"_" in name:  # it would pass for the one with a dash, which proxies vouch for
+            continue
+        key = _KEYS.get(name) or "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
+        text = value.decode("latin-1")
+        if key in environ:
+            text = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
+        environ[key] = text
+    return environ
+
+
+_KEYS = {b"content-length": "CONTENT_LENGTH", b"content-type": "CONTENT_TYPE"}
