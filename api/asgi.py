@@ -28,6 +28,8 @@ GATHERED_BYTES = 262_144
 """Of an answer that is made while it is sent, in one go of a thread."""
 BODY_SECONDS = 10.0
 """Within which a body has come, and BODY_RATE."""
+LINGER_SHARE = 0.2
+"""Of that time, one that is not wanted is thrown away as it comes."""
 BODY_RATE = 65_536
 """Bytes of a body for which it has a second more."""
 MAX_BODY_BYTES = 64_000_000
@@ -88,8 +90,8 @@ class Front:
     async def __call__(self, scope: "Scope", receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
         assert scope["type"] == "http", "the server is told to speak nothing else"
         environ = environ_of(scope)
-        if environ["PATH_INFO"] in self._alive:
-            await _send(send, self._ask(environ), closing=_has_body(environ))
+        if environ["PATH_INFO"] in self._alive and not _has_body(environ):
+            await _send(send, self._ask(environ))
             return
         with suppress(Gone):
             if _has_body(environ):
@@ -104,7 +106,7 @@ class Front:
         with the answer."""
         asking = environ | {BODY: AWAITED}
         if not await self._enter():
-            await _send(send, self._refused(environ, BUSY), closing=True)
+            await self._refuse(self._refused(environ, BUSY), receive, send)
             return
         try:
             answer = await self._threads.run(lambda: self._ask(asking))
@@ -112,11 +114,11 @@ class Front:
             self._places.release()
         visitor = asking.get(VISITOR)
         if visitor is None:
-            await _send(send, answer, closing=True)
+            await self._refuse(answer, receive, send)
             return
         body, why_not = await self._body(receive)
         if why_not is not None:
-            await _send(send, self._refused(environ, why_not), closing=True)
+            await self._refuse(self._refused(environ, why_not), receive, send)
             return
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), VISITOR: visitor}
@@ -155,7 +157,7 @@ class Front:
     ) -> None:
         context = contextvars.copy_context()  # one for all parts of the answer, whichever thread makes them
         if not await self._enter(receive):
-            await _send(send, self._refused(environ, BUSY), closing=True)
+            await _send(send, self._refused(environ, BUSY))
             return
         try:
             answer = await self._threads.run(lambda: context.run(self._ask, environ))
@@ -217,6 +219,19 @@ class Front:
     def _refused(self, environ: "WSGIEnvironment", why: str) -> Answer:
         """What the guard says to that, without asking anybody."""
         return self._ask(environ | {BODY: why})
+
+    async def _refuse(self, answer: Answer, receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
+        """Send an answer to a request whose body is not wanted, and end the connection: when that has come, or soon.
+        Who still sends would be cut off at once, and many a client's system then forgets what it was answered."""
+        answer.headers.append((b"connection", b"close"))
+        await _begin(send, answer)
+        await _send_body(send, answer.parts)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._body_seconds * LINGER_SHARE):
+                message = await receive()
+                while message["type"] == "http.request" and message["more_body"]:
+                    message = await receive()
+        await send(_body_event(b"", more=False))
 
     async def _send_in_parts(
         self,
@@ -281,12 +296,10 @@ def _gather(answer: Answer, most: int | None) -> None:
     answer.close()
 
 
-async def _send(send: "ASGISendCallable", answer: Answer, closing: bool = False) -> None:
-    """Send an answer that is there as a whole, and with `closing` end the connection after it."""
+async def _send(send: "ASGISendCallable", answer: Answer) -> None:
+    """Send an answer that is there as a whole."""
     if not any(name.lower() == b"content-length" for name, _ in answer.headers) and answer.parts:
         answer.headers.append((b"content-length", str(sum(map(len, answer.parts))).encode()))
-    if closing:
-        answer.headers.append((b"connection", b"close"))
     await _begin(send, answer)
     if len(answer.parts) == 1 and len(answer.parts[0]) <= PART_BYTES:
         await send(_body_event(answer.parts[0], more=False))
