@@ -246,9 +246,8 @@ class Front:
             await _begin(send, answer)
             while not gone.done():
                 parts, answer.parts = answer.parts, []
-                await _send_body(send, parts)
+                await _send_body(send, parts, more=answer.rest is not None)
                 if answer.rest is None:
-                    await send(_body_event(b"", more=False))
                     return
                 await self._places.acquire()
                 try:
@@ -301,26 +300,26 @@ async def _send(send: "ASGISendCallable", answer: Answer) -> None:
     if not any(name.lower() == b"content-length" for name, _ in answer.headers) and answer.parts:
         answer.headers.append((b"content-length", str(sum(map(len, answer.parts))).encode()))
     await _begin(send, answer)
-    if len(answer.parts) == 1 and len(answer.parts[0]) <= PART_BYTES:
-        await send(_body_event(answer.parts[0], more=False))
-        return
-    await _send_body(send, answer.parts)
-    await send(_body_event(b"", more=False))
+    await _send_body(send, answer.parts, more=False)
 
 
 async def _begin(send: "ASGISendCallable", answer: Answer) -> None:
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers, "trailers": False})
 
 
-async def _send_body(send: "ASGISendCallable", parts: Iterable[bytes]) -> None:
-    """Hand on `parts`, each PART_BYTES when those before them are on their way."""
-    for part in parts:
-        if len(part) <= PART_BYTES:
-            await send(_body_event(part))
-            continue
-        whole = cast(bytes, memoryview(part))  # uvicorn takes both, and a part of bytes is a copy
-        for start in range(0, len(part), PART_BYTES):
-            await send(_body_event(whole[start : start + PART_BYTES]))
+async def _send_body(send: "ASGISendCallable", parts: Iterable[bytes], more: bool = True) -> None:
+    """Hand on `parts`, each PART_BYTES when those before them are on their way; without `more` they are the last."""
+    pieces = [piece for part in parts for piece in _pieces(part)] or [b""]
+    for piece in pieces[:-1]:
+        await send(_body_event(piece))
+    await send(_body_event(pieces[-1], more))
+
+
+def _pieces(part: bytes) -> Iterable[bytes]:
+    if len(part) <= PART_BYTES:
+        return (part,)
+    whole = cast(bytes, memoryview(part))  # uvicorn takes both, and a part of bytes would be a copy
+    return (whole[start : start + PART_BYTES] for start in range(0, len(part), PART_BYTES))
 
 
 def _body_event(body: bytes, more: bool = True) -> "HTTPResponseBodyEvent":
