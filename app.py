@@ -263,8 +263,6 @@ def _run_all(services: Services) -> int:
         reason = "no such address" if isinstance(error, socket.gaierror) else error.strerror
         raise TrackerError(f"cannot serve on {settings.host} port {settings.port}: {reason}") from error
     scheduler = _start_scheduler(settings, services)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # the server has its own, and hands them on when it has ended
     log.info(
         "serving: open http://%s:%s%s in a browser%s",
         shown_host(OWN_ADDRESSES.get(settings.host, settings.host)),

@@ -6,8 +6,10 @@ reading of an answer.
 
 import asyncio
 import errno
+import signal
 import socket
 import sys
+from types import FrameType
 from typing import Any, cast
 
 import uvicorn
@@ -161,10 +163,17 @@ CONFIG: dict[str, Any] = {
 
 
 def serve(front: Front, listening: "list[socket.socket]") -> None:
-    """Answer what comes to these sockets until the process is told to stop, by SIGTERM or Ctrl-C. Those signals come
-    again, to whatever handles them before, when it has."""
+    """Answer what comes to these sockets until the process is told to stop, by SIGTERM or Ctrl-C. Neither ends the
+    process, for there may be more to end."""
     config = uvicorn.Config(**CONFIG, access_log=False, timeout_keep_alive=KEEP_ALIVE_SECONDS)
-    Server(config, front, room_for_connections()).run(listening)
+    server = Server(config, front, room_for_connections())
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)  # until uvicorn has its own, and when it has ended and hands them on
+    server.run(listening)
 
 
 def listen(host: str, port: int) -> "list[socket.socket]":

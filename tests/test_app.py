@@ -211,6 +211,18 @@ def test_a_second_word_to_end_does_no_harm(run: Run) -> None:
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_gunicorn_ends_soon_when_it_is_told_so_while_its_worker_starts(run: Run, number: int) -> None:
+    program = run(*GUNICORN, "--graceful-timeout", "300", PORT=str(free_port()), TRACK="demo:*")
+    assert program.stdout is not None
+    for line in program.stdout:
+        if "Booting worker" in line:
+            break
+    program.send_signal(number)
+    output, _ = program.communicate(timeout=100)
+    assert "Traceback" not in output
+
+
 def test_a_body_beyond_the_cap_is_refused_before_it_has_come(run: Run) -> None:
     port = free_port()
     run(APP, "--demo", "--port", str(port), SCHEDULER="off")
