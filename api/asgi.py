@@ -6,26 +6,22 @@ one that is made while it is sent. Whoever may not come in is told so before the
 
 import asyncio
 import contextvars
-import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote_to_bytes
+from typing import TYPE_CHECKING, cast
 
 from api.guard import AWAITED, BODY, BUSY, LARGEST_BODY, LATE, TOO_LARGE, VISITOR
-from api.listeners import LIVE, WATCH_SECONDS, Listeners
+from api.listeners import WATCH_SECONDS, Listeners
 from api.threads import Threads
+from api.wsgi import Answer, ask, environ_of, gather
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
-    from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPResponseBodyEvent, HTTPScope, Scope
+    from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPResponseBodyEvent, Scope
 
 PART_BYTES = 131_072
 """Of an answer handed on at once: of a slow reader the server keeps no more, beside the answer that others share."""
-GATHERED_BYTES = 262_144
-"""Of an answer that is made while it is sent, in one go of a thread."""
 BODY_SECONDS = 10.0
 """Within which a body has come, and BODY_RATE."""
 LINGER_SHARE = 0.2
@@ -38,21 +34,6 @@ MAX_WAITING = 1_000
 """Requests that wait for a thread, in one process."""
 WAIT_SECONDS = 30.0
 """After which one that still waits is refused."""
-
-
-@dataclass
-class Answer:
-    """What the application has said so far."""
-
-    status: int = 0
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    parts: list[bytes] = field(default_factory=list)
-    rest: Iterator[bytes] | None = None
-    """What makes the rest of it; None where there is none."""
-    close: Callable[[], object] = lambda: None
-    """To be called when nobody wants more of it."""
-    live: Iterator[bytes] | None = None
-    """What tells news in place of a rest."""
 
 
 class Gone(Exception):
@@ -91,7 +72,7 @@ class Front:
         assert scope["type"] == "http", "the server is told to speak nothing else"
         environ = environ_of(scope)
         if environ["PATH_INFO"] in self._alive and not _has_body(environ):
-            await _send(send, self._ask(environ))
+            await _send(send, ask(self._application, environ))
             return
         with suppress(Gone):
             if _has_body(environ):
@@ -109,7 +90,7 @@ class Front:
             await self._refuse(self._refused(environ, BUSY), receive, send)
             return
         try:
-            answer = await self._threads.run(lambda: self._ask(asking))
+            answer = await self._threads.run(lambda: ask(self._application, asking))
         finally:
             self._places.release()
         visitor = asking.get(VISITOR)
@@ -160,7 +141,7 @@ class Front:
             await _send(send, self._refused(environ, BUSY))
             return
         try:
-            answer = await self._threads.run(lambda: context.run(self._ask, environ))
+            answer = await self._threads.run(lambda: context.run(ask, self._application, environ))
         finally:
             self._places.release()
         if answer.live is not None:
@@ -197,28 +178,9 @@ class Front:
             raise Gone
         return turn.done()
 
-    def _ask(self, environ: "WSGIEnvironment") -> Answer:
-        """The application's answer: all of it, or the first GATHERED_BYTES and what makes the rest."""
-        answer = Answer()
-
-        def start(status: str, headers: list[tuple[str, str]], _failed: Any = None) -> Callable[[bytes], object]:
-            answer.status = int(status[:3])
-            answer.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-            return answer.parts.append
-
-        told = self._application(environ, start)
-        answer.close = getattr(told, "close", answer.close)
-        answer.live = environ.get(LIVE)
-        if answer.live is None:
-            answer.rest = iter(told)
-            _gather(answer, GATHERED_BYTES if environ["SERVER_PROTOCOL"] == "HTTP/1.1" else None)
-        else:
-            answer.parts.append(next(answer.live))
-        return answer
-
     def _refused(self, environ: "WSGIEnvironment", why: str) -> Answer:
         """What the guard says to that, without asking anybody."""
-        return self._ask(environ | {BODY: why})
+        return ask(self._application, environ | {BODY: why})
 
     async def _refuse(self, answer: Answer, receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
         """Send an answer to a request whose body is not wanted, and end the connection: when that has come, or soon.
@@ -251,7 +213,7 @@ class Front:
                     return
                 await self._places.acquire()
                 try:
-                    await self._threads.run(lambda: context.run(_gather, answer, GATHERED_BYTES))
+                    await self._threads.run(lambda: context.run(gather, answer))
                 finally:
                     self._places.release()
         finally:
@@ -275,24 +237,6 @@ class Front:
             gone.cancel()
             self._listeners.leave(listener)
             await self._threads.run(answer.close)
-
-
-def _gather(answer: Answer, most: int | None) -> None:
-    """Take in more of an answer, until it is at least `most` bytes or all of it."""
-    assert answer.rest is not None
-    size = 0
-    try:
-        for part in answer.rest:
-            answer.parts.append(part)
-            size += len(part)
-            if most is not None and size >= most:
-                return
-    except BaseException:
-        answer.rest = None
-        answer.close()
-        raise
-    answer.rest = None
-    answer.close()
 
 
 async def _send(send: "ASGISendCallable", answer: Answer) -> None:
@@ -334,37 +278,3 @@ async def _until_gone(receive: "ASGIReceiveCallable") -> None:
 
 def _has_body(environ: "WSGIEnvironment") -> bool:
     return environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ
-
-
-def environ_of(scope: "HTTPScope") -> "WSGIEnvironment":
-    """What PEP 3333 has an application told of a request, without its body."""
-    server, port = scope["server"] or ("localhost", None)
-    environ: WSGIEnvironment = {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_NAME": server,
-        "SERVER_PORT": str(port or 0),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "REMOTE_ADDR": scope["client"][0] if scope["client"] else "",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope["scheme"],
-        "wsgi.input": BytesIO(),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-    }
-    for name, value in scope["headers"]:
-        if b"_" in name:  # it would pass for the one with a dash, which proxies vouch for
-            continue
-        key = _KEYS.get(name) or "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
-        text = value.decode("latin-1")
-        if key in environ:
-            text = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
-        environ[key] = text
-    return environ
-
-
-_KEYS = {b"content-length": "CONTENT_LENGTH", b"content-type": "CONTENT_TYPE"}
