@@ -28,6 +28,8 @@ SECONDS = 30.0
 """How long each attack is watched: longer than a server waits for what does not come."""
 PERIOD = 5
 PAIRS = 1_000
+START_TICKS = 4
+"""Those that run beside the first backfill, and are not measured."""
 LATE_MS = 1_000.0
 """What a tick may be late by, and be on time."""
 PATIENCE = 10.0
@@ -42,9 +44,11 @@ PASS = "Authorization: Basic " + b64encode(":".join(NAME).encode()).decode()
 BOUNDS = {"/healthz": 1.0, "/live": 2.0, "/": 2.0}
 """Seconds within which everybody else is answered."""
 
+_GUNICORN = ("-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--chdir", str(ROOT))
 SERVERS = {
     "app.py": (str(ROOT / "app.py"),),
-    "gunicorn": ("-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--chdir", str(ROOT), "app:server"),
+    "gunicorn": (*_GUNICORN, "app:server"),
+    "gunicorn, 4 workers": (*_GUNICORN, "--workers", "4", "app:server"),
 }
 
 
@@ -186,16 +190,20 @@ class Program:
         mine = psutil.Process(self.process.pid)
         return [mine, *mine.children(recursive=True)]
 
+    def ticks(self, since: int = 0) -> dict[int, float]:
+        """How late each tick of the periods since then was, in milliseconds."""
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
+            return dict(connection.execute("SELECT minute, late_ms FROM tick WHERE minute >= ?", (since,)))
+
     def lateness(self, since: float, until: float) -> list[float]:
         """How late each tick of the periods that began between these began itself, in milliseconds; infinite for one
         that was left out. Waits until they are stored."""
         first, last = -(-int(since) // PERIOD) * PERIOD, int(until) // PERIOD * PERIOD
         found: dict[int, float] = {}
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
-            patient_until = time.monotonic() + REST_SECONDS + 2 * PERIOD
-            while max(found, default=0) < last and time.monotonic() < patient_until:
-                time.sleep(0.1)
-                found = dict(connection.execute("SELECT minute, late_ms FROM tick WHERE minute >= ?", (first,)))
+        patient_until = time.monotonic() + REST_SECONDS + 2 * PERIOD
+        while max(found, default=0) < last and time.monotonic() < patient_until:
+            time.sleep(0.1)
+            found = self.ticks(first)
         return [found.get(minute, float("inf")) for minute in range(first, last + 1, PERIOD)]
 
 
@@ -287,6 +295,7 @@ def measure(servers: Sequence[str] = tuple(SERVERS), seconds: float = SECONDS) -
     broken = []
     for server in servers:
         with running(SERVERS[server]) as program:
+            wait_until(lambda: len(program.ticks()) > START_TICKS)
             outcomes = {attack: endure(program, attack, seconds) for attack in ATTACKS}
             ended = time.monotonic()
         print_table(

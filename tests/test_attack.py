@@ -17,7 +17,7 @@ LASTING = ("idle after an answer", "slow readers of /metrics", "streams")
 """What may be there longer: it costs nothing, and of so few metrics the systems keep all that nobody reads."""
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", ["app.py", "gunicorn"])
 def test_all_attacks_at_once_keep_nobody_out_and_are_ended(server: str) -> None:
     with running(SERVERS[server], pairs=40) as program, ExitStack() as stack:
         crowds = [
