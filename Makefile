@@ -52,11 +52,12 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
 # Hours of it: the suite on a machine that is busy with other things, the full numbers of what it does in small ones,
-# and ten days of ticks.
+# ten days of ticks, and attacks.
 soak: $(VENV)/.dev browser
 	$(BIN)/python -m scripts.under_load 3 $(PYTEST)
 	$(BIN)/python -m pytest --soak -m soak --timeout 0
 	$(BIN)/python -m benchmarks --only soak
+	$(BIN)/python -m benchmarks --only attack
 
 # More of what tests/api/test_fuzz.py does.
 fuzz: $(VENV)/.dev

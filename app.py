@@ -4,23 +4,24 @@ import argparse
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from socket import gethostname
 from threading import Event
-from types import FrameType
 from typing import Any
 
 from dash import Dash
-from flask import Response
+from flask import Flask, Response
 from flask_compress import Compress
-from waitress.server import create_server
 
 import callbacks
+from api import server as web_server
 from api.access import OPEN, Access, ProxyUsers
 from api.answers import SMALLEST_WORTH_ZIPPING
+from api.asgi import Front
 from api.deliveries import mount_deliveries
 from api.forwarded import forwarded
 from api.guard import ANY_HOST, LARGEST_BODY, Hosts, guarded, hosts_of, visitor_name
@@ -29,7 +30,6 @@ from api.limits import Limits
 from api.prefix import below
 from api.routes import mount
 from api.rules import mount_rules
-from api.stream import MOST_STREAMS, end_streams, turnstile
 from callbacks.doors import Doors
 from callbacks.pages import PAGE_SEGMENTS
 from callbacks.requests import check_requests
@@ -46,8 +46,7 @@ from services.settings import SIMULATED_TRACK, BadSettings, Settings, read_setti
 from services.store.engine import open_existing
 
 WEB_THREADS = 8
-"""Ordinary requests that one process answers at once."""
-ALL_THREADS = WEB_THREADS + MOST_STREAMS
+"""Requests that one process answers at once."""
 
 OWN_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """By which a browser on this machine reaches what serves on all addresses."""
@@ -109,7 +108,6 @@ def create_app(
     # What comes in passes these from the last to the first.
     door = guarded(app.server.wsgi_app, access, hosts, limits or Limits(0), clock)
     door = with_headers(door, [script_hash(shell.THEME_SCRIPT), *app.csp_hashes()])
-    door = turnstile(door, WEB_THREADS)
     if proxies:
         door = forwarded(door, proxies)
     own = {rule.rule.split("/")[1] for rule in app.server.url_map.iter_rules()} | PAGE_SEGMENTS
@@ -288,30 +286,13 @@ def _check(services: Services) -> int:
 
 def _run_all(services: Services) -> int:
     settings = services.settings
-    flask = serve_by(services).server
+    front = front_of(serve_by(services).server, settings)
     try:
-        web = create_server(
-            flask,
-            host=settings.host,
-            port=settings.port,
-            threads=ALL_THREADS,
-            ident=None,
-            max_request_body_size=LARGEST_BODY,  # it takes bodies in before it asks who sends them
-            clear_untrusted_proxy_headers=False,  # nothing reads them, unless PROXY_HOPS says that they can be trusted
-        )
-    except (OSError, ValueError) as error:  # waitress says by the latter that nothing is of that name
-        reason = error.strerror if isinstance(error, OSError) else "no such address"
+        sockets = web_server.listen(settings.host, settings.port)
+    except OSError as error:
+        reason = "no such address" if isinstance(error, socket.gaierror) else error.strerror
         raise TrackerError(f"cannot serve on {settings.host} port {settings.port}: {reason}") from error
     scheduler = _start_scheduler(settings, services)
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # some hosts send it to a process and to its group
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # pressed again, Ctrl-C waits for nothing
-        end_streams(flask)
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
     log.info(
         "serving: open http://%s:%s%s in a browser%s",
         shown_host(OWN_ADDRESSES.get(settings.host, settings.host)),
@@ -319,13 +300,17 @@ def _run_all(services: Services) -> int:
         settings.url_prefix.rstrip("/") and settings.url_prefix,
         " (simulated data)" * settings.simulated,
     )
-    with suppress(KeyboardInterrupt):
-        web.run()
+    web_server.serve(front, sockets)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # pressed again, Ctrl-C waits for nothing
     log.info("stopping")
-    web.close()
     if scheduler is not None:
         scheduler.stop()
     return 0
+
+
+def front_of(server: Flask, settings: Settings) -> Front:
+    """`server` as one process serves it: what comes asks this."""
+    return Front(server, WEB_THREADS, alive=("/healthz", f"{settings.url_prefix}healthz"))
 
 
 def _start_scheduler(settings: Settings, services: Services) -> Scheduler | None:

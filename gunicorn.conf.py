@@ -1,13 +1,13 @@
-"""How gunicorn runs `app:server`: threads in each worker, and in each worker a clock, of which one ticks."""
+"""How gunicorn runs `app:server`: in each worker the server of `app.py`, and a clock, of which one ticks."""
 
 import os
-import signal
 import sys
 
 from gunicorn.glogging import Logger
 
 import app
-from api.stream import end_streams
+from api.server import BACKLOG, END_SECONDS, KEEP_ALIVE_SECONDS
+from api.worker import Worker
 from services.heaps import bound_heaps
 from services.logs import LineFormatter
 from services.market.errors import TrackerError
@@ -44,11 +44,11 @@ class Log(Logger):
 _settings = _or_stop(app.read_settings)
 
 bind = f"{app.shown_host(_settings.host)}:{_settings.port}"
-worker_class = "gthread"
-threads = app.ALL_THREADS  # eight for requests, and one that sleeps for each of the open /stream
+backlog = BACKLOG
+worker_class = Worker
 timeout = 60
-graceful_timeout = 15
-keepalive = 5
+graceful_timeout = END_SECONDS + 5  # of which the last seconds are the clock's
+keepalive = KEEP_ALIVE_SECONDS
 preload_app = False  # each worker opens its own connections; none crosses the fork
 logger_class = Log
 control_socket_disable = True  # it would be one file in the home of the user, for all installations there
@@ -66,16 +66,9 @@ def on_starting(server):
 
 
 def post_worker_init(worker):
-    """Start this worker's clock; the lease lets one of them tick. Have its streams end when it is told to stop: they
-    would use up the grace that others need for their answers."""
-    stop = signal.getsignal(signal.SIGTERM)
-
-    def end(number, frame):
-        end_streams(worker.wsgi)
-        stop(number, frame)
-
-    signal.signal(signal.SIGTERM, end)
+    """Tell this worker what it serves, and start its clock; the lease lets one of them tick."""
     services = app.process_services()
+    worker.front = app.front_of(worker.wsgi, services.settings)
     worker.data_tracker_clock = None
     if services.settings.scheduler == "auto":
         worker.data_tracker_clock = Scheduler(services)

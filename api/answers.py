@@ -72,10 +72,11 @@ class Answers:
     def get(self, key: Hashable, version: Hashable, build: Callable[[], object]) -> Answer:
         """The answer kept under `key`, if it was built for `version`; else what `build` gives (a Page, or a body
         alone), encoded."""
-        return self._memory.get(key, version, lambda: _encode(build()))
+        return self._memory.get(key, version, lambda: encode(build()))
 
 
-def _encode(value: object) -> Answer:
+def encode(value: object) -> Answer:
+    """The answer that tells `value`: a Page, or a body alone."""
     page = value if isinstance(value, Page) else Page(value)
     body = page.body if isinstance(page.body, bytes) else orjson.dumps(page.body)
     return Answer(body, digest(body, *page.headers.values()), page.headers)

@@ -38,7 +38,16 @@ LONGEST_QUERY = 8_000  # bytes
 LARGEST_BODY = 2_000_000  # bytes; a callback that is handed a chart of a day sends some hundred thousand
 
 VISITOR = "data_tracker.visitor"
-"""Where a request's environment has the Visitor who sends it."""
+"""Where a request's environment has the Visitor who sends it. Who has one was let in."""
+
+BODY = "data_tracker.body"
+"""Where a request's environment has what is to be known of its body, where that has not come."""
+AWAITED, LATE, TOO_LARGE, BUSY = "awaited", "late", "too large", "busy"
+"""Only whether it may come is asked; it did not come in time, and was no longer waited for; it is larger than any may
+be; nobody has the time for it, or the room."""
+
+BUSY_SECONDS = 5
+"""After which one who found nobody with time for it may ask again."""
 
 LOOPBACK_NAMES = ("localhost", ".localhost", "127.0.0.1", "[::1]")
 
@@ -104,13 +113,17 @@ def hosts_of(allowed: tuple[str, ...], machine: str, *, on_loopback: bool, is_cl
 def guarded(
     application: "WSGIApplication", access: Access, hosts: Hosts, limits: Limits, clock: Clock
 ) -> "WSGIApplication":
-    """`application`, behind the door: what it answers to any path but OPEN_PATHS is for whom `access` lets in."""
+    """`application`, behind the door: what it answers to any path but OPEN_PATHS is for whom `access` lets in.
+
+    Where a request's BODY is AWAITED, whoever is let in is told to go on (100), and has a VISITOR.
+    """
 
     failures = Failures(quiet_seconds=QUIET_SECONDS)
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        refusal = None
-        if environ["PATH_INFO"] not in OPEN_PATHS:
+        body = environ.get(BODY)
+        refusal = _without_body(body)
+        if refusal is None and VISITOR not in environ and environ["PATH_INFO"] not in OPEN_PATHS:
             request = Request(environ)
             try:
                 refusal = _refusal(request, access, hosts, limits, clock)
@@ -119,9 +132,32 @@ def guarded(
             except Exception as error:  # noqa: BLE001 - a fault of ours keeps everybody out, and tells nobody more
                 failures.crashed("access", error, f"the guard has failed at {request.method} {request.path!r}")
                 refusal = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server has failed; its log tells more")
-        return application(environ, start_response) if refusal is None else refusal(environ, start_response)
+        if refusal is not None:
+            return refusal(environ, start_response)
+        if body is None:
+            return application(environ, start_response)
+        environ.setdefault(VISITOR, ANYBODY)
+        start_response("100 Continue", [])
+        return ()
 
     return answer
+
+
+def _without_body(body: str | None) -> Response | None:
+    """The refusal of a request whose body does not come, without a look at the request."""
+    if body == LATE:
+        return problem(HTTPStatus.REQUEST_TIMEOUT, "the body did not come in time")
+    if body == TOO_LARGE:
+        return _too_large()
+    if body == BUSY:
+        answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, "all that answer are busy", "Busy")
+        answer.headers["Retry-After"] = str(BUSY_SECONDS)
+        return answer
+    return None
+
+
+def _too_large() -> Response:
+    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes")
 
 
 def _refusal(request: Request, access: Access, hosts: Hosts, limits: Limits, clock: Clock) -> Response | None:
@@ -133,7 +169,7 @@ def _refusal(request: Request, access: Access, hosts: Hosts, limits: Limits, clo
     if len(request.query_string) > LONGEST_QUERY:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"the query is longer than {LONGEST_QUERY} bytes")
     if (request.content_length or 0) > LARGEST_BODY:
-        return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes")
+        return _too_large()
     address, shown = request.remote_addr or "", request.headers.get("Authorization", "")
     place = place_of(address)
     if shown:

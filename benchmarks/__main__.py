@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from benchmarks import dashboard, history, newcomer, records, rules, shared, viewers, web
+from benchmarks import attack, dashboard, history, newcomer, records, rules, shared, viewers, web
 from benchmarks.databases import PERIOD, filled, filled_postgresql
 from benchmarks.soak import soak
 from benchmarks.tick import Ticker, compare, compare_windows
@@ -24,6 +24,7 @@ PARTS = (
     "dashboard",
     "newcomer",
     "history",
+    "attack",
     "soak",
 )
 TICK_METRICS = (100, 1_000, 10_000)
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "history" in parts:
         history.measure(given.metrics or HISTORY_METRICS)
         history.measure_postgresql()
+    if "attack" in parts:
+        attack.measure()
     if "soak" in parts:
         soak(SOAK_METRICS, SOAK_DAYS)
     if "newcomer" in parts:

@@ -3,6 +3,9 @@
 import json
 from http.client import HTTPConnection, HTTPResponse
 
+STREAMS = 64
+"""That listen while other things are measured."""
+
 
 class Stream:
     """One that listens to two metrics."""

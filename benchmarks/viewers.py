@@ -10,10 +10,9 @@ from random import Random
 
 import psutil
 
-from api.stream import MOST_STREAMS
 from benchmarks.clock import Clock
 from benchmarks.databases import PERIOD, Past, filled
-from benchmarks.listeners import Stream
+from benchmarks.listeners import STREAMS, Stream
 from benchmarks.timings import p99, print_table, timed
 from benchmarks.web import served
 from services.market.moments import period_of
@@ -76,10 +75,10 @@ def measure(metrics: int) -> None:
         served(past, "benchmarks.replayed:create_app()") as port,
         ExitStack() as stack,
     ):
-        streams = [stack.enter_context(Stream(port)) for _ in range(MOST_STREAMS)]
+        streams = [stack.enter_context(Stream(port)) for _ in range(STREAMS)]
         rows = [_hour(past, clock, port, streams, hour) for hour in range(HOURS)]
     print_table(
-        f"One gunicorn worker, {metrics:,} metrics, {VIEWERS} viewers and {MOST_STREAMS} streams, {HOURS} h of ticks",
+        f"One gunicorn worker, {metrics:,} metrics, {VIEWERS} viewers and {STREAMS} streams, {HOURS} h of ticks",
         ("hour", "requests", "requests/s", "an event at all streams, p99 ms", "memory MB"),
         rows,
     )

@@ -19,10 +19,9 @@ from urllib.error import URLError
 from flask import Flask
 
 from api.routes import mount
-from api.stream import MOST_STREAMS
 from benchmarks.clock import Clock
 from benchmarks.databases import PERIOD, Past, filled
-from benchmarks.listeners import Stream
+from benchmarks.listeners import STREAMS, Stream
 from benchmarks.timings import print_table
 from services.bootstrap import profile_of
 from services.cache import CachedReader
@@ -65,9 +64,9 @@ def measure(metrics: int) -> None:
         with served(past, "app:server") as ours, served(past, "benchmarks.constant:create_app()") as bare:
             rows = [_row(question, ours, bare, clock) for question in _questions(ours, past)]
             with ExitStack() as stack:
-                for _ in range(MOST_STREAMS):
+                for _ in range(STREAMS):
                     stack.enter_context(Stream(ours))
-                crowded = Question(f"/metrics, {MOST_STREAMS} streams open", ("/metrics",), {})
+                crowded = Question(f"/metrics, {STREAMS} streams open", ("/metrics",), {})
                 rows.insert(1, _row(crowded, ours, bare, clock))
         print_table(
             f"Answers of one gunicorn worker, {metrics:,} metrics, {CONNECTIONS} connections",

@@ -54,5 +54,5 @@ def set_up_logs(level: str, style: Literal["text", "json"]) -> None:
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # A line a job and a request would drown what matters; what goes wrong in them still shows.
-    for chatty in ("apscheduler", "alembic", "werkzeug", "waitress", "urllib3"):
+    for chatty in ("apscheduler", "alembic", "werkzeug", "uvicorn.error", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.ERROR)

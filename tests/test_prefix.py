@@ -5,15 +5,12 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from threading import Thread
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 import requests
-from werkzeug.serving import make_server
 
-from api.stream import end_streams
 from app import create_app
 from layouts import ids
 from services.market.errors import TrackerError
@@ -24,6 +21,7 @@ from tests import builders
 from tests.builders import NOON
 from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
 from tests.proxy import proxied
+from tests.served import served
 
 PREFIX = "/tracker/"
 PAGES = ("", "metric/1", "compare?ids=1,2", "alerting", "alerting?tab=rules", "alerting?tab=deliveries", "status", "no")
@@ -46,15 +44,8 @@ def site(request: pytest.FixtureRequest, migrated_sqlite_url: str) -> Iterator[S
     metrics = tuple(builders.ranked_metric(number, base=f"C{number}") for number in range(1, 6))
     reader = FakeReader(metrics=metrics, price_series={1: builders.series([1.0] * 60)})
     app = create_app(reader, lambda: NOON, FakeDeliveries(), StoreDesk(engine, ()), prefix=PREFIX)
-    server = make_server("127.0.0.1", 0, app.server, threaded=True)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    with proxied(server.server_port, PREFIX, strips=request.param == "taken off") as origin:
+    with served(app.server) as server, proxied(server.port, PREFIX, strips=request.param == "taken off") as origin:
         yield Site(origin)
-    end_streams(app.server)
-    server.shutdown()
-    server.server_close()
-    thread.join()
     engine.dispose()
 
 

@@ -1,21 +1,17 @@
 """A bare server that carries the interface, and a page for every other path, as the dashboard has; and the program
 over a real database, at an address."""
 
-import logging
 from collections.abc import Callable, Iterator
-from threading import Thread
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
 
 from api.access import OPEN
 from api.guard import ANY_HOST, guarded
 from api.limits import Limits
 from api.routes import mount
 from api.rules import mount_rules
-from api.stream import end_streams
 from app import create_app
 from services.cache import CachedReader
 from services.market.ports import AlertDesk, Clock
@@ -29,6 +25,7 @@ from tests import builders
 from tests.fakes import FakeDesk, FakeReader
 from tests.fakes_exchange import FakeExchange, FakeNotifier
 from tests.pipeline.world import World
+from tests.served import served
 
 Serve = Callable[..., FlaskClient]
 
@@ -87,16 +84,10 @@ def address(migrated_sqlite_url: str) -> Iterator[str]:
         exchange.prices = {name: price * 1.001 for name, price in exchange.prices.items()}
         world.tick()
     owe_messages(engine, int(world.now.timestamp()))
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else it tells of each of some thousand requests
     deliveries = DeliveryDesk(engine, [FakeNotifier("ops"), FakeNotifier("mail")])
     desk = StoreDesk(engine, deliveries.channels)
     server = create_app(CachedReader(world.reader), lambda: world.now, deliveries, desk).server
-    end_streams(server)  # so that each tells its first event and is over
-    web = make_server("127.0.0.1", 0, server, threaded=True)
-    thread = Thread(target=web.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{web.server_port}"
-    web.shutdown()
-    thread.join()
-    web.server_close()
+    with served(server) as web:
+        web.do(web.front.end)  # so that each stream tells its first event and is over
+        yield f"http://127.0.0.1:{web.port}"
     engine.dispose()

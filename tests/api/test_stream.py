@@ -3,18 +3,18 @@
 import json
 from collections.abc import Iterator
 from itertools import islice
-from threading import Event, Thread
 from typing import Any
 
 import pytest
 from flask import Blueprint, Flask
 from flask.testing import FlaskClient
+from werkzeug.test import create_environ
 
+from api.listeners import LIVE
 from api.problems import handle_problems
-from api.stream import HEARTBEAT_LOOKS, Streams, add_stream, end_streams, turnstile
+from api.stream import HEARTBEAT_LOOKS, Streams, add_stream
 from tests import builders
 from tests.fakes import FakeReader
-from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -148,15 +148,17 @@ def test_a_stream_that_nobody_began_to_read_leaves_its_place(client):
         client.get("/stream", buffered=False).close()
 
 
-def test_streams_end_with_the_process(server, client):
-    answer, lines = listen(client)
-    event(lines)
-    end_streams(server)
-    assert list(lines) == []
-    answer.close()
-    _, after = listen(client)
-    assert event(after)[0] == "7"
-    assert list(after) == []
+def test_a_server_that_knows_how_is_handed_what_is_new_look_by_look_and_never_waits(server, reader):
+    environ, statuses = create_environ("/stream"), []
+    body = server(environ, lambda status, _headers, _failed=None: statuses.append(status))
+    news = environ[LIVE]
+
+    assert statuses == ["200 OK"]
+    assert next(news).startswith(b"retry: 2000\n\nid: 7\n")
+    assert next(news) == b""
+    reader.put(*reader.metrics)
+    assert next(news).startswith(b"id: 8\n")
+    body.close()
 
 
 def test_nobody_on_the_way_keeps_or_collects_the_events(client):
@@ -164,25 +166,3 @@ def test_nobody_on_the_way_keeps_or_collects_the_events(client):
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Accel-Buffering"] == "no"
     answer.close()
-
-
-def test_the_turnstile_bounds_what_is_answered_at_once_but_not_the_streams():
-    inside: list[str] = []
-    go_on = Event()
-
-    def application(environ: dict[str, Any], _start: Any) -> list[bytes]:
-        inside.append(environ["PATH_INFO"])
-        go_on.wait(10)
-        return []
-
-    bounded = turnstile(application, 2)
-    paths = ["/metrics", "/live", "/alerts", "/stream", "/stream"]
-    threads = [Thread(target=bounded, args=({"PATH_INFO": path}, None)) for path in paths]
-    for thread in threads:
-        thread.start()
-    wait_for(lambda: len(inside) == 4, seconds=5, what="two answers and two streams")
-    assert inside.count("/stream") == 2
-    go_on.set()
-    for thread in threads:
-        thread.join()
-    assert sorted(inside) == sorted(paths)

@@ -1,0 +1,98 @@
+"""The program's own server in a thread of the tests, and raw sockets that speak to it."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any
+
+import uvicorn
+
+from api.asgi import Front
+from api.server import CONFIG, KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Server, listen
+from tests.waiting import wait_for
+
+
+class Served:
+    """A Front that is reached by `port` of 127.0.0.1."""
+
+    def __init__(self, front: Front, max_connections: int) -> None:
+        (self._socket,) = listen("127.0.0.1", 0)
+        self.port: int = self._socket.getsockname()[1]
+        self.front = front
+        config = uvicorn.Config(**CONFIG, access_log=False, timeout_keep_alive=KEEP_ALIVE_SECONDS)
+        self.server = Server(config, front, max_connections)
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        wait_for(lambda: self.server.started, what="a server")
+
+    def _serve(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self.server.serve([self._socket]))
+
+    def do(self, work: Callable[[], Any]) -> Any:
+        """What `work` answers in the server's loop."""
+
+        async def done() -> Any:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(30)
+
+    def later(self, seconds: float) -> None:
+        """Have the server look at its connections as it will in so many seconds."""
+        self.do(lambda: self.server.look(self._loop.time() + seconds))
+
+    def connect(self, said: bytes = b"", **options: int) -> socket.socket:
+        """A connection on which that was said."""
+        line = socket.socket()
+        for name, value in options.items():
+            line.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
+        line.settimeout(30)
+        line.connect(("127.0.0.1", self.port))
+        line.sendall(said)
+        return line
+
+    def ask(self, said: bytes) -> bytes:
+        """All that is answered to that, until the server closes the connection."""
+        with self.connect(said) as line:
+            return all_of(line)
+
+    def end(self) -> None:
+        """As a process ends that was told to stop."""
+        self.server.should_exit = True
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+@contextmanager
+def served(application: Any, threads: int = 8, max_connections: int = MAX_CONNECTIONS, **more: Any) -> Iterator[Served]:
+    """The WSGI `application`, served."""
+    found = Served(Front(application, threads, **more), max_connections)
+    try:
+        yield found
+    finally:
+        found.end()
+
+
+def all_of(line: socket.socket) -> bytes:
+    """What comes until the connection is closed, in whatever way."""
+    parts = []
+    try:
+        while part := line.recv(1 << 16):
+            parts.append(part)
+    except ConnectionError:
+        pass
+    return b"".join(parts)
+
+
+def head_of(line: socket.socket) -> bytes:
+    """What comes until the end of an answer's head, and no byte more."""
+    read = b""
+    while not read.endswith(b"\r\n\r\n"):
+        part = line.recv(1)
+        if not part:
+            break
+        read += part
+    return read
