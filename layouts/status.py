@@ -200,7 +200,18 @@ def storage(status: Status, zone: tzinfo) -> list[Component]:
         _database(status.storage, zone),
         *_shared_cache(status.shared_cache),
         *_set_aside(status.set_aside, zone),
+        *_kept_longer(status.storage, zone),
     ]
+
+
+def _kept_longer(state: Storage | None, zone: tzinfo) -> list[Component]:
+    if state is None or state.kept_longer_since is None:
+        return []
+    words = (
+        f"Samples since {notation.stamp(state.kept_longer_since, zone)} are kept longer than RETENTION_DAYS: time"
+        " without ticks does not count, for a clock that jumped cannot be told from an outage"
+    )
+    return [html.P([html.Span(className="dot"), words], className="state")]
 
 
 def _set_aside(aside: SetAside | None, zone: tzinfo) -> list[Component]:

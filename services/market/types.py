@@ -493,6 +493,7 @@ class Profile:
     alert_cooldown_minutes: int
     alert_min_samples: int
     settings: tuple[ShownSetting, ...] = ()
+    retention_days: float | None = None
     exposed: bool = False
     """Whether everybody who reaches the server from elsewhere is let in."""
 
@@ -511,6 +512,8 @@ class Storage:
     size_bytes: int
     growth_bytes: int | None = None
     sealed_until: datetime | None = None
+    kept_longer_since: datetime | None = None
+    """The beginning of what is older than RETENTION_DAYS and kept, for it was not in use for so long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from services.pipeline.seal import seal
 from services.store import prices, rules, sizes, ticks
 from services.store.engine import Engine, reading, writing
 from services.store.models import MarkRow
+from services.store.reader import StoreReader
 from tests import builders
 from tests.builders import NOON
 from tests.fakes_exchange import FakeExchange
@@ -57,6 +58,13 @@ def moments(world: World) -> list[datetime]:
     return [moment for moment, _ in world.stored(KEY, hours=24 * 4_000)]
 
 
+def kept_longer_since(world: World) -> datetime | None:
+    profile = builders.profile(period_seconds=world.period, retention_days=KEPT / DAY)
+    storage = StoreReader(world.engine, profile).status(world.now).storage
+    assert storage is not None
+    return storage.kept_longer_since
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 @pytest.mark.parametrize("ahead", [timedelta(hours=2), 3 * DAY, 3_653 * DAY])
 def test_a_clock_ahead_for_hours_has_removed_nothing_that_is_to_be_kept_once_it_is_right(
@@ -96,6 +104,7 @@ def test_in_ordinary_operation_samples_go_when_they_are_old(engine: Engine) -> N
     for _ in range(4):
         go_on(world, timedelta(hours=8))
         assert world.now - KEPT - SPAN - timedelta(hours=1) <= moments(world)[0] <= world.now - KEPT + PERIOD
+        assert kept_longer_since(world) is None
 
 
 def test_they_do_so_where_every_other_tick_is_missed(engine: Engine) -> None:
@@ -116,9 +125,11 @@ def test_after_an_outage_or_a_long_sleep_they_are_kept_for_as_much_longer_and_th
         world.restart()
     go_on(world, timedelta(hours=6))
     assert moments(world)[0] == before[0]
+    assert kept_longer_since(world) == before[0].replace(hour=0, minute=0)
 
     go_on(world, KEPT + SPAN)
     assert moments(world)[0] > NOON
+    assert kept_longer_since(world) is None
 
 
 def test_a_change_of_the_period_makes_nothing_older(engine: Engine) -> None:
