@@ -556,6 +556,8 @@ class Status:
     """The process that has the clock; None where none has."""
     set_aside: SetAside | None = None
     """None where no clock was ever found to be ahead."""
+    cannot_write: str | None = None
+    """Why nothing can be written to the database now, as far as this process knows; None where it can."""
 
     @property
     def live(self) -> int:

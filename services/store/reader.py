@@ -43,6 +43,7 @@ from services.store.metrics import Catalogues
 from services.store.prices import PRICE
 from services.store.recent import Recent
 from services.store.snapshots import Snapshot
+from services.store.sqlite_file import trouble
 from services.store.volumes import VOLUME
 
 TICKS_TOLD = 60
@@ -166,6 +167,7 @@ class StoreReader:
             storage=storage,
             holder=holder,
             set_aside=aside,
+            cannot_write=trouble(self._engine),
         ).judged_at(now, self._profile.period_seconds)
 
     def day(self, now: datetime) -> Day:

@@ -41,9 +41,9 @@ _NAME = "database file"
 _OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 """Errors that somebody has to see to: neither this program's fault nor that of another one which writes."""
 
-_FILES, _FAILED, _CHANGES, _COMMITTED = "files", "failed", "changes", "committed"
-"""What is noted of a connection: the files that it has open, whether its transaction has failed, how many changes it
-had made when it last committed, and at the commit before."""
+_FILES, _CHANGES, _WRITES, _FAILED = "files", "changes", "writes", "failed"
+"""What is noted of a connection: the files that it has open, how many changes it had made before its transaction, and
+whether that commits some, or has failed."""
 
 log = logging.getLogger(__name__)
 
@@ -96,18 +96,19 @@ class SqliteFile:
         """Raise StoreUnavailable unless what `connection` has open stands at the path, now that its transaction has
         begun. Who is about to write saves what only open files have: the next one goes on."""
         known: Files = connection.info[_FILES]
+        connection.info[_CHANGES] = _raw(connection).total_changes
         found = self._files()
         if known.are_in(found):
             self._failures.ended(_NAME, "is in its place")
             return
         is_same, raw = found.main == known.main, _raw(connection)
         if is_same:
-            text = f"the write-ahead log of {self.path}, or its index, was deleted or replaced"
+            text = f"the write-ahead log of {self.path.name}, or its index, was deleted or replaced"
         elif found.main is None:
-            text = f"{self.path} was deleted, or moved elsewhere"
+            text = f"{self.path.name} was deleted, or moved elsewhere"
         else:
-            text = f"{self.path} was replaced by {_objection(raw, self.path) or 'another file'}"
-        self._failures.failed(_NAME, text, level=logging.ERROR)
+            text = f"{self.path.name} was replaced by {_objection(raw, self.path) or 'another file'}"
+        self._failures.failed(_NAME, f"{text} ({self.path.parent})", level=logging.ERROR)
         if connection.get_execution_options().get("writing", False) and (is_same or found.main is None):
             self._save(raw, known, found)
             text += "; it is saved"
@@ -125,11 +126,11 @@ class SqliteFile:
                 with suppress(FileExistsError):
                     os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNERS_ONLY))
             except OSError as error:
-                raise sqlite3.OperationalError(f"cannot make {self.path}: {error.strerror}") from error
+                raise sqlite3.OperationalError(f"cannot make {self.path.name}: {error.strerror}") from error
         elif newest is not None and (self._saved is not None or not newest.are_in(self._files())):
             # Beside connections to a log without a name, another one would share that in this process, and in others
             # have one of its own.
-            raise sqlite3.OperationalError(f"{self.path} was deleted or replaced: it is used again in a moment")
+            raise sqlite3.OperationalError(f"{self.path.name} was deleted or replaced: it is used again in a moment")
         arguments[:] = [f"{self.path.as_uri()}?mode=rw"]
         options["uri"] = True
 
@@ -152,7 +153,8 @@ class SqliteFile:
         elif _objection(raw, self.path) is not None:
             return
         elif self._newest is None or found.main != self._newest.main:
-            self._failures.failed(_NAME, f"{self.path} was replaced by a file of the same database, which is used now")
+            text = f"{self.path} was replaced by a file of the same database, which is used now"
+            self._failures.failed(_NAME, text)
             self._clear(known)
             with self._lock:
                 self._newest = self._files()
@@ -161,11 +163,11 @@ class SqliteFile:
     def _save(self, raw: sqlite3.Connection, known: Files, found: Files) -> None:
         """Save what only open files have. Raises StoreUnavailable."""
         if not self._saving.acquire(blocking=False):
-            raise StoreUnavailable(f"{self.path} was deleted: it is just being saved")
+            raise StoreUnavailable(f"{self.path.name} was deleted: it is just being saved")
         try:
             now = self.timer()
             if self._tried_at is not None and now - self._tried_at < RESCUE_SECONDS:
-                raise StoreUnavailable(f"{self.path} was deleted, and cannot be saved; it is tried again")
+                raise StoreUnavailable(f"{self.path.name} was deleted, and cannot be saved; it is tried again")
             self._tried_at = now
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
@@ -177,7 +179,8 @@ class SqliteFile:
             with self._lock:
                 self._newest, self._saved = self._files(), known if found.main is not None else None
         except (OSError, sqlite3.Error) as error:
-            raise StoreUnavailable(f"{self.path} was deleted, and cannot be saved: {error}") from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise StoreUnavailable(f"{self.path.name} was deleted, and cannot be saved: {reason}") from error
         finally:
             self._saving.release()
 
@@ -185,14 +188,14 @@ class SqliteFile:
         """Take the open write-ahead log, which has no name any more, into the database."""
         busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
-            raise StoreUnavailable(f"the write-ahead log of {self.path} was deleted, and somebody still reads from it")
+            raise StoreUnavailable(f"the write-ahead log of {self.path.name} was deleted, and is still being read")
 
     def _write_again(self, raw: sqlite3.Connection, known: Files) -> None:
         folder = self.path.parent
         if not folder.is_dir():
             folder.mkdir(parents=True, mode=0o700)
         if known.main is not None and folder.stat().st_dev != known.main[0]:
-            raise StoreUnavailable(f"{self.path} is gone with its disk")  # which may come back
+            raise StoreUnavailable(f"{self.path.name} is gone with its disk")  # which may come back
         with TemporaryDirectory(prefix=".data-tracker-", dir=folder) as temporary:
             copy = Path(temporary, self.path.name)
             for _ in range(MAX_COPIES):
@@ -205,7 +208,7 @@ class SqliteFile:
                         return
                 finally:
                     raw.execute("ROLLBACK")
-        raise StoreUnavailable(f"{self.path} was deleted, and others kept writing while it was saved")
+        raise StoreUnavailable(f"{self.path.name} was deleted, and others kept writing while it was saved")
 
     def _give_name(self, copy: Path, known: Files) -> None:
         """Have the copy stand at the path, unless another process has been first."""
@@ -214,7 +217,7 @@ class SqliteFile:
         self._clear(known)
         if self._files() != (None, None, None):
             raise StoreUnavailable(
-                f"{self.path} was deleted, and the write-ahead log of another file left in its place"
+                f"{self.path.name} was deleted, and the write-ahead log of another file left in its place"
             )
         try:
             os.link(copy, self.path)
@@ -247,13 +250,12 @@ class SqliteFile:
             self.trouble = str(error)
 
     def _note_commit(self, connection: Connection) -> None:
-        connection.info[_CHANGES] = _raw(connection).total_changes
+        connection.info[_WRITES] = _raw(connection).total_changes > connection.info[_CHANGES]
 
     def _check_in(self, _raw: object, entry: ConnectionPoolEntry) -> None:
         """A commit that has changed something, and has not failed, tells that there is no trouble."""
-        failed, changes = entry.info.pop(_FAILED, False), entry.info.pop(_CHANGES, 0)
-        if not failed and changes > entry.info.get(_COMMITTED, 0):
-            entry.info[_COMMITTED] = changes
+        failed, writes = entry.info.pop(_FAILED, False), entry.info.pop(_WRITES, False)
+        if writes and not failed:
             self.trouble = None
 
     def _note_closed(self, _raw: object, _entry: object) -> None:

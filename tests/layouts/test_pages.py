@@ -328,6 +328,12 @@ def test_the_status_page_tells_what_is_kept_longer_than_it_should_be():
     assert "kept longer" not in text_of(status.storage(builders.status(storage=builders.storage()), UTC))
 
 
+def test_the_status_page_tells_that_nothing_can_be_written():
+    words = "Nothing can be written, and no tick is stored: database or disk is full"
+    assert words in text_of(status.storage(builders.status(cannot_write="database or disk is full"), UTC))
+    assert "Nothing can be written" not in text_of(status.storage(builders.status(), UTC))
+
+
 def test_a_growth_is_drawn_as_soon_as_there_are_two_sizes():
     for known in ((), (1_000_000,)):
         day = builders.day(sizes=builders.sizes(*known))

@@ -99,7 +99,7 @@ def test_a_deleted_file_is_noticed_by_the_next_tick_and_written_again_whole(
     world.engine.dispose()
     assert len(stored_at(path)) == len(before) + 3
     assert not list(path.parent.glob(".data-tracker-*"))
-    assert caplog.text.count("was deleted, or moved elsewhere") == 1
+    assert caplog.text.count("was deleted, or moved elsewhere (") == 1
     assert caplog.text.count("it was written again") == 1
 
 
