@@ -3,20 +3,19 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import numpy as np
 import pytest
 from sqlalchemy import select
 
 from services.market.alert_rules import parse_rule
 from services.pipeline.seal import seal
-from services.store import prices, rules, sizes, ticks
+from services.store import rules, sizes, ticks
 from services.store.engine import Engine, reading, writing
 from services.store.models import MarkRow
 from services.store.reader import StoreReader
 from tests import builders
 from tests.builders import NOON
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import World
+from tests.pipeline.world import World, put_past
 
 DAY = timedelta(days=1)
 PERIOD = timedelta(minutes=30)
@@ -31,12 +30,7 @@ def world_of(engine: Engine, time: timedelta = timedelta(hours=50)) -> World:
     """One of which nothing was removed yet: it has ticked for so long, up to NOON."""
     world = World(engine, [FakeExchange("kraken", {"BTC/USD": 100.0})], period=1_800)
     world.discover()
-    with writing(engine) as connection:
-        for number in range(round(time / PERIOD) - 1, 0, -1):
-            minute = NOON - number * PERIOD
-            second = int(minute.timestamp())
-            prices.store(connection, second, np.array([1]), np.array([100.0 + number % 7]), 1_800)
-            ticks.record(connection, builders.tick_state(minute=minute))
+    put_past(engine, NOON - PERIOD, (time - 2 * PERIOD) / timedelta(hours=1), PERIOD)
     world.tick(minutes=0)
     return world
 
