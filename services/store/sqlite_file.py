@@ -104,30 +104,25 @@ class SqliteFile:
         is_same, raw = found.main == known.main, _raw(connection)
         if is_same:
             text = f"the write-ahead log of {self.path.name}, or its index, was deleted or replaced"
-        elif found.main is None:
+        elif self._is_vacant(found):
             text = f"{self.path.name} was deleted, or moved elsewhere"
         else:
             text = f"{self.path.name} was replaced by {_objection(raw, self.path) or 'another file'}"
         self._failures.failed(_NAME, f"{text} ({self.path.parent})", level=logging.ERROR)
-        if connection.get_execution_options().get("writing", False) and (is_same or found.main is None):
+        if connection.get_execution_options().get("writing", False) and (is_same or self._is_vacant(found)):
             self._save(raw, known, found)
             text += "; it is saved"
         raise StoreUnavailable(text)
 
     def _connect(self, _dialect: object, _entry: object, arguments: list[str], options: dict[str, Any]) -> None:
-        """Open what is there. A file is made at the first time only: later it would hide what has become of the one
-        before."""
+        """Open what is there: to make a file would hide what has become of the one before."""
         with self._lock:
-            newest, is_first = self._newest, self._open == 0
-            if is_first:
-                self._saved = None
-        if is_first:
-            try:
-                with suppress(FileExistsError):
-                    os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNERS_ONLY))
-            except OSError as error:
-                raise sqlite3.OperationalError(f"cannot make {self.path.name}: {error.strerror}") from error
-        elif newest is not None and (self._saved is not None or not newest.are_in(self._files())):
+            if self._open == 0:
+                self._saved = self._newest = None
+            newest, saved = self._newest, self._saved
+        if _place(f"{self.path}") is None:
+            raise sqlite3.OperationalError(f"there is no file {self.path.name}")
+        if saved is not None or (newest is not None and not newest.are_in(self._files())):
             # Beside connections to a log without a name, another one would share that in this process, and in others
             # have one of its own.
             raise sqlite3.OperationalError(f"{self.path.name} was deleted or replaced: it is used again in a moment")
@@ -171,13 +166,13 @@ class SqliteFile:
             self._tried_at = now
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
-            if found.main is None:
+            if found.main != known.main:
                 self._write_again(raw, known)
             elif found.wal is None:
                 self._empty_log(raw)
             self._tried_at = None
             with self._lock:
-                self._newest, self._saved = self._files(), known if found.main is not None else None
+                self._newest, self._saved = self._files(), known if found.main == known.main else None
         except (OSError, sqlite3.Error) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise StoreUnavailable(f"{self.path.name} was deleted, and cannot be saved: {reason}") from error
@@ -212,8 +207,9 @@ class SqliteFile:
 
     def _give_name(self, copy: Path, known: Files) -> None:
         """Have the copy stand at the path, unless another process has been first."""
-        if self._files().main is not None:
+        if not self._is_vacant(self._files()):
             return
+        self.path.unlink(missing_ok=True)
         self._clear(known)
         if self._files() != (None, None, None):
             raise StoreUnavailable(
@@ -230,6 +226,13 @@ class SqliteFile:
             self.path,
             self.path.stat().st_size,
         )
+
+    def _is_vacant(self, found: Files) -> bool:
+        """Whether nothing is at the path, or the empty file that tools leave which only wanted to look."""
+        try:
+            return found.main is None or self.path.stat().st_size == 0
+        except FileNotFoundError:
+            return True
 
     def _clear(self, known: Files) -> None:
         """Remove the log, and its index, of a file that is not at the path any more: SQLite would take them for those
@@ -258,9 +261,21 @@ class SqliteFile:
         if writes and not failed:
             self.trouble = None
 
-    def _note_closed(self, _raw: object, _entry: object) -> None:
+    def _note_closed(self, _raw: object, entry: ConnectionPoolEntry) -> None:
         with self._lock:
-            self._open -= 1
+            self._open -= entry.info.pop(_FILES, None) is not None
+
+
+def make(engine: Engine) -> None:
+    """Make the file of an SQLite database where there is none. Raises StoreUnavailable."""
+    file: SqliteFile | None = engine.get_execution_options().get("sqlite_file")
+    if file is None:
+        return
+    try:
+        with suppress(FileExistsError):
+            os.close(os.open(file.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNERS_ONLY))
+    except OSError as error:
+        raise StoreUnavailable(f"cannot make {file.path}: {error.strerror}") from error
 
 
 def trouble(engine: Engine) -> str | None:

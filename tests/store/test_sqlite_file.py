@@ -112,6 +112,28 @@ def test_what_was_deleted_with_its_folder_is_written_again_too(world: World, pat
     tick(world)
 
 
+def test_an_empty_file_that_somebody_who_looked_has_left_is_in_nobodys_way(world: World, path: Path) -> None:
+    before = stored(world)
+    remove(path, *ALL)
+    with closing(sqlite3.connect(path)) as somebody:
+        with pytest.raises(sqlite3.OperationalError):
+            somebody.execute("SELECT count(*) FROM tick")
+        assert path.stat().st_size == 0
+        is_refused(world, "it is saved")
+    assert stored_at(path) == before
+    goes_on(world)
+
+
+def test_who_only_looks_makes_no_file(path: Path) -> None:
+    engine = open_engine(f"sqlite:///{path}")
+    with pytest.raises(StoreUnavailable, match=r"there is no file tracker\.db"), writing(engine):
+        pass
+    assert not path.exists()
+    migrate(engine, simulated=False)
+    assert path.exists()
+    engine.dispose()
+
+
 def test_what_was_moved_elsewhere_is_written_again_and_goes_on_where_it_should_be(world: World, path: Path) -> None:
     before = stored(world)
     path.rename(path.with_name("elsewhere.db"))
@@ -212,7 +234,6 @@ def other_database(path: Path) -> None:
 @pytest.mark.parametrize(
     ("put", "complaint"),
     [
-        (lambda path: path.write_bytes(b""), "by what is no database of this program"),
         (lambda path: path.write_bytes(b"something else" * 1_000), "by what is no database of this program"),
         (other_database, "by another database: restart the program"),
     ],
