@@ -21,6 +21,7 @@ from services.store import leases, mark_renewals, rules, ticks
 from services.store.engine import Engine, open_engine, reading, writing
 from services.store.models import Base, TickRow
 from services.store.schema import OutdatedDatabase, configuration, is_current, migrate
+from services.store.sqlite_file import make
 from tests import builders
 from tests.waiting import wait_for
 
@@ -61,6 +62,7 @@ KEPT = {name: rows for name, rows in CONTENT.items() if name != "notification"}
 def engine(store_url: str) -> Engine:
     """A database at the first migration, with something in every table."""
     engine = open_engine(store_url)
+    make(engine)
     with writing(engine) as connection:
         command.upgrade(configuration(connection), "0001")
         tables = MetaData()
@@ -353,6 +355,7 @@ def test_of_two_starters_at_once_one_migrates_and_both_succeed(
     if filled:
         request.getfixturevalue("engine").dispose()
     engine = open_engine(store_url)
+    make(engine)
     with writing(engine):  # so that both are at the door before either is in
         starters = [starter(store_url), starter(store_url)]
         wait_for(waiting_on(store_url, starters), seconds=60, what="two starters at the door")
