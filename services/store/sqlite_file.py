@@ -160,17 +160,12 @@ class SqliteFile:
         if not self._saving.acquire(blocking=False):
             raise StoreUnavailable(f"{self.path.name} was deleted: it is just being saved")
         try:
-            now = self.timer()
-            if self._tried_at is not None and now - self._tried_at < RESCUE_SECONDS:
-                raise StoreUnavailable(f"{self.path.name} was deleted, and cannot be saved; it is tried again")
-            self._tried_at = now
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
             if found.main != known.main:
                 self._write_again(raw, known)
             elif found.wal is None:
                 self._empty_log(raw)
-            self._tried_at = None
             with self._lock:
                 self._newest, self._saved = self._files(), known if found.main == known.main else None
         except (OSError, sqlite3.Error) as error:
@@ -186,6 +181,10 @@ class SqliteFile:
             raise StoreUnavailable(f"the write-ahead log of {self.path.name} was deleted, and is still being read")
 
     def _write_again(self, raw: sqlite3.Connection, known: Files) -> None:
+        now = self.timer()
+        if self._tried_at is not None and now - self._tried_at < RESCUE_SECONDS:
+            raise StoreUnavailable(f"{self.path.name} was deleted, and cannot be saved; it is tried again")
+        self._tried_at = now
         folder = self.path.parent
         if not folder.is_dir():
             folder.mkdir(parents=True, mode=0o700)
@@ -200,6 +199,7 @@ class SqliteFile:
                 try:
                     if raw.execute("PRAGMA data_version").fetchone() == version:
                         self._give_name(copy, known)
+                        self._tried_at = None
                         return
                 finally:
                     raw.execute("ROLLBACK")

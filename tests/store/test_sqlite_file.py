@@ -284,6 +284,21 @@ def test_a_disk_without_room_is_told_by_the_first_who_writes_and_no_more_when_on
     assert sqlite_file.trouble(world.engine) is None
 
 
+def test_a_disk_that_has_gone_read_only_is_told_too(world: World) -> None:
+    is_read_only = [True]
+
+    @event.listens_for(world.engine, "checkout")
+    def refuse(connection, _entry, _fairy) -> None:  # type: ignore[no-untyped-def]
+        connection.execute(f"PRAGMA query_only = {int(is_read_only[0])}")
+
+    is_refused(world, "readonly")
+    assert sqlite_file.trouble(world.engine) == "attempt to write a readonly database"
+    assert world.reader.status(world.now).cannot_write == "attempt to write a readonly database"
+    is_read_only[0] = False
+    tick(world)
+    assert world.reader.status(world.now).cannot_write is None
+
+
 def test_data_files_are_their_owners_alone(world: World, path: Path) -> None:
     with writing(world.engine):
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
