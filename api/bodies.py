@@ -228,6 +228,7 @@ def live_body(status: Status, profile: Profile, unattended: OpenAlerts) -> Body:
         ],
         "warnings": list(status.warnings),
         "set_aside": None if status.set_aside is None else set_aside_body(status.set_aside),
+        "cannot_write": status.cannot_write,
         "alerts": [alert_body(alert) for alert in unattended.newest],
         "unattended": unattended.total,
     }

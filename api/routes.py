@@ -192,13 +192,16 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
     @operation(
         Operation(
             name="readyz",
-            summary="Whether the database is there, and the last tick of the last three periods.",
+            summary="Whether the database can be read and written, and the last tick is of the last three periods.",
             tag="State",
             answers={JSON: Ready},
         )
     )
     def readyz() -> Response:
         status = reader.status(now := clock())
+        if status.cannot_write is not None:
+            detail = "nothing can be written to the database"
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, "Database cannot be written")
         if status.minute is None:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "no tick has been stored yet", "No tick yet")
         if status.stale:

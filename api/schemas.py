@@ -285,6 +285,7 @@ class Live(Body):
     backfills: list[LiveBackfill]
     warnings: list[str]
     set_aside: SetAside | None = Field(description="Null where no clock was ever found to be ahead.")
+    cannot_write: str | None = Field(description="Why nothing can be written to the database now; null where it can.")
     alerts: list[FiredAlert] = Field(
         description="The newest of those that have not ended, are not muted, and are acknowledged by nobody."
     )

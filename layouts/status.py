@@ -197,10 +197,29 @@ def _history(market: str, words: str, done: int, total: int) -> Component:
 def storage(status: Status, zone: tzinfo) -> list[Component]:
     """How large the database is, how fast it grows and how far its past is sealed; and the cache, if there is one."""
     return [
+        *_cannot_write(status.cannot_write),
         _database(status.storage, zone),
         *_shared_cache(status.shared_cache),
         *_set_aside(status.set_aside, zone),
+        *_kept_longer(status.storage, zone),
     ]
+
+
+def _cannot_write(why: str | None) -> list[Component]:
+    if why is None:
+        return []
+    words = f"Nothing can be written, and no tick is stored: {why}"
+    return [html.P([html.Span(className="dot is-bad"), words], className="state", role="alert")]
+
+
+def _kept_longer(state: Storage | None, zone: tzinfo) -> list[Component]:
+    if state is None or state.kept_longer_since is None:
+        return []
+    words = (
+        f"Samples since {notation.stamp(state.kept_longer_since, zone)} are kept longer than RETENTION_DAYS: time"
+        " without ticks does not count, for a clock that jumped cannot be told from an outage"
+    )
+    return [html.P([html.Span(className="dot"), words], className="state")]
 
 
 def _set_aside(aside: SetAside | None, zone: tzinfo) -> list[Component]:

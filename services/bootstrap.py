@@ -235,5 +235,6 @@ def profile_of(settings: Settings) -> Profile:
         alert_cooldown_minutes=settings.alert_cooldown_minutes,
         alert_min_samples=settings.alert_min_samples,
         settings=shown_settings(settings),
+        retention_days=settings.retention_days,
         exposed=settings.exposed,
     )

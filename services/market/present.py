@@ -18,6 +18,21 @@ DOUBT_SECONDS = 86_400
 """Of history that lies ahead of a clock, nothing is made of so much that the clock is set back or the history wrong."""
 
 
+MAX_GAP_PERIODS = FRESH_PERIODS
+"""Up to so many periods between two ticks have gone by for sure."""
+
+
+def covered(gap_seconds: int, missed: int) -> int:
+    """How many of the `gap_seconds` between two ticks, with `missed` periods between them, have gone by for sure: all
+    of a short gap, of a longer one a single period.
+
+    By the sum of these the age of stored data is judged before any is removed, and by the clock. A long gap may be an
+    outage, or a clock that has just jumped ahead by years, for a minute or for good: what such a clock takes for old
+    may be of yesterday, and what is removed does not come back. After an outage data is kept longer by as much.
+    """
+    return gap_seconds if missed < MAX_GAP_PERIODS else gap_seconds // (missed + 1)
+
+
 def is_ahead(written: int | None, now: int, period_seconds: int) -> bool:
     """Whether a tick of epoch second `written` (None for no tick) was stored by a clock that was ahead of this one at
     `now`. Clocks may differ by a period: what lies no further ahead is waited for."""

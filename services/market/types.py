@@ -493,6 +493,7 @@ class Profile:
     alert_cooldown_minutes: int
     alert_min_samples: int
     settings: tuple[ShownSetting, ...] = ()
+    retention_days: float | None = None
     exposed: bool = False
     """Whether everybody who reaches the server from elsewhere is let in."""
 
@@ -511,6 +512,8 @@ class Storage:
     size_bytes: int
     growth_bytes: int | None = None
     sealed_until: datetime | None = None
+    kept_longer_since: datetime | None = None
+    """The beginning of what is older than RETENTION_DAYS and kept, for it was not in use for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -553,6 +556,8 @@ class Status:
     """The process that has the clock; None where none has."""
     set_aside: SetAside | None = None
     """None where no clock was ever found to be ahead."""
+    cannot_write: str | None = None
+    """Why nothing can be written to the database now, as far as this process knows; None where it can."""
 
     @property
     def live(self) -> int:

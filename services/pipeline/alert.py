@@ -14,7 +14,7 @@ from services.market.stats import Kept
 from services.market.types import Catalogue, Ints
 from services.pipeline.rules import Scopes, apply_rules
 from services.pipeline.store import Arrivals, frozen_places
-from services.store import alerts, mutes, outbox
+from services.store import alerts, mutes, outbox, ticks
 from services.store.alerts import Firing
 from services.store.engine import Connection
 from services.store.outbox import News
@@ -40,7 +40,7 @@ def alert(
     firings = _built_in(connection, minute, kept, arrivals, frozen, rule, period_seconds)
     outcome = apply_rules(connection, minute, before, kept, arrivals, catalogue, period_seconds, scopes, frozen)
     firings += tuple(outcome.firings)
-    mutes.end_timed(connection, minute)
+    mutes.end_timed(connection, ticks.last_minute(connection, minute - 1) or 0, minute)
     over = alerts.unmuted(connection, outcome.ended_aloud)
     alerts.note_data(connection, outcome.silenced, minute)
     alerts.note_data(connection, outcome.returned, None)

@@ -22,9 +22,6 @@ STEP_SAMPLES = 40_000
 STEP_CHUNKS = 2_000
 """Chunks removed in one transaction."""
 
-SETTLING_SECONDS = HOUR
-"""Nothing is removed before the clock has gone on by as much since it last jumped."""
-
 log = logging.getLogger(__name__)
 
 
@@ -66,22 +63,15 @@ def _seal_some(connection: Connection, plan: Plan, now: int, done: Upkeep) -> bo
     return True
 
 
-def _is_settled(connection: Connection, plan: Plan, now: int) -> bool:
-    """Whether the clock has told much the same time for a while: what one that has just jumped ahead takes for old may
-    be of yesterday, and what is removed does not come back."""
-    period = plan.period_seconds
-    return ticks.spanned(connection, now - SETTLING_SECONDS - 2 * period, now) >= SETTLING_SECONDS
-
-
 def _remove_some(connection: Connection, plan: Plan, now: int, done: Upkeep) -> bool:
-    if plan.retention_seconds is None or not _is_settled(connection, plan, now):
+    if plan.retention_seconds is None:
         return False
     # What was sealed under shorter windows may be in the present ones, whose figures rest on it; and rules compare with
     # standard deviations of the past, each of which has such a window before it.
     longest = longest_windows(rules.stored(connection))
     looked_back = max((longest[quantity] for quantity in ROLLING if quantity in longest), default=0)
-    before = min(now - plan.retention_seconds, _needed_since(plan, now) - looked_back)
-    removed = retention.remove(connection, before, STEP_CHUNKS)
+    kept_seconds = max(plan.retention_seconds, now - _needed_since(plan, now) + looked_back)
+    removed = retention.remove(connection, ticks.horizon(connection, now, kept_seconds), STEP_CHUNKS)
     done.removed += removed
     return removed > 0
 

@@ -15,6 +15,7 @@ from services.market.errors import StoreUnavailable, TrackerError
 from services.settings import read_settings
 from services.store.engine import Connection, Engine, open_existing, reading
 from services.store.files import CannotWrite, Progress, progress_bar, run_command, whole_file
+from services.store.sqlite_file import OWNERS_ONLY
 
 STEP_PAGES = 1_000
 """Pages copied between two looks at the clock, the bar and the keyboard: 4 MB."""
@@ -55,6 +56,7 @@ def _copy(connection: Connection, path: Path, progress: Progress, step_pages: in
     # With a reader's transaction begun, the copy is of its moment. Without, SQLite starts over at every tick.
     connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
     size: int = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+    path.touch(OWNERS_ONLY)
     with closing(sqlite3.connect(path)) as copy:
         source.backup(
             copy,

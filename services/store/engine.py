@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityErr
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.market.errors import StoreUnavailable, TrackerError
+from services.store.sqlite_file import SqliteFile
 
 __all__ = [
     "LARGEST_NUMBER",
@@ -93,10 +94,12 @@ def open_engine(text: str) -> Engine:
         if not url.database or url.database == ":memory:":
             raise BadDatabaseUrl("DATABASE_URL: SQLite needs a file, several threads share it")
         try:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"cannot make the folder of {url.database}: {error.strerror}") from error
-        return _open_sqlite(url)
+        engine = _open_sqlite(url)
+        SqliteFile(Path(url.database).resolve()).watch(engine)
+        return engine
     return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}, **_POOL)
 
 

@@ -10,7 +10,7 @@ from services.market.marks import SLOT_SECONDS, Mark, carry_seconds
 from services.market.states import Mask
 from services.market.stats import HOUR
 from services.market.types import Ints
-from services.store import mark_renewals
+from services.store import mark_renewals, ticks
 from services.store.mark_renewals import Renewal
 from services.store.models import MarkRow
 
@@ -85,8 +85,9 @@ def thin(connection: Connection, longest: dict[str, int], now: int, period_secon
     """Remove what no window of up to `longest` seconds, quantity by quantity, looks back on any more."""
     connection.execute(delete(MarkRow).where(MarkRow.quantity.not_in(longest)))
     for quantity, window in longest.items():
-        old = MarkRow.minute < now - window - carry_seconds(period_seconds)
-        between = (MarkRow.minute < now - HOUR - period_seconds) & (MarkRow.minute % SLOT_SECONDS >= period_seconds)
+        old = MarkRow.minute < ticks.horizon(connection, now, window + carry_seconds(period_seconds))
+        hourly = MarkRow.minute < ticks.horizon(connection, now, HOUR + period_seconds)
+        between = hourly & (MarkRow.minute % SLOT_SECONDS >= period_seconds)
         connection.execute(delete(MarkRow).where(MarkRow.quantity == quantity, old | between))
 
 

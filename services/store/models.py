@@ -194,6 +194,7 @@ class TickRow(Base):
     rejected: Mapped[int]
     missed: Mapped[int]
     failed: Mapped[str]  # markets, comma-separated
+    elapsed: Mapped[int] = mapped_column(BigInteger, server_default="0", index=True)  # see present.covered
 
 
 class SetAsideRow(Base):

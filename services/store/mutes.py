@@ -6,14 +6,19 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, true, update
 
+from services.market.stats import DAY
 from services.market.types import Mute
+from services.store import ticks
 from services.store.models import AlertRow, MuteRow
+
+KEPT_SECONDS = 30 * DAY
+"""For so long a mute is on record after its end."""
 
 
 def current(connection: Connection, now: int) -> tuple[Mute, ...]:
     """Those that hold at epoch second `now`, by number."""
-    holds = MuteRow.until.is_(None) | (MuteRow.until > now)
-    return tuple(_mute(row) for row in connection.execute(select(MuteRow.__table__).where(holds).order_by(MuteRow.id)))
+    found = select(MuteRow.__table__).where(_holds(now)).order_by(MuteRow.id)
+    return tuple(_mute(row) for row in connection.execute(found))
 
 
 def add(
@@ -28,19 +33,31 @@ def add(
 
 def remove(connection: Connection, number: int, now: int) -> bool:
     """End one early: alerts that are open and that no other one mutes count again. False where there is none."""
-    row = connection.execute(delete(MuteRow).where(MuteRow.id == number).returning(*MuteRow.__table__.columns)).first()
+    mine = (MuteRow.id == number) & _holds(now)
+    row = connection.execute(delete(MuteRow).where(mine).returning(MuteRow.rule_id, MuteRow.metric_id)).first()
     if row is None:
         return False
     _mark(connection, row.rule_id, row.metric_id, muted=False)
-    for mute in current(connection, now):
-        _mark(connection, mute.rule_id, mute.metric_id, muted=True)
+    renew(connection, now)
     return True
 
 
-def end_timed(connection: Connection, now: int) -> None:
-    """Remove those whose time is over: their open alerts count again."""
-    for number in connection.execute(select(MuteRow.id).where(MuteRow.until <= now)).scalars().all():
-        remove(connection, number, now)
+def renew(connection: Connection, now: int) -> None:
+    """Alerts that are open, of those that hold at epoch second `now`, count as muted."""
+    for mute in current(connection, now):
+        _mark(connection, mute.rule_id, mute.metric_id, muted=True)
+
+
+def end_timed(connection: Connection, since: int, now: int) -> None:
+    """The open alerts of those whose time was over after `since` count again. A mute stays on record for KEPT_SECONDS,
+    and holds again where the clock proves to have been ahead."""
+    ended = select(MuteRow.rule_id, MuteRow.metric_id).where(MuteRow.until > since, MuteRow.until <= now)
+    rows = connection.execute(ended).all()
+    for row in rows:
+        _mark(connection, row.rule_id, row.metric_id, muted=False)
+    if rows:
+        renew(connection, now)
+        connection.execute(delete(MuteRow).where(MuteRow.until <= ticks.horizon(connection, now, KEPT_SECONDS)))
 
 
 def end_resolved(connection: Connection, now: int) -> None:
@@ -57,6 +74,10 @@ def end_resolved(connection: Connection, now: int) -> None:
     since = (AlertRow.resolved_at >= MuteRow.created_at) | (AlertRow.resolved_at == now)
     one_ended = exists().where(since, *theirs)
     connection.execute(delete(MuteRow).where(MuteRow.until.is_(None), one_ended, ~still_open))
+
+
+def _holds(now: int) -> ColumnElement[bool]:
+    return MuteRow.until.is_(None) | (MuteRow.until > now)
 
 
 def is_muted(mutes: Sequence[Mute], rule_id: int, metric_id: int) -> bool:

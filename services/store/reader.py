@@ -30,6 +30,7 @@ from services.store import (
     leases,
     metrics,
     prices,
+    retention,
     rollups,
     sealing,
     set_aside,
@@ -37,11 +38,12 @@ from services.store import (
     snapshots,
     ticks,
 )
-from services.store.engine import Engine, reading
+from services.store.engine import Connection, Engine, reading
 from services.store.metrics import Catalogues
 from services.store.prices import PRICE
 from services.store.recent import Recent
 from services.store.snapshots import Snapshot
+from services.store.sqlite_file import trouble
 from services.store.volumes import VOLUME
 
 TICKS_TOLD = 60
@@ -146,6 +148,7 @@ class StoreReader:
                 size_bytes=size,
                 growth_bytes=sizes.growth(connection, int(now.timestamp()), size),
                 sealed_until=_moment(sealing.sealed_until(connection)),
+                kept_longer_since=self._kept_longer_since(connection, snapshot.minute),
             )
         kept, _ = stats.align(snapshot.kept, catalogue.ids)
         trading = catalogue.active & ~stats.frozen(kept)
@@ -164,6 +167,7 @@ class StoreReader:
             storage=storage,
             holder=holder,
             set_aside=aside,
+            cannot_write=trouble(self._engine),
         ).judged_at(now, self._profile.period_seconds)
 
     def day(self, now: datetime) -> Day:
@@ -176,6 +180,11 @@ class StoreReader:
         came = [(metric.new_at, metric) for metric in metrics_now if metric.new_at and metric.new_at > since]
         went = [(metric.gone_at, metric) for metric in metrics_now if metric.gone_at and metric.gone_at > since]
         return Day(ticks_told, _latest_first(came), _latest_first(went), sizes_told)
+
+    def _kept_longer_since(self, connection: Connection, minute: int | None) -> datetime | None:
+        if self._profile.retention_days is None or minute is None:
+            return None
+        return _moment(retention.kept_longer(connection, minute, round(self._profile.retention_days * stats.DAY)))
 
     def _series(self, recent: Recent, metric_id: int, since: datetime, until: datetime, revision: int | None) -> Series:
         first, last = int(since.timestamp()), int(until.timestamp())

@@ -1,7 +1,11 @@
 """Retention: what is older than the operator wants to keep goes, whole chunks at a time; the hours stay."""
 
+from typing import Any
+
 from sqlalchemy import Connection, Table, delete, func, select
 
+from services.market.stats import HOUR
+from services.store import ticks
 from services.store.models import SpanRow
 from services.store.prices import PRICE
 from services.store.volumes import VOLUME
@@ -17,11 +21,28 @@ def remove(connection: Connection, before: int, most: int) -> int:
     return 0
 
 
+def kept_longer(connection: Connection, now: int, seconds: int) -> int | None:
+    """Since when there are chunks that are older than `seconds` at the tick of `now` by the clock alone, and kept
+    because ticks have not covered as much since; None where there are none."""
+    oldest = _oldest(connection, PRICE.chunks)
+    if oldest is None or oldest.until > now - seconds - HOUR or oldest.until <= ticks.horizon(connection, now, seconds):
+        return None  # what has grown too old within the hour is being removed
+    start: int = oldest.start
+    return start
+
+
 def _remove(connection: Connection, table: Table, before: int, most: int) -> int:
-    oldest = connection.execute(select(func.min(table.c.start))).scalar()
-    ends = select(SpanRow.until).where(SpanRow.start == oldest, SpanRow.complete)
-    until = None if oldest is None else connection.execute(ends).scalar()
-    if until is None or until > before:
+    oldest = _oldest(connection, table)
+    if oldest is None or oldest.until > before:
         return 0
-    some = select(table.c.metric_id).where(table.c.start == oldest).order_by(table.c.metric_id).limit(most)
-    return connection.execute(delete(table).where(table.c.start == oldest, table.c.metric_id.in_(some))).rowcount
+    mine = table.c.start == oldest.start
+    some = select(table.c.metric_id).where(mine).order_by(table.c.metric_id).limit(most)
+    return connection.execute(delete(table).where(mine, table.c.metric_id.in_(some))).rowcount
+
+
+def _oldest(connection: Connection, table: Table) -> Any:
+    """The span of the oldest chunks; None while it is being sealed."""
+    first = select(func.min(table.c.start)).scalar_subquery()
+    return connection.execute(
+        select(SpanRow.start, SpanRow.until).where(SpanRow.start == first, SpanRow.complete)
+    ).first()

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, insert, select
 from services.market.errors import TrackerError
 from services.store.engine import reading, writing
 from services.store.models import Installation, SnapshotRow, StatisticsRow
+from services.store.sqlite_file import make
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
@@ -33,6 +34,7 @@ def migrate(engine: Engine, *, simulated: bool) -> None:
     All in one transaction: whoever comes second waits and finds nothing left to do, and one that is
     killed halfway has changed nothing. Raises WrongDatabase, OutdatedDatabase (of a newer program) or StoreUnavailable.
     """
+    make(engine)
     with writing(engine, wait_seconds=0) as connection:
         try:
             command.upgrade(configuration(connection), "head")

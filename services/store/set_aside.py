@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from services.market.history import hourly
 from services.market.types import Hours, Series, SetAside
-from services.store import chunks, mark_renewals, outbox, rollups, rules, samples
+from services.store import chunks, mark_renewals, mutes, outbox, rollups, rules, samples
 from services.store.models import (
     AlertRow,
     BackfillProgressRow,
@@ -75,6 +75,7 @@ def set_aside(connection: Connection, now: int, newest: int, period_seconds: int
     connection.execute(update(SetAsideRow).where(SetAsideRow.id == batch).values(counts))
     _forget(connection, now)
     _date_back(connection, now, back)
+    mutes.renew(connection, now)
     outbox.date_back(connection, now, back)
     rules.date_back(connection, now, back)
     return SetAside(_moment(now), _moment(first), _moment(newest), ticks, counts["prices"]), back

@@ -5,6 +5,7 @@ from sqlalchemy import Connection, delete, insert, select, text
 
 from services.market.stats import DAY, HOUR
 from services.market.types import Sizes
+from services.store import ticks
 from services.store.models import SizeRow
 
 KEPT_SECONDS = 40 * DAY
@@ -24,7 +25,7 @@ def record(connection: Connection, second: int) -> None:
     at = second // HOUR * HOUR
     if connection.execute(select(SizeRow.at).where(SizeRow.at == at)).first() is None:
         connection.execute(insert(SizeRow).values(at=at, bytes=current(connection)))
-        connection.execute(delete(SizeRow).where(SizeRow.at <= at - KEPT_SECONDS))
+        connection.execute(delete(SizeRow).where(SizeRow.at <= ticks.horizon(connection, second, KEPT_SECONDS)))
 
 
 def past(connection: Connection, second: int) -> Sizes:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
+from services.market.present import covered
 from services.market.stats import DAY
 from services.market.types import SLOT_SECONDS, ExchangeState, Ints, TickDay, TickState
 from services.store.models import ExchangeRow, MetricRow, TickRow
@@ -23,11 +24,17 @@ def last_minute(connection: Connection, until: int) -> int | None:
     return connection.execute(select(func.max(TickRow.minute)).where(TickRow.minute <= until)).scalar()
 
 
-def spanned(connection: Connection, since: int, until: int) -> int:
-    """The seconds from the first tick with `since` <= minute <= `until` to the last; 0 where there are none."""
-    inside = (TickRow.minute >= since) & (TickRow.minute <= until)
-    first, last = connection.execute(select(func.min(TickRow.minute), func.max(TickRow.minute)).where(inside)).one()
-    return 0 if first is None else last - first
+def horizon(connection: Connection, now: int, seconds: int) -> int:
+    """The epoch second up to which everything is older than `seconds` at the tick of `now`, both by the clock and by
+    the time that ticks have covered since, see services.market.present.covered; 0 where nothing is.
+
+    Whatever is removed for its age goes by this.
+    """
+    until_now = TickRow.minute <= now
+    last = select(TickRow.elapsed).where(until_now).order_by(TickRow.minute.desc()).limit(1).scalar_subquery()
+    old = until_now & (TickRow.elapsed < last - seconds)  # the tick after a jump counts as a period, and may be none
+    newest = connection.execute(select(TickRow.minute).where(old).order_by(TickRow.elapsed.desc()).limit(1)).scalar()
+    return min(newest or 0, now - seconds)
 
 
 def happened(connection: Connection, minute: int) -> bool:
@@ -47,9 +54,13 @@ def happened_at(connection: Connection, times: Ints) -> npt.NDArray[np.bool_]:
 
 def record(connection: Connection, tick: TickState) -> None:
     """Write one tick's row."""
+    minute = int(tick.minute.timestamp())
+    earlier = select(TickRow.minute, TickRow.elapsed).where(TickRow.minute < minute)
+    before = connection.execute(earlier.order_by(TickRow.minute.desc()).limit(1)).first()
+    elapsed = 0 if before is None else before.elapsed + covered(minute - before.minute, tick.missed)
     connection.execute(
         insert(TickRow).values(
-            minute=int(tick.minute.timestamp()),
+            minute=minute,
             late_ms=tick.late_ms,
             fetch_ms=tick.fetch_ms,
             commit_ms=tick.commit_ms,
@@ -57,6 +68,7 @@ def record(connection: Connection, tick: TickState) -> None:
             rejected=tick.rejected,
             missed=tick.missed,
             failed=",".join(tick.failed),
+            elapsed=elapsed,
         )
     )
 

@@ -636,6 +636,7 @@ def test_the_live_poll_tells_the_state_of_the_whole(reader, client):
             "ticks": 6,
             "prices": 240,
         },
+        "cannot_write": None,
         "unattended": 2,
     }
 

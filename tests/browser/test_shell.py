@@ -111,6 +111,17 @@ def test_the_status_does_not_claim_that_all_is_live_while_prices_are_stale(site:
     site.shows(STATUS, "Live")
 
 
+def test_the_status_tells_that_nothing_can_be_written(site: Site, reader: FakeReader):
+    reader.state = replace(reader.state, cannot_write="database or disk is full")
+    site.open("/status")
+    site.shows(STATUS, "Database cannot be written")
+    site.shows(STATUS, "database or disk is full, last tick")
+    site.shows(f"#{ids.PAGE}", "no tick is stored: database or disk is full")
+
+    reader.state = replace(reader.state, cannot_write=None, revision=reader.state.revision + 1)
+    site.shows(STATUS, "Live")
+
+
 def test_the_status_names_a_failing_exchange_a_backfill_and_warnings(site: Site, reader: FakeReader):
     failing = builders.exchange_state("okx", failing_since=builders.NOON, error="timed out after 10 s")
     reader.state = replace(

@@ -321,6 +321,19 @@ def test_the_status_page_tells_what_was_set_aside_once_anything_was():
     assert "set aside" not in text_of(status.storage(builders.status(), UTC))
 
 
+def test_the_status_page_tells_what_is_kept_longer_than_it_should_be():
+    words = "Samples since 1 Mar 2026, 12:00 are kept longer than RETENTION_DAYS"
+    kept = builders.storage(kept_longer_since=builders.NOON)
+    assert words in text_of(status.storage(builders.status(storage=kept), UTC))
+    assert "kept longer" not in text_of(status.storage(builders.status(storage=builders.storage()), UTC))
+
+
+def test_the_status_page_tells_that_nothing_can_be_written():
+    words = "Nothing can be written, and no tick is stored: database or disk is full"
+    assert words in text_of(status.storage(builders.status(cannot_write="database or disk is full"), UTC))
+    assert "Nothing can be written" not in text_of(status.storage(builders.status(), UTC))
+
+
 def test_a_growth_is_drawn_as_soon_as_there_are_two_sizes():
     for known in ((), (1_000_000,)):
         day = builders.day(sizes=builders.sizes(*known))

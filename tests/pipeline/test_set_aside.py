@@ -228,6 +228,24 @@ def test_a_mute_that_was_made_ahead_lasts_as_long_as_it_should(engine: Engine) -
     ]
 
 
+def test_a_mute_that_a_clock_ahead_took_for_over_holds_again(engine: Engine) -> None:
+    world = world_of(engine)
+    tick(world, 1000.0)
+    with writing(engine) as connection:
+        mutes.add(connection, None, 1, int((world.now + DAY).timestamp()), "known", int(world.now.timestamp()))
+    jump(world, 3 * DAY, 1000.0)
+    assert [alert.muted for alert in world.reader.alerts()] == [False]
+
+    tick(world, 1000.0)
+    assert [alert.muted for alert in world.reader.alerts()] == [True]
+    world.now += DAY
+    tick(world, 1000.0)
+    assert [alert.muted for alert in world.reader.alerts() if alert.resolved_at is None] == [False]
+    with writing(engine) as connection:
+        assert mutes.current(connection, int(world.now.timestamp())) == ()
+        assert not mutes.remove(connection, 1, int(world.now.timestamp()))
+
+
 def test_samples_that_are_sealed_already_are_set_aside_too(engine: Engine) -> None:
     world = world_of(engine)
     ahead = 10 * DAY

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from services.market.types import Floats, RankedMetric
 from services.pipeline.discover import discover
 from services.pipeline.fetch import Fetcher
 from services.pipeline.tick import Plan, TickReport, tick
-from services.store import snapshots
-from services.store.engine import Engine, reading
+from services.store import prices, snapshots, ticks
+from services.store.engine import Engine, reading, writing
 from services.store.metrics import Catalogues
 from services.store.reader import StoreReader
 from tests import builders
@@ -76,6 +76,20 @@ class World:
         weights: Floats = series.widths.astype(np.float64)
         mean = (weights * series.values).sum() / weights.sum()
         return float(np.sqrt((weights * (series.values - mean) ** 2).sum() / weights.sum()))
+
+
+def put_past(engine: Engine, until: datetime, hours: float, step: timedelta) -> list[int]:
+    """Store a tick every `step`, with a price of metric 1, up to `until`; answers their epoch seconds."""
+    width, last = int(step.total_seconds()), int(until.timestamp())
+    seconds = range(last - round(timedelta(hours=hours) / step) * width, last + 1, width)
+    with writing(engine) as connection:
+        for second in seconds:
+            before = ticks.last_minute(connection, second - 1)
+            missed = 0 if before is None else (second - before) // width - 1
+            prices.store(connection, second, np.array([1]), np.array([100.0 + second // width % 7]), width)
+            minute = datetime.fromtimestamp(second, UTC)
+            ticks.record(connection, builders.tick_state(minute=minute, missed=missed))
+    return list(seconds)
 
 
 def stored_revision(engine: Engine) -> int:

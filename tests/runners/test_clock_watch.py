@@ -12,10 +12,14 @@ from services.bootstrap import Services, open_services
 from services.runners.clock_watch import Beat, ClockWatch, jump_in_words
 from services.runners.scheduler import Scheduler
 from services.settings import read_settings
-from services.store import leases
-from services.store.engine import reading, writing
+from services.store import leases, sealing
+from services.store.engine import open_engine, reading, writing
+from services.store.schema import migrate
 from tests.builders import NOON
+from tests.pipeline.world import put_past
 from tests.waiting import wait_for
+
+KEPT_HOURS = 26.0
 
 
 class TwoTimes:
@@ -111,7 +115,13 @@ def start(store_url: str) -> Iterator[Start]:
     """Starts schedulers on one database of either kind, each with a clock of its own."""
     running: list[tuple[Services, Scheduler]] = []
     before = set(threading.enumerate())
-    settings = read_settings(None, database_url=store_url, track="demo:BTC/USD,demo:ETH/USD", period_seconds=5)
+    settings = read_settings(
+        None,
+        database_url=store_url,
+        track="demo:BTC/USD,demo:ETH/USD",
+        period_seconds=5,
+        retention_days=KEPT_HOURS / 24,
+    )
 
     def begin(clock: ShiftedClock) -> tuple[Services, Scheduler]:
         services = open_services(settings, clock)
@@ -180,6 +190,37 @@ def test_a_clock_wrong_by_years_for_a_moment_holds_nothing_up(start: Start, capl
     wait_for(lambda: has_ticked(services), what="a tick by the right time")
     assert services.reader.status(clock()).set_aside is not None
     wait_for(lambda: "the clock was set back by 3653 days" in caplog.text, what="the log line")
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=3), timedelta(days=3_653)])
+def test_a_clock_ahead_for_more_than_an_hour_removes_nothing_that_is_to_be_kept(
+    start: Start, store_url: str, ahead: timedelta
+) -> None:
+    engine = open_engine(store_url)
+    migrate(engine, simulated=True)
+    began = datetime.now(UTC).replace(microsecond=0)
+    step = timedelta(minutes=5)
+    past = put_past(engine, began - timedelta(minutes=70), KEPT_HOURS - 1.5, step)
+    put_past(engine, began + ahead, 65 / 60, step)
+    engine.dispose()
+    clock = ShiftedClock()
+    clock.shift = ahead
+    services, _ = start(clock)
+    wait_for(lambda: has_ticked(services), what="a tick by the clock that is ahead")
+    wait_for(lambda: is_sealed(services), what="upkeep by that clock")
+    first = minute(services)
+    wait_for(lambda: minute(services) != first, what="the next tick")
+
+    clock.shift = timedelta()
+    wait_for(lambda: has_ticked(services), what="a tick by the right time")
+    found = services.reader.prices(1, began - timedelta(days=2), began)
+    assert set(past) <= set(found.times.tolist())
+
+
+def is_sealed(services: Services) -> bool:
+    with reading(services.engine) as connection:
+        return sealing.sealed_until(connection) is not None
 
 
 @pytest.mark.processes

@@ -25,12 +25,13 @@ from services.market.types import Listing, Pair
 from services.runners import celery_app
 from services.runners.dispatch import SILENCE_PATIENCES, Dispatch, dispatcher
 from services.settings import read_settings
-from services.store import alerts, leases, metrics, outbox, snapshots
+from services.store import alerts, leases, metrics, outbox, sealing, snapshots
 from services.store.alerts import Firing
 from services.store.engine import reading, writing
 from services.store.outbox import News
 from tests.fakes import Timer as StandingTimer
 from tests.fakes_exchange import FakeClock, FakeExchange, FakeNotifier
+from tests.pipeline.world import put_past
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 
@@ -59,10 +60,12 @@ def open_one(tmp_path: Path, redis_server: RedisServer) -> Iterator[Open]:
     """Services with a database of this name, whose process has the clock, and with the exchanges given."""
     opened: list[Services] = []
 
-    def begin(name: str = "one", exchanges: tuple[Exchange, ...] = (), clock: object = None) -> Services:
+    def begin(
+        name: str = "one", exchanges: tuple[Exchange, ...] = (), clock: object = None, **chosen: object
+    ) -> Services:
         track = ",".join(f"{exchange.name}:*" for exchange in exchanges) or "demo:*"
         settings = read_settings(
-            None, database_url=f"sqlite:///{tmp_path}/{name}.db", track=track, redis_url=redis_server.url
+            None, database_url=f"sqlite:///{tmp_path}/{name}.db", track=track, redis_url=redis_server.url, **chosen
         )
         services = open_services(settings, clock or FakeClock(NOW))  # type: ignore[arg-type]
         if exchanges:
@@ -141,6 +144,31 @@ def test_after_a_clock_that_was_ahead_ticks_by_celery_go_on_when_the_time_is_rig
     assert [tick.minute for tick in told.ticks] == [NOW.replace(second=0, minute=minute) for minute in (2, 1, 0)]
     assert told.set_aside is not None
     assert (told.set_aside.ticks, told.stale) == (1, False)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=3), timedelta(days=3653)])
+def test_workers_of_a_clock_ahead_for_more_than_an_hour_remove_nothing_that_is_to_be_kept(
+    open_one: Open, dispatch: Dispatch, working, ahead: timedelta
+) -> None:
+    services = open_one(clock=RunningClock(NOW), retention_days=26 / 24)
+    began, step = NOW.replace(second=0), timedelta(minutes=5)
+    past = put_past(services.engine, began - timedelta(minutes=70), 24.5, step)
+    put_past(services.engine, began + ahead - timedelta(minutes=1), 65 / 60, step)
+    services.discovery.run(NOW)
+
+    with working(services):
+        for now in (NOW + ahead, NOW + ahead + timedelta(minutes=1)):
+            services.clock.now = now  # type: ignore[attr-defined]
+            dispatch.tick(services, now)
+            celery_app.keep(int(period_of(now, 60).timestamp()), services.owner)  # to its end, whatever the worker does
+        services.clock.now = NOW + timedelta(minutes=1)  # type: ignore[attr-defined]
+        dispatch.tick(services, NOW + timedelta(minutes=1))
+
+    assert services.reader.status(NOW + timedelta(minutes=1)).set_aside is not None
+    with reading(services.engine) as connection:
+        assert sealing.sealed_until(connection) is not None
+    found = services.reader.prices(1, NOW - timedelta(days=2), NOW)
+    assert set(past) <= set(found.times.tolist())
 
 
 def test_a_tick_by_celery_ends_when_the_clock_is_set_back_in_it(open_one: Open, dispatch: Dispatch) -> None:

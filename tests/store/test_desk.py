@@ -212,9 +212,9 @@ def test_mutes_end_by_the_clock_or_when_all_of_theirs_have_resolved(engine: Engi
     def left(minutes: float, *resolved: tuple[int, int]) -> list[int]:
         with writing(engine) as connection:
             alerts.resolve(connection, dict.fromkeys(resolved), T + int(minutes * 60))
-            mutes.end_timed(connection, T + int(minutes * 60))
+            mutes.end_timed(connection, T, T + int(minutes * 60))
             mutes.end_resolved(connection, T + int(minutes * 60))
-        return [mute.id for mute in desk.mutes(NOON)]
+        return [mute.id for mute in desk.mutes(NOON + timedelta(minutes=minutes))]
 
     assert left(1) == [1, 2]
     assert left(2, (0, 1)) == [1, 2]
@@ -229,7 +229,7 @@ def test_what_is_still_open_when_a_mutes_time_is_over_counts_again(engine: Engin
     desk.mute(None, 2, NOON + timedelta(minutes=20), None, NOON)
 
     with writing(engine) as connection:
-        mutes.end_timed(connection, T + 600)
+        mutes.end_timed(connection, T, T + 600)
 
     assert [alert.muted for alert in desk.alerts(AlertQuery())[::-1]] == [False, True]
 

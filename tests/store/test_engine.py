@@ -25,6 +25,7 @@ from services.store.engine import (
     writing,
 )
 from services.store.schema import WrongDatabase, migrate
+from services.store.sqlite_file import make
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
@@ -176,6 +177,7 @@ def _fill(engine: Engine) -> None:
 
 def test_only_who_writes_may_keep_many_pages_of_a_file(sqlite_url: str) -> None:
     engine = open_engine(sqlite_url)
+    make(engine)
 
     def kept(connection: Connection) -> int:
         return abs(connection.exec_driver_sql("PRAGMA cache_size").scalar_one())

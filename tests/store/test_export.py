@@ -18,6 +18,7 @@ from services.store.engine import Engine, open_engine, writing
 from services.store.export import Exported, export, main
 from services.store.files import CannotWrite
 from services.store.schema import OutdatedDatabase
+from services.store.sqlite_file import make
 from tests.builders import NOON
 from tests.store.test_files import complains_in_one_line, full_disk, names, nothing
 
@@ -258,6 +259,7 @@ def test_the_ending_may_be_in_capitals(engine: Engine, tmp_path: Path) -> None:
 
 def test_a_database_of_another_schema_is_told(store_url: str, tmp_path: Path) -> None:
     engine = open_engine(store_url)
+    make(engine)
 
     with pytest.raises(OutdatedDatabase, match=r"DATABASE_URL: .*`python app.py migrate`"):
         export(engine, tmp_path / "prices.csv", nothing)

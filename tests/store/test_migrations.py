@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from alembic import command
 from sqlalchemy import MetaData, inspect, make_url, select
 
 from services.market.states import FIRING, NO_DATA, PENDING
-from services.store import leases, mark_renewals, rules
+from services.store import leases, mark_renewals, rules, ticks
 from services.store.engine import Engine, open_engine, reading, writing
-from services.store.models import Base
+from services.store.models import Base, TickRow
 from services.store.schema import OutdatedDatabase, configuration, is_current, migrate
+from services.store.sqlite_file import make
+from tests import builders
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +62,7 @@ KEPT = {name: rows for name, rows in CONTENT.items() if name != "notification"}
 def engine(store_url: str) -> Engine:
     """A database at the first migration, with something in every table."""
     engine = open_engine(store_url)
+    make(engine)
     with writing(engine) as connection:
         command.upgrade(configuration(connection), "0001")
         tables = MetaData()
@@ -114,6 +118,27 @@ def test_down_and_up_again_keeps_what_the_first_tables_hold(engine: Engine) -> N
     migrate(engine, simulated=False)
     assert names(engine) >= set(Base.metadata.tables)
     assert content(engine) == KEPT
+    engine.dispose()
+
+
+def test_the_ticks_that_are_there_are_counted_as_if_they_came_now(engine: Engine) -> None:
+    with writing(engine) as connection:
+        command.upgrade(configuration(connection), "0013")
+        tables = MetaData()
+        tables.reflect(connection)
+        (first,) = CONTENT["tick"]
+        later = [
+            first | {"minute": 660},
+            first | {"minute": 780, "missed": 1},
+            first | {"minute": 10_080, "missed": 154},
+        ]
+        connection.execute(tables.tables["tick"].insert(), later)
+    migrate(engine, simulated=False)
+
+    with writing(engine) as connection:
+        ticks.record(connection, builders.tick_state(minute=datetime.fromtimestamp(10_380, UTC), missed=4))
+        found = connection.execute(select(TickRow.minute, TickRow.elapsed).order_by(TickRow.minute)).all()
+    assert [tuple(row) for row in found] == [(600, 0), (660, 60), (780, 180), (10_080, 240), (10_380, 300)]
     engine.dispose()
 
 
@@ -330,6 +355,7 @@ def test_of_two_starters_at_once_one_migrates_and_both_succeed(
     if filled:
         request.getfixturevalue("engine").dispose()
     engine = open_engine(store_url)
+    make(engine)
     with writing(engine):  # so that both are at the door before either is in
         starters = [starter(store_url), starter(store_url)]
         wait_for(waiting_on(store_url, starters), seconds=60, what="two starters at the door")
