@@ -51,6 +51,8 @@ graceful_timeout = END_SECONDS + 5  # of which the last seconds are the clock's
 keepalive = KEEP_ALIVE_SECONDS
 preload_app = False  # each worker opens its own connections; none crosses the fork
 logger_class = Log
+forwarder_headers = ""  # with threads of its own it believes SCRIPT_NAME and PATH_INFO, and the scheme, from loopback:
+secure_scheme_headers = {}  # PROXY_HOPS says who is to be believed
 control_socket_disable = True  # it would be one file in the home of the user, for all installations there
 
 

@@ -341,6 +341,30 @@ def test_on_loopback_only_this_machines_names_are_answered_to(run: Run, command:
     assert "OPEN TO EVERYBODY" not in end(program)
 
 
+BELIEVED = ("SCRIPT_NAME: /metrics", "PATH_INFO: /status", "X-Forwarded-Proto: https", "X-Forwarded-Ssl: on")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(APP, "--demo", "--port"), (*GUNICORN, "--bind"), (*GUNICORN, "--worker-class", "gthread", "--bind")],
+    ids=["app", "gunicorn", "threads"],
+)
+def test_nobody_is_believed_for_coming_from_this_machine(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    port = free_port()
+    where = f"127.0.0.1:{port}" if "--bind" in command else str(port)
+    run(*command, where, TRACK="demo:*", SCHEDULER="off", DATABASE_URL=f"sqlite:///{tmp_path}/demo.db")
+    wait_for(lambda: get(port, "/healthz")[0] == 200, seconds=40, what="life")
+
+    for header in BELIEVED:
+        head = f"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+            line.sendall(head.encode())
+            answer = line.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 200 OK"), header
+        assert b'{"metrics":' in answer, header
+        assert b"strict-transport-security" not in answer.lower(), header
+
+
 def ticks(database: Path) -> list[tuple[int, int, int]]:
     """For each tick its period, the prices it says it stored and those that are there."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:

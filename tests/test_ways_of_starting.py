@@ -59,6 +59,7 @@ WAYS: dict[str, Callable[[], Environment]] = {
     "make demo": lambda: by_make("demo"),
     "python app.py": lambda: told_on_the_command_line([]),
     "python app.py --host": lambda: told_on_the_command_line(["--host", "0.0.0.0", "--port", "80"]),
+    "gunicorn": dict,  # gunicorn.conf.py binds to HOST
     "web of the Procfile": lambda: bound(procfile()["web"]),
     "the image": lambda: dict(dockerfile().envs),
     "docker compose up": in_compose,
@@ -144,6 +145,7 @@ def test_the_documentation_shows_no_way_of_starting_that_is_not_tried_here() -> 
         "python app.py",
         "python app.py --demo",  # as make demo
         "docker compose up",
+        "gunicorn",
     }
     assert "`Procfile`" in PAGES["docs/deployment.md"]
     assert any("location /tracker/" in block for block in blocks(PAGES["docs/deployment.md"]))
