@@ -28,32 +28,48 @@ def fill_marks(plan: Plan, minute: datetime, owner: str | None, goes_on: Callabl
     many marks were written.
 
     While that is under way, windows within what is done are right. Of those that reach beyond nothing is known where a
-    metric's values are wrong, or where there are no marks yet; others lack what they lacked before. `owner` is checked
-    to hold the lease in each step. Raises LeaseLost, StoreUnavailable; the steps before stay.
+    metric's values are wrong, or where there are no marks yet; others lack what they lacked before. While a backfill
+    goes on, what it renews is left to the next call. `owner` is checked to hold the lease in each step. Raises
+    LeaseLost, StoreUnavailable; the steps before stay.
     """
-    written, now = 0, int(minute.timestamp())
     with reading(plan.engine) as connection:
         longest = longest_windows(rules.stored(connection))
-    for quantity, window in longest.items():
-        while goes_on():
-            with reading(plan.engine) as connection:
-                step = _plan_step(plan, connection, quantity, now, window)
-            if step is None:
-                break
-            with writing(plan.engine) as connection:
-                if owner is not None:
-                    leases.require(connection, owner)
-                if not _still_fits(connection, quantity, step):
-                    continue  # a tick has removed what counts on from it, or a backfill has come between
-                if step.replaced is not None:
-                    marks.replace(connection, quantity, *step.replaced, step.found)
-                if step.renewal is not None:
-                    mark_renewals.note_renewed(connection, quantity, step.renewal, step.renewed_until)
-                mark_renewals.note_fill(connection, quantity, step.fill)
-            written += len(step.found)
+    now = int(minute.timestamp())
+    written = sum(_fill(plan, quantity, window, now, owner, goes_on) for quantity, window in longest.items())
     if written:
         log.info("rules: %d marks computed from what is stored", written)
     return written
+
+
+def _fill(plan: Plan, quantity: str, window: int, now: int, owner: str | None, goes_on: Callable[[], bool]) -> int:
+    """Step by step of one quantity; answers how many marks were written."""
+    written = 0
+    with reading(plan.engine) as connection:
+        begun = mark_renewals.renewal(connection, quantity)
+    while goes_on():
+        with reading(plan.engine) as connection:
+            step = _plan_step(plan, connection, quantity, now, window)
+        if step is None or _is_more(step.renewal, begun):
+            break
+        with writing(plan.engine) as connection:
+            if owner is not None:
+                leases.require(connection, owner)
+            if _is_more(mark_renewals.renewal(connection, quantity), step.renewal):
+                break
+            if step.anchor not in StoredPast(connection).minutes(quantity):
+                continue  # a tick has removed what counts on from it
+            if step.replaced is not None:
+                marks.replace(connection, quantity, *step.replaced, step.found)
+            if step.renewal is not None:
+                mark_renewals.note_renewed(connection, quantity, step.renewal, step.renewed_until)
+            mark_renewals.note_fill(connection, quantity, step.fill)
+        written += len(step.found)
+    return written
+
+
+def _is_more(found: Renewal | None, before: Renewal | None) -> bool:
+    """Whether there is more to renew since."""
+    return found is not None and (before is None or found.number != before.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +162,3 @@ def _sums_near(
     if snapshot.minute is None or snapshot.minute < minute or not is_present:
         return None
     return snapshot.minute, of_kept(snapshot.kept, count)
-
-
-def _still_fits(connection: Connection, quantity: str, step: _Step) -> bool:
-    minutes = StoredPast(connection).minutes(quantity)
-    now = mark_renewals.renewal(connection, quantity)
-    is_same = (now and (now.until, now.number)) == (step.renewal and (step.renewal.until, step.renewal.number))
-    return step.anchor in minutes and is_same

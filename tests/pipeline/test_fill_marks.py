@@ -278,8 +278,9 @@ def test_what_a_backfill_finds_while_marks_are_renewed_is_in_them_too(engine: En
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
     catalogues = Interrupted()
     catalogues.then = lambda: fill_gap_of_btc(world)
-    fill_marks(replace(world.plan, catalogues=catalogues), world.now, None, always)
+    assert fill_marks(replace(world.plan, catalogues=catalogues), world.now, None, always) == 0
     assert catalogues.then is None
+    assert fill_marks(world.plan, world.now, None, always) > 30
 
     with writing(engine) as connection:
         given = marks_of(connection, quantity)
