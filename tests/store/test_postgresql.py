@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from threading import active_count
 
 import pytest
@@ -15,6 +16,8 @@ from services.store import snapshots
 from services.store.engine import COMMAND, Engine, open_engine, reading, writing
 from services.store.postgresql import NETWORK, PAUSE_SECONDS, USUAL, WatchedConnection
 from services.store.schema import migrate
+from services.store.tokens import BELIEVED_AWAY, StoredTokens
+from tests.builders import NOON
 from tests.postgresql_server import PostgreSQL
 from tests.processes import frozen
 from tests.waiting import wait_for
@@ -105,6 +108,35 @@ def test_a_commit_that_hangs_is_given_up_and_may_be_tried_again(server: PostgreS
     found = revision(engine)
     assert found in (0, 1)  # the server may still carry out what it was sent before
     assert raise_revision(engine) == found + 1
+
+
+def test_tokens_that_were_valid_open_and_others_cost_nothing_while_the_server_hangs(
+    server: PostgreSQL, engine: Engine
+) -> None:
+    tokens = StoredTokens(engine, patience_seconds=0.05)
+    secret, _ = tokens.issue("a", "read", NOON)
+    wait_for(lambda: tokens.holder(secret, NOON))
+    with server.frozen():
+        before = active_count()
+        began = time.monotonic()
+        for second in range(1, 200):
+            now = NOON + timedelta(seconds=second)
+            assert tokens.holder(secret, now) is not None
+            with pytest.raises(StoreUnavailable, match="does not answer"):
+                tokens.holder(f"dt_unknown_{second}", now)
+        assert time.monotonic() - began < NETWORK["connect_timeout"]
+        assert active_count() <= before + 2  # who reads, and who asks whether the server answers again
+        with pytest.raises(StoreUnavailable, match="does not answer"):
+            tokens.holder(secret, NOON + BELIEVED_AWAY + timedelta(seconds=1))
+
+    def is_unknown() -> bool:
+        try:
+            return tokens.holder("dt_unknown", NOON + timedelta(hours=1)) is None
+        except StoreUnavailable:
+            return False
+
+    wait_for(is_unknown, what="the thaw")
+    assert tokens.holder(secret, NOON + timedelta(hours=1)) is not None
 
 
 def test_a_statement_may_take_its_time_while_the_server_answers_others(engine: Engine) -> None:
