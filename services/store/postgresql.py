@@ -21,6 +21,9 @@ from sqlalchemy import Engine, event
 SUSPICIOUS_SECONDS = 1.0
 """After so long without a word from the server somebody asks whether it answers at all."""
 
+ANSWER_SECONDS = 3
+"""What it gets to answer that; whole seconds, two at least."""
+
 PAUSE_SECONDS = 0.5
 """Between two questions to a server that does not answer."""
 
@@ -167,7 +170,8 @@ class WatchedConnection(psycopg.Connection[Any]):
 def watch_server(engine: Engine) -> None:
     """Have `engine`, of a PostgreSQL database, make such connections, and none while the server is silent."""
     arguments, parameters = engine.dialect.create_connect_args(engine.url)
-    watch = Watch(lambda: psycopg.Connection.connect(*arguments, **NETWORK | dict(parameters)))
+    asking = NETWORK | dict(parameters) | {"connect_timeout": ANSWER_SECONDS}
+    watch = Watch(lambda: psycopg.Connection.connect(*arguments, **asking))
 
     def connect(_dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> WatchedConnection:
         if watch.silent_seconds is not None:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from services.market.errors import StoreUnavailable
 from services.store import engine as engines
-from services.store import snapshots
+from services.store import postgresql, snapshots
 from services.store.engine import COMMAND, Engine, open_engine, reading, writing
 from services.store.postgresql import NETWORK, PAUSE_SECONDS, USUAL, WatchedConnection
 from services.store.schema import migrate
@@ -29,6 +29,7 @@ NOT_FOR_EVER = 60.0
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(NETWORK, "connect_timeout", 2)  # the least that there is
+    monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 2)
 
 
 @pytest.fixture(scope="module")
