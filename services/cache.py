@@ -100,7 +100,7 @@ class CachedReader:
         found = self._statuses.get(self._timer(), version, now)
         away_since = self._told.away_since
         if away_since is None:
-            return found
+            return found.judged_at(now, self.profile.period_seconds)  # it may be that of a moment ago
         if self._away is None or self._away[0] != away_since:
             self._away = away_since, now - timedelta(seconds=self._timer() - away_since)
         found = replace(found, away_since=self._away[1])

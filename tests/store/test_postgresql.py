@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from threading import active_count
+from threading import enumerate as enumerate_threads
 
 import pytest
 from sqlalchemy import text
@@ -16,7 +17,7 @@ from services.store import postgresql, snapshots
 from services.store.engine import COMMAND, Engine, open_engine, reading, writing
 from services.store.postgresql import NETWORK, PAUSE_SECONDS, USUAL, WatchedConnection
 from services.store.schema import migrate
-from services.store.tokens import BELIEVED_AWAY, StoredTokens
+from services.store.tokens import BELIEVED_AWAY, NOTING, StoredTokens
 from tests.builders import NOON
 from tests.postgresql_server import PostgreSQL
 from tests.processes import frozen
@@ -138,6 +139,7 @@ def test_tokens_that_were_valid_open_and_others_cost_nothing_while_the_server_ha
 
     wait_for(is_unknown, what="the thaw")
     assert tokens.holder(secret, NOON + timedelta(hours=1)) is not None
+    wait_for(lambda: all(thread.name != NOTING for thread in enumerate_threads()))
 
 
 def test_a_statement_may_take_its_time_while_the_server_answers_others(engine: Engine) -> None:
