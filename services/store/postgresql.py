@@ -55,16 +55,17 @@ class Patience:
     """For one that is known not to answer anybody."""
     lock_seconds: float | None = None
     """For another writer, or for a table that is being altered; None: as long as usual."""
-    idle_seconds: float | None = 300.0
+    idle_seconds: float | None = 60.0
     """What the server waits for this process between two statements: one that is stopped in the middle would keep all
     other writers out."""
 
 
 USUAL = Patience()
-"""Pages, ticks, messages: they are tried again anyway."""
+"""Pages and messages: they are tried again anyway."""
 
-UPKEEP = Patience(statement_seconds=None)
-"""Steps of sealing and removing, which on a big database take what they take."""
+UPKEEP = Patience(statement_seconds=600.0, idle_seconds=120.0)
+"""Ticks, of which the first reads the whole window, and steps of sealing and removing: on a big database, or a slow
+machine, they take what they take, and trying again would not make them shorter."""
 
 COMMAND = Patience(statement_seconds=None, silent_seconds=300.0, idle_seconds=None)
 """Hours of work that a hiccup must not undo: exports, moves, migrations."""

@@ -1,5 +1,5 @@
-"""The whole cluster while Redis, and then PostgreSQL, hangs: frozen by SIGSTOP, they take what is sent and answer
-nothing. What is left of it afterwards."""
+"""The whole cluster while Redis, PostgreSQL, and then all exchanges hang: frozen by SIGSTOP, they take what is sent and
+answer nothing. What is left of it afterwards."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ import redis
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.world import PERIOD
+from tests.processes import frozen
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.soak
@@ -29,14 +30,19 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         cluster.close()
 
 
-def test_the_cluster_goes_on_after_redis_and_postgresql_have_hung(cluster: Cluster, soak: bool) -> None:
+def test_the_cluster_goes_on_after_each_of_its_neighbours_has_hung(cluster: Cluster, soak: bool) -> None:
     seconds = LONG_SECONDS if soak else SHORT_SECONDS
     running = {program.name: program.pid for program in cluster.programs}
     tick_follows(cluster, soak)
     before = connections(cluster)
 
-    for name, frozen in (("Redis", cluster.redis.frozen), ("PostgreSQL", cluster.postgresql.frozen)):
-        hang(frozen, seconds)
+    neighbours = {
+        "Redis": cluster.redis.frozen,
+        "PostgreSQL": cluster.postgresql.frozen,
+        "an exchange": lambda: frozen(psutil.Process(cluster.exchange.pid)),
+    }
+    for name, frozen_one in neighbours.items():
+        hang(frozen_one, seconds)
         print(f"{name}: a new tick {tick_follows(cluster, soak):.1f} s after the thaw")
 
     assert {program.name: program.pid for program in cluster.programs if psutil.pid_exists(program.pid)} == running
@@ -49,8 +55,8 @@ def test_the_cluster_goes_on_after_redis_and_postgresql_have_hung(cluster: Clust
         assert "Traceback" not in program.log.read_text(), program.name
 
 
-def hang(frozen: Callable[[], AbstractContextManager[None]], seconds: float) -> None:
-    with frozen():
+def hang(frozen_one: Callable[[], AbstractContextManager[None]], seconds: float) -> None:
+    with frozen_one():
         ends = time.monotonic() + seconds
         wait_for(lambda: time.monotonic() >= ends, seconds=2 * seconds)
 
