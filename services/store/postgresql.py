@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
+from traceback import clear_frames
 from typing import Any, TypeVar
 
 import psycopg
@@ -168,18 +169,31 @@ class WatchedConnection(psycopg.Connection[Any]):
         raise OperationalError(text)
 
 
+C = TypeVar("C", bound=psycopg.Connection[Any])
+
+
+def _connect(kind: type[C], arguments: Any, parameters: dict[str, Any]) -> C:
+    """A new connection. One that could not be made in time is closed at once: its error's own traceback would keep the
+    socket, and so a session once the server answers again, until Python looks for cycles."""
+    try:
+        return kind.connect(*arguments, **parameters)
+    except psycopg.Error as error:
+        clear_frames(error.__traceback__)
+        raise
+
+
 def watch_server(engine: Engine) -> None:
     """Have `engine`, of a PostgreSQL database, make such connections, and none while the server is silent."""
     arguments, parameters = engine.dialect.create_connect_args(engine.url)
     asking = NETWORK | dict(parameters) | {"connect_timeout": ANSWER_SECONDS}
-    watch = Watch(lambda: psycopg.Connection.connect(*arguments, **asking))
+    watch = Watch(lambda: _connect(psycopg.Connection, arguments, asking))
 
     def connect(_dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> WatchedConnection:
         if watch.silent_seconds is not None:
             raise OperationalError("PostgreSQL does not answer")
         began = time.monotonic()
         try:
-            made = WatchedConnection.connect(*arguments, **NETWORK | parameters)
+            made = _connect(WatchedConnection, arguments, NETWORK | parameters)
         except OperationalError:
             if time.monotonic() - began >= SUSPICIOUS_SECONDS:
                 watch.suspect()

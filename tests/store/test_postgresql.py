@@ -1,5 +1,6 @@
 """What becomes of a wait for a PostgreSQL that hangs: frozen by SIGSTOP, it still takes what is sent."""
 
+import gc
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from datetime import timedelta
 from threading import active_count
 from threading import enumerate as enumerate_threads
 
+import psutil
 import pytest
 from sqlalchemy import text
 
@@ -110,6 +112,22 @@ def test_a_commit_that_hangs_is_given_up_and_may_be_tried_again(server: PostgreS
     found = revision(engine)
     assert found in (0, 1)  # the server may still carry out what it was sent before
     assert raise_revision(engine) == found + 1
+
+
+def test_a_connection_that_is_not_answered_in_time_leaves_no_socket(server: PostgreSQL) -> None:
+    def sockets() -> int:
+        found = psutil.Process().net_connections("tcp")
+        return sum(bool(one.raddr) and one.raddr.port == server.port for one in found)
+
+    engine, before = open_engine(server.url), sockets()
+    gc.disable()  # it would find the socket some time later
+    try:
+        with server.frozen(), pytest.raises(StoreUnavailable, match="timeout"):
+            revision(engine)
+        engine.dispose()  # nobody asks any more whether the server answers
+        wait_for(lambda: sockets() == before, what="the end of the socket")
+    finally:
+        gc.enable()
 
 
 def test_tokens_that_were_valid_open_and_others_cost_nothing_while_the_server_hangs(
