@@ -49,6 +49,9 @@ NAMES = {"accept", "acquire", "communicate", "exception", "get", "getresponse", 
 
 KNOWN = {
     "app.py": {"stop.wait()": 1},  # for the signal to end
+    "api/asgi.py": {"self._places.acquire()": 3},  # for a place, as long as those who have them
+    "api/listeners.py": {"self._woken.wait()": 1},  # for a listener's next event
+    "api/threads.py": {"self._jobs.get()": 1},  # an idle thread, for work
     "services/exchanges/transport.py": {"answer.result()": 1},  # it is done
     "services/look_ups.py": {"answer.result()": 1},  # it is done
     "services/market/last_known.py": {"reading.result()": 2, "reading.exception()": 1},  # done, or as long as a reading
