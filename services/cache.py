@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import ParamSpec, TypeVar
 
 from services.market.last_known import LastKnown
 from services.market.memory import VersionedMemory
@@ -26,6 +27,9 @@ REVISION_SECONDS = 0.25
 
 PATIENCE_SECONDS = 0.75
 """How long a database that answered before is waited for, where there is something to answer without it."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class CachedReader:
@@ -89,7 +93,8 @@ class CachedReader:
         return self._reader.alerts(since, metric_id, limit)
 
     def unattended(self) -> OpenAlerts:
-        return self._unattended.get(self._timer(), self.revision())
+        revision = self.revision()
+        return self._at_hand(self._unattended) or self._unattended.get(self._timer(), revision)
 
     def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
         key = ("sparklines", metric_ids)
@@ -97,7 +102,7 @@ class CachedReader:
 
     def status(self, now: datetime) -> Status:
         version = (self.revision(), int(now.timestamp()))
-        found = self._statuses.get(self._timer(), version, now)
+        found = self._at_hand(self._statuses) or self._statuses.get(self._timer(), version, now)
         away_since = self._told.away_since
         if away_since is None:
             return found.judged_at(now, self.profile.period_seconds)  # it may be that of a moment ago
@@ -110,7 +115,12 @@ class CachedReader:
 
     def day(self, now: datetime) -> Day:
         # Without a tick the gap since the last one grows all the same.
-        return self._days.get(self._timer(), (self.revision(), int(now.timestamp()) // 60), now)
+        version = (self.revision(), int(now.timestamp()) // 60)
+        return self._at_hand(self._days) or self._days.get(self._timer(), version, now)
+
+    def _at_hand(self, last: LastKnown[P, T]) -> T | None:
+        """What was last read, while the database is known to be away: nobody waits for each of several in turn."""
+        return None if self._told.away_since is None else last.known
 
     def _names(self) -> dict[int | str, RankedMetric]:
         names: dict[int | str, RankedMetric] = {}

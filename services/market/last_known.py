@@ -68,6 +68,11 @@ class LastKnown(Generic[P, T]):
             return known.value
         return known.value if isinstance(reading.exception(), StoreUnavailable) else reading.result()
 
+    @property
+    def known(self) -> T | None:
+        """The value that was last read; None where there is none."""
+        return None if self._known is None else self._known.value
+
     def age(self, now: float) -> float:
         """Seconds since the value was read."""
         return math.inf if self._known is None else now - self._known.read_at
