@@ -185,7 +185,7 @@ def test_what_is_at_hand_is_shown_while_the_database_is_away_and_its_age_is_told
     site.shows(STATUS, "13:00")
     assert Table(site).cell(2, "price") == "60,123.40"
 
-    reader.state = builders.status()
+    reader.state = builders.status(revision=8)
 
     site.shows(STATUS, "Live")
 
