@@ -209,6 +209,7 @@ def live_body(status: Status, profile: Profile, unattended: OpenAlerts) -> Body:
         "period": profile.period_seconds,
         "simulated": profile.simulated,
         "stale": status.stale,
+        "database_away_since": iso(status.away_since),
         "tracked": status.tracked,
         "live": status.live,
         "stale_metrics": status.stale_metrics,

@@ -154,8 +154,18 @@ class Limits:
         ends_at = self._ask(lambda counts: counts.get_window_stats(limit, key)).reset_time
         return max(1, math.ceil(ends_at - time.time()))
 
+    def _may_try(self) -> bool:
+        """Whether to ask Redis; while it is away one in REDIS_PAUSE tries it, and all others do without."""
+        if self._failures.count(_NAME) == 0:
+            return True
+        with self._lock:
+            if self._timer() < self._shared_from:
+                return False
+            self._shared_from = self._timer() + REDIS_PAUSE
+            return True
+
     def _ask(self, question: Callable[[RateLimiter], T]) -> T:
-        if self._shared is not None and self._timer() >= self._shared_from:
+        if self._shared is not None and self._may_try():
             try:
                 answer = question(self._shared)
             except StorageError as error:

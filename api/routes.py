@@ -199,6 +199,9 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
     )
     def readyz() -> Response:
         status = reader.status(now := clock())
+        if status.away_since is not None:
+            detail = f"the database has not answered since {bodies.iso(status.away_since)}"
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, "Database unavailable")
         if status.cannot_write is not None:
             detail = "nothing can be written to the database"
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, "Database cannot be written")

@@ -278,6 +278,10 @@ class Live(Body):
     period: int = Field(ge=1, description="Seconds between ticks.")
     simulated: bool
     stale: bool = Field(description="The last tick is older than three periods, or yet to come by this clock.")
+    database_away_since: datetime | None = Field(
+        description="Since when the database does not answer: all else here, and what other routes still tell, is what "
+        "it said last. Null while it answers."
+    )
     tracked: int = Field(ge=0)
     live: int = Field(ge=0, description="Metrics whose price is not stale, of those that trade.")
     stale_metrics: int = Field(ge=0, description="Metrics whose price is stale, of those that trade.")

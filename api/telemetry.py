@@ -112,6 +112,8 @@ def render_telemetry(reader: MarketReader, now: datetime) -> tuple[bytes, str]:
         status = reader.status(now)
     except StoreUnavailable:
         status = None
+    if status is not None and status.away_since is not None:
+        status = None  # figures that nothing moves would look as if all were well
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_StatusCollector(reader.profile, status))
     return generate_latest(registry), CONTENT_TYPE_LATEST

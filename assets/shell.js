@@ -102,6 +102,7 @@
     if (live.connection === "lost") return ["is-bad", "Connection lost, retrying", "since " + clockText(live.since)];
     if (live.connection === "database")
       return ["is-bad", "Database unavailable, retrying", "since " + clockText(live.since)];
+    if (live.database_away_since) return ["is-bad", "Database unavailable, retrying", period];
     if (live.cannot_write) return ["is-bad", "Database cannot be written", live.cannot_write + ", " + period];
     if (live.minute === null) return ["is-waiting", "Waiting for the first tick", ""];
     if (live.stale) return ["is-warning", "Stale data", "last tick " + clockText(live.minute)];

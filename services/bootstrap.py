@@ -13,6 +13,7 @@ from uuid import uuid4
 from services.cache import CachedReader
 from services.disclosure import shown_settings
 from services.exchanges.registry import open_exchange
+from services.look_ups import bound_look_ups
 from services.market.errors import UnknownExchange
 from services.market.ports import AlertDesk, Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
 from services.market.rules import Rule
@@ -167,6 +168,7 @@ def utc_now() -> datetime:
 def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
     """Everything wired together; nothing is connected to yet. Raises BadDatabaseUrl, BadRedisUrl, BadChannel,
     BadSettings."""
+    bound_look_ups()
     engine = open_engine(settings.database)
     secret = settings.webhook_secret
     notifiers = open_notifiers(

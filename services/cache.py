@@ -1,9 +1,12 @@
-"""Answers remembered for as long as the database says that nothing has changed."""
+"""Answers remembered for as long as the database says that nothing has changed, or says nothing at all."""
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import ParamSpec, TypeVar
 
+from services.market.last_known import LastKnown
 from services.market.memory import VersionedMemory
 from services.market.ports import MarketReader
 from services.market.types import (
@@ -22,30 +25,51 @@ from services.market.types import (
 REVISION_SECONDS = 0.25
 """How long a revision is taken for the current one without asking: what a viewer may lag behind a commit."""
 
+PATIENCE_SECONDS = 0.75
+"""How long a database that answered before is waited for, where there is something to answer without it."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class CachedReader:
-    """A MarketReader in front of another: one reading a revision, however many ask."""
+    """A MarketReader in front of another: one reading a revision, however many ask.
 
-    def __init__(self, reader: MarketReader, timer: Callable[[], float] = time.monotonic) -> None:
+    While the database is away, whatever the page of all metrics and the state of the whole tell is as it was last read;
+    `Status.away_since` says so. What nobody has asked for in that state raises StoreUnavailable.
+    """
+
+    def __init__(
+        self,
+        reader: MarketReader,
+        timer: Callable[[], float] = time.monotonic,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self._reader = reader
         self._timer = timer
         self._memory = VersionedMemory()
-        self._revision = 0
-        self._asked = -REVISION_SECONDS
+        self._told = LastKnown(reader.revision, patience_seconds, REVISION_SECONDS)
+        self._statuses = LastKnown(reader.status, patience_seconds)
+        self._unattended = LastKnown(reader.unattended, patience_seconds)
+        self._days = LastKnown(reader.day, patience_seconds)
+        self._ranking: Ranking | None = None
+        self._away: tuple[float, datetime] | None = None
 
     @property
     def profile(self) -> Profile:
         return self._reader.profile
 
     def revision(self) -> int:
-        now = self._timer()
-        if now - self._asked >= REVISION_SECONDS:
-            self._revision = self._reader.revision()
-            self._asked = now
-        return self._revision
+        told = self._told.get(self._timer(), None)
+        # While nobody can say more, the present is what the ranking at hand is of.
+        return told if self._told.away_since is None or self._ranking is None else self._ranking.revision
 
     def ranking(self) -> Ranking:
-        return self._memory.get("ranking", self.revision(), self._reader.ranking)
+        revision = self.revision()
+        if self._told.away_since is not None and self._ranking is not None:
+            return self._ranking
+        self._ranking = found = self._memory.get("ranking", revision, self._reader.ranking)
+        return found
 
     def metric(self, wanted: int | str) -> RankedMetric:
         names = self._memory.get("names", self.revision(), self._names)
@@ -69,7 +93,8 @@ class CachedReader:
         return self._reader.alerts(since, metric_id, limit)
 
     def unattended(self) -> OpenAlerts:
-        return self._memory.get("unattended", self.revision(), self._reader.unattended)
+        revision = self.revision()
+        return self._at_hand(self._unattended) or self._unattended.get(self._timer(), revision)
 
     def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
         key = ("sparklines", metric_ids)
@@ -77,12 +102,25 @@ class CachedReader:
 
     def status(self, now: datetime) -> Status:
         version = (self.revision(), int(now.timestamp()))
-        return self._memory.get("status", version, lambda: self._reader.status(now))
+        found = self._at_hand(self._statuses) or self._statuses.get(self._timer(), version, now)
+        away_since = self._told.away_since
+        if away_since is None:
+            return found.judged_at(now, self.profile.period_seconds)  # it may be that of a moment ago
+        if self._away is None or self._away[0] != away_since:
+            self._away = away_since, now - timedelta(seconds=self._timer() - away_since)
+        found = replace(found, away_since=self._away[1])
+        if self._ranking is not None:  # of the same state, whichever was asked for last
+            found = replace(found, revision=self._ranking.revision, minute=self._ranking.minute)
+        return found.judged_at(now, self.profile.period_seconds)
 
     def day(self, now: datetime) -> Day:
         # Without a tick the gap since the last one grows all the same.
         version = (self.revision(), int(now.timestamp()) // 60)
-        return self._memory.get("day", version, lambda: self._reader.day(now))
+        return self._at_hand(self._days) or self._days.get(self._timer(), version, now)
+
+    def _at_hand(self, last: LastKnown[P, T]) -> T | None:
+        """What was last read, while the database is known to be away: nobody waits for each of several in turn."""
+        return None if self._told.away_since is None else last.known
 
     def _names(self) -> dict[int | str, RankedMetric]:
         names: dict[int | str, RankedMetric] = {}

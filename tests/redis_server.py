@@ -2,10 +2,12 @@
 
 import os
 import subprocess
+from contextlib import AbstractContextManager
 
+import psutil
 import redis
 
-from tests.processes import die_with_parent, free_port
+from tests.processes import die_with_parent, free_port, frozen
 from tests.waiting import wait_for
 
 
@@ -30,6 +32,10 @@ class RedisServer:
             self._running.kill()
             self._running.wait()
             self._running = None
+
+    def frozen(self) -> AbstractContextManager[None]:
+        """It hangs."""
+        return frozen(psutil.Process(self.pid))
 
     @property
     def pid(self) -> int:

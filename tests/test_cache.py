@@ -1,5 +1,6 @@
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from threading import Event
 
@@ -7,10 +8,11 @@ import pytest
 
 from services.cache import CachedReader
 from services.market.errors import StoreUnavailable, UnknownMetric
-from services.market.types import RankedMetric, Ranking
+from services.market.types import OpenAlerts, RankedMetric, Ranking
 from tests import builders
 from tests.builders import NOON
 from tests.fakes import FakeReader, Timer
+from tests.waiting import wait_for
 
 
 @dataclass
@@ -172,3 +174,91 @@ def test_many_who_ask_at_once_share_one_reading(timer):
         rankings = [future.result(10) for future in (first, *others)]
     assert all(ranking is rankings[0] for ranking in rankings)
     assert reader.calls.count("ranking") == 1
+
+
+@dataclass
+class HangingReader(FakeReader):
+    """Answers nobody anything while it is not `open`."""
+
+    open: Event = field(default_factory=Event)
+
+    def _answer(self, call: str) -> None:
+        assert self.open.wait(60)
+        super()._answer(call)
+
+
+@pytest.fixture
+def hanging() -> Iterator[HangingReader]:
+    reader = HangingReader(metrics=(builders.ranked_metric(1), builders.ranked_metric(2, base="ETH")))
+    reader.open.set()
+    yield reader
+    reader.open.set()
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_while_the_database_is_away_the_state_at_hand_is_told_with_its_age(hanging, timer, hangs):
+    cache = CachedReader(hanging, timer, patience_seconds=0.01)
+    cache.ranking()
+    cache.sparklines((1,))
+    cache.unattended()
+    cache.day(NOON)
+    assert cache.status(NOON).away_since is None
+    asked = len(hanging.calls)
+
+    hanging.put(builders.ranked_metric(1, price=5.0))
+    if hangs:
+        hanging.open.clear()
+    else:
+        hanging.down = True
+    for second in range(1, 5):
+        timer.now += 1
+        now = NOON + timedelta(seconds=second)
+        assert cache.revision() == 7
+        assert [row.price for row in cache.ranking().metrics] == [60_123.4, 60_123.4]
+        assert cache.metric("kraken:eth-usd").id == 2
+        assert cache.sparklines((1,)).metric_ids.tolist() == [1]
+        assert cache.unattended() == OpenAlerts(0, ())
+        assert cache.day(now) is not None
+        status = cache.status(now)
+        assert (status.revision, status.minute, status.away_since) == (7, NOON, NOON + timedelta(seconds=1))
+    assert cache.status(NOON + timedelta(hours=1)).stale
+    if hangs:
+        assert len(hanging.calls) == asked
+
+    hanging.down = False
+    hanging.open.set()
+
+    def is_back() -> bool:
+        timer.now += 1
+        return cache.revision() == 8
+
+    wait_for(is_back, what="the new revision")
+    assert [row.price for row in cache.ranking().metrics] == [5.0]
+    wait_for(lambda: cache.status(NOON).revision == 8, what="the new state")
+    assert cache.status(NOON).away_since is None
+
+
+def test_the_state_at_hand_is_of_one_piece_whatever_was_asked_for_last(hanging, timer):
+    cache = CachedReader(hanging, timer, patience_seconds=0.01)
+    cache.ranking()
+    hanging.put(builders.ranked_metric(1, price=5.0))
+    hanging.state = replace(hanging.state, minute=NOON + timedelta(minutes=1))
+    timer.now += 1
+    wait_for(lambda: cache.status(NOON + timedelta(minutes=1)).revision == 8)  # somebody looks at the state alone
+    hanging.open.clear()
+    timer.now += 1
+
+    status = cache.status(NOON + timedelta(minutes=1, seconds=1))
+    assert (cache.revision(), cache.ranking().revision) == (7, 7)
+    assert (status.revision, status.minute) == (7, NOON)
+
+
+def test_what_nobody_has_asked_for_is_not_made_up_while_the_database_is_away(hanging, timer):
+    cache = CachedReader(hanging, timer, patience_seconds=0.01)
+    cache.revision()
+    hanging.down = True
+    timer.now += 1
+    with pytest.raises(StoreUnavailable):
+        cache.ranking()
+    with pytest.raises(StoreUnavailable):
+        cache.prices(1, NOON - timedelta(hours=1), NOON)

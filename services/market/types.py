@@ -558,6 +558,8 @@ class Status:
     """None where no clock was ever found to be ahead."""
     cannot_write: str | None = None
     """Why nothing can be written to the database now, as far as this process knows; None where it can."""
+    away_since: datetime | None = None
+    """Since when the database does not answer: all else is what it said last. None while it answers."""
 
     @property
     def live(self) -> int:

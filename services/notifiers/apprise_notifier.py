@@ -3,9 +3,11 @@
 import logging
 import re
 from html import escape
+from threading import Lock
 
 from services.market.errors import DeliveryFailed
 from services.market.messages import Message
+from services.notifiers.deadline import within
 from services.notifiers.outward import BadUrl
 
 READ_MARKDOWN = frozenset(("NotifyDiscord", "NotifyFluxer", "NotifyGuilded", "NotifyMattermost", "NotifyRevolt"))
@@ -17,6 +19,10 @@ TITLED_IN_MARKDOWN = READ_MARKDOWN | {"NotifyWorkflows"}
 _OF_MATTERMOST = re.compile(r"([\\`*{}\[\]()#+\-.!_>|~])")
 """What a backslash may stand before in Mattermost; before others it is shown."""
 
+SECONDS = 30.0
+"""What a messenger gets for one message, as a whole. Apprise's own time-outs, of some seconds, begin anew with each
+byte that comes, and looking up a name has none."""
+
 
 class AppriseNotifier:
     """One Apprise URL. One attempt a call: the outbox does the repeating.
@@ -25,12 +31,12 @@ class AppriseNotifier:
     of them formats anything.
     """
 
-    def __init__(self, url: str, channel: str) -> None:
+    def __init__(self, url: str, channel: str, seconds: float = SECONDS) -> None:
         import apprise  # takes a third of a second, and most installations notify nobody
 
         logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its errors repeat the address
         # With a limit on a whole delivery Apprise sends on a few threads that all channels share, and leaves one that
-        # takes longer at work: it would still be sending while the outbox tries again. Each read has its limit anyway.
+        # takes longer at work: it would still be sending while the outbox tries again. Here nothing is sent then.
         unlimited = apprise.AppriseAsset(service_timeout=0)
         service = apprise.Apprise.instantiate(url, asset=unlimited)
         if service is None:
@@ -38,6 +44,8 @@ class AppriseNotifier:
         self._service = service
         self._apprise = apprise.Apprise(service)
         self._channel = channel
+        self._seconds = seconds
+        self._sending = Lock()
 
     @property
     def channel(self) -> str:
@@ -47,7 +55,20 @@ class AppriseNotifier:
     def send(self, message: Message) -> None:
         """Deliver once. Raises DeliveryFailed."""
         title, body, body_format = self._written(message.title, message.text)
-        if not self._apprise.notify(title=title, body=body, body_format=body_format):
+        if not self._sending.acquire(blocking=False):
+            raise DeliveryFailed("the messenger has not answered the message before this one")
+
+        def notify() -> bool:
+            try:
+                return bool(self._apprise.notify(title=title, body=body, body_format=body_format))
+            finally:
+                self._sending.release()
+
+        try:
+            is_accepted = within(self._seconds, notify)
+        except TimeoutError:
+            raise DeliveryFailed(f"no answer within {self._seconds:g} s") from None
+        if not is_accepted:
             raise DeliveryFailed("the messenger did not accept it")
 
     def _written(self, title: str, text: str) -> tuple[str, str, str]:

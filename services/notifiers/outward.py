@@ -3,18 +3,17 @@
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection, HTTPException
 from ipaddress import IPv4Address, IPv6Network, ip_address
-from threading import Thread
 from urllib.parse import quote, urlsplit
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from services.market.errors import DeliveryFailed
+from services.notifiers.deadline import within
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
@@ -103,7 +102,7 @@ def ask(
             return Answer(response.status, response.headers.get("Retry-After"))
 
     try:
-        return _within(seconds, carry_out)
+        return within(seconds, carry_out)
     except TimeoutError:
         raise DeliveryFailed(f"no answer within {seconds:g} s") from None
     except (OSError, HTTPException, UnicodeError) as error:
@@ -159,20 +158,6 @@ def _tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)  # not every machine has its own where Python looks
     return context
-
-
-def _within(seconds: float, call: Callable[[], Answer]) -> Answer:
-    """What `call` answers, in a thread of its own. Raises TimeoutError; what is left of the call ends unheard."""
-    answer: Future[Answer] = Future()
-
-    def carry_out() -> None:
-        try:
-            answer.set_result(call())
-        except Exception as error:  # noqa: BLE001 - it is raised again in the thread that waits
-            answer.set_exception(error)
-
-    Thread(target=carry_out, name="outward", daemon=True).start()
-    return answer.result(timeout=seconds)
 
 
 def _name(error: Exception) -> str:

@@ -10,7 +10,7 @@ from services.market.stats import HOUR
 from services.market.window_sums import ROLLING
 from services.pipeline.tick import Plan
 from services.store import leases, retention, rules, sealing, sizes, ticks
-from services.store.engine import Connection, writing
+from services.store.engine import UPKEEP, Connection, writing
 
 MARGIN_SECONDS = HOUR
 """Samples stay, and stay rows, this much longer than the windows need them: the backfill may still add to what is
@@ -44,7 +44,7 @@ def seal(plan: Plan, minute: datetime, owner: str | None, goes_on: Callable[[], 
     with writing(plan.engine) as connection:
         sizes.record(connection, now)
     while goes_on():
-        with writing(plan.engine) as connection:
+        with writing(plan.engine, UPKEEP) as connection:
             if owner is not None:
                 leases.require(connection, owner)
             if not _seal_some(connection, plan, now, done) and not _remove_some(connection, plan, now, done):

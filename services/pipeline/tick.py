@@ -18,7 +18,7 @@ from services.pipeline.set_aside import is_due, set_aside
 from services.pipeline.store import select_tracked, store
 from services.store import leases, snapshots, ticks
 from services.store.alerts import Firing
-from services.store.engine import Engine, writing
+from services.store.engine import UPKEEP, Engine, writing
 from services.store.metrics import Catalogues
 
 CLOCK, GAPS = "clock", "gaps"
@@ -119,7 +119,7 @@ def _commit(
     started: float,
 ) -> TickReport | None:
     now = int(minute.timestamp())
-    with writing(plan.engine) as connection:
+    with writing(plan.engine, UPKEEP) as connection:
         snapshots.raise_revision(connection)
         if owner is not None:
             leases.require(connection, owner)

@@ -50,6 +50,9 @@ LEASE_SECONDS = 20.0
 TASK_SECONDS = 120
 """No task takes longer; one that does is ended with its process."""
 
+REDIS_SECONDS = 3.0
+"""How long an answer of the broker is waited for. It is longer than it lets a worker wait for a task (a second)."""
+
 log = logging.getLogger(__name__)
 
 
@@ -72,7 +75,17 @@ def make_app(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=True,
         broker_connection_retry_on_startup=True,
         # Who sends is told at once that the broker is away, and decides what to do about it.
-        broker_transport_options={"visibility_timeout": 2 * TASK_SECONDS, "max_retries": 1, "interval_start": 0.1},
+        broker_transport_options={
+            "visibility_timeout": 2 * TASK_SECONDS,
+            "max_retries": 1,
+            "interval_start": 0.1,
+            "socket_timeout": REDIS_SECONDS,
+            "socket_connect_timeout": REDIS_SECONDS,
+            "health_check_interval": round(REDIS_SECONDS),
+        },
+        redis_socket_timeout=REDIS_SECONDS,
+        redis_socket_connect_timeout=REDIS_SECONDS,
+        result_backend_transport_options={"retry_policy": {"max_retries": 2, "interval_start": 0.2}},
         result_expires=timedelta(minutes=10),
         result_backend_always_retry=False,
         task_default_queue=TICKS,

@@ -5,21 +5,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, QueryCanceled
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, InterfaceError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.market.errors import StoreUnavailable, TrackerError
+from services.store.postgresql import COMMAND, UPKEEP, USUAL, Patience, WatchedConnection, watch_server
 from services.store.sqlite_file import SqliteFile
 
 __all__ = [
+    "COMMAND",
     "LARGEST_NUMBER",
+    "UPKEEP",
     "WRITERS_LOCK",
     "BadDatabaseUrl",
     "Connection",
     "Engine",
+    "Patience",
     "database_url",
     "open_engine",
     "open_existing",
@@ -41,9 +45,6 @@ tick would make the next one, of 10,000 metrics, a tenth longer."""
 
 READER_CACHE_KB = 8_000
 """What others may, as all of a process that only serves: there are as many as threads, and each fills what it may."""
-
-CONNECT_SECONDS = 5
-"""How long a PostgreSQL server that does not answer is waited for."""
 
 WRITERS_LOCK = 4_717_041
 """The advisory lock that writers take turns by on PostgreSQL: any number, the same in every process of this program. It
@@ -100,7 +101,9 @@ def open_engine(text: str) -> Engine:
         engine = _open_sqlite(url)
         SqliteFile(Path(url.database).resolve()).watch(engine)
         return engine
-    return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}, **_POOL)
+    engine = create_engine(url, pool_pre_ping=True, **_POOL)
+    watch_server(engine)
+    return engine
 
 
 def open_existing(text: str) -> Engine:
@@ -146,39 +149,74 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that sees one state of the database. Raises StoreUnavailable."""
-    with _translated(), engine.connect() as connection, connection.begin():
+def reading(engine: Engine, patience: Patience = USUAL) -> Iterator[Connection]:
+    """A transaction that sees one state of the database. Raises StoreUnavailable, also of a PostgreSQL that does not
+    answer within the `patience`."""
+    with _translated(patience), engine.connect() as connection, _patient(connection, patience), connection.begin():
         if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            isolation = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            connection.exec_driver_sql(f"{isolation}; {_limits(patience)}")
         yield connection
 
 
 @contextmanager
-def writing(engine: Engine, wait_seconds: float | None = None) -> Iterator[Connection]:
-    """A transaction that is committed whole or not at all, one writer after the other. Raises StoreUnavailable.
+def writing(engine: Engine, patience: Patience = USUAL) -> Iterator[Connection]:
+    """A transaction that is committed whole or not at all, one writer after the other. Raises StoreUnavailable, also
+    of a PostgreSQL that does not answer within the `patience`.
 
     Each waits for the one before it to end, with nothing read and nothing locked yet: what it reads stays true until
-    its own end, and no two wait for each other. One that takes longer than `wait_seconds` (None: the usual ones; 0: on
-    PostgreSQL, whatever it takes) is not waited for.
+    its own end, and no two wait for each other.
     """
-    with _translated(), engine.connect().execution_options(writing=True) as connection, connection.begin():
+    with (
+        _translated(patience),
+        engine.connect().execution_options(writing=True) as connection,
+        _patient(connection, patience),
+        connection.begin(),
+    ):
         if connection.dialect.name == "postgresql":
-            patience = BUSY_SECONDS if wait_seconds is None else wait_seconds
             lock = f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(patience * 1000)}; {lock}")
+            connection.exec_driver_sql(f"{_limits(patience)}; {lock}")
         yield connection
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _patient(connection: Connection, patience: Patience) -> Iterator[None]:
+    driver = connection.connection.driver_connection
+    if isinstance(driver, WatchedConnection):
+        driver.patience = patience
+    try:
+        yield
+    finally:
+        if isinstance(driver, WatchedConnection):
+            driver.patience = USUAL
+
+
+def _limits(patience: Patience) -> str:
+    """What the server is to see to itself; in each transaction, for a pooler gives the next one to another session."""
+    limits = {
+        "lock_timeout": _lock_seconds(patience),
+        "statement_timeout": patience.statement_seconds or 0,
+        "idle_in_transaction_session_timeout": patience.idle_seconds or 0,
+    }
+    return "; ".join(f"SET LOCAL {name} = {round(seconds * 1000)}" for name, seconds in limits.items())
+
+
+def _lock_seconds(patience: Patience) -> float:
+    return BUSY_SECONDS if patience.lock_seconds is None else patience.lock_seconds
+
+
+@contextmanager
+def _translated(patience: Patience) -> Iterator[None]:
     try:
         yield
     except (IntegrityError, ProgrammingError, DataError):
         raise  # no fault of the database: ours
     except (DatabaseError, InterfaceError) as error:
         if isinstance(error.orig, LockNotAvailable):
-            raise StoreUnavailable("another process is writing, and has been for too long to wait for it") from error
+            text = f"another process is writing, and has been for more than {_lock_seconds(patience):g} s"
+            raise StoreUnavailable(text) from error
+        if isinstance(error.orig, QueryCanceled):
+            raise StoreUnavailable("the database took too long over one statement") from error
         raise StoreUnavailable(_first_line(error.orig or error)) from error
 
 

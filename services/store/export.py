@@ -21,7 +21,7 @@ from services.market.track import TrackPattern, parse_track
 from services.market.types import Metric, Series
 from services.settings import read_settings
 from services.store import metrics, prices, schema, volumes
-from services.store.engine import Engine, open_existing, reading
+from services.store.engine import COMMAND, Engine, open_existing, reading
 from services.store.files import CannotWrite, Progress, progress_bar, run_command, size_in_words, whole_file
 
 BATCH_ROWS = 200_000
@@ -73,7 +73,7 @@ def export(
     read, columns = (volumes.series, VOLUMES) if of_volumes else (prices.series, PRICES)
     first, last = int(since.timestamp()), int(until.timestamp())
     rows: Counter[Metric] = Counter()
-    with whole_file(path, force=force) as unfinished, reading(engine) as connection:
+    with whole_file(path, force=force) as unfinished, reading(engine, COMMAND) as connection:
         schema.require_current(connection)
         known = metrics.stored(connection)
         chosen = [metric for metric in known if not patterns or any(pattern.names(metric) for pattern in patterns)]

@@ -2,6 +2,9 @@
 
 import hashlib
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,12 +15,15 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, insert, select
 
-from services.market.errors import TrackerError
-from services.store.engine import reading, writing
+from services.market.errors import StoreUnavailable, TrackerError
+from services.store.engine import COMMAND, reading, writing
 from services.store.models import Installation, SnapshotRow, StatisticsRow
 from services.store.sqlite_file import make
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+LOCK_SECONDS = 600.0
+"""How long a migration waits for another process, which may be migrating the same database."""
 
 
 class WrongDatabase(TrackerError):
@@ -28,14 +34,15 @@ class OutdatedDatabase(TrackerError):
     """The database is at the schema of another version of this program, or has none at all."""
 
 
-def migrate(engine: Engine, *, simulated: bool) -> None:
+def migrate(engine: Engine, *, simulated: bool, lock_seconds: float = LOCK_SECONDS) -> None:
     """Bring the database to this program's schema, and mark a new one as real or simulated.
 
     All in one transaction: whoever comes second waits and finds nothing left to do, and one that is
-    killed halfway has changed nothing. Raises WrongDatabase, OutdatedDatabase (of a newer program) or StoreUnavailable.
+    killed halfway has changed nothing. On PostgreSQL whoever writes there is waited for `lock_seconds`. Raises
+    WrongDatabase, OutdatedDatabase (of a newer program) or StoreUnavailable.
     """
     make(engine)
-    with writing(engine, wait_seconds=0) as connection:
+    with _migrating(), writing(engine, replace(COMMAND, lock_seconds=lock_seconds)) as connection:
         try:
             command.upgrade(configuration(connection), "head")
         except CommandError as error:
@@ -54,6 +61,14 @@ def migrate(engine: Engine, *, simulated: bool) -> None:
                 f"DATABASE_URL: this database holds {kind[0]} prices and TRACK asks for {kind[1]} ones;"
                 " they are never mixed, so give each a database of its own"
             )
+
+
+@contextmanager
+def _migrating() -> Iterator[None]:
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"the database was not brought to this program's schema: {error}") from error
 
 
 def identity(engine: Engine) -> str:

@@ -1,7 +1,7 @@
 """API tokens on record: the digests of what programs show, never the tokens themselves."""
 
 from datetime import UTC, datetime, timedelta
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 from sqlalchemy import insert, or_, select, update
@@ -9,6 +9,7 @@ from sqlalchemy import insert, or_, select, update
 from services.market import tokens
 from services.market.errors import StoreUnavailable
 from services.market.failures import Failures
+from services.market.last_known import LastKnown
 from services.market.present import lasts
 from services.market.tokens import Scope, Token
 from services.store.engine import Engine, reading, writing
@@ -17,35 +18,43 @@ from services.store.models import TokenRow
 BELIEVED = timedelta(seconds=1)
 """For so long a process takes a token for valid or not without looking again."""
 
+PATIENCE_SECONDS = 0.75
+"""How long the holder of a token waits for that look."""
+
+BELIEVED_AWAY = timedelta(minutes=10)
+"""For so long a process takes a token for valid that it cannot look for, while the database is away."""
+
 NOTED_EVERY = timedelta(minutes=1)
 """How exactly the last use of a token is known: a commit a request would be too dear."""
+
+NOTING = "token use"
+"""The name of the thread that puts a use on record."""
 
 
 class StoredTokens:
     """A TokenBook over the database. All methods raise StoreUnavailable."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._engine = engine
+        self._known = LastKnown(self._valid, patience_seconds, BELIEVED.total_seconds())
         self._lock = Lock()
-        self._known: dict[str, Token] = {}
-        self._read_at: datetime | None = None
         self._noted: dict[int, datetime] = {}
+        self._noting = Lock()
         self._failures = Failures()
 
     def holder(self, secret: str, now: datetime) -> Token | None:
-        """The token of this text, if it exists and is not revoked; that it was used is put on record."""
-        with self._lock:
-            if self._read_at is None or not timedelta() <= now - self._read_at < BELIEVED:
-                self._known, self._read_at = self._valid(), now
-            found = self._known.get(tokens.digest(secret))
-            if found is None:
-                return None
-            noted = self._noted.get(found.id)
-            due = noted is None or not timedelta() <= now - noted < NOTED_EVERY
-            if due:
-                self._noted[found.id] = now
-        if due:
-            self._note_use(found, now)
+        """The token of this text, if it exists and is not revoked; that it was used is put on record soon.
+
+        While the database is away, those hold that were valid when it was last read, not too long ago; of others, which
+        may be new, nothing can be said.
+        """
+        found = self._known.get(now.timestamp(), None).get(tokens.digest(secret))
+        if self._known.away_since is not None:
+            if found is None or self._known.age(now.timestamp()) > BELIEVED_AWAY.total_seconds():
+                raise StoreUnavailable("the database does not answer whether this token is valid")
+            return found
+        if found is not None:
+            self._note_soon(found, now)
         return found
 
     def all(self) -> tuple[Token, ...]:
@@ -66,7 +75,7 @@ class StoredTokens:
         }
         with writing(self._engine) as connection:
             made = connection.execute(insert(TokenRow).values(values).returning(*TokenRow.__table__.columns)).one()
-        self._read_at = None
+        self._known.forget()
         return secret, _token(made)
 
     def revoke(self, number: int, now: datetime) -> bool:
@@ -74,13 +83,24 @@ class StoredTokens:
         ended = update(TokenRow).where(TokenRow.id == number, TokenRow.revoked_at.is_(None))
         with writing(self._engine) as connection:
             found = connection.execute(ended.values(revoked_at=int(now.timestamp()))).rowcount
-        self._read_at = None
+        self._known.forget()
         return bool(found)
 
     def _valid(self) -> dict[str, Token]:
         with reading(self._engine) as connection:
             rows = connection.execute(select(TokenRow.__table__).where(TokenRow.revoked_at.is_(None))).all()
         return {row.digest: _token(row) for row in rows}
+
+    def _note_soon(self, token: Token, now: datetime) -> None:
+        """Have the use put on record, where that is due and nothing is being put there; nobody waits for it."""
+        with self._lock:
+            noted = self._noted.get(token.id)
+            if noted is not None and timedelta() <= now - noted < NOTED_EVERY:
+                return
+            if not self._noting.acquire(blocking=False):
+                return
+            self._noted[token.id] = now
+        Thread(target=self._note_use, args=(token, now), name=NOTING, daemon=True).start()
 
     def _note_use(self, token: Token, now: datetime) -> None:
         second = int(now.timestamp())
@@ -95,6 +115,8 @@ class StoredTokens:
             self._failures.failed("tokens", text, reason=str(error))
         else:
             self._failures.ended("tokens", "their use is put on record again")
+        finally:
+            self._noting.release()
 
 
 def _token(row: Any) -> Token:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from services.market.errors import StoreUnavailable, TrackerError
 from services.settings import read_settings
 from services.store import binary, leases, schema, snapshots
-from services.store.engine import database_url, open_engine, open_read_only, reading, writing
+from services.store.engine import COMMAND, database_url, open_engine, open_read_only, reading, writing
 from services.store.files import Progress, progress_bar, run_command, size_in_words
 from services.store.models import Base, Installation, LeaseRow, SizeRow, SnapshotRow, StatisticsRow
 
@@ -61,7 +61,7 @@ def transfer(
             _require_fit(old, path, simulated)
             counts = _counts(old)
         schema.migrate(target, simulated=simulated)
-        new = stack.enter_context(writing(target))
+        new = stack.enter_context(writing(target, COMMAND))
         _require_idle(new, now)
         is_new = _is_new(new)
         if not is_new and _counts(new) != counts:

@@ -1,4 +1,9 @@
-from api.limits import FAILURES_A_MINUTE, KNOWN_AT_MOST, REDIS_PAUSE, Counts, Limits
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import redis
+
+from api.limits import FAILURES_A_MINUTE, KNOWN_AT_MOST, REDIS_PATIENCE, REDIS_PAUSE, Counts, Limits
 from tests.fakes import Timer
 from tests.redis_server import RedisServer
 
@@ -28,6 +33,27 @@ def test_while_redis_is_away_each_counts_for_itself_and_comes_back(redis_server:
     redis_server.start()
     timer.now += REDIS_PAUSE
     assert [bool(limits.wait_for_request("ann")) for _ in range(3)] == [False, False, True]
+
+
+def test_a_redis_that_hangs_makes_those_wait_who_ask_just_then_and_later_one_now_and_then(
+    redis_server: RedisServer,
+) -> None:
+    timer = Timer()
+    limits = Limits(1_000, redis_server.url, timer)
+    assert limits.wait_for_request("ann") == 0
+
+    with redis_server.frozen(), ThreadPoolExecutor(8) as threads:
+        began = time.monotonic()
+        for _ in range(4):
+            timer.now += REDIS_PAUSE
+            assert list(threads.map(limits.wait_for_request, ["ann"] * 8)) == [0] * 8
+            assert list(threads.map(limits.wait_for_request, ["ann"] * 80)) == [0] * 80
+        assert time.monotonic() - began < 40 * REDIS_PATIENCE
+
+    timer.now += REDIS_PAUSE
+    assert limits.wait_for_request("ann") == 0
+    with redis.Redis.from_url(redis_server.url) as client:
+        assert len(client.keys("data-tracker:limits*")) > 0
 
 
 def test_what_is_remembered_of_who_was_let_in_has_an_end() -> None:

@@ -620,6 +620,7 @@ def test_the_live_poll_tells_the_state_of_the_whole(reader, client):
         "period": 60,
         "simulated": False,
         "stale": False,
+        "database_away_since": None,
         "tracked": 10,
         "live": 10,
         "stale_metrics": 0,
@@ -712,6 +713,14 @@ def test_readyz_is_not_ready_without_the_database(reader, client):
     reader.down = True
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["reason"]) == (503, "Database unavailable")
+
+
+def test_an_answer_out_of_memory_is_told_as_such_and_makes_nobody_ready(reader, client):
+    reader.state = builders.status(away_since=NOON)
+    assert client.get("/live").json["database_away_since"] == "2026-03-01T12:00:00Z"
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["reason"]) == (503, "Database unavailable")
+    assert answer.json["detail"] == "the database has not answered since 2026-03-01T12:00:00Z"
 
 
 def test_readyz_gets_ready_again(reader, client):

@@ -98,6 +98,11 @@ def test_a_database_that_is_away_is_a_reading_and_not_an_error(reader, client):
     assert scrape(client) == {("data_tracker_info", "false", "1.0.0"): 1.0, ("data_tracker_database_up",): 0.0}
 
 
+def test_figures_that_nothing_moves_any_more_are_not_told_as_readings(reader, client):
+    reader.state = builders.status(away_since=NOON)
+    assert scrape(client) == {("data_tracker_info", "false", "1.0.0"): 1.0, ("data_tracker_database_up",): 0.0}
+
+
 def test_the_label_of_a_market_survives_quotes_and_line_ends(reader, client):
     reader.state = builders.status(exchanges=(builders.exchange_state('a"b\\c\nd'),))
     assert scrape(client)[("data_tracker_exchange_up", 'a"b\\c\nd')] == 1.0

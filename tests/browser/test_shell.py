@@ -178,6 +178,18 @@ def test_a_database_that_is_away_is_told_and_the_page_comes_back_by_itself(site:
     Chart(site).wait()
 
 
+def test_what_is_at_hand_is_shown_while_the_database_is_away_and_its_age_is_told(site: Site, reader: FakeReader):
+    reader.state = builders.status(away_since=builders.NOON)
+    site.open("/")
+    site.shows(STATUS, "Database unavailable")
+    site.shows(STATUS, "13:00")
+    assert Table(site).cell(2, "price") == "60,123.40"
+
+    reader.state = builders.status(revision=8)
+
+    site.shows(STATUS, "Live")
+
+
 @dataclass
 class SlowReader(FakeReader):
     """Answers the poller when the test says so."""

@@ -22,7 +22,7 @@ WORDS = """
 
 REMEMBERS = re.compile(
     r"@(?:functools\.)?(?:lru_)?cache\b"
-    r"|= (?:VersionedMemory|Answers|Shelf|Kept)\("
+    r"|= (?:VersionedMemory|LastKnown|Answers|Shelf|Kept)\("
     r"|\bOrderedDict\b[^\n]* = "
     r"|_(?:last|masks|known|read_at)\b: "
 )

@@ -1,7 +1,9 @@
 import json
 import logging
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import active_count
 
 import pytest
 
@@ -82,3 +84,33 @@ def test_a_failed_delivery_does_not_write_the_address_to_the_log(receiver, caplo
     with pytest.raises(DeliveryFailed):
         AppriseNotifier(address(receiver) + "/hunter2", "test").send(a_message("title", "text"))
     assert "hunter2" not in caplog.text
+
+
+def test_a_messenger_that_hangs_is_given_up_and_sent_nothing_more_until_it_is_done(receiver):
+    before = active_count()
+    notifier = AppriseNotifier(address(receiver) + "?rto=60", "test", seconds=0.2)
+    receiver.may_answer.clear()
+    with pytest.raises(DeliveryFailed, match=r"no answer within 0\.2 s"):
+        notifier.send(a_message("title", "first"))
+    hanging = active_count()
+    for _ in range(20):
+        with pytest.raises(DeliveryFailed, match="has not answered the message before this one"):
+            notifier.send(a_message("title", "later"))
+    assert active_count() <= hanging
+
+    receiver.may_answer.set()
+    wait_for(lambda: active_count() <= before, what="the end of what was given up")
+    AppriseNotifier(address(receiver), "test").send(a_message("title", "last"))
+    assert "last" in told(receiver, "message")
+    assert "later" not in told(receiver, "message")
+
+
+def test_mail_to_a_server_that_takes_the_connection_and_says_nothing_is_given_up():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        notifier = AppriseNotifier(
+            f"mailto://127.0.0.1:{silent.getsockname()[1]}?from=a@b.test&to=c@d.test", "mail", 0.2
+        )
+        with pytest.raises(DeliveryFailed, match="no answer within"):
+            notifier.send(a_message())

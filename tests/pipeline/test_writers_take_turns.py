@@ -16,6 +16,7 @@ from services.market.errors import StoreUnavailable
 from services.market.stats import Windows
 from services.pipeline.backfill import Backfill
 from services.pipeline.seal import seal
+from services.store import engine as engines
 from services.store import leases, prices, sealing, snapshots
 from services.store.engine import Engine, open_engine, reading, writing
 from services.store.models import MetricRow
@@ -220,12 +221,10 @@ def test_a_writer_that_never_ends_is_not_waited_for_for_ever_and_the_tick_is_tri
 ) -> None:
     world = World(other, [FakeExchange("kraken", {"BTC/USD": 1.0})])
     world.discover()
-    monkeypatch.setattr(writing.__wrapped__, "__defaults__", (0.05,))
-    with (
-        writing(engine, wait_seconds=10),
-        pytest.raises(StoreUnavailable, match="another process is writing, and has been for too long to wait for it"),
-    ):
-        world.tick()
+    with writing(engine):
+        monkeypatch.setattr(engines, "BUSY_SECONDS", 0.05)
+        with pytest.raises(StoreUnavailable, match=r"another process is writing, and has been for more than 0\.05 s"):
+            world.tick()
 
     assert world.tick(minutes=0) is not None
     assert world.row("kraken:BTC-USD").price == 1.0

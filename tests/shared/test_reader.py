@@ -251,12 +251,13 @@ def test_an_error_of_the_database_is_raised_and_keeps_nobody_waiting(ours, clien
 
 def test_the_database_being_away_is_not_hidden_by_what_was_shared(ours, client) -> None:
     process = ours.process()
-    process.cache.status(NOON)
+    assert process.cache.status(NOON).away_since is None
     ours.database.down = True
     forget_revision(client)
     ours.timer.now += 1
+    assert process.cache.status(NOON).away_since == NOON
     with pytest.raises(StoreUnavailable):
-        process.cache.status(NOON)
+        ours.process().cache.status(NOON)
 
 
 # ---- Redis away

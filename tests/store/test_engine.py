@@ -24,6 +24,7 @@ from services.store.engine import (
     reading,
     writing,
 )
+from services.store.postgresql import NETWORK
 from services.store.schema import WrongDatabase, migrate
 from services.store.sqlite_file import make
 
@@ -121,7 +122,7 @@ def test_a_server_that_is_away_is_unavailable() -> None:
 
 
 def test_a_server_that_takes_a_connection_and_says_nothing_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "CONNECT_SECONDS", 2)  # the least that there is
+    monkeypatch.setitem(NETWORK, "connect_timeout", 2)  # the least that there is
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -1,11 +1,14 @@
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from threading import enumerate as enumerate_threads
 
 import pytest
 
 from services.market.tokens import digest
 from services.store.engine import Engine, reading, writing
-from services.store.tokens import StoredTokens
+from services.store.tokens import NOTING, StoredTokens
 from tests.builders import NOON
+from tests.waiting import wait_for
 
 
 def at(seconds: float) -> datetime:
@@ -13,8 +16,13 @@ def at(seconds: float) -> datetime:
 
 
 @pytest.fixture
-def tokens(engine: Engine) -> StoredTokens:
-    return StoredTokens(engine)
+def tokens(engine: Engine) -> Iterator[StoredTokens]:
+    yield StoredTokens(engine)
+    nothing_is_noted()  # any more
+
+
+def nothing_is_noted() -> None:
+    wait_for(lambda: all(thread.name != NOTING for thread in enumerate_threads()))
 
 
 def test_a_token_is_known_by_its_text_and_kept_by_its_digest_alone(engine: Engine, tokens: StoredTokens) -> None:
@@ -76,6 +84,7 @@ def test_the_last_use_is_known_to_the_minute(tokens: StoredTokens) -> None:
     seen = []
     for seconds in (5, 6, 64, 65, 66):
         tokens.holder(secret, at(seconds))
+        nothing_is_noted()
         seen.append(tokens.all()[0].last_used_at)
     assert seen == [at(5), at(5), at(5), at(65), at(65)]
 
@@ -101,4 +110,4 @@ def test_a_database_that_cannot_be_written_still_lets_a_token_in(
             connection.exec_driver_sql("PRAGMA query_only = ON")
 
     assert tokens.holder(secret, NOON) is not None
-    assert "is not put on record" in caplog.text
+    wait_for(lambda: "is not put on record" in caplog.text)

@@ -1,0 +1,109 @@
+"""The documentation lists what is waited for and how long; nothing else in the code waits without an end."""
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from api import limits
+from services import bootstrap, cache, look_ups
+from services.exchanges import ccxt_exchange
+from services.notifiers import apprise_notifier, heartbeat, webhook
+from services.runners import celery_app
+from services.shared import memory
+from services.store import engine, postgresql, schema, tokens
+from tests.docs.documents import ROOT, tables
+
+LISTED = next(table for table in tables("docs/operations.md") if table[0][0] == "what is waited for")[1:]
+
+SECONDS: dict[str, tuple[float | None, ...]] = {
+    "a PostgreSQL that answers nobody": (
+        postgresql.SUSPICIOUS_SECONDS,
+        postgresql.ANSWER_SECONDS,
+        postgresql.SUSPICIOUS_SECONDS + postgresql.ANSWER_SECONDS,
+        postgresql.COMMAND.silent_seconds,
+    ),
+    "one statement of a PostgreSQL": (postgresql.USUAL.statement_seconds, postgresql.UPKEEP.statement_seconds),
+    "a new connection": (postgresql.NETWORK["connect_timeout"],),
+    "another writer": (engine.BUSY_SECONDS, schema.LOCK_SECONDS),
+    "a process that was stopped": (postgresql.USUAL.idle_seconds, postgresql.UPKEEP.idle_seconds),
+    "the database, where": (cache.PATIENCE_SECONDS,),
+    "the database, for an API token": (tokens.PATIENCE_SECONDS, tokens.BELIEVED_AWAY.total_seconds()),
+    "Redis, the shared cache": (memory.SOCKET_SECONDS, memory.PAUSE_SECONDS),
+    "Redis, the counts": (limits.REDIS_PATIENCE, limits.REDIS_PAUSE),
+    "Redis, the broker": (celery_app.REDIS_SECONDS,),
+    "an exchange, for prices": (bootstrap.LONGEST_PATIENCE,),
+    "an exchange, for its list": (ccxt_exchange.LISTING_SECONDS,),
+    "an exchange, for a page": (ccxt_exchange.CANDLE_REQUEST_SECONDS,),
+    "a webhook's receiver": (webhook.SECONDS,),
+    "a messenger": (apprise_notifier.SECONDS,),
+    "`HEARTBEAT_URL`": (heartbeat.SECONDS,),
+    "a name server": (look_ups.SECONDS,),
+    "a Celery task": (celery_app.TASK_SECONDS,),
+}
+"""By the beginning of its line, what a wait takes."""
+
+NAMES = {"accept", "acquire", "communicate", "exception", "get", "getresponse", "join", "recv", "result", "wait"}
+"""Calls that wait without an end where nothing is handed to them."""
+
+KNOWN = {
+    "app.py": {"stop.wait()": 1},  # for the signal to end
+    "api/asgi.py": {"self._places.acquire()": 3},  # for a place, as long as those who have them
+    "api/listeners.py": {"self._woken.wait()": 1},  # for a listener's next event
+    "api/threads.py": {"self._jobs.get()": 1},  # an idle thread, for work
+    "services/exchanges/transport.py": {"answer.result()": 1},  # it is done
+    "services/look_ups.py": {"answer.result()": 1},  # it is done
+    "services/market/last_known.py": {"reading.result()": 2, "reading.exception()": 1},  # done, or as long as a reading
+    "services/market/memory.py": {"found[1].result()": 1},  # as long as the making of what is asked for
+    "services/notifiers/deadline.py": {"answer.result()": 1},  # it is done
+    "services/notifiers/outward.py": {"connection.getresponse()": 1},  # within a deadline
+    "services/pipeline/discover.py": {"answer.result()": 1},  # as long as an exchange gets for its list
+    "services/pipeline/fetch.py": {"asked[market].result()": 1},  # it is done
+    "services/pipeline/notify.py": {"wait(self._at_work.values())": 1},  # as long as the messages under way
+    "services/runners/celery_app.py": {"services.senders.wait()": 1},  # the same
+    "services/shared/memory.py": {"claim.acquire()": 1},  # one try: it is made so
+}
+"""What looks as if it waited without an end, and why it does not."""
+
+
+@pytest.mark.parametrize("beginning", SECONDS)
+def test_each_bound_is_the_codes(beginning: str) -> None:
+    (line,) = [row for row in LISTED if row[0].startswith(beginning)]
+    words = " ".join(line)
+    for seconds in SECONDS[beginning]:
+        assert f"{seconds:g} s" in words
+    if beginning == "a name server":
+        assert f"{look_ups.MAX_UNDER_WAY} names at once" in words
+
+
+def test_each_line_is_held_to_the_code() -> None:
+    assert len(LISTED) == len(SECONDS)
+
+
+def test_nothing_waits_without_an_end_but_what_is_known_to() -> None:
+    found = {
+        file.relative_to(ROOT).as_posix(): calls
+        for top in ("app.py", "api", "callbacks", "layouts", "services")
+        for file in ([ROOT / top] if top.endswith(".py") else sorted((ROOT / top).rglob("*.py")))
+        if (calls := Counter(map(ast.unparse, endless(file))))
+    }
+    assert found == KNOWN
+
+
+def endless(file: Path) -> list[ast.Call]:
+    return [
+        call
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and _is_endless(call)
+    ]
+
+
+def _is_endless(call: ast.Call) -> bool:
+    named = {keyword.arg for keyword in call.keywords}
+    match call.func:
+        case ast.Attribute(attr=name):
+            return name in NAMES and not call.args and not named
+        case ast.Name(id="wait"):
+            return len(call.args) < 2 and "timeout" not in named
+    return False

@@ -1,0 +1,179 @@
+"""The program while PostgreSQL or Redis hangs: frozen by SIGSTOP, they still take what is sent, and answer nothing."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+import pytest
+
+from tests.cluster.processes import ROOT, Program
+from tests.postgresql_server import PostgreSQL
+from tests.processes import free_port
+from tests.redis_server import RedisServer
+from tests.waiting import wait_for
+
+pytestmark = [pytest.mark.processes, pytest.mark.soak]
+
+PERIOD = 5
+LONG_SECONDS, SHORT_SECONDS = 120.0, 2 * PERIOD
+UNKNOWN = {"Authorization": "Bearer dt_unknown"}
+
+ASKED: dict[str, float] = {"/healthz": 1.0, "/live": 2.0, "/": 2.0, "/metrics": 2.0, "/table": 2.0}
+"""What everybody is answered while a neighbour hangs, and within how many seconds on a machine that has time."""
+
+
+@dataclass
+class Visitor:
+    """Asks the server at `port`, by a new connection each time, and notes the longest that each answer took."""
+
+    port: int
+    longest: dict[str, float] = field(default_factory=dict)
+
+    def get(self, path: str, **headers: str) -> tuple[int, bytes]:
+        """Status and body; 0 where none came within a time beyond all bounds."""
+        began = time.monotonic()
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except OSError:
+            return 0, b""
+        finally:
+            connection.close()
+            self.longest[path] = max(self.longest.get(path, 0.0), time.monotonic() - began)
+
+    def live(self) -> dict[str, Any]:
+        found: dict[str, Any] = orjson.loads(self.get("/live")[1])
+        return found
+
+    def is_ready(self) -> bool:
+        return self.get("/readyz")[0] == 200
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSQL]:
+    """One of these tests' own: others would hang with the session's."""
+    with PostgreSQL() as own:
+        yield own
+
+
+@pytest.fixture
+def seconds(soak: bool) -> float:
+    return LONG_SECONDS if soak else SHORT_SECONDS
+
+
+@pytest.fixture(params=[False, True], ids=["without Redis", "with Redis"])
+def redis(request: pytest.FixtureRequest) -> RedisServer | None:
+    server: RedisServer | None = request.getfixturevalue("redis_server") if request.param else None
+    return server
+
+
+@pytest.fixture
+def program(postgresql: PostgreSQL, redis: RedisServer | None, tmp_path: Path) -> Iterator[tuple[Program, Visitor]]:
+    """`python app.py`, ready, over servers that may be frozen."""
+    visitor = Visitor(free_port())
+    settings = {
+        "DATABASE_URL": postgresql.create_database(),
+        "TRACK": "demo:*",
+        "PERIOD_SECONDS": str(PERIOD),
+        "PORT": str(visitor.port),
+    }
+    if redis is not None:
+        settings["REDIS_URL"] = redis.url
+    program = Program("program", (str(ROOT / "app.py"),), tmp_path, settings)
+    program.start()
+    try:
+        wait_for(visitor.is_ready, what="the first tick")
+        yield program, visitor
+    finally:
+        program.kill()
+        postgresql.drop_database(settings["DATABASE_URL"])
+
+
+def test_postgresql_hangs(program: tuple[Program, Visitor], postgresql: PostgreSQL, seconds: float, soak: bool) -> None:
+    process, visitor = psutil.Process(program[0].pid), program[1]
+    for path in ASKED:
+        assert visitor.get(path)[0] == 200
+    before = process.num_threads(), process.num_fds()
+
+    told = ask_while(postgresql.frozen, visitor, seconds, soak)
+
+    assert visitor.get("/metrics/1/prices?until=2020-01-01T00:00:00Z")[0] in (200, 503)
+    assert told["/readyz"] == {503}
+    assert told["unknown"] == {503}
+    assert told["away"] == {True}
+    goes_on(visitor, soak)
+    assert visitor.live()["database_away_since"] is None
+    quiet(process, *before)
+    log = program[0].log.read_text()
+    assert log.count("PostgreSQL: does not answer") == 1
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("redis", [True], ids=["with Redis"], indirect=True)
+def test_redis_hangs(program: tuple[Program, Visitor], redis: RedisServer, seconds: float, soak: bool) -> None:
+    process, visitor = psutil.Process(program[0].pid), program[1]
+    for path in ASKED:
+        assert visitor.get(path)[0] == 200
+    before = process.num_threads(), process.num_fds()
+    ticked = visitor.live()["minute"]
+
+    told = ask_while(redis.frozen, visitor, seconds, soak)
+
+    assert told["away"] == {False}
+    assert told["unknown"] <= {401, 429}  # for they are many
+    assert visitor.live()["minute"] > ticked, "ticks went on"
+    goes_on(visitor, soak)
+    wait_for(lambda: b"data_tracker_shared_cache_up 1.0" in visitor.get("/telemetry")[1], what="the cache's return")
+    quiet(process, *before)
+    assert "Traceback" not in program[0].log.read_text()
+
+
+def ask_while(
+    frozen: Callable[[], AbstractContextManager[None]], visitor: Visitor, seconds: float, soak: bool
+) -> dict[str, set[Any]]:
+    """Ask on behalf of several visitors while a server is `frozen`; what they were told, beside what all are told."""
+    told: dict[str, set[Any]] = {"/readyz": set(), "unknown": set(), "away": set()}
+    visitor.longest.clear()
+
+    def ask() -> None:
+        while time.monotonic() < ends:
+            for path in ASKED:
+                assert visitor.get(path)[0] == 200, path
+            told["unknown"].add(visitor.get("/alerts", **UNKNOWN)[0])
+            if time.monotonic() > ends - seconds / 2:  # it is known by now
+                told["away"].add(visitor.live()["database_away_since"] is not None)
+                told["/readyz"].add(visitor.get("/readyz")[0])
+            time.sleep(0.05)
+
+    with frozen(), ThreadPoolExecutor(4) as visitors:
+        ends = time.monotonic() + seconds
+        for asked in [visitors.submit(ask) for _ in range(4)]:
+            asked.result()
+    print({path: round(longest, 2) for path, longest in visitor.longest.items()})
+    if soak:
+        assert all(visitor.longest[path] <= most for path, most in ASKED.items()), visitor.longest
+    return told
+
+
+def goes_on(visitor: Visitor, soak: bool) -> None:
+    """A tick is stored, and all is as before: within two periods, on a machine that has time."""
+    began = time.monotonic()
+    thawed = visitor.live()["minute"]
+    wait_for(lambda: visitor.is_ready() and visitor.live()["minute"] > thawed, what="a tick after the thaw")
+    print(f"ready, with a new tick, after {time.monotonic() - began:.1f} s")
+    assert not soak or time.monotonic() - began <= 2 * PERIOD
+
+
+def quiet(process: psutil.Process, threads: int, files: int) -> None:
+    """Nothing has piled up: but for a few that come and go."""
+    wait_for(lambda: process.num_threads() <= threads + 4, what="the end of threads that waited")
+    wait_for(lambda: process.num_fds() <= files + 8, what="the end of connections that waited")
