@@ -15,7 +15,9 @@ from flask import Response, request
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header, parse_etags
 
+from api import tables
 from api.freshness import Present
+from api.long_answers import Check, checked
 from services.market.memory import VersionedMemory
 
 if TYPE_CHECKING:
@@ -119,20 +121,21 @@ def send_once(body: object, status: int = HTTPStatus.OK) -> Response:
     return Response(orjson.dumps(body), status, {"Cache-Control": "no-store"}, mimetype="application/json")
 
 
-def send_csv(text: Callable[[], Iterable[str]], etag: str, max_age: int, headers: Mapping[str, str]) -> Response:
-    """Answer the current request with CSV, made and zipped while it is sent; `text` is not called where the client has
-    it."""
+def send_csv(
+    table: Iterable[tables.Block], etag: str, max_age: int, headers: Mapping[str, str], check: Check
+) -> Response:
+    """Answer the current request with `table` as CSV, with a check before each block; it is not made where the client
+    has it. It is all there before it is sent, so that who reads slowly keeps nobody from a place."""
     told = _validators(etag, max_age, headers)
     if _has(request.environ, etag):
         return Response(status=HTTPStatus.NOT_MODIFIED, headers=told)
-    response = Response(mimetype="text/csv", headers=told)
     encoding = _encoding(request.environ)
+    text = tables.csv_text(checked(table, check))
     if encoding is None:
-        response.response = text()
-    else:
-        response.headers["Content-Encoding"] = encoding
-        response.response = _zipped(text(), encoding)
-    return response
+        return Response("".join(text), mimetype="text/csv", headers=told)
+    return Response(
+        b"".join(_zipped(text, encoding)), mimetype="text/csv", headers=[*told, ("Content-Encoding", encoding)]
+    )
 
 
 def _zipped(text: Iterable[str], encoding: str) -> Iterator[bytes]:
@@ -143,9 +146,7 @@ def _zipped(text: Iterable[str], encoding: str) -> Iterator[bytes]:
         gzipped = zlib.compressobj(GZIP_LEVEL, wbits=GZIP_FORMAT)
         zip_part, finish = gzipped.compress, gzipped.flush
     for part in text:
-        zipped = zip_part(part.encode())
-        if zipped:  # both gather some kilobytes first
-            yield zipped
+        yield zip_part(part.encode())
     yield finish()
 
 

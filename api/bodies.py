@@ -1,6 +1,6 @@
 """Typed data in, JSON-ready values out: the names and nesting that clients rely on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -179,7 +179,7 @@ def alert_body(alert: Alert) -> Body:
     }
 
 
-def alerts_body(alerts: Sequence[Alert]) -> Body:
+def alerts_body(alerts: Iterable[Alert]) -> Body:
     return {"alerts": [alert_body(alert) for alert in alerts]}
 
 

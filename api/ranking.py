@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+import orjson
 from flask import Blueprint, Response, request
 
 from api import bodies, tables
 from api.answers import Answers, Page, digest, send, send_csv
 from api.freshness import Freshness
 from api.links import PAGE_HEADERS, paging
+from api.long_answers import LARGE, MAX_ORDINARY_ROWS, LargeAnswers, stepwise
 from api.operations import CSV, JSON, Operation, operation
 from api.queries import METRIC_FIELDS, RankingQuery, read_query, wanted_format
 from api.schemas import ChosenMetric, Metrics
@@ -21,7 +23,9 @@ LARGE_PAGES = 8
 """How many others are remembered: each may be of megabytes."""
 
 
-def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, answers: Answers) -> None:
+def add_ranking(
+    routes: Blueprint, reader: MarketReader, freshness: Freshness, answers: Answers, large: LargeAnswers
+) -> None:
     large_pages = Answers(LARGE_PAGES)
 
     @routes.get("/metrics")
@@ -33,6 +37,7 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
             query=RankingQuery,
             answers={JSON: Metrics | list[ChosenMetric], CSV: str},
             headers=PAGE_HEADERS,
+            problems=LARGE,
         )
     )
     def metrics() -> Response:
@@ -51,12 +56,14 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
             rows, headers = page()
             tag = digest(request.full_path.encode(), str(present.version), reader.profile.version)
             table = tables.ranking_table(rows, query.fields or METRIC_FIELDS)
-            return send_csv(lambda: tables.csv_text(table), tag, present.max_age, headers)
+            with large.place(is_large=len(rows) > MAX_ORDINARY_ROWS) as check:
+                return send_csv(table, tag, present.max_age, headers, check)
 
         def build() -> Page:
             rows, headers = page()
-            told = [_told(row, query.fields) for row in rows]
-            return Page(told if form == "records" else {"metrics": told}, headers)
+            with large.place(is_large=len(rows) > MAX_ORDINARY_ROWS) as check:
+                told = [_told(row, query.fields) for row in stepwise(rows, check)]
+                return Page(orjson.dumps(told if form == "records" else {"metrics": told}), headers)
 
         memory = answers if query.limit is not None and query.limit <= SMALL_PAGE else large_pages
         return send(memory.get(("metrics", query, form), present.version, build), present)

@@ -18,8 +18,9 @@ from layouts.rule_draft import ALL as ALL_CHANNELS
 from layouts.rule_draft import SOME, Draft
 from layouts.rule_trial import Found
 from services.market.alert_rules import AlertRule, BadRule, TooManyRules
-from services.market.errors import DeliveryFailed, UnknownChannel, UnknownRecord
+from services.market.errors import Busy, DeliveryFailed, Unfinished, UnknownChannel, UnknownRecord
 from services.market.history import HOUR_SECONDS
+from services.market.long_work import finished
 from services.market.moments import period_of
 from services.market.ports import MarketReader
 
@@ -174,9 +175,11 @@ def tried(rule: AlertRule, span: str, doors: Doors, zone: tzinfo) -> Component:
     until = period_of(doors.clock(), period)
     since = until - rule_trial.SPANS[span][1]
     try:
-        fired = doors.desk.replay(rule, since, until, period)
+        fired = finished(doors.desk.replay(rule, since, until, period))
     except BadRule as error:
         return rule_trial.refused(rule_draft.at_fault(error)[1])
+    except (Busy, Unfinished) as error:
+        return rule_trial.refused(f"Not tried: {error}.")
     rows = reader.ranking().metrics
     watched = sum(rule_form.watches(rule, row) for row in rows)
     found = rule_trial.found_of(fired, since, until)

@@ -1,6 +1,5 @@
 """What a rule would have done: how often it would have fired on what is stored, on which metrics, and when."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated
@@ -15,7 +14,7 @@ from typing_extensions import TypedDict  # of typing's own pydantic knows nothin
 from layouts import ids, notation, parts, theme
 from layouts.axes import TIME, TIMED, Figure, axis, in_zone, layout, stamps, time_axis
 from layouts.markup import Markup
-from services.market.types import Firing, Floats, Ints, RankedMetric
+from services.market.types import Firings, Floats, Ints, RankedMetric
 
 SPANS: Mapping[str, tuple[str, timedelta]] = {
     "24h": ("24 h", timedelta(hours=24)),
@@ -68,7 +67,7 @@ def refused(words: str) -> Component:
 
 
 def result(
-    fired: Sequence[Firing],
+    fired: Firings,
     watched: int,
     span: str,
     metrics: Mapping[int, RankedMetric],
@@ -83,7 +82,7 @@ def result(
             [html.Span("It would not have fired", className="strong"), f" in the last {label}, on any of {watched:,}."],
             className="trial-count",
         )
-    counts = Counter(firing.metric_id for firing in fired)
+    counts = fired.counts()
     times = "once" if len(fired) == 1 else f"{len(fired):,} times"
     headline = html.P(
         [
@@ -92,8 +91,10 @@ def result(
         ],
         className="trial-count",
     )
-    most = counts.most_common(MOST_METRICS)
-    options = [{"value": str(number), "label": f"{_name(number, metrics)} ({count:,})"} for number, count in most]
+    options = [
+        {"value": str(number), "label": f"{_name(number, metrics)} ({count:,})"}
+        for number, count in counts[:MOST_METRICS]
+    ]
     choose = html.Label(
         [
             html.Span("Shown", className="field-label"),
@@ -107,7 +108,7 @@ def result(
             parts.metric_link(firing.metric_id, _name(firing.metric_id, metrics)),
             notation.price(firing.price),
         )
-        for place, firing in enumerate(list(reversed(fired))[:MOST_LISTED])
+        for place, firing in enumerate(reversed(fired.newest(MOST_LISTED)))
     }
     columns = (("Would have fired", "nowrap"), ("Metric", "strong"), ("Price", "num"))
     table = parts.table(columns, newest, "When it would have fired, newest first")
@@ -129,19 +130,13 @@ def result(
     )
 
 
-def found_of(fired: Sequence[Firing], since: datetime, until: datetime) -> Found:
+def found_of(fired: Firings, since: datetime, until: datetime) -> Found:
     """What the browser keeps."""
-    most = [number for number, _ in Counter(firing.metric_id for firing in fired).most_common(MOST_METRICS)]
-    marks: dict[int, list[list[float]]] = {number: [] for number in most}
-    for firing in reversed(fired):
-        kept = marks.get(firing.metric_id)
-        if kept is not None and len(kept) < MOST_MARKS:
-            kept.append([int(firing.at.timestamp()), firing.price])
-    return {
-        "since": int(since.timestamp()),
-        "until": int(until.timestamp()),
-        "marks": {str(number): rows[::-1] for number, rows in marks.items()},
-    }
+    marks: dict[str, list[tuple[int, float]]] = {}
+    for number, _ in fired.counts()[:MOST_METRICS]:
+        newest = np.flatnonzero(fired.metric_ids == number)[-MOST_MARKS:]
+        marks[str(number)] = list(zip(fired.times[newest].tolist(), fired.prices[newest].tolist(), strict=True))
+    return {"since": int(since.timestamp()), "until": int(until.timestamp()), "marks": marks}
 
 
 def most_fired(found: Found) -> int | None:

@@ -11,7 +11,7 @@ from layouts.mute_lengths import MUTE_LENGTHS, mute_end
 from layouts.rule_draft import BLANK, SOME, draft_of, from_template
 from layouts.rules import RuleLine
 from services.market.alert_rules import built_in, parse_rule
-from services.market.types import Firing, Mute
+from services.market.types import Firing, Firings, Mute
 from tests import builders
 from tests.layouts.reading import actions_in, by_id, links_in, rows_of, text_of, walk
 
@@ -212,14 +212,15 @@ def test_empty_fields_are_told_of_to_those_who_insist():
     assert set(rule_form.told_of(BLANK, judged.wrong, insisted=True)) == {"name", "scope", "percent"}
 
 
-def firings(*of: int) -> list[Firing]:
-    return [
+def firings(*of: int) -> Firings:
+    fired = [
         Firing(number, builders.NOON - timedelta(minutes=len(of) - place), 100.0 + place)
         for place, number in enumerate(of)
     ]
+    return builders.firings(*fired)
 
 
-def trial(fired: list[Firing]):
+def trial(fired: Firings):
     found = rule_trial.found_of(fired, builders.NOON - timedelta(days=1), builders.NOON)
     series = builders.series([100.0, 101.0, 102.0])
     most = rule_trial.most_fired(found)
@@ -239,7 +240,7 @@ def test_a_trial_tells_how_often_on_what_and_when():
 
 
 def test_a_trial_without_an_alert_says_so():
-    assert "It would not have fired| in the last 24 h, on any of 3." in text_of(trial([]))
+    assert "It would not have fired| in the last 24 h, on any of 3." in text_of(trial(firings()))
     assert "It would have fired once" in text_of(trial(firings(1)))
 
 
