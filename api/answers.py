@@ -72,13 +72,24 @@ class Answers:
         self._memory = VersionedMemory(most)
 
     def get(self, key: Hashable, version: Hashable, build: Callable[[], object]) -> Answer:
-        """The answer kept under `key`, if it was built for `version`; else what `build` gives (a Page, or a body
-        alone), encoded."""
+        """The answer kept under `key`, if it was built for `version`; else what `build` gives (an Answer, a Page, or a
+        body alone), encoded."""
         return self._memory.get(key, version, lambda: encode(build()))
 
 
+def zipped(page: Page) -> Answer:
+    """The answer as the present request takes it, which for a large one is half of the work."""
+    answer = encode(page)
+    encoding = _encoding(request.environ) if len(answer.body) >= SMALLEST_WORTH_ZIPPING else None
+    if encoding is not None and not _has(request.environ, answer.etag):
+        _ = answer.br if encoding == "br" else answer.gzip
+    return answer
+
+
 def encode(value: object) -> Answer:
-    """The answer that tells `value`: a Page, or a body alone."""
+    """The answer that tells `value`: an Answer, a Page, or a body alone."""
+    if isinstance(value, Answer):
+        return value
     page = value if isinstance(value, Page) else Page(value)
     body = page.body if isinstance(page.body, bytes) else orjson.dumps(page.body)
     return Answer(body, digest(body, *page.headers.values()), page.headers)

@@ -1,6 +1,6 @@
 """Typed data in, JSON-ready values out: the names and nesting that clients rely on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -177,10 +177,6 @@ def alert_body(alert: Alert) -> Body:
         "note": alert.note,
         "acknowledged_by": alert.acknowledged_by,
     }
-
-
-def alerts_body(alerts: Iterable[Alert]) -> Body:
-    return {"alerts": [alert_body(alert) for alert in alerts]}
 
 
 def sparklines_body(lines: Sparklines) -> Body:

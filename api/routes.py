@@ -5,17 +5,16 @@ from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any
 
-import orjson
 from flask import Blueprint, Flask, Response, current_app, request
 
 from api import bodies, tables
-from api.answers import Answers, Page, digest, encode, send, send_csv
+from api.answers import Answer, Answers, Page, digest, encode, send, send_csv, zipped
 from api.documentation import add_documentation
 from api.freshness import Freshness
 from api.kept import remembering
 from api.keys import named
 from api.links import PAGE_HEADERS, paging
-from api.long_answers import LARGE, MAX_ORDINARY_ROWS, Check, LargeAnswers, checked, stepwise
+from api.long_answers import LARGE, MAX_ORDINARY_ROWS, Check, LargeAnswers, json_list
 from api.methods import own_methods
 from api.openapi import openapi
 from api.operations import CSV, JSON, PLAIN, Operation, operation
@@ -130,12 +129,11 @@ def _blueprint(
             with place as check:
                 return send_csv(tables.alerts_table(read()), tag, 0, headers, check)
 
-        def build() -> Page:
+        def build() -> Answer:
             place, read, headers = page()
             with place as check:
-                if form == "records":
-                    return Page(orjson.dumps(tables.records(checked(tables.alerts_table(read()), check))), headers)
-                return Page(orjson.dumps(bodies.alerts_body(stepwise(read(), check))), headers)
+                told = json_list(read(), bodies.alert_body, check)
+                return zipped(Page(told if form == "records" else b'{"alerts":%b}' % told, headers))
 
         return send(answers.get(("alerts", form, query.metric), (revision, query), build))
 

@@ -179,7 +179,7 @@ class ReplayEvent(Body):
     data: str = Field(
         examples=['{"share": 0.25}'],
         description="Of `progress` an object with `share`: how much is done, 0 to 1, null while another replay is under"
-        " way. The last is a `result`, the answer as JSON has it, or a `problem`, whose `detail` says what is wrong.",
+        " way. The last is a `result`, the answer as JSON has it, or a `problem`, with `status` and `detail`.",
         json_schema_extra={"contentMediaType": "application/json"},
     )
 

@@ -333,8 +333,10 @@ def _followed(steps: Steps[Firings], is_gone: Callable[[], bool], since: datetim
                     share = next(steps)
             except StopIteration as end:
                 yield _event("result", _replay_body(end.value, since, until))
+            except BadRule as error:
+                yield _event("problem", {"status": HTTPStatus.UNPROCESSABLE_ENTITY, "detail": str(error)})
             except TrackerError as error:
-                yield _event("problem", {"detail": str(error)})
+                yield _event("problem", {"status": HTTPStatus.SERVICE_UNAVAILABLE, "detail": str(error)})
 
     answer = _events(told())
     answer.call_on_close(steps.close)  # if nobody begins to read

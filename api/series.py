@@ -5,11 +5,10 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
-import orjson
 from flask import Blueprint, Response, request
 
 from api import bodies, tables
-from api.answers import Answers, Page, digest, send, send_csv
+from api.answers import Answer, Answers, Page, digest, send, send_csv, zipped
 from api.freshness import Freshness
 from api.keys import named
 from api.links import link_header
@@ -116,11 +115,11 @@ def add_series(
                 tag = digest(request.full_path.encode(), str(present.revision), str(since), reader.profile.version)
                 return send_csv(kind.table(found), tag, present.max_age, headers, check)
 
-        def build() -> Page:
+        def build() -> Answer:
             with large.place(is_large=is_large) as check:
                 found, headers = page()
                 told = tables.records(checked(kind.table(found), check)) if form == "records" else kind.body(found)
-                return Page(told if isinstance(told, bytes) else orjson.dumps(told), headers)
+                return zipped(Page(told, headers))
 
         usual = query.limit is None and until - since <= kind.usual
         memory = answers if usual else long_answers
@@ -173,7 +172,8 @@ def _span(kind: Kind[Found], query: SeriesQuery, period: datetime) -> tuple[date
     if until - since <= kind.longest:
         return since, until, until
     if query.limit is None:
-        most = f"{kind.longest.days} days" if kind.longest.days else f"{kind.longest // timedelta(hours=1)} hours"
+        hours = kind.longest // timedelta(hours=1)
+        most = f"{hours // 24} days" if hours >= 48 else f"{hours} hours"
         words = f"is more than {most} before {bodies.iso(until)}, the most that is told at once"
         raise BadQuery(f"since: {bodies.iso(since)} {words}; with limit it comes page by page")
     return since, until, since + kind.longest

@@ -38,7 +38,7 @@ ALERT_FIELDS = (
     "no_data_since",
     "reason",
 )
-BLOCK_ROWS = 500
+BLOCK_ROWS = 250
 """Made at once: what makes a large table may have to step aside between two blocks."""
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet takes for the beginning of a formula."""

@@ -1,6 +1,6 @@
 """Replays in a process of their own, so that what they compute holds up no thread of the process that is asked.
 
-A process of the lowest priority takes what processor time is left; it is ended at once when nobody wants its result any
+A process of low priority takes what processor time others leave; it is ended at once when nobody wants its result any
 more, and gives all its memory back.
 """
 
@@ -33,12 +33,12 @@ _ROOT = Path(__file__).parents[2]
 _COMMAND = """
 import os, signal
 if hasattr(os, "nice"):
-    os.nice(19)
+    os.nice(10)
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 from services.store.replay_process import serve
 serve()
 """
-"""Of the lowest priority before the imports, which are half a second's work. Ctrl-C is for the process that began it,
+"""Of low priority before the imports, which are half a second's work. Ctrl-C is for the process that began it,
 which ends it."""
 _FLAGS = getattr(subprocess, "IDLE_PRIORITY_CLASS", 0)
 """The same on Windows."""

@@ -131,7 +131,7 @@ def test_a_large_answer_steps_aside_again_and_again(server: Flask, gate: Gate) -
     gate.opened.set()
     told = server.test_client().get("/metrics?sort=-id").json["metrics"]
     assert [row["id"] for row in told] == list(range(2_501, 0, -1))
-    assert gate.standing == 1 + 6  # before the first, and each 500 rows
+    assert gate.standing == 1 + 11  # before the first, and each 250 rows
 
 
 def test_a_large_answer_that_takes_too_long_is_ended(server: Flask, gate: Gate, timer: Timer) -> None:
@@ -174,7 +174,7 @@ def test_no_more_samples_are_told_at_once_than_fit_a_hundred_thousand_seconds(se
     refused = client.get(f"/metrics/1/prices?since={since}")
     assert (refused.status_code, refused.json["detail"]) == (
         422,
-        "since: 2026-02-28T08:00:00Z is more than 1 days before 2026-03-01T12:00:00Z, the most that is told at once;"
+        "since: 2026-02-28T08:00:00Z is more than 27 hours before 2026-03-01T12:00:00Z, the most that is told at once;"
         " with limit it comes page by page",
     )
     assert client.get(f"/metrics/1/prices?since={since}&limit=5").status_code == 200
@@ -228,7 +228,7 @@ def test_a_replay_that_takes_too_long_says_so(client: FlaskClient, desk: FakeDes
     desk.steps, desk.trouble = (0.5,), Unfinished("it takes too long")
     assert events(client.post(REPLAY, json={"rule": RULE}, headers=EVENTS)) == [
         ("progress", {"share": 0.5}),
-        ("problem", {"detail": "it takes too long"}),
+        ("problem", {"status": 503, "detail": "it takes too long"}),
     ]
     answer = client.post(REPLAY, json={"rule": RULE})
     assert (answer.status_code, answer.json["reason"]) == (503, "Unfinished")
