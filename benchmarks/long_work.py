@@ -27,10 +27,11 @@ from services.settings import read_settings
 
 REPLAYS, RANKINGS = 24, 32
 WARM_UP_TICKS = 3
-ROUNDS = 3
-SECONDS = 20.0
+ROUNDS = 2
+SECONDS = 40.0
 """How long they ask in each round, after which the others do; ticks are stored meanwhile, with a pause between."""
-TICK_PAUSE_SECONDS = 0.5
+TICK_PAUSE_SECONDS = 3.0
+"""Long enough for what each tick has others read anew, which is ordinary work."""
 RULE = {
     "name": "all of it",
     "scope": ["demo:*"],

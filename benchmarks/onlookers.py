@@ -4,7 +4,7 @@ stdin.
 The order names `port`, `asking` (how many ask), what is `asked` ([method, path, body]; never the same twice where `{}`
 in the path stands for a number), and `seconds`. Whoever is refused comes back when `Retry-After` says. The answer on
 stdout gives how often each of `statuses` was told, the seconds that each request took that was carried out (`took`),
-and the `waits` of the onlooker by path, in milliseconds.
+and the `waits` of the onlooker by path, in milliseconds. What is not answered by then is left.
 """
 
 import json
@@ -44,10 +44,10 @@ def look(port: int, asking: int, asked: Sequence[Any], seconds: float) -> dict[s
             waits[path].append(_ask(port, "GET", path, None)[1] * 1e3)
             time.sleep(PAUSE_SECONDS)
 
-    threads = [Thread(target=ask) for _ in range(asking)] + [Thread(target=watch, args=(path,)) for path in PATHS]
-    for thread in threads:
+    watching = [Thread(target=watch, args=(path,)) for path in PATHS]
+    for thread in (*watching, *(Thread(target=ask, daemon=True) for _ in range(asking))):
         thread.start()
-    for thread in threads:
+    for thread in watching:
         thread.join()
     return {"statuses": dict(statuses), "took": took, "waits": dict(waits)}
 
