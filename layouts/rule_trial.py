@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, final
 
 import dash_bootstrap_components as dbc
 import numpy as np
 from dash import dcc, html
 from dash.development.base_component import Component
 from pydantic import Field
-from typing_extensions import NotRequired, TypedDict  # of typing's own pydantic knows nothing before Python 3.12
+from typing_extensions import TypedDict  # of typing's own pydantic knows nothing before Python 3.12
 
 from layouts import ids, notation, parts, theme
 from layouts.axes import TIME, TIMED, Figure, axis, in_zone, layout, stamps, time_axis
@@ -52,6 +52,7 @@ class FoundFiring(TypedDict):
     fired_at: str
 
 
+@final
 class Found(TypedDict):
     """What the browser makes of the answer, see assets/rule-trial.js, and keeps to draw another of its metrics."""
 
@@ -67,6 +68,7 @@ class Found(TypedDict):
     newest: list[FoundFiring]
 
 
+@final
 class Trouble(TypedDict):
     """Why there is no answer, and the status that said so."""
 
