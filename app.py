@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from socket import gethostname
@@ -27,6 +27,7 @@ from api.forwarded import forwarded
 from api.guard import ANY_HOST, LARGEST_BODY, Hosts, guarded, hosts_of, visitor_name
 from api.headers import YEAR_SECONDS, script_hash, with_headers
 from api.limits import Limits
+from api.long_answers import LargeAnswers
 from api.prefix import below
 from api.routes import mount
 from api.rules import mount_rules
@@ -64,13 +65,15 @@ def create_app(
     limits: Limits | None = None,
     proxies: int = 0,
     prefix: str = "/",
+    step_aside: Callable[[], None] = lambda: None,
 ) -> Dash:
     """The dashboard and the JSON interface on one Flask server: they read through `reader` and change through `desk`.
 
     `clock` tells the time to whatever depends on it; `deliveries` are what became of messages; `access` says who may
     come in, `hosts` by which name, and how often (`limits`; None: as often as they like, wrong passwords aside);
     `proxies` is how many stand before the server and tell who asks; `prefix` is the path below which it is reached.
-    Raises BadSettings for one that is a path of the server's own.
+    `step_aside` is called now and then by what makes large answers, and waits while something else must not.
+    Raises BadSettings for a prefix that is a path of the server's own.
     """
     with _without_dash_variables():
         app = Dash(
@@ -87,7 +90,7 @@ def create_app(
             assets_path_ignore=["vendor", "docs"],  # loaded by the pages that need it
             on_error=reporting(),
         )
-    mount(app.server, reader, clock, desk)
+    mount(app.server, reader, clock, desk, LargeAnswers(step_aside))
     mount_rules(app.server, reader, clock, desk)
     mount_deliveries(app.server, deliveries, clock)
     app.layout = lambda: shell.page(reader.profile)
@@ -156,6 +159,7 @@ def serve_by(services: Services) -> Dash:
         limits,
         settings.proxy_hops,
         settings.url_prefix,
+        services.step_aside,
     )
 
 

@@ -15,7 +15,9 @@ from flask import Response, request
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header, parse_etags
 
+from api import tables
 from api.freshness import Present
+from api.long_answers import Check, checked
 from services.market.memory import VersionedMemory
 
 if TYPE_CHECKING:
@@ -70,13 +72,24 @@ class Answers:
         self._memory = VersionedMemory(most)
 
     def get(self, key: Hashable, version: Hashable, build: Callable[[], object]) -> Answer:
-        """The answer kept under `key`, if it was built for `version`; else what `build` gives (a Page, or a body
-        alone), encoded."""
+        """The answer kept under `key`, if it was built for `version`; else what `build` gives (an Answer, a Page, or a
+        body alone), encoded."""
         return self._memory.get(key, version, lambda: encode(build()))
 
 
+def zipped(page: Page) -> Answer:
+    """The answer as the present request takes it, which for a large one is half of the work."""
+    answer = encode(page)
+    encoding = _encoding(request.environ) if len(answer.body) >= SMALLEST_WORTH_ZIPPING else None
+    if encoding is not None and not _has(request.environ, answer.etag):
+        _ = answer.br if encoding == "br" else answer.gzip
+    return answer
+
+
 def encode(value: object) -> Answer:
-    """The answer that tells `value`: a Page, or a body alone."""
+    """The answer that tells `value`: an Answer, a Page, or a body alone."""
+    if isinstance(value, Answer):
+        return value
     page = value if isinstance(value, Page) else Page(value)
     body = page.body if isinstance(page.body, bytes) else orjson.dumps(page.body)
     return Answer(body, digest(body, *page.headers.values()), page.headers)
@@ -119,20 +132,21 @@ def send_once(body: object, status: int = HTTPStatus.OK) -> Response:
     return Response(orjson.dumps(body), status, {"Cache-Control": "no-store"}, mimetype="application/json")
 
 
-def send_csv(text: Callable[[], Iterable[str]], etag: str, max_age: int, headers: Mapping[str, str]) -> Response:
-    """Answer the current request with CSV, made and zipped while it is sent; `text` is not called where the client has
-    it."""
+def send_csv(
+    table: Iterable[tables.Block], etag: str, max_age: int, headers: Mapping[str, str], check: Check
+) -> Response:
+    """Answer the current request with `table` as CSV, with a check before each block; it is not made where the client
+    has it. It is all there before it is sent, so that who reads slowly keeps nobody from a place."""
     told = _validators(etag, max_age, headers)
     if _has(request.environ, etag):
         return Response(status=HTTPStatus.NOT_MODIFIED, headers=told)
-    response = Response(mimetype="text/csv", headers=told)
     encoding = _encoding(request.environ)
+    text = tables.csv_text(checked(table, check))
     if encoding is None:
-        response.response = text()
-    else:
-        response.headers["Content-Encoding"] = encoding
-        response.response = _zipped(text(), encoding)
-    return response
+        return Response("".join(text), mimetype="text/csv", headers=told)
+    return Response(
+        b"".join(_zipped(text, encoding)), mimetype="text/csv", headers=[*told, ("Content-Encoding", encoding)]
+    )
 
 
 def _zipped(text: Iterable[str], encoding: str) -> Iterator[bytes]:
@@ -143,9 +157,7 @@ def _zipped(text: Iterable[str], encoding: str) -> Iterator[bytes]:
         gzipped = zlib.compressobj(GZIP_LEVEL, wbits=GZIP_FORMAT)
         zip_part, finish = gzipped.compress, gzipped.flush
     for part in text:
-        zipped = zip_part(part.encode())
-        if zipped:  # both gather some kilobytes first
-            yield zipped
+        yield zip_part(part.encode())
     yield finish()
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from api.guard import AWAITED, BODY, BUSY, LARGEST_BODY, LATE, TOO_LARGE, VISITOR
 from api.listeners import WATCH_SECONDS, Listeners
+from api.long_answers import CLIENT_GONE
 from api.threads import Threads
 from api.wsgi import Answer, ask, environ_of, gather
 
@@ -140,9 +141,11 @@ class Front:
         if not await self._enter(receive):
             await _send(send, self._refused(environ, BUSY))
             return
+        environ[CLIENT_GONE] = lookout = _Lookout(receive)
         try:
             answer = await self._threads.run(lambda: context.run(ask, self._application, environ))
         finally:
+            lookout.end()
             self._places.release()
         if answer.live is not None:
             await self._tell_news(answer, receive, send)
@@ -268,6 +271,36 @@ def _pieces(part: bytes) -> Iterable[bytes]:
 
 def _body_event(body: bytes, more: bool = True) -> "HTTPResponseBodyEvent":
     return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+class _Lookout:
+    """Tells the thread that makes an answer whether its client has gone. It looks from the first time that it is
+    asked, which only long work does."""
+
+    def __init__(self, receive: "ASGIReceiveCallable") -> None:
+        self._receive = receive
+        self._loop = asyncio.get_running_loop()
+        self._looking: asyncio.Task[None] | None = None
+        self._is_over = self._has_gone = False
+
+    def __call__(self) -> bool:
+        if self._looking is None:
+            self._loop.call_soon_threadsafe(self._begin)
+        return self._has_gone
+
+    def end(self) -> None:
+        """Look no further: the answer is made."""
+        self._is_over = True
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def _begin(self) -> None:
+        if self._looking is None and not self._is_over:
+            self._looking = self._loop.create_task(self._look())
+
+    async def _look(self) -> None:
+        await _until_gone(self._receive)
+        self._has_gone = True
 
 
 async def _until_gone(receive: "ASGIReceiveCallable") -> None:

@@ -179,10 +179,6 @@ def alert_body(alert: Alert) -> Body:
     }
 
 
-def alerts_body(alerts: Sequence[Alert]) -> Body:
-    return {"alerts": [alert_body(alert) for alert in alerts]}
-
-
 def sparklines_body(lines: Sparklines) -> Body:
     """`{"points": {"<metric id>": [24 integers, 0 to 100, or 255 for none]}}`, until when, and what they stand for."""
     names = list(map(str, lines.metric_ids.tolist()))

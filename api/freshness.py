@@ -36,6 +36,7 @@ class Freshness:
         self._reader = reader
         self._clock = clock
         self._ticks = VersionedMemory(1)
+        self._stale = VersionedMemory(1)
 
     def present(self) -> Present:
         """The present state. Raises StoreUnavailable."""
@@ -53,7 +54,7 @@ class Freshness:
     def ranking(self, present: Present) -> Ranking:
         """All metrics as they are in the state `present`."""
         found = self._reader.ranking()
-        return found.gone_stale() if present.is_stale else found
+        return self._stale.get("ranking", found.revision, found.gone_stale) if present.is_stale else found
 
     def metric(self, wanted: int | str, present: Present) -> RankedMetric:
         """The metric of this number or key as it is in the state `present`. Raises UnknownMetric."""

@@ -53,6 +53,9 @@ PATH_VALUES: Mapping[str, Document] = {
         "schema": {"type": "string", "minLength": 1, "examples": ["ops"]},
     },
 }
+RETRY_AFTER: Document = {
+    "Retry-After": {"description": "In how many seconds there may be a place.", "schema": {"type": "integer"}}
+}
 SPOKEN = {"wanted": "id"}
 """Where the description calls a value of a path otherwise than the code."""
 
@@ -119,6 +122,8 @@ def _described(path: str, method: str, told: Operation, answers: Mapping[Any, Do
             "description": words,
             "content": {"application/problem+json": {"schema": answers["problem"]}},
         }
+        if status == HTTPStatus.SERVICE_UNAVAILABLE and status in told.problems:
+            responses[str(status.value)]["headers"] = RETRY_AFTER
     described = {
         "operationId": told.name,
         "summary": told.summary,

@@ -9,7 +9,7 @@ from werkzeug import Request
 from werkzeug.exceptions import HTTPException
 
 from services.market.alert_rules import BadRule, TooManyRules
-from services.market.errors import StoreUnavailable, UnknownMetric, UnknownRecord
+from services.market.errors import Abandoned, Busy, StoreUnavailable, Unfinished, UnknownMetric, UnknownRecord
 from services.market.failures import Failures
 
 NOT_FOUND = "Resource not found"
@@ -58,6 +58,17 @@ def handle_problems(server: Flask, owns: tuple[str, ...]) -> None:
     @server.errorhandler(TooManyRules)
     def too_many(error: TooManyRules) -> Response:
         return problem(HTTPStatus.CONFLICT, str(error))
+
+    @server.errorhandler(Busy)
+    def busy(error: Busy) -> Response:
+        answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), "Busy")
+        answer.headers["Retry-After"] = str(error.retry_after)
+        return answer
+
+    @server.errorhandler(Unfinished)
+    @server.errorhandler(Abandoned)  # which nobody reads
+    def unfinished(error: Unfinished | Abandoned) -> Response:
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), "Unfinished")
 
     @server.errorhandler(BadRule)
     @server.errorhandler(BadQuery)

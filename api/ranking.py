@@ -1,17 +1,20 @@
 """`/metrics`: the ranking, or what a query chooses of it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 
 from flask import Blueprint, Response, request
 
 from api import bodies, tables
-from api.answers import Answers, Page, digest, send, send_csv
+from api.answers import Answer, Answers, Page, digest, send, send_csv, zipped
 from api.freshness import Freshness
 from api.links import PAGE_HEADERS, paging
+from api.long_answers import LARGE, MAX_ORDINARY_ROWS, Check, LargeAnswers, json_list
 from api.operations import CSV, JSON, Operation, operation
 from api.queries import METRIC_FIELDS, RankingQuery, read_query, wanted_format
 from api.schemas import ChosenMetric, Metrics
-from api.selection import select
+from api.selection import page, page_length, select
 from services.market.ports import MarketReader
 from services.market.types import RankedMetric
 
@@ -21,7 +24,9 @@ LARGE_PAGES = 8
 """How many others are remembered: each may be of megabytes."""
 
 
-def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, answers: Answers) -> None:
+def add_ranking(
+    routes: Blueprint, reader: MarketReader, freshness: Freshness, answers: Answers, large: LargeAnswers
+) -> None:
     large_pages = Answers(LARGE_PAGES)
 
     @routes.get("/metrics")
@@ -33,6 +38,7 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
             query=RankingQuery,
             answers={JSON: Metrics | list[ChosenMetric], CSV: str},
             headers=PAGE_HEADERS,
+            problems=LARGE,
         )
     )
     def metrics() -> Response:
@@ -42,26 +48,29 @@ def add_ranking(routes: Blueprint, reader: MarketReader, freshness: Freshness, a
             whole = answers.get("metrics", present.version, lambda: bodies.ranking_body(freshness.ranking(present)))
             return send(whole, present)
 
-        def page() -> tuple[list[RankedMetric], Mapping[str, str]]:
-            found = select(freshness.ranking(present).metrics, query)
-            end = len(found) if query.limit is None else query.offset + query.limit
-            return found[query.offset : end], paging(query, len(found))
+        def found() -> tuple[Sequence[RankedMetric], Mapping[str, str], AbstractContextManager[Check]]:
+            """The metrics that match, headers, and the place to make the answer in."""
+            matching = select(freshness.ranking(present).metrics, query)
+            is_large = page_length(len(matching), query) > MAX_ORDINARY_ROWS
+            return matching, paging(query, len(matching)), large.place(is_large=is_large)
 
         if form == "csv":
-            rows, headers = page()
+            matching, headers, place = found()
             tag = digest(request.full_path.encode(), str(present.version), reader.profile.version)
-            table = tables.ranking_table(rows, query.fields or METRIC_FIELDS)
-            return send_csv(lambda: tables.csv_text(table), tag, present.max_age, headers)
+            with place as check:
+                table = tables.ranking_table(page(matching, query), query.fields or METRIC_FIELDS)
+                return send_csv(table, tag, present.max_age, headers, check)
 
-        def build() -> Page:
-            rows, headers = page()
-            told = [_told(row, query.fields) for row in rows]
-            return Page(told if form == "records" else {"metrics": told}, headers)
+        def build() -> Answer:
+            matching, headers, place = found()
+            with place as check:
+                told = json_list(page(matching, query), partial(_told, query.fields), check)
+                return zipped(Page(told if form == "records" else b'{"metrics":%b}' % told, headers))
 
         memory = answers if query.limit is not None and query.limit <= SMALL_PAGE else large_pages
         return send(memory.get(("metrics", query, form), present.version, build), present)
 
 
-def _told(row: RankedMetric, fields: Sequence[str] | None) -> bodies.Body:
+def _told(fields: Sequence[str] | None, row: RankedMetric) -> bodies.Body:
     whole = bodies.metric_body(row)
     return whole if fields is None else {name: whole[name] for name in fields}

@@ -1,18 +1,20 @@
 """The routes of the JSON interface. Each makes one call to the reader."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, request
 
 from api import bodies, tables
-from api.answers import Answers, Page, digest, encode, send, send_csv
+from api.answers import Answer, Answers, Page, digest, encode, send, send_csv, zipped
 from api.documentation import add_documentation
 from api.freshness import Freshness
 from api.kept import remembering
 from api.keys import named
 from api.links import PAGE_HEADERS, paging
+from api.long_answers import LARGE, MAX_ORDINARY_ROWS, Check, LargeAnswers, json_list
 from api.methods import own_methods
 from api.openapi import openapi
 from api.operations import CSV, JSON, PLAIN, Operation, operation
@@ -44,20 +46,24 @@ ALIVE = encode({"status": "alive"})
 """Made once: whoever asks for it waits for nothing."""
 
 
-def mount(server: Flask, reader: MarketReader, clock: Clock, desk: AlertDesk) -> None:
-    """Add the JSON interface to `server`; it tells the time by `clock`. Whatever may keep somebody out stands before
-    the server's `wsgi_app` as it is after this."""
+def mount(
+    server: Flask, reader: MarketReader, clock: Clock, desk: AlertDesk, large: LargeAnswers | None = None
+) -> None:
+    """Add the JSON interface to `server`; it tells the time by `clock`, and makes `large` answers in their places.
+    Whatever may keep somebody out stands before the server's `wsgi_app` as it is after this."""
     freshness = Freshness(reader, clock)
-    server.register_blueprint(_blueprint(reader, clock, desk, freshness))
+    server.register_blueprint(_blueprint(reader, clock, desk, freshness, large or LargeAnswers()))
     handle_problems(server, OWN_SEGMENTS)
     server.wsgi_app = remembering(server.wsgi_app, freshness)  # type: ignore[assignment, method-assign]
 
 
-def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: Freshness) -> Blueprint:
+def _blueprint(
+    reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: Freshness, large: LargeAnswers
+) -> Blueprint:
     routes, answers = Blueprint("api", __name__), Answers()
     profile = reader.profile
-    add_ranking(routes, reader, freshness, answers)
-    add_series(routes, reader, freshness, answers)
+    add_ranking(routes, reader, freshness, answers, large)
+    add_series(routes, reader, freshness, answers, large)
     add_stream(routes, reader, Streams())
     add_documentation(routes, profile.version)
 
@@ -89,14 +95,15 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
             answers={JSON: Alerts | list[FiredAlert], CSV: str},
             query=AlertsQuery,
             headers=PAGE_HEADERS,
-            problems={HTTPStatus.NOT_FOUND: "No such metric."},
+            problems={HTTPStatus.NOT_FOUND: "No such metric.", **LARGE},
         )
     )
     def alerts() -> Response:
         query, revision = read_query(AlertsQuery), reader.revision()
         form = wanted_format(query.format)
 
-        def found() -> tuple[tuple[Alert, ...], Mapping[str, str]]:
+        def page() -> tuple[AbstractContextManager[Check], Callable[[], tuple[Alert, ...]], Mapping[str, str]]:
+            """The place to make the answer in, what reads the alerts, and headers."""
             metric_id = None if query.metric is None else reader.metric(named(query.metric)).id
             wanted = AlertQuery(
                 since=query.since,
@@ -109,20 +116,24 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: F
                 limit=query.limit,
                 offset=query.offset,
             )
+            total = desk.tally(wanted).total
+            place = large.place(is_large=min(query.limit, total - query.offset) > MAX_ORDINARY_ROWS)
             # What pages ask for is remembered for all of them.
-            as_pages = query.asks_as_pages_do
-            page = reader.alerts(query.since, metric_id, query.limit) if as_pages else desk.alerts(wanted)
-            return page, paging(query, desk.tally(wanted).total)
+            if query.asks_as_pages_do:
+                return place, lambda: reader.alerts(query.since, metric_id, query.limit), paging(query, total)
+            return place, lambda: desk.alerts(wanted), paging(query, total)
 
         if form == "csv":
             tag = digest(request.full_path.encode(), str(revision), profile.version)
-            rows, headers = found()
-            return send_csv(lambda: tables.csv_text(tables.alerts_table(rows)), tag, 0, headers)
+            place, read, headers = page()
+            with place as check:
+                return send_csv(tables.alerts_table(read()), tag, 0, headers, check)
 
-        def build() -> Page:
-            rows, headers = found()
-            told = bodies.alerts_body(rows) if form == "json" else tables.records(tables.alerts_table(rows))
-            return Page(told, headers)
+        def build() -> Answer:
+            place, read, headers = page()
+            with place as check:
+                told = json_list(read(), bodies.alert_body, check)
+                return zipped(Page(told if form == "records" else b'{"alerts":%b}' % told, headers))
 
         return send(answers.get(("alerts", form, query.metric), (revision, query), build))
 

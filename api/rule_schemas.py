@@ -172,6 +172,18 @@ class Replay(Body):
     firings: list[ReplayedFiring] = Field(description="The newest.")
 
 
+class ReplayEvent(Body):
+    """One server-sent event of a replay that is followed."""
+
+    event: Literal["progress", "result", "problem"]
+    data: str = Field(
+        examples=['{"share": 0.25}'],
+        description="Of `progress` an object with `share`: how much is done, 0 to 1, null while another replay is under"
+        " way. The last is a `result`, the answer as JSON has it, or a `problem`, with `status` and `detail`.",
+        json_schema_extra={"contentMediaType": "application/json"},
+    )
+
+
 class Acknowledgement(Body):
     note: Note | None = Field(default=None, examples=["Looking into it"])
 

@@ -1,7 +1,7 @@
 """The routes by which rules are written, and alerts acknowledged and muted."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -12,7 +12,8 @@ from flask import Blueprint, Flask, Response, request
 from api import bodies
 from api.guard import visitor_name
 from api.keys import LARGEST_NUMBER, named
-from api.operations import JSON, Operation, operation
+from api.long_answers import client_gone
+from api.operations import EVENTS, JSON, Operation, operation
 from api.problems import BadQuery, problem
 from api.rule_schemas import (
     AcknowledgeAll,
@@ -25,6 +26,7 @@ from api.rule_schemas import (
     OneMute,
     OneRule,
     Replay,
+    ReplayEvent,
     ReplayOrder,
     RuleChange,
     RuleList,
@@ -39,10 +41,12 @@ from services.market.alert_rules import (
     parse_rule,
     rule_fields,
 )
+from services.market.errors import TrackerError
+from services.market.long_work import Steps, finished
 from services.market.moments import parse_moment, period_of
 from services.market.notes import LONGEST_NOTE, is_plain
 from services.market.ports import AlertDesk, Clock, MarketReader
-from services.market.types import AlertQuery, Firing, Mute
+from services.market.types import AlertQuery, Firings, Mute
 
 MOST_BODY_BYTES = 65_536
 MOST_TOLD = 10_000
@@ -162,8 +166,12 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         Operation(
             name="replay_rule",
             summary="Try a rule on what is stored: when it would have fired.",
-            answers={JSON: Replay},
+            answers={JSON: Replay, EVENTS: ReplayEvent},
             body=ReplayOrder,
+            problems={
+                HTTPStatus.SERVICE_UNAVAILABLE: "The database is away; or as many replays are under way as a process"
+                " bears: see `Retry-After`; or it takes too long."
+            },
             tag="Alerts",
             cached=False,
         )
@@ -182,8 +190,10 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         since = _moment(given, "since") or until - timedelta(days=1)
         if not since < until <= since + LONGEST_REPLAY:
             raise BadQuery(f"since: has to be before until, by at most {LONGEST_REPLAY.days} days")
-        found = desk.replay(rule, since, until, reader.profile.period_seconds)
-        return _answer(_replay_body(found, since, until))
+        steps, is_gone = desk.replay(rule, since, until, reader.profile.period_seconds), client_gone(request.environ)
+        if request.accept_mimetypes.quality(EVENTS) <= request.accept_mimetypes.quality(JSON):
+            return _answer(_replay_body(finished(steps, is_gone), since, until))
+        return _followed(steps, is_gone, since, until)
 
     @routes.post(f"/alerts/{NUMBER}/acknowledge")
     @operation(
@@ -293,19 +303,52 @@ def _rule_body(rule: AlertRule, standing: Mapping[str, int]) -> bodies.Body:
     return {"id": rule.id, **rule_fields(rule), "words": in_words(rule), "editable": own, "states": dict(standing)}
 
 
-def _replay_body(found: Sequence[Firing], since: datetime, until: datetime) -> bodies.Body:
+def _replay_body(found: Firings, since: datetime, until: datetime) -> bodies.Body:
     """How often it would have fired, on which metric, and when: at most MOST_TOLD times, the newest."""
-    per_metric = Counter(firing.metric_id for firing in found)
     return {
         "since": bodies.iso(since),
         "until": bodies.iso(until),
         "count": len(found),
-        "metrics": [{"metric_id": number, "count": count} for number, count in per_metric.most_common()],
+        "metrics": [{"metric_id": number, "count": count} for number, count in found.counts()],
         "firings": [
             {"metric_id": firing.metric_id, "price": firing.price, "fired_at": bodies.iso(firing.at)}
-            for firing in found[-MOST_TOLD:]
+            for firing in found.newest(MOST_TOLD)
         ],
     }
+
+
+def _followed(steps: Steps[Firings], is_gone: Callable[[], bool], since: datetime, until: datetime) -> Response:
+    """The events of a replay: how far it is, and what came of it. What keeps it from a place is raised."""
+    try:
+        first = next(steps)
+    except StopIteration as end:
+        return _events(iter([_event("result", _replay_body(end.value, since, until))]))
+
+    def told() -> Iterator[str]:
+        with closing(steps):
+            share = first
+            try:
+                while not is_gone():
+                    yield _event("progress", {"share": share})
+                    share = next(steps)
+            except StopIteration as end:
+                yield _event("result", _replay_body(end.value, since, until))
+            except BadRule as error:
+                yield _event("problem", {"status": HTTPStatus.UNPROCESSABLE_ENTITY, "detail": str(error)})
+            except TrackerError as error:
+                yield _event("problem", {"status": HTTPStatus.SERVICE_UNAVAILABLE, "detail": str(error)})
+
+    answer = _events(told())
+    answer.call_on_close(steps.close)  # if nobody begins to read
+    return answer
+
+
+def _events(told: Iterator[str]) -> Response:
+    return Response(told, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, mimetype=EVENTS)
+
+
+def _event(name: str, data: bodies.Body) -> str:
+    return f"event: {name}\ndata: {orjson.dumps(data).decode()}\n\n"
 
 
 def _mute_body(mute: Mute) -> bodies.Body:

@@ -7,7 +7,7 @@ from services.market.types import RankedMetric
 
 
 def select(metrics: Sequence[RankedMetric], query: RankingQuery) -> list[RankedMetric]:
-    """The metrics that `query` matches, sorted as it says, before its page is cut out. `metrics` are in rank order."""
+    """The metrics that `query` matches, in the order of `metrics`."""
     found = list(metrics)
     for name in ("market", "base", "quote"):
         wanted = getattr(query, name)
@@ -17,9 +17,20 @@ def select(metrics: Sequence[RankedMetric], query: RankingQuery) -> list[RankedM
     if query.q is not None:
         words = query.q.lower().split()
         found = [row for row in found if all(word in _searched(row) for word in words)]
+    return found
+
+
+def page(found: Sequence[RankedMetric], query: RankingQuery) -> Sequence[RankedMetric]:
+    """What of those `found`, which are in rank order, stands on the page that `query` asks for, sorted as it says."""
     for wanted in reversed(query.sort):
         found = _sorted(found, wanted)
-    return found
+    end = len(found) if query.limit is None else query.offset + query.limit
+    return found[query.offset : end]
+
+
+def page_length(found: int, query: RankingQuery) -> int:
+    """How many metrics stand on that page, of so many that were found."""
+    return max(0, min(found - query.offset, found if query.limit is None else query.limit))
 
 
 def _searched(row: RankedMetric) -> str:

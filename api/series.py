@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Generic, TypeVar
 
 from flask import Blueprint, Response, request
 
 from api import bodies, tables
-from api.answers import Answers, Page, digest, send, send_csv
+from api.answers import Answer, Answers, Page, digest, send, send_csv, zipped
 from api.freshness import Freshness
 from api.keys import named
 from api.links import link_header
+from api.long_answers import LARGE, MAX_ORDINARY_SAMPLES, LargeAnswers, checked
 from api.operations import CSV, JSON, Operation, operation
 from api.problems import BadQuery
 from api.queries import LATEST_SECOND, IntervalName, PricesQuery, SeriesQuery, read_query, wanted_format
@@ -26,6 +26,8 @@ LONG_ANSWERS = 8
 FIVE_MINUTES = 300
 DAYS_OF_SAMPLES = timedelta(days=31)
 DAYS_OF_HOURS = timedelta(days=366)
+MAX_SAMPLES = 100_000
+"""Told at once, where a window has no more: 31 days of minutes are 44,640."""
 NEXT_PAGE = {"Link": "Where the next page is, if there is one."}
 
 Found = TypeVar("Found", Series, Hours)
@@ -33,12 +35,13 @@ Found = TypeVar("Found", Series, Hours)
 
 @dataclass(frozen=True)
 class Kind(Generic[Found]):
-    """One way to tell a past: how far back it goes where the query does not say, how long a span is told at once,
-    the seconds from a row's time to where the rows after it begin, and how it is read and put into words."""
+    """One way to tell a past: how far back it goes where the query does not say, how long a span is told at once, how
+    far apart its rows are, the seconds from a row's time to where those after it begin, and how it is read and told."""
 
     name: str
     usual: timedelta
     longest: timedelta
+    apart: timedelta
     step: int
     read: Callable[[int, datetime, datetime], Found]
     times: Callable[[Found], Ints]
@@ -46,15 +49,20 @@ class Kind(Generic[Found]):
     table: Callable[[Found], Iterator[tables.Block]]
 
 
-def add_series(routes: Blueprint, reader: MarketReader, freshness: Freshness, answers: Answers) -> None:
+def add_series(
+    routes: Blueprint, reader: MarketReader, freshness: Freshness, answers: Answers, large: LargeAnswers
+) -> None:
     long_answers = Answers(LONG_ANSWERS)
     window, period_seconds = timedelta(hours=reader.profile.window_hours), reader.profile.period_seconds
+    period = timedelta(seconds=period_seconds)
+    longest = max(min(DAYS_OF_SAMPLES, MAX_SAMPLES * period), window)
 
     def samples(name: str, inner: str, read: Callable[[int, datetime, datetime], Series], outer: str) -> Kind[Series]:
         return Kind(
             name=name,
             usual=window,
-            longest=DAYS_OF_SAMPLES,
+            longest=longest,
+            apart=period,
             step=0,
             read=read,
             times=lambda found: found.times,
@@ -73,6 +81,7 @@ def add_series(routes: Blueprint, reader: MarketReader, freshness: Freshness, an
             name=name,
             usual=usual,
             longest=longest,
+            apart=timedelta(seconds=step),
             step=step,
             read=read,
             times=lambda found: found.starts,
@@ -87,27 +96,30 @@ def add_series(routes: Blueprint, reader: MarketReader, freshness: Freshness, an
     of_volumes = samples("volumes", "volume", reader.volumes, "volumes")
     by_sample = samples("prices", "price", reader.prices, "prices")
     folds: Mapping[IntervalName, Kind[Hours]] = {
-        "5m": candles("prices 5m", window, DAYS_OF_SAMPLES, FIVE_MINUTES, five_minutes),
+        "5m": candles("prices 5m", window, longest, FIVE_MINUTES, five_minutes),
         "1h": candles("prices 1h", timedelta(days=30), DAYS_OF_HOURS, HOUR_SECONDS, reader.hours),
     }
 
     def tell(kind: Kind[Found], wanted: str, query: SeriesQuery) -> Response:
         form, present = wanted_format(query.format), freshness.present()
         since, until, end = _span(kind, query, present.period)
+        is_large = (end - since) / kind.apart > MAX_ORDINARY_SAMPLES
 
         def page() -> tuple[Found, Mapping[str, str]]:
             found = kind.read(reader.metric(named(wanted)).id, since, end)
             return _page(kind, found, query, end, until)
 
         if form == "csv":
-            found, headers = page()
-            tag = digest(request.full_path.encode(), str(present.revision), str(since), reader.profile.version)
-            text = partial(tables.csv_text, kind.table(found))
-            return send_csv(text, tag, present.max_age, headers)
+            with large.place(is_large=is_large) as check:
+                found, headers = page()
+                tag = digest(request.full_path.encode(), str(present.revision), str(since), reader.profile.version)
+                return send_csv(kind.table(found), tag, present.max_age, headers, check)
 
-        def build() -> Page:
-            found, headers = page()
-            return Page(tables.records(kind.table(found)) if form == "records" else kind.body(found), headers)
+        def build() -> Answer:
+            with large.place(is_large=is_large) as check:
+                found, headers = page()
+                told = tables.records(checked(kind.table(found), check)) if form == "records" else kind.body(found)
+                return zipped(Page(told, headers))
 
         usual = query.limit is None and until - since <= kind.usual
         memory = answers if usual else long_answers
@@ -123,6 +135,7 @@ def add_series(routes: Blueprint, reader: MarketReader, freshness: Freshness, an
             query=PricesQuery,
             answers={JSON: Prices | list[PriceRecord] | list[CandleRecord], CSV: str},
             headers=NEXT_PAGE,
+            problems=LARGE,
         )
     )
     def prices(wanted: str) -> Response:
@@ -140,6 +153,7 @@ def add_series(routes: Blueprint, reader: MarketReader, freshness: Freshness, an
             query=SeriesQuery,
             answers={JSON: Volumes | list[VolumeRecord], CSV: str},
             headers=NEXT_PAGE,
+            problems=LARGE,
         )
     )
     def volumes(wanted: str) -> Response:
@@ -158,7 +172,9 @@ def _span(kind: Kind[Found], query: SeriesQuery, period: datetime) -> tuple[date
     if until - since <= kind.longest:
         return since, until, until
     if query.limit is None:
-        words = f"is more than {kind.longest.days} days before {bodies.iso(until)}, the most that is told at once"
+        hours = kind.longest // timedelta(hours=1)
+        most = f"{hours // 24} days" if hours >= 48 else f"{hours} hours"
+        words = f"is more than {most} before {bodies.iso(until)}, the most that is told at once"
         raise BadQuery(f"since: {bodies.iso(since)} {words}; with limit it comes page by page")
     return since, until, since + kind.longest
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from api import bodies
 from services.market.types import Alert, Hours, RankedMetric, Series
@@ -38,7 +38,8 @@ ALERT_FIELDS = (
     "no_data_since",
     "reason",
 )
-BLOCK_ROWS = 5_000
+BLOCK_ROWS = 250
+"""Made at once: what makes a large table may have to step aside between two blocks."""
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet takes for the beginning of a formula."""
 
@@ -50,8 +51,9 @@ def ranking_table(metrics: Sequence[RankedMetric], fields: Sequence[str]) -> Ite
 
 
 def alerts_table(alerts: Sequence[Alert]) -> Iterator[Block]:
-    rows = [bodies.alert_body(alert) for alert in alerts]
-    yield {name: [row[name] for row in rows] for name in ALERT_FIELDS}
+    for start in _starts(len(alerts)):
+        rows = [bodies.alert_body(alert) for alert in alerts[start : start + BLOCK_ROWS]]
+        yield {name: [row[name] for row in rows] for name in ALERT_FIELDS}
 
 
 def series_table(found: Series, inner: str) -> Iterator[Block]:
@@ -71,12 +73,12 @@ def candles_table(found: Hours) -> Iterator[Block]:
     yield columns | {"created_at": created}
 
 
-def records(table: Iterator[Block]) -> list[dict[str, object]]:
+def records(table: Iterable[Block]) -> list[dict[str, object]]:
     """The table as one object a row."""
     return [dict(zip(block, row, strict=True)) for block in table for row in zip(*block.values(), strict=True)]
 
 
-def csv_text(table: Iterator[Block]) -> Iterator[str]:
+def csv_text(table: Iterable[Block]) -> Iterator[str]:
     """The table as CSV with a line of names, block by block. Text that a spreadsheet would take for a formula has a
     `'` before it; what is not known is empty."""
     text = io.StringIO()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
     from uvicorn._types import HTTPScope
 
+EVENTS = b"text/event-stream"
 GATHERED_BYTES = 262_144
 """Of an answer that is made while it is sent, in one go of a thread."""
 
@@ -30,11 +31,13 @@ class Answer:
     """To be called when nobody wants more of it."""
     live: Iterator[bytes] | None = None
     """What tells news in place of a rest."""
+    at_once: int | None = GATHERED_BYTES
+    """How much is made in one go of a thread; None for all of it."""
 
 
 def ask(application: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
-    """The answer of `application`: all of it, or the first GATHERED_BYTES and what makes the rest. A client of HTTP/1.0
-    does not know of parts."""
+    """The answer of `application`: all of it, or the first GATHERED_BYTES and what makes the rest. Events are each sent
+    when they are made; a client of HTTP/1.0 does not know of parts."""
     answer = Answer()
 
     def start(status: str, headers: list[tuple[str, str]], _failed: Any = None) -> Callable[[bytes], object]:
@@ -47,21 +50,25 @@ def ask(application: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
     answer.live = environ.get(LIVE)
     if answer.live is None:
         answer.rest = iter(told)
-        gather(answer, GATHERED_BYTES if environ["SERVER_PROTOCOL"] == "HTTP/1.1" else None)
+        if environ["SERVER_PROTOCOL"] != "HTTP/1.1":
+            answer.at_once = None
+        elif any(name.lower() == b"content-type" and kind.startswith(EVENTS) for name, kind in answer.headers):
+            answer.at_once = 1
+        gather(answer)
     else:
         answer.parts.append(next(answer.live))
     return answer
 
 
-def gather(answer: Answer, most: int | None = GATHERED_BYTES) -> None:
-    """Take in more of an answer, until it is at least `most` bytes or all of it."""
+def gather(answer: Answer) -> None:
+    """Take in more of an answer, until it is at least `at_once` bytes or all of it."""
     assert answer.rest is not None
     size = 0
     try:
         for part in answer.rest:
             answer.parts.append(part)
             size += len(part)
-            if most is not None and size >= most:
+            if answer.at_once is not None and size >= answer.at_once:
                 return
     except BaseException:
         answer.rest = None

@@ -41,6 +41,10 @@ const trackerIds = {
   compareChart: "compare-chart",
   compareSearch: "compare-search",
   compareResults: "compare-results",
+  trial: "rule-trial",
+  trialWait: "rule-trial-wait",
+  trialWords: "rule-trial-words",
+  trialShare: "rule-trial-share",
   previous: "metric-previous",
   next: "metric-next",
 };

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from benchmarks import attack, dashboard, history, newcomer, records, rules, shared, viewers, web
+from benchmarks import attack, dashboard, history, long_work, newcomer, records, rules, shared, viewers, web
 from benchmarks.databases import PERIOD, filled, filled_postgresql
 from benchmarks.soak import soak
 from benchmarks.tick import Ticker, compare, compare_windows
@@ -20,6 +20,7 @@ PARTS = (
     "postgresql",
     "web",
     "viewers",
+    "long",
     "shared",
     "dashboard",
     "newcomer",
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         web.measure(WEB_METRICS)
     if "viewers" in parts:
         viewers.measure(WEB_METRICS)
+    if "long" in parts:
+        long_work.measure(max(counts))
     if "shared" in parts:
         shared.measure(WEB_METRICS)
     if "dashboard" in parts:

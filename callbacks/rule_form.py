@@ -3,21 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import tzinfo
+from http import HTTPStatus
 from typing import Any
 
-from dash import ALL, Dash, Input, NoUpdate, Output, State, ctx, no_update
+from dash import ALL, ClientsideFunction, Dash, Input, NoUpdate, Output, State, ctx, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from callbacks.doors import Doors
 from callbacks.requests import Number, RecordNumber
+from callbacks.shell import BROWSER
 from layouts import alerting, ids, notation, rule_draft, rule_form, rule_trial
 from layouts.alerting import Place
 from layouts.axes import Figure
 from layouts.rule_draft import ALL as ALL_CHANNELS
 from layouts.rule_draft import SOME, Draft
-from layouts.rule_trial import Found
-from services.market.alert_rules import AlertRule, BadRule, TooManyRules
+from layouts.rule_trial import Found, Order, Trouble
+from services.market.alert_rules import BadRule, TooManyRules, parse_rule
 from services.market.errors import DeliveryFailed, UnknownChannel, UnknownRecord
 from services.market.history import HOUR_SECONDS
 from services.market.moments import period_of
@@ -88,25 +90,43 @@ def register(app: Dash, doors: Doors) -> None:
         return alerting.search_for(alerting.RULES), no_update, []
 
     @app.callback(
-        Output(ids.RULE_TRIAL, "children"),
+        Output(ids.RULE_TRIAL_ORDER, "data"),
+        Output(ids.RULE_TRIAL, "children", allow_duplicate=True),
         Input(ids.rule_trial(ALL), "n_clicks"),
         State(FIELDS, "value"),
-        State(ids.ZONE_NAME, "data"),
-        running=[
-            (Output(ids.RULE_TRIAL_WAIT, "className"), "trial-wait", "trial-wait is-hidden"),
-            (Output(ids.RULE_TRIAL, "className"), "is-hidden", ""),
-        ],
         prevent_initial_call=True,
     )
-    def try_out(_clicks: list[int | None], _values: list[Any], zone_name: object) -> Component:
+    def order(_clicks: list[int | None], _values: list[Any]) -> tuple[Order | NoUpdate, Component | NoUpdate]:
         chosen = ctx.triggered_id
         if not isinstance(chosen, dict) or chosen["span"] not in rule_trial.SPANS or not ctx.triggered[0]["value"]:
             raise PreventUpdate
         judged = rule_form.judge(_draft(ctx.states_list[0]))
         if judged.rule is None:
-            return rule_trial.refused(UNFIT)
-        zone = notation.zone_named(zone_name)
-        return tried(judged.rule, str(chosen["span"]), doors, zone)
+            return no_update, rule_trial.refused(UNFIT)
+        until = period_of(doors.clock(), doors.reader.profile.period_seconds)
+        return rule_trial.order_of(judged.rule, str(chosen["span"]), until), no_update
+
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "tryRule"),
+        Output(ids.RULE_TRIAL_FOUND, "data"),
+        Input(ids.RULE_TRIAL_ORDER, "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction(BROWSER, "cancelTrial"), Input(ids.RULE_TRIAL_CANCEL, "n_clicks"), prevent_initial_call=True
+    )
+
+    @app.callback(
+        Output(ids.RULE_TRIAL, "children"),
+        Input(ids.RULE_TRIAL_FOUND, "data"),
+        State(ids.RULE_TRIAL_ORDER, "data"),
+        State(ids.ZONE_NAME, "data"),
+        prevent_initial_call=True,
+    )
+    def show_trial(found: Found | Trouble | None, order: Order, zone_name: object) -> Component:
+        if found is None:
+            raise PreventUpdate
+        return tried(found, order, doors, notation.zone_named(zone_name))
 
     @app.callback(
         Output(ids.RULE_TRIAL_CHART, "figure"),
@@ -168,21 +188,23 @@ def keep(draft: Draft, edited: int | None, doors: Doors) -> list[str]:
     return []
 
 
-def tried(rule: AlertRule, span: str, doors: Doors, zone: tzinfo) -> Component:
-    """What a rule would have done. Raises StoreUnavailable."""
-    reader, period = doors.reader, doors.reader.profile.period_seconds
-    until = period_of(doors.clock(), period)
-    since = until - rule_trial.SPANS[span][1]
-    try:
-        fired = doors.desk.replay(rule, since, until, period)
-    except BadRule as error:
-        return rule_trial.refused(rule_draft.at_fault(error)[1])
-    rows = reader.ranking().metrics
+def tried(found: Found | Trouble, order: Order, doors: Doors, zone: tzinfo) -> Component:
+    """What a rule would have done, or why it is not known. Raises StoreUnavailable."""
+    if "trouble" in found:
+        return rule_trial.refused(_trouble(found))
+    rule, rows = parse_rule(order["body"]["rule"]), doors.reader.ranking().metrics
     watched = sum(rule_form.watches(rule, row) for row in rows)
-    found = rule_trial.found_of(fired, since, until)
     most = rule_trial.most_fired(found)
-    figure = None if most is None else figure_of(most, found, reader, zone)
-    return rule_trial.result(fired, watched, span, {row.id: row for row in rows}, found, figure, zone)
+    figure = None if most is None else figure_of(most, found, doors.reader, zone)
+    return rule_trial.result(found, watched, {row.id: row for row in rows}, figure, zone)
+
+
+def _trouble(found: Trouble) -> str:
+    """Why a rule was not tried, as a sentence."""
+    text = str(found["trouble"])
+    if found.get("status") == HTTPStatus.UNPROCESSABLE_ENTITY:  # it begins with the name of a field
+        return rule_draft.at_fault(BadRule(text))[1]
+    return f"Not tried: {text.rstrip('.')}."
 
 
 def figure_of(metric_id: int, found: Found, reader: MarketReader, zone: tzinfo) -> Figure:

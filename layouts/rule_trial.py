@@ -1,9 +1,8 @@
 """What a rule would have done: how often it would have fired on what is stored, on which metrics, and when."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Annotated
+from typing import Annotated, Any, Literal, NotRequired, final
 
 import dash_bootstrap_components as dbc
 import numpy as np
@@ -15,7 +14,8 @@ from typing_extensions import TypedDict  # of typing's own pydantic knows nothin
 from layouts import ids, notation, parts, theme
 from layouts.axes import TIME, TIMED, Figure, axis, in_zone, layout, stamps, time_axis
 from layouts.markup import Markup
-from services.market.types import Firing, Floats, Ints, RankedMetric
+from services.market.alert_rules import AlertRule, rule_fields
+from services.market.types import Floats, Ints, RankedMetric
 
 SPANS: Mapping[str, tuple[str, timedelta]] = {
     "24h": ("24 h", timedelta(hours=24)),
@@ -30,14 +30,50 @@ DAY = 86_400
 LAST_SECOND = 253_402_300_799
 """Of the year 9999."""
 
+Second = Annotated[int, Field(ge=0, le=LAST_SECOND)]
+Price = Annotated[float, Field(ge=0, le=1e18)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
 
+
+class Order(TypedDict):
+    """What the browser is to ask for: the `body` of a replay, the `span` by its key, and of how much of the answer the
+    page tells."""
+
+    body: dict[str, Any]
+    span: str
+    most: dict[str, int]
+
+
+class FoundFiring(TypedDict):
+    """One of the newest."""
+
+    metric_id: Count
+    price: Price
+    fired_at: str
+
+
+@final
 class Found(TypedDict):
-    """What the browser keeps of a trial, to draw another of its metrics."""
+    """What the browser makes of the answer, see assets/rule-trial.js, and keeps to draw another of its metrics."""
 
-    since: Annotated[int, Field(ge=0, le=LAST_SECOND)]
-    until: Annotated[int, Field(ge=0, le=LAST_SECOND)]
-    marks: dict[str, list[Annotated[list[Annotated[float, Field(ge=0, le=1e18)]], Field(min_length=2, max_length=2)]]]
+    span: Literal["24h", "7d"]
+    since: Second
+    until: Second
+    count: Count
+    metrics: Count
+    top: list[Annotated[list[Count], Field(min_length=2, max_length=2)]]
+    """[metric number, count]."""
+    marks: dict[str, list[Annotated[list[Price], Field(min_length=2, max_length=2)]]]
     """By metric number: [epoch second, price]."""
+    newest: list[FoundFiring]
+
+
+@final
+class Trouble(TypedDict):
+    """Why there is no answer, and the status that said so."""
+
+    trouble: str
+    status: NotRequired[int | None]
 
 
 def card() -> Component:
@@ -48,15 +84,22 @@ def card() -> Component:
     ]
     tools = html.Div([html.Span("over the last", className="quiet"), *buttons], className="trial-tools")
     words = html.P("How often would it have fired? Try it on the stored prices before you save it.", className="quiet")
-    waiting = html.P(
-        [html.Span(className="spinner"), "Going through what is stored. Many metrics over 7 d take some seconds."],
+    waiting = html.Div(
+        [
+            html.Span(className="spinner"),
+            html.Span(id=ids.RULE_TRIAL_WORDS),
+            html.Progress(id=ids.RULE_TRIAL_SHARE, max="1", **parts.aria(label="How much of it is done")),
+            html.Button("Cancel", id=ids.RULE_TRIAL_CANCEL, className="small-button", type="button"),
+        ],
         id=ids.RULE_TRIAL_WAIT,
         className="trial-wait is-hidden",
         role="status",
     )
+    told = html.Div(words, id=ids.RULE_TRIAL, **parts.aria(live="polite"))
+    stores = [dcc.Store(id=ids.RULE_TRIAL_ORDER), dcc.Store(id=ids.RULE_TRIAL_FOUND)]
     return parts.card(
         "Try it on the past",
-        [waiting, html.Div(words, id=ids.RULE_TRIAL, **parts.aria(live="polite"))],
+        [waiting, told, *stores],
         tools,
         className="trial",
     )
@@ -67,33 +110,37 @@ def refused(words: str) -> Component:
     return html.P(words, className="error-text")
 
 
+def order_of(rule: AlertRule, span: str, until: datetime) -> Order:
+    """Try that rule on the `span` up to `until`."""
+    since = until - SPANS[span][1]
+    return {
+        "body": {"rule": dict(rule_fields(rule)), "since": since.isoformat(), "until": until.isoformat()},
+        "span": span,
+        "most": {"metrics": MOST_METRICS, "marks": MOST_MARKS, "listed": MOST_LISTED},
+    }
+
+
 def result(
-    fired: Sequence[Firing],
-    watched: int,
-    span: str,
-    metrics: Mapping[int, RankedMetric],
-    found: Found,
-    figure: Figure | None,
-    zone: tzinfo,
+    found: Found, watched: int, metrics: Mapping[int, RankedMetric], figure: Figure | None, zone: tzinfo
 ) -> Component:
     """How often, on what and when; `figure` is of the metric that fired most, None where none did."""
-    label = SPANS[span][0]
+    label, fired = SPANS[found["span"]][0], int(found["count"])
     if figure is None:
         return html.P(
             [html.Span("It would not have fired", className="strong"), f" in the last {label}, on any of {watched:,}."],
             className="trial-count",
         )
-    counts = Counter(firing.metric_id for firing in fired)
-    times = "once" if len(fired) == 1 else f"{len(fired):,} times"
+    times = "once" if fired == 1 else f"{fired:,} times"
     headline = html.P(
         [
             html.Span(f"It would have fired {times}", className="strong"),
-            f" in the last {label}, on {len(counts):,} of {watched:,} metrics.",
+            f" in the last {label}, on {found['metrics']:,} of {watched:,} metrics.",
         ],
         className="trial-count",
     )
-    most = counts.most_common(MOST_METRICS)
-    options = [{"value": str(number), "label": f"{_name(number, metrics)} ({count:,})"} for number, count in most]
+    options = [
+        {"value": str(number), "label": f"{_name(number, metrics)} ({count:,})"} for number, count in found["top"]
+    ]
     choose = html.Label(
         [
             html.Span("Shown", className="field-label"),
@@ -103,15 +150,15 @@ def result(
     )
     newest = {
         f"firing-{place}": (
-            notation.stamp(firing.at, zone),
-            parts.metric_link(firing.metric_id, _name(firing.metric_id, metrics)),
-            notation.price(firing.price),
+            notation.stamp(datetime.fromisoformat(firing["fired_at"]), zone),
+            parts.metric_link(firing["metric_id"], _name(firing["metric_id"], metrics)),
+            notation.price(firing["price"]),
         )
-        for place, firing in enumerate(list(reversed(fired))[:MOST_LISTED])
+        for place, firing in enumerate(found["newest"])
     }
     columns = (("Would have fired", "nowrap"), ("Metric", "strong"), ("Price", "num"))
     table = parts.table(columns, newest, "When it would have fired, newest first")
-    more = len(fired) - len(newest)
+    more = fired - len(newest)
     rest = [html.P(f"and {more:,} before", className="quiet hint")] if more > 0 else []
     chart = dcc.Graph(
         id=ids.RULE_TRIAL_CHART,
@@ -122,31 +169,15 @@ def result(
     )
     return html.Div(
         [
-            dcc.Store(id=ids.RULE_TRIAL_FOUND, data=dict(found)),
             headline,
             html.Div([html.Div([choose, chart]), Markup([table, *rest])], className="trial-result"),
         ]
     )
 
 
-def found_of(fired: Sequence[Firing], since: datetime, until: datetime) -> Found:
-    """What the browser keeps."""
-    most = [number for number, _ in Counter(firing.metric_id for firing in fired).most_common(MOST_METRICS)]
-    marks: dict[int, list[list[float]]] = {number: [] for number in most}
-    for firing in reversed(fired):
-        kept = marks.get(firing.metric_id)
-        if kept is not None and len(kept) < MOST_MARKS:
-            kept.append([int(firing.at.timestamp()), firing.price])
-    return {
-        "since": int(since.timestamp()),
-        "until": int(until.timestamp()),
-        "marks": {str(number): rows[::-1] for number, rows in marks.items()},
-    }
-
-
 def most_fired(found: Found) -> int | None:
     """The metric that fired most."""
-    return next((int(number) for number in found["marks"]), None)
+    return next((int(number) for number, _ in found["top"]), None)
 
 
 def by_sample(found: Found) -> bool:

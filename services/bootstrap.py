@@ -44,6 +44,9 @@ from services.store.tokens import StoredTokens
 VERSION = "1.1.0"
 """The only place of the program's version: pyproject.toml reads it here."""
 
+MAX_ASIDE_SECONDS = 5.0
+"""Longer no tick takes, unless the database or an exchange keeps it: then it does not mind."""
+
 LONGEST_PATIENCE = 10.0
 """Seconds that an exchange gets to answer a tick, where the period leaves so many."""
 
@@ -151,6 +154,12 @@ class Services:
     def _open_exchange(self, market: str) -> Exchange:
         settings = self.settings
         return open_exchange(market, settings.exchange_base_url, settings.demo_pairs, settings.period_seconds)
+
+    def step_aside(self) -> None:
+        """Wait while this process ticks, for at most MAX_ASIDE_SECONDS: a tick shares the interpreter with whoever
+        computes meanwhile."""
+        if self.ticking.acquire(timeout=MAX_ASIDE_SECONDS):
+            self.ticking.release()
 
     def close(self) -> None:
         """End what this process has under way."""

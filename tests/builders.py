@@ -12,6 +12,8 @@ from services.market.types import (
     BackfillState,
     Day,
     ExchangeState,
+    Firing,
+    Firings,
     Hours,
     Metric,
     Profile,
@@ -113,6 +115,14 @@ def alert(id: int = 1, **changes: Any) -> Alert:
             "fired_at": NOON - timedelta(minutes=5),
         }
         | changes
+    )
+
+
+def firings(*each: Firing) -> Firings:
+    return Firings(
+        np.array([firing.metric_id for firing in each], dtype=np.int64),
+        np.array([int(firing.at.timestamp()) for firing in each], dtype=np.int64),
+        np.array([firing.price for firing in each], dtype=np.float64),
     )
 
 

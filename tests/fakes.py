@@ -1,6 +1,6 @@
 """Stand-ins that keep the ports' promises in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
@@ -13,18 +13,21 @@ from services.market.errors import (
     DeliveryFailed,
     NotFailed,
     StoreUnavailable,
+    TrackerError,
     UnknownChannel,
     UnknownDelivery,
     UnknownMetric,
     UnknownRecord,
 )
 from services.market.history import HOUR_SECONDS, hourly
+from services.market.long_work import Steps
 from services.market.messages import Delivery, DeliveryState
 from services.market.types import (
     Alert,
     AlertQuery,
     Day,
     Firing,
+    Firings,
     Hours,
     Mute,
     OpenAlerts,
@@ -75,6 +78,10 @@ class FakeDesk:
     states: dict[int, dict[str, int]] = field(default_factory=dict)
     query: AlertQuery | None = None
     tried: AlertRule | None = None
+    steps: Iterable[float | None] = (0.0,)
+    trouble: TrackerError | None = None
+    ended: int = 0
+    """How many replays."""
     channels: tuple[str, ...] = ()
 
     def rules(self) -> tuple[AlertRule, ...]:
@@ -139,9 +146,19 @@ class FakeDesk:
         self.muted[number] = Mute(number, rule_id, metric_id, until, note, now)
         return self.muted[number]
 
-    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> tuple[Firing, ...]:
+    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Steps[Firings]:
+        """Fires what has fired, after the shares of `steps`; then, or in the place of the first, `trouble`."""
         self.tried = rule
-        return tuple(Firing(alert.metric_id, alert.fired_at, alert.price) for alert in self.fired.values())
+        try:
+            if self.trouble is not None and not self.steps:
+                raise self.trouble
+            yield from self.steps
+            if self.trouble is not None:
+                raise self.trouble
+            fired = sorted(self.fired.values(), key=lambda alert: alert.fired_at)
+            return builders.firings(*(Firing(alert.metric_id, alert.fired_at, alert.price) for alert in fired))
+        finally:
+            self.ended += 1
 
     def unmute(self, number: int, now: datetime) -> None:
         self._found(self.muted, number, "mute")

@@ -98,3 +98,19 @@ class DeliveryFailed(TrackerError):
         self.permanent = permanent
         self.refused = refused
         self.retry_after = retry_after
+
+
+class Busy(TrackerError):
+    """As much long work is under way as there are places for: try again in `retry_after` seconds."""
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class Unfinished(TrackerError):
+    """Long work was ended before it was done: it took too long, or the system ended it."""
+
+
+class Abandoned(TrackerError):
+    """Nobody waits for this work any more: whoever asked for it has gone."""

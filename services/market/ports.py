@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from services.market.alert_rules import AlertRule
+from services.market.long_work import Steps
 from services.market.messages import Delivery, DeliveryState, Message
 from services.market.tokens import Scope, Token
 from services.market.types import (
@@ -13,7 +14,7 @@ from services.market.types import (
     CandlePage,
     Candles,
     Day,
-    Firing,
+    Firings,
     Hours,
     Listing,
     Mute,
@@ -175,8 +176,10 @@ class AlertDesk(Protocol):
     ) -> Mute:
         """Tell nobody of these alerts from now on, as services.market.types.Mute says; raises UnknownRecord."""
 
-    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> tuple[Firing, ...]:
-        """When this rule, kept or not, would have fired in that time on what is stored; raises BadRule."""
+    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Steps[Firings]:
+        """When this rule, kept or not, would have fired in that time on what is stored. Raises BadRule, Busy where
+        there is no place for it, Unfinished where it takes too long; the former two mostly before the first step, to
+        which it never comes without a place."""
 
     def unmute(self, number: int, now: datetime) -> None:
         """End a mute early; raises UnknownRecord."""

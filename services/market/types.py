@@ -1,9 +1,9 @@
 """The words of the trade, as values. Times are aware UTC datetimes; in arrays, epoch seconds (int64)."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -366,6 +366,37 @@ class Firing:
     metric_id: int
     at: datetime
     price: float
+
+
+@dataclass(frozen=True, slots=True)
+class Firings:
+    """All of them in one replay, oldest first: parallel arrays of metric numbers, epoch seconds and prices. There may
+    be millions."""
+
+    metric_ids: Ints
+    times: Ints
+    prices: Floats
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __iter__(self) -> Iterator[Firing]:
+        return iter(self.newest(len(self)))
+
+    def newest(self, count: int) -> list[Firing]:
+        """The last `count` of them, oldest first."""
+        last = slice(max(0, len(self) - count), None)
+        columns = (self.metric_ids[last].tolist(), self.times[last].tolist(), self.prices[last].tolist())
+        return [
+            Firing(metric_id, datetime.fromtimestamp(second, UTC), price)
+            for metric_id, second, price in zip(*columns, strict=True)
+        ]
+
+    def counts(self) -> list[tuple[int, int]]:
+        """The metrics with how often it fired on each, the most first; of equal ones, the smaller number."""
+        numbers, counts = np.unique(self.metric_ids, return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        return list(zip(numbers[order].tolist(), counts[order].tolist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,29 +3,41 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from threading import Lock
 
 import numpy as np
 
 from services.market.alert_rules import BUILT_IN, MOST_RULES, AlertRule, TooManyRules, require_channels
 from services.market.errors import UnknownRecord
-from services.market.replaying import replay, require_replayable
+from services.market.long_work import LongWork, Steps
+from services.market.replaying import require_replayable
 from services.market.states import STATE_NAMES
-from services.market.types import Alert, AlertQuery, Firing, Mute, Tally
-from services.store import alerts, metrics, mutes, outbox, rules, snapshots
+from services.market.types import Alert, AlertQuery, Firings, Mute, Tally
+from services.store import alerts, metrics, mutes, outbox, replay_process, rules, snapshots
 from services.store.engine import LARGEST_NUMBER, Connection, Engine, reading, writing
 from services.store.metrics import Catalogues
 from services.store.outbox import News
-from services.store.replay import record
+from services.store.replay import plan_reading
+from services.store.replay_process import Order
+
+REPLAY_SECONDS = 60.0
+"""A replay that takes longer is ended: the largest takes a fifth of that where the machine has time for it, and most
+proxies wait no longer."""
+
+REPLAY_RETRY_SECONDS = 10
+
+MAX_VALUES_HERE = 200_000
+"""Periods x metrics of a replay that is done in the thread that asks for it, in a tenth of a second: a process of its
+own takes half a second to begin."""
 
 
 class StoreDesk:
     """An AlertDesk over the database; `channels` are those that the settings name."""
 
-    def __init__(self, engine: Engine, channels: Collection[str]) -> None:
+    def __init__(self, engine: Engine, channels: Collection[str], replays: LongWork | None = None) -> None:
         self._engine = engine
         self._channels = channels
-        self._replaying = Lock()  # one at a time: each may take some hundred megabytes
+        self._catalogues = Catalogues()
+        self._replays = replays or LongWork("replay", REPLAY_SECONDS, REPLAY_RETRY_SECONDS)
 
     def rules(self) -> tuple[AlertRule, ...]:
         with reading(self._engine) as connection:
@@ -104,15 +116,21 @@ class StoreDesk:
             end = None if until is None else int(until.timestamp())
             return mutes.add(connection, rule_id, metric_id, end, note, int(now.timestamp()))
 
-    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> tuple[Firing, ...]:
+    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Steps[Firings]:
         require_replayable(rule)
         first, last = int(since.timestamp()), int(until.timestamp())
-        with self._replaying:
+        with self._replays.place() as place:
+            while not place.await_turn():
+                yield None
             with reading(self._engine) as connection:
-                catalogue = Catalogues().current(connection)
                 window = snapshots.window_seconds(connection)
-                recorded = record(connection, rule, catalogue, first, last, period_seconds, window)
-            return replay(rule, recorded, first, period_seconds, window)
+                catalogue = self._catalogues.current(connection)
+            wanted = plan_reading(rule, catalogue, first, last, period_seconds, window)
+            yield 0.0
+            order = Order(wanted, first, window)
+            if wanted.values <= MAX_VALUES_HERE:
+                return replay_process.carry_out(self._engine, order, lambda _: place.check())
+            return (yield from replay_process.delegate(self._engine, order, place))
 
     def unmute(self, number: int, now: datetime) -> None:
         _require_countable("mute", number)

@@ -11,6 +11,7 @@ from api.access import Access
 from api.guard import LARGEST_BODY, Hosts, guarded
 from api.limits import Limits
 from api.listeners import LIVE
+from api.long_answers import CLIENT_GONE
 from tests.builders import NOON
 from tests.served import Served, all_of, head_of, served
 from tests.waiting import wait_for
@@ -38,6 +39,14 @@ class Application:
         self.asked.append(path)
         if path == "/held":
             assert self.go_on.wait(30)
+        if path == "/long":
+            is_gone = environ[CLIENT_GONE]
+            assert not is_gone()
+            wait_for(is_gone, what="a client that has gone")
+            self.closed.set()
+        if path == "/followed":
+            start("200 OK", [("Content-Type", "text/event-stream")])
+            return self.follow()
         if path == "/parts":
             start("200 OK", [("Content-Type", "text/plain")])
             return Parts(self)
@@ -49,6 +58,14 @@ class Application:
         told = f"{environ.get('CONTENT_LENGTH')} {environ['REMOTE_ADDR']} {environ.get('HTTP_X_A')} ".encode() + body
         start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(told)))])
         return [told]
+
+    def follow(self) -> Iterator[bytes]:
+        try:
+            yield b"event: one"
+            while not self.go_on.wait(0.01):
+                yield b"event: more"
+        finally:
+            self.closed.set()
 
     def tell(self) -> Iterator[bytes]:
         yield b"first"
@@ -204,6 +221,23 @@ def test_an_answer_in_parts_takes_no_thread_while_it_is_not_read_and_ends_with_i
     with web.connect(request("GET", "/parts", BASIC), SO_RCVBUF=4096) as line:
         assert b"transfer-encoding: chunked" in head_of(line)
         assert b"200 OK" in web.ask(request("GET", "/x", BASIC, b"Connection: close\r\n"))
+        assert not application.closed.is_set()
+    assert application.closed.wait(30)
+
+
+def test_who_makes_a_long_answer_hears_when_the_client_has_gone(web: Served, application: Application) -> None:
+    with web.connect(request("GET", "/long", BASIC)):
+        wait_for(lambda: application.asked == ["/long"])
+        assert not application.closed.is_set()
+    assert application.closed.wait(30)
+
+
+def test_an_event_is_sent_when_it_is_made_and_the_work_behind_it_ends_with_its_reader(
+    web: Served, application: Application
+) -> None:
+    with web.connect(request("GET", "/followed", BASIC)) as line:
+        assert b"text/event-stream" in head_of(line)
+        assert b"event: one" in line.recv(100)
         assert not application.closed.is_set()
     assert application.closed.wait(30)
 

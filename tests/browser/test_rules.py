@@ -1,7 +1,9 @@
 """The rules of the alerts page, as their user handles them."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from selenium.webdriver.support.ui import Select
 
 from layouts import ids
 from services.market.alert_rules import AlertRule, parse_rule
-from services.market.errors import DeliveryFailed
+from services.market.errors import Busy, DeliveryFailed
 from tests import builders
 from tests.browser.conftest import Server
 from tests.browser.pages import Site
@@ -247,6 +249,49 @@ def test_a_rule_is_tried_on_the_past_before_it_is_saved(site: Site, desk: FakeDe
     assert desk.tried is not None
     assert desk.tried.name == "Pumps"
     assert len(desk.kept) == 1
+
+
+class Following:
+    """Shares of a replay that are told one after the other, each when the test says so."""
+
+    def __init__(self, *shares: float | None) -> None:
+        self.told = [(share, Event()) for share in shares]
+
+    def __iter__(self) -> Iterator[float | None]:
+        for share, may in self.told:
+            yield share
+            assert may.wait(60)
+
+    def go_on(self) -> None:
+        next(may for _, may in self.told if not may.is_set()).set()
+
+
+def test_a_replay_shows_how_far_it_is_and_ends_when_it_is_cancelled(site: Site, desk: FakeDesk) -> None:
+    desk.steps = following = Following(None, 0.25, 0.75)
+    site.open(f"{NEW}&template=pumps&scope=okx:*")
+    site.shows(SENTENCE, "any pair of okx rises")
+    site.click(part(type="rule-trial-span", span="7d"))
+
+    wait, share = f"#{ids.RULE_TRIAL_WAIT}", f"return document.querySelector('#{ids.RULE_TRIAL_SHARE}').value"
+    site.shows(wait, "Another replay is under way; this one is next.")
+    following.go_on()
+    site.until(lambda: site.script(share) == 0.25)
+    site.shows(wait, "Going through what is stored.")
+    site.click(f"#{ids.RULE_TRIAL_CANCEL}")
+    site.shows(TRIAL, "How often would it have fired?")
+    following.go_on()
+    following.go_on()
+    site.until(lambda: desk.ended == 1)
+
+
+def test_a_trial_without_a_place_says_when_to_try_again(site: Site, desk: FakeDesk) -> None:
+    desk.steps, desk.trouble = (), Busy("as many replays as one process takes on are under way; try again in 10 s", 10)
+    site.expect("status of 503")
+    site.open(f"{NEW}&template=pumps&scope=okx:*")
+    site.shows(SENTENCE, "any pair of okx rises")
+    site.click(part(type="rule-trial-span", span="24h"))
+
+    site.shows(TRIAL, "Not tried: as many replays as one process takes on are under way; try again in 10 s.")
 
 
 @pytest.mark.usefixtures("desk")

@@ -10,7 +10,7 @@ from api.access import Access
 from app import create_app
 from callbacks.doors import Doors
 from callbacks.rules import carry_out, rule_lines
-from layouts import ids, rule_form, rules
+from layouts import ids, rule_form, rule_trial, rules
 from layouts.markup import Markup
 from layouts.rule_draft import BLANK
 from services.market.alert_rules import MOST_RULES, parse_rule
@@ -254,37 +254,83 @@ def test_the_form_of_a_rule_that_is_gone_says_so(reader: FakeReader) -> None:
     assert "There is no such rule" in str(answer.json["response"])
 
 
-def test_a_trial_asks_the_desk_for_the_whole_span(doors: Doors, desk: FakeDesk) -> None:
-    desk.fired = {1: builders.alert(1, fired_at=NOON - timedelta(minutes=1))}
-    button = part(ids.rule_trial("7d"), "n_clicks", 1)
-    state = [fields(FILLED), part(ids.ZONE_NAME, "data", "UTC")]
-
-    answer = send(doors, [part(ids.RULE_TRIAL, "children")], button, [[button]], state)
-
-    assert "It would have fired once" in str(answer.json)
-    assert desk.tried is not None
-    assert desk.tried.name == "Mine"
+def order(doors: Doors, draft: dict[str, Any], span: str) -> dict[str, Any]:
+    button = part(ids.rule_trial(span), "n_clicks", 1)
+    refused = duplicate_of(doors, ids.RULE_TRIAL)
+    outputs = [part(ids.RULE_TRIAL_ORDER, "data"), part(ids.RULE_TRIAL, refused.removeprefix(f"{ids.RULE_TRIAL}."))]
+    answer = send(doors, outputs, button, [[button]], [fields(draft)])
+    found: dict[str, Any] = answer.json["response"]
+    return found
 
 
-def test_what_cannot_be_saved_is_not_tried(doors: Doors, desk: FakeDesk) -> None:
-    button = part(ids.rule_trial("24h"), "n_clicks", 1)
-    state = [fields(BLANK), part(ids.ZONE_NAME, "data", "UTC")]
+def test_a_trial_is_ordered_for_the_whole_span(doors: Doors) -> None:
+    told = order(doors, FILLED, "7d")[ids.RULE_TRIAL_ORDER]["data"]
 
-    answer = send(doors, [part(ids.RULE_TRIAL, "children")], button, [[button]], state)
+    assert told["span"] == "7d"
+    body = told["body"]
+    assert (body["since"], body["until"]) == ("2026-02-22T12:00:00+00:00", "2026-03-01T12:00:00+00:00")
+    assert parse_rule(body["rule"]).name == "Mine"
 
-    assert "Fill in the fields first" in str(answer.json)
-    assert desk.tried is None
+
+def test_what_cannot_be_saved_is_not_tried(doors: Doors) -> None:
+    told = order(doors, BLANK, "24h")
+    assert "Fill in the fields first" in str(told)
+    assert ids.RULE_TRIAL_ORDER not in told
+
+
+def show(doors: Doors, found: dict[str, Any]) -> str:
+    told = part(ids.RULE_TRIAL_FOUND, "data", found)
+    ordered = rule_trial.order_of(PUMPS, "24h", NOON)
+    state = [part(ids.RULE_TRIAL_ORDER, "data", ordered), part(ids.ZONE_NAME, "data", "UTC")]
+    return str(send(doors, [part(ids.RULE_TRIAL, "children")], told, [told], state).json)
+
+
+def test_a_trial_tells_what_the_browser_was_answered(doors: Doors) -> None:
+    second = int(NOON.timestamp()) - 60
+    text = show(
+        doors,
+        {
+            "span": "24h",
+            "since": second - 86_340,
+            "until": second + 60,
+            "count": 1,
+            "metrics": 1,
+            "top": [[1, 1]],
+            "marks": {"1": [[second, 3.0]]},
+            "newest": [{"metric_id": 1, "price": 3.0, "fired_at": "2026-03-01T11:59:00Z"}],
+        },
+    )
+    assert "It would have fired once" in text
+    assert "on 1 of 1 metrics" in text
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "words"),
+    [
+        ("scope: matches no metric at all", 422, "'Matches no metric at all.'"),
+        ("as many are under way; try again in 10 seconds", 503, "'Not tried: as many are under way; try again in 10"),
+        ("The server did not answer.", None, "'Not tried: The server did not answer.'"),
+    ],
+)
+def test_a_trial_that_could_not_be_says_why(doors: Doors, trouble: str, status: int | None, words: str) -> None:
+    assert words in show(doors, {"trouble": trouble, "status": status})
+
+
+def duplicate_of(doors: Doors, identity: str) -> str:
+    """What Dash calls the second output to the children of that component."""
+    app = create_app(doors.reader, doors.clock, doors.deliveries, doors.desk, Access())
+    (found,) = {
+        part
+        for key in app.callback_map
+        for part in key.strip(".").split("...")
+        if part.startswith(f"{identity}.children@")
+    }
+    return found
 
 
 def judge(doors: Doors, draft: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
     names = ["percent", "factor"]
-    app = create_app(doors.reader, doors.clock, doors.deliveries, doors.desk, Access())
-    (refused,) = {
-        part
-        for key in app.callback_map
-        for part in key.strip(".").split("...")
-        if part.startswith(f"{ids.RULE_REFUSED}.children@")
-    }
+    refused = duplicate_of(doors, ids.RULE_REFUSED)
     outputs = [
         [part(ids.rule_row(name), "className") for name in names],
         [part(ids.rule_error(name), "children") for name in names],

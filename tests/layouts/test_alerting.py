@@ -1,6 +1,8 @@
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from layouts.mute_lengths import MUTE_LENGTHS, mute_end
 from layouts.rule_draft import BLANK, SOME, draft_of, from_template
 from layouts.rules import RuleLine
 from services.market.alert_rules import built_in, parse_rule
-from services.market.types import Firing, Mute
+from services.market.types import Mute
 from tests import builders
 from tests.layouts.reading import actions_in, by_id, links_in, rows_of, text_of, walk
 
@@ -212,24 +214,39 @@ def test_empty_fields_are_told_of_to_those_who_insist():
     assert set(rule_form.told_of(BLANK, judged.wrong, insisted=True)) == {"name", "scope", "percent"}
 
 
-def firings(*of: int) -> list[Firing]:
-    return [
-        Firing(number, builders.NOON - timedelta(minutes=len(of) - place), 100.0 + place)
+def found(*of: int) -> dict[str, Any]:
+    """What the browser makes of firings on these metrics, a minute apart, the last a minute ago."""
+    fired = [
+        {
+            "metric_id": number,
+            "price": 100.0 + place,
+            "fired_at": (builders.NOON - timedelta(minutes=len(of) - place)).isoformat(),
+        }
         for place, number in enumerate(of)
     ]
+    return {
+        "span": "24h",
+        "since": int(builders.NOON.timestamp()) - 86_400,
+        "until": int(builders.NOON.timestamp()),
+        "count": len(of),
+        "metrics": len(set(of)),
+        "top": Counter(of).most_common(),
+        "marks": {str(number): [[0, 100.0 + place] for place, one in enumerate(of) if one == number] for number in of},
+        "newest": fired[-rule_trial.MOST_LISTED :][::-1],
+    }
 
 
-def trial(fired: list[Firing]):
-    found = rule_trial.found_of(fired, builders.NOON - timedelta(days=1), builders.NOON)
+def trial(*of: int):
+    told = found(*of)
     series = builders.series([100.0, 101.0, 102.0])
-    most = rule_trial.most_fired(found)
-    marks = found["marks"].get(str(most), [])
+    most = rule_trial.most_fired(told)
+    marks = told["marks"].get(str(most), [])
     figure = None if most is None else rule_trial.trial_figure(series.times, series.values, marks, UTC)
-    return rule_trial.result(fired, 3, "24h", {row.id: row for row in METRICS}, found, figure, UTC)
+    return rule_trial.result(told, 3, {row.id: row for row in METRICS}, figure, UTC)
 
 
 def test_a_trial_tells_how_often_on_what_and_when():
-    page = trial(firings(1, 2, 2, 9))
+    page = trial(1, 2, 2, 9)
 
     assert "It would have fired 4 times| in the last 24 h, on 3 of 3 metrics." in text_of(page)
     assert rows_of(page)[1:3] == ["1 Mar 2026, 11:59|metric 9|103.00", "1 Mar 2026, 11:58|C2/USD kraken|102.00"]
@@ -239,12 +256,12 @@ def test_a_trial_tells_how_often_on_what_and_when():
 
 
 def test_a_trial_without_an_alert_says_so():
-    assert "It would not have fired| in the last 24 h, on any of 3." in text_of(trial([]))
-    assert "It would have fired once" in text_of(trial(firings(1)))
+    assert "It would not have fired| in the last 24 h, on any of 3." in text_of(trial())
+    assert "It would have fired once" in text_of(trial(1))
 
 
 def test_a_long_trial_shows_the_newest_and_counts_the_rest():
-    page = trial(firings(*[1] * 20))
+    page = trial(*[1] * 20)
 
     assert len(rows_of(page)) == 1 + rule_trial.MOST_LISTED
     assert "and 12 before" in text_of(page)

@@ -22,6 +22,7 @@ from services.store.engine import Engine, open_engine
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.world import PERIOD, World
+from tests.replays import firings_of
 
 PAIRS = ("BTC/USD", "ETH/USD", "SOL/USD")
 WINDOWS = Windows(main=1_800, rule=3_600)
@@ -126,7 +127,7 @@ def live(desk: StoreDesk, rule: AlertRule) -> Fired:
 
 
 def replayed(desk: StoreDesk, world: World, rule: AlertRule, since: datetime) -> Fired:
-    return sorted((firing.metric_id, firing.at) for firing in desk.replay(rule, since, world.now, PERIOD))
+    return sorted((firing.metric_id, firing.at) for firing in firings_of(desk, rule, since, world.now, PERIOD))
 
 
 def check_through_gaps(engine: Engine, seed: int) -> None:

@@ -15,6 +15,7 @@ from services.store.desk import StoreDesk
 from services.store.engine import Engine
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import PERIOD, World
+from tests.replays import firings_of
 
 PAIRS = ("BTC/USD", "ETH/USD", "SOL/USD")
 
@@ -67,7 +68,7 @@ def test_replays_come_to_what_the_live_engine_fired(world: World) -> None:
     live(world, 200)
 
     for rule in (built_in(world.reader.profile), *kept):
-        replayed = desk.replay(rule, start, world.now, PERIOD)
+        replayed = firings_of(desk, rule, start, world.now, PERIOD)
         assert sorted((firing.metric_id, firing.at) for firing in replayed) == fired(desk, rule.id)
         assert len(replayed) > 3
 
@@ -95,7 +96,7 @@ def test_only_the_time_that_is_asked_for_counts_and_what_was_before_fills_the_wi
     live(world, 120)
     rule = built_in(world.reader.profile)
     half = world.now - timedelta(minutes=60)
-    assert {firing.at > half for firing in desk.replay(rule, half, world.now, PERIOD)} == {True}
+    assert {firing.at > half for firing in firings_of(desk, rule, half, world.now, PERIOD)} == {True}
 
 
 def test_what_is_too_much_or_not_stored_is_refused_in_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +105,7 @@ def test_what_is_too_much_or_not_stored_is_refused_in_words(world: World, monkey
     with pytest.raises(
         BadRule, match="quantity: only price, volume, stdev, volatility can be tried on the past; rank is not stored"
     ):
-        desk.replay(rank, world.now - timedelta(days=1), world.now, PERIOD)
+        firings_of(desk, rank, world.now - timedelta(days=1), world.now, PERIOD)
     monkeypatch.setattr(replay_store, "MOST_VALUES", 100)
     with pytest.raises(BadRule, match="scope: 3 metrics x 1,530 periods are more than 100 values"):
-        desk.replay(built_in(world.reader.profile), world.now - timedelta(days=1), world.now, PERIOD)
+        firings_of(desk, built_in(world.reader.profile), world.now - timedelta(days=1), world.now, PERIOD)
