@@ -86,7 +86,7 @@ def test_standard_deviations_of_before_longer_periods_are_of_all_prices(world: W
         world.exchanges[0].prices = {pair: float(100 * chance.choice([1, 1, 4.5])) for pair in PAIRS}
         world.tick(minutes=5)
 
-    replayed = desk.replay(rule, start, world.now, 300)
+    replayed = firings_of(desk, rule, start, world.now, 300)
     assert sorted((firing.metric_id, firing.at) for firing in replayed) == fired(desk, rule.id)
     assert len(replayed) > 3
 

@@ -96,7 +96,7 @@ def test_a_process_that_takes_too_long_is_ended(world: World, place: Place, time
 
 def test_what_keeps_a_process_from_its_work_is_raised_here(world: World, place: Place, tmp_path: Path) -> None:
     elsewhere = open_engine(f"sqlite:///{tmp_path / 'empty.db'}")
-    with pytest.raises(StoreUnavailable, match="no such table"):
+    with pytest.raises(StoreUnavailable, match="there is no file"):
         finished(replay_process.delegate(elsewhere, order(world), place))
     elsewhere.dispose()
 
