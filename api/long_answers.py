@@ -85,7 +85,7 @@ def checked(blocks: Iterable[T], check: Check) -> Iterator[T]:
 def client_gone(environ: "WSGIEnvironment") -> Callable[[], bool]:
     """What tells whether the client of a request has gone, by what its server tells of the connection; where it tells
     nothing, the client is taken to be there."""
-    told: Callable[[], bool] | None = environ.get(CLIENT_GONE) or environ.get("waitress.client_disconnected")
+    told: Callable[[], bool] | None = environ.get(CLIENT_GONE)
     if told is not None:
         return told
     connection: socket.socket | None = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")

@@ -282,4 +282,4 @@ def test_a_closed_connection_is_seen(name: str) -> None:
 
 def test_a_server_that_tells_nothing_of_its_connections_has_its_clients_there() -> None:
     assert not client_gone({})()
-    assert client_gone({"waitress.client_disconnected": lambda: True})()
+    assert client_gone({CLIENT_GONE: lambda: True})()
