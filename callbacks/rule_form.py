@@ -192,7 +192,11 @@ def tried(found: Found | Trouble, order: Order, doors: Doors, zone: tzinfo) -> C
     """What a rule would have done, or why it is not known. Raises StoreUnavailable."""
     if "trouble" in found:
         return rule_trial.refused(_trouble(found))
-    rule, rows = parse_rule(order["body"]["rule"]), doors.reader.ranking().metrics
+    try:
+        rule = parse_rule(order["body"]["rule"])
+    except BadRule as error:
+        return rule_trial.refused(rule_draft.at_fault(error)[1])
+    rows = doors.reader.ranking().metrics
     watched = sum(rule_form.watches(rule, row) for row in rows)
     most = rule_trial.most_fired(found)
     figure = None if most is None else figure_of(most, found, doors.reader, zone)

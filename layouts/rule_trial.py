@@ -35,11 +35,19 @@ Price = Annotated[float, Field(ge=0, le=1e18)]
 Count = Annotated[int, Field(ge=0, le=10**15)]
 
 
+class Replay(TypedDict):
+    """What is asked of `/alerts/rules/replay`."""
+
+    rule: dict[str, Any]
+    since: str
+    until: str
+
+
 class Order(TypedDict):
     """What the browser is to ask for: the `body` of a replay, the `span` by its key, and of how much of the answer the
     page tells."""
 
-    body: dict[str, Any]
+    body: Replay
     span: str
     most: dict[str, int]
 

@@ -68,6 +68,7 @@ def receiving(*, tls: bool = False, port: int = 0) -> Iterator[Receiver]:
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
+        request_queue_size = 128  # many come at once, and a connection that finds no room is tried again seconds later
 
         def handle_error(self, *_: object) -> None:
             """Whoever hangs up is no fault."""

@@ -144,10 +144,15 @@ def test_what_no_page_sends_is_refused_without_a_traceback(records: Records, dat
 @pytest.mark.parametrize(("count", "status"), [(MAX_MATCHES, 204), (MAX_MATCHES + 1, 400)])
 def test_a_pattern_finds_no_more_than_a_page_could_have(records: Records, count: int, status: int) -> None:
     found = [{"id": ids.rule_field(f"f{number}"), "property": "value", "value": ""} for number in range(count)]
-    zone = {"id": ids.ZONE_NAME, "property": "data", "value": None}
-    body = {"output": f"{ids.RULE_TRIAL}.children", "outputs": {"id": ids.RULE_TRIAL, "property": "children"}}
-    asked = {"inputs": [[]], "state": [found, zone], "changedPropIds": []}
-    assert send(json.dumps(body | asked).encode()) == status
+    outputs = [(ids.LOCATION, "search"), (ids.RULE_INSISTED, "data"), (ids.RULE_REFUSED, "children")]
+    body = {
+        "output": f"..{'...'.join(f'{name}.{prop}' for name, prop in outputs)}..",
+        "outputs": [{"id": name, "property": prop} for name, prop in outputs],
+        "inputs": [{"id": ids.RULE_SAVE, "property": "n_clicks", "value": None}],
+        "state": [found, {"id": ids.RULE_EDITED, "property": "data", "value": None}],
+        "changedPropIds": [],
+    }
+    assert send(json.dumps(body).encode()) == status
     assert is_calm(records)
 
 

@@ -57,6 +57,7 @@ KNOWN = {
     "services/market/last_known.py": {"reading.result()": 2, "reading.exception()": 1},  # done, or as long as a reading
     "services/market/memory.py": {"found[1].result()": 1},  # as long as the making of what is asked for
     "services/notifiers/deadline.py": {"answer.result()": 1},  # it is done
+    "services/store/replay_process.py": {"process.wait()": 1},  # it has closed its end, and is ending
     "services/notifiers/outward.py": {"connection.getresponse()": 1},  # within a deadline
     "services/pipeline/discover.py": {"answer.result()": 1},  # as long as an exchange gets for its list
     "services/pipeline/fetch.py": {"asked[market].result()": 1},  # it is done

@@ -70,13 +70,17 @@ def answers(engine: Engine) -> bool:
     return True
 
 
+def askers() -> int:
+    """Threads that ask whether the server answers again."""
+    return sum(thread.name == "postgresql watch" for thread in enumerate_threads())
+
+
 def test_who_waits_for_a_server_that_freezes_is_told_and_those_who_come_later_at_once(
     server: PostgreSQL, engine: Engine
 ) -> None:
     visitors = 12
     with ThreadPoolExecutor(visitors) as threads:
         list(threads.map(revision, [engine] * visitors))  # the pool is warm
-        before = active_count()
         with server.frozen():
             began = time.monotonic()
             for waiting in [threads.submit(revision, engine) for _ in range(visitors)]:
@@ -91,11 +95,11 @@ def test_who_waits_for_a_server_that_freezes_is_told_and_those_who_come_later_at
                 with pytest.raises(StoreUnavailable, match="does not answer"):
                     raise_revision(engine)
             assert time.monotonic() - began < took / 2
-            assert active_count() <= before + 1  # who asks whether it answers again
+            assert askers() == 1
 
     wait_for(lambda: answers(engine), what="the thaw")
     assert raise_revision(engine) == 1
-    wait_for(lambda: active_count() <= before - visitors, what="the end of who asked")
+    wait_for(lambda: askers() == 0, what="the end of who asked")
 
 
 def test_a_commit_that_hangs_is_given_up_and_may_be_tried_again(server: PostgreSQL, engine: Engine) -> None:

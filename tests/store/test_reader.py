@@ -1,4 +1,7 @@
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -121,7 +124,9 @@ def test_an_hour_without_a_price_has_no_point(world: World) -> None:
     assert world.reader.sparklines((1,)).points[0].tolist() == [255] * 21 + [50, 255, 50]
 
 
-def test_a_database_without_its_tables_is_unavailable(sqlite_url: str) -> None:
+def test_a_database_without_its_tables_is_unavailable(sqlite_url: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "tracker.db")) as other:
+        other.execute("CREATE TABLE other (number INTEGER)")
     engine = open_engine(sqlite_url)
     reader = StoreReader(engine, builders.profile())
 

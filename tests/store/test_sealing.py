@@ -241,13 +241,6 @@ def test_sizes_are_told_for_thirty_days_oldest_first(connection: Connection) -> 
     assert sizes.past(connection, T + 30 * 86_400 + 3600).times.tolist() == [T + 7200]
 
 
-def test_old_sizes_are_forgotten(connection: Connection) -> None:
-    sizes.record(connection, T)
-    sizes.record(connection, T + 41 * 86_400)
-
-    assert sizes.growth(connection, T + 86_400, 0) is None
-
-
 def size_at(connection: Connection, second: int) -> int:
     from services.store.models import SizeRow
 

@@ -15,13 +15,15 @@ from sqlalchemy import func, insert, make_url, select, text
 
 from services.market.alert_rules import parse_rule
 from services.market.errors import StoreUnavailable
+from services.market.window_sums import WindowSums
 from services.pipeline.seal import seal
-from services.store import backfills, leases, marks, metrics, schema
+from services.store import backfills, leases, mark_renewals, metrics, schema
 from services.store import engine as engines
 from services.store import transfer as transfers
 from services.store.backup import back_up
 from services.store.desk import StoreDesk
 from services.store.engine import Engine, open_engine, open_read_only, reading, writing
+from services.store.mark_renewals import Fill
 from services.store.models import Base, MessageAlertRow, MessageRow
 from services.store.schema import WrongDatabase, configuration
 from services.store.tokens import StoredTokens
@@ -72,7 +74,8 @@ def world(migrated_sqlite_url: str) -> Iterator[World]:
     with writing(engine) as connection:
         backfills.note_answered(connection, 1, 60, 120, 180)
         backfills.report(connection, backfill_state("kraken"))
-        marks.note_filled(connection, "price", 600, 60)
+        mark_renewals.note(connection, ["price"], 600, np.array([1, 2]))
+        mark_renewals.note_fill(connection, "stdev", Fill(600, WindowSums(*np.arange(24.0).reshape(6, 4))))
         metrics.warn(connection, "gemini", ["TRACK: nothing there"])
         leases.take(connection, "of the file", world.now.timestamp(), 1e9)
     StoredTokens(engine).issue("notebook", "read", world.now)
