@@ -24,6 +24,8 @@ import signal
 from pathlib import Path
 from tests.conftest import postgresql_server, redis_server
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
+
 def test_that_does_not_end(postgresql_server, redis_server):
     Path("begun").touch()
     while True:

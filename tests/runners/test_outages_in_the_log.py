@@ -85,7 +85,8 @@ def test_a_full_disk_is_told_once_a_job_and_its_end_with_how_often_and_nothing_i
         # One: as many pages as there are, and none can be added.
         connection.exec_driver_sql(f"PRAGMA max_page_count = {1 if is_full[0] else 2**30}")
         if is_full[0] and connection.get_execution_options().get("writing", False):
-            connection.exec_driver_sql("CREATE TABLE filling (content TEXT)")
+            connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS filling (content BLOB)")
+            connection.exec_driver_sql("INSERT INTO filling VALUES (zeroblob(100000000))")  # more than pages are free
 
     before = stored_minutes(services)
     is_full[0] = True
