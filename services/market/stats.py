@@ -291,9 +291,7 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
     history = history.where(chosen[history.rows]).in_order()
 
     priced_at = kept["priced_at"].copy()
-    newest = history.where(
-        history.times >= priced_at[history.rows]
-    )  # the last price may be older than all of `history`
+    newest = _not_older(history, priced_at)
     kept["price"][newest.rows] = newest.prices
     kept["priced_at"][newest.rows] = newest.times
     kept["anchor"][rows] = kept["price"][rows]
@@ -338,7 +336,7 @@ def far_references(
     samples of `rows` in (`minute - windows.longest`, `minute`]: those of `rows` concerned, `after` and `until`, as
     `after` < time <= `until`; ascending in time for each row."""
     priced_at = kept["priced_at"].copy()
-    newest = history.where(history.times >= priced_at[history.rows])
+    newest = _not_older(history, priced_at)
     priced_at[newest.rows] = newest.times
     begin = minute - windows.longest
     for length in _AGO:
@@ -346,6 +344,11 @@ def far_references(
             after = second - length - LONGEST_LOOKBACK
             if second and after < begin:
                 yield rows[priced_at[rows] == second], after, min(second - length, begin)
+
+
+def _not_older(history: Samples, priced_at: Ints) -> Samples:
+    """Those that are as new as the last price of their row, which may be older than all of `history`, or newer."""
+    return history.where(history.times >= priced_at[history.rows])
 
 
 def drifted(kept: Kept) -> Ints:
