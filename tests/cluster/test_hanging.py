@@ -2,9 +2,8 @@
 answer nothing. What is left of it afterwards."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 import psutil
 import pytest
@@ -18,16 +17,6 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.soak
 
 LONG_SECONDS, SHORT_SECONDS = 120.0, 1.5 * PERIOD
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    cluster = Cluster(tmp_path)
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.close()
 
 
 def test_the_cluster_goes_on_after_each_of_its_neighbours_has_hung(cluster: Cluster, soak: bool) -> None:
