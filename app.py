@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from socket import gethostname
 from threading import Event
 from typing import Any
@@ -20,7 +21,6 @@ from flask_compress import Compress
 import callbacks
 from api import server as web_server
 from api.access import OPEN, Access, ProxyUsers
-from api.answers import SMALLEST_WORTH_ZIPPING
 from api.asgi import Front
 from api.deliveries import mount_deliveries
 from api.forwarded import forwarded
@@ -29,25 +29,29 @@ from api.headers import YEAR_SECONDS, script_hash, with_headers
 from api.limits import Limits
 from api.long_answers import LargeAnswers
 from api.prefix import below
+from api.responses import SMALLEST_WORTH_ZIPPING
 from api.routes import mount
 from api.rules import mount_rules
-from callbacks.doors import Doors
+from callbacks.dependencies import Doors
 from callbacks.pages import PAGE_SEGMENTS
 from callbacks.requests import check_requests
 from callbacks.shell import reporting
 from layouts import shell
 from services.bootstrap import Services, open_services
-from services.heaps import bound_heaps
+from services.commands import tokens
 from services.logs import set_up_logs
+from services.malloc import bound_heaps
 from services.market.errors import TrackerError
 from services.market.ports import AlertDesk, Clock, Deliveries, MarketReader
-from services.runners import token_command
 from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, BadSettings, Settings, read_settings
-from services.store.engine import open_existing
+from services.store.database.engine import open_existing
 
 WEB_THREADS = 8
 """Requests that one process answers at once."""
+
+FILE_COMMANDS = ("backup", "export", "transfer")
+"""Modules of `services.commands`, imported when asked for: what they need takes its time to import."""
 
 OWN_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """By which a browser on this machine reaches what serves on all addresses."""
@@ -203,7 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         if words[:1] == ["token"]:
-            return _run_token_command(token_command.parse(words[1:]))
+            return _run_token_command(tokens.parse(words[1:]))
+        if words[:1] and words[0] in FILE_COMMANDS:
+            return int(import_module(f"services.commands.{words[0]}").main(words[1:]))
         return _run(_parser().parse_args(words))
     except (TrackerError, MemoryError, RuntimeError) as error:
         told = str(error) if isinstance(error, TrackerError) else _shortage(error)
@@ -252,14 +258,14 @@ def _run(given: argparse.Namespace) -> int:
 def _run_token_command(given: argparse.Namespace) -> int:
     services = process_services()
     services.migrate()
-    return token_command.run(given, services.tokens, services.clock())
+    return tokens.run(given, services.tokens, services.clock())
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="app.py",
         description="Track crypto prices and rank them by volatility.",
-        epilog="`app.py token --help` tells of API tokens.",
+        epilog="Other commands: app.py token, backup, export, transfer; each has a --help.",
     )
     parser.add_argument(
         "part",

@@ -8,8 +8,8 @@ from gunicorn.glogging import Logger
 import app
 from api.server import BACKLOG, END_SECONDS, KEEP_ALIVE_SECONDS
 from api.worker import Worker
-from services.heaps import bound_heaps
 from services.logs import LineFormatter
+from services.malloc import bound_heaps
 from services.market.errors import TrackerError
 from services.runners.scheduler import Scheduler
 

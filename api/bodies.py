@@ -7,20 +7,10 @@ from functools import lru_cache
 import numpy as np
 import orjson
 
-from services.market.types import (
-    Alert,
-    Floats,
-    Hours,
-    Ints,
-    OpenAlerts,
-    Profile,
-    RankedMetric,
-    Ranking,
-    Series,
-    SetAside,
-    Sparklines,
-    Status,
-)
+from services.market.alerting.alerts import Alert, OpenAlerts
+from services.market.ranking import RankedMetric, Ranking, Sparklines
+from services.market.status import Profile, SetAside, Status
+from services.market.types import Floats, Hours, Ints, Series
 
 Body = dict[str, object]
 

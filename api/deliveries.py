@@ -5,16 +5,16 @@ from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response
 
-from api.answers import Answers, send, send_once
 from api.bodies import Body, alert_body, iso
 from api.keys import LARGEST_NUMBER
 from api.links import PAGE_HEADERS, paging
 from api.operations import JSON, Operation, operation
 from api.problems import NOT_FOUND, problem
 from api.queries import DeliveriesQuery, read_query
+from api.responses import Answers, send, send_once
 from api.schemas import Channels, DeliveryList, OneDelivery, Tested
+from services.market.alerting.messages import Delivery
 from services.market.errors import DeliveryFailed, NotFailed, UnknownChannel, UnknownDelivery
-from services.market.messages import Delivery
 from services.market.ports import Clock, Deliveries
 
 

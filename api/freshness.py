@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from services.market.memory import VersionedMemory
-from services.market.moments import period_of
+from services.concurrency.versioned_cache import VersionedMemory
 from services.market.ports import Clock, MarketReader
 from services.market.present import is_tick_stale
-from services.market.types import RankedMetric, Ranking
+from services.market.ranking import RankedMetric, Ranking
+from services.market.times import period_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 import orjson
 from flask import request
 
+from services.concurrency.long_work import LongWork
 from services.market.errors import Abandoned
-from services.market.long_work import LongWork
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 from werkzeug import Request
 from werkzeug.exceptions import HTTPException
 
-from services.market.alert_rules import BadRule, TooManyRules
+from services.market.alerting.rules import BadRule, TooManyRules
 from services.market.errors import Abandoned, Busy, StoreUnavailable, Unfinished, UnknownMetric, UnknownRecord
 from services.market.failures import Failures
 

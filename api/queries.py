@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from api.problems import BadQuery
 from api.schemas import Metric
-from services.market.messages import DeliveryState
-from services.market.moments import parse_moment
+from services.market.alerting.messages import DeliveryState
+from services.market.times import parse_moment
 
 MOST_ROWS = 10_000
 """Lines of a page of the ranking or of alerts."""

@@ -7,16 +7,16 @@ from functools import partial
 from flask import Blueprint, Response, request
 
 from api import bodies, tables
-from api.answers import Answer, Answers, Page, digest, send, send_csv, zipped
 from api.freshness import Freshness
 from api.links import PAGE_HEADERS, paging
 from api.long_answers import LARGE, MAX_ORDINARY_ROWS, Check, LargeAnswers, json_list
 from api.operations import CSV, JSON, Operation, operation
 from api.queries import METRIC_FIELDS, RankingQuery, read_query, wanted_format
+from api.responses import Answer, Answers, Page, digest, send, send_csv, zipped
 from api.schemas import ChosenMetric, Metrics
 from api.selection import page, page_length, select
 from services.market.ports import MarketReader
-from services.market.types import RankedMetric
+from services.market.ranking import RankedMetric
 
 SMALL_PAGE = 100
 """Metrics of a page that is remembered among the usual answers, of which there are hundreds: 57 kB."""

@@ -8,10 +8,8 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, request
 
 from api import bodies, tables
-from api.answers import Answer, Answers, Page, digest, encode, send, send_csv, zipped
 from api.documentation import add_documentation
 from api.freshness import Freshness
-from api.kept import remembering
 from api.keys import named
 from api.links import PAGE_HEADERS, paging
 from api.long_answers import LARGE, MAX_ORDINARY_ROWS, Check, LargeAnswers, json_list
@@ -21,12 +19,14 @@ from api.operations import CSV, JSON, PLAIN, Operation, operation
 from api.problems import NOT_FOUND, handle_problems, problem
 from api.queries import MOST_NAMES, AlertsQuery, MetricQuery, SparklinesQuery, read_query, wanted_format
 from api.ranking import add_ranking
+from api.response_cache import remembering
+from api.responses import Answer, Answers, Page, digest, encode, send, send_csv, zipped
 from api.schemas import Alerts, Alive, FiredAlert, Live, OneMetric, Ready, Sparklines, Table
 from api.series import add_series
 from api.stream import Streams, add_stream
 from api.telemetry import render_telemetry
+from services.market.alerting.alerts import Alert, AlertQuery
 from services.market.ports import AlertDesk, Clock, MarketReader
-from services.market.types import Alert, AlertQuery
 
 CLOSED_SEGMENTS = ("metrics", "alerts")
 OWN_SEGMENTS = (

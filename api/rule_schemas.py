@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from api.keys import LARGEST_NUMBER
 from api.schemas import NOON, Body, FiredAlert, Id
-from services.market.alert_rules import (
+from services.market.alerting.rules import (
     LARGEST,
     LONGEST_CHANNEL,
     LONGEST_NAME,
@@ -15,7 +15,7 @@ from services.market.alert_rules import (
     MOST_CHANNELS,
     MOST_PATTERNS,
 )
-from services.market.notes import LONGEST_NOTE
+from services.market.text import LONGEST_NOTE
 
 Window = Literal[300, 900, 1_800, 3_600, 14_400, 43_200, 86_400]
 Places = Annotated[int, Field(ge=1, le=10_000)]

@@ -31,22 +31,14 @@ from api.rule_schemas import (
     RuleChange,
     RuleList,
 )
-from services.market.alert_rules import (
-    BUILT_IN,
-    AlertRule,
-    BadRule,
-    as_whole,
-    built_in,
-    in_words,
-    parse_rule,
-    rule_fields,
-)
+from services.concurrency.long_work import finished
+from services.market.alerting.alerts import AlertQuery, Firings, Mute
+from services.market.alerting.rule_json import as_whole, parse_rule, rule_fields
+from services.market.alerting.rules import BUILT_IN, AlertRule, BadRule, built_in, in_words
 from services.market.errors import TrackerError
-from services.market.long_work import Steps, finished
-from services.market.moments import parse_moment, period_of
-from services.market.notes import LONGEST_NOTE, is_plain
-from services.market.ports import AlertDesk, Clock, MarketReader
-from services.market.types import AlertQuery, Firings, Mute
+from services.market.ports import AlertDesk, Clock, MarketReader, Steps
+from services.market.text import LONGEST_NOTE, is_plain
+from services.market.times import parse_moment, period_of
 
 MOST_BODY_BYTES = 65_536
 MOST_TOLD = 10_000

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.market.messages import DeliveryState
+from services.market.alerting.messages import DeliveryState
 
 NOON = "2026-03-01T12:00:00Z"
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from api.queries import RankingQuery
-from services.market.types import RankedMetric
+from services.market.ranking import RankedMetric
 
 
 def select(metrics: Sequence[RankedMetric], query: RankingQuery) -> list[RankedMetric]:

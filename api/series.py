@@ -8,7 +8,6 @@ from typing import Generic, TypeVar
 from flask import Blueprint, Response, request
 
 from api import bodies, tables
-from api.answers import Answer, Answers, Page, digest, send, send_csv, zipped
 from api.freshness import Freshness
 from api.keys import named
 from api.links import link_header
@@ -16,8 +15,9 @@ from api.long_answers import LARGE, MAX_ORDINARY_SAMPLES, LargeAnswers, checked
 from api.operations import CSV, JSON, Operation, operation
 from api.problems import BadQuery
 from api.queries import LATEST_SECOND, IntervalName, PricesQuery, SeriesQuery, read_query, wanted_format
+from api.responses import Answer, Answers, Page, digest, send, send_csv, zipped
 from api.schemas import CandleRecord, PriceRecord, Prices, VolumeRecord, Volumes
-from services.market.history import HOUR_SECONDS, folded
+from services.market.candles import HOUR_SECONDS, folded
 from services.market.ports import MarketReader
 from services.market.types import Hours, Ints, Series
 

@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from api import bodies
-from services.market.types import Alert, Hours, RankedMetric, Series
+from services.market.alerting.alerts import Alert
+from services.market.ranking import RankedMetric
+from services.market.types import Hours, Series
 
 Block = Mapping[str, Sequence[object]]
 """Columns of one length by name. A table is one block or more, all with the same names."""

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from services.market.errors import StoreUnavailable
 from services.market.ports import MarketReader
-from services.market.types import Profile, Status, Storage
+from services.market.status import Profile, Status, Storage
 
 
 class _StatusCollector(Collector):

@@ -11,7 +11,7 @@ from benchmarks import attack, dashboard, history, long_work, newcomer, records,
 from benchmarks.databases import PERIOD, filled, filled_postgresql
 from benchmarks.soak import soak
 from benchmarks.tick import Ticker, compare, compare_windows
-from services.market.moments import period_of
+from services.market.times import period_of
 
 PARTS = (
     "tick",

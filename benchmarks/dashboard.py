@@ -19,7 +19,7 @@ from benchmarks.clock import Clock
 from benchmarks.databases import PERIOD, filled
 from benchmarks.timings import median, p95, p99, print_table
 from benchmarks.web import ROOT, served
-from services.market.moments import period_of
+from services.market.times import period_of
 
 VIEWERS = 200
 WORKERS = 2

@@ -11,16 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from services.exchanges.demo_exchange import DemoExchange
-from services.market.rules import Rule
+from services.market.alerting.rules import Rule
 from services.market.stats import DAY, HOUR, Windows
 from services.market.track import parse_track
 from services.market.types import Floats, Ints
 from services.pipeline.discover import discover
 from services.pipeline.tick import Plan
-from services.store import prices
-from services.store.engine import Engine, open_engine, reading, writing
-from services.store.metrics import Catalogues
-from services.store.schema import migrate
+from services.store.database.engine import Engine, open_engine, reading, writing
+from services.store.database.schema import migrate
+from services.store.history import prices
+from services.store.ranking.metrics import Catalogues
 
 PERIOD = 60
 """Seconds between samples."""

@@ -18,13 +18,14 @@ from benchmarks.rivals import DuckDb
 from benchmarks.tick import Ticker
 from benchmarks.timings import median, p95, print_table, timed
 from services.exchanges.demo_exchange import DemoExchange
-from services.market.moments import period_of
 from services.market.stats import DAY, HOUR
+from services.market.times import period_of
 from services.pipeline.fetch import Fetcher
 from services.pipeline.seal import MARGIN_SECONDS, seal
-from services.store import prices, sealing, snapshots
-from services.store.engine import Engine, open_engine, reading
-from services.store.schema import migrate
+from services.store.database.engine import Engine, open_engine, reading
+from services.store.database.schema import migrate
+from services.store.history import prices, sealing
+from services.store.ranking import snapshots
 
 ROOT = Path(__file__).parents[1]
 WEEK = 7 * DAY

@@ -11,14 +11,15 @@ from benchmarks.dashboard import chromium
 from benchmarks.databases import PERIOD, Past, Stretch, filled
 from benchmarks.timings import median, p95, print_table
 from benchmarks.web import served
-from services.market.alert_rules import MOST_RULES, parse_rule
-from services.market.moments import period_of
+from services.actions.alerts import StoreDesk
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import MOST_RULES
 from services.market.stats import HOUR
-from services.store import alerts, outbox
-from services.store.alerts import Firing
-from services.store.desk import StoreDesk
-from services.store.engine import writing
-from services.store.outbox import News
+from services.market.times import period_of
+from services.store.alerting import alerts, outbox
+from services.store.alerting.alerts import Firing
+from services.store.alerting.outbox import News
+from services.store.database.engine import writing
 
 METRICS = 400
 ALERTS = 1_000

@@ -11,8 +11,8 @@ from pathlib import Path
 from services.bootstrap import open_services
 from services.pipeline.tick import tick
 from services.settings import read_settings
-from services.store import leases
-from services.store.engine import writing
+from services.store.database import leases
+from services.store.database.engine import writing
 
 
 def main(period: str, started: str) -> None:

@@ -17,8 +17,8 @@ from sqlalchemy import text
 from benchmarks.databases import MINUTES_A_COMMIT, PERIOD, Past
 from services.market.stats import DAY, HOUR
 from services.market.types import Floats
-from services.store.engine import writing
-from services.store.prices import store
+from services.store.database.engine import writing
+from services.store.history.prices import store
 
 try:
     import duckdb

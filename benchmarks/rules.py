@@ -7,11 +7,12 @@ from typing import Any
 from benchmarks.databases import Stretch, filled
 from benchmarks.tick import Durations, Ticker
 from benchmarks.timings import median, p95, print_table
-from services.market.alert_rules import WINDOWS, parse_rule
+from services.actions.alerts import StoreDesk
+from services.market.alerting.alerts import AlertQuery
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import WINDOWS
 from services.market.stats import HOUR
-from services.market.types import AlertQuery
 from services.pipeline.fetch import Fetcher
-from services.store.desk import StoreDesk
 
 RULES = 100
 WARM_UP, TICKS = 70, 30

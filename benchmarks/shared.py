@@ -20,12 +20,12 @@ from benchmarks.databases import PERIOD, Past, Stretch, fill
 from benchmarks.timings import p99, print_table
 from benchmarks.web import free_port, served
 from services.exchanges.demo_exchange import DemoExchange
-from services.market.moments import period_of
 from services.market.stats import HOUR
+from services.market.times import period_of
 from services.pipeline.fetch import Fetcher
 from services.pipeline.tick import tick
-from services.store.engine import open_engine
-from services.store.schema import migrate
+from services.store.database.engine import open_engine
+from services.store.database.schema import migrate
 
 WORKERS = 4
 VIEWERS = 200

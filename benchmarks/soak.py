@@ -10,17 +10,18 @@ import numpy as np
 from benchmarks.databases import PERIOD, RULE, moment
 from benchmarks.timings import median, p95, print_table, timed
 from services.exchanges.demo_exchange import DemoExchange
-from services.market.moments import period_of
 from services.market.stats import DAY, HOUR, Windows
+from services.market.times import period_of
 from services.market.track import parse_track
 from services.pipeline.discover import discover
 from services.pipeline.fetch import Fetcher
 from services.pipeline.seal import seal
 from services.pipeline.tick import Plan, tick
-from services.store import rollups, sizes
-from services.store.engine import Engine, open_engine, reading
-from services.store.metrics import Catalogues
-from services.store.schema import migrate
+from services.store import sizes
+from services.store.database.engine import Engine, open_engine, reading
+from services.store.database.schema import migrate
+from services.store.history import rollups
+from services.store.ranking.metrics import Catalogues
 
 RETENTION_DAYS = 2
 

@@ -15,8 +15,8 @@ from benchmarks.databases import PERIOD, Past, filled
 from benchmarks.listeners import STREAMS, Stream
 from benchmarks.timings import p99, print_table, timed
 from benchmarks.web import served
-from services.market.moments import period_of
 from services.market.stats import HOUR
+from services.market.times import period_of
 
 VIEWERS = 200
 HOURS = 10

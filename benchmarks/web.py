@@ -23,12 +23,12 @@ from benchmarks.clock import Clock
 from benchmarks.databases import PERIOD, Past, filled
 from benchmarks.listeners import STREAMS, Stream
 from benchmarks.timings import print_table
+from services.actions.alerts import StoreDesk
 from services.bootstrap import profile_of
-from services.cache import CachedReader
-from services.market.moments import period_of
-from services.market.types import Ranking
+from services.caching.process_reader import CachedReader
+from services.market.ranking import Ranking
+from services.market.times import period_of
 from services.settings import Settings, read_settings
-from services.store.desk import StoreDesk
 from services.store.reader import StoreReader
 
 ROOT = Path(__file__).parents[1]

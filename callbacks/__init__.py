@@ -15,7 +15,7 @@ from callbacks import (
     shell,
     status,
 )
-from callbacks.doors import Doors
+from callbacks.dependencies import Doors
 
 
 def register(app: Dash, doors: Doors) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from dash import ClientsideFunction, Dash, Input, NoUpdate, Output, State, ctx, no_update, set_props
 from dash.exceptions import PreventUpdate
 
-from callbacks.doors import Doors
+from callbacks.dependencies import Doors
 from callbacks.requests import Action
 from callbacks.shell import BROWSER
 from layouts import alert_filters, alert_table, ids, markup, notation
@@ -17,8 +17,8 @@ from layouts.alert_table import Shown
 from layouts.markup import Content
 from layouts.mute_lengths import BadMuteEnd, mute_end
 from services.market.errors import UnknownRecord
-from services.market.notes import LONGEST_NOTE, is_plain
 from services.market.ports import AlertDesk, MarketReader
+from services.market.text import LONGEST_NOTE, is_plain
 
 
 def register(app: Dash, doors: Doors) -> None:

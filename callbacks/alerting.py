@@ -7,7 +7,7 @@ from dash import Dash, Input, Output, State
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from callbacks.doors import Doors
+from callbacks.dependencies import Doors
 from callbacks.rule_form import form_at
 from callbacks.rules import rule_lines
 from layouts import alert_history, alerting, deliveries, ids, notation, rules

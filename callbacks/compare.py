@@ -18,9 +18,9 @@ from layouts.paths import at
 from layouts.spans import HOUR
 from services.market.correlation import correlations
 from services.market.errors import UnknownMetric
-from services.market.history import grid_step
+from services.market.gaps import grid_step
 from services.market.ports import Clock, MarketReader
-from services.market.types import RankedMetric
+from services.market.ranking import RankedMetric
 
 PATH = "/compare"
 LONGEST_NUMBER = 18

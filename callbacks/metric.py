@@ -9,16 +9,17 @@ from dash.exceptions import PreventUpdate
 from callbacks.requests import RecordNumber
 from callbacks.shell import BROWSER
 from callbacks.spans import past_of
-from layouts import ids, markup, metric, notation, price_chart, sheets
+from layouts import csv_export, ids, markup, metric, notation, price_chart
 from layouts.axes import Figure
 from layouts.markup import Content
 from layouts.metric_notice import notice
 from layouts.price_chart import LINE, Subject, View
 from layouts.spans import Span, span_of
-from services.market.alert_rules import AlertRule, TimesAverage
-from services.market.past import Past
+from services.market.alerting.rules import AlertRule, TimesAverage
+from services.market.candles import Past
 from services.market.ports import AlertDesk, Clock, MarketReader
-from services.market.types import RankedMetric, Status
+from services.market.ranking import RankedMetric
+from services.market.status import Status
 
 PARTS = (
     ids.METRIC_NOTICE,
@@ -129,8 +130,8 @@ def register(app: Dash, reader: MarketReader, desk: AlertDesk, clock: Clock) -> 
             raise PreventUpdate
         row, chosen = reader.metric(metric_id), span_of(span)
         history = past_of(reader, row.id, clock(), chosen).history
-        content = f"{sheets.BYTE_ORDER_MARK}{sheets.sheet(history)}"
-        return {"content": content, "filename": sheets.file_name(row, chosen), "type": "text/csv"}
+        content = f"{csv_export.BYTE_ORDER_MARK}{csv_export.sheet(history)}"
+        return {"content": content, "filename": csv_export.file_name(row, chosen), "type": "text/csv"}
 
 
 def view_of(metric_id: int, span: object, kind: object, zone: object) -> View:

@@ -10,7 +10,7 @@ from dash.exceptions import PreventUpdate
 
 from callbacks import alerting
 from callbacks.compare import compared_at
-from callbacks.doors import Doors
+from callbacks.dependencies import Doors
 from callbacks.metric import past_with_rules, present_of, subject_of
 from callbacks.shell import BROWSER
 from layouts import compare, ids, metric, notation, price_chart, ranking, shell, status

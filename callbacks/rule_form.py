@@ -10,7 +10,7 @@ from dash import ALL, ClientsideFunction, Dash, Input, NoUpdate, Output, State, 
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from callbacks.doors import Doors
+from callbacks.dependencies import Doors
 from callbacks.requests import Number, RecordNumber
 from callbacks.shell import BROWSER
 from layouts import alerting, ids, notation, rule_draft, rule_form, rule_trial
@@ -19,11 +19,12 @@ from layouts.axes import Figure
 from layouts.rule_draft import ALL as ALL_CHANNELS
 from layouts.rule_draft import SOME, Draft
 from layouts.rule_trial import Found, Order, Trouble
-from services.market.alert_rules import BadRule, TooManyRules, parse_rule
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import BadRule, TooManyRules
+from services.market.candles import HOUR_SECONDS
 from services.market.errors import DeliveryFailed, UnknownChannel, UnknownRecord
-from services.market.history import HOUR_SECONDS
-from services.market.moments import period_of
 from services.market.ports import MarketReader
+from services.market.times import period_of
 
 FIELDS = ids.rule_field(ALL)
 

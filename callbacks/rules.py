@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 
 from dash import Dash, Input, NoUpdate, Output, State, ctx
 
-from callbacks.doors import Doors
+from callbacks.dependencies import Doors
 from callbacks.requests import Action
 from layouts import ids, markup, notation, rules
 from layouts.markup import Content
 from layouts.mute_lengths import MUTE_LENGTHS, mute_end
 from layouts.rules import RuleLine
-from services.market.alert_rules import BUILT_IN, built_in
+from services.market.alerting.alerts import AlertQuery, AlertState, Mute
+from services.market.alerting.rules import BUILT_IN, built_in
 from services.market.errors import UnknownRecord
 from services.market.ports import AlertDesk
-from services.market.types import AlertQuery, AlertState, Mute
 
 
 def register(app: Dash, doors: Doors) -> None:

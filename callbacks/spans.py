@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from layouts.spans import HOUR, Span
-from services.market.moments import period_of
-from services.market.past import Past, look_back
+from services.market.candles import Past, look_back
 from services.market.ports import MarketReader
+from services.market.times import period_of
 from services.market.types import Hours, Series
 
 EPOCH = datetime.fromtimestamp(0, UTC)

@@ -8,7 +8,7 @@ from dash.development.base_component import Component
 
 from layouts import ids
 from layouts.mute_lengths import MUTE_LENGTHS, UNTIL_CHOSEN, UNTIL_RESOLVED
-from services.market.notes import LONGEST_NOTE
+from services.market.text import LONGEST_NOTE
 
 
 def acknowledging() -> Component:

@@ -13,8 +13,8 @@ from dash.development.base_component import Component
 from layouts import ids, parts
 from layouts.markup import Markup
 from layouts.paths import at
-from services.market.alert_rules import BUILT_IN, BUILT_IN_NAME
-from services.market.types import AlertQuery
+from services.market.alerting.alerts import AlertQuery
+from services.market.alerting.rules import BUILT_IN, BUILT_IN_NAME
 
 PAGE_ROWS = 50
 LONGEST_SEARCH = 100

@@ -9,8 +9,9 @@ from dash.development.base_component import Component
 
 from layouts import notation, parts
 from layouts.alert_filters import PAGE_ROWS, Filters
-from services.market.messages import END_REASONS
-from services.market.types import Alert, Mute, RankedMetric
+from services.market.alerting.alerts import Alert, Mute
+from services.market.alerting.messages import END_REASONS
+from services.market.ranking import RankedMetric
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from layouts.comparison import MOST, OWN, SCALES, Choice, Compared, change_of
 from layouts.markup import Markup
 from layouts.spans import SPANS, duration
 from services.market.correlation import LEAST_COMMON, Correlations
-from services.market.types import RankedMetric
+from services.market.ranking import RankedMetric
 
 RESULTS = 8
 PANEL_HEIGHT = 130  # px

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote
 
 import numpy as np
 
-from layouts import beginnings, notation, theme
+from layouts import history_start, notation, theme
 from layouts.axes import (
     TIME,
     TIMED,
@@ -31,8 +31,9 @@ from layouts.curves import Values, with_gaps
 from layouts.paths import at
 from layouts.points import Points
 from layouts.spans import FIRST_SPAN, Span, span_of
-from services.market.past import Past
-from services.market.types import Ints, RankedMetric, Series
+from services.market.candles import Past
+from services.market.ranking import RankedMetric
+from services.market.types import Ints, Series
 
 MOST = 8
 """Metrics that can be told apart in one chart."""
@@ -233,7 +234,7 @@ def _marks(compared: Sequence[Compared], zone: tzinfo) -> Figure:
     moments = [begin for begin, _ in begins]
     if len(begins) == len(compared) and max(moments) - min(moments) <= past.bars.seconds:
         begins = [(min(moments), "History")]
-    return beginnings.marks(begins, past.since, past.until, zone)
+    return history_start.marks(begins, past.since, past.until, zone)
 
 
 def _meta(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revision: int) -> Figure:

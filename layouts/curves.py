@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from services.market.history import HOUR_SECONDS
+from services.market.candles import HOUR_SECONDS
 from services.market.types import Floats, Hours, Ints, Series
 
 DAY_SECONDS = 86_400

@@ -8,7 +8,7 @@ from dash.development.base_component import Component
 
 from layouts import ids, notation, parts
 from layouts.markup import Markup
-from services.market.messages import Delivery
+from services.market.alerting.messages import Delivery
 
 PAGE_ROWS = 50
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from layouts import notation, theme
 from layouts.axes import Figure, axis, in_zone, layout, stamps, time_axis
-from services.market.types import SLOT_SECONDS, Floats, Sizes, TickDay
+from services.market.status import SLOT_SECONDS, Sizes, TickDay
+from services.market.types import Floats
 
 
 def tick_figure(day: TickDay, zone: tzinfo) -> Figure:

@@ -14,7 +14,9 @@ from layouts.metric_notice import is_partial, notice
 from layouts.paths import at
 from layouts.price_chart import KINDS, LINE, threshold_of
 from layouts.spans import FIRST_SPAN, SPANS
-from services.market.types import Alert, Profile, RankedMetric, Status
+from services.market.alerting.alerts import Alert
+from services.market.ranking import RankedMetric
+from services.market.status import Profile, Status
 
 MOST_NEIGHBOURS = 12
 MOST_ALERTS = 1_000

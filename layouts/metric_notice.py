@@ -7,7 +7,8 @@ from dash import html
 from dash.development.base_component import Component
 
 from layouts import notation, parts
-from services.market.types import Profile, RankedMetric, Status
+from services.market.ranking import RankedMetric
+from services.market.status import Profile, Status
 
 
 def notice(row: RankedMetric, state: Status, now: datetime, profile: Profile, zone: tzinfo) -> list[Component]:

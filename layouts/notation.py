@@ -5,8 +5,8 @@ from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
-from services.market.alert_rules import BUILT_IN_NAME
-from services.market.types import Alert
+from services.market.alerting.alerts import Alert
+from services.market.alerting.rules import BUILT_IN_NAME
 
 UNKNOWN = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"

@@ -9,8 +9,9 @@ from dash.development.base_component import Component
 
 from layouts import notation
 from layouts.paths import at
+from services.market.alerting.alerts import Alert
+from services.market.ranking import RankedMetric
 from services.market.stats import FROZEN_PERIODS
-from services.market.types import Alert, RankedMetric
 
 MARKS = {
     "new": "Its exchange began to list it within the last day",

@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from layouts import levels, notation, price_looks
+from layouts import notation, price_chart_style, reference_lines
 from layouts.axes import UNTIMED, Figure, in_zone, shown, stamps
 from layouts.curves import Band, Curve, Values, curve, with_gaps
 from layouts.points import Points
 from layouts.spans import Span
-from services.market.alert_rules import AlertRule, built_in
-from services.market.past import Past
-from services.market.types import Alert, Hours, Ints, Profile, RankedMetric, Series
+from services.market.alerting.alerts import Alert
+from services.market.alerting.rules import AlertRule, built_in
+from services.market.candles import Past
+from services.market.ranking import RankedMetric
+from services.market.status import Profile
+from services.market.types import Hours, Ints, Series
 
 PRICE, AVERAGE, THRESHOLD, FIRED, BAND, CANDLES, VOLUME, VOLATILITY = range(8)
 """The traces, in drawing order. A chart has all of them whatever it shows, empty where they do not apply, so that an
@@ -59,7 +62,7 @@ class Subject:
 
     @property
     def drawn_rules(self) -> Sequence[AlertRule]:
-        return self.rules[: len(price_looks.DASHES)]
+        return self.rules[: len(price_chart_style.DASHES)]
 
 
 def price_figure(past: Past, view: View, subject: Subject, threshold: bool) -> Figure:
@@ -69,12 +72,12 @@ def price_figure(past: Past, view: View, subject: Subject, threshold: bool) -> F
     through their closes and a band from their lowest to their highest price. `threshold` says whether the user wants
     the threshold, however far it is.
     """
-    looks = price_looks.traces(past, subject.row.price, subject.profile.alert_factor, subject.drawn_rules)
+    looks = price_chart_style.traces(past, subject.row.price, subject.profile.alert_factor, subject.drawn_rules)
     for place in (THRESHOLD, *range(VOLATILITY + 1, len(looks))):
         looks[place]["visible"] = threshold
     points = _points(past, view, subject)
     traces = [UNTIMED | look | {**one.columns, **one.look} for look, one in zip(looks, points, strict=True)]
-    return {"data": traces, "layout": price_looks.frame(past, view.zone) | {"meta": _meta(past, view, subject)}}
+    return {"data": traces, "layout": price_chart_style.frame(past, view.zone) | {"meta": _meta(past, view, subject)}}
 
 
 def price_update(past: Past, view: View, subject: Subject, drawn: Mapping[str, Any]) -> Figure | None:
@@ -88,7 +91,7 @@ def price_update(past: Past, view: View, subject: Subject, drawn: Mapping[str, A
     points = _points(past, view, subject)
     brought: Figure = {"meta": meta}
     if drawn.get("begins") != past.begins:
-        brought["layout"] = price_looks.marks(past, view.zone)
+        brought["layout"] = price_chart_style.marks(past, view.zone)
     since, edge, samples = (drawn.get(name) for name in ("since", "edge", "samples"))
     if not (
         isinstance(since, int)
@@ -98,7 +101,7 @@ def price_update(past: Past, view: View, subject: Subject, drawn: Mapping[str, A
         and drawn.get("rules") == meta["rules"]
     ):
         traces = [one.whole() for one in points]
-        looks = price_looks.traces(past, subject.row.price, subject.profile.alert_factor, subject.drawn_rules)
+        looks = price_chart_style.traces(past, subject.row.price, subject.profile.alert_factor, subject.drawn_rules)
         # There may be more of these than are drawn.
         for part, look in zip(traces[VOLATILITY + 1 :], looks[VOLATILITY + 1 :], strict=True):
             part["look"] = UNTIMED | look
@@ -118,7 +121,9 @@ def threshold_of(row: RankedMetric, profile: Profile) -> float | None:
 def threshold_is_near(past: Past, subject: Subject) -> bool:
     """Whether drawing the threshold leaves the prices their height."""
     history = past.history
-    _, thresholds = levels.threshold(past, built_in(subject.profile), subject.alerts, subject.profile.period_seconds)
+    _, thresholds = reference_lines.threshold(
+        past, built_in(subject.profile), subject.alerts, subject.profile.period_seconds
+    )
     lows, highs = (history.low, history.high) if isinstance(history, Hours) else (history.values, history.values)
     top = max((value for value in thresholds if value is not None), default=None)
     if top is None:
@@ -163,13 +168,13 @@ def _points(past: Past, view: View, subject: Subject) -> list[Points]:
     marked = [alert for alert in subject.alerts if len(ends) and ends[0] <= alert.fired_at.timestamp() <= ends[1]][::-1]
     fired = np.array([int(alert.fired_at.timestamp()) for alert in marked], dtype=np.int64)
     thresholds = [
-        _level(levels.threshold(past, rule, marked, period), hourly)
+        _level(reference_lines.threshold(past, rule, marked, period), hourly)
         for rule in (built_in(subject.profile), *subject.drawn_rules)
     ]
     as_line = view.kind == LINE
     return [
         _line(line if as_line else Curve(line.times[:0], [], [], []), digits, hourly),
-        _level(levels.hour_average(past), hourly),
+        _level(reference_lines.hour_average(past), hourly),
         thresholds[0],
         Points(
             {

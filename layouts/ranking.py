@@ -9,7 +9,7 @@ from layouts import ids, notation, parts, theme
 from layouts.paths import at
 from layouts.ranking_columns import columns
 from layouts.ranking_tools import no_match, toolbar, volatility_map
-from services.market.types import Profile
+from services.market.status import Profile
 
 
 def page(profile: Profile) -> Component:

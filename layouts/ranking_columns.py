@@ -8,7 +8,7 @@ what that stands in if it is not the cell alone; the names that there are, where
 from typing import Any
 
 from layouts import notation, parts
-from services.market.types import Profile
+from services.market.status import Profile
 
 Column = dict[str, Any]
 

@@ -8,7 +8,7 @@ from dash.development.base_component import Component
 
 from layouts import ids, parts
 from layouts.ranking_columns import choices
-from services.market.types import Profile
+from services.market.status import Profile
 
 Choices = Sequence[tuple[str, str]]
 

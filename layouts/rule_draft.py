@@ -4,17 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from services.market.alert_rules import (
-    QUANTITIES,
-    AlertRule,
-    BadRule,
-    Change,
-    Level,
-    NoData,
-    TimesAverage,
-    Top,
-    parse_rule,
-)
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import QUANTITIES, AlertRule, BadRule, Change, Level, NoData, TimesAverage, Top
 
 Draft = dict[str, Any]
 """What the fields of the form hold, by name: texts as they were typed, choices as strings."""

@@ -14,8 +14,10 @@ from typing_extensions import TypedDict  # of typing's own pydantic knows nothin
 from layouts import ids, notation, parts, theme
 from layouts.axes import TIME, TIMED, Figure, axis, in_zone, layout, stamps, time_axis
 from layouts.markup import Markup
-from services.market.alert_rules import AlertRule, rule_fields
-from services.market.types import Floats, Ints, RankedMetric
+from services.market.alerting.rule_json import rule_fields
+from services.market.alerting.rules import AlertRule
+from services.market.ranking import RankedMetric
+from services.market.types import Floats, Ints
 
 SPANS: Mapping[str, tuple[str, timedelta]] = {
     "24h": ("24 h", timedelta(hours=24)),

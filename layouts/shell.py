@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 from layouts import ids, parts
 from layouts.markup import Markup
 from layouts.paths import at
-from services.market.types import Profile
+from services.market.status import Profile
 
 POLL_MS = 1_500
 RETRY_MS = 3_000

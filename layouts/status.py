@@ -11,11 +11,10 @@ from dash.development.base_component import Component
 from layouts import figures, ids, markup, notation, parts
 from layouts.axes import Figure
 from layouts.markup import Markup
-from services.market.types import (
+from services.market.status import (
     BackfillState,
     Day,
     ExchangeState,
-    Metric,
     Profile,
     SetAside,
     Status,
@@ -23,6 +22,7 @@ from services.market.types import (
     TickDay,
     TickState,
 )
+from services.market.types import Metric
 
 MOST_TICKS = 30
 MOST_LISTED = 12

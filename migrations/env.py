@@ -1,8 +1,8 @@
-"""Alembic's entry: works on the connection and in the transaction that `services.store.schema` hands over."""
+"""Alembic's entry: works on the connection and in the transaction that `services.store.database.schema` hands over."""
 
 from alembic import context
 
-from services.store.models import Base
+from services.store.database.models import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

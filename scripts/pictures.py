@@ -33,14 +33,14 @@ from layouts import ids
 from services.bootstrap import Services, open_services
 from services.exchanges.registry import open_exchange
 from services.jobs import keep_history
-from services.market.alert_rules import parse_rule
-from services.market.types import AlertQuery
+from services.market.alerting.alerts import AlertQuery
+from services.market.alerting.rule_json import parse_rule
 from services.pipeline.backfill import Backfills
 from services.pipeline.fetch import Fetcher
 from services.pipeline.tick import tick
 from services.settings import SIMULATED_TRACK, Settings, read_settings
-from services.store import leases
-from services.store.engine import writing
+from services.store.database import leases
+from services.store.database.engine import writing
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 

@@ -10,34 +10,34 @@ from random import Random
 from threading import Event, Lock, RLock
 from uuid import uuid4
 
-from services.cache import CachedReader
+from services.actions.alerts import StoreDesk
+from services.actions.deliveries import DeliveryDesk
+from services.caching.process_reader import CachedReader
+from services.caching.redis_cache import open_memory
+from services.caching.redis_reader import SharedReader
 from services.disclosure import shown_settings
 from services.exchanges.registry import open_exchange
-from services.look_ups import bound_look_ups
+from services.market.alerting.rules import Rule
 from services.market.errors import UnknownExchange
 from services.market.ports import AlertDesk, Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
-from services.market.rules import Rule
 from services.market.stats import Windows
-from services.market.types import Profile
+from services.market.status import Profile
+from services.name_resolution import bound_look_ups
 from services.notifiers.channels import open_notifiers
 from services.notifiers.heartbeat import Heartbeat
-from services.notifiers.outward import BadUrl, parse_target
+from services.notifiers.safe_http import BadUrl, parse_target
 from services.notifiers.webhook import Terms
 from services.pipeline.backfill import Backfills
-from services.pipeline.deliver import DeliveryDesk
 from services.pipeline.discover import Discovery
 from services.pipeline.fetch import Fetcher
 from services.pipeline.notify import Senders
 from services.pipeline.outages import Outages
 from services.pipeline.tick import Plan
 from services.settings import BadSettings, Settings
-from services.shared.memory import open_memory
-from services.shared.reader import SharedReader
-from services.store import schema
-from services.store.candidate import Candidate
-from services.store.desk import StoreDesk
-from services.store.engine import Engine, open_engine, reading
-from services.store.metrics import Catalogues
+from services.store.database import schema
+from services.store.database.engine import Engine, open_engine, reading
+from services.store.database.lease_holder import Candidate
+from services.store.ranking.metrics import Catalogues
 from services.store.reader import StoreReader
 from services.store.tokens import StoredTokens
 

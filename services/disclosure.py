@@ -2,9 +2,9 @@
 
 from typing import Any, Literal, get_origin
 
-from services.market.types import ShownSetting
+from services.market.status import ShownSetting
 from services.settings import Settings
-from services.store.engine import shown_url
+from services.store.database.engine import shown_url
 
 PLAIN_TEXTS = ("host", "track", "url_prefix")
 """Texts that hold no secret. What is added to the settings is hidden until it is named here."""

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from services.bootstrap import Services
 from services.market.errors import StoreUnavailable
-from services.market.moments import period_of
 from services.market.present import is_within
-from services.pipeline.fill_marks import fill_marks
+from services.market.times import period_of
+from services.pipeline.backfill_running_sums import fill_marks
 from services.pipeline.seal import seal
 from services.pipeline.tick import TickReport, tick
 

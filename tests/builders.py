@@ -6,25 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from services.market.messages import Delivery, Entry
-from services.market.types import (
-    Alert,
+from services.market.alerting.alerts import Alert, Firing, Firings
+from services.market.alerting.messages import Delivery, Entry
+from services.market.ranking import RankedMetric
+from services.market.status import (
     BackfillState,
     Day,
     ExchangeState,
-    Firing,
-    Firings,
-    Hours,
-    Metric,
     Profile,
-    RankedMetric,
-    Series,
     Sizes,
     Status,
     Storage,
     TickDay,
     TickState,
 )
+from services.market.types import Hours, Metric, Series
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

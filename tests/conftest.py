@@ -9,8 +9,8 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import make_url
 
-from services.store.engine import Engine, open_engine
-from services.store.schema import migrate
+from services.store.database.engine import Engine, open_engine
+from services.store.database.schema import migrate
 from tests.memory_folder import use_memory
 from tests.postgresql_server import PostgreSQL
 from tests.redis_server import RedisServer

@@ -8,7 +8,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from services.market.alert_rules import MOST_RULES, AlertRule, TooManyRules, require_channels
+from services.market.alerting.alerts import Alert, AlertQuery, Firing, Firings, Mute, OpenAlerts, Tally
+from services.market.alerting.messages import Delivery, DeliveryState
+from services.market.alerting.rules import MOST_RULES, AlertRule, TooManyRules, require_channels
+from services.market.candles import HOUR_SECONDS, hourly
 from services.market.errors import (
     DeliveryFailed,
     NotFailed,
@@ -19,26 +22,10 @@ from services.market.errors import (
     UnknownMetric,
     UnknownRecord,
 )
-from services.market.history import HOUR_SECONDS, hourly
-from services.market.long_work import Steps
-from services.market.messages import Delivery, DeliveryState
-from services.market.types import (
-    Alert,
-    AlertQuery,
-    Day,
-    Firing,
-    Firings,
-    Hours,
-    Mute,
-    OpenAlerts,
-    Profile,
-    RankedMetric,
-    Ranking,
-    Series,
-    Sparklines,
-    Status,
-    Tally,
-)
+from services.market.ports import Steps
+from services.market.ranking import RankedMetric, Ranking, Sparklines
+from services.market.status import Day, Profile, Status
+from services.market.types import Hours, Series
 from tests import builders
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from services.market.alerting.messages import Message
 from services.market.errors import DeliveryFailed, ExchangeError
-from services.market.messages import Message
 from services.market.types import CandlePage, Candles, Listing, Pair, Quotes
 
 

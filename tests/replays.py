@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from services.market.alert_rules import AlertRule
-from services.market.long_work import finished
+from services.concurrency.long_work import finished
+from services.market.alerting.alerts import Firings
+from services.market.alerting.rules import AlertRule
 from services.market.ports import AlertDesk
-from services.market.types import Firings
 
 
 def firings_of(desk: AlertDesk, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Firings:

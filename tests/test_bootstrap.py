@@ -6,8 +6,8 @@ import pytest
 import redis
 
 from services.bootstrap import Services, open_services
+from services.caching.redis_cache import BadRedisUrl
 from services.settings import read_settings
-from services.shared.memory import BadRedisUrl
 from tests.builders import NOON
 from tests.redis_server import RedisServer
 

@@ -13,13 +13,15 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app
+from services.commands.export import export
 from services.market.types import Listing, Pair
 from services.pipeline.notify import candidate_for, notify
-from services.store import alerts, metrics, outbox, prices
-from services.store.alerts import Firing
-from services.store.engine import Engine, writing
-from services.store.export import export
-from services.store.outbox import News
+from services.store.alerting import alerts, outbox
+from services.store.alerting.alerts import Firing
+from services.store.alerting.outbox import News
+from services.store.database.engine import Engine, writing
+from services.store.history import prices
+from services.store.ranking import metrics
 from tests import builders, hostile
 from tests.builders import NOON
 from tests.fakes import FakeDeliveries, FakeDesk, FakeReader, Timer

@@ -7,10 +7,10 @@ from services import jobs
 from services.bootstrap import Services, open_services
 from services.market.errors import StoreUnavailable, Unavailable
 from services.notifiers.heartbeat import Heartbeat
-from services.notifiers.outward import parse_target
+from services.notifiers.safe_http import parse_target
 from services.settings import read_settings
-from services.store import leases
-from services.store.engine import writing
+from services.store.database import leases
+from services.store.database.engine import writing
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeExchange
 

@@ -13,10 +13,10 @@ import requests
 
 from app import create_app
 from layouts import ids
+from services.actions.alerts import StoreDesk
 from services.market.errors import TrackerError
 from services.settings import BadSettings, read_settings
-from services.store.desk import StoreDesk
-from services.store.engine import open_engine
+from services.store.database.engine import open_engine
 from tests import builders
 from tests.builders import NOON
 from tests.fakes import FakeDeliveries, FakeDesk, FakeReader

@@ -11,7 +11,7 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-FORMER = struct.Struct("<qBbqq")  # services.market.states.STATE as it was: id, state, side, since, fired_at
+FORMER = struct.Struct("<qBbqq")  # services.market.alerting.states.STATE as it was: id, state, side, since, fired_at
 PRESENT = struct.Struct("<qBbqqq")  # with known_at
 FIRING, NO_DATA = 2, 4
 

@@ -15,7 +15,7 @@ import ccxt
 import numpy as np
 
 from services.exchanges.candle_pages import DEFAULT_PAGE, MEASURED, CandleLimits, split
-from services.exchanges.line import Line
+from services.exchanges.ccxt_client import Line
 from services.exchanges.market_list import MarketList, read_list
 from services.exchanges.reasons import explain
 from services.exchanges.ticker_times import sort_out

@@ -16,7 +16,7 @@ import requests
 import urllib3  # type: ignore[import-untyped,unused-ignore]  # typed from version 2 on
 
 from services.market.errors import FailureKind
-from services.market.words import one_line
+from services.market.text import one_line
 
 MAX_COMPLAINT = 120
 """Characters that are told of what an exchange itself says when it fails."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.market.history import HOUR_SECONDS
+from services.market.candles import HOUR_SECONDS
 from services.market.types import Floats, Hours, Ints, Series
 
 LEAST_COMMON = 10

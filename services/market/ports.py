@@ -1,37 +1,25 @@
 """What the inside asks of the outside. Implementations are chosen in `services.bootstrap` alone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from services.market.alert_rules import AlertRule
-from services.market.long_work import Steps
-from services.market.messages import Delivery, DeliveryState, Message
+from services.market.alerting.alerts import Alert, AlertQuery, Firings, Mute, OpenAlerts, Tally
+from services.market.alerting.messages import Delivery, DeliveryState, Message
+from services.market.alerting.rules import AlertRule
+from services.market.ranking import RankedMetric, Ranking, Sparklines
+from services.market.status import Day, Profile, Status
 from services.market.tokens import Scope, Token
-from services.market.types import (
-    Alert,
-    AlertQuery,
-    CandlePage,
-    Candles,
-    Day,
-    Firings,
-    Hours,
-    Listing,
-    Mute,
-    OpenAlerts,
-    Pair,
-    Profile,
-    Quotes,
-    RankedMetric,
-    Ranking,
-    Series,
-    Sparklines,
-    Status,
-    Tally,
-)
+from services.market.types import CandlePage, Candles, Hours, Listing, Pair, Quotes, Series
 
 Clock = Callable[[], datetime]
 """Tells the time, aware UTC."""
+
+T = TypeVar("T")
+
+Steps = Generator[float | None, None, T]
+"""Work in steps: yields the share that is done, 0 to 1, or None while it waits for its turn, at least twice a second;
+returns its result. Its caller closes it to cancel the work."""
 
 
 class Exchange(Protocol):

@@ -5,10 +5,10 @@ import re
 from html import escape
 from threading import Lock
 
+from services.concurrency.deadline import within
+from services.market.alerting.messages import Message
 from services.market.errors import DeliveryFailed
-from services.market.messages import Message
-from services.notifiers.deadline import within
-from services.notifiers.outward import BadUrl
+from services.notifiers.safe_http import BadUrl
 
 READ_MARKDOWN = frozenset(("NotifyDiscord", "NotifyFluxer", "NotifyGuilded", "NotifyMattermost", "NotifyRevolt"))
 """Plugins whose services read whatever they get as Markdown, though Apprise hands them plain text as it is."""

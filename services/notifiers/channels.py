@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from services.market.errors import TrackerError
 from services.market.ports import Clock, Notifier
 from services.notifiers.apprise_notifier import AppriseNotifier
-from services.notifiers.outward import BadUrl, parse_target
+from services.notifiers.safe_http import BadUrl, parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
 
 WEBHOOK = "webhook+"

@@ -4,8 +4,8 @@ from threading import Lock, Thread
 
 from services.market.errors import DeliveryFailed
 from services.market.failures import Failures
-from services.notifiers import outward
-from services.notifiers.outward import Target
+from services.notifiers import safe_http
+from services.notifiers.safe_http import Target
 
 SECONDS = 5.0
 
@@ -27,7 +27,7 @@ class Heartbeat:
 
     def _ping(self) -> None:
         try:
-            answer = outward.ask("GET", self._target, None, {}, seconds=SECONDS, allow_private=True)
+            answer = safe_http.ask("GET", self._target, None, {}, seconds=SECONDS, allow_private=True)
             if 200 <= answer.status < 300:
                 self._failures.ended(_NAME, "answers again")
             else:

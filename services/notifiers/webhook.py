@@ -9,11 +9,11 @@ from http import HTTPStatus
 
 import orjson
 
+from services.market.alerting.messages import Entry, Message
 from services.market.errors import DeliveryFailed
-from services.market.messages import Entry, Message
 from services.market.ports import Clock
-from services.notifiers import outward
-from services.notifiers.outward import Resolve, Target
+from services.notifiers import safe_http
+from services.notifiers.safe_http import Resolve, Target
 
 NOT_NOW = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.LOCKED, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 """Of the answers from 400 to 499 those that a later try may change; the others refuse the message."""
@@ -37,7 +37,7 @@ class WebhookNotifier:
     """One address that messages are posted to. One attempt a call: the outbox does the repeating."""
 
     def __init__(
-        self, target: Target, channel: str, terms: Terms, clock: Clock, resolve: Resolve = outward.resolve
+        self, target: Target, channel: str, terms: Terms, clock: Clock, resolve: Resolve = safe_http.resolve
     ) -> None:
         self._target, self._channel, self._terms, self._clock, self._resolve = target, channel, terms, clock, resolve
 
@@ -50,7 +50,7 @@ class WebhookNotifier:
         """Deliver once: any answer from 200 to 299 accepts it. Raises DeliveryFailed."""
         now = self._clock()
         body = body_of(message)
-        answer = outward.ask(
+        answer = safe_http.ask(
             "POST",
             self._target,
             body,

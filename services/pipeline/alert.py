@@ -6,18 +6,19 @@ from dataclasses import replace
 import numpy as np
 
 from services.market import stats
-from services.market.alert_rules import BUILT_IN
+from services.market.alerting.rules import BUILT_IN, Rule
+from services.market.alerting.states import Mask
 from services.market.present import is_stale
-from services.market.rules import Rule
-from services.market.states import Mask
 from services.market.stats import Kept
 from services.market.types import Catalogue, Ints
-from services.pipeline.rules import Scopes, apply_rules
-from services.pipeline.store import Arrivals, frozen_places
-from services.store import alerts, mutes, outbox, ticks
-from services.store.alerts import Firing
-from services.store.engine import Connection
-from services.store.outbox import News
+from services.pipeline.arrivals import Arrivals
+from services.pipeline.evaluate_rules import Scopes, apply_rules
+from services.pipeline.exchange_health import frozen_places
+from services.store.alerting import alerts, mutes, outbox
+from services.store.alerting.alerts import Firing
+from services.store.alerting.outbox import News
+from services.store.database.engine import Connection
+from services.store.ranking import ticks
 
 
 def alert(

@@ -10,18 +10,21 @@ from threading import Event
 
 import numpy as np
 
-from services.market import history, stats
+from services.market import gaps, stats
 from services.market.errors import BadPayload, ExchangeError, StoreUnavailable, Unavailable
-from services.market.history import Span
+from services.market.gaps import Span
 from services.market.ports import Clock, Exchange
 from services.market.stats import Windows
-from services.market.types import BackfillState, CandlePage, Candles, Catalogue, Ints, Metric
+from services.market.status import BackfillState
+from services.market.types import CandlePage, Candles, Catalogue, Ints, Metric
 from services.pipeline.outages import Outages, Question
 from services.pipeline.rank import recompute
 from services.pipeline.tick import Plan
-from services.store import backfills, mark_renewals, prices, snapshots, ticks
-from services.store.engine import Connection, reading, writing
-from services.store.snapshots import Snapshot
+from services.store.alerting import running_sum_renewals
+from services.store.database.engine import Connection, reading, writing
+from services.store.history import backfills, prices
+from services.store.ranking import snapshots, ticks
+from services.store.ranking.snapshots import Snapshot
 
 SLICE = 200
 """Metrics whose stored times are read at once when looking for holes."""
@@ -94,7 +97,7 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
 
     Looks back over the window, and over 24 h at least. Raises StoreUnavailable.
     """
-    step = history.grid_step(plan.period_seconds)
+    step = gaps.grid_step(plan.period_seconds)
     with reading(plan.engine) as connection:
         snapshot = snapshots.load(connection)
         catalogue = plan.catalogues.current(connection)
@@ -119,10 +122,10 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
                 times = np.concatenate([run.times for run in mine]) if mine else np.empty(0, dtype=np.int64)
                 widths = np.concatenate([run.widths for run in mine]) if mine else np.empty(0, dtype=np.int64)
                 known = answered.get(metric.id, ())
-                holes = history.find_holes(times, widths, since, until, step, known)
+                holes = gaps.find_holes(times, widths, since, until, step, known)
                 if holes and len(late):  # one late price alone is not worth a request
                     timely = ~np.isin(times, late)
-                    holes = history.find_holes(times[timely], widths[timely], since, until, step, known)
+                    holes = gaps.find_holes(times[timely], widths[timely], since, until, step, known)
                 tasks += _tasks(exchange, metric, holes, late, step, now)
     tasks.sort(key=lambda task: task.page.until, reverse=True)
     return tasks
@@ -143,7 +146,7 @@ def _tasks(
     exchange: Exchange, metric: Metric, holes: Sequence[Span], late: Ints, step: int, now: datetime
 ) -> list[Task]:
     tasks = []
-    for since, until in history.join_near(holes, step):
+    for since, until in gaps.join_near(holes, step):
         for page in exchange.pages(_moment(since), _moment(until), now):
             low, high = int(page.since.timestamp()), int(page.until.timestamp())
             inside = tuple((max(a, low), min(b, high)) for a, b in holes if a < high and b > low)
@@ -168,7 +171,7 @@ class Backfill:
         """Whether there is more to ask for than when the last round ended: new metrics, new holes, or what an
         exchange did not have then. Raises StoreUnavailable."""
         missing = self._count_missing()
-        step = history.grid_step(self._plan.period_seconds)
+        step = gaps.grid_step(self._plan.period_seconds)
         waited = self._plan.timer() - self._ended >= EMPTY_AGAIN_SECONDS
         if self._missing is None or missing > self._missing + step or (waited and missing > step):
             return True
@@ -237,7 +240,7 @@ class Backfill:
             snapshots.raise_revision(connection)
             touched, newest = [], 0
             for task, candles in found.candles:
-                indices, widths = history.fit(candles, task.holes, history.grid_step(plan.period_seconds))
+                indices, widths = gaps.fit(candles, task.holes, gaps.grid_step(plan.period_seconds))
                 if len(indices):
                     times, closes = candles.times[indices], candles.closes[indices]
                     prices.remove(connection, task.metric.id, np.intersect1d(times, task.late))
@@ -260,7 +263,7 @@ class Backfill:
         plan, snapshot = self._plan, snapshots.load(connection)
         if snapshot.minute is None:
             return  # there is nothing yet
-        mark_renewals.note_filled(
+        running_sum_renewals.note_filled(
             connection, metric_ids, newest, snapshot.minute, plan.period_seconds, plan.windows.main
         )
         if not snapshot.complete:

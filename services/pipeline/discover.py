@@ -13,10 +13,10 @@ from services.market.types import Listing, Pair
 from services.pipeline.choose_pairs import choose_pairs
 from services.pipeline.outages import PATIENCE_SECONDS, Outages, Question
 from services.pipeline.rank import rank_again
-from services.store import look_ups, metrics, snapshots, ticks
-from services.store.engine import Connection, Engine, reading, writing
-from services.store.look_ups import LookUp
-from services.store.metrics import Catalogues
+from services.store.database.engine import Connection, Engine, reading, writing
+from services.store.ranking import discoveries, metrics, snapshots, ticks
+from services.store.ranking.discoveries import LookUp
+from services.store.ranking.metrics import Catalogues
 
 RENEWAL = timedelta(hours=1)
 
@@ -79,7 +79,7 @@ def discover(
     catalogues = Catalogues()
     with writing(engine) as connection:
         snapshots.raise_revision(connection)
-        before = look_ups.on_record(connection)
+        before = discoveries.on_record(connection)
         tracked = catalogues.current(connection).rows
         for market, listings in lists.items():
             ticks.note_permitted(connection, market, exchanges[market].requests_a_second)
@@ -93,7 +93,7 @@ def discover(
             doubt = _doubt(market, listings, look_up)
             since = _doubted_since(look_up, now)
             if doubt is not None and now.timestamp() - since < BELIEF_PERIODS * period_seconds:
-                look_ups.note_doubted(connection, market, since)
+                discoveries.note_doubted(connection, market, since)
                 metrics.warn(connection, market, [f"TRACK: {market} {doubt.detail}, and is looked up again soon"])
                 outcomes[market] = Outcome(doubt)
                 continue
@@ -143,7 +143,7 @@ def _take_over(
         mark_new=ticks.patterns(connection, market) == asked and not recovers,
     )
     ticks.note_patterns(connection, market, asked)
-    look_ups.note_believed(connection, market, trading)
+    discoveries.note_believed(connection, market, trading)
     metrics.warn(connection, market, choice.warnings)
     active = sum(listing.active for listing in choice.chosen)
     return Outcome(None, len(choice.chosen), active, added, choice.warnings, choice.dormant)
@@ -272,4 +272,4 @@ class Discovery:
 
     def _look_ups(self) -> Mapping[str, LookUp]:
         with reading(self._engine) as connection:
-            return look_ups.on_record(connection)
+            return discoveries.on_record(connection)

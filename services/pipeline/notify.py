@@ -10,10 +10,10 @@ from threading import Event
 from services.market.errors import DeliveryFailed, StoreUnavailable
 from services.market.failures import Failures
 from services.market.ports import Clock, Notifier
-from services.store import outbox
-from services.store.candidate import Candidate
-from services.store.engine import Connection, Engine, reading, writing
-from services.store.outbox import Owed
+from services.store.alerting import outbox
+from services.store.alerting.outbox import Owed
+from services.store.database.engine import Connection, Engine, reading, writing
+from services.store.database.lease_holder import Candidate
 
 FIRST_WAIT_SECONDS = 15
 LONGEST_WAIT_SECONDS = 3_600

@@ -6,14 +6,15 @@ from functools import partial
 import numpy as np
 
 from services.market import stats
-from services.market.marks import carry_seconds
-from services.market.states import Mask
+from services.market.alerting.running_sums import carry_seconds
+from services.market.alerting.states import Mask
 from services.market.stats import NO_SAMPLES, Kept, Samples, joined
 from services.market.types import Floats, Ints
 from services.market.window_sums import WindowSums
-from services.store import prices, samples, ticks
-from services.store.engine import Connection
-from services.store.volumes import VOLUME
+from services.store.database.engine import Connection
+from services.store.history import prices, samples
+from services.store.history.volumes import VOLUME
+from services.store.ranking import ticks
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,13 @@ from services.market import stats
 from services.market.stats import DAY, HOUR, Kept, Samples, Windows
 from services.market.types import Catalogue, Ints
 from services.market.window_sums import ROLLING
-from services.pipeline import extremes
-from services.pipeline.store import Arrivals
-from services.store import mark_renewals, past_ranks, prices, snapshots
-from services.store.engine import Connection
-from services.store.snapshots import Snapshot
+from services.pipeline import update_extremes
+from services.pipeline.arrivals import Arrivals
+from services.store.alerting import running_sum_renewals
+from services.store.database.engine import Connection
+from services.store.history import prices
+from services.store.ranking import past_ranks, snapshots
+from services.store.ranking.snapshots import Snapshot
 
 BATCH = 500
 """Metrics computed anew at a time: bounds what is in memory to some tens of megabytes."""
@@ -48,11 +50,11 @@ def rank(
     kept["absent"][arrivals.missing] += 1
     recompute(connection, kept, new, minute, windows)
     if snapshot.minute is not None and snapshot.windows.main != windows.main:
-        mark_renewals.note(connection, ROLLING, snapshot.minute, None)
+        running_sum_renewals.note(connection, ROLLING, snapshot.minute, None)
     back = came[(kept["edge_1h_at"][came] > 0) | (kept["hour_samples"][came] > 1)]
     if snapshot.minute is not None and len(back):  # marks know nothing of what is stored of them
         previous = snapshot.minute
-        mark_renewals.note_filled(connection, kept["id"][back], previous, previous, period_seconds, windows.main)
+        running_sum_renewals.note_filled(connection, kept["id"][back], previous, previous, period_seconds, windows.main)
     stats.rank(kept, catalogue.active)
     kept["rank_1h_ago"] = past_ranks.at(connection, minute - HOUR, stats.lookback(period_seconds), kept["id"])
     past_ranks.record(connection, minute, period_seconds, kept["id"], kept["rank"])
@@ -74,7 +76,7 @@ def recompute(connection: Connection, kept: Kept, rows: Ints, minute: int, windo
     """Compute these rows of `kept` anew, in place, from all their stored prices."""
     for batch, history in _histories(connection, kept, rows, minute, windows):
         stats.recompute(kept, batch, history, minute, windows)
-        extremes.renew(connection, kept, batch, history, minute)
+        update_extremes.renew(connection, kept, batch, history, minute)
 
 
 def _histories(
@@ -113,7 +115,7 @@ def _carry_on(
     )
     between = prices.within(connection, kept, previous, minute - 1)
     kept = stats.advance(kept, previous, minute, fresh, between, left_behind, windows)
-    extremes.carry_on(connection, kept, previous, minute, _joined([between, fresh]))
+    update_extremes.carry_on(connection, kept, previous, minute, _joined([between, fresh]))
     return kept
 
 

@@ -5,12 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.market.alert_rules import longest_windows
+from services.market.alerting.rules import longest_windows
 from services.market.stats import HOUR
 from services.market.window_sums import ROLLING
 from services.pipeline.tick import Plan
-from services.store import leases, retention, rules, sealing, sizes, ticks
-from services.store.engine import UPKEEP, Connection, writing
+from services.store import sizes
+from services.store.alerting import rules
+from services.store.database import leases
+from services.store.database.engine import UPKEEP, Connection, writing
+from services.store.history import retention, sealing
+from services.store.ranking import ticks
 
 MARGIN_SECONDS = HOUR
 """Samples stay, and stay rows, this much longer than the windows need them: the backfill may still add to what is

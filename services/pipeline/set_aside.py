@@ -4,11 +4,11 @@ import numpy as np
 
 from services.market import stats
 from services.market.present import is_ahead, is_believable
-from services.market.types import SetAside
+from services.market.status import SetAside
 from services.store import set_aside as stored
-from services.store import ticks
-from services.store.engine import Connection
-from services.store.snapshots import Snapshot
+from services.store.database.engine import Connection
+from services.store.ranking import ticks
+from services.store.ranking.snapshots import Snapshot
 
 
 def is_due(connection: Connection, last: int | None, now: int, period_seconds: int) -> bool:

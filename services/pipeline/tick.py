@@ -6,20 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from services.market.alerting.rules import Rule
 from services.market.failures import Failures
-from services.market.rules import Rule
 from services.market.stats import Windows
-from services.market.types import SetAside, TickState
+from services.market.status import SetAside, TickState
 from services.pipeline.alert import alert
+from services.pipeline.arrivals import select_tracked
+from services.pipeline.evaluate_rules import Scopes
 from services.pipeline.fetch import Answer, Fetcher
 from services.pipeline.rank import rank
-from services.pipeline.rules import Scopes
 from services.pipeline.set_aside import is_due, set_aside
-from services.pipeline.store import select_tracked, store
-from services.store import leases, snapshots, ticks
-from services.store.alerts import Firing
-from services.store.engine import UPKEEP, Engine, writing
-from services.store.metrics import Catalogues
+from services.pipeline.store import store
+from services.store.alerting.alerts import Firing
+from services.store.database import leases
+from services.store.database.engine import UPKEEP, Engine, writing
+from services.store.ranking import snapshots, ticks
+from services.store.ranking.metrics import Catalogues
 
 CLOCK, GAPS = "clock", "gaps"
 """What may keep ticks from following each other, as the log names it."""

@@ -21,9 +21,9 @@ from services.bootstrap import Services, open_services
 from services.logs import set_up_logs
 from services.market.errors import LeaseLost, StoreUnavailable, TrackerError, Unavailable
 from services.pipeline.tick import close
-from services.runners.wire import Wire, pack, unpack
+from services.runners.answer_codec import Wire, pack, unpack
 from services.settings import Settings, read_settings
-from services.store.engine import writing
+from services.store.database.engine import writing
 
 TICKS, HISTORY = "ticks", "history"
 """The queues: what a tick waits for, and what must never keep it waiting."""
@@ -69,7 +69,7 @@ def make_app(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         task_time_limit=TASK_SECONDS,
-        worker_consumer="services.runners.consumer:LastingConsumer",
+        worker_consumer="services.runners.celery_consumer:LastingConsumer",
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=True,

@@ -14,13 +14,13 @@ from redis.exceptions import RedisError
 from services.bootstrap import Services
 from services.jobs import Job
 from services.market.errors import StoreUnavailable, Unavailable
-from services.market.moments import period_of
 from services.market.present import is_within
+from services.market.times import period_of
 from services.pipeline.fetch import Answer
 from services.pipeline.tick import markets_to_ask
 from services.runners import celery_app
+from services.runners.answer_codec import Wire, pack
 from services.runners.scheduler import Scheduler
-from services.runners.wire import Wire, pack
 
 BROKER_ERRORS = (OperationalError, RedisError, ConnectionError)
 """What sending and asking raise while the broker is away."""

@@ -13,9 +13,9 @@ from services.bootstrap import Services
 from services.jobs import JOBS, Job
 from services.market.errors import LeaseLost, StoreUnavailable
 from services.runners.clock_watch import Beat, ClockWatch, jump_in_words
-from services.store import leases
-from services.store.candidate import Candidate
-from services.store.engine import writing
+from services.store.database import leases
+from services.store.database.engine import writing
+from services.store.database.lease_holder import Candidate
 
 LEASE_SHARE = 0.4
 """The lease lasts no longer than this share of a period: the clock that follows one which died in the

@@ -6,45 +6,26 @@ from datetime import UTC, datetime
 import numpy as np
 
 from services.market import extremes, stats
+from services.market.alerting.alerts import Alert, OpenAlerts
 from services.market.errors import UnknownMetric
 from services.market.extremes import DAILY, HOURLY
 from services.market.present import is_stale
+from services.market.ranking import RankedMetric, Ranking, Sparklines
 from services.market.stats import Kept
-from services.market.types import (
-    Alert,
-    Day,
-    Hours,
-    Metric,
-    OpenAlerts,
-    Profile,
-    RankedMetric,
-    Ranking,
-    Series,
-    Sparklines,
-    Status,
-    Storage,
-)
-from services.store import (
-    alerts,
-    backfills,
-    leases,
-    metrics,
-    prices,
-    retention,
-    rollups,
-    sealing,
-    set_aside,
-    sizes,
-    snapshots,
-    ticks,
-)
-from services.store.engine import Connection, Engine, reading
-from services.store.metrics import Catalogues
-from services.store.prices import PRICE
-from services.store.recent import Recent
-from services.store.snapshots import Snapshot
-from services.store.sqlite_file import trouble
-from services.store.volumes import VOLUME
+from services.market.status import Day, Profile, Status, Storage
+from services.market.types import Hours, Metric, Series
+from services.store import set_aside, sizes
+from services.store.alerting import alerts
+from services.store.database import leases
+from services.store.database.engine import Connection, Engine, reading
+from services.store.database.sqlite_file import trouble
+from services.store.history import backfills, prices, retention, rollups, sealing
+from services.store.history.prices import PRICE
+from services.store.history.recent_cache import Recent
+from services.store.history.volumes import VOLUME
+from services.store.ranking import metrics, snapshots, ticks
+from services.store.ranking.metrics import Catalogues
+from services.store.ranking.snapshots import Snapshot
 
 TICKS_TOLD = 60
 UNATTENDED_TOLD = 20

@@ -9,10 +9,11 @@ import numpy as np
 from sqlalchemy import Connection, Table, case, delete, func, insert, literal, select, update
 from sqlalchemy.orm import aliased
 
-from services.market.history import hourly
-from services.market.types import Hours, Series, SetAside
-from services.store import chunks, mark_renewals, mutes, outbox, rollups, rules, samples
-from services.store.models import (
+from services.market.candles import hourly
+from services.market.status import SetAside
+from services.market.types import Hours, Series
+from services.store.alerting import mutes, outbox, rules, running_sum_renewals
+from services.store.database.models import (
     AlertRow,
     BackfillProgressRow,
     BackfillRow,
@@ -31,9 +32,10 @@ from services.store.models import (
     TickRow,
     TokenRow,
 )
-from services.store.prices import PRICE
-from services.store.rows import Quantity
-from services.store.volumes import VOLUME
+from services.store.history import chunks, rollups, samples
+from services.store.history.bulk_rows import Quantity
+from services.store.history.prices import PRICE
+from services.store.history.volumes import VOLUME
 
 _SAMPLES = cast(Table, SetAsideSampleRow.__table__)
 
@@ -175,7 +177,7 @@ def _forget(connection: Connection, now: int) -> None:
     connection.execute(delete(MarkRow).where(MarkRow.minute >= now))
     connection.execute(update(MarkRenewalRow).where(MarkRenewalRow.until >= now).values(until=now - 1))
     # The clock that was ahead has thinned out those of before, as if they were old.
-    mark_renewals.note(connection, mark_renewals.LOOKED_BACK_ON, now - 1, np.empty(0, dtype=np.int64))
+    running_sum_renewals.note(connection, running_sum_renewals.LOOKED_BACK_ON, now - 1, np.empty(0, dtype=np.int64))
     connection.execute(delete(PastRankRow).where(PastRankRow.minute >= now))
     connection.execute(delete(ExtremeRow))
     connection.execute(delete(SizeRow).where(SizeRow.at >= now))

@@ -4,9 +4,9 @@ import numpy as np
 from sqlalchemy import Connection, delete, insert, select, text
 
 from services.market.stats import DAY, HOUR
-from services.market.types import Sizes
-from services.store import ticks
-from services.store.models import SizeRow
+from services.market.status import Sizes
+from services.store.database.models import SizeRow
+from services.store.ranking import ticks
 
 KEPT_SECONDS = 40 * DAY
 TOLD_SECONDS = 30 * DAY

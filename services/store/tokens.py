@@ -6,14 +6,14 @@ from typing import Any
 
 from sqlalchemy import insert, or_, select, update
 
+from services.concurrency.last_known import LastKnown
 from services.market import tokens
 from services.market.errors import StoreUnavailable
 from services.market.failures import Failures
-from services.market.last_known import LastKnown
 from services.market.present import lasts
 from services.market.tokens import Scope, Token
-from services.store.engine import Engine, reading, writing
-from services.store.models import TokenRow
+from services.store.database.engine import Engine, reading, writing
+from services.store.database.models import TokenRow
 
 BELIEVED = timedelta(seconds=1)
 """For so long a process takes a token for valid or not without looking again."""

@@ -13,14 +13,14 @@ from api.limits import Limits
 from api.routes import mount
 from api.rules import mount_rules
 from app import create_app
-from services.cache import CachedReader
+from services.actions.alerts import StoreDesk
+from services.actions.deliveries import DeliveryDesk
+from services.caching.process_reader import CachedReader
 from services.market.ports import AlertDesk, Clock
-from services.pipeline.deliver import DeliveryDesk
-from services.store import alerts, outbox
-from services.store.alerts import Firing
-from services.store.desk import StoreDesk
-from services.store.engine import Engine, open_engine, writing
-from services.store.outbox import News
+from services.store.alerting import alerts, outbox
+from services.store.alerting.alerts import Firing
+from services.store.alerting.outbox import News
+from services.store.database.engine import Engine, open_engine, writing
 from tests import builders
 from tests.fakes import FakeDesk, FakeReader
 from tests.fakes_exchange import FakeExchange, FakeNotifier

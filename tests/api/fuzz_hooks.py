@@ -7,7 +7,7 @@ from typing import Any
 import schemathesis
 from schemathesis import Case, GenerationMode, HookContext
 
-from services.market.moments import parse_moment
+from services.market.times import parse_moment
 from tests.builders import NOON
 
 LONGEST = timedelta(days=31)

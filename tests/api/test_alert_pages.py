@@ -7,11 +7,12 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
+from services.actions.alerts import StoreDesk
 from services.market.types import Listing, Pair
-from services.store import alerts, metrics
-from services.store.alerts import Firing
-from services.store.desk import StoreDesk
-from services.store.engine import Engine, writing
+from services.store.alerting import alerts
+from services.store.alerting.alerts import Firing
+from services.store.database.engine import Engine, writing
+from services.store.ranking import metrics
 from services.store.reader import StoreReader
 from tests import builders
 from tests.api.conftest import serve

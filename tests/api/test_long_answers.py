@@ -15,8 +15,8 @@ from werkzeug.test import TestResponse
 from api import long_answers, ranking, series
 from api.long_answers import CLIENT_GONE, LargeAnswers, client_gone
 from api.routes import mount
+from services.concurrency.long_work import LongWork
 from services.market.errors import Busy, Unfinished
-from services.market.long_work import LongWork
 from tests import builders
 from tests.api.test_rules import RULE
 from tests.fakes import FakeDesk, FakeReader, Timer

@@ -6,7 +6,8 @@ import brotli
 import numpy as np
 import pytest
 
-from services.market.types import Series, SetAside
+from services.market.status import SetAside
+from services.market.types import Series
 from tests import builders
 from tests.api.conftest import serve
 from tests.builders import NOON

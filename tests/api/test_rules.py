@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from services.market.alert_rules import MOST_RULES, parse_rule
-from services.market.types import AlertQuery
+from services.market.alerting.alerts import AlertQuery
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import MOST_RULES
 from tests import builders
 from tests.api.conftest import serve
 from tests.fakes import FakeDesk, FakeReader

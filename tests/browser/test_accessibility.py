@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from layouts import ids
-from services.market.types import Mute
+from services.market.alerting.alerts import Mute
 from tests import builders
 from tests.browser.conftest import Server, size
 from tests.browser.pages import Site

@@ -8,12 +8,14 @@ import pytest
 from selenium.webdriver.support.ui import Select
 
 from layouts import ids
-from services.market.alert_rules import parse_rule
-from services.market.types import AlertQuery, Listing, Pair
-from services.store import alerts, metrics, rules
-from services.store.alerts import Firing
-from services.store.desk import StoreDesk
-from services.store.engine import Engine, open_engine, writing
+from services.actions.alerts import StoreDesk
+from services.market.alerting.alerts import AlertQuery
+from services.market.alerting.rule_json import parse_rule
+from services.market.types import Listing, Pair
+from services.store.alerting import alerts, rules
+from services.store.alerting.alerts import Firing
+from services.store.database.engine import Engine, open_engine, writing
+from services.store.ranking import metrics
 from services.store.reader import StoreReader
 from tests import builders
 from tests.browser.conftest import Server

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from layouts import ids
-from services.market.messages import Entry
-from services.market.types import Mute
+from services.market.alerting.alerts import Mute
+from services.market.alerting.messages import Entry
 from tests import builders, hostile
 from tests.browser.conftest import Server
 from tests.browser.pages import Chart, Site, Table

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from layouts import ids, notation
-from services.market.types import RankedMetric
+from services.market.ranking import RankedMetric
 from tests import builders
 from tests.browser.conftest import Server, size
 from tests.browser.pages import GRID, Site, Table

@@ -8,7 +8,8 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from layouts import ids
-from services.market.types import Mute, ShownSetting
+from services.market.alerting.alerts import Mute
+from services.market.status import ShownSetting
 from tests import builders
 from tests.browser.conftest import Server
 from tests.browser.pages import Site

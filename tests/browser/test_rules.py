@@ -11,7 +11,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from layouts import ids
-from services.market.alert_rules import AlertRule, parse_rule
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import AlertRule
 from services.market.errors import Busy, DeliveryFailed
 from tests import builders
 from tests.browser.conftest import Server

@@ -5,7 +5,8 @@ from threading import Semaphore
 import pytest
 
 from layouts import ids
-from services.market.types import OpenAlerts, ShownSetting
+from services.market.alerting.alerts import OpenAlerts
+from services.market.status import ShownSetting
 from tests import builders
 from tests.browser.conftest import Requests, Server, size
 from tests.browser.pages import CHART, Chart, Site, Table

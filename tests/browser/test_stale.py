@@ -9,7 +9,7 @@ import pytest
 from layouts import ids
 from services.market.errors import Unavailable
 from services.pipeline.backfill import Backfill
-from services.store.engine import open_engine
+from services.store.database.engine import open_engine
 from services.store.reader import StoreReader
 from tests.browser.conftest import Server, size
 from tests.browser.pages import Chart, Site, Table

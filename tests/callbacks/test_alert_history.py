@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from api.access import Access
 from app import create_app
 from layouts import ids
-from services.market.types import AlertQuery, Mute
+from services.market.alerting.alerts import AlertQuery, Mute
 from tests import builders
 from tests.builders import NOON
 from tests.fakes import FakeDeliveries, FakeDesk, FakeReader

@@ -8,15 +8,16 @@ from werkzeug.test import TestResponse
 
 from api.access import Access
 from app import create_app
-from callbacks.doors import Doors
+from callbacks.dependencies import Doors
 from callbacks.rules import carry_out, rule_lines
 from layouts import ids, rule_form, rule_trial, rules
 from layouts.markup import Markup
 from layouts.rule_draft import BLANK
-from services.market.alert_rules import MOST_RULES, parse_rule
+from services.market.alerting.alerts import AlertQuery, Mute, Tally
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import MOST_RULES
 from services.market.errors import StoreUnavailable
 from services.market.tokens import Token
-from services.market.types import AlertQuery, Mute, Tally
 from tests import builders
 from tests.callbacks.test_callbacks import app_over, fire
 from tests.fakes import FakeDeliveries, FakeDesk, FakeReader

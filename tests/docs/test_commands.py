@@ -10,19 +10,18 @@ import pytest
 import app
 from benchmarks.__main__ import _parser as benchmarks_parser
 from scripts.pictures import main as take_pictures
-from services.runners import token_command
+from services.commands import tokens
 from tests.docs.documents import PAGES, ROOT, everywhere, spans, tables, unmarked
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 
-COMMANDS_OF_THE_STORE = ("backup", "export", "transfer")
 PARSERS: dict[str, Callable[[list[str]], object]] = {
     "app.py": lambda words: app._parser().parse_args(words),
-    "app.py token": token_command.parse,
+    "app.py token": tokens.parse,
     "benchmarks": lambda words: benchmarks_parser().parse_args(words),
 } | {
-    f"services.store.{name}": importlib.import_module(f"services.store.{name}")._parser().parse_args
-    for name in COMMANDS_OF_THE_STORE
+    f"app.py {name}": importlib.import_module(f"services.commands.{name}")._parser().parse_args
+    for name in app.FILE_COMMANDS
 }
 ELSEWHERE = {"pip", "pytest", "venv"}
 """Modules that are not ours."""
@@ -40,8 +39,8 @@ def python_commands() -> list[tuple[str, list[str]]]:
     found = []
     for _, rest in everywhere(r"^(?:\.venv\\Scripts\\)?python (.+)$"):
         words = shlex.split(rest)
-        if words[:2] == ["app.py", "token"]:
-            found.append(("app.py token", words[2:]))
+        if " ".join(words[:2]) in PARSERS:
+            found.append((" ".join(words[:2]), words[2:]))
         else:
             found.append((words[1], words[2:]) if words[0] == "-m" else (words[0], words[1:]))
     return found
@@ -74,20 +73,20 @@ def test_the_usage_of_the_program_names_its_parts() -> None:
 
 
 def test_the_usage_of_the_export_names_its_options() -> None:
-    usage = next(line for _, line in everywhere(r"services\.store\.export (FILE.*)"))
-    parser = importlib.import_module("services.store.export")._parser()
+    usage = next(line for _, line in everywhere(r"app\.py export (FILE.*)"))
+    parser = importlib.import_module("services.commands.export")._parser()
     options = {option for action in parser._actions for option in action.option_strings if option.startswith("--")}
 
     assert set(re.findall(r"--[a-z]+", usage)) == options - {"--help", "--force"}
     assert "--force" in spans(PAGES["docs/operations.md"])
 
 
-def test_the_commands_of_the_store_tell_how_they_are_used(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in COMMANDS_OF_THE_STORE:
+def test_each_command_prints_its_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in app.FILE_COMMANDS:
         with pytest.raises(SystemExit) as ended:
-            PARSERS[f"services.store.{name}"](["--help"])
+            app.main([name, "--help"])
         assert ended.value.code == 0
-        assert capsys.readouterr().out.startswith(f"usage: python -m services.store.{name} ")
+        assert capsys.readouterr().out.startswith(f"usage: app.py {name} ")
 
 
 def test_the_pictures_are_taken_by_the_script_that_make_calls(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from api import kept, limits
-from services import cache
-from services.market import memory
-from services.store import recent
-from services.store import rules as stored_rules
+from api import limits, response_cache
+from services.caching import process_reader
+from services.concurrency import versioned_cache
+from services.store.alerting import rules as stored_rules
+from services.store.history import recent_cache
 from tests.docs.documents import DOCS, PAGES, ROOT, blocks, code, everywhere, spans, tables
 
 ROOMS = "api|assets|benchmarks|callbacks|docs|layouts|migrations|scripts|services|tests"
@@ -44,7 +44,7 @@ def test_the_tree_of_rooms_has_every_room() -> None:
     inside = {
         path.name + "/" * path.is_dir()
         for path in (ROOT / "services").iterdir()
-        if path.name not in ("__pycache__", "__init__.py")
+        if path.name != "__init__.py" and (path.suffix == ".py" or any(path.glob("*.py")))
     }
 
     assert all((ROOT / name).exists() for name in re.findall(r"^([a-z_]+(?:/|\.py)) ", tree, re.MULTILINE))
@@ -68,7 +68,11 @@ def test_every_cache_of_the_code_is_in_the_table_of_caches() -> None:
     remembering = {path.relative_to(ROOT).as_posix() for path in files if REMEMBERS.search(path.read_text())}
     named = {span for table in tables(CACHES) for row in table[1:] for span in spans(row[1])}
 
-    assert {"services/cache.py", "services/store/recent.py", "services/store/tokens.py"} <= remembering
+    assert {
+        "services/caching/process_reader.py",
+        "services/store/history/recent_cache.py",
+        "services/store/tokens.py",
+    } <= remembering
     assert remembering - named == set()
     assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
 
@@ -82,13 +86,13 @@ def test_every_cache_has_a_key_a_validity_and_a_bound() -> None:
 @pytest.mark.parametrize(
     ("module", "told"),
     [
-        ("api/kept.py", f"{kept.MOST_BYTES / 1e6:.0f} MB"),
-        ("services/store/recent.py", f"{recent.MOST_BYTES / 1e6:.0f} MB"),
-        ("services/market/memory.py", f"{memory.VersionedMemory()._most} entries"),
-        ("services/store/rules.py", f"{stored_rules.rule_of.cache_parameters()['maxsize']:,}"),
+        ("api/response_cache.py", f"{response_cache.MOST_BYTES / 1e6:.0f} MB"),
+        ("services/store/history/recent_cache.py", f"{recent_cache.MOST_BYTES / 1e6:.0f} MB"),
+        ("services/concurrency/versioned_cache.py", f"{versioned_cache.VersionedMemory()._most} entries"),
+        ("services/store/alerting/rules.py", f"{stored_rules.rule_of.cache_parameters()['maxsize']:,}"),
         ("api/limits.py", f"{limits.Counts.MOST:,}"),
         ("api/limits.py", f"{limits.KNOWN_AT_MOST:,}"),
-        ("services/cache.py", f"{cache.REVISION_SECONDS:g} s"),
+        ("services/caching/process_reader.py", f"{process_reader.REVISION_SECONDS:g} s"),
     ],
 )
 def test_a_cache_has_the_figure_that_its_line_gives(module: str, told: str) -> None:

@@ -10,10 +10,10 @@ from werkzeug.exceptions import HTTPException
 from api import queries, stream
 from api.bodies import alert_body, hours_body, metric_body
 from api.telemetry import render_telemetry
-from callbacks.doors import Doors
+from callbacks.dependencies import Doors
 from callbacks.pages import page_at
-from services.market import alert_rules
-from services.market.alert_rules import parse_rule, rule_fields
+from services.market.alerting import rules
+from services.market.alerting.rule_json import parse_rule, rule_fields
 from tests import builders
 from tests.api.described import whole_interface
 from tests.builders import NOON
@@ -139,8 +139,8 @@ def test_the_fields_of_a_rule_and_their_defaults_are_told() -> None:
             assert told == value, name
         else:
             assert json.loads(told) == value, name
-    assert next(spans(row[2]) for row in table if unmarked(row[0]) == "quantity") == list(alert_rules.QUANTITIES)
-    assert f"up to {alert_rules.MOST_RULES} of your own" in PAGES["docs/rules.md"]
+    assert next(spans(row[2]) for row in table if unmarked(row[0]) == "quantity") == list(rules.QUANTITIES)
+    assert f"up to {rules.MOST_RULES} of your own" in PAGES["docs/rules.md"]
 
 
 def test_the_conditions_their_fields_and_their_windows_are_told() -> None:
@@ -148,10 +148,10 @@ def test_the_conditions_their_fields_and_their_windows_are_told() -> None:
     windows = re.search(r"`window_seconds` is ([\d, or]+)\.", PAGES["docs/rules.md"])
 
     assert {unmarked(row[0]): spans(row[2]) for row in table[1:]} == {
-        kind: [one.name for one in fields(made)] for kind, made in alert_rules.KINDS.items()
+        kind: [one.name for one in fields(made)] for kind, made in rules.KINDS.items()
     }
     assert windows is not None
-    assert [int(number) for number in re.findall(r"\d+", windows[1])] == list(alert_rules.WINDOWS)
+    assert [int(number) for number in re.findall(r"\d+", windows[1])] == list(rules.WINDOWS)
 
 
 def test_the_rules_that_are_sent_as_examples_are_rules() -> None:

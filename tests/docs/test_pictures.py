@@ -13,7 +13,7 @@ from PIL import Image
 from scripts import pictures
 from scripts.pictures import LAST_TICK, LOOKED_AT, PICTURES, program
 from services.bootstrap import Services
-from services.market.types import AlertQuery
+from services.market.alerting.alerts import AlertQuery
 from tests.docs.documents import PAGES
 
 TICKED = timedelta(hours=3)

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from api import limits
-from services import bootstrap, cache, look_ups
+from services import bootstrap, name_resolution
+from services.caching import process_reader, redis_cache
 from services.exchanges import ccxt_exchange
 from services.notifiers import apprise_notifier, heartbeat, webhook
 from services.runners import celery_app
-from services.shared import memory
-from services.store import engine, postgresql, schema, tokens
+from services.store import tokens
+from services.store.database import engine, postgresql, schema
 from tests.docs.documents import ROOT, tables
 
 LISTED = next(table for table in tables("docs/operations.md") if table[0][0] == "what is waited for")[1:]
@@ -28,9 +29,9 @@ SECONDS: dict[str, tuple[float | None, ...]] = {
     "a new connection": (postgresql.NETWORK["connect_timeout"],),
     "another writer": (engine.BUSY_SECONDS, schema.LOCK_SECONDS),
     "a process that was stopped": (postgresql.USUAL.idle_seconds, postgresql.UPKEEP.idle_seconds),
-    "the database, where": (cache.PATIENCE_SECONDS,),
+    "the database, where": (process_reader.PATIENCE_SECONDS,),
     "the database, for an API token": (tokens.PATIENCE_SECONDS, tokens.BELIEVED_AWAY.total_seconds()),
-    "Redis, the shared cache": (memory.SOCKET_SECONDS, memory.PAUSE_SECONDS),
+    "Redis, the shared cache": (redis_cache.SOCKET_SECONDS, redis_cache.PAUSE_SECONDS),
     "Redis, the counts": (limits.REDIS_PATIENCE, limits.REDIS_PAUSE),
     "Redis, the broker": (celery_app.REDIS_SECONDS,),
     "an exchange, for prices": (bootstrap.LONGEST_PATIENCE,),
@@ -39,7 +40,7 @@ SECONDS: dict[str, tuple[float | None, ...]] = {
     "a webhook's receiver": (webhook.SECONDS,),
     "a messenger": (apprise_notifier.SECONDS,),
     "`HEARTBEAT_URL`": (heartbeat.SECONDS,),
-    "a name server": (look_ups.SECONDS,),
+    "a name server": (name_resolution.SECONDS,),
     "a Celery task": (celery_app.TASK_SECONDS,),
 }
 """By the beginning of its line, what a wait takes."""
@@ -53,17 +54,20 @@ KNOWN = {
     "api/listeners.py": {"self._woken.wait()": 1},  # for a listener's next event
     "api/threads.py": {"self._jobs.get()": 1},  # an idle thread, for work
     "services/exchanges/transport.py": {"answer.result()": 1},  # it is done
-    "services/look_ups.py": {"answer.result()": 1},  # it is done
-    "services/market/last_known.py": {"reading.result()": 2, "reading.exception()": 1},  # done, or as long as a reading
-    "services/market/memory.py": {"found[1].result()": 1},  # as long as the making of what is asked for
-    "services/notifiers/deadline.py": {"answer.result()": 1},  # it is done
-    "services/store/replay_process.py": {"process.wait()": 1},  # it has closed its end, and is ending
-    "services/notifiers/outward.py": {"connection.getresponse()": 1},  # within a deadline
+    "services/name_resolution.py": {"answer.result()": 1},  # it is done
+    "services/concurrency/last_known.py": {
+        "reading.result()": 2,
+        "reading.exception()": 1,
+    },  # done, or as long as a reading
+    "services/concurrency/versioned_cache.py": {"found[1].result()": 1},  # as long as the making of what is asked for
+    "services/concurrency/deadline.py": {"answer.result()": 1},  # it is done
+    "services/store/alerting/replay_process.py": {"process.wait()": 1},  # it has closed its end, and is ending
+    "services/notifiers/safe_http.py": {"connection.getresponse()": 1},  # within a deadline
     "services/pipeline/discover.py": {"answer.result()": 1},  # as long as an exchange gets for its list
     "services/pipeline/fetch.py": {"asked[market].result()": 1},  # it is done
     "services/pipeline/notify.py": {"wait(self._at_work.values())": 1},  # as long as the messages under way
     "services/runners/celery_app.py": {"services.senders.wait()": 1},  # the same
-    "services/shared/memory.py": {"claim.acquire()": 1},  # one try: it is made so
+    "services/caching/redis_cache.py": {"claim.acquire()": 1},  # one try: it is made so
 }
 """What looks as if it waited without an end, and why it does not."""
 
@@ -75,7 +79,7 @@ def test_each_bound_is_the_codes(beginning: str) -> None:
     for seconds in SECONDS[beginning]:
         assert f"{seconds:g} s" in words
     if beginning == "a name server":
-        assert f"{look_ups.MAX_UNDER_WAY} names at once" in words
+        assert f"{name_resolution.MAX_UNDER_WAY} names at once" in words
 
 
 def test_each_line_is_held_to_the_code() -> None:

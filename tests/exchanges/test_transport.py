@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from services.exchanges.ccxt_exchange import CcxtExchange
-from services.exchanges.pace import Pace
+from services.exchanges.throttle import Pace
 from services.exchanges.transport import Transport
 from services.market.errors import BadPayload, Unavailable
 from tests.exchanges import wire as say

@@ -8,7 +8,7 @@ from layouts import alert_filters, alert_table
 from layouts.alert_filters import Filters
 from layouts.alert_table import Shown
 from layouts.notation import MINUS, TIMES
-from services.market.types import Alert, AlertQuery, Mute
+from services.market.alerting.alerts import Alert, AlertQuery, Mute
 from tests import builders
 from tests.builders import NOON
 from tests.layouts.reading import actions_in, links_in, text_of, walk

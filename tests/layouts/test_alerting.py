@@ -12,8 +12,9 @@ from layouts.markup import Markup
 from layouts.mute_lengths import MUTE_LENGTHS, mute_end
 from layouts.rule_draft import BLANK, SOME, draft_of, from_template
 from layouts.rules import RuleLine
-from services.market.alert_rules import built_in, parse_rule
-from services.market.types import Mute
+from services.market.alerting.alerts import Mute
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import built_in
 from tests import builders
 from tests.layouts.reading import actions_in, by_id, links_in, rows_of, text_of, walk
 

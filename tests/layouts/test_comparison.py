@@ -21,8 +21,8 @@ from layouts.comparison import (
     update_of,
 )
 from layouts.spans import SPANS
+from services.market.candles import look_back
 from services.market.correlation import Correlations
-from services.market.past import look_back
 from tests import builders
 from tests.layouts.reading import by_id, links_in, rows_of, text_of, walk
 

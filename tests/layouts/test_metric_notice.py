@@ -5,7 +5,8 @@ import pytest
 
 from layouts import parts
 from layouts.metric_notice import notice
-from services.market.types import RankedMetric, Status
+from services.market.ranking import RankedMetric
+from services.market.status import Status
 from tests import builders
 from tests.builders import NOON
 from tests.layouts.reading import text_of

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from layouts import ids, metric, notation, sheets
+from layouts import csv_export, ids, metric, notation
 from layouts.spans import SPANS, duration, span_of
 from tests import builders
 from tests.layouts.reading import by_id, links_in, rows_of, text_of
@@ -79,7 +79,7 @@ def test_a_metric_that_is_tracked_no_more_has_no_neighbours_in_rank():
 
 
 def test_samples_are_told_a_line_each():
-    sheet = sheets.sheet(builders.series([60_000.5, 0.00002345]))
+    sheet = csv_export.sheet(builders.series([60_000.5, 0.00002345]))
 
     assert sheet.splitlines() == [
         "time,price,width_seconds",
@@ -92,7 +92,7 @@ def test_hours_are_told_with_all_that_is_known_of_them():
     hours = builders.hours([(10.0, 14.0, 9.0, 12.0)])
     hours.volume[0] = float("nan")
 
-    assert sheets.sheet(hours).splitlines() == [
+    assert csv_export.sheet(hours).splitlines() == [
         "time,open,high,low,close,mean,count,volume_24h",
         "2026-03-01T11:00:00Z,10.0,14.0,9.0,12.0,11.0,60,",
     ]
@@ -101,8 +101,8 @@ def test_hours_are_told_with_all_that_is_known_of_them():
 def test_a_file_is_named_for_what_it_holds_whatever_that_is_called():
     hostile = builders.ranked_metric(1, base='../B"T', quote="U/S")
 
-    assert sheets.file_name(builders.ranked_metric(), SPANS["24"]) == "kraken-BTC-USD-24h.csv"
-    assert sheets.file_name(hostile, SPANS["168"]) == "kraken-..-B-T-U-S-7d.csv"
+    assert csv_export.file_name(builders.ranked_metric(), SPANS["24"]) == "kraken-BTC-USD-24h.csv"
+    assert csv_export.file_name(hostile, SPANS["168"]) == "kraken-..-B-T-U-S-7d.csv"
 
 
 @pytest.mark.parametrize("asked", ["9999", None, 24, ["1"], {}])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from layouts import ids, metric, parts, ranking, shell, status, theme
-from services.market.types import Metric, SetAside, ShownSetting
+from services.market.status import SetAside, ShownSetting
+from services.market.types import Metric
 from tests import builders
 from tests.layouts.reading import by_id, links_in, rows_of, text_of, walk
 

@@ -8,8 +8,8 @@ import pytest
 from layouts import price_chart
 from layouts.price_chart import CANDLE, LINE, Subject, View
 from layouts.spans import SPANS
-from services.market.alert_rules import parse_rule
-from services.market.past import look_back
+from services.market.alerting.rule_json import parse_rule
+from services.market.candles import look_back
 from services.market.types import Hours, Series
 from tests import builders
 

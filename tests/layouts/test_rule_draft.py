@@ -13,7 +13,8 @@ from layouts.rule_draft import (
     shown,
 )
 from layouts.rule_draft import given_by as given
-from services.market.alert_rules import KINDS, parse_rule
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import KINDS
 
 FILLED = BLANK | {"name": "Pumps", "scope": "kraken:*/USD"}
 

@@ -12,7 +12,7 @@ from apprise.manager_plugins import NotificationManager
 from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 
-from services.market.messages import Message
+from services.market.alerting.messages import Message
 from services.notifiers.apprise_notifier import READ_MARKDOWN, TITLED_IN_MARKDOWN, AppriseNotifier
 from tests.builders import NOON
 from tests.mailbox import Mailbox, receiving_mail

@@ -7,8 +7,8 @@ from threading import active_count
 
 import pytest
 
+from services.market.alerting.messages import Message
 from services.market.errors import DeliveryFailed
-from services.market.messages import Message
 from services.notifiers.apprise_notifier import AppriseNotifier
 from tests.builders import NOON
 from tests.receiver import Receiver

@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from services.notifiers.heartbeat import Heartbeat
-from services.notifiers.outward import parse_target
+from services.notifiers.safe_http import parse_target
 from tests.receiver import Receiver
 from tests.waiting import wait_for
 

@@ -8,10 +8,10 @@ from threading import enumerate as enumerate_threads
 
 import pytest
 
+from services.market.alerting.messages import Entry, compose, trial
 from services.market.errors import DeliveryFailed
-from services.market.messages import Entry, compose, trial
-from services.notifiers import outward, webhook
-from services.notifiers.outward import Resolve, is_public, parse_target
+from services.notifiers import safe_http, webhook
+from services.notifiers.safe_http import Resolve, is_public, parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier, seconds_of, sign
 from tests import builders
 from tests.builders import NOON
@@ -23,7 +23,7 @@ MESSAGE = compose("abc-7-1", NOON, (Entry("fired", builders.alert(5)), Entry("re
 ROOT = Path(__file__).parents[2]
 
 
-def notifier(url: str, resolve: Resolve = outward.resolve, **terms: object) -> WebhookNotifier:
+def notifier(url: str, resolve: Resolve = safe_http.resolve, **terms: object) -> WebhookNotifier:
     given = Terms(**{"secret": SECRET, "allow_private": True} | terms)  # type: ignore[arg-type]
     return WebhookNotifier(parse_target(url), "hook", given, lambda: NOON, resolve)
 
@@ -245,7 +245,7 @@ def test_of_several_addresses_only_the_public_ones_are_tried(
         tried.append(address)
         raise ConnectionRefusedError(111, "Connection refused")
 
-    monkeypatch.setattr(outward.socket, "create_connection", note)
+    monkeypatch.setattr(safe_http.socket, "create_connection", note)
     found = ["127.0.0.1", "8.8.8.8", "::1", "2606:4700::1111"]
     refusal(notifier(f"http://mixed.test:{receiver.port}/hook", lambda *_: found, allow_private=False))
 
@@ -262,9 +262,9 @@ def test_an_address_that_is_away_is_followed_by_the_next(receiver: Receiver) -> 
 def trusting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """This process trusts the test's authority."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-    outward._tls.cache_clear()
+    safe_http._tls.cache_clear()
     yield
-    outward._tls.cache_clear()
+    safe_http._tls.cache_clear()
 
 
 @pytest.mark.usefixtures("trusting")

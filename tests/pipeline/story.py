@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from services.market.errors import Unavailable
+from services.market.ranking import RankedMetric
 from services.market.stats import DAY, FROZEN_PERIODS, HOUR, Windows, lookback
 from services.market.track import parse_track
-from services.market.types import RankedMetric, Series
+from services.market.types import Series
 from services.pipeline.backfill import LATE_SECONDS, Backfill
 from services.pipeline.discover import discover, settle
 from services.pipeline.seal import seal
-from services.store.engine import Engine
+from services.store.database.engine import Engine
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.second_opinion import FIGURES, figures

@@ -1,10 +1,10 @@
 import pytest
 
+from services.market.alerting.rules import Rule
 from services.market.errors import Unavailable
-from services.market.rules import Rule
 from services.market.stats import Windows
-from services.store import outbox
-from services.store.engine import Engine, writing
+from services.store.alerting import outbox
+from services.store.database.engine import Engine, writing
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
 

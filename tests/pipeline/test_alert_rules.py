@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from services.market.alert_rules import AlertRule, parse_rule
+from services.actions.alerts import StoreDesk
+from services.market.alerting.alerts import AlertQuery
+from services.market.alerting.messages import LISTED
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import AlertRule
 from services.market.errors import Unavailable
-from services.market.messages import LISTED
 from services.market.track import parse_track
-from services.market.types import AlertQuery
-from services.store import mutes, outbox, rules
-from services.store.desk import StoreDesk
-from services.store.engine import Engine, writing
+from services.store.alerting import mutes, outbox, rules
+from services.store.database.engine import Engine, writing
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import RULE, World
 

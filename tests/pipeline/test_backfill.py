@@ -7,12 +7,12 @@ import pytest
 
 from services.market.errors import BadPayload, Unavailable
 from services.market.stats import Windows
-from services.market.types import BackfillState
+from services.market.status import BackfillState
 from services.pipeline import backfill as backfills
 from services.pipeline.backfill import Backfill, Backfills, plan_tasks
 from services.pipeline.seal import seal
-from services.store import backfills as records
-from services.store.engine import Engine, writing
+from services.store.database.engine import Engine, writing
+from services.store.history import backfills as records
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.world import World

@@ -10,15 +10,17 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
+from services.market.alerting.messages import Message
 from services.market.errors import DeliveryFailed
-from services.market.messages import Message
 from services.market.types import Listing, Pair
 from services.pipeline.notify import CLAIM_SECONDS, candidate_for, notify
-from services.store import alerts, leases, metrics, outbox
-from services.store.alerts import Firing
-from services.store.candidate import Candidate
-from services.store.engine import Engine, reading, writing
-from services.store.outbox import News
+from services.store.alerting import alerts, outbox
+from services.store.alerting.alerts import Firing
+from services.store.alerting.outbox import News
+from services.store.database import leases
+from services.store.database.engine import Engine, reading, writing
+from services.store.database.lease_holder import Candidate
+from services.store.ranking import metrics
 from tests.builders import NOON
 from tests.fakes import Passing, Timer
 from tests.fakes_exchange import FakeClock, FakeNotifier

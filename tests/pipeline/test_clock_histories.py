@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from services.market.alert_rules import parse_rule
+from services.market.alerting.rule_json import parse_rule
 from services.pipeline.backfill import Backfill
-from services.pipeline.fill_marks import fill_marks
+from services.pipeline.backfill_running_sums import fill_marks
 from services.pipeline.seal import seal
-from services.store import rules
-from services.store.engine import Engine, open_engine, reading, writing
-from services.store.models import AlertRow, MarkRow, MessageRow, PriceRow, SnapshotRow, TickRow, VolumeRow
+from services.store.alerting import rules
+from services.store.database.engine import Engine, open_engine, reading, writing
+from services.store.database.models import AlertRow, MarkRow, MessageRow, PriceRow, SnapshotRow, TickRow, VolumeRow
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.world import World

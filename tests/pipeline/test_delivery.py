@@ -8,10 +8,10 @@ from threading import Event
 import pytest
 
 from services.market.ports import Clock
-from services.notifiers.outward import parse_target
+from services.notifiers.safe_http import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
 from services.pipeline.notify import candidate_for, notify
-from services.store.engine import Engine
+from services.store.database.engine import Engine
 from tests.builders import NOON
 from tests.fakes import Timer
 from tests.fakes_exchange import FakeClock, FakeExchange

@@ -8,7 +8,7 @@ from api.routes import mount
 from services.market.errors import Unavailable
 from services.market.track import parse_track
 from services.pipeline.discover import Discovery, settle
-from services.store.engine import Engine
+from services.store.database.engine import Engine
 from tests.builders import NOON
 from tests.fakes import FakeDesk
 from tests.fakes_exchange import FakeExchange

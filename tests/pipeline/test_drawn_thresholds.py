@@ -10,11 +10,12 @@ from callbacks.metric import past_with_rules, subject_of
 from layouts import price_chart
 from layouts.price_chart import LINE, View
 from layouts.spans import SPANS
-from services.market.alert_rules import AlertRule, parse_rule
-from services.market.types import Alert
-from services.store import rules
-from services.store.desk import StoreDesk
-from services.store.engine import open_engine, writing
+from services.actions.alerts import StoreDesk
+from services.market.alerting.alerts import Alert
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import AlertRule
+from services.store.alerting import rules
+from services.store.database.engine import open_engine, writing
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
 

@@ -8,13 +8,13 @@ from threading import Event
 import numpy as np
 import pytest
 
+from services.market.ranking import RankedMetric
 from services.market.stats import KEPT, Windows
-from services.market.types import RankedMetric
 from services.pipeline.backfill import Backfill
-from services.store import past_ranks
-from services.store.engine import Engine, reading, writing
-from services.store.extremes import PART
-from services.store.models import ExtremeRow, PastRankRow, StatisticsRow
+from services.store.database.engine import Engine, reading, writing
+from services.store.database.models import ExtremeRow, PastRankRow, StatisticsRow
+from services.store.ranking import past_ranks
+from services.store.ranking.extremes import PART
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.world import World
 

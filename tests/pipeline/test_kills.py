@@ -12,11 +12,12 @@ from random import Random
 import pytest
 
 from services.market.types import Listing, Pair
-from services.notifiers.outward import parse_target
+from services.notifiers.safe_http import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
 from services.pipeline.notify import candidate_for, notify
-from services.store import metrics, outbox
-from services.store.engine import Engine, reading, writing
+from services.store.alerting import outbox
+from services.store.database.engine import Engine, reading, writing
+from services.store.ranking import metrics
 from tests.builders import NOON
 from tests.fakes import Passing, Timer
 from tests.receiver import Receiver, receiving
@@ -30,13 +31,13 @@ import os, signal, sys, time
 from datetime import timedelta
 from random import Random
 from threading import Event
-from services.notifiers.outward import parse_target
+from services.notifiers.safe_http import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
 from services.pipeline.notify import candidate_for, notify
 from services.store import alerts, outbox
-from services.store.alerts import Firing
-from services.store.engine import open_engine, writing
-from services.store.outbox import News
+from services.store.alerting.alerts import Firing
+from services.store.database.engine import open_engine, writing
+from services.store.alerting.outbox import News
 from tests.builders import NOON
 
 database, url, places, deaths = sys.argv[1], sys.argv[2], sys.argv[3].split(","), int(sys.argv[4])

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.market.alert_rules import AlertRule, built_in, parse_rule
+from services.actions.alerts import StoreDesk
+from services.market.alerting.alerts import AlertQuery
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import AlertRule, built_in
 from services.market.stats import Windows
-from services.market.types import AlertQuery
 from services.market.window_sums import ROLLING
 from services.pipeline.backfill import Backfill
-from services.pipeline.fill_marks import fill_marks
-from services.store.desk import StoreDesk
-from services.store.engine import Engine, open_engine
+from services.pipeline.backfill_running_sums import fill_marks
+from services.store.database.engine import Engine, open_engine
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.world import PERIOD, World

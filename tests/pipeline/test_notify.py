@@ -5,8 +5,8 @@ from threading import enumerate as enumerate_threads
 
 import pytest
 
+from services.market.alerting.messages import Message
 from services.market.errors import DeliveryFailed
-from services.market.messages import Message
 from services.market.ports import Clock, Notifier, Notifiers
 from services.market.types import Listing, Pair
 from services.pipeline.notify import (
@@ -17,10 +17,11 @@ from services.pipeline.notify import (
     notify,
     pause_seconds,
 )
-from services.store import alerts, metrics, outbox
-from services.store.alerts import Firing
-from services.store.engine import Engine, reading, writing
-from services.store.outbox import GIVE_UP_SECONDS, News
+from services.store.alerting import alerts, outbox
+from services.store.alerting.alerts import Firing
+from services.store.alerting.outbox import GIVE_UP_SECONDS, News
+from services.store.database.engine import Engine, reading, writing
+from services.store.ranking import metrics
 from tests.builders import NOON
 from tests.fakes import Timer
 from tests.fakes_exchange import FakeNotifier

@@ -9,7 +9,7 @@ from services.market.types import Listing
 from services.pipeline.discover import Discovery, discover
 from services.pipeline.fetch import Fetcher
 from services.pipeline.outages import Outages
-from services.store.engine import Engine
+from services.store.database.engine import Engine
 from tests.builders import NOON
 from tests.fakes_exchange import FakeExchange
 from tests.processes import free_port

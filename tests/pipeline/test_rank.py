@@ -3,9 +3,9 @@
 import pytest
 
 from services.market.errors import Unavailable
+from services.market.ranking import RankedMetric
 from services.market.stats import FROZEN_PERIODS, Windows
-from services.market.types import RankedMetric
-from services.store.engine import Engine
+from services.store.database.engine import Engine
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
 

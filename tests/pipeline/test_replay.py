@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.market.alert_rules import BadRule, built_in, parse_rule
-from services.market.rules import Rule
+from services.actions.alerts import StoreDesk
+from services.market.alerting.alerts import AlertQuery
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import BadRule, Rule, built_in
 from services.market.stats import Windows
-from services.market.types import AlertQuery
-from services.store import replay as replay_store
-from services.store.desk import StoreDesk
-from services.store.engine import Engine
+from services.store.alerting import replay_data as replay_store
+from services.store.database.engine import Engine
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import PERIOD, World
 from tests.replays import firings_of

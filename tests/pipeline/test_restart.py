@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from services.market.errors import StoreUnavailable
-from services.store.engine import open_engine, reading
-from services.store.schema import migrate
+from services.store.database.engine import open_engine, reading
+from services.store.database.schema import migrate
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
 from tests.postgresql_server import PostgreSQL

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from services.market.alert_rules import parse_rule
+from services.market.alerting.rule_json import parse_rule
 from services.pipeline.seal import seal
-from services.store import rules, sizes, ticks
-from services.store.engine import Engine, reading, writing
-from services.store.models import MarkRow
+from services.store import sizes
+from services.store.alerting import rules
+from services.store.database.engine import Engine, reading, writing
+from services.store.database.models import MarkRow
+from services.store.ranking import ticks
 from services.store.reader import StoreReader
 from tests import builders
 from tests.builders import NOON

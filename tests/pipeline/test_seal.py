@@ -5,13 +5,16 @@ import numpy as np
 import pytest
 from sqlalchemy import insert, update
 
-from services.market.alert_rules import parse_rule
+from services.market.alerting.rule_json import parse_rule
 from services.market.errors import LeaseLost
 from services.market.stats import Windows
 from services.pipeline.seal import Upkeep, seal
-from services.store import leases, prices, rules, snapshots, ticks
-from services.store.engine import Engine, reading, writing
-from services.store.models import MetricRow, TickRow
+from services.store.alerting import rules
+from services.store.database import leases
+from services.store.database.engine import Engine, reading, writing
+from services.store.database.models import MetricRow, TickRow
+from services.store.history import prices
+from services.store.ranking import snapshots, ticks
 from tests import builders
 from tests.builders import NOON
 from tests.fakes_exchange import FakeExchange

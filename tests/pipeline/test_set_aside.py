@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from services.market.alert_rules import parse_rule
-from services.market.types import RankedMetric
+from services.market.alerting.rule_json import parse_rule
+from services.market.ranking import RankedMetric
 from services.pipeline.seal import seal
-from services.store import mutes, outbox, rules, set_aside, ticks
-from services.store.engine import Engine, open_engine, reading, writing
-from services.store.models import SetAsideRow, SetAsideSampleRow
+from services.store import set_aside
+from services.store.alerting import mutes, outbox, rules
+from services.store.database.engine import Engine, open_engine, reading, writing
+from services.store.database.models import SetAsideRow, SetAsideSampleRow
+from services.store.ranking import ticks
 from tests import builders
 from tests.builders import NOON
 from tests.fakes_exchange import FakeExchange

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from services.market.alert_rules import parse_rule
+from services.market.alerting.rule_json import parse_rule
 from services.market.errors import Unavailable
+from services.market.ranking import RankedMetric
 from services.market.stats import Windows
-from services.market.types import RankedMetric
 from services.pipeline.backfill import Backfill
-from services.store import rules
-from services.store.engine import Engine, writing
+from services.store.alerting import rules
+from services.store.database.engine import Engine, writing
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.world import World
 

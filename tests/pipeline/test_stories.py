@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.store.engine import Engine
+from services.store.database.engine import Engine
 from tests.pipeline.story import Story
 
 

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from services.market.alerting.rules import Rule
 from services.market.errors import BadPayload, LeaseLost, StoreUnavailable, Unavailable
-from services.market.rules import Rule
 from services.market.stats import Windows
-from services.store import leases, ticks
-from services.store.engine import Engine, reading, writing
+from services.store.database import leases
+from services.store.database.engine import Engine, reading, writing
+from services.store.ranking import ticks
 from tests.builders import NOON
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World, stored_revision

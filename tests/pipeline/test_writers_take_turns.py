@@ -16,11 +16,13 @@ from services.market.errors import StoreUnavailable
 from services.market.stats import Windows
 from services.pipeline.backfill import Backfill
 from services.pipeline.seal import seal
-from services.store import engine as engines
-from services.store import leases, prices, sealing, snapshots
-from services.store.engine import Engine, open_engine, reading, writing
-from services.store.models import MetricRow
-from services.store.sealing import Step
+from services.store.database import engine as engines
+from services.store.database import leases
+from services.store.database.engine import Engine, open_engine, reading, writing
+from services.store.database.models import MetricRow
+from services.store.history import prices, sealing
+from services.store.history.sealing import Step
+from services.store.ranking import snapshots
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.second_opinion import figures

@@ -6,16 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from services.market.rules import Rule
+from services.market.alerting.rules import Rule
+from services.market.ranking import RankedMetric
 from services.market.stats import Windows
 from services.market.track import parse_track
-from services.market.types import Floats, RankedMetric
+from services.market.types import Floats
 from services.pipeline.discover import discover
 from services.pipeline.fetch import Fetcher
 from services.pipeline.tick import Plan, TickReport, tick
-from services.store import prices, snapshots, ticks
-from services.store.engine import Engine, reading, writing
-from services.store.metrics import Catalogues
+from services.store.database.engine import Engine, reading, writing
+from services.store.history import prices
+from services.store.ranking import snapshots, ticks
+from services.store.ranking.metrics import Catalogues
 from services.store.reader import StoreReader
 from tests import builders
 from tests.builders import NOON

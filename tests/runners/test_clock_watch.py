@@ -12,9 +12,10 @@ from services.bootstrap import Services, open_services
 from services.runners.clock_watch import Beat, ClockWatch, jump_in_words
 from services.runners.scheduler import Scheduler
 from services.settings import read_settings
-from services.store import leases, sealing
-from services.store.engine import open_engine, reading, writing
-from services.store.schema import migrate
+from services.store.database import leases
+from services.store.database.engine import open_engine, reading, writing
+from services.store.database.schema import migrate
+from services.store.history import sealing
 from tests.builders import NOON
 from tests.pipeline.world import put_past
 from tests.waiting import wait_for

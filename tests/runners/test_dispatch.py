@@ -17,18 +17,21 @@ from sqlalchemy.exc import OperationalError
 
 from services import jobs
 from services.bootstrap import Services, open_services
+from services.market.alerting.messages import Message
 from services.market.errors import TrackerError, Unavailable
-from services.market.messages import Message
-from services.market.moments import period_of
 from services.market.ports import Exchange
+from services.market.times import period_of
 from services.market.types import Listing, Pair
 from services.runners import celery_app
 from services.runners.dispatch import SILENCE_PATIENCES, Dispatch, dispatcher
 from services.settings import read_settings
-from services.store import alerts, leases, metrics, outbox, sealing, snapshots
-from services.store.alerts import Firing
-from services.store.engine import reading, writing
-from services.store.outbox import News
+from services.store.alerting import alerts, outbox
+from services.store.alerting.alerts import Firing
+from services.store.alerting.outbox import News
+from services.store.database import leases
+from services.store.database.engine import reading, writing
+from services.store.history import sealing
+from services.store.ranking import metrics, snapshots
 from tests.fakes import Timer as StandingTimer
 from tests.fakes_exchange import FakeClock, FakeExchange, FakeNotifier
 from tests.pipeline.world import put_past

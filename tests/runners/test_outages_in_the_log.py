@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import event
 
 from services.bootstrap import Services, open_services
-from services.market.types import Status
+from services.market.status import Status
 from services.runners.scheduler import Scheduler
 from services.settings import read_settings
-from services.store.engine import reading
-from services.store.models import TickRow
+from services.store.database.engine import reading
+from services.store.database.models import TickRow
 from tests.postgresql_server import PostgreSQL
 from tests.waiting import wait_for
 

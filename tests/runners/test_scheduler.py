@@ -8,11 +8,11 @@ import pytest
 
 from services.bootstrap import Services, open_services
 from services.jobs import Job, run_discovery
-from services.market.types import Status
+from services.market.status import Status
 from services.runners.scheduler import CHANCES, LEASE_SHARE, Scheduler
 from services.settings import Settings, read_settings
-from services.store import leases
-from services.store.engine import reading, writing
+from services.store.database import leases
+from services.store.database.engine import reading, writing
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from services.market.errors import Unavailable
-from services.market.types import SLOT_SECONDS, TickDay, TickState
-from services.store import ticks
-from services.store.engine import Engine, writing
+from services.market.status import SLOT_SECONDS, TickDay, TickState
+from services.store.database.engine import Engine, writing
+from services.store.ranking import ticks
 from services.store.reader import StoreReader
 from tests import builders
 from tests.builders import NOON

@@ -7,7 +7,7 @@ import pytest
 
 from services.market.errors import StoreUnavailable, UnknownMetric
 from services.market.stats import Windows
-from services.store.engine import Engine, open_engine
+from services.store.database.engine import Engine, open_engine
 from services.store.reader import StoreReader
 from tests import builders
 from tests.builders import NOON

@@ -5,7 +5,7 @@ from threading import enumerate as enumerate_threads
 import pytest
 
 from services.market.tokens import digest
-from services.store.engine import Engine, reading, writing
+from services.store.database.engine import Engine, reading, writing
 from services.store.tokens import NOTING, StoredTokens
 from tests.builders import NOON
 from tests.waiting import wait_for

@@ -1,0 +1,82 @@
+"""What prices are compared with, as it was at each moment: the average of an hour, and the thresholds of rules."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from layouts.curves import Values, with_gaps
+from services.market.alerting import averages
+from services.market.alerting.alerts import Alert
+from services.market.alerting.rules import BUILT_IN, AlertRule, TimesAverage
+from services.market.candles import HOUR_SECONDS, Past
+from services.market.types import Floats, Hours, Ints, Series
+
+DIGITS = 11
+"""That are told of each value."""
+
+
+def hour_average(past: Past) -> tuple[Ints, Values]:
+    """The average of the hour before each price; among hours, of the last one of each bar."""
+    moments, widths = _moments(past)
+    if isinstance(past.known, Hours):
+        means, _ = averages.hourly(past.known, moments, HOUR_SECONDS)
+    else:
+        means, _ = averages.weighted(past.known, moments, HOUR_SECONDS)
+    return _drawn(moments, means, widths)
+
+
+def threshold(past: Past, rule: AlertRule, alerts: Sequence[Alert], period_seconds: int) -> tuple[Ints, Values]:
+    """What `rule`, one on a multiple of an average, compared each price with; among hours, as of each bar. Where it
+    fired, what it compared with is on record in its `alerts`."""
+    condition = rule.condition
+    assert isinstance(condition, TimesAverage)
+    moments, widths = _moments(past)
+    if isinstance(past.known, Hours):
+        means, counts = averages.hourly(past.known, moments, condition.window_seconds)
+    elif rule.id == BUILT_IN:
+        means, counts = averages.weighted(past.known, moments, condition.window_seconds)
+    else:
+        means, counts = averages.plain(past.known, moments, condition.window_seconds, period_seconds)
+    limits = np.where(counts >= condition.min_samples, condition.factor * means, np.nan)
+    if not len(moments):
+        return moments, []
+    on_record = {
+        int(alert.fired_at.timestamp()): limit
+        for alert in alerts
+        if alert.rule_id == rule.id and (limit := _compared_with(alert)) is not None
+    }
+    fired = np.array([at for at in on_record if past.since < at <= past.until], dtype=np.int64)
+    times = np.union1d(moments, fired)
+    values, reach = np.full(len(times), np.nan), np.full(len(times), past.bars.seconds)
+    drawn = np.searchsorted(times, moments)
+    values[drawn], reach[drawn] = limits, widths
+    values[np.searchsorted(times, fired)] = [on_record[at] for at in fired.tolist()]
+    return _drawn(times, values, reach)
+
+
+def _compared_with(alert: Alert) -> float | None:
+    if alert.quantity != "price":
+        return None
+    if alert.threshold is None and alert.factor is not None and alert.average is not None:
+        return alert.factor * alert.average
+    return alert.threshold
+
+
+def _moments(past: Past) -> tuple[Ints, Ints]:
+    """When a value is drawn, and how many seconds each stands for."""
+    if isinstance(past.history, Hours):
+        ends: Ints = np.minimum(past.bars.starts + past.bars.seconds, past.until)
+        return ends, np.full(len(ends), past.bars.seconds, dtype=np.int64)
+    return past.history.times, past.history.widths
+
+
+def _drawn(times: Ints, values: Floats, widths: Ints) -> tuple[Ints, Values]:
+    """With a gap wherever prices are missing, and None for what is not known."""
+    times, filled = with_gaps(Series(times, _rounded(values), widths), 0)
+    return times, [None if value != value else value for value in filled]  # NaN is not itself
+
+
+def _rounded(values: Floats) -> Floats:
+    scale = 10.0 ** (DIGITS - 1 - np.floor(np.log10(values)))
+    rounded: Floats = np.round(values * scale) / scale
+    return rounded

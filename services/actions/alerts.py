@@ -1,0 +1,172 @@
+"""What people do about alerts: rules, acknowledgements and mutes, each in one commit that readers see."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+import numpy as np
+
+from services.concurrency.long_work import LongWork
+from services.market.alerting.alerts import Alert, AlertQuery, Firings, Mute, Tally
+from services.market.alerting.replay import require_replayable
+from services.market.alerting.rules import BUILT_IN, MOST_RULES, AlertRule, TooManyRules, require_channels
+from services.market.alerting.states import STATE_NAMES
+from services.market.errors import UnknownRecord
+from services.market.ports import Steps
+from services.store.alerting import alerts, mutes, outbox, replay_process, rules
+from services.store.alerting.outbox import News
+from services.store.alerting.replay_data import plan_reading
+from services.store.alerting.replay_process import Order
+from services.store.database.engine import LARGEST_NUMBER, Connection, Engine, reading, writing
+from services.store.ranking import metrics, snapshots
+from services.store.ranking.metrics import Catalogues
+
+REPLAY_SECONDS = 60.0
+"""A replay that takes longer is ended: the largest takes a fifth of that where the machine has time for it, and most
+proxies wait no longer."""
+
+REPLAY_RETRY_SECONDS = 10
+
+MAX_VALUES_HERE = 200_000
+"""Periods x metrics of a replay that is done in the thread that asks for it, in a tenth of a second: a process of its
+own takes half a second to begin."""
+
+
+class StoreDesk:
+    """An AlertDesk over the database; `channels` are those that the settings name."""
+
+    def __init__(self, engine: Engine, channels: Collection[str], replays: LongWork | None = None) -> None:
+        self._engine = engine
+        self._channels = channels
+        self._catalogues = Catalogues()
+        self._replays = replays or LongWork("replay", REPLAY_SECONDS, REPLAY_RETRY_SECONDS)
+
+    def rules(self) -> tuple[AlertRule, ...]:
+        with reading(self._engine) as connection:
+            return rules.stored(connection)
+
+    def rule(self, number: int) -> AlertRule:
+        with reading(self._engine) as connection:
+            return _rule(connection, number)
+
+    def standing(self) -> Mapping[int, Mapping[str, int]]:
+        with reading(self._engine) as connection:
+            held_of = rules.states(connection)
+        found = {}
+        for number, held in held_of.items():
+            states, counts = np.unique(held["state"], return_counts=True)
+            found[number] = dict(zip((STATE_NAMES[state] for state in states), counts.tolist(), strict=True))
+        return found
+
+    def add_rule(self, rule: AlertRule) -> AlertRule:
+        require_channels(rule, self._channels)
+        with self._changing() as connection:
+            if len(rules.stored(connection)) >= MOST_RULES:
+                raise TooManyRules(f"there are {MOST_RULES} rules already, the most that are kept")
+            return rules.add(connection, rule)
+
+    def change_rule(self, rule: AlertRule, now: datetime) -> None:
+        with self._changing() as connection:
+            require_channels(rule, self._channels, _rule(connection, rule.id))
+            if not rule.enabled:
+                _owe_ends(connection, rule, int(now.timestamp()))
+            rules.replace(connection, rule, int(now.timestamp()))
+
+    def remove_rule(self, number: int, now: datetime) -> None:
+        with self._changing() as connection:
+            _owe_ends(connection, _rule(connection, number), int(now.timestamp()))
+            rules.remove(connection, number, int(now.timestamp()))
+
+    def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
+        with reading(self._engine) as connection:
+            return alerts.chosen(connection, query)
+
+    def tally(self, query: AlertQuery) -> Tally:
+        with reading(self._engine) as connection:
+            return alerts.tally(connection, query)
+
+    def rules_that_fired(self) -> Mapping[int, str | None]:
+        with reading(self._engine) as connection:
+            return alerts.rules_that_fired(connection)
+
+    def acknowledge_all(self, query: AlertQuery, note: str | None, now: datetime, by: str | None = None) -> int:
+        with self._changing() as connection:
+            return alerts.acknowledge_all(connection, query, note, int(now.timestamp()), by)
+
+    def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
+        _require_countable("alert", number)
+        with self._changing() as connection:
+            found = alerts.acknowledge(connection, number, note, int(now.timestamp()), by)
+            if found is None:
+                raise UnknownRecord(f"no alert {number}")
+            return found
+
+    def mutes(self, now: datetime) -> tuple[Mute, ...]:
+        with reading(self._engine) as connection:
+            return mutes.current(connection, int(now.timestamp()))
+
+    def mute(
+        self, rule_id: int | None, metric_id: int | None, until: datetime | None, note: str | None, now: datetime
+    ) -> Mute:
+        with self._changing() as connection:
+            if rule_id is not None and rule_id != BUILT_IN:
+                _rule(connection, rule_id)
+            if metric_id is not None:
+                _require_countable("metric", metric_id)
+                if metrics.find(connection, metric_id) is None:
+                    raise UnknownRecord(f"no metric {metric_id}")
+            end = None if until is None else int(until.timestamp())
+            return mutes.add(connection, rule_id, metric_id, end, note, int(now.timestamp()))
+
+    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Steps[Firings]:
+        require_replayable(rule)
+        first, last = int(since.timestamp()), int(until.timestamp())
+        with self._replays.place() as place:
+            while not place.await_turn():
+                yield None
+            with reading(self._engine) as connection:
+                window = snapshots.window_seconds(connection)
+                catalogue = self._catalogues.current(connection)
+            wanted = plan_reading(rule, catalogue, first, last, period_seconds, window)
+            yield 0.0
+            order = Order(wanted, first, window)
+            if wanted.values <= MAX_VALUES_HERE:
+                return replay_process.carry_out(self._engine, order, lambda _: place.check())
+            return (yield from replay_process.delegate(self._engine, order, place))
+
+    def unmute(self, number: int, now: datetime) -> None:
+        _require_countable("mute", number)
+        with self._changing() as connection:
+            if not mutes.remove(connection, number, int(now.timestamp())):
+                raise UnknownRecord(f"no mute {number}")
+
+    @contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        """A commit that other writers wait for, and that tells readers to look again."""
+        with writing(self._engine) as connection:
+            snapshots.raise_revision(connection)
+            yield connection
+
+
+def _rule(connection: Connection, number: int) -> AlertRule:
+    _require_countable("rule", number)
+    found = rules.find(connection, number)
+    if found is None:
+        raise UnknownRecord(f"no rule {number}")
+    return found
+
+
+def _owe_ends(connection: Connection, rule: AlertRule, now: int) -> None:
+    """The rule's alerts are about to end with it: those who were told of them are told of that, where it says so."""
+    if not rule.tell_resolved:
+        return
+    open_ones = {(rule.id, metric_id) for metric_id in alerts.open_alerts(connection, rule.id)}
+    over = alerts.unmuted(connection, open_ones)
+    told = outbox.told_of(connection, over)
+    outbox.owe(connection, now, [News(number, "resolved", told.get(number, ())) for number in over])
+
+
+def _require_countable(kind: str, number: int) -> None:
+    """Raises UnknownRecord for a number that no row can have, which a database may refuse even to look for."""
+    if not 0 <= number <= LARGEST_NUMBER:
+        raise UnknownRecord(f"no {kind} {number}")

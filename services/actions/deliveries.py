@@ -1,0 +1,55 @@
+"""What people may do about messages: see what became of them, try one again, test a channel."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import uuid4
+
+from services.market.alerting.messages import Delivery, DeliveryState, trial
+from services.market.errors import NotFailed, UnknownChannel, UnknownDelivery
+from services.market.ports import Notifier
+from services.store.alerting import outbox
+from services.store.database.engine import LARGEST_NUMBER, Engine, reading, writing
+
+
+class DeliveryDesk:
+    """The outbox of `engine`, and the channels of this process."""
+
+    def __init__(self, engine: Engine, notifiers: Sequence[Notifier]) -> None:
+        self._engine = engine
+        self._notifiers: Mapping[str, Notifier] = {notifier.channel: notifier for notifier in notifiers}
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the channels that the settings name."""
+        return tuple(self._notifiers)
+
+    def newest(self, limit: int, state: DeliveryState | None = None, offset: int = 0) -> tuple[Delivery, ...]:
+        """The newest messages after the first `offset`, at most `limit`, of one state where it is given. Raises
+        StoreUnavailable."""
+        with reading(self._engine) as connection:
+            return outbox.deliveries(connection, limit, state, offset)
+
+    def count(self, state: DeliveryState | None = None) -> int:
+        """How many messages there are, of one state where it is given. Raises StoreUnavailable."""
+        with reading(self._engine) as connection:
+            return outbox.count(connection, state)
+
+    def retry(self, number: int, now: datetime) -> Delivery:
+        """Owe a message that was given up for another day. Raises UnknownDelivery, NotFailed, StoreUnavailable."""
+        if not 0 <= number <= LARGEST_NUMBER:
+            raise UnknownDelivery(f"no message {number}")
+        with writing(self._engine) as connection:
+            is_owed = outbox.retry(connection, number, int(now.timestamp()))
+            found = outbox.delivery(connection, number)
+        if found is None:
+            raise UnknownDelivery(f"no message {number}")
+        if not is_owed:
+            raise NotFailed(f"message {number} is {found.state}: only one that has failed can be tried again")
+        return found
+
+    def try_out(self, channel: str, now: datetime) -> None:
+        """Send a test, and wait for what comes of it. Raises UnknownChannel or DeliveryFailed."""
+        notifier = self._notifiers.get(channel)
+        if notifier is None:
+            raise UnknownChannel(f"no channel {channel[:40]!r}")
+        notifier.send(trial(f"test-{uuid4().hex[:12]}", now, channel))

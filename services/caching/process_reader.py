@@ -1,0 +1,121 @@
+"""Answers remembered for as long as the database says that nothing has changed, or says nothing at all."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import ParamSpec, TypeVar
+
+from services.concurrency.last_known import LastKnown
+from services.concurrency.versioned_cache import VersionedMemory
+from services.market.alerting.alerts import Alert, OpenAlerts
+from services.market.ports import MarketReader
+from services.market.ranking import RankedMetric, Ranking, Sparklines
+from services.market.status import Day, Profile, Status
+from services.market.types import Hours, Series
+
+REVISION_SECONDS = 0.25
+"""How long a revision is taken for the current one without asking: what a viewer may lag behind a commit."""
+
+PATIENCE_SECONDS = 0.75
+"""How long a database that answered before is waited for, where there is something to answer without it."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class CachedReader:
+    """A MarketReader in front of another: one reading a revision, however many ask.
+
+    While the database is away, whatever the page of all metrics and the state of the whole tell is as it was last read;
+    `Status.away_since` says so. What nobody has asked for in that state raises StoreUnavailable.
+    """
+
+    def __init__(
+        self,
+        reader: MarketReader,
+        timer: Callable[[], float] = time.monotonic,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._reader = reader
+        self._timer = timer
+        self._memory = VersionedMemory()
+        self._told = LastKnown(reader.revision, patience_seconds, REVISION_SECONDS)
+        self._statuses = LastKnown(reader.status, patience_seconds)
+        self._unattended = LastKnown(reader.unattended, patience_seconds)
+        self._days = LastKnown(reader.day, patience_seconds)
+        self._ranking: Ranking | None = None
+        self._away: tuple[float, datetime] | None = None
+
+    @property
+    def profile(self) -> Profile:
+        return self._reader.profile
+
+    def revision(self) -> int:
+        told = self._told.get(self._timer(), None)
+        # While nobody can say more, the present is what the ranking at hand is of.
+        return told if self._told.away_since is None or self._ranking is None else self._ranking.revision
+
+    def ranking(self) -> Ranking:
+        revision = self.revision()
+        if self._told.away_since is not None and self._ranking is not None:
+            return self._ranking
+        self._ranking = found = self._memory.get("ranking", revision, self._reader.ranking)
+        return found
+
+    def metric(self, wanted: int | str) -> RankedMetric:
+        names = self._memory.get("names", self.revision(), self._names)
+        found = names.get(wanted.lower() if isinstance(wanted, str) else wanted)
+        if found is not None:
+            return found
+        return self._reader.metric(wanted)  # no longer tracked, or unknown
+
+    def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
+        return self._reader.prices(metric_id, since, until, self.revision() if revision is None else revision)
+
+    def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
+        return self._reader.hours(metric_id, since, until)
+
+    def volumes(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
+        return self._reader.volumes(metric_id, since, until, self.revision() if revision is None else revision)
+
+    def alerts(
+        self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
+    ) -> tuple[Alert, ...]:
+        return self._reader.alerts(since, metric_id, limit)
+
+    def unattended(self) -> OpenAlerts:
+        revision = self.revision()
+        return self._at_hand(self._unattended) or self._unattended.get(self._timer(), revision)
+
+    def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
+        key = ("sparklines", metric_ids)
+        return self._memory.get(key, self.revision(), lambda: self._reader.sparklines(metric_ids))
+
+    def status(self, now: datetime) -> Status:
+        version = (self.revision(), int(now.timestamp()))
+        found = self._at_hand(self._statuses) or self._statuses.get(self._timer(), version, now)
+        away_since = self._told.away_since
+        if away_since is None:
+            return found.judged_at(now, self.profile.period_seconds)  # it may be that of a moment ago
+        if self._away is None or self._away[0] != away_since:
+            self._away = away_since, now - timedelta(seconds=self._timer() - away_since)
+        found = replace(found, away_since=self._away[1])
+        if self._ranking is not None:  # of the same state, whichever was asked for last
+            found = replace(found, revision=self._ranking.revision, minute=self._ranking.minute)
+        return found.judged_at(now, self.profile.period_seconds)
+
+    def day(self, now: datetime) -> Day:
+        # Without a tick the gap since the last one grows all the same.
+        version = (self.revision(), int(now.timestamp()) // 60)
+        return self._at_hand(self._days) or self._days.get(self._timer(), version, now)
+
+    def _at_hand(self, last: LastKnown[P, T]) -> T | None:
+        """What was last read, while the database is known to be away: nobody waits for each of several in turn."""
+        return None if self._told.away_since is None else last.known
+
+    def _names(self) -> dict[int | str, RankedMetric]:
+        names: dict[int | str, RankedMetric] = {}
+        for row in self.ranking().metrics:
+            names[row.id] = names[row.key.lower()] = row
+        return names

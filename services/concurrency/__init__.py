@@ -1,0 +1,1 @@
+"""Threads, deadlines and shared results: mechanisms that know nothing of the trade."""

@@ -1,0 +1,222 @@
+"""Rules that people write: what is watched, when it is worth an alert, and in which words a mistake is told."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from services.market.errors import TrackerError
+from services.market.status import Profile
+from services.market.track import TrackPattern
+from services.market.types import Floats, Ints
+
+WINDOWS = {
+    300: "5 min",
+    900: "15 min",
+    1_800: "30 min",
+    3_600: "1 h",
+    14_400: "4 h",
+    43_200: "12 h",
+    86_400: "24 h",
+}
+"""What averages and changes may look back on, in seconds: few lengths, so that many rules share one reading."""
+
+LONGEST_NAME = 80
+MOST_PATTERNS = 50
+MOST_CHANNELS = 20
+LONGEST_CHANNEL = 200
+LONGEST_WAIT = 7 * 86_400
+LARGEST = 1e15
+
+MOST_RULES = 200
+
+BUILT_IN = 0
+"""The number of the rule that the settings ALERT_* make."""
+
+BUILT_IN_NAME = "Built-in rule"
+"""What that rule is called; its alerts do not say."""
+
+
+class BadRule(TrackerError):
+    """A rule that cannot be used; the text begins with the field at fault."""
+
+
+class TooManyRules(TrackerError):
+    """There are as many rules as a tick can be expected to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimesAverage:
+    """The value is `above` or `below` `factor` x its average of the window, itself not in the average, which rests
+    on `min_samples` values at least."""
+
+    direction: str
+    factor: float
+    window_seconds: int
+    min_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The value has gone `up`, `down` or `either` way by more than `percent` since the window began."""
+
+    direction: str
+    percent: float
+    window_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The value goes through `level`: `up`, `down` or `either` way."""
+
+    direction: str
+    level: float
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The rank comes to be `places` or better."""
+
+    places: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoData:
+    """A metric that trades has had no price for `periods`."""
+
+    periods: int
+
+
+Condition = TimesAverage | Change | Level | Top | NoData
+
+KINDS: Mapping[str, type[Condition]] = {
+    "average": TimesAverage,
+    "change": Change,
+    "level": Level,
+    "top": Top,
+    "no_data": NoData,
+}
+
+QUANTITIES: Mapping[str, tuple[str, ...]] = {
+    "price": ("average", "change", "level", "no_data"),
+    "volume": ("average", "change", "level"),
+    "stdev": ("average", "change", "level"),
+    "volatility": ("average", "change", "level"),
+    "rank": ("level", "top"),
+}
+"""What can be watched, and the kinds of condition that make sense of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRule:
+    """Fires for each metric of `scope` whose `quantity` has met `condition` for `pending_seconds` on end.
+
+    A metric fires at most once in any `cooldown_seconds`. It resolves when the value is back behind the threshold by
+    `hysteresis_percent` of that. Messages go to `channels`; None means all that there are. With `tell_resolved` those
+    who were told of an alert are told of its end.
+    """
+
+    id: int
+    name: str
+    scope: tuple[TrackPattern, ...]
+    quantity: str
+    condition: Condition
+    pending_seconds: int
+    cooldown_seconds: int
+    hysteresis_percent: float
+    channels: tuple[str, ...] | None
+    tell_resolved: bool
+    enabled: bool
+
+    @property
+    def kind(self) -> str:
+        return next(kind for kind, form in KINDS.items() if isinstance(self.condition, form))
+
+    @property
+    def window_seconds(self) -> int | None:
+        """How far back the condition looks; None where it does not."""
+        return self.condition.window_seconds if isinstance(self.condition, TimesAverage | Change) else None
+
+
+def longest_windows(rules: Iterable[AlertRule]) -> dict[str, int]:
+    """How far back those of the rules look that are enabled, in seconds, by quantity."""
+    longest: dict[str, int] = {}
+    for rule in rules:
+        if rule.enabled and rule.window_seconds is not None:
+            longest[rule.quantity] = max(longest.get(rule.quantity, 0), rule.window_seconds)
+    return longest
+
+
+def built_in(profile: Profile) -> AlertRule:
+    """The rule of the settings ALERT_*, told as the others are; it is kept by nobody and cannot be changed."""
+    return AlertRule(
+        id=BUILT_IN,
+        name=BUILT_IN_NAME,
+        scope=(TrackPattern("*", "*", "*"),),
+        quantity="price",
+        condition=TimesAverage(
+            "above", profile.alert_factor, profile.alert_window_minutes * 60, profile.alert_min_samples
+        ),
+        pending_seconds=0,
+        cooldown_seconds=profile.alert_cooldown_minutes * 60,
+        hysteresis_percent=0.0,
+        channels=None,
+        tell_resolved=False,
+        enabled=True,
+    )
+
+
+def require_channels(rule: AlertRule, known: Collection[str], before: AlertRule | None = None) -> None:
+    """Raises BadRule where the rule names a channel that is not among those known, unless it did so `before`: what the
+    settings have lost since is kept until somebody takes it out."""
+    had = () if before is None or before.channels is None else before.channels
+    for channel in rule.channels or ():
+        if channel not in known and channel not in had:
+            there_are = f"there are {', '.join(known)}" if known else "NOTIFY_URLS names none"
+            raise BadRule(f"channels: none is called {channel[:40]!r}; {there_are}")
+
+
+def in_words(rule: AlertRule) -> str:
+    """The condition as a person would say it: `price above 3 x its average of 1 h`."""
+    match rule.condition:
+        case TimesAverage(direction, factor, window):
+            return f"{rule.quantity} {direction} {factor:g} x its average of {_span(window)}"
+        case Change("either", percent, window):
+            return f"{rule.quantity} up or down by more than {percent:g} % in {WINDOWS[window]}"
+        case Change(direction, percent, window):
+            return f"{rule.quantity} {direction} by more than {percent:g} % in {WINDOWS[window]}"
+        case Level("either", level):
+            return f"{rule.quantity} crosses {level:.8g}"
+        case Level(direction, level):
+            return f"{rule.quantity} crosses {level:.8g} going {direction}"
+        case Top(places):
+            return f"enters the top {places}"
+        case NoData(periods):
+            return f"no price for {periods} periods"
+
+
+def _span(seconds: int) -> str:
+    return WINDOWS.get(seconds, f"{seconds // 60} min")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Fires when latest > `factor` x average, the latest price itself not in the average.
+
+    The average is over the prices of `window_seconds` before the latest and must rest on
+    `min_samples` of them; one metric fires at most once in any `cooldown_seconds`.
+    """
+
+    factor: float
+    window_seconds: int
+    cooldown_seconds: int
+    min_samples: int
+
+    def exceeded(
+        self, fresh: npt.NDArray[np.bool_], price: Floats, average: Floats, count: Ints
+    ) -> npt.NDArray[np.bool_]:
+        """Which metrics break the rule, all arrays of shape (metrics,); only those with a `fresh` price may."""
+        with np.errstate(invalid="ignore"):
+            above = price > self.factor * average
+        return fresh & above & (count >= self.min_samples)

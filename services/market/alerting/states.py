@@ -1,0 +1,131 @@
+"""How a rule stands to each of its metrics (ok, pending, firing, resolved, no data), and how that changes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from services.market.alerting.rules import AlertRule, Level
+from services.market.present import STALE_PERIODS, is_stale
+from services.market.types import Ints
+
+Mask = npt.NDArray[np.bool_]
+
+OK, PENDING, FIRING, RESOLVED, NO_DATA = range(5)
+STATE_NAMES = ("ok", "pending", "firing", "resolved", "no data")
+
+STATE = np.dtype(
+    [
+        ("id", "<i8"),
+        ("state", "u1"),
+        ("side", "i1"),  # which way the condition was met: 1 above, -1 below
+        ("since", "<i8"),  # when it came into this state
+        ("fired_at", "<i8"),  # when it last fired, 0 for never
+        ("known_at", "<i8"),  # when a look last told something
+    ]
+)
+
+Held = npt.NDArray[np.void]
+"""One row a metric, ascending by id, of dtype STATE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one look tells of each metric, all of shape (metrics,).
+
+    `side` is 1 where the value is above the threshold, -1 below, 0 where the condition is not met; `starts` where it
+    is met in a way that begins an alert (a crossing is one moment); `clears_above` and `clears_below` where the value
+    is back far enough to end one; `known` where there is a value and something to compare it with.
+    """
+
+    side: npt.NDArray[np.int8]
+    starts: Mask
+    clears_above: Mask
+    clears_below: Mask
+    known: Mask
+
+    def at(self, places: Ints) -> "Verdict":
+        """The same for some of the metrics."""
+        return Verdict(
+            self.side[places],
+            self.starts[places],
+            self.clears_above[places],
+            self.clears_below[places],
+            self.known[places],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of one look: the new states, and whose alert has begun (`fired`), has ended, is without data from now
+    on (`silenced`), or goes on after it was without (`returned`)."""
+
+    held: Held
+    fired: Mask
+    ended: Mask
+    silenced: Mask
+    returned: Mask
+
+
+def fresh_states(ids: Ints) -> Held:
+    """Rows of which nothing is known yet."""
+    held = np.zeros(len(ids), dtype=STATE)
+    held["id"] = ids
+    return held
+
+
+def step(held: Held, verdict: Verdict, rule: AlertRule, now: int, period_seconds: int) -> Step:
+    """The states after a look at epoch second `now`.
+
+    An alert fires when its condition has been met for the rule's pending time on end and its cooldown is over; what
+    the cooldown holds up waits, and fires afterwards if the condition is still met. It ends when the value is back.
+    Looks that tell nothing change nothing, nor do looks that nobody made: only when the last one that told something is
+    stale is an alert without data. The next one that does ends it or has it go on, and a pending time begins anew with
+    it: nobody knows what was meanwhile. A clock that was set back makes no cooldown shorter: `fired_at` is of the last
+    alert on record.
+    """
+    after = held.copy()
+    state, side = after["state"], after["side"]
+    for field in ("since", "known_at"):
+        np.minimum(after[field], now, out=after[field])
+    cooling = (after["fired_at"] > 0) & (now < after["fired_at"] + rule.cooldown_seconds)
+    cleared = verdict.known & np.where(side > 0, verdict.clears_above, verdict.clears_below)
+    unknown_for, patience = now - after["known_at"], STALE_PERIODS * period_seconds
+
+    back = ((state == FIRING) | (state == NO_DATA)) & cleared
+    silenced = (state == FIRING) & ~verdict.known & is_stale(after["known_at"], now, period_seconds)
+    returned = (state == NO_DATA) & verdict.known & ~back
+    _enter(after, back, RESOLVED, now)
+    _enter(after, silenced, NO_DATA, now)
+    _enter(after, returned, FIRING, now)
+
+    left = (state == PENDING) & verdict.known & (verdict.side != side)
+    _enter(after, (state == PENDING) & verdict.known & (unknown_for > patience) & ~left, PENDING, now)
+    _enter(after, left & cooling, RESOLVED, now)
+    _enter(after, left & ~cooling, OK, now)
+    _enter(after, (state == RESOLVED) & ~cooling & ~back, OK, now)
+
+    begins = verdict.starts.copy()
+    if isinstance(rule.condition, Level) and rule.condition.direction == "either":
+        begins |= back  # what ends a crossing one way is a crossing the other way
+    begins &= verdict.known & (verdict.side != 0) & ((state == OK) | (state == RESOLVED))
+    _enter(after, begins, PENDING, now)
+    side[begins] = verdict.side[begins]
+
+    held_long = now - after["since"] >= rule.pending_seconds
+    fired = (state == PENDING) & verdict.known & (verdict.side == side) & held_long & ~cooling
+    _enter(after, fired, FIRING, now)
+    after["fired_at"][fired] = now
+    after["known_at"][verdict.known] = now
+    return Step(after, fired, back, silenced, returned)
+
+
+def worth_keeping(held: Held) -> Mask:
+    """Which rows tell more than the next look, and the alerts on record, would find by themselves."""
+    kept: Mask = held["state"] != OK
+    return kept
+
+
+def _enter(held: Held, rows: Mask, state: int, now: int) -> None:
+    held["state"][rows] = state
+    held["since"][rows] = now

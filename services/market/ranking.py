@@ -1,0 +1,100 @@
+"""The ranking: every tracked metric with its statistics and its rank."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from services.market.types import Floats, Ints, Pair
+
+
+@dataclass(frozen=True, slots=True)
+class RankedMetric:
+    """One line of the ranking, as of the last tick.
+
+    Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h`,
+    `volatility` (stdev / mean) and the ranges ((high - low) / low) are fractions, 0.01 meaning one per
+    cent; `log_volatility` is the standard deviation of the window's log returns as a fraction a year of
+    365 days; `volume_24h` is in base units. The changes are from the prices an hour and a day before
+    `updated_at`: they stay for as long as the price does. `coverage` is how much of the window the
+    `samples` stand for, 0 to 1. A price that is `stale`, or missing, is none of the present: see
+    services.market.present. Highs and lows reach back as services.market.extremes says.
+    `rank_1h_ago` is the rank that the tick of an hour ago gave. None stands for "not known": no price
+    yet, or too short a history. What is not `active` has no rank and a `reason`: `delisted`, `halted`
+    (listed without trading), or `frozen` (its exchange answers without a price for it).
+    """
+
+    id: int
+    market: str
+    base: str
+    quote: str
+    rank: int | None
+    rank_1h_ago: int | None
+    price: float | None
+    stdev: float | None
+    mean: float | None
+    volatility: float | None
+    log_volatility: float | None
+    average_1h: float | None
+    change_1h: float | None
+    change_24h: float | None
+    range_1h: float | None
+    range_24h: float | None
+    high_24h: float | None
+    low_24h: float | None
+    volume_24h: float | None
+    samples: int
+    coverage: float
+    active: bool
+    reason: str | None
+    updated_at: datetime | None
+    stale: bool
+    alerted_at: datetime | None = None
+    """When the metric last fired an alert, if that was within the last hour of ticks."""
+    new_at: datetime | None = None
+    """When its exchange began to list it, if that was seen and within the last day of ticks."""
+    rule_average: float | None = None
+    """What the alert rule compares the price with: the average of its own window, the latest price left out."""
+
+    @property
+    def pair(self) -> Pair:
+        return Pair(self.base, self.quote)
+
+    @property
+    def key(self) -> str:
+        """The name used in addresses: `kraken:BTC-USD`."""
+        return f"{self.market}:{self.base}-{self.quote}"
+
+    def gone_stale(self) -> "RankedMetric":
+        """The same when its tick has become stale: so has its price."""
+        return replace(self, stale=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """All tracked metrics in rank order, those without prices last, as one tick left them."""
+
+    revision: int
+    minute: datetime | None
+    metrics: tuple[RankedMetric, ...]
+
+    def gone_stale(self) -> "Ranking":
+        """The same when this tick is stale: so are all its prices."""
+        return replace(self, metrics=tuple(row.gone_stale() for row in self.metrics))
+
+
+@dataclass(frozen=True, slots=True)
+class Sparklines:
+    """The shape of some metrics' last 24 h, for a thumbnail.
+
+    `points` is uint8 of shape (metrics, 24), one point an hour, oldest first, the last of them at `minute` (the last
+    tick; None before the first): 0 is the lowest and 100 the highest of that metric's own points, 255 where there is no
+    price. `low` and `high` are the prices of 0 and 100 in quote currency, NaN where there is none.
+    """
+
+    minute: datetime | None
+    metric_ids: Ints
+    points: npt.NDArray[np.uint8]
+    low: Floats
+    high: Floats

@@ -1,0 +1,167 @@
+"""Requests to addresses that somebody typed in: only to machines that may be asked, no further, and not for long."""
+
+import socket
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from http.client import HTTPConnection, HTTPException
+from ipaddress import IPv4Address, IPv6Network, ip_address
+from urllib.parse import quote, urlsplit
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from services.concurrency.deadline import within
+from services.market.errors import DeliveryFailed
+
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_SIX_TO_FOUR = IPv6Network("2002::/16")
+_METADATA = frozenset((IPv4Address("168.63.129.16"), IPv4Address("192.0.0.192")))
+"""Where clouds tell secrets to their machines, at addresses that look public; the others are link-local."""
+
+Resolve = Callable[[str, int], Sequence[str]]
+"""The IP addresses of a host name, for a connection to a port. Raises OSError."""
+
+
+class BadUrl(ValueError):
+    """No address that can be asked; the text does not repeat it, for it may hold a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes. `path` has the query with it and is as it is sent."""
+
+    is_tls: bool
+    host: str
+    port: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; of the body nothing is read."""
+
+    status: int
+    retry_after: str | None
+
+
+def parse_target(url: str) -> Target:
+    """The parts of an http or https URL. Raises BadUrl."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise BadUrl("is not a URL") from None
+    if parts.scheme not in ("http", "https"):
+        raise BadUrl("must start with http:// or https://")
+    if not host or any(character.isspace() for character in host):
+        raise BadUrl("names no host")
+    if parts.username is not None or parts.password is not None:
+        raise BadUrl("must not hold a user name or password")
+    is_tls = parts.scheme == "https"
+    safe = "/%:@!$&'()*+,;=~?"
+    path = quote(parts.path or "/", safe=safe) + (f"?{quote(parts.query, safe=safe)}" if parts.query else "")
+    return Target(is_tls, host, port or (443 if is_tls else 80), path)
+
+
+def is_public(address: str) -> bool:
+    """Whether the IP address is one of the public internet: not this machine, its network, or its cloud's own."""
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv4Address):
+        return found.is_global and not found.is_multicast and not found.is_reserved and found not in _METADATA
+    # All that stands for an IPv4 address in one way or another lies elsewhere, but for 6to4.
+    return found in _GLOBAL_UNICAST and found not in _SIX_TO_FOUR and found.is_global
+
+
+def resolve(host: str, port: int) -> Sequence[str]:
+    """What this machine's resolver knows."""
+    return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+
+
+def ask(
+    method: str,
+    target: Target,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    *,
+    seconds: float,
+    allow_private: bool,
+    resolve: Resolve = resolve,
+) -> Answer:
+    """Send one request, all of it within `seconds`, whatever it is at: looking up a name, connecting, or reading.
+
+    The name is looked up once, and the connection goes to what was found and allowed: an answer that changes between
+    the check and the use changes nothing. Raises DeliveryFailed.
+    """
+    connection = _Pinned(target, seconds, allow_private, resolve)
+
+    def carry_out() -> Answer:
+        connection.request(method, target.path, body, dict(headers))
+        with connection.getresponse() as response:
+            return Answer(response.status, response.headers.get("Retry-After"))
+
+    try:
+        return within(seconds, carry_out)
+    except TimeoutError:
+        raise DeliveryFailed(f"no answer within {seconds:g} s") from None
+    except (OSError, HTTPException, UnicodeError) as error:
+        raise DeliveryFailed(f"cannot be reached: {_name(error)}") from None
+    finally:
+        connection.abort()
+
+
+class _Pinned(HTTPConnection):
+    """A connection to one of the addresses that the name stands for and that may be asked."""
+
+    def __init__(self, target: Target, seconds: float, allow_private: bool, resolve: Resolve) -> None:
+        super().__init__(target.host, target.port, timeout=seconds)
+        self.default_port = 443 if target.is_tls else 80  # the one that the header Host leaves out
+        self._target, self._allow_private, self._resolve = target, allow_private, resolve
+        self._is_over = False
+
+    def connect(self) -> None:
+        found = self._resolve(self._target.host, self._target.port)
+        allowed = [address for address in found if self._allow_private or is_public(address)]
+        if found and not allowed:
+            raise DeliveryFailed("the host is at a private address, which WEBHOOK_ALLOW_PRIVATE does not allow")
+        failure = OSError("the name has no address")
+        for address in allowed:
+            self._require_time()
+            try:
+                self.sock = socket.create_connection((address, self._target.port), self.timeout)
+            except OSError as error:
+                failure = error
+                continue
+            if self._target.is_tls:
+                self.sock = _tls().wrap_socket(self.sock, server_hostname=self._target.host)
+            self._require_time()  # an abort that came meanwhile has found no socket, or another one
+            return
+        raise failure
+
+    def _require_time(self) -> None:
+        if self._is_over:
+            self.close()
+            raise TimeoutError("given up")
+
+    def abort(self) -> None:
+        """End whatever a thread is still at: a request that was given up is not sent afterwards."""
+        self._is_over = True
+        if self.sock is not None:
+            with suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+        self.close()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)  # not every machine has its own where Python looks
+    return context
+
+
+def _name(error: Exception) -> str:
+    """What went wrong, without the address, which a library may repeat."""
+    if isinstance(error, ssl.SSLError):  # its text has the host name in it where the certificate is for another
+        return error.reason or type(error).__name__
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__

@@ -1,0 +1,60 @@
+"""Arrivals: the prices of one period that belong to tracked metrics."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.market.types import Catalogue, Floats, Ints
+from services.pipeline.fetch import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """The period's prices and 24 h volumes of the metrics at `places` of the catalogue, one each; the places of those
+    that are `missing`: active, but without a price in the answer of their exchange, and why those among them have none
+    whose price was `refused`; and the places of those that are `stirring`: not active, but with a price that moves."""
+
+    places: Ints
+    prices: Floats
+    volumes: Floats
+    missing: Ints
+    refused: Mapping[int, str]
+    stirring: Ints
+
+
+def select_tracked(answers: Sequence[Answer], catalogue: Catalogue) -> Arrivals:
+    """Of all that the exchanges gave, what belongs to active tracked metrics."""
+    places, found_prices, found_volumes = [np.empty(0, dtype=np.int64)], [np.empty(0)], [np.empty(0)]
+    missing = np.zeros(len(catalogue.metrics), dtype=np.bool_)
+    stirring = missing.copy()
+    refused: dict[int, str] = {}
+    for answer in answers:
+        if answer.quotes is None:
+            continue
+        place_of = catalogue.rows.get(answer.market, {})
+        quotes = answer.quotes
+        found = np.fromiter((place_of.get(pair, -1) for pair in quotes.pairs), np.int64, len(quotes.pairs))
+        known = found >= 0
+        tracked = known.copy()
+        tracked[known] = catalogue.active[found[known]]
+        for place in np.flatnonzero(known & ~tracked).tolist():
+            stirring[found[place]] = quotes.pairs[place] not in quotes.idle
+        refused |= {
+            place: why
+            for pair, why in quotes.refused.items()
+            if (place := place_of.get(pair, -1)) >= 0 and catalogue.active[place]
+        }
+        missing[catalogue.places.get(answer.market, found[:0])] = True
+        missing[found[tracked]] = False
+        places.append(found[tracked])
+        found_prices.append(quotes.prices[tracked])
+        found_volumes.append(quotes.volumes[tracked])
+    return Arrivals(
+        np.concatenate(places),
+        np.concatenate(found_prices),
+        np.concatenate(found_volumes),
+        np.flatnonzero(missing & catalogue.active).astype(np.int64),
+        refused,
+        np.flatnonzero(stirring & ~catalogue.active).astype(np.int64),
+    )

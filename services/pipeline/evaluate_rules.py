@@ -1,0 +1,217 @@
+"""Rules: look at all metrics by the rules that people wrote, and write what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from services.market import stats
+from services.market.alerting.evaluation import Figures, Sight, as_left, crossed_quantities, judge, read, seen
+from services.market.alerting.rules import AlertRule, NoData, TimesAverage, longest_windows
+from services.market.alerting.running_sums import carry_seconds, follow
+from services.market.alerting.states import FIRING, PENDING, Held, Mask, Verdict, fresh_states, step, worth_keeping
+from services.market.stats import Kept
+from services.market.track import TrackPattern
+from services.market.types import Catalogue, Floats, Ints
+from services.pipeline.arrivals import Arrivals
+from services.store.alerting import alerts, last_evaluations, rules, running_sums
+from services.store.alerting.alerts import Firing
+from services.store.alerting.running_sums import StoredPast
+from services.store.database.engine import Connection
+
+
+@dataclass
+class Outcome:
+    """What came of all rules: states to be kept, alerts that have begun, and by (rule, metric) those that ended (with
+    the value then, None where there is none), those among them whose rule tells of it, those without data from now on,
+    and those that go on after they were without."""
+
+    changed: dict[int, Held] = field(default_factory=dict)
+    firings: list[Firing] = field(default_factory=list)
+    ended: dict[tuple[int, int], float | None] = field(default_factory=dict)
+    ended_aloud: set[tuple[int, int]] = field(default_factory=set)
+    silenced: list[tuple[int, int]] = field(default_factory=list)
+    returned: list[tuple[int, int]] = field(default_factory=list)
+
+
+class Scopes:
+    """Which metrics each scope names, remembered for as long as the catalogue stays the same."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._masks: dict[tuple[TrackPattern, ...], Mask] = {}
+
+    def mask(self, scope: tuple[TrackPattern, ...], catalogue: Catalogue) -> Mask:
+        """Which metrics of the catalogue `scope` names."""
+        if self._number != catalogue.number:
+            self._number, self._masks = catalogue.number, {}
+        if scope not in self._masks:
+            self._masks[scope] = _named(scope, catalogue)
+        return self._masks[scope]
+
+
+def apply_rules(
+    connection: Connection,
+    minute: int,
+    before: Kept,
+    kept: Kept,
+    arrivals: Arrivals,
+    catalogue: Catalogue,
+    period_seconds: int,
+    scopes: Scopes,
+    frozen: Mask,
+) -> Outcome:
+    """Bring every enabled rule's states to `minute`; answers which alerts begin and which end, neither of them written.
+
+    `before` are the statistics as this tick found them: a rule's first look is compared with those, each later one
+    with what it saw itself. `kept` are those of this tick; `frozen` says whose exchange repeats itself.
+    """
+    outcome = Outcome()
+    enabled = [rule for rule in rules.stored(connection) if rule.enabled]
+    if not enabled:
+        # What was seen and summed before, with a gap after it, is of no use to a rule that is switched on later.
+        last_evaluations.record(connection, kept["id"], {})
+        running_sums.thin(connection, {}, minute, period_seconds)
+        return outcome
+    fresh = np.zeros(len(kept), dtype=np.bool_)
+    fresh[arrivals.places] = True
+    since = minute - period_seconds - carry_seconds(period_seconds)
+    earlier = _earlier(connection, enabled, before, kept, since)
+    held_of = rules.states(connection)
+    sight = Sight(minute, period_seconds, kept, earlier, fresh, frozen, catalogue.active, StoredPast(connection))
+    for rule in enabled:
+        _apply(connection, rule, sight, scopes.mask(rule.scope, catalogue), held_of.get(rule.id), outcome)
+    rules.save_states(connection, outcome.changed)
+    last_evaluations.record(connection, kept["id"], {quantity: seen(sight, quantity) for quantity in earlier})
+    _keep_marks(connection, enabled, sight)
+    return outcome
+
+
+def _earlier(
+    connection: Connection, enabled: Sequence[AlertRule], before: Kept, kept: Kept, since: int
+) -> Mapping[str, Floats]:
+    """What the last look saw of each quantity that a rule on crossings watches; where there was none, what the
+    statistics say of metrics priced after epoch second `since`."""
+    crossed = sorted(crossed_quantities(enabled))
+    if not crossed:
+        return {}
+    found = last_evaluations.last(connection, crossed, kept["id"])
+    left, _ = stats.align(before, kept["id"])
+    return {quantity: found.get(quantity, as_left(left, quantity, since)) for quantity in crossed}
+
+
+def _apply(
+    connection: Connection, rule: AlertRule, sight: Sight, scope: Mask, held: Held | None, outcome: Outcome
+) -> None:
+    """One rule: only metrics that begin something, or are in the midst of it, cost more than a comparison."""
+    ids = sight.kept["id"]
+    verdict, figures = judge(rule, sight)
+    concerned = verdict.starts & scope
+    gone: list[int] = []
+    if held is not None:
+        rows, known = stats.rows_of(sight.kept, held["id"])
+        concerned[rows[known]] = True
+        gone = held["id"][~known].tolist()
+    elif not concerned.any():
+        return
+    places = np.flatnonzero(concerned).astype(np.int64)
+    looked = verdict.at(places)
+    states = _states_of(ids[places], held)
+    _hold_cooldown(connection, rule, states, looked, sight.now)
+    if held is not None:  # what has left the scope, or the catalogue, ends
+        looked = _out_of(looked, ~scope[places])
+    found = step(states, looked, rule, sight.now, sight.period_seconds)
+    ended: dict[tuple[int, int], float | None] = {(rule.id, number): None for number in gone}
+    ended |= {
+        (rule.id, int(sight.kept["id"][place])): _known(figures.value[place]) if scope[place] else None
+        for place in places[found.ended]
+    }
+    outcome.ended |= ended
+    outcome.silenced += [(rule.id, number) for number in found.held["id"][found.silenced].tolist()]
+    outcome.returned += [(rule.id, number) for number in found.held["id"][found.returned].tolist()]
+    if rule.tell_resolved:
+        outcome.ended_aloud.update(ended)
+    keeps = found.held[worth_keeping(found.held)]
+    if held is None or not np.array_equal(keeps, held):
+        outcome.changed[rule.id] = keeps
+    outcome.firings += [_firing(rule, sight, figures, verdict, int(place)) for place in places[found.fired]]
+
+
+def _states_of(ids: Ints, held: Held | None) -> Held:
+    states = fresh_states(ids)
+    if held is not None:
+        rows, known = stats.rows_of(states, held["id"])
+        states[rows[known]] = held[known]
+    return states
+
+
+def _hold_cooldown(connection: Connection, rule: AlertRule, states: Held, looked: Verdict, now: int) -> None:
+    """Those that may fire at this look learn of the last alert on record, which holds the cooldown whatever became of
+    the states: of what the rule was before it was changed, of another process, of a clock that was set back."""
+    may_fire = np.flatnonzero((looked.starts & (states["state"] != FIRING)) | (states["state"] == PENDING))
+    if not rule.cooldown_seconds or not len(may_fire):
+        return
+    numbers = states["id"][may_fire].tolist()
+    times = alerts.firing_times(connection, rule.id, now - rule.cooldown_seconds, numbers)
+    on_record = np.array([times.get(number, 0) for number in numbers], dtype=np.int64)
+    states["fired_at"][may_fire] = np.maximum(states["fired_at"][may_fire], on_record)
+
+
+def _out_of(verdict: Verdict, outside: Mask) -> Verdict:
+    """What a rule no longer looks at is over, whatever it has come to, and nothing begins."""
+    return Verdict(
+        np.where(outside, 0, verdict.side).astype(np.int8),
+        verdict.starts & ~outside,
+        verdict.clears_above | outside,
+        verdict.clears_below | outside,
+        verdict.known | outside,
+    )
+
+
+def _firing(rule: AlertRule, sight: Sight, figures: Figures, verdict: Verdict, place: int) -> Firing:
+    threshold = figures.upper[place] if verdict.side[place] > 0 else figures.lower[place]
+    average = figures.reference[place] if isinstance(rule.condition, TimesAverage) else np.nan
+    return Firing(
+        metric_id=int(sight.kept["id"][place]),
+        fired_at=sight.now,
+        price=float(sight.kept["price"][place]),
+        average=_known(average),
+        factor=rule.condition.factor if isinstance(rule.condition, TimesAverage) else None,
+        samples=int(figures.samples[place]),
+        rule_id=rule.id,
+        rule=rules.as_text(rule),
+        quantity=rule.quantity,
+        value=None if isinstance(rule.condition, NoData) else _known(figures.value[place]),
+        reference=_known(figures.reference[place]),
+        threshold=None if isinstance(rule.condition, NoData) else _known(threshold),
+        channels=rule.channels,
+    )
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _keep_marks(connection: Connection, enabled: Sequence[AlertRule], sight: Sight) -> None:
+    longest = longest_windows(enabled)
+    recent = sight.kept["priced_at"] > sight.now - carry_seconds(sight.period_seconds)
+    for quantity in longest:
+        carried = np.where(recent, read(sight.kept, quantity), np.nan)
+        last = sight.past.last_until(quantity, sight.now - 1)
+        mark = follow(last, sight.now, sight.kept["id"], sight.value(quantity), carried)
+        running_sums.record(connection, quantity, mark)
+    running_sums.thin(connection, longest, sight.now, sight.period_seconds)
+
+
+def _named(scope: tuple[TrackPattern, ...], catalogue: Catalogue) -> Mask:
+    named = np.zeros(len(catalogue.metrics), dtype=np.bool_)
+    for pattern in scope:
+        places = catalogue.places.get(pattern.market)
+        if places is None:
+            continue
+        if (pattern.base, pattern.quote) == ("*", "*"):
+            named[places] = True
+        else:
+            pairs = catalogue.rows[pattern.market]
+            named[places] |= np.fromiter((pattern.matches(pair) for pair in pairs), np.bool_, len(pairs))
+    return named

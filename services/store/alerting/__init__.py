@@ -1,0 +1,1 @@
+"""Rules, alerts, mutes and the outbox in the database."""

@@ -1,0 +1,265 @@
+"""Alerts that were fired."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from services.market.alerting.alerts import Alert, AlertQuery, OpenAlerts, Tally
+from services.market.alerting.rules import BUILT_IN, in_words
+from services.market.text import one_line
+from services.store.alerting.rules import rule_of
+from services.store.database.models import AlertRow, MetricRow
+
+MOST_NAMED = 500
+"""A statement names no more metrics than these; where there are more, it asks for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One alert about to be written, as services.market.types.Alert tells it; `fired_at` is the tick's epoch second,
+    `rule` the rule as it was, in JSON. Messages are owed to `channels`; None means all that there are."""
+
+    metric_id: int
+    fired_at: int
+    price: float
+    average: float | None
+    factor: float | None
+    samples: int
+    rule_id: int = BUILT_IN
+    rule: str | None = None
+    quantity: str = "price"
+    value: float | None = None
+    reference: float | None = None
+    threshold: float | None = None
+    muted: bool = False
+    channels: tuple[str, ...] | None = None
+
+
+_COLUMNS = tuple(field.name for field in fields(Firing) if field.name != "channels")
+
+
+_IN_STATE = {
+    "open": AlertRow.resolved_at.is_(None),
+    "firing": AlertRow.resolved_at.is_(None) & AlertRow.no_data_since.is_(None),
+    "no_data": AlertRow.resolved_at.is_(None) & AlertRow.no_data_since.is_not(None),
+    "resolved": AlertRow.resolved_at.is_not(None),
+}
+
+
+def last_fired(connection: Connection, metric_ids: Collection[int], since: int, rule_id: int = BUILT_IN) -> set[int]:
+    """Those of the metrics on which the rule fired after epoch second `since`."""
+    return set(firing_times(connection, rule_id, since, metric_ids))
+
+
+def firing_times(connection: Connection, rule_id: int, since: int, metric_ids: Collection[int]) -> dict[int, int]:
+    """When the rule last fired on those of the metrics on which it did after epoch second `since`."""
+    of_rule = (AlertRow.rule_id == rule_id) & (AlertRow.fired_at > since)
+    statement = select(AlertRow.metric_id, func.max(AlertRow.fired_at)).where(of_rule).group_by(AlertRow.metric_id)
+    if len(metric_ids) <= MOST_NAMED:
+        statement = statement.where(AlertRow.metric_id.in_(metric_ids))
+    wanted = set(metric_ids)
+    return {metric_id: fired_at for metric_id, fired_at in connection.execute(statement) if metric_id in wanted}
+
+
+def open_alerts(connection: Connection, rule_id: int) -> set[int]:
+    """The metrics on which the rule has fired and not resolved."""
+    is_open = (AlertRow.rule_id == rule_id) & AlertRow.resolved_at.is_(None)
+    return set(connection.execute(select(AlertRow.metric_id).where(is_open)).scalars())
+
+
+def without_data(connection: Connection, rule_id: int) -> set[int]:
+    """Those of its open alerts' metrics of which nothing is known."""
+    silent = (AlertRow.rule_id == rule_id) & AlertRow.resolved_at.is_(None) & AlertRow.no_data_since.is_not(None)
+    return set(connection.execute(select(AlertRow.metric_id).where(silent)).scalars())
+
+
+def resolve(connection: Connection, ended: Mapping[tuple[int, int], float | None], now: int) -> None:
+    """The alerts of these (rule, metric) have ended, at the value told with them, None for an unknown one.
+
+    Where that is still beyond what the alert's own value was compared with, the comparison has moved: that is said.
+    """
+    table = cast(Table, AlertRow.__table__)
+    at = bindparam("at_value", type_=Double)
+    beyond = ((table.c.value > table.c.threshold) & (at > table.c.threshold)) | (
+        (table.c.value < table.c.threshold) & (at < table.c.threshold)
+    )
+    reason = case(
+        (beyond & table.c.average.is_not(None), "average_caught_up"),
+        (beyond & table.c.reference.is_not(None), "window_moved_on"),
+        else_=None,
+    )
+    change = _open_ones().values(resolved_at=now, no_data_since=None, reason=reason)
+    if ended:
+        rows = [{"of_rule": rule, "of_metric": metric, "at_value": at} for (rule, metric), at in ended.items()]
+        connection.execute(change, rows)
+
+
+def note_data(connection: Connection, concerned: Sequence[tuple[int, int]], since: int | None) -> None:
+    """Of the open alerts of these (rule, metric) nothing is known `since` then; None: something is again."""
+    if concerned:
+        rows = [{"of_rule": rule, "of_metric": metric} for rule, metric in concerned]
+        connection.execute(_open_ones().values(no_data_since=since), rows)
+
+
+def _open_ones() -> Update:
+    """A change of the open alerts of one rule and metric, of_rule and of_metric."""
+    table = cast(Table, AlertRow.__table__)
+    theirs = (table.c.rule_id == bindparam("of_rule")) & (table.c.metric_id == bindparam("of_metric"))
+    return update(table).where(theirs, table.c.resolved_at.is_(None))
+
+
+def unmuted(connection: Connection, wanted: Collection[tuple[int, int]]) -> Sequence[int]:
+    """The numbers of the open alerts of these (rule, metric) that are not muted."""
+    if not wanted:
+        return ()
+    of_rules = AlertRow.rule_id.in_({rule_id for rule_id, _ in wanted}) & AlertRow.resolved_at.is_(None)
+    columns = select(AlertRow.id, AlertRow.rule_id, AlertRow.metric_id)
+    rows = connection.execute(columns.where(of_rules, ~AlertRow.muted).order_by(AlertRow.id))
+    return [row.id for row in rows if (row.rule_id, row.metric_id) in wanted]
+
+
+def acknowledge(connection: Connection, number: int, note: str | None, now: int, by: str | None) -> Alert | None:
+    """Somebody has seen it; the first to do so counts. None where there is no such alert."""
+    unseen = (AlertRow.id == number) & AlertRow.acknowledged_at.is_(None)
+    connection.execute(update(AlertRow).where(unseen).values(acknowledged_at=now, note=note, acknowledged_by=by))
+    row = connection.execute(select_alerts().where(AlertRow.id == number)).first()
+    return None if row is None else alert_of(row)
+
+
+def acknowledge_all(connection: Connection, query: AlertQuery, note: str | None, now: int, by: str | None) -> int:
+    """Somebody has seen all that `query` chooses, however many; answers how many of them nobody had seen before."""
+    chosen_ones = select(AlertRow.id).join(MetricRow, MetricRow.id == AlertRow.metric_id).where(*_conditions(query))
+    unseen = AlertRow.id.in_(chosen_ones) & AlertRow.acknowledged_at.is_(None)
+    change = update(AlertRow).where(unseen).values(acknowledged_at=now, note=note, acknowledged_by=by)
+    return connection.execute(change.execution_options(synchronize_session=False)).rowcount
+
+
+def fire(connection: Connection, firings: Sequence[Firing]) -> Sequence[int]:
+    """Write alerts; answers their numbers, in the order given."""
+    if not firings:
+        return ()
+    rows = [{name: getattr(firing, name) for name in _COLUMNS} for firing in firings]
+    statement = insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True)
+    return connection.execute(statement, rows).scalars().all()
+
+
+def fired(connection: Connection, since: datetime | None, metric_id: int | None, limit: int) -> tuple[Alert, ...]:
+    """Alerts fired at or after `since`, newest first, at most `limit`."""
+    return chosen(connection, AlertQuery(since=since, metric_id=metric_id, limit=limit))
+
+
+def chosen(connection: Connection, query: AlertQuery) -> tuple[Alert, ...]:
+    """The alerts that `query` asks for, newest first."""
+    newest_first = select_alerts().order_by(AlertRow.fired_at.desc(), AlertRow.id.desc())
+    statement = newest_first.where(*_conditions(query)).limit(query.limit).offset(query.offset)
+    return tuple(alert_of(row) for row in connection.execute(statement))
+
+
+def tally(connection: Connection, query: AlertQuery) -> Tally:
+    """How many alerts `query` chooses, whatever its limit and offset."""
+    unseen = func.sum(case((AlertRow.acknowledged_at.is_(None), 1), else_=0))
+    counted = select(func.count(), func.coalesce(unseen, 0)).select_from(AlertRow)
+    if query.words:
+        counted = counted.join(MetricRow, MetricRow.id == AlertRow.metric_id)
+    return Tally(*connection.execute(counted.where(*_conditions(query))).one())
+
+
+def unattended(connection: Connection, most: int) -> OpenAlerts:
+    """What has not ended, is not muted and was acknowledged by nobody: how many, and the newest, at most `most`."""
+    query = AlertQuery(state="open", unacknowledged=True, muted=False, limit=most)
+    return OpenAlerts(tally(connection, query).total, chosen(connection, query))
+
+
+def rules_that_fired(connection: Connection) -> Mapping[int, str | None]:
+    """The rules that alerts are of, with the name that each had at the last of them; the built-in one has none."""
+    last = select(func.max(AlertRow.id)).group_by(AlertRow.rule_id)
+    rows = connection.execute(select(AlertRow.rule_id, AlertRow.rule).where(AlertRow.id.in_(last)))
+    return {row.rule_id: None if row.rule is None else rule_of(row.rule_id, row.rule).name for row in rows}
+
+
+def _conditions(query: AlertQuery) -> list[ColumnElement[bool]]:
+    """What the alerts of `query` have in common; with `words`, of alerts that are joined with their metrics."""
+    found: list[ColumnElement[bool]] = []
+    if query.since is not None:
+        found.append(AlertRow.fired_at >= query.since.timestamp())
+    if query.until is not None:
+        found.append(AlertRow.fired_at < query.until.timestamp())
+    if query.metric_id is not None:
+        found.append(AlertRow.metric_id == query.metric_id)
+    if query.rule_id is not None:
+        found.append(AlertRow.rule_id == query.rule_id)
+    if query.state is not None:
+        found.append(_IN_STATE[query.state])
+    if query.unacknowledged:
+        found.append(AlertRow.acknowledged_at.is_(None))
+    if query.muted is not None:
+        found.append(AlertRow.muted.is_(query.muted))
+    if query.up_to is not None:
+        found.append(AlertRow.id <= query.up_to)
+    # As pairs are written, and as keys: kraken BTC/USD, kraken:BTC-USD.
+    names = [
+        MetricRow.market + between + MetricRow.base + sign + MetricRow.quote
+        for between, sign in ((" ", "/"), (":", "-"))
+    ]
+    for word in one_line(query.words, len(query.words)).split():  # PostgreSQL refuses some of what cannot be seen
+        found.append(or_(*(name.icontains(word, autoescape=True) for name in names)))
+    return found
+
+
+def select_alerts(*more: Any) -> Select[Any]:
+    """All that `alert_of` needs of alerts, and `more` columns."""
+    return select(AlertRow.__table__, MetricRow.market, MetricRow.base, MetricRow.quote, *more).join(
+        MetricRow, MetricRow.id == AlertRow.metric_id
+    )
+
+
+def alert_of(row: Any) -> Alert:
+    """The alert in a row of `select_alerts`."""
+    rule = None if row.rule is None else rule_of(row.rule_id, row.rule)
+    return Alert(
+        id=row.id,
+        metric_id=row.metric_id,
+        market=row.market,
+        base=row.base,
+        quote=row.quote,
+        price=row.price,
+        average=row.average,
+        factor=row.factor,
+        samples=row.samples,
+        fired_at=datetime.fromtimestamp(row.fired_at, UTC),
+        rule_id=row.rule_id,
+        rule=None if rule is None else rule.name,
+        condition=None if rule is None else in_words(rule),
+        quantity=row.quantity,
+        value=row.value,
+        reference=row.reference,
+        threshold=row.threshold,
+        muted=row.muted,
+        no_data_since=_moment(row.no_data_since),
+        resolved_at=_moment(row.resolved_at),
+        reason=row.reason,
+        acknowledged_at=_moment(row.acknowledged_at),
+        note=row.note,
+        acknowledged_by=row.acknowledged_by,
+    )
+
+
+def _moment(second: int | None) -> datetime | None:
+    return None if second is None else datetime.fromtimestamp(second, UTC)

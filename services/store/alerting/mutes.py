@@ -1,0 +1,103 @@
+"""Mutes: whose alerts are recorded and told to nobody."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, true, update
+
+from services.market.alerting.alerts import Mute
+from services.market.stats import DAY
+from services.store.database.models import AlertRow, MuteRow
+from services.store.ranking import ticks
+
+KEPT_SECONDS = 30 * DAY
+"""For so long a mute is on record after its end."""
+
+
+def current(connection: Connection, now: int) -> tuple[Mute, ...]:
+    """Those that hold at epoch second `now`, by number."""
+    found = select(MuteRow.__table__).where(_holds(now)).order_by(MuteRow.id)
+    return tuple(_mute(row) for row in connection.execute(found))
+
+
+def add(
+    connection: Connection, rule_id: int | None, metric_id: int | None, until: int | None, note: str | None, now: int
+) -> Mute:
+    """Mute from now on; alerts that are open count as muted too."""
+    values = {"rule_id": rule_id, "metric_id": metric_id, "until": until, "note": note, "created_at": now}
+    row = connection.execute(insert(MuteRow).values(values).returning(*MuteRow.__table__.columns)).one()
+    _mark(connection, rule_id, metric_id, muted=True)
+    return _mute(row)
+
+
+def remove(connection: Connection, number: int, now: int) -> bool:
+    """End one early: alerts that are open and that no other one mutes count again. False where there is none."""
+    mine = (MuteRow.id == number) & _holds(now)
+    row = connection.execute(delete(MuteRow).where(mine).returning(MuteRow.rule_id, MuteRow.metric_id)).first()
+    if row is None:
+        return False
+    _mark(connection, row.rule_id, row.metric_id, muted=False)
+    renew(connection, now)
+    return True
+
+
+def renew(connection: Connection, now: int) -> None:
+    """Alerts that are open, of those that hold at epoch second `now`, count as muted."""
+    for mute in current(connection, now):
+        _mark(connection, mute.rule_id, mute.metric_id, muted=True)
+
+
+def end_timed(connection: Connection, since: int, now: int) -> None:
+    """The open alerts of those whose time was over after `since` count again. A mute stays on record for KEPT_SECONDS,
+    and holds again where the clock proves to have been ahead."""
+    ended = select(MuteRow.rule_id, MuteRow.metric_id).where(MuteRow.until > since, MuteRow.until <= now)
+    rows = connection.execute(ended).all()
+    for row in rows:
+        _mark(connection, row.rule_id, row.metric_id, muted=False)
+    if rows:
+        renew(connection, now)
+        connection.execute(delete(MuteRow).where(MuteRow.until <= ticks.horizon(connection, now, KEPT_SECONDS)))
+
+
+def end_resolved(connection: Connection, now: int) -> None:
+    """Remove, of those that last until an alert resolves, the ones of which some have since, and none is open.
+
+    Called in the commit of the tick of `now`: what resolves at that very moment does so after all mutes that there
+    are, also those that were made later in the tick's period, before it was stored.
+    """
+    theirs = (
+        MuteRow.rule_id.is_(None) | (AlertRow.rule_id == MuteRow.rule_id),
+        MuteRow.metric_id.is_(None) | (AlertRow.metric_id == MuteRow.metric_id),
+    )
+    still_open = exists().where(AlertRow.resolved_at.is_(None), *theirs)
+    since = (AlertRow.resolved_at >= MuteRow.created_at) | (AlertRow.resolved_at == now)
+    one_ended = exists().where(since, *theirs)
+    connection.execute(delete(MuteRow).where(MuteRow.until.is_(None), one_ended, ~still_open))
+
+
+def _holds(now: int) -> ColumnElement[bool]:
+    return MuteRow.until.is_(None) | (MuteRow.until > now)
+
+
+def is_muted(mutes: Sequence[Mute], rule_id: int, metric_id: int) -> bool:
+    """Whether any of them is of this rule and metric."""
+    return any(mute.rule_id in (None, rule_id) and mute.metric_id in (None, metric_id) for mute in mutes)
+
+
+def _mark(connection: Connection, rule_id: int | None, metric_id: int | None, *, muted: bool) -> None:
+    of_rule: ColumnElement[bool] = true() if rule_id is None else AlertRow.rule_id == rule_id
+    of_metric: ColumnElement[bool] = true() if metric_id is None else AlertRow.metric_id == metric_id
+    change = update(AlertRow).where(AlertRow.resolved_at.is_(None), of_rule, of_metric)
+    connection.execute(change.values(muted=muted))
+
+
+def _mute(row: Any) -> Mute:
+    return Mute(
+        id=row.id,
+        rule_id=row.rule_id,
+        metric_id=row.metric_id,
+        until=None if row.until is None else datetime.fromtimestamp(row.until, UTC),
+        note=row.note,
+        created_at=datetime.fromtimestamp(row.created_at, UTC),
+    )

@@ -1,0 +1,139 @@
+"""Replays in a process of their own, so that what they compute holds up no thread of the process that is asked.
+
+A process of low priority takes what processor time others leave; it is ended at once when nobody wants its result any
+more, and gives all its memory back.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import IO
+
+from services.concurrency.long_work import STEP_SECONDS, Place
+from services.market.alerting.alerts import Firings
+from services.market.alerting.replay import replay
+from services.market.errors import TrackerError, Unfinished
+from services.market.ports import Steps
+from services.store.alerting.replay_data import Reading, record
+from services.store.database.engine import Engine, open_engine, reading
+
+READING_SHARE = 0.8
+"""How much of a replay's time its reading takes."""
+
+LISTENER = "replay"
+"""The thread that listens to a process."""
+
+_ROOT = Path(__file__).parents[3]
+_COMMAND = """
+import os, signal
+if hasattr(os, "nice"):
+    os.nice(10)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from services.store.alerting.replay_process import serve
+serve()
+"""
+"""Of low priority before the imports, which are half a second's work. Ctrl-C is for the process that began it,
+which ends it."""
+_FLAGS = getattr(subprocess, "IDLE_PRIORITY_CLASS", 0)
+"""The same on Windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A replay: what it reads, the epoch second after which it counts what fires, and the seconds of the window of the
+    standard deviation."""
+
+    wanted: Reading
+    since: int
+    window_seconds: int
+
+
+def carry_out(engine: Engine, order: Order, tell: Callable[[float], None]) -> Firings:
+    """Do it in this thread; `tell` is called with the share that is done, and may raise to end it."""
+    wanted = order.wanted
+    with reading(engine) as connection:
+        recorded = record(connection, wanted, lambda share: tell(READING_SHARE * share))
+    return replay(
+        wanted.rule,
+        recorded,
+        order.since,
+        wanted.period_seconds,
+        order.window_seconds,
+        lambda share: tell(READING_SHARE + (1 - READING_SHARE) * share),
+    )
+
+
+def delegate(engine: Engine, order: Order, place: Place) -> Steps[Firings]:
+    """Have it done by a process of its own. Raises Unfinished where that ends without a result, and what it raises."""
+    url = engine.url
+    if url.get_backend_name() == "sqlite" and url.database:
+        url = url.set(database=str(Path(url.database).absolute()))
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    process = subprocess.Popen(
+        [sys.executable, "-c", _COMMAND],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": path},
+        creationflags=_FLAGS,
+    )
+    with process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            asked = url.render_as_string(hide_password=False), order
+            heard: SimpleQueue[object] = SimpleQueue()
+            conversation = (asked, process.stdin, process.stdout, heard)
+            Thread(target=_converse, args=conversation, name=LISTENER, daemon=True).start()
+            share = 0.0
+            while True:
+                place.check()
+                with suppress(Empty):
+                    told = heard.get(timeout=STEP_SECONDS)
+                    if isinstance(told, Firings):
+                        return told
+                    if isinstance(told, TrackerError):
+                        raise told
+                    if not isinstance(told, float):
+                        raise Unfinished(f"the replay's process ended by itself, with status {process.wait()}")
+                    share = told
+                yield share
+        finally:
+            process.kill()
+
+
+def _converse(asked: object, way_in: IO[bytes], way_out: IO[bytes], heard: "SimpleQueue[object]") -> None:
+    """Tell a process what is `asked`, and hand on what it answers; None when it has ended."""
+    with suppress(EOFError, OSError, ValueError, pickle.UnpicklingError):
+        with way_in:
+            pickle.dump(asked, way_in)
+        while True:
+            heard.put(pickle.load(way_out))
+    heard.put(None)
+
+
+def serve() -> None:
+    """Carry out the one order on stdin; on stdout tell the share that is done, and at last the result. It ends when
+    nobody listens."""
+    url, order = pickle.load(sys.stdin.buffer)
+    told = sys.stdout.buffer
+
+    def tell(what: object) -> None:
+        pickle.dump(what, told)
+        told.flush()
+
+    engine = open_engine(url)
+    with suppress(BrokenPipeError):
+        try:
+            found = carry_out(engine, order, tell)
+        except TrackerError as error:
+            tell(error)
+        else:
+            tell(found)
+    engine.dispose()

@@ -1,0 +1,94 @@
+"""The rules that people write, and how each of them stands to its metrics."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from json import dumps, loads
+
+import numpy as np
+from sqlalchemy import Connection, delete, insert, select, update
+
+from services.market.alerting.rule_json import parse_rule, rule_fields
+from services.market.alerting.rules import AlertRule
+from services.market.alerting.states import FIRING, NO_DATA, STATE, Held
+from services.store.database.models import AlertRow, MuteRow, RuleRow, RuleStateRow
+
+
+def stored(connection: Connection) -> tuple[AlertRule, ...]:
+    """All rules, by number."""
+    rows = connection.execute(select(RuleRow.id, RuleRow.body).order_by(RuleRow.id))
+    return tuple(rule_of(row.id, row.body) for row in rows)
+
+
+def find(connection: Connection, number: int) -> AlertRule | None:
+    """The rule of this number."""
+    body = connection.execute(select(RuleRow.body).where(RuleRow.id == number)).scalar()
+    return None if body is None else rule_of(number, body)
+
+
+def add(connection: Connection, rule: AlertRule) -> AlertRule:
+    """Store it as a new rule; answers it with its number."""
+    number = connection.execute(insert(RuleRow).values(body=as_text(rule)).returning(RuleRow.id)).scalar_one()
+    return rule_of(number, as_text(rule))
+
+
+def replace(connection: Connection, rule: AlertRule, now: int) -> None:
+    """Store it in place of the rule of its number, which there is.
+
+    It begins anew: what was pending is so no more. Open alerts resolve by its new words, or at once if it is off.
+    """
+    connection.execute(update(RuleRow).where(RuleRow.id == rule.id).values(body=as_text(rule)))
+    held = states(connection).get(rule.id)
+    if not rule.enabled:
+        _end(connection, rule.id, now)
+    elif held is not None:
+        save_states(connection, {rule.id: held[np.isin(held["state"], (FIRING, NO_DATA))]})
+
+
+def remove(connection: Connection, number: int, now: int) -> None:
+    """Forget the rule, its states and its mutes; its alerts end, and stay on record."""
+    _end(connection, number, now)
+    connection.execute(delete(MuteRow).where(MuteRow.rule_id == number))
+    connection.execute(delete(RuleRow).where(RuleRow.id == number))
+
+
+def _end(connection: Connection, number: int, now: int) -> None:
+    connection.execute(delete(RuleStateRow).where(RuleStateRow.rule_id == number))
+    is_open = (AlertRow.rule_id == number) & AlertRow.resolved_at.is_(None)
+    connection.execute(update(AlertRow).where(is_open).values(resolved_at=now, no_data_since=None))
+
+
+def as_text(rule: AlertRule) -> str:
+    """The rule as it is stored."""
+    return dumps(rule_fields(rule), ensure_ascii=False)
+
+
+@lru_cache(maxsize=1_024)
+def rule_of(number: int, body: str) -> AlertRule:
+    """The rule of this number and stored text."""
+    return parse_rule(loads(body), number)
+
+
+def states(connection: Connection) -> Mapping[int, Held]:
+    """For each rule that has such, the metrics to which it does not stand simply ok."""
+    rows = connection.execute(select(RuleStateRow.rule_id, RuleStateRow.data))
+    return {row.rule_id: np.frombuffer(row.data, dtype=STATE) for row in rows}
+
+
+def date_back(connection: Connection, now: int, seconds: int) -> None:
+    """What states tell of epoch second `now` and later happened so many seconds earlier."""
+    changed = {}
+    for number, held in states(connection).items():
+        dated = held.copy()
+        for name in ("since", "fired_at", "known_at"):
+            dated[name][held[name] >= now] -= seconds
+        changed[number] = dated
+    save_states(connection, changed)
+
+
+def save_states(connection: Connection, changed: Mapping[int, Held]) -> None:
+    """Replace them for the rules that have changed."""
+    if changed:
+        connection.execute(delete(RuleStateRow).where(RuleStateRow.rule_id.in_(changed)))
+    rows = [{"rule_id": number, "data": held.tobytes()} for number, held in changed.items() if len(held)]
+    if rows:
+        connection.execute(insert(RuleStateRow), rows)

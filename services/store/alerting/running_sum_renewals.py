@@ -1,0 +1,107 @@
+"""Which marks are to be computed anew, and how far that has come."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection, delete, insert, select, update
+
+from services.market import window_sums
+from services.market.alerting.rules import QUANTITIES
+from services.market.alerting.running_sums import carry_seconds
+from services.market.alerting.states import Mask
+from services.market.types import Ints
+from services.market.window_sums import ROLLING, WindowSums
+from services.store.database.models import MarkFillRow, MarkRenewalRow
+
+LOOKED_BACK_ON = tuple(quantity for quantity, kinds in QUANTITIES.items() if {"average", "change"} & set(kinds))
+"""The quantities of which there are marks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Marks up to `until` (epoch seconds) do not know all that is stored; `number` is another one each time that there
+    is more to renew. The values of the metrics `wrong` (None: of all) are not what they should be; those of the others
+    lack something at most."""
+
+    until: int
+    number: int
+    wrong: Ints | None
+
+    def is_wrong(self, ids: Ints) -> Mask:
+        """Which of these metrics are wrong."""
+        return np.ones(len(ids), dtype=np.bool_) if self.wrong is None else np.isin(ids, self.wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Marks have been computed back to `minute`, and that goes on; `sums` are those of the standard deviation's window
+    as they were then, None of quantities that are not ROLLING, and where they are to be found anew."""
+
+    minute: int
+    sums: WindowSums | None
+
+
+def note_filled(
+    connection: Connection, metric_ids: Ints, newest: int, last_tick: int, period_seconds: int, window_seconds: int
+) -> None:
+    """A backfill has added prices of these metrics, of times up to `newest`: the marks up to then are to be renewed,
+    those after it that carry one of those values, and those of statistics over a window of `window_seconds` that has
+    one in it. What a tick after the `last_tick` sees is right by itself."""
+    for quantity in LOOKED_BACK_ON:
+        reach = carry_seconds(period_seconds) + (window_seconds if quantity in ROLLING else 0)
+        wrong = metric_ids if quantity in ROLLING else metric_ids[:0]
+        note(connection, [quantity], min(newest + reach, last_tick), wrong)
+
+
+def note(connection: Connection, quantities: Iterable[str], until: int, wrong: Ints | None) -> None:
+    """Have the marks up to `until` be renewed, and whatever has been computed back to so far."""
+    for quantity in quantities:
+        before, now = renewal(connection, quantity), Renewal(until, 0, wrong)
+        if before is not None:
+            all_wrong = None if wrong is None or before.wrong is None else np.union1d(wrong, before.wrong)
+            now = Renewal(max(until, before.until), before.number + 1, all_wrong)
+        _replace(connection, quantity, now)
+        connection.execute(update(MarkFillRow).where(MarkFillRow.quantity == quantity).values(sums=None))
+
+
+def note_renewed(connection: Connection, quantity: str, before: Renewal, until: int | None) -> None:
+    """Only the marks up to `until` are still to be renewed; None: no more."""
+    _replace(connection, quantity, None if until is None else Renewal(until, before.number, before.wrong))
+
+
+def renewal(connection: Connection, quantity: str) -> Renewal | None:
+    """What there is to renew; None where all marks know all that is stored."""
+    statement = select(MarkRenewalRow.__table__).where(MarkRenewalRow.quantity == quantity)
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        return None
+    return Renewal(row.until, row.number, None if row.wrong is None else np.frombuffer(row.wrong, "<i8"))
+
+
+def fill(connection: Connection, quantity: str) -> Fill | None:
+    """How far marks have been computed back; None where none are under way."""
+    row = connection.execute(select(MarkFillRow.__table__).where(MarkFillRow.quantity == quantity)).one_or_none()
+    return None if row is None else Fill(row.minute, None if row.sums is None else window_sums.from_bytes(row.sums))
+
+
+def is_filling(connection: Connection, quantity: str) -> bool:
+    """Whether any are under way."""
+    statement = select(MarkFillRow.minute).where(MarkFillRow.quantity == quantity)
+    return connection.execute(statement).one_or_none() is not None
+
+
+def note_fill(connection: Connection, quantity: str, found: Fill | None) -> None:
+    """Marks have been computed so far back; None: none are under way any more."""
+    connection.execute(delete(MarkFillRow).where(MarkFillRow.quantity == quantity))
+    if found is not None:
+        sums = None if found.sums is None else found.sums.to_bytes()
+        connection.execute(insert(MarkFillRow).values(quantity=quantity, minute=found.minute, sums=sums))
+
+
+def _replace(connection: Connection, quantity: str, left: Renewal | None) -> None:
+    connection.execute(delete(MarkRenewalRow).where(MarkRenewalRow.quantity == quantity))
+    if left is not None:
+        wrong = None if left.wrong is None else left.wrong.astype("<i8").tobytes()
+        row = insert(MarkRenewalRow).values(quantity=quantity, until=left.until, number=left.number, wrong=wrong)
+        connection.execute(row)

@@ -1,0 +1,108 @@
+"""Marks: what rules that look back need of each quantity, a row a tick and quantity, and no more than they need."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+import numpy as np
+from sqlalchemy import Connection, delete, insert, select
+
+from services.market.alerting.running_sums import SLOT_SECONDS, Mark, carry_seconds
+from services.market.alerting.states import Mask
+from services.market.stats import HOUR
+from services.market.types import Ints
+from services.store.alerting import running_sum_renewals
+from services.store.alerting.running_sum_renewals import Renewal
+from services.store.database.models import MarkRow
+from services.store.ranking import ticks
+
+_COLUMNS = (("value", "<f8"), ("total", "<f8"), ("rest", "<f8"), ("count", "<i4"), ("sampled", "?"))
+_ROW_BYTES = sum(np.dtype(form).itemsize for _, form in _COLUMNS)
+
+
+class StoredPast:
+    """The marks as one transaction sees them; each is read once, however many rules ask."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._minutes: dict[str, list[int]] = {}
+        self._marks: dict[tuple[str, int], Mark] = {}
+        self._unfinished: dict[str, tuple[Renewal | None, bool]] = {}
+
+    def first_from(self, quantity: str, minute: int) -> Mark | None:
+        """The oldest mark at or after `minute`."""
+        minutes = self.minutes(quantity)
+        place = bisect_left(minutes, minute)
+        return self._read(quantity, minutes[place]) if place < len(minutes) else None
+
+    def last_until(self, quantity: str, minute: int) -> Mark | None:
+        """The newest mark at or before `minute`."""
+        minutes = self.minutes(quantity)
+        place = bisect_right(minutes, minute)
+        return self._read(quantity, minutes[place - 1]) if place else None
+
+    def unknown(self, quantity: str, since: int, ids: Ints) -> Mask:
+        """Of which of metrics `ids` the marks from `since` on are not what they will be: they are to be renewed, or are
+        being computed and do not reach back so far yet."""
+        if quantity not in self._unfinished:
+            pending = running_sum_renewals.renewal(self._connection, quantity)
+            self._unfinished[quantity] = pending, running_sum_renewals.is_filling(self._connection, quantity)
+        pending, is_filling = self._unfinished[quantity]
+        if is_filling and since < self.minutes(quantity)[0]:
+            return np.ones(len(ids), dtype=np.bool_)
+        if pending is not None and since <= pending.until:
+            return pending.is_wrong(ids)
+        return np.zeros(len(ids), dtype=np.bool_)
+
+    def minutes(self, quantity: str) -> Sequence[int]:
+        """When there are marks, ascending."""
+        if quantity not in self._minutes:
+            statement = select(MarkRow.minute).where(MarkRow.quantity == quantity).order_by(MarkRow.minute)
+            self._minutes[quantity] = list(self._connection.execute(statement).scalars())
+        return self._minutes[quantity]
+
+    def _read(self, quantity: str, minute: int) -> Mark:
+        key = quantity, minute
+        if key not in self._marks:
+            here = (MarkRow.quantity == quantity) & (MarkRow.minute == minute)
+            self._marks[key] = _decode(minute, self._connection.execute(select(MarkRow.data).where(here)).scalar_one())
+        return self._marks[key]
+
+
+def record(connection: Connection, quantity: str, mark: Mark) -> None:
+    """Keep one more mark."""
+    data = b"".join(np.ascontiguousarray(getattr(mark, name), form).tobytes() for name, form in _COLUMNS)
+    connection.execute(insert(MarkRow).values(quantity=quantity, minute=mark.minute, data=data))
+
+
+def replace(connection: Connection, quantity: str, since: int, until: int, found: Sequence[Mark]) -> None:
+    """Keep the `found` instead of all with `since` <= minute <= `until`."""
+    old = (MarkRow.quantity == quantity) & (MarkRow.minute >= since) & (MarkRow.minute <= until)
+    connection.execute(delete(MarkRow).where(old))
+    for mark in found:
+        record(connection, quantity, mark)
+
+
+def thin(connection: Connection, longest: dict[str, int], now: int, period_seconds: int) -> None:
+    """Remove what no window of up to `longest` seconds, quantity by quantity, looks back on any more."""
+    connection.execute(delete(MarkRow).where(MarkRow.quantity.not_in(longest)))
+    for quantity, window in longest.items():
+        old = MarkRow.minute < ticks.horizon(connection, now, window + carry_seconds(period_seconds))
+        hourly = MarkRow.minute < ticks.horizon(connection, now, HOUR + period_seconds)
+        between = hourly & (MarkRow.minute % SLOT_SECONDS >= period_seconds)
+        connection.execute(delete(MarkRow).where(MarkRow.quantity == quantity, old | between))
+
+
+def _decode(minute: int, data: bytes) -> Mark:
+    size = len(data) // _ROW_BYTES
+    columns, place = {}, 0
+    for name, form in _COLUMNS:
+        columns[name] = np.frombuffer(data, form, size, place)
+        place += columns[name].nbytes
+    return Mark(
+        minute,
+        columns["value"],
+        columns["total"],
+        columns["rest"],
+        columns["count"].astype(np.int64),
+        columns["sampled"],
+    )

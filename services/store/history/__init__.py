@@ -1,0 +1,1 @@
+"""Samples as they are written, sealed, rolled up and removed."""

@@ -1,0 +1,68 @@
+"""What has been asked of the past, so that nothing is asked twice, and how far the asking has come."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from services.market.present import lasts
+from services.market.status import BackfillState
+from services.store.database.models import BackfillProgressRow, BackfillRow
+
+MAX_REST_SECONDS = 6 * 3600
+"""After so long at the latest an exchange is asked once more for what it did not have."""
+
+
+def answered(connection: Connection, now: int) -> dict[int, list[tuple[int, int]]]:
+    """For each metric the spans (since, until] that its exchange need not be asked for again yet."""
+    spans: dict[int, list[tuple[int, int]]] = {}
+    rests = lasts(BackfillRow.again_at, now, MAX_REST_SECONDS)
+    for row in connection.execute(select(BackfillRow.__table__).where(rests)):
+        spans.setdefault(row.metric_id, []).append((row.since, row.until))
+    return spans
+
+
+def note_answered(connection: Connection, metric_id: int, since: int, until: int, again_at: int) -> None:
+    """The exchange has given all it has of (since, until]; it may be asked again from `again_at` on."""
+    values = {"until": until, "again_at": again_at}
+    renew = update(BackfillRow).where(BackfillRow.metric_id == metric_id, BackfillRow.since == since)
+    if not connection.execute(renew.values(**values)).rowcount:
+        connection.execute(insert(BackfillRow).values(metric_id=metric_id, since=since, **values))
+
+
+def forget_before(connection: Connection, second: int) -> None:
+    """Drop spans that ended before `second`: no window reaches back to them."""
+    connection.execute(delete(BackfillRow).where(BackfillRow.until <= second))
+
+
+def report(connection: Connection, state: BackfillState) -> None:
+    """Put the progress of one exchange's backfill on record. Where nothing was to be asked for, that of the last one
+    stays, as over."""
+    mine = BackfillProgressRow.market == state.market
+    if not state.total:
+        over = BackfillProgressRow.done + BackfillProgressRow.failed
+        connection.execute(update(BackfillProgressRow).where(mine).values(total=over))
+        return
+    values = {
+        "done": state.done,
+        "failed": state.failed,
+        "total": state.total,
+        "updated_at": int(state.updated_at.timestamp()),
+    }
+    change = update(BackfillProgressRow).where(mine).values(**values)
+    if not connection.execute(change).rowcount:
+        connection.execute(insert(BackfillProgressRow).values(market=state.market, **values))
+
+
+def progress(connection: Connection) -> tuple[BackfillState, ...]:
+    """The last known progress of every exchange's backfill."""
+    rows = connection.execute(select(BackfillProgressRow.__table__).order_by(BackfillProgressRow.market))
+    return tuple(
+        BackfillState(
+            market=row.market,
+            done=row.done,
+            total=row.total,
+            failed=row.failed,
+            updated_at=datetime.fromtimestamp(row.updated_at, UTC),
+        )
+        for row in rows
+    )

@@ -1,0 +1,78 @@
+"""Prices: one a metric and period."""
+
+from collections.abc import Iterator
+from typing import cast
+
+import numpy as np
+from sqlalchemy import Connection, Table
+
+from services.market.stats import Kept, Samples, rows_of
+from services.market.types import Floats, Ints, Series
+from services.store.database.models import PriceChunkRow, PriceRow
+from services.store.history import samples
+from services.store.history.bulk_rows import Columns, Quantity
+
+PRICE = Quantity(cast(Table, PriceRow.__table__), cast(Table, PriceChunkRow.__table__))
+RUN_GAP = 16
+"""Metrics whose numbers lie this close are read in one go, with those between them."""
+
+
+def store(connection: Connection, minute: int, metric_ids: Ints, prices: Floats, width: int) -> None:
+    """Write one tick's prices; each stands for `width` seconds."""
+    count = len(metric_ids)
+    samples.insert(connection, PRICE.rows, ([minute] * count, metric_ids.tolist(), prices.tolist(), [width] * count))
+
+
+def store_history(connection: Connection, metric_id: int, times: Ints, prices: Floats, widths: Ints) -> None:
+    """Write what was found of one metric's past; a price that is there already stays, sealed or not."""
+    if not len(times):
+        return
+    sealed = samples.sealed_times(connection, PRICE, metric_id, int(times.min()) - 1, int(times.max()))
+    new = ~np.isin(times, sealed)
+    ids = [metric_id] * int(new.sum())
+    samples.insert(connection, PRICE.rows, (times[new].tolist(), ids, prices[new].tolist(), widths[new].tolist()))
+
+
+def remove(connection: Connection, metric_id: int, times: Ints) -> None:
+    """Take away one metric's prices of these moments."""
+    samples.remove(connection, PRICE, metric_id, times)
+
+
+def series(connection: Connection, metric_id: int, since: int, until: int) -> Series:
+    """One metric's prices with `since` < time <= `until`, oldest first."""
+    return samples.series(connection, PRICE, metric_id, since, until)
+
+
+def within(connection: Connection, kept: Kept, after: int, until: int) -> Samples:
+    """All prices with `after` < time <= `until` of the metrics in `kept`, ascending in time."""
+    return _as_samples(kept, samples.between(connection, PRICE, after, until))
+
+
+def history(connection: Connection, kept: Kept, rows: Ints, after: int, until: int) -> Iterator[Samples]:
+    """The prices with `after` < time <= `until` of the chosen `rows` and of some near them, run by run of metrics."""
+    ids = np.sort(kept["id"][rows])
+    for run in np.split(ids, np.flatnonzero(np.diff(ids) > RUN_GAP) + 1) if len(ids) else ():
+        yield _as_samples(kept, samples.run(connection, PRICE, int(run[0]), int(run[-1]), after, until))
+
+
+def last_of(connection: Connection, ids: Ints, moments: Ints, reach: int) -> Floats:
+    """The last price of each metric in the `reach` seconds up to each of `moments` (ascending), shape (ids, moments);
+    NaN where there is none. `ids` are ascending, and so few that each may be looked up."""
+    found = np.full((len(ids), len(moments)), np.nan)
+    sealed = samples.sealed_of(connection, PRICE, ids.tolist(), int(moments[0]) - reach, int(moments[-1]))
+    for place, moment in enumerate(moments.tolist()):
+        rows = samples.rows_of_few(connection, PRICE, ids.tolist(), moment - reach, moment)
+        latest = np.zeros(len(ids), dtype=np.int64)
+        at = np.searchsorted(ids, rows.metric_ids)
+        found[at, place], latest[at] = rows.values, rows.times  # ascending in time: the last one stays
+        for number, chunk in sealed:
+            row, last = int(np.searchsorted(ids, number)), int(np.searchsorted(chunk.times, moment, side="right")) - 1
+            if last >= 0 and chunk.times[last] > moment - reach and chunk.times[last] >= latest[row]:
+                found[row, place], latest[row] = chunk.values[last], chunk.times[last]
+    return found
+
+
+def _as_samples(kept: Kept, found: Columns) -> Samples:
+    rows, known = rows_of(kept, found.metric_ids)
+    placed = Samples(rows, found.times, found.values, found.widths)
+    return placed if known.all() else placed.where(known)

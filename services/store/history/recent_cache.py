@@ -1,0 +1,152 @@
+"""The last day's samples, kept in the process for the metrics that are asked for.
+
+A metric's recent samples are a row in each of some thousand minutes, and stand on as many pages: reading them takes
+longer than all else of an answer. Those that lie beside them cost little more, so some metrics are read at once; from
+then on a tick adds to them what it has stored.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection
+
+from services.market.types import Floats, Ints, Series
+from services.store.history import samples
+from services.store.history.bulk_rows import Columns, Quantity
+from services.store.ranking import snapshots, ticks
+from services.store.ranking.snapshots import Head
+
+BLOCK = 16
+"""Metrics, by number, that are read at once: it takes four times as long as one of them."""
+
+MOST_BYTES = 24_000_000
+"""Of all blocks of a quantity together: a day by the minute of 1,000 metrics."""
+
+ROOM = 240
+"""Samples that a block has room for beside those of the span."""
+
+
+@dataclass(slots=True)
+class _Block:
+    """The samples of BLOCK metrics from number `first` on, in the first `count` columns of arrays that have room for
+    more. What is in those columns never changes: whoever reads may keep a view of them."""
+
+    first: int
+    count: int
+    times: Ints
+    values: Floats  # shape (BLOCK, room), NaN for none
+    widths: npt.NDArray[np.int32]
+
+    def add(self, found: Columns, since: int) -> None:
+        """Add samples later than all others; those up to `since` are forgotten when there is no room otherwise."""
+        mine = (found.metric_ids >= self.first) & (found.metric_ids < self.first + BLOCK)
+        times, places = np.unique(found.times[mine], return_inverse=True)
+        if self.count + len(times) > len(self.times):
+            self._make_room(since, len(times))
+        new = slice(self.count, self.count + len(times))
+        self.times[new] = times
+        self.values[:, new] = np.nan
+        rows = found.metric_ids[mine] - self.first
+        self.values[rows, self.count + places] = found.values[mine]
+        self.widths[rows, self.count + places] = found.widths[mine]
+        self.count += len(times)
+
+    def _make_room(self, since: int, more: int) -> None:
+        old = slice(int(np.searchsorted(self.times[: self.count], since, side="right")), self.count)
+        self.count -= old.start
+        room = self.count + more + ROOM
+        for name in ("times", "values", "widths"):
+            column = getattr(self, name)
+            roomy = np.zeros((*column.shape[:-1], room), dtype=column.dtype)
+            roomy[..., : self.count] = column[..., old]
+            setattr(self, name, roomy)
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.times.nbytes + self.values.nbytes + self.widths.nbytes
+
+    def series(self, metric_id: int, since: int, until: int) -> Series:
+        times = self.times[: self.count]
+        inside = slice(*np.searchsorted(times, (since, until), side="right").tolist())
+        row = metric_id - self.first
+        values = self.values[row, inside]
+        known = ~np.isnan(values)
+        if known.all():
+            return Series(times[inside], values, self.widths[row, inside].astype(np.int64))
+        return Series(times[inside][known], values[known], self.widths[row, inside][known].astype(np.int64))
+
+
+@dataclass(slots=True)
+class Recent:
+    """One quantity's samples of the last `span` seconds before the last tick. For several threads."""
+
+    quantity: Quantity
+    span: int
+    _head: Head = field(default_factory=lambda: Head(-1, None))
+    _blocks: OrderedDict[int, _Block] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def series(self, connection: Connection, metric_id: int, since: int, until: int) -> Series:
+        """One metric's samples with `since` < time <= `until`, oldest first, as `samples.series` finds them."""
+        head = snapshots.head(connection)
+        if head.minute is not None and head.minute - self.span <= since:
+            with self._lock:
+                block = self._block(connection, head, head.minute, metric_id // BLOCK)
+                if block is not None:
+                    return block.series(metric_id, since, until)
+        return samples.series(connection, self.quantity, metric_id, since, until)
+
+    def known(self, revision: int, metric_id: int, since: int, until: int) -> Series | None:
+        """The same where it is at hand as of `revision`; None where the database has to be asked. A later one may be
+        of a past that was undone: a backup was restored."""
+        with self._lock:
+            minute, number = self._head.minute, metric_id // BLOCK
+            if self._head.revision != revision or minute is None or minute - self.span > since:
+                return None
+            block = self._blocks.get(number)
+            if block is None:
+                return None
+            self._blocks.move_to_end(number)
+            return block.series(metric_id, since, until)
+
+    def _block(self, connection: Connection, head: Head, minute: int, number: int) -> _Block | None:
+        """The block as of `head`; None where this transaction sees an older state than another one has seen, or where
+        something is stored of the time after the last tick, as a backfill does before the first."""
+        if head.revision < self._head.revision:
+            return None
+        if head.revision > self._head.revision:
+            self._follow(connection, head, minute)
+        found = self._blocks.get(number)
+        if found is None:
+            if samples.newest(connection, self.quantity) > minute:
+                return None
+            found = self._blocks[number] = self._read(connection, minute, number)
+            while len(self._blocks) > 1 and sum(block.size for block in self._blocks.values()) > MOST_BYTES:
+                self._blocks.popitem(last=False)
+        self._blocks.move_to_end(number)
+        return found
+
+    def _follow(self, connection: Connection, head: Head, minute: int) -> None:
+        """Bring what is kept to the state of `head`. Where all that has changed it were ticks, each of which raises
+        the revision by one, what they have stored is added; whatever else may have changed the past."""
+        before = self._head.minute
+        raised = head.revision - self._head.revision
+        if self._blocks and before is not None and raised == ticks.count(connection, before, minute):
+            found = samples.between(connection, self.quantity, before, minute)
+            for block in self._blocks.values():
+                block.add(found, minute - self.span)
+        else:
+            self._blocks.clear()
+        self._head = head
+
+    def _read(self, connection: Connection, minute: int, number: int) -> _Block:
+        first = number * BLOCK
+        found = samples.run(connection, self.quantity, first, first + BLOCK - 1, minute - self.span, minute)
+        nothing = np.empty((BLOCK, 0))
+        block = _Block(first, 0, np.empty(0, dtype=np.int64), nothing, nothing.astype(np.int32))
+        block.add(found, 0)
+        return block

@@ -1,0 +1,29 @@
+"""Volumes: what was traded in the 24 h before each period, as the exchanges tell it.
+
+A quantity of its own beside the price: its tables, its way in, its way out. A third one would be
+written like this one.
+"""
+
+from typing import cast
+
+import numpy as np
+from sqlalchemy import Connection, Table
+
+from services.market.types import Floats, Ints, Series
+from services.store.database.models import VolumeChunkRow, VolumeRow
+from services.store.history import samples
+from services.store.history.bulk_rows import Quantity
+
+VOLUME = Quantity(cast(Table, VolumeRow.__table__), cast(Table, VolumeChunkRow.__table__))
+
+
+def store(connection: Connection, minute: int, metric_ids: Ints, volumes: Floats) -> None:
+    """Write one tick's volumes, base units; a metric whose volume is NaN has told none."""
+    told = ~np.isnan(volumes)
+    ids, values = metric_ids[told].tolist(), volumes[told].tolist()
+    samples.insert(connection, VOLUME.rows, ([minute] * len(ids), ids, values))
+
+
+def series(connection: Connection, metric_id: int, since: int, until: int) -> Series:
+    """One metric's volumes with `since` < time <= `until`, oldest first."""
+    return samples.series(connection, VOLUME, metric_id, since, until)

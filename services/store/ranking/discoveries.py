@@ -1,0 +1,51 @@
+"""What is on record of the look-ups of exchanges' lists: which is believed, and which asks for another look."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from services.store.database.models import ExchangeRow, MetricRow
+from services.store.ranking.ticks import note_exchange
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Of one exchange: how many pairs were `trading` by the list that was believed last, and since when (epoch seconds)
+    its list is doubted, both None where that is not so; the `halted` metrics, by number; and how many metrics that do
+    not trade by the list were `stirring` in the last tick: had a price that moved."""
+
+    trading: int | None = None
+    doubted_since: int | None = None
+    halted: frozenset[int] = frozenset()
+    stirring: int = 0
+
+
+def on_record(connection: Connection) -> Mapping[str, LookUp]:
+    """For each exchange that was ever looked up."""
+    halted: dict[str, set[int]] = {}
+    rows = connection.execute(
+        select(MetricRow.market, MetricRow.id).where(MetricRow.tracked, MetricRow.active.is_(False))
+    )
+    for market, number in rows:
+        halted.setdefault(market, set()).add(number)
+    columns = (ExchangeRow.market, ExchangeRow.trading, ExchangeRow.doubted_since, ExchangeRow.stirring)
+    return {
+        row.market: LookUp(row.trading, row.doubted_since, frozenset(halted.get(row.market, ())), row.stirring or 0)
+        for row in connection.execute(select(*columns))
+    }
+
+
+def note_believed(connection: Connection, market: str, trading: int) -> None:
+    """Its list, by which so many pairs trade, is what its metrics go by."""
+    note_exchange(connection, market, trading=trading, doubted_since=None)
+
+
+def note_doubted(connection: Connection, market: str, since: int) -> None:
+    """Its list is doubted since this epoch second; its metrics go by the one before."""
+    note_exchange(connection, market, doubted_since=since)
+
+
+def note_stirring(connection: Connection, market: str, count: int) -> None:
+    """So many of its metrics that do not trade by the list had a price that moved in this tick."""
+    note_exchange(connection, market, stirring=count)

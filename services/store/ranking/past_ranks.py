@@ -1,0 +1,41 @@
+"""The ranks that the last ticks gave, a row a tick."""
+
+import numpy as np
+from sqlalchemy import Connection, delete, func, insert, select
+
+from services.market.types import Ints
+from services.store.database.models import PastRankRow
+
+THINNING = 60
+"""Seconds: of ticks that follow each other faster, one a minute is kept."""
+
+MAX_ROWS = 180
+"""Three hours by the minute: an hour back, as far before it as any lookback reaches, and one more for when the clock
+is put right. Rows are counted, not dated: a clock that is ahead must not take those of an hour ago for old."""
+
+_RANK = np.dtype("<i4")
+
+
+def record(connection: Connection, minute: int, period_seconds: int, metric_ids: Ints, ranks: Ints) -> None:
+    """Keep the ranks that the tick of `minute` gave, 0 for unranked, and forget the oldest beyond MAX_ROWS."""
+    if minute % THINNING >= period_seconds:
+        return
+    by_number = np.zeros(metric_ids.max(initial=0) + 1, dtype=_RANK)
+    by_number[metric_ids] = ranks
+    connection.execute(insert(PastRankRow).values(minute=minute, ranks=by_number.tobytes()))
+    last = select(PastRankRow.minute).order_by(PastRankRow.minute.desc()).offset(MAX_ROWS).limit(1).scalar_subquery()
+    connection.execute(delete(PastRankRow).where(PastRankRow.minute <= last))
+
+
+def at(connection: Connection, minute: int, lookback: int, metric_ids: Ints) -> Ints:
+    """The ranks that the tick of `minute` gave, or the last one in the `lookback` seconds before it; 0 for unknown
+    and unranked."""
+    near = (PastRankRow.minute <= minute, PastRankRow.minute > minute - lookback)
+    newest = select(func.max(PastRankRow.minute)).where(*near).scalar_subquery()
+    data = connection.execute(select(PastRankRow.ranks).where(PastRankRow.minute == newest)).scalar()
+    found = np.zeros(len(metric_ids), dtype=np.int64)
+    if data is not None:
+        by_number = np.frombuffer(data, _RANK)
+        known = metric_ids < len(by_number)
+        found[known] = by_number[metric_ids[known]]
+    return found

@@ -1,0 +1,100 @@
+"""The snapshot: the statistics of all tracked metrics as the last commit left them, and its revision."""
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy
+from sqlalchemy import Connection, select, update
+
+from services.market.stats import KEPT, Kept, Windows, empty
+from services.store.database.models import SnapshotRow, StatisticsRow
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`kept` is as of `minute` (epoch seconds; None before the first tick), was kept for `windows`, and is read-only.
+
+    It is not `complete` where a version of the program left it whose statistics had other fields: those that it had
+    are told, and nothing can be carried on from them.
+    """
+
+    revision: int
+    minute: int | None
+    windows: Windows
+    kept: Kept
+    complete: bool = True
+
+
+class Head(NamedTuple):
+    """Which state of the whole one transaction sees: its revision, and the minute of its last tick."""
+
+    revision: int
+    minute: int | None
+
+
+def raise_revision(connection: Connection) -> int:
+    """Change what readers see: the new revision, which becomes theirs with the commit."""
+    statement = update(SnapshotRow).values(revision=SnapshotRow.revision + 1).returning(SnapshotRow.revision)
+    return connection.execute(statement).scalar_one()
+
+
+def revision(connection: Connection) -> int:
+    """The last commit's revision."""
+    return connection.execute(select(SnapshotRow.revision)).scalar_one()
+
+
+def head(connection: Connection) -> Head:
+    """What the last commit left, in short."""
+    return Head(*connection.execute(select(SnapshotRow.revision, SnapshotRow.minute)).one())
+
+
+def window_seconds(connection: Connection) -> int:
+    """The window of the standard deviation as of the last tick; 0 before the first."""
+    return connection.execute(select(SnapshotRow.window_seconds)).scalar_one()
+
+
+def load(connection: Connection) -> Snapshot:
+    """What the last commit left."""
+    row = connection.execute(select(SnapshotRow.__table__)).one()
+    content = connection.execute(select(StatisticsRow.kept)).scalar_one()
+    found = _read(content) if content else empty(np.empty(0, dtype=np.int64))
+    complete = found.dtype == KEPT
+    kept = found if complete else _adopted(found)
+    return Snapshot(row.revision, row.minute, Windows(row.window_seconds, row.rule_seconds), kept, complete)
+
+
+def _read(content: bytes) -> Kept:
+    """The array of an .npy file, read-only, where it lies: numpy's own reading copies it, and compiles its head."""
+    head = 10 + int.from_bytes(content[8:10], "little")
+    return np.frombuffer(content, _dtype_of(content[:head]), offset=head)
+
+
+@lru_cache(maxsize=2)
+def _dtype_of(head: bytes) -> np.dtype[np.void]:
+    """What the head of an .npy file (format 1.0) says of the rows that follow; the same at every tick."""
+    file = io.BytesIO(head)
+    npy.read_magic(file)
+    _shape, _fortran, dtype = npy.read_array_header_1_0(file)
+    return dtype
+
+
+def _adopted(former: Kept) -> Kept:
+    """The fields that another version had under the same name and as the same kind of number."""
+    kept = empty(former["id"])
+    for name in set(KEPT.names or ()) & set(former.dtype.names or ()):
+        if former.dtype[name] == KEPT[name]:
+            kept[name] = former[name]
+    return kept
+
+
+def save(connection: Connection, minute: int | None, windows: Windows, kept: Kept) -> None:
+    """Replace it; the revision is `raise_revision`'s to change."""
+    file = io.BytesIO()
+    np.save(file, kept, allow_pickle=False)
+    connection.execute(
+        update(SnapshotRow).values(minute=minute, window_seconds=windows.main, rule_seconds=windows.rule)
+    )
+    connection.execute(update(StatisticsRow).values(kept=file.getvalue()))

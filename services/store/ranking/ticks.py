@@ -1,0 +1,236 @@
+"""What is on record of the ticks themselves, and of how the exchanges did in them."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, case, delete, func, insert, select, update
+
+from services.market.present import covered
+from services.market.stats import DAY
+from services.market.status import SLOT_SECONDS, ExchangeState, TickDay, TickState
+from services.market.types import Ints
+from services.store.database.models import ExchangeRow, MetricRow, TickRow
+
+
+def count(connection: Connection, since: int, until: int) -> int:
+    """How many ticks there are with `since` < minute <= `until`."""
+    inside = (TickRow.minute > since) & (TickRow.minute <= until)
+    return connection.execute(select(func.count()).select_from(TickRow).where(inside)).scalar_one()
+
+
+def last_minute(connection: Connection, until: int) -> int | None:
+    """The period of the last tick at or before epoch second `until`."""
+    return connection.execute(select(func.max(TickRow.minute)).where(TickRow.minute <= until)).scalar()
+
+
+def horizon(connection: Connection, now: int, seconds: int) -> int:
+    """The epoch second up to which everything is older than `seconds` at the tick of `now`, both by the clock and by
+    the time that ticks have covered since, see services.market.present.covered; 0 where nothing is.
+
+    Whatever is removed for its age goes by this.
+    """
+    until_now = TickRow.minute <= now
+    last = select(TickRow.elapsed).where(until_now).order_by(TickRow.minute.desc()).limit(1).scalar_subquery()
+    old = until_now & (TickRow.elapsed < last - seconds)  # the tick after a jump counts as a period, and may be none
+    newest = connection.execute(select(TickRow.minute).where(old).order_by(TickRow.elapsed.desc()).limit(1)).scalar()
+    return min(newest or 0, now - seconds)
+
+
+def happened(connection: Connection, minute: int) -> bool:
+    """Whether this period's tick is stored."""
+    return connection.execute(select(TickRow.minute).where(TickRow.minute == minute)).first() is not None
+
+
+def happened_at(connection: Connection, times: Ints) -> npt.NDArray[np.bool_]:
+    """Which of these periods, ascending epoch seconds, have a tick that is stored."""
+    if not len(times):
+        return np.zeros(0, dtype=np.bool_)
+    inside = (TickRow.minute >= int(times[0])) & (TickRow.minute <= int(times[-1]))
+    stored = np.array(connection.execute(select(TickRow.minute).where(inside)).scalars().all(), dtype=np.int64)
+    found: npt.NDArray[np.bool_] = np.isin(times, stored)
+    return found
+
+
+def record(connection: Connection, tick: TickState) -> None:
+    """Write one tick's row."""
+    minute = int(tick.minute.timestamp())
+    earlier = select(TickRow.minute, TickRow.elapsed).where(TickRow.minute < minute)
+    before = connection.execute(earlier.order_by(TickRow.minute.desc()).limit(1)).first()
+    elapsed = 0 if before is None else before.elapsed + covered(minute - before.minute, tick.missed)
+    connection.execute(
+        insert(TickRow).values(
+            minute=minute,
+            late_ms=tick.late_ms,
+            fetch_ms=tick.fetch_ms,
+            commit_ms=tick.commit_ms,
+            stored=tick.stored,
+            rejected=tick.rejected,
+            missed=tick.missed,
+            failed=",".join(tick.failed),
+            elapsed=elapsed,
+        )
+    )
+
+
+def newest(connection: Connection, limit: int) -> tuple[TickState, ...]:
+    """The last ticks, newest first."""
+    rows = connection.execute(select(TickRow.__table__).order_by(TickRow.minute.desc()).limit(limit))
+    return tuple(
+        TickState(
+            minute=datetime.fromtimestamp(row.minute, UTC),
+            late_ms=row.late_ms,
+            fetch_ms=row.fetch_ms,
+            commit_ms=row.commit_ms,
+            stored=row.stored,
+            rejected=row.rejected,
+            missed=row.missed,
+            failed=tuple(filter(None, row.failed.split(","))),
+        )
+        for row in rows
+    )
+
+
+def day(connection: Connection, now: int, period_seconds: int) -> TickDay:
+    """The ticks of the 24 h up to the end of the slot that epoch second `now` is in."""
+    slots = DAY // SLOT_SECONDS
+    start = (now // SLOT_SECONDS + 1) * SLOT_SECONDS - DAY
+    slot = ((TickRow.minute - start) // SLOT_SECONDS).label("slot")
+    sums = (
+        func.count(),
+        func.avg(TickRow.fetch_ms),
+        func.avg(TickRow.commit_ms),
+        func.max(TickRow.fetch_ms + TickRow.commit_ms),
+        func.sum(case((TickRow.failed != "", 1), else_=0)),
+    )
+    told = np.full((slots, len(sums)), np.nan)
+    for place, *values in connection.execute(select(slot, *sums).where(TickRow.minute >= start).group_by(slot)):
+        if place < slots:  # the clock was set back
+            told[place] = values
+    ticks, fetch_ms, store_ms, longest_ms, failed = told.T
+    return TickDay(
+        starts=start + SLOT_SECONDS * np.arange(slots, dtype=np.int64),
+        ticks=np.nan_to_num(ticks).astype(np.int64),
+        fetch_ms=fetch_ms,
+        store_ms=store_ms,
+        longest_ms=longest_ms,
+        missed=_missed(connection, start, now, period_seconds, slots),
+        failed=np.nan_to_num(failed).astype(np.int64),
+    )
+
+
+def _missed(connection: Connection, start: int, now: int, period_seconds: int, slots: int) -> Ints:
+    """How many periods of each slot from `start` on have no tick, those between the last one and `now` included."""
+    gaps = connection.execute(
+        select(TickRow.minute, TickRow.missed).where(TickRow.minute >= start, TickRow.missed > 0)
+    ).all()
+    ends = [(minute, missed) for minute, missed in gaps]
+    last = connection.execute(select(func.max(TickRow.minute))).scalar()
+    if last is not None:
+        running = now // period_seconds * period_seconds  # its tick may be on its way
+        ends.append((running, max(0, (running - last) // period_seconds - 1)))
+    # Of a gap by years, which a clock that jumped leaves, no more is gone through than lies in the slots.
+    periods = [
+        end - period_seconds * np.arange(1, min(missed, (end - start) // period_seconds) + 1, dtype=np.int64)
+        for end, missed in ends
+    ]
+    places = (np.concatenate([np.empty(0, dtype=np.int64), *periods]) - start) // SLOT_SECONDS
+    counts: Ints = np.bincount(places[(places >= 0) & (places < slots)], minlength=slots).astype(np.int64)
+    return counts
+
+
+def late(connection: Connection, since: int, seconds: float) -> Ints:
+    """The periods after `since`, epoch seconds ascending, whose ticks began more than `seconds` into them."""
+    statement = select(TickRow.minute).where(TickRow.minute > since, TickRow.late_ms > seconds * 1e3)
+    return np.array(connection.execute(statement.order_by(TickRow.minute)).scalars().all(), dtype=np.int64)
+
+
+def exchange_answered(
+    connection: Connection, market: str, at: int, latency_ms: float, rejected: int, still: int, note: str | None
+) -> None:
+    """The exchange gave its prices; none has moved for `still` periods. Its last failure stays on record."""
+    note_exchange(
+        connection,
+        market,
+        last_success=at,
+        failing_since=None,
+        latency_ms=latency_ms,
+        rejected=rejected,
+        still=still,
+        note=note,
+    )
+
+
+def exchange_failed(connection: Connection, market: str, at: int, error: str) -> None:
+    """The exchange gave none; since when that is so, is kept from its first failure."""
+    since = func.coalesce(ExchangeRow.failing_since, at)
+    note_exchange(connection, market, failing_since=since, failed_at=at, error=error)
+
+
+def note_exchange(connection: Connection, market: str, **values: object) -> None:
+    """Put these fields of one exchange on record."""
+    note = update(ExchangeRow).where(ExchangeRow.market == market).values(**values)
+    if not connection.execute(note).rowcount:
+        connection.execute(insert(ExchangeRow).values(market=market))
+        connection.execute(note)
+
+
+def notes(connection: Connection) -> dict[str, str | None]:
+    """What was odd about each exchange's last answer."""
+    return {row.market: row.note for row in connection.execute(select(ExchangeRow.market, ExchangeRow.note))}
+
+
+def patterns(connection: Connection, market: str) -> str | None:
+    """What TRACK asked of this exchange when its list was last accepted; None before the first."""
+    return connection.execute(select(ExchangeRow.patterns).where(ExchangeRow.market == market)).scalar()
+
+
+def note_patterns(connection: Connection, market: str, text: str) -> None:
+    """Its list was accepted, with this asked of it."""
+    note_exchange(connection, market, patterns=text)
+
+
+def note_permitted(connection: Connection, market: str, requests_a_second: float | None) -> None:
+    """How often the exchange permits to be asked; None where it does not care."""
+    note_exchange(connection, market, permitted=requests_a_second)
+
+
+def keep_exchanges(connection: Connection, markets: Collection[str]) -> None:
+    """Drop the state of exchanges that TRACK no longer names."""
+    connection.execute(delete(ExchangeRow).where(ExchangeRow.market.not_in(markets)))
+
+
+def exchanges(connection: Connection) -> tuple[ExchangeState, ...]:
+    """Every exchange on record, by name, with the number of its tracked metrics."""
+    count = (
+        select(func.count())
+        .where(MetricRow.market == ExchangeRow.market, MetricRow.tracked)
+        .correlate(ExchangeRow)
+        .scalar_subquery()
+    )
+    rows = connection.execute(select(ExchangeRow.__table__, count.label("metrics")).order_by(ExchangeRow.market))
+    return tuple(
+        ExchangeState(
+            market=row.market,
+            metrics=row.metrics,
+            last_success=_moment(row.last_success),
+            failing_since=_moment(row.failing_since),
+            error=row.error,
+            latency_ms=row.latency_ms,
+            rejected=row.rejected,
+            note=row.note,
+            failed_at=_moment(row.failed_at),
+            permitted=row.permitted,
+        )
+        for row in rows
+    )
+
+
+def still_periods(connection: Connection) -> dict[str, int]:
+    """For how many periods none of each exchange's prices has moved."""
+    return {row.market: row.still for row in connection.execute(select(ExchangeRow.market, ExchangeRow.still))}
+
+
+def _moment(second: int | None) -> datetime | None:
+    return None if second is None else datetime.fromtimestamp(second, UTC)

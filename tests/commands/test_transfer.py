@@ -1,0 +1,477 @@
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from alembic import command
+from sqlalchemy import func, insert, make_url, select, text
+
+from services.actions.alerts import StoreDesk
+from services.commands import transfer as transfers
+from services.commands.backup import back_up
+from services.commands.transfer import STAY, CannotTransfer, Transferred, main, transfer
+from services.market.alerting.rule_json import parse_rule
+from services.market.errors import StoreUnavailable
+from services.market.window_sums import WindowSums
+from services.pipeline.seal import seal
+from services.store.alerting import running_sum_renewals
+from services.store.alerting.running_sum_renewals import Fill
+from services.store.database import engine as engines
+from services.store.database import leases, schema
+from services.store.database.engine import Engine, open_engine, open_read_only, reading, writing
+from services.store.database.models import Base, MessageAlertRow, MessageRow
+from services.store.database.schema import WrongDatabase, configuration
+from services.store.history import backfills
+from services.store.ranking import metrics
+from services.store.tokens import StoredTokens
+from tests.builders import NOON, backfill_state
+from tests.commands.test_output_file import complains_in_one_line, nothing
+from tests.fakes_exchange import FakeExchange
+from tests.pipeline.world import World, stored_revision
+from tests.waiting import wait_for
+
+ROOT = Path(__file__).parents[2]
+DAYS = timedelta(days=1)
+FILLED = pytest.mark.usefixtures("world")
+MOVED = [table for table in Base.metadata.sorted_tables if table.name not in STAY]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "tracker.db"
+
+
+@pytest.fixture
+def world(migrated_sqlite_url: str) -> Iterator[World]:
+    """An SQLite file with something in every table: what a clock ahead stored, a sealed past, and ticks of which the
+    last one fired an alert."""
+    engine = open_engine(migrated_sqlite_url)
+    pairs = {"BTC/USD": 100.0, "ETH/USD": 10.0, "Ñandú-币/USD": 0.1, "abc/USD": 3.0}
+    exchange = FakeExchange("kraken", pairs, volumes={"BTC/USD": 5.0, "abc/USD": 1 / 3})
+    world = World(engine, [exchange], now=NOON - 3 * DAYS, channels=("mail", "chat"))
+    world.discover("kraken:*,gemini:*")
+    world.tick(minutes=600)  # by a clock that was ahead
+    for now in (NOON - 3 * DAYS, NOON - timedelta(minutes=20)):
+        world.now = now
+        for number in range(20):
+            exchange.prices["BTC/USD"] = 100.0 + number / 3
+            world.tick()
+    desk = StoreDesk(engine, ())
+    for condition in (
+        {"kind": "change", "direction": "up", "percent": 10_000.0, "window_seconds": 300},
+        {"kind": "level", "direction": "up", "level": 50.0},
+    ):
+        given = {"name": "Ñ", "scope": ["kraken:ETH/*"], "condition": condition, "pending_seconds": 600}
+        desk.add_rule(parse_rule(given))
+    desk.mute(1, None, None, "a 币", world.now)
+    exchange.prices["ETH/USD"] = 100.0
+    world.tick()
+    seal(world.plan, world.now, None, lambda: True)
+    with writing(engine) as connection:
+        backfills.note_answered(connection, 1, 60, 120, 180)
+        backfills.report(connection, backfill_state("kraken"))
+        running_sum_renewals.note(connection, ["price"], 600, np.array([1, 2]))
+        running_sum_renewals.note_fill(connection, "stdev", Fill(600, WindowSums(*np.arange(24.0).reshape(6, 4))))
+        metrics.warn(connection, "gemini", ["TRACK: nothing there"])
+        leases.take(connection, "of the file", world.now.timestamp(), 1e9)
+    StoredTokens(engine).issue("notebook", "read", world.now)
+    yield world
+    engine.dispose()
+
+
+@pytest.fixture
+def target(postgresql_url: str) -> Iterator[Engine]:
+    """An empty PostgreSQL database, without tables."""
+    engine = open_engine(postgresql_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def move(file: Path, target: Engine) -> Callable[..., Transferred]:
+    """Transfers the file to the target."""
+
+    def run(progress: Callable[[int, int, str], object] = nothing, *, simulated: bool = False) -> Transferred:
+        source = open_read_only(file)
+        try:
+            return transfer(file, source, target, progress, simulated=simulated, now=NOON)
+        finally:
+            source.dispose()
+
+    return run
+
+
+def rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows that a transfer is to move."""
+    with reading(engine) as connection:
+        return {table.name: sorted(map(tuple, connection.execute(select(table)))) for table in MOVED}
+
+
+OF_THE_FILE = ("storage", "sizes")
+"""What readers are told of the database itself, and not of the world."""
+
+
+def plain(value: Any) -> Any:
+    """What a reader answered, as something that can be compared."""
+    if dataclasses.is_dataclass(value):
+        fields = (field.name for field in dataclasses.fields(value) if field.name not in OF_THE_FILE)
+        return [plain(getattr(value, name)) for name in fields]
+    if isinstance(value, np.ndarray):
+        return [repr(item) for item in value.tolist()]  # NaN too
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def answers(world: World, engine: Engine) -> list[Any]:
+    """All that readers are told of the world's time by the database `engine`."""
+    reader = dataclasses.replace(world, engine=engine).reader
+    since, until = world.now - 4 * DAYS, world.now + DAYS
+    ranking = reader.ranking()
+    status = dataclasses.replace(reader.status(world.now), holder=None)  # the lease is not moved
+    told: list[Any] = [
+        ranking,
+        reader.alerts(),
+        reader.sparklines(tuple(row.id for row in ranking.metrics)),
+        status,
+        reader.day(world.now),
+    ]
+    for row in ranking.metrics:
+        told += [read(row.id, since, until) for read in (reader.prices, reader.hours, reader.volumes)]
+    return [plain(answer) for answer in told]
+
+
+def test_readers_cannot_tell_the_two_apart(world: World, target: Engine, move: Callable[..., Transferred]) -> None:
+    assert all(found for found in rows(world.engine).values())
+    before = answers(world, world.engine)
+
+    done = move()
+
+    assert answers(world, target) == before
+    assert rows(target) == rows(world.engine)
+    assert done == Transferred(sum(map(len, rows(target).values())), len(MOVED), were_there=False)
+
+
+def test_the_file_is_left_as_it_is_and_may_be_a_backup(
+    tmp_path: Path, world: World, target: Engine, move: Callable[..., Transferred], file: Path
+) -> None:
+    back_up(world.engine, tmp_path / "copy.db", nothing)
+    world.engine.dispose()
+    (tmp_path / "copy.db").replace(file)
+    before = file.read_bytes()
+
+    move()
+
+    assert file.read_bytes() == before
+    assert len(answers(world, target)[1]) == 1
+
+
+def test_the_tracker_goes_on_as_it_would_have_with_the_file(
+    world: World, target: Engine, move: Callable[..., Transferred]
+) -> None:
+    move()
+    world.exchanges[0].prices |= {"NEW/USD": 5.0, "ETH/USD": 300.0}
+    world.now += timedelta(hours=2)
+    other = dataclasses.replace(world, engine=target)
+    for each in (world, other):
+        each.discover()
+        report = each.tick()
+        assert report is not None
+        assert (report.state.stored, report.state.missed) == (5, 120)
+
+    ours, theirs = rows(world.engine), rows(target)
+    assert max(row[0] for row in ours["metric"]) == 5
+    for name in set(ours) - {"tick", "exchange"}:  # which tell how long it took
+        assert theirs[name] == ours[name], name
+
+
+def test_a_number_is_not_given_again_though_its_row_is_gone(
+    world: World, target: Engine, move: Callable[..., Transferred]
+) -> None:
+    with writing(world.engine) as connection:
+        last = connection.execute(select(func.max(MessageRow.id))).scalar_one()
+        connection.execute(MessageAlertRow.__table__.delete().where(MessageAlertRow.message_id == last))
+        connection.execute(MessageRow.__table__.delete().where(MessageRow.id == last))
+    move()
+
+    with writing(target) as connection:
+        added = insert(MessageRow).values(channel="new", created_at=0, due_at=0, expires_at=0, fired=1, resolved=0)
+        assert connection.execute(added.returning(MessageRow.id)).scalar_one() == last + 1
+
+
+def test_the_clock_is_free_afterwards(world: World, target: Engine, move: Callable[..., Transferred]) -> None:
+    move()
+
+    with writing(target) as connection:
+        assert leases.take(connection, "new", world.now.timestamp(), 10)
+
+
+def test_an_empty_file_makes_a_database_without_content(
+    sqlite_url: str, target: Engine, move: Callable[..., Transferred]
+) -> None:
+    engine = open_engine(sqlite_url)
+    schema.migrate(engine, simulated=True)
+    engine.dispose()
+
+    for _ in range(2):
+        assert move(simulated=True) == Transferred(3, len(MOVED), were_there=False)
+    assert stored_revision(target) == 0
+
+
+@FILLED
+def test_a_repeat_finds_all_there_and_writes_nothing(target: Engine, move: Callable[..., Transferred]) -> None:
+    move()
+    before = rows(target)
+
+    assert move() == Transferred(sum(map(len, before.values())), len(MOVED), were_there=True)
+    assert rows(target) == before
+
+
+def test_it_is_of_one_moment_however_much_is_written_meanwhile(
+    world: World, target: Engine, move: Callable[..., Transferred]
+) -> None:
+    before = rows(world.engine)
+
+    move(lambda _done, _total, _told: world.tick())
+
+    assert rows(target) == before
+    assert len(rows(world.engine)["tick"]) > len(before["tick"]) + 3
+
+
+@FILLED
+def test_progress_counts_each_row_twice(monkeypatch: pytest.MonkeyPatch, move: Callable[..., Transferred]) -> None:
+    monkeypatch.setattr(transfers, "BATCH_ROWS", 10)
+    for _ in range(2):
+        steps: list[tuple[int, int, str]] = []
+        done = move(lambda *step: steps.append(step))  # noqa: B023 - called at once
+
+        assert {total for _, total, _ in steps} == {2 * done.rows}
+        assert steps[-1][0] == 2 * done.rows
+        assert [step[0] for step in steps] == sorted(step[0] for step in steps)
+        assert any("price sent, " in told for _, _, told in steps)
+
+
+def test_nobody_ticks_there_meanwhile_and_readers_go_on(
+    world: World, postgresql_url: str, move: Callable[..., Transferred], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "BUSY_SECONDS", 0.02)
+    other = dataclasses.replace(world, engine=open_engine(postgresql_url))
+    revisions = set()
+
+    def try_to_tick(_done: int, _total: int, _told: str) -> None:
+        revisions.add(other.reader.revision())
+        with pytest.raises(StoreUnavailable, match="another process is writing"), writing(other.engine) as connection:
+            leases.take(connection, "other", world.now.timestamp(), 10)
+        with pytest.raises(StoreUnavailable, match="another process is writing"):
+            other.discover()
+
+    move(try_to_tick)
+
+    assert revisions == {0}
+    assert other.reader.revision() == world.reader.revision()
+    other.engine.dispose()
+
+
+def test_who_is_interrupted_leaves_a_database_without_content(
+    world: World, target: Engine, move: Callable[..., Transferred]
+) -> None:
+    def interrupt(done: int, total: int, _told: str) -> None:
+        if done >= total / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        move(interrupt)
+    assert {name for name, found in rows(target).items() if found} == {"installation", "snapshot", "statistics"}
+
+    move()
+    assert rows(target) == rows(world.engine)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("at", ["COPY FROM", "COPY TO", None])
+def test_killed_at_any_point_and_started_again_it_ends_the_same(
+    world: World, target: Engine, postgresql_url: str, file: Path, at: str | None
+) -> None:
+    """`at` is what the server is doing when the process is killed; None: all is done."""
+    with writing(world.engine) as connection:
+        connection.execute(
+            text(
+                """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)
+                   INSERT INTO price SELECT 60 * (i / 100), i % 100, i / 7.0, 60 FROM n"""
+            )
+        )
+    line = [sys.executable, str(ROOT / "app.py"), "transfer", str(file)]
+    environment = os.environ | {"DATABASE_URL": postgresql_url}
+    with psycopg.connect(postgresql_url, autocommit=True) as watching:
+
+        def is_there() -> bool:
+            busy = "SELECT 1 FROM pg_stat_progress_copy WHERE datname = %s AND command = %s AND tuples_processed > 1000"
+            found = watching.execute(busy, (make_url(postgresql_url).database, at))
+            return found.fetchone() is not None
+
+        first = subprocess.Popen(line, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        wait_for(is_there if at else lambda: first.poll() is not None, seconds=60, what=f"{at} or the end")
+        first.kill()
+        assert first.wait() == (-9 if at else 0)
+        again = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+    assert (again.returncode, again.stderr) == (0, "")
+    assert (" tables moved, complete" if at else " tables were there already, complete") in again.stdout
+    assert rows(target) == rows(world.engine)
+
+
+def test_what_does_not_arrive_as_it_was_sent_is_found(
+    world: World, target: Engine, move: Callable[..., Transferred]
+) -> None:
+    schema.migrate(target, simulated=False)
+    with writing(target) as connection:
+        connection.exec_driver_sql(
+            """CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS
+               $$ BEGIN IF NEW.metric_id = 2 THEN NEW.volume = NEW.volume * (1 + 1e-15); END IF; RETURN NEW; END $$"""
+        )
+        connection.exec_driver_sql("CREATE TRIGGER spoil BEFORE INSERT ON volume FOR EACH ROW EXECUTE FUNCTION spoil()")
+    world.exchanges[0].volumes["ETH/USD"] = 1.0
+    world.tick()
+
+    with pytest.raises(StoreUnavailable, match=r"^volume did not arrive as it was sent$"):
+        move()
+    assert stored_revision(target) == 0
+
+
+@FILLED
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE price SET price = price + 1e-9 WHERE metric_id = 1",
+        "DELETE FROM volume",
+        "UPDATE metric SET reason = '' WHERE id = 1",
+    ],
+)
+def test_a_target_with_other_data_is_refused(target: Engine, move: Callable[..., Transferred], change: str) -> None:
+    move()
+    with writing(target) as connection:
+        assert connection.exec_driver_sql(change).rowcount > 0
+    before = rows(target)
+
+    with pytest.raises(CannotTransfer, match=r"^DATABASE_URL: this database has other data already"):
+        move()
+    assert rows(target) == before
+
+
+def test_a_target_that_a_tracker_has_begun_to_use_is_refused(
+    world: World, target: Engine, move: Callable[..., Transferred]
+) -> None:
+    schema.migrate(target, simulated=False)
+    dataclasses.replace(world, engine=target).discover()
+
+    with pytest.raises(CannotTransfer, match="has other data already"):
+        move()
+
+
+@FILLED
+def test_a_target_whose_clock_somebody_holds_is_refused(target: Engine, move: Callable[..., Transferred]) -> None:
+    schema.migrate(target, simulated=False)
+    with writing(target) as connection:
+        leases.take(connection, "host:17:ab", NOON.timestamp() - 5, 9)
+
+    with pytest.raises(CannotTransfer, match=r"^DATABASE_URL: a tracker is at work on this database \(host:17:ab\)"):
+        move()
+    assert stored_revision(target) == 0
+
+
+@FILLED
+def test_real_and_simulated_prices_are_never_mixed(
+    target: Engine, move: Callable[..., Transferred], file: Path
+) -> None:
+    schema.migrate(target, simulated=True)
+
+    with pytest.raises(WrongDatabase, match="this database holds simulated prices and TRACK asks for real ones"):
+        move(simulated=False)
+    with pytest.raises(CannotTransfer, match=f"^{file}: holds real prices and TRACK asks for simulated ones"):
+        move(simulated=True)
+
+
+def test_a_file_of_an_older_schema_is_refused_with_what_to_do(
+    world: World, target: Engine, move: Callable[..., Transferred], file: Path
+) -> None:
+    with writing(world.engine) as connection:
+        command.downgrade(configuration(connection), "-1")
+
+    with pytest.raises(
+        CannotTransfer,
+        match=f"^{file}: is not at this program's schema; `python app.py migrate` with DATABASE_URL=sqlite:///{file}",
+    ):
+        move()
+    with reading(target) as connection:
+        assert not connection.dialect.has_table(connection, "metric")
+
+    schema.migrate(world.engine, simulated=False)
+    assert move().rows == sum(map(len, rows(target).values()))
+
+
+def test_a_damaged_file_is_named_and_moves_nothing(
+    world: World, target: Engine, move: Callable[..., Transferred], file: Path
+) -> None:
+    with reading(world.engine) as connection:
+        page = connection.exec_driver_sql("SELECT rootpage FROM sqlite_master WHERE name = 'price_chunk'").scalar_one()
+    world.engine.dispose()
+    with file.open("rb+") as opened:
+        opened.seek((page - 1) * 4096)
+        opened.write(b"\xff" * 100)
+
+    with pytest.raises(CannotTransfer, match=f"^{file}: database disk image is malformed"):
+        move()
+    with reading(target) as connection:
+        assert not connection.dialect.has_table(connection, "metric") or stored_revision(target) == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "complaint"),
+    [
+        (None, "nowhere.db", "there is no file nowhere.db"),
+        (None, "text.db", "text.db: file is not a database"),
+        (None, "empty.db", "empty.db: is not at this program's schema"),
+        ("sqlite:///data/other.db", "empty.db", "DATABASE_URL: is not PostgreSQL's"),
+        ("", "empty.db", "DATABASE_URL: is not PostgreSQL's"),
+        ("postgres://me:s3cret@127.0.0.1:1/db?connect_timeout=2", "good.db", "connection failed"),
+    ],
+)
+def test_the_command_tells_in_one_line_what_is_wrong(
+    tmp_path: Path,
+    postgresql_url: str,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    url: str | None,
+    name: str,
+    complaint: str,
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "text.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    (here / "empty.db").touch()
+    back_up(world.engine, here / "good.db", nothing)
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("DATABASE_URL", postgresql_url if url is None else url)
+
+    assert main([name]) == 2
+
+    complains_in_one_line(capsys, complaint)
+    assert {path.name for path in here.iterdir()} == {"text.db", "empty.db", "good.db"}
+
+
+@pytest.mark.processes
+def test_the_command_moves_and_tells(world: World, target: Engine, postgresql_url: str, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": postgresql_url}
+    line = [sys.executable, "-m", "services.store.transfer", "tracker.db"]
+    done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+
+    count = sum(map(len, rows(target).values()))
+    expected = f"tracker.db: {count:,} rows of {len(MOVED)} tables moved, complete and checked\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
+    assert answers(world, target) == answers(world, world.engine)

@@ -1,0 +1,97 @@
+"""The words of messages, of every quantity and condition."""
+
+from typing import Any
+
+import pytest
+
+from services.market.alerting.alerts import Alert
+from services.market.alerting.messages import Entry, compose
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import in_words
+from tests import builders
+from tests.builders import NOON
+
+WINDOW = {"window_seconds": 3_600}
+AVERAGE = {"kind": "average", "direction": "below", "factor": 0.5, **WINDOW}
+CHANGE = {"kind": "change", "direction": "up", "percent": 20, **WINDOW}
+LEVEL = {"kind": "level", "direction": "either", "level": 5}
+
+
+def written(quantity: str, condition: dict[str, Any], **figures: Any) -> Alert:
+    """An alert of a rule of that kind."""
+    rule = parse_rule({"name": "Mine", "scope": ["kraken:*"], "quantity": quantity, "condition": condition}, 4)
+    told: dict[str, Any] = {"rule_id": 4, "rule": "Mine", "condition": in_words(rule), "quantity": quantity}
+    return builders.alert(1, price=100.0, **{"average": None, "factor": None} | told | figures)
+
+
+@pytest.mark.parametrize(
+    ("alert", "figures"),
+    [
+        (
+            written("price", AVERAGE, value=100.0, average=250.0, factor=0.5, reference=250.0),
+            "price below 0.5 x its average of 1 h (100 USD, average 250 USD)",
+        ),
+        (
+            written("price", CHANGE, value=100.0, reference=80.0),
+            "price up by more than 20 % in 1 h (100 USD, before 80 USD)",
+        ),
+        (written("price", LEVEL, value=100.0), "price crosses 5 (100 USD)"),
+        (
+            written("price", {"kind": "no_data", "periods": 5}),
+            "no price for 5 periods (the last price was 100 USD)",
+        ),
+        (
+            written("volume", CHANGE, value=1_234.5, reference=1_000.0),
+            "volume up by more than 20 % in 1 h (1234.5 BTC, before 1000 BTC, at a price of 100 USD)",
+        ),
+        (written("stdev", LEVEL, value=5.25), "stdev crosses 5 (5.25 USD, at a price of 100 USD)"),
+        (
+            written("volatility", AVERAGE, value=0.0123, average=0.05, factor=0.5, reference=0.05),
+            "volatility below 0.5 x its average of 1 h (1.23 %, average 5 %, at a price of 100 USD)",
+        ),
+        (
+            written("rank", {"kind": "top", "places": 10}, value=7.0),
+            "enters the top 10 (rank 7, at a price of 100 USD)",
+        ),
+    ],
+)
+def test_every_quantity_and_condition_is_told_in_its_own_unit(alert: Alert, figures: str) -> None:
+    fired = compose("k", NOON, (Entry("fired", alert),), 1, 0)
+    over = compose("k", NOON, (Entry("resolved", alert),), 0, 1)
+
+    assert fired.title == "BTC/USD on kraken: Mine"
+    assert fired.text == f"BTC/USD on kraken met the rule Mine at 2026-03-01 11:55 UTC: {figures}.\n[k]"
+    assert over.title == "BTC/USD on kraken: Mine resolved"
+    was = "BTC/USD on kraken no longer meets the rule Mine, as it did at 2026-03-01 11:55 UTC"
+    assert over.text == f"{was}: {figures}.\n[k]"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("average_caught_up", "its average caught up"), ("window_moved_on", "its window moved on")],
+)
+def test_an_end_that_is_no_return_of_the_value_says_why(reason: Any, words: str) -> None:
+    alert = written("price", AVERAGE, value=100.0, average=250.0, factor=0.5, reference=250.0, reason=reason)
+    alone = compose("k", NOON, (Entry("resolved", alert),), 0, 1)
+    among = compose("k", NOON, (Entry("resolved", alert), Entry("resolved", alert)), 0, 2)
+
+    was = f"BTC/USD on kraken no longer meets the rule Mine ({words}), as it did at 2026-03-01 11:55 UTC: "
+    assert alone.text.startswith(was)
+    row = f"BTC/USD on kraken: Mine resolved ({words}), alerted at 2026-03-01 11:55 UTC"
+    assert among.text.splitlines()[0] == row
+
+
+def test_among_others_each_has_one_line() -> None:
+    alert = written("price", LEVEL, value=100.0)
+    message = compose(
+        "k", NOON, (Entry("fired", alert), Entry("fired", builders.alert()), Entry("resolved", alert)), 3, 1
+    )
+
+    assert message.title == "3 alerts, 1 resolved: BTC/USD on kraken: Mine, and 3 more"
+    assert message.text.splitlines() == [
+        "BTC/USD on kraken: Mine (price crosses 5: 100 USD)",
+        "BTC/USD on kraken: 3.2 x its average (190000 USD, average 60000)",
+        "BTC/USD on kraken: Mine resolved, alerted at 2026-03-01 11:55 UTC",
+        "and 1 more",
+        "[k]",
+    ]

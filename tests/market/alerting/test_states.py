@@ -1,0 +1,274 @@
+"""The state machine: by example, and whatever prices, gaps, restarts and clocks do."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import AlertRule
+from services.market.alerting.states import (
+    FIRING,
+    NO_DATA,
+    OK,
+    PENDING,
+    RESOLVED,
+    Verdict,
+    fresh_states,
+    step,
+    worth_keeping,
+)
+
+PERIOD = 60
+START = 1_000_000
+LEVEL = 100.0
+
+
+def rule(pending: int = 0, cooldown: int = 600, hysteresis: float = 0.0, direction: str = "up") -> AlertRule:
+    return parse_rule(
+        {
+            "name": "test",
+            "scope": ["kraken:*"],
+            "condition": {"kind": "level", "direction": direction, "level": LEVEL},
+            "pending_seconds": pending,
+            "cooldown_seconds": cooldown,
+            "hysteresis_percent": hysteresis,
+        }
+    )
+
+
+@dataclass
+class One:
+    """One metric of one rule, looked at again and again; None stands for a moment without a price.
+
+    The condition is met for as long as the price is beyond the level, whatever it was before.
+    """
+
+    rule: AlertRule
+    now: int = START
+    held: np.ndarray = field(default_factory=lambda: fresh_states(np.array([7])))
+    fired: list[int] = field(default_factory=list)
+    ended: list[int] = field(default_factory=list)
+    without: int = 0
+    known_at: int = START
+
+    @property
+    def state(self) -> int:
+        return int(self.held["state"][0])
+
+    def look(self, *prices: float | None, seconds: int = PERIOD) -> "One":
+        for price in prices:
+            self.now += seconds
+            self.known_at = min(self.known_at, self.now)
+            self.without = self.now - self.known_at
+            now = step(self.held, self.verdict(price), self.rule, self.now, PERIOD)
+            self.held = now.held
+            self.fired += [self.now] * int(now.fired[0])
+            self.ended += [self.now] * int(now.ended[0])
+            self.known_at = self.now if price is not None else self.known_at
+        return self
+
+    def verdict(self, price: float | None) -> Verdict:
+        value = np.array([np.nan if price is None else price])
+        slack = self.rule.hysteresis_percent / 100 * LEVEL
+        down = self.rule.condition.direction == "either"
+        side = (value > LEVEL).astype(np.int8) - ((value < LEVEL) & down).astype(np.int8)
+        known = ~np.isnan(value)
+        return Verdict(side, (side != 0) & known, value <= LEVEL - slack, value >= LEVEL + slack, known)
+
+    def restart(self) -> "One":
+        """As a new process would go on: with what was worth keeping, and the alerts on record."""
+        if not worth_keeping(self.held)[0]:
+            self.held = fresh_states(self.held["id"])
+        self.held["fired_at"] = max(self.fired, default=0)
+        return self
+
+
+def test_an_alert_fires_once_and_ends_when_the_price_is_back():
+    one = One(rule()).look(90, 110, 120, 110)
+    assert (one.state, one.fired) == (FIRING, [START + 120])
+    one.look(90)
+    assert (one.state, one.ended) == (RESOLVED, [START + 300])
+    assert len(one.fired) == 1
+
+
+def test_a_resolved_one_is_ok_when_its_cooldown_is_over():
+    one = One(rule(cooldown=300)).look(110, 90, 90, 90)
+    assert one.state == RESOLVED
+    assert one.look(90, 90, 90).state == OK
+
+
+def test_it_fires_when_the_condition_was_met_for_the_pending_time_on_end():
+    one = One(rule(pending=180)).look(110, 110, 110)
+    assert (one.state, one.fired) == (PENDING, [])
+    assert one.look(90).state == OK
+    one.look(110, 110, 110, 110)
+    assert (one.state, one.fired) == (FIRING, [one.now])
+
+
+def test_what_the_cooldown_holds_up_fires_when_it_is_over_if_it_still_holds():
+    one = One(rule(cooldown=600)).look(110, 90, 110)
+    assert (one.state, len(one.fired)) == (PENDING, 1)
+    one.look(*[110] * 20)
+    assert one.fired == [START + 60, START + 660]
+
+
+def test_what_has_passed_when_the_cooldown_is_over_does_not_fire():
+    assert len(One(rule(cooldown=600)).look(110, 90, 110, *[90] * 20).fired) == 1
+
+
+def test_a_price_within_the_hysteresis_keeps_it_firing():
+    one = One(rule(hysteresis=5)).look(110, 99, 96)
+    assert (one.state, one.ended) == (FIRING, [])
+    assert one.look(95).state == RESOLVED
+
+
+def test_moments_without_a_price_end_nothing_until_nothing_is_known():
+    one = One(rule(cooldown=0)).look(110, None, None)
+    assert one.state == FIRING
+    one.look(None)
+    assert (one.state, one.ended) == (NO_DATA, [])
+
+
+def test_an_alert_without_data_goes_on_when_it_is_known_that_it_does():
+    one = One(rule(cooldown=0)).look(110, *[None] * 90, 110)
+    assert (one.state, len(one.fired), one.ended) == (FIRING, 1, [])
+
+
+def test_an_alert_without_data_ends_when_the_price_is_known_to_be_back():
+    one = One(rule(cooldown=0)).look(110, *[None] * 90)
+    assert one.ended == []
+    one.look(90)
+    assert (one.state, one.ended) == (RESOLVED, [one.now])
+    assert len(one.look(110).fired) == 2
+
+
+def test_looks_that_nobody_made_are_looks_that_told_nothing():
+    """A pending time does not run through an hour in which nothing was known, whether anybody looked in it or not."""
+    looked, away = One(rule(pending=600)).look(110, *[None] * 59), One(rule(pending=600)).look(110)
+    looked.look(110)
+    away.look(110, seconds=3_600)
+    for one in (looked, away):
+        assert (one.state, one.fired) == (PENDING, [])
+        assert one.look(*[110] * 9).fired == []
+        assert one.look(110).fired == [START + 60 + 3_600 + 600]
+
+
+def test_two_periods_that_nobody_looked_in_do_not_hold_up_a_pending_time():
+    one = One(rule(pending=180)).look(110).look(110, seconds=180)
+    assert one.state == FIRING
+
+
+def test_a_pending_one_waits_through_a_gap_but_does_not_fire_in_it():
+    one = One(rule(pending=120)).look(110, None, None)
+    assert (one.state, one.fired) == (PENDING, [])
+    assert one.look(110).state == FIRING
+
+
+def test_a_crossing_back_is_a_crossing_where_either_way_counts():
+    one = One(rule(cooldown=0, direction="either")).look(110)
+    assert one.held["side"].tolist() == [1]
+    one.look(90)
+    assert (one.state, one.held["side"].tolist()) == (FIRING, [-1])
+    assert (len(one.fired), len(one.ended)) == (2, 1)
+
+
+def test_a_clock_that_is_set_back_makes_no_cooldown_shorter():
+    one = One(rule(cooldown=600)).look(110, 90)
+    one.look(110, seconds=-3_600)
+    assert (one.state, len(one.fired)) == (PENDING, 1)
+
+
+def test_a_clock_that_is_set_back_does_not_hold_up_the_pending_time():
+    one = One(rule(pending=120)).look(110)
+    one.look(110, seconds=-86_400)
+    assert one.look(110, 110).state == FIRING
+
+
+moments = st.lists(
+    st.tuples(
+        st.sampled_from([90.0, 97.0, 99.5, 101.0, 150.0, None]),
+        st.sampled_from([60, 60, 60, 60, 300, 4_000, 0, -60, -4_000]),
+        st.sampled_from([False, False, False, True]),
+    ),
+    max_size=80,
+)
+rules = st.builds(
+    rule,
+    pending=st.sampled_from([0, 60, 180]),
+    cooldown=st.sampled_from([0, 60, 600, 3_600]),
+    hysteresis=st.sampled_from([0.0, 2.0]),
+    direction=st.sampled_from(["up", "either"]),
+)
+
+
+@given(rules, moments)
+@settings(max_examples=400, deadline=None)
+def test_whatever_happens_nothing_fires_twice_within_a_cooldown_and_no_transition_is_lost(chosen, events):
+    one = One(chosen)
+    met_since: int | None = None
+    met_side = 0
+    for price, seconds, restarts in events:
+        if restarts:
+            one.restart()
+        was, was_side = one.state, int(one.held["side"][0])
+        fires, ends = len(one.fired), len(one.ended)
+        one.look(price, seconds=seconds)
+
+        verdict = one.verdict(price)
+        side, known = int(verdict.side[0]), bool(verdict.known[0])
+        met = known and side != 0
+        if was in (FIRING, NO_DATA):
+            cleared = (verdict.clears_above if was_side > 0 else verdict.clears_below)[0]
+            ending = known and cleared
+            assert len(one.ended) - ends == ending, "an alert ends when the price is back, and not before"
+            if not known:
+                silent = was == NO_DATA or one.without >= 3 * PERIOD
+                assert one.state == (NO_DATA if silent else FIRING), "it is without data after three periods"
+        if len(one.fired) > fires:
+            assert met, "fires only on a price that meets the condition"
+        # Alerts begin and end by turns.
+        assert len(one.fired) - len(one.ended) == (1 if one.state in (FIRING, NO_DATA) else 0)
+        assert len(one.fired) - fires <= 1
+        assert len(one.ended) - ends <= 1
+        # What has been met for long enough fires, as soon as the cooldown permits.
+        lasted = was in (FIRING, NO_DATA)  # while one alert lasts no other begins
+        interrupted = known and (not met or side != met_side or one.without > 3 * PERIOD)
+        if lasted or met_since is None or interrupted:
+            met_since = one.now if met else None
+        else:
+            met_since = min(met_since, one.now)
+        met_side = side if known else met_side
+        last = max(one.fired[:fires], default=None)
+        free = last is None or one.now >= last + chosen.cooldown_seconds
+        if met and met_since is not None and free and one.now - met_since >= chosen.pending_seconds:
+            assert one.state == FIRING, "a transition was lost"
+    assert all(b - a >= chosen.cooldown_seconds for a, b in zip(one.fired, one.fired[1:], strict=False))
+
+
+@given(rules, st.lists(moments, min_size=2, max_size=5))
+@settings(max_examples=50, deadline=None)
+def test_each_metric_goes_its_own_way(chosen, columns):
+    """All metrics in one pass come to the same as each of them alone."""
+    length = min(map(len, columns))
+    alone = [One(chosen) for _ in columns]
+    together, now = fresh_states(np.arange(len(columns))), START
+    for place in range(length):
+        seconds = columns[0][place][1]
+        now += seconds
+        for one, events in zip(alone, columns, strict=True):
+            one.look(events[place][0], seconds=seconds)
+        verdicts = [one.verdict(events[place][0]) for one, events in zip(alone, columns, strict=True)]
+        joined = Verdict(
+            *(np.concatenate([getattr(verdict, name) for verdict in verdicts]) for name in Verdict.__slots__)
+        )
+        together = step(together, joined, chosen, now, PERIOD).held
+        assert together["state"].tolist() == [one.state for one in alone]
+        assert together["fired_at"].tolist() == [int(one.held["fired_at"][0]) for one in alone]
+
+
+def test_only_what_the_next_look_would_not_find_by_itself_is_worth_keeping():
+    held = fresh_states(np.arange(5))
+    held["state"] = [OK, PENDING, FIRING, RESOLVED, NO_DATA]
+    assert worth_keeping(held).tolist() == [False, True, True, True, True]

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+
+from services.market.candles import bars_of_hours, bars_of_samples, look_back, rolling_volatility
+from services.market.types import Series
+from tests import builders
+
+NOON = int(builders.NOON.timestamp())
+NONE = builders.series([])
+
+
+def test_candles_are_made_of_the_samples_in_them() -> None:
+    prices = builders.series([10.0, 11, 15, 12, 9, 13, 14])  # 11:54 to 12:00
+
+    bars = bars_of_samples(prices, NONE, 180, 60)
+
+    assert (bars.starts - NOON).tolist() == [-540, -360, -180]
+    assert bars.close.tolist() == [10.0, 12.0, 14.0]
+    assert bars.high.tolist() == [10.0, 15.0, 14.0]
+    assert bars.low.tolist() == [10.0, 10.0, 9.0]
+
+
+def test_a_candle_opens_where_the_one_before_closed() -> None:
+    assert bars_of_samples(builders.series([10.0, 11, 9]), NONE, 60, 60).open.tolist() == [10.0, 10.0, 11.0]
+
+
+def test_a_candle_after_a_gap_opens_with_its_own_first_price() -> None:
+    whole = builders.series([10.0, 11, 12, 13, 20, 21])
+    kept = [0, 4, 5]
+    prices = Series(whole.times[kept], whole.values[kept], whole.widths[kept])
+
+    bars = bars_of_samples(prices, NONE, 60, 60)
+
+    assert bars.open.tolist() == [10.0, 20.0, 20.0]
+    assert bars.low.tolist() == [10.0, 20.0, 20.0]
+
+
+def test_a_bar_has_the_volume_told_last_in_it() -> None:
+    volumes = builders.series([5.0, 6.0, 7.0], until=builders.NOON)  # 11:58, 11:59, 12:00
+
+    bars = bars_of_samples(builders.series([1.0] * 6), volumes, 120, 60)
+
+    np.testing.assert_array_equal(bars.volume, [np.nan, 5.0, 7.0])
+
+
+def test_hours_are_joined_to_wider_candles() -> None:
+    hours = builders.hours([(1, 5, 1, 2), (2, 3, 1, 3), None, (4, 9, 2, 6)])  # 8:00, 9:00, 11:00
+
+    bars = bars_of_hours(hours, 4 * 3600)
+
+    assert (bars.starts - NOON).tolist() == [-4 * 3600]
+    assert [float(column[0]) for column in (bars.open, bars.high, bars.low, bars.close)] == [1, 9, 1, 6]
+
+
+def test_volatility_is_the_weighted_deviation_over_the_mean_of_each_window() -> None:
+    random = np.random.default_rng(3)
+    prices = builders.series((100 + random.normal(0, 1, 50)).tolist())
+    ends = prices.times[[20, 49]]
+
+    found = rolling_volatility(prices.times, prices.values, prices.widths, ends, 600)
+
+    expected = [prices.values[place - 9 : place + 1] for place in (20, 49)]
+    assert found == pytest.approx([window.std() / window.mean() for window in expected], rel=1e-12)
+
+
+def test_a_wider_sample_weighs_more() -> None:
+    widths = np.array([60, 180], dtype=np.int64)
+    found = rolling_volatility(
+        np.array([0, 180], dtype=np.int64), np.array([100.0, 104.0]), widths, np.array([180]), 240
+    )
+
+    assert found == pytest.approx([np.std([100, 104, 104, 104]) / 103])
+
+
+def test_a_spike_leaves_nothing_behind_and_a_flat_stretch_is_exactly_nothing() -> None:
+    prices = builders.series([1e9] + [1.0] * 30)
+
+    assert rolling_volatility(prices.times, prices.values, prices.widths, prices.times[-1:], 1200).tolist() == [0.0]
+
+
+def test_a_window_of_which_too_little_is_known_has_no_volatility() -> None:
+    prices = builders.series([1.0, 2.0, 3.0, 4.0])
+
+    found = rolling_volatility(prices.times, prices.values, prices.widths, prices.times, 360)
+
+    assert np.isnan(found).tolist() == [True, True, False, False]
+
+
+def back(length: int = 80, since: int = 60) -> object:
+    prices = builders.series([float(value) for value in range(1, length + 1)])
+    return look_back(prices, prices, NOON - since * 60, NOON, 300, 900, 60)
+
+
+def test_the_volatility_of_the_beginning_rests_on_what_was_before_it() -> None:
+    past = back()
+
+    assert past.history.times[0] == NOON - 59 * 60
+    assert len(past.bars.starts) == len(past.volatility) == 12
+    assert not np.isnan(past.volatility).any()
+    assert past.volatility[0] == pytest.approx(np.std(range(11, 26)) / np.mean(range(11, 26)))
+
+
+def test_the_running_bar_is_the_only_one_that_may_still_change() -> None:
+    past = back()
+
+    assert past.edge == NOON - 300
+    assert past.newest() == NOON
+    assert past.samples(past.since, past.edge) == 55
+
+
+def test_hours_before_the_span_are_looked_at_and_not_shown() -> None:
+    hours = builders.hours([(1.0, 1.0, 1.0, 1.0 + hour % 7) for hour in range(72)])
+
+    past = look_back(hours, NONE, NOON - 24 * 3600, NOON, 3600, 24 * 3600, 60)
+
+    assert (len(past.history.starts), len(past.bars.starts)) == (24, 24)
+    assert not np.isnan(past.volatility).any()
+    assert past.samples(past.since, past.edge) == 23 * 60
+
+
+def test_nothing_is_answered_with_nothing() -> None:
+    for empty in (NONE, builders.hours([])):
+        past = look_back(empty, NONE, NOON - 3600, NOON, 3600, 3600, 60)
+        assert (past.newest(), len(past.bars.starts), len(past.volatility)) == (None, 0, 0)

@@ -1,0 +1,173 @@
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from services.market import gaps
+from services.market.gaps import JOIN_STEPS, find_holes, fit, grid_step, join_near
+from services.market.types import Candles, Series
+
+STEP = 60
+SINCE = 1_772_366_400
+
+
+def ints(values: list[int]) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def candles(width: int, *times: int) -> Candles:
+    return Candles(width, ints([SINCE + time for time in times]), np.ones(len(times)))
+
+
+def holes_by_hand(samples: list[tuple[int, int]], size: int, known: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Look at each step by itself: a sample at t of width w covers (t - w, t], and its whole step at least."""
+    holes: list[tuple[int, int]] = []
+    for place in range(size):
+        begin, end = SINCE + place * STEP, SINCE + (place + 1) * STEP
+        covered = any(time - width < end and begin < time for time, width in samples)
+        told = any(since <= begin and end <= until for since, until in known)
+        if not covered and not told:
+            if holes and holes[-1][1] == begin:
+                holes[-1] = (holes[-1][0], end)
+            else:
+                holes.append((begin, end))
+    return holes
+
+
+seconds = st.integers(-10 * STEP, 40 * STEP).map(lambda second: SINCE + second)
+on_grid = st.integers(-5, 40).map(lambda place: SINCE + place * STEP)
+samples_of_a_past = st.lists(st.tuples(seconds | on_grid, st.sampled_from([1, 30, 60, 90, 300, 600])), max_size=12)
+spans = st.lists(st.tuples(on_grid, st.integers(1, 12)).map(lambda s: (s[0], s[0] + s[1] * STEP)), max_size=3)
+
+
+@given(samples_of_a_past, st.integers(0, 30), spans)
+@example([(SINCE + 1, 1)], 2, [])
+@example([(SINCE + 30 * STEP + 300, 300)], 30, [])
+def test_holes_are_those_that_looking_at_each_step_finds(samples, size, known):
+    samples.sort()
+    times, widths = ints([time for time, _ in samples]), ints([width for _, width in samples])
+    found = find_holes(times, widths, SINCE, SINCE + size * STEP, STEP, known)
+    assert found == holes_by_hand(samples, size, known)
+
+
+def test_an_empty_past_is_one_hole():
+    assert find_holes(ints([]), ints([]), 0, 600, 60) == [(0, 600)]
+
+
+def test_a_past_without_holes_has_none():
+    times = ints(list(range(60, 601, 60)))
+    assert find_holes(times, np.full(10, 60), 0, 600, 60) == []
+
+
+def test_known_spans_are_not_asked_for_again():
+    assert find_holes(ints([]), ints([]), 0, 600, 60, [(120, 300)]) == [(0, 120), (300, 600)]
+
+
+def test_a_sample_just_after_the_past_reaches_into_it_with_its_width():
+    assert find_holes(ints([720]), ints([300]), 0, 600, 60) == [(0, 420)]
+
+
+def test_candles_fill_holes_no_finer_than_a_minute():
+    assert [grid_step(period) for period in (5, 60, 90, 420, 3600)] == [60, 60, 60, 420, 3600]
+
+
+@given(st.lists(st.tuples(st.integers(1, 250), st.integers(1, 50)), max_size=10))
+def test_joined_holes_cover_all_holes_and_keep_only_wide_spaces_apart(pieces):
+    holes, end = [], SINCE
+    for space, length in pieces:
+        since = end + space * STEP
+        end = since + length * STEP
+        holes.append((since, end))
+    joined = join_near(holes, STEP)
+
+    covered = {place for since, until in joined for place in range(since, until, STEP)}
+    assert covered >= {place for since, until in holes for place in range(since, until, STEP)}
+    assert all(later[0] - earlier[1] > JOIN_STEPS * STEP for earlier, later in pairwise(joined))
+    edges = [holes[0][0], holes[-1][1]] if holes else []
+    for earlier, later in pairwise(holes):
+        if later[0] - earlier[1] > JOIN_STEPS * STEP:
+            edges += [earlier[1], later[0]]
+    assert sorted(edges) == [edge for span in joined for edge in span]
+
+
+def test_holes_that_lie_just_near_enough_are_asked_for_in_one_go():
+    near, far = JOIN_STEPS * STEP, (JOIN_STEPS + 1) * STEP
+    assert join_near([(0, 60), (60 + near, 120 + near)], STEP) == [(0, 120 + near)]
+    assert join_near([(0, 60), (60 + far, 120 + far)], STEP) == [(0, 60), (60 + far, 120 + far)]
+
+
+def fit_by_hand(found: Candles, holes: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Count, step by step backwards from each close, how much of its width is missing."""
+    fitting = []
+    for index, close in enumerate(found.times.tolist()):
+        missing = 0
+        while (
+            close % STEP == 0
+            and missing < max(found.width, STEP)
+            and any(since <= close - missing - STEP < until for since, until in holes)
+        ):
+            missing += STEP
+        if missing:
+            fitting.append((index, missing))
+    return fitting
+
+
+@given(
+    st.lists(st.integers(-5, 40) | st.floats(0, 30).map(lambda place: round(place, 2)), max_size=15, unique=True),
+    st.sampled_from([60, 300, 900]),
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=4),
+)
+def test_candles_fill_just_what_is_missing(places, width, pieces):
+    holes, end = [], SINCE
+    for space, length in pieces:
+        since = end + space * STEP
+        end = since + length * STEP
+        holes.append((since, end))
+    found = candles(width, *sorted({int(place * STEP) for place in places}))
+
+    indices, widths = fit(found, holes, STEP)
+
+    assert list(zip(indices.tolist(), widths.tolist(), strict=True)) == fit_by_hand(found, holes)
+
+
+def test_a_candle_finer_than_the_step_counts_with_the_steps_width():
+    indices, widths = fit(candles(60, 300, 600, 660), [(SINCE, SINCE + 1200)], 600)
+    assert (indices.tolist(), widths.tolist()) == ([1], [600])
+
+
+def test_a_wide_candle_counts_with_as_much_of_its_width_as_is_missing():
+    indices, widths = fit(candles(300, 300, 600), [(SINCE + 120, SINCE + 600)], STEP)
+    assert (indices.tolist(), widths.tolist()) == ([0, 1], [180, 300])
+
+
+def test_a_candle_that_closes_where_a_hole_begins_is_not_in_it():
+    indices, _ = fit(candles(60, 60, 120), [(SINCE + 60, SINCE + 120)], STEP)
+    assert indices.tolist() == [1]
+
+
+def test_hours_tell_open_high_low_close_mean_count_and_the_last_volume() -> None:
+    noon = 1_800_000_000 // 3600 * 3600
+    times = np.array([noon + 60, noon + 1800, noon + 3600, noon + 3660], dtype=np.int64)
+    prices = Series(times, np.array([10.0, 30.0, 20.0, 5.0]), np.array([60, 60, 120, 60]))
+    volumes = Series(times[:2], np.array([7.0, 8.0]), np.zeros(2, dtype=np.int64))
+
+    hours = gaps.hourly(prices, volumes)
+
+    assert hours.starts.tolist() == [noon, noon + 3600]
+    assert [column.tolist() for column in (hours.open, hours.high, hours.low, hours.close)] == [
+        [10.0, 5.0],
+        [30.0, 5.0],
+        [10.0, 5.0],
+        [20.0, 5.0],
+    ]
+    assert hours.mean.tolist() == [(10 * 60 + 30 * 60 + 20 * 120) / 240, 5.0]
+    assert hours.count.tolist() == [3, 1]
+    assert hours.volume[0] == 8.0
+    assert np.isnan(hours.volume[1])
+
+
+def test_no_prices_make_no_hours() -> None:
+    nothing = Series(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64))
+
+    assert len(gaps.hourly(nothing, nothing).starts) == 0

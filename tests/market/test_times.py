@@ -1,0 +1,73 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.market.times import parse_moment, period_of
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-03-01", datetime(2026, 3, 1, tzinfo=UTC)),
+        ("2026-03-01T12:30", datetime(2026, 3, 1, 12, 30, tzinfo=UTC)),
+        ("2026-03-01T12:30:00Z", datetime(2026, 3, 1, 12, 30, tzinfo=UTC)),
+        ("2026-03-01 14:30+02:00", datetime(2026, 3, 1, 12, 30, tzinfo=UTC)),
+        ("1772368200", datetime(2026, 3, 1, 12, 30, tzinfo=UTC)),
+        ("0", datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_read_and_is_utc(text: str, moment: datetime) -> None:
+    found = parse_moment(text)
+
+    assert found == moment
+    assert found.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "-5", "1772368200.5", "2026-13-01", "1772368200000", "9" * 30])
+def test_what_is_no_moment_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="is neither an ISO-8601 time nor epoch seconds") as caught:
+        parse_moment(text)
+
+    assert repr(text) in str(caught.value)
+
+
+def test_a_long_text_is_cut() -> None:
+    with pytest.raises(ValueError, match=f"^'{'x' * 40}' is neither"):
+        parse_moment("x" * 50)
+
+
+def test_a_moment_before_all_years_in_utc_is_none() -> None:
+    with pytest.raises(ValueError, match="neither"):
+        parse_moment("0001-01-01T00:00+14:00")
+
+
+@pytest.mark.parametrize(("period", "begins"), [(5, "12:34:55"), (60, "12:34:00"), (3600, "12:00:00")])
+def test_a_period_is_named_by_its_start(period: int, begins: str) -> None:
+    found = period_of(datetime(2026, 3, 1, 12, 34, 56, 789, tzinfo=UTC), period)
+
+    assert found.isoformat() == f"2026-03-01T{begins}+00:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "second"),
+    [
+        ("2026-03-01T12:00:00z", 0),
+        ("2026-03-01t12:00:00z", 0),
+        ("2026-03-01t12:00:00.000+00:00", 0),
+        ("2026-03-01T11:59:60Z", 0),
+        ("2026-03-01T11:59:60z", 0),
+        ("2026-03-01T13:29:60+01:30", 0),
+        ("2026-03-01 11:59:60", 0),
+        ("2026-03-01T11:59:60.500Z", 0.5),
+    ],
+)
+def test_small_letters_and_leap_seconds_are_read_as_rfc_3339_allows_them(text: str, second: float) -> None:
+    assert parse_moment(text) == datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(seconds=second)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-03-01T11:60:00Z", "2026-03-01T11:59:61Z", "2026-03-01T11:59:600Z", "9999-12-31T23:59:60Z"]
+)
+def test_no_other_unit_overflows_and_no_time_after_the_last_year(text: str) -> None:
+    with pytest.raises(ValueError, match="is neither an ISO-8601 time nor epoch seconds"):
+        parse_moment(text)

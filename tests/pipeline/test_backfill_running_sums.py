@@ -1,0 +1,305 @@
+"""Rules that look back, and the past they are given."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.market.alerting.rule_json import parse_rule
+from services.market.alerting.rules import AlertRule
+from services.market.alerting.running_sums import average_between
+from services.market.alerting.states import FIRING, NO_DATA
+from services.market.errors import LeaseLost
+from services.market.stats import Windows
+from services.market.types import Catalogue
+from services.market.window_sums import ROLLING
+from services.pipeline.backfill import Backfill
+from services.pipeline.backfill_running_sums import fill_marks
+from services.store.alerting import rules, running_sum_renewals
+from services.store.alerting.running_sum_renewals import LOOKED_BACK_ON
+from services.store.alerting.running_sums import StoredPast
+from services.store.database import leases
+from services.store.database.engine import Connection, Engine, open_engine, reading, writing
+from services.store.ranking.metrics import Catalogues
+from tests.fakes_exchange import FakeClock, FakeExchange
+from tests.pipeline.world import World
+
+WINDOWS = (300, 3_600, 14_400)
+
+
+def always() -> bool:
+    return True
+
+
+@pytest.fixture
+def other_engine(migrated_file: Path, tmp_path: Path) -> Iterator[Engine]:
+    engine = open_engine(f"sqlite:///{shutil.copyfile(migrated_file, tmp_path / 'other.db')}")
+    yield engine
+    engine.dispose()
+
+
+def add(world: World, quantity: str, window: int, **condition: Any) -> AlertRule:
+    change = {"kind": "change", "direction": "either", "percent": 1_000_000.0, "window_seconds": window} | condition
+    change = {name: value for name, value in change.items() if value is not None}
+    given = {"name": "mine", "scope": ["kraken:*"], "quantity": quantity, "condition": change, "cooldown_seconds": 0}
+    with writing(world.engine) as connection:
+        return rules.add(connection, parse_rule(given))
+
+
+def ticked(engine: Engine, minutes: int, *, first: bool) -> World:
+    """Prices and volumes of two pairs with gaps, by chance but always the same; rules are there at `first` or not."""
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0})
+    world = World(engine, [exchange])
+    world.discover()
+    chance = np.random.default_rng(5)
+    if first:
+        watch(world)
+    for _ in range(minutes):
+        draws = {pair: float(chance.uniform(50, 150)) for pair in ("BTC/USD", "ETH/USD")}
+        exchange.prices = {pair: price for pair, price in draws.items() if chance.random() > 0.2}
+        exchange.volumes = {pair: 10 * price for pair, price in draws.items() if chance.random() > 0.1}
+        world.tick()
+    if not first:
+        watch(world)
+        exchange.prices = {"BTC/USD": 120.0, "ETH/USD": 70.0}
+        world.tick()
+    return world
+
+
+def watch(world: World) -> None:
+    for quantity in LOOKED_BACK_ON:
+        add(world, quantity, WINDOWS[-1])
+
+
+def told(world: World, quantity: str) -> list[tuple[list[float], list[float], list[int]]]:
+    """For each window: the values when it began, the averages and how many values these rest on."""
+    ids, now, found = np.array([1, 2]), int(world.now.timestamp()), []
+    with reading(world.engine) as connection:
+        past = StoredPast(connection)
+        last = past.last_until(quantity, now - 1)
+        for window in WINDOWS:
+            begin, edge = past.last_until(quantity, now - window), past.first_from(quantity, now - window)
+            assert begin is not None
+            assert edge is not None
+            assert last is not None
+            assert begin.minute > now - window - 300
+            average, count = average_between(edge.of(ids), last.of(ids))
+            found.append((begin.of(ids).value.tolist(), average.tolist(), count.tolist()))
+    return found
+
+
+@pytest.mark.parametrize("quantity", LOOKED_BACK_ON)
+def test_a_new_rule_sees_what_it_would_had_it_always_been_there(
+    engine: Engine, other_engine: Engine, quantity: str
+) -> None:
+    late, always_there = ticked(engine, 300, first=False), ticked(other_engine, 300, first=True)
+    assert isinstance(always_there.exchanges[0], FakeExchange)
+    always_there.exchanges[0].prices = {"BTC/USD": 120.0, "ETH/USD": 70.0}
+    always_there.tick()
+
+    assert fill_marks(late.plan, late.now, None, always) > 2 * 60
+    late.tick()
+    always_there.tick()
+
+    for given, expected in zip(told(late, quantity), told(always_there, quantity), strict=True):
+        assert given[0] == pytest.approx(expected[0], rel=1e-9 if quantity in ROLLING else 0, nan_ok=True)
+        assert given[1] == pytest.approx(expected[1], rel=1e-9 if quantity in ROLLING else 1e-14)
+        assert given[2] == expected[2]
+    assert fill_marks(late.plan, late.now, None, always) == 0
+
+
+def test_a_rule_fires_in_the_second_tick_that_it_sees(engine: Engine) -> None:
+    world = ticked(engine, 30, first=False)
+    add(world, "price", 300, direction="up", percent=100.0)
+    world.tick()
+    fill_marks(world.plan, world.now, None, always)
+    assert isinstance(world.exchanges[0], FakeExchange)
+    world.exchanges[0].prices = {"BTC/USD": 1_000.0}
+    world.tick()
+
+    assert [(alert.base, alert.value) for alert in world.reader.alerts() if alert.rule_id] == [("BTC", 1_000.0)]
+
+
+def test_it_goes_on_where_it_stopped(engine: Engine, other_engine: Engine) -> None:
+    world, other = ticked(engine, 120, first=False), ticked(other_engine, 120, first=False)
+    steps = iter([True])
+    assert fill_marks(world.plan, world.now, None, lambda: next(steps, False)) == 60
+    fill_marks(world.plan, world.now, None, always)
+    fill_marks(other.plan, other.now, None, always)
+
+    with reading(engine) as connection, reading(other_engine) as at_once:
+        given, expected = StoredPast(connection), StoredPast(at_once)
+        assert given.minutes("price") == expected.minutes("price")
+        for minute in expected.minutes("price"):
+            one, two = given.first_from("price", minute), expected.first_from("price", minute)
+            assert one is not None
+            assert two is not None
+            assert np.array_equal(one.value, two.value, equal_nan=True)
+            assert one.total + one.rest == pytest.approx(two.total + two.rest, rel=1e-12, abs=1e-9)
+
+
+def test_without_the_lease_nothing_is_written(engine: Engine) -> None:
+    world = ticked(engine, 10, first=False)
+    with writing(engine) as connection:
+        leases.take(connection, "another", world.now.timestamp(), 60)
+    with pytest.raises(LeaseLost):
+        fill_marks(world.plan, world.now, "me", always)
+    with reading(engine) as connection:
+        assert len(StoredPast(connection).minutes("price")) == 1
+
+
+def test_without_rules_that_look_back_there_is_nothing_to_do(engine: Engine) -> None:
+    world = World(engine, [FakeExchange("kraken", {"BTC/USD": 100.0})])
+    world.discover()
+    world.tick()
+    assert fill_marks(world.plan, world.now + timedelta(minutes=1), None, always) == 0
+
+
+def test_sums_learn_of_a_gap_that_a_backfill_has_filled(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0})
+    world = World(engine, [exchange])
+    world.discover()
+    add(world, "price", 3_600)
+    for _ in range(10):
+        world.tick()
+    world.tick(minutes=21)
+    world.tick()
+
+    def average() -> tuple[float, int]:
+        now = int(world.now.timestamp())
+        with reading(engine) as connection:
+            past = StoredPast(connection)
+            edge, last = past.first_from("price", now - 1_800), past.last_until("price", now)
+            assert edge is not None
+            assert last is not None
+            found, count = average_between(edge.of(np.array([1])), last.of(np.array([1])))
+            return float(found[0]), int(count[0])
+
+    assert average() == (100.0, 11)
+    exchange.past = lambda _pair, _second: 160.0
+    Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
+    fill_marks(world.plan, world.now, None, always)
+    assert average() == (pytest.approx((11 * 100 + 20 * 160) / 31), 31)
+    world.tick()
+    assert average() == (pytest.approx((11 * 100 + 20 * 160) / 31), 31)
+    assert fill_marks(world.plan, world.now, None, always) == 0
+
+
+def test_what_was_summed_before_all_rules_were_off_is_not_gone_on_with(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0})
+    world = World(engine, [exchange])
+    world.discover()
+    rule = add(world, "price", 3_600)
+    world.tick()
+    for enabled in (False, True):
+        with writing(engine) as connection:
+            rules.replace(connection, replace(rule, enabled=enabled), int(world.now.timestamp()))
+        exchange.prices = {"BTC/USD": 160.0}
+        world.tick()
+    fill_marks(world.plan, world.now, None, always)
+    with reading(engine) as connection:
+        past = StoredPast(connection)
+        edge, last = past.first_from("price", 0), past.last_until("price", int(world.now.timestamp()))
+        assert edge is not None
+        assert last is not None
+        average, count = average_between(edge.of(np.array([1])), last.of(np.array([1])))
+    assert (average.tolist(), count.tolist()) == ([140.0], [3])
+
+
+def wild(world: World, minutes: int) -> None:
+    """Ticks of prices by chance, of whatever pairs there are."""
+    exchange, chance = world.exchanges[0], np.random.default_rng(7)
+    assert isinstance(exchange, FakeExchange)
+    for _ in range(minutes):
+        exchange.prices = {pair: float(chance.uniform(90, 110)) for pair in exchange.prices}
+        world.tick()
+
+
+def states(world: World, rule: AlertRule) -> list[int]:
+    with reading(world.engine) as connection:
+        held = rules.states(connection).get(rule.id)
+    return [] if held is None else held["state"].tolist()
+
+
+def fill_gap_of_btc(world: World) -> None:
+    exchange = world.exchanges[0]
+    assert isinstance(exchange, FakeExchange)
+    exchange.past = lambda pair, _second: 160.0 if pair == "BTC/USD" else None
+    Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
+
+
+@pytest.mark.parametrize("quantity", ROLLING)
+def test_until_a_past_standard_deviation_is_renewed_nothing_is_known_of_it_and_others_are_judged(
+    engine: Engine, quantity: str
+) -> None:
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 100.0})
+    world = World(engine, [exchange], windows=Windows(main=3_600, rule=3_600))
+    world.discover()
+    condition = {"kind": "average", "direction": "above", "factor": 0.01, "min_samples": 1}
+    rule = add(world, quantity, 3_600, **condition, percent=None)
+    wild(world, 20)
+    assert states(world, rule) == [FIRING, FIRING]
+    world.now += timedelta(minutes=10)
+    wild(world, 1)
+    fill_gap_of_btc(world)
+    wild(world, 3)
+    assert states(world, rule) == [NO_DATA, FIRING]
+
+    fill_marks(world.plan, world.now, None, always)
+    wild(world, 1)
+    assert states(world, rule) == [FIRING, FIRING]
+
+
+@pytest.mark.parametrize("quantity", LOOKED_BACK_ON)
+def test_what_a_backfill_finds_while_marks_are_renewed_is_in_them_too(engine: Engine, quantity: str) -> None:
+    class Interrupted(Catalogues):
+        """Whoever asks, a backfill is written before there is an answer."""
+
+        then: Callable[[], None] | None = None
+
+        def current(self, connection: Connection) -> Catalogue:
+            then, self.then = self.then, None
+            if then is not None:
+                then()
+            return super().current(connection)
+
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 100.0}, volumes={"BTC/USD": 5.0, "ETH/USD": 6.0})
+    world = World(engine, [exchange], windows=Windows(main=1_800, rule=3_600))
+    world.discover()
+    add(world, quantity, 3_600)
+    wild(world, 20)
+    world.now += timedelta(minutes=10)
+    wild(world, 1)
+    exchange.past = lambda pair, _second: 160.0 if pair == "ETH/USD" else None
+    Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
+    catalogues = Interrupted()
+    catalogues.then = lambda: fill_gap_of_btc(world)
+    assert fill_marks(replace(world.plan, catalogues=catalogues), world.now, None, always) == 0
+    assert catalogues.then is None
+    assert fill_marks(world.plan, world.now, None, always) > 30
+
+    with writing(engine) as connection:
+        given = marks_of(connection, quantity)
+        running_sum_renewals.note(connection, [quantity], int(world.now.timestamp()), None)
+    fill_marks(world.plan, world.now, None, always)
+    with reading(engine) as connection:
+        expected = marks_of(connection, quantity)
+    assert len(given) >= 30
+    for minute, values in given.items():
+        assert values == pytest.approx(expected[minute], rel=1e-9, nan_ok=True), minute
+
+
+def marks_of(connection: Connection, quantity: str) -> dict[int, list[float]]:
+    past = StoredPast(connection)
+    found = {}
+    for minute in past.minutes(quantity):
+        mark = past.last_until(quantity, minute)
+        assert mark is not None
+        found[minute] = mark.value.tolist()
+    return found

@@ -1,0 +1,59 @@
+from datetime import timedelta
+
+import pytest
+
+from services.market.types import Listing, Pair
+from services.store.alerting import alerts
+from services.store.alerting.alerts import Firing
+from services.store.database.engine import Engine, reading, writing
+from services.store.ranking import metrics
+from tests.builders import NOON
+
+T = int(NOON.timestamp())
+
+
+@pytest.fixture(autouse=True)
+def _two_metrics(engine: Engine) -> None:
+    with writing(engine) as connection:
+        listings = [Listing(Pair("BTC", "USD")), Listing(Pair("ETH", "USD"))]
+        metrics.track(connection, "kraken", listings, lambda _pair: True, NOON)
+
+
+def fire(engine: Engine, metric_id: int, at: int) -> None:
+    with writing(engine) as connection:
+        alerts.fire(connection, [Firing(metric_id, at, 400.0, 100.0, 3.0, 60)])
+
+
+def test_alerts_are_told_newest_first_with_their_figures(engine: Engine) -> None:
+    fire(engine, 1, T - 60)
+    fire(engine, 2, T)
+
+    with reading(engine) as connection:
+        newest, older = alerts.fired(connection, None, None, 10)
+        assert alerts.fired(connection, NOON, None, 10) == (newest,)
+        assert alerts.fired(connection, None, 1, 10) == (older,)
+        assert alerts.fired(connection, None, None, 1) == (newest,)
+    assert (newest.key, newest.fired_at, newest.price, newest.average) == ("kraken:ETH-USD", NOON, 400.0, 100.0)
+    assert (newest.factor, newest.samples) == (3.0, 60)
+    assert older.fired_at == NOON - timedelta(minutes=1)
+
+
+def test_who_fired_within_a_time_is_known_its_start_left_out(engine: Engine) -> None:
+    fire(engine, 1, T)
+    with reading(engine) as connection:
+        assert alerts.last_fired(connection, [1, 2], T - 1) == {1}
+        assert alerts.last_fired(connection, [1, 2], T) == set()
+
+
+def test_however_many_break_the_rule_at_once_each_fires_once(engine: Engine) -> None:
+    many = 40_000  # more than a statement holds values
+    with writing(engine) as connection:
+        listings = [Listing(Pair(f"C{number}", "USD")) for number in range(many)]
+        metrics.track(connection, "okx", listings, lambda _pair: True, NOON)
+        firings = [Firing(number, T, number * 2.0, 1.0, 3.0, 60) for number in range(3, many + 3)]
+        assert alerts.fire(connection, firings[:600]) == list(range(1, 601))
+        assert alerts.last_fired(connection, range(1, many + 3), T - 1) == set(range(3, 603))
+
+    with reading(engine) as connection:
+        found = alerts.fired(connection, None, None, 1000)
+    assert [(alert.metric_id, alert.price) for alert in found[::-1]] == [(n, n * 2.0) for n in range(3, 603)]

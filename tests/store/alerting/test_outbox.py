@@ -1,0 +1,318 @@
+import pytest
+
+from services.market.alerting.messages import LISTED
+from services.market.types import Listing, Pair
+from services.store.alerting import alerts, outbox
+from services.store.alerting.alerts import Firing
+from services.store.alerting.outbox import GIVE_UP_SECONDS, News, Owed
+from services.store.database.engine import Engine, reading, writing
+from services.store.ranking import metrics
+from tests.builders import NOON
+
+T = int(NOON.timestamp())
+DAY = GIVE_UP_SECONDS
+
+
+@pytest.fixture(autouse=True)
+def _many_metrics(engine: Engine) -> None:
+    with writing(engine) as connection:
+        listings = [Listing(Pair(f"C{number}", "USD")) for number in range(500)]
+        metrics.track(connection, "kraken", listings, lambda _pair: True, NOON)
+
+
+def fire(engine: Engine, *channels: str, metrics: int = 1, at: int = T) -> list[int]:
+    """Fire alerts of as many metrics in one tick, each owed to `channels`."""
+    with writing(engine) as connection:
+        firings = [Firing(number, at, 4.0 + number, 1.0, 3.0, 60) for number in range(1, metrics + 1)]
+        numbers = list(alerts.fire(connection, firings))
+        outbox.owe(connection, at, [News(number, "fired", channels) for number in numbers])
+    return numbers
+
+
+def claim(engine: Engine, now: int, channel: str = "mail", owner: str = "me") -> Owed | None:
+    with writing(engine) as connection:
+        return outbox.claim(connection, channel, now, owner)
+
+
+def claimed(engine: Engine, now: int, channel: str = "mail", owner: str = "me") -> Owed:
+    owed = claim(engine, now, channel, owner)
+    assert owed is not None
+    return owed
+
+
+def test_each_channel_is_owed_one_message_however_many_alerts_a_tick_has(engine: Engine) -> None:
+    fire(engine, "mail", "chat", metrics=500)
+
+    owed = claimed(engine, T)
+    assert (owed.channel, owed.attempts, owed.expires_at) == ("mail", 0, T + DAY)
+    assert (owed.message.fired, owed.message.resolved, owed.message.at) == (500, 0, NOON)
+    assert [entry.alert.metric_id for entry in owed.message.entries] == list(range(1, LISTED + 1))
+    assert owed.message.text.splitlines()[LISTED:] == ["and 480 more", f"[{owed.message.key}]"]
+    assert claimed(engine, T, "chat").message.fired == 500
+    with reading(engine) as connection:
+        assert outbox.count(connection) == 2
+
+
+def test_what_fired_and_what_is_resolved_stand_in_one_message_in_the_order_given(engine: Engine) -> None:
+    first, second = fire(engine, metrics=2)
+    with writing(engine) as connection:
+        news = [News(second, "resolved", ["mail"]), News(first, "fired", ["mail", "chat", "mail"])]
+        outbox.owe(connection, T + 60, news)
+
+    mail, chat = claimed(engine, T + 60).message, claimed(engine, T + 60, "chat").message
+    assert [(entry.kind, entry.alert.id) for entry in mail.entries] == [("resolved", second), ("fired", first)]
+    assert (mail.fired, mail.resolved) == (1, 1)
+    assert [(entry.kind, entry.alert.id) for entry in chat.entries] == [("fired", first)]
+
+
+def test_no_news_owes_nothing(engine: Engine) -> None:
+    with writing(engine) as connection:
+        outbox.owe(connection, T, [])
+    fire(engine)
+
+    with reading(engine) as connection:
+        assert outbox.deliveries(connection, 10) == ()
+
+
+def test_a_message_that_was_never_settled_is_the_next_ones_under_the_same_key(engine: Engine) -> None:
+    fire(engine, "mail")
+    first, again = claimed(engine, T, owner="dead"), claimed(engine, T, owner="next")
+
+    assert (again.id, again.message.key) == (first.id, first.message.key)
+    assert (first.owner, again.owner) == ("dead", "next")
+
+
+@pytest.mark.parametrize(
+    ("second", "due"), [(-1, True), (0, True), (29, False), (30, True), (DAY - 1, True), (DAY + 1, True)]
+)
+def test_a_channel_has_something_to_do_when_a_message_is_due_or_too_old(engine: Engine, second: int, due: bool) -> None:
+    fire(engine, "mail")
+    if second > 0:
+        with writing(engine) as connection:
+            outbox.postpone(connection, claimed_in(connection, T), T + 30, "busy")
+    with writing(engine) as connection:
+        assert outbox.is_due(connection, "mail", T + second) == due
+        assert not outbox.is_due(connection, "chat", T + second)
+        outbox.give_up_old(connection, "mail", T + 2 * DAY)
+        assert not outbox.is_due(connection, "mail", T + 2 * DAY)
+
+
+def test_a_channel_whose_receiver_asks_for_silence_has_nothing_to_do_until_its_messages_are_too_old(
+    engine: Engine,
+) -> None:
+    fire(engine, "mail")
+    fire(engine, "mail", at=T + DAY - 100)
+    with writing(engine) as connection:
+        owed = claimed_in(connection, T + DAY - 100)
+        outbox.postpone(connection, owed, T + DAY + 300, "slow down", silent_until=T + DAY + 300)
+        assert not outbox.is_due(connection, "mail", T + DAY)
+        assert outbox.is_due(connection, "mail", T + DAY + 1)
+
+
+def test_keys_tell_messages_apart_also_where_a_backup_gives_a_number_again(engine: Engine) -> None:
+    def key(at: int) -> str:
+        fire(engine, "mail", at=at)
+        with writing(engine) as connection:
+            owed = claimed_in(connection, at)
+            outbox.mark_sent(connection, owed, at)
+        return owed.message.key
+
+    first, second = key(T), key(T + 60)
+    assert first.rpartition("-")[0] != second.rpartition("-")[0]
+    with writing(engine) as connection:  # as a backup of before leaves it
+        for table in ("message_alert", "message"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT setval(pg_get_serial_sequence('message', 'id'), 1, false)")
+        else:
+            connection.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = 'message'")
+    assert key(T + 120) not in (first, second)
+
+
+def test_a_sent_message_and_one_that_is_given_up_are_owed_no_more(engine: Engine) -> None:
+    fire(engine, "mail")
+    fire(engine, "mail", at=T + 60)
+    with writing(engine) as connection:
+        outbox.mark_sent(connection, claimed_in(connection, T + 60), T + 60)
+        outbox.mark_failed(connection, claimed_in(connection, T + 60), T + 60, "no such address")
+
+    assert claim(engine, T + 2 * DAY) is None
+
+
+def test_a_postponed_message_comes_back_when_it_is_due(engine: Engine) -> None:
+    fire(engine, "mail")
+    with writing(engine) as connection:
+        outbox.postpone(connection, claimed_in(connection, T), T + 30, "busy")
+
+    assert claim(engine, T + 29) is None
+    again = claimed(engine, T + 30)
+    assert again.attempts == 1
+
+
+def claimed_in(connection: object, now: int) -> Owed:
+    owed = outbox.claim(connection, "mail", now, "me")  # type: ignore[arg-type]
+    assert owed is not None
+    return owed
+
+
+def test_messages_are_claimed_in_the_order_in_which_they_were_owed(engine: Engine) -> None:
+    for minute in range(3):
+        fire(engine, "mail", at=T + 60 * minute)
+    order = []
+    with writing(engine) as connection:
+        for _ in range(3):
+            owed = claimed_in(connection, T + 180)
+            assert claimed_in(connection, T + 180) == owed  # as long as it is not settled
+            order.append(int(owed.message.at.timestamp()))
+            outbox.mark_sent(connection, owed, T + 180)
+
+    assert order == [T, T + 60, T + 120]
+
+
+@pytest.mark.parametrize("ahead", [60, 3_600, 20_000])
+def test_a_message_of_a_tick_whose_clock_is_ahead_is_due_at_once_and_then_when_it_was_put_off_to(
+    engine: Engine, ahead: int
+) -> None:
+    fire(engine, "mail", at=T + ahead)
+    fire(engine, "mail", at=T + ahead + 1)
+    with writing(engine) as connection:
+        assert outbox.is_due(connection, "mail", T)
+        outbox.postpone(connection, claimed_in(connection, T), T + 30, "busy")
+
+    assert claim(engine, T + 29) is None
+    assert claimed(engine, T + 30).attempts == 1
+
+
+def test_what_waits_behind_a_postponed_message_waits_as_long_and_a_new_one_has_the_oldest_tried_again(
+    engine: Engine,
+) -> None:
+    fire(engine, "mail")
+    fire(engine, "mail", "chat", at=T + 1)
+    with writing(engine) as connection:
+        outbox.postpone(connection, claimed_in(connection, T + 1), T + 31, "busy")
+
+    assert claim(engine, T + 30) is None
+    assert claim(engine, T + 30, "chat") is not None
+    fire(engine, "mail", at=T + 30)
+    assert claimed(engine, T + 30).message.at == NOON
+    with reading(engine) as connection:
+        due = [int(one.due_at.timestamp()) - T for one in outbox.deliveries(connection, 10) if one.channel == "mail"]
+    assert due == [30, 31, 31]
+
+
+def test_a_receiver_that_asks_for_silence_gets_nothing_and_others_do(engine: Engine) -> None:
+    fire(engine, "mail", "chat")
+    with writing(engine) as connection:
+        outbox.postpone(connection, claimed_in(connection, T), T + 300, "slow down", silent_until=T + 300)
+    fire(engine, "mail", at=T + 60)
+
+    assert claim(engine, T + 299) is None
+    assert claim(engine, T + 299, "chat") is not None
+    assert claim(engine, T + 300) is not None
+
+
+def test_when_one_is_accepted_what_waited_is_due_at_once(engine: Engine) -> None:
+    fire(engine, "mail", "chat")
+    with writing(engine) as connection:
+        outbox.postpone(connection, claimed_in(connection, T), T + 3600, "away")
+        chat = outbox.claim(connection, "chat", T, "me")
+        assert chat is not None
+        outbox.postpone(connection, chat, T + 3600, "away")
+    fire(engine, "mail", at=T + 60)
+    with writing(engine) as connection:
+        first = claimed_in(connection, T + 60)
+        assert first.message.at == NOON
+        outbox.postpone(connection, first, T + 7200, "away")
+        outbox.mark_sent(connection, claimed_in(connection, T + 7200), T + 7200)
+
+    assert int(claimed(engine, T + 7200).message.at.timestamp()) == T + 60
+    assert claim(engine, T + 3599, "chat") is None
+
+
+def test_who_comes_back_from_the_dead_does_not_undo_what_was_done_since(engine: Engine) -> None:
+    fire(engine, "mail")
+    slow, quick = claimed(engine, T, owner="slow"), claimed(engine, T + 120, owner="quick")
+    with writing(engine) as connection:
+        outbox.mark_sent(connection, quick, T + 121)
+        outbox.postpone(connection, slow, T + 130, "timed out")
+
+    assert claim(engine, T + 200) is None
+    with reading(engine) as connection:
+        (told,) = outbox.deliveries(connection, 10)
+    assert (told.state, told.attempts, told.error) == ("sent", 1, None)
+
+
+def test_who_comes_back_from_the_dead_does_not_put_off_or_give_up_what_another_is_sending(engine: Engine) -> None:
+    fire(engine, "mail")
+    slow, quick = claimed(engine, T, owner="slow"), claimed(engine, T, owner="quick")
+    with writing(engine) as connection:
+        outbox.postpone(connection, slow, T + 130, "timed out")
+        outbox.mark_failed(connection, slow, T, "timed out")
+    with reading(engine) as connection:
+        (told,) = outbox.deliveries(connection, 10)
+    assert (told.state, told.attempts, told.error) == ("queued", 0, None)
+
+    with writing(engine) as connection:
+        outbox.mark_failed(connection, quick, T, "gone")
+    with reading(engine) as connection:
+        assert outbox.count(connection, "failed") == 1
+
+
+def test_what_one_who_was_thought_dead_has_sent_is_sent_and_not_claimed_again(engine: Engine) -> None:
+    fire(engine, "mail")
+    slow, quick = claimed(engine, T, owner="slow"), claimed(engine, T, owner="quick")
+    with writing(engine) as connection:
+        outbox.mark_sent(connection, slow, T + 9)
+    assert claim(engine, T + 10, owner="quick") is None
+
+    with writing(engine) as connection:
+        outbox.postpone(connection, quick, T + 130, "timed out")
+    with reading(engine) as connection:
+        (told,) = outbox.deliveries(connection, 10)
+    assert (told.state, told.attempts, told.error) == ("sent", 1, None)
+
+
+def test_what_was_given_up_can_be_owed_again_for_a_day(engine: Engine) -> None:
+    fire(engine, "mail")
+    first = claimed(engine, T)
+    with writing(engine) as connection:
+        assert not outbox.retry(connection, first.id, T)
+        outbox.mark_failed(connection, first, T + DAY, "busy")
+        assert outbox.retry(connection, first.id, T + 3 * DAY)
+        assert not outbox.retry(connection, first.id, T + 3 * DAY)
+        assert not outbox.retry(connection, 99, T)
+
+    assert claim(engine, T + 3 * DAY - 1) is None
+    again = claimed(engine, T + 3 * DAY)
+    assert (again.id, again.attempts, again.expires_at) == (first.id, 0, T + 4 * DAY)
+    assert again.message.key == first.message.key
+
+
+def test_deliveries_are_told_newest_first_with_their_state(engine: Engine) -> None:
+    for minute in range(3):
+        fire(engine, "mail", metrics=1 + minute, at=T + 60 * minute)
+    with writing(engine) as connection:
+        outbox.mark_sent(connection, claimed_in(connection, T + 120), T + 121)
+        outbox.mark_failed(connection, claimed_in(connection, T + 120), T + 122, "gone")
+
+    with reading(engine) as connection:
+        told = outbox.deliveries(connection, 10)
+        assert [one.id for one in outbox.deliveries(connection, 10, "failed")] == [2]
+        assert [one.id for one in outbox.deliveries(connection, 10, "sent")] == [1]
+        assert [one.id for one in outbox.deliveries(connection, 10, "queued")] == [3]
+        assert outbox.deliveries(connection, 1) == told[:1]
+        assert outbox.deliveries(connection, 1, offset=1) == told[1:2]
+        assert outbox.deliveries(connection, 9, offset=3) == ()
+        assert outbox.delivery(connection, 2) == told[1]
+        assert outbox.delivery(connection, 4) is None
+    assert [(one.id, one.state, one.attempts, one.error, one.fired) for one in told] == [
+        (3, "queued", 0, None, 3),
+        (2, "failed", 1, "gone", 2),
+        (1, "sent", 1, None, 1),
+    ]
+    assert [one.title for one in told[1:]] == [
+        "2 alerts: C0/USD on kraken: 5.0 x its average, and 1 more",
+        "C0/USD on kraken: 5.0 x its average",
+    ]
+    assert told[2].sent_at is not None
+    assert told[2].sent_at.timestamp() == T + 121

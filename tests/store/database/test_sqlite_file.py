@@ -1,0 +1,329 @@
+"""A database's files that are deleted, moved, replaced or left without room while they are in use."""
+
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from services.commands.backup import back_up
+from services.market.errors import StoreUnavailable
+from services.store.database import sqlite_file
+from services.store.database.engine import Engine, open_engine, reading, writing
+from services.store.database.schema import migrate
+from tests.fakes_exchange import FakeExchange
+from tests.pipeline.world import World
+
+KEY = "kraken:BTC-USD"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "tracker.db"
+
+
+@pytest.fixture
+def world(path: Path) -> Iterator[World]:
+    """Three ticks, by a program that goes on."""
+    engine = open_engine(f"sqlite:///{path}")
+    migrate(engine, simulated=False)
+    world = World(engine, [FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0})])
+    world.discover()
+    for _ in range(3):
+        tick(world)
+    yield world
+    engine.dispose()
+
+
+def tick(world: World) -> None:
+    world.exchanges[0].prices["BTC/USD"] += 1
+    assert world.tick() is not None
+
+
+def is_refused(world: World, complaint: str) -> None:
+    """The tick of the period after the last one is not stored, and may be tried again."""
+    with pytest.raises(StoreUnavailable, match=complaint):
+        world.tick()
+    world.now = world.now.replace(minute=world.now.minute - 1)
+
+
+def goes_on(world: World, tries: int = 8) -> None:
+    """The next tick is stored at one of the next tries."""
+    for _ in range(tries):
+        try:
+            tick(world)
+        except StoreUnavailable:
+            world.now = world.now.replace(minute=world.now.minute - 1)
+        else:
+            return
+    pytest.fail("nothing is stored any more")
+
+
+def stored_at(path: Path) -> list[tuple[int, float]]:
+    """The prices of a metric in the file at this path, for a program that starts now."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT minute, price FROM price WHERE metric_id = 1 ORDER BY minute").fetchall()
+
+
+def stored(world: World) -> list[tuple[int, float]]:
+    return [(int(moment.timestamp()), price) for moment, price in world.stored(KEY)]
+
+
+def remove(path: Path, *endings: str) -> None:
+    for ending in endings:
+        Path(f"{path}{ending}").unlink()
+
+
+ALL = ("", "-wal", "-shm")
+
+
+@pytest.mark.parametrize("endings", [ALL, ("",)])
+def test_a_deleted_file_is_noticed_by_the_next_tick_and_written_again_whole(
+    world: World, path: Path, endings: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = stored(world)
+    remove(path, *endings)
+    with pytest.raises(StoreUnavailable, match="was deleted"):
+        world.reader.status(world.now)
+
+    is_refused(world, "tracker.db was deleted, or moved elsewhere; it is saved")
+    assert stored_at(path) == before
+    for _ in range(3):
+        tick(world)
+    assert stored(world)[: len(before)] == before
+    assert len(stored(world)) == len(before) + 3
+    world.engine.dispose()
+    assert len(stored_at(path)) == len(before) + 3
+    assert not list(path.parent.glob(".data-tracker-*"))
+    assert caplog.text.count("was deleted, or moved elsewhere (") == 1
+    assert caplog.text.count("it was written again") == 1
+
+
+def test_what_was_deleted_with_its_folder_is_written_again_too(world: World, path: Path) -> None:
+    before = stored(world)
+    shutil.rmtree(path.parent)
+    is_refused(world, "it is saved")
+    assert stored_at(path) == before
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    tick(world)
+
+
+def test_an_empty_file_that_somebody_who_looked_has_left_is_in_nobodys_way(world: World, path: Path) -> None:
+    before = stored(world)
+    remove(path, *ALL)
+    with closing(sqlite3.connect(path)) as somebody:
+        with pytest.raises(sqlite3.OperationalError):
+            somebody.execute("SELECT count(*) FROM tick")
+        assert path.stat().st_size == 0
+        is_refused(world, "it is saved")
+    assert stored_at(path) == before
+    goes_on(world)
+
+
+def test_who_only_looks_makes_no_file(path: Path) -> None:
+    engine = open_engine(f"sqlite:///{path}")
+    with pytest.raises(StoreUnavailable, match=r"there is no file tracker\.db"), writing(engine):
+        pass
+    assert not path.exists()
+    migrate(engine, simulated=False)
+    assert path.exists()
+    engine.dispose()
+
+
+def test_what_was_moved_elsewhere_is_written_again_and_goes_on_where_it_should_be(world: World, path: Path) -> None:
+    before = stored(world)
+    path.rename(path.with_name("elsewhere.db"))
+    is_refused(world, "moved elsewhere; it is saved")
+    tick(world)
+    world.engine.dispose()
+    assert stored_at(path)[:-1] == before
+
+
+def test_a_file_that_is_moved_back_before_anybody_writes_is_used_as_it_was(world: World, path: Path) -> None:
+    path.rename(path.with_name("elsewhere.db"))
+    with pytest.raises(StoreUnavailable):
+        world.reader.revision()
+    path.with_name("elsewhere.db").rename(path)
+    tick(world)
+    assert len(stored(world)) == 4
+
+
+def test_what_others_commit_while_it_is_saved_is_saved_with_it(world: World, path: Path) -> None:
+    other = open_engine(f"sqlite:///{path}")
+    with writing(other) as connection:  # its look comes before the deletion
+        remove(path, *ALL)
+        connection.exec_driver_sql("UPDATE metric SET reason = 'late' WHERE id = 1")
+    is_refused(world, "it is saved")
+
+    with reading(world.engine) as connection:
+        assert connection.exec_driver_sql("SELECT reason FROM metric WHERE id = 1").scalar_one() == "late"
+    with writing(other) as connection:  # another process goes on with the same file
+        connection.exec_driver_sql("UPDATE metric SET reason = 'later' WHERE id = 1")
+    tick(world)
+    other.dispose()
+    tick(world)
+    world.engine.dispose()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT reason FROM metric WHERE id = 1").fetchone() == ("later",)
+    assert len(stored_at(path)) == 5
+
+
+def test_where_it_cannot_be_written_again_nothing_is_written_until_it_can(
+    world: World, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_file, "RESCUE_SECONDS", 0.0)
+    before = stored(world)
+    shutil.rmtree(path.parent)
+    path.parent.write_text("in the way")
+    for _ in range(3):
+        is_refused(world, "cannot be saved")
+    path.parent.unlink()
+    is_refused(world, "it is saved")
+    tick(world)
+    assert stored(world)[:-1] == before
+
+
+def test_between_two_tries_to_save_it_there_is_a_rest(world: World, path: Path) -> None:
+    shutil.rmtree(path.parent)
+    path.parent.write_text("in the way")
+    is_refused(world, "cannot be saved: ")
+    path.parent.unlink()
+    is_refused(world, "cannot be saved; it is tried again")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("endings", [("-wal",), ("-wal", "-shm"), ("-shm",)])
+def test_a_deleted_log_is_saved_into_the_file_and_ticks_go_on(
+    world: World, path: Path, endings: tuple[str, ...]
+) -> None:
+    with reading(world.engine), reading(world.engine):  # there are several connections
+        pass
+    before = stored(world)
+    remove(path, *endings)
+    is_refused(world, "write-ahead log")
+    goes_on(world)
+    world.engine.dispose()
+    assert stored_at(path)[:-1] == before
+
+
+def test_a_restored_backup_is_gone_on_with(world: World, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    backup = path.with_name("backup.db")
+    back_up(world.engine, backup, lambda *_: None)
+    before = stored(world)
+    tick(world)
+    backup.replace(path)
+
+    tick(world)
+    assert stored(world)[:-1] == before
+    assert caplog.text.count("was replaced by a file of the same database") == 1
+    tick(world)
+    world.engine.dispose()
+    assert len(stored_at(path)) == len(before) + 2
+
+
+def other_database(path: Path) -> None:
+    engine = open_engine(f"sqlite:///{path}")
+    migrate(engine, simulated=False)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("put", "complaint"),
+    [
+        (lambda path: path.write_bytes(b"something else" * 1_000), "by what is no database of this program"),
+        (other_database, "by another database: restart the program"),
+    ],
+)
+def test_what_else_stands_in_its_place_is_left_alone_and_what_was_there_is_kept_until_it_can_be_saved(
+    world: World, path: Path, put, complaint: str
+) -> None:
+    before = stored(world)
+    other = path.with_name("other.db")
+    put(other)
+    content = other.read_bytes()
+    other.replace(path)
+    for _ in range(12):  # more than there are connections
+        is_refused(world, complaint)
+        with pytest.raises(StoreUnavailable):
+            world.reader.status(world.now)
+    assert path.read_bytes() == content
+
+    path.unlink()
+    goes_on(world)
+    assert stored(world)[:-1] == before
+
+
+def test_a_disk_without_room_is_told_by_the_first_who_writes_and_no_more_when_one_could(world: World) -> None:
+    limit: list[int] = []
+
+    @event.listens_for(world.engine, "begin")
+    def few_pages(connection) -> None:  # type: ignore[no-untyped-def]
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {limit[0] if limit else 2**30}")
+
+    def fill() -> None:
+        with writing(world.engine) as connection:
+            connection.exec_driver_sql("CREATE TABLE filling (content BLOB)")
+            connection.exec_driver_sql("INSERT INTO filling VALUES (zeroblob(1000000))")
+
+    assert sqlite_file.trouble(world.engine) is None
+    limit.append(1)
+    with pytest.raises(StoreUnavailable, match="full"):
+        fill()
+    assert sqlite_file.trouble(world.engine) == "database or disk is full"
+    with reading(world.engine):
+        pass
+    with writing(world.engine):
+        pass
+    assert sqlite_file.trouble(world.engine) == "database or disk is full"
+    limit.clear()
+    tick(world)
+    assert sqlite_file.trouble(world.engine) is None
+
+
+def test_a_disk_that_has_gone_read_only_is_told_too(world: World) -> None:
+    is_read_only = [True]
+
+    @event.listens_for(world.engine, "checkout")
+    def refuse(connection, _entry, _fairy) -> None:  # type: ignore[no-untyped-def]
+        connection.execute(f"PRAGMA query_only = {int(is_read_only[0])}")
+
+    is_refused(world, "readonly")
+    assert sqlite_file.trouble(world.engine) == "attempt to write a readonly database"
+    assert world.reader.status(world.now).cannot_write == "attempt to write a readonly database"
+    is_read_only[0] = False
+    tick(world)
+    assert world.reader.status(world.now).cannot_write is None
+
+
+def test_data_files_are_their_owners_alone(world: World, path: Path) -> None:
+    with writing(world.engine):
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert modes == {"tracker.db": 0o600, "tracker.db-wal": 0o600, "tracker.db-shm": 0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    backup = path.with_name("backup.db")
+    back_up(world.engine, backup, lambda *_: None)
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+
+
+def test_a_link_to_the_file_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link.db").symlink_to(tmp_path / "disk" / "tracker.db")
+    engine = open_engine(f"sqlite:///{tmp_path}/link.db")
+    migrate(engine, simulated=False)
+    (tmp_path / "disk" / "tracker.db").unlink()
+    with pytest.raises(StoreUnavailable, match="it is saved"), writing(engine):
+        pass
+    with writing(engine):
+        pass
+    assert (tmp_path / "link.db").is_symlink()
+    assert engine_revision(engine) == 0
+    engine.dispose()
+
+
+def engine_revision(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return int(connection.exec_driver_sql("SELECT revision FROM snapshot").scalar_one())

@@ -1,0 +1,171 @@
+"""Rows read in bulk are what a plain SELECT finds, bit for bit, however much or little alike the minutes are."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from services.store.database.engine import Connection, Engine, writing
+from services.store.history import bulk_rows, samples
+from services.store.history.bulk_rows import ROWS_AT_ONCE, Columns, Quantity
+from services.store.history.prices import PRICE
+from services.store.history.volumes import VOLUME
+from tests.builders import NOON
+
+FIRST, LAST = 11, 110
+MINUTES = 4 * ROWS_AT_ONCE // (LAST - FIRST + 1)
+"""Four statements on SQLite, of which all but the first may ask for values alone."""
+START = int(NOON.timestamp())
+LATE = START + 60 * (MINUTES // 2)
+"""A minute that is not among those of the first statement."""
+
+Rows = dict[tuple[int, int], tuple[float, int]]
+"""Value and width by minute and metric."""
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    with writing(engine) as connection:
+        yield connection
+
+
+def alike() -> Rows:
+    """The same metrics in each minute, all but every eighth, with values that use all digits."""
+    metrics = [number for number in range(FIRST, LAST + 1) if number % 8]
+    values = iter(np.random.default_rng(30).lognormal(0.0, 9.0, MINUTES * len(metrics)).tolist())
+    minutes = range(START + 60, START + 60 * MINUTES + 1, 60)
+    return {(minute, number): (next(values), 60) for minute in minutes for number in metrics}
+
+
+def nothing(stored: Rows) -> None:
+    """Leave all as it is."""
+
+
+def one_is_missing(stored: Rows) -> None:
+    del stored[LATE, 50]
+
+
+def another_instead_of_one(stored: Rows) -> None:
+    stored[LATE, 56] = stored.pop((LATE, 50))
+
+
+def another_instead_of_one_in_another_minute(stored: Rows) -> None:
+    stored[LATE + 60, 56] = stored.pop((LATE, 50))
+
+
+def one_more(stored: Rows) -> None:
+    stored[LATE, 56] = (1 / 3, 60)
+
+
+def one_wider(stored: Rows) -> None:
+    stored[LATE, 50] = (1 / 3, 300)
+
+
+def one_in_place_of_one_wider(stored: Rows) -> None:
+    stored[LATE, 50] = (1 / 3, 300)
+    stored[LATE, 56] = (1 / 7, 60)
+
+
+def one_comes_late(stored: Rows) -> None:
+    for minute in range(START + 60, LATE, 60):
+        del stored[minute, 50]
+
+
+def a_longer_period(stored: Rows) -> None:
+    for minute, number in list(stored):
+        if minute > LATE:
+            value, _ = stored.pop((minute, number))
+            if minute % 300 == 0:
+                stored[minute, number] = (value, 300)
+
+
+def hardly_any(stored: Rows) -> None:
+    for minute, number in list(stored):
+        if (minute // 60 + number) % 7:
+            del stored[minute, number]
+
+
+def none(stored: Rows) -> None:
+    stored.clear()
+
+
+CHANGES = (
+    nothing,
+    one_is_missing,
+    another_instead_of_one,
+    another_instead_of_one_in_another_minute,
+    one_more,
+    one_wider,
+    one_in_place_of_one_wider,
+    one_comes_late,
+    a_longer_period,
+    hardly_any,
+    none,
+)
+
+
+def store(connection: Connection, quantity: Quantity, stored: Rows) -> None:
+    minutes, numbers = [minute for minute, _ in stored], [number for _, number in stored]
+    values, widths = [value for value, _ in stored.values()], [width for _, width in stored.values()]
+    columns = (minutes, numbers, values, widths)[: len(quantity.rows.columns)]
+    samples.insert(connection, quantity.rows, columns)
+
+
+def told(found: Columns) -> list[tuple[int, int, float, int]]:
+    assert (found.times.dtype, found.metric_ids.dtype, found.widths.dtype) == (np.int64,) * 3
+    columns = (found.times, found.metric_ids, found.values, found.widths)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def expected(
+    stored: Rows, first: int, last: int, since: int, until: int, width: bool = True
+) -> list[tuple[int, int, float, int]]:
+    return [
+        (minute, number, value, seconds if width else 0)
+        for (minute, number), (value, seconds) in sorted(stored.items())
+        if since < minute <= until and first <= number <= last
+    ]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_run_of_metrics_is_read_as_it_was_stored(connection: Connection, change: Callable[[Rows], None]) -> None:
+    stored = alike()
+    change(stored)
+    beside = {(START + 60, FIRST - 1): (1.0, 60), (LATE, LAST + 1): (2.0, 60), (START, FIRST): (3.0, 60)}
+    store(connection, PRICE, stored | beside)
+    until = START + 60 * MINUTES
+
+    assert told(bulk_rows.run(connection, PRICE, FIRST, LAST, START, until)) == expected(
+        stored, FIRST, LAST, START, until
+    )
+
+
+@pytest.mark.parametrize("change", [nothing, another_instead_of_one, none])
+def test_a_quantity_without_widths_is_read_as_well(connection: Connection, change: Callable[[Rows], None]) -> None:
+    stored = alike()
+    change(stored)
+    store(connection, VOLUME, stored)
+    until = START + 60 * MINUTES
+
+    found = bulk_rows.run(connection, VOLUME, FIRST, LAST, START, until)
+    assert told(found) == expected(stored, FIRST, LAST, START, until, width=False)
+
+
+def test_a_part_of_the_time_and_of_the_metrics_is_read_alone(connection: Connection) -> None:
+    stored = alike()
+    store(connection, PRICE, stored)
+
+    for first, last, since, until in ((50, 50, START, LATE), (49, 63, LATE - 60, LATE), (200, 300, START, LATE)):
+        assert told(bulk_rows.run(connection, PRICE, first, last, since, until)) == expected(
+            stored, first, last, since, until
+        )
+
+
+def test_all_metrics_of_some_minutes_are_read_together(connection: Connection) -> None:
+    stored = alike()
+    one_wider(stored)
+    store(connection, PRICE, stored)
+
+    found = bulk_rows.between(connection, PRICE, LATE - 120, LATE + 60)
+    assert told(found) == expected(stored, FIRST, LAST, LATE - 120, LATE + 60)
+    assert told(bulk_rows.between(connection, PRICE, LATE + 86_400 * 9, LATE + 86_400 * 10)) == []

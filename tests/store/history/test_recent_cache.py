@@ -1,0 +1,186 @@
+"""What is kept of the last day is at every state what the database has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from services.market.stats import Windows, empty
+from services.market.types import Series
+from services.store.database.engine import Engine, reading, writing
+from services.store.history import prices, recent_cache, samples
+from services.store.history.prices import PRICE
+from services.store.history.recent_cache import BLOCK, Recent
+from services.store.ranking import snapshots, ticks
+from tests import builders
+from tests.builders import NOON
+
+T = int(NOON.timestamp())
+SPAN = 3_600
+METRICS = (1, 3, BLOCK - 1, BLOCK, 2 * BLOCK - 1, 2 * BLOCK, 2 * BLOCK + 1)
+
+
+@dataclass
+class Desk:
+    """Commits to a database, beside one who keeps what is recent of it."""
+
+    engine: Engine
+    minute: int = T
+    recent: Recent = field(default_factory=lambda: Recent(PRICE, SPAN))
+
+    def tick(self, values: Mapping[int, float] | None = None, minutes: int = 1) -> None:
+        """Store a tick of these prices, or of one for each metric."""
+        self.minute += 60 * minutes
+        told = {metric: metric + self.minute / 7 for metric in METRICS} if values is None else values
+        with writing(self.engine) as connection:
+            snapshots.raise_revision(connection)
+            prices.store(connection, self.minute, np.array(list(told)), np.array(list(told.values())), 60)
+            nothing = empty(np.empty(0, dtype=np.int64))
+            snapshots.save(connection, self.minute, Windows(SPAN, SPAN), nothing)
+            ticks.record(connection, builders.tick_state(minute=datetime.fromtimestamp(self.minute, UTC)))
+
+    def fill_in(self, metric: int, second: int, price: float, width: int) -> None:
+        """Store one price of the past, as a backfill does."""
+        with writing(self.engine) as connection:
+            snapshots.raise_revision(connection)
+            prices.store_history(connection, metric, *(np.array([one]) for one in (second, price, width)))
+
+    def forget_unsaid(self, metric: int, second: int) -> None:
+        """Take a price away without a word: only who looks sees it."""
+        with writing(self.engine) as connection:
+            prices.remove(connection, metric, np.array([second]))
+
+    def told(self, metric: int, since: int | None = None, until: int | None = None) -> Series:
+        first = self.minute - SPAN if since is None else since
+        with reading(self.engine) as connection:
+            return self.recent.series(connection, metric, first, self.minute if until is None else until)
+
+    def check(self, since: int | None = None, until: int | None = None) -> None:
+        """What is told of each metric is what the database has."""
+        for metric in METRICS:
+            told = self.told(metric, since, until)
+            first = self.minute - SPAN if since is None else since
+            with reading(self.engine) as connection:
+                stored = samples.series(connection, PRICE, metric, first, self.minute if until is None else until)
+            for name in ("times", "values", "widths"):
+                found, wanted = getattr(told, name), getattr(stored, name)
+                assert (found.dtype, found.tolist()) == (wanted.dtype, wanted.tolist()), (metric, name)
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Desk:
+    desk = Desk(engine)
+    for _ in range(3):
+        desk.tick()
+    return desk
+
+
+def test_what_has_been_asked_for_once_is_not_read_again(desk: Desk) -> None:
+    before = desk.told(1)
+    desk.forget_unsaid(1, T + 60)
+
+    assert desk.told(1).times.tolist() == before.times.tolist() == [T + 60, T + 120, T + 180]
+    desk.tick()
+    assert desk.told(1).times.tolist() == [T + 60, T + 120, T + 180, T + 240]
+
+
+def test_as_of_the_revision_that_is_at_hand_the_database_is_not_asked(desk: Desk) -> None:
+    told = desk.told(1)
+    with reading(desk.engine) as connection:
+        revision = snapshots.revision(connection)
+    known = desk.recent.known(revision, 1, desk.minute - SPAN, desk.minute)
+    assert known is not None
+    assert known.values.tolist() == told.values.tolist() != []
+    assert desk.recent.known(revision, 2 * BLOCK, desk.minute - SPAN, desk.minute) is None  # not read yet
+    assert desk.recent.known(revision, 1, desk.minute - SPAN - 1, desk.minute) is None  # further back than is kept
+    for other in (revision - 1, revision + 1):  # of a past that was undone, or not seen yet
+        assert desk.recent.known(other, 1, desk.minute - SPAN, desk.minute) is None
+
+
+def test_what_lies_beside_it_has_been_read_too(desk: Desk) -> None:
+    desk.told(2 * BLOCK)
+    desk.forget_unsaid(2 * BLOCK + 1, T + 60)
+    desk.forget_unsaid(2 * BLOCK - 1, T + 60)
+
+    assert len(desk.told(2 * BLOCK + 1).times) == 3
+    assert len(desk.told(2 * BLOCK - 1).times) == 2
+
+
+def test_ticks_add_what_they_stored(desk: Desk) -> None:
+    desk.check()
+    desk.tick()
+    desk.check()
+    desk.tick({1: 5.0, 2 * BLOCK: 6.0}, minutes=4)
+    desk.tick({}, minutes=2)
+    desk.tick({3: 7.0})
+    desk.check()
+    desk.check(since=desk.minute - 240, until=desk.minute - 60)
+    desk.check(until=desk.minute + 600)
+
+
+def test_what_was_told_stays_as_it_was(desk: Desk) -> None:
+    before = desk.told(1)
+    copy = before.times.tolist(), before.values.tolist()
+    for _ in range(5):
+        desk.tick()
+        desk.told(1)
+
+    assert (before.times.tolist(), before.values.tolist()) == copy
+
+
+def test_a_past_that_was_filled_in_is_seen(desk: Desk) -> None:
+    desk.check()
+    desk.fill_in(1, T, 1.5, 300)
+    desk.check()
+    desk.fill_in(1, T - 300, 2.5, 300)
+    desk.tick()
+    desk.check()
+    assert desk.told(1).widths.tolist() == [300, 300, 60, 60, 60, 60]
+
+
+def test_what_is_stored_of_the_time_after_the_last_tick_is_seen_and_not_told_twice(desk: Desk) -> None:
+    desk.check()
+    desk.fill_in(1, desk.minute + 60, 9.0, 60)
+    assert desk.told(1, until=desk.minute + 60).values.tolist()[-1] == 9.0
+    desk.check(until=desk.minute + 60)
+    desk.tick()
+    desk.check()
+    assert desk.told(1).values.tolist()[-1] == 9.0
+
+
+def test_days_of_ticks_find_room(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent_cache, "ROOM", 4)
+    for _ in range(80):
+        desk.tick()
+        desk.told(1)
+    desk.check()
+    sizes = [block.size for block in desk.recent._blocks.values()]
+    assert max(sizes) <= (SPAN // 60 + 4 + 1) * (8 + 12 * BLOCK)
+
+
+def test_what_nobody_asks_for_any_more_makes_room_for_others(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent_cache, "MOST_BYTES", 1)
+    desk.check()
+    assert len(desk.recent._blocks) == 1
+
+
+def test_one_who_still_sees_an_older_state_is_told_of_that(desk: Desk) -> None:
+    with reading(desk.engine) as older:
+        snapshots.head(older)  # from here on this transaction sees nothing new
+        desk.tick()
+        assert len(desk.told(1).times) == 4
+        assert len(desk.recent.series(older, 1, T, desk.minute).times) == 3
+    desk.check()
+
+
+def test_what_lies_further_back_is_read_from_the_database(desk: Desk) -> None:
+    desk.fill_in(1, T - 2 * SPAN, 1.0, 60)
+    desk.check(since=T - 3 * SPAN)
+
+
+def test_before_the_first_tick_there_is_only_the_database(engine: Engine) -> None:
+    desk = Desk(engine)
+    desk.fill_in(1, T - 60, 1.0, 60)
+    desk.check()

@@ -1,0 +1,50 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.malloc import MOST_HEAPS
+
+pytestmark = pytest.mark.processes
+
+ROOT = Path(__file__).parents[1]
+
+THREADS = """
+import ctypes, sys
+from threading import Barrier, Thread
+import pytest
+
+from services.malloc import bound_heaps
+
+if sys.argv[1] == "bounded":
+    bound_heaps()
+together = Barrier(6)
+
+def take():
+    together.wait()
+    kept = [bytes(2_000) for _ in range(1_000)]
+    together.wait()
+
+threads = [Thread(target=take) for _ in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+told = ctypes.c_void_p(libc.fopen(sys.argv[2].encode(), b"w"))
+libc.malloc_info(0, told)
+libc.fclose(told)
+"""
+
+
+def heaps(tmp_path: Path, how: str) -> int:
+    told = tmp_path / how
+    subprocess.run([sys.executable, "-c", THREADS, how, told], cwd=ROOT, check=True)
+    return len(re.findall("<heap nr=", told.read_text()))
+
+
+def test_many_threads_share_few_heaps(tmp_path: Path) -> None:
+    assert heaps(tmp_path, "bounded") <= MOST_HEAPS < heaps(tmp_path, "as ever")

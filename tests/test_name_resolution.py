@@ -1,0 +1,108 @@
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event, active_count
+from typing import Any
+
+import pytest
+
+from services.name_resolution import LookUps, bound_look_ups
+from tests.waiting import wait_for
+
+FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 443))]
+
+
+@dataclass
+class NameServer:
+    """Answers FOUND, or nobody while it is not `open`."""
+
+    open: Event = field(default_factory=Event)
+    asked: list[Any] = field(default_factory=list)
+
+    def __call__(self, host: Any, *_: Any) -> list[Any]:
+        self.asked.append(host)
+        assert self.open.wait(60)
+        if host == "unknown.test":
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return FOUND
+
+
+@pytest.fixture
+def server() -> Iterator[NameServer]:
+    server = NameServer()
+    server.open.set()
+    yield server
+    server.open.set()
+
+
+def test_what_the_system_says_is_handed_on(server: NameServer) -> None:
+    look_up = LookUps(server)
+    assert look_up("host.test", 443, type=socket.SOCK_STREAM) == FOUND
+    with pytest.raises(socket.gaierror, match="unknown"):
+        look_up("unknown.test", 443)
+    assert server.asked == ["host.test", "unknown.test"]
+
+
+def test_a_name_server_that_hangs_is_given_up_and_no_more_threads_wait_for_it_than_there_are_names(
+    server: NameServer,
+) -> None:
+    server.open.clear()
+    look_up, before = LookUps(server, seconds=0.05, most=4), active_count()
+    for _ in range(5):
+        with pytest.raises(socket.gaierror, match=r"no name server has answered within 0\.05 s"):
+            look_up("host.test", 443)
+    assert server.asked == ["host.test"]
+    for number in range(3):
+        with pytest.raises(socket.gaierror, match="within"):
+            look_up(f"other{number}.test", 443)
+    with pytest.raises(socket.gaierror, match="before this one"):
+        look_up("one-too-many.test", 443)
+    assert active_count() <= before + 4
+
+    server.open.set()
+    wait_for(lambda: active_count() <= before)
+    assert look_up("host.test", 443) == FOUND
+
+
+def test_those_who_ask_the_same_share_one_look_up(server: NameServer) -> None:
+    server.open.clear()
+    look_up = LookUps(server)
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(look_up, "host.test", 443) for _ in range(4)]
+        wait_for(lambda: server.asked)
+        server.open.set()
+        assert all(one.result(60) == FOUND for one in waiting)
+    assert len(server.asked) <= 4
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "::1", "fe80::1%eth0", None, ""])
+def test_what_is_no_name_takes_no_thread(server: NameServer, host: str | None) -> None:
+    before = active_count()
+    server.open.clear()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(LookUps(server, seconds=0.01), host, 443)
+        wait_for(lambda: server.asked)
+        assert active_count() <= before + 1
+        server.open.set()
+        assert waiting.result(60) == FOUND
+
+
+def test_a_forked_process_does_not_wait_for_its_parents_threads(server: NameServer) -> None:
+    server.open.clear()
+    look_up = LookUps(server, seconds=0.05)
+    with pytest.raises(socket.gaierror):
+        look_up("host.test", 443)
+    look_up.forget()  # as in the child
+    server.open.set()
+    assert look_up("host.test", 443) == FOUND
+
+
+def test_all_of_a_process_asks_so_once_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", socket.getaddrinfo)
+    bound_look_ups()
+    bounded = socket.getaddrinfo
+    bound_look_ups()
+    assert socket.getaddrinfo is bounded
+    assert isinstance(bounded, LookUps)
+    assert {found[4][0] for found in bounded("localhost", 80)} <= {"127.0.0.1", "::1"}
