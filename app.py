@@ -24,15 +24,15 @@ from api.access import OPEN, Access, ProxyUsers
 from api.asgi import Front
 from api.deliveries import mount_deliveries
 from api.forwarded import forwarded
-from api.guard import ANY_HOST, LARGEST_BODY, Hosts, guarded, hosts_of, visitor_name
+from api.guard import ANY_HOST, MAX_BODY_BYTES, Hosts, guarded, hosts_of, visitor_name
 from api.headers import YEAR_SECONDS, script_hash, with_headers
 from api.limits import Limits
 from api.long_answers import LargeAnswers
 from api.prefix import below
-from api.responses import SMALLEST_WORTH_ZIPPING
+from api.responses import MIN_COMPRESSED_BYTES
 from api.routes import mount
 from api.rules import mount_rules
-from callbacks.dependencies import Doors
+from callbacks.dependencies import Dependencies
 from callbacks.pages import PAGE_SEGMENTS
 from callbacks.requests import check_requests
 from callbacks.shell import reporting
@@ -42,7 +42,7 @@ from services.commands import tokens
 from services.logs import set_up_logs
 from services.malloc import bound_heaps
 from services.market.errors import TrackerError
-from services.market.ports import AlertDesk, Clock, Deliveries, MarketReader
+from services.market.ports import AlertService, Clock, Deliveries, MarketReader
 from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, BadSettings, Settings, read_settings
 from services.store.database.engine import open_existing
@@ -63,7 +63,7 @@ def create_app(
     reader: MarketReader,
     clock: Clock,
     deliveries: Deliveries,
-    desk: AlertDesk,
+    alert_service: AlertService,
     access: Access = OPEN,
     hosts: Hosts = ANY_HOST,
     limits: Limits | None = None,
@@ -71,7 +71,9 @@ def create_app(
     prefix: str = "/",
     step_aside: Callable[[], None] = lambda: None,
 ) -> Dash:
-    """The dashboard and the JSON interface on one Flask server: they read through `reader` and change through `desk`.
+    """The dashboard and the JSON interface on one Flask server.
+
+    They read through `reader` and make changes through `alert_service`.
 
     `clock` tells the time to whatever depends on it; `deliveries` are what became of messages; `access` says who may
     come in, `hosts` by which name, and how often (`limits`; None: as often as they like, wrong passwords aside);
@@ -94,19 +96,19 @@ def create_app(
             assets_path_ignore=["vendor", "docs"],  # loaded by the pages that need it
             on_error=reporting(),
         )
-    mount(app.server, reader, clock, desk, LargeAnswers(step_aside))
-    mount_rules(app.server, reader, clock, desk)
+    mount(app.server, reader, clock, alert_service, LargeAnswers(step_aside))
+    mount_rules(app.server, reader, clock, alert_service)
     mount_deliveries(app.server, deliveries, clock)
     app.layout = lambda: shell.page(reader.profile)
-    callbacks.register(app, Doors(reader, clock, deliveries, desk, visitor_name))
+    callbacks.register(app, Dependencies(reader, clock, deliveries, alert_service, visitor_name))
     check_requests(app)
-    app.server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY  # also of a body that does not tell its length
+    app.server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES  # also of a body that does not tell its length
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
     app.server.config.update(
         COMPRESS_ALGORITHM=["br", "gzip"],
         COMPRESS_BR_LEVEL=5,  # an eighth less than gzip in hardly more time; 9 takes four times as long for 3 % less
         COMPRESS_LEVEL=4,
-        COMPRESS_MIN_SIZE=SMALLEST_WORTH_ZIPPING,
+        COMPRESS_MIN_SIZE=MIN_COMPRESSED_BYTES,
         SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,  # scripts and styles carry their version in the address
     )
     Compress(app.server)
@@ -157,7 +159,7 @@ def serve_by(services: Services) -> Dash:
         services.reader,
         services.clock,
         services.deliveries,
-        services.desk,
+        services.alert_service,
         access,
         hosts,
         limits,

@@ -12,7 +12,7 @@ from werkzeug import Request
 from api.forwarded import PEER
 from services.market.ports import TokenBook
 
-LONGEST_NAME = 200
+MAX_NAME_LENGTH = 200
 
 Network = IPv4Network | IPv6Network
 
@@ -42,7 +42,7 @@ class ProxyUsers:
         """The user's name; None where the header is missing, cannot be a name, or comes from anywhere else."""
         name = request.headers.get(self.header, "").strip()
         # A comma is what becomes of two headers: one of them may be the visitor's own.
-        sane = 0 < len(name) <= LONGEST_NAME and name.isprintable() and "," not in name
+        sane = 0 < len(name) <= MAX_NAME_LENGTH and name.isprintable() and "," not in name
         return name if sane and self._has(peer_of(request)) else None
 
     def _has(self, address: str) -> bool:

@@ -11,11 +11,11 @@ from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
-from api.guard import AWAITED, BODY, BUSY, LARGEST_BODY, LATE, TOO_LARGE, VISITOR
+from api.guard import AWAITED, BODY, BUSY, LATE, MAX_BODY_BYTES, TOO_LARGE, VISITOR
 from api.listeners import WATCH_SECONDS, Listeners
 from api.long_answers import CLIENT_GONE
 from api.threads import Threads
-from api.wsgi import Answer, ask, environ_of, gather
+from api.wsgi import WsgiResponse, ask, environ_of, gather
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -29,7 +29,7 @@ LINGER_SHARE = 0.2
 """Of that time, one that is not wanted is thrown away as it comes."""
 BODY_RATE = 65_536
 """Bytes of a body for which it has a second more."""
-MAX_BODY_BYTES = 64_000_000
+MAX_PENDING_BODY_BYTES = 64_000_000
 """Of all bodies that are on their way, in one process."""
 MAX_WAITING = 1_000
 """Requests that wait for a thread, in one process."""
@@ -121,9 +121,9 @@ class Front:
                     part, more = message["body"], message["more_body"]
                     size += len(part)
                     self._coming_bytes += len(part)
-                    if size > LARGEST_BODY:
+                    if size > MAX_BODY_BYTES:
                         return b"", TOO_LARGE
-                    if self._coming_bytes > MAX_BODY_BYTES:
+                    if self._coming_bytes > MAX_PENDING_BODY_BYTES:
                         return b"", BUSY
                     parts.append(part)
                     limit.reschedule(until + size / BODY_RATE)
@@ -181,11 +181,11 @@ class Front:
             raise Gone
         return turn.done()
 
-    def _refused(self, environ: "WSGIEnvironment", why: str) -> Answer:
+    def _refused(self, environ: "WSGIEnvironment", why: str) -> WsgiResponse:
         """What the guard says to that, without asking anybody."""
         return ask(self._application, environ | {BODY: why})
 
-    async def _refuse(self, answer: Answer, receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
+    async def _refuse(self, answer: WsgiResponse, receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
         """Send an answer to a request whose body is not wanted, and end the connection: when that has come, or soon.
         Who still sends would be cut off at once, and many a client's system then forgets what it was answered."""
         answer.headers.append((b"connection", b"close"))
@@ -200,7 +200,7 @@ class Front:
 
     async def _send_in_parts(
         self,
-        answer: Answer,
+        answer: WsgiResponse,
         context: contextvars.Context,
         receive: "ASGIReceiveCallable",
         send: "ASGISendCallable",
@@ -224,7 +224,7 @@ class Front:
             if answer.rest is not None:
                 await self._threads.run(lambda: context.run(answer.close))
 
-    async def _tell_news(self, answer: Answer, receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
+    async def _tell_news(self, answer: WsgiResponse, receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
         """Send what is new whenever there is something, until the client or the process goes."""
         assert answer.live is not None
         listener = self._listeners.add(answer.live)
@@ -242,7 +242,7 @@ class Front:
             await self._threads.run(answer.close)
 
 
-async def _send(send: "ASGISendCallable", answer: Answer) -> None:
+async def _send(send: "ASGISendCallable", answer: WsgiResponse) -> None:
     """Send an answer that is there as a whole."""
     if not any(name.lower() == b"content-length" for name, _ in answer.headers) and answer.parts:
         answer.headers.append((b"content-length", str(sum(map(len, answer.parts))).encode()))
@@ -250,7 +250,7 @@ async def _send(send: "ASGISendCallable", answer: Answer) -> None:
     await _send_body(send, answer.parts, more=False)
 
 
-async def _begin(send: "ASGISendCallable", answer: Answer) -> None:
+async def _begin(send: "ASGISendCallable", answer: WsgiResponse) -> None:
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers, "trailers": False})
 
 

@@ -6,12 +6,12 @@ from http import HTTPStatus
 from flask import Blueprint, Flask, Response
 
 from api.bodies import Body, alert_body, iso
-from api.keys import LARGEST_NUMBER
+from api.keys import MAX_METRIC_ID
 from api.links import PAGE_HEADERS, paging
 from api.operations import JSON, Operation, operation
 from api.problems import NOT_FOUND, problem
 from api.queries import DeliveriesQuery, read_query
-from api.responses import Answers, send, send_once
+from api.responses import CachedResponses, send, send_once
 from api.schemas import Channels, DeliveryList, OneDelivery, Tested
 from services.market.alerting.messages import Delivery
 from services.market.errors import DeliveryFailed, NotFailed, UnknownChannel, UnknownDelivery
@@ -87,7 +87,7 @@ def _blueprint(deliveries: Deliveries, clock: Clock) -> Blueprint:
         answer.headers.update(paging(query, deliveries.count(query.state)))
         return answer
 
-    @routes.post(f"/deliveries/<int(max={LARGEST_NUMBER}):number>/retry")
+    @routes.post(f"/deliveries/<int(max={MAX_METRIC_ID}):number>/retry")
     @operation(
         Operation(
             name="retry_delivery",
@@ -130,4 +130,4 @@ def _moment(moment: datetime | None) -> str | None:
 
 
 def _answer(body: Body) -> Response:
-    return send(Answers(1).get("", 0, lambda: body))
+    return send(CachedResponses(1).get("", 0, lambda: body))

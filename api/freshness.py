@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from services.concurrency.versioned_cache import VersionedMemory
+from services.concurrency.versioned_cache import VersionedCache
 from services.market.ports import Clock, MarketReader
 from services.market.present import is_tick_stale
 from services.market.ranking import RankedMetric, Ranking
@@ -35,8 +35,8 @@ class Freshness:
     def __init__(self, reader: MarketReader, clock: Clock) -> None:
         self._reader = reader
         self._clock = clock
-        self._ticks = VersionedMemory(1)
-        self._stale = VersionedMemory(1)
+        self._ticks = VersionedCache(1)
+        self._stale = VersionedCache(1)
 
     def present(self) -> Present:
         """The present state. Raises StoreUnavailable."""

@@ -34,8 +34,8 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 STATIC = ("/assets/", "/_dash-component-suites/")
 """What one page's first visit asks for by the dozen, and a browser keeps."""
 
-LONGEST_QUERY = 8_000  # bytes
-LARGEST_BODY = 2_000_000  # bytes; a callback that is handed a chart of a day sends some hundred thousand
+MAX_QUERY_LENGTH = 8_000  # bytes
+MAX_BODY_BYTES = 2_000_000  # bytes; a callback that is handed a chart of a day sends some hundred thousand
 
 VISITOR = "data_tracker.visitor"
 """Where a request's environment has the Visitor who sends it. Who has one was let in."""
@@ -157,7 +157,7 @@ def _without_body(body: str | None) -> Response | None:
 
 
 def _too_large() -> Response:
-    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes")
+    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {MAX_BODY_BYTES} bytes")
 
 
 def _refusal(request: Request, access: Access, hosts: Hosts, limits: Limits, clock: Clock) -> Response | None:
@@ -166,9 +166,9 @@ def _refusal(request: Request, access: Access, hosts: Hosts, limits: Limits, clo
     if not hosts.include(host):
         detail = f"this server does not answer to {host[:100]!r}; its operator may add that to ALLOWED_HOSTS"
         return problem(HTTPStatus.MISDIRECTED_REQUEST, detail, "Unknown host")
-    if len(request.query_string) > LONGEST_QUERY:
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"the query is longer than {LONGEST_QUERY} bytes")
-    if (request.content_length or 0) > LARGEST_BODY:
+    if len(request.query_string) > MAX_QUERY_LENGTH:
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"the query is longer than {MAX_QUERY_LENGTH} bytes")
+    if (request.content_length or 0) > MAX_BODY_BYTES:
         return _too_large()
     address, shown = request.remote_addr or "", request.headers.get("Authorization", "")
     place = place_of(address)

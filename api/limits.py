@@ -23,7 +23,7 @@ from services.market.failures import Failures
 T = TypeVar("T")
 
 FAILURES_A_MINUTE = 10
-KNOWN_AT_MOST = 10_000
+MAX_KNOWN_CLIENTS = 10_000
 ADDRESSES_AT_HAND = 1_000
 REDIS_PATIENCE = 0.5  # seconds
 REDIS_PAUSE = 5.0  # seconds that it is left alone after it did not answer
@@ -146,7 +146,7 @@ class Limits:
         seen = _print_of(address, shown)
         if seen not in self._known:
             with self._lock:
-                if len(self._known) >= KNOWN_AT_MOST:
+                if len(self._known) >= MAX_KNOWN_CLIENTS:
                     self._known.clear()
                 self._known.add(seen)
 

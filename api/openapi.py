@@ -13,7 +13,7 @@ from flask import Flask
 from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
-from api.keys import LARGEST_NUMBER, LONGEST_KEY
+from api.keys import MAX_KEY_LENGTH, MAX_METRIC_ID
 from api.operations import JSON, Operation, operation_of
 from api.queries import Query
 from api.schemas import Problem
@@ -42,11 +42,11 @@ TAGS = ("Metrics", "Alerts", "State", "Description")
 PATH_VALUES: Mapping[str, Document] = {
     "id": {
         "description": "The metric's number, or its key, in any case.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "examples": ["kraken:BTC-USD", "1"]},
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "examples": ["kraken:BTC-USD", "1"]},
     },
     "number": {
         "description": "As the lists tell it.",
-        "schema": {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER, "examples": [1]},
+        "schema": {"type": "integer", "minimum": 0, "maximum": MAX_METRIC_ID, "examples": [1]},
     },
     "name": {
         "description": "The channel's name.",

@@ -14,19 +14,19 @@ from api.schemas import Metric
 from services.market.alerting.messages import DeliveryState
 from services.market.times import parse_moment
 
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 """Lines of a page of the ranking or of alerts."""
-MOST_SAMPLES = 50_000
+MAX_SAMPLES = 50_000
 """Rows of a page of a series."""
-MOST_OFFSET = 10_000_000
-MOST_DELIVERIES = 1_000
-MOST_NAMES = 100
-MOST_NUMBER = 999_999_999
+MAX_OFFSET = 10_000_000
+MAX_DELIVERIES = 1_000
+MAX_NAMES = 100
+MAX_NUMBER = 999_999_999
 """No record is of a larger number."""
-LATEST_SECOND = 253_402_300_799
+MAX_SECOND = 253_402_300_799
 """The last one of the year 9999."""
-LONGEST_TEXT = 100
-LONGEST_SHOWN = 40
+MAX_TEXT_LENGTH = 100
+MAX_SHOWN_LENGTH = 40
 """Characters of a refused value that the refusal repeats."""
 
 METRIC_FIELDS = tuple(Metric.model_fields)
@@ -41,7 +41,7 @@ AlertStateName = Literal["firing", "no_data", "open", "resolved"]
 
 
 def _shown(text: str) -> str:
-    return repr(text[:LONGEST_SHOWN])
+    return repr(text[:MAX_SHOWN_LENGTH])
 
 
 def _moment(text: str) -> datetime:
@@ -73,27 +73,27 @@ def _flag(text: str) -> bool:
 
 
 def _text(text: str) -> str:
-    if 1 <= len(text) <= LONGEST_TEXT:
+    if 1 <= len(text) <= MAX_TEXT_LENGTH:
         return text
-    raise ValueError(f"{_shown(text)} is not of 1 to {LONGEST_TEXT} characters")
+    raise ValueError(f"{_shown(text)} is not of 1 to {MAX_TEXT_LENGTH} characters")
 
 
 def _listed(read_one: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
     def read(text: str) -> tuple[T, ...]:
         parts = text.split(",")
-        if len(parts) > MOST_NAMES:
-            raise ValueError(f"{len(parts)} values are more than {MOST_NAMES}, the most that are taken")
+        if len(parts) > MAX_NAMES:
+            raise ValueError(f"{len(parts)} values are more than {MAX_NAMES}, the most that are taken")
         return tuple(dict.fromkeys(read_one(part) for part in parts))
 
     return read
 
 
 def _list_schema(items: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"type": "array", "items": items, "minItems": 1, "maxItems": MOST_NAMES})
+    return WithJsonSchema({"type": "array", "items": items, "minItems": 1, "maxItems": MAX_NAMES})
 
 
 _DIRECTIONS = tuple(f"{sign}{name}" for name in METRIC_FIELDS for sign in ("", "-"))
-_NAME = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT, "pattern": "^[^,]+$"}
+_NAME = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH, "pattern": "^[^,]+$"}
 
 Moment = Annotated[
     datetime,
@@ -102,7 +102,7 @@ Moment = Annotated[
         {
             "anyOf": [
                 {"type": "string", "format": "date-time"},
-                {"type": "integer", "minimum": 0, "maximum": LATEST_SECOND},
+                {"type": "integer", "minimum": 0, "maximum": MAX_SECOND},
             ]
         }
     ),
@@ -111,7 +111,7 @@ Interval = Annotated[IntervalName, BeforeValidator(_one_of(get_args(IntervalName
 Format = Annotated[FormatName, BeforeValidator(_one_of(get_args(FormatName)))]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed(_text)), _list_schema(_NAME)]
 Words = Annotated[
-    str, BeforeValidator(_text), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT})
+    str, BeforeValidator(_text), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH})
 ]
 Fields = Annotated[
     tuple[str, ...],
@@ -125,36 +125,36 @@ Sorting = Annotated[
 ]
 Rows = Annotated[
     int,
-    BeforeValidator(_count(1, MOST_ROWS)),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_ROWS}),
+    BeforeValidator(_count(1, MAX_ROWS)),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_ROWS}),
 ]
 Samples = Annotated[
     int,
-    BeforeValidator(_count(1, MOST_SAMPLES)),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_SAMPLES}),
+    BeforeValidator(_count(1, MAX_SAMPLES)),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_SAMPLES}),
 ]
 Deliveries = Annotated[
     int,
-    BeforeValidator(_count(1, MOST_DELIVERIES)),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_DELIVERIES}),
+    BeforeValidator(_count(1, MAX_DELIVERIES)),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_DELIVERIES}),
 ]
 State = Annotated[DeliveryState, BeforeValidator(_one_of(get_args(DeliveryState)))]
 Number = Annotated[
     int,
-    BeforeValidator(_count(0, MOST_NUMBER)),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_NUMBER}),
+    BeforeValidator(_count(0, MAX_NUMBER)),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_NUMBER}),
 ]
 Numbers = Annotated[
     tuple[int, ...],
-    BeforeValidator(_listed(_count(0, MOST_NUMBER))),
-    _list_schema({"type": "integer", "minimum": 0, "maximum": MOST_NUMBER}),
+    BeforeValidator(_listed(_count(0, MAX_NUMBER))),
+    _list_schema({"type": "integer", "minimum": 0, "maximum": MAX_NUMBER}),
 ]
 AlertState = Annotated[AlertStateName, BeforeValidator(_one_of(get_args(AlertStateName)))]
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Offset = Annotated[
     int,
-    BeforeValidator(_count(0, MOST_OFFSET)),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_OFFSET}),
+    BeforeValidator(_count(0, MAX_OFFSET)),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_OFFSET}),
 ]
 
 FORMAT_WORDS = (
@@ -243,7 +243,7 @@ class PricesQuery(SeriesQuery):
 class SparklinesQuery(Query):
     metrics: Numbers | None = Field(
         default=None,
-        description=f"Only these metrics, by number, comma-separated; else the first {MOST_NAMES} of the ranking.",
+        description=f"Only these metrics, by number, comma-separated; else the first {MAX_NAMES} of the ranking.",
         examples=[[1, 2]],
     )
 
@@ -309,7 +309,7 @@ def read_query(model: type[Q]) -> Q:
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             known = ", ".join(model.model_fields) or "none"
-            raise BadQuery(f"{name[:LONGEST_SHOWN]}: is not asked for here; known are: {known}") from None
+            raise BadQuery(f"{name[:MAX_SHOWN_LENGTH]}: is not asked for here; known are: {known}") from None
         raise BadQuery(f"{name}: {first['ctx']['error']}") from None
 
 

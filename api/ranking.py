@@ -12,7 +12,7 @@ from api.links import PAGE_HEADERS, paging
 from api.long_answers import LARGE, MAX_ORDINARY_ROWS, Check, LargeAnswers, json_list
 from api.operations import CSV, JSON, Operation, operation
 from api.queries import METRIC_FIELDS, RankingQuery, read_query, wanted_format
-from api.responses import Answer, Answers, Page, digest, send, send_csv, zipped
+from api.responses import CachedResponse, CachedResponses, Page, digest, send, send_csv, zipped
 from api.schemas import ChosenMetric, Metrics
 from api.selection import page, page_length, select
 from services.market.ports import MarketReader
@@ -25,9 +25,9 @@ LARGE_PAGES = 8
 
 
 def add_ranking(
-    routes: Blueprint, reader: MarketReader, freshness: Freshness, answers: Answers, large: LargeAnswers
+    routes: Blueprint, reader: MarketReader, freshness: Freshness, answers: CachedResponses, large: LargeAnswers
 ) -> None:
-    large_pages = Answers(LARGE_PAGES)
+    large_pages = CachedResponses(LARGE_PAGES)
 
     @routes.get("/metrics")
     @operation(
@@ -61,7 +61,7 @@ def add_ranking(
                 table = tables.ranking_table(page(matching, query), query.fields or METRIC_FIELDS)
                 return send_csv(table, tag, present.max_age, headers, check)
 
-        def build() -> Answer:
+        def build() -> CachedResponse:
             matching, headers, place = found()
             with place as check:
                 told = json_list(page(matching, query), partial(_told, query.fields), check)

@@ -5,13 +5,13 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from api.freshness import Freshness, Present
-from api.responses import OFFERED, Answer, reply
+from api.responses import OFFERED, CachedResponse, reply
 from services.market.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-MOST_BYTES = 48_000_000
+MAX_BYTES = 48_000_000
 """Of all answers together: a day's prices by the minute of 400 metrics."""
 BYTES_BESIDE = 1_000
 """What an answer takes beside its texts."""
@@ -20,12 +20,12 @@ Asked = tuple[str, str, str]
 """Path, query and `Accept` header: all of a request that an answer depends on before it is zipped."""
 
 
-class Kept:
+class ResponseCache:
     """The answers given in one state of the market, by what was asked. For several threads."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most_bytes: int = MAX_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._shelf: tuple[Present | None, dict[Asked, Answer]] = (None, {})
+        self._shelf: tuple[Present | None, dict[Asked, CachedResponse]] = (None, {})
         self._bytes = 0
         self._lock = Lock()
 
@@ -33,12 +33,12 @@ class Kept:
         """Whether anything was answered to `asked`, in whatever state."""
         return asked in self._shelf[1]
 
-    def get(self, asked: Asked, present: Present) -> Answer | None:
+    def get(self, asked: Asked, present: Present) -> CachedResponse | None:
         """What was answered to `asked` in the state `present`."""
         state, answers = self._shelf
         return answers.get(asked) if state == present else None
 
-    def keep(self, asked: Asked, present: Present, answer: Answer) -> None:
+    def keep(self, asked: Asked, present: Present, answer: CachedResponse) -> None:
         """Keep `answer`, given in the state `present`; forget those of other states, and all when it is too much."""
         size = _size(asked, answer)
         with self._lock:
@@ -52,18 +52,18 @@ class Kept:
             self._bytes += size
 
 
-def _size(asked: Asked, answer: Answer) -> int:
+def _size(asked: Asked, answer: CachedResponse) -> int:
     """The bytes that it may take to keep `answer`, with copies of its body that are zipped when they are asked for."""
     headers = sum(len(name) + len(value) for name, value in answer.headers.items())
     return len(answer.body) * 3 // 2 + headers + sum(map(len, asked)) + BYTES_BESIDE
 
 
-def remembering(application: "WSGIApplication", freshness: Freshness) -> "WSGIApplication":
+def caching_responses(application: "WSGIApplication", freshness: Freshness) -> "WSGIApplication":
     """`application`, asked once for each answer that it offers for as long as the market's state is the same.
 
     Whoever gets this far is answered: it belongs behind the guard.
     """
-    kept = Kept()
+    kept = ResponseCache()
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] != "GET":

@@ -18,7 +18,7 @@ from werkzeug.http import parse_accept_header, parse_etags
 from api import tables
 from api.freshness import Present
 from api.long_answers import Check, checked
-from services.concurrency.versioned_cache import VersionedMemory
+from services.concurrency.versioned_cache import VersionedCache
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OFFERED = "data_tracker.answer"
 """Where a request's environment has the answer that others may be given, and the state in which they may."""
 
-SMALLEST_WORTH_ZIPPING = 1_000  # bytes; below, a packet carries it anyway
+MIN_COMPRESSED_BYTES = 1_000  # bytes; below, a packet carries it anyway
 GZIP_LEVEL = 5
 GZIP_FORMAT = zlib.MAX_WBITS + 16  # zlib's way to say gzip
 BROTLI_LEVEL = 5
@@ -48,7 +48,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CachedResponse:
     """One JSON body with its entity tag and headers, zipped when the first client asks for that."""
 
     body: bytes
@@ -65,34 +65,34 @@ class Answer:
         return zipped
 
 
-class Answers:
+class CachedResponses:
     """A memory of at most `most` answers; an entry holds for as long as its version is asked for."""
 
     def __init__(self, most: int = 512) -> None:
-        self._memory = VersionedMemory(most)
+        self._memory = VersionedCache(most)
 
-    def get(self, key: Hashable, version: Hashable, build: Callable[[], object]) -> Answer:
+    def get(self, key: Hashable, version: Hashable, build: Callable[[], object]) -> CachedResponse:
         """The answer kept under `key`, if it was built for `version`; else what `build` gives (an Answer, a Page, or a
         body alone), encoded."""
         return self._memory.get(key, version, lambda: encode(build()))
 
 
-def zipped(page: Page) -> Answer:
+def zipped(page: Page) -> CachedResponse:
     """The answer as the present request takes it, which for a large one is half of the work."""
     answer = encode(page)
-    encoding = _encoding(request.environ) if len(answer.body) >= SMALLEST_WORTH_ZIPPING else None
+    encoding = _encoding(request.environ) if len(answer.body) >= MIN_COMPRESSED_BYTES else None
     if encoding is not None and not _has(request.environ, answer.etag):
         _ = answer.br if encoding == "br" else answer.gzip
     return answer
 
 
-def encode(value: object) -> Answer:
+def encode(value: object) -> CachedResponse:
     """The answer that tells `value`: an Answer, a Page, or a body alone."""
-    if isinstance(value, Answer):
+    if isinstance(value, CachedResponse):
         return value
     page = value if isinstance(value, Page) else Page(value)
     body = page.body if isinstance(page.body, bytes) else orjson.dumps(page.body)
-    return Answer(body, digest(body, *page.headers.values()), page.headers)
+    return CachedResponse(body, digest(body, *page.headers.values()), page.headers)
 
 
 def digest(body: bytes, *more: str) -> str:
@@ -103,13 +103,15 @@ def digest(body: bytes, *more: str) -> str:
     return name.hexdigest()[:TAG_LENGTH]
 
 
-def reply(environ: "WSGIEnvironment", answer: Answer, max_age: int = 0) -> tuple[str, list[tuple[str, str]], bytes]:
+def reply(
+    environ: "WSGIEnvironment", answer: CachedResponse, max_age: int = 0
+) -> tuple[str, list[tuple[str, str]], bytes]:
     """Status, headers and body that answer a request, for `max_age` seconds: 304 where the client has it, br or gzip
     where it may."""
     headers = _validators(answer.etag, max_age, answer.headers)
     if _has(environ, answer.etag):
         return "304 NOT MODIFIED", headers, b""
-    encoding = _encoding(environ) if len(answer.body) >= SMALLEST_WORTH_ZIPPING else None
+    encoding = _encoding(environ) if len(answer.body) >= MIN_COMPRESSED_BYTES else None
     body = answer.body
     if encoding is not None:
         headers.append(("Content-Encoding", encoding))
@@ -118,7 +120,7 @@ def reply(environ: "WSGIEnvironment", answer: Answer, max_age: int = 0) -> tuple
     return "200 OK", headers, body
 
 
-def send(answer: Answer, present: Present | None = None) -> Response:
+def send(answer: CachedResponse, present: Present | None = None) -> Response:
     """Answer the current request with what holds in the state `present`, to whoever asks the same in it; or, without
     that, now."""
     if present is not None:

@@ -17,16 +17,16 @@ from api.methods import own_methods
 from api.openapi import openapi
 from api.operations import CSV, JSON, PLAIN, Operation, operation
 from api.problems import NOT_FOUND, handle_problems, problem
-from api.queries import MOST_NAMES, AlertsQuery, MetricQuery, SparklinesQuery, read_query, wanted_format
+from api.queries import MAX_NAMES, AlertsQuery, MetricQuery, SparklinesQuery, read_query, wanted_format
 from api.ranking import add_ranking
-from api.response_cache import remembering
-from api.responses import Answer, Answers, Page, digest, encode, send, send_csv, zipped
+from api.response_cache import caching_responses
+from api.responses import CachedResponse, CachedResponses, Page, digest, encode, send, send_csv, zipped
 from api.schemas import Alerts, Alive, FiredAlert, Live, OneMetric, Ready, Sparklines, Table
 from api.series import add_series
 from api.stream import Streams, add_stream
 from api.telemetry import render_telemetry
 from services.market.alerting.alerts import Alert, AlertQuery
-from services.market.ports import AlertDesk, Clock, MarketReader
+from services.market.ports import AlertService, Clock, MarketReader
 
 CLOSED_SEGMENTS = ("metrics", "alerts")
 OWN_SEGMENTS = (
@@ -47,20 +47,20 @@ ALIVE = encode({"status": "alive"})
 
 
 def mount(
-    server: Flask, reader: MarketReader, clock: Clock, desk: AlertDesk, large: LargeAnswers | None = None
+    server: Flask, reader: MarketReader, clock: Clock, alert_service: AlertService, large: LargeAnswers | None = None
 ) -> None:
     """Add the JSON interface to `server`; it tells the time by `clock`, and makes `large` answers in their places.
     Whatever may keep somebody out stands before the server's `wsgi_app` as it is after this."""
     freshness = Freshness(reader, clock)
-    server.register_blueprint(_blueprint(reader, clock, desk, freshness, large or LargeAnswers()))
+    server.register_blueprint(_blueprint(reader, clock, alert_service, freshness, large or LargeAnswers()))
     handle_problems(server, OWN_SEGMENTS)
-    server.wsgi_app = remembering(server.wsgi_app, freshness)  # type: ignore[assignment, method-assign]
+    server.wsgi_app = caching_responses(server.wsgi_app, freshness)  # type: ignore[assignment, method-assign]
 
 
 def _blueprint(
-    reader: MarketReader, clock: Clock, desk: AlertDesk, freshness: Freshness, large: LargeAnswers
+    reader: MarketReader, clock: Clock, alert_service: AlertService, freshness: Freshness, large: LargeAnswers
 ) -> Blueprint:
-    routes, answers = Blueprint("api", __name__), Answers()
+    routes, answers = Blueprint("api", __name__), CachedResponses()
     profile = reader.profile
     add_ranking(routes, reader, freshness, answers, large)
     add_series(routes, reader, freshness, answers, large)
@@ -116,12 +116,12 @@ def _blueprint(
                 limit=query.limit,
                 offset=query.offset,
             )
-            total = desk.tally(wanted).total
+            total = alert_service.tally(wanted).total
             place = large.place(is_large=min(query.limit, total - query.offset) > MAX_ORDINARY_ROWS)
             # What pages ask for is remembered for all of them.
             if query.asks_as_pages_do:
                 return place, lambda: reader.alerts(query.since, metric_id, query.limit), paging(query, total)
-            return place, lambda: desk.alerts(wanted), paging(query, total)
+            return place, lambda: alert_service.alerts(wanted), paging(query, total)
 
         if form == "csv":
             tag = digest(request.full_path.encode(), str(revision), profile.version)
@@ -129,7 +129,7 @@ def _blueprint(
             with place as check:
                 return send_csv(tables.alerts_table(read()), tag, 0, headers, check)
 
-        def build() -> Answer:
+        def build() -> CachedResponse:
             place, read, headers = page()
             with place as check:
                 told = json_list(read(), bodies.alert_body, check)
@@ -164,7 +164,7 @@ def _blueprint(
         wanted = read_query(SparklinesQuery).metrics
 
         def build() -> bodies.Body:
-            first = (row.id for row in reader.ranking().metrics[:MOST_NAMES]) if wanted is None else wanted
+            first = (row.id for row in reader.ranking().metrics[:MAX_NAMES]) if wanted is None else wanted
             return bodies.sparklines_body(reader.sparklines(tuple(first)))
 
         return send(answers.get(("sparklines", wanted), reader.revision(), build))

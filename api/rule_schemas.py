@@ -5,27 +5,27 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from api.keys import LARGEST_NUMBER
+from api.keys import MAX_METRIC_ID
 from api.schemas import NOON, Body, FiredAlert, Id
 from services.market.alerting.rules import (
-    LARGEST,
-    LONGEST_CHANNEL,
-    LONGEST_NAME,
-    LONGEST_WAIT,
-    MOST_CHANNELS,
-    MOST_PATTERNS,
+    MAX_CHANNEL_LENGTH,
+    MAX_CHANNELS,
+    MAX_LEVEL,
+    MAX_NAME_LENGTH,
+    MAX_PATTERNS,
+    MAX_WAIT_SECONDS,
 )
-from services.market.text import LONGEST_NOTE
+from services.market.text import MAX_NOTE_LENGTH
 
 Window = Literal[300, 900, 1_800, 3_600, 14_400, 43_200, 86_400]
 Places = Annotated[int, Field(ge=1, le=10_000)]
-Wait = Annotated[int, Field(ge=0, le=LONGEST_WAIT)]
-Pattern = Annotated[str, Field(max_length=LONGEST_CHANNEL, examples=["kraken:*/USD"])]
-Channel = Annotated[str, Field(min_length=1, max_length=LONGEST_CHANNEL, examples=["ops"])]
+Wait = Annotated[int, Field(ge=0, le=MAX_WAIT_SECONDS)]
+Pattern = Annotated[str, Field(max_length=MAX_CHANNEL_LENGTH, examples=["kraken:*/USD"])]
+Channel = Annotated[str, Field(min_length=1, max_length=MAX_CHANNEL_LENGTH, examples=["ops"])]
 Note = Annotated[
     str,
     # No control characters but tab, line feed and carriage return.
-    Field(max_length=LONGEST_NOTE, pattern=r"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]*$"),
+    Field(max_length=MAX_NOTE_LENGTH, pattern=r"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]*$"),
 ]
 Multiple = Annotated[float, Field(ge=0.001, le=1e6)]
 
@@ -54,7 +54,7 @@ class OfLevel(Body):
 
     kind: Literal["level"]
     direction: Literal["up", "down", "either"] = "either"
-    level: float = Field(ge=0, le=LARGEST, examples=[100_000.0])
+    level: float = Field(ge=0, le=MAX_LEVEL, examples=[100_000.0])
 
 
 class OfPlace(Body):
@@ -78,9 +78,9 @@ Quantity = Literal["price", "volume", "stdev", "volatility", "rank"]
 class NewRule(Body):
     """A rule as it is written."""
 
-    name: str = Field(min_length=1, max_length=LONGEST_NAME, examples=["Halved"], description="One line.")
+    name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH, examples=["Halved"], description="One line.")
     scope: list[Pattern] | str = Field(
-        max_length=MOST_PATTERNS,
+        max_length=MAX_PATTERNS,
         description="The metrics that it watches, as patterns of `TRACK`; as one text, comma-separated, too.",
     )
     quantity: Quantity = "price"
@@ -92,7 +92,7 @@ class NewRule(Body):
     hysteresis_percent: float = Field(
         default=0.0, ge=0, le=50, description="How far the value has to be back, of the threshold, to resolve."
     )
-    channels: Annotated[list[Channel], Field(max_length=MOST_CHANNELS)] | None = Field(
+    channels: Annotated[list[Channel], Field(max_length=MAX_CHANNELS)] | None = Field(
         default=None, description="Where its messages go, by the names of `/alerts/channels`; null for all."
     )
     tell_resolved: bool = Field(default=False, description="Whether those who were told are told of the end.")
@@ -189,7 +189,7 @@ class Acknowledgement(Body):
 
 
 class AcknowledgeAll(Acknowledgement):
-    up_to: int = Field(ge=0, le=LARGEST_NUMBER, examples=[42], description="Number of the newest alert meant.")
+    up_to: int = Field(ge=0, le=MAX_METRIC_ID, examples=[42], description="Number of the newest alert meant.")
 
 
 class Acknowledged(Body):

@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, request
 
 from api import bodies
 from api.guard import visitor_name
-from api.keys import LARGEST_NUMBER, named
+from api.keys import MAX_METRIC_ID, named
 from api.long_answers import client_gone
 from api.operations import EVENTS, JSON, Operation, operation
 from api.problems import BadQuery, problem
@@ -32,29 +32,29 @@ from api.rule_schemas import (
     RuleList,
 )
 from services.concurrency.long_work import finished
-from services.market.alerting.alerts import AlertQuery, Firings, Mute
+from services.market.alerting.alerts import AlertQuery, Mute, ReplayResult
 from services.market.alerting.rule_json import as_whole, parse_rule, rule_fields
 from services.market.alerting.rules import BUILT_IN, AlertRule, BadRule, built_in, in_words
 from services.market.errors import TrackerError
-from services.market.ports import AlertDesk, Clock, MarketReader, Steps
-from services.market.text import LONGEST_NOTE, is_plain
+from services.market.ports import AlertService, Clock, MarketReader, Steps
+from services.market.text import MAX_NOTE_LENGTH, is_plain
 from services.market.times import parse_moment, period_of
 
-MOST_BODY_BYTES = 65_536
-MOST_TOLD = 10_000
-LONGEST_REPLAY = timedelta(days=31)
+MAX_BODY_BYTES = 65_536
+MAX_LISTED_FIRINGS = 10_000
+MAX_REPLAY = timedelta(days=31)
 CHANGING = frozenset({"POST", "PATCH", "DELETE"})
-NUMBER = f"<int(max={LARGEST_NUMBER}):number>"
+NUMBER = f"<int(max={MAX_METRIC_ID}):number>"
 TRIED = -1
 """The number of a rule that is only tried."""
 
 
-def mount_rules(server: Flask, reader: MarketReader, clock: Clock, desk: AlertDesk) -> None:
+def mount_rules(server: Flask, reader: MarketReader, clock: Clock, alert_service: AlertService) -> None:
     """Add the routes to `server`, which tells the time by `clock`."""
-    server.register_blueprint(_blueprint(reader, clock, desk))
+    server.register_blueprint(_blueprint(reader, clock, alert_service))
 
 
-def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint:
+def _blueprint(reader: MarketReader, clock: Clock, alert_service: AlertService) -> Blueprint:
     routes = Blueprint("rules", __name__)
 
     @routes.before_request
@@ -75,8 +75,10 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         )
     )
     def rules() -> Response:
-        standing = desk.standing()
-        told = [_rule_body(rule, standing.get(rule.id, {})) for rule in (built_in(reader.profile), *desk.rules())]
+        standing = alert_service.standing()
+        told = [
+            _rule_body(rule, standing.get(rule.id, {})) for rule in (built_in(reader.profile), *alert_service.rules())
+        ]
         return _answer({"rules": told})
 
     @routes.post("/alerts/rules")
@@ -94,7 +96,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         )
     )
     def add_rule() -> Response:
-        rule = desk.add_rule(parse_rule(_given()))
+        rule = alert_service.add_rule(parse_rule(_given()))
         answer = _answer({"rule": _rule_body(rule, {})}, HTTPStatus.CREATED)
         answer.headers["Location"] = f"{request.script_root}/alerts/rules/{rule.id}"
         return answer
@@ -111,8 +113,8 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         )
     )
     def rule(number: int) -> Response:
-        found = built_in(reader.profile) if number == BUILT_IN else desk.rule(number)
-        return _answer({"rule": _rule_body(found, desk.standing().get(number, {}))})
+        found = built_in(reader.profile) if number == BUILT_IN else alert_service.rule(number)
+        return _answer({"rule": _rule_body(found, alert_service.standing().get(number, {}))})
 
     @routes.patch(f"/alerts/rules/{NUMBER}")
     @operation(
@@ -129,9 +131,9 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
     )
     def change_rule(number: int) -> Response:
         _require_own(number)
-        changed = parse_rule(rule_fields(desk.rule(number)) | dict(_given()), number)
-        desk.change_rule(changed, clock())
-        return _answer({"rule": _rule_body(changed, desk.standing().get(number, {}))})
+        changed = parse_rule(rule_fields(alert_service.rule(number)) | dict(_given()), number)
+        alert_service.change_rule(changed, clock())
+        return _answer({"rule": _rule_body(changed, alert_service.standing().get(number, {}))})
 
     @routes.delete(f"/alerts/rules/{NUMBER}")
     @operation(
@@ -150,7 +152,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
     )
     def remove_rule(number: int) -> Response:
         _require_own(number)
-        desk.remove_rule(number, clock())
+        alert_service.remove_rule(number, clock())
         return Response(status=HTTPStatus.NO_CONTENT)
 
     @routes.post("/alerts/rules/replay")
@@ -180,9 +182,12 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
             raise BadQuery("rule: has to be a rule, or 0 for the built-in one")
         until = _moment(given, "until") or period_of(clock(), reader.profile.period_seconds)
         since = _moment(given, "since") or until - timedelta(days=1)
-        if not since < until <= since + LONGEST_REPLAY:
-            raise BadQuery(f"since: has to be before until, by at most {LONGEST_REPLAY.days} days")
-        steps, is_gone = desk.replay(rule, since, until, reader.profile.period_seconds), client_gone(request.environ)
+        if not since < until <= since + MAX_REPLAY:
+            raise BadQuery(f"since: has to be before until, by at most {MAX_REPLAY.days} days")
+        steps, is_gone = (
+            alert_service.replay(rule, since, until, reader.profile.period_seconds),
+            client_gone(request.environ),
+        )
         if request.accept_mimetypes.quality(EVENTS) <= request.accept_mimetypes.quality(JSON):
             return _answer(_replay_body(finished(steps, is_gone), since, until))
         return _followed(steps, is_gone, since, until)
@@ -203,7 +208,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
     def acknowledge(number: int) -> Response:
         given = _given()
         _refuse_others(given, "note")
-        found = desk.acknowledge(number, _note(given), clock(), visitor_name())
+        found = alert_service.acknowledge(number, _note(given), clock(), visitor_name())
         return _answer({"alert": bodies.alert_body(found)})
 
     @routes.post("/alerts/acknowledge")
@@ -221,10 +226,10 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         given = _given()
         _refuse_others(given, "up_to", "note")
         up_to = as_whole(given.get("up_to"))
-        if up_to is None or not 0 <= up_to <= LARGEST_NUMBER:
+        if up_to is None or not 0 <= up_to <= MAX_METRIC_ID:
             raise BadQuery("up_to: has to be the number of the newest alert that is meant")
         fires = AlertQuery(state="open", unacknowledged=True, muted=False, up_to=up_to)
-        return _answer({"count": desk.acknowledge_all(fires, _note(given), clock(), visitor_name())})
+        return _answer({"count": alert_service.acknowledge_all(fires, _note(given), clock(), visitor_name())})
 
     @routes.get("/alerts/mutes")
     @operation(
@@ -237,7 +242,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         )
     )
     def mutes() -> Response:
-        return _answer({"mutes": [_mute_body(mute) for mute in desk.mutes(clock())]})
+        return _answer({"mutes": [_mute_body(mute) for mute in alert_service.mutes(clock())]})
 
     @routes.post("/alerts/mutes")
     @operation(
@@ -258,12 +263,12 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         rule_id, wanted = as_whole(given.get("rule")), given.get("metric")
         if given.get("rule") is None and wanted is None:
             raise BadQuery("rule: name a rule, a metric, or both")
-        if given.get("rule") is not None and (rule_id is None or not 0 <= rule_id <= LARGEST_NUMBER):
+        if given.get("rule") is not None and (rule_id is None or not 0 <= rule_id <= MAX_METRIC_ID):
             raise BadQuery("rule: has to be a rule's number")
         if wanted is not None and (not isinstance(wanted, int | str) or isinstance(wanted, bool)):
             raise BadQuery("metric: has to be a metric's number or key")
         metric_id = None if wanted is None else reader.metric(named(str(wanted))).id
-        made = desk.mute(rule_id, metric_id, _until(given, now), _note(given), now)
+        made = alert_service.mute(rule_id, metric_id, _until(given, now), _note(given), now)
         return _answer({"mute": _mute_body(made)}, HTTPStatus.CREATED)
 
     @routes.delete(f"/alerts/mutes/{NUMBER}")
@@ -279,7 +284,7 @@ def _blueprint(reader: MarketReader, clock: Clock, desk: AlertDesk) -> Blueprint
         )
     )
     def unmute(number: int) -> Response:
-        desk.unmute(number, clock())
+        alert_service.unmute(number, clock())
         return Response(status=HTTPStatus.NO_CONTENT)
 
     return routes
@@ -295,8 +300,8 @@ def _rule_body(rule: AlertRule, standing: Mapping[str, int]) -> bodies.Body:
     return {"id": rule.id, **rule_fields(rule), "words": in_words(rule), "editable": own, "states": dict(standing)}
 
 
-def _replay_body(found: Firings, since: datetime, until: datetime) -> bodies.Body:
-    """How often it would have fired, on which metric, and when: at most MOST_TOLD times, the newest."""
+def _replay_body(found: ReplayResult, since: datetime, until: datetime) -> bodies.Body:
+    """How often it would have fired, on which metric, and when: at most MAX_LISTED_FIRINGS times, the newest."""
     return {
         "since": bodies.iso(since),
         "until": bodies.iso(until),
@@ -304,12 +309,12 @@ def _replay_body(found: Firings, since: datetime, until: datetime) -> bodies.Bod
         "metrics": [{"metric_id": number, "count": count} for number, count in found.counts()],
         "firings": [
             {"metric_id": firing.metric_id, "price": firing.price, "fired_at": bodies.iso(firing.at)}
-            for firing in found.newest(MOST_TOLD)
+            for firing in found.newest(MAX_LISTED_FIRINGS)
         ],
     }
 
 
-def _followed(steps: Steps[Firings], is_gone: Callable[[], bool], since: datetime, until: datetime) -> Response:
+def _followed(steps: Steps[ReplayResult], is_gone: Callable[[], bool], since: datetime, until: datetime) -> Response:
     """The events of a replay: how far it is, and what came of it. What keeps it from a place is raised."""
     try:
         first = next(steps)
@@ -361,7 +366,7 @@ def _require_own(number: int) -> None:
 
 def _given() -> Mapping[str, Any]:
     """The request's JSON object; an empty body is an empty one."""
-    request.max_content_length = MOST_BODY_BYTES
+    request.max_content_length = MAX_BODY_BYTES
     data = request.get_data()
     try:
         given = orjson.loads(data) if data else {}
@@ -382,11 +387,11 @@ def _note(given: Mapping[str, Any]) -> str | None:
     note = given.get("note")
     if note is None:
         return None
-    if isinstance(note, str) and len(note) <= LONGEST_NOTE:
+    if isinstance(note, str) and len(note) <= MAX_NOTE_LENGTH:
         if not is_plain(note):
             raise BadQuery("note: has to be without control characters but line breaks and tabs")
         return note
-    raise BadQuery(f"note: has to be a text of at most {LONGEST_NOTE} characters")
+    raise BadQuery(f"note: has to be a text of at most {MAX_NOTE_LENGTH} characters")
 
 
 def _moment(given: Mapping[str, Any], name: str) -> datetime | None:

@@ -14,8 +14,8 @@ from api.links import link_header
 from api.long_answers import LARGE, MAX_ORDINARY_SAMPLES, LargeAnswers, checked
 from api.operations import CSV, JSON, Operation, operation
 from api.problems import BadQuery
-from api.queries import LATEST_SECOND, IntervalName, PricesQuery, SeriesQuery, read_query, wanted_format
-from api.responses import Answer, Answers, Page, digest, send, send_csv, zipped
+from api.queries import MAX_SECOND, IntervalName, PricesQuery, SeriesQuery, read_query, wanted_format
+from api.responses import CachedResponse, CachedResponses, Page, digest, send, send_csv, zipped
 from api.schemas import CandleRecord, PriceRecord, Prices, VolumeRecord, Volumes
 from services.market.candles import HOUR_SECONDS, folded
 from services.market.ports import MarketReader
@@ -50,9 +50,9 @@ class Kind(Generic[Found]):
 
 
 def add_series(
-    routes: Blueprint, reader: MarketReader, freshness: Freshness, answers: Answers, large: LargeAnswers
+    routes: Blueprint, reader: MarketReader, freshness: Freshness, answers: CachedResponses, large: LargeAnswers
 ) -> None:
-    long_answers = Answers(LONG_ANSWERS)
+    long_answers = CachedResponses(LONG_ANSWERS)
     window, period_seconds = timedelta(hours=reader.profile.window_hours), reader.profile.period_seconds
     period = timedelta(seconds=period_seconds)
     longest = max(min(DAYS_OF_SAMPLES, MAX_SAMPLES * period), window)
@@ -115,7 +115,7 @@ def add_series(
                 tag = digest(request.full_path.encode(), str(present.revision), str(since), reader.profile.version)
                 return send_csv(kind.table(found), tag, present.max_age, headers, check)
 
-        def build() -> Answer:
+        def build() -> CachedResponse:
             with large.place(is_large=is_large) as check:
                 found, headers = page()
                 told = tables.records(checked(kind.table(found), check)) if form == "records" else kind.body(found)
@@ -197,4 +197,4 @@ def _page(
 
 
 def _ceiling(moment: datetime, seconds: int) -> datetime:
-    return datetime.fromtimestamp(min(-(-int(moment.timestamp()) // seconds) * seconds, LATEST_SECOND), UTC)
+    return datetime.fromtimestamp(min(-(-int(moment.timestamp()) // seconds) * seconds, MAX_SECOND), UTC)

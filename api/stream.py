@@ -22,19 +22,19 @@ from api.schemas import StreamEvent
 from services.market.errors import StoreUnavailable, UnknownMetric
 from services.market.ports import MarketReader
 
-MOST_STREAMS = 500
+MAX_STREAMS = 500
 """Open at once in one process."""
 HEARTBEAT_LOOKS = 30
 """After so many looks in vain a comment is sent: whoever is gone is noticed, and no proxy takes the line for dead."""
 RETRY_SECONDS = 10
 RECONNECT_MS = 2_000
-LONGEST_EVENT_ID = 18
+MAX_EVENT_ID_LENGTH = 18
 
 
 class Streams:
     """The places of one process's streams."""
 
-    def __init__(self, most: int = MOST_STREAMS, watch_seconds: float = WATCH_SECONDS) -> None:
+    def __init__(self, most: int = MAX_STREAMS, watch_seconds: float = WATCH_SECONDS) -> None:
         self.most = most
         self.watch_seconds = watch_seconds
         self._places = BoundedSemaphore(most)
@@ -92,7 +92,7 @@ def _response(events: Iterable[bytes]) -> Response:
 
 
 def _event_id(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_EVENT_ID else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_EVENT_ID_LENGTH else None
 
 
 def _waiting(news: Iterator[bytes], watch_seconds: float) -> Iterator[bytes]:

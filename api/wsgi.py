@@ -19,7 +19,7 @@ GATHERED_BYTES = 262_144
 
 
 @dataclass
-class Answer:
+class WsgiResponse:
     """What the application has said so far."""
 
     status: int = 0
@@ -35,10 +35,10 @@ class Answer:
     """How much is made in one go of a thread; None for all of it."""
 
 
-def ask(application: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
+def ask(application: "WSGIApplication", environ: "WSGIEnvironment") -> WsgiResponse:
     """The answer of `application`: all of it, or the first GATHERED_BYTES and what makes the rest. Events are each sent
     when they are made; a client of HTTP/1.0 does not know of parts."""
-    answer = Answer()
+    answer = WsgiResponse()
 
     def start(status: str, headers: list[tuple[str, str]], _failed: Any = None) -> Callable[[bytes], object]:
         answer.status = int(status[:3])
@@ -60,7 +60,7 @@ def ask(application: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
     return answer
 
 
-def gather(answer: Answer) -> None:
+def gather(answer: WsgiResponse) -> None:
     """Take in more of an answer, until it is at least `at_once` bytes or all of it."""
     assert answer.rest is not None
     size = 0

@@ -4,7 +4,7 @@
   const { priceText, multipleText, wholeText, clockText, chooseZone, zoneChoice, zoneName } = window.trackerNotation;
   const { contentOf } = window.trackerMarkup;
   const { at, within } = window.trackerPaths;
-  const MOST_IN_BANNER = 3;
+  const MAX_IN_BANNER = 3;
   const FIRING = at("/alerting?state=open&unseen=1");
   const nothing = () => window.dash_clientside.no_update;
 
@@ -156,7 +156,7 @@
     const open = (live && live.alerts) || [];
     announced = open.map((alert) => alert.id);
     if (!open.length) return [contentOf([]), "alert-banner is-empty"];
-    const lines = open.slice(0, MOST_IN_BANNER).map((alert) => {
+    const lines = open.slice(0, MAX_IN_BANNER).map((alert) => {
       const label = "Acknowledge " + alert.base + "/" + alert.quote + " on " + alert.market;
       const press = {
         className: "banner-button",

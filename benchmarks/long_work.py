@@ -101,7 +101,7 @@ class World:
             services.reader,
             lambda: moment(self._minute),
             services.deliveries,
-            services.desk,
+            services.alert_service,
             step_aside=services.step_aside,
         ).server
         return server

@@ -11,14 +11,14 @@ from benchmarks.dashboard import chromium
 from benchmarks.databases import PERIOD, Past, Stretch, filled
 from benchmarks.timings import median, p95, print_table
 from benchmarks.web import served
-from services.actions.alerts import StoreDesk
+from services.actions.alerts import StoreAlertService
 from services.market.alerting.rule_json import parse_rule
-from services.market.alerting.rules import MOST_RULES
+from services.market.alerting.rules import MAX_RULES
 from services.market.stats import HOUR
 from services.market.times import period_of
 from services.store.alerting import alerts, outbox
-from services.store.alerting.alerts import Firing
-from services.store.alerting.outbox import News
+from services.store.alerting.alerts import NewAlert
+from services.store.alerting.outbox import AlertNotice
 from services.store.database.engine import writing
 
 METRICS = 400
@@ -59,7 +59,7 @@ def measure() -> None:
             browser.set_script_timeout(PATIENCE_SECONDS)
             rows = [_page(browser, f"http://127.0.0.1:{port}{path}", path, clock) for path in _paths(past)]
             presses = list(_presses(browser, f"http://127.0.0.1:{port}"))
-    title = f"{ALERTS:,} alerts and messages, {MOST_RULES} rules"
+    title = f"{ALERTS:,} alerts and messages, {MAX_RULES} rules"
     columns = ("page", "Dash's components", "longest task of a load, ms", "of an update, ms", "its blocking, ms")
     print_table(f"Pages of {title} (0: below 50)", columns, rows)
     print_table(f"From a press to its effect, {title}", ("", "median, ms", "p95, ms"), presses)
@@ -68,18 +68,19 @@ def measure() -> None:
 def _storm(past: Past) -> None:
     ids = past.ids.tolist()
     firings = [
-        Firing(ids[number % len(ids)], past.last - HOUR + 3 * number, 400.0, 100.0, 3.0, 60) for number in range(ALERTS)
+        NewAlert(ids[number % len(ids)], past.last - HOUR + 3 * number, 400.0, 100.0, 3.0, 60)
+        for number in range(ALERTS)
     ]
     with writing(past.engine) as connection:
         numbers = alerts.fire(connection, firings)
         for number in numbers:
-            outbox.owe(connection, past.last, [News(number, "fired", ["ops"])])
+            outbox.owe(connection, past.last, [AlertNotice(number, "fired", ["ops"])])
         while (owed := outbox.claim(connection, "ops", past.last, "benchmark")) is not None:
             outbox.mark_failed(connection, owed, past.last, "answered 500")
-    desk = StoreDesk(past.engine, ())
+    alert_service = StoreAlertService(past.engine, ())
     change = {"kind": "change", "direction": "up", "percent": 60.0, "window_seconds": 900}
-    for number in range(MOST_RULES):
-        desk.add_rule(parse_rule({"name": f"Rule {number}", "scope": ["demo:*"], "condition": change}))
+    for number in range(MAX_RULES):
+        alert_service.add_rule(parse_rule({"name": f"Rule {number}", "scope": ["demo:*"], "condition": change}))
 
 
 def _paths(past: Past) -> tuple[str, ...]:

@@ -14,5 +14,5 @@ def create_app() -> Flask:
     def clock() -> datetime:
         return services.reader.ranking().minute or datetime.now(UTC)
 
-    server: Flask = app.create_app(services.reader, clock, services.deliveries, services.desk).server
+    server: Flask = app.create_app(services.reader, clock, services.deliveries, services.alert_service).server
     return server

@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.databases import Stretch, filled
 from benchmarks.tick import Durations, Ticker
 from benchmarks.timings import median, p95, print_table
-from services.actions.alerts import StoreDesk
+from services.actions.alerts import StoreAlertService
 from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import WINDOWS
@@ -27,13 +27,13 @@ def measure(metrics: int, last: datetime) -> None:
         fetcher = Fetcher([past.exchange], patience_seconds=10.0)
         ticker.run(plan, fetcher, 2)
         before = ticker.run(plan, fetcher, TICKS)
-        desk = StoreDesk(past.engine, ())
+        alert_service = StoreAlertService(past.engine, ())
         for number, given in enumerate(_rules(), 1):
-            desk.add_rule(parse_rule(given | {"name": f"rule {number}", "scope": ["demo:*"]}))
+            alert_service.add_rule(parse_rule(given | {"name": f"rule {number}", "scope": ["demo:*"]}))
         ticker.run(plan, fetcher, WARM_UP)
         after = ticker.run(plan, fetcher, TICKS)
         fetcher.close()
-        fired = sum(alert.rule_id > 0 for alert in desk.alerts(AlertQuery(limit=1_000_000)))
+        fired = sum(alert.rule_id > 0 for alert in alert_service.alerts(AlertQuery(limit=1_000_000)))
     rows = [_row("without rules", before), _row(f"with {RULES}", after)]
     rows.append(["they add", *(f"{median(after[part]) - median(before[part]):.2f}" for part in ("total", "alert")), ""])
     print_table(

@@ -23,7 +23,7 @@ from benchmarks.clock import Clock
 from benchmarks.databases import PERIOD, Past, filled
 from benchmarks.listeners import STREAMS, Stream
 from benchmarks.timings import print_table
-from services.actions.alerts import StoreDesk
+from services.actions.alerts import StoreAlertService
 from services.bootstrap import profile_of
 from services.caching.process_reader import CachedReader
 from services.market.ranking import Ranking
@@ -202,7 +202,7 @@ def _count_readings(past: Past, clock: Clock, threads: int = 4) -> None:
     """Let `threads` ask for `/metrics` while COMMITS ticks are stored, and print what was read for them."""
     reader = _CountingReader(past.engine, profile_of(_settings(past)))
     server = Flask(__name__, static_folder=None)
-    mount(server, CachedReader(reader), lambda: datetime.now(UTC), StoreDesk(past.engine, ()))
+    mount(server, CachedReader(reader), lambda: datetime.now(UTC), StoreAlertService(past.engine, ()))
     done, answered = Event(), [0] * threads
 
     def ask(number: int) -> None:

@@ -15,20 +15,20 @@ from callbacks import (
     shell,
     status,
 )
-from callbacks.dependencies import Doors
+from callbacks.dependencies import Dependencies
 
 
-def register(app: Dash, doors: Doors) -> None:
-    """Add every callback to `app`; they read, write and tell the time through `doors`."""
-    reader, clock = doors.reader, doors.clock
+def register(app: Dash, dependencies: Dependencies) -> None:
+    """Add every callback to `app`; they read, write and tell the time through `dependencies`."""
+    reader, clock = dependencies.reader, dependencies.clock
     shell.register(app)
-    pages.register(app, doors)
+    pages.register(app, dependencies)
     ranking.register(app)
-    metric.register(app, reader, doors.desk, clock)
+    metric.register(app, reader, dependencies.alert_service, clock)
     compare.register(app, reader, clock)
-    alerting.register(app, doors)
-    alert_history.register(app, doors)
-    deliveries.register(app, doors.deliveries, clock)
-    rules.register(app, doors)
-    rule_form.register(app, doors)
+    alerting.register(app, dependencies)
+    alert_history.register(app, dependencies)
+    deliveries.register(app, dependencies.deliveries, clock)
+    rules.register(app, dependencies)
+    rule_form.register(app, dependencies)
     status.register(app, reader, clock)

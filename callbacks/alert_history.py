@@ -8,7 +8,7 @@ from typing import Any
 from dash import ClientsideFunction, Dash, Input, NoUpdate, Output, State, ctx, no_update, set_props
 from dash.exceptions import PreventUpdate
 
-from callbacks.dependencies import Doors
+from callbacks.dependencies import Dependencies
 from callbacks.requests import Action
 from callbacks.shell import BROWSER
 from layouts import alert_filters, alert_table, ids, markup, notation
@@ -17,12 +17,17 @@ from layouts.alert_table import Shown
 from layouts.markup import Content
 from layouts.mute_lengths import BadMuteEnd, mute_end
 from services.market.errors import UnknownRecord
-from services.market.ports import AlertDesk, MarketReader
-from services.market.text import LONGEST_NOTE, is_plain
+from services.market.ports import AlertService, MarketReader
+from services.market.text import MAX_NOTE_LENGTH, is_plain
 
 
-def register(app: Dash, doors: Doors) -> None:
-    reader, desk, clock, who = doors.reader, doors.desk, doors.clock, doors.who
+def register(app: Dash, dependencies: Dependencies) -> None:
+    reader, alert_service, clock, who = (
+        dependencies.reader,
+        dependencies.alert_service,
+        dependencies.clock,
+        dependencies.who,
+    )
     _register_browsers_part(app)
 
     @app.callback(
@@ -47,7 +52,7 @@ def register(app: Dash, doors: Doors) -> None:
         known_rules: object,
     ) -> tuple[Content | NoUpdate, Content | NoUpdate, list[dict[str, str]] | NoUpdate]:
         now = clock()
-        shown = shown_at(alert_filters.filters_of(ask), now, reader, desk)
+        shown = shown_at(alert_filters.filters_of(ask), now, reader, alert_service)
         newest = max((alert.id for alert in shown.alerts), default=0)
         tools = alert_filters.tools(alert_filters.csv_path(shown.filters, now), shown.unseen, newest)
         rules = alert_filters.rule_choices(shown.rules, shown.filters.rule)
@@ -90,43 +95,43 @@ def register(app: Dash, doors: Doors) -> None:
         match ctx.triggered_id, done:
             case ids.HISTORY_UNMUTE, {"act": "unmute", "number": number}:
                 with suppress(UnknownRecord):  # it has ended meanwhile
-                    desk.unmute(int(number), now)
+                    alert_service.unmute(int(number), now)
             case ids.ACKNOWLEDGE_DO, {"act": "acknowledge", "number": number}:
-                desk.acknowledge(int(number), _note(seen_note), now, who())
+                alert_service.acknowledge(int(number), _note(seen_note), now, who())
             case ids.ACKNOWLEDGE_DO, {"act": "all", "newest": newest}:
                 query = alert_filters.query_of(alert_filters.filters_of(ask), now)
-                desk.acknowledge_all(replace(query, up_to=int(newest)), _note(seen_note), now, who())
+                alert_service.acknowledge_all(replace(query, up_to=int(newest)), _note(seen_note), now, who())
             case ids.MUTE_DO, {"act": "mute", "metric": metric}:
                 try:
                     end = mute_end(length, until, notation.zone_named(zone_name), now)
                 except BadMuteEnd as error:
                     set_props(ids.MUTE_REFUSED, {"children": str(error)})
                     return no_update
-                desk.mute(None, int(metric), end, _note(mute_note), now)
+                alert_service.mute(None, int(metric), end, _note(mute_note), now)
             case _:
                 raise PreventUpdate
         return {"after": done}
 
 
-def shown_at(filters: Filters, now: datetime, reader: MarketReader, desk: AlertDesk) -> Shown:
+def shown_at(filters: Filters, now: datetime, reader: MarketReader, alert_service: AlertService) -> Shown:
     """The page that the filters ask for, or the last one there is. Raises StoreUnavailable."""
     query = alert_filters.query_of(filters, now)
-    tally = desk.tally(query)
+    tally = alert_service.tally(query)
     page = min(filters.page, max(1, -(-tally.total // alert_filters.PAGE_ROWS)))
     filters = replace(filters, page=page)
-    muted = [(mute, reader.metric(mute.metric_id)) for mute in desk.mutes(now) if mute.metric_id is not None]
+    muted = [(mute, reader.metric(mute.metric_id)) for mute in alert_service.mutes(now) if mute.metric_id is not None]
     return Shown(
         filters,
-        desk.alerts(alert_filters.query_of(filters, now)),
+        alert_service.alerts(alert_filters.query_of(filters, now)),
         tally.total,
         tally.unacknowledged,
-        desk.rules_that_fired(),
+        alert_service.rules_that_fired(),
         muted,
     )
 
 
 def _note(given: str | None) -> str | None:
-    return "".join(filter(is_plain, given or "")).strip()[:LONGEST_NOTE] or None
+    return "".join(filter(is_plain, given or "")).strip()[:MAX_NOTE_LENGTH] or None
 
 
 def _register_browsers_part(app: Dash) -> None:

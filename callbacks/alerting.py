@@ -7,7 +7,7 @@ from dash import Dash, Input, Output, State
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from callbacks.dependencies import Doors
+from callbacks.dependencies import Dependencies
 from callbacks.rule_form import form_at
 from callbacks.rules import rule_lines
 from layouts import alert_history, alerting, deliveries, ids, notation, rules
@@ -15,7 +15,7 @@ from layouts.alerting import Place, place_of
 from layouts.paths import at
 
 
-def register(app: Dash, doors: Doors) -> None:
+def register(app: Dash, dependencies: Dependencies) -> None:
     @app.callback(
         Output(ids.ALERTING_BODY, "children"),
         Output(ids.ALERTING_TABS, "children"),
@@ -33,19 +33,19 @@ def register(app: Dash, doors: Doors) -> None:
         if path != at(alerting.PATH) or alerting.key(place) == shown:
             raise PreventUpdate
         zone = notation.zone_named(zone_name)
-        return body_at(place, search or "", doors, zone), alerting.tabs(place.tab), alerting.key(place)
+        return body_at(place, search or "", dependencies, zone), alerting.tabs(place.tab), alerting.key(place)
 
 
-def page_at(search: str, doors: Doors, zone: tzinfo) -> Component:
+def page_at(search: str, dependencies: Dependencies, zone: tzinfo) -> Component:
     """The page that a query string leads to. Raises StoreUnavailable."""
     place = place_of(search)
-    return alerting.page(place, body_at(place, search, doors, zone))
+    return alerting.page(place, body_at(place, search, dependencies, zone))
 
 
-def body_at(place: Place, search: str, doors: Doors, zone: tzinfo) -> list[Component]:
+def body_at(place: Place, search: str, dependencies: Dependencies, zone: tzinfo) -> list[Component]:
     """A part of the page, as the query string chooses it. Raises StoreUnavailable."""
     if place.tab == alerting.RULES:
-        return form_at(place, doors) if place.edit is not None else rules.body(rule_lines(doors), zone)
+        return form_at(place, dependencies) if place.edit is not None else rules.body(rule_lines(dependencies), zone)
     if place.tab == alerting.DELIVERIES:
-        return [deliveries.section(doors.deliveries.channels)]
+        return [deliveries.section(dependencies.deliveries.channels)]
     return [alert_history.section(search)]

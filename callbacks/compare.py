@@ -12,7 +12,7 @@ from callbacks.spans import past_of
 from layouts import compare, comparison, ids, markup, notation
 from layouts.axes import Figure
 from layouts.compare import Comparison
-from layouts.comparison import MOST, Choice, Compared, choice_of
+from layouts.comparison import MAX_METRICS, Choice, Compared, choice_of
 from layouts.markup import Content
 from layouts.paths import at
 from layouts.spans import HOUR
@@ -23,7 +23,7 @@ from services.market.ports import Clock, MarketReader
 from services.market.ranking import RankedMetric
 
 PATH = "/compare"
-LONGEST_NUMBER = 18
+MAX_ID_DIGITS = 18
 """Digits of the largest metric number worth asking for."""
 
 
@@ -91,7 +91,7 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         rows, _ = rows_of(choice, reader)
         chosen = [row.id for _, row in rows]
         found = comparison.matches(query or "", reader.ranking().metrics, chosen, compare.RESULTS)
-        return markup.update(compare.results(found, choice, query or "", len(rows) >= MOST), known)
+        return markup.update(compare.results(found, choice, query or "", len(rows) >= MAX_METRICS), known)
 
 
 def compared_at(
@@ -107,12 +107,12 @@ def compared_at(
 def read_comparison(choice: Choice, reader: MarketReader, clock: Clock) -> Comparison:
     rows, unknown = rows_of(choice, reader)
     now = clock()
-    compared = [Compared(wanted, row, past_of(reader, row.id, now, choice.span)) for wanted, row in rows[:MOST]]
+    compared = [Compared(wanted, row, past_of(reader, row.id, now, choice.span)) for wanted, row in rows[:MAX_METRICS]]
     step = (
         max(grid_step(reader.profile.period_seconds), reader.profile.period_seconds) if choice.span.by_sample else HOUR
     )
     found = correlations([one.past.history for one in compared], step)
-    return Comparison(choice, compared, unknown, [wanted for wanted, _ in rows[MOST:]], found, step)
+    return Comparison(choice, compared, unknown, [wanted for wanted, _ in rows[MAX_METRICS:]], found, step)
 
 
 def rows_of(choice: Choice, reader: MarketReader) -> tuple[list[tuple[str, RankedMetric]], list[str]]:
@@ -120,7 +120,7 @@ def rows_of(choice: Choice, reader: MarketReader) -> tuple[list[tuple[str, Ranke
     rows: dict[int, tuple[str, RankedMetric]] = {}
     unknown: list[str] = []
     for wanted in choice.wanted:
-        is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= LONGEST_NUMBER
+        is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= MAX_ID_DIGITS
         try:
             row = reader.metric(int(wanted) if is_number else wanted)
         except UnknownMetric:

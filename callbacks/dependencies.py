@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.market.ports import AlertDesk, Clock, Deliveries, MarketReader
+from services.market.ports import AlertService, Clock, Deliveries, MarketReader
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
-    """`desk` and `deliveries` change things; whoever may only read is refused before any callback is asked."""
+class Dependencies:
+    """`alert_service` and `deliveries` change things; whoever may only read is refused before any callback is asked."""
 
     reader: MarketReader
     clock: Clock
     deliveries: Deliveries
-    desk: AlertDesk
+    alert_service: AlertService
     who: Callable[[], str | None]
     """The name of whoever sends the present request; None where the server asks nobody for a name."""

@@ -16,8 +16,8 @@ from layouts.metric_notice import notice
 from layouts.price_chart import LINE, Subject, View
 from layouts.spans import Span, span_of
 from services.market.alerting.rules import AlertRule, TimesAverage
-from services.market.candles import Past
-from services.market.ports import AlertDesk, Clock, MarketReader
+from services.market.candles import ChartHistory
+from services.market.ports import AlertService, Clock, MarketReader
 from services.market.ranking import RankedMetric
 from services.market.status import Status
 
@@ -34,7 +34,7 @@ DATED = (ids.METRIC_NOTICE, ids.METRIC_HEADLINE, ids.METRIC_FIGURES, ids.METRIC_
 """Those that tell times and ages."""
 
 
-def register(app: Dash, reader: MarketReader, desk: AlertDesk, clock: Clock) -> None:
+def register(app: Dash, reader: MarketReader, alert_service: AlertService, clock: Clock) -> None:
     _register_browsers_part(app)
     profile = reader.profile
 
@@ -63,7 +63,7 @@ def register(app: Dash, reader: MarketReader, desk: AlertDesk, clock: Clock) -> 
         if drawn is None:
             raise PreventUpdate
         view = view_of(metric_id, span, kind, zone)
-        subject = subject_of(reader, desk, metric_id, clock())
+        subject = subject_of(reader, alert_service, metric_id, clock())
         state, present, metrics = present_of(reader, clock())
         row = subject.row
         update = price_chart.price_update(past_with_rules(reader, subject, clock(), view.span), view, subject, drawn)
@@ -93,7 +93,7 @@ def register(app: Dash, reader: MarketReader, desk: AlertDesk, clock: Clock) -> 
     )
     def choose_view(span: str, kind: str, zone: str | None, metric_id: RecordNumber, threshold: bool) -> Figure:
         view = view_of(metric_id, span, kind, zone)
-        subject = subject_of(reader, desk, metric_id, clock())
+        subject = subject_of(reader, alert_service, metric_id, clock())
         past = past_with_rules(reader, subject, clock(), view.span)
         return price_chart.price_figure(past, view, subject, threshold)
 
@@ -108,7 +108,7 @@ def register(app: Dash, reader: MarketReader, desk: AlertDesk, clock: Clock) -> 
     def tell_times_anew(
         zone_name: str | None, _tick_stale: bool, metric_id: RecordNumber, *known: object
     ) -> list[Content | NoUpdate]:
-        subject, zone = subject_of(reader, desk, metric_id, clock()), notation.zone_named(zone_name)
+        subject, zone = subject_of(reader, alert_service, metric_id, clock()), notation.zone_named(zone_name)
         state, present, _ = present_of(reader, clock())
         parts = (
             notice(subject.row, state, present, profile, zone),
@@ -147,14 +147,16 @@ def present_of(reader: MarketReader, now: datetime) -> tuple[Status, datetime, t
     return state, state.present(now), (ranking.gone_stale() if state.stale else ranking).metrics
 
 
-def subject_of(reader: MarketReader, desk: AlertDesk, wanted: int | str, now: datetime) -> Subject:
+def subject_of(reader: MarketReader, alert_service: AlertService, wanted: int | str, now: datetime) -> Subject:
     """The metric of this number or key with its alerts, as it is at `now`. Raises UnknownMetric."""
     revision = reader.revision()  # before the rest: what is newer is asked for again
     row = reader.metric(wanted)
     if reader.status(now).stale:
         row = row.gone_stale()
-    alerts = reader.alerts(metric_id=row.id, limit=metric.MOST_ALERTS)
-    return Subject(row, alerts, reader.profile, revision, [rule for rule in desk.rules() if _is_drawn(rule, row)])
+    alerts = reader.alerts(metric_id=row.id, limit=metric.MAX_ALERTS)
+    return Subject(
+        row, alerts, reader.profile, revision, [rule for rule in alert_service.rules() if _is_drawn(rule, row)]
+    )
 
 
 def _is_drawn(rule: AlertRule, row: RankedMetric) -> bool:
@@ -163,7 +165,7 @@ def _is_drawn(rule: AlertRule, row: RankedMetric) -> bool:
     return rule.enabled and on_average and any(one.market == row.market and one.matches(row.pair) for one in rule.scope)
 
 
-def past_with_rules(reader: MarketReader, subject: Subject, now: datetime, span: Span) -> Past:
+def past_with_rules(reader: MarketReader, subject: Subject, now: datetime, span: Span) -> ChartHistory:
     """The past of a chart with the thresholds of rules."""
     windows = [rule.window_seconds or 0 for rule in subject.drawn_rules]
     return past_of(reader, subject.row.id, now, span, windows)

@@ -10,7 +10,7 @@ from dash.exceptions import PreventUpdate
 
 from callbacks import alerting
 from callbacks.compare import compared_at
-from callbacks.dependencies import Doors
+from callbacks.dependencies import Dependencies
 from callbacks.metric import past_with_rules, present_of, subject_of
 from callbacks.shell import BROWSER
 from layouts import compare, ids, metric, notation, price_chart, ranking, shell, status
@@ -18,7 +18,7 @@ from layouts.price_chart import LINE, View
 from layouts.spans import FIRST_SPAN
 from services.market.errors import StoreUnavailable, UnknownMetric
 
-LONGEST_NUMBER = 18
+MAX_ID_DIGITS = 18
 """Digits of the largest metric number worth asking for."""
 
 PAGE_SEGMENTS = frozenset({"alerting", "status", "compare", "metric"})
@@ -28,7 +28,7 @@ Page = tuple[Component, str]
 """What to show, and what to call it in the browser's tab."""
 
 
-def register(app: Dash, doors: Doors) -> None:
+def register(app: Dash, dependencies: Dependencies) -> None:
     # The browser adds its time zone to the path, so that a page is right at its first paint. When another zone is
     # chosen later, the pages that listen to `ids.ZONE_NAME` change their times and keep the rest.
     app.clientside_callback(
@@ -49,44 +49,44 @@ def register(app: Dash, doors: Doors) -> None:
         if view is None:
             raise PreventUpdate
         try:
-            page, title = _page(view, doors)
+            page, title = _page(view, dependencies)
         except StoreUnavailable:
             return shell.unavailable(), "", False
         return page, title, True
 
 
-def _page(view: dict[str, Any], doors: Doors) -> Page:
+def _page(view: dict[str, Any], dependencies: Dependencies) -> Page:
     zone = notation.zone_named(view.get("zone"))
-    return page_at(str(view.get("path") or "/"), str(view.get("search") or ""), doors, zone)
+    return page_at(str(view.get("path") or "/"), str(view.get("search") or ""), dependencies, zone)
 
 
-def page_at(path: str, search: str, doors: Doors, zone: tzinfo) -> Page:
+def page_at(path: str, search: str, dependencies: Dependencies, zone: tzinfo) -> Page:
     """The page at `path` with its query string, times in `zone`; a friendly one where nothing is.
 
     Raises StoreUnavailable.
     """
-    reader, clock = doors.reader, doors.clock
+    reader, clock = dependencies.reader, dependencies.clock
     match path.strip("/").split("/"):
         case [""]:
             return ranking.page(reader.profile), ""
         case ["alerting"]:
-            return alerting.page_at(search, doors, zone), "Alerts"
+            return alerting.page_at(search, dependencies, zone), "Alerts"
         case ["status"]:
             now = clock()
             return status.page(reader.status(now), reader.day(now), reader.profile, zone), "Status"
         case ["compare"]:
             return compare.page(*compared_at(search, reader, clock, zone)), "Compare"
         case ["metric", wanted]:
-            return _metric_page(unquote(wanted), doors, zone)
+            return _metric_page(unquote(wanted), dependencies, zone)
         case _:
             return shell.not_found(path), "Not found"
 
 
-def _metric_page(wanted: str, doors: Doors, zone: tzinfo) -> Page:
-    reader, clock = doors.reader, doors.clock
-    is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= LONGEST_NUMBER
+def _metric_page(wanted: str, dependencies: Dependencies, zone: tzinfo) -> Page:
+    reader, clock = dependencies.reader, dependencies.clock
+    is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= MAX_ID_DIGITS
     try:
-        subject = subject_of(reader, doors.desk, int(wanted) if is_number else wanted, clock())
+        subject = subject_of(reader, dependencies.alert_service, int(wanted) if is_number else wanted, clock())
         past = past_with_rules(reader, subject, clock(), FIRST_SPAN)
     except UnknownMetric:
         return metric.unknown(wanted), "Unknown metric"

@@ -10,7 +10,7 @@ from dash import ALL, ClientsideFunction, Dash, Input, NoUpdate, Output, State, 
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from callbacks.dependencies import Doors
+from callbacks.dependencies import Dependencies
 from callbacks.requests import Number, RecordNumber
 from callbacks.shell import BROWSER
 from layouts import alerting, ids, notation, rule_draft, rule_form, rule_trial
@@ -32,7 +32,7 @@ UNFIT = "Fill in the fields first: what cannot be saved cannot be tried."
 NOT_FILLED_IN = "Not saved: see the fields that are marked."
 
 
-def register(app: Dash, doors: Doors) -> None:
+def register(app: Dash, dependencies: Dependencies) -> None:
     @app.callback(
         Output(ids.rule_field("kind"), "options"),
         Output(ids.rule_field("kind"), "value"),
@@ -68,7 +68,7 @@ def register(app: Dash, doors: Doors) -> None:
             rule_form.rows(draft, told, looks),
             [told.get(name) for name in errors],
             rule_form.sentence(judged),
-            rule_form.reach(judged, doors.reader.ranking().metrics),
+            rule_form.reach(judged, dependencies.reader.ranking().metrics),
             [] if is_changed and not told else no_update,  # why it was not saved is said of it no more
         )
 
@@ -85,7 +85,7 @@ def register(app: Dash, doors: Doors) -> None:
     def save(clicks: int | None, _values: list[Any], edited: RecordNumber | None) -> tuple[Any, Any, list[Component]]:
         if not clicks:
             raise PreventUpdate
-        refused = keep(_draft(ctx.states_list[0]), edited, doors)
+        refused = keep(_draft(ctx.states_list[0]), edited, dependencies)
         if refused:
             return no_update, True, rule_form.refusal(refused)
         return alerting.search_for(alerting.RULES), no_update, []
@@ -104,7 +104,7 @@ def register(app: Dash, doors: Doors) -> None:
         judged = rule_form.judge(_draft(ctx.states_list[0]))
         if judged.rule is None:
             return no_update, rule_trial.refused(UNFIT)
-        until = period_of(doors.clock(), doors.reader.profile.period_seconds)
+        until = period_of(dependencies.clock(), dependencies.reader.profile.period_seconds)
         return rule_trial.order_of(judged.rule, str(chosen["span"]), until), no_update
 
     app.clientside_callback(
@@ -127,7 +127,7 @@ def register(app: Dash, doors: Doors) -> None:
     def show_trial(found: Found | Trouble | None, order: Order, zone_name: object) -> Component:
         if found is None:
             raise PreventUpdate
-        return tried(found, order, doors, notation.zone_named(zone_name))
+        return tried(found, order, dependencies, notation.zone_named(zone_name))
 
     @app.callback(
         Output(ids.RULE_TRIAL_CHART, "figure"),
@@ -137,7 +137,7 @@ def register(app: Dash, doors: Doors) -> None:
         prevent_initial_call=True,
     )
     def show_metric(chosen: Number, found: Found, zone_name: object) -> Figure:
-        return figure_of(int(chosen), found, doors.reader, notation.zone_named(zone_name))
+        return figure_of(int(chosen), found, dependencies.reader, notation.zone_named(zone_name))
 
     @app.callback(
         Output(ids.RULE_TEST_RESULT, "children"),
@@ -150,25 +150,25 @@ def register(app: Dash, doors: Doors) -> None:
     def test(clicks: int | None, told: str, chosen: list[str]) -> list[Component]:
         if not clicks:
             raise PreventUpdate
-        names = doors.deliveries.channels if told == ALL_CHANNELS else chosen if told == SOME else ()
-        return rule_form.test_results([(name, _tested(name, doors)) for name in names])
+        names = dependencies.deliveries.channels if told == ALL_CHANNELS else chosen if told == SOME else ()
+        return rule_form.test_results([(name, _tested(name, dependencies)) for name in names])
 
 
-def form_at(place: Place, doors: Doors) -> list[Component]:
+def form_at(place: Place, dependencies: Dependencies) -> list[Component]:
     """The form that an address asks for. Raises StoreUnavailable."""
     number = place.edited if place.edited is not None else place.like
     try:
-        rule = None if number is None else doors.desk.rule(number)
+        rule = None if number is None else dependencies.alert_service.rule(number)
     except UnknownRecord:
         return rule_form.gone()
     if rule is None:
         draft = rule_draft.from_template(place.template) | ({"scope": place.scope} if place.scope else {})
     else:
         draft = rule_draft.draft_of(rule) if place.like is None else rule_draft.duplicate(rule)
-    return rule_form.body(draft, place.edited, doors.reader.ranking().metrics, doors.deliveries.channels)
+    return rule_form.body(draft, place.edited, dependencies.reader.ranking().metrics, dependencies.deliveries.channels)
 
 
-def keep(draft: Draft, edited: int | None, doors: Doors) -> list[str]:
+def keep(draft: Draft, edited: int | None, dependencies: Dependencies) -> list[str]:
     """Store what the form says, as a new rule or in the place of the one that is `edited`; what is against it, if
     anything is. Raises StoreUnavailable."""
     judged = rule_form.judge(draft)
@@ -176,10 +176,12 @@ def keep(draft: Draft, edited: int | None, doors: Doors) -> list[str]:
         return [NOT_FILLED_IN]
     try:
         if edited is None:
-            doors.desk.add_rule(judged.rule)
+            dependencies.alert_service.add_rule(judged.rule)
         else:
-            kept = doors.desk.rule(edited)
-            doors.desk.change_rule(replace(judged.rule, id=edited, enabled=kept.enabled), doors.clock())
+            kept = dependencies.alert_service.rule(edited)
+            dependencies.alert_service.change_rule(
+                replace(judged.rule, id=edited, enabled=kept.enabled), dependencies.clock()
+            )
     except BadRule as error:
         return [rule_draft.at_fault(error)[1]]
     except TooManyRules as error:
@@ -189,7 +191,7 @@ def keep(draft: Draft, edited: int | None, doors: Doors) -> list[str]:
     return []
 
 
-def tried(found: Found | Trouble, order: Order, doors: Doors, zone: tzinfo) -> Component:
+def tried(found: Found | Trouble, order: Order, dependencies: Dependencies, zone: tzinfo) -> Component:
     """What a rule would have done, or why it is not known. Raises StoreUnavailable."""
     if "trouble" in found:
         return rule_trial.refused(_trouble(found))
@@ -197,10 +199,10 @@ def tried(found: Found | Trouble, order: Order, doors: Doors, zone: tzinfo) -> C
         rule = parse_rule(order["body"]["rule"])
     except BadRule as error:
         return rule_trial.refused(rule_draft.at_fault(error)[1])
-    rows = doors.reader.ranking().metrics
+    rows = dependencies.reader.ranking().metrics
     watched = sum(rule_form.watches(rule, row) for row in rows)
     most = rule_trial.most_fired(found)
-    figure = None if most is None else figure_of(most, found, doors.reader, zone)
+    figure = None if most is None else figure_of(most, found, dependencies.reader, zone)
     return rule_trial.result(found, watched, {row.id: row for row in rows}, figure, zone)
 
 
@@ -223,10 +225,10 @@ def figure_of(metric_id: int, found: Found, reader: MarketReader, zone: tzinfo) 
     return rule_trial.trial_figure(hours.starts + HOUR_SECONDS, hours.close, marks, zone)
 
 
-def _tested(channel: str, doors: Doors) -> str | None:
+def _tested(channel: str, dependencies: Dependencies) -> str | None:
     """What a test of a channel met; None where it was accepted."""
     try:
-        doors.deliveries.try_out(channel, doors.clock())
+        dependencies.deliveries.try_out(channel, dependencies.clock())
     except (DeliveryFailed, UnknownChannel) as error:
         return str(error)
     return None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from dash import Dash, Input, NoUpdate, Output, State, ctx
 
-from callbacks.dependencies import Doors
+from callbacks.dependencies import Dependencies
 from callbacks.requests import Action
 from layouts import ids, markup, notation, rules
 from layouts.markup import Content
@@ -15,10 +15,10 @@ from layouts.rules import RuleLine
 from services.market.alerting.alerts import AlertQuery, AlertState, Mute
 from services.market.alerting.rules import BUILT_IN, built_in
 from services.market.errors import UnknownRecord
-from services.market.ports import AlertDesk
+from services.market.ports import AlertService
 
 
-def register(app: Dash, doors: Doors) -> None:
+def register(app: Dash, dependencies: Dependencies) -> None:
     @app.callback(
         Output(ids.RULES_LIST, "content"),
         Input(ids.REVISION, "data"),
@@ -29,21 +29,24 @@ def register(app: Dash, doors: Doors) -> None:
     )
     def follow(_revision: int | None, action: Action | None, zone_name: object, known: object) -> Content | NoUpdate:
         if action is not None and ctx.triggered_id == ids.RULES_LIST:
-            carry_out(action, doors.desk, doors.clock())
-        return markup.update(rules.listed(rule_lines(doors), notation.zone_named(zone_name)), known)
+            carry_out(action, dependencies.alert_service, dependencies.clock())
+        return markup.update(rules.listed(rule_lines(dependencies), notation.zone_named(zone_name)), known)
 
 
-def rule_lines(doors: Doors) -> list[RuleLine]:
+def rule_lines(dependencies: Dependencies) -> list[RuleLine]:
     """All rules as they stand, the built-in one first. Raises StoreUnavailable."""
-    desk = doors.desk
-    standing, mutes = desk.standing(), _of_rules(desk.mutes(doors.clock()))
+    alert_service = dependencies.alert_service
+    standing, mutes = alert_service.standing(), _of_rules(alert_service.mutes(dependencies.clock()))
     states: tuple[AlertState, ...] = ("firing", "no_data")  # the built-in rule has no pending time
-    counts = {state.replace("_", " "): desk.tally(AlertQuery(rule_id=BUILT_IN, state=state)).total for state in states}
-    own = [RuleLine(rule, standing.get(rule.id, {}), mutes.get(rule.id)) for rule in desk.rules()]
-    return [RuleLine(built_in(doors.reader.profile), counts, mutes.get(BUILT_IN)), *own]
+    counts = {
+        state.replace("_", " "): alert_service.tally(AlertQuery(rule_id=BUILT_IN, state=state)).total
+        for state in states
+    }
+    own = [RuleLine(rule, standing.get(rule.id, {}), mutes.get(rule.id)) for rule in alert_service.rules()]
+    return [RuleLine(built_in(dependencies.reader.profile), counts, mutes.get(BUILT_IN)), *own]
 
 
-def carry_out(action: Action, desk: AlertDesk, now: datetime) -> None:
+def carry_out(action: Action, alert_service: AlertService, now: datetime) -> None:
     """Do what a button says: `act` to the rule numbered `rule`, where it is to be muted, for `length`. What somebody
     else was quicker with is done. Raises StoreUnavailable."""
     if "rule" not in action:
@@ -52,15 +55,15 @@ def carry_out(action: Action, desk: AlertDesk, now: datetime) -> None:
     try:
         match action["act"]:
             case rules.ON | rules.OFF as act:
-                desk.change_rule(replace(desk.rule(number), enabled=act == rules.ON), now)
+                alert_service.change_rule(replace(alert_service.rule(number), enabled=act == rules.ON), now)
             case rules.DELETE:
-                desk.remove_rule(number, now)
+                alert_service.remove_rule(number, now)
             case rules.MUTE if length in MUTE_LENGTHS:
-                desk.mute(number, None, mute_end(length, None, UTC, now), None, now)
+                alert_service.mute(number, None, mute_end(length, None, UTC, now), None, now)
             case rules.UNMUTE:
-                for mute in desk.mutes(now):
+                for mute in alert_service.mutes(now):
                     if mute.rule_id == number and mute.metric_id is None:
-                        desk.unmute(mute.id, now)
+                        alert_service.unmute(mute.id, now)
     except UnknownRecord:
         return
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from layouts.spans import HOUR, Span
-from services.market.candles import Past, look_back
+from services.market.candles import ChartHistory, chart_history
 from services.market.ports import MarketReader
 from services.market.times import period_of
 from services.market.types import Hours, Series
@@ -13,7 +13,9 @@ from services.market.types import Hours, Series
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-def past_of(reader: MarketReader, metric_id: int, now: datetime, span: Span, windows: Iterable[int] = ()) -> Past:
+def past_of(
+    reader: MarketReader, metric_id: int, now: datetime, span: Span, windows: Iterable[int] = ()
+) -> ChartHistory:
     """A metric's last `span` before `now`, by sample or by the hour as the span has it, with as much of the time before
     as averages of an hour, of the built-in rule's window and of these `windows` (seconds) need.
 
@@ -31,7 +33,7 @@ def past_of(reader: MarketReader, metric_id: int, now: datetime, span: Span, win
     else:
         history = reader.hours(metric_id, lead, until)
         volumes = None
-    past = look_back(
+    past = chart_history(
         history,
         volumes,
         int(since.timestamp()),
@@ -43,7 +45,7 @@ def past_of(reader: MarketReader, metric_id: int, now: datetime, span: Span, win
     return replace(past, begins=_beginning(reader, metric_id, past))
 
 
-def _beginning(reader: MarketReader, metric_id: int, past: Past) -> int | None:
+def _beginning(reader: MarketReader, metric_id: int, past: ChartHistory) -> int | None:
     """When the metric's first price on record came; None where its history reaches back to the span's beginning."""
     hourly = isinstance(past.known, Hours)
     times = past.known.starts if isinstance(past.known, Hours) else past.known.times

@@ -8,7 +8,7 @@ from dash.development.base_component import Component
 
 from layouts import ids
 from layouts.mute_lengths import MUTE_LENGTHS, UNTIL_CHOSEN, UNTIL_RESOLVED
-from services.market.text import LONGEST_NOTE
+from services.market.text import MAX_NOTE_LENGTH
 
 
 def acknowledging() -> Component:
@@ -52,7 +52,7 @@ def muting() -> Component:
 
 
 def _note(identity: str, hint: str) -> Component:
-    area = dbc.Textarea(id=identity, value="", rows=3, maxLength=LONGEST_NOTE, placeholder=hint)
+    area = dbc.Textarea(id=identity, value="", rows=3, maxLength=MAX_NOTE_LENGTH, placeholder=hint)
     return html.Div([html.Label("Note", htmlFor=identity), area], className="dialog-note")
 
 

@@ -17,8 +17,8 @@ from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rules import BUILT_IN, BUILT_IN_NAME
 
 PAGE_ROWS = 50
-LONGEST_SEARCH = 100
-LONGEST_NUMBER = 9
+MAX_SEARCH_LENGTH = 100
+MAX_ID_DIGITS = 9
 """Digits of a rule or a page worth asking for."""
 
 Choices = Sequence[tuple[str, str]]
@@ -67,7 +67,7 @@ def filters_of(given: Mapping[str, Any]) -> Filters:
     page = str(given.get("page") or "")
     rule = str(given.get("rule") or "")
     return Filters(
-        q=str(given.get("q") or "").strip()[:LONGEST_SEARCH],
+        q=str(given.get("q") or "").strip()[:MAX_SEARCH_LENGTH],
         rule=rule if _is_number(rule) else "",
         state=_one_of(STATES, given.get("state")),
         span=_one_of(SPANS, given.get("span")),
@@ -82,7 +82,7 @@ def filters_at(search: str) -> Filters:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
+    return text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS
 
 
 def _one_of(choices: Choices, wanted: object) -> str:
@@ -142,7 +142,7 @@ def toolbar(filters: Filters) -> Component:
                 type="search",
                 debounce=300,
                 autocomplete="off",
-                maxlength=LONGEST_SEARCH,
+                maxlength=MAX_SEARCH_LENGTH,
                 placeholder="Search metrics",
                 className="search-field",
             ),

@@ -16,7 +16,7 @@ HISTORY, RULES, DELIVERIES = "history", "rules", "deliveries"
 TABS = {HISTORY: "History", RULES: "Rules", DELIVERIES: "Deliveries"}
 NEW = "new"
 
-LONGEST_NUMBER = 18
+MAX_ID_DIGITS = 18
 """Digits of the largest rule number worth asking for."""
 
 LEAD = "What has fired, the rules that make it fire, and who was told."
@@ -92,5 +92,5 @@ def key(place: Place) -> list[Any]:
 
 
 def _number_in(text: str | None) -> int | None:
-    is_number = text is not None and text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
+    is_number = text is not None and text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS
     return int(text) if is_number and text is not None else None

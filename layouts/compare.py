@@ -9,10 +9,10 @@ from dash.development.base_component import Component
 
 from layouts import ids, notation, parts
 from layouts.axes import ZOOMABLE, Figure
-from layouts.comparison import MOST, OWN, SCALES, Choice, Compared, change_of
+from layouts.comparison import MAX_METRICS, OWN, SCALES, Choice, Compared, change_of
 from layouts.markup import Markup
 from layouts.spans import SPANS, duration
-from services.market.correlation import LEAST_COMMON, Correlations
+from services.market.correlation import MIN_COMMON_SAMPLES, Correlations
 from services.market.ranking import RankedMetric
 
 RESULTS = 8
@@ -37,7 +37,9 @@ def page(comparison: Comparison, figure: Figure | None) -> Component:
     """`figure` is None where there is nothing to draw."""
     return html.Div(
         [
-            parts.heading("Compare", f"Up to {MOST} metrics beside one another, and how alike they move.", _picker()),
+            parts.heading(
+                "Compare", f"Up to {MAX_METRICS} metrics beside one another, and how alike they move.", _picker()
+            ),
             html.Div(body(comparison, figure), id=ids.COMPARE_BODY),
         ],
         className="compare-page",
@@ -151,7 +153,7 @@ def results(found: Sequence[RankedMetric], choice: Choice, query: str, full: boo
     if not query.strip():
         return []
     if full:
-        return [html.P(f"{MOST} metrics are compared already: remove one first.", className="compare-none")]
+        return [html.P(f"{MAX_METRICS} metrics are compared already: remove one first.", className="compare-none")]
     if not found:
         return [html.P(["Nothing tracked matches ", html.Strong(query[:40]), "."], className="compare-none")]
     return [
@@ -218,7 +220,7 @@ def _notices(comparison: Comparison) -> list[Component]:
     if comparison.left_out:
         words.append(
             [
-                f"Only {MOST} metrics can be compared. Left out: ",
+                f"Only {MAX_METRICS} metrics can be compared. Left out: ",
                 *_listed([html.Code(one[:80]) for one in comparison.left_out]),
                 ".",
             ]
@@ -251,7 +253,11 @@ def _swatch(place: int) -> Component:
 def _cell(value: float, common: int, same: bool) -> Component:
     count = html.Span(f"{common:,}", className="common")
     if value != value:  # NaN is not itself
-        why = f"Fewer than {LEAST_COMMON} common returns" if common < LEAST_COMMON else "One of the two did not move"
+        why = (
+            f"Fewer than {MIN_COMMON_SAMPLES} common returns"
+            if common < MIN_COMMON_SAMPLES
+            else "One of the two did not move"
+        )
         return html.Td([notation.UNKNOWN, count], className="is-unknown", title=why)
     text = f"{abs(value):.2f}"
     sign = notation.MINUS if value < 0 and float(text) else ""

@@ -31,11 +31,11 @@ from layouts.curves import Values, with_gaps
 from layouts.paths import at
 from layouts.points import Points
 from layouts.spans import FIRST_SPAN, Span, span_of
-from services.market.candles import Past
+from services.market.candles import ChartHistory
 from services.market.ranking import RankedMetric
 from services.market.types import Ints, Series
 
-MOST = 8
+MAX_METRICS = 8
 """Metrics that can be told apart in one chart."""
 
 CHANGE, OWN, PRICE = "change", "own", "price"
@@ -85,7 +85,7 @@ class Compared:
 
     wanted: str
     row: RankedMetric
-    past: Past
+    past: ChartHistory
 
     @property
     def start(self) -> float | None:
@@ -221,7 +221,7 @@ def _points(one: Compared, scale: str, start: float | None) -> Points:
     return Points({"x": stamps(times), "y": values}, times=times)
 
 
-def _closes(past: Past) -> tuple[Ints, Values]:
+def _closes(past: ChartHistory) -> tuple[Ints, Values]:
     bars = past.bars
     ends = np.minimum(bars.starts + bars.seconds, past.until)
     return with_gaps(Series(ends, bars.close, np.full(len(ends), bars.seconds, dtype=np.int64)), 0)

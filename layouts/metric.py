@@ -18,10 +18,10 @@ from services.market.alerting.alerts import Alert
 from services.market.ranking import RankedMetric
 from services.market.status import Profile, Status
 
-MOST_NEIGHBOURS = 12
-MOST_ALERTS = 1_000
+MAX_NEIGHBOURS = 12
+MAX_ALERTS = 1_000
 """Marks on the chart."""
-MOST_LISTED = 50
+MAX_LISTED = 50
 """Lines in the list below it."""
 
 
@@ -173,8 +173,8 @@ def kin_of(row: RankedMetric, metrics: Sequence[RankedMetric]) -> tuple[list[Ran
     same = [other for other in kin if other.quote == row.quote]
     others = [other for other in kin if other.quote != row.quote]
     return (
-        sorted(same, key=lambda other: (-(other.price or 0.0), other.market))[:MOST_NEIGHBOURS],
-        sorted(others, key=lambda other: (other.quote, other.market))[:MOST_NEIGHBOURS],
+        sorted(same, key=lambda other: (-(other.price or 0.0), other.market))[:MAX_NEIGHBOURS],
+        sorted(others, key=lambda other: (other.quote, other.market))[:MAX_NEIGHBOURS],
     )
 
 
@@ -287,7 +287,7 @@ def _rank_link(identity: str, arrow: str, title: str, other: RankedMetric | None
 
 
 def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
-    """The newest MOST_LISTED of what this metric fired, newest first."""
+    """The newest MAX_LISTED of what this metric fired, newest first."""
     if not alerts:
         return html.P("None has fired.", className="quiet")
     columns = (
@@ -307,7 +307,7 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
             notation.cause(alert),
             parts.firing_chip(alert),
         )
-        for alert in alerts[:MOST_LISTED]
+        for alert in alerts[:MAX_LISTED]
     }
     return parts.table(columns, rows, "Alerts this metric fired")
 

@@ -16,7 +16,7 @@ MUTE_LENGTHS: Mapping[str, tuple[str, timedelta | None]] = {
 UNTIL_CHOSEN = "chosen"
 """The choice that goes with a time of its own."""
 
-LONGEST_MUTE = timedelta(days=366)
+MAX_MUTE = timedelta(days=366)
 
 
 class BadMuteEnd(TrackerError):
@@ -33,6 +33,6 @@ def mute_end(length: str, chosen: str | None, zone: tzinfo, now: datetime) -> da
         end = datetime.fromisoformat(chosen or "").replace(tzinfo=zone)
     except ValueError:
         raise BadMuteEnd("Choose a date and a time.") from None
-    if not now < end <= now + LONGEST_MUTE:
+    if not now < end <= now + MAX_MUTE:
         raise BadMuteEnd("Choose a time that is to come, within a year.")
     return end.astimezone(UTC)

@@ -11,8 +11,8 @@ from services.market.alerting.rules import BUILT_IN_NAME
 UNKNOWN = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
-SMALLEST_WRITTEN_OUT = 1e-12
-LARGEST_ROUNDED = 1e15  # above it a float has no halves left
+MIN_WRITTEN_OUT = 1e-12
+MAX_ROUNDED = 1e15  # above it a float has no halves left
 UNITS = ((1e3, "K"), (1e6, "M"), (1e9, "B"), (1e12, "T"))
 SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -63,7 +63,7 @@ def _significant(value: float, count: int) -> tuple[str, int]:
 
 def _fixed(value: float, places: int) -> str:
     """`value` with so many decimal places, halves of its shortest decimal form away from zero, as browsers round."""
-    if not abs(value) < LARGEST_ROUNDED:
+    if not abs(value) < MAX_ROUNDED:
         return f"{value:,.{places}f}".replace("-", MINUS)
     rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
     return f"{rounded:,f}".replace("-", MINUS)
@@ -71,7 +71,7 @@ def _fixed(value: float, places: int) -> str:
 
 def decimals(value: float) -> int:
     """How many decimal places show four significant digits of `value`, and cents at the least."""
-    size = max(abs(value), SMALLEST_WRITTEN_OUT)
+    size = max(abs(value), MIN_WRITTEN_OUT)
     return 2 if size >= 100 else 4 if size >= 1 else 3 - math.floor(math.log10(size))
 
 

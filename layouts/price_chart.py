@@ -18,7 +18,7 @@ from layouts.points import Points
 from layouts.spans import Span
 from services.market.alerting.alerts import Alert
 from services.market.alerting.rules import AlertRule, built_in
-from services.market.candles import Past
+from services.market.candles import ChartHistory
 from services.market.ranking import RankedMetric
 from services.market.status import Profile
 from services.market.types import Hours, Ints, Series
@@ -65,7 +65,7 @@ class Subject:
         return self.rules[: len(price_chart_style.DASHES)]
 
 
-def price_figure(past: Past, view: View, subject: Subject, threshold: bool) -> Figure:
+def price_figure(past: ChartHistory, view: View, subject: Subject, threshold: bool) -> Figure:
     """One metric's prices over its volumes and its rolling volatility.
 
     The last hour's average, the alert threshold and what fired are drawn among the prices. Hours are drawn as a line
@@ -80,7 +80,7 @@ def price_figure(past: Past, view: View, subject: Subject, threshold: bool) -> F
     return {"data": traces, "layout": price_chart_style.frame(past, view.zone) | {"meta": _meta(past, view, subject)}}
 
 
-def price_update(past: Past, view: View, subject: Subject, drawn: Mapping[str, Any]) -> Figure | None:
+def price_update(past: ChartHistory, view: View, subject: Subject, drawn: Mapping[str, Any]) -> Figure | None:
     """What a chart that tells this of itself (`_meta`, by way of the browser) lacks; None if it is not this view's.
 
     Where what lies before its running bar is not what was drawn, as after a backfill, all points are sent.
@@ -118,7 +118,7 @@ def threshold_of(row: RankedMetric, profile: Profile) -> float | None:
     return None if row.rule_average is None else profile.alert_factor * row.rule_average
 
 
-def threshold_is_near(past: Past, subject: Subject) -> bool:
+def threshold_is_near(past: ChartHistory, subject: Subject) -> bool:
     """Whether drawing the threshold leaves the prices their height."""
     history = past.history
     _, thresholds = reference_lines.threshold(
@@ -132,7 +132,7 @@ def threshold_is_near(past: Past, subject: Subject) -> bool:
     return top - high <= NEARNESS * (high - low)
 
 
-def _meta(past: Past, view: View, subject: Subject) -> Figure:
+def _meta(past: ChartHistory, view: View, subject: Subject) -> Figure:
     """What a chart says of itself: whose it is, and what it rests on, so that only what is missing has to be sent."""
     newest = past.newest()
     return {
@@ -150,7 +150,7 @@ def _meta(past: Past, view: View, subject: Subject) -> Figure:
     }
 
 
-def _recent(past: Past, edge: int, newest: int | None) -> float | None:
+def _recent(past: ChartHistory, edge: int, newest: int | None) -> float | None:
     """What tells whether the prices of the running bar are those that were drawn: their sum; None among hours."""
     history = past.history
     if isinstance(history, Hours) or newest is None:
@@ -158,7 +158,7 @@ def _recent(past: Past, edge: int, newest: int | None) -> float | None:
     return float(history.values[(history.times > edge) & (history.times <= newest)].sum())
 
 
-def _points(past: Past, view: View, subject: Subject) -> list[Points]:
+def _points(past: ChartHistory, view: View, subject: Subject) -> list[Points]:
     """What each trace shows, in the order of PRICE to VOLATILITY, and then rule by rule."""
     row, period = subject.row, subject.profile.period_seconds
     digits = notation.decimals(row.price or 1.0)
@@ -210,7 +210,7 @@ def _line(line: Curve, decimals: int, hourly: bool) -> Points:
     return Points(columns, times=line.times, look={"showlegend": bool(len(line.times))}, final=not hourly)
 
 
-def _candles(past: Past, shown: bool) -> Points:
+def _candles(past: ChartHistory, shown: bool) -> Points:
     bars = past.bars if shown else past.bars.where(np.zeros(len(past.bars.starts), dtype=np.bool_))
     columns: dict[str, list[Any]] = {"x": stamps(bars.middles)}
     for name in ("open", "high", "low", "close"):
@@ -232,7 +232,7 @@ def _band(bands: Sequence[Band], decimals: int, look: Mapping[str, Any]) -> Poin
     return Points({"x": x, "y": y}, times=ends, rings=rings, look=look)
 
 
-def _volatility(past: Past) -> Points:
+def _volatility(past: ChartHistory) -> Points:
     """In per cent."""
     widths = np.full(len(past.volatility_at), past.bars.seconds, dtype=np.int64)
     times, values = with_gaps(Series(past.volatility_at, np.round(past.volatility * 100, 6), widths), 0)

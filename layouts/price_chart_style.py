@@ -7,7 +7,7 @@ from layouts import history_start, notation, theme
 from layouts.axes import TIME, TIMED, Figure, axis, crosshair, layout, shown, spanning, time_axis
 from layouts.spans import duration
 from services.market.alerting.rules import AlertRule, TimesAverage
-from services.market.candles import Past
+from services.market.candles import ChartHistory
 from services.market.types import Hours, Series
 
 DASHES = ("dashdot", "longdash", "longdashdot", "5px,2px")
@@ -19,7 +19,7 @@ PANELS = {"yaxis": [0.37, 1.0], "yaxis2": [0.195, 0.315], "yaxis3": [0.0, 0.14]}
 """The heights of prices, volumes and volatility."""
 
 
-def traces(past: Past, price: float | None, alert_factor: float, rules: Sequence[AlertRule]) -> list[Figure]:
+def traces(past: ChartHistory, price: float | None, alert_factor: float, rules: Sequence[AlertRule]) -> list[Figure]:
     """What each trace looks like, whatever it shows, in the order of the chart, the thresholds of `rules` last."""
     hourly = isinstance(past.history, Hours)
     digits = f",.{notation.decimals(price or 1.0)}f"
@@ -112,7 +112,7 @@ def traces(past: Past, price: float | None, alert_factor: float, rules: Sequence
     ]
 
 
-def frame(past: Past, zone: tzinfo) -> Figure:
+def frame(past: ChartHistory, zone: tzinfo) -> Figure:
     """The axes of its three panels, and what is written on them."""
     side = axis() | {"side": "right", "exponentformat": "none", "fixedrange": False}
     return layout() | {
@@ -139,7 +139,7 @@ def frame(past: Past, zone: tzinfo) -> Figure:
     }
 
 
-def marks(past: Past, zone: tzinfo) -> Figure:
+def marks(past: ChartHistory, zone: tzinfo) -> Figure:
     """The captions of the panels, and where history begins."""
     captions = {
         "yaxis2": "24 h volume",

@@ -8,14 +8,14 @@ from layouts.curves import Values, with_gaps
 from services.market.alerting import averages
 from services.market.alerting.alerts import Alert
 from services.market.alerting.rules import BUILT_IN, AlertRule, TimesAverage
-from services.market.candles import HOUR_SECONDS, Past
+from services.market.candles import HOUR_SECONDS, ChartHistory
 from services.market.types import Floats, Hours, Ints, Series
 
 DIGITS = 11
 """That are told of each value."""
 
 
-def hour_average(past: Past) -> tuple[Ints, Values]:
+def hour_average(past: ChartHistory) -> tuple[Ints, Values]:
     """The average of the hour before each price; among hours, of the last one of each bar."""
     moments, widths = _moments(past)
     if isinstance(past.known, Hours):
@@ -25,7 +25,7 @@ def hour_average(past: Past) -> tuple[Ints, Values]:
     return _drawn(moments, means, widths)
 
 
-def threshold(past: Past, rule: AlertRule, alerts: Sequence[Alert], period_seconds: int) -> tuple[Ints, Values]:
+def threshold(past: ChartHistory, rule: AlertRule, alerts: Sequence[Alert], period_seconds: int) -> tuple[Ints, Values]:
     """What `rule`, one on a multiple of an average, compared each price with; among hours, as of each bar. Where it
     fired, what it compared with is on record in its `alerts`."""
     condition = rule.condition
@@ -62,7 +62,7 @@ def _compared_with(alert: Alert) -> float | None:
     return alert.threshold
 
 
-def _moments(past: Past) -> tuple[Ints, Ints]:
+def _moments(past: ChartHistory) -> tuple[Ints, Ints]:
     """When a value is drawn, and how many seconds each stands for."""
     if isinstance(past.history, Hours):
         ends: Ints = np.minimum(past.bars.starts + past.bars.seconds, past.until)

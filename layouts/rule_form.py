@@ -20,7 +20,7 @@ from layouts.rule_draft import (
     shown,
 )
 from services.market.alerting.rule_json import parse_rule
-from services.market.alerting.rules import LONGEST_NAME, QUANTITIES, WINDOWS, AlertRule
+from services.market.alerting.rules import MAX_NAME_LENGTH, QUANTITIES, WINDOWS, AlertRule
 from services.market.ranking import RankedMetric
 
 Options = list[dict[str, Any]]
@@ -179,7 +179,7 @@ def _fields(draft: Draft, judged: Judged, metrics: Sequence[RankedMetric], chann
         parts.card(
             "What is watched",
             [
-                text("name", "Name", "What messages call it.", maxlength=LONGEST_NAME, placeholder="Pumps"),
+                text("name", "Name", "What messages call it.", maxlength=MAX_NAME_LENGTH, placeholder="Pumps"),
                 text(
                     "scope",
                     "Markets and pairs",

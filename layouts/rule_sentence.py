@@ -6,7 +6,7 @@ from services.market.alerting.rules import AlertRule, Change, Level, NoData, Tim
 from services.market.track import TrackPattern
 
 DAY, HOUR, MINUTE = 86_400, 3_600, 60
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 NOUNS = {
     "price": "price",
@@ -53,8 +53,8 @@ def scope(patterns: Sequence[TrackPattern]) -> str:
     if any(pattern.market == pattern.base == pattern.quote == "*" for pattern in patterns):
         return "any metric"
     named = [f"any pair of {one.market}" if one.base == one.quote == "*" else str(one) for one in patterns]
-    if len(named) > MOST_NAMED:
-        return f"{', '.join(named[:MOST_NAMED])} or {len(named) - MOST_NAMED} more"
+    if len(named) > MAX_NAMED:
+        return f"{', '.join(named[:MAX_NAMED])} or {len(named) - MAX_NAMED} more"
     return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} or {named[-1]}"
 
 

@@ -23,10 +23,10 @@ SPANS: Mapping[str, tuple[str, timedelta]] = {
     "24h": ("24 h", timedelta(hours=24)),
     "7d": ("7 d", timedelta(days=7)),
 }
-MOST_METRICS = 20
+MAX_METRICS = 20
 """Those that fire most are told one by one."""
-MOST_MARKS = 500
-MOST_LISTED = 8
+MAX_MARKS = 500
+MAX_LISTED = 8
 DAY = 86_400
 
 LAST_SECOND = 253_402_300_799
@@ -126,7 +126,7 @@ def order_of(rule: AlertRule, span: str, until: datetime) -> Order:
     return {
         "body": {"rule": dict(rule_fields(rule)), "since": since.isoformat(), "until": until.isoformat()},
         "span": span,
-        "most": {"metrics": MOST_METRICS, "marks": MOST_MARKS, "listed": MOST_LISTED},
+        "most": {"metrics": MAX_METRICS, "marks": MAX_MARKS, "listed": MAX_LISTED},
     }
 
 

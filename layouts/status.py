@@ -24,8 +24,8 @@ from services.market.status import (
 )
 from services.market.types import Metric
 
-MOST_TICKS = 30
-MOST_LISTED = 12
+MAX_TICKS = 30
+MAX_LISTED = 12
 
 
 def page(status: Status, day: Day, profile: Profile, zone: tzinfo) -> Component:
@@ -106,9 +106,9 @@ def listings(day: Day, zone: tzinfo) -> Component:
 def _listings(day: Day, zone: tzinfo) -> list[Component]:
     if not day.came and not day.went:
         return [html.P("None. What exchanges begin to list, delist or halt is told here for a day.", className="quiet")]
-    came = [_listing(metric, metric.new_at, "new", "is-new", zone) for metric in day.came[:MOST_LISTED]]
+    came = [_listing(metric, metric.new_at, "new", "is-new", zone) for metric in day.came[:MAX_LISTED]]
     went = [
-        _listing(metric, metric.gone_at, metric.reason or "", "is-warning", zone) for metric in day.went[:MOST_LISTED]
+        _listing(metric, metric.gone_at, metric.reason or "", "is-warning", zone) for metric in day.went[:MAX_LISTED]
     ]
     more = len(day.came) + len(day.went) - len(came) - len(went)
     rest = [html.P(f"and {more:,} more", className="quiet")] if more else []
@@ -337,7 +337,7 @@ def _ticks(ticks: Sequence[TickState], zone: tzinfo) -> Component:
             html.Span(f"{tick.missed:,}", className="is-warning" if tick.missed else ""),
             html.Span(", ".join(tick.failed), className="error-text"),
         )
-        for tick in ticks[:MOST_TICKS]
+        for tick in ticks[:MAX_TICKS]
     }
     return parts.table(columns, rows, "Recent ticks, newest first")
 

@@ -187,7 +187,7 @@ def program(ticked: timedelta) -> Iterator[Services]:
             leases.take(connection, services.owner, LOOKED_AT.timestamp(), leases.MAX_SECONDS)
         services.discovery.run(hands.now)
         for rule in RULES:
-            services.desk.add_rule(parse_rule(rule))
+            services.alert_service.add_rule(parse_rule(rule))
         tick_through(services, hands)
         hands.now = LOOKED_AT
         acknowledge_older_alerts(services)
@@ -223,10 +223,10 @@ def steady_timer() -> Callable[[], float]:
 
 def acknowledge_older_alerts(services: Services) -> None:
     """As if somebody had looked at all alerts but those of the last two hours."""
-    fired = services.desk.alerts(AlertQuery(until=LOOKED_AT - timedelta(hours=2)))
+    fired = services.alert_service.alerts(AlertQuery(until=LOOKED_AT - timedelta(hours=2)))
     for place, alert in enumerate(fired):
         note = NOTE if place == 0 else None
-        services.desk.acknowledge(alert.id, note, alert.fired_at + timedelta(minutes=4), "anna")
+        services.alert_service.acknowledge(alert.id, note, alert.fired_at + timedelta(minutes=4), "anna")
 
 
 @contextmanager

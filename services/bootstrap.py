@@ -10,8 +10,8 @@ from random import Random
 from threading import Event, Lock, RLock
 from uuid import uuid4
 
-from services.actions.alerts import StoreDesk
-from services.actions.deliveries import DeliveryDesk
+from services.actions.alerts import StoreAlertService
+from services.actions.deliveries import DeliveryService
 from services.caching.process_reader import CachedReader
 from services.caching.redis_cache import open_memory
 from services.caching.redis_reader import SharedReader
@@ -19,7 +19,7 @@ from services.disclosure import shown_settings
 from services.exchanges.registry import open_exchange
 from services.market.alerting.rules import Rule
 from services.market.errors import UnknownExchange
-from services.market.ports import AlertDesk, Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
+from services.market.ports import AlertService, Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
 from services.market.stats import Windows
 from services.market.status import Profile
 from services.name_resolution import bound_look_ups
@@ -36,7 +36,7 @@ from services.pipeline.tick import Plan
 from services.settings import BadSettings, Settings
 from services.store.database import schema
 from services.store.database.engine import Engine, open_engine, reading
-from services.store.database.lease_holder import Candidate
+from services.store.database.lease_holder import LeaseHolder
 from services.store.ranking.metrics import Catalogues
 from services.store.reader import StoreReader
 from services.store.tokens import StoredTokens
@@ -47,7 +47,7 @@ VERSION = "1.1.0"
 MAX_ASIDE_SECONDS = 5.0
 """Longer no tick takes, unless the database or an exchange keeps it: then it does not mind."""
 
-LONGEST_PATIENCE = 10.0
+MAX_WAIT_SECONDS = 10.0
 """Seconds that an exchange gets to answer a tick, where the period leaves so many."""
 
 
@@ -62,7 +62,7 @@ class Services:
     engine: Engine
     clock: Clock
     reader: MarketReader
-    desk: AlertDesk
+    alert_service: AlertService
     tokens: TokenBook
     notifiers: tuple[Notifier, ...]
     plan: Plan
@@ -73,7 +73,7 @@ class Services:
     ticking: Lock = field(default_factory=Lock)
     stopping: Event = field(default_factory=Event)
     _making: RLock = field(default_factory=RLock)
-    _candidates: dict[str, Candidate] = field(default_factory=dict)
+    _candidates: dict[str, LeaseHolder] = field(default_factory=dict)
 
     def migrate(self) -> None:
         """Bring the database up to date. Raises WrongDatabase or StoreUnavailable."""
@@ -87,7 +87,7 @@ class Services:
     @property
     def patience_seconds(self) -> float:
         """How long an exchange gets to answer a tick."""
-        return min(LONGEST_PATIENCE, self.settings.period_seconds / 2)
+        return min(MAX_WAIT_SECONDS, self.settings.period_seconds / 2)
 
     @property
     def fetcher(self) -> Fetcher:
@@ -109,12 +109,12 @@ class Services:
         with self._making:
             return self._senders
 
-    def candidate(self, name: str, seconds: float) -> Candidate:
+    def lease_holder(self, name: str, seconds: float) -> LeaseHolder:
         """This process's part in the lease `name` of `seconds`: one that watches it from one call to the next."""
         with self._making:
             known = self._candidates.get(name)
             if known is None:
-                known = Candidate(self.owner, seconds, self.clock, self.plan.timer, name)
+                known = LeaseHolder(self.owner, seconds, self.clock, self.plan.timer, name)
                 self._candidates[name] = known
             return known
 
@@ -204,12 +204,12 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         engine=engine,
         clock=clock,
         reader=CachedReader(_open_reader(engine, settings)),
-        desk=StoreDesk(engine, plan.channels),
+        alert_service=StoreAlertService(engine, plan.channels),
         tokens=StoredTokens(engine),
         notifiers=notifiers,
         plan=plan,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
-        deliveries=DeliveryDesk(engine, notifiers),
+        deliveries=DeliveryService(engine, notifiers),
         heartbeat=_open_heartbeat(settings),
     )
 

@@ -13,7 +13,7 @@ from services.pipeline.backfill_running_sums import fill_marks
 from services.pipeline.seal import seal
 from services.pipeline.tick import TickReport, tick
 
-LEAST_REST = timedelta(seconds=1)
+MIN_PAUSE_SECONDS = timedelta(seconds=1)
 """Between the upkeep of a period and the next one's tick."""
 
 BREATH_SECONDS = 0.05
@@ -62,7 +62,7 @@ def keep_history(services: Services, minute: datetime, owner: str) -> None:
     next one. Raises LeaseLost."""
     period = timedelta(seconds=services.settings.period_seconds)
     begins = minute - period  # the clock of who ticked may be ahead of this one
-    ends = minute + period - max(period / 5, LEAST_REST)
+    ends = minute + period - max(period / 5, MIN_PAUSE_SECONDS)
     try:
         fill_marks(services.plan, minute, owner, lambda: _has_time(services, begins, ends))
         seal(services.plan, minute, owner, lambda: _has_time(services, begins, ends))

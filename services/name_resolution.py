@@ -17,7 +17,7 @@ MAX_UNDER_WAY = 16
 Found = list[tuple[Any, ...]]
 
 
-class LookUps:
+class Resolver:
     """Takes the place of socket.getaddrinfo: raises gaierror where `ask`, the system's own, has not answered in time.
 
     Each look-up has a thread, which nobody waits for any longer when its time is over; those who ask the same share
@@ -74,8 +74,8 @@ class LookUps:
 
 def bound_look_ups() -> None:
     """Have all of this process's look-ups end, whichever library asks: those for databases, exchanges, receivers."""
-    if not isinstance(socket.getaddrinfo, LookUps):
-        socket.getaddrinfo = LookUps(socket.getaddrinfo)
+    if not isinstance(socket.getaddrinfo, Resolver):
+        socket.getaddrinfo = Resolver(socket.getaddrinfo)
 
 
 def _is_address(host: Any) -> bool:

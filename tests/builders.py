@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from services.market.alerting.alerts import Alert, Firing, Firings
+from services.market.alerting.alerts import Alert, ReplayedFiring, ReplayResult
 from services.market.alerting.messages import Delivery, Entry
 from services.market.ranking import RankedMetric
 from services.market.status import (
@@ -114,8 +114,8 @@ def alert(id: int = 1, **changes: Any) -> Alert:
     )
 
 
-def firings(*each: Firing) -> Firings:
-    return Firings(
+def firings(*each: ReplayedFiring) -> ReplayResult:
+    return ReplayResult(
         np.array([firing.metric_id for firing in each], dtype=np.int64),
         np.array([int(firing.at.timestamp()) for firing in each], dtype=np.int64),
         np.array([firing.price for firing in each], dtype=np.float64),

@@ -8,9 +8,17 @@ from typing import TypeVar
 
 import numpy as np
 
-from services.market.alerting.alerts import Alert, AlertQuery, Firing, Firings, Mute, OpenAlerts, Tally
+from services.market.alerting.alerts import (
+    Alert,
+    AlertCounts,
+    AlertQuery,
+    Mute,
+    OpenAlerts,
+    ReplayedFiring,
+    ReplayResult,
+)
 from services.market.alerting.messages import Delivery, DeliveryState
-from services.market.alerting.rules import MOST_RULES, AlertRule, TooManyRules, require_channels
+from services.market.alerting.rules import MAX_RULES, AlertRule, TooManyRules, require_channels
 from services.market.candles import HOUR_SECONDS, hourly
 from services.market.errors import (
     DeliveryFailed,
@@ -56,8 +64,8 @@ class Passing(Event):
 
 
 @dataclass
-class FakeDesk:
-    """An AlertDesk over lists; `query` is the last that was asked for."""
+class FakeAlertService:
+    """An AlertService over lists; `query` is the last that was asked for."""
 
     kept: dict[int, AlertRule] = field(default_factory=dict)
     fired: dict[int, Alert] = field(default_factory=dict)
@@ -82,7 +90,7 @@ class FakeDesk:
 
     def add_rule(self, rule: AlertRule) -> AlertRule:
         require_channels(rule, self.channels)
-        if len(self.kept) >= MOST_RULES:
+        if len(self.kept) >= MAX_RULES:
             raise TooManyRules("there are too many")
         number = max(self.kept, default=0) + 1
         self.kept[number] = replace(rule, id=number)
@@ -100,9 +108,9 @@ class FakeDesk:
         self.query = query
         return tuple(self.fired.values())[query.offset : query.offset + query.limit]
 
-    def tally(self, query: AlertQuery) -> Tally:
+    def tally(self, query: AlertQuery) -> AlertCounts:
         unseen = [alert for alert in self.fired.values() if alert.acknowledged_at is None]
-        return Tally(len(self.fired), len(unseen))
+        return AlertCounts(len(self.fired), len(unseen))
 
     def rules_that_fired(self) -> dict[int, str | None]:
         return {alert.rule_id: alert.rule for alert in self.fired.values()}
@@ -133,7 +141,7 @@ class FakeDesk:
         self.muted[number] = Mute(number, rule_id, metric_id, until, note, now)
         return self.muted[number]
 
-    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Steps[Firings]:
+    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Steps[ReplayResult]:
         """Fires what has fired, after the shares of `steps`; then, or in the place of the first, `trouble`."""
         self.tried = rule
         try:
@@ -143,7 +151,7 @@ class FakeDesk:
             if self.trouble is not None:
                 raise self.trouble
             fired = sorted(self.fired.values(), key=lambda alert: alert.fired_at)
-            return builders.firings(*(Firing(alert.metric_id, alert.fired_at, alert.price) for alert in fired))
+            return builders.firings(*(ReplayedFiring(alert.metric_id, alert.fired_at, alert.price) for alert in fired))
         finally:
             self.ended += 1
 

@@ -3,11 +3,13 @@
 from datetime import datetime
 
 from services.concurrency.long_work import finished
-from services.market.alerting.alerts import Firings
+from services.market.alerting.alerts import ReplayResult
 from services.market.alerting.rules import AlertRule
-from services.market.ports import AlertDesk
+from services.market.ports import AlertService
 
 
-def firings_of(desk: AlertDesk, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Firings:
+def firings_of(
+    alert_service: AlertService, rule: AlertRule, since: datetime, until: datetime, period_seconds: int
+) -> ReplayResult:
     """What comes of a replay."""
-    return finished(desk.replay(rule, since, until, period_seconds))
+    return finished(alert_service.replay(rule, since, until, period_seconds))

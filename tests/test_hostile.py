@@ -17,14 +17,14 @@ from services.commands.export import export
 from services.market.types import Listing, Pair
 from services.pipeline.notify import candidate_for, notify
 from services.store.alerting import alerts, outbox
-from services.store.alerting.alerts import Firing
-from services.store.alerting.outbox import News
+from services.store.alerting.alerts import NewAlert
+from services.store.alerting.outbox import AlertNotice
 from services.store.database.engine import Engine, writing
 from services.store.history import prices
 from services.store.ranking import metrics
 from tests import builders, hostile
 from tests.builders import NOON
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader, Timer
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader, Timer
 from tests.fakes_exchange import FakeNotifier
 
 STORED = tuple(name for name in hostile.NAMES if "\x00" not in name)  # PostgreSQL has no texts with a zero in them
@@ -46,7 +46,7 @@ def reader() -> FakeReader:
 
 @pytest.fixture
 def client() -> FlaskClient:
-    return create_app(reader(), lambda: NOON, FakeDeliveries(), FakeDesk()).server.test_client()
+    return create_app(reader(), lambda: NOON, FakeDeliveries(), FakeAlertService()).server.test_client()
 
 
 def test_the_interface_tells_them_as_they_are_and_as_json(client: FlaskClient) -> None:
@@ -106,13 +106,15 @@ def test_no_cell_of_a_file_begins_a_formula(engine: Engine, tmp_path: Path) -> N
 def test_a_message_has_a_line_an_alert_and_keeps_its_key(engine: Engine) -> None:
     with writing(engine) as connection:
         metrics.track(connection, "kraken", [Listing(Pair(name, "USD")) for name in STORED], lambda _pair: False, NOON)
-        firings = [Firing(number, int(NOON.timestamp()), 400.0, 100.0, 3.0, 60) for number in range(1, len(STORED) + 1)]
+        firings = [
+            NewAlert(number, int(NOON.timestamp()), 400.0, 100.0, 3.0, 60) for number in range(1, len(STORED) + 1)
+        ]
         numbers = alerts.fire(connection, firings)
-        outbox.owe(connection, int(NOON.timestamp()), [News(number, "fired", ("test",)) for number in numbers])
+        outbox.owe(connection, int(NOON.timestamp()), [AlertNotice(number, "fired", ("test",)) for number in numbers])
     notifier = FakeNotifier()
-    candidate = candidate_for("test", "this process", lambda: NOON, Timer())
+    lease_holder = candidate_for("test", "this process", lambda: NOON, Timer())
 
-    assert notify(engine, notifier, candidate, lambda: NOON, Random(1), Event()) == 1
+    assert notify(engine, notifier, lease_holder, lambda: NOON, Random(1), Event()) == 1
 
     (message,) = notifier.accepted
     *lines, last = message.text.splitlines()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.malloc import MOST_HEAPS
+from services.malloc import MAX_ARENAS
 
 pytestmark = pytest.mark.processes
 
@@ -47,4 +47,4 @@ def heaps(tmp_path: Path, how: str) -> int:
 
 
 def test_many_threads_share_few_heaps(tmp_path: Path) -> None:
-    assert heaps(tmp_path, "bounded") <= MOST_HEAPS < heaps(tmp_path, "as ever")
+    assert heaps(tmp_path, "bounded") <= MAX_ARENAS < heaps(tmp_path, "as ever")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.name_resolution import LookUps, bound_look_ups
+from services.name_resolution import Resolver, bound_look_ups
 from tests.waiting import wait_for
 
 FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 443))]
@@ -37,7 +37,7 @@ def server() -> Iterator[NameServer]:
 
 
 def test_what_the_system_says_is_handed_on(server: NameServer) -> None:
-    look_up = LookUps(server)
+    look_up = Resolver(server)
     assert look_up("host.test", 443, type=socket.SOCK_STREAM) == FOUND
     with pytest.raises(socket.gaierror, match="unknown"):
         look_up("unknown.test", 443)
@@ -48,7 +48,7 @@ def test_a_name_server_that_hangs_is_given_up_and_no_more_threads_wait_for_it_th
     server: NameServer,
 ) -> None:
     server.open.clear()
-    look_up, before = LookUps(server, seconds=0.05, most=4), active_count()
+    look_up, before = Resolver(server, seconds=0.05, most=4), active_count()
     for _ in range(5):
         with pytest.raises(socket.gaierror, match=r"no name server has answered within 0\.05 s"):
             look_up("host.test", 443)
@@ -67,7 +67,7 @@ def test_a_name_server_that_hangs_is_given_up_and_no_more_threads_wait_for_it_th
 
 def test_those_who_ask_the_same_share_one_look_up(server: NameServer) -> None:
     server.open.clear()
-    look_up = LookUps(server)
+    look_up = Resolver(server)
     with ThreadPoolExecutor(4) as threads:
         waiting = [threads.submit(look_up, "host.test", 443) for _ in range(4)]
         wait_for(lambda: server.asked)
@@ -81,7 +81,7 @@ def test_what_is_no_name_takes_no_thread(server: NameServer, host: str | None) -
     before = active_count()
     server.open.clear()
     with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(LookUps(server, seconds=0.01), host, 443)
+        waiting = threads.submit(Resolver(server, seconds=0.01), host, 443)
         wait_for(lambda: server.asked)
         assert active_count() <= before + 1
         server.open.set()
@@ -90,7 +90,7 @@ def test_what_is_no_name_takes_no_thread(server: NameServer, host: str | None) -
 
 def test_a_forked_process_does_not_wait_for_its_parents_threads(server: NameServer) -> None:
     server.open.clear()
-    look_up = LookUps(server, seconds=0.05)
+    look_up = Resolver(server, seconds=0.05)
     with pytest.raises(socket.gaierror):
         look_up("host.test", 443)
     look_up.forget()  # as in the child
@@ -104,5 +104,5 @@ def test_all_of_a_process_asks_so_once_it_is_told_to(monkeypatch: pytest.MonkeyP
     bounded = socket.getaddrinfo
     bound_look_ups()
     assert socket.getaddrinfo is bounded
-    assert isinstance(bounded, LookUps)
+    assert isinstance(bounded, Resolver)
     assert {found[4][0] for found in bounded("localhost", 80)} <= {"127.0.0.1", "::1"}

@@ -3,7 +3,7 @@
 (function () {
   "use strict";
   const LONGEST = 100; // characters of a name or a search
-  const MOST_CONDITIONS = 5; // of one column
+  const MAX_CONDITIONS = 5; // of one column
 
   // The first of each is the default, and left out of the address.
   const CHOICES = {
@@ -76,7 +76,7 @@
     if (!isObject(given) || !(given.filterType in TYPES)) return null;
     if (given.operator === undefined) return condition(given, given.filterType);
     if (!["AND", "OR"].includes(given.operator) || !Array.isArray(given.conditions)) return null;
-    const conditions = given.conditions.slice(0, MOST_CONDITIONS).map((one) => condition(one, given.filterType));
+    const conditions = given.conditions.slice(0, MAX_CONDITIONS).map((one) => condition(one, given.filterType));
     if (conditions.length < 2 || conditions.includes(null)) return null;
     return { filterType: given.filterType, operator: given.operator, conditions };
   }

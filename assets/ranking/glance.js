@@ -3,7 +3,7 @@
   "use strict";
   const ids = window.trackerIds;
   const notation = window.trackerNotation;
-  const MOST_COUNTED = 1000; // alerts
+  const MAX_COUNTED = 1000; // alerts
   /** @type {Live | null} */
   let latest = null; // what the poller told last
   let counted = ""; // which alerts the day's figure stands for
@@ -18,14 +18,14 @@
     if (counted === since + newest) return;
     try {
       const answer = await fetch(
-        window.trackerPaths.at("/alerts?") + new URLSearchParams({ since, limit: MOST_COUNTED + "" }),
+        window.trackerPaths.at("/alerts?") + new URLSearchParams({ since, limit: MAX_COUNTED + "" }),
         {
           cache: "no-cache",
         },
       );
       if (!answer.ok) return; // with what the poller tells next, then
       const { alerts } = await answer.json();
-      const number = notation.wholeText(alerts.length) + (alerts.length === MOST_COUNTED ? "+" : "");
+      const number = notation.wholeText(alerts.length) + (alerts.length === MAX_COUNTED ? "+" : "");
       counted = since + newest;
       window.dash_clientside.set_props(ids.alerted, { children: number });
     } catch {

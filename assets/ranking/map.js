@@ -6,7 +6,7 @@
   const notation = window.trackerNotation;
   const ranking = (window.trackerRanking = window.trackerRanking || {});
   const LAYOUT = window.trackerPaths.at("/assets/vendor/d3-hierarchy-3.1.3.min.js");
-  const MOST_TILES = 300;
+  const MAX_TILES = 300;
   const TILE_AREA = 1700; // square pixels a tile should have on average, to be told from its neighbours
   const FIGURE = { smallest: 10, size: 0.72, width: 0.66, line: 1.15 }; // pixels, of the name's size, and of its own; see .tile
   const NAMED = { width: 34, height: 20 }; // pixels a tile needs for its name
@@ -80,7 +80,7 @@
     });
     const equal = ranking.view().size === "equal";
     rows.sort((left, right) => (equal ? left.rank - right.rank : size(right) - size(left)));
-    const most = Math.max(20, Math.min(MOST_TILES, Math.floor((place.clientWidth * place.clientHeight) / TILE_AREA)));
+    const most = Math.max(20, Math.min(MAX_TILES, Math.floor((place.clientWidth * place.clientHeight) / TILE_AREA)));
     const largest = rows.slice(0, most);
     const root = d3.hierarchy({ children: largest }).sum((row) => (row.id ? size(row) : 0));
     d3.treemap().size([place.clientWidth, place.clientHeight]).paddingInner(2).round(true)(root);

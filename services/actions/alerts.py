@@ -7,17 +7,17 @@ from datetime import datetime
 import numpy as np
 
 from services.concurrency.long_work import LongWork
-from services.market.alerting.alerts import Alert, AlertQuery, Firings, Mute, Tally
+from services.market.alerting.alerts import Alert, AlertCounts, AlertQuery, Mute, ReplayResult
 from services.market.alerting.replay import require_replayable
-from services.market.alerting.rules import BUILT_IN, MOST_RULES, AlertRule, TooManyRules, require_channels
+from services.market.alerting.rules import BUILT_IN, MAX_RULES, AlertRule, TooManyRules, require_channels
 from services.market.alerting.states import STATE_NAMES
 from services.market.errors import UnknownRecord
 from services.market.ports import Steps
 from services.store.alerting import alerts, mutes, outbox, replay_process, rules
-from services.store.alerting.outbox import News
+from services.store.alerting.outbox import AlertNotice
 from services.store.alerting.replay_data import plan_reading
 from services.store.alerting.replay_process import Order
-from services.store.database.engine import LARGEST_NUMBER, Connection, Engine, reading, writing
+from services.store.database.engine import MAX_INTEGER, Connection, Engine, reading, writing
 from services.store.ranking import metrics, snapshots
 from services.store.ranking.metrics import Catalogues
 
@@ -32,8 +32,8 @@ MAX_VALUES_HERE = 200_000
 own takes half a second to begin."""
 
 
-class StoreDesk:
-    """An AlertDesk over the database; `channels` are those that the settings name."""
+class StoreAlertService:
+    """An AlertService over the database; `channels` are those that the settings name."""
 
     def __init__(self, engine: Engine, channels: Collection[str], replays: LongWork | None = None) -> None:
         self._engine = engine
@@ -61,8 +61,8 @@ class StoreDesk:
     def add_rule(self, rule: AlertRule) -> AlertRule:
         require_channels(rule, self._channels)
         with self._changing() as connection:
-            if len(rules.stored(connection)) >= MOST_RULES:
-                raise TooManyRules(f"there are {MOST_RULES} rules already, the most that are kept")
+            if len(rules.stored(connection)) >= MAX_RULES:
+                raise TooManyRules(f"there are {MAX_RULES} rules already, the most that are kept")
             return rules.add(connection, rule)
 
     def change_rule(self, rule: AlertRule, now: datetime) -> None:
@@ -81,7 +81,7 @@ class StoreDesk:
         with reading(self._engine) as connection:
             return alerts.chosen(connection, query)
 
-    def tally(self, query: AlertQuery) -> Tally:
+    def tally(self, query: AlertQuery) -> AlertCounts:
         with reading(self._engine) as connection:
             return alerts.tally(connection, query)
 
@@ -118,7 +118,7 @@ class StoreDesk:
             end = None if until is None else int(until.timestamp())
             return mutes.add(connection, rule_id, metric_id, end, note, int(now.timestamp()))
 
-    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Steps[Firings]:
+    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Steps[ReplayResult]:
         require_replayable(rule)
         first, last = int(since.timestamp()), int(until.timestamp())
         with self._replays.place() as place:
@@ -163,10 +163,10 @@ def _owe_ends(connection: Connection, rule: AlertRule, now: int) -> None:
     open_ones = {(rule.id, metric_id) for metric_id in alerts.open_alerts(connection, rule.id)}
     over = alerts.unmuted(connection, open_ones)
     told = outbox.told_of(connection, over)
-    outbox.owe(connection, now, [News(number, "resolved", told.get(number, ())) for number in over])
+    outbox.owe(connection, now, [AlertNotice(number, "resolved", told.get(number, ())) for number in over])
 
 
 def _require_countable(kind: str, number: int) -> None:
     """Raises UnknownRecord for a number that no row can have, which a database may refuse even to look for."""
-    if not 0 <= number <= LARGEST_NUMBER:
+    if not 0 <= number <= MAX_INTEGER:
         raise UnknownRecord(f"no {kind} {number}")

@@ -8,10 +8,10 @@ from services.market.alerting.messages import Delivery, DeliveryState, trial
 from services.market.errors import NotFailed, UnknownChannel, UnknownDelivery
 from services.market.ports import Notifier
 from services.store.alerting import outbox
-from services.store.database.engine import LARGEST_NUMBER, Engine, reading, writing
+from services.store.database.engine import MAX_INTEGER, Engine, reading, writing
 
 
-class DeliveryDesk:
+class DeliveryService:
     """The outbox of `engine`, and the channels of this process."""
 
     def __init__(self, engine: Engine, notifiers: Sequence[Notifier]) -> None:
@@ -36,7 +36,7 @@ class DeliveryDesk:
 
     def retry(self, number: int, now: datetime) -> Delivery:
         """Owe a message that was given up for another day. Raises UnknownDelivery, NotFailed, StoreUnavailable."""
-        if not 0 <= number <= LARGEST_NUMBER:
+        if not 0 <= number <= MAX_INTEGER:
             raise UnknownDelivery(f"no message {number}")
         with writing(self._engine) as connection:
             is_owed = outbox.retry(connection, number, int(now.timestamp()))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
 from services.concurrency.last_known import LastKnown
-from services.concurrency.versioned_cache import VersionedMemory
+from services.concurrency.versioned_cache import VersionedCache
 from services.market.alerting.alerts import Alert, OpenAlerts
 from services.market.ports import MarketReader
 from services.market.ranking import RankedMetric, Ranking, Sparklines
@@ -39,7 +39,7 @@ class CachedReader:
     ) -> None:
         self._reader = reader
         self._timer = timer
-        self._memory = VersionedMemory()
+        self._memory = VersionedCache()
         self._told = LastKnown(reader.revision, patience_seconds, REVISION_SECONDS)
         self._statuses = LastKnown(reader.status, patience_seconds)
         self._unattended = LastKnown(reader.unattended, patience_seconds)

@@ -42,7 +42,7 @@ class BadRedisUrl(TrackerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf(Generic[T]):
+class CacheEntry(Generic[T]):
     """Where values of one kind are kept, and for how many seconds.
 
     One who makes a value has `patience_seconds` until others make it for themselves. What is packed in more than
@@ -56,7 +56,7 @@ class Shelf(Generic[T]):
     most_bytes: int | None = None
 
 
-class SharedMemory:
+class RedisCache:
     """For several threads and processes. While Redis is away everybody makes their own values; nobody waits for it."""
 
     def __init__(
@@ -95,7 +95,7 @@ class SharedMemory:
         self._failures.ended(_NAME, "Redis is back")
         return True
 
-    def once(self, shelf: Shelf[T], key: str, make: Callable[[], T]) -> T:
+    def once(self, shelf: CacheEntry[T], key: str, make: Callable[[], T]) -> T:
         """The value kept under `key`; where there is none, what `make` makes, for all who ask meanwhile.
 
         An error of `make` is raised to the one who called it, and the next one tries.
@@ -124,7 +124,7 @@ class SharedMemory:
             self._name = self._make_name()
         return self._name
 
-    def _find_or_claim(self, shelf: Shelf[T], place: str) -> tuple[T | None, Lock | None]:
+    def _find_or_claim(self, shelf: CacheEntry[T], place: str) -> tuple[T | None, Lock | None]:
         """The value, or the claim to make it; neither when its maker has been waited for in vain."""
         claim = self._client.lock(f"{place}:claim", shelf.patience_seconds, blocking=False, thread_local=False)
         until = self._timer() + shelf.patience_seconds
@@ -143,7 +143,7 @@ class SharedMemory:
             return found, None
         return None, claim
 
-    def _find(self, shelf: Shelf[T], place: str) -> T | None:
+    def _find(self, shelf: CacheEntry[T], place: str) -> T | None:
         try:
             data = self._client.get(place)
             return unpack(data, shelf.kind) if isinstance(data, bytes) else None
@@ -151,7 +151,7 @@ class SharedMemory:
             log.warning("shared cache: cannot read %s: %s", place, error)
             return None
 
-    def _keep(self, shelf: Shelf[T], place: str, value: T) -> None:
+    def _keep(self, shelf: CacheEntry[T], place: str, value: T) -> None:
         data = pack(value)
         if shelf.most_bytes is not None and len(data) > shelf.most_bytes:
             return
@@ -176,7 +176,7 @@ class SharedMemory:
         self._failures.failed(_NAME, f"reading the database until Redis is back: {error}", reason=_NAME)
 
 
-def open_memory(url: str, name: Callable[[], str], timer: Callable[[], float] = time.monotonic) -> SharedMemory:
+def open_memory(url: str, name: Callable[[], str], timer: Callable[[], float] = time.monotonic) -> RedisCache:
     """The memory in the Redis at `url`, connected to when used; its keys begin with what `name` answers.
 
     Raises BadRedisUrl without repeating the text, which may hold a password.
@@ -192,4 +192,4 @@ def open_memory(url: str, name: Callable[[], str], timer: Callable[[], float] = 
         client.connection_pool.make_connection()  # sees to it that all of the URL's options exist
     except (ValueError, TypeError, RedisError):
         raise BadRedisUrl("REDIS_URL: not a URL of the form redis://host:port/number") from None
-    return SharedMemory(client, name, timer)
+    return RedisCache(client, name, timer)

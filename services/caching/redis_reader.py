@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from services.caching.redis_cache import SharedMemory, Shelf
+from services.caching.redis_cache import CacheEntry, RedisCache
 from services.market.alerting.alerts import Alert, OpenAlerts
 from services.market.ports import MarketReader
 from services.market.ranking import RankedMetric, Ranking, Sparklines
@@ -14,20 +14,20 @@ from services.market.types import Hours, Series
 
 T = TypeVar("T")
 
-REVISION = Shelf("revision", int, seconds=0.5, patience_seconds=0.5)
+REVISION = CacheEntry("revision", int, seconds=0.5, patience_seconds=0.5)
 """Asked for so often by all processes together: with the quarter of a second that each of them believes it, a viewer is
 told of a commit within one. That it is asked for, and not announced, leaves no announcement to be lost."""
 
-RANKING = Shelf("ranking", Ranking, seconds=60)
-UNATTENDED = Shelf("unattended", OpenAlerts, seconds=60)
-STATUS = Shelf("status", Status, seconds=60)
-DAY = Shelf("day", Day, seconds=60)
+RANKING = CacheEntry("ranking", Ranking, seconds=60)
+UNATTENDED = CacheEntry("unattended", OpenAlerts, seconds=60)
+STATUS = CacheEntry("status", Status, seconds=60)
+DAY = CacheEntry("day", Day, seconds=60)
 
 # What is asked for in ever other ways stays for the little while in which a page's viewers come for it, if it is small.
-ALERTS = Shelf("alerts", tuple[Alert, ...], seconds=20, most_bytes=1 << 18)
-SPARKLINES = Shelf("sparklines", Sparklines, seconds=20, most_bytes=1 << 18)
-SERIES = Shelf("series", Series, seconds=5, most_bytes=1 << 18)
-HOURS = Shelf("hours", Hours, seconds=5, most_bytes=1 << 18)
+ALERTS = CacheEntry("alerts", tuple[Alert, ...], seconds=20, most_bytes=1 << 18)
+SPARKLINES = CacheEntry("sparklines", Sparklines, seconds=20, most_bytes=1 << 18)
+SERIES = CacheEntry("series", Series, seconds=5, most_bytes=1 << 18)
+HOURS = CacheEntry("hours", Hours, seconds=5, most_bytes=1 << 18)
 
 
 class SharedReader:
@@ -37,7 +37,7 @@ class SharedReader:
     Without Redis it is as if this reader were not there.
     """
 
-    def __init__(self, reader: MarketReader, memory: SharedMemory) -> None:
+    def __init__(self, reader: MarketReader, memory: RedisCache) -> None:
         self._reader = reader
         self._memory = memory
         self._seen = 0
@@ -110,7 +110,7 @@ class SharedReader:
         key = f"{revision}:{name}:{_span(metric_id, since, until)}"
         return self._memory.once(SERIES, key, lambda: read(metric_id, since, until, revision))
 
-    def _shared(self, shelf: Shelf[T], key: str, make: Callable[[], T]) -> T:
+    def _shared(self, shelf: CacheEntry[T], key: str, make: Callable[[], T]) -> T:
         """What was read of the present revision, or of one that came while it was read."""
         if not self._memory.ready():
             return make()

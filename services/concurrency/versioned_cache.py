@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 T = TypeVar("T")
 
 
-class VersionedMemory:
+class VersionedCache:
     """A bounded memory, for several threads. A value is forgotten when another version of it is asked for,
     or when it is the one that nobody has asked for longest."""
 

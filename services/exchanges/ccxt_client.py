@@ -9,7 +9,7 @@ from typing import Any
 
 import ccxt
 
-from services.exchanges.throttle import Pace
+from services.exchanges.throttle import Throttle
 from services.exchanges.transport import Timer, Transport
 from services.market.errors import BadPayload, Unavailable
 
@@ -26,7 +26,7 @@ _OPTIONS: Mapping[str, Mapping[str, object]] = {
 }
 
 
-class Line:
+class CcxtClient:
     """One ccxt client, which one thread may use at a time, with the adapter its requests leave by."""
 
     def __init__(self, market: str, base_url: str | None, timer: Timer = time, least_gap: float = 0.0) -> None:
@@ -34,7 +34,7 @@ class Line:
         self.transport = Transport(market, base_url, timer)
         for scheme in ("https://", "http://"):
             self.client.session.mount(scheme, self.transport)
-        self.client.throttle = Pace(PACE * self.client.rateLimit, self.transport, least_gap, timer).wait
+        self.client.throttle = Throttle(PACE * self.client.rateLimit, self.transport, least_gap, timer).wait
         self.unreadable: list[str] = []
         """The symbols whose tickers ccxt could not read, as far as they are known."""
         self._market = market

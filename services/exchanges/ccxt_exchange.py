@@ -15,7 +15,7 @@ import ccxt
 import numpy as np
 
 from services.exchanges.candle_pages import DEFAULT_PAGE, MEASURED, CandleLimits, split
-from services.exchanges.ccxt_client import Line
+from services.exchanges.ccxt_client import CcxtClient
 from services.exchanges.market_list import MarketList, read_list
 from services.exchanges.reasons import explain
 from services.exchanges.ticker_times import sort_out
@@ -26,7 +26,7 @@ from services.market.types import CandlePage, Candles, Listing, Pair, Quotes
 
 LISTING_SECONDS = 25.0
 CANDLE_REQUEST_SECONDS = 15.0
-LEAST_CANDLE_GAP = 0.1
+MIN_CANDLE_PAUSE = 0.1
 """Seconds. Some permit fifty requests a second, of a budget that the ticks share."""
 
 _TIMEFRAMES = {60: "1m", 300: "5m", 900: "15m", 3600: "1h"}
@@ -54,10 +54,10 @@ class CcxtExchange:
         self._base_url = base_url
         self._timer = timer
         self._period_seconds = period_seconds
-        self._quoting = Line(name, base_url, timer)
+        self._quoting = CcxtClient(name, base_url, timer)
         if not self._quoting.client.has.get("fetchTickers"):
             raise UnknownExchange(name, "does not tell the prices of all its pairs in one request")
-        self._history = Line(name, base_url, timer, LEAST_CANDLE_GAP)
+        self._history = CcxtClient(name, base_url, timer, MIN_CANDLE_PAUSE)
         self._limits = _candle_limits(name, self._history.client)
         self._listing = Lock()
         self._known: MarketList | None = None
@@ -182,7 +182,7 @@ class CcxtExchange:
             self._listing.release()
 
     def _list(self, ends_at: float) -> tuple[Listing, ...]:
-        fresh = Line(self._name, self._base_url, self._timer)
+        fresh = CcxtClient(self._name, self._base_url, self._timer)
         with fresh.held(ends_at) as client, client.session, self._translated(fresh.transport):
             client.load_markets()
             found = read_list(client)

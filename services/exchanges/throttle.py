@@ -7,7 +7,7 @@ import ccxt
 from services.exchanges.transport import Timer, Transport
 
 
-class Pace:
+class Throttle:
     """Takes the place of a ccxt client's own throttle, which reads the clock on the wall.
 
     That one sleeps for an hour when the clock is set back by an hour, and knows of no deadline.

@@ -9,7 +9,7 @@ from services.market.types import Floats, Hours, Ints, Series
 
 HOUR_SECONDS = 3_600
 
-LEAST_COVERED = 0.5
+MIN_COVERAGE = 0.5
 """The share of its window that a volatility must rest on."""
 
 
@@ -47,11 +47,11 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class ChartHistory:
     """What is known of (`since`, `until`], epoch seconds.
 
     `volatility` is standard deviation / mean of the `window_seconds` before each of `volatility_at`, a fraction; NaN
-    where less than LEAST_COVERED of that window is known.
+    where less than MIN_COVERAGE of that window is known.
     """
 
     since: int
@@ -85,7 +85,7 @@ class Past:
         return int(self.history.times[-1]) if len(self.history.times) else None
 
 
-def look_back(
+def chart_history(
     history: Series | Hours,
     volumes: Series | None,
     since: int,
@@ -93,7 +93,7 @@ def look_back(
     bar_seconds: int,
     window_seconds: int,
     period_seconds: int,
-) -> Past:
+) -> ChartHistory:
     """The past in (`since`, `until`], of a `history` that begins a `window_seconds` earlier, or more.
 
     Hours have their own volumes; a history by sample takes them from `volumes`.
@@ -112,7 +112,7 @@ def look_back(
     bars = bars.where(bars.middles > since)
     ends = np.minimum(bars.starts + bar_seconds, until)
     volatility = rolling_volatility(times, values, widths, ends, window_seconds)
-    return Past(since, until, history, shown, bars, window_seconds, ends, volatility)
+    return ChartHistory(since, until, history, shown, bars, window_seconds, ends, volatility)
 
 
 def hours_from(hours: Hours, since: int) -> Hours:
@@ -183,7 +183,7 @@ def rolling_volatility(times: Ints, values: Floats, widths: Ints, ends: Ints, wi
     """Population standard deviation / mean of the values within `window_seconds` before each of `ends`, shape (ends,).
 
     Each value weighs as much as it stands for. Each window is computed by itself, so that no spike leaves its rounding
-    behind; NaN where less than LEAST_COVERED of it is known.
+    behind; NaN where less than MIN_COVERAGE of it is known.
     """
     first = np.searchsorted(times, ends - window_seconds, side="right").tolist()
     past_last = np.searchsorted(times, ends, side="right").tolist()
@@ -191,7 +191,7 @@ def rolling_volatility(times: Ints, values: Floats, widths: Ints, ends: Ints, wi
     for place, (begin, end) in enumerate(zip(first, past_last, strict=True)):
         weights = widths[begin:end]
         weight = weights.sum()
-        if end - begin < 2 or weight < LEAST_COVERED * window_seconds:
+        if end - begin < 2 or weight < MIN_COVERAGE * window_seconds:
             continue
         offsets = values[begin:end] - values[begin]
         mean = weights.dot(offsets) / weight

@@ -8,7 +8,7 @@ import numpy as np
 from services.market.candles import HOUR_SECONDS
 from services.market.types import Floats, Hours, Ints, Series
 
-LEAST_COMMON = 10
+MIN_COMMON_SAMPLES = 10
 """Returns that two metrics must have at the same times before their correlation is told."""
 
 
@@ -16,7 +16,7 @@ LEAST_COMMON = 10
 class Correlations:
     """Pearson's correlation of every two metrics, and the number of returns it rests on, both (metrics, metrics).
 
-    NaN where there are fewer than LEAST_COMMON, or where one of the two did not move.
+    NaN where there are fewer than MIN_COMMON_SAMPLES, or where one of the two did not move.
     """
 
     values: Floats
@@ -52,7 +52,7 @@ def _returns(history: Series | Hours, step: int) -> tuple[Ints, Floats]:
 
 
 def _pearson(left: Floats, right: Floats) -> float:
-    if len(left) < LEAST_COMMON:
+    if len(left) < MIN_COMMON_SAMPLES:
         return np.nan
     left, right = left - left.mean(), right - right.mean()
     scale = np.sqrt(left.dot(left) * right.dot(right))

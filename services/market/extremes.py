@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.market.stats import DAY, HOUR, Kept, Samples
+from services.market.stats import DAY, HOUR, MetricStats, Samples
 from services.market.types import Floats, Ints
 
 
@@ -21,7 +21,7 @@ from services.market.types import Floats, Ints
 class Reach:
     """A window of `window` seconds in blocks of `block` seconds, [n x block, (n + 1) x block).
 
-    In Kept, the field `running` has the extremes of the block that the last tick lies in, `ended` those of the
+    In MetricStats, the field `running` has the extremes of the block that the last tick lies in, `ended` those of the
     blocks of the window before it.
     """
 
@@ -43,7 +43,7 @@ DAILY = Reach(DAY, 900, "running_24h", "ended_24h")
 REACHES = (HOURLY, DAILY)
 
 
-def high_and_low(kept: Kept, reach: Reach) -> tuple[Floats, Floats]:
+def high_and_low(kept: MetricStats, reach: Reach) -> tuple[Floats, Floats]:
     """The highest and the lowest price of each metric, quote currency, NaN where there is none."""
     both = np.fmax(kept[reach.running], kept[reach.ended])
     return both[:, 0], -both[:, 1]
@@ -55,7 +55,7 @@ def spread(high: Floats, low: Floats) -> Floats:
     return found
 
 
-def take_in(kept: Kept, reach: Reach, samples: Samples) -> None:
+def take_in(kept: MetricStats, reach: Reach, samples: Samples) -> None:
     """Let `samples` of the running block count."""
     _raise(kept[reach.running], samples.rows, samples.prices)
 

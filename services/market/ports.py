@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from services.market.alerting.alerts import Alert, AlertQuery, Firings, Mute, OpenAlerts, Tally
+from services.market.alerting.alerts import Alert, AlertCounts, AlertQuery, Mute, OpenAlerts, ReplayResult
 from services.market.alerting.messages import Delivery, DeliveryState, Message
 from services.market.alerting.rules import AlertRule
 from services.market.ranking import RankedMetric, Ranking, Sparklines
@@ -118,7 +118,7 @@ class TokenBook(Protocol):
         """End a token; False where there is none to end."""
 
 
-class AlertDesk(Protocol):
+class AlertService(Protocol):
     """All that web rooms may do about alerts. Every method raises StoreUnavailable when the database is."""
 
     def rules(self) -> tuple[AlertRule, ...]:
@@ -143,7 +143,7 @@ class AlertDesk(Protocol):
     def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
         """The alerts that are asked for, newest first."""
 
-    def tally(self, query: AlertQuery) -> Tally:
+    def tally(self, query: AlertQuery) -> AlertCounts:
         """How many alerts are asked for, whatever the limit and the offset."""
 
     def rules_that_fired(self) -> Mapping[int, str | None]:
@@ -164,7 +164,7 @@ class AlertDesk(Protocol):
     ) -> Mute:
         """Tell nobody of these alerts from now on, as services.market.types.Mute says; raises UnknownRecord."""
 
-    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Steps[Firings]:
+    def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Steps[ReplayResult]:
         """When this rule, kept or not, would have fired in that time on what is stored. Raises BadRule, Busy where
         there is no place for it, Unfinished where it takes too long; the former two mostly before the first step, to
         which it never comes without a place."""

@@ -26,7 +26,7 @@ LOOKBACK = 900
 RETURN_GAP = HOUR
 """Prices that lie further apart, in seconds, make no return: what happened between them is not known."""
 
-LONGEST_LOOKBACK = HOUR
+MAX_LOOKBACK_SECONDS = HOUR
 """What `lookback` and RETURN_GAP come to at the most: no period is longer than an hour."""
 
 YEAR = 365 * DAY
@@ -41,10 +41,10 @@ is counted from when the next price comes; the longest first."""
 DRIFT_LIMIT = 1_000.0
 """Largest ratio of what a sum once was to what is told of it now: leaves 12 of float64's 15 digits."""
 
-Kept = npt.NDArray[np.void]
-"""One row a metric, ascending by id, of dtype KEPT."""
+MetricStats = npt.NDArray[np.void]
+"""One row a metric, ascending by id, of dtype METRIC_STATS."""
 
-KEPT = np.dtype(
+METRIC_STATS = np.dtype(
     [
         ("id", "<i8"),
         ("anchor", "<f8"),  # the price that `total` and `squares` are relative to; NaN before the first
@@ -131,12 +131,12 @@ class Windows:
     @property
     def longest(self) -> int:
         """How far back the exact computation has to read."""
-        return max(self.main, self.rule, DAY) + LONGEST_LOOKBACK
+        return max(self.main, self.rule, DAY) + MAX_LOOKBACK_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Prices of many metrics, ascending in time: parallel arrays of row in Kept, epoch second, price, width."""
+    """Prices of many metrics, ascending in time: parallel arrays of row in MetricStats, epoch second, price, width."""
 
     rows: Ints
     times: Ints
@@ -170,7 +170,7 @@ NO_SAMPLES = Samples(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), 
 
 @dataclass(frozen=True, slots=True)
 class _Returns:
-    """Log returns as parallel arrays: row in Kept, time of the later price, square, seconds between the two prices."""
+    """Log returns as parallel arrays: row in MetricStats, time of the later price, square, seconds between the two."""
 
     rows: Ints
     times: Ints
@@ -181,16 +181,16 @@ class _Returns:
         return _Returns(self.rows[mask], self.times[mask], self.squares[mask], self.seconds[mask])
 
 
-def empty(ids: Ints) -> Kept:
+def empty(ids: Ints) -> MetricStats:
     """Rows without a single price, for metrics `ids` (ascending)."""
-    kept = np.zeros(len(ids), dtype=KEPT)
+    kept = np.zeros(len(ids), dtype=METRIC_STATS)
     kept["id"] = ids
     for name in _NAN_FIELDS:
         kept[name] = np.nan
     return kept
 
 
-def align(kept: Kept, ids: Ints) -> tuple[Kept, Ints]:
+def align(kept: MetricStats, ids: Ints) -> tuple[MetricStats, Ints]:
     """`kept` for exactly the metrics `ids` (ascending), and the rows among them that are new and hold nothing yet."""
     if np.array_equal(kept["id"], ids):
         return kept, np.empty(0, dtype=np.int64)
@@ -201,14 +201,14 @@ def align(kept: Kept, ids: Ints) -> tuple[Kept, Ints]:
     return aligned, new.astype(np.int64)
 
 
-def tell_volumes(kept: Kept, rows: Ints, volumes: Floats) -> None:
+def tell_volumes(kept: MetricStats, rows: Ints, volumes: Floats) -> None:
     """The 24 h volumes that came with the prices of `rows`, NaN for none."""
     kept["volume"][rows] = volumes
     told = ~np.isnan(volumes)
     kept["told_volume"][rows[told]] = volumes[told]
 
 
-def rows_of(kept: Kept, ids: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def rows_of(kept: MetricStats, ids: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """The row of each metric in `ids`, and which of them have one (where not, the row means nothing)."""
     if not len(kept):
         return np.zeros(len(ids), dtype=np.int64), np.zeros(len(ids), dtype=np.bool_)
@@ -220,14 +220,14 @@ def rows_of(kept: Kept, ids: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
 
 
 def advance(
-    kept: Kept,
+    kept: MetricStats,
     previous: int,
     minute: int,
     fresh: Samples,
     between: Samples,
     left_behind: Callable[[int], Samples],
     windows: Windows,
-) -> Kept:
+) -> MetricStats:
     """The statistics at `minute`, from those at `previous`.
 
     `fresh` are the prices at `minute`, at most one a metric; `between` what was stored for times
@@ -282,7 +282,7 @@ def advance(
     return kept
 
 
-def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Windows) -> None:
+def recompute(kept: MetricStats, rows: Ints, history: Samples, minute: int, windows: Windows) -> None:
     """Compute `rows` of `kept` anew, in place, as of `minute`, from all their samples in
     (`minute - windows.longest`, `minute`], and before that in what `far_references` names. Whatever `history` has of
     other rows is not looked at."""
@@ -330,7 +330,7 @@ def recompute(kept: Kept, rows: Ints, history: Samples, minute: int, windows: Wi
 
 
 def far_references(
-    kept: Kept, rows: Ints, history: Samples, minute: int, windows: Windows
+    kept: MetricStats, rows: Ints, history: Samples, minute: int, windows: Windows
 ) -> Iterator[tuple[Ints, int, int]]:
     """Where the prices lie that the changes of old prices are counted from, as far as that is before `history`, all
     samples of `rows` in (`minute - windows.longest`, `minute`]: those of `rows` concerned, `after` and `until`, as
@@ -341,7 +341,7 @@ def far_references(
     begin = minute - windows.longest
     for length in _AGO:
         for second in np.unique(priced_at[rows]).tolist():
-            after = second - length - LONGEST_LOOKBACK
+            after = second - length - MAX_LOOKBACK_SECONDS
             if second and after < begin:
                 yield rows[priced_at[rows] == second], after, min(second - length, begin)
 
@@ -351,7 +351,7 @@ def _not_older(history: Samples, priced_at: Ints) -> Samples:
     return history.where(history.times >= priced_at[history.rows])
 
 
-def drifted(kept: Kept) -> Ints:
+def drifted(kept: MetricStats) -> Ints:
     """The rows whose sums may have lost too many digits to what has since left the window."""
     lost = has_drifted(kept["weight"], kept["total"], kept["total_peak"], kept["squares"], kept["peak"])
     with np.errstate(invalid="ignore"):
@@ -387,7 +387,7 @@ def population_stdev(weight: Floats, total: Floats, squares: Floats) -> Floats:
     return np.sqrt(np.maximum(variance, 0.0))
 
 
-def price_before(kept: Kept, length: int, period_seconds: int) -> Floats:
+def price_before(kept: MetricStats, length: int, period_seconds: int) -> Floats:
     """The price that each metric's change over `length` seconds (HOUR or DAY) is counted from: the last one at least so
     long before its latest price, NaN where the lookback reaches none.
 
@@ -398,13 +398,13 @@ def price_before(kept: Kept, length: int, period_seconds: int) -> Floats:
     return np.where(near, kept[field], np.nan)
 
 
-def coverage(kept: Kept, window: int) -> Floats:
+def coverage(kept: MetricStats, window: int) -> Floats:
     """How much of its `window`, in seconds, each metric's prices stand for, from 0 to 1: that of the standard
     deviation, which `kept` was kept for."""
     return np.minimum(kept["weight"] / max(window, 1), 1.0)
 
 
-def log_volatility(kept: Kept) -> Floats:
+def log_volatility(kept: MetricStats) -> Floats:
     """Annualised standard deviation of each metric's log returns over the window, a fraction a year; NaN without any.
 
     sqrt(sum r^2 / sum dt * seconds of 365 days), where r = ln(price / price before) and dt is the time
@@ -417,13 +417,13 @@ def log_volatility(kept: Kept) -> Floats:
     return found
 
 
-def frozen(kept: Kept) -> npt.NDArray[np.bool_]:
+def frozen(kept: MetricStats) -> npt.NDArray[np.bool_]:
     """Which rows have had no price for so long, although their exchange answers, that they seem not to trade."""
     still: npt.NDArray[np.bool_] = kept["absent"] >= FROZEN_PERIODS
     return still
 
 
-def rank(kept: Kept, active: npt.NDArray[np.bool_]) -> None:
+def rank(kept: MetricStats, active: npt.NDArray[np.bool_]) -> None:
     """Number the active rows that have a stdev and are not frozen from 1, largest first, ties by smaller id;
     0 for the others."""
     ranked = np.flatnonzero(active & ~frozen(kept) & ~np.isnan(kept["stdev"]))
@@ -437,7 +437,7 @@ def _sums(windows: Windows) -> tuple[tuple[str, int, str | None], ...]:
     return ("", windows.main, None), ("hour_", HOUR, "average_1h"), ("rule_", windows.rule, "rule_average")
 
 
-def _add(kept: Kept, prefix: str, samples: Samples, sign: float) -> None:
+def _add(kept: MetricStats, prefix: str, samples: Samples, sign: float) -> None:
     if not len(samples.rows):
         return
     count = len(kept)
@@ -450,7 +450,7 @@ def _add(kept: Kept, prefix: str, samples: Samples, sign: float) -> None:
         kept["squares"] += sign * np.bincount(samples.rows, weighted * offset, minlength=count)
 
 
-def _clear(kept: Kept, prefix: str, rows: Ints | npt.NDArray[np.bool_]) -> None:
+def _clear(kept: MetricStats, prefix: str, rows: Ints | npt.NDArray[np.bool_]) -> None:
     for field in ("samples", "weight", "total", "total_peak"):
         kept[prefix + field][rows] = 0
     if prefix == "":
@@ -458,31 +458,31 @@ def _clear(kept: Kept, prefix: str, rows: Ints | npt.NDArray[np.bool_]) -> None:
             kept[field][rows] = 0.0
 
 
-def _forget_emptied(kept: Kept, prefix: str) -> None:
+def _forget_emptied(kept: MetricStats, prefix: str) -> None:
     """What nothing is left of is nothing, whatever rounding has made of it."""
     _clear(kept, prefix, kept[prefix + "samples"] == 0)
 
 
-def _note_peaks(kept: Kept, prefix: str) -> None:
+def _note_peaks(kept: MetricStats, prefix: str) -> None:
     peak = kept[prefix + "total_peak"]
     np.maximum(peak, np.abs(kept[prefix + "total"]), out=peak)
     if prefix == "":
         np.maximum(kept["peak"], kept["squares"], out=kept["peak"])
 
 
-def _mean_drifted(kept: Kept, prefix: str) -> npt.NDArray[np.bool_]:
+def _mean_drifted(kept: MetricStats, prefix: str) -> npt.NDArray[np.bool_]:
     """Where a sum of width x price has lost too many digits."""
     found: npt.NDArray[np.bool_] = ~(kept[prefix + "total_peak"] <= DRIFT_LIMIT * kept[prefix + "total"])
     return found
 
 
-def _plain_mean(kept: Kept, prefix: str) -> Floats:
+def _plain_mean(kept: MetricStats, prefix: str) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         mean: Floats = kept[prefix + "total"] / kept[prefix + "weight"]
     return mean
 
 
-def _anchor_near_mean(kept: Kept, samples: Samples) -> None:
+def _anchor_near_mean(kept: MetricStats, samples: Samples) -> None:
     """Have the sums of the rows in `samples` be relative to that price among them which lies nearest to their mean: no
     sum of squares is smaller but the variance itself, and that of a flat series is exactly 0."""
     rows, count = samples.rows, len(kept)
@@ -519,7 +519,7 @@ def _returns(samples: Samples, price: Floats, priced_at: Ints) -> _Returns:
     return _Returns(rows, times, logs * logs, seconds)
 
 
-def _add_returns(kept: Kept, returns: _Returns, sign: float) -> None:
+def _add_returns(kept: MetricStats, returns: _Returns, sign: float) -> None:
     if not len(returns.rows):
         return
     count = len(kept)
@@ -535,13 +535,13 @@ def joined(first: Samples, second: Samples) -> Samples:
     return Samples(*(np.concatenate([getattr(first, name), getattr(second, name)]) for name in names))
 
 
-def _remember(kept: Kept, field: str, past: Samples) -> None:
+def _remember(kept: MetricStats, field: str, past: Samples) -> None:
     """Keep the last of `past` and its time."""
     kept[field][past.rows] = past.prices
     kept[field + "_at"][past.rows] = past.times
 
 
-def _move_references(kept: Kept, fresh: Samples, between: Samples, gone: Mapping[int, Samples]) -> None:
+def _move_references(kept: MetricStats, fresh: Samples, between: Samples, gone: Mapping[int, Samples]) -> None:
     """Have the changes of what has a new price be counted from what has left their windows by then; `gone` are the
     samples that have left each window since the last tick."""
     priced = np.zeros(len(kept), dtype=np.bool_)
@@ -559,13 +559,13 @@ def _move_references(kept: Kept, fresh: Samples, between: Samples, gone: Mapping
         _adopt(kept, before, edge, priced)
 
 
-def _adopt(kept: Kept, field: str, other: str, rows: npt.NDArray[np.bool_]) -> None:
+def _adopt(kept: MetricStats, field: str, other: str, rows: npt.NDArray[np.bool_]) -> None:
     """Have `rows` of `field` and its time be what they are of the `other` field."""
     for end in ("", "_at"):
         np.copyto(kept[field + end], kept[other + end], where=rows)
 
 
-def _describe(kept: Kept) -> None:
+def _describe(kept: MetricStats) -> None:
     kept["stdev"] = population_stdev(kept["weight"], kept["total"], kept["squares"])
     with np.errstate(invalid="ignore", divide="ignore"):
         kept["mean"] = kept["anchor"] + kept["total"] / kept["weight"]

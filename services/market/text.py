@@ -2,7 +2,7 @@
 
 from unicodedata import category
 
-LONGEST_NOTE = 500
+MAX_NOTE_LENGTH = 500
 """Characters that are kept of what somebody says."""
 
 

@@ -12,7 +12,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 MARK = "dt_"
 SECRET_BYTES = 32
 SHOWN_CHARACTERS = len(MARK) + 6
-LONGEST_NAME = 60
+MAX_NAME_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,6 @@ def beginning(secret: str) -> str:
 def usable_name(text: str) -> str:
     """What a token may be called: one line of visible characters. Raises ValueError."""
     name = " ".join(text.split())
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise ValueError(f"a token needs a name of 1 to {LONGEST_NAME} visible characters")
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise ValueError(f"a token needs a name of 1 to {MAX_NAME_LENGTH} visible characters")
     return name

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.market import stats
-from services.market.stats import Kept, Samples
+from services.market.stats import MetricStats, Samples
 from services.market.types import Floats, Ints
 
 ROLLING = ("stdev", "volatility")
@@ -103,7 +103,7 @@ def from_bytes(data: bytes) -> WindowSums:
     return WindowSums(*np.frombuffer(data, "<f8").reshape(6, -1).copy())
 
 
-def of_kept(kept: Kept, count: int) -> WindowSums:
+def of_kept(kept: MetricStats, count: int) -> WindowSums:
     """Those of the statistics `kept`, by metric number up to `count`; a metric that they do not have is left out."""
     mine = kept[kept["id"] < count]
     sums = no_sums(count)

@@ -39,7 +39,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpReply:
     """What came back; of the body nothing is read."""
 
     status: int
@@ -88,7 +88,7 @@ def ask(
     seconds: float,
     allow_private: bool,
     resolve: Resolve = resolve,
-) -> Answer:
+) -> HttpReply:
     """Send one request, all of it within `seconds`, whatever it is at: looking up a name, connecting, or reading.
 
     The name is looked up once, and the connection goes to what was found and allowed: an answer that changes between
@@ -96,10 +96,10 @@ def ask(
     """
     connection = _Pinned(target, seconds, allow_private, resolve)
 
-    def carry_out() -> Answer:
+    def carry_out() -> HttpReply:
         connection.request(method, target.path, body, dict(headers))
         with connection.getresponse() as response:
-            return Answer(response.status, response.headers.get("Retry-After"))
+            return HttpReply(response.status, response.headers.get("Retry-After"))
 
     try:
         return within(seconds, carry_out)

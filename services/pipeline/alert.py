@@ -9,14 +9,14 @@ from services.market import stats
 from services.market.alerting.rules import BUILT_IN, Rule
 from services.market.alerting.states import Mask
 from services.market.present import is_stale
-from services.market.stats import Kept
+from services.market.stats import MetricStats
 from services.market.types import Catalogue, Ints
 from services.pipeline.arrivals import Arrivals
 from services.pipeline.evaluate_rules import Scopes, apply_rules
 from services.pipeline.exchange_health import frozen_places
 from services.store.alerting import alerts, mutes, outbox
-from services.store.alerting.alerts import Firing
-from services.store.alerting.outbox import News
+from services.store.alerting.alerts import NewAlert
+from services.store.alerting.outbox import AlertNotice
 from services.store.database.engine import Connection
 from services.store.ranking import ticks
 
@@ -24,15 +24,15 @@ from services.store.ranking import ticks
 def alert(
     connection: Connection,
     minute: int,
-    before: Kept,
-    kept: Kept,
+    before: MetricStats,
+    kept: MetricStats,
     arrivals: Arrivals,
     catalogue: Catalogue,
     period_seconds: int,
     rule: Rule,
     scopes: Scopes,
     channels: Sequence[str],
-) -> tuple[Firing, ...]:
+) -> tuple[NewAlert, ...]:
     """Fire for each metric that breaks the built-in `rule` or one that somebody wrote, and owe the messages: of what is
     not muted, to the rule's channels or else to all `channels`. Marks the firing rows of `kept`; answers what was
     fired."""
@@ -58,17 +58,17 @@ def alert(
     kept["alerted_at"][np.isin(kept["id"], [firing.metric_id for firing in firings if not firing.muted])] = minute
     numbers = alerts.fire(connection, firings)
     news = [
-        News(number, "fired", channels if firing.channels is None else firing.channels)
+        AlertNotice(number, "fired", channels if firing.channels is None else firing.channels)
         for number, firing in zip(numbers, firings, strict=True)
         if not firing.muted
     ]
     told = outbox.told_of(connection, over)
-    news += [News(number, "resolved", told.get(number, ())) for number in over]
+    news += [AlertNotice(number, "resolved", told.get(number, ())) for number in over]
     outbox.owe(connection, minute, news)
     return firings
 
 
-def _prominence(firing: Firing) -> float:
+def _prominence(firing: NewAlert) -> float:
     """How many times the threshold the value is, or the threshold the value; 1 where there is no saying."""
     if not firing.value or not firing.threshold:
         return 1.0
@@ -78,12 +78,12 @@ def _prominence(firing: Firing) -> float:
 def _built_in(
     connection: Connection,
     minute: int,
-    kept: Kept,
+    kept: MetricStats,
     arrivals: Arrivals,
     frozen: Mask,
     rule: Rule,
     period_seconds: int,
-) -> tuple[Firing, ...]:
+) -> tuple[NewAlert, ...]:
     """What a price of this very period, and of no exchange that repeats itself, makes the built-in rule fire, unless it
     did so within the cooldown, as the stored alerts tell. Those that are over resolve; of those whose price is stale
     there is no data until it is known again."""
@@ -100,7 +100,7 @@ def _built_in(
         return ()
     cooling = alerts.last_fired(connection, kept["id"][broken].tolist(), minute - rule.cooldown_seconds)
     return tuple(
-        Firing(
+        NewAlert(
             metric_id=int(kept["id"][row]),
             fired_at=minute,
             price=float(kept["price"][row]),
@@ -116,7 +116,9 @@ def _built_in(
     )
 
 
-def _carry_on_open(connection: Connection, minute: int, kept: Kept, exceeded: Mask, known: Mask, lost: Mask) -> None:
+def _carry_on_open(
+    connection: Connection, minute: int, kept: MetricStats, exceeded: Mask, known: Mask, lost: Mask
+) -> None:
     """What becomes of the built-in rule's open alerts: each ends, goes on, or is without data."""
     open_ones = np.array(sorted(alerts.open_alerts(connection, BUILT_IN)), dtype=np.int64)
     if not len(open_ones):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.market.types import Catalogue, Floats, Ints
-from services.pipeline.fetch import Answer
+from services.pipeline.fetch import FetchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Arrivals:
     stirring: Ints
 
 
-def select_tracked(answers: Sequence[Answer], catalogue: Catalogue) -> Arrivals:
+def select_tracked(answers: Sequence[FetchResult], catalogue: Catalogue) -> Arrivals:
     """Of all that the exchanges gave, what belongs to active tracked metrics."""
     places, found_prices, found_volumes = [np.empty(0, dtype=np.int64)], [np.empty(0)], [np.empty(0)]
     missing = np.zeros(len(catalogue.metrics), dtype=np.bool_)

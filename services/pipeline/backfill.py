@@ -49,11 +49,11 @@ hand, that one is right."""
 UNSETTLED_SECONDS = 180
 """The newest candles may be late to appear: their absence is not taken for an answer."""
 
-MOST_FAILURES = 5
+MAX_FAILURES = 5
 """Requests that fail in a row before an exchange is left alone until the next round."""
 
 RETRY_SECONDS = 2.5
-LONGEST_RETRY_SECONDS = 60.0
+MAX_RETRY_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +196,7 @@ class Backfill:
         found = _Found(self._plan.timer())
         self._write(found, progress)
         in_a_row = 0
-        while tasks and not stop.is_set() and in_a_row < MOST_FAILURES:
+        while tasks and not stop.is_set() and in_a_row < MAX_FAILURES:
             task = tasks.popleft()
             try:
                 candles = self._exchange.candles(task.metric.pair, task.page)
@@ -204,7 +204,7 @@ class Backfill:
                 in_a_row += 1
                 self._outages.failed(market, Question.CANDLES, error)
                 tasks.appendleft(task)
-                stop.wait(min(RETRY_SECONDS * 2**in_a_row, LONGEST_RETRY_SECONDS))
+                stop.wait(min(RETRY_SECONDS * 2**in_a_row, MAX_RETRY_SECONDS))
             except ExchangeError as error:
                 in_a_row += isinstance(error, BadPayload)
                 progress.failed += 1

@@ -9,14 +9,14 @@ from datetime import datetime
 import numpy as np
 
 from services.market.alerting.rules import longest_windows
-from services.market.alerting.running_sums import SLOT_SECONDS, Mark, carry_seconds, corrected, is_kept, precede
+from services.market.alerting.running_sums import SLOT_SECONDS, RunningSums, carry_seconds, corrected, is_kept, precede
 from services.market.stats import HOUR
 from services.market.window_sums import ROLLING, WindowSums, of_kept
 from services.pipeline.past_values import Stretch, go_back
 from services.pipeline.tick import Plan
 from services.store.alerting import rules, running_sum_renewals, running_sums
 from services.store.alerting.running_sum_renewals import Fill, Renewal
-from services.store.alerting.running_sums import StoredPast
+from services.store.alerting.running_sums import StoredSumHistory
 from services.store.database import leases
 from services.store.database.engine import Connection, reading, writing
 from services.store.ranking import snapshots
@@ -58,7 +58,7 @@ def _fill(plan: Plan, quantity: str, window: int, now: int, owner: str | None, g
                 leases.require(connection, owner)
             if _is_more(running_sum_renewals.renewal(connection, quantity), step.renewal):
                 break
-            if step.anchor not in StoredPast(connection).minutes(quantity):
+            if step.anchor not in StoredSumHistory(connection).minutes(quantity):
                 continue  # a tick has removed what counts on from it
             if step.replaced is not None:
                 running_sums.replace(connection, quantity, *step.replaced, step.found)
@@ -85,13 +85,13 @@ class _Step:
     renewed_until: int | None
     fill: Fill | None
     replaced: tuple[int, int] | None = None
-    found: Sequence[Mark] = ()
+    found: Sequence[RunningSums] = ()
 
 
 def _plan_step(plan: Plan, connection: Connection, quantity: str, now: int, window: int) -> _Step | None:
     """The next step, None where nothing is left to do, or nothing can be done before the next tick."""
     period_seconds = plan.period_seconds
-    past, renewal = StoredPast(connection), running_sum_renewals.renewal(connection, quantity)
+    past, renewal = StoredSumHistory(connection), running_sum_renewals.renewal(connection, quantity)
     minutes = past.minutes(quantity)
     if not minutes:
         return None
@@ -132,7 +132,7 @@ def _plan_step(plan: Plan, connection: Connection, quantity: str, now: int, wind
         values, sums_then = stretch.statistics(quantity, nearest[1], anchor.minute, plan.windows.main, oldest)
     else:
         values, sums_then = stretch.prices() if quantity == "price" else stretch.volumes(), None
-    found: list[Mark] = []
+    found: list[RunningSums] = []
     chain = anchor
     if not true_ones:
         chain = corrected(anchor, values.sampled[-1], values.carried[-1])

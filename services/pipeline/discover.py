@@ -15,7 +15,7 @@ from services.pipeline.outages import PATIENCE_SECONDS, Outages, Question
 from services.pipeline.rank import rank_again
 from services.store.database.engine import Connection, Engine, reading, writing
 from services.store.ranking import discoveries, metrics, snapshots, ticks
-from services.store.ranking.discoveries import LookUp
+from services.store.ranking.discoveries import DiscoveryRecord
 from services.store.ranking.metrics import Catalogues
 
 RENEWAL = timedelta(hours=1)
@@ -89,7 +89,7 @@ def discover(
                 outcomes[market] = Outcome(listings)
                 continue
             outages.answered(market, Question.PAIRS)
-            look_up = before.get(market, LookUp())
+            look_up = before.get(market, DiscoveryRecord())
             doubt = _doubt(market, listings, look_up)
             since = _doubted_since(look_up, now)
             if doubt is not None and now.timestamp() - since < BELIEF_PERIODS * period_seconds:
@@ -103,7 +103,7 @@ def discover(
     return outcomes
 
 
-def _doubt(market: str, listings: Sequence[Listing], look_up: LookUp) -> Doubt | None:
+def _doubt(market: str, listings: Sequence[Listing], look_up: DiscoveryRecord) -> Doubt | None:
     """Why this list is not to be believed at once; None where it is."""
     trading = sum(listing.active for listing in listings)
     usual = 1 if look_up.trading is None else look_up.trading
@@ -113,7 +113,7 @@ def _doubt(market: str, listings: Sequence[Listing], look_up: LookUp) -> Doubt |
     return Doubt(market, words if look_up.trading is None else f"{words}, {look_up.trading:,} before")
 
 
-def _doubted_since(look_up: LookUp, now: datetime) -> int:
+def _doubted_since(look_up: DiscoveryRecord, now: datetime) -> int:
     second = int(now.timestamp())
     return second if look_up.doubted_since is None else min(look_up.doubted_since, second)
 
@@ -124,7 +124,7 @@ def _take_over(
     listings: Sequence[Listing],
     wanted: Sequence[TrackPattern],
     tracked: Collection[Pair],
-    look_up: LookUp,
+    look_up: DiscoveryRecord,
     now: datetime,
 ) -> Outcome:
     """Have the metrics of `market` go by this list."""
@@ -213,7 +213,7 @@ class Discovery:
         due = {
             market: exchange
             for market, exchange in self._exchanges.items()
-            if self._is_due(market, before.get(market, LookUp()), now)
+            if self._is_due(market, before.get(market, DiscoveryRecord()), now)
         }
         outcomes = discover(
             self._engine, due, self._patterns, now, self._outages, period_seconds=self._period.total_seconds()
@@ -222,11 +222,11 @@ class Discovery:
             return False
         after = self._look_ups()
         for market, outcome in outcomes.items():
-            self._schedule(market, outcome, after.get(market, LookUp()), now)
+            self._schedule(market, outcome, after.get(market, DiscoveryRecord()), now)
             self._tell(market, outcome)
         return any(outcome.error is None for outcome in outcomes.values())
 
-    def _is_due(self, market: str, look_up: LookUp, now: datetime) -> bool:
+    def _is_due(self, market: str, look_up: DiscoveryRecord, now: datetime) -> bool:
         schedule = self._schedules.get(market)
         if schedule is None:
             return True
@@ -236,7 +236,7 @@ class Discovery:
         # Prices that move contradict the list: more of them than when it was looked up cannot wait.
         return look_up.stirring > schedule.stirring and waited >= FIRST_LOOK_PERIODS * self._period
 
-    def _schedule(self, market: str, outcome: Outcome, look_up: LookUp, now: datetime) -> None:
+    def _schedule(self, market: str, outcome: Outcome, look_up: DiscoveryRecord, now: datetime) -> None:
         """Note when to look up `market` again, by how the look-up went and what is on record since."""
         before = self._schedules.get(market)
         stirring = look_up.stirring
@@ -270,6 +270,6 @@ class Discovery:
                 log.warning("%s", text)
         self._told[market] = texts
 
-    def _look_ups(self) -> Mapping[str, LookUp]:
+    def _look_ups(self) -> Mapping[str, DiscoveryRecord]:
         with reading(self._engine) as connection:
             return discoveries.on_record(connection)

@@ -6,17 +6,34 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.market import stats
-from services.market.alerting.evaluation import Figures, Sight, as_left, crossed_quantities, judge, read, seen
+from services.market.alerting.evaluation import (
+    Comparison,
+    EvaluationContext,
+    as_left,
+    crossed_quantities,
+    evaluate,
+    read,
+    seen,
+)
 from services.market.alerting.rules import AlertRule, NoData, TimesAverage, longest_windows
 from services.market.alerting.running_sums import carry_seconds, follow
-from services.market.alerting.states import FIRING, PENDING, Held, Mask, Verdict, fresh_states, step, worth_keeping
-from services.market.stats import Kept
+from services.market.alerting.states import (
+    FIRING,
+    PENDING,
+    Evaluation,
+    Mask,
+    RuleStates,
+    fresh_states,
+    transition,
+    worth_keeping,
+)
+from services.market.stats import MetricStats
 from services.market.track import TrackPattern
 from services.market.types import Catalogue, Floats, Ints
 from services.pipeline.arrivals import Arrivals
 from services.store.alerting import alerts, last_evaluations, rules, running_sums
-from services.store.alerting.alerts import Firing
-from services.store.alerting.running_sums import StoredPast
+from services.store.alerting.alerts import NewAlert
+from services.store.alerting.running_sums import StoredSumHistory
 from services.store.database.engine import Connection
 
 
@@ -26,8 +43,8 @@ class Outcome:
     the value then, None where there is none), those among them whose rule tells of it, those without data from now on,
     and those that go on after they were without."""
 
-    changed: dict[int, Held] = field(default_factory=dict)
-    firings: list[Firing] = field(default_factory=list)
+    changed: dict[int, RuleStates] = field(default_factory=dict)
+    firings: list[NewAlert] = field(default_factory=list)
     ended: dict[tuple[int, int], float | None] = field(default_factory=dict)
     ended_aloud: set[tuple[int, int]] = field(default_factory=set)
     silenced: list[tuple[int, int]] = field(default_factory=list)
@@ -53,8 +70,8 @@ class Scopes:
 def apply_rules(
     connection: Connection,
     minute: int,
-    before: Kept,
-    kept: Kept,
+    before: MetricStats,
+    kept: MetricStats,
     arrivals: Arrivals,
     catalogue: Catalogue,
     period_seconds: int,
@@ -78,17 +95,19 @@ def apply_rules(
     since = minute - period_seconds - carry_seconds(period_seconds)
     earlier = _earlier(connection, enabled, before, kept, since)
     held_of = rules.states(connection)
-    sight = Sight(minute, period_seconds, kept, earlier, fresh, frozen, catalogue.active, StoredPast(connection))
+    context = EvaluationContext(
+        minute, period_seconds, kept, earlier, fresh, frozen, catalogue.active, StoredSumHistory(connection)
+    )
     for rule in enabled:
-        _apply(connection, rule, sight, scopes.mask(rule.scope, catalogue), held_of.get(rule.id), outcome)
+        _apply(connection, rule, context, scopes.mask(rule.scope, catalogue), held_of.get(rule.id), outcome)
     rules.save_states(connection, outcome.changed)
-    last_evaluations.record(connection, kept["id"], {quantity: seen(sight, quantity) for quantity in earlier})
-    _keep_marks(connection, enabled, sight)
+    last_evaluations.record(connection, kept["id"], {quantity: seen(context, quantity) for quantity in earlier})
+    _keep_marks(connection, enabled, context)
     return outcome
 
 
 def _earlier(
-    connection: Connection, enabled: Sequence[AlertRule], before: Kept, kept: Kept, since: int
+    connection: Connection, enabled: Sequence[AlertRule], before: MetricStats, kept: MetricStats, since: int
 ) -> Mapping[str, Floats]:
     """What the last look saw of each quantity that a rule on crossings watches; where there was none, what the
     statistics say of metrics priced after epoch second `since`."""
@@ -101,29 +120,34 @@ def _earlier(
 
 
 def _apply(
-    connection: Connection, rule: AlertRule, sight: Sight, scope: Mask, held: Held | None, outcome: Outcome
+    connection: Connection,
+    rule: AlertRule,
+    context: EvaluationContext,
+    scope: Mask,
+    held: RuleStates | None,
+    outcome: Outcome,
 ) -> None:
     """One rule: only metrics that begin something, or are in the midst of it, cost more than a comparison."""
-    ids = sight.kept["id"]
-    verdict, figures = judge(rule, sight)
-    concerned = verdict.starts & scope
+    ids = context.kept["id"]
+    evaluation, figures = evaluate(rule, context)
+    concerned = evaluation.starts & scope
     gone: list[int] = []
     if held is not None:
-        rows, known = stats.rows_of(sight.kept, held["id"])
+        rows, known = stats.rows_of(context.kept, held["id"])
         concerned[rows[known]] = True
         gone = held["id"][~known].tolist()
     elif not concerned.any():
         return
     places = np.flatnonzero(concerned).astype(np.int64)
-    looked = verdict.at(places)
+    looked = evaluation.at(places)
     states = _states_of(ids[places], held)
-    _hold_cooldown(connection, rule, states, looked, sight.now)
+    _hold_cooldown(connection, rule, states, looked, context.now)
     if held is not None:  # what has left the scope, or the catalogue, ends
         looked = _out_of(looked, ~scope[places])
-    found = step(states, looked, rule, sight.now, sight.period_seconds)
+    found = transition(states, looked, rule, context.now, context.period_seconds)
     ended: dict[tuple[int, int], float | None] = {(rule.id, number): None for number in gone}
     ended |= {
-        (rule.id, int(sight.kept["id"][place])): _known(figures.value[place]) if scope[place] else None
+        (rule.id, int(context.kept["id"][place])): _known(figures.value[place]) if scope[place] else None
         for place in places[found.ended]
     }
     outcome.ended |= ended
@@ -134,10 +158,10 @@ def _apply(
     keeps = found.held[worth_keeping(found.held)]
     if held is None or not np.array_equal(keeps, held):
         outcome.changed[rule.id] = keeps
-    outcome.firings += [_firing(rule, sight, figures, verdict, int(place)) for place in places[found.fired]]
+    outcome.firings += [_firing(rule, context, figures, evaluation, int(place)) for place in places[found.fired]]
 
 
-def _states_of(ids: Ints, held: Held | None) -> Held:
+def _states_of(ids: Ints, held: RuleStates | None) -> RuleStates:
     states = fresh_states(ids)
     if held is not None:
         rows, known = stats.rows_of(states, held["id"])
@@ -145,7 +169,7 @@ def _states_of(ids: Ints, held: Held | None) -> Held:
     return states
 
 
-def _hold_cooldown(connection: Connection, rule: AlertRule, states: Held, looked: Verdict, now: int) -> None:
+def _hold_cooldown(connection: Connection, rule: AlertRule, states: RuleStates, looked: Evaluation, now: int) -> None:
     """Those that may fire at this look learn of the last alert on record, which holds the cooldown whatever became of
     the states: of what the rule was before it was changed, of another process, of a clock that was set back."""
     may_fire = np.flatnonzero((looked.starts & (states["state"] != FIRING)) | (states["state"] == PENDING))
@@ -157,24 +181,26 @@ def _hold_cooldown(connection: Connection, rule: AlertRule, states: Held, looked
     states["fired_at"][may_fire] = np.maximum(states["fired_at"][may_fire], on_record)
 
 
-def _out_of(verdict: Verdict, outside: Mask) -> Verdict:
+def _out_of(evaluation: Evaluation, outside: Mask) -> Evaluation:
     """What a rule no longer looks at is over, whatever it has come to, and nothing begins."""
-    return Verdict(
-        np.where(outside, 0, verdict.side).astype(np.int8),
-        verdict.starts & ~outside,
-        verdict.clears_above | outside,
-        verdict.clears_below | outside,
-        verdict.known | outside,
+    return Evaluation(
+        np.where(outside, 0, evaluation.side).astype(np.int8),
+        evaluation.starts & ~outside,
+        evaluation.clears_above | outside,
+        evaluation.clears_below | outside,
+        evaluation.known | outside,
     )
 
 
-def _firing(rule: AlertRule, sight: Sight, figures: Figures, verdict: Verdict, place: int) -> Firing:
-    threshold = figures.upper[place] if verdict.side[place] > 0 else figures.lower[place]
+def _firing(
+    rule: AlertRule, context: EvaluationContext, figures: Comparison, evaluation: Evaluation, place: int
+) -> NewAlert:
+    threshold = figures.upper[place] if evaluation.side[place] > 0 else figures.lower[place]
     average = figures.reference[place] if isinstance(rule.condition, TimesAverage) else np.nan
-    return Firing(
-        metric_id=int(sight.kept["id"][place]),
-        fired_at=sight.now,
-        price=float(sight.kept["price"][place]),
+    return NewAlert(
+        metric_id=int(context.kept["id"][place]),
+        fired_at=context.now,
+        price=float(context.kept["price"][place]),
         average=_known(average),
         factor=rule.condition.factor if isinstance(rule.condition, TimesAverage) else None,
         samples=int(figures.samples[place]),
@@ -192,15 +218,15 @@ def _known(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _keep_marks(connection: Connection, enabled: Sequence[AlertRule], sight: Sight) -> None:
+def _keep_marks(connection: Connection, enabled: Sequence[AlertRule], context: EvaluationContext) -> None:
     longest = longest_windows(enabled)
-    recent = sight.kept["priced_at"] > sight.now - carry_seconds(sight.period_seconds)
+    recent = context.kept["priced_at"] > context.now - carry_seconds(context.period_seconds)
     for quantity in longest:
-        carried = np.where(recent, read(sight.kept, quantity), np.nan)
-        last = sight.past.last_until(quantity, sight.now - 1)
-        mark = follow(last, sight.now, sight.kept["id"], sight.value(quantity), carried)
+        carried = np.where(recent, read(context.kept, quantity), np.nan)
+        last = context.past.last_until(quantity, context.now - 1)
+        mark = follow(last, context.now, context.kept["id"], context.value(quantity), carried)
         running_sums.record(connection, quantity, mark)
-    running_sums.thin(connection, longest, sight.now, sight.period_seconds)
+    running_sums.thin(connection, longest, context.now, context.period_seconds)
 
 
 def _named(scope: tuple[TrackPattern, ...], catalogue: Catalogue) -> Mask:

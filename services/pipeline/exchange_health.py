@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from services.market.stats import Kept, rows_of
+from services.market.stats import MetricStats, rows_of
 from services.market.types import Catalogue, Ints
 from services.pipeline.arrivals import Arrivals
 from services.store.database.engine import Connection
@@ -36,7 +36,7 @@ def _repeats_itself(still: int, priced: int) -> bool:
     return still >= STILL_PERIODS and priced >= STILL_PAIRS
 
 
-def moved(arrivals: Arrivals, catalogue: Catalogue, before: Kept) -> npt.NDArray[np.bool_]:
+def moved(arrivals: Arrivals, catalogue: Catalogue, before: MetricStats) -> npt.NDArray[np.bool_]:
     """Which arrivals differ from the price before; one that has none before it counts as moved."""
     rows, known = rows_of(before, catalogue.ids[arrivals.places])
     moved = np.ones(len(rows), dtype=np.bool_)

@@ -11,12 +11,12 @@ from services.market.ports import Exchange
 from services.market.types import Quotes
 from services.pipeline.outages import Outages, Question
 
-LEAST_PATIENCE = 2.0
+MIN_TIMEOUT_SECONDS = 2.0
 """Seconds that an exchange gets at the very least, also when it failed the last time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FetchResult:
     """What one exchange gave: `quotes`, or the `error` that kept it from giving any."""
 
     market: str
@@ -31,7 +31,7 @@ class _Line:
 
     exchange: Exchange
     thread: ThreadPoolExecutor
-    running: Future[Answer] | None = None
+    running: Future[FetchResult] | None = None
     failing: bool = False
     usual_seconds: float = 0.0
 
@@ -55,11 +55,11 @@ class Fetcher:
         }
         self._outages = outages or Outages(self._lines)
 
-    def fetch(self, markets: Collection[str], minute: datetime) -> list[Answer]:
+    def fetch(self, markets: Collection[str], minute: datetime) -> list[FetchResult]:
         """One answer from each of these markets that there is a line to, in their order."""
         lines = {market: self._lines[market] for market in markets if market in self._lines}
         started = self._timer()
-        asked: dict[str, Future[Answer]] = {}
+        asked: dict[str, Future[FetchResult]] = {}
         for market, line in lines.items():
             if line.running is None or line.running.done():
                 asked[market] = line.running = line.thread.submit(self._ask, line, minute, self._allowance(line))
@@ -87,17 +87,17 @@ class Fetcher:
     def _allowance(self, line: _Line) -> float:
         if not line.failing:
             return self._patience
-        return min(self._patience, max(LEAST_PATIENCE, 2 * line.usual_seconds))
+        return min(self._patience, max(MIN_TIMEOUT_SECONDS, 2 * line.usual_seconds))
 
-    def _ask(self, line: _Line, minute: datetime, seconds: float) -> Answer:
+    def _ask(self, line: _Line, minute: datetime, seconds: float) -> FetchResult:
         started = self._timer()
         try:
             quotes = line.exchange.quotes(minute, seconds)
         except ExchangeError as error:
-            return Answer(line.exchange.name, (self._timer() - started) * 1e3, error=error)
-        return Answer(line.exchange.name, (self._timer() - started) * 1e3, quotes)
+            return FetchResult(line.exchange.name, (self._timer() - started) * 1e3, error=error)
+        return FetchResult(line.exchange.name, (self._timer() - started) * 1e3, quotes)
 
-    def _remember(self, line: _Line, answer: Answer) -> None:
+    def _remember(self, line: _Line, answer: FetchResult) -> None:
         if answer.error is None:
             self._outages.answered(answer.market, Question.PRICES)
             line.failing, line.usual_seconds = False, answer.latency_ms / 1e3
@@ -106,5 +106,5 @@ class Fetcher:
             line.failing = True
 
 
-def _late(market: str, latency_ms: float, detail: str) -> Answer:
-    return Answer(market, latency_ms, error=Unavailable(market, detail, "timeout"))
+def _late(market: str, latency_ms: float, detail: str) -> FetchResult:
+    return FetchResult(market, latency_ms, error=Unavailable(market, detail, "timeout"))

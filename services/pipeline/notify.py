@@ -11,13 +11,13 @@ from services.market.errors import DeliveryFailed, StoreUnavailable
 from services.market.failures import Failures
 from services.market.ports import Clock, Notifier
 from services.store.alerting import outbox
-from services.store.alerting.outbox import Owed
+from services.store.alerting.outbox import PendingMessage
 from services.store.database.engine import Connection, Engine, reading, writing
-from services.store.database.lease_holder import Candidate
+from services.store.database.lease_holder import LeaseHolder
 
 FIRST_WAIT_SECONDS = 15
-LONGEST_WAIT_SECONDS = 3_600
-LONGEST_SILENCE_SECONDS = outbox.MAX_WAIT_SECONDS
+MAX_BACKOFF_SECONDS = 3_600
+MAX_SILENCE_SECONDS = outbox.MAX_WAIT_SECONDS
 """What a receiver may ask for."""
 
 MAX_REFUSALS = 3
@@ -50,7 +50,7 @@ class Senders:
         self._stopping = Event()
         self._threads = ThreadPoolExecutor(max(1, len(notifiers)), thread_name_prefix="notify")
         self._at_work: dict[str, Future[None]] = {}
-        self._candidates: dict[str, Candidate] = {}
+        self._candidates: dict[str, LeaseHolder] = {}
         self._failures = Failures()
 
     def run(self) -> None:
@@ -58,8 +58,8 @@ class Senders:
         for notifier in self._notifiers:
             before = self._at_work.get(notifier.channel)
             if before is None or before.done():
-                candidate = self._candidate(notifier.channel)
-                self._at_work[notifier.channel] = self._threads.submit(self._serve, notifier, candidate)
+                lease_holder = self._candidate(notifier.channel)
+                self._at_work[notifier.channel] = self._threads.submit(self._serve, notifier, lease_holder)
 
     def give_up_removed(self) -> None:
         """Give up what is owed to other channels than these, which are all that the settings name, once nobody is
@@ -69,14 +69,14 @@ class Senders:
         with reading(self._engine) as connection:
             removed = outbox.owed_to_others(connection, names)
         for channel in removed:
-            candidate = self._candidate(channel)
-            if not candidate.try_for_it(self._engine):
+            lease_holder = self._candidate(channel)
+            if not lease_holder.try_for_it(self._engine):
                 continue
             with writing(self._engine) as connection:
-                if not candidate.hold_on(connection):
+                if not lease_holder.hold_on(connection):
                     continue
                 count = outbox.give_up_removed(connection, channel, _second(self._clock))
-                candidate.release(connection)
+                lease_holder.release(connection)
             log.error("%s: messages given up because the channel was removed: %d", channel, count)
 
     def wait(self) -> None:
@@ -88,13 +88,13 @@ class Senders:
         self._stopping.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _candidate(self, channel: str) -> Candidate:
+    def _candidate(self, channel: str) -> LeaseHolder:
         return self._candidates.setdefault(channel, candidate_for(channel, self._owner, self._clock, self._timer))
 
-    def _serve(self, notifier: Notifier, candidate: Candidate) -> None:
+    def _serve(self, notifier: Notifier, lease_holder: LeaseHolder) -> None:
         name = _sender(notifier.channel)
         try:
-            notify(self._engine, notifier, candidate, self._clock, self._chance, self._stopping, self._failures)
+            notify(self._engine, notifier, lease_holder, self._clock, self._chance, self._stopping, self._failures)
         except StoreUnavailable as error:
             self._failures.failed(name, f"the database is away: {error}", level=logging.ERROR)
         except Exception as error:  # noqa: BLE001 - the last frame of this thread: elsewhere it is never seen
@@ -105,15 +105,15 @@ class Senders:
 
 def candidate_for(
     channel: str, owner: str, clock: Clock, timer: Callable[[], float], seconds: float = CLAIM_SECONDS
-) -> Candidate:
+) -> LeaseHolder:
     """The part of `owner` in who may send on the channel."""
-    return Candidate(owner, seconds, clock, timer, f"channel {channel}")
+    return LeaseHolder(owner, seconds, clock, timer, f"channel {channel}")
 
 
 def notify(
     engine: Engine,
     notifier: Notifier,
-    candidate: Candidate,
+    lease_holder: LeaseHolder,
     clock: Clock,
     chance: Random,
     stopping: Event,
@@ -128,29 +128,29 @@ def notify(
     stopped for longer than the lease, after the receiver has it and before that is noted, and nowhere else. `chance`
     spreads what is tried again. Raises StoreUnavailable.
     """
-    if not _stand_by(engine, notifier.channel, candidate, clock, stopping):
+    if not _stand_by(engine, notifier.channel, lease_holder, clock, stopping):
         return 0
-    with candidate.renewing(engine):
-        return _send_all(engine, notifier, candidate, clock, chance, stopping, failures or Failures())
+    with lease_holder.renewing(engine):
+        return _send_all(engine, notifier, lease_holder, clock, chance, stopping, failures or Failures())
 
 
-def _stand_by(engine: Engine, channel: str, candidate: Candidate, clock: Clock, stopping: Event) -> bool:
+def _stand_by(engine: Engine, channel: str, lease_holder: LeaseHolder, clock: Clock, stopping: Event) -> bool:
     """Wait for the channel while something is due there; whether this process has it."""
     while not stopping.is_set():
         with reading(engine) as connection:
             is_due = outbox.is_due(connection, channel, _second(clock))
         if not is_due:
             return False
-        if candidate.try_for_it(engine):
+        if lease_holder.try_for_it(engine):
             return True
-        stopping.wait(candidate.beat_seconds)
+        stopping.wait(lease_holder.beat_seconds)
     return False
 
 
 def _send_all(
     engine: Engine,
     notifier: Notifier,
-    candidate: Candidate,
+    lease_holder: LeaseHolder,
     clock: Clock,
     chance: Random,
     stopping: Event,
@@ -159,10 +159,10 @@ def _send_all(
     channel, accepted, rests = notifier.channel, 0, False
 
     def note(settle: Callable[[Connection], None]) -> None:
-        _note(engine, channel, settle, candidate.beat_seconds, stopping, failures)
+        _note(engine, channel, settle, lease_holder.beat_seconds, stopping, failures)
 
-    while (owed := _next(engine, channel, candidate, clock, rests or stopping.is_set())) is not None:
-        if not candidate.is_sure():  # the commit took so long that another may be sending it
+    while (owed := _next(engine, channel, lease_holder, clock, rests or stopping.is_set())) is not None:
+        if not lease_holder.is_sure():  # the commit took so long that another may be sending it
             continue
         try:
             notifier.send(owed.message)
@@ -176,17 +176,19 @@ def _send_all(
     return accepted
 
 
-def _next(engine: Engine, channel: str, candidate: Candidate, clock: Clock, is_over: bool) -> Owed | None:
+def _next(
+    engine: Engine, channel: str, lease_holder: LeaseHolder, clock: Clock, is_over: bool
+) -> PendingMessage | None:
     """The message to send next, claimed; where there is none, or it `is_over`, the channel is free for others."""
     now = _second(clock)
     with writing(engine) as connection:
-        if not candidate.hold_on(connection):
+        if not lease_holder.hold_on(connection):
             log.warning("%s: another process has gone on with it while this one was held up", channel)
             return None
         expired = outbox.give_up_old(connection, channel, now)
-        owed = None if is_over else outbox.claim(connection, channel, now, candidate.owner)
+        owed = None if is_over else outbox.claim(connection, channel, now, lease_holder.owner)
         if owed is None:
-            candidate.release(connection)
+            lease_holder.release(connection)
     if expired:
         log.error("%s: messages given up because they are too old: %d", channel, expired)
     return owed
@@ -214,7 +216,7 @@ def _note(
 
 
 def _outcome(
-    owed: Owed, now: int, error: DeliveryFailed, chance: Random, failures: Failures
+    owed: PendingMessage, now: int, error: DeliveryFailed, chance: Random, failures: Failures
 ) -> Callable[[Connection], None]:
     """What to note of a message that was not accepted."""
     is_refused = error.refused and owed.attempts + 1 >= MAX_REFUSALS
@@ -225,7 +227,7 @@ def _outcome(
     pause = pause_seconds(owed.attempts, chance)
     silent_until = 0
     if error.retry_after is not None:
-        silence = min(error.retry_after, LONGEST_SILENCE_SECONDS)
+        silence = min(error.retry_after, MAX_SILENCE_SECONDS)
         pause, silent_until = max(pause, silence), now + silence
     text = f"message {owed.id} was not accepted, next try in {pause} s: {error}"
     failures.failed(owed.channel, text, reason=(False, str(error)))
@@ -250,5 +252,5 @@ def _second(clock: Clock) -> int:
 def pause_seconds(attempts: int, chance: Random) -> int:
     """How long to wait after one more attempt than `attempts` has failed: half of it certain, half by chance, so that
     what failed together does not come back together."""
-    whole = min(FIRST_WAIT_SECONDS << min(attempts, 16), LONGEST_WAIT_SECONDS)
+    whole = min(FIRST_WAIT_SECONDS << min(attempts, 16), MAX_BACKOFF_SECONDS)
     return round(whole / 2 + whole / 2 * chance.random())

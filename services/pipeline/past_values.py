@@ -8,7 +8,7 @@ import numpy as np
 from services.market import stats
 from services.market.alerting.running_sums import carry_seconds
 from services.market.alerting.states import Mask
-from services.market.stats import NO_SAMPLES, Kept, Samples, joined
+from services.market.stats import NO_SAMPLES, MetricStats, Samples, joined
 from services.market.types import Floats, Ints
 from services.market.window_sums import WindowSums
 from services.store.database.engine import Connection
@@ -109,7 +109,7 @@ def go_back(connection: Connection, sums: WindowSums, minute: int, to: int, wind
     sums.move(gained, lost, partial(_history, connection, ids, to, window_seconds))
 
 
-def _history(connection: Connection, kept: Kept, until: int, window_seconds: int, rows: Ints) -> Samples:
+def _history(connection: Connection, kept: MetricStats, until: int, window_seconds: int, rows: Ints) -> Samples:
     found = NO_SAMPLES
     for run in prices.history(connection, kept, rows, until - window_seconds, until):
         found = joined(found, run)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from services.market import stats
-from services.market.stats import DAY, HOUR, Kept, Samples, Windows
+from services.market.stats import DAY, HOUR, MetricStats, Samples, Windows
 from services.market.types import Catalogue, Ints
 from services.market.window_sums import ROLLING
 from services.pipeline import update_extremes
@@ -28,7 +28,7 @@ def rank(
     catalogue: Catalogue,
     windows: Windows,
     period_seconds: int,
-) -> Kept:
+) -> MetricStats:
     """The statistics as of `minute`, ranked; its prices are stored already.
 
     Carried on from `snapshot` at a cost that does not depend on the window. Computed anew from the
@@ -72,7 +72,7 @@ def rank_again(connection: Connection, catalogue: Catalogue) -> None:
     snapshots.save(connection, snapshot.minute, snapshot.windows, kept)
 
 
-def recompute(connection: Connection, kept: Kept, rows: Ints, minute: int, windows: Windows) -> None:
+def recompute(connection: Connection, kept: MetricStats, rows: Ints, minute: int, windows: Windows) -> None:
     """Compute these rows of `kept` anew, in place, from all their stored prices."""
     for batch, history in _histories(connection, kept, rows, minute, windows):
         stats.recompute(kept, batch, history, minute, windows)
@@ -80,7 +80,7 @@ def recompute(connection: Connection, kept: Kept, rows: Ints, minute: int, windo
 
 
 def _histories(
-    connection: Connection, kept: Kept, rows: Ints, minute: int, windows: Windows
+    connection: Connection, kept: MetricStats, rows: Ints, minute: int, windows: Windows
 ) -> Iterator[tuple[Ints, Samples]]:
     """Some of `rows` after the other, with all their samples that the exact computation needs."""
     for start in range(0, len(rows), BATCH):
@@ -98,11 +98,11 @@ def _carry_on(
     connection: Connection,
     previous: int,
     minute: int,
-    kept: Kept,
+    kept: MetricStats,
     arrivals: Arrivals,
     windows: Windows,
     period_seconds: int,
-) -> Kept:
+) -> MetricStats:
     def left_behind(length: int) -> Samples:
         return prices.within(connection, kept, previous - length, minute - length)
 

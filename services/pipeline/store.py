@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from services.market import stats
-from services.market.stats import Kept
+from services.market.stats import MetricStats
 from services.market.types import Catalogue
 from services.pipeline.arrivals import Arrivals
 from services.pipeline.exchange_health import moved, note_of, report
-from services.pipeline.fetch import Answer
+from services.pipeline.fetch import FetchResult
 from services.store.database.engine import Connection
 from services.store.history import prices, volumes
 from services.store.ranking import discoveries, ticks
@@ -19,10 +19,10 @@ from services.store.ranking import discoveries, ticks
 def store(
     connection: Connection,
     minute: int,
-    answers: Sequence[Answer],
+    answers: Sequence[FetchResult],
     arrivals: Arrivals,
     catalogue: Catalogue,
-    before: Kept,
+    before: MetricStats,
     period_seconds: int,
 ) -> None:
     """Write the arrivals, and how each exchange did; `minute` is the period in epoch seconds, `before` the

@@ -13,11 +13,11 @@ from services.market.status import SetAside, TickState
 from services.pipeline.alert import alert
 from services.pipeline.arrivals import select_tracked
 from services.pipeline.evaluate_rules import Scopes
-from services.pipeline.fetch import Answer, Fetcher
+from services.pipeline.fetch import Fetcher, FetchResult
 from services.pipeline.rank import rank
 from services.pipeline.set_aside import is_due, set_aside
 from services.pipeline.store import store
-from services.store.alerting.alerts import Firing
+from services.store.alerting.alerts import NewAlert
 from services.store.database import leases
 from services.store.database.engine import UPKEEP, Engine, writing
 from services.store.ranking import snapshots, ticks
@@ -51,7 +51,7 @@ class TickReport:
     """What a tick did."""
 
     state: TickState
-    fired: tuple[Firing, ...]
+    fired: tuple[NewAlert, ...]
     set_aside: SetAside | None = None
     """What a clock had stored that proved to have been ahead."""
 
@@ -96,7 +96,7 @@ def _is_refused(plan: Plan, last: int | None, now: int) -> bool:
 
 
 def close(
-    plan: Plan, answers: Sequence[Answer], minute: datetime, late: timedelta, owner: str | None, fetch_ms: float
+    plan: Plan, answers: Sequence[FetchResult], minute: datetime, late: timedelta, owner: str | None, fetch_ms: float
 ) -> TickReport | None:
     """Store, rank and alert in one commit: the tick of `minute` from what its exchanges answered in `fetch_ms`.
 
@@ -113,7 +113,7 @@ def close(
 
 def _commit(
     plan: Plan,
-    answers: Sequence[Answer],
+    answers: Sequence[FetchResult],
     minute: datetime,
     late: timedelta,
     owner: str | None,

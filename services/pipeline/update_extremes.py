@@ -4,13 +4,13 @@ import numpy as np
 
 from services.market import extremes
 from services.market.extremes import REACHES, Reach
-from services.market.stats import Kept, Samples
+from services.market.stats import MetricStats, Samples
 from services.market.types import Ints
 from services.store.database.engine import Connection
 from services.store.ranking import extremes as blocks
 
 
-def carry_on(connection: Connection, kept: Kept, previous: int, minute: int, arrived: Samples) -> None:
+def carry_on(connection: Connection, kept: MetricStats, previous: int, minute: int, arrived: Samples) -> None:
     """Take in what was stored since the tick of `previous`, in place; `arrived` reaches up to `minute`."""
     for reach in REACHES:
         running = reach.block_of(previous)
@@ -25,7 +25,7 @@ def carry_on(connection: Connection, kept: Kept, previous: int, minute: int, arr
             _look_back(connection, kept, reach, minute)
 
 
-def renew(connection: Connection, kept: Kept, rows: Ints, history: Samples, minute: int) -> None:
+def renew(connection: Connection, kept: MetricStats, rows: Ints, history: Samples, minute: int) -> None:
     """Find the extremes of `rows` anew, in place, as of `minute`, from all their samples of a day and an hour."""
     for reach in REACHES:
         *ended, running = extremes.by_block(history, rows, reach, minute)
@@ -34,7 +34,7 @@ def renew(connection: Connection, kept: Kept, rows: Ints, history: Samples, minu
         blocks.revise(connection, reach.block, reach.first_block(minute), kept["id"][rows], np.stack(ended))
 
 
-def _look_back(connection: Connection, kept: Kept, reach: Reach, minute: int) -> None:
+def _look_back(connection: Connection, kept: MetricStats, reach: Reach, minute: int) -> None:
     """A block has ended, and the window begins with a later one."""
     first = reach.first_block(minute)
     kept[reach.ended] = blocks.between(connection, reach.block, first, reach.block_of(minute) - 1, kept["id"])

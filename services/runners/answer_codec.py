@@ -6,14 +6,14 @@ import numpy as np
 
 from services.market.errors import BadPayload, ExchangeError, Unavailable
 from services.market.types import Pair, Quotes
-from services.pipeline.fetch import Answer
+from services.pipeline.fetch import FetchResult
 
 Wire = dict[str, Any]
 
 _ERRORS: dict[str, type[ExchangeError]] = {"unavailable": Unavailable, "bad payload": BadPayload}
 
 
-def pack(answer: Answer) -> Wire:
+def pack(answer: FetchResult) -> Wire:
     """The answer as JSON values; floats keep every bit in JSON as Python writes it."""
     packed: Wire = {"market": answer.market, "latency_ms": answer.latency_ms}
     if answer.error is not None:
@@ -32,11 +32,11 @@ def pack(answer: Answer) -> Wire:
     }
 
 
-def unpack(packed: Wire) -> Answer:
+def unpack(packed: Wire) -> FetchResult:
     """The answer that was packed."""
     market, latency_ms = packed["market"], packed["latency_ms"]
     if "error" in packed:
-        return Answer(market, latency_ms, error=_error(packed))
+        return FetchResult(market, latency_ms, error=_error(packed))
     quotes = Quotes(
         tuple(Pair(base, quote) for base, quote in zip(packed["bases"], packed["quotes"], strict=True)),
         np.array(packed["prices"], dtype=np.float64),
@@ -44,7 +44,7 @@ def unpack(packed: Wire) -> Answer:
         {Pair(base, quote): reason for base, quote, reason in packed["refused"]},
         frozenset(Pair(*pair) for pair in packed["idle"]),
     )
-    return Answer(market, latency_ms, quotes)
+    return FetchResult(market, latency_ms, quotes)
 
 
 def _error(packed: Wire) -> ExchangeError:

@@ -182,16 +182,16 @@ def _reported(name: str) -> Iterator[None]:
 @contextmanager
 def _alone(services: Services, name: str) -> Iterator[bool]:
     """Whether this worker may do what `name` says: while it does and lives, nobody else may."""
-    candidate = services.candidate(name, LEASE_SECONDS)
-    if not candidate.try_for_it(services.engine):
+    lease_holder = services.lease_holder(name, LEASE_SECONDS)
+    if not lease_holder.try_for_it(services.engine):
         yield False
         return
     try:
-        with candidate.renewing(services.engine):
+        with lease_holder.renewing(services.engine):
             yield True
     finally:
         with writing(services.engine) as connection:
-            candidate.release(connection)
+            lease_holder.release(connection)
 
 
 def worker_services() -> Services:

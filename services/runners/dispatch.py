@@ -16,7 +16,7 @@ from services.jobs import Job
 from services.market.errors import StoreUnavailable, Unavailable
 from services.market.present import is_within
 from services.market.times import period_of
-from services.pipeline.fetch import Answer
+from services.pipeline.fetch import FetchResult
 from services.pipeline.tick import markets_to_ask
 from services.runners import celery_app
 from services.runners.answer_codec import Wire, pack
@@ -184,7 +184,9 @@ def _await(
 
 
 def _silence(market: str) -> Wire:
-    return pack(Answer(market, 0.0, error=Unavailable(market, "no worker answered", advice="See whether one runs")))
+    return pack(
+        FetchResult(market, 0.0, error=Unavailable(market, "no worker answered", advice="See whether one runs"))
+    )
 
 
 def _second(moment: datetime) -> int:

@@ -15,7 +15,7 @@ from services.market.errors import LeaseLost, StoreUnavailable
 from services.runners.clock_watch import Beat, ClockWatch, jump_in_words
 from services.store.database import leases
 from services.store.database.engine import writing
-from services.store.database.lease_holder import Candidate
+from services.store.database.lease_holder import LeaseHolder
 
 LEASE_SHARE = 0.4
 """The lease lasts no longer than this share of a period: the clock that follows one which died in the
@@ -41,7 +41,7 @@ class Scheduler:
         self._jobs = jobs
         self._lease_seconds = min(leases.MAX_SECONDS, LEASE_SHARE * services.settings.period_seconds)
         self._leading: bool | None = None  # not known before the first try
-        self._candidate = Candidate(services.owner, self._lease_seconds, services.clock, services.plan.timer)
+        self._candidate = LeaseHolder(services.owner, self._lease_seconds, services.clock, services.plan.timer)
         lines = [*(job.name for job in jobs), "lease"]
         self._scheduler = BackgroundScheduler(
             timezone=UTC,

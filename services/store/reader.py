@@ -11,7 +11,7 @@ from services.market.errors import UnknownMetric
 from services.market.extremes import DAILY, HOURLY
 from services.market.present import is_stale
 from services.market.ranking import RankedMetric, Ranking, Sparklines
-from services.market.stats import Kept
+from services.market.stats import MetricStats
 from services.market.status import Day, Profile, Status, Storage
 from services.market.types import Hours, Metric, Series
 from services.store import set_aside, sizes
@@ -180,7 +180,7 @@ def _latest_first(dated: Sequence[tuple[datetime, Metric]]) -> tuple[Metric, ...
     return tuple(metric for _, metric in sorted(dated, key=lambda one: (one[0], -one[1].id), reverse=True))
 
 
-def _columns(kept: Kept, snapshot: Snapshot, period_seconds: int) -> Mapping[str, list[float]]:
+def _columns(kept: MetricStats, snapshot: Snapshot, period_seconds: int) -> Mapping[str, list[float]]:
     """The fields as lists of Python numbers, with what follows from them and from the last tick computed."""
     (high_1h, low_1h), (high_24h, low_24h) = (extremes.high_and_low(kept, reach) for reach in (HOURLY, DAILY))
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -20,11 +20,11 @@ from services.store.database.models import (
     Base,
     ExchangeRow,
     ExtremeRow,
-    MarkRenewalRow,
-    MarkRow,
     MetricRow,
     MuteRow,
     PastRankRow,
+    RunningSumsRenewalRow,
+    RunningSumsRow,
     SetAsideRow,
     SetAsideSampleRow,
     SizeRow,
@@ -174,8 +174,8 @@ def _date_back_alerts(connection: Connection, now: int, back: int) -> int:
 
 def _forget(connection: Connection, now: int) -> None:
     """What of that time can be had anew."""
-    connection.execute(delete(MarkRow).where(MarkRow.minute >= now))
-    connection.execute(update(MarkRenewalRow).where(MarkRenewalRow.until >= now).values(until=now - 1))
+    connection.execute(delete(RunningSumsRow).where(RunningSumsRow.minute >= now))
+    connection.execute(update(RunningSumsRenewalRow).where(RunningSumsRenewalRow.until >= now).values(until=now - 1))
     # The clock that was ahead has thinned out those of before, as if they were old.
     running_sum_renewals.note(connection, running_sum_renewals.LOOKED_BACK_ON, now - 1, np.empty(0, dtype=np.int64))
     connection.execute(delete(PastRankRow).where(PastRankRow.minute >= now))

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from services.actions.alerts import StoreDesk
-from services.market.alerting.alerts import AlertQuery, Tally
+from services.actions.alerts import StoreAlertService
+from services.market.alerting.alerts import AlertCounts, AlertQuery
 from services.market.alerting.rule_json import parse_rule
-from services.market.alerting.rules import MOST_RULES, AlertRule, BadRule, TooManyRules
+from services.market.alerting.rules import MAX_RULES, AlertRule, BadRule, TooManyRules
 from services.market.errors import UnknownRecord
 from services.market.types import Listing, Pair
 from services.store.alerting import alerts, mutes, rules
-from services.store.alerting.alerts import Firing
+from services.store.alerting.alerts import NewAlert
 from services.store.database.engine import Engine, reading, writing
 from services.store.ranking import metrics, snapshots
 from tests.builders import NOON
@@ -22,11 +22,11 @@ T = int(NOON.timestamp())
 
 
 @pytest.fixture
-def desk(engine: Engine) -> StoreDesk:
+def alert_service(engine: Engine) -> StoreAlertService:
     with writing(engine) as connection:
         listings = [Listing(Pair("BTC", "USD")), Listing(Pair("ETH", "USD"))]
         metrics.track(connection, "kraken", listings, lambda _pair: True, NOON)
-    return StoreDesk(engine, ("mail",))
+    return StoreAlertService(engine, ("mail",))
 
 
 def rule(name: str = "mine", **changes: Any) -> AlertRule:
@@ -37,7 +37,7 @@ def rule(name: str = "mine", **changes: Any) -> AlertRule:
 def fire(engine: Engine, *firings: tuple[int, int, int]) -> None:
     """Alerts of (rule, metric, seconds after noon)."""
     with writing(engine) as connection:
-        rows = [Firing(metric, T + at, 9.0, None, None, 0, rule_id=rule) for rule, metric, at in firings]
+        rows = [NewAlert(metric, T + at, 9.0, None, None, 0, rule_id=rule) for rule, metric, at in firings]
         alerts.fire(connection, rows)
 
 
@@ -46,88 +46,92 @@ def revision(engine: Engine) -> int:
         return snapshots.revision(connection)
 
 
-def test_rules_are_kept_changed_and_removed_and_readers_look_again(engine: Engine, desk: StoreDesk) -> None:
+def test_rules_are_kept_changed_and_removed_and_readers_look_again(
+    engine: Engine, alert_service: StoreAlertService
+) -> None:
     before = revision(engine)
-    first, second = desk.add_rule(rule("one")), desk.add_rule(rule("two", channels=["mail"]))
-    desk.change_rule(
+    first, second = alert_service.add_rule(rule("one")), alert_service.add_rule(rule("two", channels=["mail"]))
+    alert_service.change_rule(
         parse_rule({"name": "uno", "scope": ["a:*"], "condition": {"kind": "no_data", "periods": 3}}, 1), NOON
     )
 
-    assert [found.name for found in desk.rules()] == ["uno", "two"]
-    assert desk.rule(second.id) == second
+    assert [found.name for found in alert_service.rules()] == ["uno", "two"]
+    assert alert_service.rule(second.id) == second
     assert revision(engine) == before + 3
 
-    desk.remove_rule(first.id, NOON)
+    alert_service.remove_rule(first.id, NOON)
     with pytest.raises(UnknownRecord, match="no rule 1"):
-        desk.rule(first.id)
-    assert desk.add_rule(rule("three")).id == 3  # a number is not given again
+        alert_service.rule(first.id)
+    assert alert_service.add_rule(rule("three")).id == 3  # a number is not given again
 
 
-def test_a_channel_has_to_be_there_when_it_is_named_and_may_be_gone_later(engine: Engine, desk: StoreDesk) -> None:
+def test_a_channel_has_to_be_there_when_it_is_named_and_may_be_gone_later(
+    engine: Engine, alert_service: StoreAlertService
+) -> None:
     with pytest.raises(BadRule, match=r"^channels: none is called 'post'; there are mail$"):
-        desk.add_rule(rule(channels=["mail", "post"]))
-    kept = desk.add_rule(rule(channels=["mail"]))
+        alert_service.add_rule(rule(channels=["mail", "post"]))
+    kept = alert_service.add_rule(rule(channels=["mail"]))
 
-    later = StoreDesk(engine, ("chat",))
+    later = StoreAlertService(engine, ("chat",))
     assert later.rule(kept.id).channels == ("mail",)
     later.change_rule(replace(kept, name="other", channels=("mail", "chat")), NOON)
     later.change_rule(replace(kept, channels=("chat",)), NOON)
     with pytest.raises(BadRule, match=r"^channels: none is called 'mail'"):
         later.change_rule(kept, NOON)
     with pytest.raises(BadRule, match=r"NOTIFY_URLS names none$"):
-        StoreDesk(engine, ()).add_rule(rule(channels=["chat"]))
+        StoreAlertService(engine, ()).add_rule(rule(channels=["chat"]))
 
 
-def test_what_is_not_there_cannot_be_changed(desk: StoreDesk) -> None:
+def test_what_is_not_there_cannot_be_changed(alert_service: StoreAlertService) -> None:
     for attempt in (
-        lambda: desk.change_rule(rule(), NOON),
-        lambda: desk.remove_rule(4, NOON),
-        lambda: desk.acknowledge(4, None, NOON),
-        lambda: desk.unmute(4, NOON),
-        lambda: desk.mute(4, None, None, None, NOON),
-        lambda: desk.mute(None, 4, None, None, NOON),
+        lambda: alert_service.change_rule(rule(), NOON),
+        lambda: alert_service.remove_rule(4, NOON),
+        lambda: alert_service.acknowledge(4, None, NOON),
+        lambda: alert_service.unmute(4, NOON),
+        lambda: alert_service.mute(4, None, None, None, NOON),
+        lambda: alert_service.mute(None, 4, None, None, NOON),
     ):
         with pytest.raises(UnknownRecord):
             attempt()
 
 
 @pytest.mark.parametrize("number", [2**63, 10**20, -(10**20)])
-def test_what_no_database_counts_to_is_not_there(desk: StoreDesk, number: int) -> None:
+def test_what_no_database_counts_to_is_not_there(alert_service: StoreAlertService, number: int) -> None:
     for attempt in (
-        lambda: desk.rule(number),
-        lambda: desk.change_rule(replace(rule(), id=number), NOON),
-        lambda: desk.remove_rule(number, NOON),
-        lambda: desk.acknowledge(number, None, NOON),
-        lambda: desk.unmute(number, NOON),
-        lambda: desk.mute(number, None, None, None, NOON),
-        lambda: desk.mute(None, number, None, None, NOON),
+        lambda: alert_service.rule(number),
+        lambda: alert_service.change_rule(replace(rule(), id=number), NOON),
+        lambda: alert_service.remove_rule(number, NOON),
+        lambda: alert_service.acknowledge(number, None, NOON),
+        lambda: alert_service.unmute(number, NOON),
+        lambda: alert_service.mute(number, None, None, None, NOON),
+        lambda: alert_service.mute(None, number, None, None, NOON),
     ):
         with pytest.raises(UnknownRecord, match=str(number)):
             attempt()
 
 
-def test_there_is_an_end_to_rules(desk: StoreDesk) -> None:
-    for _ in range(MOST_RULES):
-        desk.add_rule(rule())
+def test_there_is_an_end_to_rules(alert_service: StoreAlertService) -> None:
+    for _ in range(MAX_RULES):
+        alert_service.add_rule(rule())
     with pytest.raises(TooManyRules):
-        desk.add_rule(rule())
+        alert_service.add_rule(rule())
 
 
-def test_the_first_to_acknowledge_an_alert_counts(engine: Engine, desk: StoreDesk) -> None:
+def test_the_first_to_acknowledge_an_alert_counts(engine: Engine, alert_service: StoreAlertService) -> None:
     fire(engine, (0, 1, 0))
-    desk.acknowledge(1, "mine", NOON, "ann")
-    again = desk.acknowledge(1, "no, mine", NOON + timedelta(hours=1), "bob")
+    alert_service.acknowledge(1, "mine", NOON, "ann")
+    again = alert_service.acknowledge(1, "no, mine", NOON + timedelta(hours=1), "bob")
     assert (again.note, again.acknowledged_at, again.acknowledged_by) == ("mine", NOON, "ann")
 
 
-def test_alerts_are_chosen_by_all_that_may_be_asked(engine: Engine, desk: StoreDesk) -> None:
+def test_alerts_are_chosen_by_all_that_may_be_asked(engine: Engine, alert_service: StoreAlertService) -> None:
     fire(engine, (0, 1, 0), (1, 1, 60), (1, 2, 120), (2, 2, 180))
     with writing(engine) as connection:
         alerts.resolve(connection, {(1, 1): None}, T + 90)
-    desk.acknowledge(4, None, NOON)
+    alert_service.acknowledge(4, None, NOON)
 
     def chosen(**wanted: Any) -> list[int]:
-        return [alert.id for alert in desk.alerts(AlertQuery(**wanted))]
+        return [alert.id for alert in alert_service.alerts(AlertQuery(**wanted))]
 
     assert chosen() == [4, 3, 2, 1]
     assert chosen(rule_id=1) == [3, 2]
@@ -141,83 +145,87 @@ def test_alerts_are_chosen_by_all_that_may_be_asked(engine: Engine, desk: StoreD
     assert chosen(words="kraken btc/usd") == chosen(words="KRAKEN:BTC-USD") == [2, 1]
     assert chosen(words="th") == [4, 3]
     assert chosen(words="_tc") == chosen(words="okx btc") == []
-    desk.mute(0, None, None, None, NOON)
+    alert_service.mute(0, None, None, None, NOON)
     assert (chosen(muted=True), chosen(muted=False)) == ([1], [4, 3, 2])
 
 
-def test_alerts_are_counted_whatever_the_page(engine: Engine, desk: StoreDesk) -> None:
-    assert desk.tally(AlertQuery()) == Tally(0, 0)
+def test_alerts_are_counted_whatever_the_page(engine: Engine, alert_service: StoreAlertService) -> None:
+    assert alert_service.tally(AlertQuery()) == AlertCounts(0, 0)
     fire(engine, (0, 1, 0), (1, 1, 60), (1, 2, 120))
-    desk.acknowledge(2, None, NOON)
+    alert_service.acknowledge(2, None, NOON)
 
-    assert desk.tally(AlertQuery(limit=1, offset=2)) == Tally(3, 2)
-    assert desk.tally(AlertQuery(words="btc")) == Tally(2, 1)
-    assert desk.tally(AlertQuery(rule_id=1, unacknowledged=True)) == Tally(1, 1)
+    assert alert_service.tally(AlertQuery(limit=1, offset=2)) == AlertCounts(3, 2)
+    assert alert_service.tally(AlertQuery(words="btc")) == AlertCounts(2, 1)
+    assert alert_service.tally(AlertQuery(rule_id=1, unacknowledged=True)) == AlertCounts(1, 1)
 
 
 def test_all_that_is_chosen_is_acknowledged_at_once_and_what_somebody_saw_before_stays_his(
-    engine: Engine, desk: StoreDesk
+    engine: Engine, alert_service: StoreAlertService
 ) -> None:
     fire(engine, (0, 1, 0), (1, 1, 60), (1, 2, 120), (1, 1, 180))
-    desk.acknowledge(1, "first", NOON, "ann")
+    alert_service.acknowledge(1, "first", NOON, "ann")
 
-    assert desk.acknowledge_all(AlertQuery(words="btc", up_to=3, limit=1), "then", NOON, "bob") == 1
+    assert alert_service.acknowledge_all(AlertQuery(words="btc", up_to=3, limit=1), "then", NOON, "bob") == 1
 
-    told = [(alert.note, alert.acknowledged_by) for alert in desk.alerts(AlertQuery())[::-1]]
+    told = [(alert.note, alert.acknowledged_by) for alert in alert_service.alerts(AlertQuery())[::-1]]
     assert told == [("first", "ann"), ("then", "bob"), (None, None), (None, None)]
 
 
-def test_rules_that_fired_are_known_by_their_last_name(engine: Engine, desk: StoreDesk) -> None:
+def test_rules_that_fired_are_known_by_their_last_name(engine: Engine, alert_service: StoreAlertService) -> None:
     fire(engine, (0, 1, 0))
     with writing(engine) as connection:
         for at, name in ((60, "one"), (120, "uno")):
             text = rules.as_text(rule(name))
-            alerts.fire(connection, [Firing(1, T + at, 9.0, None, None, 0, rule_id=5, rule=text)])
+            alerts.fire(connection, [NewAlert(1, T + at, 9.0, None, None, 0, rule_id=5, rule=text)])
 
-    assert desk.rules_that_fired() == {0: None, 5: "uno"}
+    assert alert_service.rules_that_fired() == {0: None, 5: "uno"}
 
 
 def test_what_nobody_has_attended_to_is_firing_and_neither_muted_nor_acknowledged(
-    engine: Engine, desk: StoreDesk
+    engine: Engine, alert_service: StoreAlertService
 ) -> None:
     fire(engine, (1, 1, 0), (1, 2, 60), (0, 1, 120), (2, 2, 180), (3, 1, 240))
     with writing(engine) as connection:
         alerts.resolve(connection, {(1, 1): None}, T + 90)
-    desk.acknowledge(2, None, NOON)
-    desk.mute(0, 1, None, None, NOON)
+    alert_service.acknowledge(2, None, NOON)
+    alert_service.mute(0, 1, None, None, NOON)
 
     with reading(engine) as connection:
         found = alerts.unattended(connection, 1)
     assert (found.total, [alert.id for alert in found.newest]) == (2, [5])
 
 
-def test_a_mute_counts_for_open_alerts_at_once_and_no_more_when_it_is_ended(engine: Engine, desk: StoreDesk) -> None:
+def test_a_mute_counts_for_open_alerts_at_once_and_no_more_when_it_is_ended(
+    engine: Engine, alert_service: StoreAlertService
+) -> None:
     fire(engine, (0, 1, 0), (0, 2, 0))
-    muted = desk.mute(None, 1, NOON + timedelta(hours=1), "known", NOON)
-    desk.mute(0, 1, NOON + timedelta(minutes=5), None, NOON)
+    muted = alert_service.mute(None, 1, NOON + timedelta(hours=1), "known", NOON)
+    alert_service.mute(0, 1, NOON + timedelta(minutes=5), None, NOON)
 
     def are_muted() -> list[bool]:
-        return [alert.muted for alert in desk.alerts(AlertQuery())[::-1]]
+        return [alert.muted for alert in alert_service.alerts(AlertQuery())[::-1]]
 
     assert are_muted() == [True, False]
-    desk.unmute(muted.id, NOON + timedelta(minutes=1))
+    alert_service.unmute(muted.id, NOON + timedelta(minutes=1))
     assert are_muted() == [True, False]
-    assert [mute.rule_id for mute in desk.mutes(NOON)] == [0]
-    desk.unmute(2, NOON + timedelta(minutes=1))
+    assert [mute.rule_id for mute in alert_service.mutes(NOON)] == [0]
+    alert_service.unmute(2, NOON + timedelta(minutes=1))
     assert are_muted() == [False, False]
 
 
-def test_mutes_end_by_the_clock_or_when_all_of_theirs_have_resolved(engine: Engine, desk: StoreDesk) -> None:
+def test_mutes_end_by_the_clock_or_when_all_of_theirs_have_resolved(
+    engine: Engine, alert_service: StoreAlertService
+) -> None:
     fire(engine, (0, 1, 0), (0, 2, 0))
-    desk.mute(0, None, None, None, NOON)
-    desk.mute(None, 2, NOON + timedelta(minutes=10), None, NOON)
+    alert_service.mute(0, None, None, None, NOON)
+    alert_service.mute(None, 2, NOON + timedelta(minutes=10), None, NOON)
 
     def left(minutes: float, *resolved: tuple[int, int]) -> list[int]:
         with writing(engine) as connection:
             alerts.resolve(connection, dict.fromkeys(resolved), T + int(minutes * 60))
             mutes.end_timed(connection, T, T + int(minutes * 60))
             mutes.end_resolved(connection, T + int(minutes * 60))
-        return [mute.id for mute in desk.mutes(NOON + timedelta(minutes=minutes))]
+        return [mute.id for mute in alert_service.mutes(NOON + timedelta(minutes=minutes))]
 
     assert left(1) == [1, 2]
     assert left(2, (0, 1)) == [1, 2]
@@ -225,20 +233,22 @@ def test_mutes_end_by_the_clock_or_when_all_of_theirs_have_resolved(engine: Engi
     assert left(10) == []
 
 
-def test_what_is_still_open_when_a_mutes_time_is_over_counts_again(engine: Engine, desk: StoreDesk) -> None:
+def test_what_is_still_open_when_a_mutes_time_is_over_counts_again(
+    engine: Engine, alert_service: StoreAlertService
+) -> None:
     fire(engine, (0, 1, 0), (0, 2, 0))
-    desk.mute(None, 1, NOON + timedelta(minutes=10), None, NOON)
-    desk.mute(0, 2, NOON + timedelta(minutes=10), None, NOON)
-    desk.mute(None, 2, NOON + timedelta(minutes=20), None, NOON)
+    alert_service.mute(None, 1, NOON + timedelta(minutes=10), None, NOON)
+    alert_service.mute(0, 2, NOON + timedelta(minutes=10), None, NOON)
+    alert_service.mute(None, 2, NOON + timedelta(minutes=20), None, NOON)
 
     with writing(engine) as connection:
         mutes.end_timed(connection, T, T + 600)
 
-    assert [alert.muted for alert in desk.alerts(AlertQuery())[::-1]] == [False, True]
+    assert [alert.muted for alert in alert_service.alerts(AlertQuery())[::-1]] == [False, True]
 
 
-def test_a_rule_and_a_metric_fire_once_in_one_moment(engine: Engine, desk: StoreDesk) -> None:
+def test_a_rule_and_a_metric_fire_once_in_one_moment(engine: Engine, alert_service: StoreAlertService) -> None:
     fire(engine, (1, 1, 0), (2, 1, 0))
     with pytest.raises(Exception, match=r"(?i)unique"):
         fire(engine, (1, 1, 0))
-    assert len(desk.alerts(AlertQuery())) == 2
+    assert len(alert_service.alerts(AlertQuery())) == 2

@@ -2,12 +2,12 @@ from datetime import timedelta
 
 import pytest
 
-from services.actions.deliveries import DeliveryDesk
+from services.actions.deliveries import DeliveryService
 from services.market.errors import DeliveryFailed, NotFailed, UnknownChannel, UnknownDelivery
 from services.market.types import Listing, Pair
 from services.store.alerting import alerts, outbox
-from services.store.alerting.alerts import Firing
-from services.store.alerting.outbox import News
+from services.store.alerting.alerts import NewAlert
+from services.store.alerting.outbox import AlertNotice
 from services.store.database.engine import Engine, writing
 from services.store.ranking import metrics
 from tests.builders import NOON
@@ -20,40 +20,40 @@ T = int(NOON.timestamp())
 def _one_that_failed(engine: Engine) -> None:
     with writing(engine) as connection:
         metrics.track(connection, "kraken", [Listing(Pair("BTC", "USD"))], lambda _pair: True, NOON)
-        (number,) = alerts.fire(connection, [Firing(1, T, 400.0, 100.0, 3.0, 60)])
-        outbox.owe(connection, T, [News(number, "fired", ["mail"])])
+        (number,) = alerts.fire(connection, [NewAlert(1, T, 400.0, 100.0, 3.0, 60)])
+        outbox.owe(connection, T, [AlertNotice(number, "fired", ["mail"])])
         owed = outbox.claim(connection, "mail", T, "me")
         assert owed is not None
         outbox.mark_failed(connection, owed, T, "gone")
 
 
 def test_what_has_failed_is_tried_again_once(engine: Engine) -> None:
-    desk = DeliveryDesk(engine, [])
-    (failed,) = desk.newest(10, "failed")
+    alert_service = DeliveryService(engine, [])
+    (failed,) = alert_service.newest(10, "failed")
 
-    again = desk.retry(failed.id, NOON + timedelta(days=2))
+    again = alert_service.retry(failed.id, NOON + timedelta(days=2))
 
     assert (again.state, again.attempts, again.due_at) == ("queued", 0, NOON + timedelta(days=2))
-    assert desk.newest(10) == (again,)
+    assert alert_service.newest(10) == (again,)
     with pytest.raises(NotFailed, match=r"^message 1 is queued: only one that has failed can be tried again$"):
-        desk.retry(failed.id, NOON)
+        alert_service.retry(failed.id, NOON)
     with pytest.raises(UnknownDelivery, match=r"^no message 7$"):
-        desk.retry(7, NOON)
+        alert_service.retry(7, NOON)
     with pytest.raises(UnknownDelivery, match=r"^no message 100000000000000000000$"):
-        desk.retry(10**20, NOON)
+        alert_service.retry(10**20, NOON)
 
 
 def test_a_test_goes_to_the_channel_of_that_name_at_once(engine: Engine) -> None:
     mail, chat = FakeNotifier("mail"), FakeNotifier("chat", errors=[DeliveryFailed("busy")])
-    desk = DeliveryDesk(engine, [mail, chat])
+    alert_service = DeliveryService(engine, [mail, chat])
 
-    assert desk.channels == ("mail", "chat")
-    desk.try_out("mail", NOON)
-    desk.try_out("mail", NOON)
+    assert alert_service.channels == ("mail", "chat")
+    alert_service.try_out("mail", NOON)
+    alert_service.try_out("mail", NOON)
     with pytest.raises(DeliveryFailed, match="busy"):
-        desk.try_out("chat", NOON)
+        alert_service.try_out("chat", NOON)
     with pytest.raises(UnknownChannel):
-        desk.try_out("fax", NOON)
+        alert_service.try_out("fax", NOON)
 
     assert [message.title for message in mail.accepted] == ["Test from Data Tracker"] * 2
     assert "The channel mail works" in mail.accepted[0].text

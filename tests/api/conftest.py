@@ -13,16 +13,16 @@ from api.limits import Limits
 from api.routes import mount
 from api.rules import mount_rules
 from app import create_app
-from services.actions.alerts import StoreDesk
-from services.actions.deliveries import DeliveryDesk
+from services.actions.alerts import StoreAlertService
+from services.actions.deliveries import DeliveryService
 from services.caching.process_reader import CachedReader
-from services.market.ports import AlertDesk, Clock
+from services.market.ports import AlertService, Clock
 from services.store.alerting import alerts, outbox
-from services.store.alerting.alerts import Firing
-from services.store.alerting.outbox import News
+from services.store.alerting.alerts import NewAlert
+from services.store.alerting.outbox import AlertNotice
 from services.store.database.engine import Engine, open_engine, writing
 from tests import builders
-from tests.fakes import FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeReader
 from tests.fakes_exchange import FakeExchange, FakeNotifier
 from tests.pipeline.world import World
 from tests.served import served
@@ -34,11 +34,13 @@ def dashboard(path: str = "") -> str:
     return f"<html>the dashboard at {path}</html>"
 
 
-def serve(reader: FakeReader, clock: Clock = lambda: builders.NOON, desk: AlertDesk | None = None) -> FlaskClient:
+def serve(
+    reader: FakeReader, clock: Clock = lambda: builders.NOON, alert_service: AlertService | None = None
+) -> FlaskClient:
     server = Flask(__name__)
-    desk = desk or FakeDesk()
-    mount(server, reader, clock, desk)
-    mount_rules(server, reader, clock, desk)
+    alert_service = alert_service or FakeAlertService()
+    mount(server, reader, clock, alert_service)
+    mount_rules(server, reader, clock, alert_service)
     server.add_url_rule("/", view_func=dashboard)
     server.add_url_rule("/<path:path>", view_func=dashboard)
     server.wsgi_app = guarded(server.wsgi_app, OPEN, ANY_HOST, Limits(0), lambda: builders.NOON)
@@ -64,8 +66,8 @@ def client(reader: FakeReader) -> FlaskClient:
 def owe_messages(engine: Engine, now: int) -> None:
     """Owe an alert to two channels, of which one has given it up."""
     with writing(engine) as connection:
-        (number,) = alerts.fire(connection, [Firing(1, now, 400.0, 100.0, 3.0, 60)])
-        outbox.owe(connection, now, [News(number, "fired", ["ops", "mail"])])
+        (number,) = alerts.fire(connection, [NewAlert(1, now, 400.0, 100.0, 3.0, 60)])
+        outbox.owe(connection, now, [AlertNotice(number, "fired", ["ops", "mail"])])
         owed = outbox.claim(connection, "mail", now, "me")
         assert owed is not None
         outbox.mark_failed(connection, owed, now, "answered 410")
@@ -84,9 +86,9 @@ def address(migrated_sqlite_url: str) -> Iterator[str]:
         exchange.prices = {name: price * 1.001 for name, price in exchange.prices.items()}
         world.tick()
     owe_messages(engine, int(world.now.timestamp()))
-    deliveries = DeliveryDesk(engine, [FakeNotifier("ops"), FakeNotifier("mail")])
-    desk = StoreDesk(engine, deliveries.channels)
-    server = create_app(CachedReader(world.reader), lambda: world.now, deliveries, desk).server
+    deliveries = DeliveryService(engine, [FakeNotifier("ops"), FakeNotifier("mail")])
+    alert_service = StoreAlertService(engine, deliveries.channels)
+    server = create_app(CachedReader(world.reader), lambda: world.now, deliveries, alert_service).server
     with served(server) as web:
         web.do(web.front.end)  # so that each stream tells its first event and is over
         yield f"http://127.0.0.1:{web.port}"

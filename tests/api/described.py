@@ -10,7 +10,7 @@ from api.routes import mount
 from api.rules import mount_rules
 from services.bootstrap import VERSION
 from tests import builders
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 
@@ -18,8 +18,8 @@ COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 def whole_interface() -> Flask:
     """A bare server with all routes."""
     server = Flask(__name__, static_folder=None)
-    mount(server, FakeReader(builders.profile(version=VERSION)), lambda: builders.NOON, FakeDesk())
-    mount_rules(server, FakeReader(), lambda: builders.NOON, FakeDesk())
+    mount(server, FakeReader(builders.profile(version=VERSION)), lambda: builders.NOON, FakeAlertService())
+    mount_rules(server, FakeReader(), lambda: builders.NOON, FakeAlertService())
     mount_deliveries(server, FakeDeliveries(), lambda: builders.NOON)
     return server
 

@@ -7,14 +7,14 @@ from flask.testing import FlaskClient
 
 from api.access import OPEN, Access, ProxyUsers
 from api.forwarded import forwarded
-from api.guard import ANY_HOST, LARGEST_BODY, LONGEST_QUERY, LOOPBACK_NAMES, Hosts, guarded, hosts_of
+from api.guard import ANY_HOST, LOOPBACK_NAMES, MAX_BODY_BYTES, MAX_QUERY_LENGTH, Hosts, guarded, hosts_of
 from api.limits import FAILURES_A_MINUTE, Limits
 from api.routes import mount
 from services.market.errors import StoreUnavailable
 from services.market.tokens import Token
 from tests.api.conftest import dashboard
 from tests.builders import NOON
-from tests.fakes import FakeDesk
+from tests.fakes import FakeAlertService
 
 PASSWORD = "pass:wörd"
 PROXY = ProxyUsers("X-Forwarded-User", (ip_network("10.1.0.0/16"), ip_network("fd00::/8")))
@@ -22,8 +22,8 @@ PROXY = ProxyUsers("X-Forwarded-User", (ip_network("10.1.0.0/16"), ip_network("f
 
 def behind(reader, access: Access = OPEN, hosts: Hosts = ANY_HOST, limits: Limits | None = None) -> FlaskClient:
     server = Flask(__name__)
-    server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    mount(server, reader, lambda: NOON, FakeDesk())
+    server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    mount(server, reader, lambda: NOON, FakeAlertService())
     server.add_url_rule("/<path:path>", view_func=dashboard)
     server.add_url_rule("/_dash-update-component", view_func=dashboard, endpoint="callbacks", methods=["POST"])
     server.wsgi_app = guarded(server.wsgi_app, access, hosts, limits or Limits(0), lambda: NOON)
@@ -186,14 +186,14 @@ def test_an_open_server_answers_to_no_name_that_others_could_have_point_here(all
 
 def test_a_query_beyond_the_cap_is_refused(reader):
     client = behind(reader)
-    assert client.get("/metrics?q=" + "a" * (LONGEST_QUERY - 2)).status_code == 422  # the route's own word
-    assert client.get("/metrics?x=" + "a" * (LONGEST_QUERY - 1)).status_code == 422
+    assert client.get("/metrics?q=" + "a" * (MAX_QUERY_LENGTH - 2)).status_code == 422  # the route's own word
+    assert client.get("/metrics?x=" + "a" * (MAX_QUERY_LENGTH - 1)).status_code == 422
 
 
 def test_a_body_beyond_the_cap_is_refused_unread(reader):
     client = behind(reader)
-    assert client.post("/_dash-update-component", data=b"a" * LARGEST_BODY).status_code == 200
-    assert client.post("/_dash-update-component", data=b"a" * (LARGEST_BODY + 1)).status_code == 413
+    assert client.post("/_dash-update-component", data=b"a" * MAX_BODY_BYTES).status_code == 200
+    assert client.post("/_dash-update-component", data=b"a" * (MAX_BODY_BYTES + 1)).status_code == 413
 
 
 # ---- tokens

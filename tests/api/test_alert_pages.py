@@ -7,10 +7,10 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from services.actions.alerts import StoreDesk
+from services.actions.alerts import StoreAlertService
 from services.market.types import Listing, Pair
 from services.store.alerting import alerts
-from services.store.alerting.alerts import Firing
+from services.store.alerting.alerts import NewAlert
 from services.store.database.engine import Engine, writing
 from services.store.ranking import metrics
 from services.store.reader import StoreReader
@@ -28,8 +28,8 @@ def client(engine: Engine) -> FlaskClient:
     with writing(engine) as connection:
         listings = [Listing(Pair(f"C{number}", "USD")) for number in range(STORM)]
         metrics.track(connection, "kraken", listings, lambda _pair: True, NOON)
-        alerts.fire(connection, [Firing(number, second, 400.0, 100.0, 3.0, 60) for number in range(1, STORM + 1)])
-    return serve(StoreReader(engine, builders.profile()), desk=StoreDesk(engine, ()))  # type: ignore[arg-type]
+        alerts.fire(connection, [NewAlert(number, second, 400.0, 100.0, 3.0, 60) for number in range(1, STORM + 1)])
+    return serve(StoreReader(engine, builders.profile()), alert_service=StoreAlertService(engine, ()))  # type: ignore[arg-type]
 
 
 def links(answer: object) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.access import Access
-from api.guard import LARGEST_BODY, Hosts, guarded
+from api.guard import MAX_BODY_BYTES, Hosts, guarded
 from api.limits import Limits
 from api.listeners import LIVE
 from api.long_answers import CLIENT_GONE
@@ -173,7 +173,7 @@ def test_a_body_without_end_is_refused_when_it_is_too_large(web: Served, applica
     part = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     with web.connect(request("POST", "/x", BASIC, b"Transfer-Encoding: chunked\r\n")) as line:
         try:
-            for _ in range(LARGEST_BODY // 0x10000 + 2):
+            for _ in range(MAX_BODY_BYTES // 0x10000 + 2):
                 line.sendall(part)
         except ConnectionError:
             pass

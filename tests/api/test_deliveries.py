@@ -11,7 +11,7 @@ from services.market.errors import DeliveryFailed
 from tests import builders
 from tests.api.conftest import dashboard
 from tests.builders import NOON
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def deliveries() -> FakeDeliveries:
 @pytest.fixture
 def client(deliveries: FakeDeliveries) -> FlaskClient:
     server = Flask(__name__)
-    mount(server, FakeReader(), lambda: NOON, FakeDesk())
+    mount(server, FakeReader(), lambda: NOON, FakeAlertService())
     mount_deliveries(server, deliveries, lambda: NOON)
     server.add_url_rule("/<path:path>", view_func=dashboard, methods=["GET", "POST"])
     return server.test_client()

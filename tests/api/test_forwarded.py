@@ -10,7 +10,7 @@ from api.forwarded import address_in
 from api.limits import FAILURES_A_MINUTE, Limits
 from app import create_app
 from tests import builders
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
 
 PROXY = "127.0.0.1"
 
@@ -20,7 +20,7 @@ def behind(hops: int, access: Access | None = None, requests_a_minute: int = 0) 
         FakeReader(),
         lambda: builders.NOON,
         FakeDeliveries(),
-        FakeDesk(),
+        FakeAlertService(),
         access or Access(),
         limits=Limits(requests_a_minute),
         proxies=hops,

@@ -4,12 +4,12 @@ from flask.testing import FlaskClient
 from api.access import Access
 from app import create_app
 from tests import builders
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
 
 
 def served(access: Access | None = None, proxies: int = 0) -> FlaskClient:
     app = create_app(
-        FakeReader(), lambda: builders.NOON, FakeDeliveries(), FakeDesk(), access or Access(), proxies=proxies
+        FakeReader(), lambda: builders.NOON, FakeDeliveries(), FakeAlertService(), access or Access(), proxies=proxies
     )
     return app.server.test_client()
 

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import redis
 
-from api.limits import FAILURES_A_MINUTE, KNOWN_AT_MOST, REDIS_PATIENCE, REDIS_PAUSE, Counts, Limits
+from api.limits import FAILURES_A_MINUTE, MAX_KNOWN_CLIENTS, REDIS_PATIENCE, REDIS_PAUSE, Counts, Limits
 from tests.fakes import Timer
 from tests.redis_server import RedisServer
 
@@ -58,14 +58,14 @@ def test_a_redis_that_hangs_makes_those_wait_who_ask_just_then_and_later_one_now
 
 def test_what_is_remembered_of_who_was_let_in_has_an_end() -> None:
     limits = Limits(0)
-    for number in range(KNOWN_AT_MOST + 5):
+    for number in range(MAX_KNOWN_CLIENTS + 5):
         limits.succeeded("192.0.2.1", f"Basic {number}")
     for _ in range(FAILURES_A_MINUTE):
         limits.failed("192.0.2.1")
 
-    assert limits.wait_for_login("192.0.2.1", f"Basic {KNOWN_AT_MOST + 4}") == 0
+    assert limits.wait_for_login("192.0.2.1", f"Basic {MAX_KNOWN_CLIENTS + 4}") == 0
     assert limits.wait_for_login("192.0.2.1", "Basic 0") > 0
-    assert len(limits._known) <= KNOWN_AT_MOST
+    assert len(limits._known) <= MAX_KNOWN_CLIENTS
 
 
 def test_a_count_ends_with_its_window_and_takes_no_more_memory_than_it_may() -> None:

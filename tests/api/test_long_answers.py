@@ -19,7 +19,7 @@ from services.concurrency.long_work import LongWork
 from services.market.errors import Busy, Unfinished
 from tests import builders
 from tests.api.test_rules import RULE
-from tests.fakes import FakeDesk, FakeReader, Timer
+from tests.fakes import FakeAlertService, FakeReader, Timer
 from tests.waiting import wait_for
 
 REPLAY = "/alerts/rules/replay"
@@ -64,9 +64,9 @@ def many() -> FakeReader:
 @pytest.fixture
 def server(many: FakeReader, work: LongWork) -> Flask:
     server = Flask(__name__, static_folder=None)
-    desk = FakeDesk(fired={number: builders.alert(number) for number in range(1, 2_502)})
-    many.fired = tuple(desk.fired.values())
-    mount(server, many, lambda: builders.NOON, desk, LargeAnswers(work=work))
+    alert_service = FakeAlertService(fired={number: builders.alert(number) for number in range(1, 2_502)})
+    many.fired = tuple(alert_service.fired.values())
+    mount(server, many, lambda: builders.NOON, alert_service, LargeAnswers(work=work))
     return server
 
 
@@ -183,15 +183,15 @@ def test_no_more_samples_are_told_at_once_than_fit_a_hundred_thousand_seconds(se
 
 
 @pytest.fixture
-def desk() -> FakeDesk:
-    return FakeDesk(fired={1: builders.alert(1), 2: builders.alert(2, metric_id=3)})
+def alert_service() -> FakeAlertService:
+    return FakeAlertService(fired={1: builders.alert(1), 2: builders.alert(2, metric_id=3)})
 
 
 @pytest.fixture
-def client(reader: FakeReader, desk: FakeDesk) -> FlaskClient:
+def client(reader: FakeReader, alert_service: FakeAlertService) -> FlaskClient:
     from tests.api.conftest import serve
 
-    return serve(reader, desk=desk)
+    return serve(reader, alert_service=alert_service)
 
 
 def events(answer: TestResponse) -> list[tuple[str, Any]]:
@@ -203,9 +203,9 @@ def events(answer: TestResponse) -> list[tuple[str, Any]]:
 
 
 def test_a_replay_that_is_followed_tells_how_far_it_is_and_then_the_same_answer(
-    client: FlaskClient, desk: FakeDesk
+    client: FlaskClient, alert_service: FakeAlertService
 ) -> None:
-    desk.steps = (None, 0.0, 0.5)
+    alert_service.steps = (None, 0.0, 0.5)
     answer = client.post(REPLAY, json={"rule": RULE}, headers=EVENTS)
 
     assert (answer.status_code, answer.mimetype) == (200, "text/event-stream")
@@ -216,16 +216,18 @@ def test_a_replay_that_is_followed_tells_how_far_it_is_and_then_the_same_answer(
     assert result["count"] == 2
 
 
-def test_a_replay_without_a_place_is_refused_with_the_time_to_come_back(client: FlaskClient, desk: FakeDesk) -> None:
-    desk.steps, desk.trouble = (), Busy("there is no place", 10)
+def test_a_replay_without_a_place_is_refused_with_the_time_to_come_back(
+    client: FlaskClient, alert_service: FakeAlertService
+) -> None:
+    alert_service.steps, alert_service.trouble = (), Busy("there is no place", 10)
     for headers in (EVENTS, {}):
         refused = client.post(REPLAY, json={"rule": RULE}, headers=headers)
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "10")
         assert (refused.mimetype, refused.json["detail"]) == ("application/problem+json", "there is no place")
 
 
-def test_a_replay_that_takes_too_long_says_so(client: FlaskClient, desk: FakeDesk) -> None:
-    desk.steps, desk.trouble = (0.5,), Unfinished("it takes too long")
+def test_a_replay_that_takes_too_long_says_so(client: FlaskClient, alert_service: FakeAlertService) -> None:
+    alert_service.steps, alert_service.trouble = (0.5,), Unfinished("it takes too long")
     assert events(client.post(REPLAY, json={"rule": RULE}, headers=EVENTS)) == [
         ("progress", {"share": 0.5}),
         ("problem", {"status": 503, "detail": "it takes too long"}),
@@ -245,7 +247,9 @@ def gone_after(looks: int) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("headers", [{}, EVENTS])
-def test_a_replay_ends_when_its_client_goes(client: FlaskClient, desk: FakeDesk, headers: dict[str, str]) -> None:
+def test_a_replay_ends_when_its_client_goes(
+    client: FlaskClient, alert_service: FakeAlertService, headers: dict[str, str]
+) -> None:
     taken: list[float] = []
 
     def steps():
@@ -253,18 +257,20 @@ def test_a_replay_ends_when_its_client_goes(client: FlaskClient, desk: FakeDesk,
             taken.append(number / 100)
             yield number / 100
 
-    desk.steps = steps()
+    alert_service.steps = steps()
     overrides = {CLIENT_GONE: gone_after(3)}
     client.post(REPLAY, json={"rule": RULE}, headers=headers, environ_overrides=overrides).get_data()
-    assert (len(taken), desk.ended) == (4, 1)
+    assert (len(taken), alert_service.ended) == (4, 1)
 
 
-def test_a_replay_whose_events_nobody_reads_ends_with_its_answer(client: FlaskClient, desk: FakeDesk) -> None:
-    desk.steps = (0.0,) * 100
+def test_a_replay_whose_events_nobody_reads_ends_with_its_answer(
+    client: FlaskClient, alert_service: FakeAlertService
+) -> None:
+    alert_service.steps = (0.0,) * 100
     answer = client.post(REPLAY, json={"rule": RULE}, headers=EVENTS, buffered=False)
-    assert desk.ended == 0
+    assert alert_service.ended == 0
     answer.close()
-    assert desk.ended == 1
+    assert alert_service.ended == 1
 
 
 @pytest.mark.parametrize("name", ["gunicorn.socket", "werkzeug.socket"])

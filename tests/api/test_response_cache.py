@@ -8,12 +8,12 @@ from flask.testing import FlaskClient
 
 from api.access import Access
 from api.freshness import Freshness, Present
-from api.response_cache import BYTES_BESIDE, Kept
-from api.responses import Answer
+from api.response_cache import BYTES_BESIDE, ResponseCache
+from api.responses import CachedResponse
 from app import create_app
 from tests import builders
 from tests.builders import NOON
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
 
 BASIC = {"Authorization": "Basic YW5uOm9wZW4gc2VzYW1l"}
 ADDRESSES = (
@@ -50,7 +50,7 @@ def time() -> Time:
 
 @pytest.fixture
 def client(reader, time) -> FlaskClient:
-    app = create_app(reader, time, FakeDeliveries(), FakeDesk())
+    app = create_app(reader, time, FakeDeliveries(), FakeAlertService())
     client = app.server.test_client()
     client.reached = []  # what came to Flask
     app.server.before_request(lambda: client.reached.append(1))
@@ -78,7 +78,7 @@ def test_who_has_it_is_told_so(reader, client, time, address):
     known = {"If-None-Match": f'W/"other", {tag}'}
     second = client.get(address, headers=known)
     assert (len(client.reached), second.status_code, second.data) == (1, 304, b"")
-    elsewhere = create_app(reader, time, FakeDeliveries(), FakeDesk()).server.test_client()
+    elsewhere = create_app(reader, time, FakeDeliveries(), FakeAlertService()).server.test_client()
     anew = elsewhere.get(address, headers=known)
     assert (anew.status_code, sorted(anew.headers)) == (304, sorted(second.headers))
 
@@ -138,7 +138,9 @@ def test_what_was_not_found_may_be_found_next_time(client):
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_what_is_kept_is_for_those_who_are_let_in(reader, time, address):
     reader.put(*reader.metrics, builders.ranked_metric(100))
-    closed = create_app(reader, time, FakeDeliveries(), FakeDesk(), Access(("ann", "open sesame"))).server.test_client()
+    closed = create_app(
+        reader, time, FakeDeliveries(), FakeAlertService(), Access(("ann", "open sesame"))
+    ).server.test_client()
     for _ in range(2):
         assert closed.get(address, headers=BASIC).status_code == 200
         assert closed.get(address).status_code == 401
@@ -163,13 +165,13 @@ def test_an_answer_that_another_tick_has_overtaken_does_not_hold(time):
     assert Freshness(FakeReader(metrics=reader.metrics), time).present().max_age == 55
 
 
-def answer(size: int, **headers: str) -> Answer:
-    return Answer(b"x" * size, "tag", headers)
+def answer(size: int, **headers: str) -> CachedResponse:
+    return CachedResponse(b"x" * size, "tag", headers)
 
 
 def test_no_more_bytes_are_kept_than_may_be():
     each, now = 10_000, Present(1, NOON, 0)
-    kept = Kept(most_bytes=5 * (each * 3 // 2 + BYTES_BESIDE + 10))
+    kept = ResponseCache(most_bytes=5 * (each * 3 // 2 + BYTES_BESIDE + 10))
     asked = [(f"/{number}", "", "") for number in range(7)]
     for one in asked:
         kept.keep(one, now, answer(each))
@@ -179,7 +181,7 @@ def test_no_more_bytes_are_kept_than_may_be():
 
 def test_long_questions_count_too():
     now = Present(1, NOON, 0)
-    kept = Kept(most_bytes=100_000)
+    kept = ResponseCache(most_bytes=100_000)
     asked = [("/metrics", f"x={number}{'y' * 8_000}", "") for number in range(100)]
     for one in asked:
         kept.keep(one, now, answer(10))
@@ -188,7 +190,7 @@ def test_long_questions_count_too():
 
 def test_long_headers_count_too():
     now = Present(1, NOON, 0)
-    kept = Kept(most_bytes=100_000)
+    kept = ResponseCache(most_bytes=100_000)
     asked = [("/metrics", f"x={number}", "") for number in range(100)]
     for one in asked:
         kept.keep(one, now, answer(10, Link="y" * 8_000))
@@ -197,7 +199,7 @@ def test_long_headers_count_too():
 
 def test_what_is_too_long_for_all_that_may_be_kept_drives_nothing_out():
     now = Present(1, NOON, 0)
-    kept = Kept(most_bytes=10_000)
+    kept = ResponseCache(most_bytes=10_000)
     kept.keep(("/metrics/1", "", ""), now, answer(10))
     kept.keep(("/metrics", "", ""), now, answer(20_000))
     assert ("/metrics/1", "", "") in kept
@@ -205,7 +207,7 @@ def test_what_is_too_long_for_all_that_may_be_kept_drives_nothing_out():
 
 
 def test_an_answer_of_another_state_is_none():
-    kept, now = Kept(), Present(1, NOON, 0)
+    kept, now = ResponseCache(), Present(1, NOON, 0)
     asked = ("/metrics", "", "")
     kept.keep(asked, now, answer(1))
     assert kept.get(asked, Present(1, NOON, 30)) is not None

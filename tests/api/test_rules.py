@@ -5,10 +5,10 @@ from flask.testing import FlaskClient
 
 from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rule_json import parse_rule
-from services.market.alerting.rules import MOST_RULES
+from services.market.alerting.rules import MAX_RULES
 from tests import builders
 from tests.api.conftest import serve
-from tests.fakes import FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeReader
 
 RULE: dict[str, Any] = {
     "name": "Six figures",
@@ -25,16 +25,16 @@ RULE: dict[str, Any] = {
 
 
 @pytest.fixture
-def desk() -> FakeDesk:
-    return FakeDesk()
+def alert_service() -> FakeAlertService:
+    return FakeAlertService()
 
 
 @pytest.fixture
-def client(reader: FakeReader, desk: FakeDesk) -> FlaskClient:
-    return serve(reader, desk=desk)
+def client(reader: FakeReader, alert_service: FakeAlertService) -> FlaskClient:
+    return serve(reader, alert_service=alert_service)
 
 
-def test_a_rule_is_added_told_changed_and_removed(client: FlaskClient, desk: FakeDesk) -> None:
+def test_a_rule_is_added_told_changed_and_removed(client: FlaskClient, alert_service: FakeAlertService) -> None:
     made = client.post("/alerts/rules", json=RULE)
     assert (made.status_code, made.headers["Location"]) == (201, "/alerts/rules/1")
     extra = {"id": 1, "words": "price crosses 100000 going up", "editable": True, "states": {}}
@@ -43,7 +43,7 @@ def test_a_rule_is_added_told_changed_and_removed(client: FlaskClient, desk: Fak
 
     changed = client.patch("/alerts/rules/1", json={"name": "Seven", "enabled": False})
     assert changed.json == {"rule": RULE | extra | {"name": "Seven", "enabled": False}}
-    assert desk.kept[1] == parse_rule(RULE | {"name": "Seven", "enabled": False}, 1)
+    assert alert_service.kept[1] == parse_rule(RULE | {"name": "Seven", "enabled": False}, 1)
 
     assert client.delete("/alerts/rules/1").status_code == 204
     assert client.get("/alerts/rules/1").status_code == 404
@@ -56,9 +56,11 @@ def test_a_rule_is_added_told_changed_and_removed(client: FlaskClient, desk: Fak
     }
 
 
-def test_the_built_in_rule_is_listed_first_and_cannot_be_changed(client: FlaskClient, desk: FakeDesk) -> None:
+def test_the_built_in_rule_is_listed_first_and_cannot_be_changed(
+    client: FlaskClient, alert_service: FakeAlertService
+) -> None:
     client.post("/alerts/rules", json=RULE)
-    desk.states[1] = {"firing": 2}
+    alert_service.states[1] = {"firing": 2}
 
     first, second = client.get("/alerts/rules").get_json()["rules"]
 
@@ -90,8 +92,8 @@ def test_what_is_no_json_or_too_long_is_refused(client: FlaskClient) -> None:
     assert answer.status_code == 413
 
 
-def test_there_is_an_end_to_rules(client: FlaskClient, desk: FakeDesk) -> None:
-    desk.kept = {number: parse_rule(RULE, number) for number in range(1, MOST_RULES + 1)}
+def test_there_is_an_end_to_rules(client: FlaskClient, alert_service: FakeAlertService) -> None:
+    alert_service.kept = {number: parse_rule(RULE, number) for number in range(1, MAX_RULES + 1)}
     assert client.post("/alerts/rules", json=RULE).status_code == 409
 
 
@@ -109,10 +111,10 @@ def test_there_is_an_end_to_rules(client: FlaskClient, desk: FakeDesk) -> None:
     ],
 )
 def test_other_peoples_pages_change_nothing(
-    client: FlaskClient, desk: FakeDesk, headers: dict[str, str], status: int
+    client: FlaskClient, alert_service: FakeAlertService, headers: dict[str, str], status: int
 ) -> None:
     assert client.post("/alerts/rules", json=RULE, headers=headers).status_code == status
-    assert len(desk.kept) == (status == 201)
+    assert len(alert_service.kept) == (status == 201)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
@@ -121,17 +123,17 @@ def test_what_a_foreign_form_could_send_is_refused(client: FlaskClient, content_
     assert client.post("/alerts/rules", data="{}", content_type=content_type).status_code == 415
 
 
-def test_another_page_may_not_remove_or_change_either(client: FlaskClient, desk: FakeDesk) -> None:
+def test_another_page_may_not_remove_or_change_either(client: FlaskClient, alert_service: FakeAlertService) -> None:
     client.post("/alerts/rules", json=RULE)
     foreign = {"Sec-Fetch-Site": "cross-site"}
     assert client.delete("/alerts/rules/1", headers=foreign).status_code == 403
     assert client.patch("/alerts/rules/1", json={"enabled": False}, headers=foreign).status_code == 403
     assert client.get("/alerts/rules/1", headers=foreign).status_code == 200
-    assert desk.kept[1].enabled
+    assert alert_service.kept[1].enabled
 
 
-def test_an_alert_is_acknowledged_with_a_note(client: FlaskClient, desk: FakeDesk) -> None:
-    desk.fired[7] = builders.alert(7)
+def test_an_alert_is_acknowledged_with_a_note(client: FlaskClient, alert_service: FakeAlertService) -> None:
+    alert_service.fired[7] = builders.alert(7)
     answer = client.post("/alerts/7/acknowledge", json={"note": "on it"})
     told = answer.get_json()["alert"]
     assert (told["id"], told["note"], told["acknowledged_at"]) == (7, "on it", "2026-03-01T12:00:00Z")
@@ -188,35 +190,43 @@ def test_a_mute_that_cannot_be_is_refused_by_its_field(client: FlaskClient, body
     assert (answer.status_code, answer.get_json()["detail"]) == (422, words)
 
 
-def test_alerts_are_chosen_by_rule_state_and_time(client: FlaskClient, desk: FakeDesk) -> None:
-    desk.fired[7] = builders.alert(7, rule_id=3, rule="mine", condition="price crosses 5", average=None, factor=None)
+def test_alerts_are_chosen_by_rule_state_and_time(client: FlaskClient, alert_service: FakeAlertService) -> None:
+    alert_service.fired[7] = builders.alert(
+        7, rule_id=3, rule="mine", condition="price crosses 5", average=None, factor=None
+    )
     told = client.get("/alerts?metric=1&rule=3&state=firing&until=1772452800&unacknowledged=true&limit=5").get_json()
 
     assert [alert["id"] for alert in told["alerts"]] == [7]
     assert (told["alerts"][0]["average"], told["alerts"][0]["state"]) == (None, "firing")
-    assert desk.query is not None
-    assert desk.query.until is not None
-    assert int(desk.query.until.timestamp()) == 1_772_452_800
-    wanted = AlertQuery(None, desk.query.until, metric_id=1, rule_id=3, state="firing", unacknowledged=True, limit=5)
-    assert desk.query == wanted
+    assert alert_service.query is not None
+    assert alert_service.query.until is not None
+    assert int(alert_service.query.until.timestamp()) == 1_772_452_800
+    wanted = AlertQuery(
+        None, alert_service.query.until, metric_id=1, rule_id=3, state="firing", unacknowledged=True, limit=5
+    )
+    assert alert_service.query == wanted
     assert client.get("/alerts?state=lost").status_code == 422
     assert client.get("/alerts?rule=mine").status_code == 422
 
 
-def test_all_that_fires_is_acknowledged_up_to_the_newest_that_was_seen(client: FlaskClient, desk: FakeDesk) -> None:
-    desk.fired = {number: builders.alert(number) for number in (1, 2, 3)}
+def test_all_that_fires_is_acknowledged_up_to_the_newest_that_was_seen(
+    client: FlaskClient, alert_service: FakeAlertService
+) -> None:
+    alert_service.fired = {number: builders.alert(number) for number in (1, 2, 3)}
 
     answer = client.post("/alerts/acknowledge", json={"up_to": 2, "note": "known"})
 
     assert (answer.status_code, answer.get_json()) == (200, {"count": 2})
-    assert [alert.note for alert in desk.fired.values()] == ["known", "known", None]
-    assert desk.query == AlertQuery(state="open", unacknowledged=True, muted=False, up_to=2)
+    assert [alert.note for alert in alert_service.fired.values()] == ["known", "known", None]
+    assert alert_service.query == AlertQuery(state="open", unacknowledged=True, muted=False, up_to=2)
     for body in ({}, {"up_to": -1}, {"up_to": True}, {"up_to": 2**63}, {"up_to": 1, "more": 1}):
         assert client.post("/alerts/acknowledge", json=body).status_code == 422
 
 
-def test_alerts_are_told_as_csv_in_which_nothing_is_a_formula(client: FlaskClient, desk: FakeDesk) -> None:
-    desk.fired[7] = builders.alert(7, rule_id=3, rule="=cmd()", condition="x", note="a,b")
+def test_alerts_are_told_as_csv_in_which_nothing_is_a_formula(
+    client: FlaskClient, alert_service: FakeAlertService
+) -> None:
+    alert_service.fired[7] = builders.alert(7, rule_id=3, rule="=cmd()", condition="x", note="a,b")
     answer = client.get("/alerts?format=csv&rule=3")
 
     assert answer.mimetype == "text/csv"
@@ -226,16 +236,16 @@ def test_alerts_are_told_as_csv_in_which_nothing_is_a_formula(client: FlaskClien
     assert row.endswith(',"a,b",,,')
 
 
-def test_a_rule_is_tried_before_it_is_kept(client: FlaskClient, desk: FakeDesk) -> None:
-    desk.fired = {1: builders.alert(1), 2: builders.alert(2, metric_id=3)}
+def test_a_rule_is_tried_before_it_is_kept(client: FlaskClient, alert_service: FakeAlertService) -> None:
+    alert_service.fired = {1: builders.alert(1), 2: builders.alert(2, metric_id=3)}
     answer = client.post("/alerts/rules/replay", json={"rule": RULE, "since": "2026-03-01T00:00:00Z"})
 
     told = answer.get_json()
     assert (told["count"], told["since"], told["until"]) == (2, "2026-03-01T00:00:00Z", "2026-03-01T12:00:00Z")
     assert told["metrics"] == [{"metric_id": 1, "count": 1}, {"metric_id": 3, "count": 1}]
     assert told["firings"][0] == {"metric_id": 1, "price": 190_000.0, "fired_at": "2026-03-01T11:55:00Z"}
-    assert desk.tried == parse_rule(RULE, -1)
-    assert desk.kept == {}
+    assert alert_service.tried == parse_rule(RULE, -1)
+    assert alert_service.kept == {}
 
 
 @pytest.mark.parametrize(

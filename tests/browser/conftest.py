@@ -22,10 +22,10 @@ from selenium.webdriver.chrome.options import Options
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from app import create_app
-from services.market.ports import AlertDesk, MarketReader
+from services.market.ports import AlertService, MarketReader
 from tests import builders
 from tests.browser.pages import Site
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
 from tests.processes import lasting_port
 
 BROWSERS = ("chromium-headless-shell", "chromium")
@@ -76,12 +76,12 @@ class Server:
     port: int = 0
     now: datetime = builders.NOON
     deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
-    desk: AlertDesk = field(default_factory=FakeDesk)
+    alert_service: AlertService = field(default_factory=FakeAlertService)
     prefix: str = "/"
     _running: BaseWSGIServer | None = None
 
     def start(self) -> None:
-        app = create_app(self.reader, lambda: self.now, self.deliveries, self.desk, prefix=self.prefix)
+        app = create_app(self.reader, lambda: self.now, self.deliveries, self.alert_service, prefix=self.prefix)
         self._running = make_server(
             "127.0.0.1", self.port, app.server, threaded=True, request_handler=QuietRequestHandler
         )

@@ -13,7 +13,7 @@ from tests.browser.conftest import Server, size
 from tests.browser.pages import Site
 from tests.browser.places import DOCUMENTATION, PATHS, RULES, wait_for_page
 from tests.browser.test_rules import PUMPS, open_menu
-from tests.fakes import FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeReader
 
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 """Of the locked npm package."""
@@ -38,15 +38,15 @@ DIALOGS = (
 def busy(reader: FakeReader, server: Server) -> FakeReader:
     """Something to look at everywhere: alerts, rules, messages, a failing exchange, a backfill, a warning, missed
     ticks, new pairs, an old price, windows that are not full."""
-    assert isinstance(server.desk, FakeDesk)
-    server.desk.kept = {1: PUMPS, 2: replace(PUMPS, id=2, enabled=False), 3: replace(PUMPS, id=3)}
-    server.desk.states = {1: {"firing": 3, "pending": 1}}
-    server.desk.muted = {
+    assert isinstance(server.alert_service, FakeAlertService)
+    server.alert_service.kept = {1: PUMPS, 2: replace(PUMPS, id=2, enabled=False), 3: replace(PUMPS, id=3)}
+    server.alert_service.states = {1: {"firing": 3, "pending": 1}}
+    server.alert_service.muted = {
         1: Mute(1, 3, None, None, None, builders.NOON),
         2: Mute(2, None, 1, builders.NOON, "known", builders.NOON),
     }
     seen = builders.alert(3, resolved_at=builders.NOON, acknowledged_at=builders.NOON, note="a listing", muted=True)
-    server.desk.fired = {1: builders.alert(1), 3: seen}
+    server.alert_service.fired = {1: builders.alert(1), 3: seen}
     server.deliveries.channels = ("ops", "mail")
     server.deliveries.told = (builders.delivery(1), builders.delivery(2, state="failed", sent_at=None, error="500"))
     reader.fired = (builders.alert(1), builders.alert(2, base="ETH", metric_id=2))

@@ -8,12 +8,12 @@ import pytest
 from selenium.webdriver.support.ui import Select
 
 from layouts import ids
-from services.actions.alerts import StoreDesk
+from services.actions.alerts import StoreAlertService
 from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rule_json import parse_rule
 from services.market.types import Listing, Pair
 from services.store.alerting import alerts, rules
-from services.store.alerting.alerts import Firing
+from services.store.alerting.alerts import NewAlert
 from services.store.database.engine import Engine, open_engine, writing
 from services.store.ranking import metrics
 from services.store.reader import StoreReader
@@ -42,26 +42,26 @@ def engine(migrated_sqlite_url: str) -> Iterator[Engine]:
         listings = [Listing(Pair(base, "USD")) for base in ("BTC", "ETH", "SOL")]
         metrics.track(connection, "kraken", listings, lambda _pair: True, NOON)
         text = rules.as_text(rules.add(connection, parse_rule(RULE)))
-        old = [Firing(3, T - 86_400 - 60 * number, 400.0, 100.0, 3.0, 60) for number in range(MANY)]
-        alerts.fire(connection, [*old, Firing(1, T - 7_200, 190_000.0, 60_000.0, 3.0, 60)])
+        old = [NewAlert(3, T - 86_400 - 60 * number, 400.0, 100.0, 3.0, 60) for number in range(MANY)]
+        alerts.fire(connection, [*old, NewAlert(1, T - 7_200, 190_000.0, 60_000.0, 3.0, 60)])
         alerts.resolve(connection, {(0, 3): None, (0, 1): None}, T - 3_600)
-        halved = Firing(2, T - 120, 1_500.0, None, None, 0, 1, text, "price", 1_500.0, 3_100.0, 1_550.0)
-        alerts.fire(connection, [halved, Firing(1, T - 60, 200_000.0, 60_000.0, 3.0, 60)])
+        halved = NewAlert(2, T - 120, 1_500.0, None, None, 0, 1, text, "price", 1_500.0, 3_100.0, 1_550.0)
+        alerts.fire(connection, [halved, NewAlert(1, T - 60, 200_000.0, 60_000.0, 3.0, 60)])
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
 def server(engine: Engine, port: int) -> Iterator[Server]:
-    server = Server(StoreReader(engine, builders.profile()), port, desk=StoreDesk(engine, ()))
+    server = Server(StoreReader(engine, builders.profile()), port, alert_service=StoreAlertService(engine, ()))
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def desk(engine: Engine) -> StoreDesk:
-    return StoreDesk(engine, ())
+def alert_service(engine: Engine) -> StoreAlertService:
+    return StoreAlertService(engine, ())
 
 
 def rows(site: Site) -> list[str]:
@@ -136,7 +136,7 @@ def test_a_long_history_is_read_page_by_page(site: Site) -> None:
     assert len(rows(site)) == 23
 
 
-def test_an_alert_is_acknowledged_with_a_note(site: Site, desk: StoreDesk) -> None:
+def test_an_alert_is_acknowledged_with_a_note(site: Site, alert_service: StoreAlertService) -> None:
     site.open("/alerting")
     site.shows(BANNER, "BTC/USD")
     site.shows(TABLE, "of 123")
@@ -149,7 +149,7 @@ def test_an_alert_is_acknowledged_with_a_note(site: Site, desk: StoreDesk) -> No
     site.shows(f"{TABLE} tbody tr:first-child", "a listing")
     site.shows(f"{TABLE} tbody tr:first-child", "Acknowledged")
     site.lacks(BANNER, "BTC/USD")
-    assert desk.alerts(AlertQuery(limit=1))[0].note == "a listing"
+    assert alert_service.alerts(AlertQuery(limit=1))[0].note == "a listing"
     site.until(lambda: not site.script(f"return document.querySelector('#{ids.ACKNOWLEDGE_DIALOG}')"))
 
 
@@ -161,7 +161,7 @@ def test_an_alert_is_acknowledged_with_a_note(site: Site, desk: StoreDesk) -> No
     ],
 )
 def test_a_dialog_that_is_cancelled_does_nothing_and_gives_focus_back(
-    site: Site, desk: StoreDesk, action: str, dialog: str, cancel: str
+    site: Site, alert_service: StoreAlertService, action: str, dialog: str, cancel: str
 ) -> None:
     button = f"{TABLE} tbody tr:first-child [data-act='{action}']"
     site.open("/alerting")
@@ -172,11 +172,11 @@ def test_a_dialog_that_is_cancelled_does_nothing_and_gives_focus_back(
 
     site.until(lambda: not site.script(f"return document.querySelector('#{dialog}')"))
     site.until(lambda: site.script("return document.activeElement === document.querySelector(arguments[0])", button))
-    assert desk.mutes(NOON) == ()
-    assert desk.tally(AlertQuery(state="firing")).unacknowledged == 2
+    assert alert_service.mutes(NOON) == ()
+    assert alert_service.tally(AlertQuery(state="firing")).unacknowledged == 2
 
 
-def test_all_that_the_filters_choose_is_acknowledged_at_once(site: Site, desk: StoreDesk) -> None:
+def test_all_that_the_filters_choose_is_acknowledged_at_once(site: Site, alert_service: StoreAlertService) -> None:
     site.open("/alerting?q=btc")
     site.shows(f"#{ids.HISTORY_TOOLS} button", "Acknowledge all 2")
     site.click(f"#{ids.HISTORY_TOOLS} button")
@@ -184,10 +184,10 @@ def test_all_that_the_filters_choose_is_acknowledged_at_once(site: Site, desk: S
     site.click(f"#{ids.ACKNOWLEDGE_DO}")
 
     site.shows(f"#{ids.HISTORY_TOOLS} button", "All acknowledged")
-    assert desk.tally(AlertQuery()).unacknowledged == MANY + 1
+    assert alert_service.tally(AlertQuery()).unacknowledged == MANY + 1
 
 
-def test_a_metric_is_muted_until_it_resolves_and_unmuted(site: Site, desk: StoreDesk) -> None:
+def test_a_metric_is_muted_until_it_resolves_and_unmuted(site: Site, alert_service: StoreAlertService) -> None:
     site.open("/alerting")
     site.shows(BANNER, "BTC/USD")
     site.shows(TABLE, "of 123")
@@ -200,14 +200,14 @@ def test_a_metric_is_muted_until_it_resolves_and_unmuted(site: Site, desk: Store
     site.shows(".muted-card", "muted until it resolves: known")
     site.shows(f"{TABLE} tbody tr:first-child", "Muted")
     site.lacks(BANNER, "BTC/USD")
-    assert [(mute.metric_id, mute.until, mute.note) for mute in desk.mutes(NOON)] == [(1, None, "known")]
+    assert [(mute.metric_id, mute.until, mute.note) for mute in alert_service.mutes(NOON)] == [(1, None, "known")]
 
     site.click(".muted-card button")
     site.shows(BANNER, "BTC/USD")
-    assert desk.mutes(NOON) == ()
+    assert alert_service.mutes(NOON) == ()
 
 
-def test_a_metric_is_muted_for_a_time(site: Site, desk: StoreDesk) -> None:
+def test_a_metric_is_muted_for_a_time(site: Site, alert_service: StoreAlertService) -> None:
     site.open("/alerting")
     site.shows(TABLE, "of 123")
     site.click(f"{TABLE} tbody tr:first-child [data-act='mute']")
@@ -215,10 +215,10 @@ def test_a_metric_is_muted_for_a_time(site: Site, desk: StoreDesk) -> None:
     site.click(f"#{ids.MUTE_DO}")
 
     site.shows(".muted-card", "muted until 1 Mar 2026, 21:00")
-    assert [mute.until for mute in desk.mutes(NOON)] == [NOON + timedelta(hours=8)]
+    assert [mute.until for mute in alert_service.mutes(NOON)] == [NOON + timedelta(hours=8)]
 
 
-def test_a_metric_is_muted_until_a_time_that_one_chooses(site: Site, desk: StoreDesk) -> None:
+def test_a_metric_is_muted_until_a_time_that_one_chooses(site: Site, alert_service: StoreAlertService) -> None:
     site.open("/alerting")
     site.shows(TABLE, "of 123")
     site.click(f"{TABLE} tbody tr:first-child [data-act='mute']")
@@ -237,23 +237,25 @@ def test_a_metric_is_muted_until_a_time_that_one_chooses(site: Site, desk: Store
     )
     site.click(f"#{ids.MUTE_DO}")
     site.shows(".muted-card", "muted until 2 Mar 2026, 09:30")
-    assert [mute.until for mute in desk.mutes(NOON)] == [datetime(2026, 3, 2, 8, 30, tzinfo=UTC)]
+    assert [mute.until for mute in alert_service.mutes(NOON)] == [datetime(2026, 3, 2, 8, 30, tzinfo=UTC)]
 
 
-def test_alerts_are_acknowledged_from_the_banner_one_by_one_or_all(site: Site, engine: Engine, desk: StoreDesk) -> None:
+def test_alerts_are_acknowledged_from_the_banner_one_by_one_or_all(
+    site: Site, engine: Engine, alert_service: StoreAlertService
+) -> None:
     site.open("/status")
     site.shows(BANNER, "Halved: price down by more than 50 %")
     site.until(lambda: site.browser.title.startswith("(2) "))
     site.click(f"{BANNER} [data-acknowledge='{MANY + 3}']")
     site.lacks(BANNER, "BTC/USD")
-    assert desk.alerts(AlertQuery(limit=1))[0].acknowledged_at == NOON
+    assert alert_service.alerts(AlertQuery(limit=1))[0].acknowledged_at == NOON
     assert "ETH/USD" in site.text(BANNER)
 
-    with_another = [Firing(3, T, 500.0, 100.0, 3.0, 60)]
+    with_another = [NewAlert(3, T, 500.0, 100.0, 3.0, 60)]
     with writing(engine) as connection:
         alerts.fire(connection, with_another)
-    desk.acknowledge(1, None, NOON)  # a commit that pages hear of
+    alert_service.acknowledge(1, None, NOON)  # a commit that pages hear of
     site.shows(BANNER, "SOL/USD")
     site.click(f"#{ids.ALERT_SEEN}")
     site.until(lambda: site.text(BANNER) == "")
-    assert desk.tally(AlertQuery(state="firing")).unacknowledged == 0
+    assert alert_service.tally(AlertQuery(state="firing")).unacknowledged == 0

@@ -13,7 +13,7 @@ from tests.browser.conftest import Server
 from tests.browser.pages import Chart, Site, Table
 from tests.browser.places import PATHS, wait_for_page
 from tests.browser.test_rules import PUMPS
-from tests.fakes import FakeDesk
+from tests.fakes import FakeAlertService
 from tests.test_hostile import reader as hostile_reader
 
 RECORD = """
@@ -97,14 +97,14 @@ def test_hostile_names_and_errors_are_text_on_every_page(watched: Site, server: 
     server.reader.metrics, server.reader.fired = kept.metrics, kept.fired
     # A few of the errors: all of them at once, and as long as no boundary lets them be, would fill the screen.
     server.reader.state = replace(kept.state, exchanges=kept.state.exchanges[:3], warnings=kept.state.warnings[:3])
-    assert isinstance(server.desk, FakeDesk)
+    assert isinstance(server.alert_service, FakeAlertService)
     few = tuple(enumerate(hostile.NAMES[:8], 1))
-    server.desk.fired = {
+    server.alert_service.fired = {
         number: replace(kept.fired[number], rule=name, condition=name, note=name, acknowledged_at=builders.NOON)
         for number, name in few
     }
-    server.desk.kept = {number: replace(PUMPS, id=number, name=name, channels=(name,)) for number, name in few}
-    server.desk.muted = {number: Mute(number, None, number, None, name, builders.NOON) for number, name in few}
+    server.alert_service.kept = {number: replace(PUMPS, id=number, name=name, channels=(name,)) for number, name in few}
+    server.alert_service.muted = {number: Mute(number, None, number, None, name, builders.NOON) for number, name in few}
     server.deliveries.channels = tuple(name for _, name in few)
     server.deliveries.told = tuple(
         builders.delivery(number, channel=name, state="failed", error=name, first=Entry("fired", kept.fired[number]))

@@ -9,7 +9,7 @@ from layouts import ids
 from tests import builders
 from tests.browser.conftest import Server, size
 from tests.browser.pages import GRID, Site, Table
-from tests.fakes import FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeReader
 
 
 def test_the_ranking_stands_in_order_with_readable_numbers(site: Site):
@@ -331,8 +331,8 @@ def test_names_from_outside_are_text_wherever_they_appear(site: Site, server: Se
     name = "<img src=x onerror=window.owned=1>"
     reader.put(replace(reader.metrics[0], base=name, active=False, reason=name), *reader.metrics[1:])
     reader.fired = (builders.alert(base=name, market=name),)
-    assert isinstance(server.desk, FakeDesk)
-    server.desk.fired[1] = builders.alert(base=name, market=name)
+    assert isinstance(server.alert_service, FakeAlertService)
+    server.alert_service.fired[1] = builders.alert(base=name, market=name)
     failing = builders.exchange_state(name, failing_since=builders.NOON, error=name)
     reader.state = replace(reader.state, exchanges=(failing,), warnings=(name,))
 

@@ -11,7 +11,7 @@ from services.market.ranking import RankedMetric
 from tests import builders
 from tests.browser.conftest import Server, size
 from tests.browser.pages import GRID, Site, Table
-from tests.fakes import FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeReader
 
 NAMES = ("BTC/USD", "1000000BABYDOGE/USDT", "WIFHATONCATS/EUR", "AVAX/USDT", "1000CHEEMS/FDUSD", "NEAR/BTC")
 RISES = (4.0272, -0.9999, 0.0001, 99_999.0, 9.9999, 1e30)
@@ -163,14 +163,14 @@ return cut;
 def test_no_figure_is_cut_on_the_other_pages(site: Site, server: Server, reader: FakeReader, width: int) -> None:
     size(site.browser, width, 900)
     ends = (reader.metrics[0], reader.metrics[1], reader.metrics[41], reader.metrics[-1])
-    assert isinstance(server.desk, FakeDesk)
+    assert isinstance(server.alert_service, FakeAlertService)
     for number, row in enumerate(ends, start=1):
         assert row.price is not None
         fired = builders.alert(
             number, metric_id=row.id, market=row.market, base=row.base, quote=row.quote, price=row.price
         )
-        server.desk.fired[number] = replace(fired, average=row.price * 10.0 ** (-9 * number))
-    reader.fired = tuple(server.desk.fired.values())
+        server.alert_service.fired[number] = replace(fired, average=row.price * 10.0 ** (-9 * number))
+    reader.fired = tuple(server.alert_service.fired.values())
     for row in ends:
         reader.price_series[row.id] = builders.series([row.price or 1.0] * 60)
 

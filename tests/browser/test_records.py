@@ -15,7 +15,7 @@ from tests.browser.conftest import Server
 from tests.browser.pages import Site
 from tests.browser.places import COMPARISON, DELIVERIES, RULES, wait_for_page
 from tests.browser.test_rules import PUMPS, action
-from tests.fakes import FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeReader
 
 HISTORY = "/alerting"
 LIST = f"#{ids.RULES_LIST}"
@@ -46,16 +46,16 @@ PAINTED = "const tell = arguments[0]; requestAnimationFrame(() => requestAnimati
 
 def fill(server: Server, count: int) -> None:
     """So many records of each kind, for one of each; of what there are fewer, a fifth or a tenth."""
-    reader, desk = server.reader, server.desk
+    reader, alert_service = server.reader, server.alert_service
     assert isinstance(reader, FakeReader)
-    assert isinstance(desk, FakeDesk)
+    assert isinstance(alert_service, FakeAlertService)
     numbers, few, some = range(count, 0, -1), range(1, count // 5 + 1), range(1, count // 10 + 1)
     alerts = [builders.alert(number, fired_at=builders.NOON - timedelta(seconds=count - number)) for number in numbers]
-    desk.fired = {alert.id: alert for alert in alerts}
+    alert_service.fired = {alert.id: alert for alert in alerts}
     reader.fired = tuple(alerts)
-    desk.kept = {number: replace(PUMPS, id=number, name=f"Rule {number}") for number in few}
-    desk.states = {number: {"firing": 2} for number in few}
-    desk.muted = {number: Mute(number, None, number, None, "known", builders.NOON) for number in some}
+    alert_service.kept = {number: replace(PUMPS, id=number, name=f"Rule {number}") for number in few}
+    alert_service.states = {number: {"firing": 2} for number in few}
+    alert_service.muted = {number: Mute(number, None, number, None, "known", builders.NOON) for number in some}
     told = [builders.delivery(number, state="failed", sent_at=None, error="500") for number in numbers]
     server.deliveries.channels, server.deliveries.told = ("ops",), tuple(told)
     elsewhere = [builders.ranked_metric(1000 + number, market=f"market{number}") for number in some]
@@ -78,9 +78,9 @@ def storm(server: Server) -> Server:
 
 
 @pytest.fixture
-def desk(server: Server) -> FakeDesk:
-    assert isinstance(server.desk, FakeDesk)
-    return server.desk
+def alert_service(server: Server) -> FakeAlertService:
+    assert isinstance(server.alert_service, FakeAlertService)
+    return server.alert_service
 
 
 def open_page(site: Site, path: str) -> None:
@@ -130,7 +130,9 @@ def test_an_update_without_news_touches_nothing(site: Site, storm: Server, path:
     assert site.script("return touched") == []
 
 
-def test_an_alert_that_comes_moves_the_others_and_leaves_them_alone(site: Site, storm: Server, desk: FakeDesk) -> None:
+def test_an_alert_that_comes_moves_the_others_and_leaves_them_alone(
+    site: Site, storm: Server, alert_service: FakeAlertService
+) -> None:
     open_page(site, HISTORY)
     table = f"#{ids.ALERT_HISTORY}"
     first = f"{table} tbody tr:first-child"
@@ -139,7 +141,7 @@ def test_an_alert_that_comes_moves_the_others_and_leaves_them_alone(site: Site, 
     site.script(f"getSelection().selectAllChildren(document.querySelector('{first} .history-rule'))")
     site.script("window.scrollTo(0, 400)")
 
-    desk.fired = {1_001: builders.alert(1_001, base="NEW")} | desk.fired
+    alert_service.fired = {1_001: builders.alert(1_001, base="NEW")} | alert_service.fired
     until_updated(site, commit(storm))
 
     site.shows(first, "NEW/USD")
@@ -165,14 +167,16 @@ def test_focus_goes_on_within_the_row_when_its_button_has_done_its_work(site: Si
     assert site.script(inside, row)
 
 
-def test_an_open_menu_stays_open_while_other_rules_change(site: Site, storm: Server, desk: FakeDesk) -> None:
+def test_an_open_menu_stays_open_while_other_rules_change(
+    site: Site, storm: Server, alert_service: FakeAlertService
+) -> None:
     open_page(site, RULES)
     menu = f"{LIST} [data-rule='2'] .menu"
     site.click(f"{menu} summary")
     site.shows(f"{menu} .menu-panel", "For 8 h")
     site.script("document.querySelector(arguments[0]).focus()", f"{menu} [data-length='8h']")
 
-    desk.states[1], desk.states[2] = {"firing": 7}, {"firing": 8}
+    alert_service.states[1], alert_service.states[2] = {"firing": 7}, {"firing": 8}
     until_updated(site, commit(storm))
 
     site.shows(f"{LIST} [data-rule='1']", "7 firing")
@@ -180,7 +184,7 @@ def test_an_open_menu_stays_open_while_other_rules_change(site: Site, storm: Ser
     assert site.script("return document.activeElement.dataset.length") == "8h"
 
 
-def test_a_menu_is_used_by_the_keyboard_alone(site: Site, storm: Server, desk: FakeDesk) -> None:
+def test_a_menu_is_used_by_the_keyboard_alone(site: Site, storm: Server, alert_service: FakeAlertService) -> None:
     del storm
     open_page(site, RULES)
     focused = "return document.activeElement.innerText"
@@ -199,11 +203,11 @@ def test_a_menu_is_used_by_the_keyboard_alone(site: Site, storm: Server, desk: F
     site.press(Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ENTER)
 
     site.shows(f"{LIST} [data-rule='1']", "Muted until")
-    assert [mute.rule_id for mute in desk.muted.values() if mute.metric_id is None] == [1]
+    assert [mute.rule_id for mute in alert_service.muted.values() if mute.metric_id is None] == [1]
 
 
 def test_a_rule_among_two_hundred_is_switched_and_the_others_are_left_alone(
-    site: Site, storm: Server, desk: FakeDesk
+    site: Site, storm: Server, alert_service: FakeAlertService
 ) -> None:
     del storm
     open_page(site, RULES)
@@ -211,13 +215,13 @@ def test_a_rule_among_two_hundred_is_switched_and_the_others_are_left_alone(
     site.click(action("off", 150))
     site.shows(f"{LIST} [data-rule='150']", "Off")
 
-    assert not desk.kept[150].enabled
+    assert not alert_service.kept[150].enabled
     assert site.script("return document.activeElement.getAttribute('aria-checked')") == "false"
     assert set(site.script("return rules.filter(Boolean)")) == {"150"}
 
 
 def test_what_cannot_be_drawn_for_want_of_a_row_is_asked_for_as_a_whole(
-    site: Site, storm: Server, desk: FakeDesk
+    site: Site, storm: Server, alert_service: FakeAlertService
 ) -> None:
     open_page(site, RULES)
     site.script(
@@ -229,7 +233,7 @@ def test_what_cannot_be_drawn_for_want_of_a_row_is_asked_for_as_a_whole(
     )
     assert "Rule 200" in site.text(LIST)
 
-    desk.states[200] = {"pending": 5}
+    alert_service.states[200] = {"pending": 5}
     until_updated(site, commit(storm))
 
     site.shows(f"{LIST} [data-rule='200']", "5 pending")

@@ -17,7 +17,7 @@ from services.market.errors import Busy, DeliveryFailed
 from tests import builders
 from tests.browser.conftest import Server
 from tests.browser.pages import Site
-from tests.fakes import FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeReader
 
 LIST = f"#{ids.RULES_LIST}"
 SENTENCE = f"#{ids.RULE_SENTENCE}"
@@ -38,13 +38,13 @@ PUMPS = parse_rule(
 
 
 @pytest.fixture
-def desk(server: Server) -> FakeDesk:
+def alert_service(server: Server) -> FakeAlertService:
     """One rule, of which three metrics fire."""
-    assert isinstance(server.desk, FakeDesk)
-    server.deliveries.channels = server.desk.channels = ("ops", "mail")
-    server.desk.kept[1] = PUMPS
-    server.desk.states[1] = {"firing": 3}
-    return server.desk
+    assert isinstance(server.alert_service, FakeAlertService)
+    server.deliveries.channels = server.alert_service.channels = ("ops", "mail")
+    server.alert_service.kept[1] = PUMPS
+    server.alert_service.states[1] = {"firing": 3}
+    return server.alert_service
 
 
 def part(**identity: object) -> str:
@@ -78,8 +78,8 @@ def is_shown(site: Site, name: str) -> bool:
     return bool(site.script(look, part(type="rule-row", name=name)))
 
 
-def kept(desk: FakeDesk) -> dict[str, AlertRule]:
-    return {rule.name: rule for rule in desk.rules()}
+def kept(alert_service: FakeAlertService) -> dict[str, AlertRule]:
+    return {rule.name: rule for rule in alert_service.rules()}
 
 
 def open_menu(site: Site, name: str) -> None:
@@ -90,7 +90,7 @@ def open_menu(site: Site, name: str) -> None:
     site.until(lambda: site.script(found, name))
 
 
-def test_a_rule_is_written_from_a_template(site: Site, desk: FakeDesk) -> None:
+def test_a_rule_is_written_from_a_template(site: Site, alert_service: FakeAlertService) -> None:
     site.open(RULES)
     site.click("a[href*='template=dumps']")
     site.shows(SENTENCE, "as soon as all fields are filled in")
@@ -103,13 +103,13 @@ def test_a_rule_is_written_from_a_template(site: Site, desk: FakeDesk) -> None:
     site.click(SAVE)
 
     site.shows(LIST, "Dumps")
-    rule = kept(desk)["Dumps"]
+    rule = kept(alert_service)["Dumps"]
     assert rule.condition.percent == 12.5  # type: ignore[union-attr]
     assert [str(pattern) for pattern in rule.scope] == ["kraken:*/USD", "okx:*/*"]
     assert site.script("return location.search") == "?tab=rules"
 
 
-def test_mistakes_are_told_at_their_fields(site: Site, desk: FakeDesk) -> None:
+def test_mistakes_are_told_at_their_fields(site: Site, alert_service: FakeAlertService) -> None:
     site.open(NEW)
     fill(site, "percent", "much")
     site.shows(part(type="rule-error", name="percent"), "Has to be a number from 0.001 to 1,000,000.")
@@ -125,13 +125,13 @@ def test_mistakes_are_told_at_their_fields(site: Site, desk: FakeDesk) -> None:
     fill(site, "percent", "12.5")
     site.shows(SENTENCE, "12.5 %")
     site.until(lambda: site.text(f"#{ids.RULE_REFUSED}") == "")
-    assert len(desk.kept) == 1
+    assert len(alert_service.kept) == 1
 
 
-def test_why_a_rule_was_not_saved_stands_until_it_is_changed(site: Site, desk: FakeDesk) -> None:
+def test_why_a_rule_was_not_saved_stands_until_it_is_changed(site: Site, alert_service: FakeAlertService) -> None:
     site.open(f"{RULES}&edit=1")
     site.shows(SENTENCE, "rises by more than 5 %")
-    del desk.kept[1]
+    del alert_service.kept[1]
     site.click(SAVE)
     site.shows(f"#{ids.RULE_REFUSED}", "somebody has deleted this rule")
     site.until(lambda: site.script(f"return !document.querySelector('{SAVE}').disabled"))
@@ -153,7 +153,7 @@ def test_the_fields_follow_the_condition(site: Site) -> None:
     site.until(lambda: is_shown(site, "places") and not is_shown(site, "way"))
 
 
-def test_a_rule_is_edited_in_its_place(site: Site, desk: FakeDesk) -> None:
+def test_a_rule_is_edited_in_its_place(site: Site, alert_service: FakeAlertService) -> None:
     site.open(RULES)
     site.click("a[href*='edit=1']")
     site.shows(SENTENCE, "rises by more than 5 % within 15 min")
@@ -162,51 +162,51 @@ def test_a_rule_is_edited_in_its_place(site: Site, desk: FakeDesk) -> None:
     site.click(SAVE)  # at once: what was typed last counts
 
     site.shows(LIST, "Big pumps")
-    assert list(desk.kept) == [1]
-    assert desk.kept[1].condition == replace(PUMPS.condition, percent=20.0)
-    assert desk.kept[1].channels == ("ops",)
+    assert list(alert_service.kept) == [1]
+    assert alert_service.kept[1].condition == replace(PUMPS.condition, percent=20.0)
+    assert alert_service.kept[1].channels == ("ops",)
 
 
-def test_a_copy_begins_as_the_rule_was(site: Site, desk: FakeDesk) -> None:
+def test_a_copy_begins_as_the_rule_was(site: Site, alert_service: FakeAlertService) -> None:
     site.open(RULES)
     site.click("a[href*='like=1']")
     site.shows(SENTENCE, "rises by more than 5 %")
     site.click(SAVE)
 
     site.shows(LIST, "Pumps (copy)")
-    assert set(kept(desk)) == {"Pumps", "Pumps (copy)"}
+    assert set(kept(alert_service)) == {"Pumps", "Pumps (copy)"}
 
 
-def test_rules_are_switched_off_and_on(site: Site, desk: FakeDesk) -> None:
+def test_rules_are_switched_off_and_on(site: Site, alert_service: FakeAlertService) -> None:
     site.open(RULES)
     site.shows(LIST, "3 firing")
     site.click(action("off"))
     site.shows(LIST, "Off")
-    assert not desk.kept[1].enabled
+    assert not alert_service.kept[1].enabled
     site.click(action("on"))
-    site.until(lambda: desk.kept[1].enabled)
+    site.until(lambda: alert_service.kept[1].enabled)
     site.lacks(LIST, "Off")
 
 
-def test_rules_are_muted_for_a_while_until_resolved_and_not_at_all(site: Site, desk: FakeDesk) -> None:
+def test_rules_are_muted_for_a_while_until_resolved_and_not_at_all(site: Site, alert_service: FakeAlertService) -> None:
     site.open(RULES)
     site.shows(LIST, "Pumps")
     open_menu(site, "Mute")
     site.click(f"{action('mute')}[data-length='8h']")
     site.shows(LIST, "Muted until 1 Mar 2026, 21:00")
-    (mute,) = desk.muted.values()
+    (mute,) = alert_service.muted.values()
     assert (mute.rule_id, mute.metric_id, mute.until) == (1, None, builders.NOON + timedelta(hours=8))
 
     site.click(action("unmute"))
     site.lacks(LIST, "Muted")
-    assert not desk.muted
+    assert not alert_service.muted
     open_menu(site, "Mute")
     site.click(f"{action('mute')}[data-length='resolved']")
     site.shows(LIST, "Muted until it resolves")
 
 
 @pytest.mark.parametrize("name", ["Mute", "Delete"])
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("alert_service")
 def test_a_phone_has_room_for_the_menus_of_a_rule(phone: Site, name: str) -> None:
     phone.open(RULES)
     phone.shows(LIST, "Pumps")
@@ -218,23 +218,25 @@ def test_a_phone_has_room_for_the_menus_of_a_rule(phone: Site, name: str) -> Non
     assert phone.script("return document.documentElement.scrollWidth") <= 390
 
 
-def test_a_rule_is_deleted_by_those_who_say_so_twice(site: Site, desk: FakeDesk) -> None:
+def test_a_rule_is_deleted_by_those_who_say_so_twice(site: Site, alert_service: FakeAlertService) -> None:
     site.open(RULES)
     site.shows(LIST, "Pumps")
     open_menu(site, "Delete")
     site.shows(".menu-panel", "What it fired stays on record")
-    assert desk.kept
+    assert alert_service.kept
     site.click(action("delete"))
 
     site.shows(LIST, "No rules of your own yet")
-    assert not desk.kept
+    assert not alert_service.kept
 
 
-def test_a_rule_is_tried_on_the_past_before_it_is_saved(site: Site, desk: FakeDesk, reader: FakeReader) -> None:
+def test_a_rule_is_tried_on_the_past_before_it_is_saved(
+    site: Site, alert_service: FakeAlertService, reader: FakeReader
+) -> None:
     series = reader.price_series[1]
     reader.price_series[2] = series
     fired = [(1, 60), (2, 50), (1, 40)]
-    desk.fired = {
+    alert_service.fired = {
         number: builders.alert(number, metric_id=metric, fired_at=builders.NOON - timedelta(minutes=ago))
         for number, (metric, ago) in enumerate(fired, 1)
     }
@@ -247,9 +249,9 @@ def test_a_rule_is_tried_on_the_past_before_it_is_saved(site: Site, desk: FakeDe
     site.until(lambda: site.script(points) == 2)
     choose(site, f"#{ids.RULE_TRIAL_METRIC}", "2")
     site.until(lambda: site.script(points) == 1)
-    assert desk.tried is not None
-    assert desk.tried.name == "Pumps"
-    assert len(desk.kept) == 1
+    assert alert_service.tried is not None
+    assert alert_service.tried.name == "Pumps"
+    assert len(alert_service.kept) == 1
 
 
 class Following:
@@ -267,8 +269,10 @@ class Following:
         next(may for _, may in self.told if not may.is_set()).set()
 
 
-def test_a_replay_shows_how_far_it_is_and_ends_when_it_is_cancelled(site: Site, desk: FakeDesk) -> None:
-    desk.steps = following = Following(None, 0.25, 0.75)
+def test_a_replay_shows_how_far_it_is_and_ends_when_it_is_cancelled(
+    site: Site, alert_service: FakeAlertService
+) -> None:
+    alert_service.steps = following = Following(None, 0.25, 0.75)
     site.open(f"{NEW}&template=pumps&scope=okx:*")
     site.shows(SENTENCE, "any pair of okx rises")
     site.click(part(type="rule-trial-span", span="7d"))
@@ -282,11 +286,14 @@ def test_a_replay_shows_how_far_it_is_and_ends_when_it_is_cancelled(site: Site, 
     site.shows(TRIAL, "How often would it have fired?")
     following.go_on()
     following.go_on()
-    site.until(lambda: desk.ended == 1)
+    site.until(lambda: alert_service.ended == 1)
 
 
-def test_a_trial_without_a_place_says_when_to_try_again(site: Site, desk: FakeDesk) -> None:
-    desk.steps, desk.trouble = (), Busy("as many replays as one process takes on are under way; try again in 10 s", 10)
+def test_a_trial_without_a_place_says_when_to_try_again(site: Site, alert_service: FakeAlertService) -> None:
+    alert_service.steps, alert_service.trouble = (
+        (),
+        Busy("as many replays as one process takes on are under way; try again in 10 s", 10),
+    )
     site.expect("status of 503")
     site.open(f"{NEW}&template=pumps&scope=okx:*")
     site.shows(SENTENCE, "any pair of okx rises")
@@ -295,7 +302,7 @@ def test_a_trial_without_a_place_says_when_to_try_again(site: Site, desk: FakeDe
     site.shows(TRIAL, "Not tried: as many replays as one process takes on are under way; try again in 10 s.")
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("alert_service")
 def test_a_test_tells_what_each_channel_made_of_it(site: Site, server: Server) -> None:
     site.open(f"{RULES}&edit=1")
     site.shows(SENTENCE, "rises")
@@ -318,7 +325,7 @@ def test_a_metrics_page_begins_a_rule_for_it(site: Site) -> None:
     assert site.until(scope) == "okx:BTC/USD"
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("alert_service")
 def test_tabs_are_in_the_address_and_the_browser_goes_back(site: Site) -> None:
     site.open("/alerting")
     site.shows("h2", "No alert has fired yet")
@@ -338,10 +345,10 @@ def test_another_zone_leaves_what_was_typed(site: Site) -> None:
     assert site.script("return document.querySelector(arguments[0]).value", field("name")) == "Half a rule"
 
 
-def test_the_list_tells_what_others_change(site: Site, desk: FakeDesk, reader: FakeReader) -> None:
+def test_the_list_tells_what_others_change(site: Site, alert_service: FakeAlertService, reader: FakeReader) -> None:
     site.open(RULES)
     site.shows(LIST, "3 firing")
-    desk.states[1] = {"firing": 1, "pending": 2}
+    alert_service.states[1] = {"firing": 1, "pending": 2}
     reader.put(*reader.metrics)
     site.shows(LIST, "1 firing")
     site.shows(LIST, "2 pending")

@@ -11,7 +11,7 @@ from tests import builders
 from tests.browser.conftest import Requests, Server, size
 from tests.browser.pages import CHART, Chart, Site, Table
 from tests.browser.places import PATHS, wait_for_page
-from tests.fakes import FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeReader
 
 BANNER = f"#{ids.ALERT_BANNER}"
 STATUS = f"#{ids.CONNECTION_STATUS}"
@@ -20,9 +20,9 @@ TOAST = f"#{ids.TOAST}"
 
 @pytest.fixture
 def alerted(reader: FakeReader, server: Server) -> FakeReader:
-    assert isinstance(server.desk, FakeDesk)
+    assert isinstance(server.alert_service, FakeAlertService)
     reader.fired = (builders.alert(1, market="okx"),)
-    server.desk.fired = {1: reader.fired[0]}
+    server.alert_service.fired = {1: reader.fired[0]}
     return reader
 
 

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from services.caching.process_reader import CachedReader
-from services.caching.redis_cache import PAUSE_SECONDS, BadRedisUrl, SharedMemory, open_memory
+from services.caching.redis_cache import PAUSE_SECONDS, BadRedisUrl, RedisCache, open_memory
 from services.caching.redis_reader import REVISION, SharedReader
 from services.market.errors import StoreUnavailable, UnknownMetric
 from services.market.ranking import Ranking
@@ -30,7 +30,7 @@ class Process:
 
     cache: CachedReader
     shared: SharedReader
-    memory: SharedMemory
+    memory: RedisCache
 
 
 @dataclass

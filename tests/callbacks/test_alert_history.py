@@ -10,22 +10,22 @@ from layouts import ids
 from services.market.alerting.alerts import AlertQuery, Mute
 from tests import builders
 from tests.builders import NOON
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
 from tests.layouts.reading import drawn, text_of
 
 ASK: dict[str, Any] = {"q": "btc", "rule": "", "state": "", "span": "", "unseen": True, "page": 1}
 
 
 @pytest.fixture
-def desk() -> FakeDesk:
-    return FakeDesk(fired={number: builders.alert(number) for number in (1, 2, 3)})
+def alert_service() -> FakeAlertService:
+    return FakeAlertService(fired={number: builders.alert(number) for number in (1, 2, 3)})
 
 
 @pytest.fixture
-def client(desk: FakeDesk) -> FlaskClient:
+def client(alert_service: FakeAlertService) -> FlaskClient:
     reader = FakeReader(metrics=(builders.ranked_metric(1),))
     access = Access(credentials=("ann", "secret"))
-    app = create_app(reader, lambda: NOON, FakeDeliveries(), desk, access)
+    app = create_app(reader, lambda: NOON, FakeDeliveries(), alert_service, access)
     app._setup_server()
     return app.server.test_client()
 
@@ -67,56 +67,60 @@ def act(
     return post(client, f"{ids.HISTORY_DONE}.data", trigger, inputs, state)
 
 
-def test_an_alert_is_acknowledged_in_the_name_of_who_asks(client: FlaskClient, desk: FakeDesk) -> None:
+def test_an_alert_is_acknowledged_in_the_name_of_who_asks(client: FlaskClient, alert_service: FakeAlertService) -> None:
     chosen = {"act": "acknowledge", "number": "2"}
     assert act(client, f"{ids.MUTE_DO}.n_clicks", chosen).status_code == 204  # of another dialog
-    assert desk.fired[2].acknowledged_at is None
+    assert alert_service.fired[2].acknowledged_at is None
 
     assert act(client, f"{ids.ACKNOWLEDGE_DO}.n_clicks", chosen, "  se\0en ").status_code == 200
 
-    seen = desk.fired[2]
+    seen = alert_service.fired[2]
     assert (seen.acknowledged_at, seen.acknowledged_by, seen.note) == (NOON, "ann", "seen")
 
 
 def test_all_that_the_filters_choose_is_acknowledged_up_to_the_newest_shown(
-    client: FlaskClient, desk: FakeDesk
+    client: FlaskClient, alert_service: FakeAlertService
 ) -> None:
     act(client, f"{ids.ACKNOWLEDGE_DO}.n_clicks", {"act": "all", "newest": "2"})
 
-    assert [alert.acknowledged_by for alert in desk.fired.values()] == ["ann", "ann", None]
-    assert desk.query == AlertQuery(unacknowledged=True, words="btc", up_to=2, limit=50)
+    assert [alert.acknowledged_by for alert in alert_service.fired.values()] == ["ann", "ann", None]
+    assert alert_service.query == AlertQuery(unacknowledged=True, words="btc", up_to=2, limit=50)
 
 
-def test_a_metric_is_muted_for_a_time_or_until_it_resolves_and_unmuted(client: FlaskClient, desk: FakeDesk) -> None:
+def test_a_metric_is_muted_for_a_time_or_until_it_resolves_and_unmuted(
+    client: FlaskClient, alert_service: FakeAlertService
+) -> None:
     chosen = {"act": "mute", "metric": "1", "number": "2"}
     act(client, f"{ids.MUTE_DO}.n_clicks", chosen, "known")
     act(client, f"{ids.MUTE_DO}.n_clicks", chosen, length="resolved")
 
-    assert list(desk.muted.values()) == [
+    assert list(alert_service.muted.values()) == [
         Mute(1, None, 1, NOON + timedelta(hours=8), "known", NOON),
         Mute(2, None, 1, None, None, NOON),
     ]
 
     act(client, f"{ids.HISTORY_UNMUTE}.data", {"act": "unmute", "number": "1"})
-    assert list(desk.muted) == [2]
+    assert list(alert_service.muted) == [2]
     gone = act(client, f"{ids.HISTORY_UNMUTE}.data", {"act": "unmute", "number": "1"})
     assert gone.status_code == 200  # somebody else was first
 
 
-def test_a_metric_is_muted_until_a_time_of_ones_own_zone(client: FlaskClient, desk: FakeDesk) -> None:
+def test_a_metric_is_muted_until_a_time_of_ones_own_zone(client: FlaskClient, alert_service: FakeAlertService) -> None:
     chosen = {"act": "mute", "metric": "1"}
     act(client, f"{ids.MUTE_DO}.n_clicks", chosen, length="chosen", until="2026-03-02T09:30")
 
-    assert [mute.until for mute in desk.muted.values()] == [datetime(2026, 3, 2, 8, 30, tzinfo=UTC)]
+    assert [mute.until for mute in alert_service.muted.values()] == [datetime(2026, 3, 2, 8, 30, tzinfo=UTC)]
 
 
 @pytest.mark.parametrize("until", ["", "soon", "2026-03-01T12:59", "2027-04-01T12:00", "+275760-09-13T00:00"])
-def test_a_time_that_no_mute_can_end_at_is_told(client: FlaskClient, desk: FakeDesk, until: str) -> None:
+def test_a_time_that_no_mute_can_end_at_is_told(
+    client: FlaskClient, alert_service: FakeAlertService, until: str
+) -> None:
     answer = act(client, f"{ids.MUTE_DO}.n_clicks", {"act": "mute", "metric": "1"}, length="chosen", until=until)
 
     assert answer.json["sideUpdate"][ids.MUTE_REFUSED]["children"].startswith("Choose a ")
     assert ids.HISTORY_DONE not in answer.json.get("response", {})  # the dialog stays
-    assert desk.muted == {}
+    assert alert_service.muted == {}
 
 
 def follow(client: FlaskClient, known: Any = None, tools: Any = None, rules: Any = None) -> Any:
@@ -143,7 +147,9 @@ def follow(client: FlaskClient, known: Any = None, tools: Any = None, rules: Any
     return client.post("/_dash-update-component", json=body, auth=("ann", "secret"))
 
 
-def test_an_open_page_gets_what_changed_and_nothing_where_nothing_did(client: FlaskClient, desk: FakeDesk) -> None:
+def test_an_open_page_gets_what_changed_and_nothing_where_nothing_did(
+    client: FlaskClient, alert_service: FakeAlertService
+) -> None:
     whole = follow(client).json["response"]
     known = whole[ids.ALERT_HISTORY]["content"]["known"]
     tools, rules = whole[ids.HISTORY_TOOLS]["content"]["known"], whole[ids.HISTORY_RULE]["options"]
@@ -152,7 +158,7 @@ def test_an_open_page_gets_what_changed_and_nothing_where_nothing_did(client: Fl
 
     assert follow(client, known, tools, rules).json["response"] == {}
 
-    desk.fired[2] = builders.alert(2, resolved_at=NOON)
+    alert_service.fired[2] = builders.alert(2, resolved_at=NOON)
     changed = follow(client, known, tools, rules).json["response"]
 
     assert list(changed) == [ids.ALERT_HISTORY]
@@ -161,12 +167,12 @@ def test_an_open_page_gets_what_changed_and_nothing_where_nothing_did(client: Fl
     assert "Resolved" in text_of(str(rows))
 
 
-def test_another_sites_page_acknowledges_nothing(client: FlaskClient, desk: FakeDesk) -> None:
+def test_another_sites_page_acknowledges_nothing(client: FlaskClient, alert_service: FakeAlertService) -> None:
     body = {"up_to": 3}
     headers = {"Sec-Fetch-Site": "cross-site"}
     assert client.post("/alerts/acknowledge", json=body, headers=headers, auth=("ann", "secret")).status_code == 403
     assert client.post("/alerts/acknowledge", json=body).status_code == 401
-    assert all(alert.acknowledged_at is None for alert in desk.fired.values())
+    assert all(alert.acknowledged_at is None for alert in alert_service.fired.values())
 
     assert client.post("/alerts/acknowledge", json=body, auth=("ann", "secret")).get_json() == {"count": 3}
-    assert {alert.acknowledged_by for alert in desk.fired.values()} == {"ann"}
+    assert {alert.acknowledged_by for alert in alert_service.fired.values()} == {"ann"}

@@ -10,13 +10,13 @@ from app import create_app
 from callbacks.metric import PARTS
 from layouts import ids, price_chart
 from tests import builders
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
 
 VIEW = {"path": "/", "zone": "UTC", "retries": 0}
 
 
 def app_over(reader: FakeReader, deliveries: FakeDeliveries | None = None) -> Dash:
-    return create_app(reader, lambda: builders.NOON, deliveries or FakeDeliveries(), FakeDesk())
+    return create_app(reader, lambda: builders.NOON, deliveries or FakeDeliveries(), FakeAlertService())
 
 
 def fire(app: Dash, trigger: str, known: Mapping[str, Any] | None = None, **values: Any) -> Any:

@@ -19,7 +19,7 @@ from callbacks.requests import CALLBACKS, MAX_DEPTH, MAX_MATCHES, Contract, Malf
 from layouts import ids
 from tests import builders
 from tests.builders import NOON
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
 
 EXAMPLES = 25
 SEEDED = settings(derandomize=True, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
@@ -27,8 +27,8 @@ SEEDED = settings(derandomize=True, max_examples=EXAMPLES, suppress_health_check
 
 def make() -> Dash:
     reader = FakeReader(metrics=tuple(builders.ranked_metric(number) for number in (1, 2, 3)))
-    desk = FakeDesk(fired={number: builders.alert(number) for number in (1, 2, 3)})
-    app = create_app(reader, lambda: NOON, FakeDeliveries(), desk)
+    alert_service = FakeAlertService(fired={number: builders.alert(number) for number in (1, 2, 3)})
+    app = create_app(reader, lambda: NOON, FakeDeliveries(), alert_service)
     app._setup_server()
     return app
 

@@ -8,19 +8,19 @@ from werkzeug.test import TestResponse
 
 from api.access import Access
 from app import create_app
-from callbacks.dependencies import Doors
+from callbacks.dependencies import Dependencies
 from callbacks.rules import carry_out, rule_lines
 from layouts import ids, rule_form, rule_trial, rules
 from layouts.markup import Markup
 from layouts.rule_draft import BLANK
-from services.market.alerting.alerts import AlertQuery, Mute, Tally
+from services.market.alerting.alerts import AlertCounts, AlertQuery, Mute
 from services.market.alerting.rule_json import parse_rule
-from services.market.alerting.rules import MOST_RULES
+from services.market.alerting.rules import MAX_RULES
 from services.market.errors import StoreUnavailable
 from services.market.tokens import Token
 from tests import builders
 from tests.callbacks.test_callbacks import app_over, fire
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
 from tests.layouts.reading import drawn, text_of
 
 NOON = builders.NOON
@@ -45,8 +45,8 @@ class Book:
 
 
 @pytest.fixture
-def desk() -> FakeDesk:
-    return FakeDesk(kept={1: PUMPS}, channels=("ops",))
+def alert_service() -> FakeAlertService:
+    return FakeAlertService(kept={1: PUMPS}, channels=("ops",))
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def reader() -> FakeReader:
 
 
 @pytest.fixture
-def doors(reader: FakeReader, deliveries: FakeDeliveries, desk: FakeDesk) -> Doors:
-    return Doors(reader, lambda: NOON, deliveries, desk, lambda: None)
+def dependencies(reader: FakeReader, deliveries: FakeDeliveries, alert_service: FakeAlertService) -> Dependencies:
+    return Dependencies(reader, lambda: NOON, deliveries, alert_service, lambda: None)
 
 
 def part(identity: object, name: str, value: object = None) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def part(identity: object, name: str, value: object = None) -> dict[str, Any]:
 
 
 def send(
-    doors: Doors,
+    dependencies: Dependencies,
     outputs: list[Any],
     changed: dict[str, Any],
     inputs: list[Any],
@@ -78,7 +78,9 @@ def send(
     access: Access | None = None,
 ) -> TestResponse:
     """What a browser gets that asks for `outputs` because `changed` did."""
-    app = create_app(doors.reader, doors.clock, doors.deliveries, doors.desk, access or Access())
+    app = create_app(
+        dependencies.reader, dependencies.clock, dependencies.deliveries, dependencies.alert_service, access or Access()
+    )
     app._setup_server()
     names = [_name(one[0] if isinstance(one, list) else one) for one in outputs]
     key = names[0] if len(names) == 1 else f"..{'...'.join(names)}.."
@@ -104,12 +106,14 @@ def _text(identity: Any, *, wild: bool = False) -> str:
     return json.dumps(told, sort_keys=True, separators=(",", ":"))
 
 
-def press(doors: Doors, act: str = "delete", rule: str = "1", known: object = None, **more: Any) -> TestResponse:
+def press(
+    dependencies: Dependencies, act: str = "delete", rule: str = "1", known: object = None, **more: Any
+) -> TestResponse:
     """What a browser gets that draws the rows `known` when somebody presses a button of a rule."""
     button = part(ids.RULES_LIST, "action", {"act": act, "rule": rule, "press": 1})
     inputs = [part(ids.REVISION, "data", 7), button, part(ids.ZONE_NAME, "data", "UTC")]
     return send(
-        doors, [part(ids.RULES_LIST, "content")], button, inputs, [part(ids.RULES_LIST, "known", known)], **more
+        dependencies, [part(ids.RULES_LIST, "content")], button, inputs, [part(ids.RULES_LIST, "known", known)], **more
     )
 
 
@@ -117,29 +121,33 @@ def fields(draft: dict[str, Any]) -> list[dict[str, Any]]:
     return [part(ids.rule_field(name), "value", value) for name, value in draft.items()]
 
 
-def save(doors: Doors, draft: dict[str, Any], edited: int | None = None) -> dict[str, Any]:
+def save(dependencies: Dependencies, draft: dict[str, Any], edited: int | None = None) -> dict[str, Any]:
     outputs = [part(ids.LOCATION, "search"), part(ids.RULE_INSISTED, "data"), part(ids.RULE_REFUSED, "children")]
     button = part(ids.RULE_SAVE, "n_clicks", 1)
-    answer = send(doors, outputs, button, [button], [fields(draft), part(ids.RULE_EDITED, "data", edited)])
+    answer = send(dependencies, outputs, button, [button], [fields(draft), part(ids.RULE_EDITED, "data", edited)])
     assert answer.status_code == 200
     found: dict[str, Any] = answer.json["response"]
     return found
 
 
-def test_a_click_deletes_and_brings_the_list_without_it(doors: Doors, desk: FakeDesk) -> None:
-    answer = press(doors)
+def test_a_click_deletes_and_brings_the_list_without_it(
+    dependencies: Dependencies, alert_service: FakeAlertService
+) -> None:
+    answer = press(dependencies)
 
-    assert desk.kept == {}
+    assert alert_service.kept == {}
     assert "No rules of your own yet" in text_of(drawn(answer.json["response"][ids.RULES_LIST]["content"]))
 
 
-def test_of_the_list_comes_what_changed_and_nothing_where_nothing_did(doors: Doors, desk: FakeDesk) -> None:
-    desk.kept[2] = replace(PUMPS, id=2)
-    known = Markup(rules.listed(rule_lines(doors), UTC)).known
+def test_of_the_list_comes_what_changed_and_nothing_where_nothing_did(
+    dependencies: Dependencies, alert_service: FakeAlertService
+) -> None:
+    alert_service.kept[2] = replace(PUMPS, id=2)
+    known = Markup(rules.listed(rule_lines(dependencies), UTC)).known
 
-    assert press(doors, "off", "2", known).json["response"] == {}  # it is off
+    assert press(dependencies, "off", "2", known).json["response"] == {}  # it is off
 
-    changed = press(doors, "on", "2", known).json["response"][ids.RULES_LIST]["content"]
+    changed = press(dependencies, "on", "2", known).json["response"][ids.RULES_LIST]["content"]
     *rows, _ = changed["rows"].values()
     assert [row[1]["key"] for row in rows] == ["rule-2"]
 
@@ -148,85 +156,93 @@ def test_of_the_list_comes_what_changed_and_nothing_where_nothing_did(doors: Doo
     ("token", "status", "left"), [("dt_reads", 403, [1]), ("dt_writes", 200, []), ("dt_wrong", 401, [1])]
 )
 def test_a_token_that_may_only_read_writes_by_no_callback(
-    doors: Doors, desk: FakeDesk, token: str, status: int, left: list[int]
+    dependencies: Dependencies, alert_service: FakeAlertService, token: str, status: int, left: list[int]
 ) -> None:
     access = Access(("me", "open sesame"), tokens=Book())
 
-    answer = press(doors, access=access, headers={"Authorization": f"Bearer {token}"})
+    answer = press(dependencies, access=access, headers={"Authorization": f"Bearer {token}"})
 
-    assert (answer.status_code, list(desk.kept)) == (status, left)
-
-
-def test_a_page_of_another_site_writes_by_no_callback(doors: Doors, desk: FakeDesk) -> None:
-    assert press(doors, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
-    assert press(doors, headers={"Origin": "http://elsewhere.example"}).status_code == 403
-    assert desk.kept
+    assert (answer.status_code, list(alert_service.kept)) == (status, left)
 
 
-def test_a_new_revision_does_not_do_again_what_was_done(doors: Doors, desk: FakeDesk) -> None:
+def test_a_page_of_another_site_writes_by_no_callback(
+    dependencies: Dependencies, alert_service: FakeAlertService
+) -> None:
+    assert press(dependencies, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert press(dependencies, headers={"Origin": "http://elsewhere.example"}).status_code == 403
+    assert alert_service.kept
+
+
+def test_a_new_revision_does_not_do_again_what_was_done(
+    dependencies: Dependencies, alert_service: FakeAlertService
+) -> None:
     inputs = [
         part(ids.REVISION, "data", 8),
         part(ids.RULES_LIST, "action", {"act": "delete", "rule": "1", "press": 1}),
         part(ids.ZONE_NAME, "data", "UTC"),
     ]
 
-    answer = send(doors, [part(ids.RULES_LIST, "content")], inputs[0], inputs, [part(ids.RULES_LIST, "known")])
+    answer = send(dependencies, [part(ids.RULES_LIST, "content")], inputs[0], inputs, [part(ids.RULES_LIST, "known")])
 
     assert answer.status_code == 200
-    assert desk.kept
+    assert alert_service.kept
 
 
-def test_buttons_do_what_they_say(desk: FakeDesk) -> None:
-    carry_out({"act": "on", "rule": "1"}, desk, NOON)
-    assert desk.kept[1].enabled
-    carry_out({"act": "off", "rule": "1"}, desk, NOON)
-    assert not desk.kept[1].enabled
-    carry_out({"act": "mute", "rule": "0", "length": "7d"}, desk, NOON)
-    assert [(mute.rule_id, mute.until) for mute in desk.muted.values()] == [(0, NOON + timedelta(days=7))]
-    carry_out({"act": "unmute", "rule": "0"}, desk, NOON)
-    assert desk.muted == {}
+def test_buttons_do_what_they_say(alert_service: FakeAlertService) -> None:
+    carry_out({"act": "on", "rule": "1"}, alert_service, NOON)
+    assert alert_service.kept[1].enabled
+    carry_out({"act": "off", "rule": "1"}, alert_service, NOON)
+    assert not alert_service.kept[1].enabled
+    carry_out({"act": "mute", "rule": "0", "length": "7d"}, alert_service, NOON)
+    assert [(mute.rule_id, mute.until) for mute in alert_service.muted.values()] == [(0, NOON + timedelta(days=7))]
+    carry_out({"act": "unmute", "rule": "0"}, alert_service, NOON)
+    assert alert_service.muted == {}
 
 
 @pytest.mark.parametrize(
     "action",
     [{"act": "on"}, {"act": "delete"}, {"act": "mute"}, {"act": "mute", "length": "100y"}, {"act": "explode"}],
 )
-def test_what_is_gone_or_unknown_is_left_alone(desk: FakeDesk, action: dict[str, str]) -> None:
-    carry_out(action | {"rule": "9"}, desk, NOON)
+def test_what_is_gone_or_unknown_is_left_alone(alert_service: FakeAlertService, action: dict[str, str]) -> None:
+    carry_out(action | {"rule": "9"}, alert_service, NOON)
 
-    assert desk.kept == {1: PUMPS}
-    assert desk.muted == {}
+    assert alert_service.kept == {1: PUMPS}
+    assert alert_service.muted == {}
 
 
-def test_of_several_mutes_the_one_that_lasts_longest_is_told(doors: Doors, desk: FakeDesk) -> None:
+def test_of_several_mutes_the_one_that_lasts_longest_is_told(
+    dependencies: Dependencies, alert_service: FakeAlertService
+) -> None:
     ends = (NOON + timedelta(hours=1), None, NOON + timedelta(hours=2))
-    desk.muted = {number: Mute(number, 1, None, until, None, NOON) for number, until in enumerate(ends)}
-    desk.muted[7] = Mute(7, 0, 1, None, None, NOON)  # of one metric only
+    alert_service.muted = {number: Mute(number, 1, None, until, None, NOON) for number, until in enumerate(ends)}
+    alert_service.muted[7] = Mute(7, 0, 1, None, None, NOON)  # of one metric only
 
-    built_in, pumps = rule_lines(doors)
+    built_in, pumps = rule_lines(dependencies)
 
     assert built_in.mute is None
-    assert pumps.mute == desk.muted[1]
+    assert pumps.mute == alert_service.muted[1]
 
 
-def test_a_form_becomes_a_rule(doors: Doors, desk: FakeDesk) -> None:
-    assert save(doors, FILLED)[ids.LOCATION] == {"search": "?tab=rules"}
-    assert desk.kept[2].name == "Mine"
-    assert desk.kept[2].enabled
+def test_a_form_becomes_a_rule(dependencies: Dependencies, alert_service: FakeAlertService) -> None:
+    assert save(dependencies, FILLED)[ids.LOCATION] == {"search": "?tab=rules"}
+    assert alert_service.kept[2].name == "Mine"
+    assert alert_service.kept[2].enabled
 
 
-def test_a_rule_that_is_off_stays_off_when_it_is_changed(doors: Doors, desk: FakeDesk) -> None:
-    save(doors, FILLED, edited=1)
+def test_a_rule_that_is_off_stays_off_when_it_is_changed(
+    dependencies: Dependencies, alert_service: FakeAlertService
+) -> None:
+    save(dependencies, FILLED, edited=1)
 
-    assert (desk.kept[1].name, desk.kept[1].enabled) == ("Mine", False)
+    assert (alert_service.kept[1].name, alert_service.kept[1].enabled) == ("Mine", False)
 
 
-def test_what_is_wrong_is_told_and_nothing_is_kept(doors: Doors, desk: FakeDesk) -> None:
-    found = save(doors, BLANK)
+def test_what_is_wrong_is_told_and_nothing_is_kept(dependencies: Dependencies, alert_service: FakeAlertService) -> None:
+    found = save(dependencies, BLANK)
 
     assert ids.LOCATION not in found
     assert found[ids.RULE_INSISTED] == {"data": True}
-    assert len(desk.kept) == 1
+    assert len(alert_service.kept) == 1
 
 
 @pytest.mark.parametrize(
@@ -237,15 +253,15 @@ def test_what_is_wrong_is_told_and_nothing_is_kept(doors: Doors, desk: FakeDesk)
     ],
 )
 def test_what_the_desk_has_against_it_is_told_beside_the_button(
-    doors: Doors, draft: dict[str, Any], edited: int | None, words: str
+    dependencies: Dependencies, draft: dict[str, Any], edited: int | None, words: str
 ) -> None:
-    assert words in str(save(doors, draft, edited)[ids.RULE_REFUSED])
+    assert words in str(save(dependencies, draft, edited)[ids.RULE_REFUSED])
 
 
-def test_one_rule_too_many_is_refused(doors: Doors, desk: FakeDesk) -> None:
-    desk.kept = dict.fromkeys(range(1, MOST_RULES + 1), PUMPS)
+def test_one_rule_too_many_is_refused(dependencies: Dependencies, alert_service: FakeAlertService) -> None:
+    alert_service.kept = dict.fromkeys(range(1, MAX_RULES + 1), PUMPS)
 
-    assert "Not saved: there are too many." in str(save(doors, FILLED)[ids.RULE_REFUSED])
+    assert "Not saved: there are too many." in str(save(dependencies, FILLED)[ids.RULE_REFUSED])
 
 
 def test_the_form_of_a_rule_that_is_gone_says_so(reader: FakeReader) -> None:
@@ -255,17 +271,17 @@ def test_the_form_of_a_rule_that_is_gone_says_so(reader: FakeReader) -> None:
     assert "There is no such rule" in str(answer.json["response"])
 
 
-def order(doors: Doors, draft: dict[str, Any], span: str) -> dict[str, Any]:
+def order(dependencies: Dependencies, draft: dict[str, Any], span: str) -> dict[str, Any]:
     button = part(ids.rule_trial(span), "n_clicks", 1)
-    refused = duplicate_of(doors, ids.RULE_TRIAL)
+    refused = duplicate_of(dependencies, ids.RULE_TRIAL)
     outputs = [part(ids.RULE_TRIAL_ORDER, "data"), part(ids.RULE_TRIAL, refused.removeprefix(f"{ids.RULE_TRIAL}."))]
-    answer = send(doors, outputs, button, [[button]], [fields(draft)])
+    answer = send(dependencies, outputs, button, [[button]], [fields(draft)])
     found: dict[str, Any] = answer.json["response"]
     return found
 
 
-def test_a_trial_is_ordered_for_the_whole_span(doors: Doors) -> None:
-    told = order(doors, FILLED, "7d")[ids.RULE_TRIAL_ORDER]["data"]
+def test_a_trial_is_ordered_for_the_whole_span(dependencies: Dependencies) -> None:
+    told = order(dependencies, FILLED, "7d")[ids.RULE_TRIAL_ORDER]["data"]
 
     assert told["span"] == "7d"
     body = told["body"]
@@ -273,23 +289,23 @@ def test_a_trial_is_ordered_for_the_whole_span(doors: Doors) -> None:
     assert parse_rule(body["rule"]).name == "Mine"
 
 
-def test_what_cannot_be_saved_is_not_tried(doors: Doors) -> None:
-    told = order(doors, BLANK, "24h")
+def test_what_cannot_be_saved_is_not_tried(dependencies: Dependencies) -> None:
+    told = order(dependencies, BLANK, "24h")
     assert "Fill in the fields first" in str(told)
     assert ids.RULE_TRIAL_ORDER not in told
 
 
-def show(doors: Doors, found: dict[str, Any]) -> str:
+def show(dependencies: Dependencies, found: dict[str, Any]) -> str:
     told = part(ids.RULE_TRIAL_FOUND, "data", found)
     ordered = rule_trial.order_of(PUMPS, "24h", NOON)
     state = [part(ids.RULE_TRIAL_ORDER, "data", ordered), part(ids.ZONE_NAME, "data", "UTC")]
-    return str(send(doors, [part(ids.RULE_TRIAL, "children")], told, [told], state).json)
+    return str(send(dependencies, [part(ids.RULE_TRIAL, "children")], told, [told], state).json)
 
 
-def test_a_trial_tells_what_the_browser_was_answered(doors: Doors) -> None:
+def test_a_trial_tells_what_the_browser_was_answered(dependencies: Dependencies) -> None:
     second = int(NOON.timestamp()) - 60
     text = show(
-        doors,
+        dependencies,
         {
             "span": "24h",
             "since": second - 86_340,
@@ -313,13 +329,17 @@ def test_a_trial_tells_what_the_browser_was_answered(doors: Doors) -> None:
         ("The server did not answer.", None, "'Not tried: The server did not answer.'"),
     ],
 )
-def test_a_trial_that_could_not_be_says_why(doors: Doors, trouble: str, status: int | None, words: str) -> None:
-    assert words in show(doors, {"trouble": trouble, "status": status})
+def test_a_trial_that_could_not_be_says_why(
+    dependencies: Dependencies, trouble: str, status: int | None, words: str
+) -> None:
+    assert words in show(dependencies, {"trouble": trouble, "status": status})
 
 
-def duplicate_of(doors: Doors, identity: str) -> str:
+def duplicate_of(dependencies: Dependencies, identity: str) -> str:
     """What Dash calls the second output to the children of that component."""
-    app = create_app(doors.reader, doors.clock, doors.deliveries, doors.desk, Access())
+    app = create_app(
+        dependencies.reader, dependencies.clock, dependencies.deliveries, dependencies.alert_service, Access()
+    )
     (found,) = {
         part
         for key in app.callback_map
@@ -329,9 +349,9 @@ def duplicate_of(doors: Doors, identity: str) -> str:
     return found
 
 
-def judge(doors: Doors, draft: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
+def judge(dependencies: Dependencies, draft: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
     names = ["percent", "factor"]
-    refused = duplicate_of(doors, ids.RULE_REFUSED)
+    refused = duplicate_of(dependencies, ids.RULE_REFUSED)
     outputs = [
         [part(ids.rule_row(name), "className") for name in names],
         [part(ids.rule_error(name), "children") for name in names],
@@ -339,13 +359,13 @@ def judge(doors: Doors, draft: dict[str, Any], changed: dict[str, Any]) -> dict[
         part(ids.RULE_REACH, "children"),
         part(ids.RULE_REFUSED, refused.split(".")[1]),
     ]
-    answer = send(doors, outputs, changed, [fields(draft), part(ids.RULE_INSISTED, "data", False)], [])
+    answer = send(dependencies, outputs, changed, [fields(draft), part(ids.RULE_INSISTED, "data", False)], [])
     found: dict[str, Any] = answer.json["response"]
     return found
 
 
-def test_a_draft_is_judged_field_by_field(doors: Doors) -> None:
-    found = judge(doors, FILLED | {"percent": "much"}, part(ids.rule_field("percent"), "value", "much"))
+def test_a_draft_is_judged_field_by_field(dependencies: Dependencies) -> None:
+    found = judge(dependencies, FILLED | {"percent": "much"}, part(ids.rule_field("percent"), "value", "much"))
 
     assert found['{"name":"percent","type":"rule-row"}'] == {"className": "field field-percent has-error"}
     assert found['{"name":"factor","type":"rule-row"}'] == {"className": "field field-factor is-hidden"}
@@ -354,30 +374,36 @@ def test_a_draft_is_judged_field_by_field(doors: Doors) -> None:
     assert ids.RULE_REFUSED not in found
 
 
-def test_why_a_rule_was_not_saved_goes_when_nothing_is_wrong_any_more(doors: Doors) -> None:
-    assert judge(doors, FILLED, part(ids.rule_field("percent"), "value", "5"))[ids.RULE_REFUSED] == {"children": []}
-    assert ids.RULE_REFUSED not in judge(doors, FILLED, part(ids.RULE_INSISTED, "data", True))
+def test_why_a_rule_was_not_saved_goes_when_nothing_is_wrong_any_more(dependencies: Dependencies) -> None:
+    assert judge(dependencies, FILLED, part(ids.rule_field("percent"), "value", "5"))[ids.RULE_REFUSED] == {
+        "children": []
+    }
+    assert ids.RULE_REFUSED not in judge(dependencies, FILLED, part(ids.RULE_INSISTED, "data", True))
 
 
-def test_an_absent_database_is_not_an_empty_list(doors: Doors) -> None:
-    class Away(FakeDesk):
+def test_an_absent_database_is_not_an_empty_list(dependencies: Dependencies) -> None:
+    class Away(FakeAlertService):
         def rules(self) -> Any:
             raise StoreUnavailable("away")
 
     with pytest.raises(StoreUnavailable):
-        rule_lines(Doors(doors.reader, doors.clock, doors.deliveries, Away(), doors.who))
+        rule_lines(
+            Dependencies(dependencies.reader, dependencies.clock, dependencies.deliveries, Away(), dependencies.who)
+        )
 
 
-def test_rules_tell_how_many_metrics_they_have_no_data_of_the_built_in_one_too(doors: Doors) -> None:
-    class Counting(FakeDesk):
-        def tally(self, query: AlertQuery) -> Tally:
+def test_rules_tell_how_many_metrics_they_have_no_data_of_the_built_in_one_too(dependencies: Dependencies) -> None:
+    class Counting(FakeAlertService):
+        def tally(self, query: AlertQuery) -> AlertCounts:
             assert query.rule_id == 0
-            return Tally({"firing": 2, "no_data": 5}[query.state or ""], 0)
+            return AlertCounts({"firing": 2, "no_data": 5}[query.state or ""], 0)
 
-    desk = Counting()
-    number = desk.add_rule(PUMPS).id
-    desk.states[number] = {"firing": 1, "pending": 3, "no data": 4, "resolved": 9}
-    lines = rule_lines(Doors(doors.reader, doors.clock, doors.deliveries, desk, doors.who))
+    alert_service = Counting()
+    number = alert_service.add_rule(PUMPS).id
+    alert_service.states[number] = {"firing": 1, "pending": 3, "no data": 4, "resolved": 9}
+    lines = rule_lines(
+        Dependencies(dependencies.reader, dependencies.clock, dependencies.deliveries, alert_service, dependencies.who)
+    )
 
     chips = [[part.children for part in rules._chips(line, UTC)] for line in lines]
     assert chips == [["2 firing", "5 no data"], ["Off", "1 firing", "3 pending", "4 no data"]]

@@ -329,9 +329,7 @@ def test_a_bad_argument_is_named(
         main(arguments)
 
     assert caught.value.code == 2
-    assert (
-        capsys.readouterr().err.splitlines()[-1].startswith(f"app.py export: error: {complaint}")
-    )
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"app.py export: error: {complaint}")
 
 
 @pytest.mark.parametrize(

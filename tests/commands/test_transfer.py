@@ -13,7 +13,7 @@ import pytest
 from alembic import command
 from sqlalchemy import func, insert, make_url, select, text
 
-from services.actions.alerts import StoreDesk
+from services.actions.alerts import StoreAlertService
 from services.commands import transfer as transfers
 from services.commands.backup import back_up
 from services.commands.transfer import STAY, CannotTransfer, Transferred, main, transfer
@@ -63,14 +63,14 @@ def world(migrated_sqlite_url: str) -> Iterator[World]:
         for number in range(20):
             exchange.prices["BTC/USD"] = 100.0 + number / 3
             world.tick()
-    desk = StoreDesk(engine, ())
+    alert_service = StoreAlertService(engine, ())
     for condition in (
         {"kind": "change", "direction": "up", "percent": 10_000.0, "window_seconds": 300},
         {"kind": "level", "direction": "up", "level": 50.0},
     ):
         given = {"name": "Ñ", "scope": ["kraken:ETH/*"], "condition": condition, "pending_seconds": 600}
-        desk.add_rule(parse_rule(given))
-    desk.mute(1, None, None, "a 币", world.now)
+        alert_service.add_rule(parse_rule(given))
+    alert_service.mute(1, None, None, "a 币", world.now)
     exchange.prices["ETH/USD"] = 100.0
     world.tick()
     seal(world.plan, world.now, None, lambda: True)

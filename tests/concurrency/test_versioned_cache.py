@@ -3,7 +3,7 @@ from threading import Event
 
 import pytest
 
-from services.concurrency.versioned_cache import VersionedMemory
+from services.concurrency.versioned_cache import VersionedCache
 
 
 class Maker:
@@ -27,30 +27,30 @@ class Maker:
 
 
 def test_a_value_is_made_once_for_its_version():
-    memory, make = VersionedMemory(), Maker("one", "two")
+    memory, make = VersionedCache(), Maker("one", "two")
     assert [memory.get("key", 1, make) for _ in range(3)] == ["one"] * 3
     assert make.made == 1
 
 
 def test_another_version_is_made_anew_and_the_old_one_forgotten():
-    memory, make = VersionedMemory(), Maker("one", "two", "three")
+    memory, make = VersionedCache(), Maker("one", "two", "three")
     assert [memory.get("key", version, make) for version in (1, 2, 2, 1)] == ["one", "two", "two", "three"]
 
 
 def test_keys_do_not_disturb_each_other():
-    memory, make = VersionedMemory(), Maker("a", "b")
+    memory, make = VersionedCache(), Maker("a", "b")
     assert [memory.get(key, 1, make) for key in ("a", "b", "a", "b")] == ["a", "b", "a", "b"]
 
 
 def test_an_error_is_raised_and_not_remembered():
-    memory, make = VersionedMemory(), Maker(ValueError("no"), "better")
+    memory, make = VersionedCache(), Maker(ValueError("no"), "better")
     with pytest.raises(ValueError, match="no"):
         memory.get("key", 1, make)
     assert memory.get("key", 1, make) == "better"
 
 
 def test_what_nobody_asked_for_longest_is_forgotten_first():
-    memory = VersionedMemory(most=2)
+    memory = VersionedCache(most=2)
     for key in ("a", "b", "a", "c"):
         memory.get(key, 1, lambda key=key: f"first {key}")
     told = {key: memory.get(key, 1, lambda: "second") for key in ("a", "c")}
@@ -59,7 +59,7 @@ def test_what_nobody_asked_for_longest_is_forgotten_first():
 
 
 def test_who_comes_while_a_value_is_made_waits_for_it():
-    memory, make = VersionedMemory(), Maker("once", "twice")
+    memory, make = VersionedCache(), Maker("once", "twice")
     make.may_end.clear()
     with ThreadPoolExecutor(5) as threads:
         first = threads.submit(memory.get, "key", 1, make)
@@ -71,7 +71,7 @@ def test_who_comes_while_a_value_is_made_waits_for_it():
 
 
 def test_who_waits_gets_the_error_too():
-    memory, make = VersionedMemory(), Maker(ValueError("no"), ValueError("no"))
+    memory, make = VersionedCache(), Maker(ValueError("no"), ValueError("no"))
     make.may_end.clear()
     with ThreadPoolExecutor(2) as threads:
         futures = [threads.submit(memory.get, "key", 1, make)]
@@ -82,7 +82,7 @@ def test_who_waits_gets_the_error_too():
 
 
 def test_a_failure_of_an_old_version_does_not_take_the_new_one_along():
-    memory, slow = VersionedMemory(), Maker(ValueError("old"))
+    memory, slow = VersionedCache(), Maker(ValueError("old"))
     slow.may_end.clear()
     with ThreadPoolExecutor(1) as threads:
         old = threads.submit(memory.get, "key", 1, slow)

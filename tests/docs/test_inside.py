@@ -22,7 +22,7 @@ WORDS = """
 
 REMEMBERS = re.compile(
     r"@(?:functools\.)?(?:lru_)?cache\b"
-    r"|= (?:VersionedMemory|LastKnown|Answers|Shelf|Kept)\("
+    r"|= (?:VersionedCache|LastKnown|CachedResponses|CacheEntry|ResponseCache)\("
     r"|\bOrderedDict\b[^\n]* = "
     r"|_(?:last|masks|known|read_at)\b: "
 )
@@ -86,12 +86,12 @@ def test_every_cache_has_a_key_a_validity_and_a_bound() -> None:
 @pytest.mark.parametrize(
     ("module", "told"),
     [
-        ("api/response_cache.py", f"{response_cache.MOST_BYTES / 1e6:.0f} MB"),
-        ("services/store/history/recent_cache.py", f"{recent_cache.MOST_BYTES / 1e6:.0f} MB"),
-        ("services/concurrency/versioned_cache.py", f"{versioned_cache.VersionedMemory()._most} entries"),
+        ("api/response_cache.py", f"{response_cache.MAX_BYTES / 1e6:.0f} MB"),
+        ("services/store/history/recent_cache.py", f"{recent_cache.MAX_BYTES / 1e6:.0f} MB"),
+        ("services/concurrency/versioned_cache.py", f"{versioned_cache.VersionedCache()._most} entries"),
         ("services/store/alerting/rules.py", f"{stored_rules.rule_of.cache_parameters()['maxsize']:,}"),
         ("api/limits.py", f"{limits.Counts.MOST:,}"),
-        ("api/limits.py", f"{limits.KNOWN_AT_MOST:,}"),
+        ("api/limits.py", f"{limits.MAX_KNOWN_CLIENTS:,}"),
         ("services/caching/process_reader.py", f"{process_reader.REVISION_SECONDS:g} s"),
     ],
 )

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 from api import queries, stream
 from api.bodies import alert_body, hours_body, metric_body
 from api.telemetry import render_telemetry
-from callbacks.dependencies import Doors
+from callbacks.dependencies import Dependencies
 from callbacks.pages import page_at
 from services.market.alerting import rules
 from services.market.alerting.rule_json import parse_rule, rule_fields
@@ -18,7 +18,7 @@ from tests import builders
 from tests.api.described import whole_interface
 from tests.builders import NOON
 from tests.docs.documents import PAGES, blocks, everywhere, spans, tables, unmarked
-from tests.fakes import FakeDeliveries, FakeDesk, FakeReader
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
 
 ROUTES = {unmarked(row[0]): row[1] for table in tables("docs/api.md") for row in table if table[0][0] == "route"}
 
@@ -57,9 +57,9 @@ def leads_somewhere(address: str) -> bool:
         except HTTPException:
             continue
         return True
-    doors = Doors(FakeReader(), lambda: NOON, FakeDeliveries(), FakeDesk(), lambda: None)
+    dependencies = Dependencies(FakeReader(), lambda: NOON, FakeDeliveries(), FakeAlertService(), lambda: None)
     assert NOON.tzinfo is not None
-    return page_at(path, f"?{query}", doors, NOON.tzinfo)[1] != "Not found"
+    return page_at(path, f"?{query}", dependencies, NOON.tzinfo)[1] != "Not found"
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_a_route_takes_the_query_values_that_its_line_names(
 def test_the_bounds_of_answers_are_told() -> None:
     text = PAGES["docs/api.md"]
 
-    assert f"`limit` (at most {queries.MOST_ROWS:,})" in text
-    assert f"`limit` (at most {queries.MOST_SAMPLES:,} rows)" in text
-    assert f"open to {stream.MOST_STREAMS} viewers a process" in text
+    assert f"`limit` (at most {queries.MAX_ROWS:,})" in text
+    assert f"`limit` (at most {queries.MAX_SAMPLES:,} rows)" in text
+    assert f"open to {stream.MAX_STREAMS} viewers a process" in text
 
 
 def test_every_field_of_a_metric_is_told() -> None:
@@ -140,7 +140,7 @@ def test_the_fields_of_a_rule_and_their_defaults_are_told() -> None:
         else:
             assert json.loads(told) == value, name
     assert next(spans(row[2]) for row in table if unmarked(row[0]) == "quantity") == list(rules.QUANTITIES)
-    assert f"up to {rules.MOST_RULES} of your own" in PAGES["docs/rules.md"]
+    assert f"up to {rules.MAX_RULES} of your own" in PAGES["docs/rules.md"]
 
 
 def test_the_conditions_their_fields_and_their_windows_are_told() -> None:

@@ -33,7 +33,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 def test_there_is_something_to_see(ran: Services) -> None:
     status = ran.reader.status(LOOKED_AT)
-    fired = ran.desk.alerts(AlertQuery())
+    fired = ran.alert_service.alerts(AlertQuery())
     day = ran.reader.day(LOOKED_AT)
 
     assert (status.minute, status.stale, status.live, status.holder) == (LAST_TICK, False, 40, ran.owner)
@@ -46,7 +46,7 @@ def test_there_is_something_to_see(ran: Services) -> None:
 def test_the_next_run_shows_the_same_market(ran: Services, tmp_path: Path) -> None:
     with run(tmp_path) as again:
         assert again.reader.ranking() == ran.reader.ranking()
-        assert again.desk.alerts(AlertQuery()) == ran.desk.alerts(AlertQuery())
+        assert again.alert_service.alerts(AlertQuery()) == ran.alert_service.alerts(AlertQuery())
 
 
 def test_every_picture_is_there_and_stands_on_a_page() -> None:

@@ -34,7 +34,7 @@ SECONDS: dict[str, tuple[float | None, ...]] = {
     "Redis, the shared cache": (redis_cache.SOCKET_SECONDS, redis_cache.PAUSE_SECONDS),
     "Redis, the counts": (limits.REDIS_PATIENCE, limits.REDIS_PAUSE),
     "Redis, the broker": (celery_app.REDIS_SECONDS,),
-    "an exchange, for prices": (bootstrap.LONGEST_PATIENCE,),
+    "an exchange, for prices": (bootstrap.MAX_WAIT_SECONDS,),
     "an exchange, for its list": (ccxt_exchange.LISTING_SECONDS,),
     "an exchange, for a page": (ccxt_exchange.CANDLE_REQUEST_SECONDS,),
     "a webhook's receiver": (webhook.SECONDS,),

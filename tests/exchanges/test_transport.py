@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from services.exchanges.ccxt_exchange import CcxtExchange
-from services.exchanges.throttle import Pace
+from services.exchanges.throttle import Throttle
 from services.exchanges.transport import Transport
 from services.market.errors import BadPayload, Unavailable
 from tests.exchanges import wire as say
@@ -172,7 +172,7 @@ def test_no_request_leaves_when_its_time_is_over(wire, timer):
 
 
 def test_a_dear_request_leaves_a_long_gap_and_a_cheap_one_the_least(timer):
-    pace = Pace(1000, Transport("kraken", None, timer), 0.25, timer)
+    pace = Throttle(1000, Transport("kraken", None, timer), 0.25, timer)
     for cost in (2, 0.1, None, 1):
         pace.wait(cost)
 
@@ -182,7 +182,7 @@ def test_a_dear_request_leaves_a_long_gap_and_a_cheap_one_the_least(timer):
 def test_a_wait_beyond_the_deadline_is_given_up_before_it_begins():
     timer = SkippingTimer()
     transport = Transport("kraken", None, timer)
-    pace = Pace(5000, transport, 0.0, timer)
+    pace = Throttle(5000, transport, 0.0, timer)
     pace.wait()
     transport.ends_at = timer.monotonic() + 3
 

@@ -233,7 +233,7 @@ def found(*of: int) -> dict[str, Any]:
         "metrics": len(set(of)),
         "top": Counter(of).most_common(),
         "marks": {str(number): [[0, 100.0 + place] for place, one in enumerate(of) if one == number] for number in of},
-        "newest": fired[-rule_trial.MOST_LISTED :][::-1],
+        "newest": fired[-rule_trial.MAX_LISTED :][::-1],
     }
 
 
@@ -264,5 +264,5 @@ def test_a_trial_without_an_alert_says_so():
 def test_a_long_trial_shows_the_newest_and_counts_the_rest():
     page = trial(*[1] * 20)
 
-    assert len(rows_of(page)) == 1 + rule_trial.MOST_LISTED
+    assert len(rows_of(page)) == 1 + rule_trial.MAX_LISTED
     assert "and 12 before" in text_of(page)

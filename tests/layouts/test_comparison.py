@@ -9,7 +9,7 @@ import pytest
 from layouts import compare, ids, notation
 from layouts.comparison import (
     CHANGE,
-    MOST,
+    MAX_METRICS,
     OWN,
     PRICE,
     Choice,
@@ -21,7 +21,7 @@ from layouts.comparison import (
     update_of,
 )
 from layouts.spans import SPANS
-from services.market.candles import look_back
+from services.market.candles import chart_history
 from services.market.correlation import Correlations
 from tests import builders
 from tests.layouts.reading import by_id, links_in, rows_of, text_of, walk
@@ -34,7 +34,7 @@ def compared(number=1, prices=None, minute=0, **named):
     until = NOON + 60 * minute
     history = builders.series(prices or [100.0 + place % 7 for place in range(1500 + minute)], builders.NOON)
     history = type(history)(history.times + 60 * minute, history.values, history.widths)
-    past = look_back(history, builders.series([]), until - 86_400, until, 900, 3600, 60)
+    past = chart_history(history, builders.series([]), until - 86_400, until, 900, 3600, 60)
     return Compared(str(number), builders.ranked_metric(number, **named), past)
 
 
@@ -182,7 +182,7 @@ def test_what_is_found_leads_to_the_comparison_with_it():
 
     assert links_in(found) == ["/compare?ids=1,okx:BTC-USD"]
     assert "Nothing tracked matches" in text_of(compare.results([], Choice(()), "xyz", False))
-    assert f"{MOST} metrics are compared already" in text_of(compare.results([], Choice(()), "xyz", True))
+    assert f"{MAX_METRICS} metrics are compared already" in text_of(compare.results([], Choice(()), "xyz", True))
     assert compare.results([], Choice(()), " ", False) == []
 
 

@@ -178,9 +178,9 @@ def test_a_metrics_alerts_are_listed_with_their_multiple():
 
 
 def test_of_many_alerts_the_newest_are_listed():
-    many = tuple(builders.alert(number) for number in range(1, metric.MOST_LISTED + 2))
+    many = tuple(builders.alert(number) for number in range(1, metric.MAX_LISTED + 2))
 
-    assert len(rows_of(metric.alert_list(many, UTC))) == 1 + metric.MOST_LISTED
+    assert len(rows_of(metric.alert_list(many, UTC))) == 1 + metric.MAX_LISTED
 
 
 def test_an_unknown_metric_is_named_as_text():
@@ -301,7 +301,7 @@ def test_of_many_pairs_that_came_the_latest_are_listed():
 
     told = status.listings(builders.day(came=many), UTC)
 
-    assert len(links_in(told)) == status.MOST_LISTED
+    assert len(links_in(told)) == status.MAX_LISTED
     assert text_of(told).endswith("|and 3 more")
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from services.market.candles import bars_of_hours, bars_of_samples, look_back, rolling_volatility
+from services.market.candles import bars_of_hours, bars_of_samples, chart_history, hourly, rolling_volatility
 from services.market.types import Series
 from tests import builders
 
@@ -88,7 +88,7 @@ def test_a_window_of_which_too_little_is_known_has_no_volatility() -> None:
 
 def back(length: int = 80, since: int = 60) -> object:
     prices = builders.series([float(value) for value in range(1, length + 1)])
-    return look_back(prices, prices, NOON - since * 60, NOON, 300, 900, 60)
+    return chart_history(prices, prices, NOON - since * 60, NOON, 300, 900, 60)
 
 
 def test_the_volatility_of_the_beginning_rests_on_what_was_before_it() -> None:
@@ -111,7 +111,7 @@ def test_the_running_bar_is_the_only_one_that_may_still_change() -> None:
 def test_hours_before_the_span_are_looked_at_and_not_shown() -> None:
     hours = builders.hours([(1.0, 1.0, 1.0, 1.0 + hour % 7) for hour in range(72)])
 
-    past = look_back(hours, NONE, NOON - 24 * 3600, NOON, 3600, 24 * 3600, 60)
+    past = chart_history(hours, NONE, NOON - 24 * 3600, NOON, 3600, 24 * 3600, 60)
 
     assert (len(past.history.starts), len(past.bars.starts)) == (24, 24)
     assert not np.isnan(past.volatility).any()
@@ -120,5 +120,32 @@ def test_hours_before_the_span_are_looked_at_and_not_shown() -> None:
 
 def test_nothing_is_answered_with_nothing() -> None:
     for empty in (NONE, builders.hours([])):
-        past = look_back(empty, NONE, NOON - 3600, NOON, 3600, 3600, 60)
+        past = chart_history(empty, NONE, NOON - 3600, NOON, 3600, 3600, 60)
         assert (past.newest(), len(past.bars.starts), len(past.volatility)) == (None, 0, 0)
+
+
+def test_hours_tell_open_high_low_close_mean_count_and_the_last_volume() -> None:
+    noon = 1_800_000_000 // 3600 * 3600
+    times = np.array([noon + 60, noon + 1800, noon + 3600, noon + 3660], dtype=np.int64)
+    prices = Series(times, np.array([10.0, 30.0, 20.0, 5.0]), np.array([60, 60, 120, 60]))
+    volumes = Series(times[:2], np.array([7.0, 8.0]), np.zeros(2, dtype=np.int64))
+
+    hours = hourly(prices, volumes)
+
+    assert hours.starts.tolist() == [noon, noon + 3600]
+    assert [column.tolist() for column in (hours.open, hours.high, hours.low, hours.close)] == [
+        [10.0, 5.0],
+        [30.0, 5.0],
+        [10.0, 5.0],
+        [20.0, 5.0],
+    ]
+    assert hours.mean.tolist() == [(10 * 60 + 30 * 60 + 20 * 120) / 240, 5.0]
+    assert hours.count.tolist() == [3, 1]
+    assert hours.volume[0] == 8.0
+    assert np.isnan(hours.volume[1])
+
+
+def test_no_prices_make_no_hours() -> None:
+    nothing = Series(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64))
+
+    assert len(hourly(nothing, nothing).starts) == 0

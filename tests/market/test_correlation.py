@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from services.market.correlation import LEAST_COMMON, correlations
+from services.market.correlation import MIN_COMMON_SAMPLES, correlations
 from services.market.types import Series
 from tests import builders
 
@@ -54,8 +54,8 @@ def test_prices_of_wider_candles_make_no_returns_of_a_minute() -> None:
 
 
 def test_too_few_common_returns_tell_nothing() -> None:
-    left, right = (builders.series(one[:LEAST_COMMON].tolist()) for one in walks(2))
-    enough = [builders.series(one[: LEAST_COMMON + 1].tolist()) for one in walks(2)]
+    left, right = (builders.series(one[:MIN_COMMON_SAMPLES].tolist()) for one in walks(2))
+    enough = [builders.series(one[: MIN_COMMON_SAMPLES + 1].tolist()) for one in walks(2)]
 
     assert np.isnan(correlations([left, right], 60).values).all()
     assert not np.isnan(correlations(enough, 60).values).any()

@@ -4,9 +4,8 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.market import gaps
 from services.market.gaps import JOIN_STEPS, find_holes, fit, grid_step, join_near
-from services.market.types import Candles, Series
+from services.market.types import Candles
 
 STEP = 60
 SINCE = 1_772_366_400
@@ -144,30 +143,3 @@ def test_a_wide_candle_counts_with_as_much_of_its_width_as_is_missing():
 def test_a_candle_that_closes_where_a_hole_begins_is_not_in_it():
     indices, _ = fit(candles(60, 60, 120), [(SINCE + 60, SINCE + 120)], STEP)
     assert indices.tolist() == [1]
-
-
-def test_hours_tell_open_high_low_close_mean_count_and_the_last_volume() -> None:
-    noon = 1_800_000_000 // 3600 * 3600
-    times = np.array([noon + 60, noon + 1800, noon + 3600, noon + 3660], dtype=np.int64)
-    prices = Series(times, np.array([10.0, 30.0, 20.0, 5.0]), np.array([60, 60, 120, 60]))
-    volumes = Series(times[:2], np.array([7.0, 8.0]), np.zeros(2, dtype=np.int64))
-
-    hours = gaps.hourly(prices, volumes)
-
-    assert hours.starts.tolist() == [noon, noon + 3600]
-    assert [column.tolist() for column in (hours.open, hours.high, hours.low, hours.close)] == [
-        [10.0, 5.0],
-        [30.0, 5.0],
-        [10.0, 5.0],
-        [20.0, 5.0],
-    ]
-    assert hours.mean.tolist() == [(10 * 60 + 30 * 60 + 20 * 120) / 240, 5.0]
-    assert hours.count.tolist() == [3, 1]
-    assert hours.volume[0] == 8.0
-    assert np.isnan(hours.volume[1])
-
-
-def test_no_prices_make_no_hours() -> None:
-    nothing = Series(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64))
-
-    assert len(gaps.hourly(nothing, nothing).starts) == 0

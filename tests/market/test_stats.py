@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.market import extremes, stats
-from services.market.stats import DAY, HOUR, LOOKBACK, RETURN_GAP, Kept, Samples, Windows
+from services.market.stats import DAY, HOUR, LOOKBACK, RETURN_GAP, MetricStats, Samples, Windows
 
 PERIOD = 600
 START = 1_772_366_400
@@ -30,7 +30,7 @@ class Market:
 
     def __post_init__(self) -> None:
         self.stored = [{} for _ in self.bases]
-        self.kept: Kept = stats.empty(np.arange(1, len(self.bases) + 1, dtype=np.int64) * 10)
+        self.kept: MetricStats = stats.empty(np.arange(1, len(self.bases) + 1, dtype=np.int64) * 10)
 
     def tick(self, periods: int, prices: dict[int, float], between: Sequence[tuple[int, int, float, int]] = ()) -> None:
         """Go on by `periods`; `between` are samples (row, seconds after the previous tick, price, width)."""
@@ -92,7 +92,7 @@ class Market:
 
     def check(self) -> None:
         for row in range(len(self.bases)):
-            told = {name: self.kept[name][row].tolist() for name in stats.KEPT.names}
+            told = {name: self.kept[name][row].tolist() for name in stats.METRIC_STATS.names}
             told |= {"hour_ago": self.ago(HOUR)[row].item(), "day_ago": self.ago(DAY)[row].item()}
             told["log_volatility"] = stats.log_volatility(self.kept)[row].item()
             told["coverage"] = stats.coverage(self.kept, self.windows.main)[row].item()

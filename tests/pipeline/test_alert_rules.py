@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.actions.alerts import StoreDesk
+from services.actions.alerts import StoreAlertService
 from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.messages import LISTED
 from services.market.alerting.rule_json import parse_rule
@@ -330,13 +330,13 @@ def test_those_who_were_told_of_an_alert_are_told_that_its_rule_has_ended_it(
     telling, silent = add(world, tell_resolved=True), add(world)
     muted = add(world, tell_resolved=True, channels=["chat"])
     ticks(world, exchange, 120)
-    desk = StoreDesk(world.engine, ("mail", "chat"))
-    desk.mute(muted.id, None, None, None, world.now)
+    alert_service = StoreAlertService(world.engine, ("mail", "chat"))
+    alert_service.mute(muted.id, None, None, None, world.now)
     for rule in (telling, silent, muted):
         if how == "off":
-            desk.change_rule(replace(rule, enabled=False), world.now)
+            alert_service.change_rule(replace(rule, enabled=False), world.now)
         else:
-            desk.remove_rule(rule.id, world.now)
+            alert_service.remove_rule(rule.id, world.now)
 
     ends = [("resolved", "BTC", telling.id)]
     assert owed(world) == [("fired", "BTC", telling.id), ("fired", "BTC", silent.id), *ends]
@@ -466,10 +466,10 @@ def test_alerts_without_data_can_be_asked_for(world: World, exchange: FakeExchan
     del exchange.prices["BTC/USD"]
     for _ in range(3):
         world.tick()
-    desk = StoreDesk(world.engine, ())
+    alert_service = StoreAlertService(world.engine, ())
 
     def bases(state: str) -> list[str]:
-        return sorted(alert.base for alert in desk.alerts(AlertQuery(state=state)))
+        return sorted(alert.base for alert in alert_service.alerts(AlertQuery(state=state)))
 
     assert {state: bases(state) for state in ("firing", "no_data", "open", "resolved")} == {
         "firing": ["ETH"], "no_data": ["BTC"], "open": ["BTC", "ETH"], "resolved": [],

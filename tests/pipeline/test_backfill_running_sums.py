@@ -23,7 +23,7 @@ from services.pipeline.backfill import Backfill
 from services.pipeline.backfill_running_sums import fill_marks
 from services.store.alerting import rules, running_sum_renewals
 from services.store.alerting.running_sum_renewals import LOOKED_BACK_ON
-from services.store.alerting.running_sums import StoredPast
+from services.store.alerting.running_sums import StoredSumHistory
 from services.store.database import leases
 from services.store.database.engine import Connection, Engine, open_engine, reading, writing
 from services.store.ranking.metrics import Catalogues
@@ -81,7 +81,7 @@ def told(world: World, quantity: str) -> list[tuple[list[float], list[float], li
     """For each window: the values when it began, the averages and how many values these rest on."""
     ids, now, found = np.array([1, 2]), int(world.now.timestamp()), []
     with reading(world.engine) as connection:
-        past = StoredPast(connection)
+        past = StoredSumHistory(connection)
         last = past.last_until(quantity, now - 1)
         for window in WINDOWS:
             begin, edge = past.last_until(quantity, now - window), past.first_from(quantity, now - window)
@@ -134,7 +134,7 @@ def test_it_goes_on_where_it_stopped(engine: Engine, other_engine: Engine) -> No
     fill_marks(other.plan, other.now, None, always)
 
     with reading(engine) as connection, reading(other_engine) as at_once:
-        given, expected = StoredPast(connection), StoredPast(at_once)
+        given, expected = StoredSumHistory(connection), StoredSumHistory(at_once)
         assert given.minutes("price") == expected.minutes("price")
         for minute in expected.minutes("price"):
             one, two = given.first_from("price", minute), expected.first_from("price", minute)
@@ -151,7 +151,7 @@ def test_without_the_lease_nothing_is_written(engine: Engine) -> None:
     with pytest.raises(LeaseLost):
         fill_marks(world.plan, world.now, "me", always)
     with reading(engine) as connection:
-        assert len(StoredPast(connection).minutes("price")) == 1
+        assert len(StoredSumHistory(connection).minutes("price")) == 1
 
 
 def test_without_rules_that_look_back_there_is_nothing_to_do(engine: Engine) -> None:
@@ -174,7 +174,7 @@ def test_sums_learn_of_a_gap_that_a_backfill_has_filled(engine: Engine) -> None:
     def average() -> tuple[float, int]:
         now = int(world.now.timestamp())
         with reading(engine) as connection:
-            past = StoredPast(connection)
+            past = StoredSumHistory(connection)
             edge, last = past.first_from("price", now - 1_800), past.last_until("price", now)
             assert edge is not None
             assert last is not None
@@ -204,7 +204,7 @@ def test_what_was_summed_before_all_rules_were_off_is_not_gone_on_with(engine: E
         world.tick()
     fill_marks(world.plan, world.now, None, always)
     with reading(engine) as connection:
-        past = StoredPast(connection)
+        past = StoredSumHistory(connection)
         edge, last = past.first_from("price", 0), past.last_until("price", int(world.now.timestamp()))
         assert edge is not None
         assert last is not None
@@ -296,7 +296,7 @@ def test_what_a_backfill_finds_while_marks_are_renewed_is_in_them_too(engine: En
 
 
 def marks_of(connection: Connection, quantity: str) -> dict[int, list[float]]:
-    past = StoredPast(connection)
+    past = StoredSumHistory(connection)
     found = {}
     for minute in past.minutes(quantity):
         mark = past.last_until(quantity, minute)

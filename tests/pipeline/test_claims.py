@@ -15,11 +15,11 @@ from services.market.errors import DeliveryFailed
 from services.market.types import Listing, Pair
 from services.pipeline.notify import CLAIM_SECONDS, candidate_for, notify
 from services.store.alerting import alerts, outbox
-from services.store.alerting.alerts import Firing
-from services.store.alerting.outbox import News
+from services.store.alerting.alerts import NewAlert
+from services.store.alerting.outbox import AlertNotice
 from services.store.database import leases
 from services.store.database.engine import Engine, reading, writing
-from services.store.database.lease_holder import Candidate
+from services.store.database.lease_holder import LeaseHolder
 from services.store.ranking import metrics
 from tests.builders import NOON
 from tests.fakes import Passing, Timer
@@ -43,15 +43,15 @@ def fire(engine: Engine, count: int = 1, first: int = 0) -> None:
     for number in range(first, first + count):
         second = int(NOON.timestamp()) + number
         with writing(engine) as connection:
-            (alert,) = alerts.fire(connection, [Firing(1, second, 400.0, 100.0, 3.0, 60)])
-            outbox.owe(connection, second, [News(alert, "fired", ["test"])])
+            (alert,) = alerts.fire(connection, [NewAlert(1, second, 400.0, 100.0, 3.0, 60)])
+            outbox.owe(connection, second, [AlertNotice(alert, "fired", ["test"])])
 
 
-def run(engine: Engine, notifier: FakeNotifier, candidate: Candidate, clock: FakeClock, stopping: Event) -> int:
-    return notify(engine, notifier, candidate, clock, Random(1), stopping)
+def run(engine: Engine, notifier: FakeNotifier, lease_holder: LeaseHolder, clock: FakeClock, stopping: Event) -> int:
+    return notify(engine, notifier, lease_holder, clock, Random(1), stopping)
 
 
-def a_candidate(owner: str, clock: FakeClock, timer: Timer, seconds: float = CLAIM_SECONDS) -> Candidate:
+def a_candidate(owner: str, clock: FakeClock, timer: Timer, seconds: float = CLAIM_SECONDS) -> LeaseHolder:
     return candidate_for("test", owner, clock, timer, seconds)
 
 
@@ -151,7 +151,7 @@ def test_a_receiver_that_takes_longer_than_many_claims_gets_its_messages_from_on
     assert other.try_for_it(engine)
 
 
-def standing(engine: Engine) -> leases.Standing | None:
+def standing(engine: Engine) -> leases.LeaseState | None:
     with reading(engine) as connection:
         return leases.standing(connection, "channel test")
 
@@ -169,9 +169,9 @@ def test_of_many_senders_one_at_a_time_sends_on_a_channel_in_order_and_nothing_i
 
     def work(number: int) -> None:
         clock = FakeClock(LATER + number * HOUR)
-        candidate = a_candidate(f"sender {number}", clock, Timer())
+        lease_holder = a_candidate(f"sender {number}", clock, Timer())
         while not done.is_set():
-            run(engine, Shared(), candidate, clock, Passing(Timer()))  # it looks without rest, and no time goes by
+            run(engine, Shared(), lease_holder, clock, Passing(Timer()))  # it looks without rest, and no time goes by
 
     threads = [Thread(target=work, args=(number,)) for number in range(3)]
     for thread in threads:
@@ -298,8 +298,8 @@ def test_what_was_accepted_while_the_database_went_away_is_noted_when_it_is_back
 
     notifier = Meanwhile()
     notifier.happens = go_away
-    candidate = a_candidate("this process", clock, timer)
-    assert run(engine, notifier, candidate, clock, Passing(timer, come_back)) == 2
+    lease_holder = a_candidate("this process", clock, timer)
+    assert run(engine, notifier, lease_holder, clock, Passing(timer, come_back)) == 2
 
     assert order(notifier.accepted) == [0, 1]
     assert states(engine) == [("sent", 1)] * 2

@@ -16,7 +16,15 @@ from services.pipeline.backfill_running_sums import fill_marks
 from services.pipeline.seal import seal
 from services.store.alerting import rules
 from services.store.database.engine import Engine, open_engine, reading, writing
-from services.store.database.models import AlertRow, MarkRow, MessageRow, PriceRow, SnapshotRow, TickRow, VolumeRow
+from services.store.database.models import (
+    AlertRow,
+    MessageRow,
+    PriceRow,
+    RunningSumsRow,
+    SnapshotRow,
+    TickRow,
+    VolumeRow,
+)
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.world import World
@@ -88,7 +96,7 @@ def look_after(world: World) -> None:
 def check_what_is_stored(world: World, true: datetime, accepted: list[float]) -> None:
     now = int(true.timestamp())
     with reading(world.engine) as connection:
-        for table in (PriceRow, VolumeRow, TickRow, MarkRow, SnapshotRow):
+        for table in (PriceRow, VolumeRow, TickRow, RunningSumsRow, SnapshotRow):
             newest = connection.execute(select(func.max(table.minute))).scalar()
             assert newest is None or newest <= now, table
         for column in (AlertRow.fired_at, AlertRow.resolved_at):

@@ -41,8 +41,8 @@ def webhook(url: str, channel: str) -> WebhookNotifier:
 
 
 def send(world: World, notifier: WebhookNotifier, clock: Clock, seed: int = 1) -> int:
-    candidate = candidate_for(notifier.channel, "this process", clock, Timer())
-    return notify(world.engine, notifier, candidate, clock, Random(seed), Event())
+    lease_holder = candidate_for(notifier.channel, "this process", clock, Timer())
+    return notify(world.engine, notifier, lease_holder, clock, Random(seed), Event())
 
 
 def bodies(receiver: Receiver) -> list[dict[str, object]]:

@@ -10,7 +10,7 @@ from callbacks.metric import past_with_rules, subject_of
 from layouts import price_chart
 from layouts.price_chart import LINE, View
 from layouts.spans import SPANS
-from services.actions.alerts import StoreDesk
+from services.actions.alerts import StoreAlertService
 from services.market.alerting.alerts import Alert
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import AlertRule
@@ -44,7 +44,7 @@ def written(world: World, direction: str, factor: float, window: int) -> AlertRu
 
 def drawn(world: World, span: str = "24") -> list[dict[str, float]]:
     """Each trace's values by their times, NaN for none."""
-    subject = subject_of(world.reader, StoreDesk(world.engine, ()), KEY, world.now)
+    subject = subject_of(world.reader, StoreAlertService(world.engine, ()), KEY, world.now)
     past = past_with_rules(world.reader, subject, world.now, SPANS[span])
     view = View(subject.row.id, SPANS[span], LINE, UTC)
     return [
@@ -103,10 +103,10 @@ def test_without_what_is_on_record_the_line_is_the_same(world: World, exchange: 
     (alert,) = world.reader.alerts()
     assert alert.rule_id == rule.id
 
-    desk = StoreDesk(world.engine, ())
-    subject = subject_of(world.reader, desk, KEY, world.now)
+    alert_service = StoreAlertService(world.engine, ())
+    subject = subject_of(world.reader, alert_service, KEY, world.now)
     past = past_with_rules(world.reader, subject, world.now, SPANS["1"])
-    times, values = price_chart.levels.threshold(past, rule, (), 60)
+    times, values = price_chart.reference_lines.threshold(past, rule, (), 60)
 
     at = times.tolist().index(int(alert.fired_at.timestamp()))
     assert values[at] == pytest.approx(alert.threshold, rel=1e-9)

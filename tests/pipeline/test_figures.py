@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from services.market.ranking import RankedMetric
-from services.market.stats import KEPT, Windows
+from services.market.stats import METRIC_STATS, Windows
 from services.pipeline.backfill import Backfill
 from services.store.database.engine import Engine, reading, writing
 from services.store.database.models import ExtremeRow, PastRankRow, StatisticsRow
@@ -281,7 +281,9 @@ def forget_new_fields(world: World) -> None:
         statistics = StatisticsRow.__table__
         content = connection.execute(statistics.select()).one().kept
         kept = np.load(io.BytesIO(content))
-        former = np.empty(len(kept), dtype=[(name, KEPT[name]) for name in KEPT.names or () if name not in new])
+        former = np.empty(
+            len(kept), dtype=[(name, METRIC_STATS[name]) for name in METRIC_STATS.names or () if name not in new]
+        )
         for name in former.dtype.names or ():
             former[name] = kept[name]
         file = io.BytesIO()

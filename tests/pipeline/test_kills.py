@@ -107,8 +107,8 @@ def survive(engine: Engine, receiver: Receiver, deaths: int) -> None:
     for number in range(deaths):
         channel = f"hook-{number}"
         notifier = WebhookNotifier(parse_target(receiver.url), channel, Terms(allow_private=True), lambda: now)
-        candidate = candidate_for(channel, "survivor", lambda: now, timer)
-        notify(engine, notifier, candidate, lambda: now, Random(1), Passing(timer))
+        lease_holder = candidate_for(channel, "survivor", lambda: now, timer)
+        notify(engine, notifier, lease_holder, lambda: now, Random(1), Passing(timer))
     with reading(engine) as connection:
         assert outbox.deliveries(connection, 1, "queued") == ()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.actions.alerts import StoreDesk
+from services.actions.alerts import StoreAlertService
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import AlertRule
 from services.market.stats import Windows
@@ -40,8 +40,8 @@ def world(engine: Engine, exchange: FakeExchange) -> World:
 
 
 @pytest.fixture
-def desk(world: World) -> StoreDesk:
-    return StoreDesk(world.engine, ())
+def alert_service(world: World) -> StoreAlertService:
+    return StoreAlertService(world.engine, ())
 
 
 def fired(world: World) -> list[tuple[str, float | None]]:
@@ -50,9 +50,9 @@ def fired(world: World) -> list[tuple[str, float | None]]:
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_who_comes_to_the_top_between_two_ticks_because_another_is_halted_has_come_there(
-    world: World, exchange: FakeExchange, desk: StoreDesk, restarts: bool
+    world: World, exchange: FakeExchange, alert_service: StoreAlertService, restarts: bool
 ) -> None:
-    desk.add_rule(rule_of({"kind": "top", "places": 2}, "rank"))
+    alert_service.add_rule(rule_of({"kind": "top", "places": 2}, "rank"))
     world.tick()
     exchange.listed = dict.fromkeys(exchange.prices, True) | {"A/USD": False}
     world.discover("kraken:A/USD,kraken:*/USD")
@@ -64,8 +64,10 @@ def test_who_comes_to_the_top_between_two_ticks_because_another_is_halted_has_co
     assert fired(world) == [("C", 2.0)]
 
 
-def test_who_is_back_where_it_was_has_not_come_there(world: World, exchange: FakeExchange, desk: StoreDesk) -> None:
-    desk.add_rule(rule_of({"kind": "top", "places": 2}, "rank"))
+def test_who_is_back_where_it_was_has_not_come_there(
+    world: World, exchange: FakeExchange, alert_service: StoreAlertService
+) -> None:
+    alert_service.add_rule(rule_of({"kind": "top", "places": 2}, "rank"))
     world.tick()
     listed = dict.fromkeys(exchange.prices, True)
     for exchange.listed in (listed | {"A/USD": False}, listed):
@@ -81,7 +83,7 @@ def test_what_a_backfill_lifts_over_a_level_has_crossed_it_at_the_next_look(
     exchange.past = lambda _pair, second: 90.0 if second // 60 % 2 else 110.0
     world = World(engine, [exchange], windows=Windows(main=3_600, rule=3_600))
     world.discover()
-    StoreDesk(engine, ()).add_rule(rule_of({"kind": "level", "direction": "up", "level": 8.0}, "stdev"))
+    StoreAlertService(engine, ()).add_rule(rule_of({"kind": "level", "direction": "up", "level": 8.0}, "stdev"))
     world.tick()
     world.tick()
     assert world.row("kraken:A-USD").stdev == 0.0
@@ -94,37 +96,37 @@ def test_what_a_backfill_lifts_over_a_level_has_crossed_it_at_the_next_look(
 
 
 def test_a_rule_that_is_changed_compares_what_was_seen_with_its_new_level(
-    world: World, exchange: FakeExchange, desk: StoreDesk
+    world: World, exchange: FakeExchange, alert_service: StoreAlertService
 ) -> None:
-    rule = desk.add_rule(rule_of({"kind": "level", "direction": "up", "level": 200.0}))
+    rule = alert_service.add_rule(rule_of({"kind": "level", "direction": "up", "level": 200.0}))
     exchange.prices["B/USD"] = 150.0
     world.tick()
-    desk.change_rule(parse_rule_like(rule, level=140.0), world.now)  # it is beyond that already
+    alert_service.change_rule(parse_rule_like(rule, level=140.0), world.now)  # it is beyond that already
     world.tick()
     assert fired(world) == []
-    desk.change_rule(parse_rule_like(rule, level=160.0), world.now)
+    alert_service.change_rule(parse_rule_like(rule, level=160.0), world.now)
     exchange.prices["B/USD"] = 170.0
     world.tick()
     assert fired(world) == [("B", 170.0)]
 
 
 def test_what_is_crossed_while_a_rule_is_off_is_not_fired_when_it_is_on_again(
-    world: World, exchange: FakeExchange, desk: StoreDesk
+    world: World, exchange: FakeExchange, alert_service: StoreAlertService
 ) -> None:
-    rule = desk.add_rule(rule_of({"kind": "level", "direction": "up", "level": 140.0}))
+    rule = alert_service.add_rule(rule_of({"kind": "level", "direction": "up", "level": 140.0}))
     world.tick()
-    desk.change_rule(parse_rule_like(rule, level=140.0, enabled=False), world.now)
+    alert_service.change_rule(parse_rule_like(rule, level=140.0, enabled=False), world.now)
     exchange.prices["B/USD"] = 150.0
     world.tick()
-    desk.change_rule(parse_rule_like(rule, level=140.0), world.now)
+    alert_service.change_rule(parse_rule_like(rule, level=140.0), world.now)
     world.tick()
     assert fired(world) == []
 
 
 def test_a_metric_that_was_away_for_a_while_crosses_when_it_is_seen_beyond(
-    world: World, exchange: FakeExchange, desk: StoreDesk
+    world: World, exchange: FakeExchange, alert_service: StoreAlertService
 ) -> None:
-    desk.add_rule(rule_of({"kind": "level", "direction": "up", "level": 140.0}))
+    alert_service.add_rule(rule_of({"kind": "level", "direction": "up", "level": 140.0}))
     world.tick()
     del exchange.prices["B/USD"]
     for _ in range(30):
@@ -136,9 +138,9 @@ def test_a_metric_that_was_away_for_a_while_crosses_when_it_is_seen_beyond(
 
 
 def test_a_metric_that_was_not_tracked_meanwhile_begins_anew(
-    world: World, exchange: FakeExchange, desk: StoreDesk
+    world: World, exchange: FakeExchange, alert_service: StoreAlertService
 ) -> None:
-    desk.add_rule(rule_of({"kind": "level", "direction": "up", "level": 140.0}))
+    alert_service.add_rule(rule_of({"kind": "level", "direction": "up", "level": 140.0}))
     world.tick()
     world.discover("kraken:A/USD")
     world.tick()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.actions.alerts import StoreDesk
+from services.actions.alerts import StoreAlertService
 from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import AlertRule, built_in
@@ -122,25 +122,25 @@ def hard_times(world: World, past: Prices, chance: np.random.Generator, periods:
         place += 1
 
 
-def live(desk: StoreDesk, rule: AlertRule) -> Fired:
-    found = desk.alerts(AlertQuery(rule_id=rule.id, limit=10_000))
+def live(alert_service: StoreAlertService, rule: AlertRule) -> Fired:
+    found = alert_service.alerts(AlertQuery(rule_id=rule.id, limit=10_000))
     return sorted((alert.metric_id, alert.fired_at) for alert in found)
 
 
-def replayed(desk: StoreDesk, world: World, rule: AlertRule, since: datetime) -> Fired:
-    return sorted((firing.metric_id, firing.at) for firing in firings_of(desk, rule, since, world.now, PERIOD))
+def replayed(alert_service: StoreAlertService, world: World, rule: AlertRule, since: datetime) -> Fired:
+    return sorted((firing.metric_id, firing.at) for firing in firings_of(alert_service, rule, since, world.now, PERIOD))
 
 
 def check_through_gaps(engine: Engine, seed: int) -> None:
     past, chance = prices_of(seed), np.random.default_rng(seed)
-    world, desk = world_of(engine, past), StoreDesk(engine, ())
-    kept = [desk.add_rule(rule) for rule in rules_by(chance)]
+    world, alert_service = world_of(engine, past), StoreAlertService(engine, ())
+    kept = [alert_service.add_rule(rule) for rule in rules_by(chance)]
     hard_times(world, past, chance, 150)
 
     found = 0
     for rule in (built_in(world.reader.profile), *kept):
-        fired = live(desk, rule)
-        assert replayed(desk, world, rule, NOON) == fired, rule
+        fired = live(alert_service, rule)
+        assert replayed(alert_service, world, rule, NOON) == fired, rule
         found += len(fired)
     assert found > 100
 
@@ -166,20 +166,20 @@ def backfill(world: World) -> None:
     fill_marks(world.plan, world.now, None, lambda: True)
 
 
-def watch_all(desk: StoreDesk) -> None:
+def watch_all(alert_service: StoreAlertService) -> None:
     """A rule on each quantity that looks back for longer than all others, and never fires."""
     looking_back = {"kind": "change", "percent": 1e6, "window_seconds": 14_400}
     for quantity in ("price", "volume", "stdev", "volatility"):
         given = {"name": "long", "scope": ["kraken:*"], "quantity": quantity, "condition": looking_back}
-        desk.add_rule(parse_rule(given))
+        alert_service.add_rule(parse_rule(given))
 
 
 def check_late_backfill(engine: Engine, other_engine: Engine, seed: int) -> None:
     past, chance = prices_of(seed), np.random.default_rng(seed)
     late, in_time = world_of(engine, past), world_of(other_engine, past)
-    desks = StoreDesk(engine, ()), StoreDesk(other_engine, ())
-    for desk in desks:
-        watch_all(desk)
+    desks = StoreAlertService(engine, ()), StoreAlertService(other_engine, ())
+    for alert_service in desks:
+        watch_all(alert_service)
     hard_times(late, past, chance, 120)
     while in_time.now < late.now:
         arrive(in_time, past)
@@ -250,8 +250,8 @@ def run_ahead(world: World, past: Prices, chance: np.random.Generator) -> None:
 
 def check_through_backfills(engine: Engine, seed: int) -> None:
     past, chance = prices_of(seed), np.random.default_rng([seed, 1])
-    world, desk = world_of(engine, past), StoreDesk(engine, ())
-    watch_all(desk)
+    world, alert_service = world_of(engine, past), StoreAlertService(engine, ())
+    watch_all(alert_service)
     for _ in range(6):
         hard_times(world, past, chance, int(chance.integers(5, 40)))
         match chance.integers(5):
@@ -266,13 +266,13 @@ def check_through_backfills(engine: Engine, seed: int) -> None:
     arrive(world, past)
     fill_marks(world.plan, world.now, None, lambda: True)
     since = world.now
-    kept = [desk.add_rule(rule) for rule in rules_by(chance)]
+    kept = [alert_service.add_rule(rule) for rule in rules_by(chance)]
     hard_times(world, past, chance, 60)
 
     found = 0
     for rule in kept:
-        fired = live(desk, rule)
-        assert replayed(desk, world, rule, since) == fired, rule
+        fired = live(alert_service, rule)
+        assert replayed(alert_service, world, rule, since) == fired, rule
         found += len(fired) if rule.quantity in ROLLING and rule.window_seconds else 0
     assert found > 0
 

@@ -11,15 +11,15 @@ from services.market.ports import Clock, Notifier, Notifiers
 from services.market.types import Listing, Pair
 from services.pipeline.notify import (
     FIRST_WAIT_SECONDS,
-    LONGEST_SILENCE_SECONDS,
+    MAX_SILENCE_SECONDS,
     Senders,
     candidate_for,
     notify,
     pause_seconds,
 )
 from services.store.alerting import alerts, outbox
-from services.store.alerting.alerts import Firing
-from services.store.alerting.outbox import GIVE_UP_SECONDS, News
+from services.store.alerting.alerts import NewAlert
+from services.store.alerting.outbox import GIVE_UP_SECONDS, AlertNotice
 from services.store.database.engine import Engine, reading, writing
 from services.store.ranking import metrics
 from tests.builders import NOON
@@ -31,8 +31,8 @@ from tests.waiting import wait_for
 def fire(engine: Engine, at: datetime = NOON, *channels: str) -> None:
     second = int(at.timestamp())
     with writing(engine) as connection:
-        (number,) = alerts.fire(connection, [Firing(1, second, 400.0, 100.0, 3.0, 60)])
-        outbox.owe(connection, second, [News(number, "fired", channels or ("test",))])
+        (number,) = alerts.fire(connection, [NewAlert(1, second, 400.0, 100.0, 3.0, 60)])
+        outbox.owe(connection, second, [AlertNotice(number, "fired", channels or ("test",))])
 
 
 @pytest.fixture(autouse=True)
@@ -51,8 +51,8 @@ def notify_at(engine: Engine, notifiers: Notifiers, seconds: float) -> int:
 
 
 def send(engine: Engine, notifier: Notifier, clock: Clock) -> int:
-    candidate = candidate_for(notifier.channel, "this process", clock, Timer())
-    return notify(engine, notifier, candidate, clock, Random(1), Event())
+    lease_holder = candidate_for(notifier.channel, "this process", clock, Timer())
+    return notify(engine, notifier, lease_holder, clock, Random(1), Event())
 
 
 def told(engine: Engine) -> list[tuple[str, str, str | None, int]]:
@@ -113,8 +113,8 @@ def test_no_receiver_silences_its_channel_for_the_day_that_a_message_lives(engin
     notifier = FakeNotifier(errors=[DeliveryFailed("too many", retry_after=10**9)])
     notify_at(engine, [notifier], 0)
 
-    assert notify_at(engine, [notifier], LONGEST_SILENCE_SECONDS - 1) == 0
-    assert notify_at(engine, [notifier], LONGEST_SILENCE_SECONDS) == 1
+    assert notify_at(engine, [notifier], MAX_SILENCE_SECONDS - 1) == 0
+    assert notify_at(engine, [notifier], MAX_SILENCE_SECONDS) == 1
 
 
 def test_a_receiver_that_is_back_is_told_all_it_missed_at_once(engine: Engine) -> None:
@@ -135,7 +135,7 @@ def test_resolved_is_never_sent_before_its_fired(engine: Engine) -> None:
     notifier = FakeNotifier(errors=[DeliveryFailed("busy")])
     notify_at(engine, [notifier], 0)
     with writing(engine) as connection:
-        outbox.owe(connection, int(at(5).timestamp()), [News(1, "resolved", ["test"])])
+        outbox.owe(connection, int(at(5).timestamp()), [AlertNotice(1, "resolved", ["test"])])
 
     for second in range(5, 60, 5):
         notify_at(engine, [notifier], second)

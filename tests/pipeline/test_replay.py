@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.actions.alerts import StoreDesk
+from services.actions.alerts import StoreAlertService
 from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import BadRule, Rule, built_in
@@ -42,13 +42,13 @@ def live(world: World, minutes: int) -> None:
         world.tick()
 
 
-def fired(desk: StoreDesk, rule_id: int) -> list[tuple[int, datetime]]:
-    found = desk.alerts(AlertQuery(rule_id=rule_id, limit=10_000))
+def fired(alert_service: StoreAlertService, rule_id: int) -> list[tuple[int, datetime]]:
+    found = alert_service.alerts(AlertQuery(rule_id=rule_id, limit=10_000))
     return sorted((alert.metric_id, alert.fired_at) for alert in found)
 
 
 def test_replays_come_to_what_the_live_engine_fired(world: World) -> None:
-    desk = StoreDesk(world.engine, ())
+    alert_service = StoreAlertService(world.engine, ())
     given: tuple[dict[str, Any], ...] = (
         {"kind": "average", "factor": 2.0, "window_seconds": 900},
         {"kind": "change", "direction": "down", "percent": 50, "window_seconds": 300},
@@ -61,51 +61,53 @@ def test_replays_come_to_what_the_live_engine_fired(world: World) -> None:
         quantities += [quantity] * 2
     plain = {"name": "x", "scope": ["kraken:*"], "cooldown_seconds": 600}
     kept = [
-        desk.add_rule(parse_rule(plain | {"quantity": quantity, "condition": condition}))
+        alert_service.add_rule(parse_rule(plain | {"quantity": quantity, "condition": condition}))
         for quantity, condition in zip(quantities, given, strict=True)
     ]
     start = world.now
     live(world, 200)
 
     for rule in (built_in(world.reader.profile), *kept):
-        replayed = firings_of(desk, rule, start, world.now, PERIOD)
-        assert sorted((firing.metric_id, firing.at) for firing in replayed) == fired(desk, rule.id)
+        replayed = firings_of(alert_service, rule, start, world.now, PERIOD)
+        assert sorted((firing.metric_id, firing.at) for firing in replayed) == fired(alert_service, rule.id)
         assert len(replayed) > 3
 
 
 def test_standard_deviations_of_before_longer_periods_are_of_all_prices(world: World) -> None:
-    desk = StoreDesk(world.engine, ())
+    alert_service = StoreAlertService(world.engine, ())
     live(world, 60)
     world.period = 300
     world.restart()
     given = {"name": "x", "scope": ["kraken:*"], "quantity": "stdev", "cooldown_seconds": 0}
-    rule = desk.add_rule(parse_rule(given | {"condition": {"kind": "level", "direction": "either", "level": 100.0}}))
+    rule = alert_service.add_rule(
+        parse_rule(given | {"condition": {"kind": "level", "direction": "either", "level": 100.0}})
+    )
     start = world.now
     chance = np.random.default_rng(3)
     for _ in range(30):
         world.exchanges[0].prices = {pair: float(100 * chance.choice([1, 1, 4.5])) for pair in PAIRS}
         world.tick(minutes=5)
 
-    replayed = firings_of(desk, rule, start, world.now, 300)
-    assert sorted((firing.metric_id, firing.at) for firing in replayed) == fired(desk, rule.id)
+    replayed = firings_of(alert_service, rule, start, world.now, 300)
+    assert sorted((firing.metric_id, firing.at) for firing in replayed) == fired(alert_service, rule.id)
     assert len(replayed) > 3
 
 
 def test_only_the_time_that_is_asked_for_counts_and_what_was_before_fills_the_windows(world: World) -> None:
-    desk = StoreDesk(world.engine, ())
+    alert_service = StoreAlertService(world.engine, ())
     live(world, 120)
     rule = built_in(world.reader.profile)
     half = world.now - timedelta(minutes=60)
-    assert {firing.at > half for firing in firings_of(desk, rule, half, world.now, PERIOD)} == {True}
+    assert {firing.at > half for firing in firings_of(alert_service, rule, half, world.now, PERIOD)} == {True}
 
 
 def test_what_is_too_much_or_not_stored_is_refused_in_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = StoreDesk(world.engine, ())
+    alert_service = StoreAlertService(world.engine, ())
     rank = parse_rule({"name": "x", "scope": ["a:*"], "quantity": "rank", "condition": {"kind": "top", "places": 3}})
     with pytest.raises(
         BadRule, match="quantity: only price, volume, stdev, volatility can be tried on the past; rank is not stored"
     ):
-        firings_of(desk, rank, world.now - timedelta(days=1), world.now, PERIOD)
-    monkeypatch.setattr(replay_store, "MOST_VALUES", 100)
+        firings_of(alert_service, rank, world.now - timedelta(days=1), world.now, PERIOD)
+    monkeypatch.setattr(replay_store, "MAX_VALUES", 100)
     with pytest.raises(BadRule, match="scope: 3 metrics x 1,530 periods are more than 100 values"):
-        firings_of(desk, built_in(world.reader.profile), world.now - timedelta(days=1), world.now, PERIOD)
+        firings_of(alert_service, built_in(world.reader.profile), world.now - timedelta(days=1), world.now, PERIOD)

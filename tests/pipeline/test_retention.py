@@ -11,7 +11,7 @@ from services.pipeline.seal import seal
 from services.store import sizes
 from services.store.alerting import rules
 from services.store.database.engine import Engine, reading, writing
-from services.store.database.models import MarkRow
+from services.store.database.models import RunningSumsRow
 from services.store.ranking import ticks
 from services.store.reader import StoreReader
 from tests import builders
@@ -167,7 +167,7 @@ def test_what_rules_look_back_on_is_kept_also_where_it_cannot_be_computed_anew(e
 
     def marks() -> list[int]:
         with reading(engine) as connection:
-            return list(connection.execute(select(MarkRow.minute).order_by(MarkRow.minute)).scalars())
+            return list(connection.execute(select(RunningSumsRow.minute).order_by(RunningSumsRow.minute)).scalars())
 
     before = marks()
     assert len(before) == 5

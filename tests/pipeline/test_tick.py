@@ -249,7 +249,7 @@ def test_what_goes_on_being_odd_is_logged_once_and_its_end_too(
     exchange = FakeExchange("kraken", {f"C{number}/USD": 1.0 for number in range(40)})
     world = World(engine, [exchange])
     world.discover()
-    caplog.set_level("INFO", "services.pipeline.store")
+    caplog.set_level("INFO", "services.pipeline")
     for number in range(5):  # one more each period
         exchange.refused[f"C{number}/USD"] = "out of date"
         del exchange.prices[f"C{number}/USD"]
@@ -262,7 +262,7 @@ def test_what_goes_on_being_odd_is_logged_once_and_its_end_too(
     world.tick()
     world.tick()
 
-    told = [record.getMessage() for record in caplog.records if record.name == "services.pipeline.store"]
+    told = [record.getMessage() for record in caplog.records if record.name == "services.pipeline.exchange_health"]
     assert [message.partition(";")[0] for message in told] == [
         "kraken: refused values: 1 out of date",
         "kraken: refused values: 5 out of date, 1 zero",

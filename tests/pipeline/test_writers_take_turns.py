@@ -21,7 +21,7 @@ from services.store.database import leases
 from services.store.database.engine import Engine, open_engine, reading, writing
 from services.store.database.models import MetricRow
 from services.store.history import prices, sealing
-from services.store.history.sealing import Step
+from services.store.history.sealing import SealStep
 from services.store.ranking import snapshots
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeExchange
@@ -189,7 +189,7 @@ def test_what_a_backfill_stores_while_its_span_is_sealed_stays(engine: Engine, o
     def seal_it() -> None:
         with writing(engine) as connection:
             step = sealing.next_step(connection, start + 400 * 86_400, PERIOD, 1_000)
-            assert isinstance(step, Step)
+            assert isinstance(step, SealStep)
             sealing.seal(connection, step)
 
     def store_more() -> None:

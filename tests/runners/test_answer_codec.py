@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from services.market.errors import BadPayload, ExchangeError, Unavailable
 from services.market.types import Pair, Quotes
-from services.pipeline.fetch import Answer
+from services.pipeline.fetch import FetchResult
 from services.runners.answer_codec import pack, unpack
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -18,7 +18,9 @@ def test_quotes_come_through_json_bit_for_bit(figures: list[tuple[float, float]]
     pairs = tuple(Pair(f"C{number}", "USD") for number in range(len(figures)))
     prices = np.array([price for price, _ in figures], dtype=np.float64)
     volumes = np.array([volume for _, volume in figures], dtype=np.float64)
-    answer = Answer("kraken", 12.5, Quotes(pairs, prices, volumes, {Pair("A", "USD"): "zero"}, frozenset(pairs[:2])))
+    answer = FetchResult(
+        "kraken", 12.5, Quotes(pairs, prices, volumes, {Pair("A", "USD"): "zero"}, frozenset(pairs[:2]))
+    )
 
     found = unpack(json.loads(json.dumps(pack(answer), allow_nan=False)))
 
@@ -36,7 +38,7 @@ def test_quotes_come_through_json_bit_for_bit(figures: list[tuple[float, float]]
     [Unavailable("okx", "timed out", "timeout", "Check the network"), BadPayload("okx", "sent a web page")],
 )
 def test_errors_keep_their_kind_words_and_advice(error: ExchangeError) -> None:
-    found = unpack(json.loads(json.dumps(pack(Answer("okx", 3.0, error=error)))))
+    found = unpack(json.loads(json.dumps(pack(FetchResult("okx", 3.0, error=error)))))
 
     assert type(found.error) is type(error)
     assert str(found.error) == str(error)

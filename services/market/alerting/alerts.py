@@ -92,7 +92,7 @@ class AlertQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class AlertCounts:
     """How many alerts there are, and how many of them nobody has acknowledged."""
 
     total: int
@@ -109,7 +109,7 @@ class OpenAlerts:
 
 
 @dataclass(frozen=True, slots=True)
-class Firing:
+class ReplayedFiring:
     """When a rule would have fired on a metric, and the price then."""
 
     metric_id: int
@@ -118,7 +118,7 @@ class Firing:
 
 
 @dataclass(frozen=True, slots=True)
-class Firings:
+class ReplayResult:
     """All of them in one replay, oldest first: parallel arrays of metric numbers, epoch seconds and prices. There may
     be millions."""
 
@@ -129,15 +129,15 @@ class Firings:
     def __len__(self) -> int:
         return len(self.times)
 
-    def __iter__(self) -> Iterator[Firing]:
+    def __iter__(self) -> Iterator[ReplayedFiring]:
         return iter(self.newest(len(self)))
 
-    def newest(self, count: int) -> list[Firing]:
+    def newest(self, count: int) -> list[ReplayedFiring]:
         """The last `count` of them, oldest first."""
         last = slice(max(0, len(self) - count), None)
         columns = (self.metric_ids[last].tolist(), self.times[last].tolist(), self.prices[last].tolist())
         return [
-            Firing(metric_id, datetime.fromtimestamp(second, UTC), price)
+            ReplayedFiring(metric_id, datetime.fromtimestamp(second, UTC), price)
             for metric_id, second, price in zip(*columns, strict=True)
         ]
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.market.alerting.rules import AlertRule, Change, Level, NoData, TimesAverage, Top
-from services.market.alerting.running_sums import Mark, Past, average_between, tolerance
-from services.market.alerting.states import Mask, Verdict
-from services.market.stats import Kept
+from services.market.alerting.running_sums import RunningSums, SumHistory, average_between, tolerance
+from services.market.alerting.states import Evaluation, Mask
+from services.market.stats import MetricStats
 from services.market.types import Floats, Ints
 from services.market.window_sums import volatility
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Comparison:
     """What a rule compared, all of shape (metrics,), NaN for what is not known: the `value`, the `reference` (the
     average, or the value when the window began), the thresholds, and the number of values behind the reference."""
 
@@ -26,7 +26,7 @@ class Figures:
 
 
 @dataclass
-class Sight:
+class EvaluationContext:
     """All metrics at one moment, and what many rules ask about them, each computed once.
 
     `kept` are the statistics of this tick; `earlier` has, of each quantity that a rule on crossings watches, what
@@ -37,16 +37,16 @@ class Sight:
 
     now: int
     period_seconds: int
-    kept: Kept
+    kept: MetricStats
     earlier: Mapping[str, Floats]
     fresh: Mask
     frozen: Mask
     active: Mask
-    past: Past
+    past: SumHistory
     _values: dict[str, Floats] = field(default_factory=dict)
     _averages: dict[tuple[str, int], tuple[Floats, Ints]] = field(default_factory=dict)
     _begins: dict[tuple[str, int], Floats] = field(default_factory=dict)
-    _marks: dict[tuple[str, int], Mark] = field(default_factory=dict)
+    _marks: dict[tuple[str, int], RunningSums] = field(default_factory=dict)
 
     def value(self, quantity: str) -> Floats:
         """The values that came with this tick."""
@@ -85,7 +85,7 @@ class Sight:
                 self._begins[key] = np.where(known, begin.value, np.nan)
         return self._begins[key]
 
-    def _of_all(self, quantity: str, mark: Mark) -> Mark:
+    def _of_all(self, quantity: str, mark: RunningSums) -> RunningSums:
         key = quantity, mark.minute
         if key not in self._marks:
             self._marks[key] = mark.of(self.kept["id"])
@@ -97,19 +97,19 @@ def crossed_quantities(rules: Iterable[AlertRule]) -> set[str]:
     return {rule.quantity for rule in rules if isinstance(rule.condition, Level | Top)}
 
 
-def seen(sight: Sight, quantity: str) -> Floats:
+def seen(context: EvaluationContext, quantity: str) -> Floats:
     """What the next look is compared with, whatever is made of the statistics until then: the value of this look, or
     of the last one that had any; infinite where a metric that is known had no rank, for it was behind all others."""
-    value = sight.value(quantity)
+    value = context.value(quantity)
     if quantity == "rank":
-        value = np.where(sight.fresh & np.isnan(value), np.inf, value)
+        value = np.where(context.fresh & np.isnan(value), np.inf, value)
     told = ~np.isnan(value)
     if quantity != "volume":
-        told &= ~sight.frozen
-    return np.where(told, value, sight.earlier[quantity])
+        told &= ~context.frozen
+    return np.where(told, value, context.earlier[quantity])
 
 
-def as_left(kept: Kept, quantity: str, since: int) -> Floats:
+def as_left(kept: MetricStats, quantity: str, since: int) -> Floats:
     """What a first look is compared with: what the statistics say of metrics priced after epoch second `since`."""
     values = kept["told_volume"] if quantity == "volume" else read(kept, quantity)
     if quantity == "rank":
@@ -117,7 +117,7 @@ def as_left(kept: Kept, quantity: str, since: int) -> Floats:
     return np.where(kept["priced_at"] > since, values, np.nan)
 
 
-def read(kept: Kept, quantity: str) -> Floats:
+def read(kept: MetricStats, quantity: str) -> Floats:
     """A quantity of all metrics, NaN for what is not known."""
     if quantity == "volatility":
         return volatility(kept["stdev"], kept["mean"])
@@ -127,46 +127,46 @@ def read(kept: Kept, quantity: str) -> Floats:
     return values
 
 
-def judge(rule: AlertRule, sight: Sight) -> tuple[Verdict, Figures]:
+def evaluate(rule: AlertRule, context: EvaluationContext) -> tuple[Evaluation, Comparison]:
     """What `rule` makes of all metrics, whether they are in its scope or not."""
-    condition, count = rule.condition, len(sight.kept)
+    condition, count = rule.condition, len(context.kept)
     endless, unknown, none = np.full(count, np.inf), np.full(count, np.nan), np.zeros(count, dtype=np.int64)
     match condition:
         case TimesAverage(direction, factor, window, min_samples):
-            value = sight.value(rule.quantity)
-            average, samples = sight.average(rule.quantity, window)
+            value = context.value(rule.quantity)
+            average, samples = context.average(rule.quantity, window)
             threshold = np.where(samples >= min_samples, factor * average, np.nan)
             upper, lower = (threshold, -endless) if direction == "above" else (endless, threshold)
             known, reference = ~np.isnan(value) & ~np.isnan(threshold), average
         case Change(direction, percent, window):
-            value = sight.value(rule.quantity)
-            reference, samples = sight.begin(rule.quantity, window), none
+            value = context.value(rule.quantity)
+            reference, samples = context.begin(rule.quantity, window), none
             # A value of nothing has no percentage; one that falls cannot fall by more than all of it.
             reference = np.where(reference > 0, reference, np.nan)
             upper = reference * (1 + percent / 100) if direction != "down" else endless
             lower = reference * (1 - percent / 100) if direction != "up" else -endless
             known = ~np.isnan(value) & ~np.isnan(reference)
         case Level(direction, level):
-            value, reference, samples = sight.value(rule.quantity), unknown, none
+            value, reference, samples = context.value(rule.quantity), unknown, none
             upper = np.full(count, level) if direction != "down" else endless
             lower = np.full(count, level) if direction != "up" else -endless
             known = ~np.isnan(value)
         case Top(places):
-            value, reference, samples = sight.value("rank"), unknown, none
+            value, reference, samples = context.value("rank"), unknown, none
             upper, lower = endless, np.full(count, places + 0.5)
-            value = np.where(sight.fresh & np.isnan(value), np.inf, value)
+            value = np.where(context.fresh & np.isnan(value), np.inf, value)
             known = ~np.isnan(value)
         case NoData(periods):
-            age = np.maximum(sight.now - sight.kept["priced_at"], 0) / sight.period_seconds
+            age = np.maximum(context.now - context.kept["priced_at"], 0) / context.period_seconds
             # What does not trade is not missed.
-            value, reference, samples = np.where(sight.active, age, 0.0), unknown, none
+            value, reference, samples = np.where(context.active, age, 0.0), unknown, none
             upper, lower = np.full(count, periods - 0.5), -endless
-            known = sight.kept["priced_at"] > 0
-    figures = Figures(value, reference, upper, lower, samples)
-    return _verdict(rule, sight, figures, known), figures
+            known = context.kept["priced_at"] > 0
+    figures = Comparison(value, reference, upper, lower, samples)
+    return _evaluation(rule, context, figures, known), figures
 
 
-def _verdict(rule: AlertRule, sight: Sight, figures: Figures, known: Mask) -> Verdict:
+def _evaluation(rule: AlertRule, context: EvaluationContext, figures: Comparison, known: Mask) -> Evaluation:
     value, upper, lower = figures.value, figures.upper, figures.lower
     slack = rule.hysteresis_percent / 100
     with np.errstate(invalid="ignore"):
@@ -176,15 +176,15 @@ def _verdict(rule: AlertRule, sight: Sight, figures: Figures, known: Mask) -> Ve
         clears_above, clears_below = value <= upper - slack * above, value >= lower + slack * below
         starts = side != 0
         if isinstance(rule.condition, Level | Top):
-            earlier = sight.earlier[rule.quantity]
+            earlier = context.earlier[rule.quantity]
             came_from = (earlier > upper).astype(np.int8) - (earlier < lower).astype(np.int8)
             starts &= (came_from != side) & ~np.isnan(earlier)
     if rule.quantity != "volume" and not isinstance(rule.condition, NoData):
-        known &= ~sight.frozen
-    return Verdict(side, starts & known, clears_above, clears_below, known)
+        known &= ~context.frozen
+    return Evaluation(side, starts & known, clears_above, clears_below, known)
 
 
-def _distances(rule: AlertRule, figures: Figures) -> tuple[Floats, Floats]:
+def _distances(rule: AlertRule, figures: Comparison) -> tuple[Floats, Floats]:
     """What the hysteresis is a part of: the change that is asked for, or the threshold itself."""
     if isinstance(rule.condition, Change):
         return np.abs(figures.upper - figures.reference), np.abs(figures.lower - figures.reference)

@@ -22,7 +22,7 @@ END_REASONS: Mapping[Reason, str] = {
 LISTED = 20
 """Alerts that a message names; of further ones it tells how many there are."""
 
-LONGEST_NAME = 80  # characters
+MAX_NAME_LENGTH = 80  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +163,20 @@ def _amount(quantity: str, value: float, alert: Alert) -> str:
         return f"rank {value:.0f}"
     if quantity == "volatility":
         return f"{100 * value:.3g} %"
-    return f"{value:.8g} {one_line(alert.base, LONGEST_NAME) if quantity == 'volume' else _unit(alert)}"
+    return f"{value:.8g} {one_line(alert.base, MAX_NAME_LENGTH) if quantity == 'volume' else _unit(alert)}"
 
 
 def _rule(alert: Alert) -> str:
-    return one_line(alert.rule or "", LONGEST_NAME)
+    return one_line(alert.rule or "", MAX_NAME_LENGTH)
 
 
 def _name(alert: Alert) -> str:
     # Names come from exchanges. What cannot be one was refused there; a message is where it would be taken for ours.
-    return one_line(f"{alert.pair} on {alert.market}", LONGEST_NAME)
+    return one_line(f"{alert.pair} on {alert.market}", MAX_NAME_LENGTH)
 
 
 def _unit(alert: Alert) -> str:
-    return one_line(alert.quote, LONGEST_NAME)
+    return one_line(alert.quote, MAX_NAME_LENGTH)
 
 
 def _moment(moment: datetime) -> str:

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.market import stats
-from services.market.alerting.alerts import Firings
-from services.market.alerting.evaluation import Sight, crossed_quantities, judge, read, seen
+from services.market.alerting.alerts import ReplayResult
+from services.market.alerting.evaluation import EvaluationContext, crossed_quantities, evaluate, read, seen
 from services.market.alerting.rules import BUILT_IN, AlertRule, BadRule, Rule, TimesAverage
-from services.market.alerting.running_sums import Mark, carry_seconds, follow, is_kept
-from services.market.alerting.states import Held, Mask, fresh_states, step
-from services.market.stats import HOUR, NO_SAMPLES, Kept, Samples, joined
+from services.market.alerting.running_sums import RunningSums, carry_seconds, follow, is_kept
+from services.market.alerting.states import Mask, RuleStates, fresh_states, transition
+from services.market.stats import HOUR, NO_SAMPLES, MetricStats, Samples, joined
 from services.market.types import Floats, Ints
 from services.market.window_sums import ROLLING, no_sums
 
@@ -54,7 +54,7 @@ class _Rolling:
         self._periods = -(-window_seconds // period_seconds)
         self._sums = no_sums(len(past.ids))
 
-    def advance(self, place: int, kept: Kept) -> None:
+    def advance(self, place: int, kept: MetricStats) -> None:
         """Tell `kept` what holds as of the period at `place`, the one after the last."""
         lost = self._between(place - self._periods, place - self._periods + 1)
         first = max(0, place + 1 - self._periods)
@@ -81,21 +81,21 @@ class _Remembered:
 
     thins: bool
     minutes: list[int] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[RunningSums] = field(default_factory=list)
     _thinned_until: int = 0
 
-    def first_from(self, quantity: str, minute: int) -> Mark | None:  # noqa: ARG002 - it is of one quantity
+    def first_from(self, quantity: str, minute: int) -> RunningSums | None:  # noqa: ARG002 - it is of one quantity
         place = bisect_left(self.minutes, minute)
         return self.marks[place] if place < len(self.marks) else None
 
-    def last_until(self, quantity: str, minute: int) -> Mark | None:  # noqa: ARG002
+    def last_until(self, quantity: str, minute: int) -> RunningSums | None:  # noqa: ARG002
         place = bisect_right(self.minutes, minute)
         return self.marks[place - 1] if place else None
 
     def unknown(self, quantity: str, since: int, ids: Ints) -> Mask:  # noqa: ARG002
         return np.zeros(len(ids), dtype=np.bool_)
 
-    def add(self, mark: Mark, oldest: int, period_seconds: int) -> None:
+    def add(self, mark: RunningSums, oldest: int, period_seconds: int) -> None:
         """One more; those before `oldest` go, and those that the live engine thins out where this one does."""
         self.minutes.append(mark.minute)
         self.marks.append(mark)
@@ -134,7 +134,7 @@ def replay(
     period_seconds: int,
     window_seconds: int,
     tell: Callable[[float], None] = lambda _: None,
-) -> Firings:
+) -> ReplayResult:
     """When `rule` would have fired after epoch second `since`; what `past` has before that fills its windows, and that
     of the standard deviation. `tell` is called each STEP_PERIODS with the share of `past` that is gone through. Raises
     BadRule."""
@@ -165,9 +165,9 @@ def replay(
         looked_at = now
         kept["price"][fresh], kept["priced_at"][fresh] = prices[fresh], now
         stats.tell_volumes(kept, places[fresh], volumes[fresh])
-        sight = Sight(now, period_seconds, kept, earlier, fresh, unfrozen, active, marks)
+        context = EvaluationContext(now, period_seconds, kept, earlier, fresh, unfrozen, active, marks)
         if now > since:
-            begun = _built_in(rule, sight, held) if rule.id == BUILT_IN else _written(rule, sight, held)
+            begun = _built_in(rule, context, held) if rule.id == BUILT_IN else _written(rule, context, held)
             rows.append(begun)
             times.append(np.full(len(begun), now, dtype=np.int64))
             prices_then.append(kept["price"][begun])
@@ -175,25 +175,25 @@ def replay(
         if rule.window_seconds is not None:
             carried = np.where(kept["priced_at"] > now - carry, latest, np.nan)
             last = marks.marks[-1] if marks.marks else None
-            mark = follow(last, now, places, sight.value(rule.quantity), carried)
+            mark = follow(last, now, places, context.value(rule.quantity), carried)
             marks.add(mark, now - longest, period_seconds)
-        earlier = {quantity: seen(sight, quantity) for quantity in earlier}
-    return Firings(past.ids[np.concatenate(rows)], np.concatenate(times), np.concatenate(prices_then))
+        earlier = {quantity: seen(context, quantity) for quantity in earlier}
+    return ReplayResult(past.ids[np.concatenate(rows)], np.concatenate(times), np.concatenate(prices_then))
 
 
-def _written(rule: AlertRule, sight: Sight, held: Held) -> Ints:
-    found = step(held, judge(rule, sight)[0], rule, sight.now, sight.period_seconds)
+def _written(rule: AlertRule, context: EvaluationContext, held: RuleStates) -> Ints:
+    found = transition(held, evaluate(rule, context)[0], rule, context.now, context.period_seconds)
     held[:] = found.held
     return np.flatnonzero(found.fired).astype(np.int64)
 
 
-def _built_in(rule: AlertRule, sight: Sight, held: Held) -> Ints:
+def _built_in(rule: AlertRule, context: EvaluationContext, held: RuleStates) -> Ints:
     """The built-in rule has no states: it fires whenever its cooldown is over and the price still exceeds."""
     condition = rule.condition
     assert isinstance(condition, TimesAverage)
     judging = Rule(condition.factor, condition.window_seconds, rule.cooldown_seconds, condition.min_samples)
-    average, count = sight.average("price", condition.window_seconds)
-    exceeded = judging.exceeded(sight.fresh, sight.kept["price"], average, count)
-    cooling = (held["fired_at"] > 0) & (held["fired_at"] > sight.now - rule.cooldown_seconds)
-    held["fired_at"][exceeded & ~cooling] = sight.now
+    average, count = context.average("price", condition.window_seconds)
+    exceeded = judging.exceeded(context.fresh, context.kept["price"], average, count)
+    cooling = (held["fired_at"] > 0) & (held["fired_at"] > context.now - rule.cooldown_seconds)
+    held["fired_at"][exceeded & ~cooling] = context.now
     return np.flatnonzero(exceeded & ~cooling).astype(np.int64)

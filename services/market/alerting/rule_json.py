@@ -8,12 +8,12 @@ from typing import Any
 from services.market.alerting.rules import (
     BUILT_IN,
     KINDS,
-    LARGEST,
-    LONGEST_CHANNEL,
-    LONGEST_NAME,
-    LONGEST_WAIT,
-    MOST_CHANNELS,
-    MOST_PATTERNS,
+    MAX_CHANNEL_LENGTH,
+    MAX_CHANNELS,
+    MAX_LEVEL,
+    MAX_NAME_LENGTH,
+    MAX_PATTERNS,
+    MAX_WAIT_SECONDS,
     QUANTITIES,
     WINDOWS,
     AlertRule,
@@ -37,8 +37,8 @@ def parse_rule(given: Mapping[str, Any], number: int = BUILT_IN) -> AlertRule:
         scope=fields.take("scope", _scope),
         quantity=(quantity := fields.take("quantity", partial(_choice, among=tuple(QUANTITIES)), "price")),
         condition=fields.take("condition", partial(_condition, quantity=quantity)),
-        pending_seconds=fields.take("pending_seconds", partial(_whole, low=0, high=LONGEST_WAIT), 0),
-        cooldown_seconds=fields.take("cooldown_seconds", partial(_whole, low=0, high=LONGEST_WAIT), 3_600),
+        pending_seconds=fields.take("pending_seconds", partial(_whole, low=0, high=MAX_WAIT_SECONDS), 0),
+        cooldown_seconds=fields.take("cooldown_seconds", partial(_whole, low=0, high=MAX_WAIT_SECONDS), 3_600),
         hysteresis_percent=fields.take("hysteresis_percent", partial(_number, low=0, high=50), 0.0),
         channels=fields.take("channels", _channels, None),
         tell_resolved=fields.take("tell_resolved", _flag, False),
@@ -91,8 +91,8 @@ class _Fields:
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("give the rule a name")
-    if len(value.strip()) > LONGEST_NAME or not value.isprintable():
-        raise ValueError(f"has to be one line of at most {LONGEST_NAME} characters")
+    if len(value.strip()) > MAX_NAME_LENGTH or not value.isprintable():
+        raise ValueError(f"has to be one line of at most {MAX_NAME_LENGTH} characters")
     return value.strip()
 
 
@@ -100,8 +100,8 @@ def _scope(value: Any) -> tuple[TrackPattern, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, Sequence) or not all(isinstance(part, str) for part in parts):
         raise ValueError("has to be a list of patterns such as kraken:*/USD")
-    if len(parts) > MOST_PATTERNS or any(len(part) > LONGEST_CHANNEL for part in parts):
-        raise ValueError(f"has to be at most {MOST_PATTERNS} patterns of at most {LONGEST_CHANNEL} characters")
+    if len(parts) > MAX_PATTERNS or any(len(part) > MAX_CHANNEL_LENGTH for part in parts):
+        raise ValueError(f"has to be at most {MAX_PATTERNS} patterns of at most {MAX_CHANNEL_LENGTH} characters")
     return parse_track(",".join(parts))
 
 
@@ -137,7 +137,7 @@ def _change(fields: _Fields) -> Condition:
 def _level(fields: _Fields) -> Condition:
     return Level(
         fields.take("direction", partial(_choice, among=("up", "down", "either")), "either"),
-        fields.take("level", partial(_number, low=0.0, high=LARGEST)),
+        fields.take("level", partial(_number, low=0.0, high=MAX_LEVEL)),
     )
 
 
@@ -153,11 +153,11 @@ _READERS: Mapping[str, Callable[[_Fields], Condition]] = {
 def _channels(value: Any) -> tuple[str, ...] | None:
     if value is None:
         return None
-    if not isinstance(value, list) or len(value) > MOST_CHANNELS:
-        raise ValueError(f"has to be null for all, or a list of at most {MOST_CHANNELS} channels")
+    if not isinstance(value, list) or len(value) > MAX_CHANNELS:
+        raise ValueError(f"has to be null for all, or a list of at most {MAX_CHANNELS} channels")
     for channel in value:
-        if not isinstance(channel, str) or not channel.isprintable() or not 0 < len(channel) <= LONGEST_CHANNEL:
-            raise ValueError(f"has to name each channel by a text of at most {LONGEST_CHANNEL} characters")
+        if not isinstance(channel, str) or not channel.isprintable() or not 0 < len(channel) <= MAX_CHANNEL_LENGTH:
+            raise ValueError(f"has to name each channel by a text of at most {MAX_CHANNEL_LENGTH} characters")
     return tuple(dict.fromkeys(value))
 
 

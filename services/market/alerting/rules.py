@@ -22,14 +22,14 @@ WINDOWS = {
 }
 """What averages and changes may look back on, in seconds: few lengths, so that many rules share one reading."""
 
-LONGEST_NAME = 80
-MOST_PATTERNS = 50
-MOST_CHANNELS = 20
-LONGEST_CHANNEL = 200
-LONGEST_WAIT = 7 * 86_400
-LARGEST = 1e15
+MAX_NAME_LENGTH = 80
+MAX_PATTERNS = 50
+MAX_CHANNELS = 20
+MAX_CHANNEL_LENGTH = 200
+MAX_WAIT_SECONDS = 7 * 86_400
+MAX_LEVEL = 1e15
 
-MOST_RULES = 200
+MAX_RULES = 200
 
 BUILT_IN = 0
 """The number of the rule that the settings ALERT_* make."""

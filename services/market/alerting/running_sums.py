@@ -33,7 +33,7 @@ def tolerance(window: int, period_seconds: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class RunningSums:
     """One quantity at one moment, all of shape (largest metric number + 1,) and indexed by metric number.
 
     `value` is the last known, NaN for none; `sampled` says whether it came at that very moment; `total` + `rest` is
@@ -47,19 +47,19 @@ class Mark:
     count: Ints
     sampled: npt.NDArray[np.bool_]
 
-    def of(self, ids: Ints) -> "Mark":
+    def of(self, ids: Ints) -> "RunningSums":
         """The same for these metrics alone, ascending; whatever was not known then has no value and no sum."""
         size = len(self.value)
         if len(ids) and ids[-1] < size and ids[-1] - ids[0] == len(ids) - 1:  # nearly always: no need to copy
             row = slice(int(ids[0]), int(ids[-1]) + 1)
-            return Mark(
+            return RunningSums(
                 self.minute, self.value[row], self.total[row], self.rest[row], self.count[row], self.sampled[row]
             )
         if not size:
             return nothing(self.minute, len(ids))
         known = ids < size
         places = np.where(known, ids, 0)
-        return Mark(
+        return RunningSums(
             self.minute,
             np.where(known, self.value[places], np.nan),
             np.where(known, self.total[places], 0.0),
@@ -69,13 +69,13 @@ class Mark:
         )
 
 
-class Past(Protocol):
+class SumHistory(Protocol):
     """Marks that were kept."""
 
-    def first_from(self, quantity: str, minute: int) -> Mark | None:
+    def first_from(self, quantity: str, minute: int) -> RunningSums | None:
         """The oldest mark at or after `minute`."""
 
-    def last_until(self, quantity: str, minute: int) -> Mark | None:
+    def last_until(self, quantity: str, minute: int) -> RunningSums | None:
         """The newest mark at or before `minute`."""
 
     def unknown(self, quantity: str, since: int, ids: Ints) -> npt.NDArray[np.bool_]:
@@ -87,13 +87,13 @@ def is_kept(minute: int, now: int, period_seconds: int) -> bool:
     return minute >= now - HOUR - period_seconds or minute % SLOT_SECONDS < period_seconds
 
 
-def nothing(minute: int, size: int) -> Mark:
+def nothing(minute: int, size: int) -> RunningSums:
     """A mark before the first value."""
     zeros = np.zeros(size)
-    return Mark(minute, np.full(size, np.nan), zeros, zeros, np.zeros(size, np.int64), np.zeros(size, np.bool_))
+    return RunningSums(minute, np.full(size, np.nan), zeros, zeros, np.zeros(size, np.int64), np.zeros(size, np.bool_))
 
 
-def follow(last: Mark | None, minute: int, ids: Ints, sampled: Floats, carried: Floats) -> Mark:
+def follow(last: RunningSums | None, minute: int, ids: Ints, sampled: Floats, carried: Floats) -> RunningSums:
     """The mark of `minute`, which comes after `last`, from the values that came with it (`sampled`, NaN for none) and
     those that still count as known (`carried`, NaN for none) of metrics `ids`."""
     size = max(int(ids.max(initial=-1)) + 1, 0 if last is None else len(last.value))
@@ -102,24 +102,24 @@ def follow(last: Mark | None, minute: int, ids: Ints, sampled: Floats, carried: 
     value[ids], samples[ids] = carried, sampled
     came = ~np.isnan(samples)
     total, rest = _add(before.total, before.rest, np.where(came, samples, 0.0))
-    return Mark(minute, np.where(came, samples, value), total, rest, before.count + came, came)
+    return RunningSums(minute, np.where(came, samples, value), total, rest, before.count + came, came)
 
 
-def precede(later: Mark, minute: int, sampled: Floats, carried: Floats) -> Mark:
+def precede(later: RunningSums, minute: int, sampled: Floats, carried: Floats) -> RunningSums:
     """The mark of `minute`, the last period before that of `later`, of the same metrics: as `follow`, the other way."""
     total, rest = _add(later.total, later.rest, np.where(later.sampled, -later.value, 0.0))
     came = ~np.isnan(sampled)
-    return Mark(minute, np.where(came, sampled, carried), total, rest, later.count - later.sampled, came)
+    return RunningSums(minute, np.where(came, sampled, carried), total, rest, later.count - later.sampled, came)
 
 
-def corrected(mark: Mark, sampled: Floats, carried: Floats) -> Mark:
+def corrected(mark: RunningSums, sampled: Floats, carried: Floats) -> RunningSums:
     """The mark that later ones go on from, with the values that it should have had; its sums stay, for only differences
     of sums count."""
     came = ~np.isnan(sampled)
-    return Mark(mark.minute, np.where(came, sampled, carried), mark.total, mark.rest, mark.count, came)
+    return RunningSums(mark.minute, np.where(came, sampled, carried), mark.total, mark.rest, mark.count, came)
 
 
-def average_between(edge: Mark, last: Mark) -> tuple[Floats, Ints]:
+def average_between(edge: RunningSums, last: RunningSums) -> tuple[Floats, Ints]:
     """The mean of the values from `edge`, its own included, to `last`, and how many they are; NaN where none is."""
     count = last.count - edge.count + edge.sampled
     total = (last.total - edge.total) + (last.rest - edge.rest)

@@ -25,12 +25,12 @@ STATE = np.dtype(
     ]
 )
 
-Held = npt.NDArray[np.void]
+RuleStates = npt.NDArray[np.void]
 """One row a metric, ascending by id, of dtype STATE."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Evaluation:
     """What one look tells of each metric, all of shape (metrics,).
 
     `side` is 1 where the value is above the threshold, -1 below, 0 where the condition is not met; `starts` where it
@@ -44,9 +44,9 @@ class Verdict:
     clears_below: Mask
     known: Mask
 
-    def at(self, places: Ints) -> "Verdict":
+    def at(self, places: Ints) -> "Evaluation":
         """The same for some of the metrics."""
-        return Verdict(
+        return Evaluation(
             self.side[places],
             self.starts[places],
             self.clears_above[places],
@@ -56,25 +56,25 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Transition:
     """What came of one look: the new states, and whose alert has begun (`fired`), has ended, is without data from now
     on (`silenced`), or goes on after it was without (`returned`)."""
 
-    held: Held
+    held: RuleStates
     fired: Mask
     ended: Mask
     silenced: Mask
     returned: Mask
 
 
-def fresh_states(ids: Ints) -> Held:
+def fresh_states(ids: Ints) -> RuleStates:
     """Rows of which nothing is known yet."""
     held = np.zeros(len(ids), dtype=STATE)
     held["id"] = ids
     return held
 
 
-def step(held: Held, verdict: Verdict, rule: AlertRule, now: int, period_seconds: int) -> Step:
+def transition(held: RuleStates, evaluation: Evaluation, rule: AlertRule, now: int, period_seconds: int) -> Transition:
     """The states after a look at epoch second `now`.
 
     An alert fires when its condition has been met for the rule's pending time on end and its cooldown is over; what
@@ -89,43 +89,43 @@ def step(held: Held, verdict: Verdict, rule: AlertRule, now: int, period_seconds
     for field in ("since", "known_at"):
         np.minimum(after[field], now, out=after[field])
     cooling = (after["fired_at"] > 0) & (now < after["fired_at"] + rule.cooldown_seconds)
-    cleared = verdict.known & np.where(side > 0, verdict.clears_above, verdict.clears_below)
+    cleared = evaluation.known & np.where(side > 0, evaluation.clears_above, evaluation.clears_below)
     unknown_for, patience = now - after["known_at"], STALE_PERIODS * period_seconds
 
     back = ((state == FIRING) | (state == NO_DATA)) & cleared
-    silenced = (state == FIRING) & ~verdict.known & is_stale(after["known_at"], now, period_seconds)
-    returned = (state == NO_DATA) & verdict.known & ~back
+    silenced = (state == FIRING) & ~evaluation.known & is_stale(after["known_at"], now, period_seconds)
+    returned = (state == NO_DATA) & evaluation.known & ~back
     _enter(after, back, RESOLVED, now)
     _enter(after, silenced, NO_DATA, now)
     _enter(after, returned, FIRING, now)
 
-    left = (state == PENDING) & verdict.known & (verdict.side != side)
-    _enter(after, (state == PENDING) & verdict.known & (unknown_for > patience) & ~left, PENDING, now)
+    left = (state == PENDING) & evaluation.known & (evaluation.side != side)
+    _enter(after, (state == PENDING) & evaluation.known & (unknown_for > patience) & ~left, PENDING, now)
     _enter(after, left & cooling, RESOLVED, now)
     _enter(after, left & ~cooling, OK, now)
     _enter(after, (state == RESOLVED) & ~cooling & ~back, OK, now)
 
-    begins = verdict.starts.copy()
+    begins = evaluation.starts.copy()
     if isinstance(rule.condition, Level) and rule.condition.direction == "either":
         begins |= back  # what ends a crossing one way is a crossing the other way
-    begins &= verdict.known & (verdict.side != 0) & ((state == OK) | (state == RESOLVED))
+    begins &= evaluation.known & (evaluation.side != 0) & ((state == OK) | (state == RESOLVED))
     _enter(after, begins, PENDING, now)
-    side[begins] = verdict.side[begins]
+    side[begins] = evaluation.side[begins]
 
     held_long = now - after["since"] >= rule.pending_seconds
-    fired = (state == PENDING) & verdict.known & (verdict.side == side) & held_long & ~cooling
+    fired = (state == PENDING) & evaluation.known & (evaluation.side == side) & held_long & ~cooling
     _enter(after, fired, FIRING, now)
     after["fired_at"][fired] = now
-    after["known_at"][verdict.known] = now
-    return Step(after, fired, back, silenced, returned)
+    after["known_at"][evaluation.known] = now
+    return Transition(after, fired, back, silenced, returned)
 
 
-def worth_keeping(held: Held) -> Mask:
+def worth_keeping(held: RuleStates) -> Mask:
     """Which rows tell more than the next look, and the alerts on record, would find by themselves."""
     kept: Mask = held["state"] != OK
     return kept
 
 
-def _enter(held: Held, rows: Mask, state: int, now: int) -> None:
+def _enter(held: RuleStates, rows: Mask, state: int, now: int) -> None:
     held["state"][rows] = state
     held["since"][rows] = now

@@ -21,18 +21,18 @@ from sqlalchemy import (
     update,
 )
 
-from services.market.alerting.alerts import Alert, AlertQuery, OpenAlerts, Tally
+from services.market.alerting.alerts import Alert, AlertCounts, AlertQuery, OpenAlerts
 from services.market.alerting.rules import BUILT_IN, in_words
 from services.market.text import one_line
 from services.store.alerting.rules import rule_of
 from services.store.database.models import AlertRow, MetricRow
 
-MOST_NAMED = 500
+MAX_NAMED_ALERTS = 500
 """A statement names no more metrics than these; where there are more, it asks for all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Firing:
+class NewAlert:
     """One alert about to be written, as services.market.types.Alert tells it; `fired_at` is the tick's epoch second,
     `rule` the rule as it was, in JSON. Messages are owed to `channels`; None means all that there are."""
 
@@ -52,7 +52,7 @@ class Firing:
     channels: tuple[str, ...] | None = None
 
 
-_COLUMNS = tuple(field.name for field in fields(Firing) if field.name != "channels")
+_COLUMNS = tuple(field.name for field in fields(NewAlert) if field.name != "channels")
 
 
 _IN_STATE = {
@@ -72,7 +72,7 @@ def firing_times(connection: Connection, rule_id: int, since: int, metric_ids: C
     """When the rule last fired on those of the metrics on which it did after epoch second `since`."""
     of_rule = (AlertRow.rule_id == rule_id) & (AlertRow.fired_at > since)
     statement = select(AlertRow.metric_id, func.max(AlertRow.fired_at)).where(of_rule).group_by(AlertRow.metric_id)
-    if len(metric_ids) <= MOST_NAMED:
+    if len(metric_ids) <= MAX_NAMED_ALERTS:
         statement = statement.where(AlertRow.metric_id.in_(metric_ids))
     wanted = set(metric_ids)
     return {metric_id: fired_at for metric_id, fired_at in connection.execute(statement) if metric_id in wanted}
@@ -151,7 +151,7 @@ def acknowledge_all(connection: Connection, query: AlertQuery, note: str | None,
     return connection.execute(change.execution_options(synchronize_session=False)).rowcount
 
 
-def fire(connection: Connection, firings: Sequence[Firing]) -> Sequence[int]:
+def fire(connection: Connection, firings: Sequence[NewAlert]) -> Sequence[int]:
     """Write alerts; answers their numbers, in the order given."""
     if not firings:
         return ()
@@ -172,13 +172,13 @@ def chosen(connection: Connection, query: AlertQuery) -> tuple[Alert, ...]:
     return tuple(alert_of(row) for row in connection.execute(statement))
 
 
-def tally(connection: Connection, query: AlertQuery) -> Tally:
+def tally(connection: Connection, query: AlertQuery) -> AlertCounts:
     """How many alerts `query` chooses, whatever its limit and offset."""
     unseen = func.sum(case((AlertRow.acknowledged_at.is_(None), 1), else_=0))
     counted = select(func.count(), func.coalesce(unseen, 0)).select_from(AlertRow)
     if query.words:
         counted = counted.join(MetricRow, MetricRow.id == AlertRow.metric_id)
-    return Tally(*connection.execute(counted.where(*_conditions(query))).one())
+    return AlertCounts(*connection.execute(counted.where(*_conditions(query))).one())
 
 
 def unattended(connection: Connection, most: int) -> OpenAlerts:

@@ -6,7 +6,7 @@ import numpy as np
 from sqlalchemy import Connection, delete, insert, select
 
 from services.market.types import Floats, Ints
-from services.store.database.models import LookRow
+from services.store.database.models import LastEvaluationRow
 
 _SEEN = np.dtype([("id", "<i8"), ("value", "<f8")])
 
@@ -14,20 +14,22 @@ _SEEN = np.dtype([("id", "<i8"), ("value", "<f8")])
 def last(connection: Connection, quantities: Collection[str], ids: Ints) -> Mapping[str, Floats]:
     """The values of metrics `ids` (ascending) as `record` was given them, NaN for those that were not among its
     metrics; nothing for a quantity that is not on record."""
-    rows = connection.execute(select(LookRow.quantity, LookRow.data).where(LookRow.quantity.in_(quantities)))
+    rows = connection.execute(
+        select(LastEvaluationRow.quantity, LastEvaluationRow.data).where(LastEvaluationRow.quantity.in_(quantities))
+    )
     return {row.quantity: _aligned(np.frombuffer(row.data, dtype=_SEEN), ids) for row in rows}
 
 
 def record(connection: Connection, ids: Ints, seen: Mapping[str, Floats]) -> None:
     """Replace all that is on record by these values of metrics `ids`, quantity by quantity."""
-    connection.execute(delete(LookRow))
+    connection.execute(delete(LastEvaluationRow))
     rows = []
     for quantity, values in seen.items():
         data = np.empty(len(ids), dtype=_SEEN)
         data["id"], data["value"] = ids, values
         rows.append({"quantity": quantity, "data": data.tobytes()})
     if rows:
-        connection.execute(insert(LookRow), rows)
+        connection.execute(insert(LastEvaluationRow), rows)
 
 
 def _aligned(stored: np.ndarray, ids: Ints) -> Floats:

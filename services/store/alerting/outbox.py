@@ -26,7 +26,7 @@ message lives."""
 TOO_OLD, CHANNEL_REMOVED = "too old", "channel removed"
 """Why messages are given up that were not refused for good."""
 
-MOST_NAMED = 500
+MAX_NAMED_ALERTS = 500
 """Alerts that one statement names."""
 
 _OWED = MessageRow.sent_at.is_(None) & MessageRow.failed_at.is_(None)
@@ -39,7 +39,7 @@ _STATES: Mapping[DeliveryState, ColumnElement[bool]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class AlertNotice:
     """What `channels` are to be told: that the alert `fired`, or that it is `resolved`."""
 
     alert_id: int
@@ -48,7 +48,7 @@ class News:
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class PendingMessage:
     """One message that the sender `owner` has claimed: `attempts` were made before; after epoch second `expires_at` it
     is given up."""
 
@@ -60,12 +60,12 @@ class Owed:
     message: Message
 
 
-def owe(connection: Connection, at: int, news: Sequence[News]) -> None:
+def owe(connection: Connection, at: int, news: Sequence[AlertNotice]) -> None:
     """Owe one message to each channel that any of the news is for, to be sent from epoch second `at` on.
 
     Called once a commit, with all of its news, the most important first: a message names the first of them.
     """
-    by_channel: dict[str, list[News]] = {}
+    by_channel: dict[str, list[AlertNotice]] = {}
     for item in news:
         for channel in dict.fromkeys(item.channels):
             by_channel.setdefault(channel, []).append(item)
@@ -89,8 +89,8 @@ def told_of(connection: Connection, alert_ids: Sequence[int]) -> Mapping[int, Se
     columns = select(MessageAlertRow.alert_id, MessageRow.channel).join(
         MessageRow, MessageRow.id == MessageAlertRow.message_id
     )
-    for start in range(0, len(alert_ids), MOST_NAMED):
-        of_them = MessageAlertRow.alert_id.in_(alert_ids[start : start + MOST_NAMED]) & (
+    for start in range(0, len(alert_ids), MAX_NAMED_ALERTS):
+        of_them = MessageAlertRow.alert_id.in_(alert_ids[start : start + MAX_NAMED_ALERTS]) & (
             MessageAlertRow.kind == "fired"
         )
         for alert_id, channel in connection.execute(columns.where(of_them).order_by(MessageRow.id)):
@@ -126,7 +126,7 @@ def is_due(connection: Connection, channel: str, now: int) -> bool:
     return connection.execute(select(is_owed)).scalar_one()
 
 
-def claim(connection: Connection, channel: str, now: int, owner: str) -> Owed | None:
+def claim(connection: Connection, channel: str, now: int, owner: str) -> PendingMessage | None:
     """The channel's oldest message, claimed for `owner`, which has to be the only one that sends on this channel.
 
     None where none of them is due, and while the receiver has asked for silence. A new message is due at once: it is a
@@ -146,10 +146,10 @@ def claim(connection: Connection, channel: str, now: int, owner: str) -> Owed | 
     # Where a backup was brought back, numbers are given a second time, but not at the same time.
     key = f"{identity[:KEY_CHARACTERS]}-{row.id}-{row.created_at}"
     message = compose(key, _moment(row.created_at), _entries(connection, row.id), row.fired, row.resolved)
-    return Owed(row.id, channel, owner, row.attempts, row.expires_at, message)
+    return PendingMessage(row.id, channel, owner, row.attempts, row.expires_at, message)
 
 
-def mark_sent(connection: Connection, owed: Owed, now: int) -> None:
+def mark_sent(connection: Connection, owed: PendingMessage, now: int) -> None:
     """The message has been accepted. What waits behind it is due at once: the channel works."""
     # Whoever has claimed it since: what one of them knows to be accepted, the other need not send.
     _settle(connection, MessageRow.id == owed.id, sent_at=now, silent_until=0, error=None)
@@ -157,12 +157,12 @@ def mark_sent(connection: Connection, owed: Owed, now: int) -> None:
     connection.execute(update(MessageRow).where(waiting).values(due_at=now))
 
 
-def mark_failed(connection: Connection, owed: Owed, now: int, error: str) -> None:
+def mark_failed(connection: Connection, owed: PendingMessage, now: int, error: str) -> None:
     """The message is given up."""
     _settle(connection, _is_its(owed), failed_at=now, silent_until=0, error=error)
 
 
-def postpone(connection: Connection, owed: Owed, due: int, error: str, silent_until: int = 0) -> None:
+def postpone(connection: Connection, owed: PendingMessage, due: int, error: str, silent_until: int = 0) -> None:
     """The message was not accepted; try again from `due` on, until when what waits behind it waits too, and send
     nothing on its channel before `silent_until`."""
     if _settle(connection, _is_its(owed), due_at=due, silent_until=silent_until, error=error):
@@ -244,7 +244,7 @@ def _queue(queued: Any, channel: str) -> Any:
     return (queued.channel == channel) & queued.sent_at.is_(None) & queued.failed_at.is_(None)
 
 
-def _is_its(owed: Owed) -> ColumnElement[bool]:
+def _is_its(owed: PendingMessage) -> ColumnElement[bool]:
     # One who claimed it long ago, and was thought dead, must not put off what another is sending.
     return (MessageRow.id == owed.id) & (MessageRow.claimed_by == owed.owner)
 

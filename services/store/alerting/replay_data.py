@@ -17,7 +17,7 @@ from services.store.history import prices, samples
 from services.store.history.volumes import VOLUME
 from services.store.ranking import ticks
 
-MOST_VALUES = 15_000_000
+MAX_VALUES = 15_000_000
 """Periods x metrics of one replay, as of 10,000 metrics over a day with an hour before it: 6 seconds of a processor's
 time for prices that are rows yet, 4 for sealed ones, and twice that for a rule on volumes."""
 
@@ -51,7 +51,7 @@ def plan_reading(
 ) -> Reading:
     """What a replay of `rule` over (`since`, `until`] reads: of the metrics in its scope, and before `since` as far as
     its window reaches, and that of the standard deviation where it is asked for. Raises BadRule where that is more than
-    MOST_VALUES."""
+    MAX_VALUES."""
     named = [
         metric.id
         for metric in catalogue.metrics
@@ -60,10 +60,10 @@ def plan_reading(
     ids = np.array(named, dtype=np.int64)
     start = (since - reach(rule, period_seconds, window_seconds)) // period_seconds * period_seconds
     found = Reading(rule, ids, start, until, period_seconds)
-    if found.values > MOST_VALUES:
+    if found.values > MAX_VALUES:
         size = f"{len(ids):,} metrics x {len(found.times):,} periods"
         raise BadRule(
-            f"scope: {size} are more than {MOST_VALUES:,} values, the most that are gone through at once; take fewer"
+            f"scope: {size} are more than {MAX_VALUES:,} values, the most that are gone through at once; take fewer"
             " metrics or a shorter time"
         )
     return found

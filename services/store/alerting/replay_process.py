@@ -17,7 +17,7 @@ from threading import Thread
 from typing import IO
 
 from services.concurrency.long_work import STEP_SECONDS, Place
-from services.market.alerting.alerts import Firings
+from services.market.alerting.alerts import ReplayResult
 from services.market.alerting.replay import replay
 from services.market.errors import TrackerError, Unfinished
 from services.market.ports import Steps
@@ -55,7 +55,7 @@ class Order:
     window_seconds: int
 
 
-def carry_out(engine: Engine, order: Order, tell: Callable[[float], None]) -> Firings:
+def carry_out(engine: Engine, order: Order, tell: Callable[[float], None]) -> ReplayResult:
     """Do it in this thread; `tell` is called with the share that is done, and may raise to end it."""
     wanted = order.wanted
     with reading(engine) as connection:
@@ -70,7 +70,7 @@ def carry_out(engine: Engine, order: Order, tell: Callable[[float], None]) -> Fi
     )
 
 
-def delegate(engine: Engine, order: Order, place: Place) -> Steps[Firings]:
+def delegate(engine: Engine, order: Order, place: Place) -> Steps[ReplayResult]:
     """Have it done by a process of its own. Raises Unfinished where that ends without a result, and what it raises."""
     url = engine.url
     if url.get_backend_name() == "sqlite" and url.database:
@@ -96,7 +96,7 @@ def delegate(engine: Engine, order: Order, place: Place) -> Steps[Firings]:
                 place.check()
                 with suppress(Empty):
                     told = heard.get(timeout=STEP_SECONDS)
-                    if isinstance(told, Firings):
+                    if isinstance(told, ReplayResult):
                         return told
                     if isinstance(told, TrackerError):
                         raise told

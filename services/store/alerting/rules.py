@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from services.market.alerting.rule_json import parse_rule, rule_fields
 from services.market.alerting.rules import AlertRule
-from services.market.alerting.states import FIRING, NO_DATA, STATE, Held
+from services.market.alerting.states import FIRING, NO_DATA, STATE, RuleStates
 from services.store.database.models import AlertRow, MuteRow, RuleRow, RuleStateRow
 
 
@@ -68,7 +68,7 @@ def rule_of(number: int, body: str) -> AlertRule:
     return parse_rule(loads(body), number)
 
 
-def states(connection: Connection) -> Mapping[int, Held]:
+def states(connection: Connection) -> Mapping[int, RuleStates]:
     """For each rule that has such, the metrics to which it does not stand simply ok."""
     rows = connection.execute(select(RuleStateRow.rule_id, RuleStateRow.data))
     return {row.rule_id: np.frombuffer(row.data, dtype=STATE) for row in rows}
@@ -85,7 +85,7 @@ def date_back(connection: Connection, now: int, seconds: int) -> None:
     save_states(connection, changed)
 
 
-def save_states(connection: Connection, changed: Mapping[int, Held]) -> None:
+def save_states(connection: Connection, changed: Mapping[int, RuleStates]) -> None:
     """Replace them for the rules that have changed."""
     if changed:
         connection.execute(delete(RuleStateRow).where(RuleStateRow.rule_id.in_(changed)))

@@ -12,7 +12,7 @@ from services.market.alerting.running_sums import carry_seconds
 from services.market.alerting.states import Mask
 from services.market.types import Ints
 from services.market.window_sums import ROLLING, WindowSums
-from services.store.database.models import MarkFillRow, MarkRenewalRow
+from services.store.database.models import RunningSumsFillRow, RunningSumsRenewalRow
 
 LOOKED_BACK_ON = tuple(quantity for quantity, kinds in QUANTITIES.items() if {"average", "change"} & set(kinds))
 """The quantities of which there are marks."""
@@ -62,7 +62,7 @@ def note(connection: Connection, quantities: Iterable[str], until: int, wrong: I
             all_wrong = None if wrong is None or before.wrong is None else np.union1d(wrong, before.wrong)
             now = Renewal(max(until, before.until), before.number + 1, all_wrong)
         _replace(connection, quantity, now)
-        connection.execute(update(MarkFillRow).where(MarkFillRow.quantity == quantity).values(sums=None))
+        connection.execute(update(RunningSumsFillRow).where(RunningSumsFillRow.quantity == quantity).values(sums=None))
 
 
 def note_renewed(connection: Connection, quantity: str, before: Renewal, until: int | None) -> None:
@@ -72,7 +72,7 @@ def note_renewed(connection: Connection, quantity: str, before: Renewal, until: 
 
 def renewal(connection: Connection, quantity: str) -> Renewal | None:
     """What there is to renew; None where all marks know all that is stored."""
-    statement = select(MarkRenewalRow.__table__).where(MarkRenewalRow.quantity == quantity)
+    statement = select(RunningSumsRenewalRow.__table__).where(RunningSumsRenewalRow.quantity == quantity)
     row = connection.execute(statement).one_or_none()
     if row is None:
         return None
@@ -81,27 +81,29 @@ def renewal(connection: Connection, quantity: str) -> Renewal | None:
 
 def fill(connection: Connection, quantity: str) -> Fill | None:
     """How far marks have been computed back; None where none are under way."""
-    row = connection.execute(select(MarkFillRow.__table__).where(MarkFillRow.quantity == quantity)).one_or_none()
+    row = connection.execute(
+        select(RunningSumsFillRow.__table__).where(RunningSumsFillRow.quantity == quantity)
+    ).one_or_none()
     return None if row is None else Fill(row.minute, None if row.sums is None else window_sums.from_bytes(row.sums))
 
 
 def is_filling(connection: Connection, quantity: str) -> bool:
     """Whether any are under way."""
-    statement = select(MarkFillRow.minute).where(MarkFillRow.quantity == quantity)
+    statement = select(RunningSumsFillRow.minute).where(RunningSumsFillRow.quantity == quantity)
     return connection.execute(statement).one_or_none() is not None
 
 
 def note_fill(connection: Connection, quantity: str, found: Fill | None) -> None:
     """Marks have been computed so far back; None: none are under way any more."""
-    connection.execute(delete(MarkFillRow).where(MarkFillRow.quantity == quantity))
+    connection.execute(delete(RunningSumsFillRow).where(RunningSumsFillRow.quantity == quantity))
     if found is not None:
         sums = None if found.sums is None else found.sums.to_bytes()
-        connection.execute(insert(MarkFillRow).values(quantity=quantity, minute=found.minute, sums=sums))
+        connection.execute(insert(RunningSumsFillRow).values(quantity=quantity, minute=found.minute, sums=sums))
 
 
 def _replace(connection: Connection, quantity: str, left: Renewal | None) -> None:
-    connection.execute(delete(MarkRenewalRow).where(MarkRenewalRow.quantity == quantity))
+    connection.execute(delete(RunningSumsRenewalRow).where(RunningSumsRenewalRow.quantity == quantity))
     if left is not None:
         wrong = None if left.wrong is None else left.wrong.astype("<i8").tobytes()
-        row = insert(MarkRenewalRow).values(quantity=quantity, until=left.until, number=left.number, wrong=wrong)
+        row = insert(RunningSumsRenewalRow).values(quantity=quantity, until=left.until, number=left.number, wrong=wrong)
         connection.execute(row)

@@ -6,35 +6,35 @@ from collections.abc import Sequence
 import numpy as np
 from sqlalchemy import Connection, delete, insert, select
 
-from services.market.alerting.running_sums import SLOT_SECONDS, Mark, carry_seconds
+from services.market.alerting.running_sums import SLOT_SECONDS, RunningSums, carry_seconds
 from services.market.alerting.states import Mask
 from services.market.stats import HOUR
 from services.market.types import Ints
 from services.store.alerting import running_sum_renewals
 from services.store.alerting.running_sum_renewals import Renewal
-from services.store.database.models import MarkRow
+from services.store.database.models import RunningSumsRow
 from services.store.ranking import ticks
 
 _COLUMNS = (("value", "<f8"), ("total", "<f8"), ("rest", "<f8"), ("count", "<i4"), ("sampled", "?"))
 _ROW_BYTES = sum(np.dtype(form).itemsize for _, form in _COLUMNS)
 
 
-class StoredPast:
+class StoredSumHistory:
     """The marks as one transaction sees them; each is read once, however many rules ask."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._minutes: dict[str, list[int]] = {}
-        self._marks: dict[tuple[str, int], Mark] = {}
+        self._marks: dict[tuple[str, int], RunningSums] = {}
         self._unfinished: dict[str, tuple[Renewal | None, bool]] = {}
 
-    def first_from(self, quantity: str, minute: int) -> Mark | None:
+    def first_from(self, quantity: str, minute: int) -> RunningSums | None:
         """The oldest mark at or after `minute`."""
         minutes = self.minutes(quantity)
         place = bisect_left(minutes, minute)
         return self._read(quantity, minutes[place]) if place < len(minutes) else None
 
-    def last_until(self, quantity: str, minute: int) -> Mark | None:
+    def last_until(self, quantity: str, minute: int) -> RunningSums | None:
         """The newest mark at or before `minute`."""
         minutes = self.minutes(quantity)
         place = bisect_right(minutes, minute)
@@ -56,49 +56,53 @@ class StoredPast:
     def minutes(self, quantity: str) -> Sequence[int]:
         """When there are marks, ascending."""
         if quantity not in self._minutes:
-            statement = select(MarkRow.minute).where(MarkRow.quantity == quantity).order_by(MarkRow.minute)
+            statement = (
+                select(RunningSumsRow.minute).where(RunningSumsRow.quantity == quantity).order_by(RunningSumsRow.minute)
+            )
             self._minutes[quantity] = list(self._connection.execute(statement).scalars())
         return self._minutes[quantity]
 
-    def _read(self, quantity: str, minute: int) -> Mark:
+    def _read(self, quantity: str, minute: int) -> RunningSums:
         key = quantity, minute
         if key not in self._marks:
-            here = (MarkRow.quantity == quantity) & (MarkRow.minute == minute)
-            self._marks[key] = _decode(minute, self._connection.execute(select(MarkRow.data).where(here)).scalar_one())
+            here = (RunningSumsRow.quantity == quantity) & (RunningSumsRow.minute == minute)
+            self._marks[key] = _decode(
+                minute, self._connection.execute(select(RunningSumsRow.data).where(here)).scalar_one()
+            )
         return self._marks[key]
 
 
-def record(connection: Connection, quantity: str, mark: Mark) -> None:
+def record(connection: Connection, quantity: str, mark: RunningSums) -> None:
     """Keep one more mark."""
     data = b"".join(np.ascontiguousarray(getattr(mark, name), form).tobytes() for name, form in _COLUMNS)
-    connection.execute(insert(MarkRow).values(quantity=quantity, minute=mark.minute, data=data))
+    connection.execute(insert(RunningSumsRow).values(quantity=quantity, minute=mark.minute, data=data))
 
 
-def replace(connection: Connection, quantity: str, since: int, until: int, found: Sequence[Mark]) -> None:
+def replace(connection: Connection, quantity: str, since: int, until: int, found: Sequence[RunningSums]) -> None:
     """Keep the `found` instead of all with `since` <= minute <= `until`."""
-    old = (MarkRow.quantity == quantity) & (MarkRow.minute >= since) & (MarkRow.minute <= until)
-    connection.execute(delete(MarkRow).where(old))
+    old = (RunningSumsRow.quantity == quantity) & (RunningSumsRow.minute >= since) & (RunningSumsRow.minute <= until)
+    connection.execute(delete(RunningSumsRow).where(old))
     for mark in found:
         record(connection, quantity, mark)
 
 
 def thin(connection: Connection, longest: dict[str, int], now: int, period_seconds: int) -> None:
     """Remove what no window of up to `longest` seconds, quantity by quantity, looks back on any more."""
-    connection.execute(delete(MarkRow).where(MarkRow.quantity.not_in(longest)))
+    connection.execute(delete(RunningSumsRow).where(RunningSumsRow.quantity.not_in(longest)))
     for quantity, window in longest.items():
-        old = MarkRow.minute < ticks.horizon(connection, now, window + carry_seconds(period_seconds))
-        hourly = MarkRow.minute < ticks.horizon(connection, now, HOUR + period_seconds)
-        between = hourly & (MarkRow.minute % SLOT_SECONDS >= period_seconds)
-        connection.execute(delete(MarkRow).where(MarkRow.quantity == quantity, old | between))
+        old = RunningSumsRow.minute < ticks.horizon(connection, now, window + carry_seconds(period_seconds))
+        hourly = RunningSumsRow.minute < ticks.horizon(connection, now, HOUR + period_seconds)
+        between = hourly & (RunningSumsRow.minute % SLOT_SECONDS >= period_seconds)
+        connection.execute(delete(RunningSumsRow).where(RunningSumsRow.quantity == quantity, old | between))
 
 
-def _decode(minute: int, data: bytes) -> Mark:
+def _decode(minute: int, data: bytes) -> RunningSums:
     size = len(data) // _ROW_BYTES
     columns, place = {}, 0
     for name, form in _COLUMNS:
         columns[name] = np.frombuffer(data, form, size, place)
         place += columns[name].nbytes
-    return Mark(
+    return RunningSums(
         minute,
         columns["value"],
         columns["total"],

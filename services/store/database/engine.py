@@ -12,18 +12,18 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityErr
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.market.errors import StoreUnavailable, TrackerError
-from services.store.database.postgresql import COMMAND, UPKEEP, USUAL, Patience, WatchedConnection, watch_server
+from services.store.database.postgresql import COMMAND, UPKEEP, USUAL, Timeouts, WatchedConnection, watch_server
 from services.store.database.sqlite_file import SqliteFile
 
 __all__ = [
     "COMMAND",
-    "LARGEST_NUMBER",
+    "MAX_INTEGER",
     "UPKEEP",
     "WRITERS_LOCK",
     "BadDatabaseUrl",
     "Connection",
     "Engine",
-    "Patience",
+    "Timeouts",
     "database_url",
     "open_engine",
     "open_existing",
@@ -36,7 +36,7 @@ __all__ = [
 BUSY_SECONDS = 10
 """How long a writer waits for another one before it gives up."""
 
-LARGEST_NUMBER = 2**31 - 1
+MAX_INTEGER = 2**31 - 1
 """Of a row: what PostgreSQL counts to by its integers. It refuses even to look for a larger one."""
 
 WRITER_CACHE_KB = 32_000
@@ -149,7 +149,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def reading(engine: Engine, patience: Patience = USUAL) -> Iterator[Connection]:
+def reading(engine: Engine, patience: Timeouts = USUAL) -> Iterator[Connection]:
     """A transaction that sees one state of the database. Raises StoreUnavailable, also of a PostgreSQL that does not
     answer within the `patience`."""
     with _translated(patience), engine.connect() as connection, _patient(connection, patience), connection.begin():
@@ -160,7 +160,7 @@ def reading(engine: Engine, patience: Patience = USUAL) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine, patience: Patience = USUAL) -> Iterator[Connection]:
+def writing(engine: Engine, patience: Timeouts = USUAL) -> Iterator[Connection]:
     """A transaction that is committed whole or not at all, one writer after the other. Raises StoreUnavailable, also
     of a PostgreSQL that does not answer within the `patience`.
 
@@ -180,7 +180,7 @@ def writing(engine: Engine, patience: Patience = USUAL) -> Iterator[Connection]:
 
 
 @contextmanager
-def _patient(connection: Connection, patience: Patience) -> Iterator[None]:
+def _patient(connection: Connection, patience: Timeouts) -> Iterator[None]:
     driver = connection.connection.driver_connection
     if isinstance(driver, WatchedConnection):
         driver.patience = patience
@@ -191,7 +191,7 @@ def _patient(connection: Connection, patience: Patience) -> Iterator[None]:
             driver.patience = USUAL
 
 
-def _limits(patience: Patience) -> str:
+def _limits(patience: Timeouts) -> str:
     """What the server is to see to itself; in each transaction, for a pooler gives the next one to another session."""
     limits = {
         "lock_timeout": _lock_seconds(patience),
@@ -201,12 +201,12 @@ def _limits(patience: Patience) -> str:
     return "; ".join(f"SET LOCAL {name} = {round(seconds * 1000)}" for name, seconds in limits.items())
 
 
-def _lock_seconds(patience: Patience) -> float:
+def _lock_seconds(patience: Timeouts) -> float:
     return BUSY_SECONDS if patience.lock_seconds is None else patience.lock_seconds
 
 
 @contextmanager
-def _translated(patience: Patience) -> Iterator[None]:
+def _translated(patience: Timeouts) -> Iterator[None]:
     try:
         yield
     except (IntegrityError, ProgrammingError, DataError):

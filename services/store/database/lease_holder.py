@@ -19,7 +19,7 @@ BEATS = 5
 log = logging.getLogger(__name__)
 
 
-class Candidate:
+class LeaseHolder:
     """Tries for a lease of `seconds` for `owner`, by a `clock` that may be wrong and a `timer` that nobody sets.
 
     What the lease says of its end is by its holder's clock, which tells nothing: the two may differ, or one may have
@@ -31,7 +31,7 @@ class Candidate:
         self, owner: str, seconds: float, clock: Clock, timer: Callable[[], float], name: str = leases.CLOCK
     ) -> None:
         self._owner, self._seconds, self._clock, self._timer, self._name = owner, seconds, clock, timer, name
-        self._seen: leases.Standing | None = None
+        self._seen: leases.LeaseState | None = None
         self._looked_at = 0.0
         self._unchanged_for = 0.0
         self._renewed_at = 0.0
@@ -87,14 +87,14 @@ class Candidate:
             except StoreUnavailable:  # whoever works meanwhile will find it away too, and say so
                 continue
 
-    def _take(self, connection: Connection, instead_of: leases.Standing | None) -> bool:
+    def _take(self, connection: Connection, instead_of: leases.LeaseState | None) -> bool:
         began = self._timer()
         is_taken = leases.take(connection, self._owner, self._now(), self._seconds, self._name, instead_of)
         if is_taken:
             self._renewed_at = began
         return is_taken
 
-    def _is_in_use(self, standing: leases.Standing) -> bool:
+    def _is_in_use(self, standing: leases.LeaseState) -> bool:
         """Whether its holder has renewed it since as long ago as it lasts."""
         at = self._timer()
         if standing != self._seen:

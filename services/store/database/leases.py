@@ -18,7 +18,7 @@ TOLERANCE_SECONDS = 10.0
 """By which the clocks of those who want the same lease may differ without a word."""
 
 
-class Standing(NamedTuple):
+class LeaseState(NamedTuple):
     """Who has, or had, the lease; it ends at epoch second `expires_at` by that one's clock."""
 
     owner: str
@@ -31,7 +31,7 @@ def take(
     now: float,
     seconds: float,
     name: str = CLOCK,
-    instead_of: Standing | None = None,
+    instead_of: LeaseState | None = None,
 ) -> bool:
     """Take the lease, or hold on to it, until `now + seconds`; False while it is another's, unless it is as it was when
     the caller saw it, as `instead_of`, and judged that one gone."""
@@ -62,10 +62,10 @@ def holder(connection: Connection, now: float) -> str | None:
     return connection.execute(statement).scalar()
 
 
-def standing(connection: Connection, name: str = CLOCK) -> Standing | None:
+def standing(connection: Connection, name: str = CLOCK) -> LeaseState | None:
     """What the lease says, whether it has run out or not; None where nobody has it."""
     row = connection.execute(select(LeaseRow.owner, LeaseRow.expires_at).where(LeaseRow.name == name)).first()
-    return None if row is None else Standing(row.owner, row.expires_at)
+    return None if row is None else LeaseState(row.owner, row.expires_at)
 
 
 def require(connection: Connection, owner: str) -> None:

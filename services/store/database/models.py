@@ -160,7 +160,7 @@ class StatisticsRow(Base):
     __tablename__ = "statistics"
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    kept: Mapped[bytes] = mapped_column(LargeBinary)  # an .npy file: array of services.market.stats.KEPT
+    kept: Mapped[bytes] = mapped_column(LargeBinary)  # an .npy file: array of services.market.stats.METRIC_STATS
 
 
 class ExtremeRow(Base):
@@ -302,7 +302,7 @@ class RuleStateRow(Base):
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class LookRow(Base):
+class LastEvaluationRow(Base):
     """What rules on crossings saw of one quantity at their last look: services.store.alerting.last_evaluations."""
 
     __tablename__ = "look"
@@ -310,7 +310,7 @@ class LookRow(Base):
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class MarkRenewalRow(Base):
+class RunningSumsRenewalRow(Base):
     """Marks of this quantity that are not after `until` do not know all prices that are stored: a backfill has added
     some since. They are to be computed anew, the newest first.
 
@@ -325,7 +325,7 @@ class MarkRenewalRow(Base):
     wrong: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
-class MarkFillRow(Base):
+class RunningSumsFillRow(Base):
     """How far back marks of this quantity have been computed, while there are more to be; and `sums`, where the
     quantity is of a window of prices: those of that window then, see services.market.window_sums."""
 
@@ -335,7 +335,7 @@ class MarkFillRow(Base):
     sums: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
-class MarkRow(Base):
+class RunningSumsRow(Base):
     """What one quantity of all metrics had come to at one moment, for rules that look back."""
 
     __tablename__ = "mark"

@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long a transaction waits for its server, in seconds; None: without end."""
 
     statement_seconds: float | None = 60.0
@@ -61,14 +61,14 @@ class Patience:
     other writers out."""
 
 
-USUAL = Patience()
+USUAL = Timeouts()
 """Pages and messages: they are tried again anyway."""
 
-UPKEEP = Patience(statement_seconds=600.0, idle_seconds=120.0)
+UPKEEP = Timeouts(statement_seconds=600.0, idle_seconds=120.0)
 """Ticks, of which the first reads the whole window, and steps of sealing and removing: on a big database, or a slow
 machine, they take what they take, and trying again would not make them shorter."""
 
-COMMAND = Patience(statement_seconds=None, silent_seconds=300.0, idle_seconds=None)
+COMMAND = Timeouts(statement_seconds=None, silent_seconds=300.0, idle_seconds=None)
 """Hours of work that a hiccup must not undo: exports, moves, migrations."""
 
 

@@ -6,7 +6,7 @@ from typing import cast
 import numpy as np
 from sqlalchemy import Connection, Table
 
-from services.market.stats import Kept, Samples, rows_of
+from services.market.stats import MetricStats, Samples, rows_of
 from services.market.types import Floats, Ints, Series
 from services.store.database.models import PriceChunkRow, PriceRow
 from services.store.history import samples
@@ -43,12 +43,12 @@ def series(connection: Connection, metric_id: int, since: int, until: int) -> Se
     return samples.series(connection, PRICE, metric_id, since, until)
 
 
-def within(connection: Connection, kept: Kept, after: int, until: int) -> Samples:
+def within(connection: Connection, kept: MetricStats, after: int, until: int) -> Samples:
     """All prices with `after` < time <= `until` of the metrics in `kept`, ascending in time."""
     return _as_samples(kept, samples.between(connection, PRICE, after, until))
 
 
-def history(connection: Connection, kept: Kept, rows: Ints, after: int, until: int) -> Iterator[Samples]:
+def history(connection: Connection, kept: MetricStats, rows: Ints, after: int, until: int) -> Iterator[Samples]:
     """The prices with `after` < time <= `until` of the chosen `rows` and of some near them, run by run of metrics."""
     ids = np.sort(kept["id"][rows])
     for run in np.split(ids, np.flatnonzero(np.diff(ids) > RUN_GAP) + 1) if len(ids) else ():
@@ -72,7 +72,7 @@ def last_of(connection: Connection, ids: Ints, moments: Ints, reach: int) -> Flo
     return found
 
 
-def _as_samples(kept: Kept, found: Columns) -> Samples:
+def _as_samples(kept: MetricStats, found: Columns) -> Samples:
     rows, known = rows_of(kept, found.metric_ids)
     placed = Samples(rows, found.times, found.values, found.widths)
     return placed if known.all() else placed.where(known)

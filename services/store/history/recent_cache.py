@@ -22,7 +22,7 @@ from services.store.ranking.snapshots import Head
 BLOCK = 16
 """Metrics, by number, that are read at once: it takes four times as long as one of them."""
 
-MOST_BYTES = 24_000_000
+MAX_BYTES = 24_000_000
 """Of all blocks of a quantity together: a day by the minute of 1,000 metrics."""
 
 ROOM = 240
@@ -125,7 +125,7 @@ class Recent:
             if samples.newest(connection, self.quantity) > minute:
                 return None
             found = self._blocks[number] = self._read(connection, minute, number)
-            while len(self._blocks) > 1 and sum(block.size for block in self._blocks.values()) > MOST_BYTES:
+            while len(self._blocks) > 1 and sum(block.size for block in self._blocks.values()) > MAX_BYTES:
                 self._blocks.popitem(last=False)
         self._blocks.move_to_end(number)
         return found

@@ -21,14 +21,14 @@ from services.store.history.prices import PRICE
 from services.store.history.volumes import VOLUME
 
 CHUNK_PERIODS = 360
-LONGEST_SPAN = 86_400
+MAX_SPAN_SECONDS = 86_400
 
 _SPAN = cast(Table, SpanRow.__table__)
 _EMPTY = Series(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SealStep:
     """What is to be sealed next: metrics `first` to `last` of the span (`start`, `until`]; `ends` that span."""
 
     start: int
@@ -41,10 +41,10 @@ class Step:
 def span_seconds(period_seconds: int) -> int:
     """The length of a span: 360 periods, made up to full hours, and a day at most."""
     hours = -(-CHUNK_PERIODS * period_seconds // HOUR_SECONDS)
-    return min(hours * HOUR_SECONDS, LONGEST_SPAN)
+    return min(hours * HOUR_SECONDS, MAX_SPAN_SECONDS)
 
 
-def next_step(connection: Connection, before: int, period_seconds: int, most_samples: int) -> Step | None:
+def next_step(connection: Connection, before: int, period_seconds: int, most_samples: int) -> SealStep | None:
     """What to seal next of the samples up to `before` (epoch seconds), some `most_samples` prices of it; None when
     there is nothing. Begins a span where none is under way."""
     under_way = select(_SPAN).where(~_SPAN.c.complete).order_by(_SPAN.c.start).limit(1)
@@ -56,10 +56,10 @@ def next_step(connection: Connection, before: int, period_seconds: int, most_sam
     highest = connection.execute(select(func.max(MetricRow.id))).scalar_one()
     moments = max(1, (span.until - span.start) // period_seconds)
     last = min(span.through + max(1, most_samples // moments), highest)
-    return Step(span.start, span.until, span.through + 1, last, last == highest)
+    return SealStep(span.start, span.until, span.through + 1, last, last == highest)
 
 
-def seal(connection: Connection, step: Step) -> int:
+def seal(connection: Connection, step: SealStep) -> int:
     """Move the samples of `step` into chunks, and put their hours on record; answers the number of prices moved.
 
     A chunk that is there already takes in what has come since.
@@ -107,7 +107,7 @@ def _begin(connection: Connection, before: int, period_seconds: int) -> bool:
     return True
 
 
-def _move(connection: Connection, quantity: Quantity, step: Step) -> Mapping[int, Series]:
+def _move(connection: Connection, quantity: Quantity, step: SealStep) -> Mapping[int, Series]:
     """Seal one quantity; answers each metric's samples of the whole span."""
     found = bulk_rows.run(connection, quantity, step.first, step.last, step.start, step.until)
     sealed = dict(samples.sealed_run(connection, quantity, step.first, step.last, step.until - 1, step.until))
@@ -141,7 +141,7 @@ def _move(connection: Connection, quantity: Quantity, step: Step) -> Mapping[int
     return moved
 
 
-def _delete_rows(connection: Connection, table: Table, moments: list[int], step: Step) -> None:
+def _delete_rows(connection: Connection, table: Table, moments: list[int], step: SealStep) -> None:
     # Moment by moment, for the key begins with it.
     mark = "%s" if connection.dialect.name == "postgresql" else "?"
     statement = f"DELETE FROM {table.name} WHERE minute = {mark} AND metric_id BETWEEN {mark} AND {mark}"

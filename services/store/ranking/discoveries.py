@@ -10,7 +10,7 @@ from services.store.ranking.ticks import note_exchange
 
 
 @dataclass(frozen=True, slots=True)
-class LookUp:
+class DiscoveryRecord:
     """Of one exchange: how many pairs were `trading` by the list that was believed last, and since when (epoch seconds)
     its list is doubted, both None where that is not so; the `halted` metrics, by number; and how many metrics that do
     not trade by the list were `stirring` in the last tick: had a price that moved."""
@@ -21,7 +21,7 @@ class LookUp:
     stirring: int = 0
 
 
-def on_record(connection: Connection) -> Mapping[str, LookUp]:
+def on_record(connection: Connection) -> Mapping[str, DiscoveryRecord]:
     """For each exchange that was ever looked up."""
     halted: dict[str, set[int]] = {}
     rows = connection.execute(
@@ -31,7 +31,9 @@ def on_record(connection: Connection) -> Mapping[str, LookUp]:
         halted.setdefault(market, set()).add(number)
     columns = (ExchangeRow.market, ExchangeRow.trading, ExchangeRow.doubted_since, ExchangeRow.stirring)
     return {
-        row.market: LookUp(row.trading, row.doubted_since, frozenset(halted.get(row.market, ())), row.stirring or 0)
+        row.market: DiscoveryRecord(
+            row.trading, row.doubted_since, frozenset(halted.get(row.market, ())), row.stirring or 0
+        )
         for row in connection.execute(select(*columns))
     }
 

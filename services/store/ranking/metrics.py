@@ -8,7 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from services.market.names import normal
 from services.market.types import Catalogue, Listing, Metric, Pair
-from services.store.database.engine import LARGEST_NUMBER
+from services.store.database.engine import MAX_INTEGER
 from services.store.database.models import MetricRow, SnapshotRow, WarningRow
 
 
@@ -31,7 +31,7 @@ class Catalogues:
 def find(connection: Connection, wanted: int | str) -> Metric | None:
     """The metric of this number or key (any case), tracked or not."""
     if isinstance(wanted, int):
-        if not 0 <= wanted <= LARGEST_NUMBER:
+        if not 0 <= wanted <= MAX_INTEGER:
             return None
         condition = MetricRow.id == wanted
     elif not wanted.isprintable():  # no name has such a character, and PostgreSQL refuses some of them

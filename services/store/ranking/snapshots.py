@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib import format as npy
 from sqlalchemy import Connection, select, update
 
-from services.market.stats import KEPT, Kept, Windows, empty
+from services.market.stats import METRIC_STATS, MetricStats, Windows, empty
 from services.store.database.models import SnapshotRow, StatisticsRow
 
 
@@ -24,7 +24,7 @@ class Snapshot:
     revision: int
     minute: int | None
     windows: Windows
-    kept: Kept
+    kept: MetricStats
     complete: bool = True
 
 
@@ -61,12 +61,12 @@ def load(connection: Connection) -> Snapshot:
     row = connection.execute(select(SnapshotRow.__table__)).one()
     content = connection.execute(select(StatisticsRow.kept)).scalar_one()
     found = _read(content) if content else empty(np.empty(0, dtype=np.int64))
-    complete = found.dtype == KEPT
+    complete = found.dtype == METRIC_STATS
     kept = found if complete else _adopted(found)
     return Snapshot(row.revision, row.minute, Windows(row.window_seconds, row.rule_seconds), kept, complete)
 
 
-def _read(content: bytes) -> Kept:
+def _read(content: bytes) -> MetricStats:
     """The array of an .npy file, read-only, where it lies: numpy's own reading copies it, and compiles its head."""
     head = 10 + int.from_bytes(content[8:10], "little")
     return np.frombuffer(content, _dtype_of(content[:head]), offset=head)
@@ -81,16 +81,16 @@ def _dtype_of(head: bytes) -> np.dtype[np.void]:
     return dtype
 
 
-def _adopted(former: Kept) -> Kept:
+def _adopted(former: MetricStats) -> MetricStats:
     """The fields that another version had under the same name and as the same kind of number."""
     kept = empty(former["id"])
-    for name in set(KEPT.names or ()) & set(former.dtype.names or ()):
-        if former.dtype[name] == KEPT[name]:
+    for name in set(METRIC_STATS.names or ()) & set(former.dtype.names or ()):
+        if former.dtype[name] == METRIC_STATS[name]:
             kept[name] = former[name]
     return kept
 
 
-def save(connection: Connection, minute: int | None, windows: Windows, kept: Kept) -> None:
+def save(connection: Connection, minute: int | None, windows: Windows, kept: MetricStats) -> None:
     """Replace it; the revision is `raise_revision`'s to change."""
     file = io.BytesIO()
     np.save(file, kept, allow_pickle=False)

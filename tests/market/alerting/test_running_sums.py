@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.market.alerting.running_sums import Mark, average_between, follow, tolerance
+from services.market.alerting.running_sums import RunningSums, average_between, follow, tolerance
 
 IDS = np.array([0, 2])
 
 
-def marks_of(rows: list[tuple[float, float]], ids: np.ndarray = IDS) -> list[Mark]:
+def marks_of(rows: list[tuple[float, float]], ids: np.ndarray = IDS) -> list[RunningSums]:
     """A mark a minute from each metric's values, NaN for none."""
-    found: list[Mark] = []
+    found: list[RunningSums] = []
     for place, row in enumerate(rows):
         values = np.array(row)
         found.append(follow(found[-1] if found else None, place * 60, ids, values, values))

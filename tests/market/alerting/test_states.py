@@ -14,9 +14,9 @@ from services.market.alerting.states import (
     OK,
     PENDING,
     RESOLVED,
-    Verdict,
+    Evaluation,
     fresh_states,
-    step,
+    transition,
     worth_keeping,
 )
 
@@ -62,20 +62,20 @@ class One:
             self.now += seconds
             self.known_at = min(self.known_at, self.now)
             self.without = self.now - self.known_at
-            now = step(self.held, self.verdict(price), self.rule, self.now, PERIOD)
+            now = transition(self.held, self.evaluation(price), self.rule, self.now, PERIOD)
             self.held = now.held
             self.fired += [self.now] * int(now.fired[0])
             self.ended += [self.now] * int(now.ended[0])
             self.known_at = self.now if price is not None else self.known_at
         return self
 
-    def verdict(self, price: float | None) -> Verdict:
+    def evaluation(self, price: float | None) -> Evaluation:
         value = np.array([np.nan if price is None else price])
         slack = self.rule.hysteresis_percent / 100 * LEVEL
         down = self.rule.condition.direction == "either"
         side = (value > LEVEL).astype(np.int8) - ((value < LEVEL) & down).astype(np.int8)
         known = ~np.isnan(value)
-        return Verdict(side, (side != 0) & known, value <= LEVEL - slack, value >= LEVEL + slack, known)
+        return Evaluation(side, (side != 0) & known, value <= LEVEL - slack, value >= LEVEL + slack, known)
 
     def restart(self) -> "One":
         """As a new process would go on: with what was worth keeping, and the alerts on record."""
@@ -216,11 +216,11 @@ def test_whatever_happens_nothing_fires_twice_within_a_cooldown_and_no_transitio
         fires, ends = len(one.fired), len(one.ended)
         one.look(price, seconds=seconds)
 
-        verdict = one.verdict(price)
-        side, known = int(verdict.side[0]), bool(verdict.known[0])
+        evaluation = one.evaluation(price)
+        side, known = int(evaluation.side[0]), bool(evaluation.known[0])
         met = known and side != 0
         if was in (FIRING, NO_DATA):
-            cleared = (verdict.clears_above if was_side > 0 else verdict.clears_below)[0]
+            cleared = (evaluation.clears_above if was_side > 0 else evaluation.clears_below)[0]
             ending = known and cleared
             assert len(one.ended) - ends == ending, "an alert ends when the price is back, and not before"
             if not known:
@@ -259,11 +259,11 @@ def test_each_metric_goes_its_own_way(chosen, columns):
         now += seconds
         for one, events in zip(alone, columns, strict=True):
             one.look(events[place][0], seconds=seconds)
-        verdicts = [one.verdict(events[place][0]) for one, events in zip(alone, columns, strict=True)]
-        joined = Verdict(
-            *(np.concatenate([getattr(verdict, name) for verdict in verdicts]) for name in Verdict.__slots__)
+        verdicts = [one.evaluation(events[place][0]) for one, events in zip(alone, columns, strict=True)]
+        joined = Evaluation(
+            *(np.concatenate([getattr(evaluation, name) for evaluation in verdicts]) for name in Evaluation.__slots__)
         )
-        together = step(together, joined, chosen, now, PERIOD).held
+        together = transition(together, joined, chosen, now, PERIOD).held
         assert together["state"].tolist() == [one.state for one in alone]
         assert together["fired_at"].tolist() == [int(one.held["fired_at"][0]) for one in alone]
 

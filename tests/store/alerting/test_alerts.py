@@ -4,7 +4,7 @@ import pytest
 
 from services.market.types import Listing, Pair
 from services.store.alerting import alerts
-from services.store.alerting.alerts import Firing
+from services.store.alerting.alerts import NewAlert
 from services.store.database.engine import Engine, reading, writing
 from services.store.ranking import metrics
 from tests.builders import NOON
@@ -21,7 +21,7 @@ def _two_metrics(engine: Engine) -> None:
 
 def fire(engine: Engine, metric_id: int, at: int) -> None:
     with writing(engine) as connection:
-        alerts.fire(connection, [Firing(metric_id, at, 400.0, 100.0, 3.0, 60)])
+        alerts.fire(connection, [NewAlert(metric_id, at, 400.0, 100.0, 3.0, 60)])
 
 
 def test_alerts_are_told_newest_first_with_their_figures(engine: Engine) -> None:
@@ -50,7 +50,7 @@ def test_however_many_break_the_rule_at_once_each_fires_once(engine: Engine) -> 
     with writing(engine) as connection:
         listings = [Listing(Pair(f"C{number}", "USD")) for number in range(many)]
         metrics.track(connection, "okx", listings, lambda _pair: True, NOON)
-        firings = [Firing(number, T, number * 2.0, 1.0, 3.0, 60) for number in range(3, many + 3)]
+        firings = [NewAlert(number, T, number * 2.0, 1.0, 3.0, 60) for number in range(3, many + 3)]
         assert alerts.fire(connection, firings[:600]) == list(range(1, 601))
         assert alerts.last_fired(connection, range(1, many + 3), T - 1) == set(range(3, 603))
 

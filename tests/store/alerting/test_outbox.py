@@ -3,8 +3,8 @@ import pytest
 from services.market.alerting.messages import LISTED
 from services.market.types import Listing, Pair
 from services.store.alerting import alerts, outbox
-from services.store.alerting.alerts import Firing
-from services.store.alerting.outbox import GIVE_UP_SECONDS, News, Owed
+from services.store.alerting.alerts import NewAlert
+from services.store.alerting.outbox import GIVE_UP_SECONDS, AlertNotice, PendingMessage
 from services.store.database.engine import Engine, reading, writing
 from services.store.ranking import metrics
 from tests.builders import NOON
@@ -23,18 +23,18 @@ def _many_metrics(engine: Engine) -> None:
 def fire(engine: Engine, *channels: str, metrics: int = 1, at: int = T) -> list[int]:
     """Fire alerts of as many metrics in one tick, each owed to `channels`."""
     with writing(engine) as connection:
-        firings = [Firing(number, at, 4.0 + number, 1.0, 3.0, 60) for number in range(1, metrics + 1)]
+        firings = [NewAlert(number, at, 4.0 + number, 1.0, 3.0, 60) for number in range(1, metrics + 1)]
         numbers = list(alerts.fire(connection, firings))
-        outbox.owe(connection, at, [News(number, "fired", channels) for number in numbers])
+        outbox.owe(connection, at, [AlertNotice(number, "fired", channels) for number in numbers])
     return numbers
 
 
-def claim(engine: Engine, now: int, channel: str = "mail", owner: str = "me") -> Owed | None:
+def claim(engine: Engine, now: int, channel: str = "mail", owner: str = "me") -> PendingMessage | None:
     with writing(engine) as connection:
         return outbox.claim(connection, channel, now, owner)
 
 
-def claimed(engine: Engine, now: int, channel: str = "mail", owner: str = "me") -> Owed:
+def claimed(engine: Engine, now: int, channel: str = "mail", owner: str = "me") -> PendingMessage:
     owed = claim(engine, now, channel, owner)
     assert owed is not None
     return owed
@@ -56,7 +56,7 @@ def test_each_channel_is_owed_one_message_however_many_alerts_a_tick_has(engine:
 def test_what_fired_and_what_is_resolved_stand_in_one_message_in_the_order_given(engine: Engine) -> None:
     first, second = fire(engine, metrics=2)
     with writing(engine) as connection:
-        news = [News(second, "resolved", ["mail"]), News(first, "fired", ["mail", "chat", "mail"])]
+        news = [AlertNotice(second, "resolved", ["mail"]), AlertNotice(first, "fired", ["mail", "chat", "mail"])]
         outbox.owe(connection, T + 60, news)
 
     mail, chat = claimed(engine, T + 60).message, claimed(engine, T + 60, "chat").message
@@ -149,7 +149,7 @@ def test_a_postponed_message_comes_back_when_it_is_due(engine: Engine) -> None:
     assert again.attempts == 1
 
 
-def claimed_in(connection: object, now: int) -> Owed:
+def claimed_in(connection: object, now: int) -> PendingMessage:
     owed = outbox.claim(connection, "mail", now, "me")  # type: ignore[arg-type]
     assert owed is not None
     return owed

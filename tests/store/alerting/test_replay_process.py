@@ -8,7 +8,7 @@ from threading import enumerate as threads
 import numpy as np
 import pytest
 
-from services.actions.alerts import StoreDesk
+from services.actions.alerts import StoreAlertService
 from services.concurrency.long_work import LongWork, Place, finished
 from services.market.alerting.rule_json import parse_rule
 from services.market.errors import Busy, StoreUnavailable, Unfinished
@@ -108,15 +108,15 @@ def test_a_process_that_ends_by_itself_is_told_of(world: World, place: Place) ->
 
 
 def test_one_replay_runs_one_waits_and_a_third_is_refused(world: World) -> None:
-    desk = StoreDesk(world.engine, ())
+    alert_service = StoreAlertService(world.engine, ())
     since = world.now - timedelta(minutes=10)
-    first, second = (desk.replay(RULE, since, world.now, PERIOD) for _ in range(2))
+    first, second = (alert_service.replay(RULE, since, world.now, PERIOD) for _ in range(2))
     assert next(first) == 0.0
     assert next(second) is None
     with pytest.raises(Busy):
-        firings_of(desk, RULE, since, world.now, PERIOD)
+        firings_of(alert_service, RULE, since, world.now, PERIOD)
 
     first.close()
     assert next(second) == 0.0
     assert len(finished(second)) == 3
-    assert len(firings_of(desk, RULE, since, world.now, PERIOD)) == 3
+    assert len(firings_of(alert_service, RULE, since, world.now, PERIOD)) == 3

@@ -5,7 +5,7 @@ from flask import Flask
 from sqlalchemy import event
 
 from api.routes import mount
-from services.actions.alerts import StoreDesk
+from services.actions.alerts import StoreAlertService
 from services.market.errors import StoreUnavailable
 from services.store.database.engine import open_engine
 from services.store.database.schema import migrate
@@ -29,7 +29,7 @@ def test_a_full_disk_is_told_by_readiness_and_recovers_by_itself_without_loss(sq
     for _ in range(3):
         world.tick()
     server = Flask(__name__)
-    mount(server, world.reader, lambda: world.now + timedelta(seconds=5), StoreDesk(world.engine, ()))
+    mount(server, world.reader, lambda: world.now + timedelta(seconds=5), StoreAlertService(world.engine, ()))
     client = server.test_client()
     assert client.get("/readyz").status_code == 200
     before = world.stored("kraken:C7-USD")

@@ -10,7 +10,7 @@ import pytest
 
 from services.store.database import leases
 from services.store.database.engine import Engine, reading, writing
-from services.store.database.lease_holder import Candidate
+from services.store.database.lease_holder import LeaseHolder
 from tests.builders import NOON
 from tests.fakes import Timer
 from tests.waiting import wait_for
@@ -26,13 +26,13 @@ class Times:
 
     timer: Timer
 
-    def candidate(self, owner: str, ahead: timedelta = timedelta()) -> "tuple[Candidate, list[timedelta]]":
+    def lease_holder(self, owner: str, ahead: timedelta = timedelta()) -> "tuple[LeaseHolder, list[timedelta]]":
         shift = [ahead]
 
         def clock() -> datetime:
             return NOON + timedelta(seconds=self.timer.now) + shift[0]
 
-        return Candidate(owner, SECONDS, clock, self.timer), shift
+        return LeaseHolder(owner, SECONDS, clock, self.timer), shift
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ DIFFERENCES = pytest.mark.parametrize(
 def test_a_lease_that_is_renewed_stays_whatever_the_clock_of_another_says_of_it(
     engine: Engine, times: Times, ahead: timedelta, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, _ = times.candidate("first")
-    other, _ = times.candidate("other", ahead)
+    first, _ = times.lease_holder("first")
+    other, _ = times.lease_holder("other", ahead)
     assert first.try_for_it(engine)
     for _ in range(20):
         times.timer.now += LOOK
@@ -65,8 +65,8 @@ def test_a_lease_that_is_renewed_stays_whatever_the_clock_of_another_says_of_it(
     "ahead", [timedelta(seconds=5), timedelta(hours=1), -timedelta(hours=1), timedelta(days=3_653)], ids=str
 )
 def test_one_that_is_renewed_no_more_is_taken_after_its_length(engine: Engine, times: Times, ahead: timedelta) -> None:
-    first, _ = times.candidate("first", ahead)
-    other, _ = times.candidate("other")
+    first, _ = times.lease_holder("first", ahead)
+    other, _ = times.lease_holder("other")
     assert first.try_for_it(engine)
     got = []
     for _ in range(5):
@@ -78,7 +78,7 @@ def test_one_that_is_renewed_no_more_is_taken_after_its_length(engine: Engine, t
 
 @DIFFERENCES
 def test_a_jump_of_the_clock_they_share_changes_nothing(engine: Engine, times: Times, ahead: timedelta) -> None:
-    (first, clock), (other, other_clock) = times.candidate("first"), times.candidate("other")
+    (first, clock), (other, other_clock) = times.lease_holder("first"), times.lease_holder("other")
     assert first.try_for_it(engine)
     for shift in (timedelta(), timedelta(), ahead, ahead, timedelta(), timedelta()):
         times.timer.now += LOOK
@@ -90,8 +90,8 @@ def test_a_jump_of_the_clock_they_share_changes_nothing(engine: Engine, times: T
 def test_looks_that_come_late_do_not_take_for_dead_whoever_was_kept_from_renewing_as_they_were_from_looking(
     engine: Engine, times: Times
 ) -> None:
-    first, _ = times.candidate("first")
-    other, _ = times.candidate("other")
+    first, _ = times.lease_holder("first")
+    other, _ = times.lease_holder("other")
     for _ in range(3):
         assert first.try_for_it(engine)
         assert not other.try_for_it(engine)
@@ -105,8 +105,8 @@ def test_looks_that_come_late_do_not_take_for_dead_whoever_was_kept_from_renewin
 
 
 def test_of_many_that_saw_the_same_holder_die_one_gets_the_lease(engine: Engine, times: Times) -> None:
-    dead, _ = times.candidate("dead", timedelta(hours=1))
-    others = [times.candidate(f"other {number}", timedelta(hours=number))[0] for number in range(6)]
+    dead, _ = times.lease_holder("dead", timedelta(hours=1))
+    others = [times.lease_holder(f"other {number}", timedelta(hours=number))[0] for number in range(6)]
     assert dead.try_for_it(engine)
     for _ in range(3):
         assert not any(other.try_for_it(engine) for other in others)
@@ -119,7 +119,7 @@ def test_of_many_that_saw_the_same_holder_die_one_gets_the_lease(engine: Engine,
 
 
 def test_of_many_that_find_the_lease_free_one_gets_it(engine: Engine, times: Times) -> None:
-    others = [times.candidate(f"other {number}", timedelta(hours=number))[0] for number in range(6)]
+    others = [times.lease_holder(f"other {number}", timedelta(hours=number))[0] for number in range(6)]
     with ThreadPoolExecutor(len(others)) as threads:
         got = list(threads.map(lambda other: other.try_for_it(engine), others))
 
@@ -130,8 +130,8 @@ def test_of_many_that_find_the_lease_free_one_gets_it(engine: Engine, times: Tim
 def test_who_was_held_up_for_longer_than_the_lease_is_not_sure_of_it_and_is_told_when_it_is_lost(
     engine: Engine, times: Times
 ) -> None:
-    first, _ = times.candidate("first")
-    other, _ = times.candidate("other")
+    first, _ = times.lease_holder("first")
+    other, _ = times.lease_holder("other")
 
     def holds_on() -> bool:
         with writing(engine) as connection:
@@ -163,7 +163,7 @@ def test_who_works_renews_the_lease_all_the_while_and_not_when_it_has_let_go(eng
             standing = leases.standing(connection, "work")
         return None if standing is None else standing.expires_at
 
-    worker = Candidate("worker", 0.2, clock, time.monotonic, "work")
+    worker = LeaseHolder("worker", 0.2, clock, time.monotonic, "work")
     assert worker.try_for_it(engine)
     with worker.renewing(engine):
         for _ in range(10):
@@ -187,8 +187,8 @@ def renewals() -> list[str]:
 
 
 def test_a_lease_that_nobody_has_is_taken_at_once(engine: Engine, times: Times) -> None:
-    first, _ = times.candidate("first")
-    other, _ = times.candidate("other")
+    first, _ = times.lease_holder("first")
+    other, _ = times.lease_holder("other")
     assert first.try_for_it(engine)
     times.timer.now += LOOK
     assert not other.try_for_it(engine)

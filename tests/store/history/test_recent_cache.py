@@ -23,7 +23,7 @@ METRICS = (1, 3, BLOCK - 1, BLOCK, 2 * BLOCK - 1, 2 * BLOCK, 2 * BLOCK + 1)
 
 
 @dataclass
-class Desk:
+class Harness:
     """Commits to a database, beside one who keeps what is recent of it."""
 
     engine: Engine
@@ -70,117 +70,119 @@ class Desk:
 
 
 @pytest.fixture
-def desk(engine: Engine) -> Desk:
-    desk = Desk(engine)
+def harness(engine: Engine) -> Harness:
+    harness = Harness(engine)
     for _ in range(3):
-        desk.tick()
-    return desk
+        harness.tick()
+    return harness
 
 
-def test_what_has_been_asked_for_once_is_not_read_again(desk: Desk) -> None:
-    before = desk.told(1)
-    desk.forget_unsaid(1, T + 60)
+def test_what_has_been_asked_for_once_is_not_read_again(harness: Harness) -> None:
+    before = harness.told(1)
+    harness.forget_unsaid(1, T + 60)
 
-    assert desk.told(1).times.tolist() == before.times.tolist() == [T + 60, T + 120, T + 180]
-    desk.tick()
-    assert desk.told(1).times.tolist() == [T + 60, T + 120, T + 180, T + 240]
+    assert harness.told(1).times.tolist() == before.times.tolist() == [T + 60, T + 120, T + 180]
+    harness.tick()
+    assert harness.told(1).times.tolist() == [T + 60, T + 120, T + 180, T + 240]
 
 
-def test_as_of_the_revision_that_is_at_hand_the_database_is_not_asked(desk: Desk) -> None:
-    told = desk.told(1)
-    with reading(desk.engine) as connection:
+def test_as_of_the_revision_that_is_at_hand_the_database_is_not_asked(harness: Harness) -> None:
+    told = harness.told(1)
+    with reading(harness.engine) as connection:
         revision = snapshots.revision(connection)
-    known = desk.recent.known(revision, 1, desk.minute - SPAN, desk.minute)
+    known = harness.recent.known(revision, 1, harness.minute - SPAN, harness.minute)
     assert known is not None
     assert known.values.tolist() == told.values.tolist() != []
-    assert desk.recent.known(revision, 2 * BLOCK, desk.minute - SPAN, desk.minute) is None  # not read yet
-    assert desk.recent.known(revision, 1, desk.minute - SPAN - 1, desk.minute) is None  # further back than is kept
+    assert harness.recent.known(revision, 2 * BLOCK, harness.minute - SPAN, harness.minute) is None  # not read yet
+    assert (
+        harness.recent.known(revision, 1, harness.minute - SPAN - 1, harness.minute) is None
+    )  # further back than is kept
     for other in (revision - 1, revision + 1):  # of a past that was undone, or not seen yet
-        assert desk.recent.known(other, 1, desk.minute - SPAN, desk.minute) is None
+        assert harness.recent.known(other, 1, harness.minute - SPAN, harness.minute) is None
 
 
-def test_what_lies_beside_it_has_been_read_too(desk: Desk) -> None:
-    desk.told(2 * BLOCK)
-    desk.forget_unsaid(2 * BLOCK + 1, T + 60)
-    desk.forget_unsaid(2 * BLOCK - 1, T + 60)
+def test_what_lies_beside_it_has_been_read_too(harness: Harness) -> None:
+    harness.told(2 * BLOCK)
+    harness.forget_unsaid(2 * BLOCK + 1, T + 60)
+    harness.forget_unsaid(2 * BLOCK - 1, T + 60)
 
-    assert len(desk.told(2 * BLOCK + 1).times) == 3
-    assert len(desk.told(2 * BLOCK - 1).times) == 2
-
-
-def test_ticks_add_what_they_stored(desk: Desk) -> None:
-    desk.check()
-    desk.tick()
-    desk.check()
-    desk.tick({1: 5.0, 2 * BLOCK: 6.0}, minutes=4)
-    desk.tick({}, minutes=2)
-    desk.tick({3: 7.0})
-    desk.check()
-    desk.check(since=desk.minute - 240, until=desk.minute - 60)
-    desk.check(until=desk.minute + 600)
+    assert len(harness.told(2 * BLOCK + 1).times) == 3
+    assert len(harness.told(2 * BLOCK - 1).times) == 2
 
 
-def test_what_was_told_stays_as_it_was(desk: Desk) -> None:
-    before = desk.told(1)
+def test_ticks_add_what_they_stored(harness: Harness) -> None:
+    harness.check()
+    harness.tick()
+    harness.check()
+    harness.tick({1: 5.0, 2 * BLOCK: 6.0}, minutes=4)
+    harness.tick({}, minutes=2)
+    harness.tick({3: 7.0})
+    harness.check()
+    harness.check(since=harness.minute - 240, until=harness.minute - 60)
+    harness.check(until=harness.minute + 600)
+
+
+def test_what_was_told_stays_as_it_was(harness: Harness) -> None:
+    before = harness.told(1)
     copy = before.times.tolist(), before.values.tolist()
     for _ in range(5):
-        desk.tick()
-        desk.told(1)
+        harness.tick()
+        harness.told(1)
 
     assert (before.times.tolist(), before.values.tolist()) == copy
 
 
-def test_a_past_that_was_filled_in_is_seen(desk: Desk) -> None:
-    desk.check()
-    desk.fill_in(1, T, 1.5, 300)
-    desk.check()
-    desk.fill_in(1, T - 300, 2.5, 300)
-    desk.tick()
-    desk.check()
-    assert desk.told(1).widths.tolist() == [300, 300, 60, 60, 60, 60]
+def test_a_past_that_was_filled_in_is_seen(harness: Harness) -> None:
+    harness.check()
+    harness.fill_in(1, T, 1.5, 300)
+    harness.check()
+    harness.fill_in(1, T - 300, 2.5, 300)
+    harness.tick()
+    harness.check()
+    assert harness.told(1).widths.tolist() == [300, 300, 60, 60, 60, 60]
 
 
-def test_what_is_stored_of_the_time_after_the_last_tick_is_seen_and_not_told_twice(desk: Desk) -> None:
-    desk.check()
-    desk.fill_in(1, desk.minute + 60, 9.0, 60)
-    assert desk.told(1, until=desk.minute + 60).values.tolist()[-1] == 9.0
-    desk.check(until=desk.minute + 60)
-    desk.tick()
-    desk.check()
-    assert desk.told(1).values.tolist()[-1] == 9.0
+def test_what_is_stored_of_the_time_after_the_last_tick_is_seen_and_not_told_twice(harness: Harness) -> None:
+    harness.check()
+    harness.fill_in(1, harness.minute + 60, 9.0, 60)
+    assert harness.told(1, until=harness.minute + 60).values.tolist()[-1] == 9.0
+    harness.check(until=harness.minute + 60)
+    harness.tick()
+    harness.check()
+    assert harness.told(1).values.tolist()[-1] == 9.0
 
 
-def test_days_of_ticks_find_room(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_days_of_ticks_find_room(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent_cache, "ROOM", 4)
     for _ in range(80):
-        desk.tick()
-        desk.told(1)
-    desk.check()
-    sizes = [block.size for block in desk.recent._blocks.values()]
+        harness.tick()
+        harness.told(1)
+    harness.check()
+    sizes = [block.size for block in harness.recent._blocks.values()]
     assert max(sizes) <= (SPAN // 60 + 4 + 1) * (8 + 12 * BLOCK)
 
 
-def test_what_nobody_asks_for_any_more_makes_room_for_others(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent_cache, "MOST_BYTES", 1)
-    desk.check()
-    assert len(desk.recent._blocks) == 1
+def test_what_nobody_asks_for_any_more_makes_room_for_others(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent_cache, "MAX_BYTES", 1)
+    harness.check()
+    assert len(harness.recent._blocks) == 1
 
 
-def test_one_who_still_sees_an_older_state_is_told_of_that(desk: Desk) -> None:
-    with reading(desk.engine) as older:
+def test_one_who_still_sees_an_older_state_is_told_of_that(harness: Harness) -> None:
+    with reading(harness.engine) as older:
         snapshots.head(older)  # from here on this transaction sees nothing new
-        desk.tick()
-        assert len(desk.told(1).times) == 4
-        assert len(desk.recent.series(older, 1, T, desk.minute).times) == 3
-    desk.check()
+        harness.tick()
+        assert len(harness.told(1).times) == 4
+        assert len(harness.recent.series(older, 1, T, harness.minute).times) == 3
+    harness.check()
 
 
-def test_what_lies_further_back_is_read_from_the_database(desk: Desk) -> None:
-    desk.fill_in(1, T - 2 * SPAN, 1.0, 60)
-    desk.check(since=T - 3 * SPAN)
+def test_what_lies_further_back_is_read_from_the_database(harness: Harness) -> None:
+    harness.fill_in(1, T - 2 * SPAN, 1.0, 60)
+    harness.check(since=T - 3 * SPAN)
 
 
 def test_before_the_first_tick_there_is_only_the_database(engine: Engine) -> None:
-    desk = Desk(engine)
-    desk.fill_in(1, T - 60, 1.0, 60)
-    desk.check()
+    harness = Harness(engine)
+    harness.fill_in(1, T - 60, 1.0, 60)
+    harness.check()

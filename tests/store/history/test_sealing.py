@@ -13,7 +13,7 @@ from services.store.database.models import MetricRow, PriceChunkRow, RollupRow, 
 from services.store.history import prices, retention, rollups, samples, sealing, volumes
 from services.store.history.bulk_rows import Columns
 from services.store.history.prices import PRICE
-from services.store.history.sealing import Step
+from services.store.history.sealing import SealStep
 
 SPAN = 6 * 3600
 T = 1_800_000_000 // 86_400 * 86_400
@@ -47,7 +47,7 @@ def fill(connection: Connection, since: int, until: int, ids: tuple[int, ...] = 
         volumes.store(connection, second, numbers, values * 2)
 
 
-def seal_all(connection: Connection, before: int = FAR, most: int = 100_000, period: int = 60) -> list[Step]:
+def seal_all(connection: Connection, before: int = FAR, most: int = 100_000, period: int = 60) -> list[SealStep]:
     steps = []
     while (step := sealing.next_step(connection, before, period, most)) is not None:
         sealing.seal(connection, step)
@@ -134,14 +134,14 @@ def test_a_span_is_sealed_in_steps_of_a_few_metrics(connection: Connection) -> N
 def test_who_breaks_off_in_the_middle_of_a_span_goes_on_there(connection: Connection) -> None:
     fill(connection, T, T + SPAN)
     whole = prices.series(connection, 2, T, T + SPAN)
-    sealing.seal(connection, cast(Step, sealing.next_step(connection, FAR, 60, 360)))
+    sealing.seal(connection, cast(SealStep, sealing.next_step(connection, FAR, 60, 360)))
     killed = connection.begin_nested()
-    sealing.seal(connection, cast(Step, sealing.next_step(connection, FAR, 60, 360)))
+    sealing.seal(connection, cast(SealStep, sealing.next_step(connection, FAR, 60, 360)))
     killed.rollback()
 
     assert same(prices.series(connection, 2, T, T + SPAN), whole)
     assert count(connection, PriceChunkRow) == 1
-    assert sealing.next_step(connection, FAR, 60, 360) == Step(T, T + SPAN, 2, 2, False)
+    assert sealing.next_step(connection, FAR, 60, 360) == SealStep(T, T + SPAN, 2, 2, False)
 
 
 def test_what_is_added_to_a_sealed_past_is_sealed_with_it(connection: Connection) -> None:
@@ -213,7 +213,7 @@ def test_retention_takes_whole_spans_in_steps_and_leaves_the_hours(connection: C
 
 def test_retention_waits_for_a_span_that_is_being_sealed(connection: Connection) -> None:
     fill(connection, T, T + SPAN)
-    sealing.seal(connection, cast(Step, sealing.next_step(connection, FAR, 60, 360)))
+    sealing.seal(connection, cast(SealStep, sealing.next_step(connection, FAR, 60, 360)))
 
     assert retention.remove(connection, FAR, 10) == 0
 
