@@ -67,7 +67,7 @@ class Passing(Event):
 class FakeAlertService:
     """An AlertService over lists; `query` is the last that was asked for."""
 
-    kept: dict[int, AlertRule] = field(default_factory=dict)
+    stored: dict[int, AlertRule] = field(default_factory=dict)
     fired: dict[int, Alert] = field(default_factory=dict)
     muted: dict[int, Mute] = field(default_factory=dict)
     states: dict[int, dict[str, int]] = field(default_factory=dict)
@@ -80,29 +80,29 @@ class FakeAlertService:
     channels: tuple[str, ...] = ()
 
     def rules(self) -> tuple[AlertRule, ...]:
-        return tuple(self.kept.values())
+        return tuple(self.stored.values())
 
     def rule(self, number: int) -> AlertRule:
-        return self._found(self.kept, number, "rule")
+        return self._found(self.stored, number, "rule")
 
     def standing(self) -> dict[int, dict[str, int]]:
         return self.states
 
     def add_rule(self, rule: AlertRule) -> AlertRule:
         require_channels(rule, self.channels)
-        if len(self.kept) >= MAX_RULES:
+        if len(self.stored) >= MAX_RULES:
             raise TooManyRules("there are too many")
-        number = max(self.kept, default=0) + 1
-        self.kept[number] = replace(rule, id=number)
-        return self.kept[number]
+        number = max(self.stored, default=0) + 1
+        self.stored[number] = replace(rule, id=number)
+        return self.stored[number]
 
     def change_rule(self, rule: AlertRule, now: datetime) -> None:
         require_channels(rule, self.channels, self.rule(rule.id))
-        self.kept[rule.id] = rule
+        self.stored[rule.id] = rule
 
     def remove_rule(self, number: int, now: datetime) -> None:
         self.rule(number)
-        del self.kept[number]
+        del self.stored[number]
 
     def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
         self.query = query
@@ -159,10 +159,10 @@ class FakeAlertService:
         self._found(self.muted, number, "mute")
         del self.muted[number]
 
-    def _found(self, kept: dict[int, T], number: int, what: str) -> T:
-        if number not in kept:
+    def _found(self, stored: dict[int, T], number: int, what: str) -> T:
+        if number not in stored:
             raise UnknownRecord(f"no {what} {number}")
-        return kept[number]
+        return stored[number]
 
 
 @dataclass
@@ -263,9 +263,9 @@ class FakeReader:
         self._answer("day")
         return self.past
 
-    def _series(self, kept: dict[int, Series], metric_id: int, since: datetime, until: datetime) -> Series:
+    def _series(self, stored: dict[int, Series], metric_id: int, since: datetime, until: datetime) -> Series:
         self.metric(metric_id)
-        whole = kept.get(metric_id, builders.series([]))
+        whole = stored.get(metric_id, builders.series([]))
         inside = (whole.times > since.timestamp()) & (whole.times <= until.timestamp())
         return Series(whole.times[inside], whole.values[inside], whole.widths[inside])
 

@@ -43,9 +43,9 @@ DAILY = Reach(DAY, 900, "running_24h", "ended_24h")
 REACHES = (HOURLY, DAILY)
 
 
-def high_and_low(kept: MetricStats, reach: Reach) -> tuple[Floats, Floats]:
+def high_and_low(statistics: MetricStats, reach: Reach) -> tuple[Floats, Floats]:
     """The highest and the lowest price of each metric, quote currency, NaN where there is none."""
-    both = np.fmax(kept[reach.running], kept[reach.ended])
+    both = np.fmax(statistics[reach.running], statistics[reach.ended])
     return both[:, 0], -both[:, 1]
 
 
@@ -55,9 +55,9 @@ def spread(high: Floats, low: Floats) -> Floats:
     return found
 
 
-def take_in(kept: MetricStats, reach: Reach, samples: Samples) -> None:
+def take_in(statistics: MetricStats, reach: Reach, samples: Samples) -> None:
     """Let `samples` of the running block count."""
-    _raise(kept[reach.running], samples.rows, samples.prices)
+    _raise(statistics[reach.running], samples.rows, samples.prices)
 
 
 def by_block(samples: Samples, rows: Ints, reach: Reach, minute: int) -> Floats:

@@ -183,44 +183,44 @@ class _Returns:
 
 def empty(ids: Ints) -> MetricStats:
     """Rows without a single price, for metrics `ids` (ascending)."""
-    kept = np.zeros(len(ids), dtype=METRIC_STATS)
-    kept["id"] = ids
+    statistics = np.zeros(len(ids), dtype=METRIC_STATS)
+    statistics["id"] = ids
     for name in _NAN_FIELDS:
-        kept[name] = np.nan
-    return kept
+        statistics[name] = np.nan
+    return statistics
 
 
-def align(kept: MetricStats, ids: Ints) -> tuple[MetricStats, Ints]:
-    """`kept` for exactly the metrics `ids` (ascending), and the rows among them that are new and hold nothing yet."""
-    if np.array_equal(kept["id"], ids):
-        return kept, np.empty(0, dtype=np.int64)
+def align(statistics: MetricStats, ids: Ints) -> tuple[MetricStats, Ints]:
+    """`statistics` for exactly the metrics `ids` (ascending), and the rows among them that are new and still empty."""
+    if np.array_equal(statistics["id"], ids):
+        return statistics, np.empty(0, dtype=np.int64)
     aligned = empty(ids)
-    _, target, source = np.intersect1d(ids, kept["id"], assume_unique=True, return_indices=True)
-    aligned[target] = kept[source]
+    _, target, source = np.intersect1d(ids, statistics["id"], assume_unique=True, return_indices=True)
+    aligned[target] = statistics[source]
     new = np.setdiff1d(np.arange(len(ids)), target)
     return aligned, new.astype(np.int64)
 
 
-def tell_volumes(kept: MetricStats, rows: Ints, volumes: Floats) -> None:
+def tell_volumes(statistics: MetricStats, rows: Ints, volumes: Floats) -> None:
     """The 24 h volumes that came with the prices of `rows`, NaN for none."""
-    kept["volume"][rows] = volumes
+    statistics["volume"][rows] = volumes
     told = ~np.isnan(volumes)
-    kept["told_volume"][rows[told]] = volumes[told]
+    statistics["told_volume"][rows[told]] = volumes[told]
 
 
-def rows_of(kept: MetricStats, ids: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def rows_of(statistics: MetricStats, ids: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """The row of each metric in `ids`, and which of them have one (where not, the row means nothing)."""
-    if not len(kept):
+    if not len(statistics):
         return np.zeros(len(ids), dtype=np.int64), np.zeros(len(ids), dtype=np.bool_)
-    first, last = int(kept["id"][0]), int(kept["id"][-1])
+    first, last = int(statistics["id"][0]), int(statistics["id"][-1])
     row_of = np.full(last - first + 2, -1, dtype=np.int64)  # the last place is for all numbers beyond
-    row_of[kept["id"] - first] = np.arange(len(kept))
+    row_of[statistics["id"] - first] = np.arange(len(statistics))
     rows = row_of[np.where((ids >= first) & (ids <= last), ids - first, -1)]
     return rows, rows >= 0
 
 
 def advance(
-    kept: MetricStats,
+    statistics: MetricStats,
     previous: int,
     minute: int,
     fresh: Samples,
@@ -234,108 +234,108 @@ def advance(
     strictly between the two; `left_behind(length)` gives the stored samples with
     `previous - length < time <= minute - length`. Nothing is ranked yet.
     """
-    kept = kept.copy()
+    statistics = statistics.copy()
     gone = {length: left_behind(length) for length in {windows.main, windows.rule, HOUR, DAY}}
 
     for arrived in (fresh, between):
-        first = arrived.where(np.isnan(kept["anchor"][arrived.rows]))
-        kept["anchor"][first.rows] = first.prices
+        first = arrived.where(np.isnan(statistics["anchor"][arrived.rows]))
+        statistics["anchor"][first.rows] = first.prices
 
     for prefix, length, average in _sums(windows):
         leaving = gone[length]
         # A downtime longer than the window: what came and went meanwhile was never added.
-        _add(kept, prefix, leaving.where((leaving.times <= previous) & (leaving.times < minute - length)), -1.0)
-        _forget_emptied(kept, prefix)
-        _add(kept, prefix, between.where(between.times >= minute - length), 1.0)
-        _note_peaks(kept, prefix)
+        _add(statistics, prefix, leaving.where((leaving.times <= previous) & (leaving.times < minute - length)), -1.0)
+        _forget_emptied(statistics, prefix)
+        _add(statistics, prefix, between.where(between.times >= minute - length), 1.0)
+        _note_peaks(statistics, prefix)
         lost = None
         if average is not None:
             # Of [minute - length, minute): before the tick's own price comes, for what is added and taken away again
             # leaves its rounding behind.
-            kept[average] = _plain_mean(kept, prefix)
-            lost = _mean_drifted(kept, prefix)
+            statistics[average] = _plain_mean(statistics, prefix)
+            lost = _mean_drifted(statistics, prefix)
         if prefix == "rule_":
-            kept["rule_count"] = kept["rule_samples"]
-        _add(kept, prefix, leaving.where(leaving.times == minute - length), -1.0)
-        _forget_emptied(kept, prefix)
-        _add(kept, prefix, fresh, 1.0)
-        _note_peaks(kept, prefix)
+            statistics["rule_count"] = statistics["rule_samples"]
+        _add(statistics, prefix, leaving.where(leaving.times == minute - length), -1.0)
+        _forget_emptied(statistics, prefix)
+        _add(statistics, prefix, fresh, 1.0)
+        _note_peaks(statistics, prefix)
         if lost is not None:
-            kept[prefix + "total_peak"][lost] = np.inf
+            statistics[prefix + "total_peak"][lost] = np.inf
 
-    left = _returns(gone[windows.main], kept["edge"], kept["edge_at"])
-    _add_returns(kept, left.where(left.times <= previous), -1.0)
-    _remember(kept, "edge", gone[windows.main])
-    unmoved = kept["log_seconds"] == 0
+    left = _returns(gone[windows.main], statistics["edge"], statistics["edge_at"])
+    _add_returns(statistics, left.where(left.times <= previous), -1.0)
+    _remember(statistics, "edge", gone[windows.main])
+    unmoved = statistics["log_seconds"] == 0
     for field in ("log_squares", "log_peak"):
-        kept[field][unmoved] = 0.0
-    came = _returns(joined(between, fresh), kept["price"], kept["priced_at"])
-    _add_returns(kept, came.where(came.times > minute - windows.main), 1.0)
-    np.maximum(kept["log_peak"], kept["log_squares"], out=kept["log_peak"])
+        statistics[field][unmoved] = 0.0
+    came = _returns(joined(between, fresh), statistics["price"], statistics["priced_at"])
+    _add_returns(statistics, came.where(came.times > minute - windows.main), 1.0)
+    np.maximum(statistics["log_peak"], statistics["log_squares"], out=statistics["log_peak"])
 
     for arrived in (between, fresh):  # ascending in time: the last one stays
-        kept["price"][arrived.rows] = arrived.prices
-        kept["priced_at"][arrived.rows] = arrived.times
+        statistics["price"][arrived.rows] = arrived.prices
+        statistics["priced_at"][arrived.rows] = arrived.times
 
-    _move_references(kept, fresh, between, gone)
-    _describe(kept)
-    return kept
+    _move_references(statistics, fresh, between, gone)
+    _describe(statistics)
+    return statistics
 
 
-def recompute(kept: MetricStats, rows: Ints, history: Samples, minute: int, windows: Windows) -> None:
-    """Compute `rows` of `kept` anew, in place, as of `minute`, from all their samples in
+def recompute(statistics: MetricStats, rows: Ints, history: Samples, minute: int, windows: Windows) -> None:
+    """Compute `rows` of `statistics` anew, in place, as of `minute`, from all their samples in
     (`minute - windows.longest`, `minute`], and before that in what `far_references` names. Whatever `history` has of
     other rows is not looked at."""
-    chosen = np.zeros(len(kept), dtype=np.bool_)
+    chosen = np.zeros(len(statistics), dtype=np.bool_)
     chosen[rows] = True
     history = history.where(chosen[history.rows]).in_order()
 
-    priced_at = kept["priced_at"].copy()
+    priced_at = statistics["priced_at"].copy()
     newest = _not_older(history, priced_at)
-    kept["price"][newest.rows] = newest.prices
-    kept["priced_at"][newest.rows] = newest.times
-    kept["anchor"][rows] = kept["price"][rows]
-    _anchor_near_mean(kept, history.within(minute - windows.main, minute))
+    statistics["price"][newest.rows] = newest.prices
+    statistics["priced_at"][newest.rows] = newest.times
+    statistics["anchor"][rows] = statistics["price"][rows]
+    _anchor_near_mean(statistics, history.within(minute - windows.main, minute))
     for prefix, length, average in _sums(windows):
         if average is not None:
-            _clear(kept, prefix, rows)
-            _add(kept, prefix, history.within(minute - length - 1, minute - 1), 1.0)
-            kept[average][rows] = _plain_mean(kept, prefix)[rows]
+            _clear(statistics, prefix, rows)
+            _add(statistics, prefix, history.within(minute - length - 1, minute - 1), 1.0)
+            statistics[average][rows] = _plain_mean(statistics, prefix)[rows]
         if prefix == "rule_":
-            kept["rule_count"][rows] = kept["rule_samples"][rows]
-        _clear(kept, prefix, rows)
-        _add(kept, prefix, history.within(minute - length, minute), 1.0)
-        _note_peaks(kept, prefix)
+            statistics["rule_count"][rows] = statistics["rule_samples"][rows]
+        _clear(statistics, prefix, rows)
+        _add(statistics, prefix, history.within(minute - length, minute), 1.0)
+        _note_peaks(statistics, prefix)
 
     for field in ("log_squares", "log_seconds", "edge_at"):
-        kept[field][rows] = 0
-    kept["edge"][rows] = np.nan
-    returns = _returns(history, kept["edge"], kept["edge_at"])
-    _add_returns(kept, returns.where(returns.times > minute - windows.main), 1.0)
-    kept["log_peak"][rows] = kept["log_squares"][rows]
-    _remember(kept, "edge", history.until(minute - windows.main))
+        statistics[field][rows] = 0
+    statistics["edge"][rows] = np.nan
+    returns = _returns(history, statistics["edge"], statistics["edge_at"])
+    _add_returns(statistics, returns.where(returns.times > minute - windows.main), 1.0)
+    statistics["log_peak"][rows] = statistics["log_squares"][rows]
+    _remember(statistics, "edge", history.until(minute - windows.main))
 
-    stays = rows[kept["priced_at"][rows] == priced_at[rows]]
+    stays = rows[statistics["priced_at"][rows] == priced_at[rows]]
     for length, (before, edge) in _AGO.items():
-        known = {field: kept[field][stays] for field in (before, before + "_at")}
+        known = {field: statistics[field][stays] for field in (before, before + "_at")}
         for field in (before, edge):
-            kept[field][rows] = np.nan
-            kept[field + "_at"][rows] = 0
-        _remember(kept, before, history.where(history.times <= kept["priced_at"][history.rows] - length))
-        _remember(kept, edge, history.until(minute - length))
-        removed = np.isnan(kept[before][stays])
+            statistics[field][rows] = np.nan
+            statistics[field + "_at"][rows] = 0
+        _remember(statistics, before, history.where(history.times <= statistics["priced_at"][history.rows] - length))
+        _remember(statistics, edge, history.until(minute - length))
+        removed = np.isnan(statistics[before][stays])
         for field, values in known.items():  # what was known when the price came goes for as long as it is the last
-            kept[field][stays[removed]] = values[removed]
-    _describe(kept)
+            statistics[field][stays[removed]] = values[removed]
+    _describe(statistics)
 
 
 def far_references(
-    kept: MetricStats, rows: Ints, history: Samples, minute: int, windows: Windows
+    statistics: MetricStats, rows: Ints, history: Samples, minute: int, windows: Windows
 ) -> Iterator[tuple[Ints, int, int]]:
     """Where the prices lie that the changes of old prices are counted from, as far as that is before `history`, all
     samples of `rows` in (`minute - windows.longest`, `minute`]: those of `rows` concerned, `after` and `until`, as
     `after` < time <= `until`; ascending in time for each row."""
-    priced_at = kept["priced_at"].copy()
+    priced_at = statistics["priced_at"].copy()
     newest = _not_older(history, priced_at)
     priced_at[newest.rows] = newest.times
     begin = minute - windows.longest
@@ -351,16 +351,18 @@ def _not_older(history: Samples, priced_at: Ints) -> Samples:
     return history.where(history.times >= priced_at[history.rows])
 
 
-def drifted(kept: MetricStats) -> Ints:
+def drifted(statistics: MetricStats) -> Ints:
     """The rows whose sums may have lost too many digits to what has since left the window."""
-    lost = has_drifted(kept["weight"], kept["total"], kept["total_peak"], kept["squares"], kept["peak"])
+    lost = has_drifted(
+        statistics["weight"], statistics["total"], statistics["total_peak"], statistics["squares"], statistics["peak"]
+    )
     with np.errstate(invalid="ignore"):
-        mean = np.abs(kept["weight"] * kept["anchor"] + kept["total"])
-        lost |= ~(kept["total_peak"] <= DRIFT_LIMIT * mean)
-    lost &= kept["samples"] > 0
+        mean = np.abs(statistics["weight"] * statistics["anchor"] + statistics["total"])
+        lost |= ~(statistics["total_peak"] <= DRIFT_LIMIT * mean)
+    lost &= statistics["samples"] > 0
     for prefix in ("hour_", "rule_"):
-        lost |= _mean_drifted(kept, prefix)
-    lost |= ~(kept["log_peak"] <= DRIFT_LIMIT * kept["log_squares"])
+        lost |= _mean_drifted(statistics, prefix)
+    lost |= ~(statistics["log_peak"] <= DRIFT_LIMIT * statistics["log_squares"])
     return np.flatnonzero(lost).astype(np.int64)
 
 
@@ -387,24 +389,24 @@ def population_stdev(weight: Floats, total: Floats, squares: Floats) -> Floats:
     return np.sqrt(np.maximum(variance, 0.0))
 
 
-def price_before(kept: MetricStats, length: int, period_seconds: int) -> Floats:
+def price_before(statistics: MetricStats, length: int, period_seconds: int) -> Floats:
     """The price that each metric's change over `length` seconds (HOUR or DAY) is counted from: the last one at least so
     long before its latest price, NaN where the lookback reaches none.
 
     It goes with the latest price, not with the tick: while no price comes, the change stays as it was.
     """
     field, _ = _AGO[length]
-    near = kept[field + "_at"] > kept["priced_at"] - length - lookback(period_seconds)
-    return np.where(near, kept[field], np.nan)
+    near = statistics[field + "_at"] > statistics["priced_at"] - length - lookback(period_seconds)
+    return np.where(near, statistics[field], np.nan)
 
 
-def coverage(kept: MetricStats, window: int) -> Floats:
+def coverage(statistics: MetricStats, window: int) -> Floats:
     """How much of its `window`, in seconds, each metric's prices stand for, from 0 to 1: that of the standard
-    deviation, which `kept` was kept for."""
-    return np.minimum(kept["weight"] / max(window, 1), 1.0)
+    deviation, which `statistics` was kept for."""
+    return np.minimum(statistics["weight"] / max(window, 1), 1.0)
 
 
-def log_volatility(kept: MetricStats) -> Floats:
+def log_volatility(statistics: MetricStats) -> Floats:
     """Annualised standard deviation of each metric's log returns over the window, a fraction a year; NaN without any.
 
     sqrt(sum r^2 / sum dt * seconds of 365 days), where r = ln(price / price before) and dt is the time
@@ -412,24 +414,24 @@ def log_volatility(kept: MetricStats) -> Floats:
     as is usual over such short steps.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        variance = kept["log_squares"] / kept["log_seconds"] * YEAR
+        variance = statistics["log_squares"] / statistics["log_seconds"] * YEAR
     found: Floats = np.sqrt(np.maximum(variance, 0.0))
     return found
 
 
-def frozen(kept: MetricStats) -> npt.NDArray[np.bool_]:
+def frozen(statistics: MetricStats) -> npt.NDArray[np.bool_]:
     """Which rows have had no price for so long, although their exchange answers, that they seem not to trade."""
-    still: npt.NDArray[np.bool_] = kept["absent"] >= FROZEN_PERIODS
+    still: npt.NDArray[np.bool_] = statistics["absent"] >= FROZEN_PERIODS
     return still
 
 
-def rank(kept: MetricStats, active: npt.NDArray[np.bool_]) -> None:
+def rank(statistics: MetricStats, active: npt.NDArray[np.bool_]) -> None:
     """Number the active rows that have a stdev and are not frozen from 1, largest first, ties by smaller id;
     0 for the others."""
-    ranked = np.flatnonzero(active & ~frozen(kept) & ~np.isnan(kept["stdev"]))
-    order = ranked[np.argsort(-kept["stdev"][ranked], kind="stable")]
-    kept["rank"] = 0
-    kept["rank"][order] = np.arange(1, len(order) + 1)
+    ranked = np.flatnonzero(active & ~frozen(statistics) & ~np.isnan(statistics["stdev"]))
+    order = ranked[np.argsort(-statistics["stdev"][ranked], kind="stable")]
+    statistics["rank"] = 0
+    statistics["rank"][order] = np.arange(1, len(order) + 1)
 
 
 def _sums(windows: Windows) -> tuple[tuple[str, int, str | None], ...]:
@@ -437,55 +439,55 @@ def _sums(windows: Windows) -> tuple[tuple[str, int, str | None], ...]:
     return ("", windows.main, None), ("hour_", HOUR, "average_1h"), ("rule_", windows.rule, "rule_average")
 
 
-def _add(kept: MetricStats, prefix: str, samples: Samples, sign: float) -> None:
+def _add(statistics: MetricStats, prefix: str, samples: Samples, sign: float) -> None:
     if not len(samples.rows):
         return
-    count = len(kept)
-    offset = samples.prices if prefix else samples.prices - kept["anchor"][samples.rows]
+    count = len(statistics)
+    offset = samples.prices if prefix else samples.prices - statistics["anchor"][samples.rows]
     weighted = samples.widths * offset
-    kept[prefix + "samples"] += int(sign) * np.bincount(samples.rows, minlength=count)
-    kept[prefix + "weight"] += sign * np.bincount(samples.rows, samples.widths, minlength=count)
-    kept[prefix + "total"] += sign * np.bincount(samples.rows, weighted, minlength=count)
+    statistics[prefix + "samples"] += int(sign) * np.bincount(samples.rows, minlength=count)
+    statistics[prefix + "weight"] += sign * np.bincount(samples.rows, samples.widths, minlength=count)
+    statistics[prefix + "total"] += sign * np.bincount(samples.rows, weighted, minlength=count)
     if prefix == "":
-        kept["squares"] += sign * np.bincount(samples.rows, weighted * offset, minlength=count)
+        statistics["squares"] += sign * np.bincount(samples.rows, weighted * offset, minlength=count)
 
 
-def _clear(kept: MetricStats, prefix: str, rows: Ints | npt.NDArray[np.bool_]) -> None:
+def _clear(statistics: MetricStats, prefix: str, rows: Ints | npt.NDArray[np.bool_]) -> None:
     for field in ("samples", "weight", "total", "total_peak"):
-        kept[prefix + field][rows] = 0
+        statistics[prefix + field][rows] = 0
     if prefix == "":
         for field in ("squares", "peak"):
-            kept[field][rows] = 0.0
+            statistics[field][rows] = 0.0
 
 
-def _forget_emptied(kept: MetricStats, prefix: str) -> None:
+def _forget_emptied(statistics: MetricStats, prefix: str) -> None:
     """What nothing is left of is nothing, whatever rounding has made of it."""
-    _clear(kept, prefix, kept[prefix + "samples"] == 0)
+    _clear(statistics, prefix, statistics[prefix + "samples"] == 0)
 
 
-def _note_peaks(kept: MetricStats, prefix: str) -> None:
-    peak = kept[prefix + "total_peak"]
-    np.maximum(peak, np.abs(kept[prefix + "total"]), out=peak)
+def _note_peaks(statistics: MetricStats, prefix: str) -> None:
+    peak = statistics[prefix + "total_peak"]
+    np.maximum(peak, np.abs(statistics[prefix + "total"]), out=peak)
     if prefix == "":
-        np.maximum(kept["peak"], kept["squares"], out=kept["peak"])
+        np.maximum(statistics["peak"], statistics["squares"], out=statistics["peak"])
 
 
-def _mean_drifted(kept: MetricStats, prefix: str) -> npt.NDArray[np.bool_]:
+def _mean_drifted(statistics: MetricStats, prefix: str) -> npt.NDArray[np.bool_]:
     """Where a sum of width x price has lost too many digits."""
-    found: npt.NDArray[np.bool_] = ~(kept[prefix + "total_peak"] <= DRIFT_LIMIT * kept[prefix + "total"])
+    found: npt.NDArray[np.bool_] = ~(statistics[prefix + "total_peak"] <= DRIFT_LIMIT * statistics[prefix + "total"])
     return found
 
 
-def _plain_mean(kept: MetricStats, prefix: str) -> Floats:
+def _plain_mean(statistics: MetricStats, prefix: str) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean: Floats = kept[prefix + "total"] / kept[prefix + "weight"]
+        mean: Floats = statistics[prefix + "total"] / statistics[prefix + "weight"]
     return mean
 
 
-def _anchor_near_mean(kept: MetricStats, samples: Samples) -> None:
+def _anchor_near_mean(statistics: MetricStats, samples: Samples) -> None:
     """Have the sums of the rows in `samples` be relative to that price among them which lies nearest to their mean: no
     sum of squares is smaller but the variance itself, and that of a flat series is exactly 0."""
-    rows, count = samples.rows, len(kept)
+    rows, count = samples.rows, len(statistics)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(rows, samples.widths * samples.prices, minlength=count) / np.bincount(
             rows, samples.widths, minlength=count
@@ -493,7 +495,7 @@ def _anchor_near_mean(kept: MetricStats, samples: Samples) -> None:
     distance, least = np.abs(samples.prices - mean[rows]), np.full(count, np.inf)
     np.minimum.at(least, rows, distance)
     nearest = distance == least[rows]
-    kept["anchor"][rows[nearest]] = samples.prices[nearest]
+    statistics["anchor"][rows[nearest]] = samples.prices[nearest]
 
 
 def _returns(samples: Samples, price: Floats, priced_at: Ints) -> _Returns:
@@ -519,12 +521,12 @@ def _returns(samples: Samples, price: Floats, priced_at: Ints) -> _Returns:
     return _Returns(rows, times, logs * logs, seconds)
 
 
-def _add_returns(kept: MetricStats, returns: _Returns, sign: float) -> None:
+def _add_returns(statistics: MetricStats, returns: _Returns, sign: float) -> None:
     if not len(returns.rows):
         return
-    count = len(kept)
-    kept["log_squares"] += sign * np.bincount(returns.rows, returns.squares, minlength=count)
-    kept["log_seconds"] += (sign * np.bincount(returns.rows, returns.seconds, minlength=count)).astype(np.int64)
+    count = len(statistics)
+    statistics["log_squares"] += sign * np.bincount(returns.rows, returns.squares, minlength=count)
+    statistics["log_seconds"] += (sign * np.bincount(returns.rows, returns.seconds, minlength=count)).astype(np.int64)
 
 
 def joined(first: Samples, second: Samples) -> Samples:
@@ -535,37 +537,37 @@ def joined(first: Samples, second: Samples) -> Samples:
     return Samples(*(np.concatenate([getattr(first, name), getattr(second, name)]) for name in names))
 
 
-def _remember(kept: MetricStats, field: str, past: Samples) -> None:
+def _remember(statistics: MetricStats, field: str, past: Samples) -> None:
     """Keep the last of `past` and its time."""
-    kept[field][past.rows] = past.prices
-    kept[field + "_at"][past.rows] = past.times
+    statistics[field][past.rows] = past.prices
+    statistics[field + "_at"][past.rows] = past.times
 
 
-def _move_references(kept: MetricStats, fresh: Samples, between: Samples, gone: Mapping[int, Samples]) -> None:
+def _move_references(statistics: MetricStats, fresh: Samples, between: Samples, gone: Mapping[int, Samples]) -> None:
     """Have the changes of what has a new price be counted from what has left their windows by then; `gone` are the
     samples that have left each window since the last tick."""
-    priced = np.zeros(len(kept), dtype=np.bool_)
+    priced = np.zeros(len(statistics), dtype=np.bool_)
     priced[fresh.rows] = True
-    filled_in = np.zeros(len(kept), dtype=np.bool_)
+    filled_in = np.zeros(len(statistics), dtype=np.bool_)
     filled_in[between.rows] = True
     filled_in &= ~priced
     for length, (before, edge) in _AGO.items():
         left = gone[length]
         if filled_in.any():
-            _adopt(kept, before, edge, filled_in)
-            by_then = left.times <= kept["priced_at"][left.rows] - length
-            _remember(kept, before, left.where(filled_in[left.rows] & by_then))
-        _remember(kept, edge, left)
-        _adopt(kept, before, edge, priced)
+            _adopt(statistics, before, edge, filled_in)
+            by_then = left.times <= statistics["priced_at"][left.rows] - length
+            _remember(statistics, before, left.where(filled_in[left.rows] & by_then))
+        _remember(statistics, edge, left)
+        _adopt(statistics, before, edge, priced)
 
 
-def _adopt(kept: MetricStats, field: str, other: str, rows: npt.NDArray[np.bool_]) -> None:
+def _adopt(statistics: MetricStats, field: str, other: str, rows: npt.NDArray[np.bool_]) -> None:
     """Have `rows` of `field` and its time be what they are of the `other` field."""
     for end in ("", "_at"):
-        np.copyto(kept[field + end], kept[other + end], where=rows)
+        np.copyto(statistics[field + end], statistics[other + end], where=rows)
 
 
-def _describe(kept: MetricStats) -> None:
-    kept["stdev"] = population_stdev(kept["weight"], kept["total"], kept["squares"])
+def _describe(statistics: MetricStats) -> None:
+    statistics["stdev"] = population_stdev(statistics["weight"], statistics["total"], statistics["squares"])
     with np.errstate(invalid="ignore", divide="ignore"):
-        kept["mean"] = kept["anchor"] + kept["total"] / kept["weight"]
+        statistics["mean"] = statistics["anchor"] + statistics["total"] / statistics["weight"]

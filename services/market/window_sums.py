@@ -103,9 +103,9 @@ def from_bytes(data: bytes) -> WindowSums:
     return WindowSums(*np.frombuffer(data, "<f8").reshape(6, -1).copy())
 
 
-def of_kept(kept: MetricStats, count: int) -> WindowSums:
-    """Those of the statistics `kept`, by metric number up to `count`; a metric that they do not have is left out."""
-    mine = kept[kept["id"] < count]
+def from_statistics(statistics: MetricStats, count: int) -> WindowSums:
+    """Those of `statistics`, by metric number up to `count`; a metric that it does not have is left out."""
+    mine = statistics[statistics["id"] < count]
     sums = no_sums(count)
     sums.weight[:] = np.nan
     for part, name in (

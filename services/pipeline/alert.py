@@ -25,7 +25,7 @@ def alert(
     connection: Connection,
     minute: int,
     before: MetricStats,
-    kept: MetricStats,
+    statistics: MetricStats,
     arrivals: Arrivals,
     catalogue: Catalogue,
     period_seconds: int,
@@ -34,12 +34,12 @@ def alert(
     channels: Sequence[str],
 ) -> tuple[NewAlert, ...]:
     """Fire for each metric that breaks the built-in `rule` or one that somebody wrote, and owe the messages: of what is
-    not muted, to the rule's channels or else to all `channels`. Marks the firing rows of `kept`; answers what was
+    not muted, to the rule's channels or else to all `channels`. Marks the firing rows of `statistics`; answers what was
     fired."""
-    frozen = np.zeros(len(kept), dtype=np.bool_)
+    frozen = np.zeros(len(statistics), dtype=np.bool_)
     frozen[frozen_places(connection, arrivals, catalogue)] = True
-    firings = _built_in(connection, minute, kept, arrivals, frozen, rule, period_seconds)
-    outcome = apply_rules(connection, minute, before, kept, arrivals, catalogue, period_seconds, scopes, frozen)
+    firings = _built_in(connection, minute, statistics, arrivals, frozen, rule, period_seconds)
+    outcome = apply_rules(connection, minute, before, statistics, arrivals, catalogue, period_seconds, scopes, frozen)
     firings += tuple(outcome.firings)
     mutes.end_timed(connection, ticks.last_minute(connection, minute - 1) or 0, minute)
     over = alerts.unmuted(connection, outcome.ended_aloud)
@@ -55,7 +55,9 @@ def alert(
     )
     # A message names the first few: those that stand out most.
     firings = tuple(sorted(firings, key=_prominence, reverse=True))
-    kept["alerted_at"][np.isin(kept["id"], [firing.metric_id for firing in firings if not firing.muted])] = minute
+    statistics["alerted_at"][
+        np.isin(statistics["id"], [firing.metric_id for firing in firings if not firing.muted])
+    ] = minute
     numbers = alerts.fire(connection, firings)
     news = [
         AlertNotice(number, "fired", channels if firing.channels is None else firing.channels)
@@ -78,7 +80,7 @@ def _prominence(firing: NewAlert) -> float:
 def _built_in(
     connection: Connection,
     minute: int,
-    kept: MetricStats,
+    statistics: MetricStats,
     arrivals: Arrivals,
     frozen: Mask,
     rule: Rule,
@@ -87,52 +89,52 @@ def _built_in(
     """What a price of this very period, and of no exchange that repeats itself, makes the built-in rule fire, unless it
     did so within the cooldown, as the stored alerts tell. Those that are over resolve; of those whose price is stale
     there is no data until it is known again."""
-    fresh = np.zeros(len(kept), dtype=np.bool_)
+    fresh = np.zeros(len(statistics), dtype=np.bool_)
     fresh[arrivals.places] = True
     fresh &= ~frozen
-    exceeded = rule.exceeded(fresh, kept["price"], kept["rule_average"], kept["rule_count"])
+    exceeded = rule.exceeded(fresh, statistics["price"], statistics["rule_average"], statistics["rule_count"])
     # With fewer prices than it takes to say what is usual, nothing is known of how it goes on.
-    known = fresh & (kept["rule_count"] >= rule.min_samples)
-    lost = is_stale(kept["priced_at"], minute, period_seconds)
-    _carry_on_open(connection, minute, kept, exceeded, known, lost)
+    known = fresh & (statistics["rule_count"] >= rule.min_samples)
+    lost = is_stale(statistics["priced_at"], minute, period_seconds)
+    _carry_on_open(connection, minute, statistics, exceeded, known, lost)
     broken = np.flatnonzero(exceeded)
     if not len(broken):
         return ()
-    cooling = alerts.last_fired(connection, kept["id"][broken].tolist(), minute - rule.cooldown_seconds)
+    cooling = alerts.last_fired(connection, statistics["id"][broken].tolist(), minute - rule.cooldown_seconds)
     return tuple(
         NewAlert(
-            metric_id=int(kept["id"][row]),
+            metric_id=int(statistics["id"][row]),
             fired_at=minute,
-            price=float(kept["price"][row]),
-            average=float(kept["rule_average"][row]),
+            price=float(statistics["price"][row]),
+            average=float(statistics["rule_average"][row]),
             factor=rule.factor,
-            samples=int(kept["rule_count"][row]),
-            value=float(kept["price"][row]),
-            reference=float(kept["rule_average"][row]),
-            threshold=float(rule.factor * kept["rule_average"][row]),
+            samples=int(statistics["rule_count"][row]),
+            value=float(statistics["price"][row]),
+            reference=float(statistics["rule_average"][row]),
+            threshold=float(rule.factor * statistics["rule_average"][row]),
         )
         for row in broken
-        if int(kept["id"][row]) not in cooling
+        if int(statistics["id"][row]) not in cooling
     )
 
 
 def _carry_on_open(
-    connection: Connection, minute: int, kept: MetricStats, exceeded: Mask, known: Mask, lost: Mask
+    connection: Connection, minute: int, statistics: MetricStats, exceeded: Mask, known: Mask, lost: Mask
 ) -> None:
     """What becomes of the built-in rule's open alerts: each ends, goes on, or is without data."""
     open_ones = np.array(sorted(alerts.open_alerts(connection, BUILT_IN)), dtype=np.int64)
     if not len(open_ones):
         return
-    rows, tracked = stats.rows_of(kept, open_ones)
+    rows, tracked = stats.rows_of(statistics, open_ones)
     ended: dict[tuple[int, int], float | None] = dict.fromkeys(_built_in_keys(open_ones[~tracked]))
     rows = rows[tracked]
     over = rows[known[rows] & ~exceeded[rows]]
-    ended.update(zip(_built_in_keys(kept["id"][over]), kept["price"][over].tolist(), strict=True))
+    ended.update(zip(_built_in_keys(statistics["id"][over]), statistics["price"][over].tolist(), strict=True))
     alerts.resolve(connection, ended, minute)
     silent = alerts.without_data(connection, BUILT_IN)
-    silenced = [key for key in _built_in_keys(kept["id"][rows[lost[rows]]]) if key[1] not in silent]
+    silenced = [key for key in _built_in_keys(statistics["id"][rows[lost[rows]]]) if key[1] not in silent]
     alerts.note_data(connection, silenced, minute)
-    returned = [key for key in _built_in_keys(kept["id"][rows[exceeded[rows]]]) if key[1] in silent]
+    returned = [key for key in _built_in_keys(statistics["id"][rows[exceeded[rows]]]) if key[1] in silent]
     alerts.note_data(connection, returned, None)
 
 

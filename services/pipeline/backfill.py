@@ -107,14 +107,14 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
     until = int(now.timestamp() if snapshot.minute is None else snapshot.minute) // step * step
     # A little more than the window: the price at its very start is what the change is counted from.
     since = until - (max(plan.windows.main, stats.DAY) + MARGIN_SECONDS) // step * step
-    frozen = set(snapshot.kept["id"][stats.frozen(snapshot.kept)].tolist())
+    frozen = set(snapshot.statistics["id"][stats.frozen(snapshot.statistics)].tolist())
     rows = _lacking(snapshot, plan.windows, catalogue, sorted(catalogue.rows.get(exchange.name, {}).values()))
     tasks: list[Task] = []
     for start in range(0, len(rows), SLICE):
         part = np.array(rows[start : start + SLICE], dtype=np.int64)
-        kept = stats.empty(catalogue.ids)
+        statistics = stats.empty(catalogue.ids)
         with reading(plan.engine) as connection:
-            runs = list(prices.history(connection, kept, part, since, until))
+            runs = list(prices.history(connection, statistics, part, since, until))
         for row in part.tolist():
             metric = catalogue.metrics[row]
             if metric.active and metric.id not in frozen:
@@ -136,9 +136,9 @@ def _lacking(snapshot: Snapshot, windows: Windows, catalogue: Catalogue, rows: l
     statistics know of most that nothing is missing."""
     if windows.main < stats.DAY or snapshot.windows != windows:
         return rows
-    found, known = stats.rows_of(snapshot.kept, catalogue.ids[rows])
+    found, known = stats.rows_of(snapshot.statistics, catalogue.ids[rows])
     weight = np.zeros(len(rows))
-    weight[known] = snapshot.kept["weight"][found[known]]
+    weight[known] = snapshot.statistics["weight"][found[known]]
     return [row for row, covered in zip(rows, weight.tolist(), strict=True) if covered < windows.main]
 
 
@@ -268,13 +268,13 @@ class Backfill:
         )
         if not snapshot.complete:
             return  # the first tick computes everything from what is stored
-        rows, known = stats.rows_of(snapshot.kept, metric_ids)
-        kept = snapshot.kept.copy()
-        recompute(connection, kept, rows[known], snapshot.minute, snapshot.windows)
+        rows, known = stats.rows_of(snapshot.statistics, metric_ids)
+        statistics = snapshot.statistics.copy()
+        recompute(connection, statistics, rows[known], snapshot.minute, snapshot.windows)
         catalogue = plan.catalogues.current(connection)
-        active = np.isin(kept["id"], catalogue.ids[catalogue.active])
-        stats.rank(kept, active)
-        snapshots.save(connection, snapshot.minute, snapshot.windows, kept)
+        active = np.isin(statistics["id"], catalogue.ids[catalogue.active])
+        stats.rank(statistics, active)
+        snapshots.save(connection, snapshot.minute, snapshot.windows, statistics)
 
     def _catalogue_number(self) -> int:
         with reading(self._plan.engine) as connection:
@@ -287,9 +287,9 @@ class Backfill:
             catalogue = self._plan.catalogues.current(connection)
         places = catalogue.places.get(self._exchange.name, np.empty(0, dtype=np.int64))
         ids = catalogue.ids[places[catalogue.active[places]]]
-        ids = np.setdiff1d(ids, snapshot.kept["id"][stats.frozen(snapshot.kept)], assume_unique=True)
-        rows, known = stats.rows_of(snapshot.kept, ids)
-        covered = snapshot.kept["weight"][rows[known]]
+        ids = np.setdiff1d(ids, snapshot.statistics["id"][stats.frozen(snapshot.statistics)], assume_unique=True)
+        rows, known = stats.rows_of(snapshot.statistics, ids)
+        covered = snapshot.statistics["weight"][rows[known]]
         return float(len(ids) * self._plan.windows.main - covered.sum())
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from services.market.alerting.rules import longest_windows
 from services.market.alerting.running_sums import SLOT_SECONDS, RunningSums, carry_seconds, corrected, is_kept, precede
 from services.market.stats import HOUR
-from services.market.window_sums import ROLLING, WindowSums, of_kept
+from services.market.window_sums import ROLLING, WindowSums, from_statistics
 from services.pipeline.past_values import Stretch, go_back
 from services.pipeline.tick import Plan
 from services.store.alerting import rules, running_sum_renewals, running_sums
@@ -163,4 +163,4 @@ def _sums_near(
     is_present = snapshot.complete and snapshot.windows.main == plan.windows.main
     if snapshot.minute is None or snapshot.minute < minute or not is_present:
         return None
-    return snapshot.minute, of_kept(snapshot.kept, count)
+    return snapshot.minute, from_statistics(snapshot.statistics, count)

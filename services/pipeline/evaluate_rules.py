@@ -71,7 +71,7 @@ def apply_rules(
     connection: Connection,
     minute: int,
     before: MetricStats,
-    kept: MetricStats,
+    statistics: MetricStats,
     arrivals: Arrivals,
     catalogue: Catalogue,
     period_seconds: int,
@@ -81,41 +81,41 @@ def apply_rules(
     """Bring every enabled rule's states to `minute`; answers which alerts begin and which end, neither of them written.
 
     `before` are the statistics as this tick found them: a rule's first look is compared with those, each later one
-    with what it saw itself. `kept` are those of this tick; `frozen` says whose exchange repeats itself.
+    with what it saw itself. `statistics` are those of this tick; `frozen` says whose exchange repeats itself.
     """
     outcome = Outcome()
     enabled = [rule for rule in rules.stored(connection) if rule.enabled]
     if not enabled:
         # What was seen and summed before, with a gap after it, is of no use to a rule that is switched on later.
-        last_evaluations.record(connection, kept["id"], {})
+        last_evaluations.record(connection, statistics["id"], {})
         running_sums.thin(connection, {}, minute, period_seconds)
         return outcome
-    fresh = np.zeros(len(kept), dtype=np.bool_)
+    fresh = np.zeros(len(statistics), dtype=np.bool_)
     fresh[arrivals.places] = True
     since = minute - period_seconds - carry_seconds(period_seconds)
-    earlier = _earlier(connection, enabled, before, kept, since)
+    earlier = _earlier(connection, enabled, before, statistics, since)
     held_of = rules.states(connection)
     context = EvaluationContext(
-        minute, period_seconds, kept, earlier, fresh, frozen, catalogue.active, StoredSumHistory(connection)
+        minute, period_seconds, statistics, earlier, fresh, frozen, catalogue.active, StoredSumHistory(connection)
     )
     for rule in enabled:
         _apply(connection, rule, context, scopes.mask(rule.scope, catalogue), held_of.get(rule.id), outcome)
     rules.save_states(connection, outcome.changed)
-    last_evaluations.record(connection, kept["id"], {quantity: seen(context, quantity) for quantity in earlier})
+    last_evaluations.record(connection, statistics["id"], {quantity: seen(context, quantity) for quantity in earlier})
     _keep_marks(connection, enabled, context)
     return outcome
 
 
 def _earlier(
-    connection: Connection, enabled: Sequence[AlertRule], before: MetricStats, kept: MetricStats, since: int
+    connection: Connection, enabled: Sequence[AlertRule], before: MetricStats, statistics: MetricStats, since: int
 ) -> Mapping[str, Floats]:
     """What the last look saw of each quantity that a rule on crossings watches; where there was none, what the
     statistics say of metrics priced after epoch second `since`."""
     crossed = sorted(crossed_quantities(enabled))
     if not crossed:
         return {}
-    found = last_evaluations.last(connection, crossed, kept["id"])
-    left, _ = stats.align(before, kept["id"])
+    found = last_evaluations.last(connection, crossed, statistics["id"])
+    left, _ = stats.align(before, statistics["id"])
     return {quantity: found.get(quantity, as_left(left, quantity, since)) for quantity in crossed}
 
 
@@ -128,12 +128,12 @@ def _apply(
     outcome: Outcome,
 ) -> None:
     """One rule: only metrics that begin something, or are in the midst of it, cost more than a comparison."""
-    ids = context.kept["id"]
+    ids = context.statistics["id"]
     evaluation, figures = evaluate(rule, context)
     concerned = evaluation.starts & scope
     gone: list[int] = []
     if held is not None:
-        rows, known = stats.rows_of(context.kept, held["id"])
+        rows, known = stats.rows_of(context.statistics, held["id"])
         concerned[rows[known]] = True
         gone = held["id"][~known].tolist()
     elif not concerned.any():
@@ -147,7 +147,7 @@ def _apply(
     found = transition(states, looked, rule, context.now, context.period_seconds)
     ended: dict[tuple[int, int], float | None] = {(rule.id, number): None for number in gone}
     ended |= {
-        (rule.id, int(context.kept["id"][place])): _known(figures.value[place]) if scope[place] else None
+        (rule.id, int(context.statistics["id"][place])): _known(figures.value[place]) if scope[place] else None
         for place in places[found.ended]
     }
     outcome.ended |= ended
@@ -198,9 +198,9 @@ def _firing(
     threshold = figures.upper[place] if evaluation.side[place] > 0 else figures.lower[place]
     average = figures.reference[place] if isinstance(rule.condition, TimesAverage) else np.nan
     return NewAlert(
-        metric_id=int(context.kept["id"][place]),
+        metric_id=int(context.statistics["id"][place]),
         fired_at=context.now,
-        price=float(context.kept["price"][place]),
+        price=float(context.statistics["price"][place]),
         average=_known(average),
         factor=rule.condition.factor if isinstance(rule.condition, TimesAverage) else None,
         samples=int(figures.samples[place]),
@@ -220,11 +220,11 @@ def _known(value: float) -> float | None:
 
 def _keep_marks(connection: Connection, enabled: Sequence[AlertRule], context: EvaluationContext) -> None:
     longest = longest_windows(enabled)
-    recent = context.kept["priced_at"] > context.now - carry_seconds(context.period_seconds)
+    recent = context.statistics["priced_at"] > context.now - carry_seconds(context.period_seconds)
     for quantity in longest:
-        carried = np.where(recent, read(context.kept, quantity), np.nan)
+        carried = np.where(recent, read(context.statistics, quantity), np.nan)
         last = context.past.last_until(quantity, context.now - 1)
-        mark = follow(last, context.now, context.kept["id"], context.value(quantity), carried)
+        mark = follow(last, context.now, context.statistics["id"], context.value(quantity), carried)
         running_sums.record(connection, quantity, mark)
     running_sums.thin(connection, longest, context.now, context.period_seconds)
 

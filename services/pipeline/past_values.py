@@ -109,8 +109,8 @@ def go_back(connection: Connection, sums: WindowSums, minute: int, to: int, wind
     sums.move(gained, lost, partial(_history, connection, ids, to, window_seconds))
 
 
-def _history(connection: Connection, kept: MetricStats, until: int, window_seconds: int, rows: Ints) -> Samples:
+def _history(connection: Connection, statistics: MetricStats, until: int, window_seconds: int, rows: Ints) -> Samples:
     found = NO_SAMPLES
-    for run in prices.history(connection, kept, rows, until - window_seconds, until):
+    for run in prices.history(connection, statistics, rows, until - window_seconds, until):
         found = joined(found, run)
     return found

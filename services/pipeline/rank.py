@@ -35,30 +35,34 @@ def rank(
     stored prices are: metrics that come (back) into the catalogue, and all when there is nothing to carry
     on from; and the sums of those that have drifted, and of each metric by turns once a window or day.
     """
-    kept, came = stats.align(snapshot.kept, catalogue.ids)
+    statistics, came = stats.align(snapshot.statistics, catalogue.ids)
     new = came
     if snapshot.minute is None or snapshot.windows != windows or not snapshot.complete:
-        kept, new = kept.copy(), np.arange(len(kept), dtype=np.int64)
+        statistics, new = statistics.copy(), np.arange(len(statistics), dtype=np.int64)
     else:
-        kept = _carry_on(connection, snapshot.minute, minute, kept, arrivals, windows, period_seconds)
-        turn = _turn(len(kept), minute, windows, period_seconds)
-        inexact = np.setdiff1d(np.concatenate([stats.drifted(kept), turn]), new)
-        for rows, history in _histories(connection, kept, inexact, minute, windows):
-            stats.recompute(kept, rows, history, minute, windows)
-    stats.tell_volumes(kept, arrivals.places, arrivals.volumes)
-    kept["absent"][arrivals.places] = 0
-    kept["absent"][arrivals.missing] += 1
-    recompute(connection, kept, new, minute, windows)
+        statistics = _carry_on(connection, snapshot.minute, minute, statistics, arrivals, windows, period_seconds)
+        turn = _turn(len(statistics), minute, windows, period_seconds)
+        inexact = np.setdiff1d(np.concatenate([stats.drifted(statistics), turn]), new)
+        for rows, history in _histories(connection, statistics, inexact, minute, windows):
+            stats.recompute(statistics, rows, history, minute, windows)
+    stats.tell_volumes(statistics, arrivals.places, arrivals.volumes)
+    statistics["absent"][arrivals.places] = 0
+    statistics["absent"][arrivals.missing] += 1
+    recompute(connection, statistics, new, minute, windows)
     if snapshot.minute is not None and snapshot.windows.main != windows.main:
         running_sum_renewals.note(connection, ROLLING, snapshot.minute, None)
-    back = came[(kept["edge_1h_at"][came] > 0) | (kept["hour_samples"][came] > 1)]
+    back = came[(statistics["edge_1h_at"][came] > 0) | (statistics["hour_samples"][came] > 1)]
     if snapshot.minute is not None and len(back):  # marks know nothing of what is stored of them
         previous = snapshot.minute
-        running_sum_renewals.note_filled(connection, kept["id"][back], previous, previous, period_seconds, windows.main)
-    stats.rank(kept, catalogue.active)
-    kept["rank_1h_ago"] = past_ranks.at(connection, minute - HOUR, stats.lookback(period_seconds), kept["id"])
-    past_ranks.record(connection, minute, period_seconds, kept["id"], kept["rank"])
-    return kept
+        running_sum_renewals.note_filled(
+            connection, statistics["id"][back], previous, previous, period_seconds, windows.main
+        )
+    stats.rank(statistics, catalogue.active)
+    statistics["rank_1h_ago"] = past_ranks.at(
+        connection, minute - HOUR, stats.lookback(period_seconds), statistics["id"]
+    )
+    past_ranks.record(connection, minute, period_seconds, statistics["id"], statistics["rank"])
+    return statistics
 
 
 def rank_again(connection: Connection, catalogue: Catalogue) -> None:
@@ -67,29 +71,29 @@ def rank_again(connection: Connection, catalogue: Catalogue) -> None:
     snapshot = snapshots.load(connection)
     if not snapshot.complete:
         return  # the first tick computes everything, and orders it
-    kept = snapshot.kept[np.isin(snapshot.kept["id"], catalogue.ids)]
-    stats.rank(kept, np.isin(kept["id"], catalogue.ids[catalogue.active]))
-    snapshots.save(connection, snapshot.minute, snapshot.windows, kept)
+    statistics = snapshot.statistics[np.isin(snapshot.statistics["id"], catalogue.ids)]
+    stats.rank(statistics, np.isin(statistics["id"], catalogue.ids[catalogue.active]))
+    snapshots.save(connection, snapshot.minute, snapshot.windows, statistics)
 
 
-def recompute(connection: Connection, kept: MetricStats, rows: Ints, minute: int, windows: Windows) -> None:
-    """Compute these rows of `kept` anew, in place, from all their stored prices."""
-    for batch, history in _histories(connection, kept, rows, minute, windows):
-        stats.recompute(kept, batch, history, minute, windows)
-        update_extremes.renew(connection, kept, batch, history, minute)
+def recompute(connection: Connection, statistics: MetricStats, rows: Ints, minute: int, windows: Windows) -> None:
+    """Compute these rows of `statistics` anew, in place, from all their stored prices."""
+    for batch, history in _histories(connection, statistics, rows, minute, windows):
+        stats.recompute(statistics, batch, history, minute, windows)
+        update_extremes.renew(connection, statistics, batch, history, minute)
 
 
 def _histories(
-    connection: Connection, kept: MetricStats, rows: Ints, minute: int, windows: Windows
+    connection: Connection, statistics: MetricStats, rows: Ints, minute: int, windows: Windows
 ) -> Iterator[tuple[Ints, Samples]]:
     """Some of `rows` after the other, with all their samples that the exact computation needs."""
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
-        history = _joined(list(prices.history(connection, kept, batch, minute - windows.longest, minute)))
+        history = _joined(list(prices.history(connection, statistics, batch, minute - windows.longest, minute)))
         far = [
             run.where(np.isin(run.rows, some))
-            for some, after, until in stats.far_references(kept, batch, history, minute, windows)
-            for run in prices.history(connection, kept, some, after, until)
+            for some, after, until in stats.far_references(statistics, batch, history, minute, windows)
+            for run in prices.history(connection, statistics, some, after, until)
         ]
         yield batch, _joined([*far, history])
 
@@ -98,13 +102,13 @@ def _carry_on(
     connection: Connection,
     previous: int,
     minute: int,
-    kept: MetricStats,
+    statistics: MetricStats,
     arrivals: Arrivals,
     windows: Windows,
     period_seconds: int,
 ) -> MetricStats:
     def left_behind(length: int) -> Samples:
-        return prices.within(connection, kept, previous - length, minute - length)
+        return prices.within(connection, statistics, previous - length, minute - length)
 
     count = len(arrivals.places)
     fresh = Samples(
@@ -113,10 +117,10 @@ def _carry_on(
         arrivals.prices,
         np.full(count, period_seconds, dtype=np.int64),
     )
-    between = prices.within(connection, kept, previous, minute - 1)
-    kept = stats.advance(kept, previous, minute, fresh, between, left_behind, windows)
-    update_extremes.carry_on(connection, kept, previous, minute, _joined([between, fresh]))
-    return kept
+    between = prices.within(connection, statistics, previous, minute - 1)
+    statistics = stats.advance(statistics, previous, minute, fresh, between, left_behind, windows)
+    update_extremes.carry_on(connection, statistics, previous, minute, _joined([between, fresh]))
+    return statistics
 
 
 def _turn(count: int, minute: int, windows: Windows, period_seconds: int) -> Ints:

@@ -29,10 +29,10 @@ def set_aside(connection: Connection, snapshot: Snapshot, now: int, period_secon
     """
     assert snapshot.minute is not None  # without a tick there is nothing ahead
     done, back = stored.set_aside(connection, now, snapshot.minute, period_seconds)
-    kept = stats.empty(snapshot.kept["id"])
+    statistics = stats.empty(snapshot.statistics["id"])
     for name in ("absent", "volume", "told_volume"):
-        kept[name] = snapshot.kept[name]
-    alerted_at = snapshot.kept["alerted_at"]
-    kept["alerted_at"] = np.where(alerted_at >= now, alerted_at - back, alerted_at)
+        statistics[name] = snapshot.statistics[name]
+    alerted_at = snapshot.statistics["alerted_at"]
+    statistics["alerted_at"] = np.where(alerted_at >= now, alerted_at - back, alerted_at)
     before = ticks.last_minute(connection, now)
-    return Snapshot(snapshot.revision, before, snapshot.windows, kept, complete=False), done
+    return Snapshot(snapshot.revision, before, snapshot.windows, statistics, complete=False), done

@@ -133,13 +133,13 @@ def _commit(
             return None
         catalogue = plan.catalogues.current(connection)
         arrivals = select_tracked(answers, catalogue)
-        store(connection, now, answers, arrivals, catalogue, snapshot.kept, plan.period_seconds)
-        kept = rank(connection, now, snapshot, arrivals, catalogue, plan.windows, plan.period_seconds)
+        store(connection, now, answers, arrivals, catalogue, snapshot.statistics, plan.period_seconds)
+        statistics = rank(connection, now, snapshot, arrivals, catalogue, plan.windows, plan.period_seconds)
         fired = alert(
             connection,
             now,
-            snapshot.kept,
-            kept,
+            snapshot.statistics,
+            statistics,
             arrivals,
             catalogue,
             plan.period_seconds,
@@ -147,7 +147,7 @@ def _commit(
             plan.scopes,
             plan.channels,
         )
-        snapshots.save(connection, now, plan.windows, kept)
+        snapshots.save(connection, now, plan.windows, statistics)
         state = TickState(
             minute=minute,
             late_ms=late.total_seconds() * 1e3,

@@ -10,32 +10,34 @@ from services.store.database.engine import Connection
 from services.store.ranking import extremes as blocks
 
 
-def carry_on(connection: Connection, kept: MetricStats, previous: int, minute: int, arrived: Samples) -> None:
+def carry_on(connection: Connection, statistics: MetricStats, previous: int, minute: int, arrived: Samples) -> None:
     """Take in what was stored since the tick of `previous`, in place; `arrived` reaches up to `minute`."""
     for reach in REACHES:
         running = reach.block_of(previous)
         blocks_of = arrived.times // reach.block
         for block in np.unique(np.append(blocks_of, reach.block_of(minute))).tolist():
             if block != running:
-                blocks.store(connection, reach.block, running, kept["id"], kept[reach.running])
-                kept[reach.running] = np.nan
+                blocks.store(connection, reach.block, running, statistics["id"], statistics[reach.running])
+                statistics[reach.running] = np.nan
                 running = block
-            extremes.take_in(kept, reach, arrived.where(blocks_of == block))
+            extremes.take_in(statistics, reach, arrived.where(blocks_of == block))
         if running != reach.block_of(previous):
-            _look_back(connection, kept, reach, minute)
+            _look_back(connection, statistics, reach, minute)
 
 
-def renew(connection: Connection, kept: MetricStats, rows: Ints, history: Samples, minute: int) -> None:
+def renew(connection: Connection, statistics: MetricStats, rows: Ints, history: Samples, minute: int) -> None:
     """Find the extremes of `rows` anew, in place, as of `minute`, from all their samples of a day and an hour."""
     for reach in REACHES:
         *ended, running = extremes.by_block(history, rows, reach, minute)
-        kept[reach.running][rows] = running
-        kept[reach.ended][rows] = np.fmax.reduce(ended)
-        blocks.revise(connection, reach.block, reach.first_block(minute), kept["id"][rows], np.stack(ended))
+        statistics[reach.running][rows] = running
+        statistics[reach.ended][rows] = np.fmax.reduce(ended)
+        blocks.revise(connection, reach.block, reach.first_block(minute), statistics["id"][rows], np.stack(ended))
 
 
-def _look_back(connection: Connection, kept: MetricStats, reach: Reach, minute: int) -> None:
+def _look_back(connection: Connection, statistics: MetricStats, reach: Reach, minute: int) -> None:
     """A block has ended, and the window begins with a later one."""
     first = reach.first_block(minute)
-    kept[reach.ended] = blocks.between(connection, reach.block, first, reach.block_of(minute) - 1, kept["id"])
+    statistics[reach.ended] = blocks.between(
+        connection, reach.block, first, reach.block_of(minute) - 1, statistics["id"]
+    )
     blocks.forget_before(connection, reach.block, first)

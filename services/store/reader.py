@@ -56,10 +56,10 @@ class StoreReader:
         with reading(self._engine) as connection:
             catalogue = self._catalogues.current(connection)
             snapshot = snapshots.load(connection)
-        kept, _ = stats.align(snapshot.kept, catalogue.ids)
-        rank = np.where(kept["rank"] > 0, kept["rank"], np.iinfo(np.int64).max)
-        order = np.lexsort((kept["id"], rank)).tolist()
-        rows = _columns(kept, snapshot, self._profile.period_seconds)
+        statistics, _ = stats.align(snapshot.statistics, catalogue.ids)
+        rank = np.where(statistics["rank"] > 0, statistics["rank"], np.iinfo(np.int64).max)
+        order = np.lexsort((statistics["id"], rank)).tolist()
+        rows = _columns(statistics, snapshot, self._profile.period_seconds)
         minute = _moment(snapshot.minute)
         return Ranking(
             snapshot.revision,
@@ -73,8 +73,8 @@ class StoreReader:
             snapshot = snapshots.load(connection)
         if found is None:
             raise UnknownMetric(wanted)
-        kept, _ = stats.align(snapshot.kept, np.array([found.id], dtype=np.int64))
-        columns = _columns(kept, snapshot, self._profile.period_seconds)
+        statistics, _ = stats.align(snapshot.statistics, np.array([found.id], dtype=np.int64))
+        columns = _columns(statistics, snapshot, self._profile.period_seconds)
         return _ranked(found, columns, 0, snapshot.minute)
 
     def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
@@ -131,9 +131,9 @@ class StoreReader:
                 sealed_until=_moment(sealing.sealed_until(connection)),
                 kept_longer_since=self._kept_longer_since(connection, snapshot.minute),
             )
-        kept, _ = stats.align(snapshot.kept, catalogue.ids)
-        trading = catalogue.active & ~stats.frozen(kept)
-        old = is_stale(kept["priced_at"], snapshot.minute or 0, self._profile.period_seconds)
+        statistics, _ = stats.align(snapshot.statistics, catalogue.ids)
+        trading = catalogue.active & ~stats.frozen(statistics)
+        old = is_stale(statistics["priced_at"], snapshot.minute or 0, self._profile.period_seconds)
         return Status(
             revision=snapshot.revision,
             minute=_moment(snapshot.minute),
@@ -180,22 +180,22 @@ def _latest_first(dated: Sequence[tuple[datetime, Metric]]) -> tuple[Metric, ...
     return tuple(metric for _, metric in sorted(dated, key=lambda one: (one[0], -one[1].id), reverse=True))
 
 
-def _columns(kept: MetricStats, snapshot: Snapshot, period_seconds: int) -> Mapping[str, list[float]]:
+def _columns(statistics: MetricStats, snapshot: Snapshot, period_seconds: int) -> Mapping[str, list[float]]:
     """The fields as lists of Python numbers, with what follows from them and from the last tick computed."""
-    (high_1h, low_1h), (high_24h, low_24h) = (extremes.high_and_low(kept, reach) for reach in (HOURLY, DAILY))
+    (high_1h, low_1h), (high_24h, low_24h) = (extremes.high_and_low(statistics, reach) for reach in (HOURLY, DAILY))
     with np.errstate(invalid="ignore", divide="ignore"):
         computed = {
-            "change_1h": kept["price"] / stats.price_before(kept, stats.HOUR, period_seconds) - 1,
-            "change_24h": kept["price"] / stats.price_before(kept, stats.DAY, period_seconds) - 1,
-            "volatility": kept["stdev"] / kept["mean"],
-            "log_volatility": stats.log_volatility(kept),
+            "change_1h": statistics["price"] / stats.price_before(statistics, stats.HOUR, period_seconds) - 1,
+            "change_24h": statistics["price"] / stats.price_before(statistics, stats.DAY, period_seconds) - 1,
+            "volatility": statistics["stdev"] / statistics["mean"],
+            "log_volatility": stats.log_volatility(statistics),
             "range_1h": extremes.spread(high_1h, low_1h),
             "range_24h": extremes.spread(high_24h, low_24h),
             "high_24h": high_24h,
             "low_24h": low_24h,
-            "frozen": stats.frozen(kept),
-            "coverage": stats.coverage(kept, snapshot.windows.main),
-            "stale": is_stale(kept["priced_at"], snapshot.minute or 0, period_seconds),
+            "frozen": stats.frozen(statistics),
+            "coverage": stats.coverage(statistics, snapshot.windows.main),
+            "stale": is_stale(statistics["priced_at"], snapshot.minute or 0, period_seconds),
         }
     names = (
         "price",
@@ -210,7 +210,7 @@ def _columns(kept: MetricStats, snapshot: Snapshot, period_seconds: int) -> Mapp
         "rank",
         "rank_1h_ago",
     )
-    return {name: kept[name].tolist() for name in names} | {name: c.tolist() for name, c in computed.items()}
+    return {name: statistics[name].tolist() for name in names} | {name: c.tolist() for name, c in computed.items()}
 
 
 def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minute: int | None) -> RankedMetric:

@@ -43,7 +43,7 @@ def test_a_rule_is_added_told_changed_and_removed(client: FlaskClient, alert_ser
 
     changed = client.patch("/alerts/rules/1", json={"name": "Seven", "enabled": False})
     assert changed.json == {"rule": RULE | extra | {"name": "Seven", "enabled": False}}
-    assert alert_service.kept[1] == parse_rule(RULE | {"name": "Seven", "enabled": False}, 1)
+    assert alert_service.stored[1] == parse_rule(RULE | {"name": "Seven", "enabled": False}, 1)
 
     assert client.delete("/alerts/rules/1").status_code == 204
     assert client.get("/alerts/rules/1").status_code == 404
@@ -93,7 +93,7 @@ def test_what_is_no_json_or_too_long_is_refused(client: FlaskClient) -> None:
 
 
 def test_there_is_an_end_to_rules(client: FlaskClient, alert_service: FakeAlertService) -> None:
-    alert_service.kept = {number: parse_rule(RULE, number) for number in range(1, MAX_RULES + 1)}
+    alert_service.stored = {number: parse_rule(RULE, number) for number in range(1, MAX_RULES + 1)}
     assert client.post("/alerts/rules", json=RULE).status_code == 409
 
 
@@ -114,7 +114,7 @@ def test_other_peoples_pages_change_nothing(
     client: FlaskClient, alert_service: FakeAlertService, headers: dict[str, str], status: int
 ) -> None:
     assert client.post("/alerts/rules", json=RULE, headers=headers).status_code == status
-    assert len(alert_service.kept) == (status == 201)
+    assert len(alert_service.stored) == (status == 201)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
@@ -129,7 +129,7 @@ def test_another_page_may_not_remove_or_change_either(client: FlaskClient, alert
     assert client.delete("/alerts/rules/1", headers=foreign).status_code == 403
     assert client.patch("/alerts/rules/1", json={"enabled": False}, headers=foreign).status_code == 403
     assert client.get("/alerts/rules/1", headers=foreign).status_code == 200
-    assert alert_service.kept[1].enabled
+    assert alert_service.stored[1].enabled
 
 
 def test_an_alert_is_acknowledged_with_a_note(client: FlaskClient, alert_service: FakeAlertService) -> None:
@@ -245,7 +245,7 @@ def test_a_rule_is_tried_before_it_is_kept(client: FlaskClient, alert_service: F
     assert told["metrics"] == [{"metric_id": 1, "count": 1}, {"metric_id": 3, "count": 1}]
     assert told["firings"][0] == {"metric_id": 1, "price": 190_000.0, "fired_at": "2026-03-01T11:55:00Z"}
     assert alert_service.tried == parse_rule(RULE, -1)
-    assert alert_service.kept == {}
+    assert alert_service.stored == {}
 
 
 @pytest.mark.parametrize(

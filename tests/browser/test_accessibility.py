@@ -39,7 +39,7 @@ def busy(reader: FakeReader, server: Server) -> FakeReader:
     """Something to look at everywhere: alerts, rules, messages, a failing exchange, a backfill, a warning, missed
     ticks, new pairs, an old price, windows that are not full."""
     assert isinstance(server.alert_service, FakeAlertService)
-    server.alert_service.kept = {1: PUMPS, 2: replace(PUMPS, id=2, enabled=False), 3: replace(PUMPS, id=3)}
+    server.alert_service.stored = {1: PUMPS, 2: replace(PUMPS, id=2, enabled=False), 3: replace(PUMPS, id=3)}
     server.alert_service.states = {1: {"firing": 3, "pending": 1}}
     server.alert_service.muted = {
         1: Mute(1, 3, None, None, None, builders.NOON),

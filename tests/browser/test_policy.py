@@ -103,7 +103,9 @@ def test_hostile_names_and_errors_are_text_on_every_page(watched: Site, server: 
         number: replace(kept.fired[number], rule=name, condition=name, note=name, acknowledged_at=builders.NOON)
         for number, name in few
     }
-    server.alert_service.kept = {number: replace(PUMPS, id=number, name=name, channels=(name,)) for number, name in few}
+    server.alert_service.stored = {
+        number: replace(PUMPS, id=number, name=name, channels=(name,)) for number, name in few
+    }
     server.alert_service.muted = {number: Mute(number, None, number, None, name, builders.NOON) for number, name in few}
     server.deliveries.channels = tuple(name for _, name in few)
     server.deliveries.told = tuple(

@@ -53,7 +53,7 @@ def fill(server: Server, count: int) -> None:
     alerts = [builders.alert(number, fired_at=builders.NOON - timedelta(seconds=count - number)) for number in numbers]
     alert_service.fired = {alert.id: alert for alert in alerts}
     reader.fired = tuple(alerts)
-    alert_service.kept = {number: replace(PUMPS, id=number, name=f"Rule {number}") for number in few}
+    alert_service.stored = {number: replace(PUMPS, id=number, name=f"Rule {number}") for number in few}
     alert_service.states = {number: {"firing": 2} for number in few}
     alert_service.muted = {number: Mute(number, None, number, None, "known", builders.NOON) for number in some}
     told = [builders.delivery(number, state="failed", sent_at=None, error="500") for number in numbers]
@@ -215,7 +215,7 @@ def test_a_rule_among_two_hundred_is_switched_and_the_others_are_left_alone(
     site.click(action("off", 150))
     site.shows(f"{LIST} [data-rule='150']", "Off")
 
-    assert not alert_service.kept[150].enabled
+    assert not alert_service.stored[150].enabled
     assert site.script("return document.activeElement.getAttribute('aria-checked')") == "false"
     assert set(site.script("return rules.filter(Boolean)")) == {"150"}
 

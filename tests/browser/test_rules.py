@@ -42,7 +42,7 @@ def alert_service(server: Server) -> FakeAlertService:
     """One rule, of which three metrics fire."""
     assert isinstance(server.alert_service, FakeAlertService)
     server.deliveries.channels = server.alert_service.channels = ("ops", "mail")
-    server.alert_service.kept[1] = PUMPS
+    server.alert_service.stored[1] = PUMPS
     server.alert_service.states[1] = {"firing": 3}
     return server.alert_service
 
@@ -125,13 +125,13 @@ def test_mistakes_are_told_at_their_fields(site: Site, alert_service: FakeAlertS
     fill(site, "percent", "12.5")
     site.shows(SENTENCE, "12.5 %")
     site.until(lambda: site.text(f"#{ids.RULE_REFUSED}") == "")
-    assert len(alert_service.kept) == 1
+    assert len(alert_service.stored) == 1
 
 
 def test_why_a_rule_was_not_saved_stands_until_it_is_changed(site: Site, alert_service: FakeAlertService) -> None:
     site.open(f"{RULES}&edit=1")
     site.shows(SENTENCE, "rises by more than 5 %")
-    del alert_service.kept[1]
+    del alert_service.stored[1]
     site.click(SAVE)
     site.shows(f"#{ids.RULE_REFUSED}", "somebody has deleted this rule")
     site.until(lambda: site.script(f"return !document.querySelector('{SAVE}').disabled"))
@@ -162,9 +162,9 @@ def test_a_rule_is_edited_in_its_place(site: Site, alert_service: FakeAlertServi
     site.click(SAVE)  # at once: what was typed last counts
 
     site.shows(LIST, "Big pumps")
-    assert list(alert_service.kept) == [1]
-    assert alert_service.kept[1].condition == replace(PUMPS.condition, percent=20.0)
-    assert alert_service.kept[1].channels == ("ops",)
+    assert list(alert_service.stored) == [1]
+    assert alert_service.stored[1].condition == replace(PUMPS.condition, percent=20.0)
+    assert alert_service.stored[1].channels == ("ops",)
 
 
 def test_a_copy_begins_as_the_rule_was(site: Site, alert_service: FakeAlertService) -> None:
@@ -182,9 +182,9 @@ def test_rules_are_switched_off_and_on(site: Site, alert_service: FakeAlertServi
     site.shows(LIST, "3 firing")
     site.click(action("off"))
     site.shows(LIST, "Off")
-    assert not alert_service.kept[1].enabled
+    assert not alert_service.stored[1].enabled
     site.click(action("on"))
-    site.until(lambda: alert_service.kept[1].enabled)
+    site.until(lambda: alert_service.stored[1].enabled)
     site.lacks(LIST, "Off")
 
 
@@ -223,11 +223,11 @@ def test_a_rule_is_deleted_by_those_who_say_so_twice(site: Site, alert_service: 
     site.shows(LIST, "Pumps")
     open_menu(site, "Delete")
     site.shows(".menu-panel", "What it fired stays on record")
-    assert alert_service.kept
+    assert alert_service.stored
     site.click(action("delete"))
 
     site.shows(LIST, "No rules of your own yet")
-    assert not alert_service.kept
+    assert not alert_service.stored
 
 
 def test_a_rule_is_tried_on_the_past_before_it_is_saved(
@@ -251,7 +251,7 @@ def test_a_rule_is_tried_on_the_past_before_it_is_saved(
     site.until(lambda: site.script(points) == 1)
     assert alert_service.tried is not None
     assert alert_service.tried.name == "Pumps"
-    assert len(alert_service.kept) == 1
+    assert len(alert_service.stored) == 1
 
 
 class Following:

@@ -46,7 +46,7 @@ class Book:
 
 @pytest.fixture
 def alert_service() -> FakeAlertService:
-    return FakeAlertService(kept={1: PUMPS}, channels=("ops",))
+    return FakeAlertService(stored={1: PUMPS}, channels=("ops",))
 
 
 @pytest.fixture
@@ -135,14 +135,14 @@ def test_a_click_deletes_and_brings_the_list_without_it(
 ) -> None:
     answer = press(dependencies)
 
-    assert alert_service.kept == {}
+    assert alert_service.stored == {}
     assert "No rules of your own yet" in text_of(drawn(answer.json["response"][ids.RULES_LIST]["content"]))
 
 
 def test_of_the_list_comes_what_changed_and_nothing_where_nothing_did(
     dependencies: Dependencies, alert_service: FakeAlertService
 ) -> None:
-    alert_service.kept[2] = replace(PUMPS, id=2)
+    alert_service.stored[2] = replace(PUMPS, id=2)
     known = Markup(rules.listed(rule_lines(dependencies), UTC)).known
 
     assert press(dependencies, "off", "2", known).json["response"] == {}  # it is off
@@ -162,7 +162,7 @@ def test_a_token_that_may_only_read_writes_by_no_callback(
 
     answer = press(dependencies, access=access, headers={"Authorization": f"Bearer {token}"})
 
-    assert (answer.status_code, list(alert_service.kept)) == (status, left)
+    assert (answer.status_code, list(alert_service.stored)) == (status, left)
 
 
 def test_a_page_of_another_site_writes_by_no_callback(
@@ -170,7 +170,7 @@ def test_a_page_of_another_site_writes_by_no_callback(
 ) -> None:
     assert press(dependencies, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert press(dependencies, headers={"Origin": "http://elsewhere.example"}).status_code == 403
-    assert alert_service.kept
+    assert alert_service.stored
 
 
 def test_a_new_revision_does_not_do_again_what_was_done(
@@ -185,14 +185,14 @@ def test_a_new_revision_does_not_do_again_what_was_done(
     answer = send(dependencies, [part(ids.RULES_LIST, "content")], inputs[0], inputs, [part(ids.RULES_LIST, "known")])
 
     assert answer.status_code == 200
-    assert alert_service.kept
+    assert alert_service.stored
 
 
 def test_buttons_do_what_they_say(alert_service: FakeAlertService) -> None:
     carry_out({"act": "on", "rule": "1"}, alert_service, NOON)
-    assert alert_service.kept[1].enabled
+    assert alert_service.stored[1].enabled
     carry_out({"act": "off", "rule": "1"}, alert_service, NOON)
-    assert not alert_service.kept[1].enabled
+    assert not alert_service.stored[1].enabled
     carry_out({"act": "mute", "rule": "0", "length": "7d"}, alert_service, NOON)
     assert [(mute.rule_id, mute.until) for mute in alert_service.muted.values()] == [(0, NOON + timedelta(days=7))]
     carry_out({"act": "unmute", "rule": "0"}, alert_service, NOON)
@@ -206,7 +206,7 @@ def test_buttons_do_what_they_say(alert_service: FakeAlertService) -> None:
 def test_what_is_gone_or_unknown_is_left_alone(alert_service: FakeAlertService, action: dict[str, str]) -> None:
     carry_out(action | {"rule": "9"}, alert_service, NOON)
 
-    assert alert_service.kept == {1: PUMPS}
+    assert alert_service.stored == {1: PUMPS}
     assert alert_service.muted == {}
 
 
@@ -225,8 +225,8 @@ def test_of_several_mutes_the_one_that_lasts_longest_is_told(
 
 def test_a_form_becomes_a_rule(dependencies: Dependencies, alert_service: FakeAlertService) -> None:
     assert save(dependencies, FILLED)[ids.LOCATION] == {"search": "?tab=rules"}
-    assert alert_service.kept[2].name == "Mine"
-    assert alert_service.kept[2].enabled
+    assert alert_service.stored[2].name == "Mine"
+    assert alert_service.stored[2].enabled
 
 
 def test_a_rule_that_is_off_stays_off_when_it_is_changed(
@@ -234,7 +234,7 @@ def test_a_rule_that_is_off_stays_off_when_it_is_changed(
 ) -> None:
     save(dependencies, FILLED, edited=1)
 
-    assert (alert_service.kept[1].name, alert_service.kept[1].enabled) == ("Mine", False)
+    assert (alert_service.stored[1].name, alert_service.stored[1].enabled) == ("Mine", False)
 
 
 def test_what_is_wrong_is_told_and_nothing_is_kept(dependencies: Dependencies, alert_service: FakeAlertService) -> None:
@@ -242,7 +242,7 @@ def test_what_is_wrong_is_told_and_nothing_is_kept(dependencies: Dependencies, a
 
     assert ids.LOCATION not in found
     assert found[ids.RULE_INSISTED] == {"data": True}
-    assert len(alert_service.kept) == 1
+    assert len(alert_service.stored) == 1
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_what_the_desk_has_against_it_is_told_beside_the_button(
 
 
 def test_one_rule_too_many_is_refused(dependencies: Dependencies, alert_service: FakeAlertService) -> None:
-    alert_service.kept = dict.fromkeys(range(1, MAX_RULES + 1), PUMPS)
+    alert_service.stored = dict.fromkeys(range(1, MAX_RULES + 1), PUMPS)
 
     assert "Not saved: there are too many." in str(save(dependencies, FILLED)[ids.RULE_REFUSED])
 

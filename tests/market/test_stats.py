@@ -30,7 +30,7 @@ class Market:
 
     def __post_init__(self) -> None:
         self.stored = [{} for _ in self.bases]
-        self.kept: MetricStats = stats.empty(np.arange(1, len(self.bases) + 1, dtype=np.int64) * 10)
+        self.statistics: MetricStats = stats.empty(np.arange(1, len(self.bases) + 1, dtype=np.int64) * 10)
 
     def tick(self, periods: int, prices: dict[int, float], between: Sequence[tuple[int, int, float, int]] = ()) -> None:
         """Go on by `periods`; `between` are samples (row, seconds after the previous tick, price, width)."""
@@ -44,8 +44,8 @@ class Market:
         fresh = Samples(
             rows, np.full(len(rows), minute), np.array(list(prices.values()), float), np.full(len(rows), PERIOD)
         )
-        self.kept = stats.advance(
-            self.kept,
+        self.statistics = stats.advance(
+            self.statistics,
             previous,
             minute,
             fresh,
@@ -54,7 +54,7 @@ class Market:
             self.windows,
         )
         self.minute = minute
-        drifted = stats.drifted(self.kept)
+        drifted = stats.drifted(self.statistics)
         self.renewed += len(drifted)
         self.renew(drifted)
 
@@ -67,12 +67,12 @@ class Market:
         history = self.within(self.minute - self.windows.longest, self.minute)
         far = [
             found.where(np.isin(found.rows, some))
-            for some, after, until in stats.far_references(self.kept, rows, history, self.minute, self.windows)
+            for some, after, until in stats.far_references(self.statistics, rows, history, self.minute, self.windows)
             for found in [self.within(after, until)]
         ]
         names = ("rows", "times", "prices", "widths")
         history = Samples(*(np.concatenate([getattr(one, name) for one in [*far, history]]) for name in names))
-        stats.recompute(self.kept, rows, history, self.minute, self.windows)
+        stats.recompute(self.statistics, rows, history, self.minute, self.windows)
 
     def within(self, after: int, until: int) -> Samples:
         found = sorted(
@@ -88,14 +88,14 @@ class Market:
         )
 
     def ago(self, length: int) -> np.ndarray:
-        return stats.price_before(self.kept, length, PERIOD)
+        return stats.price_before(self.statistics, length, PERIOD)
 
     def check(self) -> None:
         for row in range(len(self.bases)):
-            told = {name: self.kept[name][row].tolist() for name in stats.METRIC_STATS.names}
+            told = {name: self.statistics[name][row].tolist() for name in stats.METRIC_STATS.names}
             told |= {"hour_ago": self.ago(HOUR)[row].item(), "day_ago": self.ago(DAY)[row].item()}
-            told["log_volatility"] = stats.log_volatility(self.kept)[row].item()
-            told["coverage"] = stats.coverage(self.kept, self.windows.main)[row].item()
+            told["log_volatility"] = stats.log_volatility(self.statistics)[row].item()
+            told["coverage"] = stats.coverage(self.statistics, self.windows.main)[row].item()
             for name, expected in self.expected(row).items():
                 if expected == 0 or math.isnan(expected):
                     assert told[name] == pytest.approx(expected, abs=0, nan_ok=True), (name, row)
@@ -204,7 +204,7 @@ def test_a_spike_leaves_nothing_behind_when_it_leaves_the_window(spike):
         market.tick(1, {0: 60_000.0 * (spike if turn == 5 else 1 + 1e-6 * (turn % 7))})
         market.check()
     assert 1 <= market.renewed <= 4  # once for each sum that it leaves, and not at every tick from then on
-    assert market.kept["stdev"][0] < 1.0
+    assert market.statistics["stdev"][0] < 1.0
 
 
 @pytest.mark.parametrize("foreign", [1e9, 60_000.0, 1e12, 1e-12])
@@ -215,7 +215,7 @@ def test_a_foreign_first_price_is_gone_from_every_average_once_it_has_left_its_w
     for turn in range(40):
         market.tick(1, {0: own * (1 + turn % 3 / 1e3)})
         market.check()
-    assert market.kept["rule_average"][0] == pytest.approx(own, rel=0.01)
+    assert market.statistics["rule_average"][0] == pytest.approx(own, rel=0.01)
     assert market.renewed <= 5
 
 
@@ -228,7 +228,7 @@ def test_a_spike_that_comes_as_another_leaves_after_a_gap_spoils_no_average(spik
         market.tick(1, {0: 2.5e-8})
     market.tick(3, {0: spike})
     market.check()
-    assert market.kept["rule_average"][0] == pytest.approx(2.5e-8, rel=1e-9, abs=0)
+    assert market.statistics["rule_average"][0] == pytest.approx(2.5e-8, rel=1e-9, abs=0)
     for _ in range(10):
         market.tick(1, {0: 2.5e-8})
         market.check()
@@ -240,7 +240,7 @@ def test_an_average_of_one_price_at_the_edge_has_its_digits_though_the_window_is
     market.tick(1, {0: 5e-11})
     market.tick(3, {})
     market.check()
-    assert market.kept["rule_average"][0] == pytest.approx(5e-11, rel=1e-9, abs=0)
+    assert market.statistics["rule_average"][0] == pytest.approx(5e-11, rel=1e-9, abs=0)
 
 
 def test_a_price_that_comes_once_in_a_long_window_costs_no_recomputation_at_every_tick():
@@ -261,19 +261,19 @@ def test_a_series_that_goes_flat_has_a_stdev_of_exactly_nothing():
     market = Market(bases=(0.1,))
     for turn in range(30):
         market.tick(1, {0: 0.1 + 0.0137 * turn})
-    assert market.kept["stdev"][0] > 0.1
+    assert market.statistics["stdev"][0] > 0.1
     for _ in range(30):
         market.tick(1, {0: 0.3})
-    assert market.kept["stdev"][0] == 0.0
-    assert market.kept["mean"][0] == pytest.approx(0.3, rel=1e-12)
+    assert market.statistics["stdev"][0] == 0.0
+    assert market.statistics["mean"][0] == pytest.approx(0.3, rel=1e-12)
 
 
 def test_a_series_that_never_moves_is_flat_from_the_first_price():
     market = Market(bases=(0.1,))
     for _ in range(70):
         market.tick(1, {0: 0.1})
-        assert market.kept["stdev"][0] == 0.0
-        assert market.kept["mean"][0] == 0.1
+        assert market.statistics["stdev"][0] == 0.0
+        assert market.statistics["mean"][0] == 0.1
 
 
 def test_nothing_is_left_of_a_window_that_a_downtime_outlasts():
@@ -281,12 +281,12 @@ def test_nothing_is_left_of_a_window_that_a_downtime_outlasts():
     for turn in range(5):
         market.tick(1, {0: 10.0 + turn})
     market.tick(31, {})
-    assert market.kept["samples"][0] == 0
-    assert np.isnan(market.kept["stdev"][0])
-    assert np.isnan(market.kept["average_1h"][0])
-    assert market.kept["price"][0] == 14.0
+    assert market.statistics["samples"][0] == 0
+    assert np.isnan(market.statistics["stdev"][0])
+    assert np.isnan(market.statistics["average_1h"][0])
+    assert market.statistics["price"][0] == 14.0
     market.tick(1, {0: 2_000_000.0})
-    assert market.kept["stdev"][0] == 0.0
+    assert market.statistics["stdev"][0] == 0.0
     market.check()
 
 
@@ -295,10 +295,10 @@ def test_a_window_that_was_empty_begins_without_the_rounding_of_the_one_before()
     for turn in range(30):
         market.tick(1, {0: 0.1 * (turn + 1)})
     market.tick(30, {})
-    assert [market.kept[name][0] for name in ("weight", "total", "squares", "peak")] == [0.0] * 4
+    assert [market.statistics[name][0] for name in ("weight", "total", "squares", "peak")] == [0.0] * 4
     market.tick(1, {0: 0.1})
-    assert market.kept["stdev"][0] == 0.0
-    assert market.kept["mean"][0] == 0.1
+    assert market.statistics["stdev"][0] == 0.0
+    assert market.statistics["mean"][0] == 0.1
     assert market.renewed == 0
 
 
@@ -307,18 +307,18 @@ def test_a_wide_sample_counts_with_its_width():
     market.tick(1, {0: 1.0})
     market.tick(4, {0: 1.0}, [(0, 3 * PERIOD, 5.0, 3 * PERIOD)])
     # Widths 1, 3 and 1 of the prices 1, 5 and 1: mean 17/5, variance (2 x 2.4^2 + 3 x 1.6^2) / 5.
-    assert market.kept["mean"][0] == pytest.approx(3.4)
-    assert market.kept["stdev"][0] == pytest.approx(math.sqrt((2 * 2.4**2 + 3 * 1.6**2) / 5))
-    assert market.kept["samples"][0] == 3
+    assert market.statistics["mean"][0] == pytest.approx(3.4)
+    assert market.statistics["stdev"][0] == pytest.approx(math.sqrt((2 * 2.4**2 + 3 * 1.6**2) / 5))
+    assert market.statistics["samples"][0] == 3
 
 
 def test_the_hours_average_leaves_the_tick_out_and_takes_the_price_an_hour_ago_in():
     market = Market(bases=(1.0,))
     for price in (100.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 999.0):
         market.tick(1, {0: price})
-    assert market.kept["average_1h"][0] == pytest.approx(3.5)
-    assert market.kept["rule_average"][0] == pytest.approx(5.0)
-    assert market.kept["rule_count"][0] == 3
+    assert market.statistics["average_1h"][0] == pytest.approx(3.5)
+    assert market.statistics["rule_average"][0] == pytest.approx(5.0)
+    assert market.statistics["rule_count"][0] == 3
     assert market.ago(HOUR)[0] == 1.0
 
 
@@ -343,29 +343,29 @@ def test_a_downtime_does_not_stretch_the_hour_of_the_change():
 def test_a_first_price_found_between_two_ticks_counts_although_none_came_with_the_tick():
     market = Market(bases=(1.0,))
     market.tick(4, {}, [(0, PERIOD, 5.0, PERIOD), (0, 2 * PERIOD, 7.0, PERIOD)])
-    assert market.kept["samples"][0] == 2
-    assert market.kept["stdev"][0] == 1.0
-    assert (market.kept["price"][0], market.kept["priced_at"][0]) == (7.0, START + 2 * PERIOD)
+    assert market.statistics["samples"][0] == 2
+    assert market.statistics["stdev"][0] == 1.0
+    assert (market.statistics["price"][0], market.statistics["priced_at"][0]) == (7.0, START + 2 * PERIOD)
 
 
 def test_advancing_leaves_the_statistics_it_starts_from_as_they_were():
     market = Market(bases=(1.0,))
     market.tick(1, {0: 5.0})
-    earlier = market.kept
+    earlier = market.statistics
     saved = earlier.tobytes()
     market.tick(1, {0: 6.0})
     assert earlier.tobytes() == saved
-    assert market.kept["price"][0] == 6.0
+    assert market.statistics["price"][0] == 6.0
 
 
 def test_computing_some_rows_anew_leaves_the_others_untouched():
     market = Market()
     for turn in range(10):
         market.tick(1, {row: base * (1 + turn / 100) for row, base in enumerate(BASES)})
-    others = market.kept[[0, 2]].tobytes()
-    market.kept["stdev"][1] = -1.0
+    others = market.statistics[[0, 2]].tobytes()
+    market.statistics["stdev"][1] = -1.0
     market.renew(np.array([1], dtype=np.int64))
-    assert market.kept[[0, 2]].tobytes() == others
+    assert market.statistics[[0, 2]].tobytes() == others
     market.check()
 
 
@@ -381,9 +381,9 @@ def test_computing_anew_gives_the_same_bits_metric_by_metric_as_minute_by_minute
         by_row = Samples(*(np.concatenate([getattr(by_row, name), getattr(more, name)]) for name in names))
     rows, found, blocks = np.arange(3), [], []
     for history in (by_time, by_row):
-        kept = stats.empty(market.kept["id"])
-        stats.recompute(kept, rows, history, market.minute, WINDOWS)
-        found.append(kept.tobytes())
+        statistics = stats.empty(market.statistics["id"])
+        stats.recompute(statistics, rows, history, market.minute, WINDOWS)
+        found.append(statistics.tobytes())
         blocks.append(extremes.by_block(history, rows, extremes.DAILY, market.minute).tobytes())
     assert by_row.times.tolist() != by_time.times.tolist()
     assert found[0] == found[1]
@@ -397,10 +397,10 @@ def test_computing_anew_without_any_sample_forgets_the_window_but_not_the_last_p
     assert market.ago(HOUR)[0] == 5.0
     market.stored[0].clear()
     market.renew(np.array([0], dtype=np.int64))
-    assert market.kept["samples"][0] == 0
-    assert np.isnan(market.kept["stdev"][0])
-    assert market.kept["edge_1h_at"][0] == 0
-    assert (market.kept["price"][0], market.ago(HOUR)[0]) == (5.0, 5.0)
+    assert market.statistics["samples"][0] == 0
+    assert np.isnan(market.statistics["stdev"][0])
+    assert market.statistics["edge_1h_at"][0] == 0
+    assert (market.statistics["price"][0], market.ago(HOUR)[0]) == (5.0, 5.0)
 
 
 def test_the_change_of_a_price_that_nothing_follows_stays_while_the_others_go_on():
@@ -424,15 +424,15 @@ def test_a_price_found_after_the_last_one_is_compared_with_what_was_before_it():
     for turn in range(20):
         market.tick(1, {0: 100.0 + turn})
     market.tick(30, {}, between=[(0, 2 * PERIOD, 50.0, PERIOD), (0, 7 * PERIOD, 60.0, PERIOD)])
-    assert (market.kept["price"][0], market.ago(HOUR)[0]) == (60.0, 119.0)
+    assert (market.statistics["price"][0], market.ago(HOUR)[0]) == (60.0, 119.0)
     market.check()
 
 
 def test_coverage_is_the_share_of_the_window_that_prices_stand_for():
-    kept = stats.empty(np.arange(4, dtype=np.int64))
-    kept["weight"] = [0.0, 3 * HOUR, DAY, DAY + 240.0]
-    assert stats.coverage(kept, DAY).tolist() == [0.0, 0.125, 1.0, 1.0]
-    assert stats.coverage(kept, 0).tolist()[0] == 0.0  # before the first tick
+    statistics = stats.empty(np.arange(4, dtype=np.int64))
+    statistics["weight"] = [0.0, 3 * HOUR, DAY, DAY + 240.0]
+    assert stats.coverage(statistics, DAY).tolist() == [0.0, 0.125, 1.0, 1.0]
+    assert stats.coverage(statistics, 0).tolist()[0] == 0.0  # before the first tick
 
 
 def test_the_exact_computation_reads_back_to_the_longest_window_and_a_little_more():
@@ -452,12 +452,12 @@ def test_rounding_below_nothing_is_a_flat_series():
 
 
 def test_sums_have_drifted_only_beyond_a_thousandfold():
-    kept = stats.empty(np.arange(3, dtype=np.int64))
-    kept["samples"], kept["anchor"] = 1, 5.0
-    kept["weight"], kept["squares"] = 60.0, 2.0
-    kept["total"] = 0.0
-    kept["peak"] = [2_000.0, 2_000.1, 2.0]
-    assert stats.drifted(kept).tolist() == [1]
+    statistics = stats.empty(np.arange(3, dtype=np.int64))
+    statistics["samples"], statistics["anchor"] = 1, 5.0
+    statistics["weight"], statistics["squares"] = 60.0, 2.0
+    statistics["total"] = 0.0
+    statistics["peak"] = [2_000.0, 2_000.1, 2.0]
+    assert stats.drifted(statistics).tolist() == [1]
 
 
 def test_metrics_without_prices_have_not_drifted():
@@ -465,36 +465,36 @@ def test_metrics_without_prices_have_not_drifted():
 
 
 def test_ranks_run_from_the_largest_stdev_and_ties_go_to_the_smaller_id():
-    kept = stats.empty(np.array([3, 5, 8, 9, 11], dtype=np.int64))
-    kept["stdev"] = [1.0, 2.0, 1.0, np.nan, 9.0]
-    kept["rank"] = 77
-    stats.rank(kept, np.array([True, True, True, True, False]))
-    assert kept["rank"].tolist() == [2, 1, 3, 0, 0]
+    statistics = stats.empty(np.array([3, 5, 8, 9, 11], dtype=np.int64))
+    statistics["stdev"] = [1.0, 2.0, 1.0, np.nan, 9.0]
+    statistics["rank"] = 77
+    stats.rank(statistics, np.array([True, True, True, True, False]))
+    assert statistics["rank"].tolist() == [2, 1, 3, 0, 0]
 
 
 def test_who_has_been_absent_ten_times_is_frozen_and_not_ranked():
-    kept = stats.empty(np.array([1, 2, 3]))
-    kept["stdev"] = [3.0, 2.0, 1.0]
-    kept["absent"] = [10, 9, 11]
+    statistics = stats.empty(np.array([1, 2, 3]))
+    statistics["stdev"] = [3.0, 2.0, 1.0]
+    statistics["absent"] = [10, 9, 11]
 
-    stats.rank(kept, np.array([True, True, True]))
+    stats.rank(statistics, np.array([True, True, True]))
 
-    assert stats.frozen(kept).tolist() == [True, False, True]
-    assert kept["rank"].tolist() == [0, 1, 0]
+    assert stats.frozen(statistics).tolist() == [True, False, True]
+    assert statistics["rank"].tolist() == [0, 1, 0]
 
 
 def test_empty_statistics_know_nothing():
-    kept = stats.empty(np.array([4, 9], dtype=np.int64))
-    assert kept["id"].tolist() == [4, 9]
-    assert np.isnan(kept["stdev"]).all()
-    assert np.isnan(kept["price"]).all()
-    assert kept["samples"].tolist() == [0, 0]
+    statistics = stats.empty(np.array([4, 9], dtype=np.int64))
+    assert statistics["id"].tolist() == [4, 9]
+    assert np.isnan(statistics["stdev"]).all()
+    assert np.isnan(statistics["price"]).all()
+    assert statistics["samples"].tolist() == [0, 0]
 
 
 def test_aligning_keeps_who_stays_drops_who_goes_and_names_who_is_new():
-    kept = stats.empty(np.array([1, 3, 5], dtype=np.int64))
-    kept["price"] = [10.0, 30.0, 50.0]
-    aligned, new = stats.align(kept, np.array([2, 3, 5, 6], dtype=np.int64))
+    statistics = stats.empty(np.array([1, 3, 5], dtype=np.int64))
+    statistics["price"] = [10.0, 30.0, 50.0]
+    aligned, new = stats.align(statistics, np.array([2, 3, 5, 6], dtype=np.int64))
     assert aligned["id"].tolist() == [2, 3, 5, 6]
     assert aligned["price"][1:3].tolist() == [30.0, 50.0]
     assert np.isnan(aligned["price"][[0, 3]]).all()
@@ -502,15 +502,15 @@ def test_aligning_keeps_who_stays_drops_who_goes_and_names_who_is_new():
 
 
 def test_aligning_to_the_same_metrics_changes_nothing():
-    kept = stats.empty(np.array([1, 3], dtype=np.int64))
-    aligned, new = stats.align(kept, np.array([1, 3], dtype=np.int64))
-    assert aligned is kept
+    statistics = stats.empty(np.array([1, 3], dtype=np.int64))
+    aligned, new = stats.align(statistics, np.array([1, 3], dtype=np.int64))
+    assert aligned is statistics
     assert new.tolist() == []
 
 
 def test_rows_are_found_by_id_and_the_unknown_are_told():
-    kept = stats.empty(np.array([2, 4, 6], dtype=np.int64))
-    rows, known = stats.rows_of(kept, np.array([4, 5, 6, 99, 1], dtype=np.int64))
+    statistics = stats.empty(np.array([2, 4, 6], dtype=np.int64))
+    rows, known = stats.rows_of(statistics, np.array([4, 5, 6, 99, 1], dtype=np.int64))
     assert known.tolist() == [True, False, True, False, False]
     assert rows[known].tolist() == [1, 2]
 

@@ -481,9 +481,9 @@ def test_metrics_that_lack_nothing_are_not_looked_into(
     looked_at: list[int] = []
     history = backfills.prices.history
 
-    def watched(connection, kept, rows, *span):  # type: ignore[no-untyped-def]
-        looked_at.extend(kept["id"][rows].tolist())
-        return history(connection, kept, rows, *span)
+    def watched(connection, statistics, rows, *span):  # type: ignore[no-untyped-def]
+        looked_at.extend(statistics["id"][rows].tolist())
+        return history(connection, statistics, rows, *span)
 
     monkeypatch.setattr(backfills.prices, "history", watched)
     assert {task.metric.base for task in plan_tasks(world.plan, exchange, world.now)} == {"SOL"}

@@ -173,5 +173,5 @@ def test_what_was_sealed_under_shorter_windows_is_kept_for_longer_ones_whatever_
     assert row.stdev == pytest.approx(world.two_pass_stdev("kraken:BTC-USD"), rel=1e-9)
     assert row.samples == before.samples + 1 or windows.main == 86_400
     with reading(world.engine) as connection:
-        kept = snapshots.load(connection).kept
-    assert kept["rule_count"][0] == (32 if windows.rule > 86_400 else 2)
+        statistics = snapshots.load(connection).statistics
+    assert statistics["rule_count"][0] == (32 if windows.rule > 86_400 else 2)

@@ -29,7 +29,7 @@ class Comparison:
 class EvaluationContext:
     """All metrics at one moment, and what many rules ask about them, each computed once.
 
-    `kept` are the statistics of this tick; `earlier` has, of each quantity that a rule on crossings watches, what
+    `statistics` are the statistics of this tick; `earlier` has, of each quantity that a rule on crossings watches, what
     `seen` made of it at the looks before, row by row of the same metrics. `fresh` says which have a price of this very
     tick, `frozen` whose exchange repeats itself whole, so that no rule on what is made of prices may go by it, and
     `active` which trade.
@@ -37,7 +37,7 @@ class EvaluationContext:
 
     now: int
     period_seconds: int
-    kept: MetricStats
+    statistics: MetricStats
     earlier: Mapping[str, Floats]
     fresh: Mask
     frozen: Mask
@@ -51,14 +51,14 @@ class EvaluationContext:
     def value(self, quantity: str) -> Floats:
         """The values that came with this tick."""
         if quantity not in self._values:
-            self._values[quantity] = np.where(self.fresh, read(self.kept, quantity), np.nan)
+            self._values[quantity] = np.where(self.fresh, read(self.statistics, quantity), np.nan)
         return self._values[quantity]
 
     def average(self, quantity: str, window: int) -> tuple[Floats, Ints]:
         """The mean of the values of the last `window` seconds before this tick, and how many they are."""
         key = quantity, window
         if key not in self._averages:
-            ids, start = self.kept["id"], self.now - window
+            ids, start = self.statistics["id"], self.now - window
             last = self.past.last_until(quantity, self.now - 1)
             edge = self.past.first_from(quantity, start)
             if last is None or edge is None or edge.minute > last.minute:
@@ -77,18 +77,18 @@ class EvaluationContext:
             first = start - tolerance(window, self.period_seconds) + 1
             last, edge = self.past.last_until(quantity, start), self.past.first_from(quantity, first)
             if last is None or edge is None or edge.minute > last.minute:
-                self._begins[key] = np.full(len(self.kept), np.nan)
+                self._begins[key] = np.full(len(self.statistics), np.nan)
             else:
                 begin = self._of_all(quantity, last)
                 _, came = average_between(self._of_all(quantity, edge), begin)
-                known = (came > 0) & ~self.past.unknown(quantity, first, self.kept["id"])
+                known = (came > 0) & ~self.past.unknown(quantity, first, self.statistics["id"])
                 self._begins[key] = np.where(known, begin.value, np.nan)
         return self._begins[key]
 
     def _of_all(self, quantity: str, mark: RunningSums) -> RunningSums:
         key = quantity, mark.minute
         if key not in self._marks:
-            self._marks[key] = mark.of(self.kept["id"])
+            self._marks[key] = mark.of(self.statistics["id"])
         return self._marks[key]
 
 
@@ -109,27 +109,27 @@ def seen(context: EvaluationContext, quantity: str) -> Floats:
     return np.where(told, value, context.earlier[quantity])
 
 
-def as_left(kept: MetricStats, quantity: str, since: int) -> Floats:
+def as_left(statistics: MetricStats, quantity: str, since: int) -> Floats:
     """What a first look is compared with: what the statistics say of metrics priced after epoch second `since`."""
-    values = kept["told_volume"] if quantity == "volume" else read(kept, quantity)
+    values = statistics["told_volume"] if quantity == "volume" else read(statistics, quantity)
     if quantity == "rank":
         values = np.where(np.isnan(values), np.inf, values)
-    return np.where(kept["priced_at"] > since, values, np.nan)
+    return np.where(statistics["priced_at"] > since, values, np.nan)
 
 
-def read(kept: MetricStats, quantity: str) -> Floats:
+def read(statistics: MetricStats, quantity: str) -> Floats:
     """A quantity of all metrics, NaN for what is not known."""
     if quantity == "volatility":
-        return volatility(kept["stdev"], kept["mean"])
+        return volatility(statistics["stdev"], statistics["mean"])
     if quantity == "rank":
-        return np.where(kept["rank"] > 0, kept["rank"].astype(np.float64), np.nan)
-    values: Floats = kept[quantity]
+        return np.where(statistics["rank"] > 0, statistics["rank"].astype(np.float64), np.nan)
+    values: Floats = statistics[quantity]
     return values
 
 
 def evaluate(rule: AlertRule, context: EvaluationContext) -> tuple[Evaluation, Comparison]:
     """What `rule` makes of all metrics, whether they are in its scope or not."""
-    condition, count = rule.condition, len(context.kept)
+    condition, count = rule.condition, len(context.statistics)
     endless, unknown, none = np.full(count, np.inf), np.full(count, np.nan), np.zeros(count, dtype=np.int64)
     match condition:
         case TimesAverage(direction, factor, window, min_samples):
@@ -157,11 +157,11 @@ def evaluate(rule: AlertRule, context: EvaluationContext) -> tuple[Evaluation, C
             value = np.where(context.fresh & np.isnan(value), np.inf, value)
             known = ~np.isnan(value)
         case NoData(periods):
-            age = np.maximum(context.now - context.kept["priced_at"], 0) / context.period_seconds
+            age = np.maximum(context.now - context.statistics["priced_at"], 0) / context.period_seconds
             # What does not trade is not missed.
             value, reference, samples = np.where(context.active, age, 0.0), unknown, none
             upper, lower = np.full(count, periods - 0.5), -endless
-            known = context.kept["priced_at"] > 0
+            known = context.statistics["priced_at"] > 0
     figures = Comparison(value, reference, upper, lower, samples)
     return _evaluation(rule, context, figures, known), figures
 

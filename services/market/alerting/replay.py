@@ -54,12 +54,12 @@ class _Rolling:
         self._periods = -(-window_seconds // period_seconds)
         self._sums = no_sums(len(past.ids))
 
-    def advance(self, place: int, kept: MetricStats) -> None:
-        """Tell `kept` what holds as of the period at `place`, the one after the last."""
+    def advance(self, place: int, statistics: MetricStats) -> None:
+        """Tell `statistics` what holds as of the period at `place`, the one after the last."""
         lost = self._between(place - self._periods, place - self._periods + 1)
         first = max(0, place + 1 - self._periods)
         self._sums.move(self._between(place, place + 1), lost, lambda rows: self._between(first, place + 1, rows))
-        kept["stdev"], kept["mean"] = self._sums.read("stdev"), self._sums.mean()
+        statistics["stdev"], statistics["mean"] = self._sums.read("stdev"), self._sums.mean()
 
     def _between(self, first: int, end: int, columns: Ints | None = None) -> Samples:
         """What came in the periods from `first` to before `end`, of all metrics or those of `columns` at least; of
@@ -140,7 +140,7 @@ def replay(
     BadRule."""
     require_replayable(rule)
     places = np.arange(len(past.ids), dtype=np.int64)  # as numbers, so that marks are no larger than they have to be
-    kept, held = stats.empty(places), fresh_states(places)
+    statistics, held = stats.empty(places), fresh_states(places)
     marks = _Remembered(thins=rule.id != BUILT_IN)  # whose sums are exact
     carry = carry_seconds(period_seconds)
     longest = (rule.window_seconds or 0) + carry
@@ -154,26 +154,26 @@ def replay(
         if place % STEP_PERIODS == 0:
             tell(place / len(past.times))
         if rolling is not None:
-            rolling.advance(place, kept)
+            rolling.advance(place, statistics)
         fresh = ~np.isnan(prices)
         if not past.ticked[place] and not fresh.any():
             continue  # nobody looked: rules stand still
         if now > since >= looked_at:  # the rule's first look, see verdicts.as_left
-            recent = kept["priced_at"] > now - period_seconds - carry
+            recent = statistics["priced_at"] > now - period_seconds - carry
             left = {rule.quantity: latest} if rolling is not None else earlier
             earlier = {quantity: np.where(recent, left[quantity], np.nan) for quantity in earlier}
         looked_at = now
-        kept["price"][fresh], kept["priced_at"][fresh] = prices[fresh], now
-        stats.tell_volumes(kept, places[fresh], volumes[fresh])
-        context = EvaluationContext(now, period_seconds, kept, earlier, fresh, unfrozen, active, marks)
+        statistics["price"][fresh], statistics["priced_at"][fresh] = prices[fresh], now
+        stats.tell_volumes(statistics, places[fresh], volumes[fresh])
+        context = EvaluationContext(now, period_seconds, statistics, earlier, fresh, unfrozen, active, marks)
         if now > since:
             begun = _built_in(rule, context, held) if rule.id == BUILT_IN else _written(rule, context, held)
             rows.append(begun)
             times.append(np.full(len(begun), now, dtype=np.int64))
-            prices_then.append(kept["price"][begun])
-        np.copyto(latest, read(kept, rule.quantity), where=fresh | past.ticked[place])
+            prices_then.append(statistics["price"][begun])
+        np.copyto(latest, read(statistics, rule.quantity), where=fresh | past.ticked[place])
         if rule.window_seconds is not None:
-            carried = np.where(kept["priced_at"] > now - carry, latest, np.nan)
+            carried = np.where(statistics["priced_at"] > now - carry, latest, np.nan)
             last = marks.marks[-1] if marks.marks else None
             mark = follow(last, now, places, context.value(rule.quantity), carried)
             marks.add(mark, now - longest, period_seconds)
@@ -193,7 +193,7 @@ def _built_in(rule: AlertRule, context: EvaluationContext, held: RuleStates) -> 
     assert isinstance(condition, TimesAverage)
     judging = Rule(condition.factor, condition.window_seconds, rule.cooldown_seconds, condition.min_samples)
     average, count = context.average("price", condition.window_seconds)
-    exceeded = judging.exceeded(context.fresh, context.kept["price"], average, count)
+    exceeded = judging.exceeded(context.fresh, context.statistics["price"], average, count)
     cooling = (held["fired_at"] > 0) & (held["fired_at"] > context.now - rule.cooldown_seconds)
     held["fired_at"][exceeded & ~cooling] = context.now
     return np.flatnonzero(exceeded & ~cooling).astype(np.int64)

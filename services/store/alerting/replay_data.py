@@ -82,18 +82,18 @@ def record(connection: Connection, wanted: Reading, tell: Callable[[float], None
         widths=np.full(shape, np.nan) if rule.quantity in ROLLING else unread,
         volumes=np.full(shape, np.nan) if rule.quantity == "volume" else unread,
     )
-    kept, further = stats.empty(ids), NO_SAMPLES
+    statistics, further = stats.empty(ids), NO_SAMPLES
     for first in range(0, len(ids), BATCH):
         tell(first / len(ids))
         rows = np.arange(first, min(first + BATCH, len(ids)), dtype=np.int64)
-        for run in prices.history(connection, kept, rows, start, until):
+        for run in prices.history(connection, statistics, rows, start, until):
             _place(found.prices, run.rows, run.times, run.prices, start, period)
             if rule.quantity in ROLLING:
                 _place(found.widths, run.rows, run.times, run.widths, start, period)
                 further = joined(further, run.where(_has_later(run, start, period)))
         if rule.quantity == "volume":
             told = samples.run(connection, VOLUME, int(ids[rows[0]]), int(ids[rows[-1]]), start, until)
-            places, known = stats.rows_of(kept, told.metric_ids)
+            places, known = stats.rows_of(statistics, told.metric_ids)
             _place(found.volumes, places[known], told.times[known], told.values[known], start, period)
     return replace(found, further=further.in_order())
 

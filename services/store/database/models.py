@@ -160,7 +160,7 @@ class StatisticsRow(Base):
     __tablename__ = "statistics"
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    kept: Mapped[bytes] = mapped_column(LargeBinary)  # an .npy file: array of services.market.stats.METRIC_STATS
+    array: Mapped[bytes] = mapped_column("kept", LargeBinary)  # an .npy file: of dtype stats.METRIC_STATS
 
 
 class ExtremeRow(Base):

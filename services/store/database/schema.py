@@ -54,7 +54,7 @@ def migrate(engine: Engine, *, simulated: bool, lock_seconds: float = LOCK_SECON
             connection.execute(insert(Installation).values(id=1, simulated=simulated, identity=uuid4().hex))
             empty = {"revision": 0, "catalogue": 0, "minute": None, "window_seconds": 0, "rule_seconds": 0}
             connection.execute(insert(SnapshotRow).values(id=1, **empty))
-            connection.execute(insert(StatisticsRow).values(id=1, kept=b""))
+            connection.execute(insert(StatisticsRow).values(id=1, array=b""))
         elif marked != simulated:
             kind = ("real", "simulated") if simulated else ("simulated", "real")
             raise WrongDatabase(

@@ -43,16 +43,16 @@ def series(connection: Connection, metric_id: int, since: int, until: int) -> Se
     return samples.series(connection, PRICE, metric_id, since, until)
 
 
-def within(connection: Connection, kept: MetricStats, after: int, until: int) -> Samples:
-    """All prices with `after` < time <= `until` of the metrics in `kept`, ascending in time."""
-    return _as_samples(kept, samples.between(connection, PRICE, after, until))
+def within(connection: Connection, statistics: MetricStats, after: int, until: int) -> Samples:
+    """All prices with `after` < time <= `until` of the metrics in `statistics`, ascending in time."""
+    return _as_samples(statistics, samples.between(connection, PRICE, after, until))
 
 
-def history(connection: Connection, kept: MetricStats, rows: Ints, after: int, until: int) -> Iterator[Samples]:
+def history(connection: Connection, statistics: MetricStats, rows: Ints, after: int, until: int) -> Iterator[Samples]:
     """The prices with `after` < time <= `until` of the chosen `rows` and of some near them, run by run of metrics."""
-    ids = np.sort(kept["id"][rows])
+    ids = np.sort(statistics["id"][rows])
     for run in np.split(ids, np.flatnonzero(np.diff(ids) > RUN_GAP) + 1) if len(ids) else ():
-        yield _as_samples(kept, samples.run(connection, PRICE, int(run[0]), int(run[-1]), after, until))
+        yield _as_samples(statistics, samples.run(connection, PRICE, int(run[0]), int(run[-1]), after, until))
 
 
 def last_of(connection: Connection, ids: Ints, moments: Ints, reach: int) -> Floats:
@@ -72,7 +72,7 @@ def last_of(connection: Connection, ids: Ints, moments: Ints, reach: int) -> Flo
     return found
 
 
-def _as_samples(kept: MetricStats, found: Columns) -> Samples:
-    rows, known = rows_of(kept, found.metric_ids)
+def _as_samples(statistics: MetricStats, found: Columns) -> Samples:
+    rows, known = rows_of(statistics, found.metric_ids)
     placed = Samples(rows, found.times, found.values, found.widths)
     return placed if known.all() else placed.where(known)

@@ -15,7 +15,7 @@ from services.store.database.models import SnapshotRow, StatisticsRow
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`kept` is as of `minute` (epoch seconds; None before the first tick), was kept for `windows`, and is read-only.
+    """`statistics` is as of `minute` (epoch seconds; None before the first tick), for `windows`; read-only.
 
     It is not `complete` where a version of the program left it whose statistics had other fields: those that it had
     are told, and nothing can be carried on from them.
@@ -24,7 +24,7 @@ class Snapshot:
     revision: int
     minute: int | None
     windows: Windows
-    kept: MetricStats
+    statistics: MetricStats
     complete: bool = True
 
 
@@ -59,11 +59,11 @@ def window_seconds(connection: Connection) -> int:
 def load(connection: Connection) -> Snapshot:
     """What the last commit left."""
     row = connection.execute(select(SnapshotRow.__table__)).one()
-    content = connection.execute(select(StatisticsRow.kept)).scalar_one()
+    content = connection.execute(select(StatisticsRow.array)).scalar_one()
     found = _read(content) if content else empty(np.empty(0, dtype=np.int64))
     complete = found.dtype == METRIC_STATS
-    kept = found if complete else _adopted(found)
-    return Snapshot(row.revision, row.minute, Windows(row.window_seconds, row.rule_seconds), kept, complete)
+    statistics = found if complete else _adopted(found)
+    return Snapshot(row.revision, row.minute, Windows(row.window_seconds, row.rule_seconds), statistics, complete)
 
 
 def _read(content: bytes) -> MetricStats:
@@ -83,18 +83,18 @@ def _dtype_of(head: bytes) -> np.dtype[np.void]:
 
 def _adopted(former: MetricStats) -> MetricStats:
     """The fields that another version had under the same name and as the same kind of number."""
-    kept = empty(former["id"])
+    statistics = empty(former["id"])
     for name in set(METRIC_STATS.names or ()) & set(former.dtype.names or ()):
         if former.dtype[name] == METRIC_STATS[name]:
-            kept[name] = former[name]
-    return kept
+            statistics[name] = former[name]
+    return statistics
 
 
-def save(connection: Connection, minute: int | None, windows: Windows, kept: MetricStats) -> None:
+def save(connection: Connection, minute: int | None, windows: Windows, statistics: MetricStats) -> None:
     """Replace it; the revision is `raise_revision`'s to change."""
     file = io.BytesIO()
-    np.save(file, kept, allow_pickle=False)
+    np.save(file, statistics, allow_pickle=False)
     connection.execute(
         update(SnapshotRow).values(minute=minute, window_seconds=windows.main, rule_seconds=windows.rule)
     )
-    connection.execute(update(StatisticsRow).values(kept=file.getvalue()))
+    connection.execute(update(StatisticsRow).values(array=file.getvalue()))

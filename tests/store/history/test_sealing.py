@@ -73,7 +73,7 @@ def test_a_span_is_some_360_periods_in_full_hours_and_a_day_at_most(period: int,
 
 def test_every_reader_sees_the_same_before_and_after(connection: Connection) -> None:
     fill(connection, T, T + 2 * SPAN + 1800)
-    kept = stats.empty(np.array([1, 3], dtype=np.int64))
+    statistics = stats.empty(np.array([1, 3], dtype=np.int64))
     questions = [
         (T, T + 2 * SPAN + 1800),
         (T + SPAN - 120, T + SPAN + 120),
@@ -87,7 +87,7 @@ def test_every_reader_sees_the_same_before_and_after(connection: Connection) -> 
         for since, until in questions:
             found += [prices.series(connection, number, since, until) for number in (1, 2, 3)]
             found.append(volumes.series(connection, 2, since, until))
-            between = prices.within(connection, kept, since, until)
+            between = prices.within(connection, statistics, since, until)
             found.append(Columns(between.times, between.rows, between.prices, between.widths))
             found.append(samples.run(connection, PRICE, 2, 3, since, until))
         found.append(rollups.series(connection, 2, T, T + 13 * 3600))
@@ -294,11 +294,11 @@ def test_an_hour_that_is_partly_sealed_and_partly_rows_is_told_whole(connection:
 def test_every_reader_tells_a_moment_that_is_sealed_and_a_row_once(connection: Connection) -> None:
     fill(connection, T, T + 7_200)
     seal_all(connection)
-    kept = stats.empty(np.array([1, 2, 3], dtype=np.int64))
+    statistics = stats.empty(np.array([1, 2, 3], dtype=np.int64))
 
     def answers() -> list[Series | Columns | Hours]:
-        within = prices.within(connection, kept, T, T + SPAN)
-        history = next(prices.history(connection, kept, np.array([0, 1]), T, T + SPAN))
+        within = prices.within(connection, statistics, T, T + SPAN)
+        history = next(prices.history(connection, statistics, np.array([0, 1]), T, T + SPAN))
         return [
             prices.series(connection, 1, T, T + SPAN),
             samples.run(connection, PRICE, 1, 1, T, T + SPAN),
