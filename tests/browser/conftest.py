@@ -15,6 +15,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from dash.testing.browser import Browser
 from selenium import webdriver
@@ -59,8 +60,13 @@ def chromium() -> Iterator[webdriver.Chrome]:
     options.add_argument("--disable-features=BackForwardCache,SpareRendererForSitePerProcess")
     with Browser(browser="Chrome", headless=True, options=[options], percy_run=False) as browser:
         driver: webdriver.Chrome = browser.driver
+        processes = psutil.Process(driver.service.process.pid).children(recursive=True)
         driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Europe/Berlin"})
         yield driver
+    # On a busy machine the driver can end before the browser that it has asked to close.
+    _, alive = psutil.wait_procs(processes, timeout=5)
+    for process in alive:
+        process.kill()
 
 
 class QuietRequestHandler(WSGIRequestHandler):
