@@ -1,4 +1,4 @@
-"""The form of a rule: judged as it is filled in, tried on the past, tested, saved."""
+"""The form of a rule: checked as it is filled in, replayed, tested, saved."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,12 +13,12 @@ from dash.exceptions import PreventUpdate
 from callbacks.dependencies import Dependencies
 from callbacks.requests import Number, RecordNumber
 from callbacks.shell import BROWSER
-from layouts import alerting, ids, notation, rule_draft, rule_form, rule_trial
+from layouts import alerting, ids, notation, rule_draft, rule_form, rule_replay
 from layouts.alerting import Place
 from layouts.axes import Figure
 from layouts.rule_draft import ALL as ALL_CHANNELS
 from layouts.rule_draft import SOME, Draft
-from layouts.rule_trial import Found, Order, Trouble
+from layouts.rule_replay import ReplayProblem, ReplayRequest, ReplayResult
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import BadRule, TooManyRules
 from services.market.candles import HOUR_SECONDS
@@ -28,7 +28,7 @@ from services.market.times import period_of
 
 FIELDS = ids.rule_field(ALL)
 
-UNFIT = "Fill in the fields first: what cannot be saved cannot be tried."
+UNFIT = "Fill in the fields first: a rule that cannot be saved cannot be replayed."
 NOT_FILLED_IN = "Not saved: see the fields that are marked."
 
 
@@ -91,53 +91,59 @@ def register(app: Dash, dependencies: Dependencies) -> None:
         return alerting.search_for(alerting.RULES), no_update, []
 
     @app.callback(
-        Output(ids.RULE_TRIAL_ORDER, "data"),
-        Output(ids.RULE_TRIAL, "children", allow_duplicate=True),
-        Input(ids.rule_trial(ALL), "n_clicks"),
+        Output(ids.RULE_REPLAY_REQUEST, "data"),
+        Output(ids.RULE_REPLAY, "children", allow_duplicate=True),
+        Input(ids.rule_replay(ALL), "n_clicks"),
         State(FIELDS, "value"),
         prevent_initial_call=True,
     )
-    def order(_clicks: list[int | None], _values: list[Any]) -> tuple[Order | NoUpdate, Component | NoUpdate]:
+    def request_replay(
+        _clicks: list[int | None], _values: list[Any]
+    ) -> tuple[ReplayRequest | NoUpdate, Component | NoUpdate]:
         chosen = ctx.triggered_id
-        if not isinstance(chosen, dict) or chosen["span"] not in rule_trial.SPANS or not ctx.triggered[0]["value"]:
+        if not isinstance(chosen, dict) or chosen["span"] not in rule_replay.SPANS or not ctx.triggered[0]["value"]:
             raise PreventUpdate
         judged = rule_form.judge(_draft(ctx.states_list[0]))
         if judged.rule is None:
-            return no_update, rule_trial.refused(UNFIT)
+            return no_update, rule_replay.problem(UNFIT)
         until = period_of(dependencies.clock(), dependencies.reader.profile.period_seconds)
-        return rule_trial.order_of(judged.rule, str(chosen["span"]), until), no_update
+        return rule_replay.request_of(judged.rule, str(chosen["span"]), until), no_update
 
     app.clientside_callback(
-        ClientsideFunction(BROWSER, "tryRule"),
-        Output(ids.RULE_TRIAL_FOUND, "data"),
-        Input(ids.RULE_TRIAL_ORDER, "data"),
+        ClientsideFunction(BROWSER, "replayRule"),
+        Output(ids.RULE_REPLAY_RESULT, "data"),
+        Input(ids.RULE_REPLAY_REQUEST, "data"),
         prevent_initial_call=True,
     )
     app.clientside_callback(
-        ClientsideFunction(BROWSER, "cancelTrial"), Input(ids.RULE_TRIAL_CANCEL, "n_clicks"), prevent_initial_call=True
+        ClientsideFunction(BROWSER, "cancelReplay"),
+        Input(ids.RULE_REPLAY_CANCEL, "n_clicks"),
+        prevent_initial_call=True,
     )
 
     @app.callback(
-        Output(ids.RULE_TRIAL, "children"),
-        Input(ids.RULE_TRIAL_FOUND, "data"),
-        State(ids.RULE_TRIAL_ORDER, "data"),
+        Output(ids.RULE_REPLAY, "children"),
+        Input(ids.RULE_REPLAY_RESULT, "data"),
+        State(ids.RULE_REPLAY_REQUEST, "data"),
         State(ids.ZONE_NAME, "data"),
         prevent_initial_call=True,
     )
-    def show_trial(found: Found | Trouble | None, order: Order, zone_name: object) -> Component:
-        if found is None:
+    def show_replay(
+        result: ReplayResult | ReplayProblem | None, request: ReplayRequest, zone_name: object
+    ) -> Component:
+        if result is None:
             raise PreventUpdate
-        return tried(found, order, dependencies, notation.zone_named(zone_name))
+        return replayed(result, request, dependencies, notation.zone_named(zone_name))
 
     @app.callback(
-        Output(ids.RULE_TRIAL_CHART, "figure"),
-        Input(ids.RULE_TRIAL_METRIC, "value"),
-        State(ids.RULE_TRIAL_FOUND, "data"),
+        Output(ids.RULE_REPLAY_CHART, "figure"),
+        Input(ids.RULE_REPLAY_METRIC, "value"),
+        State(ids.RULE_REPLAY_RESULT, "data"),
         State(ids.ZONE_NAME, "data"),
         prevent_initial_call=True,
     )
-    def show_metric(chosen: Number, found: Found, zone_name: object) -> Figure:
-        return figure_of(int(chosen), found, dependencies.reader, notation.zone_named(zone_name))
+    def show_metric(chosen: Number, result: ReplayResult, zone_name: object) -> Figure:
+        return figure_of(int(chosen), result, dependencies.reader, notation.zone_named(zone_name))
 
     @app.callback(
         Output(ids.RULE_TEST_RESULT, "children"),
@@ -191,38 +197,40 @@ def keep(draft: Draft, edited: int | None, dependencies: Dependencies) -> list[s
     return []
 
 
-def tried(found: Found | Trouble, order: Order, dependencies: Dependencies, zone: tzinfo) -> Component:
-    """What a rule would have done, or why it is not known. Raises StoreUnavailable."""
-    if "trouble" in found:
-        return rule_trial.refused(_trouble(found))
+def replayed(
+    result: ReplayResult | ReplayProblem, request: ReplayRequest, dependencies: Dependencies, zone: tzinfo
+) -> Component:
+    """What the rule would have done, or why that is not known. Raises StoreUnavailable."""
+    if "problem" in result:
+        return rule_replay.problem(_problem_text(result))
     try:
-        rule = parse_rule(order["body"]["rule"])
+        rule = parse_rule(request["body"]["rule"])
     except BadRule as error:
-        return rule_trial.refused(rule_draft.at_fault(error)[1])
+        return rule_replay.problem(rule_draft.at_fault(error)[1])
     rows = dependencies.reader.ranking().metrics
     watched = sum(rule_form.watches(rule, row) for row in rows)
-    most = rule_trial.most_fired(found)
-    figure = None if most is None else figure_of(most, found, dependencies.reader, zone)
-    return rule_trial.result(found, watched, {row.id: row for row in rows}, figure, zone)
+    most = rule_replay.most_fired(result)
+    figure = None if most is None else figure_of(most, result, dependencies.reader, zone)
+    return rule_replay.result_view(result, watched, {row.id: row for row in rows}, figure, zone)
 
 
-def _trouble(found: Trouble) -> str:
-    """Why a rule was not tried, as a sentence."""
-    text = str(found["trouble"])
-    if found.get("status") == HTTPStatus.UNPROCESSABLE_ENTITY:  # it begins with the name of a field
+def _problem_text(problem: ReplayProblem) -> str:
+    """Why a rule was not replayed, as a sentence."""
+    text = str(problem["problem"])
+    if problem.get("status") == HTTPStatus.UNPROCESSABLE_ENTITY:  # it begins with the name of a field
         return rule_draft.at_fault(BadRule(text))[1]
-    return f"Not tried: {text.rstrip('.')}."
+    return f"Not replayed: {text.rstrip('.')}."
 
 
-def figure_of(metric_id: int, found: Found, reader: MarketReader, zone: tzinfo) -> Figure:
-    """One metric of a trial."""
-    since, until = rule_trial.moments(found)
-    marks = found["marks"].get(str(metric_id), [])
-    if rule_trial.by_sample(found):
+def figure_of(metric_id: int, result: ReplayResult, reader: MarketReader, zone: tzinfo) -> Figure:
+    """The chart of one metric of a replay."""
+    since, until = rule_replay.bounds(result)
+    firings = result["markers"].get(str(metric_id), [])
+    if rule_replay.by_sample(result):
         series = reader.prices(metric_id, since, until)
-        return rule_trial.trial_figure(series.times, series.values, marks, zone)
+        return rule_replay.replay_figure(series.times, series.values, firings, zone)
     hours = reader.hours(metric_id, since, until)
-    return rule_trial.trial_figure(hours.starts + HOUR_SECONDS, hours.close, marks, zone)
+    return rule_replay.replay_figure(hours.starts + HOUR_SECONDS, hours.close, firings, zone)
 
 
 def _tested(channel: str, dependencies: Dependencies) -> str | None:

@@ -140,15 +140,15 @@ RULE_SAVE = "rule-save"
 RULE_REFUSED = "rule-refused"
 RULE_TEST = "rule-test"
 RULE_TEST_RESULT = "rule-test-result"
-RULE_TRIAL = "rule-trial"
-RULE_TRIAL_WAIT = "rule-trial-wait"
-RULE_TRIAL_WORDS = "rule-trial-words"
-RULE_TRIAL_SHARE = "rule-trial-share"
-RULE_TRIAL_CANCEL = "rule-trial-cancel"
-RULE_TRIAL_ORDER = "rule-trial-order"
-RULE_TRIAL_FOUND = "rule-trial-found"
-RULE_TRIAL_METRIC = "rule-trial-metric"
-RULE_TRIAL_CHART = "rule-trial-chart"
+RULE_REPLAY = "rule-replay"
+RULE_REPLAY_WAIT = "rule-replay-wait"
+RULE_REPLAY_TEXT = "rule-replay-text"
+RULE_REPLAY_PROGRESS = "rule-replay-progress"
+RULE_REPLAY_CANCEL = "rule-replay-cancel"
+RULE_REPLAY_REQUEST = "rule-replay-request"
+RULE_REPLAY_RESULT = "rule-replay-result"
+RULE_REPLAY_METRIC = "rule-replay-metric"
+RULE_REPLAY_CHART = "rule-replay-chart"
 
 
 def rule_field(name: object) -> dict[str, object]:
@@ -166,9 +166,9 @@ def rule_error(name: object) -> dict[str, object]:
     return {"type": "rule-error", "name": name}
 
 
-def rule_trial(span: object) -> dict[str, object]:
+def rule_replay(span: object) -> dict[str, object]:
     """The button that tries the rule on so long a past."""
-    return {"type": "rule-trial-span", "span": span}
+    return {"type": "rule-replay-span", "span": span}
 
 
 def channel_test(name: object) -> dict[str, object]:

@@ -8,7 +8,7 @@ import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import alerting, ids, parts, rule_sentence, rule_trial
+from layouts import alerting, ids, parts, rule_replay, rule_sentence
 from layouts.rule_draft import (
     ALL,
     NOBODY,
@@ -70,7 +70,7 @@ def body(draft: Draft, edited: int | None, metrics: Sequence[RankedMetric], chan
             ],
             className="rule-form",
         ),
-        rule_trial.card(),
+        rule_replay.card(),
     ]
 
 

@@ -21,7 +21,7 @@ from tests.fakes import FakeAlertService, FakeReader
 
 LIST = f"#{ids.RULES_LIST}"
 SENTENCE = f"#{ids.RULE_SENTENCE}"
-TRIAL = f"#{ids.RULE_TRIAL}"
+REPLAY = f"#{ids.RULE_REPLAY}"
 SAVE = f"#{ids.RULE_SAVE}"
 RULES = "/alerting?tab=rules"
 NEW = f"{RULES}&edit=new"
@@ -230,9 +230,7 @@ def test_a_rule_is_deleted_by_those_who_say_so_twice(site: Site, alert_service: 
     assert not alert_service.stored
 
 
-def test_a_rule_is_tried_on_the_past_before_it_is_saved(
-    site: Site, alert_service: FakeAlertService, reader: FakeReader
-) -> None:
+def test_a_rule_is_replayed_before_it_is_saved(site: Site, alert_service: FakeAlertService, reader: FakeReader) -> None:
     series = reader.price_series[1]
     reader.price_series[2] = series
     fired = [(1, 60), (2, 50), (1, 40)]
@@ -242,12 +240,12 @@ def test_a_rule_is_tried_on_the_past_before_it_is_saved(
     }
     site.open(f"{NEW}&template=pumps&scope=okx:*")
     site.shows(SENTENCE, "any pair of okx rises")
-    site.click(part(type="rule-trial-span", span="24h"))
+    site.click(part(type="rule-replay-span", span="24h"))
 
-    site.shows(TRIAL, "It would have fired 3 times in the last 24 h, on 2 of 100 metrics.")
-    points = f"return document.querySelector('#{ids.RULE_TRIAL_CHART} .js-plotly-plot')?.data?.[1].x.length"
+    site.shows(REPLAY, "It would have fired 3 times in the last 24 h, on 2 of 100 metrics.")
+    points = f"return document.querySelector('#{ids.RULE_REPLAY_CHART} .js-plotly-plot')?.data?.[1].x.length"
     site.until(lambda: site.script(points) == 2)
-    choose(site, f"#{ids.RULE_TRIAL_METRIC}", "2")
+    choose(site, f"#{ids.RULE_REPLAY_METRIC}", "2")
     site.until(lambda: site.script(points) == 1)
     assert alert_service.tried is not None
     assert alert_service.tried.name == "Pumps"
@@ -275,21 +273,21 @@ def test_a_replay_shows_how_far_it_is_and_ends_when_it_is_cancelled(
     alert_service.steps = following = Following(None, 0.25, 0.75)
     site.open(f"{NEW}&template=pumps&scope=okx:*")
     site.shows(SENTENCE, "any pair of okx rises")
-    site.click(part(type="rule-trial-span", span="7d"))
+    site.click(part(type="rule-replay-span", span="7d"))
 
-    wait, share = f"#{ids.RULE_TRIAL_WAIT}", f"return document.querySelector('#{ids.RULE_TRIAL_SHARE}').value"
+    wait, share = f"#{ids.RULE_REPLAY_WAIT}", f"return document.querySelector('#{ids.RULE_REPLAY_PROGRESS}').value"
     site.shows(wait, "Another replay is under way; this one is next.")
     following.go_on()
     site.until(lambda: site.script(share) == 0.25)
     site.shows(wait, "Going through what is stored.")
-    site.click(f"#{ids.RULE_TRIAL_CANCEL}")
-    site.shows(TRIAL, "How often would it have fired?")
+    site.click(f"#{ids.RULE_REPLAY_CANCEL}")
+    site.shows(REPLAY, "How often would it have fired?")
     following.go_on()
     following.go_on()
     site.until(lambda: alert_service.ended == 1)
 
 
-def test_a_trial_without_a_place_says_when_to_try_again(site: Site, alert_service: FakeAlertService) -> None:
+def test_a_replay_without_a_place_says_when_to_try_again(site: Site, alert_service: FakeAlertService) -> None:
     alert_service.steps, alert_service.trouble = (
         (),
         Busy("as many replays as one process takes on are under way; try again in 10 s", 10),
@@ -297,9 +295,9 @@ def test_a_trial_without_a_place_says_when_to_try_again(site: Site, alert_servic
     site.expect("status of 503")
     site.open(f"{NEW}&template=pumps&scope=okx:*")
     site.shows(SENTENCE, "any pair of okx rises")
-    site.click(part(type="rule-trial-span", span="24h"))
+    site.click(part(type="rule-replay-span", span="24h"))
 
-    site.shows(TRIAL, "Not tried: as many replays as one process takes on are under way; try again in 10 s.")
+    site.shows(REPLAY, "Not replayed: as many replays as one process takes on are under way; try again in 10 s.")
 
 
 @pytest.mark.usefixtures("alert_service")

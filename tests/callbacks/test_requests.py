@@ -232,7 +232,7 @@ FIELDS = ("name", "scope", "quantity", "kind", "side", "way", "factor", "percent
 
 MEMBERS = (
     "act", "number", "page", "rule", "length", "metric", "newest", "path", "search", "zone", "view", "since", "edge",
-    "samples", "starts", "begins", "rules", "recent", "q", "state", "span", "unseen", "connection", "until", "marks",
+    "samples", "starts", "begins", "rules", "recent", "q", "state", "span", "unseen", "connection", "until", "markers",
 )  # fmt: skip
 
 PLAIN = {

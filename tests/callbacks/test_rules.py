@@ -10,7 +10,7 @@ from api.access import Access
 from app import create_app
 from callbacks.dependencies import Dependencies
 from callbacks.rules import carry_out, rule_lines
-from layouts import ids, rule_form, rule_trial, rules
+from layouts import ids, rule_form, rule_replay, rules
 from layouts.markup import Markup
 from layouts.rule_draft import BLANK
 from services.market.alerting.alerts import AlertCounts, AlertQuery, Mute
@@ -271,17 +271,20 @@ def test_the_form_of_a_rule_that_is_gone_says_so(reader: FakeReader) -> None:
     assert "There is no such rule" in str(answer.json["response"])
 
 
-def order(dependencies: Dependencies, draft: dict[str, Any], span: str) -> dict[str, Any]:
-    button = part(ids.rule_trial(span), "n_clicks", 1)
-    refused = duplicate_of(dependencies, ids.RULE_TRIAL)
-    outputs = [part(ids.RULE_TRIAL_ORDER, "data"), part(ids.RULE_TRIAL, refused.removeprefix(f"{ids.RULE_TRIAL}."))]
+def request_replay(dependencies: Dependencies, draft: dict[str, Any], span: str) -> dict[str, Any]:
+    button = part(ids.rule_replay(span), "n_clicks", 1)
+    refused = duplicate_of(dependencies, ids.RULE_REPLAY)
+    outputs = [
+        part(ids.RULE_REPLAY_REQUEST, "data"),
+        part(ids.RULE_REPLAY, refused.removeprefix(f"{ids.RULE_REPLAY}.")),
+    ]
     answer = send(dependencies, outputs, button, [[button]], [fields(draft)])
     found: dict[str, Any] = answer.json["response"]
     return found
 
 
-def test_a_trial_is_ordered_for_the_whole_span(dependencies: Dependencies) -> None:
-    told = order(dependencies, FILLED, "7d")[ids.RULE_TRIAL_ORDER]["data"]
+def test_a_replay_covers_the_whole_span(dependencies: Dependencies) -> None:
+    told = request_replay(dependencies, FILLED, "7d")[ids.RULE_REPLAY_REQUEST]["data"]
 
     assert told["span"] == "7d"
     body = told["body"]
@@ -289,20 +292,20 @@ def test_a_trial_is_ordered_for_the_whole_span(dependencies: Dependencies) -> No
     assert parse_rule(body["rule"]).name == "Mine"
 
 
-def test_what_cannot_be_saved_is_not_tried(dependencies: Dependencies) -> None:
-    told = order(dependencies, BLANK, "24h")
+def test_a_rule_that_cannot_be_saved_is_not_replayed(dependencies: Dependencies) -> None:
+    told = request_replay(dependencies, BLANK, "24h")
     assert "Fill in the fields first" in str(told)
-    assert ids.RULE_TRIAL_ORDER not in told
+    assert ids.RULE_REPLAY_REQUEST not in told
 
 
 def show(dependencies: Dependencies, found: dict[str, Any]) -> str:
-    told = part(ids.RULE_TRIAL_FOUND, "data", found)
-    ordered = rule_trial.order_of(PUMPS, "24h", NOON)
-    state = [part(ids.RULE_TRIAL_ORDER, "data", ordered), part(ids.ZONE_NAME, "data", "UTC")]
-    return str(send(dependencies, [part(ids.RULE_TRIAL, "children")], told, [told], state).json)
+    told = part(ids.RULE_REPLAY_RESULT, "data", found)
+    ordered = rule_replay.request_of(PUMPS, "24h", NOON)
+    state = [part(ids.RULE_REPLAY_REQUEST, "data", ordered), part(ids.ZONE_NAME, "data", "UTC")]
+    return str(send(dependencies, [part(ids.RULE_REPLAY, "children")], told, [told], state).json)
 
 
-def test_a_trial_tells_what_the_browser_was_answered(dependencies: Dependencies) -> None:
+def test_the_result_of_a_replay_is_shown(dependencies: Dependencies) -> None:
     second = int(NOON.timestamp()) - 60
     text = show(
         dependencies,
@@ -313,7 +316,7 @@ def test_a_trial_tells_what_the_browser_was_answered(dependencies: Dependencies)
             "count": 1,
             "metrics": 1,
             "top": [[1, 1]],
-            "marks": {"1": [[second, 3.0]]},
+            "markers": {"1": [[second, 3.0]]},
             "newest": [{"metric_id": 1, "price": 3.0, "fired_at": "2026-03-01T11:59:00Z"}],
         },
     )
@@ -322,17 +325,21 @@ def test_a_trial_tells_what_the_browser_was_answered(dependencies: Dependencies)
 
 
 @pytest.mark.parametrize(
-    ("trouble", "status", "words"),
+    ("problem", "status", "words"),
     [
         ("scope: matches no metric at all", 422, "'Matches no metric at all.'"),
-        ("as many are under way; try again in 10 seconds", 503, "'Not tried: as many are under way; try again in 10"),
-        ("The server did not answer.", None, "'Not tried: The server did not answer.'"),
+        (
+            "as many are under way; try again in 10 seconds",
+            503,
+            "'Not replayed: as many are under way; try again in 10",
+        ),
+        ("The server did not answer.", None, "'Not replayed: The server did not answer.'"),
     ],
 )
-def test_a_trial_that_could_not_be_says_why(
-    dependencies: Dependencies, trouble: str, status: int | None, words: str
+def test_a_replay_that_failed_says_why(
+    dependencies: Dependencies, problem: str, status: int | None, words: str
 ) -> None:
-    assert words in show(dependencies, {"trouble": trouble, "status": status})
+    assert words in show(dependencies, {"problem": problem, "status": status})
 
 
 def duplicate_of(dependencies: Dependencies, identity: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from layouts import alerting, ids, rule_form, rule_trial, rules
+from layouts import alerting, ids, rule_form, rule_replay, rules
 from layouts.alerting import DELIVERIES, HISTORY, NEW, RULES, Place, place_of
 from layouts.markup import Markup
 from layouts.mute_lengths import MUTE_LENGTHS, mute_end
@@ -215,7 +215,7 @@ def test_empty_fields_are_told_of_to_those_who_insist():
     assert set(rule_form.told_of(BLANK, judged.wrong, insisted=True)) == {"name", "scope", "percent"}
 
 
-def found(*of: int) -> dict[str, Any]:
+def result_of(*of: int) -> dict[str, Any]:
     """What the browser makes of firings on these metrics, a minute apart, the last a minute ago."""
     fired = [
         {
@@ -232,37 +232,39 @@ def found(*of: int) -> dict[str, Any]:
         "count": len(of),
         "metrics": len(set(of)),
         "top": Counter(of).most_common(),
-        "marks": {str(number): [[0, 100.0 + place] for place, one in enumerate(of) if one == number] for number in of},
-        "newest": fired[-rule_trial.MAX_LISTED :][::-1],
+        "markers": {
+            str(number): [[0, 100.0 + place] for place, one in enumerate(of) if one == number] for number in of
+        },
+        "newest": fired[-rule_replay.MAX_LISTED :][::-1],
     }
 
 
-def trial(*of: int):
-    told = found(*of)
+def replay(*of: int):
+    result = result_of(*of)
     series = builders.series([100.0, 101.0, 102.0])
-    most = rule_trial.most_fired(told)
-    marks = told["marks"].get(str(most), [])
-    figure = None if most is None else rule_trial.trial_figure(series.times, series.values, marks, UTC)
-    return rule_trial.result(told, 3, {row.id: row for row in METRICS}, figure, UTC)
+    most = rule_replay.most_fired(result)
+    firings = result["markers"].get(str(most), [])
+    figure = None if most is None else rule_replay.replay_figure(series.times, series.values, firings, UTC)
+    return rule_replay.result_view(result, 3, {row.id: row for row in METRICS}, figure, UTC)
 
 
-def test_a_trial_tells_how_often_on_what_and_when():
-    page = trial(1, 2, 2, 9)
+def test_a_replay_shows_how_often_on_what_and_when():
+    page = replay(1, 2, 2, 9)
 
     assert "It would have fired 4 times| in the last 24 h, on 3 of 3 metrics." in text_of(page)
     assert rows_of(page)[1:3] == ["1 Mar 2026, 11:59|metric 9|103.00", "1 Mar 2026, 11:58|C2/USD kraken|102.00"]
-    options = by_id(page, ids.RULE_TRIAL_METRIC).options
+    options = by_id(page, ids.RULE_REPLAY_METRIC).options
     assert [one["label"] for one in options] == ["C2/USD kraken (2)", "C1/USD kraken (1)", "metric 9 (1)"]
-    assert by_id(page, ids.RULE_TRIAL_CHART).figure["data"][1]["y"] == [101.0, 102.0]
+    assert by_id(page, ids.RULE_REPLAY_CHART).figure["data"][1]["y"] == [101.0, 102.0]
 
 
-def test_a_trial_without_an_alert_says_so():
-    assert "It would not have fired| in the last 24 h, on any of 3." in text_of(trial())
-    assert "It would have fired once" in text_of(trial(1))
+def test_a_replay_without_an_alert_says_so():
+    assert "It would not have fired| in the last 24 h, on any of 3." in text_of(replay())
+    assert "It would have fired once" in text_of(replay(1))
 
 
-def test_a_long_trial_shows_the_newest_and_counts_the_rest():
-    page = trial(*[1] * 20)
+def test_a_long_replay_shows_the_newest_and_counts_the_rest():
+    page = replay(*[1] * 20)
 
-    assert len(rows_of(page)) == 1 + rule_trial.MAX_LISTED
+    assert len(rows_of(page)) == 1 + rule_replay.MAX_LISTED
     assert "and 12 before" in text_of(page)

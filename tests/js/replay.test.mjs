@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { callbacks, isNothing, load } from "./page.mjs";
 
-const ORDER = { body: { rule: 0 }, span: "24h", most: { metrics: 2, marks: 2, listed: 3 } };
+const REQUEST = { body: { rule: 0 }, span: "24h", limits: { metrics: 2, markers: 2, listed: 3 } };
 const fired = (metric, minute, price) => ({ metric_id: metric, price, fired_at: `1970-01-01T00:0${minute}:00Z` });
 const RESULT = {
   since: "1970-01-01T00:00:00Z",
@@ -22,7 +22,7 @@ const event = (name, data) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n
 function form(status = 200) {
   const bar = { value: 0, removeAttribute: (name) => void delete bar[name] };
   const words = { textContent: "" };
-  const elements = { "rule-trial-share": bar, "rule-trial-words": words };
+  const elements = { "rule-replay-progress": bar, "rule-replay-text": words };
   const parts = { document: { getElementById: (id) => elements[id] ?? null, addEventListener() {} } };
   const asked = [];
   let stream;
@@ -32,19 +32,19 @@ function form(status = 200) {
     options.signal.addEventListener("abort", () => stream.error(new Error("aborted")));
     return new Response(body, { status });
   };
-  const window = load(["0-ids.js", "rule-trial.js"], parts);
+  const window = load(["0-ids.js", "rule-replay.js"], parts);
   const send = async (text) => {
     await new Promise(setImmediate);
     stream.enqueue(new TextEncoder().encode(text));
     await new Promise(setImmediate);
   };
-  const isWaiting = () => !window.dash_clientside.props["rule-trial-wait"].className.includes("is-hidden");
+  const isWaiting = () => !window.dash_clientside.props["rule-replay-wait"].className.includes("is-hidden");
   return { asked, bar, elements, end: () => stream.close(), isWaiting, send, words, ...callbacks(window) };
 }
 
-test("a trial shows how far it is, and hands on what the page tells of the answer", async () => {
-  const { asked, bar, isWaiting, send, tryRule, words } = form();
-  const outcome = tryRule(ORDER);
+test("a replay shows its progress, and passes on the part of the answer that the page shows", async () => {
+  const { asked, bar, isWaiting, send, replayRule, words } = form();
+  const outcome = replayRule(REQUEST);
 
   await send(event("progress", { share: null }));
   assert.match(words.textContent, /^Another replay is under way/);
@@ -65,7 +65,7 @@ test("a trial shows how far it is, and hands on what the page tells of the answe
       [4, 3],
       [9, 2],
     ],
-    marks: {
+    markers: {
       4: [
         [180, 11],
         [360, 12],
@@ -85,50 +85,50 @@ test("a trial shows how far it is, and hands on what the page tells of the answe
 });
 
 test("what was refused says why", async () => {
-  const { end, isWaiting, send, tryRule } = form(503);
-  const outcome = tryRule(ORDER);
+  const { end, isWaiting, send, replayRule } = form(503);
+  const outcome = replayRule(REQUEST);
   await send(JSON.stringify({ detail: "busy; try again in 10 seconds" }));
   end();
 
-  assert.deepEqual(await outcome, { trouble: "busy; try again in 10 seconds", status: 503 });
+  assert.deepEqual(await outcome, { problem: "busy; try again in 10 seconds", status: 503 });
   assert.ok(!isWaiting());
 });
 
 test("what ends on the way says why, or that the server is silent", async () => {
   const first = form();
-  const ended = first.tryRule(ORDER);
+  const ended = first.replayRule(REQUEST);
   await first.send(event("problem", { detail: "it takes too long", status: 503 }));
-  assert.deepEqual(await ended, { trouble: "it takes too long", status: 503 });
+  assert.deepEqual(await ended, { problem: "it takes too long", status: 503 });
 
   const second = form();
-  const cut = second.tryRule(ORDER);
+  const cut = second.replayRule(REQUEST);
   await second.send(event("progress", { share: 0.5 }));
   second.end();
-  assert.deepEqual(await cut, { trouble: "The server did not answer." });
+  assert.deepEqual(await cut, { problem: "The server did not answer." });
 });
 
-test("a trial that is cancelled, or whose form was left, is asked for no longer and changes nothing", async () => {
-  const { asked, cancelTrial, elements, isWaiting, send, tryRule } = form();
-  const cancelled = tryRule(ORDER);
+test("a replay that is cancelled, or whose form was left, is aborted and changes nothing", async () => {
+  const { asked, cancelReplay, elements, isWaiting, send, replayRule } = form();
+  const cancelled = replayRule(REQUEST);
   await send(event("progress", { share: 0.5 }));
-  cancelTrial(1);
+  cancelReplay(1);
   assert.ok(isNothing(await cancelled));
   assert.ok(asked[0].options.signal.aborted);
   assert.ok(!isWaiting());
 
-  const left = tryRule(ORDER);
+  const left = replayRule(REQUEST);
   await send(event("progress", { share: 0.5 }));
-  delete elements["rule-trial-share"];
+  delete elements["rule-replay-progress"];
   await send(event("progress", { share: 0.6 }));
   assert.ok(isNothing(await left));
   assert.ok(asked[1].options.signal.aborted);
 });
 
-test("a second trial ends the first", async () => {
-  const { asked, isWaiting, send, tryRule } = form();
-  const first = tryRule(ORDER);
+test("a second replay ends the first", async () => {
+  const { asked, isWaiting, send, replayRule } = form();
+  const first = replayRule(REQUEST);
   await send(event("progress", { share: 0.5 }));
-  const second = tryRule(ORDER);
+  const second = replayRule(REQUEST);
   assert.ok(isNothing(await first));
   assert.ok(asked[0].options.signal.aborted);
   assert.ok(isWaiting());

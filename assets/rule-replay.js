@@ -1,4 +1,4 @@
-// A rule tried on the past: asks for the replay, shows how far it is, and hands on of the answer what the page tells.
+// Replays a rule: asks the API, shows the progress, and passes on the part of the answer that the page shows.
 (function () {
   "use strict";
   const ids = window.trackerIds;
@@ -8,22 +8,24 @@
   const nothing = () => window.dash_clientside.no_update;
 
   /** @type {AbortController | null} */
-  let running = null; // ends the trial that is under way
+  let running = null; // aborts the replay that is under way
 
   function show(share) {
-    const bar = /** @type {HTMLProgressElement | null} */ (document.getElementById(ids.trialShare));
-    const words = document.getElementById(ids.trialWords);
-    if (!bar || !words) return false; // the form was left
+    const bar = /** @type {HTMLProgressElement | null} */ (document.getElementById(ids.replayProgress));
+    const line = document.getElementById(ids.replayText);
+    if (!bar || !line) return false; // the form was left
     const text = share === null ? WAITING : READING;
-    if (words.textContent !== text) words.textContent = text; // a screen reader says it each time that it is set
+    if (line.textContent !== text) line.textContent = text; // a screen reader says it each time that it is set
     if (share) bar.value = share;
     else bar.removeAttribute("value"); // of which nobody knows how much
     return true;
   }
 
   function wait(isUnderWay) {
-    window.dash_clientside.set_props(ids.trialWait, { className: isUnderWay ? "trial-wait" : "trial-wait is-hidden" });
-    window.dash_clientside.set_props(ids.trial, { className: isUnderWay ? "is-hidden" : "" });
+    window.dash_clientside.set_props(ids.replayWait, {
+      className: isUnderWay ? "replay-wait" : "replay-wait is-hidden",
+    });
+    window.dash_clientside.set_props(ids.replay, { className: isUnderWay ? "is-hidden" : "" });
   }
 
   // The server-sent events of an answer, as [name, data].
@@ -43,65 +45,65 @@
 
   const second = (iso) => Date.parse(iso) / 1000;
 
-  function found(result, order) {
-    const top = result.metrics.slice(0, order.most.metrics);
-    const marks = Object.fromEntries(top.map((metric) => [metric.metric_id, []]));
-    for (const firing of result.firings) marks[firing.metric_id]?.push([second(firing.fired_at), firing.price]);
-    for (const number in marks) marks[number] = marks[number].slice(-order.most.marks);
+  function resultOf(result, request) {
+    const top = result.metrics.slice(0, request.limits.metrics);
+    const markers = Object.fromEntries(top.map((metric) => [metric.metric_id, []]));
+    for (const firing of result.firings) markers[firing.metric_id]?.push([second(firing.fired_at), firing.price]);
+    for (const number in markers) markers[number] = markers[number].slice(-request.limits.markers);
     return {
-      span: order.span,
+      span: request.span,
       since: second(result.since),
       until: second(result.until),
       count: result.count,
       metrics: result.metrics.length,
       top: top.map((metric) => [metric.metric_id, metric.count]),
-      marks,
-      newest: result.firings.slice(-order.most.listed).reverse(),
+      markers,
+      newest: result.firings.slice(-request.limits.listed).reverse(),
     };
   }
 
-  async function asked(order, signal) {
+  async function ask(request, signal) {
     const answer = await fetch(window.trackerPaths.at("/alerts/rules/replay"), {
       method: "POST",
       headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
-      body: JSON.stringify(order.body),
+      body: JSON.stringify(request.body),
       signal,
     });
-    if (!answer.ok) return { trouble: (await answer.json()).detail, status: answer.status };
+    if (!answer.ok) return { problem: (await answer.json()).detail, status: answer.status };
     for await (const [name, data] of eventsOf(answer)) {
-      if (name === "result") return found(data, order);
-      if (name === "problem") return { trouble: data.detail, status: data.status };
+      if (name === "result") return resultOf(data, request);
+      if (name === "problem") return { problem: data.detail, status: data.status };
       if (!show(data.share)) return null;
     }
-    return { trouble: SILENCE };
+    return { problem: SILENCE };
   }
 
-  async function tryRule(order) {
-    if (!order) return nothing();
+  async function replayRule(request) {
+    if (!request) return nothing();
     if (running) running.abort();
-    const mine = new AbortController();
-    running = mine;
+    const own = new AbortController();
+    running = own;
     show(0);
     wait(true);
     /** @type {Record<string, any> | null} */
     let outcome = null;
     try {
-      outcome = await asked(order, mine.signal);
+      outcome = await ask(request, own.signal);
     } catch {
-      if (!mine.signal.aborted) outcome = { trouble: SILENCE };
+      if (!own.signal.aborted) outcome = { problem: SILENCE };
     }
-    mine.abort(); // of an answer that is not read to its end
-    if (running !== mine) return nothing(); // another one has begun
+    own.abort(); // of an answer that is not read to its end
+    if (running !== own) return nothing(); // another one has begun
     running = null;
     wait(false);
     return outcome ?? nothing();
   }
 
-  function cancelTrial(clicks) {
+  function cancelReplay(clicks) {
     if (clicks && running) running.abort();
     return nothing();
   }
 
   window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { tryRule, cancelTrial });
+  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { replayRule, cancelReplay });
 })();
