@@ -87,13 +87,14 @@ def replace(connection: Connection, quantity: str, since: int, until: int, found
 
 
 def thin(connection: Connection, longest: dict[str, int], now: int, period_seconds: int) -> None:
-    """Remove what no window of up to `longest` seconds, quantity by quantity, looks back on any more."""
-    connection.execute(delete(RunningSumsRow).where(RunningSumsRow.quantity.not_in(longest)))
-    for quantity, window in longest.items():
-        old = RunningSumsRow.minute < ticks.horizon(connection, now, window + carry_seconds(period_seconds))
-        hourly = RunningSumsRow.minute < ticks.horizon(connection, now, HOUR + period_seconds)
-        between = hourly & (RunningSumsRow.minute % SLOT_SECONDS >= period_seconds)
-        connection.execute(delete(RunningSumsRow).where(RunningSumsRow.quantity == quantity, old | between))
+    """Remove the rows that no window of up to `longest` seconds, quantity by quantity, looks back on any more."""
+    quantity, minute = RunningSumsRow.quantity, RunningSumsRow.minute
+    between_slots = minute % SLOT_SECONDS >= period_seconds
+    unused = (minute < ticks.horizon(connection, now, HOUR + period_seconds)) & between_slots
+    for window in set(longest.values()):
+        before = ticks.horizon(connection, now, window + carry_seconds(period_seconds))
+        unused |= quantity.in_([name for name, seconds in longest.items() if seconds == window]) & (minute < before)
+    connection.execute(delete(RunningSumsRow).where(unused | quantity.not_in(longest)))
 
 
 def _decode(minute: int, data: bytes) -> RunningSums:
