@@ -6,8 +6,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from socket import gethostname
@@ -22,17 +23,13 @@ import callbacks
 from api import server as web_server
 from api.access import OPEN, Access, ProxyUsers
 from api.asgi import Front
-from api.deliveries import mount_deliveries
 from api.forwarded import forwarded
 from api.guard import ANY_HOST, MAX_BODY_BYTES, Hosts, guarded, hosts_of, visitor_name
 from api.headers import YEAR_SECONDS, script_hash, with_headers
 from api.limits import Limits
-from api.long_answers import LargeAnswers
 from api.prefix import below
 from api.responses import MIN_COMPRESSED_BYTES
 from api.routes import mount
-from api.rules import mount_rules
-from callbacks.dependencies import Dependencies
 from callbacks.pages import PAGE_SEGMENTS
 from callbacks.requests import check_requests
 from callbacks.shell import reporting
@@ -41,8 +38,8 @@ from services.bootstrap import Services, open_services
 from services.commands import tokens
 from services.logs import set_up_logs
 from services.malloc import bound_heaps
+from services.market.dependencies import Dependencies
 from services.market.errors import TrackerError
-from services.market.ports import AlertService, Clock, Deliveries, MarketReader
 from services.runners.scheduler import Scheduler
 from services.settings import SIMULATED_TRACK, BadSettings, Settings, read_settings
 from services.store.database.engine import open_existing
@@ -60,27 +57,21 @@ log = logging.getLogger("data_tracker")
 
 
 def create_app(
-    reader: MarketReader,
-    clock: Clock,
-    deliveries: Deliveries,
-    alert_service: AlertService,
+    dependencies: Dependencies,
     access: Access = OPEN,
     hosts: Hosts = ANY_HOST,
     limits: Limits | None = None,
     proxies: int = 0,
     prefix: str = "/",
-    step_aside: Callable[[], None] = lambda: None,
 ) -> Dash:
     """The dashboard and the JSON interface on one Flask server.
 
-    They read through `reader` and make changes through `alert_service`.
-
-    `clock` tells the time to whatever depends on it; `deliveries` are what became of messages; `access` says who may
-    come in, `hosts` by which name, and how often (`limits`; None: as often as they like, wrong passwords aside);
-    `proxies` is how many stand before the server and tell who asks; `prefix` is the path below which it is reached.
-    `step_aside` is called now and then by what makes large answers, and waits while something else must not.
-    Raises BadSettings for a prefix that is a path of the server's own.
+    `access` decides who is let in, `hosts` under which host names the server answers, and `limits` how often a visitor
+    may ask (None: only failed logins are limited). `proxies` is the number of trusted proxies in front of the server,
+    and `prefix` the path that it is served under. Raises BadSettings for a
+    prefix that is one of the server's own paths.
     """
+    dependencies = replace(dependencies, current_user=visitor_name)
     with _without_dash_variables():
         app = Dash(
             __name__,
@@ -96,11 +87,9 @@ def create_app(
             assets_path_ignore=["vendor", "docs"],  # loaded by the pages that need it
             on_error=reporting(),
         )
-    mount(app.server, reader, clock, alert_service, LargeAnswers(step_aside))
-    mount_rules(app.server, reader, clock, alert_service)
-    mount_deliveries(app.server, deliveries, clock)
-    app.layout = lambda: shell.page(reader.profile)
-    callbacks.register(app, Dependencies(reader, clock, deliveries, alert_service, visitor_name))
+    mount(app.server, dependencies)
+    app.layout = lambda: shell.page(dependencies.reader.profile)
+    callbacks.register(app, dependencies)
     check_requests(app)
     app.server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES  # also of a body that does not tell its length
     # What the JSON routes have zipped already, or found too small for it, is left as it is.
@@ -115,7 +104,7 @@ def create_app(
     app.server.after_request(_read_whole)  # called before what was registered earlier
     app.server.after_request(_keep_for_nobody)
     # What comes in passes these from the last to the first.
-    door = guarded(app.server.wsgi_app, access, hosts, limits or Limits(0), clock)
+    door = guarded(app.server.wsgi_app, access, hosts, limits or Limits(0), dependencies.clock)
     door = with_headers(door, [script_hash(shell.THEME_SCRIPT), *app.csp_hashes()])
     if proxies:
         door = forwarded(door, proxies)
@@ -155,17 +144,17 @@ def serve_by(services: Services) -> Dash:
     )
     redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
     limits = Limits(settings.rate_limit, redis_url)
-    return create_app(
+    return create_app(dependencies_of(services), access, hosts, limits, settings.proxy_hops, settings.url_prefix)
+
+
+def dependencies_of(services: Services) -> Dependencies:
+    """The part of `services` that the web side uses."""
+    return Dependencies(
         services.reader,
         services.clock,
         services.deliveries,
         services.alert_service,
-        access,
-        hosts,
-        limits,
-        settings.proxy_hops,
-        settings.url_prefix,
-        services.step_aside,
+        step_aside=services.step_aside,
     )
 
 

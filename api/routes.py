@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, request
 
 from api import bodies, tables
+from api.deliveries import mount_deliveries
 from api.documentation import add_documentation
 from api.freshness import Freshness
 from api.keys import named
@@ -21,11 +22,13 @@ from api.queries import MAX_NAMES, AlertsQuery, MetricQuery, SparklinesQuery, re
 from api.ranking import add_ranking
 from api.response_cache import caching_responses
 from api.responses import CachedResponse, CachedResponses, Page, digest, encode, send, send_csv, zipped
+from api.rules import mount_rules
 from api.schemas import Alerts, Alive, FiredAlert, Live, OneMetric, Ready, Sparklines, Table
 from api.series import add_series
 from api.stream import Streams, add_stream
 from api.telemetry import render_telemetry
 from services.market.alerting.alerts import Alert, AlertQuery
+from services.market.dependencies import Dependencies
 from services.market.ports import AlertService, Clock, MarketReader
 
 CLOSED_SEGMENTS = ("metrics", "alerts")
@@ -46,13 +49,15 @@ ALIVE = encode({"status": "alive"})
 """Made once: whoever asks for it waits for nothing."""
 
 
-def mount(
-    server: Flask, reader: MarketReader, clock: Clock, alert_service: AlertService, large: LargeAnswers | None = None
-) -> None:
-    """Add the JSON interface to `server`; it tells the time by `clock`, and makes `large` answers in their places.
+def mount(server: Flask, dependencies: Dependencies, large: LargeAnswers | None = None) -> None:
+    """Add the JSON interface to `server`; it makes `large` answers in their places.
     Whatever may keep somebody out stands before the server's `wsgi_app` as it is after this."""
+    reader, clock, alert_service = dependencies.reader, dependencies.clock, dependencies.alert_service
     freshness = Freshness(reader, clock)
-    server.register_blueprint(_blueprint(reader, clock, alert_service, freshness, large or LargeAnswers()))
+    large = large or LargeAnswers(dependencies.step_aside)
+    server.register_blueprint(_blueprint(reader, clock, alert_service, freshness, large))
+    mount_rules(server, reader, clock, alert_service)
+    mount_deliveries(server, dependencies.deliveries, clock)
     handle_problems(server, OWN_SEGMENTS)
     server.wsgi_app = caching_responses(server.wsgi_app, freshness)  # type: ignore[assignment, method-assign]
 

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 
@@ -98,11 +98,7 @@ class World:
         """The web side."""
         services = self._services
         server: Flask = app.create_app(
-            services.reader,
-            lambda: moment(self._minute),
-            services.deliveries,
-            services.alert_service,
-            step_aside=services.step_aside,
+            replace(app.dependencies_of(services), clock=lambda: moment(self._minute))
         ).server
         return server
 

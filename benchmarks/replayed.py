@@ -1,5 +1,6 @@
 """The program by a clock that follows the data: for gunicorn, `benchmarks.replayed:create_app()`."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from flask import Flask
@@ -14,5 +15,5 @@ def create_app() -> Flask:
     def clock() -> datetime:
         return services.reader.ranking().minute or datetime.now(UTC)
 
-    server: Flask = app.create_app(services.reader, clock, services.deliveries, services.alert_service).server
+    server: Flask = app.create_app(replace(app.dependencies_of(services), clock=clock)).server
     return server

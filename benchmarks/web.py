@@ -24,8 +24,10 @@ from benchmarks.databases import PERIOD, Past, filled
 from benchmarks.listeners import STREAMS, Stream
 from benchmarks.timings import print_table
 from services.actions.alerts import StoreAlertService
+from services.actions.deliveries import DeliveryService
 from services.bootstrap import profile_of
 from services.caching.process_reader import CachedReader
+from services.market.dependencies import Dependencies
 from services.market.ranking import Ranking
 from services.market.times import period_of
 from services.settings import Settings, read_settings
@@ -202,7 +204,15 @@ def _count_readings(past: Past, clock: Clock, threads: int = 4) -> None:
     """Let `threads` ask for `/metrics` while COMMITS ticks are stored, and print what was read for them."""
     reader = _CountingReader(past.engine, profile_of(_settings(past)))
     server = Flask(__name__, static_folder=None)
-    mount(server, CachedReader(reader), lambda: datetime.now(UTC), StoreAlertService(past.engine, ()))
+    mount(
+        server,
+        Dependencies(
+            CachedReader(reader),
+            lambda: datetime.now(UTC),
+            DeliveryService(past.engine, ()),
+            StoreAlertService(past.engine, ()),
+        ),
+    )
     done, answered = Event(), [0] * threads
 
     def ask(number: int) -> None:

@@ -15,7 +15,7 @@ from callbacks import (
     shell,
     status,
 )
-from callbacks.dependencies import Dependencies
+from services.market.dependencies import Dependencies
 
 
 def register(app: Dash, dependencies: Dependencies) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from dash import ClientsideFunction, Dash, Input, NoUpdate, Output, State, ctx, no_update, set_props
 from dash.exceptions import PreventUpdate
 
-from callbacks.dependencies import Dependencies
 from callbacks.requests import Action
 from callbacks.shell import BROWSER
 from layouts import alert_filters, alert_table, ids, markup, notation
@@ -16,6 +15,7 @@ from layouts.alert_filters import Filters
 from layouts.alert_table import Shown
 from layouts.markup import Content
 from layouts.mute_lengths import BadMuteEnd, mute_end
+from services.market.dependencies import Dependencies
 from services.market.errors import UnknownRecord
 from services.market.ports import AlertService, MarketReader
 from services.market.text import MAX_NOTE_LENGTH, is_plain
@@ -26,7 +26,7 @@ def register(app: Dash, dependencies: Dependencies) -> None:
         dependencies.reader,
         dependencies.alert_service,
         dependencies.clock,
-        dependencies.who,
+        dependencies.current_user,
     )
     _register_browsers_part(app)
 

@@ -7,12 +7,12 @@ from dash import Dash, Input, Output, State
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from callbacks.dependencies import Dependencies
 from callbacks.rule_form import form_at
 from callbacks.rules import rule_lines
 from layouts import alert_history, alerting, deliveries, ids, notation, rules
 from layouts.alerting import Place, place_of
 from layouts.paths import at
+from services.market.dependencies import Dependencies
 
 
 def register(app: Dash, dependencies: Dependencies) -> None:

@@ -10,12 +10,12 @@ from dash.exceptions import PreventUpdate
 
 from callbacks import alerting
 from callbacks.compare import compared_at
-from callbacks.dependencies import Dependencies
 from callbacks.metric import past_with_rules, present_of, subject_of
 from callbacks.shell import BROWSER
 from layouts import compare, ids, metric, notation, price_chart, ranking, shell, status
 from layouts.price_chart import LINE, View
 from layouts.spans import FIRST_SPAN
+from services.market.dependencies import Dependencies
 from services.market.errors import StoreUnavailable, UnknownMetric
 
 MAX_ID_DIGITS = 18

@@ -10,7 +10,6 @@ from dash import ALL, ClientsideFunction, Dash, Input, NoUpdate, Output, State, 
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from callbacks.dependencies import Dependencies
 from callbacks.requests import Number, RecordNumber
 from callbacks.shell import BROWSER
 from layouts import alerting, ids, notation, rule_draft, rule_form, rule_replay
@@ -22,6 +21,7 @@ from layouts.rule_replay import ReplayProblem, ReplayRequest, ReplayResult
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import BadRule, TooManyRules
 from services.market.candles import HOUR_SECONDS
+from services.market.dependencies import Dependencies
 from services.market.errors import DeliveryFailed, UnknownChannel, UnknownRecord
 from services.market.ports import MarketReader
 from services.market.times import period_of

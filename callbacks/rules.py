@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from dash import Dash, Input, NoUpdate, Output, State, ctx
 
-from callbacks.dependencies import Dependencies
 from callbacks.requests import Action
 from layouts import ids, markup, notation, rules
 from layouts.markup import Content
@@ -14,6 +13,7 @@ from layouts.mute_lengths import MUTE_LENGTHS, mute_end
 from layouts.rules import RuleLine
 from services.market.alerting.alerts import AlertQuery, AlertState, Mute
 from services.market.alerting.rules import BUILT_IN, built_in
+from services.market.dependencies import Dependencies
 from services.market.errors import UnknownRecord
 from services.market.ports import AlertService
 

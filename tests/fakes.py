@@ -20,6 +20,7 @@ from services.market.alerting.alerts import (
 from services.market.alerting.messages import Delivery, DeliveryState
 from services.market.alerting.rules import MAX_RULES, AlertRule, TooManyRules, require_channels
 from services.market.candles import HOUR_SECONDS, hourly
+from services.market.dependencies import Dependencies
 from services.market.errors import (
     DeliveryFailed,
     NotFailed,
@@ -30,7 +31,7 @@ from services.market.errors import (
     UnknownMetric,
     UnknownRecord,
 )
-from services.market.ports import Steps
+from services.market.ports import AlertService, Clock, Deliveries, MarketReader, Steps
 from services.market.ranking import RankedMetric, Ranking, Sparklines
 from services.market.status import Day, Profile, Status
 from services.market.types import Hours, Series
@@ -306,3 +307,15 @@ class FakeDeliveries:
         if self.refuses is not None:
             raise self.refuses
         self.tried.append(channel)
+
+
+def fake_dependencies(
+    reader: MarketReader | None = None,
+    clock: Clock = lambda: builders.NOON,
+    deliveries: Deliveries | None = None,
+    alert_service: AlertService | None = None,
+) -> Dependencies:
+    """These, at NOON, and stand-ins for the rest."""
+    return Dependencies(
+        reader or FakeReader(), clock, deliveries or FakeDeliveries(), alert_service or FakeAlertService()
+    )

@@ -10,8 +10,7 @@ from flask.testing import FlaskClient
 from api.access import Access
 from app import create_app
 from tests import builders
-from tests.builders import NOON
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import FakeReader, fake_dependencies
 
 ZIPPED = {"Accept-Encoding": "gzip, br, zstd"}
 
@@ -19,7 +18,7 @@ ZIPPED = {"Accept-Encoding": "gzip, br, zstd"}
 @pytest.fixture
 def client() -> FlaskClient:
     reader = FakeReader(metrics=tuple(builders.ranked_metric(number) for number in range(1, 21)))
-    return create_app(reader, lambda: NOON, FakeDeliveries(), FakeAlertService()).server.test_client()
+    return create_app(fake_dependencies(reader)).server.test_client()
 
 
 @pytest.mark.parametrize(
@@ -76,7 +75,7 @@ def test_every_answer_says_whether_it_may_be_kept(client: FlaskClient, path: str
 
 
 def test_refusals_are_kept_by_nobody() -> None:
-    app = create_app(FakeReader(), lambda: NOON, FakeDeliveries(), FakeAlertService(), Access(("me", "pw")))
+    app = create_app(fake_dependencies(), Access(("me", "pw")))
     for path in ("/", "/metrics", "/assets/tracker.css"):
         answer = app.server.test_client().get(path)
         assert (answer.status_code, answer.headers["Cache-Control"]) == (401, "no-store")

@@ -9,7 +9,7 @@ from api.access import Access
 from api.guard import OPEN_PATHS
 from app import create_app
 from tests import builders
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import FakeReader, fake_dependencies
 
 NAME = ("ann", "open sesame")
 BASIC = {"Authorization": "Basic YW5uOm9wZW4gc2VzYW1l"}
@@ -23,7 +23,7 @@ def reader() -> FakeReader:
 
 @pytest.fixture
 def app(reader: FakeReader) -> Dash:
-    app = create_app(reader, lambda: builders.NOON, FakeDeliveries(), FakeAlertService(), Access(NAME))
+    app = create_app(fake_dependencies(reader), Access(NAME))
     app._setup_server()  # Dash adds some of its routes with the first request
     return app
 

@@ -24,7 +24,7 @@ from services.store.history import prices
 from services.store.ranking import metrics
 from tests import builders, hostile
 from tests.builders import NOON
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader, Timer
+from tests.fakes import FakeReader, Timer, fake_dependencies
 from tests.fakes_exchange import FakeNotifier
 
 STORED = tuple(name for name in hostile.NAMES if "\x00" not in name)  # PostgreSQL has no texts with a zero in them
@@ -46,7 +46,7 @@ def reader() -> FakeReader:
 
 @pytest.fixture
 def client() -> FlaskClient:
-    return create_app(reader(), lambda: NOON, FakeDeliveries(), FakeAlertService()).server.test_client()
+    return create_app(fake_dependencies(reader())).server.test_client()
 
 
 def test_the_interface_tells_them_as_they_are_and_as_json(client: FlaskClient) -> None:

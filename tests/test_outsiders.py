@@ -22,7 +22,7 @@ from services.bootstrap import open_services
 from services.logs import TRACE_MARK, set_up_logs
 from services.settings import read_settings
 from tests import builders
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import FakeReader, fake_dependencies
 from tests.processes import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -108,7 +108,7 @@ def _logs_as_before() -> Iterator[None]:
 @pytest.mark.parametrize("style", ["text", "json"])
 def test_nobody_outside_writes_a_line_of_the_log(capfd: pytest.CaptureFixture[str], style: str) -> None:
     reader = FakeReader(metrics=(builders.ranked_metric(),), down=True)
-    app = create_app(reader, lambda: builders.NOON, FakeDeliveries(), FakeAlertService())
+    app = create_app(fake_dependencies(reader))
     set_up_logs("DEBUG", style)
 
     def broken(path: str) -> None:
@@ -161,7 +161,7 @@ ODD = (
     "%00", "%0a", "%0d%0a", "%2e%2e", "..", "%2f", "%5c", "%ff", "%25", "%e2%80%ae", "1", "-1", "9" * 40, "a" * 2_000,
     "kraken:BTC-USD", "{}", "[]", "%7b%7b", "con", ".", ";", "dash", "x.v1m0.js",
 )  # fmt: skip
-APP = create_app(FakeReader(), lambda: builders.NOON, FakeDeliveries(), FakeAlertService()).server
+APP = create_app(fake_dependencies()).server
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get", "X-\u00e4")
 
 

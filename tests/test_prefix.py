@@ -18,8 +18,7 @@ from services.market.errors import TrackerError
 from services.settings import BadSettings, read_settings
 from services.store.database.engine import open_engine
 from tests import builders
-from tests.builders import NOON
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import FakeReader, fake_dependencies
 from tests.proxy import proxied
 from tests.served import served
 
@@ -43,7 +42,7 @@ def site(request: pytest.FixtureRequest, migrated_sqlite_url: str) -> Iterator[S
     engine = open_engine(migrated_sqlite_url)
     metrics = tuple(builders.ranked_metric(number, base=f"C{number}") for number in range(1, 6))
     reader = FakeReader(metrics=metrics, price_series={1: builders.series([1.0] * 60)})
-    app = create_app(reader, lambda: NOON, FakeDeliveries(), StoreAlertService(engine, ()), prefix=PREFIX)
+    app = create_app(fake_dependencies(reader, alert_service=StoreAlertService(engine, ())), prefix=PREFIX)
     with served(app.server) as server, proxied(server.port, PREFIX, strips=request.param == "taken off") as origin:
         yield Site(origin)
     engine.dispose()
@@ -154,7 +153,7 @@ def test_the_last_slash_of_a_prefix_may_be_left_out(given: str, prefix: str) -> 
 @pytest.mark.parametrize("prefix", ["/metrics/", "/assets/", "/status/", "/alerts/x/", "/_dash-layout/"])
 def test_a_prefix_that_is_a_path_of_the_servers_own_is_refused_by_name(prefix: str) -> None:
     with pytest.raises(TrackerError, match=f"URL_PREFIX: {prefix} is a path of the server's own"):
-        create_app(FakeReader(), lambda: NOON, FakeDeliveries(), FakeAlertService(), prefix=prefix)
+        create_app(fake_dependencies(), prefix=prefix)
 
 
 def test_variables_that_other_dash_programs_use_do_not_change_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +172,7 @@ def test_variables_that_other_dash_programs_use_do_not_change_a_start(monkeypatc
     }
 
     def started() -> tuple[str, list[str]]:
-        app = create_app(FakeReader(), lambda: NOON, FakeDeliveries(), FakeAlertService())
+        app = create_app(fake_dependencies())
         return same(app.server.test_client().get("/").text), sorted(map(str, app.server.url_map.iter_rules()))
 
     usual = started()

@@ -11,18 +11,18 @@ from api.access import OPEN
 from api.guard import ANY_HOST, guarded
 from api.limits import Limits
 from api.routes import mount
-from api.rules import mount_rules
 from app import create_app
 from services.actions.alerts import StoreAlertService
 from services.actions.deliveries import DeliveryService
 from services.caching.process_reader import CachedReader
+from services.market.dependencies import Dependencies
 from services.market.ports import AlertService, Clock
 from services.store.alerting import alerts, outbox
 from services.store.alerting.alerts import NewAlert
 from services.store.alerting.outbox import AlertNotice
 from services.store.database.engine import Engine, open_engine, writing
 from tests import builders
-from tests.fakes import FakeAlertService, FakeReader
+from tests.fakes import FakeReader, fake_dependencies
 from tests.fakes_exchange import FakeExchange, FakeNotifier
 from tests.pipeline.world import World
 from tests.served import served
@@ -38,9 +38,7 @@ def serve(
     reader: FakeReader, clock: Clock = lambda: builders.NOON, alert_service: AlertService | None = None
 ) -> FlaskClient:
     server = Flask(__name__)
-    alert_service = alert_service or FakeAlertService()
-    mount(server, reader, clock, alert_service)
-    mount_rules(server, reader, clock, alert_service)
+    mount(server, fake_dependencies(reader, clock, alert_service=alert_service))
     server.add_url_rule("/", view_func=dashboard)
     server.add_url_rule("/<path:path>", view_func=dashboard)
     server.wsgi_app = guarded(server.wsgi_app, OPEN, ANY_HOST, Limits(0), lambda: builders.NOON)
@@ -88,7 +86,7 @@ def address(migrated_sqlite_url: str) -> Iterator[str]:
     owe_messages(engine, int(world.now.timestamp()))
     deliveries = DeliveryService(engine, [FakeNotifier("ops"), FakeNotifier("mail")])
     alert_service = StoreAlertService(engine, deliveries.channels)
-    server = create_app(CachedReader(world.reader), lambda: world.now, deliveries, alert_service).server
+    server = create_app(Dependencies(CachedReader(world.reader), lambda: world.now, deliveries, alert_service)).server
     with served(server) as web:
         web.do(web.front.end)  # so that each stream tells its first event and is over
         yield f"http://127.0.0.1:{web.port}"

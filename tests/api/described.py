@@ -5,12 +5,10 @@ from pathlib import Path
 
 from flask import Flask
 
-from api.deliveries import mount_deliveries
 from api.routes import mount
-from api.rules import mount_rules
 from services.bootstrap import VERSION
 from tests import builders
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import FakeReader, fake_dependencies
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 
@@ -18,9 +16,7 @@ COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 def whole_interface() -> Flask:
     """A bare server with all routes."""
     server = Flask(__name__, static_folder=None)
-    mount(server, FakeReader(builders.profile(version=VERSION)), lambda: builders.NOON, FakeAlertService())
-    mount_rules(server, FakeReader(), lambda: builders.NOON, FakeAlertService())
-    mount_deliveries(server, FakeDeliveries(), lambda: builders.NOON)
+    mount(server, fake_dependencies(FakeReader(builders.profile(version=VERSION))))
     return server
 
 

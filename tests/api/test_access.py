@@ -14,7 +14,7 @@ from services.market.errors import StoreUnavailable
 from services.market.tokens import Token
 from tests.api.conftest import dashboard
 from tests.builders import NOON
-from tests.fakes import FakeAlertService
+from tests.fakes import fake_dependencies
 
 PASSWORD = "pass:wörd"
 PROXY = ProxyUsers("X-Forwarded-User", (ip_network("10.1.0.0/16"), ip_network("fd00::/8")))
@@ -23,7 +23,7 @@ PROXY = ProxyUsers("X-Forwarded-User", (ip_network("10.1.0.0/16"), ip_network("f
 def behind(reader, access: Access = OPEN, hosts: Hosts = ANY_HOST, limits: Limits | None = None) -> FlaskClient:
     server = Flask(__name__)
     server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    mount(server, reader, lambda: NOON, FakeAlertService())
+    mount(server, fake_dependencies(reader))
     server.add_url_rule("/<path:path>", view_func=dashboard)
     server.add_url_rule("/_dash-update-component", view_func=dashboard, endpoint="callbacks", methods=["POST"])
     server.wsgi_app = guarded(server.wsgi_app, access, hosts, limits or Limits(0), lambda: NOON)

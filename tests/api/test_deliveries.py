@@ -5,13 +5,12 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.deliveries import mount_deliveries
 from api.routes import mount
 from services.market.errors import DeliveryFailed
 from tests import builders
 from tests.api.conftest import dashboard
 from tests.builders import NOON
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, fake_dependencies
 
 
 @pytest.fixture
@@ -30,8 +29,7 @@ def deliveries() -> FakeDeliveries:
 @pytest.fixture
 def client(deliveries: FakeDeliveries) -> FlaskClient:
     server = Flask(__name__)
-    mount(server, FakeReader(), lambda: NOON, FakeAlertService())
-    mount_deliveries(server, deliveries, lambda: NOON)
+    mount(server, fake_dependencies(deliveries=deliveries))
     server.add_url_rule("/<path:path>", view_func=dashboard, methods=["GET", "POST"])
     return server.test_client()
 

@@ -9,18 +9,14 @@ from api.access import Access
 from api.forwarded import address_in
 from api.limits import FAILURES_A_MINUTE, Limits
 from app import create_app
-from tests import builders
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import fake_dependencies
 
 PROXY = "127.0.0.1"
 
 
 def behind(hops: int, access: Access | None = None, requests_a_minute: int = 0) -> FlaskClient:
     app = create_app(
-        FakeReader(),
-        lambda: builders.NOON,
-        FakeDeliveries(),
-        FakeAlertService(),
+        fake_dependencies(),
         access or Access(),
         limits=Limits(requests_a_minute),
         proxies=hops,

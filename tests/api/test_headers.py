@@ -3,14 +3,11 @@ from flask.testing import FlaskClient
 
 from api.access import Access
 from app import create_app
-from tests import builders
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import fake_dependencies
 
 
 def served(access: Access | None = None, proxies: int = 0) -> FlaskClient:
-    app = create_app(
-        FakeReader(), lambda: builders.NOON, FakeDeliveries(), FakeAlertService(), access or Access(), proxies=proxies
-    )
+    app = create_app(fake_dependencies(), access or Access(), proxies=proxies)
     return app.server.test_client()
 
 

@@ -19,7 +19,7 @@ from services.concurrency.long_work import LongWork
 from services.market.errors import Busy, Unfinished
 from tests import builders
 from tests.api.test_rules import RULE
-from tests.fakes import FakeAlertService, FakeReader, Timer
+from tests.fakes import FakeAlertService, FakeReader, Timer, fake_dependencies
 from tests.waiting import wait_for
 
 REPLAY = "/alerts/rules/replay"
@@ -66,7 +66,7 @@ def server(many: FakeReader, work: LongWork) -> Flask:
     server = Flask(__name__, static_folder=None)
     alert_service = FakeAlertService(fired={number: builders.alert(number) for number in range(1, 2_502)})
     many.fired = tuple(alert_service.fired.values())
-    mount(server, many, lambda: builders.NOON, alert_service, LargeAnswers(work=work))
+    mount(server, fake_dependencies(many, alert_service=alert_service), LargeAnswers(work=work))
     return server
 
 

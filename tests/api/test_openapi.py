@@ -10,9 +10,8 @@ from api.documentation import SWAGGER_UI
 from api.operations import operation_of
 from app import create_app
 from services.bootstrap import VERSION
-from tests import builders
 from tests.api.described import COMMITTED, described, whole_interface
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import fake_dependencies
 
 ASSETS = Path(__file__).parents[2] / "assets"
 UNTOLD = {"/docs"}
@@ -121,7 +120,7 @@ def test_the_page_needs_nothing_from_elsewhere(client) -> None:
 
 
 def test_browsers_keep_swagger_ui_for_a_year_and_get_no_more_of_its_package_than_they_need() -> None:
-    client = create_app(FakeReader(), lambda: builders.NOON, FakeDeliveries(), FakeAlertService()).server.test_client()
+    client = create_app(fake_dependencies()).server.test_client()
 
     with client.get(f"/{SWAGGER_UI}/swagger-ui.css") as answer:
         assert "max-age=31536000" in answer.headers["Cache-Control"]

@@ -3,8 +3,7 @@ import logging
 import pytest
 
 from tests.api.conftest import serve
-from tests.builders import NOON
-from tests.fakes import FakeAlertService
+from tests.fakes import fake_dependencies
 
 
 @pytest.mark.parametrize(
@@ -166,7 +165,7 @@ def test_without_a_dashboard_unknown_paths_are_the_same_problems(reader):
     from api.routes import mount
 
     server = Flask(__name__)
-    mount(server, reader, lambda: NOON, FakeAlertService())
+    mount(server, fake_dependencies(reader))
     answer = server.test_client().get("/metrics/1/nothing")
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
     assert answer.json["reason"] == "Resource not found"

@@ -13,7 +13,7 @@ from api.responses import CachedResponse
 from app import create_app
 from tests import builders
 from tests.builders import NOON
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import FakeReader, fake_dependencies
 
 BASIC = {"Authorization": "Basic YW5uOm9wZW4gc2VzYW1l"}
 ADDRESSES = (
@@ -50,7 +50,7 @@ def time() -> Time:
 
 @pytest.fixture
 def client(reader, time) -> FlaskClient:
-    app = create_app(reader, time, FakeDeliveries(), FakeAlertService())
+    app = create_app(fake_dependencies(reader, time))
     client = app.server.test_client()
     client.reached = []  # what came to Flask
     app.server.before_request(lambda: client.reached.append(1))
@@ -78,7 +78,7 @@ def test_who_has_it_is_told_so(reader, client, time, address):
     known = {"If-None-Match": f'W/"other", {tag}'}
     second = client.get(address, headers=known)
     assert (len(client.reached), second.status_code, second.data) == (1, 304, b"")
-    elsewhere = create_app(reader, time, FakeDeliveries(), FakeAlertService()).server.test_client()
+    elsewhere = create_app(fake_dependencies(reader, time)).server.test_client()
     anew = elsewhere.get(address, headers=known)
     assert (anew.status_code, sorted(anew.headers)) == (304, sorted(second.headers))
 
@@ -138,9 +138,7 @@ def test_what_was_not_found_may_be_found_next_time(client):
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_what_is_kept_is_for_those_who_are_let_in(reader, time, address):
     reader.put(*reader.metrics, builders.ranked_metric(100))
-    closed = create_app(
-        reader, time, FakeDeliveries(), FakeAlertService(), Access(("ann", "open sesame"))
-    ).server.test_client()
+    closed = create_app(fake_dependencies(reader, time), Access(("ann", "open sesame"))).server.test_client()
     for _ in range(2):
         assert closed.get(address, headers=BASIC).status_code == 200
         assert closed.get(address).status_code == 401

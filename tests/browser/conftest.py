@@ -26,7 +26,7 @@ from app import create_app
 from services.market.ports import AlertService, MarketReader
 from tests import builders
 from tests.browser.pages import Site
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader, fake_dependencies
 from tests.processes import lasting_port
 
 BROWSERS = ("chromium-headless-shell", "chromium")
@@ -87,7 +87,9 @@ class Server:
     _running: BaseWSGIServer | None = None
 
     def start(self) -> None:
-        app = create_app(self.reader, lambda: self.now, self.deliveries, self.alert_service, prefix=self.prefix)
+        app = create_app(
+            fake_dependencies(self.reader, lambda: self.now, self.deliveries, self.alert_service), prefix=self.prefix
+        )
         self._running = make_server(
             "127.0.0.1", self.port, app.server, threaded=True, request_handler=QuietRequestHandler
         )

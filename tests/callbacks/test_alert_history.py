@@ -10,7 +10,7 @@ from layouts import ids
 from services.market.alerting.alerts import AlertQuery, Mute
 from tests import builders
 from tests.builders import NOON
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import FakeAlertService, FakeReader, fake_dependencies
 from tests.layouts.reading import drawn, text_of
 
 ASK: dict[str, Any] = {"q": "btc", "rule": "", "state": "", "span": "", "unseen": True, "page": 1}
@@ -25,7 +25,7 @@ def alert_service() -> FakeAlertService:
 def client(alert_service: FakeAlertService) -> FlaskClient:
     reader = FakeReader(metrics=(builders.ranked_metric(1),))
     access = Access(credentials=("ann", "secret"))
-    app = create_app(reader, lambda: NOON, FakeDeliveries(), alert_service, access)
+    app = create_app(fake_dependencies(reader, alert_service=alert_service), access)
     app._setup_server()
     return app.server.test_client()
 

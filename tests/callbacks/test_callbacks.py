@@ -10,13 +10,13 @@ from app import create_app
 from callbacks.metric import PARTS
 from layouts import ids, price_chart
 from tests import builders
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import FakeDeliveries, FakeReader, fake_dependencies
 
 VIEW = {"path": "/", "zone": "UTC", "retries": 0}
 
 
 def app_over(reader: FakeReader, deliveries: FakeDeliveries | None = None) -> Dash:
-    return create_app(reader, lambda: builders.NOON, deliveries or FakeDeliveries(), FakeAlertService())
+    return create_app(fake_dependencies(reader, deliveries=deliveries))
 
 
 def fire(app: Dash, trigger: str, known: Mapping[str, Any] | None = None, **values: Any) -> Any:

@@ -18,8 +18,7 @@ from app import create_app
 from callbacks.requests import CALLBACKS, MAX_DEPTH, MAX_MATCHES, Contract, Malformed, check
 from layouts import ids
 from tests import builders
-from tests.builders import NOON
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import FakeAlertService, FakeReader, fake_dependencies
 
 EXAMPLES = 25
 SEEDED = settings(derandomize=True, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
@@ -28,7 +27,7 @@ SEEDED = settings(derandomize=True, max_examples=EXAMPLES, suppress_health_check
 def make() -> Dash:
     reader = FakeReader(metrics=tuple(builders.ranked_metric(number) for number in (1, 2, 3)))
     alert_service = FakeAlertService(fired={number: builders.alert(number) for number in (1, 2, 3)})
-    app = create_app(reader, lambda: NOON, FakeDeliveries(), alert_service)
+    app = create_app(fake_dependencies(reader, alert_service=alert_service))
     app._setup_server()
     return app
 

@@ -8,7 +8,6 @@ from werkzeug.test import TestResponse
 
 from api.access import Access
 from app import create_app
-from callbacks.dependencies import Dependencies
 from callbacks.rules import carry_out, rule_lines
 from layouts import ids, rule_form, rule_replay, rules
 from layouts.markup import Markup
@@ -16,11 +15,12 @@ from layouts.rule_draft import BLANK
 from services.market.alerting.alerts import AlertCounts, AlertQuery, Mute
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import MAX_RULES
+from services.market.dependencies import Dependencies
 from services.market.errors import StoreUnavailable
 from services.market.tokens import Token
 from tests import builders
 from tests.callbacks.test_callbacks import app_over, fire
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader, fake_dependencies
 from tests.layouts.reading import drawn, text_of
 
 NOON = builders.NOON
@@ -61,7 +61,7 @@ def reader() -> FakeReader:
 
 @pytest.fixture
 def dependencies(reader: FakeReader, deliveries: FakeDeliveries, alert_service: FakeAlertService) -> Dependencies:
-    return Dependencies(reader, lambda: NOON, deliveries, alert_service, lambda: None)
+    return fake_dependencies(reader, deliveries=deliveries, alert_service=alert_service)
 
 
 def part(identity: object, name: str, value: object = None) -> dict[str, Any]:
@@ -78,9 +78,7 @@ def send(
     access: Access | None = None,
 ) -> TestResponse:
     """What a browser gets that asks for `outputs` because `changed` did."""
-    app = create_app(
-        dependencies.reader, dependencies.clock, dependencies.deliveries, dependencies.alert_service, access or Access()
-    )
+    app = create_app(dependencies, access or Access())
     app._setup_server()
     names = [_name(one[0] if isinstance(one, list) else one) for one in outputs]
     key = names[0] if len(names) == 1 else f"..{'...'.join(names)}.."
@@ -344,9 +342,7 @@ def test_a_replay_that_failed_says_why(
 
 def duplicate_of(dependencies: Dependencies, identity: str) -> str:
     """What Dash calls the second output to the children of that component."""
-    app = create_app(
-        dependencies.reader, dependencies.clock, dependencies.deliveries, dependencies.alert_service, Access()
-    )
+    app = create_app(dependencies, Access())
     (found,) = {
         part
         for key in app.callback_map
@@ -394,9 +390,7 @@ def test_an_absent_database_is_not_an_empty_list(dependencies: Dependencies) -> 
             raise StoreUnavailable("away")
 
     with pytest.raises(StoreUnavailable):
-        rule_lines(
-            Dependencies(dependencies.reader, dependencies.clock, dependencies.deliveries, Away(), dependencies.who)
-        )
+        rule_lines(replace(dependencies, alert_service=Away()))
 
 
 def test_rules_tell_how_many_metrics_they_have_no_data_of_the_built_in_one_too(dependencies: Dependencies) -> None:
@@ -408,9 +402,7 @@ def test_rules_tell_how_many_metrics_they_have_no_data_of_the_built_in_one_too(d
     alert_service = Counting()
     number = alert_service.add_rule(PUMPS).id
     alert_service.states[number] = {"firing": 1, "pending": 3, "no data": 4, "resolved": 9}
-    lines = rule_lines(
-        Dependencies(dependencies.reader, dependencies.clock, dependencies.deliveries, alert_service, dependencies.who)
-    )
+    lines = rule_lines(replace(dependencies, alert_service=alert_service))
 
     chips = [[part.children for part in rules._chips(line, UTC)] for line in lines]
     assert chips == [["2 firing", "5 no data"], ["Off", "1 firing", "3 pending", "4 no data"]]

@@ -10,7 +10,6 @@ from werkzeug.exceptions import HTTPException
 from api import queries, stream
 from api.bodies import alert_body, hours_body, metric_body
 from api.telemetry import render_telemetry
-from callbacks.dependencies import Dependencies
 from callbacks.pages import page_at
 from services.market.alerting import rules
 from services.market.alerting.rule_json import parse_rule, rule_fields
@@ -18,7 +17,7 @@ from tests import builders
 from tests.api.described import whole_interface
 from tests.builders import NOON
 from tests.docs.documents import PAGES, blocks, everywhere, spans, tables, unmarked
-from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader
+from tests.fakes import FakeReader, fake_dependencies
 
 ROUTES = {unmarked(row[0]): row[1] for table in tables("docs/api.md") for row in table if table[0][0] == "route"}
 
@@ -57,7 +56,7 @@ def leads_somewhere(address: str) -> bool:
         except HTTPException:
             continue
         return True
-    dependencies = Dependencies(FakeReader(), lambda: NOON, FakeDeliveries(), FakeAlertService(), lambda: None)
+    dependencies = fake_dependencies()
     assert NOON.tzinfo is not None
     return page_at(path, f"?{query}", dependencies, NOON.tzinfo)[1] != "Not found"
 

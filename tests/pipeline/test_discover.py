@@ -10,7 +10,7 @@ from services.market.track import parse_track
 from services.pipeline.discover import Discovery, settle
 from services.store.database.engine import Engine
 from tests.builders import NOON
-from tests.fakes import FakeAlertService
+from tests.fakes import fake_dependencies
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
 
@@ -221,7 +221,7 @@ def test_routes_say_why_a_metric_is_not_active_and_still_have_its_history(engine
     exchange.listed = {"A/USD": False, "B/USD": True, "C/USD": True}
     world.discover()
     server = Flask(__name__)
-    mount(server, world.reader, lambda: world.now, FakeAlertService())
+    mount(server, fake_dependencies(world.reader, lambda: world.now))
     client = server.test_client()
 
     rows = client.get("/metrics").json["metrics"]
@@ -243,7 +243,7 @@ def test_a_pair_in_any_script_has_its_page_and_its_figures_at_its_key(engine: En
     world.discover(f"binance:{name}")
     world.tick()
     server = Flask(__name__)
-    mount(server, world.reader, lambda: world.now, FakeAlertService())
+    mount(server, fake_dependencies(world.reader, lambda: world.now))
     client = server.test_client()
     key = f"binance:{name.replace('/', '-')}"
 

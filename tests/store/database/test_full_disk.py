@@ -9,6 +9,7 @@ from services.actions.alerts import StoreAlertService
 from services.market.errors import StoreUnavailable
 from services.store.database.engine import open_engine
 from services.store.database.schema import migrate
+from tests.fakes import fake_dependencies
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
 
@@ -29,7 +30,12 @@ def test_a_full_disk_is_told_by_readiness_and_recovers_by_itself_without_loss(sq
     for _ in range(3):
         world.tick()
     server = Flask(__name__)
-    mount(server, world.reader, lambda: world.now + timedelta(seconds=5), StoreAlertService(world.engine, ()))
+    mount(
+        server,
+        fake_dependencies(
+            world.reader, lambda: world.now + timedelta(seconds=5), alert_service=StoreAlertService(world.engine, ())
+        ),
+    )
     client = server.test_client()
     assert client.get("/readyz").status_code == 200
     before = world.stored("kraken:C7-USD")
