@@ -125,7 +125,7 @@ class Rule(Body):
     channels: list[str] | None
     tell_resolved: bool
     enabled: bool
-    words: str = Field(examples=["price down by more than 50 % in 1 h"], description="The condition in words.")
+    words: str = Field(examples=["price falls by more than 50 % within 1 h"], description="The condition in words.")
     editable: bool = Field(description="False for the built-in rule, which the settings make.")
     states: dict[str, int] = Field(description="How many metrics are in which state.")
 

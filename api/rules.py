@@ -34,7 +34,8 @@ from api.rule_schemas import (
 from services.concurrency.long_work import finished
 from services.market.alerting.alerts import AlertQuery, Mute, ReplayResult
 from services.market.alerting.rule_json import as_whole, parse_rule, rule_fields
-from services.market.alerting.rules import BUILT_IN, AlertRule, BadRule, built_in, in_words
+from services.market.alerting.rule_text import condition_text
+from services.market.alerting.rules import BUILT_IN, AlertRule, BadRule, built_in
 from services.market.errors import TrackerError
 from services.market.ports import AlertService, Clock, MarketReader, Steps
 from services.market.text import MAX_NOTE_LENGTH, is_plain
@@ -297,7 +298,13 @@ def _answer(body: bodies.Body, status: int = HTTPStatus.OK) -> Response:
 def _rule_body(rule: AlertRule, standing: Mapping[str, int]) -> bodies.Body:
     """A rule as it is written, with its number, its condition in words, and how many metrics are in which state."""
     own = rule.id != BUILT_IN
-    return {"id": rule.id, **rule_fields(rule), "words": in_words(rule), "editable": own, "states": dict(standing)}
+    return {
+        "id": rule.id,
+        **rule_fields(rule),
+        "words": condition_text(rule),
+        "editable": own,
+        "states": dict(standing),
+    }
 
 
 def _replay_body(found: ReplayResult, since: datetime, until: datetime) -> bodies.Body:

@@ -175,7 +175,7 @@ class FiredAlert(Body):
     rule_id: int = Field(description="0 for the built-in rule.", examples=[0])
     rule: str | None = Field(description="The rule's name when it fired.", examples=["Halved"])
     condition: str | None = Field(
-        description="What was met, in words.", examples=["price down by more than 50 % in 1 h"]
+        description="What was met, in words.", examples=["price falls by more than 50 % within 1 h"]
     )
     quantity: Literal["price", "volume", "stdev", "volatility", "rank"]
     value: float | None = Field(description="What the quantity was.")

@@ -138,7 +138,7 @@ def cause(alert: Alert) -> str:
 
 
 def sentence(alert: Alert) -> str:
-    """The same with the rule's name, where it is not the built-in one: Halved: price down by more than 50 % in 1 h."""
+    """The cause, after the name of the rule if people wrote it: `Halved: price falls by more than 50 % within 1 h`."""
     if alert.condition is None:
         return f"{cause(alert)} its average"
     return f"{alert.rule}: {alert.condition}"

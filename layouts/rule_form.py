@@ -8,7 +8,7 @@ import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import alerting, ids, parts, rule_replay, rule_sentence
+from layouts import alerting, ids, parts, rule_replay
 from layouts.rule_draft import (
     ALL,
     NOBODY,
@@ -19,6 +19,7 @@ from layouts.rule_draft import (
     kinds_for,
     shown,
 )
+from services.market.alerting import rule_text
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import MAX_NAME_LENGTH, QUANTITIES, WINDOWS, AlertRule
 from services.market.ranking import RankedMetric
@@ -82,7 +83,7 @@ def gone() -> list[Component]:
 
 def sentence(judged: Judged) -> str:
     """What the rule will do, in words."""
-    return UNFINISHED if judged.rule is None else rule_sentence.sentence(judged.rule)
+    return UNFINISHED if judged.rule is None else rule_text.sentence(judged.rule)
 
 
 def reach(judged: Judged, metrics: Iterable[RankedMetric]) -> str:
@@ -174,7 +175,7 @@ def _fields(draft: Draft, judged: Judged, metrics: Sequence[RankedMetric], chann
         )
         return _group(name, label, radio, name in visible)
 
-    quantities = [{"value": name, "label": rule_sentence.NOUNS[name].capitalize()} for name in QUANTITIES]
+    quantities = [{"value": name, "label": rule_text.NOUNS[name].capitalize()} for name in QUANTITIES]
     return [
         parts.card(
             "What is watched",
@@ -300,7 +301,7 @@ def _error(name: str, error: str | None) -> Component:
 def _spans(offered: Sequence[int], chosen: str, none: str) -> Options:
     """Lengths of time to choose from; one that somebody set otherwise is kept."""
     lengths = sorted({*offered, int(chosen)})
-    return [{"value": str(one), "label": rule_sentence.span(one) if one else none} for one in lengths]
+    return [{"value": str(one), "label": rule_text.span_text(one) if one else none} for one in lengths]
 
 
 def _suggestions(metrics: Iterable[RankedMetric]) -> list[str]:

@@ -7,11 +7,12 @@ from datetime import tzinfo
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import alerting, ids, notation, parts, rule_sentence
+from layouts import alerting, ids, notation, parts
 from layouts.markup import Markup
 from layouts.mute_lengths import MUTE_LENGTHS
 from layouts.rule_draft import TEMPLATES
 from services.market.alerting.alerts import Mute
+from services.market.alerting.rule_text import sentence
 from services.market.alerting.rules import BUILT_IN, AlertRule
 
 ON, OFF, DELETE, MUTE, UNMUTE = "on", "off", "delete", "mute", "unmute"
@@ -66,7 +67,7 @@ def _line(line: RuleLine, mutes: Component, zone: tzinfo) -> Component:
             html.Div(
                 [
                     html.Div([html.H2(rule.name), *_chips(line, zone)], className="rule-title"),
-                    html.P(rule_sentence.sentence(rule), className="rule-sentence"),
+                    html.P(sentence(rule), className="rule-sentence"),
                     html.P(_told(rule), className="rule-told"),
                 ],
                 className="rule-words",

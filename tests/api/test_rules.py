@@ -37,7 +37,7 @@ def client(reader: FakeReader, alert_service: FakeAlertService) -> FlaskClient:
 def test_a_rule_is_added_told_changed_and_removed(client: FlaskClient, alert_service: FakeAlertService) -> None:
     made = client.post("/alerts/rules", json=RULE)
     assert (made.status_code, made.headers["Location"]) == (201, "/alerts/rules/1")
-    extra = {"id": 1, "words": "price crosses 100000 going up", "editable": True, "states": {}}
+    extra = {"id": 1, "words": "price rises through 100,000", "editable": True, "states": {}}
     assert made.json == {"rule": RULE | extra}
     assert client.get("/alerts/rules/1").json == made.json
 
@@ -64,7 +64,7 @@ def test_the_built_in_rule_is_listed_first_and_cannot_be_changed(
 
     first, second = client.get("/alerts/rules").get_json()["rules"]
 
-    assert (first["id"], first["editable"], first["words"]) == (0, False, "price above 3 x its average of 1 h")
+    assert (first["id"], first["editable"], first["words"]) == (0, False, "price is above 3 times its average of 1 h")
     assert (second["id"], second["states"]) == (1, {"firing": 2})
     for answer in (client.patch("/alerts/rules/0", json={"name": "Mine"}), client.delete("/alerts/rules/0")):
         assert answer.status_code == 422

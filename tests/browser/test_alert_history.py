@@ -79,8 +79,9 @@ def test_alerts_are_shown_with_what_led_to_them(site: Site) -> None:
     site.shows(TABLE, "1 to 50 of 123")
 
     assert rows(site)[:3] == ["BTC/USD", "ETH/USD", "BTC/USD"]
-    for words in ("Halved", "price down by more than 50 %", "from 3,100.00", "threshold 1,550.00", "average 60,000.00"):
-        assert words in site.text(TABLE)
+    texts = ("Halved", "price falls by more than 50 %", "from 3,100.00", "threshold 1,550.00", "average 60,000.00")
+    for text in texts:
+        assert text in site.text(TABLE)
     site.shows(TABLE, "after 1 h")
 
 
@@ -244,7 +245,7 @@ def test_alerts_are_acknowledged_from_the_banner_one_by_one_or_all(
     site: Site, engine: Engine, alert_service: StoreAlertService
 ) -> None:
     site.open("/status")
-    site.shows(BANNER, "Halved: price down by more than 50 %")
+    site.shows(BANNER, "Halved: price falls by more than 50 %")
     site.until(lambda: site.browser.title.startswith("(2) "))
     site.click(f"{BANNER} [data-acknowledge='{MANY + 3}']")
     site.lacks(BANNER, "BTC/USD")

@@ -215,7 +215,7 @@ def test_a_phone_has_room_for_all_spans(phone: Site):
 
 
 def test_a_phone_has_room_for_the_words_of_alerts(phone: Site, reader: FakeReader):
-    words = "24 h volume above 12.5 x its average of 24 h"
+    words = "24 h volume is above 12.5 times its average of 24 h"
     reader.fired = (builders.alert(1, rule_id=1, rule="Large volumes of anything", condition=words, average=None),)
     phone.open("/metric/1")
     Chart(phone).wait()

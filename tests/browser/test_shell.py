@@ -57,7 +57,7 @@ def test_the_first_of_many_alerts_are_named_and_the_rest_counted(site: Site, rea
 
 
 def test_a_phone_names_the_newest_alert_in_one_line_and_counts_all(phone: Site, reader: FakeReader):
-    words = "price down by more than 50 % in 24 h"
+    words = "price falls by more than 50 % within 24 h"
     reader.fired = tuple(
         builders.alert(
             number,

@@ -14,7 +14,8 @@ from tests.builders import NOON
 from tests.layouts.reading import actions_in, links_in, text_of, walk
 
 HALVED = {
-    "rule_id": 3, "rule": "Halved", "condition": "price down by more than 50 % in 1 h", "average": None, "factor": None,
+    "rule_id": 3, "rule": "Halved", "condition": "price falls by more than 50 % within 1 h", "average": None,
+    "factor": None,
     "samples": 0, "price": 30_000.0, "value": 30_000.0, "reference": 62_500.0, "threshold": 31_250.0,
 }  # fmt: skip
 

@@ -57,7 +57,7 @@ def test_a_crossing_fires_once_and_resolves_with_its_figures_on_record(world: Wo
     assert fired(world) == [("BTC", 111.0)]
 
     (alert,) = world.reader.alerts()
-    assert (alert.rule_id, alert.rule, alert.condition) == (rule.id, "mine", "price crosses 110 going up")
+    assert (alert.rule_id, alert.rule, alert.condition) == (rule.id, "mine", "price rises through 110")
     assert (alert.value, alert.threshold, alert.average, alert.resolved_at) == (111.0, 110.0, None, None)
     ticks(world, exchange, 109)
     (alert,) = world.reader.alerts()

@@ -177,29 +177,6 @@ def require_channels(rule: AlertRule, known: Collection[str], before: AlertRule 
             raise BadRule(f"channels: none is called {channel[:40]!r}; {there_are}")
 
 
-def in_words(rule: AlertRule) -> str:
-    """The condition as a person would say it: `price above 3 x its average of 1 h`."""
-    match rule.condition:
-        case TimesAverage(direction, factor, window):
-            return f"{rule.quantity} {direction} {factor:g} x its average of {_span(window)}"
-        case Change("either", percent, window):
-            return f"{rule.quantity} up or down by more than {percent:g} % in {WINDOWS[window]}"
-        case Change(direction, percent, window):
-            return f"{rule.quantity} {direction} by more than {percent:g} % in {WINDOWS[window]}"
-        case Level("either", level):
-            return f"{rule.quantity} crosses {level:.8g}"
-        case Level(direction, level):
-            return f"{rule.quantity} crosses {level:.8g} going {direction}"
-        case Top(places):
-            return f"enters the top {places}"
-        case NoData(periods):
-            return f"no price for {periods} periods"
-
-
-def _span(seconds: int) -> str:
-    return WINDOWS.get(seconds, f"{seconds // 60} min")
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Fires when latest > `factor` x average, the latest price itself not in the average.

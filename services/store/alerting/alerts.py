@@ -22,7 +22,8 @@ from sqlalchemy import (
 )
 
 from services.market.alerting.alerts import Alert, AlertCounts, AlertQuery, OpenAlerts
-from services.market.alerting.rules import BUILT_IN, in_words
+from services.market.alerting.rule_text import condition_text
+from services.market.alerting.rules import BUILT_IN
 from services.market.text import one_line
 from services.store.alerting.rules import rule_of
 from services.store.database.models import AlertRow, MetricRow
@@ -246,7 +247,7 @@ def alert_of(row: Any) -> Alert:
         fired_at=datetime.fromtimestamp(row.fired_at, UTC),
         rule_id=row.rule_id,
         rule=None if rule is None else rule.name,
-        condition=None if rule is None else in_words(rule),
+        condition=None if rule is None else condition_text(rule),
         quantity=row.quantity,
         value=row.value,
         reference=row.reference,

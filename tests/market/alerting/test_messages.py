@@ -7,7 +7,7 @@ import pytest
 from services.market.alerting.alerts import Alert
 from services.market.alerting.messages import Entry, compose
 from services.market.alerting.rule_json import parse_rule
-from services.market.alerting.rules import in_words
+from services.market.alerting.rule_text import condition_text
 from tests import builders
 from tests.builders import NOON
 
@@ -20,7 +20,7 @@ LEVEL = {"kind": "level", "direction": "either", "level": 5}
 def written(quantity: str, condition: dict[str, Any], **figures: Any) -> Alert:
     """An alert of a rule of that kind."""
     rule = parse_rule({"name": "Mine", "scope": ["kraken:*"], "quantity": quantity, "condition": condition}, 4)
-    told: dict[str, Any] = {"rule_id": 4, "rule": "Mine", "condition": in_words(rule), "quantity": quantity}
+    told: dict[str, Any] = {"rule_id": 4, "rule": "Mine", "condition": condition_text(rule), "quantity": quantity}
     return builders.alert(1, price=100.0, **{"average": None, "factor": None} | told | figures)
 
 
@@ -29,25 +29,25 @@ def written(quantity: str, condition: dict[str, Any], **figures: Any) -> Alert:
     [
         (
             written("price", AVERAGE, value=100.0, average=250.0, factor=0.5, reference=250.0),
-            "price below 0.5 x its average of 1 h (100 USD, average 250 USD)",
+            "price is below 0.5 times its average of 1 h (100 USD, average 250 USD)",
         ),
         (
             written("price", CHANGE, value=100.0, reference=80.0),
-            "price up by more than 20 % in 1 h (100 USD, before 80 USD)",
+            "price rises by more than 20 % within 1 h (100 USD, before 80 USD)",
         ),
         (written("price", LEVEL, value=100.0), "price crosses 5 (100 USD)"),
         (
             written("price", {"kind": "no_data", "periods": 5}),
-            "no price for 5 periods (the last price was 100 USD)",
+            "has no price for 5 periods (the last price was 100 USD)",
         ),
         (
             written("volume", CHANGE, value=1_234.5, reference=1_000.0),
-            "volume up by more than 20 % in 1 h (1234.5 BTC, before 1000 BTC, at a price of 100 USD)",
+            "24 h volume rises by more than 20 % within 1 h (1234.5 BTC, before 1000 BTC, at a price of 100 USD)",
         ),
-        (written("stdev", LEVEL, value=5.25), "stdev crosses 5 (5.25 USD, at a price of 100 USD)"),
+        (written("stdev", LEVEL, value=5.25), "standard deviation crosses 5 (5.25 USD, at a price of 100 USD)"),
         (
             written("volatility", AVERAGE, value=0.0123, average=0.05, factor=0.5, reference=0.05),
-            "volatility below 0.5 x its average of 1 h (1.23 %, average 5 %, at a price of 100 USD)",
+            "volatility is below 0.5 times its average of 1 h (1.23 %, average 5 %, at a price of 100 USD)",
         ),
         (
             written("rank", {"kind": "top", "places": 10}, value=7.0),

@@ -1,7 +1,7 @@
 import pytest
 
 from services.market.alerting.rule_json import as_whole, parse_rule, rule_fields
-from services.market.alerting.rules import AlertRule, BadRule, Change, TimesAverage, in_words
+from services.market.alerting.rules import BadRule, Change, TimesAverage
 
 GIVEN = {
     "name": "Halved",
@@ -75,24 +75,6 @@ def test_a_mistake_is_told_in_plain_words_that_name_the_field(changed, words):
     with pytest.raises(BadRule) as caught:
         parse_rule(GIVEN | changed)
     assert str(caught.value) == words
-
-
-@pytest.mark.parametrize(
-    ("quantity", "condition", "words"),
-    [
-        ("price", {"kind": "average", "factor": 3, "window_seconds": 3_600}, "price above 3 x its average of 1 h"),
-        ("volume", {"kind": "change", "percent": 5, "window_seconds": 300}, "volume up or down by more than 5 % in "
-                                                                            "5 min"),
-        ("price", CONDITION, "price down by more than 50 % in 1 h"),
-        ("stdev", {"kind": "level", "level": 1_234.5, "direction": "up"}, "stdev crosses 1234.5 going up"),
-        ("rank", {"kind": "level", "level": 7}, "rank crosses 7"),
-        ("rank", {"kind": "top", "places": 10}, "enters the top 10"),
-        ("price", {"kind": "no_data", "periods": 5}, "no price for 5 periods"),
-    ],
-)  # fmt: skip
-def test_each_condition_is_told_in_words(quantity, condition, words):
-    rule: AlertRule = parse_rule(GIVEN | {"quantity": quantity, "condition": condition})
-    assert in_words(rule) == words
 
 
 @pytest.mark.parametrize(
