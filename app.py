@@ -20,16 +20,16 @@ from flask import Flask, Response
 from flask_compress import Compress
 
 import callbacks
-from api import server as web_server
-from api.access import OPEN, Access, ProxyUsers
-from api.asgi import Front
-from api.forwarded import forwarded
-from api.guard import ANY_HOST, MAX_BODY_BYTES, Hosts, guarded, hosts_of, visitor_name
-from api.headers import YEAR_SECONDS, script_hash, with_headers
-from api.limits import Limits
-from api.prefix import below
-from api.responses import MIN_COMPRESSED_BYTES
+from api.middleware.access import OPEN, Access, ProxyUsers
+from api.middleware.forwarded import forwarded
+from api.middleware.guard import ANY_HOST, MAX_BODY_BYTES, Hosts, guarded, hosts_of, visitor_name
+from api.middleware.prefix import below
+from api.middleware.rate_limits import Limits
+from api.middleware.security_headers import YEAR_SECONDS, script_hash, with_headers
+from api.responses.cached_response import MIN_COMPRESSED_BYTES
 from api.routes import mount
+from api.server import uvicorn_server
+from api.server.asgi import Front
 from callbacks.pages import PAGE_SEGMENTS
 from callbacks.requests import check_requests
 from callbacks.shell import reporting
@@ -289,7 +289,7 @@ def _run_all(services: Services) -> int:
     settings = services.settings
     front = front_of(serve_by(services).server, settings)
     try:
-        sockets = web_server.listen(settings.host, settings.port)
+        sockets = uvicorn_server.listen(settings.host, settings.port)
     except OSError as error:
         reason = "no such address" if isinstance(error, socket.gaierror) else error.strerror
         raise TrackerError(f"cannot serve on {settings.host} port {settings.port}: {reason}") from error
@@ -301,7 +301,7 @@ def _run_all(services: Services) -> int:
         settings.url_prefix.rstrip("/") and settings.url_prefix,
         " (simulated data)" * settings.simulated,
     )
-    web_server.serve(front, sockets)
+    uvicorn_server.serve(front, sockets)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # pressed again, Ctrl-C waits for nothing
     log.info("stopping")
     if scheduler is not None:

@@ -6,8 +6,8 @@ import sys
 from gunicorn.glogging import Logger
 
 import app
-from api.server import BACKLOG, END_SECONDS, KEEP_ALIVE_SECONDS
-from api.worker import Worker
+from api.server.gunicorn_worker import Worker
+from api.server.uvicorn_server import BACKLOG, END_SECONDS, KEEP_ALIVE_SECONDS
 from services.logs import LineFormatter
 from services.malloc import bound_heaps
 from services.market.errors import TrackerError

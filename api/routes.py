@@ -7,26 +7,26 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, request
 
-from api import bodies, tables
-from api.deliveries import mount_deliveries
-from api.documentation import add_documentation
-from api.freshness import Freshness
-from api.keys import named
-from api.links import PAGE_HEADERS, paging
-from api.long_answers import LARGE, MAX_ORDINARY_ROWS, Check, LargeAnswers, json_list
-from api.methods import own_methods
-from api.openapi import openapi
-from api.operations import CSV, JSON, PLAIN, Operation, operation
-from api.problems import NOT_FOUND, handle_problems, problem
-from api.queries import MAX_NAMES, AlertsQuery, MetricQuery, SparklinesQuery, read_query, wanted_format
-from api.ranking import add_ranking
-from api.response_cache import caching_responses
-from api.responses import CachedResponse, CachedResponses, Page, digest, encode, send, send_csv, zipped
-from api.rules import mount_rules
-from api.schemas import Alerts, Alive, FiredAlert, Live, OneMetric, Ready, Sparklines, Table
-from api.series import add_series
-from api.stream import Streams, add_stream
-from api.telemetry import render_telemetry
+from api.contract.metric_keys import named
+from api.contract.openapi import openapi
+from api.contract.operations import CSV, JSON, PLAIN, Operation, operation
+from api.contract.queries import MAX_NAMES, AlertsQuery, MetricQuery, SparklinesQuery, read_query, wanted_format
+from api.contract.schemas import Alerts, Alive, FiredAlert, Live, OneMetric, Ready, Sparklines, Table
+from api.middleware.response_cache import caching_responses
+from api.resources.deliveries import mount_deliveries
+from api.resources.documentation import add_documentation
+from api.resources.history import add_series
+from api.resources.methods import own_methods
+from api.resources.metrics import add_ranking
+from api.resources.rules import mount_rules
+from api.resources.stream import Streams, add_stream
+from api.responses import bodies, tables
+from api.responses.cached_response import CachedResponse, CachedResponses, Page, digest, encode, send, send_csv, zipped
+from api.responses.freshness import Freshness
+from api.responses.large_responses import LARGE, MAX_ORDINARY_ROWS, Check, LargeAnswers, json_list
+from api.responses.paging import PAGE_HEADERS, paging
+from api.responses.problems import NOT_FOUND, handle_problems, problem
+from api.responses.telemetry import render_telemetry
 from services.market.alerting.alerts import Alert, AlertQuery
 from services.market.dependencies import Dependencies
 from services.market.ports import AlertService, Clock, MarketReader

@@ -9,8 +9,8 @@ from typing import Any
 
 import uvicorn
 
-from api.asgi import Front
-from api.server import CONFIG, KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Server, listen
+from api.server.asgi import Front
+from api.server.uvicorn_server import CONFIG, KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Server, listen
 from tests.waiting import wait_for
 
 

@@ -7,7 +7,7 @@ import brotli
 import pytest
 from flask.testing import FlaskClient
 
-from api.access import Access
+from api.middleware.access import Access
 from app import create_app
 from tests import builders
 from tests.fakes import FakeReader, fake_dependencies

@@ -5,8 +5,8 @@ from dash import Dash
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from api.access import Access
-from api.guard import OPEN_PATHS
+from api.middleware.access import Access
+from api.middleware.guard import OPEN_PATHS
 from app import create_app
 from tests import builders
 from tests.fakes import FakeReader, fake_dependencies

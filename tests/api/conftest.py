@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.access import OPEN
-from api.guard import ANY_HOST, guarded
-from api.limits import Limits
+from api.middleware.access import OPEN
+from api.middleware.guard import ANY_HOST, guarded
+from api.middleware.rate_limits import Limits
 from api.routes import mount
 from app import create_app
 from services.actions.alerts import StoreAlertService

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from api.access import Access
+from api.middleware.access import Access
 from app import create_app
 from layouts import ids
 from services.market.alerting.alerts import AlertQuery, Mute

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from api.access import Access
+from api.middleware.access import Access
 from app import create_app
 from callbacks.rules import carry_out, rule_lines
 from layouts import ids, rule_form, rule_replay, rules

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from api import limits, response_cache
+from api.middleware import rate_limits, response_cache
 from services.caching import process_reader
 from services.concurrency import versioned_cache
 from services.store.alerting import rules as stored_rules
@@ -86,12 +86,12 @@ def test_every_cache_has_a_key_a_validity_and_a_bound() -> None:
 @pytest.mark.parametrize(
     ("module", "told"),
     [
-        ("api/response_cache.py", f"{response_cache.MAX_BYTES / 1e6:.0f} MB"),
+        ("api/middleware/response_cache.py", f"{response_cache.MAX_BYTES / 1e6:.0f} MB"),
         ("services/store/history/recent_cache.py", f"{recent_cache.MAX_BYTES / 1e6:.0f} MB"),
         ("services/concurrency/versioned_cache.py", f"{versioned_cache.VersionedCache()._most} entries"),
         ("services/store/alerting/rules.py", f"{stored_rules.rule_of.cache_parameters()['maxsize']:,}"),
-        ("api/limits.py", f"{limits.Counts.MOST:,}"),
-        ("api/limits.py", f"{limits.MAX_KNOWN_CLIENTS:,}"),
+        ("api/middleware/rate_limits.py", f"{rate_limits.Counts.MOST:,}"),
+        ("api/middleware/rate_limits.py", f"{rate_limits.MAX_KNOWN_CLIENTS:,}"),
         ("services/caching/process_reader.py", f"{process_reader.REVISION_SECONDS:g} s"),
     ],
 )

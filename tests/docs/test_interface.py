@@ -7,9 +7,10 @@ from dataclasses import fields
 import pytest
 from werkzeug.exceptions import HTTPException
 
-from api import queries, stream
-from api.bodies import alert_body, hours_body, metric_body
-from api.telemetry import render_telemetry
+from api.contract import queries
+from api.resources import stream
+from api.responses.bodies import alert_body, hours_body, metric_body
+from api.responses.telemetry import render_telemetry
 from callbacks.pages import page_at
 from services.market.alerting import rules
 from services.market.alerting.rule_json import parse_rule, rule_fields

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api import limits
+from api.middleware import rate_limits
 from services import bootstrap, name_resolution
 from services.caching import process_reader, redis_cache
 from services.exchanges import ccxt_exchange
@@ -32,7 +32,7 @@ SECONDS: dict[str, tuple[float | None, ...]] = {
     "the database, where": (process_reader.PATIENCE_SECONDS,),
     "the database, for an API token": (tokens.PATIENCE_SECONDS, tokens.BELIEVED_AWAY.total_seconds()),
     "Redis, the shared cache": (redis_cache.SOCKET_SECONDS, redis_cache.PAUSE_SECONDS),
-    "Redis, the counts": (limits.REDIS_PATIENCE, limits.REDIS_PAUSE),
+    "Redis, the counts": (rate_limits.REDIS_PATIENCE, rate_limits.REDIS_PAUSE),
     "Redis, the broker": (celery_app.REDIS_SECONDS,),
     "an exchange, for prices": (bootstrap.MAX_WAIT_SECONDS,),
     "an exchange, for its list": (ccxt_exchange.LISTING_SECONDS,),
@@ -50,9 +50,9 @@ NAMES = {"accept", "acquire", "communicate", "exception", "get", "getresponse", 
 
 KNOWN = {
     "app.py": {"stop.wait()": 1},  # for the signal to end
-    "api/asgi.py": {"self._places.acquire()": 3},  # for a place, as long as those who have them
-    "api/listeners.py": {"self._woken.wait()": 1},  # for a listener's next event
-    "api/threads.py": {"self._jobs.get()": 1},  # an idle thread, for work
+    "api/server/asgi.py": {"self._places.acquire()": 3},  # for a place, as long as those who have them
+    "api/server/listeners.py": {"self._woken.wait()": 1},  # for a listener's next event
+    "api/server/thread_pool.py": {"self._jobs.get()": 1},  # an idle thread, for work
     "services/exchanges/transport.py": {"answer.result()": 1},  # it is done
     "services/name_resolution.py": {"answer.result()": 1},  # it is done
     "services/concurrency/last_known.py": {

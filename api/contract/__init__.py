@@ -1,0 +1,1 @@
+"""What can be asked and what is answered: query models, JSON schemas and the OpenAPI document."""

@@ -1,0 +1,1 @@
+"""How answers are built, encoded, cached and sent."""

@@ -1,0 +1,1 @@
+"""The HTTP server: an event loop in front of the WSGI application, under uvicorn or gunicorn."""

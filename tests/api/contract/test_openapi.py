@@ -1,0 +1,130 @@
+"""The description of the interface, and the page that shows it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from api.contract.operations import operation_of
+from api.resources.documentation import SWAGGER_UI
+from app import create_app
+from services.bootstrap import VERSION
+from tests.api.described import COMMITTED, described, whole_interface
+from tests.fakes import fake_dependencies
+
+ASSETS = Path(__file__).parents[3] / "assets"
+UNTOLD = {"/docs"}
+"""Routes for people."""
+
+
+@pytest.fixture
+def document() -> dict:
+    return json.loads(described())
+
+
+def test_the_committed_description_is_what_the_code_says() -> None:
+    assert COMMITTED.read_text(encoding="utf-8") == described(), "an accident, or `make openapi` is due"
+
+
+def test_it_is_of_openapi_3_1(document: dict) -> None:
+    assert document["openapi"] == "3.1.0"
+    assert document["info"]["version"] == VERSION
+
+
+def test_every_route_is_described(document: dict) -> None:
+    server = whole_interface()
+    rules = [(rule.rule, server.view_functions[rule.endpoint]) for rule in server.url_map.iter_rules()]
+
+    assert {rule for rule, view in rules if operation_of(view) is None and "<path:" not in rule} == UNTOLD
+    told = sum(len(methods) for methods in document["paths"].values())
+    assert told == sum(operation_of(view) is not None for _, view in rules)
+
+
+def test_every_reference_leads_somewhere(document: dict) -> None:
+    for reference in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)):
+        assert reference in document["components"]["schemas"]
+
+
+def test_every_value_that_can_be_asked_is_told_with_its_bounds(document: dict) -> None:
+    told = {each["name"]: each for each in document["paths"]["/metrics"]["get"]["parameters"]}
+
+    assert set(told) == {"market", "base", "quote", "q", "sort", "fields", "limit", "offset", "format"}
+    assert told["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 10_000, "examples": [100]}
+    assert told["sort"]["schema"]["default"] == ["rank"]
+    assert "-volatility" in told["sort"]["schema"]["items"]["enum"]
+    assert (told["fields"]["style"], told["fields"]["explode"]) == ("form", False)
+    assert all(each["description"] for each in told.values())
+
+
+def test_every_tag_is_listed_once(document: dict) -> None:
+    used = {tag for methods in document["paths"].values() for each in methods.values() for tag in each["tags"]}
+
+    assert used == {each["name"] for each in document["tags"]}
+
+
+def test_errors_are_told_as_problems(document: dict) -> None:
+    for path, methods in document["paths"].items():
+        for method, told in methods.items():
+            for status, answer in told["responses"].items():
+                if int(status) >= 400:
+                    assert list(answer["content"]) == ["application/problem+json"], (path, method, status)
+
+
+def test_what_changes_something_tells_how_it_can_be_refused(document: dict) -> None:
+    retry = document["paths"]["/alerts/deliveries/{number}/retry"]["post"]
+
+    assert set(retry["responses"]) == {"200", "403", "404", "405", "409", "500", "503"}
+    assert retry["parameters"][0]["schema"]["type"] == "integer"
+    assert "post" not in document["paths"]["/metrics"]
+
+
+def test_what_is_sent_is_described_beside_what_is_answered(document: dict) -> None:
+    add, change = document["paths"]["/alerts/rules"]["post"], document["paths"]["/alerts/rules/{number}"]["patch"]
+    schemas = document["components"]["schemas"]
+
+    assert add["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/NewRule"}
+    assert add["requestBody"]["required"]
+    assert schemas["NewRule"]["required"] == ["name", "scope", "condition"]
+    assert (schemas["NewRule"]["properties"]["cooldown_seconds"]["default"], "201" in add["responses"]) == (3600, True)
+    assert "required" not in schemas["RuleChange"]
+    assert "default" not in schemas["RuleChange"]["properties"]["cooldown_seconds"]
+    assert {"404", "413", "415", "422"} < set(change["responses"])
+    assert "content" not in document["paths"]["/alerts/rules/{number}"]["delete"]["responses"]["204"]
+
+
+def test_the_description_is_sent_like_every_answer(client) -> None:
+    answer = client.get("/openapi.json")
+
+    assert answer.mimetype == "application/json"
+    assert client.get("/openapi.json", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+    assert client.post("/openapi.json").mimetype == "application/problem+json"
+
+
+def test_the_page_needs_nothing_from_elsewhere(client) -> None:
+    page = client.get("/docs")
+
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    assert "://" not in page.text
+    assert "<script>" not in page.text
+    assert "style=" not in page.text
+    named = re.findall(r'(?:src|href)="(assets/[^"?]+)', page.text)
+    assert len(named) == 7
+    swagger_ui = {path for path in named if path.startswith(SWAGGER_UI)}
+    for path in set(named) - swagger_ui:
+        assert (ASSETS.parent / path).is_file(), path
+    assert len(swagger_ui) == 2
+    for path in swagger_ui:
+        with client.get(f"/{path}") as answer:
+            assert answer.mimetype == ("text/css" if path.endswith(".css") else "text/javascript")
+
+
+def test_browsers_keep_swagger_ui_for_a_year_and_get_no_more_of_its_package_than_they_need() -> None:
+    client = create_app(fake_dependencies()).server.test_client()
+
+    with client.get(f"/{SWAGGER_UI}/swagger-ui.css") as answer:
+        assert "max-age=31536000" in answer.headers["Cache-Control"]
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    for name in ("oauth2-redirect.html", "../__init__.py", "%2e%2e/__init__.py", "index.css"):
+        with client.get(f"/{SWAGGER_UI}/{name}") as answer:
+            assert answer.status_code == 404, name

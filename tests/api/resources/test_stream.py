@@ -1,0 +1,168 @@
+"""Server-sent events: what they tell, and how many listen."""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask
+from flask.testing import FlaskClient
+from werkzeug.test import create_environ
+
+from api.resources.stream import HEARTBEAT_LOOKS, Streams, add_stream
+from api.responses.problems import handle_problems
+from api.server.listeners import LIVE
+from tests import builders
+from tests.fakes import FakeReader
+
+
+@pytest.fixture
+def server(reader: FakeReader) -> Flask:
+    server = Flask(__name__)
+    routes = Blueprint("api", __name__)
+    add_stream(routes, reader, Streams(most=2, watch_seconds=0.001))
+    server.register_blueprint(routes)
+    handle_problems(server, ("stream",))
+    return server
+
+
+@pytest.fixture
+def client(server: Flask) -> FlaskClient:
+    return server.test_client()
+
+
+def listen(client: FlaskClient, query: str = "", **headers: str) -> tuple[Any, Iterator[str]]:
+    """The answer, and its lines as they come, those that only part events left out."""
+    answer = client.get(f"/stream{query}", headers=headers, buffered=False)
+    assert (answer.status_code, answer.mimetype) == (200, "text/event-stream"), answer.text
+    lines = (line for part in answer.iter_encoded() for line in part.decode().splitlines() if line)
+    assert next(lines) == "retry: 2000"
+    return answer, lines
+
+
+def event(lines: Iterator[str]) -> tuple[str, dict[str, Any]]:
+    """The next event's id and data; comments are passed over."""
+    name, data = islice((line for line in lines if not line.startswith(":")), 2)
+    assert name.startswith("id: ")
+    assert data.startswith("data: ")
+    return name.removeprefix("id: "), json.loads(data.removeprefix("data: "))
+
+
+def test_the_present_revision_comes_first_and_then_each_new_one(reader, client):
+    answer, lines = listen(client)
+
+    assert event(lines) == ("7", {"revision": 7, "minute": "2026-03-01T12:00:00Z"})
+    reader.put(*reader.metrics)
+    assert event(lines) == ("8", {"revision": 8, "minute": "2026-03-01T12:00:00Z"})
+    answer.close()
+
+
+def test_who_knows_the_present_revision_hears_of_the_next(reader, client):
+    answer, lines = listen(client, **{"Last-Event-ID": "7"})
+
+    assert next(lines) == ": nothing new"
+    reader.put(*reader.metrics)
+    assert event(lines)[0] == "8"
+    answer.close()
+
+
+@pytest.mark.parametrize("seen", ["6", "nonsense", "-1", "9" * 400])
+def test_who_comes_back_late_or_with_nonsense_hears_of_the_present_one(client, seen):
+    answer, lines = listen(client, **{"Last-Event-ID": seen})
+
+    assert event(lines)[0] == "7"
+    answer.close()
+
+
+def test_chosen_metrics_are_told_at_first_and_then_those_that_changed(reader, client):
+    answer, lines = listen(client, "?metrics=3,kraken:eth-usd")
+
+    assert [row["id"] for row in event(lines)[1]["metrics"]] == [3, 1]
+    reader.put(builders.ranked_metric(3, rank=1), builders.ranked_metric(1, rank=2, base="ETH", price=5.0))
+    (row,) = event(lines)[1]["metrics"]
+    assert (row["id"], row["price"]) == (1, 5.0)
+    reader.put(builders.ranked_metric(3, rank=1))
+    assert event(lines)[1]["metrics"] == []
+    answer.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("metrics=99", 404),
+        ("metrics=nonsense", 404),
+        ("metrics=", 422),
+        ("metric=3", 422),
+        ("metrics=" + "1," * 100 + "1", 422),
+    ],
+)
+def test_what_cannot_be_told_is_refused_before_the_stream_begins(client, query, status):
+    answer = client.get(f"/stream?{query}")
+
+    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
+
+
+def test_a_quiet_line_carries_a_sign_of_life(reader, client):
+    answer, lines = listen(client)
+    event(lines)
+
+    asked = reader.calls.count("revision")
+    assert next(lines) == ": nothing new"
+    assert reader.calls.count("revision") - asked == HEARTBEAT_LOOKS
+    answer.close()
+
+
+def test_a_database_that_goes_away_and_comes_back_does_not_end_the_stream(reader, client):
+    answer, lines = listen(client)
+    event(lines)
+    reader.down = True
+    assert next(lines) == ": nothing new"
+    reader.down = False
+    reader.put(*reader.metrics)
+    assert event(lines)[0] == "8"
+    answer.close()
+
+
+def test_beyond_the_bound_one_is_asked_to_come_back_and_a_place_that_is_left_is_free(client):
+    open_ones = [listen(client)[0] for _ in range(2)]
+
+    full = client.get("/stream")
+    assert (full.status_code, full.mimetype) == (503, "application/problem+json")
+    assert (full.headers["Retry-After"], full.json["reason"]) == ("10", "Too many streams")
+    assert "2 streams" in full.json["detail"]
+    open_ones[0].close()
+    again, lines = listen(client)
+    assert event(lines)[0] == "7"
+    again.close()
+    open_ones[1].close()
+
+
+def test_what_only_asks_for_the_head_takes_no_place(client):
+    for _ in range(5):
+        assert client.head("/stream").status_code == 200
+
+
+def test_a_stream_that_nobody_began_to_read_leaves_its_place(client):
+    for _ in range(5):
+        client.get("/stream", buffered=False).close()
+
+
+def test_a_server_that_knows_how_is_handed_what_is_new_look_by_look_and_never_waits(server, reader):
+    environ, statuses = create_environ("/stream"), []
+    body = server(environ, lambda status, _headers, _failed=None: statuses.append(status))
+    news = environ[LIVE]
+
+    assert statuses == ["200 OK"]
+    assert next(news).startswith(b"retry: 2000\n\nid: 7\n")
+    assert next(news) == b""
+    reader.put(*reader.metrics)
+    assert next(news).startswith(b"id: 8\n")
+    body.close()
+
+
+def test_nobody_on_the_way_keeps_or_collects_the_events(client):
+    answer, _ = listen(client)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Accel-Buffering"] == "no"
+    answer.close()
