@@ -10,10 +10,9 @@ from services.market.alerting.rules import BUILT_IN, Rule
 from services.market.alerting.states import Mask
 from services.market.present import is_stale
 from services.market.stats import MetricStats
-from services.market.types import Catalogue, Ints
-from services.pipeline.arrivals import Arrivals
-from services.pipeline.evaluate_rules import Scopes, apply_rules
-from services.pipeline.exchange_health import frozen_places
+from services.market.types import Ints
+from services.pipeline.evaluate_rules import Scopes, evaluate_rules
+from services.pipeline.tick_context import TickContext
 from services.store.alerting import alerts, mutes, outbox
 from services.store.alerting.alerts import NewAlert
 from services.store.alerting.outbox import AlertNotice
@@ -22,24 +21,23 @@ from services.store.ranking import ticks
 
 
 def alert(
-    connection: Connection,
-    minute: int,
-    before: MetricStats,
+    context: TickContext,
     statistics: MetricStats,
-    arrivals: Arrivals,
-    catalogue: Catalogue,
-    period_seconds: int,
+    stalled: Ints,
     rule: Rule,
     scopes: Scopes,
     channels: Sequence[str],
 ) -> tuple[NewAlert, ...]:
-    """Fire for each metric that breaks the built-in `rule` or one that somebody wrote, and owe the messages: of what is
-    not muted, to the rule's channels or else to all `channels`. Marks the firing rows of `statistics`; answers what was
-    fired."""
-    frozen = np.zeros(len(statistics), dtype=np.bool_)
-    frozen[frozen_places(connection, arrivals, catalogue)] = True
-    firings = _built_in(connection, minute, statistics, arrivals, frozen, rule, period_seconds)
-    outcome = apply_rules(connection, minute, before, statistics, arrivals, catalogue, period_seconds, scopes, frozen)
+    """Evaluate the built-in `rule` and the stored ones; write the alerts that begin and end, and queue their messages.
+
+    Messages go to the rule's channels, or else to all `channels`; muted alerts send none. `stalled` are the catalogue
+    places of stalled exchanges' metrics. Sets `alerted_at` in `statistics`; returns the alerts that begin.
+    """
+    connection, minute = context.connection, context.minute
+    has_stalled = np.zeros(len(statistics), dtype=np.bool_)
+    has_stalled[stalled] = True
+    firings = _built_in(context, statistics, has_stalled, rule)
+    outcome = evaluate_rules(context, statistics, has_stalled, scopes)
     firings += tuple(outcome.firings)
     mutes.end_timed(connection, ticks.last_minute(connection, minute - 1) or 0, minute)
     over = alerts.unmuted(connection, outcome.ended_aloud)
@@ -77,25 +75,16 @@ def _prominence(firing: NewAlert) -> float:
     return max(firing.value / firing.threshold, firing.threshold / firing.value)
 
 
-def _built_in(
-    connection: Connection,
-    minute: int,
-    statistics: MetricStats,
-    arrivals: Arrivals,
-    frozen: Mask,
-    rule: Rule,
-    period_seconds: int,
-) -> tuple[NewAlert, ...]:
+def _built_in(context: TickContext, statistics: MetricStats, stalled: Mask, rule: Rule) -> tuple[NewAlert, ...]:
     """What a price of this very period, and of no exchange that repeats itself, makes the built-in rule fire, unless it
     did so within the cooldown, as the stored alerts tell. Those that are over resolve; of those whose price is stale
     there is no data until it is known again."""
-    fresh = np.zeros(len(statistics), dtype=np.bool_)
-    fresh[arrivals.places] = True
-    fresh &= ~frozen
+    connection, minute = context.connection, context.minute
+    fresh = context.fresh & ~stalled
     exceeded = rule.exceeded(fresh, statistics["price"], statistics["rule_average"], statistics["rule_count"])
     # With fewer prices than it takes to say what is usual, nothing is known of how it goes on.
     known = fresh & (statistics["rule_count"] >= rule.min_samples)
-    lost = is_stale(statistics["priced_at"], minute, period_seconds)
+    lost = is_stale(statistics["priced_at"], minute, context.period_seconds)
     _carry_on_open(connection, minute, statistics, exceeded, known, lost)
     broken = np.flatnonzero(exceeded)
     if not len(broken):

@@ -30,7 +30,7 @@ from services.market.alerting.states import (
 from services.market.stats import MetricStats
 from services.market.track import TrackPattern
 from services.market.types import Catalogue, Floats, Ints
-from services.pipeline.arrivals import Arrivals
+from services.pipeline.tick_context import TickContext
 from services.store.alerting import alerts, last_evaluations, rules, running_sums
 from services.store.alerting.alerts import NewAlert
 from services.store.alerting.running_sums import StoredSumHistory
@@ -67,55 +67,51 @@ class Scopes:
         return self._masks[scope]
 
 
-def apply_rules(
-    connection: Connection,
-    minute: int,
-    before: MetricStats,
-    statistics: MetricStats,
-    arrivals: Arrivals,
-    catalogue: Catalogue,
-    period_seconds: int,
-    scopes: Scopes,
-    frozen: Mask,
-) -> Outcome:
-    """Bring every enabled rule's states to `minute`; answers which alerts begin and which end, neither of them written.
+def evaluate_rules(context: TickContext, statistics: MetricStats, stalled: Mask, scopes: Scopes) -> Outcome:
+    """Evaluate every enabled rule and save its states; return the alerts that begin and end, for the caller to write.
 
-    `before` are the statistics as this tick found them: a rule's first look is compared with those, each later one
-    with what it saw itself. `statistics` are those of this tick; `frozen` says whose exchange repeats itself.
+    `statistics` are those of this tick; `stalled` marks the metrics of stalled exchanges.
     """
+    connection, minute, period_seconds = context.connection, context.minute, context.period_seconds
     outcome = Outcome()
     enabled = [rule for rule in rules.stored(connection) if rule.enabled]
     if not enabled:
-        # What was seen and summed before, with a gap after it, is of no use to a rule that is switched on later.
+        # Earlier values and sums, with a gap after them, are of no use to a rule that is enabled later.
         last_evaluations.record(connection, statistics["id"], {})
         running_sums.thin(connection, {}, minute, period_seconds)
         return outcome
-    fresh = np.zeros(len(statistics), dtype=np.bool_)
-    fresh[arrivals.places] = True
-    since = minute - period_seconds - carry_seconds(period_seconds)
-    earlier = _earlier(connection, enabled, before, statistics, since)
+    earlier = _earlier(context, enabled, statistics)
     held_of = rules.states(connection)
-    context = EvaluationContext(
-        minute, period_seconds, statistics, earlier, fresh, frozen, catalogue.active, StoredSumHistory(connection)
+    evaluation_context = EvaluationContext(
+        minute,
+        period_seconds,
+        statistics,
+        earlier,
+        context.fresh,
+        stalled,
+        context.catalogue.active,
+        StoredSumHistory(connection),
     )
     for rule in enabled:
-        _apply(connection, rule, context, scopes.mask(rule.scope, catalogue), held_of.get(rule.id), outcome)
+        scope = scopes.mask(rule.scope, context.catalogue)
+        _apply(connection, rule, evaluation_context, scope, held_of.get(rule.id), outcome)
     rules.save_states(connection, outcome.changed)
-    last_evaluations.record(connection, statistics["id"], {quantity: seen(context, quantity) for quantity in earlier})
-    _keep_marks(connection, enabled, context)
+    last_evaluations.record(
+        connection, statistics["id"], {quantity: seen(evaluation_context, quantity) for quantity in earlier}
+    )
+    _keep_marks(connection, enabled, evaluation_context)
     return outcome
 
 
-def _earlier(
-    connection: Connection, enabled: Sequence[AlertRule], before: MetricStats, statistics: MetricStats, since: int
-) -> Mapping[str, Floats]:
-    """What the last look saw of each quantity that a rule on crossings watches; where there was none, what the
-    statistics say of metrics priced after epoch second `since`."""
+def _earlier(context: TickContext, enabled: Sequence[AlertRule], statistics: MetricStats) -> Mapping[str, Floats]:
+    """The values at the last evaluation of each quantity that a rule on crossings watches; at a quantity's first
+    evaluation, those that the tick before left of metrics priced recently."""
     crossed = sorted(crossed_quantities(enabled))
     if not crossed:
         return {}
-    found = last_evaluations.last(connection, crossed, statistics["id"])
-    left, _ = stats.align(before, statistics["id"])
+    since = context.minute - context.period_seconds - carry_seconds(context.period_seconds)
+    found = last_evaluations.last(context.connection, crossed, statistics["id"])
+    left, _ = stats.align(context.before.statistics, statistics["id"])
     return {quantity: found.get(quantity, as_left(left, quantity, since)) for quantity in crossed}
 
 

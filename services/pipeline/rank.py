@@ -9,38 +9,31 @@ from services.market.stats import DAY, HOUR, MetricStats, Samples, Windows
 from services.market.types import Catalogue, Ints
 from services.market.window_sums import ROLLING
 from services.pipeline import update_extremes
-from services.pipeline.arrivals import Arrivals
+from services.pipeline.tick_context import TickContext
 from services.store.alerting import running_sum_renewals
 from services.store.database.engine import Connection
 from services.store.history import prices
 from services.store.ranking import past_ranks, snapshots
-from services.store.ranking.snapshots import Snapshot
 
 BATCH = 500
 """Metrics computed anew at a time: bounds what is in memory to some tens of megabytes."""
 
 
-def rank(
-    connection: Connection,
-    minute: int,
-    snapshot: Snapshot,
-    arrivals: Arrivals,
-    catalogue: Catalogue,
-    windows: Windows,
-    period_seconds: int,
-) -> MetricStats:
-    """The statistics as of `minute`, ranked; its prices are stored already.
+def rank(context: TickContext, windows: Windows) -> MetricStats:
+    """The ranked statistics as of this tick, whose prices are stored already.
 
-    Carried on from `snapshot` at a cost that does not depend on the window. Computed anew from the
-    stored prices are: metrics that come (back) into the catalogue, and all when there is nothing to carry
-    on from; and the sums of those that have drifted, and of each metric by turns once a window or day.
+    They advance from the snapshot at a cost that does not depend on the window. Recomputed from stored prices are:
+    metrics that have come (back) into the catalogue; all metrics where the snapshot cannot be advanced; and the sums of
+    metrics that have drifted, and of each metric in turn, once a window or day.
     """
+    connection, minute, period_seconds = context.connection, context.minute, context.period_seconds
+    snapshot, arrivals, catalogue = context.before, context.arrivals, context.catalogue
     statistics, came = stats.align(snapshot.statistics, catalogue.ids)
     new = came
     if snapshot.minute is None or snapshot.windows != windows or not snapshot.complete:
         statistics, new = statistics.copy(), np.arange(len(statistics), dtype=np.int64)
     else:
-        statistics = _carry_on(connection, snapshot.minute, minute, statistics, arrivals, windows, period_seconds)
+        statistics = _advance(context, snapshot.minute, statistics, windows)
         turn = _turn(len(statistics), minute, windows, period_seconds)
         inexact = np.setdiff1d(np.concatenate([stats.drifted(statistics), turn]), new)
         for rows, history in _histories(connection, statistics, inexact, minute, windows):
@@ -98,29 +91,24 @@ def _histories(
         yield batch, _joined([*far, history])
 
 
-def _carry_on(
-    connection: Connection,
-    previous: int,
-    minute: int,
-    statistics: MetricStats,
-    arrivals: Arrivals,
-    windows: Windows,
-    period_seconds: int,
-) -> MetricStats:
+def _advance(context: TickContext, previous: int, statistics: MetricStats, windows: Windows) -> MetricStats:
+    """The statistics moved from the tick of `previous` to this one."""
+    connection, minute, arrivals = context.connection, context.minute, context.arrivals
+
     def left_behind(length: int) -> Samples:
         return prices.within(connection, statistics, previous - length, minute - length)
 
     count = len(arrivals.places)
-    fresh = Samples(
+    arrived = Samples(
         arrivals.places,
         np.full(count, minute, dtype=np.int64),
         arrivals.prices,
-        np.full(count, period_seconds, dtype=np.int64),
+        np.full(count, context.period_seconds, dtype=np.int64),
     )
     between = prices.within(connection, statistics, previous, minute - 1)
-    statistics = stats.advance(statistics, previous, minute, fresh, between, left_behind, windows)
-    update_extremes.carry_on(connection, statistics, previous, minute, _joined([between, fresh]))
-    return statistics
+    advanced = stats.advance(statistics, previous, minute, arrived, between, left_behind, windows)
+    update_extremes.carry_on(connection, advanced, previous, minute, _joined([between, arrived]))
+    return advanced
 
 
 def _turn(count: int, minute: int, windows: Windows, period_seconds: int) -> Ints:

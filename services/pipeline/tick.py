@@ -13,10 +13,12 @@ from services.market.status import SetAside, TickState
 from services.pipeline.alert import alert
 from services.pipeline.arrivals import select_tracked
 from services.pipeline.evaluate_rules import Scopes
+from services.pipeline.exchange_health import record_health
 from services.pipeline.fetch import Fetcher, FetchResult
 from services.pipeline.rank import rank
 from services.pipeline.set_aside import is_due, set_aside
 from services.pipeline.store import store
+from services.pipeline.tick_context import TickContext
 from services.store.alerting.alerts import NewAlert
 from services.store.database import leases
 from services.store.database.engine import UPKEEP, Engine, writing
@@ -104,50 +106,20 @@ def close(
     was stored.
     """
     started = plan.timer()
-    report = _commit(plan, answers, minute, late, owner, fetch_ms, started)
-    if report is not None:
-        plan.failures.ended(CLOCK, "ticks are stored again")
-        _tell(report, (plan.timer() - started) * 1e3, plan.failures)
-    return report
-
-
-def _commit(
-    plan: Plan,
-    answers: Sequence[FetchResult],
-    minute: datetime,
-    late: timedelta,
-    owner: str | None,
-    fetch_ms: float,
-    started: float,
-) -> TickReport | None:
     now = int(minute.timestamp())
     with writing(plan.engine, UPKEEP) as connection:
         snapshots.raise_revision(connection)
         if owner is not None:
             leases.require(connection, owner)
-        snapshot = snapshots.load(connection)
-        aside = None
-        if is_due(connection, snapshot.minute, now, plan.period_seconds):
-            snapshot, aside = set_aside(connection, snapshot, now, plan.period_seconds)
-        elif _is_refused(plan, snapshot.minute, now):
+        before, aside = snapshots.load(connection), None
+        if is_due(connection, before.minute, now, plan.period_seconds):
+            before, aside = set_aside(connection, before, now, plan.period_seconds)
+        elif _is_refused(plan, before.minute, now):
             return None
         catalogue = plan.catalogues.current(connection)
         arrivals = select_tracked(answers, catalogue)
-        store(connection, now, answers, arrivals, catalogue, snapshot.statistics, plan.period_seconds)
-        statistics = rank(connection, now, snapshot, arrivals, catalogue, plan.windows, plan.period_seconds)
-        fired = alert(
-            connection,
-            now,
-            snapshot.statistics,
-            statistics,
-            arrivals,
-            catalogue,
-            plan.period_seconds,
-            plan.rule,
-            plan.scopes,
-            plan.channels,
-        )
-        snapshots.save(connection, now, plan.windows, statistics)
+        context = TickContext(connection, now, plan.period_seconds, before, catalogue, arrivals)
+        fired = _carry_out(plan, context, answers)
         state = TickState(
             minute=minute,
             late_ms=late.total_seconds() * 1e3,
@@ -155,14 +127,27 @@ def _commit(
             commit_ms=(plan.timer() - started) * 1e3,
             stored=len(arrivals.places),
             rejected=len(arrivals.refused),
-            missed=0 if snapshot.minute is None else (now - snapshot.minute) // plan.period_seconds - 1,
+            missed=0 if before.minute is None else (now - before.minute) // plan.period_seconds - 1,
             failed=tuple(answer.market for answer in answers if answer.quotes is None),
         )
         ticks.record(connection, state)
-    return TickReport(state, fired, aside)
+    report = TickReport(state, fired, aside)
+    plan.failures.ended(CLOCK, "ticks are stored again")
+    _log(report, (plan.timer() - started) * 1e3, plan.failures)
+    return report
 
 
-def _tell(report: TickReport, whole_ms: float, failures: Failures) -> None:
+def _carry_out(plan: Plan, context: TickContext, answers: Sequence[FetchResult]) -> tuple[NewAlert, ...]:
+    """The stages after the fetch; returns the alerts that begin."""
+    store(context)
+    stalled = record_health(context, answers)
+    statistics = rank(context, plan.windows)
+    fired = alert(context, statistics, stalled, plan.rule, plan.scopes, plan.channels)
+    snapshots.save(context.connection, context.minute, plan.windows, statistics)
+    return fired
+
+
+def _log(report: TickReport, whole_ms: float, failures: Failures) -> None:
     state, aside = report.state, report.set_aside
     if aside is not None:
         log.warning(
