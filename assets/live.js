@@ -55,11 +55,37 @@
       window.dash_clientside.set_props(window.trackerIds.poll, { n_intervals: -Date.now() });
   });
 
+  /** @type {{ changes: string, at: number } | null} */
+  let passedOn = null; // with the last revision that pages were asked to show
+
+  // What is shown at once: a tick, an alert, a metric that comes or goes, the beginning and the end of a backfill.
+  const changesOf = (live) =>
+    JSON.stringify([
+      live.minute,
+      live.stale,
+      live.tracked,
+      live.alerts,
+      live.unattended,
+      (live.backfills || []).map((one) => one.market),
+    ]);
+
+  window.trackerLive = { changesOf };
+
+  // History that is being filled in raises the revision several times a second. Pages show it once a period.
+  function isDue(live) {
+    const changes = changesOf(live);
+    const at = performance.now();
+    const isHistoryAlone = passedOn && passedOn.changes === changes && live.backfills?.length;
+    if (passedOn && isHistoryAlone && at - passedOn.at < live.period * 1000) return false;
+    passedOn = { changes, at };
+    return true;
+  }
+
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
     poll,
     revision(live, known) {
-      if (!live || live.connection !== "ok" || live.revision === known) return nothing();
+      if (!live || live.connection !== "ok" || live.revision === known || !isDue(live)) return nothing();
       return live.revision;
     },
     // All prices grow stale without a new revision: what tells their ages hears of it here.

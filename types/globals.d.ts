@@ -7,6 +7,7 @@ import type React from "react";
 declare global {
   interface Window {
     trackerIds: typeof trackerIds;
+    trackerLive: { changesOf(live: Live): string };
     trackerPaths: { at(path: string): string; within(address: string): string };
     trackerNotation: Notation;
     trackerRanking: Ranking;

@@ -106,20 +106,9 @@
     window.dash_clientside.set_props(ids.nothingYet, { className: hasRows ? "empty-state is-hidden" : "empty-state" });
   }
 
-  // What is shown at once: a tick, an alert, a metric that comes or goes, the end of a backfill.
-  const newsOf = (live) =>
-    JSON.stringify([
-      live.minute,
-      live.stale,
-      live.tracked,
-      live.alerts,
-      live.unattended,
-      live.backfills.map((one) => one.market),
-    ]);
-
   // Whether `live` tells of history that is being filled in, and of nothing else; its rows are then due once a period.
   function isHistoryAlone(live) {
-    if (!live || !asked || !live.backfills?.length || asked.news !== newsOf(live)) return false;
+    if (!live || !asked || !live.backfills?.length || asked.news !== window.trackerLive.changesOf(live)) return false;
     clearTimeout(later);
     const wait = asked.at + live.period * 1000 - performance.now();
     if (wait > 0) later = setTimeout(() => document.getElementById(ids.ranking) === page && rows(live), wait);
@@ -144,7 +133,7 @@
     const unchanged = [nothing(), nothing()];
     const isKnown = asked && asked.revision === wanted && asked.stale === stale;
     if ((live && live.connection !== "ok") || isKnown || isHistoryAlone(live)) return unchanged;
-    const news = live && live.backfills ? newsOf(live) : null;
+    const news = live && live.backfills ? window.trackerLive.changesOf(live) : null;
     const mine = { revision: wanted, stale, minute: live?.minute, news, at: performance.now() };
     const before = asked;
     asked = mine;

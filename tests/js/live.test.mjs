@@ -63,6 +63,23 @@ test("a page is asked to renew itself at another revision alone, and while there
   }
 });
 
+test("history that is being filled in renews a page once a period, and what else happens at once", () => {
+  let now = 0;
+  const { revision } = callbacks(load(["live.js"], { performance: { now: () => now } }));
+  const live = { ...LIVE, connection: "ok", period: 60, backfills: [{ market: "kraken", done: 1 }] };
+
+  assert.equal(revision(live, 3), 4);
+  now = 59_999;
+  assert.ok(isNothing(revision({ ...live, revision: 5, backfills: [{ market: "kraken", done: 2 }] }, 4)));
+  now = 60_000;
+  assert.equal(revision({ ...live, revision: 6 }, 4), 6);
+  assert.ok(isNothing(revision({ ...live, revision: 7 }, 6)));
+  assert.equal(revision({ ...live, revision: 8, minute: "2026-03-01T14:04:00Z" }, 6), 8, "a tick");
+  assert.equal(revision({ ...live, revision: 9, minute: "2026-03-01T14:04:00Z", alerts: [1] }, 8), 9, "an alert");
+  assert.equal(revision({ ...live, revision: 10, backfills: [] }, 9), 10, "its end");
+  assert.equal(revision({ ...live, revision: 11, backfills: [] }, 10), 11, "nothing is filled in");
+});
+
 test("that the last tick grows stale is told when it changes, and not while nobody knows", () => {
   const { tickStale } = poller();
   const live = { ...LIVE, connection: "ok", stale: false };

@@ -7,6 +7,7 @@ import { callbacks, isNothing, load, server } from "./page.mjs";
 const SCRIPTS = [
   "0-ids.js",
   "1-notation.js",
+  "live.js",
   "ranking/address.js",
   "ranking/rows.js",
   "ranking/stablecoins.js",
