@@ -30,6 +30,7 @@ from api.responses.telemetry import render_telemetry
 from services.market.alerting.alerts import Alert, AlertQuery
 from services.market.dependencies import Dependencies
 from services.market.ports import AlertService, Clock, MarketReader
+from services.market.times import to_epoch
 
 CLOSED_SEGMENTS = ("metrics", "alerts")
 OWN_SEGMENTS = (
@@ -190,7 +191,7 @@ def _blueprint(
             return bodies.live_body(reader.status(now), profile, reader.unattended())
 
         # Data grows stale without a new revision: every second is a version of its own.
-        return send(answers.get("live", (reader.revision(), int(now.timestamp())), build))
+        return send(answers.get("live", (reader.revision(), to_epoch(now)), build))
 
     @routes.get("/healthz")
     @operation(

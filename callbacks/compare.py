@@ -15,12 +15,12 @@ from layouts.compare import Comparison
 from layouts.comparison import MAX_METRICS, Choice, Compared, choice_of
 from layouts.markup import Content
 from layouts.paths import at
-from layouts.spans import HOUR
 from services.market.correlation import correlations
 from services.market.errors import UnknownMetric
 from services.market.gaps import grid_step
 from services.market.ports import Clock, MarketReader
 from services.market.ranking import RankedMetric
+from services.market.times import HOUR
 
 PATH = "/compare"
 MAX_ID_DIGITS = 18

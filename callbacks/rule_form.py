@@ -20,11 +20,10 @@ from layouts.rule_draft import SOME, Draft
 from layouts.rule_replay import ReplayProblem, ReplayRequest, ReplayResult
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import BadRule, TooManyRules
-from services.market.candles import HOUR_SECONDS
 from services.market.dependencies import Dependencies
 from services.market.errors import DeliveryFailed, UnknownChannel, UnknownRecord
 from services.market.ports import MarketReader
-from services.market.times import period_of
+from services.market.times import HOUR, period_of
 
 FIELDS = ids.rule_field(ALL)
 
@@ -230,7 +229,7 @@ def figure_of(metric_id: int, result: ReplayResult, reader: MarketReader, zone: 
         series = reader.prices(metric_id, since, until)
         return rule_replay.replay_figure(series.times, series.values, firings, zone)
     hours = reader.hours(metric_id, since, until)
-    return rule_replay.replay_figure(hours.starts + HOUR_SECONDS, hours.close, firings, zone)
+    return rule_replay.replay_figure(hours.starts + HOUR, hours.close, firings, zone)
 
 
 def _tested(channel: str, dependencies: Dependencies) -> str | None:

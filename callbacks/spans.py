@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from layouts.spans import HOUR, Span
+from layouts.spans import Span
 from services.market.candles import ChartHistory, chart_history
 from services.market.ports import MarketReader
-from services.market.times import period_of
+from services.market.times import HOUR, from_epoch, period_of, to_epoch
 from services.market.types import Hours, Series
 
-EPOCH = datetime.fromtimestamp(0, UTC)
+EPOCH = from_epoch(0)
 
 
 def past_of(
@@ -36,8 +36,8 @@ def past_of(
     past = chart_history(
         history,
         volumes,
-        int(since.timestamp()),
-        int(until.timestamp()),
+        to_epoch(since),
+        to_epoch(until),
         span.bar_seconds,
         span.window_seconds,
         reader.profile.period_seconds,
@@ -52,12 +52,12 @@ def _beginning(reader: MarketReader, metric_id: int, past: ChartHistory) -> int 
     tolerance = max(past.bars.seconds, 2 * reader.profile.period_seconds)
     if not len(times) or times[0] - past.since <= tolerance:
         return None
-    earlier = reader.hours(metric_id, EPOCH, datetime.fromtimestamp(past.since, UTC))
+    earlier = reader.hours(metric_id, EPOCH, from_epoch(past.since))
     if (earlier.starts < past.since - HOUR).any():  # a gap; of the hour before the span every price is known
         return None
     first = int(times[0])
     if hourly:
-        begin = datetime.fromtimestamp(first, UTC)
+        begin = from_epoch(first)
         within = reader.prices(metric_id, begin, begin + timedelta(seconds=HOUR)).times
         return int(within[0]) if len(within) else first
     return first

@@ -15,6 +15,7 @@ from layouts.markup import Markup
 from layouts.paths import at
 from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rules import BUILT_IN, BUILT_IN_NAME
+from services.market.times import to_epoch
 
 PAGE_ROWS = 50
 MAX_SEARCH_LENGTH = 100
@@ -115,7 +116,7 @@ def csv_path(filters: Filters, now: datetime) -> str:
         "words": query.words,
         "rule": filters.rule,
         "state": filters.state,
-        "since": "" if query.since is None else str(int(query.since.timestamp())),
+        "since": "" if query.since is None else str(to_epoch(query.since)),
         "unacknowledged": "true" if filters.unseen else "",
     }
     return at("/alerts?") + urlencode({name: value for name, value in values.items() if value})

@@ -12,6 +12,7 @@ from layouts.alert_filters import PAGE_ROWS, Filters
 from services.market.alerting.alerts import Alert, Mute
 from services.market.alerting.messages import END_REASONS
 from services.market.ranking import RankedMetric
+from services.market.times import DAY, HOUR, MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ def lasting(span: timedelta) -> str:
     seconds = int(span.total_seconds())
     if seconds < 60:
         return f"{seconds} s"
-    minutes, hours, days = seconds // 60, seconds // 3_600, seconds // 86_400
+    minutes, hours, days = seconds // MINUTE, seconds // HOUR, seconds // DAY
     if days:
         return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
     if hours:

@@ -7,10 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from services.market.candles import HOUR_SECONDS
+from services.market.times import DAY, HOUR, to_epoch
 from services.market.types import Floats, Hours, Ints, Series
-
-DAY_SECONDS = 86_400
 
 Values = list[float | None]
 
@@ -70,9 +68,9 @@ def _through_hours(hours: Hours, newest: datetime | None) -> Curve:
     A stretch begins with its open, so that a lone hour is a line too. The band has each hour's range
     in its middle: there, the line on its way from one close to the next lies within.
     """
-    starts, ends = hours.starts, hours.starts + HOUR_SECONDS
+    starts, ends = hours.starts, hours.starts + HOUR
     if newest is not None:
-        ends[-1:] = np.clip(int(newest.timestamp()), starts[-1:] + 1, ends[-1:])
+        ends[-1:] = np.clip(to_epoch(newest), starts[-1:] + 1, ends[-1:])
     times: list[Ints] = [starts[:0]]
     values: Values = []
     ranges: list[tuple[float, float] | None] = []
@@ -90,12 +88,12 @@ def _through_hours(hours: Hours, newest: datetime | None) -> Curve:
         middles = (starts[part] + ends[part]) // 2
         around = np.concatenate([starts[begin], middles, ends[end]])
         low, high = np.append(low, low[-1]), np.append(high, high[-1])
-        days = [0, *(np.flatnonzero(starts[first + 1 : last] % DAY_SECONDS == 0) + 2).tolist(), len(around) - 1]
+        days = [0, *(np.flatnonzero(starts[first + 1 : last] % DAY == 0) + 2).tolist(), len(around) - 1]
         bands += [Band(around[a : b + 1], low[a : b + 1], high[a : b + 1]) for a, b in pairwise(days)]
     return Curve(np.concatenate(times), values, ranges, bands)
 
 
 def _stretches(starts: Ints) -> Iterator[tuple[int, int]]:
     """First and past-the-last place of each run of hours that follow one another."""
-    edges = np.flatnonzero(np.diff(starts) > HOUR_SECONDS) + 1
+    edges = np.flatnonzero(np.diff(starts) > HOUR) + 1
     return pairwise([0, *edges.tolist(), len(starts)] if len(starts) else [])

@@ -1,6 +1,6 @@
 """The status page's figures, as plain dicts, from typed data."""
 
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from layouts import notation, theme
 from layouts.axes import Figure, axis, in_zone, layout, stamps, time_axis
 from services.market.status import SLOT_SECONDS, Sizes, TickDay
+from services.market.times import from_epoch
 from services.market.types import Floats
 
 
@@ -17,7 +18,7 @@ def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
     middles = stamps(day.starts + SLOT_SECONDS // 2)
     ends = np.append(day.starts, day.starts[-1] + SLOT_SECONDS)
     edges = stamps(ends)
-    clocks = [notation.clock(datetime.fromtimestamp(end, UTC), zone) for end in ends.tolist()]
+    clocks = [notation.clock(from_epoch(end), zone) for end in ends.tolist()]
     spans = [f"{start} to {end}" for start, end in pairwise(clocks)]
     longest = [notation.milliseconds(value) for value in _known(day.longest_ms)]
     bars = [
@@ -78,7 +79,7 @@ def size_figure(sizes: Sizes, zone: tzinfo) -> Figure:
         "x": stamps(sizes.times),
         "y": sizes.bytes.tolist(),
         "text": [notation.size(size) for size in sizes.bytes.tolist()],
-        "customdata": [notation.stamp(datetime.fromtimestamp(second, UTC), zone) for second in sizes.times.tolist()],
+        "customdata": [notation.stamp(from_epoch(second), zone) for second in sizes.times.tolist()],
         "fill": "tozeroy",
         "fillcolor": theme.BAND,
         "line": {"color": theme.ACCENT, "width": 1.8},

@@ -1,12 +1,13 @@
 """Where histories begin within the span that a chart shows: before that nothing is on record."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 
 import numpy as np
 
 from layouts import notation, theme
 from layouts.axes import Figure, stamps
+from services.market.times import from_epoch
 
 LINE_HEIGHT = 16  # pixels
 
@@ -39,5 +40,5 @@ def marks(begins: Sequence[tuple[int, str]], since: int, until: int, zone: tzinf
 
 def _moment(second: int, zone: tzinfo) -> str:
     """27 Nov 23:47."""
-    local = datetime.fromtimestamp(second, UTC).astimezone(zone)
+    local = from_epoch(second).astimezone(zone)
     return f"{local.day} {local:%b} {notation.clock(local, zone)}"

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from services.market.alerting.alerts import Alert
 from services.market.alerting.rules import BUILT_IN_NAME
+from services.market.times import DAY, HOUR, MINUTE
 
 UNKNOWN = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -153,7 +154,7 @@ def milliseconds(value: float | None) -> str:
 
 def duration(seconds: float) -> str:
     """A length of time in the largest unit that two of it fit into: 90 s, 5 min, 3 h, 12 d."""
-    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
         if seconds >= 2 * unit:
             return f"{int(seconds // unit)} {name}"
     return f"{max(int(seconds), 0)} s"

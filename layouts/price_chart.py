@@ -21,6 +21,7 @@ from services.market.alerting.rules import AlertRule, built_in
 from services.market.candles import ChartHistory
 from services.market.ranking import RankedMetric
 from services.market.status import Profile
+from services.market.times import to_epoch
 from services.market.types import Hours, Ints, Series
 
 PRICE, AVERAGE, THRESHOLD, FIRED, BAND, CANDLES, VOLUME, VOLATILITY = range(8)
@@ -166,7 +167,7 @@ def _points(past: ChartHistory, view: View, subject: Subject) -> list[Points]:
     line = curve(past.history, period, row.updated_at)
     ends = line.times[[0, -1]] if len(line.times) else line.times
     marked = [alert for alert in subject.alerts if len(ends) and ends[0] <= alert.fired_at.timestamp() <= ends[1]][::-1]
-    fired = np.array([int(alert.fired_at.timestamp()) for alert in marked], dtype=np.int64)
+    fired = np.array([to_epoch(alert.fired_at) for alert in marked], dtype=np.int64)
     thresholds = [
         _level(reference_lines.threshold(past, rule, marked, period), hourly)
         for rule in (built_in(subject.profile), *subject.drawn_rules)

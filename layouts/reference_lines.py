@@ -8,7 +8,8 @@ from layouts.curves import Values, with_gaps
 from services.market.alerting import averages
 from services.market.alerting.alerts import Alert
 from services.market.alerting.rules import BUILT_IN, AlertRule, TimesAverage
-from services.market.candles import HOUR_SECONDS, ChartHistory
+from services.market.candles import ChartHistory
+from services.market.times import HOUR, to_epoch
 from services.market.types import Floats, Hours, Ints, Series
 
 DIGITS = 11
@@ -19,9 +20,9 @@ def hour_average(past: ChartHistory) -> tuple[Ints, Values]:
     """The average of the hour before each price; among hours, of the last one of each bar."""
     moments, widths = _moments(past)
     if isinstance(past.known, Hours):
-        means, _ = averages.hourly(past.known, moments, HOUR_SECONDS)
+        means, _ = averages.hourly(past.known, moments, HOUR)
     else:
-        means, _ = averages.weighted(past.known, moments, HOUR_SECONDS)
+        means, _ = averages.weighted(past.known, moments, HOUR)
     return _drawn(moments, means, widths)
 
 
@@ -41,7 +42,7 @@ def threshold(past: ChartHistory, rule: AlertRule, alerts: Sequence[Alert], peri
     if not len(moments):
         return moments, []
     on_record = {
-        int(alert.fired_at.timestamp()): limit
+        to_epoch(alert.fired_at): limit
         for alert in alerts
         if alert.rule_id == rule.id and (limit := _compared_with(alert)) is not None
     }

@@ -1,7 +1,7 @@
 """The replay of a rule: how often it would have fired on the stored prices, on which metrics, and when."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Annotated, Any, Literal, NotRequired, final
 
 import dash_bootstrap_components as dbc
@@ -17,6 +17,7 @@ from layouts.markup import Markup
 from services.market.alerting.rule_json import rule_fields
 from services.market.alerting.rules import AlertRule
 from services.market.ranking import RankedMetric
+from services.market.times import DAY, from_epoch
 from services.market.types import Floats, Ints
 
 SPANS: Mapping[str, tuple[str, timedelta]] = {
@@ -29,7 +30,6 @@ MAX_MARKERS = 500
 """Markers on the chart of one metric."""
 MAX_LISTED = 8
 """Lines of the table of newest firings."""
-DAY = 86_400
 
 LAST_SECOND = 253_402_300_799
 """Of the year 9999."""
@@ -202,7 +202,7 @@ def by_sample(result: ReplayResult) -> bool:
 
 def bounds(result: ReplayResult) -> tuple[datetime, datetime]:
     """The beginning and the end of the replayed span."""
-    return datetime.fromtimestamp(result["since"], UTC), datetime.fromtimestamp(result["until"], UTC)
+    return from_epoch(result["since"]), from_epoch(result["until"])
 
 
 def replay_figure(times: Ints, prices: Floats, firings: Sequence[Sequence[float]], zone: tzinfo) -> Figure:

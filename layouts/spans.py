@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-MINUTE, HOUR, DAY = 60, 3_600, 86_400
+from services.market.times import DAY, HOUR, MINUTE
 
 
 @dataclass(frozen=True, slots=True)

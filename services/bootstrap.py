@@ -22,6 +22,7 @@ from services.market.errors import UnknownExchange
 from services.market.ports import AlertService, Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
 from services.market.stats import Windows
 from services.market.status import Profile
+from services.market.times import DAY, HOUR, MINUTE
 from services.name_resolution import bound_look_ups
 from services.notifiers.channels import open_notifiers
 from services.notifiers.heartbeat import Heartbeat
@@ -189,15 +190,15 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         engine=engine,
         catalogues=Catalogues(),
         period_seconds=settings.period_seconds,
-        windows=Windows(main=round(settings.window_hours * 3600), rule=settings.alert_window_minutes * 60),
+        windows=Windows(main=round(settings.window_hours * HOUR), rule=settings.alert_window_minutes * MINUTE),
         rule=Rule(
             factor=settings.alert_factor,
-            window_seconds=settings.alert_window_minutes * 60,
+            window_seconds=settings.alert_window_minutes * MINUTE,
             cooldown_seconds=settings.alert_cooldown_minutes * 60,
             min_samples=settings.alert_min_samples,
         ),
         channels=tuple(notifier.channel for notifier in notifiers),
-        retention_seconds=None if settings.retention_days is None else round(settings.retention_days * 86_400),
+        retention_seconds=None if settings.retention_days is None else round(settings.retention_days * DAY),
     )
     return Services(
         settings=settings,

@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from services.market.errors import TrackerError
+from services.market.times import HOUR
 from services.market.track import TrackPattern, parse_track
 
 SEED = ",".join(
@@ -217,7 +218,7 @@ class Settings(BaseSettings):
             raise ValueError("AUTH_USERNAME: must not contain a colon")
         if (self.auth_proxy_header is None) != (not self.auth_proxy_addresses):
             raise ValueError("AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES: set both or neither")
-        if round(self.window_hours * 3600) < self.period_seconds:
+        if round(self.window_hours * HOUR) < self.period_seconds:
             raise ValueError("WINDOW_HOURS: must hold at least one period")
         if self.retention_days is not None and self.retention_days * 24 < self.window_hours:
             raise ValueError("RETENTION_DAYS: must hold the window")

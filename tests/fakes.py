@@ -19,7 +19,7 @@ from services.market.alerting.alerts import (
 )
 from services.market.alerting.messages import Delivery, DeliveryState
 from services.market.alerting.rules import MAX_RULES, AlertRule, TooManyRules, require_channels
-from services.market.candles import HOUR_SECONDS, hourly
+from services.market.candles import hourly
 from services.market.dependencies import Dependencies
 from services.market.errors import (
     DeliveryFailed,
@@ -34,6 +34,7 @@ from services.market.errors import (
 from services.market.ports import AlertService, Clock, Deliveries, MarketReader, Steps
 from services.market.ranking import RankedMetric, Ranking, Sparklines
 from services.market.status import Day, Profile, Status
+from services.market.times import HOUR
 from services.market.types import Hours, Series
 from tests import builders
 
@@ -211,9 +212,7 @@ class FakeReader:
 
     def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
         self._answer("hours")
-        first, last = (
-            datetime.fromtimestamp(-(-edge.timestamp() // HOUR_SECONDS) * HOUR_SECONDS, UTC) for edge in (since, until)
-        )
+        first, last = (datetime.fromtimestamp(-(-edge.timestamp() // HOUR) * HOUR, UTC) for edge in (since, until))
         return hourly(
             self._series(self.price_series, metric_id, first, last),
             self._series(self.volume_series, metric_id, first, last),

@@ -5,10 +5,12 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from services.market.times import DAY
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-YEAR_SECONDS = 365 * 86_400
+YEAR_SECONDS = 365 * DAY
 
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from flask import Blueprint, Response, request
@@ -17,8 +17,9 @@ from api.responses.freshness import Freshness
 from api.responses.large_responses import LARGE, MAX_ORDINARY_SAMPLES, LargeAnswers, checked
 from api.responses.paging import link_header
 from api.responses.problems import BadQuery
-from services.market.candles import HOUR_SECONDS, folded
+from services.market.candles import folded
 from services.market.ports import MarketReader
+from services.market.times import HOUR, from_epoch, to_epoch
 from services.market.types import Hours, Ints, Series
 
 LONG_ANSWERS = 8
@@ -97,7 +98,7 @@ def add_series(
     by_sample = samples("prices", "price", reader.prices, "prices")
     folds: Mapping[IntervalName, Kind[Hours]] = {
         "5m": candles("prices 5m", window, longest, FIVE_MINUTES, five_minutes),
-        "1h": candles("prices 1h", timedelta(days=30), DAYS_OF_HOURS, HOUR_SECONDS, reader.hours),
+        "1h": candles("prices 1h", timedelta(days=30), DAYS_OF_HOURS, HOUR, reader.hours),
     }
 
     def tell(kind: Kind[Found], wanted: str, query: SeriesQuery) -> Response:
@@ -186,7 +187,7 @@ def _page(
     up to `until`."""
     times, limit = kind.times(found), query.limit
     if limit is not None and len(times) > limit:
-        after = datetime.fromtimestamp(int(times[limit - 1]) + kind.step, UTC)
+        after = from_epoch(int(times[limit - 1]) + kind.step)
         first = {each.name: getattr(found, each.name)[:limit] for each in fields(found)}
         found = replace(found, **first)
     elif end < until:
@@ -197,4 +198,4 @@ def _page(
 
 
 def _ceiling(moment: datetime, seconds: int) -> datetime:
-    return datetime.fromtimestamp(min(-(-int(moment.timestamp()) // seconds) * seconds, MAX_SECOND), UTC)
+    return from_epoch(min(-(-to_epoch(moment) // seconds) * seconds, MAX_SECOND))

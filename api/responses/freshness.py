@@ -7,7 +7,7 @@ from services.concurrency.versioned_cache import VersionedCache
 from services.market.ports import Clock, MarketReader
 from services.market.present import is_tick_stale
 from services.market.ranking import RankedMetric, Ranking
-from services.market.times import period_of
+from services.market.times import period_of, to_epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Freshness:
         ends = running + timedelta(seconds=period)
         # Of another revision, which has come meanwhile, other answers hold.
         settled = told == revision and minute is not None and running <= minute <= ends
-        second = None if minute is None else int(minute.timestamp())
+        second = to_epoch(minute)
         is_stale = is_tick_stale(second, now.timestamp(), period)
         return Present(revision, running, int((ends - now).total_seconds()) if settled else 0, is_stale)
 

@@ -13,6 +13,7 @@ from services.market.alerting.rules import BUILT_IN, MAX_RULES, AlertRule, TooMa
 from services.market.alerting.states import STATE_NAMES
 from services.market.errors import UnknownRecord
 from services.market.ports import Steps
+from services.market.times import to_epoch
 from services.store.alerting import alerts, mutes, outbox, replay_process, rules
 from services.store.alerting.outbox import AlertNotice
 from services.store.alerting.replay_data import plan_reading
@@ -69,13 +70,13 @@ class StoreAlertService:
         with self._changing() as connection:
             require_channels(rule, self._channels, _rule(connection, rule.id))
             if not rule.enabled:
-                _owe_ends(connection, rule, int(now.timestamp()))
-            rules.replace(connection, rule, int(now.timestamp()))
+                _owe_ends(connection, rule, to_epoch(now))
+            rules.replace(connection, rule, to_epoch(now))
 
     def remove_rule(self, number: int, now: datetime) -> None:
         with self._changing() as connection:
-            _owe_ends(connection, _rule(connection, number), int(now.timestamp()))
-            rules.remove(connection, number, int(now.timestamp()))
+            _owe_ends(connection, _rule(connection, number), to_epoch(now))
+            rules.remove(connection, number, to_epoch(now))
 
     def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
         with reading(self._engine) as connection:
@@ -91,19 +92,19 @@ class StoreAlertService:
 
     def acknowledge_all(self, query: AlertQuery, note: str | None, now: datetime, by: str | None = None) -> int:
         with self._changing() as connection:
-            return alerts.acknowledge_all(connection, query, note, int(now.timestamp()), by)
+            return alerts.acknowledge_all(connection, query, note, to_epoch(now), by)
 
     def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
         _require_countable("alert", number)
         with self._changing() as connection:
-            found = alerts.acknowledge(connection, number, note, int(now.timestamp()), by)
+            found = alerts.acknowledge(connection, number, note, to_epoch(now), by)
             if found is None:
                 raise UnknownRecord(f"no alert {number}")
             return found
 
     def mutes(self, now: datetime) -> tuple[Mute, ...]:
         with reading(self._engine) as connection:
-            return mutes.current(connection, int(now.timestamp()))
+            return mutes.current(connection, to_epoch(now))
 
     def mute(
         self, rule_id: int | None, metric_id: int | None, until: datetime | None, note: str | None, now: datetime
@@ -115,12 +116,12 @@ class StoreAlertService:
                 _require_countable("metric", metric_id)
                 if metrics.find(connection, metric_id) is None:
                     raise UnknownRecord(f"no metric {metric_id}")
-            end = None if until is None else int(until.timestamp())
-            return mutes.add(connection, rule_id, metric_id, end, note, int(now.timestamp()))
+            end = to_epoch(until)
+            return mutes.add(connection, rule_id, metric_id, end, note, to_epoch(now))
 
     def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Steps[ReplayResult]:
         require_replayable(rule)
-        first, last = int(since.timestamp()), int(until.timestamp())
+        first, last = to_epoch(since), to_epoch(until)
         with self._replays.place() as place:
             while not place.await_turn():
                 yield None
@@ -137,7 +138,7 @@ class StoreAlertService:
     def unmute(self, number: int, now: datetime) -> None:
         _require_countable("mute", number)
         with self._changing() as connection:
-            if not mutes.remove(connection, number, int(now.timestamp())):
+            if not mutes.remove(connection, number, to_epoch(now)):
                 raise UnknownRecord(f"no mute {number}")
 
     @contextmanager

@@ -7,6 +7,7 @@ from uuid import uuid4
 from services.market.alerting.messages import Delivery, DeliveryState, trial
 from services.market.errors import NotFailed, UnknownChannel, UnknownDelivery
 from services.market.ports import Notifier
+from services.market.times import to_epoch
 from services.store.alerting import outbox
 from services.store.database.engine import MAX_INTEGER, Engine, reading, writing
 
@@ -39,7 +40,7 @@ class DeliveryService:
         if not 0 <= number <= MAX_INTEGER:
             raise UnknownDelivery(f"no message {number}")
         with writing(self._engine) as connection:
-            is_owed = outbox.retry(connection, number, int(now.timestamp()))
+            is_owed = outbox.retry(connection, number, to_epoch(now))
             found = outbox.delivery(connection, number)
         if found is None:
             raise UnknownDelivery(f"no message {number}")

@@ -12,6 +12,7 @@ from services.market.alerting.alerts import Alert, OpenAlerts
 from services.market.ports import MarketReader
 from services.market.ranking import RankedMetric, Ranking, Sparklines
 from services.market.status import Day, Profile, Status
+from services.market.times import to_epoch
 from services.market.types import Hours, Series
 
 REVISION_SECONDS = 0.25
@@ -93,7 +94,7 @@ class CachedReader:
         return self._memory.get(key, self.revision(), lambda: self._reader.sparklines(metric_ids))
 
     def status(self, now: datetime) -> Status:
-        version = (self.revision(), int(now.timestamp()))
+        version = (self.revision(), to_epoch(now))
         found = self._at_hand(self._statuses) or self._statuses.get(self._timer(), version, now)
         away_since = self._told.away_since
         if away_since is None:
@@ -107,7 +108,7 @@ class CachedReader:
 
     def day(self, now: datetime) -> Day:
         # Without a tick the gap since the last one grows all the same.
-        version = (self.revision(), int(now.timestamp()) // 60)
+        version = (self.revision(), to_epoch(now) // 60)
         return self._at_hand(self._days) or self._days.get(self._timer(), version, now)
 
     def _at_hand(self, last: LastKnown[P, T]) -> T | None:

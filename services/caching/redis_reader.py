@@ -10,6 +10,7 @@ from services.market.alerting.alerts import Alert, OpenAlerts
 from services.market.ports import MarketReader
 from services.market.ranking import RankedMetric, Ranking, Sparklines
 from services.market.status import Day, Profile, Status
+from services.market.times import to_epoch
 from services.market.types import Hours, Series
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ class SharedReader:
             return self._shared(ALERTS, f"{metric_id}:{limit}", lambda: self._reader.alerts(None, metric_id, limit))
         # The banner asks for those since an hour before each second: they are among those since a full hour.
         hour = since.replace(minute=0, second=0, microsecond=0)
-        key = f"{metric_id}:{limit}:{int(hour.timestamp())}"
+        key = f"{metric_id}:{limit}:{to_epoch(hour)}"
         found = self._shared(ALERTS, key, lambda: self._reader.alerts(hour, metric_id, limit))
         return tuple(alert for alert in found if alert.fired_at >= since)
 
@@ -92,7 +93,7 @@ class SharedReader:
         return replace(found.judged_at(now, self.profile.period_seconds), shared_cache=self._memory.up)
 
     def day(self, now: datetime) -> Day:
-        return self._shared(DAY, str(int(now.timestamp()) // 60), lambda: self._reader.day(now))
+        return self._shared(DAY, str(to_epoch(now) // 60), lambda: self._reader.day(now))
 
     def _series(
         self,
@@ -118,4 +119,4 @@ class SharedReader:
 
 
 def _span(metric_id: int, since: datetime, until: datetime) -> str:
-    return f"{metric_id}:{int(since.timestamp())}:{int(until.timestamp())}"
+    return f"{metric_id}:{to_epoch(since)}:{to_epoch(until)}"

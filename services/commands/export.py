@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.commands.output_file import CannotWrite, Progress, progress_bar, run_command, size_in_words, whole_file
-from services.market.times import parse_moment
+from services.market.times import parse_moment, to_epoch
 from services.market.track import TrackPattern, parse_track
 from services.market.types import Metric, Series
 from services.settings import read_settings
@@ -72,7 +72,7 @@ def export(
     if opened is None:
         raise CannotWrite(f"{path}: the name must end in {' or '.join(_FORMATS)}")
     read, columns = (volumes.series, VOLUMES) if of_volumes else (prices.series, PRICES)
-    first, last = int(since.timestamp()), int(until.timestamp())
+    first, last = to_epoch(since), to_epoch(until)
     rows: Counter[Metric] = Counter()
     with whole_file(path, force=force) as unfinished, reading(engine, COMMAND) as connection:
         schema.require_current(connection)

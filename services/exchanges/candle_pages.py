@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from services.market.times import from_epoch, to_epoch
 from services.market.types import CandlePage
 
 DEFAULT_PAGE = 300
@@ -36,7 +37,7 @@ def split(limits: CandleLimits, since: datetime, until: datetime, now: datetime)
 
     They begin and end where candles do, so that none falls between two of them.
     """
-    first, last, moment = (int(at.timestamp()) for at in (since, until, now))
+    first, last, moment = (to_epoch(at) for at in (since, until, now))
     last = min(last, moment) // limits.width * limits.width
     if not limits.newest_only:
         return tuple(_pages(_floor(first, limits.width), last, limits.width, limits.page))
@@ -61,9 +62,5 @@ def _reach(moment: int, width: int, page: int, grid: int) -> int:
 def _pages(first: int, last: int, width: int, page: int) -> Iterator[CandlePage]:
     while last > first:
         start = max(first, last - page * width)
-        yield CandlePage(_moment(start), _moment(last), width)
+        yield CandlePage(from_epoch(start), from_epoch(last), width)
         last = start
-
-
-def _moment(second: int) -> datetime:
-    return datetime.fromtimestamp(second, UTC)

@@ -22,6 +22,7 @@ from services.exchanges.ticker_times import sort_out
 from services.exchanges.transport import Timer, Transport
 from services.market.errors import BadPayload, ExchangeError, Unavailable, UnknownExchange
 from services.market.names import shown
+from services.market.times import to_epoch
 from services.market.types import CandlePage, Candles, Listing, Pair, Quotes
 
 LISTING_SECONDS = 25.0
@@ -140,7 +141,7 @@ class CcxtExchange:
         ends_at = self._timer.monotonic() + CANDLE_REQUEST_SECONDS
         self._know_pairs(ends_at)
         width = page.width
-        first, last = int(page.since.timestamp()), int(page.until.timestamp())
+        first, last = to_epoch(page.since), to_epoch(page.until)
         line = self._history
         with line.held(ends_at) as client, self._translated(line.transport):
             known = self._share_markets(client)

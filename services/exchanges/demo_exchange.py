@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from services.market.errors import BadPayload
+from services.market.times import DAY, HOUR, MINUTE, to_epoch
 from services.market.types import CandlePage, Candles, Floats, Ints, Listing, Pair, Quotes
 
 CANDLE_SECONDS = 60
 PAGE = timedelta(days=2)
 
-SCALES = (3 * 86_400, 6 * 3_600, 3_600, 600, 60)
+SCALES = (3 * DAY, 6 * HOUR, HOUR, 10 * MINUTE, MINUTE)
 """Widths in seconds of the lattices of noise."""
 SHARES = (4.0, 1.5, 0.6, 0.25, 0.08)
 """How far each may move a coin, in units of its volatility."""
@@ -107,12 +108,12 @@ class DemoExchange:
     def quotes(self, minute: datetime, deadline_seconds: float) -> Quotes:  # noqa: ARG002 - it takes no time
         """The prices at exactly `minute`."""
         coins = np.arange(len(self._levels), dtype=np.int64)
-        at = np.full(len(coins), int(minute.timestamp()), dtype=np.int64)
+        at = np.full(len(coins), to_epoch(minute), dtype=np.int64)
         dollars = self._dollars(coins, at)
         prices = _to_tick(
             dollars[self._bases] / np.where(self._quotes >= 0, dollars[self._quotes], 1.0), self._per_unit
         )
-        turnover = 5e8 / (1 + self._bases) * (1 + 0.3 * _noise(self._bases + 7_919, at[self._bases], 4 * 3_600))
+        turnover = 5e8 / (1 + self._bases) * (1 + 0.3 * _noise(self._bases + 7_919, at[self._bases], 4 * HOUR))
         return Quotes(self._pairs, prices, turnover / dollars[self._bases])
 
     def pages(self, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:  # noqa: ARG002
@@ -129,8 +130,8 @@ class DemoExchange:
         if pair not in self._row:
             raise BadPayload(self.name, f"has no pair {pair}")
         row = self._row[pair]
-        first = int(page.since.timestamp()) // CANDLE_SECONDS * CANDLE_SECONDS + CANDLE_SECONDS
-        times = np.arange(first, int(page.until.timestamp()) + 1, CANDLE_SECONDS, dtype=np.int64)
+        first = to_epoch(page.since) // CANDLE_SECONDS * CANDLE_SECONDS + CANDLE_SECONDS
+        times = np.arange(first, to_epoch(page.until) + 1, CANDLE_SECONDS, dtype=np.int64)
         closes = self._dollars(np.full(len(times), self._bases[row]), times)
         if self._quotes[row] >= 0:
             closes = closes / self._dollars(np.full(len(times), self._quotes[row]), times)

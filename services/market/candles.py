@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from services.market.times import HOUR
 from services.market.types import Floats, Hours, Ints, Series
-
-HOUR_SECONDS = 3_600
 
 MIN_COVERAGE = 0.5
 """The share of its window that a volatility must rest on."""
@@ -81,7 +80,7 @@ class ChartHistory:
     def newest(self) -> int | None:
         """The time up to which there is anything, None where there is nothing."""
         if isinstance(self.history, Hours):
-            return min(int(self.history.starts[-1]) + HOUR_SECONDS, self.until) if len(self.history.starts) else None
+            return min(int(self.history.starts[-1]) + HOUR, self.until) if len(self.history.starts) else None
         return int(self.history.times[-1]) if len(self.history.times) else None
 
 
@@ -100,8 +99,8 @@ def chart_history(
     """
     if isinstance(history, Hours):
         bars = bars_of_hours(history, bar_seconds)
-        times, values = np.minimum(history.starts + HOUR_SECONDS, until), history.close
-        widths = np.full(len(times), HOUR_SECONDS, dtype=np.int64)
+        times, values = np.minimum(history.starts + HOUR, until), history.close
+        widths = np.full(len(times), HOUR, dtype=np.int64)
         shown: Series | Hours = hours_from(history, since)
     else:
         assert volumes is not None
@@ -201,7 +200,7 @@ def rolling_volatility(times: Ints, values: Floats, widths: Ints, ends: Ints, wi
 
 def hourly(prices: Series, volumes: Series) -> Hours:
     """The hours of one metric that have a price. A sample at t belongs to the hour (start, start + 1 h] it lies in."""
-    return folded(prices, volumes, HOUR_SECONDS)
+    return folded(prices, volumes, HOUR)
 
 
 def folded(prices: Series, volumes: Series, seconds: int) -> Hours:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.market.candles import HOUR_SECONDS
+from services.market.times import HOUR
 from services.market.types import Floats, Hours, Ints, Series
 
 MIN_COMMON_SAMPLES = 10
@@ -44,7 +44,7 @@ def correlations(histories: Sequence[Series | Hours], step: int) -> Correlations
 def _returns(history: Series | Hours, step: int) -> tuple[Ints, Floats]:
     """Times and log returns over the step before them."""
     if isinstance(history, Hours):
-        times, prices = history.starts + HOUR_SECONDS, history.close
+        times, prices = history.starts + HOUR, history.close
     else:
         times, prices = history.times, history.values
     _, earlier, later = np.intersect1d(times, times - step, assume_unique=True, return_indices=True)

@@ -7,6 +7,8 @@ was resumed, a bad NTP server. A time further ahead than anybody may rightly wri
 from datetime import datetime
 from typing import Any
 
+from services.market.times import DAY
+
 FRESH_PERIODS = 2
 """A price stands for the present for so many periods: at a tick that comes later it is stale."""
 
@@ -14,7 +16,7 @@ STALE_PERIODS = FRESH_PERIODS + 1
 """A tick that is older than so many periods is stale, and all prices are with it: at the one that should have come
 since, its own prices would be."""
 
-DOUBT_SECONDS = 86_400
+DOUBT_SECONDS = DAY
 """Of history that lies ahead of a clock, nothing is made of so much that the clock is set back or the history wrong."""
 
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from services.market.times import DAY as DAY
+from services.market.times import HOUR as HOUR
 from services.market.types import Floats, Ints
 
-HOUR = 3_600
-DAY = 86_400
 LOOKBACK = 900
 """Seconds before a window's start in which a price still passes for the price at its start; see `lookback`."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.market.present import STALE_PERIODS, is_tick_stale
+from services.market.times import HOUR, to_epoch
 from services.market.types import Floats, Ints, Metric
 
 SLOT_SECONDS = 900
@@ -130,7 +131,7 @@ class Profile:
     def full_coverage(self) -> float:
         """From which `RankedMetric.coverage` on the window counts as full: a hundredth of it may be missing, and a
         period where that is longer."""
-        return min(0.99, 1 - self.period_seconds / (self.window_hours * 3_600))
+        return min(0.99, 1 - self.period_seconds / (self.window_hours * HOUR))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,4 +217,4 @@ class Status:
 
 
 def _is_tick_stale(minute: datetime | None, now: datetime, period_seconds: int) -> bool:
-    return is_tick_stale(None if minute is None else int(minute.timestamp()), now.timestamp(), period_seconds)
+    return is_tick_stale(to_epoch(minute), now.timestamp(), period_seconds)

@@ -1,19 +1,24 @@
-"""Moments, as people and programs write them."""
+"""Times: aware UTC moments, epoch seconds, and the texts that people and programs write for them."""
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import overload
+
+MINUTE = 60
+HOUR = 3_600
+DAY = 86_400
 
 _LEAP_SECOND = re.compile(r"(.+[0-9]{2}:[0-9]{2}:)60(?![0-9])(.*)", re.DOTALL)
 
 
 def parse_moment(text: str) -> datetime:
-    """The moment that an ISO-8601 or RFC 3339 text (UTC where it names no zone) or a number of epoch seconds tells.
+    """Parse ISO-8601, RFC 3339 or epoch seconds. A text without a zone is UTC.
 
-    A leap second, `:60`, is the second after it, as in epoch seconds. Raises ValueError naming what cannot be read.
+    A leap second, `:60`, is read as the second after it, as in epoch seconds. Raises ValueError with the text.
     """
     try:
         if text.isascii() and text.isdigit():
-            return datetime.fromtimestamp(int(text), UTC)
+            return from_epoch(int(text))
         leap = _LEAP_SECOND.fullmatch(text)
         written = text if leap is None else f"{leap[1]}59{leap[2]}"
         moment = datetime.fromisoformat(written.upper()) + timedelta(seconds=leap is not None)
@@ -23,6 +28,24 @@ def parse_moment(text: str) -> datetime:
 
 
 def period_of(moment: datetime, period_seconds: int) -> datetime:
-    """The period that `moment` lies in, named by its start."""
-    second = int(moment.timestamp())
-    return datetime.fromtimestamp(second - second % period_seconds, UTC)
+    """The start of the period that contains `moment`."""
+    second = to_epoch(moment)
+    return from_epoch(second - second % period_seconds)
+
+
+@overload
+def from_epoch(second: float) -> datetime: ...
+@overload
+def from_epoch(second: float | None) -> datetime | None: ...
+def from_epoch(second: float | None) -> datetime | None:
+    """Epoch seconds as an aware UTC moment; None stays None."""
+    return None if second is None else datetime.fromtimestamp(second, UTC)
+
+
+@overload
+def to_epoch(moment: datetime) -> int: ...
+@overload
+def to_epoch(moment: datetime | None) -> int | None: ...
+def to_epoch(moment: datetime | None) -> int | None:
+    """Whole epoch seconds, the fraction cut off; None stays None."""
+    return None if moment is None else int(moment.timestamp())

@@ -12,6 +12,7 @@ import orjson
 from services.market.alerting.messages import Entry, Message
 from services.market.errors import DeliveryFailed
 from services.market.ports import Clock
+from services.market.times import to_epoch
 from services.notifiers import safe_http
 from services.notifiers.safe_http import Resolve, Target
 
@@ -72,7 +73,7 @@ class WebhookNotifier:
         headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT, "Idempotency-Key": key}
         if self._terms.secret is None:
             return headers
-        timestamp = str(int(now.timestamp()))
+        timestamp = str(to_epoch(now))
         return headers | {
             "Webhook-Timestamp": timestamp,
             "Webhook-Signature": f"sha256={sign(self._terms.secret, timestamp, body)}",

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Event
 
 import numpy as np
@@ -16,6 +16,7 @@ from services.market.gaps import Span
 from services.market.ports import Clock, Exchange
 from services.market.stats import Windows
 from services.market.status import BackfillState
+from services.market.times import DAY, HOUR, from_epoch, to_epoch
 from services.market.types import CandlePage, Candles, Catalogue, Ints, Metric
 from services.pipeline.outages import Outages, Question
 from services.pipeline.rank import recompute
@@ -101,12 +102,12 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
     with reading(plan.engine) as connection:
         snapshot = snapshots.load(connection)
         catalogue = plan.catalogues.current(connection)
-        answered = backfills.answered(connection, int(now.timestamp()))
-        late = ticks.late(connection, int(now.timestamp()) - plan.windows.longest, LATE_SECONDS)
+        answered = backfills.answered(connection, to_epoch(now))
+        late = ticks.late(connection, to_epoch(now) - plan.windows.longest, LATE_SECONDS)
     # What is later than the last tick belongs to the next one, which must find its period untouched.
     until = int(now.timestamp() if snapshot.minute is None else snapshot.minute) // step * step
     # A little more than the window: the price at its very start is what the change is counted from.
-    since = until - (max(plan.windows.main, stats.DAY) + MARGIN_SECONDS) // step * step
+    since = until - (max(plan.windows.main, DAY) + MARGIN_SECONDS) // step * step
     frozen = set(snapshot.statistics["id"][stats.frozen(snapshot.statistics)].tolist())
     rows = _lacking(snapshot, plan.windows, catalogue, sorted(catalogue.rows.get(exchange.name, {}).values()))
     tasks: list[Task] = []
@@ -134,7 +135,7 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
 def _lacking(snapshot: Snapshot, windows: Windows, catalogue: Catalogue, rows: list[int]) -> list[int]:
     """Those of `rows` that may have holes. Reading the day of a metric is what planning costs, and the kept
     statistics know of most that nothing is missing."""
-    if windows.main < stats.DAY or snapshot.windows != windows:
+    if windows.main < DAY or snapshot.windows != windows:
         return rows
     found, known = stats.rows_of(snapshot.statistics, catalogue.ids[rows])
     weight = np.zeros(len(rows))
@@ -147,8 +148,8 @@ def _tasks(
 ) -> list[Task]:
     tasks = []
     for since, until in gaps.join_near(holes, step):
-        for page in exchange.pages(_moment(since), _moment(until), now):
-            low, high = int(page.since.timestamp()), int(page.until.timestamp())
+        for page in exchange.pages(from_epoch(since), from_epoch(until), now):
+            low, high = to_epoch(page.since), to_epoch(page.until)
             inside = tuple((max(a, low), min(b, high)) for a, b in holes if a < high and b > low)
             if inside:
                 tasks.append(Task(metric, page, inside, late))
@@ -247,15 +248,15 @@ class Backfill:
                     prices.store_history(connection, task.metric.id, times, closes, widths)
                     touched.append(task.metric.id)
                     newest = max(newest, int(times[-1]))
-                settled = min(int(task.page.until.timestamp()), int(now.timestamp()) - UNSETTLED_SECONDS)
-                since = int(task.page.since.timestamp())
+                settled = min(to_epoch(task.page.until), to_epoch(now) - UNSETTLED_SECONDS)
+                since = to_epoch(task.page.since)
                 if settled > since:
-                    again = int(now.timestamp()) + (ASK_AGAIN_SECONDS if len(candles.times) else EMPTY_AGAIN_SECONDS)
+                    again = to_epoch(now) + (ASK_AGAIN_SECONDS if len(candles.times) else EMPTY_AGAIN_SECONDS)
                     backfills.note_answered(connection, task.metric.id, since, settled, again)
             if touched:
                 self._renew(connection, np.unique(touched), newest)
             backfills.report(connection, progress.state(now))
-            oldest = int(now.timestamp()) - max(plan.windows.main, stats.DAY) - stats.HOUR
+            oldest = to_epoch(now) - max(plan.windows.main, DAY) - HOUR
             backfills.forget_before(connection, oldest)
 
     def _renew(self, connection: Connection, metric_ids: Ints, newest: int) -> None:
@@ -291,10 +292,6 @@ class Backfill:
         rows, known = stats.rows_of(snapshot.statistics, ids)
         covered = snapshot.statistics["weight"][rows[known]]
         return float(len(ids) * self._plan.windows.main - covered.sum())
-
-
-def _moment(second: int) -> datetime:
-    return datetime.fromtimestamp(second, UTC)
 
 
 def _name(market: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from services.market.alerting.rules import longest_windows
 from services.market.alerting.running_sums import SLOT_SECONDS, RunningSums, carry_seconds, corrected, is_kept, precede
-from services.market.stats import HOUR
+from services.market.times import HOUR, to_epoch
 from services.market.window_sums import ROLLING, WindowSums, from_statistics
 from services.pipeline.past_values import Stretch, go_back
 from services.pipeline.tick import Plan
@@ -36,7 +36,7 @@ def fill_marks(plan: Plan, minute: datetime, owner: str | None, goes_on: Callabl
     """
     with reading(plan.engine) as connection:
         longest = longest_windows(rules.stored(connection))
-    now = int(minute.timestamp())
+    now = to_epoch(minute)
     written = sum(_fill(plan, quantity, window, now, owner, goes_on) for quantity, window in longest.items())
     if written:
         log.info("rules: %d marks computed from what is stored", written)

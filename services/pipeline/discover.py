@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from services.market.errors import BadPayload, ExchangeError
 from services.market.ports import Exchange
+from services.market.times import to_epoch
 from services.market.track import TrackPattern, any_matches
 from services.market.types import Listing, Pair
 from services.pipeline.choose_pairs import choose_pairs
@@ -85,7 +86,7 @@ def discover(
             ticks.note_permitted(connection, market, exchanges[market].requests_a_second)
             if isinstance(listings, ExchangeError):
                 outages.failed(market, Question.PAIRS, listings)
-                ticks.exchange_failed(connection, market, int(now.timestamp()), listings.explanation)
+                ticks.exchange_failed(connection, market, to_epoch(now), listings.explanation)
                 outcomes[market] = Outcome(listings)
                 continue
             outages.answered(market, Question.PAIRS)
@@ -114,7 +115,7 @@ def _doubt(market: str, listings: Sequence[Listing], look_up: DiscoveryRecord) -
 
 
 def _doubted_since(look_up: DiscoveryRecord, now: datetime) -> int:
-    second = int(now.timestamp())
+    second = to_epoch(now)
     return second if look_up.doubted_since is None else min(look_up.doubted_since, second)
 
 

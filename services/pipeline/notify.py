@@ -10,13 +10,14 @@ from threading import Event
 from services.market.errors import DeliveryFailed, StoreUnavailable
 from services.market.failures import Failures
 from services.market.ports import Clock, Notifier
+from services.market.times import HOUR, to_epoch
 from services.store.alerting import outbox
 from services.store.alerting.outbox import PendingMessage
 from services.store.database.engine import Connection, Engine, reading, writing
 from services.store.database.lease_holder import LeaseHolder
 
 FIRST_WAIT_SECONDS = 15
-MAX_BACKOFF_SECONDS = 3_600
+MAX_BACKOFF_SECONDS = HOUR
 MAX_SILENCE_SECONDS = outbox.MAX_WAIT_SECONDS
 """What a receiver may ask for."""
 
@@ -75,7 +76,7 @@ class Senders:
             with writing(self._engine) as connection:
                 if not lease_holder.hold_on(connection):
                     continue
-                count = outbox.give_up_removed(connection, channel, _second(self._clock))
+                count = outbox.give_up_removed(connection, channel, to_epoch(self._clock()))
                 lease_holder.release(connection)
             log.error("%s: messages given up because the channel was removed: %d", channel, count)
 
@@ -138,7 +139,7 @@ def _stand_by(engine: Engine, channel: str, lease_holder: LeaseHolder, clock: Cl
     """Wait for the channel while something is due there; whether this process has it."""
     while not stopping.is_set():
         with reading(engine) as connection:
-            is_due = outbox.is_due(connection, channel, _second(clock))
+            is_due = outbox.is_due(connection, channel, to_epoch(clock()))
         if not is_due:
             return False
         if lease_holder.try_for_it(engine):
@@ -167,11 +168,11 @@ def _send_all(
         try:
             notifier.send(owed.message)
         except Exception as error:  # noqa: BLE001 - whatever a messenger stumbles over must not hold up the channel
-            note(_outcome(owed, _second(clock), _as_failed(error), chance, failures))
+            note(_outcome(owed, to_epoch(clock()), _as_failed(error), chance, failures))
             rests = True
         else:
             failures.ended(channel, "accepts messages again")
-            note(partial(outbox.mark_sent, owed=owed, now=_second(clock)))
+            note(partial(outbox.mark_sent, owed=owed, now=to_epoch(clock())))
             accepted += 1
     return accepted
 
@@ -180,7 +181,7 @@ def _next(
     engine: Engine, channel: str, lease_holder: LeaseHolder, clock: Clock, is_over: bool
 ) -> PendingMessage | None:
     """The message to send next, claimed; where there is none, or it `is_over`, the channel is free for others."""
-    now = _second(clock)
+    now = to_epoch(clock())
     with writing(engine) as connection:
         if not lease_holder.hold_on(connection):
             log.warning("%s: another process has gone on with it while this one was held up", channel)
@@ -243,10 +244,6 @@ def _as_failed(error: Exception) -> DeliveryFailed:
     """The error as a failed attempt; of one that no notifier should raise only the type, for its text may repeat the
     address."""
     return error if isinstance(error, DeliveryFailed) else DeliveryFailed(f"unexpected {type(error).__name__}")
-
-
-def _second(clock: Clock) -> int:
-    return int(clock().timestamp())
 
 
 def pause_seconds(attempts: int, chance: Random) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from services.market import stats
-from services.market.stats import DAY, HOUR, MetricStats, Samples, Windows
+from services.market.stats import MetricStats, Samples, Windows
+from services.market.times import DAY, HOUR
 from services.market.types import Catalogue, Ints
 from services.market.window_sums import ROLLING
 from services.pipeline import update_extremes

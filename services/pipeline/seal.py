@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.market.alerting.rules import longest_windows
-from services.market.stats import HOUR
+from services.market.times import HOUR, to_epoch
 from services.market.window_sums import ROLLING
 from services.pipeline.tick import Plan
 from services.store import sizes
@@ -44,7 +44,7 @@ def seal(plan: Plan, minute: datetime, owner: str | None, goes_on: Callable[[], 
     `owner` is checked to hold the lease in each step. Raises LeaseLost, StoreUnavailable; the steps before stay.
     """
     done = Upkeep()
-    now = int(minute.timestamp())
+    now = to_epoch(minute)
     with writing(plan.engine) as connection:
         sizes.record(connection, now)
     while goes_on():

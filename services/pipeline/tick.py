@@ -4,12 +4,13 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from services.market.alerting.rules import Rule
 from services.market.failures import Failures
 from services.market.stats import Windows
 from services.market.status import SetAside, TickState
+from services.market.times import from_epoch, to_epoch
 from services.pipeline.alert import alert
 from services.pipeline.arrivals import select_tracked
 from services.pipeline.evaluate_rules import Scopes
@@ -78,7 +79,7 @@ def tick(
 def markets_to_ask(plan: Plan, minute: datetime) -> list[str]:
     """The exchanges whose prices the tick of `minute` needs; none when it is stored already, by a clock that was not
     ahead. Raises StoreUnavailable."""
-    now = int(minute.timestamp())
+    now = to_epoch(minute)
     with writing(plan.engine) as connection:  # a database that cannot be written is found before anybody is asked
         last = snapshots.head(connection).minute
         puts_right = is_due(connection, last, now, plan.period_seconds)  # whatever is stored of this period
@@ -91,7 +92,7 @@ def _is_refused(plan: Plan, last: int | None, now: int) -> bool:
     """Whether the tick of `now` cannot follow the `last` one."""
     if last is None or last < now:
         return False
-    told, stored = (datetime.fromtimestamp(second, UTC) for second in (now, last))
+    told, stored = (from_epoch(second) for second in (now, last))
     text = f"tick {told} is not stored, for {stored} is already: the clock was set back, or clocks differ"
     plan.failures.failed(CLOCK, text, reason=last)
     return True
@@ -106,7 +107,7 @@ def close(
     was stored.
     """
     started = plan.timer()
-    now = int(minute.timestamp())
+    now = to_epoch(minute)
     with writing(plan.engine, UPKEEP) as connection:
         snapshots.raise_revision(connection)
         if owner is not None:

@@ -8,7 +8,7 @@ import logging
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from os import getpid
 from threading import Event, Timer
@@ -20,6 +20,7 @@ from services import jobs
 from services.bootstrap import Services, open_services
 from services.logs import set_up_logs
 from services.market.errors import LeaseLost, StoreUnavailable, TrackerError, Unavailable
+from services.market.times import from_epoch
 from services.pipeline.tick import close
 from services.runners.answer_codec import Wire, pack, unpack
 from services.settings import Settings, read_settings
@@ -107,7 +108,7 @@ def fetch(self: Task, market: str, minute: int) -> Wire:
     """What one exchange answers to the tick of epoch second `minute`; asked again where it cannot answer now."""
     services = worker_services()
     started = services.clock()
-    (answer,) = services.fetcher.fetch([market], _moment(minute))
+    (answer,) = services.fetcher.fetch([market], from_epoch(minute))
     spent = (services.clock() - started).total_seconds()
     soon = spent < services.patience_seconds / (RETRIES + 1)
     if isinstance(answer.error, Unavailable) and soon and self.request.retries < RETRIES:
@@ -121,7 +122,7 @@ def close_tick(answers: list[Wire], minute: int, late_ms: float, fetch_ms: float
     found = [unpack(answer) for answer in answers]
     try:
         with _reported("tick"):
-            report = close(services.plan, found, _moment(minute), timedelta(milliseconds=late_ms), owner, fetch_ms)
+            report = close(services.plan, found, from_epoch(minute), timedelta(milliseconds=late_ms), owner, fetch_ms)
     except LeaseLost as error:
         log.warning("tick: nothing stored: %s", error)
         return False
@@ -161,7 +162,7 @@ def backfill(market: str) -> None:
 def keep(minute: int, owner: str) -> None:
     """The upkeep after the tick of epoch second `minute`, while `owner` has the clock."""
     try:
-        jobs.keep_history(worker_services(), _moment(minute), owner)
+        jobs.keep_history(worker_services(), from_epoch(minute), owner)
     except LeaseLost as error:
         log.warning("history: nothing moved: %s", error)
 
@@ -225,10 +226,6 @@ def _set_up_logs(**_: Any) -> None:
     set_up_logs(settings.log_level, settings.log_format)
     for name in ("celery.app.trace", "celery.worker.strategy"):  # every task's coming and going, with all it carried
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _moment(second: int) -> datetime:
-    return datetime.fromtimestamp(second, UTC)
 
 
 @cache

@@ -1,11 +1,12 @@
 """Whether the clock has jumped: it was set, or the machine slept, beside a timer that nobody sets."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from apscheduler.triggers.base import BaseTrigger
 
 from services.market.ports import Clock
+from services.market.times import from_epoch
 
 JUMP_SECONDS = 1.0
 """What clocks are put right by so little does not matter to anybody who waits."""
@@ -57,7 +58,7 @@ class Beat(BaseTrigger):  # type: ignore[misc] # APScheduler is not typed
     def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
         """The first such time after `now`."""
         number = now.timestamp() // self.seconds + 1
-        following = datetime.fromtimestamp(number * self.seconds, UTC)
+        following = from_epoch(number * self.seconds)
         return following if following > now else following + timedelta(seconds=self.seconds)
 
 

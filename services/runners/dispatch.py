@@ -15,7 +15,7 @@ from services.bootstrap import Services
 from services.jobs import Job
 from services.market.errors import StoreUnavailable, Unavailable
 from services.market.present import is_within
-from services.market.times import period_of
+from services.market.times import period_of, to_epoch
 from services.pipeline.fetch import FetchResult
 from services.pipeline.tick import markets_to_ask
 from services.runners import celery_app
@@ -79,7 +79,7 @@ class Dispatch:
             if not markets:
                 return True
             if self._try(services, minute, markets, ends_at):
-                self._send(services, celery_app.KEEP, (_second(minute), services.owner), ends_at)
+                self._send(services, celery_app.KEEP, (to_epoch(minute), services.owner), ends_at)
                 return True
             failures.failed(DISPATCH, f"tick {minute:%H:%M:%S} did not come to its end", reason="no end")
         except BROKER_ERRORS as error:
@@ -98,7 +98,7 @@ class Dispatch:
             (one - other) / timedelta(milliseconds=1) for one, other in ((started, minute), (asked, started))
         )
         told = [answer or _silence(market) for market, answer in answers.items()]
-        arguments = (told, _second(minute), late_ms, fetch_ms, services.owner)
+        arguments = (told, to_epoch(minute), late_ms, fetch_ms, services.owner)
         closing = self._send(services, celery_app.CLOSE, arguments, ends_at)
         seconds = min(CLOSE_SECONDS, services.settings.period_seconds / 4)
         until = min(ends_at, asked + timedelta(seconds=seconds))
@@ -120,7 +120,7 @@ class Dispatch:
         until = started
         while waiting and until < last and is_within(services.clock(), minute, ends_at):
             for market in waiting:
-                asked[market].append(self._send(services, celery_app.FETCH, (market, _second(minute)), ends_at))
+                asked[market].append(self._send(services, celery_app.FETCH, (market, to_epoch(minute)), ends_at))
             until = min(until + patience / 2, last)
             waiting = _await(services, asked, minute, until)
         answers = {}
@@ -187,7 +187,3 @@ def _silence(market: str) -> Wire:
     return pack(
         FetchResult(market, 0.0, error=Unavailable(market, "no worker answered", advice="See whether one runs"))
     )
-
-
-def _second(moment: datetime) -> int:
-    return int(moment.timestamp())

@@ -1,7 +1,7 @@
 """All that is read for the web, each answer from one transaction."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from services.market.present import is_stale
 from services.market.ranking import RankedMetric, Ranking, Sparklines
 from services.market.stats import MetricStats
 from services.market.status import Day, Profile, Status, Storage
+from services.market.times import DAY, HOUR, from_epoch, to_epoch
 from services.market.types import Hours, Metric, Series
 from services.store import set_aside, sizes
 from services.store.alerting import alerts
@@ -41,7 +42,7 @@ class StoreReader:
         self._engine = engine
         self._profile = profile
         self._catalogues = Catalogues()
-        window = min(round(profile.window_hours * stats.HOUR), stats.DAY)
+        window = min(round(profile.window_hours * HOUR), DAY)
         self._prices, self._volumes = Recent(PRICE, window), Recent(VOLUME, window)
 
     @property
@@ -60,7 +61,7 @@ class StoreReader:
         rank = np.where(statistics["rank"] > 0, statistics["rank"], np.iinfo(np.int64).max)
         order = np.lexsort((statistics["id"], rank)).tolist()
         rows = _columns(statistics, snapshot, self._profile.period_seconds)
-        minute = _moment(snapshot.minute)
+        minute = from_epoch(snapshot.minute)
         return Ranking(
             snapshot.revision,
             minute,
@@ -81,7 +82,7 @@ class StoreReader:
         return self._series(self._prices, metric_id, since, until, revision)
 
     def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
-        first, last = (-(-int(edge.timestamp()) // stats.HOUR) * stats.HOUR for edge in (since, until))
+        first, last = (-(-to_epoch(edge) // HOUR) * HOUR for edge in (since, until))
         with reading(self._engine) as connection:
             return rollups.series(connection, metric_id, first, last)
 
@@ -104,7 +105,7 @@ class StoreReader:
             newest = snapshots.head(connection).minute
             found = np.full((len(ids), SPARKLINE_POINTS), np.nan)
             if newest is not None and len(ids):
-                hours = newest - np.arange(SPARKLINE_POINTS - 1, -1, -1, dtype=np.int64) * stats.HOUR
+                hours = newest - np.arange(SPARKLINE_POINTS - 1, -1, -1, dtype=np.int64) * HOUR
                 # The last prices of each hour: five minutes, so that a missed one does not leave a gap, or a period.
                 found = prices.last_of(connection, ids, hours, max(SPARKLINE_REACH, self._profile.period_seconds))
         low, high = np.fmin.reduce(found, axis=1), np.fmax.reduce(found, axis=1)
@@ -112,7 +113,7 @@ class StoreReader:
         with np.errstate(invalid="ignore", divide="ignore"):
             scaled = np.where(spread > 0, (found - low[:, np.newaxis]) / spread * 100, 50.0)
         points = np.where(np.isnan(found), NO_POINT, np.nan_to_num(scaled)).astype(np.uint8)
-        return Sparklines(_moment(newest), ids, points, low, high)
+        return Sparklines(from_epoch(newest), ids, points, low, high)
 
     def status(self, now: datetime) -> Status:
         with reading(self._engine) as connection:
@@ -127,8 +128,8 @@ class StoreReader:
             size = sizes.current(connection)
             storage = Storage(
                 size_bytes=size,
-                growth_bytes=sizes.growth(connection, int(now.timestamp()), size),
-                sealed_until=_moment(sealing.sealed_until(connection)),
+                growth_bytes=sizes.growth(connection, to_epoch(now), size),
+                sealed_until=from_epoch(sealing.sealed_until(connection)),
                 kept_longer_since=self._kept_longer_since(connection, snapshot.minute),
             )
         statistics, _ = stats.align(snapshot.statistics, catalogue.ids)
@@ -136,7 +137,7 @@ class StoreReader:
         old = is_stale(statistics["priced_at"], snapshot.minute or 0, self._profile.period_seconds)
         return Status(
             revision=snapshot.revision,
-            minute=_moment(snapshot.minute),
+            minute=from_epoch(snapshot.minute),
             stale=False,
             tracked=len(catalogue.metrics),
             trading=int(trading.sum()),
@@ -152,12 +153,12 @@ class StoreReader:
         ).judged_at(now, self._profile.period_seconds)
 
     def day(self, now: datetime) -> Day:
-        second = int(now.timestamp())
+        second = to_epoch(now)
         with reading(self._engine) as connection:
             metrics_now = self._catalogues.current(connection).metrics
             ticks_told = ticks.day(connection, second, self._profile.period_seconds)
             sizes_told = sizes.past(connection, second)
-        since = datetime.fromtimestamp(second - stats.DAY, UTC)
+        since = from_epoch(second - DAY)
         came = [(metric.new_at, metric) for metric in metrics_now if metric.new_at and metric.new_at > since]
         went = [(metric.gone_at, metric) for metric in metrics_now if metric.gone_at and metric.gone_at > since]
         return Day(ticks_told, _latest_first(came), _latest_first(went), sizes_told)
@@ -165,10 +166,10 @@ class StoreReader:
     def _kept_longer_since(self, connection: Connection, minute: int | None) -> datetime | None:
         if self._profile.retention_days is None or minute is None:
             return None
-        return _moment(retention.kept_longer(connection, minute, round(self._profile.retention_days * stats.DAY)))
+        return from_epoch(retention.kept_longer(connection, minute, round(self._profile.retention_days * DAY)))
 
     def _series(self, recent: Recent, metric_id: int, since: datetime, until: datetime, revision: int | None) -> Series:
-        first, last = int(since.timestamp()), int(until.timestamp())
+        first, last = to_epoch(since), to_epoch(until)
         known = None if revision is None else recent.known(revision, metric_id, first, last)
         if known is not None:
             return known
@@ -185,8 +186,8 @@ def _columns(statistics: MetricStats, snapshot: Snapshot, period_seconds: int) -
     (high_1h, low_1h), (high_24h, low_24h) = (extremes.high_and_low(statistics, reach) for reach in (HOURLY, DAILY))
     with np.errstate(invalid="ignore", divide="ignore"):
         computed = {
-            "change_1h": statistics["price"] / stats.price_before(statistics, stats.HOUR, period_seconds) - 1,
-            "change_24h": statistics["price"] / stats.price_before(statistics, stats.DAY, period_seconds) - 1,
+            "change_1h": statistics["price"] / stats.price_before(statistics, HOUR, period_seconds) - 1,
+            "change_24h": statistics["price"] / stats.price_before(statistics, DAY, period_seconds) - 1,
             "volatility": statistics["stdev"] / statistics["mean"],
             "log_volatility": stats.log_volatility(statistics),
             "range_1h": extremes.spread(high_1h, low_1h),
@@ -220,10 +221,10 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
 
     def moment(name: str, after: float = 0) -> datetime | None:
         second = columns[name][place]
-        return datetime.fromtimestamp(second, UTC) if second > after else None
+        return from_epoch(second) if second > after else None
 
     frozen = bool(columns["frozen"][place])
-    is_new = metric.new_at is not None and metric.new_at.timestamp() > (minute or 0) - stats.DAY
+    is_new = metric.new_at is not None and metric.new_at.timestamp() > (minute or 0) - DAY
     return RankedMetric(
         id=metric.id,
         market=metric.market,
@@ -250,11 +251,7 @@ def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minu
         reason=metric.reason or ("frozen" if frozen else None),
         updated_at=moment("priced_at"),
         stale=bool(columns["stale"][place]),
-        alerted_at=moment("alerted_at", (minute or 0) - stats.HOUR),
+        alerted_at=moment("alerted_at", (minute or 0) - HOUR),
         new_at=metric.new_at if is_new else None,
         rule_average=known("rule_average"),
     )
-
-
-def _moment(second: int | None) -> datetime | None:
-    return None if second is None else datetime.fromtimestamp(second, UTC)

@@ -2,7 +2,6 @@
 messages, mutes and states of that time are dated back."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import cast
 
 import numpy as np
@@ -11,6 +10,7 @@ from sqlalchemy.orm import aliased
 
 from services.market.candles import hourly
 from services.market.status import SetAside
+from services.market.times import from_epoch
 from services.market.types import Hours, Series
 from services.store.alerting import mutes, outbox, rules, running_sum_renewals
 from services.store.database.models import (
@@ -55,7 +55,9 @@ def total(connection: Connection) -> SetAside | None:
     at, first, last, ticks, prices = connection.execute(
         select(*of_all, func.sum(SetAsideRow.ticks), func.sum(SetAsideRow.prices))
     ).one()
-    return None if at is None else SetAside(_moment(at), _moment(first), _moment(last), int(ticks), int(prices))
+    if at is None:
+        return None
+    return SetAside(from_epoch(at), from_epoch(first), from_epoch(last), int(ticks), int(prices))
 
 
 def set_aside(connection: Connection, now: int, newest: int, period_seconds: int) -> tuple[SetAside, int]:
@@ -80,7 +82,7 @@ def set_aside(connection: Connection, now: int, newest: int, period_seconds: int
     mutes.renew(connection, now)
     outbox.date_back(connection, now, back)
     rules.date_back(connection, now, back)
-    return SetAside(_moment(now), _moment(first), _moment(newest), ticks, counts["prices"]), back
+    return SetAside(from_epoch(now), from_epoch(first), from_epoch(newest), ticks, counts["prices"]), back
 
 
 def _seconds_back(connection: Connection, now: int, newest: int, period_seconds: int) -> int:
@@ -192,7 +194,3 @@ def _date_back(connection: Connection, now: int, back: int) -> None:
             # How long somebody wants a mute to last says nothing of the clock, but when it was made does.
             written = table.c.created_at if row is MuteRow else column
             connection.execute(update(table).where(written >= now).values({name: column - back}))
-
-
-def _moment(second: int) -> datetime:
-    return datetime.fromtimestamp(second, UTC)

@@ -3,8 +3,8 @@
 import numpy as np
 from sqlalchemy import Connection, delete, insert, select, text
 
-from services.market.stats import DAY, HOUR
 from services.market.status import Sizes
+from services.market.times import DAY, HOUR
 from services.store.database.models import SizeRow
 from services.store.ranking import ticks
 

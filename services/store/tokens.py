@@ -1,6 +1,6 @@
 """API tokens on record: the digests of what programs show, never the tokens themselves."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Lock, Thread
 from typing import Any
 
@@ -11,6 +11,7 @@ from services.market import tokens
 from services.market.errors import StoreUnavailable
 from services.market.failures import Failures
 from services.market.present import lasts
+from services.market.times import from_epoch, to_epoch
 from services.market.tokens import Scope, Token
 from services.store.database.engine import Engine, reading, writing
 from services.store.database.models import TokenRow
@@ -71,7 +72,7 @@ class StoredTokens:
             "beginning": tokens.beginning(secret),
             "digest": tokens.digest(secret),
             "scope": scope,
-            "created_at": int(now.timestamp()),
+            "created_at": to_epoch(now),
         }
         with writing(self._engine) as connection:
             made = connection.execute(insert(TokenRow).values(values).returning(*TokenRow.__table__.columns)).one()
@@ -82,7 +83,7 @@ class StoredTokens:
         """End a token, for this process at once and for others within BELIEVED; False where there is none to end."""
         ended = update(TokenRow).where(TokenRow.id == number, TokenRow.revoked_at.is_(None))
         with writing(self._engine) as connection:
-            found = connection.execute(ended.values(revoked_at=int(now.timestamp()))).rowcount
+            found = connection.execute(ended.values(revoked_at=to_epoch(now))).rowcount
         self._known.forget()
         return bool(found)
 
@@ -103,7 +104,7 @@ class StoredTokens:
         Thread(target=self._note_use, args=(token, now), name=NOTING, daemon=True).start()
 
     def _note_use(self, token: Token, now: datetime) -> None:
-        second = int(now.timestamp())
+        second = to_epoch(now)
         # Another process may have put down a later use; one that lies ahead was put down by a clock that did.
         last = TokenRow.last_used_at
         older = or_(last.is_(None), ~lasts(last, second - 1, NOTED_EVERY.total_seconds()))
@@ -125,11 +126,7 @@ def _token(row: Any) -> Token:
         row.name,
         row.beginning,
         row.scope,
-        datetime.fromtimestamp(row.created_at, UTC),
-        _moment(row.last_used_at),
-        _moment(row.revoked_at),
+        from_epoch(row.created_at),
+        from_epoch(row.last_used_at),
+        from_epoch(row.revoked_at),
     )
-
-
-def _moment(second: int | None) -> datetime | None:
-    return None if second is None else datetime.fromtimestamp(second, UTC)

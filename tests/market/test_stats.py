@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.market import extremes, stats
-from services.market.stats import DAY, HOUR, LOOKBACK, RETURN_GAP, MetricStats, Samples, Windows
+from services.market.stats import LOOKBACK, RETURN_GAP, MetricStats, Samples, Windows
+from services.market.times import DAY, HOUR
 
 PERIOD = 600
 START = 1_772_366_400

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.market.times import parse_moment, period_of
+from services.market.times import from_epoch, parse_moment, period_of, to_epoch
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from services.market.times import parse_moment, period_of
         ("0", datetime(1970, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_a_moment_is_read_and_is_utc(text: str, moment: datetime) -> None:
+def test_a_moment_is_parsed_as_utc(text: str, moment: datetime) -> None:
     found = parse_moment(text)
 
     assert found == moment
@@ -24,19 +24,19 @@ def test_a_moment_is_read_and_is_utc(text: str, moment: datetime) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "-5", "1772368200.5", "2026-13-01", "1772368200000", "9" * 30])
-def test_what_is_no_moment_is_named(text: str) -> None:
+def test_the_error_names_the_text_that_is_no_moment(text: str) -> None:
     with pytest.raises(ValueError, match="is neither an ISO-8601 time nor epoch seconds") as caught:
         parse_moment(text)
 
     assert repr(text) in str(caught.value)
 
 
-def test_a_long_text_is_cut() -> None:
+def test_the_error_shortens_a_long_text() -> None:
     with pytest.raises(ValueError, match=f"^'{'x' * 40}' is neither"):
         parse_moment("x" * 50)
 
 
-def test_a_moment_before_all_years_in_utc_is_none() -> None:
+def test_a_moment_before_the_first_year_in_utc_is_refused() -> None:
     with pytest.raises(ValueError, match="neither"):
         parse_moment("0001-01-01T00:00+14:00")
 
@@ -61,13 +61,30 @@ def test_a_period_is_named_by_its_start(period: int, begins: str) -> None:
         ("2026-03-01T11:59:60.500Z", 0.5),
     ],
 )
-def test_small_letters_and_leap_seconds_are_read_as_rfc_3339_allows_them(text: str, second: float) -> None:
+def test_lower_case_letters_and_leap_seconds_are_parsed_as_rfc_3339_allows(text: str, second: float) -> None:
     assert parse_moment(text) == datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(seconds=second)
 
 
 @pytest.mark.parametrize(
     "text", ["2026-03-01T11:60:00Z", "2026-03-01T11:59:61Z", "2026-03-01T11:59:600Z", "9999-12-31T23:59:60Z"]
 )
-def test_no_other_unit_overflows_and_no_time_after_the_last_year(text: str) -> None:
+def test_only_seconds_may_be_60_and_no_time_passes_the_last_year(text: str) -> None:
     with pytest.raises(ValueError, match="is neither an ISO-8601 time nor epoch seconds"):
         parse_moment(text)
+
+
+def test_epoch_seconds_become_an_aware_moment_and_back() -> None:
+    moment = from_epoch(1_772_368_200)
+
+    assert moment == datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+    assert moment.utcoffset() == timedelta(0)
+    assert to_epoch(moment) == 1_772_368_200
+
+
+def test_a_fraction_of_a_second_is_cut_off_in_epoch_seconds() -> None:
+    assert to_epoch(datetime(2026, 3, 1, 12, 30, 0, 999_999, tzinfo=UTC)) == 1_772_368_200
+
+
+def test_an_unknown_time_stays_unknown() -> None:
+    assert from_epoch(None) is None
+    assert to_epoch(None) is None

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from services.market.stats import DAY, HOUR, RETURN_GAP, YEAR, Windows, lookback
+from services.market.stats import RETURN_GAP, YEAR, Windows, lookback
+from services.market.times import DAY, HOUR
 from services.market.types import Series
 
 Sample = tuple[int, float, int]

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
 
+from services.market.times import from_epoch
 from services.market.types import Floats, Ints, Pair
 
 AlertState = Literal["firing", "no_data", "resolved"]
@@ -137,7 +138,7 @@ class ReplayResult:
         last = slice(max(0, len(self) - count), None)
         columns = (self.metric_ids[last].tolist(), self.times[last].tolist(), self.prices[last].tolist())
         return [
-            ReplayedFiring(metric_id, datetime.fromtimestamp(second, UTC), price)
+            ReplayedFiring(metric_id, from_epoch(second), price)
             for metric_id, second, price in zip(*columns, strict=True)
         ]
 

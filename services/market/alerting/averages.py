@@ -6,8 +6,7 @@ Each is summed up by itself, so that no spike leaves its rounding behind.
 import numpy as np
 
 from services.market.alerting.running_sums import SLOT_SECONDS
-from services.market.candles import HOUR_SECONDS
-from services.market.stats import HOUR
+from services.market.times import HOUR
 from services.market.types import Floats, Hours, Ints, Series
 
 Averages = tuple[Floats, Ints]
@@ -33,8 +32,8 @@ def plain(prices: Series, moments: Ints, seconds: int, period_seconds: int) -> A
 def hourly(hours: Hours, moments: Ints, seconds: int) -> Averages:
     """Of as many whole hours as come nearest to `seconds`, the last of them the one that each moment lies in or ends:
     what is left of a past whose single prices are not read."""
-    ends = -(-moments // HOUR_SECONDS) * HOUR_SECONDS
-    reach = max(1, round(seconds / HOUR_SECONDS)) * HOUR_SECONDS
+    ends = -(-moments // HOUR) * HOUR
+    reach = max(1, round(seconds / HOUR)) * HOUR
     first, last = _places(hours.starts, ends - reach, ends)
     means, _ = _means(hours.mean, np.ones(len(hours.starts)), first, last)
     return means, _sums(hours.count.astype(np.float64), first, last).astype(np.int64)

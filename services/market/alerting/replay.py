@@ -19,7 +19,8 @@ from services.market.alerting.evaluation import EvaluationContext, crossed_quant
 from services.market.alerting.rules import BUILT_IN, AlertRule, BadRule, Rule, TimesAverage
 from services.market.alerting.running_sums import RunningSums, carry_seconds, follow, is_kept
 from services.market.alerting.states import Mask, RuleStates, fresh_states, transition
-from services.market.stats import HOUR, NO_SAMPLES, MetricStats, Samples, joined
+from services.market.stats import NO_SAMPLES, MetricStats, Samples, joined
+from services.market.times import HOUR
 from services.market.types import Floats, Ints
 from services.market.window_sums import ROLLING, no_sums
 

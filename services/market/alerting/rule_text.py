@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from services.market.alerting.rules import AlertRule, Change, Level, NoData, TimesAverage, Top
+from services.market.times import DAY, HOUR, MINUTE
 from services.market.track import TrackPattern
 
-DAY, HOUR, MINUTE = 86_400, 3_600, 60
 MAX_PATTERNS_NAMED = 3
 
 NOUNS: Mapping[str, str] = {

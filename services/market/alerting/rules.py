@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from services.market.errors import TrackerError
 from services.market.status import Profile
+from services.market.times import DAY, MINUTE
 from services.market.track import TrackPattern
 from services.market.types import Floats, Ints
 
@@ -26,7 +27,7 @@ MAX_NAME_LENGTH = 80
 MAX_PATTERNS = 50
 MAX_CHANNELS = 20
 MAX_CHANNEL_LENGTH = 200
-MAX_WAIT_SECONDS = 7 * 86_400
+MAX_WAIT_SECONDS = 7 * DAY
 MAX_LEVEL = 1e15
 
 MAX_RULES = 200
@@ -156,10 +157,10 @@ def built_in(profile: Profile) -> AlertRule:
         scope=(TrackPattern("*", "*", "*"),),
         quantity="price",
         condition=TimesAverage(
-            "above", profile.alert_factor, profile.alert_window_minutes * 60, profile.alert_min_samples
+            "above", profile.alert_factor, profile.alert_window_minutes * MINUTE, profile.alert_min_samples
         ),
         pending_seconds=0,
-        cooldown_seconds=profile.alert_cooldown_minutes * 60,
+        cooldown_seconds=profile.alert_cooldown_minutes * MINUTE,
         hysteresis_percent=0.0,
         channels=None,
         tell_resolved=False,

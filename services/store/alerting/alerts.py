@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -25,6 +25,7 @@ from services.market.alerting.alerts import Alert, AlertCounts, AlertQuery, Open
 from services.market.alerting.rule_text import condition_text
 from services.market.alerting.rules import BUILT_IN
 from services.market.text import one_line
+from services.market.times import from_epoch
 from services.store.alerting.rules import rule_of
 from services.store.database.models import AlertRow, MetricRow
 
@@ -244,7 +245,7 @@ def alert_of(row: Any) -> Alert:
         average=row.average,
         factor=row.factor,
         samples=row.samples,
-        fired_at=datetime.fromtimestamp(row.fired_at, UTC),
+        fired_at=from_epoch(row.fired_at),
         rule_id=row.rule_id,
         rule=None if rule is None else rule.name,
         condition=None if rule is None else condition_text(rule),
@@ -253,14 +254,10 @@ def alert_of(row: Any) -> Alert:
         reference=row.reference,
         threshold=row.threshold,
         muted=row.muted,
-        no_data_since=_moment(row.no_data_since),
-        resolved_at=_moment(row.resolved_at),
+        no_data_since=from_epoch(row.no_data_since),
+        resolved_at=from_epoch(row.resolved_at),
         reason=row.reason,
-        acknowledged_at=_moment(row.acknowledged_at),
+        acknowledged_at=from_epoch(row.acknowledged_at),
         note=row.note,
         acknowledged_by=row.acknowledged_by,
     )
-
-
-def _moment(second: int | None) -> datetime | None:
-    return None if second is None else datetime.fromtimestamp(second, UTC)

@@ -1,13 +1,12 @@
 """Mutes: whose alerts are recorded and told to nobody."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, true, update
 
 from services.market.alerting.alerts import Mute
-from services.market.stats import DAY
+from services.market.times import DAY, from_epoch
 from services.store.database.models import AlertRow, MuteRow
 from services.store.ranking import ticks
 
@@ -97,7 +96,7 @@ def _mute(row: Any) -> Mute:
         id=row.id,
         rule_id=row.rule_id,
         metric_id=row.metric_id,
-        until=None if row.until is None else datetime.fromtimestamp(row.until, UTC),
+        until=from_epoch(row.until),
         note=row.note,
-        created_at=datetime.fromtimestamp(row.created_at, UTC),
+        created_at=from_epoch(row.created_at),
     )

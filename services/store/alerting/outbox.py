@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, literal, select, update
@@ -10,13 +9,14 @@ from sqlalchemy.orm import aliased
 
 from services.market.alerting.messages import LISTED, Delivery, DeliveryState, Entry, Kind, Message, compose
 from services.market.present import lasts
+from services.market.times import DAY, from_epoch
 from services.store.alerting import alerts
 from services.store.database.models import AlertRow, Installation, MessageAlertRow, MessageRow
 
 KEY_CHARACTERS = 12
 """Of the database's identity, in the keys of its messages."""
 
-GIVE_UP_SECONDS = 86_400
+GIVE_UP_SECONDS = DAY
 """For so long a message is owed; then it has failed, until someone wants it tried again."""
 
 MAX_WAIT_SECONDS = 21_600
@@ -145,7 +145,7 @@ def claim(connection: Connection, channel: str, now: int, owner: str) -> Pending
     identity = connection.execute(select(Installation.identity)).scalar_one()
     # Where a backup was brought back, numbers are given a second time, but not at the same time.
     key = f"{identity[:KEY_CHARACTERS]}-{row.id}-{row.created_at}"
-    message = compose(key, _moment(row.created_at), _entries(connection, row.id), row.fired, row.resolved)
+    message = compose(key, from_epoch(row.created_at), _entries(connection, row.id), row.fired, row.resolved)
     return PendingMessage(row.id, channel, owner, row.attempts, row.expires_at, message)
 
 
@@ -290,16 +290,12 @@ def _delivery(row: Any) -> Delivery:
         id=row.message_id,
         channel=row.message_channel,
         state=state,
-        created_at=_moment(row.message_created_at),
-        due_at=_moment(row.message_due_at),
-        sent_at=None if row.message_sent_at is None else _moment(row.message_sent_at),
+        created_at=from_epoch(row.message_created_at),
+        due_at=from_epoch(row.message_due_at),
+        sent_at=from_epoch(row.message_sent_at),
         attempts=row.message_attempts,
         error=row.message_error,
         fired=row.message_fired,
         resolved=row.message_resolved,
         first=Entry(row.kind, alerts.alert_of(row)),
     )
-
-
-def _moment(second: int) -> datetime:
-    return datetime.fromtimestamp(second, UTC)

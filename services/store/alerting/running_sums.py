@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from services.market.alerting.running_sums import SLOT_SECONDS, RunningSums, carry_seconds
 from services.market.alerting.states import Mask
-from services.market.stats import HOUR
+from services.market.times import HOUR
 from services.market.types import Ints
 from services.store.alerting import running_sum_renewals
 from services.store.alerting.running_sum_renewals import Renewal

@@ -1,14 +1,13 @@
 """What has been asked of the past, so that nothing is asked twice, and how far the asking has come."""
 
-from datetime import UTC, datetime
-
 from sqlalchemy import Connection, delete, insert, select, update
 
 from services.market.present import lasts
 from services.market.status import BackfillState
+from services.market.times import HOUR, from_epoch, to_epoch
 from services.store.database.models import BackfillProgressRow, BackfillRow
 
-MAX_REST_SECONDS = 6 * 3600
+MAX_REST_SECONDS = 6 * HOUR
 """After so long at the latest an exchange is asked once more for what it did not have."""
 
 
@@ -46,7 +45,7 @@ def report(connection: Connection, state: BackfillState) -> None:
         "done": state.done,
         "failed": state.failed,
         "total": state.total,
-        "updated_at": int(state.updated_at.timestamp()),
+        "updated_at": to_epoch(state.updated_at),
     }
     change = update(BackfillProgressRow).where(mine).values(**values)
     if not connection.execute(change).rowcount:
@@ -62,7 +61,7 @@ def progress(connection: Connection) -> tuple[BackfillState, ...]:
             done=row.done,
             total=row.total,
             failed=row.failed,
-            updated_at=datetime.fromtimestamp(row.updated_at, UTC),
+            updated_at=from_epoch(row.updated_at),
         )
         for row in rows
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, select
 
-from services.market.stats import HOUR
+from services.market.times import HOUR
 from services.store.database.models import SpanRow
 from services.store.history.prices import PRICE
 from services.store.history.volumes import VOLUME

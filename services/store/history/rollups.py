@@ -7,7 +7,8 @@ from typing import cast
 import numpy as np
 from sqlalchemy import Connection, Table, delete, insert, select
 
-from services.market.candles import HOUR_SECONDS, hourly
+from services.market.candles import hourly
+from services.market.times import DAY, HOUR
 from services.market.types import Hours
 from services.store.database.models import RollupRow
 from services.store.history import samples
@@ -57,14 +58,14 @@ def series(connection: Connection, metric_id: int, first: int, last: int) -> Hou
     rows. `first` and `last` are full hours, epoch seconds."""
     mine = select(_TABLE.c.data).where(_TABLE.c.metric_id == metric_id, _TABLE.c.start < last)
     # No span is longer than a day, so none that began earlier reaches into what is asked for.
-    mine = mine.where(_TABLE.c.start >= first - 86_400).order_by(_TABLE.c.start)
+    mine = mine.where(_TABLE.c.start >= first - DAY).order_by(_TABLE.c.start)
     sealed = [_decode(data) for data in connection.execute(mine).scalars()]
     prices = samples.row_series(connection, PRICE, metric_id, first, last)
     live = hourly(prices, samples.row_series(connection, VOLUME, metric_id, first, last))
     # What was added to a past that is sealed is rows until it is sealed too: of its hours they are a part.
     split = np.intersect1d(live.starts, [start for hours in sealed for start in hours.starts.tolist()])
     whole = [
-        hourly(*(samples.series(connection, of, metric_id, start, start + HOUR_SECONDS) for of in (PRICE, VOLUME)))
+        hourly(*(samples.series(connection, of, metric_id, start, start + HOUR) for of in (PRICE, VOLUME)))
         for start in split.astype(np.int64).tolist()
     ]
     return _within(_fullest([*whole, *sealed, live]), first, last)

@@ -12,7 +12,8 @@ from typing import cast
 import numpy as np
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
-from services.market.candles import HOUR_SECONDS, hourly
+from services.market.candles import hourly
+from services.market.times import DAY, HOUR
 from services.market.types import Hours, Series
 from services.store.database.models import MetricRow, SpanRow
 from services.store.history import bulk_rows, chunks, rollups, samples
@@ -21,7 +22,7 @@ from services.store.history.prices import PRICE
 from services.store.history.volumes import VOLUME
 
 CHUNK_PERIODS = 360
-MAX_SPAN_SECONDS = 86_400
+MAX_SPAN_SECONDS = DAY
 
 _SPAN = cast(Table, SpanRow.__table__)
 _EMPTY = Series(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64))
@@ -40,8 +41,8 @@ class SealStep:
 
 def span_seconds(period_seconds: int) -> int:
     """The length of a span: 360 periods, made up to full hours, and a day at most."""
-    hours = -(-CHUNK_PERIODS * period_seconds // HOUR_SECONDS)
-    return min(hours * HOUR_SECONDS, MAX_SPAN_SECONDS)
+    hours = -(-CHUNK_PERIODS * period_seconds // HOUR)
+    return min(hours * HOUR, MAX_SPAN_SECONDS)
 
 
 def next_step(connection: Connection, before: int, period_seconds: int, most_samples: int) -> SealStep | None:

@@ -1,12 +1,13 @@
 """Which metrics there are, and what the operator should know of them."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from services.market.names import normal
+from services.market.times import from_epoch, to_epoch
 from services.market.types import Catalogue, Listing, Metric, Pair
 from services.store.database.engine import MAX_INTEGER
 from services.store.database.models import MetricRow, SnapshotRow, WarningRow
@@ -62,11 +63,7 @@ def _metrics(connection: Connection, condition: ColumnElement[bool]) -> tuple[Me
     columns = (MetricRow.id, MetricRow.market, MetricRow.base, MetricRow.quote, MetricRow.active, MetricRow.reason)
     times = (MetricRow.new_at, MetricRow.gone_at)
     rows = connection.execute(select(*columns, *times).where(condition).order_by(MetricRow.id))
-    return tuple(Metric(*row[:-2], _moment(row.new_at), _moment(row.gone_at)) for row in rows)
-
-
-def _moment(second: int | None) -> datetime | None:
-    return None if second is None else datetime.fromtimestamp(second, UTC)
+    return tuple(Metric(*row[:-2], from_epoch(row.new_at), from_epoch(row.gone_at)) for row in rows)
 
 
 def keep_markets(connection: Connection, markets: Collection[str]) -> None:
@@ -106,8 +103,8 @@ def track(
                     "tracked": True,
                     "active": listing.active,
                     "reason": None if listing.active else "halted",
-                    "added_at": int(now.timestamp()),
-                    "new_at": int(now.timestamp()) if mark_new else None,
+                    "added_at": to_epoch(now),
+                    "new_at": to_epoch(now) if mark_new else None,
                 }
                 for listing in new
             ],
@@ -120,7 +117,7 @@ def track(
         active = listing is not None and listing.active
         reason = None if active else "delisted" if listing is None else "halted"
         if (row.tracked, row.active, row.reason) != (tracked, active, reason):
-            gone_at = None if active else row.gone_at if row.reason == reason else int(now.timestamp())
+            gone_at = None if active else row.gone_at if row.reason == reason else to_epoch(now)
             statement = update(MetricRow).where(MetricRow.id == row.id)
             connection.execute(statement.values(tracked=tracked, active=active, reason=reason, gone_at=gone_at))
             changed += 1

@@ -1,15 +1,14 @@
 """What is on record of the ticks themselves, and of how the exchanges did in them."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from services.market.present import covered
-from services.market.stats import DAY
 from services.market.status import SLOT_SECONDS, ExchangeState, TickDay, TickState
+from services.market.times import DAY, from_epoch, to_epoch
 from services.market.types import Ints
 from services.store.database.models import ExchangeRow, MetricRow, TickRow
 
@@ -55,7 +54,7 @@ def happened_at(connection: Connection, times: Ints) -> npt.NDArray[np.bool_]:
 
 def record(connection: Connection, tick: TickState) -> None:
     """Write one tick's row."""
-    minute = int(tick.minute.timestamp())
+    minute = to_epoch(tick.minute)
     earlier = select(TickRow.minute, TickRow.elapsed).where(TickRow.minute < minute)
     before = connection.execute(earlier.order_by(TickRow.minute.desc()).limit(1)).first()
     elapsed = 0 if before is None else before.elapsed + covered(minute - before.minute, tick.missed)
@@ -79,7 +78,7 @@ def newest(connection: Connection, limit: int) -> tuple[TickState, ...]:
     rows = connection.execute(select(TickRow.__table__).order_by(TickRow.minute.desc()).limit(limit))
     return tuple(
         TickState(
-            minute=datetime.fromtimestamp(row.minute, UTC),
+            minute=from_epoch(row.minute),
             late_ms=row.late_ms,
             fetch_ms=row.fetch_ms,
             commit_ms=row.commit_ms,
@@ -214,13 +213,13 @@ def exchanges(connection: Connection) -> tuple[ExchangeState, ...]:
         ExchangeState(
             market=row.market,
             metrics=row.metrics,
-            last_success=_moment(row.last_success),
-            failing_since=_moment(row.failing_since),
+            last_success=from_epoch(row.last_success),
+            failing_since=from_epoch(row.failing_since),
             error=row.error,
             latency_ms=row.latency_ms,
             rejected=row.rejected,
             note=row.note,
-            failed_at=_moment(row.failed_at),
+            failed_at=from_epoch(row.failed_at),
             permitted=row.permitted,
         )
         for row in rows
@@ -230,7 +229,3 @@ def exchanges(connection: Connection) -> tuple[ExchangeState, ...]:
 def still_periods(connection: Connection) -> dict[str, int]:
     """For how many periods none of each exchange's prices has moved."""
     return {row.market: row.still for row in connection.execute(select(ExchangeRow.market, ExchangeRow.still))}
-
-
-def _moment(second: int | None) -> datetime | None:
-    return None if second is None else datetime.fromtimestamp(second, UTC)
