@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure all, and print it as Markdown."""
+"""`python -m benchmarks`: run the measurements and print them as Markdown."""
 
 import argparse
 import logging
@@ -37,26 +37,26 @@ DASHBOARD_METRICS = (1_000, 10_000)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what was asked for; some twenty minutes for all of it on two cores."""
+    """Run the requested parts. All of them take about twenty minutes on two cores."""
     given = _parser().parse_args(arguments)
     logging.disable(logging.WARNING)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and databases go with it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that context managers end servers and databases
     parts = (given.only,) if given.only else PARTS
-    last = period_of(datetime.now(UTC), PERIOD) - timedelta(days=1)  # the ticks that follow are past ones too
+    last = period_of(datetime.now(UTC), PERIOD) - timedelta(days=1)  # the ticks that follow are not in the future
     counts = given.metrics or TICK_METRICS
     for metrics in sorted(counts):
         if "tick" in parts or ("window" in parts and metrics == max(counts)):
-            with filled(metrics, last) as past:
-                ticker = Ticker(past, past.last)
-                measured = compare(past, ticker) if "tick" in parts else None
+            with filled(metrics, last) as dataset:
+                ticker = Ticker(dataset, dataset.last)
+                measured = compare(dataset, ticker) if "tick" in parts else None
                 if "window" in parts and metrics == max(counts):
-                    compare_windows(past, ticker, measured)
+                    compare_windows(dataset, ticker, measured)
     if "rules" in parts:
         rules.measure(max(counts), last)
     if "postgresql" in parts:
         for metrics in sorted(given.metrics or POSTGRESQL_METRICS):
-            with filled_postgresql(metrics, last) as past:
-                compare(past, Ticker(past, past.last))
+            with filled_postgresql(metrics, last) as dataset:
+                compare(dataset, Ticker(dataset, dataset.last))
     if "web" in parts:
         web.measure(WEB_METRICS)
     if "viewers" in parts:

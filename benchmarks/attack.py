@@ -1,6 +1,6 @@
-"""Whether others are answered while somebody keeps sockets busy: `python -m benchmarks --only attack`.
+"""Response times for other clients during attacks on sockets: `python -m benchmarks --only attack`.
 
-Every attack is of sockets of this machine alone, bounded in number and time.
+Attacks use sockets of this machine only, bounded in number and time.
 """
 
 import os
@@ -25,24 +25,24 @@ from benchmarks.timings import print_table
 from benchmarks.web import ROOT, free_port
 
 SECONDS = 30.0
-"""How long each attack is watched: longer than a server waits for what does not come."""
+"""Length of each attack: longer than any time-out of the server."""
 PERIOD = 5
 PAIRS = 1_000
 START_TICKS = 4
-"""Those that run beside the first backfill, and are not measured."""
+"""Ticks during the first backfill, which are not measured."""
 LATE_MS = 1_000.0
-"""What a tick may be late by, and be on time."""
+"""A tick that begins no later than this is on time."""
 PATIENCE = 10.0
-"""After so many seconds nobody waits for an answer any longer."""
+"""Time-out of a request, seconds."""
 MORE_BYTES = 100_000_000
-"""What the program may have more after an attack: it goes on ticking, and remembers what it was asked."""
+"""Allowed growth of memory after an attack, for the program goes on ticking and caching."""
 LOOK_SECONDS = 0.5
 REST_SECONDS = 5.0
-"""For a server to put away what an attack has left."""
+"""Time for a server to clean up after an attack."""
 NAME = ("ann", "open sesame")
 PASS = "Authorization: Basic " + b64encode(":".join(NAME).encode()).decode()
 BOUNDS = {"/healthz": 1.0, "/live": 2.0, "/": 2.0}
-"""Seconds within which everybody else is answered."""
+"""Seconds within which other clients must be answered."""
 
 _GUNICORN = ("-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--chdir", str(ROOT))
 SERVERS = {
@@ -59,14 +59,14 @@ def _post(path: str, *lines: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """What each of `count` sockets says at once, and then with every look."""
+    """What each of `count` sockets sends at first, and again with every check."""
 
     name: str
     count: int
-    said: bytes = b""
+    first: bytes = b""
     more: bytes = b""
     reads: bool = True
-    """Whether it takes what it is answered."""
+    """Whether it reads the response."""
 
 
 ATTACKS = (
@@ -105,49 +105,48 @@ class Crowd:
 
     def __enter__(self) -> "Crowd":
         for _ in range(self.attack.count):
-            line = socket.socket()
+            client = socket.socket()
             if not self.attack.reads:
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            line.setblocking(False)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.setblocking(False)
             with suppress(BlockingIOError):
-                line.connect(("127.0.0.1", self.port))
-            self.sockets.append(line)
-        unsaid = list(self.sockets)
+                client.connect(("127.0.0.1", self.port))
+            self.sockets.append(client)
+        silent = list(self.sockets)
         until = time.monotonic() + PATIENCE
-        while unsaid and time.monotonic() < until:  # a server that no longer accepts is let be
-            unsaid = [line for line in unsaid if not self._said(line, self.attack.said)]
+        while silent and time.monotonic() < until:  # give up on a server that no longer accepts
+            silent = [client for client in silent if not self._send(client, self.attack.first)]
             time.sleep(0.01)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for line in self.sockets:
-            line.close()
+        for client in self.sockets:
+            client.close()
 
     def tend(self) -> None:
-        """Say more, take in what was answered, and let go what the server has closed."""
+        """Send more, read what has arrived, and drop the sockets that the server has closed."""
         left = []
-        for line in self.sockets:
-            said = not self.attack.more or self._said(line, self.attack.more)
-            if (said or not self.attack.more) and not self._is_closed(line):
-                left.append(line)
+        for client in self.sockets:
+            if self._send(client, self.attack.more) and not self._is_closed(client):
+                left.append(client)
             else:
-                line.close()
+                client.close()
         self.sockets = left
 
-    def _said(self, line: socket.socket, text: bytes) -> bool:
-        """Whether all of it is said, or never can be."""
+    def _send(self, client: socket.socket, data: bytes) -> bool:
+        """Send `data`. Returns False if the socket does not take it yet."""
         try:
-            return not text or line.send(text) > 0
+            return not data or client.send(data) > 0
         except BlockingIOError:
             return False
         except OSError as error:
             return error.errno not in (11, 107)  # not connected yet
 
-    def _is_closed(self, line: socket.socket) -> bool:
+    def _is_closed(self, client: socket.socket) -> bool:
         try:
             if self.attack.reads:
-                return line.recv(1 << 16) == b""
-            return bool(line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+                return client.recv(1 << 16) == b""
+            return bool(client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
         except BlockingIOError:
             return False
         except OSError:
@@ -156,14 +155,14 @@ class Crowd:
 
 @dataclass
 class Program:
-    """A running program, with the simulated exchange's prices."""
+    """A running program with the simulated exchange."""
 
     port: int
     process: "subprocess.Popen[bytes]"
     database: Path
 
     def ask(self, path: str, patience: float = PATIENCE) -> float:
-        """Seconds until it was answered as it should be; infinite where it was not."""
+        """Seconds until a successful response; infinite without one."""
         began = time.monotonic()
         name, value = PASS.split(": ")
         asked = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers={name: value})
@@ -175,29 +174,31 @@ class Program:
         return time.monotonic() - began
 
     def memory(self) -> int:
-        """Bytes that its processes have resident."""
+        """Resident bytes of its processes."""
         return sum(one.memory_info().rss for one in self._family())
 
     def threads(self) -> int:
         return sum(one.num_threads() for one in self._family())
 
     def connections(self) -> int:
-        """Sockets that its processes have open for clients."""
+        """Number of client sockets that its processes have open."""
         sockets = [one for process in self._family() for one in process.net_connections("tcp")]
         return sum(one.laddr.port == self.port and one.status != psutil.CONN_LISTEN for one in sockets)
 
     def _family(self) -> list[psutil.Process]:
-        mine = psutil.Process(self.process.pid)
-        return [mine, *mine.children(recursive=True)]
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
 
     def ticks(self, since: int = 0) -> dict[int, float]:
-        """How late each tick of the periods since then was, in milliseconds."""
+        """Lateness of each tick since then, in milliseconds by epoch second."""
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             return dict(connection.execute("SELECT minute, late_ms FROM tick WHERE minute >= ?", (since,)))
 
     def lateness(self, since: float, until: float) -> list[float]:
-        """How late each tick of the periods that began between these began itself, in milliseconds; infinite for one
-        that was left out. Waits until they are stored."""
+        """Lateness in milliseconds of the ticks between these times; infinite for a missing one.
+
+        Waits until they are stored.
+        """
         first, last = -(-int(since) // PERIOD) * PERIOD, int(until) // PERIOD * PERIOD
         found: dict[int, float] = {}
         patient_until = time.monotonic() + REST_SECONDS + 2 * PERIOD
@@ -208,7 +209,7 @@ class Program:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Raises TimeoutError."""
+    """Wait for `condition`. Raises TimeoutError after `seconds`."""
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
@@ -218,7 +219,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 
 @contextmanager
 def running(command: Sequence[str], pairs: int = PAIRS, **settings: str) -> Iterator[Program]:
-    """The program, started by `command`; it asks for a password, and ticks every five seconds."""
+    """The program, started by `command`. It requires a password and ticks every five seconds."""
     with tempfile.TemporaryDirectory(prefix="data-tracker-bench-") as folder:
         database, port = Path(folder) / "demo.db", free_port()
         environment = os.environ | {
@@ -251,27 +252,27 @@ def running(command: Sequence[str], pairs: int = PAIRS, **settings: str) -> Iter
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an attack for everybody else."""
+    """The effect of an attack on other clients."""
 
     answered: dict[str, list[float]]
-    """Seconds by path; infinite where there was no answer."""
-    kept: int
-    """Connections that the server had not ended by then."""
+    """Seconds by path; infinite without an answer."""
+    open_connections: int
+    """Connections that the server had not closed by the end."""
     late: list[float]
     memory: tuple[int, int, int]
-    """Bytes before, at most meanwhile, and after."""
+    """Bytes before, at the peak, and after."""
     threads: int
 
     @property
     def holds(self) -> bool:
-        """Whether everybody else was answered within the bounds, every tick was on time, and memory is given back."""
+        """Whether other clients were answered within the bounds, every tick was on time, and memory was released."""
         in_time = all(max(found) < BOUNDS[path] for path, found in self.answered.items())
         before, _, after = self.memory
         return in_time and all(late < LATE_MS for late in self.late) and after < before + MORE_BYTES
 
 
 def endure(program: Program, attack: Attack, seconds: float = SECONDS) -> Outcome:
-    """Attack `program` for `seconds`, and look what becomes of others."""
+    """Attack `program` for `seconds` and measure the effect on other clients."""
     answered: dict[str, list[float]] = {path: [] for path in BOUNDS}
     before = most = program.memory()
     began, threads = time.time(), program.threads()
@@ -283,15 +284,17 @@ def endure(program: Program, attack: Attack, seconds: float = SECONDS) -> Outcom
                 found.append(program.ask(path))
             most, threads = max(most, program.memory()), max(threads, program.threads())
             time.sleep(LOOK_SECONDS)
-        kept = program.connections()
+        open_connections = program.connections()
     late = program.lateness(began, time.time())
     time.sleep(REST_SECONDS)
-    return Outcome(answered, kept, late, (before, most, program.memory()), threads)
+    return Outcome(answered, open_connections, late, (before, most, program.memory()), threads)
 
 
 def measure(servers: Sequence[str] = tuple(SERVERS), seconds: float = SECONDS) -> None:
-    """Attack each way of starting the program in every way, and print what became of everybody else. Raises
-    AssertionError where somebody was kept out, a tick was late, or memory was not given back."""
+    """Try every attack on every server, and print the effect on other clients.
+
+    Raises AssertionError if one was not answered in time, a tick was late, or memory was not released.
+    """
     broken = []
     for server in servers:
         with running(SERVERS[server]) as program:
@@ -300,12 +303,12 @@ def measure(servers: Sequence[str] = tuple(SERVERS), seconds: float = SECONDS) -
             ended = time.monotonic()
         print_table(
             f"{server}, {PAIRS:,} metrics, a tick every {PERIOD} s",
-            ("attack", "sockets", "kept", *(f"{path} s, most" for path in BOUNDS), "unanswered", "late ms, most",
+            ("attack", "sockets", "still open", *(f"{path} s, most" for path in BOUNDS), "unanswered", "late ms, most",
              "MB before, most, after", "threads", "holds"),
             [_row(attack, outcome) for attack, outcome in outcomes.items()],
         )  # fmt: skip
         broken += [(server, attack.name) for attack, outcome in outcomes.items() if not outcome.holds]
-        print(f"\nIt ended within {time.monotonic() - ended:.1f} s.")
+        print(f"\nThe server stopped within {time.monotonic() - ended:.1f} s.")
     assert not broken, broken
 
 
@@ -314,7 +317,7 @@ def _row(attack: Attack, outcome: Outcome) -> Sequence[object]:
     return (
         attack.name,
         attack.count,
-        outcome.kept,
+        outcome.open_connections,
         *(f"{max(found):.2f}" for found in outcome.answered.values()),
         f"{sum(found == float('inf') for found in asked)} of {len(asked)}",
         f"{max(outcome.late, default=0):.0f}",

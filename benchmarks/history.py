@@ -1,4 +1,4 @@
-"""What it costs to keep history: the same past as rows only, as hot rows and sealed chunks, and in DuckDB."""
+"""The cost of history: the same prices as rows only, as hot rows with sealed chunks, and in DuckDB."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.databases import PERIOD, Past, Stretch, fill, filled, moment, postgresql_server
+from benchmarks.databases import PERIOD, Dataset, Span, fill, filled, moment, postgresql_server
 from benchmarks.rivals import DuckDb
 from benchmarks.tick import Ticker
 from benchmarks.timings import median, p95, print_table, timed
@@ -33,18 +33,18 @@ SPAN = sealing.span_seconds(PERIOD)
 HOT = DAY + 900 + MARGIN_SECONDS
 TICKS = 20
 READINGS = 30
-"""Metrics whose past is read, one after the other."""
+"""Metrics whose history is read, one after the other."""
 
 START_SECONDS = 120.0
 
 
 def measure(counts: Sequence[int]) -> None:
-    """Fill, seal, tick, read and restart at each of these numbers of metrics, and print what came of it."""
+    """Fill, seal, tick, read and restart with each of these numbers of metrics, and print the figures."""
     rows: list[tuple[object, ...]] = []
     for metrics in sorted(counts):
         rows += _at(metrics)
     print_table(
-        "History kept as rows only, hot and sealed, and in DuckDB (SQLite's tick is all but the fetch)",
+        "History stored as rows only, hot and sealed, and in DuckDB (SQLite's tick without the fetch)",
         (
             "metrics, store",
             "prices",
@@ -63,52 +63,55 @@ def measure(counts: Sequence[int]) -> None:
     )
 
 
-def past_of(metrics: int, last: int) -> tuple[Stretch, ...]:
-    """As much of the past as the disk of a laptop bears. A tick reads the minutes at both ends of its windows, and the
-    day of a few metrics; where not all of the day is there, it has everything but the latter."""
+def stretches_of(metrics: int, last: int) -> tuple[Span, ...]:
+    """As much history as fits on a laptop's disk.
+
+    A tick reads the minutes at both ends of its windows, and the last day of a few metrics. Beyond 10,000 metrics the
+    dataset holds both ends, but not the whole day.
+    """
     if metrics <= 1_000:
-        return (Stretch(last - HOT - WEEK - SPAN, last),)
+        return (Span(last - HOT - WEEK - SPAN, last),)
     if metrics <= 10_000:
-        return (Stretch(last - HOT - DAY - SPAN, last),)
+        return (Span(last - HOT - DAY - SPAN, last),)
     sealed = (last - HOT) // SPAN * SPAN
     return (
-        Stretch(sealed - HOUR // 2, sealed),
-        Stretch(last - DAY - 1_200, last - DAY + HOUR),
-        Stretch(last - HOUR - 600, last),
+        Span(sealed - HOUR // 2, sealed),
+        Span(last - DAY - 1_200, last - DAY + HOUR),
+        Span(last - HOUR - 600, last),
     )
 
 
 def _at(metrics: int) -> Iterator[tuple[object, ...]]:
     last = period_of(datetime.now(UTC), PERIOD) - timedelta(days=1)
-    stretches = past_of(metrics, int(last.timestamp()))
-    with filled(metrics, last, stretches) as past:
-        copy = Path(past.engine.url.database or "").with_name("sealed.db")
-        shutil.copyfile(past.engine.url.database or "", copy)
-        reach = past.last - past.times[0]
-        yield _row(past, "rows only", _bytes_a_price(past.engine, "price"), reach)
-        with closing(DuckDb(copy.with_suffix(".duckdb"), past)) as duck:
-            yield _duck_row(past, duck, copy.with_suffix(".duckdb"), reach)
+    spans = stretches_of(metrics, int(last.timestamp()))
+    with filled(metrics, last, spans) as dataset:
+        copy = Path(dataset.engine.url.database or "").with_name("sealed.db")
+        shutil.copyfile(dataset.engine.url.database or "", copy)
+        reach = dataset.last - dataset.times[0]
+        yield _row(dataset, "rows only", _bytes_a_price(dataset.engine, "price"), reach)
+        with closing(DuckDb(copy.with_suffix(".duckdb"), dataset)) as duck:
+            yield _duck_row(dataset, duck, copy.with_suffix(".duckdb"), reach)
         engine = open_engine(f"sqlite:///{copy}")
         try:
-            yield _sealed_row(replace(past, url=f"sqlite:///{copy}", engine=engine), reach)
+            yield _sealed_row(replace(dataset, url=f"sqlite:///{copy}", engine=engine), reach)
         finally:
             engine.dispose()
 
 
 def _row(
-    past: Past, store: str, size: float, reach: int, sealing_figures: Sequence[object] = ("", "", "")
+    dataset: Dataset, store: str, size: float, reach: int, sealing_figures: Sequence[object] = ("", "", "")
 ) -> tuple[object, ...]:
     busy, speed, longest = sealing_figures
-    fetcher = Fetcher([past.exchange], patience_seconds=10.0)
-    ticker = Ticker(past, past.last)
-    ticker.run(past.plan(), fetcher, 2)
-    usual = ticker.run(past.plan(), fetcher, TICKS)["total"]
+    fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
+    ticker = Ticker(dataset, dataset.last)
+    ticker.run(dataset.plan(), fetcher, 2)
+    usual = ticker.run(dataset.plan(), fetcher, TICKS)["total"]
     fetcher.close()
-    day, week = (_read_ms(past, length) if reach >= length + HOT else None for length in (DAY, WEEK))
-    restart, memory = _restart(past)
+    day, week = (_read_ms(dataset, length) if reach >= length + HOT else None for length in (DAY, WEEK))
+    restart, memory = _restart(dataset)
     return (
-        f"{len(past.ids):,}, {store}",
-        f"{past.prices.size:,}",
+        f"{len(dataset.ids):,}, {store}",
+        f"{dataset.prices.size:,}",
         f"{size:.2f}",
         f"{median(usual):.1f}",
         f"{p95(usual):.1f}",
@@ -122,11 +125,11 @@ def _row(
     )
 
 
-def _sealed_row(past: Past, reach: int) -> tuple[object, ...]:
-    """Seals all that is due with a tick after each step, as the program does."""
-    fetcher = Fetcher([past.exchange], patience_seconds=10.0)
-    ticker = Ticker(past, past.last)
-    plan = past.plan()
+def _sealed_row(dataset: Dataset, reach: int) -> tuple[object, ...]:
+    """Seal everything that is due, with a tick after each step as in the program."""
+    fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
+    ticker = Ticker(dataset, dataset.last)
+    plan = dataset.plan()
     ticker.run(plan, fetcher, 2)
     usual = ticker.run(plan, fetcher, TICKS)["total"]
     busy: list[float] = []
@@ -147,21 +150,21 @@ def _sealed_row(past: Past, reach: int) -> tuple[object, ...]:
         f"{sealed / sum(steps) * 1e3:,.0f}",
         f"{max(steps):.0f}",
     )
-    later = replace(past, last=ticker.minute)
-    return _row(later, "hot and sealed", _bytes_a_price(past.engine, "price_chunk"), reach, figures)
+    later = replace(dataset, last=ticker.minute)
+    return _row(later, "hot and sealed", _bytes_a_price(dataset.engine, "price_chunk"), reach, figures)
 
 
-def _duck_row(past: Past, duck: DuckDb, file: Path, reach: int) -> tuple[object, ...]:
+def _duck_row(dataset: Dataset, duck: DuckDb, file: Path, reach: int) -> tuple[object, ...]:
     durations = []
     for number in range(1, 6):
-        minute = past.last + number * PERIOD
-        values = past.quotes(minute)
+        minute = dataset.last + number * PERIOD
+        values = dataset.quotes(minute)
         durations.append(timed(lambda: duck.tick(minute, values))[1])  # noqa: B023 - called at once
-    day, week = (_duck_read_ms(past, duck, length) if reach >= length + HOT else None for length in (DAY, WEEK))
-    size = file.stat().st_size / past.prices.size
+    day, week = (_duck_read_ms(dataset, duck, length) if reach >= length + HOT else None for length in (DAY, WEEK))
+    size = file.stat().st_size / dataset.prices.size
     return (
-        f"{len(past.ids):,}, DuckDB",
-        f"{past.prices.size:,}",
+        f"{len(dataset.ids):,}, DuckDB",
+        f"{dataset.prices.size:,}",
         f"{size:.2f}",
         f"{median(durations):.1f}",
         f"{p95(durations):.1f}",
@@ -175,22 +178,22 @@ def _duck_row(past: Past, duck: DuckDb, file: Path, reach: int) -> tuple[object,
     )
 
 
-def _duck_read_ms(past: Past, duck: DuckDb, length: int) -> float:
-    until = past.last - HOT
-    return median([timed(lambda: duck.read(number, until - length, until))[1] for number in _some(past)])  # noqa: B023
+def _duck_read_ms(dataset: Dataset, duck: DuckDb, length: int) -> float:
+    until = dataset.last - HOT
+    return median([timed(lambda: duck.read(number, until - length, until))[1] for number in _some(dataset)])  # noqa: B023
 
 
-def _some(past: Past) -> list[int]:
-    """Numbers of metrics from all over."""
-    return [int(number) for number in np.linspace(past.ids[0], past.ids[-1], READINGS)]
+def _some(dataset: Dataset) -> list[int]:
+    """Ids of READINGS metrics, evenly spread."""
+    return [int(number) for number in np.linspace(dataset.ids[0], dataset.ids[-1], READINGS)]
 
 
-def _read_ms(past: Past, length: int) -> float:
-    """The median time to read `length` seconds of one metric that lie before what is hot."""
-    until = past.last - HOT
+def _read_ms(dataset: Dataset, length: int) -> float:
+    """The median time to read `length` seconds of one metric's sealed history."""
+    until = dataset.last - HOT
     durations = []
-    for number in _some(past):
-        with reading(past.engine) as connection:
+    for number in _some(dataset):
+        with reading(dataset.engine) as connection:
             found, milliseconds = timed(lambda: prices.series(connection, number, until - length, until))  # noqa: B023
         assert len(found.times) == length // PERIOD
         durations.append(milliseconds)
@@ -198,28 +201,28 @@ def _read_ms(past: Past, length: int) -> float:
 
 
 def _bytes_a_price(engine: Engine, table: str) -> float:
-    """Pages of the table and its indexes, over the prices in it."""
+    """Size of the table's pages and its indexes, divided by its number of prices."""
     with reading(engine) as connection:
         names = (
             connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE tbl_name = ?", (table,)).scalars().all()
         )
-        marks = ", ".join("?" * len(names))
+        placeholders = ", ".join("?" * len(names))
         size = connection.exec_driver_sql(
-            f"SELECT sum(pgsize) FROM dbstat WHERE aggregate = TRUE AND name IN ({marks})", tuple(names)
+            f"SELECT sum(pgsize) FROM dbstat WHERE aggregate = TRUE AND name IN ({placeholders})", tuple(names)
         ).scalar_one()
         count = "sum(samples)" if table == "price_chunk" else "count(*)"
         return float(size) / float(connection.exec_driver_sql(f"SELECT {count} FROM {table}").scalar_one())
 
 
-def _restart(past: Past) -> tuple[float, float]:
-    """Seconds from the start of a new process to its first tick, and the megabytes it took at most."""
-    with reading(past.engine) as connection:
+def _restart(dataset: Dataset) -> tuple[float, float]:
+    """Seconds from the start of a new process to its first tick, and its peak memory in megabytes."""
+    with reading(dataset.engine) as connection:
         newest = snapshots.load(connection).minute
     assert newest is not None
     environment = os.environ | {
-        "DATABASE_URL": past.url,
+        "DATABASE_URL": dataset.url,
         "TRACK": "demo:*",
-        "DEMO_PAIRS": str(len(past.ids)),
+        "DEMO_PAIRS": str(len(dataset.ids)),
         "LOG_LEVEL": "ERROR",
     }
     command = [sys.executable, "-m", "benchmarks.restart", str(newest + PERIOD), str(time.time())]
@@ -235,7 +238,7 @@ def _shown(milliseconds: float | None) -> str:
 
 
 def measure_postgresql(metrics: int = 1_000) -> None:
-    """Print what a sealed price takes on PostgreSQL."""
+    """Print the size of a sealed price on PostgreSQL."""
     last = period_of(datetime.now(UTC), PERIOD) - timedelta(days=1)
     exchange = DemoExchange(metrics)
     with postgresql_server() as url:
@@ -243,9 +246,9 @@ def measure_postgresql(metrics: int = 1_000) -> None:
         try:
             migrate(engine, simulated=True)
             end = (int(last.timestamp()) - HOT) // SPAN * SPAN
-            past = fill(url, engine, exchange, end, (Stretch(end - SPAN, end),))
+            dataset = fill(url, engine, exchange, end, (Span(end - SPAN, end),))
             as_rows = _postgresql_size(engine, "price", "count(*)")
-            done, milliseconds = timed(lambda: seal(past.plan(), last, None, lambda: True))
+            done, milliseconds = timed(lambda: seal(dataset.plan(), last, None, lambda: True))
             sealed = _postgresql_size(engine, "price_chunk", "sum(samples)")
         finally:
             engine.dispose()

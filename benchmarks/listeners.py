@@ -1,14 +1,14 @@
-"""Those who listen to `/stream`."""
+"""Clients of `/stream`."""
 
 import json
 from http.client import HTTPConnection, HTTPResponse
 
 STREAMS = 64
-"""That listen while other things are measured."""
+"""Streams that stay open during other measurements."""
 
 
 class Stream:
-    """One that listens to two metrics."""
+    """A client that listens to two metrics."""
 
     def __init__(self, port: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=30)
@@ -22,8 +22,8 @@ class Stream:
         self._answer.close()
         self._connection.close()
 
-    def hear(self, minute: str) -> None:
-        """Wait for the event of that minute."""
+    def wait_for(self, minute: str) -> None:
+        """Read until the event of `minute`. Raises ConnectionError when the stream ends first."""
         for line in self._answer:
             if line.startswith(b"data: ") and json.loads(line.removeprefix(b"data: "))["minute"] == minute:
                 return

@@ -1,7 +1,7 @@
-"""A client that asks as fast as it is answered: `python -m benchmarks.load` with a JSON order on stdin.
+"""A closed-loop load generator: `python -m benchmarks.load` with a JSON order on stdin.
 
-The order names `port`, `paths` (asked in turn), `headers`, `connections` (kept open) and `seconds`; the
-answer on stdout gives `rate` (answers a second), `p99` (milliseconds), `status` and `bytes` (of a body).
+The order holds `port`, `paths` (requested in turn), `headers`, `connections` (persistent) and `seconds`. The
+answer on stdout holds `rate` (responses a second), `p99` (milliseconds), `status` and `bytes` (of a body).
 """
 
 import json
@@ -19,24 +19,24 @@ BUFFER = 1 << 18
 
 
 @dataclass
-class _Line:
-    """One kept-alive connection with one request under way."""
+class _Connection:
+    """A persistent connection with one request in flight."""
 
-    connection: socket.socket
-    asked: float = 0.0
+    socket: socket.socket
+    sent_at: float = 0.0
     received: bytearray = field(default_factory=bytearray)
     expected: int = 0
-    """Bytes of the whole answer; 0 while its head is not complete."""
+    """Bytes of the whole response; 0 until its head is complete."""
 
-    def ask(self, request: bytes) -> None:
+    def send(self, request: bytes) -> None:
         self.received.clear()
         self.expected = 0
-        self.asked = time.perf_counter()
-        self.connection.sendall(request)
+        self.sent_at = time.perf_counter()
+        self.socket.sendall(request)
 
-    def hear(self) -> bool:
-        """Take in what has come; whether the answer is complete. Raises ConnectionError when it is cut off."""
-        part = self.connection.recv(BUFFER)
+    def receive(self) -> bool:
+        """Read what has arrived. Returns whether the response is complete; raises ConnectionError if it is cut off."""
+        part = self.socket.recv(BUFFER)
         if not part:
             raise ConnectionError("the server closed a connection")
         self.received += part
@@ -53,27 +53,27 @@ def _body_length(head: bytes) -> int:
 
 
 def load(port: int, paths: list[str], headers: dict[str, str], connections: int, seconds: float) -> dict[str, Any]:
-    """Ask 127.0.0.1:`port` for `seconds` over so many connections at once."""
+    """Send requests to 127.0.0.1:`port` for `seconds` over `connections` connections at once."""
     extra = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     requests = cycle([f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{extra}\r\n".encode() for path in paths])
     durations: list[float] = []
     last = b""
     with selectors.DefaultSelector() as selector:
-        lines = [_Line(socket.create_connection(("127.0.0.1", port), timeout=30)) for _ in range(connections)]
+        opened = [_Connection(socket.create_connection(("127.0.0.1", port), timeout=30)) for _ in range(connections)]
         started = time.perf_counter()
-        for line in lines:
-            selector.register(line.connection, selectors.EVENT_READ, line)
-            line.ask(next(requests))
+        for connection in opened:
+            selector.register(connection.socket, selectors.EVENT_READ, connection)
+            connection.send(next(requests))
         while time.perf_counter() - started < seconds:
             for key, _ in selector.select(timeout=1.0):
-                line = key.data
-                if line.hear():
-                    durations.append((time.perf_counter() - line.asked) * 1e3)
-                    last = bytes(line.received)
-                    line.ask(next(requests))
+                connection = key.data
+                if connection.receive():
+                    durations.append((time.perf_counter() - connection.sent_at) * 1e3)
+                    last = bytes(connection.received)
+                    connection.send(next(requests))
         elapsed = time.perf_counter() - started
-        for line in lines:
-            line.connection.close()
+        for connection in opened:
+            connection.socket.close()
     head, _, body = last.partition(b"\r\n\r\n")
     return {
         "rate": len(durations) / elapsed,

@@ -1,4 +1,4 @@
-"""What many who ask for long work at once leave to others: a tick in the same process, and whoever only looks."""
+"""How many simultaneous requests for long work affect others: ticks in the same process, and ordinary requests."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 import app
-from benchmarks.databases import PERIOD, Past, filled, moment
+from benchmarks.databases import PERIOD, Dataset, filled, moment
 from benchmarks.onlookers import PATHS
 from benchmarks.timings import median, p95, print_table, timed
 from benchmarks.web import ROOT
@@ -29,9 +29,9 @@ REPLAYS, RANKINGS = 24, 32
 WARM_UP_TICKS = 3
 ROUNDS = 2
 SECONDS = 40.0
-"""How long they ask in each round, after which the others do; ticks are stored meanwhile, with a pause between."""
+"""Length of each kind's part of a round. Ticks are stored meanwhile, with a pause between them."""
 TICK_PAUSE_SECONDS = 3.0
-"""Long enough for what each tick has others read anew, which is ordinary work."""
+"""Long enough for the ordinary reads that follow each tick."""
 RULE = {
     "name": "all of it",
     "scope": ["demo:*"],
@@ -40,62 +40,65 @@ RULE = {
 
 
 @dataclass
-class Meanwhile:
-    """What came of some rounds of asking: how long ticks took, in milliseconds, and what the onlookers told."""
+class Outcome:
+    """The figures of one kind of request over all rounds, with those that the onlookers measured."""
 
     ticks: list[float] = field(default_factory=list)
+    """Durations in milliseconds."""
     statuses: Counter[str] = field(default_factory=Counter)
     took: list[float] = field(default_factory=list)
+    """Durations of the requests that were carried out, seconds."""
     waits: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """Durations of ordinary requests by path, milliseconds."""
 
 
 def measure(metrics: int) -> None:
-    """Serve `metrics` metrics from a process that ticks, ask it for long work, and print what that does to others."""
+    """Serve `metrics` metrics from a process that ticks, request long work, and print how that affects others."""
     last = period_of(datetime.now(UTC), PERIOD) - timedelta(days=1)
-    with filled(metrics, last) as past:
+    with filled(metrics, last) as dataset:
         services = open_services(
-            read_settings(env_file=None, database_url=past.url, track="demo:*", scheduler="off", demo_pairs=metrics)
+            read_settings(env_file=None, database_url=dataset.url, track="demo:*", scheduler="off", demo_pairs=metrics)
         )
-        world = World(services, past)
-        server = make_server("127.0.0.1", 0, world.application(), threaded=True)
+        program = ServedProgram(services, dataset)
+        server = make_server("127.0.0.1", 0, program.application(), threaded=True)
         serving = Thread(target=server.serve_forever)
         serving.start()
-        since, until = (moment(second).isoformat() for second in (past.last - DAY + 2 * HOUR, past.last))
+        since, until = (moment(second).isoformat() for second in (dataset.last - DAY + 2 * HOUR, dataset.last))
         replay = ("POST", "/alerts/rules/replay", {"rule": RULE, "since": since, "until": until})
         ranking = ("GET", "/metrics?sort=-price,id&offset={}", None)
         kinds = {
-            "nobody asks for long work": (0, replay),
+            "no long work": (0, replay),
             f"{REPLAYS} replays at once": (REPLAYS, replay),
-            f"{RANKINGS} rankings at once, none alike": (RANKINGS, ranking),
+            f"{RANKINGS} different rankings at once": (RANKINGS, ranking),
         }
-        found = {name: Meanwhile() for name in kinds}
+        found = {name: Outcome() for name in kinds}
         try:
             for _ in range(WARM_UP_TICKS):
-                world.tick()
+                program.tick()
             for _ in range(ROUNDS):
-                for name, (asking, asked) in kinds.items():
-                    world.watch(server.server_port, asking, asked, found[name])
+                for name, (clients, request) in kinds.items():
+                    program.watch(server.server_port, clients, request, found[name])
         finally:
             server.shutdown()
             serving.join()
-            world.close()
+            program.close()
     paths = (f"{path}, p95 and worst ms" for path in PATHS)
     print_table(
-        f"Long work of {metrics:,} metrics, asked for together, beside ticks in the same process",
+        f"Simultaneous long work on {metrics:,} metrics, with ticks in the same process",
         ("", "carried out", "refused", "took, median s", "tick, median ms", "p95", *paths),
         [_row(name, each) for name, each in found.items()],
     )
 
 
-class World:
-    """The program over `past`, which ticks when it is told to, and by a clock that follows its data."""
+class ServedProgram:
+    """The program on `dataset`. It ticks on demand, and its clock stands at the last tick."""
 
-    def __init__(self, services: Services, past: Past) -> None:
-        self._services, self._minute = services, past.last
-        self._fetcher = Fetcher([past.exchange], patience_seconds=10.0)
+    def __init__(self, services: Services, dataset: Dataset) -> None:
+        self._services, self._minute = services, dataset.last
+        self._fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
 
     def application(self) -> Flask:
-        """The web side."""
+        """The web application."""
         services = self._services
         server: Flask = app.create_app(
             replace(app.dependencies_of(services), clock=lambda: moment(self._minute))
@@ -103,16 +106,16 @@ class World:
         return server
 
     def tick(self) -> float:
-        """One tick as the program's job does it; how long it took but for the fetch, in milliseconds."""
+        """Run one tick as the program's job does. Returns its duration without the fetch, in milliseconds."""
         self._minute += PERIOD
         with self._services.ticking:
             report, whole = timed(lambda: tick(self._services.plan, self._fetcher, moment(self._minute), timedelta(0)))
         assert report is not None
         return whole - report.state.fetch_ms
 
-    def watch(self, port: int, asking: int, asked: Sequence[object], into: Meanwhile) -> None:
-        """Tick for SECONDS while so many ask for that."""
-        order = {"port": port, "asking": asking, "asked": asked, "seconds": SECONDS}
+    def watch(self, port: int, clients: int, request: Sequence[object], into: Outcome) -> None:
+        """Tick for SECONDS while `clients` clients repeat `request`."""
+        order = {"port": port, "clients": clients, "request": request, "seconds": SECONDS}
         with subprocess.Popen(
             [sys.executable, "-m", "benchmarks.onlookers"],
             cwd=ROOT,
@@ -128,20 +131,20 @@ class World:
             while time.monotonic() < until:
                 into.ticks.append(self.tick())
                 time.sleep(TICK_PAUSE_SECONDS)
-            told = json.load(client.stdout)
-        into.statuses.update(told["statuses"])
-        into.took += told["took"]
-        for path, waits in told["waits"].items():
+            measured = json.load(client.stdout)
+        into.statuses.update(measured["statuses"])
+        into.took += measured["took"]
+        for path, waits in measured["waits"].items():
             into.waits[path] += waits
 
     def close(self) -> None:
-        """End it."""
+        """Close the program's services and database."""
         self._fetcher.close()
         self._services.close()
         self._services.engine.dispose()
 
 
-def _row(name: str, found: Meanwhile) -> Sequence[object]:
+def _row(name: str, found: Outcome) -> Sequence[object]:
     return (
         name,
         found.statuses["200"],

@@ -1,4 +1,4 @@
-"""How long a newcomer waits: from `git clone` by `make demo` to ranked rows in a browser."""
+"""The time a newcomer waits from `git clone` through `make demo` to ranked rows in a browser."""
 
 import os
 import re
@@ -30,7 +30,7 @@ PHASES = (
     ("starting, until it serves", re.compile(r"Starting ")),
     ("opening the page, until its rows are ranked", re.compile(r".* serving: open (http://\S+)")),
 )
-"""Each ends where the next one begins; those of `make demo` after its first with the line that their pattern finds."""
+"""Each phase ends where the next begins. In `make demo`, a phase begins with the line that its pattern matches."""
 
 RANKED = """
 const cell = (column) => document.querySelector(`#ranking-table [row-index="0"] [col-id="${column}"]`)?.textContent;
@@ -39,8 +39,10 @@ return cell("rank") === "1" && /[1-9]/.test(cell("stdev") ?? "");
 
 
 def measure() -> None:
-    """Print the seconds of each phase: with nothing in the caches of packages, with all of it, and once more in the
-    same clone. Downloads come from wherever this machine's installers are told to look. Needs a network."""
+    """Print the seconds of each phase: with empty package caches, with full ones, and again in the same clone.
+
+    Downloads come from the package index that this machine's installers are configured for. Needs a network.
+    """
     began = os.getloadavg()[0]
     with TemporaryDirectory(prefix="newcomer-") as name, chromium() as browser:
         folder = Path(name)
@@ -61,23 +63,23 @@ def measure() -> None:
 
 
 def _environment(folder: Path) -> Mapping[str, str]:
-    """This machine's, without what a developer has and a newcomer has not: settings, caches, an active environment."""
+    """This machine's environment without a developer's settings, caches and active virtual environment."""
     ours = {"PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     ours |= {name.upper() for name in Settings.model_fields}
-    kept = {name: value for name, value in os.environ.items() if name not in ours}
-    return kept | {"UV_CACHE_DIR": str(folder / "uv"), "PIP_CACHE_DIR": str(folder / "pip")}
+    others = {name: value for name, value in os.environ.items() if name not in ours}
+    return others | {"UV_CACHE_DIR": str(folder / "uv"), "PIP_CACHE_DIR": str(folder / "pip")}
 
 
 def _from_clone(browser: webdriver.Chrome, clone: Path, environment: Mapping[str, str]) -> Mapping[str, float]:
     began = time.monotonic()
-    # By its address, for otherwise git links the files in place of copying them.
+    # A file:// URL, because from a path git would link the files instead of copying them.
     subprocess.run(["git", "clone", "--quiet", ROOT.as_uri(), str(clone)], check=True)
     cloned = time.monotonic() - began
     return {PHASES[0][0]: cloned} | dict(_demo(browser, clone, environment))
 
 
 def _demo(browser: webdriver.Chrome, clone: Path, environment: Mapping[str, str]) -> Mapping[str, float]:
-    """The seconds of each phase of `make demo` that there was; the browser is open already, as a newcomer's is."""
+    """The seconds of each phase of `make demo` that occurred. The browser is already open, as a newcomer's is."""
     browser.get("about:blank")
     moments = [(PHASES[1][0], time.monotonic())]
     with _made(clone, {**environment, "PORT": str(free_port())}) as lines:
@@ -96,7 +98,7 @@ def _demo(browser: webdriver.Chrome, clone: Path, environment: Mapping[str, str]
 
 @contextmanager
 def _made(clone: Path, environment: Mapping[str, str]) -> Iterator[Iterator[str]]:
-    """The lines of `make demo` as they come; it is ended with all that it started."""
+    """The lines of `make demo` as they arrive. Afterwards its whole process group is ended."""
     process = subprocess.Popen(
         ["make", "demo"],
         cwd=clone,

@@ -1,10 +1,10 @@
-"""Some who ask for long work all at once, and one who only looks: `python -m benchmarks.onlookers` with a JSON order on
-stdin.
+"""Clients that request long work, and one that sends ordinary requests: `python -m benchmarks.onlookers` with a JSON
+order on stdin.
 
-The order names `port`, `asking` (how many ask), what is `asked` ([method, path, body]; never the same twice where `{}`
-in the path stands for a number), and `seconds`. Whoever is refused comes back when `Retry-After` says. The answer on
-stdout gives how often each of `statuses` was told, the seconds that each request took that was carried out (`took`),
-and the `waits` of the onlooker by path, in milliseconds. What is not answered by then is left.
+The order holds `port`, `clients`, `request` ([method, path, body]; `{}` in the path becomes a new number each time)
+and `seconds`. A refused client tries again after `Retry-After`. The answer on stdout holds the count of each status
+(`statuses`), the seconds of each successful request (`took`) and the `waits` of ordinary requests by path, in
+milliseconds. Requests that are unanswered at the end are abandoned.
 """
 
 import json
@@ -22,18 +22,18 @@ PAUSE_SECONDS = 0.25
 PATIENCE_SECONDS = 300.0
 
 
-def look(port: int, asking: int, asked: Sequence[Any], seconds: float) -> dict[str, Any]:
-    """What came of it."""
-    method, path_asked, body = asked
+def measure(port: int, clients: int, request: Sequence[Any], seconds: float) -> dict[str, Any]:
+    """Run the clients and the onlooker for `seconds`, and return their figures."""
+    method, template, body = request
     until = time.monotonic() + seconds
     statuses: Counter[str] = Counter()
     took: list[float] = []
     waits: dict[str, list[float]] = defaultdict(list)
     numbers = count()
 
-    def ask() -> None:
+    def request_repeatedly() -> None:
         while time.monotonic() < until:
-            status, elapsed, retry_after = _ask(port, method, path_asked.format(next(numbers)), body)
+            status, elapsed, retry_after = _request(port, method, template.format(next(numbers)), body)
             statuses[str(status)] += 1
             if status == 200:
                 took.append(elapsed)
@@ -41,19 +41,19 @@ def look(port: int, asking: int, asked: Sequence[Any], seconds: float) -> dict[s
 
     def watch(path: str) -> None:
         while time.monotonic() < until:
-            waits[path].append(_ask(port, "GET", path, None)[1] * 1e3)
+            waits[path].append(_request(port, "GET", path, None)[1] * 1e3)
             time.sleep(PAUSE_SECONDS)
 
     watching = [Thread(target=watch, args=(path,)) for path in PATHS]
-    for thread in (*watching, *(Thread(target=ask, daemon=True) for _ in range(asking))):
+    for thread in (*watching, *(Thread(target=request_repeatedly, daemon=True) for _ in range(clients))):
         thread.start()
     for thread in watching:
         thread.join()
     return {"statuses": dict(statuses), "took": took, "waits": dict(waits)}
 
 
-def _ask(port: int, method: str, path: str, body: object) -> tuple[int, float, float]:
-    """The status, the seconds until all of the answer was there, and after how many to come back."""
+def _request(port: int, method: str, path: str, body: object) -> tuple[int, float, float]:
+    """The status, the seconds until the response was complete, and the seconds of `Retry-After`."""
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     began = time.monotonic()
     headers = {"Accept-Encoding": "gzip", **({"Content-Type": "application/json"} if body is not None else {})}
@@ -65,4 +65,4 @@ def _ask(port: int, method: str, path: str, body: object) -> tuple[int, float, f
 
 
 if __name__ == "__main__":
-    json.dump(look(**json.load(sys.stdin)), sys.stdout)
+    json.dump(measure(**json.load(sys.stdin)), sys.stdout)

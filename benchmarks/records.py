@@ -1,4 +1,4 @@
-"""What pages of many records cost a browser: after a storm of alerts, with as many rules as there can be."""
+"""The cost of long pages in a browser: after a storm of alerts, with the maximum number of rules."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from selenium import webdriver
 
 from benchmarks.clock import Clock
 from benchmarks.dashboard import chromium
-from benchmarks.databases import PERIOD, Past, Stretch, filled
+from benchmarks.databases import PERIOD, Dataset, Span, filled
 from benchmarks.timings import median, p95, print_table
 from benchmarks.web import served
 from services.actions.alerts import StoreAlertService
@@ -28,7 +28,7 @@ LOADS = 3
 TICKS = 5
 PRESSES = 5
 REST_SECONDS = 4.0
-"""By then a page that was loaded or told of a tick is at rest."""
+"""By then a page is idle again after a load or an update."""
 PATIENCE_SECONDS = 120
 
 HISTORY, RULES, DELIVERIES = "/alerting", "/alerting?tab=rules", "/alerting?tab=deliveries"
@@ -52,12 +52,12 @@ def measure() -> None:
     """Print each page's components and longest tasks, and the time from a press to its effect on the page."""
     last = period_of(datetime.now(UTC), PERIOD) - timedelta(hours=1)  # the ticks that follow are of that hour
     second = int(last.timestamp())
-    with filled(METRICS, last, [Stretch(second - HOUR, second)]) as past, Clock(past) as clock:
+    with filled(METRICS, last, [Span(second - HOUR, second)]) as dataset, Clock(dataset) as clock:
         clock.tick()
-        _storm(past)
-        with served(past, "app:server") as port, chromium() as browser:
+        _storm(dataset)
+        with served(dataset, "app:server") as port, chromium() as browser:
             browser.set_script_timeout(PATIENCE_SECONDS)
-            rows = [_page(browser, f"http://127.0.0.1:{port}{path}", path, clock) for path in _paths(past)]
+            rows = [_page(browser, f"http://127.0.0.1:{port}{path}", path, clock) for path in _paths(dataset)]
             presses = list(_presses(browser, f"http://127.0.0.1:{port}"))
     title = f"{ALERTS:,} alerts and messages, {MAX_RULES} rules"
     columns = ("page", "Dash's components", "longest task of a load, ms", "of an update, ms", "its blocking, ms")
@@ -65,26 +65,26 @@ def measure() -> None:
     print_table(f"From a press to its effect, {title}", ("", "median, ms", "p95, ms"), presses)
 
 
-def _storm(past: Past) -> None:
-    ids = past.ids.tolist()
+def _storm(dataset: Dataset) -> None:
+    ids = dataset.ids.tolist()
     firings = [
-        NewAlert(ids[number % len(ids)], past.last - HOUR + 3 * number, 400.0, 100.0, 3.0, 60)
+        NewAlert(ids[number % len(ids)], dataset.last - HOUR + 3 * number, 400.0, 100.0, 3.0, 60)
         for number in range(ALERTS)
     ]
-    with writing(past.engine) as connection:
+    with writing(dataset.engine) as connection:
         numbers = alerts.fire(connection, firings)
         for number in numbers:
-            outbox.owe(connection, past.last, [AlertNotice(number, "fired", ["ops"])])
-        while (owed := outbox.claim(connection, "ops", past.last, "benchmark")) is not None:
-            outbox.mark_failed(connection, owed, past.last, "answered 500")
-    alert_service = StoreAlertService(past.engine, ())
+            outbox.owe(connection, dataset.last, [AlertNotice(number, "fired", ["ops"])])
+        while (pending := outbox.claim(connection, "ops", dataset.last, "benchmark")) is not None:
+            outbox.mark_failed(connection, pending, dataset.last, "answered 500")
+    alert_service = StoreAlertService(dataset.engine, ())
     change = {"kind": "change", "direction": "up", "percent": 60.0, "window_seconds": 900}
     for number in range(MAX_RULES):
         alert_service.add_rule(parse_rule({"name": f"Rule {number}", "scope": ["demo:*"], "condition": change}))
 
 
-def _paths(past: Past) -> tuple[str, ...]:
-    first = past.ids.tolist()[:8]
+def _paths(dataset: Dataset) -> tuple[str, ...]:
+    first = dataset.ids.tolist()[:8]
     compared = f"/compare?ids={','.join(map(str, first))}"
     return HISTORY, RULES, DELIVERIES, "/status", f"/metric/{first[0]}", compared
 
@@ -106,8 +106,8 @@ def _page(browser: webdriver.Chrome, address: str, path: str, clock: Clock) -> t
 
 
 def _tasks(browser: webdriver.Chrome, since: float) -> list[float]:
-    told = browser.execute_script("return watched.taken")
-    return [length for begun, length in told if begun > since]
+    tasks = browser.execute_script("return watched.taken")
+    return [length for begun, length in tasks if begun > since]
 
 
 def _presses(browser: webdriver.Chrome, address: str) -> Iterator[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""The program by a clock that follows the data: for gunicorn, `benchmarks.replayed:create_app()`."""
+"""The web application with a clock that stands at the last tick, for gunicorn: `benchmarks.replayed:create_app()`."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ import app
 
 
 def create_app() -> Flask:
-    """As `app:server`, but it is always the minute of the last tick."""
+    """The same as `app:server`, but the time is always that of the last tick."""
     services = app.process_services()
 
     def clock() -> datetime:

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.restart PERIOD STARTED`: a new process up to its first tick, that of epoch second PERIOD.
+"""`python -m benchmarks.restart PERIOD STARTED`: start the program and run the tick of epoch second PERIOD.
 
-Prints the seconds since STARTED (epoch seconds too) and the most megabytes it took.
+Prints the seconds since STARTED (epoch seconds) and the peak memory in megabytes.
 """
 
 import sys
@@ -16,7 +16,7 @@ from services.store.database.engine import writing
 
 
 def main(period: str, started: str) -> None:
-    """As app.py starts, with a clock that stands at the period."""
+    """Start as app.py does, with a clock that stands at the period."""
     now = datetime.fromtimestamp(int(period), UTC)
     services = open_services(read_settings(None), lambda: now)
     services.migrate()
@@ -28,11 +28,11 @@ def main(period: str, started: str) -> None:
     assert report.state.stored > 0
     seconds = time.time() - float(started)
     services.close()
-    print(seconds, _most_megabytes())
+    print(seconds, _peak_megabytes())
 
 
-def _most_megabytes() -> float:
-    """The most memory this process has had resident. getrusage would tell its parent's, where that was more."""
+def _peak_megabytes() -> float:
+    """The peak resident memory of this process. getrusage would report its parent's if that were larger."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024

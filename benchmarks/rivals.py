@@ -1,7 +1,7 @@
-"""What one would use instead: every period's standard deviations computed anew by the database.
+"""The alternatives: a database that computes every standard deviation anew in each period.
 
-A rival's tick stores one minute of prices and asks for all metrics' 24 h standard deviation and last
-hour's average, largest deviation first. It neither keeps volumes nor writes its result anywhere.
+A rival's tick stores one minute of prices and queries all metrics' 24 h standard deviation and last
+hour's average, largest deviation first. It stores neither volumes nor its result.
 """
 
 import sqlite3
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import text
 
-from benchmarks.databases import MINUTES_A_COMMIT, PERIOD, Past
+from benchmarks.databases import MINUTES_A_COMMIT, PERIOD, Dataset
 from services.market.stats import DAY, HOUR
 from services.market.types import Floats
 from services.store.database.engine import writing
@@ -22,24 +22,24 @@ from services.store.history.prices import store
 
 try:
     import duckdb
-except ImportError:  # it is a development requirement alone
+except ImportError:  # only a development requirement
     duckdb = None  # type: ignore[assignment, unused-ignore]
 
 
 class Rival(Protocol):
-    """One way to do without kept statistics."""
+    """A way to rank without stored statistics."""
 
     @property
     def name(self) -> str: ...
 
     def tick(self, minute: int, prices: Floats) -> int:
-        """Store `prices` (shape (metrics,)) of epoch second `minute` and rank; answers the number ranked."""
+        """Store `prices` (shape (metrics,)) of epoch second `minute` and rank. Returns the number of ranked metrics."""
 
 
 class AggregateSql:
-    """SQLite, the variance by averages of the price and of its square, over the table `table`."""
+    """SQLite, with the variance from the averages of price and squared price, over the table `table`."""
 
-    def __init__(self, name: str, connection: sqlite3.Connection, table: str, past: Past) -> None:
+    def __init__(self, name: str, connection: sqlite3.Connection, table: str, dataset: Dataset) -> None:
         self.name = name
         self._connection = connection
         self._insert = f"INSERT INTO {table} (metric_id, minute, price, width) VALUES (?, ?, ?, ?)"
@@ -50,7 +50,7 @@ class AggregateSql:
             JOIN (SELECT metric_id, avg(price) AS average FROM {table}
                   WHERE minute >= :hour AND minute < :now GROUP BY metric_id) h USING (metric_id)
             ORDER BY d.variance DESC"""
-        self._ids = past.ids.tolist()
+        self._ids = dataset.ids.tolist()
 
     def tick(self, minute: int, prices: Floats) -> int:
         rows = [(number, minute, price, 60) for number, price in zip(self._ids, prices.tolist(), strict=True)]
@@ -63,13 +63,13 @@ class AggregateSql:
 
 
 class StddevPop:
-    """PostgreSQL's own function, over the program's own table; it reads all of the day, whichever way that is keyed."""
+    """PostgreSQL's own function on the program's table. It reads the whole day, whatever the table's key."""
 
     name = "stddev_pop ... GROUP BY"
 
-    def __init__(self, past: Past) -> None:
-        self._engine = past.engine
-        self._ids = past.ids
+    def __init__(self, dataset: Dataset) -> None:
+        self._engine = dataset.engine
+        self._ids = dataset.ids
 
     def tick(self, minute: int, prices: Floats) -> int:
         with writing(self._engine) as connection:
@@ -86,17 +86,17 @@ class StddevPop:
 
 
 class DuckDb:
-    """DuckDB with a file of its own; without a key, as its column store is fastest."""
+    """DuckDB with a file of its own and without a key, which is the fastest for its column store."""
 
     name = "DuckDB"
 
-    def __init__(self, path: Path, past: Past) -> None:
+    def __init__(self, path: Path, dataset: Dataset) -> None:
         self._connection = duckdb.connect(str(path))
-        self._ids = past.ids
+        self._ids = dataset.ids
         self._connection.execute("CREATE TABLE price (minute BIGINT, metric_id INTEGER, price DOUBLE)")
-        for start in range(0, len(past.times), MINUTES_A_COMMIT):
+        for start in range(0, len(dataset.times), MINUTES_A_COMMIT):
             part = slice(start, start + MINUTES_A_COMMIT)
-            self._store(np.repeat(past.times[part], len(past.ids)), past.prices[part])
+            self._store(np.repeat(dataset.times[part], len(dataset.ids)), dataset.prices[part])
 
     def tick(self, minute: int, prices: Floats) -> int:
         self._connection.execute("BEGIN")
@@ -110,7 +110,7 @@ class DuckDb:
         return len(found["metric_id"])
 
     def read(self, metric_id: int, since: int, until: int) -> int:
-        """Read one metric's prices of (`since`, `until`]; answers their number."""
+        """Read one metric's prices of (`since`, `until`]. Returns their number."""
         found = self._connection.execute(
             """SELECT minute, price FROM price WHERE metric_id = $id AND minute > $since AND minute <= $until
                ORDER BY minute""",
@@ -130,13 +130,15 @@ class DuckDb:
 
 
 @contextmanager
-def rivals(past: Past) -> Iterator[tuple[Rival, ...]]:
-    """All rivals, with the rows of `past`. Of PostgreSQL its own function; of SQLite both orders of the key, and DuckDB
-    where it is installed."""
-    if past.engine.dialect.name == "postgresql":
-        yield (StddevPop(past),)
+def rivals(dataset: Dataset) -> Iterator[tuple[Rival, ...]]:
+    """All rivals, filled with the rows of `dataset`.
+
+    On PostgreSQL its own function; on SQLite both orders of the key, and DuckDB if it is installed.
+    """
+    if dataset.engine.dialect.name == "postgresql":
+        yield (StddevPop(dataset),)
         return
-    path = Path(past.engine.url.database or "")
+    path = Path(dataset.engine.url.database or "")
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -32000")
@@ -149,11 +151,11 @@ def rivals(past: Past) -> Iterator[tuple[Rival, ...]]:
                SELECT metric_id, minute, price, width FROM price ORDER BY metric_id, minute"""
         )
         found: list[Rival] = [
-            AggregateSql("aggregate SQL", connection, "price", past),
-            AggregateSql("aggregate SQL, keyed by metric", connection, "price_by_metric", past),
+            AggregateSql("aggregate SQL", connection, "price", dataset),
+            AggregateSql("aggregate SQL, keyed by metric", connection, "price_by_metric", dataset),
         ]
         if duckdb is None:
             yield tuple(found)
             return
-        with closing(DuckDb(path.with_suffix(".duckdb"), past)) as column_store:
+        with closing(DuckDb(path.with_suffix(".duckdb"), dataset)) as column_store:
             yield (*found, column_store)

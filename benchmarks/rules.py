@@ -1,10 +1,10 @@
-"""What a hundred rules add to a tick."""
+"""The cost of a hundred rules in a tick."""
 
 from datetime import datetime
 from itertools import product
 from typing import Any
 
-from benchmarks.databases import Stretch, filled
+from benchmarks.databases import Span, filled
 from benchmarks.tick import Durations, Ticker
 from benchmarks.timings import median, p95, print_table
 from services.actions.alerts import StoreAlertService
@@ -16,18 +16,18 @@ from services.pipeline.fetch import Fetcher
 
 RULES = 100
 WARM_UP, TICKS = 70, 30
-"""An hour and more, so that an hour's windows are full, and the ticks that are measured after it."""
+"""More than an hour, so that one-hour windows are full, and the ticks measured after it."""
 
 
 def measure(metrics: int, last: datetime) -> None:
-    """Print a tick's length without rules, with `RULES` of all kinds that watch all `metrics`, and the difference."""
+    """Print a tick's duration without rules, with `RULES` rules of all kinds on all `metrics`, and the difference."""
     second = int(last.timestamp())
-    with filled(metrics, last, [Stretch(second - HOUR, second)]) as past:
-        ticker, plan = Ticker(past, past.last), past.plan()
-        fetcher = Fetcher([past.exchange], patience_seconds=10.0)
+    with filled(metrics, last, [Span(second - HOUR, second)]) as dataset:
+        ticker, plan = Ticker(dataset, dataset.last), dataset.plan()
+        fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
         ticker.run(plan, fetcher, 2)
         before = ticker.run(plan, fetcher, TICKS)
-        alert_service = StoreAlertService(past.engine, ())
+        alert_service = StoreAlertService(dataset.engine, ())
         for number, given in enumerate(_rules(), 1):
             alert_service.add_rule(parse_rule(given | {"name": f"rule {number}", "scope": ["demo:*"]}))
         ticker.run(plan, fetcher, WARM_UP)

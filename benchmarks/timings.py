@@ -1,4 +1,4 @@
-"""Durations in milliseconds, and the tables they are shown in."""
+"""Durations in milliseconds, and the tables that show them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def timed(function: Callable[[], T]) -> tuple[T, float]:
-    """What `function` answers, and the milliseconds it took."""
+    """The result of `function`, and the milliseconds it took."""
     started = time.perf_counter()
     answer = function()
     return answer, (time.perf_counter() - started) * 1e3
@@ -31,7 +31,7 @@ def p99(durations: Sequence[float]) -> float:
 
 
 def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A Markdown table on stdout, the first column left-aligned."""
+    """Print a Markdown table with its first column left-aligned."""
     cells = [list(map(str, row)) for row in (headers, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     cells.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])

@@ -1,4 +1,4 @@
-"""Requests a second under gunicorn, beside a constant body; and what a new revision costs the database."""
+"""Requests a second under gunicorn, compared with a constant body, and the database reads of a new revision."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from flask import Flask
 
 from api.routes import mount
 from benchmarks.clock import Clock
-from benchmarks.databases import PERIOD, Past, filled
+from benchmarks.databases import PERIOD, Dataset, filled
 from benchmarks.listeners import STREAMS, Stream
 from benchmarks.timings import print_table
 from services.actions.alerts import StoreAlertService
@@ -35,85 +35,85 @@ from services.store.reader import StoreReader
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 2.0
-"""How long each question is asked."""
+"""Length of each measurement."""
 ROUNDS = 2
-"""Each question and its constant body are measured alternately, so often; the best of each counts."""
+"""How often each request and its constant body are measured, in turn; the best of each counts."""
 CONNECTIONS = 8
-"""As many as the server has threads."""
+"""The server's number of threads."""
 START_SECONDS = 30.0
 TICKS = 5
 COMMITS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of the program, path by path."""
+class Case:
+    """Paths that are requested in turn, with these headers."""
 
     name: str
     paths: tuple[str, ...]
     headers: Mapping[str, str]
     after_tick: bool = False
-    """Each path was asked for before, and a tick has landed since."""
+    """Request each path once, then store a tick, before measuring."""
 
 
 def measure(metrics: int) -> None:
-    """Serve a database of `metrics` metrics, load it from another process, and print what came of it."""
-    # None of the ticks to come is of the future, of which no server keeps anything at hand.
+    """Serve a database of `metrics` metrics, load it from another process, and print the figures."""
+    # The ticks to come must not lie in the future, because servers cache nothing of the future.
     last = period_of(datetime.now(UTC), PERIOD) - timedelta(seconds=PERIOD * (TICKS + ROUNDS + COMMITS))
-    with filled(metrics, last) as past, Clock(past) as clock:
+    with filled(metrics, last) as dataset, Clock(dataset) as clock:
         for _ in range(TICKS):
             clock.tick()
-        with served(past, "app:server") as ours, served(past, "benchmarks.constant:create_app()") as bare:
-            rows = [_row(question, ours, bare, clock) for question in _questions(ours, past)]
+        with served(dataset, "app:server") as ours, served(dataset, "benchmarks.constant:create_app()") as bare:
+            rows = [_row(case, ours, bare, clock) for case in _cases(ours, dataset)]
             with ExitStack() as stack:
                 for _ in range(STREAMS):
                     stack.enter_context(Stream(ours))
-                crowded = Question(f"/metrics, {STREAMS} streams open", ("/metrics",), {})
+                crowded = Case(f"/metrics, {STREAMS} streams open", ("/metrics",), {})
                 rows.insert(1, _row(crowded, ours, bare, clock))
         print_table(
             f"Answers of one gunicorn worker, {metrics:,} metrics, {CONNECTIONS} connections",
             ("request", "status", "bytes", "answers/s", "p99 ms", "constant/s", "constant p99 ms", "of constant"),
             rows,
         )
-        _count_readings(past, clock)
+        _count_readings(dataset, clock)
 
 
-def _questions(port: int, past: Past) -> tuple[Question, ...]:
+def _cases(port: int, dataset: Dataset) -> tuple[Case, ...]:
     gzipped, brotli = {"Accept-Encoding": "gzip"}, {"Accept-Encoding": "br"}
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
         tag = answer.headers["ETag"]
-    singles = tuple(f"/metrics/{number}" for number in past.ids.tolist())
+    singles = tuple(f"/metrics/{number}" for number in dataset.ids.tolist())
     each = tuple(f"{path}/prices" for path in singles)
     return (
-        Question("/metrics", ("/metrics",), {}),
-        Question("/metrics, gzip", ("/metrics",), gzipped),
-        Question("/metrics, br", ("/metrics",), brotli),
-        Question("/metrics, If-None-Match", ("/metrics",), {"If-None-Match": tag}),
-        Question("/metrics?limit=100&sort=-volatility", ("/metrics?limit=100&sort=-volatility",), {}),
-        Question("/metrics/<id>, one metric", singles[:1], {}),
-        Question("/metrics/<id>, each metric in turn", singles, {}),
-        Question("/metrics/<id>/prices, one metric", each[:1], {}),
-        Question("/metrics/<id>/prices, one metric, gzip", each[:1], gzipped),
-        Question("/metrics/<id>/prices, each metric for the first time", each, {}),
-        Question("/metrics/<id>/prices, each metric after a tick", each, {}, after_tick=True),
+        Case("/metrics", ("/metrics",), {}),
+        Case("/metrics, gzip", ("/metrics",), gzipped),
+        Case("/metrics, br", ("/metrics",), brotli),
+        Case("/metrics, If-None-Match", ("/metrics",), {"If-None-Match": tag}),
+        Case("/metrics?limit=100&sort=-volatility", ("/metrics?limit=100&sort=-volatility",), {}),
+        Case("/metrics/<id>, one metric", singles[:1], {}),
+        Case("/metrics/<id>, each metric in turn", singles, {}),
+        Case("/metrics/<id>/prices, one metric", each[:1], {}),
+        Case("/metrics/<id>/prices, one metric, gzip", each[:1], gzipped),
+        Case("/metrics/<id>/prices, each metric for the first time", each, {}),
+        Case("/metrics/<id>/prices, each metric after a tick", each, {}, after_tick=True),
     )
 
 
-def _row(question: Question, port: int, bare_port: int, clock: Clock) -> Sequence[object]:
+def _row(case: Case, port: int, bare_port: int, clock: Clock) -> Sequence[object]:
     ours: list[Mapping[str, Any]] = []
     constant: list[Mapping[str, Any]] = []
     for _ in range(ROUNDS):
-        if question.after_tick:
-            for path in question.paths:
+        if case.after_tick:
+            for path in case.paths:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
                     answer.read()
             clock.tick()
-        ours.append(_load(port, question.paths, question.headers))
-        constant.append(_load(bare_port, (f"/{ours[0]['bytes']}",), question.headers))
+        ours.append(_load(port, case.paths, case.headers))
+        constant.append(_load(bare_port, (f"/{ours[0]['bytes']}",), case.headers))
     best = max(ours, key=lambda found: float(found["rate"]))
     bare = max(constant, key=lambda found: float(found["rate"]))
     return (
-        question.name,
+        case.name,
         best["status"],
         f"{best['bytes']:,}",
         f"{best['rate']:,.0f}",
@@ -153,11 +153,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(past: Past, application: str, workers: int = 1, **settings: str) -> Iterator[int]:
-    """The port of 127.0.0.1 on which `workers` with the shipped gunicorn.conf.py serve `application`."""
+def served(dataset: Dataset, application: str, workers: int = 1, **settings: str) -> Iterator[int]:
+    """The port of 127.0.0.1 on which `workers` gunicorn workers with the shipped configuration serve `application`."""
     port = free_port()
     environment = os.environ | {
-        "DATABASE_URL": past.url,
+        "DATABASE_URL": dataset.url,
         "TRACK": "demo:*",
         "SCHEDULER": "off",
         "HOST": "127.0.0.1",
@@ -200,17 +200,17 @@ class _CountingReader(StoreReader):
         return super().ranking()
 
 
-def _count_readings(past: Past, clock: Clock, threads: int = 4) -> None:
-    """Let `threads` ask for `/metrics` while COMMITS ticks are stored, and print what was read for them."""
-    reader = _CountingReader(past.engine, profile_of(_settings(past)))
+def _count_readings(dataset: Dataset, clock: Clock, threads: int = 4) -> None:
+    """Let `threads` threads request `/metrics` while COMMITS ticks are stored, and print the database reads."""
+    reader = _CountingReader(dataset.engine, profile_of(_settings(dataset)))
     server = Flask(__name__, static_folder=None)
     mount(
         server,
         Dependencies(
             CachedReader(reader),
             lambda: datetime.now(UTC),
-            DeliveryService(past.engine, ()),
-            StoreAlertService(past.engine, ()),
+            DeliveryService(dataset.engine, ()),
+            StoreAlertService(dataset.engine, ()),
         ),
     )
     done, answered = Event(), [0] * threads
@@ -232,11 +232,11 @@ def _count_readings(past: Past, clock: Clock, threads: int = 4) -> None:
     for asker in askers:
         asker.join()
     print_table(
-        f"What {threads} threads that ask for /metrics while ticks are stored cost the database",
+        f"Database reads of {threads} threads that request /metrics while ticks are stored",
         ("revisions seen", "requests", "readings of the ranking"),
         [(COMMITS + 1, f"{sum(answered):,}", reader.rankings)],
     )
 
 
-def _settings(past: Past) -> Settings:
-    return read_settings(env_file=None, database_url=past.url, track="demo:*")
+def _settings(dataset: Dataset) -> Settings:
+    return read_settings(env_file=None, database_url=dataset.url, track="demo:*")

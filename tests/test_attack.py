@@ -1,4 +1,4 @@
-"""Somebody keeps sockets busy, and everybody else is answered: each way of starting the program, as it is started."""
+"""While attackers occupy sockets, other clients are answered, on each server as it is started."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,14 +11,14 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.processes
 
 SOCKETS = 100
-"""Of each attack: more than there are threads in any server."""
+"""Per attack: more than the threads of any server."""
 PATIENCE = 60.0
 LASTING = ("idle after an answer", "slow readers of /metrics", "streams")
-"""What may be there longer: it costs nothing, and of so few metrics the systems keep all that nobody reads."""
+"""Connections that may stay open: they cost nothing, and with few metrics the socket buffers hold what nobody reads."""
 
 
 @pytest.mark.parametrize("server", ["app.py", "gunicorn"])
-def test_all_attacks_at_once_keep_nobody_out_and_are_ended(server: str) -> None:
+def test_all_attacks_at_once_lock_nobody_out_and_are_ended(server: str) -> None:
     with running(SERVERS[server], pairs=40) as program, ExitStack() as stack:
         crowds = [
             stack.enter_context(Crowd(replace(attack, count=min(attack.count, SOCKETS)), program.port))
@@ -37,5 +37,5 @@ def test_all_attacks_at_once_keep_nobody_out_and_are_ended(server: str) -> None:
                 crowd.tend()
             return program.connections() <= lasting
 
-        wait_for(ended, seconds=120, what="the end of all that keeps the server waiting")
+        wait_for(ended, seconds=120, what="the end of the connections that keep the server waiting")
         assert program.ask("/live", PATIENCE) < PATIENCE
