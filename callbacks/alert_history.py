@@ -1,4 +1,4 @@
-"""The history of alerts, kept current while it is open, and what people do there: acknowledge, mute, unmute."""
+"""The alert history: keeps it current while it is open; acknowledges, mutes and unmutes."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -10,26 +10,24 @@ from dash.exceptions import PreventUpdate
 
 from callbacks.requests import Action
 from callbacks.shell import BROWSER
-from layouts import alert_filters, alert_table, ids, markup, notation
-from layouts.alert_filters import Filters
+from layouts import alert_filters, alert_query, alert_table, ids, markup, notation
+from layouts.alert_query import Filters
 from layouts.alert_table import Shown
 from layouts.markup import Content
 from layouts.mute_lengths import BadMuteEnd, mute_end
 from services.market.dependencies import Dependencies
 from services.market.errors import UnknownRecord
-from services.market.ports import AlertService, MarketReader
+from services.market.ports import AlertService, Clock, MarketReader
 from services.market.text import MAX_NOTE_LENGTH, is_plain
 
 
 def register(app: Dash, dependencies: Dependencies) -> None:
-    reader, alert_service, clock, who = (
-        dependencies.reader,
-        dependencies.alert_service,
-        dependencies.clock,
-        dependencies.current_user,
-    )
-    _register_browsers_part(app)
+    _register_table(app, dependencies.reader, dependencies.alert_service, dependencies.clock)
+    _register_actions(app, dependencies)
+    _register_browser(app)
 
+
+def _register_table(app: Dash, reader: MarketReader, alert_service: AlertService, clock: Clock) -> None:
     @app.callback(
         Output(ids.ALERT_HISTORY, "content"),
         Output(ids.HISTORY_TOOLS, "content"),
@@ -52,15 +50,19 @@ def register(app: Dash, dependencies: Dependencies) -> None:
         known_rules: object,
     ) -> tuple[Content | NoUpdate, Content | NoUpdate, list[dict[str, str]] | NoUpdate]:
         now = clock()
-        shown = shown_at(alert_filters.filters_of(ask), now, reader, alert_service)
+        shown = shown_at(alert_query.filters_of(ask), now, reader, alert_service)
         newest = max((alert.id for alert in shown.alerts), default=0)
-        tools = alert_filters.tools(alert_filters.csv_path(shown.filters, now), shown.unseen, newest)
+        tools = alert_filters.tools(alert_query.csv_path(shown.filters, now), shown.unacknowledged, newest)
         rules = alert_filters.rule_choices(shown.rules, shown.filters.rule)
         return (
             markup.update(alert_table.body(shown, notation.zone_named(zone_name)), known),
             markup.update(tools, known_tools),
             no_update if rules == known_rules else rules,
         )
+
+
+def _register_actions(app: Dash, dependencies: Dependencies) -> None:
+    alert_service, clock = dependencies.alert_service, dependencies.clock
 
     @app.callback(
         Output(ids.HISTORY_DONE, "data"),
@@ -81,7 +83,7 @@ def register(app: Dash, dependencies: Dependencies) -> None:
         _acknowledge: int | None,
         _mute: int | None,
         chosen: Action | None,
-        seen_note: str | None,
+        acknowledge_note: str | None,
         length: str,
         until: str | None,
         mute_note: str | None,
@@ -94,13 +96,15 @@ def register(app: Dash, dependencies: Dependencies) -> None:
         now = clock()
         match ctx.triggered_id, done:
             case ids.HISTORY_UNMUTE, {"act": "unmute", "number": number}:
-                with suppress(UnknownRecord):  # it has ended meanwhile
+                with suppress(UnknownRecord):  # it ended in the meantime
                     alert_service.unmute(int(number), now)
             case ids.ACKNOWLEDGE_DO, {"act": "acknowledge", "number": number}:
-                alert_service.acknowledge(int(number), _note(seen_note), now, who())
+                alert_service.acknowledge(int(number), _note(acknowledge_note), now, dependencies.current_user())
             case ids.ACKNOWLEDGE_DO, {"act": "all", "newest": newest}:
-                query = alert_filters.query_of(alert_filters.filters_of(ask), now)
-                alert_service.acknowledge_all(replace(query, up_to=int(newest)), _note(seen_note), now, who())
+                query = alert_query.query_of(alert_query.filters_of(ask), now)
+                alert_service.acknowledge_all(
+                    replace(query, up_to=int(newest)), _note(acknowledge_note), now, dependencies.current_user()
+                )
             case ids.MUTE_DO, {"act": "mute", "metric": metric}:
                 try:
                     end = mute_end(length, until, notation.zone_named(zone_name), now)
@@ -114,15 +118,15 @@ def register(app: Dash, dependencies: Dependencies) -> None:
 
 
 def shown_at(filters: Filters, now: datetime, reader: MarketReader, alert_service: AlertService) -> Shown:
-    """The page that the filters ask for, or the last one there is. Raises StoreUnavailable."""
-    query = alert_filters.query_of(filters, now)
+    """The page that the filters ask for, or the last page if there are fewer. Raises StoreUnavailable."""
+    query = alert_query.query_of(filters, now)
     tally = alert_service.tally(query)
-    page = min(filters.page, max(1, -(-tally.total // alert_filters.PAGE_ROWS)))
+    page = min(filters.page, max(1, -(-tally.total // alert_query.PAGE_ROWS)))
     filters = replace(filters, page=page)
     muted = [(mute, reader.metric(mute.metric_id)) for mute in alert_service.mutes(now) if mute.metric_id is not None]
     return Shown(
         filters,
-        alert_service.alerts(alert_filters.query_of(filters, now)),
+        alert_service.alerts(alert_query.query_of(filters, now)),
         tally.total,
         tally.unacknowledged,
         alert_service.rules_that_fired(),
@@ -130,18 +134,18 @@ def shown_at(filters: Filters, now: datetime, reader: MarketReader, alert_servic
     )
 
 
-def _note(given: str | None) -> str | None:
-    return "".join(filter(is_plain, given or "")).strip()[:MAX_NOTE_LENGTH] or None
+def _note(text: str | None) -> str | None:
+    return "".join(filter(is_plain, text or "")).strip()[:MAX_NOTE_LENGTH] or None
 
 
-def _register_browsers_part(app: Dash) -> None:
-    """See assets/alert-history.js."""
+def _register_browser(app: Dash) -> None:
+    """The callbacks that run in the browser, see assets/alert-history.js."""
     controls = (
         (ids.HISTORY_SEARCH, "value"),
         (ids.HISTORY_RULE, "value"),
         (ids.HISTORY_STATE, "value"),
         (ids.HISTORY_SPAN, "value"),
-        (ids.HISTORY_UNSEEN, "value"),
+        (ids.HISTORY_UNACKNOWLEDGED, "value"),
     )
     app.clientside_callback(
         ClientsideFunction(BROWSER, "askHistory"),
@@ -180,10 +184,10 @@ def _register_browsers_part(app: Dash) -> None:
         ClientsideFunction(BROWSER, "openDialog"),
         Output(ids.HISTORY_CHOSEN, "data"),
         Output(ids.ACKNOWLEDGE_DIALOG, "is_open"),
-        Output(ids.ACKNOWLEDGE_WORDS, "children"),
+        Output(ids.ACKNOWLEDGE_TEXT, "children"),
         Output(ids.ACKNOWLEDGE_NOTE, "value"),
         Output(ids.MUTE_DIALOG, "is_open"),
-        Output(ids.MUTE_WORDS, "children"),
+        Output(ids.MUTE_TEXT, "children"),
         Output(ids.MUTE_NOTE, "value"),
         Output(ids.MUTE_REFUSED, "children"),
         Input(ids.ALERT_HISTORY, "action"),

@@ -1,4 +1,4 @@
-"""Which part of the alerts page an address leads to."""
+"""The alerts page: shows the part that the address names."""
 
 from datetime import tzinfo
 from typing import Any
@@ -37,13 +37,13 @@ def register(app: Dash, dependencies: Dependencies) -> None:
 
 
 def page_at(search: str, dependencies: Dependencies, zone: tzinfo) -> Component:
-    """The page that a query string leads to. Raises StoreUnavailable."""
+    """The alerts page for a query string. Raises StoreUnavailable."""
     place = place_of(search)
     return alerting.page(place, body_at(place, search, dependencies, zone))
 
 
 def body_at(place: Place, search: str, dependencies: Dependencies, zone: tzinfo) -> list[Component]:
-    """A part of the page, as the query string chooses it. Raises StoreUnavailable."""
+    """The part of the page that `place` names. Raises StoreUnavailable."""
     if place.tab == alerting.RULES:
         return form_at(place, dependencies) if place.edit is not None else rules.body(rule_lines(dependencies), zone)
     if place.tab == alerting.DELIVERIES:

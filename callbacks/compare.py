@@ -8,7 +8,7 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from callbacks.shell import BROWSER
-from callbacks.spans import past_of
+from callbacks.spans import read_chart
 from layouts import compare, comparison, ids, markup, notation
 from layouts.axes import Figure
 from layouts.compare import Comparison
@@ -107,11 +107,13 @@ def compared_at(
 def read_comparison(choice: Choice, reader: MarketReader, clock: Clock) -> Comparison:
     rows, unknown = rows_of(choice, reader)
     now = clock()
-    compared = [Compared(wanted, row, past_of(reader, row.id, now, choice.span)) for wanted, row in rows[:MAX_METRICS]]
+    compared = [
+        Compared(wanted, row, read_chart(reader, row.id, now, choice.span)) for wanted, row in rows[:MAX_METRICS]
+    ]
     step = (
         max(grid_step(reader.profile.period_seconds), reader.profile.period_seconds) if choice.span.by_sample else HOUR
     )
-    found = correlations([one.past.history for one in compared], step)
+    found = correlations([one.chart.history for one in compared], step)
     return Comparison(choice, compared, unknown, [wanted for wanted, _ in rows[MAX_METRICS:]], found, step)
 
 

@@ -8,7 +8,7 @@ from dash.exceptions import PreventUpdate
 
 from callbacks.requests import RecordNumber
 from callbacks.shell import BROWSER
-from callbacks.spans import past_of
+from callbacks.spans import read_chart
 from layouts import csv_export, ids, markup, metric, notation, price_chart
 from layouts.axes import Figure
 from layouts.markup import Content
@@ -66,7 +66,7 @@ def register(app: Dash, reader: MarketReader, alert_service: AlertService, clock
         subject = subject_of(reader, alert_service, metric_id, clock())
         state, present, metrics = present_of(reader, clock())
         row = subject.row
-        update = price_chart.price_update(past_with_rules(reader, subject, clock(), view.span), view, subject, drawn)
+        update = price_chart.price_update(chart_with_rules(reader, subject, clock(), view.span), view, subject, drawn)
         new_title = metric.tab_title(row)
         parts = (
             notice(row, state, present, profile, view.zone),
@@ -94,8 +94,8 @@ def register(app: Dash, reader: MarketReader, alert_service: AlertService, clock
     def choose_view(span: str, kind: str, zone: str | None, metric_id: RecordNumber, threshold: bool) -> Figure:
         view = view_of(metric_id, span, kind, zone)
         subject = subject_of(reader, alert_service, metric_id, clock())
-        past = past_with_rules(reader, subject, clock(), view.span)
-        return price_chart.price_figure(past, view, subject, threshold)
+        chart = chart_with_rules(reader, subject, clock(), view.span)
+        return price_chart.price_figure(chart, view, subject, threshold)
 
     @app.callback(
         *(Output(part, "content", allow_duplicate=True) for part in DATED),
@@ -129,7 +129,7 @@ def register(app: Dash, reader: MarketReader, alert_service: AlertService, clock
         if not clicks:
             raise PreventUpdate
         row, chosen = reader.metric(metric_id), span_of(span)
-        history = past_of(reader, row.id, clock(), chosen).history
+        history = read_chart(reader, row.id, clock(), chosen).history
         content = f"{csv_export.BYTE_ORDER_MARK}{csv_export.sheet(history)}"
         return {"content": content, "filename": csv_export.file_name(row, chosen), "type": "text/csv"}
 
@@ -165,10 +165,10 @@ def _is_drawn(rule: AlertRule, row: RankedMetric) -> bool:
     return rule.enabled and on_average and any(one.market == row.market and one.matches(row.pair) for one in rule.scope)
 
 
-def past_with_rules(reader: MarketReader, subject: Subject, now: datetime, span: Span) -> ChartHistory:
+def chart_with_rules(reader: MarketReader, subject: Subject, now: datetime, span: Span) -> ChartHistory:
     """The past of a chart with the thresholds of rules."""
     windows = [rule.window_seconds or 0 for rule in subject.drawn_rules]
-    return past_of(reader, subject.row.id, now, span, windows)
+    return read_chart(reader, subject.row.id, now, span, windows)
 
 
 def _register_browsers_part(app: Dash) -> None:

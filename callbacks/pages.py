@@ -10,7 +10,7 @@ from dash.exceptions import PreventUpdate
 
 from callbacks import alerting
 from callbacks.compare import compared_at
-from callbacks.metric import past_with_rules, present_of, subject_of
+from callbacks.metric import chart_with_rules, present_of, subject_of
 from callbacks.shell import BROWSER
 from layouts import compare, ids, metric, notation, price_chart, ranking, shell, status
 from layouts.price_chart import LINE, View
@@ -87,12 +87,12 @@ def _metric_page(wanted: str, dependencies: Dependencies, zone: tzinfo) -> Page:
     is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= MAX_ID_DIGITS
     try:
         subject = subject_of(reader, dependencies.alert_service, int(wanted) if is_number else wanted, clock())
-        past = past_with_rules(reader, subject, clock(), FIRST_SPAN)
+        chart = chart_with_rules(reader, subject, clock(), FIRST_SPAN)
     except UnknownMetric:
         return metric.unknown(wanted), "Unknown metric"
     row = subject.row
-    near = price_chart.threshold_is_near(past, subject)
-    figure = price_chart.price_figure(past, View(row.id, FIRST_SPAN, LINE, zone), subject, near)
+    near = price_chart.threshold_is_near(chart, subject)
+    figure = price_chart.price_figure(chart, View(row.id, FIRST_SPAN, LINE, zone), subject, near)
     state, present, metrics = present_of(reader, clock())
     page = metric.page(row, figure, metrics, subject.alerts, state, present, reader.profile, zone, near)
     return page, metric.tab_title(row)

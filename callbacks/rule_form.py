@@ -59,15 +59,15 @@ def register(app: Dash, dependencies: Dependencies) -> None:
         _values: list[Any], insisted: bool
     ) -> tuple[list[str], list[str | None], str, str, list[Component] | NoUpdate]:
         draft = _draft(ctx.inputs_list[0])
-        judged = rule_form.judge(draft)
-        told = rule_form.told_of(draft, judged.wrong, insisted=insisted)
+        checked = rule_form.check_draft(draft)
+        told = rule_form.shown_errors(draft, checked.wrong, insisted=insisted)
         looks, errors = (_names(outputs) for outputs in ctx.outputs_list[:2])
         is_changed = ctx.triggered_id != ids.RULE_INSISTED
         return (
             rule_form.rows(draft, told, looks),
             [told.get(name) for name in errors],
-            rule_form.sentence(judged),
-            rule_form.reach(judged, dependencies.reader.ranking().metrics),
+            rule_form.sentence(checked),
+            rule_form.reach(checked, dependencies.reader.ranking().metrics),
             [] if is_changed and not told else no_update,  # why it was not saved is said of it no more
         )
 
@@ -102,11 +102,11 @@ def register(app: Dash, dependencies: Dependencies) -> None:
         chosen = ctx.triggered_id
         if not isinstance(chosen, dict) or chosen["span"] not in rule_replay.SPANS or not ctx.triggered[0]["value"]:
             raise PreventUpdate
-        judged = rule_form.judge(_draft(ctx.states_list[0]))
-        if judged.rule is None:
+        checked = rule_form.check_draft(_draft(ctx.states_list[0]))
+        if checked.rule is None:
             return no_update, rule_replay.problem(UNFIT)
         until = period_of(dependencies.clock(), dependencies.reader.profile.period_seconds)
-        return rule_replay.request_of(judged.rule, str(chosen["span"]), until), no_update
+        return rule_replay.request_of(checked.rule, str(chosen["span"]), until), no_update
 
     app.clientside_callback(
         ClientsideFunction(BROWSER, "replayRule"),
@@ -176,16 +176,16 @@ def form_at(place: Place, dependencies: Dependencies) -> list[Component]:
 def keep(draft: Draft, edited: int | None, dependencies: Dependencies) -> list[str]:
     """Store what the form says, as a new rule or in the place of the one that is `edited`; what is against it, if
     anything is. Raises StoreUnavailable."""
-    judged = rule_form.judge(draft)
-    if judged.rule is None:
+    checked = rule_form.check_draft(draft)
+    if checked.rule is None:
         return [NOT_FILLED_IN]
     try:
         if edited is None:
-            dependencies.alert_service.add_rule(judged.rule)
+            dependencies.alert_service.add_rule(checked.rule)
         else:
             kept = dependencies.alert_service.rule(edited)
             dependencies.alert_service.change_rule(
-                replace(judged.rule, id=edited, enabled=kept.enabled), dependencies.clock()
+                replace(checked.rule, id=edited, enabled=kept.enabled), dependencies.clock()
             )
     except BadRule as error:
         return [rule_draft.at_fault(error)[1]]

@@ -43,7 +43,7 @@ def register(app: Dash) -> None:
     )
     app.clientside_callback(
         ClientsideFunction(BROWSER, "acknowledgeAll"),
-        Input(ids.ALERT_SEEN, "n_clicks"),
+        Input(ids.ACKNOWLEDGE_ALL, "n_clicks"),
         prevent_initial_call=True,
     )
     app.clientside_callback(ClientsideFunction(BROWSER, "theme"), Output(ids.THEME, "value"), Input(ids.THEME, "value"))

@@ -13,7 +13,7 @@ from services.market.types import Hours, Series
 EPOCH = from_epoch(0)
 
 
-def past_of(
+def read_chart(
     reader: MarketReader, metric_id: int, now: datetime, span: Span, windows: Iterable[int] = ()
 ) -> ChartHistory:
     """A metric's last `span` before `now`, by sample or by the hour as the span has it, with as much of the time before
@@ -33,7 +33,7 @@ def past_of(
     else:
         history = reader.hours(metric_id, lead, until)
         volumes = None
-    past = chart_history(
+    chart = chart_history(
         history,
         volumes,
         to_epoch(since),
@@ -42,18 +42,18 @@ def past_of(
         span.window_seconds,
         reader.profile.period_seconds,
     )
-    return replace(past, begins=_beginning(reader, metric_id, past))
+    return replace(chart, begins=_beginning(reader, metric_id, chart))
 
 
-def _beginning(reader: MarketReader, metric_id: int, past: ChartHistory) -> int | None:
+def _beginning(reader: MarketReader, metric_id: int, chart: ChartHistory) -> int | None:
     """When the metric's first price on record came; None where its history reaches back to the span's beginning."""
-    hourly = isinstance(past.known, Hours)
-    times = past.known.starts if isinstance(past.known, Hours) else past.known.times
-    tolerance = max(past.bars.seconds, 2 * reader.profile.period_seconds)
-    if not len(times) or times[0] - past.since <= tolerance:
+    hourly = isinstance(chart.known, Hours)
+    times = chart.known.starts if isinstance(chart.known, Hours) else chart.known.times
+    tolerance = max(chart.bars.seconds, 2 * reader.profile.period_seconds)
+    if not len(times) or times[0] - chart.since <= tolerance:
         return None
-    earlier = reader.hours(metric_id, EPOCH, from_epoch(past.since))
-    if (earlier.starts < past.since - HOUR).any():  # a gap; of the hour before the span every price is known
+    earlier = reader.hours(metric_id, EPOCH, from_epoch(chart.since))
+    if (earlier.starts < chart.since - HOUR).any():  # a gap; of the hour before the span every price is known
         return None
     first = int(times[0])
     if hourly:

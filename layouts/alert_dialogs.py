@@ -1,4 +1,4 @@
-"""What is asked before alerts are acknowledged or a metric is muted."""
+"""The dialogs in which alerts are acknowledged and metrics are muted."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from services.market.text import MAX_NOTE_LENGTH
 
 
 def acknowledging() -> Component:
-    """With a note, before one alert or all that are chosen are acknowledged."""
+    """Asks for a note before one alert, or all that pass the filters, are acknowledged."""
     return _dialog(
         ids.ACKNOWLEDGE_DIALOG,
         "Acknowledge",
         [
-            html.P(id=ids.ACKNOWLEDGE_WORDS),
-            _note(ids.ACKNOWLEDGE_NOTE, "What is known about it, for whoever looks next"),
+            html.P(id=ids.ACKNOWLEDGE_TEXT),
+            _note(ids.ACKNOWLEDGE_NOTE, "What you know about it, for the next person who looks"),
         ],
         ids.ACKNOWLEDGE_CANCEL,
         html.Button("Acknowledge", id=ids.ACKNOWLEDGE_DO, className="button", type="button"),
@@ -26,15 +26,15 @@ def acknowledging() -> Component:
 
 
 def muting() -> Component:
-    """For how long, and why, before a metric is muted."""
+    """Asks how long a metric is muted, and why."""
     choices = [{"value": value, "label": name} for value, (name, _) in MUTE_LENGTHS.items()]
     choices.append({"value": UNTIL_CHOSEN, "label": "Until a date and time"})
-    calendar: dict[str, Any] = {"type": "datetime-local"}  # browsers know it, the component's list of types does not
+    calendar: dict[str, Any] = {"type": "datetime-local"}  # missing in the component's list of types
     return _dialog(
         ids.MUTE_DIALOG,
         "Mute",
         [
-            html.P(id=ids.MUTE_WORDS),
+            html.P(id=ids.MUTE_TEXT),
             dbc.RadioItems(id=ids.MUTE_LENGTH, options=choices, value=UNTIL_RESOLVED, className="mute-lengths"),
             html.Div(
                 [
@@ -69,7 +69,7 @@ def _dialog(identity: str, title: str, content: list[Component], cancel: str, bu
         labelledby=f"{identity}-title",
         is_open=False,
         centered=True,
-        fade=False,  # what moves is missed by a quick click
+        fade=False,  # a quick click would miss a dialog that still moves
         className="dialog",
     )
     return dialog

@@ -1,4 +1,4 @@
-"""A page of alerts: the figures that led to each, who has seen it, what can be done about it, and what is muted."""
+"""One page of the alert history: each alert with its figures, state and actions; and the muted metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from layouts import notation, parts
-from layouts.alert_filters import PAGE_ROWS, Filters
+from layouts.alert_query import PAGE_ROWS, Filters
 from services.market.alerting.alerts import Alert, Mute
 from services.market.alerting.messages import END_REASONS
 from services.market.ranking import RankedMetric
@@ -17,13 +17,13 @@ from services.market.times import DAY, HOUR, MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One page of the alerts that `filters` choose, of `total`, of which `unseen` nobody has acknowledged. `rules` are
-    the names of all that have fired (None: the built-in one), `muted` the metrics that are muted now."""
+    """One page of the `total` alerts that pass the filters, of which `unacknowledged` are not acknowledged. `rules` has
+    the names of all rules that have fired (None: the built-in one), `muted` the metrics that are muted now."""
 
     filters: Filters
     alerts: Sequence[Alert]
     total: int
-    unseen: int
+    unacknowledged: int
     rules: Mapping[int, str | None]
     muted: Sequence[tuple[Mute, RankedMetric]] = ()
 
@@ -33,7 +33,7 @@ class Shown:
 
 
 def body(shown: Shown, zone: tzinfo) -> list[Component | None]:
-    """The table with its pages, and what is muted; what to expect where there is nothing."""
+    """The muted metrics, and the table with its pager, or why it is empty."""
     return [_muted(shown.muted, zone), *_table(shown, zone)]
 
 
@@ -44,7 +44,7 @@ def _table(shown: Shown, zone: tzinfo) -> list[Component]:
         (f"Fired ({notation.zone_label(zone)})", "history-time"),
         ("Metric", "history-metric"),
         ("Rule", "history-rule"),
-        ("What led to it", "history-figures"),
+        ("Figures", "history-figures"),
         ("State", "history-state"),
         ("", "history-actions"),
     )
@@ -65,10 +65,10 @@ def _table(shown: Shown, zone: tzinfo) -> list[Component]:
 
 def _nothing(filters: Filters) -> Component:
     if filters.any:
-        words = "No alert passes these filters. Clear brings all back."
-        return parts.empty("search", "Nothing to show", html.P(words))
-    words = "When one does, it is kept here with what led to it, and shown on every page until somebody has seen it."
-    return parts.empty("bell", "No alert has fired yet", html.P(words))
+        text = "No alert passes these filters. Clear shows all of them."
+        return parts.empty("search", "Nothing to show", html.P(text))
+    text = "An alert is recorded here with its figures, and shown on every page until somebody acknowledges it."
+    return parts.empty("bell", "No alert has fired yet", html.P(text))
 
 
 def _moment(moment: datetime, zone: tzinfo) -> Component:
@@ -83,14 +83,14 @@ def _metric(alert: Alert) -> Component:
 
 
 def _rule(alert: Alert) -> Component:
-    words = alert.condition
-    if words is None and alert.factor is not None:
-        words = f"price above {alert.factor:g} x its average"
-    return html.Div([html.Span(notation.rule_name(alert)), html.Span(words, className="market")], className="two-lines")
+    text = alert.condition
+    if text is None and alert.factor is not None:
+        text = f"price is above {alert.factor:g} times its average"
+    return html.Div([html.Span(notation.rule_name(alert)), html.Span(text, className="market")], className="two-lines")
 
 
 def figures(alert: Alert) -> Component:
-    """The value that was judged, and what it was compared with."""
+    """The value that met the condition, and what it was compared with."""
     value = alert.price if alert.value is None else alert.value
     first: list[str | Component] = [html.Span(amount(alert.quantity, value), className="num strong")]
     compared = alert.average if alert.average is not None else alert.reference
@@ -114,7 +114,7 @@ def figures(alert: Alert) -> Component:
 
 
 def amount(quantity: str, value: float) -> str:
-    """A value of one of the quantities that rules watch."""
+    """The `value` of a quantity that rules watch, with its unit."""
     match quantity:
         case "volume":
             return notation.amount(value)
@@ -141,15 +141,15 @@ def _state(alert: Alert, zone: tzinfo) -> Component:
     lines: list[Component] = [html.Span(chips, className="history-chips"), html.Span(lasts, className="market")]
     if alert.acknowledged_at is not None:
         who = f" by {alert.acknowledged_by}" if alert.acknowledged_by else ""
-        seen = f"Acknowledged {notation.stamp(alert.acknowledged_at, zone)}{who}"
-        lines.append(html.Span(seen, className="market history-seen"))
+        acknowledged = f"Acknowledged {notation.stamp(alert.acknowledged_at, zone)}{who}"
+        lines.append(html.Span(acknowledged, className="market history-seen"))
         if alert.note:
             lines.append(html.Q(alert.note, className="history-note"))
     return html.Div(lines, className="two-lines")
 
 
 def lasting(span: timedelta) -> str:
-    """A duration in its largest two units: 40 s, 35 min, 2 h 5 min, 3 d 4 h."""
+    """A duration in its two largest units: 40 s, 35 min, 2 h 5 min, 3 d 4 h."""
     seconds = int(span.total_seconds())
     if seconds < 60:
         return f"{seconds} s"
@@ -178,7 +178,7 @@ def _pager(shown: Shown) -> Component:
 
 
 def _muted(muted: Sequence[tuple[Mute, RankedMetric]], zone: tzinfo) -> Component | None:
-    """The metrics that are muted, each with a way to end that."""
+    """The muted metrics, each with an Unmute button."""
     if not muted:
         return None
     lines = []
@@ -186,12 +186,12 @@ def _muted(muted: Sequence[tuple[Mute, RankedMetric]], zone: tzinfo) -> Componen
         name = f"{metric.pair} on {metric.market}"
         until = "until it resolves" if mute.until is None else f"until {notation.stamp(mute.until, zone)}"
         of_rule = "" if mute.rule_id is None else " for one rule"
-        words = f"muted{of_rule} {until}" + (f": {mute.note}" if mute.note else "")
+        text = f"muted{of_rule} {until}" + (f": {mute.note}" if mute.note else "")
         lines.append(
             html.Li(
                 [
                     html.Span(
-                        [parts.metric_link(metric.id, name), html.Span(words, className="quiet")],
+                        [parts.metric_link(metric.id, name), html.Span(text, className="quiet")],
                         className="muted-words",
                     ),
                     parts.button("Unmute", "unmute", f"Unmute {name}", **parts.data(number=mute.id)),

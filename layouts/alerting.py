@@ -1,4 +1,4 @@
-"""The frame of the alerts page: its parts as tabs, of which the address tells the chosen one."""
+"""The frame of the alerts page: its tabs, and the addresses that lead to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ TABS = {HISTORY: "History", RULES: "Rules", DELIVERIES: "Deliveries"}
 NEW = "new"
 
 MAX_ID_DIGITS = 18
-"""Digits of the largest rule number worth asking for."""
+"""Digits of a rule number; a longer one is ignored."""
 
-LEAD = "What has fired, the rules that make it fire, and who was told."
+LEAD = "Alerts that fired, the rules that fire them, and the delivery of their messages."
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where on the page one is. In the rules, `edit` is the number of the rule that is open, NEW for one that is being
-    written, which may begin as a copy (`like`), by a `template`, or with a `scope`."""
+    """A part of the page. `edit` is the number of the rule that is open in the form, or NEW. A new rule may begin as a
+    copy (`like`), from a `template`, or with a `scope`."""
 
     tab: str = HISTORY
     edit: str | None = None
@@ -35,23 +35,23 @@ class Place:
 
     @property
     def edited(self) -> int | None:
-        """The number of the rule that is open, None where it is a new one."""
+        """The number of the rule that is open; None if it is a new one."""
         return None if self.edit in (None, NEW) else _number_in(self.edit)
 
 
 def place_of(search: object) -> Place:
-    """Where an address leads; the history where it makes no sense."""
+    """The part of the page that a query string names; the history if it names none."""
     asked = parse_qs(search.lstrip("?")) if isinstance(search, str) else {}
-    told = {name: values[-1] for name, values in asked.items()}
-    tab = told.get("tab", HISTORY)
+    values = {name: given[-1] for name, given in asked.items()}
+    tab = values.get("tab", HISTORY)
     if tab not in TABS:
         return Place()
     if tab != RULES:
         return Place(tab)
-    edit = told.get("edit")
+    edit = values.get("edit")
     if edit != NEW and _number_in(edit) is None:
         return Place(RULES)
-    return Place(RULES, edit, _number_in(told.get("like")), told.get("template", ""), told.get("scope", ""))
+    return Place(RULES, edit, _number_in(values.get("like")), values.get("template", ""), values.get("scope", ""))
 
 
 def search_for(tab: str, **more: object) -> str:
@@ -65,7 +65,7 @@ def address(tab: str, **more: object) -> str:
 
 
 def page(place: Place, body: Sequence[Component]) -> Component:
-    """The chosen part in its frame."""
+    """The page around `body`, the part that `place` names."""
     new = dcc.Link("New rule", href=address(RULES, edit=NEW), className="button")
     return html.Div(
         [
@@ -79,7 +79,7 @@ def page(place: Place, body: Sequence[Component]) -> Component:
 
 
 def tabs(chosen: str) -> list[Component]:
-    """The ways to the parts."""
+    """The links to the parts."""
     return [
         dcc.Link(name, href=address(tab), className="alerting-tab is-chosen" if tab == chosen else "alerting-tab")
         for tab, name in TABS.items()
@@ -87,7 +87,7 @@ def tabs(chosen: str) -> list[Component]:
 
 
 def key(place: Place) -> list[Any]:
-    """What tells one part from another; within one, the address is its own business."""
+    """What identifies a part of the page. Other parameters of the address belong to the part itself."""
     return [place.tab, place.edit, place.like, place.template, place.scope]
 
 

@@ -83,7 +83,7 @@ def chips(comparison: Comparison) -> list[Component]:
                 _swatch(place),
                 dcc.Link(str(one.row.pair), href=parts.metric_path(one.row.id), className="strong"),
                 html.Span(one.row.market, className="market"),
-                *parts.marks(one.row),
+                *parts.state_chips(one.row),
                 html.Span(notation.price(one.row.price), className="num"),
                 html.Span(notation.change(change_of(one)), className=f"num {parts.tone(change_of(one))}"),
                 dcc.Link(
@@ -130,7 +130,7 @@ def matrix(comparison: Comparison) -> Component:
         for row, name in enumerate(names)
     ]
     width = duration(comparison.step_seconds)
-    words = f"Pearson's r of log returns over {width}, where both have a price at both ends; beneath it, how many."
+    text = f"Pearson's r of log returns over {width}, where both have a price at both ends; beneath it, how many."
     return html.Div(
         [
             html.Div(
@@ -143,7 +143,7 @@ def matrix(comparison: Comparison) -> Component:
                 role="group",
                 **parts.aria(label="Correlation of returns"),
             ),
-            html.P(words, className="quiet compare-note"),
+            html.P(text, className="quiet compare-note"),
         ]
     )
 
@@ -213,19 +213,19 @@ def _segments(options: Sequence[tuple[str, Choice, bool]], label: str) -> Compon
 
 
 def _notices(comparison: Comparison) -> list[Component]:
-    words: list[parts.Content] = []
+    lines: list[parts.Content] = []
     if comparison.unknown:
         names = [html.Code(one[:80]) for one in comparison.unknown]
-        words.append([*_listed(names), " is not tracked." if len(names) == 1 else " are not tracked."])
+        lines.append([*_listed(names), " is not tracked." if len(names) == 1 else " are not tracked."])
     if comparison.left_out:
-        words.append(
+        lines.append(
             [
                 f"Only {MAX_METRICS} metrics can be compared. Left out: ",
                 *_listed([html.Code(one[:80]) for one in comparison.left_out]),
                 ".",
             ]
         )
-    return [html.P(text, className="compare-notice", role="status") for text in words]
+    return [html.P(line, className="compare-notice", role="status") for line in lines]
 
 
 def _listed(names: Sequence[Component]) -> list[str | Component]:

@@ -85,17 +85,17 @@ class Compared:
 
     wanted: str
     row: RankedMetric
-    past: ChartHistory
+    chart: ChartHistory
 
     @property
     def start(self) -> float | None:
         """The first price of the span."""
-        return float(self.past.bars.open[0]) if len(self.past.bars.starts) else None
+        return float(self.chart.bars.open[0]) if len(self.chart.bars.starts) else None
 
 
 def change_of(one: Compared) -> float | None:
     """How far its latest price is from the first of the span, as a fraction of that."""
-    return None if one.start is None else float(one.past.bars.close[-1]) / one.start - 1
+    return None if one.start is None else float(one.chart.bars.close[-1]) / one.start - 1
 
 
 def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revision: int) -> Figure:
@@ -149,7 +149,7 @@ def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revisi
             "title": {"text": f"Time ({notation.zone_label(zone)})", "standoff": 12},
         },
         "margin": {"l": 12, "r": 12, "t": 36, "b": 48},  # its tools stand above it
-        **_marks(compared, zone),
+        **_annotations(compared, zone),
         "meta": meta | {"starts": [one.start for one in compared]},
     }
     return {"data": traces, "layout": look}
@@ -172,11 +172,11 @@ def update_of(
         and isinstance(edge, int)
         and isinstance(starts, list)
         and len(starts) == len(compared)
-        and all(one.past.since - one.past.window_seconds <= since <= edge <= one.past.until for one in compared)
-        and [one.past.samples(since, edge) for one in compared] == samples
+        and all(one.chart.since - one.chart.window_seconds <= since <= edge <= one.chart.until for one in compared)
+        and [one.chart.samples(since, edge) for one in compared] == samples
         and all(isinstance(start, float | int) and start > 0 for start in starts)
     )
-    changed = {} if drawn.get("begins") == meta["begins"] else {"layout": _marks(compared, zone)}
+    changed = {} if drawn.get("begins") == meta["begins"] else {"layout": _annotations(compared, zone)}
     if not known or edge is None or starts is None or since is None:
         return changed | {
             "meta": meta | {"starts": [one.start for one in compared]},
@@ -190,7 +190,7 @@ def update_of(
     held = {
         "since": since,
         "starts": starts,
-        "samples": [one.past.samples(since, meta["edge"]) for one in compared],
+        "samples": [one.chart.samples(since, meta["edge"]) for one in compared],
         "shown": [since * 1000, meta["shown"][1]],
     }
     return changed | {"meta": meta | held, "from": edge, "traces": parts}
@@ -202,12 +202,12 @@ def plain(name: str) -> str:
 
 
 def matches(query: str, metrics: Sequence[RankedMetric], chosen: Sequence[int], limit: int) -> list[RankedMetric]:
-    """The metrics, in their order, that have each word of `query` in market or pair, but for the `chosen`."""
-    words = query.lower().split()
+    """The metrics, in their order, that have each term of `query` in market or pair, but for the `chosen`."""
+    terms = query.lower().split()
     found: list[RankedMetric] = []
-    for row in metrics if words else ():
+    for row in metrics if terms else ():
         text = f"{row.market} {row.pair} {row.key}".lower()
-        if row.id not in chosen and all(word in text for word in words):
+        if row.id not in chosen and all(term in text for term in terms):
             found.append(row)
             if len(found) == limit:
                 break
@@ -215,37 +215,37 @@ def matches(query: str, metrics: Sequence[RankedMetric], chosen: Sequence[int], 
 
 
 def _points(one: Compared, scale: str, start: float | None) -> Points:
-    times, values = _closes(one.past)
+    times, values = _closes(one.chart)
     if scale == CHANGE and start:
         values = [None if value is None else round((value / start - 1) * 100, 4) for value in values]
     return Points({"x": stamps(times), "y": values}, times=times)
 
 
-def _closes(past: ChartHistory) -> tuple[Ints, Values]:
-    bars = past.bars
-    ends = np.minimum(bars.starts + bars.seconds, past.until)
+def _closes(chart: ChartHistory) -> tuple[Ints, Values]:
+    bars = chart.bars
+    ends = np.minimum(bars.starts + bars.seconds, chart.until)
     return with_gaps(Series(ends, bars.close, np.full(len(ends), bars.seconds, dtype=np.int64)), 0)
 
 
-def _marks(compared: Sequence[Compared], zone: tzinfo) -> Figure:
+def _annotations(compared: Sequence[Compared], zone: tzinfo) -> Figure:
     """Where the histories begin that do so within the span: told once where that is the same moment of all."""
-    past = compared[0].past
-    begins = [(one.past.begins, plain(str(one.row.pair))) for one in compared if one.past.begins is not None]
+    chart = compared[0].chart
+    begins = [(one.chart.begins, plain(str(one.row.pair))) for one in compared if one.chart.begins is not None]
     moments = [begin for begin, _ in begins]
-    if len(begins) == len(compared) and max(moments) - min(moments) <= past.bars.seconds:
+    if len(begins) == len(compared) and max(moments) - min(moments) <= chart.bars.seconds:
         begins = [(min(moments), "History")]
-    return history_start.marks(begins, past.since, past.until, zone)
+    return history_start.start_lines(begins, chart.since, chart.until, zone)
 
 
 def _meta(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revision: int) -> Figure:
-    first = compared[0].past
+    first = compared[0].chart
     return {
         "view": f"{choice.address} {notation.zone_label(zone)}",
         "since": first.since,
         "edge": first.edge,
-        "samples": [one.past.samples(first.since, first.edge) for one in compared],
+        "samples": [one.chart.samples(first.since, first.edge) for one in compared],
         "revision": revision,
-        "begins": [one.past.begins for one in compared],
+        "begins": [one.chart.begins for one in compared],
         "shown": shown(first.since, first.until, first.bars.seconds),
         **in_zone(zone),
     }

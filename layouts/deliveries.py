@@ -33,8 +33,8 @@ def section(channels: Sequence[str]) -> Component:
 
 def _channels(channels: Sequence[str]) -> Component:
     if not channels:
-        words = ["Alerts are only shown here. To be told elsewhere, by mail, chat, push or webhook, set "]
-        return html.P([*words, html.Code("NOTIFY_URLS"), "."], className="quiet channel-none")
+        text = ["Alerts are only shown here. To be told elsewhere, by mail, chat, push or webhook, set "]
+        return html.P([*text, html.Code("NOTIFY_URLS"), "."], className="quiet channel-none")
     return html.Ul([_channel(name) for name in channels], className="channel-list")
 
 
@@ -91,8 +91,8 @@ def history(deliveries: Sequence[Delivery], page: int, zone: tzinfo) -> list[Com
 
 def nothing() -> list[Component]:
     """What stands there while no channel was owed a message."""
-    words = "What each channel is told stands here, with what became of it. A test is not kept."
-    return [parts.card(None, parts.empty("bell", "No message yet", html.P(words)))]
+    text = "What each channel is told stands here, with what became of it. A test is not kept."
+    return [parts.card(None, parts.empty("bell", "No message yet", html.P(text)))]
 
 
 def _state(delivery: Delivery, zone: tzinfo) -> list[Component]:

@@ -34,7 +34,7 @@ def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
         }
         for name, values, colour in (("Fetch", day.fetch_ms, theme.ACCENT), ("Store", day.store_ms, theme.MUTED))
     ]
-    marks = [
+    markers = [
         {
             "type": "scatter",
             "mode": "markers",
@@ -42,7 +42,7 @@ def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
             "x": [moment for moment, count in zip(middles, counts.tolist(), strict=True) if count],
             "y": [height] * int((counts > 0).sum()),
             "text": [
-                f"{span}<br><b>{count:,}</b> {words}"
+                f"{span}<br><b>{count:,}</b> {text}"
                 for span, count in zip(spans, counts.tolist(), strict=True)
                 if count
             ],
@@ -51,7 +51,7 @@ def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
             "marker": {"symbol": symbol, "size": 9, "color": theme.ALERT},
             "hovertemplate": "%{text}<extra></extra>",
         }
-        for name, counts, symbol, height, words in (
+        for name, counts, symbol, height, text in (
             ("Missed", day.missed, "x", 0.75, "missed"),
             ("Exchange failed", day.failed, "triangle-up", 0.25, "with an exchange that failed"),
         )
@@ -68,7 +68,7 @@ def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
         "margin": {"l": 64, "r": 12, "t": 28, "b": 28},
         "meta": in_zone(zone),
     }
-    return {"data": bars + marks, "layout": look}
+    return {"data": bars + markers, "layout": look}
 
 
 def size_figure(sizes: Sizes, zone: tzinfo) -> Figure:

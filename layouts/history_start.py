@@ -12,16 +12,16 @@ from services.market.times import from_epoch
 LINE_HEIGHT = 16  # pixels
 
 
-def marks(begins: Sequence[tuple[int, str]], since: int, until: int, zone: tzinfo) -> Figure:
+def start_lines(begins: Sequence[tuple[int, str]], since: int, until: int, zone: tzinfo) -> Figure:
     """A line and a few words for each of `begins` (epoch second, whose history it is), in a span from `since` to
     `until`: shapes and annotations."""
-    shapes, words = [], []
+    shapes, text = [], []
     for place, (begin, whose) in enumerate(begins):
         (at,) = stamps(np.array([begin]))
         late = begin > (since + until) / 2
         line = {"color": theme.MUTED, "width": 1, "dash": "dash"}
         shapes.append({"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": line})
-        words.append(
+        text.append(
             {
                 "text": f"{whose} begins {_moment(begin, zone)}",
                 "x": at,
@@ -35,7 +35,7 @@ def marks(begins: Sequence[tuple[int, str]], since: int, until: int, zone: tzinf
                 "font": {"size": 12},
             }
         )
-    return {"shapes": shapes, "annotations": words}
+    return {"shapes": shapes, "annotations": text}
 
 
 def _moment(second: int, zone: tzinfo) -> str:

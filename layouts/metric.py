@@ -116,7 +116,7 @@ def headline(row: RankedMetric, now: datetime) -> list[Component]:
             html.H1([html.Span(row.base), html.Span("/" + row.quote, className="quote")], className="pair-title"),
             html.Span(row.market, className="chip"),
             rank,
-            *parts.marks(row, now),
+            *parts.state_chips(row, now),
         ],
         className="headline-name",
     )
@@ -167,7 +167,7 @@ def figures(row: RankedMetric, profile: Profile, zone: tzinfo) -> Component:
     )
 
 
-def kin_of(row: RankedMetric, metrics: Sequence[RankedMetric]) -> tuple[list[RankedMetric], list[RankedMetric]]:
+def other_markets(row: RankedMetric, metrics: Sequence[RankedMetric]) -> tuple[list[RankedMetric], list[RankedMetric]]:
     """The same pair on other markets, dearest first, and the same base against other quotes, by quote and market."""
     kin = [other for other in metrics if other.base == row.base and other.id != row.id]
     same = [other for other in kin if other.quote == row.quote]
@@ -180,7 +180,7 @@ def kin_of(row: RankedMetric, metrics: Sequence[RankedMetric]) -> tuple[list[Ran
 
 def elsewhere(row: RankedMetric, metrics: Sequence[RankedMetric], now: datetime) -> Component:
     """What the same pair costs on other markets, beside this one, and links to the base against other quotes."""
-    same, others = kin_of(row, metrics)
+    same, others = other_markets(row, metrics)
     if not same and not others:
         return html.P("Tracked on no other market and against no other quote.", className="quiet")
     parts_ = (
@@ -206,7 +206,7 @@ def _spreads(row: RankedMetric, same: Sequence[RankedMetric], now: datetime) -> 
             chips.append(html.Span("This", className="chip"))
         if one.price in edges and _is_of_the_present(one):
             chips.append(html.Span(edges[one.price], className="chip is-new"))
-        chips += parts.marks(one, now)
+        chips += parts.state_chips(one, now)
         spread = None if here else spread_of(one, row)
         return (
             html.Span(chips, className="market-name"),

@@ -39,7 +39,7 @@ def _how_old(row: RankedMetric, now: datetime) -> str:
 
 def _why(row: RankedMetric, state: Status, now: datetime, zone: tzinfo) -> str:
     if not row.active:
-        why = parts.MARKS.get(row.reason or "", "it is not traded")
+        why = parts.STATE_MEANINGS.get(row.reason or "", "it is not traded")
         return why[0].lower() + why[1:]
     if state.stale:
         since = "" if state.minute is None else f" since {notation.clock_or_stamp(state.minute, now, zone)}"
@@ -52,8 +52,8 @@ def _why(row: RankedMetric, state: Status, now: datetime, zone: tzinfo) -> str:
     return f"{row.market} has not answered since {since}{_in_brackets(exchange.error)}"
 
 
-def _in_brackets(words: str | None) -> str:
-    return f" ({words})" if words else ""
+def _in_brackets(text: str | None) -> str:
+    return f" ({text})" if text else ""
 
 
 def _filling(row: RankedMetric, state: Status) -> str:

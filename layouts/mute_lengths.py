@@ -14,18 +14,20 @@ MUTE_LENGTHS: Mapping[str, tuple[str, timedelta | None]] = {
     "7d": ("For 7 d", timedelta(days=7)),
 }
 UNTIL_CHOSEN = "chosen"
-"""The choice that goes with a time of its own."""
+"""The choice that comes with a date and time."""
 
 MAX_MUTE = timedelta(days=366)
 
 
 class BadMuteEnd(TrackerError):
-    """A time at which no mute can end; the text says what is asked for."""
+    """A mute cannot end at this time; the text says what to choose."""
 
 
 def mute_end(length: str, chosen: str | None, zone: tzinfo, now: datetime) -> datetime | None:
-    """When a mute of this length ends, None for when its alerts have; UNTIL_CHOSEN is at `chosen`, as a browser writes
-    a date and time of `zone`. Raises BadMuteEnd."""
+    """The end of a mute of this length; None for one that lasts until its alerts resolve.
+
+    For UNTIL_CHOSEN it is `chosen`, a date and time of `zone` in the form that browsers use. Raises BadMuteEnd.
+    """
     if length != UNTIL_CHOSEN:
         span = MUTE_LENGTHS[length][1]
         return None if span is None else now + span
@@ -34,5 +36,5 @@ def mute_end(length: str, chosen: str | None, zone: tzinfo, now: datetime) -> da
     except ValueError:
         raise BadMuteEnd("Choose a date and a time.") from None
     if not now < end <= now + MAX_MUTE:
-        raise BadMuteEnd("Choose a time that is to come, within a year.")
+        raise BadMuteEnd("Choose a time in the future, within a year.")
     return end.astimezone(UTC)

@@ -13,7 +13,7 @@ from services.market.alerting.alerts import Alert
 from services.market.ranking import RankedMetric
 from services.market.stats import FROZEN_PERIODS
 
-MARKS = {
+STATE_MEANINGS = {
     "new": "Its exchange began to list it within the last day",
     "delisted": "Its exchange lists it no more",
     "halted": "Its exchange lists it, but does not trade it",
@@ -36,8 +36,8 @@ def icon(name: str) -> Component:
 
 def heading(title: str, lead: Content, tools: Content = None) -> Component:
     """A page's first line, with what belongs beside it."""
-    words = [html.H1(title, className="page-title"), html.P(lead, className="page-lead")]
-    return html.Div([html.Div(words), html.Div(tools, className="page-tools")], className="page-head")
+    text = [html.H1(title, className="page-title"), html.P(lead, className="page-lead")]
+    return html.Div([html.Div(text), html.Div(tools, className="page-tools")], className="page-head")
 
 
 def card(title: str | None, body: Content, tools: Content = None, **attributes: Any) -> Component:
@@ -66,14 +66,14 @@ def tone(fraction: float | None) -> str:
     return "is-up" if fraction > 0 else "is-down"
 
 
-def marks(row: RankedMetric, now: datetime | None = None) -> list[Component]:
+def state_chips(row: RankedMetric, now: datetime | None = None) -> list[Component]:
     """Chips for what is special about a metric; assets/ranking/cells.js makes the same of `MARKS`. With `now`, the
     present, a stale price has its age."""
-    words = [("new", "is-new")] if row.new_at else []
+    text = [("new", "is-new")] if row.new_at else []
     if not row.active:
-        words.append((row.reason or "inactive", "is-warning"))
+        text.append((row.reason or "inactive", "is-warning"))
     chips: list[Component] = [
-        html.Span(word.capitalize(), className=f"chip {look}", title=MARKS.get(word)) for word, look in words
+        html.Span(word.capitalize(), className=f"chip {look}", title=STATE_MEANINGS.get(word)) for word, look in text
     ]
     if row.stale and row.active:
         age = "Stale" if now is None or row.updated_at is None else notation.age(row.updated_at, now)
@@ -118,11 +118,11 @@ def table(columns: Sequence[tuple[str, str]], rows: Mapping[str, Sequence[Conten
     )
 
 
-def button(words: Content, action: str, label: str | None = None, **attributes: Any) -> Component:
+def button(text: Content, action: str, label: str | None = None, **attributes: Any) -> Component:
     """A small button in a Markup, of which it makes `action` the action; `label` says more than its words do."""
     look = {"className": "small-button", "type": "button", "data-act": action}
     named = {} if label is None else aria(label=label)
-    return html.Button(words, **{**look, **named, **attributes})
+    return html.Button(text, **{**look, **named, **attributes})
 
 
 def data(**told: object) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def data(**told: object) -> dict[str, Any]:
     return {f"data-{name}": str(value) for name, value in told.items()}
 
 
-def pager(words: str, of: str, page: int, *, at_end: bool) -> Component:
+def pager(text: str, of: str, page: int, *, at_end: bool) -> Component:
     """Which rows are shown, and ways to the pages beside `page`, which counts from 1; the action is `page`."""
 
     def turn(name: str, to: int, disabled: bool) -> Component:
@@ -138,7 +138,7 @@ def pager(words: str, of: str, page: int, *, at_end: bool) -> Component:
 
     turns = [turn("Newer", page - 1, page == 1), turn("Older", page + 1, at_end)]
     return html.Nav(
-        [html.Span(words, className="quiet num"), html.Div(turns, className="button-group")],
+        [html.Span(text, className="quiet num"), html.Div(turns, className="button-group")],
         className="pager",
         **aria(label=f"Pages of {of}"),
     )

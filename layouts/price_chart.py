@@ -66,50 +66,50 @@ class Subject:
         return self.rules[: len(price_chart_style.DASHES)]
 
 
-def price_figure(past: ChartHistory, view: View, subject: Subject, threshold: bool) -> Figure:
+def price_figure(chart: ChartHistory, view: View, subject: Subject, threshold: bool) -> Figure:
     """One metric's prices over its volumes and its rolling volatility.
 
     The last hour's average, the alert threshold and what fired are drawn among the prices. Hours are drawn as a line
     through their closes and a band from their lowest to their highest price. `threshold` says whether the user wants
     the threshold, however far it is.
     """
-    looks = price_chart_style.traces(past, subject.row.price, subject.profile.alert_factor, subject.drawn_rules)
+    looks = price_chart_style.traces(chart, subject.row.price, subject.profile.alert_factor, subject.drawn_rules)
     for place in (THRESHOLD, *range(VOLATILITY + 1, len(looks))):
         looks[place]["visible"] = threshold
-    points = _points(past, view, subject)
+    points = _points(chart, view, subject)
     traces = [UNTIMED | look | {**one.columns, **one.look} for look, one in zip(looks, points, strict=True)]
-    return {"data": traces, "layout": price_chart_style.frame(past, view.zone) | {"meta": _meta(past, view, subject)}}
+    return {"data": traces, "layout": price_chart_style.frame(chart, view.zone) | {"meta": _meta(chart, view, subject)}}
 
 
-def price_update(past: ChartHistory, view: View, subject: Subject, drawn: Mapping[str, Any]) -> Figure | None:
+def price_update(chart: ChartHistory, view: View, subject: Subject, drawn: Mapping[str, Any]) -> Figure | None:
     """What a chart that tells this of itself (`_meta`, by way of the browser) lacks; None if it is not this view's.
 
     Where what lies before its running bar is not what was drawn, as after a backfill, all points are sent.
     """
     if drawn.get("view") != view.name:
         return None
-    meta = _meta(past, view, subject)
-    points = _points(past, view, subject)
+    meta = _meta(chart, view, subject)
+    points = _points(chart, view, subject)
     brought: Figure = {"meta": meta}
-    if drawn.get("begins") != past.begins:
-        brought["layout"] = price_chart_style.marks(past, view.zone)
+    if drawn.get("begins") != chart.begins:
+        brought["layout"] = price_chart_style.annotations(chart, view.zone)
     since, edge, samples = (drawn.get(name) for name in ("since", "edge", "samples"))
     if not (
         isinstance(since, int)
         and isinstance(edge, int)
-        and past.since - past.window_seconds <= since <= edge <= past.until
-        and past.samples(since, edge) == samples
+        and chart.since - chart.window_seconds <= since <= edge <= chart.until
+        and chart.samples(since, edge) == samples
         and drawn.get("rules") == meta["rules"]
     ):
         traces = [one.whole() for one in points]
-        looks = price_chart_style.traces(past, subject.row.price, subject.profile.alert_factor, subject.drawn_rules)
+        looks = price_chart_style.traces(chart, subject.row.price, subject.profile.alert_factor, subject.drawn_rules)
         # There may be more of these than are drawn.
         for part, look in zip(traces[VOLATILITY + 1 :], looks[VOLATILITY + 1 :], strict=True):
             part["look"] = UNTIMED | look
         return brought | {"from": None, "traces": traces}
     newest = drawn.get("newest")
     settled = edge
-    if isinstance(newest, int) and edge <= newest and _recent(past, edge, newest) == drawn.get("recent"):
+    if isinstance(newest, int) and edge <= newest and _recent(chart, edge, newest) == drawn.get("recent"):
         settled = newest
     return brought | {"from": edge, "traces": [one.since(settled if one.final else edge) for one in points]}
 
@@ -119,11 +119,11 @@ def threshold_of(row: RankedMetric, profile: Profile) -> float | None:
     return None if row.rule_average is None else profile.alert_factor * row.rule_average
 
 
-def threshold_is_near(past: ChartHistory, subject: Subject) -> bool:
+def threshold_is_near(chart: ChartHistory, subject: Subject) -> bool:
     """Whether drawing the threshold leaves the prices their height."""
-    history = past.history
+    history = chart.history
     _, thresholds = reference_lines.threshold(
-        past, built_in(subject.profile), subject.alerts, subject.profile.period_seconds
+        chart, built_in(subject.profile), subject.alerts, subject.profile.period_seconds
     )
     lows, highs = (history.low, history.high) if isinstance(history, Hours) else (history.values, history.values)
     top = max((value for value in thresholds if value is not None), default=None)
@@ -133,49 +133,49 @@ def threshold_is_near(past: ChartHistory, subject: Subject) -> bool:
     return top - high <= NEARNESS * (high - low)
 
 
-def _meta(past: ChartHistory, view: View, subject: Subject) -> Figure:
+def _meta(chart: ChartHistory, view: View, subject: Subject) -> Figure:
     """What a chart says of itself: whose it is, and what it rests on, so that only what is missing has to be sent."""
-    newest = past.newest()
+    newest = chart.newest()
     return {
         "view": view.name,
-        "since": past.since,
-        "edge": past.edge,
-        "samples": past.samples(past.since, past.edge),
+        "since": chart.since,
+        "edge": chart.edge,
+        "samples": chart.samples(chart.since, chart.edge),
         "newest": newest,
-        "recent": _recent(past, past.edge, newest),
+        "recent": _recent(chart, chart.edge, newest),
         "rules": [f"{rule.id} {rule.condition}" for rule in subject.drawn_rules],
         "revision": subject.revision,
-        "begins": past.begins,
-        "shown": shown(past.since, past.until, past.bars.seconds),
+        "begins": chart.begins,
+        "shown": shown(chart.since, chart.until, chart.bars.seconds),
         **in_zone(view.zone),
     }
 
 
-def _recent(past: ChartHistory, edge: int, newest: int | None) -> float | None:
+def _recent(chart: ChartHistory, edge: int, newest: int | None) -> float | None:
     """What tells whether the prices of the running bar are those that were drawn: their sum; None among hours."""
-    history = past.history
+    history = chart.history
     if isinstance(history, Hours) or newest is None:
         return None
     return float(history.values[(history.times > edge) & (history.times <= newest)].sum())
 
 
-def _points(past: ChartHistory, view: View, subject: Subject) -> list[Points]:
+def _points(chart: ChartHistory, view: View, subject: Subject) -> list[Points]:
     """What each trace shows, in the order of PRICE to VOLATILITY, and then rule by rule."""
     row, period = subject.row, subject.profile.period_seconds
     digits = notation.decimals(row.price or 1.0)
-    hourly = isinstance(past.history, Hours)
-    line = curve(past.history, period, row.updated_at)
+    hourly = isinstance(chart.history, Hours)
+    line = curve(chart.history, period, row.updated_at)
     ends = line.times[[0, -1]] if len(line.times) else line.times
     marked = [alert for alert in subject.alerts if len(ends) and ends[0] <= alert.fired_at.timestamp() <= ends[1]][::-1]
     fired = np.array([to_epoch(alert.fired_at) for alert in marked], dtype=np.int64)
     thresholds = [
-        _level(reference_lines.threshold(past, rule, marked, period), hourly)
+        _level(reference_lines.threshold(chart, rule, marked, period), hourly)
         for rule in (built_in(subject.profile), *subject.drawn_rules)
     ]
     as_line = view.kind == LINE
     return [
         _line(line if as_line else Curve(line.times[:0], [], [], []), digits, hourly),
-        _level(reference_lines.hour_average(past), hourly),
+        _level(reference_lines.hour_average(chart), hourly),
         thresholds[0],
         Points(
             {
@@ -187,12 +187,12 @@ def _points(past: ChartHistory, view: View, subject: Subject) -> list[Points]:
             look={"showlegend": bool(marked)},
         ),
         _band(line.bands if as_line else [], digits + 2, {"showlegend": hourly and as_line}),
-        _candles(past, not as_line),
+        _candles(chart, not as_line),
         Points(
-            {"x": stamps(past.bars.middles), "y": _known(past.bars.volume.tolist())},
-            times=past.bars.middles,
+            {"x": stamps(chart.bars.middles), "y": _known(chart.bars.volume.tolist())},
+            times=chart.bars.middles,
         ),
-        _volatility(past),
+        _volatility(chart),
         *thresholds[1:],
     ]
 
@@ -211,8 +211,8 @@ def _line(line: Curve, decimals: int, hourly: bool) -> Points:
     return Points(columns, times=line.times, look={"showlegend": bool(len(line.times))}, final=not hourly)
 
 
-def _candles(past: ChartHistory, shown: bool) -> Points:
-    bars = past.bars if shown else past.bars.where(np.zeros(len(past.bars.starts), dtype=np.bool_))
+def _candles(chart: ChartHistory, shown: bool) -> Points:
+    bars = chart.bars if shown else chart.bars.where(np.zeros(len(chart.bars.starts), dtype=np.bool_))
     columns: dict[str, list[Any]] = {"x": stamps(bars.middles)}
     for name in ("open", "high", "low", "close"):
         columns[name] = getattr(bars, name).tolist()
@@ -233,10 +233,10 @@ def _band(bands: Sequence[Band], decimals: int, look: Mapping[str, Any]) -> Poin
     return Points({"x": x, "y": y}, times=ends, rings=rings, look=look)
 
 
-def _volatility(past: ChartHistory) -> Points:
+def _volatility(chart: ChartHistory) -> Points:
     """In per cent."""
-    widths = np.full(len(past.volatility_at), past.bars.seconds, dtype=np.int64)
-    times, values = with_gaps(Series(past.volatility_at, np.round(past.volatility * 100, 6), widths), 0)
+    widths = np.full(len(chart.volatility_at), chart.bars.seconds, dtype=np.int64)
+    times, values = with_gaps(Series(chart.volatility_at, np.round(chart.volatility * 100, 6), widths), 0)
     return Points({"x": stamps(times), "y": _known(values)}, times=times)
 
 

@@ -19,13 +19,13 @@ PANELS = {"yaxis": [0.37, 1.0], "yaxis2": [0.195, 0.315], "yaxis3": [0.0, 0.14]}
 """The heights of prices, volumes and volatility."""
 
 
-def traces(past: ChartHistory, price: float | None, alert_factor: float, rules: Sequence[AlertRule]) -> list[Figure]:
+def traces(chart: ChartHistory, price: float | None, alert_factor: float, rules: Sequence[AlertRule]) -> list[Figure]:
     """What each trace looks like, whatever it shows, in the order of the chart, the thresholds of `rules` last."""
-    hourly = isinstance(past.history, Hours)
+    hourly = isinstance(chart.history, Hours)
     digits = f",.{notation.decimals(price or 1.0)}f"
     value = f"<b>%{{y:{digits}}}</b>"
     range_of_hour = f"<br>%{{customdata[0]:{digits}}} to %{{customdata[1]:{digits}}}" if hourly else ""
-    bar = duration(past.bars.seconds)
+    bar = duration(chart.bars.seconds)
     four = "<br>".join(f"{word} <b>%{{{word}:{digits}}}</b>" for word in ("open", "high", "low", "close"))
     line: Figure = {"type": "scatter", "mode": "lines", "connectgaps": False}
     return [
@@ -33,7 +33,7 @@ def traces(past: ChartHistory, price: float | None, alert_factor: float, rules: 
         | {
             "name": "Hourly close" if hourly else "Price",
             "legendrank": 1,
-            "line": {"color": theme.ACCENT, "width": _weight(past.history)},
+            "line": {"color": theme.ACCENT, "width": _weight(chart.history)},
             "hovertemplate": f"{TIME}{value}{range_of_hour}<extra></extra>",
         }
         | TIMED,
@@ -87,7 +87,7 @@ def traces(past: ChartHistory, price: float | None, alert_factor: float, rules: 
             "yaxis": "y2",
             "marker": {"color": theme.MUTED, "line": {"width": 0}},
             "opacity": 0.55,
-            "width": past.bars.seconds * 800,  # milliseconds: four fifths of the room
+            "width": chart.bars.seconds * 800,  # milliseconds: four fifths of the room
             "hovertemplate": "24 h volume <b>%{y:,.4~s}</b><extra></extra>",
             "showlegend": False,
         },
@@ -96,7 +96,7 @@ def traces(past: ChartHistory, price: float | None, alert_factor: float, rules: 
             "name": "Volatility",
             "yaxis": "y3",
             "line": {"color": theme.ACCENT, "width": 1.5},
-            "hovertemplate": f"Volatility of {duration(past.window_seconds)} <b>%{{y:.3~f}} %</b><extra></extra>",
+            "hovertemplate": f"Volatility of {duration(chart.window_seconds)} <b>%{{y:.3~f}} %</b><extra></extra>",
             "showlegend": False,
         },
         *(
@@ -112,7 +112,7 @@ def traces(past: ChartHistory, price: float | None, alert_factor: float, rules: 
     ]
 
 
-def frame(past: ChartHistory, zone: tzinfo) -> Figure:
+def frame(chart: ChartHistory, zone: tzinfo) -> Figure:
     """The axes of its three panels, and what is written on them."""
     side = axis() | {"side": "right", "exponentformat": "none", "fixedrange": False}
     return layout() | {
@@ -124,7 +124,7 @@ def frame(past: ChartHistory, zone: tzinfo) -> Figure:
         "dragmode": "zoom",
         "bargap": 0,
         "xaxis": time_axis()
-        | spanning(*shown(past.since, past.until, past.bars.seconds))
+        | spanning(*shown(chart.since, chart.until, chart.bars.seconds))
         | crosshair()
         | {
             "anchor": "y3",
@@ -134,16 +134,16 @@ def frame(past: ChartHistory, zone: tzinfo) -> Figure:
         "yaxis": side | crosshair() | {"separatethousands": True, "domain": PANELS["yaxis"]},
         "yaxis2": side | {"domain": PANELS["yaxis2"], "rangemode": "tozero", "tickformat": ".3~s", "nticks": 3},
         "yaxis3": side | {"domain": PANELS["yaxis3"], "rangemode": "tozero", "ticksuffix": " %", "nticks": 3},
-        **marks(past, zone),
+        **annotations(chart, zone),
         "margin": {"l": 12, "r": 12, "t": 36, "b": 48},
     }
 
 
-def marks(past: ChartHistory, zone: tzinfo) -> Figure:
+def annotations(chart: ChartHistory, zone: tzinfo) -> Figure:
     """The captions of the panels, and where history begins."""
     captions = {
         "yaxis2": "24 h volume",
-        "yaxis3": f"Volatility: standard deviation / mean of {duration(past.window_seconds)}",
+        "yaxis3": f"Volatility: standard deviation / mean of {duration(chart.window_seconds)}",
     }
     written = [
         {
@@ -159,7 +159,9 @@ def marks(past: ChartHistory, zone: tzinfo) -> Figure:
         }
         for panel, text in captions.items()
     ]
-    begun = history_start.marks([] if past.begins is None else [(past.begins, "History")], past.since, past.until, zone)
+    begun = history_start.start_lines(
+        [] if chart.begins is None else [(chart.begins, "History")], chart.since, chart.until, zone
+    )
     return {"shapes": begun["shapes"], "annotations": written + begun["annotations"]}
 
 

@@ -56,12 +56,12 @@ def _search() -> Component:
 
 def _stale_choice() -> Component:
     """The figure that is a filter as well, see assets/ranking/trust.js."""
-    words = [
+    text = [
         html.Span(notation.UNKNOWN, id=ids.STALE),
         html.Span(" stale: show only these", className="visually-hidden"),
     ]
     return html.Button(
-        words,
+        text,
         id=ids.STALE_CHOICE,
         className="figure-button",
         type="button",

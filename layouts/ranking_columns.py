@@ -64,7 +64,7 @@ def _names() -> list[Column]:
             "filter": "agTextColumnFilter",
             "sortingOrder": ["asc", "desc", None],
             "cellRenderer": "MetricName",
-            "cellRendererParams": {"marks": parts.MARKS},
+            "cellRendererParams": {"marks": parts.STATE_MEANINGS},
             # The grid draws a cell anew when its value changes, and so all that stands in it is part of it.
             "valueGetter": {"function": "nameValue(params.data)"},
             "filterValueGetter": {"function": "params.data.pair"},

@@ -81,12 +81,12 @@ def volatility_map() -> Component:
 
 def no_match() -> Component:
     """Stands in the table's place while no row passes; says what would bring some back."""
-    words = [
+    text = [
         html.P("No pair passes the filters and the search. Clear brings all back.", className="not-favourites"),
         html.P("The star before a pair keeps it as a favourite, in this browser.", className="for-favourites"),
     ]
     return html.Div(
-        parts.empty("search", "Nothing to show", words), id=ids.RANKING_NO_MATCH, className="no-match is-hidden"
+        parts.empty("search", "Nothing to show", text), id=ids.RANKING_NO_MATCH, className="no-match is-hidden"
     )
 
 

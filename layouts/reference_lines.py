@@ -16,28 +16,30 @@ DIGITS = 11
 """That are told of each value."""
 
 
-def hour_average(past: ChartHistory) -> tuple[Ints, Values]:
+def hour_average(chart: ChartHistory) -> tuple[Ints, Values]:
     """The average of the hour before each price; among hours, of the last one of each bar."""
-    moments, widths = _moments(past)
-    if isinstance(past.known, Hours):
-        means, _ = averages.hourly(past.known, moments, HOUR)
+    moments, widths = _times_and_widths(chart)
+    if isinstance(chart.known, Hours):
+        means, _ = averages.hourly(chart.known, moments, HOUR)
     else:
-        means, _ = averages.weighted(past.known, moments, HOUR)
+        means, _ = averages.weighted(chart.known, moments, HOUR)
     return _drawn(moments, means, widths)
 
 
-def threshold(past: ChartHistory, rule: AlertRule, alerts: Sequence[Alert], period_seconds: int) -> tuple[Ints, Values]:
+def threshold(
+    chart: ChartHistory, rule: AlertRule, alerts: Sequence[Alert], period_seconds: int
+) -> tuple[Ints, Values]:
     """What `rule`, one on a multiple of an average, compared each price with; among hours, as of each bar. Where it
     fired, what it compared with is on record in its `alerts`."""
     condition = rule.condition
     assert isinstance(condition, TimesAverage)
-    moments, widths = _moments(past)
-    if isinstance(past.known, Hours):
-        means, counts = averages.hourly(past.known, moments, condition.window_seconds)
+    moments, widths = _times_and_widths(chart)
+    if isinstance(chart.known, Hours):
+        means, counts = averages.hourly(chart.known, moments, condition.window_seconds)
     elif rule.id == BUILT_IN:
-        means, counts = averages.weighted(past.known, moments, condition.window_seconds)
+        means, counts = averages.weighted(chart.known, moments, condition.window_seconds)
     else:
-        means, counts = averages.plain(past.known, moments, condition.window_seconds, period_seconds)
+        means, counts = averages.plain(chart.known, moments, condition.window_seconds, period_seconds)
     limits = np.where(counts >= condition.min_samples, condition.factor * means, np.nan)
     if not len(moments):
         return moments, []
@@ -46,9 +48,9 @@ def threshold(past: ChartHistory, rule: AlertRule, alerts: Sequence[Alert], peri
         for alert in alerts
         if alert.rule_id == rule.id and (limit := _compared_with(alert)) is not None
     }
-    fired = np.array([at for at in on_record if past.since < at <= past.until], dtype=np.int64)
+    fired = np.array([at for at in on_record if chart.since < at <= chart.until], dtype=np.int64)
     times = np.union1d(moments, fired)
-    values, reach = np.full(len(times), np.nan), np.full(len(times), past.bars.seconds)
+    values, reach = np.full(len(times), np.nan), np.full(len(times), chart.bars.seconds)
     drawn = np.searchsorted(times, moments)
     values[drawn], reach[drawn] = limits, widths
     values[np.searchsorted(times, fired)] = [on_record[at] for at in fired.tolist()]
@@ -63,12 +65,12 @@ def _compared_with(alert: Alert) -> float | None:
     return alert.threshold
 
 
-def _moments(past: ChartHistory) -> tuple[Ints, Ints]:
+def _times_and_widths(chart: ChartHistory) -> tuple[Ints, Ints]:
     """When a value is drawn, and how many seconds each stands for."""
-    if isinstance(past.history, Hours):
-        ends: Ints = np.minimum(past.bars.starts + past.bars.seconds, past.until)
-        return ends, np.full(len(ends), past.bars.seconds, dtype=np.int64)
-    return past.history.times, past.history.widths
+    if isinstance(chart.history, Hours):
+        ends: Ints = np.minimum(chart.bars.starts + chart.bars.seconds, chart.until)
+        return ends, np.full(len(ends), chart.bars.seconds, dtype=np.int64)
+    return chart.history.times, chart.history.widths
 
 
 def _drawn(times: Ints, values: Floats, widths: Ints) -> tuple[Ints, Values]:

@@ -173,9 +173,9 @@ def complaints(given: Mapping[str, Any]) -> dict[str, str]:
         try:
             parse_rule(trying)
         except BadRule as error:
-            path, words = at_fault(error)
+            path, text = at_fault(error)
             field = _FIELD_AT.get(path, "rule")
-            found[field] = words
+            found[field] = text
             if path not in _SOUND:
                 return found
             _put(trying, path, _SOUND[path])
@@ -185,8 +185,8 @@ def complaints(given: Mapping[str, Any]) -> dict[str, str]:
 
 def at_fault(error: BadRule) -> tuple[str, str]:
     """How the engine calls the field that it objects to, and its objection as a sentence of its own."""
-    path, _, words = str(error).partition(": ")
-    return path, words[:1].upper() + words[1:] + "."
+    path, _, text = str(error).partition(": ")
+    return path, text[:1].upper() + text[1:] + "."
 
 
 def duplicate(rule: AlertRule) -> Draft:

@@ -44,30 +44,30 @@ NOT_FOUND = "Names nothing that is tracked now; what comes later is watched then
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class CheckedDraft:
     """What a draft comes to: a rule, or what is still wrong by field."""
 
     rule: AlertRule | None
     wrong: Mapping[str, str]
 
 
-def judge(draft: Draft, number: int = -1, *, enabled: bool = True) -> Judged:
+def check_draft(draft: Draft, number: int = -1, *, enabled: bool = True) -> CheckedDraft:
     """Ask the engine what it makes of the form."""
     given = given_by(draft, enabled=enabled)
     wrong = complaints(given)
-    return Judged(None if wrong else parse_rule(given, number), wrong)
+    return CheckedDraft(None if wrong else parse_rule(given, number), wrong)
 
 
 def body(draft: Draft, edited: int | None, metrics: Sequence[RankedMetric], channels: Sequence[str]) -> list[Component]:
     """The form over `draft`, for a new rule or the one whose number is `edited`."""
-    judged = judge(draft)
+    checked = check_draft(draft)
     return [
         dcc.Store(id=ids.RULE_EDITED, data=edited),
         dcc.Store(id=ids.RULE_INSISTED, data=False),
         html.Div(
             [
-                html.Div(_fields(draft, judged, metrics, channels), className="rule-fields"),
-                _summary(judged, edited, metrics),
+                html.Div(_fields(draft, checked, metrics, channels), className="rule-fields"),
+                _summary(checked, edited, metrics),
             ],
             className="rule-form",
         ),
@@ -81,16 +81,16 @@ def gone() -> list[Component]:
     return [parts.empty("search", "There is no such rule", [html.P("Somebody may have deleted it."), way])]
 
 
-def sentence(judged: Judged) -> str:
+def sentence(checked: CheckedDraft) -> str:
     """What the rule will do, in words."""
-    return UNFINISHED if judged.rule is None else rule_text.sentence(judged.rule)
+    return UNFINISHED if checked.rule is None else rule_text.sentence(checked.rule)
 
 
-def reach(judged: Judged, metrics: Iterable[RankedMetric]) -> str:
+def reach(checked: CheckedDraft, metrics: Iterable[RankedMetric]) -> str:
     """How many metrics the rule would watch now."""
-    if judged.rule is None:
+    if checked.rule is None:
         return ""
-    rule = judged.rule
+    rule = checked.rule
     count = sum(watches(rule, row) for row in metrics)
     return f"It watches {count:,} metric{'s' * (count != 1)} now." if count else NOT_FOUND
 
@@ -111,9 +111,9 @@ def rows(draft: Draft, wrong: Mapping[str, str], names: Iterable[str]) -> list[s
     return [row_class(name, name in visible, name in wrong) for name in names]
 
 
-def told_of(draft: Draft, wrong: Mapping[str, str], *, insisted: bool) -> dict[str, str]:
+def shown_errors(draft: Draft, wrong: Mapping[str, str], *, insisted: bool) -> dict[str, str]:
     """What is said of wrong fields: of empty ones only to somebody who wants to go on with them."""
-    return {name: words for name, words in wrong.items() if insisted or draft.get(name)}
+    return {name: text for name, text in wrong.items() if insisted or draft.get(name)}
 
 
 def kind_options(quantity: object) -> Options:
@@ -142,14 +142,16 @@ def test_results(results: Sequence[tuple[str, str | None]]) -> list[Component]:
     ]
 
 
-def refusal(words: Iterable[str]) -> list[Component]:
+def refusal(text: Iterable[str]) -> list[Component]:
     """Why it was not saved, beside the button."""
-    return [html.P(one, className="error-text") for one in words]
+    return [html.P(one, className="error-text") for one in text]
 
 
-def _fields(draft: Draft, judged: Judged, metrics: Sequence[RankedMetric], channels: Sequence[str]) -> list[Component]:
+def _fields(
+    draft: Draft, checked: CheckedDraft, metrics: Sequence[RankedMetric], channels: Sequence[str]
+) -> list[Component]:
     visible = shown(draft)
-    wrong = told_of(draft, judged.wrong, insisted=False)
+    wrong = shown_errors(draft, checked.wrong, insisted=False)
 
     def field(name: str, label: str, control: Component, hint: str | None = None) -> Component:
         return _field(name, label, control, hint, name in visible, wrong.get(name))
@@ -208,7 +210,7 @@ def _fields(draft: Draft, judged: Judged, metrics: Sequence[RankedMetric], chann
                 choice(
                     "window",
                     "Within the last",
-                    [{"value": str(seconds), "label": words} for seconds, words in WINDOWS.items()],
+                    [{"value": str(seconds), "label": label} for seconds, label in WINDOWS.items()],
                 ),
                 number("min_samples", "Values it needs at least", "An average of fewer is not trusted."),
             ],
@@ -231,7 +233,7 @@ def _fields(draft: Draft, judged: Judged, metrics: Sequence[RankedMetric], chann
 
 def _channels(draft: Draft, visible: frozenset[str], wrong: Mapping[str, str], known: Sequence[str]) -> list[Component]:
     radio = dbc.RadioItems(
-        id=ids.rule_field("told"), options=[{"value": one, "label": words} for one, words in TOLD], value=draft["told"]
+        id=ids.rule_field("told"), options=[{"value": one, "label": text} for one, text in TOLD], value=draft["told"]
     )
     lost = [name for name in draft["channels"] if name not in known]
     options = [{"value": name, "label": name} for name in known]
@@ -256,11 +258,11 @@ def _channels(draft: Draft, visible: frozenset[str], wrong: Mapping[str, str], k
     ]
 
 
-def _summary(judged: Judged, edited: int | None, metrics: Sequence[RankedMetric]) -> Component:
-    words = html.Div(
+def _summary(checked: CheckedDraft, edited: int | None, metrics: Sequence[RankedMetric]) -> Component:
+    text = html.Div(
         [
-            html.P(sentence(judged), id=ids.RULE_SENTENCE, className="rule-sentence is-large"),
-            html.P(reach(judged, metrics), id=ids.RULE_REACH, className="quiet"),
+            html.P(sentence(checked), id=ids.RULE_SENTENCE, className="rule-sentence is-large"),
+            html.P(reach(checked, metrics), id=ids.RULE_REACH, className="quiet"),
         ],
         **parts.aria(live="polite"),
     )
@@ -273,7 +275,7 @@ def _summary(judged: Judged, edited: int | None, metrics: Sequence[RankedMetric]
     )
     title = "A new rule" if edited is None else "The rule"
     refused = html.Div(id=ids.RULE_REFUSED, role="alert")
-    return parts.card(title, [words, buttons, refused], className="rule-summary")
+    return parts.card(title, [text, buttons, refused], className="rule-summary")
 
 
 def _field(name: str, label: str, control: Component, hint: str | None, visible: bool, error: str | None) -> Component:

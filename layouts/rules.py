@@ -42,13 +42,13 @@ def body(lines: Sequence[RuleLine], zone: tzinfo) -> list[Component]:
 
 def listed(lines: Sequence[RuleLine], zone: tzinfo) -> list[Component]:
     """The rules, and what to do where there are none but the built-in one."""
-    mutes = [_item(words, MUTE, length=length) for length, (words, _) in MUTE_LENGTHS.items()]
+    mutes = [_item(text, MUTE, length=length) for length, (text, _) in MUTE_LENGTHS.items()]
     panel = html.Div(mutes, className="menu-panel", key="mutes")  # the same for all, and sent once
     rules = html.Ul([_line(line, panel, zone) for line in lines], className="rules panel")
     if any(line.is_own for line in lines):
         return [rules]
-    words = html.P("A rule watches whatever you name, and tells you once it happens. Begin with one of the above.")
-    return [rules, parts.card(None, parts.empty("bell", "No rules of your own yet", words))]
+    text = html.P("A rule watches whatever you name, and tells you once it happens. Begin with one of the above.")
+    return [rules, parts.card(None, parts.empty("bell", "No rules of your own yet", text))]
 
 
 def _templates() -> Component:
@@ -84,7 +84,7 @@ def _chips(line: RuleLine, zone: tzinfo) -> list[Component]:
     chips = [] if line.rule.enabled else [("Off", "")]
     chips += [(f"{count:,} {state}", CHIPS[state]) for state in CHIPS if (count := line.states.get(state, 0))]
     chips += [] if line.mute is None else [(_muted(line.mute, zone), "is-new")]
-    return [html.Span(words, className=f"chip {look}".strip()) for words, look in chips]
+    return [html.Span(text, className=f"chip {look}".strip()) for text, look in chips]
 
 
 def _muted(mute: Mute | None, zone: tzinfo) -> str:
@@ -125,9 +125,9 @@ def _actions(line: RuleLine, mutes: Component) -> list[Component]:
 
 
 def _delete_menu(rule: AlertRule) -> Component:
-    words = html.P("What it fired stays on record; what is firing ends.", className="menu-words")
+    text = html.P("What it fired stays on record; what is firing ends.", className="menu-words")
     delete = _item(f"Delete “{rule.name}” for good", DELETE, "is-dangerous")
-    return _menu("Delete", rule, html.Div([words, delete], className="menu-panel"))
+    return _menu("Delete", rule, html.Div([text, delete], className="menu-panel"))
 
 
 def _menu(name: str, rule: AlertRule, panel: Component) -> Component:
@@ -135,8 +135,8 @@ def _menu(name: str, rule: AlertRule, panel: Component) -> Component:
     return html.Details([summary, panel], className="menu rule-menu")
 
 
-def _item(words: str, action: str, look: str = "", **told: str) -> Component:
-    return parts.button(words, action, className=f"menu-item {look}".strip(), **parts.data(**told))
+def _item(text: str, action: str, look: str = "", **told: str) -> Component:
+    return parts.button(text, action, className=f"menu-item {look}".strip(), **parts.data(**told))
 
 
 def _of(rule: AlertRule) -> Component:

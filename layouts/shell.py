@@ -189,7 +189,7 @@ def _banner() -> Component:
             Markup(id=ids.ALERT_LIST, className="alert-list"),
             html.Button(
                 "Acknowledge all",
-                id=ids.ALERT_SEEN,
+                id=ids.ACKNOWLEDGE_ALL,
                 className="acknowledge-all",
                 type="button",
             ),
@@ -201,8 +201,8 @@ def _banner() -> Component:
 
 
 def _foot(profile: Profile) -> Component:
-    words = f"Data Tracker {profile.version}"
+    text = f"Data Tracker {profile.version}"
     rule = f"Ranked by the standard deviation of {profile.window_hours:g} h, sampled every {profile.period_seconds} s."
     return html.Footer(
-        [html.Span(words), html.Span("Simulated data. " + rule if profile.simulated else rule)], className="site-footer"
+        [html.Span(text), html.Span("Simulated data. " + rule if profile.simulated else rule)], className="site-footer"
     )

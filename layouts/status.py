@@ -116,7 +116,7 @@ def _listings(day: Day, zone: tzinfo) -> list[Component]:
 
 
 def _listing(metric: Metric, at: datetime | None, word: str, look: str, zone: tzinfo) -> Component:
-    chip = html.Span(word.capitalize(), className=f"chip {look}", title=parts.MARKS.get(word))
+    chip = html.Span(word.capitalize(), className=f"chip {look}", title=parts.STATE_MEANINGS.get(word))
     name = html.Span(
         [parts.metric_link(metric.id, str(metric.pair)), " ", html.Span(metric.market, className="market")]
     )
@@ -144,12 +144,12 @@ def _clock_of(holder: str | None) -> Component:
     if holder is None:
         return html.Span([html.Span(className="dot is-bad"), "No process has the clock"], className="state quiet")
     host, process, *_ = [*holder.rsplit(":", 2), ""]
-    words = f"{host}, process {process}" if process else host
-    return html.Span([html.Span(className="dot is-good"), f"Clock: {words}"], className="state quiet")
+    text = f"{host}, process {process}" if process else host
+    return html.Span([html.Span(className="dot is-good"), f"Clock: {text}"], className="state quiet")
 
 
 def _exposure() -> Component:
-    words = (
+    text = (
         "This server takes requests from other machines and asks nobody for a name: whoever reaches it reads"
         " everything. Set ",
         html.Code("AUTH_USERNAME"),
@@ -159,7 +159,7 @@ def _exposure() -> Component:
         html.Code("127.0.0.1"),
         " alone.",
     )
-    return parts.card("Open to everybody", html.P([*words], className="is-warning"), role="alert")
+    return parts.card("Open to everybody", html.P([*text], className="is-warning"), role="alert")
 
 
 def backfills(status: Status) -> list[Component]:
@@ -172,18 +172,18 @@ def backfills(status: Status) -> list[Component]:
 
 def backfill(state: BackfillState, *, is_silent: bool = False) -> Component:
     """One exchange's progress in filling missing history; `is_silent` where it has never told a price."""
-    words = f"{state.done:,} of {state.total:,} requests" + (f", {state.failed:,} failed" if state.failed else "")
+    text = f"{state.done:,} of {state.total:,} requests" + (f", {state.failed:,} failed" if state.failed else "")
     if is_silent and not state.done:
-        words = f"waits for its first answer, {state.total:,} requests to come"
-    return _history(state.market, words, state.done, state.total)
+        text = f"waits for its first answer, {state.total:,} requests to come"
+    return _history(state.market, text, state.done, state.total)
 
 
-def _history(market: str, words: str, done: int, total: int) -> Component:
+def _history(market: str, text: str, done: int, total: int) -> Component:
     """What failed leaves its part of the bar empty."""
     return html.Div(
         [
             html.Div(
-                [html.Span(market, className="strong"), html.Span(words, className="quiet num")],
+                [html.Span(market, className="strong"), html.Span(text, className="quiet num")],
                 className="spread",
             ),
             html.Progress(
@@ -208,29 +208,29 @@ def storage(status: Status, zone: tzinfo) -> list[Component]:
 def _cannot_write(why: str | None) -> list[Component]:
     if why is None:
         return []
-    words = f"Nothing can be written, and no tick is stored: {why}"
-    return [html.P([html.Span(className="dot is-bad"), words], className="state", role="alert")]
+    text = f"Nothing can be written, and no tick is stored: {why}"
+    return [html.P([html.Span(className="dot is-bad"), text], className="state", role="alert")]
 
 
 def _kept_longer(state: Storage | None, zone: tzinfo) -> list[Component]:
     if state is None or state.kept_longer_since is None:
         return []
-    words = (
+    text = (
         f"Samples since {notation.stamp(state.kept_longer_since, zone)} are kept longer than RETENTION_DAYS: time"
         " without ticks does not count, for a clock that jumped cannot be told from an outage"
     )
-    return [html.P([html.Span(className="dot"), words], className="state")]
+    return [html.P([html.Span(className="dot"), text], className="state")]
 
 
 def _set_aside(aside: SetAside | None, zone: tzinfo) -> list[Component]:
     if aside is None:
         return []
-    words = (
+    text = (
         f"A clock was ahead: {aside.ticks:,} ticks and {aside.prices:,} prices, dated"
         f" {notation.stamp(aside.first, zone)} to {notation.stamp(aside.last, zone)}, were set aside at"
         f" {notation.stamp(aside.at, zone)} and count nowhere"
     )
-    return [html.P([html.Span(className="dot is-bad"), words], className="state")]
+    return [html.P([html.Span(className="dot is-bad"), text], className="state")]
 
 
 def _database(state: Storage | None, zone: tzinfo) -> Component:
@@ -262,8 +262,8 @@ def growth(sizes: Figure | None) -> list[Component]:
 def _shared_cache(up: bool | None) -> list[Component]:
     if up is None:
         return []
-    words = "Shared cache answering" if up else "Shared cache away: Redis does not answer, the database is read instead"
-    return [html.P([html.Span(className=f"dot is-{'good' if up else 'bad'}"), words], className="state")]
+    text = "Shared cache answering" if up else "Shared cache away: Redis does not answer, the database is read instead"
+    return [html.P([html.Span(className=f"dot is-{'good' if up else 'bad'}"), text], className="state")]
 
 
 def _exchanges(states: Sequence[ExchangeState], zone: tzinfo) -> Component:

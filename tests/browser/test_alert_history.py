@@ -257,6 +257,6 @@ def test_alerts_are_acknowledged_from_the_banner_one_by_one_or_all(
         alerts.fire(connection, with_another)
     alert_service.acknowledge(1, None, NOON)  # a commit that pages hear of
     site.shows(BANNER, "SOL/USD")
-    site.click(f"#{ids.ALERT_SEEN}")
+    site.click(f"#{ids.ACKNOWLEDGE_ALL}")
     site.until(lambda: site.text(BANNER) == "")
     assert alert_service.tally(AlertQuery(state="firing")).unacknowledged == 0

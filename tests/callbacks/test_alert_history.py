@@ -31,7 +31,7 @@ def client(alert_service: FakeAlertService) -> FlaskClient:
 
 
 def post(client: FlaskClient, output: str, trigger: str, inputs: list[Any], state: list[Any]) -> Any:
-    """What the browser gets when `trigger` has changed."""
+    """The answer to a browser in which `trigger` has changed."""
     identity, prop = output.rsplit(".", 1)
     body = {
         "output": output,
@@ -67,18 +67,18 @@ def act(
     return post(client, f"{ids.HISTORY_DONE}.data", trigger, inputs, state)
 
 
-def test_an_alert_is_acknowledged_in_the_name_of_who_asks(client: FlaskClient, alert_service: FakeAlertService) -> None:
+def test_an_alert_is_acknowledged_in_the_name_of_the_user(client: FlaskClient, alert_service: FakeAlertService) -> None:
     chosen = {"act": "acknowledge", "number": "2"}
     assert act(client, f"{ids.MUTE_DO}.n_clicks", chosen).status_code == 204  # of another dialog
     assert alert_service.fired[2].acknowledged_at is None
 
     assert act(client, f"{ids.ACKNOWLEDGE_DO}.n_clicks", chosen, "  se\0en ").status_code == 200
 
-    seen = alert_service.fired[2]
-    assert (seen.acknowledged_at, seen.acknowledged_by, seen.note) == (NOON, "ann", "seen")
+    alert = alert_service.fired[2]
+    assert (alert.acknowledged_at, alert.acknowledged_by, alert.note) == (NOON, "ann", "seen")
 
 
-def test_all_that_the_filters_choose_is_acknowledged_up_to_the_newest_shown(
+def test_all_filtered_alerts_are_acknowledged_up_to_the_newest_shown(
     client: FlaskClient, alert_service: FakeAlertService
 ) -> None:
     act(client, f"{ids.ACKNOWLEDGE_DO}.n_clicks", {"act": "all", "newest": "2"})
@@ -105,7 +105,7 @@ def test_a_metric_is_muted_for_a_time_or_until_it_resolves_and_unmuted(
     assert gone.status_code == 200  # somebody else was first
 
 
-def test_a_metric_is_muted_until_a_time_of_ones_own_zone(client: FlaskClient, alert_service: FakeAlertService) -> None:
+def test_a_metric_is_muted_until_a_time_in_the_users_zone(client: FlaskClient, alert_service: FakeAlertService) -> None:
     chosen = {"act": "mute", "metric": "1"}
     act(client, f"{ids.MUTE_DO}.n_clicks", chosen, length="chosen", until="2026-03-02T09:30")
 
@@ -113,9 +113,7 @@ def test_a_metric_is_muted_until_a_time_of_ones_own_zone(client: FlaskClient, al
 
 
 @pytest.mark.parametrize("until", ["", "soon", "2026-03-01T12:59", "2027-04-01T12:00", "+275760-09-13T00:00"])
-def test_a_time_that_no_mute_can_end_at_is_told(
-    client: FlaskClient, alert_service: FakeAlertService, until: str
-) -> None:
+def test_an_invalid_end_of_a_mute_is_refused(client: FlaskClient, alert_service: FakeAlertService, until: str) -> None:
     answer = act(client, f"{ids.MUTE_DO}.n_clicks", {"act": "mute", "metric": "1"}, length="chosen", until=until)
 
     assert answer.json["sideUpdate"][ids.MUTE_REFUSED]["children"].startswith("Choose a ")
@@ -124,7 +122,7 @@ def test_a_time_that_no_mute_can_end_at_is_told(
 
 
 def follow(client: FlaskClient, known: Any = None, tools: Any = None, rules: Any = None) -> Any:
-    """What an open page gets that draws what `known` and `tools` tell, and offers these rules."""
+    """The answer to an open page that draws the rows `known` and `tools`, and offers these rules."""
     changed = [
         held(ids.HISTORY_ASK, "data", ASK),
         held(ids.HISTORY_DONE, "data", None),

@@ -65,7 +65,7 @@ def reader() -> FakeReader:
 
 
 @pytest.mark.parametrize(
-    ("path", "words", "title"),
+    ("path", "text", "title"),
     [
         ("/", "ranking-table", ""),
         ("/alerting", "history-search", "Alerts"),
@@ -81,10 +81,10 @@ def reader() -> FakeReader:
         ("/nowhere", "There is no such page", "Not found"),
     ],
 )
-def test_each_path_leads_to_its_page(reader, path, words, title):
+def test_each_path_leads_to_its_page(reader, path, text, title):
     response = page_at(reader, path)
 
-    assert words in str(response[ids.PAGE])
+    assert text in str(response[ids.PAGE])
     assert response[ids.TITLE]["data"] == title
     assert response[ids.RETRY]["disabled"] is True
 
@@ -224,11 +224,11 @@ def test_a_metric_that_vanished_is_named_in_the_message(reader):
 def test_an_error_nobody_foresaw_is_logged_and_not_quoted(reader, caplog):
     reader.price_series = {1: "not a series"}  # type: ignore[dict-item]
 
-    words = follow(reader).json["sideUpdate"][ids.TOAST_TEXT]["children"]
+    text = follow(reader).json["sideUpdate"][ids.TOAST_TEXT]["children"]
 
-    assert "Something went wrong" in words
+    assert "Something went wrong" in text
     assert "'str' object" in caplog.text
-    assert "'str' object" not in words
+    assert "'str' object" not in text
 
 
 @pytest.mark.parametrize(("span", "points"), [("1", 60), ("6", 360), ("24", 1440), ("9999", 1440)])

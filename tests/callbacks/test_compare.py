@@ -22,18 +22,18 @@ def page(reader: FakeReader, search: str) -> str:
 
 
 def test_an_address_leads_to_its_comparison(reader):
-    words = page(reader, "?ids=1,kraken:C2-USD,nope&span=1")
+    text = page(reader, "?ids=1,kraken:C2-USD,nope&span=1")
 
-    assert "compare-chart" in words
-    assert "nope" in words
-    assert "1.00" in words
+    assert "compare-chart" in text
+    assert "nope" in text
+    assert "1.00" in text
 
 
 def test_more_than_eight_are_left_out_by_name(reader):
-    words = page(reader, "?ids=" + ",".join(f"kraken:C{number}-USD" for number in range(1, 11)))
+    text = page(reader, "?ids=" + ",".join(f"kraken:C{number}-USD" for number in range(1, 11)))
 
-    assert "Only 8 metrics can be compared" in words
-    assert "'kraken:C10-USD'" in words
+    assert "Only 8 metrics can be compared" in text
+    assert "'kraken:C10-USD'" in text
 
 
 def test_the_same_metric_under_two_names_is_compared_once(reader):
@@ -75,6 +75,6 @@ def test_a_search_offers_what_is_not_compared_yet(reader):
 
     response = fire(app_over(reader), f"{ids.COMPARE_SEARCH}.value", **values).json["response"]
 
-    words = str(response[ids.COMPARE_RESULTS])
-    assert "/compare?ids=1,kraken:C10-USD" in words
-    assert "kraken:C1-USD" not in words
+    text = str(response[ids.COMPARE_RESULTS])
+    assert "/compare?ids=1,kraken:C10-USD" in text
+    assert "kraken:C1-USD" not in text

@@ -244,16 +244,16 @@ def test_what_is_wrong_is_told_and_nothing_is_kept(dependencies: Dependencies, a
 
 
 @pytest.mark.parametrize(
-    ("draft", "edited", "words"),
+    ("draft", "edited", "text"),
     [
         (FILLED, 9, "somebody has deleted this rule"),
         (FILLED | {"told": "some", "channels": ["gone"]}, None, "None is called 'gone'; there are ops"),
     ],
 )
 def test_what_the_desk_has_against_it_is_told_beside_the_button(
-    dependencies: Dependencies, draft: dict[str, Any], edited: int | None, words: str
+    dependencies: Dependencies, draft: dict[str, Any], edited: int | None, text: str
 ) -> None:
-    assert words in str(save(dependencies, draft, edited)[ids.RULE_REFUSED])
+    assert text in str(save(dependencies, draft, edited)[ids.RULE_REFUSED])
 
 
 def test_one_rule_too_many_is_refused(dependencies: Dependencies, alert_service: FakeAlertService) -> None:
@@ -323,7 +323,7 @@ def test_the_result_of_a_replay_is_shown(dependencies: Dependencies) -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "status", "words"),
+    ("problem", "status", "text"),
     [
         ("scope: matches no metric at all", 422, "'Matches no metric at all.'"),
         (
@@ -334,10 +334,8 @@ def test_the_result_of_a_replay_is_shown(dependencies: Dependencies) -> None:
         ("The server did not answer.", None, "'Not replayed: The server did not answer.'"),
     ],
 )
-def test_a_replay_that_failed_says_why(
-    dependencies: Dependencies, problem: str, status: int | None, words: str
-) -> None:
-    assert words in show(dependencies, {"problem": problem, "status": status})
+def test_a_replay_that_failed_says_why(dependencies: Dependencies, problem: str, status: int | None, text: str) -> None:
+    assert text in show(dependencies, {"problem": problem, "status": status})
 
 
 def duplicate_of(dependencies: Dependencies, identity: str) -> str:
@@ -352,7 +350,7 @@ def duplicate_of(dependencies: Dependencies, identity: str) -> str:
     return found
 
 
-def judge(dependencies: Dependencies, draft: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
+def check_draft(dependencies: Dependencies, draft: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
     names = ["percent", "factor"]
     refused = duplicate_of(dependencies, ids.RULE_REFUSED)
     outputs = [
@@ -368,7 +366,7 @@ def judge(dependencies: Dependencies, draft: dict[str, Any], changed: dict[str, 
 
 
 def test_a_draft_is_judged_field_by_field(dependencies: Dependencies) -> None:
-    found = judge(dependencies, FILLED | {"percent": "much"}, part(ids.rule_field("percent"), "value", "much"))
+    found = check_draft(dependencies, FILLED | {"percent": "much"}, part(ids.rule_field("percent"), "value", "much"))
 
     assert found['{"name":"percent","type":"rule-row"}'] == {"className": "field field-percent has-error"}
     assert found['{"name":"factor","type":"rule-row"}'] == {"className": "field field-factor is-hidden"}
@@ -378,10 +376,10 @@ def test_a_draft_is_judged_field_by_field(dependencies: Dependencies) -> None:
 
 
 def test_why_a_rule_was_not_saved_goes_when_nothing_is_wrong_any_more(dependencies: Dependencies) -> None:
-    assert judge(dependencies, FILLED, part(ids.rule_field("percent"), "value", "5"))[ids.RULE_REFUSED] == {
+    assert check_draft(dependencies, FILLED, part(ids.rule_field("percent"), "value", "5"))[ids.RULE_REFUSED] == {
         "children": []
     }
-    assert ids.RULE_REFUSED not in judge(dependencies, FILLED, part(ids.RULE_INSISTED, "data", True))
+    assert ids.RULE_REFUSED not in check_draft(dependencies, FILLED, part(ids.RULE_INSISTED, "data", True))
 
 
 def test_an_absent_database_is_not_an_empty_list(dependencies: Dependencies) -> None:

@@ -3,7 +3,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from callbacks.spans import past_of
+from callbacks.spans import read_chart
 from layouts.spans import SPANS
 from services.market.types import Series
 from tests import builders
@@ -36,14 +36,14 @@ class Listening(FakeReader):
 def test_all_who_look_within_one_period_ask_the_same(span: str, asked: set[tuple[str, int]]) -> None:
     reader = Listening(metrics=(builders.ranked_metric(1),))
     for seconds in (0, 17.25, 59.9):
-        past_of(reader, 1, NOON + timedelta(seconds=seconds), SPANS[span])
+        read_chart(reader, 1, NOON + timedelta(seconds=seconds), SPANS[span])
 
     questions = {call for call in reader.calls if isinstance(call, tuple)}
     assert questions == {(what, NOON - timedelta(seconds=seconds), NOON) for what, seconds in asked}
 
 
 def begins(reader: FakeReader, span: str) -> int | None:
-    begin = past_of(reader, 1, NOON, SPANS[span]).begins
+    begin = read_chart(reader, 1, NOON, SPANS[span]).begins
     return None if begin is None else int(NOON.timestamp()) - begin
 
 

@@ -22,18 +22,18 @@ def walk(part: Any) -> Iterator[Component]:
 
 
 def text_of(part: Any) -> str:
-    """All words within `part`, with a bar between neighbours."""
+    """All text within `part`, with a bar between neighbours."""
 
-    def words(one: Any) -> Iterator[str]:
+    def text(one: Any) -> Iterator[str]:
         if isinstance(one, Component):
-            yield from words(children_of(one))
+            yield from text(children_of(one))
         elif isinstance(one, list | tuple):
             for each in one:
-                yield from words(each)
+                yield from text(each)
         elif one is not None:
             yield str(one)
 
-    return "|".join(words(part))
+    return "|".join(text(part))
 
 
 def children_of(part: Component) -> Any:
@@ -81,5 +81,5 @@ def actions_in(part: Any) -> list[dict[str, str]]:
 
 
 def rows_of(part: Any) -> list[str]:
-    """The words of each table row, its head included."""
+    """The text of each table row, its head included."""
     return [text_of(one) for one in walk(part) if type(one).__name__ == "Tr"]

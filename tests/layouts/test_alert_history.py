@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from layouts import alert_filters, alert_table
-from layouts.alert_filters import Filters
+from layouts import alert_filters, alert_query, alert_table
+from layouts.alert_query import Filters
 from layouts.alert_table import Shown
 from layouts.notation import MINUS, TIMES
 from services.market.alerting.alerts import Alert, AlertQuery, Mute
@@ -26,17 +26,17 @@ def shown(*alerts: Alert, total: int | None = None, **changes: Any) -> str:
     return text_of(alert_table.body(page, UTC))
 
 
-def test_an_address_tells_the_filters_and_what_makes_no_sense_is_left_out():
-    told = "?tab=history&q=+btc+&rule=3&state=firing&span=24h&unseen=1&page=4"
-    assert alert_filters.filters_at(told) == Filters("btc", "3", "firing", "24h", True, 4)
-    assert alert_filters.filters_at("?rule=x&state=maybe&span=2y&page=0&unseen=") == Filters()
-    assert alert_filters.filters_at("") == Filters()
+def test_filters_are_read_from_the_address_and_invalid_ones_are_ignored():
+    search = "?tab=history&q=+btc+&rule=3&state=firing&span=24h&unseen=1&page=4"
+    assert alert_query.filters_at(search) == Filters("btc", "3", "firing", "24h", True, 4)
+    assert alert_query.filters_at("?rule=x&state=maybe&span=2y&page=0&unseen=") == Filters()
+    assert alert_query.filters_at("") == Filters()
 
 
 def test_filters_become_the_query_of_their_page():
     filters = Filters("btc", "3", "firing", "24h", True, 4)
 
-    assert alert_filters.query_of(filters, NOON) == AlertQuery(
+    assert alert_query.query_of(filters, NOON) == AlertQuery(
         since=NOON - timedelta(days=1),
         rule_id=3,
         state="firing",
@@ -46,12 +46,12 @@ def test_filters_become_the_query_of_their_page():
         offset=150,
     )
     csv = "/alerts?format=csv&limit=10000&words=btc&rule=3&state=firing&since=1772280000&unacknowledged=true"
-    assert alert_filters.csv_path(filters, NOON) == csv
-    assert alert_filters.csv_path(Filters(), NOON) == "/alerts?format=csv&limit=10000"
+    assert alert_query.csv_path(filters, NOON) == csv
+    assert alert_query.csv_path(Filters(), NOON) == "/alerts?format=csv&limit=10000"
 
 
 @pytest.mark.parametrize(
-    ("alert", "words"),
+    ("alert", "text"),
     [
         (builders.alert(), f"190,000.00|3.2{TIMES}|average 60,000.00 · 60 samples"),
         (builders.alert(**HALVED), f"30,000.00|{MINUS}52.00 %|from 62,500.00 · threshold 31,250.00"),
@@ -69,72 +69,72 @@ def test_filters_become_the_query_of_their_page():
         ),
     ],
 )
-def test_the_figures_that_led_to_an_alert_are_told_in_their_units(alert, words):
-    told = text_of(alert_table.figures(alert))
-    for part in words.split("|"):
-        assert part in told
+def test_the_figures_of_an_alert_have_their_units(alert, text):
+    page_text = text_of(alert_table.figures(alert))
+    for part in text.split("|"):
+        assert part in page_text
 
 
-def test_an_alert_tells_how_long_it_lasted_and_who_has_seen_it():
+def test_an_alert_shows_how_long_it_lasted_and_who_acknowledged_it():
     over = builders.alert(resolved_at=NOON, acknowledged_at=NOON, acknowledged_by="ann", note="a listing", muted=True)
 
-    told = shown(over)
+    page_text = shown(over)
 
-    for words in (
+    for text in (
         "Built-in rule", "Resolved", "after 5 min, until 1 Mar 2026, 12:00", "Muted", "by ann", "a listing",
     ):  # fmt: skip
-        assert words in told
-    assert "Firing" not in told
+        assert text in page_text
+    assert "Firing" not in page_text
     assert "Firing|since 11:55" in shown(builders.alert())
 
 
-def test_an_alert_without_data_says_since_when_and_is_not_told_as_resolved():
-    told = shown(builders.alert(no_data_since=NOON))
+def test_an_alert_without_data_says_since_when_and_is_not_shown_as_resolved():
+    page_text = shown(builders.alert(no_data_since=NOON))
 
-    assert "No data|since 1 Mar 2026, 12:00" in told
-    assert "Resolved" not in told
-    assert "Firing" not in told
+    assert "No data|since 1 Mar 2026, 12:00" in page_text
+    assert "Resolved" not in page_text
+    assert "Firing" not in page_text
 
 
 def test_an_alert_that_ended_because_its_average_caught_up_says_so():
-    told = shown(builders.alert(resolved_at=NOON, reason="average_caught_up"))
+    page_text = shown(builders.alert(resolved_at=NOON, reason="average_caught_up"))
 
-    assert "after 5 min, until 1 Mar 2026, 12:00: its average caught up" in told
+    assert "after 5 min, until 1 Mar 2026, 12:00: its average caught up" in page_text
 
 
-def test_what_is_acknowledged_is_not_to_be_acknowledged_again():
+def test_an_acknowledged_alert_has_no_button_to_acknowledge_it():
     assert "Acknowledge" in shown(builders.alert())
-    assert shown(builders.alert(acknowledged_at=NOON)).count("Acknowledge") == 1  # when it was
+    assert shown(builders.alert(acknowledged_at=NOON)).count("Acknowledge") == 1  # the time
 
 
-def test_the_buttons_of_an_alert_tell_which_one_it_is():
+def test_the_buttons_of_an_alert_name_it():
     page = Shown(Filters(), (builders.alert(4, metric_id=9), builders.alert(3, acknowledged_at=NOON)), 2, 1, {})
 
-    told = actions_in(alert_table.body(page, UTC))
+    actions = actions_in(alert_table.body(page, UTC))
 
     name = "BTC/USD on kraken"
-    assert told[:3] == [
+    assert actions[:3] == [
         {"act": "acknowledge", "number": "4", "metric": "9", "name": name},
         {"act": "mute", "number": "4", "metric": "9", "name": name},
         {"act": "mute", "number": "3", "metric": "1", "name": name},
     ]
 
 
-def test_each_alert_leads_to_its_metric():
+def test_each_alert_links_to_its_metric():
     page = Shown(Filters(), (builders.alert(2, metric_id=9), builders.alert(1)), 2, 2, {})
 
     assert links_in(alert_table.body(page, UTC)) == ["/metric/9", "/metric/1"]
 
 
-def test_a_page_tells_which_alerts_it_shows_of_how_many():
+def test_a_page_says_which_of_how_many_alerts_it_shows():
     assert "51 to 100 of 10,000" in shown(builders.alert(), total=10_000, filters=Filters(page=2))
     assert "101 to 120 of 120" in shown(builders.alert(), total=120, filters=Filters(page=3))
 
 
-def test_pages_are_turned_as_far_as_there_are_any():
+def test_the_pager_ends_with_the_pages():
     def turns(page: int) -> list[tuple[str, bool]]:
-        told = Shown(Filters(page=page), (builders.alert(),), 120, 0, {})
-        buttons = [one for one in walk(alert_table.body(told, UTC)) if getattr(one, "data-act", None) == "page"]
+        history = Shown(Filters(page=page), (builders.alert(),), 120, 0, {})
+        buttons = [one for one in walk(alert_table.body(history, UTC)) if getattr(one, "data-act", None) == "page"]
         return [(getattr(one, "data-page"), one.disabled) for one in buttons]
 
     assert turns(1) == [("0", True), ("2", False)]
@@ -142,18 +142,15 @@ def test_pages_are_turned_as_far_as_there_are_any():
     assert turns(3) == [("2", False), ("4", True)]
 
 
-def test_all_that_is_chosen_is_acknowledged_up_to_the_newest_that_is_shown():
+def test_all_filtered_alerts_are_acknowledged_up_to_the_newest_shown():
     tools = alert_filters.tools("/alerts?format=csv", 12, 99)
 
     assert links_in(tools) == ["/alerts?format=csv"]
     assert text_of(tools) == "CSV|Acknowledge all 12"
     assert actions_in(tools) == [{"act": "all", "count": "12", "newest": "99"}]
     assert text_of(alert_filters.tools("", 0, 99)) == "CSV|All acknowledged"
-    assert [one.disabled for unseen in (None, 0, 1) for one in alert_filters.tools("", unseen, 0)[1:]] == [
-        True,
-        True,
-        False,
-    ]
+    buttons = [alert_filters.tools("", unacknowledged, 0)[1] for unacknowledged in (None, 0, 1)]
+    assert [button.disabled for button in buttons] == [True, True, False]
 
 
 def test_nothing_to_show_says_why():
@@ -161,17 +158,17 @@ def test_nothing_to_show_says_why():
     assert "No alert passes these filters" in shown(filters=Filters(q="doge"))
 
 
-def test_muted_metrics_are_named_with_when_that_ends():
+def test_muted_metrics_are_listed_with_the_end_of_the_mute():
     until = Mute(1, None, 1, NOON, "known", NOON)
     muted = [
         (until, builders.ranked_metric(1)),
         (replace(until, id=2, until=None, rule_id=3), builders.ranked_metric(2)),
     ]
 
-    told = shown(muted=muted)
+    page_text = shown(muted=muted)
 
-    assert "muted until 1 Mar 2026, 12:00: known" in told
-    assert "muted for one rule until it resolves" in told
+    assert "muted until 1 Mar 2026, 12:00: known" in page_text
+    assert "muted for one rule until it resolves" in page_text
     page = Shown(Filters(), (), 0, 0, {}, muted)
     assert actions_in(alert_table.body(page, UTC)) == [
         {"act": "unmute", "number": "1"},
@@ -179,7 +176,7 @@ def test_muted_metrics_are_named_with_when_that_ends():
     ]
 
 
-def test_rules_are_offered_by_name_the_built_in_one_first():
+def test_the_rule_filter_lists_rules_by_name_after_the_built_in_one():
     offered = alert_filters.rule_choices({3: "Zebra", 5: "ant", 0: None}, "9")
 
     assert [(one["value"], one["label"]) for one in offered] == [
@@ -188,8 +185,8 @@ def test_rules_are_offered_by_name_the_built_in_one_first():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [(40, "40 s"), (60, "1 min"), (7_500, "2 h 5 min"), (7_200, "2 h"), (273_600, "3 d 4 h"), (172_800, "2 d")],
 )
-def test_durations_are_told_by_their_largest_units(seconds, words):
-    assert alert_table.lasting(timedelta(seconds=seconds)) == words
+def test_durations_are_written_in_their_two_largest_units(seconds, text):
+    assert alert_table.lasting(timedelta(seconds=seconds)) == text

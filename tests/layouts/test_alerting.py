@@ -81,20 +81,20 @@ def test_the_chosen_tab_is_marked():
 
 
 def test_a_rule_is_listed_with_what_it_does_and_how_it_stands():
-    words = listed(RuleLine(RULE, {"firing": 2, "pending": 1, "resolved": 4}))
+    text = listed(RuleLine(RULE, {"firing": 2, "pending": 1, "resolved": 4}))
 
-    assert "rises by more than 5 % within 15 min" in words
-    assert "2 firing|1 pending" in words
-    assert "resolved" not in words.replace("Until it resolves", "")
-    assert "No rules of your own yet" not in words
+    assert "rises by more than 5 % within 15 min" in text
+    assert "2 firing|1 pending" in text
+    assert "resolved" not in text.replace("Until it resolves", "")
+    assert "No rules of your own yet" not in text
 
 
 def test_the_built_in_rule_comes_first_and_can_be_muted_only():
     page = rules.body([RuleLine(built_in(builders.profile()), {"firing": 1})], UTC)
-    words = text_of(page)
+    text = text_of(page)
 
-    assert "Built-in rule" in words
-    assert "No rules of your own yet" in words
+    assert "Built-in rule" in text
+    assert "No rules of your own yet" in text
     assert actions_in(page) == [{"rule": "0", "act": "mute", "length": length} for length in MUTE_LENGTHS]
 
 
@@ -142,11 +142,11 @@ def test_a_mute_has_an_end_or_none():
 
 
 def test_the_form_says_what_it_comes_to_and_how_much_it_watches():
-    words = text_of(form(from_template("pumps") | {"scope": "kraken:*/USD"}))
+    text = text_of(form(from_template("pumps") | {"scope": "kraken:*/USD"}))
 
-    assert "Alerts when the price of kraken:*/USD rises by more than 10 % within 15 min" in words
-    assert "It watches 2 metrics now." in words
-    assert "A new rule" in words
+    assert "Alerts when the price of kraken:*/USD rises by more than 10 % within 15 min" in text
+    assert "It watches 2 metrics now." in text
+    assert "A new rule" in text
 
 
 def test_an_empty_form_complains_of_nothing_yet():
@@ -209,10 +209,10 @@ def test_without_channels_it_is_said_where_to_set_them():
 
 
 def test_empty_fields_are_told_of_to_those_who_insist():
-    judged = rule_form.judge(BLANK | {"percent": "x"})
+    checked = rule_form.check_draft(BLANK | {"percent": "x"})
 
-    assert set(rule_form.told_of(BLANK | {"percent": "x"}, judged.wrong, insisted=False)) == {"percent"}
-    assert set(rule_form.told_of(BLANK, judged.wrong, insisted=True)) == {"name", "scope", "percent"}
+    assert set(rule_form.shown_errors(BLANK | {"percent": "x"}, checked.wrong, insisted=False)) == {"percent"}
+    assert set(rule_form.shown_errors(BLANK, checked.wrong, insisted=True)) == {"name", "scope", "percent"}
 
 
 def result_of(*of: int) -> dict[str, Any]:

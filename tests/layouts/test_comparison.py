@@ -34,8 +34,8 @@ def compared(number=1, prices=None, minute=0, **named):
     until = NOON + 60 * minute
     history = builders.series(prices or [100.0 + place % 7 for place in range(1500 + minute)], builders.NOON)
     history = type(history)(history.times + 60 * minute, history.values, history.widths)
-    past = chart_history(history, builders.series([]), until - 86_400, until, 900, 3600, 60)
-    return Compared(str(number), builders.ranked_metric(number, **named), past)
+    chart = chart_history(history, builders.series([]), until - 86_400, until, 900, 3600, 60)
+    return Compared(str(number), builders.ranked_metric(number, **named), chart)
 
 
 def comparison(*members, values=None, common=500, **named):
@@ -75,12 +75,12 @@ def test_changes_are_drawn_from_the_first_price_of_the_span():
 
 
 def beginning(one, minutes_ago):
-    return replace(one, past=replace(one.past, begins=NOON - 60 * minutes_ago))
+    return replace(one, chart=replace(one.chart, begins=NOON - 60 * minutes_ago))
 
 
 def marks_of(*members, zone=UTC):
     look = figure_of(members, Choice(tuple(one.wanted for one in members)), zone, 7)["layout"]
-    return [(words["text"], words["x"], words["yshift"]) for words in look["annotations"]]
+    return [(text["text"], text["x"], text["yshift"]) for text in look["annotations"]]
 
 
 def test_where_histories_begin_is_marked_once_if_they_do_so_together():

@@ -36,11 +36,11 @@ def test_of_another_day_the_date_is_told():
 
 
 @pytest.mark.parametrize(
-    ("note", "words"), [(None, ""), ("2 of 9 tracked pairs without a price", " (2 of 9 tracked pairs")]
+    ("note", "text"), [(None, ""), ("2 of 9 tracked pairs without a price", " (2 of 9 tracked pairs")]
 )
-def test_an_exchange_that_answers_without_this_price_is_not_said_to_be_silent(note, words):
+def test_an_exchange_that_answers_without_this_price_is_not_said_to_be_silent(note, text):
     state = builders.status(exchanges=(builders.exchange_state(note=note),))
-    assert f": kraken answers without a price for this pair{words}" in told(OLD, state)
+    assert f": kraken answers without a price for this pair{text}" in told(OLD, state)
 
 
 def test_when_no_tick_comes_the_exchange_is_not_blamed():
@@ -51,7 +51,7 @@ def test_when_no_tick_comes_the_exchange_is_not_blamed():
 @pytest.mark.parametrize("reason", ["delisted", "halted", "frozen"])
 def test_what_does_not_trade_says_that(reason):
     row = builders.ranked_metric(stale=True, updated_at=FIVE_AGO, active=False, rank=None, reason=reason)
-    assert f"5 min old|: i{parts.MARKS[reason][1:]}." in told(row)
+    assert f"5 min old|: i{parts.STATE_MEANINGS[reason][1:]}." in told(row)
 
 
 def test_a_metric_that_never_had_a_price_says_so():

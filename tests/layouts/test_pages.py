@@ -86,17 +86,17 @@ def test_the_table_is_coloured_by_the_pages_own_properties():
 
 
 def test_an_empty_ranking_says_what_to_do():
-    words = text_of(by_id(ranking.page(PROFILE), ids.RANKING_EMPTY))
+    text = text_of(by_id(ranking.page(PROFILE), ids.RANKING_EMPTY))
 
-    assert "Waiting for the first prices" in words
-    assert "TRACK" in words
-    assert "--demo" in words
+    assert "Waiting for the first prices" in text
+    assert "TRACK" in text
+    assert "--demo" in text
 
 
 def test_a_metric_shows_its_price_its_rank_and_its_changes():
-    words = text_of(metric.headline(builders.ranked_metric(), builders.NOON))
+    text = text_of(metric.headline(builders.ranked_metric(), builders.NOON))
 
-    assert words == "BTC|/USD|kraken|Rank 1|60,123.40|USD|+1.25 %|1 h|\N{MINUS SIGN}3.40 %|24 h"
+    assert text == "BTC|/USD|kraken|Rank 1|60,123.40|USD|+1.25 %|1 h|\N{MINUS SIGN}3.40 %|24 h"
 
 
 def test_a_metric_that_is_not_ranked_says_why():
@@ -107,40 +107,40 @@ def test_a_metric_that_is_not_ranked_says_why():
     assert "Unranked|Inactive" in text_of(metric.headline(silent, builders.NOON))
 
 
-@pytest.mark.parametrize("mark", parts.MARKS)
+@pytest.mark.parametrize("mark", parts.STATE_MEANINGS)
 def test_a_mark_beside_a_pair_tells_what_it_means(mark):
     new = {"new_at": builders.NOON} if mark == "new" else {"active": False, "reason": mark}
-    (chip,) = parts.marks(builders.ranked_metric(**new))
+    (chip,) = parts.state_chips(builders.ranked_metric(**new))
 
-    assert (chip.children, chip.title) == (mark.capitalize(), parts.MARKS[mark])
-    assert parts.marks(builders.ranked_metric()) == []
+    assert (chip.children, chip.title) == (mark.capitalize(), parts.STATE_MEANINGS[mark])
+    assert parts.state_chips(builders.ranked_metric()) == []
 
 
 def test_a_new_metric_that_does_not_trade_is_marked_as_both():
-    words = text_of(
+    text = text_of(
         metric.headline(builders.ranked_metric(new_at=builders.NOON, active=False, reason="halted"), builders.NOON)
     )
 
-    assert "|New|Halted|" in words
+    assert "|New|Halted|" in text
 
 
 def test_a_metrics_figures_carry_their_units():
-    words = text_of(metric.figures(builders.ranked_metric(), PROFILE, ZoneInfo("Europe/Berlin")))
+    text = text_of(metric.figures(builders.ranked_metric(), PROFILE, ZoneInfo("Europe/Berlin")))
 
-    assert "Standard deviation|812.25" in words
-    assert "Volatility|1.35 %" in words
-    assert "Average, 1 h|60,050.50" in words
-    assert "Alert above (3\N{MULTIPLICATION SIGN})|180,151.50" in words
-    assert "Volume, 24 h|1.23 K BTC" in words
-    assert "Samples, 24 h|1,440" in words
-    assert "Known of 24 h|100.00 %" in words
-    assert "Updated|1 Mar 2026, 13:00" in words
+    assert "Standard deviation|812.25" in text
+    assert "Volatility|1.35 %" in text
+    assert "Average, 1 h|60,050.50" in text
+    assert "Alert above (3\N{MULTIPLICATION SIGN})|180,151.50" in text
+    assert "Volume, 24 h|1.23 K BTC" in text
+    assert "Samples, 24 h|1,440" in text
+    assert "Known of 24 h|100.00 %" in text
+    assert "Updated|1 Mar 2026, 13:00" in text
 
 
 def test_an_unknown_volume_is_a_dash_without_a_unit():
-    words = text_of(metric.figures(builders.ranked_metric(volume_24h=None), PROFILE, UTC))
+    text = text_of(metric.figures(builders.ranked_metric(volume_24h=None), PROFILE, UTC))
 
-    assert "Volume, 24 h|\N{EN DASH}|Samples" in words
+    assert "Volume, 24 h|\N{EN DASH}|Samples" in text
 
 
 def test_a_metrics_page_offers_the_ranges_and_the_threshold():
@@ -237,11 +237,10 @@ def test_the_status_page_sums_up_the_day():
     longest[7] = 2_400.0
     day = builders.day(ticks=builders.tick_day(missed=counts[0], failed=counts[1], longest_ms=longest))
 
-    words = text_of(overview(day, exchanges=(builders.exchange_state(), failing))[0])
+    text = text_of(overview(day, exchanges=(builders.exchange_state(), failing))[0])
 
     assert (
-        words
-        == "Exchanges answering|1 of 2|Metrics|20|Ticks in 24 h|1,440|Missed|4|With a failure|4|Longest tick|2.4 s"
+        text == "Exchanges answering|1 of 2|Metrics|20|Ticks in 24 h|1,440|Missed|4|With a failure|4|Longest tick|2.4 s"
     )
 
 
@@ -254,28 +253,28 @@ def test_the_status_page_lists_ticks_with_what_went_wrong():
 
 
 @pytest.mark.parametrize(
-    ("holder", "words"),
+    ("holder", "text"),
     [
         ("box:4711:0a1b2c3d", "Clock: box, process 4711"),
         ("somebody", "Clock: somebody"),
         (None, "No process has the clock"),
     ],
 )
-def test_the_status_page_tells_which_process_has_the_clock(holder, words):
-    assert words in text_of(recent(holder=holder))
+def test_the_status_page_tells_which_process_has_the_clock(holder, text):
+    assert text in text_of(recent(holder=holder))
     assert "0a1b2c3d" not in text_of(recent(holder=holder))
 
 
 def test_the_status_page_of_a_tracker_that_just_started_is_whole():
     nothing = builders.tick_day(longest_ms=np.full(96, np.nan), ticks=np.zeros(96, dtype=np.int64))
     state = builders.status(exchanges=(), ticks=(), minute=None)
-    words = text_of(status.page(state, builders.day(ticks=nothing), PROFILE, UTC))
+    text = text_of(status.page(state, builders.day(ticks=nothing), PROFILE, UTC))
 
-    assert "None has been asked yet." in words
-    assert "None yet." in words
-    assert "Longest tick|\N{EN DASH}" in words
-    assert "is told here for a day" in words
-    assert "Data|Live exchanges" in words
+    assert "None has been asked yet." in text
+    assert "None yet." in text
+    assert "Longest tick|\N{EN DASH}" in text
+    assert "is told here for a day" in text
+    assert "Data|Live exchanges" in text
 
 
 def test_the_status_page_lists_settings_and_tells_chosen_ones_from_defaults():
@@ -305,33 +304,33 @@ def test_of_many_pairs_that_came_the_latest_are_listed():
     assert text_of(told).endswith("|and 3 more")
 
 
-@pytest.mark.parametrize(("up", "words"), [(True, "Shared cache answering"), (False, "Shared cache away")])
-def test_the_status_page_tells_of_the_shared_cache_where_there_is_one(up, words):
-    assert words in text_of(storage(shared_cache=up))
+@pytest.mark.parametrize(("up", "text"), [(True, "Shared cache answering"), (False, "Shared cache away")])
+def test_the_status_page_tells_of_the_shared_cache_where_there_is_one(up, text):
+    assert text in text_of(storage(shared_cache=up))
     assert "hared cache" not in text_of(storage())
 
 
 def test_the_status_page_tells_what_was_set_aside_once_anything_was():
     at = builders.NOON
     aside = SetAside(at, at + timedelta(days=3), at + timedelta(days=3, minutes=5), ticks=6, prices=1_240)
-    words = (
+    text = (
         "A clock was ahead: 6 ticks and 1,240 prices, dated 4 Mar 2026, 12:00 to 4 Mar 2026, 12:05, were set aside at"
         " 1 Mar 2026, 12:00 and count nowhere"
     )
-    assert words in text_of(status.storage(builders.status(set_aside=aside), UTC))
+    assert text in text_of(status.storage(builders.status(set_aside=aside), UTC))
     assert "set aside" not in text_of(status.storage(builders.status(), UTC))
 
 
 def test_the_status_page_tells_what_is_kept_longer_than_it_should_be():
-    words = "Samples since 1 Mar 2026, 12:00 are kept longer than RETENTION_DAYS"
+    text = "Samples since 1 Mar 2026, 12:00 are kept longer than RETENTION_DAYS"
     kept = builders.storage(kept_longer_since=builders.NOON)
-    assert words in text_of(status.storage(builders.status(storage=kept), UTC))
+    assert text in text_of(status.storage(builders.status(storage=kept), UTC))
     assert "kept longer" not in text_of(status.storage(builders.status(storage=builders.storage()), UTC))
 
 
 def test_the_status_page_tells_that_nothing_can_be_written():
-    words = "Nothing can be written, and no tick is stored: database or disk is full"
-    assert words in text_of(status.storage(builders.status(cannot_write="database or disk is full"), UTC))
+    text = "Nothing can be written, and no tick is stored: database or disk is full"
+    assert text in text_of(status.storage(builders.status(cannot_write="database or disk is full"), UTC))
     assert "Nothing can be written" not in text_of(status.storage(builders.status(), UTC))
 
 
@@ -346,7 +345,7 @@ def test_a_growth_is_drawn_as_soon_as_there_are_two_sizes():
 
 
 @pytest.mark.parametrize(
-    ("storage", "words"),
+    ("storage", "text"),
     [
         (None, "Not measured yet."),
         (
@@ -363,10 +362,10 @@ def test_a_growth_is_drawn_as_soon_as_there_are_two_sizes():
         ),
     ],
 )
-def test_the_status_page_tells_how_large_the_database_is_and_how_fast_it_grows(storage, words):
+def test_the_status_page_tells_how_large_the_database_is_and_how_fast_it_grows(storage, text):
     page = status.page(builders.status(storage=storage), builders.day(), PROFILE, UTC)
 
-    assert f"|Storage|{words}|Pairs that came" in text_of(page)
+    assert f"|Storage|{text}|Pairs that came" in text_of(page)
 
 
 def test_warnings_come_first_on_the_status_page():
@@ -376,18 +375,18 @@ def test_warnings_come_first_on_the_status_page():
 
 
 @pytest.mark.parametrize(
-    ("failed", "words", "value"), [(0, "5 of 20 requests", "5"), (15, "5 of 20 requests, 15 failed", "5")]
+    ("failed", "text", "value"), [(0, "5 of 20 requests", "5"), (15, "5 of 20 requests, 15 failed", "5")]
 )
-def test_backfill_is_a_bar_with_its_counts(failed, words, value):
+def test_backfill_is_a_bar_with_its_counts(failed, text, value):
     part = status.backfill(builders.backfill_state(failed=failed))
     bar = next(one for one in walk(part) if type(one).__name__ == "Progress")
 
-    assert text_of(part) == f"kraken|{words}"
+    assert text_of(part) == f"kraken|{text}"
     assert (bar.value, bar.max) == (value, "20")
 
 
 def histories(**changes):
-    """What the status page says of each exchange's history: the words, and how much of the bar is full."""
+    """What the status page says of each exchange's history: the text, and how much of the bar is full."""
     parts_of_it = status.backfills(builders.status(**changes))
     bars = [next(one for one in walk(part) if type(one).__name__ == "Progress") for part in parts_of_it]
     return [(text_of(part), float(bar.value) / float(bar.max)) for part, bar in zip(parts_of_it, bars, strict=True)]
@@ -419,10 +418,10 @@ def test_the_history_that_is_filled_in_says_how_much_was_done():
 
 def test_the_status_page_shows_backfills_and_simulation():
     state = builders.status(backfills=(builders.backfill_state(),))
-    words = text_of(status.page(state, builders.day(), SIMULATED, UTC))
+    text = text_of(status.page(state, builders.day(), SIMULATED, UTC))
 
-    assert "History|kraken|5 of 20 requests" in words
-    assert "Data|Simulated" in words
+    assert "History|kraken|5 of 20 requests" in text
+    assert "Data|Simulated" in text
 
 
 @pytest.mark.parametrize(("fraction", "look"), [(0.1, "is-up"), (-0.1, "is-down"), (0.0, ""), (None, "")])

@@ -21,7 +21,7 @@ ROW = builders.ranked_metric()
 NONE = builders.series([])
 
 
-def past_of(history, volumes=NONE, span="24"):
+def read_chart(history, volumes=NONE, span="24"):
     """The span that ends at noon, whatever `history` has of it."""
     chosen = SPANS[span]
     until = int(builders.NOON.timestamp())
@@ -44,8 +44,8 @@ def span_for(history):
 
 def figure(history, row=ROW, alerts=(), zone=UTC, threshold=False, kind=LINE, span=None, volumes=NONE):
     span = span or span_for(history)
-    past = past_of(history, volumes, span)
-    return price_chart.price_figure(past, view(kind, zone, span), subject(row, alerts), threshold)
+    chart = read_chart(history, volumes, span)
+    return price_chart.price_figure(chart, view(kind, zone, span), subject(row, alerts), threshold)
 
 
 def legend(drawn):
@@ -153,11 +153,11 @@ def rule(number, direction="below", factor=0.5, window=900):
 
 def test_the_thresholds_of_rules_that_people_wrote_are_drawn_by_their_own_windows():
     prices = builders.series([100.0] * 60 + [40.0] * 20)
-    past = past_of(prices)
+    chart = read_chart(prices)
     written = [rule(7), rule(8, "above", 2.0, 3600)]
     fired = builders.alert(rule_id=7, threshold=49.5, average=99.0, factor=0.5)
 
-    drawn = price_chart.price_figure(past, view(), replace(subject(alerts=(fired,)), rules=written), True)["data"]
+    drawn = price_chart.price_figure(chart, view(), replace(subject(alerts=(fired,)), rules=written), True)["data"]
 
     assert [trace["name"] for trace in drawn[8:]] == [
         "Rule below 0.5\N{MULTIPLICATION SIGN} of 15 min",
@@ -171,18 +171,18 @@ def test_the_thresholds_of_rules_that_people_wrote_are_drawn_by_their_own_window
 
 
 def test_a_rule_that_is_new_or_changed_has_the_chart_draw_all_anew():
-    past, one = past_of(minutes(1440)), subject()
-    drawn = price_chart.price_figure(past, view(), one, False)["layout"]["meta"]
+    chart, one = read_chart(minutes(1440)), subject()
+    drawn = price_chart.price_figure(chart, view(), one, False)["layout"]["meta"]
     written = replace(one, rules=[rule(7)], revision=8)
 
-    brought = price_chart.price_update(past, view(), written, drawn)
+    brought = price_chart.price_update(chart, view(), written, drawn)
 
     assert brought["from"] is None
     assert len(brought["traces"]) == 9
     assert brought["traces"][8]["look"]["line"]["dash"] == "dashdot"
-    assert price_chart.price_update(past, view(), written, brought["meta"])["traces"][8]["look"] == {}
+    assert price_chart.price_update(chart, view(), written, brought["meta"])["traces"][8]["look"] == {}
     changed = replace(written, rules=[rule(7, factor=0.4)])
-    assert price_chart.price_update(past, view(), changed, brought["meta"])["from"] is None
+    assert price_chart.price_update(chart, view(), changed, brought["meta"])["from"] is None
 
 
 def test_the_threshold_rests_on_the_average_of_the_rules_own_window():
@@ -192,7 +192,7 @@ def test_the_threshold_rests_on_the_average_of_the_rules_own_window():
 
 
 def near(history, alerts=()):
-    return price_chart.threshold_is_near(past_of(history, span=span_for(history)), subject(alerts=alerts))
+    return price_chart.threshold_is_near(read_chart(history, span=span_for(history)), subject(alerts=alerts))
 
 
 def test_a_threshold_out_of_sight_does_not_squash_the_chart():
@@ -377,8 +377,8 @@ def minutes(count):
 
 
 def update(history, drawn, row=ROW, kind=LINE, span="24", alerts=()):
-    past = past_of(history, span=span)
-    return price_chart.price_update(past, view(kind, span=span), subject(row, alerts, 8), drawn)
+    chart = read_chart(history, span=span)
+    return price_chart.price_update(chart, view(kind, span=span), subject(row, alerts, 8), drawn)
 
 
 def meta_of(history, **named):
@@ -470,14 +470,14 @@ def test_alerts_come_whole():
 
 
 def begun(hours=3, zone=UTC, span="24"):
-    past = past_of(minutes(60 * hours), span=span)
-    return replace(past, begins=int(past.history.times[0])), zone
+    chart = read_chart(minutes(60 * hours), span=span)
+    return replace(chart, begins=int(chart.history.times[0])), zone
 
 
 def test_the_axis_is_the_span_that_is_chosen_and_says_where_history_begins_in_it():
-    past, zone = begun(zone=BERLIN)
+    chart, zone = begun(zone=BERLIN)
 
-    look = price_chart.price_figure(past, view(zone=zone), subject(), False)["layout"]
+    look = price_chart.price_figure(chart, view(zone=zone), subject(), False)["layout"]
 
     noon = int(builders.NOON.timestamp()) * 1000
     assert look["xaxis"]["autorangeoptions"] == {"minallowed": noon - 86_400_000, "maxallowed": noon}
@@ -494,11 +494,11 @@ def test_a_history_that_reaches_back_is_not_said_to_begin():
 
 
 def test_an_update_tells_where_history_begins_when_that_has_changed():
-    past, _ = begun()
-    drawn = price_chart.price_figure(past, view(), subject(), False)["layout"]["meta"]
+    chart, _ = begun()
+    drawn = price_chart.price_figure(chart, view(), subject(), False)["layout"]["meta"]
 
-    assert "layout" not in price_chart.price_update(past, view(), subject(revision=8), drawn)
-    filled = replace(past_of(minutes(1440)), begins=None)
+    assert "layout" not in price_chart.price_update(chart, view(), subject(revision=8), drawn)
+    filled = replace(read_chart(minutes(1440)), begins=None)
     brought = price_chart.price_update(filled, view(), subject(revision=8), drawn)
     assert brought["layout"]["shapes"] == []
     assert brought["meta"]["shown"] == drawn["shown"]
