@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from callbacks.metric import past_with_rules, subject_of
+from callbacks.metric import chart_with_rules, subject_of
 from layouts import price_chart
 from layouts.price_chart import LINE, View
 from layouts.spans import SPANS
@@ -45,11 +45,11 @@ def written(world: World, direction: str, factor: float, window: int) -> AlertRu
 def drawn(world: World, span: str = "24") -> list[dict[str, float]]:
     """Each trace's values by their times, NaN for none."""
     subject = subject_of(world.reader, StoreAlertService(world.engine, ()), KEY, world.now)
-    past = past_with_rules(world.reader, subject, world.now, SPANS[span])
+    chart = chart_with_rules(world.reader, subject, world.now, SPANS[span])
     view = View(subject.row.id, SPANS[span], LINE, UTC)
     return [
         {at: math.nan if value is None else value for at, value in zip(trace["x"], trace.get("y", []), strict=False)}
-        for trace in price_chart.price_figure(past, view, subject, True)["data"]
+        for trace in price_chart.price_figure(chart, view, subject, True)["data"]
     ]
 
 
@@ -105,8 +105,8 @@ def test_without_what_is_on_record_the_line_is_the_same(world: World, exchange: 
 
     alert_service = StoreAlertService(world.engine, ())
     subject = subject_of(world.reader, alert_service, KEY, world.now)
-    past = past_with_rules(world.reader, subject, world.now, SPANS["1"])
-    times, values = price_chart.reference_lines.threshold(past, rule, (), 60)
+    chart = chart_with_rules(world.reader, subject, world.now, SPANS["1"])
+    times, values = price_chart.reference_lines.threshold(chart, rule, (), 60)
 
     at = times.tolist().index(int(alert.fired_at.timestamp()))
     assert values[at] == pytest.approx(alert.threshold, rel=1e-9)
