@@ -8,17 +8,24 @@ from pydantic import ConfigDict, Field
 from api.contract.metric_keys import MAX_METRIC_ID
 from api.contract.schemas import NOON, Body, FiredAlert, Id
 from services.market.alerting.rules import (
+    DEFAULT_COOLDOWN_SECONDS,
+    DEFAULT_MIN_SAMPLES,
     MAX_CHANNEL_LENGTH,
     MAX_CHANNELS,
+    MAX_COUNT,
+    MAX_HYSTERESIS_PERCENT,
     MAX_LEVEL,
+    MAX_MULTIPLE,
     MAX_NAME_LENGTH,
     MAX_PATTERNS,
     MAX_WAIT_SECONDS,
+    MIN_MULTIPLE,
+    WINDOWS,
 )
 from services.market.text import MAX_NOTE_LENGTH
 
-Window = Literal[300, 900, 1_800, 3_600, 14_400, 43_200, 86_400]
-Places = Annotated[int, Field(ge=1, le=10_000)]
+Window = Annotated[int, Field(json_schema_extra={"enum": [*WINDOWS]})]
+Places = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 Wait = Annotated[int, Field(ge=0, le=MAX_WAIT_SECONDS)]
 Pattern = Annotated[str, Field(max_length=MAX_CHANNEL_LENGTH, examples=["kraken:*/USD"])]
 Channel = Annotated[str, Field(min_length=1, max_length=MAX_CHANNEL_LENGTH, examples=["ops"])]
@@ -27,7 +34,7 @@ Note = Annotated[
     # No control characters but tab, line feed and carriage return.
     Field(max_length=MAX_NOTE_LENGTH, pattern=r"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]*$"),
 ]
-Multiple = Annotated[float, Field(ge=0.001, le=1e6)]
+Multiple = Annotated[float, Field(ge=MIN_MULTIPLE, le=MAX_MULTIPLE)]
 
 
 class OfAverage(Body):
@@ -37,7 +44,7 @@ class OfAverage(Body):
     direction: Literal["above", "below"] = "above"
     factor: Multiple = Field(examples=[3.0])
     window_seconds: Window = Field(examples=[3_600])
-    min_samples: Places = Field(default=5, description="Values that the average must rest on.")
+    min_samples: Places = Field(default=DEFAULT_MIN_SAMPLES, description="Values that the average must rest on.")
 
 
 class OfChange(Body):
@@ -88,9 +95,14 @@ class NewRule(Body):
         description="`top` goes with rank alone, which takes `level` beside it; `no_data` with price alone."
     )
     pending_seconds: Wait = Field(default=0, description="For how long the condition has to be met.")
-    cooldown_seconds: Wait = Field(default=3_600, description="A metric fires at most once in this time.")
+    cooldown_seconds: Wait = Field(
+        default=DEFAULT_COOLDOWN_SECONDS, description="A metric fires at most once in this time."
+    )
     hysteresis_percent: float = Field(
-        default=0.0, ge=0, le=50, description="How far the value has to be back, of the threshold, to resolve."
+        default=0.0,
+        ge=0,
+        le=MAX_HYSTERESIS_PERCENT,
+        description="How far the value has to be back, of the threshold, to resolve.",
     )
     channels: Annotated[list[Channel], Field(max_length=MAX_CHANNELS)] | None = Field(
         default=None, description="Where its messages go, by the names of `/alerts/channels`; null for all."
@@ -131,7 +143,7 @@ class Rule(Body):
 
 
 class KeptAverage(OfAverage):
-    window_seconds: int = Field(ge=1)  # type: ignore[assignment] # the built-in rule's may be any
+    window_seconds: int = Field(ge=1)  # the built-in rule's window may be any
 
 
 AnyCondition = KeptAverage | OfChange | OfLevel | OfPlace | OfSilence

@@ -54,6 +54,13 @@ def parse_track(text: str) -> tuple[TrackPattern, ...]:
     return tuple(patterns)
 
 
+def read_pattern(text: str) -> TrackPattern:
+    """The pattern that has this text. Nothing is checked: see `parse_track`."""
+    market, _, pair = text.partition(":")
+    base, _, quote = pair.partition("/")
+    return TrackPattern(market, base, quote)
+
+
 def _folded(code: str) -> str:
     """As names are compared: in any case, however its letters are put together."""
     return normal(code.upper())

@@ -1,4 +1,4 @@
-"""Rules as JSON: what a client sends is checked, what is stored is written and read."""
+"""Rules as JSON: `parse_rule` checks what a client sends, `read_rule` reads what `rule_fields` wrote."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -7,13 +7,19 @@ from typing import Any
 
 from services.market.alerting.rules import (
     BUILT_IN,
+    DEFAULT_COOLDOWN_SECONDS,
+    DEFAULT_MIN_SAMPLES,
     KINDS,
     MAX_CHANNEL_LENGTH,
     MAX_CHANNELS,
+    MAX_COUNT,
+    MAX_HYSTERESIS_PERCENT,
     MAX_LEVEL,
+    MAX_MULTIPLE,
     MAX_NAME_LENGTH,
     MAX_PATTERNS,
     MAX_WAIT_SECONDS,
+    MIN_MULTIPLE,
     QUANTITIES,
     WINDOWS,
     AlertRule,
@@ -25,11 +31,14 @@ from services.market.alerting.rules import (
     TimesAverage,
     Top,
 )
-from services.market.track import TrackPattern, parse_track
+from services.market.track import TrackPattern, parse_track, read_pattern
 
 
 def parse_rule(given: Mapping[str, Any], number: int = BUILT_IN) -> AlertRule:
-    """The rule of this number that a JSON object tells. Raises BadRule naming the field at fault."""
+    """Check a JSON object that a client sent, and return it as the rule of this number.
+
+    Raises BadRule, which names the field at fault.
+    """
     fields = _Fields(given)
     rule = AlertRule(
         id=number,
@@ -37,9 +46,9 @@ def parse_rule(given: Mapping[str, Any], number: int = BUILT_IN) -> AlertRule:
         scope=fields.take("scope", _scope),
         quantity=(quantity := fields.take("quantity", partial(_choice, among=tuple(QUANTITIES)), "price")),
         condition=fields.take("condition", partial(_condition, quantity=quantity)),
-        pending_seconds=fields.take("pending_seconds", partial(_whole, low=0, high=MAX_WAIT_SECONDS), 0),
-        cooldown_seconds=fields.take("cooldown_seconds", partial(_whole, low=0, high=MAX_WAIT_SECONDS), 3_600),
-        hysteresis_percent=fields.take("hysteresis_percent", partial(_number, low=0, high=50), 0.0),
+        pending_seconds=fields.take("pending_seconds", _wait, 0),
+        cooldown_seconds=fields.take("cooldown_seconds", _wait, DEFAULT_COOLDOWN_SECONDS),
+        hysteresis_percent=fields.take("hysteresis_percent", partial(_number, low=0, high=MAX_HYSTERESIS_PERCENT), 0.0),
         channels=fields.take("channels", _channels, None),
         tell_resolved=fields.take("tell_resolved", _flag, False),
         enabled=fields.take("enabled", _flag, True),
@@ -48,8 +57,48 @@ def parse_rule(given: Mapping[str, Any], number: int = BUILT_IN) -> AlertRule:
     return rule
 
 
+def read_rule(stored: Mapping[str, Any], number: int) -> AlertRule:
+    """Read a JSON object that `rule_fields` wrote, in this version or an earlier one.
+
+    Nothing is checked: a rule that was accepted within other limits stays readable. Missing fields have the defaults of
+    `parse_rule`.
+    """
+    return AlertRule(
+        id=number,
+        name=stored["name"],
+        scope=tuple(read_pattern(text) for text in stored["scope"]),
+        quantity=stored.get("quantity", "price"),
+        condition=_read_condition(stored["condition"]),
+        pending_seconds=stored.get("pending_seconds", 0),
+        cooldown_seconds=stored.get("cooldown_seconds", DEFAULT_COOLDOWN_SECONDS),
+        hysteresis_percent=stored.get("hysteresis_percent", 0.0),
+        channels=None if stored.get("channels") is None else tuple(stored["channels"]),
+        tell_resolved=stored.get("tell_resolved", False),
+        enabled=stored.get("enabled", True),
+    )
+
+
+def _read_condition(stored: Mapping[str, Any]) -> Condition:
+    match stored["kind"]:
+        case "average":
+            return TimesAverage(
+                stored.get("direction", "above"),
+                stored["factor"],
+                stored["window_seconds"],
+                stored.get("min_samples", DEFAULT_MIN_SAMPLES),
+            )
+        case "change":
+            return Change(stored.get("direction", "either"), stored["percent"], stored["window_seconds"])
+        case "level":
+            return Level(stored.get("direction", "either"), stored["level"])
+        case "top":
+            return Top(stored["places"])
+        case _:
+            return NoData(stored["periods"])
+
+
 def rule_fields(rule: AlertRule) -> dict[str, Any]:
-    """The JSON object that `parse_rule` makes the same rule of."""
+    """The rule as a JSON object, for `parse_rule` and `read_rule`."""
     return {
         "name": rule.name,
         "scope": [str(pattern) for pattern in rule.scope],
@@ -120,16 +169,16 @@ def _condition(value: Any, quantity: str) -> Condition:
 def _average(fields: _Fields) -> Condition:
     return TimesAverage(
         fields.take("direction", partial(_choice, among=("above", "below")), "above"),
-        fields.take("factor", partial(_number, low=0.001, high=1e6)),
+        fields.take("factor", partial(_number, low=MIN_MULTIPLE, high=MAX_MULTIPLE)),
         fields.take("window_seconds", _window),
-        fields.take("min_samples", partial(_whole, low=1, high=10_000), 5),
+        fields.take("min_samples", _count, DEFAULT_MIN_SAMPLES),
     )
 
 
 def _change(fields: _Fields) -> Condition:
     return Change(
         fields.take("direction", partial(_choice, among=("up", "down", "either")), "either"),
-        fields.take("percent", partial(_number, low=0.001, high=1e6)),
+        fields.take("percent", partial(_number, low=MIN_MULTIPLE, high=MAX_MULTIPLE)),
         fields.take("window_seconds", _window),
     )
 
@@ -145,8 +194,8 @@ _READERS: Mapping[str, Callable[[_Fields], Condition]] = {
     "average": _average,
     "change": _change,
     "level": _level,
-    "top": lambda fields: Top(fields.take("places", partial(_whole, low=1, high=10_000))),
-    "no_data": lambda fields: NoData(fields.take("periods", partial(_whole, low=1, high=10_000))),
+    "top": lambda fields: Top(fields.take("places", _count)),
+    "no_data": lambda fields: NoData(fields.take("periods", _count)),
 }
 
 
@@ -192,6 +241,14 @@ def _whole(value: Any, low: int, high: int) -> int:
     if number is not None and low <= number <= high:
         return number
     raise ValueError(f"has to be a whole number from {low} to {high}")
+
+
+def _wait(value: Any) -> int:
+    return _whole(value, 0, MAX_WAIT_SECONDS)
+
+
+def _count(value: Any) -> int:
+    return _whole(value, 1, MAX_COUNT)
 
 
 def _number(value: Any, low: float, high: float) -> float:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from services.market.errors import TrackerError
 from services.market.status import Profile
-from services.market.times import DAY, MINUTE
+from services.market.times import DAY, HOUR, MINUTE
 from services.market.track import TrackPattern
 from services.market.types import Floats, Ints
 
@@ -28,7 +28,15 @@ MAX_PATTERNS = 50
 MAX_CHANNELS = 20
 MAX_CHANNEL_LENGTH = 200
 MAX_WAIT_SECONDS = 7 * DAY
+MIN_MULTIPLE, MAX_MULTIPLE = 0.001, 1e6
+"""The range of a factor, and of a change in per cent."""
 MAX_LEVEL = 1e15
+MAX_COUNT = 10_000
+"""The most samples, places or periods that a condition may ask for; the fewest are 1."""
+MAX_HYSTERESIS_PERCENT = 50
+
+DEFAULT_COOLDOWN_SECONDS = HOUR
+DEFAULT_MIN_SAMPLES = 5
 
 MAX_RULES = 200
 

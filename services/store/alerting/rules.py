@@ -1,5 +1,6 @@
 """The rules that people write, and how each of them stands to its metrics."""
 
+import dataclasses
 from collections.abc import Mapping
 from functools import lru_cache
 from json import dumps, loads
@@ -7,7 +8,7 @@ from json import dumps, loads
 import numpy as np
 from sqlalchemy import Connection, delete, insert, select, update
 
-from services.market.alerting.rule_json import parse_rule, rule_fields
+from services.market.alerting.rule_json import read_rule, rule_fields
 from services.market.alerting.rules import AlertRule
 from services.market.alerting.states import FIRING, NO_DATA, STATE, RuleStates
 from services.store.database.models import AlertRow, MuteRow, RuleRow, RuleStateRow
@@ -28,7 +29,7 @@ def find(connection: Connection, number: int) -> AlertRule | None:
 def add(connection: Connection, rule: AlertRule) -> AlertRule:
     """Store it as a new rule; answers it with its number."""
     number = connection.execute(insert(RuleRow).values(body=as_text(rule)).returning(RuleRow.id)).scalar_one()
-    return rule_of(number, as_text(rule))
+    return dataclasses.replace(rule, id=number)
 
 
 def replace(connection: Connection, rule: AlertRule, now: int) -> None:
@@ -65,7 +66,7 @@ def as_text(rule: AlertRule) -> str:
 @lru_cache(maxsize=1_024)
 def rule_of(number: int, body: str) -> AlertRule:
     """The rule of this number and stored text."""
-    return parse_rule(loads(body), number)
+    return read_rule(loads(body), number)
 
 
 def states(connection: Connection) -> Mapping[int, RuleStates]:

@@ -1,6 +1,6 @@
 import pytest
 
-from services.market.alerting.rule_json import as_whole, parse_rule, rule_fields
+from services.market.alerting.rule_json import as_whole, parse_rule, read_rule, rule_fields
 from services.market.alerting.rules import BadRule, Change, TimesAverage
 
 GIVEN = {
@@ -17,7 +17,7 @@ GIVEN = {
 }
 
 
-def test_a_rule_is_read_as_it_was_told_and_told_as_it_was_read():
+def test_a_rule_in_json_becomes_a_rule_and_the_same_json_again():
     rule = parse_rule(GIVEN, 4)
 
     assert rule.id == 4
@@ -26,7 +26,7 @@ def test_a_rule_is_read_as_it_was_told_and_told_as_it_was_read():
     assert rule_fields(rule) == GIVEN
 
 
-def test_what_is_left_out_is_usual():
+def test_missing_fields_have_their_defaults():
     condition = {"kind": "average", "factor": 3, "window_seconds": 3_600}
     rule = parse_rule({"name": "Spike", "scope": "kraken:*", "condition": condition})
 
@@ -38,7 +38,7 @@ CONDITION = GIVEN["condition"]
 
 
 @pytest.mark.parametrize(
-    ("changed", "words"),
+    ("changed", "text"),
     [
         ({"name": " "}, "name: give the rule a name"),
         ({"name": "a\nb"}, "name: has to be one line of at most 80 characters"),
@@ -71,15 +71,54 @@ CONDITION = GIVEN["condition"]
         ({"colour": "red"}, "colour: is no field of a rule"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_in_plain_words_that_name_the_field(changed, words):
+def test_the_error_names_the_field_at_fault(changed, text):
     with pytest.raises(BadRule) as caught:
         parse_rule(GIVEN | changed)
-    assert str(caught.value) == words
+    assert str(caught.value) == text
 
 
 @pytest.mark.parametrize(
     ("given", "whole"),
     [(5, 5), (5.0, 5), (0.0, 0), (5.5, None), (True, None), ("5", None), (None, None), (float("inf"), None)],
 )
-def test_json_makes_no_difference_between_whole_numbers(given, whole):
+def test_5_and_5_0_are_the_same_whole_number_in_json(given, whole):
     assert as_whole(given) == whole
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"kind": "average", "direction": "below", "factor": 0.5, "window_seconds": 300, "min_samples": 7},
+        {"kind": "change", "direction": "up", "percent": 5.0, "window_seconds": 900},
+        {"kind": "level", "direction": "down", "level": 1.5},
+        {"kind": "no_data", "periods": 3},
+    ],
+)
+def test_a_stored_rule_is_read_as_it_was_written(condition):
+    rule = parse_rule(GIVEN | {"condition": condition}, 4)
+
+    assert read_rule(rule_fields(rule), 4) == rule
+
+
+def test_a_stored_rule_on_ranks_is_read_as_it_was_written():
+    rule = parse_rule(GIVEN | {"quantity": "rank", "condition": {"kind": "top", "places": 10}, "channels": None}, 4)
+
+    assert read_rule(rule_fields(rule), 4) == rule
+
+
+def test_a_stored_rule_outside_the_limits_is_read():
+    condition = {"kind": "change", "direction": "up", "percent": 2e6, "window_seconds": 7}
+    stored = GIVEN | {"name": "x" * 100, "condition": condition, "hysteresis_percent": 99.0, "colour": "red"}
+
+    rule = read_rule(stored, 4)
+
+    assert (rule.name, rule.condition, rule.hysteresis_percent) == ("x" * 100, Change("up", 2e6, 7), 99.0)
+    with pytest.raises(BadRule):
+        parse_rule(stored, 4)
+
+
+def test_fields_that_a_stored_rule_lacks_have_the_defaults_of_a_new_one():
+    for condition in ({"kind": "average", "factor": 3.0, "window_seconds": 3_600}, {"kind": "level", "level": 5.0}):
+        given = {"name": "Spike", "scope": ["kraken:*/*"], "condition": condition}
+
+        assert read_rule(given, 4) == parse_rule(given, 4)
