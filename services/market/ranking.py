@@ -6,11 +6,11 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from services.market.types import Floats, Ints, Pair
+from services.market.types import Floats, Ints, OfMetric
 
 
 @dataclass(frozen=True, slots=True)
-class RankedMetric:
+class RankedMetric(OfMetric):
     """One line of the ranking, as of the last tick.
 
     Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h`,
@@ -56,15 +56,6 @@ class RankedMetric:
     """When its exchange began to list it, if that was seen and within the last day of ticks."""
     rule_average: float | None = None
     """What the alert rule compares the price with: the average of its own window, the latest price left out."""
-
-    @property
-    def pair(self) -> Pair:
-        return Pair(self.base, self.quote)
-
-    @property
-    def key(self) -> str:
-        """The name used in addresses: `kraken:BTC-USD`."""
-        return f"{self.market}:{self.base}-{self.quote}"
 
     def gone_stale(self) -> "RankedMetric":
         """The same when its tick has become stale: so has its price."""

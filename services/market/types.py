@@ -24,8 +24,26 @@ class Pair(NamedTuple):
         return f"{self.base}/{self.quote}"
 
 
+class OfMetric:
+    """The names of what belongs to a market, a base and a quote."""
+
+    __slots__ = ()
+    market: str
+    base: str
+    quote: str
+
+    @property
+    def pair(self) -> Pair:
+        return Pair(self.base, self.quote)
+
+    @property
+    def key(self) -> str:
+        """The metric's name in addresses: `kraken:BTC-USD`."""
+        return f"{self.market}:{self.base}-{self.quote}"
+
+
 @dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(OfMetric):
     """One tracked (market, base, quote). `reason` says why an inactive one is not ranked."""
 
     id: int
@@ -38,15 +56,6 @@ class Metric:
     """When its exchange began to list it, if that was seen."""
     gone_at: datetime | None = None
     """When it ceased to trade there, if that was seen and it does not trade again."""
-
-    @property
-    def pair(self) -> Pair:
-        return Pair(self.base, self.quote)
-
-    @property
-    def key(self) -> str:
-        """The name used in addresses: `kraken:BTC-USD`."""
-        return f"{self.market}:{self.base}-{self.quote}"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from services.market.times import from_epoch
-from services.market.types import Floats, Ints, Pair
+from services.market.types import Floats, Ints, OfMetric
 
 AlertState = Literal["firing", "no_data", "resolved"]
 """`no_data` is an alert whose price is stale: it has not ended, and nobody knows whether it
@@ -21,7 +21,7 @@ taken in the values since; the window of a change begins after it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(OfMetric):
     """One firing of a rule on a metric that stood at `price`.
 
     The built-in rule (`rule_id` 0) compares that with `factor` x `average` of the `samples` prices before it. The
@@ -56,15 +56,6 @@ class Alert:
     note: str | None = None
     acknowledged_by: str | None = None
     """Who did; None where the server asks nobody for a name."""
-
-    @property
-    def pair(self) -> Pair:
-        return Pair(self.base, self.quote)
-
-    @property
-    def key(self) -> str:
-        """The metric's name in addresses: `kraken:BTC-USD`."""
-        return f"{self.market}:{self.base}-{self.quote}"
 
     @property
     def state(self) -> AlertState:
