@@ -1,9 +1,9 @@
-# Everything a newcomer, a tester and CI need. On Windows see the plain lines in README.md.
+# Everything that newcomers, testers and CI need. For Windows see the commands in README.md.
 .DEFAULT_GOAL := run
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Node.js is one of the dev requirements, so that every machine has the same.
+# Node.js is a development requirement, so that every machine has the same version.
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --silent
 
 .PHONY: run demo test coverage check cluster soak lint bench fuzz openapi format vendor browser lock audit release clean
@@ -16,18 +16,18 @@ demo: $(VENV)/.run
 	@echo "Starting Data Tracker with simulated data"
 	@$(BIN)/python app.py --demo
 
-# The tests run side by side; those that wait leave the processors to the others.
+# Tests run in parallel.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 test: $(VENV)/.dev browser lint
 	$(NPM) test
 	$(PYTEST)
 
-# The same and what it covers, which takes a quarter more.
+# All tests with their coverage, which takes a quarter longer.
 coverage: $(VENV)/.dev browser
 	$(PYTEST) --cov --cov-fail-under=95
 
-# What one runs after each edit: all but what takes a browser, a cluster, or programs of its own.
+# For use after each edit: everything except tests with a browser, a cluster or separate processes.
 check: $(VENV)/.dev lint
 	$(NPM) test
 	$(PYTEST) -m "not browser and not cluster and not processes"
@@ -51,23 +51,22 @@ format: $(VENV)/.dev node_modules/.installed
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
-# Hours of it: the suite on a machine that is busy with other things, the full numbers of what it does in small ones,
-# ten days of ticks, and attacks.
+# Takes hours: the suite on a busy machine, the long tests, ten simulated days of ticks, and attacks.
 soak: $(VENV)/.dev browser
 	$(BIN)/python -m scripts.under_load 3 $(PYTEST)
 	$(BIN)/python -m pytest --soak -m soak --timeout 0
 	$(BIN)/python -m benchmarks --only soak
 	$(BIN)/python -m benchmarks --only attack
 
-# More of what tests/api/test_fuzz.py does.
+# A longer run of tests/api/test_fuzz.py.
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m pytest -s --soak tests/api/test_fuzz.py
 
-# The committed description of the interface, from the code.
+# Renews docs/openapi.json from the code.
 openapi: $(VENV)/.dev
 	$(BIN)/python -m tests.api.described
 
-# The documentation as a site, which loads nothing from elsewhere; a broken link stops it.
+# The documentation as a site that works offline. A broken link is an error.
 .PHONY: docs docs-serve pictures
 docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --strict
@@ -75,11 +74,11 @@ docs: $(VENV)/.dev
 docs-serve: $(VENV)/.dev
 	$(BIN)/mkdocs serve --strict
 
-# Its screenshots, from the program itself over a simulated market.
+# The documentation's screenshots, from the running program with the simulated exchange.
 pictures: $(VENV)/.dev browser
 	$(BIN)/python -m scripts.pictures
 
-# What pages load of npm packages, at the versions in package-lock.json.
+# The npm packages that pages load, in the versions of package-lock.json.
 vendor: node_modules/.installed
 	$(NPM) run vendor
 
@@ -87,11 +86,11 @@ node_modules/.installed: package.json package-lock.json | $(VENV)/.dev
 	$(NPM) ci
 	touch $@
 
-# For every Python and platform at once. What is in the locks already stays, but for what the .in files pin otherwise.
-# Extras stay named, for hosts that install by pip without --no-deps: it would look for the newest release of those.
+# Locks for all Pythons and platforms. Locked versions stay unless the .in files pin others. Extras stay in the locks,
+# because pip without --no-deps, as some hosts run it, would otherwise install their newest releases.
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
   --no-strip-extras --custom-compile-command "make lock" --quiet
-# Whether a lock lacks anything somewhere, or leaves it to be compiled by who installs it.
+# Checks that a lock is complete on a platform and needs no compiler.
 FITS := $(BIN)/uv pip install --dry-run --quiet --require-hashes --only-binary :all: --target $(VENV)/nowhere
 
 lock: $(VENV)/.dev
@@ -104,22 +103,22 @@ lock: $(VENV)/.dev
 	    $(FITS) --python-platform $$platform --python-version $$python --requirement $$lock || exit 1; \
 	  done; done; done; rm -r $(VENV)/nowhere
 
-# Checks whether a release can be made, and prints the commands that make it. Changes nothing.
+# Checks that a release is possible and prints its commands. Changes nothing.
 release: $(VENV)/.dev
 	$(BIN)/python -m scripts.release
 
-# Known weaknesses of what is installed; needs the network.
+# Known vulnerabilities of the dependencies. Needs the network.
 audit: $(VENV)/.dev
 	$(BIN)/pip-audit --requirement requirements.txt --require-hashes --disable-pip
 
-# The browser tests need Chromium and its driver: from apt where they are missing and it is at hand.
+# Browser tests need Chromium and its driver. Where they are missing, apt installs them if there is apt.
 browser:
 	@command -v chromedriver >/dev/null && { command -v chromium || command -v google-chrome; } >/dev/null || { \
 	  command -v apt-get >/dev/null || { echo "Chromium and chromedriver are missing: please install them"; exit 1; }; \
 	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium chromium-headless-shell chromium-driver fonts-dejavu-core; }
 
-# Looked at each time: an environment breaks in more ways than make can see. No such files are made.
+# Checked every time, because an environment breaks in more ways than make can detect. These files never exist.
 .PHONY: always
 $(VENV)/.run: always
 	@$(PYTHON) scripts/install.py requirements.txt

@@ -1,7 +1,7 @@
-"""Make `.venv` hold exactly what a lock names: `python3 scripts/install.py requirements.txt`.
+"""Install exactly the packages of a lock into `.venv`: `python3 scripts/install.py requirements.txt`.
 
-uv installs it and resolves nothing: the uv on the PATH, else one that is brought into `.venv` from PyPI. Whatever
-Python there is runs this file, so it is written for old ones too; for `.venv` it chooses one that the locks are for.
+uv installs them without resolving: the uv on the PATH, else one that is fetched into `.venv` from PyPI. Any Python may
+run this file, so it is written for old ones too; for `.venv` it chooses a version that the locks support.
 """
 
 import ast
@@ -23,16 +23,16 @@ OWN_UV = VENV / "bin" / "uv"
 UV_LOCK = ROOT / "requirements-uv.txt"
 
 STAMP = VENV / ".installed"
-"""Written last: a `.venv` without it is half-made, or was made by something else."""
+"""Written last: a `.venv` without it is incomplete, or was made by another program."""
 
 LOCKS = {
     "requirements.txt": ("requirements.txt", "requirements-dev.txt"),
     "requirements-dev.txt": ("requirements-dev.txt",),
 }
-"""Each lock, and those of which any will do: the longer one has all that the shorter one has."""
+"""Each lock, and the locks that satisfy it: the longer one contains the shorter one."""
 
 VERSIONS = ("3.13", "3.12", "3.11")
-"""The Pythons that the locks are made for."""
+"""The Python versions that the locks support."""
 
 MIN_UV = (0, 5)
 
@@ -44,18 +44,18 @@ UV_NAMES = {
     "cert": ("SSL_CERT_FILE",),
     "proxy": ("ALL_PROXY", "HTTPS_PROXY", "https_proxy"),
 }
-"""Settings of pip, and the environment variables that say the same to uv; the first is set where none is."""
+"""Settings of pip, and uv's variables of the same meaning; the first is set if none is."""
 
-UNSAID = re.compile(r"(Using|Checked|Audited|Prepared|Installed|Uninstalled)\b| +Downloaded\b| +[-+~] ")
-"""Lines of uv that tell nothing of what goes on, or one package each."""
+OMITTED = re.compile(r"(Using|Checked|Audited|Prepared|Installed|Uninstalled)\b| +Downloaded\b| +[-+~] ")
+"""Lines of uv that report no progress, or a single package."""
 
 
 class SetupFailed(Exception):
-    """The text says what a person can do about it."""
+    """The text says what the user can do about it."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Install the named lock; answers the exit status."""
+    """Install the named lock. Returns the exit status."""
     if len(arguments) != 1 or arguments[0] not in LOCKS:
         print("usage: install.py {}".format("|".join(LOCKS)), file=sys.stderr)
         return 2
@@ -65,23 +65,23 @@ def main(arguments: Sequence[str]) -> int:
         print(f"Set-up failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Set-up interrupted: the next run goes on with it", file=sys.stderr)
+        print("Set-up interrupted: the next run continues it", file=sys.stderr)
         return 130
     return 0
 
 
 def install(lock: str) -> None:
-    """Bring `.venv` to what `lock` says; at once where that is done already. Raises SetupFailed."""
+    """Install `lock` into `.venv`, unless that is done already. Raises SetupFailed."""
     stamp = read_stamp()
-    if stamp in [dict(whereabouts(), lock=digest(name)) for name in LOCKS[lock]]:
+    if stamp in [dict(environment_identity(), lock=digest(name)) for name in LOCKS[lock]]:
         return
-    if dict(stamp, lock="") != dict(whereabouts(), lock=""):
+    if dict(stamp, lock="") != dict(environment_identity(), lock=""):
         make_environment(stamp)
-    sync(find_uv() or bring_uv(), lock)
+    sync(find_uv() or fetch_uv(), lock)
 
 
 def read_stamp() -> Dict[str, str]:
-    """What was installed last, and where; empty where that did not come to its end."""
+    """What was installed last, and where; empty if that was interrupted."""
     try:
         return dict(json.loads(STAMP.read_text()))
     except (OSError, ValueError, TypeError):
@@ -89,12 +89,12 @@ def read_stamp() -> Dict[str, str]:
 
 
 def write_stamp(lock_digest: str) -> None:
-    STAMP.write_text(json.dumps(dict(whereabouts(), lock=lock_digest)))
+    STAMP.write_text(json.dumps(dict(environment_identity(), lock=lock_digest)))
 
 
-def whereabouts() -> Dict[str, str]:
-    """What an environment does not outlive: its scripts name its place, its packages lie in a folder of its Python's
-    version."""
+def environment_identity() -> Dict[str, str]:
+    """Its Python and its place. An environment is unusable when either changes: its scripts contain its path, and its
+    packages lie in a folder named after the Python's version."""
     return {"python": os.path.realpath(str(PYTHON)) if PYTHON.exists() else "", "place": os.path.realpath(str(VENV))}
 
 
@@ -103,21 +103,21 @@ def digest(lock: str) -> str:
 
 
 def make_environment(stamp: Dict[str, str]) -> None:
-    """Begin `.venv` anew, without a package in it. Raises SetupFailed."""
+    """Recreate `.venv` without packages. Raises SetupFailed."""
     python, version = choose_python()
     if not os.path.lexists(str(VENV)):
         why = ""
     elif stamp:
-        why = ".venv has been moved, or its Python is another or gone: "
+        why = ".venv was moved, or its Python changed or is gone: "
     else:
-        why = ".venv is half-made, or not of this program's making: "
+        why = ".venv is incomplete, or was made by another program: "
     say(f"Environment: {why}making .venv with Python {version}")
     run([python, "-m", "venv", "--clear", "--without-pip", str(VENV)], "cannot make .venv")
     write_stamp("")
 
 
 def choose_python() -> Tuple[str, str]:
-    """The path and the version of a Python that the locks are made for. Raises SetupFailed."""
+    """The path and version of a Python that the locks support. Raises SetupFailed."""
     for python in [sys.executable, *(shutil.which(f"python{version}") for version in VERSIONS)]:
         version = ask(python, "-c", "import platform; print(platform.python_version())")
         if version.rpartition(".")[0] in VERSIONS:
@@ -129,7 +129,7 @@ def choose_python() -> Tuple[str, str]:
 
 
 def find_uv() -> str:
-    """A uv that is new enough; empty where there is none."""
+    """The path of a uv that is new enough; empty without one."""
     for uv in (shutil.which("uv"), str(OWN_UV)):
         found = re.match(r"uv (\d+)\.(\d+)", ask(uv, "--version"))
         if found and (int(found.group(1)), int(found.group(2))) >= MIN_UV:
@@ -137,7 +137,7 @@ def find_uv() -> str:
     return ""
 
 
-def bring_uv() -> str:
+def fetch_uv() -> str:
     """Install uv into `.venv`. Raises SetupFailed."""
     say("Packages: fetching uv, which installs the others")
     before = read_stamp()
@@ -146,78 +146,80 @@ def bring_uv() -> str:
         no_pip = "this Python has no pip to fetch uv with; on Debian and Ubuntu: apt-get install python3-venv"
         run([PYTHON, "-m", "ensurepip"], no_pip)
     command = [PYTHON, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--requirement", UV_LOCK]
-    run(command, "cannot fetch uv; is the network reachable, and HTTPS_PROXY set where it takes a proxy?")
+    run(command, "cannot fetch uv. Is the network reachable? If it needs a proxy, is HTTPS_PROXY set?")
     write_stamp(before["lock"])
     return str(OWN_UV)
 
 
 def sync(uv: str, lock: str) -> None:
-    """Let `uv` install what `lock` names and remove what it does not. Raises SetupFailed."""
+    """Let `uv` install the packages of `lock` and remove all others. Raises SetupFailed."""
     began, before, packages = time.time(), read_stamp(), installed_files()
-    told = pip_settings()
-    environment = dict(uv_settings(told), **os.environ)
+    configured = pip_settings()
+    environment = dict(uv_settings(configured), **os.environ)
     STAMP.unlink()
     command = [uv, "pip", "sync", "--python", str(PYTHON), "--require-hashes", str(ROOT / lock)]
-    if told.get("no-index", "").lower() in ("1", "on", "t", "true", "y", "yes"):
-        command.append("--no-index")  # which uv takes from no variable
+    if configured.get("no-index", "").lower() in ("1", "on", "t", "true", "y", "yes"):
+        command.append("--no-index")  # uv has no variable for it
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, universal_newlines=True)
     try:
         for line in process.stderr or ():
-            tell(line.rstrip(), lock)
+            report(line.rstrip(), lock)
     finally:
-        process.terminate()  # it has ended already, unless this was interrupted
+        process.terminate()  # it has already ended, unless this was interrupted
         process.wait()
-        if installed_files() == packages:  # it broke off before it changed anything
+        if installed_files() == packages:  # it failed before it changed anything
             write_stamp(before["lock"])
     if process.returncode:
         raise SetupFailed(
-            "the packages are not installed, uv says above why; is the network reachable, and HTTPS_PROXY set where it"
-            " takes a proxy?"
+            "the packages are not installed; see uv's message above. Is the network reachable? If it needs a proxy, is"
+            " HTTPS_PROXY set?"
         )
     write_stamp(digest(lock))
     say(f"Packages: ready after {time.time() - began:.0f} s")
 
 
 def installed_files() -> Sequence[str]:
-    """What lies in the folder of packages."""
+    """The contents of the folder of packages."""
     return sorted(str(path) for path in VENV.glob("lib/python*/site-packages/*"))
 
 
-def tell(line: str, lock: str) -> None:
-    """Say in a short line what uv is at; pass on whatever else it says."""
+def report(line: str, lock: str) -> None:
+    """Print uv's progress in a short line, and pass on its other messages."""
     resolved = re.match(r"Resolved (\d+) package", line)
     if resolved:
-        say(f"Packages: installing {resolved.group(1)}, as {lock} names them")
+        say(f"Packages: installing {resolved.group(1)} from {lock}")
     elif line.lstrip().startswith("Downloading "):
         say(f"Packages: downloading {line.split(maxsplit=1)[1]}")
-    elif not UNSAID.match(line):
+    elif not OMITTED.match(line):
         print(line, file=sys.stderr)
 
 
-def uv_settings(told: Dict[str, str]) -> Dict[str, str]:
-    """What pip is `told` of indexes and of the way to them, in uv's variables: it reads none of pip's."""
+def uv_settings(configured: Dict[str, str]) -> Dict[str, str]:
+    """pip's settings of indexes and network as uv's environment variables, for uv reads none of pip's."""
     settings = {
-        names[0]: told[name] for name, names in UV_NAMES.items() if name in told and not os.environ.keys() & set(names)
+        names[0]: configured[name]
+        for name, names in UV_NAMES.items()
+        if name in configured and not os.environ.keys() & set(names)
     }
     if "UV_FIND_LINKS" in settings:
         settings["UV_FIND_LINKS"] = settings["UV_FIND_LINKS"].replace(" ", ",")
-    # As pip does, take a version from whichever index has it: the hashes say that it is the right one.
+    # Like pip, take a version from any index that has it: the hashes prove that it is the right one.
     return dict(settings, UV_INDEX_STRATEGY="unsafe-best-match")
 
 
 def pip_settings() -> Dict[str, str]:
-    """pip's settings by name, of its files and of the environment; of the latter alone where this Python has no pip."""
+    """pip's settings by name, from its files and the environment; without pip from the environment alone."""
     given = {key.lower().replace("_", "-"): value for key, value in os.environ.items()}
     found = {key[len("pip-") :]: value for key, value in given.items() if key.startswith("pip-")}
     listed = ask(sys.executable, "-m", "pip", "config", "list")
-    for section in ("install", "global"):  # what stands before these counts more
+    for section in ("install", "global"):  # in this order of precedence, after the environment
         for name, value in re.findall(rf"^{section}\.([a-z-]+)=(.+)$", listed, re.MULTILINE):
             found.setdefault(name, str(ast.literal_eval(value)))
     return {name: " ".join(value.split()) for name, value in found.items()}
 
 
 def ask(program: object, *arguments: str) -> str:
-    """What a program prints; empty where it does not exist or fails."""
+    """The output of a program; empty if it does not exist or fails."""
     if program is None:
         return ""
     try:
@@ -228,9 +230,8 @@ def ask(program: object, *arguments: str) -> str:
 
 
 def run(command: Sequence[object], otherwise: str) -> None:
-    """Run a command silently. Raises SetupFailed with the last line that it prints, and `otherwise`."""
-    words = [str(word) for word in command]
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    """Run a command silently. Raises SetupFailed with `otherwise` and the command's last line."""
+    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         lines = done.stdout.decode(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "no reason given")

@@ -1,7 +1,7 @@
 """`python -m scripts.pictures`: renew the screenshots in docs/pictures from the running program.
 
-The program tracks the simulated exchange and runs through a day of ticks by a clock that stands where it is told to, so
-that two runs on one machine give the same pictures.
+The program tracks the simulated exchange and runs a day of ticks with a clock that is set by hand, so that two runs on
+one machine give the same pictures.
 """
 
 import argparse
@@ -46,12 +46,12 @@ FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 
 LAST_TICK = datetime(2026, 3, 1, 15, 25, tzinfo=UTC)
 LOOKED_AT = LAST_TICK + timedelta(seconds=22)
-"""The moment of all pictures, by the program's clock and by the browser's."""
+"""The time of all pictures, on the program's clock and on the browser's."""
 NEXT_TICK = "0:38"
-"""What the countdown to the next tick then shows."""
+"""The countdown to the next tick at that time."""
 
 TICKED = timedelta(hours=26)
-"""How long the program has run by then: a day of volumes and of ticks on record, and some history sealed."""
+"""How long the program has run by then: a day of volumes and ticks is stored, and some history is sealed."""
 PAIRS = 40
 MARKET = "demo"
 
@@ -59,7 +59,7 @@ WIDTH, HEIGHT = 1440, 900
 PATIENCE_SECONDS = 60.0
 
 INVISIBLE = 24
-"""Difference of a colour, of 255, that two pictures of the same page may have."""
+"""Largest difference of a colour value (0 to 255) between two pictures of the same page."""
 
 RULES = (
     {
@@ -95,7 +95,7 @@ CLOCK_SCRIPT = """
   };
 })();
 """
-"""Has the browser live at LOOKED_AT: first by a clock that runs, for timers need one, then by one that stands."""
+"""Sets the browser's clock to LOOKED_AT: at first it runs, because timers need that, then it stands."""
 
 PAGE_IS_THERE = (
     f"document.querySelector('#{ids.CONNECTION_STATUS}')?.innerText.includes('Live')"
@@ -110,7 +110,7 @@ TEXT_IS_THERE = "true"
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One file of docs/pictures: the page at `path` in a theme, once the script `ready` is true there."""
+    """One file of docs/pictures: the page at `path` in a theme, taken when the script `ready` is true."""
 
     name: str
     path: str
@@ -147,12 +147,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Take the pictures that were asked for; answers the exit status."""
     names = [picture.file_name for picture in PICTURES]
     parser = argparse.ArgumentParser(prog="python -m scripts.pictures", description="Renew the screenshots in docs.")
-    parser.add_argument("--only", nargs="+", metavar="FILE", choices=names, help="renew these alone")
+    parser.add_argument("--only", nargs="+", metavar="FILE", choices=names, help="renew only these")
     wanted = parser.parse_args(arguments).only or names
     logging.disable(logging.WARNING)
     for name in list(os.environ):
         if name.lower().removesuffix("_file") in Settings.model_fields:
-            del os.environ[name]  # what this machine is set to does not belong in a picture
+            del os.environ[name]  # pictures do not depend on this machine's settings
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="data-tracker-pictures-") as folder, chdir(folder):
         print(f"running the simulated exchange through {TICKED} of ticks", flush=True)
@@ -164,8 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @dataclass
-class Hands:
-    """A clock that stands where it was set."""
+class ManualClock:
+    """A clock that stands at `now`."""
 
     now: datetime
 
@@ -175,21 +175,21 @@ class Hands:
 
 @contextmanager
 def program(ticked: timedelta) -> Iterator[Services]:
-    """The program with the simulated exchange, after so long a time of ticks up to LAST_TICK, its database in the
-    current folder; ended afterwards."""
-    hands = Hands(LAST_TICK - ticked)
-    services = open_services(read_settings(env_file=None, track=SIMULATED_TRACK, demo_pairs=PAIRS), hands)
+    """The program with the simulated exchange after `ticked` of ticks up to LAST_TICK. Its database is in the current
+    folder."""
+    clock = ManualClock(LAST_TICK - ticked)
+    services = open_services(read_settings(env_file=None, track=SIMULATED_TRACK, demo_pairs=PAIRS), clock)
     services.owner = "tracker:1:pictures"  # /status shows it
     services.plan = replace(services.plan, timer=steady_timer())
     try:
         services.migrate()
         with writing(services.engine) as connection:
             leases.take(connection, services.owner, LOOKED_AT.timestamp(), leases.MAX_SECONDS)
-        services.discovery.run(hands.now)
+        services.discovery.run(clock.now)
         for rule in RULES:
             services.alert_service.add_rule(parse_rule(rule))
-        tick_through(services, hands)
-        hands.now = LOOKED_AT
+        tick_through(services, clock)
+        clock.now = LOOKED_AT
         acknowledge_older_alerts(services)
         yield services
     finally:
@@ -197,32 +197,32 @@ def program(ticked: timedelta) -> Iterator[Services]:
         services.engine.dispose()
 
 
-def tick_through(services: Services, hands: Hands) -> None:
-    """Carry out every tick up to LAST_TICK, the backfill after the first one and the upkeep once an hour."""
+def tick_through(services: Services, clock: ManualClock) -> None:
+    """Run every tick up to LAST_TICK, the backfill after the first one and the upkeep once an hour."""
     fetcher = Fetcher([open_exchange(MARKET, None, PAIRS)], services.patience_seconds, steady_timer())
     chance = Random(2)
     backfilled = False
-    while hands.now <= LAST_TICK:
-        minute = hands.now
+    while clock.now <= LAST_TICK:
+        minute = clock.now
         tick(services.plan, fetcher, minute, timedelta(milliseconds=chance.uniform(15, 60)), services.owner)
         if not backfilled:
-            Backfills(services.plan, [open_exchange(MARKET, None, PAIRS)], hands).run_one(MARKET, services.stopping)
+            Backfills(services.plan, [open_exchange(MARKET, None, PAIRS)], clock).run_one(MARKET, services.stopping)
             backfilled = True
         if minute.minute == 0 or minute == LAST_TICK:
             keep_history(services, minute, services.owner)
-        hands.now = minute + timedelta(seconds=services.plan.period_seconds)
+        clock.now = minute + timedelta(seconds=services.plan.period_seconds)
     fetcher.close()
 
 
 def steady_timer() -> Callable[[], float]:
-    """A timer by which everything takes some milliseconds, the same ones in each run."""
+    """A timer by which everything takes a few milliseconds, the same in each run."""
     chance = Random(1)
     steps = itertools.accumulate(iter(lambda: chance.uniform(0.004, 0.012), None))
     return lambda: next(steps)
 
 
 def acknowledge_older_alerts(services: Services) -> None:
-    """As if somebody had looked at all alerts but those of the last two hours."""
+    """Acknowledge all alerts but those of the last two hours."""
     fired = services.alert_service.alerts(AlertQuery(until=LOOKED_AT - timedelta(hours=2)))
     for place, alert in enumerate(fired):
         note = NOTE if place == 0 else None
@@ -243,16 +243,16 @@ def served(services: Services) -> Iterator[str]:
 
 class QuietRequestHandler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nothing: only the pictures are told of."""
+        """Log no requests, only the pictures."""
 
 
 @contextmanager
 def chromium() -> Iterator[webdriver.Chrome]:
-    """A Chromium without a screen, at LOOKED_AT in UTC."""
+    """A headless Chromium whose clock shows LOOKED_AT in UTC."""
     options = Options()
     for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars", "--disable-background-networking"):
         options.add_argument(argument)
-    # Named, so that selenium does not look for one on the internet.
+    # Named explicitly, so that selenium does not look for a driver on the internet.
     browser = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
     try:
         still = {"name": "prefers-reduced-motion", "value": "reduce"}
@@ -268,7 +268,7 @@ def chromium() -> Iterator[webdriver.Chrome]:
 
 
 def taken(browser: webdriver.Chrome, address: str, picture: Picture) -> Image.Image:
-    """The page as `picture` names it."""
+    """A screenshot of the picture's page."""
     browser.get(f"{address}/healthz")
     browser.execute_script("localStorage.setItem('theme', arguments[0])", picture.theme)
     browser.get(address + picture.path)
@@ -282,14 +282,16 @@ def taken(browser: webdriver.Chrome, address: str, picture: Picture) -> Image.Im
 
 
 def wait_until(browser: webdriver.Chrome, condition: str) -> None:
-    """Until this script is true in the page. Raises TimeoutException."""
+    """Wait until this script is true in the page. Raises TimeoutException."""
     wait = WebDriverWait(browser, PATIENCE_SECONDS, poll_frequency=0.1)
     wait.until(lambda page: page.execute_script(f"return {condition}"), condition)
 
 
 def renewed(picture: Picture, image: Image.Image) -> str:
-    """Write the picture's file where it shows something else, in 256 colours: a third of the bytes, and no difference
-    to the eye. Answers what became of it."""
+    """Write the picture's file if it looks different. Returns its size, or "as before".
+
+    256 colours take a third of the bytes and look the same.
+    """
     path = FOLDER / picture.file_name
     image = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     if path.exists() and looks_alike(path, image):
@@ -299,7 +301,7 @@ def renewed(picture: Picture, image: Image.Image) -> str:
 
 
 def looks_alike(path: Path, image: Image.Image) -> bool:
-    """Whether no pixel differs by more than a browser's rounding."""
+    """Whether no pixel differs by more than a browser's rounding errors."""
     with Image.open(path) as before:
         if before.size != image.size:
             return False

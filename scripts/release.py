@@ -1,4 +1,4 @@
-"""`make release`: checks whether a release can be made, and prints the commands that make it. Changes nothing."""
+"""`make release`: checks that a release is possible and prints its commands. Changes nothing."""
 
 import re
 import subprocess
@@ -36,7 +36,7 @@ def sections(changelog: str) -> list[Section]:
 
 
 def problems(root: Path, version: str) -> list[str]:
-    """What stands in the way of releasing `version` from the Git repository at `root`, a line each."""
+    """The obstacles to releasing `version` from the Git repository at `root`, one per line."""
     found = []
     if _git(root, "status", "--porcelain"):
         found.append("There are uncommitted changes: commit or remove them.")
@@ -87,7 +87,7 @@ Its release notes:
 
 
 def main(root: Path = ROOT, version: str = VERSION) -> int:
-    """Print what a release would do; answers 1 where something stands in its way."""
+    """Print the release's commands, or its obstacles. Returns 1 if there are any."""
     found = problems(root, version)
     if found:
         print(f"Data Tracker {version} cannot be released yet:", *found, sep="\n  - ", file=sys.stderr)
@@ -96,8 +96,8 @@ def main(root: Path = ROOT, version: str = VERSION) -> int:
     return 0
 
 
-def _git(root: Path, *words: str) -> str:
-    return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _parts(version: str) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
-"""Run a command several times beside busy loops: `python -m scripts.under_load 3 COMMAND...`.
+"""Run a command several times on a busy machine: `python -m scripts.under_load 3 COMMAND...`.
 
-What passes there does not depend on how quick the machine is.
+Tests that pass there do not depend on the machine's speed.
 """
 
 import subprocess
@@ -12,7 +12,7 @@ LOOPS = 4
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Answers the exit status of the first run that fails, else 0."""
+    """Returns the exit status of the first run that fails, else 0."""
     times, command = int(arguments[0]), list(arguments[1:])
     for number in range(1, times + 1):
         print(f"run {number} of {times} beside {LOOPS} busy loops: {' '.join(command)}", flush=True)
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
 
 @contextmanager
 def busy_loops() -> Iterator[None]:
-    """As many processes as `LOOPS` that do nothing but take time; each ends when its input does, so with this one."""
+    """Run LOOPS processes that only use processor time. Each ends when its input is closed, so with this process."""
     watch = "import threading, os, sys\nthreading.Thread(target=lambda: (sys.stdin.read(), os._exit(0))).start()\n"
     loops = [
         subprocess.Popen([sys.executable, "-c", watch + "while True: pass"], stdin=subprocess.PIPE)

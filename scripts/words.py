@@ -1,4 +1,4 @@
-"""`python -m scripts.words [FILE ...]`: refuses the words of `given_up_words.txt`, in names, texts and docs."""
+"""`python -m scripts.words [FILE ...]`: refuse the words of `given_up_words.txt` in names, texts and documentation."""
 
 import io
 import re
@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 LIST = ROOT / "scripts" / "given_up_words.txt"
 
 SOURCES = ("*.py", "assets/*.js", "tests/js/*.mjs", "*.md")
-EXCEPT = re.compile(r"^(assets/vendor/|migrations/versions/|CHANGELOG\.md$)")
-"""What others wrote, and what is history: migrations and past releases stay as they are."""
+EXCEPT = re.compile(r"^(assets/vendor/|migrations/versions/|CHANGELOG\.md$|tests/test_words\.py$)")
+"""Files of others, history (migrations and earlier releases), and the test of this check."""
 
 _GIVEN_UP_PREFIX = re.compile(r"_?(MOST|LONGEST|LARGEST|LEAST|SMALLEST|SHORTEST|FEWEST)_[A-Z_]+")
 
@@ -27,7 +27,7 @@ _MARKDOWN_CODE = re.compile(r"```.*?```|`[^`\n]*`|^ {4}[^\n]*$|\]\([^)]*\)", re.
 
 
 class Found(NamedTuple):
-    """A refused word in a line of a file, and its replacements."""
+    """A refused word, its place, and its replacements."""
 
     path: str
     line: int
@@ -36,7 +36,7 @@ class Found(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A name, or a text, that begins in `line`."""
+    """A name or a text that begins in `line`."""
 
     line: int
     content: str
@@ -44,14 +44,14 @@ class Piece(NamedTuple):
 
 
 def read_list(content: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Refused words with their replacements: those refused in names, and those refused in texts too."""
+    """Replacements by refused word: of the words refused in names, and of those refused in texts too."""
     rows = [line.split(None, 2) for line in content.splitlines() if line and not line.startswith("#")]
     in_texts = {word: instead for where, word, instead in rows if where == "text"}
     return in_texts | {word: instead for where, word, instead in rows if where == "name"}, in_texts
 
 
 def pieces_of_python(source: str) -> Iterator[Piece]:
-    """Names and texts. A string without a space is neither: it names a column, a field or a key."""
+    """Names and texts of Python. A string without a space is neither: it is a column, a field or a key."""
     before = ""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.NAME and before != "pytest.":
@@ -62,7 +62,7 @@ def pieces_of_python(source: str) -> Iterator[Piece]:
 
 
 def pieces_of_script(source: str) -> Iterator[Piece]:
-    """The same of JavaScript."""
+    """Names and texts of JavaScript."""
     for match in _JS_TOKEN.finditer(source):
         line = source.count("\n", 0, match.start()) + 1
         if match["name"] is not None:
@@ -96,7 +96,7 @@ def refused(path: str, source: str, in_names: Mapping[str, str], in_texts: Mappi
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print what is refused in the files named, else in all of the repository; answers the exit status."""
+    """Print the refused words of these files, or of the whole repository. Returns the exit status."""
     listed = subprocess.run(["git", "ls-files", *SOURCES], cwd=ROOT, capture_output=True, text=True, check=True)
     paths = [path for path in arguments or listed.stdout.split() if not EXCEPT.match(path)]
     in_names, in_texts = read_list(LIST.read_text())

@@ -165,7 +165,7 @@ def test_what_goes_on_is_told_once(project) -> None:
     told = [re.sub(r"3\.1\d\.\d+|(?<=after )\d+", "#", line) for line in first.stdout.splitlines()]
     assert told == [
         "Environment: making .venv with Python #",
-        "Packages: installing 4, as requirements.txt names them",
+        "Packages: installing 4 from requirements.txt",
         "Packages: ready after # s",
         "Starting Data Tracker",
         "the program runs",
@@ -226,7 +226,7 @@ def test_an_environment_that_cannot_be_relied_on_is_made_anew(project, spoil) ->
     done = project.make()
 
     assert done.returncode == 0, done.stderr
-    assert re.match(r"Environment: \.venv (has been moved|is half-made), or [\w' ]+: making \.venv with", done.stdout)
+    assert re.match(r"Environment: \.venv (was moved|is incomplete), or [\w' ]+: making \.venv with", done.stdout)
     assert project.installed() == LOCKED
     script = project.root / ".venv" / "bin" / "python"
     assert project.run(str(script), "-c", "import requests; print(requests.version)").stdout == "2.34.2\n"
@@ -284,7 +284,7 @@ def test_where_uv_cannot_be_had_one_line_says_so(project) -> None:
     done = project.make()
 
     (line,) = (line for line in done.stderr.splitlines() if not line.startswith("make: "))
-    assert line.startswith("Set-up failed: cannot fetch uv; is the network reachable")
+    assert line.startswith("Set-up failed: cannot fetch uv. Is the network reachable")
 
 
 def test_uv_is_told_what_pip_is_told_of_indexes(project, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The check that refuses the words which the project has given up."""
+"""The check that refuses given-up words."""
 
 from scripts.words import LIST, read_list, refused
 

@@ -1,4 +1,4 @@
-"""The README and the pages of the documentation, taken apart."""
+"""Parses the README and the pages of the documentation."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (README, *sorted(DOCS.rglob("*.md")))}
-"""Their Markdown by their path."""
+"""Markdown by path."""
 
 FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?<=\n\n) {4}\S.*\n(?:(?:\n(?= {4}))? {4}.*\n)*")
@@ -33,7 +33,7 @@ def code(text: str) -> list[str]:
 
 
 def everywhere(pattern: str) -> Iterator[tuple[str, str]]:
-    """Page and first group of each line or span of code in which `pattern` is found."""
+    """Page and first group of each match of `pattern` in lines and spans of code."""
     for page, text in PAGES.items():
         for piece in code(text):
             for found in re.finditer(pattern, piece):
@@ -41,7 +41,7 @@ def everywhere(pattern: str) -> Iterator[tuple[str, str]]:
 
 
 def tables(page: str, heading: str | None = None) -> list[list[list[str]]]:
-    """The tables of a page, or of its part under `heading`: rows of cells, the row of headings first."""
+    """The tables of a page, or of its section `heading`: rows of cells, the header row first."""
     text = PAGES[page]
     if heading is not None:
         level, _, rest = heading.partition(" ")
@@ -57,5 +57,5 @@ def _cells(line: str) -> list[str]:
 
 
 def unmarked(cell: str) -> str:
-    """A cell that is one span of code, without its marks."""
+    """A cell without its backticks."""
     return cell.strip("`")

@@ -1,4 +1,4 @@
-"""The commands that the documentation names are ones that their programs take."""
+"""The commands in the documentation are accepted by their programs."""
 
 import importlib
 import re
@@ -16,15 +16,15 @@ from tests.docs.documents import PAGES, ROOT, everywhere, spans, tables, unmarke
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 PARSERS: dict[str, Callable[[list[str]], object]] = {
-    "app.py": lambda words: app._parser().parse_args(words),
+    "app.py": lambda arguments: app._parser().parse_args(arguments),
     "app.py token": tokens.parse,
-    "benchmarks": lambda words: benchmarks_parser().parse_args(words),
+    "benchmarks": lambda arguments: benchmarks_parser().parse_args(arguments),
 } | {
     f"app.py {name}": importlib.import_module(f"services.commands.{name}")._parser().parse_args
     for name in app.FILE_COMMANDS
 }
 ELSEWHERE = {"pip", "pytest", "venv"}
-"""Modules that are not ours."""
+"""Modules of others."""
 
 
 def test_every_make_target_that_is_named_exists() -> None:
@@ -35,41 +35,41 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 
 def python_commands() -> list[tuple[str, list[str]]]:
-    """Each command's program and its words."""
+    """Each command's program and its arguments."""
     found = []
     for _, rest in everywhere(r"^(?:\.venv\\Scripts\\)?python (.+)$"):
-        words = shlex.split(rest)
-        if " ".join(words[:2]) in PARSERS:
-            found.append((" ".join(words[:2]), words[2:]))
+        parts = shlex.split(rest)
+        if " ".join(parts[:2]) in PARSERS:
+            found.append((" ".join(parts[:2]), parts[2:]))
         else:
-            found.append((words[1], words[2:]) if words[0] == "-m" else (words[0], words[1:]))
+            found.append((parts[1], parts[2:]) if parts[0] == "-m" else (parts[0], parts[1:]))
     return found
 
 
 def test_every_python_command_is_one_that_its_program_takes() -> None:
     commands = python_commands()
-    usage = [words for _, words in commands if any(re.search(r"^\[|\|", word) for word in words)]
-    asked = [
-        (program, words)
-        for program, words in commands
-        if program not in ELSEWHERE and words not in usage and (program, words) != ("app.py token", [])
+    usage = [arguments for _, arguments in commands if any(re.search(r"^\[|\|", one) for one in arguments)]
+    complete = [
+        (program, arguments)
+        for program, arguments in commands
+        if program not in ELSEWHERE and arguments not in usage and (program, arguments) != ("app.py token", [])
     ]
 
     assert {program for program, _ in commands} == set(PARSERS) | ELSEWHERE
     assert len(usage) == 2
-    assert len(asked) >= 12
-    for program, words in asked:
-        PARSERS[program](words)  # exits where it does not understand
+    assert len(complete) >= 12
+    for program, arguments in complete:
+        PARSERS[program](arguments)  # exits if it does not accept them
 
 
 def test_the_usage_of_the_program_names_its_parts() -> None:
     (usage,) = {line for page, line in everywhere(r"^python (app\.py \[.*\])$") if page == "docs/first-steps.md"}
     parts = next(action.choices for action in app._parser()._actions if action.dest == "part")
-    (told,) = [table for table in tables("docs/first-steps.md") if table[0][0] == "part"]
+    (listed,) = [table for table in tables("docs/first-steps.md") if table[0][0] == "part"]
 
     assert parts is not None
     assert usage.endswith(f"[{'|'.join(parts)}]")
-    assert [unmarked(row[0]) for row in told[1:]] == list(parts)
+    assert [unmarked(row[0]) for row in listed[1:]] == list(parts)
 
 
 def test_the_usage_of_the_export_names_its_options() -> None:

@@ -1,4 +1,4 @@
-"""The files, words, caches and decisions that the documentation names are those of the code."""
+"""The files, terms, caches and decisions in the documentation are those of the code."""
 
 import ast
 import re
@@ -12,34 +12,34 @@ from services.store.alerting import rules as stored_rules
 from services.store.history import recent_cache
 from tests.docs.documents import DOCS, PAGES, ROOT, blocks, code, everywhere, spans, tables
 
-ROOMS = "api|assets|benchmarks|callbacks|docs|layouts|migrations|scripts|services|tests"
+PACKAGES = "api|assets|benchmarks|callbacks|docs|layouts|migrations|scripts|services|tests"
 
-WORDS = """
+TERMS = """
     metric, pair, base, quote, tick, sample, candle, window, standard deviation, snapshot, revision, rule, condition,
     evaluation, state, firing, resolved, acknowledge, mute, notification, channel, outbox, delivery, backfill, gap,
     chunk, rollup, retention, lease, cache
 """
 
-REMEMBERS = re.compile(
+CACHES_IN_CODE = re.compile(
     r"@(?:functools\.)?(?:lru_)?cache\b"
     r"|= (?:VersionedCache|LastKnown|CachedResponses|CacheEntry|ResponseCache)\("
     r"|\bOrderedDict\b[^\n]* = "
     r"|_(?:last|masks|known|read_at)\b: "
 )
-"""How code looks that keeps something in order to answer again."""
+"""Code that caches something."""
 
 CACHES = "docs/decisions/0007-caches.md"
 
 
 def test_every_file_that_is_named_exists() -> None:
-    named = {path for _, path in everywhere(rf"^((?:{ROOMS})/[\w./-]*)$")}
+    named = {path for _, path in everywhere(rf"^((?:{PACKAGES})/[\w./-]*)$")}
     named |= {path for _, path in everywhere(r"^([A-Za-z][\w-]*\.(?:py|md|yml|toml|txt|in))$")}
 
     assert len(named) > 50
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
-def test_the_tree_of_rooms_has_every_room() -> None:
+def test_the_tree_of_packages_has_every_package() -> None:
     (tree,) = [block for block in blocks(PAGES["docs/architecture.md"]) if block.startswith("app.py ")]
     inside = {
         path.name + "/" * path.is_dir()
@@ -51,29 +51,29 @@ def test_the_tree_of_rooms_has_every_room() -> None:
     assert set(re.findall(r"^  ([a-z_]+(?:/|\.py)) ", tree, re.MULTILINE)) == inside
 
 
-def test_the_glossary_has_each_word_once_in_one_sentence() -> None:
+def test_the_glossary_has_each_term_once_in_one_sentence() -> None:
     (table,) = tables("docs/glossary.md")
-    words = [row[0] for row in table[1:]]
+    terms = [row[0] for row in table[1:]]
 
-    assert words == sorted(set(words))
-    assert set(re.split(r",\s+", WORDS.strip())) <= set(words)
-    for word, meaning in table[1:]:
-        assert re.fullmatch(r"[A-Z][^.!?]*\.", meaning), word
+    assert terms == sorted(set(terms))
+    assert set(re.split(r",\s+", TERMS.strip())) <= set(terms)
+    for term, meaning in table[1:]:
+        assert re.fullmatch(r"[A-Z][^.!?]*\.", meaning), term
 
 
 def test_every_cache_of_the_code_is_in_the_table_of_caches() -> None:
     files = [ROOT / "app.py"]
-    for room in ("api", "callbacks", "layouts", "services"):
-        files += (ROOT / room).rglob("*.py")
-    remembering = {path.relative_to(ROOT).as_posix() for path in files if REMEMBERS.search(path.read_text())}
+    for package in ("api", "callbacks", "layouts", "services"):
+        files += (ROOT / package).rglob("*.py")
+    caching = {path.relative_to(ROOT).as_posix() for path in files if CACHES_IN_CODE.search(path.read_text())}
     named = {span for table in tables(CACHES) for row in table[1:] for span in spans(row[1])}
 
     assert {
         "services/caching/process_reader.py",
         "services/store/history/recent_cache.py",
         "services/store/tokens.py",
-    } <= remembering
-    assert remembering - named == set()
+    } <= caching
+    assert caching - named == set()
     assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
 
 
@@ -84,7 +84,7 @@ def test_every_cache_has_a_key_a_validity_and_a_bound() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "told"),
+    ("module", "figure"),
     [
         ("api/middleware/response_cache.py", f"{response_cache.MAX_BYTES / 1e6:.0f} MB"),
         ("services/store/history/recent_cache.py", f"{recent_cache.MAX_BYTES / 1e6:.0f} MB"),
@@ -95,10 +95,10 @@ def test_every_cache_has_a_key_a_validity_and_a_bound() -> None:
         ("services/caching/process_reader.py", f"{process_reader.REVISION_SECONDS:g} s"),
     ],
 )
-def test_a_cache_has_the_figure_that_its_line_gives(module: str, told: str) -> None:
+def test_a_cache_has_the_figure_that_its_line_gives(module: str, figure: str) -> None:
     lines = [" ".join(row) for table in tables(CACHES) for row in table if module in spans(row[1])]
 
-    assert any(f" {told}" in line for line in lines), lines
+    assert any(f" {figure}" in line for line in lines), lines
 
 
 def test_the_index_of_decisions_has_them_all_and_each_says_what_it_costs() -> None:

@@ -1,4 +1,4 @@
-"""The routes, pages, fields and rules that the documentation names are those of the code."""
+"""The routes, pages, fields and rules in the documentation are those of the code."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from tests.fakes import FakeReader, fake_dependencies
 ROUTES = {unmarked(row[0]): row[1] for table in tables("docs/api.md") for row in table if table[0][0] == "route"}
 
 
-def test_every_route_has_its_line_and_nothing_else_has_one() -> None:
+def test_the_table_of_routes_is_complete() -> None:
     served = {
         f"{method} {re.sub('<[^>]*>', '<>', rule.rule)}"
         for rule in whole_interface().url_map.iter_rules()
@@ -34,20 +34,20 @@ def test_every_route_has_its_line_and_nothing_else_has_one() -> None:
     assert {re.sub("<[^>]*>", "<>", route) for route in set(ROUTES) - {"route"}} == served
 
 
-def test_every_address_that_is_named_leads_somewhere() -> None:
+def test_every_address_in_the_documentation_exists() -> None:
     named = {path for _, path in everywhere(r"^(?:[A-Z]+ )?(/[A-Za-z0-9<>/:_.?=&,*-]*)$")}
     named |= {path for _, path in everywhere(r"http://127\.0\.0\.1:8888(/[^\s'\"`>]*)")}
 
     assert {"/", "/compare?ids=1,kraken:BTC-USD", "/metrics/<id>/prices", "/status"} <= named
-    assert [address for address in sorted(named) if not leads_somewhere(address)] == []
+    assert [address for address in sorted(named) if not exists(address)] == []
 
 
 @pytest.mark.parametrize("address", ["/metricss", "/metrics/1/price", "/alarms", "/alerts/rules/x"])
-def test_an_address_that_does_not_exist_would_be_found(address: str) -> None:
-    assert not leads_somewhere(address)
+def test_an_address_that_does_not_exist_is_noticed(address: str) -> None:
+    assert not exists(address)
 
 
-def leads_somewhere(address: str) -> bool:
+def exists(address: str) -> bool:
     path, _, query = address.partition("?")
     path = path.replace("<id>", "1").replace("<name>", "ops")
     adapter = whole_interface().url_map.bind("localhost")
@@ -81,7 +81,7 @@ def test_a_route_takes_the_query_values_that_its_line_names(
     assert {name for name in names if re.fullmatch("[a-z_]+", name)} == set(model.model_fields) | values
 
 
-def test_the_bounds_of_answers_are_told() -> None:
+def test_the_limits_of_responses_are_documented() -> None:
     text = PAGES["docs/api.md"]
 
     assert f"`limit` (at most {queries.MAX_ROWS:,})" in text
@@ -89,24 +89,24 @@ def test_the_bounds_of_answers_are_told() -> None:
     assert f"open to {stream.MAX_STREAMS} viewers a process" in text
 
 
-def test_every_field_of_a_metric_is_told() -> None:
+def test_every_field_of_a_metric_is_documented() -> None:
     (table,) = tables("docs/api.md", "### A metric")
-    told = [name for row in table[1:] for name in spans(row[0])]
+    documented = [name for row in table[1:] for name in spans(row[0])]
 
-    assert sorted(told) == sorted(metric_body(builders.ranked_metric()))
+    assert sorted(documented) == sorted(metric_body(builders.ranked_metric()))
 
 
-def test_every_field_of_a_candle_is_told() -> None:
-    (told,) = re.findall(r"\{(\"price\", \"open\"[^}]+)\}", PAGES["docs/api.md"])
+def test_every_field_of_a_candle_is_documented() -> None:
+    (documented,) = re.findall(r"\{(\"price\", \"open\"[^}]+)\}", PAGES["docs/api.md"])
     (hour,) = hours_body(builders.hours([(1.0, 2.0, 0.5, 1.5)]))["prices"]  # type: ignore[attr-defined]
 
-    assert re.findall(r'"(\w+)"', told) == list(hour)
+    assert re.findall(r'"(\w+)"', documented) == list(hour)
 
 
-def test_every_field_of_an_alert_is_told() -> None:
-    (told,) = re.findall(r"\nAn alert has (.*?)It is `firing`", PAGES["docs/api.md"], re.DOTALL)
+def test_every_field_of_an_alert_is_documented() -> None:
+    (documented,) = re.findall(r"\nAn alert has (.*?)It is `firing`", PAGES["docs/api.md"], re.DOTALL)
 
-    assert {name for span in spans(told) for name in span.split()} == set(alert_body(builders.alert()))
+    assert {name for span in spans(documented) for name in span.split()} == set(alert_body(builders.alert()))
 
 
 def test_the_readings_that_are_named_are_those_of_the_telemetry() -> None:
@@ -125,25 +125,25 @@ def test_the_readings_that_are_named_are_those_of_the_telemetry() -> None:
     assert named - readings == set()
 
 
-def test_the_fields_of_a_rule_and_their_defaults_are_told() -> None:
+def test_the_fields_of_a_rule_and_their_defaults_are_documented() -> None:
     (table,) = tables("docs/rules.md", "## A rule of your own")
     needed = {"name": "x", "scope": ["kraken:*"], "condition": {"kind": "level", "direction": "up", "level": 1}}
     made = rule_fields(parse_rule(needed))
 
     assert [unmarked(row[0]) for row in table[1:]] == list(made)
     for name, default, *_ in table[1:]:
-        told, value = unmarked(default), made[unmarked(name)]
-        if not told:
+        documented, value = unmarked(default), made[unmarked(name)]
+        if not documented:
             assert unmarked(name) in needed
         elif isinstance(value, str):
-            assert told == value, name
+            assert documented == value, name
         else:
-            assert json.loads(told) == value, name
+            assert json.loads(documented) == value, name
     assert next(spans(row[2]) for row in table if unmarked(row[0]) == "quantity") == list(rules.QUANTITIES)
     assert f"up to {rules.MAX_RULES} of your own" in PAGES["docs/rules.md"]
 
 
-def test_the_conditions_their_fields_and_their_windows_are_told() -> None:
+def test_the_conditions_their_fields_and_their_windows_are_documented() -> None:
     (table,) = tables("docs/rules.md", "## Conditions")
     windows = re.search(r"`window_seconds` is ([\d, or]+)\.", PAGES["docs/rules.md"])
 

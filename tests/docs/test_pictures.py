@@ -1,4 +1,4 @@
-"""The pictures of the documentation show the program as it is, and the same in every run."""
+"""The pictures show the current program, and are the same in every run."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The settings that the documentation names are those of the code, with their defaults and what they take."""
+"""The settings in the documentation are those of the code, with their defaults and allowed values."""
 
 import re
 from typing import Any, Literal, get_args, get_origin
@@ -20,13 +20,13 @@ OTHERS = {
     "NO_PROXY": "services/exchanges/transport.py",
     "REQUESTS_CA_BUNDLE": "services/exchanges/transport.py",
 }
-"""Of the environment, but no settings of the program; and the file of ours that reads them."""
+"""Variables of the environment that are not the program's settings, and our file that reads them."""
 
 NO_NAMES = {"FILE", "PATTERN", "POST", "NULL"}
-"""In capitals too, but of a command's usage, of HTTP and of a coin."""
+"""Capitals in a command's usage, in HTTP and in a coin's name."""
 
 
-def test_every_setting_has_its_line_and_nothing_else_has_one() -> None:
+def test_the_table_of_settings_is_complete() -> None:
     assert set(LINES) == {name.upper() for name in Settings.model_fields}
 
 
@@ -37,7 +37,7 @@ def test_a_setting_has_the_default_that_its_line_gives(name: str) -> None:
     assert unmarked(LINES[name][1]) == ("unset" if default in (None, ()) else str(default))
 
 
-def test_the_defaults_that_are_given_in_words_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_defaults_that_are_described_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATABASE_URL", "TRACK"):
         monkeypatch.delenv(name, raising=False)
     real, simulated = (Settings(_env_file=None, **chosen) for chosen in ({}, {"track": "demo:*"}))  # type: ignore[arg-type]
@@ -57,7 +57,7 @@ def test_a_setting_takes_the_values_that_its_line_gives(name: str) -> None:
 
 
 def values_of(name: str) -> str | None:
-    """What the code allows, in words; None for texts."""
+    """The allowed values as a phrase; None for texts."""
     field = Settings.model_fields[name.lower()]
     if get_origin(field.annotation) is Literal:
         *most, last = (f"`{choice}`" for choice in get_args(field.annotation))

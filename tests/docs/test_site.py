@@ -22,7 +22,7 @@ OF_ASSETS = {
     "object": ("data",),
     "use": ("href", "xlink:href"),
 }
-"""Where a page names what a browser fetches by itself."""
+"""Attributes with addresses that a browser fetches by itself."""
 NO_ASSETS = {"canonical", "prev", "next", "edit"}
 """Kinds of <link> that a browser does not follow by itself."""
 
@@ -60,12 +60,12 @@ def test_a_broken_link_stops_the_build(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert done.stderr.count("WARNING -") == 5
-    for told in ("'b.md'", "'#nowhere'", "'c.png'", "'../README.md'", "forgotten.md"):
-        assert told in done.stderr
+    for text in ("'b.md'", "'#nowhere'", "'c.png'", "'../README.md'", "forgotten.md"):
+        assert text in done.stderr
 
 
 def assets(page: Path) -> Iterator[str]:
-    """The addresses of all that a browser fetches in order to show a page."""
+    """The addresses that a browser fetches to show a page."""
     for tag in BeautifulSoup(page.read_text(), "lxml").find_all(list(OF_ASSETS)):
         if not NO_ASSETS & set(tag.get("rel") or ()):
             yield from (str(tag[name]) for name in OF_ASSETS[tag.name] if tag.get(name))

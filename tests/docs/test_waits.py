@@ -1,4 +1,4 @@
-"""The documentation lists what is waited for and how long; nothing else in the code waits without an end."""
+"""The documentation lists what is waited for and how long; nothing else in the code waits without a limit."""
 
 import ast
 from collections import Counter
@@ -43,10 +43,10 @@ SECONDS: dict[str, tuple[float | None, ...]] = {
     "a name server": (name_resolution.SECONDS,),
     "a Celery task": (celery_app.TASK_SECONDS,),
 }
-"""By the beginning of its line, what a wait takes."""
+"""The limits of each wait, by the beginning of its line."""
 
 NAMES = {"accept", "acquire", "communicate", "exception", "get", "getresponse", "join", "recv", "result", "wait"}
-"""Calls that wait without an end where nothing is handed to them."""
+"""Calls that wait without a limit unless they get an argument."""
 
 KNOWN = {
     "app.py": {"stop.wait()": 1},  # for the signal to end
@@ -69,24 +69,24 @@ KNOWN = {
     "services/runners/celery_app.py": {"services.senders.wait()": 1},  # the same
     "services/caching/redis_cache.py": {"claim.acquire()": 1},  # one try: it is made so
 }
-"""What looks as if it waited without an end, and why it does not."""
+"""Calls that look like endless waits, and why they are not."""
 
 
 @pytest.mark.parametrize("beginning", SECONDS)
-def test_each_bound_is_the_codes(beginning: str) -> None:
+def test_each_limit_is_that_of_the_code(beginning: str) -> None:
     (line,) = [row for row in LISTED if row[0].startswith(beginning)]
-    words = " ".join(line)
+    text = " ".join(line)
     for seconds in SECONDS[beginning]:
-        assert f"{seconds:g} s" in words
+        assert f"{seconds:g} s" in text
     if beginning == "a name server":
-        assert f"{name_resolution.MAX_UNDER_WAY} names at once" in words
+        assert f"{name_resolution.MAX_UNDER_WAY} names at once" in text
 
 
-def test_each_line_is_held_to_the_code() -> None:
+def test_every_line_is_compared_with_the_code() -> None:
     assert len(LISTED) == len(SECONDS)
 
 
-def test_nothing_waits_without_an_end_but_what_is_known_to() -> None:
+def test_nothing_else_waits_without_a_limit() -> None:
     found = {
         file.relative_to(ROOT).as_posix(): calls
         for top in ("app.py", "api", "callbacks", "layouts", "services")
