@@ -20,9 +20,10 @@ from flask import Flask, Response
 from flask_compress import Compress
 
 import callbacks
-from api.middleware.access import OPEN, Access, ProxyUsers
+from api.middleware.access import OPEN, Access, ProxyUsers, visitor_name
 from api.middleware.forwarded import forwarded
-from api.middleware.guard import ANY_HOST, MAX_BODY_BYTES, Hosts, guarded, hosts_of, visitor_name
+from api.middleware.guard import MAX_BODY_BYTES, guarded
+from api.middleware.hosts import ANY_HOST, Hosts, hosts_of
 from api.middleware.prefix import below
 from api.middleware.rate_limits import Limits
 from api.middleware.security_headers import YEAR_SECONDS, script_hash, with_headers

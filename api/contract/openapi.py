@@ -13,7 +13,7 @@ from flask import Flask
 from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
-from api.contract.metric_keys import MAX_KEY_LENGTH, MAX_METRIC_ID
+from api.contract.identifiers import MAX_KEY_LENGTH, MAX_RECORD_ID
 from api.contract.operations import JSON, Operation, operation_of
 from api.contract.queries import Query
 from api.contract.schemas import Problem
@@ -46,7 +46,7 @@ PATH_VALUES: Mapping[str, Document] = {
     },
     "number": {
         "description": "As the lists tell it.",
-        "schema": {"type": "integer", "minimum": 0, "maximum": MAX_METRIC_ID, "examples": [1]},
+        "schema": {"type": "integer", "minimum": 0, "maximum": MAX_RECORD_ID, "examples": [1]},
     },
     "name": {
         "description": "The channel's name.",
@@ -88,13 +88,19 @@ def openapi(server: Flask, version: str, root: str) -> Document:
     }
 
 
-def _operations(server: Flask) -> Iterator[tuple[str, str, Operation]]:
-    """Path, method and what is told of them."""
+def operation_rules(server: Flask) -> Iterator[tuple[Rule, Operation]]:
+    """The URL rules of the interface, each with its operation."""
     for rule in server.url_map.iter_rules():
-        told = operation_of(server.view_functions[rule.endpoint])
-        if told is not None:
-            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-                yield _path(rule), method.lower(), told
+        found = operation_of(server.view_functions[rule.endpoint])
+        if found is not None:
+            yield rule, found
+
+
+def _operations(server: Flask) -> Iterator[tuple[str, str, Operation]]:
+    """Path, method and operation."""
+    for rule, found in operation_rules(server):
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            yield _path(rule), method.lower(), found
 
 
 def _path(rule: Rule) -> str:

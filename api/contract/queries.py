@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from api.contract.errors import InvalidInput
 from api.contract.schemas import Metric
-from api.responses.problems import BadQuery
+from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.messages import DeliveryState
 from services.market.times import parse_moment
 
@@ -272,6 +273,20 @@ class AlertsQuery(Query):
     offset: Offset = Field(default=0, description="Leaves out so many alerts before the page.")
     format: Format | None = Field(default=None, description=FORMAT_WORDS)
 
+    def selection(self, metric_id: int | None) -> AlertQuery:
+        """What the store is asked for; `metric_id` is the number of `metric`."""
+        return AlertQuery(
+            since=self.since,
+            until=self.until,
+            metric_id=metric_id,
+            rule_id=self.rule,
+            state=self.state,
+            unacknowledged=self.unacknowledged,
+            words=self.words or "",
+            limit=self.limit,
+            offset=self.offset,
+        )
+
     @property
     def asks_as_pages_do(self) -> bool:
         """Whether nothing but `since`, `metric` and `limit` choose."""
@@ -297,7 +312,7 @@ Q = TypeVar("Q", bound=Query)
 
 
 def read_query(model: type[Q]) -> Q:
-    """What the current request asks, of a name that is given twice the first value. Raises BadQuery naming what
+    """What the current request asks, of a name that is given twice the first value. Raises InvalidInput naming what
     cannot be used."""
     if not request.query_string:
         plain: Q = _nothing_asked(model)
@@ -309,8 +324,8 @@ def read_query(model: type[Q]) -> Q:
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             known = ", ".join(model.model_fields) or "none"
-            raise BadQuery(f"{name[:MAX_SHOWN_LENGTH]}: is not asked for here; known are: {known}") from None
-        raise BadQuery(f"{name}: {first['ctx']['error']}") from None
+            raise InvalidInput(f"{name[:MAX_SHOWN_LENGTH]}: is not asked for here; known are: {known}") from None
+        raise InvalidInput(f"{name}: {first['ctx']['error']}") from None
 
 
 @cache

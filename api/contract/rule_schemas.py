@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from api.contract.metric_keys import MAX_METRIC_ID
+from api.contract.identifiers import MAX_RECORD_ID
 from api.contract.schemas import NOON, Body, FiredAlert, Id
 from services.market.alerting.rules import (
     DEFAULT_COOLDOWN_SECONDS,
@@ -201,7 +201,7 @@ class Acknowledgement(Body):
 
 
 class AcknowledgeAll(Acknowledgement):
-    up_to: int = Field(ge=0, le=MAX_METRIC_ID, examples=[42], description="Number of the newest alert meant.")
+    up_to: int = Field(ge=0, le=MAX_RECORD_ID, examples=[42], description="Number of the newest alert meant.")
 
 
 class Acknowledged(Body):

@@ -7,9 +7,10 @@ from datetime import datetime
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
+import flask
 from werkzeug import Request
 
-from api.middleware.forwarded import PEER
+from api.environ import PEER, VISITOR
 from services.market.ports import TokenBook
 
 MAX_NAME_LENGTH = 200
@@ -106,3 +107,9 @@ def peer_of(request: Request) -> str:
     """The address at the other end of the connection, whatever headers say of it."""
     peer: str = request.environ.get(PEER, request.remote_addr) or ""
     return peer
+
+
+def visitor_name() -> str | None:
+    """Who sends the present request, as they were let in; None where nobody is asked for a name."""
+    visitor: Visitor = flask.request.environ.get(VISITOR, ANYBODY)
+    return None if visitor is ANYBODY else visitor.name

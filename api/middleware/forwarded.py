@@ -5,13 +5,10 @@ from collections.abc import Iterable
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
+from api.environ import PEER, UNREADABLE_ADDRESS
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-PEER = "data_tracker.peer"
-"""Where a request's environment has the address at the other end of the connection."""
-UNREADABLE = "data_tracker.unreadable_address"
-"""In the environment of a request whose proxy names no address: it counts as the proxy's own."""
 
 _WITH_PORT = re.compile(r"(?P<v4>[0-9.]+)(:[0-9]{1,5})?|\[(?P<v6>[0-9a-f:.]+)\](:[0-9]{1,5})?", re.I | re.A)
 
@@ -29,7 +26,7 @@ def forwarded(application: "WSGIApplication", hops: int) -> "WSGIApplication":
         if told is not None:
             address = address_in(told)
             if address is None:
-                environ[UNREADABLE] = True
+                environ[UNREADABLE_ADDRESS] = True
             else:
                 environ["REMOTE_ADDR"] = address
         scheme = (_seen_by(hops, environ.get("HTTP_X_FORWARDED_PROTO")) or "").lower()

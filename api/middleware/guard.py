@@ -4,19 +4,16 @@ Whatever is added to the server later is behind it too, for it stands before Fla
 where it goes.
 """
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import flask
 from werkzeug import Request, Response
 
-from api.middleware.access import ANYBODY, Access, Visitor
-from api.middleware.forwarded import UNREADABLE
+from api.environ import BODY, BUSY, LATE, TOO_LARGE, UNREADABLE_ADDRESS, VISITOR
+from api.middleware.access import ANYBODY, Access
+from api.middleware.hosts import Hosts
 from api.middleware.rate_limits import Limits, is_this_machine, place_of
 from api.responses.problems import database_away, problem
 from services.market.errors import StoreUnavailable
@@ -37,77 +34,11 @@ STATIC = ("/assets/", "/_dash-component-suites/")
 MAX_QUERY_LENGTH = 8_000  # bytes
 MAX_BODY_BYTES = 2_000_000  # bytes; a callback that is handed a chart of a day sends some hundred thousand
 
-VISITOR = "data_tracker.visitor"
-"""Where a request's environment has the Visitor who sends it. Who has one was let in."""
-
-BODY = "data_tracker.body"
-"""Where a request's environment has what is to be known of its body, where that has not come."""
-AWAITED, LATE, TOO_LARGE, BUSY = "awaited", "late", "too large", "busy"
-"""Only whether it may come is asked; it did not come in time, and was no longer waited for; it is larger than any may
-be; nobody has the time for it, or the room."""
-
 BUSY_SECONDS = 5
 """After which one who found nobody with time for it may ask again."""
 
-LOOPBACK_NAMES = ("localhost", ".localhost", "127.0.0.1", "[::1]")
-
 QUIET_SECONDS = 60.0
 """A failure of the guard that was not repeated for so long has ended."""
-
-_HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE | re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Hosts:
-    """The names that this server answers to; one that begins with a dot stands for all below it, None for any.
-
-    A page elsewhere can have its own name point here, and have its visitor's browser ask in that name. It cannot do so
-    with an address: `any_address` answers to all of them.
-    """
-
-    names: tuple[str, ...] | None = None
-    any_address: bool = False
-
-    def include(self, host: str) -> bool:
-        """Whether `host`, a Host header, is one of them."""
-        if self.names is None:
-            return True
-        found = _HOST.fullmatch(host)
-        if found is None:
-            return False
-        name = found["name"].lower().rstrip(".")
-        if self.any_address and _is_address(name):
-            return True
-        return any(name == own or (own.startswith(".") and name.endswith(own)) for own in self.names)
-
-
-ANY_HOST = Hosts()
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True
-
-
-def hosts_of(allowed: tuple[str, ...], machine: str, *, on_loopback: bool, is_closed: bool) -> Hosts:
-    """The names that a server answers to: those that its operator allows, and always those of loopback.
-
-    Where none are allowed, a closed server answers to any: a name of somebody else's comes with no password. An open
-    one answers to the names that nobody else can have point here: those of loopback, and where others reach it also
-    the name of its `machine` and addresses.
-    """
-    if allowed:
-        return Hosts((*allowed, *LOOPBACK_NAMES))
-    if is_closed:
-        return ANY_HOST
-    if on_loopback:
-        return Hosts(LOOPBACK_NAMES)
-    name = machine.lower()
-    short = name.partition(".")[0]
-    return Hosts((*LOOPBACK_NAMES, name, short, f"{short}.local"), any_address=True)
 
 
 def guarded(
@@ -185,7 +116,7 @@ def _refusal(request: Request, access: Access, hosts: Hosts, limits: Limits, clo
         return answer
     if shown:
         limits.succeeded(place, shown)
-    is_exempt = is_this_machine(address) and UNREADABLE not in request.environ
+    is_exempt = is_this_machine(address) and UNREADABLE_ADDRESS not in request.environ
     if not is_exempt and not request.path.startswith(STATIC):
         wait = limits.wait_for_request(visitor.counted_as or place)
         if wait:
@@ -196,12 +127,6 @@ def _refusal(request: Request, access: Access, hosts: Hosts, limits: Limits, clo
         return problem(HTTPStatus.FORBIDDEN, f"{visitor.name} may read, and change nothing")
     request.environ[VISITOR] = visitor
     return None
-
-
-def visitor_name() -> str | None:
-    """Who sends the present request, as they were let in; None where nobody is asked for a name."""
-    visitor: Visitor = flask.request.environ.get(VISITOR, ANYBODY)
-    return None if visitor is ANYBODY else visitor.name
 
 
 def _too_many(seconds: int, detail: str) -> Response:

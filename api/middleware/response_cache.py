@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from api.responses.cached_response import OFFERED, CachedResponse, reply
+from api.environ import CACHEABLE
+from api.responses.cached_response import CachedResponse, reply
 from api.responses.freshness import Freshness, Present
 from services.market.errors import StoreUnavailable
 
@@ -80,7 +81,7 @@ def caching_responses(application: "WSGIApplication", freshness: Freshness) -> "
                 start_response(status, headers)
                 return (body,)
         told = application(environ, start_response)
-        offered = environ.get(OFFERED)
+        offered = environ.get(CACHEABLE)
         if offered is not None:
             kept.keep(asked, *offered)
         return told

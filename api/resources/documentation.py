@@ -1,19 +1,25 @@
-"""`/docs`: the description of the interface as a page, drawn by Swagger UI, which comes from this server.
+"""`/openapi.json`, and `/docs`: the same description as a page, drawn by Swagger UI.
 
-Swagger UI's files are those of the package flask-swagger-ui. Its page is not used: it has inline scripts, which the
-content security policy refuses.
+Swagger UI's files come from the package flask-swagger-ui and are served from here. Its own page is not used: it has
+inline scripts, which the content security policy refuses.
 """
 
 from http import HTTPStatus
 from importlib.metadata import version as version_of
 from importlib.resources import files
+from typing import Any
 
-from flask import Blueprint, Response, abort, send_from_directory
+from flask import Blueprint, Response, abort, current_app, request, send_from_directory
+
+from api.contract.openapi import openapi
+from api.contract.operations import JSON, Operation, operation
+from api.resources.context import RouteContext
+from api.responses.cached_response import send
 
 SWAGGER_UI = f"assets/swagger-ui-{version_of('flask-swagger-ui')}"
-"""Where its files are: below /assets/ as all that browsers keep, by a version that makes them forget another one's."""
+"""The path of its files: below /assets/, which browsers cache, with the version, so that another one is loaded anew."""
 SWAGGER_UI_FILES = ("swagger-ui.css", "swagger-ui-bundle.js")
-"""Those that the page needs."""
+"""The files that the page needs."""
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -37,9 +43,18 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def add_documentation(routes: Blueprint, version: str) -> None:
-    """The page and Swagger UI's files; `version`, the program's own, makes browsers forget the scripts of another."""
-    page = _PAGE.format(swagger_ui=SWAGGER_UI, version=version)
+DESCRIPTION = Operation(name="openapi", summary="This description.", tag="Description", answers={JSON: dict[str, Any]})
+
+
+def blueprint(context: RouteContext) -> Blueprint:
+    routes, version = Blueprint("documentation", __name__), context.dependencies.reader.profile.version
+    page = _PAGE.format(swagger_ui=SWAGGER_UI, version=version)  # a new version makes browsers load the scripts anew
+
+    @routes.get("/openapi.json")
+    @operation(DESCRIPTION)
+    def description() -> Response:
+        root = request.script_root or "/"
+        return send(context.responses.get("openapi", 0, lambda: openapi(current_app, version, root)))
 
     @routes.get("/docs")
     def documentation() -> str:
@@ -50,3 +65,5 @@ def add_documentation(routes: Blueprint, version: str) -> None:
         if name not in SWAGGER_UI_FILES:
             abort(HTTPStatus.NOT_FOUND)
         return send_from_directory(str(files("flask_swagger_ui") / "dist"), name)
+
+    return routes

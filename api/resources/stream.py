@@ -4,7 +4,7 @@ Our own server (`api.server.asgi`) takes the events from the request's environme
 Any other WSGI server has one thread for each, which sleeps.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from threading import BoundedSemaphore
 from time import sleep
@@ -12,82 +12,90 @@ from time import sleep
 import orjson
 from flask import Blueprint, Response, request
 
-from api.contract.metric_keys import named
+from api.contract.identifiers import parse_metric
 from api.contract.operations import EVENTS, Operation, operation
 from api.contract.queries import StreamQuery, read_query
 from api.contract.schemas import StreamEvent
+from api.environ import LIVE, LIVE_POLL_SECONDS
+from api.resources.context import RouteContext
 from api.responses import bodies
 from api.responses.problems import problem
-from api.server.listeners import LIVE, WATCH_SECONDS
 from services.market.errors import StoreUnavailable, UnknownMetric
 from services.market.ports import MarketReader
 
 MAX_STREAMS = 500
 """Open at once in one process."""
-HEARTBEAT_LOOKS = 30
-"""After so many looks in vain a comment is sent: whoever is gone is noticed, and no proxy takes the line for dead."""
+HEARTBEAT_POLLS = 30
+"""After so many polls without a change a comment is sent: it reveals a client that has gone, and keeps proxies from
+closing the connection as idle."""
 RETRY_SECONDS = 10
 RECONNECT_MS = 2_000
 MAX_EVENT_ID_LENGTH = 18
+
+STREAM = Operation(
+    name="stream",
+    summary="Server-sent events: one for each new revision.",
+    tag="State",
+    query=StreamQuery,
+    answers={EVENTS: StreamEvent},
+    problems={
+        HTTPStatus.NOT_FOUND: "No such metric.",
+        HTTPStatus.SERVICE_UNAVAILABLE: "The database is away, or the process has as many streams open as it can.",
+    },
+    cached=False,
+)
 
 
 class Streams:
     """The places of one process's streams."""
 
-    def __init__(self, most: int = MAX_STREAMS, watch_seconds: float = WATCH_SECONDS) -> None:
-        self.most = most
-        self.watch_seconds = watch_seconds
-        self._places = BoundedSemaphore(most)
+    def __init__(self, max_open: int = MAX_STREAMS, poll_seconds: float = LIVE_POLL_SECONDS) -> None:
+        self.max_open = max_open
+        self.poll_seconds = poll_seconds
+        self._places = BoundedSemaphore(max_open)
 
     def enter(self) -> bool:
-        """Take a place; False where there is none. Who has one must `leave`."""
+        """Take a place, to be freed with `leave`; False where none is free."""
         return self._places.acquire(blocking=False)
 
     def leave(self) -> None:
         self._places.release()
 
 
-def add_stream(routes: Blueprint, reader: MarketReader, streams: Streams) -> None:
+def blueprint(context: RouteContext, streams: Streams | None = None) -> Blueprint:
+    routes, reader = Blueprint("stream", __name__), context.dependencies.reader
+    streams = streams or Streams()
+
     @routes.get("/stream")
-    @operation(
-        Operation(
-            name="stream",
-            summary="Server-sent events: one for each new revision.",
-            tag="State",
-            query=StreamQuery,
-            answers={EVENTS: StreamEvent},
-            problems={
-                HTTPStatus.NOT_FOUND: "No such metric.",
-                HTTPStatus.SERVICE_UNAVAILABLE: "The database is away, or as many streams are open as a process bears.",
-            },
-            cached=False,
-        )
-    )
+    @operation(STREAM)
     def stream() -> Response:
         query = read_query(StreamQuery)
-        wanted = [reader.metric(named(name)).id for name in query.metrics or ()]
-        seen = _event_id(request.headers.get("Last-Event-ID", ""))
+        metric_ids = [reader.metric(parse_metric(name)).id for name in query.metrics or ()]
+        last_seen = _event_id(request.headers.get("Last-Event-ID", ""))
         if request.method == "HEAD":
             return _response(())
         if not streams.enter():
-            full = problem(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"{streams.most} streams are open, the most that a process bears",
-                "Too many streams",
-            )
-            full.headers["Retry-After"] = str(RETRY_SECONDS)
-            return full
-        news = _news(reader, wanted, seen)
-        request.environ[LIVE] = news
-        response = _response(_waiting(news, streams.watch_seconds))
+            return _too_many(streams.max_open)
+        events = _events(reader, metric_ids, last_seen)
+        request.environ[LIVE] = events
+        response = _response(_slept_through(events, streams.poll_seconds))
         response.call_on_close(streams.leave)
         return response
+
+    return routes
 
 
 def _response(events: Iterable[bytes]) -> Response:
     response = Response(events, mimetype=EVENTS)
     response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would collect events before it passes them on
+    response.headers["X-Accel-Buffering"] = "no"  # or nginx collects events before it passes them on
+    return response
+
+
+def _too_many(max_open: int) -> Response:
+    detail = f"{max_open} streams are open, as many as one process allows"
+    response = problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, "Too many streams")
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 
@@ -95,42 +103,42 @@ def _event_id(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_EVENT_ID_LENGTH else None
 
 
-def _waiting(news: Iterator[bytes], watch_seconds: float) -> Iterator[bytes]:
-    """For a server that knows only bodies: what `news` tells, in a thread that sleeps meanwhile."""
-    for part in news:
+def _slept_through(events: Iterator[bytes], poll_seconds: float) -> Iterator[bytes]:
+    """The body for any other WSGI server: polls `events` and sleeps in between."""
+    for part in events:
         if part:
             yield part
-        sleep(watch_seconds)
+        sleep(poll_seconds)
 
 
-def _news(reader: MarketReader, wanted: list[int], seen: int | None) -> Iterator[bytes]:
-    """The stream of one viewer who knows the revision `seen`, look by look. The first event tells each wanted metric,
-    those after it what has changed."""
-    told: dict[int, bodies.Body] = {}
-    looks = 0
+def _events(reader: MarketReader, metric_ids: Sequence[int], last_seen: int | None) -> Iterator[bytes]:
+    """The stream of a client whose last event was of the revision `last_seen`, one item a poll; b"" where nothing is
+    new. The first event has all the metrics that were asked for, later ones those that have changed."""
+    sent: dict[int, bodies.Body] = {}
+    polls = 0
     part = f"retry: {RECONNECT_MS}\n\n"
     while True:
         try:
             revision = reader.revision()
-            if revision != seen:
-                part += _event(reader, revision, wanted, told)
-                seen, looks = revision, 0
+            if revision != last_seen:
+                part += _event(reader, revision, metric_ids, sent)
+                last_seen, polls = revision, 0
         except StoreUnavailable:
-            pass  # /live tells so; the stream goes on when it is back
-        if looks == HEARTBEAT_LOOKS:
+            pass  # /live reports it; the stream goes on when the database is back
+        if polls == HEARTBEAT_POLLS:
             part += ": nothing new\n\n"
-            looks = 0
-        looks += 1
+            polls = 0
+        polls += 1
         yield part.encode()
         part = ""
 
 
-def _event(reader: MarketReader, revision: int, wanted: list[int], told: dict[int, bodies.Body]) -> str:
+def _event(reader: MarketReader, revision: int, metric_ids: Sequence[int], sent: dict[int, bodies.Body]) -> str:
     data: bodies.Body = {"revision": revision, "minute": bodies.iso(reader.ranking().minute)}
-    if wanted:
-        rows = {number: row for number in wanted if (row := _row(reader, number)) is not None}
-        data["metrics"] = [row for number, row in rows.items() if told.get(number) != row]
-        told.update(rows)
+    if metric_ids:
+        rows = {number: row for number in metric_ids if (row := _row(reader, number)) is not None}
+        data["metrics"] = [row for number, row in rows.items() if sent.get(number) != row]
+        sent.update(rows)
     return f"id: {revision}\ndata: {orjson.dumps(data).decode()}\n\n"
 
 

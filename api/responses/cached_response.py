@@ -15,6 +15,7 @@ from flask import Response, request
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header, parse_etags
 
+from api.environ import CACHEABLE
 from api.responses import tables
 from api.responses.freshness import Present
 from api.responses.large_responses import Check, checked
@@ -22,9 +23,6 @@ from services.concurrency.versioned_cache import VersionedCache
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-OFFERED = "data_tracker.answer"
-"""Where a request's environment has the answer that others may be given, and the state in which they may."""
 
 MIN_COMPRESSED_BYTES = 1_000  # bytes; below, a packet carries it anyway
 GZIP_LEVEL = 5
@@ -77,7 +75,7 @@ class CachedResponses:
         return self._memory.get(key, version, lambda: encode(build()))
 
 
-def zipped(page: Page) -> CachedResponse:
+def compressed(page: Page) -> CachedResponse:
     """The answer as the present request takes it, which for a large one is half of the work."""
     answer = encode(page)
     encoding = _encoding(request.environ) if len(answer.body) >= MIN_COMPRESSED_BYTES else None
@@ -124,9 +122,14 @@ def send(answer: CachedResponse, present: Present | None = None) -> Response:
     """Answer the current request with what holds in the state `present`, to whoever asks the same in it; or, without
     that, now."""
     if present is not None:
-        request.environ[OFFERED] = present, answer
+        request.environ[CACHEABLE] = present, answer
     status, headers, body = reply(request.environ, answer, 0 if present is None else present.max_age)
     return Response(body, status, headers)
+
+
+def send_uncached(body: object, status: int = HTTPStatus.OK) -> Response:
+    """Answer the current request with JSON that a browser must ask for again each time."""
+    return Response(orjson.dumps(body), status, {"Cache-Control": "no-cache"}, mimetype="application/json")
 
 
 def send_once(body: object, status: int = HTTPStatus.OK) -> Response:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import orjson
 from flask import request
 
+from api.environ import CLIENT_GONE
 from services.concurrency.long_work import LongWork
 from services.market.errors import Abandoned
 
@@ -29,9 +30,6 @@ LARGE = {
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away; or other large answers are being made: see `Retry-After`."
 }
 
-CLIENT_GONE = "data_tracker.client_gone"
-"""Where a server of our own has, in a request's environment, what tells whether its client has gone."""
-
 T = TypeVar("T")
 
 
@@ -39,7 +37,7 @@ Check = Callable[[], None]
 """To be called between two steps of the work."""
 
 
-class LargeAnswers:
+class LargeResponses:
     """The places for answers of many rows; `step_aside` is called between two steps, and may take its time."""
 
     def __init__(self, step_aside: Callable[[], None] = lambda: None, work: LongWork | None = None) -> None:

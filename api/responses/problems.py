@@ -1,6 +1,8 @@
-"""Errors as `application/problem+json`, for the paths that belong to programs."""
+"""Errors as `application/problem+json`."""
 
 import logging
+from collections.abc import Collection, Mapping
+from functools import partial
 from http import HTTPStatus
 
 import orjson
@@ -8,17 +10,46 @@ from flask import Flask, Response, request
 from werkzeug import Request
 from werkzeug.exceptions import HTTPException
 
+from api.contract.errors import InvalidInput
 from services.market.alerting.rules import BadRule, TooManyRules
-from services.market.errors import Abandoned, Busy, StoreUnavailable, Unfinished, UnknownMetric, UnknownRecord
+from services.market.errors import (
+    Abandoned,
+    Busy,
+    DeliveryFailed,
+    NotFailed,
+    StoreUnavailable,
+    Unfinished,
+    UnknownChannel,
+    UnknownDelivery,
+    UnknownMetric,
+    UnknownRecord,
+)
 from services.market.failures import Failures
 
 NOT_FOUND = "Resource not found"
-
+"""The `reason` of a 404."""
 NEED_NO_DATABASE = ("healthz", "openapi.json")
+"""First segments of paths whose answers say nothing about the database."""
+
+_PROBLEMS: Mapping[type[Exception], tuple[HTTPStatus, str | None]] = {
+    UnknownMetric: (HTTPStatus.NOT_FOUND, NOT_FOUND),
+    UnknownRecord: (HTTPStatus.NOT_FOUND, NOT_FOUND),
+    UnknownChannel: (HTTPStatus.NOT_FOUND, NOT_FOUND),
+    UnknownDelivery: (HTTPStatus.NOT_FOUND, NOT_FOUND),
+    TooManyRules: (HTTPStatus.CONFLICT, None),
+    NotFailed: (HTTPStatus.CONFLICT, "Not failed"),
+    BadRule: (HTTPStatus.UNPROCESSABLE_ENTITY, None),
+    InvalidInput: (HTTPStatus.UNPROCESSABLE_ENTITY, None),
+    DeliveryFailed: (HTTPStatus.BAD_GATEWAY, "Not accepted"),
+    Busy: (HTTPStatus.SERVICE_UNAVAILABLE, "Busy"),
+    Unfinished: (HTTPStatus.SERVICE_UNAVAILABLE, "Unfinished"),
+    Abandoned: (HTTPStatus.SERVICE_UNAVAILABLE, "Unfinished"),  # the client has gone, so nobody reads it
+}
+"""Status and `reason` of each error; without a reason, its text is sent as both."""
 
 
 def problem(status: int, detail: str, reason: str | None = None) -> Response:
-    """RFC 9457, plus `reason`, by which the clients of the original service tell errors apart."""
+    """A problem of RFC 9457, with `reason`, by which clients of the original service tell errors apart."""
     title = HTTPStatus(status).phrase
     body = {"title": title, "status": status, "detail": detail, "reason": reason or detail}
     headers = {"Cache-Control": "no-store"}
@@ -26,58 +57,40 @@ def problem(status: int, detail: str, reason: str | None = None) -> Response:
 
 
 def database_away(asked: Request, error: StoreUnavailable, failures: Failures, name: str) -> Response:
-    """That `asked` cannot be answered now. The log has among the `failures` of this `name` why; who asks is not told,
-    for a driver's words name hosts, ports and files."""
+    """The answer to `asked` while the database is away.
+
+    The reason is logged, as a failure of this `name`, and not sent: a driver's message names hosts, ports and files.
+    """
     failures.failed(name, f"{asked.path!r} is not answered: {error}", reason=str(error), level=logging.ERROR)
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "the database is away", "Database unavailable")
 
 
-class BadQuery(ValueError):
-    """A value of a query or a body that cannot be used; the text names it."""
-
-
-def handle_problems(server: Flask, owns: tuple[str, ...]) -> None:
-    """Answer errors under the first path segments in `owns` as problems, and leave the rest to the dashboard."""
+def handle_problems(server: Flask, first_segments: Collection[str]) -> None:
+    """Answer errors as problems; HTTP errors (404, 405 ...) only where the path begins with one of `first_segments`."""
 
     failures = Failures()
 
     def is_ours() -> bool:
-        return request.path.split("/")[1] in owns
+        return request.path.split("/")[1] in first_segments
 
     @server.after_request
-    def note_answer(response: Response) -> Response:
+    def note_success(response: Response) -> Response:
         if response.status_code < 400 and is_ours() and request.path.split("/")[1] not in NEED_NO_DATABASE:
             failures.ended(request.method, "requests are answered again")
         return response
 
-    @server.errorhandler(UnknownRecord)
-    @server.errorhandler(UnknownMetric)
-    def unknown_metric(error: UnknownMetric | UnknownRecord) -> Response:
-        return problem(HTTPStatus.NOT_FOUND, str(error), NOT_FOUND)
+    def known_error(status: HTTPStatus, reason: str | None, error: Exception) -> Response:
+        response = problem(status, str(error), reason)
+        if isinstance(error, Busy):
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
 
-    @server.errorhandler(TooManyRules)
-    def too_many(error: TooManyRules) -> Response:
-        return problem(HTTPStatus.CONFLICT, str(error))
-
-    @server.errorhandler(Busy)
-    def busy(error: Busy) -> Response:
-        answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), "Busy")
-        answer.headers["Retry-After"] = str(error.retry_after)
-        return answer
-
-    @server.errorhandler(Unfinished)
-    @server.errorhandler(Abandoned)  # which nobody reads
-    def unfinished(error: Unfinished | Abandoned) -> Response:
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), "Unfinished")
-
-    @server.errorhandler(BadRule)
-    @server.errorhandler(BadQuery)
-    def bad_query(error: BadQuery | BadRule) -> Response:
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+    for kind, (status, reason) in _PROBLEMS.items():
+        server.register_error_handler(kind, partial(known_error, status, reason))
 
     @server.errorhandler(StoreUnavailable)
     def store_unavailable(error: StoreUnavailable) -> Response:
-        # A database that can be read but not written answers one kind of request, and not the other.
+        # By method: while the database can be read but not written, GET succeeds and POST fails.
         return database_away(request, error, failures, request.method)
 
     @server.errorhandler(HTTPException)
@@ -85,8 +98,8 @@ def handle_problems(server: Flask, owns: tuple[str, ...]) -> None:
         if not is_ours() or error.code is None:
             return error
         reason = NOT_FOUND if error.code == HTTPStatus.NOT_FOUND else None
-        answer = problem(error.code, error.description or error.name, reason)
+        response = problem(error.code, error.description or error.name, reason)
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After"):
-                answer.headers[name] = value
-        return answer
+                response.headers[name] = value
+        return response

@@ -11,9 +11,9 @@ from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
-from api.middleware.guard import AWAITED, BODY, BUSY, LATE, MAX_BODY_BYTES, TOO_LARGE, VISITOR
-from api.responses.large_responses import CLIENT_GONE
-from api.server.listeners import WATCH_SECONDS, Listeners
+from api.environ import AWAITED, BODY, BUSY, CLIENT_GONE, LATE, LIVE_POLL_SECONDS, TOO_LARGE, VISITOR
+from api.middleware.guard import MAX_BODY_BYTES
+from api.server.listeners import Listeners
 from api.server.thread_pool import Threads
 from api.server.wsgi import WsgiResponse, ask, environ_of, gather
 
@@ -50,7 +50,7 @@ class Front:
         threads: int,
         alive: Collection[str] = ("/healthz",),
         body_seconds: float = BODY_SECONDS,
-        watch_seconds: float = WATCH_SECONDS,
+        poll_seconds: float = LIVE_POLL_SECONDS,
     ) -> None:
         """`alive` are paths that are answered in the loop, before everybody else: their answer needs nothing."""
         self._application = application
@@ -61,7 +61,7 @@ class Front:
         self._body_seconds = body_seconds
         self._coming: set[asyncio.Timeout] = set()
         self._coming_bytes = 0
-        self._listeners = Listeners(watch_seconds)
+        self._listeners = Listeners(poll_seconds)
 
     def end(self) -> None:
         """Let those who listen go, and wait for no more bodies: the process was told to stop."""

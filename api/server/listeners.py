@@ -6,13 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 
 from api.server.thread_pool import Threads
 
-WATCH_SECONDS = 0.5
-"""How often it is looked what is new: what a viewer may lag behind, beside what the reader's memory allows."""
-
-LIVE = "data_tracker.live"
-"""Where a request's environment has an iterator of news, whose next item is what is new since the last: nothing where
-nothing is. It never waits. Who serves the request may ask it in place of the answer's body."""
-
 log = logging.getLogger(__name__)
 
 
@@ -46,8 +39,8 @@ class Listener:
 class Listeners:
     """All who listen in one process."""
 
-    def __init__(self, watch_seconds: float) -> None:
-        self._watch_seconds = watch_seconds
+    def __init__(self, poll_seconds: float) -> None:
+        self._poll_seconds = poll_seconds
         self._threads = Threads(1, "news")
         self._listeners: set[Listener] = set()
         self._watching: asyncio.Task[None] | None = None
@@ -74,7 +67,7 @@ class Listeners:
 
     async def _watch(self) -> None:
         while self._listeners and not self._ended:
-            await asyncio.sleep(self._watch_seconds)
+            await asyncio.sleep(self._poll_seconds)
             asked = [listener for listener in self._listeners if not listener.part]
             told = await self._threads.run(lambda: [_next(listener.live) for listener in asked])  # noqa: B023
             for listener, part in zip(asked, told, strict=True):

@@ -8,8 +8,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.middleware.access import OPEN
-from api.middleware.guard import ANY_HOST, guarded
+from api.middleware.guard import guarded
+from api.middleware.hosts import ANY_HOST
 from api.middleware.rate_limits import Limits
+from api.resources.context import RouteContext
+from api.responses.cached_response import CachedResponses
+from api.responses.freshness import Freshness
+from api.responses.large_responses import LargeResponses
 from api.routes import mount
 from app import create_app
 from services.actions.alerts import StoreAlertService
@@ -91,3 +96,9 @@ def address(migrated_sqlite_url: str) -> Iterator[str]:
         web.do(web.front.end)  # so that each stream tells its first event and is over
         yield f"http://127.0.0.1:{web.port}"
     engine.dispose()
+
+
+def route_context(reader: FakeReader) -> RouteContext:
+    """What a resource's routes over `reader` share."""
+    dependencies = fake_dependencies(reader)
+    return RouteContext(dependencies, Freshness(reader, dependencies.clock), CachedResponses(), LargeResponses())

@@ -7,7 +7,8 @@ from flask.testing import FlaskClient
 
 from api.middleware.access import OPEN, Access, ProxyUsers
 from api.middleware.forwarded import forwarded
-from api.middleware.guard import ANY_HOST, LOOPBACK_NAMES, MAX_BODY_BYTES, MAX_QUERY_LENGTH, Hosts, guarded, hosts_of
+from api.middleware.guard import MAX_BODY_BYTES, MAX_QUERY_LENGTH, guarded
+from api.middleware.hosts import ANY_HOST, LOOPBACK_NAMES, Hosts, hosts_of
 from api.middleware.rate_limits import FAILURES_A_MINUTE, Limits
 from api.routes import mount
 from services.market.errors import StoreUnavailable

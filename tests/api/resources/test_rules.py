@@ -68,7 +68,7 @@ def test_the_built_in_rule_is_listed_first_and_cannot_be_changed(
     assert (second["id"], second["states"]) == (1, {"firing": 2})
     for answer in (client.patch("/alerts/rules/0", json={"name": "Mine"}), client.delete("/alerts/rules/0")):
         assert answer.status_code == 422
-        assert answer.get_json()["detail"].startswith("id: the built-in rule is made by the settings ALERT_*")
+        assert answer.get_json()["detail"].startswith("id: the built-in rule comes from the settings ALERT_*")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_built_in_rule_is_listed_first_and_cannot_be_changed(
     [
         (RULE | {"condition": {"kind": "level"}}, "condition.level: is missing"),
         (RULE | {"colour": "red"}, "colour: is no field of a rule"),
-        (["a"], "body: has to be a JSON object"),
+        (["a"], "body: must be a JSON object"),
     ],
 )
 def test_a_rule_that_cannot_be_used_is_refused_by_its_field(client: FlaskClient, body: Any, words: str) -> None:
@@ -87,7 +87,7 @@ def test_a_rule_that_cannot_be_used_is_refused_by_its_field(client: FlaskClient,
 def test_what_is_no_json_or_too_long_is_refused(client: FlaskClient) -> None:
     answer = client.post("/alerts/rules", data="{", content_type="application/json")
     assert answer.status_code == 422
-    assert answer.get_json()["detail"].startswith("body: is no JSON")
+    assert answer.get_json()["detail"].startswith("body: is not JSON")
     answer = client.post("/alerts/rules", data=" " * 70_000, content_type="application/json")
     assert answer.status_code == 413
 
@@ -177,12 +177,12 @@ def test_a_metric_is_muted_until_a_time_and_unmuted(client: FlaskClient) -> None
     ("body", "words"),
     [
         ({}, "rule: name a rule, a metric, or both"),
-        ({"rule": "all"}, "rule: has to be a rule's number"),
-        ({"rule": 10**18}, "rule: has to be a rule's number"),
-        ({"metric": []}, "metric: has to be a metric's number or key"),
-        ({"rule": 0, "until": "2026-03-01T12:00:00Z"}, "until: 2026-03-01T12:00:00Z is over already"),
+        ({"rule": "all"}, "rule: must be a rule's number"),
+        ({"rule": 10**18}, "rule: must be a rule's number"),
+        ({"metric": []}, "metric: must be a metric's number or key"),
+        ({"rule": 0, "until": "2026-03-01T12:00:00Z"}, "until: 2026-03-01T12:00:00Z is not in the future"),
         ({"rule": 0, "until": "soon"}, "until: 'soon' is neither an ISO-8601 time nor epoch seconds"),
-        ({"rule": 0, "forever": True}, "forever: is no field of this; there are rule, metric, until, note"),
+        ({"rule": 0, "forever": True}, "forever: unknown field; known fields are rule, metric, until, note"),
     ],
 )
 def test_a_mute_that_cannot_be_is_refused_by_its_field(client: FlaskClient, body: dict[str, Any], words: str) -> None:
@@ -251,8 +251,8 @@ def test_a_rule_is_tried_before_it_is_kept(client: FlaskClient, alert_service: F
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({}, "rule: has to be a rule, or 0 for the built-in one"),
-        ({"rule": 0, "since": "2025-01-01"}, "since: has to be before until, by at most 31 days"),
+        ({}, "rule: must be a rule, or 0 for the built-in one"),
+        ({"rule": 0, "since": "2025-01-01"}, "since: must be before until, by at most 31 days"),
         ({"rule": RULE | {"scope": []}}, "scope: names no pair at all"),
     ],
 )

@@ -6,23 +6,23 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import create_environ
 
-from api.resources.stream import HEARTBEAT_LOOKS, Streams, add_stream
+from api.environ import LIVE
+from api.resources import stream
+from api.resources.stream import HEARTBEAT_POLLS, Streams
 from api.responses.problems import handle_problems
-from api.server.listeners import LIVE
 from tests import builders
+from tests.api.conftest import route_context
 from tests.fakes import FakeReader
 
 
 @pytest.fixture
 def server(reader: FakeReader) -> Flask:
     server = Flask(__name__)
-    routes = Blueprint("api", __name__)
-    add_stream(routes, reader, Streams(most=2, watch_seconds=0.001))
-    server.register_blueprint(routes)
+    server.register_blueprint(stream.blueprint(route_context(reader), Streams(max_open=2, poll_seconds=0.001)))
     handle_problems(server, ("stream",))
     return server
 
@@ -109,7 +109,7 @@ def test_a_quiet_line_carries_a_sign_of_life(reader, client):
 
     asked = reader.calls.count("revision")
     assert next(lines) == ": nothing new"
-    assert reader.calls.count("revision") - asked == HEARTBEAT_LOOKS
+    assert reader.calls.count("revision") - asked == HEARTBEAT_POLLS
     answer.close()
 
 

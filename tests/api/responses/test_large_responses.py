@@ -12,9 +12,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from api.environ import CLIENT_GONE
 from api.resources import history, metrics
 from api.responses import large_responses
-from api.responses.large_responses import CLIENT_GONE, LargeAnswers, client_gone
+from api.responses.large_responses import LargeResponses, client_gone
 from api.routes import mount
 from services.concurrency.long_work import LongWork
 from services.market.errors import Busy, Unfinished
@@ -67,7 +68,7 @@ def server(many: FakeReader, work: LongWork) -> Flask:
     server = Flask(__name__, static_folder=None)
     alert_service = FakeAlertService(fired={number: builders.alert(number) for number in range(1, 2_502)})
     many.fired = tuple(alert_service.fired.values())
-    mount(server, fake_dependencies(many, alert_service=alert_service), LargeAnswers(work=work))
+    mount(server, fake_dependencies(many, alert_service=alert_service), LargeResponses(work=work))
     return server
 
 
@@ -175,8 +176,8 @@ def test_no_more_samples_are_told_at_once_than_fit_a_hundred_thousand_seconds(se
     refused = client.get(f"/metrics/1/prices?since={since}")
     assert (refused.status_code, refused.json["detail"]) == (
         422,
-        "since: 2026-02-28T08:00:00Z is more than 27 hours before 2026-03-01T12:00:00Z, the most that is told at once;"
-        " with limit it comes page by page",
+        "since: 2026-02-28T08:00:00Z is more than 27 hours before 2026-03-01T12:00:00Z, the longest span of one"
+        " response; use limit to read it page by page",
     )
     assert client.get(f"/metrics/1/prices?since={since}&limit=5").status_code == 200
     assert history.MAX_SAMPLES == 100_000

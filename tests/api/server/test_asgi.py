@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from api.environ import CLIENT_GONE, LIVE
 from api.middleware.access import Access
-from api.middleware.guard import MAX_BODY_BYTES, Hosts, guarded
+from api.middleware.guard import MAX_BODY_BYTES, guarded
+from api.middleware.hosts import Hosts
 from api.middleware.rate_limits import Limits
-from api.responses.large_responses import CLIENT_GONE
-from api.server.listeners import LIVE
 from tests.builders import NOON
 from tests.served import Served, all_of, head_of, served
 from tests.waiting import wait_for
@@ -104,7 +104,7 @@ def limits() -> Limits:
 def web(application: Application, limits: Limits) -> Iterator[Served]:
     """With one thread, for a name, and bodies that have to be there soon."""
     door = guarded(application, Access(("ann", "open sesame")), Hosts(), limits, lambda: NOON)
-    with served(door, threads=1, body_seconds=0.3, watch_seconds=0.01) as web:
+    with served(door, threads=1, body_seconds=0.3, poll_seconds=0.01) as web:
         yield web
 
 
