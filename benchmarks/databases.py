@@ -20,7 +20,7 @@ from services.pipeline.tick import Plan
 from services.store.database.engine import Engine, open_engine, reading, writing
 from services.store.database.schema import migrate
 from services.store.history import prices
-from services.store.ranking.metrics import Catalogues
+from services.store.ranking.metrics import CatalogueCache
 
 PERIOD = 60
 """Seconds between samples."""
@@ -48,7 +48,7 @@ class Dataset:
 
     def plan(self, window_seconds: int = DAY) -> Plan:
         """The program's plan with this window of the standard deviation and no channels."""
-        return Plan(self.engine, Catalogues(), PERIOD, Windows(main=window_seconds, rule=HOUR), RULE)
+        return Plan(self.engine, CatalogueCache(), PERIOD, Windows(main=window_seconds, rule=HOUR), RULE)
 
     def quotes(self, minute: int) -> Floats:
         """The simulated prices at epoch second `minute`, parallel to `ids`."""
@@ -119,7 +119,7 @@ def fill(url: str, engine: Engine, exchange: DemoExchange, last: int, spans: Seq
     """Track all pairs of `exchange` in an empty database, and store their prices of each minute of `spans`."""
     discover(engine, {exchange.name: exchange}, parse_track("demo:*"), moment(last))
     with reading(engine) as connection:
-        catalogue = Catalogues().current(connection)
+        catalogue = CatalogueCache().current(connection)
     place = {listing.pair: place for place, listing in enumerate(exchange.listings())}
     listed = np.array([place[metric.pair] for metric in catalogue.metrics], dtype=np.int64)
     times = np.concatenate([np.arange(since + PERIOD, until + 1, PERIOD) for since, until in spans])

@@ -72,9 +72,9 @@ def _storm(dataset: Dataset) -> None:
         for number in range(ALERTS)
     ]
     with writing(dataset.engine) as connection:
-        numbers = alerts.fire(connection, firings)
+        numbers = alerts.insert_alerts(connection, firings)
         for number in numbers:
-            outbox.owe(connection, dataset.last, [AlertNotice(number, "fired", ["ops"])])
+            outbox.enqueue(connection, dataset.last, [AlertNotice(number, "fired", ["ops"])])
         while (pending := outbox.claim(connection, "ops", dataset.last, "benchmark")) is not None:
             outbox.mark_failed(connection, pending, dataset.last, "answered 500")
     alert_service = StoreAlertService(dataset.engine, ())

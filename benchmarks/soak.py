@@ -21,7 +21,7 @@ from services.store import sizes
 from services.store.database.engine import Engine, open_engine, reading
 from services.store.database.schema import migrate
 from services.store.history import rollups
-from services.store.ranking.metrics import Catalogues
+from services.store.ranking.metrics import CatalogueCache
 
 RETENTION_DAYS = 2
 
@@ -36,7 +36,7 @@ def soak(metrics: int, days: int) -> None:
     with tempfile.TemporaryDirectory(prefix="data-tracker-soak-") as folder:
         engine = open_engine(f"sqlite:///{Path(folder) / 'tracker.db'}")
         plan = Plan(
-            engine, Catalogues(), PERIOD, Windows(main=DAY, rule=HOUR), RULE, retention_seconds=RETENTION_DAYS * DAY
+            engine, CatalogueCache(), PERIOD, Windows(main=DAY, rule=HOUR), RULE, retention_seconds=RETENTION_DAYS * DAY
         )
         migrate(engine, simulated=True)
         discover(engine, {exchange.name: exchange}, parse_track("demo:*"), begin)

@@ -38,9 +38,9 @@ from services.settings import BadSettings, Settings
 from services.store.database import schema
 from services.store.database.engine import Engine, open_engine, reading
 from services.store.database.lease_holder import LeaseHolder
-from services.store.ranking.metrics import Catalogues
+from services.store.ranking.metrics import CatalogueCache
 from services.store.reader import StoreReader
-from services.store.tokens import StoredTokens
+from services.store.tokens import TokenStore
 
 VERSION = "1.1.0"
 """The only place of the program's version: pyproject.toml reads it here."""
@@ -188,7 +188,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
     )
     plan = Plan(
         engine=engine,
-        catalogues=Catalogues(),
+        catalogues=CatalogueCache(),
         period_seconds=settings.period_seconds,
         windows=Windows(main=round(settings.window_hours * HOUR), rule=settings.alert_window_minutes * MINUTE),
         rule=Rule(
@@ -206,7 +206,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         clock=clock,
         reader=CachedReader(_open_reader(engine, settings)),
         alert_service=StoreAlertService(engine, plan.channels),
-        tokens=StoredTokens(engine),
+        tokens=TokenStore(engine),
         notifiers=notifiers,
         plan=plan,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",

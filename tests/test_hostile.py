@@ -109,8 +109,10 @@ def test_a_message_has_a_line_an_alert_and_keeps_its_key(engine: Engine) -> None
         firings = [
             NewAlert(number, int(NOON.timestamp()), 400.0, 100.0, 3.0, 60) for number in range(1, len(STORED) + 1)
         ]
-        numbers = alerts.fire(connection, firings)
-        outbox.owe(connection, int(NOON.timestamp()), [AlertNotice(number, "fired", ("test",)) for number in numbers])
+        numbers = alerts.insert_alerts(connection, firings)
+        outbox.enqueue(
+            connection, int(NOON.timestamp()), [AlertNotice(number, "fired", ("test",)) for number in numbers]
+        )
     notifier = FakeNotifier()
     lease_holder = candidate_for("test", "this process", lambda: NOON, Timer())
 

@@ -16,11 +16,11 @@ from services.market.ports import Steps
 from services.market.times import to_epoch
 from services.store.alerting import alerts, mutes, outbox, replay_process, rules
 from services.store.alerting.outbox import AlertNotice
-from services.store.alerting.replay_data import plan_reading
-from services.store.alerting.replay_process import Order
+from services.store.alerting.replay_data import plan_replay
+from services.store.alerting.replay_process import ReplayTask
 from services.store.database.engine import MAX_INTEGER, Connection, Engine, reading, writing
 from services.store.ranking import metrics, snapshots
-from services.store.ranking.metrics import Catalogues
+from services.store.ranking.metrics import CatalogueCache
 
 REPLAY_SECONDS = 60.0
 """A replay that takes longer is ended: the largest takes a fifth of that where the machine has time for it, and most
@@ -39,7 +39,7 @@ class StoreAlertService:
     def __init__(self, engine: Engine, channels: Collection[str], replays: LongWork | None = None) -> None:
         self._engine = engine
         self._channels = channels
-        self._catalogues = Catalogues()
+        self._catalogues = CatalogueCache()
         self._replays = replays or LongWork("replay", REPLAY_SECONDS, REPLAY_RETRY_SECONDS)
 
     def rules(self) -> tuple[AlertRule, ...]:
@@ -80,11 +80,11 @@ class StoreAlertService:
 
     def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
         with reading(self._engine) as connection:
-            return alerts.chosen(connection, query)
+            return alerts.find(connection, query)
 
     def tally(self, query: AlertQuery) -> AlertCounts:
         with reading(self._engine) as connection:
-            return alerts.tally(connection, query)
+            return alerts.count(connection, query)
 
     def rules_that_fired(self) -> Mapping[int, str | None]:
         with reading(self._engine) as connection:
@@ -128,12 +128,12 @@ class StoreAlertService:
             with reading(self._engine) as connection:
                 window = snapshots.window_seconds(connection)
                 catalogue = self._catalogues.current(connection)
-            wanted = plan_reading(rule, catalogue, first, last, period_seconds, window)
+            wanted = plan_replay(rule, catalogue, first, last, period_seconds, window)
             yield 0.0
-            order = Order(wanted, first, window)
+            order = ReplayTask(wanted, first, window)
             if wanted.values <= MAX_VALUES_HERE:
-                return replay_process.carry_out(self._engine, order, lambda _: place.check())
-            return (yield from replay_process.delegate(self._engine, order, place))
+                return replay_process.run_replay(self._engine, order, lambda _: place.check())
+            return (yield from replay_process.run_in_process(self._engine, order, place))
 
     def unmute(self, number: int, now: datetime) -> None:
         _require_countable("mute", number)
@@ -163,8 +163,8 @@ def _owe_ends(connection: Connection, rule: AlertRule, now: int) -> None:
         return
     open_ones = {(rule.id, metric_id) for metric_id in alerts.open_alerts(connection, rule.id)}
     over = alerts.unmuted(connection, open_ones)
-    told = outbox.told_of(connection, over)
-    outbox.owe(connection, now, [AlertNotice(number, "resolved", told.get(number, ())) for number in over])
+    told = outbox.notified_channels(connection, over)
+    outbox.enqueue(connection, now, [AlertNotice(number, "resolved", told.get(number, ())) for number in over])
 
 
 def _require_countable(kind: str, number: int) -> None:

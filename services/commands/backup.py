@@ -10,7 +10,7 @@ from typing import cast
 
 from sqlalchemy.engine import URL
 
-from services.commands.output_file import CannotWrite, Progress, progress_bar, run_command, whole_file
+from services.commands.output_file import CannotWrite, Progress, atomic_file, progress_bar, run_command
 from services.market.errors import StoreUnavailable, TrackerError
 from services.settings import read_settings
 from services.store.database.engine import Connection, Engine, open_existing, reading
@@ -40,7 +40,7 @@ def back_up(
     database = Path(engine.url.database or "").resolve()
     if path.resolve() in [database.with_name(database.name + ending) for ending in _BESIDE]:
         raise CannotWrite(f"{path} belongs to the database itself")
-    with whole_file(path, force=force) as unfinished, reading(engine) as connection:
+    with atomic_file(path, force=force) as unfinished, reading(engine) as connection:
         try:
             found = _copy(connection, unfinished, progress, step_pages)
         except sqlite3.Error as error:

@@ -15,13 +15,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.commands.output_file import CannotWrite, Progress, progress_bar, run_command, size_in_words, whole_file
+from services.commands.output_file import CannotWrite, Progress, atomic_file, format_size, progress_bar, run_command
 from services.market.times import parse_moment, to_epoch
 from services.market.track import TrackPattern, parse_track
 from services.market.types import Metric, Series
 from services.settings import read_settings
 from services.store.database import schema
-from services.store.database.engine import COMMAND, Engine, open_existing, reading
+from services.store.database.engine import COMMAND_TIMEOUTS, Engine, open_existing, reading
 from services.store.history import prices, volumes
 from services.store.ranking import metrics
 
@@ -41,7 +41,7 @@ Piece = tuple[Metric, Series]
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportResult:
     """What went into a file: rows, the metrics they are of, and the patterns that no stored metric matches."""
 
     rows: int
@@ -60,7 +60,7 @@ def export(
     of_volumes: bool = False,
     force: bool = False,
     batch_rows: int = BATCH_ROWS,
-) -> Exported:
+) -> ExportResult:
     """Write the prices (quote currency) with `since` < time <= `until` to `path`, as its ending says; `progress`
     counts metrics, and tells of rows and bytes.
 
@@ -74,13 +74,13 @@ def export(
     read, columns = (volumes.series, VOLUMES) if of_volumes else (prices.series, PRICES)
     first, last = to_epoch(since), to_epoch(until)
     rows: Counter[Metric] = Counter()
-    with whole_file(path, force=force) as unfinished, reading(engine, COMMAND) as connection:
+    with atomic_file(path, force=force) as unfinished, reading(engine, COMMAND_TIMEOUTS) as connection:
         schema.require_current(connection)
         known = metrics.stored(connection)
         chosen = [metric for metric in known if not patterns or any(pattern.names(metric) for pattern in patterns)]
 
         def show(done: int, read_rows: int) -> None:
-            written = size_in_words(unfinished.stat().st_size)
+            written = format_size(unfinished.stat().st_size)
             progress(done, len(chosen), f"{read_rows:,} rows, {written} written")
 
         pieces = _pieces(chosen, lambda metric: read(connection, metric.id, first, last), show, batch_rows)
@@ -90,7 +90,7 @@ def export(
                     rows[metric] += len(series.times)
                 write(_frame(batch, columns.names))
     idle = tuple(pattern for pattern in patterns if not any(pattern.names(metric) for metric in known))
-    return Exported(rows.total(), len(rows), idle)
+    return ExportResult(rows.total(), len(rows), idle)
 
 
 def _pieces(

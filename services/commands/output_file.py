@@ -24,7 +24,7 @@ class CannotWrite(TrackerError):
 
 
 @contextmanager
-def whole_file(path: Path, *, force: bool = False) -> Iterator[Path]:
+def atomic_file(path: Path, *, force: bool = False) -> Iterator[Path]:
     """A path to write to; what is there when the block ends well becomes `path`, else nothing is left behind.
 
     Only `force` replaces a file that exists. Raises CannotWrite, also for an OSError from within the block.
@@ -65,7 +65,7 @@ def progress_bar(unit: str) -> Iterator[Progress]:
         bar.refresh()  # the last words may be younger than the last picture
 
 
-def size_in_words(size: int) -> str:
+def format_size(size: int) -> str:
     """So many bytes, to three digits: 12.3MB."""
     return str(tqdm.format_sizeof(size, "B"))
 

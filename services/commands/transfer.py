@@ -11,24 +11,24 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, String, Table, collate, delete, func, select, text
 from sqlalchemy.exc import DatabaseError
 
-from services.commands.output_file import Progress, progress_bar, run_command, size_in_words
+from services.commands.output_file import Progress, format_size, progress_bar, run_command
 from services.market.errors import StoreUnavailable, TrackerError
 from services.settings import read_settings
 from services.store.database import copy_format, leases, schema
-from services.store.database.engine import COMMAND, database_url, open_engine, open_read_only, reading, writing
-from services.store.database.models import Base, Installation, LeaseRow, SizeRow, SnapshotRow, StatisticsRow
+from services.store.database.engine import COMMAND_TIMEOUTS, database_url, open_engine, open_read_only, reading, writing
+from services.store.database.models import Base, InstallationRow, LeaseRow, SizeRow, SnapshotRow, StatisticsRow
 from services.store.ranking import snapshots
 
 BATCH_ROWS = 10_000
 """Rows read, sent or checked between two steps of the bar."""
 
-STAY = frozenset((LeaseRow.__tablename__, SizeRow.__tablename__))
+EXCLUDED_TABLES = frozenset((LeaseRow.__tablename__, SizeRow.__tablename__))
 """Tables that tell of the file itself: which process ticks on it, and how large it was."""
 
-_MADE = frozenset((Installation.__tablename__, SnapshotRow.__tablename__, StatisticsRow.__tablename__))
+_MADE = frozenset((InstallationRow.__tablename__, SnapshotRow.__tablename__, StatisticsRow.__tablename__))
 """Tables that have their one row from the start."""
 
-_TABLES = tuple(table for table in Base.metadata.sorted_tables if table.name not in STAY)
+_TABLES = tuple(table for table in Base.metadata.sorted_tables if table.name not in EXCLUDED_TABLES)
 
 
 class CannotTransfer(TrackerError):
@@ -36,7 +36,7 @@ class CannotTransfer(TrackerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Transferred:
+class TransferResult:
     """How many rows of how many tables are in the database now, and whether all of them `were_there` before."""
 
     rows: int
@@ -46,7 +46,7 @@ class Transferred:
 
 def transfer(
     path: Path, source: Engine, target: Engine, progress: Progress, *, simulated: bool, now: datetime
-) -> Transferred:
+) -> TransferResult:
     """Move the rows of `source`, the SQLite file at `path`, to the PostgreSQL database `target`, keeping all numbers.
 
     Of the source, one transaction's state is read. In the target all is written and checked in one transaction:
@@ -61,7 +61,7 @@ def transfer(
             _require_fit(old, path, simulated)
             counts = _counts(old)
         schema.migrate(target, simulated=simulated)
-        new = stack.enter_context(writing(target, COMMAND))
+        new = stack.enter_context(writing(target, COMMAND_TIMEOUTS))
         _require_idle(new, now)
         is_new = _is_new(new)
         if not is_new and _counts(new) != counts:
@@ -74,7 +74,7 @@ def transfer(
                 raise _other_data() if not is_new else StoreUnavailable(f"{table.name} did not arrive as it was sent")
         if is_new:
             _set_sequences(old, new)
-    return Transferred(sum(counts.values()), len(_TABLES), were_there=not is_new)
+    return TransferResult(sum(counts.values()), len(_TABLES), were_there=not is_new)
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def _require_fit(old: Connection, path: Path, simulated: bool) -> None:
             f"{path}: is not at this program's schema; `python app.py migrate` with DATABASE_URL=sqlite:///{path}"
             " brings it there"
         )
-    held = old.execute(select(Installation.simulated)).scalar_one()
+    held = old.execute(select(InstallationRow.simulated)).scalar_one()
     if held != simulated:
         kind = ("simulated", "real") if held else ("real", "simulated")
         raise CannotTransfer(f"{path}: holds {kind[0]} prices and TRACK asks for {kind[1]} ones; they are never mixed")
@@ -136,7 +136,7 @@ class _Steps:
 
     def _add(self, work: str, rows: int) -> None:
         self._done += rows
-        self._progress(self._done, self._total, f"{work}, {size_in_words(self._bytes)} in all")
+        self._progress(self._done, self._total, f"{work}, {format_size(self._bytes)} in all")
 
 
 def _rows(old: Connection, path: Path, table: Table) -> Iterator[Sequence[Sequence[object]]]:
@@ -154,19 +154,19 @@ def _digest_of(
     write: Callable[[bytes], object] = lambda _data: None,
 ) -> bytes:
     """The digest of rows in PostgreSQL's form, which `write` gets."""
-    encode = copy_format.encoder(table)
+    encode = copy_format.row_encoder(table)
     digest = hashlib.sha256()
 
     def send(data: bytes) -> None:
         digest.update(data)
         write(data)
 
-    send(copy_format.HEAD)
+    send(copy_format.HEADER)
     for rows in batches:
         data = encode(rows)
         send(data)
         show.add_sent(table, len(rows), len(data))
-    send(copy_format.TAIL)
+    send(copy_format.TRAILER)
     return digest.digest()
 
 

@@ -41,8 +41,8 @@ def alert(
     firings += tuple(outcome.firings)
     mutes.end_timed(connection, ticks.last_minute(connection, minute - 1) or 0, minute)
     over = alerts.unmuted(connection, outcome.ended_aloud)
-    alerts.note_data(connection, outcome.silenced, minute)
-    alerts.note_data(connection, outcome.returned, None)
+    alerts.set_no_data_since(connection, outcome.silenced, minute)
+    alerts.set_no_data_since(connection, outcome.returned, None)
     alerts.resolve(connection, outcome.ended, minute)
     mutes.end_resolved(connection, minute)
     if not firings and not over:
@@ -56,15 +56,15 @@ def alert(
     statistics["alerted_at"][
         np.isin(statistics["id"], [firing.metric_id for firing in firings if not firing.muted])
     ] = minute
-    numbers = alerts.fire(connection, firings)
+    numbers = alerts.insert_alerts(connection, firings)
     news = [
         AlertNotice(number, "fired", channels if firing.channels is None else firing.channels)
         for number, firing in zip(numbers, firings, strict=True)
         if not firing.muted
     ]
-    told = outbox.told_of(connection, over)
+    told = outbox.notified_channels(connection, over)
     news += [AlertNotice(number, "resolved", told.get(number, ())) for number in over]
-    outbox.owe(connection, minute, news)
+    outbox.enqueue(connection, minute, news)
     return firings
 
 
@@ -122,9 +122,9 @@ def _carry_on_open(
     alerts.resolve(connection, ended, minute)
     silent = alerts.without_data(connection, BUILT_IN)
     silenced = [key for key in _built_in_keys(statistics["id"][rows[lost[rows]]]) if key[1] not in silent]
-    alerts.note_data(connection, silenced, minute)
+    alerts.set_no_data_since(connection, silenced, minute)
     returned = [key for key in _built_in_keys(statistics["id"][rows[exceeded[rows]]]) if key[1] in silent]
-    alerts.note_data(connection, returned, None)
+    alerts.set_no_data_since(connection, returned, None)
 
 
 def _built_in_keys(metric_ids: Ints) -> list[tuple[int, int]]:

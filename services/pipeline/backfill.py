@@ -21,7 +21,7 @@ from services.market.types import CandlePage, Candles, Catalogue, Ints, Metric
 from services.pipeline.outages import Outages, Question
 from services.pipeline.rank import recompute
 from services.pipeline.tick import Plan
-from services.store.alerting import running_sum_renewals
+from services.store.alerting import running_sums_recomputation
 from services.store.database.engine import Connection, reading, writing
 from services.store.history import backfills, prices
 from services.store.ranking import snapshots, ticks
@@ -115,7 +115,7 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
         part = np.array(rows[start : start + SLICE], dtype=np.int64)
         statistics = stats.empty(catalogue.ids)
         with reading(plan.engine) as connection:
-            runs = list(prices.history(connection, statistics, part, since, until))
+            runs = list(prices.read_history(connection, statistics, part, since, until))
         for row in part.tolist():
             metric = catalogue.metrics[row]
             if metric.active and metric.id not in frozen:
@@ -252,10 +252,10 @@ class Backfill:
                 since = to_epoch(task.page.since)
                 if settled > since:
                     again = to_epoch(now) + (ASK_AGAIN_SECONDS if len(candles.times) else EMPTY_AGAIN_SECONDS)
-                    backfills.note_answered(connection, task.metric.id, since, settled, again)
+                    backfills.record_answered(connection, task.metric.id, since, settled, again)
             if touched:
                 self._renew(connection, np.unique(touched), newest)
-            backfills.report(connection, progress.state(now))
+            backfills.record_progress(connection, progress.state(now))
             oldest = to_epoch(now) - max(plan.windows.main, DAY) - HOUR
             backfills.forget_before(connection, oldest)
 
@@ -264,7 +264,7 @@ class Backfill:
         plan, snapshot = self._plan, snapshots.load(connection)
         if snapshot.minute is None:
             return  # there is nothing yet
-        running_sum_renewals.note_filled(
+        running_sums_recomputation.request_after_backfill(
             connection, metric_ids, newest, snapshot.minute, plan.period_seconds, plan.windows.main
         )
         if not snapshot.complete:

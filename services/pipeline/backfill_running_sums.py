@@ -14,9 +14,9 @@ from services.market.times import HOUR, to_epoch
 from services.market.window_sums import ROLLING, WindowSums, from_statistics
 from services.pipeline.past_values import Stretch, go_back
 from services.pipeline.tick import Plan
-from services.store.alerting import rules, running_sum_renewals, running_sums
-from services.store.alerting.running_sum_renewals import Fill, Renewal
+from services.store.alerting import rules, running_sums, running_sums_recomputation
 from services.store.alerting.running_sums import StoredSumHistory
+from services.store.alerting.running_sums_recomputation import Recomputation, SumsBackfill
 from services.store.database import leases
 from services.store.database.engine import Connection, reading, writing
 from services.store.ranking import snapshots
@@ -47,7 +47,7 @@ def _fill(plan: Plan, quantity: str, window: int, now: int, owner: str | None, g
     """Step by step of one quantity; answers how many marks were written."""
     written = 0
     with reading(plan.engine) as connection:
-        begun = running_sum_renewals.renewal(connection, quantity)
+        begun = running_sums_recomputation.pending(connection, quantity)
     while goes_on():
         with reading(plan.engine) as connection:
             step = _plan_step(plan, connection, quantity, now, window)
@@ -56,20 +56,20 @@ def _fill(plan: Plan, quantity: str, window: int, now: int, owner: str | None, g
         with writing(plan.engine) as connection:
             if owner is not None:
                 leases.require(connection, owner)
-            if _is_more(running_sum_renewals.renewal(connection, quantity), step.renewal):
+            if _is_more(running_sums_recomputation.pending(connection, quantity), step.renewal):
                 break
             if step.anchor not in StoredSumHistory(connection).minutes(quantity):
                 continue  # a tick has removed what counts on from it
             if step.replaced is not None:
                 running_sums.replace(connection, quantity, *step.replaced, step.found)
             if step.renewal is not None:
-                running_sum_renewals.note_renewed(connection, quantity, step.renewal, step.renewed_until)
-            running_sum_renewals.note_fill(connection, quantity, step.fill)
+                running_sums_recomputation.record_progress(connection, quantity, step.renewal, step.renewed_until)
+            running_sums_recomputation.save_backfill_state(connection, quantity, step.fill)
         written += len(step.found)
     return written
 
 
-def _is_more(found: Renewal | None, before: Renewal | None) -> bool:
+def _is_more(found: Recomputation | None, before: Recomputation | None) -> bool:
     """Whether there is more to renew since."""
     return found is not None and (before is None or found.number != before.number)
 
@@ -81,9 +81,9 @@ class _Step:
     has come; None where that is the end."""
 
     anchor: int
-    renewal: Renewal | None
+    renewal: Recomputation | None
     renewed_until: int | None
-    fill: Fill | None
+    fill: SumsBackfill | None
     replaced: tuple[int, int] | None = None
     found: Sequence[RunningSums] = ()
 
@@ -91,7 +91,7 @@ class _Step:
 def _plan_step(plan: Plan, connection: Connection, quantity: str, now: int, window: int) -> _Step | None:
     """The next step, None where nothing is left to do, or nothing can be done before the next tick."""
     period_seconds = plan.period_seconds
-    past, renewal = StoredSumHistory(connection), running_sum_renewals.renewal(connection, quantity)
+    past, renewal = StoredSumHistory(connection), running_sums_recomputation.pending(connection, quantity)
     minutes = past.minutes(quantity)
     if not minutes:
         return None
@@ -106,7 +106,7 @@ def _plan_step(plan: Plan, connection: Connection, quantity: str, now: int, wind
     times = np.arange(since, anchor.minute + period_seconds, period_seconds, dtype=np.int64)
     kept = [place for place, second in enumerate(times[:-1].tolist()) if is_kept(second, now, period_seconds)]
     if true_ones and (anchor.minute <= begin or not kept):
-        if renewal is None and not running_sum_renewals.is_filling(connection, quantity):
+        if renewal is None and not running_sums_recomputation.is_backfilling(connection, quantity):
             return None
         older = None if renewal is None else (minutes[0], anchor.minute - 1)
         return _Step(anchor.minute, renewal, None, None, older)
@@ -122,7 +122,7 @@ def _plan_step(plan: Plan, connection: Connection, quantity: str, now: int, wind
         if at > anchor.minute:
             to = max(anchor.minute, at - max(HOUR, period_seconds))
             go_back(connection, sums, at, to, plan.windows.main)
-            return _Step(anchor.minute, renewal, None if renewal is None else renewal.until, Fill(to, sums))
+            return _Step(anchor.minute, renewal, None if renewal is None else renewal.until, SumsBackfill(to, sums))
     stretch = Stretch(connection, len(anchor.value), times, period_seconds)
     stay = [place for place in kept if stretch.looked[place]]
     if true_ones and not stay:
@@ -145,7 +145,7 @@ def _plan_step(plan: Plan, connection: Connection, quantity: str, now: int, wind
         anchor.minute,
         renewal,
         renewed_until=since - 1 if renewal is not None and minutes[0] < since else None,
-        fill=Fill(found[-1].minute, sums_then),
+        fill=SumsBackfill(found[-1].minute, sums_then),
         replaced=(since, anchor.minute - (1 if true_ones else 0)),
         found=found,
     )
@@ -156,7 +156,7 @@ def _sums_near(
 ) -> tuple[int, WindowSums] | None:
     """The sums of the standard deviation's window of metrics 0 to `count` - 1, and of when they are, which is `minute`
     or later: of where the last step came to, or of the last tick. None before a tick with the present window."""
-    fill = running_sum_renewals.fill(connection, quantity)
+    fill = running_sums_recomputation.backfill_state(connection, quantity)
     if fill is not None and fill.minute >= minute and fill.sums is not None and len(fill.sums.weight) == count:
         return fill.minute, fill.sums
     snapshot = snapshots.load(connection)

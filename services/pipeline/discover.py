@@ -17,7 +17,7 @@ from services.pipeline.rank import rank_again
 from services.store.database.engine import Connection, Engine, reading, writing
 from services.store.ranking import discoveries, metrics, snapshots, ticks
 from services.store.ranking.discoveries import DiscoveryRecord
-from services.store.ranking.metrics import Catalogues
+from services.store.ranking.metrics import CatalogueCache
 
 RENEWAL = timedelta(hours=1)
 
@@ -77,16 +77,16 @@ def discover(
             outages.silent(next(market for market, answer in answers.items() if answer is late), patience_seconds)
         lists = {market: answer.result() for market, answer in answers.items()}
     outcomes: dict[str, Outcome] = {}
-    catalogues = Catalogues()
+    catalogues = CatalogueCache()
     with writing(engine) as connection:
         snapshots.raise_revision(connection)
         before = discoveries.on_record(connection)
         tracked = catalogues.current(connection).rows
         for market, listings in lists.items():
-            ticks.note_permitted(connection, market, exchanges[market].requests_a_second)
+            ticks.record_permitted_rate(connection, market, exchanges[market].requests_a_second)
             if isinstance(listings, ExchangeError):
                 outages.failed(market, Question.PAIRS, listings)
-                ticks.exchange_failed(connection, market, to_epoch(now), listings.explanation)
+                ticks.record_failure(connection, market, to_epoch(now), listings.explanation)
                 outcomes[market] = Outcome(listings)
                 continue
             outages.answered(market, Question.PAIRS)
@@ -94,7 +94,7 @@ def discover(
             doubt = _doubt(market, listings, look_up)
             since = _doubted_since(look_up, now)
             if doubt is not None and now.timestamp() - since < BELIEF_PERIODS * period_seconds:
-                discoveries.note_doubted(connection, market, since)
+                discoveries.record_doubted(connection, market, since)
                 metrics.warn(connection, market, [f"TRACK: {market} {doubt.detail}, and is looked up again soon"])
                 outcomes[market] = Outcome(doubt)
                 continue
@@ -143,8 +143,8 @@ def _take_over(
         now,
         mark_new=ticks.patterns(connection, market) == asked and not recovers,
     )
-    ticks.note_patterns(connection, market, asked)
-    discoveries.note_believed(connection, market, trading)
+    ticks.record_patterns(connection, market, asked)
+    discoveries.record_accepted(connection, market, trading)
     metrics.warn(connection, market, choice.warnings)
     active = sum(listing.active for listing in choice.chosen)
     return Outcome(None, len(choice.chosen), active, added, choice.warnings, choice.dormant)
@@ -154,12 +154,12 @@ def settle(engine: Engine, markets: Collection[str], unknown: Mapping[str, str])
     """Let go of what TRACK no longer names, and put the exchanges that do not exist on record."""
     with writing(engine) as connection:
         snapshots.raise_revision(connection)
-        metrics.keep_markets(connection, markets)
-        ticks.keep_exchanges(connection, markets)
+        metrics.untrack_other_markets(connection, markets)
+        ticks.remove_other_exchanges(connection, markets)
         for market, text in unknown.items():
             log.warning("%s", text)
             metrics.warn(connection, market, [text])
-        rank_again(connection, Catalogues().current(connection))
+        rank_again(connection, CatalogueCache().current(connection))
 
 
 def _listings(exchange: Exchange) -> tuple[Listing, ...] | ExchangeError:

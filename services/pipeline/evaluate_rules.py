@@ -110,7 +110,7 @@ def _earlier(context: TickContext, enabled: Sequence[AlertRule], statistics: Met
     if not crossed:
         return {}
     since = context.minute - context.period_seconds - carry_seconds(context.period_seconds)
-    found = last_evaluations.last(context.connection, crossed, statistics["id"])
+    found = last_evaluations.last_values(context.connection, crossed, statistics["id"])
     left, _ = stats.align(context.before.statistics, statistics["id"])
     return {quantity: found.get(quantity, as_left(left, quantity, since)) for quantity in crossed}
 
@@ -201,7 +201,7 @@ def _firing(
         factor=rule.condition.factor if isinstance(rule.condition, TimesAverage) else None,
         samples=int(figures.samples[place]),
         rule_id=rule.id,
-        rule=rules.as_text(rule),
+        rule=rules.encode_rule(rule),
         quantity=rule.quantity,
         value=None if isinstance(rule.condition, NoData) else _known(figures.value[place]),
         reference=_known(figures.reference[place]),

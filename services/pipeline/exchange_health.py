@@ -29,7 +29,7 @@ def record_health(context: TickContext, answers: Sequence[FetchResult]) -> Ints:
     A stalled exchange repeats the same prices, so that nothing can be concluded from them.
     """
     connection, arrivals, catalogue = context.connection, context.arrivals, context.catalogue
-    unchanged = ticks.still_periods(connection)
+    unchanged = ticks.unchanged_periods(connection)
     moved = _moved(context)
     before = context.before.statistics
     frozen = before["id"][stats.frozen(before)]
@@ -40,7 +40,7 @@ def record_health(context: TickContext, answers: Sequence[FetchResult]) -> Ints:
         market = answer.market
         if answer.quotes is None:
             error = answer.error.explanation if answer.error is not None else ""
-            ticks.exchange_failed(connection, market, context.minute, error)
+            ticks.record_failure(connection, market, context.minute, error)
             continue
         places = catalogue.places.get(market, stalled[0])
         arrived = np.isin(arrivals.places, places)
@@ -52,8 +52,8 @@ def record_health(context: TickContext, answers: Sequence[FetchResult]) -> Ints:
         refused = Counter(arrivals.refused[place] for place in unpriced if place in arrivals.refused)
         note = _note(refused, len(unpriced), priced, periods)
         refusals = len(set(places.tolist()) & arrivals.refused.keys())
-        ticks.exchange_answered(connection, market, context.minute, answer.latency_ms, refusals, periods, note)
-        discoveries.note_stirring(connection, market, int(np.isin(arrivals.stirring, places).sum()))
+        ticks.record_success(connection, market, context.minute, answer.latency_ms, refusals, periods, note)
+        discoveries.record_stirring(connection, market, int(np.isin(arrivals.stirring, places).sum()))
         _log_change(market, note, notes.get(market))
     return np.concatenate(stalled)
 

@@ -68,13 +68,13 @@ class Senders:
         StoreUnavailable."""
         names = [notifier.channel for notifier in self._notifiers]
         with reading(self._engine) as connection:
-            removed = outbox.owed_to_others(connection, names)
+            removed = outbox.other_pending_channels(connection, names)
         for channel in removed:
             lease_holder = self._candidate(channel)
-            if not lease_holder.try_for_it(self._engine):
+            if not lease_holder.try_acquire(self._engine):
                 continue
             with writing(self._engine) as connection:
-                if not lease_holder.hold_on(connection):
+                if not lease_holder.renew(connection):
                     continue
                 count = outbox.give_up_removed(connection, channel, to_epoch(self._clock()))
                 lease_holder.release(connection)
@@ -139,12 +139,12 @@ def _stand_by(engine: Engine, channel: str, lease_holder: LeaseHolder, clock: Cl
     """Wait for the channel while something is due there; whether this process has it."""
     while not stopping.is_set():
         with reading(engine) as connection:
-            is_due = outbox.is_due(connection, channel, to_epoch(clock()))
+            is_due = outbox.has_work(connection, channel, to_epoch(clock()))
         if not is_due:
             return False
-        if lease_holder.try_for_it(engine):
+        if lease_holder.try_acquire(engine):
             return True
-        stopping.wait(lease_holder.beat_seconds)
+        stopping.wait(lease_holder.renewal_seconds)
     return False
 
 
@@ -160,10 +160,10 @@ def _send_all(
     channel, accepted, rests = notifier.channel, 0, False
 
     def note(settle: Callable[[Connection], None]) -> None:
-        _note(engine, channel, settle, lease_holder.beat_seconds, stopping, failures)
+        _note(engine, channel, settle, lease_holder.renewal_seconds, stopping, failures)
 
     while (owed := _next(engine, channel, lease_holder, clock, rests or stopping.is_set())) is not None:
-        if not lease_holder.is_sure():  # the commit took so long that another may be sending it
+        if not lease_holder.is_certain():  # the commit took so long that another may be sending it
             continue
         try:
             notifier.send(owed.message)
@@ -183,7 +183,7 @@ def _next(
     """The message to send next, claimed; where there is none, or it `is_over`, the channel is free for others."""
     now = to_epoch(clock())
     with writing(engine) as connection:
-        if not lease_holder.hold_on(connection):
+        if not lease_holder.renew(connection):
             log.warning("%s: another process has gone on with it while this one was held up", channel)
             return None
         expired = outbox.give_up_old(connection, channel, now)

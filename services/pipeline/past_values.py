@@ -36,7 +36,7 @@ class Stretch:
         self._lead = -(-carry // period_seconds)
         self._start = int(times[0]) - (self._lead + 1) * period_seconds
         self._times = self._start + period_seconds * np.arange(1, self._lead + len(times) + 1, dtype=np.int64)
-        self._prices = prices.within(connection, self._ids, self._start, int(times[-1]))
+        self._prices = prices.read_all(connection, self._ids, self._start, int(times[-1]))
         place = np.arange(len(self._times))[:, None]
         at = np.full((len(self._times), count), -1, dtype=np.int64)
         places = self._places(self._prices.times)
@@ -54,7 +54,7 @@ class Stretch:
 
     def volumes(self) -> Values:
         """Those that were told with a price."""
-        told = samples.between(self._connection, VOLUME, self._start, int(self._times[-1]))
+        told = samples.read_all(self._connection, VOLUME, self._start, int(self._times[-1]))
         rows, known = stats.rows_of(self._ids, told.metric_ids)
         grid = self._grid()
         grid[self._places(told.times[known]), rows[known]] = told.values[known]
@@ -71,7 +71,9 @@ class Stretch:
         before = np.flatnonzero(self._ticked[: self._lead + 1])
         first = int(before[-1]) if len(before) else 0
         times = np.append(self._times[:-1], minute)
-        gained = prices.within(self._connection, self._ids, int(times[first]) - window_seconds, minute - window_seconds)
+        gained = prices.read_all(
+            self._connection, self._ids, int(times[first]) - window_seconds, minute - window_seconds
+        )
         grid, wanted = self._grid(), sums
         for at in range(len(times) - 1, first - 1, -1):
             grid[at] = sums.read(quantity)
@@ -104,13 +106,13 @@ class Stretch:
 def go_back(connection: Connection, sums: WindowSums, minute: int, to: int, window_seconds: int) -> None:
     """Move the sums of metrics 0, 1 ... as of `minute` back to those as of epoch second `to`."""
     ids = stats.empty(np.arange(len(sums.weight), dtype=np.int64))
-    gained = prices.within(connection, ids, to - window_seconds, minute - window_seconds)
-    lost = prices.within(connection, ids, to, minute)
+    gained = prices.read_all(connection, ids, to - window_seconds, minute - window_seconds)
+    lost = prices.read_all(connection, ids, to, minute)
     sums.move(gained, lost, partial(_history, connection, ids, to, window_seconds))
 
 
 def _history(connection: Connection, statistics: MetricStats, until: int, window_seconds: int, rows: Ints) -> Samples:
     found = NO_SAMPLES
-    for run in prices.history(connection, statistics, rows, until - window_seconds, until):
+    for run in prices.read_history(connection, statistics, rows, until - window_seconds, until):
         found = joined(found, run)
     return found

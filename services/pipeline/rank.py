@@ -11,10 +11,10 @@ from services.market.types import Catalogue, Ints
 from services.market.window_sums import ROLLING
 from services.pipeline import update_extremes
 from services.pipeline.tick_context import TickContext
-from services.store.alerting import running_sum_renewals
+from services.store.alerting import running_sums_recomputation
 from services.store.database.engine import Connection
 from services.store.history import prices
-from services.store.ranking import past_ranks, snapshots
+from services.store.ranking import rank_history, snapshots
 
 BATCH = 500
 """Metrics computed anew at a time: bounds what is in memory to some tens of megabytes."""
@@ -44,18 +44,18 @@ def rank(context: TickContext, windows: Windows) -> MetricStats:
     statistics["absent"][arrivals.missing] += 1
     recompute(connection, statistics, new, minute, windows)
     if snapshot.minute is not None and snapshot.windows.main != windows.main:
-        running_sum_renewals.note(connection, ROLLING, snapshot.minute, None)
+        running_sums_recomputation.request(connection, ROLLING, snapshot.minute, None)
     back = came[(statistics["edge_1h_at"][came] > 0) | (statistics["hour_samples"][came] > 1)]
     if snapshot.minute is not None and len(back):  # marks know nothing of what is stored of them
         previous = snapshot.minute
-        running_sum_renewals.note_filled(
+        running_sums_recomputation.request_after_backfill(
             connection, statistics["id"][back], previous, previous, period_seconds, windows.main
         )
     stats.rank(statistics, catalogue.active)
-    statistics["rank_1h_ago"] = past_ranks.at(
+    statistics["rank_1h_ago"] = rank_history.at(
         connection, minute - HOUR, stats.lookback(period_seconds), statistics["id"]
     )
-    past_ranks.record(connection, minute, period_seconds, statistics["id"], statistics["rank"])
+    rank_history.record(connection, minute, period_seconds, statistics["id"], statistics["rank"])
     return statistics
 
 
@@ -83,11 +83,11 @@ def _histories(
     """Some of `rows` after the other, with all their samples that the exact computation needs."""
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
-        history = _joined(list(prices.history(connection, statistics, batch, minute - windows.longest, minute)))
+        history = _joined(list(prices.read_history(connection, statistics, batch, minute - windows.longest, minute)))
         far = [
             run.where(np.isin(run.rows, some))
             for some, after, until in stats.far_references(statistics, batch, history, minute, windows)
-            for run in prices.history(connection, statistics, some, after, until)
+            for run in prices.read_history(connection, statistics, some, after, until)
         ]
         yield batch, _joined([*far, history])
 
@@ -97,7 +97,7 @@ def _advance(context: TickContext, previous: int, statistics: MetricStats, windo
     connection, minute, arrivals = context.connection, context.minute, context.arrivals
 
     def left_behind(length: int) -> Samples:
-        return prices.within(connection, statistics, previous - length, minute - length)
+        return prices.read_all(connection, statistics, previous - length, minute - length)
 
     count = len(arrivals.places)
     arrived = Samples(
@@ -106,7 +106,7 @@ def _advance(context: TickContext, previous: int, statistics: MetricStats, windo
         arrivals.prices,
         np.full(count, context.period_seconds, dtype=np.int64),
     )
-    between = prices.within(connection, statistics, previous, minute - 1)
+    between = prices.read_all(connection, statistics, previous, minute - 1)
     advanced = stats.advance(statistics, previous, minute, arrived, between, left_behind, windows)
     update_extremes.carry_on(connection, advanced, previous, minute, _joined([between, arrived]))
     return advanced

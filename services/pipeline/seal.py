@@ -12,7 +12,7 @@ from services.pipeline.tick import Plan
 from services.store import sizes
 from services.store.alerting import rules
 from services.store.database import leases
-from services.store.database.engine import UPKEEP, Connection, writing
+from services.store.database.engine import MAINTENANCE_TIMEOUTS, Connection, writing
 from services.store.history import retention, sealing
 from services.store.ranking import ticks
 
@@ -48,7 +48,7 @@ def seal(plan: Plan, minute: datetime, owner: str | None, goes_on: Callable[[], 
     with writing(plan.engine) as connection:
         sizes.record(connection, now)
     while goes_on():
-        with writing(plan.engine, UPKEEP) as connection:
+        with writing(plan.engine, MAINTENANCE_TIMEOUTS) as connection:
             if owner is not None:
                 leases.require(connection, owner)
             if not _seal_some(connection, plan, now, done) and not _remove_some(connection, plan, now, done):
@@ -75,7 +75,7 @@ def _remove_some(connection: Connection, plan: Plan, now: int, done: Upkeep) -> 
     longest = longest_windows(rules.stored(connection))
     looked_back = max((longest[quantity] for quantity in ROLLING if quantity in longest), default=0)
     kept_seconds = max(plan.retention_seconds, now - _needed_since(plan, now) + looked_back)
-    removed = retention.remove(connection, ticks.horizon(connection, now, kept_seconds), STEP_CHUNKS)
+    removed = retention.remove(connection, ticks.age_cutoff(connection, now, kept_seconds), STEP_CHUNKS)
     done.removed += removed
     return removed > 0
 

@@ -22,9 +22,9 @@ from services.pipeline.store import store
 from services.pipeline.tick_context import TickContext
 from services.store.alerting.alerts import NewAlert
 from services.store.database import leases
-from services.store.database.engine import UPKEEP, Engine, writing
+from services.store.database.engine import MAINTENANCE_TIMEOUTS, Engine, writing
 from services.store.ranking import snapshots, ticks
-from services.store.ranking.metrics import Catalogues
+from services.store.ranking.metrics import CatalogueCache
 
 CLOCK, GAPS = "clock", "gaps"
 """What may keep ticks from following each other, as the log names it."""
@@ -38,7 +38,7 @@ class Plan:
     `retention_seconds` that no window needs go, None keeps them all."""
 
     engine: Engine
-    catalogues: Catalogues
+    catalogues: CatalogueCache
     period_seconds: int
     windows: Windows
     rule: Rule
@@ -81,7 +81,7 @@ def markets_to_ask(plan: Plan, minute: datetime) -> list[str]:
     ahead. Raises StoreUnavailable."""
     now = to_epoch(minute)
     with writing(plan.engine) as connection:  # a database that cannot be written is found before anybody is asked
-        last = snapshots.head(connection).minute
+        last = snapshots.version(connection).minute
         puts_right = is_due(connection, last, now, plan.period_seconds)  # whatever is stored of this period
         if not puts_right and (ticks.happened(connection, now) or _is_refused(plan, last, now)):
             return []
@@ -108,7 +108,7 @@ def close(
     """
     started = plan.timer()
     now = to_epoch(minute)
-    with writing(plan.engine, UPKEEP) as connection:
+    with writing(plan.engine, MAINTENANCE_TIMEOUTS) as connection:
         snapshots.raise_revision(connection)
         if owner is not None:
             leases.require(connection, owner)

@@ -184,7 +184,7 @@ def _reported(name: str) -> Iterator[None]:
 def _alone(services: Services, name: str) -> Iterator[bool]:
     """Whether this worker may do what `name` says: while it does and lives, nobody else may."""
     lease_holder = services.lease_holder(name, LEASE_SECONDS)
-    if not lease_holder.try_for_it(services.engine):
+    if not lease_holder.try_acquire(services.engine):
         yield False
         return
     try:

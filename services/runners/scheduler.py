@@ -130,7 +130,7 @@ class Scheduler:
 
     def _renew(self) -> None:
         try:
-            leading = self._candidate.try_for_it(self._services.engine)
+            leading = self._candidate.try_acquire(self._services.engine)
         except StoreUnavailable as error:
             self._failures.failed("lease", f"cannot be renewed: {error}")
             return  # the tick's own commit will tell whether it is still ours

@@ -19,13 +19,13 @@ from services.store import set_aside, sizes
 from services.store.alerting import alerts
 from services.store.database import leases
 from services.store.database.engine import Connection, Engine, reading
-from services.store.database.sqlite_file import trouble
+from services.store.database.sqlite_file import write_error
 from services.store.history import backfills, prices, retention, rollups, sealing
 from services.store.history.prices import PRICE
-from services.store.history.recent_cache import Recent
+from services.store.history.recent_cache import RecentSamplesCache
 from services.store.history.volumes import VOLUME
 from services.store.ranking import metrics, snapshots, ticks
-from services.store.ranking.metrics import Catalogues
+from services.store.ranking.metrics import CatalogueCache
 from services.store.ranking.snapshots import Snapshot
 
 TICKS_TOLD = 60
@@ -41,9 +41,9 @@ class StoreReader:
     def __init__(self, engine: Engine, profile: Profile) -> None:
         self._engine = engine
         self._profile = profile
-        self._catalogues = Catalogues()
+        self._catalogues = CatalogueCache()
         window = min(round(profile.window_hours * HOUR), DAY)
-        self._prices, self._volumes = Recent(PRICE, window), Recent(VOLUME, window)
+        self._prices, self._volumes = RecentSamplesCache(PRICE, window), RecentSamplesCache(VOLUME, window)
 
     @property
     def profile(self) -> Profile:
@@ -97,17 +97,17 @@ class StoreReader:
 
     def unattended(self) -> OpenAlerts:
         with reading(self._engine) as connection:
-            return alerts.unattended(connection, UNATTENDED_TOLD)
+            return alerts.open_unacknowledged(connection, UNATTENDED_TOLD)
 
     def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
         with reading(self._engine) as connection:
             ids = np.intersect1d(self._catalogues.current(connection).ids, np.array(metric_ids, dtype=np.int64))
-            newest = snapshots.head(connection).minute
+            newest = snapshots.version(connection).minute
             found = np.full((len(ids), SPARKLINE_POINTS), np.nan)
             if newest is not None and len(ids):
                 hours = newest - np.arange(SPARKLINE_POINTS - 1, -1, -1, dtype=np.int64) * HOUR
                 # The last prices of each hour: five minutes, so that a missed one does not leave a gap, or a period.
-                found = prices.last_of(connection, ids, hours, max(SPARKLINE_REACH, self._profile.period_seconds))
+                found = prices.last_prices(connection, ids, hours, max(SPARKLINE_REACH, self._profile.period_seconds))
         low, high = np.fmin.reduce(found, axis=1), np.fmax.reduce(found, axis=1)
         spread = (high - low)[:, np.newaxis]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -149,7 +149,7 @@ class StoreReader:
             storage=storage,
             holder=holder,
             set_aside=aside,
-            cannot_write=trouble(self._engine),
+            cannot_write=write_error(self._engine),
         ).judged_at(now, self._profile.period_seconds)
 
     def day(self, now: datetime) -> Day:
@@ -157,7 +157,7 @@ class StoreReader:
         with reading(self._engine) as connection:
             metrics_now = self._catalogues.current(connection).metrics
             ticks_told = ticks.day(connection, second, self._profile.period_seconds)
-            sizes_told = sizes.past(connection, second)
+            sizes_told = sizes.history(connection, second)
         since = from_epoch(second - DAY)
         came = [(metric.new_at, metric) for metric in metrics_now if metric.new_at and metric.new_at > since]
         went = [(metric.gone_at, metric) for metric in metrics_now if metric.gone_at and metric.gone_at > since]
@@ -166,9 +166,11 @@ class StoreReader:
     def _kept_longer_since(self, connection: Connection, minute: int | None) -> datetime | None:
         if self._profile.retention_days is None or minute is None:
             return None
-        return from_epoch(retention.kept_longer(connection, minute, round(self._profile.retention_days * DAY)))
+        return from_epoch(retention.overdue_since(connection, minute, round(self._profile.retention_days * DAY)))
 
-    def _series(self, recent: Recent, metric_id: int, since: datetime, until: datetime, revision: int | None) -> Series:
+    def _series(
+        self, recent: RecentSamplesCache, metric_id: int, since: datetime, until: datetime, revision: int | None
+    ) -> Series:
         first, last = to_epoch(since), to_epoch(until)
         known = None if revision is None else recent.known(revision, metric_id, first, last)
         if known is not None:

@@ -12,7 +12,7 @@ from services.market.candles import hourly
 from services.market.status import SetAside
 from services.market.times import from_epoch
 from services.market.types import Hours, Series
-from services.store.alerting import mutes, outbox, rules, running_sum_renewals
+from services.store.alerting import mutes, outbox, rules, running_sums_recomputation
 from services.store.database.models import (
     AlertRow,
     BackfillProgressRow,
@@ -22,8 +22,8 @@ from services.store.database.models import (
     ExtremeRow,
     MetricRow,
     MuteRow,
-    PastRankRow,
-    RunningSumsRenewalRow,
+    RankHistoryRow,
+    RunningSumsRecomputationRow,
     RunningSumsRow,
     SetAsideRow,
     SetAsideSampleRow,
@@ -79,9 +79,9 @@ def set_aside(connection: Connection, now: int, newest: int, period_seconds: int
     connection.execute(update(SetAsideRow).where(SetAsideRow.id == batch).values(counts))
     _forget(connection, now)
     _date_back(connection, now, back)
-    mutes.renew(connection, now)
-    outbox.date_back(connection, now, back)
-    rules.date_back(connection, now, back)
+    mutes.reapply(connection, now)
+    outbox.shift_back(connection, now, back)
+    rules.shift_states_back(connection, now, back)
     return SetAside(from_epoch(now), from_epoch(first), from_epoch(newest), ticks, counts["prices"]), back
 
 
@@ -115,7 +115,9 @@ def _unseal(connection: Connection, batch: int, now: int) -> tuple[int, int]:
     for span in connection.execute(select(SpanRow.start, SpanRow.until).where(SpanRow.until >= now)).all():
         left: dict[Quantity, dict[int, Series]] = {PRICE: {}, VOLUME: {}}
         for quantity, remaining in left.items():
-            for number, series in list(samples.sealed_run(connection, quantity, 0, None, span.until - 1, span.until)):
+            for number, series in list(
+                samples.read_sealed_range(connection, quantity, 0, None, span.until - 1, span.until)
+            ):
                 ahead = series.times >= now
                 moved[quantity] += _keep_samples(connection, batch, quantity, number, _where(series, ahead))
                 if not ahead.all():
@@ -177,10 +179,14 @@ def _date_back_alerts(connection: Connection, now: int, back: int) -> int:
 def _forget(connection: Connection, now: int) -> None:
     """What of that time can be had anew."""
     connection.execute(delete(RunningSumsRow).where(RunningSumsRow.minute >= now))
-    connection.execute(update(RunningSumsRenewalRow).where(RunningSumsRenewalRow.until >= now).values(until=now - 1))
+    connection.execute(
+        update(RunningSumsRecomputationRow).where(RunningSumsRecomputationRow.until >= now).values(until=now - 1)
+    )
     # The clock that was ahead has thinned out those of before, as if they were old.
-    running_sum_renewals.note(connection, running_sum_renewals.LOOKED_BACK_ON, now - 1, np.empty(0, dtype=np.int64))
-    connection.execute(delete(PastRankRow).where(PastRankRow.minute >= now))
+    running_sums_recomputation.request(
+        connection, running_sums_recomputation.SUMMED_QUANTITIES, now - 1, np.empty(0, dtype=np.int64)
+    )
+    connection.execute(delete(RankHistoryRow).where(RankHistoryRow.minute >= now))
     connection.execute(delete(ExtremeRow))
     connection.execute(delete(SizeRow).where(SizeRow.at >= now))
     connection.execute(delete(BackfillRow).where(BackfillRow.until >= now))

@@ -8,8 +8,8 @@ from services.market.times import DAY, HOUR
 from services.store.database.models import SizeRow
 from services.store.ranking import ticks
 
-KEPT_SECONDS = 40 * DAY
-TOLD_SECONDS = 30 * DAY
+RETENTION_SECONDS = 40 * DAY
+HISTORY_SECONDS = 30 * DAY
 
 
 def current(connection: Connection) -> int:
@@ -25,12 +25,12 @@ def record(connection: Connection, second: int) -> None:
     at = second // HOUR * HOUR
     if connection.execute(select(SizeRow.at).where(SizeRow.at == at)).first() is None:
         connection.execute(insert(SizeRow).values(at=at, bytes=current(connection)))
-        connection.execute(delete(SizeRow).where(SizeRow.at <= ticks.horizon(connection, second, KEPT_SECONDS)))
+        connection.execute(delete(SizeRow).where(SizeRow.at <= ticks.age_cutoff(connection, second, RETENTION_SECONDS)))
 
 
-def past(connection: Connection, second: int) -> Sizes:
+def history(connection: Connection, second: int) -> Sizes:
     """What was put on record in the 30 days before `second`."""
-    query = select(SizeRow.at, SizeRow.bytes).where(SizeRow.at > second - TOLD_SECONDS).order_by(SizeRow.at)
+    query = select(SizeRow.at, SizeRow.bytes).where(SizeRow.at > second - HISTORY_SECONDS).order_by(SizeRow.at)
     found = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 2)
     return Sizes(found[:, 0].copy(), found[:, 1].copy())
 

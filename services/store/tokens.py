@@ -32,7 +32,7 @@ NOTING = "token use"
 """The name of the thread that puts a use on record."""
 
 
-class StoredTokens:
+class TokenStore:
     """A TokenBook over the database. All methods raise StoreUnavailable."""
 
     def __init__(self, engine: Engine, patience_seconds: float = PATIENCE_SECONDS) -> None:

@@ -38,7 +38,7 @@ def fire(engine: Engine, *firings: tuple[int, int, int]) -> None:
     """Alerts of (rule, metric, seconds after noon)."""
     with writing(engine) as connection:
         rows = [NewAlert(metric, T + at, 9.0, None, None, 0, rule_id=rule) for rule, metric, at in firings]
-        alerts.fire(connection, rows)
+        alerts.insert_alerts(connection, rows)
 
 
 def revision(engine: Engine) -> int:
@@ -175,8 +175,8 @@ def test_rules_that_fired_are_known_by_their_last_name(engine: Engine, alert_ser
     fire(engine, (0, 1, 0))
     with writing(engine) as connection:
         for at, name in ((60, "one"), (120, "uno")):
-            text = rules.as_text(rule(name))
-            alerts.fire(connection, [NewAlert(1, T + at, 9.0, None, None, 0, rule_id=5, rule=text)])
+            text = rules.encode_rule(rule(name))
+            alerts.insert_alerts(connection, [NewAlert(1, T + at, 9.0, None, None, 0, rule_id=5, rule=text)])
 
     assert alert_service.rules_that_fired() == {0: None, 5: "uno"}
 
@@ -191,7 +191,7 @@ def test_what_nobody_has_attended_to_is_firing_and_neither_muted_nor_acknowledge
     alert_service.mute(0, 1, None, None, NOON)
 
     with reading(engine) as connection:
-        found = alerts.unattended(connection, 1)
+        found = alerts.open_unacknowledged(connection, 1)
     assert (found.total, [alert.id for alert in found.newest]) == (2, [5])
 
 

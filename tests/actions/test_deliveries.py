@@ -20,8 +20,8 @@ T = int(NOON.timestamp())
 def _one_that_failed(engine: Engine) -> None:
     with writing(engine) as connection:
         metrics.track(connection, "kraken", [Listing(Pair("BTC", "USD"))], lambda _pair: True, NOON)
-        (number,) = alerts.fire(connection, [NewAlert(1, T, 400.0, 100.0, 3.0, 60)])
-        outbox.owe(connection, T, [AlertNotice(number, "fired", ["mail"])])
+        (number,) = alerts.insert_alerts(connection, [NewAlert(1, T, 400.0, 100.0, 3.0, 60)])
+        outbox.enqueue(connection, T, [AlertNotice(number, "fired", ["mail"])])
         owed = outbox.claim(connection, "mail", T, "me")
         assert owed is not None
         outbox.mark_failed(connection, owed, T, "gone")

@@ -69,8 +69,8 @@ def client(reader: FakeReader) -> FlaskClient:
 def owe_messages(engine: Engine, now: int) -> None:
     """Owe an alert to two channels, of which one has given it up."""
     with writing(engine) as connection:
-        (number,) = alerts.fire(connection, [NewAlert(1, now, 400.0, 100.0, 3.0, 60)])
-        outbox.owe(connection, now, [AlertNotice(number, "fired", ["ops", "mail"])])
+        (number,) = alerts.insert_alerts(connection, [NewAlert(1, now, 400.0, 100.0, 3.0, 60)])
+        outbox.enqueue(connection, now, [AlertNotice(number, "fired", ["ops", "mail"])])
         owed = outbox.claim(connection, "mail", now, "me")
         assert owed is not None
         outbox.mark_failed(connection, owed, now, "answered 410")

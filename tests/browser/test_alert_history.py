@@ -41,12 +41,12 @@ def engine(migrated_sqlite_url: str) -> Iterator[Engine]:
     with writing(engine) as connection:
         listings = [Listing(Pair(base, "USD")) for base in ("BTC", "ETH", "SOL")]
         metrics.track(connection, "kraken", listings, lambda _pair: True, NOON)
-        text = rules.as_text(rules.add(connection, parse_rule(RULE)))
+        text = rules.encode_rule(rules.add(connection, parse_rule(RULE)))
         old = [NewAlert(3, T - 86_400 - 60 * number, 400.0, 100.0, 3.0, 60) for number in range(MANY)]
-        alerts.fire(connection, [*old, NewAlert(1, T - 7_200, 190_000.0, 60_000.0, 3.0, 60)])
+        alerts.insert_alerts(connection, [*old, NewAlert(1, T - 7_200, 190_000.0, 60_000.0, 3.0, 60)])
         alerts.resolve(connection, {(0, 3): None, (0, 1): None}, T - 3_600)
         halved = NewAlert(2, T - 120, 1_500.0, None, None, 0, 1, text, "price", 1_500.0, 3_100.0, 1_550.0)
-        alerts.fire(connection, [halved, NewAlert(1, T - 60, 200_000.0, 60_000.0, 3.0, 60)])
+        alerts.insert_alerts(connection, [halved, NewAlert(1, T - 60, 200_000.0, 60_000.0, 3.0, 60)])
     yield engine
     engine.dispose()
 
@@ -254,7 +254,7 @@ def test_alerts_are_acknowledged_from_the_banner_one_by_one_or_all(
 
     with_another = [NewAlert(3, T, 500.0, 100.0, 3.0, 60)]
     with writing(engine) as connection:
-        alerts.fire(connection, with_another)
+        alerts.insert_alerts(connection, with_another)
     alert_service.acknowledge(1, None, NOON)  # a commit that pages hear of
     site.shows(BANNER, "SOL/USD")
     site.click(f"#{ids.ACKNOWLEDGE_ALL}")

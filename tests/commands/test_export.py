@@ -10,14 +10,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from services.commands.export import Exported, export, main
+from services.commands.export import ExportResult, export, main
 from services.commands.output_file import CannotWrite
 from services.market.errors import StoreUnavailable
 from services.market.track import parse_track
 from services.market.types import Listing, Pair
 from services.store.database.engine import Engine, open_engine, writing
 from services.store.database.schema import OutdatedDatabase
-from services.store.database.sqlite_file import make
+from services.store.database.sqlite_file import create_file
 from services.store.history import prices, volumes
 from services.store.ranking import metrics
 from tests.builders import NOON
@@ -71,7 +71,7 @@ def keys(frame: pd.DataFrame) -> list[str]:
 def test_prices_come_back_bit_for_bit_metric_by_metric(engine: Engine, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"prices{suffix}"
 
-    assert export(engine, path, nothing) == Exported(rows=11, metrics=3, idle=())
+    assert export(engine, path, nothing) == ExportResult(rows=11, metrics=3, idle=())
 
     frame = read(path)
     assert list(frame) == ["time", "market", "base", "quote", "price", "width_seconds"]
@@ -91,7 +91,7 @@ def test_volumes_have_a_file_of_their_own(engine: Engine, tmp_path: Path, suffix
     with writing(engine) as connection:
         volumes.store(connection, T, np.array([1, 2]), np.array([1 / 3, np.nan]))
 
-    assert export(engine, path, nothing, of_volumes=True) == Exported(rows=1, metrics=1, idle=())
+    assert export(engine, path, nothing, of_volumes=True) == ExportResult(rows=1, metrics=1, idle=())
 
     frame = read(path)
     assert list(frame) == ["time", "market", "base", "quote", "volume"]
@@ -144,7 +144,7 @@ def test_a_span_is_open_at_its_start_and_closed_at_its_end(engine: Engine, tmp_p
     path = tmp_path / f"prices{suffix}"
     since, until = NOON - timedelta(minutes=3), NOON - timedelta(minutes=1)
 
-    assert export(engine, path, nothing, since=since, until=until) == Exported(rows=3, metrics=2, idle=())
+    assert export(engine, path, nothing, since=since, until=until) == ExportResult(rows=3, metrics=2, idle=())
 
     assert read(path)["time"].tolist() == ["2026-03-01T11:58:00Z", "2026-03-01T11:59:00Z", "2026-03-01T11:59:00Z"]
 
@@ -170,7 +170,7 @@ def test_patterns_choose_metrics_as_track_does(
 
 def test_what_is_no_longer_tracked_is_exported_too(engine: Engine, tmp_path: Path) -> None:
     with writing(engine) as connection:
-        metrics.keep_markets(connection, ["gemini"])
+        metrics.untrack_other_markets(connection, ["gemini"])
 
     assert export(engine, tmp_path / "prices.csv", nothing).metrics == 3
 
@@ -179,7 +179,7 @@ def test_what_is_no_longer_tracked_is_exported_too(engine: Engine, tmp_path: Pat
 def test_where_nothing_is_stored_the_file_has_its_columns(engine: Engine, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"prices{suffix}"
 
-    assert export(engine, path, nothing, since=NOON) == Exported(rows=0, metrics=0, idle=())
+    assert export(engine, path, nothing, since=NOON) == ExportResult(rows=0, metrics=0, idle=())
 
     frame = pd.read_parquet(path) if suffix == ".parquet" else pd.read_csv(path)
     assert list(frame) == ["time", "market", "base", "quote", "price", "width_seconds"]
@@ -260,7 +260,7 @@ def test_the_ending_may_be_in_capitals(engine: Engine, tmp_path: Path) -> None:
 
 def test_a_database_of_another_schema_is_told(store_url: str, tmp_path: Path) -> None:
     engine = open_engine(store_url)
-    make(engine)
+    create_file(engine)
 
     with pytest.raises(OutdatedDatabase, match=r"DATABASE_URL: .*`python app.py migrate`"):
         export(engine, tmp_path / "prices.csv", nothing)

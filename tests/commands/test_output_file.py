@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.commands.output_file import CannotWrite, progress_bar, run_command, whole_file
+from services.commands.output_file import CannotWrite, atomic_file, progress_bar, run_command
 from services.market.errors import StoreUnavailable
 
 
@@ -44,7 +44,7 @@ def full_disk(size: int) -> Iterator[None]:
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "result.csv"
-    with whole_file(path) as unfinished:
+    with atomic_file(path) as unfinished:
         unfinished.write_text("half")
         assert not path.exists()
         unfinished.write_text("whole")
@@ -55,7 +55,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 
 def test_a_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "other").touch()
-    with whole_file(tmp_path / "result") as unfinished:
+    with atomic_file(tmp_path / "result") as unfinished:
         unfinished.touch()
 
     assert (tmp_path / "result").stat().st_mode == (tmp_path / "other").stat().st_mode
@@ -67,7 +67,7 @@ def test_an_accident_leaves_what_was_there_and_nothing_else(tmp_path: Path, acci
     path.write_text("before")
 
     def begin() -> None:
-        with whole_file(path, force=True) as unfinished:
+        with atomic_file(path, force=True) as unfinished:
             unfinished.write_text("half")
             unfinished.with_name("result.csv-journal").write_text("beside it")
             raise accident("of the test")
@@ -83,11 +83,11 @@ def test_a_file_that_exists_is_replaced_by_force_only(tmp_path: Path) -> None:
     path = tmp_path / "result.csv"
     path.write_text("before")
 
-    with pytest.raises(CannotWrite, match=r"result\.csv exists already; --force replaces it"), whole_file(path):
+    with pytest.raises(CannotWrite, match=r"result\.csv exists already; --force replaces it"), atomic_file(path):
         pytest.fail("begun all the same")
     assert path.read_text() == "before"
 
-    with whole_file(path, force=True) as unfinished:
+    with atomic_file(path, force=True) as unfinished:
         unfinished.write_text("after")
     assert path.read_text() == "after"
 
@@ -95,7 +95,7 @@ def test_a_file_that_exists_is_replaced_by_force_only(tmp_path: Path) -> None:
 def test_a_link_is_followed_to_what_it_names(tmp_path: Path) -> None:
     (tmp_path / "shelf").mkdir()
     (tmp_path / "link").symlink_to("shelf/result")
-    with whole_file(tmp_path / "link") as unfinished:
+    with atomic_file(tmp_path / "link") as unfinished:
         unfinished.write_text("whole")
 
     assert (tmp_path / "link").is_symlink()
@@ -107,7 +107,7 @@ def test_what_is_no_ordinary_file_is_never_replaced(tmp_path: Path, name: str) -
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
 
-    with pytest.raises(CannotWrite, match="no ordinary file"), whole_file(tmp_path / name, force=True):
+    with pytest.raises(CannotWrite, match="no ordinary file"), atomic_file(tmp_path / name, force=True):
         pytest.fail("begun all the same")
 
 
@@ -117,16 +117,16 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path, folder: str) -> None:
 
     with (
         pytest.raises(CannotWrite, match=f"there is no folder {tmp_path}/{folder}$"),
-        whole_file(tmp_path / folder / "result"),
+        atomic_file(tmp_path / folder / "result"),
     ):
         pytest.fail("begun all the same")
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     # Linux has a folder that nobody may write to, root included.
-    with pytest.raises(CannotWrite, match=r"^/proc/self/result: [A-Z]"), whole_file(Path("/proc/self/result")):
+    with pytest.raises(CannotWrite, match=r"^/proc/self/result: [A-Z]"), atomic_file(Path("/proc/self/result")):
         pytest.fail("begun all the same")
-    with pytest.raises(CannotWrite, match="File name too long"), whole_file(tmp_path / ("x" * 300)):
+    with pytest.raises(CannotWrite, match="File name too long"), atomic_file(tmp_path / ("x" * 300)):
         pytest.fail("begun all the same")
 
 
@@ -134,7 +134,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     with (
         pytest.raises(CannotWrite, match=r"result: File too large$"),
         full_disk(1_000),
-        whole_file(tmp_path / "result") as unfinished,
+        atomic_file(tmp_path / "result") as unfinished,
     ):
         unfinished.write_bytes(b"x" * 2_000)
 
@@ -163,7 +163,7 @@ def test_a_command_that_is_told_to_end_leaves_nothing(
     before = signal.getsignal(signal.SIGTERM)
 
     def work() -> str:
-        with whole_file(tmp_path / "result") as unfinished:
+        with atomic_file(tmp_path / "result") as unfinished:
             unfinished.write_text("half")
             signal.raise_signal(number)
         return "not reached"

@@ -16,13 +16,13 @@ from sqlalchemy import func, insert, make_url, select, text
 from services.actions.alerts import StoreAlertService
 from services.commands import transfer as transfers
 from services.commands.backup import back_up
-from services.commands.transfer import STAY, CannotTransfer, Transferred, main, transfer
+from services.commands.transfer import EXCLUDED_TABLES, CannotTransfer, TransferResult, main, transfer
 from services.market.alerting.rule_json import parse_rule
 from services.market.errors import StoreUnavailable
 from services.market.window_sums import WindowSums
 from services.pipeline.seal import seal
-from services.store.alerting import running_sum_renewals
-from services.store.alerting.running_sum_renewals import Fill
+from services.store.alerting import running_sums_recomputation
+from services.store.alerting.running_sums_recomputation import SumsBackfill
 from services.store.database import engine as engines
 from services.store.database import leases, schema
 from services.store.database.engine import Engine, open_engine, open_read_only, reading, writing
@@ -30,7 +30,7 @@ from services.store.database.models import Base, MessageAlertRow, MessageRow
 from services.store.database.schema import WrongDatabase, configuration
 from services.store.history import backfills
 from services.store.ranking import metrics
-from services.store.tokens import StoredTokens
+from services.store.tokens import TokenStore
 from tests.builders import NOON, backfill_state
 from tests.commands.test_output_file import complains_in_one_line, nothing
 from tests.fakes_exchange import FakeExchange
@@ -40,7 +40,7 @@ from tests.waiting import wait_for
 ROOT = Path(__file__).parents[2]
 DAYS = timedelta(days=1)
 FILLED = pytest.mark.usefixtures("world")
-MOVED = [table for table in Base.metadata.sorted_tables if table.name not in STAY]
+MOVED = [table for table in Base.metadata.sorted_tables if table.name not in EXCLUDED_TABLES]
 
 
 @pytest.fixture
@@ -75,13 +75,15 @@ def world(migrated_sqlite_url: str) -> Iterator[World]:
     world.tick()
     seal(world.plan, world.now, None, lambda: True)
     with writing(engine) as connection:
-        backfills.note_answered(connection, 1, 60, 120, 180)
-        backfills.report(connection, backfill_state("kraken"))
-        running_sum_renewals.note(connection, ["price"], 600, np.array([1, 2]))
-        running_sum_renewals.note_fill(connection, "stdev", Fill(600, WindowSums(*np.arange(24.0).reshape(6, 4))))
+        backfills.record_answered(connection, 1, 60, 120, 180)
+        backfills.record_progress(connection, backfill_state("kraken"))
+        running_sums_recomputation.request(connection, ["price"], 600, np.array([1, 2]))
+        running_sums_recomputation.save_backfill_state(
+            connection, "stdev", SumsBackfill(600, WindowSums(*np.arange(24.0).reshape(6, 4)))
+        )
         metrics.warn(connection, "gemini", ["TRACK: nothing there"])
         leases.take(connection, "of the file", world.now.timestamp(), 1e9)
-    StoredTokens(engine).issue("notebook", "read", world.now)
+    TokenStore(engine).issue("notebook", "read", world.now)
     yield world
     engine.dispose()
 
@@ -95,10 +97,10 @@ def target(postgresql_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def move(file: Path, target: Engine) -> Callable[..., Transferred]:
+def move(file: Path, target: Engine) -> Callable[..., TransferResult]:
     """Transfers the file to the target."""
 
-    def run(progress: Callable[[int, int, str], object] = nothing, *, simulated: bool = False) -> Transferred:
+    def run(progress: Callable[[int, int, str], object] = nothing, *, simulated: bool = False) -> TransferResult:
         source = open_read_only(file)
         try:
             return transfer(file, source, target, progress, simulated=simulated, now=NOON)
@@ -146,7 +148,7 @@ def answers(world: World, engine: Engine) -> list[Any]:
     return [plain(answer) for answer in told]
 
 
-def test_readers_cannot_tell_the_two_apart(world: World, target: Engine, move: Callable[..., Transferred]) -> None:
+def test_readers_cannot_tell_the_two_apart(world: World, target: Engine, move: Callable[..., TransferResult]) -> None:
     assert all(found for found in rows(world.engine).values())
     before = answers(world, world.engine)
 
@@ -154,11 +156,11 @@ def test_readers_cannot_tell_the_two_apart(world: World, target: Engine, move: C
 
     assert answers(world, target) == before
     assert rows(target) == rows(world.engine)
-    assert done == Transferred(sum(map(len, rows(target).values())), len(MOVED), were_there=False)
+    assert done == TransferResult(sum(map(len, rows(target).values())), len(MOVED), were_there=False)
 
 
 def test_the_file_is_left_as_it_is_and_may_be_a_backup(
-    tmp_path: Path, world: World, target: Engine, move: Callable[..., Transferred], file: Path
+    tmp_path: Path, world: World, target: Engine, move: Callable[..., TransferResult], file: Path
 ) -> None:
     back_up(world.engine, tmp_path / "copy.db", nothing)
     world.engine.dispose()
@@ -172,7 +174,7 @@ def test_the_file_is_left_as_it_is_and_may_be_a_backup(
 
 
 def test_the_tracker_goes_on_as_it_would_have_with_the_file(
-    world: World, target: Engine, move: Callable[..., Transferred]
+    world: World, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     move()
     world.exchanges[0].prices |= {"NEW/USD": 5.0, "ETH/USD": 300.0}
@@ -191,7 +193,7 @@ def test_the_tracker_goes_on_as_it_would_have_with_the_file(
 
 
 def test_a_number_is_not_given_again_though_its_row_is_gone(
-    world: World, target: Engine, move: Callable[..., Transferred]
+    world: World, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     with writing(world.engine) as connection:
         last = connection.execute(select(func.max(MessageRow.id))).scalar_one()
@@ -204,7 +206,7 @@ def test_a_number_is_not_given_again_though_its_row_is_gone(
         assert connection.execute(added.returning(MessageRow.id)).scalar_one() == last + 1
 
 
-def test_the_clock_is_free_afterwards(world: World, target: Engine, move: Callable[..., Transferred]) -> None:
+def test_the_clock_is_free_afterwards(world: World, target: Engine, move: Callable[..., TransferResult]) -> None:
     move()
 
     with writing(target) as connection:
@@ -212,28 +214,28 @@ def test_the_clock_is_free_afterwards(world: World, target: Engine, move: Callab
 
 
 def test_an_empty_file_makes_a_database_without_content(
-    sqlite_url: str, target: Engine, move: Callable[..., Transferred]
+    sqlite_url: str, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     engine = open_engine(sqlite_url)
     schema.migrate(engine, simulated=True)
     engine.dispose()
 
     for _ in range(2):
-        assert move(simulated=True) == Transferred(3, len(MOVED), were_there=False)
+        assert move(simulated=True) == TransferResult(3, len(MOVED), were_there=False)
     assert stored_revision(target) == 0
 
 
 @FILLED
-def test_a_repeat_finds_all_there_and_writes_nothing(target: Engine, move: Callable[..., Transferred]) -> None:
+def test_a_repeat_finds_all_there_and_writes_nothing(target: Engine, move: Callable[..., TransferResult]) -> None:
     move()
     before = rows(target)
 
-    assert move() == Transferred(sum(map(len, before.values())), len(MOVED), were_there=True)
+    assert move() == TransferResult(sum(map(len, before.values())), len(MOVED), were_there=True)
     assert rows(target) == before
 
 
 def test_it_is_of_one_moment_however_much_is_written_meanwhile(
-    world: World, target: Engine, move: Callable[..., Transferred]
+    world: World, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     before = rows(world.engine)
 
@@ -244,7 +246,7 @@ def test_it_is_of_one_moment_however_much_is_written_meanwhile(
 
 
 @FILLED
-def test_progress_counts_each_row_twice(monkeypatch: pytest.MonkeyPatch, move: Callable[..., Transferred]) -> None:
+def test_progress_counts_each_row_twice(monkeypatch: pytest.MonkeyPatch, move: Callable[..., TransferResult]) -> None:
     monkeypatch.setattr(transfers, "BATCH_ROWS", 10)
     for _ in range(2):
         steps: list[tuple[int, int, str]] = []
@@ -257,7 +259,7 @@ def test_progress_counts_each_row_twice(monkeypatch: pytest.MonkeyPatch, move: C
 
 
 def test_nobody_ticks_there_meanwhile_and_readers_go_on(
-    world: World, postgresql_url: str, move: Callable[..., Transferred], monkeypatch: pytest.MonkeyPatch
+    world: World, postgresql_url: str, move: Callable[..., TransferResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0.02)
     other = dataclasses.replace(world, engine=open_engine(postgresql_url))
@@ -278,7 +280,7 @@ def test_nobody_ticks_there_meanwhile_and_readers_go_on(
 
 
 def test_who_is_interrupted_leaves_a_database_without_content(
-    world: World, target: Engine, move: Callable[..., Transferred]
+    world: World, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     def interrupt(done: int, total: int, _told: str) -> None:
         if done >= total / 2:
@@ -326,7 +328,7 @@ def test_killed_at_any_point_and_started_again_it_ends_the_same(
 
 
 def test_what_does_not_arrive_as_it_was_sent_is_found(
-    world: World, target: Engine, move: Callable[..., Transferred]
+    world: World, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     schema.migrate(target, simulated=False)
     with writing(target) as connection:
@@ -352,7 +354,7 @@ def test_what_does_not_arrive_as_it_was_sent_is_found(
         "UPDATE metric SET reason = '' WHERE id = 1",
     ],
 )
-def test_a_target_with_other_data_is_refused(target: Engine, move: Callable[..., Transferred], change: str) -> None:
+def test_a_target_with_other_data_is_refused(target: Engine, move: Callable[..., TransferResult], change: str) -> None:
     move()
     with writing(target) as connection:
         assert connection.exec_driver_sql(change).rowcount > 0
@@ -364,7 +366,7 @@ def test_a_target_with_other_data_is_refused(target: Engine, move: Callable[...,
 
 
 def test_a_target_that_a_tracker_has_begun_to_use_is_refused(
-    world: World, target: Engine, move: Callable[..., Transferred]
+    world: World, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     schema.migrate(target, simulated=False)
     dataclasses.replace(world, engine=target).discover()
@@ -374,7 +376,7 @@ def test_a_target_that_a_tracker_has_begun_to_use_is_refused(
 
 
 @FILLED
-def test_a_target_whose_clock_somebody_holds_is_refused(target: Engine, move: Callable[..., Transferred]) -> None:
+def test_a_target_whose_clock_somebody_holds_is_refused(target: Engine, move: Callable[..., TransferResult]) -> None:
     schema.migrate(target, simulated=False)
     with writing(target) as connection:
         leases.take(connection, "host:17:ab", NOON.timestamp() - 5, 9)
@@ -386,7 +388,7 @@ def test_a_target_whose_clock_somebody_holds_is_refused(target: Engine, move: Ca
 
 @FILLED
 def test_real_and_simulated_prices_are_never_mixed(
-    target: Engine, move: Callable[..., Transferred], file: Path
+    target: Engine, move: Callable[..., TransferResult], file: Path
 ) -> None:
     schema.migrate(target, simulated=True)
 
@@ -397,7 +399,7 @@ def test_real_and_simulated_prices_are_never_mixed(
 
 
 def test_a_file_of_an_older_schema_is_refused_with_what_to_do(
-    world: World, target: Engine, move: Callable[..., Transferred], file: Path
+    world: World, target: Engine, move: Callable[..., TransferResult], file: Path
 ) -> None:
     with writing(world.engine) as connection:
         command.downgrade(configuration(connection), "-1")
@@ -415,7 +417,7 @@ def test_a_file_of_an_older_schema_is_refused_with_what_to_do(
 
 
 def test_a_damaged_file_is_named_and_moves_nothing(
-    world: World, target: Engine, move: Callable[..., Transferred], file: Path
+    world: World, target: Engine, move: Callable[..., TransferResult], file: Path
 ) -> None:
     with reading(world.engine) as connection:
         page = connection.exec_driver_sql("SELECT rootpage FROM sqlite_master WHERE name = 'price_chunk'").scalar_one()

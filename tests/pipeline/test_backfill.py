@@ -245,7 +245,7 @@ def test_what_a_process_that_died_had_left_is_over_when_nothing_is_missing(
 ) -> None:
     fill(world, exchange)
     with writing(world.engine) as connection:
-        records.report(connection, BackfillState("kraken", 3, 9, 1, world.now))
+        records.record_progress(connection, BackfillState("kraken", 3, 9, 1, world.now))
     fill(world, exchange)
 
     (state,) = world.reader.status(world.now).backfills
@@ -254,7 +254,7 @@ def test_what_a_process_that_died_had_left_is_over_when_nothing_is_missing(
 
 def test_an_exchange_of_which_nothing_was_ever_missing_has_no_progress(world: World) -> None:
     with writing(world.engine) as connection:
-        records.report(connection, BackfillState("kraken", 0, 0, 0, world.now))
+        records.record_progress(connection, BackfillState("kraken", 0, 0, 0, world.now))
 
     assert world.reader.status(world.now).backfills == ()
 
@@ -479,12 +479,12 @@ def test_metrics_that_lack_nothing_are_not_looked_into(
     world.discover()
     world.tick()
     looked_at: list[int] = []
-    history = backfills.prices.history
+    history = backfills.prices.read_history
 
     def watched(connection, statistics, rows, *span):  # type: ignore[no-untyped-def]
         looked_at.extend(statistics["id"][rows].tolist())
         return history(connection, statistics, rows, *span)
 
-    monkeypatch.setattr(backfills.prices, "history", watched)
+    monkeypatch.setattr(backfills.prices, "read_history", watched)
     assert {task.metric.base for task in plan_tasks(world.plan, exchange, world.now)} == {"SOL"}
     assert looked_at == [3]

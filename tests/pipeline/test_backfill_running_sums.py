@@ -21,12 +21,12 @@ from services.market.types import Catalogue
 from services.market.window_sums import ROLLING
 from services.pipeline.backfill import Backfill
 from services.pipeline.backfill_running_sums import fill_marks
-from services.store.alerting import rules, running_sum_renewals
-from services.store.alerting.running_sum_renewals import LOOKED_BACK_ON
+from services.store.alerting import rules, running_sums_recomputation
 from services.store.alerting.running_sums import StoredSumHistory
+from services.store.alerting.running_sums_recomputation import SUMMED_QUANTITIES
 from services.store.database import leases
 from services.store.database.engine import Connection, Engine, open_engine, reading, writing
-from services.store.ranking.metrics import Catalogues
+from services.store.ranking.metrics import CatalogueCache
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.world import World
 
@@ -73,7 +73,7 @@ def ticked(engine: Engine, minutes: int, *, first: bool) -> World:
 
 
 def watch(world: World) -> None:
-    for quantity in LOOKED_BACK_ON:
+    for quantity in SUMMED_QUANTITIES:
         add(world, quantity, WINDOWS[-1])
 
 
@@ -94,7 +94,7 @@ def told(world: World, quantity: str) -> list[tuple[list[float], list[float], li
     return found
 
 
-@pytest.mark.parametrize("quantity", LOOKED_BACK_ON)
+@pytest.mark.parametrize("quantity", SUMMED_QUANTITIES)
 def test_a_new_rule_sees_what_it_would_had_it_always_been_there(
     engine: Engine, other_engine: Engine, quantity: str
 ) -> None:
@@ -256,9 +256,9 @@ def test_until_a_past_standard_deviation_is_renewed_nothing_is_known_of_it_and_o
     assert states(world, rule) == [FIRING, FIRING]
 
 
-@pytest.mark.parametrize("quantity", LOOKED_BACK_ON)
+@pytest.mark.parametrize("quantity", SUMMED_QUANTITIES)
 def test_what_a_backfill_finds_while_marks_are_renewed_is_in_them_too(engine: Engine, quantity: str) -> None:
-    class Interrupted(Catalogues):
+    class Interrupted(CatalogueCache):
         """Whoever asks, a backfill is written before there is an answer."""
 
         then: Callable[[], None] | None = None
@@ -286,7 +286,7 @@ def test_what_a_backfill_finds_while_marks_are_renewed_is_in_them_too(engine: En
 
     with writing(engine) as connection:
         given = marks_of(connection, quantity)
-        running_sum_renewals.note(connection, [quantity], int(world.now.timestamp()), None)
+        running_sums_recomputation.request(connection, [quantity], int(world.now.timestamp()), None)
     fill_marks(world.plan, world.now, None, always)
     with reading(engine) as connection:
         expected = marks_of(connection, quantity)

@@ -43,8 +43,8 @@ def fire(engine: Engine, count: int = 1, first: int = 0) -> None:
     for number in range(first, first + count):
         second = int(NOON.timestamp()) + number
         with writing(engine) as connection:
-            (alert,) = alerts.fire(connection, [NewAlert(1, second, 400.0, 100.0, 3.0, 60)])
-            outbox.owe(connection, second, [AlertNotice(alert, "fired", ["test"])])
+            (alert,) = alerts.insert_alerts(connection, [NewAlert(1, second, 400.0, 100.0, 3.0, 60)])
+            outbox.enqueue(connection, second, [AlertNotice(alert, "fired", ["test"])])
 
 
 def run(engine: Engine, notifier: FakeNotifier, lease_holder: LeaseHolder, clock: FakeClock, stopping: Event) -> int:
@@ -100,7 +100,7 @@ def test_where_a_sender_has_died_another_goes_on_within_ten_seconds(engine: Engi
     assert order(next_one.accepted) == [0, 1, 2]
     assert timer.now - began <= 10
     with reading(engine) as connection:
-        assert leases.standing(connection, "channel test") is None
+        assert leases.current(connection, "channel test") is None
 
 
 def test_a_sender_that_starts_again_goes_on_with_what_its_process_had_before_at_once(engine: Engine) -> None:
@@ -134,8 +134,8 @@ def test_a_receiver_that_takes_longer_than_many_claims_gets_its_messages_from_on
             seen = standing(engine)
             assert seen is not None
             assert seen.owner == "slow"
-            assert not other.try_for_it(engine)
-            timer.now += other.beat_seconds
+            assert not other.try_acquire(engine)
+            timer.now += other.renewal_seconds
             if number == 6:
                 clock.now += HOUR  # it is set, in the middle of a claim
             if number == 9:
@@ -148,12 +148,12 @@ def test_a_receiver_that_takes_longer_than_many_claims_gets_its_messages_from_on
 
     assert order(slow.accepted) == [0, 1, 2]
     assert states(engine) == [("sent", 1)] * 3
-    assert other.try_for_it(engine)
+    assert other.try_acquire(engine)
 
 
 def standing(engine: Engine) -> leases.LeaseState | None:
     with reading(engine) as connection:
-        return leases.standing(connection, "channel test")
+        return leases.current(connection, "channel test")
 
 
 def test_of_many_senders_one_at_a_time_sends_on_a_channel_in_order_and_nothing_is_doubled(engine: Engine) -> None:

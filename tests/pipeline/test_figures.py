@@ -12,8 +12,8 @@ from services.market.ranking import RankedMetric
 from services.market.stats import METRIC_STATS, Windows
 from services.pipeline.backfill import Backfill
 from services.store.database.engine import Engine, reading, writing
-from services.store.database.models import ExtremeRow, PastRankRow, StatisticsRow
-from services.store.ranking import past_ranks
+from services.store.database.models import ExtremeRow, RankHistoryRow, StatisticsRow
+from services.store.ranking import rank_history
 from services.store.ranking.extremes import PART
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.world import World
@@ -148,15 +148,15 @@ def test_metrics_of_distant_numbers_have_extremes_of_their_own(engine: Engine) -
 
 
 def test_what_no_window_reaches_is_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(past_ranks, "MAX_ROWS", 2)
+    monkeypatch.setattr(rank_history, "MAX_ROWS", 2)
     for _ in range(8):
         world.tick(minutes=300)
 
     assert counted(world, ExtremeRow) <= 2 * 5
-    assert counted(world, PastRankRow) == 2
+    assert counted(world, RankHistoryRow) == 2
 
 
-def counted(world: World, table: type[ExtremeRow] | type[PastRankRow]) -> int:
+def counted(world: World, table: type[ExtremeRow] | type[RankHistoryRow]) -> int:
     with reading(world.engine) as connection:
         return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table.__tablename__}").scalar_one())
 
@@ -211,10 +211,10 @@ def test_of_fast_ticks_one_a_minute_is_remembered(engine: Engine, exchange: Fake
     for _ in range(24):
         world.tick(minutes=1 / 12)
 
-    assert counted(world, PastRankRow) == 2
+    assert counted(world, RankHistoryRow) == 2
     with writing(engine) as connection:
         ids = np.array([1, 2, 3])
-        assert past_ranks.at(connection, int(world.now.timestamp()) - 55, 900, ids).tolist() == [1, 2, 3]
+        assert rank_history.at(connection, int(world.now.timestamp()) - 55, 900, ids).tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("period", [901, 2400, 2500, 2700, 3000, 3600])
@@ -289,7 +289,7 @@ def forget_new_fields(world: World) -> None:
         file = io.BytesIO()
         np.save(file, former)
         connection.execute(statistics.update().values(kept=file.getvalue()))
-        for table in (ExtremeRow, PastRankRow):
+        for table in (ExtremeRow, RankHistoryRow):
             connection.execute(table.__table__.delete())
 
 

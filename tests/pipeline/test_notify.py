@@ -31,8 +31,8 @@ from tests.waiting import wait_for
 def fire(engine: Engine, at: datetime = NOON, *channels: str) -> None:
     second = int(at.timestamp())
     with writing(engine) as connection:
-        (number,) = alerts.fire(connection, [NewAlert(1, second, 400.0, 100.0, 3.0, 60)])
-        outbox.owe(connection, second, [AlertNotice(number, "fired", channels or ("test",))])
+        (number,) = alerts.insert_alerts(connection, [NewAlert(1, second, 400.0, 100.0, 3.0, 60)])
+        outbox.enqueue(connection, second, [AlertNotice(number, "fired", channels or ("test",))])
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +135,7 @@ def test_resolved_is_never_sent_before_its_fired(engine: Engine) -> None:
     notifier = FakeNotifier(errors=[DeliveryFailed("busy")])
     notify_at(engine, [notifier], 0)
     with writing(engine) as connection:
-        outbox.owe(connection, int(at(5).timestamp()), [AlertNotice(1, "resolved", ["test"])])
+        outbox.enqueue(connection, int(at(5).timestamp()), [AlertNotice(1, "resolved", ["test"])])
 
     for second in range(5, 60, 5):
         notify_at(engine, [notifier], second)
@@ -372,7 +372,7 @@ def test_a_message_of_a_removed_channel_that_is_on_its_way_is_not_given_up(engin
 def test_what_a_dead_sender_has_left_on_a_removed_channel_is_given_up(engine: Engine) -> None:
     timer = Timer()
     clock_holder = Senders(engine, [], lambda: at(1), Random(1), "the clock", timer)
-    assert candidate_for("test", "a dead worker", lambda: at(1), Timer()).try_for_it(engine)
+    assert candidate_for("test", "a dead worker", lambda: at(1), Timer()).try_acquire(engine)
     states = []
     for _ in range(4):  # as often as the clock looks
         clock_holder.give_up_removed()

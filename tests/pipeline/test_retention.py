@@ -138,10 +138,12 @@ def test_a_change_of_the_period_makes_nothing_older(engine: Engine) -> None:
         ticks.record(connection, builders.tick_state(minute=jump, missed=3_653 * 24 - 1))
         last = int(jump.timestamp())
         # The tick that follows the jump counts as one period, of which nobody knows whether it went by.
-        assert ticks.horizon(connection, last, 30 * 3_600) == int((NOON + timedelta(hours=20)).timestamp())
-        assert ticks.horizon(connection, last, 51 * 3_600 + 10) == int(NOON.timestamp()) - 15
-        assert ticks.horizon(connection, last, 52 * 3_600) == 0
-        assert ticks.horizon(connection, int((NOON + timedelta(hours=3)).timestamp()), 7_200) == int(NOON.timestamp())
+        assert ticks.age_cutoff(connection, last, 30 * 3_600) == int((NOON + timedelta(hours=20)).timestamp())
+        assert ticks.age_cutoff(connection, last, 51 * 3_600 + 10) == int(NOON.timestamp()) - 15
+        assert ticks.age_cutoff(connection, last, 52 * 3_600) == 0
+        assert ticks.age_cutoff(connection, int((NOON + timedelta(hours=3)).timestamp()), 7_200) == int(
+            NOON.timestamp()
+        )
 
 
 def test_the_sizes_of_the_database_are_kept_for_their_time_too(engine: Engine) -> None:
@@ -150,7 +152,7 @@ def test_the_sizes_of_the_database_are_kept_for_their_time_too(engine: Engine) -
     world.now += 3_653 * DAY
     go_on(world, timedelta(hours=1))
     with reading(engine) as connection:
-        assert len(sizes.past(connection, int((NOON + timedelta(hours=3)).timestamp())).times) >= 3
+        assert len(sizes.history(connection, int((NOON + timedelta(hours=3)).timestamp())).times) >= 3
 
 
 def test_what_rules_look_back_on_is_kept_also_where_it_cannot_be_computed_anew(engine: Engine) -> None:

@@ -17,7 +17,7 @@ from services.pipeline.tick import Plan, TickReport, tick
 from services.store.database.engine import Engine, reading, writing
 from services.store.history import prices
 from services.store.ranking import snapshots, ticks
-from services.store.ranking.metrics import Catalogues
+from services.store.ranking.metrics import CatalogueCache
 from services.store.reader import StoreReader
 from tests import builders
 from tests.builders import NOON
@@ -47,7 +47,7 @@ class World:
 
     def restart(self) -> None:
         """As a new process would begin: with nothing but the database."""
-        self.plan = Plan(self.engine, Catalogues(), self.period, self.windows, self.rule, self.channels)
+        self.plan = Plan(self.engine, CatalogueCache(), self.period, self.windows, self.rule, self.channels)
         self.fetcher = Fetcher(self.exchanges, 5.0)
 
     def discover(self, track: str | None = None) -> None:

@@ -360,7 +360,7 @@ def test_one_worker_at_a_time_fills_an_exchanges_past(open_one: Open, monkeypatc
     assert len(exchange.asked) == 2
     celery_app.backfill("nobody")
     with reading(services.engine) as connection:
-        assert leases.standing(connection, "backfill kraken") is None
+        assert leases.current(connection, "backfill kraken") is None
 
 
 @pytest.mark.parametrize("ahead", [0, 3_600, -3_600])
@@ -406,8 +406,8 @@ def test_of_two_workers_one_sends_a_channels_messages_and_the_other_stands_by(
     with writing(workers[0].engine) as connection:
         metrics.track(connection, "demo", [Listing(Pair("BTC", "USD"))], lambda _pair: True, NOW)
         for number in range(3):
-            (alert,) = alerts.fire(connection, [NewAlert(1, second - number, 400.0, 100.0, 3.0, 60)])
-            outbox.owe(connection, second, [AlertNotice(alert, "fired", ["test"])])
+            (alert,) = alerts.insert_alerts(connection, [NewAlert(1, second - number, 400.0, 100.0, 3.0, 60)])
+            outbox.enqueue(connection, second, [AlertNotice(alert, "fired", ["test"])])
     for services in workers:
         services.notifiers = (Slow(),)
         services.plan = replace(services.plan, timer=StandingTimer())
@@ -440,8 +440,8 @@ def test_a_slow_receiver_takes_no_worker_from_the_tick_and_delays_no_other_chann
     slow, quick = Slow("slow"), FakeNotifier("quick")
     services.notifiers = (slow, quick)
     with writing(services.engine) as connection:
-        (number,) = alerts.fire(connection, [NewAlert(1, second, 400.0, 100.0, 3.0, 60)])
-        outbox.owe(connection, second, [AlertNotice(number, "fired", ["slow", "quick"])])
+        (number,) = alerts.insert_alerts(connection, [NewAlert(1, second, 400.0, 100.0, 3.0, 60)])
+        outbox.enqueue(connection, second, [AlertNotice(number, "fired", ["slow", "quick"])])
     for _ in range(3):
         celery_app.send_messages()  # answers at once
     wait_for(lambda: quick.accepted, what="the quick channel")
@@ -461,8 +461,8 @@ def test_the_clock_gives_up_the_messages_of_removed_channels_and_no_worker_does(
     monkeypatch.setattr(celery_app, "worker_services", lambda: services)
     second = int(NOW.timestamp())
     with writing(services.engine) as connection:
-        (number,) = alerts.fire(connection, [NewAlert(1, second, 400.0, 100.0, 3.0, 60)])
-        outbox.owe(connection, second, [AlertNotice(number, "fired", ["gone"])])
+        (number,) = alerts.insert_alerts(connection, [NewAlert(1, second, 400.0, 100.0, 3.0, 60)])
+        outbox.enqueue(connection, second, [AlertNotice(number, "fired", ["gone"])])
 
     celery_app.send_messages()
     services.senders.wait()

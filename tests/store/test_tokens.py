@@ -6,7 +6,7 @@ import pytest
 
 from services.market.tokens import digest
 from services.store.database.engine import Engine, reading, writing
-from services.store.tokens import NOTING, StoredTokens
+from services.store.tokens import NOTING, TokenStore
 from tests.builders import NOON
 from tests.waiting import wait_for
 
@@ -16,8 +16,8 @@ def at(seconds: float) -> datetime:
 
 
 @pytest.fixture
-def tokens(engine: Engine) -> Iterator[StoredTokens]:
-    yield StoredTokens(engine)
+def tokens(engine: Engine) -> Iterator[TokenStore]:
+    yield TokenStore(engine)
     nothing_is_noted()  # any more
 
 
@@ -25,7 +25,7 @@ def nothing_is_noted() -> None:
     wait_for(lambda: all(thread.name != NOTING for thread in enumerate_threads()))
 
 
-def test_a_token_is_known_by_its_text_and_kept_by_its_digest_alone(engine: Engine, tokens: StoredTokens) -> None:
+def test_a_token_is_known_by_its_text_and_kept_by_its_digest_alone(engine: Engine, tokens: TokenStore) -> None:
     secret, token = tokens.issue(" my  notebook ", "write", NOON)
 
     assert (token.name, token.scope, token.created_at) == ("my notebook", "write", NOON)
@@ -42,23 +42,23 @@ def test_a_token_is_known_by_its_text_and_kept_by_its_digest_alone(engine: Engin
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper, lambda text: text[:-1], lambda text: text + "x", digest])
-def test_nothing_else_is_a_token(tokens: StoredTokens, change) -> None:
+def test_nothing_else_is_a_token(tokens: TokenStore, change) -> None:
     secret, _ = tokens.issue("a", "read", NOON)
     assert tokens.holder(change(secret), NOON) is None
     assert tokens.holder("", NOON) is None
     assert tokens.holder("dt_\ud800".encode("utf-8", "replace").decode(), NOON) is None
 
 
-def test_no_two_tokens_are_the_same(tokens: StoredTokens) -> None:
+def test_no_two_tokens_are_the_same(tokens: TokenStore) -> None:
     secrets = {tokens.issue("a", "read", NOON)[0] for _ in range(20)}
     assert len(secrets) == 20
     assert [token.id for token in tokens.all()] == list(range(20, 0, -1))
 
 
 def test_a_revoked_token_opens_nothing_here_at_once_and_elsewhere_within_a_second(
-    engine: Engine, tokens: StoredTokens
+    engine: Engine, tokens: TokenStore
 ) -> None:
-    elsewhere = StoredTokens(engine)
+    elsewhere = TokenStore(engine)
     secret, token = tokens.issue("a", "read", NOON)
     other, _ = tokens.issue("b", "read", NOON)
     assert elsewhere.holder(secret, at(1)) is not None
@@ -73,13 +73,13 @@ def test_a_revoked_token_opens_nothing_here_at_once_and_elsewhere_within_a_secon
     assert tokens.revoke(99, at(3)) is False
 
 
-def test_a_token_made_elsewhere_opens_within_a_second(engine: Engine, tokens: StoredTokens) -> None:
+def test_a_token_made_elsewhere_opens_within_a_second(engine: Engine, tokens: TokenStore) -> None:
     assert tokens.holder("dt_nothing", NOON) is None
-    secret, _ = StoredTokens(engine).issue("a", "read", NOON)
+    secret, _ = TokenStore(engine).issue("a", "read", NOON)
     assert tokens.holder(secret, at(1)) is not None
 
 
-def test_the_last_use_is_known_to_the_minute(tokens: StoredTokens) -> None:
+def test_the_last_use_is_known_to_the_minute(tokens: TokenStore) -> None:
     secret, _ = tokens.issue("a", "read", NOON)
     seen = []
     for seconds in (5, 6, 64, 65, 66):
@@ -90,14 +90,14 @@ def test_the_last_use_is_known_to_the_minute(tokens: StoredTokens) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 61, "a\x00b", "a\u202eb"])
-def test_a_token_needs_a_name_that_can_be_read(tokens: StoredTokens, name: str) -> None:
+def test_a_token_needs_a_name_that_can_be_read(tokens: TokenStore, name: str) -> None:
     with pytest.raises(ValueError, match="a token needs a name of 1 to 60 visible characters"):
         tokens.issue(name, "read", NOON)
     assert tokens.all() == ()
 
 
 def test_a_database_that_cannot_be_written_still_lets_a_token_in(
-    engine: Engine, tokens: StoredTokens, caplog: pytest.LogCaptureFixture
+    engine: Engine, tokens: TokenStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret, _ = tokens.issue("a", "read", NOON)
     if engine.dialect.name == "postgresql":

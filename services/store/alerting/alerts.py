@@ -26,7 +26,7 @@ from services.market.alerting.rule_text import condition_text
 from services.market.alerting.rules import BUILT_IN
 from services.market.text import one_line
 from services.market.times import from_epoch
-from services.store.alerting.rules import rule_of
+from services.store.alerting.rules import decode_rule
 from services.store.database.models import AlertRow, MetricRow
 
 MAX_NAMED_ALERTS = 500
@@ -113,7 +113,7 @@ def resolve(connection: Connection, ended: Mapping[tuple[int, int], float | None
         connection.execute(change, rows)
 
 
-def note_data(connection: Connection, concerned: Sequence[tuple[int, int]], since: int | None) -> None:
+def set_no_data_since(connection: Connection, concerned: Sequence[tuple[int, int]], since: int | None) -> None:
     """Of the open alerts of these (rule, metric) nothing is known `since` then; None: something is again."""
     if concerned:
         rows = [{"of_rule": rule, "of_metric": metric} for rule, metric in concerned]
@@ -153,7 +153,7 @@ def acknowledge_all(connection: Connection, query: AlertQuery, note: str | None,
     return connection.execute(change.execution_options(synchronize_session=False)).rowcount
 
 
-def fire(connection: Connection, firings: Sequence[NewAlert]) -> Sequence[int]:
+def insert_alerts(connection: Connection, firings: Sequence[NewAlert]) -> Sequence[int]:
     """Write alerts; answers their numbers, in the order given."""
     if not firings:
         return ()
@@ -164,17 +164,17 @@ def fire(connection: Connection, firings: Sequence[NewAlert]) -> Sequence[int]:
 
 def fired(connection: Connection, since: datetime | None, metric_id: int | None, limit: int) -> tuple[Alert, ...]:
     """Alerts fired at or after `since`, newest first, at most `limit`."""
-    return chosen(connection, AlertQuery(since=since, metric_id=metric_id, limit=limit))
+    return find(connection, AlertQuery(since=since, metric_id=metric_id, limit=limit))
 
 
-def chosen(connection: Connection, query: AlertQuery) -> tuple[Alert, ...]:
+def find(connection: Connection, query: AlertQuery) -> tuple[Alert, ...]:
     """The alerts that `query` asks for, newest first."""
     newest_first = select_alerts().order_by(AlertRow.fired_at.desc(), AlertRow.id.desc())
     statement = newest_first.where(*_conditions(query)).limit(query.limit).offset(query.offset)
     return tuple(alert_of(row) for row in connection.execute(statement))
 
 
-def tally(connection: Connection, query: AlertQuery) -> AlertCounts:
+def count(connection: Connection, query: AlertQuery) -> AlertCounts:
     """How many alerts `query` chooses, whatever its limit and offset."""
     unseen = func.sum(case((AlertRow.acknowledged_at.is_(None), 1), else_=0))
     counted = select(func.count(), func.coalesce(unseen, 0)).select_from(AlertRow)
@@ -183,17 +183,17 @@ def tally(connection: Connection, query: AlertQuery) -> AlertCounts:
     return AlertCounts(*connection.execute(counted.where(*_conditions(query))).one())
 
 
-def unattended(connection: Connection, most: int) -> OpenAlerts:
+def open_unacknowledged(connection: Connection, most: int) -> OpenAlerts:
     """What has not ended, is not muted and was acknowledged by nobody: how many, and the newest, at most `most`."""
     query = AlertQuery(state="open", unacknowledged=True, muted=False, limit=most)
-    return OpenAlerts(tally(connection, query).total, chosen(connection, query))
+    return OpenAlerts(count(connection, query).total, find(connection, query))
 
 
 def rules_that_fired(connection: Connection) -> Mapping[int, str | None]:
     """The rules that alerts are of, with the name that each had at the last of them; the built-in one has none."""
     last = select(func.max(AlertRow.id)).group_by(AlertRow.rule_id)
     rows = connection.execute(select(AlertRow.rule_id, AlertRow.rule).where(AlertRow.id.in_(last)))
-    return {row.rule_id: None if row.rule is None else rule_of(row.rule_id, row.rule).name for row in rows}
+    return {row.rule_id: None if row.rule is None else decode_rule(row.rule_id, row.rule).name for row in rows}
 
 
 def _conditions(query: AlertQuery) -> list[ColumnElement[bool]]:
@@ -234,7 +234,7 @@ def select_alerts(*more: Any) -> Select[Any]:
 
 def alert_of(row: Any) -> Alert:
     """The alert in a row of `select_alerts`."""
-    rule = None if row.rule is None else rule_of(row.rule_id, row.rule)
+    rule = None if row.rule is None else decode_rule(row.rule_id, row.rule)
     return Alert(
         id=row.id,
         metric_id=row.metric_id,

@@ -11,7 +11,7 @@ from services.store.database.models import LastEvaluationRow
 _SEEN = np.dtype([("id", "<i8"), ("value", "<f8")])
 
 
-def last(connection: Connection, quantities: Collection[str], ids: Ints) -> Mapping[str, Floats]:
+def last_values(connection: Connection, quantities: Collection[str], ids: Ints) -> Mapping[str, Floats]:
     """The values of metrics `ids` (ascending) as `record` was given them, NaN for those that were not among its
     metrics; nothing for a quantity that is not on record."""
     rows = connection.execute(

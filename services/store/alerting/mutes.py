@@ -10,7 +10,7 @@ from services.market.times import DAY, from_epoch
 from services.store.database.models import AlertRow, MuteRow
 from services.store.ranking import ticks
 
-KEPT_SECONDS = 30 * DAY
+RETENTION_SECONDS = 30 * DAY
 """For so long a mute is on record after its end."""
 
 
@@ -37,11 +37,11 @@ def remove(connection: Connection, number: int, now: int) -> bool:
     if row is None:
         return False
     _mark(connection, row.rule_id, row.metric_id, muted=False)
-    renew(connection, now)
+    reapply(connection, now)
     return True
 
 
-def renew(connection: Connection, now: int) -> None:
+def reapply(connection: Connection, now: int) -> None:
     """Alerts that are open, of those that hold at epoch second `now`, count as muted."""
     for mute in current(connection, now):
         _mark(connection, mute.rule_id, mute.metric_id, muted=True)
@@ -55,8 +55,8 @@ def end_timed(connection: Connection, since: int, now: int) -> None:
     for row in rows:
         _mark(connection, row.rule_id, row.metric_id, muted=False)
     if rows:
-        renew(connection, now)
-        connection.execute(delete(MuteRow).where(MuteRow.until <= ticks.horizon(connection, now, KEPT_SECONDS)))
+        reapply(connection, now)
+        connection.execute(delete(MuteRow).where(MuteRow.until <= ticks.age_cutoff(connection, now, RETENTION_SECONDS)))
 
 
 def end_resolved(connection: Connection, now: int) -> None:

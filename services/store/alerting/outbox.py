@@ -11,7 +11,7 @@ from services.market.alerting.messages import LISTED, Delivery, DeliveryState, E
 from services.market.present import lasts
 from services.market.times import DAY, from_epoch
 from services.store.alerting import alerts
-from services.store.database.models import AlertRow, Installation, MessageAlertRow, MessageRow
+from services.store.database.models import AlertRow, InstallationRow, MessageAlertRow, MessageRow
 
 KEY_CHARACTERS = 12
 """Of the database's identity, in the keys of its messages."""
@@ -60,7 +60,7 @@ class PendingMessage:
     message: Message
 
 
-def owe(connection: Connection, at: int, news: Sequence[AlertNotice]) -> None:
+def enqueue(connection: Connection, at: int, news: Sequence[AlertNotice]) -> None:
     """Owe one message to each channel that any of the news is for, to be sent from epoch second `at` on.
 
     Called once a commit, with all of its news, the most important first: a message names the first of them.
@@ -83,7 +83,7 @@ def owe(connection: Connection, at: int, news: Sequence[AlertNotice]) -> None:
         )
 
 
-def told_of(connection: Connection, alert_ids: Sequence[int]) -> Mapping[int, Sequence[str]]:
+def notified_channels(connection: Connection, alert_ids: Sequence[int]) -> Mapping[int, Sequence[str]]:
     """The channels that are owed, or have had, word of the firing of each of these alerts."""
     found: dict[int, list[str]] = {}
     columns = select(MessageAlertRow.alert_id, MessageRow.channel).join(
@@ -108,7 +108,7 @@ def give_up_old(connection: Connection, channel: str, now: int) -> int:
     return _give_up(connection, expired, now, reason)
 
 
-def owed_to_others(connection: Connection, channels: Collection[str]) -> Sequence[str]:
+def other_pending_channels(connection: Connection, channels: Collection[str]) -> Sequence[str]:
     """The channels, other than these, that are owed messages."""
     others = select(MessageRow.channel).where(_OWED, MessageRow.channel.not_in(channels)).distinct()
     return connection.execute(others.order_by(MessageRow.channel)).scalars().all()
@@ -119,7 +119,7 @@ def give_up_removed(connection: Connection, channel: str, now: int) -> int:
     return _give_up(connection, MessageRow.channel == channel, now, literal(CHANNEL_REMOVED))
 
 
-def is_due(connection: Connection, channel: str, now: int) -> bool:
+def has_work(connection: Connection, channel: str, now: int) -> bool:
     """Whether there is something to do for who sends on the channel: a message to be sent, or to be given up."""
     can_be_sent = _is_due(channel, now) & ~_is_silent(channel, now)
     is_owed = exists().where(_OWED, MessageRow.channel == channel, can_be_sent | (MessageRow.expires_at < now))
@@ -142,7 +142,7 @@ def claim(connection: Connection, channel: str, now: int, owner: str) -> Pending
     row = connection.execute(taken).first()
     if row is None:
         return None
-    identity = connection.execute(select(Installation.identity)).scalar_one()
+    identity = connection.execute(select(InstallationRow.identity)).scalar_one()
     # Where a backup was brought back, numbers are given a second time, but not at the same time.
     key = f"{identity[:KEY_CHARACTERS]}-{row.id}-{row.created_at}"
     message = compose(key, from_epoch(row.created_at), _entries(connection, row.id), row.fired, row.resolved)
@@ -171,7 +171,7 @@ def postpone(connection: Connection, owed: PendingMessage, due: int, error: str,
         connection.execute(update(MessageRow).where(waiting).values(due_at=due))
 
 
-def date_back(connection: Connection, now: int, seconds: int) -> None:
+def shift_back(connection: Connection, now: int, seconds: int) -> None:
     """What a clock that was ahead wrote of messages at epoch second `now` and later happened so many seconds earlier.
     Messages that it found too old are owed again."""
     ahead = MessageRow.created_at >= now

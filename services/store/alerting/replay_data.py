@@ -25,7 +25,7 @@ BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReplayPlan:
     """What a replay has to read: the values of the metrics `ids` (ascending) after epoch second `start`, the end of a
     period, up to `until`."""
 
@@ -46,9 +46,9 @@ class Reading:
         return len(self.times) * len(self.ids)
 
 
-def plan_reading(
+def plan_replay(
     rule: AlertRule, catalogue: Catalogue, since: int, until: int, period_seconds: int, window_seconds: int
-) -> Reading:
+) -> ReplayPlan:
     """What a replay of `rule` over (`since`, `until`] reads: of the metrics in its scope, and before `since` as far as
     its window reaches, and that of the standard deviation where it is asked for. Raises BadRule where that is more than
     MAX_VALUES."""
@@ -59,7 +59,7 @@ def plan_reading(
     ]
     ids = np.array(named, dtype=np.int64)
     start = (since - reach(rule, period_seconds, window_seconds)) // period_seconds * period_seconds
-    found = Reading(rule, ids, start, until, period_seconds)
+    found = ReplayPlan(rule, ids, start, until, period_seconds)
     if found.values > MAX_VALUES:
         size = f"{len(ids):,} metrics x {len(found.times):,} periods"
         raise BadRule(
@@ -69,7 +69,9 @@ def plan_reading(
     return found
 
 
-def record(connection: Connection, wanted: Reading, tell: Callable[[float], None] = lambda _: None) -> Recording:
+def load_recording(
+    connection: Connection, wanted: ReplayPlan, tell: Callable[[float], None] = lambda _: None
+) -> Recording:
     """The values that are `wanted`. `tell` is called with the share of them that is read, batch by batch."""
     rule, ids, times = wanted.rule, wanted.ids, wanted.times
     start, until, period = wanted.start, wanted.until, wanted.period_seconds
@@ -86,13 +88,13 @@ def record(connection: Connection, wanted: Reading, tell: Callable[[float], None
     for first in range(0, len(ids), BATCH):
         tell(first / len(ids))
         rows = np.arange(first, min(first + BATCH, len(ids)), dtype=np.int64)
-        for run in prices.history(connection, statistics, rows, start, until):
+        for run in prices.read_history(connection, statistics, rows, start, until):
             _place(found.prices, run.rows, run.times, run.prices, start, period)
             if rule.quantity in ROLLING:
                 _place(found.widths, run.rows, run.times, run.widths, start, period)
                 further = joined(further, run.where(_has_later(run, start, period)))
         if rule.quantity == "volume":
-            told = samples.run(connection, VOLUME, int(ids[rows[0]]), int(ids[rows[-1]]), start, until)
+            told = samples.read_range(connection, VOLUME, int(ids[rows[0]]), int(ids[rows[-1]]), start, until)
             places, known = stats.rows_of(statistics, told.metric_ids)
             _place(found.volumes, places[known], told.times[known], told.values[known], start, period)
     return replace(found, further=further.in_order())

@@ -21,7 +21,7 @@ from services.market.alerting.alerts import ReplayResult
 from services.market.alerting.replay import replay
 from services.market.errors import TrackerError, Unfinished
 from services.market.ports import Steps
-from services.store.alerting.replay_data import Reading, record
+from services.store.alerting.replay_data import ReplayPlan, load_recording
 from services.store.database.engine import Engine, open_engine, reading
 
 READING_SHARE = 0.8
@@ -46,20 +46,20 @@ _FLAGS = getattr(subprocess, "IDLE_PRIORITY_CLASS", 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReplayTask:
     """A replay: what it reads, the epoch second after which it counts what fires, and the seconds of the window of the
     standard deviation."""
 
-    wanted: Reading
+    wanted: ReplayPlan
     since: int
     window_seconds: int
 
 
-def carry_out(engine: Engine, order: Order, tell: Callable[[float], None]) -> ReplayResult:
+def run_replay(engine: Engine, order: ReplayTask, tell: Callable[[float], None]) -> ReplayResult:
     """Do it in this thread; `tell` is called with the share that is done, and may raise to end it."""
     wanted = order.wanted
     with reading(engine) as connection:
-        recorded = record(connection, wanted, lambda share: tell(READING_SHARE * share))
+        recorded = load_recording(connection, wanted, lambda share: tell(READING_SHARE * share))
     return replay(
         wanted.rule,
         recorded,
@@ -70,7 +70,7 @@ def carry_out(engine: Engine, order: Order, tell: Callable[[float], None]) -> Re
     )
 
 
-def delegate(engine: Engine, order: Order, place: Place) -> Steps[ReplayResult]:
+def run_in_process(engine: Engine, order: ReplayTask, place: Place) -> Steps[ReplayResult]:
     """Have it done by a process of its own. Raises Unfinished where that ends without a result, and what it raises."""
     url = engine.url
     if url.get_backend_name() == "sqlite" and url.database:
@@ -131,7 +131,7 @@ def serve() -> None:
     engine = open_engine(url)
     with suppress(BrokenPipeError):
         try:
-            found = carry_out(engine, order, tell)
+            found = run_replay(engine, order, tell)
         except TrackerError as error:
             tell(error)
         else:

@@ -17,18 +17,18 @@ from services.store.database.models import AlertRow, MuteRow, RuleRow, RuleState
 def stored(connection: Connection) -> tuple[AlertRule, ...]:
     """All rules, by number."""
     rows = connection.execute(select(RuleRow.id, RuleRow.body).order_by(RuleRow.id))
-    return tuple(rule_of(row.id, row.body) for row in rows)
+    return tuple(decode_rule(row.id, row.body) for row in rows)
 
 
 def find(connection: Connection, number: int) -> AlertRule | None:
     """The rule of this number."""
     body = connection.execute(select(RuleRow.body).where(RuleRow.id == number)).scalar()
-    return None if body is None else rule_of(number, body)
+    return None if body is None else decode_rule(number, body)
 
 
 def add(connection: Connection, rule: AlertRule) -> AlertRule:
     """Store it as a new rule; answers it with its number."""
-    number = connection.execute(insert(RuleRow).values(body=as_text(rule)).returning(RuleRow.id)).scalar_one()
+    number = connection.execute(insert(RuleRow).values(body=encode_rule(rule)).returning(RuleRow.id)).scalar_one()
     return dataclasses.replace(rule, id=number)
 
 
@@ -37,7 +37,7 @@ def replace(connection: Connection, rule: AlertRule, now: int) -> None:
 
     It begins anew: what was pending is so no more. Open alerts resolve by its new words, or at once if it is off.
     """
-    connection.execute(update(RuleRow).where(RuleRow.id == rule.id).values(body=as_text(rule)))
+    connection.execute(update(RuleRow).where(RuleRow.id == rule.id).values(body=encode_rule(rule)))
     held = states(connection).get(rule.id)
     if not rule.enabled:
         _end(connection, rule.id, now)
@@ -58,13 +58,13 @@ def _end(connection: Connection, number: int, now: int) -> None:
     connection.execute(update(AlertRow).where(is_open).values(resolved_at=now, no_data_since=None))
 
 
-def as_text(rule: AlertRule) -> str:
+def encode_rule(rule: AlertRule) -> str:
     """The rule as it is stored."""
     return dumps(rule_fields(rule), ensure_ascii=False)
 
 
 @lru_cache(maxsize=1_024)
-def rule_of(number: int, body: str) -> AlertRule:
+def decode_rule(number: int, body: str) -> AlertRule:
     """The rule of this number and stored text."""
     return read_rule(loads(body), number)
 
@@ -75,7 +75,7 @@ def states(connection: Connection) -> Mapping[int, RuleStates]:
     return {row.rule_id: np.frombuffer(row.data, dtype=STATE) for row in rows}
 
 
-def date_back(connection: Connection, now: int, seconds: int) -> None:
+def shift_states_back(connection: Connection, now: int, seconds: int) -> None:
     """What states tell of epoch second `now` and later happened so many seconds earlier."""
     changed = {}
     for number, held in states(connection).items():

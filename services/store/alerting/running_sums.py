@@ -10,8 +10,8 @@ from services.market.alerting.running_sums import SLOT_SECONDS, RunningSums, car
 from services.market.alerting.states import Mask
 from services.market.times import HOUR
 from services.market.types import Ints
-from services.store.alerting import running_sum_renewals
-from services.store.alerting.running_sum_renewals import Renewal
+from services.store.alerting import running_sums_recomputation
+from services.store.alerting.running_sums_recomputation import Recomputation
 from services.store.database.models import RunningSumsRow
 from services.store.ranking import ticks
 
@@ -26,7 +26,7 @@ class StoredSumHistory:
         self._connection = connection
         self._minutes: dict[str, list[int]] = {}
         self._marks: dict[tuple[str, int], RunningSums] = {}
-        self._unfinished: dict[str, tuple[Renewal | None, bool]] = {}
+        self._unfinished: dict[str, tuple[Recomputation | None, bool]] = {}
 
     def first_from(self, quantity: str, minute: int) -> RunningSums | None:
         """The oldest mark at or after `minute`."""
@@ -44,8 +44,8 @@ class StoredSumHistory:
         """Of which of metrics `ids` the marks from `since` on are not what they will be: they are to be renewed, or are
         being computed and do not reach back so far yet."""
         if quantity not in self._unfinished:
-            pending = running_sum_renewals.renewal(self._connection, quantity)
-            self._unfinished[quantity] = pending, running_sum_renewals.is_filling(self._connection, quantity)
+            pending = running_sums_recomputation.pending(self._connection, quantity)
+            self._unfinished[quantity] = pending, running_sums_recomputation.is_backfilling(self._connection, quantity)
         pending, is_filling = self._unfinished[quantity]
         if is_filling and since < self.minutes(quantity)[0]:
             return np.ones(len(ids), dtype=np.bool_)
@@ -90,9 +90,9 @@ def thin(connection: Connection, longest: dict[str, int], now: int, period_secon
     """Remove the rows that no window of up to `longest` seconds, quantity by quantity, looks back on any more."""
     quantity, minute = RunningSumsRow.quantity, RunningSumsRow.minute
     between_slots = minute % SLOT_SECONDS >= period_seconds
-    unused = (minute < ticks.horizon(connection, now, HOUR + period_seconds)) & between_slots
+    unused = (minute < ticks.age_cutoff(connection, now, HOUR + period_seconds)) & between_slots
     for window in set(longest.values()):
-        before = ticks.horizon(connection, now, window + carry_seconds(period_seconds))
+        before = ticks.age_cutoff(connection, now, window + carry_seconds(period_seconds))
         unused |= quantity.in_([name for name, seconds in longest.items() if seconds == window]) & (minute < before)
     connection.execute(delete(RunningSumsRow).where(unused | quantity.not_in(longest)))
 

@@ -15,8 +15,8 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, Float, Integer, 
 
 from services.market.errors import StoreUnavailable
 
-HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-TAIL = struct.pack(">h", -1)
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = struct.pack(">h", -1)
 
 _NULL = struct.pack(">i", -1)
 _LENGTH = struct.Struct(">i")
@@ -32,7 +32,7 @@ _FORMS = ((BigInteger, ">i8"), (Integer, ">i4"), (Float, ">f8"))
 Encode = Callable[[Iterable[Sequence[Any]]], bytes]
 
 
-def encoder(table: Table) -> Encode:
+def row_encoder(table: Table) -> Encode:
     """What turns rows of `table`, all columns in their order, into their part of a stream between HEAD and TAIL."""
     head = struct.pack(">h", len(table.columns))
     fields = [_field(column) for column in table.columns]
@@ -63,7 +63,7 @@ def _number(form: struct.Struct) -> Callable[[Any], bytes]:
     return lambda value: form.pack(size, value)
 
 
-def numbers(table: Table, columns: Sequence[Sequence[Any]]) -> bytes:
+def encode_columns(table: Table, columns: Sequence[Sequence[Any]]) -> bytes:
     """The same part of a stream for rows given as one sequence a column of `table`, all numbers and none NULL; for
     many rows, in a hundredth of the time."""
     forms = [np.dtype(next(form for kind, form in _FORMS if isinstance(column.type, kind))) for column in table.columns]

@@ -12,14 +12,21 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityErr
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.market.errors import StoreUnavailable, TrackerError
-from services.store.database.postgresql import COMMAND, UPKEEP, USUAL, Timeouts, WatchedConnection, watch_server
+from services.store.database.postgresql import (
+    COMMAND_TIMEOUTS,
+    DEFAULT_TIMEOUTS,
+    MAINTENANCE_TIMEOUTS,
+    Timeouts,
+    WatchedConnection,
+    watch_server,
+)
 from services.store.database.sqlite_file import SqliteFile
 
 __all__ = [
-    "COMMAND",
+    "COMMAND_TIMEOUTS",
+    "MAINTENANCE_TIMEOUTS",
     "MAX_INTEGER",
-    "UPKEEP",
-    "WRITERS_LOCK",
+    "WRITERS_LOCK_ID",
     "BadDatabaseUrl",
     "Connection",
     "Engine",
@@ -46,15 +53,15 @@ tick would make the next one, of 10,000 metrics, a tenth longer."""
 READER_CACHE_KB = 8_000
 """What others may, as all of a process that only serves: there are as many as threads, and each fills what it may."""
 
-WRITERS_LOCK = 4_717_041
+WRITERS_LOCK_ID = 4_717_041
 """The advisory lock that writers take turns by on PostgreSQL: any number, the same in every process of this program. It
 ends with the transaction, so that poolers do no harm, and is there before any table is."""
 
-KEPT_CONNECTIONS = 8
+POOL_SIZE = 8
 """Connections that stay open in a process once it has needed them: one for each of its web threads (app.WEB_THREADS),
 for when all of them miss the cache at once."""
 
-_POOL = {"pool_size": KEPT_CONNECTIONS, "max_overflow": -1}
+_POOL = {"pool_size": POOL_SIZE, "max_overflow": -1}
 """No thread waits for another's connection, the tick's least of all: it opens one more, which is closed after use.
 
 A thread has one at a time, and the doors bound the threads: those of the web, one a job of the clock, one an exchange
@@ -149,7 +156,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def reading(engine: Engine, patience: Timeouts = USUAL) -> Iterator[Connection]:
+def reading(engine: Engine, patience: Timeouts = DEFAULT_TIMEOUTS) -> Iterator[Connection]:
     """A transaction that sees one state of the database. Raises StoreUnavailable, also of a PostgreSQL that does not
     answer within the `patience`."""
     with _translated(patience), engine.connect() as connection, _patient(connection, patience), connection.begin():
@@ -160,7 +167,7 @@ def reading(engine: Engine, patience: Timeouts = USUAL) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine, patience: Timeouts = USUAL) -> Iterator[Connection]:
+def writing(engine: Engine, patience: Timeouts = DEFAULT_TIMEOUTS) -> Iterator[Connection]:
     """A transaction that is committed whole or not at all, one writer after the other. Raises StoreUnavailable, also
     of a PostgreSQL that does not answer within the `patience`.
 
@@ -174,7 +181,7 @@ def writing(engine: Engine, patience: Timeouts = USUAL) -> Iterator[Connection]:
         connection.begin(),
     ):
         if connection.dialect.name == "postgresql":
-            lock = f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"
+            lock = f"SELECT pg_advisory_xact_lock({WRITERS_LOCK_ID})"
             connection.exec_driver_sql(f"{_limits(patience)}; {lock}")
         yield connection
 
@@ -188,7 +195,7 @@ def _patient(connection: Connection, patience: Timeouts) -> Iterator[None]:
         yield
     finally:
         if isinstance(driver, WatchedConnection):
-            driver.patience = USUAL
+            driver.patience = DEFAULT_TIMEOUTS
 
 
 def _limits(patience: Timeouts) -> str:

@@ -43,24 +43,24 @@ class LeaseHolder:
         return self._owner
 
     @property
-    def beat_seconds(self) -> float:
+    def renewal_seconds(self) -> float:
         """Between two looks, or two renewals."""
         return self._seconds / BEATS
 
-    def try_for_it(self, engine: Engine) -> bool:
+    def try_acquire(self, engine: Engine) -> bool:
         """Whether the lease is this process's now. Raises StoreUnavailable."""
         with writing(engine) as connection:
-            standing = leases.standing(connection, self._name)
+            standing = leases.current(connection, self._name)
             if standing is not None and standing.owner != self._owner and self._is_in_use(standing):
                 return False
             return self._take(connection, standing)
 
-    def hold_on(self, connection: Connection) -> bool:
+    def renew(self, connection: Connection) -> bool:
         """Renew the lease, inside a commit that so nobody else's can come before; False where it is another's by
         now."""
         return self._take(connection, None)
 
-    def is_sure(self) -> bool:
+    def is_certain(self) -> bool:
         """Whether nobody can have taken the lease since the last renewal."""
         return self._timer() - self._renewed_at < self._seconds
 
@@ -79,7 +79,7 @@ class LeaseHolder:
             over.set()
 
     def _renew(self, engine: Engine, over: Event) -> None:
-        while not over.wait(self.beat_seconds):
+        while not over.wait(self.renewal_seconds):
             try:
                 with writing(engine) as connection:
                     if not leases.renew(connection, self._owner, self._now(), self._seconds, self._name):

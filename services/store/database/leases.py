@@ -62,7 +62,7 @@ def holder(connection: Connection, now: float) -> str | None:
     return connection.execute(statement).scalar()
 
 
-def standing(connection: Connection, name: str = CLOCK) -> LeaseState | None:
+def current(connection: Connection, name: str = CLOCK) -> LeaseState | None:
     """What the lease says, whether it has run out or not; None where nobody has it."""
     row = connection.execute(select(LeaseRow.owner, LeaseRow.expires_at).where(LeaseRow.name == name)).first()
     return None if row is None else LeaseState(row.owner, row.expires_at)

@@ -31,7 +31,7 @@ class Base(DeclarativeBase):
     )
 
 
-class Installation(Base):
+class InstallationRow(Base):
     """One row: whether this database holds simulated prices, which never share one with real ones, and a random
     `identity` that no other database has but its copies."""
 
@@ -174,7 +174,7 @@ class ExtremeRow(Base):
     data: Mapped[bytes] = mapped_column(LargeBinary)  # float64, PART times the highest price and the lowest negated
 
 
-class PastRankRow(Base):
+class RankHistoryRow(Base):
     """The ranks that one tick gave."""
 
     __tablename__ = "past_rank"
@@ -310,7 +310,7 @@ class LastEvaluationRow(Base):
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class RunningSumsRenewalRow(Base):
+class RunningSumsRecomputationRow(Base):
     """Marks of this quantity that are not after `until` do not know all prices that are stored: a backfill has added
     some since. They are to be computed anew, the newest first.
 
@@ -325,7 +325,7 @@ class RunningSumsRenewalRow(Base):
     wrong: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
-class RunningSumsFillRow(Base):
+class RunningSumsBackfillRow(Base):
     """How far back marks of this quantity have been computed, while there are more to be; and `sums`, where the
     quantity is of a window of prices: those of that window then, see services.market.window_sums."""
 

@@ -61,18 +61,18 @@ class Timeouts:
     other writers out."""
 
 
-USUAL = Timeouts()
+DEFAULT_TIMEOUTS = Timeouts()
 """Pages and messages: they are tried again anyway."""
 
-UPKEEP = Timeouts(statement_seconds=600.0, idle_seconds=120.0)
+MAINTENANCE_TIMEOUTS = Timeouts(statement_seconds=600.0, idle_seconds=120.0)
 """Ticks, of which the first reads the whole window, and steps of sealing and removing: on a big database, or a slow
 machine, they take what they take, and trying again would not make them shorter."""
 
-COMMAND = Timeouts(statement_seconds=None, silent_seconds=300.0, idle_seconds=None)
+COMMAND_TIMEOUTS = Timeouts(statement_seconds=None, silent_seconds=300.0, idle_seconds=None)
 """Hours of work that a hiccup must not undo: exports, moves, migrations."""
 
 
-class Watch:
+class ServerWatch:
     """Whether the server that `connect` reaches answers, asked by one thread on behalf of all that wait for it."""
 
     def __init__(self, connect: Callable[[], Any], timer: Callable[[], float] = time.monotonic) -> None:
@@ -128,14 +128,14 @@ class Watch:
 class WatchedConnection(psycopg.Connection[Any]):
     """A connection that is closed when its server does not answer; what waited for it gets an OperationalError."""
 
-    watch: Watch | None = None
-    patience = USUAL
+    watch: ServerWatch | None = None
+    patience = DEFAULT_TIMEOUTS
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """As psycopg's, of which every wait for the server is one, but no longer than `patience` says."""
         return super().wait(gen if self.watch is None else self._watched(gen, self.watch), interval, timeout)
 
-    def _watched(self, gen: PQGen[T], watch: Watch) -> PQGen[T]:
+    def _watched(self, gen: PQGen[T], watch: ServerWatch) -> PQGen[T]:
         began = spoke = time.monotonic()
         seconds = self.patience.statement_seconds
         ends = None if seconds is None else began + seconds + STATEMENT_MARGIN_SECONDS
@@ -156,7 +156,7 @@ class WatchedConnection(psycopg.Connection[Any]):
             found: T = end.value
             return found
 
-    def _require_patience(self, gen: PQGen[Any], watch: Watch, ends: float | None) -> None:
+    def _require_patience(self, gen: PQGen[Any], watch: ServerWatch, ends: float | None) -> None:
         silent = watch.silent_seconds
         if silent is not None and silent >= self.patience.silent_seconds:
             text = "PostgreSQL does not answer"
@@ -186,7 +186,7 @@ def watch_server(engine: Engine) -> None:
     """Have `engine`, of a PostgreSQL database, make such connections, and none while the server is silent."""
     arguments, parameters = engine.dialect.create_connect_args(engine.url)
     asking = NETWORK | dict(parameters) | {"connect_timeout": ANSWER_SECONDS}
-    watch = Watch(lambda: _connect(psycopg.Connection, arguments, asking))
+    watch = ServerWatch(lambda: _connect(psycopg.Connection, arguments, asking))
 
     def connect(_dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> WatchedConnection:
         if watch.silent_seconds is not None:

@@ -16,9 +16,9 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, insert, select
 
 from services.market.errors import StoreUnavailable, TrackerError
-from services.store.database.engine import COMMAND, reading, writing
-from services.store.database.models import Installation, SnapshotRow, StatisticsRow
-from services.store.database.sqlite_file import make
+from services.store.database.engine import COMMAND_TIMEOUTS, reading, writing
+from services.store.database.models import InstallationRow, SnapshotRow, StatisticsRow
+from services.store.database.sqlite_file import create_file
 
 MIGRATIONS = Path(__file__).parents[3] / "migrations"
 
@@ -41,17 +41,17 @@ def migrate(engine: Engine, *, simulated: bool, lock_seconds: float = LOCK_SECON
     killed halfway has changed nothing. On PostgreSQL whoever writes there is waited for `lock_seconds`. Raises
     WrongDatabase, OutdatedDatabase (of a newer program) or StoreUnavailable.
     """
-    make(engine)
-    with _migrating(), writing(engine, replace(COMMAND, lock_seconds=lock_seconds)) as connection:
+    create_file(engine)
+    with _migrating(), writing(engine, replace(COMMAND_TIMEOUTS, lock_seconds=lock_seconds)) as connection:
         try:
             command.upgrade(configuration(connection), "head")
         except CommandError as error:
             raise OutdatedDatabase(
                 f"DATABASE_URL: a newer version of this program made the database: {error}"
             ) from error
-        marked = connection.execute(select(Installation.simulated)).scalar()
+        marked = connection.execute(select(InstallationRow.simulated)).scalar()
         if marked is None:
-            connection.execute(insert(Installation).values(id=1, simulated=simulated, identity=uuid4().hex))
+            connection.execute(insert(InstallationRow).values(id=1, simulated=simulated, identity=uuid4().hex))
             empty = {"revision": 0, "catalogue": 0, "minute": None, "window_seconds": 0, "rule_seconds": 0}
             connection.execute(insert(SnapshotRow).values(id=1, **empty))
             connection.execute(insert(StatisticsRow).values(id=1, array=b""))
@@ -81,7 +81,7 @@ def identity(engine: Engine) -> str:
     if url.get_backend_name() == "sqlite":
         at = (socket.gethostname(), None, str(Path(url.database or "").absolute()), None)
     with reading(engine) as connection:
-        own = connection.execute(select(Installation.identity)).scalar_one()
+        own = connection.execute(select(InstallationRow.identity)).scalar_one()
     return hashlib.blake2b(repr((own, *at)).encode(), digest_size=12).hexdigest()
 
 

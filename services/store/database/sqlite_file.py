@@ -70,7 +70,7 @@ class SqliteFile:
 
     path: Path
     timer: Callable[[], float] = time.monotonic
-    trouble: str | None = None
+    write_error: str | None = None
     """Why nothing can be written now; None where the last one who tried could."""
     _failures: Failures = field(default_factory=Failures)
     _lock: Lock = field(default_factory=Lock)
@@ -250,7 +250,7 @@ class SqliteFile:
             return
         connection.info[_FAILED] = True
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_DISK:
-            self.trouble = str(error)
+            self.write_error = str(error)
 
     def _note_commit(self, connection: Connection) -> None:
         connection.info[_WRITES] = _raw(connection).total_changes > connection.info[_CHANGES]
@@ -259,14 +259,14 @@ class SqliteFile:
         """A commit that has changed something, and has not failed, tells that there is no trouble."""
         failed, writes = entry.info.pop(_FAILED, False), entry.info.pop(_WRITES, False)
         if writes and not failed:
-            self.trouble = None
+            self.write_error = None
 
     def _note_closed(self, _raw: object, entry: ConnectionPoolEntry) -> None:
         with self._lock:
             self._open -= entry.info.pop(_FILES, None) is not None
 
 
-def make(engine: Engine) -> None:
+def create_file(engine: Engine) -> None:
     """Make the file of an SQLite database where there is none. Raises StoreUnavailable."""
     file: SqliteFile | None = engine.get_execution_options().get("sqlite_file")
     if file is None:
@@ -278,10 +278,10 @@ def make(engine: Engine) -> None:
         raise StoreUnavailable(f"cannot make {file.path}: {error.strerror}") from error
 
 
-def trouble(engine: Engine) -> str | None:
+def write_error(engine: Engine) -> str | None:
     """Why nothing can be written to the database of `engine` now, as far as is known."""
     file: SqliteFile | None = engine.get_execution_options().get("sqlite_file")
-    return None if file is None else file.trouble
+    return None if file is None else file.write_error
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:

@@ -20,7 +20,7 @@ def answered(connection: Connection, now: int) -> dict[int, list[tuple[int, int]
     return spans
 
 
-def note_answered(connection: Connection, metric_id: int, since: int, until: int, again_at: int) -> None:
+def record_answered(connection: Connection, metric_id: int, since: int, until: int, again_at: int) -> None:
     """The exchange has given all it has of (since, until]; it may be asked again from `again_at` on."""
     values = {"until": until, "again_at": again_at}
     renew = update(BackfillRow).where(BackfillRow.metric_id == metric_id, BackfillRow.since == since)
@@ -33,7 +33,7 @@ def forget_before(connection: Connection, second: int) -> None:
     connection.execute(delete(BackfillRow).where(BackfillRow.until <= second))
 
 
-def report(connection: Connection, state: BackfillState) -> None:
+def record_progress(connection: Connection, state: BackfillState) -> None:
     """Put the progress of one exchange's backfill on record. Where nothing was to be asked for, that of the last one
     stays, as over."""
     mine = BackfillProgressRow.market == state.market

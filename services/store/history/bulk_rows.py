@@ -55,7 +55,7 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class SampleColumns:
     """Samples of several metrics, ascending in time, as parallel arrays."""
 
     times: Ints
@@ -74,13 +74,15 @@ class _Grid:
     width: int
 
 
-def run(connection: Connection, quantity: Quantity, first: int, last: int, since: int, until: int) -> Columns:
+def read_range(
+    connection: Connection, quantity: Quantity, first: int, last: int, since: int, until: int
+) -> SampleColumns:
     """The rows of metrics `first` to `last` with `since` < time <= `until`, ascending in time and metric."""
     if connection.dialect.name == "postgresql":
         return _packed(connection, quantity, "x.metric_id BETWEEN :first AND :last", since, until, first, last)
     minutes = _stored_minutes(connection, quantity, since, until)
     together = max(1, ROWS_AT_ONCE // (last - first + 1))
-    parts: list[Columns] = []
+    parts: list[SampleColumns] = []
     grid: _Grid | None = None
     for start in range(0, len(minutes), together):
         some = minutes[start : start + together]
@@ -92,7 +94,7 @@ def run(connection: Connection, quantity: Quantity, first: int, last: int, since
     return concatenated(parts)
 
 
-def between(connection: Connection, quantity: Quantity, since: int, until: int) -> Columns:
+def read_all(connection: Connection, quantity: Quantity, since: int, until: int) -> SampleColumns:
     """The rows of all metrics with `since` < time <= `until`, ascending in time and metric."""
     if connection.dialect.name == "postgresql":
         return _packed(connection, quantity, "TRUE", since, until)
@@ -100,21 +102,21 @@ def between(connection: Connection, quantity: Quantity, since: int, until: int) 
     return concatenated([_of_minute(connection, quantity, minute) for minute in minutes])
 
 
-def columns(connection: Connection, statement: str, width: int, **values: object) -> tuple[Floats, ...]:
+def read_columns(connection: Connection, statement: str, width: int, **values: object) -> tuple[Floats, ...]:
     """`width` columns of numbers as float arrays; epoch seconds and numbers of metrics are exact in float64."""
     rows = _numbers(connection, statement, **values).reshape(-1, width)
     return tuple(np.ascontiguousarray(rows.T))
 
 
-def concatenated(parts: Sequence[Columns]) -> Columns:
+def concatenated(parts: Sequence[SampleColumns]) -> SampleColumns:
     """All of them in one, in their order."""
     if not parts:
         none = np.empty(0, dtype=np.int64)
-        return Columns(none, none, np.empty(0), none)
+        return SampleColumns(none, none, np.empty(0), none)
     if len(parts) == 1:
         return parts[0]
     names = ("times", "metric_ids", "values", "widths")
-    return Columns(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    return SampleColumns(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def _stored_minutes(connection: Connection, quantity: Quantity, since: int, until: int) -> Sequence[int]:
@@ -122,24 +124,26 @@ def _stored_minutes(connection: Connection, quantity: Quantity, since: int, unti
     return sorted(connection.execute(stored, {"since": since, "until": until}).scalars())
 
 
-def _of_minute(connection: Connection, quantity: Quantity, minute: int) -> Columns:
+def _of_minute(connection: Connection, quantity: Quantity, minute: int) -> SampleColumns:
     """A tick reads nearly all of its rows so: without the minute in each, they come in four fifths of the time."""
     statement = f"""SELECT x.metric_id, x.{quantity.value}, {quantity.width} FROM {quantity.rows.name} x
                     WHERE x.minute = :minute ORDER BY x.metric_id"""
-    ids, values, widths = columns(connection, statement, 3, minute=minute)
+    ids, values, widths = read_columns(connection, statement, 3, minute=minute)
     times = np.full(len(ids), minute, dtype=np.int64)
-    return Columns(times, ids.astype(np.int64), values, widths.astype(np.int64))
+    return SampleColumns(times, ids.astype(np.int64), values, widths.astype(np.int64))
 
 
-def _of_minutes(connection: Connection, quantity: Quantity, first: int, last: int, minutes: Sequence[int]) -> Columns:
+def _of_minutes(
+    connection: Connection, quantity: Quantity, first: int, last: int, minutes: Sequence[int]
+) -> SampleColumns:
     statement = f"""SELECT x.minute, x.metric_id, x.{quantity.value}, {quantity.width} FROM {quantity.rows.name} x
                     WHERE x.minute IN ({_listed(minutes)}) AND x.metric_id BETWEEN :first AND :last
                     ORDER BY x.minute, x.metric_id"""
-    times, ids, values, widths = columns(connection, statement, 4, first=first, last=last)
-    return Columns(times.astype(np.int64), ids.astype(np.int64), values, widths.astype(np.int64))
+    times, ids, values, widths = read_columns(connection, statement, 4, first=first, last=last)
+    return SampleColumns(times.astype(np.int64), ids.astype(np.int64), values, widths.astype(np.int64))
 
 
-def _grid_of(found: Columns, first: int, last: int, minutes: int) -> _Grid | None:
+def _grid_of(found: SampleColumns, first: int, last: int, minutes: int) -> _Grid | None:
     """What is the same in each of `minutes`, all of whose rows of metrics `first` to `last` are `found`; None where
     they are not alike."""
     count, rest = divmod(len(found.times), minutes)
@@ -153,7 +157,7 @@ def _grid_of(found: Columns, first: int, last: int, minutes: int) -> _Grid | Non
 
 def _on_grid(
     connection: Connection, quantity: Quantity, grid: _Grid, first: int, last: int, minutes: Sequence[int]
-) -> Columns | None:
+) -> SampleColumns | None:
     """The same rows as `_of_minutes`, in half the time; None where they are not on `grid`.
 
     No two rows share minute and metric. Where no gap has a row, and there are as many rows of this width as minutes
@@ -177,12 +181,12 @@ def _on_grid(
         return None
     times = np.repeat(np.array(minutes, dtype=np.int64), count)
     ids = np.tile(grid.metric_ids, len(minutes))
-    return Columns(times, ids, values, np.full(len(values), grid.width, dtype=np.int64))
+    return SampleColumns(times, ids, values, np.full(len(values), grid.width, dtype=np.int64))
 
 
 def _packed(
     connection: Connection, quantity: Quantity, which: str, since: int, until: int, first: int = 0, last: int = 0
-) -> Columns:
+) -> SampleColumns:
     """Of PostgreSQL's rows each column as bytes, in the one row of a minute."""
     statement = f"""
         {STORED_MINUTES.format(table=quantity.rows.name)}
@@ -195,9 +199,9 @@ def _packed(
     parts = []
     for minute, *packed in cast(Iterable[tuple[Any, ...]], connection.execute(text(statement), given).cursor):
         ids, values, widths = map(np.frombuffer, packed, (">i4", ">f8", ">i4"))
-        parts.append(Columns(np.full(len(ids), minute, dtype=np.int64), ids, values, widths))
+        parts.append(SampleColumns(np.full(len(ids), minute, dtype=np.int64), ids, values, widths))
     found = concatenated(parts)
-    return Columns(
+    return SampleColumns(
         found.times,
         found.metric_ids.astype(np.int64),
         found.values.astype(np.float64),

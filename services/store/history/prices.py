@@ -10,7 +10,7 @@ from services.market.stats import MetricStats, Samples, rows_of
 from services.market.types import Floats, Ints, Series
 from services.store.database.models import PriceChunkRow, PriceRow
 from services.store.history import samples
-from services.store.history.bulk_rows import Columns, Quantity
+from services.store.history.bulk_rows import Quantity, SampleColumns
 
 PRICE = Quantity(cast(Table, PriceRow.__table__), cast(Table, PriceChunkRow.__table__))
 RUN_GAP = 16
@@ -43,25 +43,27 @@ def series(connection: Connection, metric_id: int, since: int, until: int) -> Se
     return samples.series(connection, PRICE, metric_id, since, until)
 
 
-def within(connection: Connection, statistics: MetricStats, after: int, until: int) -> Samples:
+def read_all(connection: Connection, statistics: MetricStats, after: int, until: int) -> Samples:
     """All prices with `after` < time <= `until` of the metrics in `statistics`, ascending in time."""
-    return _as_samples(statistics, samples.between(connection, PRICE, after, until))
+    return _as_samples(statistics, samples.read_all(connection, PRICE, after, until))
 
 
-def history(connection: Connection, statistics: MetricStats, rows: Ints, after: int, until: int) -> Iterator[Samples]:
+def read_history(
+    connection: Connection, statistics: MetricStats, rows: Ints, after: int, until: int
+) -> Iterator[Samples]:
     """The prices with `after` < time <= `until` of the chosen `rows` and of some near them, run by run of metrics."""
     ids = np.sort(statistics["id"][rows])
     for run in np.split(ids, np.flatnonzero(np.diff(ids) > RUN_GAP) + 1) if len(ids) else ():
-        yield _as_samples(statistics, samples.run(connection, PRICE, int(run[0]), int(run[-1]), after, until))
+        yield _as_samples(statistics, samples.read_range(connection, PRICE, int(run[0]), int(run[-1]), after, until))
 
 
-def last_of(connection: Connection, ids: Ints, moments: Ints, reach: int) -> Floats:
+def last_prices(connection: Connection, ids: Ints, moments: Ints, reach: int) -> Floats:
     """The last price of each metric in the `reach` seconds up to each of `moments` (ascending), shape (ids, moments);
     NaN where there is none. `ids` are ascending, and so few that each may be looked up."""
     found = np.full((len(ids), len(moments)), np.nan)
-    sealed = samples.sealed_of(connection, PRICE, ids.tolist(), int(moments[0]) - reach, int(moments[-1]))
+    sealed = samples.read_sealed(connection, PRICE, ids.tolist(), int(moments[0]) - reach, int(moments[-1]))
     for place, moment in enumerate(moments.tolist()):
-        rows = samples.rows_of_few(connection, PRICE, ids.tolist(), moment - reach, moment)
+        rows = samples.read_rows(connection, PRICE, ids.tolist(), moment - reach, moment)
         latest = np.zeros(len(ids), dtype=np.int64)
         at = np.searchsorted(ids, rows.metric_ids)
         found[at, place], latest[at] = rows.values, rows.times  # ascending in time: the last one stays
@@ -72,7 +74,7 @@ def last_of(connection: Connection, ids: Ints, moments: Ints, reach: int) -> Flo
     return found
 
 
-def _as_samples(statistics: MetricStats, found: Columns) -> Samples:
+def _as_samples(statistics: MetricStats, found: SampleColumns) -> Samples:
     rows, known = rows_of(statistics, found.metric_ids)
     placed = Samples(rows, found.times, found.values, found.widths)
     return placed if known.all() else placed.where(known)

@@ -15,17 +15,17 @@ from sqlalchemy import Connection
 
 from services.market.types import Floats, Ints, Series
 from services.store.history import samples
-from services.store.history.bulk_rows import Columns, Quantity
+from services.store.history.bulk_rows import Quantity, SampleColumns
 from services.store.ranking import snapshots, ticks
-from services.store.ranking.snapshots import Head
+from services.store.ranking.snapshots import SnapshotVersion
 
-BLOCK = 16
+BLOCK_METRICS = 16
 """Metrics, by number, that are read at once: it takes four times as long as one of them."""
 
 MAX_BYTES = 24_000_000
 """Of all blocks of a quantity together: a day by the minute of 1,000 metrics."""
 
-ROOM = 240
+SPARE_SAMPLES = 240
 """Samples that a block has room for beside those of the span."""
 
 
@@ -40,9 +40,9 @@ class _Block:
     values: Floats  # shape (BLOCK, room), NaN for none
     widths: npt.NDArray[np.int32]
 
-    def add(self, found: Columns, since: int) -> None:
+    def add(self, found: SampleColumns, since: int) -> None:
         """Add samples later than all others; those up to `since` are forgotten when there is no room otherwise."""
-        mine = (found.metric_ids >= self.first) & (found.metric_ids < self.first + BLOCK)
+        mine = (found.metric_ids >= self.first) & (found.metric_ids < self.first + BLOCK_METRICS)
         times, places = np.unique(found.times[mine], return_inverse=True)
         if self.count + len(times) > len(self.times):
             self._make_room(since, len(times))
@@ -57,7 +57,7 @@ class _Block:
     def _make_room(self, since: int, more: int) -> None:
         old = slice(int(np.searchsorted(self.times[: self.count], since, side="right")), self.count)
         self.count -= old.start
-        room = self.count + more + ROOM
+        room = self.count + more + SPARE_SAMPLES
         for name in ("times", "values", "widths"):
             column = getattr(self, name)
             roomy = np.zeros((*column.shape[:-1], room), dtype=column.dtype)
@@ -81,21 +81,21 @@ class _Block:
 
 
 @dataclass(slots=True)
-class Recent:
+class RecentSamplesCache:
     """One quantity's samples of the last `span` seconds before the last tick. For several threads."""
 
     quantity: Quantity
     span: int
-    _head: Head = field(default_factory=lambda: Head(-1, None))
+    _head: SnapshotVersion = field(default_factory=lambda: SnapshotVersion(-1, None))
     _blocks: OrderedDict[int, _Block] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
     def series(self, connection: Connection, metric_id: int, since: int, until: int) -> Series:
         """One metric's samples with `since` < time <= `until`, oldest first, as `samples.series` finds them."""
-        head = snapshots.head(connection)
+        head = snapshots.version(connection)
         if head.minute is not None and head.minute - self.span <= since:
             with self._lock:
-                block = self._block(connection, head, head.minute, metric_id // BLOCK)
+                block = self._block(connection, head, head.minute, metric_id // BLOCK_METRICS)
                 if block is not None:
                     return block.series(metric_id, since, until)
         return samples.series(connection, self.quantity, metric_id, since, until)
@@ -104,7 +104,7 @@ class Recent:
         """The same where it is at hand as of `revision`; None where the database has to be asked. A later one may be
         of a past that was undone: a backup was restored."""
         with self._lock:
-            minute, number = self._head.minute, metric_id // BLOCK
+            minute, number = self._head.minute, metric_id // BLOCK_METRICS
             if self._head.revision != revision or minute is None or minute - self.span > since:
                 return None
             block = self._blocks.get(number)
@@ -113,7 +113,7 @@ class Recent:
             self._blocks.move_to_end(number)
             return block.series(metric_id, since, until)
 
-    def _block(self, connection: Connection, head: Head, minute: int, number: int) -> _Block | None:
+    def _block(self, connection: Connection, head: SnapshotVersion, minute: int, number: int) -> _Block | None:
         """The block as of `head`; None where this transaction sees an older state than another one has seen, or where
         something is stored of the time after the last tick, as a backfill does before the first."""
         if head.revision < self._head.revision:
@@ -130,13 +130,13 @@ class Recent:
         self._blocks.move_to_end(number)
         return found
 
-    def _follow(self, connection: Connection, head: Head, minute: int) -> None:
+    def _follow(self, connection: Connection, head: SnapshotVersion, minute: int) -> None:
         """Bring what is kept to the state of `head`. Where all that has changed it were ticks, each of which raises
         the revision by one, what they have stored is added; whatever else may have changed the past."""
         before = self._head.minute
         raised = head.revision - self._head.revision
         if self._blocks and before is not None and raised == ticks.count(connection, before, minute):
-            found = samples.between(connection, self.quantity, before, minute)
+            found = samples.read_all(connection, self.quantity, before, minute)
             for block in self._blocks.values():
                 block.add(found, minute - self.span)
         else:
@@ -144,9 +144,11 @@ class Recent:
         self._head = head
 
     def _read(self, connection: Connection, minute: int, number: int) -> _Block:
-        first = number * BLOCK
-        found = samples.run(connection, self.quantity, first, first + BLOCK - 1, minute - self.span, minute)
-        nothing = np.empty((BLOCK, 0))
+        first = number * BLOCK_METRICS
+        found = samples.read_range(
+            connection, self.quantity, first, first + BLOCK_METRICS - 1, minute - self.span, minute
+        )
+        nothing = np.empty((BLOCK_METRICS, 0))
         block = _Block(first, 0, np.empty(0, dtype=np.int64), nothing, nothing.astype(np.int32))
         block.add(found, 0)
         return block

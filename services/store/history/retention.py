@@ -21,11 +21,15 @@ def remove(connection: Connection, before: int, most: int) -> int:
     return 0
 
 
-def kept_longer(connection: Connection, now: int, seconds: int) -> int | None:
+def overdue_since(connection: Connection, now: int, seconds: int) -> int | None:
     """Since when there are chunks that are older than `seconds` at the tick of `now` by the clock alone, and kept
     because ticks have not covered as much since; None where there are none."""
     oldest = _oldest(connection, PRICE.chunks)
-    if oldest is None or oldest.until > now - seconds - HOUR or oldest.until <= ticks.horizon(connection, now, seconds):
+    if (
+        oldest is None
+        or oldest.until > now - seconds - HOUR
+        or oldest.until <= ticks.age_cutoff(connection, now, seconds)
+    ):
         return None  # what has grown too old within the hour is being removed
     start: int = oldest.start
     return start

@@ -15,7 +15,7 @@ from services.market.types import Ints, Series
 from services.store.database import copy_format
 from services.store.database.models import SpanRow
 from services.store.history import bulk_rows, chunks
-from services.store.history.bulk_rows import Columns, Quantity
+from services.store.history.bulk_rows import Quantity, SampleColumns
 
 SQLITE_ROWS = 1_000
 """Rows in one INSERT on SQLite, which takes a third of the time of one row each; it allows 32,766 values."""
@@ -44,7 +44,7 @@ def _copy(connection: Connection, table: Table, names: str, columns: Sequence[Se
     a tick's hardly ever are, INSERT does it."""
     try:
         with connection.begin_nested(), copy_format.copying(connection, _COPY.format(table.name, names)) as copy:
-            copy.write(copy_format.HEAD + copy_format.numbers(table, columns) + copy_format.TAIL)
+            copy.write(copy_format.HEADER + copy_format.encode_columns(table, columns) + copy_format.TRAILER)
     except UniqueViolation:
         arrays = ", ".join(f"%s::{_POSTGRESQL_TYPES[str(column.type)]}[]" for column in table.columns)
         connection.exec_driver_sql(
@@ -66,7 +66,7 @@ def series(connection: Connection, quantity: Quantity, metric_id: int, since: in
 
 def row_series(connection: Connection, quantity: Quantity, metric_id: int, since: int, until: int) -> Series:
     """The same of the rows alone."""
-    times, values, widths = bulk_rows.columns(
+    times, values, widths = bulk_rows.read_columns(
         connection,
         bulk_rows.STORED_MINUTES.format(table=quantity.rows.name)
         + f"""SELECT x.minute, x.{quantity.value}, {quantity.width} FROM stored s
@@ -79,16 +79,18 @@ def row_series(connection: Connection, quantity: Quantity, metric_id: int, since
     return Series(times.astype(np.int64), values, widths.astype(np.int64))
 
 
-def run(connection: Connection, quantity: Quantity, first: int, last: int, since: int, until: int) -> Columns:
+def read_range(
+    connection: Connection, quantity: Quantity, first: int, last: int, since: int, until: int
+) -> SampleColumns:
     """The samples of metrics `first` to `last` with `since` < time <= `until`."""
-    found = bulk_rows.run(connection, quantity, first, last, since, until)
-    return _joined(found, sealed_run(connection, quantity, first, last, since, until), since, until)
+    found = bulk_rows.read_range(connection, quantity, first, last, since, until)
+    return _joined(found, read_sealed_range(connection, quantity, first, last, since, until), since, until)
 
 
-def rows_of_few(connection: Connection, quantity: Quantity, ids: Sequence[int], since: int, until: int) -> Columns:
+def read_rows(connection: Connection, quantity: Quantity, ids: Sequence[int], since: int, until: int) -> SampleColumns:
     """The rows of these metrics with `since` < time <= `until`, each looked up."""
     few = ", ".join(str(int(number)) for number in ids)
-    times, metric_ids, values = bulk_rows.columns(
+    times, metric_ids, values = bulk_rows.read_columns(
         connection,
         bulk_rows.STORED_MINUTES.format(table=quantity.rows.name)
         + f"""SELECT x.minute, x.metric_id, x.{quantity.value} FROM stored s
@@ -97,10 +99,12 @@ def rows_of_few(connection: Connection, quantity: Quantity, ids: Sequence[int], 
         since=since,
         until=until,
     )
-    return Columns(times.astype(np.int64), metric_ids.astype(np.int64), values, np.zeros(len(times), dtype=np.int64))
+    return SampleColumns(
+        times.astype(np.int64), metric_ids.astype(np.int64), values, np.zeros(len(times), dtype=np.int64)
+    )
 
 
-def sealed_of(
+def read_sealed(
     connection: Connection, quantity: Quantity, ids: Sequence[int], since: int, until: int
 ) -> list[tuple[int, Series]]:
     """The chunks of these metrics that reach into (`since`, `until`], with the number of their metric."""
@@ -110,10 +114,10 @@ def sealed_of(
     return [(row.metric_id, chunks.decode(row.data)) for row in connection.execute(found)]
 
 
-def between(connection: Connection, quantity: Quantity, since: int, until: int) -> Columns:
+def read_all(connection: Connection, quantity: Quantity, since: int, until: int) -> SampleColumns:
     """The samples of all metrics with `since` < time <= `until`."""
-    found = bulk_rows.between(connection, quantity, since, until)
-    return _joined(found, sealed_run(connection, quantity, 0, None, since, until), since, until)
+    found = bulk_rows.read_all(connection, quantity, since, until)
+    return _joined(found, read_sealed_range(connection, quantity, 0, None, since, until), since, until)
 
 
 def newest(connection: Connection, quantity: Quantity) -> int:
@@ -121,7 +125,7 @@ def newest(connection: Connection, quantity: Quantity) -> int:
     return connection.execute(select(func.max(quantity.rows.c.minute))).scalar() or 0
 
 
-def sealed_run(
+def read_sealed_range(
     connection: Connection, quantity: Quantity, first: int, last: int | None, since: int, until: int
 ) -> Iterator[tuple[int, Series]]:
     """The chunks that reach into (`since`, `until`] of metrics `first` to `last` (None: of all), oldest first, with
@@ -172,7 +176,7 @@ def _chunks_of(
     return [(row.start, chunks.decode(row.data)) for row in connection.execute(found.order_by(SpanRow.start))]
 
 
-def _joined(live: Columns, sealed: Iterable[tuple[int, Series]], since: int, until: int) -> Columns:
+def _joined(live: SampleColumns, sealed: Iterable[tuple[int, Series]], since: int, until: int) -> SampleColumns:
     """Both as one, each metric's moments once: where there is a sealed sample and a row of one, the sealed one, as in
     `series`."""
     parts = []
@@ -180,7 +184,7 @@ def _joined(live: Columns, sealed: Iterable[tuple[int, Series]], since: int, unt
         inside = (old.times > since) & (old.times <= until)
         times = old.times[inside]
         ids = np.full(len(times), metric_id, dtype=np.int64)
-        parts.append(Columns(times, ids, old.values[inside], old.widths[inside]))
+        parts.append(SampleColumns(times, ids, old.values[inside], old.widths[inside]))
     if not parts:
         return live
     found = bulk_rows.concatenated([*parts, live])
@@ -189,4 +193,4 @@ def _joined(live: Columns, sealed: Iterable[tuple[int, Series]], since: int, unt
     again = np.zeros(len(order), dtype=np.bool_)
     again[1:] = (times[1:] == times[:-1]) & (ids[1:] == ids[:-1])
     order = order[~again]
-    return Columns(found.times[order], found.metric_ids[order], found.values[order], found.widths[order])
+    return SampleColumns(found.times[order], found.metric_ids[order], found.values[order], found.widths[order])

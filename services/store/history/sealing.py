@@ -110,8 +110,8 @@ def _begin(connection: Connection, before: int, period_seconds: int) -> bool:
 
 def _move(connection: Connection, quantity: Quantity, step: SealStep) -> Mapping[int, Series]:
     """Seal one quantity; answers each metric's samples of the whole span."""
-    found = bulk_rows.run(connection, quantity, step.first, step.last, step.start, step.until)
-    sealed = dict(samples.sealed_run(connection, quantity, step.first, step.last, step.until - 1, step.until))
+    found = bulk_rows.read_range(connection, quantity, step.first, step.last, step.start, step.until)
+    sealed = dict(samples.read_sealed_range(connection, quantity, step.first, step.last, step.until - 1, step.until))
     order = np.argsort(found.metric_ids, kind="stable")
     numbers, first = np.unique(found.metric_ids[order], return_index=True)
     ends = [*first[1:].tolist(), len(order)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from services.store.database.models import ExchangeRow, MetricRow
-from services.store.ranking.ticks import note_exchange
+from services.store.ranking.ticks import update_exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,16 @@ def on_record(connection: Connection) -> Mapping[str, DiscoveryRecord]:
     }
 
 
-def note_believed(connection: Connection, market: str, trading: int) -> None:
+def record_accepted(connection: Connection, market: str, trading: int) -> None:
     """Its list, by which so many pairs trade, is what its metrics go by."""
-    note_exchange(connection, market, trading=trading, doubted_since=None)
+    update_exchange(connection, market, trading=trading, doubted_since=None)
 
 
-def note_doubted(connection: Connection, market: str, since: int) -> None:
+def record_doubted(connection: Connection, market: str, since: int) -> None:
     """Its list is doubted since this epoch second; its metrics go by the one before."""
-    note_exchange(connection, market, doubted_since=since)
+    update_exchange(connection, market, doubted_since=since)
 
 
-def note_stirring(connection: Connection, market: str, count: int) -> None:
+def record_stirring(connection: Connection, market: str, count: int) -> None:
     """So many of its metrics that do not trade by the list had a price that moved in this tick."""
-    note_exchange(connection, market, stirring=count)
+    update_exchange(connection, market, stirring=count)

@@ -13,7 +13,7 @@ from services.store.database.engine import MAX_INTEGER
 from services.store.database.models import MetricRow, SnapshotRow, WarningRow
 
 
-class Catalogues:
+class CatalogueCache:
     """Reads the catalogue when its number has moved, and remembers it otherwise: a tick need not read it."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ def _metrics(connection: Connection, condition: ColumnElement[bool]) -> tuple[Me
     return tuple(Metric(*row[:-2], from_epoch(row.new_at), from_epoch(row.gone_at)) for row in rows)
 
 
-def keep_markets(connection: Connection, markets: Collection[str]) -> None:
+def untrack_other_markets(connection: Connection, markets: Collection[str]) -> None:
     """Stop tracking whatever belongs to other markets than these; what is stored of it stays."""
     statement = update(MetricRow).where(MetricRow.tracked, MetricRow.market.not_in(markets))
     if connection.execute(statement.values(tracked=False)).rowcount:

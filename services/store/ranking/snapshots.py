@@ -28,7 +28,7 @@ class Snapshot:
     complete: bool = True
 
 
-class Head(NamedTuple):
+class SnapshotVersion(NamedTuple):
     """Which state of the whole one transaction sees: its revision, and the minute of its last tick."""
 
     revision: int
@@ -46,9 +46,9 @@ def revision(connection: Connection) -> int:
     return connection.execute(select(SnapshotRow.revision)).scalar_one()
 
 
-def head(connection: Connection) -> Head:
+def version(connection: Connection) -> SnapshotVersion:
     """What the last commit left, in short."""
-    return Head(*connection.execute(select(SnapshotRow.revision, SnapshotRow.minute)).one())
+    return SnapshotVersion(*connection.execute(select(SnapshotRow.revision, SnapshotRow.minute)).one())
 
 
 def window_seconds(connection: Connection) -> int:
@@ -68,14 +68,14 @@ def load(connection: Connection) -> Snapshot:
 
 def _read(content: bytes) -> MetricStats:
     """The array of an .npy file, read-only, where it lies: numpy's own reading copies it, and compiles its head."""
-    head = 10 + int.from_bytes(content[8:10], "little")
-    return np.frombuffer(content, _dtype_of(content[:head]), offset=head)
+    version = 10 + int.from_bytes(content[8:10], "little")
+    return np.frombuffer(content, _dtype_of(content[:version]), offset=version)
 
 
 @lru_cache(maxsize=2)
-def _dtype_of(head: bytes) -> np.dtype[np.void]:
+def _dtype_of(version: bytes) -> np.dtype[np.void]:
     """What the head of an .npy file (format 1.0) says of the rows that follow; the same at every tick."""
-    file = io.BytesIO(head)
+    file = io.BytesIO(version)
     npy.read_magic(file)
     _shape, _fortran, dtype = npy.read_array_header_1_0(file)
     return dtype

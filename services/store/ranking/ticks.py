@@ -24,7 +24,7 @@ def last_minute(connection: Connection, until: int) -> int | None:
     return connection.execute(select(func.max(TickRow.minute)).where(TickRow.minute <= until)).scalar()
 
 
-def horizon(connection: Connection, now: int, seconds: int) -> int:
+def age_cutoff(connection: Connection, now: int, seconds: int) -> int:
     """The epoch second up to which everything is older than `seconds` at the tick of `now`, both by the clock and by
     the time that ticks have covered since, see services.market.present.covered; 0 where nothing is.
 
@@ -145,11 +145,11 @@ def late(connection: Connection, since: int, seconds: float) -> Ints:
     return np.array(connection.execute(statement.order_by(TickRow.minute)).scalars().all(), dtype=np.int64)
 
 
-def exchange_answered(
+def record_success(
     connection: Connection, market: str, at: int, latency_ms: float, rejected: int, still: int, note: str | None
 ) -> None:
     """The exchange gave its prices; none has moved for `still` periods. Its last failure stays on record."""
-    note_exchange(
+    update_exchange(
         connection,
         market,
         last_success=at,
@@ -161,13 +161,13 @@ def exchange_answered(
     )
 
 
-def exchange_failed(connection: Connection, market: str, at: int, error: str) -> None:
+def record_failure(connection: Connection, market: str, at: int, error: str) -> None:
     """The exchange gave none; since when that is so, is kept from its first failure."""
     since = func.coalesce(ExchangeRow.failing_since, at)
-    note_exchange(connection, market, failing_since=since, failed_at=at, error=error)
+    update_exchange(connection, market, failing_since=since, failed_at=at, error=error)
 
 
-def note_exchange(connection: Connection, market: str, **values: object) -> None:
+def update_exchange(connection: Connection, market: str, **values: object) -> None:
     """Put these fields of one exchange on record."""
     note = update(ExchangeRow).where(ExchangeRow.market == market).values(**values)
     if not connection.execute(note).rowcount:
@@ -185,17 +185,17 @@ def patterns(connection: Connection, market: str) -> str | None:
     return connection.execute(select(ExchangeRow.patterns).where(ExchangeRow.market == market)).scalar()
 
 
-def note_patterns(connection: Connection, market: str, text: str) -> None:
+def record_patterns(connection: Connection, market: str, text: str) -> None:
     """Its list was accepted, with this asked of it."""
-    note_exchange(connection, market, patterns=text)
+    update_exchange(connection, market, patterns=text)
 
 
-def note_permitted(connection: Connection, market: str, requests_a_second: float | None) -> None:
+def record_permitted_rate(connection: Connection, market: str, requests_a_second: float | None) -> None:
     """How often the exchange permits to be asked; None where it does not care."""
-    note_exchange(connection, market, permitted=requests_a_second)
+    update_exchange(connection, market, permitted=requests_a_second)
 
 
-def keep_exchanges(connection: Connection, markets: Collection[str]) -> None:
+def remove_other_exchanges(connection: Connection, markets: Collection[str]) -> None:
     """Drop the state of exchanges that TRACK no longer names."""
     connection.execute(delete(ExchangeRow).where(ExchangeRow.market.not_in(markets)))
 
@@ -226,6 +226,6 @@ def exchanges(connection: Connection) -> tuple[ExchangeState, ...]:
     )
 
 
-def still_periods(connection: Connection) -> dict[str, int]:
+def unchanged_periods(connection: Connection) -> dict[str, int]:
     """For how many periods none of each exchange's prices has moved."""
     return {row.market: row.still for row in connection.execute(select(ExchangeRow.market, ExchangeRow.still))}

@@ -28,7 +28,9 @@ def client(engine: Engine) -> FlaskClient:
     with writing(engine) as connection:
         listings = [Listing(Pair(f"C{number}", "USD")) for number in range(STORM)]
         metrics.track(connection, "kraken", listings, lambda _pair: True, NOON)
-        alerts.fire(connection, [NewAlert(number, second, 400.0, 100.0, 3.0, 60) for number in range(1, STORM + 1)])
+        alerts.insert_alerts(
+            connection, [NewAlert(number, second, 400.0, 100.0, 3.0, 60) for number in range(1, STORM + 1)]
+        )
     return serve(StoreReader(engine, builders.profile()), alert_service=StoreAlertService(engine, ()))  # type: ignore[arg-type]
 
 

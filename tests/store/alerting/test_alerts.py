@@ -21,7 +21,7 @@ def _two_metrics(engine: Engine) -> None:
 
 def fire(engine: Engine, metric_id: int, at: int) -> None:
     with writing(engine) as connection:
-        alerts.fire(connection, [NewAlert(metric_id, at, 400.0, 100.0, 3.0, 60)])
+        alerts.insert_alerts(connection, [NewAlert(metric_id, at, 400.0, 100.0, 3.0, 60)])
 
 
 def test_alerts_are_told_newest_first_with_their_figures(engine: Engine) -> None:
@@ -51,7 +51,7 @@ def test_however_many_break_the_rule_at_once_each_fires_once(engine: Engine) -> 
         listings = [Listing(Pair(f"C{number}", "USD")) for number in range(many)]
         metrics.track(connection, "okx", listings, lambda _pair: True, NOON)
         firings = [NewAlert(number, T, number * 2.0, 1.0, 3.0, 60) for number in range(3, many + 3)]
-        assert alerts.fire(connection, firings[:600]) == list(range(1, 601))
+        assert alerts.insert_alerts(connection, firings[:600]) == list(range(1, 601))
         assert alerts.last_fired(connection, range(1, many + 3), T - 1) == set(range(3, 603))
 
     with reading(engine) as connection:

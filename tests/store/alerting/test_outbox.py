@@ -24,8 +24,8 @@ def fire(engine: Engine, *channels: str, metrics: int = 1, at: int = T) -> list[
     """Fire alerts of as many metrics in one tick, each owed to `channels`."""
     with writing(engine) as connection:
         firings = [NewAlert(number, at, 4.0 + number, 1.0, 3.0, 60) for number in range(1, metrics + 1)]
-        numbers = list(alerts.fire(connection, firings))
-        outbox.owe(connection, at, [AlertNotice(number, "fired", channels) for number in numbers])
+        numbers = list(alerts.insert_alerts(connection, firings))
+        outbox.enqueue(connection, at, [AlertNotice(number, "fired", channels) for number in numbers])
     return numbers
 
 
@@ -57,7 +57,7 @@ def test_what_fired_and_what_is_resolved_stand_in_one_message_in_the_order_given
     first, second = fire(engine, metrics=2)
     with writing(engine) as connection:
         news = [AlertNotice(second, "resolved", ["mail"]), AlertNotice(first, "fired", ["mail", "chat", "mail"])]
-        outbox.owe(connection, T + 60, news)
+        outbox.enqueue(connection, T + 60, news)
 
     mail, chat = claimed(engine, T + 60).message, claimed(engine, T + 60, "chat").message
     assert [(entry.kind, entry.alert.id) for entry in mail.entries] == [("resolved", second), ("fired", first)]
@@ -67,7 +67,7 @@ def test_what_fired_and_what_is_resolved_stand_in_one_message_in_the_order_given
 
 def test_no_news_owes_nothing(engine: Engine) -> None:
     with writing(engine) as connection:
-        outbox.owe(connection, T, [])
+        outbox.enqueue(connection, T, [])
     fire(engine)
 
     with reading(engine) as connection:
@@ -91,10 +91,10 @@ def test_a_channel_has_something_to_do_when_a_message_is_due_or_too_old(engine: 
         with writing(engine) as connection:
             outbox.postpone(connection, claimed_in(connection, T), T + 30, "busy")
     with writing(engine) as connection:
-        assert outbox.is_due(connection, "mail", T + second) == due
-        assert not outbox.is_due(connection, "chat", T + second)
+        assert outbox.has_work(connection, "mail", T + second) == due
+        assert not outbox.has_work(connection, "chat", T + second)
         outbox.give_up_old(connection, "mail", T + 2 * DAY)
-        assert not outbox.is_due(connection, "mail", T + 2 * DAY)
+        assert not outbox.has_work(connection, "mail", T + 2 * DAY)
 
 
 def test_a_channel_whose_receiver_asks_for_silence_has_nothing_to_do_until_its_messages_are_too_old(
@@ -105,8 +105,8 @@ def test_a_channel_whose_receiver_asks_for_silence_has_nothing_to_do_until_its_m
     with writing(engine) as connection:
         owed = claimed_in(connection, T + DAY - 100)
         outbox.postpone(connection, owed, T + DAY + 300, "slow down", silent_until=T + DAY + 300)
-        assert not outbox.is_due(connection, "mail", T + DAY)
-        assert outbox.is_due(connection, "mail", T + DAY + 1)
+        assert not outbox.has_work(connection, "mail", T + DAY)
+        assert outbox.has_work(connection, "mail", T + DAY + 1)
 
 
 def test_keys_tell_messages_apart_also_where_a_backup_gives_a_number_again(engine: Engine) -> None:
@@ -176,7 +176,7 @@ def test_a_message_of_a_tick_whose_clock_is_ahead_is_due_at_once_and_then_when_i
     fire(engine, "mail", at=T + ahead)
     fire(engine, "mail", at=T + ahead + 1)
     with writing(engine) as connection:
-        assert outbox.is_due(connection, "mail", T)
+        assert outbox.has_work(connection, "mail", T)
         outbox.postpone(connection, claimed_in(connection, T), T + 30, "busy")
 
     assert claim(engine, T + 29) is None

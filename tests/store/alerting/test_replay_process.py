@@ -13,8 +13,8 @@ from services.concurrency.long_work import LongWork, Place, finished
 from services.market.alerting.rule_json import parse_rule
 from services.market.errors import Busy, StoreUnavailable, Unfinished
 from services.store.alerting import replay_process
-from services.store.alerting.replay_data import Reading
-from services.store.alerting.replay_process import Order
+from services.store.alerting.replay_data import ReplayPlan
+from services.store.alerting.replay_process import ReplayTask
 from services.store.database.engine import Engine, open_engine
 from tests.fakes import Timer
 from tests.fakes_exchange import FakeExchange
@@ -57,10 +57,10 @@ def place(timer: Timer) -> Iterator[Place]:
         yield place
 
 
-def order(world: World) -> Order:
+def order(world: World) -> ReplayTask:
     until = int(world.now.timestamp())
     start = until - 10 * PERIOD
-    return Order(Reading(RULE, np.array([1], dtype=np.int64), start, until, PERIOD), start, 86_400)
+    return ReplayTask(ReplayPlan(RULE, np.array([1], dtype=np.int64), start, until, PERIOD), start, 86_400)
 
 
 def has_ended() -> bool:
@@ -69,8 +69,8 @@ def has_ended() -> bool:
 
 
 def test_a_process_finds_what_a_thread_finds(world: World, place: Place) -> None:
-    here = replay_process.carry_out(world.engine, order(world), lambda _: None)
-    there = finished(replay_process.delegate(world.engine, order(world), place))
+    here = replay_process.run_replay(world.engine, order(world), lambda _: None)
+    there = finished(replay_process.run_in_process(world.engine, order(world), place))
 
     assert list(there) == list(here)
     minutes = [(world.now - firing.at) / timedelta(minutes=1) for firing in there]
@@ -78,7 +78,7 @@ def test_a_process_finds_what_a_thread_finds(world: World, place: Place) -> None
 
 
 def test_a_process_whose_result_nobody_wants_is_ended(world: World, place: Place) -> None:
-    steps = replay_process.delegate(world.engine, order(world), place)
+    steps = replay_process.run_in_process(world.engine, order(world), place)
     assert next(steps) == 0.0
     assert not has_ended()
     steps.close()
@@ -86,7 +86,7 @@ def test_a_process_whose_result_nobody_wants_is_ended(world: World, place: Place
 
 
 def test_a_process_that_takes_too_long_is_ended(world: World, place: Place, timer: Timer) -> None:
-    steps = replay_process.delegate(world.engine, order(world), place)
+    steps = replay_process.run_in_process(world.engine, order(world), place)
     next(steps)
     timer.now += 61
     with pytest.raises(Unfinished, match="takes longer than 60 seconds"):
@@ -97,14 +97,14 @@ def test_a_process_that_takes_too_long_is_ended(world: World, place: Place, time
 def test_what_keeps_a_process_from_its_work_is_raised_here(world: World, place: Place, tmp_path: Path) -> None:
     elsewhere = open_engine(f"sqlite:///{tmp_path / 'empty.db'}")
     with pytest.raises(StoreUnavailable, match="there is no file"):
-        finished(replay_process.delegate(elsewhere, order(world), place))
+        finished(replay_process.run_in_process(elsewhere, order(world), place))
     elsewhere.dispose()
 
 
 def test_a_process_that_ends_by_itself_is_told_of(world: World, place: Place) -> None:
-    unreadable = Order(Reading(None, np.array(["x"]), 0, 0, PERIOD), 0, 0)  # type: ignore[arg-type]
+    unreadable = ReplayTask(ReplayPlan(None, np.array(["x"]), 0, 0, PERIOD), 0, 0)  # type: ignore[arg-type]
     with pytest.raises(Unfinished, match="ended by itself, with status 1"):
-        finished(replay_process.delegate(world.engine, unreadable, place))
+        finished(replay_process.run_in_process(world.engine, unreadable, place))
 
 
 def test_one_replay_runs_one_waits_and_a_third_is_refused(world: World) -> None:

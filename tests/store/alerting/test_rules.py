@@ -36,7 +36,7 @@ def test_a_stored_rule_outside_todays_limits_is_read_listed_and_shown(engine: En
     with writing(engine) as connection:
         metrics.track(connection, "kraken", [Listing(Pair("BTC", "USD"))], lambda _pair: True, NOON)
         connection.execute(insert(RuleRow).values(body=OUTSIDE_TODAYS_LIMITS))
-        alerts.fire(connection, [NewAlert(1, T, 9.0, None, None, 0, rule_id=1, rule=OUTSIDE_TODAYS_LIMITS)])
+        alerts.insert_alerts(connection, [NewAlert(1, T, 9.0, None, None, 0, rule_id=1, rule=OUTSIDE_TODAYS_LIMITS)])
     alert_service = StoreAlertService(engine, ("mail",))
 
     (rule,) = alert_service.rules()

@@ -16,7 +16,7 @@ PRICE = Base.metadata.tables["price"]
 def test_columns_of_numbers_become_the_same_bytes_as_their_rows(table: Table) -> None:
     columns = [[T, T + 60, 2**62], [1, 2, 2**31 - 1], [0.1, 5e-324, 1.7e308], [60, 300, 1]][: len(table.columns)]
 
-    assert copy_format.numbers(table, columns) == copy_format.encoder(table)(zip(*columns, strict=True))
+    assert copy_format.encode_columns(table, columns) == copy_format.row_encoder(table)(zip(*columns, strict=True))
 
 
 def test_rows_that_exist_stay_and_those_beside_them_come_in(engine: Engine) -> None:

@@ -12,7 +12,7 @@ from services.jobs import JOBS
 from services.market.errors import StoreUnavailable
 from services.store.database import engine as engines
 from services.store.database.engine import (
-    KEPT_CONNECTIONS,
+    POOL_SIZE,
     READER_CACHE_KB,
     WRITER_CACHE_KB,
     BadDatabaseUrl,
@@ -25,7 +25,7 @@ from services.store.database.engine import (
 )
 from services.store.database.postgresql import NETWORK
 from services.store.database.schema import WrongDatabase, migrate
-from services.store.database.sqlite_file import make
+from services.store.database.sqlite_file import create_file
 from services.store.ranking import snapshots
 
 
@@ -167,7 +167,7 @@ def test_readers_and_the_clock_never_wait_for_each_others_connections(engine: En
             all_inside.wait(20)
         assert set(found) == {0}
     assert isinstance(engine.pool, QueuePool)
-    assert engine.pool.checkedin() == KEPT_CONNECTIONS == WEB_THREADS
+    assert engine.pool.checkedin() == POOL_SIZE == WEB_THREADS
 
 
 def _fill(engine: Engine) -> None:
@@ -178,7 +178,7 @@ def _fill(engine: Engine) -> None:
 
 def test_only_who_writes_may_keep_many_pages_of_a_file(sqlite_url: str) -> None:
     engine = open_engine(sqlite_url)
-    make(engine)
+    create_file(engine)
 
     def kept(connection: Connection) -> int:
         return abs(connection.exec_driver_sql("PRAGMA cache_size").scalar_one())

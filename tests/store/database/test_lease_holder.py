@@ -51,11 +51,11 @@ def test_a_lease_that_is_renewed_stays_whatever_the_clock_of_another_says_of_it(
 ) -> None:
     first, _ = times.lease_holder("first")
     other, _ = times.lease_holder("other", ahead)
-    assert first.try_for_it(engine)
+    assert first.try_acquire(engine)
     for _ in range(20):
         times.timer.now += LOOK
-        assert first.try_for_it(engine)
-        assert not other.try_for_it(engine)
+        assert first.try_acquire(engine)
+        assert not other.try_acquire(engine)
 
     side = "behind" if ahead > timedelta() else "ahead of"
     assert caplog.messages == [f"the process that has the clock is by its own time {abs(ahead)} {side} this one"]
@@ -67,24 +67,24 @@ def test_a_lease_that_is_renewed_stays_whatever_the_clock_of_another_says_of_it(
 def test_one_that_is_renewed_no_more_is_taken_after_its_length(engine: Engine, times: Times, ahead: timedelta) -> None:
     first, _ = times.lease_holder("first", ahead)
     other, _ = times.lease_holder("other")
-    assert first.try_for_it(engine)
+    assert first.try_acquire(engine)
     got = []
     for _ in range(5):
         times.timer.now += LOOK
-        got.append(other.try_for_it(engine))
+        got.append(other.try_acquire(engine))
     assert got == [False, False, False, True, True]
-    assert not first.try_for_it(engine)
+    assert not first.try_acquire(engine)
 
 
 @DIFFERENCES
 def test_a_jump_of_the_clock_they_share_changes_nothing(engine: Engine, times: Times, ahead: timedelta) -> None:
     (first, clock), (other, other_clock) = times.lease_holder("first"), times.lease_holder("other")
-    assert first.try_for_it(engine)
+    assert first.try_acquire(engine)
     for shift in (timedelta(), timedelta(), ahead, ahead, timedelta(), timedelta()):
         times.timer.now += LOOK
         clock[0] = other_clock[0] = shift
-        assert not other.try_for_it(engine)
-        assert first.try_for_it(engine)
+        assert not other.try_acquire(engine)
+        assert first.try_acquire(engine)
 
 
 def test_looks_that_come_late_do_not_take_for_dead_whoever_was_kept_from_renewing_as_they_were_from_looking(
@@ -93,38 +93,38 @@ def test_looks_that_come_late_do_not_take_for_dead_whoever_was_kept_from_renewin
     first, _ = times.lease_holder("first")
     other, _ = times.lease_holder("other")
     for _ in range(3):
-        assert first.try_for_it(engine)
-        assert not other.try_for_it(engine)
+        assert first.try_acquire(engine)
+        assert not other.try_acquire(engine)
         times.timer.now += 100 * SECONDS  # the machine sleeps, or the database is away for both
-        assert not other.try_for_it(engine)
+        assert not other.try_acquire(engine)
 
     times.timer.now += LOOK
-    assert not other.try_for_it(engine)
+    assert not other.try_acquire(engine)
     times.timer.now += LOOK
-    assert other.try_for_it(engine)
+    assert other.try_acquire(engine)
 
 
 def test_of_many_that_saw_the_same_holder_die_one_gets_the_lease(engine: Engine, times: Times) -> None:
     dead, _ = times.lease_holder("dead", timedelta(hours=1))
     others = [times.lease_holder(f"other {number}", timedelta(hours=number))[0] for number in range(6)]
-    assert dead.try_for_it(engine)
+    assert dead.try_acquire(engine)
     for _ in range(3):
-        assert not any(other.try_for_it(engine) for other in others)
+        assert not any(other.try_acquire(engine) for other in others)
         times.timer.now += LOOK
 
     with ThreadPoolExecutor(len(others)) as threads:
-        got = list(threads.map(lambda other: other.try_for_it(engine), others))
+        got = list(threads.map(lambda other: other.try_acquire(engine), others))
     assert got.count(True) == 1
-    assert [other.try_for_it(engine) for other in others] == got
+    assert [other.try_acquire(engine) for other in others] == got
 
 
 def test_of_many_that_find_the_lease_free_one_gets_it(engine: Engine, times: Times) -> None:
     others = [times.lease_holder(f"other {number}", timedelta(hours=number))[0] for number in range(6)]
     with ThreadPoolExecutor(len(others)) as threads:
-        got = list(threads.map(lambda other: other.try_for_it(engine), others))
+        got = list(threads.map(lambda other: other.try_acquire(engine), others))
 
     assert got.count(True) == 1
-    assert [other.try_for_it(engine) for other in others] == got
+    assert [other.try_acquire(engine) for other in others] == got
 
 
 def test_who_was_held_up_for_longer_than_the_lease_is_not_sure_of_it_and_is_told_when_it_is_lost(
@@ -135,21 +135,21 @@ def test_who_was_held_up_for_longer_than_the_lease_is_not_sure_of_it_and_is_told
 
     def holds_on() -> bool:
         with writing(engine) as connection:
-            return first.hold_on(connection)
+            return first.renew(connection)
 
-    assert first.try_for_it(engine)
-    assert first.is_sure()
+    assert first.try_acquire(engine)
+    assert first.is_certain()
     times.timer.now += SECONDS
-    assert not first.is_sure()
+    assert not first.is_certain()
     assert holds_on()
-    assert first.is_sure()
+    assert first.is_certain()
 
     for _ in range(3):
-        assert not other.try_for_it(engine)
+        assert not other.try_acquire(engine)
         times.timer.now += LOOK
-    assert other.try_for_it(engine)
+    assert other.try_acquire(engine)
     assert not holds_on()
-    assert not first.is_sure()
+    assert not first.is_certain()
 
 
 def test_who_works_renews_the_lease_all_the_while_and_not_when_it_has_let_go(engine: Engine) -> None:
@@ -160,11 +160,11 @@ def test_who_works_renews_the_lease_all_the_while_and_not_when_it_has_let_go(eng
 
     def ends() -> float | None:
         with reading(engine) as connection:
-            standing = leases.standing(connection, "work")
+            standing = leases.current(connection, "work")
         return None if standing is None else standing.expires_at
 
     worker = LeaseHolder("worker", 0.2, clock, time.monotonic, "work")
-    assert worker.try_for_it(engine)
+    assert worker.try_acquire(engine)
     with worker.renewing(engine):
         for _ in range(10):
             before = ends()
@@ -189,10 +189,10 @@ def renewals() -> list[str]:
 def test_a_lease_that_nobody_has_is_taken_at_once(engine: Engine, times: Times) -> None:
     first, _ = times.lease_holder("first")
     other, _ = times.lease_holder("other")
-    assert first.try_for_it(engine)
+    assert first.try_acquire(engine)
     times.timer.now += LOOK
-    assert not other.try_for_it(engine)
+    assert not other.try_acquire(engine)
     with writing(engine) as connection:
         leases.release(connection, "first")
 
-    assert other.try_for_it(engine)
+    assert other.try_acquire(engine)

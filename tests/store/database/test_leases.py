@@ -12,7 +12,7 @@ def take(engine: Engine, owner: str, now: float) -> bool:
 
 def take_over(engine: Engine, owner: str, now: float) -> None:
     with writing(engine) as connection:
-        assert leases.take(connection, owner, now, 10, instead_of=leases.standing(connection))
+        assert leases.take(connection, owner, now, 10, instead_of=leases.current(connection))
 
 
 def test_one_owner_holds_the_lease_whatever_the_time_is(engine: Engine) -> None:
@@ -21,17 +21,17 @@ def test_one_owner_holds_the_lease_whatever_the_time_is(engine: Engine) -> None:
         assert not take(engine, "b", now)
     assert take(engine, "a", 5)
     with reading(engine) as connection:
-        assert leases.standing(connection) == ("a", 15)
+        assert leases.current(connection) == ("a", 15)
 
 
 def test_a_lease_is_taken_from_another_only_as_it_was_seen(engine: Engine) -> None:
     take(engine, "a", 100)
     with writing(engine) as connection:
-        seen = leases.standing(connection)
+        seen = leases.current(connection)
         assert not leases.take(connection, "b", 105, 10)
         assert leases.renew(connection, "a", 106, 10)
         assert not leases.take(connection, "b", 107, 10, instead_of=seen)
-        assert leases.take(connection, "b", 107, 10, instead_of=leases.standing(connection))
+        assert leases.take(connection, "b", 107, 10, instead_of=leases.current(connection))
         assert not leases.renew(connection, "a", 108, 10)
 
 

@@ -17,12 +17,12 @@ from alembic import command
 from sqlalchemy import MetaData, inspect, make_url, select
 
 from services.market.alerting.states import FIRING, NO_DATA, PENDING
-from services.store.alerting import rules, running_sum_renewals
+from services.store.alerting import rules, running_sums_recomputation
 from services.store.database import leases
 from services.store.database.engine import Engine, open_engine, reading, writing
 from services.store.database.models import Base, TickRow
 from services.store.database.schema import OutdatedDatabase, configuration, is_current, migrate
-from services.store.database.sqlite_file import make
+from services.store.database.sqlite_file import create_file
 from services.store.ranking import ticks
 from tests import builders
 from tests.waiting import wait_for
@@ -64,7 +64,7 @@ KEPT = {name: rows for name, rows in CONTENT.items() if name != "notification"}
 def engine(store_url: str) -> Engine:
     """A database at the first migration, with something in every table."""
     engine = open_engine(store_url)
-    make(engine)
+    create_file(engine)
     with writing(engine) as connection:
         command.upgrade(configuration(connection), "0001")
         tables = MetaData()
@@ -194,9 +194,9 @@ def test_what_is_owed_becomes_one_message_a_tick_and_channel(
             (12, "mail", 660, 87_060, None, 0, None, None, 1),
         ]
         # Whoever sends it may be at it still: it is waited for as for any other.
-        held = leases.standing(connection, "channel mail")
+        held = leases.current(connection, "channel mail")
         assert held == ("a sender of an earlier version", 700.0)
-        assert leases.standing(connection, "channel chat") is None
+        assert leases.current(connection, "channel chat") is None
         found = connection.execute(select(told).order_by(*told.primary_key.columns))
         assert [tuple(row) for row in found] == [
             (6, 0, 5, "fired"),
@@ -271,8 +271,8 @@ def test_past_standard_deviations_of_before_are_renewed_and_pending_renewals_go_
     migrate(engine, simulated=False)
     with writing(engine) as connection:
         left = {
-            quantity: running_sum_renewals.renewal(connection, quantity)
-            for quantity in running_sum_renewals.LOOKED_BACK_ON
+            quantity: running_sums_recomputation.pending(connection, quantity)
+            for quantity in running_sums_recomputation.SUMMED_QUANTITIES
         }
         assert {quantity: one and one.until for quantity, one in left.items()} == {
             "price": 480,
@@ -360,7 +360,7 @@ def test_of_two_starters_at_once_one_migrates_and_both_succeed(
     if filled:
         request.getfixturevalue("engine").dispose()
     engine = open_engine(store_url)
-    make(engine)
+    create_file(engine)
     with writing(engine):  # so that both are at the door before either is in
         starters = [starter(store_url), starter(store_url)]
         wait_for(waiting_on(store_url, starters), seconds=60, what="two starters at the door")

@@ -16,11 +16,11 @@ from sqlalchemy import text
 from services.market.errors import StoreUnavailable
 from services.store.database import engine as engines
 from services.store.database import postgresql
-from services.store.database.engine import COMMAND, Engine, open_engine, reading, writing
-from services.store.database.postgresql import NETWORK, PAUSE_SECONDS, USUAL, WatchedConnection
+from services.store.database.engine import COMMAND_TIMEOUTS, Engine, open_engine, reading, writing
+from services.store.database.postgresql import DEFAULT_TIMEOUTS, NETWORK, PAUSE_SECONDS, WatchedConnection
 from services.store.database.schema import migrate
 from services.store.ranking import snapshots
-from services.store.tokens import BELIEVED_AWAY, NOTING, StoredTokens
+from services.store.tokens import BELIEVED_AWAY, NOTING, TokenStore
 from tests.builders import NOON
 from tests.postgresql_server import PostgreSQL
 from tests.processes import frozen
@@ -138,7 +138,7 @@ def test_a_connection_that_is_not_answered_in_time_leaves_no_socket(server: Post
 def test_tokens_that_were_valid_open_and_others_cost_nothing_while_the_server_hangs(
     server: PostgreSQL, engine: Engine
 ) -> None:
-    tokens = StoredTokens(engine, patience_seconds=0.05)
+    tokens = TokenStore(engine, patience_seconds=0.05)
     secret, _ = tokens.issue("a", "read", NOON)
     wait_for(lambda: tokens.holder(secret, NOON))
     with server.frozen():
@@ -166,13 +166,13 @@ def test_tokens_that_were_valid_open_and_others_cost_nothing_while_the_server_ha
 
 
 def test_a_statement_may_take_its_time_while_the_server_answers_others(engine: Engine) -> None:
-    unhurried = replace(COMMAND, silent_seconds=0.0)
+    unhurried = replace(COMMAND_TIMEOUTS, silent_seconds=0.0)
     with reading(engine, unhurried) as connection:
         assert connection.scalar(text("SELECT count(pg_sleep(2.5))")) == 1  # longer than it takes to be suspected
 
 
 def test_work_of_hours_outlasts_a_hiccup_of_the_server(server: PostgreSQL, engine: Engine) -> None:
-    with ThreadPoolExecutor(1) as threads, writing(engine, COMMAND) as connection:
+    with ThreadPoolExecutor(1) as threads, writing(engine, COMMAND_TIMEOUTS) as connection:
         with server.frozen():
             waiting = threads.submit(snapshots.raise_revision, connection)
             wait_for(lambda: not answers(engine), what="the others to be told")
@@ -187,7 +187,7 @@ def test_one_session_that_hangs_is_given_up_though_the_server_answers_others(
     server: PostgreSQL, engine: Engine
 ) -> None:
     def read() -> None:
-        with reading(engine, replace(USUAL, statement_seconds=0.5)) as connection:
+        with reading(engine, replace(DEFAULT_TIMEOUTS, statement_seconds=0.5)) as connection:
             own = connection.scalar(text("SELECT pg_backend_pid()"))
             with frozen(next(child for child in server.process.children() if child.pid == own)):
                 snapshots.revision(connection)
@@ -199,7 +199,7 @@ def test_one_session_that_hangs_is_given_up_though_the_server_answers_others(
 
 
 def test_the_server_itself_ends_a_statement_that_takes_too_long(engine: Engine) -> None:
-    short = replace(USUAL, statement_seconds=0.2)
+    short = replace(DEFAULT_TIMEOUTS, statement_seconds=0.2)
     with pytest.raises(StoreUnavailable, match="too long over one statement"), reading(engine, short) as connection:
         connection.execute(text("SELECT pg_sleep(30)"))
 
@@ -207,12 +207,12 @@ def test_the_server_itself_ends_a_statement_that_takes_too_long(engine: Engine) 
         assert connection.scalar(text("SHOW statement_timeout")) == "1min"
         driver = connection.connection.driver_connection
         assert isinstance(driver, WatchedConnection)
-        assert driver.patience is USUAL
+        assert driver.patience is DEFAULT_TIMEOUTS
 
 
 def test_a_writer_that_stops_in_the_middle_does_not_keep_others_out_for_ever(engine: Engine) -> None:
     def write() -> None:
-        with writing(engine, replace(USUAL, idle_seconds=0.2)) as stopped:
+        with writing(engine, replace(DEFAULT_TIMEOUTS, idle_seconds=0.2)) as stopped:
             snapshots.raise_revision(stopped)
             assert raise_revision(engine) == 1  # it has waited for the first one's end
             snapshots.raise_revision(stopped)

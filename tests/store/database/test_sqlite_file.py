@@ -269,19 +269,19 @@ def test_a_disk_without_room_is_told_by_the_first_who_writes_and_no_more_when_on
             connection.exec_driver_sql("CREATE TABLE filling (content BLOB)")
             connection.exec_driver_sql("INSERT INTO filling VALUES (zeroblob(1000000))")
 
-    assert sqlite_file.trouble(world.engine) is None
+    assert sqlite_file.write_error(world.engine) is None
     limit.append(1)
     with pytest.raises(StoreUnavailable, match="full"):
         fill()
-    assert sqlite_file.trouble(world.engine) == "database or disk is full"
+    assert sqlite_file.write_error(world.engine) == "database or disk is full"
     with reading(world.engine):
         pass
     with writing(world.engine):
         pass
-    assert sqlite_file.trouble(world.engine) == "database or disk is full"
+    assert sqlite_file.write_error(world.engine) == "database or disk is full"
     limit.clear()
     tick(world)
-    assert sqlite_file.trouble(world.engine) is None
+    assert sqlite_file.write_error(world.engine) is None
 
 
 def test_a_disk_that_has_gone_read_only_is_told_too(world: World) -> None:
@@ -292,7 +292,7 @@ def test_a_disk_that_has_gone_read_only_is_told_too(world: World) -> None:
         connection.execute(f"PRAGMA query_only = {int(is_read_only[0])}")
 
     is_refused(world, "readonly")
-    assert sqlite_file.trouble(world.engine) == "attempt to write a readonly database"
+    assert sqlite_file.write_error(world.engine) == "attempt to write a readonly database"
     assert world.reader.status(world.now).cannot_write == "attempt to write a readonly database"
     is_read_only[0] = False
     tick(world)

@@ -7,7 +7,7 @@ import pytest
 
 from services.store.database.engine import Connection, Engine, writing
 from services.store.history import bulk_rows, samples
-from services.store.history.bulk_rows import ROWS_AT_ONCE, Columns, Quantity
+from services.store.history.bulk_rows import ROWS_AT_ONCE, Quantity, SampleColumns
 from services.store.history.prices import PRICE
 from services.store.history.volumes import VOLUME
 from tests.builders import NOON
@@ -111,7 +111,7 @@ def store(connection: Connection, quantity: Quantity, stored: Rows) -> None:
     samples.insert(connection, quantity.rows, columns)
 
 
-def told(found: Columns) -> list[tuple[int, int, float, int]]:
+def told(found: SampleColumns) -> list[tuple[int, int, float, int]]:
     assert (found.times.dtype, found.metric_ids.dtype, found.widths.dtype) == (np.int64,) * 3
     columns = (found.times, found.metric_ids, found.values, found.widths)
     return list(zip(*(column.tolist() for column in columns), strict=True))
@@ -135,7 +135,7 @@ def test_a_run_of_metrics_is_read_as_it_was_stored(connection: Connection, chang
     store(connection, PRICE, stored | beside)
     until = START + 60 * MINUTES
 
-    assert told(bulk_rows.run(connection, PRICE, FIRST, LAST, START, until)) == expected(
+    assert told(bulk_rows.read_range(connection, PRICE, FIRST, LAST, START, until)) == expected(
         stored, FIRST, LAST, START, until
     )
 
@@ -147,7 +147,7 @@ def test_a_quantity_without_widths_is_read_as_well(connection: Connection, chang
     store(connection, VOLUME, stored)
     until = START + 60 * MINUTES
 
-    found = bulk_rows.run(connection, VOLUME, FIRST, LAST, START, until)
+    found = bulk_rows.read_range(connection, VOLUME, FIRST, LAST, START, until)
     assert told(found) == expected(stored, FIRST, LAST, START, until, width=False)
 
 
@@ -156,7 +156,7 @@ def test_a_part_of_the_time_and_of_the_metrics_is_read_alone(connection: Connect
     store(connection, PRICE, stored)
 
     for first, last, since, until in ((50, 50, START, LATE), (49, 63, LATE - 60, LATE), (200, 300, START, LATE)):
-        assert told(bulk_rows.run(connection, PRICE, first, last, since, until)) == expected(
+        assert told(bulk_rows.read_range(connection, PRICE, first, last, since, until)) == expected(
             stored, first, last, since, until
         )
 
@@ -166,6 +166,6 @@ def test_all_metrics_of_some_minutes_are_read_together(connection: Connection) -
     one_wider(stored)
     store(connection, PRICE, stored)
 
-    found = bulk_rows.between(connection, PRICE, LATE - 120, LATE + 60)
+    found = bulk_rows.read_all(connection, PRICE, LATE - 120, LATE + 60)
     assert told(found) == expected(stored, FIRST, LAST, LATE - 120, LATE + 60)
-    assert told(bulk_rows.between(connection, PRICE, LATE + 86_400 * 9, LATE + 86_400 * 10)) == []
+    assert told(bulk_rows.read_all(connection, PRICE, LATE + 86_400 * 9, LATE + 86_400 * 10)) == []

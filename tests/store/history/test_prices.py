@@ -48,7 +48,7 @@ def test_history_of_a_few_metrics_is_read_in_runs_of_neighbours(engine: Engine) 
             prices.store(connection, T - back, kept["id"], kept["id"] * 10.0 + back, 60)
 
     with reading(engine) as connection:
-        runs = list(prices.history(connection, kept, np.array([0, 3]), T - 120, T))
+        runs = list(prices.read_history(connection, kept, np.array([0, 3]), T - 120, T))
 
     assert [run.rows.tolist() for run in runs] == [[0, 0], [3, 3]]
     assert runs[1].prices.tolist() == [9060.0, 9000.0]
@@ -60,7 +60,7 @@ def test_prices_of_metrics_that_are_not_kept_are_left_out(engine: Engine) -> Non
         prices.store(connection, T, IDS, np.array([1.0, 2.0, 3.0]), 60)
 
     with reading(engine) as connection:
-        found = prices.within(connection, stats.empty(IDS[1:]), T - 60, T)
+        found = prices.read_all(connection, stats.empty(IDS[1:]), T - 60, T)
 
     assert found.rows.tolist() == [0, 1]
     assert found.prices.tolist() == [2.0, 3.0]

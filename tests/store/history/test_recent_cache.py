@@ -12,14 +12,14 @@ from services.market.types import Series
 from services.store.database.engine import Engine, reading, writing
 from services.store.history import prices, recent_cache, samples
 from services.store.history.prices import PRICE
-from services.store.history.recent_cache import BLOCK, Recent
+from services.store.history.recent_cache import BLOCK_METRICS, RecentSamplesCache
 from services.store.ranking import snapshots, ticks
 from tests import builders
 from tests.builders import NOON
 
 T = int(NOON.timestamp())
 SPAN = 3_600
-METRICS = (1, 3, BLOCK - 1, BLOCK, 2 * BLOCK - 1, 2 * BLOCK, 2 * BLOCK + 1)
+METRICS = (1, 3, BLOCK_METRICS - 1, BLOCK_METRICS, 2 * BLOCK_METRICS - 1, 2 * BLOCK_METRICS, 2 * BLOCK_METRICS + 1)
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Harness:
 
     engine: Engine
     minute: int = T
-    recent: Recent = field(default_factory=lambda: Recent(PRICE, SPAN))
+    recent: RecentSamplesCache = field(default_factory=lambda: RecentSamplesCache(PRICE, SPAN))
 
     def tick(self, values: Mapping[int, float] | None = None, minutes: int = 1) -> None:
         """Store a tick of these prices, or of one for each metric."""
@@ -93,7 +93,9 @@ def test_as_of_the_revision_that_is_at_hand_the_database_is_not_asked(harness: H
     known = harness.recent.known(revision, 1, harness.minute - SPAN, harness.minute)
     assert known is not None
     assert known.values.tolist() == told.values.tolist() != []
-    assert harness.recent.known(revision, 2 * BLOCK, harness.minute - SPAN, harness.minute) is None  # not read yet
+    assert (
+        harness.recent.known(revision, 2 * BLOCK_METRICS, harness.minute - SPAN, harness.minute) is None
+    )  # not read yet
     assert (
         harness.recent.known(revision, 1, harness.minute - SPAN - 1, harness.minute) is None
     )  # further back than is kept
@@ -102,19 +104,19 @@ def test_as_of_the_revision_that_is_at_hand_the_database_is_not_asked(harness: H
 
 
 def test_what_lies_beside_it_has_been_read_too(harness: Harness) -> None:
-    harness.told(2 * BLOCK)
-    harness.forget_unsaid(2 * BLOCK + 1, T + 60)
-    harness.forget_unsaid(2 * BLOCK - 1, T + 60)
+    harness.told(2 * BLOCK_METRICS)
+    harness.forget_unsaid(2 * BLOCK_METRICS + 1, T + 60)
+    harness.forget_unsaid(2 * BLOCK_METRICS - 1, T + 60)
 
-    assert len(harness.told(2 * BLOCK + 1).times) == 3
-    assert len(harness.told(2 * BLOCK - 1).times) == 2
+    assert len(harness.told(2 * BLOCK_METRICS + 1).times) == 3
+    assert len(harness.told(2 * BLOCK_METRICS - 1).times) == 2
 
 
 def test_ticks_add_what_they_stored(harness: Harness) -> None:
     harness.check()
     harness.tick()
     harness.check()
-    harness.tick({1: 5.0, 2 * BLOCK: 6.0}, minutes=4)
+    harness.tick({1: 5.0, 2 * BLOCK_METRICS: 6.0}, minutes=4)
     harness.tick({}, minutes=2)
     harness.tick({3: 7.0})
     harness.check()
@@ -153,13 +155,13 @@ def test_what_is_stored_of_the_time_after_the_last_tick_is_seen_and_not_told_twi
 
 
 def test_days_of_ticks_find_room(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent_cache, "ROOM", 4)
+    monkeypatch.setattr(recent_cache, "SPARE_SAMPLES", 4)
     for _ in range(80):
         harness.tick()
         harness.told(1)
     harness.check()
     sizes = [block.size for block in harness.recent._blocks.values()]
-    assert max(sizes) <= (SPAN // 60 + 4 + 1) * (8 + 12 * BLOCK)
+    assert max(sizes) <= (SPAN // 60 + 4 + 1) * (8 + 12 * BLOCK_METRICS)
 
 
 def test_what_nobody_asks_for_any_more_makes_room_for_others(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +172,7 @@ def test_what_nobody_asks_for_any_more_makes_room_for_others(harness: Harness, m
 
 def test_one_who_still_sees_an_older_state_is_told_of_that(harness: Harness) -> None:
     with reading(harness.engine) as older:
-        snapshots.head(older)  # from here on this transaction sees nothing new
+        snapshots.version(older)  # from here on this transaction sees nothing new
         harness.tick()
         assert len(harness.told(1).times) == 4
         assert len(harness.recent.series(older, 1, T, harness.minute).times) == 3

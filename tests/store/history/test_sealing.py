@@ -11,7 +11,7 @@ from services.store import sizes
 from services.store.database.engine import Connection, Engine, writing
 from services.store.database.models import MetricRow, PriceChunkRow, RollupRow, SpanRow, VolumeChunkRow
 from services.store.history import prices, retention, rollups, samples, sealing, volumes
-from services.store.history.bulk_rows import Columns
+from services.store.history.bulk_rows import SampleColumns
 from services.store.history.prices import PRICE
 from services.store.history.sealing import SealStep
 
@@ -59,7 +59,7 @@ def count(connection: Connection, table: type) -> int:
     return cast(int, connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
-def same(first: Series | Columns | Hours, second: Series | Columns | Hours) -> bool:
+def same(first: Series | SampleColumns | Hours, second: Series | SampleColumns | Hours) -> bool:
     names = type(first).__dataclass_fields__
     return all(np.array_equal(getattr(first, name), getattr(second, name), equal_nan=True) for name in names)
 
@@ -82,14 +82,14 @@ def test_every_reader_sees_the_same_before_and_after(connection: Connection) -> 
         (FAR, FAR + 1),
     ]
 
-    def answers() -> list[Series | Columns | Hours]:
-        found: list[Series | Columns | Hours] = []
+    def answers() -> list[Series | SampleColumns | Hours]:
+        found: list[Series | SampleColumns | Hours] = []
         for since, until in questions:
             found += [prices.series(connection, number, since, until) for number in (1, 2, 3)]
             found.append(volumes.series(connection, 2, since, until))
-            between = prices.within(connection, statistics, since, until)
-            found.append(Columns(between.times, between.rows, between.prices, between.widths))
-            found.append(samples.run(connection, PRICE, 2, 3, since, until))
+            between = prices.read_all(connection, statistics, since, until)
+            found.append(SampleColumns(between.times, between.rows, between.prices, between.widths))
+            found.append(samples.read_range(connection, PRICE, 2, 3, since, until))
         found.append(rollups.series(connection, 2, T, T + 13 * 3600))
         return found
 
@@ -231,15 +231,15 @@ def test_the_size_is_put_on_record_once_an_hour(connection: Connection) -> None:
 
 
 def test_sizes_are_told_for_thirty_days_oldest_first(connection: Connection) -> None:
-    assert sizes.past(connection, T).times.shape == (0,)
+    assert sizes.history(connection, T).times.shape == (0,)
     for hour in (0, 2, 1):
         sizes.record(connection, T + hour * 3600)
 
-    found = sizes.past(connection, T + 7200)
+    found = sizes.history(connection, T + 7200)
 
     assert found.times.tolist() == [T, T + 3600, T + 7200]
     assert found.bytes.tolist() == [size_at(connection, second) for second in (T, T + 3600, T + 7200)]
-    assert sizes.past(connection, T + 30 * 86_400 + 3600).times.tolist() == [T + 7200]
+    assert sizes.history(connection, T + 30 * 86_400 + 3600).times.tolist() == [T + 7200]
 
 
 def size_at(connection: Connection, second: int) -> int:
@@ -296,15 +296,15 @@ def test_every_reader_tells_a_moment_that_is_sealed_and_a_row_once(connection: C
     seal_all(connection)
     statistics = stats.empty(np.array([1, 2, 3], dtype=np.int64))
 
-    def answers() -> list[Series | Columns | Hours]:
-        within = prices.within(connection, statistics, T, T + SPAN)
-        history = next(prices.history(connection, statistics, np.array([0, 1]), T, T + SPAN))
+    def answers() -> list[Series | SampleColumns | Hours]:
+        within = prices.read_all(connection, statistics, T, T + SPAN)
+        history = next(prices.read_history(connection, statistics, np.array([0, 1]), T, T + SPAN))
         return [
             prices.series(connection, 1, T, T + SPAN),
-            samples.run(connection, PRICE, 1, 1, T, T + SPAN),
-            samples.between(connection, PRICE, T, T + SPAN),
-            Columns(within.times, within.rows, within.prices, within.widths),
-            Columns(history.times, history.rows, history.prices, history.widths),
+            samples.read_range(connection, PRICE, 1, 1, T, T + SPAN),
+            samples.read_all(connection, PRICE, T, T + SPAN),
+            SampleColumns(within.times, within.rows, within.prices, within.widths),
+            SampleColumns(history.times, history.rows, history.prices, history.widths),
             rollups.series(connection, 1, T, T + SPAN),
         ]
 

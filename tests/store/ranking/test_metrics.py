@@ -5,7 +5,7 @@ import pytest
 from services.market.types import Listing, Pair
 from services.store.database.engine import Engine, reading, writing
 from services.store.ranking import metrics
-from services.store.ranking.metrics import Catalogues
+from services.store.ranking.metrics import CatalogueCache
 from tests.builders import NOON
 
 BTC, ETH, XRP = Pair("BTC", "USD"), Pair("ETH", "USD"), Pair("XRP", "USD")
@@ -20,7 +20,7 @@ def track(
 
 def catalogue(engine: Engine) -> list[tuple[int, str, bool, str | None]]:
     with reading(engine) as connection:
-        found = Catalogues().current(connection)
+        found = CatalogueCache().current(connection)
     return [(metric.id, metric.key, metric.active, metric.reason) for metric in found.metrics]
 
 
@@ -48,7 +48,7 @@ def test_only_what_was_never_tracked_before_is_marked_as_new(engine: Engine) -> 
     track(engine, Listing(BTC), Listing(XRP), Listing(ETH), mark_new=True)
 
     with reading(engine) as connection:
-        found = Catalogues().current(connection).metrics
+        found = CatalogueCache().current(connection).metrics
     assert [(metric.base, metric.new_at) for metric in found] == [("BTC", None), ("XRP", None), ("ETH", NOON)]
 
 
@@ -84,7 +84,7 @@ def test_other_markets_are_let_go(engine: Engine) -> None:
     with writing(engine) as connection:
         metrics.warn(connection, "kraken", ["kraken is odd"])
         metrics.warn(connection, "binance", ["binance is odd", "binance is odd", "and more"])
-        metrics.keep_markets(connection, ["binance"])
+        metrics.untrack_other_markets(connection, ["binance"])
 
     assert [key for _, key, _, _ in catalogue(engine)] == ["binance:BTC-USD"]
     with reading(engine) as connection:
@@ -93,7 +93,7 @@ def test_other_markets_are_let_go(engine: Engine) -> None:
 
 def test_a_catalogue_is_read_again_only_when_it_has_changed(engine: Engine) -> None:
     track(engine, Listing(BTC))
-    catalogues = Catalogues()
+    catalogues = CatalogueCache()
     with reading(engine) as connection:
         first = catalogues.current(connection)
     track(engine, Listing(BTC))
@@ -118,7 +118,7 @@ def test_what_is_stored_includes_what_is_no_longer_tracked(engine: Engine) -> No
     track(engine, Listing(BTC), Listing(ETH))
     track(engine, Listing(XRP), market="gemini")
     with writing(engine) as connection:
-        metrics.keep_markets(connection, ["gemini"])
+        metrics.untrack_other_markets(connection, ["gemini"])
 
     with reading(engine) as connection:
         assert [metric.key for metric in metrics.stored(connection)] == [

@@ -4,7 +4,7 @@ import numpy as np
 from sqlalchemy import Connection, delete, func, insert, select
 
 from services.market.types import Ints
-from services.store.database.models import PastRankRow
+from services.store.database.models import RankHistoryRow
 
 THINNING = 60
 """Seconds: of ticks that follow each other faster, one a minute is kept."""
@@ -22,17 +22,19 @@ def record(connection: Connection, minute: int, period_seconds: int, metric_ids:
         return
     by_number = np.zeros(metric_ids.max(initial=0) + 1, dtype=_RANK)
     by_number[metric_ids] = ranks
-    connection.execute(insert(PastRankRow).values(minute=minute, ranks=by_number.tobytes()))
-    last = select(PastRankRow.minute).order_by(PastRankRow.minute.desc()).offset(MAX_ROWS).limit(1).scalar_subquery()
-    connection.execute(delete(PastRankRow).where(PastRankRow.minute <= last))
+    connection.execute(insert(RankHistoryRow).values(minute=minute, ranks=by_number.tobytes()))
+    last = (
+        select(RankHistoryRow.minute).order_by(RankHistoryRow.minute.desc()).offset(MAX_ROWS).limit(1).scalar_subquery()
+    )
+    connection.execute(delete(RankHistoryRow).where(RankHistoryRow.minute <= last))
 
 
 def at(connection: Connection, minute: int, lookback: int, metric_ids: Ints) -> Ints:
     """The ranks that the tick of `minute` gave, or the last one in the `lookback` seconds before it; 0 for unknown
     and unranked."""
-    near = (PastRankRow.minute <= minute, PastRankRow.minute > minute - lookback)
-    newest = select(func.max(PastRankRow.minute)).where(*near).scalar_subquery()
-    data = connection.execute(select(PastRankRow.ranks).where(PastRankRow.minute == newest)).scalar()
+    near = (RankHistoryRow.minute <= minute, RankHistoryRow.minute > minute - lookback)
+    newest = select(func.max(RankHistoryRow.minute)).where(*near).scalar_subquery()
+    data = connection.execute(select(RankHistoryRow.ranks).where(RankHistoryRow.minute == newest)).scalar()
     found = np.zeros(len(metric_ids), dtype=np.int64)
     if data is not None:
         by_number = np.frombuffer(data, _RANK)
