@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from services.exchanges.demo_exchange import DemoExchange
-from services.market.alerting.rules import Rule
+from services.market.alerting.rules import built_in_rule
 from services.market.stats import DAY, HOUR, Windows
 from services.market.track import parse_track
 from services.market.types import Floats, Ints
@@ -26,7 +26,7 @@ PERIOD = 60
 """Seconds between samples."""
 
 MINUTES_A_COMMIT = 240
-RULE = Rule(factor=3.0, window_seconds=HOUR, cooldown_seconds=HOUR, min_samples=5)
+RULE = built_in_rule(factor=3.0, window_seconds=HOUR, cooldown_seconds=HOUR, min_samples=5)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from services.caching.redis_cache import open_memory
 from services.caching.redis_reader import SharedReader
 from services.disclosure import shown_settings
 from services.exchanges.registry import open_exchange
-from services.market.alerting.rules import Rule
+from services.market.alerting.rules import built_in_rule
 from services.market.errors import UnknownExchange
 from services.market.ports import AlertService, Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
 from services.market.stats import Windows
@@ -191,7 +191,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         catalogues=CatalogueCache(),
         period_seconds=settings.period_seconds,
         windows=Windows(main=round(settings.window_hours * HOUR), rule=settings.alert_window_minutes * MINUTE),
-        rule=Rule(
+        rule=built_in_rule(
             factor=settings.alert_factor,
             window_seconds=settings.alert_window_minutes * MINUTE,
             cooldown_seconds=settings.alert_cooldown_minutes * 60,

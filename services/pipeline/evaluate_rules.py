@@ -1,4 +1,4 @@
-"""Rules: look at all metrics by the rules that people wrote, and write what came of it."""
+"""Evaluate rules: compare all metrics with the built-in rule and the stored ones, and save the rules' states."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +15,11 @@ from services.market.alerting.evaluation import (
     read,
     seen,
 )
-from services.market.alerting.rules import AlertRule, NoData, TimesAverage, longest_windows
+from services.market.alerting.rules import BUILT_IN, AlertRule, NoData, TimesAverage, longest_windows
 from services.market.alerting.running_sums import carry_seconds, follow
 from services.market.alerting.states import (
     FIRING,
+    NO_DATA,
     PENDING,
     Evaluation,
     Mask,
@@ -39,9 +40,12 @@ from services.store.database.engine import Connection
 
 @dataclass
 class Outcome:
-    """What came of all rules: states to be kept, alerts that have begun, and by (rule, metric) those that ended (with
-    the value then, None where there is none), those among them whose rule tells of it, those without data from now on,
-    and those that go on after they were without."""
+    """The results of one evaluation of all rules.
+
+    `changed` are the states to save, by rule. By (rule, metric): the alerts that `ended` (with the value then, None
+    where there is none), those of them whose rule notifies about the end (`ended_aloud`), those that are without data
+    from now on (`silenced`), and those that have data again and go on (`returned`).
+    """
 
     changed: dict[int, RuleStates] = field(default_factory=dict)
     firings: list[NewAlert] = field(default_factory=list)
@@ -49,6 +53,9 @@ class Outcome:
     ended_aloud: set[tuple[int, int]] = field(default_factory=set)
     silenced: list[tuple[int, int]] = field(default_factory=list)
     returned: list[tuple[int, int]] = field(default_factory=list)
+
+
+NO_STATES = fresh_states(np.empty(0, dtype=np.int64))
 
 
 class Scopes:
@@ -67,40 +74,59 @@ class Scopes:
         return self._masks[scope]
 
 
-def evaluate_rules(context: TickContext, statistics: MetricStats, stalled: Mask, scopes: Scopes) -> Outcome:
-    """Evaluate every enabled rule and save its states; return the alerts that begin and end, for the caller to write.
+def evaluate_rules(
+    context: TickContext, statistics: MetricStats, stalled: Ints, built_in: AlertRule, scopes: Scopes
+) -> Outcome:
+    """Evaluate the built-in rule and every enabled stored one, and save their states; return the alerts that begin and
+    end, for the caller to write.
 
-    `statistics` are those of this tick; `stalled` marks the metrics of stalled exchanges.
+    `statistics` are those of this tick; `stalled` are the catalogue places of stalled exchanges' metrics.
     """
-    connection, minute, period_seconds = context.connection, context.minute, context.period_seconds
-    outcome = Outcome()
+    connection, outcome = context.connection, Outcome()
     enabled = [rule for rule in rules.stored(connection) if rule.enabled]
-    if not enabled:
-        # Earlier values and sums, with a gap after them, are of no use to a rule that is enabled later.
-        last_evaluations.record(connection, statistics["id"], {})
-        running_sums.thin(connection, {}, minute, period_seconds)
-        return outcome
-    earlier = _earlier(context, enabled, statistics)
-    held_of = rules.states(connection)
-    evaluation_context = EvaluationContext(
-        minute,
-        period_seconds,
-        statistics,
-        earlier,
-        context.fresh,
-        stalled,
-        context.catalogue.active,
-        StoredSumHistory(connection),
-    )
-    for rule in enabled:
-        scope = scopes.mask(rule.scope, context.catalogue)
-        _apply(connection, rule, evaluation_context, scope, held_of.get(rule.id), outcome)
+    evaluated = _evaluation_context(context, statistics, stalled, enabled)
+    states_of = dict(rules.states(connection))
+    states_of[built_in.id] = _states_on_record(connection, built_in, statistics)
+    for rule in (built_in, *enabled):
+        states = states_of.get(rule.id, NO_STATES)
+        _apply(connection, rule, evaluated, scopes.mask(rule.scope, context.catalogue), states, outcome)
     rules.save_states(connection, outcome.changed)
-    last_evaluations.record(
-        connection, statistics["id"], {quantity: seen(evaluation_context, quantity) for quantity in earlier}
-    )
-    _keep_marks(connection, enabled, evaluation_context)
+    # Without an enabled rule, this forgets earlier values and sums: after a gap they are of no use to a later rule.
+    values = {quantity: seen(evaluated, quantity) for quantity in evaluated.earlier}
+    last_evaluations.record(connection, statistics["id"], values)
+    _record_sums(connection, enabled, evaluated)
     return outcome
+
+
+def _evaluation_context(
+    context: TickContext, statistics: MetricStats, stalled: Ints, enabled: Sequence[AlertRule]
+) -> EvaluationContext:
+    has_stalled = np.zeros(len(statistics), dtype=np.bool_)
+    has_stalled[stalled] = True
+    return EvaluationContext(
+        context.minute,
+        context.period_seconds,
+        statistics,
+        _earlier(context, enabled, statistics),
+        context.fresh,
+        has_stalled,
+        context.catalogue.active,
+        StoredSumHistory(context.connection),
+        exact_averages={BUILT_IN: (statistics["rule_average"], statistics["rule_count"])},
+    )
+
+
+def _states_on_record(connection: Connection, rule: AlertRule, statistics: MetricStats) -> RuleStates:
+    """The states of a rule that repeats, as its open alerts have them: no other state of it outlasts an evaluation."""
+    ids = alerts.open_alerts(connection, rule.id)
+    if not ids:
+        return NO_STATES
+    states = fresh_states(np.array(sorted(ids), dtype=np.int64))
+    is_silent = np.isin(states["id"], list(alerts.without_data(connection, rule.id)))
+    states["state"], states["side"] = np.where(is_silent, NO_DATA, FIRING), 1
+    rows, tracked = stats.rows_of(statistics, states["id"])
+    states["known_at"][tracked] = statistics["priced_at"][rows[tracked]]
+    return states
 
 
 def _earlier(context: TickContext, enabled: Sequence[AlertRule], statistics: MetricStats) -> Mapping[str, Floats]:
@@ -120,30 +146,29 @@ def _apply(
     rule: AlertRule,
     context: EvaluationContext,
     scope: Mask,
-    held: RuleStates | None,
+    states: RuleStates,
     outcome: Outcome,
 ) -> None:
-    """One rule: only metrics that begin something, or are in the midst of it, cost more than a comparison."""
+    """Evaluate one rule. Only metrics on which something begins or is under way cost more than a comparison."""
     ids = context.statistics["id"]
-    evaluation, figures = evaluate(rule, context)
-    concerned = evaluation.starts & scope
-    gone: list[int] = []
-    if held is not None:
-        rows, known = stats.rows_of(context.statistics, held["id"])
-        concerned[rows[known]] = True
-        gone = held["id"][~known].tolist()
-    elif not concerned.any():
+    evaluation, comparison = evaluate(rule, context)
+    affected = evaluation.starts & scope
+    removed: list[int] = []
+    if len(states):
+        rows, tracked = stats.rows_of(context.statistics, states["id"])
+        affected[rows[tracked]] = True
+        removed = states["id"][~tracked].tolist()
+    elif not affected.any():
         return
-    places = np.flatnonzero(concerned).astype(np.int64)
-    looked = evaluation.at(places)
-    states = _states_of(ids[places], held)
-    _hold_cooldown(connection, rule, states, looked, context.now)
-    if held is not None:  # what has left the scope, or the catalogue, ends
-        looked = _out_of(looked, ~scope[places])
-    found = transition(states, looked, rule, context.now, context.period_seconds)
-    ended: dict[tuple[int, int], float | None] = {(rule.id, number): None for number in gone}
+    places = np.flatnonzero(affected).astype(np.int64)
+    # Whatever is under way on a metric outside the scope, or outside the catalogue, ends.
+    evaluated = _outside(evaluation.at(places), ~scope[places])
+    before = _aligned(states, ids[places])
+    _load_cooldowns(connection, rule, before, evaluated, context.now)
+    found = transition(before, evaluated, rule, context.now, context.period_seconds)
+    ended: dict[tuple[int, int], float | None] = {(rule.id, number): None for number in removed}
     ended |= {
-        (rule.id, int(context.statistics["id"][place])): _known(figures.value[place]) if scope[place] else None
+        (rule.id, int(ids[place])): _known(comparison.value[place]) if scope[place] else None
         for place in places[found.ended]
     }
     outcome.ended |= ended
@@ -151,24 +176,29 @@ def _apply(
     outcome.returned += [(rule.id, number) for number in found.held["id"][found.returned].tolist()]
     if rule.tell_resolved:
         outcome.ended_aloud.update(ended)
-    keeps = found.held[worth_keeping(found.held)]
-    if held is None or not np.array_equal(keeps, held):
-        outcome.changed[rule.id] = keeps
-    outcome.firings += [_firing(rule, context, figures, evaluation, int(place)) for place in places[found.fired]]
+    after = found.held[worth_keeping(found.held)]
+    if not rule.repeat and not np.array_equal(after, states):
+        outcome.changed[rule.id] = after
+    outcome.firings += [_firing(rule, context, comparison, evaluation, int(place)) for place in places[found.fired]]
 
 
-def _states_of(ids: Ints, held: RuleStates | None) -> RuleStates:
-    states = fresh_states(ids)
-    if held is not None:
-        rows, known = stats.rows_of(states, held["id"])
-        states[rows[known]] = held[known]
-    return states
+def _aligned(states: RuleStates, ids: Ints) -> RuleStates:
+    """The states of the metrics `ids`, new ones where there are none yet."""
+    aligned = fresh_states(ids)
+    rows, known = stats.rows_of(aligned, states["id"])
+    aligned[rows[known]] = states[known]
+    return aligned
 
 
-def _hold_cooldown(connection: Connection, rule: AlertRule, states: RuleStates, looked: Evaluation, now: int) -> None:
-    """Those that may fire at this look learn of the last alert on record, which holds the cooldown whatever became of
-    the states: of what the rule was before it was changed, of another process, of a clock that was set back."""
-    may_fire = np.flatnonzero((looked.starts & (states["state"] != FIRING)) | (states["state"] == PENDING))
+def _load_cooldowns(
+    connection: Connection, rule: AlertRule, states: RuleStates, evaluation: Evaluation, now: int
+) -> None:
+    """Set when the rule last fired, of metrics that may fire now, from the alerts on record.
+
+    So the cooldown holds after a change of the rule, in another process, and after a clock was set back.
+    """
+    can_begin = (states["state"] != FIRING) | rule.repeat
+    may_fire = np.flatnonzero((evaluation.starts & can_begin) | (states["state"] == PENDING))
     if not rule.cooldown_seconds or not len(may_fire):
         return
     numbers = states["id"][may_fire].tolist()
@@ -177,8 +207,8 @@ def _hold_cooldown(connection: Connection, rule: AlertRule, states: RuleStates, 
     states["fired_at"][may_fire] = np.maximum(states["fired_at"][may_fire], on_record)
 
 
-def _out_of(evaluation: Evaluation, outside: Mask) -> Evaluation:
-    """What a rule no longer looks at is over, whatever it has come to, and nothing begins."""
+def _outside(evaluation: Evaluation, outside: Mask) -> Evaluation:
+    """The evaluation with the metrics that are `outside` the scope: every alert on them ends, and none begins."""
     return Evaluation(
         np.where(outside, 0, evaluation.side).astype(np.int8),
         evaluation.starts & ~outside,
@@ -189,22 +219,22 @@ def _out_of(evaluation: Evaluation, outside: Mask) -> Evaluation:
 
 
 def _firing(
-    rule: AlertRule, context: EvaluationContext, figures: Comparison, evaluation: Evaluation, place: int
+    rule: AlertRule, context: EvaluationContext, comparison: Comparison, evaluation: Evaluation, place: int
 ) -> NewAlert:
-    threshold = figures.upper[place] if evaluation.side[place] > 0 else figures.lower[place]
-    average = figures.reference[place] if isinstance(rule.condition, TimesAverage) else np.nan
+    threshold = comparison.upper[place] if evaluation.side[place] > 0 else comparison.lower[place]
+    average = comparison.reference[place] if isinstance(rule.condition, TimesAverage) else np.nan
     return NewAlert(
         metric_id=int(context.statistics["id"][place]),
         fired_at=context.now,
         price=float(context.statistics["price"][place]),
         average=_known(average),
         factor=rule.condition.factor if isinstance(rule.condition, TimesAverage) else None,
-        samples=int(figures.samples[place]),
+        samples=int(comparison.samples[place]),
         rule_id=rule.id,
-        rule=rules.encode_rule(rule),
+        rule=None if rule.id == BUILT_IN else rules.encode_rule(rule),
         quantity=rule.quantity,
-        value=None if isinstance(rule.condition, NoData) else _known(figures.value[place]),
-        reference=_known(figures.reference[place]),
+        value=None if isinstance(rule.condition, NoData) else _known(comparison.value[place]),
+        reference=_known(comparison.reference[place]),
         threshold=None if isinstance(rule.condition, NoData) else _known(threshold),
         channels=rule.channels,
     )
@@ -214,7 +244,7 @@ def _known(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _keep_marks(connection: Connection, enabled: Sequence[AlertRule], context: EvaluationContext) -> None:
+def _record_sums(connection: Connection, enabled: Sequence[AlertRule], context: EvaluationContext) -> None:
     longest = longest_windows(enabled)
     recent = context.statistics["priced_at"] > context.now - carry_seconds(context.period_seconds)
     for quantity in longest:
@@ -228,12 +258,12 @@ def _keep_marks(connection: Connection, enabled: Sequence[AlertRule], context: E
 def _named(scope: tuple[TrackPattern, ...], catalogue: Catalogue) -> Mask:
     named = np.zeros(len(catalogue.metrics), dtype=np.bool_)
     for pattern in scope:
-        places = catalogue.places.get(pattern.market)
-        if places is None:
-            continue
-        if (pattern.base, pattern.quote) == ("*", "*"):
-            named[places] = True
-        else:
-            pairs = catalogue.rows[pattern.market]
-            named[places] |= np.fromiter((pattern.matches(pair) for pair in pairs), np.bool_, len(pairs))
+        markets = catalogue.places if pattern.market == "*" else catalogue.places.keys() & {pattern.market}
+        for market in markets:
+            places = catalogue.places[market]
+            if (pattern.base, pattern.quote) == ("*", "*"):
+                named[places] = True
+            else:
+                pairs = catalogue.rows[market]
+                named[places] |= np.fromiter((pattern.matches(pair) for pair in pairs), np.bool_, len(pairs))
     return named

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from services.market.alerting.rules import Rule
+from services.market.alerting.rules import AlertRule
 from services.market.failures import Failures
 from services.market.stats import Windows
 from services.market.status import SetAside, TickState
@@ -41,7 +41,7 @@ class Plan:
     catalogues: CatalogueCache
     period_seconds: int
     windows: Windows
-    rule: Rule
+    rule: AlertRule
     channels: Sequence[str] = ()
     timer: Callable[[], float] = time.monotonic
     retention_seconds: int | None = None

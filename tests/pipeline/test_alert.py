@@ -1,6 +1,6 @@
 import pytest
 
-from services.market.alerting.rules import Rule
+from services.market.alerting.rules import built_in_rule
 from services.market.errors import Unavailable
 from services.market.stats import Windows
 from services.store.alerting import outbox
@@ -106,7 +106,7 @@ def test_every_channel_is_owed_one_message_in_the_same_commit(world: World, exch
 
 
 def test_a_rule_with_a_window_of_its_own_looks_back_that_far(engine: Engine, exchange: FakeExchange) -> None:
-    rule = Rule(factor=2.0, window_seconds=600, cooldown_seconds=0, min_samples=1)
+    rule = built_in_rule(factor=2.0, window_seconds=600, cooldown_seconds=0, min_samples=1)
     world = World(engine, [exchange], windows=Windows(main=86_400, rule=600), rule=rule)
     world.discover()
     exchange.prices["BTC/USD"] = 1_000.0

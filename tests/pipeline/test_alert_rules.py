@@ -10,13 +10,13 @@ from services.actions.alerts import StoreAlertService
 from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.messages import LISTED
 from services.market.alerting.rule_json import parse_rule
-from services.market.alerting.rules import AlertRule
+from services.market.alerting.rules import AlertRule, built_in_rule
 from services.market.errors import Unavailable
 from services.market.track import parse_track
 from services.store.alerting import mutes, outbox, rules
 from services.store.database.engine import Engine, writing
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import RULE, World
+from tests.pipeline.world import World
 
 LEVEL = {"kind": "level", "direction": "up", "level": 110.0}
 
@@ -113,7 +113,7 @@ def test_what_an_exchange_repeats_fires_nothing_until_it_moves(engine: Engine) -
 
 def test_the_built_in_rule_fires_for_no_price_that_an_exchange_repeats(engine: Engine) -> None:
     exchange = FakeExchange("kraken", {f"C{number}/USD": 100.0 for number in range(5)})
-    world = World(engine, [exchange], rule=replace(RULE, factor=1.5))
+    world = World(engine, [exchange], rule=built_in_rule(1.5, 3_600, 3_600, 5))
     world.discover()
     ticks(world, exchange, 100, 100, pair="C0/USD")
     ticks(world, exchange, *[10_000] * 4, pair="C0/USD")  # with the last there are five prices to compare it with

@@ -34,10 +34,10 @@ from threading import Event
 from services.notifiers.safe_http import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
 from services.pipeline.notify import candidate_for, notify
-from services.store import alerts, outbox
-from services.store.alerting.alerts import Firing
+from services.store.alerting import alerts, outbox
+from services.store.alerting.alerts import NewAlert
 from services.store.database.engine import open_engine, writing
-from services.store.alerting.outbox import News
+from services.store.alerting.outbox import AlertNotice
 from tests.builders import NOON
 
 database, url, places, deaths = sys.argv[1], sys.argv[2], sys.argv[3].split(","), int(sys.argv[4])
@@ -61,8 +61,8 @@ class Dying(WebhookNotifier):
 def live(number, place):
     engine, second = open_engine(database), int(NOON.timestamp()) + number
     with writing(engine) as connection:
-        (alert,) = alerts.fire(connection, [Firing(1, second, 400.0, 100.0, 3.0, 60)])
-        outbox.owe(connection, second, [News(alert, "fired", [f"hook-{number}"])])
+        (alert,) = alerts.insert_alerts(connection, [NewAlert(1, second, 400.0, 100.0, 3.0, 60)])
+        outbox.enqueue(connection, second, [AlertNotice(alert, "fired", [f"hook-{number}"])])
         if place == "writing":
             die()
     if place == "committed":

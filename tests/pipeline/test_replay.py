@@ -9,7 +9,7 @@ import pytest
 from services.actions.alerts import StoreAlertService
 from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rule_json import parse_rule
-from services.market.alerting.rules import BadRule, Rule, built_in
+from services.market.alerting.rules import BadRule, built_in, built_in_rule
 from services.market.stats import Windows
 from services.store.alerting import replay_data as replay_store
 from services.store.database.engine import Engine
@@ -24,7 +24,7 @@ PAIRS = ("BTC/USD", "ETH/USD", "SOL/USD")
 def world(engine: Engine) -> World:
     """Some hours of prices with spikes, gaps and plunges, ticked live."""
     exchange = FakeExchange("kraken", dict.fromkeys(PAIRS, 100.0))
-    rule = Rule(factor=3.0, window_seconds=3600, cooldown_seconds=3600, min_samples=5)
+    rule = built_in_rule(factor=3.0, window_seconds=3600, cooldown_seconds=3600, min_samples=5)
     world = World(engine, [exchange], rule=rule, windows=Windows(main=5_400, rule=3_600))
     world.discover()
     return world

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from services.market.alerting.rules import Rule
+from services.market.alerting.rules import built_in_rule
 from services.market.errors import BadPayload, LeaseLost, StoreUnavailable, Unavailable
 from services.market.stats import Windows
 from services.store.database import leases
@@ -181,7 +181,7 @@ def test_an_error_in_the_last_stage_undoes_the_first(engine: Engine) -> None:
     world.discover()
     world.tick()
     # A message needs a channel: writing the alert's fails, after everything else of the tick is written.
-    world.rule, world.channels = Rule(0.5, 3600, 0, 0), [None]  # type: ignore[list-item]
+    world.rule, world.channels = built_in_rule(0.5, 3600, 0, 0), [None]  # type: ignore[list-item]
     world.restart()
 
     with pytest.raises(IntegrityError):

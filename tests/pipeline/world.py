@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from services.market.alerting.rules import Rule
+from services.market.alerting.rules import AlertRule, built_in_rule
 from services.market.ranking import RankedMetric
 from services.market.stats import Windows
 from services.market.track import parse_track
@@ -24,7 +24,7 @@ from tests.builders import NOON
 from tests.fakes_exchange import FakeExchange
 
 PERIOD = 60
-RULE = Rule(factor=3.0, window_seconds=3600, cooldown_seconds=3600, min_samples=5)
+RULE = built_in_rule(factor=3.0, window_seconds=3600, cooldown_seconds=3600, min_samples=5)
 WINDOWS = Windows(main=86_400, rule=3_600)
 
 
@@ -35,7 +35,7 @@ class World:
     engine: Engine
     exchanges: Sequence[FakeExchange]
     windows: Windows = WINDOWS
-    rule: Rule = RULE
+    rule: AlertRule = RULE
     period: int = PERIOD
     channels: Sequence[str] = ()
     now: datetime = NOON

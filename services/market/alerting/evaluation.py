@@ -31,8 +31,9 @@ class EvaluationContext:
 
     `statistics` are the statistics of this tick; `earlier` has, of each quantity that a rule on crossings watches, what
     `seen` made of it at the looks before, row by row of the same metrics. `fresh` says which have a price of this very
-    tick, `frozen` whose exchange repeats itself whole, so that no rule on what is made of prices may go by it, and
-    `active` which trade.
+    tick, `stalled` whose exchange repeats the same prices, so that no rule on what is made of prices may go by it, and
+    `active` which trade. `exact_averages` has, by rule number, the average and its number of values where the
+    statistics hold these exactly; those of other rules are found from `past`.
     """
 
     now: int
@@ -40,9 +41,10 @@ class EvaluationContext:
     statistics: MetricStats
     earlier: Mapping[str, Floats]
     fresh: Mask
-    frozen: Mask
+    stalled: Mask
     active: Mask
     past: SumHistory
+    exact_averages: Mapping[int, tuple[Floats, Ints]] = field(default_factory=dict)
     _values: dict[str, Floats] = field(default_factory=dict)
     _averages: dict[tuple[str, int], tuple[Floats, Ints]] = field(default_factory=dict)
     _begins: dict[tuple[str, int], Floats] = field(default_factory=dict)
@@ -105,7 +107,7 @@ def seen(context: EvaluationContext, quantity: str) -> Floats:
         value = np.where(context.fresh & np.isnan(value), np.inf, value)
     told = ~np.isnan(value)
     if quantity != "volume":
-        told &= ~context.frozen
+        told &= ~context.stalled
     return np.where(told, value, context.earlier[quantity])
 
 
@@ -134,7 +136,7 @@ def evaluate(rule: AlertRule, context: EvaluationContext) -> tuple[Evaluation, C
     match condition:
         case TimesAverage(direction, factor, window, min_samples):
             value = context.value(rule.quantity)
-            average, samples = context.average(rule.quantity, window)
+            average, samples = context.exact_averages.get(rule.id) or context.average(rule.quantity, window)
             threshold = np.where(samples >= min_samples, factor * average, np.nan)
             upper, lower = (threshold, -endless) if direction == "above" else (endless, threshold)
             known, reference = ~np.isnan(value) & ~np.isnan(threshold), average
@@ -180,7 +182,7 @@ def _evaluation(rule: AlertRule, context: EvaluationContext, figures: Comparison
             came_from = (earlier > upper).astype(np.int8) - (earlier < lower).astype(np.int8)
             starts &= (came_from != side) & ~np.isnan(earlier)
     if rule.quantity != "volume" and not isinstance(rule.condition, NoData):
-        known &= ~context.frozen
+        known &= ~context.stalled
     return Evaluation(side, starts & known, clears_above, clears_below, known)
 
 

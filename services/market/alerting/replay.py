@@ -16,9 +16,9 @@ import numpy as np
 from services.market import stats
 from services.market.alerting.alerts import ReplayResult
 from services.market.alerting.evaluation import EvaluationContext, crossed_quantities, evaluate, read, seen
-from services.market.alerting.rules import BUILT_IN, AlertRule, BadRule, Rule, TimesAverage
+from services.market.alerting.rules import BUILT_IN, AlertRule, BadRule
 from services.market.alerting.running_sums import RunningSums, carry_seconds, follow, is_kept
-from services.market.alerting.states import Mask, RuleStates, fresh_states, transition
+from services.market.alerting.states import Mask, fresh_states, transition
 from services.market.stats import NO_SAMPLES, MetricStats, Samples, joined
 from services.market.times import HOUR
 from services.market.types import Floats, Ints
@@ -147,7 +147,7 @@ def replay(
     longest = (rule.window_seconds or 0) + carry
     times, rows, prices_then = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)], [np.empty(0)]
     # What an exchange's other metrics did is not gone through, nor when it listed which.
-    active, unfrozen = np.ones(len(places), dtype=np.bool_), np.zeros(len(places), dtype=np.bool_)
+    active, stalled = np.ones(len(places), dtype=np.bool_), np.zeros(len(places), dtype=np.bool_)
     earlier = {quantity: np.full(len(places), np.nan) for quantity in crossed_quantities([rule])}
     latest, looked_at = np.full(len(places), np.nan), 0
     rolling = _Rolling(past, window_seconds, period_seconds) if rule.quantity in ROLLING else None
@@ -166,9 +166,11 @@ def replay(
         looked_at = now
         statistics["price"][fresh], statistics["priced_at"][fresh] = prices[fresh], now
         stats.tell_volumes(statistics, places[fresh], volumes[fresh])
-        context = EvaluationContext(now, period_seconds, statistics, earlier, fresh, unfrozen, active, marks)
+        context = EvaluationContext(now, period_seconds, statistics, earlier, fresh, stalled, active, marks)
         if now > since:
-            begun = _built_in(rule, context, held) if rule.id == BUILT_IN else _written(rule, context, held)
+            found = transition(held, evaluate(rule, context)[0], rule, now, period_seconds)
+            held = found.held
+            begun = np.flatnonzero(found.fired).astype(np.int64)
             rows.append(begun)
             times.append(np.full(len(begun), now, dtype=np.int64))
             prices_then.append(statistics["price"][begun])
@@ -180,21 +182,3 @@ def replay(
             marks.add(mark, now - longest, period_seconds)
         earlier = {quantity: seen(context, quantity) for quantity in earlier}
     return ReplayResult(past.ids[np.concatenate(rows)], np.concatenate(times), np.concatenate(prices_then))
-
-
-def _written(rule: AlertRule, context: EvaluationContext, held: RuleStates) -> Ints:
-    found = transition(held, evaluate(rule, context)[0], rule, context.now, context.period_seconds)
-    held[:] = found.held
-    return np.flatnonzero(found.fired).astype(np.int64)
-
-
-def _built_in(rule: AlertRule, context: EvaluationContext, held: RuleStates) -> Ints:
-    """The built-in rule has no states: it fires whenever its cooldown is over and the price still exceeds."""
-    condition = rule.condition
-    assert isinstance(condition, TimesAverage)
-    judging = Rule(condition.factor, condition.window_seconds, rule.cooldown_seconds, condition.min_samples)
-    average, count = context.average("price", condition.window_seconds)
-    exceeded = judging.exceeded(context.fresh, context.statistics["price"], average, count)
-    cooling = (held["fired_at"] > 0) & (held["fired_at"] > context.now - rule.cooldown_seconds)
-    held["fired_at"][exceeded & ~cooling] = context.now
-    return np.flatnonzero(exceeded & ~cooling).astype(np.int64)

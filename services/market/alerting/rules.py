@@ -3,14 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from services.market.errors import TrackerError
 from services.market.status import Profile
 from services.market.times import DAY, HOUR, MINUTE
 from services.market.track import TrackPattern
-from services.market.types import Floats, Ints
 
 WINDOWS = {
     300: "5 min",
@@ -123,7 +119,8 @@ class AlertRule:
 
     A metric fires at most once in any `cooldown_seconds`. It resolves when the value is back behind the threshold by
     `hysteresis_percent` of that. Messages go to `channels`; None means all that there are. With `tell_resolved` those
-    who were told of an alert are told of its end.
+    who were told of an alert are told of its end. With `repeat` it fires again after each cooldown while the condition
+    holds.
     """
 
     id: int
@@ -137,6 +134,7 @@ class AlertRule:
     channels: tuple[str, ...] | None
     tell_resolved: bool
     enabled: bool
+    repeat: bool = False
 
     @property
     def kind(self) -> str:
@@ -157,22 +155,31 @@ def longest_windows(rules: Iterable[AlertRule]) -> dict[str, int]:
     return longest
 
 
-def built_in(profile: Profile) -> AlertRule:
-    """The rule of the settings ALERT_*, told as the others are; it is kept by nobody and cannot be changed."""
+def built_in_rule(factor: float, window_seconds: int, cooldown_seconds: int, min_samples: int) -> AlertRule:
+    """The rule of the settings ALERT_*, for all metrics. It is not stored and cannot be changed."""
     return AlertRule(
         id=BUILT_IN,
         name=BUILT_IN_NAME,
         scope=(TrackPattern("*", "*", "*"),),
         quantity="price",
-        condition=TimesAverage(
-            "above", profile.alert_factor, profile.alert_window_minutes * MINUTE, profile.alert_min_samples
-        ),
+        condition=TimesAverage("above", factor, window_seconds, min_samples),
         pending_seconds=0,
-        cooldown_seconds=profile.alert_cooldown_minutes * MINUTE,
+        cooldown_seconds=cooldown_seconds,
         hysteresis_percent=0.0,
         channels=None,
         tell_resolved=False,
         enabled=True,
+        repeat=True,
+    )
+
+
+def built_in(profile: Profile) -> AlertRule:
+    """The built-in rule of the server with this profile."""
+    return built_in_rule(
+        profile.alert_factor,
+        profile.alert_window_minutes * MINUTE,
+        profile.alert_cooldown_minutes * MINUTE,
+        profile.alert_min_samples,
     )
 
 
@@ -184,25 +191,3 @@ def require_channels(rule: AlertRule, known: Collection[str], before: AlertRule 
         if channel not in known and channel not in had:
             there_are = f"there are {', '.join(known)}" if known else "NOTIFY_URLS names none"
             raise BadRule(f"channels: none is called {channel[:40]!r}; {there_are}")
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Fires when latest > `factor` x average, the latest price itself not in the average.
-
-    The average is over the prices of `window_seconds` before the latest and must rest on
-    `min_samples` of them; one metric fires at most once in any `cooldown_seconds`.
-    """
-
-    factor: float
-    window_seconds: int
-    cooldown_seconds: int
-    min_samples: int
-
-    def exceeded(
-        self, fresh: npt.NDArray[np.bool_], price: Floats, average: Floats, count: Ints
-    ) -> npt.NDArray[np.bool_]:
-        """Which metrics break the rule, all arrays of shape (metrics,); only those with a `fresh` price may."""
-        with np.errstate(invalid="ignore"):
-            above = price > self.factor * average
-        return fresh & above & (count >= self.min_samples)

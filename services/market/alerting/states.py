@@ -82,7 +82,7 @@ def transition(held: RuleStates, evaluation: Evaluation, rule: AlertRule, now: i
     Looks that tell nothing change nothing, nor do looks that nobody made: only when the last one that told something is
     stale is an alert without data. The next one that does ends it or has it go on, and a pending time begins anew with
     it: nobody knows what was meanwhile. A clock that was set back makes no cooldown shorter: `fired_at` is of the last
-    alert on record.
+    alert on record. A rule with `repeat` also fires where an alert of it is firing already.
     """
     after = held.copy()
     state, side = after["state"], after["side"]
@@ -113,7 +113,10 @@ def transition(held: RuleStates, evaluation: Evaluation, rule: AlertRule, now: i
     side[begins] = evaluation.side[begins]
 
     held_long = now - after["since"] >= rule.pending_seconds
-    fired = (state == PENDING) & evaluation.known & (evaluation.side == side) & held_long & ~cooling
+    due = (state == PENDING) & held_long
+    if rule.repeat:
+        due |= state == FIRING
+    fired = due & evaluation.known & (evaluation.side == side) & ~cooling
     _enter(after, fired, FIRING, now)
     after["fired_at"][fired] = now
     after["known_at"][evaluation.known] = now

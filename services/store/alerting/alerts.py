@@ -65,11 +65,6 @@ _IN_STATE = {
 }
 
 
-def last_fired(connection: Connection, metric_ids: Collection[int], since: int, rule_id: int = BUILT_IN) -> set[int]:
-    """Those of the metrics on which the rule fired after epoch second `since`."""
-    return set(firing_times(connection, rule_id, since, metric_ids))
-
-
 def firing_times(connection: Connection, rule_id: int, since: int, metric_ids: Collection[int]) -> dict[int, int]:
     """When the rule last fired on those of the metrics on which it did after epoch second `since`."""
     of_rule = (AlertRow.rule_id == rule_id) & (AlertRow.fired_at > since)

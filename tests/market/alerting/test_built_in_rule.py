@@ -1,15 +1,55 @@
+"""The built-in rule on single metrics, compared with the average that the statistics hold."""
+
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
-from services.market.alerting.rules import Rule
+from services.market import stats
+from services.market.alerting.evaluation import EvaluationContext, evaluate
+from services.market.alerting.rules import BUILT_IN, AlertRule, built_in_rule
+from services.market.alerting.running_sums import RunningSums
+from services.market.alerting.states import FIRING, NO_DATA, Evaluation, Mask, fresh_states, transition
+from services.market.types import Ints
 
-RULE = Rule(factor=3.0, window_seconds=3600, cooldown_seconds=3600, min_samples=5)
+NOW = 1_000_000
+RULE = built_in_rule(factor=3.0, window_seconds=3600, cooldown_seconds=3600, min_samples=5)
 
 
-def exceeded(price: float, average: float, count: int = 5, fresh: bool = True, rule: Rule = RULE) -> bool:
-    told = rule.exceeded(np.array([fresh]), np.array([price]), np.array([average]), np.array([count]))
-    assert told.shape == (1,)
-    return bool(told[0])
+class NoSums:
+    """No running sums: the average comes from the statistics."""
+
+    def first_from(self, quantity: str, minute: int) -> RunningSums | None:
+        raise AssertionError((quantity, minute))
+
+    def last_until(self, quantity: str, minute: int) -> RunningSums | None:
+        raise AssertionError((quantity, minute))
+
+    def unknown(self, quantity: str, since: int, ids: Ints) -> Mask:
+        raise AssertionError((quantity, since, ids))
+
+
+def evaluation_of(
+    prices: Sequence[float],
+    averages: Sequence[float],
+    counts: Sequence[int],
+    fresh: Sequence[bool],
+    rule: AlertRule = RULE,
+) -> Evaluation:
+    statistics = stats.empty(np.arange(len(prices), dtype=np.int64))
+    statistics["price"] = prices
+    all_of, none_of = np.ones(len(prices), dtype=np.bool_), np.zeros(len(prices), dtype=np.bool_)
+    exact = {BUILT_IN: (np.array(averages), np.array(counts))}
+    return evaluate(
+        rule,
+        EvaluationContext(NOW, 60, statistics, {}, np.array(fresh), none_of, all_of, NoSums(), exact_averages=exact),
+    )[0]
+
+
+def exceeded(price: float, average: float, count: int = 5, fresh: bool = True, rule: AlertRule = RULE) -> bool:
+    starts = evaluation_of([price], [average], [count], [fresh], rule).starts
+    assert starts.shape == (1,)
+    return bool(starts[0])
 
 
 def test_three_times_the_average_is_not_yet_more_than_three_times():
@@ -38,16 +78,27 @@ def test_a_stale_price_never_fires():
 
 
 def test_the_factor_is_the_rules_own():
-    rule = Rule(factor=1.5, window_seconds=60, cooldown_seconds=0, min_samples=1)
+    rule = built_in_rule(factor=1.5, window_seconds=60, cooldown_seconds=0, min_samples=1)
     assert exceeded(151.0, 100.0, rule=rule)
     assert not exceeded(149.0, 100.0, rule=rule)
 
 
-def test_each_metric_is_judged_by_itself():
-    told = RULE.exceeded(
-        np.array([True, True, False, True]),
-        np.array([400.0, 200.0, 400.0, 400.0]),
-        np.array([100.0, 100.0, 100.0, 100.0]),
-        np.array([9, 9, 9, 1]),
+def test_each_metric_is_evaluated_by_itself():
+    evaluation = evaluation_of(
+        [400.0, 200.0, 400.0, 400.0], [100.0, 100.0, 100.0, 100.0], [9, 9, 9, 1], [True, True, False, True]
     )
-    assert told.tolist() == [True, False, False, False]
+    assert evaluation.starts.tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize("state", [FIRING, NO_DATA])
+def test_it_fires_again_after_each_cooldown_while_the_price_exceeds(state):
+    evaluation = evaluation_of([400.0], [100.0], [9], [True])
+    held = fresh_states(np.array([0]))
+    held["state"], held["side"], held["known_at"] = state, 1, NOW - 60
+    held["fired_at"] = NOW - 3599
+    assert transition(held, evaluation, RULE, NOW, 60).fired.tolist() == [False]
+
+    again = transition(held, evaluation, RULE, NOW + 1, 60)
+
+    assert again.fired.tolist() == [True]
+    assert again.held["state"].tolist() == [FIRING]

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.market.alerting.rules import BUILT_IN
 from services.market.types import Listing, Pair
 from services.store.alerting import alerts
 from services.store.alerting.alerts import NewAlert
@@ -41,8 +42,8 @@ def test_alerts_are_told_newest_first_with_their_figures(engine: Engine) -> None
 def test_who_fired_within_a_time_is_known_its_start_left_out(engine: Engine) -> None:
     fire(engine, 1, T)
     with reading(engine) as connection:
-        assert alerts.last_fired(connection, [1, 2], T - 1) == {1}
-        assert alerts.last_fired(connection, [1, 2], T) == set()
+        assert alerts.firing_times(connection, BUILT_IN, T - 1, [1, 2]) == {1: T}
+        assert alerts.firing_times(connection, BUILT_IN, T, [1, 2]) == {}
 
 
 def test_however_many_break_the_rule_at_once_each_fires_once(engine: Engine) -> None:
@@ -52,7 +53,7 @@ def test_however_many_break_the_rule_at_once_each_fires_once(engine: Engine) -> 
         metrics.track(connection, "okx", listings, lambda _pair: True, NOON)
         firings = [NewAlert(number, T, number * 2.0, 1.0, 3.0, 60) for number in range(3, many + 3)]
         assert alerts.insert_alerts(connection, firings[:600]) == list(range(1, 601))
-        assert alerts.last_fired(connection, range(1, many + 3), T - 1) == set(range(3, 603))
+        assert set(alerts.firing_times(connection, BUILT_IN, T - 1, range(1, many + 3))) == set(range(3, 603))
 
     with reading(engine) as connection:
         found = alerts.fired(connection, None, None, 1000)
