@@ -12,7 +12,8 @@ import numpy as np
 
 from services.exchanges.demo_exchange import DemoExchange
 from services.market.alerting.rules import built_in_rule
-from services.market.stats import DAY, HOUR, Windows
+from services.market.stats.metric_stats import Windows
+from services.market.times import DAY, HOUR
 from services.market.track import parse_track
 from services.market.types import Floats, Ints
 from services.pipeline.discover import discover

@@ -18,8 +18,7 @@ from benchmarks.rivals import DuckDb
 from benchmarks.tick import Ticker
 from benchmarks.timings import median, p95, print_table, timed
 from services.exchanges.demo_exchange import DemoExchange
-from services.market.stats import DAY, HOUR
-from services.market.times import period_of
+from services.market.times import DAY, HOUR, period_of
 from services.pipeline.fetch import Fetcher
 from services.pipeline.seal import MARGIN_SECONDS, seal
 from services.store.database.engine import Engine, open_engine, reading

@@ -19,8 +19,7 @@ from benchmarks.onlookers import PATHS
 from benchmarks.timings import median, p95, print_table, timed
 from benchmarks.web import ROOT
 from services.bootstrap import Services, open_services
-from services.market.stats import DAY, HOUR
-from services.market.times import period_of
+from services.market.times import DAY, HOUR, period_of
 from services.pipeline.fetch import Fetcher
 from services.pipeline.tick import tick
 from services.settings import read_settings

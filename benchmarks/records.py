@@ -14,8 +14,7 @@ from benchmarks.web import served
 from services.actions.alerts import StoreAlertService
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import MAX_RULES
-from services.market.stats import HOUR
-from services.market.times import period_of
+from services.market.times import HOUR, period_of
 from services.store.alerting import alerts, outbox
 from services.store.alerting.alerts import NewAlert
 from services.store.alerting.outbox import AlertNotice

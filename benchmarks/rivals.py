@@ -15,7 +15,7 @@ import pandas as pd
 from sqlalchemy import text
 
 from benchmarks.databases import MINUTES_A_COMMIT, PERIOD, Dataset
-from services.market.stats import DAY, HOUR
+from services.market.times import DAY, HOUR
 from services.market.types import Floats
 from services.store.database.engine import writing
 from services.store.history.prices import store

@@ -11,7 +11,7 @@ from services.actions.alerts import StoreAlertService
 from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import WINDOWS
-from services.market.stats import HOUR
+from services.market.times import HOUR
 from services.pipeline.fetch import Fetcher
 
 RULES = 100

@@ -20,8 +20,7 @@ from benchmarks.databases import PERIOD, Dataset, Span, fill
 from benchmarks.timings import p99, print_table
 from benchmarks.web import free_port, served
 from services.exchanges.demo_exchange import DemoExchange
-from services.market.stats import HOUR
-from services.market.times import period_of
+from services.market.times import HOUR, period_of
 from services.pipeline.fetch import Fetcher
 from services.pipeline.tick import tick
 from services.store.database.engine import open_engine

@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.databases import PERIOD, RULE, moment
 from benchmarks.timings import median, p95, print_table, timed
 from services.exchanges.demo_exchange import DemoExchange
-from services.market.stats import DAY, HOUR, Windows
-from services.market.times import period_of
+from services.market.stats.metric_stats import Windows
+from services.market.times import DAY, HOUR, period_of
 from services.market.track import parse_track
 from services.pipeline.discover import discover
 from services.pipeline.fetch import Fetcher

@@ -12,7 +12,7 @@ import services.pipeline.tick as ticking
 from benchmarks.databases import PERIOD, Dataset, moment
 from benchmarks.rivals import rivals
 from benchmarks.timings import median, p95, print_table, timed
-from services.market.stats import HOUR
+from services.market.times import HOUR
 from services.pipeline.fetch import Fetcher
 from services.pipeline.tick import Plan, tick
 

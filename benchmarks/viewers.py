@@ -15,8 +15,7 @@ from benchmarks.databases import PERIOD, Dataset, filled
 from benchmarks.listeners import STREAMS, Stream
 from benchmarks.timings import p99, print_table, timed
 from benchmarks.web import served
-from services.market.stats import HOUR
-from services.market.times import period_of
+from services.market.times import HOUR, period_of
 
 VIEWERS = 200
 HOURS = 10

@@ -11,7 +11,7 @@ from layouts import notation
 from layouts.paths import at
 from services.market.alerting.alerts import Alert
 from services.market.ranking import RankedMetric
-from services.market.stats import FROZEN_PERIODS
+from services.market.stats.measures import FROZEN_PERIODS
 
 STATE_MEANINGS = {
     "new": "Its exchange began to list it within the last day",

@@ -20,7 +20,7 @@ from services.exchanges.registry import open_exchange
 from services.market.alerting.rules import built_in_rule
 from services.market.errors import UnknownExchange
 from services.market.ports import AlertService, Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.market.status import Profile
 from services.market.times import DAY, HOUR, MINUTE
 from services.name_resolution import bound_look_ups

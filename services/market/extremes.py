@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.market.stats import MetricStats, Samples
+from services.market.stats.metric_stats import MetricStats
+from services.market.stats.samples import Samples
 from services.market.times import DAY, HOUR
 from services.market.types import Floats, Ints
 

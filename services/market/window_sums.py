@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.market import stats
-from services.market.stats import MetricStats, Samples
+from services.market.stats import measures
+from services.market.stats.metric_stats import MetricStats
+from services.market.stats.samples import Samples
 from services.market.types import Floats, Ints
 
 ROLLING = ("stdev", "volatility")
@@ -47,7 +48,7 @@ class WindowSums:
 
     def read(self, quantity: str) -> Floats:
         """One of ROLLING, NaN where the window holds no price."""
-        stdev = stats.population_stdev(self.weight, self.total, self.squares)
+        stdev = measures.population_stdev(self.weight, self.total, self.squares)
         return stdev if quantity == "stdev" else volatility(stdev, self.mean())
 
     def mean(self) -> Floats:
@@ -75,9 +76,9 @@ class WindowSums:
         self.squares += sign * np.bincount(samples.rows, weighted * offset, minlength=count)
 
     def _drifted(self) -> Ints:
-        lost = stats.has_drifted(self.weight, self.total, self.total_peak, self.squares, self.squares_peak)
+        lost = measures.has_drifted(self.weight, self.total, self.total_peak, self.squares, self.squares_peak)
         with np.errstate(invalid="ignore"):
-            lost |= ~(self.total_peak <= stats.DRIFT_LIMIT * np.abs(self.weight * self.anchor + self.total))
+            lost |= ~(self.total_peak <= measures.DRIFT_LIMIT * np.abs(self.weight * self.anchor + self.total))
         return np.flatnonzero(lost & (self.weight > 0)).astype(np.int64)
 
     def _sum_up(self, rows: Ints, samples: Samples) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from services.market.alerting.rules import AlertRule
-from services.market.stats import MetricStats
+from services.market.stats.metric_stats import MetricStats
 from services.market.types import Ints
 from services.pipeline.evaluate_rules import Scopes, evaluate_rules
 from services.pipeline.tick_context import TickContext

@@ -10,11 +10,12 @@ from threading import Event
 
 import numpy as np
 
-from services.market import gaps, stats
+from services.market import gaps
 from services.market.errors import BadPayload, ExchangeError, StoreUnavailable, Unavailable
 from services.market.gaps import Span
 from services.market.ports import Clock, Exchange
-from services.market.stats import Windows
+from services.market.stats import measures, metric_stats
+from services.market.stats.metric_stats import Windows
 from services.market.status import BackfillState
 from services.market.times import DAY, HOUR, from_epoch, to_epoch
 from services.market.types import CandlePage, Candles, Catalogue, Ints, Metric
@@ -108,12 +109,12 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
     until = int(now.timestamp() if snapshot.minute is None else snapshot.minute) // step * step
     # A little more than the window: the price at its very start is what the change is counted from.
     since = until - (max(plan.windows.main, DAY) + MARGIN_SECONDS) // step * step
-    frozen = set(snapshot.statistics["id"][stats.frozen(snapshot.statistics)].tolist())
+    frozen = set(snapshot.statistics["id"][measures.frozen(snapshot.statistics)].tolist())
     rows = _lacking(snapshot, plan.windows, catalogue, sorted(catalogue.rows.get(exchange.name, {}).values()))
     tasks: list[Task] = []
     for start in range(0, len(rows), SLICE):
         part = np.array(rows[start : start + SLICE], dtype=np.int64)
-        statistics = stats.empty(catalogue.ids)
+        statistics = metric_stats.empty(catalogue.ids)
         with reading(plan.engine) as connection:
             runs = list(prices.read_history(connection, statistics, part, since, until))
         for row in part.tolist():
@@ -137,7 +138,7 @@ def _lacking(snapshot: Snapshot, windows: Windows, catalogue: Catalogue, rows: l
     statistics know of most that nothing is missing."""
     if windows.main < DAY or snapshot.windows != windows:
         return rows
-    found, known = stats.rows_of(snapshot.statistics, catalogue.ids[rows])
+    found, known = metric_stats.rows_of(snapshot.statistics, catalogue.ids[rows])
     weight = np.zeros(len(rows))
     weight[known] = snapshot.statistics["weight"][found[known]]
     return [row for row, covered in zip(rows, weight.tolist(), strict=True) if covered < windows.main]
@@ -269,12 +270,12 @@ class Backfill:
         )
         if not snapshot.complete:
             return  # the first tick computes everything from what is stored
-        rows, known = stats.rows_of(snapshot.statistics, metric_ids)
+        rows, known = metric_stats.rows_of(snapshot.statistics, metric_ids)
         statistics = snapshot.statistics.copy()
         recompute(connection, statistics, rows[known], snapshot.minute, snapshot.windows)
         catalogue = plan.catalogues.current(connection)
         active = np.isin(statistics["id"], catalogue.ids[catalogue.active])
-        stats.rank(statistics, active)
+        measures.rank(statistics, active)
         snapshots.save(connection, snapshot.minute, snapshot.windows, statistics)
 
     def _catalogue_number(self) -> int:
@@ -288,8 +289,8 @@ class Backfill:
             catalogue = self._plan.catalogues.current(connection)
         places = catalogue.places.get(self._exchange.name, np.empty(0, dtype=np.int64))
         ids = catalogue.ids[places[catalogue.active[places]]]
-        ids = np.setdiff1d(ids, snapshot.statistics["id"][stats.frozen(snapshot.statistics)], assume_unique=True)
-        rows, known = stats.rows_of(snapshot.statistics, ids)
+        ids = np.setdiff1d(ids, snapshot.statistics["id"][measures.frozen(snapshot.statistics)], assume_unique=True)
+        rows, known = metric_stats.rows_of(snapshot.statistics, ids)
         covered = snapshot.statistics["weight"][rows[known]]
         return float(len(ids) * self._plan.windows.main - covered.sum())
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.market import stats
 from services.market.alerting.evaluation import (
     Comparison,
     EvaluationContext,
@@ -28,7 +27,8 @@ from services.market.alerting.states import (
     transition,
     worth_keeping,
 )
-from services.market.stats import MetricStats
+from services.market.stats import metric_stats
+from services.market.stats.metric_stats import MetricStats
 from services.market.track import TrackPattern
 from services.market.types import Catalogue, Floats, Ints
 from services.pipeline.tick_context import TickContext
@@ -124,7 +124,7 @@ def _states_on_record(connection: Connection, rule: AlertRule, statistics: Metri
     states = fresh_states(np.array(sorted(ids), dtype=np.int64))
     is_silent = np.isin(states["id"], list(alerts.without_data(connection, rule.id)))
     states["state"], states["side"] = np.where(is_silent, NO_DATA, FIRING), 1
-    rows, tracked = stats.rows_of(statistics, states["id"])
+    rows, tracked = metric_stats.rows_of(statistics, states["id"])
     states["known_at"][tracked] = statistics["priced_at"][rows[tracked]]
     return states
 
@@ -137,7 +137,7 @@ def _earlier(context: TickContext, enabled: Sequence[AlertRule], statistics: Met
         return {}
     since = context.minute - context.period_seconds - carry_seconds(context.period_seconds)
     found = last_evaluations.last_values(context.connection, crossed, statistics["id"])
-    left, _ = stats.align(context.before.statistics, statistics["id"])
+    left, _ = metric_stats.align(context.before.statistics, statistics["id"])
     return {quantity: found.get(quantity, as_left(left, quantity, since)) for quantity in crossed}
 
 
@@ -155,7 +155,7 @@ def _apply(
     affected = evaluation.starts & scope
     removed: list[int] = []
     if len(states):
-        rows, tracked = stats.rows_of(context.statistics, states["id"])
+        rows, tracked = metric_stats.rows_of(context.statistics, states["id"])
         affected[rows[tracked]] = True
         removed = states["id"][~tracked].tolist()
     elif not affected.any():
@@ -185,7 +185,7 @@ def _apply(
 def _aligned(states: RuleStates, ids: Ints) -> RuleStates:
     """The states of the metrics `ids`, new ones where there are none yet."""
     aligned = fresh_states(ids)
-    rows, known = stats.rows_of(aligned, states["id"])
+    rows, known = metric_stats.rows_of(aligned, states["id"])
     aligned[rows[known]] = states[known]
     return aligned
 

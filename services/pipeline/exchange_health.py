@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from services.market import stats
 from services.market.alerting.states import Mask
+from services.market.stats import measures, metric_stats
 from services.market.types import Ints
 from services.pipeline.fetch import FetchResult
 from services.pipeline.tick_context import TickContext
@@ -32,7 +32,7 @@ def record_health(context: TickContext, answers: Sequence[FetchResult]) -> Ints:
     unchanged = ticks.unchanged_periods(connection)
     moved = _moved(context)
     before = context.before.statistics
-    frozen = before["id"][stats.frozen(before)]
+    frozen = before["id"][measures.frozen(before)]
     missing = arrivals.missing[~np.isin(catalogue.ids[arrivals.missing], frozen)]
     notes = ticks.notes(connection)
     stalled = [np.empty(0, dtype=np.int64)]
@@ -65,7 +65,7 @@ def _has_stalled(periods: int, priced: int) -> bool:
 def _moved(context: TickContext) -> Mask:
     """Which arrivals differ from the metric's last price. A metric's first price counts as a move."""
     before, arrivals = context.before.statistics, context.arrivals
-    rows, known = stats.rows_of(before, context.catalogue.ids[arrivals.places])
+    rows, known = metric_stats.rows_of(before, context.catalogue.ids[arrivals.places])
     moved = np.ones(len(rows), dtype=np.bool_)
     moved[known] = before["price"][rows[known]] != arrivals.prices[known]
     return moved

@@ -5,10 +5,11 @@ from functools import partial
 
 import numpy as np
 
-from services.market import stats
 from services.market.alerting.running_sums import carry_seconds
 from services.market.alerting.states import Mask
-from services.market.stats import NO_SAMPLES, MetricStats, Samples, joined
+from services.market.stats import metric_stats
+from services.market.stats.metric_stats import MetricStats
+from services.market.stats.samples import NO_SAMPLES, Samples, joined
 from services.market.types import Floats, Ints
 from services.market.window_sums import WindowSums
 from services.store.database.engine import Connection
@@ -32,7 +33,7 @@ class Stretch:
     def __init__(self, connection: Connection, count: int, times: Ints, period_seconds: int) -> None:
         carry = carry_seconds(period_seconds)
         self._connection, self._period = connection, period_seconds
-        self._ids = stats.empty(np.arange(count, dtype=np.int64))
+        self._ids = metric_stats.empty(np.arange(count, dtype=np.int64))
         self._lead = -(-carry // period_seconds)
         self._start = int(times[0]) - (self._lead + 1) * period_seconds
         self._times = self._start + period_seconds * np.arange(1, self._lead + len(times) + 1, dtype=np.int64)
@@ -55,7 +56,7 @@ class Stretch:
     def volumes(self) -> Values:
         """Those that were told with a price."""
         told = samples.read_all(self._connection, VOLUME, self._start, int(self._times[-1]))
-        rows, known = stats.rows_of(self._ids, told.metric_ids)
+        rows, known = metric_stats.rows_of(self._ids, told.metric_ids)
         grid = self._grid()
         grid[self._places(told.times[known]), rows[known]] = told.values[known]
         return self._values(grid, self._last)
@@ -105,7 +106,7 @@ class Stretch:
 
 def go_back(connection: Connection, sums: WindowSums, minute: int, to: int, window_seconds: int) -> None:
     """Move the sums of metrics 0, 1 ... as of `minute` back to those as of epoch second `to`."""
-    ids = stats.empty(np.arange(len(sums.weight), dtype=np.int64))
+    ids = metric_stats.empty(np.arange(len(sums.weight), dtype=np.int64))
     gained = prices.read_all(connection, ids, to - window_seconds, minute - window_seconds)
     lost = prices.read_all(connection, ids, to, minute)
     sums.move(gained, lost, partial(_history, connection, ids, to, window_seconds))

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from services.market import stats
-from services.market.stats import MetricStats, Samples, Windows
+from services.market.stats import measures, metric_stats, recomputation, sums
+from services.market.stats.advance import Movements, advance
+from services.market.stats.metric_stats import MetricStats, Windows
+from services.market.stats.samples import Samples
 from services.market.times import DAY, HOUR
 from services.market.types import Catalogue, Ints
 from services.market.window_sums import ROLLING
@@ -29,17 +31,17 @@ def rank(context: TickContext, windows: Windows) -> MetricStats:
     """
     connection, minute, period_seconds = context.connection, context.minute, context.period_seconds
     snapshot, arrivals, catalogue = context.before, context.arrivals, context.catalogue
-    statistics, came = stats.align(snapshot.statistics, catalogue.ids)
+    statistics, came = metric_stats.align(snapshot.statistics, catalogue.ids)
     new = came
     if snapshot.minute is None or snapshot.windows != windows or not snapshot.complete:
         statistics, new = statistics.copy(), np.arange(len(statistics), dtype=np.int64)
     else:
         statistics = _advance(context, snapshot.minute, statistics, windows)
         turn = _turn(len(statistics), minute, windows, period_seconds)
-        inexact = np.setdiff1d(np.concatenate([stats.drifted(statistics), turn]), new)
+        inexact = np.setdiff1d(np.concatenate([sums.drifted(statistics), turn]), new)
         for rows, history in _histories(connection, statistics, inexact, minute, windows):
-            stats.recompute(statistics, rows, history, minute, windows)
-    stats.tell_volumes(statistics, arrivals.places, arrivals.volumes)
+            recomputation.recompute(statistics, rows, history, minute, windows)
+    metric_stats.set_volumes(statistics, arrivals.places, arrivals.volumes)
     statistics["absent"][arrivals.places] = 0
     statistics["absent"][arrivals.missing] += 1
     recompute(connection, statistics, new, minute, windows)
@@ -51,9 +53,9 @@ def rank(context: TickContext, windows: Windows) -> MetricStats:
         running_sums_recomputation.request_after_backfill(
             connection, statistics["id"][back], previous, previous, period_seconds, windows.main
         )
-    stats.rank(statistics, catalogue.active)
+    measures.rank(statistics, catalogue.active)
     statistics["rank_1h_ago"] = rank_history.at(
-        connection, minute - HOUR, stats.lookback(period_seconds), statistics["id"]
+        connection, minute - HOUR, metric_stats.lookback(period_seconds), statistics["id"]
     )
     rank_history.record(connection, minute, period_seconds, statistics["id"], statistics["rank"])
     return statistics
@@ -66,14 +68,14 @@ def rank_again(connection: Connection, catalogue: Catalogue) -> None:
     if not snapshot.complete:
         return  # the first tick computes everything, and orders it
     statistics = snapshot.statistics[np.isin(snapshot.statistics["id"], catalogue.ids)]
-    stats.rank(statistics, np.isin(statistics["id"], catalogue.ids[catalogue.active]))
+    measures.rank(statistics, np.isin(statistics["id"], catalogue.ids[catalogue.active]))
     snapshots.save(connection, snapshot.minute, snapshot.windows, statistics)
 
 
 def recompute(connection: Connection, statistics: MetricStats, rows: Ints, minute: int, windows: Windows) -> None:
     """Compute these rows of `statistics` anew, in place, from all their stored prices."""
     for batch, history in _histories(connection, statistics, rows, minute, windows):
-        stats.recompute(statistics, batch, history, minute, windows)
+        recomputation.recompute(statistics, batch, history, minute, windows)
         update_extremes.renew(connection, statistics, batch, history, minute)
 
 
@@ -86,7 +88,7 @@ def _histories(
         history = _joined(list(prices.read_history(connection, statistics, batch, minute - windows.longest, minute)))
         far = [
             run.where(np.isin(run.rows, some))
-            for some, after, until in stats.far_references(statistics, batch, history, minute, windows)
+            for some, after, until in recomputation.far_references(statistics, batch, history, minute, windows)
             for run in prices.read_history(connection, statistics, some, after, until)
         ]
         yield batch, _joined([*far, history])
@@ -107,7 +109,7 @@ def _advance(context: TickContext, previous: int, statistics: MetricStats, windo
         np.full(count, context.period_seconds, dtype=np.int64),
     )
     between = prices.read_all(connection, statistics, previous, minute - 1)
-    advanced = stats.advance(statistics, previous, minute, arrived, between, left_behind, windows)
+    advanced = advance(statistics, previous, minute, Movements(arrived, between, left_behind), windows)
     update_extremes.carry_on(connection, advanced, previous, minute, _joined([between, arrived]))
     return advanced
 

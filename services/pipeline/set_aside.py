@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from services.market import stats
 from services.market.present import is_ahead, is_believable
+from services.market.stats import metric_stats
 from services.market.status import SetAside
 from services.store import set_aside as stored
 from services.store.database.engine import Connection
@@ -29,7 +29,7 @@ def set_aside(connection: Connection, snapshot: Snapshot, now: int, period_secon
     """
     assert snapshot.minute is not None  # without a tick there is nothing ahead
     done, back = stored.set_aside(connection, now, snapshot.minute, period_seconds)
-    statistics = stats.empty(snapshot.statistics["id"])
+    statistics = metric_stats.empty(snapshot.statistics["id"])
     for name in ("absent", "volume", "told_volume"):
         statistics[name] = snapshot.statistics[name]
     alerted_at = snapshot.statistics["alerted_at"]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from services.market.alerting.rules import AlertRule
 from services.market.failures import Failures
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.market.status import SetAside, TickState
 from services.market.times import from_epoch, to_epoch
 from services.pipeline.alert import alert

@@ -4,7 +4,8 @@ import numpy as np
 
 from services.market import extremes
 from services.market.extremes import REACHES, Reach
-from services.market.stats import MetricStats, Samples
+from services.market.stats.metric_stats import MetricStats
+from services.market.stats.samples import Samples
 from services.market.types import Ints
 from services.store.database.engine import Connection
 from services.store.ranking import extremes as blocks

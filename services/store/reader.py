@@ -5,13 +5,14 @@ from datetime import datetime
 
 import numpy as np
 
-from services.market import extremes, stats
+from services.market import extremes
 from services.market.alerting.alerts import Alert, OpenAlerts
 from services.market.errors import UnknownMetric
 from services.market.extremes import DAILY, HOURLY
 from services.market.present import is_stale
 from services.market.ranking import RankedMetric, Ranking, Sparklines
-from services.market.stats import MetricStats
+from services.market.stats import measures, metric_stats
+from services.market.stats.metric_stats import MetricStats
 from services.market.status import Day, Profile, Status, Storage
 from services.market.times import DAY, HOUR, from_epoch, to_epoch
 from services.market.types import Hours, Metric, Series
@@ -57,7 +58,7 @@ class StoreReader:
         with reading(self._engine) as connection:
             catalogue = self._catalogues.current(connection)
             snapshot = snapshots.load(connection)
-        statistics, _ = stats.align(snapshot.statistics, catalogue.ids)
+        statistics, _ = metric_stats.align(snapshot.statistics, catalogue.ids)
         rank = np.where(statistics["rank"] > 0, statistics["rank"], np.iinfo(np.int64).max)
         order = np.lexsort((statistics["id"], rank)).tolist()
         rows = _columns(statistics, snapshot, self._profile.period_seconds)
@@ -74,7 +75,7 @@ class StoreReader:
             snapshot = snapshots.load(connection)
         if found is None:
             raise UnknownMetric(wanted)
-        statistics, _ = stats.align(snapshot.statistics, np.array([found.id], dtype=np.int64))
+        statistics, _ = metric_stats.align(snapshot.statistics, np.array([found.id], dtype=np.int64))
         columns = _columns(statistics, snapshot, self._profile.period_seconds)
         return _ranked(found, columns, 0, snapshot.minute)
 
@@ -132,8 +133,8 @@ class StoreReader:
                 sealed_until=from_epoch(sealing.sealed_until(connection)),
                 kept_longer_since=self._kept_longer_since(connection, snapshot.minute),
             )
-        statistics, _ = stats.align(snapshot.statistics, catalogue.ids)
-        trading = catalogue.active & ~stats.frozen(statistics)
+        statistics, _ = metric_stats.align(snapshot.statistics, catalogue.ids)
+        trading = catalogue.active & ~measures.frozen(statistics)
         old = is_stale(statistics["priced_at"], snapshot.minute or 0, self._profile.period_seconds)
         return Status(
             revision=snapshot.revision,
@@ -188,16 +189,16 @@ def _columns(statistics: MetricStats, snapshot: Snapshot, period_seconds: int) -
     (high_1h, low_1h), (high_24h, low_24h) = (extremes.high_and_low(statistics, reach) for reach in (HOURLY, DAILY))
     with np.errstate(invalid="ignore", divide="ignore"):
         computed = {
-            "change_1h": statistics["price"] / stats.price_before(statistics, HOUR, period_seconds) - 1,
-            "change_24h": statistics["price"] / stats.price_before(statistics, DAY, period_seconds) - 1,
+            "change_1h": statistics["price"] / measures.price_before(statistics, HOUR, period_seconds) - 1,
+            "change_24h": statistics["price"] / measures.price_before(statistics, DAY, period_seconds) - 1,
             "volatility": statistics["stdev"] / statistics["mean"],
-            "log_volatility": stats.log_volatility(statistics),
+            "log_volatility": measures.log_volatility(statistics),
             "range_1h": extremes.spread(high_1h, low_1h),
             "range_24h": extremes.spread(high_24h, low_24h),
             "high_24h": high_24h,
             "low_24h": low_24h,
-            "frozen": stats.frozen(statistics),
-            "coverage": stats.coverage(statistics, snapshot.windows.main),
+            "frozen": measures.frozen(statistics),
+            "coverage": measures.coverage(statistics, snapshot.windows.main),
             "stale": is_stale(statistics["priced_at"], snapshot.minute or 0, period_seconds),
         }
     names = (

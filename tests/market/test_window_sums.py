@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from services.market.stats import NO_SAMPLES, Samples
+from services.market.stats.samples import NO_SAMPLES, Samples
 from services.market.window_sums import WindowSums, from_bytes, no_sums
 
 WINDOW, COUNT = 20, 3

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from services.market.stats import RETURN_GAP, YEAR, Windows, lookback
+from services.market.stats.measures import YEAR
+from services.market.stats.metric_stats import Windows, lookback
+from services.market.stats.samples import RETURN_GAP
 from services.market.times import DAY, HOUR
 from services.market.types import Series
 

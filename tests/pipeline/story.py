@@ -16,7 +16,8 @@ import pytest
 
 from services.market.errors import Unavailable
 from services.market.ranking import RankedMetric
-from services.market.stats import FROZEN_PERIODS, Windows, lookback
+from services.market.stats.measures import FROZEN_PERIODS
+from services.market.stats.metric_stats import Windows, lookback
 from services.market.times import DAY, HOUR
 from services.market.track import parse_track
 from services.market.types import Series

@@ -2,7 +2,7 @@ import pytest
 
 from services.market.alerting.rules import built_in_rule
 from services.market.errors import Unavailable
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.store.alerting import outbox
 from services.store.database.engine import Engine, writing
 from tests.fakes_exchange import FakeExchange

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.market.errors import BadPayload, Unavailable
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.market.status import BackfillState
 from services.pipeline import backfill as backfills
 from services.pipeline.backfill import Backfill, Backfills, plan_tasks

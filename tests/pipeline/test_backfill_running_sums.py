@@ -16,7 +16,7 @@ from services.market.alerting.rules import AlertRule
 from services.market.alerting.running_sums import average_between
 from services.market.alerting.states import FIRING, NO_DATA
 from services.market.errors import LeaseLost
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.market.types import Catalogue
 from services.market.window_sums import ROLLING
 from services.pipeline.backfill import Backfill

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from services.market.ranking import RankedMetric
-from services.market.stats import METRIC_STATS, Windows
+from services.market.stats.metric_stats import METRIC_STATS, Windows
 from services.pipeline.backfill import Backfill
 from services.store.database.engine import Engine, reading, writing
 from services.store.database.models import ExtremeRow, RankHistoryRow, StatisticsRow

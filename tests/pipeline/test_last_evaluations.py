@@ -9,7 +9,7 @@ import pytest
 from services.actions.alerts import StoreAlertService
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import AlertRule
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.pipeline.backfill import Backfill
 from services.store.database.engine import Engine
 from tests.fakes_exchange import FakeClock, FakeExchange

@@ -15,7 +15,7 @@ from services.actions.alerts import StoreAlertService
 from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import AlertRule, built_in
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.market.window_sums import ROLLING
 from services.pipeline.backfill import Backfill
 from services.pipeline.backfill_running_sums import fill_marks

@@ -4,7 +4,8 @@ import pytest
 
 from services.market.errors import Unavailable
 from services.market.ranking import RankedMetric
-from services.market.stats import FROZEN_PERIODS, Windows
+from services.market.stats.measures import FROZEN_PERIODS
+from services.market.stats.metric_stats import Windows
 from services.store.database.engine import Engine
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World

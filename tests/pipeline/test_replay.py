@@ -10,7 +10,7 @@ from services.actions.alerts import StoreAlertService
 from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import BadRule, built_in, built_in_rule
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.store.alerting import replay_data as replay_store
 from services.store.database.engine import Engine
 from tests.fakes_exchange import FakeExchange

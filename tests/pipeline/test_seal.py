@@ -7,7 +7,7 @@ from sqlalchemy import insert, update
 
 from services.market.alerting.rule_json import parse_rule
 from services.market.errors import LeaseLost
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.pipeline.seal import Upkeep, seal
 from services.store.alerting import rules
 from services.store.database import leases

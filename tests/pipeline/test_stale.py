@@ -10,7 +10,7 @@ import pytest
 from services.market.alerting.rule_json import parse_rule
 from services.market.errors import Unavailable
 from services.market.ranking import RankedMetric
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.pipeline.backfill import Backfill
 from services.store.alerting import rules
 from services.store.database.engine import Engine, writing

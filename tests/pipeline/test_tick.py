@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.market.alerting.rules import built_in_rule
 from services.market.errors import BadPayload, LeaseLost, StoreUnavailable, Unavailable
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.store.database import leases
 from services.store.database.engine import Engine, reading, writing
 from services.store.ranking import ticks

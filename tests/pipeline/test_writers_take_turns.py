@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event, insert, text
 
 from services.market.errors import StoreUnavailable
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.pipeline.backfill import Backfill
 from services.pipeline.seal import seal
 from services.store.database import engine as engines

@@ -8,7 +8,7 @@ import numpy as np
 
 from services.market.alerting.rules import AlertRule, built_in_rule
 from services.market.ranking import RankedMetric
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.market.track import parse_track
 from services.market.types import Floats
 from services.pipeline.discover import discover

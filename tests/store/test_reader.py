@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.market.errors import StoreUnavailable, UnknownMetric
-from services.market.stats import Windows
+from services.market.stats.metric_stats import Windows
 from services.store.database.engine import Engine, open_engine
 from services.store.reader import StoreReader
 from tests import builders

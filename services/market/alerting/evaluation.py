@@ -8,7 +8,7 @@ import numpy as np
 from services.market.alerting.rules import AlertRule, Change, Level, NoData, TimesAverage, Top
 from services.market.alerting.running_sums import RunningSums, SumHistory, average_between, tolerance
 from services.market.alerting.states import Evaluation, Mask
-from services.market.stats import MetricStats
+from services.market.stats.metric_stats import MetricStats
 from services.market.types import Floats, Ints
 from services.market.window_sums import volatility
 

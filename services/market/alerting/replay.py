@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.market import stats
 from services.market.alerting.alerts import ReplayResult
 from services.market.alerting.evaluation import EvaluationContext, crossed_quantities, evaluate, read, seen
 from services.market.alerting.rules import BUILT_IN, AlertRule, BadRule
 from services.market.alerting.running_sums import RunningSums, carry_seconds, follow, is_kept
 from services.market.alerting.states import Mask, fresh_states, transition
-from services.market.stats import NO_SAMPLES, MetricStats, Samples, joined
+from services.market.stats import metric_stats
+from services.market.stats.metric_stats import MetricStats
+from services.market.stats.samples import NO_SAMPLES, Samples, joined
 from services.market.times import HOUR
 from services.market.types import Floats, Ints
 from services.market.window_sums import ROLLING, no_sums
@@ -141,7 +142,7 @@ def replay(
     BadRule."""
     require_replayable(rule)
     places = np.arange(len(past.ids), dtype=np.int64)  # as numbers, so that marks are no larger than they have to be
-    statistics, held = stats.empty(places), fresh_states(places)
+    statistics, held = metric_stats.empty(places), fresh_states(places)
     marks = _Remembered(thins=rule.id != BUILT_IN)  # whose sums are exact
     carry = carry_seconds(period_seconds)
     longest = (rule.window_seconds or 0) + carry
@@ -165,7 +166,7 @@ def replay(
             earlier = {quantity: np.where(recent, left[quantity], np.nan) for quantity in earlier}
         looked_at = now
         statistics["price"][fresh], statistics["priced_at"][fresh] = prices[fresh], now
-        stats.tell_volumes(statistics, places[fresh], volumes[fresh])
+        metric_stats.set_volumes(statistics, places[fresh], volumes[fresh])
         context = EvaluationContext(now, period_seconds, statistics, earlier, fresh, stalled, active, marks)
         if now > since:
             found = transition(held, evaluate(rule, context)[0], rule, now, period_seconds)

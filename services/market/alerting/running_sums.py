@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from services.market.stats import LOOKBACK
+from services.market.stats.metric_stats import LOOKBACK
 from services.market.times import HOUR
 from services.market.types import Floats, Ints
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from services.market import stats
 from services.market.alerting.replay import Recording, reach
 from services.market.alerting.rules import AlertRule, BadRule
-from services.market.stats import NO_SAMPLES, Samples, joined
+from services.market.stats import metric_stats
+from services.market.stats.samples import NO_SAMPLES, Samples, joined
 from services.market.types import Catalogue, Floats, Ints
 from services.market.window_sums import ROLLING
 from services.store.database.engine import Connection
@@ -84,7 +84,7 @@ def load_recording(
         widths=np.full(shape, np.nan) if rule.quantity in ROLLING else unread,
         volumes=np.full(shape, np.nan) if rule.quantity == "volume" else unread,
     )
-    statistics, further = stats.empty(ids), NO_SAMPLES
+    statistics, further = metric_stats.empty(ids), NO_SAMPLES
     for first in range(0, len(ids), BATCH):
         tell(first / len(ids))
         rows = np.arange(first, min(first + BATCH, len(ids)), dtype=np.int64)
@@ -95,7 +95,7 @@ def load_recording(
                 further = joined(further, run.where(_has_later(run, start, period)))
         if rule.quantity == "volume":
             told = samples.read_range(connection, VOLUME, int(ids[rows[0]]), int(ids[rows[-1]]), start, until)
-            places, known = stats.rows_of(statistics, told.metric_ids)
+            places, known = metric_stats.rows_of(statistics, told.metric_ids)
             _place(found.volumes, places[known], told.times[known], told.values[known], start, period)
     return replace(found, further=further.in_order())
 

@@ -6,7 +6,8 @@ from typing import cast
 import numpy as np
 from sqlalchemy import Connection, Table
 
-from services.market.stats import MetricStats, Samples, rows_of
+from services.market.stats.metric_stats import MetricStats, rows_of
+from services.market.stats.samples import Samples
 from services.market.types import Floats, Ints, Series
 from services.store.database.models import PriceChunkRow, PriceRow
 from services.store.history import samples

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib import format as npy
 from sqlalchemy import Connection, select, update
 
-from services.market.stats import METRIC_STATS, MetricStats, Windows, empty
+from services.market.stats.metric_stats import METRIC_STATS, MetricStats, Windows, empty
 from services.store.database.models import SnapshotRow, StatisticsRow
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from services.market import stats
 from services.market.alerting.evaluation import EvaluationContext, evaluate
 from services.market.alerting.rules import BUILT_IN, AlertRule, built_in_rule
 from services.market.alerting.running_sums import RunningSums
 from services.market.alerting.states import FIRING, NO_DATA, Evaluation, Mask, fresh_states, transition
+from services.market.stats import metric_stats
 from services.market.types import Ints
 
 NOW = 1_000_000
@@ -36,7 +36,7 @@ def evaluation_of(
     fresh: Sequence[bool],
     rule: AlertRule = RULE,
 ) -> Evaluation:
-    statistics = stats.empty(np.arange(len(prices), dtype=np.int64))
+    statistics = metric_stats.empty(np.arange(len(prices), dtype=np.int64))
     statistics["price"] = prices
     all_of, none_of = np.ones(len(prices), dtype=np.bool_), np.zeros(len(prices), dtype=np.bool_)
     exact = {BUILT_IN: (np.array(averages), np.array(counts))}

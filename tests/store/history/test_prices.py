@@ -1,6 +1,6 @@
 import numpy as np
 
-from services.market import stats
+from services.market.stats import metric_stats
 from services.store.database.engine import Engine, reading, writing
 from services.store.history import prices, volumes
 from tests.builders import NOON
@@ -42,7 +42,7 @@ def test_a_span_is_open_at_its_start_and_closed_at_its_end(engine: Engine) -> No
 
 
 def test_history_of_a_few_metrics_is_read_in_runs_of_neighbours(engine: Engine) -> None:
-    kept = stats.empty(np.array([1, 2, 3, 900], dtype=np.int64))
+    kept = metric_stats.empty(np.array([1, 2, 3, 900], dtype=np.int64))
     with writing(engine) as connection:
         for back in (120, 60, 0):
             prices.store(connection, T - back, kept["id"], kept["id"] * 10.0 + back, 60)
@@ -60,7 +60,7 @@ def test_prices_of_metrics_that_are_not_kept_are_left_out(engine: Engine) -> Non
         prices.store(connection, T, IDS, np.array([1.0, 2.0, 3.0]), 60)
 
     with reading(engine) as connection:
-        found = prices.read_all(connection, stats.empty(IDS[1:]), T - 60, T)
+        found = prices.read_all(connection, metric_stats.empty(IDS[1:]), T - 60, T)
 
     assert found.rows.tolist() == [0, 1]
     assert found.prices.tolist() == [2.0, 3.0]

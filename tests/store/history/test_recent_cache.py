@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from services.market.stats import Windows, empty
+from services.market.stats.metric_stats import Windows, empty
 from services.market.types import Series
 from services.store.database.engine import Engine, reading, writing
 from services.store.history import prices, recent_cache, samples

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from services.market import stats
+from services.market.stats import metric_stats
 from services.market.types import Hours, Series
 from services.store import sizes
 from services.store.database.engine import Connection, Engine, writing
@@ -73,7 +73,7 @@ def test_a_span_is_some_360_periods_in_full_hours_and_a_day_at_most(period: int,
 
 def test_every_reader_sees_the_same_before_and_after(connection: Connection) -> None:
     fill(connection, T, T + 2 * SPAN + 1800)
-    statistics = stats.empty(np.array([1, 3], dtype=np.int64))
+    statistics = metric_stats.empty(np.array([1, 3], dtype=np.int64))
     questions = [
         (T, T + 2 * SPAN + 1800),
         (T + SPAN - 120, T + SPAN + 120),
@@ -294,7 +294,7 @@ def test_an_hour_that_is_partly_sealed_and_partly_rows_is_told_whole(connection:
 def test_every_reader_tells_a_moment_that_is_sealed_and_a_row_once(connection: Connection) -> None:
     fill(connection, T, T + 7_200)
     seal_all(connection)
-    statistics = stats.empty(np.array([1, 2, 3], dtype=np.int64))
+    statistics = metric_stats.empty(np.array([1, 2, 3], dtype=np.int64))
 
     def answers() -> list[Series | SampleColumns | Hours]:
         within = prices.read_all(connection, statistics, T, T + SPAN)

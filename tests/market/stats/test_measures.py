@@ -1,0 +1,53 @@
+import numpy as np
+
+from services.market.stats import measures, metric_stats, sums
+from services.market.times import DAY, HOUR
+
+
+def test_coverage_is_the_share_of_the_window_that_prices_stand_for():
+    statistics = metric_stats.empty(np.arange(4, dtype=np.int64))
+    statistics["weight"] = [0.0, 3 * HOUR, DAY, DAY + 240.0]
+    assert measures.coverage(statistics, DAY).tolist() == [0.0, 0.125, 1.0, 1.0]
+    assert measures.coverage(statistics, 0).tolist()[0] == 0.0  # before the first tick
+
+
+def test_population_stdev_divides_by_all_the_weight():
+    told = measures.population_stdev(np.array([2.0, 4.0, 0.0]), np.array([6.0, 4.0, 0.0]), np.array([20.0, 4.0, 0.0]))
+    assert told[:2].tolist() == [1.0, 0.0]
+    assert np.isnan(told[2])
+
+
+def test_rounding_below_nothing_is_a_flat_series():
+    assert measures.population_stdev(np.array([1.0]), np.array([1.0]), np.array([1.0 - 1e-16])).tolist() == [0.0]
+
+
+def test_sums_have_drifted_only_beyond_a_thousandfold():
+    statistics = metric_stats.empty(np.arange(3, dtype=np.int64))
+    statistics["samples"], statistics["anchor"] = 1, 5.0
+    statistics["weight"], statistics["squares"] = 60.0, 2.0
+    statistics["total"] = 0.0
+    statistics["peak"] = [2_000.0, 2_000.1, 2.0]
+    assert sums.drifted(statistics).tolist() == [1]
+
+
+def test_metrics_without_prices_have_not_drifted():
+    assert sums.drifted(metric_stats.empty(np.arange(3, dtype=np.int64))).tolist() == []
+
+
+def test_ranks_run_from_the_largest_stdev_and_ties_go_to_the_smaller_id():
+    statistics = metric_stats.empty(np.array([3, 5, 8, 9, 11], dtype=np.int64))
+    statistics["stdev"] = [1.0, 2.0, 1.0, np.nan, 9.0]
+    statistics["rank"] = 77
+    measures.rank(statistics, np.array([True, True, True, True, False]))
+    assert statistics["rank"].tolist() == [2, 1, 3, 0, 0]
+
+
+def test_who_has_been_absent_ten_times_is_frozen_and_not_ranked():
+    statistics = metric_stats.empty(np.array([1, 2, 3]))
+    statistics["stdev"] = [3.0, 2.0, 1.0]
+    statistics["absent"] = [10, 9, 11]
+
+    measures.rank(statistics, np.array([True, True, True]))
+
+    assert measures.frozen(statistics).tolist() == [True, False, True]
+    assert statistics["rank"].tolist() == [0, 1, 0]
