@@ -3,6 +3,8 @@
 import importlib
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -87,6 +89,17 @@ def test_each_command_prints_its_usage(capsys: pytest.CaptureFixture[str]) -> No
             app.main([name, "--help"])
         assert ended.value.code == 0
         assert capsys.readouterr().out.startswith(f"usage: app.py {name} ")
+
+
+@pytest.mark.parametrize("name", app.FILE_COMMANDS)
+def test_a_module_command_of_earlier_versions_names_the_new_one_and_works(name: str) -> None:
+    command = [sys.executable, "-m", f"services.store.{name}", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0
+    assert done.stderr == f"python -m services.store.{name} is now python app.py {name}\n"
+    assert done.stdout.startswith(f"usage: app.py {name} ")
+    assert f"services.store.{name}" in spans(PAGES["docs/operations.md"])
 
 
 def test_the_pictures_are_taken_by_the_script_that_make_calls(capsys: pytest.CaptureFixture[str]) -> None:

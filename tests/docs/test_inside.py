@@ -51,6 +51,32 @@ def test_the_tree_of_packages_has_every_package() -> None:
     assert set(re.findall(r"^  ([a-z_]+(?:/|\.py)) ", tree, re.MULTILINE)) == inside
 
 
+def test_every_file_of_the_table_of_changes_exists() -> None:
+    named = [span for span in changed_files() if re.match(rf"({PACKAGES})/|\w+\.(py|json)$", span)]
+
+    assert len(named) > 60
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_table_of_changes_names_every_package() -> None:
+    places = {path.rstrip("/") if path.endswith("/") else path.rpartition("/")[0] for path in changed_files()}
+    packages = {
+        path.parent.relative_to(ROOT).as_posix()
+        for top in ("api", "assets", "callbacks", "layouts", "services")
+        for path in (ROOT / top).rglob("*")
+        if path.suffix in (".py", ".js") and path.name != "__init__.py"
+    }
+
+    assert {"services/store/ranking", "api/middleware", "assets/ranking"} < packages
+    assert packages - places == set()
+
+
+def changed_files() -> set[str]:
+    (table,) = tables("docs/architecture.md", "## Which file for which change")
+    assert table[0] == ["change", "file"]
+    return {span for row in table[1:] for span in spans(row[1])}
+
+
 def test_the_glossary_has_each_term_once_in_one_sentence() -> None:
     (table,) = tables("docs/glossary.md")
     terms = [row[0] for row in table[1:]]
