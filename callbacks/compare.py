@@ -56,6 +56,7 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         Output(ids.COMPARE_CHOSEN, "content"),
         Output(ids.COMPARE_MATRIX, "content"),
         Input(ids.COMPARE_ASK, "data"),
+        Input(ids.TICK_STALE, "data"),
         State(ids.LOCATION, "search"),
         State(ids.ZONE_NAME, "data"),
         State(ids.COMPARE_CHOSEN, "known"),
@@ -63,7 +64,12 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         prevent_initial_call=True,
     )
     def follow(
-        drawn: dict[str, Any] | None, search: str | None, zone_name: str | None, chosen: object, matrix: object
+        drawn: dict[str, Any] | None,
+        _stale: object,
+        search: str | None,
+        zone_name: str | None,
+        chosen: object,
+        matrix: object,
     ) -> tuple[Any, Content | NoUpdate, Content | NoUpdate]:
         if drawn is None:
             raise PreventUpdate
@@ -107,6 +113,8 @@ def compared_at(
 def read_comparison(choice: Choice, reader: MarketReader, clock: Clock) -> Comparison:
     rows, unknown = rows_of(choice, reader)
     now = clock()
+    if reader.status(now).stale:
+        rows = [(wanted, row.gone_stale()) for wanted, row in rows]
     compared = [
         Compared(wanted, row, read_chart(reader, row.id, now, choice.span)) for wanted, row in rows[:MAX_METRICS]
     ]

@@ -33,6 +33,7 @@ from layouts.points import Points
 from layouts.spans import FIRST_SPAN, Span, span_of
 from services.market.candles import ChartHistory
 from services.market.ranking import RankedMetric
+from services.market.times import DAY, HOUR
 from services.market.types import Ints, Series
 
 MAX_METRICS = 8
@@ -94,7 +95,13 @@ class Compared:
 
 
 def change_of(one: Compared) -> float | None:
-    """How far its latest price is from the first of the span, as a fraction of that."""
+    """The change of its latest price from the first of the span, as a fraction; None where it is unknown.
+
+    A stale price keeps the change that it had, which is stored for an hour and a day: the span moves on without it.
+    """
+    if one.row.stale:
+        stored = {HOUR: one.row.change_1h, DAY: one.row.change_24h}
+        return stored.get(one.chart.until - one.chart.since)
     return None if one.start is None else float(one.chart.bars.close[-1]) / one.start - 1
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from layouts import ids
@@ -53,7 +55,7 @@ def test_a_new_revision_brings_the_newest_points_and_the_matrix(reader):
         "revision": 7,
         "starts": [100.0, 200.0],
     }
-    values = {ids.COMPARE_ASK: drawn, ids.LOCATION: "?ids=1,2", ids.ZONE_NAME: "UTC"}
+    values = {ids.COMPARE_ASK: drawn, ids.TICK_STALE: False, ids.LOCATION: "?ids=1,2", ids.ZONE_NAME: "UTC"}
 
     response = fire(app_over(reader), f"{ids.COMPARE_ASK}.data", **values).json["response"]
 
@@ -78,3 +80,16 @@ def test_a_search_offers_what_is_not_compared_yet(reader):
     text = str(response[ids.COMPARE_RESULTS])
     assert "/compare?ids=1,kraken:C10-USD" in text
     assert "kraken:C1-USD" not in text
+
+
+def test_when_the_last_tick_grows_stale_all_prices_of_an_open_comparison_do(reader):
+    drawn = {"view": "/compare?ids=1,2 UTC"}
+    values = {ids.COMPARE_ASK: drawn, ids.TICK_STALE: True, ids.LOCATION: "?ids=1,2", ids.ZONE_NAME: "UTC"}
+
+    def chips():
+        response = fire(app_over(reader), f"{ids.TICK_STALE}.data", **values).json["response"]
+        return str(response[ids.COMPARE_CHOSEN])
+
+    assert "Stale" not in chips()
+    reader.state = replace(reader.state, stale=True)
+    assert chips().count("Stale") == 2

@@ -14,6 +14,7 @@ from layouts.comparison import (
     PRICE,
     Choice,
     Compared,
+    change_of,
     choice_of,
     figure_of,
     matches,
@@ -36,6 +37,17 @@ def compared(number=1, prices=None, minute=0, **named):
     history = type(history)(history.times + 60 * minute, history.values, history.widths)
     chart = chart_history(history, builders.series([]), until - 86_400, until, 900, 3600, 60)
     return Compared(str(number), builders.ranked_metric(number, **named), chart)
+
+
+def test_the_change_of_a_stale_price_stays_what_it_was_as_far_as_that_is_stored():
+    prices = [100.0] * 60 + [110.0] * 1440
+    one = compared(prices=prices, change_24h=0.07)
+    stale = replace(one, row=one.row.gone_stale())
+    week = replace(stale, chart=replace(one.chart, since=one.chart.until - 7 * 86_400))
+
+    assert change_of(one) == pytest.approx(110 / one.start - 1)
+    assert change_of(stale) == 0.07
+    assert change_of(week) is None
 
 
 def comparison(*members, values=None, common=500, **named):
