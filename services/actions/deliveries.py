@@ -8,7 +8,7 @@ from services.market.alerting.messages import Delivery, DeliveryState, trial
 from services.market.errors import NotFailed, UnknownChannel, UnknownDelivery
 from services.market.ports import Notifier
 from services.market.times import to_epoch
-from services.store.alerting import outbox
+from services.store.alerting import deliveries, outbox
 from services.store.database.engine import MAX_INTEGER, Engine, reading, writing
 
 
@@ -28,12 +28,12 @@ class DeliveryService:
         """The newest messages after the first `offset`, at most `limit`, of one state where it is given. Raises
         StoreUnavailable."""
         with reading(self._engine) as connection:
-            return outbox.deliveries(connection, limit, state, offset)
+            return deliveries.newest(connection, limit, state, offset)
 
     def count(self, state: DeliveryState | None = None) -> int:
         """How many messages there are, of one state where it is given. Raises StoreUnavailable."""
         with reading(self._engine) as connection:
-            return outbox.count(connection, state)
+            return deliveries.count(connection, state)
 
     def retry(self, number: int, now: datetime) -> Delivery:
         """Owe a message that was given up for another day. Raises UnknownDelivery, NotFailed, StoreUnavailable."""
@@ -41,7 +41,7 @@ class DeliveryService:
             raise UnknownDelivery(f"no message {number}")
         with writing(self._engine) as connection:
             is_owed = outbox.retry(connection, number, to_epoch(now))
-            found = outbox.delivery(connection, number)
+            found = deliveries.find(connection, number)
         if found is None:
             raise UnknownDelivery(f"no message {number}")
         if not is_owed:

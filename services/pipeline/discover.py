@@ -15,7 +15,7 @@ from services.pipeline.choose_pairs import choose_pairs
 from services.pipeline.outages import PATIENCE_SECONDS, Outages, Question
 from services.pipeline.rank import rank_again
 from services.store.database.engine import Connection, Engine, reading, writing
-from services.store.ranking import discoveries, metrics, snapshots, ticks
+from services.store.ranking import discoveries, exchange_states, metrics, snapshots
 from services.store.ranking.discoveries import DiscoveryRecord
 from services.store.ranking.metrics import CatalogueCache
 
@@ -83,10 +83,10 @@ def discover(
         before = discoveries.on_record(connection)
         tracked = catalogues.current(connection).rows
         for market, listings in lists.items():
-            ticks.record_permitted_rate(connection, market, exchanges[market].requests_a_second)
+            exchange_states.record_permitted_rate(connection, market, exchanges[market].requests_a_second)
             if isinstance(listings, ExchangeError):
                 outages.failed(market, Question.PAIRS, listings)
-                ticks.record_failure(connection, market, to_epoch(now), listings.explanation)
+                exchange_states.record_failure(connection, market, to_epoch(now), listings.explanation)
                 outcomes[market] = Outcome(listings)
                 continue
             outages.answered(market, Question.PAIRS)
@@ -141,9 +141,9 @@ def _take_over(
         choice.chosen,
         lambda pair: any_matches(choice.patterns, pair),
         now,
-        mark_new=ticks.patterns(connection, market) == asked and not recovers,
+        mark_new=exchange_states.patterns(connection, market) == asked and not recovers,
     )
-    ticks.record_patterns(connection, market, asked)
+    exchange_states.record_patterns(connection, market, asked)
     discoveries.record_accepted(connection, market, trading)
     metrics.warn(connection, market, choice.warnings)
     active = sum(listing.active for listing in choice.chosen)
@@ -155,7 +155,7 @@ def settle(engine: Engine, markets: Collection[str], unknown: Mapping[str, str])
     with writing(engine) as connection:
         snapshots.raise_revision(connection)
         metrics.untrack_other_markets(connection, markets)
-        ticks.remove_other_exchanges(connection, markets)
+        exchange_states.remove_other_exchanges(connection, markets)
         for market, text in unknown.items():
             log.warning("%s", text)
             metrics.warn(connection, market, [text])
@@ -235,12 +235,12 @@ class Discovery:
         if not timedelta(0) <= waited < schedule.wait:  # the clock may have been set back meanwhile
             return True
         # Prices that move contradict the list: more of them than when it was looked up cannot wait.
-        return look_up.stirring > schedule.stirring and waited >= FIRST_LOOK_PERIODS * self._period
+        return look_up.moving_inactive > schedule.stirring and waited >= FIRST_LOOK_PERIODS * self._period
 
     def _schedule(self, market: str, outcome: Outcome, look_up: DiscoveryRecord, now: datetime) -> None:
         """Note when to look up `market` again, by how the look-up went and what is on record since."""
         before = self._schedules.get(market)
-        stirring = look_up.stirring
+        stirring = look_up.moving_inactive
         if look_up.doubted_since is not None:
             doubted_for = timedelta(seconds=now.timestamp() - look_up.doubted_since)
             wait = max(BELIEF_PERIODS * self._period - doubted_for, self._period)

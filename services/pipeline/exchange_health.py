@@ -12,7 +12,8 @@ from services.market.stats import measures, metric_stats
 from services.market.types import Ints
 from services.pipeline.fetch import FetchResult
 from services.pipeline.tick_context import TickContext
-from services.store.ranking import discoveries, ticks
+from services.store.ranking import discoveries, exchange_states
+from services.store.ranking.exchange_states import Success
 
 STALLED_PERIODS = 3
 MIN_STALLED_PAIRS = 5
@@ -29,18 +30,18 @@ def record_health(context: TickContext, answers: Sequence[FetchResult]) -> Ints:
     A stalled exchange repeats the same prices, so that nothing can be concluded from them.
     """
     connection, arrivals, catalogue = context.connection, context.arrivals, context.catalogue
-    unchanged = ticks.unchanged_periods(connection)
+    unchanged = exchange_states.unchanged_periods(connection)
     moved = _moved(context)
     before = context.before.statistics
     frozen = before["id"][measures.frozen(before)]
     missing = arrivals.missing[~np.isin(catalogue.ids[arrivals.missing], frozen)]
-    notes = ticks.notes(connection)
+    notes = exchange_states.notes(connection)
     stalled = [np.empty(0, dtype=np.int64)]
     for answer in answers:
         market = answer.market
         if answer.quotes is None:
             error = answer.error.explanation if answer.error is not None else ""
-            ticks.record_failure(connection, market, context.minute, error)
+            exchange_states.record_failure(connection, market, context.minute, error)
             continue
         places = catalogue.places.get(market, stalled[0])
         arrived = np.isin(arrivals.places, places)
@@ -52,8 +53,9 @@ def record_health(context: TickContext, answers: Sequence[FetchResult]) -> Ints:
         refused = Counter(arrivals.refused[place] for place in unpriced if place in arrivals.refused)
         note = _note(refused, len(unpriced), priced, periods)
         refusals = len(set(places.tolist()) & arrivals.refused.keys())
-        ticks.record_success(connection, market, context.minute, answer.latency_ms, refusals, periods, note)
-        discoveries.record_stirring(connection, market, int(np.isin(arrivals.stirring, places).sum()))
+        success = Success(context.minute, answer.latency_ms, refusals, periods, note)
+        exchange_states.record_success(connection, market, success)
+        discoveries.record_moving_inactive(connection, market, int(np.isin(arrivals.stirring, places).sum()))
         _log_change(market, note, notes.get(market))
     return np.concatenate(stalled)
 

@@ -172,7 +172,7 @@ def _send_all(
             rests = True
         else:
             failures.ended(channel, "accepts messages again")
-            note(partial(outbox.mark_sent, owed=owed, now=to_epoch(clock())))
+            note(partial(outbox.mark_sent, pending=owed, now=to_epoch(clock())))
             accepted += 1
     return accepted
 
@@ -224,7 +224,7 @@ def _outcome(
     if error.permanent or is_refused or now >= owed.expires_at:
         text, reason = f"message {owed.id} is given up: {error}", (True, str(error))
         failures.failed(owed.channel, text, reason=reason, level=logging.ERROR)
-        return partial(outbox.mark_failed, owed=owed, now=now, error=str(error))
+        return partial(outbox.mark_failed, pending=owed, now=now, error=str(error))
     pause = pause_seconds(owed.attempts, chance)
     silent_until = 0
     if error.retry_after is not None:
@@ -232,7 +232,7 @@ def _outcome(
         pause, silent_until = max(pause, silence), now + silence
     text = f"message {owed.id} was not accepted, next try in {pause} s: {error}"
     failures.failed(owed.channel, text, reason=(False, str(error)))
-    return partial(outbox.postpone, owed=owed, due=now + pause, error=str(error), silent_until=silent_until)
+    return partial(outbox.postpone, pending=owed, due=now + pause, error=str(error), paused_until=silent_until)
 
 
 def _sender(channel: str) -> str:

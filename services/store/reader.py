@@ -25,7 +25,7 @@ from services.store.history import backfills, prices, retention, rollups, sealin
 from services.store.history.prices import PRICE
 from services.store.history.recent_cache import RecentSamplesCache
 from services.store.history.volumes import VOLUME
-from services.store.ranking import metrics, snapshots, ticks
+from services.store.ranking import exchange_states, metrics, snapshots, ticks
 from services.store.ranking.metrics import CatalogueCache
 from services.store.ranking.snapshots import Snapshot
 
@@ -120,7 +120,7 @@ class StoreReader:
         with reading(self._engine) as connection:
             snapshot = snapshots.load(connection)
             catalogue = self._catalogues.current(connection)
-            exchanges = ticks.exchanges(connection)
+            exchanges = exchange_states.load(connection)
             progress = backfills.progress(connection)
             newest = ticks.newest(connection, TICKS_TOLD)
             warnings = metrics.warnings(connection)

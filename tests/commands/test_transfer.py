@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -470,10 +471,13 @@ def test_the_command_tells_in_one_line_what_is_wrong(
 @pytest.mark.processes
 def test_the_command_moves_and_tells(world: World, target: Engine, postgresql_url: str, tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": postgresql_url}
-    line = [sys.executable, "-m", "services.store.transfer", "tracker.db"]
-    done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    run = partial(subprocess.run, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    done = run([sys.executable, str(ROOT / "app.py"), "transfer", "tracker.db"])
+    by_its_old_name = run([sys.executable, "-m", "services.store.transfer", "tracker.db"])
 
     count = sum(map(len, rows(target).values()))
     expected = f"tracker.db: {count:,} rows of {len(MOVED)} tables moved, complete and checked\n"
     assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
+    assert by_its_old_name.stdout == expected.replace("moved", "were there already")
+    assert by_its_old_name.stderr == "python -m services.store.transfer is now python app.py transfer\n"
     assert answers(world, target) == answers(world, world.engine)

@@ -14,7 +14,7 @@ from services.market.alerting.messages import Message
 from services.market.errors import DeliveryFailed
 from services.market.types import Listing, Pair
 from services.pipeline.notify import CLAIM_SECONDS, candidate_for, notify
-from services.store.alerting import alerts, outbox
+from services.store.alerting import alerts, deliveries, outbox
 from services.store.alerting.alerts import NewAlert
 from services.store.alerting.outbox import AlertNotice
 from services.store.database import leases
@@ -62,7 +62,7 @@ def order(messages: Sequence[Message]) -> list[int]:
 def states(engine: Engine) -> list[tuple[str, int]]:
     """State and attempts of every message, the oldest first."""
     with reading(engine) as connection:
-        return [(one.state, one.attempts) for one in reversed(outbox.deliveries(connection, 100))]
+        return [(one.state, one.attempts) for one in reversed(deliveries.newest(connection, 100))]
 
 
 class Killed(BaseException):

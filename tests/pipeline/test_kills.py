@@ -15,7 +15,7 @@ from services.market.types import Listing, Pair
 from services.notifiers.safe_http import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
 from services.pipeline.notify import candidate_for, notify
-from services.store.alerting import outbox
+from services.store.alerting import deliveries
 from services.store.database.engine import Engine, reading, writing
 from services.store.ranking import metrics
 from tests.builders import NOON
@@ -110,7 +110,7 @@ def survive(engine: Engine, receiver: Receiver, deaths: int) -> None:
         lease_holder = candidate_for(channel, "survivor", lambda: now, timer)
         notify(engine, notifier, lease_holder, lambda: now, Random(1), Passing(timer))
     with reading(engine) as connection:
-        assert outbox.deliveries(connection, 1, "queued") == ()
+        assert deliveries.newest(connection, 1, "queued") == ()
 
 
 def told(receiver: Receiver) -> tuple[Counter[str], Counter[int]]:
@@ -160,4 +160,4 @@ def test_who_dies_before_the_commit_has_fired_nothing_and_owes_nothing(engine: E
 
         assert receiver.received == []
     with reading(engine) as connection:
-        assert outbox.deliveries(connection, 10) == ()
+        assert deliveries.newest(connection, 10) == ()

@@ -17,7 +17,7 @@ from services.pipeline.notify import (
     notify,
     pause_seconds,
 )
-from services.store.alerting import alerts, outbox
+from services.store.alerting import alerts, deliveries, outbox
 from services.store.alerting.alerts import NewAlert
 from services.store.alerting.outbox import GIVE_UP_SECONDS, AlertNotice
 from services.store.database.engine import Engine, reading, writing
@@ -58,7 +58,7 @@ def send(engine: Engine, notifier: Notifier, clock: Clock) -> int:
 def told(engine: Engine) -> list[tuple[str, str, str | None, int]]:
     """Channel, state, error and attempts of every message, the newest first."""
     with reading(engine) as connection:
-        found = outbox.deliveries(connection, 100)
+        found = deliveries.newest(connection, 100)
     return [(one.channel, one.state, one.error, one.attempts) for one in found]
 
 
@@ -287,7 +287,7 @@ def test_a_message_is_given_up_after_a_day_and_can_be_tried_again(engine: Engine
     assert notify_at(engine, [notifier], GIVE_UP_SECONDS * 2) == 0
     assert notifier.accepted == []
     with reading(engine) as connection:
-        (told,) = outbox.deliveries(connection, 10, "failed")
+        (told,) = deliveries.newest(connection, 10, "failed")
     assert (told.error, told.attempts) == ("busy", 1)
 
     with writing(engine) as connection:
@@ -306,7 +306,7 @@ def test_a_messenger_that_stumbles_is_a_failed_attempt_and_given_up_after_a_day(
         notify_at(engine, [Broken()], second)
 
     with reading(engine) as connection:
-        (told,) = outbox.deliveries(connection, 10, "failed")
+        (told,) = deliveries.newest(connection, 10, "failed")
     assert (told.error, told.attempts) == ("unexpected ValueError", 3)
     assert "message 1 is given up: unexpected ValueError" in caplog.text
     assert "secret" not in caplog.text

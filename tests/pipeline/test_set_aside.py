@@ -209,7 +209,7 @@ def test_messages_that_a_clock_ahead_gave_up_or_put_off_are_owed_again(engine: E
         assert owed is not None
         assert owed.expires_at == int((NOON + timedelta(minutes=9)).timestamp()) + 86_400
         # What was put off for longer than anybody may was put off by a clock that was ahead.
-        outbox.postpone(connection, owed, future, "no", silent_until=future)
+        outbox.postpone(connection, owed, future, "no", paused_until=future)
         assert outbox.claim(connection, "mail", now, "me") is not None
 
 

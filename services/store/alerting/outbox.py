@@ -1,46 +1,39 @@
-"""The outbox: the messages that channels are owed, written in the commit that caused them."""
+"""The outbox: messages to channels, written in the commit that caused them and pending until they are settled."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, case, exists, func, insert, literal, select, update
 from sqlalchemy.orm import aliased
 
-from services.market.alerting.messages import LISTED, Delivery, DeliveryState, Entry, Kind, Message, compose
+from services.market.alerting.messages import LISTED, Entry, Kind, Message, compose
 from services.market.present import lasts
 from services.market.times import DAY, from_epoch
 from services.store.alerting import alerts
 from services.store.database.models import AlertRow, InstallationRow, MessageAlertRow, MessageRow
 
 KEY_CHARACTERS = 12
-"""Of the database's identity, in the keys of its messages."""
+"""Characters of the database's identity in the keys of its messages."""
 
 GIVE_UP_SECONDS = DAY
-"""For so long a message is owed; then it has failed, until someone wants it tried again."""
+"""A message that is pending for longer has failed, until somebody retries it."""
 
 MAX_WAIT_SECONDS = 21_600
-"""For so long at the most a message is put off, and a receiver may ask for silence; longer would take the day that a
-message lives."""
+"""The longest pause between two attempts, and the longest that a receiver may ask for: a message lives for a day."""
 
 TOO_OLD, CHANNEL_REMOVED = "too old", "channel removed"
-"""Why messages are given up that were not refused for good."""
+"""Why messages are given up that were not refused permanently."""
 
 MAX_NAMED_ALERTS = 500
-"""Alerts that one statement names."""
+"""The most alerts that one statement names."""
 
-_OWED = MessageRow.sent_at.is_(None) & MessageRow.failed_at.is_(None)
-
-_STATES: Mapping[DeliveryState, ColumnElement[bool]] = {
-    "queued": _OWED,
-    "sent": MessageRow.sent_at.is_not(None),
-    "failed": MessageRow.failed_at.is_not(None),
-}
+PENDING = MessageRow.sent_at.is_(None) & MessageRow.failed_at.is_(None)
 
 
 @dataclass(frozen=True, slots=True)
 class AlertNotice:
-    """What `channels` are to be told: that the alert `fired`, or that it is `resolved`."""
+    """A notice to `channels` that the alert `fired`, or that it is `resolved`."""
 
     alert_id: int
     kind: Kind
@@ -49,8 +42,10 @@ class AlertNotice:
 
 @dataclass(frozen=True, slots=True)
 class PendingMessage:
-    """One message that the sender `owner` has claimed: `attempts` were made before; after epoch second `expires_at` it
-    is given up."""
+    """One message that the sender `owner` has claimed.
+
+    `attempts` were made before. After epoch second `expires_at` it is given up.
+    """
 
     id: int
     channel: str
@@ -60,31 +55,31 @@ class PendingMessage:
     message: Message
 
 
-def enqueue(connection: Connection, at: int, news: Sequence[AlertNotice]) -> None:
-    """Owe one message to each channel that any of the news is for, to be sent from epoch second `at` on.
+def enqueue(connection: Connection, at: int, notices: Sequence[AlertNotice]) -> None:
+    """Write one message to each channel of the notices, due at epoch second `at`.
 
-    Called once a commit, with all of its news, the most important first: a message names the first of them.
+    Called once a commit, with all of its notices, the most important first: a message lists the first of them.
     """
     by_channel: dict[str, list[AlertNotice]] = {}
-    for item in news:
-        for channel in dict.fromkeys(item.channels):
-            by_channel.setdefault(channel, []).append(item)
-    for channel, items in by_channel.items():
-        fired = sum(item.kind == "fired" for item in items)
-        counts = {"fired": fired, "resolved": len(items) - fired}
+    for notice in notices:
+        for channel in dict.fromkeys(notice.channels):
+            by_channel.setdefault(channel, []).append(notice)
+    for channel, listed in by_channel.items():
+        fired = sum(notice.kind == "fired" for notice in listed)
+        counts = {"fired": fired, "resolved": len(listed) - fired}
         values = {"channel": channel, "created_at": at, "due_at": at, "expires_at": at + GIVE_UP_SECONDS, **counts}
         number = connection.execute(insert(MessageRow).values(values).returning(MessageRow.id)).scalar_one()
         connection.execute(
             insert(MessageAlertRow),
             [
-                {"message_id": number, "place": place, "alert_id": item.alert_id, "kind": item.kind}
-                for place, item in enumerate(items)
+                {"message_id": number, "place": place, "alert_id": notice.alert_id, "kind": notice.kind}
+                for place, notice in enumerate(listed)
             ],
         )
 
 
 def notified_channels(connection: Connection, alert_ids: Sequence[int]) -> Mapping[int, Sequence[str]]:
-    """The channels that are owed, or have had, word of the firing of each of these alerts."""
+    """For each of these alerts, the channels with a message that it fired, sent or pending."""
     found: dict[int, list[str]] = {}
     columns = select(MessageAlertRow.alert_id, MessageRow.channel).join(
         MessageRow, MessageRow.id == MessageAlertRow.message_id
@@ -99,8 +94,7 @@ def notified_channels(connection: Connection, alert_ids: Sequence[int]) -> Mappi
 
 
 def give_up_old(connection: Connection, channel: str, now: int) -> int:
-    """The channel's messages that have expired have failed, also those that were never tried: sent now, they would pass
-    for news. Answers how many they are."""
+    """Mark the channel's expired messages as failed: sent now, they would look new. Returns their number."""
     reason = case(
         (MessageRow.error.is_(None), TOO_OLD), else_=TOO_OLD + "; the last attempt failed: " + MessageRow.error
     )
@@ -109,33 +103,34 @@ def give_up_old(connection: Connection, channel: str, now: int) -> int:
 
 
 def other_pending_channels(connection: Connection, channels: Collection[str]) -> Sequence[str]:
-    """The channels, other than these, that are owed messages."""
-    others = select(MessageRow.channel).where(_OWED, MessageRow.channel.not_in(channels)).distinct()
+    """The channels with pending messages that are not among these."""
+    others = select(MessageRow.channel).where(PENDING, MessageRow.channel.not_in(channels)).distinct()
     return connection.execute(others.order_by(MessageRow.channel)).scalars().all()
 
 
 def give_up_removed(connection: Connection, channel: str, now: int) -> int:
-    """All that the channel is owed has failed; answers how many messages."""
+    """Mark all pending messages of a removed channel as failed. Returns their number."""
     return _give_up(connection, MessageRow.channel == channel, now, literal(CHANNEL_REMOVED))
 
 
 def has_work(connection: Connection, channel: str, now: int) -> bool:
-    """Whether there is something to do for who sends on the channel: a message to be sent, or to be given up."""
-    can_be_sent = _is_due(channel, now) & ~_is_silent(channel, now)
-    is_owed = exists().where(_OWED, MessageRow.channel == channel, can_be_sent | (MessageRow.expires_at < now))
-    return connection.execute(select(is_owed)).scalar_one()
+    """Whether the channel has a message to send or to give up now."""
+    can_be_sent = _is_due(channel, now) & ~_is_paused(channel, now)
+    is_expired = MessageRow.expires_at < now
+    has_work = exists().where(PENDING, MessageRow.channel == channel, can_be_sent | is_expired)
+    return connection.execute(select(has_work)).scalar_one()
 
 
 def claim(connection: Connection, channel: str, now: int, owner: str) -> PendingMessage | None:
-    """The channel's oldest message, claimed for `owner`, which has to be the only one that sends on this channel.
+    """Claim the channel's oldest pending message for `owner`, which must be the only sender on this channel.
 
-    None where none of them is due, and while the receiver has asked for silence. A new message is due at once: it is a
-    reason to try the channel again, with the oldest.
+    None if no message is due, or the receiver has asked for a pause. A new message is due at once: the channel is then
+    tried again, with the oldest.
     """
-    oldest = select(func.min(MessageRow.id)).where(_OWED, MessageRow.channel == channel).scalar_subquery()
+    oldest = select(func.min(MessageRow.id)).where(PENDING, MessageRow.channel == channel).scalar_subquery()
     taken = (
         update(MessageRow)
-        .where(MessageRow.id == oldest, _is_due(channel, now), ~_is_silent(channel, now))
+        .where(MessageRow.id == oldest, _is_due(channel, now), ~_is_paused(channel, now))
         .values(claimed_by=owner)
         .returning(MessageRow)
     )
@@ -143,100 +138,75 @@ def claim(connection: Connection, channel: str, now: int, owner: str) -> Pending
     if row is None:
         return None
     identity = connection.execute(select(InstallationRow.identity)).scalar_one()
-    # Where a backup was brought back, numbers are given a second time, but not at the same time.
+    # After a backup was restored, numbers are given a second time, but not in the same second.
     key = f"{identity[:KEY_CHARACTERS]}-{row.id}-{row.created_at}"
     message = compose(key, from_epoch(row.created_at), _entries(connection, row.id), row.fired, row.resolved)
     return PendingMessage(row.id, channel, owner, row.attempts, row.expires_at, message)
 
 
-def mark_sent(connection: Connection, owed: PendingMessage, now: int) -> None:
-    """The message has been accepted. What waits behind it is due at once: the channel works."""
-    # Whoever has claimed it since: what one of them knows to be accepted, the other need not send.
-    _settle(connection, MessageRow.id == owed.id, sent_at=now, silent_until=0, error=None)
-    waiting = _OWED & (MessageRow.channel == owed.channel) & (MessageRow.due_at > now)
+def mark_sent(connection: Connection, pending: PendingMessage, now: int) -> None:
+    """The message was accepted. Those behind it are due at once: the channel works."""
+    # Also if another sender has claimed it since: a message that was accepted need not be sent again.
+    _settle(connection, MessageRow.id == pending.id, sent_at=now, paused_until=0, error=None)
+    waiting = PENDING & (MessageRow.channel == pending.channel) & (MessageRow.due_at > now)
     connection.execute(update(MessageRow).where(waiting).values(due_at=now))
 
 
-def mark_failed(connection: Connection, owed: PendingMessage, now: int, error: str) -> None:
+def mark_failed(connection: Connection, pending: PendingMessage, now: int, error: str) -> None:
     """The message is given up."""
-    _settle(connection, _is_its(owed), failed_at=now, silent_until=0, error=error)
+    _settle(connection, _is_claimed(pending), failed_at=now, paused_until=0, error=error)
 
 
-def postpone(connection: Connection, owed: PendingMessage, due: int, error: str, silent_until: int = 0) -> None:
-    """The message was not accepted; try again from `due` on, until when what waits behind it waits too, and send
-    nothing on its channel before `silent_until`."""
-    if _settle(connection, _is_its(owed), due_at=due, silent_until=silent_until, error=error):
+def postpone(connection: Connection, pending: PendingMessage, due: int, error: str, paused_until: int = 0) -> None:
+    """The message was not accepted: try again from `due` on, and send nothing on its channel before `paused_until`.
+
+    The messages behind it wait until `due` too.
+    """
+    if _settle(connection, _is_claimed(pending), due_at=due, paused_until=paused_until, error=error):
         earlier = (MessageRow.due_at < due) | _is_new(MessageRow)
-        waiting = _OWED & (MessageRow.channel == owed.channel) & earlier
+        waiting = PENDING & (MessageRow.channel == pending.channel) & earlier
         connection.execute(update(MessageRow).where(waiting).values(due_at=due))
 
 
 def shift_back(connection: Connection, now: int, seconds: int) -> None:
-    """What a clock that was ahead wrote of messages at epoch second `now` and later happened so many seconds earlier.
-    Messages that it found too old are owed again."""
+    """Move times of messages at or after epoch second `now` back by `seconds`: a clock that was ahead wrote them.
+
+    Messages that it found too old are pending again.
+    """
     ahead = MessageRow.created_at >= now
-    for column in (MessageRow.due_at, MessageRow.expires_at, MessageRow.silent_until):
+    for column in (MessageRow.due_at, MessageRow.expires_at, MessageRow.paused_until):
         connection.execute(update(MessageRow).where(ahead, column >= now).values({column.key: column - seconds}))
-    owed_again = (MessageRow.failed_at >= now) & MessageRow.error.startswith(TOO_OLD)
-    afresh = {"failed_at": None, "error": None, "due_at": now}
-    connection.execute(update(MessageRow).where(owed_again, MessageRow.expires_at >= now).values(afresh))
+    is_expired = (MessageRow.failed_at >= now) & MessageRow.error.startswith(TOO_OLD)
+    restored = {"failed_at": None, "error": None, "due_at": now}
+    connection.execute(update(MessageRow).where(is_expired, MessageRow.expires_at >= now).values(restored))
     for settled in (MessageRow.sent_at, MessageRow.failed_at):
         connection.execute(update(MessageRow).where(settled >= now).values({settled.key: settled - seconds}))
-    # The key of a message that was tried and may have arrived has to stay, and it names this time.
+    # A message that was tried may have arrived: its key, which contains this time, must not change.
     untried = (MessageRow.attempts == 0) & MessageRow.claimed_by.is_(None)
     is_free = MessageRow.sent_at.is_not(None) | untried
     connection.execute(update(MessageRow).where(ahead, is_free).values(created_at=MessageRow.created_at - seconds))
 
 
 def retry(connection: Connection, number: int, now: int) -> bool:
-    """Owe a message that was given up for another day, from now on; whether there is such a one."""
-    afresh = {
-        "failed_at": None,
-        "due_at": now,
-        "expires_at": now + GIVE_UP_SECONDS,
-        "attempts": 0,
-    }
-    failed = update(MessageRow).where(MessageRow.id == number, MessageRow.failed_at.is_not(None)).values(afresh)
+    """Queue a failed message for another day; False if no failed message has this number."""
+    renewed = {"failed_at": None, "due_at": now, "expires_at": now + GIVE_UP_SECONDS, "attempts": 0}
+    failed = update(MessageRow).where(MessageRow.id == number, MessageRow.failed_at.is_not(None)).values(renewed)
     return bool(connection.execute(failed).rowcount)
-
-
-def deliveries(
-    connection: Connection, limit: int, state: DeliveryState | None = None, offset: int = 0
-) -> tuple[Delivery, ...]:
-    """The newest messages after the first `offset`, at most `limit`, of one state where it is given."""
-    statement = _deliveries().order_by(MessageRow.id.desc()).limit(limit).offset(offset)
-    if state is not None:
-        statement = statement.where(_STATES[state])
-    return tuple(_delivery(row) for row in connection.execute(statement))
-
-
-def count(connection: Connection, state: DeliveryState | None = None) -> int:
-    """How many messages there are, of one state where it is given."""
-    statement = select(func.count()).select_from(MessageRow)
-    if state is not None:
-        statement = statement.where(_STATES[state])
-    return connection.execute(statement).scalar_one()
-
-
-def delivery(connection: Connection, number: int) -> Delivery | None:
-    """The message of this number."""
-    row = connection.execute(_deliveries().where(MessageRow.id == number)).first()
-    return None if row is None else _delivery(row)
 
 
 def _is_due(channel: str, now: int) -> ColumnElement[bool]:
     queued = aliased(MessageRow)
-    is_put_off = lasts(queued.due_at, now, MAX_WAIT_SECONDS) & ~_is_new(queued)
-    return exists().where(_queue(queued, channel), ~is_put_off)
+    is_postponed = lasts(queued.due_at, now, MAX_WAIT_SECONDS) & ~_is_new(queued)
+    return exists().where(_queue(queued, channel), ~is_postponed)
 
 
-def _is_silent(channel: str, now: int) -> ColumnElement[bool]:
+def _is_paused(channel: str, now: int) -> ColumnElement[bool]:
     queued = aliased(MessageRow)
-    return exists().where(_queue(queued, channel), lasts(queued.silent_until, now, MAX_WAIT_SECONDS))
+    return exists().where(_queue(queued, channel), lasts(queued.paused_until, now, MAX_WAIT_SECONDS))
 
 
 def _is_new(message: Any) -> Any:
-    """Whether it was never put off: due at once, also by a clock that is behind that of the tick which wrote it."""
+    """Whether it was never postponed: it is due at once, even by a clock that is behind that of the tick."""
     return message.due_at == message.created_at
 
 
@@ -244,19 +214,19 @@ def _queue(queued: Any, channel: str) -> Any:
     return (queued.channel == channel) & queued.sent_at.is_(None) & queued.failed_at.is_(None)
 
 
-def _is_its(owed: PendingMessage) -> ColumnElement[bool]:
-    # One who claimed it long ago, and was thought dead, must not put off what another is sending.
-    return (MessageRow.id == owed.id) & (MessageRow.claimed_by == owed.owner)
+def _is_claimed(pending: PendingMessage) -> ColumnElement[bool]:
+    # A sender that was presumed dead must not postpone a message that another one is sending.
+    return (MessageRow.id == pending.id) & (MessageRow.claimed_by == pending.owner)
 
 
 def _settle(connection: Connection, which: ColumnElement[bool], **values: object) -> bool:
-    """Whether the message was still owed."""
-    settled = update(MessageRow).where(_OWED, which).values(attempts=MessageRow.attempts + 1, **values)
+    """Count the attempt and set `values`; False if the message was settled before."""
+    settled = update(MessageRow).where(PENDING, which).values(attempts=MessageRow.attempts + 1, **values)
     return bool(connection.execute(settled).rowcount)
 
 
 def _give_up(connection: Connection, which: ColumnElement[bool], now: int, reason: ColumnElement[str]) -> int:
-    failed = update(MessageRow).where(_OWED, which).values(failed_at=now, silent_until=0, error=reason)
+    failed = update(MessageRow).where(PENDING, which).values(failed_at=now, paused_until=0, error=reason)
     return connection.execute(failed).rowcount
 
 
@@ -268,34 +238,3 @@ def _entries(connection: Connection, number: int) -> tuple[Entry, ...]:
         .order_by(MessageAlertRow.place)
     )
     return tuple(Entry(row.kind, alerts.alert_of(row)) for row in rows)
-
-
-def _deliveries() -> Any:
-    told = [
-        column.label(f"message_{column.key}")
-        for column in MessageRow.__table__.columns
-        if column.key not in ("expires_at", "claimed_by", "silent_until")
-    ]
-    first = and_(MessageAlertRow.alert_id == AlertRow.id, MessageAlertRow.place == 0)
-    return (
-        alerts.select_alerts(MessageAlertRow.kind, *told)
-        .join(MessageAlertRow, first)
-        .join(MessageRow, MessageRow.id == MessageAlertRow.message_id)
-    )
-
-
-def _delivery(row: Any) -> Delivery:
-    state: DeliveryState = "sent" if row.message_sent_at else "failed" if row.message_failed_at else "queued"
-    return Delivery(
-        id=row.message_id,
-        channel=row.message_channel,
-        state=state,
-        created_at=from_epoch(row.message_created_at),
-        due_at=from_epoch(row.message_due_at),
-        sent_at=from_epoch(row.message_sent_at),
-        attempts=row.message_attempts,
-        error=row.message_error,
-        fired=row.message_fired,
-        resolved=row.message_resolved,
-        first=Entry(row.kind, alerts.alert_of(row)),
-    )

@@ -1,4 +1,4 @@
-"""Marks: what rules that look back need of each quantity, a row a tick and quantity, and no more than they need."""
+"""Running sums for rules with a window: a row for each quantity and tick, no longer than a rule needs it."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -20,41 +20,41 @@ _ROW_BYTES = sum(np.dtype(form).itemsize for _, form in _COLUMNS)
 
 
 class StoredSumHistory:
-    """The marks as one transaction sees them; each is read once, however many rules ask."""
+    """The running sums as one transaction sees them. Each row is read once, however many rules need it."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._minutes: dict[str, list[int]] = {}
-        self._marks: dict[tuple[str, int], RunningSums] = {}
+        self._rows: dict[tuple[str, int], RunningSums] = {}
         self._unfinished: dict[str, tuple[Recomputation | None, bool]] = {}
 
     def first_from(self, quantity: str, minute: int) -> RunningSums | None:
-        """The oldest mark at or after `minute`."""
+        """The oldest running sums at or after `minute`."""
         minutes = self.minutes(quantity)
         place = bisect_left(minutes, minute)
         return self._read(quantity, minutes[place]) if place < len(minutes) else None
 
     def last_until(self, quantity: str, minute: int) -> RunningSums | None:
-        """The newest mark at or before `minute`."""
+        """The newest running sums at or before `minute`."""
         minutes = self.minutes(quantity)
         place = bisect_right(minutes, minute)
         return self._read(quantity, minutes[place - 1]) if place else None
 
     def unknown(self, quantity: str, since: int, ids: Ints) -> Mask:
-        """Of which of metrics `ids` the marks from `since` on are not what they will be: they are to be renewed, or are
-        being computed and do not reach back so far yet."""
+        """Which of metrics `ids` have incorrect running sums since `since`: these must be computed again, or are being
+        computed and do not reach back so far yet."""
         if quantity not in self._unfinished:
             pending = running_sums_recomputation.pending(self._connection, quantity)
             self._unfinished[quantity] = pending, running_sums_recomputation.is_backfilling(self._connection, quantity)
-        pending, is_filling = self._unfinished[quantity]
-        if is_filling and since < self.minutes(quantity)[0]:
+        pending, is_backfilling = self._unfinished[quantity]
+        if is_backfilling and since < self.minutes(quantity)[0]:
             return np.ones(len(ids), dtype=np.bool_)
         if pending is not None and since <= pending.until:
-            return pending.is_wrong(ids)
+            return pending.is_incorrect(ids)
         return np.zeros(len(ids), dtype=np.bool_)
 
     def minutes(self, quantity: str) -> Sequence[int]:
-        """When there are marks, ascending."""
+        """The times of the running sums, ascending."""
         if quantity not in self._minutes:
             statement = (
                 select(RunningSumsRow.minute).where(RunningSumsRow.quantity == quantity).order_by(RunningSumsRow.minute)
@@ -64,26 +64,26 @@ class StoredSumHistory:
 
     def _read(self, quantity: str, minute: int) -> RunningSums:
         key = quantity, minute
-        if key not in self._marks:
+        if key not in self._rows:
             here = (RunningSumsRow.quantity == quantity) & (RunningSumsRow.minute == minute)
-            self._marks[key] = _decode(
+            self._rows[key] = _decode(
                 minute, self._connection.execute(select(RunningSumsRow.data).where(here)).scalar_one()
             )
-        return self._marks[key]
+        return self._rows[key]
 
 
-def record(connection: Connection, quantity: str, mark: RunningSums) -> None:
-    """Keep one more mark."""
-    data = b"".join(np.ascontiguousarray(getattr(mark, name), form).tobytes() for name, form in _COLUMNS)
-    connection.execute(insert(RunningSumsRow).values(quantity=quantity, minute=mark.minute, data=data))
+def record(connection: Connection, quantity: str, sums: RunningSums) -> None:
+    """Store the running sums of one more tick."""
+    data = b"".join(np.ascontiguousarray(getattr(sums, name), form).tobytes() for name, form in _COLUMNS)
+    connection.execute(insert(RunningSumsRow).values(quantity=quantity, minute=sums.minute, data=data))
 
 
 def replace(connection: Connection, quantity: str, since: int, until: int, found: Sequence[RunningSums]) -> None:
-    """Keep the `found` instead of all with `since` <= minute <= `until`."""
+    """Replace all with `since` <= minute <= `until` by the `found`."""
     old = (RunningSumsRow.quantity == quantity) & (RunningSumsRow.minute >= since) & (RunningSumsRow.minute <= until)
     connection.execute(delete(RunningSumsRow).where(old))
-    for mark in found:
-        record(connection, quantity, mark)
+    for sums in found:
+        record(connection, quantity, sums)
 
 
 def thin(connection: Connection, longest: dict[str, int], now: int, period_seconds: int) -> None:

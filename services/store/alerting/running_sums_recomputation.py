@@ -1,4 +1,4 @@
-"""Which marks are to be computed anew, and how far that has come."""
+"""Running sums that must be computed again after a backfill, and those that are still being computed backwards."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,28 +15,33 @@ from services.market.window_sums import ROLLING, WindowSums
 from services.store.database.models import RunningSumsBackfillRow, RunningSumsRecomputationRow
 
 SUMMED_QUANTITIES = tuple(quantity for quantity, kinds in QUANTITIES.items() if {"average", "change"} & set(kinds))
-"""The quantities of which there are marks."""
+"""The quantities with running sums: those that a rule can average, or compare over a window."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recomputation:
-    """Marks up to `until` (epoch seconds) do not know all that is stored; `number` is another one each time that there
-    is more to renew. The values of the metrics `wrong` (None: of all) are not what they should be; those of the others
-    lack something at most."""
+    """Running sums up to `until` (epoch seconds) lack prices that are stored.
+
+    `number` changes with each further request. Values of the metrics `incorrect` (None: of all) are incorrect; those
+    of the others are at most incomplete.
+    """
 
     until: int
     number: int
-    wrong: Ints | None
+    incorrect: Ints | None
 
-    def is_wrong(self, ids: Ints) -> Mask:
-        """Which of these metrics are wrong."""
-        return np.ones(len(ids), dtype=np.bool_) if self.wrong is None else np.isin(ids, self.wrong)
+    def is_incorrect(self, ids: Ints) -> Mask:
+        """Which of these metrics have incorrect values."""
+        return np.ones(len(ids), dtype=np.bool_) if self.incorrect is None else np.isin(ids, self.incorrect)
 
 
 @dataclass(frozen=True, slots=True)
 class SumsBackfill:
-    """Marks have been computed back to `minute`, and that goes on; `sums` are those of the standard deviation's window
-    as they were then, None of quantities that are not ROLLING, and where they are to be found anew."""
+    """Running sums have been computed back to `minute`, and earlier ones are to follow.
+
+    `sums` are those of the standard deviation's window at `minute`; None for quantities that are not ROLLING, and where
+    they must be computed again.
+    """
 
     minute: int
     sums: WindowSums | None
@@ -45,21 +50,25 @@ class SumsBackfill:
 def request_after_backfill(
     connection: Connection, metric_ids: Ints, newest: int, last_tick: int, period_seconds: int, window_seconds: int
 ) -> None:
-    """A backfill has added prices of these metrics, of times up to `newest`: the marks up to then are to be renewed,
-    those after it that carry one of those values, and those of statistics over a window of `window_seconds` that has
-    one in it. What a tick after the `last_tick` sees is right by itself."""
+    """Request recomputation after a backfill has added prices of these metrics, of times up to `newest`.
+
+    It covers running sums up to then, later ones that carry one of those prices forward, and those of statistics whose
+    window of `window_seconds` contains one. Ticks after the `last_tick` compute theirs from the new prices anyway.
+    """
     for quantity in SUMMED_QUANTITIES:
         reach = carry_seconds(period_seconds) + (window_seconds if quantity in ROLLING else 0)
-        wrong = metric_ids if quantity in ROLLING else metric_ids[:0]
-        request(connection, [quantity], min(newest + reach, last_tick), wrong)
+        incorrect = metric_ids if quantity in ROLLING else metric_ids[:0]
+        request(connection, [quantity], min(newest + reach, last_tick), incorrect)
 
 
-def request(connection: Connection, quantities: Iterable[str], until: int, wrong: Ints | None) -> None:
-    """Have the marks up to `until` be renewed, and whatever has been computed back to so far."""
+def request(connection: Connection, quantities: Iterable[str], until: int, incorrect: Ints | None) -> None:
+    """Request recomputation of running sums up to `until`, and of the window sums of a backfill under way."""
     for quantity in quantities:
-        before, now = pending(connection, quantity), Recomputation(until, 0, wrong)
+        before, now = pending(connection, quantity), Recomputation(until, 0, incorrect)
         if before is not None:
-            all_wrong = None if wrong is None or before.wrong is None else np.union1d(wrong, before.wrong)
+            all_wrong = (
+                None if incorrect is None or before.incorrect is None else np.union1d(incorrect, before.incorrect)
+            )
             now = Recomputation(max(until, before.until), before.number + 1, all_wrong)
         _replace(connection, quantity, now)
         connection.execute(
@@ -68,21 +77,23 @@ def request(connection: Connection, quantities: Iterable[str], until: int, wrong
 
 
 def record_progress(connection: Connection, quantity: str, before: Recomputation, until: int | None) -> None:
-    """Only the marks up to `until` are still to be renewed; None: no more."""
-    _replace(connection, quantity, None if until is None else Recomputation(until, before.number, before.wrong))
+    """Running sums after `until` have been computed again; None: all have."""
+    _replace(connection, quantity, None if until is None else Recomputation(until, before.number, before.incorrect))
 
 
 def pending(connection: Connection, quantity: str) -> Recomputation | None:
-    """What there is to renew; None where all marks know all that is stored."""
-    statement = select(RunningSumsRecomputationRow.__table__).where(RunningSumsRecomputationRow.quantity == quantity)
+    """The requested recomputation; None where all running sums are correct."""
+    table = RunningSumsRecomputationRow
+    statement = select(table.until, table.number, table.incorrect).where(table.quantity == quantity)
     row = connection.execute(statement).one_or_none()
     if row is None:
         return None
-    return Recomputation(row.until, row.number, None if row.wrong is None else np.frombuffer(row.wrong, "<i8"))
+    until, number, incorrect = row
+    return Recomputation(until, number, None if incorrect is None else np.frombuffer(incorrect, "<i8"))
 
 
 def backfill_state(connection: Connection, quantity: str) -> SumsBackfill | None:
-    """How far marks have been computed back; None where none are under way."""
+    """How far back running sums have been computed; None if no backfill of them is under way."""
     row = connection.execute(
         select(RunningSumsBackfillRow.__table__).where(RunningSumsBackfillRow.quantity == quantity)
     ).one_or_none()
@@ -94,13 +105,13 @@ def backfill_state(connection: Connection, quantity: str) -> SumsBackfill | None
 
 
 def is_backfilling(connection: Connection, quantity: str) -> bool:
-    """Whether any are under way."""
+    """Whether a backfill of running sums is under way."""
     statement = select(RunningSumsBackfillRow.minute).where(RunningSumsBackfillRow.quantity == quantity)
     return connection.execute(statement).one_or_none() is not None
 
 
 def save_backfill_state(connection: Connection, quantity: str, found: SumsBackfill | None) -> None:
-    """Marks have been computed so far back; None: none are under way any more."""
+    """Store how far back running sums have been computed; None: the backfill is over."""
     connection.execute(delete(RunningSumsBackfillRow).where(RunningSumsBackfillRow.quantity == quantity))
     if found is not None:
         sums = None if found.sums is None else found.sums.to_bytes()
@@ -110,8 +121,8 @@ def save_backfill_state(connection: Connection, quantity: str, found: SumsBackfi
 def _replace(connection: Connection, quantity: str, left: Recomputation | None) -> None:
     connection.execute(delete(RunningSumsRecomputationRow).where(RunningSumsRecomputationRow.quantity == quantity))
     if left is not None:
-        wrong = None if left.wrong is None else left.wrong.astype("<i8").tobytes()
+        incorrect = None if left.incorrect is None else left.incorrect.astype("<i8").tobytes()
         row = insert(RunningSumsRecomputationRow).values(
-            quantity=quantity, until=left.until, number=left.number, wrong=wrong
+            quantity=quantity, until=left.until, number=left.number, incorrect=incorrect
         )
         connection.execute(row)

@@ -14,15 +14,15 @@ MAX_REST_SECONDS = 6 * HOUR
 def answered(connection: Connection, now: int) -> dict[int, list[tuple[int, int]]]:
     """For each metric the spans (since, until] that its exchange need not be asked for again yet."""
     spans: dict[int, list[tuple[int, int]]] = {}
-    rests = lasts(BackfillRow.again_at, now, MAX_REST_SECONDS)
+    rests = lasts(BackfillRow.retry_at, now, MAX_REST_SECONDS)
     for row in connection.execute(select(BackfillRow.__table__).where(rests)):
         spans.setdefault(row.metric_id, []).append((row.since, row.until))
     return spans
 
 
-def record_answered(connection: Connection, metric_id: int, since: int, until: int, again_at: int) -> None:
-    """The exchange has given all it has of (since, until]; it may be asked again from `again_at` on."""
-    values = {"until": until, "again_at": again_at}
+def record_answered(connection: Connection, metric_id: int, since: int, until: int, retry_at: int) -> None:
+    """The exchange has given all it has of (since, until]; it may be asked again from `retry_at` on."""
+    values = {"until": until, "retry_at": retry_at}
     renew = update(BackfillRow).where(BackfillRow.metric_id == metric_id, BackfillRow.since == since)
     if not connection.execute(renew.values(**values)).rowcount:
         connection.execute(insert(BackfillRow).values(metric_id=metric_id, since=since, **values))

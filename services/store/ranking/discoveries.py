@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from services.store.database.models import ExchangeRow, MetricRow
-from services.store.ranking.ticks import update_exchange
+from services.store.ranking.exchange_states import update_exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class DiscoveryRecord:
     trading: int | None = None
     doubted_since: int | None = None
     halted: frozenset[int] = frozenset()
-    stirring: int = 0
+    moving_inactive: int = 0
 
 
 def on_record(connection: Connection) -> Mapping[str, DiscoveryRecord]:
@@ -29,12 +29,10 @@ def on_record(connection: Connection) -> Mapping[str, DiscoveryRecord]:
     )
     for market, number in rows:
         halted.setdefault(market, set()).add(number)
-    columns = (ExchangeRow.market, ExchangeRow.trading, ExchangeRow.doubted_since, ExchangeRow.stirring)
+    columns = (ExchangeRow.market, ExchangeRow.trading, ExchangeRow.doubted_since, ExchangeRow.moving_inactive)
     return {
-        row.market: DiscoveryRecord(
-            row.trading, row.doubted_since, frozenset(halted.get(row.market, ())), row.stirring or 0
-        )
-        for row in connection.execute(select(*columns))
+        market: DiscoveryRecord(trading, doubted_since, frozenset(halted.get(market, ())), moving_inactive or 0)
+        for market, trading, doubted_since, moving_inactive in connection.execute(select(*columns))
     }
 
 
@@ -48,6 +46,6 @@ def record_doubted(connection: Connection, market: str, since: int) -> None:
     update_exchange(connection, market, doubted_since=since)
 
 
-def record_stirring(connection: Connection, market: str, count: int) -> None:
+def record_moving_inactive(connection: Connection, market: str, count: int) -> None:
     """So many of its metrics that do not trade by the list had a price that moved in this tick."""
-    update_exchange(connection, market, stirring=count)
+    update_exchange(connection, market, moving_inactive=count)

@@ -1,16 +1,14 @@
-"""What is on record of the ticks themselves, and of how the exchanges did in them."""
-
-from collections.abc import Collection
+"""The ticks on record: their times, timings and counts."""
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, case, delete, func, insert, select, update
+from sqlalchemy import Connection, case, func, insert, select
 
 from services.market.present import covered
-from services.market.status import SLOT_SECONDS, ExchangeState, TickDay, TickState
+from services.market.status import SLOT_SECONDS, TickDay, TickState
 from services.market.times import DAY, from_epoch, to_epoch
 from services.market.types import Ints
-from services.store.database.models import ExchangeRow, MetricRow, TickRow
+from services.store.database.models import TickRow
 
 
 def count(connection: Connection, since: int, until: int) -> int:
@@ -143,89 +141,3 @@ def late(connection: Connection, since: int, seconds: float) -> Ints:
     """The periods after `since`, epoch seconds ascending, whose ticks began more than `seconds` into them."""
     statement = select(TickRow.minute).where(TickRow.minute > since, TickRow.late_ms > seconds * 1e3)
     return np.array(connection.execute(statement.order_by(TickRow.minute)).scalars().all(), dtype=np.int64)
-
-
-def record_success(
-    connection: Connection, market: str, at: int, latency_ms: float, rejected: int, still: int, note: str | None
-) -> None:
-    """The exchange gave its prices; none has moved for `still` periods. Its last failure stays on record."""
-    update_exchange(
-        connection,
-        market,
-        last_success=at,
-        failing_since=None,
-        latency_ms=latency_ms,
-        rejected=rejected,
-        still=still,
-        note=note,
-    )
-
-
-def record_failure(connection: Connection, market: str, at: int, error: str) -> None:
-    """The exchange gave none; since when that is so, is kept from its first failure."""
-    since = func.coalesce(ExchangeRow.failing_since, at)
-    update_exchange(connection, market, failing_since=since, failed_at=at, error=error)
-
-
-def update_exchange(connection: Connection, market: str, **values: object) -> None:
-    """Put these fields of one exchange on record."""
-    note = update(ExchangeRow).where(ExchangeRow.market == market).values(**values)
-    if not connection.execute(note).rowcount:
-        connection.execute(insert(ExchangeRow).values(market=market))
-        connection.execute(note)
-
-
-def notes(connection: Connection) -> dict[str, str | None]:
-    """What was odd about each exchange's last answer."""
-    return {row.market: row.note for row in connection.execute(select(ExchangeRow.market, ExchangeRow.note))}
-
-
-def patterns(connection: Connection, market: str) -> str | None:
-    """What TRACK asked of this exchange when its list was last accepted; None before the first."""
-    return connection.execute(select(ExchangeRow.patterns).where(ExchangeRow.market == market)).scalar()
-
-
-def record_patterns(connection: Connection, market: str, text: str) -> None:
-    """Its list was accepted, with this asked of it."""
-    update_exchange(connection, market, patterns=text)
-
-
-def record_permitted_rate(connection: Connection, market: str, requests_a_second: float | None) -> None:
-    """How often the exchange permits to be asked; None where it does not care."""
-    update_exchange(connection, market, permitted=requests_a_second)
-
-
-def remove_other_exchanges(connection: Connection, markets: Collection[str]) -> None:
-    """Drop the state of exchanges that TRACK no longer names."""
-    connection.execute(delete(ExchangeRow).where(ExchangeRow.market.not_in(markets)))
-
-
-def exchanges(connection: Connection) -> tuple[ExchangeState, ...]:
-    """Every exchange on record, by name, with the number of its tracked metrics."""
-    count = (
-        select(func.count())
-        .where(MetricRow.market == ExchangeRow.market, MetricRow.tracked)
-        .correlate(ExchangeRow)
-        .scalar_subquery()
-    )
-    rows = connection.execute(select(ExchangeRow.__table__, count.label("metrics")).order_by(ExchangeRow.market))
-    return tuple(
-        ExchangeState(
-            market=row.market,
-            metrics=row.metrics,
-            last_success=from_epoch(row.last_success),
-            failing_since=from_epoch(row.failing_since),
-            error=row.error,
-            latency_ms=row.latency_ms,
-            rejected=row.rejected,
-            note=row.note,
-            failed_at=from_epoch(row.failed_at),
-            permitted=row.permitted,
-        )
-        for row in rows
-    )
-
-
-def unchanged_periods(connection: Connection) -> dict[str, int]:
-    """For how many periods none of each exchange's prices has moved."""
-    return {row.market: row.still for row in connection.execute(select(ExchangeRow.market, ExchangeRow.still))}

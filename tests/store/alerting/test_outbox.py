@@ -2,7 +2,7 @@ import pytest
 
 from services.market.alerting.messages import LISTED
 from services.market.types import Listing, Pair
-from services.store.alerting import alerts, outbox
+from services.store.alerting import alerts, deliveries, outbox
 from services.store.alerting.alerts import NewAlert
 from services.store.alerting.outbox import GIVE_UP_SECONDS, AlertNotice, PendingMessage
 from services.store.database.engine import Engine, reading, writing
@@ -50,7 +50,7 @@ def test_each_channel_is_owed_one_message_however_many_alerts_a_tick_has(engine:
     assert owed.message.text.splitlines()[LISTED:] == ["and 480 more", f"[{owed.message.key}]"]
     assert claimed(engine, T, "chat").message.fired == 500
     with reading(engine) as connection:
-        assert outbox.count(connection) == 2
+        assert deliveries.count(connection) == 2
 
 
 def test_what_fired_and_what_is_resolved_stand_in_one_message_in_the_order_given(engine: Engine) -> None:
@@ -71,7 +71,7 @@ def test_no_news_owes_nothing(engine: Engine) -> None:
     fire(engine)
 
     with reading(engine) as connection:
-        assert outbox.deliveries(connection, 10) == ()
+        assert deliveries.newest(connection, 10) == ()
 
 
 def test_a_message_that_was_never_settled_is_the_next_ones_under_the_same_key(engine: Engine) -> None:
@@ -104,7 +104,7 @@ def test_a_channel_whose_receiver_asks_for_silence_has_nothing_to_do_until_its_m
     fire(engine, "mail", at=T + DAY - 100)
     with writing(engine) as connection:
         owed = claimed_in(connection, T + DAY - 100)
-        outbox.postpone(connection, owed, T + DAY + 300, "slow down", silent_until=T + DAY + 300)
+        outbox.postpone(connection, owed, T + DAY + 300, "slow down", paused_until=T + DAY + 300)
         assert not outbox.has_work(connection, "mail", T + DAY)
         assert outbox.has_work(connection, "mail", T + DAY + 1)
 
@@ -196,14 +196,14 @@ def test_what_waits_behind_a_postponed_message_waits_as_long_and_a_new_one_has_t
     fire(engine, "mail", at=T + 30)
     assert claimed(engine, T + 30).message.at == NOON
     with reading(engine) as connection:
-        due = [int(one.due_at.timestamp()) - T for one in outbox.deliveries(connection, 10) if one.channel == "mail"]
+        due = [int(one.due_at.timestamp()) - T for one in deliveries.newest(connection, 10) if one.channel == "mail"]
     assert due == [30, 31, 31]
 
 
 def test_a_receiver_that_asks_for_silence_gets_nothing_and_others_do(engine: Engine) -> None:
     fire(engine, "mail", "chat")
     with writing(engine) as connection:
-        outbox.postpone(connection, claimed_in(connection, T), T + 300, "slow down", silent_until=T + 300)
+        outbox.postpone(connection, claimed_in(connection, T), T + 300, "slow down", paused_until=T + 300)
     fire(engine, "mail", at=T + 60)
 
     assert claim(engine, T + 299) is None
@@ -238,7 +238,7 @@ def test_who_comes_back_from_the_dead_does_not_undo_what_was_done_since(engine: 
 
     assert claim(engine, T + 200) is None
     with reading(engine) as connection:
-        (told,) = outbox.deliveries(connection, 10)
+        (told,) = deliveries.newest(connection, 10)
     assert (told.state, told.attempts, told.error) == ("sent", 1, None)
 
 
@@ -249,13 +249,13 @@ def test_who_comes_back_from_the_dead_does_not_put_off_or_give_up_what_another_i
         outbox.postpone(connection, slow, T + 130, "timed out")
         outbox.mark_failed(connection, slow, T, "timed out")
     with reading(engine) as connection:
-        (told,) = outbox.deliveries(connection, 10)
+        (told,) = deliveries.newest(connection, 10)
     assert (told.state, told.attempts, told.error) == ("queued", 0, None)
 
     with writing(engine) as connection:
         outbox.mark_failed(connection, quick, T, "gone")
     with reading(engine) as connection:
-        assert outbox.count(connection, "failed") == 1
+        assert deliveries.count(connection, "failed") == 1
 
 
 def test_what_one_who_was_thought_dead_has_sent_is_sent_and_not_claimed_again(engine: Engine) -> None:
@@ -268,7 +268,7 @@ def test_what_one_who_was_thought_dead_has_sent_is_sent_and_not_claimed_again(en
     with writing(engine) as connection:
         outbox.postpone(connection, quick, T + 130, "timed out")
     with reading(engine) as connection:
-        (told,) = outbox.deliveries(connection, 10)
+        (told,) = deliveries.newest(connection, 10)
     assert (told.state, told.attempts, told.error) == ("sent", 1, None)
 
 
@@ -296,15 +296,15 @@ def test_deliveries_are_told_newest_first_with_their_state(engine: Engine) -> No
         outbox.mark_failed(connection, claimed_in(connection, T + 120), T + 122, "gone")
 
     with reading(engine) as connection:
-        told = outbox.deliveries(connection, 10)
-        assert [one.id for one in outbox.deliveries(connection, 10, "failed")] == [2]
-        assert [one.id for one in outbox.deliveries(connection, 10, "sent")] == [1]
-        assert [one.id for one in outbox.deliveries(connection, 10, "queued")] == [3]
-        assert outbox.deliveries(connection, 1) == told[:1]
-        assert outbox.deliveries(connection, 1, offset=1) == told[1:2]
-        assert outbox.deliveries(connection, 9, offset=3) == ()
-        assert outbox.delivery(connection, 2) == told[1]
-        assert outbox.delivery(connection, 4) is None
+        told = deliveries.newest(connection, 10)
+        assert [one.id for one in deliveries.newest(connection, 10, "failed")] == [2]
+        assert [one.id for one in deliveries.newest(connection, 10, "sent")] == [1]
+        assert [one.id for one in deliveries.newest(connection, 10, "queued")] == [3]
+        assert deliveries.newest(connection, 1) == told[:1]
+        assert deliveries.newest(connection, 1, offset=1) == told[1:2]
+        assert deliveries.newest(connection, 9, offset=3) == ()
+        assert deliveries.find(connection, 2) == told[1]
+        assert deliveries.find(connection, 4) is None
     assert [(one.id, one.state, one.attempts, one.error, one.fired) for one in told] == [
         (3, "queued", 0, None, 3),
         (2, "failed", 1, "gone", 2),

@@ -280,8 +280,8 @@ def test_past_standard_deviations_of_before_are_renewed_and_pending_renewals_go_
             "stdev": 600,
             "volatility": 300,
         }
-        wrong = {quantity: one.is_wrong(np.array([3, 9])).tolist() for quantity, one in left.items() if one}
-        assert wrong == {"price": [False, False], "stdev": [True, True], "volatility": [True, True]}
+        incorrect = {quantity: one.is_incorrect(np.array([3, 9])).tolist() for quantity, one in left.items() if one}
+        assert incorrect == {"price": [False, False], "stdev": [True, True], "volatility": [True, True]}
         command.downgrade(configuration(connection), "0013")
         assert connection.exec_driver_sql("SELECT * FROM mark_renewal").all() == [("price", 480)]
     engine.dispose()

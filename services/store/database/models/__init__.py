@@ -1,0 +1,80 @@
+"""The tables, a module for each wing of the store. Times are epoch seconds (UTC); prices are in quote currency per base
+unit. An attribute may have a clearer name than its column, which keeps the one that it was created with."""
+
+from services.store.database.models.alerting import (
+    AlertRow,
+    LastEvaluationRow,
+    MessageAlertRow,
+    MessageRow,
+    MuteRow,
+    RuleRow,
+    RuleStateRow,
+    RunningSumsBackfillRow,
+    RunningSumsRecomputationRow,
+    RunningSumsRow,
+)
+from services.store.database.models.base import Base
+from services.store.database.models.history import (
+    BackfillProgressRow,
+    BackfillRow,
+    PriceChunkRow,
+    PriceRow,
+    RollupRow,
+    SpanRow,
+    VolumeChunkRow,
+    VolumeRow,
+)
+from services.store.database.models.operations import (
+    InstallationRow,
+    LeaseRow,
+    SetAsideRow,
+    SetAsideSampleRow,
+    SizeRow,
+    TokenRow,
+)
+from services.store.database.models.ranking import (
+    ExchangeRow,
+    ExtremeRow,
+    MetricRow,
+    RankHistoryRow,
+    SnapshotRow,
+    StatisticsRow,
+    TickRow,
+    WarningRow,
+)
+
+__all__ = [
+    "AlertRow",
+    "BackfillProgressRow",
+    "BackfillRow",
+    "Base",
+    "ExchangeRow",
+    "ExtremeRow",
+    "InstallationRow",
+    "LastEvaluationRow",
+    "LeaseRow",
+    "MessageAlertRow",
+    "MessageRow",
+    "MetricRow",
+    "MuteRow",
+    "PriceChunkRow",
+    "PriceRow",
+    "RankHistoryRow",
+    "RollupRow",
+    "RuleRow",
+    "RuleStateRow",
+    "RunningSumsBackfillRow",
+    "RunningSumsRecomputationRow",
+    "RunningSumsRow",
+    "SetAsideRow",
+    "SetAsideSampleRow",
+    "SizeRow",
+    "SnapshotRow",
+    "SpanRow",
+    "StatisticsRow",
+    "TickRow",
+    "TokenRow",
+    "VolumeChunkRow",
+    "VolumeRow",
+    "WarningRow",
+]
