@@ -36,13 +36,13 @@ def register(app: Dash, dependencies: Dependencies) -> None:
 def rule_lines(dependencies: Dependencies) -> list[RuleLine]:
     """All rules as they stand, the built-in one first. Raises StoreUnavailable."""
     alert_service = dependencies.alert_service
-    standing, mutes = alert_service.standing(), _of_rules(alert_service.mutes(dependencies.clock()))
+    state_counts, mutes = alert_service.state_counts(), _of_rules(alert_service.mutes(dependencies.clock()))
     states: tuple[AlertState, ...] = ("firing", "no_data")  # the built-in rule has no pending time
     counts = {
         state.replace("_", " "): alert_service.tally(AlertQuery(rule_id=BUILT_IN, state=state)).total
         for state in states
     }
-    own = [RuleLine(rule, standing.get(rule.id, {}), mutes.get(rule.id)) for rule in alert_service.rules()]
+    own = [RuleLine(rule, state_counts.get(rule.id, {}), mutes.get(rule.id)) for rule in alert_service.rules()]
     return [RuleLine(built_in(dependencies.reader.profile), counts, mutes.get(BUILT_IN)), *own]
 
 

@@ -97,7 +97,7 @@ def query_of(filters: Filters, now: datetime) -> AlertQuery:
         rule_id=int(filters.rule) if filters.rule else None,
         state=filters.state or None,
         unacknowledged=filters.unacknowledged,
-        words=filters.q,
+        search=filters.q,
         limit=PAGE_ROWS,
         offset=(filters.page - 1) * PAGE_ROWS,
     )
@@ -109,7 +109,7 @@ def csv_path(filters: Filters, now: datetime) -> str:
     values = {
         "format": "csv",
         "limit": str(MAX_CSV_ROWS),
-        "words": query.words,
+        "words": query.search,
         "rule": filters.rule,
         "state": filters.state,
         "since": "" if query.since is None else str(to_epoch(query.since)),

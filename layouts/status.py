@@ -213,10 +213,10 @@ def _cannot_write(why: str | None) -> list[Component]:
 
 
 def _kept_longer(state: Storage | None, zone: tzinfo) -> list[Component]:
-    if state is None or state.kept_longer_since is None:
+    if state is None or state.retained_since is None:
         return []
     text = (
-        f"Samples since {notation.stamp(state.kept_longer_since, zone)} are kept longer than RETENTION_DAYS: time"
+        f"Samples since {notation.stamp(state.retained_since, zone)} are kept longer than RETENTION_DAYS: time"
         " without ticks does not count, for a clock that jumped cannot be told from an outage"
     )
     return [html.P([html.Span(className="dot"), text], className="state")]

@@ -87,7 +87,7 @@ class FakeAlertService:
     def rule(self, number: int) -> AlertRule:
         return self._found(self.stored, number, "rule")
 
-    def standing(self) -> dict[int, dict[str, int]]:
+    def state_counts(self) -> dict[int, dict[str, int]]:
         return self.states
 
     def add_rule(self, rule: AlertRule) -> AlertRule:
@@ -234,8 +234,8 @@ class FakeReader:
         ]
         return tuple(sorted(found, key=lambda alert: alert.fired_at, reverse=True)[:limit])
 
-    def unattended(self) -> OpenAlerts:
-        self._answer("unattended")
+    def open_alerts(self) -> OpenAlerts:
+        self._answer("open_alerts")
         found = [
             alert
             for alert in self.alerts()

@@ -282,7 +282,7 @@ class AlertsQuery(Query):
             rule_id=self.rule,
             state=self.state,
             unacknowledged=self.unacknowledged,
-            words=self.words or "",
+            search=self.words or "",
             limit=self.limit,
             offset=self.offset,
         )

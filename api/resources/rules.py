@@ -69,7 +69,7 @@ def blueprint(context: RouteContext) -> Blueprint:
     @routes.get("/alerts/rules")
     @operation(RULES)
     def rules() -> Response:
-        states = alert_service.standing()
+        states = alert_service.state_counts()
         found = (built_in(profile), *alert_service.rules())
         return send_uncached({"rules": [_rule_body(rule, states.get(rule.id, {})) for rule in found]})
 
@@ -85,7 +85,7 @@ def blueprint(context: RouteContext) -> Blueprint:
     @operation(RULE)
     def rule(number: int) -> Response:
         found = built_in(profile) if number == BUILT_IN else alert_service.rule(number)
-        return send_uncached({"rule": _rule_body(found, alert_service.standing().get(number, {}))})
+        return send_uncached({"rule": _rule_body(found, alert_service.state_counts().get(number, {}))})
 
     @routes.patch(f"/alerts/rules/{RECORD_NUMBER}")
     @operation(CHANGE_RULE)
@@ -93,7 +93,7 @@ def blueprint(context: RouteContext) -> Blueprint:
         _require_editable(number)
         changed = parse_rule(rule_fields(alert_service.rule(number)) | dict(read_fields()), number)
         alert_service.change_rule(changed, clock())
-        return send_uncached({"rule": _rule_body(changed, alert_service.standing().get(number, {}))})
+        return send_uncached({"rule": _rule_body(changed, alert_service.state_counts().get(number, {}))})
 
     @routes.delete(f"/alerts/rules/{RECORD_NUMBER}")
     @operation(REMOVE_RULE)

@@ -39,7 +39,7 @@ def blueprint(context: RouteContext) -> Blueprint:
         now = clock()
 
         def build() -> bodies.Body:
-            return bodies.live_body(reader.status(now), reader.profile, reader.unattended())
+            return bodies.live_body(reader.status(now), reader.profile, reader.open_alerts())
 
         # Data grows stale without a new revision: every second is a version of its own.
         return send(responses.get("live", (reader.revision(), to_epoch(now)), build))

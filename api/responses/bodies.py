@@ -187,7 +187,7 @@ def set_aside_body(aside: SetAside) -> Body:
     }
 
 
-def live_body(status: Status, profile: Profile, unattended: OpenAlerts) -> Body:
+def live_body(status: Status, profile: Profile, open_alerts: OpenAlerts) -> Body:
     """What every open page watches: small, and unchanged as long as nothing happened."""
     return {
         "revision": status.revision,
@@ -216,6 +216,6 @@ def live_body(status: Status, profile: Profile, unattended: OpenAlerts) -> Body:
         "warnings": list(status.warnings),
         "set_aside": None if status.set_aside is None else set_aside_body(status.set_aside),
         "cannot_write": status.cannot_write,
-        "alerts": [alert_body(alert) for alert in unattended.newest],
-        "unattended": unattended.total,
+        "alerts": [alert_body(alert) for alert in open_alerts.newest],
+        "unattended": open_alerts.total,
     }

@@ -50,7 +50,7 @@ class StoreAlertService:
         with reading(self._engine) as connection:
             return _rule(connection, number)
 
-    def standing(self) -> Mapping[int, Mapping[str, int]]:
+    def state_counts(self) -> Mapping[int, Mapping[str, int]]:
         with reading(self._engine) as connection:
             held_of = rules.states(connection)
         found = {}

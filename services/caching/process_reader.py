@@ -43,7 +43,7 @@ class CachedReader:
         self._memory = VersionedCache()
         self._told = LastKnown(reader.revision, patience_seconds, REVISION_SECONDS)
         self._statuses = LastKnown(reader.status, patience_seconds)
-        self._unattended = LastKnown(reader.unattended, patience_seconds)
+        self._unattended = LastKnown(reader.open_alerts, patience_seconds)
         self._days = LastKnown(reader.day, patience_seconds)
         self._ranking: Ranking | None = None
         self._away: tuple[float, datetime] | None = None
@@ -85,7 +85,7 @@ class CachedReader:
     ) -> tuple[Alert, ...]:
         return self._reader.alerts(since, metric_id, limit)
 
-    def unattended(self) -> OpenAlerts:
+    def open_alerts(self) -> OpenAlerts:
         revision = self.revision()
         return self._at_hand(self._unattended) or self._unattended.get(self._timer(), revision)
 
@@ -98,13 +98,13 @@ class CachedReader:
         found = self._at_hand(self._statuses) or self._statuses.get(self._timer(), version, now)
         away_since = self._told.away_since
         if away_since is None:
-            return found.judged_at(now, self.profile.period_seconds)  # it may be that of a moment ago
+            return found.as_of(now, self.profile.period_seconds)  # it may be that of a moment ago
         if self._away is None or self._away[0] != away_since:
             self._away = away_since, now - timedelta(seconds=self._timer() - away_since)
         found = replace(found, away_since=self._away[1])
         if self._ranking is not None:  # of the same state, whichever was asked for last
             found = replace(found, revision=self._ranking.revision, minute=self._ranking.minute)
-        return found.judged_at(now, self.profile.period_seconds)
+        return found.as_of(now, self.profile.period_seconds)
 
     def day(self, now: datetime) -> Day:
         # Without a tick the gap since the last one grows all the same.

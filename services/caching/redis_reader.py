@@ -81,8 +81,8 @@ class SharedReader:
         found = self._shared(ALERTS, key, lambda: self._reader.alerts(hour, metric_id, limit))
         return tuple(alert for alert in found if alert.fired_at >= since)
 
-    def unattended(self) -> OpenAlerts:
-        return self._shared(UNATTENDED, "", self._reader.unattended)
+    def open_alerts(self) -> OpenAlerts:
+        return self._shared(UNATTENDED, "", self._reader.open_alerts)
 
     def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
         key = ",".join(map(str, metric_ids))
@@ -90,7 +90,7 @@ class SharedReader:
 
     def status(self, now: datetime) -> Status:
         found = self._shared(STATUS, "", lambda: self._reader.status(now))
-        return replace(found.judged_at(now, self.profile.period_seconds), shared_cache=self._memory.up)
+        return replace(found.as_of(now, self.profile.period_seconds), shared_cache=self._memory.up)
 
     def day(self, now: datetime) -> Day:
         return self._shared(DAY, str(to_epoch(now) // 60), lambda: self._reader.day(now))

@@ -89,7 +89,7 @@ class MarketReader(Protocol):
     ) -> tuple[Alert, ...]:
         """Alerts fired at or after `since`, newest first, at most `limit`."""
 
-    def unattended(self) -> OpenAlerts:
+    def open_alerts(self) -> OpenAlerts:
         """The alerts that somebody should look at."""
 
     def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
@@ -127,7 +127,7 @@ class AlertService(Protocol):
     def rule(self, number: int) -> AlertRule:
         """The rule of this number; raises UnknownRecord."""
 
-    def standing(self) -> Mapping[int, Mapping[str, int]]:
+    def state_counts(self) -> Mapping[int, Mapping[str, int]]:
         """For each rule that has such, how many metrics are in which state other than ok."""
 
     def add_rule(self, rule: AlertRule) -> AlertRule:

@@ -6,11 +6,11 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from services.market.types import Floats, Ints, OfMetric
+from services.market.types import Floats, HasMetricKey, Ints
 
 
 @dataclass(frozen=True, slots=True)
-class RankedMetric(OfMetric):
+class RankedMetric(HasMetricKey):
     """One line of the ranking, as of the last tick.
 
     Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h`,

@@ -142,7 +142,7 @@ class Storage:
     size_bytes: int
     growth_bytes: int | None = None
     sealed_until: datetime | None = None
-    kept_longer_since: datetime | None = None
+    retained_since: datetime | None = None
     """The beginning of what is older than RETENTION_DAYS and kept, for it was not in use for so long."""
 
 
@@ -201,7 +201,7 @@ class Status:
         """Metrics that trade, and whose price is stale."""
         return self.trading - self.live
 
-    def judged_at(self, now: datetime, period_seconds: int) -> "Status":
+    def as_of(self, now: datetime, period_seconds: int) -> "Status":
         """The same state, with `stale` as it is at `now`."""
         return replace(self, stale=self.tracked > 0 and _is_tick_stale(self.minute, now, period_seconds))
 

@@ -24,7 +24,7 @@ class Pair(NamedTuple):
         return f"{self.base}/{self.quote}"
 
 
-class OfMetric:
+class HasMetricKey:
     """The names of what belongs to a market, a base and a quote."""
 
     __slots__ = ()
@@ -43,7 +43,7 @@ class OfMetric:
 
 
 @dataclass(frozen=True, slots=True)
-class Metric(OfMetric):
+class Metric(HasMetricKey):
     """One tracked (market, base, quote). `reason` says why an inactive one is not ranked."""
 
     id: int

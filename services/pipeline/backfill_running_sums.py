@@ -9,7 +9,14 @@ from datetime import datetime
 import numpy as np
 
 from services.market.alerting.rules import longest_windows
-from services.market.alerting.running_sums import SLOT_SECONDS, RunningSums, carry_seconds, corrected, is_kept, precede
+from services.market.alerting.running_sums import (
+    SLOT_SECONDS,
+    RunningSums,
+    carry_seconds,
+    outlasts_thinning,
+    previous_sums,
+    with_values,
+)
 from services.market.times import HOUR, to_epoch
 from services.market.window_sums import ROLLING, WindowSums, from_statistics
 from services.pipeline.past_values import Stretch, go_back
@@ -104,7 +111,7 @@ def _plan_step(plan: Plan, connection: Connection, quantity: str, now: int, wind
     begin = now - window - (carry - SLOT_SECONDS if renewal is None else carry)
     since = max(anchor.minute - max(HOUR, period_seconds), begin - period_seconds) // period_seconds * period_seconds
     times = np.arange(since, anchor.minute + period_seconds, period_seconds, dtype=np.int64)
-    kept = [place for place, second in enumerate(times[:-1].tolist()) if is_kept(second, now, period_seconds)]
+    kept = [place for place, second in enumerate(times[:-1].tolist()) if outlasts_thinning(second, now, period_seconds)]
     if true_ones and (anchor.minute <= begin or not kept):
         if renewal is None and not running_sums_recomputation.is_backfilling(connection, quantity):
             return None
@@ -135,10 +142,10 @@ def _plan_step(plan: Plan, connection: Connection, quantity: str, now: int, wind
     found: list[RunningSums] = []
     chain = anchor
     if not true_ones:
-        chain = corrected(anchor, values.sampled[-1], values.carried[-1])
+        chain = with_values(anchor, values.sampled[-1], values.carried[-1])
         found.append(chain)
     for place in range(len(times) - 2, -1, -1):
-        chain = precede(chain, int(times[place]), values.sampled[place], values.carried[place])
+        chain = previous_sums(chain, int(times[place]), values.sampled[place], values.carried[place])
         if place in stay:
             found.append(chain)
     return _Step(

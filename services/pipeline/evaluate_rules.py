@@ -8,14 +8,14 @@ import numpy as np
 from services.market.alerting.evaluation import (
     Comparison,
     EvaluationContext,
-    as_left,
     crossed_quantities,
     evaluate,
-    read,
-    seen,
+    initial_values,
+    last_known_values,
+    values_of,
 )
 from services.market.alerting.rules import BUILT_IN, AlertRule, NoData, TimesAverage, longest_windows
-from services.market.alerting.running_sums import carry_seconds, follow
+from services.market.alerting.running_sums import carry_seconds, next_sums
 from services.market.alerting.states import (
     FIRING,
     NO_DATA,
@@ -23,9 +23,9 @@ from services.market.alerting.states import (
     Evaluation,
     Mask,
     RuleStates,
-    fresh_states,
+    new_states,
+    not_ok,
     transition,
-    worth_keeping,
 )
 from services.market.stats import metric_stats
 from services.market.stats.metric_stats import MetricStats
@@ -55,7 +55,7 @@ class Outcome:
     returned: list[tuple[int, int]] = field(default_factory=list)
 
 
-NO_STATES = fresh_states(np.empty(0, dtype=np.int64))
+NO_STATES = new_states(np.empty(0, dtype=np.int64))
 
 
 class Scopes:
@@ -92,7 +92,7 @@ def evaluate_rules(
         _apply(connection, rule, evaluated, scopes.mask(rule.scope, context.catalogue), states, outcome)
     rules.save_states(connection, outcome.changed)
     # Without an enabled rule, this forgets earlier values and sums: after a gap they are of no use to a later rule.
-    values = {quantity: seen(evaluated, quantity) for quantity in evaluated.earlier}
+    values = {quantity: last_known_values(evaluated, quantity) for quantity in evaluated.earlier}
     last_evaluations.record(connection, statistics["id"], values)
     _record_sums(connection, enabled, evaluated)
     return outcome
@@ -121,7 +121,7 @@ def _states_on_record(connection: Connection, rule: AlertRule, statistics: Metri
     ids = alerts.open_alerts(connection, rule.id)
     if not ids:
         return NO_STATES
-    states = fresh_states(np.array(sorted(ids), dtype=np.int64))
+    states = new_states(np.array(sorted(ids), dtype=np.int64))
     is_silent = np.isin(states["id"], list(alerts.without_data(connection, rule.id)))
     states["state"], states["side"] = np.where(is_silent, NO_DATA, FIRING), 1
     rows, tracked = metric_stats.rows_of(statistics, states["id"])
@@ -138,7 +138,7 @@ def _earlier(context: TickContext, enabled: Sequence[AlertRule], statistics: Met
     since = context.minute - context.period_seconds - carry_seconds(context.period_seconds)
     found = last_evaluations.last_values(context.connection, crossed, statistics["id"])
     left, _ = metric_stats.align(context.before.statistics, statistics["id"])
-    return {quantity: found.get(quantity, as_left(left, quantity, since)) for quantity in crossed}
+    return {quantity: found.get(quantity, initial_values(left, quantity, since)) for quantity in crossed}
 
 
 def _apply(
@@ -172,11 +172,11 @@ def _apply(
         for place in places[found.ended]
     }
     outcome.ended |= ended
-    outcome.silenced += [(rule.id, number) for number in found.held["id"][found.silenced].tolist()]
-    outcome.returned += [(rule.id, number) for number in found.held["id"][found.returned].tolist()]
+    outcome.silenced += [(rule.id, number) for number in found.states["id"][found.silenced].tolist()]
+    outcome.returned += [(rule.id, number) for number in found.states["id"][found.returned].tolist()]
     if rule.tell_resolved:
         outcome.ended_aloud.update(ended)
-    after = found.held[worth_keeping(found.held)]
+    after = found.states[not_ok(found.states)]
     if not rule.repeat and not np.array_equal(after, states):
         outcome.changed[rule.id] = after
     outcome.firings += [_firing(rule, context, comparison, evaluation, int(place)) for place in places[found.fired]]
@@ -184,7 +184,7 @@ def _apply(
 
 def _aligned(states: RuleStates, ids: Ints) -> RuleStates:
     """The states of the metrics `ids`, new ones where there are none yet."""
-    aligned = fresh_states(ids)
+    aligned = new_states(ids)
     rows, known = metric_stats.rows_of(aligned, states["id"])
     aligned[rows[known]] = states[known]
     return aligned
@@ -248,9 +248,9 @@ def _record_sums(connection: Connection, enabled: Sequence[AlertRule], context: 
     longest = longest_windows(enabled)
     recent = context.statistics["priced_at"] > context.now - carry_seconds(context.period_seconds)
     for quantity in longest:
-        carried = np.where(recent, read(context.statistics, quantity), np.nan)
-        last = context.past.last_until(quantity, context.now - 1)
-        mark = follow(last, context.now, context.statistics["id"], context.value(quantity), carried)
+        carried = np.where(recent, values_of(context.statistics, quantity), np.nan)
+        last = context.sum_history.last_until(quantity, context.now - 1)
+        mark = next_sums(last, context.now, context.statistics["id"], context.value(quantity), carried)
         running_sums.record(connection, quantity, mark)
     running_sums.thin(connection, longest, context.now, context.period_seconds)
 

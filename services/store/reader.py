@@ -96,7 +96,7 @@ class StoreReader:
         with reading(self._engine) as connection:
             return alerts.fired(connection, since, metric_id, limit)
 
-    def unattended(self) -> OpenAlerts:
+    def open_alerts(self) -> OpenAlerts:
         with reading(self._engine) as connection:
             return alerts.open_unacknowledged(connection, UNATTENDED_TOLD)
 
@@ -131,7 +131,7 @@ class StoreReader:
                 size_bytes=size,
                 growth_bytes=sizes.growth(connection, to_epoch(now), size),
                 sealed_until=from_epoch(sealing.sealed_until(connection)),
-                kept_longer_since=self._kept_longer_since(connection, snapshot.minute),
+                retained_since=self._retained_since(connection, snapshot.minute),
             )
         statistics, _ = metric_stats.align(snapshot.statistics, catalogue.ids)
         trading = catalogue.active & ~measures.frozen(statistics)
@@ -151,7 +151,7 @@ class StoreReader:
             holder=holder,
             set_aside=aside,
             cannot_write=write_error(self._engine),
-        ).judged_at(now, self._profile.period_seconds)
+        ).as_of(now, self._profile.period_seconds)
 
     def day(self, now: datetime) -> Day:
         second = to_epoch(now)
@@ -164,7 +164,7 @@ class StoreReader:
         went = [(metric.gone_at, metric) for metric in metrics_now if metric.gone_at and metric.gone_at > since]
         return Day(ticks_told, _latest_first(came), _latest_first(went), sizes_told)
 
-    def _kept_longer_since(self, connection: Connection, minute: int | None) -> datetime | None:
+    def _retained_since(self, connection: Connection, minute: int | None) -> datetime | None:
         if self._profile.retention_days is None or minute is None:
             return None
         return from_epoch(retention.overdue_since(connection, minute, round(self._profile.retention_days * DAY)))

@@ -142,9 +142,9 @@ def test_alerts_are_chosen_by_all_that_may_be_asked(engine: Engine, alert_servic
     assert chosen(limit=1) == [4]
     assert chosen(limit=2, offset=1) == [3, 2]
     assert chosen(up_to=2) == [2, 1]
-    assert chosen(words="kraken btc/usd") == chosen(words="KRAKEN:BTC-USD") == [2, 1]
-    assert chosen(words="th") == [4, 3]
-    assert chosen(words="_tc") == chosen(words="okx btc") == []
+    assert chosen(search="kraken btc/usd") == chosen(search="KRAKEN:BTC-USD") == [2, 1]
+    assert chosen(search="th") == [4, 3]
+    assert chosen(search="_tc") == chosen(search="okx btc") == []
     alert_service.mute(0, None, None, None, NOON)
     assert (chosen(muted=True), chosen(muted=False)) == ([1], [4, 3, 2])
 
@@ -155,7 +155,7 @@ def test_alerts_are_counted_whatever_the_page(engine: Engine, alert_service: Sto
     alert_service.acknowledge(2, None, NOON)
 
     assert alert_service.tally(AlertQuery(limit=1, offset=2)) == AlertCounts(3, 2)
-    assert alert_service.tally(AlertQuery(words="btc")) == AlertCounts(2, 1)
+    assert alert_service.tally(AlertQuery(search="btc")) == AlertCounts(2, 1)
     assert alert_service.tally(AlertQuery(rule_id=1, unacknowledged=True)) == AlertCounts(1, 1)
 
 
@@ -165,7 +165,7 @@ def test_all_that_is_chosen_is_acknowledged_at_once_and_what_somebody_saw_before
     fire(engine, (0, 1, 0), (1, 1, 60), (1, 2, 120), (1, 1, 180))
     alert_service.acknowledge(1, "first", NOON, "ann")
 
-    assert alert_service.acknowledge_all(AlertQuery(words="btc", up_to=3, limit=1), "then", NOON, "bob") == 1
+    assert alert_service.acknowledge_all(AlertQuery(search="btc", up_to=3, limit=1), "then", NOON, "bob") == 1
 
     told = [(alert.note, alert.acknowledged_by) for alert in alert_service.alerts(AlertQuery())[::-1]]
     assert told == [("first", "ann"), ("then", "bob"), (None, None), (None, None)]

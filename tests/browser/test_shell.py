@@ -197,9 +197,9 @@ class SlowReader(FakeReader):
 
     answers: Semaphore = field(default_factory=lambda: Semaphore(0))
 
-    def unattended(self) -> OpenAlerts:
+    def open_alerts(self) -> OpenAlerts:
         self.answers.acquire()
-        return super().unattended()
+        return super().open_alerts()
 
 
 def test_answers_that_take_longer_than_from_one_look_to_the_next_are_heard(site: Site, server: Server):

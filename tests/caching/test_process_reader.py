@@ -201,7 +201,7 @@ def test_while_the_database_is_away_the_state_at_hand_is_told_with_its_age(hangi
     cache = CachedReader(hanging, timer, patience_seconds=0.01)
     cache.ranking()
     cache.sparklines((1,))
-    cache.unattended()
+    cache.open_alerts()
     cache.day(NOON)
     assert cache.status(NOON).away_since is None
     asked = len(hanging.calls)
@@ -218,7 +218,7 @@ def test_while_the_database_is_away_the_state_at_hand_is_told_with_its_age(hangi
         assert [row.price for row in cache.ranking().metrics] == [60_123.4, 60_123.4]
         assert cache.metric("kraken:eth-usd").id == 2
         assert cache.sparklines((1,)).metric_ids.tolist() == [1]
-        assert cache.unattended() == OpenAlerts(0, ())
+        assert cache.open_alerts() == OpenAlerts(0, ())
         assert cache.day(now) is not None
         status = cache.status(now)
         assert (status.revision, status.minute, status.away_since) == (7, NOON, NOON + timedelta(seconds=1))

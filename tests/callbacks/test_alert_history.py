@@ -84,7 +84,7 @@ def test_all_filtered_alerts_are_acknowledged_up_to_the_newest_shown(
     act(client, f"{ids.ACKNOWLEDGE_DO}.n_clicks", {"act": "all", "newest": "2"})
 
     assert [alert.acknowledged_by for alert in alert_service.fired.values()] == ["ann", "ann", None]
-    assert alert_service.query == AlertQuery(unacknowledged=True, words="btc", up_to=2, limit=50)
+    assert alert_service.query == AlertQuery(unacknowledged=True, search="btc", up_to=2, limit=50)
 
 
 def test_a_metric_is_muted_for_a_time_or_until_it_resolves_and_unmuted(

@@ -41,7 +41,7 @@ def test_filters_become_the_query_of_their_page():
         rule_id=3,
         state="firing",
         unacknowledged=True,
-        words="btc",
+        search="btc",
         limit=50,
         offset=150,
     )

@@ -323,7 +323,7 @@ def test_the_status_page_tells_what_was_set_aside_once_anything_was():
 
 def test_the_status_page_tells_what_is_kept_longer_than_it_should_be():
     text = "Samples since 1 Mar 2026, 12:00 are kept longer than RETENTION_DAYS"
-    kept = builders.storage(kept_longer_since=builders.NOON)
+    kept = builders.storage(retained_since=builders.NOON)
     assert text in text_of(status.storage(builders.status(storage=kept), UTC))
     assert "kept longer" not in text_of(status.storage(builders.status(storage=builders.storage()), UTC))
 

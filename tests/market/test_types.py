@@ -59,7 +59,7 @@ def test_a_backfill_runs_until_every_request_is_done_or_has_failed():
 )
 def test_a_state_can_be_judged_again_at_another_time(minute, tracked, seconds, stale):
     state = builders.status(minute=minute, tracked=tracked, stale=not stale)
-    judged = state.judged_at(NOON + timedelta(seconds=seconds), period_seconds=60)
+    judged = state.as_of(NOON + timedelta(seconds=seconds), period_seconds=60)
     assert judged == replace(state, stale=stale)
 
 

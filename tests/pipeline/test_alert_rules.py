@@ -432,7 +432,7 @@ def test_a_built_in_alert_whose_exchange_falls_silent_is_without_data_and_goes_o
     ticks(world, exchange, 1000)
     (alert,) = world.reader.alerts()
     assert (alert.state, alert.no_data_since, alert.resolved_at) == ("no_data", world.now, None)
-    assert world.reader.unattended().newest == (alert,)
+    assert world.reader.open_alerts().newest == (alert,)
 
     exchange.error = None
     ticks(world, exchange, 1000)

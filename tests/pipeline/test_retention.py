@@ -54,11 +54,11 @@ def moments(world: World) -> list[datetime]:
     return [moment for moment, _ in world.stored(KEY, hours=24 * 4_000)]
 
 
-def kept_longer_since(world: World) -> datetime | None:
+def retained_since(world: World) -> datetime | None:
     profile = builders.profile(period_seconds=world.period, retention_days=KEPT / DAY)
     storage = StoreReader(world.engine, profile).status(world.now).storage
     assert storage is not None
-    return storage.kept_longer_since
+    return storage.retained_since
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -100,7 +100,7 @@ def test_in_ordinary_operation_samples_go_when_they_are_old(engine: Engine) -> N
     for _ in range(4):
         go_on(world, timedelta(hours=8))
         assert world.now - KEPT - SPAN - timedelta(hours=1) <= moments(world)[0] <= world.now - KEPT + PERIOD
-        assert kept_longer_since(world) is None
+        assert retained_since(world) is None
 
 
 def test_they_do_so_where_every_other_tick_is_missed(engine: Engine) -> None:
@@ -121,11 +121,11 @@ def test_after_an_outage_or_a_long_sleep_they_are_kept_for_as_much_longer_and_th
         world.restart()
     go_on(world, timedelta(hours=6))
     assert moments(world)[0] == before[0]
-    assert kept_longer_since(world) == before[0].replace(hour=0, minute=0)
+    assert retained_since(world) == before[0].replace(hour=0, minute=0)
 
     go_on(world, KEPT + SPAN)
     assert moments(world)[0] > NOON
-    assert kept_longer_since(world) is None
+    assert retained_since(world) is None
 
 
 def test_a_change_of_the_period_makes_nothing_older(engine: Engine) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from services.market.times import from_epoch
-from services.market.types import Floats, Ints, OfMetric
+from services.market.types import Floats, HasMetricKey, Ints
 
 AlertState = Literal["firing", "no_data", "resolved"]
 """`no_data` is an alert whose price is stale: it has not ended, and nobody knows whether it
@@ -21,7 +21,7 @@ taken in the values since; the window of a change begins after it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Alert(OfMetric):
+class Alert(HasMetricKey):
     """One firing of a rule on a metric that stood at `price`.
 
     The built-in rule (`rule_id` 0) compares that with `factor` x `average` of the `samples` prices before it. The
@@ -77,7 +77,7 @@ class AlertQuery:
     state: str | None = None
     unacknowledged: bool = False
     muted: bool | None = None
-    words: str = ""
+    search: str = ""
     up_to: int | None = None
     limit: int = 1_000
     offset: int = 0

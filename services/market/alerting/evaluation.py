@@ -43,17 +43,17 @@ class EvaluationContext:
     fresh: Mask
     stalled: Mask
     active: Mask
-    past: SumHistory
+    sum_history: SumHistory
     exact_averages: Mapping[int, tuple[Floats, Ints]] = field(default_factory=dict)
     _values: dict[str, Floats] = field(default_factory=dict)
     _averages: dict[tuple[str, int], tuple[Floats, Ints]] = field(default_factory=dict)
     _begins: dict[tuple[str, int], Floats] = field(default_factory=dict)
-    _marks: dict[tuple[str, int], RunningSums] = field(default_factory=dict)
+    _sums: dict[tuple[str, int], RunningSums] = field(default_factory=dict)
 
     def value(self, quantity: str) -> Floats:
         """The values that came with this tick."""
         if quantity not in self._values:
-            self._values[quantity] = np.where(self.fresh, read(self.statistics, quantity), np.nan)
+            self._values[quantity] = np.where(self.fresh, values_of(self.statistics, quantity), np.nan)
         return self._values[quantity]
 
     def average(self, quantity: str, window: int) -> tuple[Floats, Ints]:
@@ -61,13 +61,13 @@ class EvaluationContext:
         key = quantity, window
         if key not in self._averages:
             ids, start = self.statistics["id"], self.now - window
-            last = self.past.last_until(quantity, self.now - 1)
-            edge = self.past.first_from(quantity, start)
+            last = self.sum_history.last_until(quantity, self.now - 1)
+            edge = self.sum_history.first_from(quantity, start)
             if last is None or edge is None or edge.minute > last.minute:
                 self._averages[key] = np.full(len(ids), np.nan), np.zeros(len(ids), dtype=np.int64)
             else:
                 average, count = average_between(self._of_all(quantity, edge), self._of_all(quantity, last))
-                unknown = self.past.unknown(quantity, start, ids)
+                unknown = self.sum_history.unknown(quantity, start, ids)
                 self._averages[key] = np.where(unknown, np.nan, average), np.where(unknown, 0, count)
         return self._averages[key]
 
@@ -77,21 +77,21 @@ class EvaluationContext:
         if key not in self._begins:
             start = self.now - window
             first = start - tolerance(window, self.period_seconds) + 1
-            last, edge = self.past.last_until(quantity, start), self.past.first_from(quantity, first)
+            last, edge = self.sum_history.last_until(quantity, start), self.sum_history.first_from(quantity, first)
             if last is None or edge is None or edge.minute > last.minute:
                 self._begins[key] = np.full(len(self.statistics), np.nan)
             else:
                 begin = self._of_all(quantity, last)
                 _, came = average_between(self._of_all(quantity, edge), begin)
-                known = (came > 0) & ~self.past.unknown(quantity, first, self.statistics["id"])
+                known = (came > 0) & ~self.sum_history.unknown(quantity, first, self.statistics["id"])
                 self._begins[key] = np.where(known, begin.value, np.nan)
         return self._begins[key]
 
     def _of_all(self, quantity: str, mark: RunningSums) -> RunningSums:
         key = quantity, mark.minute
-        if key not in self._marks:
-            self._marks[key] = mark.of(self.statistics["id"])
-        return self._marks[key]
+        if key not in self._sums:
+            self._sums[key] = mark.of(self.statistics["id"])
+        return self._sums[key]
 
 
 def crossed_quantities(rules: Iterable[AlertRule]) -> set[str]:
@@ -99,7 +99,7 @@ def crossed_quantities(rules: Iterable[AlertRule]) -> set[str]:
     return {rule.quantity for rule in rules if isinstance(rule.condition, Level | Top)}
 
 
-def seen(context: EvaluationContext, quantity: str) -> Floats:
+def last_known_values(context: EvaluationContext, quantity: str) -> Floats:
     """What the next look is compared with, whatever is made of the statistics until then: the value of this look, or
     of the last one that had any; infinite where a metric that is known had no rank, for it was behind all others."""
     value = context.value(quantity)
@@ -111,15 +111,15 @@ def seen(context: EvaluationContext, quantity: str) -> Floats:
     return np.where(told, value, context.earlier[quantity])
 
 
-def as_left(statistics: MetricStats, quantity: str, since: int) -> Floats:
+def initial_values(statistics: MetricStats, quantity: str, since: int) -> Floats:
     """What a first look is compared with: what the statistics say of metrics priced after epoch second `since`."""
-    values = statistics["told_volume"] if quantity == "volume" else read(statistics, quantity)
+    values = statistics["told_volume"] if quantity == "volume" else values_of(statistics, quantity)
     if quantity == "rank":
         values = np.where(np.isnan(values), np.inf, values)
     return np.where(statistics["priced_at"] > since, values, np.nan)
 
 
-def read(statistics: MetricStats, quantity: str) -> Floats:
+def values_of(statistics: MetricStats, quantity: str) -> Floats:
     """A quantity of all metrics, NaN for what is not known."""
     if quantity == "volatility":
         return volatility(statistics["stdev"], statistics["mean"])

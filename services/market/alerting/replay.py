@@ -14,10 +14,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.market.alerting.alerts import ReplayResult
-from services.market.alerting.evaluation import EvaluationContext, crossed_quantities, evaluate, read, seen
+from services.market.alerting.evaluation import (
+    EvaluationContext,
+    crossed_quantities,
+    evaluate,
+    last_known_values,
+    values_of,
+)
 from services.market.alerting.rules import BUILT_IN, AlertRule, BadRule
-from services.market.alerting.running_sums import RunningSums, carry_seconds, follow, is_kept
-from services.market.alerting.states import Mask, fresh_states, transition
+from services.market.alerting.running_sums import RunningSums, carry_seconds, next_sums, outlasts_thinning
+from services.market.alerting.states import Mask, new_states, transition
 from services.market.stats import metric_stats
 from services.market.stats.metric_stats import MetricStats
 from services.market.stats.samples import NO_SAMPLES, Samples, joined
@@ -107,7 +113,7 @@ class _Remembered:
             return
         first = bisect_left(self.minutes, self._thinned_until)
         for place in range(bisect_left(self.minutes, mark.minute - HOUR - period_seconds) - 1, first - 1, -1):
-            if not is_kept(self.minutes[place], mark.minute, period_seconds):
+            if not outlasts_thinning(self.minutes[place], mark.minute, period_seconds):
                 del self.minutes[place], self.marks[place]
         self._thinned_until = mark.minute - HOUR - period_seconds
 
@@ -142,7 +148,7 @@ def replay(
     BadRule."""
     require_replayable(rule)
     places = np.arange(len(past.ids), dtype=np.int64)  # as numbers, so that marks are no larger than they have to be
-    statistics, held = metric_stats.empty(places), fresh_states(places)
+    statistics, held = metric_stats.empty(places), new_states(places)
     marks = _Remembered(thins=rule.id != BUILT_IN)  # whose sums are exact
     carry = carry_seconds(period_seconds)
     longest = (rule.window_seconds or 0) + carry
@@ -160,7 +166,7 @@ def replay(
         fresh = ~np.isnan(prices)
         if not past.ticked[place] and not fresh.any():
             continue  # nobody looked: rules stand still
-        if now > since >= looked_at:  # the rule's first look, see verdicts.as_left
+        if now > since >= looked_at:  # the rule's first look, see evaluation.initial_values
             recent = statistics["priced_at"] > now - period_seconds - carry
             left = {rule.quantity: latest} if rolling is not None else earlier
             earlier = {quantity: np.where(recent, left[quantity], np.nan) for quantity in earlier}
@@ -170,16 +176,16 @@ def replay(
         context = EvaluationContext(now, period_seconds, statistics, earlier, fresh, stalled, active, marks)
         if now > since:
             found = transition(held, evaluate(rule, context)[0], rule, now, period_seconds)
-            held = found.held
+            held = found.states
             begun = np.flatnonzero(found.fired).astype(np.int64)
             rows.append(begun)
             times.append(np.full(len(begun), now, dtype=np.int64))
             prices_then.append(statistics["price"][begun])
-        np.copyto(latest, read(statistics, rule.quantity), where=fresh | past.ticked[place])
+        np.copyto(latest, values_of(statistics, rule.quantity), where=fresh | past.ticked[place])
         if rule.window_seconds is not None:
             carried = np.where(statistics["priced_at"] > now - carry, latest, np.nan)
             last = marks.marks[-1] if marks.marks else None
-            mark = follow(last, now, places, context.value(rule.quantity), carried)
+            mark = next_sums(last, now, places, context.value(rule.quantity), carried)
             marks.add(mark, now - longest, period_seconds)
-        earlier = {quantity: seen(context, quantity) for quantity in earlier}
+        earlier = {quantity: last_known_values(context, quantity) for quantity in earlier}
     return ReplayResult(past.ids[np.concatenate(rows)], np.concatenate(times), np.concatenate(prices_then))

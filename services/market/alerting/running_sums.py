@@ -57,7 +57,7 @@ class RunningSums:
                 self.minute, self.value[row], self.total[row], self.rest[row], self.count[row], self.sampled[row]
             )
         if not size:
-            return nothing(self.minute, len(ids))
+            return no_values(self.minute, len(ids))
         known = ids < size
         places = np.where(known, ids, 0)
         return RunningSums(
@@ -83,22 +83,22 @@ class SumHistory(Protocol):
         """Which of metrics `ids` are not to be compared with their marks from `since` on."""
 
 
-def is_kept(minute: int, now: int, period_seconds: int) -> bool:
+def outlasts_thinning(minute: int, now: int, period_seconds: int) -> bool:
     """Whether a mark of `minute` would outlast the next thinning, were a window long enough."""
     return minute >= now - HOUR - period_seconds or minute % SLOT_SECONDS < period_seconds
 
 
-def nothing(minute: int, size: int) -> RunningSums:
+def no_values(minute: int, size: int) -> RunningSums:
     """A mark before the first value."""
     zeros = np.zeros(size)
     return RunningSums(minute, np.full(size, np.nan), zeros, zeros, np.zeros(size, np.int64), np.zeros(size, np.bool_))
 
 
-def follow(last: RunningSums | None, minute: int, ids: Ints, sampled: Floats, carried: Floats) -> RunningSums:
+def next_sums(last: RunningSums | None, minute: int, ids: Ints, sampled: Floats, carried: Floats) -> RunningSums:
     """The mark of `minute`, which comes after `last`, from the values that came with it (`sampled`, NaN for none) and
     those that still count as known (`carried`, NaN for none) of metrics `ids`."""
     size = max(int(ids.max(initial=-1)) + 1, 0 if last is None else len(last.value))
-    before = (last or nothing(minute, 0)).of(np.arange(size, dtype=np.int64))
+    before = (last or no_values(minute, 0)).of(np.arange(size, dtype=np.int64))
     value, samples = np.full(size, np.nan), np.full(size, np.nan)
     value[ids], samples[ids] = carried, sampled
     came = ~np.isnan(samples)
@@ -106,14 +106,14 @@ def follow(last: RunningSums | None, minute: int, ids: Ints, sampled: Floats, ca
     return RunningSums(minute, np.where(came, samples, value), total, rest, before.count + came, came)
 
 
-def precede(later: RunningSums, minute: int, sampled: Floats, carried: Floats) -> RunningSums:
+def previous_sums(later: RunningSums, minute: int, sampled: Floats, carried: Floats) -> RunningSums:
     """The mark of `minute`, the last period before that of `later`, of the same metrics: as `follow`, the other way."""
     total, rest = _add(later.total, later.rest, np.where(later.sampled, -later.value, 0.0))
     came = ~np.isnan(sampled)
     return RunningSums(minute, np.where(came, sampled, carried), total, rest, later.count - later.sampled, came)
 
 
-def corrected(mark: RunningSums, sampled: Floats, carried: Floats) -> RunningSums:
+def with_values(mark: RunningSums, sampled: Floats, carried: Floats) -> RunningSums:
     """The mark that later ones go on from, with the values that it should have had; its sums stay, for only differences
     of sums count."""
     came = ~np.isnan(sampled)

@@ -1,4 +1,4 @@
-"""How a rule stands to each of its metrics (ok, pending, firing, resolved, no data), and how that changes."""
+"""The state of a rule on each of its metrics (ok, pending, firing, resolved, no data), and its transitions."""
 
 from dataclasses import dataclass
 
@@ -60,21 +60,23 @@ class Transition:
     """What came of one look: the new states, and whose alert has begun (`fired`), has ended, is without data from now
     on (`silenced`), or goes on after it was without (`returned`)."""
 
-    held: RuleStates
+    states: RuleStates
     fired: Mask
     ended: Mask
     silenced: Mask
     returned: Mask
 
 
-def fresh_states(ids: Ints) -> RuleStates:
+def new_states(ids: Ints) -> RuleStates:
     """Rows of which nothing is known yet."""
-    held = np.zeros(len(ids), dtype=STATE)
-    held["id"] = ids
-    return held
+    states = np.zeros(len(ids), dtype=STATE)
+    states["id"] = ids
+    return states
 
 
-def transition(held: RuleStates, evaluation: Evaluation, rule: AlertRule, now: int, period_seconds: int) -> Transition:
+def transition(
+    states: RuleStates, evaluation: Evaluation, rule: AlertRule, now: int, period_seconds: int
+) -> Transition:
     """The states after a look at epoch second `now`.
 
     An alert fires when its condition has been met for the rule's pending time on end and its cooldown is over; what
@@ -84,7 +86,7 @@ def transition(held: RuleStates, evaluation: Evaluation, rule: AlertRule, now: i
     it: nobody knows what was meanwhile. A clock that was set back makes no cooldown shorter: `fired_at` is of the last
     alert on record. A rule with `repeat` also fires where an alert of it is firing already.
     """
-    after = held.copy()
+    after = states.copy()
     state, side = after["state"], after["side"]
     for field in ("since", "known_at"):
         np.minimum(after[field], now, out=after[field])
@@ -123,12 +125,12 @@ def transition(held: RuleStates, evaluation: Evaluation, rule: AlertRule, now: i
     return Transition(after, fired, back, silenced, returned)
 
 
-def worth_keeping(held: RuleStates) -> Mask:
+def not_ok(states: RuleStates) -> Mask:
     """Which rows tell more than the next look, and the alerts on record, would find by themselves."""
-    kept: Mask = held["state"] != OK
+    kept: Mask = states["state"] != OK
     return kept
 
 
-def _enter(held: RuleStates, rows: Mask, state: int, now: int) -> None:
-    held["state"][rows] = state
-    held["since"][rows] = now
+def _enter(states: RuleStates, rows: Mask, state: int, now: int) -> None:
+    states["state"][rows] = state
+    states["since"][rows] = now

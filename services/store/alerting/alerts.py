@@ -173,7 +173,7 @@ def count(connection: Connection, query: AlertQuery) -> AlertCounts:
     """How many alerts `query` chooses, whatever its limit and offset."""
     unseen = func.sum(case((AlertRow.acknowledged_at.is_(None), 1), else_=0))
     counted = select(func.count(), func.coalesce(unseen, 0)).select_from(AlertRow)
-    if query.words:
+    if query.search:
         counted = counted.join(MetricRow, MetricRow.id == AlertRow.metric_id)
     return AlertCounts(*connection.execute(counted.where(*_conditions(query))).one())
 
@@ -215,7 +215,7 @@ def _conditions(query: AlertQuery) -> list[ColumnElement[bool]]:
         MetricRow.market + between + MetricRow.base + sign + MetricRow.quote
         for between, sign in ((" ", "/"), (":", "-"))
     ]
-    for word in one_line(query.words, len(query.words)).split():  # PostgreSQL refuses some of what cannot be seen
+    for word in one_line(query.search, len(query.search)).split():  # PostgreSQL refuses some of what cannot be seen
         found.append(or_(*(name.icontains(word, autoescape=True) for name in names)))
     return found
 

@@ -8,7 +8,7 @@ import pytest
 from services.market.alerting.evaluation import EvaluationContext, evaluate
 from services.market.alerting.rules import BUILT_IN, AlertRule, built_in_rule
 from services.market.alerting.running_sums import RunningSums
-from services.market.alerting.states import FIRING, NO_DATA, Evaluation, Mask, fresh_states, transition
+from services.market.alerting.states import FIRING, NO_DATA, Evaluation, Mask, new_states, transition
 from services.market.stats import metric_stats
 from services.market.types import Ints
 
@@ -93,7 +93,7 @@ def test_each_metric_is_evaluated_by_itself():
 @pytest.mark.parametrize("state", [FIRING, NO_DATA])
 def test_it_fires_again_after_each_cooldown_while_the_price_exceeds(state):
     evaluation = evaluation_of([400.0], [100.0], [9], [True])
-    held = fresh_states(np.array([0]))
+    held = new_states(np.array([0]))
     held["state"], held["side"], held["known_at"] = state, 1, NOW - 60
     held["fired_at"] = NOW - 3599
     assert transition(held, evaluation, RULE, NOW, 60).fired.tolist() == [False]
@@ -101,4 +101,4 @@ def test_it_fires_again_after_each_cooldown_while_the_price_exceeds(state):
     again = transition(held, evaluation, RULE, NOW + 1, 60)
 
     assert again.fired.tolist() == [True]
-    assert again.held["state"].tolist() == [FIRING]
+    assert again.states["state"].tolist() == [FIRING]

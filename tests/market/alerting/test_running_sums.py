@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.market.alerting.running_sums import RunningSums, average_between, follow, tolerance
+from services.market.alerting.running_sums import RunningSums, average_between, next_sums, tolerance
 
 IDS = np.array([0, 2])
 
@@ -15,7 +15,7 @@ def marks_of(rows: list[tuple[float, float]], ids: np.ndarray = IDS) -> list[Run
     found: list[RunningSums] = []
     for place, row in enumerate(rows):
         values = np.array(row)
-        found.append(follow(found[-1] if found else None, place * 60, ids, values, values))
+        found.append(next_sums(found[-1] if found else None, place * 60, ids, values, values))
     return found
 
 
@@ -38,7 +38,7 @@ def test_what_has_no_value_has_no_average():
 
 def test_a_metric_that_came_later_is_unknown_before():
     old = marks_of([(1.0, 2.0)])[0]
-    new = follow(old, 60, np.array([0, 2, 9]), np.array([3.0, 4.0, 5.0]), np.array([3.0, 4.0, 5.0]))
+    new = next_sums(old, 60, np.array([0, 2, 9]), np.array([3.0, 4.0, 5.0]), np.array([3.0, 4.0, 5.0]))
     ids = np.array([0, 9])
 
     assert math.isnan(old.of(ids).value[1])
@@ -49,7 +49,7 @@ def test_a_metric_that_came_later_is_unknown_before():
 
 def test_a_value_that_is_carried_on_is_known_and_not_counted():
     old = marks_of([(1.0, 2.0)])[0]
-    new = follow(old, 60, IDS, np.array([np.nan, 4.0]), np.array([1.0, 4.0]))
+    new = next_sums(old, 60, IDS, np.array([np.nan, 4.0]), np.array([1.0, 4.0]))
     assert new.of(IDS).value.tolist() == [1.0, 4.0]
     assert new.of(IDS).count.tolist() == [1, 2]
 

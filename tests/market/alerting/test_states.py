@@ -15,9 +15,9 @@ from services.market.alerting.states import (
     PENDING,
     RESOLVED,
     Evaluation,
-    fresh_states,
+    new_states,
+    not_ok,
     transition,
-    worth_keeping,
 )
 
 PERIOD = 60
@@ -47,7 +47,7 @@ class One:
 
     rule: AlertRule
     now: int = START
-    held: np.ndarray = field(default_factory=lambda: fresh_states(np.array([7])))
+    states: np.ndarray = field(default_factory=lambda: new_states(np.array([7])))
     fired: list[int] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
     without: int = 0
@@ -55,15 +55,15 @@ class One:
 
     @property
     def state(self) -> int:
-        return int(self.held["state"][0])
+        return int(self.states["state"][0])
 
     def look(self, *prices: float | None, seconds: int = PERIOD) -> "One":
         for price in prices:
             self.now += seconds
             self.known_at = min(self.known_at, self.now)
             self.without = self.now - self.known_at
-            now = transition(self.held, self.evaluation(price), self.rule, self.now, PERIOD)
-            self.held = now.held
+            now = transition(self.states, self.evaluation(price), self.rule, self.now, PERIOD)
+            self.states = now.states
             self.fired += [self.now] * int(now.fired[0])
             self.ended += [self.now] * int(now.ended[0])
             self.known_at = self.now if price is not None else self.known_at
@@ -79,9 +79,9 @@ class One:
 
     def restart(self) -> "One":
         """As a new process would go on: with what was worth keeping, and the alerts on record."""
-        if not worth_keeping(self.held)[0]:
-            self.held = fresh_states(self.held["id"])
-        self.held["fired_at"] = max(self.fired, default=0)
+        if not not_ok(self.states)[0]:
+            self.states = new_states(self.states["id"])
+        self.states["fired_at"] = max(self.fired, default=0)
         return self
 
 
@@ -168,9 +168,9 @@ def test_a_pending_one_waits_through_a_gap_but_does_not_fire_in_it():
 
 def test_a_crossing_back_is_a_crossing_where_either_way_counts():
     one = One(rule(cooldown=0, direction="either")).look(110)
-    assert one.held["side"].tolist() == [1]
+    assert one.states["side"].tolist() == [1]
     one.look(90)
-    assert (one.state, one.held["side"].tolist()) == (FIRING, [-1])
+    assert (one.state, one.states["side"].tolist()) == (FIRING, [-1])
     assert (len(one.fired), len(one.ended)) == (2, 1)
 
 
@@ -212,7 +212,7 @@ def test_whatever_happens_nothing_fires_twice_within_a_cooldown_and_no_transitio
     for price, seconds, restarts in events:
         if restarts:
             one.restart()
-        was, was_side = one.state, int(one.held["side"][0])
+        was, was_side = one.state, int(one.states["side"][0])
         fires, ends = len(one.fired), len(one.ended)
         one.look(price, seconds=seconds)
 
@@ -253,7 +253,7 @@ def test_each_metric_goes_its_own_way(chosen, columns):
     """All metrics in one pass come to the same as each of them alone."""
     length = min(map(len, columns))
     alone = [One(chosen) for _ in columns]
-    together, now = fresh_states(np.arange(len(columns))), START
+    together, now = new_states(np.arange(len(columns))), START
     for place in range(length):
         seconds = columns[0][place][1]
         now += seconds
@@ -263,12 +263,12 @@ def test_each_metric_goes_its_own_way(chosen, columns):
         joined = Evaluation(
             *(np.concatenate([getattr(evaluation, name) for evaluation in verdicts]) for name in Evaluation.__slots__)
         )
-        together = transition(together, joined, chosen, now, PERIOD).held
+        together = transition(together, joined, chosen, now, PERIOD).states
         assert together["state"].tolist() == [one.state for one in alone]
-        assert together["fired_at"].tolist() == [int(one.held["fired_at"][0]) for one in alone]
+        assert together["fired_at"].tolist() == [int(one.states["fired_at"][0]) for one in alone]
 
 
 def test_only_what_the_next_look_would_not_find_by_itself_is_worth_keeping():
-    held = fresh_states(np.arange(5))
-    held["state"] = [OK, PENDING, FIRING, RESOLVED, NO_DATA]
-    assert worth_keeping(held).tolist() == [False, True, True, True, True]
+    states = new_states(np.arange(5))
+    states["state"] = [OK, PENDING, FIRING, RESOLVED, NO_DATA]
+    assert not_ok(states).tolist() == [False, True, True, True, True]
