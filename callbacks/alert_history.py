@@ -126,7 +126,7 @@ def shown_at(filters: Filters, now: datetime, reader: MarketReader, alert_servic
     muted = [(mute, reader.metric(mute.metric_id)) for mute in alert_service.mutes(now) if mute.metric_id is not None]
     return Shown(
         filters,
-        alert_service.alerts(alert_query.query_of(filters, now)),
+        reader.alerts(alert_query.query_of(filters, now)),
         tally.total,
         tally.unacknowledged,
         alert_service.rules_that_fired(),

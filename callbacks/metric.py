@@ -15,6 +15,7 @@ from layouts.markup import Content
 from layouts.metric_notice import notice
 from layouts.price_chart import LINE, Subject, View
 from layouts.spans import Span, span_of
+from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rules import AlertRule, TimesAverage
 from services.market.candles import ChartHistory
 from services.market.ports import AlertService, Clock, MarketReader
@@ -153,7 +154,7 @@ def subject_of(reader: MarketReader, alert_service: AlertService, wanted: int | 
     row = reader.metric(wanted)
     if reader.status(now).stale:
         row = row.gone_stale()
-    alerts = reader.alerts(metric_id=row.id, limit=metric.MAX_ALERTS)
+    alerts = reader.alerts(AlertQuery(metric_id=row.id, limit=metric.MAX_ALERTS))
     return Subject(
         row, alerts, reader.profile, revision, [rule for rule in alert_service.rules() if _is_drawn(rule, row)]
     )

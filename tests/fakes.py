@@ -1,6 +1,6 @@
 """Stand-ins that keep the ports' promises in memory."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from services.market.alerting.alerts import (
+    NEWEST_ALERTS,
     Alert,
     AlertCounts,
     AlertQuery,
@@ -106,10 +107,6 @@ class FakeAlertService:
         self.rule(number)
         del self.stored[number]
 
-    def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
-        self.query = query
-        return tuple(self.fired.values())[query.offset : query.offset + query.limit]
-
     def tally(self, query: AlertQuery) -> AlertCounts:
         unseen = [alert for alert in self.fired.values() if alert.acknowledged_at is None]
         return AlertCounts(len(self.fired), len(unseen))
@@ -175,7 +172,9 @@ class FakeReader:
     metrics: tuple[RankedMetric, ...] = ()
     price_series: dict[int, Series] = field(default_factory=dict)
     volume_series: dict[int, Series] = field(default_factory=dict)
-    fired: tuple[Alert, ...] = ()
+    fired: Collection[Alert] = ()
+    alert_query: AlertQuery | None = None
+    """The last that was asked for."""
     state: Status = field(default_factory=builders.status)
     past: Day = field(default_factory=builders.day)
     down: bool = False
@@ -223,16 +222,16 @@ class FakeReader:
         self.as_of.append(revision)
         return self._series(self.volume_series, metric_id, since, until)
 
-    def alerts(
-        self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
-    ) -> tuple[Alert, ...]:
+    def alerts(self, query: AlertQuery = NEWEST_ALERTS) -> tuple[Alert, ...]:
         self._answer("alerts")
+        self.alert_query = query
         found = [
             alert
             for alert in self.fired
-            if (since is None or alert.fired_at >= since) and metric_id in (None, alert.metric_id)
+            if (query.since is None or alert.fired_at >= query.since) and query.metric_id in (None, alert.metric_id)
         ]
-        return tuple(sorted(found, key=lambda alert: alert.fired_at, reverse=True)[:limit])
+        found.sort(key=lambda alert: alert.fired_at, reverse=True)
+        return tuple(found[query.offset : query.offset + query.limit])
 
     def open_alerts(self) -> OpenAlerts:
         self._answer("open_alerts")
@@ -314,7 +313,8 @@ def fake_dependencies(
     deliveries: Deliveries | None = None,
     alert_service: AlertService | None = None,
 ) -> Dependencies:
-    """These, at NOON, and stand-ins for the rest."""
-    return Dependencies(
-        reader or FakeReader(), clock, deliveries or FakeDeliveries(), alert_service or FakeAlertService()
-    )
+    """These, at NOON, and stand-ins for the rest; stand-ins of both kinds know the same alerts."""
+    reader, alert_service = reader or FakeReader(), alert_service or FakeAlertService()
+    if isinstance(reader, FakeReader) and isinstance(alert_service, FakeAlertService) and not reader.fired:
+        reader.fired = alert_service.fired.values()
+    return Dependencies(reader, clock, deliveries or FakeDeliveries(), alert_service)

@@ -287,12 +287,6 @@ class AlertsQuery(Query):
             offset=self.offset,
         )
 
-    @property
-    def asks_as_pages_do(self) -> bool:
-        """Whether nothing but `since`, `metric` and `limit` choose."""
-        others = (self.until, self.rule, self.state, self.words, self.unacknowledged, self.offset)
-        return others == (None, None, None, None, False, 0)
-
 
 class DeliveriesQuery(Query):
     state: State | None = Field(default=None, description="Only messages of this state.")

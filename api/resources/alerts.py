@@ -1,6 +1,6 @@
 """`/alerts`: the alerts that have fired, and acknowledging them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from http import HTTPStatus
 
@@ -18,7 +18,7 @@ from api.responses import bodies, tables
 from api.responses.cached_response import CachedResponse, Page, compressed, digest, send, send_csv, send_uncached
 from api.responses.large_responses import LARGE, MAX_ORDINARY_ROWS, Check, json_list
 from api.responses.paging import PAGE_HEADERS, paging
-from services.market.alerting.alerts import Alert, AlertQuery
+from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rule_json import as_whole
 
 ALERTS = Operation(
@@ -62,27 +62,24 @@ def blueprint(context: RouteContext) -> Blueprint:
         query, revision = read_query(AlertsQuery), reader.revision()
         form = wanted_format(query.format)
 
-        def page() -> tuple[AbstractContextManager[Check], Callable[[], tuple[Alert, ...]], Mapping[str, str]]:
-            """The place to build the response in, the function that reads the alerts, and the paging headers."""
+        def page() -> tuple[AlertQuery, AbstractContextManager[Check], Mapping[str, str]]:
+            """What to read, the place to build the response in, and the paging headers."""
             metric_id = None if query.metric is None else reader.metric(parse_metric(query.metric)).id
             wanted = query.selection(metric_id)
             total = alert_service.tally(wanted).total
             place = context.large.place(is_large=min(query.limit, total - query.offset) > MAX_ORDINARY_ROWS)
-            # What pages ask for is cached for all of them.
-            if query.asks_as_pages_do:
-                return place, lambda: reader.alerts(query.since, metric_id, query.limit), paging(query, total)
-            return place, lambda: alert_service.alerts(wanted), paging(query, total)
+            return wanted, place, paging(query, total)
 
         if form == "csv":
             tag = digest(request.full_path.encode(), str(revision), reader.profile.version)
-            place, read, headers = page()
+            wanted, place, headers = page()
             with place as check:
-                return send_csv(tables.alerts_table(read()), tag, 0, headers, check)
+                return send_csv(tables.alerts_table(reader.alerts(wanted)), tag, 0, headers, check)
 
         def build() -> CachedResponse:
-            place, read, headers = page()
+            wanted, place, headers = page()
             with place as check:
-                rows = json_list(read(), bodies.alert_body, check)
+                rows = json_list(reader.alerts(wanted), bodies.alert_body, check)
                 return compressed(Page(rows if form == "records" else b'{"alerts":%b}' % rows, headers))
 
         return send(responses.get(("alerts", form, query.metric), (revision, query), build))

@@ -78,10 +78,6 @@ class StoreAlertService:
             _owe_ends(connection, _rule(connection, number), to_epoch(now))
             rules.remove(connection, number, to_epoch(now))
 
-    def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
-        with reading(self._engine) as connection:
-            return alerts.find(connection, query)
-
     def tally(self, query: AlertQuery) -> AlertCounts:
         with reading(self._engine) as connection:
             return alerts.count(connection, query)

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from services.concurrency.last_known import LastKnown
 from services.concurrency.versioned_cache import VersionedCache
-from services.market.alerting.alerts import Alert, OpenAlerts
+from services.market.alerting.alerts import NEWEST_ALERTS, Alert, AlertQuery, OpenAlerts
 from services.market.ports import MarketReader
 from services.market.ranking import RankedMetric, Ranking, Sparklines
 from services.market.status import Day, Profile, Status
@@ -80,10 +80,8 @@ class CachedReader:
     def volumes(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         return self._reader.volumes(metric_id, since, until, self.revision() if revision is None else revision)
 
-    def alerts(
-        self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
-    ) -> tuple[Alert, ...]:
-        return self._reader.alerts(since, metric_id, limit)
+    def alerts(self, query: AlertQuery = NEWEST_ALERTS) -> tuple[Alert, ...]:
+        return self._reader.alerts(query)
 
     def open_alerts(self) -> OpenAlerts:
         revision = self.revision()

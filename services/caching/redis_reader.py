@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from services.caching.redis_cache import CacheEntry, RedisCache
-from services.market.alerting.alerts import Alert, OpenAlerts
+from services.market.alerting.alerts import NEWEST_ALERTS, Alert, AlertQuery, OpenAlerts
 from services.market.ports import MarketReader
 from services.market.ranking import RankedMetric, Ranking, Sparklines
 from services.market.status import Day, Profile, Status
@@ -70,15 +70,16 @@ class SharedReader:
     def volumes(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         return self._series("volumes", self._reader.volumes, metric_id, since, until, revision)
 
-    def alerts(
-        self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
-    ) -> tuple[Alert, ...]:
+    def alerts(self, query: AlertQuery = NEWEST_ALERTS) -> tuple[Alert, ...]:
+        since, metric_id, limit = query.since, query.metric_id, query.limit
+        if query != AlertQuery(since=since, metric_id=metric_id, limit=limit):
+            return self._reader.alerts(query)  # one of many queries, which hardly anybody else asks
         if since is None:
-            return self._shared(ALERTS, f"{metric_id}:{limit}", lambda: self._reader.alerts(None, metric_id, limit))
-        # The banner asks for those since an hour before each second: they are among those since a full hour.
+            return self._shared(ALERTS, f"{metric_id}:{limit}", lambda: self._reader.alerts(query))
+        # The banner asks for alerts since an hour before the present second: they are among those since a full hour.
         hour = since.replace(minute=0, second=0, microsecond=0)
-        key = f"{metric_id}:{limit}:{to_epoch(hour)}"
-        found = self._shared(ALERTS, key, lambda: self._reader.alerts(hour, metric_id, limit))
+        key = f"{metric_id}:{limit}:{int(hour.timestamp())}"
+        found = self._shared(ALERTS, key, lambda: self._reader.alerts(replace(query, since=hour)))
         return tuple(alert for alert in found if alert.fired_at >= since)
 
     def open_alerts(self) -> OpenAlerts:

@@ -4,7 +4,15 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from services.market.alerting.alerts import Alert, AlertCounts, AlertQuery, Mute, OpenAlerts, ReplayResult
+from services.market.alerting.alerts import (
+    NEWEST_ALERTS,
+    Alert,
+    AlertCounts,
+    AlertQuery,
+    Mute,
+    OpenAlerts,
+    ReplayResult,
+)
 from services.market.alerting.messages import Delivery, DeliveryState, Message
 from services.market.alerting.rules import AlertRule
 from services.market.ranking import RankedMetric, Ranking, Sparklines
@@ -84,10 +92,8 @@ class MarketReader(Protocol):
     def volumes(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         """24 h volumes as told with `since` < time <= `until`, base units; `revision` and errors as of `prices`."""
 
-    def alerts(
-        self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
-    ) -> tuple[Alert, ...]:
-        """Alerts fired at or after `since`, newest first, at most `limit`."""
+    def alerts(self, query: AlertQuery = NEWEST_ALERTS) -> tuple[Alert, ...]:
+        """The alerts that `query` selects, newest first."""
 
     def open_alerts(self) -> OpenAlerts:
         """The alerts that somebody should look at."""
@@ -139,9 +145,6 @@ class AlertService(Protocol):
 
     def remove_rule(self, number: int, now: datetime) -> None:
         """Forget it; what it has fired stays on record. Raises UnknownRecord."""
-
-    def alerts(self, query: AlertQuery) -> tuple[Alert, ...]:
-        """The alerts that are asked for, newest first."""
 
     def tally(self, query: AlertQuery) -> AlertCounts:
         """How many alerts are asked for, whatever the limit and the offset."""

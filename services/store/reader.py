@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 
 from services.market import extremes
-from services.market.alerting.alerts import Alert, OpenAlerts
+from services.market.alerting.alerts import NEWEST_ALERTS, Alert, AlertQuery, OpenAlerts
 from services.market.errors import UnknownMetric
 from services.market.extremes import DAILY, HOURLY
 from services.market.present import is_stale
@@ -90,11 +90,9 @@ class StoreReader:
     def volumes(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         return self._series(self._volumes, metric_id, since, until, revision)
 
-    def alerts(
-        self, since: datetime | None = None, metric_id: int | None = None, limit: int = 1000
-    ) -> tuple[Alert, ...]:
+    def alerts(self, query: AlertQuery = NEWEST_ALERTS) -> tuple[Alert, ...]:
         with reading(self._engine) as connection:
-            return alerts.fired(connection, since, metric_id, limit)
+            return alerts.find(connection, query)
 
     def open_alerts(self) -> OpenAlerts:
         with reading(self._engine) as connection:

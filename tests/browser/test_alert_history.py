@@ -9,7 +9,7 @@ from selenium.webdriver.support.ui import Select
 
 from layouts import ids
 from services.actions.alerts import StoreAlertService
-from services.market.alerting.alerts import AlertQuery
+from services.market.alerting.alerts import Alert, AlertQuery
 from services.market.alerting.rule_json import parse_rule
 from services.market.types import Listing, Pair
 from services.store.alerting import alerts, rules
@@ -62,6 +62,10 @@ def server(engine: Engine, port: int) -> Iterator[Server]:
 @pytest.fixture
 def alert_service(engine: Engine) -> StoreAlertService:
     return StoreAlertService(engine, ())
+
+
+def newest_alert(engine: Engine) -> Alert:
+    return StoreReader(engine, builders.profile()).alerts(AlertQuery(limit=1))[0]
 
 
 def rows(site: Site) -> list[str]:
@@ -137,7 +141,7 @@ def test_a_long_history_is_read_page_by_page(site: Site) -> None:
     assert len(rows(site)) == 23
 
 
-def test_an_alert_is_acknowledged_with_a_note(site: Site, alert_service: StoreAlertService) -> None:
+def test_an_alert_is_acknowledged_with_a_note(site: Site, engine: Engine) -> None:
     site.open("/alerting")
     site.shows(BANNER, "BTC/USD")
     site.shows(TABLE, "of 123")
@@ -150,7 +154,7 @@ def test_an_alert_is_acknowledged_with_a_note(site: Site, alert_service: StoreAl
     site.shows(f"{TABLE} tbody tr:first-child", "a listing")
     site.shows(f"{TABLE} tbody tr:first-child", "Acknowledged")
     site.lacks(BANNER, "BTC/USD")
-    assert alert_service.alerts(AlertQuery(limit=1))[0].note == "a listing"
+    assert newest_alert(engine).note == "a listing"
     site.until(lambda: not site.script(f"return document.querySelector('#{ids.ACKNOWLEDGE_DIALOG}')"))
 
 
@@ -249,7 +253,7 @@ def test_alerts_are_acknowledged_from_the_banner_one_by_one_or_all(
     site.until(lambda: site.browser.title.startswith("(2) "))
     site.click(f"{BANNER} [data-acknowledge='{MANY + 3}']")
     site.lacks(BANNER, "BTC/USD")
-    assert alert_service.alerts(AlertQuery(limit=1))[0].acknowledged_at == NOON
+    assert newest_alert(engine).acknowledged_at == NOON
     assert "ETH/USD" in site.text(BANNER)
 
     with_another = [NewAlert(3, T, 500.0, 100.0, 3.0, 60)]

@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from services.caching.process_reader import CachedReader
-from services.market.alerting.alerts import OpenAlerts
+from services.market.alerting.alerts import AlertQuery, OpenAlerts
 from services.market.errors import StoreUnavailable, UnknownMetric
 from services.market.ranking import RankedMetric, Ranking
 from tests import builders
@@ -112,7 +112,9 @@ def test_series_and_alerts_go_through_with_all_that_was_asked(reader, cache):
     assert cache.prices(1, since, NOON).values.tolist() == [3.0]
     assert cache.volumes(1, since, NOON).values.tolist() == [5.0]
     assert [alert.id for alert in cache.alerts()] == [4, 3, 2, 1]
-    assert [alert.id for alert in cache.alerts(NOON - timedelta(hours=1), 1, 1)] == [4]
+    assert [alert.id for alert in cache.alerts(AlertQuery(since=NOON - timedelta(hours=1), metric_id=1, limit=1))] == [
+        4
+    ]
     assert cache.profile is reader.profile
 
 

@@ -15,6 +15,7 @@ import redis
 from services.caching.process_reader import CachedReader
 from services.caching.redis_cache import PAUSE_SECONDS, BadRedisUrl, RedisCache, open_memory
 from services.caching.redis_reader import REVISION, SharedReader
+from services.market.alerting.alerts import AlertQuery
 from services.market.errors import StoreUnavailable, UnknownMetric
 from services.market.ranking import Ranking
 from tests import builders
@@ -78,7 +79,7 @@ ASKED: dict[str, Callable[[CachedReader], object]] = {
     "ranking": lambda reader: reader.ranking(),
     "sparklines": lambda reader: reader.sparklines((1,)).points.tolist(),
     "status": lambda reader: reader.status(NOON),
-    "alerts": lambda reader: reader.alerts(NOON - timedelta(hours=1)),
+    "alerts": lambda reader: reader.alerts(AlertQuery(since=NOON - timedelta(hours=1))),
     "prices": lambda reader: reader.prices(1, NOON - timedelta(hours=1), NOON).values.tolist(),
     "volumes": lambda reader: reader.volumes(1, NOON - timedelta(hours=1), NOON).values.tolist(),
     "hours": lambda reader: reader.hours(1, NOON - timedelta(hours=6), NOON).close.tolist(),
@@ -156,9 +157,12 @@ def test_alerts_are_those_that_were_asked_for(ours) -> None:
     for metric_id in (None, 1):
         for limit in (1000, 3):
             for since in (None, *(NOON - timedelta(minutes=ago) for ago in (0, 7, 61, 100, 500))):
-                wanted = ours.database.alerts(since, metric_id, limit)
-                assert first.alerts(since, metric_id, limit) == wanted
-                assert second.alerts(since, metric_id, limit) == wanted
+                query = AlertQuery(since=since, metric_id=metric_id, limit=limit)
+                wanted = ours.database.alerts(query)
+                assert first.alerts(query) == wanted
+                assert second.alerts(query) == wanted
+    for query in (AlertQuery(until=NOON - timedelta(minutes=7)), AlertQuery(offset=2), AlertQuery(words="btc")):
+        assert first.alerts(query) == ours.database.alerts(query)
 
 
 def test_staleness_is_judged_at_the_time_of_who_asks(ours) -> None:

@@ -13,7 +13,6 @@ from PIL import Image
 from scripts import pictures
 from scripts.pictures import LAST_TICK, LOOKED_AT, PICTURES, program
 from services.bootstrap import Services
-from services.market.alerting.alerts import AlertQuery
 from tests.docs.documents import PAGES
 
 TICKED = timedelta(hours=3)
@@ -33,7 +32,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 def test_there_is_something_to_see(ran: Services) -> None:
     status = ran.reader.status(LOOKED_AT)
-    fired = ran.alert_service.alerts(AlertQuery())
+    fired = ran.reader.alerts()
     day = ran.reader.day(LOOKED_AT)
 
     assert (status.minute, status.stale, status.live, status.holder) == (LAST_TICK, False, 40, ran.owner)
@@ -46,7 +45,7 @@ def test_there_is_something_to_see(ran: Services) -> None:
 def test_the_next_run_shows_the_same_market(ran: Services, tmp_path: Path) -> None:
     with run(tmp_path) as again:
         assert again.reader.ranking() == ran.reader.ranking()
-        assert again.alert_service.alerts(AlertQuery()) == ran.alert_service.alerts(AlertQuery())
+        assert again.reader.alerts() == ran.reader.alerts()
 
 
 def test_every_picture_is_there_and_stands_on_a_page() -> None:

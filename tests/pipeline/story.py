@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from services.market.alerting.alerts import AlertQuery
 from services.market.errors import Unavailable
 from services.market.ranking import RankedMetric
 from services.market.stats.measures import FROZEN_PERIODS
@@ -161,7 +162,7 @@ class Story:
             exchange.prices = {pair: self.pairs[market, pair].price(self.chance) for pair in quoted}
             exchange.volumes = {pair: self.chance.uniform(1, 9) for pair in quoted if self.chance.random() < 0.8}
             exchange.error = Unavailable(market, "away") if market in away else None
-        last_alert = max((alert.id for alert in self.reader.alerts(limit=100)), default=0)
+        last_alert = max((alert.id for alert in self.reader.alerts(AlertQuery(limit=100))), default=0)
         report = self.world.tick(minutes=(minute - last) / 60, late_ms=late_ms)
         assert int(self.world.now.timestamp()) == minute
         for exchange in self.exchanges.values():
@@ -386,7 +387,7 @@ class Story:
             for minute in self.ranks
             if self.minute - HOUR - lookback(self.ticked_by) < minute <= self.minute - HOUR
         ]
-        alerts = self.reader.alerts(metric_id=row.id)
+        alerts = self.reader.alerts(AlertQuery(metric_id=row.id))
         fired = max((alert.fired_at for alert in alerts if alert.id > known.after_alert), default=None)
         frozen = known.absent >= FROZEN_PERIODS
         is_listed = self._is_listed(*key)

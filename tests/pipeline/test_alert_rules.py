@@ -466,10 +466,9 @@ def test_alerts_without_data_can_be_asked_for(world: World, exchange: FakeExchan
     del exchange.prices["BTC/USD"]
     for _ in range(3):
         world.tick()
-    alert_service = StoreAlertService(world.engine, ())
 
     def bases(state: str) -> list[str]:
-        return sorted(alert.base for alert in alert_service.alerts(AlertQuery(state=state)))
+        return sorted(alert.base for alert in world.reader.alerts(AlertQuery(state=state)))
 
     assert {state: bases(state) for state in ("firing", "no_data", "open", "resolved")} == {
         "firing": ["ETH"], "no_data": ["BTC"], "open": ["BTC", "ETH"], "resolved": [],

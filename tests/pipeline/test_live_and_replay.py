@@ -122,8 +122,8 @@ def hard_times(world: World, past: Prices, chance: np.random.Generator, periods:
         place += 1
 
 
-def live(alert_service: StoreAlertService, rule: AlertRule) -> Fired:
-    found = alert_service.alerts(AlertQuery(rule_id=rule.id, limit=10_000))
+def live(world: World, rule: AlertRule) -> Fired:
+    found = world.reader.alerts(AlertQuery(rule_id=rule.id, limit=10_000))
     return sorted((alert.metric_id, alert.fired_at) for alert in found)
 
 
@@ -139,7 +139,7 @@ def check_through_gaps(engine: Engine, seed: int) -> None:
 
     found = 0
     for rule in (built_in(world.reader.profile), *kept):
-        fired = live(alert_service, rule)
+        fired = live(world, rule)
         assert replayed(alert_service, world, rule, NOON) == fired, rule
         found += len(fired)
     assert found > 100
@@ -193,8 +193,8 @@ def check_late_backfill(engine: Engine, other_engine: Engine, seed: int) -> None
 
     found: dict[str, int] = {}
     for mine, other in kept:
-        fired = live(desks[0], mine)
-        assert fired == live(desks[1], other), mine
+        fired = live(late, mine)
+        assert fired == live(in_time, other), mine
         assert fired == replayed(desks[0], late, mine, since), mine
         name = f"{mine.kind} {mine.quantity}"
         found[name] = found.get(name, 0) + len(fired)
@@ -271,7 +271,7 @@ def check_through_backfills(engine: Engine, seed: int) -> None:
 
     found = 0
     for rule in kept:
-        fired = live(alert_service, rule)
+        fired = live(world, rule)
         assert replayed(alert_service, world, rule, since) == fired, rule
         found += len(fired) if rule.quantity in ROLLING and rule.window_seconds else 0
     assert found > 0

@@ -42,8 +42,8 @@ def live(world: World, minutes: int) -> None:
         world.tick()
 
 
-def fired(alert_service: StoreAlertService, rule_id: int) -> list[tuple[int, datetime]]:
-    found = alert_service.alerts(AlertQuery(rule_id=rule_id, limit=10_000))
+def fired(world: World, rule_id: int) -> list[tuple[int, datetime]]:
+    found = world.reader.alerts(AlertQuery(rule_id=rule_id, limit=10_000))
     return sorted((alert.metric_id, alert.fired_at) for alert in found)
 
 
@@ -69,7 +69,7 @@ def test_replays_come_to_what_the_live_engine_fired(world: World) -> None:
 
     for rule in (built_in(world.reader.profile), *kept):
         replayed = firings_of(alert_service, rule, start, world.now, PERIOD)
-        assert sorted((firing.metric_id, firing.at) for firing in replayed) == fired(alert_service, rule.id)
+        assert sorted((firing.metric_id, firing.at) for firing in replayed) == fired(world, rule.id)
         assert len(replayed) > 3
 
 
@@ -89,7 +89,7 @@ def test_standard_deviations_of_before_longer_periods_are_of_all_prices(world: W
         world.tick(minutes=5)
 
     replayed = firings_of(alert_service, rule, start, world.now, 300)
-    assert sorted((firing.metric_id, firing.at) for firing in replayed) == fired(alert_service, rule.id)
+    assert sorted((firing.metric_id, firing.at) for firing in replayed) == fired(world, rule.id)
     assert len(replayed) > 3
 
 

@@ -83,6 +83,9 @@ class AlertQuery:
     offset: int = 0
 
 
+NEWEST_ALERTS = AlertQuery()
+
+
 @dataclass(frozen=True, slots=True)
 class AlertCounts:
     """How many alerts there are, and how many of them nobody has acknowledged."""

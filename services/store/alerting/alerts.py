@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -155,11 +154,6 @@ def insert_alerts(connection: Connection, firings: Sequence[NewAlert]) -> Sequen
     rows = [{name: getattr(firing, name) for name in _COLUMNS} for firing in firings]
     statement = insert(AlertRow).returning(AlertRow.id, sort_by_parameter_order=True)
     return connection.execute(statement, rows).scalars().all()
-
-
-def fired(connection: Connection, since: datetime | None, metric_id: int | None, limit: int) -> tuple[Alert, ...]:
-    """Alerts fired at or after `since`, newest first, at most `limit`."""
-    return find(connection, AlertQuery(since=since, metric_id=metric_id, limit=limit))
 
 
 def find(connection: Connection, query: AlertQuery) -> tuple[Alert, ...]:

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -190,7 +191,9 @@ def test_a_mute_that_cannot_be_is_refused_by_its_field(client: FlaskClient, body
     assert (answer.status_code, answer.get_json()["detail"]) == (422, words)
 
 
-def test_alerts_are_chosen_by_rule_state_and_time(client: FlaskClient, alert_service: FakeAlertService) -> None:
+def test_alerts_are_chosen_by_rule_state_and_time(
+    client: FlaskClient, reader: FakeReader, alert_service: FakeAlertService
+) -> None:
     alert_service.fired[7] = builders.alert(
         7, rule_id=3, rule="mine", condition="price crosses 5", average=None, factor=None
     )
@@ -198,13 +201,10 @@ def test_alerts_are_chosen_by_rule_state_and_time(client: FlaskClient, alert_ser
 
     assert [alert["id"] for alert in told["alerts"]] == [7]
     assert (told["alerts"][0]["average"], told["alerts"][0]["state"]) == (None, "firing")
-    assert alert_service.query is not None
-    assert alert_service.query.until is not None
-    assert int(alert_service.query.until.timestamp()) == 1_772_452_800
-    wanted = AlertQuery(
-        None, alert_service.query.until, metric_id=1, rule_id=3, state="firing", unacknowledged=True, limit=5
+    until = datetime.fromtimestamp(1_772_452_800, UTC)
+    assert reader.alert_query == AlertQuery(
+        None, until, metric_id=1, rule_id=3, state="firing", unacknowledged=True, limit=5
     )
-    assert alert_service.query == wanted
     assert client.get("/alerts?state=lost").status_code == 422
     assert client.get("/alerts?rule=mine").status_code == 422
 

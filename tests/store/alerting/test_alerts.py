@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rules import BUILT_IN
 from services.market.types import Listing, Pair
 from services.store.alerting import alerts
@@ -30,10 +31,10 @@ def test_alerts_are_told_newest_first_with_their_figures(engine: Engine) -> None
     fire(engine, 2, T)
 
     with reading(engine) as connection:
-        newest, older = alerts.fired(connection, None, None, 10)
-        assert alerts.fired(connection, NOON, None, 10) == (newest,)
-        assert alerts.fired(connection, None, 1, 10) == (older,)
-        assert alerts.fired(connection, None, None, 1) == (newest,)
+        newest, older = alerts.find(connection, AlertQuery(limit=10))
+        assert alerts.find(connection, AlertQuery(since=NOON, limit=10)) == (newest,)
+        assert alerts.find(connection, AlertQuery(metric_id=1, limit=10)) == (older,)
+        assert alerts.find(connection, AlertQuery(limit=1)) == (newest,)
     assert (newest.key, newest.fired_at, newest.price, newest.average) == ("kraken:ETH-USD", NOON, 400.0, 100.0)
     assert (newest.factor, newest.samples) == (3.0, 60)
     assert older.fired_at == NOON - timedelta(minutes=1)
@@ -56,5 +57,5 @@ def test_however_many_break_the_rule_at_once_each_fires_once(engine: Engine) -> 
         assert set(alerts.firing_times(connection, BUILT_IN, T - 1, range(1, many + 3))) == set(range(3, 603))
 
     with reading(engine) as connection:
-        found = alerts.fired(connection, None, None, 1000)
+        found = alerts.find(connection, AlertQuery())
     assert [(alert.metric_id, alert.price) for alert in found[::-1]] == [(n, n * 2.0) for n in range(3, 603)]

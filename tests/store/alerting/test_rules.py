@@ -3,7 +3,6 @@ from json import dumps
 from sqlalchemy import insert
 
 from services.actions.alerts import StoreAlertService
-from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.rule_text import sentence
 from services.market.types import Listing, Pair
 from services.store.alerting import alerts, rules
@@ -11,6 +10,8 @@ from services.store.alerting.alerts import NewAlert
 from services.store.database.engine import Engine, reading, writing
 from services.store.database.models import RuleRow
 from services.store.ranking import metrics
+from services.store.reader import StoreReader
+from tests import builders
 from tests.builders import NOON
 
 T = int(NOON.timestamp())
@@ -40,7 +41,7 @@ def test_a_stored_rule_outside_todays_limits_is_read_listed_and_shown(engine: En
     alert_service = StoreAlertService(engine, ("mail",))
 
     (rule,) = alert_service.rules()
-    (alert,) = alert_service.alerts(AlertQuery())
+    (alert,) = StoreReader(engine, builders.profile()).alerts()
 
     assert alert_service.rule(1) == rule
     assert (rule.hysteresis_percent, rule.cooldown_seconds, len(rule.scope)) == (75.0, 30 * 86_400, 60)
