@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app import create_app
 from services.commands.export import export
 from services.market.types import Listing, Pair
-from services.pipeline.notify import candidate_for, notify
+from services.pipeline.notify import ChannelSender, channel_lease_holder
 from services.store.alerting import alerts, outbox
 from services.store.alerting.alerts import NewAlert
 from services.store.alerting.outbox import AlertNotice
@@ -114,9 +114,9 @@ def test_a_message_has_a_line_an_alert_and_keeps_its_key(engine: Engine) -> None
             connection, int(NOON.timestamp()), [AlertNotice(number, "fired", ("test",)) for number in numbers]
         )
     notifier = FakeNotifier()
-    lease_holder = candidate_for("test", "this process", lambda: NOON, Timer())
+    lease_holder = channel_lease_holder("test", "this process", lambda: NOON, Timer())
 
-    assert notify(engine, notifier, lease_holder, lambda: NOON, Random(1), Event()) == 1
+    assert ChannelSender(engine, notifier, lease_holder, lambda: NOON, Random(1), Event()).send_due() == 1
 
     (message,) = notifier.accepted
     *lines, last = message.text.splitlines()

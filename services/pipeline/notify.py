@@ -1,9 +1,9 @@
-"""Notify: send what is owed, at least once, and never forget any of it."""
+"""Notify: send the pending messages of every channel, each at least once."""
 
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import partial
+from dataclasses import dataclass, field
 from random import Random
 from threading import Event
 
@@ -19,22 +19,22 @@ from services.store.database.lease_holder import LeaseHolder
 FIRST_WAIT_SECONDS = 15
 MAX_BACKOFF_SECONDS = HOUR
 MAX_SILENCE_SECONDS = outbox.MAX_WAIT_SECONDS
-"""What a receiver may ask for."""
+"""The longest pause that a receiver may ask for."""
 
 MAX_REFUSALS = 3
-"""Tries after which a message that its receiver refuses is given up, for those behind it wait."""
+"""A message that its receiver has refused this often is given up, because others wait behind it."""
 
 CLAIM_SECONDS = 6.0
-"""A sender that has not renewed its claim on its channel for so long is gone: its process has died, or sleeps. Shorter
-would take a process that is held up for a moment for one, and double what it is sending."""
+"""A sender that has not renewed its claim on its channel for this long counts as dead or asleep. With a shorter time, a
+process that is held up for a moment would count as dead, and what it is sending would be sent twice."""
 
 log = logging.getLogger(__name__)
 
 
 class Senders:
-    """A thread a channel, which sends what that channel is owed: no channel waits for another's receiver.
+    """One thread per channel sends that channel's pending messages, so that no channel waits for another's receiver.
 
-    `owner` names this process and its start, as nothing else; `timer` tells seconds and is never set.
+    `owner` identifies this process and its start; `timer` counts seconds and is never set.
     """
 
     def __init__(
@@ -50,27 +50,29 @@ class Senders:
         self._owner, self._timer = owner, timer
         self._stopping = Event()
         self._threads = ThreadPoolExecutor(max(1, len(notifiers)), thread_name_prefix="notify")
-        self._at_work: dict[str, Future[None]] = {}
-        self._candidates: dict[str, LeaseHolder] = {}
+        self._running: dict[str, Future[None]] = {}
+        self._lease_holders: dict[str, LeaseHolder] = {}
         self._failures = Failures()
 
     def run(self) -> None:
-        """Set the channels to work that are idle; answers at once."""
+        """Start the senders of idle channels; returns at once."""
         for notifier in self._notifiers:
-            before = self._at_work.get(notifier.channel)
+            before = self._running.get(notifier.channel)
             if before is None or before.done():
-                lease_holder = self._candidate(notifier.channel)
-                self._at_work[notifier.channel] = self._threads.submit(self._serve, notifier, lease_holder)
+                lease_holder = self._lease_holder(notifier.channel)
+                self._running[notifier.channel] = self._threads.submit(self._send, notifier, lease_holder)
 
     def give_up_removed(self) -> None:
-        """Give up what is owed to other channels than these, which are all that the settings name, once nobody is
-        sending on them. Only who has the clock may say so: a worker may still have the settings of before. Raises
-        StoreUnavailable."""
+        """Give up pending messages to channels that the settings no longer name, once no process sends on them.
+
+        Only the process that ticks may call this: a worker may still have the settings of before. Raises
+        StoreUnavailable.
+        """
         names = [notifier.channel for notifier in self._notifiers]
         with reading(self._engine) as connection:
             removed = outbox.other_pending_channels(connection, names)
         for channel in removed:
-            lease_holder = self._candidate(channel)
+            lease_holder = self._lease_holder(channel)
             if not lease_holder.try_acquire(self._engine):
                 continue
             with writing(self._engine) as connection:
@@ -82,20 +84,25 @@ class Senders:
 
     def wait(self) -> None:
         """Wait until every channel is idle."""
-        wait(self._at_work.values())
+        wait(self._running.values())
 
     def close(self) -> None:
-        """End each channel's work after the message that it is at; does not wait for that."""
+        """Stop each sender after its current message; does not wait for that."""
         self._stopping.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _candidate(self, channel: str) -> LeaseHolder:
-        return self._candidates.setdefault(channel, candidate_for(channel, self._owner, self._clock, self._timer))
+    def _lease_holder(self, channel: str) -> LeaseHolder:
+        return self._lease_holders.setdefault(
+            channel, channel_lease_holder(channel, self._owner, self._clock, self._timer)
+        )
 
-    def _serve(self, notifier: Notifier, lease_holder: LeaseHolder) -> None:
-        name = _sender(notifier.channel)
+    def _send(self, notifier: Notifier, lease_holder: LeaseHolder) -> None:
+        name = _sender_name(notifier.channel)
+        sender = ChannelSender(
+            self._engine, notifier, lease_holder, self._clock, self._chance, self._stopping, self._failures
+        )
         try:
-            notify(self._engine, notifier, lease_holder, self._clock, self._chance, self._stopping, self._failures)
+            sender.send_due()
         except StoreUnavailable as error:
             self._failures.failed(name, f"the database is away: {error}", level=logging.ERROR)
         except Exception as error:  # noqa: BLE001 - the last frame of this thread: elsewhere it is never seen
@@ -104,150 +111,134 @@ class Senders:
             self._failures.ended(name)
 
 
-def candidate_for(
+def channel_lease_holder(
     channel: str, owner: str, clock: Clock, timer: Callable[[], float], seconds: float = CLAIM_SECONDS
 ) -> LeaseHolder:
-    """The part of `owner` in who may send on the channel."""
+    """What `owner` holds the channel's lease with: only the process that has it sends on the channel."""
     return LeaseHolder(owner, seconds, clock, timer, f"channel {channel}")
 
 
-def notify(
-    engine: Engine,
-    notifier: Notifier,
-    lease_holder: LeaseHolder,
-    clock: Clock,
-    chance: Random,
-    stopping: Event,
-    failures: Failures | None = None,
-) -> int:
-    """Send what is due on one channel by the `clock`, up to the first message that is not accepted, or until it is
-    `stopping`; answers how many were accepted.
+@dataclass(frozen=True)
+class ChannelSender:
+    """Sends the messages of the `notifier`'s channel until it is `stopping`; `chance` spreads the retries.
 
-    One process at a time sends on a channel. It holds the channel's lease, which is renewed however long a receiver
-    takes; others that have something to send there stand by, and one of them goes on where a sender has died. A message
-    is claimed in a commit of its own before it is sent and settled after: it is doubled where its sender dies, or is
-    stopped for longer than the lease, after the receiver has it and before that is noted, and nowhere else. `chance`
-    spreads what is tried again. Raises StoreUnavailable.
+    One process at a time sends on a channel: the one that holds the channel's lease, which is renewed however long a
+    receiver takes. Other processes with due messages stand by, and one of them goes on where a sender has died. A
+    message is claimed in a commit of its own before it is sent, and marked afterwards. It is sent twice only where its
+    sender dies, or is held up for longer than the lease, between the receiver's answer and that mark.
     """
-    if not _stand_by(engine, notifier.channel, lease_holder, clock, stopping):
-        return 0
-    with lease_holder.renewing(engine):
-        return _send_all(engine, notifier, lease_holder, clock, chance, stopping, failures or Failures())
+
+    engine: Engine
+    notifier: Notifier
+    lease_holder: LeaseHolder
+    clock: Clock
+    chance: Random
+    stopping: Event
+    failures: Failures = field(default_factory=Failures)
+
+    def send_due(self) -> int:
+        """Send what is due, up to the first message that is not accepted; returns how many were accepted. Raises
+        StoreUnavailable."""
+        if not self._acquire():
+            return 0
+        with self.lease_holder.renewing(self.engine):
+            return self._send_all()
+
+    def _acquire(self) -> bool:
+        """Wait for the channel's lease while messages are due; returns whether this process has it."""
+        while not self.stopping.is_set():
+            with reading(self.engine) as connection:
+                has_work = outbox.has_work(connection, self.notifier.channel, self._now())
+            if not has_work:
+                return False
+            if self.lease_holder.try_acquire(self.engine):
+                return True
+            self.stopping.wait(self.lease_holder.renewal_seconds)
+        return False
+
+    def _send_all(self) -> int:
+        accepted, has_failed = 0, False
+        while (pending := self._claim(stops=has_failed or self.stopping.is_set())) is not None:
+            if not self.lease_holder.is_certain():  # the commit took so long that another process may be sending it
+                continue
+            try:
+                self.notifier.send(pending.message)
+            except Exception as error:  # noqa: BLE001 - no error of a notifier may hold up the channel
+                self._mark(self._failed(pending, self._now(), _as_failed(error)))
+                has_failed = True
+            else:
+                self.failures.ended(self.notifier.channel, "accepts messages again")
+                self._mark(_sent(pending, self._now()))
+                accepted += 1
+        return accepted
+
+    def _claim(self, *, stops: bool) -> PendingMessage | None:
+        """Claim the next message; where there is none, or the sender `stops`, release the channel."""
+        channel, now = self.notifier.channel, self._now()
+        with writing(self.engine) as connection:
+            if not self.lease_holder.renew(connection):
+                log.warning("%s: another process has gone on with it while this one was held up", channel)
+                return None
+            expired = outbox.give_up_old(connection, channel, now)
+            pending = None if stops else outbox.claim(connection, channel, now, self.lease_holder.owner)
+            if pending is None:
+                self.lease_holder.release(connection)
+        if expired:
+            log.error("%s: messages given up because they are too old: %d", channel, expired)
+        return pending
+
+    def _mark(self, mark: Callable[[Connection], None]) -> None:
+        """Write the result of an attempt, however long the database is away: without it, the message would be sent
+        again."""
+        while True:
+            try:
+                with writing(self.engine) as connection:
+                    mark(connection)
+            except StoreUnavailable as error:
+                name = _sender_name(self.notifier.channel)
+                self.failures.failed(name, f"the database is away: {error}", level=logging.ERROR)
+                if self.stopping.wait(self.lease_holder.renewal_seconds):
+                    raise
+            else:
+                return
+
+    def _failed(self, pending: PendingMessage, now: int, error: DeliveryFailed) -> Callable[[Connection], None]:
+        """How to write that a message was not accepted, which is logged here."""
+        is_refused = error.refused and pending.attempts + 1 >= MAX_REFUSALS
+        if error.permanent or is_refused or now >= pending.expires_at:
+            text, reason = f"message {pending.id} is given up: {error}", (True, str(error))
+            self.failures.failed(pending.channel, text, reason=reason, level=logging.ERROR)
+            return lambda connection: outbox.mark_failed(connection, pending, now, str(error))
+        pause = pause_seconds(pending.attempts, self.chance)
+        paused_until = 0
+        if error.retry_after is not None:
+            silence = min(error.retry_after, MAX_SILENCE_SECONDS)
+            pause, paused_until = max(pause, silence), now + silence
+        text = f"message {pending.id} was not accepted, next try in {pause} s: {error}"
+        self.failures.failed(pending.channel, text, reason=(False, str(error)))
+        return lambda connection: outbox.postpone(connection, pending, now + pause, str(error), paused_until)
+
+    def _now(self) -> int:
+        return to_epoch(self.clock())
 
 
-def _stand_by(engine: Engine, channel: str, lease_holder: LeaseHolder, clock: Clock, stopping: Event) -> bool:
-    """Wait for the channel while something is due there; whether this process has it."""
-    while not stopping.is_set():
-        with reading(engine) as connection:
-            is_due = outbox.has_work(connection, channel, to_epoch(clock()))
-        if not is_due:
-            return False
-        if lease_holder.try_acquire(engine):
-            return True
-        stopping.wait(lease_holder.renewal_seconds)
-    return False
+def _sent(pending: PendingMessage, now: int) -> Callable[[Connection], None]:
+    return lambda connection: outbox.mark_sent(connection, pending, now)
 
 
-def _send_all(
-    engine: Engine,
-    notifier: Notifier,
-    lease_holder: LeaseHolder,
-    clock: Clock,
-    chance: Random,
-    stopping: Event,
-    failures: Failures,
-) -> int:
-    channel, accepted, rests = notifier.channel, 0, False
-
-    def note(settle: Callable[[Connection], None]) -> None:
-        _note(engine, channel, settle, lease_holder.renewal_seconds, stopping, failures)
-
-    while (owed := _next(engine, channel, lease_holder, clock, rests or stopping.is_set())) is not None:
-        if not lease_holder.is_certain():  # the commit took so long that another may be sending it
-            continue
-        try:
-            notifier.send(owed.message)
-        except Exception as error:  # noqa: BLE001 - whatever a messenger stumbles over must not hold up the channel
-            note(_outcome(owed, to_epoch(clock()), _as_failed(error), chance, failures))
-            rests = True
-        else:
-            failures.ended(channel, "accepts messages again")
-            note(partial(outbox.mark_sent, pending=owed, now=to_epoch(clock())))
-            accepted += 1
-    return accepted
-
-
-def _next(
-    engine: Engine, channel: str, lease_holder: LeaseHolder, clock: Clock, is_over: bool
-) -> PendingMessage | None:
-    """The message to send next, claimed; where there is none, or it `is_over`, the channel is free for others."""
-    now = to_epoch(clock())
-    with writing(engine) as connection:
-        if not lease_holder.renew(connection):
-            log.warning("%s: another process has gone on with it while this one was held up", channel)
-            return None
-        expired = outbox.give_up_old(connection, channel, now)
-        owed = None if is_over else outbox.claim(connection, channel, now, lease_holder.owner)
-        if owed is None:
-            lease_holder.release(connection)
-    if expired:
-        log.error("%s: messages given up because they are too old: %d", channel, expired)
-    return owed
-
-
-def _note(
-    engine: Engine,
-    channel: str,
-    settle: Callable[[Connection], None],
-    rest_seconds: float,
-    stopping: Event,
-    failures: Failures,
-) -> None:
-    """Note what became of a message, however long the database is away: forgotten, it would be sent once more."""
-    while True:
-        try:
-            with writing(engine) as connection:
-                settle(connection)
-        except StoreUnavailable as error:
-            failures.failed(_sender(channel), f"the database is away: {error}", level=logging.ERROR)
-            if stopping.wait(rest_seconds):
-                raise
-        else:
-            return
-
-
-def _outcome(
-    owed: PendingMessage, now: int, error: DeliveryFailed, chance: Random, failures: Failures
-) -> Callable[[Connection], None]:
-    """What to note of a message that was not accepted."""
-    is_refused = error.refused and owed.attempts + 1 >= MAX_REFUSALS
-    if error.permanent or is_refused or now >= owed.expires_at:
-        text, reason = f"message {owed.id} is given up: {error}", (True, str(error))
-        failures.failed(owed.channel, text, reason=reason, level=logging.ERROR)
-        return partial(outbox.mark_failed, pending=owed, now=now, error=str(error))
-    pause = pause_seconds(owed.attempts, chance)
-    silent_until = 0
-    if error.retry_after is not None:
-        silence = min(error.retry_after, MAX_SILENCE_SECONDS)
-        pause, silent_until = max(pause, silence), now + silence
-    text = f"message {owed.id} was not accepted, next try in {pause} s: {error}"
-    failures.failed(owed.channel, text, reason=(False, str(error)))
-    return partial(outbox.postpone, pending=owed, due=now + pause, error=str(error), paused_until=silent_until)
-
-
-def _sender(channel: str) -> str:
-    """How the log names what sends on the channel."""
+def _sender_name(channel: str) -> str:
+    """The name of a channel's sender in the log."""
     return f"sender of {channel}"
 
 
 def _as_failed(error: Exception) -> DeliveryFailed:
-    """The error as a failed attempt; of one that no notifier should raise only the type, for its text may repeat the
-    address."""
+    """The error as a failed attempt. Of one that no notifier should raise only the type is used, because its text may
+    contain the channel's address."""
     return error if isinstance(error, DeliveryFailed) else DeliveryFailed(f"unexpected {type(error).__name__}")
 
 
 def pause_seconds(attempts: int, chance: Random) -> int:
-    """How long to wait after one more attempt than `attempts` has failed: half of it certain, half by chance, so that
-    what failed together does not come back together."""
+    """How long to wait after the failure that follows `attempts` earlier ones: half of it fixed and half by chance, so
+    that messages which failed together are not all retried at once."""
     whole = min(FIRST_WAIT_SECONDS << min(attempts, 16), MAX_BACKOFF_SECONDS)
     return round(whole / 2 + whole / 2 * chance.random())

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from services.market.alerting.messages import Message
 from services.market.errors import DeliveryFailed
 from services.market.types import Listing, Pair
-from services.pipeline.notify import CLAIM_SECONDS, candidate_for, notify
+from services.pipeline.notify import CLAIM_SECONDS, ChannelSender, channel_lease_holder
 from services.store.alerting import alerts, deliveries, outbox
 from services.store.alerting.alerts import NewAlert
 from services.store.alerting.outbox import AlertNotice
@@ -48,11 +48,11 @@ def fire(engine: Engine, count: int = 1, first: int = 0) -> None:
 
 
 def run(engine: Engine, notifier: FakeNotifier, lease_holder: LeaseHolder, clock: FakeClock, stopping: Event) -> int:
-    return notify(engine, notifier, lease_holder, clock, Random(1), stopping)
+    return ChannelSender(engine, notifier, lease_holder, clock, Random(1), stopping).send_due()
 
 
 def a_candidate(owner: str, clock: FakeClock, timer: Timer, seconds: float = CLAIM_SECONDS) -> LeaseHolder:
-    return candidate_for("test", owner, clock, timer, seconds)
+    return channel_lease_holder("test", owner, clock, timer, seconds)
 
 
 def order(messages: Sequence[Message]) -> list[int]:

@@ -10,7 +10,7 @@ import pytest
 from services.market.ports import Clock
 from services.notifiers.safe_http import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
-from services.pipeline.notify import candidate_for, notify
+from services.pipeline.notify import ChannelSender, channel_lease_holder
 from services.store.database.engine import Engine
 from tests.builders import NOON
 from tests.fakes import Timer
@@ -41,8 +41,8 @@ def webhook(url: str, channel: str) -> WebhookNotifier:
 
 
 def send(world: World, notifier: WebhookNotifier, clock: Clock, seed: int = 1) -> int:
-    lease_holder = candidate_for(notifier.channel, "this process", clock, Timer())
-    return notify(world.engine, notifier, lease_holder, clock, Random(seed), Event())
+    lease_holder = channel_lease_holder(notifier.channel, "this process", clock, Timer())
+    return ChannelSender(world.engine, notifier, lease_holder, clock, Random(seed), Event()).send_due()
 
 
 def bodies(receiver: Receiver) -> list[dict[str, object]]:

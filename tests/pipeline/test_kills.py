@@ -14,7 +14,7 @@ import pytest
 from services.market.types import Listing, Pair
 from services.notifiers.safe_http import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
-from services.pipeline.notify import candidate_for, notify
+from services.pipeline.notify import ChannelSender, channel_lease_holder
 from services.store.alerting import deliveries
 from services.store.database.engine import Engine, reading, writing
 from services.store.ranking import metrics
@@ -33,7 +33,7 @@ from random import Random
 from threading import Event
 from services.notifiers.safe_http import parse_target
 from services.notifiers.webhook import Terms, WebhookNotifier
-from services.pipeline.notify import candidate_for, notify
+from services.pipeline.notify import channel_lease_holder, ChannelSender
 from services.store.alerting import alerts, outbox
 from services.store.alerting.alerts import NewAlert
 from services.store.database.engine import open_engine, writing
@@ -70,8 +70,8 @@ def live(number, place):
     now = NOON + timedelta(seconds=number)
     notifier = Dying(parse_target(url), f"hook-{number}", Terms(allow_private=True), lambda: now)
     notifier.place = place
-    candidate = candidate_for(notifier.channel, f"process {os.getpid()}", lambda: now, time.monotonic)
-    notify(engine, notifier, candidate, lambda: now, Random(1), Event())
+    candidate = channel_lease_holder(notifier.channel, f"process {os.getpid()}", lambda: now, time.monotonic)
+    ChannelSender(engine, notifier, candidate, lambda: now, Random(1), Event()).send_due()
 
 
 for number in range(deaths):
@@ -107,8 +107,8 @@ def survive(engine: Engine, receiver: Receiver, deaths: int) -> None:
     for number in range(deaths):
         channel = f"hook-{number}"
         notifier = WebhookNotifier(parse_target(receiver.url), channel, Terms(allow_private=True), lambda: now)
-        lease_holder = candidate_for(channel, "survivor", lambda: now, timer)
-        notify(engine, notifier, lease_holder, lambda: now, Random(1), Passing(timer))
+        lease_holder = channel_lease_holder(channel, "survivor", lambda: now, timer)
+        ChannelSender(engine, notifier, lease_holder, lambda: now, Random(1), Passing(timer)).send_due()
     with reading(engine) as connection:
         assert deliveries.newest(connection, 1, "queued") == ()
 

@@ -12,9 +12,9 @@ from services.market.types import Listing, Pair
 from services.pipeline.notify import (
     FIRST_WAIT_SECONDS,
     MAX_SILENCE_SECONDS,
+    ChannelSender,
     Senders,
-    candidate_for,
-    notify,
+    channel_lease_holder,
     pause_seconds,
 )
 from services.store.alerting import alerts, deliveries, outbox
@@ -51,8 +51,8 @@ def notify_at(engine: Engine, notifiers: Notifiers, seconds: float) -> int:
 
 
 def send(engine: Engine, notifier: Notifier, clock: Clock) -> int:
-    lease_holder = candidate_for(notifier.channel, "this process", clock, Timer())
-    return notify(engine, notifier, lease_holder, clock, Random(1), Event())
+    lease_holder = channel_lease_holder(notifier.channel, "this process", clock, Timer())
+    return ChannelSender(engine, notifier, lease_holder, clock, Random(1), Event()).send_due()
 
 
 def told(engine: Engine) -> list[tuple[str, str, str | None, int]]:
@@ -372,7 +372,7 @@ def test_a_message_of_a_removed_channel_that_is_on_its_way_is_not_given_up(engin
 def test_what_a_dead_sender_has_left_on_a_removed_channel_is_given_up(engine: Engine) -> None:
     timer = Timer()
     clock_holder = Senders(engine, [], lambda: at(1), Random(1), "the clock", timer)
-    assert candidate_for("test", "a dead worker", lambda: at(1), Timer()).try_acquire(engine)
+    assert channel_lease_holder("test", "a dead worker", lambda: at(1), Timer()).try_acquire(engine)
     states = []
     for _ in range(4):  # as often as the clock looks
         clock_holder.give_up_removed()
