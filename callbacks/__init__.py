@@ -1,4 +1,4 @@
-"""The wiring between browser and pages. Each module adds one page's callbacks to the app it is given."""
+"""The callbacks between browser and pages. Each module registers those of one page."""
 
 from dash import Dash
 
@@ -11,6 +11,7 @@ from callbacks import (
     pages,
     ranking,
     rule_form,
+    rule_replay,
     rules,
     shell,
     status,
@@ -19,7 +20,7 @@ from services.market.dependencies import Dependencies
 
 
 def register(app: Dash, dependencies: Dependencies) -> None:
-    """Add every callback to `app`; they read, write and tell the time through `dependencies`."""
+    """Register every callback of `app`. They read, write and get the time through `dependencies`."""
     reader, clock = dependencies.reader, dependencies.clock
     shell.register(app)
     pages.register(app, dependencies)
@@ -31,4 +32,5 @@ def register(app: Dash, dependencies: Dependencies) -> None:
     deliveries.register(app, dependencies.deliveries, clock)
     rules.register(app, dependencies)
     rule_form.register(app, dependencies)
+    rule_replay.register(app, dependencies)
     status.register(app, reader, clock)

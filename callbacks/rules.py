@@ -1,4 +1,4 @@
-"""The list of rules: kept current, switched, muted, deleted."""
+"""The list of rules: updates it, and switches, mutes and deletes rules."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -34,7 +34,7 @@ def register(app: Dash, dependencies: Dependencies) -> None:
 
 
 def rule_lines(dependencies: Dependencies) -> list[RuleLine]:
-    """All rules as they stand, the built-in one first. Raises StoreUnavailable."""
+    """All rules with their states, the built-in one first. Raises StoreUnavailable."""
     alert_service = dependencies.alert_service
     state_counts, mutes = alert_service.state_counts(), _of_rules(alert_service.mutes(dependencies.clock()))
     states: tuple[AlertState, ...] = ("firing", "no_data")  # the built-in rule has no pending time
@@ -42,13 +42,13 @@ def rule_lines(dependencies: Dependencies) -> list[RuleLine]:
         state.replace("_", " "): alert_service.tally(AlertQuery(rule_id=BUILT_IN, state=state)).total
         for state in states
     }
-    own = [RuleLine(rule, state_counts.get(rule.id, {}), mutes.get(rule.id)) for rule in alert_service.rules()]
-    return [RuleLine(built_in(dependencies.reader.profile), counts, mutes.get(BUILT_IN)), *own]
+    editable = [RuleLine(rule, state_counts.get(rule.id, {}), mutes.get(rule.id)) for rule in alert_service.rules()]
+    return [RuleLine(built_in(dependencies.reader.profile), counts, mutes.get(BUILT_IN)), *editable]
 
 
 def carry_out(action: Action, alert_service: AlertService, now: datetime) -> None:
-    """Do what a button says: `act` to the rule numbered `rule`, where it is to be muted, for `length`. What somebody
-    else was quicker with is done. Raises StoreUnavailable."""
+    """Do the `act` of a button to the rule numbered `rule`; a mute lasts for `length`. Nothing happens if somebody else
+    has done it before. Raises StoreUnavailable."""
     if "rule" not in action:
         return
     number, length = int(action["rule"]), action.get("length", "")
@@ -69,7 +69,7 @@ def carry_out(action: Action, alert_service: AlertService, now: datetime) -> Non
 
 
 def _of_rules(mutes: Iterable[Mute]) -> dict[int, Mute]:
-    """The mute of each rule as a whole that lasts longest."""
+    """The longest mute of each rule, among those of all its metrics."""
     found: dict[int, Mute] = {}
     for mute in mutes:
         if mute.rule_id is None or mute.metric_id is not None:

@@ -192,7 +192,7 @@ def _muted(muted: Sequence[tuple[Mute, RankedMetric]], zone: tzinfo) -> Componen
                 [
                     html.Span(
                         [parts.metric_link(metric.id, name), html.Span(text, className="quiet")],
-                        className="muted-words",
+                        className="muted-text",
                     ),
                     parts.button("Unmute", "unmute", f"Unmute {name}", **parts.data(number=mute.id)),
                 ],

@@ -1,4 +1,4 @@
-"""The rules of the alerts page: what each does, how it stands, and what can be done about it."""
+"""The list of rules on the alerts page: what each does, its state, and its actions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,38 +16,40 @@ from services.market.alerting.rule_text import sentence
 from services.market.alerting.rules import BUILT_IN, AlertRule
 
 ON, OFF, DELETE, MUTE, UNMUTE = "on", "off", "delete", "mute", "unmute"
-"""What the buttons of a rule do."""
+"""The actions of a rule's buttons."""
 
 CHIPS = {"firing": "is-alert", "pending": "is-warning", "no data": "is-warning"}
 
 
 @dataclass(frozen=True, slots=True)
 class RuleLine:
-    """A rule as it stands: how many of its metrics are in which state, and the mute of it that ends last."""
+    """A rule with the number of its metrics by state, and its mute that lasts longest."""
 
     rule: AlertRule
     states: Mapping[str, int]
     mute: Mute | None = None
 
     @property
-    def is_own(self) -> bool:
-        """Whether people wrote it, and may change it."""
+    def is_editable(self) -> bool:
+        """False for the built-in rule."""
         return self.rule.id != BUILT_IN
 
 
 def body(lines: Sequence[RuleLine], zone: tzinfo) -> list[Component]:
-    """All rules, the built-in one first, and ways to begin another."""
+    """All rules, the built-in one first, and the templates of new ones."""
     return [_templates(), Markup(listed(lines, zone), id=ids.RULES_LIST)]
 
 
 def listed(lines: Sequence[RuleLine], zone: tzinfo) -> list[Component]:
-    """The rules, and what to do where there are none but the built-in one."""
+    """The rules; a hint if there is only the built-in one."""
     mutes = [_item(text, MUTE, length=length) for length, (text, _) in MUTE_LENGTHS.items()]
-    panel = html.Div(mutes, className="menu-panel", key="mutes")  # the same for all, and sent once
+    panel = html.Div(mutes, className="menu-panel", key="mutes")  # equal for all rules, and so sent once
     rules = html.Ul([_line(line, panel, zone) for line in lines], className="rules panel")
-    if any(line.is_own for line in lines):
+    if any(line.is_editable for line in lines):
         return [rules]
-    text = html.P("A rule watches whatever you name, and tells you once it happens. Begin with one of the above.")
+    text = html.P(
+        "A rule watches the metrics you name and alerts when its condition is met. Start with a template above."
+    )
     return [rules, parts.card(None, parts.empty("bell", "No rules of your own yet", text))]
 
 
@@ -56,21 +58,21 @@ def _templates() -> Component:
         dcc.Link(title, href=alerting.address(alerting.RULES, edit=alerting.NEW, template=name), className="chip-link")
         for name, (title, _) in TEMPLATES.items()
     ]
-    return html.Div([html.Span("Begin with", className="quiet"), *links], className="templates")
+    return html.Div([html.Span("Templates", className="quiet"), *links], className="templates")
 
 
 def _line(line: RuleLine, mutes: Component, zone: tzinfo) -> Component:
     rule = line.rule
     return html.Li(
         [
-            _switch(rule) if line.is_own else html.Span(className="switch-place"),
+            _switch(rule) if line.is_editable else html.Span(className="switch-place"),
             html.Div(
                 [
                     html.Div([html.H2(rule.name), *_chips(line, zone)], className="rule-title"),
                     html.P(sentence(rule), className="rule-sentence"),
-                    html.P(_told(rule), className="rule-told"),
+                    html.P(_notifies(rule), className="rule-notifies"),
                 ],
-                className="rule-words",
+                className="rule-text",
             ),
             html.Div(_actions(line, mutes), className="rule-actions"),
         ],
@@ -93,12 +95,12 @@ def _muted(mute: Mute | None, zone: tzinfo) -> str:
     return "Muted until it resolves" if mute.until is None else f"Muted until {notation.stamp(mute.until, zone)}"
 
 
-def _told(rule: AlertRule) -> str:
+def _notifies(rule: AlertRule) -> str:
     if rule.id == BUILT_IN:
-        return "Set by ALERT_FACTOR and the settings beside it. Tells all channels."
+        return "Set by the ALERT_* settings. Notifies all channels."
     if rule.channels is None:
-        return "Tells all channels."
-    return f"Tells {', '.join(rule.channels)}." if rule.channels else "Tells nobody; shown here only."
+        return "Notifies all channels."
+    return f"Notifies {', '.join(rule.channels)}." if rule.channels else "Notifies nobody: shown here only."
 
 
 def _switch(rule: AlertRule) -> Component:
@@ -107,7 +109,7 @@ def _switch(rule: AlertRule) -> Component:
         className="switch is-on" if rule.enabled else "switch",
         type="button",
         role="switch",
-        title="Switch it off" if rule.enabled else "Switch it on",
+        title="Switch off" if rule.enabled else "Switch on",
         **parts.data(act=OFF if rule.enabled else ON),
         **parts.aria(label=f"{rule.name} is on", checked="true" if rule.enabled else "false"),
     )
@@ -115,7 +117,7 @@ def _switch(rule: AlertRule) -> Component:
 
 def _actions(line: RuleLine, mutes: Component) -> list[Component]:
     mute = parts.button(["Unmute", _of(line.rule)], UNMUTE) if line.mute else _menu("Mute", line.rule, mutes)
-    if not line.is_own:
+    if not line.is_editable:
         return [mute]
     rule = line.rule
     edit = dcc.Link(["Edit", _of(rule)], href=alerting.address(alerting.RULES, edit=rule.id), className="small-button")
@@ -125,7 +127,7 @@ def _actions(line: RuleLine, mutes: Component) -> list[Component]:
 
 
 def _delete_menu(rule: AlertRule) -> Component:
-    text = html.P("What it fired stays on record; what is firing ends.", className="menu-words")
+    text = html.P("Its alerts stay on record. Those that are firing end.", className="menu-text")
     delete = _item(f"Delete “{rule.name}” for good", DELETE, "is-dangerous")
     return _menu("Delete", rule, html.Div([text, delete], className="menu-panel"))
 
@@ -135,8 +137,8 @@ def _menu(name: str, rule: AlertRule, panel: Component) -> Component:
     return html.Details([summary, panel], className="menu rule-menu")
 
 
-def _item(text: str, action: str, look: str = "", **told: str) -> Component:
-    return parts.button(text, action, className=f"menu-item {look}".strip(), **parts.data(**told))
+def _item(text: str, action: str, look: str = "", **data: str) -> Component:
+    return parts.button(text, action, className=f"menu-item {look}".strip(), **parts.data(**data))
 
 
 def _of(rule: AlertRule) -> Component:

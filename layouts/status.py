@@ -309,7 +309,7 @@ def _condition(state: ExchangeState, zone: tzinfo) -> list[Component]:
         told.append(html.Div(state.note, className="error-text"))
     if state.failed_at is not None:
         last = f"Last error {notation.stamp(state.failed_at, zone)}: {state.error or 'no reason given'}"
-        told.append(html.Div(last, className="past-error"))
+        told.append(html.Div(last, className="last-error"))
     return told
 
 

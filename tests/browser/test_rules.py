@@ -116,7 +116,7 @@ def test_mistakes_are_told_at_their_fields(site: Site, alert_service: FakeAlertS
     assert site.text(part(type="rule-error", name="name"), "") == ""
 
     site.click(SAVE)
-    site.shows(f"#{ids.RULE_REFUSED}", "Not saved: see the fields that are marked.")
+    site.shows(f"#{ids.RULE_REFUSED}", "Not saved: correct the marked fields.")
     site.shows(part(type="rule-error", name="name"), "Give the rule a name.")
     fill(site, "name", "Mine")
     site.lacks(part(type="rule-error", name="name"), "Give")
@@ -133,7 +133,7 @@ def test_why_a_rule_was_not_saved_stands_until_it_is_changed(site: Site, alert_s
     site.shows(SENTENCE, "rises by more than 5 %")
     del alert_service.stored[1]
     site.click(SAVE)
-    site.shows(f"#{ids.RULE_REFUSED}", "somebody has deleted this rule")
+    site.shows(f"#{ids.RULE_REFUSED}", "this rule was deleted")
     site.until(lambda: site.script(f"return !document.querySelector('{SAVE}').disabled"))
     assert "somebody" in site.text(f"#{ids.RULE_REFUSED}")
 
@@ -222,7 +222,7 @@ def test_a_rule_is_deleted_by_those_who_say_so_twice(site: Site, alert_service: 
     site.open(RULES)
     site.shows(LIST, "Pumps")
     open_menu(site, "Delete")
-    site.shows(".menu-panel", "What it fired stays on record")
+    site.shows(".menu-panel", "Its alerts stay on record")
     assert alert_service.stored
     site.click(action("delete"))
 

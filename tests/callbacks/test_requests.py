@@ -143,7 +143,7 @@ def test_what_no_page_sends_is_refused_without_a_traceback(records: Records, dat
 @pytest.mark.parametrize(("count", "status"), [(MAX_MATCHES, 204), (MAX_MATCHES + 1, 400)])
 def test_a_pattern_finds_no_more_than_a_page_could_have(records: Records, count: int, status: int) -> None:
     found = [{"id": ids.rule_field(f"f{number}"), "property": "value", "value": ""} for number in range(count)]
-    outputs = [(ids.LOCATION, "search"), (ids.RULE_INSISTED, "data"), (ids.RULE_REFUSED, "children")]
+    outputs = [(ids.LOCATION, "search"), (ids.RULE_SHOW_EMPTY, "data"), (ids.RULE_REFUSED, "children")]
     body = {
         "output": f"..{'...'.join(f'{name}.{prop}' for name, prop in outputs)}..",
         "outputs": [{"id": name, "property": prop} for name, prop in outputs],
@@ -226,7 +226,8 @@ JSON = st.recursive(
     max_leaves=8,
 )
 FIELDS = ("name", "scope", "quantity", "kind", "side", "way", "factor", "percent", "level", "places", "periods",
-          "window", "min_samples", "pending", "cooldown", "hysteresis", "told", "channels", "ended")  # fmt: skip
+          "window", "min_samples", "pending", "cooldown", "hysteresis", "notify", "channels",
+          "send_resolved")  # fmt: skip
 
 
 MEMBERS = (

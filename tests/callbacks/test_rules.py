@@ -120,7 +120,7 @@ def fields(draft: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def save(dependencies: Dependencies, draft: dict[str, Any], edited: int | None = None) -> dict[str, Any]:
-    outputs = [part(ids.LOCATION, "search"), part(ids.RULE_INSISTED, "data"), part(ids.RULE_REFUSED, "children")]
+    outputs = [part(ids.LOCATION, "search"), part(ids.RULE_SHOW_EMPTY, "data"), part(ids.RULE_REFUSED, "children")]
     button = part(ids.RULE_SAVE, "n_clicks", 1)
     answer = send(dependencies, outputs, button, [button], [fields(draft), part(ids.RULE_EDITED, "data", edited)])
     assert answer.status_code == 200
@@ -239,15 +239,15 @@ def test_what_is_wrong_is_told_and_nothing_is_kept(dependencies: Dependencies, a
     found = save(dependencies, BLANK)
 
     assert ids.LOCATION not in found
-    assert found[ids.RULE_INSISTED] == {"data": True}
+    assert found[ids.RULE_SHOW_EMPTY] == {"data": True}
     assert len(alert_service.stored) == 1
 
 
 @pytest.mark.parametrize(
     ("draft", "edited", "text"),
     [
-        (FILLED, 9, "somebody has deleted this rule"),
-        (FILLED | {"told": "some", "channels": ["gone"]}, None, "None is called 'gone'; there are ops"),
+        (FILLED, 9, "this rule was deleted"),
+        (FILLED | {"notify": "some", "channels": ["gone"]}, None, "None is called 'gone'; there are ops"),
     ],
 )
 def test_what_the_desk_has_against_it_is_told_beside_the_button(
@@ -266,7 +266,7 @@ def test_the_form_of_a_rule_that_is_gone_says_so(reader: FakeReader) -> None:
     view = {"path": "/alerting", "zone": "UTC", "retries": 0, "search": "?tab=rules&edit=9"}
 
     answer = fire(app_over(reader), f"{ids.VIEW}.data", **{ids.VIEW: view})
-    assert "There is no such rule" in str(answer.json["response"])
+    assert "This rule does not exist" in str(answer.json["response"])
 
 
 def request_replay(dependencies: Dependencies, draft: dict[str, Any], span: str) -> dict[str, Any]:
@@ -360,7 +360,7 @@ def check_draft(dependencies: Dependencies, draft: dict[str, Any], changed: dict
         part(ids.RULE_REACH, "children"),
         part(ids.RULE_REFUSED, refused.split(".")[1]),
     ]
-    answer = send(dependencies, outputs, changed, [fields(draft), part(ids.RULE_INSISTED, "data", False)], [])
+    answer = send(dependencies, outputs, changed, [fields(draft), part(ids.RULE_SHOW_EMPTY, "data", False)], [])
     found: dict[str, Any] = answer.json["response"]
     return found
 
@@ -371,7 +371,7 @@ def test_a_draft_is_judged_field_by_field(dependencies: Dependencies) -> None:
     assert found['{"name":"percent","type":"rule-row"}'] == {"className": "field field-percent has-error"}
     assert found['{"name":"factor","type":"rule-row"}'] == {"className": "field field-factor is-hidden"}
     assert "number from" in found['{"name":"percent","type":"rule-error"}']["children"]
-    assert found[ids.RULE_SENTENCE] == {"children": rule_form.UNFINISHED}
+    assert found[ids.RULE_SENTENCE] == {"children": rule_form.INCOMPLETE}
     assert ids.RULE_REFUSED not in found
 
 
@@ -379,7 +379,7 @@ def test_why_a_rule_was_not_saved_goes_when_nothing_is_wrong_any_more(dependenci
     assert check_draft(dependencies, FILLED, part(ids.rule_field("percent"), "value", "5"))[ids.RULE_REFUSED] == {
         "children": []
     }
-    assert ids.RULE_REFUSED not in check_draft(dependencies, FILLED, part(ids.RULE_INSISTED, "data", True))
+    assert ids.RULE_REFUSED not in check_draft(dependencies, FILLED, part(ids.RULE_SHOW_EMPTY, "data", True))
 
 
 def test_an_absent_database_is_not_an_empty_list(dependencies: Dependencies) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from layouts import alerting, ids, rule_form, rule_replay, rules
+from layouts import alerting, ids, rule_fields, rule_form, rule_replay, rules
 from layouts.alerting import DELIVERIES, HISTORY, NEW, RULES, Place, place_of
 from layouts.markup import Markup
 from layouts.mute_lengths import MUTE_LENGTHS, mute_end
 from layouts.rule_draft import BLANK, SOME, draft_of, from_template
+from layouts.rule_validation import check_draft
 from layouts.rules import RuleLine
 from services.market.alerting.alerts import Mute
 from services.market.alerting.rule_json import parse_rule
@@ -57,17 +58,17 @@ def form(draft=BLANK, edited=None, channels=()):
         ("?tab=rules&edit=new&template=pumps&scope=kraken:BTC/USD", Place(RULES, NEW, None, "pumps", "kraken:BTC/USD")),
     ],
 )
-def test_an_address_leads_to_a_part_of_the_page(search: str | None, place: Place):
+def test_an_address_names_a_part_of_the_page(search: str | None, place: Place):
     assert place_of(search) == place
 
 
-def test_addresses_that_are_made_lead_where_they_should():
+def test_an_address_that_was_built_is_read_as_it_was_meant():
     address = alerting.address(RULES, edit=NEW, scope="kraken:A&B/USD")
 
     assert place_of(address.removeprefix(alerting.PATH)) == Place(RULES, NEW, scope="kraken:A&B/USD")
 
 
-def test_what_a_part_does_with_its_own_address_does_not_lead_away_from_it():
+def test_parameters_of_a_part_do_not_change_the_part():
     assert alerting.key(place_of("?tab=history&rule=3")) == alerting.key(place_of("?tab=history&rule=4"))
     assert alerting.key(place_of("?tab=rules&edit=3")) != alerting.key(place_of("?tab=rules&edit=4"))
 
@@ -80,7 +81,7 @@ def test_the_chosen_tab_is_marked():
     }
 
 
-def test_a_rule_is_listed_with_what_it_does_and_how_it_stands():
+def test_a_rule_is_listed_with_its_sentence_and_its_states():
     text = listed(RuleLine(RULE, {"firing": 2, "pending": 1, "resolved": 4}))
 
     assert "rises by more than 5 % within 15 min" in text
@@ -115,14 +116,14 @@ def test_a_rule_that_is_off_can_be_switched_on():
     assert "Off" in text_of(page)
 
 
-def test_what_can_be_muted_for_how_long_is_sent_once_for_all_rules():
+def test_the_choices_of_a_mute_are_sent_once_for_all_rules():
     page = Markup(rules.listed([RuleLine(replace(RULE, id=number), {}) for number in range(1, 201)], UTC))
 
     assert json.dumps(page.content).count("For 8 h") == 1
     assert len(actions_in(page)) == 200 * (2 + len(MUTE_LENGTHS))
 
 
-def test_a_rule_leads_to_its_form_and_to_a_copy():
+def test_a_rule_links_to_its_form_and_to_a_copy():
     links = links_in(rules.body([RuleLine(RULE, {})], UTC))
 
     assert "/alerting?tab=rules&edit=3" in links
@@ -141,23 +142,23 @@ def test_a_mute_has_an_end_or_none():
     assert mute_end("resolved", None, UTC, builders.NOON) is None
 
 
-def test_the_form_says_what_it_comes_to_and_how_much_it_watches():
+def test_the_form_says_what_the_rule_does_and_how_much_it_watches():
     text = text_of(form(from_template("pumps") | {"scope": "kraken:*/USD"}))
 
     assert "Alerts when the price of kraken:*/USD rises by more than 10 % within 15 min" in text
     assert "It watches 2 metrics now." in text
-    assert "A new rule" in text
+    assert "New rule" in text
 
 
-def test_an_empty_form_complains_of_nothing_yet():
+def test_an_empty_form_shows_no_errors_yet():
     page = form()
 
-    assert rule_form.UNFINISHED in text_of(page)
+    assert rule_form.INCOMPLETE in text_of(page)
     assert not [one for one in walk(page) if "has-error" in (getattr(one, "className", "") or "")]
 
 
-def test_a_scope_of_nothing_is_told():
-    assert rule_form.NOT_FOUND in text_of(form(BLANK | {"name": "x", "scope": "okx:*/EUR"}))
+def test_a_scope_that_matches_nothing_is_pointed_out():
+    assert rule_form.NO_MATCH in text_of(form(BLANK | {"name": "x", "scope": "okx:*/EUR"}))
 
 
 def test_only_fields_that_matter_are_visible():
@@ -179,12 +180,12 @@ def test_only_fields_that_matter_are_visible():
     }
 
 
-def test_quantities_decide_over_conditions_and_directions():
-    assert [one["value"] for one in rule_form.kind_options("rank")] == ["level", "top"]
-    assert rule_form.way_options("rank")[0]["label"] == "Gets worse"
+def test_the_quantity_decides_on_conditions_and_directions():
+    assert [one["value"] for one in rule_fields.kind_options("rank")] == ["level", "top"]
+    assert rule_fields.way_options("rank")[0]["label"] == "Gets worse"
 
 
-def test_a_channel_that_is_gone_is_shown_and_a_length_that_is_odd_is_kept():
+def test_a_removed_channel_is_shown_and_an_unusual_time_stays_a_choice():
     odd = parse_rule(
         {
             "name": "Odd",
@@ -199,20 +200,20 @@ def test_a_channel_that_is_gone_is_shown_and_a_length_that_is_odd_is_kept():
     page = form(draft, 5, ("ops", "mail"))
     boxes = by_id(page, ids.rule_field("channels"))
 
-    assert draft["told"] == SOME
-    assert [one["label"] for one in boxes.options] == ["ops", "mail", "old (not set up any more)"]
+    assert draft["notify"] == SOME
+    assert [one["label"] for one in boxes.options] == ["ops", "mail", "old (no longer configured)"]
     assert {"value": "123", "label": "123 s"} in by_id(page, ids.rule_field("pending")).options
 
 
-def test_without_channels_it_is_said_where_to_set_them():
+def test_without_channels_the_form_says_where_to_set_them():
     assert "NOTIFY_URLS" in text_of(form())
 
 
-def test_empty_fields_are_told_of_to_those_who_insist():
-    checked = rule_form.check_draft(BLANK | {"percent": "x"})
+def test_errors_of_empty_fields_are_shown_only_on_request():
+    checked = check_draft(BLANK | {"percent": "x"})
 
-    assert set(rule_form.shown_errors(BLANK | {"percent": "x"}, checked.wrong, insisted=False)) == {"percent"}
-    assert set(rule_form.shown_errors(BLANK, checked.wrong, insisted=True)) == {"name", "scope", "percent"}
+    assert set(rule_form.shown_errors(BLANK | {"percent": "x"}, checked.errors, show_empty=False)) == {"percent"}
+    assert set(rule_form.shown_errors(BLANK, checked.errors, show_empty=True)) == {"name", "scope", "percent"}
 
 
 def result_of(*of: int) -> dict[str, Any]:

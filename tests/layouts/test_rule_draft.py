@@ -6,13 +6,12 @@ from layouts.rule_draft import (
     NOBODY,
     SOME,
     TEMPLATES,
-    complaints,
     draft_of,
     duplicate,
     from_template,
-    shown,
+    visible_fields,
 )
-from layouts.rule_draft import given_by as given
+from layouts.rule_validation import errors_in, rule_json
 from services.market.alerting.rule_json import parse_rule
 from services.market.alerting.rules import KINDS
 
@@ -20,15 +19,15 @@ FILLED = BLANK | {"name": "Pumps", "scope": "kraken:*/USD"}
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_a_template_lacks_nothing_but_what_to_watch(name: str):
+def test_a_template_lacks_only_the_scope(name: str):
     draft = from_template(name)
 
-    assert complaints(given(draft)) == {"scope": "Names no pair at all."}
-    assert complaints(given(draft | {"scope": "kraken:*/USD"})) == {}
+    assert errors_in(rule_json(draft)) == {"scope": "Names no pair at all."}
+    assert errors_in(rule_json(draft | {"scope": "kraken:*/USD"})) == {}
 
 
-def test_there_are_templates_for_all_that_people_ask_for_most():
-    kinds = {parse_rule(given(from_template(name) | {"scope": "kraken:*"})).kind for name in TEMPLATES}
+def test_there_are_templates_for_the_most_common_rules():
+    kinds = {parse_rule(rule_json(from_template(name) | {"scope": "kraken:*"})).kind for name in TEMPLATES}
 
     assert kinds == {"average", "change", "top", "no_data"}
     assert from_template("no such template") == BLANK
@@ -42,20 +41,20 @@ def test_there_are_templates_for_all_that_people_ask_for_most():
         {"kind": "level", "way": "down", "level": "0.0000125"},
         {"quantity": "rank", "kind": "top", "places": "3"},
         {"kind": "no_data", "periods": "4"},
-        {"pending": "60", "cooldown": "0", "hysteresis": "1.5", "told": SOME, "channels": ["ops"]},
-        {"told": NOBODY},
+        {"pending": "60", "cooldown": "0", "hysteresis": "1.5", "notify": SOME, "channels": ["ops"]},
+        {"notify": NOBODY},
     ],
 )
 def test_a_rule_comes_back_from_the_form_as_it_was(changes: dict[str, object]):
-    rule = parse_rule(given(FILLED | changes, enabled=False), 7)
+    rule = parse_rule(rule_json(FILLED | changes, enabled=False), 7)
 
-    assert parse_rule(given(draft_of(rule), enabled=False), 7) == rule
+    assert parse_rule(rule_json(draft_of(rule), enabled=False), 7) == rule
 
 
-def test_every_field_at_fault_is_told_at_once_and_in_words():
-    wrong = complaints(given(FILLED | {"name": " ", "scope": "kraken", "percent": "much", "hysteresis": "70"}))
+def test_all_errors_are_found_at_once():
+    errors = errors_in(rule_json(FILLED | {"name": " ", "scope": "kraken", "percent": "much", "hysteresis": "70"}))
 
-    assert wrong == {
+    assert errors == {
         "name": "Give the rule a name.",
         "scope": "'kraken' is not exchange:BASE/QUOTE.",
         "percent": "Has to be a number from 0.001 to 1,000,000.",
@@ -67,34 +66,34 @@ def test_every_field_at_fault_is_told_at_once_and_in_words():
     ("typed", "meant"), [("5", 5), (" 5 % ", 5), ("1,250.5", 1250.5), ("1e3", 1000), ("100,000", 100_000)]
 )
 def test_numbers_are_read_as_people_type_them(typed: str, meant: float):
-    assert given(FILLED | {"percent": typed})["condition"]["percent"] == meant
+    assert rule_json(FILLED | {"percent": typed})["condition"]["percent"] == meant
 
 
 @pytest.mark.parametrize("typed", ["3,5", "1,00", "", "nan", "inf", "-1", "9" * 5000, "0x10"])
-def test_what_could_be_meant_otherwise_is_refused(typed: str):
-    assert set(complaints(given(FILLED | {"percent": typed}))) == {"percent"}
+def test_an_ambiguous_number_is_refused(typed: str):
+    assert set(errors_in(rule_json(FILLED | {"percent": typed}))) == {"percent"}
 
 
-def test_what_no_form_would_say_is_refused_as_well():
-    assert complaints(given(FILLED | {"quantity": "weight"})) == {
+def test_values_that_no_form_sends_are_refused_too():
+    assert errors_in(rule_json(FILLED | {"quantity": "weight"})) == {
         "quantity": "Has to be price, volume, stdev, volatility or rank."
     }
-    assert set(complaints(given(FILLED | {"kind": "top"}))) == {"kind"}
-    assert set(complaints(given({}))) >= {"name"}
+    assert set(errors_in(rule_json(FILLED | {"kind": "top"}))) == {"kind"}
+    assert set(errors_in(rule_json({}))) >= {"name"}
 
 
 def test_only_the_fields_of_the_condition_are_shown():
-    assert {name for name in shown(FILLED) if name in ("percent", "factor", "level", "places", "periods")} == {
+    assert {name for name in visible_fields(FILLED) if name in ("percent", "factor", "level", "places", "periods")} == {
         "percent"
     }
-    assert "hysteresis" not in shown(FILLED | {"kind": "no_data"})
-    assert "channels" in shown(FILLED | {"told": SOME})
-    assert "channels" not in shown(FILLED | {"told": ALL})
+    assert "hysteresis" not in visible_fields(FILLED | {"kind": "no_data"})
+    assert "channels" in visible_fields(FILLED | {"notify": SOME})
+    assert "channels" not in visible_fields(FILLED | {"notify": ALL})
     for kind in KINDS:
-        assert shown(FILLED | {"kind": kind})
+        assert visible_fields(FILLED | {"kind": kind})
 
 
 def test_a_copy_says_that_it_is_one():
-    rule = parse_rule(given(FILLED), 7)
+    rule = parse_rule(rule_json(FILLED), 7)
 
     assert duplicate(rule) == draft_of(rule) | {"name": "Pumps (copy)"}
