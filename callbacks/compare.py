@@ -1,4 +1,4 @@
-"""The comparison of metrics, kept current while it is open. The address tells what is compared."""
+"""The comparison page: follows the address, updates the chart, searches metrics."""
 
 from datetime import tzinfo
 from typing import Any
@@ -9,10 +9,11 @@ from dash.exceptions import PreventUpdate
 
 from callbacks.shell import BROWSER
 from callbacks.spans import read_chart
-from layouts import compare, comparison, ids, markup, notation
+from layouts import compare, compare_choice, comparison_chart, ids, markup, notation
 from layouts.axes import Figure
 from layouts.compare import Comparison
-from layouts.comparison import MAX_METRICS, Choice, Compared, choice_of
+from layouts.compare_choice import MAX_METRICS, Choice, choice_of
+from layouts.comparison_chart import Compared
 from layouts.markup import Content
 from layouts.paths import at
 from services.market.correlation import correlations
@@ -24,7 +25,7 @@ from services.market.times import HOUR
 
 PATH = "/compare"
 MAX_ID_DIGITS = 18
-"""Digits of the largest metric number worth asking for."""
+"""Digits of a metric number; a longer one is a key."""
 
 
 def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
@@ -78,7 +79,7 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         if not found.compared:
             raise PreventUpdate
         zone = notation.zone_named(zone_name)
-        update = comparison.update_of(found.compared, found.choice, zone, revision, drawn)
+        update = comparison_chart.update_of(found.compared, found.choice, zone, revision, drawn)
         return (
             no_update if update is None else update,
             markup.update(compare.chips(found), chosen),
@@ -96,17 +97,17 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         choice = choice_of(address)
         rows, _ = rows_of(choice, reader)
         chosen = [row.id for _, row in rows]
-        found = comparison.matches(query or "", reader.ranking().metrics, chosen, compare.RESULTS)
+        found = compare_choice.matches(query or "", reader.ranking().metrics, chosen, compare.RESULTS)
         return markup.update(compare.results(found, choice, query or "", len(rows) >= MAX_METRICS), known)
 
 
 def compared_at(
     search: str | None, reader: MarketReader, clock: Clock, zone: tzinfo
 ) -> tuple[Comparison, Figure | None]:
-    """What a query string asks to compare, and its chart, None where there is nothing to draw."""
-    revision = reader.revision()  # before the rest: what is newer is asked for again
+    """The comparison of a query string, and its chart; None if there is nothing to draw."""
+    revision = reader.revision()  # read first, so that anything newer is read again
     found = read_comparison(choice_of(search), reader, clock)
-    figure = comparison.figure_of(found.compared, found.choice, zone, revision) if found.compared else None
+    figure = comparison_chart.figure_of(found.compared, found.choice, zone, revision) if found.compared else None
     return found, figure
 
 
@@ -126,7 +127,7 @@ def read_comparison(choice: Choice, reader: MarketReader, clock: Clock) -> Compa
 
 
 def rows_of(choice: Choice, reader: MarketReader) -> tuple[list[tuple[str, RankedMetric]], list[str]]:
-    """The metrics of a choice, each once, under the names that it has for them; and the names that no metric has."""
+    """The metrics of a choice, each once with its name in the address, and the names of no metric."""
     rows: dict[int, tuple[str, RankedMetric]] = {}
     unknown: list[str] = []
     for wanted in choice.wanted:

@@ -1,15 +1,15 @@
-"""The status page, kept current while it is open."""
+"""The status page: updates it while it is open."""
 
 from typing import Any
 
 from dash import Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
-from layouts import ids, markup, notation, status
+from layouts import ids, markup, notation, status, status_history, status_storage
 from services.market.ports import Clock, MarketReader
 
 PARTS = (ids.STATUS_OVERVIEW, ids.STATUS_WORK, ids.STATUS_STORAGE, ids.STATUS_LISTINGS, ids.STATUS_TICKS)
-"""What of the page is renewed beside its charts."""
+"""The parts that are updated, apart from the charts."""
 
 
 def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
@@ -27,7 +27,7 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         prevent_initial_call=True,
     )
     def follow(
-        live: dict[str, Any] | None, zone_name: str | None, told: str, drawn: list[str], *known: object
+        live: dict[str, Any] | None, zone_name: str | None, lead: str, drawn: list[str], *known: object
     ) -> list[Any]:
         if live is None or live.get("connection") != "ok":
             raise PreventUpdate
@@ -36,17 +36,17 @@ def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
         state, day = reader.status(now), reader.day(now)
         parts = (
             status.overview(state, day, zone),
-            status.work(state),
-            status.storage(state, zone),
+            status_history.card(state),
+            status_storage.storage(state, zone),
             status.listings(day, zone),
             status.recent(state, zone),
         )
-        ticks, sizes = status.charts(day, zone)
+        ticks, sizes = status_storage.charts(day, zone)
         draws = [markup.digest_of(ticks), markup.digest_of(sizes)]
         return [
-            no_update if told == status.lead(zone) else status.lead(zone),
+            no_update if lead == status.lead(zone) else status.lead(zone),
             no_update if drawn[:1] == draws[:1] else ticks,
-            no_update if drawn[1:] == draws[1:] else status.growth(sizes),
+            no_update if drawn[1:] == draws[1:] else status_storage.growth(sizes),
             no_update if drawn == draws else draws,
             *map(markup.update, parts, known),
         ]

@@ -1,4 +1,4 @@
-"""The page that compares up to eight metrics: what is chosen, their chart, and how alike they move."""
+"""The page that compares up to eight metrics: what is chosen, the chart, and the correlations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,8 @@ from dash.development.base_component import Component
 
 from layouts import ids, notation, parts
 from layouts.axes import ZOOMABLE, Figure
-from layouts.comparison import MAX_METRICS, OWN, SCALES, Choice, Compared, change_of
+from layouts.compare_choice import MAX_METRICS, OWN, SCALES, Choice
+from layouts.comparison_chart import Compared, change_of
 from layouts.markup import Markup
 from layouts.spans import SPANS, duration
 from services.market.correlation import MIN_COMMON_SAMPLES, Correlations
@@ -21,24 +22,24 @@ PANEL_HEIGHT = 130  # px
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All that the page tells: what the address asks for, what there is of it, and what there is not."""
+    """All that the page shows: the address's choice, the metrics found, and the names not found."""
 
     choice: Choice
     compared: Sequence[Compared]
     unknown: Sequence[str]
     left_out: Sequence[str]
-    """Beyond the eight."""
+    """Metrics beyond MAX_METRICS."""
     correlations: Correlations
     step_seconds: int
-    """Of the returns that are correlated."""
+    """Of the correlated returns."""
 
 
 def page(comparison: Comparison, figure: Figure | None) -> Component:
-    """`figure` is None where there is nothing to draw."""
+    """The page with this comparison; `figure` is None if there is nothing to draw."""
     return html.Div(
         [
             parts.heading(
-                "Compare", f"Up to {MAX_METRICS} metrics beside one another, and how alike they move.", _picker()
+                "Compare", f"Up to {MAX_METRICS} metrics in one chart, and the correlation of their returns.", _picker()
             ),
             html.Div(body(comparison, figure), id=ids.COMPARE_BODY),
         ],
@@ -47,7 +48,7 @@ def page(comparison: Comparison, figure: Figure | None) -> Component:
 
 
 def body(comparison: Comparison, figure: Figure | None) -> list[Component]:
-    """What changes with the address."""
+    """The part of the page that changes with the address."""
     notices = _notices(comparison)
     if figure is None:
         return [*notices, _nothing_chosen()]
@@ -76,7 +77,7 @@ def body(comparison: Comparison, figure: Figure | None) -> list[Component]:
 
 
 def chips(comparison: Comparison) -> list[Component]:
-    """What is compared, in the colours of the chart, with how far each has moved, and a way to take it out."""
+    """The compared metrics in the colours of the chart, each with its price, its change and a link that removes it."""
     return [
         html.Span(
             [
@@ -105,10 +106,10 @@ def chips(comparison: Comparison) -> list[Component]:
 
 
 def matrix(comparison: Comparison) -> Component:
-    """Each metric's returns against each other's: the correlation, and beneath it the number of common returns."""
+    """The correlation of each pair of metrics, and beneath it the number of common returns."""
     compared, found = comparison.compared, comparison.correlations
     if len(compared) < 2:
-        return html.P("Add a second metric to see how alike the two move.", className="quiet")
+        return html.P("Add a second metric to see the correlation of their returns.", className="quiet")
     names = [
         html.Span(
             [_swatch(place), html.Span(str(one.row.pair)), html.Span(one.row.market, className="market")],
@@ -163,7 +164,7 @@ def results(found: Sequence[RankedMetric], choice: Choice, query: str, full: boo
                 html.Span(row.market, className="market"),
                 html.Span(notation.price(row.price), className="num"),
             ],
-            href=choice.with_one_more(row.key).address,
+            href=choice.with_metric(row.key).address,
             className="compare-result",
         )
         for row in found
@@ -191,7 +192,7 @@ def _picker() -> Component:
                 id=ids.COMPARE_RESULTS,
                 className="compare-results",
                 role="region",
-                **parts.aria(live="polite", label="Found"),
+                **parts.aria(live="polite", label="Search results"),
             ),
         ],
         className="compare-picker",
@@ -238,10 +239,10 @@ def _listed(names: Sequence[Component]) -> list[str | Component]:
 def _nothing_chosen() -> Component:
     return parts.empty(
         "search",
-        "Nothing is compared yet",
+        "No metrics chosen yet",
         [
-            html.P("Search for a pair or a market above and choose from what is found."),
-            html.P(["An address does it too: ", html.Code("/compare?ids=kraken:BTC-USD,kraken:ETH-USD"), "."]),
+            html.P("Search for a pair or a market above and choose from the results."),
+            html.P(["Or open an address such as ", html.Code("/compare?ids=kraken:BTC-USD,kraken:ETH-USD"), "."]),
         ],
     )
 

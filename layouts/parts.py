@@ -144,6 +144,18 @@ def pager(text: str, of: str, page: int, *, at_end: bool) -> Component:
     )
 
 
+def chart_frame(place: str, figure: dict[str, Any], **attributes: Any) -> Component:
+    """A chart without tools in a frame of the class `place`, which has the chart's size before it is drawn."""
+    chart = dcc.Graph(
+        figure=figure,
+        config={"displayModeBar": False, "responsive": True},
+        responsive=True,
+        style={"height": "100%"},
+        **attributes,
+    )
+    return html.Div(chart, className=place)
+
+
 def empty(icon_name: str, title: str, text: Content, **attributes: Any) -> Component:
     """What stands where there is nothing to show: why, and what to do about it."""
     name = " ".join(filter(None, ["empty-state", attributes.pop("className", "")]))

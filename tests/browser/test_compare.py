@@ -47,7 +47,7 @@ def test_an_address_shows_its_comparison_and_no_complaint(site: Site):
 
 def test_metrics_are_found_added_and_taken_out(site: Site):
     site.open("/compare")
-    site.shows("h2", "Nothing is compared yet")
+    site.shows("h2", "No metrics chosen yet")
 
     site.click(f"#{ids.COMPARE_SEARCH}")
     site.press("btc")

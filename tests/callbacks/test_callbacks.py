@@ -263,11 +263,11 @@ def test_alerts_older_than_the_list_reaches_are_still_marked(reader):
     assert len(choose(reader, "720")["data"][price_chart.FIRED]["x"]) == 299
 
 
-def follow_status(reader: FakeReader, live: Any, drawn: Any = (), told: str = "", known: Any = None) -> Any:
+def follow_status(reader: FakeReader, live: Any, drawn: Any = (), lead: str = "", known: Any = None) -> Any:
     values = {
         ids.LIVE: live,
         ids.ZONE_NAME: "Asia/Tokyo",
-        ids.STATUS_ZONE: told,
+        ids.STATUS_ZONE: lead,
         ids.STATUS_DRAWN: list(drawn),
     }
     return fire(app_over(reader), f"{ids.LIVE}.data", known, **values)
@@ -287,7 +287,7 @@ def test_the_open_status_page_shows_the_new_state(reader):
 def test_the_status_page_gets_what_changed_and_nothing_where_nothing_did(reader):
     whole = follow_status(reader, {"connection": "ok"}).json["response"]
     known = {identity: part["content"]["known"] for identity, part in whole.items() if "content" in part}
-    held = {"drawn": whole[ids.STATUS_DRAWN]["data"], "told": "Times are Asia/Tokyo", "known": known}
+    held = {"drawn": whole[ids.STATUS_DRAWN]["data"], "lead": "Times are Asia/Tokyo", "known": known}
 
     assert follow_status(reader, {"connection": "ok"}, **held).json["response"] == {}
 

@@ -43,7 +43,7 @@ def test_the_same_metric_under_two_names_is_compared_once(reader):
 
 
 def test_no_address_leads_to_what_to_do(reader):
-    assert "Nothing is compared yet" in page(reader, "")
+    assert "No metrics chosen yet" in page(reader, "")
 
 
 def test_a_new_revision_brings_the_newest_points_and_the_matrix(reader):

@@ -7,20 +7,8 @@ import numpy as np
 import pytest
 
 from layouts import compare, ids, notation
-from layouts.comparison import (
-    CHANGE,
-    MAX_METRICS,
-    OWN,
-    PRICE,
-    Choice,
-    Compared,
-    change_of,
-    choice_of,
-    figure_of,
-    matches,
-    plain,
-    update_of,
-)
+from layouts.compare_choice import CHANGE, MAX_METRICS, OWN, PRICE, Choice, choice_of, matches
+from layouts.comparison_chart import Compared, change_of, figure_of, plain, update_of
 from layouts.spans import SPANS
 from services.market.candles import chart_history
 from services.market.correlation import Correlations
@@ -90,7 +78,7 @@ def beginning(one, minutes_ago):
     return replace(one, chart=replace(one.chart, begins=NOON - 60 * minutes_ago))
 
 
-def marks_of(*members, zone=UTC):
+def start_lines_of(*members, zone=UTC):
     look = figure_of(members, Choice(tuple(one.wanted for one in members)), zone, 7)["layout"]
     return [(text["text"], text["x"], text["yshift"]) for text in look["annotations"]]
 
@@ -98,15 +86,15 @@ def marks_of(*members, zone=UTC):
 def test_where_histories_begin_is_marked_once_if_they_do_so_together():
     btc, eth = compared(1), compared(2, base="ETH")
 
-    assert marks_of(btc, eth) == []
-    together = marks_of(beginning(btc, 120), beginning(eth, 118), zone=ZoneInfo("Europe/Berlin"))
+    assert start_lines_of(btc, eth) == []
+    together = start_lines_of(beginning(btc, 120), beginning(eth, 118), zone=ZoneInfo("Europe/Berlin"))
     assert together == [("History begins 1 Mar 11:00", "2026-03-01T10:00:00", 0)]
-    apart = marks_of(beginning(btc, 120), beginning(eth, 600))
+    apart = start_lines_of(beginning(btc, 120), beginning(eth, 600))
     assert apart == [
         ("BTC/USD begins 1 Mar 10:00", "2026-03-01T10:00:00", 0),
         ("ETH/USD begins 1 Mar 02:00", "2026-03-01T02:00:00", -16),
     ]
-    assert marks_of(btc, beginning(eth, 600)) == [("ETH/USD begins 1 Mar 02:00", "2026-03-01T02:00:00", 0)]
+    assert start_lines_of(btc, beginning(eth, 600)) == [("ETH/USD begins 1 Mar 02:00", "2026-03-01T02:00:00", 0)]
 
 
 def test_the_axis_is_the_span_that_is_chosen_and_moves_on_with_it():
@@ -132,7 +120,7 @@ def test_own_axes_are_panels_that_fill_the_chart():
     assert drawn["layout"]["xaxis"]["anchor"] == "y3"
 
 
-def test_eight_lines_can_be_told_apart_without_their_colour_being_enough():
+def test_eight_lines_differ_by_more_than_their_colour():
     drawn = figure_of([compared(number) for number in range(1, 9)], Choice(tuple("12345678")), UTC, 7)
 
     looks = {(trace["line"]["color"], trace["line"]["dash"]) for trace in drawn["data"]}
@@ -230,7 +218,7 @@ def test_what_is_not_compared_is_named():
 
     assert "kraken:NO-SUCH| is not tracked." in text_of(page)
     assert "Only 8 metrics can be compared. Left out: |okx:A-B|, |okx:C-D|." in text_of(page)
-    assert "Nothing is compared yet" in text_of(page)
+    assert "No metrics chosen yet" in text_of(page)
 
 
 def test_a_comparison_has_its_chart_and_ways_to_look_at_it_otherwise():

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from layouts import ids, metric, parts, ranking, shell, status, theme
+from layouts import ids, metric, parts, ranking, shell, status, status_history, status_storage, theme
 from services.market.status import SetAside, ShownSetting
 from services.market.types import Metric
 from tests import builders
@@ -199,7 +199,7 @@ def recent(**changes):
 
 
 def storage(**changes):
-    return status.storage(builders.status(**changes), UTC)
+    return status_storage.storage(builders.status(**changes), UTC)
 
 
 def test_the_status_page_names_a_failing_exchange_and_its_error():
@@ -218,7 +218,7 @@ def test_the_status_page_names_a_failing_exchange_and_its_error():
     assert rows[3].endswith("|\N{EN DASH}|0")
 
 
-def test_the_status_page_tells_what_is_odd_about_an_answer_and_of_the_last_failure():
+def test_the_status_page_shows_notes_and_the_last_error_of_an_exchange():
     odd = builders.exchange_state(
         note="3 of 10 tracked pairs without a price", failed_at=builders.NOON, error="HTTP 502"
     )
@@ -240,7 +240,8 @@ def test_the_status_page_sums_up_the_day():
     text = text_of(overview(day, exchanges=(builders.exchange_state(), failing))[0])
 
     assert (
-        text == "Exchanges answering|1 of 2|Metrics|20|Ticks in 24 h|1,440|Missed|4|With a failure|4|Longest tick|2.4 s"
+        text
+        == "Exchanges answering|1 of 2|Metrics|20|Ticks in 24 h|1,440|Missed ticks|4|Failed ticks|4|Longest tick|2.4 s"
     )
 
 
@@ -260,7 +261,7 @@ def test_the_status_page_lists_ticks_with_what_went_wrong():
         (None, "No process has the clock"),
     ],
 )
-def test_the_status_page_tells_which_process_has_the_clock(holder, text):
+def test_the_status_page_shows_which_process_has_the_clock(holder, text):
     assert text in text_of(recent(holder=holder))
     assert "0a1b2c3d" not in text_of(recent(holder=holder))
 
@@ -270,78 +271,80 @@ def test_the_status_page_of_a_tracker_that_just_started_is_whole():
     state = builders.status(exchanges=(), ticks=(), minute=None)
     text = text_of(status.page(state, builders.day(ticks=nothing), PROFILE, UTC))
 
-    assert "None has been asked yet." in text
+    assert "No exchange has been asked yet." in text
     assert "None yet." in text
     assert "Longest tick|\N{EN DASH}" in text
-    assert "is told here for a day" in text
+    assert "are shown here for a day" in text
     assert "Data|Live exchanges" in text
 
 
-def test_the_status_page_lists_settings_and_tells_chosen_ones_from_defaults():
+def test_the_status_page_lists_settings_and_marks_defaults():
     settings = (ShownSetting("PERIOD_SECONDS", "5", False), ShownSetting("REDIS_URL", "unset", True))
     rows = rows_of(status.configuration(builders.profile(settings=settings, simulated=True)))
 
-    assert rows[1:] == ["Version|1.0.0|", "Data|Simulated|", "PERIOD_SECONDS|5|chosen", "REDIS_URL|unset|default"]
+    assert rows[1:] == ["Version|1.0.0|", "Data|Simulated|", "PERIOD_SECONDS|5|set", "REDIS_URL|unset|default"]
 
 
-def test_the_status_page_lists_pairs_that_came_and_went():
+def test_the_status_page_lists_new_and_delisted_pairs():
     came = Metric(3, "okx", "SOL", "USD", new_at=builders.NOON)
     went = Metric(4, "kraken", "XMR", "EUR", active=False, reason="delisted", gone_at=builders.NOON)
 
-    told = status.listings(builders.day(came=(came,), went=(went,)), UTC)
+    listings = status.listings(builders.day(came=(came,), went=(went,)), UTC)
 
-    title = "Pairs that came and went in 24 hours"
-    assert text_of(told) == (f"{title}|New|SOL/USD| |okx|1 Mar 2026, 12:00|Delisted|XMR/EUR| |kraken|1 Mar 2026, 12:00")
-    assert links_in(told) == ["/metric/3", "/metric/4"]
+    title = "Listings of the last 24 hours"
+    assert text_of(listings) == (
+        f"{title}|New|SOL/USD| |okx|1 Mar 2026, 12:00|Delisted|XMR/EUR| |kraken|1 Mar 2026, 12:00"
+    )
+    assert links_in(listings) == ["/metric/3", "/metric/4"]
 
 
-def test_of_many_pairs_that_came_the_latest_are_listed():
+def test_of_many_listings_the_latest_are_shown():
     many = tuple(Metric(number, "okx", f"C{number}", "USD", new_at=builders.NOON) for number in range(1, 16))
 
-    told = status.listings(builders.day(came=many), UTC)
+    listings = status.listings(builders.day(came=many), UTC)
 
-    assert len(links_in(told)) == status.MAX_LISTED
-    assert text_of(told).endswith("|and 3 more")
+    assert len(links_in(listings)) == status.MAX_LISTED
+    assert text_of(listings).endswith("|and 3 more")
 
 
-@pytest.mark.parametrize(("up", "text"), [(True, "Shared cache answering"), (False, "Shared cache away")])
-def test_the_status_page_tells_of_the_shared_cache_where_there_is_one(up, text):
+@pytest.mark.parametrize(("up", "text"), [(True, "Shared cache answering"), (False, "Shared cache unavailable")])
+def test_the_status_page_shows_the_shared_cache_if_there_is_one(up, text):
     assert text in text_of(storage(shared_cache=up))
     assert "hared cache" not in text_of(storage())
 
 
-def test_the_status_page_tells_what_was_set_aside_once_anything_was():
+def test_the_status_page_shows_what_was_set_aside():
     at = builders.NOON
     aside = SetAside(at, at + timedelta(days=3), at + timedelta(days=3, minutes=5), ticks=6, prices=1_240)
     text = (
         "A clock was ahead: 6 ticks and 1,240 prices, dated 4 Mar 2026, 12:00 to 4 Mar 2026, 12:05, were set aside at"
-        " 1 Mar 2026, 12:00 and count nowhere"
+        " 1 Mar 2026, 12:00 and are not used"
     )
-    assert text in text_of(status.storage(builders.status(set_aside=aside), UTC))
-    assert "set aside" not in text_of(status.storage(builders.status(), UTC))
+    assert text in text_of(status_storage.storage(builders.status(set_aside=aside), UTC))
+    assert "set aside" not in text_of(status_storage.storage(builders.status(), UTC))
 
 
-def test_the_status_page_tells_what_is_kept_longer_than_it_should_be():
+def test_the_status_page_shows_samples_beyond_their_retention():
     text = "Samples since 1 Mar 2026, 12:00 are kept longer than RETENTION_DAYS"
-    kept = builders.storage(retained_since=builders.NOON)
-    assert text in text_of(status.storage(builders.status(storage=kept), UTC))
-    assert "kept longer" not in text_of(status.storage(builders.status(storage=builders.storage()), UTC))
+    storage = builders.storage(retained_since=builders.NOON)
+    assert text in text_of(status_storage.storage(builders.status(storage=storage), UTC))
+    assert "kept longer" not in text_of(status_storage.storage(builders.status(storage=builders.storage()), UTC))
 
 
-def test_the_status_page_tells_that_nothing_can_be_written():
-    text = "Nothing can be written, and no tick is stored: database or disk is full"
-    assert text in text_of(status.storage(builders.status(cannot_write="database or disk is full"), UTC))
-    assert "Nothing can be written" not in text_of(status.storage(builders.status(), UTC))
+def test_the_status_page_shows_that_nothing_can_be_written():
+    text = "Nothing can be written, so no tick is stored: database or disk is full"
+    assert text in text_of(status_storage.storage(builders.status(cannot_write="database or disk is full"), UTC))
+    assert "Nothing can be written" not in text_of(status_storage.storage(builders.status(), UTC))
 
 
 def test_a_growth_is_drawn_as_soon_as_there_are_two_sizes():
     for known in ((), (1_000_000,)):
         day = builders.day(sizes=builders.sizes(*known))
-        assert status.charts(day, UTC)[1] is None
-        assert "Size by the hour" not in text_of(status.page(builders.status(), day, PROFILE, UTC))
+        assert status_storage.charts(day, UTC)[1] is None
+        assert "Hourly size" not in text_of(status.page(builders.status(), day, PROFILE, UTC))
     grown = builders.day(sizes=builders.sizes(1_000_000, 2_000_000))
 
-    assert "Size by the hour" in text_of(status.page(builders.status(), grown, PROFILE, UTC))
+    assert "Hourly size" in text_of(status.page(builders.status(), grown, PROFILE, UTC))
 
 
 @pytest.mark.parametrize(
@@ -362,23 +365,23 @@ def test_a_growth_is_drawn_as_soon_as_there_are_two_sizes():
         ),
     ],
 )
-def test_the_status_page_tells_how_large_the_database_is_and_how_fast_it_grows(storage, text):
+def test_the_status_page_shows_the_size_and_growth_of_the_database(storage, text):
     page = status.page(builders.status(storage=storage), builders.day(), PROFILE, UTC)
 
-    assert f"|Storage|{text}|Pairs that came" in text_of(page)
+    assert f"|Storage|{text}|Listings of" in text_of(page)
 
 
 def test_warnings_come_first_on_the_status_page():
     cards = overview(warnings=("kraken has no FOO/USD",))
 
-    assert text_of(cards[1]) == "Please look at TRACK|kraken has no FOO/USD"
+    assert text_of(cards[1]) == "Check TRACK|kraken has no FOO/USD"
 
 
 @pytest.mark.parametrize(
     ("failed", "text", "value"), [(0, "5 of 20 requests", "5"), (15, "5 of 20 requests, 15 failed", "5")]
 )
 def test_backfill_is_a_bar_with_its_counts(failed, text, value):
-    part = status.backfill(builders.backfill_state(failed=failed))
+    part = status_history.backfill(builders.backfill_state(failed=failed))
     bar = next(one for one in walk(part) if type(one).__name__ == "Progress")
 
     assert text_of(part) == f"kraken|{text}"
@@ -387,30 +390,30 @@ def test_backfill_is_a_bar_with_its_counts(failed, text, value):
 
 def histories(**changes):
     """What the status page says of each exchange's history: the text, and how much of the bar is full."""
-    parts_of_it = status.backfills(builders.status(**changes))
+    parts_of_it = status_history.backfills(builders.status(**changes))
     bars = [next(one for one in walk(part) if type(one).__name__ == "Progress") for part in parts_of_it]
     return [(text_of(part), float(bar.value) / float(bar.max)) for part, bar in zip(parts_of_it, bars, strict=True)]
 
 
-def test_the_history_of_an_exchange_that_has_never_answered_is_an_empty_bar_that_says_so():
+def test_the_backfill_of_an_exchange_that_has_never_answered_is_an_empty_bar():
     silent = builders.exchange_state(last_success=None, failing_since=builders.NOON, error="timed out")
     nothing = builders.backfill_state(done=0, failed=0, total=0)
 
-    assert histories(exchanges=(silent,)) == [("kraken|waits for its first answer", 0.0)]
-    assert histories(exchanges=(silent,), backfills=(nothing,)) == [("kraken|waits for its first answer", 0.0)]
+    assert histories(exchanges=(silent,)) == [("kraken|waiting for the first answer", 0.0)]
+    assert histories(exchanges=(silent,), backfills=(nothing,)) == [("kraken|waiting for the first answer", 0.0)]
     assert histories(exchanges=(silent,), backfills=(builders.backfill_state(done=0),)) == [
-        ("kraken|waits for its first answer, 20 requests to come", 0.0)
+        ("kraken|waiting for the first answer, 20 requests to come", 0.0)
     ]
 
 
-def test_the_history_of_an_exchange_of_which_nothing_was_missing_has_no_bar():
+def test_an_exchange_without_missing_history_has_no_bar():
     nothing = builders.backfill_state(done=0, failed=0, total=0)
 
     assert histories(exchanges=(builders.exchange_state(),)) == []
     assert histories(exchanges=(builders.exchange_state(),), backfills=(nothing,)) == []
 
 
-def test_the_history_that_is_filled_in_says_how_much_was_done():
+def test_a_finished_backfill_says_how_much_was_done():
     over = builders.backfill_state(done=630, total=630)
 
     assert histories(exchanges=(builders.exchange_state(),), backfills=(over,)) == [("kraken|630 of 630 requests", 1.0)]
@@ -420,7 +423,7 @@ def test_the_status_page_shows_backfills_and_simulation():
     state = builders.status(backfills=(builders.backfill_state(),))
     text = text_of(status.page(state, builders.day(), SIMULATED, UTC))
 
-    assert "History|kraken|5 of 20 requests" in text
+    assert "Backfill|kraken|5 of 20 requests" in text
     assert "Data|Simulated" in text
 
 
@@ -434,6 +437,6 @@ def test_the_key_of_a_metric_is_one_its_page_understands():
 
 
 @pytest.mark.parametrize("exposed", [True, False])
-def test_a_server_that_is_open_to_everybody_is_told_of_on_the_status_page(exposed):
+def test_the_status_page_warns_of_a_server_without_authentication(exposed):
     page = text_of(status.page(builders.status(), builders.day(), builders.profile(exposed=exposed), UTC))
-    assert ("whoever reaches it reads everything" in page) is exposed
+    assert ("Everybody who can reach it can read everything" in page) is exposed

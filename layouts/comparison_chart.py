@@ -1,14 +1,10 @@
-"""What an address asks to compare, and the chart of it.
-
-The address is all there is to a comparison: every control of the page is a link to another one.
-"""
+"""The chart that compares metrics: one line each, and the updates of a chart that is already drawn."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
-from urllib.parse import parse_qs, quote
 
 import numpy as np
 
@@ -27,62 +23,21 @@ from layouts.axes import (
     stamps,
     time_axis,
 )
+from layouts.compare_choice import CHANGE, OWN, Choice
 from layouts.curves import Values, with_gaps
-from layouts.paths import at
 from layouts.points import Points
-from layouts.spans import FIRST_SPAN, Span, span_of
 from services.market.candles import ChartHistory
 from services.market.ranking import RankedMetric
 from services.market.times import DAY, HOUR
 from services.market.types import Ints, Series
 
-MAX_METRICS = 8
-"""Metrics that can be told apart in one chart."""
-
-CHANGE, OWN, PRICE = "change", "own", "price"
-SCALES = {CHANGE: "% change", OWN: "Own axes", PRICE: "Price"}
 GAP = 0.03
-"""Between the panels of own axes, as a share of the chart's height."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """`wanted` are numbers or keys as the address has them, each once."""
-
-    wanted: tuple[str, ...]
-    span: Span = FIRST_SPAN
-    scale: str = CHANGE
-
-    @property
-    def address(self) -> str:
-        """The address that leads to it."""
-        parts = {"ids": ",".join(quote(one, safe=":-") for one in self.wanted)} if self.wanted else {}
-        if self.span is not FIRST_SPAN:
-            parts["span"] = self.span.key
-        if self.scale != CHANGE:
-            parts["as"] = self.scale
-        return at("/compare") + "".join(
-            f"{'&' if place else '?'}{name}={value}" for place, (name, value) in enumerate(parts.items())
-        )
-
-    def with_one_more(self, key: str) -> "Choice":
-        return replace(self, wanted=(*self.wanted, key))
-
-    def without(self, wanted: str) -> "Choice":
-        return replace(self, wanted=tuple(one for one in self.wanted if one != wanted))
-
-
-def choice_of(search: object) -> Choice:
-    """What a query string asks for; what makes no sense in it is as if it were not there."""
-    asked = parse_qs(search.removeprefix("?")) if isinstance(search, str) else {}
-    wanted = dict.fromkeys(one.strip() for part in asked.get("ids", []) for one in part.split(",") if one.strip())
-    scale = asked.get("as", [CHANGE])[0]
-    return Choice(tuple(wanted), span_of(asked.get("span", [None])[0]), scale if scale in SCALES else CHANGE)
+"""Between stacked panels, as a share of the chart's height."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One of the metrics that are compared: `wanted` is what the address calls it."""
+    """One of the compared metrics; `wanted` is its name in the address."""
 
     wanted: str
     row: RankedMetric
@@ -90,14 +45,14 @@ class Compared:
 
     @property
     def start(self) -> float | None:
-        """The first price of the span."""
+        """The first price of the span; None if there is none."""
         return float(self.chart.bars.open[0]) if len(self.chart.bars.starts) else None
 
 
 def change_of(one: Compared) -> float | None:
-    """The change of its latest price from the first of the span, as a fraction; None where it is unknown.
+    """The change from the first price of the span to the latest, as a fraction; None if it is unknown.
 
-    A stale price keeps the change that it had, which is stored for an hour and a day: the span moves on without it.
+    The span moves on without a stale price, which keeps its last change; that is stored for an hour and a day.
     """
     if one.row.stale:
         stored = {HOUR: one.row.change_1h, DAY: one.row.change_24h}
@@ -106,7 +61,7 @@ def change_of(one: Compared) -> float | None:
 
 
 def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revision: int) -> Figure:
-    """A line a metric, through the closes of the span's candles."""
+    """A line per metric, through the closes of the span's candles."""
     own = choice.scale == OWN
     traces: list[Figure] = []
     for place, one in enumerate(compared):
@@ -165,10 +120,10 @@ def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revisi
 def update_of(
     compared: Sequence[Compared], choice: Choice, zone: tzinfo, revision: int, drawn: Mapping[str, Any]
 ) -> Figure | None:
-    """What a chart that tells this of itself lacks; None if it is not of this choice.
+    """The update of a chart with this `meta` (`drawn`); None if it shows another comparison.
 
-    Changes go on from the start that is drawn, until the span has moved by its volatility's window: then, or where the
-    past has changed, all is sent.
+    Changes are relative to the start that is drawn, until the span has moved on by its volatility window. Then, and if
+    earlier prices have changed, the update replaces all points.
     """
     meta = _meta(compared, choice, zone, revision)
     if drawn.get("view") != meta["view"]:
@@ -194,31 +149,18 @@ def update_of(
         _points(one, choice.scale, start).since(edge) | {"first": None}
         for one, start in zip(compared, starts, strict=True)
     ]
-    held = {
+    unchanged = {
         "since": since,
         "starts": starts,
         "samples": [one.chart.samples(since, meta["edge"]) for one in compared],
         "shown": [since * 1000, meta["shown"][1]],
     }
-    return changed | {"meta": meta | held, "from": edge, "traces": parts}
+    return changed | {"meta": meta | unchanged, "from": edge, "traces": parts}
 
 
 def plain(name: str) -> str:
-    """A name without what plotly reads as markup, formula or template."""
+    """The name without the characters that plotly takes for markup, a formula or a template."""
     return re.sub(r"[<>&%{}$\"']", "", name)
-
-
-def matches(query: str, metrics: Sequence[RankedMetric], chosen: Sequence[int], limit: int) -> list[RankedMetric]:
-    """The metrics, in their order, that have each term of `query` in market or pair, but for the `chosen`."""
-    terms = query.lower().split()
-    found: list[RankedMetric] = []
-    for row in metrics if terms else ():
-        text = f"{row.market} {row.pair} {row.key}".lower()
-        if row.id not in chosen and all(term in text for term in terms):
-            found.append(row)
-            if len(found) == limit:
-                break
-    return found
 
 
 def _points(one: Compared, scale: str, start: float | None) -> Points:
@@ -235,7 +177,7 @@ def _closes(chart: ChartHistory) -> tuple[Ints, Values]:
 
 
 def _annotations(compared: Sequence[Compared], zone: tzinfo) -> Figure:
-    """Where the histories begin that do so within the span: told once where that is the same moment of all."""
+    """Lines where histories begin within the span; a single one if all begin at the same time."""
     chart = compared[0].chart
     begins = [(one.chart.begins, plain(str(one.row.pair))) for one in compared if one.chart.begins is not None]
     moments = [begin for begin, _ in begins]
