@@ -3,10 +3,12 @@
 import os
 import socket
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from ipaddress import ip_address
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
+
+from services.concurrency.deadline import DeadlineExceeded, ThreadPerCall, result_within
 
 SECONDS = 8.0
 """How long a name server is waited for: longer than the system waits for the first of several (five)."""
@@ -15,6 +17,8 @@ MAX_UNDER_WAY = 16
 """Look-ups that have not ended, whether anybody still waits for them or not."""
 
 Found = list[tuple[Any, ...]]
+
+_THREADS = ThreadPerCall("look-up")
 
 
 class Resolver:
@@ -40,36 +44,29 @@ class Resolver:
         if not host or _is_address(host):
             found: Found = self._ask(*asked)
             return found
-        answer = self._answer(asked)
-        if not wait([answer], self._seconds).done:
-            raise socket.gaierror(socket.EAI_AGAIN, f"no name server has answered within {self._seconds:g} s")
-        return list(answer.result())
+        try:
+            return result_within(self._seconds, self._look_up(asked)).copy()
+        except DeadlineExceeded:
+            text = f"no name server has answered within {self._seconds:g} s"
+            raise socket.gaierror(socket.EAI_AGAIN, text) from None
 
-    def _answer(self, asked: tuple[Any, ...]) -> Future[Found]:
+    def _look_up(self, asked: tuple[Any, ...]) -> Future[Found]:
         with self._lock:
             running = self._under_way.get(asked)
             if running is not None:
                 return running
             if len(self._under_way) >= self._most:
                 raise socket.gaierror(socket.EAI_AGAIN, "no name server has answered the look-ups before this one")
-            answer = self._under_way[asked] = Future()
+            answer = self._under_way[asked] = _THREADS.submit(self._ask_system, *asked)
+            return answer
 
-        def look_up() -> None:
-            try:
-                found = self._ask(*asked)
-            except Exception as error:  # noqa: BLE001 - raised again where it is waited for
-                self._end(asked)
-                answer.set_exception(error)
-            else:
-                self._end(asked)
-                answer.set_result(found)
-
-        Thread(target=look_up, name="look-up", daemon=True).start()
-        return answer
-
-    def _end(self, asked: tuple[Any, ...]) -> None:
-        with self._lock:
-            self._under_way.pop(asked, None)
+    def _ask_system(self, *asked: Any) -> Found:
+        try:
+            found: Found = self._ask(*asked)
+            return found
+        finally:
+            with self._lock:
+                self._under_way.pop(asked, None)
 
 
 def bound_look_ups() -> None:

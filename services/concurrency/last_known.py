@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Lock, Thread
+from threading import Lock
 from typing import Generic, ParamSpec, TypeVar
 
+from services.concurrency.deadline import DeadlineExceeded, ThreadPerCall, result_within
 from services.market.errors import StoreUnavailable
 
 P = ParamSpec("P")
@@ -14,6 +15,8 @@ T = TypeVar("T")
 
 RETRY_SECONDS = 0.25
 """Between two readings while they fail."""
+
+_THREADS = ThreadPerCall("read anew")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class LastKnown(Generic[P, T]):
         self._known: _Known[T] | None = None
         self._away_since: float | None = None
         self._reading: Future[T] | None = None
+        self._reading_number = 0
         self._tried_at = -math.inf
 
     @property
@@ -61,12 +65,15 @@ class LastKnown(Generic[P, T]):
         assert reading is not None  # begun just now, if not before
         if known is None:
             return reading.result()
-        if not wait([reading], self._patience_seconds).done:
+        try:
+            return result_within(self._patience_seconds, reading)
+        except StoreUnavailable:
+            return known.value
+        except DeadlineExceeded:
             with self._lock:
                 if self._reading is reading:
                     self._away_since = now
             return known.value
-        return known.value if isinstance(reading.exception(), StoreUnavailable) else reading.result()
 
     @property
     def known(self) -> T | None:
@@ -81,26 +88,27 @@ class LastKnown(Generic[P, T]):
         """The value has changed: whoever asks next waits until it is read."""
         with self._lock:
             self._known = self._reading = self._away_since = None
+            self._reading_number += 1
 
     def _begin(self, now: float, version: Hashable, read: Callable[[], T]) -> None:
-        reading: Future[T] = Future()
-        self._reading, self._tried_at = reading, now
+        self._tried_at = now
+        self._reading_number += 1
+        number = self._reading_number
 
-        def carry_out() -> None:
+        def read_anew() -> T:
             try:
                 value = read()
-            except Exception as error:  # noqa: BLE001 - raised again where it is waited for
-                self._failed(reading, error, now)
-                reading.set_exception(error)
-            else:
-                self._succeeded(reading, _Known(value, version, now))
-                reading.set_result(value)
+            except Exception as error:
+                self._failed(number, error, now)
+                raise
+            self._succeeded(number, _Known(value, version, now))
+            return value
 
-        Thread(target=carry_out, name="read anew", daemon=True).start()
+        self._reading = _THREADS.submit(read_anew)
 
-    def _failed(self, reading: Future[T], error: Exception, began: float) -> None:
+    def _failed(self, number: int, error: Exception, began: float) -> None:
         with self._lock:
-            if self._reading is not reading:  # it is of before the value changed
+            if self._reading_number != number:  # it began before the value changed
                 return
             self._reading = None
             if not isinstance(error, StoreUnavailable):
@@ -108,7 +116,7 @@ class LastKnown(Generic[P, T]):
             elif self._known is not None and self._away_since is None:
                 self._away_since = began
 
-    def _succeeded(self, reading: Future[T], known: _Known[T]) -> None:
+    def _succeeded(self, number: int, known: _Known[T]) -> None:
         with self._lock:
-            if self._reading is reading:
+            if self._reading_number == number:
                 self._known, self._reading, self._away_since = known, None, None

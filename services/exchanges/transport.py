@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future, wait
 from io import BytesIO
-from threading import Event, Thread
+from threading import Event
 from typing import Any, Protocol
 
 import urllib3  # type: ignore[import-untyped,unused-ignore]  # typed from version 2 on
@@ -12,6 +11,7 @@ from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError, ReadTimeout
 
+from services.concurrency.deadline import DeadlineExceeded, ThreadPerCall, result_within
 from services.market.errors import BadPayload
 
 _PIECE = 4096
@@ -49,6 +49,7 @@ class Transport(HTTPAdapter):
         super().__init__(max_retries=0)
         self._timer = timer
         self._market = market
+        self._threads = ThreadPerCall(f"request-{market}")
         self._prefix = f"{base_url.rstrip('/')}/" if base_url else ""
         self._environment = Session()
         self.ends_at = float("inf")
@@ -64,48 +65,39 @@ class Transport(HTTPAdapter):
         left = self.ends_at - self._timer.monotonic()
         if left <= 0:
             raise ReadTimeout("no time is left for another request", request=request)
-        answer: Future[Response] = Future()
         given_up = Event()
         # ccxt's own session does not look at the environment: if it did, it would send passwords of ~/.netrc too.
-        ways = self._environment.merge_environment_settings(request.url, {}, True, None, None)
-        Thread(
-            target=self._carry_out,
-            args=(request, {**options, **ways, "timeout": left}, answer, given_up),
-            name=f"request-{self._market}",
-            daemon=True,
-        ).start()
-        if not wait([answer], timeout=left).done:
+        proxies = self._environment.merge_environment_settings(request.url, {}, True, None, None)
+        call = self._threads.submit(self._request, request, {**options, **proxies, "timeout": left}, given_up)
+        try:
+            response = result_within(left, call)
+        except DeadlineExceeded:
             given_up.set()
-            raise ReadTimeout("the answer was not complete in time", request=request)
-        response = answer.result()
+            raise ReadTimeout("the answer was not complete in time", request=request) from None
         self.status = response.status_code
         body = response.content.strip()
         if 200 <= response.status_code < 300 and not (body[:1] in (b"{", b"[") and body[-1:] in (b"}", b"]")):
             raise BadPayload(self._market, f"sent {_describe(body)} where JSON belongs", advice=ANSWERED_BY_OTHERS)
         return response
 
-    def _carry_out(
-        self, request: PreparedRequest, options: Mapping[str, Any], answer: Future[Response], given_up: Event
-    ) -> None:
+    def _request(self, request: PreparedRequest, options: Mapping[str, Any], given_up: Event) -> Response:
+        """The response with its body read; a part of it, closed, once the request is given up."""
+        response = super().send(request, **options)
+        body = BytesIO()
         try:
-            response = super().send(request, **options)
-            body = BytesIO()
-            try:
-                for piece in response.raw.stream(_PIECE, decode_content=True):
-                    body.write(piece)
-                    if given_up.is_set():
-                        response.close()
-                        return
-            except urllib3.exceptions.HTTPError as error:
-                response.close()
-                raise ConnectionError(f"the answer broke off: {error}", request=request) from error
-            if response.raw.length_remaining:  # which urllib3 1 does not mind
-                raise ConnectionError("the answer ended before its end", request=request)
-            body.seek(0)
-            response.raw = body
-            answer.set_result(response)
-        except Exception as error:  # noqa: BLE001 - it is raised again in the thread that waits
-            answer.set_exception(error)
+            for piece in response.raw.stream(_PIECE, decode_content=True):
+                body.write(piece)
+                if given_up.is_set():
+                    response.close()
+                    return response
+        except urllib3.exceptions.HTTPError as error:
+            response.close()
+            raise ConnectionError(f"the answer broke off: {error}", request=request) from error
+        if response.raw.length_remaining:  # urllib3 1 does not check it
+            raise ConnectionError("the answer ended before its end", request=request)
+        body.seek(0)
+        response.raw = body
+        return response
 
 
 def _describe(body: bytes) -> str:

@@ -5,7 +5,7 @@ import re
 from html import escape
 from threading import Lock
 
-from services.concurrency.deadline import within
+from services.concurrency.deadline import ThreadPerCall, result_within
 from services.market.alerting.messages import Message
 from services.market.errors import DeliveryFailed
 from services.notifiers.safe_http import BadUrl
@@ -65,7 +65,7 @@ class AppriseNotifier:
                 self._sending.release()
 
         try:
-            is_accepted = within(self._seconds, notify)
+            is_accepted = result_within(self._seconds, ThreadPerCall("apprise").submit(notify))
         except TimeoutError:
             raise DeliveryFailed(f"no answer within {self._seconds:g} s") from None
         if not is_accepted:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from services.concurrency.deadline import within
+from services.concurrency.deadline import ThreadPerCall, result_within
 from services.market.errors import DeliveryFailed
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
@@ -102,7 +102,7 @@ def ask(
             return HttpReply(response.status, response.headers.get("Retry-After"))
 
     try:
-        return within(seconds, carry_out)
+        return result_within(seconds, ThreadPerCall("http-request").submit(carry_out))
     except TimeoutError:
         raise DeliveryFailed(f"no answer within {seconds:g} s") from None
     except (OSError, HTTPException, UnicodeError) as error:

@@ -59,14 +59,9 @@ KNOWN = {
     "api/server/asgi.py": {"self._places.acquire()": 3},  # for a place, as long as those who have them
     "api/server/listeners.py": {"self._woken.wait()": 1},  # for a listener's next event
     "api/server/thread_pool.py": {"self._jobs.get()": 1},  # an idle thread, for work
-    "services/exchanges/transport.py": {"answer.result()": 1},  # it is done
-    "services/name_resolution.py": {"answer.result()": 1},  # it is done
-    "services/concurrency/last_known.py": {
-        "reading.result()": 2,
-        "reading.exception()": 1,
-    },  # done, or as long as a reading
+    "services/concurrency/last_known.py": {"reading.result()": 1},  # as long as a reading
     "services/concurrency/versioned_cache.py": {"found[1].result()": 1},  # as long as the making of what is asked for
-    "services/concurrency/deadline.py": {"answer.result()": 1},  # it is done
+    "services/concurrency/deadline.py": {"future.result()": 1},  # it is done
     "services/store/alerting/replay_process.py": {"process.wait()": 1},  # it has closed its end, and is ending
     "services/notifiers/safe_http.py": {"connection.getresponse()": 1},  # within a deadline
     "services/pipeline/discover.py": {"answer.result()": 1},  # as long as an exchange gets for its list

@@ -174,7 +174,9 @@ def test_a_resolver_that_says_nothing_is_not_waited_for(receiver: Receiver, monk
     assert str(refusal(notifier(receiver.url, hang))) == "no answer within 0.2 s"
 
     receiver.may_answer.set()  # what is given up is not sent after all when the resolver has found its tongue
-    wait_for(lambda: not any(thread.name == "outward" for thread in enumerate_threads()), what="the end of the request")
+    wait_for(
+        lambda: not any(thread.name == "http-request" for thread in enumerate_threads()), what="the end of the request"
+    )
     assert receiver.received == []
 
 
