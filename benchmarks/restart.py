@@ -22,8 +22,8 @@ def main(period: str, started: str) -> None:
     services.migrate()
     with writing(services.engine) as connection:
         assert leases.take(connection, services.owner, now.timestamp(), 60)
-    services.discovery.run(now)
-    report = tick(services.plan, services.fetcher, now, timedelta(0), services.owner)
+    services.ingestion.discovery.run(now)
+    report = tick(services.plan, services.ingestion.fetcher, now, timedelta(0), services.owner)
     assert report is not None
     assert report.state.stored > 0
     seconds = time.time() - float(started)

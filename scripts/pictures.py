@@ -185,7 +185,7 @@ def program(ticked: timedelta) -> Iterator[Services]:
         services.migrate()
         with writing(services.engine) as connection:
             leases.take(connection, services.owner, LOOKED_AT.timestamp(), leases.MAX_SECONDS)
-        services.discovery.run(clock.now)
+        services.ingestion.discovery.run(clock.now)
         for rule in RULES:
             services.alert_service.add_rule(parse_rule(rule))
         tick_through(services, clock)

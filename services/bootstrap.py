@@ -2,12 +2,11 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from random import Random
-from threading import Event, Lock, RLock
+from threading import Event, Lock
 from uuid import uuid4
 
 from services.actions.alerts import StoreAlertService
@@ -16,7 +15,7 @@ from services.caching.process_reader import CachedReader
 from services.caching.redis_cache import open_memory
 from services.caching.redis_reader import SharedReader
 from services.disclosure import shown_settings
-from services.exchanges.registry import open_exchange
+from services.exchanges import registry
 from services.market.alerting.rules import built_in_rule
 from services.market.errors import UnknownExchange
 from services.market.ports import AlertService, Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
@@ -46,18 +45,18 @@ VERSION = "1.1.0"
 """The only place of the program's version: pyproject.toml reads it here."""
 
 MAX_ASIDE_SECONDS = 5.0
-"""Longer no tick takes, unless the database or an exchange keeps it: then it does not mind."""
+"""A tick takes no longer, unless it waits for the database or an exchange: then it needs no processor."""
 
 MAX_WAIT_SECONDS = 10.0
-"""Seconds that an exchange gets to answer a tick, where the period leaves so many."""
+"""Seconds that an exchange has to answer a tick, where the period is long enough."""
+
+OpenExchange = Callable[[str], Exchange]
+"""The exchange of this name, to which nothing has been sent yet. Raises UnknownExchange."""
 
 
 @dataclass
 class Services:
-    """The program without its doors: what jobs, routes and callbacks work with.
-
-    What only a ticking process needs (exchanges above all) is made when first asked for, once however many threads do.
-    """
+    """The program behind its interfaces: what jobs, routes and callbacks work with."""
 
     settings: Settings
     engine: Engine
@@ -69,115 +68,94 @@ class Services:
     plan: Plan
     owner: str
     deliveries: Deliveries
+    senders: Senders
+    open_exchange: OpenExchange
     heartbeat: Heartbeat | None = None
-    chance: Random = field(default_factory=Random)
     ticking: Lock = field(default_factory=Lock)
     stopping: Event = field(default_factory=Event)
-    _making: RLock = field(default_factory=RLock)
-    _candidates: dict[str, LeaseHolder] = field(default_factory=dict)
+    _making: Lock = field(default_factory=Lock)
+    _ingestion: "Ingestion | None" = None
+    _lease_holders: dict[str, LeaseHolder] = field(default_factory=dict)
 
     def migrate(self) -> None:
         """Bring the database up to date. Raises WrongDatabase or StoreUnavailable."""
         schema.migrate(self.engine, simulated=self.settings.simulated)
 
     def require_current(self) -> None:
-        """Raise OutdatedDatabase unless the database is at this program's schema; StoreUnavailable where it is away."""
+        """Raise OutdatedDatabase unless the database has this program's schema, StoreUnavailable when it is away."""
         with reading(self.engine) as connection:
             schema.require_current(connection)
 
     @property
     def patience_seconds(self) -> float:
-        """How long an exchange gets to answer a tick."""
+        """How long an exchange has to answer a tick."""
         return min(MAX_WAIT_SECONDS, self.settings.period_seconds / 2)
 
     @property
-    def fetcher(self) -> Fetcher:
+    def ingestion(self) -> "Ingestion":
+        """Made on first use, once for all threads: a process that only serves pages opens no exchange."""
         with self._making:
-            return self._fetcher
-
-    @property
-    def discovery(self) -> Discovery:
-        with self._making:
-            return self._discovery
-
-    @property
-    def backfills(self) -> Backfills:
-        with self._making:
-            return self._backfills
-
-    @property
-    def senders(self) -> Senders:
-        with self._making:
-            return self._senders
+            if self._ingestion is None:
+                self._ingestion = Ingestion(self)
+            return self._ingestion
 
     def lease_holder(self, name: str, seconds: float) -> LeaseHolder:
-        """This process's part in the lease `name` of `seconds`: one that watches it from one call to the next."""
+        """This process's holder of the lease `name` of `seconds`, the same at each call."""
         with self._making:
-            known = self._candidates.get(name)
-            if known is None:
-                known = LeaseHolder(self.owner, seconds, self.clock, self.plan.timer, name)
-                self._candidates[name] = known
-            return known
-
-    @cached_property
-    def _senders(self) -> Senders:
-        return Senders(self.engine, self.notifiers, self.clock, self.chance, self.owner, self.plan.timer)
-
-    @cached_property
-    def _fetcher(self) -> Fetcher:
-        return Fetcher(self._exchanges[0].values(), self.patience_seconds, outages=self._outages)
-
-    @cached_property
-    def _discovery(self) -> Discovery:
-        known, unknown = self._exchanges
-        return Discovery(self.engine, known, unknown, self.settings.track, self._outages, self.settings.period_seconds)
-
-    @cached_property
-    def _outages(self) -> Outages:
-        return Outages(self._exchanges[0])
-
-    @cached_property
-    def _backfills(self) -> Backfills:
-        return Backfills(self.plan, self._exchanges[0].values(), self.clock, self._outages)
-
-    @cached_property
-    def _exchanges(self) -> tuple[Mapping[str, Exchange], Mapping[str, str]]:
-        """The exchanges that TRACK names, and why some of them cannot be had."""
-        known: dict[str, Exchange] = {}
-        unknown: dict[str, str] = {}
-        for market in dict.fromkeys(pattern.market for pattern in self.settings.track):
-            try:
-                known[market] = self._open_exchange(market)
-            except UnknownExchange as error:
-                unknown[market] = f"TRACK: {error}"
-        return known, unknown
-
-    def _open_exchange(self, market: str) -> Exchange:
-        settings = self.settings
-        return open_exchange(market, settings.exchange_base_url, settings.demo_pairs, settings.period_seconds)
+            if name not in self._lease_holders:
+                self._lease_holders[name] = LeaseHolder(self.owner, seconds, self.clock, self.plan.timer, name)
+            return self._lease_holders[name]
 
     def step_aside(self) -> None:
-        """Wait while this process ticks, for at most MAX_ASIDE_SECONDS: a tick shares the interpreter with whoever
-        computes meanwhile."""
+        """Wait while this process ticks, for at most MAX_ASIDE_SECONDS: long work would slow the tick down."""
         if self.ticking.acquire(timeout=MAX_ASIDE_SECONDS):
             self.ticking.release()
 
     def close(self) -> None:
-        """End what this process has under way."""
+        """Stop this process's background work; waits for the step of a backfill that is under way."""
         self.stopping.set()
-        for name in ("_senders", "_fetcher", "_backfills"):  # the last waits for what it is at
-            if name in self.__dict__:
-                getattr(self, name).close()
+        self.senders.close()
+        with self._making:
+            ingestion = self._ingestion
+        if ingestion is not None:
+            ingestion.close()
+
+
+class Ingestion:
+    """What brings data in: the exchanges that TRACK names, and the stages that ask them."""
+
+    def __init__(self, services: Services) -> None:
+        settings, plan = services.settings, services.plan
+        exchanges: dict[str, Exchange] = {}
+        unknown: dict[str, str] = {}
+        for market in dict.fromkeys(pattern.market for pattern in settings.track):
+            try:
+                exchanges[market] = services.open_exchange(market)
+            except UnknownExchange as error:
+                unknown[market] = f"TRACK: {error}"
+        outages = Outages(exchanges)
+        self.fetcher = Fetcher(exchanges.values(), services.patience_seconds, outages=outages)
+        self.discovery = Discovery(
+            services.engine, exchanges, unknown, settings.track, outages, settings.period_seconds
+        )
+        self.backfills = Backfills(plan, exchanges.values(), services.clock, outages)
+
+    def close(self) -> None:
+        """Stop the threads; waits for the step of a backfill that is under way."""
+        self.fetcher.close()
+        self.backfills.close()
 
 
 def utc_now() -> datetime:
-    """The clock on the wall."""
+    """The system clock."""
     return datetime.now(UTC)
 
 
-def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
-    """Everything wired together; nothing is connected to yet. Raises BadDatabaseUrl, BadRedisUrl, BadChannel,
-    BadSettings."""
+def open_services(settings: Settings, clock: Clock = utc_now, open_exchange: OpenExchange | None = None) -> Services:
+    """Wire everything together, without connecting to anything yet. `open_exchange` replaces the settings' exchanges.
+
+    Raises BadDatabaseUrl, BadRedisUrl, BadChannel or BadSettings.
+    """
     bound_look_ups()
     engine = open_engine(settings.database)
     secret = settings.webhook_secret
@@ -200,6 +178,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         channels=tuple(notifier.channel for notifier in notifiers),
         retention_seconds=None if settings.retention_days is None else round(settings.retention_days * DAY),
     )
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     return Services(
         settings=settings,
         engine=engine,
@@ -209,9 +188,17 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
         tokens=TokenStore(engine),
         notifiers=notifiers,
         plan=plan,
-        owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
+        owner=owner,
         deliveries=DeliveryService(engine, notifiers),
+        senders=Senders(engine, notifiers, clock, Random(), owner, plan.timer),
+        open_exchange=open_exchange or _exchange_factory(settings),
         heartbeat=_open_heartbeat(settings),
+    )
+
+
+def _exchange_factory(settings: Settings) -> OpenExchange:
+    return lambda name: registry.open_exchange(
+        name, settings.exchange_base_url, settings.demo_pairs, settings.period_seconds
     )
 
 

@@ -19,10 +19,15 @@ MIN_PAUSE_SECONDS = timedelta(seconds=1)
 BREATH_SECONDS = 0.05
 
 REST_SECONDS = 0.5
-"""Between two tries of a tick whose database was away."""
+"""Between two tries of a tick that could not be stored."""
 
-TRYING_SHARE = 0.9
-"""How much of its period a tick may begin in: later, the next one is as near."""
+RETRY_SHARE = 0.9
+"""A tick is tried again in this share of its period: later, the next one is as near."""
+
+NOTIFY_SECONDS = 5
+DISCOVERY_SECONDS = 30
+BACKFILL_SECONDS = 15
+"""Between two calls of these jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +42,16 @@ class Job:
     function: Callable[[Services, datetime], None]
 
 
+def retries_end(minute: datetime, period_seconds: int) -> datetime:
+    """When the tick of `minute` is given up."""
+    return minute + RETRY_SHARE * timedelta(seconds=period_seconds)
+
+
 def run_tick(services: Services, now: datetime) -> None:
     """The running period's tick, if it is not stored yet, again and again while the database is away and the period
     lasts; then, in the time that is left of it, the upkeep of the history, which so never stands in a tick's way."""
-    period = timedelta(seconds=services.settings.period_seconds)
     begins = period_of(now, services.settings.period_seconds)
-    ends = begins + TRYING_SHARE * period
+    ends = retries_end(begins, services.settings.period_seconds)
     while True:
         try:
             minute = _tick(services, now)
@@ -81,7 +90,7 @@ def _has_time(services: Services, begins: datetime, ends: datetime) -> bool:
 def _tick(services: Services, now: datetime) -> datetime:
     minute = period_of(now, services.settings.period_seconds)
     with services.ticking:  # whoever comes second finds the tick stored
-        report = tick(services.plan, services.fetcher, minute, now - minute, services.owner)
+        report = tick(services.plan, services.ingestion.fetcher, minute, now - minute, services.owner)
     tell_alive(services, report)
     return minute
 
@@ -102,19 +111,19 @@ def run_notify(services: Services, now: datetime) -> None:  # noqa: ARG001 - it 
 def run_discovery(services: Services, now: datetime) -> None:
     """The pairs of the exchanges that have not told them within the hour; then the period's tick, where it
     has not been for want of metrics, and what new ones lack of their past."""
-    if services.discovery.run(now) and not services.stopping.is_set():
+    if services.ingestion.discovery.run(now) and not services.stopping.is_set():
         _tick(services, services.clock())
-        services.backfills.run()
+        services.ingestion.backfills.run()
 
 
 def run_backfill(services: Services, now: datetime) -> None:  # noqa: ARG001 - it lasts: it asks for the time itself
     """Whatever is missing of the past, exchange by exchange, side by side."""
-    services.backfills.run()
+    services.ingestion.backfills.run()
 
 
 JOBS = (
     Job("tick", None, run_tick),
-    Job("notify", 5, run_notify),
-    Job("discovery", 30, run_discovery),
-    Job("backfill", 15, run_backfill),
+    Job("notify", NOTIFY_SECONDS, run_notify),
+    Job("discovery", DISCOVERY_SECONDS, run_discovery),
+    Job("backfill", BACKFILL_SECONDS, run_backfill),
 )

@@ -27,7 +27,7 @@ def test_the_simulated_exchange_has_as_many_pairs_as_the_settings_say(tmp_path: 
         read_settings(None, database_url=f"sqlite:///{tmp_path}/demo.db", track="demo:*", demo_pairs=43)
     )
     services.migrate()
-    services.discovery.run(NOON)
+    services.ingestion.discovery.run(NOON)
 
     names = {row.base for row in services.reader.ranking().metrics}
     assert {name for name in names if name.startswith("DEMO")} == {"DEMO00001", "DEMO00002", "DEMO00003"}
@@ -54,7 +54,7 @@ def test_real_and_simulated_data_never_meet_in_one_redis(tmp_path: Path, redis_s
     """Not even where one takes the other's place under the same name."""
     database = tmp_path / "tracker.db"
     with opened(database, redis_server.url, demo_pairs=3) as demo:
-        demo.discovery.run(NOON)
+        demo.ingestion.discovery.run(NOON)
         revision = demo.reader.revision()
         assert {row.market for row in demo.reader.ranking().metrics} == {"demo"}
         assert demo.reader.status(NOON).shared_cache is True

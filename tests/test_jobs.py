@@ -47,12 +47,11 @@ def services(
 ) -> Iterator[Services]:
     """A process that has the clock, and knows its metrics."""
     settings = read_settings(None, database_url=migrated_sqlite_url, track="kraken:*")
-    services = open_services(settings, clock)
-    services.__dict__["_exchanges"] = ({"kraken": exchange}, {})
+    services = open_services(settings, clock, lambda _: exchange)
     services.heartbeat = heartbeat
     with writing(services.engine) as connection:
         leases.take(connection, services.owner, NOON.timestamp(), 1e6)
-    services.discovery.run(NOON)
+    services.ingestion.discovery.run(NOON)
     yield services
     services.close()
     services.engine.dispose()

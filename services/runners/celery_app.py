@@ -108,7 +108,7 @@ def fetch(self: Task, market: str, minute: int) -> Wire:
     """What one exchange answers to the tick of epoch second `minute`; asked again where it cannot answer now."""
     services = worker_services()
     started = services.clock()
-    (answer,) = services.fetcher.fetch([market], from_epoch(minute))
+    (answer,) = services.ingestion.fetcher.fetch([market], from_epoch(minute))
     spent = (services.clock() - started).total_seconds()
     soon = spent < services.patience_seconds / (RETRIES + 1)
     if isinstance(answer.error, Unavailable) and soon and self.request.retries < RETRIES:
@@ -140,7 +140,7 @@ def discover() -> bool:
     """Ask the exchanges whose list is due; whether any told it."""
     services = worker_services()
     with _reported("discovery"):
-        return services.discovery.run(services.clock())
+        return services.ingestion.discovery.run(services.clock())
 
 
 def backfill(market: str) -> None:
@@ -154,7 +154,7 @@ def backfill(market: str) -> None:
         timer.daemon = True
         timer.start()
         try:
-            services.backfills.run_one(market, stop)
+            services.ingestion.backfills.run_one(market, stop)
         finally:
             timer.cancel()
 
@@ -209,7 +209,7 @@ def _services_of(_pid: int) -> Services:
 def _import_before_the_fork(**_: Any) -> None:
     """Have in memory once, shared by all children, what they all need (ccxt above all): one that takes the place of
     another is at work at once. Nothing of what is made here is used."""
-    _services_of(getpid()).fetcher  # noqa: B018 - asked for, it makes the exchanges
+    _services_of(getpid()).ingestion  # noqa: B018 - its first use opens the exchanges
 
 
 @signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]

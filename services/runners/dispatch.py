@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,18 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from services.bootstrap import Services
-from services.jobs import Job
+from services.jobs import (
+    BACKFILL_SECONDS,
+    JOBS,
+    NOTIFY_SECONDS,
+    REST_SECONDS,
+    Job,
+    retries_end,
+    run_backfill,
+    run_discovery,
+    run_notify,
+    run_tick,
+)
 from services.market.errors import StoreUnavailable, Unavailable
 from services.market.present import is_within
 from services.market.times import period_of, to_epoch
@@ -35,8 +46,7 @@ SILENCE_SHARE = 0.7
 many times as long, and up to this share of the period."""
 
 POLL_SECONDS = 0.02
-REST_SECONDS = 0.5
-"""Between two tries of a tick that did not come to its end."""
+"""Between two looks at whether a task has answered."""
 
 BROKER, DATABASE, DISPATCH = "broker", "database", "dispatch"
 """What may fail, as the log names it."""
@@ -49,19 +59,20 @@ class Dispatch:
     celery: Celery
 
     def jobs(self) -> tuple[Job, ...]:
-        """The jobs of `services.jobs`, sent instead of done."""
-        return (
-            Job("tick", None, self._guarded(self.tick)),
-            Job("notify", 5, self._guarded(self._notify)),
-            Job("discovery", 30, self._guarded(self._discover)),
-            Job("backfill", 15, self._guarded(self._backfill)),
-        )
+        """The jobs of `services.jobs`, each of which sends its work to a worker."""
+        senders: Mapping[Callable[[Services, datetime], None], Callable[[Services, datetime], None]] = {
+            run_tick: self.tick,
+            run_notify: self._notify,
+            run_discovery: self._discover,
+            run_backfill: self._backfill,
+        }
+        return tuple(replace(job, function=self._guarded(senders[job.function])) for job in JOBS)
 
     def tick(self, services: Services, now: datetime) -> None:
         """See the running period's tick stored: a fetch an exchange, then the closing step; again from the start where
         a worker, the broker or the database was lost on the way, as long as the period lasts."""
         minute = period_of(now, services.settings.period_seconds)
-        ends_at = minute + 0.9 * timedelta(seconds=services.settings.period_seconds)
+        ends_at = retries_end(minute, services.settings.period_seconds)
         with services.ticking:
             while not self._is_done(services, minute, ends_at):
                 if services.stopping.wait(REST_SECONDS) or not is_within(services.clock(), minute, ends_at):
@@ -134,7 +145,7 @@ class Dispatch:
     def _notify(self, services: Services, now: datetime) -> None:
         services.senders.give_up_removed()
         if services.notifiers:
-            self._send(services, celery_app.NOTIFY, (), now + timedelta(seconds=10))
+            self._send(services, celery_app.NOTIFY, (), now + timedelta(seconds=2 * NOTIFY_SECONDS))
 
     def _discover(self, services: Services, now: datetime) -> None:
         until = now + timedelta(seconds=DISCOVER_SECONDS)
@@ -146,7 +157,7 @@ class Dispatch:
 
     def _backfill(self, services: Services, now: datetime) -> None:
         for market in dict.fromkeys(pattern.market for pattern in services.settings.track):
-            self._send(services, celery_app.BACKFILL, (market,), now + timedelta(seconds=15))
+            self._send(services, celery_app.BACKFILL, (market,), now + timedelta(seconds=BACKFILL_SECONDS))
 
     def _send(self, services: Services, name: str, arguments: tuple[Any, ...], until: datetime) -> "AsyncResult[Any]":
         seconds = max((until - services.clock()).total_seconds(), 0.1)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from threading import Event, Timer
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from services.market.errors import TrackerError, Unavailable
 from services.market.ports import Exchange
 from services.market.times import period_of
 from services.market.types import Listing, Pair
+from services.pipeline.notify import Senders
 from services.runners import celery_app
 from services.runners.dispatch import SILENCE_PATIENCES, Dispatch, dispatcher
 from services.settings import read_settings
@@ -70,9 +72,12 @@ def open_one(tmp_path: Path, redis_server: RedisServer) -> Iterator[Open]:
         settings = read_settings(
             None, database_url=f"sqlite:///{tmp_path}/{name}.db", track=track, redis_url=redis_server.url, **chosen
         )
-        services = open_services(settings, clock or FakeClock(NOW))  # type: ignore[arg-type]
-        if exchanges:
-            services.__dict__["_exchanges"] = ({exchange.name: exchange for exchange in exchanges}, {})
+        by_name = {exchange.name: exchange for exchange in exchanges}
+        services = open_services(
+            settings,
+            clock or FakeClock(NOW),  # type: ignore[arg-type]
+            by_name.__getitem__ if exchanges else None,
+        )
         services.migrate()
         with writing(services.engine) as connection:
             leases.take(connection, services.owner, NOW.timestamp(), 1e6)
@@ -108,17 +113,22 @@ def working(
     return begin
 
 
+def notify_by(services: Services, *notifiers: FakeNotifier) -> None:
+    services.notifiers = notifiers
+    services.senders = Senders(services.engine, notifiers, services.clock, Random(), services.owner, StandingTimer())
+
+
 def stored(services: Services) -> tuple[bytes, list[tuple[object, ...]]]:
     with reading(services.engine) as connection:
         rows = connection.exec_driver_sql("SELECT * FROM price ORDER BY minute, metric_id").all()
         volumes = connection.exec_driver_sql("SELECT * FROM volume ORDER BY minute, metric_id").all()
-        return snapshots.load(connection).kept.tobytes(), [tuple(row) for row in (*rows, *volumes)]
+        return snapshots.load(connection).statistics.tobytes(), [tuple(row) for row in (*rows, *volumes)]
 
 
 def test_a_tick_by_celery_equals_one_in_process_bit_for_bit(open_one: Open, dispatch: Dispatch, working) -> None:
     inside, outside = open_one("inside"), open_one("outside", clock=RunningClock(NOW))
     for services in (inside, outside):
-        services.discovery.run(NOW)
+        services.ingestion.discovery.run(NOW)
     with working(outside):
         for number in range(3):
             now = NOW + timedelta(minutes=number)
@@ -126,9 +136,9 @@ def test_a_tick_by_celery_equals_one_in_process_bit_for_bit(open_one: Open, disp
             jobs._tick(inside, now)
             dispatch.tick(outside, now)
 
-    kept, rows = stored(inside)
+    statistics, rows = stored(inside)
     assert len(rows) == 3 * 80
-    assert stored(outside) == (kept, rows)
+    assert stored(outside) == (statistics, rows)
     assert outside.reader.status(NOW).minute == datetime(2026, 3, 1, 12, 2, tzinfo=UTC)
 
 
@@ -137,7 +147,7 @@ def test_after_a_clock_that_was_ahead_ticks_by_celery_go_on_when_the_time_is_rig
     open_one: Open, dispatch: Dispatch, working, ahead: timedelta
 ) -> None:
     services = open_one(clock=RunningClock(NOW))
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     with working(services):
         for now in (NOW, NOW + ahead, NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)):
             services.clock.now = now  # type: ignore[attr-defined]
@@ -157,7 +167,7 @@ def test_workers_of_a_clock_ahead_for_more_than_an_hour_remove_nothing_that_is_t
     began, step = NOW.replace(second=0), timedelta(minutes=5)
     past = put_past(services.engine, began - timedelta(minutes=70), 24.5, step)
     put_past(services.engine, began + ahead - timedelta(minutes=1), 65 / 60, step)
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
 
     with working(services):
         for now in (NOW + ahead, NOW + ahead + timedelta(minutes=1)):
@@ -176,7 +186,7 @@ def test_workers_of_a_clock_ahead_for_more_than_an_hour_remove_nothing_that_is_t
 
 def test_a_tick_by_celery_ends_when_the_clock_is_set_back_in_it(open_one: Open, dispatch: Dispatch) -> None:
     services = open_one(clock=RunningClock(NOW))
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     services.clock.now = NOW - timedelta(hours=1)  # type: ignore[attr-defined]
     dispatch.tick(services, NOW)  # without a worker, for which it would wait until its period has ended
     assert services.clock() < NOW - timedelta(minutes=59)
@@ -203,7 +213,7 @@ def test_an_exchange_that_cannot_answer_is_asked_again_and_then_done_without(
     down = FakeExchange("kraken", {"BTC/USD": 1.0}, on_quotes=lambda: asked.append("kraken"))
     up = FakeExchange("okx", {"BTC/USD": 100.0}, on_quotes=lambda: asked.append("okx"))
     services = open_one("one", (down, up), clock=RunningClock(NOW))
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     down.error = Unavailable("kraken", "too many requests")
     with working(services):
         dispatch.tick(services, NOW)
@@ -220,7 +230,7 @@ def test_without_a_worker_the_tick_is_given_up_when_its_period_ends(
     monkeypatch.setattr("services.runners.dispatch.REST_SECONDS", 0.0)
     monkeypatch.setattr("services.runners.dispatch.POLL_SECONDS", 0.0)
     services = open_one(clock=RunningClock(NOW))
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
 
     dispatch.tick(services, NOW)
 
@@ -239,7 +249,7 @@ def test_without_a_broker_nothing_breaks_and_nothing_is_stored(
 ) -> None:
     monkeypatch.setattr("services.runners.dispatch.REST_SECONDS", 0.0)
     services = open_one(clock=RunningClock(NOW + timedelta(seconds=52)))
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     redis_server.kill()
     for job in dispatch.jobs():
         job.function(services, services.clock())
@@ -279,7 +289,7 @@ def test_an_exchange_that_no_worker_answers_for_is_asked_for_again_and_no_tick_s
     monkeypatch.setattr("services.runners.dispatch.REST_SECONDS", 0.0)
     monkeypatch.setattr("services.runners.dispatch.POLL_SECONDS", UNHURRIED)
     services = open_one("one", (FakeExchange("kraken", {"BTC/USD": 100.0}),), clock=RunningClock(NOW))
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     with working(services):
         losing(dispatch, "kraken", questions).tick(services, NOW)
 
@@ -296,7 +306,7 @@ def test_an_exchange_that_no_worker_ever_answers_for_harms_no_other(
     lost = FakeExchange("kraken", {"BTC/USD": 1.0})
     well = FakeExchange("okx", {"BTC/USD": 100.0})
     services = open_one("one", (lost, well), clock=RunningClock(NOW))
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     with working(services):
         losing(dispatch, "kraken", 1_000).tick(services, NOW)
 
@@ -311,7 +321,7 @@ def test_a_database_that_is_away_for_a_part_of_the_period_costs_no_tick(
     open_one: Open, dispatch: Dispatch, working
 ) -> None:
     services = open_one("one", (FakeExchange("kraken", {"BTC/USD": 100.0}),), clock=RunningClock(NOW))
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     refused: list[object] = []
 
     @event.listens_for(services.engine, "begin")
@@ -331,7 +341,7 @@ def test_a_worker_stores_nothing_for_a_clock_that_has_lost_the_lease(
     open_one: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     services = open_one()
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     monkeypatch.setattr(celery_app, "worker_services", lambda: services)
     second = int(period_of(NOW, 60).timestamp())
 
@@ -347,7 +357,7 @@ def test_a_worker_stores_nothing_for_a_clock_that_has_lost_the_lease(
 def test_one_worker_at_a_time_fills_an_exchanges_past(open_one: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0}, past=lambda _pair, _second: 50.0)
     services = open_one("one", (exchange,))
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     monkeypatch.setattr(celery_app, "worker_services", lambda: services)
     with writing(services.engine) as connection:
         leases.take(connection, "another worker", NOW.timestamp(), 60, "backfill kraken")
@@ -370,7 +380,7 @@ def test_where_a_worker_has_died_another_goes_on_with_its_exchanges_past_whateve
     exchange, timer = FakeExchange("kraken", {"BTC/USD": 100.0}, past=lambda _pair, _second: 50.0), StandingTimer()
     services = open_one("one", (exchange,))
     services.plan = replace(services.plan, timer=timer)
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     monkeypatch.setattr(celery_app, "worker_services", lambda: services)
     with writing(services.engine) as connection:
         leases.take(connection, "a worker", NOW.timestamp() + ahead, 20, "backfill kraken")
@@ -409,8 +419,7 @@ def test_of_two_workers_one_sends_a_channels_messages_and_the_other_stands_by(
             (alert,) = alerts.insert_alerts(connection, [NewAlert(1, second - number, 400.0, 100.0, 3.0, 60)])
             outbox.enqueue(connection, second, [AlertNotice(alert, "fired", ["test"])])
     for services in workers:
-        services.notifiers = (Slow(),)
-        services.plan = replace(services.plan, timer=StandingTimer())
+        notify_by(services, Slow())
     # Each task comes to either of them.
     for services in workers * 2:
         monkeypatch.setattr(celery_app, "worker_services", lambda services=services: services)
@@ -428,7 +437,7 @@ def test_a_slow_receiver_takes_no_worker_from_the_tick_and_delays_no_other_chann
     open_one: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services = open_one("one", (FakeExchange("kraken", {"BTC/USD": 100.0}),))
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     monkeypatch.setattr(celery_app, "worker_services", lambda: services)
     second, may_answer = int(NOW.timestamp()), Event()
 
@@ -438,7 +447,7 @@ def test_a_slow_receiver_takes_no_worker_from_the_tick_and_delays_no_other_chann
             super().send(message)
 
     slow, quick = Slow("slow"), FakeNotifier("quick")
-    services.notifiers = (slow, quick)
+    notify_by(services, slow, quick)
     with writing(services.engine) as connection:
         (number,) = alerts.insert_alerts(connection, [NewAlert(1, second, 400.0, 100.0, 3.0, 60)])
         outbox.enqueue(connection, second, [AlertNotice(number, "fired", ["slow", "quick"])])
@@ -457,7 +466,7 @@ def test_the_clock_gives_up_the_messages_of_removed_channels_and_no_worker_does(
     open_one: Open, dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services = open_one("one", (FakeExchange("kraken", {"BTC/USD": 100.0}),))
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     monkeypatch.setattr(celery_app, "worker_services", lambda: services)
     second = int(NOW.timestamp())
     with writing(services.engine) as connection:
@@ -475,7 +484,7 @@ def test_the_clock_gives_up_the_messages_of_removed_channels_and_no_worker_does(
 
 def test_a_tick_by_celery_tells_the_watcher(open_one: Open, dispatch: Dispatch, working) -> None:
     services, beats = open_one("one", clock=RunningClock(NOW)), []
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     services.heartbeat = type("Counted", (), {"beat": lambda _self: beats.append(1)})()
     with working(services):
         dispatch.tick(services, NOW)
@@ -487,9 +496,9 @@ def test_messages_are_sent_by_a_worker_where_there_is_a_channel(open_one: Open, 
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0})
     services = open_one("one", (exchange,), clock=RunningClock(NOW))
     notifier = FakeNotifier()
-    services.notifiers = (notifier,)
+    notify_by(services, notifier)
     object.__setattr__(services.plan, "channels", ("test",))
-    services.discovery.run(NOW)
+    services.ingestion.discovery.run(NOW)
     for number in range(7):
         exchange.prices["BTC/USD"] = 100.0 if number < 6 else 1000.0
         jobs._tick(services, NOW + timedelta(minutes=number))

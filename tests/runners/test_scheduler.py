@@ -13,6 +13,7 @@ from services.runners.scheduler import CHANCES, LEASE_SHARE, Scheduler
 from services.settings import Settings, read_settings
 from services.store.database import leases
 from services.store.database.engine import reading, writing
+from tests.fakes_exchange import FakeExchange
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
@@ -134,15 +135,22 @@ def test_an_error_in_a_job_is_written_down_and_the_next_call_comes(
     wait_for(lambda: len(status(services).ticks) > count, what="the next tick")
 
 
-def test_an_accident_in_a_job_is_written_down_with_its_place(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    services, _ = start()
-    wait_for(lambda: status(services).live == 40, what="the first tick")
-    fetcher = services.fetcher
-    services.__dict__["_fetcher"] = None
+def test_a_defect_in_a_job_is_logged_with_its_place(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    def break_off() -> None:
+        raise AttributeError("no such attribute")
+
+    services = open_services(
+        settings, open_exchange=lambda name: FakeExchange(name, {"BTC/USD": 1.0}, on_quotes=break_off)
+    )
+    services.migrate()
+    scheduler = Scheduler(services)
+    scheduler.start()
 
     wait_for(lambda: "tick: broke off" in caplog.text, what="the log line")
-    assert "'NoneType' object has no attribute 'fetch'" in caplog.text
-    services.__dict__["_fetcher"] = fetcher
+    scheduler.stop()
+    assert "no such attribute" in caplog.text
+    assert "in break_off" in caplog.text
+    services.engine.dispose()
 
 
 def test_a_job_that_is_halfway_when_the_program_ends_is_no_accident(
@@ -152,12 +160,11 @@ def test_a_job_that_is_halfway_when_the_program_ends_is_no_accident(
     begun, ended = Event(), Event()
 
     def ask_late(services: Services, now: datetime) -> None:
-        services.fetcher  # noqa: B018 - asked for, it makes its threads
+        fetcher = services.ingestion.fetcher
         begun.set()
         services.stopping.wait()
         try:
-            wait_for(lambda: "_fetcher" in services.__dict__ and _is_closed(services), what="the end of the threads")
-            services.fetcher.fetch(["demo"], now)
+            wait_for(lambda: not fetcher.fetch(["demo"], now), what="the end of the threads")
         finally:
             ended.set()
 
@@ -198,11 +205,6 @@ def test_that_ticks_take_longer_than_their_period_is_told_once_and_its_end_too(
     services.engine.dispose()
 
 
-def _is_closed(services: Services) -> bool:
-    (line,) = services.fetcher._lines.values()
-    return bool(line.thread._shutdown)
-
-
 def test_no_tick_follows_a_discovery_that_the_end_of_the_program_overtook(settings: Settings) -> None:
     services = open_services(settings)
     services.migrate()
@@ -224,7 +226,7 @@ def test_an_exchange_that_does_not_exist_is_told_and_one_that_is_away_is_retried
     services = open_services(settings)
     services.migrate()
 
-    assert services.discovery.run(datetime.now(UTC)) is False
+    assert services.ingestion.discovery.run(datetime.now(UTC)) is False
 
     found = status(services)
     assert len(found.warnings) == 1
