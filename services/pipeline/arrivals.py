@@ -11,23 +11,26 @@ from services.pipeline.fetch import FetchResult
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """The period's prices and 24 h volumes of the metrics at `places` of the catalogue, one each; the places of those
-    that are `missing`: active, but without a price in the answer of their exchange, and why those among them have none
-    whose price was `refused`; and the places of those that are `stirring`: not active, but with a price that moves."""
+    """The prices of one period, with the metrics as places in the catalogue.
+
+    `prices` and 24 h `volumes` belong to the metrics at `places`, one each. `missing` are active metrics without a
+    price in their exchange's answer, and `refused` the reason for those whose price was refused. `moving_inactive` are
+    inactive metrics whose price has moved.
+    """
 
     places: Ints
     prices: Floats
     volumes: Floats
     missing: Ints
     refused: Mapping[int, str]
-    stirring: Ints
+    moving_inactive: Ints
 
 
 def select_tracked(answers: Sequence[FetchResult], catalogue: Catalogue) -> Arrivals:
-    """Of all that the exchanges gave, what belongs to active tracked metrics."""
+    """Select what belongs to tracked metrics from the answers of all exchanges."""
     places, found_prices, found_volumes = [np.empty(0, dtype=np.int64)], [np.empty(0)], [np.empty(0)]
     missing = np.zeros(len(catalogue.metrics), dtype=np.bool_)
-    stirring = missing.copy()
+    moving_inactive = missing.copy()
     refused: dict[int, str] = {}
     for answer in answers:
         if answer.quotes is None:
@@ -39,7 +42,7 @@ def select_tracked(answers: Sequence[FetchResult], catalogue: Catalogue) -> Arri
         tracked = known.copy()
         tracked[known] = catalogue.active[found[known]]
         for place in np.flatnonzero(known & ~tracked).tolist():
-            stirring[found[place]] = quotes.pairs[place] not in quotes.idle
+            moving_inactive[found[place]] = quotes.pairs[place] not in quotes.idle
         refused |= {
             place: why
             for pair, why in quotes.refused.items()
@@ -56,5 +59,5 @@ def select_tracked(answers: Sequence[FetchResult], catalogue: Catalogue) -> Arri
         np.concatenate(found_volumes),
         np.flatnonzero(missing & catalogue.active).astype(np.int64),
         refused,
-        np.flatnonzero(stirring & ~catalogue.active).astype(np.int64),
+        np.flatnonzero(moving_inactive & ~catalogue.active).astype(np.int64),
     )

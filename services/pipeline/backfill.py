@@ -19,7 +19,7 @@ from services.market.stats.metric_stats import Windows
 from services.market.status import BackfillState
 from services.market.times import DAY, HOUR, from_epoch, to_epoch
 from services.market.types import CandlePage, Candles, Catalogue, Ints, Metric
-from services.pipeline.outages import Outages, Question
+from services.pipeline.outages import Outages, Request
 from services.pipeline.rank import recompute
 from services.pipeline.tick import Plan
 from services.store.alerting import running_sums_recomputation
@@ -204,7 +204,7 @@ class Backfill:
                 candles = self._exchange.candles(task.metric.pair, task.page)
             except Unavailable as error:
                 in_a_row += 1
-                self._outages.failed(market, Question.CANDLES, error)
+                self._outages.failed(market, Request.CANDLES, error)
                 tasks.appendleft(task)
                 stop.wait(min(RETRY_SECONDS * 2**in_a_row, MAX_RETRY_SECONDS))
             except ExchangeError as error:
@@ -214,7 +214,7 @@ class Backfill:
                 self._plan.failures.failed(_name(market), text, reason=error.detail)
             else:
                 in_a_row = 0
-                self._outages.answered(market, Question.CANDLES)
+                self._outages.answered(market, Request.CANDLES)
                 progress.done += 1
                 found.candles.append((task, candles))
             if found.is_due(self._plan.timer()):

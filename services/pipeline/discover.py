@@ -1,4 +1,4 @@
-"""Discover: which of the pairs that TRACK asks for does each exchange have?"""
+"""Discover: ask each exchange for its pairs, and track those that TRACK names."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ from services.market.times import to_epoch
 from services.market.track import TrackPattern, any_matches
 from services.market.types import Listing, Pair
 from services.pipeline.choose_pairs import choose_pairs
-from services.pipeline.outages import PATIENCE_SECONDS, Outages, Question
+from services.pipeline.outages import Outages, Request
 from services.pipeline.rank import rank_again
 from services.store.database.engine import Connection, Engine, reading, writing
 from services.store.ranking import discoveries, exchange_states, metrics, snapshots
@@ -22,27 +22,27 @@ from services.store.ranking.metrics import CatalogueCache
 RENEWAL = timedelta(hours=1)
 
 BELIEF_PERIODS = 2
-"""A list that says what hardly can be is believed when it still says so after so many periods."""
+"""An implausible list of pairs is accepted when the exchange still gives it after this many periods."""
 
-FIRST_LOOK_PERIODS = 3
-"""After so many periods an exchange is looked up again that has pairs of ours which do not trade; if nothing has
-changed, after twice as many, and so on up to RENEWAL."""
+FIRST_RECHECK_PERIODS = 3
+"""An exchange with tracked pairs that do not trade is asked again after this many periods; while nothing has changed,
+after twice as many each time, up to RENEWAL."""
 
 MIN_DOUBTED = 5
-"""Pairs: the end of fewer than so many is no wonder."""
+"""Pairs: a list that loses fewer than these is plausible."""
 
 log = logging.getLogger(__name__)
 
 
 class Doubt(BadPayload):
-    """A list that hardly can be."""
+    """An implausible list of pairs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one look-up went: the `error` that kept the metrics as they were, or how many are `tracked` now, how many of
-    them trade (`active`) and how many were `added`, what the operator should know, and whether part of TRACK waits for
-    pairs to trade."""
+    """The result of asking one exchange: the `error` that left its metrics unchanged; or how many pairs are `tracked`
+    now, how many of them trade (`active`) and how many were `added`, the `warnings` for the operator, and whether some
+    pattern of TRACK waits for pairs to trade (`dormant`)."""
 
     error: ExchangeError | None = None
     tracked: int = 0
@@ -52,98 +52,110 @@ class Outcome:
     dormant: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Discovered:
+    """The pairs that one exchange lists, the `patterns` of TRACK that name it, and the `record` of earlier lists."""
+
+    market: str
+    listings: Sequence[Listing]
+    patterns: Sequence[TrackPattern]
+    record: DiscoveryRecord
+
+    @property
+    def trading(self) -> int:
+        return sum(listing.active for listing in self.listings)
+
+
 def discover(
     engine: Engine,
     exchanges: Mapping[str, Exchange],
     patterns: Sequence[TrackPattern],
     now: datetime,
     outages: Outages | None = None,
-    patience_seconds: float = PATIENCE_SECONDS,
     period_seconds: float = 60.0,
 ) -> dict[str, Outcome]:
-    """Ask these exchanges for their pairs, side by side, and track those that match.
+    """Ask these exchanges for their pairs, in parallel, and track the pairs that match.
 
-    A pair is new when its exchange did not list it the last time, asked for the same by TRACK. A list by which less
-    than half of the pairs trade that did, as in a maintenance, is kept back as an error until it has said so for
-    BELIEF_PERIODS. Who has not answered after `patience_seconds` is noted in `outages`, and waited for all the same.
-    Raises StoreUnavailable.
+    A pair is new when its exchange did not list it the last time that TRACK asked the same of it. A list in which less
+    than half of the earlier pairs trade, as during maintenance, counts as an error until the exchange has given it for
+    BELIEF_PERIODS. An exchange that takes longer than the patience of `outages` is recorded there, and waited for all
+    the same. Raises StoreUnavailable.
     """
     if not exchanges:
         return {}
     outages = outages or Outages(exchanges)
-    with ThreadPoolExecutor(len(exchanges), thread_name_prefix="discover") as threads:
-        answers = {market: threads.submit(_listings, exchange) for market, exchange in exchanges.items()}
-        for late in wait(answers.values(), timeout=patience_seconds).not_done:
-            outages.silent(next(market for market, answer in answers.items() if answer is late), patience_seconds)
-        lists = {market: answer.result() for market, answer in answers.items()}
+    lists = _request_listings(exchanges, outages)
     outcomes: dict[str, Outcome] = {}
     catalogues = CatalogueCache()
     with writing(engine) as connection:
         snapshots.raise_revision(connection)
-        before = discoveries.on_record(connection)
+        records = discoveries.on_record(connection)
         tracked = catalogues.current(connection).rows
         for market, listings in lists.items():
             exchange_states.record_permitted_rate(connection, market, exchanges[market].requests_a_second)
             if isinstance(listings, ExchangeError):
-                outages.failed(market, Question.PAIRS, listings)
+                outages.failed(market, Request.PAIRS, listings)
                 exchange_states.record_failure(connection, market, to_epoch(now), listings.explanation)
                 outcomes[market] = Outcome(listings)
                 continue
-            outages.answered(market, Question.PAIRS)
-            look_up = before.get(market, DiscoveryRecord())
-            doubt = _doubt(market, listings, look_up)
-            since = _doubted_since(look_up, now)
+            outages.answered(market, Request.PAIRS)
+            wanted = [pattern for pattern in patterns if pattern.market == market]
+            found = _Discovered(market, listings, wanted, records.get(market, DiscoveryRecord()))
+            doubt = _doubt(found)
+            since = _doubted_since(found.record, now)
             if doubt is not None and now.timestamp() - since < BELIEF_PERIODS * period_seconds:
                 discoveries.record_doubted(connection, market, since)
                 metrics.warn(connection, market, [f"TRACK: {market} {doubt.detail}, and is looked up again soon"])
                 outcomes[market] = Outcome(doubt)
                 continue
-            wanted = [pattern for pattern in patterns if pattern.market == market]
-            outcomes[market] = _take_over(connection, market, listings, wanted, tracked.get(market, {}), look_up, now)
+            outcomes[market] = _accept(connection, found, tracked.get(market, {}), now)
         rank_again(connection, catalogues.current(connection))
     return outcomes
 
 
-def _doubt(market: str, listings: Sequence[Listing], look_up: DiscoveryRecord) -> Doubt | None:
-    """Why this list is not to be believed at once; None where it is."""
-    trading = sum(listing.active for listing in listings)
-    usual = 1 if look_up.trading is None else look_up.trading
-    if len(listings) < MIN_DOUBTED or trading * 2 >= usual:
+def _request_listings(
+    exchanges: Mapping[str, Exchange], outages: Outages
+) -> dict[str, tuple[Listing, ...] | ExchangeError]:
+    with ThreadPoolExecutor(len(exchanges), thread_name_prefix="discover") as threads:
+        answers = {market: threads.submit(_listings, exchange) for market, exchange in exchanges.items()}
+        late = wait(answers.values(), timeout=outages.patience_seconds).not_done
+        for market, answer in answers.items():
+            if answer in late:
+                outages.no_answer_yet(market)
+        return {market: answer.result() for market, answer in answers.items()}
+
+
+def _doubt(found: _Discovered) -> Doubt | None:
+    """Why this list is implausible; None where it is plausible."""
+    trading, before = found.trading, found.record.trading
+    if len(found.listings) < MIN_DOUBTED or trading * 2 >= (1 if before is None else before):
         return None
-    words = f"lists {trading:,} active pairs now" if trading else "lists no active pair now"
-    return Doubt(market, words if look_up.trading is None else f"{words}, {look_up.trading:,} before")
+    text = f"lists {trading:,} active pairs now" if trading else "lists no active pair now"
+    return Doubt(found.market, text if before is None else f"{text}, {before:,} before")
 
 
-def _doubted_since(look_up: DiscoveryRecord, now: datetime) -> int:
+def _doubted_since(record: DiscoveryRecord, now: datetime) -> int:
     second = to_epoch(now)
-    return second if look_up.doubted_since is None else min(look_up.doubted_since, second)
+    return second if record.doubted_since is None else min(record.doubted_since, second)
 
 
-def _take_over(
-    connection: Connection,
-    market: str,
-    listings: Sequence[Listing],
-    wanted: Sequence[TrackPattern],
-    tracked: Collection[Pair],
-    look_up: DiscoveryRecord,
-    now: datetime,
-) -> Outcome:
-    """Have the metrics of `market` go by this list."""
-    choice = choose_pairs(wanted, listings, tracked)
-    asked = ",".join(sorted(map(str, wanted)))
-    trading = sum(listing.active for listing in listings)
-    # What trades again after a maintenance is not new.
-    usual = trading if look_up.trading is None else look_up.trading
-    recovers = usual * 2 < trading and trading - usual >= MIN_DOUBTED
+def _accept(connection: Connection, found: _Discovered, tracked: Collection[Pair], now: datetime) -> Outcome:
+    """Update the metrics of the exchange to its list."""
+    market, trading = found.market, found.trading
+    choice = choose_pairs(found.patterns, found.listings, tracked)
+    patterns = ",".join(sorted(map(str, found.patterns)))
+    # A pair that trades again after maintenance is not new.
+    before = trading if found.record.trading is None else found.record.trading
+    recovers = before * 2 < trading and trading - before >= MIN_DOUBTED
     added = metrics.track(
         connection,
         market,
         choice.chosen,
         lambda pair: any_matches(choice.patterns, pair),
         now,
-        mark_new=exchange_states.patterns(connection, market) == asked and not recovers,
+        mark_new=exchange_states.patterns(connection, market) == patterns and not recovers,
     )
-    exchange_states.record_patterns(connection, market, asked)
+    exchange_states.record_patterns(connection, market, patterns)
     discoveries.record_accepted(connection, market, trading)
     metrics.warn(connection, market, choice.warnings)
     active = sum(listing.active for listing in choice.chosen)
@@ -151,7 +163,7 @@ def _take_over(
 
 
 def settle(engine: Engine, markets: Collection[str], unknown: Mapping[str, str]) -> None:
-    """Let go of what TRACK no longer names, and put the exchanges that do not exist on record."""
+    """Stop tracking what TRACK no longer names, and record a warning for each `unknown` exchange."""
     with writing(engine) as connection:
         snapshots.raise_revision(connection)
         metrics.untrack_other_markets(connection, markets)
@@ -171,17 +183,17 @@ def _listings(exchange: Exchange) -> tuple[Listing, ...] | ExchangeError:
 
 @dataclass
 class _Schedule:
-    """When an exchange was looked up, and after how long it is to be again, with what it was like then."""
+    """When an exchange was last asked for its pairs, how long to `wait` until it is asked again, and its state then."""
 
-    looked_at: datetime
+    checked_at: datetime
     wait: timedelta
     halted: frozenset[int]
-    stirring: int
+    moving_inactive: int
 
 
 class Discovery:
-    """Looks at each exchange's list when the program starts, every hour, and sooner where it failed, was doubted, or
-    has pairs of ours that do not trade."""
+    """Asks each exchange for its pairs when the program starts and every hour; sooner where that failed, where the list
+    was implausible, and where tracked pairs do not trade."""
 
     def __init__(
         self,
@@ -200,17 +212,16 @@ class Discovery:
         self._outages = outages or Outages(exchanges)
         self._settled = False
         self._schedules: dict[str, _Schedule] = {}
-        self._told: dict[str, tuple[str, ...]] = {}
-        """What the log says of each exchange's last look-up."""
+        self._logged: dict[str, tuple[str, ...]] = {}
+        """The warnings of each exchange's last list that are in the log."""
         self._active: dict[str, int] = {}
 
     def run(self, now: datetime) -> bool:
-        """Ask the exchanges whose list is due; whether any of them told pairs that are believed. Raises
-        StoreUnavailable."""
+        """Ask the exchanges that are due; returns whether any list was accepted. Raises StoreUnavailable."""
         if not self._settled:
             settle(self._engine, list(self._exchanges), self._unknown)
             self._settled = True
-        before = self._look_ups()
+        before = self._records()
         due = {
             market: exchange
             for market, exchange in self._exchanges.items()
@@ -221,42 +232,42 @@ class Discovery:
         )
         if not outcomes:
             return False
-        after = self._look_ups()
+        after = self._records()
         for market, outcome in outcomes.items():
             self._schedule(market, outcome, after.get(market, DiscoveryRecord()), now)
-            self._tell(market, outcome)
+            self._log(market, outcome)
         return any(outcome.error is None for outcome in outcomes.values())
 
-    def _is_due(self, market: str, look_up: DiscoveryRecord, now: datetime) -> bool:
+    def _is_due(self, market: str, record: DiscoveryRecord, now: datetime) -> bool:
         schedule = self._schedules.get(market)
         if schedule is None:
             return True
-        waited = now - schedule.looked_at
+        waited = now - schedule.checked_at
         if not timedelta(0) <= waited < schedule.wait:  # the clock may have been set back meanwhile
             return True
-        # Prices that move contradict the list: more of them than when it was looked up cannot wait.
-        return look_up.moving_inactive > schedule.stirring and waited >= FIRST_LOOK_PERIODS * self._period
+        # Inactive pairs whose prices move contradict the list. More of them than at the last list cannot wait.
+        return record.moving_inactive > schedule.moving_inactive and waited >= FIRST_RECHECK_PERIODS * self._period
 
-    def _schedule(self, market: str, outcome: Outcome, look_up: DiscoveryRecord, now: datetime) -> None:
-        """Note when to look up `market` again, by how the look-up went and what is on record since."""
+    def _schedule(self, market: str, outcome: Outcome, record: DiscoveryRecord, now: datetime) -> None:
+        """Set when to ask `market` again, by the outcome and its record since."""
         before = self._schedules.get(market)
-        stirring = look_up.moving_inactive
-        if look_up.doubted_since is not None:
-            doubted_for = timedelta(seconds=now.timestamp() - look_up.doubted_since)
+        moving = record.moving_inactive
+        if record.doubted_since is not None:
+            doubted_for = timedelta(seconds=now.timestamp() - record.doubted_since)
             wait = max(BELIEF_PERIODS * self._period - doubted_for, self._period)
         elif outcome.error is not None:
             self._schedules.pop(market, None)  # with the next run of this job
             return
-        elif not look_up.halted and not outcome.dormant:
-            wait, stirring = RENEWAL, 0
-        elif before is None or before.halted != look_up.halted:
-            wait = FIRST_LOOK_PERIODS * self._period
+        elif not record.halted and not outcome.dormant:
+            wait, moving = RENEWAL, 0
+        elif before is None or before.halted != record.halted:
+            wait = FIRST_RECHECK_PERIODS * self._period
         else:
-            wait, stirring = 2 * before.wait, max(stirring, before.stirring)
-        self._schedules[market] = _Schedule(now, min(wait, RENEWAL), look_up.halted, stirring)
+            wait, moving = 2 * before.wait, max(moving, before.moving_inactive)
+        self._schedules[market] = _Schedule(now, min(wait, RENEWAL), record.halted, moving)
 
-    def _tell(self, market: str, outcome: Outcome) -> None:
-        """Log what it brought, unless that is known; failures are told as outages."""
+    def _log(self, market: str, outcome: Outcome) -> None:
+        """Log what has changed; failures are logged as outages."""
         texts = outcome.warnings
         if isinstance(outcome.error, Doubt):
             texts = (f"{outcome.error}: it is looked up again before that is believed",)
@@ -267,10 +278,10 @@ class Discovery:
             halted = f", {outcome.tracked - outcome.active} do not trade" if outcome.tracked > outcome.active else ""
             log.info("%s: %d pairs tracked, %d of them added%s", market, outcome.tracked, outcome.added, halted)
         for text in texts:
-            if text not in self._told.get(market, ()):
+            if text not in self._logged.get(market, ()):
                 log.warning("%s", text)
-        self._told[market] = texts
+        self._logged[market] = texts
 
-    def _look_ups(self) -> Mapping[str, DiscoveryRecord]:
+    def _records(self) -> Mapping[str, DiscoveryRecord]:
         with reading(self._engine) as connection:
             return discoveries.on_record(connection)

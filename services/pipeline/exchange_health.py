@@ -55,7 +55,7 @@ def record_health(context: TickContext, answers: Sequence[FetchResult]) -> Ints:
         refusals = len(set(places.tolist()) & arrivals.refused.keys())
         success = Success(context.minute, answer.latency_ms, refusals, periods, note)
         exchange_states.record_success(connection, market, success)
-        discoveries.record_moving_inactive(connection, market, int(np.isin(arrivals.stirring, places).sum()))
+        discoveries.record_moving_inactive(connection, market, int(np.isin(arrivals.moving_inactive, places).sum()))
         _log_change(market, note, notes.get(market))
     return np.concatenate(stalled)
 

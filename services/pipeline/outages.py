@@ -1,4 +1,4 @@
-"""Outages: which exchanges fail, told in the log when that changes, and not at each try."""
+"""Outages: which exchanges fail, logged when that changes rather than at each attempt."""
 
 import logging
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from services.market.errors import ExchangeError, Unavailable
 from services.market.failures import Failures
 
 PATIENCE_SECONDS = 7.0
-"""So long after the first question who has just started the program is told that nothing has answered yet."""
+"""After this long without any answer at the start of the program, the log says so."""
 
 ADVICE = (
     "it is tried again by itself; check this machine's network, and HTTPS_PROXY where it takes a proxy."
@@ -19,64 +19,66 @@ ADVICE = (
 log = logging.getLogger(__name__)
 
 
-class Question(Enum):
-    """What an exchange is asked for, and how the log says that it did not tell."""
+class Request(Enum):
+    """What an exchange is asked for; the value is the log's text for a failure."""
 
     PAIRS = "its pairs are not known yet"
     PRICES = "no prices"
-    CANDLES = "its history is not told"
+    CANDLES = "no candles"
 
 
 class Outages:
-    """What each of `markets` answered last. Several threads may use it."""
+    """How each of `markets` answered its last requests. Several threads may use it."""
 
-    def __init__(self, markets: Collection[str]) -> None:
+    def __init__(self, markets: Collection[str], patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self.patience_seconds = patience_seconds
         self._markets = tuple(markets)
-        self._errors: dict[tuple[str, Question], ExchangeError | None] = {}
-        self._failures = {question: Failures() for question in Question}
-        self._nobody = False
+        self._errors: dict[tuple[str, Request], ExchangeError | None] = {}
+        self._failures = {request: Failures() for request in Request}
+        self._all_fail = False
         self._lock = Lock()
 
-    def failed(self, market: str, question: Question, error: ExchangeError) -> None:
-        """Note a failure; told where there was none before, or one of another kind."""
+    def failed(self, market: str, request: Request, error: ExchangeError) -> None:
+        """Record a failure; it is logged where there was none before, or one of another kind."""
         with self._lock:
-            self._errors[market, question] = error
-            text = f"{question.value}: {error.detail}"
-            self._failures[question].failed(market, text, reason=(type(error), error.kind))
-            self._look_at_all()
+            self._errors[market, request] = error
+            text = f"{request.value}: {error.detail}"
+            self._failures[request].failed(market, text, reason=(type(error), error.kind))
+            self._compare_all()
 
-    def answered(self, market: str, question: Question) -> None:
-        """Note an answer; told where there was none before."""
+    def answered(self, market: str, request: Request) -> None:
+        """Record an answer; it is logged where there was none before."""
         with self._lock:
-            self._errors[market, question] = None
-            self._failures[question].ended(market, "answers again")
-            self._look_at_all()
+            self._errors[market, request] = None
+            self._failures[request].ended(market, "answers again")
+            self._compare_all()
 
-    def silent(self, market: str, seconds: float) -> None:
-        """Note that the question for its pairs has had no answer for so long."""
+    def no_answer_yet(self, market: str) -> None:
+        """Record that a request for its pairs has had no answer for `patience_seconds`."""
         with self._lock:
-            self._errors.setdefault((market, Question.PAIRS), Unavailable(market, f"no answer within {seconds:g} s"))
-            self._look_at_all()
+            error = Unavailable(market, f"no answer within {self.patience_seconds:g} s")
+            self._errors.setdefault((market, Request.PAIRS), error)
+            self._compare_all()
 
-    def _look_at_all(self) -> None:
-        """Tell once that no exchange answers as it should, and once that one does again."""
+    def _compare_all(self) -> None:
+        """Log once that every exchange fails, and once that one of them answers again."""
         errors = []
         for market in self._markets:
-            # Who gives prices can be reached, whatever became of its list of pairs.
-            question = Question.PRICES if (market, Question.PRICES) in self._errors else Question.PAIRS
-            if (market, question) not in self._errors:
-                return  # it is being asked
-            error = self._errors[market, question]
+            # An exchange that gives prices can be reached, even where its list of pairs has failed.
+            request = Request.PRICES if (market, Request.PRICES) in self._errors else Request.PAIRS
+            if (market, request) not in self._errors:
+                return  # its first request is under way
+            error = self._errors[market, request]
             if error is None:
-                if self._nobody:
+                if self._all_fail:
                     log.info("an exchange answers again: %s", market)
-                self._nobody = False
+                self._all_fail = False
                 return
             errors.append(error)
-        if errors and not self._nobody:
-            self._nobody = True
-            reasons: dict[str, list[str]] = {}
+        if errors and not self._all_fail:
+            self._all_fail = True
+            markets_of: dict[str, list[str]] = {}
             for error in errors:
-                reasons.setdefault(error.detail, []).append(error.market)
-            told = "; ".join(f"{', '.join(markets)}: {reason}" for reason, markets in reasons.items())
-            log.error("NO PRICES FROM ANY EXCHANGE (%s): %s", told, ADVICE)
+                markets_of.setdefault(error.detail, []).append(error.market)
+            causes = "; ".join(f"{', '.join(markets)}: {detail}" for detail, markets in markets_of.items())
+            log.error("NO PRICES FROM ANY EXCHANGE (%s): %s", causes, ADVICE)

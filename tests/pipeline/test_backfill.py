@@ -276,7 +276,7 @@ def test_an_exchange_that_cannot_answer_is_left_alone_and_taken_up_again(
     backfill = fill(world, exchange)
 
     assert len(exchange.asked) == 5
-    assert [record.message for record in caplog.records] == ["kraken: its history is not told: too many requests"]
+    assert [record.message for record in caplog.records] == ["kraken: no candles: too many requests"]
     assert backfill.is_due()
     (state,) = world.reader.status(world.now).backfills
     assert (state.done, state.failed, state.total, state.running) == (0, 0, 4, True)

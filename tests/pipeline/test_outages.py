@@ -116,11 +116,10 @@ def test_silence_is_told_while_it_lasts(engine: Engine, caplog: pytest.LogCaptur
             return super().listings()
 
     exchanges = {"kraken": Silent("kraken", listed={"BTC/USD": True})}
-    outages = Outages(exchanges)
+    outages = Outages(exchanges, patience_seconds=0.01)
     asking = Thread(
         target=discover,
         args=(engine, exchanges, parse_track("kraken:BTC/USD"), NOON, outages),
-        kwargs={"patience_seconds": 0.01},
     )
     asking.start()
     wait_for(lambda: told(caplog), what="the complaint")
