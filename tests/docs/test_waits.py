@@ -66,7 +66,7 @@ KNOWN = {
     "services/notifiers/safe_http.py": {"connection.getresponse()": 1},  # within a deadline
     "services/pipeline/discover.py": {"answer.result()": 1},  # as long as an exchange gets for its list
     "services/pipeline/fetch.py": {"asked[market].result()": 1},  # it is done
-    "services/pipeline/notify.py": {"wait(self._at_work.values())": 1},  # as long as the messages under way
+    "services/pipeline/notify.py": {"wait(self._running.values())": 1},  # as long as the messages under way
     "services/runners/celery_app.py": {"services.senders.wait()": 1},  # the same
     "services/caching/redis_cache.py": {"claim.acquire()": 1},  # one try: it is made so
 }
