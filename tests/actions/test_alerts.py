@@ -73,7 +73,7 @@ def test_rules_are_kept_changed_and_removed_and_readers_look_again(
 def test_a_channel_has_to_be_there_when_it_is_named_and_may_be_gone_later(
     engine: Engine, alert_service: StoreAlertService
 ) -> None:
-    with pytest.raises(BadRule, match=r"^channels: none is called 'post'; there are mail$"):
+    with pytest.raises(BadRule, match=r"^channels: unknown channel 'post'; available: mail$"):
         alert_service.add_rule(rule(channels=["mail", "post"]))
     kept = alert_service.add_rule(rule(channels=["mail"]))
 
@@ -81,9 +81,9 @@ def test_a_channel_has_to_be_there_when_it_is_named_and_may_be_gone_later(
     assert later.rule(kept.id).channels == ("mail",)
     later.change_rule(replace(kept, name="other", channels=("mail", "chat")), NOON)
     later.change_rule(replace(kept, channels=("chat",)), NOON)
-    with pytest.raises(BadRule, match=r"^channels: none is called 'mail'"):
+    with pytest.raises(BadRule, match=r"^channels: unknown channel 'mail'"):
         later.change_rule(kept, NOON)
-    with pytest.raises(BadRule, match=r"NOTIFY_URLS names none$"):
+    with pytest.raises(BadRule, match=r"NOTIFY_URLS sets no channel$"):
         StoreAlertService(engine, ()).add_rule(rule(channels=["chat"]))
 
 

@@ -112,7 +112,7 @@ def test_a_rule_is_written_from_a_template(site: Site, alert_service: FakeAlertS
 def test_mistakes_are_told_at_their_fields(site: Site, alert_service: FakeAlertService) -> None:
     site.open(NEW)
     fill(site, "percent", "much")
-    site.shows(part(type="rule-error", name="percent"), "Has to be a number from 0.001 to 1,000,000.")
+    site.shows(part(type="rule-error", name="percent"), "Must be a number from 0.001 to 1,000,000.")
     assert site.text(part(type="rule-error", name="name"), "") == ""
 
     site.click(SAVE)

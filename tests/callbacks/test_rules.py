@@ -247,7 +247,7 @@ def test_what_is_wrong_is_told_and_nothing_is_kept(dependencies: Dependencies, a
     ("draft", "edited", "text"),
     [
         (FILLED, 9, "this rule was deleted"),
-        (FILLED | {"notify": "some", "channels": ["gone"]}, None, "None is called 'gone'; there are ops"),
+        (FILLED | {"notify": "some", "channels": ["gone"]}, None, "Unknown channel 'gone'; available: ops"),
     ],
 )
 def test_what_the_desk_has_against_it_is_told_beside_the_button(

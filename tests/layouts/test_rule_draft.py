@@ -57,8 +57,8 @@ def test_all_errors_are_found_at_once():
     assert errors == {
         "name": "Give the rule a name.",
         "scope": "'kraken' is not exchange:BASE/QUOTE.",
-        "percent": "Has to be a number from 0.001 to 1,000,000.",
-        "hysteresis": "Has to be a number from 0 to 50.",
+        "percent": "Must be a number from 0.001 to 1,000,000.",
+        "hysteresis": "Must be a number from 0 to 50.",
     }
 
 
@@ -76,7 +76,7 @@ def test_an_ambiguous_number_is_refused(typed: str):
 
 def test_values_that_no_form_sends_are_refused_too():
     assert errors_in(rule_json(FILLED | {"quantity": "weight"})) == {
-        "quantity": "Has to be price, volume, stdev, volatility or rank."
+        "quantity": "Must be price, volume, stdev, volatility or rank."
     }
     assert set(errors_in(rule_json(FILLED | {"kind": "top"}))) == {"kind"}
     assert set(errors_in(rule_json({}))) >= {"name"}

@@ -105,7 +105,7 @@ def test_what_is_too_much_or_not_stored_is_refused_in_words(world: World, monkey
     alert_service = StoreAlertService(world.engine, ())
     rank = parse_rule({"name": "x", "scope": ["a:*"], "quantity": "rank", "condition": {"kind": "top", "places": 3}})
     with pytest.raises(
-        BadRule, match="quantity: only price, volume, stdev, volatility can be tried on the past; rank is not stored"
+        BadRule, match="only price, volume, stdev, volatility can be replayed; the history of rank is not stored"
     ):
         firings_of(alert_service, rank, world.now - timedelta(days=1), world.now, PERIOD)
     monkeypatch.setattr(replay_store, "MAX_VALUES", 100)

@@ -11,22 +11,20 @@ from services.market.times import from_epoch
 from services.market.types import Floats, HasMetricKey, Ints
 
 AlertState = Literal["firing", "no_data", "resolved"]
-"""`no_data` is an alert whose price is stale: it has not ended, and nobody knows whether it
-would fire still."""
-
+"""`no_data` is an open alert whose price is stale: nobody knows if its condition still holds."""
 
 Reason = Literal["average_caught_up", "window_moved_on"]
-"""Why an alert resolved although its value is still beyond what it was compared with when it fired: the average has
-taken in the values since; the window of a change begins after it."""
+"""Why an alert resolved although its value is still beyond the threshold at which it fired: the average includes the
+values since then; the window of a change starts later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alert(HasMetricKey):
-    """One firing of a rule on a metric that stood at `price`.
+    """One firing of a rule on a metric, at `price`.
 
-    The built-in rule (`rule_id` 0) compares that with `factor` x `average` of the `samples` prices before it. The
-    rules that people write tell in `condition` what was met, by the `value` of which `quantity`, what that was compared
-    with (`reference`, `threshold`), and `average` and `factor` where it was these; `rule` is the rule's name then.
+    The built-in rule (`rule_id` 0) compares the price with `factor` x `average` of the `samples` prices before it.
+    For other rules, `rule` is the rule's name at that time and `condition` its condition as text; the `value` of
+    `quantity` was compared with `reference` and `threshold`, or with `factor` x `average`.
     """
 
     id: int
@@ -48,14 +46,14 @@ class Alert(HasMetricKey):
     threshold: float | None = None
     muted: bool = False
     no_data_since: datetime | None = None
-    """Since when nothing is known of an alert that has not ended."""
+    """Start of the time without data, for an open alert."""
     resolved_at: datetime | None = None
     reason: Reason | None = None
-    """Why it resolved, where that is not that the value is back."""
+    """Why it resolved, unless because the value is back."""
     acknowledged_at: datetime | None = None
     note: str | None = None
     acknowledged_by: str | None = None
-    """Who did; None where the server asks nobody for a name."""
+    """Name of the user who acknowledged it; None on a server without user names."""
 
     @property
     def state(self) -> AlertState:
@@ -66,9 +64,11 @@ class Alert(HasMetricKey):
 
 @dataclass(frozen=True, slots=True)
 class AlertQuery:
-    """Which alerts are asked for, newest first: fired at or after `since` and before `until`; `state` is one of theirs,
-    or `open` for those that have not ended; each of the `words` is part of the metric's name;
-    `up_to` is the largest number, `offset` how many are passed over."""
+    """A selection of alerts, newest first.
+
+    Fired at or after `since` and before `until`; `state` is an AlertState, or `open` for alerts that have not ended;
+    the metric's name contains each word of `search`; `up_to` is the largest id, `offset` the number to skip.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
@@ -88,7 +88,7 @@ NEWEST_ALERTS = AlertQuery()
 
 @dataclass(frozen=True, slots=True)
 class AlertCounts:
-    """How many alerts there are, and how many of them nobody has acknowledged."""
+    """How many alerts there are, and how many of them are unacknowledged."""
 
     total: int
     unacknowledged: int
@@ -96,8 +96,8 @@ class AlertCounts:
 
 @dataclass(frozen=True, slots=True)
 class OpenAlerts:
-    """What somebody should look at: alerts that have not ended, are not muted, and acknowledged by nobody. `total` are
-    all of them, `newest` the first few, newest first."""
+    """Alerts that need attention: open, not muted and unacknowledged. `newest` are the first few of `total`, newest
+    first."""
 
     total: int
     newest: tuple[Alert, ...]
@@ -105,7 +105,7 @@ class OpenAlerts:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedFiring:
-    """When a rule would have fired on a metric, and the price then."""
+    """When a replayed rule would have fired on a metric, and the price then."""
 
     metric_id: int
     at: datetime
@@ -114,8 +114,8 @@ class ReplayedFiring:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """All of them in one replay, oldest first: parallel arrays of metric numbers, epoch seconds and prices. There may
-    be millions."""
+    """All firings of one replay, oldest first: parallel arrays of metric ids, epoch seconds and prices. There may be
+    millions."""
 
     metric_ids: Ints
     times: Ints
@@ -128,7 +128,7 @@ class ReplayResult:
         return iter(self.newest(len(self)))
 
     def newest(self, count: int) -> list[ReplayedFiring]:
-        """The last `count` of them, oldest first."""
+        """The last `count` firings, oldest first."""
         last = slice(max(0, len(self) - count), None)
         columns = (self.metric_ids[last].tolist(), self.times[last].tolist(), self.prices[last].tolist())
         return [
@@ -137,7 +137,7 @@ class ReplayResult:
         ]
 
     def counts(self) -> list[tuple[int, int]]:
-        """The metrics with how often it fired on each, the most first; of equal ones, the smaller number."""
+        """Metric ids with their numbers of firings, most first, ties by smaller id."""
         numbers, counts = np.unique(self.metric_ids, return_counts=True)
         order = np.argsort(-counts, kind="stable")
         return list(zip(numbers[order].tolist(), counts[order].tolist(), strict=True))
@@ -145,8 +145,10 @@ class ReplayResult:
 
 @dataclass(frozen=True, slots=True)
 class Mute:
-    """Alerts of this rule (None: of all) on this metric (None: on all) are told to nobody, `until` then or, where that
-    is None, until those that there are have resolved."""
+    """Alerts of this rule (None: of all rules) on this metric (None: on all metrics) notify nobody.
+
+    It lasts `until` then or, if that is None, until the alerts that are open now have resolved.
+    """
 
     id: int
     rule_id: int | None

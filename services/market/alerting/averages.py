@@ -1,6 +1,6 @@
-"""Averages of the past as rules compared prices with them, moment by moment.
+"""The averages that rules compared prices with, at many moments of a metric's history.
 
-Each is summed up by itself, so that no spike leaves its rounding behind.
+Each is summed separately, so that a spike leaves no rounding error behind.
 """
 
 import numpy as np
@@ -10,28 +10,31 @@ from services.market.times import HOUR
 from services.market.types import Floats, Hours, Ints, Series
 
 Averages = tuple[Floats, Ints]
-"""The averages, NaN where there is none, and how many prices each rests on, of the shape of the moments asked for."""
+"""Averages, NaN where there is none, and the number of prices in each, of the shape of the requested moments."""
 
 
 def weighted(prices: Series, moments: Ints, seconds: int) -> Averages:
-    """Of [moment - `seconds`, moment), as the built-in rule and the average of an hour have it: each price weighs as
-    much as it stands for."""
+    """Over [moment - `seconds`, moment), weighted by width, as for the built-in rule and the average of an hour."""
     return _means(prices.values, prices.widths.astype(np.float64), *_places(prices.times, moments - seconds, moments))
 
 
 def plain(prices: Series, moments: Ints, seconds: int, period_seconds: int) -> Averages:
-    """Of [moment - `seconds`, moment), as the rules have it that people write: each price weighs the same. Of what is
-    older than an hour one mark a slot is kept: a longer window begins with the first of those."""
+    """Over [moment - `seconds`, moment), unweighted, as for all other rules.
+
+    Sums older than an hour are thinned to one per slot: a longer window starts with the first of those.
+    """
     first = -(-(moments - seconds) // period_seconds) * period_seconds
-    kept = (first >= moments - HOUR - period_seconds) | (first % SLOT_SECONDS < period_seconds)
+    stored = (first >= moments - HOUR - period_seconds) | (first % SLOT_SECONDS < period_seconds)
     next_slot = -(-(-(-first // SLOT_SECONDS) * SLOT_SECONDS) // period_seconds) * period_seconds
-    begins = np.where(kept, first, next_slot)
+    begins = np.where(stored, first, next_slot)
     return _means(prices.values, np.ones(len(prices.times)), *_places(prices.times, begins, moments))
 
 
 def hourly(hours: Hours, moments: Ints, seconds: int) -> Averages:
-    """Of as many whole hours as come nearest to `seconds`, the last of them the one that each moment lies in or ends:
-    what is left of a past whose single prices are not read."""
+    """Over whole hours, the number nearest to `seconds`; the last one contains the moment or ends with it.
+
+    For history that is read by the hour.
+    """
     ends = -(-moments // HOUR) * HOUR
     reach = max(1, round(seconds / HOUR)) * HOUR
     first, last = _places(hours.starts, ends - reach, ends)
@@ -40,7 +43,7 @@ def hourly(hours: Hours, moments: Ints, seconds: int) -> Averages:
 
 
 def _places(times: Ints, begins: Ints, ends: Ints) -> tuple[Ints, Ints]:
-    """Of each [begin, end) the first place in `times`, and the one past the last."""
+    """For each [begin, end), the first place in `times` and the place after the last."""
     return np.searchsorted(times, begins, side="left"), np.searchsorted(times, ends, side="left")
 
 
@@ -51,7 +54,7 @@ def _means(values: Floats, weights: Floats, first: Ints, last: Ints) -> Averages
 
 
 def _sums(values: Floats, first: Ints, last: Ints) -> Floats:
-    """The sum of values[first:last] for each pair, one window after the other."""
+    """The sum of values[first:last] of each window."""
     if not len(first):
         return values[:0]
     edges = np.stack([first, last], axis=1).ravel()

@@ -1,4 +1,4 @@
-"""A rule's look at all metrics at once: the values of one moment against what the rule compares them with."""
+"""Evaluation: compares the values of all metrics at one moment with what a rule compares them with."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +15,11 @@ from services.market.window_sums import volatility
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a rule compared, all of shape (metrics,), NaN for what is not known: the `value`, the `reference` (the
-    average, or the value when the window began), the thresholds, and the number of values behind the reference."""
+    """What a rule compared, all of shape (metrics,), NaN for unknown.
+
+    `reference` is the average, or the value at the start of the window; `upper` and `lower` are the thresholds;
+    `samples` is the number of values in the average.
+    """
 
     value: Floats
     reference: Floats
@@ -27,13 +30,13 @@ class Comparison:
 
 @dataclass
 class EvaluationContext:
-    """All metrics at one moment, and what many rules ask about them, each computed once.
+    """All metrics at one moment, and the values that several rules share, each computed once.
 
-    `statistics` are the statistics of this tick; `earlier` has, of each quantity that a rule on crossings watches, what
-    `seen` made of it at the looks before, row by row of the same metrics. `fresh` says which have a price of this very
-    tick, `stalled` whose exchange repeats the same prices, so that no rule on what is made of prices may go by it, and
-    `active` which trade. `exact_averages` has, by rule number, the average and its number of values where the
-    statistics hold these exactly; those of other rules are found from `past`.
+    `statistics` are those of this tick. `earlier` has the `last_known_values` of the previous evaluation, for each
+    quantity of a rule on crossings and for the same metrics. `fresh` are the metrics with a price in this tick.
+    `stalled` are those whose exchange repeats its prices: no rule on prices, or on what derives from them, may use
+    them. `active` are those that trade. `exact_averages` has the averages and their numbers of values, by rule number,
+    of rules whose averages the statistics hold exactly; the others are computed from `sum_history`.
     """
 
     now: int
@@ -51,13 +54,13 @@ class EvaluationContext:
     _sums: dict[tuple[str, int], RunningSums] = field(default_factory=dict)
 
     def value(self, quantity: str) -> Floats:
-        """The values that came with this tick."""
+        """The values of this tick, NaN for metrics without a price in it."""
         if quantity not in self._values:
             self._values[quantity] = np.where(self.fresh, values_of(self.statistics, quantity), np.nan)
         return self._values[quantity]
 
     def average(self, quantity: str, window: int) -> tuple[Floats, Ints]:
-        """The mean of the values of the last `window` seconds before this tick, and how many they are."""
+        """The mean of the values in the `window` seconds before this tick, and their number."""
         key = quantity, window
         if key not in self._averages:
             ids, start = self.statistics["id"], self.now - window
@@ -66,13 +69,13 @@ class EvaluationContext:
             if last is None or edge is None or edge.minute > last.minute:
                 self._averages[key] = np.full(len(ids), np.nan), np.zeros(len(ids), dtype=np.int64)
             else:
-                average, count = average_between(self._of_all(quantity, edge), self._of_all(quantity, last))
+                average, count = average_between(self._of_metrics(quantity, edge), self._of_metrics(quantity, last))
                 unknown = self.sum_history.unknown(quantity, start, ids)
                 self._averages[key] = np.where(unknown, np.nan, average), np.where(unknown, 0, count)
         return self._averages[key]
 
     def begin(self, quantity: str, window: int) -> Floats:
-        """The values as they were `window` seconds ago, NaN where none came within the tolerance before that."""
+        """The values `window` seconds ago, NaN where there is none within the tolerance before that."""
         key = quantity, window
         if key not in self._begins:
             start = self.now - window
@@ -81,38 +84,40 @@ class EvaluationContext:
             if last is None or edge is None or edge.minute > last.minute:
                 self._begins[key] = np.full(len(self.statistics), np.nan)
             else:
-                begin = self._of_all(quantity, last)
-                _, came = average_between(self._of_all(quantity, edge), begin)
+                begin = self._of_metrics(quantity, last)
+                _, came = average_between(self._of_metrics(quantity, edge), begin)
                 known = (came > 0) & ~self.sum_history.unknown(quantity, first, self.statistics["id"])
                 self._begins[key] = np.where(known, begin.value, np.nan)
         return self._begins[key]
 
-    def _of_all(self, quantity: str, mark: RunningSums) -> RunningSums:
-        key = quantity, mark.minute
+    def _of_metrics(self, quantity: str, sums: RunningSums) -> RunningSums:
+        key = quantity, sums.minute
         if key not in self._sums:
-            self._sums[key] = mark.of(self.statistics["id"])
+            self._sums[key] = sums.of(self.statistics["id"])
         return self._sums[key]
 
 
 def crossed_quantities(rules: Iterable[AlertRule]) -> set[str]:
-    """The quantities of which it matters to these rules what they saw before."""
+    """The quantities whose previous values these rules need."""
     return {rule.quantity for rule in rules if isinstance(rule.condition, Level | Top)}
 
 
 def last_known_values(context: EvaluationContext, quantity: str) -> Floats:
-    """What the next look is compared with, whatever is made of the statistics until then: the value of this look, or
-    of the last one that had any; infinite where a metric that is known had no rank, for it was behind all others."""
+    """The values that the next evaluation compares with: those of this evaluation, else the last known ones.
+
+    A metric with a price but without a rank has rank infinity: it is behind all others.
+    """
     value = context.value(quantity)
     if quantity == "rank":
         value = np.where(context.fresh & np.isnan(value), np.inf, value)
-    told = ~np.isnan(value)
+    known = ~np.isnan(value)
     if quantity != "volume":
-        told &= ~context.stalled
-    return np.where(told, value, context.earlier[quantity])
+        known &= ~context.stalled
+    return np.where(known, value, context.earlier[quantity])
 
 
 def initial_values(statistics: MetricStats, quantity: str, since: int) -> Floats:
-    """What a first look is compared with: what the statistics say of metrics priced after epoch second `since`."""
+    """The values that a first evaluation compares with: the statistics of metrics priced after epoch second `since`."""
     values = statistics["told_volume"] if quantity == "volume" else values_of(statistics, quantity)
     if quantity == "rank":
         values = np.where(np.isnan(values), np.inf, values)
@@ -120,7 +125,7 @@ def initial_values(statistics: MetricStats, quantity: str, since: int) -> Floats
 
 
 def values_of(statistics: MetricStats, quantity: str) -> Floats:
-    """A quantity of all metrics, NaN for what is not known."""
+    """A quantity of all metrics, NaN for unknown."""
     if quantity == "volatility":
         return volatility(statistics["stdev"], statistics["mean"])
     if quantity == "rank":
@@ -130,51 +135,52 @@ def values_of(statistics: MetricStats, quantity: str) -> Floats:
 
 
 def evaluate(rule: AlertRule, context: EvaluationContext) -> tuple[Evaluation, Comparison]:
-    """What `rule` makes of all metrics, whether they are in its scope or not."""
+    """Evaluate `rule` on all metrics, whatever its scope."""
     condition, count = rule.condition, len(context.statistics)
-    endless, unknown, none = np.full(count, np.inf), np.full(count, np.nan), np.zeros(count, dtype=np.int64)
+    infinite, unknown, none = np.full(count, np.inf), np.full(count, np.nan), np.zeros(count, dtype=np.int64)
     match condition:
         case TimesAverage(direction, factor, window, min_samples):
             value = context.value(rule.quantity)
             average, samples = context.exact_averages.get(rule.id) or context.average(rule.quantity, window)
             threshold = np.where(samples >= min_samples, factor * average, np.nan)
-            upper, lower = (threshold, -endless) if direction == "above" else (endless, threshold)
+            upper, lower = (threshold, -infinite) if direction == "above" else (infinite, threshold)
             known, reference = ~np.isnan(value) & ~np.isnan(threshold), average
         case Change(direction, percent, window):
             value = context.value(rule.quantity)
             reference, samples = context.begin(rule.quantity, window), none
-            # A value of nothing has no percentage; one that falls cannot fall by more than all of it.
+            # A change from 0 has no percentage, and no value falls by more than 100 %.
             reference = np.where(reference > 0, reference, np.nan)
-            upper = reference * (1 + percent / 100) if direction != "down" else endless
-            lower = reference * (1 - percent / 100) if direction != "up" else -endless
+            upper = reference * (1 + percent / 100) if direction != "down" else infinite
+            lower = reference * (1 - percent / 100) if direction != "up" else -infinite
             known = ~np.isnan(value) & ~np.isnan(reference)
         case Level(direction, level):
             value, reference, samples = context.value(rule.quantity), unknown, none
-            upper = np.full(count, level) if direction != "down" else endless
-            lower = np.full(count, level) if direction != "up" else -endless
+            upper = np.full(count, level) if direction != "down" else infinite
+            lower = np.full(count, level) if direction != "up" else -infinite
             known = ~np.isnan(value)
         case Top(places):
             value, reference, samples = context.value("rank"), unknown, none
-            upper, lower = endless, np.full(count, places + 0.5)
+            upper, lower = infinite, np.full(count, places + 0.5)
             value = np.where(context.fresh & np.isnan(value), np.inf, value)
             known = ~np.isnan(value)
         case NoData(periods):
             age = np.maximum(context.now - context.statistics["priced_at"], 0) / context.period_seconds
-            # What does not trade is not missed.
+            # A metric that does not trade has no missing data.
             value, reference, samples = np.where(context.active, age, 0.0), unknown, none
-            upper, lower = np.full(count, periods - 0.5), -endless
+            upper, lower = np.full(count, periods - 0.5), -infinite
             known = context.statistics["priced_at"] > 0
-    figures = Comparison(value, reference, upper, lower, samples)
-    return _evaluation(rule, context, figures, known), figures
+    comparison = Comparison(value, reference, upper, lower, samples)
+    return _evaluation(rule, context, comparison, known), comparison
 
 
-def _evaluation(rule: AlertRule, context: EvaluationContext, figures: Comparison, known: Mask) -> Evaluation:
-    value, upper, lower = figures.value, figures.upper, figures.lower
+def _evaluation(rule: AlertRule, context: EvaluationContext, comparison: Comparison, known: Mask) -> Evaluation:
+    value, upper, lower = comparison.value, comparison.upper, comparison.lower
     slack = rule.hysteresis_percent / 100
     with np.errstate(invalid="ignore"):
         side = (value > upper).astype(np.int8) - (value < lower).astype(np.int8)
-        # Endless is a side that the rule does not look at. What fired there before the rule was changed is over.
-        above, below = (np.where(np.isfinite(part), part, 0.0) for part in _distances(rule, figures))
+        # An infinite threshold is on a side that the rule does not watch: alerts from before the rule was changed
+        # resolve there.
+        above, below = (np.where(np.isfinite(part), part, 0.0) for part in _distances(rule, comparison))
         clears_above, clears_below = value <= upper - slack * above, value >= lower + slack * below
         starts = side != 0
         if isinstance(rule.condition, Level | Top):
@@ -186,8 +192,8 @@ def _evaluation(rule: AlertRule, context: EvaluationContext, figures: Comparison
     return Evaluation(side, starts & known, clears_above, clears_below, known)
 
 
-def _distances(rule: AlertRule, figures: Comparison) -> tuple[Floats, Floats]:
-    """What the hysteresis is a part of: the change that is asked for, or the threshold itself."""
+def _distances(rule: AlertRule, comparison: Comparison) -> tuple[Floats, Floats]:
+    """What the hysteresis is a percentage of: the change in the condition, or the threshold itself."""
     if isinstance(rule.condition, Change):
-        return np.abs(figures.upper - figures.reference), np.abs(figures.lower - figures.reference)
-    return np.abs(figures.upper), np.abs(figures.lower)
+        return np.abs(comparison.upper - comparison.reference), np.abs(comparison.lower - comparison.reference)
+    return np.abs(comparison.upper), np.abs(comparison.lower)

@@ -1,4 +1,4 @@
-"""What channels are told: one message a tick and channel, however many alerts it has."""
+"""Notifications: one message per tick and channel, however many alerts it has."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ END_REASONS: Mapping[Reason, str] = {
     "average_caught_up": "its average caught up",
     "window_moved_on": "its window moved on",
 }
-"""Why an alert ended although its value is not back, in words."""
+"""Why an alert ended although its value is not back, as text."""
 
 LISTED = 20
-"""Alerts that a message names; of further ones it tells how many there are."""
+"""The most alerts that a message lists; it gives the number of further ones."""
 
 MAX_NAME_LENGTH = 80  # characters
 
@@ -35,9 +35,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent: `entries` are the first of the `fired` + `resolved` alerts that it is about.
+    """A notification about `fired` + `resolved` alerts; `entries` are the first of them.
 
-    `key` is the same whenever the same message is sent again, and never another one's.
+    `key` identifies the message: it stays the same when the message is sent again.
     """
 
     key: str
@@ -51,9 +51,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How one message to one channel does: `attempts` were made, the next one is at `due_at` while it is queued.
+    """The delivery of one message to one channel, after `attempts`; a queued one is tried next at `due_at`.
 
-    `error` is why the last attempt failed; `first` is the first of its alerts.
+    `error` is why the last attempt failed; `first` is the message's first alert.
     """
 
     id: int
@@ -70,14 +70,14 @@ class Delivery:
 
     @property
     def title(self) -> str:
-        """The message's one line."""
+        """The title of the message."""
         return title_of(self.first, self.fired, self.resolved)
 
 
 def compose(key: str, at: datetime, entries: tuple[Entry, ...], fired: int, resolved: int) -> Message:
-    """The message about `fired` + `resolved` alerts, of which `entries` are the first, the most important ones.
+    """The message about `fired` + `resolved` alerts, of which `entries` are the first and most important.
 
-    The text ends with the key, by which people too recognise a repeat.
+    The text ends with the key, so that people recognise a repeat too.
     """
     more = fired + resolved - len(entries)
     lines = [_row(entry) for entry in entries] if fired + resolved > 1 else [_sentence(entries[0])]
@@ -88,13 +88,13 @@ def compose(key: str, at: datetime, entries: tuple[Entry, ...], fired: int, reso
 
 
 def trial(key: str, at: datetime, channel: str) -> Message:
-    """A message that only shows that it arrives."""
-    text = f"The channel {channel} works: alerts of Data Tracker will come this way.\n[{key}]"
+    """A test message."""
+    text = f"The channel {channel} works: it will receive the alerts of Data Tracker.\n[{key}]"
     return Message(key, at, "Test from Data Tracker", text)
 
 
 def title_of(first: Entry, fired: int, resolved: int) -> str:
-    """One line that says what happened."""
+    """One line about what happened."""
     if fired + resolved == 1:
         return _headline(first)
     counts = [f"{fired:,} alert{'s' * (fired != 1)}"] * (fired > 0) + [f"{resolved:,} resolved"] * (resolved > 0)
@@ -145,17 +145,15 @@ def _because(alert: Alert) -> str:
 
 
 def _figures(alert: Alert) -> str:
-    """What a rule that somebody wrote saw: the value, what that was compared with, and the price."""
+    """The figures of an alert: the value, what it was compared with, and the price."""
     if alert.value is None:
         return f"the last price was {_amount('price', alert.price, alert)}"
-    words = _amount(alert.quantity, alert.value, alert)
+    text = _amount(alert.quantity, alert.value, alert)
     if alert.reference is not None:
-        words += (
-            f", {'before' if alert.factor is None else 'average'} {_amount(alert.quantity, alert.reference, alert)}"
-        )
+        text += f", {'before' if alert.factor is None else 'average'} {_amount(alert.quantity, alert.reference, alert)}"
     if alert.quantity != "price":
-        words += f", at a price of {_amount('price', alert.price, alert)}"
-    return words
+        text += f", at a price of {_amount('price', alert.price, alert)}"
+    return text
 
 
 def _amount(quantity: str, value: float, alert: Alert) -> str:
@@ -171,7 +169,7 @@ def _rule(alert: Alert) -> str:
 
 
 def _name(alert: Alert) -> str:
-    # Names come from exchanges. What cannot be one was refused there; a message is where it would be taken for ours.
+    # The name comes from an exchange. It was checked on arrival; here it must not pass for text of the message.
     return one_line(f"{alert.pair} on {alert.market}", MAX_NAME_LENGTH)
 
 

@@ -114,14 +114,14 @@ def rule_fields(rule: AlertRule) -> dict[str, Any]:
 
 
 class _Fields:
-    """The members of a JSON object, each taken once; what is left over at the end is nobody's."""
+    """The members of a JSON object, each taken once; any that are left at the end are unknown."""
 
     def __init__(self, given: Mapping[str, Any], within: str = "") -> None:
         self._left = dict(given)
         self._within = within
 
     def take(self, name: str, read: Callable[[Any], Any], *default: Any) -> Any:
-        """What `read` makes of the member; without a `default` it has to be there."""
+        """The member, parsed by `read`. It is required unless there is a `default`."""
         if name not in self._left:
             if default:
                 return default[0]
@@ -134,29 +134,29 @@ class _Fields:
 
     def end(self) -> None:
         for name in self._left:
-            raise BadRule(f"{self._within}{str(name)[:40]}: is no field of a rule")
+            raise BadRule(f"{self._within}{str(name)[:40]}: is not a field of a rule")
 
 
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("give the rule a name")
     if len(value.strip()) > MAX_NAME_LENGTH or not value.isprintable():
-        raise ValueError(f"has to be one line of at most {MAX_NAME_LENGTH} characters")
+        raise ValueError(f"must be one line of at most {MAX_NAME_LENGTH} characters")
     return value.strip()
 
 
 def _scope(value: Any) -> tuple[TrackPattern, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, Sequence) or not all(isinstance(part, str) for part in parts):
-        raise ValueError("has to be a list of patterns such as kraken:*/USD")
+        raise ValueError("must be a list of patterns such as kraken:*/USD")
     if len(parts) > MAX_PATTERNS or any(len(part) > MAX_CHANNEL_LENGTH for part in parts):
-        raise ValueError(f"has to be at most {MAX_PATTERNS} patterns of at most {MAX_CHANNEL_LENGTH} characters")
+        raise ValueError(f"must be at most {MAX_PATTERNS} patterns of at most {MAX_CHANNEL_LENGTH} characters")
     return parse_track(",".join(parts))
 
 
 def _condition(value: Any, quantity: str) -> Condition:
     if not isinstance(value, Mapping):
-        raise ValueError('has to be an object such as {"kind": "level", "direction": "up", "level": 100000}')
+        raise ValueError('must be an object such as {"kind": "level", "direction": "up", "level": 100000}')
     fields = _Fields(value, "condition.")
     kind = fields.take("kind", partial(_choice, among=tuple(KINDS)))
     if kind not in QUANTITIES[quantity]:
@@ -203,27 +203,27 @@ def _channels(value: Any) -> tuple[str, ...] | None:
     if value is None:
         return None
     if not isinstance(value, list) or len(value) > MAX_CHANNELS:
-        raise ValueError(f"has to be null for all, or a list of at most {MAX_CHANNELS} channels")
+        raise ValueError(f"must be null for all, or a list of at most {MAX_CHANNELS} channels")
     for channel in value:
         if not isinstance(channel, str) or not channel.isprintable() or not 0 < len(channel) <= MAX_CHANNEL_LENGTH:
-            raise ValueError(f"has to name each channel by a text of at most {MAX_CHANNEL_LENGTH} characters")
+            raise ValueError(f"must name each channel by a text of at most {MAX_CHANNEL_LENGTH} characters")
     return tuple(dict.fromkeys(value))
 
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("has to be true or false")
+        raise ValueError("must be true or false")
     return value
 
 
 def _choice(value: Any, among: Sequence[str]) -> str:
     if isinstance(value, str) and value in among:
         return value
-    raise ValueError(f"has to be {_listed(among)}")
+    raise ValueError(f"must be {_listed(among)}")
 
 
 def as_whole(value: Any) -> int | None:
-    """The whole number that a JSON value is; None where it is none. JSON makes no difference between 5 and 5.0."""
+    """A JSON value as a whole number, None if it is not one. JSON makes no difference between 5 and 5.0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         return None
     return int(value)
@@ -233,14 +233,14 @@ def _window(value: Any) -> int:
     seconds = as_whole(value)
     if seconds in WINDOWS:
         return seconds
-    raise ValueError(f"has to be {_listed([str(seconds) for seconds in WINDOWS])} seconds")
+    raise ValueError(f"must be {_listed([str(seconds) for seconds in WINDOWS])} seconds")
 
 
 def _whole(value: Any, low: int, high: int) -> int:
     number = as_whole(value)
     if number is not None and low <= number <= high:
         return number
-    raise ValueError(f"has to be a whole number from {low} to {high}")
+    raise ValueError(f"must be a whole number from {low} to {high}")
 
 
 def _wait(value: Any) -> int:
@@ -252,10 +252,10 @@ def _count(value: Any) -> int:
 
 
 def _number(value: Any, low: float, high: float) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:  # NaN is nowhere
+    if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:  # NaN is in no range
         return float(value)
-    raise ValueError(f"has to be a number from {low:g} to {high:,.16g}")
+    raise ValueError(f"must be a number from {low:g} to {high:,.16g}")
 
 
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

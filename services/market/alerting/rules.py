@@ -1,4 +1,4 @@
-"""Rules that people write: what is watched, when it is worth an alert, and in which words a mistake is told."""
+"""Alert rules: their conditions, quantities and limits, and the built-in rule."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ WINDOWS = {
     43_200: "12 h",
     86_400: "24 h",
 }
-"""What averages and changes may look back on, in seconds: few lengths, so that many rules share one reading."""
+"""The windows of averages and changes, in seconds. They are few, so that many rules share one reading of history."""
 
 MAX_NAME_LENGTH = 80
 MAX_PATTERNS = 50
@@ -37,24 +37,26 @@ DEFAULT_MIN_SAMPLES = 5
 MAX_RULES = 200
 
 BUILT_IN = 0
-"""The number of the rule that the settings ALERT_* make."""
+"""The number of the rule that the ALERT_* settings define."""
 
 BUILT_IN_NAME = "Built-in rule"
-"""What that rule is called; its alerts do not say."""
+"""The name of that rule; its alerts do not carry it."""
 
 
 class BadRule(TrackerError):
-    """A rule that cannot be used; the text begins with the field at fault."""
+    """An invalid rule; the text starts with the field at fault."""
 
 
 class TooManyRules(TrackerError):
-    """There are as many rules as a tick can be expected to look at."""
+    """There are MAX_RULES already: a tick has to evaluate all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimesAverage:
-    """The value is `above` or `below` `factor` x its average of the window, itself not in the average, which rests
-    on `min_samples` values at least."""
+    """The value is `above` or `below` `factor` x its average over the window.
+
+    The average excludes the value itself and must rest on at least `min_samples` values.
+    """
 
     direction: str
     factor: float
@@ -64,7 +66,7 @@ class TimesAverage:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The value has gone `up`, `down` or `either` way by more than `percent` since the window began."""
+    """The value has changed by more than `percent` since the start of the window: `up`, `down` or `either`."""
 
     direction: str
     percent: float
@@ -73,7 +75,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The value goes through `level`: `up`, `down` or `either` way."""
+    """The value crosses `level`: `up`, `down` or `either`."""
 
     direction: str
     level: float
@@ -81,14 +83,14 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Top:
-    """The rank comes to be `places` or better."""
+    """The rank becomes `places` or better."""
 
     places: int
 
 
 @dataclass(frozen=True, slots=True)
 class NoData:
-    """A metric that trades has had no price for `periods`."""
+    """A metric that trades has had no price for `periods` periods."""
 
     periods: int
 
@@ -110,17 +112,17 @@ QUANTITIES: Mapping[str, tuple[str, ...]] = {
     "volatility": ("average", "change", "level"),
     "rank": ("level", "top"),
 }
-"""What can be watched, and the kinds of condition that make sense of it."""
+"""The quantities that rules can watch, with the kinds of condition that apply to each."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertRule:
-    """Fires for each metric of `scope` whose `quantity` has met `condition` for `pending_seconds` on end.
+    """Fires for each metric of `scope` whose `quantity` has met `condition` throughout `pending_seconds`.
 
-    A metric fires at most once in any `cooldown_seconds`. It resolves when the value is back behind the threshold by
-    `hysteresis_percent` of that. Messages go to `channels`; None means all that there are. With `tell_resolved` those
-    who were told of an alert are told of its end. With `repeat` it fires again after each cooldown while the condition
-    holds.
+    A metric fires at most once in any `cooldown_seconds`. Its alert resolves when the value is back behind the
+    threshold by `hysteresis_percent` of it. Messages go to `channels`, None for all. With `tell_resolved`, the channels
+    of an alert are also notified when it resolves. With `repeat`, the rule fires again after each cooldown while the
+    condition holds.
     """
 
     id: int
@@ -142,12 +144,12 @@ class AlertRule:
 
     @property
     def window_seconds(self) -> int | None:
-        """How far back the condition looks; None where it does not."""
+        """The window of the condition; None for conditions without one."""
         return self.condition.window_seconds if isinstance(self.condition, TimesAverage | Change) else None
 
 
 def longest_windows(rules: Iterable[AlertRule]) -> dict[str, int]:
-    """How far back those of the rules look that are enabled, in seconds, by quantity."""
+    """The longest window of the enabled rules, in seconds, by quantity."""
     longest: dict[str, int] = {}
     for rule in rules:
         if rule.enabled and rule.window_seconds is not None:
@@ -184,10 +186,12 @@ def built_in(profile: Profile) -> AlertRule:
 
 
 def require_channels(rule: AlertRule, known: Collection[str], before: AlertRule | None = None) -> None:
-    """Raises BadRule where the rule names a channel that is not among those known, unless it did so `before`: what the
-    settings have lost since is kept until somebody takes it out."""
+    """Raises BadRule if the rule names an unknown channel, unless it did so `before`.
+
+    A channel that has been removed from the settings stays in a rule until somebody removes it there.
+    """
     had = () if before is None or before.channels is None else before.channels
     for channel in rule.channels or ():
         if channel not in known and channel not in had:
-            there_are = f"there are {', '.join(known)}" if known else "NOTIFY_URLS names none"
-            raise BadRule(f"channels: none is called {channel[:40]!r}; {there_are}")
+            available = f"available: {', '.join(known)}" if known else "NOTIFY_URLS sets no channel"
+            raise BadRule(f"channels: unknown channel {channel[:40]!r}; {available}")

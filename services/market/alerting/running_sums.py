@@ -1,7 +1,7 @@
-"""What a quantity has come to, moment by moment: any window's average is the difference of two such marks.
+"""Running sums of a quantity: the average over any window is the difference of two of them.
 
-A mark holds each metric's last known value and the sum of all its values so far. A sum is kept in two parts, the second
-of what its additions have rounded off, so that the difference of two is right however long they have been growing.
+They hold each metric's last known value and the sum of all its values so far. A sum has two parts, the second for what
+its additions have rounded off, so that the difference of two sums stays exact however large they grow.
 """
 
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from services.market.times import HOUR
 from services.market.types import Floats, Ints
 
 SLOT_SECONDS = 300
-"""Of what is older than an hour, one mark in so long is kept: longer windows begin to that precision."""
+"""Sums older than an hour are thinned to one per slot: longer windows start with that precision."""
 
 
 def carry_seconds(period_seconds: int) -> int:
-    """How long a value still counts as the last known one, and how far before the longest window marks are kept."""
+    """How long a value counts as the last known one, and how far before the longest window sums are stored."""
     return max(LOOKBACK, 2 * period_seconds)
 
 
 def tolerance(window: int, period_seconds: int) -> int:
-    """How many seconds before a window of `window` seconds a value may have come that passes for the one at its start.
+    """How many seconds before the start of a window a value may lie that counts as the value at its start.
 
-    Two periods, so that one tick may be missed, or a tenth of the window; no more than half of a short one, but a
-    period at least: a tick lies in it. Of what is older than an hour marks are a slot apart: two are looked through.
+    Two periods, so that one tick may be missed, or a tenth of the window if that is longer. At most half of a short
+    window, but at least a period, so that it contains a tick. Sums older than an hour are a slot apart: two slots.
     """
     periods = min(2 * period_seconds, max(period_seconds, window // 2))
     return max(periods, 2 * SLOT_SECONDS if window > HOUR else window // 10)
@@ -37,8 +37,8 @@ def tolerance(window: int, period_seconds: int) -> int:
 class RunningSums:
     """One quantity at one moment, all of shape (largest metric number + 1,) and indexed by metric number.
 
-    `value` is the last known, NaN for none; `sampled` says whether it came at that very moment; `total` + `rest` is
-    the sum of the `count` values up to and with that moment.
+    `value` is the last known, NaN for none; `sampled` is where it is of this very moment; `total` + `rest` is the sum
+    of the `count` values up to and including this moment.
     """
 
     minute: int
@@ -49,7 +49,7 @@ class RunningSums:
     sampled: npt.NDArray[np.bool_]
 
     def of(self, ids: Ints) -> "RunningSums":
-        """The same for these metrics alone, ascending; whatever was not known then has no value and no sum."""
+        """The sums of metrics `ids` (ascending). Metrics that were unknown then have no value, and a sum of 0."""
         size = len(self.value)
         if len(ids) and ids[-1] < size and ids[-1] - ids[0] == len(ids) - 1:  # nearly always: no need to copy
             row = slice(int(ids[0]), int(ids[-1]) + 1)
@@ -71,57 +71,60 @@ class RunningSums:
 
 
 class SumHistory(Protocol):
-    """Marks that were kept."""
+    """The stored sums."""
 
     def first_from(self, quantity: str, minute: int) -> RunningSums | None:
-        """The oldest mark at or after `minute`."""
+        """The oldest sums at or after `minute`."""
 
     def last_until(self, quantity: str, minute: int) -> RunningSums | None:
-        """The newest mark at or before `minute`."""
+        """The newest sums at or before `minute`."""
 
     def unknown(self, quantity: str, since: int, ids: Ints) -> npt.NDArray[np.bool_]:
-        """Which of metrics `ids` are not to be compared with their marks from `since` on."""
+        """Which of metrics `ids` have sums from `since` on that must not be used."""
 
 
 def outlasts_thinning(minute: int, now: int, period_seconds: int) -> bool:
-    """Whether a mark of `minute` would outlast the next thinning, were a window long enough."""
+    """True if the sums of `minute` are not thinned out, as long as some window reaches back to them."""
     return minute >= now - HOUR - period_seconds or minute % SLOT_SECONDS < period_seconds
 
 
 def no_values(minute: int, size: int) -> RunningSums:
-    """A mark before the first value."""
+    """Sums before the first value."""
     zeros = np.zeros(size)
     return RunningSums(minute, np.full(size, np.nan), zeros, zeros, np.zeros(size, np.int64), np.zeros(size, np.bool_))
 
 
 def next_sums(last: RunningSums | None, minute: int, ids: Ints, sampled: Floats, carried: Floats) -> RunningSums:
-    """The mark of `minute`, which comes after `last`, from the values that came with it (`sampled`, NaN for none) and
-    those that still count as known (`carried`, NaN for none) of metrics `ids`."""
+    """The sums of `minute`, which follow `last`.
+
+    `sampled` are the values of that minute and `carried` the last known ones, both of metrics `ids`, NaN for none.
+    """
     size = max(int(ids.max(initial=-1)) + 1, 0 if last is None else len(last.value))
     before = (last or no_values(minute, 0)).of(np.arange(size, dtype=np.int64))
     value, samples = np.full(size, np.nan), np.full(size, np.nan)
     value[ids], samples[ids] = carried, sampled
-    came = ~np.isnan(samples)
-    total, rest = _add(before.total, before.rest, np.where(came, samples, 0.0))
-    return RunningSums(minute, np.where(came, samples, value), total, rest, before.count + came, came)
+    has_value = ~np.isnan(samples)
+    total, rest = _add(before.total, before.rest, np.where(has_value, samples, 0.0))
+    return RunningSums(minute, np.where(has_value, samples, value), total, rest, before.count + has_value, has_value)
 
 
 def previous_sums(later: RunningSums, minute: int, sampled: Floats, carried: Floats) -> RunningSums:
-    """The mark of `minute`, the last period before that of `later`, of the same metrics: as `follow`, the other way."""
+    """The sums of `minute`, one period before `later`, of the same metrics: `next_sums` in the other direction."""
     total, rest = _add(later.total, later.rest, np.where(later.sampled, -later.value, 0.0))
-    came = ~np.isnan(sampled)
-    return RunningSums(minute, np.where(came, sampled, carried), total, rest, later.count - later.sampled, came)
+    has_value = ~np.isnan(sampled)
+    return RunningSums(
+        minute, np.where(has_value, sampled, carried), total, rest, later.count - later.sampled, has_value
+    )
 
 
-def with_values(mark: RunningSums, sampled: Floats, carried: Floats) -> RunningSums:
-    """The mark that later ones go on from, with the values that it should have had; its sums stay, for only differences
-    of sums count."""
-    came = ~np.isnan(sampled)
-    return RunningSums(mark.minute, np.where(came, sampled, carried), mark.total, mark.rest, mark.count, came)
+def with_values(sums: RunningSums, sampled: Floats, carried: Floats) -> RunningSums:
+    """`sums` with corrected values. The totals stay, because only their differences count."""
+    has_value = ~np.isnan(sampled)
+    return RunningSums(sums.minute, np.where(has_value, sampled, carried), sums.total, sums.rest, sums.count, has_value)
 
 
 def average_between(edge: RunningSums, last: RunningSums) -> tuple[Floats, Ints]:
-    """The mean of the values from `edge`, its own included, to `last`, and how many they are; NaN where none is."""
+    """The mean of the values from `edge` (included) to `last`, NaN without values, and their number."""
     count = last.count - edge.count + edge.sampled
     total = (last.total - edge.total) + (last.rest - edge.rest)
     total = total + np.where(edge.sampled, edge.value, 0.0)

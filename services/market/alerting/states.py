@@ -19,23 +19,24 @@ STATE = np.dtype(
         ("id", "<i8"),
         ("state", "u1"),
         ("side", "i1"),  # which way the condition was met: 1 above, -1 below
-        ("since", "<i8"),  # when it came into this state
+        ("since", "<i8"),  # when it entered this state
         ("fired_at", "<i8"),  # when it last fired, 0 for never
-        ("known_at", "<i8"),  # when a look last told something
+        ("known_at", "<i8"),  # when its value was last known
     ]
 )
 
 RuleStates = npt.NDArray[np.void]
-"""One row a metric, ascending by id, of dtype STATE."""
+"""One row per metric, ascending by id, of dtype STATE."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What one look tells of each metric, all of shape (metrics,).
+    """The result of evaluating one rule on all metrics at one moment, all of shape (metrics,).
 
-    `side` is 1 where the value is above the threshold, -1 below, 0 where the condition is not met; `starts` where it
-    is met in a way that begins an alert (a crossing is one moment); `clears_above` and `clears_below` where the value
-    is back far enough to end one; `known` where there is a value and something to compare it with.
+    `side` is 1 where the value is above the threshold, -1 where it is below, 0 where the condition is not met.
+    `starts` is where an alert may start; a crossing starts one at one moment only. `clears_above` and `clears_below`
+    are where the value is back far enough to resolve an alert. `known` is where there is a value and something to
+    compare it with.
     """
 
     side: npt.NDArray[np.int8]
@@ -45,7 +46,7 @@ class Evaluation:
     known: Mask
 
     def at(self, places: Ints) -> "Evaluation":
-        """The same for some of the metrics."""
+        """The evaluation of the metrics at `places`."""
         return Evaluation(
             self.side[places],
             self.starts[places],
@@ -57,8 +58,8 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What came of one look: the new states, and whose alert has begun (`fired`), has ended, is without data from now
-    on (`silenced`), or goes on after it was without (`returned`)."""
+    """The states after an evaluation, and which metrics' alerts fired, ended, lost their data (`silenced`), or have
+    data again and go on (`returned`)."""
 
     states: RuleStates
     fired: Mask
@@ -68,7 +69,7 @@ class Transition:
 
 
 def new_states(ids: Ints) -> RuleStates:
-    """Rows of which nothing is known yet."""
+    """States of metrics before their first evaluation."""
     states = np.zeros(len(ids), dtype=STATE)
     states["id"] = ids
     return states
@@ -77,14 +78,15 @@ def new_states(ids: Ints) -> RuleStates:
 def transition(
     states: RuleStates, evaluation: Evaluation, rule: AlertRule, now: int, period_seconds: int
 ) -> Transition:
-    """The states after a look at epoch second `now`.
+    """The states after an evaluation at epoch second `now`.
 
-    An alert fires when its condition has been met for the rule's pending time on end and its cooldown is over; what
-    the cooldown holds up waits, and fires afterwards if the condition is still met. It ends when the value is back.
-    Looks that tell nothing change nothing, nor do looks that nobody made: only when the last one that told something is
-    stale is an alert without data. The next one that does ends it or has it go on, and a pending time begins anew with
-    it: nobody knows what was meanwhile. A clock that was set back makes no cooldown shorter: `fired_at` is of the last
-    alert on record. A rule with `repeat` also fires where an alert of it is firing already.
+    An alert fires when its condition has been met throughout the rule's pending time and its cooldown is over. During
+    the cooldown it stays pending, and fires afterwards if the condition is still met. It ends when the value is back.
+
+    Evaluations without a value change nothing, and neither do missed ones, until the last known value is stale: then a
+    firing alert has no data. The next known value ends it or lets it go on, and restarts a pending time, because
+    nobody knows what happened meanwhile. Setting a clock back shortens no cooldown: `fired_at` is that of the last
+    alert on record. A rule with `repeat` also fires where its alert is firing already.
     """
     after = states.copy()
     state, side = after["state"], after["side"]
@@ -92,7 +94,7 @@ def transition(
         np.minimum(after[field], now, out=after[field])
     cooling = (after["fired_at"] > 0) & (now < after["fired_at"] + rule.cooldown_seconds)
     cleared = evaluation.known & np.where(side > 0, evaluation.clears_above, evaluation.clears_below)
-    unknown_for, patience = now - after["known_at"], STALE_PERIODS * period_seconds
+    unknown_for, tolerated = now - after["known_at"], STALE_PERIODS * period_seconds
 
     back = ((state == FIRING) | (state == NO_DATA)) & cleared
     silenced = (state == FIRING) & ~evaluation.known & is_stale(after["known_at"], now, period_seconds)
@@ -102,7 +104,7 @@ def transition(
     _enter(after, returned, FIRING, now)
 
     left = (state == PENDING) & evaluation.known & (evaluation.side != side)
-    _enter(after, (state == PENDING) & evaluation.known & (unknown_for > patience) & ~left, PENDING, now)
+    _enter(after, (state == PENDING) & evaluation.known & (unknown_for > tolerated) & ~left, PENDING, now)
     _enter(after, left & cooling, RESOLVED, now)
     _enter(after, left & ~cooling, OK, now)
     _enter(after, (state == RESOLVED) & ~cooling & ~back, OK, now)
@@ -114,8 +116,8 @@ def transition(
     _enter(after, begins, PENDING, now)
     side[begins] = evaluation.side[begins]
 
-    held_long = now - after["since"] >= rule.pending_seconds
-    due = (state == PENDING) & held_long
+    met_long_enough = now - after["since"] >= rule.pending_seconds
+    due = (state == PENDING) & met_long_enough
     if rule.repeat:
         due |= state == FIRING
     fired = due & evaluation.known & (evaluation.side == side) & ~cooling
@@ -126,9 +128,9 @@ def transition(
 
 
 def not_ok(states: RuleStates) -> Mask:
-    """Which rows tell more than the next look, and the alerts on record, would find by themselves."""
-    kept: Mask = states["state"] != OK
-    return kept
+    """Which states have to be stored: the next evaluation would not find them by itself."""
+    found: Mask = states["state"] != OK
+    return found
 
 
 def _enter(states: RuleStates, rows: Mask, state: int, now: int) -> None:

@@ -76,7 +76,7 @@ def test_the_built_in_rule_is_listed_first_and_cannot_be_changed(
     ("body", "words"),
     [
         (RULE | {"condition": {"kind": "level"}}, "condition.level: is missing"),
-        (RULE | {"colour": "red"}, "colour: is no field of a rule"),
+        (RULE | {"colour": "red"}, "colour: is not a field of a rule"),
         (["a"], "body: must be a JSON object"),
     ],
 )

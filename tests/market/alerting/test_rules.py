@@ -41,34 +41,34 @@ CONDITION = GIVEN["condition"]
     ("changed", "text"),
     [
         ({"name": " "}, "name: give the rule a name"),
-        ({"name": "a\nb"}, "name: has to be one line of at most 80 characters"),
+        ({"name": "a\nb"}, "name: must be one line of at most 80 characters"),
         ({"scope": []}, "scope: names no pair at all"),
         ({"scope": ["kraken"]}, "scope: 'kraken' is not exchange:BASE/QUOTE"),
-        ({"scope": 5}, "scope: has to be a list of patterns such as kraken:*/USD"),
-        ({"scope": ["a:*"] * 51}, "scope: has to be at most 50 patterns of at most 200 characters"),
-        ({"condition": {"kind": "level", "level": 10**400}}, "condition.level: has to be a number from 0 to "
+        ({"scope": 5}, "scope: must be a list of patterns such as kraken:*/USD"),
+        ({"scope": ["a:*"] * 51}, "scope: must be at most 50 patterns of at most 200 characters"),
+        ({"condition": {"kind": "level", "level": 10**400}}, "condition.level: must be a number from 0 to "
                                                              "1,000,000,000,000,000"),
-        ({"quantity": "mood"}, "quantity: has to be price, volume, stdev, volatility or rank"),
+        ({"quantity": "mood"}, "quantity: must be price, volume, stdev, volatility or rank"),
         ({"quantity": "rank"}, "condition.kind: change does not go with rank, only level or top"),
-        ({"condition": "up"}, 'condition: has to be an object such as {"kind": "level", "direction": "up", '
+        ({"condition": "up"}, 'condition: must be an object such as {"kind": "level", "direction": "up", '
                               '"level": 100000}'),
-        ({"condition": CONDITION | {"kind": "often"}}, "condition.kind: has to be average, change, level, top or "
+        ({"condition": CONDITION | {"kind": "often"}}, "condition.kind: must be average, change, level, top or "
                                                        "no_data"),
-        ({"condition": CONDITION | {"percent": -5}}, "condition.percent: has to be a number from 0.001 to 1,000,000"),
-        ({"condition": CONDITION | {"percent": True}}, "condition.percent: has to be a number from 0.001 to 1,000,000"),
-        ({"condition": CONDITION | {"percent": float("nan")}}, "condition.percent: has to be a number from 0.001 "
+        ({"condition": CONDITION | {"percent": -5}}, "condition.percent: must be a number from 0.001 to 1,000,000"),
+        ({"condition": CONDITION | {"percent": True}}, "condition.percent: must be a number from 0.001 to 1,000,000"),
+        ({"condition": CONDITION | {"percent": float("nan")}}, "condition.percent: must be a number from 0.001 "
                                                                "to 1,000,000"),
-        ({"condition": CONDITION | {"window_seconds": 60}}, "condition.window_seconds: has to be 300, 900, 1800, "
+        ({"condition": CONDITION | {"window_seconds": 60}}, "condition.window_seconds: must be 300, 900, 1800, "
                                                             "3600, 14400, 43200 or 86400 seconds"),
-        ({"condition": CONDITION | {"direction": "left"}}, "condition.direction: has to be up, down or either"),
-        ({"condition": CONDITION | {"level": 5}}, "condition.level: is no field of a rule"),
+        ({"condition": CONDITION | {"direction": "left"}}, "condition.direction: must be up, down or either"),
+        ({"condition": CONDITION | {"level": 5}}, "condition.level: is not a field of a rule"),
         ({"condition": {"kind": "change", "percent": 5}}, "condition.window_seconds: is missing"),
-        ({"pending_seconds": 1.5}, "pending_seconds: has to be a whole number from 0 to 604800"),
-        ({"hysteresis_percent": 51}, "hysteresis_percent: has to be a number from 0 to 50"),
-        ({"channels": "mail"}, "channels: has to be null for all, or a list of at most 20 channels"),
-        ({"channels": [""]}, "channels: has to name each channel by a text of at most 200 characters"),
-        ({"enabled": 1}, "enabled: has to be true or false"),
-        ({"colour": "red"}, "colour: is no field of a rule"),
+        ({"pending_seconds": 1.5}, "pending_seconds: must be a whole number from 0 to 604800"),
+        ({"hysteresis_percent": 51}, "hysteresis_percent: must be a number from 0 to 50"),
+        ({"channels": "mail"}, "channels: must be null for all, or a list of at most 20 channels"),
+        ({"channels": [""]}, "channels: must name each channel by a text of at most 200 characters"),
+        ({"enabled": 1}, "enabled: must be true or false"),
+        ({"colour": "red"}, "colour: is not a field of a rule"),
     ],
 )  # fmt: skip
 def test_the_error_names_the_field_at_fault(changed, text):
