@@ -1,4 +1,4 @@
-"""Messages and channels on the alerts page: kept current, tried again, tested."""
+"""The deliveries on the alerts page: updates them, retries messages, tests channels."""
 
 from datetime import tzinfo
 from typing import Any
@@ -59,7 +59,7 @@ def register(app: Dash, deliveries: Deliveries, clock: Clock) -> None:
 
 
 def _table(deliveries: Deliveries, page: int, zone: tzinfo) -> list[Component]:
-    """The page, and what to expect where there are no messages at all. Raises StoreUnavailable."""
+    """The page, or a hint if there are no messages at all. Raises StoreUnavailable."""
     found = deliveries.newest(layout.PAGE_ROWS + 1, offset=(page - 1) * layout.PAGE_ROWS)
     if found or page > 1:
         return layout.history(found, page, zone)
@@ -70,4 +70,4 @@ def _retry(deliveries: Deliveries, number: int, clock: Clock) -> None:
     try:
         deliveries.retry(number, clock())
     except (NotFailed, UnknownDelivery):
-        return  # somebody else was first: the table will show what has become of it
+        return  # somebody else was first; the table will show its state

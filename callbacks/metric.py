@@ -1,4 +1,4 @@
-"""One metric's page, kept current while it is open."""
+"""The page of a metric: updates it while it is open, and offers downloads."""
 
 from datetime import datetime
 from typing import Any
@@ -9,9 +9,10 @@ from dash.exceptions import PreventUpdate
 from callbacks.requests import RecordNumber
 from callbacks.shell import BROWSER
 from callbacks.spans import read_chart
-from layouts import csv_export, ids, markup, metric, notation, price_chart
+from layouts import csv_export, ids, markup, metric, metric_markets, notation, price_chart
 from layouts.axes import Figure
 from layouts.markup import Content
+from layouts.metric import Present
 from layouts.metric_notice import notice
 from layouts.price_chart import LINE, Subject, View
 from layouts.spans import Span, span_of
@@ -20,7 +21,6 @@ from services.market.alerting.rules import AlertRule, TimesAverage
 from services.market.candles import ChartHistory
 from services.market.ports import AlertService, Clock, MarketReader
 from services.market.ranking import RankedMetric
-from services.market.status import Status
 
 PARTS = (
     ids.METRIC_NOTICE,
@@ -30,13 +30,18 @@ PARTS = (
     ids.METRIC_RANKS,
     ids.METRIC_ALERTS,
 )
-"""What of the page is renewed beside its chart."""
+"""The parts that are updated, apart from the chart."""
 DATED = (ids.METRIC_NOTICE, ids.METRIC_HEADLINE, ids.METRIC_FIGURES, ids.METRIC_ALERTS)
-"""Those that tell times and ages."""
+"""The parts that show times and ages."""
 
 
 def register(app: Dash, reader: MarketReader, alert_service: AlertService, clock: Clock) -> None:
-    _register_browsers_part(app)
+    _register_updates(app, reader, alert_service, clock)
+    _register_choices(app, reader, alert_service, clock)
+    _register_browser(app)
+
+
+def _register_updates(app: Dash, reader: MarketReader, alert_service: AlertService, clock: Clock) -> None:
     profile = reader.profile
 
     @app.callback(
@@ -65,16 +70,16 @@ def register(app: Dash, reader: MarketReader, alert_service: AlertService, clock
             raise PreventUpdate
         view = view_of(metric_id, span, kind, zone)
         subject = subject_of(reader, alert_service, metric_id, clock())
-        state, present, metrics = present_of(reader, clock())
+        present = present_of(reader, clock())
         row = subject.row
         update = price_chart.price_update(chart_with_rules(reader, subject, clock(), view.span), view, subject, drawn)
         new_title = metric.tab_title(row)
         parts = (
-            notice(row, state, present, profile, view.zone),
-            metric.headline(row, present),
+            notice(row, present.state, present.now, profile, view.zone),
+            metric.headline(row, present.now),
             metric.figures(row, profile, view.zone),
-            metric.elsewhere(row, metrics, present),
-            metric.rank_links(row, metrics),
+            metric_markets.elsewhere(row, present.metrics, present.now),
+            metric.rank_links(row, present.metrics),
             metric.alert_list(subject.alerts, view.zone),
         )
         return [
@@ -83,6 +88,29 @@ def register(app: Dash, reader: MarketReader, alert_service: AlertService, clock
             *map(markup.update, parts, known),
         ]
 
+    @app.callback(
+        *(Output(part, "content", allow_duplicate=True) for part in DATED),
+        Input(ids.ZONE_NAME, "data"),
+        Input(ids.TICK_STALE, "data"),
+        State(ids.METRIC_ID, "data"),
+        *(State(part, "known") for part in DATED),
+        prevent_initial_call=True,
+    )
+    def update_times(
+        zone_name: str | None, _tick_stale: bool, metric_id: RecordNumber, *known: object
+    ) -> list[Content | NoUpdate]:
+        subject, zone = subject_of(reader, alert_service, metric_id, clock()), notation.zone_named(zone_name)
+        present = present_of(reader, clock())
+        parts = (
+            notice(subject.row, present.state, present.now, profile, zone),
+            metric.headline(subject.row, present.now),
+            metric.figures(subject.row, profile, zone),
+            metric.alert_list(subject.alerts, zone),
+        )
+        return list(map(markup.update, parts, known))
+
+
+def _register_choices(app: Dash, reader: MarketReader, alert_service: AlertService, clock: Clock) -> None:
     @app.callback(
         Output(ids.METRIC_CHART, "figure"),
         Input(ids.METRIC_SPAN, "value"),
@@ -97,27 +125,6 @@ def register(app: Dash, reader: MarketReader, alert_service: AlertService, clock
         subject = subject_of(reader, alert_service, metric_id, clock())
         chart = chart_with_rules(reader, subject, clock(), view.span)
         return price_chart.price_figure(chart, view, subject, threshold)
-
-    @app.callback(
-        *(Output(part, "content", allow_duplicate=True) for part in DATED),
-        Input(ids.ZONE_NAME, "data"),
-        Input(ids.TICK_STALE, "data"),
-        State(ids.METRIC_ID, "data"),
-        *(State(part, "known") for part in DATED),
-        prevent_initial_call=True,
-    )
-    def tell_times_anew(
-        zone_name: str | None, _tick_stale: bool, metric_id: RecordNumber, *known: object
-    ) -> list[Content | NoUpdate]:
-        subject, zone = subject_of(reader, alert_service, metric_id, clock()), notation.zone_named(zone_name)
-        state, present, _ = present_of(reader, clock())
-        parts = (
-            notice(subject.row, state, present, profile, zone),
-            metric.headline(subject.row, present),
-            metric.figures(subject.row, profile, zone),
-            metric.alert_list(subject.alerts, zone),
-        )
-        return list(map(markup.update, parts, known))
 
     @app.callback(
         Output(ids.METRIC_FILE, "data"),
@@ -136,21 +143,21 @@ def register(app: Dash, reader: MarketReader, alert_service: AlertService, clock
 
 
 def view_of(metric_id: int, span: object, kind: object, zone: object) -> View:
-    """What a browser asks to see; what it should not ask for is what is shown at first."""
+    """The view that a browser asks for; invalid choices become the defaults."""
     chosen = str(kind) if kind in price_chart.KINDS else LINE
     return View(metric_id, span_of(span), chosen, notation.zone_named(zone))
 
 
-def present_of(reader: MarketReader, now: datetime) -> tuple[Status, datetime, tuple[RankedMetric, ...]]:
-    """The state of the whole at `now`, the moment that is the present by it, and all metrics as they are then."""
+def present_of(reader: MarketReader, now: datetime) -> Present:
+    """The state of the tracker at `now`, with all metrics; they are stale if the last tick is."""
     state = reader.status(now)
     ranking = reader.ranking()
-    return state, state.present(now), (ranking.gone_stale() if state.stale else ranking).metrics
+    return Present(state, state.present(now), (ranking.gone_stale() if state.stale else ranking).metrics)
 
 
 def subject_of(reader: MarketReader, alert_service: AlertService, wanted: int | str, now: datetime) -> Subject:
-    """The metric of this number or key with its alerts, as it is at `now`. Raises UnknownMetric."""
-    revision = reader.revision()  # before the rest: what is newer is asked for again
+    """The metric of this number or key at `now`, with its alerts and rules. Raises UnknownMetric."""
+    revision = reader.revision()  # read first, so that anything newer is read again
     row = reader.metric(wanted)
     if reader.status(now).stale:
         row = row.gone_stale()
@@ -161,19 +168,19 @@ def subject_of(reader: MarketReader, alert_service: AlertService, wanted: int | 
 
 
 def _is_drawn(rule: AlertRule, row: RankedMetric) -> bool:
-    """Whether it compares this metric's price with a multiple of its average."""
+    """True if the rule compares this metric's price with a multiple of its average."""
     on_average = rule.quantity == "price" and isinstance(rule.condition, TimesAverage)
     return rule.enabled and on_average and any(one.market == row.market and one.matches(row.pair) for one in rule.scope)
 
 
 def chart_with_rules(reader: MarketReader, subject: Subject, now: datetime, span: Span) -> ChartHistory:
-    """The past of a chart with the thresholds of rules."""
+    """The history of a chart that shows the thresholds of rules."""
     windows = [rule.window_seconds or 0 for rule in subject.drawn_rules]
     return read_chart(reader, subject.row.id, now, span, windows)
 
 
-def _register_browsers_part(app: Dash) -> None:
-    """See assets/chart.js and assets/metric.js."""
+def _register_browser(app: Dash) -> None:
+    """The callbacks that run in the browser, see assets/chart.js and assets/metric.js."""
     app.clientside_callback(ClientsideFunction(BROWSER, "retitle"), Input(ids.METRIC_TITLE, "data"))
     app.clientside_callback(
         ClientsideFunction(BROWSER, "ask"),

@@ -1,4 +1,4 @@
-"""Which page an address leads to. Routing is our own: dash.pages keeps a global registry of one app."""
+"""Which page an address leads to. The routing is our own, because dash.pages has one global registry."""
 
 from datetime import tzinfo
 from typing import Any
@@ -19,18 +19,18 @@ from services.market.dependencies import Dependencies
 from services.market.errors import StoreUnavailable, UnknownMetric
 
 MAX_ID_DIGITS = 18
-"""Digits of the largest metric number worth asking for."""
+"""Digits of a metric number; a longer one is a key."""
 
 PAGE_SEGMENTS = frozenset({"alerting", "status", "compare", "metric"})
-"""What the paths of pages begin with."""
+"""The first segments of the paths of pages."""
 
 Page = tuple[Component, str]
-"""What to show, and what to call it in the browser's tab."""
+"""The page, and the title of the browser's tab."""
 
 
 def register(app: Dash, dependencies: Dependencies) -> None:
-    # The browser adds its time zone to the path, so that a page is right at its first paint. When another zone is
-    # chosen later, the pages that listen to `ids.ZONE_NAME` change their times and keep the rest.
+    # The browser sends its time zone with the path, so that the first paint has the right times. When the user selects
+    # another zone, the pages that listen to `ids.ZONE_NAME` update their times and keep the rest.
     app.clientside_callback(
         ClientsideFunction(BROWSER, "view"),
         Output(ids.VIEW, "data"),
@@ -61,7 +61,7 @@ def _page(view: dict[str, Any], dependencies: Dependencies) -> Page:
 
 
 def page_at(path: str, search: str, dependencies: Dependencies, zone: tzinfo) -> Page:
-    """The page at `path` with its query string, times in `zone`; a friendly one where nothing is.
+    """The page at `path` with its query string, with times in `zone`; a friendly one if there is none.
 
     Raises StoreUnavailable.
     """
@@ -93,6 +93,5 @@ def _metric_page(wanted: str, dependencies: Dependencies, zone: tzinfo) -> Page:
     row = subject.row
     near = price_chart.threshold_is_near(chart, subject)
     figure = price_chart.price_figure(chart, View(row.id, FIRST_SPAN, LINE, zone), subject, near)
-    state, present, metrics = present_of(reader, clock())
-    page = metric.page(row, figure, metrics, subject.alerts, state, present, reader.profile, zone, near)
+    page = metric.page(subject, figure, present_of(reader, clock()), zone, threshold=near)
     return page, metric.tab_title(row)

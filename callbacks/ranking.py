@@ -1,4 +1,4 @@
-"""The ranking's controls, rows and figures; all in the browser, see assets/ranking/."""
+"""The ranking: its controls, rows and figures. All of it runs in the browser, see assets/ranking/."""
 
 from dash import ClientsideFunction, Dash, Input, Output, State
 
@@ -17,7 +17,7 @@ CONTROLS = (
     ids.MAP_SIZE,
     ids.MAP_COLOUR,
 )
-"""What the viewer chooses by; assets/ranking/view.js knows what each stands for."""
+"""The controls; assets/ranking/view.js reads each by its id."""
 
 
 def register(app: Dash) -> None:

@@ -1,5 +1,5 @@
-"""What anybody may send to Dash's own routes. What does not fit is refused before Dash looks at it: Dash takes each
-request for its renderer's, and breaks off with a traceback where it is not.
+"""Checks requests to Dash's own routes. Others than pages send are refused before Dash handles them, because Dash takes
+every request for its renderer's and fails with a traceback if it is not.
 """
 
 import inspect
@@ -23,26 +23,26 @@ from services.market.failures import Failures
 
 CALLBACKS = "/_dash-update-component"
 SUITES = "/_dash-component-suites/<string:package_name>/<path:fingerprinted_path>"
-"""The endpoints of Dash that read what a request says."""
+"""The endpoints of Dash that read a request's content."""
 
 MAX_DEPTH = 32
-"""Of lists and objects in one another. Pages send some six."""
+"""Nested lists and objects. Pages send about six levels."""
 MAX_MATCHES = 200
-"""Components that one pattern finds on a page."""
+"""Components that match one pattern on a page."""
 QUIET_SECONDS = 600.0
-"""A malformed request that was not repeated for so long is reported again."""
+"""A malformed request is logged again if it has not been repeated for so long."""
 
 WILDCARDS = (["ALL"], ["MATCH"])
 
 Number = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,15}$")]
-"""The number of a record, as elements of a page tell it."""
+"""The number of a record, as the attributes of a page's elements have it."""
 RecordNumber = Annotated[int, Field(ge=0, le=10**15)]
-"""The same as a page keeps it."""
+"""The number of a record, as a page stores it."""
 PageNumber = Annotated[int, Field(ge=1, le=10**9)]
 
 
 class Action(TypedDict, total=False):
-    """What a button in a Markup tells, and the elements around it; the renderer hands it on as it is."""
+    """The `data-` attributes of a button in a Markup and of the elements around it, as the renderer sends them."""
 
     act: Required[str]
     number: Number
@@ -54,11 +54,11 @@ class Action(TypedDict, total=False):
 
 
 class Malformed(ValueError):
-    """No page sends such a request; the text says what is wrong with it, and repeats nothing of it."""
+    """A request that no page sends; the text says what is wrong, without repeating any of it."""
 
 
 class Json(DefaultJSONProvider):
-    """Reads bodies with orjson: too deep nesting, halves of characters and NaN are errors of the text to it."""
+    """Reads bodies with orjson, which refuses deep nesting, lone surrogates and NaN."""
 
     def loads(self, s: str | bytes, **_: Any) -> Any:
         return orjson.loads(s)
@@ -66,7 +66,7 @@ class Json(DefaultJSONProvider):
 
 @dataclass(frozen=True)
 class Contract:
-    """What one callback takes."""
+    """The arguments of one callback."""
 
     inputs: Sequence[Mapping[str, str]]
     state: Sequence[Mapping[str, str]]
@@ -74,7 +74,7 @@ class Contract:
     function: Callable[..., object]
 
     def check(self, body: Mapping[str, Any]) -> None:
-        """Raises Malformed where `body` is nothing that a page sends to this callback."""
+        """Raises Malformed if no page sends this `body` to this callback."""
         outputs = body.get("outputs")
         inputs = _places(body.get("inputs"), self.inputs, "inputs")
         states = _places(body.get("state", []), self.state, "states")
@@ -99,7 +99,7 @@ class Contract:
 
     @cached_property
     def _kinds(self) -> list[TypeAdapter[Any]]:
-        """The types of its values, in their order, as the function's signature has them."""
+        """The types of the arguments, in the order of the function's signature."""
         hints = get_type_hints(self.function, include_extras=True)
         kinds: list[TypeAdapter[Any]] = []
         for name, parameter in inspect.signature(self.function).parameters.items():
@@ -110,7 +110,7 @@ class Contract:
 
 
 def check_requests(app: Dash) -> None:
-    """Have the routes of `app`, whose callbacks are all registered, refuse what no page sends, told in the log once."""
+    """Make the routes of `app` refuse what no page sends, and log each kind once. All callbacks must be registered."""
     failures = Failures(quiet_seconds=QUIET_SECONDS)
     contracts = {
         output: Contract(one["inputs"], one["state"], _outputs(one["output"], output), inspect.unwrap(one["callback"]))
@@ -137,14 +137,14 @@ def check_requests(app: Dash) -> None:
     def checked_serve(package_name: str, fingerprinted_path: str) -> Any:
         try:
             return serve(package_name, fingerprinted_path)
-        except (DependencyException, OSError, ValueError):  # no such package, no such file, no name of one
+        except (DependencyException, OSError, ValueError):  # no such package, no such file, not a file name
             refuse(NotFound(), "there is no such file of a component")
 
     views[CALLBACKS], views[SUITES] = checked_dispatch, checked_serve
 
 
 def check(body: object, contracts: Mapping[str, Contract]) -> None:
-    """Raises Malformed where `body` is nothing that a page sends to one of these callbacks, by their outputs."""
+    """Raises Malformed if no page sends this `body` to one of these callbacks, which are keyed by their outputs."""
     if not isinstance(body, dict):
         raise Malformed("its body is no object")
     output = body.get("output")
@@ -168,8 +168,8 @@ def _check_depth(body: object) -> None:
 
 
 def _places(given: object, declared: Sequence[Mapping[str, str]], name: str) -> list[Any]:
-    """What a request tells of the inputs, states or outputs that a callback has: of each one, or all that its pattern
-    finds."""
+    """The inputs, states or outputs of a request, checked against those of the callback: one each, or a list for a
+    pattern."""
     if not isinstance(given, list) or len(given) != len(declared):
         raise Malformed(f"it has not the {name} of the callback")
     if not all(map(_fits, given, declared)):
@@ -178,7 +178,7 @@ def _places(given: object, declared: Sequence[Mapping[str, str]], name: str) -> 
 
 
 def _fits(given: object, place: Mapping[str, str]) -> bool:
-    """Whether it names the component and the property of `place`, as often as its pattern finds them."""
+    """True if it names the component and the property of `place`; a list of them for a pattern."""
     if not place["id"].startswith("{"):
         return _names(given, place["id"], place["property"])
     pattern = json.loads(place["id"])
@@ -206,9 +206,9 @@ def _names(given: object, wanted: str | dict[str, Any], prop: str) -> bool:
 
 
 def _outputs(output: Any, key: str) -> list[dict[str, str]]:
-    """A callback's outputs; `key` names them all, with a mark at those that other callbacks have too."""
-    mark = re.search("@[0-9a-f]{64}", key)
-    shared = "" if mark is None else mark[0]
+    """A callback's outputs. `key` contains all of them, with a hash on those that other callbacks have too."""
+    found = re.search("@[0-9a-f]{64}", key)
+    shared = "" if found is None else found[0]
     return [
         {"id": one.component_id_str(), "property": one.component_property + shared * one.allow_duplicate}
         for one in (output if isinstance(output, list) else [output])
@@ -216,7 +216,7 @@ def _outputs(output: Any, key: str) -> list[dict[str, str]]:
 
 
 def _id_text(identity: str | dict[str, Any]) -> str:
-    """As the renderer writes the id of a component."""
+    """The id of a component as the renderer writes it."""
     if isinstance(identity, str):
         return identity
     return json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What every page has: the poller, connection status, banner, theme, tab title and the error toast."""
+"""The callbacks of every page: poller, connection status, banner, theme, tab title and error toast."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,14 @@ from services.market.errors import StoreUnavailable, TrackerError
 from services.market.failures import Failures
 
 BROWSER = "tracker"
-"""The namespace of our functions in assets/."""
+"""The namespace of the JavaScript functions in assets/."""
 
 QUIET_SECONDS = 600.0
-"""An error of a callback that was not repeated for so long is reported again."""
+"""A callback's error is logged again if it has not been repeated for so long."""
 
 
 def register(app: Dash) -> None:
-    """Everything here runs in the browser; see assets/live.js and assets/shell.js."""
+    """Register callbacks that run in the browser, see assets/live.js and assets/shell.js."""
     live, zone = Input(ids.LIVE, "data"), Input(ids.ZONE_NAME, "data")
     app.clientside_callback(
         ClientsideFunction(BROWSER, "poll"), Output(ids.LIVE, "data"), Input(ids.POLL, "n_intervals")
@@ -70,18 +70,17 @@ def register(app: Dash) -> None:
 
 
 def reporting() -> Callable[[Exception], None]:
-    """What tells the user, in a toast, that a callback failed, and the browser what to retry; the page stays as it
-    was."""
+    """An error handler for callbacks. It shows a toast and tells the browser what to retry; the page stays as it is."""
     failures = Failures(quiet_seconds=QUIET_SECONDS)
 
     def report(error: Exception) -> None:
         if isinstance(error, StoreUnavailable):
-            text = "The database is unavailable. Trying again by itself."
+            text = "The database is unavailable. The page retries by itself."
         elif isinstance(error, TrackerError):
             text = str(error)
         else:
             failures.crashed("callback", error, "failed")
-            text = "Something went wrong while updating this page. The program's log has the details."
+            text = "Something went wrong while updating this page. The server's log has the details."
         set_props(ids.FAILED, {"data": list(ctx.triggered_prop_ids)})
         set_props(ids.TOAST_TEXT, {"children": text})
         set_props(ids.TOAST, {"is_open": True})

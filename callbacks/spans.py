@@ -1,4 +1,4 @@
-"""What is read of a metric for a stretch of time."""
+"""Reads the history that a chart of one metric shows."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,11 +16,11 @@ EPOCH = from_epoch(0)
 def read_chart(
     reader: MarketReader, metric_id: int, now: datetime, span: Span, windows: Iterable[int] = ()
 ) -> ChartHistory:
-    """A metric's last `span` before `now`, by sample or by the hour as the span has it, with as much of the time before
-    as averages of an hour, of the built-in rule's window and of these `windows` (seconds) need.
+    """A metric's last `span` before `now`, by sample or by hour, and as much history before it as its averages need:
+    those of an hour, of the built-in rule's window, and of `windows` (seconds).
 
-    As in the JSON interface it ends where the running period begins, so that all who look at the metric within one
-    period ask the same. Raises UnknownMetric.
+    As in the JSON API it ends where the running period begins, so that all readers within one period read the same.
+    Raises UnknownMetric.
     """
     until = period_of(now, reader.profile.period_seconds)
     since = until - timedelta(seconds=span.seconds)
@@ -46,7 +46,7 @@ def read_chart(
 
 
 def _beginning(reader: MarketReader, metric_id: int, chart: ChartHistory) -> int | None:
-    """When the metric's first price on record came; None where its history reaches back to the span's beginning."""
+    """The time of the metric's first stored price; None if its history reaches back to the begin of the span."""
     hourly = isinstance(chart.known, Hours)
     times = chart.known.starts if isinstance(chart.known, Hours) else chart.known.times
     tolerance = max(chart.bars.seconds, 2 * reader.profile.period_seconds)

@@ -10,13 +10,13 @@ from services.market.ranking import RankedMetric
 from services.market.types import Floats, Hours, Ints, Series
 
 BYTE_ORDER_MARK = "\ufeff"
-"""Before a file that is opened by a double click: spreadsheets know UTF-8 by it."""
+"""At the start of a file, so that spreadsheets recognise UTF-8."""
 
 
 def sheet(history: Series | Hours) -> str:
-    """A line a price, or an hour: times are ISO-8601 in UTC, prices in quote currency, volumes in base units.
+    """A line per price or per hour. Times are ISO-8601 in UTC, prices in quote currency, volumes in base units.
 
-    An hour's time is when it begins. What is not known is left empty.
+    The time of an hour is its begin. Unknown values are empty.
     """
     columns: Sequence[Floats | Ints]
     if isinstance(history, Hours):
@@ -31,7 +31,7 @@ def sheet(history: Series | Hours) -> str:
 
 
 def file_name(row: RankedMetric, span: Span) -> str:
-    """`kraken-BTC-USD-24h.csv`: no character that a file system could take amiss."""
+    """`kraken-BTC-USD-24h.csv`: without characters that a file system refuses."""
     return re.sub(r"[^\w.-]+", "-", f"{row.key}-{span.label.replace(' ', '')}") + ".csv"
 
 

@@ -1,4 +1,4 @@
-"""One metric's history as a chart draws it: points in time, with a gap wherever nothing is stored."""
+"""A metric's history as a chart draws it: points in time, with gaps where no samples are stored."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ Values = list[float | None]
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """The room between the lowest and the highest price of each hour, as points in time.
+    """The area between the lowest and the highest price of each hour, as points in time.
 
-    A band ends at a gap and in the first hour of a day, where the next one begins: what is past stays as it is drawn.
+    A band ends at a gap, and in the first hour of a day, where the next begins. Bands of earlier days do not change.
     """
 
     times: Ints
@@ -40,7 +40,7 @@ class Curve:
 
 
 def curve(history: Series | Hours, period_seconds: int, newest: datetime | None) -> Curve:
-    """What to draw of `history`; `newest` is the time of its metric's latest price."""
+    """The curve through `history`; `newest` is the time of the metric's latest price."""
     if isinstance(history, Hours):
         return _through_hours(history, newest)
     times, values = with_gaps(history, period_seconds)
@@ -48,25 +48,25 @@ def curve(history: Series | Hours, period_seconds: int, newest: datetime | None)
 
 
 def with_gaps(series: Series, period_seconds: int) -> tuple[Ints, Values]:
-    """Times and values with a None wherever samples are missing between two.
+    """Times and values, with a None between two samples that have a gap between them.
 
-    Missing means further apart than two periods, and than twice what the later sample stands for.
+    A gap is longer than two periods, and longer than twice the seconds that the later sample stands for.
     """
     times, values = series.times, series.values
     reach = np.maximum(2 * period_seconds, 2 * series.widths[1:])
-    holes = np.flatnonzero(np.diff(times) > reach)
-    filled: Values = [*np.insert(values, holes + 1, np.nan).tolist()]
-    for shift, hole in enumerate(holes.tolist()):
-        filled[hole + 1 + shift] = None
-    middle = (times[holes] + times[holes + 1]) // 2
-    return np.insert(times, holes + 1, middle), filled
+    gaps = np.flatnonzero(np.diff(times) > reach)
+    filled: Values = [*np.insert(values, gaps + 1, np.nan).tolist()]
+    for shift, gap in enumerate(gaps.tolist()):
+        filled[gap + 1 + shift] = None
+    middle = (times[gaps] + times[gaps + 1]) // 2
+    return np.insert(times, gaps + 1, middle), filled
 
 
 def _through_hours(hours: Hours, newest: datetime | None) -> Curve:
-    """A line from close to close, each where it was told: at its hour's end, or now where that is still to come.
+    """A line from close to close, each at its hour's end, or at `newest` in the running hour.
 
-    A stretch begins with its open, so that a lone hour is a line too. The band has each hour's range
-    in its middle: there, the line on its way from one close to the next lies within.
+    A run begins with its open, so that a single hour is a line too. The band has each hour's range in the hour's
+    middle, where the line from one close to the next lies within it.
     """
     starts, ends = hours.starts, hours.starts + HOUR
     if newest is not None:
@@ -75,7 +75,7 @@ def _through_hours(hours: Hours, newest: datetime | None) -> Curve:
     values: Values = []
     ranges: list[tuple[float, float] | None] = []
     bands: list[Band] = []
-    for first, last in _stretches(starts):
+    for first, last in _runs(starts):
         begin, part, end = slice(first, first + 1), slice(first, last), slice(last - 1, last)
         if first:
             times.append((ends[first - 1 : first] + starts[begin]) // 2)
@@ -93,7 +93,7 @@ def _through_hours(hours: Hours, newest: datetime | None) -> Curve:
     return Curve(np.concatenate(times), values, ranges, bands)
 
 
-def _stretches(starts: Ints) -> Iterator[tuple[int, int]]:
-    """First and past-the-last place of each run of hours that follow one another."""
+def _runs(starts: Ints) -> Iterator[tuple[int, int]]:
+    """Begin and end (exclusive) of each run of consecutive hours."""
     edges = np.flatnonzero(np.diff(starts) > HOUR) + 1
     return pairwise([0, *edges.tolist(), len(starts)] if len(starts) else [])

@@ -1,4 +1,4 @@
-"""What became of the messages about alerts, and the channels that they go to."""
+"""Delivery status of messages, and the configured channels."""
 
 from collections.abc import Sequence
 from datetime import tzinfo
@@ -13,13 +13,13 @@ from services.market.alerting.messages import Delivery
 PAGE_ROWS = 50
 
 REFRESH_MS = 5_000
-"""Messages go out every few seconds, between the ticks that all else follows."""
+"""Messages are sent every few seconds, independent of the ticks."""
 
 CHIPS = {"queued": "is-warning", "sent": "is-good", "failed": "is-alert"}
 
 
 def section(channels: Sequence[str]) -> Component:
-    """The channels, and under them the messages, which come with the first refresh."""
+    """The channels, and below them the messages, which the first refresh brings."""
     return html.Div(
         [
             parts.card("Channels", _channels(channels), className="channels"),
@@ -33,8 +33,8 @@ def section(channels: Sequence[str]) -> Component:
 
 def _channels(channels: Sequence[str]) -> Component:
     if not channels:
-        text = ["Alerts are only shown here. To be told elsewhere, by mail, chat, push or webhook, set "]
-        return html.P([*text, html.Code("NOTIFY_URLS"), "."], className="quiet channel-none")
+        text = "No channel is configured: alerts are only shown here. To send them by mail, chat, push or webhook, set "
+        return html.P([text, html.Code("NOTIFY_URLS"), "."], className="quiet channel-none")
     return html.Ul([_channel(name) for name in channels], className="channel-list")
 
 
@@ -49,17 +49,17 @@ def _channel(name: str) -> Component:
 
 
 def accepted() -> Component:
-    """What a test met that arrived."""
+    """The result of a test that was accepted."""
     return html.Span([html.Span(className="dot is-good"), "Accepted"], className="state")
 
 
 def refused(why: str) -> Component:
-    """What a test met that did not."""
+    """The result of a test that was not accepted."""
     return html.Span([html.Span(className="dot is-bad"), f"Not accepted: {why}"], className="state error-text")
 
 
 def history(deliveries: Sequence[Delivery], page: int, zone: tzinfo) -> list[Component]:
-    """A page of the messages, newest first: `deliveries` are those on it, and more where there is another page."""
+    """A page of messages, newest first. `deliveries` has one more than a page holds if there is another page."""
     columns = (
         ("Created", "nowrap"),
         ("Channel", "nowrap"),
@@ -90,8 +90,8 @@ def history(deliveries: Sequence[Delivery], page: int, zone: tzinfo) -> list[Com
 
 
 def nothing() -> list[Component]:
-    """What stands there while no channel was owed a message."""
-    text = "What each channel is told stands here, with what became of it. A test is not kept."
+    """The page while there are no messages."""
+    text = "Messages to each channel appear here with their delivery status. Tests are not recorded."
     return [parts.card(None, parts.empty("bell", "No message yet", html.P(text)))]
 
 

@@ -1,4 +1,4 @@
-"""The status page's figures, as plain dicts, from typed data."""
+"""The charts of the status page, as plain dicts."""
 
 from datetime import tzinfo
 from itertools import pairwise
@@ -13,8 +13,8 @@ from services.market.types import Floats
 
 
 def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
-    """How long the ticks of a day took to fetch and to store, a bar a quarter of an hour, and marks above where
-    periods were missed or an exchange failed."""
+    """The time that the ticks of a day took to fetch and to store, a bar per quarter of an hour, with markers above for
+    missed periods and failed exchanges."""
     middles = stamps(day.starts + SLOT_SECONDS // 2)
     ends = np.append(day.starts, day.starts[-1] + SLOT_SECONDS)
     edges = stamps(ends)
@@ -72,7 +72,7 @@ def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
 
 
 def size_figure(sizes: Sizes, zone: tzinfo) -> Figure:
-    """How large the database was, from nothing up, so that a small growth looks small."""
+    """The size of the database, from zero up, so that a small growth looks small."""
     area = {
         "type": "scatter",
         "mode": "lines",

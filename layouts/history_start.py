@@ -1,4 +1,4 @@
-"""Where histories begin within the span that a chart shows: before that nothing is on record."""
+"""The lines at which histories begin within the span of a chart."""
 
 from collections.abc import Sequence
 from datetime import tzinfo
@@ -13,17 +13,19 @@ LINE_HEIGHT = 16  # pixels
 
 
 def start_lines(begins: Sequence[tuple[int, str]], since: int, until: int, zone: tzinfo) -> Figure:
-    """A line and a few words for each of `begins` (epoch second, whose history it is), in a span from `since` to
-    `until`: shapes and annotations."""
-    shapes, text = [], []
-    for place, (begin, whose) in enumerate(begins):
+    """A dashed line with a label for each of `begins` (epoch second, name of the history), as shapes and annotations.
+
+    The chart shows `since` to `until`.
+    """
+    shapes, labels = [], []
+    for place, (begin, name) in enumerate(begins):
         (at,) = stamps(np.array([begin]))
         late = begin > (since + until) / 2
         line = {"color": theme.MUTED, "width": 1, "dash": "dash"}
         shapes.append({"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": line})
-        text.append(
+        labels.append(
             {
-                "text": f"{whose} begins {_moment(begin, zone)}",
+                "text": f"{name} begins {_moment(begin, zone)}",
                 "x": at,
                 "y": 1,
                 "yref": "paper",
@@ -35,7 +37,7 @@ def start_lines(begins: Sequence[tuple[int, str]], since: int, until: int, zone:
                 "font": {"size": 12},
             }
         )
-    return {"shapes": shapes, "annotations": text}
+    return {"shapes": shapes, "annotations": labels}
 
 
 def _moment(second: int, zone: tzinfo) -> str:

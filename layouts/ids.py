@@ -1,4 +1,4 @@
-"""Every component id, once. Those marked public are used by tests outside this repository too."""
+"""All component ids. Those marked public are also used by tests outside of this repository."""
 
 RANKING_TABLE = "ranking-table"  # public
 METRIC_CHART = "metric-chart"  # public
@@ -152,22 +152,22 @@ RULE_REPLAY_CHART = "rule-replay-chart"
 
 
 def rule_field(name: object) -> dict[str, object]:
-    """A field of the form in which a rule is written."""
+    """A field of the rule form."""
     return {"type": "rule-field", "name": name}
 
 
 def rule_row(name: object) -> dict[str, object]:
-    """What surrounds a field, its label and hint included."""
+    """A field with its label and hint."""
     return {"type": "rule-row", "name": name}
 
 
 def rule_error(name: object) -> dict[str, object]:
-    """What is wrong with a field."""
+    """The error of a field."""
     return {"type": "rule-error", "name": name}
 
 
 def rule_replay(span: object) -> dict[str, object]:
-    """The button that tries the rule on so long a past."""
+    """The button that replays the rule on this span."""
     return {"type": "rule-replay-span", "span": span}
 
 
@@ -177,5 +177,5 @@ def channel_test(name: object) -> dict[str, object]:
 
 
 def channel_result(name: object) -> dict[str, object]:
-    """What the test of a channel met."""
+    """The result of a channel's test."""
     return {"type": "channel-result", "index": name}

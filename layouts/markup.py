@@ -1,8 +1,8 @@
 """Parts of a page as data that one component draws, however many elements they have.
 
-Dash's renderer goes through all of a page's components for each of them, whenever anything changes: some hundred rows
-of nested components take the browser for seconds. What holds records, or is renewed with each tick, is therefore
-described with Dash's components as everything else is, and sent as data, which assets/markup.js draws.
+Dash's renderer visits all components of a page for each of them whenever anything changes: some hundred rows of nested
+components take a browser seconds. Tables, lists and parts that are updated with each tick are therefore written with
+Dash's components, but sent as data, which assets/markup.js draws.
 """
 
 from hashlib import blake2b
@@ -15,20 +15,20 @@ from dash.development.base_component import Component
 DIGEST_BYTES = 9
 
 Content = dict[str, Any]
-"""What is sent: `known` are the digests of all rows, the last one's being that of the row that holds the others; `rows`
-are those of them that the browser lacks.
+"""The data: `known` are the digests of all rows, the last being that of the row that holds the others; `rows` are those
+of them that the browser does not have.
 
-A row is an element with all within it, `[tag, properties, *children]`, of which a child is a text, an element, None, or
-`{"row": digest}`. An element with a `key` is a row of its own: a browser that has it is not sent it again, and it keeps
-focus and selection wherever among its neighbours it moves to.
+A row is an element with all that is in it, `[tag, properties, *children]`. A child is a text, an element, None, or
+`{"row": digest}`. An element with a `key` is a row of its own: it is not sent again to a browser that has it, and keeps
+focus and selection when it moves.
 """
 
 
 class Markup(Component):
-    """Draws `children`, which it has as `content`.
+    """Draws `children`, which are in its property `content`.
 
-    `known` are the digests of the rows that it draws. `action` is what the button that was pressed last, any element
-    with `data-act`, and the elements around it have in their `data-` attributes.
+    `known` are the digests of the rows that it draws. `action` has the `data-` attributes of the last pressed button
+    (an element with `data-act`) and of the elements around it.
     """
 
     _namespace = "data_tracker"
@@ -42,9 +42,9 @@ class Markup(Component):
 
 
 def content(children: object) -> Content:
-    """All that it takes to draw `children`: components of dash.html, links, texts, None, or lists of these.
+    """The data of `children`: components of dash.html, links, texts, None, or lists of these.
 
-    Raises TypeError for any other component: Dash has to know of it, and would not.
+    Raises TypeError for any other component, which only Dash's renderer can draw.
     """
     rows: dict[str, Any] = {}
     _row(["", {}, *_nodes(children, rows)], rows)
@@ -52,7 +52,7 @@ def content(children: object) -> Content:
 
 
 def update(children: object, known: object) -> Content | NoUpdate:
-    """What a browser that draws the rows `known` lacks of `children`; nothing where it draws just them."""
+    """The data of `children` without the rows `known`, which the browser has; no_update if it has all of them."""
     whole = content(children)
     if known == whole["known"]:
         return no_update
@@ -61,7 +61,7 @@ def update(children: object, known: object) -> Content | NoUpdate:
 
 
 def digest_of(value: object) -> str:
-    """What tells this value, which JSON can tell, from every other."""
+    """A digest of a value that JSON can express."""
     return blake2b(dumps(value).encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
@@ -74,10 +74,10 @@ def _nodes(children: object, rows: dict[str, Any]) -> list[Any]:
 
 
 def _element(component: Component, rows: dict[str, Any]) -> Any:
-    told = component.to_plotly_json()
-    properties = {name: value for name, value in told["props"].items() if name != "children"}
-    children = _nodes(told["props"].get("children"), rows) if told["props"].get("children") is not None else []
-    match told["namespace"], told["type"]:
+    plain = component.to_plotly_json()
+    properties = {name: value for name, value in plain["props"].items() if name != "children"}
+    children = _nodes(plain["props"].get("children"), rows) if plain["props"].get("children") is not None else []
+    match plain["namespace"], plain["type"]:
         case "dash_html_components", name:
             element = [name.lower(), properties, *children]
         case "dash_core_components", "Link":

@@ -1,43 +1,42 @@
-"""One metric: its chart, its figures, its kin on other markets and what it fired."""
+"""The page of one metric: its chart, its statistics, its other markets and its alerts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from layouts import alerting, ids, notation, parts
+from layouts import alerting, ids, metric_markets, notation, parts
 from layouts.axes import ZOOMABLE, Figure
 from layouts.markup import Markup
 from layouts.metric_notice import is_partial, notice
 from layouts.paths import at
-from layouts.price_chart import KINDS, LINE, threshold_of
+from layouts.price_chart import KINDS, LINE, Subject, threshold_of
 from layouts.spans import FIRST_SPAN, SPANS
 from services.market.alerting.alerts import Alert
 from services.market.ranking import RankedMetric
 from services.market.status import Profile, Status
 
-MAX_NEIGHBOURS = 12
 MAX_ALERTS = 1_000
-"""Marks on the chart."""
+"""Alerts on the chart."""
 MAX_LISTED = 50
-"""Lines in the list below it."""
+"""Alerts in the list below it."""
 
 
-def page(
-    row: RankedMetric,
-    figure: Figure,
-    metrics: Sequence[RankedMetric],
-    alerts: Sequence[Alert],
-    state: Status,
-    now: datetime,
-    profile: Profile,
-    zone: tzinfo,
-    threshold: bool,
-) -> Component:
-    """All of one metric as it is `now`, the present of `state`; `metrics` are all in rank order, `threshold` is whether
-    `figure` draws it."""
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The state of the tracker, the time `now` that it describes, and all metrics in rank order."""
+
+    state: Status
+    now: datetime
+    metrics: Sequence[RankedMetric]
+
+
+def page(subject: Subject, figure: Figure, present: Present, zone: tzinfo, *, threshold: bool) -> Component:
+    """The page of the metric of `subject`; `threshold` says whether `figure` shows the alert threshold."""
+    row, profile, now = subject.row, subject.profile, present.now
     return html.Div(
         [
             dcc.Store(id=ids.METRIC_ID, data=row.id),
@@ -48,9 +47,9 @@ def page(
                 [
                     dcc.Link([parts.icon("back"), "Ranking"], href=at("/"), className="back-link"),
                     dcc.Link("Compare with …", href=at(f"/compare?ids={row.id}"), className="compare-link"),
-                    dcc.Link("Alert me on this …", href=_new_rule(row), className="compare-link"),
+                    dcc.Link("New alert rule …", href=_new_rule(row), className="compare-link"),
                     Markup(
-                        rank_links(row, metrics),
+                        rank_links(row, present.metrics),
                         id=ids.METRIC_RANKS,
                         className="rank-links",
                         role="navigation",
@@ -59,15 +58,20 @@ def page(
                 ],
                 className="metric-ways",
             ),
-            Markup(notice(row, state, now, profile, zone), id=ids.METRIC_NOTICE, className="metric-notice"),
+            Markup(notice(row, present.state, now, profile, zone), id=ids.METRIC_NOTICE, className="metric-notice"),
             Markup(headline(row, now), id=ids.METRIC_HEADLINE, className="headline"),
             html.Div(
                 [
                     _chart_card(row, figure, threshold),
-                    parts.card("Figures", Markup(figures(row, profile, zone), id=ids.METRIC_FIGURES)),
-                    parts.card(f"{row.base} elsewhere", Markup(elsewhere(row, metrics, now), id=ids.METRIC_NEIGHBOURS)),
+                    parts.card("Statistics", Markup(figures(row, profile, zone), id=ids.METRIC_FIGURES)),
                     parts.card(
-                        "Alerts", Markup(alert_list(alerts, zone), id=ids.METRIC_ALERTS), className="metric-alerts"
+                        f"{row.base} on other markets",
+                        Markup(metric_markets.elsewhere(row, present.metrics, now), id=ids.METRIC_NEIGHBOURS),
+                    ),
+                    parts.card(
+                        "Alerts",
+                        Markup(alert_list(subject.alerts, zone), id=ids.METRIC_ALERTS),
+                        className="metric-alerts",
                     ),
                 ],
                 className="metric-layout",
@@ -78,12 +82,12 @@ def page(
 
 
 def _new_rule(row: RankedMetric) -> str:
-    """The address at which a rule for this metric is begun."""
+    """The address of the form for a new rule on this metric."""
     return alerting.address(alerting.RULES, edit=alerting.NEW, scope=f"{row.market}:{row.pair}")
 
 
 def unknown(wanted: str) -> Component:
-    """For an address that names no metric."""
+    """The page for an address that names no metric."""
     return parts.empty(
         "search",
         "This metric is not tracked",
@@ -104,12 +108,12 @@ def unknown(wanted: str) -> Component:
 
 
 def tab_title(row: RankedMetric) -> str:
-    """What the browser's tab says of this metric."""
+    """The title of the browser's tab."""
     return f"{notation.price(row.price)} {row.pair}"
 
 
 def headline(row: RankedMetric, now: datetime) -> list[Component]:
-    """Name and price, as large as they matter."""
+    """Name, state, price and changes."""
     rank = html.Span(f"Rank {row.rank}", className="chip") if row.rank else html.Span("Unranked", className="chip")
     name = html.Div(
         [
@@ -142,11 +146,11 @@ def headline(row: RankedMetric, now: datetime) -> list[Component]:
 
 
 def figures(row: RankedMetric, profile: Profile, zone: tzinfo) -> Component:
-    """The metric's numbers, with their units."""
+    """The metric's statistics, with their units."""
     window = f"{profile.window_hours:g} h"
     items = (
-        ("Standard deviation", notation.price(row.stdev)),
-        ("Volatility", notation.share(row.volatility)),
+        (f"Standard deviation, {window}", notation.price(row.stdev)),
+        (f"Volatility, {window}", notation.share(row.volatility)),
         (f"Mean, {window}", notation.price(row.mean)),
         ("Average, 1 h", notation.price(row.average_1h)),
         (f"Alert above ({profile.alert_factor:g}{notation.TIMES})", notation.price(threshold_of(row, profile))),
@@ -156,113 +160,19 @@ def figures(row: RankedMetric, profile: Profile, zone: tzinfo) -> Component:
         ),
         (f"Samples, {window}", f"{row.samples:,}"),
     )
-    known = notation.share(row.coverage)
+    coverage = notation.share(row.coverage)
     return parts.figures(
         [
             *(parts.figure(label, value) for label, value in items),
-            parts.figure(f"Known of {window}", known, "is-warning" if is_partial(row, profile) else ""),
+            parts.figure(f"Coverage of {window}", coverage, "is-warning" if is_partial(row, profile) else ""),
             parts.figure("Updated", notation.stamp(row.updated_at, zone), "is-warning" if row.stale else ""),
         ],
         className="figure-list",
     )
 
 
-def other_markets(row: RankedMetric, metrics: Sequence[RankedMetric]) -> tuple[list[RankedMetric], list[RankedMetric]]:
-    """The same pair on other markets, dearest first, and the same base against other quotes, by quote and market."""
-    kin = [other for other in metrics if other.base == row.base and other.id != row.id]
-    same = [other for other in kin if other.quote == row.quote]
-    others = [other for other in kin if other.quote != row.quote]
-    return (
-        sorted(same, key=lambda other: (-(other.price or 0.0), other.market))[:MAX_NEIGHBOURS],
-        sorted(others, key=lambda other: (other.quote, other.market))[:MAX_NEIGHBOURS],
-    )
-
-
-def elsewhere(row: RankedMetric, metrics: Sequence[RankedMetric], now: datetime) -> Component:
-    """What the same pair costs on other markets, beside this one, and links to the base against other quotes."""
-    same, others = other_markets(row, metrics)
-    if not same and not others:
-        return html.P("Tracked on no other market and against no other quote.", className="quiet")
-    parts_ = (
-        [_spreads(row, same, now)] if same else [html.P("This pair is tracked on no other market.", className="quiet")]
-    )
-    if others:
-        parts_ += [html.H3("Against other quotes", className="card-subtitle"), _links(others)]
-    return html.Div(parts_)
-
-
-def _spreads(row: RankedMetric, same: Sequence[RankedMetric], now: datetime) -> Component:
-    """A line a market, dearest first, this one among them; `Highest` and `Lowest` of those that trade, and whose prices
-    are of the present."""
-    markets = sorted([row, *same], key=lambda one: -(one.price or 0.0))
-    prices = [one.price for one in markets if one.price is not None and _is_of_the_present(one)]
-    edges = {max(prices): "Highest", min(prices): "Lowest"} if len(set(prices)) > 1 else {}
-
-    def line(one: RankedMetric) -> tuple[parts.Content, parts.Content, parts.Content]:
-        here = one.id == row.id
-        name = html.Span(one.market, className="strong") if here else parts.metric_link(one.id, one.market)
-        chips: list[str | Component] = [name]
-        if here:
-            chips.append(html.Span("This", className="chip"))
-        if one.price in edges and _is_of_the_present(one):
-            chips.append(html.Span(edges[one.price], className="chip is-new"))
-        chips += parts.state_chips(one, now)
-        spread = None if here else spread_of(one, row)
-        return (
-            html.Span(chips, className="market-name"),
-            notation.price(one.price),
-            html.Span(notation.UNKNOWN if here else notation.spread(spread), className=parts.tone(spread)),
-        )
-
-    compared = ",".join(str(one.id) for one in [row, *same][:8])
-    return html.Div(
-        [
-            parts.table(
-                (("Market", ""), ("Price", "num"), ("Spread", "num")),
-                {f"metric-{one.id}": line(one) for one in markets},
-                f"{row.pair} on every market, and how far each price is from the one on {row.market}",
-            ),
-            dcc.Link("Compare these markets", href=at(f"/compare?ids={compared}"), className="card-link"),
-        ]
-    )
-
-
-def _is_of_the_present(row: RankedMetric) -> bool:
-    return row.active and not row.stale
-
-
-def spread_of(other: RankedMetric, row: RankedMetric) -> float | None:
-    """How far the other market's price is from this one's, as a fraction of this one's."""
-    if other.price is None or row.price is None:
-        return None
-    return other.price / row.price - 1
-
-
-def _links(others: Sequence[RankedMetric]) -> Component:
-    rows = [
-        dcc.Link(
-            [
-                html.Span(
-                    [html.Span(str(other.pair), className="strong"), html.Span(other.market, className="market")]
-                ),
-                html.Span(
-                    [
-                        html.Span(notation.price(other.price), className="strong"),
-                        html.Span(notation.change(other.change_24h), className=parts.tone(other.change_24h)),
-                    ],
-                    className="num",
-                ),
-            ],
-            href=parts.metric_path(other.id),
-            className="neighbour",
-        )
-        for other in others
-    ]
-    return html.Div(rows, className="neighbours")
-
-
 def rank_links(row: RankedMetric, metrics: Sequence[RankedMetric]) -> list[Component]:
-    """The metrics ranked before and after this one; `metrics` are in rank order. Arrow keys follow these links."""
+    """Links to the neighbours in rank, which the arrow keys follow; `metrics` are in rank order."""
     place = next((place for place, one in enumerate(metrics) if one.id == row.id), None)
     before = metrics[place - 1] if place else None
     after = metrics[place + 1] if place is not None and place + 1 < len(metrics) else None
@@ -287,15 +197,15 @@ def _rank_link(identity: str, arrow: str, title: str, other: RankedMetric | None
 
 
 def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
-    """The newest MAX_LISTED of what this metric fired, newest first."""
+    """The newest MAX_LISTED alerts of this metric, newest first."""
     if not alerts:
-        return html.P("None has fired.", className="quiet")
+        return html.P("No alert has fired.", className="quiet")
     columns = (
         (f"Fired ({notation.zone_label(zone)})", "alert-time nowrap"),
         ("Rule", "alert-rule"),
         ("Price", "num"),
         ("Average", "num wide-only"),
-        ("Why", "alert-why"),
+        ("Cause", "alert-why"),
         ("State", "alert-state nowrap"),
     )
     rows = {
@@ -309,7 +219,7 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
         )
         for alert in alerts[:MAX_LISTED]
     }
-    return parts.table(columns, rows, "Alerts this metric fired")
+    return parts.table(columns, rows, "Alerts of this metric")
 
 
 def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component:
@@ -328,7 +238,7 @@ def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component
             html.Button([parts.icon("download"), name], id=identity, title=title, className="tool-button")
             for identity, name, title in (
                 (ids.METRIC_CSV, "CSV", "Download the prices of this range"),
-                (ids.METRIC_PNG, "PNG", "Download this chart as a picture"),
+                (ids.METRIC_PNG, "PNG", "Download this chart as an image"),
             )
         ],
         className="tool-group",
@@ -337,7 +247,7 @@ def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component
         [
             switch,
             downloads,
-            html.Div(kinds, role="group", **parts.aria(label="Drawn as")),
+            html.Div(kinds, role="group", **parts.aria(label="Chart type")),
             html.Div(spans, role="group", className="span-choice", **parts.aria(label="Range")),
         ],
         className="chart-tools",

@@ -1,5 +1,4 @@
-"""What stands at the top of a metric's page when its figures are none of the present, or rest on little: what is the
-matter, since when, and why as far as that is known."""
+"""The notice at the top of a metric's page if its price is stale or its window is not full: since when, and why."""
 
 from datetime import datetime, tzinfo
 
@@ -12,7 +11,7 @@ from services.market.status import Profile, Status
 
 
 def notice(row: RankedMetric, state: Status, now: datetime, profile: Profile, zone: tzinfo) -> list[Component]:
-    """Nothing where the price is of the present, `now`, and the window is full; `row` is as it is then."""
+    """Empty if the price is current at `now` and the window is full."""
     lines = []
     if row.stale:
         lines.append(html.P([html.Strong(_how_old(row, now)), f": {_why(row, state, now, zone)}."]))
@@ -21,7 +20,7 @@ def notice(row: RankedMetric, state: Status, now: datetime, profile: Profile, zo
             lines.append(html.P(f"Price, changes and volume are as of {then}."))
     if is_partial(row, profile):
         known = notation.window(row.coverage, profile.window_hours)
-        lines.append(html.P(f"Its statistics rest on {known}{_filling(row, state)}."))
+        lines.append(html.P(f"Its statistics cover {known}{_filling(row, state)}."))
     if not lines:
         return []
     look = "notice-box is-warning" if row.stale else "notice-box"
@@ -29,12 +28,12 @@ def notice(row: RankedMetric, state: Status, now: datetime, profile: Profile, zo
 
 
 def is_partial(row: RankedMetric, profile: Profile) -> bool:
-    """Whether there are prices, and not of the whole window."""
+    """True if there are prices, but not for the whole window."""
     return row.samples > 0 and row.coverage < profile.full_coverage
 
 
 def _how_old(row: RankedMetric, now: datetime) -> str:
-    return "No price has come yet" if row.updated_at is None else f"This price is {notation.age(row.updated_at, now)}"
+    return "No price yet" if row.updated_at is None else f"This price is {notation.age(row.updated_at, now)}"
 
 
 def _why(row: RankedMetric, state: Status, now: datetime, zone: tzinfo) -> str:
@@ -58,4 +57,4 @@ def _in_brackets(text: str | None) -> str:
 
 def _filling(row: RankedMetric, state: Status) -> str:
     running = any(one.market == row.market and one.running for one in state.backfills)
-    return "; the rest is being filled in" if running else ""
+    return "; the backfill is running" if running else ""

@@ -1,4 +1,4 @@
-"""How prices, shares and moments are written. assets/1-notation.js writes the same in the browser."""
+"""How prices, shares and times are written. assets/1-notation.js writes the same in the browser."""
 
 import math
 from datetime import UTC, datetime, tzinfo
@@ -13,7 +13,7 @@ UNKNOWN = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 MIN_WRITTEN_OUT = 1e-12
-MAX_ROUNDED = 1e15  # above it a float has no halves left
+MAX_ROUNDED = 1e15  # above it a float has no halves
 UNITS = ((1e3, "K"), (1e6, "M"), (1e9, "B"), (1e12, "T"))
 SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -25,11 +25,11 @@ WIDEST = {
     "amountText": "999.99 M",
     "wholeText": "999,999",
 }
-"""The longest text that each notation of the browser has, up to 1e99: a column with room for it cuts no figure."""
+"""The widest text of each notation of the browser, up to 1e99. A column with room for it never cuts a number."""
 
 
 def price(value: float | None) -> str:
-    """An amount of quote currency with four significant digits at least, in eleven characters at most:
+    """An amount of quote currency with at least four significant digits, in at most eleven characters:
     60,123.40, 1.0850, 0.00002345, 0.0₉1010 (nine zeros after the point), 140,000,000, 1.650 B, 1.000e22."""
     if value is None:
         return UNKNOWN
@@ -48,7 +48,7 @@ def price(value: float | None) -> str:
 
 
 def _fraction(value: float, count: int) -> str:
-    """A number below one with so many significant digits; five zeros and more after the point are counted."""
+    """A number below one with `count` significant digits; five or more zeros after the point are abbreviated."""
     digits, power = _significant(value, count)
     if power >= -5:
         return _fixed(value, count - 1 - power)
@@ -63,7 +63,7 @@ def _significant(value: float, count: int) -> tuple[str, int]:
 
 
 def _fixed(value: float, places: int) -> str:
-    """`value` with so many decimal places, halves of its shortest decimal form away from zero, as browsers round."""
+    """`value` with so many decimal places. Halves of its shortest decimal form round away from zero, as in browsers."""
     if not abs(value) < MAX_ROUNDED:
         return f"{value:,.{places}f}".replace("-", MINUS)
     rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
@@ -71,23 +71,23 @@ def _fixed(value: float, places: int) -> str:
 
 
 def decimals(value: float) -> int:
-    """How many decimal places show four significant digits of `value`, and cents at the least."""
+    """The decimal places that show four significant digits of `value`; at least two."""
     size = max(abs(value), MIN_WRITTEN_OUT)
     return 2 if size >= 100 else 4 if size >= 1 else 3 - math.floor(math.log10(size))
 
 
 def change(fraction: float | None) -> str:
-    """A signed percentage: +1.25 %, +12,500 %, +1.25 M %. What rounds to nothing has no sign."""
+    """A signed percentage: +1.25 %, +12,500 %, +1.25 M %. Zero has no sign."""
     return _signed(fraction, 2)
 
 
 def spread(fraction: float | None) -> str:
-    """How far one price is from another, signed, to three decimals: what differs between markets is small."""
+    """The difference of two prices as a signed percentage with three decimals."""
     return _signed(fraction, 3)
 
 
 def share(fraction: float | None) -> str:
-    """An unsigned percentage: 1.35 %; four digits where two would show nothing."""
+    """An unsigned percentage: 1.35 %; below 0.1 % with four decimals."""
     if fraction is None:
         return UNKNOWN
     percent = fraction * 100
@@ -95,7 +95,7 @@ def share(fraction: float | None) -> str:
 
 
 def amount(value: float | None) -> str:
-    """A rounded count of units: 950.30, 12.40 K, 1.23 B; with two digits where two decimals would show none."""
+    """A rounded number of units: 950.30, 12.40 K, 1.23 B; below 0.01 with two significant digits."""
     if value is None:
         return UNKNOWN
     if 0 < abs(value) < 0.01:
@@ -104,7 +104,7 @@ def amount(value: float | None) -> str:
 
 
 def multiple(value: float, average: float) -> str:
-    """How many times the average a price is, to a tenth where that is below a thousand."""
+    """The price as a multiple of its average, with one decimal below a thousand."""
     return f"{_shortened(value / average, 1)}{TIMES}"
 
 
@@ -116,7 +116,7 @@ def _shortened(value: float, places: int) -> str:
 
 
 def _in_units(value: float, places: int) -> str:
-    """`value` in thousands or more with so many decimal places, and three digits at the least: 123 K, 1.23 M."""
+    """`value` in thousands, millions and so on, with at least three digits: 123 K, 1.23 M."""
     for size, unit in UNITS:
         scaled = value / size
         if abs(scaled) < 1000 - 10**-places / 2:
@@ -127,12 +127,12 @@ def _in_units(value: float, places: int) -> str:
 
 
 def rule_name(alert: Alert) -> str:
-    """What the rule was called when the alert fired."""
+    """The name of the rule when the alert fired."""
     return alert.rule or BUILT_IN_NAME
 
 
 def cause(alert: Alert) -> str:
-    """Why an alert fired: how many times its average the price was, or what a rule says of it."""
+    """Why an alert fired: the price as a multiple of its average, or the condition of the rule."""
     if alert.condition is not None or alert.average is None:
         return alert.condition or UNKNOWN
     return multiple(alert.price, alert.average)
@@ -146,14 +146,14 @@ def sentence(alert: Alert) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """A duration as people read it: 340 ms, 2.4 s."""
+    """A duration: 340 ms, 2.4 s."""
     if value is None:
         return UNKNOWN
     return f"{value:,.0f} ms" if value < 1000 else f"{value / 1000:,.1f} s"
 
 
 def duration(seconds: float) -> str:
-    """A length of time in the largest unit that two of it fit into: 90 s, 5 min, 3 h, 12 d."""
+    """A span of time in the largest unit of which it has at least two: 90 s, 5 min, 3 h, 12 d."""
     for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
         if seconds >= 2 * unit:
             return f"{int(seconds // unit)} {name}"
@@ -161,12 +161,12 @@ def duration(seconds: float) -> str:
 
 
 def age(moment: datetime, now: datetime) -> str:
-    """How long ago something was: 5 min old."""
+    """The age of something: 5 min old."""
     return f"{duration((now - moment).total_seconds())} old"
 
 
 def window(coverage: float, hours: float) -> str:
-    """How much is known of a window of `hours`: 3 h of 24 h, 45 min of 24 h."""
+    """How much of a window of `hours` has prices: 3 h of 24 h, 45 min of 24 h."""
     known = coverage * hours
     return (
         f"{known * 60:.0f} min of {hours:g} h"
@@ -181,14 +181,14 @@ def size(count: int | None) -> str:
         return UNKNOWN
     for unit, name in SIZES:
         value = abs(count) / unit
-        if value >= 0.9995:  # what would round to a thousand of the next smaller unit is one of this
+        if value >= 0.9995:  # 999.5 of the smaller unit would round to 1000
             digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
             return f"{MINUS * (count < 0)}{value:,.{digits}f} {name}"
     return f"{count} B".replace("-", MINUS)
 
 
 def zone_named(name: object) -> tzinfo:
-    """The time zone a browser says it is in; UTC where that is not one (the name comes from outside)."""
+    """The time zone of a browser; UTC if there is none of this name, which comes from outside."""
     if not isinstance(name, str):
         return UTC
     try:
@@ -198,12 +198,12 @@ def zone_named(name: object) -> tzinfo:
 
 
 def zone_label(zone: tzinfo) -> str:
-    """What to call `zone` beside a time."""
+    """The name of `zone` next to a time."""
     return "UTC" if zone is UTC else str(zone)
 
 
 def clock(moment: datetime | None, zone: tzinfo) -> str:
-    """Time of day, with seconds where there are any: 14:03."""
+    """Time of day, with seconds if they are not zero: 14:03."""
     if moment is None:
         return UNKNOWN
     local = moment.astimezone(zone)
@@ -219,7 +219,7 @@ def stamp(moment: datetime | None, zone: tzinfo) -> str:
 
 
 def clock_or_stamp(moment: datetime, now: datetime, zone: tzinfo) -> str:
-    """The time of day, and the date as well where that is not today's."""
+    """The time of day, with the date if that is not today."""
     is_today = moment.astimezone(zone).date() == now.astimezone(zone).date()
     return clock(moment, zone) if is_today else stamp(moment, zone)
 

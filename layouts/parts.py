@@ -1,4 +1,4 @@
-"""The pieces that pages share: cards, figures, notices, links, tables."""
+"""Components that pages share: cards, figures, chips, links, tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -14,12 +14,12 @@ from services.market.ranking import RankedMetric
 from services.market.stats.measures import FROZEN_PERIODS
 
 STATE_MEANINGS = {
-    "new": "Its exchange began to list it within the last day",
-    "delisted": "Its exchange lists it no more",
-    "halted": "Its exchange lists it, but does not trade it",
-    "frozen": f"Its exchange has answered {FROZEN_PERIODS} times running without a price for it",
+    "new": "Its exchange has listed it within the last day",
+    "delisted": "Its exchange has delisted it",
+    "halted": "Its exchange lists it, but has halted its trading",
+    "frozen": f"The last {FROZEN_PERIODS} answers of its exchange had no price for it",
 }
-"""What the chips beside a pair mean; all but the first keep it from being ranked."""
+"""The meaning of the chips after a pair; all but the first exclude it from the ranking."""
 
 Content = str | Component | Sequence[str | Component] | None
 
@@ -30,14 +30,14 @@ def aria(**attributes: str) -> dict[str, Any]:
 
 
 def icon(name: str) -> Component:
-    """One of the drawings in assets/icons.css; says nothing to a screen reader."""
+    """An icon of assets/icons.css, hidden from screen readers."""
     return html.Span(className=f"icon icon-{name}", **aria(hidden="true"))
 
 
 def heading(title: str, lead: Content, tools: Content = None) -> Component:
-    """A page's first line, with what belongs beside it."""
-    text = [html.H1(title, className="page-title"), html.P(lead, className="page-lead")]
-    return html.Div([html.Div(text), html.Div(tools, className="page-tools")], className="page-head")
+    """A page's title and lead, with its tools on the right."""
+    titles = [html.H1(title, className="page-title"), html.P(lead, className="page-lead")]
+    return html.Div([html.Div(titles), html.Div(tools, className="page-tools")], className="page-head")
 
 
 def card(title: str | None, body: Content, tools: Content = None, **attributes: Any) -> Component:
@@ -48,7 +48,7 @@ def card(title: str | None, body: Content, tools: Content = None, **attributes: 
 
 
 def figure(label: str, value: Content, tone: str = "", **attributes: Any) -> Component:
-    """One number at a glance with its name; `tone` is a class that colours it."""
+    """One number with its name; `tone` is a class that colours it."""
     return html.Div(
         [html.Dt(label), html.Dd(value, className=tone, **attributes)],
         className="figure",
@@ -60,33 +60,35 @@ def figures(items: Iterable[Component], **attributes: Any) -> Component:
 
 
 def tone(fraction: float | None) -> str:
-    """The class that colours a change; what has no direction has none."""
+    """The class that colours a change; none for zero and for unknown changes."""
     if not fraction:
         return ""
     return "is-up" if fraction > 0 else "is-down"
 
 
 def state_chips(row: RankedMetric, now: datetime | None = None) -> list[Component]:
-    """Chips for what is special about a metric; assets/ranking/cells.js makes the same of `MARKS`. With `now`, the
-    present, a stale price has its age."""
-    text = [("new", "is-new")] if row.new_at else []
+    """Chips for the state of a metric; assets/ranking/cells.js makes the same of STATE_MEANINGS. With `now`, the chip
+    of a stale price has its age."""
+    states = [("new", "is-new")] if row.new_at else []
     if not row.active:
-        text.append((row.reason or "inactive", "is-warning"))
+        states.append((row.reason or "inactive", "is-warning"))
     chips: list[Component] = [
-        html.Span(word.capitalize(), className=f"chip {look}", title=STATE_MEANINGS.get(word)) for word, look in text
+        html.Span(word.capitalize(), className=f"chip {look}", title=STATE_MEANINGS.get(word)) for word, look in states
     ]
     if row.stale and row.active:
         age = "Stale" if now is None or row.updated_at is None else notation.age(row.updated_at, now)
-        chips.append(html.Span(age, className="chip is-warning", title="Its price is none of the present"))
+        chips.append(html.Span(age, className="chip is-warning", title="Its price is not current"))
     return chips
 
 
 def firing_chip(alert: Alert) -> Component:
-    """Whether what an alert is about goes on."""
+    """The state of an alert."""
     if alert.state == "firing":
         return html.Span("Firing", className="chip is-alert")
     if alert.state == "no_data":
-        return html.Span("No data", className="chip is-warning", title="No price for three periods: it may go on")
+        return html.Span(
+            "No data", className="chip is-warning", title="No price for three periods: the alert may still be firing"
+        )
     return html.Span("Resolved", className="chip is-good")
 
 
@@ -99,8 +101,8 @@ def metric_path(metric_id: int) -> str:
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Mapping[str, Sequence[Content]], caption: str) -> Component:
-    """A plain table; `columns` are (title, class), the class `num` setting numbers to the right, `rows` are cells by a
-    key of the row's own, by which it is known again wherever it moves to."""
+    """A table. `columns` are (title, class); the class `num` aligns numbers to the right. `rows` are cells by a key
+    that identifies the row wherever it moves to."""
     head = html.Thead(html.Tr([html.Th(title, className=look, scope="col") for title, look in columns]))
     looks = [look for _, look in columns]
     lines = [
@@ -112,26 +114,26 @@ def table(columns: Sequence[tuple[str, str]], rows: Mapping[str, Sequence[Conten
             [html.Caption(caption, className="visually-hidden"), head, html.Tbody(lines)], className="plain-table"
         ),
         className="table-frame",
-        tabIndex="0",  # who has no pointer scrolls it by the arrow keys
+        tabIndex="0",  # scrolled by the arrow keys without a pointer
         role="group",
         **aria(label=caption),
     )
 
 
 def button(text: Content, action: str, label: str | None = None, **attributes: Any) -> Component:
-    """A small button in a Markup, of which it makes `action` the action; `label` says more than its words do."""
+    """A small button in a Markup whose `action` it sets to `action`; `label` describes it to screen readers."""
     look = {"className": "small-button", "type": "button", "data-act": action}
     named = {} if label is None else aria(label=label)
     return html.Button(text, **{**look, **named, **attributes})
 
 
-def data(**told: object) -> dict[str, Any]:
-    """What an element tells of what is in it, for the actions of its buttons, as keyword arguments."""
-    return {f"data-{name}": str(value) for name, value in told.items()}
+def data(**values: object) -> dict[str, Any]:
+    """`data-` attributes as keyword arguments; the action of a button has those of the elements around it."""
+    return {f"data-{name}": str(value) for name, value in values.items()}
 
 
 def pager(text: str, of: str, page: int, *, at_end: bool) -> Component:
-    """Which rows are shown, and ways to the pages beside `page`, which counts from 1; the action is `page`."""
+    """Which rows are shown (`text`), and buttons to the pages before and after `page`, which counts from 1."""
 
     def turn(name: str, to: int, disabled: bool) -> Component:
         return button(name, "page", f"{name} {of}", disabled=disabled, **data(page=to))
@@ -157,7 +159,7 @@ def chart_frame(place: str, figure: dict[str, Any], **attributes: Any) -> Compon
 
 
 def empty(icon_name: str, title: str, text: Content, **attributes: Any) -> Component:
-    """What stands where there is nothing to show: why, and what to do about it."""
+    """The hint where there is nothing to show: why, and what to do about it."""
     name = " ".join(filter(None, ["empty-state", attributes.pop("className", "")]))
     return html.Div(
         [icon(icon_name), html.H2(title), html.Div(text, className="empty-text")], className=name, **attributes
@@ -165,7 +167,7 @@ def empty(icon_name: str, title: str, text: Content, **attributes: Any) -> Compo
 
 
 def skeleton() -> Component:
-    """Grey shapes where a page is about to be."""
+    """Grey shapes while a page loads."""
     return html.Div(
         [
             html.Div(className="bone bone-title"),

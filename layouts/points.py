@@ -1,4 +1,4 @@
-"""What a trace of a chart shows, and what of it is new for a browser that has drawn it before."""
+"""The points of a chart's trace, and those of them that are new to a browser that has drawn it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from services.market.types import Ints
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """What one trace shows. `times` are where each point ends, ascending; None where an update brings all anew.
+    """The points of one trace. `times` is where each point ends, ascending; None if an update replaces all points.
 
-    Where points are `rings` (around an area, with a None after each), there is one time a ring. What is `final` is no
-    part of a running bar: once drawn, a point stays as it is.
+    If points form `rings` (around an area, with a None after each), there is one time per ring. The points of a `final`
+    trace do not change after they are drawn, even within the running bar.
     """
 
     columns: Mapping[str, list[Any]]
@@ -26,11 +26,11 @@ class Points:
     final: bool = False
 
     def whole(self) -> Figure:
-        """All of it."""
+        """An update that replaces all points."""
         return {"columns": self.columns, "look": self.look}
 
     def since(self, edge: int) -> Figure:
-        """What lies after `edge`, and after which moment it comes; all where updates bring all."""
+        """An update with the points after `edge`, and where they follow; or with all points."""
         if self.times is None:
             return self.whole()
         place = int(np.searchsorted(self.times, edge, side="right"))

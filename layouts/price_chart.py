@@ -1,7 +1,7 @@
-"""The chart of one metric, and what is new for one that is already drawn.
+"""The chart of one metric, and the updates of a chart that is already drawn.
 
-Plain dicts from typed data. No name from outside enters one: plotly reads markup in texts. assets/chart.js adds an
-update to a chart: only what is new travels, and whatever the user zoomed, moved or hid stays.
+Figures are plain dicts. They contain no name from outside, because plotly reads markup in texts. assets/chart.js adds
+an update to a chart: only new points are sent, and what the user zoomed, moved or hid stays.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,20 +25,19 @@ from services.market.times import to_epoch
 from services.market.types import Hours, Ints, Series
 
 PRICE, AVERAGE, THRESHOLD, FIRED, BAND, CANDLES, VOLUME, VOLATILITY = range(8)
-"""The traces, in drawing order. A chart has all of them whatever it shows, empty where they do not apply, so that an
-update finds each in its place. The band has the line's colour: it may lie on it. Behind them come the thresholds of
-the rules that people wrote."""
+"""The traces in drawing order. A chart has all of them, empty if they do not apply, so that an update finds each in its
+place. The band has the line's colour, because it may lie on it. The thresholds of rules that people wrote come last."""
 
 LINE, CANDLE = "line", "candles"
 KINDS = {LINE: "Line", CANDLE: "Candles"}
 
 NEARNESS = 1.0
-"""The threshold is drawn from the start when it is nearer to the prices than this many times their own range."""
+"""The threshold is shown at first if its distance to the prices is at most this many times their range."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a chart shows of whom, and in whose time."""
+    """Which metric a chart shows, its span, its type, and the time zone."""
 
     metric_id: int
     span: Span
@@ -52,8 +51,8 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The metric of a chart, as of one revision: its line of the ranking, what it fired, and what it is judged by:
-    beside the built-in rule, those of the `rules` on a multiple of its average price."""
+    """The metric of a chart at one revision: its line of the ranking, its alerts, and the rules that compare its price
+    with a multiple of its average, besides the built-in one."""
 
     row: RankedMetric
     alerts: Sequence[Alert]
@@ -67,11 +66,10 @@ class Subject:
 
 
 def price_figure(chart: ChartHistory, view: View, subject: Subject, threshold: bool) -> Figure:
-    """One metric's prices over its volumes and its rolling volatility.
+    """One metric's prices above its volumes and its rolling volatility.
 
-    The last hour's average, the alert threshold and what fired are drawn among the prices. Hours are drawn as a line
-    through their closes and a band from their lowest to their highest price. `threshold` says whether the user wants
-    the threshold, however far it is.
+    Among the prices are the last hour's average, the alert threshold and the alerts. Hours are drawn as a line through
+    their closes, and a band from their lowest to their highest price. `threshold` shows the alert threshold.
     """
     looks = price_chart_style.traces(chart, subject.row.price, subject.profile.alert_factor, subject.drawn_rules)
     for place in (THRESHOLD, *range(VOLATILITY + 1, len(looks))):
@@ -82,17 +80,17 @@ def price_figure(chart: ChartHistory, view: View, subject: Subject, threshold: b
 
 
 def price_update(chart: ChartHistory, view: View, subject: Subject, drawn: Mapping[str, Any]) -> Figure | None:
-    """What a chart that tells this of itself (`_meta`, by way of the browser) lacks; None if it is not this view's.
+    """The update of a chart with this `meta` (`drawn`, see `_meta`); None if it shows another view.
 
-    Where what lies before its running bar is not what was drawn, as after a backfill, all points are sent.
+    If points before the running bar differ from those drawn, as after a backfill, the update replaces all points.
     """
     if drawn.get("view") != view.name:
         return None
     meta = _meta(chart, view, subject)
     points = _points(chart, view, subject)
-    brought: Figure = {"meta": meta}
+    update: Figure = {"meta": meta}
     if drawn.get("begins") != chart.begins:
-        brought["layout"] = price_chart_style.annotations(chart, view.zone)
+        update["layout"] = price_chart_style.annotations(chart, view.zone)
     since, edge, samples = (drawn.get(name) for name in ("since", "edge", "samples"))
     if not (
         isinstance(since, int)
@@ -103,24 +101,24 @@ def price_update(chart: ChartHistory, view: View, subject: Subject, drawn: Mappi
     ):
         traces = [one.whole() for one in points]
         looks = price_chart_style.traces(chart, subject.row.price, subject.profile.alert_factor, subject.drawn_rules)
-        # There may be more of these than are drawn.
+        # There may be more rules than are drawn.
         for part, look in zip(traces[VOLATILITY + 1 :], looks[VOLATILITY + 1 :], strict=True):
             part["look"] = UNTIMED | look
-        return brought | {"from": None, "traces": traces}
+        return update | {"from": None, "traces": traces}
     newest = drawn.get("newest")
     settled = edge
     if isinstance(newest, int) and edge <= newest and _recent(chart, edge, newest) == drawn.get("recent"):
         settled = newest
-    return brought | {"from": edge, "traces": [one.since(settled if one.final else edge) for one in points]}
+    return update | {"from": edge, "traces": [one.since(settled if one.final else edge) for one in points]}
 
 
 def threshold_of(row: RankedMetric, profile: Profile) -> float | None:
-    """The price above which the rule fires; None before there is an average to compare with."""
+    """The price above which the built-in rule fires; None if its average is not known yet."""
     return None if row.rule_average is None else profile.alert_factor * row.rule_average
 
 
 def threshold_is_near(chart: ChartHistory, subject: Subject) -> bool:
-    """Whether drawing the threshold leaves the prices their height."""
+    """True if the threshold fits the chart without flattening the prices."""
     history = chart.history
     _, thresholds = reference_lines.threshold(
         chart, built_in(subject.profile), subject.alerts, subject.profile.period_seconds
@@ -134,7 +132,7 @@ def threshold_is_near(chart: ChartHistory, subject: Subject) -> bool:
 
 
 def _meta(chart: ChartHistory, view: View, subject: Subject) -> Figure:
-    """What a chart says of itself: whose it is, and what it rests on, so that only what is missing has to be sent."""
+    """What a chart shows and the data it rests on. The browser sends it back, so that updates have only new points."""
     newest = chart.newest()
     return {
         "view": view.name,
@@ -152,7 +150,7 @@ def _meta(chart: ChartHistory, view: View, subject: Subject) -> Figure:
 
 
 def _recent(chart: ChartHistory, edge: int, newest: int | None) -> float | None:
-    """What tells whether the prices of the running bar are those that were drawn: their sum; None among hours."""
+    """The sum of the running bar's prices, which shows whether they are those that were drawn; None for hours."""
     history = chart.history
     if isinstance(history, Hours) or newest is None:
         return None
@@ -160,7 +158,7 @@ def _recent(chart: ChartHistory, edge: int, newest: int | None) -> float | None:
 
 
 def _points(chart: ChartHistory, view: View, subject: Subject) -> list[Points]:
-    """What each trace shows, in the order of PRICE to VOLATILITY, and then rule by rule."""
+    """The points of each trace, from PRICE to VOLATILITY, then of each rule."""
     row, period = subject.row, subject.profile.period_seconds
     digits = notation.decimals(row.price or 1.0)
     hourly = isinstance(chart.history, Hours)
@@ -204,7 +202,7 @@ def _level(drawn: tuple[Ints, Values], hourly: bool) -> Points:
 
 def _line(line: Curve, decimals: int, hourly: bool) -> Points:
     columns: dict[str, list[Any]] = {"x": stamps(line.times), "y": line.values}
-    if line.ranges:  # each hour's lowest and highest price with the digits that are shown of them
+    if line.ranges:  # each hour's lowest and highest price, with the digits that are shown
         columns["customdata"] = [
             edges and (round(edges[0], decimals), round(edges[1], decimals)) for edges in line.ranges
         ]
@@ -220,7 +218,7 @@ def _candles(chart: ChartHistory, shown: bool) -> Points:
 
 
 def _band(bands: Sequence[Band], decimals: int, look: Mapping[str, Any]) -> Points:
-    """Rings: along the highest prices of a band, and back along its lowest."""
+    """Rings: along the highest prices of each band, and back along its lowest."""
     x: list[str | None] = []
     y: list[float | None] = []
     rings: list[int] = []
@@ -234,7 +232,7 @@ def _band(bands: Sequence[Band], decimals: int, look: Mapping[str, Any]) -> Poin
 
 
 def _volatility(chart: ChartHistory) -> Points:
-    """In per cent."""
+    """The rolling volatility in per cent."""
     widths = np.full(len(chart.volatility_at), chart.bars.seconds, dtype=np.int64)
     times, values = with_gaps(Series(chart.volatility_at, np.round(chart.volatility * 100, 6), widths), 0)
     return Points({"x": stamps(times), "y": _known(values)}, times=times)

@@ -1,4 +1,4 @@
-"""What the chart of one metric looks like, whatever it shows: its traces, panels and captions."""
+"""The look of a metric's chart: its traces, panels and captions."""
 
 from collections.abc import Sequence
 from datetime import tzinfo
@@ -11,25 +11,24 @@ from services.market.candles import ChartHistory
 from services.market.types import Hours, Series
 
 DASHES = ("dashdot", "longdash", "longdashdot", "5px,2px")
-"""Of the thresholds of rules, of as many of them as are drawn."""
+"""The dashes of the rules' thresholds; there are as many as are drawn."""
+
+LINE: Figure = {"type": "scatter", "mode": "lines", "connectgaps": False}
 
 DENSE, VERY_DENSE = 200, 2_000  # hours
 
 PANELS = {"yaxis": [0.37, 1.0], "yaxis2": [0.195, 0.315], "yaxis3": [0.0, 0.14]}
-"""The heights of prices, volumes and volatility."""
+"""The panels of prices, volumes and volatility, as shares of the height."""
 
 
 def traces(chart: ChartHistory, price: float | None, alert_factor: float, rules: Sequence[AlertRule]) -> list[Figure]:
-    """What each trace looks like, whatever it shows, in the order of the chart, the thresholds of `rules` last."""
+    """The look of each trace, in drawing order, the thresholds of `rules` last."""
     hourly = isinstance(chart.history, Hours)
     digits = f",.{notation.decimals(price or 1.0)}f"
     value = f"<b>%{{y:{digits}}}</b>"
     range_of_hour = f"<br>%{{customdata[0]:{digits}}} to %{{customdata[1]:{digits}}}" if hourly else ""
-    bar = duration(chart.bars.seconds)
-    four = "<br>".join(f"{word} <b>%{{{word}:{digits}}}</b>" for word in ("open", "high", "low", "close"))
-    line: Figure = {"type": "scatter", "mode": "lines", "connectgaps": False}
     return [
-        line
+        LINE
         | {
             "name": "Hourly close" if hourly else "Price",
             "legendrank": 1,
@@ -37,20 +36,20 @@ def traces(chart: ChartHistory, price: float | None, alert_factor: float, rules:
             "hovertemplate": f"{TIME}{value}{range_of_hour}<extra></extra>",
         }
         | TIMED,
-        line
+        LINE
         | {
             "name": "1 h average",
             "line": {"color": theme.MUTED, "width": 1.6, "dash": "dash"},
             "hovertemplate": f"Average of the hour before {value}<extra></extra>",
         },
-        line
+        LINE
         | {
             "name": f"Alert above {alert_factor:g}{notation.TIMES}",
             "line": {"color": theme.ALERT, "width": 1.6, "dash": "dot"},
             "hovertemplate": f"Alert threshold {value}<extra></extra>",
             "meta": {"level": True},
         },
-        line
+        LINE
         | {
             "name": "Alert",
             "mode": "markers",
@@ -63,7 +62,7 @@ def traces(chart: ChartHistory, price: float | None, alert_factor: float, rules:
             },
             "hovertemplate": f"%{{customdata}}<br>{value}<br>%{{text}}<extra></extra>",
         },
-        line
+        LINE
         | {
             "name": "Low to high",
             "legendrank": 2,
@@ -72,13 +71,22 @@ def traces(chart: ChartHistory, price: float | None, alert_factor: float, rules:
             "fillcolor": theme.BAND,
             "hoverinfo": "skip",
         },
+        *_bars_and_volatility(chart, digits),
+        *(_rule_trace(rule, dash, value) for rule, dash in zip(rules, DASHES, strict=False)),
+    ]
+
+
+def _bars_and_volatility(chart: ChartHistory, digits: str) -> list[Figure]:
+    """The candles, and the traces of the two lower panels."""
+    ohlc = "<br>".join(f"{name} <b>%{{{name}:{digits}}}</b>" for name in ("open", "high", "low", "close"))
+    return [
         {
             "type": "candlestick",
-            "name": f"Candles of {bar}",
+            "name": f"Candles of {duration(chart.bars.seconds)}",
             "increasing": {"line": {"color": theme.UP, "width": 1.2}, "fillcolor": theme.UP},
             "decreasing": {"line": {"color": theme.DOWN, "width": 1.2}, "fillcolor": theme.DOWN},
             "whiskerwidth": 0,
-            "hovertemplate": f"{TIME}{four}<extra></extra>",
+            "hovertemplate": f"{TIME}{ohlc}<extra></extra>",
         }
         | TIMED,
         {
@@ -91,7 +99,7 @@ def traces(chart: ChartHistory, price: float | None, alert_factor: float, rules:
             "hovertemplate": "24 h volume <b>%{y:,.4~s}</b><extra></extra>",
             "showlegend": False,
         },
-        line
+        LINE
         | {
             "name": "Volatility",
             "yaxis": "y3",
@@ -99,21 +107,20 @@ def traces(chart: ChartHistory, price: float | None, alert_factor: float, rules:
             "hovertemplate": f"Volatility of {duration(chart.window_seconds)} <b>%{{y:.3~f}} %</b><extra></extra>",
             "showlegend": False,
         },
-        *(
-            line
-            | {
-                "name": _rule_name(rule),
-                "line": {"color": theme.ALERT, "width": 1.2, "dash": dash},
-                "hovertemplate": f"{_rule_name(rule)} {value}<extra></extra>",
-                "meta": {"level": True},
-            }
-            for rule, dash in zip(rules, DASHES, strict=False)
-        ),
     ]
 
 
+def _rule_trace(rule: AlertRule, dash: str, value: str) -> Figure:
+    return LINE | {
+        "name": _rule_name(rule),
+        "line": {"color": theme.ALERT, "width": 1.2, "dash": dash},
+        "hovertemplate": f"{_rule_name(rule)} {value}<extra></extra>",
+        "meta": {"level": True},
+    }
+
+
 def frame(chart: ChartHistory, zone: tzinfo) -> Figure:
-    """The axes of its three panels, and what is written on them."""
+    """The axes of the three panels, and their captions."""
     side = axis() | {"side": "right", "exponentformat": "none", "fixedrange": False}
     return layout() | {
         "showlegend": True,
@@ -128,7 +135,7 @@ def frame(chart: ChartHistory, zone: tzinfo) -> Figure:
         | crosshair()
         | {
             "anchor": "y3",
-            "rangeslider": {"visible": False},  # a candlestick would bring one
+            "rangeslider": {"visible": False},  # a candlestick adds one
             "title": {"text": f"Time ({notation.zone_label(zone)})", "standoff": 12},
         },
         "yaxis": side | crosshair() | {"separatethousands": True, "domain": PANELS["yaxis"]},
@@ -140,7 +147,7 @@ def frame(chart: ChartHistory, zone: tzinfo) -> Figure:
 
 
 def annotations(chart: ChartHistory, zone: tzinfo) -> Figure:
-    """The captions of the panels, and where history begins."""
+    """The captions of the panels, and a line where history begins."""
     captions = {
         "yaxis2": "24 h volume",
         "yaxis3": f"Volatility: standard deviation / mean of {duration(chart.window_seconds)}",
@@ -172,7 +179,7 @@ def _rule_name(rule: AlertRule) -> str:
 
 
 def _weight(history: Series | Hours) -> float:
-    """Width of the line in pixels: the finer the more hours there are, so that they do not fill the chart."""
+    """Width of the line in pixels: finer with more hours, so that they do not fill the chart."""
     if isinstance(history, Series) or len(history.starts) <= DENSE:
         return 1.8
     return 1.4 if len(history.starts) <= VERY_DENSE else 0.9

@@ -13,13 +13,13 @@ from services.market.status import Profile
 
 
 def page(profile: Profile) -> Component:
-    """Figures at a glance, the controls, the map and the table (or what to do when there is nothing to show)."""
+    """The key figures, the controls, the map and the table, or a hint while there is nothing to show."""
     frame = html.Div(
         [_table(profile), html.Div(parts.skeleton(), className="frame-skeleton"), no_match()],
         id=ids.RANKING_FRAME,
         className="grid-frame is-loading",
     )
-    lead = f"Every pair by how much it moved in the last {profile.window_hours:g} hours"
+    lead = f"All pairs, ranked by their movement in the last {profile.window_hours:g} hours"
     return html.Div(
         [
             parts.heading("Ranking", lead, _search()),
@@ -31,7 +31,7 @@ def page(profile: Profile) -> Component:
         ],
         id=ids.RANKING,
         className="ranking-page shows-table",
-        # What assets/ranking/trust.js judges a row's window by.
+        # assets/ranking/trust.js compares the window of each row with these.
         **parts.data(hours=f"{profile.window_hours:g}", full=f"{profile.full_coverage:.6f}"),
     )
 
@@ -55,7 +55,7 @@ def _search() -> Component:
 
 
 def _stale_choice() -> Component:
-    """The figure that is a filter as well, see assets/ranking/trust.js."""
+    """The number of stale pairs, a button that filters them, see assets/ranking/trust.js."""
     text = [
         html.Span(notation.UNKNOWN, id=ids.STALE),
         html.Span(" stale: show only these", className="visually-hidden"),
@@ -90,12 +90,12 @@ def _glance() -> Component:
 def _nothing_yet() -> Component:
     steps = [
         html.P(id=ids.RANKING_CAUSE, className="empty-cause", role="status"),
-        html.P("The first tick fills this table, within a period of starting. If it stays empty:"),
+        html.P("The first tick fills this table, within one period after the start. If it stays empty:"),
         html.Ul(
             [
-                html.Li([html.Code("TRACK"), " names what to track, as in ", html.Code("kraken:BTC/USD"), "."]),
-                html.Li([dcc.Link("Status", href=at("/status")), " tells how the exchanges answer."]),
-                html.Li(["No network here? ", html.Code("python app.py --demo"), " runs on a simulated exchange."]),
+                html.Li([html.Code("TRACK"), " sets what is tracked, for example ", html.Code("kraken:BTC/USD"), "."]),
+                html.Li([dcc.Link("Status", href=at("/status")), " shows whether the exchanges answer."]),
+                html.Li(["Without a network, ", html.Code("python app.py --demo"), " runs on a simulated exchange."]),
             ]
         ),
     ]

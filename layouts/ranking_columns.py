@@ -1,8 +1,7 @@
-"""The columns of the ranking; assets/ranking/rows.js fills them, shares and changes in per cent.
+"""The columns of the ranking. assets/ranking/rows.js fills them; shares and changes are in per cent.
 
-`context` tells assets/ranking/widths.js what a column has to have room for: its `widest` text, and the class of
-what that stands in if it is not the cell alone; the names that there are, where it has no such text, and the longest
-`note` that stands below one.
+`context` tells assets/ranking/widths.js how much room a column needs: its `widest` text, and the class of the element
+that holds it, if that is not the cell itself. Columns of names have no such text, but the longest `note` below a name.
 """
 
 from typing import Any
@@ -13,17 +12,17 @@ from services.market.status import Profile
 Column = dict[str, Any]
 
 ALWAYS = ("star", "rank", "pair")
-"""What a row cannot do without, and so is not chosen."""
+"""Columns that cannot be hidden."""
 
 
 def columns(profile: Profile) -> list[Column]:
-    """Every column there is, from left to right; those with `initialHide` are for the viewer to add."""
+    """All columns from left to right; those with `initialHide` are hidden until the user adds them."""
     hours = f"{profile.window_hours:g} h"
     return [*_names(), *_prices(), *_deviations(hours), *_extremes(), *_rest(hours)]
 
 
 def choices(profile: Profile) -> list[dict[str, str]]:
-    """What the list of columns offers."""
+    """The options of the column menu."""
     offered = [column for column in columns(profile) if column["field"] not in ALWAYS]
     return [{"label": column["headerName"], "value": column["field"]} for column in offered]
 
@@ -32,7 +31,7 @@ def _names() -> list[Column]:
     return [
         {"field": "star", "headerName": "", "cellRenderer": "Star", "cellClass": "star-cell", "flex": 0}
         | {"width": 36, "minWidth": 36, "maxWidth": 36, "sortable": False, "filter": False, "resizable": False}
-        | {"valueGetter": {"function": "''"}, "headerTooltip": "Favourites stand first in every order"},
+        | {"valueGetter": {"function": "''"}, "headerTooltip": "Favourites come first in every order"},
         {
             "field": "rank",
             "headerName": "#",
@@ -43,7 +42,7 @@ def _names() -> list[Column]:
             "headerClass": "ag-right-aligned-header",
             "sortingOrder": ["asc", "desc"],
             "valueFormatter": _format("wholeText"),
-            "headerTooltip": "1 is the largest of what is ranked by",
+            "headerTooltip": "Rank 1 has the largest value",
         },
         {
             "field": "moved",
@@ -54,7 +53,7 @@ def _names() -> list[Column]:
             "cellRenderer": "Moved",
             "filter": False,
             "headerClass": "ag-right-aligned-header",
-            "headerTooltip": "Places won or lost within an hour, in the ranking by standard deviation",
+            "headerTooltip": "Change of the rank by standard deviation within an hour",
         },
         {
             "field": "pair",
@@ -65,7 +64,7 @@ def _names() -> list[Column]:
             "sortingOrder": ["asc", "desc", None],
             "cellRenderer": "MetricName",
             "cellRendererParams": {"marks": parts.STATE_MEANINGS},
-            # The grid draws a cell anew when its value changes, and so all that stands in it is part of it.
+            # The grid redraws a cell when its value changes, so the value has everything that the cell shows.
             "valueGetter": {"function": "nameValue(params.data)"},
             "filterValueGetter": {"function": "params.data.pair"},
             "getQuickFilterText": {"function": "quickText(params)"},
@@ -95,12 +94,12 @@ def _prices() -> list[Column]:
 
 def _deviations(hours: str) -> list[Column]:
     deviation = f"Population standard deviation of the prices of the last {hours}, in quote currency"
-    relative = "Standard deviation in per cent of the mean: comparable between pairs"
-    log_returns = f"Standard deviation of the logarithmic returns of the last {hours}, scaled to a year"
+    relative = "Standard deviation in per cent of the mean, comparable between pairs"
+    log_returns = f"Standard deviation of the logarithmic returns of the last {hours}, annualised"
     return [
         _number("stdev", "Std dev", "priceText", deviation, **_PARTIAL),
         _number("volatility", "Volatility %", "shareText", relative, **_PARTIAL),
-        _number("log_volatility", "Yearly vol. %", "shareText", log_returns, initialHide=True, **_PARTIAL),
+        _number("log_volatility", "Annualised vol. %", "shareText", log_returns, initialHide=True, **_PARTIAL),
     ]
 
 
@@ -108,7 +107,7 @@ _PARTIAL: Column = {
     "cellClassRules": {"is-partial": "params.data.partial"},
     "tooltipValueGetter": {"function": "partialTitle(params.data)"},
 }
-"""A figure over the window is marked where that is not full."""
+"""Marks a statistic if its window is not full."""
 
 
 def _extremes() -> list[Column]:
@@ -122,34 +121,32 @@ def _extremes() -> list[Column]:
 
 
 def _rest(hours: str) -> list[Column]:
-    told = "Of 24 h, in units of the base, as the exchange tells it"
-    worth = (
-        "Volume of 24 h times price, in dollars (or what most pairs are priced in), by the tracked pairs' own prices"
-    )
-    covered = f"How much of the last {hours} prices are known of: the standard deviation rests on these"
+    volume = "Volume of 24 h in units of the base, as the exchange reports it"
+    turnover = "Volume of 24 h times price, in dollars (or the most common quote), converted by tracked prices"
+    covered = f"Share of the last {hours} for which prices are stored"
     plain: Column = {"filter": False}
     return [
-        _number("volume", "Volume", "amountText", told, initialHide=True),
-        _number("turnover", "Turnover", "amountText", worth),
+        _number("volume", "Volume", "amountText", volume, initialHide=True),
+        _number("turnover", "Turnover", "amountText", turnover),
         plain
         | {"field": "spark", "headerName": f"Last {hours}", "minWidth": 112, "cellRenderer": "Sparkline"}
-        # It ends at the price, and so is drawn anew with it.
+        # The line ends at the price, so it is redrawn with it.
         | {"sortable": False, "cellClass": "spark-cell", "valueGetter": {"function": "params.data.price"}},
         plain
         | {"field": "alerted", "headerName": "Alert", "flex": 0, "cellRenderer": "AlertMark"}
         | {"context": {"widest": "23:59:59", "look": "chip"}, "headerTooltip": "Fired within the last hour"},
         plain
         | {"field": "updated", "headerName": "Updated", "flex": 0, "cellClass": "num", "initialHide": True}
-        | {"headerTooltip": "How old the price is", "headerClass": "ag-right-aligned-header"}
-        # By its age, which changes while the price does not.
+        | {"headerTooltip": "Age of the price", "headerClass": "ag-right-aligned-header"}
+        # Sorted by age, which changes while the price does not.
         | {"valueGetter": {"function": "params.data.old"}, "valueFormatter": _format("updatedText")}
         | {"tooltipValueGetter": {"function": "updatedTitle(params.data)"}, "context": {"widest": "119 min ago"}},
-        _number("coverage", "Window %", "shareText", covered, initialHide=True),
+        _number("coverage", "Coverage %", "shareText", covered, initialHide=True),
     ]
 
 
 def _number(field: str, name: str, writer: str, meaning: str, **others: Any) -> Column:
-    """A column of figures, written by a function of assets/1-notation.js."""
+    """A column of numbers, formatted by a function of assets/1-notation.js."""
     return {
         "field": field,
         "headerName": name,

@@ -1,4 +1,4 @@
-"""What the ranking is chosen, filtered and shown by: the row of controls above the table, and the map's own."""
+"""The controls of the ranking: the toolbar above the table, and the tools of the map."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ Choices = Sequence[tuple[str, str]]
 RANKED_BY: Choices = (
     ("stdev", "Standard deviation"),
     ("volatility", "Volatility"),
-    ("log_volatility", "Yearly volatility"),
+    ("log_volatility", "Annualised volatility"),
     ("range_1h", "1 h range"),
     ("range_24h", "24 h range"),
     ("change_24h", "24 h change"),
@@ -27,7 +27,7 @@ COLOURS: Choices = (("change_24h", "24 h change"), ("change_1h", "1 h change"), 
 
 
 def toolbar(profile: Profile) -> Component:
-    """One row; on a phone the filters fold into a drawer under it."""
+    """One row; on a phone the filters are in a drawer below it."""
     filters = [
         _select(ids.RANK_BY, "Rank by", RANKED_BY),
         _select(ids.FILTER_MARKET, "Market", ((ids.FILTER_ALL, "All markets"),)),
@@ -35,7 +35,7 @@ def toolbar(profile: Profile) -> Component:
         _switch(ids.FILTER_FAVOURITES, "favourites", [parts.icon("star"), "Favourites"]),
         _switch(ids.FILTER_STABLECOINS, "stablecoins", "Hide stablecoins"),
         _switch(
-            ids.FILTER_FULL, "full", f"Full {profile.window_hours:g} h", "Only pairs whose window is full of prices"
+            ids.FILTER_FULL, "full", f"Full {profile.window_hours:g} h", "Only pairs with prices for the whole window"
         ),
         html.Button("Clear", id=ids.FILTER_RESET, className="text-button is-hidden", type="button"),
     ]
@@ -50,9 +50,9 @@ def toolbar(profile: Profile) -> Component:
         id=ids.RANKING_EXPORT,
         className="tool-button",
         type="button",
-        title="Download what is shown, in the order shown",
+        title="Download the rows shown, in their order",
     )
-    tools = [_segments(ids.RANKING_VIEW, "What is shown", VIEWS), _column_menu(profile), export]
+    tools = [_segments(ids.RANKING_VIEW, "View", VIEWS), _column_menu(profile), export]
     return html.Div(
         [opener, html.Div(filters, id=ids.FILTERS, className="filters"), html.Div(tools, className="view-tools")],
         className="toolbar",
@@ -80,10 +80,10 @@ def volatility_map() -> Component:
 
 
 def no_match() -> Component:
-    """Stands in the table's place while no row passes; says what would bring some back."""
+    """The hint in the place of the table while no row passes the filters."""
     text = [
-        html.P("No pair passes the filters and the search. Clear brings all back.", className="not-favourites"),
-        html.P("The star before a pair keeps it as a favourite, in this browser.", className="for-favourites"),
+        html.P("No pair passes the filters and the search. Clear shows all pairs.", className="not-favourites"),
+        html.P("The star before a pair makes it a favourite, in this browser.", className="for-favourites"),
     ]
     return html.Div(
         parts.empty("search", "Nothing to show", text), id=ids.RANKING_NO_MATCH, className="no-match is-hidden"

@@ -1,4 +1,4 @@
-"""What prices are compared with, as it was at each moment: the average of an hour, and the thresholds of rules."""
+"""The values that prices are compared with at each time: the hour's average, and the thresholds of rules."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ from services.market.times import HOUR, to_epoch
 from services.market.types import Floats, Hours, Ints, Series
 
 DIGITS = 11
-"""That are told of each value."""
+"""Significant digits of each value."""
 
 
 def hour_average(chart: ChartHistory) -> tuple[Ints, Values]:
-    """The average of the hour before each price; among hours, of the last one of each bar."""
+    """The average of the hour before each price; for hours, before the end of each bar."""
     moments, widths = _times_and_widths(chart)
     if isinstance(chart.known, Hours):
         means, _ = averages.hourly(chart.known, moments, HOUR)
@@ -29,8 +29,10 @@ def hour_average(chart: ChartHistory) -> tuple[Ints, Values]:
 def threshold(
     chart: ChartHistory, rule: AlertRule, alerts: Sequence[Alert], period_seconds: int
 ) -> tuple[Ints, Values]:
-    """What `rule`, one on a multiple of an average, compared each price with; among hours, as of each bar. Where it
-    fired, what it compared with is on record in its `alerts`."""
+    """The threshold of `rule`, which has a multiple of an average, at each price; for hours, at each bar.
+
+    Where the rule fired, the threshold is the one on record in `alerts`.
+    """
     condition = rule.condition
     assert isinstance(condition, TimesAverage)
     moments, widths = _times_and_widths(chart)
@@ -66,7 +68,7 @@ def _compared_with(alert: Alert) -> float | None:
 
 
 def _times_and_widths(chart: ChartHistory) -> tuple[Ints, Ints]:
-    """When a value is drawn, and how many seconds each stands for."""
+    """The times of the values, and the seconds that each stands for."""
     if isinstance(chart.history, Hours):
         ends: Ints = np.minimum(chart.bars.starts + chart.bars.seconds, chart.until)
         return ends, np.full(len(ends), chart.bars.seconds, dtype=np.int64)
@@ -74,7 +76,7 @@ def _times_and_widths(chart: ChartHistory) -> tuple[Ints, Ints]:
 
 
 def _drawn(times: Ints, values: Floats, widths: Ints) -> tuple[Ints, Values]:
-    """With a gap wherever prices are missing, and None for what is not known."""
+    """The line through the values, with gaps where prices are missing, and None for unknown values."""
     times, filled = with_gaps(Series(times, _rounded(values), widths), 0)
     return times, [None if value != value else value for value in filled]  # NaN is not itself
 

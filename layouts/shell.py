@@ -1,4 +1,4 @@
-"""What surrounds every page: navigation, theme switch, banner, connection status and the live poller."""
+"""The frame of every page: navigation, theme switch, banner, connection status and the poller."""
 
 from typing import Any
 
@@ -20,15 +20,15 @@ THEME_SCRIPT = (
     "var d=c==='dark'||(c!=='light'&&matchMedia('(prefers-color-scheme: dark)').matches);"
     "var r=document.documentElement,m=d?'dark':'light';r.dataset.bsTheme=m;r.dataset.agThemeMode=m})()"
 )
-"""Sets the theme before the first paint. Kept apart so that a content security policy can name its hash."""
+"""Sets the theme before the first paint. A constant, so that the content security policy can name its hash."""
 
 PLACES = (("/", "Ranking"), ("/compare", "Compare"), ("/alerting", "Alerts"), ("/status", "Status"))
-ZONES = (("local", "Local", "Your own time zone"), ("utc", "UTC", "Coordinated universal time"))
+ZONES = (("local", "Local", "Your time zone"), ("utc", "UTC", "Coordinated universal time"))
 THEMES = (("light", "Light", "sun"), ("dark", "Dark", "moon"), ("system", "System", "screen"))
 
 
 def index(root: str) -> str:
-    """The page that Dash fills, for a server that is reached below `root`: empty, or `/tracker`."""
+    """The page that Dash fills. `root` is the prefix of the server's paths: empty, or `/tracker`."""
     return f"""<!DOCTYPE html>
 <html lang="en" data-root="{root}">
 <head>
@@ -41,7 +41,7 @@ def index(root: str) -> str:
 {{%css%}}
 </head>
 <body>
-<noscript>Data Tracker's dashboard needs JavaScript. The figures are also at {root}/metrics, as JSON.</noscript>
+<noscript>Data Tracker's dashboard needs JavaScript. The statistics are also at {root}/metrics, as JSON.</noscript>
 {{%app_entry%}}
 <footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer>
 </body>
@@ -50,10 +50,10 @@ def index(root: str) -> str:
 
 
 def page(profile: Profile) -> Component:
-    """The frame into which `ids.PAGE` is filled."""
+    """The frame with the empty element `ids.PAGE`."""
     return html.Div(
         [
-            *_machinery(),
+            *_stores(),
             html.A("Skip to content", href="#" + ids.PAGE, className="skip-link"),
             html.Header(
                 [
@@ -83,28 +83,28 @@ def page(profile: Profile) -> Component:
 
 
 def not_found(path: str) -> Component:
-    """For a path that nothing is at."""
+    """The page for an unknown path."""
     return parts.empty(
         "search",
-        "There is no such page",
+        "Page not found",
         [
-            html.P(["Nothing is at ", html.Code(path), "."]),
+            html.P(["There is no page at ", html.Code(path), "."]),
             dcc.Link("Go to the ranking", href=at("/"), className="button"),
         ],
     )
 
 
 def unavailable() -> Component:
-    """For when the database cannot be read: the page comes back by itself."""
+    """The page while the database cannot be read. It recovers by itself."""
     return parts.empty(
         "plug",
         "The database is unavailable",
-        html.P("This page is tried again every few seconds; nothing needs to be done here."),
+        html.P("This page retries every few seconds. You need not do anything here."),
         role="alert",
     )
 
 
-def _machinery() -> list[Component]:
+def _stores() -> list[Component]:
     return [
         dcc.Location(id=ids.LOCATION, refresh="callback-nav"),
         dcc.Interval(id=ids.POLL, interval=POLL_MS),
@@ -131,16 +131,16 @@ def _brand(profile: Profile) -> Component:
     mark = html.Span(
         [parts.icon("flask"), "Simulated data"],
         className="simulated-mark",
-        title="The prices on this page are made up by the built-in demo exchange.",
+        title="The built-in demo exchange makes up the prices on this page.",
     )
     return html.Div([name, mark] if profile.simulated else [name], className="brand-group")
 
 
 def _navigation() -> Component:
     links = [dbc.NavLink(name, href=at(path), active="exact", className="place") for path, name in PLACES]
-    # The documentation is a page of its own, which the dashboard's routing knows nothing of.
+    # The documentation is a page outside of the dashboard's routing.
     documentation = html.A(
-        "API", href=at("/docs"), className="nav-link place", title="The JSON interface, to read and try"
+        "API", href=at("/docs"), className="nav-link place", title="The JSON API: reference and requests to try"
     )
     return html.Nav([*links, documentation], className="places", **parts.aria(label="Main"))
 
@@ -196,13 +196,14 @@ def _banner() -> Component:
         ],
         id=ids.ALERT_BANNER,
         className="alert-banner is-empty",
-        **parts.aria(live="polite", label="Alerts that nobody has acknowledged"),
+        **parts.aria(live="polite", label="Unacknowledged alerts"),
     )
 
 
 def _foot(profile: Profile) -> Component:
     text = f"Data Tracker {profile.version}"
-    rule = f"Ranked by the standard deviation of {profile.window_hours:g} h, sampled every {profile.period_seconds} s."
+    basis = f"Ranked by the standard deviation of {profile.window_hours:g} h, sampled every {profile.period_seconds} s."
     return html.Footer(
-        [html.Span(text), html.Span("Simulated data. " + rule if profile.simulated else rule)], className="site-footer"
+        [html.Span(text), html.Span("Simulated data. " + basis if profile.simulated else basis)],
+        className="site-footer",
     )

@@ -1,4 +1,4 @@
-"""The stretches of time that charts can show."""
+"""The spans of time that charts can show."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from services.market.times import DAY, HOUR, MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """`bar_seconds` is the width of its candles, `window_seconds` that of its rolling volatility."""
+    """A span with the width of its candles, and the window of its rolling volatility."""
 
     key: str
     label: str
@@ -17,7 +17,7 @@ class Span:
 
     @property
     def by_sample(self) -> bool:
-        """Whether every sample is drawn; beyond a day it is one point an hour."""
+        """True if every sample is drawn; spans longer than a day have one point an hour."""
         return self.seconds <= DAY
 
 
@@ -32,13 +32,13 @@ SPANS = {
         Span("8760", "1 y", 365 * DAY, DAY, 7 * DAY),
     )
 }
-"""By their hours."""
+"""By their number of hours."""
 
 FIRST_SPAN = SPANS["24"]
 
 
 def span_of(key: object) -> Span:
-    """The span that a browser asks for; the first shown where it asks for none that there is."""
+    """The span that a browser asks for; FIRST_SPAN if there is no such span."""
     return SPANS.get(key, FIRST_SPAN) if isinstance(key, str) else FIRST_SPAN
 
 

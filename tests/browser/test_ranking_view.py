@@ -170,7 +170,7 @@ def test_columns_are_chosen_from_a_menu(site: Site):
 def test_a_search_that_nothing_passes_says_how_to_go_on(site: Site):
     site.open("/?q=nowhere")
 
-    site.shows(f"#{ids.RANKING_NO_MATCH}", "Clear brings all back")
+    site.shows(f"#{ids.RANKING_NO_MATCH}", "Clear shows all pairs")
     site.click(f"#{ids.FILTER_RESET}")
     Table(site).wait()
     assert site.text(f"#{ids.RANKING_NO_MATCH}") == ""

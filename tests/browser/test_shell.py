@@ -171,7 +171,7 @@ def test_a_database_that_is_away_is_told_and_the_page_comes_back_by_itself(site:
     reader.down = True
     site.open("/metric/1")
     site.shows(STATUS, "Database unavailable")
-    site.shows(f"#{ids.PAGE}", "tried again every few seconds")
+    site.shows(f"#{ids.PAGE}", "retries every few seconds")
 
     reader.down = False
 
@@ -490,7 +490,7 @@ def test_real_data_are_not_marked(site: Site):
 def test_an_unknown_path_gets_a_friendly_page(site: Site):
     site.open("/nowhere")
 
-    site.shows("h2", "There is no such page")
+    site.shows("h2", "Page not found")
     site.click(f"#{ids.PAGE} .button")
     site.arrives_at("/")
 

@@ -187,7 +187,7 @@ def test_the_page_of_a_metric_says_at_its_top_how_old_its_price_is_and_why(
     Chart(site).wait()
     then = site.script("return new Date(arguments[0]).toTimeString().slice(0, 5)", world.now.timestamp() * 1e3)
     failed = site.script("return new Date(arguments[0]).toTimeString().slice(0, 5)", world.now.timestamp() * 1e3 + 6e4)
-    assert site.text(NOTICE) == "Its statistics rest on 15 min of 24 h."
+    assert site.text(NOTICE) == "Its statistics cover 15 min of 24 h."
 
     kraken.error = GONE
     go_on(world, server, 3)

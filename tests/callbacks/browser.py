@@ -20,10 +20,10 @@ def request_of(app: Dash, output: str, values: Mapping[str, Any]) -> dict[str, A
         for kind in ("inputs", "state")
     ]  # fmt: skip
     outputs = callback["output"] if isinstance(callback["output"], list) else [callback["output"]]
-    told = [{"id": one.component_id_str(), "property": one.component_property} for one in outputs]
+    named = [{"id": one.component_id_str(), "property": one.component_property} for one in outputs]
     return {
         "output": key,
-        "outputs": told if isinstance(callback["output"], list) else told[0],
+        "outputs": named if isinstance(callback["output"], list) else named[0],
         "inputs": given[0],
         "state": given[1],
         "changedPropIds": [f"{part['id']}.{part['property']}" for part in given[0][:1]],

@@ -76,9 +76,9 @@ def reader() -> FakeReader:
         ("/metric/okx%3ABTC-USD", "60,200.00", "60,200.00 BTC/USD"),
         ("/metric/77", "This metric is not tracked", "Unknown metric"),
         ("/metric/9999999999999999999999", "This metric is not tracked", "Unknown metric"),
-        ("/metric/1/2", "There is no such page", "Not found"),
-        ("/metrics", "There is no such page", "Not found"),
-        ("/nowhere", "There is no such page", "Not found"),
+        ("/metric/1/2", "Page not found", "Not found"),
+        ("/metrics", "Page not found", "Not found"),
+        ("/nowhere", "Page not found", "Not found"),
     ],
 )
 def test_each_path_leads_to_its_page(reader, path, text, title):
@@ -172,7 +172,7 @@ def test_a_metrics_page_gets_what_changed_and_nothing_where_nothing_did(reader):
     assert [row[1]["key"] for row in rows] == ["alert-7"]
 
 
-def test_a_page_whose_chart_shows_something_else_is_kept_current_all_the_same(reader):
+def test_a_page_is_updated_although_its_chart_shows_another_view(reader):
     for drawn in (NOTHING_DRAWN, choose(reader, "1")["layout"]["meta"]):
         response = follow(reader, drawn, span="24").json["response"]
 
@@ -189,9 +189,9 @@ def test_another_zone_tells_a_metrics_times_anew(reader):
 
     response = fire(app_over(reader), f"{ids.ZONE_NAME}.data", **values).json["response"]
 
-    told = " ".join(str(part["content"]) for part in response.values())
-    assert "1 Mar 2026, 21:00" in told
-    assert "190,000.00" in told
+    page_text = " ".join(str(part["content"]) for part in response.values())
+    assert "1 Mar 2026, 21:00" in page_text
+    assert "190,000.00" in page_text
 
 
 def test_the_shown_range_can_be_downloaded(reader):

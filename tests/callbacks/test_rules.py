@@ -100,8 +100,8 @@ def _text(identity: Any, *, wild: bool = False) -> str:
     """An id as Dash writes it; a `wild` one stands for all of its kind."""
     if isinstance(identity, str):
         return identity
-    told = {name: ["ALL"] if wild and name != "type" else value for name, value in identity.items()}
-    return json.dumps(told, sort_keys=True, separators=(",", ":"))
+    pattern = {name: ["ALL"] if wild and name != "type" else value for name, value in identity.items()}
+    return json.dumps(pattern, sort_keys=True, separators=(",", ":"))
 
 
 def press(
@@ -208,9 +208,7 @@ def test_what_is_gone_or_unknown_is_left_alone(alert_service: FakeAlertService, 
     assert alert_service.muted == {}
 
 
-def test_of_several_mutes_the_one_that_lasts_longest_is_told(
-    dependencies: Dependencies, alert_service: FakeAlertService
-) -> None:
+def test_of_several_mutes_the_longest_is_shown(dependencies: Dependencies, alert_service: FakeAlertService) -> None:
     ends = (NOON + timedelta(hours=1), None, NOON + timedelta(hours=2))
     alert_service.muted = {number: Mute(number, 1, None, until, None, NOON) for number, until in enumerate(ends)}
     alert_service.muted[7] = Mute(7, 0, 1, None, None, NOON)  # of one metric only
@@ -235,7 +233,7 @@ def test_a_rule_that_is_off_stays_off_when_it_is_changed(
     assert (alert_service.stored[1].name, alert_service.stored[1].enabled) == ("Mine", False)
 
 
-def test_what_is_wrong_is_told_and_nothing_is_kept(dependencies: Dependencies, alert_service: FakeAlertService) -> None:
+def test_an_invalid_rule_is_refused_and_not_stored(dependencies: Dependencies, alert_service: FakeAlertService) -> None:
     found = save(dependencies, BLANK)
 
     assert ids.LOCATION not in found
@@ -250,7 +248,7 @@ def test_what_is_wrong_is_told_and_nothing_is_kept(dependencies: Dependencies, a
         (FILLED | {"notify": "some", "channels": ["gone"]}, None, "Unknown channel 'gone'; available: ops"),
     ],
 )
-def test_what_the_desk_has_against_it_is_told_beside_the_button(
+def test_the_reason_for_a_refusal_is_shown_at_the_button(
     dependencies: Dependencies, draft: dict[str, Any], edited: int | None, text: str
 ) -> None:
     assert text in str(save(dependencies, draft, edited)[ids.RULE_REFUSED])
@@ -282,25 +280,25 @@ def request_replay(dependencies: Dependencies, draft: dict[str, Any], span: str)
 
 
 def test_a_replay_covers_the_whole_span(dependencies: Dependencies) -> None:
-    told = request_replay(dependencies, FILLED, "7d")[ids.RULE_REPLAY_REQUEST]["data"]
+    request = request_replay(dependencies, FILLED, "7d")[ids.RULE_REPLAY_REQUEST]["data"]
 
-    assert told["span"] == "7d"
-    body = told["body"]
+    assert request["span"] == "7d"
+    body = request["body"]
     assert (body["since"], body["until"]) == ("2026-02-22T12:00:00+00:00", "2026-03-01T12:00:00+00:00")
     assert parse_rule(body["rule"]).name == "Mine"
 
 
 def test_a_rule_that_cannot_be_saved_is_not_replayed(dependencies: Dependencies) -> None:
-    told = request_replay(dependencies, BLANK, "24h")
-    assert "Fill in the fields first" in str(told)
-    assert ids.RULE_REPLAY_REQUEST not in told
+    response = request_replay(dependencies, BLANK, "24h")
+    assert "Fill in the fields first" in str(response)
+    assert ids.RULE_REPLAY_REQUEST not in response
 
 
 def show(dependencies: Dependencies, found: dict[str, Any]) -> str:
-    told = part(ids.RULE_REPLAY_RESULT, "data", found)
+    result = part(ids.RULE_REPLAY_RESULT, "data", found)
     ordered = rule_replay.request_of(PUMPS, "24h", NOON)
     state = [part(ids.RULE_REPLAY_REQUEST, "data", ordered), part(ids.ZONE_NAME, "data", "UTC")]
-    return str(send(dependencies, [part(ids.RULE_REPLAY, "children")], told, [told], state).json)
+    return str(send(dependencies, [part(ids.RULE_REPLAY, "children")], result, [result], state).json)
 
 
 def test_the_result_of_a_replay_is_shown(dependencies: Dependencies) -> None:
@@ -365,7 +363,7 @@ def check_draft(dependencies: Dependencies, draft: dict[str, Any], changed: dict
     return found
 
 
-def test_a_draft_is_judged_field_by_field(dependencies: Dependencies) -> None:
+def test_a_draft_is_checked_field_by_field(dependencies: Dependencies) -> None:
     found = check_draft(dependencies, FILLED | {"percent": "much"}, part(ids.rule_field("percent"), "value", "much"))
 
     assert found['{"name":"percent","type":"rule-row"}'] == {"className": "field field-percent has-error"}

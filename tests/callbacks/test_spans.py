@@ -60,8 +60,8 @@ def test_a_history_that_reaches_back_to_the_span_or_has_a_gap_there_does_not_beg
 
     assert begins(reader, "24") is None
     for gap in (slice(1000, 2000), slice(1440, 2900)):  # the first hides the span's begin and the hour before it too
-        kept = np.delete(np.arange(3000), gap)
-        reader.price_series[1] = Series(whole.times[kept], whole.values[kept], whole.widths[kept])
+        present = np.delete(np.arange(3000), gap)
+        reader.price_series[1] = Series(whole.times[present], whole.values[present], whole.widths[present])
         assert begins(reader, "24") is None
 
 

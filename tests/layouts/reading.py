@@ -66,16 +66,16 @@ def links_in(part: Any) -> list[str]:
 def actions_in(part: Any) -> list[dict[str, str]]:
     """What each of the buttons within `part` makes of itself when it is pressed, as assets/markup.js does."""
 
-    def actions(one: Any, told: dict[str, str]) -> Iterator[dict[str, str]]:
+    def actions(one: Any, attributes: dict[str, str]) -> Iterator[dict[str, str]]:
         if isinstance(one, list | tuple):
             for each in one:
-                yield from actions(each, told)
+                yield from actions(each, attributes)
         elif isinstance(one, Component):
             own = {name.removeprefix("data-"): value for name, value in vars(one).items() if name.startswith("data-")}
-            told = told | own
+            attributes = attributes | own
             if "act" in own:
-                yield told
-            yield from actions(children_of(one), told)
+                yield attributes
+            yield from actions(children_of(one), attributes)
 
     return list(actions(part, {}))
 

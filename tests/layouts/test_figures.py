@@ -30,7 +30,7 @@ def test_a_day_of_ticks_is_drawn_oldest_first_and_stacked():
     assert drawn["layout"]["xaxis"]["range"] == ["2026-02-28T12:00:00", "2026-03-01T12:00:00"]
 
 
-def test_missed_periods_and_failures_are_marked_by_shape_and_told_in_words():
+def test_missed_periods_and_failures_have_a_shape_and_a_text():
     day = builders.tick_day(missed=slots(at_0=14), failed=slots(at_94=2, at_95=1))
 
     missed, failed = figures.tick_figure(day, UTC)["data"][2:]
@@ -53,7 +53,7 @@ def test_the_size_of_the_database_is_drawn_from_nothing_up():
     assert drawn["layout"]["yaxis"]["rangemode"] == "tozero"
 
 
-def test_points_lie_in_utc_and_are_told_by_the_viewers_clock():
+def test_points_lie_in_utc_and_are_labelled_in_the_viewers_zone():
     tokyo = ZoneInfo("Asia/Tokyo")
 
     ticks = figures.tick_figure(builders.tick_day(), tokyo)

@@ -16,23 +16,23 @@ OLD = builders.ranked_metric(stale=True, updated_at=FIVE_AGO)
 GONE = builders.exchange_state(failing_since=NOON - timedelta(minutes=4), error="cannot resolve host")
 
 
-def told(row: RankedMetric, state: Status | None = None, now: datetime = NOON, **profile: Any) -> str:
+def notice_text(row: RankedMetric, state: Status | None = None, now: datetime = NOON, **profile: Any) -> str:
     return text_of(notice(row, state or builders.status(), now, builders.profile(**profile), UTC))
 
 
-def test_nothing_is_said_of_a_price_of_the_present_and_a_full_window():
-    assert told(builders.ranked_metric()) == ""
+def test_a_current_price_with_a_full_window_has_no_notice():
+    assert notice_text(builders.ranked_metric()) == ""
 
 
 def test_an_old_price_says_since_when_and_why_its_exchange_has_not_answered():
-    assert told(OLD, builders.status(exchanges=(builders.exchange_state("okx"), GONE))) == (
+    assert notice_text(OLD, builders.status(exchanges=(builders.exchange_state("okx"), GONE))) == (
         "This price is 5 min old|: kraken has not answered since 11:56 (cannot resolve host).|"
         "Price, changes and volume are as of 11:55."
     )
 
 
-def test_of_another_day_the_date_is_told():
-    assert "since 1 Mar 2026, 11:56 (" in told(OLD, builders.status(exchanges=(GONE,)), NOON + timedelta(days=3))
+def test_a_time_of_another_day_has_its_date():
+    assert "since 1 Mar 2026, 11:56 (" in notice_text(OLD, builders.status(exchanges=(GONE,)), NOON + timedelta(days=3))
 
 
 @pytest.mark.parametrize(
@@ -40,36 +40,37 @@ def test_of_another_day_the_date_is_told():
 )
 def test_an_exchange_that_answers_without_this_price_is_not_said_to_be_silent(note, text):
     state = builders.status(exchanges=(builders.exchange_state(note=note),))
-    assert f": kraken answers without a price for this pair{text}" in told(OLD, state)
+    assert f": kraken answers without a price for this pair{text}" in notice_text(OLD, state)
 
 
 def test_when_no_tick_comes_the_exchange_is_not_blamed():
     state = builders.status(stale=True, minute=FIVE_AGO, exchanges=(GONE,))
-    assert ": nothing has been stored since 11:55." in told(OLD, state)
+    assert ": nothing has been stored since 11:55." in notice_text(OLD, state)
 
 
 @pytest.mark.parametrize("reason", ["delisted", "halted", "frozen"])
 def test_what_does_not_trade_says_that(reason):
     row = builders.ranked_metric(stale=True, updated_at=FIVE_AGO, active=False, rank=None, reason=reason)
-    assert f"5 min old|: i{parts.STATE_MEANINGS[reason][1:]}." in told(row)
+    meaning = parts.STATE_MEANINGS[reason]
+    assert f"5 min old|: {meaning[0].lower()}{meaning[1:]}." in notice_text(row)
 
 
 def test_a_metric_that_never_had_a_price_says_so():
     row = builders.ranked_metric(stale=True, price=None, updated_at=None, samples=0, coverage=0.0)
-    assert told(row, builders.status(exchanges=(GONE,))).startswith(
-        "No price has come yet|: kraken has not answered since"
+    assert notice_text(row, builders.status(exchanges=(GONE,))).startswith(
+        "No price yet|: kraken has not answered since"
     )
 
 
 def test_a_window_that_is_not_full_says_how_much_of_it_is_known_and_whether_that_grows():
     row = builders.ranked_metric(coverage=0.125, samples=180)
-    assert told(row) == "Its statistics rest on 3 h of 24 h."
+    assert notice_text(row) == "Its statistics cover 3 h of 24 h."
     filling = builders.status(backfills=(builders.backfill_state("kraken", done=5, total=20),))
-    assert told(row, filling) == "Its statistics rest on 3 h of 24 h; the rest is being filled in."
+    assert notice_text(row, filling) == "Its statistics cover 3 h of 24 h; the backfill is running."
 
 
 @pytest.mark.parametrize(
-    ("coverage", "period", "hours", "is_told"),
+    ("coverage", "period", "hours", "has_notice"),
     [
         (0.99, 60, 24, False),
         (0.9899, 60, 24, True),
@@ -78,6 +79,6 @@ def test_a_window_that_is_not_full_says_how_much_of_it_is_known_and_whether_that
         (0.1, 3_600, 1, False),
     ],
 )
-def test_a_hundredth_of_the_window_or_a_period_may_be_missing(coverage, period, hours, is_told):
+def test_a_hundredth_of_the_window_or_a_period_may_be_missing(coverage, period, hours, has_notice):
     row = builders.ranked_metric(coverage=coverage)
-    assert bool(told(row, period_seconds=period, window_hours=hours)) == is_told
+    assert bool(notice_text(row, period_seconds=period, window_hours=hours)) == has_notice

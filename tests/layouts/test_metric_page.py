@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from layouts import csv_export, ids, metric, notation
+from layouts.metric_markets import elsewhere
 from layouts.spans import SPANS, duration, span_of
 from tests import builders
 from tests.layouts.reading import by_id, links_in, rows_of, text_of
@@ -11,28 +12,28 @@ MINUS, DASH = notation.MINUS, notation.UNKNOWN
 HERE = builders.ranked_metric(1, price=100.0)
 
 
-def test_the_same_pair_elsewhere_is_told_dearest_first_with_its_spread():
+def test_the_same_pair_on_other_markets_is_listed_by_price_with_its_spread():
     okx = builders.ranked_metric(3, market="okx", price=100.25)
     bitstamp = builders.ranked_metric(4, market="bitstamp", price=99.5)
     euro = builders.ranked_metric(2, quote="EUR", price=90.0)
 
-    told = metric.elsewhere(HERE, (HERE, euro, okx, bitstamp, builders.ranked_metric(5, base="ETH")), builders.NOON)
+    markets = elsewhere(HERE, (HERE, euro, okx, bitstamp, builders.ranked_metric(5, base="ETH")), builders.NOON)
 
-    assert rows_of(told)[1:] == [
+    assert rows_of(markets)[1:] == [
         "okx|Highest|100.25|+0.250 %",
         f"kraken|This|100.00|{DASH}",
         f"bitstamp|Lowest|99.5000|{MINUS}0.500 %",
     ]
-    assert links_in(told) == ["/metric/3", "/metric/4", "/compare?ids=1,3,4", "/metric/2"]
-    assert "BTC/EUR" in text_of(told)
-    assert "ETH" not in text_of(told)
+    assert links_in(markets) == ["/metric/3", "/metric/4", "/compare?ids=1,3,4", "/metric/2"]
+    assert "BTC/EUR" in text_of(markets)
+    assert "ETH" not in text_of(markets)
 
 
 def test_a_market_that_does_not_trade_is_neither_highest_nor_lowest():
     halted = builders.ranked_metric(3, market="okx", price=300.0, active=False, reason="halted", rank=None)
     other = builders.ranked_metric(4, market="bitstamp", price=99.0)
 
-    rows = rows_of(metric.elsewhere(HERE, (HERE, halted, other), builders.NOON))[1:]
+    rows = rows_of(elsewhere(HERE, (HERE, halted, other), builders.NOON))[1:]
 
     assert rows[0].startswith("okx|Halted|300.00")
     assert "Highest" in rows[1]
@@ -45,7 +46,7 @@ def test_a_market_whose_price_is_old_says_so_and_is_neither_highest_nor_lowest()
     )
     other = builders.ranked_metric(4, market="bitstamp", price=99.0)
 
-    rows = rows_of(metric.elsewhere(HERE, (HERE, old, other), builders.NOON))[1:]
+    rows = rows_of(elsewhere(HERE, (HERE, old, other), builders.NOON))[1:]
 
     assert rows[0].startswith("okx|3 h old|300.00")
     assert ["Highest" in row for row in rows] == [False, True, False]
@@ -54,13 +55,13 @@ def test_a_market_whose_price_is_old_says_so_and_is_neither_highest_nor_lowest()
 def test_a_market_without_a_price_has_no_spread():
     silent = builders.ranked_metric(3, market="okx", price=None)
 
-    assert rows_of(metric.elsewhere(HERE, (HERE, silent), builders.NOON))[-1] == f"okx|{DASH}|{DASH}"
+    assert rows_of(elsewhere(HERE, (HERE, silent), builders.NOON))[-1] == f"okx|{DASH}|{DASH}"
 
 
-def test_what_is_tracked_nowhere_else_says_so():
-    assert "no other market and against no other quote" in text_of(metric.elsewhere(HERE, (HERE,), builders.NOON))
+def test_a_pair_that_no_other_market_has_says_so():
+    assert "no other market and against no other quote" in text_of(elsewhere(HERE, (HERE,), builders.NOON))
     euro = builders.ranked_metric(2, quote="EUR")
-    assert "This pair is tracked on no other market" in text_of(metric.elsewhere(HERE, (HERE, euro), builders.NOON))
+    assert "This pair is tracked on no other market" in text_of(elsewhere(HERE, (HERE, euro), builders.NOON))
 
 
 def test_the_neighbours_in_rank_are_linked():
@@ -74,11 +75,11 @@ def test_the_neighbours_in_rank_are_linked():
     )
 
 
-def test_a_metric_that_is_tracked_no_more_has_no_neighbours_in_rank():
+def test_a_metric_that_is_no_longer_tracked_has_no_neighbours_in_rank():
     assert links_in(metric.rank_links(HERE, [builders.ranked_metric(2)])) == []
 
 
-def test_samples_are_told_a_line_each():
+def test_each_sample_is_a_line():
     sheet = csv_export.sheet(builders.series([60_000.5, 0.00002345]))
 
     assert sheet.splitlines() == [
@@ -88,7 +89,7 @@ def test_samples_are_told_a_line_each():
     ]
 
 
-def test_hours_are_told_with_all_that_is_known_of_them():
+def test_an_hour_has_all_its_statistics():
     hours = builders.hours([(10.0, 14.0, 9.0, 12.0)])
     hours.volume[0] = float("nan")
 
@@ -98,7 +99,7 @@ def test_hours_are_told_with_all_that_is_known_of_them():
     ]
 
 
-def test_a_file_is_named_for_what_it_holds_whatever_that_is_called():
+def test_a_file_is_named_after_its_content_without_unsafe_characters():
     hostile = builders.ranked_metric(1, base='../B"T', quote="U/S")
 
     assert csv_export.file_name(builders.ranked_metric(), SPANS["24"]) == "kraken-BTC-USD-24h.csv"
@@ -106,11 +107,11 @@ def test_a_file_is_named_for_what_it_holds_whatever_that_is_called():
 
 
 @pytest.mark.parametrize("asked", ["9999", None, 24, ["1"], {}])
-def test_a_span_that_there_is_not_is_the_first_shown(asked):
+def test_an_unknown_span_becomes_the_first_one(asked):
     assert span_of(asked) is SPANS["24"]
 
 
-def test_widths_are_told_in_their_largest_unit():
-    told = [duration(seconds) for seconds in (60, 900, 3600, 14_400, 86_400, 604_800)]
+def test_widths_are_written_in_their_largest_unit():
+    texts = [duration(seconds) for seconds in (60, 900, 3600, 14_400, 86_400, 604_800)]
 
-    assert told == ["1 min", "15 min", "1 h", "4 h", "1 d", "7 d"]
+    assert texts == ["1 min", "15 min", "1 h", "4 h", "1 d", "7 d"]

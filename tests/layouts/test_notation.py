@@ -35,7 +35,7 @@ def test_an_amount_is_rounded_to_a_unit(value, text):
 
 
 @pytest.mark.parametrize(("seconds", "text"), CASES["duration"])
-def test_a_duration_is_told_in_the_largest_unit_that_two_of_it_fit_into(seconds, text):
+def test_a_duration_has_the_largest_unit_of_which_there_are_two(seconds, text):
     assert notation.duration(seconds) == text
     assert notation.age(AFTERNOON - timedelta(seconds=seconds), AFTERNOON) == f"{text} old"
 
@@ -106,7 +106,7 @@ def test_a_browser_that_names_no_time_zone_gets_utc(name):
     assert notation.zone_named(name) is UTC
 
 
-def test_times_are_told_in_the_viewers_zone():
+def test_times_are_written_in_the_viewers_zone():
     berlin = notation.zone_named("Europe/Berlin")
 
     assert berlin == ZoneInfo("Europe/Berlin")
@@ -116,7 +116,7 @@ def test_times_are_told_in_the_viewers_zone():
     assert notation.stamp(AFTERNOON, berlin) == "1 Mar 2026, 15:03"
 
 
-def test_seconds_are_told_where_there_are_any():
+def test_seconds_are_written_if_they_are_not_zero():
     assert notation.clock(AFTERNOON.replace(second=5), UTC) == "14:03:05"
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from layouts import ids, metric, parts, ranking, shell, status, status_history, status_storage, theme
+from layouts.price_chart import Subject
 from services.market.status import SetAside, ShownSetting
 from services.market.types import Metric
 from tests import builders
@@ -18,7 +19,9 @@ SIMULATED = builders.profile(simulated=True)
 def metric_page(row, neighbours=(), fired=(), threshold=False):
     state = builders.status()
     metrics = neighbours or (row,)
-    return metric.page(row, {"data": [], "layout": {}}, metrics, fired, state, builders.NOON, PROFILE, UTC, threshold)
+    subject = Subject(row, fired, PROFILE, 7)
+    present = metric.Present(state, builders.NOON, metrics)
+    return metric.page(subject, {"data": [], "layout": {}}, present, UTC, threshold=threshold)
 
 
 def test_the_frame_holds_what_every_page_needs():
@@ -68,7 +71,7 @@ def test_a_path_that_leads_nowhere_is_shown_as_text():
 
 
 def test_an_unavailable_database_is_said_to_be_retried():
-    assert "tried again every few seconds" in text_of(shell.unavailable())
+    assert "retries every few seconds" in text_of(shell.unavailable())
 
 
 def test_the_table_identifies_rows_by_their_own_text():
@@ -127,13 +130,13 @@ def test_a_new_metric_that_does_not_trade_is_marked_as_both():
 def test_a_metrics_figures_carry_their_units():
     text = text_of(metric.figures(builders.ranked_metric(), PROFILE, ZoneInfo("Europe/Berlin")))
 
-    assert "Standard deviation|812.25" in text
-    assert "Volatility|1.35 %" in text
+    assert "Standard deviation, 24 h|812.25" in text
+    assert "Volatility, 24 h|1.35 %" in text
     assert "Average, 1 h|60,050.50" in text
     assert "Alert above (3\N{MULTIPLICATION SIGN})|180,151.50" in text
     assert "Volume, 24 h|1.23 K BTC" in text
     assert "Samples, 24 h|1,440" in text
-    assert "Known of 24 h|100.00 %" in text
+    assert "Coverage of 24 h|100.00 %" in text
     assert "Updated|1 Mar 2026, 13:00" in text
 
 
@@ -174,7 +177,7 @@ def test_a_metrics_alerts_are_listed_with_their_multiple():
         "1 Mar 2026, 11:55|Built-in rule|190,000.00|60,000.00|3.2\N{MULTIPLICATION SIGN}|Firing",
         "1 Mar 2026, 11:55|Halved|190,000.00|\N{EN DASH}|price down by 50 % in 1 h|Resolved",
     ]
-    assert text_of(metric.alert_list((), UTC)) == "None has fired."
+    assert text_of(metric.alert_list((), UTC)) == "No alert has fired."
 
 
 def test_of_many_alerts_the_newest_are_listed():
@@ -278,7 +281,7 @@ def test_the_status_page_of_a_tracker_that_just_started_is_whole():
     assert "Data|Live exchanges" in text
 
 
-def test_the_status_page_lists_settings_and_marks_defaults():
+def test_the_status_page_lists_settings_and_points_out_defaults():
     settings = (ShownSetting("PERIOD_SECONDS", "5", False), ShownSetting("REDIS_URL", "unset", True))
     rows = rows_of(status.configuration(builders.profile(settings=settings, simulated=True)))
 

@@ -76,7 +76,7 @@ def test_points_lie_in_utc_so_that_no_line_runs_back_when_clocks_are_changed(day
     assert drawn["data"][price_chart.PRICE]["x"] == [f"{day}T{clock}:00" for clock in ("00:59", "01:00", "01:01")]
 
 
-def test_the_time_of_a_point_is_left_to_the_browser_and_told_in_no_other_zone():
+def test_the_time_of_a_point_is_left_to_the_browser():
     traces = figure(builders.series([1.0, 2.0]), zone=BERLIN)["data"]
 
     assert [bool(trace.get("meta", {}).get("timed")) for trace in traces] == [
@@ -113,7 +113,7 @@ def test_averages_keep_their_digits_whatever_the_price(price):
 
 
 def spike():
-    """A price five times its average, told for twelve minutes, and an alert at its first."""
+    """A price five times its average, for twelve minutes, and an alert at its first."""
     prices = builders.series([56_000.0] * 100 + [282_726.0] * 12)
     at = datetime.fromtimestamp(int(prices.times[100]), UTC)
     return prices, builders.alert(fired_at=at, price=282_726.0, average=56_344.7, factor=3.0)
@@ -195,7 +195,7 @@ def near(history, alerts=()):
     return price_chart.threshold_is_near(read_chart(history, span=span_for(history)), subject(alerts=alerts))
 
 
-def test_a_threshold_out_of_sight_does_not_squash_the_chart():
+def test_a_distant_threshold_does_not_flatten_the_chart():
     calm = builders.series([60_000.0, 60_100.0] * 30)
     prices, alert = spike()
 
@@ -214,11 +214,11 @@ def test_fired_alerts_within_the_span_are_marked_with_their_multiple():
     inside = builders.alert(1)
     before = builders.alert(2, fired_at=builders.NOON - timedelta(days=2))
 
-    marks = figure(builders.series([60_000.0] * 60), alerts=(inside, before))["data"][price_chart.FIRED]
+    fired = figure(builders.series([60_000.0] * 60), alerts=(inside, before))["data"][price_chart.FIRED]
 
-    assert marks["x"] == ["2026-03-01T11:55:00"]
-    assert marks["y"] == [190_000.0]
-    assert marks["text"] == ["3.2\N{MULTIPLICATION SIGN} its average"]
+    assert fired["x"] == ["2026-03-01T11:55:00"]
+    assert fired["y"] == [190_000.0]
+    assert fired["text"] == ["3.2\N{MULTIPLICATION SIGN} its average"]
 
 
 def test_an_alert_that_is_not_shown_is_not_in_the_legend():
@@ -228,12 +228,12 @@ def test_an_alert_that_is_not_shown_is_not_in_the_legend():
     assert legend(figure(builders.series([60_000.0] * 60), alerts=(builders.alert(),)))[-1] == "Alert"
 
 
-def test_marks_come_in_the_order_of_time():
+def test_alerts_are_drawn_in_the_order_of_time():
     later, earlier = builders.alert(2), builders.alert(1, fired_at=builders.NOON - timedelta(minutes=9))
 
-    marks = figure(builders.series([60_000.0] * 60), alerts=(later, earlier))["data"][price_chart.FIRED]
+    fired = figure(builders.series([60_000.0] * 60), alerts=(later, earlier))["data"][price_chart.FIRED]
 
-    assert marks["x"] == ["2026-03-01T11:51:00", "2026-03-01T11:55:00"]
+    assert fired["x"] == ["2026-03-01T11:51:00", "2026-03-01T11:55:00"]
 
 
 @pytest.mark.parametrize("nothing", [builders.series([]), builders.hours([])])
@@ -288,9 +288,9 @@ def test_among_hours_there_are_a_band_and_the_average_and_threshold_of_each_bar(
 
 
 def test_alerts_are_marked_among_hours():
-    marks = figure(builders.hours(HOURS), alerts=(builders.alert(),))["data"][price_chart.FIRED]
+    fired = figure(builders.hours(HOURS), alerts=(builders.alert(),))["data"][price_chart.FIRED]
 
-    assert marks["x"] == ["2026-03-01T11:55:00"]
+    assert fired["x"] == ["2026-03-01T11:55:00"]
 
 
 def test_the_more_hours_the_finer_the_line():
@@ -361,8 +361,8 @@ def test_volumes_and_volatility_have_panels_of_their_own():
 
 def test_a_gap_is_a_gap_in_the_volatility_too():
     whole = builders.series([100.0 + place % 3 for place in range(600)])
-    kept = [*range(200), *range(400, 600)]
-    history = Series(whole.times[kept], whole.values[kept], whole.widths[kept])
+    present = [*range(200), *range(400, 600)]
+    history = Series(whole.times[present], whole.values[present], whole.widths[present])
 
     volatility = figure(history)["data"][price_chart.VOLATILITY]["y"]
 
@@ -405,9 +405,9 @@ def test_an_update_brings_what_came_after_the_last_price_and_the_running_bar():
 
 def test_a_price_of_the_running_bar_that_came_late_brings_that_bar_anew():
     whole = minutes(1440)
-    kept = [*range(1430), *range(1431, 1439)]
+    present = [*range(1430), *range(1431, 1439)]
 
-    brought = update(whole, meta_of(Series(whole.times[kept], whole.values[kept], whole.widths[kept])))
+    brought = update(whole, meta_of(Series(whole.times[present], whole.values[present], whole.widths[present])))
 
     assert brought["from"] is not None
     for place in (price_chart.PRICE, price_chart.AVERAGE):
@@ -438,8 +438,8 @@ def test_an_update_of_hours_brings_the_running_one_alone():
 
 def test_what_was_filled_in_before_the_running_bar_brings_all_anew():
     whole = minutes(1440)
-    kept = [*range(600), *range(700, 1440)]
-    drawn = meta_of(Series(whole.times[kept], whole.values[kept], whole.widths[kept]))
+    present = [*range(600), *range(700, 1440)]
+    drawn = meta_of(Series(whole.times[present], whole.values[present], whole.widths[present]))
 
     brought = update(whole, drawn)
 
