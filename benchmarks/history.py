@@ -23,7 +23,8 @@ from services.pipeline.fetch import Fetcher
 from services.pipeline.seal import MARGIN_SECONDS, seal
 from services.store.database.engine import Engine, open_engine, reading
 from services.store.database.schema import migrate
-from services.store.history import prices, sealing
+from services.store.history import samples, sealing
+from services.store.history.prices import PRICE
 from services.store.ranking import snapshots
 
 ROOT = Path(__file__).parents[1]
@@ -193,7 +194,7 @@ def _read_ms(dataset: Dataset, length: int) -> float:
     durations = []
     for number in _some(dataset):
         with reading(dataset.engine) as connection:
-            found, milliseconds = timed(lambda: prices.series(connection, number, until - length, until))  # noqa: B023
+            found, milliseconds = timed(lambda: samples.series(connection, PRICE, number, until - length, until))  # noqa: B023
         assert len(found.times) == length // PERIOD
         durations.append(milliseconds)
     return median(durations)

@@ -22,11 +22,13 @@ from services.market.types import Metric, Series
 from services.settings import read_settings
 from services.store.database import schema
 from services.store.database.engine import COMMAND_TIMEOUTS, Engine, open_existing, reading
-from services.store.history import prices, volumes
+from services.store.history import samples
+from services.store.history.prices import PRICE
+from services.store.history.volumes import VOLUME
 from services.store.ranking import metrics
 
 BATCH_ROWS = 200_000
-"""Rows written in one go, twice as many at most."""
+"""Rows written at once; twice as many at most."""
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, tzinfo=UTC)
@@ -42,37 +44,48 @@ Piece = tuple[Metric, Series]
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What went into a file: rows, the metrics they are of, and the patterns that no stored metric matches."""
+    """The contents of an exported file: its rows, their metrics, and the patterns that no stored metric matches."""
 
     rows: int
     metrics: int
-    idle: tuple[TrackPattern, ...]
+    unmatched: tuple[TrackPattern, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The samples to export: prices (quote currency), or 24 h volumes (base units), with `since` < time <= `until`, of
+    the metrics that match any of `patterns`; no pattern means all metrics that there are or were."""
+
+    since: datetime = EARLIEST
+    until: datetime = LATEST
+    patterns: Sequence[TrackPattern] = ()
+    volumes: bool = False
+
+
+EVERYTHING = Selection()
 
 
 def export(
     engine: Engine,
     path: Path,
     progress: Progress,
+    selection: Selection = EVERYTHING,
     *,
-    since: datetime = EARLIEST,
-    until: datetime = LATEST,
-    patterns: Sequence[TrackPattern] = (),
-    of_volumes: bool = False,
     force: bool = False,
     batch_rows: int = BATCH_ROWS,
 ) -> ExportResult:
-    """Write the prices (quote currency) with `since` < time <= `until` to `path`, as its ending says; `progress`
-    counts metrics, and tells of rows and bytes.
+    """Write the `selection` to `path`, in the format of its ending, metric by metric, oldest first, from one
+    transaction.
 
-    Of all metrics there are or were, or of those that any of `patterns` matches; metric by metric, each
-    oldest first, from one transaction. With `of_volumes` the 24 h volumes (base units) in their place.
-    Raises CannotWrite, StoreUnavailable or OutdatedDatabase.
+    `progress` counts metrics and shows the rows and bytes written. Raises CannotWrite, StoreUnavailable or
+    OutdatedDatabase.
     """
     opened = _FORMATS.get(path.suffix.lower())
     if opened is None:
         raise CannotWrite(f"{path}: the name must end in {' or '.join(_FORMATS)}")
-    read, columns = (volumes.series, VOLUMES) if of_volumes else (prices.series, PRICES)
-    first, last = to_epoch(since), to_epoch(until)
+    quantity, columns = (VOLUME, VOLUMES) if selection.volumes else (PRICE, PRICES)
+    first, last = to_epoch(selection.since), to_epoch(selection.until)
+    patterns = selection.patterns
     rows: Counter[Metric] = Counter()
     with atomic_file(path, force=force) as unfinished, reading(engine, COMMAND_TIMEOUTS) as connection:
         schema.require_current(connection)
@@ -83,21 +96,25 @@ def export(
             written = format_size(unfinished.stat().st_size)
             progress(done, len(chosen), f"{read_rows:,} rows, {written} written")
 
-        pieces = _pieces(chosen, lambda metric: read(connection, metric.id, first, last), show, batch_rows)
+        pieces = _pieces(
+            chosen, lambda metric: samples.series(connection, quantity, metric.id, first, last), show, batch_rows
+        )
         with opened(unfinished, columns) as write:
             for batch in _batches(pieces, batch_rows):
                 for metric, series in batch:
                     rows[metric] += len(series.times)
                 write(_frame(batch, columns.names))
-    idle = tuple(pattern for pattern in patterns if not any(pattern.names(metric) for metric in known))
-    return ExportResult(rows.total(), len(rows), idle)
+    unmatched = tuple(pattern for pattern in patterns if not any(pattern.names(metric) for metric in known))
+    return ExportResult(rows.total(), len(rows), unmatched)
 
 
 def _pieces(
     chosen: Sequence[Metric], read: Callable[[Metric], Series], show: Callable[[int, int], None], batch_rows: int
 ) -> Iterator[Piece]:
-    """What is stored of each metric, in pieces of `batch_rows` rows at most; none where nothing is. `show` is told how
-    many metrics and rows were read."""
+    """The samples of each metric in pieces of at most `batch_rows` rows, none of a metric without samples.
+
+    `show` is called with the numbers of metrics and rows read.
+    """
     rows = 0
     for number, metric in enumerate(chosen, 1):
         series = read(metric)
@@ -150,7 +167,7 @@ def _csv(path: Path, columns: pa.Schema) -> Iterator[Write]:
 
 
 def _no_formula(text: str) -> str:
-    """The text as a spreadsheet takes it for one, whatever it begins with."""
+    """The text, escaped so that a spreadsheet does not read it as a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
@@ -180,27 +197,24 @@ def _export(given: argparse.Namespace) -> str:
                 engine,
                 given.file,
                 progress,
-                since=given.since,
-                until=given.until,
-                patterns=tuple(chain.from_iterable(given.metric)),
-                of_volumes=given.volumes,
+                Selection(given.since, given.until, tuple(chain.from_iterable(given.metric)), given.volumes),
                 force=given.force,
             )
     finally:
         engine.dispose()
-    told = f"{given.file}: {found.rows:,} {'volumes' if given.volumes else 'prices'} (metrics: {found.metrics:,})"
-    return told + "".join(f"; nothing is stored of {pattern}" for pattern in found.idle)
+    report = f"{given.file}: {found.rows:,} {'volumes' if given.volumes else 'prices'} (metrics: {found.metrics:,})"
+    return report + "".join(f"; no stored metric matches {pattern}" for pattern in found.unmatched)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="app.py export",
-        description="Write stored prices to a CSV or Parquet file, also while the program runs."
+        description="Write stored prices to a CSV or Parquet file. The program may keep running."
         " A time is ISO-8601 (UTC where it names no zone) or epoch seconds.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="where they go: a name in .csv or .parquet")
-    parser.add_argument("--since", type=_moment, default=EARLIEST, metavar="T", help="only what is later than this")
-    parser.add_argument("--until", type=_moment, default=LATEST, metavar="T", help="nothing that is later than this")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the file to write: .csv or .parquet")
+    parser.add_argument("--since", type=_moment, default=EARLIEST, metavar="T", help="only samples after this time")
+    parser.add_argument("--until", type=_moment, default=LATEST, metavar="T", help="only samples up to this time")
     parser.add_argument(
         "--metric",
         type=_patterns,
@@ -208,9 +222,9 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="PATTERN",
-        help="only these, as in TRACK: kraken:*/USD",
+        help="only metrics that match, as in TRACK: kraken:*/USD",
     )
-    parser.add_argument("--volumes", action="store_true", help="the 24 h volumes instead of the prices")
+    parser.add_argument("--volumes", action="store_true", help="24 h volumes instead of prices")
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
     return parser
 

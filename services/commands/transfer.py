@@ -37,11 +37,11 @@ class CannotTransfer(TrackerError):
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """How many rows of how many tables are in the database now, and whether all of them `were_there` before."""
+    """How many rows of how many tables are in the database now, and whether all of them `existed` before."""
 
     rows: int
     tables: int
-    were_there: bool
+    existed: bool
 
 
 def transfer(
@@ -74,7 +74,7 @@ def transfer(
                 raise _other_data() if not is_new else StoreUnavailable(f"{table.name} did not arrive as it was sent")
         if is_new:
             _set_sequences(old, new)
-    return TransferResult(sum(counts.values()), len(_TABLES), were_there=not is_new)
+    return TransferResult(sum(counts.values()), len(_TABLES), existed=not is_new)
 
 
 @contextmanager
@@ -218,7 +218,7 @@ def _transfer(path: Path) -> str:
     finally:
         source.dispose()
         target.dispose()
-    came = "were there already" if done.were_there else "moved"
+    came = "were there already" if done.existed else "moved"
     return f"{path}: {done.rows:,} rows of {done.tables} tables {came}, complete and checked"
 
 

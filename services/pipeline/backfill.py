@@ -24,7 +24,8 @@ from services.pipeline.rank import recompute
 from services.pipeline.tick import Plan
 from services.store.alerting import running_sums_recomputation
 from services.store.database.engine import Connection, reading, writing
-from services.store.history import backfills, prices
+from services.store.history import backfills, prices, samples
+from services.store.history.prices import PRICE
 from services.store.ranking import snapshots, ticks
 from services.store.ranking.snapshots import Snapshot
 
@@ -245,7 +246,7 @@ class Backfill:
                 indices, widths = gaps.fit(candles, task.holes, gaps.grid_step(plan.period_seconds))
                 if len(indices):
                     times, closes = candles.times[indices], candles.closes[indices]
-                    prices.remove(connection, task.metric.id, np.intersect1d(times, task.late))
+                    samples.remove(connection, PRICE, task.metric.id, np.intersect1d(times, task.late))
                     prices.store_history(connection, task.metric.id, times, closes, widths)
                     touched.append(task.metric.id)
                     newest = max(newest, int(times[-1]))

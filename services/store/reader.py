@@ -1,18 +1,15 @@
-"""All that is read for the web, each answer from one transaction."""
+"""What the web reads from the database, each result from one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
 
-from services.market import extremes
 from services.market.alerting.alerts import NEWEST_ALERTS, Alert, AlertQuery, OpenAlerts
 from services.market.errors import UnknownMetric
-from services.market.extremes import DAILY, HOURLY
 from services.market.present import is_stale
 from services.market.ranking import RankedMetric, Ranking, Sparklines
 from services.market.stats import measures, metric_stats
-from services.market.stats.metric_stats import MetricStats
 from services.market.status import Day, Profile, Status, Storage
 from services.market.times import DAY, HOUR, from_epoch, to_epoch
 from services.market.types import Hours, Metric, Series
@@ -27,17 +24,17 @@ from services.store.history.recent_cache import RecentSamplesCache
 from services.store.history.volumes import VOLUME
 from services.store.ranking import exchange_states, metrics, snapshots, ticks
 from services.store.ranking.metrics import CatalogueCache
-from services.store.ranking.snapshots import Snapshot
+from services.store.ranking.ranked_metrics import ranked_metrics
 
-TICKS_TOLD = 60
-UNATTENDED_TOLD = 20
+MAX_TICKS = 60
+MAX_UNACKNOWLEDGED = 20
 SPARKLINE_POINTS = 24
-SPARKLINE_REACH = 5 * 60
+SPARKLINE_LOOKBACK = 5 * 60
 NO_POINT = 255
 
 
 class StoreReader:
-    """A MarketReader over the database. Keeps nothing but the catalogue, and recent samples of what is asked for."""
+    """A MarketReader over the database. Caches only the catalogue, and recent samples of requested metrics."""
 
     def __init__(self, engine: Engine, profile: Profile) -> None:
         self._engine = engine
@@ -61,13 +58,8 @@ class StoreReader:
         statistics, _ = metric_stats.align(snapshot.statistics, catalogue.ids)
         rank = np.where(statistics["rank"] > 0, statistics["rank"], np.iinfo(np.int64).max)
         order = np.lexsort((statistics["id"], rank)).tolist()
-        rows = _columns(statistics, snapshot, self._profile.period_seconds)
-        minute = from_epoch(snapshot.minute)
-        return Ranking(
-            snapshot.revision,
-            minute,
-            tuple(_ranked(catalogue.metrics[place], rows, place, snapshot.minute) for place in order),
-        )
+        lines = ranked_metrics(catalogue.metrics, statistics, snapshot, self._profile.period_seconds)
+        return Ranking(snapshot.revision, from_epoch(snapshot.minute), tuple(lines[place] for place in order))
 
     def metric(self, wanted: int | str) -> RankedMetric:
         with reading(self._engine) as connection:
@@ -76,8 +68,7 @@ class StoreReader:
         if found is None:
             raise UnknownMetric(wanted)
         statistics, _ = metric_stats.align(snapshot.statistics, np.array([found.id], dtype=np.int64))
-        columns = _columns(statistics, snapshot, self._profile.period_seconds)
-        return _ranked(found, columns, 0, snapshot.minute)
+        return ranked_metrics([found], statistics, snapshot, self._profile.period_seconds)[0]
 
     def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         return self._series(self._prices, metric_id, since, until, revision)
@@ -96,7 +87,7 @@ class StoreReader:
 
     def open_alerts(self) -> OpenAlerts:
         with reading(self._engine) as connection:
-            return alerts.open_unacknowledged(connection, UNATTENDED_TOLD)
+            return alerts.open_unacknowledged(connection, MAX_UNACKNOWLEDGED)
 
     def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
         with reading(self._engine) as connection:
@@ -105,8 +96,10 @@ class StoreReader:
             found = np.full((len(ids), SPARKLINE_POINTS), np.nan)
             if newest is not None and len(ids):
                 hours = newest - np.arange(SPARKLINE_POINTS - 1, -1, -1, dtype=np.int64) * HOUR
-                # The last prices of each hour: five minutes, so that a missed one does not leave a gap, or a period.
-                found = prices.last_prices(connection, ids, hours, max(SPARKLINE_REACH, self._profile.period_seconds))
+                # The last price of each hour's last five minutes, or last period: a missed tick leaves no gap.
+                found = prices.last_prices(
+                    connection, ids, hours, max(SPARKLINE_LOOKBACK, self._profile.period_seconds)
+                )
         low, high = np.fmin.reduce(found, axis=1), np.fmax.reduce(found, axis=1)
         spread = (high - low)[:, np.newaxis]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -120,7 +113,7 @@ class StoreReader:
             catalogue = self._catalogues.current(connection)
             exchanges = exchange_states.load(connection)
             progress = backfills.progress(connection)
-            newest = ticks.newest(connection, TICKS_TOLD)
+            newest = ticks.newest(connection, MAX_TICKS)
             warnings = metrics.warnings(connection)
             holder = leases.holder(connection, now.timestamp())
             aside = set_aside.total(connection)
@@ -155,12 +148,12 @@ class StoreReader:
         second = to_epoch(now)
         with reading(self._engine) as connection:
             metrics_now = self._catalogues.current(connection).metrics
-            ticks_told = ticks.day(connection, second, self._profile.period_seconds)
-            sizes_told = sizes.history(connection, second)
+            day_ticks = ticks.day(connection, second, self._profile.period_seconds)
+            day_sizes = sizes.history(connection, second)
         since = from_epoch(second - DAY)
         came = [(metric.new_at, metric) for metric in metrics_now if metric.new_at and metric.new_at > since]
         went = [(metric.gone_at, metric) for metric in metrics_now if metric.gone_at and metric.gone_at > since]
-        return Day(ticks_told, _latest_first(came), _latest_first(went), sizes_told)
+        return Day(day_ticks, _latest_first(came), _latest_first(went), day_sizes)
 
     def _retained_since(self, connection: Connection, minute: int | None) -> datetime | None:
         if self._profile.retention_days is None or minute is None:
@@ -180,79 +173,3 @@ class StoreReader:
 
 def _latest_first(dated: Sequence[tuple[datetime, Metric]]) -> tuple[Metric, ...]:
     return tuple(metric for _, metric in sorted(dated, key=lambda one: (one[0], -one[1].id), reverse=True))
-
-
-def _columns(statistics: MetricStats, snapshot: Snapshot, period_seconds: int) -> Mapping[str, list[float]]:
-    """The fields as lists of Python numbers, with what follows from them and from the last tick computed."""
-    (high_1h, low_1h), (high_24h, low_24h) = (extremes.high_and_low(statistics, reach) for reach in (HOURLY, DAILY))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        computed = {
-            "change_1h": statistics["price"] / measures.price_before(statistics, HOUR, period_seconds) - 1,
-            "change_24h": statistics["price"] / measures.price_before(statistics, DAY, period_seconds) - 1,
-            "volatility": statistics["stdev"] / statistics["mean"],
-            "log_volatility": measures.log_volatility(statistics),
-            "range_1h": extremes.spread(high_1h, low_1h),
-            "range_24h": extremes.spread(high_24h, low_24h),
-            "high_24h": high_24h,
-            "low_24h": low_24h,
-            "frozen": measures.frozen(statistics),
-            "coverage": measures.coverage(statistics, snapshot.windows.main),
-            "stale": is_stale(statistics["priced_at"], snapshot.minute or 0, period_seconds),
-        }
-    names = (
-        "price",
-        "stdev",
-        "mean",
-        "average_1h",
-        "rule_average",
-        "volume",
-        "samples",
-        "priced_at",
-        "alerted_at",
-        "rank",
-        "rank_1h_ago",
-    )
-    return {name: statistics[name].tolist() for name in names} | {name: c.tolist() for name, c in computed.items()}
-
-
-def _ranked(metric: Metric, columns: Mapping[str, list[float]], place: int, minute: int | None) -> RankedMetric:
-    def known(name: str) -> float | None:
-        value = columns[name][place]
-        return value if value == value else None  # NaN is not itself
-
-    def moment(name: str, after: float = 0) -> datetime | None:
-        second = columns[name][place]
-        return from_epoch(second) if second > after else None
-
-    frozen = bool(columns["frozen"][place])
-    is_new = metric.new_at is not None and metric.new_at.timestamp() > (minute or 0) - DAY
-    return RankedMetric(
-        id=metric.id,
-        market=metric.market,
-        base=metric.base,
-        quote=metric.quote,
-        rank=int(columns["rank"][place]) or None,
-        rank_1h_ago=int(columns["rank_1h_ago"][place]) or None,
-        price=known("price"),
-        stdev=known("stdev"),
-        mean=known("mean"),
-        volatility=known("volatility"),
-        log_volatility=known("log_volatility"),
-        average_1h=known("average_1h"),
-        change_1h=known("change_1h"),
-        change_24h=known("change_24h"),
-        range_1h=known("range_1h"),
-        range_24h=known("range_24h"),
-        high_24h=known("high_24h"),
-        low_24h=known("low_24h"),
-        volume_24h=known("volume"),
-        samples=int(columns["samples"][place]),
-        coverage=columns["coverage"][place],
-        active=metric.active and not frozen,
-        reason=metric.reason or ("frozen" if frozen else None),
-        updated_at=moment("priced_at"),
-        stale=bool(columns["stale"][place]),
-        alerted_at=moment("alerted_at", (minute or 0) - HOUR),
-        new_at=metric.new_at if is_new else None,
-        rule_average=known("rule_average"),
-    )

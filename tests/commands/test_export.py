@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from services.commands.export import ExportResult, export, main
+from services.commands.export import ExportResult, Selection, export, main
 from services.commands.output_file import CannotWrite
 from services.market.errors import StoreUnavailable
 from services.market.track import parse_track
@@ -71,7 +71,7 @@ def keys(frame: pd.DataFrame) -> list[str]:
 def test_prices_come_back_bit_for_bit_metric_by_metric(engine: Engine, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"prices{suffix}"
 
-    assert export(engine, path, nothing) == ExportResult(rows=11, metrics=3, idle=())
+    assert export(engine, path, nothing) == ExportResult(rows=11, metrics=3, unmatched=())
 
     frame = read(path)
     assert list(frame) == ["time", "market", "base", "quote", "price", "width_seconds"]
@@ -91,7 +91,7 @@ def test_volumes_have_a_file_of_their_own(engine: Engine, tmp_path: Path, suffix
     with writing(engine) as connection:
         volumes.store(connection, T, np.array([1, 2]), np.array([1 / 3, np.nan]))
 
-    assert export(engine, path, nothing, of_volumes=True) == ExportResult(rows=1, metrics=1, idle=())
+    assert export(engine, path, nothing, Selection(volumes=True)) == ExportResult(rows=1, metrics=1, unmatched=())
 
     frame = read(path)
     assert list(frame) == ["time", "market", "base", "quote", "volume"]
@@ -116,7 +116,7 @@ def test_parquet_says_what_its_columns_are(engine: Engine, tmp_path: Path) -> No
 
 
 def test_csv_is_plain_text_of_a_row_a_line(engine: Engine, tmp_path: Path) -> None:
-    export(engine, tmp_path / "prices.csv", nothing, patterns=parse_track("gemini:*"))
+    export(engine, tmp_path / "prices.csv", nothing, Selection(patterns=parse_track("gemini:*")))
 
     assert (tmp_path / "prices.csv").read_bytes() == (
         b"time,market,base,quote,price,width_seconds\n2026-03-01T12:00:00Z,gemini,BTC,USD,60000.5,60\n"
@@ -131,8 +131,8 @@ def test_no_name_is_taken_for_a_formula(engine: Engine, tmp_path: Path) -> None:
     for number in range(5, 9):
         store(engine, number, [1.0])
 
-    export(engine, tmp_path / "prices.csv", nothing, since=NOON - timedelta(minutes=1))
-    export(engine, tmp_path / "prices.parquet", nothing, since=NOON - timedelta(minutes=1))
+    export(engine, tmp_path / "prices.csv", nothing, Selection(since=NOON - timedelta(minutes=1)))
+    export(engine, tmp_path / "prices.parquet", nothing, Selection(since=NOON - timedelta(minutes=1)))
 
     as_text, as_data = read(tmp_path / "prices.csv"), read(tmp_path / "prices.parquet")
     assert keys(as_text)[-4:] == ["kraken:'=1+1/USD", "kraken:'+A/'@B", "kraken:'-C/USD", "kraken:A=B/U-D"]
@@ -144,7 +144,7 @@ def test_a_span_is_open_at_its_start_and_closed_at_its_end(engine: Engine, tmp_p
     path = tmp_path / f"prices{suffix}"
     since, until = NOON - timedelta(minutes=3), NOON - timedelta(minutes=1)
 
-    assert export(engine, path, nothing, since=since, until=until) == ExportResult(rows=3, metrics=2, idle=())
+    assert export(engine, path, nothing, Selection(since, until)) == ExportResult(rows=3, metrics=2, unmatched=())
 
     assert read(path)["time"].tolist() == ["2026-03-01T11:58:00Z", "2026-03-01T11:59:00Z", "2026-03-01T11:59:00Z"]
 
@@ -162,10 +162,10 @@ def test_a_span_is_open_at_its_start_and_closed_at_its_end(engine: Engine, tmp_p
 def test_patterns_choose_metrics_as_track_does(
     engine: Engine, tmp_path: Path, track: str, chosen: list[str], idle: list[str]
 ) -> None:
-    found = export(engine, tmp_path / "prices.csv", nothing, patterns=parse_track(track))
+    found = export(engine, tmp_path / "prices.csv", nothing, Selection(patterns=parse_track(track)))
 
     assert keys(read(tmp_path / "prices.csv")) == chosen
-    assert [str(pattern) for pattern in found.idle] == idle
+    assert [str(pattern) for pattern in found.unmatched] == idle
 
 
 def test_what_is_no_longer_tracked_is_exported_too(engine: Engine, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_what_is_no_longer_tracked_is_exported_too(engine: Engine, tmp_path: Pat
 def test_where_nothing_is_stored_the_file_has_its_columns(engine: Engine, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"prices{suffix}"
 
-    assert export(engine, path, nothing, since=NOON) == ExportResult(rows=0, metrics=0, idle=())
+    assert export(engine, path, nothing, Selection(since=NOON)) == ExportResult(rows=0, metrics=0, unmatched=())
 
     frame = pd.read_parquet(path) if suffix == ".parquet" else pd.read_csv(path)
     assert list(frame) == ["time", "market", "base", "quote", "price", "width_seconds"]
@@ -292,7 +292,7 @@ def test_the_command_exports_what_is_asked_for_and_tells(here: Path, capsys: pyt
     arguments = ["--since", "2026-03-01T11:58", "--until", str(T), "--metric", "kraken:BTC/*", "gemini:*,kraken:X/Y"]
     assert main(["prices.csv", *arguments]) == 0
 
-    assert capsys.readouterr() == ("prices.csv: 3 prices (metrics: 2); nothing is stored of kraken:X/Y\n", "")
+    assert capsys.readouterr() == ("prices.csv: 3 prices (metrics: 2); no stored metric matches kraken:X/Y\n", "")
     frame = read(here / "prices.csv")
     assert keys(frame) == ["kraken:BTC/USD", "gemini:BTC/USD"]
     assert frame["time"].tolist() == ["2026-03-01T11:59:00Z", "2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z"]

@@ -157,7 +157,7 @@ def test_readers_cannot_tell_the_two_apart(world: World, target: Engine, move: C
 
     assert answers(world, target) == before
     assert rows(target) == rows(world.engine)
-    assert done == TransferResult(sum(map(len, rows(target).values())), len(MOVED), were_there=False)
+    assert done == TransferResult(sum(map(len, rows(target).values())), len(MOVED), existed=False)
 
 
 def test_the_file_is_left_as_it_is_and_may_be_a_backup(
@@ -222,7 +222,7 @@ def test_an_empty_file_makes_a_database_without_content(
     engine.dispose()
 
     for _ in range(2):
-        assert move(simulated=True) == TransferResult(3, len(MOVED), were_there=False)
+        assert move(simulated=True) == TransferResult(3, len(MOVED), existed=False)
     assert stored_revision(target) == 0
 
 
@@ -231,7 +231,7 @@ def test_a_repeat_finds_all_there_and_writes_nothing(target: Engine, move: Calla
     move()
     before = rows(target)
 
-    assert move() == TransferResult(sum(map(len, before.values())), len(MOVED), were_there=True)
+    assert move() == TransferResult(sum(map(len, before.values())), len(MOVED), existed=True)
     assert rows(target) == before
 
 

@@ -20,7 +20,8 @@ from services.store.database import engine as engines
 from services.store.database import leases
 from services.store.database.engine import Engine, open_engine, reading, writing
 from services.store.database.models import MetricRow
-from services.store.history import prices, sealing
+from services.store.history import prices, samples, sealing
+from services.store.history.prices import PRICE
 from services.store.history.sealing import SealStep
 from services.store.ranking import snapshots
 from tests.builders import NOON
@@ -199,7 +200,7 @@ def test_what_a_backfill_stores_while_its_span_is_sealed_stays(engine: Engine, o
     interleave(engine, seal_it, "DELETE FROM price", store_more)
 
     with reading(engine) as connection:
-        found = prices.series(connection, 1, start, start + 86_400)
+        found = samples.series(connection, PRICE, 1, start, start + 86_400)
     assert found.times.tolist() == times.tolist()
     assert found.values.tolist() == [1.0, 102.0, 3.0, 104.0, 5.0, 106.0, 7.0, 108.0]
 

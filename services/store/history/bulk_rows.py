@@ -79,7 +79,7 @@ def read_range(
 ) -> SampleColumns:
     """The rows of metrics `first` to `last` with `since` < time <= `until`, ascending in time and metric."""
     if connection.dialect.name == "postgresql":
-        return _packed(connection, quantity, "x.metric_id BETWEEN :first AND :last", since, until, first, last)
+        return _packed(connection, quantity, since, until, (first, last))
     minutes = _stored_minutes(connection, quantity, since, until)
     together = max(1, ROWS_AT_ONCE // (last - first + 1))
     parts: list[SampleColumns] = []
@@ -97,7 +97,7 @@ def read_range(
 def read_all(connection: Connection, quantity: Quantity, since: int, until: int) -> SampleColumns:
     """The rows of all metrics with `since` < time <= `until`, ascending in time and metric."""
     if connection.dialect.name == "postgresql":
-        return _packed(connection, quantity, "TRUE", since, until)
+        return _packed(connection, quantity, since, until)
     minutes = _stored_minutes(connection, quantity, since, until)
     return concatenated([_of_minute(connection, quantity, minute) for minute in minutes])
 
@@ -185,9 +185,12 @@ def _on_grid(
 
 
 def _packed(
-    connection: Connection, quantity: Quantity, which: str, since: int, until: int, first: int = 0, last: int = 0
+    connection: Connection, quantity: Quantity, since: int, until: int, metric_range: tuple[int, int] | None = None
 ) -> SampleColumns:
-    """Of PostgreSQL's rows each column as bytes, in the one row of a minute."""
+    """Rows as PostgreSQL packs them, each column of a minute as bytes; of the metrics from the first to the last number
+    of `metric_range`, or of all."""
+    which = "TRUE" if metric_range is None else "x.metric_id BETWEEN :first AND :last"
+    first, last = metric_range or (0, 0)
     statement = f"""
         {STORED_MINUTES.format(table=quantity.rows.name)}
         SELECT s.minute, packed.* FROM stored s CROSS JOIN LATERAL (

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Table
 
 from services.market.stats.metric_stats import MetricStats, rows_of
 from services.market.stats.samples import Samples
-from services.market.types import Floats, Ints, Series
+from services.market.types import Floats, Ints
 from services.store.database.models import PriceChunkRow, PriceRow
 from services.store.history import samples
 from services.store.history.bulk_rows import Quantity, SampleColumns
@@ -32,16 +32,6 @@ def store_history(connection: Connection, metric_id: int, times: Ints, prices: F
     new = ~np.isin(times, sealed)
     ids = [metric_id] * int(new.sum())
     samples.insert(connection, PRICE.rows, (times[new].tolist(), ids, prices[new].tolist(), widths[new].tolist()))
-
-
-def remove(connection: Connection, metric_id: int, times: Ints) -> None:
-    """Take away one metric's prices of these moments."""
-    samples.remove(connection, PRICE, metric_id, times)
-
-
-def series(connection: Connection, metric_id: int, since: int, until: int) -> Series:
-    """One metric's prices with `since` < time <= `until`, oldest first."""
-    return samples.series(connection, PRICE, metric_id, since, until)
 
 
 def read_all(connection: Connection, statistics: MetricStats, after: int, until: int) -> Samples:

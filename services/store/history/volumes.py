@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from sqlalchemy import Connection, Table
 
-from services.market.types import Floats, Ints, Series
+from services.market.types import Floats, Ints
 from services.store.database.models import VolumeChunkRow, VolumeRow
 from services.store.history import samples
 from services.store.history.bulk_rows import Quantity
@@ -22,8 +22,3 @@ def store(connection: Connection, minute: int, metric_ids: Ints, volumes: Floats
     told = ~np.isnan(volumes)
     ids, values = metric_ids[told].tolist(), volumes[told].tolist()
     samples.insert(connection, VOLUME.rows, ([minute] * len(ids), ids, values))
-
-
-def series(connection: Connection, metric_id: int, since: int, until: int) -> Series:
-    """One metric's volumes with `since` < time <= `until`, oldest first."""
-    return samples.series(connection, VOLUME, metric_id, since, until)

@@ -10,7 +10,8 @@ from sqlalchemy import inspect
 from services.store.database.engine import Engine, open_engine, reading, writing
 from services.store.database.models import Base
 from services.store.database.schema import configuration, identity, migrate
-from services.store.history import prices
+from services.store.history import prices, samples
+from services.store.history.prices import PRICE
 from tests.builders import NOON
 
 
@@ -65,4 +66,4 @@ def test_more_rows_than_one_statement_carries_are_all_stored(engine: Engine) -> 
 
     with reading(engine) as connection:
         assert connection.exec_driver_sql("SELECT count(*), max(metric_id) FROM price").one() == (2501, 2501)
-        assert prices.series(connection, 2501, 0, int(NOON.timestamp())).values.tolist() == [2501 / 7.0]
+        assert samples.series(connection, PRICE, 2501, 0, int(NOON.timestamp())).values.tolist() == [2501 / 7.0]

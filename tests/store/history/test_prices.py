@@ -2,7 +2,9 @@ import numpy as np
 
 from services.market.stats import metric_stats
 from services.store.database.engine import Engine, reading, writing
-from services.store.history import prices, volumes
+from services.store.history import prices, samples, volumes
+from services.store.history.prices import PRICE
+from services.store.history.volumes import VOLUME
 from tests.builders import NOON
 
 T = int(NOON.timestamp())
@@ -15,7 +17,7 @@ def test_prices_come_back_as_they_were_stored_oldest_first(engine: Engine) -> No
         prices.store(connection, T - 60, IDS[:1], np.array([1 / 3]), 60)
 
     with reading(engine) as connection:
-        series = prices.series(connection, 1, T - 3600, T)
+        series = samples.series(connection, PRICE, 1, T - 3600, T)
 
     assert series.times.tolist() == [T - 60, T]
     assert series.values.tolist() == [1 / 3, 0.1]
@@ -28,7 +30,7 @@ def test_a_repeated_price_changes_nothing(engine: Engine) -> None:
             prices.store(connection, T, IDS[:1], np.array([price]), 60)
 
     with reading(engine) as connection:
-        assert prices.series(connection, 1, T - 60, T).values.tolist() == [1.0]
+        assert samples.series(connection, PRICE, 1, T - 60, T).values.tolist() == [1.0]
 
 
 def test_a_span_is_open_at_its_start_and_closed_at_its_end(engine: Engine) -> None:
@@ -37,8 +39,8 @@ def test_a_span_is_open_at_its_start_and_closed_at_its_end(engine: Engine) -> No
             prices.store(connection, second, IDS[:1], np.array([float(second)]), 60)
 
     with reading(engine) as connection:
-        assert prices.series(connection, 1, T - 120, T - 60).times.tolist() == [T - 60]
-        assert prices.series(connection, 1, T, T + 600).times.tolist() == []
+        assert samples.series(connection, PRICE, 1, T - 120, T - 60).times.tolist() == [T - 60]
+        assert samples.series(connection, PRICE, 1, T, T + 600).times.tolist() == []
 
 
 def test_history_of_a_few_metrics_is_read_in_runs_of_neighbours(engine: Engine) -> None:
@@ -73,7 +75,7 @@ def test_found_history_keeps_its_own_widths_and_yields_to_what_is_there(engine: 
         prices.store_history(connection, 1, times, np.array([5.0, 6.0]), np.array([300, 300]))
 
     with reading(engine) as connection:
-        series = prices.series(connection, 1, T - 600, T)
+        series = samples.series(connection, PRICE, 1, T - 600, T)
     assert series.values.tolist() == [5.0, 7.0]
     assert series.widths.tolist() == [300, 60]
 
@@ -83,9 +85,9 @@ def test_a_volume_that_was_not_told_is_not_stored(engine: Engine) -> None:
         volumes.store(connection, T, IDS, np.array([5.5, np.nan, 0.0]))
 
     with reading(engine) as connection:
-        assert volumes.series(connection, 1, T - 60, T).values.tolist() == [5.5]
-        assert volumes.series(connection, 2, T - 60, T).values.tolist() == []
-        assert volumes.series(connection, 40, T - 60, T).values.tolist() == [0.0]
+        assert samples.series(connection, VOLUME, 1, T - 60, T).values.tolist() == [5.5]
+        assert samples.series(connection, VOLUME, 2, T - 60, T).values.tolist() == []
+        assert samples.series(connection, VOLUME, 40, T - 60, T).values.tolist() == [0.0]
 
 
 def test_readers_see_nothing_of_a_transaction_that_breaks_off(engine: Engine) -> None:
@@ -100,4 +102,4 @@ def test_readers_see_nothing_of_a_transaction_that_breaks_off(engine: Engine) ->
         pass
 
     with reading(engine) as connection:
-        assert prices.series(connection, 1, T - 60, T).times.tolist() == []
+        assert samples.series(connection, PRICE, 1, T - 60, T).times.tolist() == []

@@ -50,7 +50,7 @@ class Harness:
     def forget_unsaid(self, metric: int, second: int) -> None:
         """Take a price away without a word: only who looks sees it."""
         with writing(self.engine) as connection:
-            prices.remove(connection, metric, np.array([second]))
+            samples.remove(connection, PRICE, metric, np.array([second]))
 
     def told(self, metric: int, since: int | None = None, until: int | None = None) -> Series:
         first = self.minute - SPAN if since is None else since

@@ -14,6 +14,7 @@ from services.store.history import prices, retention, rollups, samples, sealing,
 from services.store.history.bulk_rows import SampleColumns
 from services.store.history.prices import PRICE
 from services.store.history.sealing import SealStep
+from services.store.history.volumes import VOLUME
 
 SPAN = 6 * 3600
 T = 1_800_000_000 // 86_400 * 86_400
@@ -85,8 +86,8 @@ def test_every_reader_sees_the_same_before_and_after(connection: Connection) -> 
     def answers() -> list[Series | SampleColumns | Hours]:
         found: list[Series | SampleColumns | Hours] = []
         for since, until in questions:
-            found += [prices.series(connection, number, since, until) for number in (1, 2, 3)]
-            found.append(volumes.series(connection, 2, since, until))
+            found += [samples.series(connection, PRICE, number, since, until) for number in (1, 2, 3)]
+            found.append(samples.series(connection, VOLUME, 2, since, until))
             between = prices.read_all(connection, statistics, since, until)
             found.append(SampleColumns(between.times, between.rows, between.prices, between.widths))
             found.append(samples.read_range(connection, PRICE, 2, 3, since, until))
@@ -128,18 +129,18 @@ def test_a_span_is_sealed_in_steps_of_a_few_metrics(connection: Connection) -> N
         (T, 2, 2, False),
         (T, 3, 3, True),
     ]
-    assert [price_of(3, T + 60)] == prices.series(connection, 3, T, T + 60).values.tolist()
+    assert [price_of(3, T + 60)] == samples.series(connection, PRICE, 3, T, T + 60).values.tolist()
 
 
 def test_who_breaks_off_in_the_middle_of_a_span_goes_on_there(connection: Connection) -> None:
     fill(connection, T, T + SPAN)
-    whole = prices.series(connection, 2, T, T + SPAN)
+    whole = samples.series(connection, PRICE, 2, T, T + SPAN)
     sealing.seal(connection, cast(SealStep, sealing.next_step(connection, FAR, 60, 360)))
     killed = connection.begin_nested()
     sealing.seal(connection, cast(SealStep, sealing.next_step(connection, FAR, 60, 360)))
     killed.rollback()
 
-    assert same(prices.series(connection, 2, T, T + SPAN), whole)
+    assert same(samples.series(connection, PRICE, 2, T, T + SPAN), whole)
     assert count(connection, PriceChunkRow) == 1
     assert sealing.next_step(connection, FAR, 60, 360) == SealStep(T, T + SPAN, 2, 2, False)
 
@@ -150,16 +151,16 @@ def test_what_is_added_to_a_sealed_past_is_sealed_with_it(connection: Connection
     late = np.array([T + 60, T + 10_800], dtype=np.int64)
     prices.store_history(connection, 1, late, np.array([1e6, 5.0]), np.array([60, 300]))
 
-    before = prices.series(connection, 1, T, T + SPAN)
+    before = samples.series(connection, PRICE, 1, T, T + SPAN)
     assert (before.times[-1], before.values[-1]) == (T + 10_800, 5.0)
     assert before.values[0] == price_of(1, T + 60)
     assert [step.start for step in seal_all(connection)] == [T]
 
-    assert same(prices.series(connection, 1, T, T + SPAN), before)
+    assert same(samples.series(connection, PRICE, 1, T, T + SPAN), before)
     assert samples.row_series(connection, PRICE, 1, 0, FAR).times.tolist() == []
     assert count(connection, PriceChunkRow) == 3
     assert rollups.series(connection, 1, T, T + SPAN).close[-1] == 5.0
-    assert len(prices.series(connection, 2, T, T + SPAN).times) == 120
+    assert len(samples.series(connection, PRICE, 2, T, T + SPAN).times) == 120
 
 
 def test_spans_of_another_period_join_where_the_earlier_ones_end(connection: Connection) -> None:
@@ -170,7 +171,7 @@ def test_spans_of_another_period_join_where_the_earlier_ones_end(connection: Con
     steps = seal_all(connection)
 
     assert [(step.start, step.until) for step in steps] == [(T - SPAN, T), (T + 3600, T + SPAN)]
-    assert len(prices.series(connection, 1, T - SPAN, T + SPAN).times) == 1 + 360 + 300
+    assert len(samples.series(connection, PRICE, 1, T - SPAN, T + SPAN).times) == 1 + 360 + 300
 
 
 def test_a_span_ends_where_a_known_one_begins(connection: Connection) -> None:
@@ -205,8 +206,8 @@ def test_retention_takes_whole_spans_in_steps_and_leaves_the_hours(connection: C
         removed.append(step)
 
     assert removed == [2, 1, 2, 1]
-    assert prices.series(connection, 1, T, FAR).times[0] == T + SPAN + 60
-    assert volumes.series(connection, 1, T, FAR).times[0] == T + SPAN + 60
+    assert samples.series(connection, PRICE, 1, T, FAR).times[0] == T + SPAN + 60
+    assert samples.series(connection, VOLUME, 1, T, FAR).times[0] == T + SPAN + 60
     assert rollups.series(connection, 1, T, FAR).starts[0] == T
     assert count(connection, RollupRow) == 6
 
@@ -259,7 +260,7 @@ def test_hours_whose_samples_are_gone_stay_when_less_is_sealed_in_their_span(con
 
     assert len(seal_all(connection)) == 1
 
-    assert prices.series(connection, 1, T, T + SPAN).times.tolist() == late.tolist()
+    assert samples.series(connection, PRICE, 1, T, T + SPAN).times.tolist() == late.tolist()
     assert same(rollups.series(connection, 1, T, T + SPAN), before)
 
 
@@ -300,7 +301,7 @@ def test_every_reader_tells_a_moment_that_is_sealed_and_a_row_once(connection: C
         within = prices.read_all(connection, statistics, T, T + SPAN)
         history = next(prices.read_history(connection, statistics, np.array([0, 1]), T, T + SPAN))
         return [
-            prices.series(connection, 1, T, T + SPAN),
+            samples.series(connection, PRICE, 1, T, T + SPAN),
             samples.read_range(connection, PRICE, 1, 1, T, T + SPAN),
             samples.read_all(connection, PRICE, T, T + SPAN),
             SampleColumns(within.times, within.rows, within.prices, within.widths),
@@ -329,23 +330,23 @@ def test_a_sealed_price_that_gives_way_is_taken_out_of_its_chunk(connection: Con
     seal_all(connection)
     gone = np.array([T + 60, T + 7_200], dtype=np.int64)
 
-    prices.remove(connection, 1, gone)
+    samples.remove(connection, PRICE, 1, gone)
     prices.store_history(connection, 1, gone, np.array([7.0, 8.0]), np.array([60, 60]))
 
     for sealed in (False, True):
         if sealed:
             seal_all(connection)
-        found = prices.series(connection, 1, T, T + SPAN)
+        found = samples.series(connection, PRICE, 1, T, T + SPAN)
         assert len(found.times) == 120
         assert (found.values[0], found.values[-1]) == (7.0, 8.0)
-        assert prices.series(connection, 2, T, T + SPAN).values[0] == price_of(2, T + 60)
+        assert samples.series(connection, PRICE, 2, T, T + SPAN).values[0] == price_of(2, T + 60)
     assert rollups.series(connection, 1, T, T + SPAN).close.tolist() == [price_of(1, T + 3_600), 8.0]
 
 
 def test_a_chunk_that_everything_is_taken_out_of_is_gone(connection: Connection) -> None:
     fill(connection, T, T + 120)
     seal_all(connection)
-    prices.remove(connection, 1, np.array([T + 60, T + 120], dtype=np.int64))
+    samples.remove(connection, PRICE, 1, np.array([T + 60, T + 120], dtype=np.int64))
 
     assert count(connection, PriceChunkRow) == 2
-    assert prices.series(connection, 1, T, T + SPAN).times.tolist() == []
+    assert samples.series(connection, PRICE, 1, T, T + SPAN).times.tolist() == []
