@@ -1,4 +1,4 @@
-"""Data Tracker's front door: `python app.py` runs all of it, `app:server` is the WSGI application."""
+"""The entry points: `python app.py` runs the program, `app:server` is the WSGI application."""
 
 import argparse
 import logging
@@ -30,7 +30,7 @@ from api.middleware.security_headers import YEAR_SECONDS, script_hash, with_head
 from api.responses.cached_response import MIN_COMPRESSED_BYTES
 from api.routes import mount
 from api.server import uvicorn_server
-from api.server.asgi import Front
+from api.server.asgi import WsgiBridge
 from callbacks.pages import PAGE_SEGMENTS
 from callbacks.requests import check_requests
 from callbacks.shell import reporting
@@ -46,13 +46,13 @@ from services.settings import SIMULATED_TRACK, BadSettings, Settings, read_setti
 from services.store.database.engine import open_existing
 
 WEB_THREADS = 8
-"""Requests that one process answers at once."""
+"""Requests that one process handles at once."""
 
 FILE_COMMANDS = ("backup", "export", "transfer")
-"""Modules of `services.commands`, imported when asked for: what they need takes its time to import."""
+"""Modules of `services.commands`, imported on demand, because their dependencies take long to import."""
 
 OWN_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""By which a browser on this machine reaches what serves on all addresses."""
+"""The address for a browser on this machine, by the address that the server listens on."""
 
 log = logging.getLogger("data_tracker")
 
@@ -84,7 +84,7 @@ def create_app(
             suppress_callback_exceptions=True,
             serve_locally=True,
             enable_mcp=False,
-            add_log_handler=False,  # which would write past the one that quotes
+            add_log_handler=False,  # it would bypass our handler, which escapes control characters
             assets_path_ignore=["vendor", "docs"],  # loaded by the pages that need it
             on_error=reporting(),
         )
@@ -92,33 +92,33 @@ def create_app(
     app.layout = lambda: shell.page(dependencies.reader.profile)
     callbacks.register(app, dependencies)
     check_requests(app)
-    app.server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES  # also of a body that does not tell its length
-    # What the JSON routes have zipped already, or found too small for it, is left as it is.
+    app.server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES  # also for a body without Content-Length
+    # Responses that the JSON routes have compressed already, or found too small, are left unchanged.
     app.server.config.update(
         COMPRESS_ALGORITHM=["br", "gzip"],
-        COMPRESS_BR_LEVEL=5,  # an eighth less than gzip in hardly more time; 9 takes four times as long for 3 % less
+        COMPRESS_BR_LEVEL=5,  # an eighth smaller than gzip in hardly more time; 9 takes four times as long for 3 % less
         COMPRESS_LEVEL=4,
         COMPRESS_MIN_SIZE=MIN_COMPRESSED_BYTES,
         SEND_FILE_MAX_AGE_DEFAULT=YEAR_SECONDS,  # scripts and styles carry their version in the address
     )
     Compress(app.server)
-    app.server.after_request(_read_whole)  # called before what was registered earlier
-    app.server.after_request(_keep_for_nobody)
-    # What comes in passes these from the last to the first.
-    door = guarded(app.server.wsgi_app, access, hosts, limits or Limits(0), dependencies.clock)
-    door = with_headers(door, [script_hash(shell.THEME_SCRIPT), *app.csp_hashes()])
+    app.server.after_request(_read_whole)  # runs before functions that were registered earlier
+    app.server.after_request(_require_revalidation)
+    # Requests pass these from the last to the first.
+    application = guarded(app.server.wsgi_app, access, hosts, limits or Limits(0), dependencies.clock)
+    application = with_headers(application, [script_hash(shell.THEME_SCRIPT), *app.csp_hashes()])
     if proxies:
-        door = forwarded(door, proxies)
+        application = forwarded(application, proxies)
     own = {rule.rule.split("/")[1] for rule in app.server.url_map.iter_rules()} | PAGE_SEGMENTS
     if prefix.split("/")[1] in own - {""} and prefix != "/":
         raise BadSettings(f"URL_PREFIX: {prefix} is a path of the server's own; choose another name")
-    app.server.wsgi_app = below(door, prefix)
+    app.server.wsgi_app = below(application, prefix)
     return app
 
 
 @contextmanager
 def _without_dash_variables() -> Iterator[None]:
-    """While Dash is set up it reads `DASH_*` of the environment, which may be another program's."""
+    """Hide `DASH_*` variables while Dash is set up: they may be meant for another program."""
     foreign = {name: value for name, value in os.environ.items() if name.upper().startswith("DASH_")}
     for name in foreign:
         del os.environ[name]
@@ -129,11 +129,11 @@ def _without_dash_variables() -> Iterator[None]:
 
 
 def serve_by(services: Services) -> Dash:
-    """The web side of `services`, as open as its settings say."""
+    """The web application over `services`, with access by its settings."""
     settings = services.settings
     if settings.exposed:
         log.warning(
-            "OPEN TO EVERYBODY: %s is reached from other machines, and no password is asked for; set AUTH_USERNAME"
+            "OPEN TO EVERYBODY: %s is reachable from other machines, and no password is required; set AUTH_USERNAME"
             " and AUTH_PASSWORD, or AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES, or serve on 127.0.0.1",
             settings.host,
         )
@@ -160,34 +160,34 @@ def dependencies_of(services: Services) -> Dependencies:
 
 
 def shown_host(host: str) -> str:
-    """`host` as it stands before a port."""
+    """`host` as it is written before a port."""
     return f"[{host}]" if ":" in host else host
 
 
 def _read_whole(response: Response) -> Response:
-    """Take a file into memory before it is zipped: a stream that is zipped on its way leaves its file open."""
+    """Read a file into memory before it is compressed: a compressed stream leaves its file open."""
     if response.direct_passthrough:
         response.direct_passthrough = False
         response.make_sequence()
     return response
 
 
-def _keep_for_nobody(response: Response) -> Response:
-    """Have browsers ask again for what does not say how long it holds, pages above all, and proxies keep none of it."""
+def _require_revalidation(response: Response) -> Response:
+    """Have browsers revalidate responses without a lifetime of their own, such as pages, and proxies cache nothing."""
     response.headers.setdefault("Cache-Control", "private, no-cache")
     return response
 
 
 @cache
 def process_services() -> Services:
-    """This process's own services, by the environment; made when first asked for, after any fork."""
+    """This process's services, by the environment; made on first use, after any fork."""
     settings = read_settings()
     set_up_logs(settings.log_level, settings.log_format)
     return open_services(settings)
 
 
 def __getattr__(name: str) -> Any:
-    """`app:server`, made when a WSGI host asks for it: importing this module alone builds nothing."""
+    """`app:server`, made on first access: importing this module builds nothing."""
     if name != "server":
         raise AttributeError(name)
     services = process_services()
@@ -195,30 +195,30 @@ def __getattr__(name: str) -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program until it is told to stop; answers its exit status."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    """Run the program until it is stopped; returns its exit status."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        if words[:1] == ["token"]:
-            return _run_token_command(tokens.parse(words[1:]))
-        if words[:1] and words[0] in FILE_COMMANDS:
-            return int(import_module(f"services.commands.{words[0]}").main(words[1:]))
-        return _run(_parser().parse_args(words))
+        if given[:1] == ["token"]:
+            return _run_token_command(tokens.parse(given[1:]))
+        if given[:1] and given[0] in FILE_COMMANDS:
+            return int(import_module(f"services.commands.{given[0]}").main(given[1:]))
+        return _run(_parser().parse_args(given))
     except (TrackerError, MemoryError, RuntimeError) as error:
-        told = str(error) if isinstance(error, TrackerError) else _shortage(error)
-        if told is None:
+        message = str(error) if isinstance(error, TrackerError) else _shortage(error)
+        if message is None:
             raise
-        print(f"data-tracker: {told}", file=sys.stderr)
+        print(f"data-tracker: {message}", file=sys.stderr)
         return 2
 
 
 def _shortage(error: Exception) -> str | None:
-    """What the machine gives this process too little of; None where `error` is no such thing."""
+    """The message for a lack of memory or threads; None for any other error."""
     if isinstance(error, MemoryError):
-        return "the system gives this process too little memory; see `ulimit -v` and what its container may have"
+        return "the system gives this process too little memory; see `ulimit -v` and the limits of its container"
     if "can't start new thread" in str(error):
         return (
-            "the system lets this process start no more threads, for its memory or their number is limited; see"
-            " `ulimit -v`, `ulimit -u` and what its container may have"
+            "the system lets this process start no more threads, because its memory or their number is limited; see"
+            " `ulimit -v`, `ulimit -u` and the limits of its container"
         )
     return None
 
@@ -264,8 +264,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         choices=("all", "clock", "dispatch", "migrate", "check"),
         default="all",
-        help="all: web and clock (default); clock: tick without serving; dispatch: a clock that has Celery's workers"
-        " do it; migrate: bring the database up to date; check: whether ticks are stored, by the exit status",
+        help="all: web and clock (default); clock: tick without serving; dispatch: tick by Celery's workers; migrate:"
+        " update the database's schema; check: report by the exit status whether ticks are stored",
     )
     parser.add_argument("--demo", action="store_true", help="track the built-in simulated exchange: needs no network")
     parser.add_argument("--host", help="address to serve on (default 127.0.0.1)")
@@ -274,7 +274,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(services: Services) -> int:
-    """What /readyz tells, for a host that looks after processes which serve nothing. Raises TrackerError."""
+    """The checks of /readyz, for a host that supervises processes without a web server. Raises TrackerError."""
     open_existing(services.settings.database).dispose()
     services.require_current()
     now = services.clock()
@@ -288,7 +288,7 @@ def _check(services: Services) -> int:
 
 def _run_all(services: Services) -> int:
     settings = services.settings
-    front = front_of(serve_by(services).server, settings)
+    bridge = bridge_of(serve_by(services).server, settings)
     try:
         sockets = uvicorn_server.listen(settings.host, settings.port)
     except OSError as error:
@@ -302,17 +302,17 @@ def _run_all(services: Services) -> int:
         settings.url_prefix.rstrip("/") and settings.url_prefix,
         " (simulated data)" * settings.simulated,
     )
-    uvicorn_server.serve(front, sockets)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # pressed again, Ctrl-C waits for nothing
+    uvicorn_server.serve(bridge, sockets)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends the process at once
     log.info("stopping")
     if scheduler is not None:
         scheduler.stop()
     return 0
 
 
-def front_of(server: Flask, settings: Settings) -> Front:
-    """`server` as one process serves it: what comes asks this."""
-    return Front(server, WEB_THREADS, alive=("/healthz", f"{settings.url_prefix}healthz"))
+def bridge_of(server: Flask, settings: Settings) -> WsgiBridge:
+    """`server` behind the event loop of one process."""
+    return WsgiBridge(server, WEB_THREADS, alive=("/healthz", f"{settings.url_prefix}healthz"))
 
 
 def _start_scheduler(settings: Settings, services: Services) -> Scheduler | None:

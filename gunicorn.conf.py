@@ -1,4 +1,4 @@
-"""How gunicorn runs `app:server`: in each worker the server of `app.py`, and a clock, of which one ticks."""
+"""gunicorn's settings for `app:server`: each worker runs the server of `app.py` and a clock, one of which ticks."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def _or_stop(work, *given):
-    """What `work` answers; where it cannot, the start ends with one line, as that of `app.py`."""
+    """The result of `work`; a TrackerError ends the start with one line, as in `app.py`."""
     try:
         return work(*given)
     except TrackerError as error:
@@ -32,7 +32,7 @@ def _migrate(settings):
 
 
 class Log(Logger):
-    """gunicorn's own lines, quoted as all others are."""
+    """gunicorn's log, with control characters escaped as in all other lines."""
 
     def setup(self, cfg):
         super().setup(cfg)
@@ -47,30 +47,30 @@ bind = f"{app.shown_host(_settings.host)}:{_settings.port}"
 backlog = BACKLOG
 worker_class = Worker
 timeout = 60
-graceful_timeout = END_SECONDS + 5  # of which the last seconds are the clock's
+graceful_timeout = END_SECONDS + 5  # the last seconds are for the clock
 keepalive = KEEP_ALIVE_SECONDS
-preload_app = False  # each worker opens its own connections; none crosses the fork
+preload_app = False  # each worker opens its own connections after the fork
 logger_class = Log
-forwarder_headers = ""  # with threads of its own it believes SCRIPT_NAME and PATH_INFO, and the scheme, from loopback:
-secure_scheme_headers = {}  # PROXY_HOPS says who is to be believed
-control_socket_disable = True  # it would be one file in the home of the user, for all installations there
+forwarder_headers = ""  # gunicorn would trust SCRIPT_NAME, PATH_INFO and the scheme from loopback;
+secure_scheme_headers = {}  # PROXY_HOPS says what to trust
+control_socket_disable = True  # it would be one file in the user's home for all installations
 
 
 def on_starting(server):
-    """Tell the workers the address that `--bind` chose, and bring the database up to date before they ask it. They take
-    over how memory is had."""
+    """Pass the address of `--bind` to the workers, and update the database's schema before they use it. They
+    inherit the limits of the allocator."""
     bound_heaps()
     addresses = [address[0] for address in server.address if isinstance(address, tuple)]
-    if addresses:  # else a socket in the file system, which nobody elsewhere reaches
+    if addresses:  # otherwise a Unix socket, which no other machine can reach
         os.environ["HOST"] = next((address for address in addresses if address not in _LOOPBACK), addresses[0])
         os.environ.pop("HOST_FILE", None)
     _or_stop(_migrate, _settings)
 
 
 def post_worker_init(worker):
-    """Tell this worker what it serves, and start its clock; the lease lets one of them tick."""
+    """Set what this worker serves, and start its clock; the lease lets one clock tick."""
     services = app.process_services()
-    worker.front = app.front_of(worker.wsgi, services.settings)
+    worker.bridge = app.bridge_of(worker.wsgi, services.settings)
     worker.data_tracker_clock = None
     if services.settings.scheduler == "auto":
         worker.data_tracker_clock = Scheduler(services)
@@ -78,7 +78,7 @@ def post_worker_init(worker):
 
 
 def worker_exit(_server, worker):
-    """Free the lease for the next one."""
+    """Stop the clock, which frees the lease for another."""
     clock = getattr(worker, "data_tracker_clock", None)
     if clock is not None:
         clock.stop()

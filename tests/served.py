@@ -9,20 +9,20 @@ from typing import Any
 
 import uvicorn
 
-from api.server.asgi import Front
+from api.server.asgi import WsgiBridge
 from api.server.uvicorn_server import CONFIG, KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Server, listen
 from tests.waiting import wait_for
 
 
 class Served:
-    """A Front that is reached by `port` of 127.0.0.1."""
+    """A WsgiBridge that is reached by `port` of 127.0.0.1."""
 
-    def __init__(self, front: Front, max_connections: int) -> None:
+    def __init__(self, bridge: WsgiBridge, max_connections: int) -> None:
         (self._socket,) = listen("127.0.0.1", 0)
         self.port: int = self._socket.getsockname()[1]
-        self.front = front
+        self.bridge = bridge
         config = uvicorn.Config(**CONFIG, access_log=False, timeout_keep_alive=KEEP_ALIVE_SECONDS)
-        self.server = Server(config, front, max_connections)
+        self.server = Server(config, bridge, max_connections)
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -42,7 +42,7 @@ class Served:
 
     def later(self, seconds: float) -> None:
         """Have the server look at its connections as it will in so many seconds."""
-        self.do(lambda: self.server.look(self._loop.time() + seconds))
+        self.do(lambda: self.server.check(self._loop.time() + seconds))
 
     def connect(self, said: bytes = b"", **options: int) -> socket.socket:
         """A connection on which that was said."""
@@ -69,7 +69,7 @@ class Served:
 @contextmanager
 def served(application: Any, threads: int = 8, max_connections: int = MAX_CONNECTIONS, **more: Any) -> Iterator[Served]:
     """The WSGI `application`, served."""
-    found = Served(Front(application, threads, **more), max_connections)
+    found = Served(WsgiBridge(application, threads, **more), max_connections)
     try:
         yield found
     finally:

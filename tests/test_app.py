@@ -325,7 +325,7 @@ def test_an_address_that_others_reach_is_warned_of_where_no_password_is_asked_fo
     assert get(port, "/metrics", Host="tracker.example")[0] == 421
     assert get(port, "/metrics", Host="192.168.1.5")[0] == 200
     output = end(program)
-    assert "OPEN TO EVERYBODY: 0.0.0.0 is reached from other machines" in output
+    assert "OPEN TO EVERYBODY: 0.0.0.0 is reachable from other machines" in output
     assert "--bind" in command or f"open http://127.0.0.1:{port} in a browser" in output
 
 

@@ -1,7 +1,6 @@
-"""`/openapi.json`: the description of every route that says what it does, as OpenAPI 3.1.
+"""The OpenAPI 3.1 document of all routes that have an operation.
 
-Pydantic, which reads the query values, writes their JSON Schema too, and that of the answers; its dialect is OpenAPI
-3.1's own, so nothing stands between the models and the document.
+Pydantic writes the JSON Schemas of queries and answers. Its dialect is that of OpenAPI 3.1, so they need no conversion.
 """
 
 import re
@@ -24,19 +23,19 @@ REFERENCE = "#/components/schemas/{model}"
 DESCRIPTION = """\
 Prices of crypto markets, ranked by how much they move: what the dashboard shows, for programs.
 
-Times are UTC. What is not known is `null`. Answers carry an `ETag` that changes with the data (send it back as
+Times are UTC. Unknown values are `null`. Answers carry an `ETag` that changes with the data (send it back as
 `If-None-Match`) and a `max-age` that ends when the next tick may land. Errors are `application/problem+json`.
 """
-ALWAYS = {
-    HTTPStatus.METHOD_NOT_ALLOWED: "Another method than those in `Allow`.",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "A fault of the program's own.",
+COMMON_PROBLEMS = {
+    HTTPStatus.METHOD_NOT_ALLOWED: "A method that `Allow` does not list.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "An error in the program.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away.",
 }
-OF_WRITING = {HTTPStatus.FORBIDDEN: "A token that may only read, or a page of another site."}
-OF_BODIES = {
+WRITE_PROBLEMS = {HTTPStatus.FORBIDDEN: "A token with read scope, or a request from a page of another site."}
+BODY_PROBLEMS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "A body that is too large.",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A body that is not called JSON.",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "A value that cannot be used, by the name of its field.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A body whose media type is not JSON.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "An invalid value; the text begins with the name of its field.",
 }
 TAGS = ("Metrics", "Alerts", "State", "Description")
 PATH_VALUES: Mapping[str, Document] = {
@@ -45,7 +44,7 @@ PATH_VALUES: Mapping[str, Document] = {
         "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "examples": ["kraken:BTC-USD", "1"]},
     },
     "number": {
-        "description": "As the lists tell it.",
+        "description": "The number that the lists give.",
         "schema": {"type": "integer", "minimum": 0, "maximum": MAX_RECORD_ID, "examples": [1]},
     },
     "name": {
@@ -54,24 +53,28 @@ PATH_VALUES: Mapping[str, Document] = {
     },
 }
 RETRY_AFTER: Document = {
-    "Retry-After": {"description": "In how many seconds there may be a place.", "schema": {"type": "integer"}}
+    "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}}
 }
-SPOKEN = {"wanted": "id"}
-"""Where the description calls a value of a path otherwise than the code."""
+PATH_NAMES = {"wanted": "id"}
+"""Path values that the document names otherwise than the code."""
 
 
 def openapi(server: Flask, version: str, root: str) -> Document:
-    """The document of all operations that `server` has at this moment, at addresses that begin with `root`."""
-    told = sorted(_operations(server), key=lambda found: found[:2])
-    types = {(each.name, media): answer for _, _, each in told for media, answer in each.answers.items()}
+    """The document of all operations that `server` has now, with `root` as the start of their addresses."""
+    operations = sorted(_operations(server), key=lambda found: found[:2])
+    types = {(each.name, media): answer for _, _, each in operations for media, answer in each.answers.items()}
     adapters = [(key, "serialization", TypeAdapter(answer)) for key, answer in types.items()]
-    sent = [((each.name, "body"), "validation", TypeAdapter(each.body)) for _, _, each in told if each.body is not None]
+    sent = [
+        ((each.name, "body"), "validation", TypeAdapter(each.body))
+        for _, _, each in operations
+        if each.body is not None
+    ]
     adapters += sent
     adapters.append(("problem", "serialization", TypeAdapter(Problem)))  # type: ignore[arg-type]
     schemas, shared = TypeAdapter.json_schemas(adapters, ref_template=REFERENCE)  # type: ignore[arg-type]
     answers = {key: schema for (key, _), schema in schemas.items()}
     paths: Document = {}
-    for path, method, each in told:
+    for path, method, each in operations:
         paths.setdefault(path, {})[method] = _described(path, method, each, answers)
     return {
         "openapi": "3.1.0",
@@ -104,63 +107,70 @@ def _operations(server: Flask) -> Iterator[tuple[str, str, Operation]]:
 
 
 def _path(rule: Rule) -> str:
-    return re.sub(r"<(?:[^:>]+:)?(\w+)>", lambda found: f"{{{SPOKEN.get(found[1], found[1])}}}", rule.rule)
+    return re.sub(r"<(?:[^:>]+:)?(\w+)>", lambda found: f"{{{PATH_NAMES.get(found[1], found[1])}}}", rule.rule)
 
 
-def _described(path: str, method: str, told: Operation, answers: Mapping[Any, Document]) -> Document:
+def _described(path: str, method: str, operation: Operation, answers: Mapping[Any, Document]) -> Document:
     named = re.findall(r"{(\w+)}", path)
     parameters = [{"name": name, "in": "path", "required": True, **PATH_VALUES[name]} for name in named]
-    parameters += _parameters(told.query)
-    headers = _headers(told)
+    parameters += _parameters(operation.query)
+    headers = _headers(operation)
     responses: Document = {
-        str(told.status.value): {
-            "description": told.summary,
+        str(operation.status.value): {
+            "description": operation.summary,
             "headers": headers,
         }
     }
-    if told.answers:
-        content = {media: {"schema": answers[(told.name, media)]} for media in told.answers}
-        responses[str(told.status.value)]["content"] = content
-    if told.cached:
-        responses["304"] = {"description": "What `If-None-Match` names is still so.", "headers": headers}
-    for status, words in sorted(_problems(named, method, told).items()):
+    if operation.answers:
+        content = {media: {"schema": answers[(operation.name, media)]} for media in operation.answers}
+        responses[str(operation.status.value)]["content"] = content
+    if operation.cached:
+        responses["304"] = {
+            "description": "The answer with the tag in `If-None-Match` is still current.",
+            "headers": headers,
+        }
+    for status, description in sorted(_problems(named, method, operation).items()):
         responses[str(status.value)] = {
-            "description": words,
+            "description": description,
             "content": {"application/problem+json": {"schema": answers["problem"]}},
         }
-        if status == HTTPStatus.SERVICE_UNAVAILABLE and status in told.problems:
+        if status == HTTPStatus.SERVICE_UNAVAILABLE and status in operation.problems:
             responses[str(status.value)]["headers"] = RETRY_AFTER
     described = {
-        "operationId": told.name,
-        "summary": told.summary,
-        "tags": [told.tag],
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "tags": [operation.tag],
         "parameters": parameters,
-        "requestBody": _body(told, answers),
+        "requestBody": _body(operation, answers),
         "responses": responses,
     }
     return {name: value for name, value in described.items() if value not in ([], None)}
 
 
-def _body(told: Operation, schemas: Mapping[Any, Document]) -> Document | None:
-    if told.body is None:
+def _body(operation: Operation, schemas: Mapping[Any, Document]) -> Document | None:
+    if operation.body is None:
         return None
-    return {"required": told.body_required, "content": {JSON: {"schema": schemas[(told.name, "body")]}}}
+    return {"required": operation.body_required, "content": {JSON: {"schema": schemas[(operation.name, "body")]}}}
 
 
-def _problems(named: Sequence[str], method: str, told: Operation) -> Mapping[HTTPStatus, str]:
-    problems = ALWAYS | (OF_WRITING if method != "get" else {}) | (OF_BODIES if told.body is not None else {})
+def _problems(named: Sequence[str], method: str, operation: Operation) -> Mapping[HTTPStatus, str]:
+    problems = (
+        COMMON_PROBLEMS
+        | (WRITE_PROBLEMS if method != "get" else {})
+        | (BODY_PROBLEMS if operation.body is not None else {})
+    )
     if "id" in named:
         problems |= {HTTPStatus.NOT_FOUND: "No such metric."}
-    if told.query is not None:
-        problems |= {HTTPStatus.UNPROCESSABLE_ENTITY: "A query value that cannot be used, by its name."}
-    return problems | dict(told.problems)
+    if operation.query is not None:
+        problems |= {HTTPStatus.UNPROCESSABLE_ENTITY: "An invalid query value; the text begins with its name."}
+    return problems | dict(operation.problems)
 
 
-def _headers(told: Operation) -> Document:
-    words = dict(told.headers)
-    if told.cached:
-        words |= {"ETag": "Changes with the answer.", "Cache-Control": "For how long the answer holds."}
-    return {name: {"description": text, "schema": {"type": "string"}} for name, text in words.items()}
+def _headers(operation: Operation) -> Document:
+    descriptions = dict(operation.headers)
+    if operation.cached:
+        descriptions |= {"ETag": "Changes with the answer.", "Cache-Control": "How long the answer stays valid."}
+    return {name: {"description": text, "schema": {"type": "string"}} for name, text in descriptions.items()}
 
 
 def _parameters(query: type[Query] | None) -> list[Document]:

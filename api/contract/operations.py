@@ -1,4 +1,4 @@
-"""What a route says of itself, beside its function: the source of `/openapi.json`."""
+"""Descriptions of routes, from which `/openapi.json` is made."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ JSON, CSV, PLAIN, EVENTS = "application/json", "text/csv", "text/plain", "text/e
 
 @dataclass(frozen=True)
 class Operation:
-    """`answers` are types by media type; `problems` are told beside those that every route can have."""
+    """One route's description: `answers` are types by media type, `problems` those beyond what every route can have."""
 
     name: str
     summary: str
@@ -24,19 +24,19 @@ class Operation:
     problems: Mapping[HTTPStatus, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
-    """The type of the JSON that is sent; None where nothing is."""
+    """The type of the JSON body; None where the route takes none."""
     body_required: bool = True
     status: HTTPStatus = HTTPStatus.OK
-    """Of the answers."""
+    """The status of a successful answer."""
     cached: bool = True
-    """Whether the answer has an entity tag, and 304 for those who have it."""
+    """Whether answers have an entity tag, and 304 is sent to clients that have it."""
 
 
-def operation(told: Operation) -> Callable[[View], View]:
-    """Attach `told` to a view function."""
+def operation(description: Operation) -> Callable[[View], View]:
+    """Attach the description to a view function."""
 
     def attach(view: View) -> View:
-        view.operation = told  # type: ignore[attr-defined]
+        view.operation = description  # type: ignore[attr-defined]
         return view
 
     return attach

@@ -1,4 +1,4 @@
-"""What may be asked in an address: each route's query values, as one model that both reads and describes them."""
+"""Query values of each route, as models that both read and describe them."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -23,12 +23,12 @@ MAX_OFFSET = 10_000_000
 MAX_DELIVERIES = 1_000
 MAX_NAMES = 100
 MAX_NUMBER = 999_999_999
-"""No record is of a larger number."""
+"""The largest number of a record."""
 MAX_SECOND = 253_402_300_799
-"""The last one of the year 9999."""
+"""The last second of the year 9999."""
 MAX_TEXT_LENGTH = 100
 MAX_SHOWN_LENGTH = 40
-"""Characters of a refused value that the refusal repeats."""
+"""Characters of a refused value that the error repeats."""
 
 METRIC_FIELDS = tuple(Metric.model_fields)
 
@@ -51,11 +51,11 @@ def _moment(text: str) -> datetime:
     return parse_moment(text if found is None else f"{found[1]}+{found[2]}")
 
 
-def _count(least: int, most: int) -> Callable[[str], int]:
+def _count(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most:
+        if text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high:
             return int(text)
-        raise ValueError(f"{_shown(text)} is not a whole number from {least} to {most}")
+        raise ValueError(f"{_shown(text)} is not a whole number from {low} to {high}")
 
     return read
 
@@ -83,7 +83,7 @@ def _listed(read_one: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
     def read(text: str) -> tuple[T, ...]:
         parts = text.split(",")
         if len(parts) > MAX_NAMES:
-            raise ValueError(f"{len(parts)} values are more than {MAX_NAMES}, the most that are taken")
+            raise ValueError(f"{len(parts)} values are more than the {MAX_NAMES} allowed")
         return tuple(dict.fromkeys(read_one(part) for part in parts))
 
     return read
@@ -111,7 +111,7 @@ Moment = Annotated[
 Interval = Annotated[IntervalName, BeforeValidator(_one_of(get_args(IntervalName)))]
 Format = Annotated[FormatName, BeforeValidator(_one_of(get_args(FormatName)))]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed(_text)), _list_schema(_NAME)]
-Words = Annotated[
+SearchText = Annotated[
     str, BeforeValidator(_text), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH})
 ]
 Fields = Annotated[
@@ -158,21 +158,26 @@ Offset = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_OFFSET}),
 ]
 
-FORMAT_WORDS = (
+FORMAT_DESCRIPTION = (
     "`json` as described here, `records` one plain array of objects with the same columns in each, `csv` a table. "
     "Without it, `Accept: text/csv` asks for the table too."
 )
 
 
 class Query(BaseModel):
-    """The values behind the `?` of one route. What it does not know is refused: a misspelt filter filters nothing."""
+    """The query values of one route. Unknown names are refused: a misspelt filter would filter nothing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @property
+    def given(self) -> set[str]:
+        """The names, as in an address, of the values that the request gives."""
+        return {_name_of(type(self), field) for field in self.model_fields_set}
+
 
 class OriginalsQuery(Query):
-    """That of a route which the original service had too. Its clients add names of their own, to get around caches:
-    what it does not know is ignored."""
+    """The query of a route that the original service had too. Its clients add names of their own to bypass caches, so
+    unknown names are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -191,15 +196,15 @@ class RankingQuery(OriginalsQuery):
     quote: Names | None = Field(
         default=None, description="Only these quote currencies, comma-separated, in any case.", examples=[["USD"]]
     )
-    q: Words | None = Field(
+    q: SearchText | None = Field(
         default=None,
         description="Only metrics whose market, `BASE/QUOTE` or key contain each of these words, in any case.",
         examples=["btc/usd"],
     )
     sort: Sorting = Field(
         default=("rank",),
-        description="Fields to sort by, comma-separated, `-` before one for descending. What is unknown comes last "
-        "either way, and equals stay in the order of their ranks.",
+        description="Fields to sort by, comma-separated, `-` before one for descending. Unknown values come "
+        "last either way, and equal ones keep the order of their ranks.",
         examples=[["-volatility", "id"]],
     )
     fields: Fields | None = Field(
@@ -207,11 +212,9 @@ class RankingQuery(OriginalsQuery):
         description="Only these fields of each metric, comma-separated.",
         examples=[["id", "rank", "price"]],
     )
-    limit: Rows | None = Field(
-        default=None, description="A page of at most so many metrics; all without it.", examples=[100]
-    )
-    offset: Offset = Field(default=0, description="Leaves out so many metrics before the page.")
-    format: Format | None = Field(default=None, description=FORMAT_WORDS)
+    limit: Rows | None = Field(default=None, description="Metrics on a page; all without it.", examples=[100])
+    offset: Offset = Field(default=0, description="Metrics to skip before the page.")
+    format: Format | None = Field(default=None, description=FORMAT_DESCRIPTION)
 
 
 class SeriesQuery(OriginalsQuery):
@@ -231,7 +234,7 @@ class SeriesQuery(OriginalsQuery):
         "header leads from page to page. A page within a gap may be empty.",
         examples=[5000],
     )
-    format: Format | None = Field(default=None, description=FORMAT_WORDS)
+    format: Format | None = Field(default=None, description=FORMAT_DESCRIPTION)
 
 
 class PricesQuery(SeriesQuery):
@@ -257,21 +260,24 @@ class AlertsQuery(Query):
         default=None, description="Alerts fired before this moment.", examples=["2026-03-02T00:00:00Z"]
     )
     metric: str | None = Field(
-        default=None, description="Only this metric's: its number or key.", examples=["kraken:BTC-USD"]
+        default=None, description="Only this metric's alerts; its number or key.", examples=["kraken:BTC-USD"]
     )
-    rule: Number | None = Field(default=None, description="Only what this rule fired; 0 is the built-in one.")
+    rule: Number | None = Field(default=None, description="Only this rule's alerts; 0 is the built-in one.")
     state: AlertState | None = Field(
         default=None,
-        description="`firing`: only those whose condition goes on; `no_data`: only those whose price has been unknown"
-        " for three periods; `open`: both; `resolved`: only those that have ended.",
+        description="`firing`: only those whose condition still holds; `no_data`: only those whose price has been"
+        " unknown for three periods; `open`: both; `resolved`: only those that have ended.",
     )
-    words: Words | None = Field(
-        default=None, description="Only of metrics whose name has each of these words in it.", examples=["kraken usd"]
+    search: SearchText | None = Field(
+        default=None,
+        alias="words",
+        description="Only alerts of metrics whose name contains each of these words.",
+        examples=["kraken usd"],
     )
     unacknowledged: Flag = Field(default=False, description="Only those that nobody has acknowledged.")
-    limit: Rows = Field(default=1000, description="A page of at most so many, the newest first.")
-    offset: Offset = Field(default=0, description="Leaves out so many alerts before the page.")
-    format: Format | None = Field(default=None, description=FORMAT_WORDS)
+    limit: Rows = Field(default=1000, description="The length of a page, newest first.")
+    offset: Offset = Field(default=0, description="Alerts to skip before the page.")
+    format: Format | None = Field(default=None, description=FORMAT_DESCRIPTION)
 
     def selection(self, metric_id: int | None) -> AlertQuery:
         """What the store is asked for; `metric_id` is the number of `metric`."""
@@ -282,7 +288,7 @@ class AlertsQuery(Query):
             rule_id=self.rule,
             state=self.state,
             unacknowledged=self.unacknowledged,
-            search=self.words or "",
+            search=self.search or "",
             limit=self.limit,
             offset=self.offset,
         )
@@ -290,14 +296,14 @@ class AlertsQuery(Query):
 
 class DeliveriesQuery(Query):
     state: State | None = Field(default=None, description="Only messages of this state.")
-    limit: Deliveries = Field(default=100, description="A page of at most so many, the newest first.")
-    offset: Offset = Field(default=0, description="Leaves out so many messages before the page.")
+    limit: Deliveries = Field(default=100, description="The length of a page, newest first.")
+    offset: Offset = Field(default=0, description="Messages to skip before the page.")
 
 
 class StreamQuery(Query):
     metrics: Names | None = Field(
         default=None,
-        description="Numbers or keys, comma-separated: each event then has those of them that have changed.",
+        description="Numbers or keys, comma-separated; each event then has the metrics among them that have changed.",
         examples=[["kraken:BTC-USD"]],
     )
 
@@ -305,11 +311,14 @@ class StreamQuery(Query):
 Q = TypeVar("Q", bound=Query)
 
 
+def _name_of(model: type[Query], field: str) -> str:
+    return model.model_fields[field].alias or field
+
+
 def read_query(model: type[Q]) -> Q:
-    """What the current request asks, of a name that is given twice the first value. Raises InvalidInput naming what
-    cannot be used."""
+    """The query of the current request; of a name that is given twice, the first value. Raises InvalidInput."""
     if not request.query_string:
-        plain: Q = _nothing_asked(model)
+        plain: Q = _defaults(model)
         return plain
     try:
         return model.model_validate(request.args.to_dict())
@@ -317,13 +326,13 @@ def read_query(model: type[Q]) -> Q:
         first = error.errors()[0]
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
-            known = ", ".join(model.model_fields) or "none"
-            raise InvalidInput(f"{name[:MAX_SHOWN_LENGTH]}: is not asked for here; known are: {known}") from None
+            known = ", ".join(_name_of(model, field) for field in model.model_fields) or "none"
+            raise InvalidInput(f"{name[:MAX_SHOWN_LENGTH]}: unknown name; known names are: {known}") from None
         raise InvalidInput(f"{name}: {first['ctx']['error']}") from None
 
 
 @cache
-def _nothing_asked(model: type[Q]) -> Q:
+def _defaults(model: type[Q]) -> Q:
     return model()
 
 

@@ -44,7 +44,7 @@ class OfAverage(Body):
     direction: Literal["above", "below"] = "above"
     factor: Multiple = Field(examples=[3.0])
     window_seconds: Window = Field(examples=[3_600])
-    min_samples: Places = Field(default=DEFAULT_MIN_SAMPLES, description="Values that the average must rest on.")
+    min_samples: Places = Field(default=DEFAULT_MIN_SAMPLES, description="The fewest values to take an average of.")
 
 
 class OfChange(Body):
@@ -88,43 +88,45 @@ class NewRule(Body):
     name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH, examples=["Halved"], description="One line.")
     scope: list[Pattern] | str = Field(
         max_length=MAX_PATTERNS,
-        description="The metrics that it watches, as patterns of `TRACK`; as one text, comma-separated, too.",
+        description="The metrics that it watches, as patterns of `TRACK`: a list, or one text with commas.",
     )
     quantity: Quantity = "price"
     condition: Condition = Field(
-        description="`top` goes with rank alone, which takes `level` beside it; `no_data` with price alone."
+        description="`top` is for `rank`, which otherwise takes only `level`; `no_data` is for `price`."
     )
-    pending_seconds: Wait = Field(default=0, description="For how long the condition has to be met.")
+    pending_seconds: Wait = Field(default=0, description="How long the condition must hold before the rule fires.")
     cooldown_seconds: Wait = Field(
-        default=DEFAULT_COOLDOWN_SECONDS, description="A metric fires at most once in this time."
+        default=DEFAULT_COOLDOWN_SECONDS, description="The shortest time between two alerts of a metric."
     )
     hysteresis_percent: float = Field(
         default=0.0,
         ge=0,
         le=MAX_HYSTERESIS_PERCENT,
-        description="How far the value has to be back, of the threshold, to resolve.",
+        description="How far behind the threshold resolves the alert, in per cent of it.",
     )
     channels: Annotated[list[Channel], Field(max_length=MAX_CHANNELS)] | None = Field(
-        default=None, description="Where its messages go, by the names of `/alerts/channels`; null for all."
+        default=None, description="The channels to notify, named as in `/alerts/channels`; null for all."
     )
-    tell_resolved: bool = Field(default=False, description="Whether those who were told are told of the end.")
+    tell_resolved: bool = Field(
+        default=False, description="Whether to notify the same channels when an alert resolves."
+    )
     enabled: bool = True
 
 
 def _all_optional(schema: dict[str, Any]) -> None:
     schema.pop("required")
-    for told in schema["properties"].values():
-        told.pop("default", None)  # what is not told stays as it is
+    for field in schema["properties"].values():
+        field.pop("default", None)  # a field that is not sent stays as it is
 
 
 class RuleChange(NewRule):
-    """Those fields of a rule that change."""
+    """The fields of a rule to change."""
 
     model_config = ConfigDict(json_schema_extra=_all_optional)
 
 
 class Rule(Body):
-    """A rule as it is kept."""
+    """A stored rule."""
 
     id: int = Field(ge=0, description="0 for the built-in rule.")
     name: str = Field(examples=["Halved"])
@@ -137,16 +139,18 @@ class Rule(Body):
     channels: list[str] | None
     tell_resolved: bool
     enabled: bool
-    words: str = Field(examples=["price falls by more than 50 % within 1 h"], description="The condition in words.")
+    condition_text: str = Field(
+        alias="words", examples=["price falls by more than 50 % within 1 h"], description="The condition as text."
+    )
     editable: bool = Field(description="False for the built-in rule, which the settings make.")
-    states: dict[str, int] = Field(description="How many metrics are in which state.")
+    states: dict[str, int] = Field(description="The number of metrics in each state.")
 
 
-class KeptAverage(OfAverage):
+class StoredAverage(OfAverage):
     window_seconds: int = Field(ge=1)  # the built-in rule's window may be any
 
 
-AnyCondition = KeptAverage | OfChange | OfLevel | OfPlace | OfSilence
+AnyCondition = StoredAverage | OfChange | OfLevel | OfPlace | OfSilence
 
 
 class RuleList(Body):
@@ -159,8 +163,12 @@ class OneRule(Body):
 
 class ReplayOrder(Body):
     rule: NewRule | Literal[0] = Field(description="0 for the built-in rule.")
-    since: datetime | None = Field(default=None, examples=["2026-02-28T12:00:00Z"], description="24 h without it.")
-    until: datetime | None = Field(default=None, examples=[NOON], description="The running period without it.")
+    since: datetime | None = Field(
+        default=None, examples=["2026-02-28T12:00:00Z"], description="24 h before `until` without it."
+    )
+    until: datetime | None = Field(
+        default=None, examples=[NOON], description="The start of the running period without it."
+    )
 
 
 class ReplayedMetric(Body):
@@ -180,18 +188,18 @@ class Replay(Body):
     since: datetime
     until: datetime
     count: int = Field(ge=0)
-    metrics: list[ReplayedMetric] = Field(description="Those that it would have fired on most, first.")
+    metrics: list[ReplayedMetric] = Field(description="Those with the most firings first.")
     firings: list[ReplayedFiring] = Field(description="The newest.")
 
 
 class ReplayEvent(Body):
-    """One server-sent event of a replay that is followed."""
+    """One server-sent event of a replay."""
 
     event: Literal["progress", "result", "problem"]
     data: str = Field(
         examples=['{"share": 0.25}'],
-        description="Of `progress` an object with `share`: how much is done, 0 to 1, null while another replay is under"
-        " way. The last is a `result`, the answer as JSON has it, or a `problem`, with `status` and `detail`.",
+        description="Of `progress`, an object with `share`: the share that is done, 0 to 1, or null while another"
+        " replay runs. The last event is a `result`, with the JSON answer, or a `problem`, with `status` and `detail`.",
         json_schema_extra={"contentMediaType": "application/json"},
     )
 
@@ -201,11 +209,13 @@ class Acknowledgement(Body):
 
 
 class AcknowledgeAll(Acknowledgement):
-    up_to: int = Field(ge=0, le=MAX_RECORD_ID, examples=[42], description="Number of the newest alert meant.")
+    up_to: int = Field(
+        ge=0, le=MAX_RECORD_ID, examples=[42], description="The number of the newest alert to acknowledge."
+    )
 
 
 class Acknowledged(Body):
-    count: int = Field(ge=0, description="How many alerts that was.")
+    count: int = Field(ge=0, description="The number of alerts that were acknowledged.")
 
 
 class OneAlert(Body):
@@ -213,11 +223,11 @@ class OneAlert(Body):
 
 
 class NewMute(Body):
-    """What is to be told to nobody: a rule, a metric, or the one on the other."""
+    """What to mute: a rule, a metric, or that rule on that metric."""
 
     rule: Annotated[int, Field(ge=0)] | None = Field(default=None, description="0 for the built-in rule.")
     metric: int | str | None = Field(default=None, examples=["kraken:BTC-USD"], description="Its number or key.")
-    until: datetime | None = Field(default=None, examples=[NOON], description="For good without it.")
+    until: datetime | None = Field(default=None, examples=[NOON], description="Until it is removed, without it.")
     note: Note | None = None
 
 

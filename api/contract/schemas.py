@@ -1,6 +1,7 @@
-"""What the answers look like, in the words of JSON Schema: the models that `/openapi.json` is made of.
+"""JSON Schemas of the answers, from which `/openapi.json` is made.
 
-Nothing is read or checked by them while the program runs; the tests hold every answer against them.
+No answer is validated by them while the program runs: tests do that. `Metric` also lists the fields that a query may
+name.
 """
 
 from datetime import datetime
@@ -25,21 +26,23 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    title: str = Field(examples=["Not Found"], description="The status in words.")
+    title: str = Field(examples=["Not Found"], description="The text of the status.")
     status: int = Field(ge=400, le=599, examples=[404])
-    detail: str = Field(examples=["no metric 99"], description="What exactly; of a bad query value, its name first.")
-    reason: str = Field(examples=["Resource not found"], description="By which clients tell problems apart.")
+    detail: str = Field(examples=["no metric 99"], description="The details; for an invalid value, its name first.")
+    reason: str = Field(
+        examples=["Resource not found"], description="A fixed text by which clients tell problems apart."
+    )
 
 
 class Metric(Body):
-    """One market's price of `base` in `quote`, as the last tick left it. What is not known is null."""
+    """One market's price of `base` in `quote`, as of the last tick. Unknown values are null."""
 
     id: Id = Field(examples=[1])
     market: str = Field(examples=["kraken"], description="The exchange.")
-    base: str = Field(examples=["BTC"], description="What is priced.")
-    quote: str = Field(examples=["USD"], description="What it is priced in.")
+    base: str = Field(examples=["BTC"], description="The currency that is priced.")
+    quote: str = Field(examples=["USD"], description="The currency of the price.")
     rank: Annotated[int, Field(ge=1)] | None = Field(
-        examples=[1], description="1 is the largest `stdev`; equals stand by their id; null without prices."
+        examples=[1], description="1 is the largest `stdev`; equal ones are in order of id; null without prices."
     )
     rank_1h_ago: Annotated[int, Field(ge=1)] | None = Field(examples=[2], description="As of the tick of an hour ago.")
     stdev: Annotated[float, Field(ge=0)] | None = Field(
@@ -62,9 +65,9 @@ class Metric(Body):
     log_volatility: Fraction | None = Field(
         examples=[0.42], description="Standard deviation of the log returns, as a fraction a year."
     )
-    volume_24h: float | None = Field(examples=[1234.5], description="As the exchange told it, in `base`.")
-    samples: Annotated[int, Field(ge=0)] = Field(examples=[1440], description="Prices that `stdev` rests on.")
-    active: bool = Field(description="False for what is not traded: it has no rank, and a reason.")
+    volume_24h: float | None = Field(examples=[1234.5], description="As the exchange reports it, in `base`.")
+    samples: Annotated[int, Field(ge=0)] = Field(examples=[1440], description="The number of prices in `stdev`.")
+    active: bool = Field(description="False for a metric that is not traded: it has no rank, but a reason.")
     reason: str | None = Field(examples=[None], description="`delisted`, `halted` or `frozen`.")
     updated_at: datetime | None = Field(examples=[NOON], description="When the price was taken.")
     alerted_at: datetime | None = Field(examples=[None], description="The last alert, if within the last hour.")
@@ -103,7 +106,7 @@ class Price(Body):
         default=None,
         ge=1,
         examples=[300],
-        description="Seconds that it stands for, where it was filled in more coarsely.",
+        description="The seconds that it stands for, where a coarser candle filled a gap.",
     )
 
 
@@ -121,7 +124,7 @@ class _Candle(Body):
     close: float
     mean: float = Field(description="Each price weighted by the time it stands for.")
     count: int = Field(ge=1, description="Prices in it.")
-    volume: float | None = Field(description="The 24 h volume last told in it, in base units.")
+    volume: float | None = Field(description="The last 24 h volume in it, in base units.")
 
 
 class Candle(_Candle):
@@ -170,27 +173,27 @@ class FiredAlert(Body):
     samples: int = Field(ge=0, examples=[60])
     fired_at: datetime = Field(examples=[NOON])
     state: Literal["firing", "no_data", "resolved"] = Field(
-        description="`no_data`: the price has been unknown for three periods, and nobody knows whether it goes on."
+        description="`no_data`: the price has been unknown for three periods, so it is unknown whether it still fires."
     )
     rule_id: int = Field(description="0 for the built-in rule.", examples=[0])
     rule: str | None = Field(description="The rule's name when it fired.", examples=["Halved"])
     condition: str | None = Field(
-        description="What was met, in words.", examples=["price falls by more than 50 % within 1 h"]
+        description="The condition as text.", examples=["price falls by more than 50 % within 1 h"]
     )
     quantity: Literal["price", "volume", "stdev", "volatility", "rank"]
-    value: float | None = Field(description="What the quantity was.")
+    value: float | None = Field(description="The value of the quantity.")
     reference: float | None = Field(description="The average, or the value when the window began.")
-    threshold: float | None = Field(description="What the value went beyond.")
-    muted: bool = Field(description="Whether nobody was told.")
-    no_data_since: datetime | None = Field(description="Since when it has been `no_data`; null unless it is.")
+    threshold: float | None = Field(description="The threshold that the value crossed.")
+    muted: bool = Field(description="Whether a mute kept it from being sent.")
+    no_data_since: datetime | None = Field(description="When its state became `no_data`; null in other states.")
     resolved_at: datetime | None
     reason: Literal["average_caught_up", "window_moved_on"] | None = Field(
         description="Why it resolved with its value still beyond the threshold that it fired at: the average took in"
         " the values since, or the window of the change begins after it. Null where the value came back."
     )
     acknowledged_at: datetime | None
-    note: str | None = Field(description="What was written when it was acknowledged.")
-    acknowledged_by: str | None = Field(description="Who did, where a name is asked for.")
+    note: str | None = Field(description="The note of the acknowledgement.")
+    acknowledged_by: str | None = Field(description="The user who acknowledged it, where the server asks for names.")
 
 
 class Alerts(Body):
@@ -198,19 +201,19 @@ class Alerts(Body):
 
 
 class Delivery(Body):
-    """One message to one channel, and how it does."""
+    """One message to one channel, with its delivery status."""
 
     id: Id
     channel: str = Field(examples=["ops"])
     state: DeliveryState
     title: str = Field(examples=["BTC/USD on kraken: 3.2 x its average"])
-    fired: int = Field(ge=0, description="Alerts that it tells of.")
-    resolved: int = Field(ge=0, description="Alerts that it tells the end of.")
+    fired: int = Field(ge=0, description="Fired alerts in it.")
+    resolved: int = Field(ge=0, description="Resolved alerts in it.")
     first: FiredAlert = Field(description="The first of those.")
     attempts: int = Field(ge=0)
     error: str | None = Field(examples=["answered 503"], description="Why the last attempt failed.")
     created_at: datetime = Field(examples=[NOON])
-    due_at: datetime | None = Field(examples=[None], description="When it is tried again, of a queued one.")
+    due_at: datetime | None = Field(examples=[None], description="When a queued message is sent or retried.")
     sent_at: datetime | None = Field(examples=[NOON])
 
 
@@ -261,26 +264,26 @@ class LiveBackfill(Body):
 
 
 class SetAside(Body):
-    """What clocks that were ahead had stored, and what counts no more."""
+    """Ticks stored by a clock that was ahead, which are no longer used."""
 
-    at: datetime = Field(description="When this was last found.")
-    first: datetime = Field(description="The first period that was set aside, as the clock that was ahead told it.")
+    at: datetime = Field(description="When such ticks were last found.")
+    first: datetime = Field(description="The first period that was set aside, by the clock that was ahead.")
     last: datetime
     ticks: int = Field(ge=0)
     prices: int = Field(ge=0)
 
 
 class Live(Body):
-    """The state of the whole."""
+    """The state of the installation."""
 
-    revision: int = Field(ge=0, description="Grows with every change of what the other routes tell.")
+    revision: int = Field(ge=0, description="Grows with every change of what the other routes send.")
     minute: datetime | None = Field(description="The last tick's period.")
     period: int = Field(ge=1, description="Seconds between ticks.")
     simulated: bool
-    stale: bool = Field(description="The last tick is older than three periods, or yet to come by this clock.")
+    stale: bool = Field(description="The last tick is older than three periods, or in the future by this clock.")
     database_away_since: datetime | None = Field(
-        description="Since when the database does not answer: all else here, and what other routes still tell, is what "
-        "it said last. Null while it answers."
+        description="Since when the database has not answered: all else, here and on other routes, is as last read. "
+        "Null while it answers."
     )
     tracked: int = Field(ge=0)
     live: int = Field(ge=0, description="Metrics whose price is not stale, of those that trade.")
@@ -288,12 +291,10 @@ class Live(Body):
     exchanges: list[LiveExchange]
     backfills: list[LiveBackfill]
     warnings: list[str]
-    set_aside: SetAside | None = Field(description="Null where no clock was ever found to be ahead.")
+    set_aside: SetAside | None = Field(description="Null if no clock was ever found to be ahead.")
     cannot_write: str | None = Field(description="Why nothing can be written to the database now; null where it can.")
-    alerts: list[FiredAlert] = Field(
-        description="The newest of those that have not ended, are not muted, and are acknowledged by nobody."
-    )
-    unattended: int = Field(ge=0, description="How many of these there are.")
+    alerts: list[FiredAlert] = Field(description="The newest open alerts that are neither muted nor acknowledged.")
+    unacknowledged: int = Field(alias="unattended", ge=0, description="The number of these alerts.")
 
 
 class Alive(Body):

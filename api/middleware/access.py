@@ -1,4 +1,4 @@
-"""Who may come in, and how they prove who they are."""
+"""Authentication: by password, token, or a proxy's header."""
 
 import hmac
 from base64 import b64encode
@@ -20,31 +20,31 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who has come in. One who may not write may ask for everything, and change nothing."""
+    """An authenticated client; without `may_write` it may only read."""
 
     name: str
     may_write: bool = True
     counted_as: str | None = None
-    """Whose requests these are counted as; None where the address says it best."""
+    """The key that its requests are counted under; None for its address."""
 
 
 ANYBODY = Visitor("anybody")
-"""Who comes to a server that asks nobody for a name."""
+"""Every visitor of an open server."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyUsers:
-    """The header in which a proxy names the user it has let in, and where such proxies are."""
+    """The header in which a trusted proxy names the user, and the networks of such proxies."""
 
     header: str
     networks: tuple[Network, ...]
 
-    def named(self, request: Request) -> str | None:
-        """The user's name; None where the header is missing, cannot be a name, or comes from anywhere else."""
+    def user_of(self, request: Request) -> str | None:
+        """The user's name; None if the header is missing, cannot be a name, or does not come from a trusted proxy."""
         name = request.headers.get(self.header, "").strip()
-        # A comma is what becomes of two headers: one of them may be the visitor's own.
-        sane = 0 < len(name) <= MAX_NAME_LENGTH and name.isprintable() and "," not in name
-        return name if sane and self._has(peer_of(request)) else None
+        # Two headers are joined by a comma, and one of them may be the visitor's own.
+        is_valid = 0 < len(name) <= MAX_NAME_LENGTH and name.isprintable() and "," not in name
+        return name if is_valid and self._has(peer_of(request)) else None
 
     def _has(self, address: str) -> bool:
         try:
@@ -58,22 +58,22 @@ class ProxyUsers:
 
 @dataclass(frozen=True)
 class Access:
-    """What a visitor may show to be let in. Where nothing of it is set, the server is open."""
+    """The ways to authenticate. Without credentials and proxy the server is open."""
 
     credentials: tuple[str, str] | None = None
-    """User name and password, by HTTP basic."""
+    """User name and password, by HTTP Basic authentication."""
     proxy: ProxyUsers | None = None
     tokens: TokenBook | None = None
-    """What programs show, by HTTP bearer. A wrong one stays outside of an open server too."""
+    """API tokens, by HTTP Bearer authentication. A wrong one is refused by an open server too."""
 
     @property
     def is_closed(self) -> bool:
         return self.credentials is not None or self.proxy is not None
 
     def visitor(self, request: Request, now: datetime) -> Visitor | None:
-        """Who sends `request`; None for whoever has to stay outside. Raises StoreUnavailable."""
+        """The visitor who sends `request`; None if not authenticated. Raises StoreUnavailable."""
         if self.proxy is not None:
-            name = self.proxy.named(request)
+            name = self.proxy.user_of(request)
             if name is not None:
                 return Visitor(name)
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
@@ -89,7 +89,7 @@ class Access:
 
     @property
     def challenge(self) -> str:
-        """What a 401 says of how to come in; a browser asks its user only for the first kind."""
+        """The `WWW-Authenticate` of a 401; a browser prompts its user only for Basic."""
         if self.credentials is None:
             return 'Bearer realm="Data Tracker"'
         return 'Basic realm="Data Tracker", charset="UTF-8"'
@@ -100,16 +100,16 @@ class Access:
 
 
 OPEN = Access()
-"""Asks nobody for a name."""
+"""No authentication."""
 
 
 def peer_of(request: Request) -> str:
-    """The address at the other end of the connection, whatever headers say of it."""
+    """The address at the other end of the connection, whatever the headers say."""
     peer: str = request.environ.get(PEER, request.remote_addr) or ""
     return peer
 
 
 def visitor_name() -> str | None:
-    """Who sends the present request, as they were let in; None where nobody is asked for a name."""
+    """The name of the current request's visitor; None on an open server."""
     visitor: Visitor = flask.request.environ.get(VISITOR, ANYBODY)
     return None if visitor is ANYBODY else visitor.name

@@ -1,4 +1,4 @@
-"""Who asks, and by which scheme, as the proxies before the server say."""
+"""The client's address and scheme, from the headers of trusted proxies."""
 
 import re
 from collections.abc import Iterable
@@ -14,17 +14,17 @@ _WITH_PORT = re.compile(r"(?P<v4>[0-9.]+)(:[0-9]{1,5})?|\[(?P<v6>[0-9a-f:.]+)\](
 
 
 def forwarded(application: "WSGIApplication", hops: int) -> "WSGIApplication":
-    """`application`, told the address and the scheme that the outermost of `hops` trusted proxies has seen.
+    """`application`, with the address and the scheme that the outermost of `hops` trusted proxies has seen.
 
-    Each proxy adds to the end of a header. Werkzeug's ProxyFix reads the headers as lists of quoted strings: a single
-    quote that a visitor sends would swallow what the proxy adds. It also takes any text for an address.
+    Each proxy appends to a header. Werkzeug's ProxyFix is not used: it reads the headers as lists of quoted strings, so
+    that a single quote sent by a visitor swallows what the proxy appends, and it takes any text for an address.
     """
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         environ[PEER] = environ.get("REMOTE_ADDR", "")
-        told = _seen_by(hops, environ.get("HTTP_X_FORWARDED_FOR"))
-        if told is not None:
-            address = address_in(told)
+        seen = _seen_by(hops, environ.get("HTTP_X_FORWARDED_FOR"))
+        if seen is not None:
+            address = address_in(seen)
             if address is None:
                 environ[UNREADABLE_ADDRESS] = True
             else:
@@ -50,7 +50,7 @@ def address_in(text: str) -> str | None:
 
 
 def _seen_by(hops: int, header: str | None) -> str | None:
-    """What the outermost of `hops` proxies has added to a header; None where fewer have added anything."""
+    """The value that the outermost of `hops` proxies appended to a header; None where there are fewer values."""
     if header is None:
         return None
     values = header.split(",")

@@ -1,7 +1,6 @@
-"""The one door: every request comes through here before any route, callback, file or kept answer is looked at.
+"""The guard: WSGI middleware that checks every request before any route, callback, file or cached response.
 
-Whatever is added to the server later is behind it too, for it stands before Flask, and asks what a request is and not
-where it goes.
+It stands before Flask and checks what a request is, not where it goes, so that it also protects what is added later.
 """
 
 from collections.abc import Iterable
@@ -24,29 +23,29 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-"""For whoever watches the server: they ask by address, have no password, and learn nothing."""
+"""Open to monitors, which use an address and have no password; the answers reveal nothing."""
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 STATIC = ("/assets/", "/_dash-component-suites/")
-"""What one page's first visit asks for by the dozen, and a browser keeps."""
+"""Not counted as requests: a first visit fetches dozens, which the browser then caches."""
 
-MAX_QUERY_LENGTH = 8_000  # bytes
-MAX_BODY_BYTES = 2_000_000  # bytes; a callback that is handed a chart of a day sends some hundred thousand
+MAX_QUERY_BYTES = 8_000
+MAX_BODY_BYTES = 2_000_000  # a callback that gets the chart of a day sends some hundred thousand
 
 BUSY_SECONDS = 5
-"""After which one who found nobody with time for it may ask again."""
+"""The `Retry-After` of a request for which no thread was free."""
 
 QUIET_SECONDS = 60.0
-"""A failure of the guard that was not repeated for so long has ended."""
+"""A failure of the guard that has not recurred for so long counts as ended."""
 
 
 def guarded(
     application: "WSGIApplication", access: Access, hosts: Hosts, limits: Limits, clock: Clock
 ) -> "WSGIApplication":
-    """`application`, behind the door: what it answers to any path but OPEN_PATHS is for whom `access` lets in.
+    """`application`, open to visitors whom `access` lets in; OPEN_PATHS to all.
 
-    Where a request's BODY is AWAITED, whoever is let in is told to go on (100), and has a VISITOR.
+    While a request's BODY is AWAITED, the answer for a visitor who is let in is 100, with VISITOR set.
     """
 
     failures = Failures(quiet_seconds=QUIET_SECONDS)
@@ -60,9 +59,9 @@ def guarded(
                 refusal = _refusal(request, access, hosts, limits, clock)
             except StoreUnavailable as error:
                 refusal = database_away(request, error, failures, "access")
-            except Exception as error:  # noqa: BLE001 - a fault of ours keeps everybody out, and tells nobody more
+            except Exception as error:  # noqa: BLE001 - a bug here lets nobody in, and reveals nothing
                 failures.crashed("access", error, f"the guard has failed at {request.method} {request.path!r}")
-                refusal = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server has failed; its log tells more")
+                refusal = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server has failed; see its log")
         if refusal is not None:
             return refusal(environ, start_response)
         if body is None:
@@ -75,13 +74,13 @@ def guarded(
 
 
 def _without_body(body: str | None) -> Response | None:
-    """The refusal of a request whose body does not come, without a look at the request."""
+    """The refusal of a request whose body is not received, whatever the request is."""
     if body == LATE:
-        return problem(HTTPStatus.REQUEST_TIMEOUT, "the body did not come in time")
+        return problem(HTTPStatus.REQUEST_TIMEOUT, "the body did not arrive in time")
     if body == TOO_LARGE:
         return _too_large()
     if body == BUSY:
-        answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, "all that answer are busy", "Busy")
+        answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, "the server is busy", "Busy")
         answer.headers["Retry-After"] = str(BUSY_SECONDS)
         return answer
     return None
@@ -95,36 +94,36 @@ def _refusal(request: Request, access: Access, hosts: Hosts, limits: Limits, clo
     """Why `request` may not pass; where it may, its environment names the visitor. Raises StoreUnavailable."""
     host = request.environ.get("HTTP_HOST", "")
     if not hosts.include(host):
-        detail = f"this server does not answer to {host[:100]!r}; its operator may add that to ALLOWED_HOSTS"
+        detail = f"this server does not answer to {host[:100]!r}; its operator can add it to ALLOWED_HOSTS"
         return problem(HTTPStatus.MISDIRECTED_REQUEST, detail, "Unknown host")
-    if len(request.query_string) > MAX_QUERY_LENGTH:
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"the query is longer than {MAX_QUERY_LENGTH} bytes")
+    if len(request.query_string) > MAX_QUERY_BYTES:
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"the query is longer than {MAX_QUERY_BYTES} bytes")
     if (request.content_length or 0) > MAX_BODY_BYTES:
         return _too_large()
-    address, shown = request.remote_addr or "", request.headers.get("Authorization", "")
+    address, credential = request.remote_addr or "", request.headers.get("Authorization", "")
     place = place_of(address)
-    if shown:
-        wait = limits.wait_for_login(place, shown)
+    if credential:
+        wait = limits.wait_for_login(place, credential)
         if wait:
             return _too_many(wait, "too many wrong passwords or tokens from this address")
     visitor = access.visitor(request, clock())
     if visitor is None:
-        if shown:
+        if credential:
             limits.failed(place)
-        answer = problem(HTTPStatus.UNAUTHORIZED, "a user name and password, or a token, are needed")
+        answer = problem(HTTPStatus.UNAUTHORIZED, "a user name and password, or a token, is required")
         answer.headers["WWW-Authenticate"] = access.challenge
         return answer
-    if shown:
-        limits.succeeded(place, shown)
+    if credential:
+        limits.succeeded(place, credential)
     is_exempt = is_this_machine(address) and UNREADABLE_ADDRESS not in request.environ
     if not is_exempt and not request.path.startswith(STATIC):
         wait = limits.wait_for_request(visitor.counted_as or place)
         if wait:
-            return _too_many(wait, "too many requests; RATE_LIMIT says how many a minute may be")
-    if request.method not in READING and _is_another_sites(request):
-        return problem(HTTPStatus.FORBIDDEN, "a page of another site sends this request", "Another site's request")
+            return _too_many(wait, "too many requests; RATE_LIMIT sets how many a minute are allowed")
+    if request.method not in READING and _is_cross_site(request):
+        return problem(HTTPStatus.FORBIDDEN, "the request comes from a page of another site", "Another site's request")
     if not visitor.may_write and request.method not in READING:
-        return problem(HTTPStatus.FORBIDDEN, f"{visitor.name} may read, and change nothing")
+        return problem(HTTPStatus.FORBIDDEN, f"{visitor.name} may only read")
     request.environ[VISITOR] = visitor
     return None
 
@@ -135,8 +134,8 @@ def _too_many(seconds: int, detail: str) -> Response:
     return answer
 
 
-def _is_another_sites(request: Request) -> bool:
-    """Whether a browser says that a page from elsewhere has it send this; programs say nothing of the kind."""
+def _is_cross_site(request: Request) -> bool:
+    """Whether a browser reports a page of another site as the sender; programs report nothing."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site not in ("same-origin", "none")

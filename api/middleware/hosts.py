@@ -11,17 +11,17 @@ _HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.I
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The names that this server answers to; one that begins with a dot stands for all below it, None for any.
+    """The host names that this server answers to; one that begins with a dot includes all subdomains, None is any.
 
-    A page elsewhere can have its own name point here, and have its visitor's browser ask in that name. It cannot do so
-    with an address: `any_address` answers to all of them.
+    Against DNS rebinding: a foreign site can point its own name here and have its visitors' browsers send requests
+    under that name. It cannot do so with an address, so `any_address` allows all addresses.
     """
 
     names: tuple[str, ...] | None = None
     any_address: bool = False
 
     def include(self, host: str) -> bool:
-        """Whether `host`, a Host header, is one of them."""
+        """Whether the Host header `host` is one of them."""
         if self.names is None:
             return True
         found = _HOST.fullmatch(host)
@@ -45,11 +45,11 @@ def _is_address(name: str) -> bool:
 
 
 def hosts_of(allowed: tuple[str, ...], machine: str, *, on_loopback: bool, is_closed: bool) -> Hosts:
-    """The names that a server answers to: those that its operator allows, and always those of loopback.
+    """The names that a server answers to: those that its operator has `allowed`, and always those of loopback.
 
-    Where none are allowed, a closed server answers to any: a name of somebody else's comes with no password. An open
-    one answers to the names that nobody else can have point here: those of loopback, and where others reach it also
-    the name of its `machine` and addresses.
+    Without `allowed`, a closed server answers to any name: a rebound one comes without a password. An open server
+    answers only to names that nobody else can point here: those of loopback and, if other machines reach it, the name
+    of its `machine` and addresses.
     """
     if allowed:
         return Hosts((*allowed, *LOOPBACK_NAMES))

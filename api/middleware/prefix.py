@@ -1,4 +1,4 @@
-"""The path below which the server is reached: `/tracker/` where a proxy gives it a part of a site."""
+"""Serving under a path such as `/tracker/`, where a proxy gives the server a part of a site."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 def below(application: "WSGIApplication", prefix: str) -> "WSGIApplication":
-    """`application`, reached below `prefix`, which begins and ends with a slash.
+    """`application`, served under `prefix`, which begins and ends with a slash.
 
-    A proxy may take the prefix from the path or pass it on: here it is taken off where it is there. What the
-    application tells of its own paths begins with it (`SCRIPT_NAME`), whatever the server before has set.
+    A proxy may strip the prefix or pass it on: it is stripped here if it is present. The addresses that the application
+    makes begin with it (`SCRIPT_NAME`), whatever the server has set.
     """
     root = prefix.rstrip("/")
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        if root and path == root:  # relative addresses of the page would begin at its parent
+        if root and path == root:  # or relative addresses of the page would begin at its parent
             query = environ.get("QUERY_STRING", "")
             moved = redirect(f"{prefix}?{query}" if query else prefix, HTTPStatus.PERMANENT_REDIRECT)
             return moved(environ, start_response)

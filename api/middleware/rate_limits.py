@@ -1,7 +1,7 @@
-"""How often one may ask, and how often be wrong about a password.
+"""Rate limits of requests, and of wrong passwords and tokens.
 
-Flask-Limiter counts what has a route, after it was routed; the guard stands before that, and who guesses passwords asks
-for paths that do not exist. So the guard asks the library beneath it, `limits`.
+Flask-Limiter counts requests after routing, and only those that have a route. The guard stands before that, and clients
+that guess passwords may use any path. So the guard uses the library beneath it, `limits`.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ T = TypeVar("T")
 
 FAILURES_A_MINUTE = 10
 MAX_KNOWN_CLIENTS = 10_000
-ADDRESSES_AT_HAND = 1_000
+MAX_CACHED_ADDRESSES = 1_000
 REDIS_PATIENCE = 0.5  # seconds
-REDIS_PAUSE = 5.0  # seconds that it is left alone after it did not answer
+REDIS_PAUSE = 5.0  # seconds without asking it, after it did not answer
 
 _FAILURES = RateLimitItemPerMinute(FAILURES_A_MINUTE, namespace="failures")
 
@@ -34,10 +34,10 @@ _NAME = "limits"
 
 
 class Counts(Storage):
-    """Counts in this process's memory. The library's own starts a thread every ten milliseconds in order to forget,
-    which costs a busy server more than all that it answers."""
+    """Counts in this process's memory. The library's own storage starts a thread every ten milliseconds to drop expired
+    counts, which costs a busy server more than all its responses."""
 
-    MOST = 100_000
+    MAX = 100_000
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         super().__init__()
@@ -50,10 +50,10 @@ class Counts(Storage):
         return Exception
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Add to the count of `key`, which ends `expiry` seconds after it began."""
+        """Add to the count of `key`, which expires `expiry` seconds after its start."""
         with self._lock:
-            if len(self._windows) >= self.MOST:
-                self._forget()
+            if len(self._windows) >= self.MAX:
+                self._drop_expired()
             count, ends_at = self._running(key) or (0, self._now() + expiry)
             self._windows[key] = (count + amount, ends_at)
         return count + amount
@@ -64,40 +64,42 @@ class Counts(Storage):
         return 0 if running is None else running[0]
 
     def get_expiry(self, key: str) -> float:
-        """When the count of `key` ends, in epoch seconds."""
+        """When the count of `key` expires, in epoch seconds."""
         running = self._running(key)
         return self._now() if running is None else running[1]
 
     def check(self) -> bool:
-        """Memory is always there."""
+        """Memory is always available."""
         return True
 
     def reset(self) -> int:
-        """Forget all; answers how many there were."""
-        forgotten = len(self._windows)
+        """Drop all counts; returns how many there were."""
+        dropped = len(self._windows)
         self._windows.clear()
-        return forgotten
+        return dropped
 
     def clear(self, key: str) -> None:
-        """Forget one."""
+        """Drop the count of `key`."""
         self._windows.pop(key, None)
 
     def _running(self, key: str) -> tuple[int, float] | None:
         found = self._windows.get(key)
         return found if found is not None and found[1] > self._now() else None
 
-    def _forget(self) -> None:
+    def _drop_expired(self) -> None:
         now = self._now()
         self._windows = {key: window for key, window in self._windows.items() if window[1] > now}
-        if len(self._windows) >= self.MOST:  # so many addresses within a minute: none of them is worth its memory
+        if (
+            len(self._windows) >= self.MAX
+        ):  # an attack from so many addresses within a minute: no count is worth its memory
             self._windows.clear()
 
 
 class Limits:
-    """Counts by the minute: requests of one visitor, wrong passwords and tokens of one address.
+    """Counts a minute: requests of each visitor, wrong passwords and tokens from each address.
 
-    With `redis_url` all processes count together, without (or while Redis is away) each for itself. Of requests, 0 a
-    minute means as many as they like.
+    With `redis_url` all processes share the counts; without it, or while Redis is away, each has its own. With 0
+    requests a minute, requests are not limited.
     """
 
     def __init__(
@@ -122,28 +124,30 @@ class Limits:
         self._lock = Lock()
 
     def wait_for_request(self, visitor: str) -> int:
-        """Count a request of `visitor`; the seconds it has to wait, or 0 where it need not."""
+        """Count a request of `visitor`; returns the seconds to wait, 0 if it is allowed."""
         limit = self._requests
         if limit is None or self._ask(lambda counts: counts.hit(limit, visitor)):
             return 0
         return self._rest_of(limit, visitor)
 
-    def wait_for_login(self, address: str, shown: str) -> int:
-        """How many seconds `address` has to wait before what it has shown is looked at; 0 where it need not.
+    def wait_for_login(self, address: str, credential: str) -> int:
+        """The seconds that `address` has to wait before its `credential` is checked; 0 if it is checked now.
 
-        Who has been let in with the same before need never: others at that address cannot keep them out.
+        A client that was let in with the same credential before never waits: others at its address cannot lock it out.
         """
-        if _print_of(address, shown) in self._known or self._ask(lambda counts: counts.test(_FAILURES, address)):
+        if _fingerprint(address, credential) in self._known or self._ask(
+            lambda counts: counts.test(_FAILURES, address)
+        ):
             return 0
         return self._rest_of(_FAILURES, address)
 
     def failed(self, address: str) -> None:
-        """Count something wrong that `address` has shown."""
+        """Count a wrong password or token from `address`."""
         self._ask(lambda counts: counts.hit(_FAILURES, address))
 
-    def succeeded(self, address: str, shown: str) -> None:
-        """Remember that `address` was let in for this."""
-        seen = _print_of(address, shown)
+    def succeeded(self, address: str, credential: str) -> None:
+        """Remember that `address` was let in with this credential."""
+        seen = _fingerprint(address, credential)
         if seen not in self._known:
             with self._lock:
                 if len(self._known) >= MAX_KNOWN_CLIENTS:
@@ -155,7 +159,7 @@ class Limits:
         return max(1, math.ceil(ends_at - time.time()))
 
     def _may_try(self) -> bool:
-        """Whether to ask Redis; while it is away one in REDIS_PAUSE tries it, and all others do without."""
+        """Whether to ask Redis; while it is away, one request each REDIS_PAUSE tries it, and all others do without."""
         if self._failures.count(_NAME) == 0:
             return True
         with self._lock:
@@ -178,9 +182,9 @@ class Limits:
         return question(self._own)
 
 
-@lru_cache(ADDRESSES_AT_HAND)
+@lru_cache(MAX_CACHED_ADDRESSES)
 def place_of(address: str) -> str:
-    """Whom to count for an address: with IPv6 a visitor has 64 bits of them."""
+    """The key of an address's counts: with IPv6, a visitor has 64 bits of addresses."""
     try:
         found = ip_address(address)
     except ValueError:  # a socket in the file system
@@ -190,14 +194,14 @@ def place_of(address: str) -> str:
     return str(found)
 
 
-@lru_cache(ADDRESSES_AT_HAND)
+@lru_cache(MAX_CACHED_ADDRESSES)
 def is_this_machine(address: str) -> bool:
-    """Whether a request comes from here, and not by a proxy that tells from where."""
+    """Whether `address` is on loopback."""
     try:
         return ip_address(address).is_loopback
     except ValueError:
         return False
 
 
-def _print_of(address: str, shown: str) -> bytes:
-    return hashlib.blake2b(f"{address} {shown}".encode(), digest_size=16).digest()
+def _fingerprint(address: str, credential: str) -> bytes:
+    return hashlib.blake2b(f"{address} {credential}".encode(), digest_size=16).digest()

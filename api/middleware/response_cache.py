@@ -1,4 +1,4 @@
-"""Answers given a second time without Flask, which takes twice as long to find a route as to send what it answers."""
+"""Cached responses, sent without Flask: its routing takes twice as long as sending them."""
 
 from collections.abc import Iterable
 from threading import Lock
@@ -13,77 +13,77 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_BYTES = 48_000_000
-"""Of all answers together: a day's prices by the minute of 400 metrics."""
-BYTES_BESIDE = 1_000
-"""What an answer takes beside its texts."""
+"""Of all responses together: a day's prices by the minute of 400 metrics."""
+OVERHEAD_BYTES = 1_000
+"""What a response takes besides its texts."""
 
-Asked = tuple[str, str, str]
-"""Path, query and `Accept` header: all of a request that an answer depends on before it is zipped."""
+CacheKey = tuple[str, str, str]
+"""Path, query and `Accept` header: everything in a request that its response depends on, compression aside."""
 
 
 class ResponseCache:
-    """The answers given in one state of the market, by what was asked. For several threads."""
+    """The responses sent in one state of the market. Thread-safe."""
 
-    def __init__(self, most_bytes: int = MAX_BYTES) -> None:
-        self._most_bytes = most_bytes
-        self._shelf: tuple[Present | None, dict[Asked, CachedResponse]] = (None, {})
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._responses: tuple[Present | None, dict[CacheKey, CachedResponse]] = (None, {})
         self._bytes = 0
         self._lock = Lock()
 
-    def __contains__(self, asked: Asked) -> bool:
-        """Whether anything was answered to `asked`, in whatever state."""
-        return asked in self._shelf[1]
+    def __contains__(self, key: CacheKey) -> bool:
+        """Whether a response to `key` is cached, of whatever state."""
+        return key in self._responses[1]
 
-    def get(self, asked: Asked, present: Present) -> CachedResponse | None:
-        """What was answered to `asked` in the state `present`."""
-        state, answers = self._shelf
-        return answers.get(asked) if state == present else None
+    def get(self, key: CacheKey, present: Present) -> CachedResponse | None:
+        """The response to `key` in the state `present`."""
+        state, responses = self._responses
+        return responses.get(key) if state == present else None
 
-    def keep(self, asked: Asked, present: Present, answer: CachedResponse) -> None:
-        """Keep `answer`, given in the state `present`; forget those of other states, and all when it is too much."""
-        size = _size(asked, answer)
+    def put(self, key: CacheKey, present: Present, response: CachedResponse) -> None:
+        """Cache a response of the state `present`. Those of another state are dropped, and all if too large."""
+        size = _size(key, response)
         with self._lock:
-            state, answers = self._shelf
-            if size > self._most_bytes or (state == present and asked in answers):
+            state, responses = self._responses
+            if size > self._max_bytes or (state == present and key in responses):
                 return
-            if state != present or self._bytes + size > self._most_bytes:
-                answers, self._bytes = {}, 0
-                self._shelf = present, answers
-            answers[asked] = answer
+            if state != present or self._bytes + size > self._max_bytes:
+                responses, self._bytes = {}, 0
+                self._responses = present, responses
+            responses[key] = response
             self._bytes += size
 
 
-def _size(asked: Asked, answer: CachedResponse) -> int:
-    """The bytes that it may take to keep `answer`, with copies of its body that are zipped when they are asked for."""
-    headers = sum(len(name) + len(value) for name, value in answer.headers.items())
-    return len(answer.body) * 3 // 2 + headers + sum(map(len, asked)) + BYTES_BESIDE
+def _size(key: CacheKey, response: CachedResponse) -> int:
+    """The bytes that a cached response may take, with the compressed copies that are made on demand."""
+    headers = sum(len(name) + len(value) for name, value in response.headers.items())
+    return len(response.body) * 3 // 2 + headers + sum(map(len, key)) + OVERHEAD_BYTES
 
 
 def caching_responses(application: "WSGIApplication", freshness: Freshness) -> "WSGIApplication":
-    """`application`, asked once for each answer that it offers for as long as the market's state is the same.
+    """`application` behind a cache of the responses that it marks as CACHEABLE, each for one state of the market.
 
-    Whoever gets this far is answered: it belongs behind the guard.
+    The cache does not check who asks: it belongs behind the guard.
     """
-    kept = ResponseCache()
+    cache = ResponseCache()
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] != "GET":
             return application(environ, start_response)
-        asked = (environ["PATH_INFO"], environ.get("QUERY_STRING", ""), environ.get("HTTP_ACCEPT", ""))
-        if asked in kept:
+        key = (environ["PATH_INFO"], environ.get("QUERY_STRING", ""), environ.get("HTTP_ACCEPT", ""))
+        if key in cache:
             try:
                 present = freshness.present()
             except StoreUnavailable:
-                return application(environ, start_response)  # says so, in its own way
-            found = kept.get(asked, present)
+                return application(environ, start_response)  # which reports it
+            found = cache.get(key, present)
             if found is not None:
                 status, headers, body = reply(environ, found, present.max_age)
                 start_response(status, headers)
                 return (body,)
-        told = application(environ, start_response)
-        offered = environ.get(CACHEABLE)
-        if offered is not None:
-            kept.keep(asked, *offered)
-        return told
+        answered = application(environ, start_response)
+        cacheable = environ.get(CACHEABLE)
+        if cacheable is not None:
+            cache.put(key, *cacheable)
+        return answered
 
     return answer

@@ -1,4 +1,4 @@
-"""What browsers are told to refuse, with every answer."""
+"""Security headers, which every response has."""
 
 import base64
 import hashlib
@@ -23,14 +23,14 @@ _ALWAYS = {
 
 
 def script_hash(text: str) -> str:
-    """What names an inline script in a content security policy."""
+    """The source expression of an inline script for a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def content_policy(script_hashes: Iterable[str]) -> str:
-    """Everything from here, and of inline scripts those with these hashes alone; nothing that makes code of text.
+    """Allows what this server sends, inline scripts with these hashes only, and no evaluation of text as code.
 
-    Charts and table set styles on what they draw, so styles may be inline.
+    Inline styles are allowed, because charts and the table set styles on what they draw.
     """
     return "; ".join(
         (
@@ -50,13 +50,13 @@ def content_policy(script_hashes: Iterable[str]) -> str:
 
 
 def with_headers(application: "WSGIApplication", script_hashes: Iterable[str]) -> "WSGIApplication":
-    """`application`, with them added to every answer, errors and files included.
+    """`application`, with the headers added to every response, errors and files included.
 
-    Before Flask, where an answer's headers are a list already: to look through them for each name there would take
-    longer than all else that a kept answer needs.
+    They are appended outside Flask, where headers are a plain list. Setting each by name inside Flask would take longer
+    than everything else that a cached response needs.
     """
     plain = [*_ALWAYS.items(), ("Content-Security-Policy", content_policy(script_hashes))]
-    by_tls = [*plain, ("Strict-Transport-Security", f"max-age={YEAR_SECONDS}")]  # and is to come by TLS again
+    by_tls = [*plain, ("Strict-Transport-Security", f"max-age={YEAR_SECONDS}")]  # the next requests must use TLS too
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         more = by_tls if environ["wsgi.url_scheme"] == "https" else plain

@@ -1,4 +1,4 @@
-"""Which metrics of the ranking a query asks for, and in which order."""
+"""Filtering, sorting and paging the ranking by a query."""
 
 from collections.abc import Sequence
 
@@ -15,13 +15,13 @@ def select(metrics: Sequence[RankedMetric], query: RankingQuery) -> list[RankedM
             lowered = {text.lower() for text in wanted}
             found = [row for row in found if getattr(row, name).lower() in lowered]
     if query.q is not None:
-        words = query.q.lower().split()
-        found = [row for row in found if all(word in _searched(row) for word in words)]
+        parts = query.q.lower().split()
+        found = [row for row in found if all(part in _searchable(row) for part in parts)]
     return found
 
 
 def page(found: Sequence[RankedMetric], query: RankingQuery) -> Sequence[RankedMetric]:
-    """What of those `found`, which are in rank order, stands on the page that `query` asks for, sorted as it says."""
+    """The page of `found`, which is in rank order, that `query` asks for, sorted by it."""
     for wanted in reversed(query.sort):
         found = _sorted(found, wanted)
     end = len(found) if query.limit is None else query.offset + query.limit
@@ -29,11 +29,11 @@ def page(found: Sequence[RankedMetric], query: RankingQuery) -> Sequence[RankedM
 
 
 def page_length(found: int, query: RankingQuery) -> int:
-    """How many metrics stand on that page, of so many that were found."""
+    """The number of metrics on that page, if so many were found."""
     return max(0, min(found - query.offset, found if query.limit is None else query.limit))
 
 
-def _searched(row: RankedMetric) -> str:
+def _searchable(row: RankedMetric) -> str:
     return f"{row.market} {row.pair} {row.key}".lower()
 
 

@@ -1,4 +1,4 @@
-"""Typed data in, JSON-ready values out: the names and nesting that clients rely on."""
+"""JSON bodies of the market's types: the names and nesting that clients rely on."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -58,16 +58,16 @@ def ranking_body(ranking: Ranking) -> Body:
     return {"metrics": [metric_body(row) for row in ranking.metrics]}
 
 
-_AS_THEY_ARE = ("id", "rank", "rank_1h_ago", "market", "base", "quote", "price", "high_24h", "low_24h", "volume_24h")
+_UNCHANGED = ("id", "rank", "rank_1h_ago", "market", "base", "quote", "price", "high_24h", "low_24h", "volume_24h")
 _DERIVED = ("stdev", "change_1h", "change_24h", "range_1h", "range_24h", "volatility", "log_volatility", "coverage")
 _DIGITS = 8
-"""More than the page shows of a derived figure: all of a double's seventeen would be half of the bytes."""
+"""More digits of a derived figure than the page shows. All seventeen of a double would be half of the bytes."""
 
 
 def table_body(ranking: Ranking) -> Body:
-    """What the page's table shows, column by column in rank order: half the bytes of the same rows as objects."""
+    """The columns of the page's table, in rank order: half the bytes of the same rows as objects."""
     rows = ranking.metrics
-    columns: dict[str, list[object]] = {name: [getattr(row, name) for row in rows] for name in _AS_THEY_ARE}
+    columns: dict[str, list[object]] = {name: [getattr(row, name) for row in rows] for name in _UNCHANGED}
     columns |= {name: [_rounded(getattr(row, name)) for row in rows] for name in _DERIVED}
     columns |= {name: [getattr(row, name) for row in rows] for name in ("active", "reason", "stale")}
     columns |= {name: [iso(getattr(row, name)) for row in rows] for name in ("updated_at", "alerted_at", "new_at")}
@@ -79,9 +79,9 @@ def _rounded(value: float | None) -> float | None:
 
 
 def series_body(series: Series, outer: str, inner: str, period_seconds: int) -> bytes:
-    """`{outer: [{inner, createdAt}]}`; a value filled in from a coarser candle also tells its `width` in seconds.
+    """`{outer: [{inner, createdAt}]}`; a value from a coarser candle also has its `width` in seconds.
 
-    Encoded already: what stands between two values is the same for all metrics of a period, and most of the bytes.
+    Encoded here, because the bytes between two values are most of the body, and the same for all metrics of a period.
     """
     head = b'{"%b":[' % outer.encode()
     if not len(series.times):
@@ -91,27 +91,29 @@ def series_body(series: Series, outer: str, inner: str, period_seconds: int) -> 
     between = _between(opening, series.times.tobytes(), b"" if plain else series.widths.tobytes(), period_seconds)
     values = orjson.dumps(series.values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
     values[0] = head + opening + values[0]
-    parts = [b""] * (2 * len(values))  # filled by slices: to zip some thousand pairs takes twice as long as all this
+    parts = [b""] * (
+        2 * len(values)
+    )  # filled by slices: zipping some thousand pairs takes twice as long as everything here
     parts[::2], parts[1::2] = values, between
     return b"".join(parts)
 
 
 @lru_cache(maxsize=8)
 def _between(opening: bytes, times: bytes, widths: bytes, period_seconds: int) -> list[bytes]:
-    """What follows each value of a series, up to the next one; `times` and `widths` are arrays of int64."""
+    """The bytes between each value of a series and the next; `times` and `widths` are arrays of int64."""
     moments = iso_each(np.frombuffer(times, dtype=np.int64))
     ends = [b',"createdAt":"%b"' % moment.encode() for moment in moments]
     if widths:
-        told = np.frombuffer(widths, dtype=np.int64).tolist()
+        seconds = np.frombuffer(widths, dtype=np.int64).tolist()
         ends = [
             end + b',"width":%d' % width if width > period_seconds else end
-            for end, width in zip(ends, told, strict=True)
+            for end, width in zip(ends, seconds, strict=True)
         ]
     return [end + b"}," + opening for end in ends[:-1]] + [ends[-1] + b"}]}"]
 
 
 def hours_body(hours: Hours) -> Body:
-    """`{"prices": [...]}`, one an hour or other span: `createdAt` is when it begins, `price` is its close."""
+    """`{"prices": [...]}`, one object a candle: `createdAt` is its start, `price` its close."""
     columns = candle_columns(hours)
     return {"prices": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
 
@@ -135,7 +137,7 @@ def iso_each(times: Ints) -> list[str]:
 
 
 def known(values: Floats) -> list[float | None]:
-    """The values, None for those that are not known."""
+    """The values, with None for unknown ones."""
     return [None if value != value else value for value in values.tolist()]  # NaN is not itself
 
 
@@ -170,11 +172,11 @@ def alert_body(alert: Alert) -> Body:
 
 
 def sparklines_body(lines: Sparklines) -> Body:
-    """`{"points": {"<metric id>": [24 integers, 0 to 100, or 255 for none]}}`, until when, and what they stand for."""
+    """`{"points": {"<metric id>": [24 integers, 0 to 100, or 255 for none]}}`, and what they stand for."""
     names = list(map(str, lines.metric_ids.tolist()))
     columns = {"points": lines.points.tolist(), "low": known(lines.low), "high": known(lines.high)}
-    told = {name: dict(zip(names, values, strict=True)) for name, values in columns.items()}
-    return {"minute": iso(lines.minute), **told}
+    by_metric = {name: dict(zip(names, values, strict=True)) for name, values in columns.items()}
+    return {"minute": iso(lines.minute), **by_metric}
 
 
 def set_aside_body(aside: SetAside) -> Body:
@@ -188,7 +190,7 @@ def set_aside_body(aside: SetAside) -> Body:
 
 
 def live_body(status: Status, profile: Profile, open_alerts: OpenAlerts) -> Body:
-    """What every open page watches: small, and unchanged as long as nothing happened."""
+    """What every open page watches: small, and unchanged while nothing happens."""
     return {
         "revision": status.revision,
         "minute": iso(status.minute),

@@ -1,4 +1,4 @@
-"""Encoded answers, built once a revision and sent as they are to everyone who asks."""
+"""Encoded responses, built once a revision and sent to all clients: cached, compressed, or as CSV."""
 
 import gzip
 import hashlib
@@ -34,12 +34,12 @@ less of a day's prices (7.4 kB). Level 4 takes half the time for a tenth more of
 
 TAG_LENGTH = 24
 CLIENTS_AT_HAND = 100
-"""Ways to say what is accepted that are remembered."""
+"""Different `Accept-Encoding` headers whose best encoding is cached."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A body, as JSON already where it is bytes, and the headers that go with it."""
+    """A body (bytes are JSON already) and its headers."""
 
     body: object
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Page:
 
 @dataclass(frozen=True)
 class CachedResponse:
-    """One JSON body with its entity tag and headers, zipped when the first client asks for that."""
+    """One JSON body with its entity tag and headers, compressed when a client first accepts that."""
 
     body: bytes
     etag: str
@@ -59,33 +59,33 @@ class CachedResponse:
 
     @cached_property
     def br(self) -> bytes:
-        zipped: bytes = brotli.compress(self.body, quality=BROTLI_LEVEL)
-        return zipped
+        packed: bytes = brotli.compress(self.body, quality=BROTLI_LEVEL)
+        return packed
 
 
 class CachedResponses:
-    """A memory of at most `most` answers; an entry holds for as long as its version is asked for."""
+    """A cache of at most `size` responses; an entry is valid for one version."""
 
-    def __init__(self, most: int = 512) -> None:
-        self._memory = VersionedCache(most)
+    def __init__(self, size: int = 512) -> None:
+        self._cache = VersionedCache(size)
 
     def get(self, key: Hashable, version: Hashable, build: Callable[[], object]) -> CachedResponse:
-        """The answer kept under `key`, if it was built for `version`; else what `build` gives (an Answer, a Page, or a
-        body alone), encoded."""
-        return self._memory.get(key, version, lambda: encode(build()))
+        """The response cached under `key`, if it is of `version`; else what `build` returns (a CachedResponse, a Page
+        or a body), encoded."""
+        return self._cache.get(key, version, lambda: encode(build()))
 
 
 def compressed(page: Page) -> CachedResponse:
-    """The answer as the present request takes it, which for a large one is half of the work."""
-    answer = encode(page)
-    encoding = _encoding(request.environ) if len(answer.body) >= MIN_COMPRESSED_BYTES else None
-    if encoding is not None and not _has(request.environ, answer.etag):
-        _ = answer.br if encoding == "br" else answer.gzip
-    return answer
+    """The response, already compressed as the current request accepts it: for a large one that is half of the work."""
+    response = encode(page)
+    encoding = _encoding(request.environ) if len(response.body) >= MIN_COMPRESSED_BYTES else None
+    if encoding is not None and not _has(request.environ, response.etag):
+        _ = response.br if encoding == "br" else response.gzip
+    return response
 
 
 def encode(value: object) -> CachedResponse:
-    """The answer that tells `value`: an Answer, a Page, or a body alone."""
+    """`value`, which is a CachedResponse, a Page or a body, as a response."""
     if isinstance(value, CachedResponse):
         return value
     page = value if isinstance(value, Page) else Page(value)
@@ -94,7 +94,7 @@ def encode(value: object) -> CachedResponse:
 
 
 def digest(body: bytes, *more: str) -> str:
-    """Names a body by its content, so that the tag is the same in every process."""
+    """An entity tag of the content, so that it is the same in every process."""
     name = hashlib.sha1(body, usedforsecurity=False)  # twice as fast as blake2b
     for text in more:
         name.update(b"\0" + text.encode())
@@ -102,28 +102,27 @@ def digest(body: bytes, *more: str) -> str:
 
 
 def reply(
-    environ: "WSGIEnvironment", answer: CachedResponse, max_age: int = 0
+    environ: "WSGIEnvironment", response: CachedResponse, max_age: int = 0
 ) -> tuple[str, list[tuple[str, str]], bytes]:
-    """Status, headers and body that answer a request, for `max_age` seconds: 304 where the client has it, br or gzip
-    where it may."""
-    headers = _validators(answer.etag, max_age, answer.headers)
-    if _has(environ, answer.etag):
+    """Status, headers and body, valid for `max_age` seconds: 304 where the client has the response, compressed where it
+    accepts that."""
+    headers = _validators(response.etag, max_age, response.headers)
+    if _has(environ, response.etag):
         return "304 NOT MODIFIED", headers, b""
-    encoding = _encoding(environ) if len(answer.body) >= MIN_COMPRESSED_BYTES else None
-    body = answer.body
+    encoding = _encoding(environ) if len(response.body) >= MIN_COMPRESSED_BYTES else None
+    body = response.body
     if encoding is not None:
         headers.append(("Content-Encoding", encoding))
-        body = answer.br if encoding == "br" else answer.gzip
+        body = response.br if encoding == "br" else response.gzip
     headers += ("Content-Type", "application/json"), ("Content-Length", str(len(body)))
     return "200 OK", headers, body
 
 
-def send(answer: CachedResponse, present: Present | None = None) -> Response:
-    """Answer the current request with what holds in the state `present`, to whoever asks the same in it; or, without
-    that, now."""
+def send(response: CachedResponse, present: Present | None = None) -> Response:
+    """Answer the current request. With `present`, the response may be cached for all requests of this state."""
     if present is not None:
-        request.environ[CACHEABLE] = present, answer
-    status, headers, body = reply(request.environ, answer, 0 if present is None else present.max_age)
+        request.environ[CACHEABLE] = present, response
+    status, headers, body = reply(request.environ, response, 0 if present is None else present.max_age)
     return Response(body, status, headers)
 
 
@@ -133,28 +132,30 @@ def send_uncached(body: object, status: int = HTTPStatus.OK) -> Response:
 
 
 def send_once(body: object, status: int = HTTPStatus.OK) -> Response:
-    """Answer a request that has changed something: for nobody to keep."""
+    """Answer a request that has changed something, with JSON that nobody may cache."""
     return Response(orjson.dumps(body), status, {"Cache-Control": "no-store"}, mimetype="application/json")
 
 
 def send_csv(
     table: Iterable[tables.Block], etag: str, max_age: int, headers: Mapping[str, str], check: Check
 ) -> Response:
-    """Answer the current request with `table` as CSV, with a check before each block; it is not made where the client
-    has it. It is all there before it is sent, so that who reads slowly keeps nobody from a place."""
-    told = _validators(etag, max_age, headers)
+    """Answer the current request with `table` as CSV, with a check before each block; 304 where the client has it.
+
+    It is complete before it is sent, so that a client that reads slowly occupies no place.
+    """
+    shared = _validators(etag, max_age, headers)
     if _has(request.environ, etag):
-        return Response(status=HTTPStatus.NOT_MODIFIED, headers=told)
+        return Response(status=HTTPStatus.NOT_MODIFIED, headers=shared)
     encoding = _encoding(request.environ)
     text = tables.csv_text(checked(table, check))
     if encoding is None:
-        return Response("".join(text), mimetype="text/csv", headers=told)
+        return Response("".join(text), mimetype="text/csv", headers=shared)
     return Response(
-        b"".join(_zipped(text, encoding)), mimetype="text/csv", headers=[*told, ("Content-Encoding", encoding)]
+        b"".join(_compress(text, encoding)), mimetype="text/csv", headers=[*shared, ("Content-Encoding", encoding)]
     )
 
 
-def _zipped(text: Iterable[str], encoding: str) -> Iterator[bytes]:
+def _compress(text: Iterable[str], encoding: str) -> Iterator[bytes]:
     if encoding == "br":
         brotlied = brotli.Compressor(quality=BROTLI_LEVEL)
         zip_part, finish = brotlied.process, brotlied.finish
@@ -167,13 +168,13 @@ def _zipped(text: Iterable[str], encoding: str) -> Iterator[bytes]:
 
 
 def _has(environ: "WSGIEnvironment", etag: str) -> bool:
-    """Whether the client has the answer of this entity tag."""
-    known: str | None = environ.get("HTTP_IF_NONE_MATCH")
-    return known is not None and parse_etags(known).contains_weak(etag)
+    """Whether the client has the response with this entity tag."""
+    header: str | None = environ.get("HTTP_IF_NONE_MATCH")
+    return header is not None and parse_etags(header).contains_weak(etag)
 
 
 def _validators(etag: str, max_age: int, more: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The headers that say until when an answer holds and how it is told from others, and `more`."""
+    """The headers for caching and revalidation, and `more`."""
     return [
         ("Cache-Control", f"private, max-age={max_age}" if max_age > 0 else "no-cache"),
         ("ETag", f'"{etag}"'),
@@ -189,7 +190,7 @@ def _encoding(environ: "WSGIEnvironment") -> str | None:
 
 @lru_cache(CLIENTS_AT_HAND)
 def _best_encoding(accepted: str) -> str | None:
-    """The best that the client takes; br where it makes no difference to it."""
+    """The encoding that the client prefers; br among equals."""
     qualities = parse_accept_header(accepted, Accept)
     best, quality = None, 0.0
     for name in ("br", "gzip"):

@@ -1,4 +1,4 @@
-"""What state answers tell of, and for how long it holds."""
+"""The state of the market that responses are built from, and how long it holds."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,25 +12,25 @@ from services.market.times import period_of, to_epoch
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The state of the market that everybody who asks now is told: two that are equal lead to the same answers."""
+    """The present state of the market: two that are equal lead to the same responses."""
 
     revision: int
     period: datetime
-    """The running period's beginning: within it, "the last 24 h" holds still."""
+    """The start of the running period, within which "the last 24 h" does not move."""
     max_age: int = field(compare=False)
-    """Whole seconds until the next tick may land; 0 while the running period's own one is awaited. A backfill that
-    changes the past meanwhile is seen by then."""
+    """Whole seconds until the next tick may be stored; 0 while that of the running period is awaited. Clients see what
+    a backfill changes meanwhile only after that."""
     is_stale: bool = False
-    """Whether the last tick is, and all prices with it: that comes without a new revision."""
+    """Whether the last tick is stale, and all prices with it. This changes without a new revision."""
 
     @property
     def version(self) -> tuple[int, bool]:
-        """What tells one ranking from the next."""
+        """Changes with every change of the ranking."""
         return self.revision, self.is_stale
 
 
 class Freshness:
-    """Tells what is present: what the running period's tick has stored holds for the period's rest."""
+    """Determines the present state: with the running period's tick stored, it holds for the rest of the period."""
 
     def __init__(self, reader: MarketReader, clock: Clock) -> None:
         self._reader = reader
@@ -39,14 +39,14 @@ class Freshness:
         self._stale = VersionedCache(1)
 
     def present(self) -> Present:
-        """The present state. Raises StoreUnavailable."""
+        """The state of the market now. Raises StoreUnavailable."""
         revision = self._reader.revision()
-        told, minute = self._ticks.get("tick", revision, self._tick)
+        ticked, minute = self._ticks.get("tick", revision, self._tick)
         now, period = self._clock(), self._reader.profile.period_seconds
         running = period_of(now, period)
         ends = running + timedelta(seconds=period)
-        # Of another revision, which has come meanwhile, other answers hold.
-        settled = told == revision and minute is not None and running <= minute <= ends
+        # If a newer revision was committed meanwhile, this state may change before the period ends.
+        settled = ticked == revision and minute is not None and running <= minute <= ends
         second = to_epoch(minute)
         is_stale = is_tick_stale(second, now.timestamp(), period)
         return Present(revision, running, int((ends - now).total_seconds()) if settled else 0, is_stale)

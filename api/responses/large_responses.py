@@ -1,4 +1,4 @@
-"""Answers that take long: large ones have places of their own, and none is worked on when its client has gone."""
+"""Large responses: few are made at once, and none for a client that has gone."""
 
 import select
 import socket
@@ -18,35 +18,38 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 MAX_ORDINARY_ROWS = 2_000
-"""Metrics or alerts of an answer that is made wherever it is asked for, in some hundredths of a second."""
+"""Metrics or alerts of a response that needs no place: it takes some hundredths of a second."""
 MAX_ORDINARY_SAMPLES = 20_000
-"""Prices or volumes of such an answer."""
+"""Prices or volumes of such a response."""
 MAX_SECONDS = 20.0
-"""For a large answer: the largest take some tenths of a second of a processor's time."""
+"""For a large response: the largest take some tenths of a second of a processor's time."""
 RETRY_SECONDS = 1
 STEP_ROWS = 250
 """Metrics or alerts between two checks: some milliseconds."""
 LARGE = {
-    HTTPStatus.SERVICE_UNAVAILABLE: "The database is away; or other large answers are being made: see `Retry-After`."
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database is away; or other large responses are being made: see `Retry-After`."
 }
 
 T = TypeVar("T")
 
 
 Check = Callable[[], None]
-"""To be called between two steps of the work."""
+"""To be called between two steps of the work; raises where it must stop."""
 
 
 class LargeResponses:
-    """The places for answers of many rows; `step_aside` is called between two steps, and may take its time."""
+    """The places for responses of many rows; `step_aside` is called between two steps, and may block."""
 
     def __init__(self, step_aside: Callable[[], None] = lambda: None, work: LongWork | None = None) -> None:
         self._work = work or LongWork("large answer", MAX_SECONDS, RETRY_SECONDS, step_aside)
 
     @contextmanager
     def place(self, *, is_large: bool) -> Iterator[Check]:
-        """Where an answer to the present request may be made. A large one waits for its turn; what it checks by raises
-        Unfinished, and Abandoned when the client has gone. Raises these, and Busy where there is no place."""
+        """Make the response to the current request within this context; a large one waits for its turn first.
+
+        The check raises Unfinished when it takes too long, and Abandoned when the client has gone. Raises these too,
+        and Busy where no place is free.
+        """
         if not is_large:
             yield lambda: None
             return
@@ -64,28 +67,28 @@ class LargeResponses:
             yield check
 
 
-def json_list(rows: Sequence[T], told: Callable[[T], object], check: Check) -> bytes:
-    """What is `told` of each of the rows as one list, with a check before each STEP_ROWS of them."""
+def json_list(rows: Sequence[T], body: Callable[[T], object], check: Check) -> bytes:
+    """The rows as one JSON list, each by `body`, with a check before each STEP_ROWS of them."""
     parts = []
     for start in range(0, len(rows), STEP_ROWS):
         check()
-        parts.append(orjson.dumps([told(row) for row in rows[start : start + STEP_ROWS]])[1:-1])
+        parts.append(orjson.dumps([body(row) for row in rows[start : start + STEP_ROWS]])[1:-1])
     return b"[%b]" % b",".join(parts)
 
 
 def checked(blocks: Iterable[T], check: Check) -> Iterator[T]:
-    """The blocks, with a check before what follows each of them is made."""
+    """The blocks, with a check between two of them."""
     for block in blocks:
         check()
         yield block
 
 
 def client_gone(environ: "WSGIEnvironment") -> Callable[[], bool]:
-    """What tells whether the client of a request has gone, by what its server tells of the connection; where it tells
-    nothing, the client is taken to be there."""
-    told: Callable[[], bool] | None = environ.get(CLIENT_GONE)
-    if told is not None:
-        return told
+    """A function that returns whether the client of a request has disconnected. It returns False where the server gives
+    no access to the connection."""
+    is_gone: Callable[[], bool] | None = environ.get(CLIENT_GONE)
+    if is_gone is not None:
+        return is_gone
     connection: socket.socket | None = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
     if connection is None:
         return lambda: False
@@ -93,11 +96,11 @@ def client_gone(environ: "WSGIEnvironment") -> Callable[[], bool]:
 
 
 def _is_closed(connection: socket.socket) -> bool:
-    """Whether the other end of it was closed."""
+    """Whether the other end has closed the connection."""
     try:
         readable, _, _ = select.select([connection], [], [], 0)
         return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
     except ConnectionError:
         return True
-    except (OSError, ValueError):  # too large a number for select, or TLS, into which nobody may peek
+    except (OSError, ValueError):  # a descriptor too large for select, or TLS, which cannot be peeked
         return False

@@ -8,11 +8,11 @@ from flask import request
 from api.contract.queries import AlertsQuery, DeliveriesQuery, Query, RankingQuery
 
 PAGE_HEADERS = {"Link": "Where the other pages are.", "X-Total-Count": "How many match in all."}
-"""What `paging` tells, as the description has it."""
+"""The headers of `paging`, for the description."""
 
 
 def paging(query: RankingQuery | AlertsQuery | DeliveriesQuery, total: int) -> Mapping[str, str]:
-    """The headers that tell how many records match in all, and where the pages around this one are."""
+    """The total number of records that match, and links to the first, previous, next and last page."""
     relations: dict[str, Mapping[str, object]] = {}
     if query.limit is not None:
         relations["first"] = {"offset": 0}
@@ -31,8 +31,8 @@ def link_header(query: Query, relations: Mapping[str, Mapping[str, object]]) -> 
 
 
 def _changed(query: Query, values: Mapping[str, object]) -> str:
-    # Others are told the same: of what only this client sent, names that nobody knows and headers, nothing is in it.
-    asked = {name: value for name, value in request.args.to_dict().items() if name in query.model_fields_set}
+    # The response is cached for all clients, so names that the query does not know are left out.
+    asked = {name: value for name, value in request.args.to_dict().items() if name in query.given}
     text = urlencode(asked | {name: str(value) for name, value in values.items()}, safe=":,")
     # Relative to the server, so that it is right behind any proxy; quoted, so that nothing ends the header early.
     return f"{quote(request.script_root + request.path, safe='/:')}?{text}"

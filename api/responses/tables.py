@@ -1,4 +1,4 @@
-"""Answers as flat tables, for spreadsheets and data frames: the same columns in every row, times named `..._at`."""
+"""Flat tables for spreadsheets and data frames: the same columns in every row, times named `..._at`."""
 
 import csv
 import io
@@ -41,9 +41,9 @@ ALERT_FIELDS = (
     "reason",
 )
 BLOCK_ROWS = 250
-"""Made at once: what makes a large table may have to step aside between two blocks."""
+"""Rows of a block, after which work on a large table may pause."""
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula."""
+"""The starts of a text that a spreadsheet takes for a formula."""
 
 
 def ranking_table(metrics: Sequence[RankedMetric], fields: Sequence[str]) -> Iterator[Block]:
@@ -81,8 +81,8 @@ def records(table: Iterable[Block]) -> list[dict[str, object]]:
 
 
 def csv_text(table: Iterable[Block]) -> Iterator[str]:
-    """The table as CSV with a line of names, block by block. Text that a spreadsheet would take for a formula has a
-    `'` before it; what is not known is empty."""
+    """The table as CSV with a header line, block by block. A `'` goes before a text that a spreadsheet would take for a
+    formula; unknown values are empty."""
     text = io.StringIO()
     writer = csv.writer(text)
     for number, block in enumerate(table):
@@ -105,5 +105,5 @@ def _cell(value: object) -> object:
 
 
 def _starts(rows: int) -> range:
-    """Where blocks begin; one of them for no rows, so that the columns are named all the same."""
+    """Where blocks begin; one even for no rows, for the header line."""
     return range(0, max(rows, 1), BLOCK_ROWS)

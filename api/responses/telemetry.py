@@ -1,4 +1,4 @@
-"""What a Prometheus server scrapes at `/telemetry`."""
+"""Metrics for Prometheus, at `/telemetry`."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,8 +14,8 @@ from services.market.status import Profile, Status, Storage
 
 
 class _StatusCollector(Collector):
-    """Turns one Status into gauges. All but the shared cache's come from the database, so every process tells the same;
-    a count of what one process found in that cache would jump from scrape to scrape, with whoever answers."""
+    """Turns one Status into gauges. All but the shared cache's come from the database, so that all processes export the
+    same. Counts of one process would jump from scrape to scrape, depending on which process answers."""
 
     def __init__(self, profile: Profile, status: Status | None) -> None:
         self._profile = profile
@@ -107,13 +107,13 @@ def _backfills(status: Status) -> Iterable[GaugeMetricFamily]:
 
 
 def render_telemetry(reader: MarketReader, now: datetime) -> tuple[bytes, str]:
-    """The exposition text and its content type; a database that is down is a reading, not an error."""
+    """The exposition text and its content type; a database that is away is a value, not an error."""
     try:
         status = reader.status(now)
     except StoreUnavailable:
         status = None
     if status is not None and status.away_since is not None:
-        status = None  # figures that nothing moves would look as if all were well
+        status = None  # old figures would look as if all were well
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_StatusCollector(reader.profile, status))
     return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -1,7 +1,7 @@
-"""The WSGI application behind an event loop: what waits for a client waits in the loop, and no thread with it.
+"""The WSGI application behind an event loop: the loop waits for clients, so that no thread has to.
 
-A request takes one of a few threads when all of it has come, and leaves it when its answer is made, or the next part of
-one that is made while it is sent. Whoever may not come in is told so before the body is read.
+A request takes one of a few threads once all of it has been received, and only while its response, or the next part of
+it, is made. A client that is not let in is refused before its body is read.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from api.environ import AWAITED, BODY, BUSY, CLIENT_GONE, LATE, LIVE_POLL_SECONDS, TOO_LARGE, VISITOR
 from api.middleware.guard import MAX_BODY_BYTES
 from api.server.listeners import Listeners
-from api.server.thread_pool import Threads
+from api.server.thread_pool import ThreadPool
 from api.server.wsgi import WsgiResponse, ask, environ_of, gather
 
 if TYPE_CHECKING:
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPResponseBodyEvent, Scope
 
 PART_BYTES = 131_072
-"""Of an answer handed on at once: of a slow reader the server keeps no more, beside the answer that others share."""
+"""Handed to the transport at once: the server buffers no more for a slow client, besides the shared response."""
 BODY_SECONDS = 10.0
-"""Within which a body has come, and BODY_RATE."""
+"""Within which a body must be received; more by BODY_RATE."""
 LINGER_SHARE = 0.2
-"""Of that time, one that is not wanted is thrown away as it comes."""
+"""The share of that time for which an unwanted body is received and dropped."""
 BODY_RATE = 65_536
-"""Bytes of a body for which it has a second more."""
+"""Bytes of a body for which a second is added."""
 MAX_PENDING_BODY_BYTES = 64_000_000
-"""Of all bodies that are on their way, in one process."""
+"""Of all bodies that are being received, in one process."""
 MAX_WAITING = 1_000
 """Requests that wait for a thread, in one process."""
 WAIT_SECONDS = 30.0
-"""After which one that still waits is refused."""
+"""After which a request that still waits is refused."""
 
 
-class Gone(Exception):
-    """The client has gone."""
+class ClientGone(Exception):
+    """The client has disconnected."""
 
 
-class Front:
-    """An ASGI application that asks the WSGI one `application`, at most `threads` times at once."""
+class WsgiBridge:
+    """An ASGI application in front of the WSGI `application`, which runs at most `threads` times at once."""
 
     def __init__(
         self,
@@ -52,30 +52,30 @@ class Front:
         body_seconds: float = BODY_SECONDS,
         poll_seconds: float = LIVE_POLL_SECONDS,
     ) -> None:
-        """`alive` are paths that are answered in the loop, before everybody else: their answer needs nothing."""
+        """`alive` are paths that are answered in the loop, before all others: their response needs no database."""
         self._application = application
         self._alive = frozenset(alive)
-        self._threads = Threads(threads, "web")
+        self._threads = ThreadPool(threads, "web")
         self._places = asyncio.Semaphore(threads)
         self._waiting = 0
         self._body_seconds = body_seconds
-        self._coming: set[asyncio.Timeout] = set()
-        self._coming_bytes = 0
+        self._receiving: set[asyncio.Timeout] = set()
+        self._pending_bytes = 0
         self._listeners = Listeners(poll_seconds)
 
     def end(self) -> None:
-        """Let those who listen go, and wait for no more bodies: the process was told to stop."""
+        """End live streams, and wait for no more bodies: the process is stopping."""
         self._listeners.end()
-        for limit in self._coming:
+        for limit in self._receiving:
             limit.reschedule(asyncio.get_running_loop().time())
 
     async def __call__(self, scope: "Scope", receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
-        assert scope["type"] == "http", "the server is told to speak nothing else"
+        assert scope["type"] == "http", "the server is configured for HTTP alone"
         environ = environ_of(scope)
         if environ["PATH_INFO"] in self._alive and not _has_body(environ):
             await _send(send, ask(self._application, environ))
             return
-        with suppress(Gone):
+        with suppress(ClientGone):
             if _has_body(environ):
                 await self._answer_with_body(environ, receive, send)
             else:
@@ -84,19 +84,19 @@ class Front:
     async def _answer_with_body(
         self, environ: "WSGIEnvironment", receive: "ASGIReceiveCallable", send: "ASGISendCallable"
     ) -> None:
-        """Ask whether the sender may come in, and then for the body. Where nobody will read one, the connection ends
-        with the answer."""
-        asking = environ | {BODY: AWAITED}
+        """Ask the guard first, and receive the body only if it lets the client in. Otherwise the connection ends with
+        the response."""
+        without_body = environ | {BODY: AWAITED}
         if not await self._enter():
             await self._refuse(self._refused(environ, BUSY), receive, send)
             return
         try:
-            answer = await self._threads.run(lambda: ask(self._application, asking))
+            response = await self._threads.run(lambda: ask(self._application, without_body))
         finally:
             self._places.release()
-        visitor = asking.get(VISITOR)
+        visitor = without_body.get(VISITOR)
         if visitor is None:
-            await self._refuse(answer, receive, send)
+            await self._refuse(response, receive, send)
             return
         body, why_not = await self._body(receive)
         if why_not is not None:
@@ -107,56 +107,58 @@ class Front:
         await self._answer(environ, receive, send)
 
     async def _body(self, receive: "ASGIReceiveCallable") -> tuple[bytes, str | None]:
-        """All of a body, or why it is not read further. Raises Gone."""
+        """All of a body, or the reason why the rest is not read. Raises ClientGone."""
         parts: list[bytes] = []
         size, more = 0, True
         until = asyncio.get_running_loop().time() + self._body_seconds
         try:
             async with asyncio.timeout_at(until) as limit:
-                self._coming.add(limit)
+                self._receiving.add(limit)
                 while more:
                     message = await receive()
                     if message["type"] != "http.request":
-                        raise Gone
+                        raise ClientGone
                     part, more = message["body"], message["more_body"]
                     size += len(part)
-                    self._coming_bytes += len(part)
+                    self._pending_bytes += len(part)
                     if size > MAX_BODY_BYTES:
                         return b"", TOO_LARGE
-                    if self._coming_bytes > MAX_PENDING_BODY_BYTES:
+                    if self._pending_bytes > MAX_PENDING_BODY_BYTES:
                         return b"", BUSY
                     parts.append(part)
                     limit.reschedule(until + size / BODY_RATE)
         except TimeoutError:
             return b"", LATE
         finally:
-            self._coming.discard(limit)
-            self._coming_bytes -= size
+            self._receiving.discard(limit)
+            self._pending_bytes -= size
         return b"".join(parts), None
 
     async def _answer(
         self, environ: "WSGIEnvironment", receive: "ASGIReceiveCallable", send: "ASGISendCallable"
     ) -> None:
-        context = contextvars.copy_context()  # one for all parts of the answer, whichever thread makes them
+        context = contextvars.copy_context()  # one for all parts of the response, whichever thread makes them
         if not await self._enter(receive):
             await _send(send, self._refused(environ, BUSY))
             return
-        environ[CLIENT_GONE] = lookout = _Lookout(receive)
+        environ[CLIENT_GONE] = disconnection = _Disconnection(receive)
         try:
-            answer = await self._threads.run(lambda: context.run(ask, self._application, environ))
+            response = await self._threads.run(lambda: context.run(ask, self._application, environ))
         finally:
-            lookout.end()
+            disconnection.end()
             self._places.release()
-        if answer.live is not None:
-            await self._tell_news(answer, receive, send)
-        elif answer.rest is None:
-            await _send(send, answer)
+        if response.live is not None:
+            await self._send_live(response, receive, send)
+        elif response.rest is None:
+            await _send(send, response)
         else:
-            await self._send_in_parts(answer, context, receive, send)
+            await self._send_in_parts(response, context, receive, send)
 
     async def _enter(self, receive: "ASGIReceiveCallable | None" = None) -> bool:
-        """Whether a request may have a thread, for which it may have to wait; whoever may has to release the place.
-        Raises Gone where `receive`, of a request that has come as a whole, tells so."""
+        """Wait for a thread; False where none becomes free in time, else the caller must release the place.
+
+        With the `receive` of a request that is complete, raises ClientGone when the client disconnects meanwhile.
+        """
         if not self._places.locked():
             return await self._places.acquire()
         if self._waiting >= MAX_WAITING:
@@ -178,19 +180,21 @@ class Front:
         if left:
             if turn.done():
                 self._places.release()
-            raise Gone
+            raise ClientGone
         return turn.done()
 
     def _refused(self, environ: "WSGIEnvironment", why: str) -> WsgiResponse:
-        """What the guard says to that, without asking anybody."""
+        """The guard's response to a body in the state `why`, without running a route."""
         return ask(self._application, environ | {BODY: why})
 
-    async def _refuse(self, answer: WsgiResponse, receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
-        """Send an answer to a request whose body is not wanted, and end the connection: when that has come, or soon.
-        Who still sends would be cut off at once, and many a client's system then forgets what it was answered."""
-        answer.headers.append((b"connection", b"close"))
-        await _begin(send, answer)
-        await _send_body(send, answer.parts)
+    async def _refuse(self, response: WsgiResponse, receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
+        """Answer a request whose body is not wanted, and close the connection once the body has come, or soon after.
+
+        Closed at once, a client that still sends would get a reset, which makes many systems drop the response unread.
+        """
+        response.headers.append((b"connection", b"close"))
+        await _begin(send, response)
+        await _send_body(send, response.parts)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._body_seconds * LINGER_SHARE):
                 message = await receive()
@@ -200,62 +204,66 @@ class Front:
 
     async def _send_in_parts(
         self,
-        answer: WsgiResponse,
+        response: WsgiResponse,
         context: contextvars.Context,
         receive: "ASGIReceiveCallable",
         send: "ASGISendCallable",
     ) -> None:
-        """Send an answer that is made meanwhile, as fast as it is read."""
+        """Send a response that is made meanwhile, as fast as the client reads it."""
         gone = asyncio.ensure_future(_until_gone(receive))
         try:
-            await _begin(send, answer)
+            await _begin(send, response)
             while not gone.done():
-                parts, answer.parts = answer.parts, []
-                await _send_body(send, parts, more=answer.rest is not None)
-                if answer.rest is None:
+                parts, response.parts = response.parts, []
+                await _send_body(send, parts, more=response.rest is not None)
+                if response.rest is None:
                     return
                 await self._places.acquire()
                 try:
-                    await self._threads.run(lambda: context.run(gather, answer))
+                    await self._threads.run(lambda: context.run(gather, response))
                 finally:
                     self._places.release()
         finally:
             gone.cancel()
-            if answer.rest is not None:
-                await self._threads.run(lambda: context.run(answer.close))
+            if response.rest is not None:
+                await self._threads.run(lambda: context.run(response.close))
 
-    async def _tell_news(self, answer: WsgiResponse, receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
-        """Send what is new whenever there is something, until the client or the process goes."""
-        assert answer.live is not None
-        listener = self._listeners.add(answer.live)
+    async def _send_live(
+        self, response: WsgiResponse, receive: "ASGIReceiveCallable", send: "ASGISendCallable"
+    ) -> None:
+        """Send live events as they come, until the client disconnects or the process stops."""
+        assert response.live is not None
+        listener = self._listeners.add(response.live)
         gone = asyncio.ensure_future(_until_gone(receive))
         gone.add_done_callback(lambda _: listener.end())
         try:
-            await _begin(send, answer)
-            await _send_body(send, answer.parts)
+            await _begin(send, response)
+            await _send_body(send, response.parts)
             async for part in listener:
                 await send(_body_event(part))
             await send(_body_event(b"", more=False))
         finally:
             gone.cancel()
             self._listeners.leave(listener)
-            await self._threads.run(answer.close)
+            await self._threads.run(response.close)
 
 
-async def _send(send: "ASGISendCallable", answer: WsgiResponse) -> None:
-    """Send an answer that is there as a whole."""
-    if not any(name.lower() == b"content-length" for name, _ in answer.headers) and answer.parts:
-        answer.headers.append((b"content-length", str(sum(map(len, answer.parts))).encode()))
-    await _begin(send, answer)
-    await _send_body(send, answer.parts, more=False)
+async def _send(send: "ASGISendCallable", response: WsgiResponse) -> None:
+    """Send a complete response."""
+    if not any(name.lower() == b"content-length" for name, _ in response.headers) and response.parts:
+        response.headers.append((b"content-length", str(sum(map(len, response.parts))).encode()))
+    await _begin(send, response)
+    await _send_body(send, response.parts, more=False)
 
 
-async def _begin(send: "ASGISendCallable", answer: WsgiResponse) -> None:
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers, "trailers": False})
+async def _begin(send: "ASGISendCallable", response: WsgiResponse) -> None:
+    await send(
+        {"type": "http.response.start", "status": response.status, "headers": response.headers, "trailers": False}
+    )
 
 
 async def _send_body(send: "ASGISendCallable", parts: Iterable[bytes], more: bool = True) -> None:
-    """Hand on `parts`, each PART_BYTES when those before them are on their way; without `more` they are the last."""
+    """Send `parts` in pieces of PART_BYTES, each when the transport has room; without `more` they are the last."""
     pieces = [piece for part in parts for piece in _pieces(part)] or [b""]
     for piece in pieces[:-1]:
         await send(_body_event(piece))
@@ -265,7 +273,7 @@ async def _send_body(send: "ASGISendCallable", parts: Iterable[bytes], more: boo
 def _pieces(part: bytes) -> Iterable[bytes]:
     if len(part) <= PART_BYTES:
         return (part,)
-    whole = cast(bytes, memoryview(part))  # uvicorn takes both, and a part of bytes would be a copy
+    whole = cast(bytes, memoryview(part))  # uvicorn accepts both, and a slice of bytes would be a copy
     return (whole[start : start + PART_BYTES] for start in range(0, len(part), PART_BYTES))
 
 
@@ -273,38 +281,38 @@ def _body_event(body: bytes, more: bool = True) -> "HTTPResponseBodyEvent":
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
-class _Lookout:
-    """Tells the thread that makes an answer whether its client has gone. It looks from the first time that it is
-    asked, which only long work does."""
+class _Disconnection:
+    """Whether the client has disconnected, for the thread that makes the response. It watches from the first call on,
+    since only long work asks."""
 
     def __init__(self, receive: "ASGIReceiveCallable") -> None:
         self._receive = receive
         self._loop = asyncio.get_running_loop()
-        self._looking: asyncio.Task[None] | None = None
-        self._is_over = self._has_gone = False
+        self._watching: asyncio.Task[None] | None = None
+        self._is_ended = self._has_gone = False
 
     def __call__(self) -> bool:
-        if self._looking is None:
+        if self._watching is None:
             self._loop.call_soon_threadsafe(self._begin)
         return self._has_gone
 
     def end(self) -> None:
-        """Look no further: the answer is made."""
-        self._is_over = True
-        if self._looking is not None:
-            self._looking.cancel()
+        """Stop watching: the response is made."""
+        self._is_ended = True
+        if self._watching is not None:
+            self._watching.cancel()
 
     def _begin(self) -> None:
-        if self._looking is None and not self._is_over:
-            self._looking = self._loop.create_task(self._look())
+        if self._watching is None and not self._is_ended:
+            self._watching = self._loop.create_task(self._watch())
 
-    async def _look(self) -> None:
+    async def _watch(self) -> None:
         await _until_gone(self._receive)
         self._has_gone = True
 
 
 async def _until_gone(receive: "ASGIReceiveCallable") -> None:
-    """For a request that has come as a whole."""
+    """Wait until the client disconnects. The request must be complete."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -1,4 +1,4 @@
-"""gunicorn's worker: the same server as that of `app.py`, in as many processes as gunicorn is told to have."""
+"""gunicorn's worker: the same server as that of `app.py`, in each of gunicorn's processes."""
 
 import signal
 import sys
@@ -7,23 +7,23 @@ from types import FrameType
 from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
-from api.server.asgi import Front
+from api.server.asgi import WsgiBridge
 from api.server.uvicorn_server import CONFIG, Server, room_for_connections
 
 
-class Worker(UvicornWorker):  # type: ignore[misc] # it tells no types
+class Worker(UvicornWorker):  # type: ignore[misc] # it has no types
     """Serves the WSGI application that gunicorn was given."""
 
     CONFIG_KWARGS = CONFIG
 
-    front: Front
-    """Of that application; gunicorn.conf.py makes it."""
+    bridge: WsgiBridge
+    """Serves that application; gunicorn.conf.py sets it."""
 
     server: Server | None = None
 
     def init_signals(self) -> None:
-        """Whenever the worker is told to stop, the server ends, also before it serves and has handlers of its own; and
-        then the hook that stops the clock is called."""
+        """SIGTERM and SIGINT end the server even before it serves and has handlers of its own; then gunicorn calls the
+        hook that stops the clock."""
         super().init_signals()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.handle_exit)
@@ -34,7 +34,7 @@ class Worker(UvicornWorker):  # type: ignore[misc] # it tells no types
             self.server.should_exit = True
 
     async def _serve(self) -> None:
-        self.server = Server(self.config, self.front, room_for_connections())
+        self.server = Server(self.config, self.bridge, room_for_connections())
         self.server.should_exit = not self.alive
         self._install_sigquit_handler()
         await self.server.serve(sockets=self.sockets)

@@ -1,4 +1,4 @@
-"""The threads that answer: as many as there are requests at work, none of them waiting for a client."""
+"""The threads that run the WSGI application: none of them ever waits for a client."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,9 +12,9 @@ T = TypeVar("T")
 _Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[[], Any]]
 
 
-class Threads:
-    """`count` threads, begun at once. One that is stuck does not keep the process from ending, as those of
-    `concurrent.futures` do."""
+class ThreadPool:
+    """`count` daemon threads, started at once. Unlike those of `concurrent.futures`, a stuck one does not keep the
+    process from ending."""
 
     def __init__(self, count: int, name: str) -> None:
         self._jobs: SimpleQueue[_Job] = SimpleQueue()
@@ -22,31 +22,31 @@ class Threads:
             Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
 
     def run(self, work: Callable[[], T]) -> "asyncio.Future[T]":
-        """What `work` answers, or raises, in one of the threads. For coroutines."""
+        """Run `work` in one of the threads; the future has its result or its exception. To be called in a loop."""
         loop = asyncio.get_running_loop()
-        told: asyncio.Future[T] = loop.create_future()
-        self._jobs.put((loop, told, work))
-        return told
+        future: asyncio.Future[T] = loop.create_future()
+        self._jobs.put((loop, future, work))
+        return future
 
     def _work(self) -> None:
         while True:
-            loop, told, work = self._jobs.get()
-            if told.cancelled():
+            loop, future, work = self._jobs.get()
+            if future.cancelled():
                 continue
-            answer, failure = None, None
+            result, failure = None, None
             try:
-                answer = work()
+                result = work()
             except BaseException as error:  # noqa: BLE001 - it is raised again where the work was asked for
                 failure = error
-            with suppress(RuntimeError):  # the loop has ended, and nobody is there to hear it
-                loop.call_soon_threadsafe(_tell, told, answer, failure)
-            del loop, told, work, answer, failure  # or they live until the next job
+            with suppress(RuntimeError):  # the loop has ended, and nobody waits for the result
+                loop.call_soon_threadsafe(_complete, future, result, failure)
+            del loop, future, work, result, failure  # or they live until the next job
 
 
-def _tell(told: "asyncio.Future[Any]", answer: object, failure: BaseException | None) -> None:
-    if told.cancelled():
+def _complete(future: "asyncio.Future[Any]", result: object, failure: BaseException | None) -> None:
+    if future.cancelled():
         return
     if failure is None:
-        told.set_result(answer)
+        future.set_result(result)
     else:
-        told.set_exception(failure)
+        future.set_exception(failure)

@@ -1,7 +1,7 @@
-"""The server: uvicorn, with a time for everything that it waits for from a client, and a bound on connections.
+"""uvicorn with a timeout for everything that it awaits from a client, and a limit of connections.
 
-uvicorn itself has a time for the next request on a connection, and none for the head of one that has begun, nor for the
-reading of an answer.
+uvicorn itself has a timeout for the next request on a connection, but none for the head of a request that has begun,
+nor for a client that does not read its response.
 """
 
 import asyncio
@@ -17,25 +17,25 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from api.server.asgi import Front
+from api.server.asgi import WsgiBridge
 
 HEAD_SECONDS = 10.0
-"""Within which a connection has sent the head of its first request, and a whole one of those that it has begun."""
+"""Within which the head of a connection's first request, or of any that has begun, must be complete."""
 READ_SECONDS = 20.0
-"""Within which a client takes in what it was sent; of a long answer, each part."""
+"""Within which a client must read what was sent; for a long response, each part."""
 KEEP_ALIVE_SECONDS = 75
-"""How long a connection is kept for the next request."""
+"""How long a connection is kept open for the next request."""
 END_SECONDS = 10
-"""What answers under way are given when the process is told to stop."""
+"""What responses under way are given when the process stops."""
 BACKLOG = 2_048
-"""Connections that the system keeps until they are accepted."""
+"""Connections that the system queues until they are accepted."""
 MAX_HEAD_BYTES = 65_536
 MAX_CONNECTIONS = 5_000
-"""Of one process; the one that has waited longest for a request makes room for another."""
+"""Of one process; beyond, the connection that has been idle longest is closed."""
 MAX_FILES = 10_240
-"""Descriptors that are asked for; macOS gives no more."""
+"""Descriptors to ask the system for; macOS gives no more."""
 OTHER_FILES = 256
-"""Those that are kept for what is no connection: files, the database, exchanges."""
+"""Descriptors reserved for files, the database and exchanges."""
 
 
 class State(ServerState):
@@ -45,18 +45,18 @@ class State(ServerState):
         super().__init__()
         self.max_connections = max_connections
         self.idle: dict[Connection, None] = {}
-        """Those that have no request under way, that waits longest first."""
+        """Connections without a request under way, idle longest first."""
 
 
 class Connection(HttpToolsProtocol):
-    """One connection: `look` ends it where it has kept the server waiting."""
+    """One connection; `check` closes it when its client has exceeded a timeout."""
 
     server_state: State
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         listened = transport.get_extra_info("socket")
-        if listened.family in (socket.AF_INET, socket.AF_INET6):  # asyncio leaves out sockets that others have made
+        if listened.family in (socket.AF_INET, socket.AF_INET6):  # asyncio sets this only on sockets of its own
             listened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._head_until: float | None = self.loop.time() + HEAD_SECONDS
         self._head_bytes = 0
@@ -74,7 +74,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.server_state.idle.pop(self, None)
-        if self._answering is not None:  # uvicorn tells only the last of several requests that were sent at once
+        if self._answering is not None:  # of pipelined requests, uvicorn notifies only the last
             self._answering.disconnected = True
             self._answering.message_event.set()
         super().connection_lost(exc)
@@ -102,8 +102,8 @@ class Connection(HttpToolsProtocol):
         self._unread_since = None
         super().resume_writing()
 
-    def look(self, now: float) -> None:
-        """End the connection if its client has kept the server waiting for too long, at `now` of the loop."""
+    def check(self, now: float) -> None:
+        """Close the connection if its client has exceeded a timeout; `now` is the loop's time."""
         if self._head_until is not None and now > self._head_until:
             self.transport.abort()
         elif self.transport.get_write_buffer_size() == 0:
@@ -115,26 +115,26 @@ class Connection(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """Serves `front`."""
+    """Serves `application`."""
 
-    def __init__(self, config: uvicorn.Config, front: Front, max_connections: int = MAX_CONNECTIONS) -> None:
+    def __init__(self, config: uvicorn.Config, bridge: WsgiBridge, max_connections: int = MAX_CONNECTIONS) -> None:
         super().__init__(config)
-        config.app = self._front = front
+        config.app = self._front = bridge
         self.server_state = State(max_connections)
 
     async def on_tick(self, counter: int) -> bool:
-        """uvicorn's own, ten times a second."""
+        """Called by uvicorn ten times a second."""
         if counter % 10 == 0:
-            self.look(asyncio.get_running_loop().time())
+            self.check(asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
-    def look(self, now: float) -> None:
-        """End the connections that keep the server waiting for too long, at `now` of the loop."""
+    def check(self, now: float) -> None:
+        """Close the connections whose clients have exceeded a timeout; `now` is the loop's time."""
         for connection in self._connections():
-            connection.look(now)
+            connection.check(now)
 
     async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
-        """End what would last, and wait for the answers that are under way and read; not for long."""
+        """End live streams, and give the other responses END_SECONDS."""
         self._front.end()
         asyncio.get_running_loop().call_later(END_SECONDS, self._abort)
         await super().shutdown(sockets)
@@ -155,29 +155,28 @@ CONFIG: dict[str, Any] = {
     "lifespan": "off",
     "interface": "asgi3",
     "log_config": None,
-    "proxy_headers": False,  # it believes whoever comes from loopback; PROXY_HOPS says who is to be believed
+    "proxy_headers": False,  # uvicorn would trust every client on loopback; PROXY_HOPS says what to trust
     "server_header": False,
-    "timeout_graceful_shutdown": END_SECONDS + 2,  # for what does not end with its connection
+    "timeout_graceful_shutdown": END_SECONDS + 2,  # for requests that do not end with their connection
 }
-"""What uvicorn is told, however it is started."""
+"""uvicorn's settings, under gunicorn too."""
 
 
-def serve(front: Front, listening: "list[socket.socket]") -> None:
-    """Answer what comes to these sockets until the process is told to stop, by SIGTERM or Ctrl-C. Neither ends the
-    process, for there may be more to end."""
+def serve(bridge: WsgiBridge, listening: "list[socket.socket]") -> None:
+    """Serve these sockets until SIGTERM or Ctrl-C. Neither ends the process: the caller may have more to stop."""
     config = uvicorn.Config(**CONFIG, access_log=False, timeout_keep_alive=KEEP_ALIVE_SECONDS)
-    server = Server(config, front, room_for_connections())
+    server = Server(config, bridge, room_for_connections())
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)  # until uvicorn has its own, and when it has ended and hands them on
+        signal.signal(number, end)  # before uvicorn sets its handlers, and after it restores these
     server.run(listening)
 
 
 def listen(host: str, port: int) -> "list[socket.socket]":
-    """Sockets that listen at all addresses of that name that this machine has. Raises OSError."""
+    """Sockets that listen at all addresses of `host` that this machine has. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
     missing = None
@@ -185,7 +184,10 @@ def listen(host: str, port: int) -> "list[socket.socket]":
         try:
             sockets.append(socket.create_server(address, family=family, backlog=BACKLOG))
         except OSError as error:
-            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):  # as ::1 of localhost where IPv6 is off
+            if error.errno not in (
+                errno.EADDRNOTAVAIL,
+                errno.EAFNOSUPPORT,
+            ):  # such as ::1 of localhost where IPv6 is off
                 for listening in sockets:
                     listening.close()
                 raise
@@ -196,7 +198,7 @@ def listen(host: str, port: int) -> "list[socket.socket]":
 
 
 def room_for_connections() -> int:
-    """How many connections this process can have, once it has as many descriptors as the system gives it."""
+    """How many connections this process can have, after raising its limit of descriptors as far as possible."""
     if sys.platform == "win32":
         return MAX_CONNECTIONS
     import resource

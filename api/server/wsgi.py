@@ -1,4 +1,4 @@
-"""What PEP 3333 has a server say to an application, and what it makes of the answer."""
+"""Calling a WSGI application (PEP 3333): the environment of a request, and the response as far as it is made."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -15,71 +15,73 @@ if TYPE_CHECKING:
 
 EVENTS = b"text/event-stream"
 GATHERED_BYTES = 262_144
-"""Of an answer that is made while it is sent, in one go of a thread."""
+"""Of a response that is made while it is sent, in one turn of a thread."""
 
 
 @dataclass
 class WsgiResponse:
-    """What the application has said so far."""
+    """The response as far as the application has made it."""
 
     status: int = 0
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     parts: list[bytes] = field(default_factory=list)
     rest: Iterator[bytes] | None = None
-    """What makes the rest of it; None where there is none."""
+    """Makes the rest of the body; None where the body is complete."""
     close: Callable[[], object] = lambda: None
-    """To be called when nobody wants more of it."""
+    """To be called when no more of it is wanted."""
     live: Iterator[bytes] | None = None
-    """What tells news in place of a rest."""
-    at_once: int | None = GATHERED_BYTES
-    """How much is made in one go of a thread; None for all of it."""
+    """Live events, in place of a rest."""
+    bytes_a_turn: int | None = GATHERED_BYTES
+    """How much is made in one turn of a thread; None for all of it."""
 
 
 def ask(application: "WSGIApplication", environ: "WSGIEnvironment") -> WsgiResponse:
-    """The answer of `application`: all of it, or the first GATHERED_BYTES and what makes the rest. Events are each sent
-    when they are made; a client of HTTP/1.0 does not know of parts."""
-    answer = WsgiResponse()
+    """The response of `application`: all of it, or the first GATHERED_BYTES and the iterator of the rest.
+
+    Each event is sent when it is made. A client of HTTP/1.0 gets all at once, since it cannot receive chunks.
+    """
+    response = WsgiResponse()
 
     def start(status: str, headers: list[tuple[str, str]], _failed: Any = None) -> Callable[[bytes], object]:
-        answer.status = int(status[:3])
-        answer.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        return answer.parts.append
+        response.status = int(status[:3])
+        response.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        return response.parts.append
 
-    told = application(environ, start)
-    answer.close = getattr(told, "close", answer.close)
-    answer.live = environ.get(LIVE)
-    if answer.live is None:
-        answer.rest = iter(told)
+    body = application(environ, start)
+    response.close = getattr(body, "close", response.close)
+    response.live = environ.get(LIVE)
+    if response.live is None:
+        response.rest = iter(body)
         if environ["SERVER_PROTOCOL"] != "HTTP/1.1":
-            answer.at_once = None
-        elif any(name.lower() == b"content-type" and kind.startswith(EVENTS) for name, kind in answer.headers):
-            answer.at_once = 1
-        gather(answer)
+            response.bytes_a_turn = None
+        elif any(name.lower() == b"content-type" and kind.startswith(EVENTS) for name, kind in response.headers):
+            response.bytes_a_turn = 1
+        gather(response)
     else:
-        answer.parts.append(next(answer.live))
-    return answer
+        response.parts.append(next(response.live))
+    return response
 
 
-def gather(answer: WsgiResponse) -> None:
-    """Take in more of an answer, until it is at least `at_once` bytes or all of it."""
-    assert answer.rest is not None
+def gather(response: WsgiResponse) -> None:
+    """Make more of the response: at least `bytes_a_turn` bytes, or all of it."""
+    assert response.rest is not None
     size = 0
     try:
-        for part in answer.rest:
-            answer.parts.append(part)
+        for part in response.rest:
+            response.parts.append(part)
             size += len(part)
-            if answer.at_once is not None and size >= answer.at_once:
+            if response.bytes_a_turn is not None and size >= response.bytes_a_turn:
                 return
     except BaseException:
-        answer.rest = None
-        answer.close()
+        response.rest = None
+        response.close()
         raise
-    answer.rest = None
-    answer.close()
+    response.rest = None
+    response.close()
 
 
 def environ_of(scope: "HTTPScope") -> "WSGIEnvironment":
-    """What PEP 3333 has an application told of a request, without its body."""
+    """The environment of a request by PEP 3333, without its body."""
     server, port = scope["server"] or ("localhost", None)
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": scope["method"],
@@ -99,7 +101,7 @@ def environ_of(scope: "HTTPScope") -> "WSGIEnvironment":
         "wsgi.run_once": False,
     }
     for name, value in scope["headers"]:
-        if b"_" in name:  # it would pass for the one with a dash, which proxies vouch for
+        if b"_" in name:  # it would pass for the header with a dash, which proxies overwrite
             continue
         key = _KEYS.get(name) or "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
         text = value.decode("latin-1")

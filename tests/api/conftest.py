@@ -93,7 +93,7 @@ def address(migrated_sqlite_url: str) -> Iterator[str]:
     alert_service = StoreAlertService(engine, deliveries.channels)
     server = create_app(Dependencies(CachedReader(world.reader), lambda: world.now, deliveries, alert_service)).server
     with served(server) as web:
-        web.do(web.front.end)  # so that each stream tells its first event and is over
+        web.do(web.bridge.end)  # so that each stream tells its first event and is over
         yield f"http://127.0.0.1:{web.port}"
     engine.dispose()
 

@@ -79,9 +79,9 @@ def test_a_count_ends_with_its_window_and_takes_no_more_memory_than_it_may() -> 
     assert counts.get("a") == 0
     assert counts.incr("a", 60) == 1
 
-    for number in range(Counts.MOST + 10):
+    for number in range(Counts.MAX + 10):
         counts.incr(f"n{number}", 60)
-    assert counts.reset() <= Counts.MOST
+    assert counts.reset() <= Counts.MAX
     counts.incr("a", 60)
     counts.clear("a")
     assert counts.get("a") == 0

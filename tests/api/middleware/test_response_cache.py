@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.middleware.access import Access
-from api.middleware.response_cache import BYTES_BESIDE, ResponseCache
+from api.middleware.response_cache import OVERHEAD_BYTES, ResponseCache
 from api.responses.cached_response import CachedResponse
 from api.responses.freshness import Freshness, Present
 from app import create_app
@@ -169,47 +169,47 @@ def answer(size: int, **headers: str) -> CachedResponse:
 
 def test_no_more_bytes_are_kept_than_may_be():
     each, now = 10_000, Present(1, NOON, 0)
-    kept = ResponseCache(most_bytes=5 * (each * 3 // 2 + BYTES_BESIDE + 10))
+    cache = ResponseCache(max_bytes=5 * (each * 3 // 2 + OVERHEAD_BYTES + 10))
     asked = [(f"/{number}", "", "") for number in range(7)]
     for one in asked:
-        kept.keep(one, now, answer(each))
-        kept.keep(one, now, answer(each))  # by two who came at once
-    assert [one in kept for one in asked] == [False] * 5 + [True] * 2
+        cache.put(one, now, answer(each))
+        cache.put(one, now, answer(each))  # by two who came at once
+    assert [one in cache for one in asked] == [False] * 5 + [True] * 2
 
 
 def test_long_questions_count_too():
     now = Present(1, NOON, 0)
-    kept = ResponseCache(most_bytes=100_000)
+    cache = ResponseCache(max_bytes=100_000)
     asked = [("/metrics", f"x={number}{'y' * 8_000}", "") for number in range(100)]
     for one in asked:
-        kept.keep(one, now, answer(10))
-    assert 0 < sum(one in kept for one in asked) < 100_000 / 8_000
+        cache.put(one, now, answer(10))
+    assert 0 < sum(one in cache for one in asked) < 100_000 / 8_000
 
 
 def test_long_headers_count_too():
     now = Present(1, NOON, 0)
-    kept = ResponseCache(most_bytes=100_000)
+    cache = ResponseCache(max_bytes=100_000)
     asked = [("/metrics", f"x={number}", "") for number in range(100)]
     for one in asked:
-        kept.keep(one, now, answer(10, Link="y" * 8_000))
-    assert 0 < sum(one in kept for one in asked) < 100_000 / 8_000
+        cache.put(one, now, answer(10, Link="y" * 8_000))
+    assert 0 < sum(one in cache for one in asked) < 100_000 / 8_000
 
 
 def test_what_is_too_long_for_all_that_may_be_kept_drives_nothing_out():
     now = Present(1, NOON, 0)
-    kept = ResponseCache(most_bytes=10_000)
-    kept.keep(("/metrics/1", "", ""), now, answer(10))
-    kept.keep(("/metrics", "", ""), now, answer(20_000))
-    assert ("/metrics/1", "", "") in kept
-    assert ("/metrics", "", "") not in kept
+    cache = ResponseCache(max_bytes=10_000)
+    cache.put(("/metrics/1", "", ""), now, answer(10))
+    cache.put(("/metrics", "", ""), now, answer(20_000))
+    assert ("/metrics/1", "", "") in cache
+    assert ("/metrics", "", "") not in cache
 
 
 def test_an_answer_of_another_state_is_none():
-    kept, now = ResponseCache(), Present(1, NOON, 0)
+    cache, now = ResponseCache(), Present(1, NOON, 0)
     asked = ("/metrics", "", "")
-    kept.keep(asked, now, answer(1))
-    assert kept.get(asked, Present(1, NOON, 30)) is not None
-    assert kept.get(asked, Present(2, NOON, 0)) is None
-    assert kept.get(asked, Present(1, NOON + timedelta(minutes=1), 0)) is None
-    kept.keep(("/metrics/1", "", ""), Present(2, NOON, 0), answer(1))
-    assert asked not in kept
+    cache.put(asked, now, answer(1))
+    assert cache.get(asked, Present(1, NOON, 30)) is not None
+    assert cache.get(asked, Present(2, NOON, 0)) is None
+    assert cache.get(asked, Present(1, NOON + timedelta(minutes=1), 0)) is None
+    cache.put(("/metrics/1", "", ""), Present(2, NOON, 0), answer(1))
+    assert asked not in cache

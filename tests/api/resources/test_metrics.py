@@ -88,7 +88,7 @@ def test_the_fields_are_those_of_a_metric():
         ("market=", "market: '' is not of 1 to 100 characters"),
         ("base=BTC,,ETH", "base: '' is not of 1 to 100 characters"),
         ("quote=" + "x" * 101, "quote: 'xxxx"),
-        ("base=" + ",".join("x" * 101), "base: 101 values are more than 100, the most that are taken"),
+        ("base=" + ",".join("x" * 101), "base: 101 values are more than the 100 allowed"),
         ("q=" + "x" * 101, "q: 'xxxx"),
         ("format=xml", "format: 'xml' is none of json, records, csv"),
     ],

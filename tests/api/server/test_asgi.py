@@ -139,7 +139,7 @@ def test_a_body_that_does_not_come_in_time_takes_no_thread_and_is_not_waited_for
         assert b"200 OK" in web.ask(request("GET", "/x", BASIC, b"Connection: close\r\n"))
         answer = all_of(slow)
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"the body did not come in time" in answer
+    assert b"the body did not arrive in time" in answer
     assert application.asked == ["/x"]
 
 
@@ -207,8 +207,8 @@ def test_nobody_who_has_gone_is_worked_for(web: Served, application: Application
     with web.connect(request("GET", "/held", BASIC)) as held:
         wait_for(lambda: application.asked == ["/held"])
         with web.connect(request("GET", "/gone", BASIC)):
-            wait_for(lambda: web.front._waiting == 1)
-        wait_for(lambda: web.front._waiting == 0)
+            wait_for(lambda: web.bridge._waiting == 1)
+        wait_for(lambda: web.bridge._waiting == 0)
         application.go_on.set()
         head_of(held)
         assert b"200 OK" in web.ask(request("GET", "/x", BASIC, b"Connection: close\r\n"))
