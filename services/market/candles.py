@@ -1,4 +1,4 @@
-"""One metric's last hours, days or months, as a chart shows them: candles, volumes and rolling volatility."""
+"""The data of a metric's chart: candles, volumes and rolling volatility."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from services.market.times import HOUR
 from services.market.types import Floats, Hours, Ints, Series
 
 MIN_COVERAGE = 0.5
-"""The share of its window that a volatility must rest on."""
+"""The share of its window that a volatility must cover."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Candles with the volume told last in each, oldest first, all of shape (bars,).
+    """Candles with the last reported volume of each, oldest first, all of shape (bars,).
 
-    `starts` are epoch seconds; a price at t belongs to the bar (start, start + `seconds`] it lies in. Prices are in
-    quote currency, `volume` is the 24 h volume in base units, NaN where none was told.
+    `starts` are epoch seconds; a price at t belongs to the bar (start, start + `seconds`] that contains it. Prices are
+    in quote currency, `volume` is the 24 h volume in base units, NaN where none was reported.
     """
 
     seconds: int
@@ -47,38 +47,38 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class ChartHistory:
-    """What is known of (`since`, `until`], epoch seconds.
+    """The history of (`since`, `until`], epoch seconds, as a chart shows it.
 
-    `volatility` is standard deviation / mean of the `window_seconds` before each of `volatility_at`, a fraction; NaN
-    where less than MIN_COVERAGE of that window is known.
+    `volatility` is standard deviation / mean over the `window_seconds` before each of `volatility_at`, a fraction; NaN
+    where less than MIN_COVERAGE of that window is covered.
     """
 
     since: int
     until: int
     known: Series | Hours
-    """`history` with what was read of the time before it, `window_seconds` at least."""
+    """`history`, and at least `window_seconds` before it."""
     history: Series | Hours
     bars: Bars
     window_seconds: int
     volatility_at: Ints
     volatility: Floats
     begins: int | None = None
-    """When the first price on record came, where that is within the span."""
+    """The time of the metric's first stored price, if within the span."""
 
     @property
     def edge(self) -> int:
-        """Where the running bar begins: what lies before it is not expected to change."""
+        """The start of the current bar. Earlier bars are not expected to change."""
         return (self.until - 1) // self.bars.seconds * self.bars.seconds
 
     def samples(self, since: int, until: int) -> int:
-        """How many prices are known of (`since`, `until`]; of whole hours where they are known by the hour."""
+        """The number of known prices in (`since`, `until`]; of whole hours in history by the hour."""
         known = self.known
         if isinstance(known, Hours):
             return int(known.count[(known.starts >= since) & (known.starts < until)].sum())
         return int(((known.times > since) & (known.times <= until)).sum())
 
     def newest(self) -> int | None:
-        """The time up to which there is anything, None where there is nothing."""
+        """The end of the history, None if it is empty."""
         if isinstance(self.history, Hours):
             return min(int(self.history.starts[-1]) + HOUR, self.until) if len(self.history.starts) else None
         return int(self.history.times[-1]) if len(self.history.times) else None
@@ -93,9 +93,9 @@ def chart_history(
     window_seconds: int,
     period_seconds: int,
 ) -> ChartHistory:
-    """The past in (`since`, `until`], of a `history` that begins a `window_seconds` earlier, or more.
+    """The chart of (`since`, `until`], from a `history` that starts at least `window_seconds` earlier.
 
-    Hours have their own volumes; a history by sample takes them from `volumes`.
+    Hours have their own volumes; a history of samples takes them from `volumes`.
     """
     if isinstance(history, Hours):
         bars = bars_of_hours(history, bar_seconds)
@@ -115,7 +115,7 @@ def chart_history(
 
 
 def hours_from(hours: Hours, since: int) -> Hours:
-    """Those hours that begin at or after `since`."""
+    """The hours that start at or after `since`."""
     inside = hours.starts >= since
     return Hours(
         hours.starts[inside],
@@ -130,10 +130,10 @@ def hours_from(hours: Hours, since: int) -> Hours:
 
 
 def bars_of_samples(prices: Series, volumes: Series, seconds: int, period_seconds: int) -> Bars:
-    """Candles of `seconds`, those that have a price.
+    """Candles of `seconds` that have a price.
 
-    A candle opens with the price at its very start, which is the last one of the candle before; where that one is too
-    long ago (more than two periods, and than twice what the first price stands for), with its own first price.
+    A candle opens with the last price of the candle before, or with its own first price if that one is too old: more
+    than two periods, and more than twice the width of the first price.
     """
     number, first = np.unique((prices.times - 1) // seconds, return_index=True)
     starts = number * seconds
@@ -145,10 +145,10 @@ def bars_of_samples(prices: Series, volumes: Series, seconds: int, period_second
     reach = np.maximum(2 * period_seconds, 2 * prices.widths[first])
     open_ = prices.values[np.where(prices.times[first] - prices.times[before] <= reach, before, first)]
     at = np.searchsorted(volumes.times, starts + seconds, side="right") - 1
-    told = np.zeros(len(starts), dtype=np.bool_)
-    told[at >= 0] = volumes.times[at[at >= 0]] > starts[at >= 0]
+    reported = np.zeros(len(starts), dtype=np.bool_)
+    reported[at >= 0] = volumes.times[at[at >= 0]] > starts[at >= 0]
     volume = np.full(len(starts), np.nan)
-    volume[told] = volumes.values[at[told]]
+    volume[reported] = volumes.values[at[reported]]
     return Bars(
         seconds=seconds,
         starts=starts,
@@ -161,7 +161,7 @@ def bars_of_samples(prices: Series, volumes: Series, seconds: int, period_second
 
 
 def bars_of_hours(hours: Hours, seconds: int) -> Bars:
-    """Candles of `seconds`, a multiple of an hour, of the hours that there are."""
+    """Candles of `seconds`, a multiple of an hour, from the existing hours."""
     number, first = np.unique(hours.starts // seconds, return_index=True)
     starts = number * seconds
     if not len(starts):
@@ -179,15 +179,15 @@ def bars_of_hours(hours: Hours, seconds: int) -> Bars:
 
 
 def rolling_volatility(times: Ints, values: Floats, widths: Ints, ends: Ints, window_seconds: int) -> Floats:
-    """Population standard deviation / mean of the values within `window_seconds` before each of `ends`, shape (ends,).
+    """Population standard deviation / mean of the values in the `window_seconds` before each of `ends`, shape (ends,).
 
-    Each value weighs as much as it stands for. Each window is computed by itself, so that no spike leaves its rounding
-    behind; NaN where less than MIN_COVERAGE of it is known.
+    Values are weighted by width. Each window is computed separately, so that a spike leaves no rounding error behind;
+    NaN where less than MIN_COVERAGE of it is covered.
     """
     first = np.searchsorted(times, ends - window_seconds, side="right").tolist()
-    past_last = np.searchsorted(times, ends, side="right").tolist()
+    after_last = np.searchsorted(times, ends, side="right").tolist()
     found = np.full(len(ends), np.nan)
-    for place, (begin, end) in enumerate(zip(first, past_last, strict=True)):
+    for place, (begin, end) in enumerate(zip(first, after_last, strict=True)):
         weights = widths[begin:end]
         weight = weights.sum()
         if end - begin < 2 or weight < MIN_COVERAGE * window_seconds:
@@ -199,19 +199,19 @@ def rolling_volatility(times: Ints, values: Floats, widths: Ints, ends: Ints, wi
 
 
 def hourly(prices: Series, volumes: Series) -> Hours:
-    """The hours of one metric that have a price. A sample at t belongs to the hour (start, start + 1 h] it lies in."""
+    """The hours of one metric that have a price. A sample at t belongs to the hour (start, start + 1 h]."""
     return folded(prices, volumes, HOUR)
 
 
 def folded(prices: Series, volumes: Series, seconds: int) -> Hours:
-    """As `hourly`, by spans of `seconds`."""
+    """As `hourly`, for spans of `seconds`."""
     starts, first, place = np.unique((prices.times - 1) // seconds, return_index=True, return_inverse=True)
     last = np.append(first[1:], len(prices.times)) - 1
     volume = np.full(len(starts), np.nan)
-    told = (volumes.times - 1) // seconds
-    at = np.searchsorted(starts, told)
+    slots = (volumes.times - 1) // seconds
+    at = np.searchsorted(starts, slots)
     known = at < len(starts)
-    known[known] = starts[at[known]] == told[known]
+    known[known] = starts[at[known]] == slots[known]
     volume[at[known]] = volumes.values[known]  # ascending in time: the last one stays
     weights = prices.widths.astype(np.float64)
     if not len(starts):

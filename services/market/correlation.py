@@ -1,4 +1,4 @@
-"""How alike metrics move: the correlation of their returns."""
+"""The correlation of the returns of metrics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from services.market.times import HOUR
 from services.market.types import Floats, Hours, Ints, Series
 
 MIN_COMMON_SAMPLES = 10
-"""Returns that two metrics must have at the same times before their correlation is told."""
+"""A correlation needs at least this many returns at the same times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Correlations:
-    """Pearson's correlation of every two metrics, and the number of returns it rests on, both (metrics, metrics).
+    """Pearson's correlation of each pair of metrics, and its number of common returns, both (metrics, metrics).
 
-    NaN where there are fewer than MIN_COMMON_SAMPLES, or where one of the two did not move.
+    NaN with fewer than MIN_COMMON_SAMPLES, or if one of the two did not move.
     """
 
     values: Floats
@@ -24,10 +24,10 @@ class Correlations:
 
 
 def correlations(histories: Sequence[Series | Hours], step: int) -> Correlations:
-    """Of log returns over `step` seconds; of hours, between closes.
+    """The correlations of log returns over `step` seconds; for hours, of returns between closes.
 
-    A return is known where there is a price both at its end and `step` before: nothing is made up for a gap, nor for a
-    price that stands for more than a step.
+    A return needs a price both at its end and `step` before: gaps are not filled, and neither are prices wider than a
+    step.
     """
     returns = [_returns(history, step) for history in histories]
     size = len(returns)
@@ -42,7 +42,7 @@ def correlations(histories: Sequence[Series | Hours], step: int) -> Correlations
 
 
 def _returns(history: Series | Hours, step: int) -> tuple[Ints, Floats]:
-    """Times and log returns over the step before them."""
+    """Times, and the log return over the step before each."""
     if isinstance(history, Hours):
         times, prices = history.starts + HOUR, history.close
     else:

@@ -1,4 +1,4 @@
-"""What can go wrong, sorted by what the caller does next."""
+"""Errors, sorted by what the caller does next."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ FailureKind = Literal[
     "server",
     "other",
 ]
-"""What kept an exchange from answering: the first seven lie on the way to it, the others are its own doing."""
+"""Why an exchange did not answer: the first seven happen on the way to it, the others at the exchange."""
 
 
 class TrackerError(Exception):
@@ -24,10 +24,9 @@ class TrackerError(Exception):
 
 
 class ExchangeError(TrackerError):
-    """One exchange did not give what was asked of it; the others are unharmed.
+    """A request to one exchange failed; the others are not affected.
 
-    `detail` says in plain words what happened, `advice` what to do about it (empty where there is nothing), `kind`
-    which of the known failures it is.
+    `detail` is what happened in plain English, `advice` what to do about it (or empty).
     """
 
     def __init__(self, market: str, detail: str, kind: FailureKind = "other", advice: str = "") -> None:
@@ -39,7 +38,7 @@ class ExchangeError(TrackerError):
 
     @property
     def explanation(self) -> str:
-        """What happened and what to do, as people are told."""
+        """What happened and what to do, as one text."""
         return f"{self.detail}. {self.advice}." if self.advice else self.detail
 
 
@@ -48,11 +47,11 @@ class Unavailable(ExchangeError):
 
 
 class BadPayload(ExchangeError):
-    """The exchange answered something that is no market data: try again, but a person should look."""
+    """The exchange did not answer with market data: try again, but a person should look."""
 
 
 class UnknownExchange(ExchangeError):
-    """No exchange of that name exists, or it lacks what a tracker needs: trying again does not help."""
+    """No exchange has this name, or it lacks what a tracker needs: trying again does not help."""
 
 
 class UnknownMetric(TrackerError):
@@ -68,15 +67,15 @@ class UnknownRecord(TrackerError):
 
 
 class StoreUnavailable(TrackerError):
-    """The database cannot be read or written now (locked, read-only, full, unreachable)."""
+    """The database cannot be read or written now: it is locked, read-only, full or unreachable."""
 
 
 class LeaseLost(TrackerError):
-    """Another process has taken over the clock: this one must store nothing."""
+    """Another process has taken the lease: this one must store nothing."""
 
 
 class UnknownChannel(TrackerError):
-    """The settings name no such channel."""
+    """The settings have no channel of this name."""
 
 
 class UnknownDelivery(TrackerError):
@@ -84,12 +83,15 @@ class UnknownDelivery(TrackerError):
 
 
 class NotFailed(TrackerError):
-    """The message was not given up: it is sent, or still being tried."""
+    """The message has not failed: it was sent, or is still queued."""
 
 
 class DeliveryFailed(TrackerError):
-    """A message was not accepted; `permanent` says that trying again does not help, `refused` that it hardly will: the
-    receiver has understood it and wants none of it. `retry_after` is for how many seconds it wants nothing at all."""
+    """A message was not accepted.
+
+    `permanent`: trying again does not help. `refused`: the receiver understood the message and rejected it, so that
+    trying again hardly helps. `retry_after`: seconds in which the receiver wants no further message.
+    """
 
     def __init__(
         self, detail: str, *, permanent: bool = False, refused: bool = False, retry_after: int | None = None
@@ -101,7 +103,7 @@ class DeliveryFailed(TrackerError):
 
 
 class Busy(TrackerError):
-    """As much long work is under way as there are places for: try again in `retry_after` seconds."""
+    """All places for long work are taken: try again in `retry_after` seconds."""
 
     def __init__(self, detail: str, retry_after: int) -> None:
         super().__init__(detail)
@@ -109,8 +111,8 @@ class Busy(TrackerError):
 
 
 class Unfinished(TrackerError):
-    """Long work was ended before it was done: it took too long, or the system ended it."""
+    """Long work was stopped before it finished: it took too long, or the system stopped it."""
 
 
 class Abandoned(TrackerError):
-    """Nobody waits for this work any more: whoever asked for it has gone."""
+    """Nobody waits for this work any more: the client has disconnected."""

@@ -1,12 +1,11 @@
-"""Highs and lows over a window, kept without looking at its prices again.
+"""Running highs and lows over a window.
 
-What leaves a window cannot be taken out of a maximum as it can out of a sum. So time is cut into blocks, and of each
-block that has ended only its extremes are kept; the window begins with a whole block. The extremes of the last hour are
-those since the full five minutes an hour ago, those of the last 24 h since the full quarter of an hour a day ago; a
-price of that very moment is among them.
+A price that leaves a window can be subtracted from a sum, but not from a maximum. Time is therefore cut into blocks:
+only the extremes of each finished block are stored, and the window starts with a whole block. The extremes of the last
+hour are those since the full five minutes an hour ago, those of the last 24 h since the full quarter of an hour a day
+ago, a price at that very moment included.
 
-An extreme is a pair: the highest price, and the lowest with its sign changed, so that both are maxima. NaN where there
-is no price.
+Extremes are pairs: the highest price, and the negated lowest one, so that both are maxima. NaN where there is no price.
 """
 
 from dataclasses import dataclass
@@ -23,8 +22,8 @@ from services.market.types import Floats, Ints
 class Reach:
     """A window of `window` seconds in blocks of `block` seconds, [n x block, (n + 1) x block).
 
-    In MetricStats, the field `running` has the extremes of the block that the last tick lies in, `ended` those of the
-    blocks of the window before it.
+    In MetricStats, the field `running` has the extremes of the last tick's block, and `ended` those of the earlier
+    blocks of the window.
     """
 
     window: int
@@ -36,7 +35,7 @@ class Reach:
         return second // self.block
 
     def first_block(self, second: int) -> int:
-        """The block that the window of a tick at `second` begins with."""
+        """The first block in the window of a tick at `second`."""
         return (second - self.window) // self.block
 
 
@@ -58,22 +57,22 @@ def spread(high: Floats, low: Floats) -> Floats:
 
 
 def take_in(statistics: MetricStats, reach: Reach, samples: Samples) -> None:
-    """Let `samples` of the running block count."""
+    """Include `samples` in the current block."""
     _raise(statistics[reach.running], samples.rows, samples.prices)
 
 
 def by_block(samples: Samples, rows: Ints, reach: Reach, minute: int) -> Floats:
-    """The extremes of `rows` in each block of the window of a tick at `minute`, shape (blocks, rows, 2), the running
-    block last; of `samples` those of other rows and times are not looked at."""
+    """The extremes of `rows` in each block of the window of a tick at `minute`, shape (blocks, rows, 2), current block
+    last. Samples of other rows and times are ignored."""
     first = reach.first_block(minute)
     place = np.full(max(rows.max(initial=-1), samples.rows.max(initial=-1)) + 1, -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
     inside = samples.in_order().within(first * reach.block - 1, minute)
-    mine = inside.where(place[inside.rows] >= 0)
+    chosen = inside.where(place[inside.rows] >= 0)
     count, blocks = len(rows), reach.block_of(minute) - first + 1
     found = np.full((blocks * count, 2), np.nan)
     # One index for both takes numpy a fifth of the time that two take.
-    _raise(found, (mine.times // reach.block - first) * count + place[mine.rows], mine.prices)
+    _raise(found, (chosen.times // reach.block - first) * count + place[chosen.rows], chosen.prices)
     return found.reshape(blocks, count, 2)
 
 

@@ -1,4 +1,4 @@
-"""Failures that last: each is reported once in the log, counted while it lasts, and reported again when it ends."""
+"""Lasting failures: each is logged once, counted while it lasts, and logged again when it ends."""
 
 import logging
 import math
@@ -9,7 +9,7 @@ from datetime import timedelta
 from threading import Lock
 
 MAX_REASONS = 5
-"""Reasons that are reported of one failure: further ones, as of a text that differs each time, are counted."""
+"""Different reasons that are logged for one failure. Further ones are only counted: a text may differ each time."""
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +23,9 @@ class _Failing:
 
 
 class Failures:
-    """What fails at present, by name. Several threads may use it; `timer` tells seconds.
+    """The present failures, by name. Thread-safe; `timer` returns seconds.
 
-    A failure that nobody sees the end of has ended when it was not repeated for `quiet_seconds`.
+    A failure also ends if it does not happen again for `quiet_seconds`.
     """
 
     def __init__(self, timer: Callable[[], float] = time.monotonic, quiet_seconds: float = math.inf) -> None:
@@ -43,8 +43,8 @@ class Failures:
         level: int = logging.WARNING,
         trace: Exception | None = None,
     ) -> None:
-        """Count a failure of `name`, and log `text` if it is the first one, or the first for this `reason` (the text
-        itself where None is given), with the traceback of the error `trace` if there is one."""
+        """Count a failure of `name`. Log `text` if it is the first one, or the first for this `reason` (by default the
+        text), with the traceback of `trace` if given."""
         with self._lock:
             now = self._timer()
             failing = self._failing.get(name)
@@ -62,11 +62,11 @@ class Failures:
             log.log(level, "%s: %s", name, text, exc_info=trace)
 
     def crashed(self, name: str, error: Exception, text: str = "broke off") -> None:
-        """Count an error that nobody expected, as `failed`."""
+        """Count an unexpected error, as `failed`."""
         self.failed(name, text, reason=repr(error), level=logging.ERROR, trace=error)
 
     def ended(self, name: str, text: str = "works again") -> None:
-        """Note that `name` does not fail; if it did, log for how long and how often."""
+        """Note that `name` works. If it had failed, log how often and how long."""
         if name not in self._failing:  # the usual case takes no lock
             return
         with self._lock:
@@ -76,7 +76,7 @@ class Failures:
                 self._end(name, text, failing)
 
     def count(self, name: str) -> int:
-        """How often `name` has failed since it last worked."""
+        """The number of failures of `name` since it last worked."""
         failing = self._failing.get(name)
         return 0 if failing is None else failing.count
 

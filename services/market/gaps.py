@@ -1,4 +1,4 @@
-"""Where a metric's past has holes, and what a found candle adds to it."""
+"""Gaps in a metric's history, and the candles that fill them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,25 +10,25 @@ Span = tuple[int, int]
 """(since, until], epoch seconds."""
 
 CANDLE_SECONDS = 60
-"""Width of the finest candles that exchanges keep."""
+"""Width of the finest candles that exchanges offer."""
 
 JOIN_STEPS = 120
-"""Holes with no more than this many samples between them are asked for in one go."""
+"""Gaps with at most this many steps between them are requested together."""
 
 
 def grid_step(period_seconds: int) -> int:
-    """Seconds between samples that a past can be filled in with: the period where candles close at its ends,
-    else the width of the finest candles."""
+    """Seconds between the samples that fill a gap: the period if candles close at its ends, else that of the finest
+    candles."""
     return period_seconds if period_seconds % CANDLE_SECONDS == 0 else CANDLE_SECONDS
 
 
-def find_holes(times: Ints, widths: Ints, since: int, until: int, step: int, known: Iterable[Span] = ()) -> list[Span]:
-    """The spans within (`since`, `until`], multiples of `step`, that no sample covers and that are not `known`.
+def find_gaps(times: Ints, widths: Ints, since: int, until: int, step: int, known: Iterable[Span] = ()) -> list[Span]:
+    """The spans within (`since`, `until`] that no sample covers and that are not in `known`, oldest first.
 
-    A sample at t of width w covers (t - w, t], and its whole step at least. Oldest first.
+    They are multiples of `step`. A sample at t of width w covers (t - w, t], and at least its whole step.
     """
     size = (until - since) // step
-    covered = np.zeros(size + 1, dtype=np.int64)  # how many spans begin less how many end, place by place
+    covered = np.zeros(size + 1, dtype=np.int64)  # at each place, the number of spans that start minus those that end
     inside = (times > since) & (times - widths < until)
     first = np.clip((times[inside] - widths[inside] - since) // step, 0, size)
     last = np.clip(-(-(times[inside] - since) // step), 0, size)
@@ -46,10 +46,10 @@ def find_holes(times: Ints, widths: Ints, since: int, until: int, step: int, kno
     return [(since + int(run[0]) * step, since + (int(run[-1]) + 1) * step) for run in runs]
 
 
-def join_near(holes: Sequence[Span], step: int) -> list[Span]:
-    """Holes, oldest first, with those that lie close together made one: asking for one span is one request."""
+def join_near(gaps: Sequence[Span], step: int) -> list[Span]:
+    """Join gaps, oldest first, that lie close together: one span takes one request."""
     joined: list[Span] = []
-    for since, until in holes:
+    for since, until in gaps:
         if joined and since - joined[-1][1] <= JOIN_STEPS * step:
             joined[-1] = (joined[-1][0], until)
         else:
@@ -57,18 +57,18 @@ def join_near(holes: Sequence[Span], step: int) -> list[Span]:
     return joined
 
 
-def fit(candles: Candles, holes: Sequence[Span], step: int) -> tuple[Ints, Ints]:
-    """Which candles fill which part of `holes`: indices into `candles`, and the seconds each then stands for.
+def fit(candles: Candles, gaps: Sequence[Span], step: int) -> tuple[Ints, Ints]:
+    """The candles that fill `gaps`: indices into `candles`, and the seconds that each stands for.
 
-    A candle whose close lies in no hole, or off the grid of `step`, adds nothing. One that is wider
-    than the step counts with as much of its width as is missing; one finer, with the step's.
+    A candle whose close is outside all gaps, or off the grid of `step`, is left out. One that is wider than the step
+    gets as much of its width as lies in the gap; one that is narrower gets the step's.
     """
     chosen: list[int] = []
     widths: list[int] = []
     for index, close in enumerate(candles.times.tolist()):
         if close % step:
             continue
-        for since, until in holes:
+        for since, until in gaps:
             if since < close <= until:
                 chosen.append(index)
                 widths.append(max(min(candles.width, close - since), step))

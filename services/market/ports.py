@@ -1,4 +1,4 @@
-"""What the inside asks of the outside. Implementations are chosen in `services.bootstrap` alone."""
+"""The ports: interfaces that the application needs. `services.bootstrap` alone chooses implementations."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ from services.market.tokens import Scope, Token
 from services.market.types import CandlePage, Candles, Hours, Listing, Pair, Quotes, Series
 
 Clock = Callable[[], datetime]
-"""Tells the time, aware UTC."""
+"""Returns the time, aware UTC."""
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Exchange(Protocol):
 
     @property
     def requests_a_second(self) -> float | None:
-        """How often it permits to be asked; None where it does not care."""
+        """The rate limit in requests per second; None without one."""
 
     def listings(self) -> tuple[Listing, ...]:
         """The exchange's spot pairs, as a fresh request finds them.
@@ -48,31 +48,31 @@ class Exchange(Protocol):
         """
 
     def quotes(self, minute: datetime, deadline_seconds: float) -> Quotes:
-        """Ask once for every pair's last price; `minute` is the period that asks.
+        """Request every pair's last price, once, for the period `minute`.
 
-        Raises Unavailable when no whole answer came within `deadline_seconds`, BadPayload when it
-        made no sense or was empty.
+        Raises Unavailable if no complete response came within `deadline_seconds`, BadPayload if it
+        was invalid or empty.
         """
 
     def pages(self, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:
-        """The requests, newest first, that bring the history of (`since`, `until`] as finely as it can be had."""
+        """The requests, newest first, for the history of (`since`, `until`] at the finest available resolution."""
 
     def candles(self, pair: Pair, page: CandlePage) -> Candles:
-        """Carry out one page at the exchange's permitted pace (which may mean waiting before asking).
+        """Request one page within the exchange's rate limit, which may mean waiting first.
 
-        Raises Unavailable or BadPayload. An empty answer is an answer: there was no trade, or no history.
+        Raises Unavailable or BadPayload. An empty response is valid: there was no trade, or no history.
         """
 
 
 class MarketReader(Protocol):
-    """All that web rooms may ask. Every method raises StoreUnavailable when the database is."""
+    """Everything that the web layers read. Every method raises StoreUnavailable if the database is unavailable."""
 
     @property
     def profile(self) -> Profile:
-        """The installation's fixed figures."""
+        """The fixed parameters of this installation."""
 
     def revision(self) -> int:
-        """Grows by one with every commit that changes what the other methods answer; 0 before the first."""
+        """Grows by one with each commit that changes the results of the other methods; 0 before the first."""
 
     def ranking(self) -> Ranking:
         """All tracked metrics in rank order."""
@@ -83,130 +83,130 @@ class MarketReader(Protocol):
     def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         """Prices with `since` < time <= `until`, quote currency per base unit; raises UnknownMetric.
 
-        Whoever was told just now that `revision` is the present one spares the reader asking for it.
+        `revision`, if given, is the present one as the caller knows it: the reader need not ask for it.
         """
 
     def hours(self, metric_id: int, since: datetime, until: datetime) -> Hours:
-        """The hours that begin at or after `since` and before `until`; raises UnknownMetric."""
+        """The hours that start at or after `since` and before `until`; raises UnknownMetric."""
 
     def volumes(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
-        """24 h volumes as told with `since` < time <= `until`, base units; `revision` and errors as of `prices`."""
+        """24 h volumes reported with `since` < time <= `until`, base units; `revision` and errors as for `prices`."""
 
     def alerts(self, query: AlertQuery = NEWEST_ALERTS) -> tuple[Alert, ...]:
         """The alerts that `query` selects, newest first."""
 
     def open_alerts(self) -> OpenAlerts:
-        """The alerts that somebody should look at."""
+        """The alerts that need attention."""
 
     def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
-        """Thumbnails of those of `metric_ids` that are tracked."""
+        """Thumbnails of the tracked ones of `metric_ids`."""
 
     def status(self, now: datetime) -> Status:
-        """The state of the whole, judged at `now`."""
+        """The state of the whole tracker, as of `now`."""
 
     def day(self, now: datetime) -> Day:
         """What happened in the 24 h before `now`."""
 
 
 class TokenBook(Protocol):
-    """The API tokens. Every method raises StoreUnavailable when the database is."""
+    """The API tokens. Every method raises StoreUnavailable if the database is unavailable."""
 
     def holder(self, secret: str, now: datetime) -> Token | None:
-        """The token of this text, if it exists and is not revoked; that it was used is put on record."""
+        """The token with this secret, if it exists and is not revoked. Its use is recorded."""
 
     def all(self) -> tuple[Token, ...]:
-        """Every token there is or was, newest first."""
+        """All tokens, also revoked ones, newest first."""
 
     def issue(self, name: str, scope: Scope, now: datetime) -> tuple[str, Token]:
-        """Make a token; its text comes first, and never again. Raises ValueError for a name that cannot be used."""
+        """Create a token; return its secret, shown only once, and the token. Raises ValueError for a bad name."""
 
     def revoke(self, number: int, now: datetime) -> bool:
-        """End a token; False where there is none to end."""
+        """Revoke a token; False if there is none to revoke."""
 
 
 class AlertService(Protocol):
-    """All that web rooms may do about alerts. Every method raises StoreUnavailable when the database is."""
+    """Everything that the web layers do with alerts. Every method raises StoreUnavailable if the database is
+    unavailable."""
 
     def rules(self) -> tuple[AlertRule, ...]:
-        """The rules that people wrote, by number."""
+        """The stored rules, by number."""
 
     def rule(self, number: int) -> AlertRule:
         """The rule of this number; raises UnknownRecord."""
 
     def state_counts(self) -> Mapping[int, Mapping[str, int]]:
-        """For each rule that has such, how many metrics are in which state other than ok."""
+        """The number of metrics by state, for each rule with metrics in a state other than ok."""
 
     def add_rule(self, rule: AlertRule) -> AlertRule:
-        """Keep it; answers it with its number. Raises TooManyRules, and BadRule for a channel that there is not."""
+        """Store a new rule; return it with its number. Raises TooManyRules, and BadRule for an unknown channel."""
 
     def change_rule(self, rule: AlertRule, now: datetime) -> None:
-        """Put it in the place of the one of its number; raises UnknownRecord, and BadRule for a new channel that there
-        is not."""
+        """Replace the rule of this number. Raises UnknownRecord, and BadRule for an unknown new channel."""
 
     def remove_rule(self, number: int, now: datetime) -> None:
-        """Forget it; what it has fired stays on record. Raises UnknownRecord."""
+        """Remove the rule; its alerts stay on record. Raises UnknownRecord."""
 
     def tally(self, query: AlertQuery) -> AlertCounts:
-        """How many alerts are asked for, whatever the limit and the offset."""
+        """The number of selected alerts, regardless of limit and offset."""
 
     def rules_that_fired(self) -> Mapping[int, str | None]:
-        """The rules that there are alerts of, with the name that each had at the last of them, None for the built-in
-        one."""
+        """The rules with alerts, and the name that each had at the last one; None for the built-in rule."""
 
     def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
-        """Somebody, named `by`, has seen this alert; a second time changes nothing. Raises UnknownRecord."""
+        """Acknowledge the alert, on behalf of `by`; a second time changes nothing. Raises UnknownRecord."""
 
     def acknowledge_all(self, query: AlertQuery, note: str | None, now: datetime, by: str | None = None) -> int:
-        """The same of all alerts that are asked for, whatever the limit and the offset; answers how many they were."""
+        """Acknowledge all selected alerts, regardless of limit and offset; return how many they were."""
 
     def mutes(self, now: datetime) -> tuple[Mute, ...]:
-        """Those that hold, by number."""
+        """The mutes in force, by number."""
 
     def mute(
         self, rule_id: int | None, metric_id: int | None, until: datetime | None, note: str | None, now: datetime
     ) -> Mute:
-        """Tell nobody of these alerts from now on, as services.market.types.Mute says; raises UnknownRecord."""
+        """Notify nobody of these alerts from now on, see `Mute`; raises UnknownRecord."""
 
     def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Steps[ReplayResult]:
-        """When this rule, kept or not, would have fired in that time on what is stored. Raises BadRule, Busy where
-        there is no place for it, Unfinished where it takes too long; the former two mostly before the first step, to
-        which it never comes without a place."""
+        """When this rule, stored or not, would have fired on the stored history of that time.
+
+        Raises BadRule, Busy without a free place, and Unfinished if it takes too long. It takes its first step only
+        with a place.
+        """
 
     def unmute(self, number: int, now: datetime) -> None:
         """End a mute early; raises UnknownRecord."""
 
 
 class Notifier(Protocol):
-    """One way out for messages."""
+    """Sends messages to one channel."""
 
     @property
     def channel(self) -> str:
-        """A stable name that gives nothing of the address away."""
+        """A stable name that reveals nothing of the address."""
 
     def send(self, message: Message) -> None:
-        """Deliver once; the message's key lets the receiver recognise a repeat. Raises DeliveryFailed."""
+        """Send once. The message's key lets the receiver recognise a repeat. Raises DeliveryFailed."""
 
 
 Notifiers = Sequence[Notifier]
 
 
 class Deliveries(Protocol):
-    """What became of the messages, and the channels that they go to. Where the database is asked, every method raises
-    StoreUnavailable when it is away."""
+    """Deliveries of messages, and the configured channels. Methods that read or write the database raise
+    StoreUnavailable if it is unavailable."""
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The names of the channels that the settings name."""
+        """The names of the channels in the settings."""
 
     def newest(self, limit: int, state: DeliveryState | None = None, offset: int = 0) -> tuple[Delivery, ...]:
-        """The newest messages after the first `offset`, at most `limit`, of one state where it is given."""
+        """The newest deliveries after the first `offset`, at most `limit`, of one state if given."""
 
     def count(self, state: DeliveryState | None = None) -> int:
-        """How many messages there are, of one state where it is given."""
+        """The number of deliveries, of one state if given."""
 
     def retry(self, number: int, now: datetime) -> Delivery:
-        """Owe a message that was given up for another day. Raises UnknownDelivery, or NotFailed where there is nothing
-        to try again."""
+        """Queue a failed delivery again, for another day. Raises UnknownDelivery or NotFailed."""
 
     def try_out(self, channel: str, now: datetime) -> None:
-        """Send a test, and wait for what comes of it. Raises UnknownChannel or DeliveryFailed."""
+        """Send a test message and wait for the result. Raises UnknownChannel or DeliveryFailed."""

@@ -11,18 +11,18 @@ from services.market.types import Floats, HasMetricKey, Ints
 
 @dataclass(frozen=True, slots=True)
 class RankedMetric(HasMetricKey):
-    """One line of the ranking, as of the last tick.
+    """One row of the ranking, as of the last tick.
 
     Prices, `stdev`, `mean` and `average_1h` are in quote currency; `change_1h`, `change_24h`,
     `volatility` (stdev / mean) and the ranges ((high - low) / low) are fractions, 0.01 meaning one per
     cent; `log_volatility` is the standard deviation of the window's log returns as a fraction a year of
-    365 days; `volume_24h` is in base units. The changes are from the prices an hour and a day before
-    `updated_at`: they stay for as long as the price does. `coverage` is how much of the window the
-    `samples` stand for, 0 to 1. A price that is `stale`, or missing, is none of the present: see
-    services.market.present. Highs and lows reach back as services.market.extremes says.
-    `rank_1h_ago` is the rank that the tick of an hour ago gave. None stands for "not known": no price
-    yet, or too short a history. What is not `active` has no rank and a `reason`: `delisted`, `halted`
-    (listed without trading), or `frozen` (its exchange answers without a price for it).
+    365 days; `volume_24h` is in base units. The changes start from the prices an hour and a day before
+    `updated_at`: they stay the same until the next price. `coverage` is the share of the window that the
+    `samples` stand for, 0 to 1. A `stale` price is not of the present, see services.market.present. For
+    the windows of highs and lows, see services.market.extremes. `rank_1h_ago` is the rank at the tick an
+    hour ago. None means unknown: no price yet, or too short a history. A metric that is not `active` has
+    no rank and a `reason`: `delisted`, `halted` (listed without trading), or `frozen` (its exchange
+    answers without a price for it).
     """
 
     id: int
@@ -51,37 +51,37 @@ class RankedMetric(HasMetricKey):
     updated_at: datetime | None
     stale: bool
     alerted_at: datetime | None = None
-    """When the metric last fired an alert, if that was within the last hour of ticks."""
+    """Time of its last alert, if within the last hour of ticks."""
     new_at: datetime | None = None
-    """When its exchange began to list it, if that was seen and within the last day of ticks."""
+    """When its exchange first listed it, if observed and within the last day of ticks."""
     rule_average: float | None = None
-    """What the alert rule compares the price with: the average of its own window, the latest price left out."""
+    """The average that the built-in rule compares the price with: over that rule's window, without the latest price."""
 
     def gone_stale(self) -> "RankedMetric":
-        """The same when its tick has become stale: so has its price."""
+        """The same row after its tick has become stale, and its price with it."""
         return replace(self, stale=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """All tracked metrics in rank order, those without prices last, as one tick left them."""
+    """All tracked metrics in rank order, those without prices last, as of one tick."""
 
     revision: int
     minute: datetime | None
     metrics: tuple[RankedMetric, ...]
 
     def gone_stale(self) -> "Ranking":
-        """The same when this tick is stale: so are all its prices."""
+        """The same ranking after its tick has become stale, and all its prices with it."""
         return replace(self, metrics=tuple(row.gone_stale() for row in self.metrics))
 
 
 @dataclass(frozen=True, slots=True)
 class Sparklines:
-    """The shape of some metrics' last 24 h, for a thumbnail.
+    """The last 24 h of some metrics, for thumbnails.
 
-    `points` is uint8 of shape (metrics, 24), one point an hour, oldest first, the last of them at `minute` (the last
-    tick; None before the first): 0 is the lowest and 100 the highest of that metric's own points, 255 where there is no
-    price. `low` and `high` are the prices of 0 and 100 in quote currency, NaN where there is none.
+    `points` is uint8 of shape (metrics, 24), one point per hour, oldest first, the last one at `minute` (the last tick;
+    None before the first): 0 is the lowest and 100 the highest of the metric's own points, 255 is no price. `low` and
+    `high` are the prices of 0 and 100 in quote currency, NaN without a price.
     """
 
     minute: datetime | None

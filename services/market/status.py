@@ -8,13 +8,13 @@ from services.market.times import HOUR, to_epoch
 from services.market.types import Floats, Ints, Metric
 
 SLOT_SECONDS = 900
-"""Ticks of so long are summed up when a whole day of them is told."""
+"""The ticks of a day are summarised in slots of this length."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeState:
-    """How one exchange does. `failing_since` is None while it answers; `error` is what it complained of at
-    `failed_at`, its last failure."""
+    """The state of one exchange. `failing_since` is None while it answers; `error` is that of its last failure, at
+    `failed_at`."""
 
     market: str
     metrics: int
@@ -23,17 +23,17 @@ class ExchangeState:
     error: str | None
     latency_ms: float | None
     rejected: int = 0
-    """Values left out of its last answer."""
+    """Rejected values in its last response."""
     note: str | None = None
-    """What is odd about its last answer, in words: values refused, pairs without a price, prices that stand still."""
+    """Anything odd in its last response, as text: rejected values, pairs without a price, prices that do not move."""
     failed_at: datetime | None = None
     permitted: float | None = None
-    """Requests a second that it permits; None where it sets no limit, or that is not known yet."""
+    """Its rate limit in requests per second; None if there is none, or if it is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillState:
-    """How far the filling of missing history has come on one exchange, in requests."""
+    """The progress of one exchange's backfill, in requests."""
 
     market: str
     done: int
@@ -43,13 +43,14 @@ class BackfillState:
 
     @property
     def running(self) -> bool:
-        """Whether requests are left, also while the exchange does not answer them."""
+        """True while requests are left, even if the exchange does not answer."""
         return self.done + self.failed < self.total
 
 
 @dataclass(frozen=True, slots=True)
 class TickState:
-    """One tick as it went. Durations in milliseconds; `late_ms` after its period began; `missed` periods before it."""
+    """One finished tick. Durations in milliseconds; it started `late_ms` after its period did, after `missed` periods
+    without a tick."""
 
     minute: datetime
     late_ms: float
@@ -66,9 +67,9 @@ class TickState:
 class TickDay:
     """The ticks of 24 h in slots of SLOT_SECONDS, oldest first, all of shape (slots,).
 
-    `starts` are epoch seconds. Durations are in milliseconds, NaN where no tick was: the means of fetch and store, and
-    the longest of both together. `missed` counts the periods without a tick (those before the first tick ever are
-    none), `failed` the ticks in which some exchange did not answer.
+    `starts` are epoch seconds. Durations are in milliseconds, NaN without ticks: the means of fetch and store, and the
+    longest sum of both. `missed` counts the periods without a tick since the first tick ever, `failed` the ticks in
+    which some exchange did not answer.
     """
 
     starts: Ints
@@ -82,7 +83,7 @@ class TickDay:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How large the database was, oldest first: epoch seconds and bytes, both of shape (records,), one an hour."""
+    """The size of the database by the hour, oldest first: epoch seconds and bytes, both of shape (records,)."""
 
     times: Ints
     bytes: Ints
@@ -90,9 +91,9 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What happened within 24 h: the ticks, and the tracked metrics that came and that went, the latest first.
+    """The events of 24 h: ticks, and metrics that were listed (`came`) or ceased to trade (`went`), latest first.
 
-    `sizes` tell of the 30 days before, so that a growth can be seen.
+    `sizes` cover the 30 days before, so that growth is visible.
     """
 
     ticks: TickDay
@@ -103,7 +104,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class ShownSetting:
-    """One setting as anybody may see it: of an address no more than where it leads, of a secret that there is one."""
+    """One setting as shown to users: only the host of an address, and of a secret only that it is set."""
 
     name: str
     value: str
@@ -112,7 +113,7 @@ class ShownSetting:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What this installation tracks by; fixed while the program runs."""
+    """The parameters of this installation; fixed while the program runs."""
 
     version: str
     simulated: bool
@@ -125,31 +126,31 @@ class Profile:
     settings: tuple[ShownSetting, ...] = ()
     retention_days: float | None = None
     exposed: bool = False
-    """Whether everybody who reaches the server from elsewhere is let in."""
+    """True if everyone who reaches the server has access."""
 
     @property
     def full_coverage(self) -> float:
-        """From which `RankedMetric.coverage` on the window counts as full: a hundredth of it may be missing, and a
-        period where that is longer."""
+        """The `RankedMetric.coverage` from which the window counts as full: a hundredth of it may be missing, or a
+        period if that is longer."""
         return min(0.99, 1 - self.period_seconds / (self.window_hours * HOUR))
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """How large the database is, and by how much it grew in the last 24 h (None until that is known), in bytes;
-    `sealed_until` is the end of what has been moved to chunks."""
+    """The size of the database, and its growth in the last 24 h (None until known), in bytes; samples up to
+    `sealed_until` are in chunks."""
 
     size_bytes: int
     growth_bytes: int | None = None
     sealed_until: datetime | None = None
     retained_since: datetime | None = None
-    """The beginning of what is older than RETENTION_DAYS and kept, for it was not in use for so long."""
+    """The oldest sample beyond RETENTION_DAYS that is still retained, because the tracker did not run all that time."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """What clocks that were ahead had stored, and what counts no more: `ticks` and `prices` of periods from `first` to
-    `last` as those clocks told them, set aside by the tick of `at`, the last one that did so."""
+    """Data that clocks which were ahead had stored, and that is no longer used: `ticks` and `prices` of periods from
+    `first` to `last` by those clocks. The tick of `at` was the last one that set some aside."""
 
     at: datetime
     first: datetime
@@ -160,9 +161,9 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of the whole at one instant.
+    """The state of the whole tracker at one moment.
 
-    `stale` is True when the last tick is, see services.market.present, or none has come yet although metrics are
+    `stale` is True if the last tick is stale, see services.market.present, or if there is none yet although metrics are
     tracked. `ticks` are the newest ones, newest first.
     """
 
@@ -171,46 +172,46 @@ class Status:
     stale: bool
     tracked: int
     trading: int
-    """Those that trade: a price of each is expected."""
+    """Metrics that trade: each should have a price."""
     priced: int
-    """Those among them whose price was not stale at the last tick."""
+    """Those of them whose price was not stale at the last tick."""
     exchanges: tuple[ExchangeState, ...]
     backfills: tuple[BackfillState, ...]
     ticks: tuple[TickState, ...]
     warnings: tuple[str, ...] = ()
-    """What the operator should know of `TRACK`: unknown exchanges and pairs."""
+    """Warnings about `TRACK`: unknown exchanges and pairs."""
     storage: Storage | None = None
     shared_cache: bool | None = None
-    """Whether the cache that processes share answers; None where there is none."""
+    """True if the shared cache answers; None without one."""
     holder: str | None = None
-    """The process that has the clock; None where none has."""
+    """The process that holds the lease; None if none does."""
     set_aside: SetAside | None = None
-    """None where no clock was ever found to be ahead."""
+    """None if no clock was ever ahead."""
     cannot_write: str | None = None
-    """Why nothing can be written to the database now, as far as this process knows; None where it can."""
+    """Why the database cannot be written now, as far as this process knows; None if it can."""
     away_since: datetime | None = None
-    """Since when the database does not answer: all else is what it said last. None while it answers."""
+    """Start of the time without a database: all else is what was read last. None while it is available."""
 
     @property
     def live(self) -> int:
-        """Metrics whose price is of the present."""
+        """Metrics with a present price."""
         return 0 if self.stale else self.priced
 
     @property
     def stale_metrics(self) -> int:
-        """Metrics that trade, and whose price is stale."""
+        """Metrics that trade and have a stale price."""
         return self.trading - self.live
 
     def as_of(self, now: datetime, period_seconds: int) -> "Status":
-        """The same state, with `stale` as it is at `now`."""
+        """The same state, with `stale` as of `now`."""
         return replace(self, stale=self.tracked > 0 and _is_tick_stale(self.minute, now, period_seconds))
 
     def present(self, now: datetime) -> datetime:
-        """The moment beside which ages are told: that of the last tick, or `now` where that is stale."""
+        """The moment that ages refer to: the last tick, or `now` if that is stale."""
         return now if self.stale or self.minute is None else self.minute
 
     def why_stale(self, now: datetime) -> str:
-        """What is wrong with the time of the last tick of a stale state, in words that follow that time."""
+        """Why the last tick of a stale state is stale, as text that follows its time."""
         if self.minute is not None and self.minute > now:
             return "which is yet to come: a clock was ahead, or this one is behind"
         return f"more than {STALE_PERIODS} periods ago"

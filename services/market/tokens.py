@@ -1,4 +1,4 @@
-"""API tokens: what a program shows to be let in."""
+"""API tokens: the credentials of programs."""
 
 import hashlib
 import secrets
@@ -17,7 +17,7 @@ MAX_NAME_LENGTH = 60
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token as it is kept: by its beginning a person knows it, by its digest the program."""
+    """A token as stored. People recognise it by its beginning, the program by its digest."""
 
     id: int
     name: str
@@ -29,22 +29,22 @@ class Token:
 
 
 def new_secret() -> str:
-    """A new token's text, of 256 random bits; it is shown once and kept nowhere."""
+    """A new token's secret, of 256 random bits. It is shown once and never stored."""
     return MARK + secrets.token_urlsafe(SECRET_BYTES)
 
 
 def digest(secret: str) -> str:
-    """What is kept of a token. One round is enough: nobody guesses 256 random bits."""
+    """The digest of a token, which is stored. One round of hashing is enough for 256 random bits."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def beginning(secret: str) -> str:
-    """So much of a token as may be shown."""
+    """The first characters of a token, which may be shown."""
     return secret[:SHOWN_CHARACTERS]
 
 
 def usable_name(text: str) -> str:
-    """What a token may be called: one line of visible characters. Raises ValueError."""
+    """Normalise the name of a token: one line of visible characters. Raises ValueError."""
     name = " ".join(text.split())
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise ValueError(f"a token needs a name of 1 to {MAX_NAME_LENGTH} visible characters")

@@ -1,4 +1,4 @@
-"""Which pairs to track, as the operator writes it: `kraken:*/USD,binance:BTC/*`."""
+"""Patterns of the pairs to track, as in the setting TRACK: `kraken:*/USD,binance:BTC/*`."""
 
 import re
 from collections.abc import Iterable
@@ -24,21 +24,21 @@ class TrackPattern:
 
     @property
     def literal(self) -> bool:
-        """Whether it names one pair rather than a family."""
+        """True if it names one pair, without wildcards."""
         return not set("*?") & set(self.base + self.quote)
 
     def matches(self, pair: Pair) -> bool:
         return fnmatchcase(_folded(pair.base), self.base) and fnmatchcase(_folded(pair.quote), self.quote)
 
     def names(self, metric: Metric) -> bool:
-        """Whether the metric is of this market and its pair matches."""
+        """True if the metric is of this market and its pair matches."""
         return metric.market == self.market and self.matches(metric.pair)
 
 
 def parse_track(text: str) -> tuple[TrackPattern, ...]:
-    """The patterns of a comma-separated list, in its order and without repeats.
+    """Parse a comma-separated list of patterns; order stays, repeats are dropped.
 
-    `exchange:*` is short for `exchange:*/*`. Raises ValueError naming what cannot be read.
+    `exchange:*` is short for `exchange:*/*`. Raises ValueError with the part that is invalid.
     """
     patterns: dict[TrackPattern, None] = {}
     for part in (part.strip() for part in text.split(",")):
@@ -55,27 +55,27 @@ def parse_track(text: str) -> tuple[TrackPattern, ...]:
 
 
 def read_pattern(text: str) -> TrackPattern:
-    """The pattern that has this text. Nothing is checked: see `parse_track`."""
+    """The pattern with this text, which is not checked: see `parse_track`."""
     market, _, pair = text.partition(":")
     base, _, quote = pair.partition("/")
     return TrackPattern(market, base, quote)
 
 
 def _folded(code: str) -> str:
-    """As names are compared: in any case, however its letters are put together."""
+    """The form in which names are compared: upper case, composed characters."""
     return normal(code.upper())
 
 
 def any_matches(patterns: Iterable[TrackPattern], pair: Pair) -> bool:
-    """Whether one of the patterns, all of one market, asks for this pair of it."""
+    """True if one of the patterns, all of one market, matches this pair."""
     return any(pattern.matches(pair) for pattern in patterns)
 
 
 def choose(
     patterns: Iterable[TrackPattern], listed: Iterable[Pair]
 ) -> tuple[tuple[Pair, ...], tuple[TrackPattern, ...]]:
-    """The listed pairs that match, in the patterns' order and alphabetically within one, and the patterns
-    that match nothing."""
+    """The listed pairs that match, in the patterns' order and alphabetically within one; and the patterns without a
+    match."""
     in_order = sorted(listed)
     chosen: dict[Pair, None] = {}
     idle = []

@@ -1,4 +1,4 @@
-"""The words of the trade, as values. Times are aware UTC datetimes; in arrays, epoch seconds (int64)."""
+"""Metrics, pairs, quotes, candles and series. Times are aware UTC datetimes; in arrays, epoch seconds (int64)."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class Pair(NamedTuple):
-    """What is traded for what: `base` is priced in units of `quote`."""
+    """A trading pair: `base` is priced in units of `quote`."""
 
     base: str
     quote: str
@@ -25,7 +25,7 @@ class Pair(NamedTuple):
 
 
 class HasMetricKey:
-    """The names of what belongs to a market, a base and a quote."""
+    """Base class of whatever has the market, base and quote of a metric."""
 
     __slots__ = ()
     market: str
@@ -44,7 +44,7 @@ class HasMetricKey:
 
 @dataclass(frozen=True, slots=True)
 class Metric(HasMetricKey):
-    """One tracked (market, base, quote). `reason` says why an inactive one is not ranked."""
+    """One tracked (market, base, quote). `reason` is why an inactive one is not ranked."""
 
     id: int
     market: str
@@ -53,14 +53,14 @@ class Metric(HasMetricKey):
     active: bool = True
     reason: str | None = None
     new_at: datetime | None = None
-    """When its exchange began to list it, if that was seen."""
+    """When its exchange first listed it, if observed."""
     gone_at: datetime | None = None
-    """When it ceased to trade there, if that was seen and it does not trade again."""
+    """When it ceased to trade there, if observed and still true."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The tracked metrics, ascending by number; `number` tells one catalogue from the next."""
+    """The tracked metrics, ascending by id; each catalogue has another `number`."""
 
     number: int
     metrics: tuple[Metric, ...]
@@ -75,7 +75,7 @@ class Catalogue:
 
     @cached_property
     def rows(self) -> Mapping[str, Mapping[Pair, int]]:
-        """For each market, the place in `metrics` of each pair."""
+        """For each market, the index in `metrics` of each pair."""
         found: dict[str, dict[Pair, int]] = {}
         for row, metric in enumerate(self.metrics):
             found.setdefault(metric.market, {})[metric.pair] = row
@@ -83,16 +83,15 @@ class Catalogue:
 
     @cached_property
     def places(self) -> Mapping[str, Ints]:
-        """For each market, the places in `metrics` of all its pairs."""
+        """For each market, the indices in `metrics` of all its pairs."""
         return {market: np.array(list(rows.values()), dtype=np.int64) for market, rows in self.rows.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One spot pair of an exchange's market list; `active` is False where it is not trading.
+    """One spot pair of an exchange's market list; `active` is False if it does not trade.
 
-    `fault` says why it cannot be tracked, None where it can; `aliases` are the exchange's own names of it, where they
-    are others.
+    `fault` is why it cannot be tracked, None if it can; `aliases` are the exchange's own names of it, if different.
     """
 
     pair: Pair
@@ -103,12 +102,12 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Quotes:
-    """One exchange's answer to one tick.
+    """One exchange's prices in one tick.
 
-    `prices` (quote currency per base unit, finite and > 0) and `volumes` (base units of the last
-    24 h, NaN where the exchange tells none) run parallel to `pairs`. What was left out of those that
-    trade is `refused`, each with the reason. The pairs that the exchange lists as not trading are among
-    them; they are `idle` while their price stands still, as far as is known.
+    `prices` (quote currency per base unit, finite and > 0) and `volumes` (base units of the last 24 h,
+    NaN where the exchange reports none) are parallel to `pairs`. `refused` are the rejected values of
+    trading pairs, with the reason of each. `pairs` includes those that the exchange lists as not
+    trading; they are `idle` while their price is not known to move.
     """
 
     pairs: tuple[Pair, ...]
@@ -119,7 +118,7 @@ class Quotes:
 
     @property
     def rejected(self) -> Mapping[str, int]:
-        """How many were left out for each reason."""
+        """The number of rejected values by reason."""
         return Counter(self.refused.values())
 
 
@@ -136,8 +135,8 @@ class CandlePage:
 class Candles:
     """Finished candles of one pair, oldest first.
 
-    `times` are epoch seconds of each candle's close, `closes` are finite and > 0. What was left
-    out is counted in `rejected` by reason.
+    `times` are epoch seconds of each candle's close, `closes` are finite and > 0. `rejected` counts
+    rejected candles by reason.
     """
 
     width: int
@@ -148,7 +147,7 @@ class Candles:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Stored samples of one metric, oldest first: epoch seconds, values, and the seconds each stands for."""
+    """Stored samples of one metric, oldest first: epoch seconds, values, and the seconds that each stands for."""
 
     times: Ints
     values: Floats
@@ -159,9 +158,8 @@ class Series:
 class Hours:
     """One metric's history by the hour, oldest first, all of shape (hours,).
 
-    `starts` are epoch seconds; prices are in quote currency; `mean` is weighted by what each price
-    stands for; `count` is the number of prices; `volume` is the last told of the 24 h before, in base
-    units, NaN where none was told.
+    `starts` are epoch seconds; prices are in quote currency; `mean` is weighted by width; `count` is the
+    number of prices; `volume` is the last reported 24 h volume in base units, NaN if none was reported.
     """
 
     starts: Ints

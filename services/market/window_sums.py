@@ -1,5 +1,6 @@
-"""The sums that a standard deviation is made of, moved through stored prices to any moment, forwards or back: what the
-statistics of the past were, for whoever has only prices of it."""
+"""The sums behind a standard deviation, moved through stored prices to any moment, forwards or back.
+
+They give the statistics of earlier moments from stored prices alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ from services.market.stats.samples import Samples
 from services.market.types import Floats, Ints
 
 ROLLING = ("stdev", "volatility")
-"""The quantities that are of a window of prices."""
+"""The quantities that are computed over a window of prices."""
 
 
 @dataclass(slots=True)
 class WindowSums:
-    """Over the prices of each metric in one window, all of shape (metrics,): `weight`, the sum of their widths in
-    seconds, NaN for a metric that is left out; `total` and `squares`, those of width x (price - anchor) and
-    width x (price - anchor)^2; and the largest |total| and squares since they were summed up anew."""
+    """Sums over the prices of each metric in one window, all of shape (metrics,).
+
+    `weight` is the sum of widths in seconds, NaN for a metric that is left out; `total` and `squares` are the sums of
+    width x (price - anchor) and width x (price - anchor)^2; the peaks are the largest |total| and squares since these
+    were last recomputed.
+    """
 
     anchor: Floats
     weight: Floats
@@ -29,13 +33,15 @@ class WindowSums:
     squares_peak: Floats
 
     def move(self, gained: Samples, lost: Samples, window: Callable[[Ints], Samples]) -> None:
-        """Have the window be another one, which has `gained` and `lost` these prices. Sums that have lost digits to
-        what has left are summed up anew from what `window` gives of their rows: all prices that are in it now."""
+        """Move to another window, which has `gained` and `lost` these prices.
+
+        Sums that have lost digits are recomputed from `window(rows)`: all prices of these rows in the new window.
+        """
         if len(lost.rows):
             self._add(lost, -1)
             emptied = self.weight == 0
             for sums in (self.total, self.squares, self.total_peak, self.squares_peak):
-                sums[emptied] = 0.0  # whatever rounding has left of them
+                sums[emptied] = 0.0  # subtraction may leave rounding errors
         if len(gained.rows):
             first = np.isnan(self.anchor[gained.rows])
             self.anchor[gained.rows[first]] = gained.prices[first]
@@ -47,18 +53,18 @@ class WindowSums:
             self._sum_up(rows, window(rows))
 
     def read(self, quantity: str) -> Floats:
-        """One of ROLLING, NaN where the window holds no price."""
+        """One of ROLLING, NaN if the window has no price."""
         stdev = measures.population_stdev(self.weight, self.total, self.squares)
         return stdev if quantity == "stdev" else volatility(stdev, self.mean())
 
     def mean(self) -> Floats:
-        """Each price weighs as much as it stands for; NaN where there is none."""
+        """The mean price weighted by width, NaN if there is none."""
         with np.errstate(invalid="ignore", divide="ignore"):
             found: Floats = self.anchor + self.total / self.weight
         return found
 
     def copied(self) -> "WindowSums":
-        """The same, to be moved by itself."""
+        """An independent copy."""
         return WindowSums(*(part.copy() for part in self._parts()))
 
     def to_bytes(self) -> bytes:
@@ -83,10 +89,10 @@ class WindowSums:
 
     def _sum_up(self, rows: Ints, samples: Samples) -> None:
         for row in rows.tolist():
-            mine = samples.rows == row
-            prices, widths = samples.prices[mine], samples.widths[mine]
+            of_row = samples.rows == row
+            prices, widths = samples.prices[of_row], samples.widths[of_row]
             mean = (widths * prices).sum() / widths.sum()
-            # The price nearest to the mean: no sum of squares is smaller, and that of a flat series is exactly 0.
+            # The price nearest to the mean gives the smallest sum of squares, and exactly 0 for a flat series.
             self.anchor[row] = prices[np.abs(prices - mean).argmin()]
             offset = prices - self.anchor[row]
             self.weight[row] = widths.sum()
@@ -95,18 +101,18 @@ class WindowSums:
 
 
 def no_sums(count: int) -> WindowSums:
-    """Those of windows without a price."""
+    """The sums of windows without prices."""
     return WindowSums(np.full(count, np.nan), *np.zeros((5, count)))
 
 
 def from_bytes(data: bytes) -> WindowSums:
-    """What `to_bytes` made."""
+    """The inverse of `to_bytes`."""
     return WindowSums(*np.frombuffer(data, "<f8").reshape(6, -1).copy())
 
 
 def from_statistics(statistics: MetricStats, count: int) -> WindowSums:
-    """Those of `statistics`, by metric number up to `count`; a metric that it does not have is left out."""
-    mine = statistics[statistics["id"] < count]
+    """The sums in `statistics`, by metric id up to `count`; metrics without statistics are left out."""
+    chosen = statistics[statistics["id"] < count]
     sums = no_sums(count)
     sums.weight[:] = np.nan
     for part, name in (
@@ -117,7 +123,7 @@ def from_statistics(statistics: MetricStats, count: int) -> WindowSums:
         (sums.total_peak, "total_peak"),
         (sums.squares_peak, "peak"),
     ):
-        part[mine["id"]] = mine[name]
+        part[chosen["id"]] = chosen[name]
     return sums
 
 

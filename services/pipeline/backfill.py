@@ -125,10 +125,10 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
                 times = np.concatenate([run.times for run in mine]) if mine else np.empty(0, dtype=np.int64)
                 widths = np.concatenate([run.widths for run in mine]) if mine else np.empty(0, dtype=np.int64)
                 known = answered.get(metric.id, ())
-                holes = gaps.find_holes(times, widths, since, until, step, known)
+                holes = gaps.find_gaps(times, widths, since, until, step, known)
                 if holes and len(late):  # one late price alone is not worth a request
                     timely = ~np.isin(times, late)
-                    holes = gaps.find_holes(times[timely], widths[timely], since, until, step, known)
+                    holes = gaps.find_gaps(times[timely], widths[timely], since, until, step, known)
                 tasks += _tasks(exchange, metric, holes, late, step, now)
     tasks.sort(key=lambda task: task.page.until, reverse=True)
     return tasks

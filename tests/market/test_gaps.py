@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.market.gaps import JOIN_STEPS, find_holes, fit, grid_step, join_near
+from services.market.gaps import JOIN_STEPS, find_gaps, fit, grid_step, join_near
 from services.market.types import Candles
 
 STEP = 60
@@ -19,19 +19,19 @@ def candles(width: int, *times: int) -> Candles:
     return Candles(width, ints([SINCE + time for time in times]), np.ones(len(times)))
 
 
-def holes_by_hand(samples: list[tuple[int, int]], size: int, known: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def gaps_by_hand(samples: list[tuple[int, int]], size: int, known: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Look at each step by itself: a sample at t of width w covers (t - w, t], and its whole step at least."""
-    holes: list[tuple[int, int]] = []
+    gaps: list[tuple[int, int]] = []
     for place in range(size):
         begin, end = SINCE + place * STEP, SINCE + (place + 1) * STEP
         covered = any(time - width < end and begin < time for time, width in samples)
         told = any(since <= begin and end <= until for since, until in known)
         if not covered and not told:
-            if holes and holes[-1][1] == begin:
-                holes[-1] = (holes[-1][0], end)
+            if gaps and gaps[-1][1] == begin:
+                gaps[-1] = (gaps[-1][0], end)
             else:
-                holes.append((begin, end))
-    return holes
+                gaps.append((begin, end))
+    return gaps
 
 
 seconds = st.integers(-10 * STEP, 40 * STEP).map(lambda second: SINCE + second)
@@ -43,60 +43,60 @@ spans = st.lists(st.tuples(on_grid, st.integers(1, 12)).map(lambda s: (s[0], s[0
 @given(samples_of_a_past, st.integers(0, 30), spans)
 @example([(SINCE + 1, 1)], 2, [])
 @example([(SINCE + 30 * STEP + 300, 300)], 30, [])
-def test_holes_are_those_that_looking_at_each_step_finds(samples, size, known):
+def test_gaps_are_those_that_looking_at_each_step_finds(samples, size, known):
     samples.sort()
     times, widths = ints([time for time, _ in samples]), ints([width for _, width in samples])
-    found = find_holes(times, widths, SINCE, SINCE + size * STEP, STEP, known)
-    assert found == holes_by_hand(samples, size, known)
+    found = find_gaps(times, widths, SINCE, SINCE + size * STEP, STEP, known)
+    assert found == gaps_by_hand(samples, size, known)
 
 
 def test_an_empty_past_is_one_hole():
-    assert find_holes(ints([]), ints([]), 0, 600, 60) == [(0, 600)]
+    assert find_gaps(ints([]), ints([]), 0, 600, 60) == [(0, 600)]
 
 
-def test_a_past_without_holes_has_none():
+def test_a_past_without_gaps_has_none():
     times = ints(list(range(60, 601, 60)))
-    assert find_holes(times, np.full(10, 60), 0, 600, 60) == []
+    assert find_gaps(times, np.full(10, 60), 0, 600, 60) == []
 
 
 def test_known_spans_are_not_asked_for_again():
-    assert find_holes(ints([]), ints([]), 0, 600, 60, [(120, 300)]) == [(0, 120), (300, 600)]
+    assert find_gaps(ints([]), ints([]), 0, 600, 60, [(120, 300)]) == [(0, 120), (300, 600)]
 
 
 def test_a_sample_just_after_the_past_reaches_into_it_with_its_width():
-    assert find_holes(ints([720]), ints([300]), 0, 600, 60) == [(0, 420)]
+    assert find_gaps(ints([720]), ints([300]), 0, 600, 60) == [(0, 420)]
 
 
-def test_candles_fill_holes_no_finer_than_a_minute():
+def test_candles_fill_gaps_no_finer_than_a_minute():
     assert [grid_step(period) for period in (5, 60, 90, 420, 3600)] == [60, 60, 60, 420, 3600]
 
 
 @given(st.lists(st.tuples(st.integers(1, 250), st.integers(1, 50)), max_size=10))
-def test_joined_holes_cover_all_holes_and_keep_only_wide_spaces_apart(pieces):
-    holes, end = [], SINCE
+def test_joined_gaps_cover_all_gaps_and_keep_only_wide_spaces_apart(pieces):
+    gaps, end = [], SINCE
     for space, length in pieces:
         since = end + space * STEP
         end = since + length * STEP
-        holes.append((since, end))
-    joined = join_near(holes, STEP)
+        gaps.append((since, end))
+    joined = join_near(gaps, STEP)
 
     covered = {place for since, until in joined for place in range(since, until, STEP)}
-    assert covered >= {place for since, until in holes for place in range(since, until, STEP)}
+    assert covered >= {place for since, until in gaps for place in range(since, until, STEP)}
     assert all(later[0] - earlier[1] > JOIN_STEPS * STEP for earlier, later in pairwise(joined))
-    edges = [holes[0][0], holes[-1][1]] if holes else []
-    for earlier, later in pairwise(holes):
+    edges = [gaps[0][0], gaps[-1][1]] if gaps else []
+    for earlier, later in pairwise(gaps):
         if later[0] - earlier[1] > JOIN_STEPS * STEP:
             edges += [earlier[1], later[0]]
     assert sorted(edges) == [edge for span in joined for edge in span]
 
 
-def test_holes_that_lie_just_near_enough_are_asked_for_in_one_go():
+def test_gaps_that_lie_just_near_enough_are_asked_for_in_one_go():
     near, far = JOIN_STEPS * STEP, (JOIN_STEPS + 1) * STEP
     assert join_near([(0, 60), (60 + near, 120 + near)], STEP) == [(0, 120 + near)]
     assert join_near([(0, 60), (60 + far, 120 + far)], STEP) == [(0, 60), (60 + far, 120 + far)]
 
 
-def fit_by_hand(found: Candles, holes: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def fit_by_hand(found: Candles, gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Count, step by step backwards from each close, how much of its width is missing."""
     fitting = []
     for index, close in enumerate(found.times.tolist()):
@@ -104,7 +104,7 @@ def fit_by_hand(found: Candles, holes: list[tuple[int, int]]) -> list[tuple[int,
         while (
             close % STEP == 0
             and missing < max(found.width, STEP)
-            and any(since <= close - missing - STEP < until for since, until in holes)
+            and any(since <= close - missing - STEP < until for since, until in gaps)
         ):
             missing += STEP
         if missing:
@@ -118,16 +118,16 @@ def fit_by_hand(found: Candles, holes: list[tuple[int, int]]) -> list[tuple[int,
     st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=4),
 )
 def test_candles_fill_just_what_is_missing(places, width, pieces):
-    holes, end = [], SINCE
+    gaps, end = [], SINCE
     for space, length in pieces:
         since = end + space * STEP
         end = since + length * STEP
-        holes.append((since, end))
+        gaps.append((since, end))
     found = candles(width, *sorted({int(place * STEP) for place in places}))
 
-    indices, widths = fit(found, holes, STEP)
+    indices, widths = fit(found, gaps, STEP)
 
-    assert list(zip(indices.tolist(), widths.tolist(), strict=True)) == fit_by_hand(found, holes)
+    assert list(zip(indices.tolist(), widths.tolist(), strict=True)) == fit_by_hand(found, gaps)
 
 
 def test_a_candle_finer_than_the_step_counts_with_the_steps_width():
