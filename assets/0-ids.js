@@ -1,4 +1,4 @@
-// The ids from layouts/ids.py that these scripts need, in one place; tests/layouts/test_ids.py compares them.
+// The ids of layouts/ids.py that these scripts use; tests/layouts/test_ids.py compares the two.
 const trackerIds = {
   location: "location",
   poll: "poll",

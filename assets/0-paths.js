@@ -1,16 +1,13 @@
-// Where the server's own paths are: below the prefix that it is reached by, if there is one, as layouts/shell.py says.
+// Addresses of the server's paths, below the prefix that the site is served at (layouts/shell.py).
 (function () {
   "use strict";
   const root = document.documentElement?.dataset?.root || "";
 
-  // The address of a path.
-  const at = (path) => root + path;
-
-  // The path of an address on this site.
-  function within(address) {
-    const isBelow = root && (address === root || address.startsWith(root + "/"));
-    return (isBelow ? address.slice(root.length) : address) || "/";
-  }
-
-  window.trackerPaths = { at, within };
+  window.trackerPaths = {
+    at: (path) => root + path,
+    within(address) {
+      const isBelow = root && (address === root || address.startsWith(root + "/"));
+      return (isBelow ? address.slice(root.length) : address) || "/";
+    },
+  };
 })();

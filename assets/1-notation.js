@@ -1,4 +1,4 @@
-// How prices, shares and moments are written; layouts/notation.py writes the same on the server.
+// Numbers and times as text; layouts/notation.py writes the same on the server.
 (function () {
   "use strict";
   const UNKNOWN = "–";
@@ -17,8 +17,10 @@
     [3600, "h"],
     [60, "min"],
   ];
+  /** @type {Map<string, Intl.NumberFormat>} */
   const formats = new Map(); // Intl formatters are slow to make and cheap to use
 
+  /** @type {(decimals: number, value: number, notation: "standard" | "scientific") => string} */
   function format(decimals, value, notation) {
     const key = notation + decimals;
     let format = formats.get(key);
@@ -30,17 +32,25 @@
     return format.format(value).replace("-", MINUS);
   }
 
+  /** @type {(value: number, decimals: number) => string} */
   const fixed = (value, decimals) => format(decimals, value, "standard");
 
-  // The first so many digits without a point, and the power of ten of the first of them.
+  /**
+   * The first `count` significant digits without a point, and the power of ten of the first digit.
+   * @type {(size: number, count: number) => [digits: string, power: number]}
+   */
   function significant(size, count) {
     const [digits, power] = format(count - 1, size, "scientific").split("E");
     return [digits.replace(".", ""), Number(power.replace(MINUS, "-"))];
   }
 
-  const subscript = (number) => [...(number + "")].map((digit) => String.fromCharCode(0x2080 + Number(digit))).join("");
+  const subscript = (/** @type {number} */ number) =>
+    [...String(number)].map((digit) => String.fromCharCode(0x2080 + Number(digit))).join("");
 
-  // Four significant digits at least, in eleven characters at most.
+  /**
+   * At least four significant digits in at most eleven characters.
+   * @type {Notation["priceText"]}
+   */
   function priceText(value) {
     if (value == null) return UNKNOWN;
     if (value === 0) return "0";
@@ -57,20 +67,27 @@
     return power < 0 ? fraction(value, 4) : fixed(value, size >= 99.99995 ? 2 : 4);
   }
 
-  // A number below one with so many significant digits; five zeros and more after the point are counted.
+  /**
+   * A number below one with `count` significant digits. Five or more zeros after the point are written as their number.
+   * @type {(value: number, count: number) => string}
+   */
   function fraction(value, count) {
     const [digits, power] = significant(Math.abs(value), count);
     if (power >= -5) return fixed(value, count - 1 - power);
     return (value < 0 ? MINUS : "") + "0.0" + subscript(-power - 1) + digits;
   }
 
-  // With so many decimals below a thousand, whole up to 99,999, and in units beyond.
+  /**
+   * With `decimals` below a thousand, whole up to 99,999, and in units beyond.
+   * @type {(value: number, decimals: number) => string}
+   */
   function shortened(value, decimals) {
     const size = Math.abs(value);
     if (size < 1000 - 10 ** -decimals / 2) return fixed(value, decimals);
     return size < 99_999.5 ? fixed(value, 0) : inUnits(value, 0);
   }
 
+  /** @type {(value: number, decimals: number) => string} */
   function inUnits(value, decimals) {
     for (const [unit, name] of UNITS) {
       const size = Math.abs(value / unit);
@@ -81,18 +98,23 @@
     return (value < 0 ? MINUS : "") + digits[0] + "." + digits.slice(1) + "e" + power;
   }
 
-  // Shares come in per cent here, so that a column filter means what its column shows.
+  /**
+   * Changes and shares are in per cent, so that a column filter compares what its column shows.
+   * @type {Notation["changeText"]}
+   */
   function changeText(percent) {
     if (percent == null) return UNKNOWN;
     const size = Math.abs(percent);
     return (size < 0.005 ? "" : percent > 0 ? "+" : MINUS) + shortened(size, 2) + " %";
   }
 
+  /** @type {Notation["shareText"]} */
   function shareText(percent) {
     if (percent == null) return UNKNOWN;
     return shortened(percent, percent > 0 && percent < 0.1 ? 4 : 2) + " %";
   }
 
+  /** @type {Notation["amountText"]} */
   function amountText(value) {
     if (value == null) return UNKNOWN;
     const size = Math.abs(value);
@@ -100,66 +122,78 @@
     return size < 999.995 ? fixed(value, 2) : inUnits(value, 2);
   }
 
-  // How many times the average a price is.
+  /** @type {Notation["multipleText"]} */
   const multipleText = (value, average) => shortened(value / average, 1) + TIMES;
 
+  /** @type {Notation["wholeText"]} */
   function wholeText(value) {
     return value == null ? UNKNOWN : fixed(value, 0);
   }
 
-  // In the largest unit that two of it fit into.
+  /**
+   * In the largest unit of which there are at least two.
+   * @type {Notation["durationText"]}
+   */
   function durationText(seconds) {
     for (const [size, name] of DURATIONS) if (seconds >= 2 * size) return Math.floor(seconds / size) + " " + name;
     return Math.max(Math.trunc(seconds), 0) + " s";
   }
 
-  // How much is known of a window of so many hours.
+  /**
+   * How much is known of a window of so many hours.
+   * @type {Notation["windowText"]}
+   */
   function windowText(coverage, hours) {
     const known = coverage * hours;
     const part = known < 2 ? Math.round(known * 60) + " min" : Math.floor(known * 10 + 0.001) / 10 + " h";
     return part + " of " + hours + " h";
   }
 
-  // ---- the viewer's own time zone, or UTC where that was chosen
+  // ---- the viewer's own time zone, or UTC if it was chosen
   let chosenZone = "local";
   try {
     chosenZone = localStorage.getItem("zone") || "local";
   } catch {
-    // storage can be forbidden; the choice then lasts until the tab closes
+    // Storage can be forbidden: the choice then lasts until the tab closes.
   }
 
+  /** @type {Notation["chooseZone"]} */
   function chooseZone(choice) {
     chosenZone = choice;
     try {
       localStorage.setItem("zone", choice);
     } catch {
-      // see above
+      // Storage can be forbidden.
     }
   }
 
   const zoneChoice = () => chosenZone;
   const zoneName = () => (chosenZone === "utc" ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone);
 
-  function shaped(moment, shape) {
-    return new Intl.DateTimeFormat("en-GB", Object.assign({ timeZone: zoneName() }, shape)).format(moment);
-  }
+  /** @type {(moment: Date, options: Intl.DateTimeFormatOptions) => string} */
+  const inZone = (moment, options) =>
+    new Intl.DateTimeFormat("en-GB", { timeZone: zoneName(), ...options }).format(moment);
 
+  /** @type {Notation["timeText"]} */
   function timeText(iso) {
     if (!iso) return UNKNOWN;
     const moment = new Date(iso);
-    const shape = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-    if (moment.getSeconds()) shape.second = "2-digit";
-    return shaped(moment, shape);
+    const second = moment.getSeconds() ? "2-digit" : undefined;
+    return inZone(moment, { hour: "2-digit", minute: "2-digit", second, hourCycle: "h23" });
   }
 
-  // The date only where it is not today's.
+  /**
+   * With the date unless it is today's.
+   * @type {Notation["clockText"]}
+   */
   function clockText(iso) {
     const time = timeText(iso);
     if (!iso) return time;
     const moment = new Date(iso);
-    const whole = { year: "numeric", month: "numeric", day: "numeric" };
-    if (shaped(moment, whole) === shaped(new Date(), whole)) return time;
-    return shaped(moment, { day: "numeric", month: "short" }) + ", " + time;
+    /** @type {Intl.DateTimeFormatOptions} */
+    const date = { year: "numeric", month: "numeric", day: "numeric" };
+    if (inZone(moment, date) === inZone(new Date(), date)) return time;
+    return inZone(moment, { day: "numeric", month: "short" }) + ", " + time;
   }
 
   window.trackerNotation = {

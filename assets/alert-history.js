@@ -1,82 +1,99 @@
-// The history of alerts: its filters in the address, its pages, and which alert a dialog is about. Names come from
-// outside, so they are handed on as text, never as markup.
+// The alert history: its filters, which stand in the address, its pages, and its dialogs. Names come from outside: they
+// are passed on as text, never as markup.
 (function () {
   "use strict";
-  const nothing = () => window.dash_clientside.no_update;
-  const FILTERS = ["q", "rule", "state", "span", "unseen", "page"];
+  const { noUpdate, register } = window.trackerDash;
+  /** @type {(keyof HistoryQuery)[]} */
+  const FILTERS = ["q", "rule", "state", "span", "unseen"];
+  const ANY = "any"; // in a list, which shows nothing for an empty value
+  const DIALOG_OUTPUTS = 8; // of openDialog, in the order of callbacks/alert_history.py
 
-  function keepInAddress(ask) {
+  /** @param {HistoryQuery} query */
+  function writeAddress(query) {
     const address = new URL(window.location.href);
-    for (const name of FILTERS) {
-      const value = name === "page" && ask.page === 1 ? "" : ask[name];
-      if (value) address.searchParams.set(name, value === true ? "1" : value);
+    for (const name of [...FILTERS, /** @type {const} */ ("page")]) {
+      const value = name === "page" && query.page === 1 ? "" : query[name];
+      if (value) address.searchParams.set(name, value === true ? "1" : String(value));
       else address.searchParams.delete(name);
     }
     window.history.replaceState(window.history.state, "", address);
   }
 
-  // The lists say "any", for an empty value is none to them.
-  const ANY = "any";
-  const chosenOf = (value) => (value === ANY || !value ? "" : value);
+  /** @param {string | null} value */
+  const listValue = (value) => (value === ANY || !value ? "" : value);
 
-  // What the controls ask for, and whether there is nothing to clear.
-  function askHistory(q, rule, state, span, unseen, known) {
-    const ask = {
-      q: (q || "").trim(),
-      rule: chosenOf(rule),
-      state: chosenOf(state),
-      span: chosenOf(span),
-      unseen: (unseen || []).length > 0,
+  /**
+   * The query that the controls ask for, and whether there is nothing to clear.
+   * @param {[string | null, string | null, string | null, string | null, string[] | null, HistoryQuery]} inputs
+   */
+  function filterHistory(...inputs) {
+    const [search, rule, state, span, onlyUnacknowledged, current] = inputs;
+    /** @type {HistoryQuery} */
+    const query = {
+      q: (search || "").trim(),
+      rule: listValue(rule),
+      state: listValue(state),
+      span: listValue(span),
+      ["unseen"]: (onlyUnacknowledged || []).length > 0,
       page: 1,
     };
-    const isUnfiltered = FILTERS.every((name) => name === "page" || !ask[name]);
-    if (FILTERS.every((name) => name === "page" || ask[name] === known[name])) return [nothing(), isUnfiltered];
-    keepInAddress(ask);
-    return [ask, isUnfiltered];
+    const isUnfiltered = FILTERS.every((name) => !query[name]);
+    if (FILTERS.every((name) => query[name] === current[name])) return [noUpdate(), isUnfiltered];
+    writeAddress(query);
+    return [query, isUnfiltered];
   }
 
-  // A link to other filters, while the page is open.
+  /**
+   * Sets the controls when a link leads to other filters while the page is open.
+   * @param {string} search
+   * @param {string} path
+   */
   function readHistory(search, path) {
-    const told = new URLSearchParams(search);
-    const lists = ["rule", "state", "span"].map((name) => told.get(name) || ANY);
+    const parameters = new URLSearchParams(search);
+    const lists = ["rule", "state", "span"].map((name) => parameters.get(name) || ANY);
     return window.trackerPaths.within(path) === "/alerting"
-      ? [told.get("q") || "", ...lists, told.get("unseen") ? ["unseen"] : []]
-      : new Array(5).fill(nothing());
+      ? [parameters.get("q") || "", ...lists, parameters.get("unseen") ? ["unseen"] : []]
+      : new Array(5).fill(noUpdate());
   }
 
-  function turnHistory(action, asked) {
-    if (!action || action.act !== "page") return nothing();
-    const ask = { ...asked, page: Number(action.page) };
-    keepInAddress(ask);
-    return ask;
+  /**
+   * @param {MarkupAction | null} action
+   * @param {HistoryQuery} current
+   */
+  function turnHistoryPage(action, current) {
+    if (!action || action.act !== "page") return noUpdate();
+    const query = { ...current, page: Number(action.page) };
+    writeAddress(query);
+    return query;
   }
 
-  // The alert, or the alerts, that a dialog is about, and what it says of them.
+  /** @param {MarkupAction} action */
+  function acknowledgeText({ act, count, name }) {
+    if (act !== "all") return "The alert on " + name + ".";
+    const many = Number(count) === 1 ? "The one alert" : "All " + Number(count).toLocaleString("en-US") + " alerts";
+    return many + " that the filters choose and nobody has acknowledged yet.";
+  }
+
+  // Opens the dialog that acknowledges alerts or mutes them.
   function openDialog() {
-    const [{ value: chosen }] = window.dash_clientside.callback_context.triggered;
-    const still = new Array(8).fill(nothing());
-    if (!chosen) return still;
-    if (chosen.act === "mute") {
-      const words = chosen.name + ": its alerts are still recorded, and nobody is told of them.";
-      return [chosen, ...still.slice(0, 3), true, words, "", ""];
+    /** @type {{ value?: MarkupAction | null }[]} */
+    const [{ value: action }] = window.dash_clientside.callback_context.triggered;
+    const unchanged = new Array(DIALOG_OUTPUTS).fill(noUpdate());
+    if (!action) return unchanged;
+    if (action.act === "mute") {
+      const text = action.name + ": its alerts are still recorded, but nobody is notified.";
+      return [action, ...unchanged.slice(0, 3), true, text, "", ""];
     }
-    if (chosen.act !== "acknowledge" && chosen.act !== "all") return still;
-    const count = Number(chosen.count);
-    const many = count === 1 ? "The one alert" : "All " + count.toLocaleString("en-US") + " alerts";
-    const words =
-      chosen.act === "all"
-        ? many + " that the filters choose and nobody has acknowledged yet."
-        : "The alert on " + chosen.name + ".";
-    return [chosen, true, words, "", ...still.slice(4)];
+    if (action.act !== "acknowledge" && action.act !== "all") return unchanged;
+    return [action, true, acknowledgeText(action), "", ...unchanged.slice(4)];
   }
 
-  window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
-    askHistory,
+  register({
+    filterHistory,
     openDialog,
     readHistory,
-    turnHistory,
-    unmute: (action) => (action && action.act === "unmute" ? action : nothing()),
+    turnHistoryPage,
+    unmute: (/** @type {MarkupAction | null} */ action) => (action && action.act === "unmute" ? action : noUpdate()),
     clearHistory: () => ["", ANY, ANY, ANY, []],
     closeDialogs: () => [false, false],
   });

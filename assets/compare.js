@@ -1,7 +1,8 @@
-// The comparison's chart grows as a metric's does; Enter in its search takes the first that was found.
+// The comparison: its chart grows as that of a metric does, and Enter in its search takes the first result.
 (function () {
   "use strict";
   const ids = window.trackerIds;
+  const { noUpdate, register } = window.trackerDash;
 
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || /** @type {Element} */ (event.target).id !== ids.compareSearch) return;
@@ -10,12 +11,12 @@
     if (first) first.click();
   });
 
-  window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
-    askCompared: (revision, figure) => window.trackerChart.askFor(ids.compareChart, revision, figure),
-    growCompared(update) {
-      window.trackerChart.growPlot(ids.compareChart, update);
-      return window.dash_clientside.no_update;
+  register({
+    requestComparisonUpdate: (/** @type {number | null} */ revision, /** @type {Figure | null} */ figure) =>
+      window.trackerChart.requestUpdate(ids.compareChart, revision, figure),
+    applyComparisonUpdate(/** @type {ChartUpdate | null} */ update) {
+      window.trackerChart.applyUpdate(ids.compareChart, update);
+      return noUpdate();
     },
   });
 })();

@@ -1,97 +1,96 @@
-// The light poller: one small request about every 1.5 s, and a store that is written only when something changed.
+// Polls `/live`: one small request about every 1.5 s. The store is written only when the answer changes.
 (function () {
   "use strict";
-  const IMPATIENCE = 8000; // ms after which an unanswered request counts as a lost connection
-  const nothing = () => window.dash_clientside.no_update;
+  const { noUpdate, register, setProps } = window.trackerDash;
+  const TIMEOUT = 8000; // ms until an unanswered request counts as a lost connection
 
-  /** @type {Promise<any> | null} */
-  let asking = null; // the answer that is on its way
+  /** @type {Promise<Live | NoUpdate> | null} */
+  let pending = null; // the request under way
   /** @type {string | null} */
-  let tag = null; // names the last body that was taken over
+  let etag = null; // of the last answer
   /** @type {Live | null} */
-  let last = null; // what the store holds
+  let last = null; // the value of the store
 
+  /** @param {Live} next */
   function changed(next) {
     last = next;
     return next;
   }
 
+  /** @param {Exclude<Live["connection"], "ok">} connection */
   function failed(connection) {
-    if (last && last.connection === connection) return nothing();
-    tag = null;
-    return changed(Object.assign({}, last, { connection, since: new Date().toISOString() }));
+    if (last && last.connection === connection) return noUpdate();
+    etag = null;
+    const since = new Date().toISOString();
+    return changed(/** @type {Live} */ ({ ...last, connection, since })); // before the first answer there is no more
   }
 
-  async function ask() {
-    const impatience = new AbortController();
-    const timer = setTimeout(() => impatience.abort(), IMPATIENCE);
+  async function request() {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), TIMEOUT);
     try {
-      const answer = await fetch(window.trackerPaths.at("/live"), { cache: "no-cache", signal: impatience.signal });
+      const answer = await fetch(window.trackerPaths.at("/live"), { cache: "no-cache", signal: abort.signal });
       if (answer.status === 503) return failed("database");
       if (!answer.ok) return failed("lost");
       const received = answer.headers.get("ETag");
-      if (received && received === tag) return nothing();
+      if (received && received === etag) return noUpdate();
       const body = await answer.json();
-      tag = received;
-      return changed(Object.assign(body, { connection: "ok" }));
+      etag = received;
+      return changed({ ...body, connection: "ok" });
     } catch {
       return failed("lost");
     } finally {
       clearTimeout(timer);
-      asking = null;
+      pending = null;
     }
   }
 
-  // While an answer is on its way, the same one is waited for: Dash hears only the call that came last.
+  // Calls during a request share its answer: Dash uses only the result of the last call.
   function poll() {
-    if (document.hidden && last) return nothing();
-    asking = asking || ask();
-    return asking;
+    if (document.hidden && last) return noUpdate();
+    pending = pending || request();
+    return pending;
   }
 
-  // Whoever comes back to the tab should not wait for the next round.
+  // A tab that becomes visible is updated at once.
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && last)
-      window.dash_clientside.set_props(window.trackerIds.poll, { n_intervals: -Date.now() });
+    if (!document.hidden && last) setProps(window.trackerIds.poll, { n_intervals: -Date.now() });
   });
 
-  /** @type {{ changes: string, at: number } | null} */
-  let passedOn = null; // with the last revision that pages were asked to show
+  /** @type {{ urgent: string, at: number } | null} */
+  let renewed = null; // what was urgent at the last renewal of pages, and when that was
 
-  // What is shown at once: a tick, an alert, a metric that comes or goes, the beginning and the end of a backfill.
-  const changesOf = (live) =>
+  /** @type {Window["trackerLive"]["urgentPart"]} */
+  const urgentPart = (live) =>
     JSON.stringify([
       live.minute,
       live.stale,
       live.tracked,
       live.alerts,
-      live.unattended,
+      live["unattended"],
       (live.backfills || []).map((one) => one.market),
     ]);
 
-  window.trackerLive = { changesOf };
-
-  // History that is being filled in raises the revision several times a second. Pages show it once a period.
+  /**
+   * Backfills raise the revision several times a second. Pages are renewed once a period while nothing else changes.
+   * @param {Live} live
+   */
   function isDue(live) {
-    const changes = changesOf(live);
+    const urgent = urgentPart(live);
     const at = performance.now();
-    const isHistoryAlone = passedOn && passedOn.changes === changes && live.backfills?.length;
-    if (passedOn && isHistoryAlone && at - passedOn.at < live.period * 1000) return false;
-    passedOn = { changes, at };
+    const isHistoryAlone = renewed && renewed.urgent === urgent && live.backfills?.length;
+    if (renewed && isHistoryAlone && at - renewed.at < live.period * 1000) return false;
+    renewed = { urgent, at };
     return true;
   }
 
-  window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, {
+  window.trackerLive = { urgentPart };
+  register({
     poll,
-    revision(live, known) {
-      if (!live || live.connection !== "ok" || live.revision === known || !isDue(live)) return nothing();
-      return live.revision;
-    },
-    // All prices grow stale without a new revision: what tells their ages hears of it here.
-    tickStale(live, known) {
-      if (!live || live.connection !== "ok" || live.stale === known) return nothing();
-      return live.stale;
-    },
+    revision: (/** @type {Live | null} */ live, /** @type {number | null} */ known) =>
+      !live || live.connection !== "ok" || live.revision === known || !isDue(live) ? noUpdate() : live.revision,
+    // All prices become stale without a new revision: parts of pages that show ages are updated by this one.
+    tickStale: (/** @type {Live | null} */ live, /** @type {boolean | null} */ known) =>
+      !live || live.connection !== "ok" || live.stale === known ? noUpdate() : live.stale,
   });
 })();

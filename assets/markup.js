@@ -1,51 +1,66 @@
-// Draws what layouts/markup.py sends: one component, however many elements it has. All becomes React elements, so that
-// a name from outside is text whatever it contains, and what has not changed is not touched: focus, selection, scroll
-// position and what is open stay.
+// Draws what layouts/markup.py sends: one component, however many elements it has. Everything becomes React elements, so
+// that a name from outside is text whatever it contains. Unchanged elements are not touched: focus, selection, scroll
+// position and open menus stay.
 (function () {
   "use strict";
   const { Fragment, createElement, useEffect, useLayoutEffect, useRef, useState } = window.React;
-  const MAX_ROWS = 2000; // that are kept: an answer may refer to what was drawn when it was asked for
+  const MAX_ROWS = 2000; // drawn rows in memory: an answer may refer to those that were drawn when it was requested
   const FOCUSABLE = "button:not(:disabled), a[href], summary";
 
-  // What a closed menu holds is drawn once it is opened: for two hundred rules that is some thousand buttons.
+  /**
+   * Draws the content of a menu only while it is open: two hundred rules have some thousand buttons.
+   * @param {{ children?: React.ReactNode }} properties
+   */
   function Disclosure({ children, ...properties }) {
     const ref = useRef(/** @type {HTMLElement | null} */ (null));
     const [isOpen, setOpen] = useState(false);
-    const [summary, ...rest] = children;
-    const onToggle = (event) => setOpen(event.target.open);
+    const [summary, ...rest] = /** @type {React.ReactNode[]} */ (children);
+    const onToggle = (/** @type {React.SyntheticEvent<HTMLDetailsElement>} */ event) =>
+      setOpen(/** @type {HTMLDetailsElement} */ (event.target).open);
     useEffect(() => {
       if (isOpen) ref.current?.lastElementChild?.scrollIntoView({ block: "nearest" });
     }, [isOpen]);
     return createElement("details", { ...properties, ref, onToggle }, summary, ...(isOpen ? rest : []));
   }
 
-  const SPECIAL = { "": Fragment, details: Disclosure };
+  /** @type {Record<string, typeof Fragment | typeof Disclosure>} */
+  const COMPONENTS = { "": Fragment, details: Disclosure };
 
-  // What is to be drawn, null where a row is neither sent nor drawn yet. A row that is drawn already is the same element
-  // as before, over which React passes.
+  /**
+   * The root element; null if a row is neither sent nor drawn. A row that is drawn already is the same element as before,
+   * which React skips.
+   * @param {MarkupContent} content
+   * @param {Map<string, React.ReactNode>} drawn elements of rows by digest
+   */
   function elementOf({ known, rows }, drawn) {
     let isWhole = true;
-    /** @type {(node: any[]) => any} */
+    /** @type {(element: MarkupElement) => React.ReactNode} */
     const element = ([tag, properties, ...children]) =>
-      createElement(SPECIAL[tag] || tag, properties, ...children.map(part));
-    const part = (one) =>
+      createElement(COMPONENTS[tag] || tag, properties, ...children.map(node));
+    /** @type {(node: MarkupNode) => React.ReactNode} */
+    const node = (one) =>
       Array.isArray(one) ? element(one) : one !== null && typeof one === "object" ? row(one.row) : one;
+    /** @type {(digest: string) => React.ReactNode} */
     const row = (digest) => {
       if (!drawn.has(digest) && rows[digest]) drawn.set(digest, element(rows[digest]));
       isWhole = isWhole && drawn.has(digest);
       return drawn.get(digest);
     };
-    const root = row(known.at(-1));
-    if (!isWhole) drawn.clear(); // of what was made now there may be parts missing
+    const root = row(/** @type {string} */ (known.at(-1)));
+    if (!isWhole) drawn.clear(); // elements made now may lack parts
     if (drawn.size > MAX_ROWS)
       for (const digest of [...drawn.keys()]) if (!known.includes(digest)) drawn.delete(digest);
     return isWhole ? root : null;
   }
 
-  // ---- what is done in it
+  // ---- clicks
   let presses = 0;
 
-  // As Dash's own links do: the page changes, and is not loaded again.
+  /**
+   * Follows a link as Dash's own do: the page changes without being loaded again.
+   * @param {React.MouseEvent} event
+   * @param {HTMLAnchorElement} link
+   */
   function follow(event, link) {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
@@ -54,56 +69,72 @@
     window.scrollTo(0, 0);
   }
 
-  // What a button says, and what the elements around it say of themselves: in which row of what it stands.
+  /**
+   * The data attributes of a button and of the elements around it, which say in which row it is.
+   * @param {HTMLElement} button
+   * @returns {MarkupAction}
+   */
   function actionOf(button) {
-    let told = { press: ++presses };
-    for (let one = button; one; one = one.parentElement) told = { ...one.dataset, ...told };
-    return told;
+    /** @type {MarkupAction} */
+    let action = { press: ++presses };
+    for (let one = /** @type {HTMLElement | null} */ (button); one; one = one.parentElement)
+      action = { ...one.dataset, ...action };
+    return action;
   }
 
-  // ---- focus: what had it may be gone with an update, as a button that has done its work
+  // ---- focus: an update may remove the element that has it, such as a button that has done its work
+
+  /**
+   * @param {Element | null} element
+   * @param {Element | null} root
+   */
   function withAncestors(element, root) {
     const found = [];
-    for (let one = element; root && root.contains(one); one = one.parentElement) found.push(one);
+    for (let one = element; one && root && root.contains(one); one = one.parentElement) found.push(one);
     return found;
   }
 
-  /** @param {any[]} path */
-  function keepFocus([focused, ...around]) {
+  /** @param {Element[]} path */
+  function restoreFocus([focused, ...around]) {
     if (!focused || focused.isConnected) return;
     const place = around.find((one) => one.isConnected);
-    const next = place && place.querySelector(FOCUSABLE);
+    const next = place && /** @type {HTMLElement | null} */ (place.querySelector(FOCUSABLE));
     if (next) next.focus({ preventScroll: true });
   }
 
+  /** @param {MarkupProperties} properties */
   function Markup({ id, className, role, content, known, setProps, ...others }) {
-    const root = useRef(null);
-    const drawn = useRef(new Map());
-    const latest = useRef(null);
+    const root = useRef(/** @type {HTMLElement | null} */ (null));
+    const drawn = useRef(/** @type {Map<string, React.ReactNode>} */ (new Map()));
+    const latest = useRef(/** @type {React.ReactNode} */ (null));
     const aria = Object.entries(others).filter(([name]) => name.startsWith("aria-"));
     const focused = withAncestors(document.activeElement, root.current);
 
     const element = elementOf(content, drawn.current);
     if (element) latest.current = element;
 
-    useLayoutEffect(() => keepFocus(focused));
+    useLayoutEffect(() => restoreFocus(focused));
     useEffect(() => {
       if (!element)
-        setProps({ known: [] }); // so that the next update brings all
+        setProps({ known: [] }); // the next update then brings all rows
       else if (content.known !== known) setProps({ known: content.known });
     }, [content]);
 
-    const onClick = (event) => {
-      const button = event.target.closest("[data-act], a[data-link]");
+    const onClick = (/** @type {React.MouseEvent} */ event) => {
+      const target = /** @type {Element} */ (event.target);
+      const button = /** @type {HTMLElement | null} */ (target.closest("[data-act], a[data-link]"));
       if (!button) return;
       if (button.dataset.act) setProps({ action: actionOf(button) });
-      else follow(event, button);
+      else follow(event, /** @type {HTMLAnchorElement} */ (button));
     };
     const properties = { id, className, role, ref: root, onClick, ...Object.fromEntries(aria) };
     return createElement("div", properties, latest.current);
   }
 
-  // Content that is made in the browser, as layouts.markup.content makes it on the server.
+  /**
+   * Content that is made in the browser, as layouts.markup.content makes it on the server.
+   * @type {Window["trackerMarkup"]["contentOf"]}
+   */
   function contentOf(nodes) {
     const text = JSON.stringify(nodes);
     return { known: [text], rows: { [text]: ["", {}, ...nodes] } };

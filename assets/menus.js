@@ -1,37 +1,58 @@
-// Menus are details elements of the class "menu": what one opens is closed by a click elsewhere, by Escape, and by what
-// was chosen in it; the arrow keys lead through the buttons that it holds.
+// Menus are details elements of the class "menu". A click elsewhere, Escape, or a choice closes an open one; the arrow
+// keys move through its buttons.
 (function () {
   "use strict";
-  const WAYS = { ArrowDown: 1, ArrowUp: -1 };
+  /** @type {Record<string, number>} */
+  const STEPS = { ArrowDown: 1, ArrowUp: -1 };
+  const OPEN = "details.menu[open]";
 
-  // Focus that was within goes back to what opened it: what a closed menu held is gone.
+  /** @param {HTMLDetailsElement} menu */
+  const summaryOf = (menu) => /** @type {HTMLElement} */ (menu.querySelector("summary"));
+
+  /**
+   * Closes a menu. Focus within it goes to its summary, for its content is removed.
+   * @param {HTMLDetailsElement} menu
+   */
   function close(menu) {
-    if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+    if (menu.contains(document.activeElement)) summaryOf(menu).focus();
     menu.open = false;
   }
 
+  /** @param {Node | null} target */
   function closeOthers(target) {
-    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(target)) close(menu);
+    /** @type {NodeListOf<HTMLDetailsElement>} */
+    const open = document.querySelectorAll(OPEN);
+    for (const menu of open) if (!menu.contains(target)) close(menu);
   }
 
-  function step(menu, way) {
-    const stops = [menu.querySelector("summary"), ...menu.querySelectorAll("button:not(:disabled)")];
-    const place = stops.indexOf(document.activeElement) + way;
-    stops[(place + stops.length) % stops.length].focus();
+  /**
+   * @param {HTMLDetailsElement} menu
+   * @param {number} step
+   */
+  function moveFocus(menu, step) {
+    /** @type {NodeListOf<HTMLButtonElement>} */
+    const buttons = menu.querySelectorAll("button:not(:disabled)");
+    const stops = [summaryOf(menu), ...buttons];
+    const next = stops.indexOf(/** @type {HTMLElement} */ (document.activeElement)) + step;
+    stops[(next + stops.length) % stops.length].focus();
   }
 
-  // The menu in which an event happened, if it did in one.
-  function menuOf(event) {
-    return event.target.closest && event.target.closest("details.menu[open]");
+  /**
+   * The open menu in which an event happened.
+   * @param {Event} event
+   * @returns {HTMLDetailsElement | null}
+   */
+  function menuOf({ target }) {
+    return target instanceof Element ? target.closest(OPEN) : null;
   }
 
-  document.addEventListener("pointerdown", (event) => closeOthers(event.target));
+  document.addEventListener("pointerdown", (event) => closeOthers(/** @type {Node} */ (event.target)));
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") return closeOthers(null);
-    const menu = WAYS[event.key] && menuOf(event);
+    const menu = STEPS[event.key] ? menuOf(event) : null;
     if (!menu || !menu.querySelector("button")) return;
     event.preventDefault();
-    step(menu, WAYS[event.key]);
+    moveFocus(menu, STEPS[event.key]);
   });
   document.addEventListener("click", (event) => {
     const target = /** @type {Element} */ (event.target);

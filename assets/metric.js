@@ -2,14 +2,14 @@
 (function () {
   "use strict";
   const ids = window.trackerIds;
-  const WAYS = { ArrowLeft: ids.previous, ArrowRight: ids.next };
+  /** @type {Record<string, string>} */
+  const LINKS = { ArrowLeft: ids.previous, ArrowRight: ids.next };
   const OWN_ARROWS = "input, textarea, select, [contenteditable], [role='radio'], .js-plotly-plot, .table-frame";
 
   document.addEventListener("keydown", (event) => {
-    const link = WAYS[event.key] && document.getElementById(WAYS[event.key]);
+    const link = LINKS[event.key] && document.getElementById(LINKS[event.key]);
     if (!link || link.tagName !== "A" || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    const target = /** @type {Element} */ (event.target);
-    if (target.closest && target.closest(OWN_ARROWS)) return;
+    if (event.target instanceof Element && event.target.closest(OWN_ARROWS)) return;
     event.preventDefault();
     link.click();
   });

@@ -1,59 +1,69 @@
-// What could not be updated, and the button that tries it again. The server tells of its own errors (callbacks/shell.py);
-// that it does not answer at all is seen here.
+// Updates that failed, and the button that retries them. The server reports its own errors (callbacks/shell.py); that it
+// does not answer at all is noticed here.
 (function () {
   "use strict";
   const ids = window.trackerIds;
-  const nothing = () => window.dash_clientside.no_update;
+  const { noUpdate, register, setProps } = window.trackerDash;
   const UPDATES = window.trackerPaths.at("/_dash-update-component");
-  const SILENCE = "The server did not answer. This is tried again by itself when it does.";
+  const NO_ANSWER = "The server did not answer. The update is retried when it does.";
 
-  let unanswered = []; // what was asked for in vain, as "id.property"
+  /** @type {string[]} */
+  let unanswered = []; // properties that triggered unanswered updates, as "id.property"
 
-  function again(changed) {
-    if (!changed || !changed.length) return window.location.reload();
-    for (const name of changed) {
-      const [id, property] = [name.slice(0, name.lastIndexOf(".")), name.slice(name.lastIndexOf(".") + 1)];
+  /**
+   * Sets properties to their own values, which Dash takes for a change; loads the page again if there are none.
+   * @param {string[] | null} properties
+   */
+  function update(properties) {
+    if (!properties || !properties.length) return window.location.reload();
+    for (const name of properties) {
+      const dot = name.lastIndexOf(".");
+      const [id, property] = [name.slice(0, dot), name.slice(dot + 1)];
       const component = window.dash_component_api.getLayout(id);
-      // To be told its value once more is what a callback takes for a change.
-      if (component) window.dash_clientside.set_props(id, { [property]: component.props[property] });
+      if (component) setProps(id, { [property]: component.props[property] });
     }
   }
 
+  /**
+   * @param {number} _clicks
+   * @param {string[] | null} failed
+   */
   function retry(_clicks, failed) {
     unanswered = [];
-    again(failed);
+    update(failed);
     return false;
   }
 
+  /** @param {Live | null} live */
   function recover(live) {
-    if (!unanswered.length || !live || live.connection !== "ok") return nothing();
-    const changed = unanswered;
+    if (!unanswered.length || !live || live.connection !== "ok") return noUpdate();
+    const properties = unanswered;
     unanswered = [];
-    again(changed);
+    update(properties);
     return false;
   }
 
-  function note(options) {
-    const changed = JSON.parse(options.body).changedPropIds || [];
-    unanswered = [...new Set([...unanswered, ...changed])];
-    window.dash_clientside.set_props(ids.failed, { data: unanswered });
-    window.dash_clientside.set_props(ids.toastText, { children: SILENCE });
-    window.dash_clientside.set_props(ids.toast, { is_open: true });
+  /** @param {RequestInit | undefined} request */
+  function report(request) {
+    const triggers = JSON.parse(String(request?.body)).changedPropIds || [];
+    unanswered = [...new Set([...unanswered, ...triggers])];
+    setProps(ids.failed, { data: unanswered });
+    setProps(ids.toastText, { children: NO_ANSWER });
+    setProps(ids.toast, { is_open: true });
   }
 
-  const fetchAsEver = window.fetch;
-  window.fetch = async function (address, options) {
-    if (typeof address !== "string" || !address.includes(UPDATES)) return fetchAsEver.call(window, address, options);
+  const originalFetch = window.fetch;
+  window.fetch = async function (address, request) {
+    if (typeof address !== "string" || !address.includes(UPDATES)) return originalFetch.call(window, address, request);
     try {
-      const answer = await fetchAsEver.call(window, address, options);
-      if (answer.status >= 500) note(options);
+      const answer = await originalFetch.call(window, address, request);
+      if (answer.status >= 500) report(request);
       return answer;
     } catch (error) {
-      if (!(error instanceof DOMException && error.name === "AbortError")) note(options);
+      if (!(error instanceof DOMException && error.name === "AbortError")) report(request);
       throw error;
     }
   };
 
-  window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { retry, recover });
+  register({ retry, recover });
 })();

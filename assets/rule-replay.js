@@ -2,34 +2,42 @@
 (function () {
   "use strict";
   const ids = window.trackerIds;
-  const WAITING = "Another replay is under way; this one is next.";
-  const READING = "Going through what is stored. Many metrics over 7 d take some seconds.";
-  const SILENCE = "The server did not answer.";
-  const nothing = () => window.dash_clientside.no_update;
+  const { noUpdate, register, setProps } = window.trackerDash;
+  const WAITING = "Waiting for another replay to finish.";
+  const READING = "Replaying the stored prices. Many metrics over 7 d take some seconds.";
+  const NO_ANSWER = "The server did not answer.";
 
   /** @type {AbortController | null} */
-  let running = null; // aborts the replay that is under way
+  let running = null; // aborts the replay under way
 
-  function show(share) {
+  /**
+   * Shows the progress; false if the form was left.
+   * @param {number | null} share null while the replay waits for another one
+   */
+  function showProgress(share) {
     const bar = /** @type {HTMLProgressElement | null} */ (document.getElementById(ids.replayProgress));
     const line = document.getElementById(ids.replayText);
-    if (!bar || !line) return false; // the form was left
+    if (!bar || !line) return false;
     const text = share === null ? WAITING : READING;
     if (line.textContent !== text) line.textContent = text; // a screen reader says it each time that it is set
     if (share) bar.value = share;
-    else bar.removeAttribute("value"); // of which nobody knows how much
+    else bar.removeAttribute("value"); // indeterminate
     return true;
   }
 
-  function wait(isUnderWay) {
-    window.dash_clientside.set_props(ids.replayWait, {
-      className: isUnderWay ? "replay-wait" : "replay-wait is-hidden",
-    });
-    window.dash_clientside.set_props(ids.replay, { className: isUnderWay ? "is-hidden" : "" });
+  /** @param {boolean} isUnderWay */
+  function showWaiting(isUnderWay) {
+    setProps(ids.replayWait, { className: isUnderWay ? "replay-wait" : "replay-wait is-hidden" });
+    setProps(ids.replay, { className: isUnderWay ? "is-hidden" : "" });
   }
 
-  // The server-sent events of an answer, as [name, data].
+  /**
+   * The server-sent events of an answer.
+   * @param {Response} answer
+   * @returns {AsyncGenerator<ReplayEvent>}
+   */
   async function* eventsOf(answer) {
+    if (!answer.body) return;
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let text = ""; ;) {
       const { done, value } = await reader.read();
@@ -38,31 +46,46 @@
       text = events.pop() ?? "";
       for (const event of events) {
         const [name, data] = event.split("\n");
-        yield [name.slice("event: ".length), JSON.parse(data.slice("data: ".length))];
+        const parsed = JSON.parse(data.slice("data: ".length));
+        yield /** @type {ReplayEvent} */ ([name.slice("event: ".length), parsed]);
       }
     }
   }
 
-  const second = (iso) => Date.parse(iso) / 1000;
+  /** @param {string} iso */
+  const toEpoch = (iso) => Date.parse(iso) / 1000;
 
-  function resultOf(result, request) {
-    const top = result.metrics.slice(0, request.limits.metrics);
+  /**
+   * @param {ReplayAnswer} answer
+   * @param {ReplayRequest} request
+   * @returns {ReplayResult}
+   */
+  function resultOf(answer, request) {
+    const { limits, span } = request;
+    const top = answer.metrics.slice(0, limits.metrics);
+    /** @type {ReplayResult["markers"]} */
     const markers = Object.fromEntries(top.map((metric) => [metric.metric_id, []]));
-    for (const firing of result.firings) markers[firing.metric_id]?.push([second(firing.fired_at), firing.price]);
-    for (const number in markers) markers[number] = markers[number].slice(-request.limits.markers);
+    for (const firing of answer.firings) markers[firing.metric_id]?.push([toEpoch(firing.fired_at), firing.price]);
+    for (const id in markers) markers[id] = markers[id].slice(-limits.markers);
     return {
-      span: request.span,
-      since: second(result.since),
-      until: second(result.until),
-      count: result.count,
-      metrics: result.metrics.length,
+      span,
+      since: toEpoch(answer.since),
+      until: toEpoch(answer.until),
+      count: answer.count,
+      metrics: answer.metrics.length,
       top: top.map((metric) => [metric.metric_id, metric.count]),
       markers,
-      newest: result.firings.slice(-request.limits.listed).reverse(),
+      newest: answer.firings.slice(-limits.listed).reverse(),
     };
   }
 
-  async function ask(request, signal) {
+  /**
+   * The outcome of a replay; null if the form was left.
+   * @param {ReplayRequest} request
+   * @param {AbortSignal} signal
+   * @returns {Promise<ReplayResult | ReplayProblem | null>}
+   */
+  async function replay(request, signal) {
     const answer = await fetch(window.trackerPaths.at("/alerts/rules/replay"), {
       method: "POST",
       headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
@@ -73,37 +96,38 @@
     for await (const [name, data] of eventsOf(answer)) {
       if (name === "result") return resultOf(data, request);
       if (name === "problem") return { problem: data.detail, status: data.status };
-      if (!show(data.share)) return null;
+      if (!showProgress(data.share)) return null;
     }
-    return { problem: SILENCE };
+    return { problem: NO_ANSWER };
   }
 
+  /** @param {ReplayRequest | null} request */
   async function replayRule(request) {
-    if (!request) return nothing();
+    if (!request) return noUpdate();
     if (running) running.abort();
-    const own = new AbortController();
-    running = own;
-    show(0);
-    wait(true);
-    /** @type {Record<string, any> | null} */
+    const abort = new AbortController();
+    running = abort;
+    showProgress(0);
+    showWaiting(true);
+    /** @type {ReplayResult | ReplayProblem | null} */
     let outcome = null;
     try {
-      outcome = await ask(request, own.signal);
+      outcome = await replay(request, abort.signal);
     } catch {
-      if (!own.signal.aborted) outcome = { problem: SILENCE };
+      if (!abort.signal.aborted) outcome = { problem: NO_ANSWER };
     }
-    own.abort(); // of an answer that is not read to its end
-    if (running !== own) return nothing(); // another one has begun
+    abort.abort(); // ends an answer that was not read to its end
+    if (running !== abort) return noUpdate(); // another replay has begun
     running = null;
-    wait(false);
-    return outcome ?? nothing();
+    showWaiting(false);
+    return outcome ?? noUpdate();
   }
 
+  /** @param {number | null} clicks */
   function cancelReplay(clicks) {
     if (clicks && running) running.abort();
-    return nothing();
+    return noUpdate();
   }
 
-  window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { replayRule, cancelReplay });
+  register({ replayRule, cancelReplay });
 })();

@@ -148,7 +148,7 @@ def _register_browser(app: Dash) -> None:
         (ids.HISTORY_UNACKNOWLEDGED, "value"),
     )
     app.clientside_callback(
-        ClientsideFunction(BROWSER, "askHistory"),
+        ClientsideFunction(BROWSER, "filterHistory"),
         Output(ids.HISTORY_ASK, "data"),
         Output(ids.HISTORY_CLEAR, "hidden"),
         *(Input(*control) for control in controls),
@@ -168,7 +168,7 @@ def _register_browser(app: Dash) -> None:
         prevent_initial_call=True,
     )
     app.clientside_callback(
-        ClientsideFunction(BROWSER, "turnHistory"),
+        ClientsideFunction(BROWSER, "turnHistoryPage"),
         Output(ids.HISTORY_ASK, "data", allow_duplicate=True),
         Input(ids.ALERT_HISTORY, "action"),
         State(ids.HISTORY_ASK, "data"),

@@ -30,12 +30,12 @@ MAX_ID_DIGITS = 18
 
 def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
     app.clientside_callback(
-        ClientsideFunction(BROWSER, "askCompared"),
+        ClientsideFunction(BROWSER, "requestComparisonUpdate"),
         Output(ids.COMPARE_ASK, "data"),
         Input(ids.REVISION, "data"),
         Input(ids.COMPARE_CHART, "figure"),
     )
-    app.clientside_callback(ClientsideFunction(BROWSER, "growCompared"), Input(ids.COMPARE_UPDATE, "data"))
+    app.clientside_callback(ClientsideFunction(BROWSER, "applyComparisonUpdate"), Input(ids.COMPARE_UPDATE, "data"))
 
     @app.callback(
         Output(ids.COMPARE_BODY, "children"),

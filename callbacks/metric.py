@@ -183,19 +183,19 @@ def _register_browser(app: Dash) -> None:
     """The callbacks that run in the browser, see assets/chart.js and assets/metric.js."""
     app.clientside_callback(ClientsideFunction(BROWSER, "retitle"), Input(ids.METRIC_TITLE, "data"))
     app.clientside_callback(
-        ClientsideFunction(BROWSER, "ask"),
+        ClientsideFunction(BROWSER, "requestChartUpdate"),
         Output(ids.METRIC_ASK, "data"),
         Input(ids.REVISION, "data"),
         Input(ids.METRIC_CHART, "figure"),
     )
-    app.clientside_callback(ClientsideFunction(BROWSER, "grow"), Input(ids.METRIC_UPDATE, "data"))
+    app.clientside_callback(ClientsideFunction(BROWSER, "applyChartUpdate"), Input(ids.METRIC_UPDATE, "data"))
     app.clientside_callback(
         ClientsideFunction(BROWSER, "showThreshold"),
         Input(ids.METRIC_THRESHOLD, "value"),
         prevent_initial_call=True,
     )
     app.clientside_callback(
-        ClientsideFunction(BROWSER, "picture"),
+        ClientsideFunction(BROWSER, "savePicture"),
         Input(ids.METRIC_PNG, "n_clicks"),
         State(ids.METRIC_TITLE, "data"),
         prevent_initial_call=True,

@@ -22,16 +22,16 @@ CONTROLS = (
 
 def register(app: Dash) -> None:
     app.clientside_callback(
-        ClientsideFunction(BROWSER, "rows"),
+        ClientsideFunction(BROWSER, "updateRows"),
         Output(ids.RANKING_FRAME, "className"),
         Output(ids.RANKING_EMPTY, "className"),
         Input(ids.LIVE, "data"),
     )
     app.clientside_callback(
-        ClientsideFunction(BROWSER, "cause"), Output(ids.RANKING_CAUSE, "children"), Input(ids.LIVE, "data")
+        ClientsideFunction(BROWSER, "emptyReason"), Output(ids.RANKING_CAUSE, "children"), Input(ids.LIVE, "data")
     )
     app.clientside_callback(
-        ClientsideFunction(BROWSER, "glance"),
+        ClientsideFunction(BROWSER, "summary"),
         *(Output(figure, "children") for figure in (ids.TRACKED, ids.LIVE_NOW, ids.STALE, ids.LAST_TICK)),
         Input(ids.LIVE, "data"),
         Input(ids.ZONE_NAME, "data"),

@@ -31,7 +31,7 @@ def page(profile: Profile) -> Component:
         ],
         id=ids.RANKING,
         className="ranking-page shows-table",
-        # assets/ranking/trust.js compares the window of each row with these.
+        # assets/ranking/freshness.js compares the window of each row with these.
         **parts.data(hours=f"{profile.window_hours:g}", full=f"{profile.full_coverage:.6f}"),
     )
 
@@ -55,7 +55,7 @@ def _search() -> Component:
 
 
 def _stale_choice() -> Component:
-    """The number of stale pairs, a button that filters them, see assets/ranking/trust.js."""
+    """The number of stale pairs, a button that filters them, see assets/ranking/freshness.js."""
     text = [
         html.Span(notation.UNKNOWN, id=ids.STALE),
         html.Span(" stale: show only these", className="visually-hidden"),

@@ -1,4 +1,4 @@
-"""The columns of the ranking. assets/ranking/rows.js fills them; shares and changes are in per cent.
+"""The columns of the ranking. assets/ranking/row.js fills them; shares and changes are in per cent.
 
 `context` tells assets/ranking/widths.js how much room a column needs: its `widest` text, and the class of the element
 that holds it, if that is not the cell itself. Columns of names have no such text, but the longest `note` below a name.
@@ -63,7 +63,7 @@ def _names() -> list[Column]:
             "filter": "agTextColumnFilter",
             "sortingOrder": ["asc", "desc", None],
             "cellRenderer": "MetricName",
-            "cellRendererParams": {"marks": parts.STATE_MEANINGS},
+            "cellRendererParams": {"titles": parts.STATE_MEANINGS},
             # The grid redraws a cell when its value changes, so the value has everything that the cell shows.
             "valueGetter": {"function": "nameValue(params.data)"},
             "filterValueGetter": {"function": "params.data.pair"},

@@ -1,116 +1,137 @@
-// Cells that are more than a number; React elements, so that a name is text whatever it contains.
+// Cells that are more than a number. They are React elements, so that a name is text whatever it contains.
 (function () {
   "use strict";
   const notation = window.trackerNotation;
   const ranking = (window.trackerRanking = window.trackerRanking || {});
-  const make = (type, props, ...children) => window.React.createElement(type, props, ...children);
   const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
+  const MAX_ONE_LINE = 13; // characters of a pair; longer ones take two lines
+  const SPARKLINE = { width: 112, height: 26 }; // pixels
 
-  cells.Star = function (props) {
-    const kept = ranking.isFavourite(props.data);
-    const words = kept ? "Take from the favourites" : "Keep as a favourite";
-    const press = { type: "button", className: "star" + (kept ? " is-kept" : ""), title: words, tabIndex: -1 };
-    const say = {
-      "aria-label": words + ": " + props.data.pair,
-      "aria-pressed": kept,
-      onClick: () => ranking.toggleFavourite(props.data),
+  /** @type {(type: string, properties: object | null, ...children: React.ReactNode[]) => React.ReactElement} */
+  const make = (type, properties, ...children) => window.React.createElement(type, properties, ...children);
+
+  /** @param {CellProperties} properties */
+  function Star({ data }) {
+    const isFavourite = ranking.isFavourite(data);
+    const title = isFavourite ? "Remove from favourites" : "Add to favourites";
+    const button = {
+      type: "button",
+      className: "star" + (isFavourite ? " is-kept" : ""),
+      title,
+      tabIndex: -1,
+      "aria-label": title + ": " + data.pair,
+      "aria-pressed": isFavourite,
+      onClick: () => ranking.toggleFavourite(data),
     };
-    return make(
-      "button",
-      { ...press, ...say },
-      make("span", { className: "icon icon-star" + (kept ? "-full" : ""), "aria-hidden": "true" }),
-    );
-  };
+    const icon = { className: "icon icon-star" + (isFavourite ? "-full" : ""), "aria-hidden": "true" };
+    return make("button", button, make("span", icon));
+  }
 
-  cells.Moved = function (props) {
-    if (!props.value) return null;
-    const places = Math.abs(props.value) === 1 ? " place" : " places";
-    const [look, arrow, way] = props.value > 0 ? ["is-up", "\u25b2", "Up "] : ["is-down", "\u25bc", "Down "];
-    const number = notation.wholeText(Math.abs(props.value));
-    return make(
-      "span",
-      { className: "moved " + look, title: way + number + places + " in an hour" },
-      arrow + " " + number,
-    );
-  };
+  /** @param {CellProperties<number | null>} properties */
+  function Moved({ value }) {
+    if (!value) return null;
+    const places = Math.abs(value) === 1 ? " place" : " places";
+    const [look, arrow, direction] = value > 0 ? ["is-up", "\u25b2", "Up "] : ["is-down", "\u25bc", "Down "];
+    const number = notation.wholeText(Math.abs(value));
+    const title = direction + number + places + " in an hour";
+    return make("span", { className: "moved " + look, title }, arrow + " " + number);
+  }
 
-  const LONG = 13; // letters of a pair that fit on one line; longer ones take two
+  /**
+   * The age of a stale price, or how much of its window is known.
+   * @param {Row} row
+   */
+  function rowNote({ age, partial, updated }) {
+    if (age) {
+      const old = make("span", { className: "old" }, " old"); // hidden on a phone
+      const title = "Price of " + notation.clockText(updated);
+      return make("span", { className: "row-note is-warning", title }, age, old);
+    }
+    if (!partial) return null;
+    return make("span", { className: "row-note is-window", title: "Its statistics rest on " + partial }, partial);
+  }
 
-  cells.MetricName = function (props) {
-    const { id, pair, base, quote, market, active, mark, age, partial, updated } = props.data;
-    const look = pair.length > LONG ? "is-long" : undefined;
-    const follow = (event) => {
+  /** @param {CellProperties} properties */
+  function MetricName({ data, titles }) {
+    const { id, pair, base, quote, market, active, mark } = data;
+    const onClick = (/** @type {React.MouseEvent} */ event) => {
       if (!(event.ctrlKey || event.metaKey || event.shiftKey)) event.preventDefault(); // the row's click opens it
     };
-    const name = [
+    const className = pair.length > MAX_ONE_LINE ? "is-long" : undefined;
+    const link = make(
+      "a",
+      { href: window.trackerPaths.at("/metric/" + id), onClick, tabIndex: -1, className, title: pair },
       make("span", { key: "b", className: "base" }, base),
       make("wbr", { key: "w" }),
       make("span", { key: "q", className: "quote" }, "/" + quote),
-    ];
-    const chip = { className: "chip " + (active ? "is-new" : "is-warning"), title: props.marks[mark] };
-    const old = make("span", { className: "old" }, " old"); // which a phone has no room for
-    const note = age
-      ? make("span", { className: "row-note is-warning", title: "Price of " + notation.clockText(updated) }, age, old)
-      : partial &&
-        make("span", { className: "row-note is-window", title: "Its statistics rest on " + partial }, partial);
+    );
+    const note = rowNote(data);
+    const chip =
+      mark &&
+      make(
+        "span",
+        { className: "chip " + (active ? "is-new" : "is-warning"), title: titles[mark] },
+        mark[0].toUpperCase() + mark.slice(1),
+      );
     return make(
       "span",
       { className: "metric-name" + (note ? " has-note" : "") },
-      make(
-        "a",
-        { href: window.trackerPaths.at("/metric/" + id), onClick: follow, tabIndex: -1, className: look, title: pair },
-        ...name,
-      ),
+      link,
       make("span", { className: "under-market" }, market),
-      mark && make("span", chip, mark[0].toUpperCase() + mark.slice(1)),
-      note || null,
+      chip,
+      note,
     );
-  };
+  }
 
-  const WIDTH = 112;
-  const HEIGHT = 26;
+  /**
+   * The path of a line with gaps. A point without neighbours is a dot.
+   * @param {[place: number, price: number | null][]} points
+   * @param {(price: number) => number} toHeight
+   */
+  function pathOf(points, toHeight) {
+    let path = "";
+    points.forEach(([place, price], index) => {
+      if (price === null) return;
+      const [isAfterGap, isBeforeGap] = [points[index - 1], points[index + 1]].map(
+        (next) => (next?.[1] ?? null) === null,
+      );
+      path += (isAfterGap ? "M" : "L") + (place * SPARKLINE.width).toFixed(1) + " " + toHeight(price).toFixed(1);
+      if (isAfterGap && isBeforeGap) path += "Z";
+    });
+    return path;
+  }
 
-  cells.Sparkline = function (props) {
-    const points = ranking.sparkline(props.data) || [];
+  /** @param {CellProperties} properties */
+  function Sparkline({ data }) {
+    const points = ranking.sparkline(data) || [];
     const prices = points.flatMap(([, price]) => (price === null ? [] : [price]));
     if (prices.length < 2) return null;
     const [low, high] = [Math.min(...prices), Math.max(...prices)];
-    const height = (price) => (high > low ? 1 - (price - low) / (high - low) : 0.5) * (HEIGHT - 2) + 1;
-    let path = "";
-    points.forEach(([place, price], at) => {
-      if (price === null) return;
-      const [isAfterGap, isBeforeGap] = [points[at - 1], points[at + 1]].map((next) => (next?.[1] ?? null) === null);
-      path += (isAfterGap ? "M" : "L") + (place * WIDTH).toFixed(1) + " " + height(price).toFixed(1);
-      if (isAfterGap && isBeforeGap) path += "Z"; // a dot
-    });
-    const [first, last] = [prices[0], prices[prices.length - 1]];
-    const look = last >= first ? "spark is-up" : "spark is-down";
+    const toHeight = (/** @type {number} */ price) =>
+      (high > low ? 1 - (price - low) / (high - low) : 0.5) * (SPARKLINE.height - 2) + 1;
+    const line = {
+      d: pathOf(points, toHeight),
+      fill: "none",
+      stroke: "currentColor",
+      strokeWidth: 1.5,
+      strokeLinecap: "round",
+      vectorEffect: "non-scaling-stroke",
+    };
     const box = {
-      className: look,
-      viewBox: "0 0 " + WIDTH + " " + HEIGHT,
+      className: prices[prices.length - 1] >= prices[0] ? "spark is-up" : "spark is-down",
+      viewBox: "0 0 " + SPARKLINE.width + " " + SPARKLINE.height,
       preserveAspectRatio: "none",
       "aria-hidden": "true",
     };
-    return make(
-      "svg",
-      box,
-      make("path", {
-        d: path,
-        fill: "none",
-        stroke: "currentColor",
-        strokeWidth: 1.5,
-        strokeLinecap: "round",
-        vectorEffect: "non-scaling-stroke",
-      }),
-    );
-  };
+    return make("svg", box, make("path", line));
+  }
 
-  cells.AlertMark = function (props) {
-    if (!props.value) return null;
-    return make(
-      "span",
-      { className: "chip is-alert", title: "Alert at " + notation.clockText(props.value) },
-      notation.timeText(props.value), // fired within the last hour, maybe before midnight
-    );
-  };
+  /** @param {CellProperties<string | null>} properties */
+  function AlertMark({ value }) {
+    if (!value) return null;
+    const chip = { className: "chip is-alert", title: "Alert at " + notation.clockText(value) };
+    return make("span", chip, notation.timeText(value)); // fired within the last hour, maybe before midnight
+  }
+
+  Object.assign(cells, { Star, Moved, MetricName, Sparkline, AlertMark });
 })();

@@ -1,31 +1,38 @@
-// The table as a CSV file: the rows that pass, in the order and with the columns shown, numbers in full.
+// The table as a CSV file: the filtered rows in the order shown, with the columns shown and unrounded numbers.
 (function () {
   "use strict";
+  const { register } = window.trackerDash;
   const ranking = (window.trackerRanking = window.trackerRanking || {});
   const PICTURES = ["star", "spark"];
 
   // A spreadsheet takes text that begins so for a formula, and names come from outside.
-  const isFormula = (text) => /^[=+\-@\t\r]/.test(text);
+  const isFormula = (/** @type {string} */ text) => /^[=+\-@\t\r]/.test(text);
 
+  /** @param {unknown} value */
   function cell(value) {
     if (value == null) return "";
-    if (typeof value === "number") return value + "";
-    const text = (isFormula(value) ? "'" : "") + value;
+    if (typeof value === "number") return String(value);
+    const text = (isFormula(String(value)) ? "'" : "") + value;
     return /[",\r\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
   }
 
+  /** @param {Grid} grid */
   function csv(grid) {
     const columns = grid.getAllDisplayedColumns().filter((column) => !PICTURES.includes(column.getColId()));
+    /** @type {unknown[][]} */
     const lines = [columns.map((column) => column.getColDef().headerName)];
-    grid.forEachNodeAfterFilterAndSort(({ data }) => lines.push(columns.map((column) => data[column.getColId()])));
+    grid.forEachNodeAfterFilterAndSort(({ data }) => {
+      const values = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (data));
+      lines.push(columns.map((column) => values[column.getColId()]));
+    });
     return lines.map((line) => line.map(cell).join(",") + "\r\n").join("");
   }
 
+  /** @param {number | null} clicks */
   async function exportCsv(clicks) {
     if (!clicks) return;
-    window.trackerCsv.save(csv(await ranking.api()), "ranking");
+    window.trackerCsv.save(csv(await ranking.gridApi()), "ranking");
   }
 
-  window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { exportCsv });
+  register({ exportCsv });
 })();

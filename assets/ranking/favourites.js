@@ -1,58 +1,63 @@
-// Favourites: kept in this browser by the metric's key, so that they outlive a new database; they stand first in
-// every order.
+// Favourites: stored in this browser by the metric's key, so that they outlive a new database. They come first in every
+// order.
 (function () {
   "use strict";
   const ranking = (window.trackerRanking = window.trackerRanking || {});
-  const SHELF = "favourites";
+  const STORAGE_KEY = "favourites";
   /** @type {Set<string> | null} */
-  let kept = null;
+  let cached = null;
 
   function favourites() {
-    if (kept) return kept;
+    if (cached) return cached;
     try {
-      const stored = JSON.parse(localStorage.getItem(SHELF) || "[]");
-      kept = new Set(Array.isArray(stored) ? stored.filter((key) => typeof key === "string") : []);
+      const stored = JSON.parse(localStorage.getItem(STORAGE_KEY) || "[]");
+      cached = new Set(Array.isArray(stored) ? stored.filter((key) => typeof key === "string") : []);
     } catch {
-      kept = new Set(); // storage is forbidden, or holds something else; they then last until the tab closes
+      cached = new Set(); // storage is forbidden or invalid: favourites then last until the tab closes
     }
-    return kept;
+    return cached;
   }
 
   const hasFavourites = () => favourites().size > 0;
+  /** @type {Ranking["isFavourite"]} */
   const isFavourite = (row) => favourites().has(row.key);
 
+  /** @type {Ranking["toggleFavourite"]} */
   async function toggleFavourite(row) {
     if (!favourites().delete(row.key)) favourites().add(row.key);
     try {
-      localStorage.setItem(SHELF, JSON.stringify([...favourites()]));
+      localStorage.setItem(STORAGE_KEY, JSON.stringify([...favourites()]));
     } catch {
-      // see favourites
+      // Storage can be forbidden.
     }
     await showFavourites([row.id]);
   }
 
+  /** @param {string[]} [rowIds] those that changed; all rows without it */
   async function showFavourites(rowIds) {
-    const grid = await ranking.api();
-    const rowNodes = rowIds && rowIds.map((id) => grid.getRowNode(id)).filter(Boolean);
+    const grid = await ranking.gridApi();
+    const rowNodes = rowIds && rowIds.map((id) => grid.getRowNode(id)).filter((node) => node !== undefined);
     grid.refreshCells({ columns: ["star"], rowNodes, force: true });
     grid.refreshClientSideRowModel("sort");
     if (ranking.view().only) grid.onFilterChanged();
   }
 
-  // Another tab of the same browser.
+  // Another tab of the same browser changed them.
   window.addEventListener("storage", (event) => {
-    if (event.key !== SHELF || !document.getElementById(window.trackerIds.grid)) return;
-    kept = null;
+    if (event.key !== STORAGE_KEY || !document.getElementById(window.trackerIds.grid)) return;
+    cached = null;
     showFavourites();
   });
 
-  // The grid hands over its rows as it sorted them, to be put in order in place.
-  /** @type {Ranking["favouritesFirst"]} */
+  /**
+   * Reorders the sorted rows in place.
+   * @type {Ranking["favouritesFirst"]}
+   */
   function favouritesFirst({ nodes }) {
     if (!favourites().size) return;
     /** @type {typeof nodes[]} */
     const [first, others] = [[], []];
-    for (const node of nodes) (isFavourite(node.data) ? first : others).push(node);
+    for (const node of nodes) (node.data && isFavourite(node.data) ? first : others).push(node);
     if (first.length) first.concat(others).forEach((node, place) => (nodes[place] = node));
   }
 

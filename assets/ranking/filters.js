@@ -1,52 +1,62 @@
-// Which rows pass: the quick filters beside the grid's own, the search, and what is said when none passes.
+// The filters above the table, the search, the count of rows, and the notice when no row matches.
 (function () {
   "use strict";
   const ids = window.trackerIds;
   const notation = window.trackerNotation;
+  const { noUpdate, register, registerGridFunctions, setProps } = window.trackerDash;
   const ranking = (window.trackerRanking = window.trackerRanking || {});
-  let offered = ""; // the choices of the two lists, as they were last given
+  let offered = ""; // the options of the two lists, as set last
 
+  /** @param {Row} row */
+  function passes(row) {
+    const { market, quote, only, hide, age, window: full } = ranking.view();
+    if ((age && !row.stale) || (full && !row.full)) return false;
+    if ((market && row.market !== market) || (quote && row.quote !== quote)) return false;
+    if (hide && ranking.isStable(row.base, row.quote)) return false;
+    return !only || ranking.isFavourite(row);
+  }
+
+  /** @type {Ranking["setUpFilters"]} */
   function setUpFilters(grid) {
     grid.setGridOption("isExternalFilterPresent", () => {
       const { market, quote, only, hide, age, window: full } = ranking.view();
       return Boolean(market || quote || only || hide || age || full);
     });
-    grid.setGridOption("doesExternalFilterPass", ({ data }) => {
-      const { market, quote, only, hide, age, window: full } = ranking.view();
-      if ((age && !data.stale) || (full && !data.full)) return false;
-      if (market && data.market !== market) return false;
-      if (quote && data.quote !== quote) return false;
-      if (hide && ranking.isStable(data.base, data.quote)) return false;
-      return !only || ranking.isFavourite(data);
-    });
+    grid.setGridOption("doesExternalFilterPass", ({ data }) => Boolean(data) && passes(/** @type {Row} */ (data)));
   }
 
-  // The lists offer what there is, and what the address asked for even where there is none of it.
-  function offerChoices(metrics) {
-    const choices = (name, all) => {
+  /**
+   * Sets the options of the lists: the markets and quotes of the metrics, and those of the address even if no metric has
+   * them.
+   * @type {Ranking["setFilterOptions"]}
+   */
+  function setFilterOptions(metrics) {
+    const options = (/** @type {"market" | "quote"} */ name, /** @type {string} */ all) => {
       const names = new Set((metrics || []).map((metric) => metric[name]));
       if (ranking.view()[name]) names.add(ranking.view()[name]);
       return [{ label: all, value: ids.all }, ...[...names].sort().map((one) => ({ label: one, value: one }))];
     };
-    const [markets, quotes] = [choices("market", "All markets"), choices("quote", "All quotes")];
+    const [markets, quotes] = [options("market", "All markets"), options("quote", "All quotes")];
     const next = JSON.stringify([markets, quotes]);
     if (metrics && next === offered) return;
     offered = next;
-    window.dash_clientside.set_props(ids.market, { options: markets });
-    window.dash_clientside.set_props(ids.quote, { options: quotes });
+    setProps(ids.market, { options: markets });
+    setProps(ids.quote, { options: quotes });
   }
 
+  /** @type {Ranking["countRows"]} */
   function countRows(grid) {
-    const place = document.getElementById(ids.count);
-    if (!place) return;
+    const count = document.getElementById(ids.count);
+    if (!count) return;
     let all = 0;
     grid.forEachNode(() => all++);
-    const left = grid.getDisplayedRowCount();
-    const text = left === all ? "" : notation.wholeText(left) + " of " + notation.wholeText(all);
-    if (place.textContent !== text) place.textContent = text;
-    const look = "no-match" + (all && !left ? "" : " is-hidden") + (ranking.view().only ? " is-favourites" : "");
-    const words = /** @type {HTMLElement} */ (document.getElementById(ids.noMatch));
-    if (words.className !== look) window.dash_clientside.set_props(ids.noMatch, { className: look });
+    const matching = grid.getDisplayedRowCount();
+    const text = matching === all ? "" : notation.wholeText(matching) + " of " + notation.wholeText(all);
+    if (count.textContent !== text) count.textContent = text;
+    const isHidden = !all || matching;
+    const className = "no-match" + (isHidden ? " is-hidden" : "") + (ranking.view().only ? " is-favourites" : "");
+    const notice = /** @type {HTMLElement} */ (document.getElementById(ids.noMatch));
+    if (notice.className !== className) setProps(ids.noMatch, { className });
   }
 
   document.addEventListener("keydown", (event) => {
@@ -58,23 +68,25 @@
       field.focus();
       field.select();
     } else if (event.key === "Escape" && event.target === field && field.value) {
-      window.dash_clientside.set_props(ids.search, { value: "" });
+      setProps(ids.search, { value: "" });
     }
   });
 
-  // The filters of a narrow window lie in a drawer.
-  function drawer(clicks, look) {
-    if (!clicks) return window.dash_clientside.no_update;
-    return look.includes("is-open") ? "filters" : "filters is-open";
+  /**
+   * In a narrow window the filters are in a drawer.
+   * @param {number | null} clicks
+   * @param {string} className
+   */
+  function drawer(clicks, className) {
+    if (!clicks) return noUpdate();
+    return className.includes("is-open") ? "filters" : "filters is-open";
   }
 
-  const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
-  Object.assign(functions, {
+  registerGridFunctions({
     noText: () => "",
-    quickText: (params) => params.data.pair + " " + params.data.base + params.data.quote + " " + params.data.market,
+    quickText: (/** @type {{ data: Row }} */ { data }) => data.pair + " " + data.base + data.quote + " " + data.market,
   });
 
-  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ setUpFilters, offerChoices, countRows }));
-  window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { drawer });
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ setUpFilters, setFilterOptions, countRows }));
+  register({ drawer });
 })();

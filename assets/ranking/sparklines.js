@@ -1,79 +1,86 @@
-// The shape of each metric's last day: an hour's points from the server, and the row's own price at the end of it, so
-// that a line goes with every tick. Asked for are the lines of the rows in view, when they come there, when an hour is
-// over and when the past has changed.
+// The shape of each metric's last day: hourly points from the server, and the row's own price at the end, so that a line
+// moves with every tick. The lines of the visible rows are requested as they come into view, when an hour is over and
+// when history has changed.
 (function () {
   "use strict";
   const ranking = (window.trackerRanking = window.trackerRanking || {});
   const HOUR = 3600000; // ms
   const SPAN = 23 * HOUR; // from the first point to the last
-  const MAX_ASKED = 100; // lines
+  const MAX_REQUESTED = 100; // lines
   const NO_POINT = 255;
 
-  /** @type {Map<string, { until: number, points: number[], low: number, high: number, past: number }>} */
-  const lines = new Map(); // by the metric's number
-  let past = 0; // numbers what is known of the past: lines of an older one are asked for again
-  let pastBegan = -Infinity; // the tick since which it is this one
-  let now = 0; // the tick that the rows are of
-  let isAsking = false;
+  /** @type {Map<string, { until: number, points: number[], low: number, high: number, history: number }>} */
+  const lines = new Map(); // by row id
+  let history = 0; // number of the known state of history: lines of an older one are requested again
+  let historySince = -Infinity; // the tick at which this state began
+  let now = 0; // the tick of the rows
+  let isRequesting = false;
 
-  // The points of a row's line as [place from 0 to 1, price or null]; null where it is not known yet.
+  /** @type {Ranking["sparkline"]} */
   function sparkline(row) {
     const line = lines.get(row.id);
     if (!line) return null;
     const end = Math.max(now, line.until);
-    const moment = (place) => line.until - (line.points.length - 1 - place) * HOUR;
-    const price = (point) => (point === NO_POINT ? null : line.low + ((line.high - line.low) * point) / 100);
+    const momentOf = (/** @type {number} */ index) => line.until - (line.points.length - 1 - index) * HOUR;
+    const priceOf = (/** @type {number} */ point) =>
+      point === NO_POINT ? null : line.low + ((line.high - line.low) * point) / 100;
     /** @type {[number, number | null][]} */
-    const found = line.points.map((point, place) => [1 - (end - moment(place)) / SPAN, price(point)]);
+    const points = line.points.map((point, index) => [1 - (end - momentOf(index)) / SPAN, priceOf(point)]);
     if (row.active && !row.stale && row.price != null) {
-      if (end === line.until && found.length) found.pop();
-      found.push([1, row.price]);
+      if (end === line.until && points.length) points.pop();
+      points.push([1, row.price]);
     }
-    return found.filter(([place]) => place >= 0);
+    return points.filter(([place]) => place >= 0);
   }
 
-  const isOld = (id) => lines.get(id)?.past !== past;
+  /** @param {RowNode} node */
+  const isOutdated = (node) => node.data && lines.get(node.data.id)?.history !== history;
 
-  async function askForLines() {
-    if (isAsking) return;
-    isAsking = true;
+  async function fetchSparklines() {
+    if (isRequesting) return;
+    isRequesting = true;
     try {
-      const grid = await ranking.api();
+      const grid = await ranking.gridApi();
       while (!grid.isDestroyed() && grid.getColumn("spark")?.isVisible()) {
-        const nodes = grid.getRenderedNodes().filter((node) => node.data && isOld(node.data.id));
-        const ids = nodes.slice(0, MAX_ASKED).map((node) => node.data?.id);
-        if (!ids.length || !(await fetchLines(ids))) break;
+        const nodes = grid.getRenderedNodes().filter(isOutdated);
+        const ids = nodes.slice(0, MAX_REQUESTED).flatMap((node) => node.data?.id ?? []);
+        if (!ids.length || !(await request(ids))) break;
         grid.refreshCells({ rowNodes: nodes, columns: ["spark"], force: true });
       }
     } finally {
-      isAsking = false;
+      isRequesting = false;
     }
   }
 
-  async function fetchLines(ids) {
-    const asOf = past;
+  /**
+   * Requests lines; false if that failed, whereupon the next rows request them again.
+   * @param {string[]} ids
+   */
+  async function request(ids) {
+    const asOf = history;
     try {
       const answer = await fetch(window.trackerPaths.at("/sparklines?metrics=" + ids.join()), { cache: "no-cache" });
-      if (!answer.ok) return false; // asked for again with the next rows
+      if (!answer.ok) return false;
+      /** @type {SparklinesBody} */
       const { minute, points, low, high } = await answer.json();
-      const until = Date.parse(minute) || 0;
+      const until = Date.parse(minute || "") || 0;
       for (const id of ids)
-        lines.set(id, { until, points: points[id] || [], low: low[id], high: high[id], past: asOf });
+        lines.set(id, { until, points: points[id] || [], low: low[id], high: high[id], history: asOf });
       return true;
     } catch {
       return false;
     }
   }
 
-  // The rows are of the tick at `minute`; `isChanged` says that more than that tick may have been added to the past.
-  function followTick(minute, isChanged) {
-    now = Date.parse(minute) || 0;
-    if (isChanged || now - pastBegan >= HOUR) {
-      past++;
-      pastBegan = now;
+  /** @type {Ranking["followTick"]} */
+  function followTick(minute, isHistoryChanged) {
+    now = Date.parse(minute || "") || 0;
+    if (isHistoryChanged || now - historySince >= HOUR) {
+      history++;
+      historySince = now;
     }
-    return askForLines();
+    return fetchSparklines();
   }
 
-  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ sparkline, askForLines, followTick }));
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ sparkline, fetchSparklines, followTick }));
 })();

@@ -1,9 +1,9 @@
-// Coins that stand for a currency, and currencies: the one place that says which. "Hide stablecoins" leaves out the
-// pairs in which such a coin is priced (USDT/USD, USDC/USDT), or a currency in units of one (EUR/USDT), and keeps
-// what is priced in one (BTC/USDT). Dollar coins also count as dollars where turnovers are compared.
+// Stablecoins and currencies. "Hide stablecoins" hides pairs whose base is a stablecoin (USDT/USD, USDC/USDT), and
+// currencies priced in one (EUR/USDT); other pairs priced in one (BTC/USDT) stay. Dollar coins count as dollars where
+// turnovers are compared.
 (function () {
   "use strict";
-  const names = (text) => new Set(text.split(" "));
+  const names = (/** @type {string} */ text) => new Set(text.split(" "));
   const DOLLAR_COINS = names(
     "USDT USDC DAI TUSD FDUSD PYUSD USDP GUSD BUSD USDD USDE USDS USD1 USDG USDQ USDR RLUSD FRAX LUSD SUSD CRVUSD GHO AUSD",
   );
@@ -13,9 +13,11 @@
   const CURRENCIES = names(
     "USD EUR GBP JPY CHF CAD AUD NZD SGD HKD KRW TRY BRL MXN ZAR PLN CZK UAH ARS COP NGN IDR INR AED THB",
   );
-  const isCoin = (name) => DOLLAR_COINS.has(name) || OTHER_COINS.has(name);
+  const isCoin = (/** @type {string} */ name) => DOLLAR_COINS.has(name) || OTHER_COINS.has(name);
 
+  /** @type {Ranking["isDollar"]} */
   const isDollar = (name) => name === "USD" || DOLLAR_COINS.has(name);
+  /** @type {Ranking["isStable"]} */
   const isStable = (base, quote) => isCoin(base) || (CURRENCIES.has(base) && isCoin(quote));
 
   const ranking = (window.trackerRanking = window.trackerRanking || {});

@@ -1,99 +1,134 @@
-// What the viewer made of the ranking, in one place: controls and grid report to it, it writes the address, and
-// tells those that show it. The address is replaced, never added to, so that "back" leads to the page before.
+// What the viewer chose in the ranking, in one place: controls and grid report to it, and it updates the address and
+// what is shown. The address is replaced, never added to, so that "back" leads to the page before.
 (function () {
   "use strict";
   const ids = window.trackerIds;
+  const { register, setProps, triggeredIds } = window.trackerDash;
   const ranking = (window.trackerRanking = window.trackerRanking || {});
-  const api = () => window.dash_ag_grid.getApiAsync(ids.grid);
+  const MAX_FRAMES = 120; // to wait for the columns of a new grid
+  /** Names of the quick filters in the view. */
+  const FILTERS = /** @type {const} */ (["q", "market", "quote", "only", "hide", "age", "window"]);
+  const gridApi = () => window.dash_ag_grid.getApiAsync(ids.grid);
   const isHere = () => window.trackerPaths.within(location.pathname) === "/";
   const isOpen = () => isHere() && document.getElementById(ids.grid) !== null;
 
   let current = ranking.address.read("");
   let written = ""; // the query string of `current`
-  let byHistory = true; // whether the browser came here by its history, or by an address, rather than by a link
+  let isByHistory = true; // the browser came here by its history or by an address, not by a link
 
-  function write() {
+  function writeAddress() {
     written = ranking.address.write(current);
     if (!isHere() || location.search === written) return;
     history.replaceState(history.state, "", location.pathname + written + location.hash);
-    window.dash_clientside.set_props(ids.location, { href: location.href, search: location.search }); // or it goes back to what it knows
+    setProps(ids.location, { href: location.href, search: location.search }); // or dcc.Location would restore its own
   }
 
-  // The page begins: with what its address says, or, where a link led back to it, with what it was left as.
-  function begin() {
-    if (location.search || byHistory) current = ranking.address.read(location.search);
-    write();
+  // A new page shows the view of its address; after a link back to it, the view that it was left with.
+  function restoreView() {
+    if (location.search || isByHistory) current = ranking.address.read(location.search);
+    writeAddress();
   }
 
-  const differs = (left, right) => JSON.stringify(left) !== JSON.stringify(right);
+  // All rows, by rank.
+  const isDefaultView = () => ranking.address.write({ ...current, columns: null }) === "";
 
-  // Whether the rows are all there are, by rank.
-  const isUsual = () => ranking.address.write({ ...current, columns: null }) === "";
-
-  // What grid or control shows already.
-  function note(partial) {
-    const names = Object.keys(partial).filter((name) => differs(partial[name], current[name]));
+  /** @type {Ranking["recordView"]} */
+  function recordView(change) {
+    const names = /** @type {ViewName[]} */ (Object.keys(change)).filter(
+      (name) => JSON.stringify(change[name]) !== JSON.stringify(current[name]),
+    );
     if (!names.length) return [];
-    current = Object.assign({}, current, partial);
-    write();
-    tellReset();
+    current = { ...current, ...change };
+    writeAddress();
+    showReset();
     return names;
   }
 
-  function change(partial) {
-    const ranksAnew = partial.by && partial.by !== current.by;
-    const names = note(ranksAnew ? Object.assign({ sort: ranking.address.USUAL_SORT }, partial) : partial);
-    if (names.length) api().then((grid) => show(grid, names));
+  /** @type {Ranking["changeView"]} */
+  function changeView(change) {
+    const isReranked = change.by && change.by !== current.by;
+    const names = recordView(isReranked ? { sort: ranking.address.DEFAULT_SORT, ...change } : change);
+    if (names.length) gridApi().then((grid) => show(grid, names));
   }
 
-  const SHOWERS = {
+  // ---- what shows each part of the view
+
+  const applyFilters = (/** @type {Grid} */ grid) => grid.onFilterChanged();
+
+  /** @param {Grid} grid */
+  function applySort(grid) {
+    const state = current.sort
+      .filter((one) => columnNamed(grid, one.colId))
+      .map((one, sortIndex) => ({ ...one, sortIndex }));
+    grid.applyColumnState({ state: state.length ? state : ranking.address.DEFAULT_SORT, defaultState: { sort: null } });
+  }
+
+  /** @type {Record<ViewName, (grid: Grid) => void>} */
+  const SHOW = {
     by: (grid) => {
-      ranking.rankAnew();
-      ranking.fit(grid);
+      ranking.rerank();
+      ranking.fitColumns(grid);
     },
     q: (grid) => grid.setGridOption("quickFilterText", current.q),
-    market: (grid) => grid.onFilterChanged(),
-    quote: (grid) => grid.onFilterChanged(),
-    only: (grid) => grid.onFilterChanged(),
-    hide: (grid) => grid.onFilterChanged(),
-    age: (grid) => grid.onFilterChanged(),
-    window: (grid) => grid.onFilterChanged(),
-    where: (grid) => grid.setFilterModel(known(grid, current.where)),
-    sort: (grid) => {
-      const state = current.sort
-        .filter((one) => columnNamed(grid, one.colId))
-        .map((one, sortIndex) => ({ ...one, sortIndex }));
-      grid.applyColumnState({ state: state.length ? state : ranking.address.USUAL_SORT, defaultState: { sort: null } });
-    },
-    columns: (grid) => ranking.fit(grid),
-    view: () => ranking.showParts(),
+    market: applyFilters,
+    quote: applyFilters,
+    only: applyFilters,
+    hide: applyFilters,
+    age: applyFilters,
+    window: applyFilters,
+    where: (grid) => grid.setFilterModel(validFilters(grid)),
+    sort: applySort,
+    columns: (grid) => ranking.fitColumns(grid),
+    view: () => ranking.showView(),
     size: () => ranking.drawMap(),
     colour: () => ranking.drawMap(),
   };
+  const ALL = /** @type {ViewName[]} */ (Object.keys(SHOW));
 
+  /**
+   * @param {Grid} grid
+   * @param {string[]} names
+   */
   function show(grid, names) {
-    for (const one of new Set(names.map((name) => SHOWERS[name]))) one(grid);
+    for (const one of new Set(/** @type {ViewName[]} */ (names).map((name) => SHOW[name]))) one(grid);
   }
 
-  // The grid's own look-up also finds what every object has, as "constructor".
-  const columnNamed = (grid, name) => grid.getColumns().find((column) => column.getColId() === name);
+  /**
+   * The grid's own look-up also finds what every object has, such as "constructor".
+   * @param {Grid} grid
+   * @param {string} name
+   */
+  const columnNamed = (grid, name) => (grid.getColumns() || []).find((column) => column.getColId() === name);
 
-  // An address may name columns that there are not, or that have no filter of that kind.
-  function known(grid, where) {
-    const kinds = { agTextColumnFilter: "text", agNumberColumnFilter: "number" };
-    const fits = ([name, filter]) => kinds[columnNamed(grid, name)?.getColDef().filter] === filter.filterType;
-    return Object.fromEntries(Object.entries(where).filter(fits));
+  /**
+   * The column filters that the grid can apply: an address may name unknown columns, or filters of another type.
+   * @param {Grid} grid
+   */
+  function validFilters(grid) {
+    /** @type {Record<string, string>} */
+    const types = { agTextColumnFilter: "text", agNumberColumnFilter: "number" };
+    const filters = Object.entries(current.where).filter(
+      ([name, filter]) => types[columnNamed(grid, name)?.getColDef().filter] === filter.filterType,
+    );
+    return Object.fromEntries(filters);
   }
 
   // ---- controls
+
+  /**
+   * Converts between the value of a control and that of the view. Dash types neither.
+   * @typedef {{ read(value: any): any, write(value: any): unknown }} Conversion
+   */
+  /** @type {(name: string) => Conversion} */
   const flag = (name) => ({
     read: (value) => ((value || []).length ? name : ""),
     write: (value) => (value ? [name] : []),
   });
+  /** @type {Conversion} */
   const plain = { read: (value) => value || "", write: (value) => value };
-  // A list shows nothing for an empty value, so that "all" has one of its own there.
-  const orAll = { read: (value) => (value === ids.all ? "" : value || ""), write: (value) => value || ids.all };
-  /** @type {Record<string, [keyof RankingView, { read(value: any): any, write(value: any): unknown }]>} */
+  /** @type {Conversion} */
+  const orAll = { read: (value) => (value === ids.all ? "" : value || ""), write: (value) => value || ids.all }; // a list shows nothing for an empty value
+  /** @type {Record<string, [ViewName, Conversion]>} */
   const CONTROLS = {
     [ids.rankBy]: ["by", plain],
     [ids.search]: ["q", plain],
@@ -107,86 +142,103 @@
     [ids.mapColour]: ["colour", plain],
   };
 
-  // Called for every control: only those that were moved speak, for the others may not know the address yet.
+  /**
+   * Called with the values of all controls. Only the changed ones count: the others may not have the address's values yet.
+   * @param {unknown[]} values
+   */
   function choose(...values) {
-    const inputs = window.dash_clientside.callback_context.inputs_list;
-    const moved = new Set(window.dash_clientside.callback_context.triggered.map((one) => one.prop_id.split(".")[0]));
-    const partial = {};
-    inputs.forEach((input, place) => {
-      const [name, kind] = CONTROLS[input.id];
-      if (moved.has(input.id)) partial[name] = kind.read(values[place]);
+    const changed = triggeredIds();
+    /** @type {Record<string, unknown>} */
+    const change = {};
+    window.dash_clientside.callback_context.inputs_list.forEach(({ id }, index) => {
+      const [name, conversion] = CONTROLS[id];
+      if (changed.includes(id)) change[name] = conversion.read(values[index]);
     });
-    change(partial);
+    changeView(change);
   }
 
   function setControls() {
-    ranking.offerChoices();
-    for (const [id, [name, kind]] of Object.entries(CONTROLS))
-      window.dash_clientside.set_props(id, { value: kind.write(current[name]) });
+    ranking.setFilterOptions();
+    for (const [id, [name, conversion]] of Object.entries(CONTROLS))
+      setProps(id, { value: conversion.write(current[name]) });
   }
 
-  function tellReset() {
-    const filters =
-      ["q", "market", "quote", "only", "hide", "age", "window"].filter((name) => current[name]).length +
-      Object.keys(current.where).length;
-    window.dash_clientside.set_props(ids.reset, {
-      className: "text-button" + (filters || current.columns ? "" : " is-hidden"),
-    });
-    window.dash_clientside.set_props(ids.filterCount, { children: filters ? filters + "" : "" });
+  function showReset() {
+    const filters = FILTERS.filter((name) => current[name]).length + Object.keys(current.where).length;
+    setProps(ids.reset, { className: "text-button" + (filters || current.columns ? "" : " is-hidden") });
+    setProps(ids.filterCount, { children: filters ? String(filters) : "" });
     ranking.showStale(current.age !== "");
   }
 
-  // Takes filters and chosen columns away; what is ranked by and how it is shown stays.
+  /**
+   * Removes filters and chosen columns. The ranking's measure and the view stay.
+   * @param {number | null} clicks
+   */
   function reset(clicks) {
     if (!clicks) return;
-    change({ q: "", market: "", quote: "", only: "", hide: "", age: "", window: "", where: {}, columns: null });
+    changeView({ q: "", market: "", quote: "", only: "", hide: "", age: "", window: "", where: {}, columns: null });
     setControls();
   }
+
+  // ---- a new grid
 
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
 
-  // A new grid: give it what the view says, once it has its columns.
-  async function settle() {
+  /** @param {Grid} grid */
+  async function hasColumns(grid) {
+    for (let frames = 0; frames < MAX_FRAMES && !(grid.getColumns() || []).length; frames++) await frame();
+  }
+
+  /** @type {Ranking["setUpGrid"]} */
+  async function setUpGrid() {
     setControls();
-    tellReset();
-    ranking.showParts();
+    showReset();
+    ranking.showView();
     ranking.recountAlerts();
-    const grid = await api();
-    for (let tries = 0; tries < 120 && !(grid.getColumns() || []).length; tries++) await frame();
+    const grid = await gridApi();
+    await hasColumns(grid);
     ranking.setUpFilters(grid);
     grid.setGridOption("postSortRows", ranking.favouritesFirst);
-    const rowsChanged = () => {
+    const onRows = () => {
       ranking.countRows(grid);
       ranking.drawMap();
-      ranking.askForLines();
+      ranking.fetchSparklines();
     };
-    grid.addEventListener("modelUpdated", rowsChanged);
-    for (const event of ["viewportChanged", "displayedColumnsChanged"])
-      grid.addEventListener(/** @type {"viewportChanged"} */ (event), ranking.askForLines);
+    grid.addEventListener("modelUpdated", onRows);
+    grid.addEventListener("viewportChanged", ranking.fetchSparklines);
+    grid.addEventListener("displayedColumnsChanged", ranking.fetchSparklines);
     show(
       grid,
-      Object.keys(SHOWERS).filter((name) => name !== "by" && name !== "view"),
+      ALL.filter((name) => name !== "by" && name !== "view"),
     );
-    rowsChanged();
+    onRows();
   }
 
   window.addEventListener("popstate", () => {
-    byHistory = true;
+    isByHistory = true;
     if (!isOpen() || location.search === written) return;
-    begin();
+    restoreView();
     setControls();
-    tellReset();
-    api().then((grid) => show(grid, Object.keys(SHOWERS)));
+    showReset();
+    gridApi().then((grid) => show(grid, ALL));
   });
   window.addEventListener("_dashprivate_pushstate", () => {
-    byHistory = false;
-    if (isOpen()) write(); // the link to where one is already
+    isByHistory = false;
+    if (isOpen()) writeAddress(); // a link to this page itself
   });
 
+  const view = () => current;
   Object.assign(
     ranking,
-    /** @satisfies {Partial<Ranking>} */ ({ api, begin, isUsual, settle, note, change, view: () => current }),
+    /** @satisfies {Partial<Ranking>} */ ({
+      gridApi,
+      restoreView,
+      isDefaultView,
+      setUpGrid,
+      recordView,
+      changeView,
+      view,
+    }),
   );
-  window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.tracker = Object.assign(window.dash_clientside.tracker || {}, { choose, reset });
+  register({ choose, reset });
 })();

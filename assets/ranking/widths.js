@@ -1,33 +1,35 @@
-// How many pixels each column of the ranking needs so that no figure in it is cut: the longest text of its notation
-// (layouts/notation.py), measured in the page's own font. A name that is longer than most takes two lines.
+// The pixels that each column needs for its longest text (layouts/notation.py), measured in the page's own font. Names
+// longer than most take two lines.
 (function () {
   "use strict";
   const ids = window.trackerIds;
   const notation = window.trackerNotation;
   const ranking = (window.trackerRanking = window.trackerRanking || {});
-  const PHONE = 680; // pixels; on a narrower window cells stand closer
-  const SIDES = { wide: 20, phone: 12 }; // of a cell: padding and borders
-  const ARROW = 20; // beside a header's name where one sorts by it
+  const PHONE = 680; // pixels; on a narrower window cells have less padding
+  const PADDING = { wide: 20, phone: 12 }; // pixels of padding and borders of a cell
+  const ARROW = 20; // pixels of a header's sort arrow
   const MAX_PAIR = { wide: 180, phone: 80 };
-  const MEASURED = 20; // names; which is the widest of those with most letters, the font decides
+  const MAX_MEASURED = 20; // names; the font decides which of the longest is the widest
 
+  /** @type {Record<string, string[]>} */
   let longest = { pair: [""], market: [""], rank: [""] };
-  let known = ""; // what `widths` were measured for
+  let measuredFor = ""; // what `widths` were measured for
   /** @type {Record<string, number>} */
   let widths = {};
 
   const isPhone = () => window.innerWidth <= PHONE;
 
-  function mostLetters(names) {
-    const most = [...new Set(names)].sort((left, right) => right.length - left.length);
-    return most.slice(0, MEASURED);
+  /** @param {string[]} names */
+  function longestOf(names) {
+    const sorted = [...new Set(names)].sort((left, right) => right.length - left.length);
+    return sorted.slice(0, MAX_MEASURED);
   }
 
-  // Notes the names that there are; true where the columns need another width for them.
-  function noteNames(metrics) {
+  /** @type {Ranking["setLongestNames"]} */
+  function setLongestNames(metrics) {
     const next = {
-      pair: mostLetters(metrics.map((metric) => metric.base + "/" + metric.quote)),
-      market: mostLetters(metrics.map((metric) => metric.market)),
+      pair: longestOf(metrics.map((metric) => metric.base + "/" + metric.quote)),
+      market: longestOf(metrics.map((metric) => metric.market)),
       rank: [notation.wholeText(metrics.length)],
     };
     const isNew = JSON.stringify(next) !== JSON.stringify(longest);
@@ -35,7 +37,10 @@
     return isNew;
   }
 
-  // The width of each text in the cells' font, or in the headers'.
+  /**
+   * The width of each text in the font of the class `look`.
+   * @param {{ text: string, look: string }[]} texts
+   */
   function measure(texts) {
     const ruler = document.createElement("div");
     ruler.className = "column-ruler";
@@ -52,33 +57,44 @@
     return found;
   }
 
-  // The least width of each column, by its name.
-  function columnWidths(grid) {
+  /** @param {GridColumn} column */
+  function describe(column) {
+    const { cellClass = "", context, headerName = "", minWidth = 0 } = column.getColDef();
+    return { colId: column.getColId(), cellClass, headerName, minWidth, context: contextOf(context) };
+  }
+
+  /** @type {(context: ColumnContext | undefined) => ColumnContext | undefined} the grid has no type for it */
+  const contextOf = (context) => context;
+
+  /**
+   * The texts that a column needs room for.
+   * @param {ReturnType<typeof describe>} column
+   */
+  function textsOf({ colId, cellClass, headerName, context }) {
+    if (!context) return [];
+    const look = context.look || "cell " + cellClass;
+    const texts = (longest[colId] || [context.widest || ""]).map((text) => ({ colId, text, look }));
+    if (context.note) texts.push({ colId, text: context.note, look: "row-note" });
+    return [...texts, { colId, text: headerName, look: "header" }];
+  }
+
+  /** @type {Ranking["measureColumns"]} */
+  function measureColumns(grid) {
     const key = JSON.stringify([isPhone(), longest]);
-    if (key === known) return widths;
+    if (key === measuredFor) return widths;
     const size = isPhone() ? "phone" : "wide";
-    const texts = grid.getColumns().flatMap((column) => {
-      const { colId, headerName, cellClass = "", context } = describe(column);
-      if (!context) return [];
-      const cells = (longest[colId] || [context.widest]).map((text) => ({ colId, text, look: "cell " + cellClass }));
-      if (context.look) cells.forEach((one) => (one.look = context.look));
-      if (context.note) cells.push({ colId, text: context.note, look: "row-note" });
-      return [...cells, { colId, text: headerName, look: "header" }];
-    });
-    const measured = measure(texts);
+    const columns = (grid.getColumns() || []).map(describe);
+    const texts = columns.flatMap(textsOf);
+    const measured = measure(texts).map((width, index) => width + (texts[index].look === "header" ? ARROW : 0));
     widths = {};
-    for (const column of grid.getColumns()) {
-      const { colId, context, minWidth } = describe(column);
-      const room = (look) => (look === "header" ? ARROW : 0);
-      const needs = texts.map(({ look, ...one }, at) => (one.colId === colId ? measured[at] + room(look) : 0));
-      const need = context ? Math.ceil(Math.max(...needs) + SIDES[size]) : minWidth;
+    for (const { colId, context, minWidth } of columns) {
+      const needs = measured.filter((_, index) => texts[index].colId === colId);
+      const need = context ? Math.ceil(Math.max(...needs) + PADDING[size]) : minWidth;
       widths[colId] = colId === "pair" ? Math.min(need, MAX_PAIR[size]) : need;
     }
-    known = key;
+    measuredFor = key;
     return widths;
   }
 
-  const describe = (column) => ({ colId: column.getColId(), ...column.getColDef() });
-
-  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ noteNames, columnWidths }));
+  Object.assign(ranking, /** @satisfies {Partial<Ranking>} */ ({ setLongestNames, measureColumns }));
 })();

@@ -117,7 +117,7 @@ def test_no_figure_is_cut_from_a_price_of_1e_18_to_1e12(
     Table(site).wait()
     if all_columns:
         every = f"{GRID}.getColumns().map(column => column.getColId())"
-        site.script(f"trackerRanking.change({{columns: {every}}})")
+        site.script(f"trackerRanking.changeView({{columns: {every}}})")
         site.until(lambda: len(Table(site).columns()) == site.script(f"return {GRID}.getColumns().length"))
     site.browser.set_script_timeout(60)
 

@@ -343,7 +343,7 @@ def test_of_many_metrics_the_largest_are_shown_and_the_rest_are_counted(site: Si
     shown = site.until(lambda: len(tiles(site)))
     assert 100 < shown <= 300
     assert tiles(site)[0].startswith("C990/USD")
-    site.shows(f"#{ids.MAP_NOTE}", f"The largest {shown}; {990 - shown} more not shown, 10 without the figure")
+    site.shows(f"#{ids.MAP_NOTE}", f"The largest {shown}; {990 - shown} more not shown, 10 without a size")
 
 
 def test_on_a_phone_the_filters_are_in_a_drawer(phone: Site):

@@ -276,10 +276,10 @@ def test_a_replay_shows_how_far_it_is_and_ends_when_it_is_cancelled(
     site.click(part(type="rule-replay-span", span="7d"))
 
     wait, share = f"#{ids.RULE_REPLAY_WAIT}", f"return document.querySelector('#{ids.RULE_REPLAY_PROGRESS}').value"
-    site.shows(wait, "Another replay is under way; this one is next.")
+    site.shows(wait, "Waiting for another replay to finish.")
     following.go_on()
     site.until(lambda: site.script(share) == 0.25)
-    site.shows(wait, "Going through what is stored.")
+    site.shows(wait, "Replaying the stored prices.")
     site.click(f"#{ids.RULE_REPLAY_CANCEL}")
     site.shows(REPLAY, "How often would it have fired?")
     following.go_on()

@@ -23,12 +23,12 @@ const USUAL = {
 const above = (filter) => ({ filterType: "number", type: "greaterThan", filter });
 const where = (filters) => "?where=" + encodeURIComponent(JSON.stringify(filters));
 
-test("an address that says nothing is the usual view, and that needs no address", () => {
+test("an empty address is the default view, and the default view has an empty address", () => {
   assert.deepEqual(address.read(""), USUAL);
   assert.equal(address.write(USUAL), "");
 });
 
-test("what an address says is read and written again as it was", () => {
+test("an address survives reading and writing", () => {
   const view = {
     ...USUAL,
     by: "volatility",
@@ -68,7 +68,7 @@ test("what an address says is read and written again as it was", () => {
   assert.deepEqual(address.read(text), view);
 });
 
-test("nonsense counts as not said", () => {
+test("invalid values count as not given", () => {
   const usual = [
     "?by=luck&view=hologram&sort=price.sideways,__proto__.up&columns=%00,&size=&colour=mauve",
     "?where={&sort=.asc&columns=,,",
@@ -86,13 +86,13 @@ test("nonsense counts as not said", () => {
   for (const search of usual) assert.deepEqual(address.read(search), USUAL, search);
 });
 
-test("what makes sense is kept beside what does not", () => {
+test("valid values beside invalid ones are read", () => {
   assert.deepEqual(address.read("?sort=price.desc,price.asc,volume.up").sort, [{ colId: "price", sort: "desc" }]);
   assert.deepEqual(address.read("?columns=price,<b>,price,market").columns, ["price", "market"]);
   assert.deepEqual(address.read(where({ price: above(1), pair: 7 })).where, { price: above(1) });
 });
 
-test("a column's filter has five conditions at the most, and a name a hundred characters", () => {
+test("a column filter has at most five conditions, and a name at most a hundred characters", () => {
   const many = { filterType: "number", operator: "AND", conditions: [1, 2, 3, 4, 5, 6].map(above) };
 
   assert.equal(address.read(where({ price: many })).where.price.conditions.length, 5);

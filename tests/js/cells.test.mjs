@@ -15,7 +15,7 @@ window.React = { createElement: (type, props, ...children) => ({ type, ...props,
 const cells = window.dashAgGridComponentFunctions;
 const path = (id) => cells.Sparkline({ data: { id } }).children[0].d;
 
-test("a shape of 24 points fills its cell, from the lowest to the highest price", () => {
+test("a sparkline of 24 points fills its cell from the lowest to the highest price", () => {
   const steps = path("rising").split(/(?=[ML])/);
 
   assert.deepEqual(steps.slice(0, 3), ["M0.0 25.0", "L4.9 13.0", "L9.7 1.0"]);
@@ -23,40 +23,40 @@ test("a shape of 24 points fills its cell, from the lowest to the highest price"
   assert.equal(cells.Sparkline({ data: { id: "rising" } }).className, "spark is-up");
 });
 
-test("where a price is missing the line is broken, and one price alone is no line", () => {
+test("a missing price breaks the line, and a single price is no line", () => {
   assert.equal(path("gap"), "M0.0 1.0L4.9 13.0M14.6 25.0Z", "what stands alone is a dot");
   assert.equal(cells.Sparkline({ data: { id: "gap" } }).className, "spark is-down");
   assert.equal(cells.Sparkline({ data: { id: "lone" } }), null);
   assert.equal(cells.Sparkline({ data: { id: "unknown" } }), null);
 });
 
-test("places gained and lost are told by arrow, number and words", () => {
-  const told = (value) => {
+test("places gained and lost are shown by arrow, number and text", () => {
+  const shown = (value) => {
     const { className, title, children } = cells.Moved({ value });
     return [className, title, ...children];
   };
 
-  assert.deepEqual(told(1), ["moved is-up", "Up 1 place in an hour", "▲ 1"]);
-  assert.deepEqual(told(-1200), ["moved is-down", "Down 1,200 places in an hour", "▼ 1,200"]);
+  assert.deepEqual(shown(1), ["moved is-up", "Up 1 place in an hour", "▲ 1"]);
+  assert.deepEqual(shown(-1200), ["moved is-down", "Down 1,200 places in an hour", "▼ 1,200"]);
   assert.equal(cells.Moved({ value: 0 }), null);
   assert.equal(cells.Moved({ value: null }), null);
 });
 
-test("a star says whose it is and whether it is kept", () => {
-  const told = (pair) => {
+test("a star names its pair and says whether it is a favourite", () => {
+  const starOf = (pair) => {
     const star = cells.Star({ data: { pair } });
     return [star["aria-label"], star["aria-pressed"]];
   };
 
-  assert.deepEqual(told("BTC/USD"), ["Take from the favourites: BTC/USD", true]);
-  assert.deepEqual(told("ETH/USD"), ["Keep as a favourite: ETH/USD", false]);
+  assert.deepEqual(starOf("BTC/USD"), ["Remove from favourites: BTC/USD", true]);
+  assert.deepEqual(starOf("ETH/USD"), ["Add to favourites: ETH/USD", false]);
 });
 
-test("a row says how old its price is, or else how much of its window there is", () => {
+test("a row shows the age of a stale price, else how much of its window is known", () => {
   const name = (data) =>
     cells.MetricName({
       data: { id: "1", pair: "BTC/USD", base: "BTC", quote: "USD", active: true, ...data },
-      marks: {},
+      titles: {},
     });
   const note = (data) => name(data).children.find((child) => child?.className?.startsWith("row-note"));
 

@@ -37,17 +37,17 @@ function fitted({ width, columns = null, by = "stdev", given = {} }) {
     setGridOption: (name, value) => definitions.push(...value),
     setColumnsVisible: (those, isShown) => those.forEach((one) => visible[isShown ? "add" : "delete"](one.getColId())),
   };
-  const ranking = { view: () => ({ columns, by }), columnWidths: () => WIDTHS };
+  const ranking = { view: () => ({ columns, by }), measureColumns: () => WIDTHS };
   const window = load(["0-ids.js", "ranking/address.js", "ranking/columns.js"], { ranking });
   const frame = { clientWidth: width, dataset: {} };
   window.document.elements["ranking-frame"] = frame;
   window.document.elements["ranking-columns"] = { querySelectorAll: () => [] };
-  ranking.fit(grid);
+  ranking.fitColumns(grid);
   const ticked = window.dash_clientside.props["ranking-columns"].value;
   return { visible: NAMES.filter((name) => visible.has(name)), ticked, definitions, market: frame.dataset.market };
 }
 
-test("as many columns are shown as the window has room for, the less important going first", () => {
+test("as many columns are shown as the window has room for, the less important hidden first", () => {
   const all = NAMES.slice(0, -1);
   const without = (...names) => all.filter((name) => !names.includes(name));
 
@@ -58,17 +58,17 @@ test("as many columns are shown as the window has room for, the less important g
   assert.deepEqual(fitted({ width: 350 }).visible, ["star", "rank", "pair", "price", "change_24h"]);
 });
 
-test("where the market has no column it stands under the pair", () => {
+test("a market without a column is shown under the pair", () => {
   assert.equal(fitted({ width: 1400 }).market, "column");
   assert.equal(fitted({ width: 690 }).market, "under-pair");
 });
 
-test("what one ranks by is shown, however narrow the window", () => {
+test("the column that is ranked by is shown in a narrow window too", () => {
   const { visible } = fitted({ width: 350, by: "volume" });
   assert.deepEqual(visible, ["star", "rank", "pair", "price", "change_24h", "turnover"]);
 });
 
-test("what was chosen is shown whatever the window, with what is always there", () => {
+test("chosen columns are shown in any window, beside those that are always shown", () => {
   const { visible, ticked } = fitted({ width: 350, columns: ["high_24h", "market", "star", "nothing"] });
 
   assert.deepEqual(visible, ["star", "rank", "pair", "market", "high_24h"]);
@@ -77,7 +77,7 @@ test("what was chosen is shown whatever the window, with what is always there", 
   assert.deepEqual(usual, ["star", "rank", "pair", "price", "change_24h"]);
 });
 
-test("no column may get narrower than what is in it, and that is told once", () => {
+test("no column becomes narrower than its content, and the grid is given the widths once", () => {
   const { definitions } = fitted({ width: 1400 });
   assert.deepEqual(
     definitions.map(({ field, minWidth }) => [field, minWidth]),

@@ -18,7 +18,7 @@ async function saved(shown, data) {
   const blobs = [];
   const URL = { createObjectURL: (blob) => "blob:" + blobs.push(blob), revokeObjectURL() {} };
   const window = load(["0-ids.js", "csv.js", "ranking/export.js"], {
-    ranking: { api: async () => grid },
+    ranking: { gridApi: async () => grid },
     document,
     URL,
     setTimeout() {},
@@ -33,7 +33,7 @@ async function saved(shown, data) {
   return new TextDecoder().decode(bytes);
 }
 
-test("the file has the columns shown, numbers in full, and nothing for what is not known", async () => {
+test("the file has the columns shown, unrounded numbers, and nothing for unknown values", async () => {
   const text = await saved({ star: "", pair: "Pair", price: "Price", spark: "24 h" }, [
     { star: null, pair: "BTC/USD", price: 60123.456789, spark: [1] },
     { pair: "DEAD/USD", price: null },
@@ -42,7 +42,7 @@ test("the file has the columns shown, numbers in full, and nothing for what is n
   assert.equal(text, "Pair,Price\r\nBTC/USD,60123.456789\r\nDEAD/USD,\r\n");
 });
 
-test("a name cannot break out of its cell, nor be a formula to a spreadsheet", async () => {
+test("a name cannot break out of its cell or become a formula in a spreadsheet", async () => {
   const names = ['=HYPERLINK("x")', "+1", "-1", "@x", "\tx", "a,b", 'a"b', "a\nb", "a=b"];
 
   const text = await saved(

@@ -13,12 +13,12 @@ function page(parts = {}) {
     refreshClientSideRowModel() {},
     onFilterChanged: () => done.push("filtered"),
   };
-  const ranking = { api: async () => grid, view: () => ({ only: parts.only ?? "" }) };
+  const ranking = { gridApi: async () => grid, view: () => ({ only: parts.only ?? "" }) };
   const window = load(["0-ids.js", "ranking/favourites.js"], { ranking, ...parts });
   return { ranking, done, window };
 }
 
-test("a favourite is kept by its key, found by the next visit, and let go by a second press", async () => {
+test("a favourite is stored by its key, found by the next visit, and removed by a second press", async () => {
   const { ranking, done, window } = page();
   assert.equal(ranking.hasFavourites(), false);
 
@@ -32,7 +32,7 @@ test("a favourite is kept by its key, found by the next visit, and let go by a s
   assert.equal(next.hasFavourites(), false);
 });
 
-test("favourites stand first, and both they and the others keep their order", async () => {
+test("favourites come first, and both they and the others keep their order", async () => {
   const { ranking } = page({ localStorage: { getItem: () => '["d","b"]' } });
   const nodes = ["a", "b", "c", "d"].map((key) => ({ data: row(key) }));
 
@@ -44,7 +44,7 @@ test("favourites stand first, and both they and the others keep their order", as
   );
 });
 
-test("what is stored and is no list of keys counts as nothing", () => {
+test("an invalid stored value counts as no favourites", () => {
   for (const stored of ["{", "7", '{"a":1}', "null"]) {
     assert.equal(page({ localStorage: { getItem: () => stored } }).ranking.hasFavourites(), false, stored);
   }
@@ -52,7 +52,7 @@ test("what is stored and is no list of keys counts as nothing", () => {
   assert.deepEqual([some.isFavourite(row("a")), some.isFavourite(row(7))], [true, false]);
 });
 
-test("where storage is forbidden a favourite lasts until the tab closes", async () => {
+test("a favourite lasts until the tab closes if storage is forbidden", async () => {
   const refuse = () => {
     throw new Error("denied");
   };
@@ -63,11 +63,11 @@ test("where storage is forbidden a favourite lasts until the tab closes", async 
   assert.equal(ranking.isFavourite(row("a")), true);
 });
 
-test("another tab's favourites are taken over, where the table is there to show them", async () => {
-  const shelf = { text: "[]", getItem: () => shelf.text };
-  const { ranking, done, window } = page({ localStorage: shelf, only: "favourites" });
+test("favourites of another tab are shown if the table is open", async () => {
+  const storage = { text: "[]", getItem: () => storage.text };
+  const { ranking, done, window } = page({ localStorage: storage, only: "favourites" });
   assert.equal(ranking.hasFavourites(), false);
-  shelf.text = '["a"]';
+  storage.text = '["a"]';
 
   window.send("storage", { key: "favourites" });
   assert.equal(ranking.hasFavourites(), false, "on another page nothing is to be shown");

@@ -21,7 +21,7 @@ function page(view) {
   return { window, ranking, isOn: options.isExternalFilterPresent, passing };
 }
 
-test("the quick filters leave what was asked for, all of it at once", () => {
+test("rows pass only if all quick filters let them", () => {
   const left = (view) => page(view).passing();
 
   assert.deepEqual(left({}), [1, 2, 3, 4]);
@@ -36,16 +36,16 @@ test("the quick filters leave what was asked for, all of it at once", () => {
   assert.deepEqual(left({ market: "okx", only: "favourites" }), []);
 });
 
-test("the grid need not ask where nothing is filtered", () => {
+test("the grid does not ask when there is no filter", () => {
   assert.equal(page({}).isOn(), false);
   for (const name of Object.keys(ALL)) assert.equal(page({ [name]: "x" }).isOn(), true, name);
 });
 
-test("the lists offer what there is, in order, and what the address asks for", () => {
+test("the lists offer the markets and quotes of the metrics in order, and those of the address", () => {
   const { window, ranking } = page({ quote: "XYZ" });
   const offered = () => ["market", "quote"].map((name) => window.dash_clientside.props[`filter-${name}`].options);
 
-  ranking.offerChoices(ROWS);
+  ranking.setFilterOptions(ROWS);
 
   const [markets, quotes] = offered();
   assert.deepEqual(
@@ -56,17 +56,17 @@ test("the lists offer what there is, in order, and what the address asks for", (
     quotes.map((one) => one.value),
     ["filter-all", "BTC", "USD", "USDT", "XYZ"],
   );
-  ranking.offerChoices(ROWS);
+  ranking.setFilterOptions(ROWS);
   assert.equal(offered()[0], markets, "what is offered already is not offered again");
 });
 
-test("a search finds a pair however one writes it, and its market", () => {
+test("a search finds a pair with and without its slash, and its market", () => {
   const { quickText } = page({}).window.dashAgGridFunctions;
 
   assert.equal(quickText({ data: { ...ROWS[0], pair: "BTC/USD" } }), "BTC/USD BTCUSD kraken");
 });
 
-test("what is left of all is counted, and what nothing passes is said", () => {
+test("matching rows are counted, and a notice is shown if there are none", () => {
   const { window, ranking } = page({ only: "favourites" });
   const count = { textContent: "" };
   Object.assign(window.document.elements, { "ranking-count": count, "ranking-no-match": { className: "" } });

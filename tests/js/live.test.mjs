@@ -12,7 +12,7 @@ function poller(...answers) {
   return { window, asked: fetch.asked, ...callbacks(window) };
 }
 
-test("what the server tells is handed on once", async () => {
+test("each state is passed on once", async () => {
   const { poll } = poller(tagged('"a"'), tagged('"a"'), tagged('"b"', { revision: 5 }));
 
   assert.deepEqual(await poll(), { ...LIVE, connection: "ok" });
@@ -20,7 +20,7 @@ test("what the server tells is handed on once", async () => {
   assert.deepEqual(await poll(), { revision: 5, connection: "ok" });
 });
 
-test("a lost connection is told once, with what was known and since when, and its end at once", async () => {
+test("a lost connection is reported once, with the last state and since when, and its end at once", async () => {
   const { poll } = poller(tagged('"a"'), new Error("gone"), { status: 500 }, tagged('"a"'));
   await poll();
 
@@ -31,7 +31,7 @@ test("a lost connection is told once, with what was known and since when, and it
   assert.deepEqual(await poll(), { ...LIVE, connection: "ok" });
 });
 
-test("a database that is away is no lost connection", async () => {
+test("an unavailable database is no lost connection", async () => {
   const { poll } = poller({ status: 503 }, { status: 503 }, new Error("gone"));
 
   assert.equal((await poll()).connection, "database");
@@ -39,7 +39,7 @@ test("a database that is away is no lost connection", async () => {
   assert.equal((await poll()).connection, "lost");
 });
 
-test("one request is under way at a time, and none while nobody looks", async () => {
+test("at most one request is under way, and none while the tab is hidden", async () => {
   const { asked, poll, window } = poller(tagged('"a"'), tagged('"b"'));
 
   const [first, second] = await Promise.all([poll(), poll()]);
@@ -54,7 +54,7 @@ test("one request is under way at a time, and none while nobody looks", async ()
   assert.ok(window.dash_clientside.props.poll.n_intervals < 0, "who comes back is served at once");
 });
 
-test("a page is asked to renew itself at another revision alone, and while there is a connection", () => {
+test("a page is renewed only by another revision, and only while connected", () => {
   const { revision } = poller();
 
   assert.equal(revision({ connection: "ok", revision: 5 }, 4), 5);
@@ -63,7 +63,7 @@ test("a page is asked to renew itself at another revision alone, and while there
   }
 });
 
-test("history that is being filled in renews a page once a period, and what else happens at once", () => {
+test("a page is renewed once a period while history is filled in, and at once by anything else", () => {
   let now = 0;
   const { revision } = callbacks(load(["live.js"], { performance: { now: () => now } }));
   const live = { ...LIVE, connection: "ok", period: 60, backfills: [{ market: "kraken", done: 1 }] };
@@ -80,7 +80,7 @@ test("history that is being filled in renews a page once a period, and what else
   assert.equal(revision({ ...live, revision: 11, backfills: [] }, 10), 11, "nothing is filled in");
 });
 
-test("that the last tick grows stale is told when it changes, and not while nobody knows", () => {
+test("a tick that becomes stale is reported when that changes, and only while connected", () => {
   const { tickStale } = poller();
   const live = { ...LIVE, connection: "ok", stale: false };
 

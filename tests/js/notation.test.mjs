@@ -27,7 +27,7 @@ test("numbers are written as the server writes them", () => {
   }
 });
 
-test("no number up to 1e99 is longer than the widest that its column has room for", () => {
+test("no number up to 1e99 is longer than the widest text of its column", () => {
   for (let power = -99; power < 99; power++) {
     for (const digits of [1, 1.2345678, 9.9949999, 9.9951, 9.9999999]) {
       const value = digits * 10 ** power;
@@ -40,7 +40,7 @@ test("no number up to 1e99 is longer than the widest that its column has room fo
   }
 });
 
-test("a price is told as a multiple of its average", () => {
+test("a price is written as a multiple of its average", () => {
   const pairs = [
     [190_000, 60_000],
     [1, 3],
@@ -55,7 +55,7 @@ test("counts are whole", () => {
   assert.deepEqual([0, 1234.4, -7, null, undefined].map(notation.wholeText), ["0", "1,234", "−7", "–", "–"]);
 });
 
-test("a time has its date where it is not today's, and its seconds where there are any", () => {
+test("a time has its date unless it is today's, and its seconds if there are any", () => {
   mock.timers.enable({ apis: ["Date"], now: Date.parse("2026-03-01T23:30:00Z") });
   const { trackerNotation } = load(["1-notation.js"]);
   trackerNotation.chooseZone("utc");
@@ -65,7 +65,7 @@ test("a time has its date where it is not today's, and its seconds where there a
   mock.timers.reset();
 });
 
-test("the chosen zone is remembered, also where storage is forbidden until the tab closes", () => {
+test("the chosen zone is remembered, until the tab closes if storage is forbidden", () => {
   const { localStorage, trackerNotation: first } = load(["1-notation.js"]);
   assert.equal(first.zoneChoice(), "local");
   assert.equal(first.zoneName(), Intl.DateTimeFormat().resolvedOptions().timeZone);

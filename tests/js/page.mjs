@@ -7,14 +7,14 @@ const ASSETS = new URL("../../assets/", import.meta.url);
 const NOTHING = Symbol("no_update");
 
 function storage() {
-  const kept = new Map();
+  const stored = new Map();
   return {
-    getItem: (name) => kept.get(name) ?? null,
-    setItem: (name, value) => void kept.set(name, value),
+    getItem: (name) => stored.get(name) ?? null,
+    setItem: (name, value) => void stored.set(name, value),
   };
 }
 
-// Hears what is listened to; `send` is the event. A test may add elements by their ids.
+// An event target: `send` is the event. A test may add elements by their ids.
 function target(elements = {}) {
   const listeners = new Map();
   return {
@@ -53,7 +53,7 @@ export function load(scripts, { ranking, ...parts } = {}) {
   };
   const window = Object.assign(target(), browser, { dash_clientside: dash(), innerWidth: 1440 });
   if (ranking) window.trackerRanking = ranking;
-  for (const script of ["0-paths.js", ...scripts]) {
+  for (const script of ["0-dash.js", "0-paths.js", ...scripts]) {
     const text = readFileSync(new URL(script, ASSETS), "utf8");
     const names = ["window", ...Object.keys(browser)];
     compileFunction(text, names, { filename: `assets/${script}` })(window, ...Object.values(browser));

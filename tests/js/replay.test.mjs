@@ -21,8 +21,8 @@ const event = (name, data) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n
 // The page with its bar, and an answer whose parts are sent when the test says so.
 function form(status = 200) {
   const bar = { value: 0, removeAttribute: (name) => void delete bar[name] };
-  const words = { textContent: "" };
-  const elements = { "rule-replay-progress": bar, "rule-replay-text": words };
+  const line = { textContent: "" };
+  const elements = { "rule-replay-progress": bar, "rule-replay-text": line };
   const parts = { document: { getElementById: (id) => elements[id] ?? null, addEventListener() {} } };
   const asked = [];
   let stream;
@@ -39,18 +39,18 @@ function form(status = 200) {
     await new Promise(setImmediate);
   };
   const isWaiting = () => !window.dash_clientside.props["rule-replay-wait"].className.includes("is-hidden");
-  return { asked, bar, elements, end: () => stream.close(), isWaiting, send, words, ...callbacks(window) };
+  return { asked, bar, elements, end: () => stream.close(), isWaiting, send, line, ...callbacks(window) };
 }
 
 test("a replay shows its progress, and passes on the part of the answer that the page shows", async () => {
-  const { asked, bar, isWaiting, send, replayRule, words } = form();
+  const { asked, bar, isWaiting, send, replayRule, line } = form();
   const outcome = replayRule(REQUEST);
 
   await send(event("progress", { share: null }));
-  assert.match(words.textContent, /^Another replay is under way/);
+  assert.match(line.textContent, /^Waiting for another replay/);
   assert.ok(!("value" in bar));
   await send(event("progress", { share: 0.25 }) + event("progress", { share: 0.5 }).slice(0, 9));
-  assert.match(words.textContent, /^Going through what is stored/);
+  assert.match(line.textContent, /^Replaying the stored prices/);
   assert.equal(bar.value, 0.25);
   assert.ok(isWaiting());
   await send(event("progress", { share: 0.5 }).slice(9) + event("result", RESULT));
@@ -84,7 +84,7 @@ test("a replay shows its progress, and passes on the part of the answer that the
   assert.deepEqual(JSON.parse(asked[0].options.body), { rule: 0 });
 });
 
-test("what was refused says why", async () => {
+test("a refused replay says why", async () => {
   const { end, isWaiting, send, replayRule } = form(503);
   const outcome = replayRule(REQUEST);
   await send(JSON.stringify({ detail: "busy; try again in 10 seconds" }));
@@ -94,7 +94,7 @@ test("what was refused says why", async () => {
   assert.ok(!isWaiting());
 });
 
-test("what ends on the way says why, or that the server is silent", async () => {
+test("a replay that ends early says why, or that the server did not answer", async () => {
   const first = form();
   const ended = first.replayRule(REQUEST);
   await first.send(event("problem", { detail: "it takes too long", status: 503 }));

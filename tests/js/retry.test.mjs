@@ -6,7 +6,7 @@ import { callbacks, isNothing, load, server } from "./page.mjs";
 const UPDATE = "/_dash-update-component";
 const asking = (...changed) => ({ body: JSON.stringify({ changedPropIds: changed }) });
 
-test("what the server left unanswered is told and tried again when it is back", async () => {
+test("an unanswered update is reported, and retried when the server is back", async () => {
   const fetch = server({ status: 502 }, new Error("gone"), { status: 200 });
   const window = load(["0-ids.js", "retry.js"], { fetch });
   const { props } = window.dash_clientside;
@@ -28,7 +28,7 @@ test("what the server left unanswered is told and tried again when it is back", 
   assert.ok(isNothing(recover({ connection: "ok" })), "once is enough");
 });
 
-test("what was answered, given up or no update is left alone", async () => {
+test("answered and aborted requests, and those that are no update, are left alone", async () => {
   const abort = new DOMException("enough", "AbortError");
   const fetch = server({ status: 200 }, { status: 400 }, abort, { status: 500 });
   const window = load(["0-ids.js", "retry.js"], { fetch });

@@ -9,9 +9,11 @@ const SCRIPTS = [
   "1-notation.js",
   "live.js",
   "ranking/address.js",
+  "ranking/grid-functions.js",
+  "ranking/row.js",
   "ranking/rows.js",
   "ranking/stablecoins.js",
-  "ranking/trust.js",
+  "ranking/freshness.js",
   "ranking/turnover.js",
 ];
 const OK = { connection: "ok", revision: 1, tracked: 6 };
@@ -37,10 +39,10 @@ const METRICS = [
   }),
 ];
 
-// The ranking's other parts, as this one calls them; what it hands over is in `given`.
+// Stubs of the other parts of the ranking; the rows that are set are in `given`.
 function page({
   by = "stdev",
-  isUsual = false,
+  isDefaultView = false,
   answers = [{ body: table(METRICS) }],
   fetch = server(...answers),
   given = [],
@@ -49,15 +51,15 @@ function page({
   const ticks = [];
   const ranking = {
     view: () => ({ by }),
-    begin: () => calls.push("begin"),
-    settle: () => calls.push("settle"),
-    isUsual: () => isUsual,
+    restoreView: () => calls.push("restoreView"),
+    setUpGrid: () => calls.push("setUpGrid"),
+    isDefaultView: () => isDefaultView,
     hasFavourites: () => false,
-    offerChoices: () => calls.push("offerChoices"),
-    noteNames: () => false,
+    setFilterOptions: () => calls.push("setFilterOptions"),
+    setLongestNames: () => false,
     followTick: (minute, isChanged) => void ticks.push([minute, isChanged]),
-    api: async () => ({}),
-    handOver: async (count, row) => void given.push(Array.from({ length: count }, (_, place) => row(place))),
+    gridApi: async () => ({}),
+    setRows: async (count, row) => void given.push(Array.from({ length: count }, (_, place) => row(place))),
   };
   const clock = { now: 0, ring: () => {} };
   const setTimeout = (ring) => void (clock.ring = ring);
@@ -67,7 +69,7 @@ function page({
   window.document.elements["ranking-frame"] = {};
   const looks = () => ["ranking-frame", "ranking-empty"].map((id) => window.dash_clientside.props[id]?.className);
   const tables = () => fetch.asked.filter(({ address }) => address === "/table").length;
-  return { window, looks, calls, given, clock, tables, ticks, asked: fetch.asked, rows: callbacks(window).rows };
+  return { window, looks, calls, given, clock, tables, ticks, asked: fetch.asked, rows: callbacks(window).updateRows };
 }
 
 // A server that has the table whenever it is asked.
@@ -80,14 +82,14 @@ function tableServer() {
   return Object.assign(fetch, { asked });
 }
 
-// A server that answers when it is told to, by the number of the request.
+// A server that answers on demand, by the number of the request.
 function slowServer() {
   const waiting = [];
   const fetch = () => new Promise((answer) => waiting.push((body) => answer(new Response(JSON.stringify(body)))));
   return { fetch, given: [], release: (number, body) => waiting[number](body) };
 }
 
-test("a row has the metric's figures by the columns' names, shares in per cent", async () => {
+test("a row has the metric's values by the columns' names, shares in per cent", async () => {
   const { given, looks, rows } = page();
 
   await rows(OK);
@@ -101,7 +103,7 @@ test("a row has the metric's figures by the columns' names, shares in per cent",
   assert.deepEqual([last.rank, last.moved, last.change_24h], [null, null, null]);
 });
 
-test("the rank counts by what was chosen, and what is not known or not traded has none", async () => {
+test("ranks follow the chosen measure, and an unknown value or an inactive metric has none", async () => {
   const placesBy = async (by) => {
     const { given, rows } = page({ by });
     await rows(OK);
@@ -114,7 +116,7 @@ test("the rank counts by what was chosen, and what is not known or not traded ha
   assert.deepEqual(await placesBy("volume"), [3, 4, 1, 5, 2, null]); // in dollars
 });
 
-test("places gained are told in the usual order alone, and equals stand by their numbers", async () => {
+test("places gained are shown in the default order alone, and equal values are ordered by id", async () => {
   const equals = METRICS.map((one) => ({ ...one, volatility: 0.5 })).reverse();
   const { given, rows } = page({ by: "volatility", answers: [{ body: table(equals) }] });
 
@@ -130,7 +132,7 @@ test("places gained are told in the usual order alone, and equals stand by their
   );
 });
 
-test("rows are asked for once a revision, and not while the server is away", async () => {
+test("rows are requested once per revision, and not while the server is away", async () => {
   const { asked, calls, given, rows } = page();
 
   for (const value of await rows({ ...OK, connection: "lost" })) assert.ok(isNothing(value));
@@ -143,10 +145,10 @@ test("rows are asked for once a revision, and not while the server is away", asy
     ["/table"],
   );
   assert.equal(given.length, 1);
-  assert.deepEqual(calls, ["begin", "settle", "offerChoices"]);
+  assert.deepEqual(calls, ["restoreView", "setUpGrid", "setFilterOptions"]);
 });
 
-test("an answer that fails is asked for again with what the poller tells next", async () => {
+test("a failed request is repeated with the poller's next state", async () => {
   const answers = [{ status: 503 }, new Error("gone"), { body: table(METRICS) }];
   const { asked, given, rows } = page({ answers });
 
@@ -160,10 +162,10 @@ test("an answer that fails is asked for again with what the poller tells next", 
   );
 });
 
-const FILLING = { ...OK, minute: "2026-03-01T12:00:00Z", period: 60, alerts: [], unattended: 0 };
+const FILLING = { ...OK, minute: "2026-03-01T12:00:00Z", period: 60, alerts: [], ["unattended"]: 0 };
 const backfill = (market, done) => ({ market, done, failed: 0, total: 100 });
 
-test("while history alone is filled in, rows are asked for once a period, and what it ends with at once", async () => {
+test("rows are requested once a period while only history is filled in, and at once when it ends", async () => {
   const { clock, tables, rows } = page({ fetch: tableServer() });
   const both = (done) => [backfill("kraken", done), backfill("okx", done)];
 
@@ -185,7 +187,7 @@ test("while history alone is filled in, rows are asked for once a period, and wh
   assert.equal(tables(), 4, "all are");
 });
 
-test("the sparklines are told of each tick, and whether more than it was added to the past", async () => {
+test("the sparklines follow each tick, and learn whether more than it was added to history", async () => {
   const { ticks, rows } = page({ fetch: tableServer() });
   const at = (minutes) => `2026-03-01T12:0${minutes}:00Z`;
 
@@ -210,13 +212,13 @@ test("ticks and alerts are shown at once while history is filled in", async () =
   clock.now += 1000;
   await rows({ ...filling, revision: 2, minute: "2026-03-01T12:01:00Z" });
   assert.equal(tables(), 2, "a tick");
-  await rows({ ...filling, revision: 3, minute: "2026-03-01T12:01:00Z", alerts: [{ id: 7 }], unattended: 1 });
+  await rows({ ...filling, revision: 3, minute: "2026-03-01T12:01:00Z", alerts: [{ id: 7 }], ["unattended"]: 1 });
   assert.equal(tables(), 3, "an alert");
-  await rows({ ...filling, revision: 4, minute: "2026-03-01T12:01:00Z", alerts: [{ id: 7 }], unattended: 1 });
+  await rows({ ...filling, revision: 4, minute: "2026-03-01T12:01:00Z", alerts: [{ id: 7 }], ["unattended"]: 1 });
   assert.equal(tables(), 3);
 });
 
-test("a page that was left is not renewed when a period is over", async () => {
+test("a page that was left is not renewed at the end of a period", async () => {
   const { clock, tables, rows, window } = page({
     answers: Array.from({ length: 3 }, () => ({ body: table(METRICS) })),
   });
@@ -230,7 +232,7 @@ test("a page that was left is not renewed when a period is over", async () => {
   assert.equal(tables(), 1);
 });
 
-test("rows that come late do not take the place of newer ones", async () => {
+test("late rows do not replace newer ones", async () => {
   const { fetch, given, release } = slowServer();
   const { clock, rows } = page({ fetch, given });
 
@@ -248,7 +250,7 @@ test("rows that come late do not take the place of newer ones", async () => {
   );
 });
 
-test("an empty ranking says so", async () => {
+test("an empty ranking shows the notice in place of the table", async () => {
   const { looks, rows } = page({ answers: [{ body: { columns: { id: [] } } }] });
 
   await rows(OK);
@@ -256,10 +258,10 @@ test("an empty ranking says so", async () => {
   assert.deepEqual(looks(), ["grid-frame is-hidden", "empty-state"]);
 });
 
-test("of thousands the first come before the others", async () => {
+test("the first of thousands of metrics are shown before the others", async () => {
   const first = METRICS.slice(0, 2);
   const answers = [{ body: { metrics: first } }, { body: table(METRICS) }];
-  const { asked, given, looks, rows } = page({ isUsual: true, answers });
+  const { asked, given, looks, rows } = page({ isDefaultView: true, answers });
 
   await rows({ ...OK, tracked: 5000 });
 
@@ -274,7 +276,7 @@ test("of thousands the first come before the others", async () => {
   assert.deepEqual(looks(), ["grid-frame", "empty-state is-hidden"]);
 });
 
-test("what has no value stands last, whichever way one sorts", () => {
+test("unknown values come last in both directions of a sort", () => {
   const { nullsLast } = page().window.dashAgGridFunctions;
   const sorted = (values, isDescending) => {
     const way = isDescending ? -1 : 1; // the grid turns the result around itself
@@ -287,7 +289,7 @@ test("what has no value stands last, whichever way one sorts", () => {
   assert.equal(nullsLast(null, undefined, null, null, true), 0);
 });
 
-test("a row opens by a click or Enter, unless a modifier or the star is meant", () => {
+test("a row opens by a click or Enter, but not with a modifier or on the star", () => {
   const { window } = page();
   const { openRow, pressKey } = window.dashAgGridFunctions;
   const opened = () => window.dash_clientside.props.location?.pathname;

@@ -22,11 +22,11 @@ function page({ rows = [row("1", 200), row("2", 200)], points = () => rising(), 
     asked.push(address);
     if (state.fails-- > 0) throw new Error("gone");
     const ids = address.split("=")[1].split(",");
-    const told = (of) => Object.fromEntries(ids.map((id) => [id, of(id)]));
-    const body = { minute: minute(), points: told(points), low: told(() => 100), high: told(() => 200) };
+    const byId = (of) => Object.fromEntries(ids.map((id) => [id, of(id)]));
+    const body = { minute: minute(), points: byId(points), low: byId(() => 100), high: byId(() => 200) };
     return new Response(JSON.stringify(body));
   };
-  const ranking = { api: async () => grid };
+  const ranking = { gridApi: async () => grid };
   load(["ranking/sparklines.js"], { ranking, fetch });
   return { asked, drawn, state, ranking };
 }
@@ -34,7 +34,7 @@ function page({ rows = [row("1", 200), row("2", 200)], points = () => rising(), 
 const rising = () => Array.from({ length: 24 }, (_, hour) => Math.floor((hour * 100) / 23));
 const ends = (ranking, data) => ranking.sparkline(data).at(-1);
 
-test("a line ends at the row's price at every tick, and nothing is asked for", async () => {
+test("a line ends at the row's price at every tick without a request", async () => {
   const { asked, ranking } = page();
   await ranking.followTick(MINUTE, false);
   assert.deepEqual(ends(ranking, row("1", 200)), [1, 200]);
@@ -47,7 +47,7 @@ test("a line ends at the row's price at every tick, and nothing is asked for", a
   assert.deepEqual(asked, ["/sparklines?metrics=1,2"]);
 });
 
-test("the points move to the left as time goes on, and are prices", async () => {
+test("the points are prices, and move to the left with time", async () => {
   const { ranking } = page();
   await ranking.followTick(MINUTE, false);
   const before = ranking.sparkline(row("1", 200));
@@ -61,7 +61,7 @@ test("the points move to the left as time goes on, and are prices", async () => 
   assert.deepEqual([after[22][1], after[23]], [200, [1, 300]]);
 });
 
-test("lines are asked for again when an hour is over, and at once when the past has changed", async () => {
+test("lines are requested again when an hour is over, and at once when history has changed", async () => {
   const { asked, drawn, ranking } = page();
   await ranking.followTick(MINUTE, false);
   await ranking.followTick(later(59), false);
@@ -74,7 +74,7 @@ test("lines are asked for again when an hour is over, and at once when the past 
   assert.deepEqual(drawn, Array(3).fill(["1", "2"]));
 });
 
-test("a part of the day gives way to the whole when history has been filled in", async () => {
+test("a part of the day is replaced by the whole when history has been filled in", async () => {
   let known = 4;
   const points = () => [...Array(24 - known).fill(255), ...rising().slice(-known)];
   const { ranking } = page({ points });
@@ -88,19 +88,19 @@ test("a part of the day gives way to the whole when history has been filled in",
   assert.equal(unknown(), 0);
 });
 
-test("of thousands of rows only those in view are asked for, a hundred at a time, when they come there", async () => {
+test("only lines of visible rows are requested, a hundred at a time", async () => {
   const { asked, state, ranking } = page({ rows: Array.from({ length: 130 }, (_, at) => row(at + 1 + "", 1)) });
   await ranking.followTick(MINUTE, false);
   const counts = () => asked.map((address) => address.split(",").length);
   assert.deepEqual(counts(), [100, 30]);
 
   state.rows = [row("7", 1), row("5001", 1)];
-  await ranking.askForLines();
+  await ranking.fetchSparklines();
   assert.equal(asked.at(-1), "/sparklines?metrics=5001");
   assert.equal(ranking.sparkline(row("5002", 1)), null);
 });
 
-test("what the server could not tell is asked for with the next rows, and a hidden column asks for nothing", async () => {
+test("failed lines are requested with the next rows, and a hidden column requests none", async () => {
   const { asked, state, ranking } = page();
   state.fails = 1;
   await ranking.followTick(MINUTE, false);
@@ -113,7 +113,7 @@ test("what the server could not tell is asked for with the next rows, and a hidd
   assert.equal(asked.length, 2);
 });
 
-test("a pair that does not trade, or whose price is stale, keeps the line that it had", async () => {
+test("an inactive pair, or one with a stale price, keeps its line", async () => {
   const { ranking } = page();
   await ranking.followTick(MINUTE, false);
   await ranking.followTick(later(30), false);

@@ -5,15 +5,15 @@ import { load } from "./page.mjs";
 
 const BERLIN = "Europe/Berlin";
 const window = load(["0-ids.js", "chart.js", "times.js"]);
-const { ticksOf, textsOf, follow } = window.trackerTimes;
+const { axisTicks, pointLabels, follow } = window.trackerTimes;
 
 // Each tick's moment in UTC, and what stands at it.
 function ticks(begin, end, zone, most = 6) {
-  const { moments, texts } = ticksOf(Date.parse(begin), Date.parse(end), zone, most);
+  const { moments, texts } = axisTicks(Date.parse(begin), Date.parse(end), zone, most);
   return moments.map((moment, place) => [new Date(moment).toISOString().slice(5, 16), texts[place]]);
 }
 
-test("a night in which the clocks go back tells its hour twice, at places of their own", () => {
+test("a night in which the clocks go back has the same hour at two places", () => {
   assert.deepEqual(ticks("2026-10-24T22:30:00Z", "2026-10-25T02:30:00Z", BERLIN), [
     ["10-24T23:00", "01:00<br>25 Oct"],
     ["10-25T00:00", "02:00"],
@@ -22,7 +22,7 @@ test("a night in which the clocks go back tells its hour twice, at places of the
   ]);
 });
 
-test("a night in which they go ahead tells of no hour that there is not", () => {
+test("a night in which the clocks go forward lacks the skipped hour", () => {
   assert.deepEqual(ticks("2026-03-28T23:30:00Z", "2026-03-29T02:30:00Z", BERLIN, 5), [
     ["03-29T00:00", "01:00<br>29 Mar"],
     ["03-29T01:00", "03:00"],
@@ -30,7 +30,7 @@ test("a night in which they go ahead tells of no hour that there is not", () => 
   ]);
 });
 
-test("a day is told by round hours of the viewer's clock, and its date where it begins", () => {
+test("a day has ticks at round hours of the viewer's clock, and its date where it begins", () => {
   assert.deepEqual(ticks("2026-11-28T07:10:00Z", "2026-11-29T07:10:00Z", BERLIN), [
     ["11-28T11:00", "12:00<br>28 Nov"],
     ["11-28T17:00", "18:00"],
@@ -42,7 +42,7 @@ test("a day is told by round hours of the viewer's clock, and its date where it 
   assert.deepEqual(india[0], ["11-28T07:30", "13:00<br>28 Nov"]);
 });
 
-test("days begin at midnight of the viewer's clock, also where it was changed between", () => {
+test("days begin at midnight of the viewer's clock, also across a change of the clocks", () => {
   assert.deepEqual(ticks("2026-10-23T12:00:00Z", "2026-10-27T12:00:00Z", BERLIN, 5), [
     ["10-23T22:00", "24 Oct<br>2026"],
     ["10-24T22:00", "25 Oct"],
@@ -51,7 +51,7 @@ test("days begin at midnight of the viewer's clock, also where it was changed be
   ]);
 });
 
-test("weeks begin on Mondays, months on their first day, and years are told where they begin", () => {
+test("weeks begin on Mondays, months on their first day, and years are shown where they begin", () => {
   const weeks = ticks("2026-10-01T00:00:00Z", "2026-11-10T00:00:00Z", "UTC");
   assert.deepEqual(
     weeks.map(([, text]) => text),
@@ -65,11 +65,11 @@ test("weeks begin on Mondays, months on their first day, and years are told wher
   assert.equal(year[2][0], "06-30T22:00");
 });
 
-test("whatever stretch is looked at has some ticks, in order, and no more than fit", () => {
+test("any span has some ticks, in order, and no more than fit", () => {
   const begin = Date.parse("2026-10-20T03:07:00Z");
   for (let span = 20000; span < 12 * 365 * 86400000; span *= 1.3) {
     for (const zone of ["UTC", BERLIN, "America/St_Johns", "Asia/Kathmandu"]) {
-      const { moments, texts } = ticksOf(begin, begin + span, zone, 6);
+      const { moments, texts } = axisTicks(begin, begin + span, zone, 6);
       assert.ok(moments.length >= 1 && moments.length <= 8, `${span} ${zone}: ${moments.length}`);
       assert.deepEqual(
         moments,
@@ -80,14 +80,14 @@ test("whatever stretch is looked at has some ticks, in order, and no more than f
   }
 });
 
-test("the time of a point is told with its day", () => {
+test("the label of a point has its day and time", () => {
   const x = ["2026-10-25T00:30:00", null, "2026-10-25T01:30:00"];
 
-  assert.deepEqual(textsOf(x, BERLIN), ["25 Oct 02:30", "", "25 Oct 02:30"]);
-  assert.deepEqual(textsOf(x, "UTC"), ["25 Oct 00:30", "", "25 Oct 01:30"]);
+  assert.deepEqual(pointLabels(x, BERLIN), ["25 Oct 02:30", "", "25 Oct 02:30"]);
+  assert.deepEqual(pointLabels(x, "UTC"), ["25 Oct 00:30", "", "25 Oct 01:30"]);
 });
 
-test("a chart is told what it lacks, and nothing once it has it", async () => {
+test("a chart is given the labels that it lacks, and nothing once it has them", async () => {
   const done = [];
   const listeners = [];
   const range = ["2026-11-28T06:00:00Z", "2026-11-28T12:00:00Z"];

@@ -7,7 +7,7 @@ import { load } from "./page.mjs";
 const ranking = load(["ranking/stablecoins.js", "ranking/turnover.js"]).trackerRanking;
 const turnovers = (metrics) => metrics.map(ranking.turnovers(metrics));
 
-test("turnovers are told in dollars, by the prices of the pairs themselves", () => {
+test("turnovers are in dollars, by the prices of the pairs themselves", () => {
   const metrics = [
     metric(1, "BTC/USD", { price: 60_000, volume_24h: 2 }),
     metric(2, "ETH/BTC", { price: 0.05, volume_24h: 100 }), // BTC is worth 60,000
@@ -20,7 +20,7 @@ test("turnovers are told in dollars, by the prices of the pairs themselves", () 
   assert.deepEqual(turnovers(metrics), [120_000, 300_000, 1500, 10, 600, 1000]);
 });
 
-test("what is not known makes no turnover, and what does not trade no rate", () => {
+test("unknown values give no turnover, and inactive pairs no exchange rate", () => {
   const metrics = [
     metric(1, "BTC/USD", { price: null, volume_24h: 2 }),
     metric(2, "ETH/BTC", { price: 0.05, volume_24h: 100 }),
@@ -32,7 +32,7 @@ test("what is not known makes no turnover, and what does not trade no rate", () 
   assert.deepEqual(turnovers(metrics), [null, null, null, 1.25, null]);
 });
 
-test("of several prices of one currency the first counts", () => {
+test("the first of several prices of one currency counts", () => {
   const prices = [
     metric(1, "BTC/USD", { price: 60_000 }),
     metric(2, "BTC/USDT", { price: 50_000 }),
@@ -42,7 +42,7 @@ test("of several prices of one currency the first counts", () => {
   assert.deepEqual(turnovers(prices), [60_000, 50_000, 30_000]);
 });
 
-test("where nothing is priced in dollars, the commonest quote is the unit", () => {
+test("the most common quote is the unit if nothing is priced in dollars", () => {
   const metrics = [
     metric(1, "BTC/EUR", { price: 50_000, volume_24h: 2 }),
     metric(2, "ETH/EUR", { price: 2500, volume_24h: 10 }),
@@ -53,7 +53,7 @@ test("where nothing is priced in dollars, the commonest quote is the unit", () =
   assert.deepEqual(turnovers([]), []);
 });
 
-test("a pair of stablecoins or of currencies in them is stable, what is priced in one is not", () => {
+test("a stablecoin, or a currency priced in one, is a stable pair; any other pair priced in one is not", () => {
   const stable = ["USDT/USD", "USDC/USDT", "EUR/USDT", "EURC/EUR"];
   const other = ["BTC/USDT", "EUR/USD", "BTC/USD", "USD/BTC"];
   const isStable = (pair) => ranking.isStable(...pair.split("/"));

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { outdated, vendored } from "../../scripts/vendor.mjs";
 
-test("every vendored file is that of the locked package, and the scripts that load it name its version", () => {
+test("every vendored file equals that of the locked package, and the scripts that load it name its version", () => {
   const { wrong, left } = outdated();
 
   assert.deepEqual([...wrong.keys()], [], "after a new version: make vendor");

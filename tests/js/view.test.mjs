@@ -3,9 +3,9 @@ import { test } from "node:test";
 
 import { callbacks, load } from "./page.mjs";
 
-// The ranking with its table; what the table was told is in `told`.
+// The ranking with its table; calls of the table and of other parts are in `calls`.
 function page(search = "") {
-  const told = [];
+  const calls = [];
   const column = (id, filter) => ({ getColId: () => id, getColDef: () => ({ filter }) });
   const grid = {
     getColumns: () => [
@@ -13,14 +13,17 @@ function page(search = "") {
       column("price", "agNumberColumnFilter"),
       column("pair", "agTextColumnFilter"),
     ],
-    setGridOption: (name, value) => told.push([name, value]),
-    setFilterModel: (model) => told.push(["filters", model]),
-    applyColumnState: ({ state }) => told.push(["sort", state.map((one) => `${one.colId} ${one.sort}`)]),
-    onFilterChanged: () => told.push(["filtered"]),
+    setGridOption: (name, value) => calls.push([name, value]),
+    setFilterModel: (model) => calls.push(["filters", model]),
+    applyColumnState: ({ state }) => calls.push(["sort", state.map((one) => `${one.colId} ${one.sort}`)]),
+    onFilterChanged: () => calls.push(["filtered"]),
   };
-  const called = (name) => () => told.push([name]);
+  const called = (name) => () => calls.push([name]);
   const ranking = Object.fromEntries(
-    ["fit", "rankAnew", "offerChoices", "showParts", "drawMap", "recountAlerts"].map((name) => [name, called(name)]),
+    ["fitColumns", "rerank", "setFilterOptions", "showView", "drawMap", "recountAlerts"].map((name) => [
+      name,
+      called(name),
+    ]),
   );
   ranking.showStale = () => {};
   const location = { pathname: "/", search, hash: "", href: "/" + search };
@@ -28,8 +31,8 @@ function page(search = "") {
   const window = load(["0-ids.js", "ranking/address.js", "ranking/view.js"], { ranking, location, history });
   window.dash_ag_grid = { getApiAsync: async () => grid };
   window.document.elements["ranking-table"] = {};
-  ranking.begin();
-  return { window, ranking, location, told };
+  ranking.restoreView();
+  return { window, ranking, location, calls };
 }
 
 const choose = (window, id, value) => {
@@ -40,21 +43,21 @@ const choose = (window, id, value) => {
   return callbacks(window).choose("volume", value);
 };
 
-test("what is chosen stands in the address and is shown, and what did not move says nothing", async () => {
-  const { window, ranking, location, told } = page("?by=volatility");
+test("a choice is written to the address and shown, and unchanged controls are ignored", async () => {
+  const { window, ranking, location, calls } = page("?by=volatility");
 
   choose(window, "ranking-search", "btc");
   await null;
 
   assert.equal(location.search, "?by=volatility&q=btc");
-  assert.equal(ranking.view().by, "volatility", "its control had not been told yet");
-  assert.deepEqual(told, [["quickFilterText", "btc"]]);
+  assert.equal(ranking.view().by, "volatility", "its control does not know yet");
+  assert.deepEqual(calls, [["quickFilterText", "btc"]]);
   choose(window, "ranking-search", "btc");
   await null;
-  assert.equal(told.length, 1, "what is shown already is not shown again");
+  assert.equal(calls.length, 1, "what is shown already is not shown again");
 });
 
-test("all of something is a choice of its own in a list, and none in the address", async () => {
+test('"all" is a choice of its own in a list, and nothing in the address', async () => {
   const { window, ranking, location } = page("?market=okx");
 
   choose(window, "filter-market", "filter-all");
@@ -62,34 +65,34 @@ test("all of something is a choice of its own in a list, and none in the address
   assert.deepEqual([ranking.view().market, location.search], ["", ""]);
 });
 
-test("what is ranked by anew is sorted by rank", async () => {
-  const { ranking, location, told } = page("?sort=price.desc");
+test("ranking by another measure sorts by rank", async () => {
+  const { ranking, location, calls } = page("?sort=price.desc");
 
-  ranking.change({ by: "volume" });
+  ranking.changeView({ by: "volume" });
   await null;
 
   assert.equal(location.search, "?by=volume");
-  assert.deepEqual(told, [["sort", ["rank asc"]], ["rankAnew"], ["fit"]]);
+  assert.deepEqual(calls, [["sort", ["rank asc"]], ["rerank"], ["fitColumns"]]);
 });
 
-test("an address may name columns and filters that there are not: they are passed over", async () => {
-  const { ranking, told } = page();
+test("unknown columns and filters in an address are ignored", async () => {
+  const { ranking, calls } = page();
   const above = { filterType: "number", type: "greaterThan", filter: 1 };
   const like = { filterType: "text", type: "contains", filter: "1" };
 
-  ranking.change({
+  ranking.changeView({
     where: { price: above, nothing: above, pair: like, rank: like },
     sort: [{ colId: "constructor", sort: "asc" }],
   });
   await null;
 
-  assert.deepEqual(told, [
+  assert.deepEqual(calls, [
     ["filters", { price: above, pair: like }],
     ["sort", ["rank asc"]],
   ]);
 });
 
-test("a reset takes filters and columns away and leaves how things are ranked and shown", async () => {
+test("a reset removes filters and columns, and keeps the ranking's measure and the view", async () => {
   const { window, ranking, location } = page("?by=volume&view=both&q=x&hide=stablecoins&columns=price&sort=price.desc");
 
   callbacks(window).reset(1);
@@ -97,25 +100,25 @@ test("a reset takes filters and columns away and leaves how things are ranked an
   assert.equal(location.search, "?by=volume&view=both&sort=price.desc");
   assert.equal(window.dash_clientside.props["ranking-search"].value, "");
   assert.deepEqual(window.dash_clientside.props["filter-reset"], { className: "text-button is-hidden" });
-  assert.equal(ranking.isUsual(), false);
+  assert.equal(ranking.isDefaultView(), false);
 });
 
-test("filters are counted, columns are not, and either can be taken back", () => {
+test("filters are counted, columns are not, and both can be reset", () => {
   const { window, ranking } = page();
   const { props } = window.dash_clientside;
 
-  ranking.note({ q: "x", where: { price: {}, pair: {} } });
+  ranking.recordView({ q: "x", where: { price: {}, pair: {} } });
   assert.deepEqual([props["filter-count"].children, props["filter-reset"].className], ["3", "text-button"]);
-  ranking.note({ q: "", where: {}, columns: ["price"] });
+  ranking.recordView({ q: "", where: {}, columns: ["price"] });
   assert.deepEqual([props["filter-count"].children, props["filter-reset"].className], ["", "text-button"]);
 });
 
-test("a link back to the ranking finds it as it was left, an address and the browser's history as they say", () => {
+test("a link back restores the view as it was left, an address and the browser's history restore theirs", () => {
   const { window, ranking, location } = page("?q=x");
 
   window.send("_dashprivate_pushstate");
   location.search = "";
-  ranking.begin();
+  ranking.restoreView();
   assert.equal(location.search, "?q=x");
 
   location.search = "";

@@ -24,31 +24,31 @@ function grid(rows = []) {
 }
 
 // Pauses take no time here; `now` says how much of it has passed.
-function handOver(table, now = () => 0) {
+function setRows(table, now = () => 0) {
   const pauses = [];
   const scheduler = { yield: async () => void pauses.push(now()) };
-  const ranking = { api: async () => table };
-  const window = load(["ranking/handover.js"], { ranking, scheduler, performance: { now } });
+  const ranking = { gridApi: async () => table };
+  const window = load(["ranking/set-rows.js"], { ranking, scheduler, performance: { now } });
   window.scheduler = scheduler;
-  return { give: ranking.handOver, pauses };
+  return { give: ranking.setRows, pauses };
 }
 
 const rows =
   (...ids) =>
   (place) => ({ id: ids[place], price: place });
 
-test("the first rows are given as a whole", async () => {
+test("the first rows are set as a whole", async () => {
   const table = grid();
-  const { give } = handOver(table);
+  const { give } = setRows(table);
 
   await give(3, rows("1", "2", "3"));
 
   assert.deepEqual(table.done, [["rowData", 3]]);
 });
 
-test("rows that are there get new figures, others come and go, and what is in view is drawn", async () => {
+test("existing rows get new values, others come and go, and visible rows are drawn", async () => {
   const table = grid([{ id: "1" }, { id: "2" }, { id: "3" }]);
-  const { give } = handOver(table);
+  const { give } = setRows(table);
 
   await give(3, rows("2", "1", "4"));
 
@@ -57,7 +57,7 @@ test("rows that are there get new figures, others come and go, and what is in vi
   assert.equal(table.nodes.get("1").drawn.price, 1);
 });
 
-test("a row knows which way its price went last", async () => {
+test("a row knows the direction of its last price change", async () => {
   const table = grid([
     { id: "1", price: 10 },
     { id: "2", price: 10 },
@@ -65,7 +65,7 @@ test("a row knows which way its price went last", async () => {
     { id: "4", price: 10 },
     { id: "5", price: null },
   ]);
-  const { give } = handOver(table);
+  const { give } = setRows(table);
   const prices = [11, 9, 10, 10, 4];
 
   await give(5, (place) => ({ id: place + 1 + "", price: prices[place] }));
@@ -74,9 +74,9 @@ test("a row knows which way its price went last", async () => {
   assert.deepEqual(ways, [1, -1, -1, 0, 0]);
 });
 
-test("many rows are given in slices, with pauses in which the page answers", async () => {
+test("many rows are set in slices, with pauses in which the page responds", async () => {
   let time = 0;
-  const { give, pauses } = handOver(grid([{ id: "0" }]), () => (time += 6)); // each look at the clock is 6 ms later
+  const { give, pauses } = setRows(grid([{ id: "0" }]), () => (time += 6)); // each look at the clock is 6 ms later
   const ids = Array.from({ length: 1000 }, (_, place) => place + "");
 
   await give(1000, rows(...ids));
@@ -84,10 +84,10 @@ test("many rows are given in slices, with pauses in which the page answers", asy
   assert.ok(pauses.length >= 2, `${pauses.length}`);
 });
 
-test("newer rows end a hand-over that is under way", async () => {
+test("newer rows end a call that is under way", async () => {
   let time = 0;
   const table = grid([{ id: "0" }]);
-  const { give } = handOver(table, () => (time += 100));
+  const { give } = setRows(table, () => (time += 100));
   const ids = Array.from({ length: 1000 }, (_, place) => place + "");
 
   await Promise.all([give(1000, rows(...ids)), give(2, rows("0", "x"))]);

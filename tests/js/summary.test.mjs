@@ -13,24 +13,24 @@ afterEach(() => mock.timers.reset());
 function page(...answers) {
   const ticks = [];
   const fetch = server(...answers);
-  const window = load(["0-ids.js", "1-notation.js", "ranking/glance.js"], {
+  const window = load(["0-ids.js", "1-notation.js", "ranking/summary.js"], {
     fetch,
     setInterval: (each) => ticks.push(each),
   });
   const place = (window.document.elements["figure-next-tick"] = { textContent: "" });
-  const { glance } = callbacks(window);
+  const { summary } = callbacks(window);
   // What is written after `seconds` more.
   const later = (seconds) => {
     mock.timers.setTime(NOON + seconds * 1000);
     for (const tick of ticks) tick();
     return place.textContent;
   };
-  return { window, asked: fetch.asked, glance, later };
+  return { window, asked: fetch.asked, summary, later };
 }
 
-test("the next tick is counted down by the second, and again when it has come", () => {
-  const { glance, later } = page({ body: { alerts: [] } });
-  glance({ ...LIVE, period: 90 });
+test("the time to the next tick counts down by the second, and begins again after it", () => {
+  const { summary, later } = page({ body: { alerts: [] } });
+  summary({ ...LIVE, period: 90 });
 
   assert.deepEqual([0, 0.5, 1, 29, 30, 89, 90, 91].map(later), [
     "1:30",
@@ -44,41 +44,41 @@ test("the next tick is counted down by the second, and again when it has come", 
   ]);
 });
 
-test("a clock that is wrong counts down to a period at the most", () => {
-  const { glance, later } = page({ body: { alerts: [] } });
-  glance({ ...LIVE, minute: "2026-03-01T15:00:20Z" });
+test("a wrong clock counts down from a period at most", () => {
+  const { summary, later } = page({ body: { alerts: [] } });
+  summary({ ...LIVE, minute: "2026-03-01T15:00:20Z" });
 
   assert.equal(later(0), "0:20");
 });
 
-test("nothing is counted down to where no tick is to be expected", () => {
+test("there is no countdown while no tick is expected", () => {
   for (const change of [{ connection: "lost" }, { minute: null }, { stale: true }]) {
-    const { glance, later } = page({ body: { alerts: [] } });
-    glance({ ...LIVE, ...change });
+    const { summary, later } = page({ body: { alerts: [] } });
+    summary({ ...LIVE, ...change });
     assert.equal(later(5), "–", JSON.stringify(change));
   }
 });
 
-test("the figures sum the market up", () => {
-  const { glance, window } = page({ body: { alerts: [] } });
+test("the figures summarise the market", () => {
+  const { summary, window } = page({ body: { alerts: [] } });
   window.trackerNotation.chooseZone("utc");
 
-  assert.deepEqual(glance(LIVE), ["1,200", "1,190", "7", "12:00"]);
-  for (const value of glance(null)) assert.ok(isNothing(value));
+  assert.deepEqual(summary(LIVE), ["1,200", "1,190", "7", "12:00"]);
+  for (const value of summary(null)) assert.ok(isNothing(value));
 });
 
-test("the day's alerts are counted from the viewer's midnight, and anew only when another has fired", async () => {
-  const { asked, glance, window } = page({ body: { alerts: [{}, {}] } }, { body: { alerts: [{}, {}, {}] } });
+test("the day's alerts are counted from the viewer's midnight, and again only when another has fired", async () => {
+  const { asked, summary, window } = page({ body: { alerts: [{}, {}] } }, { body: { alerts: [{}, {}, {}] } });
   const shown = async () => {
     await new Promise(setImmediate);
     return window.dash_clientside.props["figure-alerts"].children;
   };
 
-  glance({ ...LIVE, alerts: [{ id: 7 }] });
+  summary({ ...LIVE, alerts: [{ id: 7 }] });
   assert.equal(await shown(), "2");
-  glance({ ...LIVE, alerts: [{ id: 7 }] });
+  summary({ ...LIVE, alerts: [{ id: 7 }] });
   assert.equal(await shown(), "2");
-  glance({ ...LIVE, alerts: [{ id: 7 }, { id: 8 }] });
+  summary({ ...LIVE, alerts: [{ id: 7 }, { id: 8 }] });
   assert.equal(await shown(), "3");
 
   assert.equal(asked.length, 2);
@@ -87,10 +87,10 @@ test("the day's alerts are counted from the viewer's midnight, and anew only whe
   assert.deepEqual([Date.parse(query.get("since")), query.get("limit")], [midnight - 1000, "1000"]);
 });
 
-test("of a thousand alerts and more it says so", async () => {
-  const { glance, window } = page({ body: { alerts: Array(1000).fill({}) } });
+test("a count of a thousand alerts has a plus sign", async () => {
+  const { summary, window } = page({ body: { alerts: Array(1000).fill({}) } });
 
-  glance(LIVE);
+  summary(LIVE);
   await new Promise(setImmediate);
 
   assert.equal(window.dash_clientside.props["figure-alerts"].children, "1,000+");

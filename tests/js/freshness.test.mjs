@@ -16,10 +16,10 @@ function page({ age = "" } = {}) {
   const calls = [];
   const ranking = {
     view: () => ({ age }),
-    change: (partial) => calls.push(partial),
-    rankAnew: () => calls.push("rankAnew"),
+    changeView: (change) => calls.push(change),
+    rerank: () => calls.push("rerank"),
   };
-  const window = load(["0-ids.js", "1-notation.js", "ranking/trust.js"], {
+  const window = load(["0-ids.js", "1-notation.js", "ranking/freshness.js"], {
     ranking,
     setInterval: (look) => looks.push(look),
   });
@@ -27,28 +27,28 @@ function page({ age = "" } = {}) {
   window.document.elements["ranking-table"] = {};
   window.trackerNotation.chooseZone("utc");
   const trust = (figures) =>
-    ranking.trust(metric(1, "BTC/USD", { stale: false, coverage: 1, updated_at: NOON, ...figures }));
+    ranking.freshness(metric(1, "BTC/USD", { stale: false, coverage: 1, updated_at: NOON, ...figures }));
   return { window, ranking, trust, calls, look: () => looks.forEach((one) => one()) };
 }
 
-test("a stale price says how old it was at the last tick, by the server's clock alone", () => {
+test("a stale price shows its age at the last tick, by the server's clock alone", () => {
   const { ranking, trust } = page();
-  ranking.hear(LIVE);
+  ranking.setLive(LIVE);
 
   const { stale, age } = trust({ stale: true, updated_at: at(-5) });
   assert.deepEqual([stale, age], [true, "5 min"]);
   assert.deepEqual(Object.values(trust({ updated_at: at(-1) })), [false, 60, "", "", true]);
 });
 
-test("where no tick comes the age grows by this machine's clock, and rows are made anew", () => {
+test("ages grow by this machine's clock while no tick comes, and rows are renewed", () => {
   const { ranking, trust, calls, look } = page();
-  ranking.hear(LIVE);
+  ranking.setLive(LIVE);
   look();
   assert.deepEqual(calls, []);
-  ranking.hear({ ...LIVE, stale: true });
+  ranking.setLive({ ...LIVE, stale: true });
   look();
 
-  assert.deepEqual(calls, ["rankAnew"]);
+  assert.deepEqual(calls, ["rerank"]);
   assert.equal(trust({ stale: true }).age, "60 min");
   mock.timers.setTime(Date.parse(at(90)));
   assert.equal(trust({ stale: true }).age, "90 min");
@@ -56,9 +56,9 @@ test("where no tick comes the age grows by this machine's clock, and rows are ma
   assert.equal(trust({ stale: true, updated_at: at(-4) }).age, "4 min", "a clock that is behind makes nothing young");
 });
 
-test("what does not trade, and what never had a price, has no age", () => {
+test("an inactive metric, and one without a price, has no age", () => {
   const { ranking, trust } = page();
-  ranking.hear(LIVE);
+  ranking.setLive(LIVE);
 
   const idle = trust({ stale: true, active: false, updated_at: at(-500), coverage: 0.2 });
   assert.deepEqual([idle.stale, idle.age, idle.partial], [false, "", ""]);
@@ -66,7 +66,7 @@ test("what does not trade, and what never had a price, has no age", () => {
   assert.deepEqual([none.stale, none.age, none.partial, none.full], [true, "", "", false]);
 });
 
-test("a window that is not full says how much of it there is", () => {
+test("a partial window shows how much of it is known", () => {
   const { trust } = page();
 
   assert.deepEqual([trust({ coverage: 0.125 }).partial, trust({ coverage: 0.125 }).full], ["3 h of 24 h", false]);
@@ -74,7 +74,7 @@ test("a window that is not full says how much of it there is", () => {
   assert.equal(trust({ coverage: 0.99 }).full, true);
 });
 
-test("the figure of the stale ones chooses them, and takes the choice back", () => {
+test("the count of stale metrics filters by them, and removes the filter again", () => {
   for (const [age, next] of [
     ["", "stale"],
     ["stale", ""],
@@ -87,7 +87,7 @@ test("the figure of the stale ones chooses them, and takes the choice back", () 
   }
 });
 
-test("ages and times are told in the table", () => {
+test("ages and times are shown in the table", () => {
   const { window } = page();
   const { nameValue, updatedText, updatedTitle, partialTitle } = window.dashAgGridFunctions;
 
