@@ -77,7 +77,7 @@ def busy(reader: FakeReader, server: Server) -> FakeReader:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.usefixtures("busy")
-def test_no_page_keeps_anybody_out(site: Site, path: str, theme: str, width: int) -> None:
+def test_every_page_is_accessible(site: Site, path: str, theme: str, width: int) -> None:
     size(site.browser, width, 900)
     site.choose_theme(theme)
     site.open(path)
@@ -89,7 +89,7 @@ def test_no_page_keeps_anybody_out(site: Site, path: str, theme: str, width: int
 
 @pytest.mark.parametrize("width", [1440, 390])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_documentation_keeps_nobody_out(site: Site, theme: str, width: int) -> None:
+def test_the_documentation_is_accessible(site: Site, theme: str, width: int) -> None:
     size(site.browser, width, 900)
     site.choose_theme(theme)
     site.open(DOCUMENTATION)
@@ -98,7 +98,7 @@ def test_the_documentation_keeps_nobody_out(site: Site, theme: str, width: int) 
     assert grave(site) == []
 
 
-def test_a_page_that_cannot_be_had_keeps_nobody_out(site: Site, reader: FakeReader) -> None:
+def test_the_page_of_an_outage_is_accessible(site: Site, reader: FakeReader) -> None:
     site.expect("503", "500")
     reader.down = True
     site.open("/status")
@@ -111,7 +111,7 @@ def test_a_page_that_cannot_be_had_keeps_nobody_out(site: Site, reader: FakeRead
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("button", "dialog"), DIALOGS)
 @pytest.mark.usefixtures("busy")
-def test_no_dialog_keeps_anybody_out(site: Site, button: str, dialog: str, theme: str, width: int) -> None:
+def test_every_dialog_is_accessible(site: Site, button: str, dialog: str, theme: str, width: int) -> None:
     size(site.browser, width, 900)
     site.choose_theme(theme)
     site.open("/alerting")
@@ -130,7 +130,7 @@ def test_no_dialog_keeps_anybody_out(site: Site, button: str, dialog: str, theme
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["Mute", "Delete"])
 @pytest.mark.usefixtures("busy")
-def test_no_menu_of_a_rule_keeps_anybody_out(site: Site, name: str, theme: str, width: int) -> None:
+def test_every_menu_of_a_rule_is_accessible(site: Site, name: str, theme: str, width: int) -> None:
     size(site.browser, width, 900)
     site.choose_theme(theme)
     site.open(RULES)
@@ -142,7 +142,7 @@ def test_no_menu_of_a_rule_keeps_anybody_out(site: Site, name: str, theme: str, 
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_toast_keeps_nobody_out(site: Site, reader: FakeReader, theme: str) -> None:
+def test_the_toast_is_accessible(site: Site, reader: FakeReader, theme: str) -> None:
     site.choose_theme(theme)
     site.open("/compare?ids=1,2")
     wait_for_page(site)
@@ -154,7 +154,7 @@ def test_the_toast_keeps_nobody_out(site: Site, reader: FakeReader, theme: str) 
     assert grave(site) == []
 
 
-def test_what_axe_finds_is_seen(site: Site) -> None:
+def test_the_check_finds_elements_without_a_name(site: Site) -> None:
     site.open("/nowhere")
     wait_for_page(site)
     site.script("document.querySelector('main').insertAdjacentHTML('beforeend', '<button></button><img src=data:,>')")

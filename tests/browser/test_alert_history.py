@@ -78,7 +78,7 @@ def choose(site: Site, identity: str, value: str) -> None:
     Select(site.script("return document.querySelector(arguments[0])", f"#{identity}")).select_by_value(value)
 
 
-def test_alerts_are_shown_with_what_led_to_them(site: Site) -> None:
+def test_alerts_are_shown_with_their_causes(site: Site) -> None:
     site.open("/alerting")
     site.shows(TABLE, "1 to 50 of 123")
 
@@ -89,7 +89,7 @@ def test_alerts_are_shown_with_what_led_to_them(site: Site) -> None:
     site.shows(TABLE, "after 1 h")
 
 
-def test_the_alerts_that_the_filters_choose_are_downloaded_as_csv_that_spreadsheets_read(
+def test_filtered_alerts_are_downloaded_as_csv_that_spreadsheets_read(
     site: Site, tmp_path: Path
 ) -> None:
     site.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
@@ -107,7 +107,7 @@ def test_the_alerts_that_the_filters_choose_are_downloaded_as_csv_that_spreadshe
     assert urlopen(address).read().decode().startswith("id,")
 
 
-def test_filters_are_kept_in_the_address_and_cleared(site: Site) -> None:
+def test_filters_are_in_the_address_and_can_be_cleared(site: Site) -> None:
     site.open("/alerting")
     site.shows(TABLE, "of 123")
     assert site.text(f"#{ids.HISTORY_CLEAR}") == ""
@@ -132,7 +132,7 @@ def test_filters_are_kept_in_the_address_and_cleared(site: Site) -> None:
     site.until(lambda: rows(site) == ["ETH/USD"])
 
 
-def test_a_long_history_is_read_page_by_page(site: Site) -> None:
+def test_a_long_history_is_shown_in_pages(site: Site) -> None:
     site.open("/alerting?page=2")
     site.shows(TABLE, "51 to 100 of 123")
     site.click(f"{TABLE} .pager button:last-child")
@@ -165,7 +165,7 @@ def test_an_alert_is_acknowledged_with_a_note(site: Site, engine: Engine) -> Non
         ("mute", ids.MUTE_DIALOG, ids.MUTE_CANCEL),
     ],
 )
-def test_a_dialog_that_is_cancelled_does_nothing_and_gives_focus_back(
+def test_a_cancelled_dialog_does_nothing_and_returns_focus(
     site: Site, alert_service: StoreAlertService, action: str, dialog: str, cancel: str
 ) -> None:
     button = f"{TABLE} tbody tr:first-child [data-act='{action}']"
@@ -181,7 +181,7 @@ def test_a_dialog_that_is_cancelled_does_nothing_and_gives_focus_back(
     assert alert_service.tally(AlertQuery(state="firing")).unacknowledged == 2
 
 
-def test_all_that_the_filters_choose_is_acknowledged_at_once(site: Site, alert_service: StoreAlertService) -> None:
+def test_all_filtered_alerts_are_acknowledged_at_once(site: Site, alert_service: StoreAlertService) -> None:
     site.open("/alerting?q=btc")
     site.shows(f"#{ids.HISTORY_TOOLS} button", "Acknowledge all 2")
     site.click(f"#{ids.HISTORY_TOOLS} button")
@@ -223,7 +223,7 @@ def test_a_metric_is_muted_for_a_time(site: Site, alert_service: StoreAlertServi
     assert [mute.until for mute in alert_service.mutes(NOON)] == [NOON + timedelta(hours=8)]
 
 
-def test_a_metric_is_muted_until_a_time_that_one_chooses(site: Site, alert_service: StoreAlertService) -> None:
+def test_a_metric_is_muted_until_a_chosen_time(site: Site, alert_service: StoreAlertService) -> None:
     site.open("/alerting")
     site.shows(TABLE, "of 123")
     site.click(f"{TABLE} tbody tr:first-child [data-act='mute']")

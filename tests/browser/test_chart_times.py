@@ -67,7 +67,7 @@ def places_of(site: Site, selector: str) -> list[float]:
 
 
 @pytest.mark.usefixtures("night")
-def test_in_the_night_in_which_clocks_go_back_no_line_does_and_two_o_clock_is_told_twice(site: Site):
+def test_when_clocks_go_back_no_line_does_and_two_o_clock_comes_twice(site: Site):
     site.open("/metric/1")
     chart = Chart(site).wait()
     chart.choose("6 h")
@@ -91,7 +91,7 @@ def test_in_the_night_in_which_clocks_go_back_no_line_does_and_two_o_clock_is_to
 
 
 @pytest.mark.usefixtures("night")
-def test_in_utc_each_hour_of_that_night_is_told_once(in_utc: Site):
+def test_in_utc_each_hour_of_that_night_comes_once(in_utc: Site):
     in_utc.open("/metric/1")
     Chart(in_utc).wait().choose("6 h")
 
@@ -102,7 +102,7 @@ def test_in_utc_each_hour_of_that_night_is_told_once(in_utc: Site):
 
 
 @pytest.mark.usefixtures("night")
-def test_every_chart_with_times_tells_them_by_the_viewers_clock(site: Site):
+def test_every_chart_shows_times_by_the_viewers_clock(site: Site):
     for path, chart in (
         ("/compare?ids=1,2&span=6", ids.COMPARE_CHART),
         ("/status", ids.STATUS_CHART),
@@ -116,7 +116,7 @@ def test_every_chart_with_times_tells_them_by_the_viewers_clock(site: Site):
 
 
 @pytest.mark.usefixtures("night")
-def test_a_label_by_the_mouse_tells_the_viewers_time(site: Site):
+def test_the_hover_label_shows_the_viewers_time(site: Site):
     site.open("/compare?ids=1,2&span=6")
     axis(site, ids.COMPARE_CHART)
     plot = f"document.querySelector('#{ids.COMPARE_CHART} .js-plotly-plot')"
@@ -131,7 +131,7 @@ def test_a_label_by_the_mouse_tells_the_viewers_time(site: Site):
 
 @pytest.mark.usefixtures("night")
 @pytest.mark.parametrize("width", [390, 1024, 1440])
-def test_no_axis_is_ever_seen_without_labels_and_none_lies_on_another(site: Site, width: int):
+def test_axes_always_have_labels_and_none_overlap(site: Site, width: int):
     size(site.browser, width, 900)
     page = site.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": BARE_AXIS})
     try:
@@ -149,7 +149,7 @@ def test_no_axis_is_ever_seen_without_labels_and_none_lies_on_another(site: Site
 
 
 @pytest.mark.usefixtures("night")
-def test_a_zoomed_stretch_stays_where_it_is_in_another_zone_and_its_labels_change(site: Site):
+def test_a_zoomed_range_stays_in_another_zone_and_its_labels_change(site: Site):
     site.open("/metric/1")
     chart = Chart(site).wait()
     stretch = ["2026-10-25 00:10:00", "2026-10-25 01:50:00"]

@@ -33,7 +33,7 @@ def query(site: Site) -> str:
     return str(site.script("return location.search"))
 
 
-def test_an_address_shows_its_comparison_and_no_complaint(site: Site):
+def test_an_address_shows_its_comparison_without_console_messages(site: Site):
     site.open("/compare?ids=1,2,kraken:C004-USD")
 
     wait_for_lines(site, 3)
@@ -45,7 +45,7 @@ def test_an_address_shows_its_comparison_and_no_complaint(site: Site):
     assert site.console() == []
 
 
-def test_metrics_are_found_added_and_taken_out(site: Site):
+def test_metrics_are_found_added_and_removed(site: Site):
     site.open("/compare")
     site.shows("h2", "No metrics chosen yet")
 

@@ -24,7 +24,7 @@ def deliveries(server: Server) -> FakeDeliveries:
 
 
 @pytest.mark.usefixtures("deliveries")
-def test_messages_are_shown_with_what_became_of_them(site: Site) -> None:
+def test_messages_are_shown_with_their_delivery_status(site: Site) -> None:
     site.open("/alerting?tab=deliveries")
 
     site.shows(TABLE, "400 alerts, 100 resolved: BTC/USD on kraken: 3.2 x its average, and 499 more")
@@ -34,7 +34,7 @@ def test_messages_are_shown_with_what_became_of_them(site: Site) -> None:
     assert site.script("return document.querySelectorAll(arguments[0]).length", f"{TABLE} button") == 1
 
 
-def test_a_failed_message_is_tried_again_by_a_click(site: Site, deliveries: FakeDeliveries) -> None:
+def test_a_click_retries_a_failed_message(site: Site, deliveries: FakeDeliveries) -> None:
     site.open("/alerting?tab=deliveries")
     site.shows(TABLE, "Failed")
     site.click(f"{TABLE} button")
@@ -43,7 +43,7 @@ def test_a_failed_message_is_tried_again_by_a_click(site: Site, deliveries: Fake
     assert [one.state for one in deliveries.told] == ["queued", "queued", "sent"]
 
 
-def test_a_channel_is_tested_by_a_click_and_tells_what_it_met(site: Site, deliveries: FakeDeliveries) -> None:
+def test_a_click_tests_a_channel_and_shows_the_result(site: Site, deliveries: FakeDeliveries) -> None:
     site.open("/alerting?tab=deliveries")
     site.shows(CHANNELS, "mail")
     site.click(f"{CHANNELS} li:last-child button")
@@ -57,7 +57,7 @@ def test_a_channel_is_tested_by_a_click_and_tells_what_it_met(site: Site, delive
     assert "Accepted" in site.text(f"{CHANNELS} li:last-child")
 
 
-def test_what_is_sent_while_one_looks_is_shown(site: Site, deliveries: FakeDeliveries) -> None:
+def test_new_messages_appear_on_the_open_page(site: Site, deliveries: FakeDeliveries) -> None:
     site.open("/alerting?tab=deliveries")
     site.shows(TABLE, "Failed")
     deliveries.told = (builders.delivery(4, channel="pager"), *deliveries.told)
@@ -65,14 +65,14 @@ def test_what_is_sent_while_one_looks_is_shown(site: Site, deliveries: FakeDeliv
     site.shows(TABLE, "pager")
 
 
-def test_without_messages_the_page_says_what_will_be_there(site: Site, deliveries: FakeDeliveries) -> None:
+def test_without_messages_the_page_explains_itself(site: Site, deliveries: FakeDeliveries) -> None:
     deliveries.told = ()
     site.open("/alerting?tab=deliveries")
 
     site.shows(TABLE, "No message yet")
 
 
-def test_without_channels_the_page_says_how_to_have_some(site: Site) -> None:
+def test_without_channels_the_page_says_how_to_configure_some(site: Site) -> None:
     site.open("/alerting?tab=deliveries")
 
     site.shows(CHANNELS, "NOTIFY_URLS")

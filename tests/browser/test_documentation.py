@@ -38,7 +38,7 @@ def documentation(chromium: webdriver.Chrome, tmp_path: Path) -> Iterator[Site]:
     server.server_close()
 
 
-def test_a_word_is_found_and_nothing_is_asked_of_another_host(documentation: Site, hosts_asked: Requests) -> None:
+def test_the_documentation_can_be_searched_without_requests_to_other_hosts(documentation: Site, hosts_asked: Requests) -> None:
     documentation.browser.get(f"{documentation.address}/index.html")
     documentation.until(lambda: documentation.script("return document.querySelectorAll('.md-content img').length == 2"))
     documentation.press("/")

@@ -185,7 +185,7 @@ def test_missing_hours_are_a_gap_in_the_line_and_in_its_band(site: Site, past: F
     assert apart.count(True) == 1
 
 
-def test_alerts_of_the_past_are_marked_among_hours(site: Site, past: FakeReader):
+def test_earlier_alerts_are_marked_among_hourly_points(site: Site, past: FakeReader):
     past.fired = (builders.alert(1), builders.alert(2, fired_at=builders.NOON - timedelta(days=20)))
     site.open("/metric/1")
     chart = Chart(site).wait()
@@ -214,7 +214,7 @@ def test_a_phone_has_room_for_all_spans(phone: Site):
     assert phone.script("return document.documentElement.scrollWidth") <= 390
 
 
-def test_a_phone_has_room_for_the_words_of_alerts(phone: Site, reader: FakeReader):
+def test_a_phone_has_room_for_the_text_of_alerts(phone: Site, reader: FakeReader):
     words = "24 h volume is above 12.5 times its average of 24 h"
     reader.fired = (builders.alert(1, rule_id=1, rule="Large volumes of anything", condition=words, average=None),)
     phone.open("/metric/1")

@@ -74,7 +74,7 @@ def draw(site: Site, span: str, kind: str) -> None:
 
 
 @pytest.mark.usefixtures("volumes")
-def test_a_chart_that_has_grown_is_the_one_that_is_drawn_anew(site: Site, server: Server):
+def test_a_chart_that_has_grown_equals_one_that_is_drawn_anew(site: Site, server: Server):
     """By one price, by those that complete bars and an hour, and by the first of the bars after them."""
     site.open("/metric/1")
     Chart(site).wait()
@@ -97,7 +97,7 @@ def test_a_chart_that_has_grown_is_the_one_that_is_drawn_anew(site: Site, server
 
 
 @pytest.mark.usefixtures("volumes")
-def test_what_travels_for_a_new_price_is_small_and_holds_no_old_points(site: Site, server: Server):
+def test_the_update_of_a_new_price_is_small_and_has_no_old_points(site: Site, server: Server):
     site.open("/metric/1")
     Chart(site).wait()
     watch_requests(site)
@@ -125,7 +125,7 @@ def test_a_history_that_is_filled_in_appears_in_the_open_chart(site: Site, reade
     site.until(lambda: chart.points() == 1440)
 
 
-def test_an_answer_for_the_span_of_before_is_not_drawn_into_the_new_one(site: Site):
+def test_a_late_update_of_another_span_is_not_drawn(site: Site):
     site.open("/metric/1")
     chart = Chart(site).wait()
     late = site.script(f"return {CHART}.layout.meta")
@@ -256,7 +256,7 @@ def test_arrow_keys_and_buttons_lead_to_the_neighbours_in_rank(site: Site):
     assert site.console() == []
 
 
-def test_arrow_keys_that_choose_a_span_lead_nowhere_else(site: Site):
+def test_arrow_keys_that_choose_a_span_do_not_change_the_metric(site: Site):
     site.open("/metric/2")
     Chart(site).wait()
 

@@ -36,7 +36,7 @@ def refused(site: Site) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_no_page_needs_what_the_policy_refuses(watched: Site, path: str) -> None:
+def test_no_page_needs_what_the_policy_blocks(watched: Site, path: str) -> None:
     watched.open(path)
     wait_for_page(watched)
     if path == "/":
@@ -66,7 +66,7 @@ setTimeout(() => new Function("window.broken = 'made of text'")()); // not at on
 """
 
 
-def test_what_an_intruder_would_add_is_refused(watched: Site) -> None:
+def test_injected_content_is_blocked(watched: Site) -> None:
     watched.open("/status")
     watched.shows(f"#{ids.PAGE}", "Status")
     watched.script("const s = document.createElement('script'); s.src = '/assets/live.js'; document.body.append(s)")

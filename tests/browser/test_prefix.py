@@ -33,7 +33,7 @@ def below(request: pytest.FixtureRequest, reader: FakeReader, chromium: webdrive
     server.stop()
 
 
-def test_all_pages_are_reached_by_their_links_and_nothing_is_asked_for_outside_the_prefix(below: Site) -> None:
+def test_links_reach_all_pages_and_every_request_is_within_the_prefix(below: Site) -> None:
     below.open("/tracker")
     below.until(lambda: below.script("return location.pathname") == PREFIX)
     below.shows(f"#{ids.RANKING_TABLE}", "BTC")

@@ -12,7 +12,7 @@ from tests.browser.pages import GRID, Site, Table
 from tests.fakes import FakeAlertService, FakeReader
 
 
-def test_the_ranking_stands_in_order_with_readable_numbers(site: Site):
+def test_the_ranking_is_in_order_with_readable_numbers(site: Site):
     site.open("/")
     table = Table(site).wait()
 
@@ -30,7 +30,7 @@ def test_the_ranking_stands_in_order_with_readable_numbers(site: Site):
     assert table.row(3, "price", "change_1h") == ["30,061.70", "+0.20 %"]
 
 
-def test_the_figures_above_sum_the_market_up(site: Site, reader: FakeReader):
+def test_the_figures_above_the_table_summarise_the_market(site: Site, reader: FakeReader):
     reader.state = replace(reader.state, tracked=200, trading=200, priced=197)
     reader.fired = (builders.alert(), builders.alert(id=2, fired_at=datetime.now(UTC)))  # long ago, and today
     site.open("/")
@@ -41,7 +41,7 @@ def test_the_figures_above_sum_the_market_up(site: Site, reader: FakeReader):
     assert "13:00" in site.text(f"#{ids.LAST_TICK}")  # in the viewer's zone
 
 
-def test_a_new_price_comes_onto_the_screen_by_itself(site: Site, reader: FakeReader):
+def test_a_new_price_appears_by_itself(site: Site, reader: FakeReader):
     site.open("/")
     table = Table(site).wait()
     first, *others = reader.metrics
@@ -92,7 +92,7 @@ def test_a_metric_that_leaves_the_ranking_leaves_the_table(site: Site, reader: F
     assert table.count() == 199
 
 
-def test_a_metric_that_comes_takes_its_place_and_one_that_changes_its_state_shows_it(site: Site, reader: FakeReader):
+def test_a_new_metric_takes_its_place_and_a_changed_state_is_shown(site: Site, reader: FakeReader):
     site.open("/")
     table = Table(site).wait()
     first, second, *others = (replace(metric, rank=metric.rank + 1) for metric in reader.metrics)
@@ -106,7 +106,7 @@ def test_a_metric_that_comes_takes_its_place_and_one_that_changes_its_state_show
     assert table.count() == 201
 
 
-def test_what_is_sorted_by_nothing_is_sorted_by_its_present_rank(site: Site, reader: FakeReader):
+def test_without_a_sort_rows_are_sorted_by_rank(site: Site, reader: FakeReader):
     site.open("/")
     table = Table(site).wait()
     first, second, *others = reader.metrics
@@ -121,7 +121,7 @@ def test_what_is_sorted_by_nothing_is_sorted_by_its_present_rank(site: Site, rea
     assert site.script(f"return {GRID}.getColumn('rank').getSort()") == "asc"
 
 
-def test_thousands_of_rows_are_all_renewed_and_the_last_news_stays(site: Site, reader: FakeReader):
+def test_thousands_of_rows_are_all_updated_and_the_last_update_stays(site: Site, reader: FakeReader):
     reader.put(*(builders.ranked_metric(number, rank=number, base=f"C{number}") for number in range(1, 3001)))
     site.open("/")
     table = Table(site).wait()
@@ -135,7 +135,7 @@ def test_thousands_of_rows_are_all_renewed_and_the_last_news_stays(site: Site, r
     assert site.script(prices) == [600]
 
 
-def test_metrics_without_a_price_stand_last_whatever_the_order(site: Site, reader: FakeReader):
+def test_metrics_without_a_price_come_last_in_every_order(site: Site, reader: FakeReader):
     silent = {"rank": None, "price": None, "stdev": None, "volatility": None, "active": False, "reason": "delisted"}
     reader.put(builders.ranked_metric(900, base="DEAD", **silent), *reader.metrics[:3])
     site.open("/")
@@ -148,7 +148,7 @@ def test_metrics_without_a_price_stand_last_whatever_the_order(site: Site, reade
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_new_pairs_and_those_that_do_not_trade_are_marked_as_it_becomes_known(
+def test_new_and_inactive_pairs_are_marked_as_soon_as_it_is_known(
     site: Site, reader: FakeReader, width: int
 ):
     size(site.browser, width, 844)
@@ -240,7 +240,7 @@ LAST_POINT = f"""return [...document.querySelectorAll("#{ids.RANKING_TABLE} [row
     .map(path => path.getAttribute('d').split(/[ML]/).at(-1))[0]"""
 
 
-def test_a_sparkline_ends_at_the_price_of_each_tick_and_nothing_is_asked_for(site: Site, reader: FakeReader):
+def test_a_sparkline_ends_at_the_price_of_each_tick_without_requests(site: Site, reader: FakeReader):
     site.open("/")
     Table(site).wait()
     first, *others = reader.metrics
@@ -271,7 +271,7 @@ def test_a_sparkline_is_whole_as_soon_as_history_is_there(site: Site, reader: Fa
     site.until(lambda: site.script(f"return {points}") == 24)
 
 
-def test_lines_are_asked_for_when_their_rows_come_into_view(site: Site, reader: FakeReader):
+def test_sparklines_are_requested_when_their_rows_come_into_view(site: Site, reader: FakeReader):
     site.open("/")
     Table(site).wait()
     site.until(lambda: reader.lines_asked)
@@ -297,7 +297,7 @@ def test_an_empty_ranking_says_what_to_do_until_the_first_tick(site: Site, reade
     site.until(lambda: site.text(f"#{ids.RANKING_EMPTY}") == "")
 
 
-def test_an_empty_ranking_says_the_known_cause_in_place_of_what_may_be(site: Site, reader: FakeReader):
+def test_an_empty_ranking_shows_the_known_cause_in_place_of_possible_ones(site: Site, reader: FakeReader):
     why = "cannot resolve the host name api.kraken.com. Check the network."
     failing = builders.exchange_state("kraken", last_success=None, failing_since=builders.NOON, error=why)
     none = {"minute": None, "tracked": 0, "trading": 0, "priced": 0, "ticks": ()}

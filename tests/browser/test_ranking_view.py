@@ -61,7 +61,7 @@ def metric(number: int, base: str, quote: str, **figures: object) -> builders.Ra
     return builders.ranked_metric(number, base=base, quote=quote, market=exchange, **figures)
 
 
-def test_the_rank_counts_by_what_was_chosen(site: Site):
+def test_ranks_follow_the_chosen_measure(site: Site):
     site.open("/")
     table = Table(site).wait()
     table.sort_by("price")
@@ -74,7 +74,7 @@ def test_the_rank_counts_by_what_was_chosen(site: Site):
     assert query(site) == {"by": "volume"}
 
 
-def test_the_quick_filters_leave_what_was_asked_for(site: Site):
+def test_only_rows_that_pass_the_quick_filters_are_shown(site: Site):
     site.open("/")
     Table(site).wait()
 
@@ -92,7 +92,7 @@ def test_the_quick_filters_leave_what_was_asked_for(site: Site):
     assert query(site) == {}
 
 
-def test_favourites_stand_first_are_kept_and_can_be_looked_at_alone(site: Site):
+def test_favourites_come_first_are_remembered_and_can_be_shown_alone(site: Site):
     site.open("/?only=favourites")
     site.shows(f"#{ids.RANKING_NO_MATCH}", "The star before a pair")
     site.click(f"#{ids.FILTER_RESET}")
@@ -138,7 +138,7 @@ def test_a_link_reproduces_the_view(site: Site):
     assert query(site)["sort"] == "change_24h.asc"
 
 
-def test_nonsense_in_the_address_counts_as_not_said(site: Site):
+def test_invalid_values_in_the_address_are_ignored(site: Site):
     where = '{"price":{"filterType":"text","type":"contains","filter":"1"},"pair":7}'
     site.open(f"/?where={where}&sort=nothing.asc,__proto__.asc&columns=nothing&by=luck&only=all&%%%")
     Table(site).wait()
@@ -167,7 +167,7 @@ def test_columns_are_chosen_from_a_menu(site: Site):
     site.until(lambda: "high_24h" not in table.columns() and "market" in table.columns())
 
 
-def test_a_search_that_nothing_passes_says_how_to_go_on(site: Site):
+def test_a_search_without_matches_says_how_to_go_on(site: Site):
     site.open("/?q=nowhere")
 
     site.shows(f"#{ids.RANKING_NO_MATCH}", "Clear shows all pairs")
@@ -176,7 +176,7 @@ def test_a_search_that_nothing_passes_says_how_to_go_on(site: Site):
     assert site.text(f"#{ids.RANKING_NO_MATCH}") == ""
 
 
-def test_the_file_has_what_is_shown_as_it_is_shown(site: Site, reader: FakeReader, tmp_path: Path):
+def test_the_file_has_the_rows_and_columns_shown(site: Site, reader: FakeReader, tmp_path: Path):
     first, *others = reader.metrics
     reader.put(replace(first, base='=HYPERLINK("x")'), *others)
     behaviour = {"behavior": "allow", "downloadPath": str(tmp_path)}
@@ -210,7 +210,7 @@ new MutationObserver(changes => changes.forEach(({target}) => {
 """
 
 
-def test_only_a_price_that_changed_flashes_in_the_colour_of_its_way_and_can_be_read(site: Site, reader: FakeReader):
+def test_only_changed_prices_flash_readably_in_the_colour_of_their_direction(site: Site, reader: FakeReader):
     others = reader.metrics[2:]
     flashes = {}
     for theme in ("light", "dark"):
@@ -234,7 +234,7 @@ def test_only_a_price_that_changed_flashes_in_the_colour_of_its_way_and_can_be_r
             assert contrast(colour(one["color"]), colour(one["backgroundColor"])) >= 4.5
 
 
-def test_nothing_flashes_for_those_who_want_less_motion(site: Site, reader: FakeReader):
+def test_nothing_flashes_if_reduced_motion_is_preferred(site: Site, reader: FakeReader):
     calm = [{"name": "prefers-reduced-motion", "value": "reduce"}]
     site.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": calm})
     try:
@@ -251,7 +251,7 @@ def test_nothing_flashes_for_those_who_want_less_motion(site: Site, reader: Fake
     assert flash["backgroundColor"] == "rgba(0, 0, 0, 0)"
 
 
-def test_the_next_tick_is_counted_down(site: Site):
+def test_there_is_a_countdown_to_the_next_tick(site: Site):
     site.open("/")
     Table(site).wait()
 
@@ -310,7 +310,7 @@ def test_tiles_are_sized_coloured_and_filtered_as_chosen_and_follow_the_prices(s
     site.until(lambda: len(tiles(site)) == 2)
 
 
-def test_a_tile_tells_its_figures_and_opens_its_metric(site: Site):
+def test_a_tile_shows_its_figures_and_opens_its_metric(site: Site):
     site.open("/?view=map")
     site.until(lambda: len(tiles(site)) == 5)
 

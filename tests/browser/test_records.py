@@ -120,7 +120,7 @@ def test_a_page_has_as_many_components_for_a_thousand_records_as_for_ten(site: S
 
 
 @pytest.mark.parametrize("path", PAGES[:-1])
-def test_an_update_without_news_touches_nothing(site: Site, storm: Server, path: str) -> None:
+def test_an_update_without_changes_touches_nothing(site: Site, storm: Server, path: str) -> None:
     open_page(site, path)
     until_updated(site, commit(storm))  # all that came with the page has been answered, too
     site.script(WATCH)
@@ -130,7 +130,7 @@ def test_an_update_without_news_touches_nothing(site: Site, storm: Server, path:
     assert site.script("return touched") == []
 
 
-def test_an_alert_that_comes_moves_the_others_and_leaves_them_alone(
+def test_a_new_alert_moves_the_others_without_redrawing_them(
     site: Site, storm: Server, alert_service: FakeAlertService
 ) -> None:
     open_page(site, HISTORY)
@@ -152,7 +152,7 @@ def test_an_alert_that_comes_moves_the_others_and_leaves_them_alone(
     assert site.script("return window.scrollY") == 400
 
 
-def test_focus_goes_on_within_the_row_when_its_button_has_done_its_work(site: Site, storm: Server) -> None:
+def test_focus_stays_in_the_row_whose_button_was_removed(site: Site, storm: Server) -> None:
     del storm
     open_page(site, HISTORY)
     row = f"#{ids.ALERT_HISTORY} tbody tr:nth-child(3)"
@@ -206,7 +206,7 @@ def test_a_menu_is_used_by_the_keyboard_alone(site: Site, storm: Server, alert_s
     assert [mute.rule_id for mute in alert_service.muted.values() if mute.metric_id is None] == [1]
 
 
-def test_a_rule_among_two_hundred_is_switched_and_the_others_are_left_alone(
+def test_switching_one_of_two_hundred_rules_redraws_no_other(
     site: Site, storm: Server, alert_service: FakeAlertService
 ) -> None:
     del storm
@@ -220,7 +220,7 @@ def test_a_rule_among_two_hundred_is_switched_and_the_others_are_left_alone(
     assert set(site.script("return rules.filter(Boolean)")) == {"150"}
 
 
-def test_what_cannot_be_drawn_for_want_of_a_row_is_asked_for_as_a_whole(
+def test_content_with_a_missing_row_is_requested_as_a_whole(
     site: Site, storm: Server, alert_service: FakeAlertService
 ) -> None:
     open_page(site, RULES)
@@ -240,7 +240,7 @@ def test_what_cannot_be_drawn_for_want_of_a_row_is_asked_for_as_a_whole(
     assert site.script(f"return document.querySelectorAll('{LIST} .rule').length") == 201
 
 
-def test_old_messages_are_read_page_by_page_and_tried_again(site: Site, storm: Server) -> None:
+def test_old_messages_are_shown_in_pages_and_can_be_retried(site: Site, storm: Server) -> None:
     table = f"#{ids.DELIVERIES}"
     open_page(site, DELIVERIES)
     assert site.script(f"return document.querySelectorAll('{table} tbody tr').length") == 50
@@ -265,7 +265,7 @@ def test_old_messages_are_read_page_by_page_and_tried_again(site: Site, storm: S
         ("/status", f"#{ids.ALERT_BANNER} a", "/metric/1"),
     ],
 )
-def test_links_in_what_is_drawn_lead_on_without_loading_the_page(
+def test_links_in_drawn_content_do_not_load_the_page_again(
     site: Site, storm: Server, path: str, link: str, there: str
 ) -> None:
     del storm

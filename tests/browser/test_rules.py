@@ -109,7 +109,7 @@ def test_a_rule_is_written_from_a_template(site: Site, alert_service: FakeAlertS
     assert site.script("return location.search") == "?tab=rules"
 
 
-def test_mistakes_are_told_at_their_fields(site: Site, alert_service: FakeAlertService) -> None:
+def test_mistakes_are_shown_at_their_fields(site: Site, alert_service: FakeAlertService) -> None:
     site.open(NEW)
     fill(site, "percent", "much")
     site.shows(part(type="rule-error", name="percent"), "Must be a number from 0.001 to 1,000,000.")
@@ -128,7 +128,7 @@ def test_mistakes_are_told_at_their_fields(site: Site, alert_service: FakeAlertS
     assert len(alert_service.stored) == 1
 
 
-def test_why_a_rule_was_not_saved_stands_until_it_is_changed(site: Site, alert_service: FakeAlertService) -> None:
+def test_the_reason_a_rule_was_not_saved_stays_until_it_is_changed(site: Site, alert_service: FakeAlertService) -> None:
     site.open(f"{RULES}&edit=1")
     site.shows(SENTENCE, "rises by more than 5 %")
     del alert_service.stored[1]
@@ -218,7 +218,7 @@ def test_a_phone_has_room_for_the_menus_of_a_rule(phone: Site, name: str) -> Non
     assert phone.script("return document.documentElement.scrollWidth") <= 390
 
 
-def test_a_rule_is_deleted_by_those_who_say_so_twice(site: Site, alert_service: FakeAlertService) -> None:
+def test_deleting_a_rule_needs_a_confirmation(site: Site, alert_service: FakeAlertService) -> None:
     site.open(RULES)
     site.shows(LIST, "Pumps")
     open_menu(site, "Delete")
@@ -267,7 +267,7 @@ class Following:
         next(may for _, may in self.told if not may.is_set()).set()
 
 
-def test_a_replay_shows_how_far_it_is_and_ends_when_it_is_cancelled(
+def test_a_replay_shows_its_progress_and_can_be_cancelled(
     site: Site, alert_service: FakeAlertService
 ) -> None:
     alert_service.steps = following = Following(None, 0.25, 0.75)
@@ -287,7 +287,7 @@ def test_a_replay_shows_how_far_it_is_and_ends_when_it_is_cancelled(
     site.until(lambda: alert_service.ended == 1)
 
 
-def test_a_replay_without_a_place_says_when_to_try_again(site: Site, alert_service: FakeAlertService) -> None:
+def test_a_refused_replay_says_when_to_try_again(site: Site, alert_service: FakeAlertService) -> None:
     alert_service.steps, alert_service.trouble = (
         (),
         Busy("as many replays as one process takes on are under way; try again in 10 s", 10),
@@ -301,7 +301,7 @@ def test_a_replay_without_a_place_says_when_to_try_again(site: Site, alert_servi
 
 
 @pytest.mark.usefixtures("alert_service")
-def test_a_test_tells_what_each_channel_made_of_it(site: Site, server: Server) -> None:
+def test_a_test_shows_the_result_of_each_channel(site: Site, server: Server) -> None:
     site.open(f"{RULES}&edit=1")
     site.shows(SENTENCE, "rises")
     site.click(f"#{ids.RULE_TEST}")
@@ -335,7 +335,7 @@ def test_tabs_are_in_the_address_and_the_browser_goes_back(site: Site) -> None:
     site.shows(LIST, "Pumps")
 
 
-def test_another_zone_leaves_what_was_typed(site: Site) -> None:
+def test_another_zone_keeps_what_was_typed(site: Site) -> None:
     site.open(NEW)
     fill(site, "name", "Half a rule")
     site.click(f"#{ids.ZONE} .form-check:nth-child(2) label")
@@ -343,7 +343,7 @@ def test_another_zone_leaves_what_was_typed(site: Site) -> None:
     assert site.script("return document.querySelector(arguments[0]).value", field("name")) == "Half a rule"
 
 
-def test_the_list_tells_what_others_change(site: Site, alert_service: FakeAlertService, reader: FakeReader) -> None:
+def test_the_list_shows_changes_by_others(site: Site, alert_service: FakeAlertService, reader: FakeReader) -> None:
     site.open(RULES)
     site.shows(LIST, "3 firing")
     alert_service.states[1] = {"firing": 1, "pending": 2}

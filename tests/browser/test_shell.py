@@ -79,7 +79,7 @@ def test_a_phone_names_the_newest_alert_in_one_line_and_counts_all(phone: Site, 
     assert phone.script("return location.search") == "?state=open&unseen=1"
 
 
-def test_what_is_over_muted_or_acknowledged_is_not_announced(site: Site, reader: FakeReader):
+def test_resolved_muted_and_acknowledged_alerts_are_not_announced(site: Site, reader: FakeReader):
     reader.fired = (
         builders.alert(1, resolved_at=builders.NOON),
         builders.alert(2, muted=True),
@@ -91,7 +91,7 @@ def test_what_is_over_muted_or_acknowledged_is_not_announced(site: Site, reader:
     assert site.text(BANNER) == ""
 
 
-def test_the_status_tells_live_from_stale(site: Site, reader: FakeReader):
+def test_the_status_distinguishes_live_from_stale(site: Site, reader: FakeReader):
     site.open("/")
     site.shows(STATUS, "Live")
     site.shows(STATUS, "13:00")
@@ -112,7 +112,7 @@ def test_the_status_does_not_claim_that_all_is_live_while_prices_are_stale(site:
     site.shows(STATUS, "Live")
 
 
-def test_the_status_tells_that_nothing_can_be_written(site: Site, reader: FakeReader):
+def test_the_status_says_that_the_database_cannot_be_written(site: Site, reader: FakeReader):
     reader.state = replace(reader.state, cannot_write="database or disk is full")
     site.open("/status")
     site.shows(STATUS, "Database cannot be written")
@@ -150,7 +150,7 @@ def test_the_status_names_a_failing_exchange_a_backfill_and_warnings(site: Site,
     assert site.script(f"return document.querySelector('{STATUS} progress').position") == 0.25
 
 
-def test_a_lost_connection_is_told_and_comes_back_by_itself(site: Site, server: Server, reader: FakeReader):
+def test_a_lost_connection_is_shown_and_comes_back_by_itself(site: Site, server: Server, reader: FakeReader):
     site.expect("ERR_CONNECTION_REFUSED")
     site.open("/")
     table = Table(site).wait()
@@ -166,7 +166,7 @@ def test_a_lost_connection_is_told_and_comes_back_by_itself(site: Site, server: 
     site.until(lambda: table.cell(2, "price") == "61,000.00")
 
 
-def test_a_database_that_is_away_is_told_and_the_page_comes_back_by_itself(site: Site, reader: FakeReader):
+def test_an_unavailable_database_is_shown_and_the_page_comes_back_by_itself(site: Site, reader: FakeReader):
     site.expect("503")
     reader.down = True
     site.open("/metric/1")
@@ -179,7 +179,7 @@ def test_a_database_that_is_away_is_told_and_the_page_comes_back_by_itself(site:
     Chart(site).wait()
 
 
-def test_what_is_at_hand_is_shown_while_the_database_is_away_and_its_age_is_told(site: Site, reader: FakeReader):
+def test_cached_data_are_shown_with_their_age_while_the_database_is_unavailable(site: Site, reader: FakeReader):
     reader.state = builders.status(away_since=builders.NOON)
     site.open("/")
     site.shows(STATUS, "Database unavailable")
@@ -202,7 +202,7 @@ class SlowReader(FakeReader):
         return super().open_alerts()
 
 
-def test_answers_that_take_longer_than_from_one_look_to_the_next_are_heard(site: Site, server: Server):
+def test_answers_slower_than_the_polling_interval_are_used(site: Site, server: Server):
     server.stop()
     slow = SlowReader()
     server.reader = slow
@@ -223,7 +223,7 @@ def test_answers_that_take_longer_than_from_one_look_to_the_next_are_heard(site:
     slow.answers.release(100)
 
 
-def test_what_failed_is_told_with_a_button_that_tries_it_again(site: Site, reader: FakeReader):
+def test_a_failed_update_is_shown_with_a_button_that_retries_it(site: Site, reader: FakeReader):
     site.expect("503")
     site.open("/metric/1")
     chart = Chart(site).wait()
@@ -239,7 +239,7 @@ def test_what_failed_is_told_with_a_button_that_tries_it_again(site: Site, reade
     site.until(lambda: site.text(TOAST, "") == "")
 
 
-def test_what_a_lost_server_did_not_answer_is_tried_again_when_it_is_back(site: Site, server: Server):
+def test_unanswered_updates_are_retried_when_the_server_is_back(site: Site, server: Server):
     site.expect("ERR_CONNECTION_REFUSED", "the server did not respond")
     site.open("/metric/1")
     chart = Chart(site).wait()
@@ -284,7 +284,7 @@ def test_utc_is_shown_at_once_everywhere_and_remembered(site: Site):
     site.shows(STATUS, "13:00")
 
 
-def test_another_zone_keeps_what_was_made_of_a_chart(site: Site):
+def test_another_zone_keeps_the_zoom_and_the_hidden_lines_of_a_chart(site: Site):
     site.open("/metric/1")
     chart = Chart(site).wait()
     chart.choose("6 h")
@@ -318,7 +318,7 @@ def test_another_zone_keeps_the_search_and_the_open_drawer_of_the_ranking(site: 
     assert site.script("return document.getElementById(arguments[0]).dataset.same", ids.RANKING_TABLE) == "yes"
 
 
-def test_another_zone_reaches_the_status_and_the_comparison_where_they_stand(site: Site):
+def test_another_zone_updates_the_status_and_the_comparison_in_place(site: Site):
     site.open("/status")
     site.shows(f"#{ids.PAGE}", "Times are Europe/Berlin")
     choose_zone(site, 2)
@@ -421,7 +421,7 @@ def test_no_page_is_wider_than_a_phone(phone: Site, alerted: FakeReader, server:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_page_is_quiet_and_stays_at_home(site: Site, alerted: FakeReader, hosts_asked: Requests, path: str):
+def test_no_page_has_console_messages_or_requests_to_other_hosts(site: Site, alerted: FakeReader, hosts_asked: Requests, path: str):
     site.open(path)
     wait_for_page(site)
     alerted.put(*alerted.metrics)
@@ -460,7 +460,7 @@ def test_the_header_leads_to_the_documentation_and_that_back(site: Site):
     assert site.console() == []
 
 
-def test_a_chart_asks_for_the_small_plotly_alone(site: Site):
+def test_a_chart_loads_the_small_plotly_alone(site: Site):
     site.open("/metric/1")
     Chart(site).wait()
 
@@ -495,7 +495,7 @@ def test_an_unknown_path_gets_a_friendly_page(site: Site):
     site.arrives_at("/")
 
 
-def test_the_page_has_landmarks_and_names_for_what_can_be_used(site: Site):
+def test_the_page_has_landmarks_and_named_controls(site: Site):
     site.open("/")
     wait_for_page(site)
 

@@ -88,7 +88,7 @@ def colour(site: Site, pair: str) -> str:
     )
 
 
-def test_rows_whose_prices_are_old_are_dimmed_and_say_how_old_until_new_ones_come(
+def test_rows_with_stale_prices_are_dimmed_and_show_their_age_until_new_ones_come(
     site: Site, world: World, kraken: FakeExchange, server: Server
 ) -> None:
     site.open("/?columns=price,change_1h,updated&sort=updated.desc")
@@ -121,7 +121,7 @@ def test_rows_whose_prices_are_old_are_dimmed_and_say_how_old_until_new_ones_com
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_a_click_on_the_number_of_stale_ones_shows_them_alone_and_the_address_tells(
+def test_a_click_on_the_number_of_stale_metrics_filters_by_them_in_the_address_too(
     site: Site, world: World, kraken: FakeExchange, server: Server, width: int
 ) -> None:
     size(site.browser, width, 844)
@@ -145,7 +145,7 @@ def test_a_click_on_the_number_of_stale_ones_shows_them_alone_and_the_address_te
     assert site.script("return location.search") == ""
 
 
-def test_when_ticks_stop_all_rows_grow_old_although_no_revision_comes(site: Site, world: World, server: Server) -> None:
+def test_all_rows_become_stale_without_ticks_and_revisions(site: Site, world: World, server: Server) -> None:
     site.open("/")
     Table(site).wait()
     site.shows(STATUS, "Live")
@@ -157,7 +157,7 @@ def test_when_ticks_stop_all_rows_grow_old_although_no_revision_comes(site: Site
     site.shows(f"#{ids.STALE}", "5")
 
 
-def test_a_row_says_how_much_of_its_window_is_known_and_full_ones_can_be_had_alone(site: Site, world: World) -> None:
+def test_a_row_shows_how_much_of_its_window_is_known_and_full_ones_can_be_filtered(site: Site, world: World) -> None:
     """The day before is known of DOT alone."""
     okx = world.exchanges[1]
     assert isinstance(okx, FakeExchange)
@@ -180,7 +180,7 @@ def test_a_row_says_how_much_of_its_window_is_known_and_full_ones_can_be_had_alo
     assert list(rows(site)) == ["DOT/USDT"]
 
 
-def test_the_page_of_a_metric_says_at_its_top_how_old_its_price_is_and_why(
+def test_the_page_of_a_metric_shows_the_age_of_a_stale_price_and_its_reason(
     site: Site, world: World, kraken: FakeExchange, server: Server
 ) -> None:
     site.open(f"/metric/{world.row('kraken:ETH-USD').id}")
@@ -206,7 +206,7 @@ def test_the_page_of_a_metric_says_at_its_top_how_old_its_price_is_and_why(
     site.lacks(f"#{ids.METRIC_HEADLINE}", "old")
 
 
-def test_the_page_of_a_metric_says_so_when_ticks_stop(site: Site, world: World, server: Server) -> None:
+def test_the_page_of_a_metric_says_that_ticks_have_stopped(site: Site, world: World, server: Server) -> None:
     site.open(f"/metric/{world.row('kraken:ETH-USD').id}")
     Chart(site).wait()
     stopped = site.script("return new Date(arguments[0]).toTimeString().slice(0, 5)", world.now.timestamp() * 1e3)

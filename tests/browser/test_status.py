@@ -9,7 +9,7 @@ from tests.fakes import FakeReader
 CHART = f"document.querySelector('#{ids.STATUS_CHART} .js-plotly-plot')"
 
 
-def test_the_day_is_drawn_with_what_was_missed(site: Site, reader: FakeReader) -> None:
+def test_the_day_is_drawn_with_missed_ticks(site: Site, reader: FakeReader) -> None:
     reader.past = builders.eventful_day()
     site.open("/status")
     wait_for_page(site)
@@ -20,7 +20,7 @@ def test_the_day_is_drawn_with_what_was_missed(site: Site, reader: FakeReader) -
         site.shows(f"#{ids.STATUS_LISTINGS}", words)
 
 
-def test_the_open_page_follows_what_happens(site: Site, reader: FakeReader) -> None:
+def test_the_open_status_page_is_updated(site: Site, reader: FakeReader) -> None:
     site.open("/status")
     wait_for_page(site)
     site.shows(f"#{ids.STATUS_OVERVIEW}", "Answering")
