@@ -176,7 +176,7 @@ class FakeReader:
     alert_query: AlertQuery | None = None
     """The last that was asked for."""
     state: Status = field(default_factory=builders.status)
-    past: Day = field(default_factory=builders.day)
+    today: Day = field(default_factory=builders.day)
     down: bool = False
     calls: list[str] = field(default_factory=list)
     as_of: list[int | None] = field(default_factory=list)
@@ -260,7 +260,7 @@ class FakeReader:
 
     def day(self, now: datetime) -> Day:
         self._answer("day")
-        return self.past
+        return self.today
 
     def _series(self, stored: dict[int, Series], metric_id: int, since: datetime, until: datetime) -> Series:
         self.metric(metric_id)
@@ -279,23 +279,23 @@ class FakeDeliveries:
     """Deliveries over what the test puts into its fields; `tried` are the channels that were tested."""
 
     channels: tuple[str, ...] = ()
-    told: tuple[Delivery, ...] = ()
+    messages: tuple[Delivery, ...] = ()
     tried: list[str] = field(default_factory=list)
     refuses: DeliveryFailed | None = None
 
     def newest(self, limit: int, state: DeliveryState | None = None, offset: int = 0) -> tuple[Delivery, ...]:
-        return tuple(one for one in self.told if state in (None, one.state))[offset : offset + limit]
+        return tuple(one for one in self.messages if state in (None, one.state))[offset : offset + limit]
 
     def count(self, state: DeliveryState | None = None) -> int:
-        return sum(state in (None, one.state) for one in self.told)
+        return sum(state in (None, one.state) for one in self.messages)
 
     def retry(self, number: int, now: datetime) -> Delivery:
-        for one in self.told:
+        for one in self.messages:
             if one.id == number and one.state != "failed":
                 raise NotFailed(f"message {number} is {one.state}: only one that has failed can be tried again")
             if one.id == number:
                 again = replace(one, state="queued", due_at=now, attempts=0)
-                self.told = tuple(again if other is one else other for other in self.told)
+                self.messages = tuple(again if other is one else other for other in self.messages)
                 return again
         raise UnknownDelivery(f"no message {number}")
 

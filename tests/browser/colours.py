@@ -1,4 +1,4 @@
-"""Colours as the browser tells them, and what WCAG 2 says of two of them."""
+"""Computed colours of the browser, and the contrast between two of them (WCAG 2)."""
 
 import re
 from typing import NamedTuple
@@ -11,7 +11,7 @@ class Colour(NamedTuple):
 
 
 def colour(text: str) -> Colour:
-    """`rgb(24, 32, 51)`, as a computed style has it; one that can be seen through is refused."""
+    """`rgb(24, 32, 51)`, as in a computed style; AssertionError if it is translucent."""
     parts = [float(part) for part in re.findall(r"[\d.]+", text)]
     assert len(parts) == 3, text
     return Colour(*parts)

@@ -1,7 +1,7 @@
-"""A real Chromium before the real dashboard, over a reader the test holds in its hands.
+"""A real Chromium before the real dashboard, over a fake reader that the test controls.
 
-One browser serves the whole session; each test gets a server of its own and a browser that remembers files alone.
-A missing browser fails these tests: a dashboard nobody has looked at is not tested.
+One browser serves the whole session; each test gets its own server, and a browser that has cached files alone.
+Without a browser these tests fail.
 """
 
 import json
@@ -30,22 +30,22 @@ from tests.fakes import FakeAlertService, FakeDeliveries, FakeReader, fake_depen
 from tests.processes import lasting_port
 
 BROWSERS = ("chromium-headless-shell", "chromium")
-"""The first that is there. The shell without windows takes a sixth less processor time for the same pages."""
+"""The first installed one is used. The headless shell takes a sixth less processor time for the same pages."""
 
 MEMORIES = "cookies,local_storage,indexeddb,cache_storage,service_workers"
-"""What Chromium remembers of a site beside its files."""
+"""What Chromium stores of a site besides cached files."""
 
 
-class TalkativeOptions(Options):
-    """Has Chromium log all that the console shows, and every request; Dash asks for errors alone."""
+class LoggingOptions(Options):
+    """Logs every console message and every request; Dash logs errors alone."""
 
     def set_capability(self, name: str, value: Any) -> None:
         super().set_capability(name, {"browser": "ALL", "performance": "ALL"} if name == "goog:loggingPrefs" else value)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _at_home() -> None:
-    """Selenium looks for a newer driver on the internet, unless it is told not to."""
+def _offline_selenium() -> None:
+    """Selenium looks for a newer driver on the internet, unless this says not to."""
     os.environ["SE_OFFLINE"] = "true"
 
 
@@ -54,7 +54,7 @@ def chromium() -> Iterator[webdriver.Chrome]:
     binary = next(filter(None, map(shutil.which, BROWSERS)), None)
     if binary is None or shutil.which("chromedriver") is None:
         pytest.fail("these tests need Chromium and its driver (Debian: chromium-headless-shell chromium-driver)")
-    options = TalkativeOptions()
+    options = LoggingOptions()
     options.binary_location = binary
     options.add_argument("--disable-background-networking")
     options.add_argument("--disable-features=BackForwardCache,SpareRendererForSitePerProcess")
@@ -71,12 +71,12 @@ def chromium() -> Iterator[webdriver.Chrome]:
 
 class QuietRequestHandler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """A failing test is hard enough to read."""
+        """Logs nothing, so that the output of a failing test stays readable."""
 
 
 @dataclass
 class Server:
-    """The dashboard on a port of its own; it can be taken away and brought back."""
+    """The dashboard on its own port; it can be stopped and started again."""
 
     reader: MarketReader
     port: int = 0
@@ -105,7 +105,7 @@ class Server:
 
 @pytest.fixture(scope="session")
 def port() -> int:
-    """One for all servers: scripts that Chromium has taken up once are at hand for the next test."""
+    """One for all servers, so that Chromium has the scripts in its cache after the first test."""
     return lasting_port()
 
 
@@ -137,8 +137,8 @@ def reader() -> FakeReader:
 
 @contextmanager
 def visited(chromium: webdriver.Chrome, address: str) -> Iterator[Site]:
-    """The dashboard at `address` for a browser of desktop size that has never been there; at the end its console has to
-    be without complaints."""
+    """The dashboard at `address` in a browser of desktop size on its first visit. Fails at the end if the console has
+    unexpected messages."""
     size(chromium, 1440, 900)
     chromium.get("about:blank")
     for log in ("browser", "performance"):
@@ -146,16 +146,16 @@ def visited(chromium: webdriver.Chrome, address: str) -> Iterator[Site]:
     site = Site(chromium, address)
     chromium.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": site.address, "storageTypes": MEMORIES})
     yield site
-    complaints = site.console()
+    messages = site.console()
     chromium.get("about:blank")
-    assert complaints == [], "the browser's console has these"
+    assert messages == [], "unexpected console messages"
 
 
 @pytest.fixture
 def site(chromium: webdriver.Chrome, server: Server) -> Iterator[Site]:
-    """The dashboard's address in a browser of desktop size that has never been there.
+    """The dashboard in a browser of desktop size on its first visit.
 
-    A test that leaves an error or a warning in the console fails, unless it said that it would.
+    A test fails if it leaves an error or a warning in the console that it did not expect.
     """
     with visited(chromium, f"http://127.0.0.1:{server.port}") as site:
         yield site
@@ -178,8 +178,8 @@ Requests = Callable[[], set[str]]
 
 
 @pytest.fixture
-def hosts_asked(chromium: webdriver.Chrome) -> Requests:
-    """Every host that Chromium sent a request to since the test began."""
+def requested_hosts(chromium: webdriver.Chrome) -> Requests:
+    """The hosts to which Chromium has sent requests since the test began."""
 
     def read() -> set[str]:
         events: list[dict[str, Any]] = [

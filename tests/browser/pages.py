@@ -1,4 +1,4 @@
-"""The dashboard as a user handles it; every question waits for its answer and none sleeps."""
+"""The dashboard as a user handles it. Every call waits for its condition; none sleeps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from layouts import ids
 from layouts.spans import SPANS
 
 Answer = TypeVar("Answer")
-PATIENCE = 60  # seconds; only what never comes takes so long, and a machine may have other work
+TIMEOUT = 60  # seconds; only a failure takes that long, however busy the machine
 
 CHART = f"document.querySelector('#{ids.METRIC_CHART} .js-plotly-plot')"
-STANDS_STILL = """
+HOLDS_STILL = """
 const [target, tell] = arguments, place = () => JSON.stringify(target.getBoundingClientRect()), before = place();
 requestAnimationFrame(() => requestAnimationFrame(() => tell(target.isConnected && place() === before)));
 """
@@ -28,8 +28,8 @@ class Site:
     browser: webdriver.Chrome
     address: str
     expected: tuple[str, ...] = ()
-    """What the console may say in this test, in part."""
-    heard: list[str] = field(default_factory=list)
+    """Parts of console messages that the test expects."""
+    messages: list[str] = field(default_factory=list)
 
     def open(self, path: str) -> None:
         self.browser.get(self.address + path)
@@ -38,14 +38,14 @@ class Site:
     def script(self, text: str, *values: Any) -> Any:
         return self.browser.execute_script(text, *values)
 
-    def until(self, question: Callable[[], Answer], seconds: float = PATIENCE) -> Answer:
-        """The first true answer; fails when none came."""
+    def until(self, condition: Callable[[], Answer], seconds: float = TIMEOUT) -> Answer:
+        """Waits for `condition`, and returns its first true value; fails after `seconds`."""
         wait = WebDriverWait(self.browser, seconds, poll_frequency=0.05)
-        answer: Answer = wait.until(lambda _browser: question())
+        answer: Answer = wait.until(lambda _browser: condition())
         return answer
 
     def text(self, selector: str, missing: str | None = None) -> str:
-        """What is written, and shown, at `selector`."""
+        """The visible text at `selector`."""
         visible = "const e = document.querySelector(arguments[0]); return e && (e.checkVisibility() ? e.innerText : '')"
         found = self.script(visible, selector)
         if found is None:
@@ -53,19 +53,19 @@ class Site:
             return missing
         return str(found)
 
-    def shows(self, selector: str, words: str, seconds: float = PATIENCE) -> None:
-        """Wait until `words` can be read at `selector`."""
+    def shows(self, selector: str, text: str, seconds: float = TIMEOUT) -> None:
+        """Waits until `text` is visible at `selector`."""
         try:
-            self.until(lambda: words in self.text(selector, ""), seconds)
+            self.until(lambda: text in self.text(selector, ""), seconds)
         except Exception as error:
-            raise AssertionError(f"{selector} shows {self.text(selector, '')!r} and not {words!r}") from error
+            raise AssertionError(f"{selector} shows {self.text(selector, '')!r} and not {text!r}") from error
 
-    def lacks(self, selector: str, words: str) -> None:
-        self.until(lambda: words not in self.text(selector, ""))
+    def lacks(self, selector: str, text: str) -> None:
+        self.until(lambda: text not in self.text(selector, ""))
 
     def click(self, selector: str) -> None:
-        """Click on what `selector` finds, once it stands still; the live page may redraw it in the middle, then on what
-        stands there now."""
+        """Clicks the element at `selector` once it holds still. If the page redraws it meanwhile, the new one is
+        clicked."""
 
         def clicked() -> bool:
             target = self.script("return document.querySelector(arguments[0])", selector)
@@ -73,7 +73,7 @@ class Site:
                 return False
             try:
                 self.script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", target)
-                if not self.browser.execute_async_script(STANDS_STILL, target):
+                if not self.browser.execute_async_script(HOLDS_STILL, target):
                     return False
                 ActionChains(self.browser).move_to_element(target).click().perform()
             except StaleElementReferenceException:
@@ -93,28 +93,28 @@ class Site:
         self.until(lambda: self.path() == path)
 
     def choose_theme(self, name: str) -> None:
-        """Have `light` or `dark` chosen, as if on an earlier visit."""
+        """Chooses `light` or `dark`, as if on an earlier visit."""
         self.browser.get(f"{self.address}/healthz")
         self.script("localStorage.setItem('theme', arguments[0])", name)
 
-    def expect(self, *words: str) -> None:
-        """The test makes trouble of which the console tells in these words."""
-        self.expected += words
+    def expect(self, *texts: str) -> None:
+        """Console messages with these texts do not fail the test."""
+        self.expected += texts
 
     def console(self) -> list[str]:
-        """What the browser complained of since the test began, but for what the test expects."""
-        self.heard += [entry["message"] for entry in self.browser.get_log("browser")]
-        return [message for message in self.heard if not any(words in message for words in self.expected)]
+        """The unexpected console messages since the test began."""
+        self.messages += [entry["message"] for entry in self.browser.get_log("browser")]
+        return [message for message in self.messages if not any(part in message for part in self.expected)]
 
 
 @dataclass
 class Table:
-    """The ranking, by the row numbers that assistive technology sees (the header is 1)."""
+    """The ranking, by ARIA row numbers (the header is 1)."""
 
     site: Site
 
     def wait(self) -> "Table":
-        """Until it has rows; below the window's lower edge it draws none."""
+        """Waits for rows; the grid draws none below the window's lower edge."""
 
         def has_rows() -> bool:
             self.site.script(f"document.querySelector('#{ids.RANKING_TABLE}')?.scrollIntoView({{block: 'nearest'}})")
@@ -168,7 +168,7 @@ class Chart:
         return int(self.site.script(f"return {CHART}.data[0].y.length"))
 
     def choose(self, span: str) -> None:
-        """Press the button of a span, `30 d`, and wait until its chart has come."""
+        """Presses the button of a span, such as `30 d`, and waits for its chart."""
         number = [one.label for one in SPANS.values()].index(span) + 1
         before = self.first_time()
         self.site.click(f"#{ids.METRIC_SPAN} .form-check:nth-child({number}) label")
@@ -178,7 +178,7 @@ class Chart:
         return str(self.site.script(f"return {CHART}.data[0].x[0]"))
 
     def first_clock(self) -> str:
-        """When the first point is, by the viewer's clock."""
+        """The time of the first point, by the viewer's clock."""
         return str(self.site.script(f"return ({CHART}.data[0].text || [])[0]"))
 
     def legend(self) -> list[str]:
@@ -186,7 +186,7 @@ class Chart:
         return list(self.site.script(f"return {names}", f"#{ids.METRIC_CHART} .legendtext"))
 
     def lines(self, trace: int = 1) -> int:
-        """Of how many unbroken pieces a trace's line is."""
+        """The number of unbroken pieces of a trace's line."""
         selector = f".subplot.xy .scatterlayer .trace:nth-child({trace}) .js-line"
         return int(self.site.script(f"return {CHART}.querySelectorAll('{selector}').length"))
 
@@ -194,7 +194,7 @@ class Chart:
         return list(self.site.script(f"return {CHART}._fullLayout.{axis}.range"))
 
     def drag(self) -> None:
-        """Zoom into the middle by the mouse."""
+        """Zooms into the middle with the mouse."""
         surface = self.site.script(f"return {CHART}.querySelector('.nsewdrag')")
         width = surface.size["width"]
         mouse = ActionChains(self.site.browser).move_to_element(surface).move_by_offset(-int(width / 5), 0)

@@ -1,4 +1,4 @@
-"""Every page, in one place: what all of them have to keep is tested over this list."""
+"""The list of all pages, over which what holds for every page is tested."""
 
 from layouts import ids
 from tests.browser.pages import Chart, Site, Table
@@ -22,14 +22,14 @@ PATHS = (
     "/nowhere",
     "/metric/77",
 )
-"""The dashboard's pages; the last two are those that find nothing."""
+"""The dashboard's pages; the last two are not found."""
 
 DOCUMENTATION = "/docs"
-"""Not one of the dashboard's: it has neither header nor poller."""
+"""Not a page of the dashboard: it has neither header nor poller."""
 
 
 def wait_for_page(site: Site) -> None:
-    """Until the page is there, with its table or its chart where it has one."""
+    """Waits for the page, and for its table or chart if it has one."""
     site.until(lambda: site.script(f"return !document.querySelector('#{ids.PAGE} > .skeleton')"))
     if site.path() == "/":
         Table(site).wait()

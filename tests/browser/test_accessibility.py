@@ -1,4 +1,4 @@
-"""axe-core looks at every page, in both themes, on a desk and on a phone."""
+"""Every page is accessible according to axe-core, in both themes, on a desktop and on a phone."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -16,14 +16,14 @@ from tests.browser.test_rules import PUMPS, open_menu
 from tests.fakes import FakeAlertService, FakeReader
 
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
-"""Of the locked npm package."""
+"""From the locked npm package."""
 
 LOOK = """const done = arguments[0];
 axe.run(document, {resultTypes: ['violations']}).then(
     found => done(found.violations.map(one => [one.impact, one.id, one.nodes.map(node => node.html.slice(0, 160))])),
     error => done([['critical', String(error), []]]))"""
 
-GRAVE = ("serious", "critical")
+SEVERE = ("serious", "critical")
 
 MUTING = f"#{ids.MUTE_DIALOG}"
 DIALOGS = (
@@ -31,13 +31,13 @@ DIALOGS = (
     ("tbody [data-act='mute']", MUTING),
     (f"#{ids.HISTORY_TOOLS} button", f"#{ids.ACKNOWLEDGE_DIALOG}"),
 )
-"""The buttons that open a dialog, and which."""
+"""Buttons that open a dialog, and that dialog."""
 
 
 @pytest.fixture
 def busy(reader: FakeReader, server: Server) -> FakeReader:
-    """Something to look at everywhere: alerts, rules, messages, a failing exchange, a backfill, a warning, missed
-    ticks, new pairs, an old price, windows that are not full."""
+    """Content on every page: alerts, rules, messages, a failing exchange, a backfill, a warning, missed
+    ticks, new pairs, a stale price, partial windows."""
     assert isinstance(server.alert_service, FakeAlertService)
     server.alert_service.stored = {1: PUMPS, 2: replace(PUMPS, id=2, enabled=False), 3: replace(PUMPS, id=3)}
     server.alert_service.states = {1: {"firing": 3, "pending": 1}}
@@ -48,20 +48,20 @@ def busy(reader: FakeReader, server: Server) -> FakeReader:
     seen = builders.alert(3, resolved_at=builders.NOON, acknowledged_at=builders.NOON, note="a listing", muted=True)
     server.alert_service.fired = {1: builders.alert(1), 3: seen}
     server.deliveries.channels = ("ops", "mail")
-    server.deliveries.told = (builders.delivery(1), builders.delivery(2, state="failed", sent_at=None, error="500"))
+    server.deliveries.messages = (builders.delivery(1), builders.delivery(2, state="failed", sent_at=None, error="500"))
     reader.fired = (builders.alert(1), builders.alert(2, base="ETH", metric_id=2))
     failing = builders.exchange_state("okx", failing_since=builders.NOON, error="timed out")
-    past = builders.exchange_state(failed_at=builders.NOON, error="HTTP 502", note="refused values: 2 negative")
+    recovered = builders.exchange_state(failed_at=builders.NOON, error="HTTP 502", note="refused values: 2 negative")
     reader.state = replace(
         reader.state,
-        exchanges=(past, failing),
+        exchanges=(recovered, failing),
         backfills=(builders.backfill_state(),),
         warnings=("kraken has no FOO/USD",),
         storage=builders.storage(),
         ticks=(builders.tick_state(missed=2, failed=("okx",)),),
         holder="box:4711:0a1b2c3d",
     )
-    reader.past = builders.eventful_day()
+    reader.today = builders.eventful_day()
     first, second, third, *others = reader.metrics
     reader.put(
         replace(first, new_at=builders.NOON, stale=True, updated_at=builders.NOON - timedelta(minutes=5), coverage=0.5),
@@ -84,7 +84,7 @@ def test_every_page_is_accessible(site: Site, path: str, theme: str, width: int)
     wait_for_page(site)
     site.shows(f"#{ids.ALERT_BANNER}", "BTC/USD")
 
-    assert grave(site) == []
+    assert severe(site) == []
 
 
 @pytest.mark.parametrize("width", [1440, 390])
@@ -95,7 +95,7 @@ def test_the_documentation_is_accessible(site: Site, theme: str, width: int) -> 
     site.open(DOCUMENTATION)
     wait_for_page(site)
 
-    assert grave(site) == []
+    assert severe(site) == []
 
 
 def test_the_page_of_an_outage_is_accessible(site: Site, reader: FakeReader) -> None:
@@ -104,7 +104,7 @@ def test_the_page_of_an_outage_is_accessible(site: Site, reader: FakeReader) -> 
     site.open("/status")
     site.shows("h2", "The database is unavailable")
 
-    assert grave(site) == []
+    assert severe(site) == []
 
 
 @pytest.mark.parametrize("width", [1440, 390])
@@ -123,7 +123,7 @@ def test_every_dialog_is_accessible(site: Site, button: str, dialog: str, theme:
         site.click(f"#{ids.MUTE_DO}")
         site.shows(f"#{ids.MUTE_REFUSED}", "Choose a date")
 
-    assert grave(site) == []
+    assert severe(site) == []
 
 
 @pytest.mark.parametrize("width", [1440, 390])
@@ -138,7 +138,7 @@ def test_every_menu_of_a_rule_is_accessible(site: Site, name: str, theme: str, w
     open_menu(site, name)
     site.until(lambda: site.text(".rule-menu[open] .menu-panel", ""))
 
-    assert grave(site) == []
+    assert severe(site) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -151,7 +151,7 @@ def test_the_toast_is_accessible(site: Site, reader: FakeReader, theme: str) -> 
     site.click("a[href*='span=168']")
     site.shows(f"#{ids.TOAST}", "The database is unavailable")
 
-    assert grave(site) == []
+    assert severe(site) == []
 
 
 def test_the_check_finds_elements_without_a_name(site: Site) -> None:
@@ -159,13 +159,13 @@ def test_the_check_finds_elements_without_a_name(site: Site) -> None:
     wait_for_page(site)
     site.script("document.querySelector('main').insertAdjacentHTML('beforeend', '<button></button><img src=data:,>')")
 
-    assert {name for _, name, _ in grave(site)} == {"button-name", "image-alt"}
+    assert {name for _, name, _ in severe(site)} == {"button-name", "image-alt"}
 
 
-def grave(site: Site) -> list[list[object]]:
-    """The findings of weight: impact, rule and the elements concerned."""
+def severe(site: Site) -> list[list[object]]:
+    """The severe findings: impact, rule and elements."""
     if not AXE.exists():
         pytest.fail("the accessibility tests need axe-core: npm ci")
     site.script(AXE.read_text())
     found = site.browser.execute_async_script(LOOK)
-    return [finding for finding in found if finding[0] in GRAVE]
+    return [finding for finding in found if finding[0] in SEVERE]

@@ -89,9 +89,7 @@ def test_alerts_are_shown_with_their_causes(site: Site) -> None:
     site.shows(TABLE, "after 1 h")
 
 
-def test_filtered_alerts_are_downloaded_as_csv_that_spreadsheets_read(
-    site: Site, tmp_path: Path
-) -> None:
+def test_filtered_alerts_are_downloaded_as_csv_that_spreadsheets_read(site: Site, tmp_path: Path) -> None:
     site.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     site.open("/alerting?q=btc")
     site.shows(TABLE, "1 to 2 of 2")

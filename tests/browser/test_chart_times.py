@@ -83,9 +83,9 @@ def test_when_clocks_go_back_no_line_does_and_two_o_clock_comes_twice(site: Site
     line = places_of(site, f"#{ids.METRIC_CHART} .scatterlayer .js-line")
     assert len(line) > 2
     assert all(one < other for one, other in pairwise(line))
-    x, told = site.script(f"return [{CHART}.data[0].x, {CHART}.data[0].text]")
+    x, labels = site.script(f"return [{CHART}.data[0].x, {CHART}.data[0].text]")
     assert x == sorted(set(x))
-    assert told[x.index("2026-10-25T00:30:00")] == told[x.index("2026-10-25T01:30:00")] == "25 Oct 02:30"
+    assert labels[x.index("2026-10-25T00:30:00")] == labels[x.index("2026-10-25T01:30:00")] == "25 Oct 02:30"
     assert site.script(f"return {CHART}.data[3].customdata") == ["25 Oct 2026, 02:30"]
     assert site.console() == []
 
@@ -124,9 +124,9 @@ def test_the_hover_label_shows_the_viewers_time(site: Site):
     point = f"{plot}.data[0].x.indexOf('2026-10-25T01:30:00')"
     site.script(f"Plotly.Fx.hover({plot}, [{{curveNumber: 0, pointNumber: {point}}}])")
 
-    words = f"return [...{plot}.querySelectorAll('.hoverlayer text')].map(text => text.textContent).join(' ')"
-    site.until(lambda: "25 Oct 02:30" in site.script(words))
-    assert "01:30" not in site.script(words)
+    labels = f"return [...{plot}.querySelectorAll('.hoverlayer text')].map(text => text.textContent).join(' ')"
+    site.until(lambda: "25 Oct 02:30" in site.script(labels))
+    assert "01:30" not in site.script(labels)
 
 
 @pytest.mark.usefixtures("night")

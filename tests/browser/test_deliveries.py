@@ -15,7 +15,7 @@ CHANNELS = ".channels"
 def deliveries(server: Server) -> FakeDeliveries:
     queued = {"state": "queued", "sent_at": None, "attempts": 3, "error": "answered 503", "due_at": builders.NOON}
     server.deliveries.channels = ("ops", "mail")
-    server.deliveries.told = (
+    server.deliveries.messages = (
         builders.delivery(3, **queued),
         builders.delivery(2, channel="mail", state="failed", sent_at=None, attempts=40, error="answered 500"),
         builders.delivery(1, fired=400, resolved=100),
@@ -29,8 +29,8 @@ def test_messages_are_shown_with_their_delivery_status(site: Site) -> None:
 
     site.shows(TABLE, "400 alerts, 100 resolved: BTC/USD on kraken: 3.2 x its average, and 499 more")
     site.shows(TABLE, "answered 503, next try 1 Mar 2026, 13:00")
-    for words in ("Queued", "Failed", "Sent", "answered 500"):
-        assert words in site.text(TABLE)
+    for text in ("Queued", "Failed", "Sent", "answered 500"):
+        assert text in site.text(TABLE)
     assert site.script("return document.querySelectorAll(arguments[0]).length", f"{TABLE} button") == 1
 
 
@@ -40,7 +40,7 @@ def test_a_click_retries_a_failed_message(site: Site, deliveries: FakeDeliveries
     site.click(f"{TABLE} button")
 
     site.lacks(TABLE, "Failed")
-    assert [one.state for one in deliveries.told] == ["queued", "queued", "sent"]
+    assert [one.state for one in deliveries.messages] == ["queued", "queued", "sent"]
 
 
 def test_a_click_tests_a_channel_and_shows_the_result(site: Site, deliveries: FakeDeliveries) -> None:
@@ -60,13 +60,13 @@ def test_a_click_tests_a_channel_and_shows_the_result(site: Site, deliveries: Fa
 def test_new_messages_appear_on_the_open_page(site: Site, deliveries: FakeDeliveries) -> None:
     site.open("/alerting?tab=deliveries")
     site.shows(TABLE, "Failed")
-    deliveries.told = (builders.delivery(4, channel="pager"), *deliveries.told)
+    deliveries.messages = (builders.delivery(4, channel="pager"), *deliveries.messages)
 
     site.shows(TABLE, "pager")
 
 
 def test_without_messages_the_page_explains_itself(site: Site, deliveries: FakeDeliveries) -> None:
-    deliveries.told = ()
+    deliveries.messages = ()
     site.open("/alerting?tab=deliveries")
 
     site.shows(TABLE, "No message yet")

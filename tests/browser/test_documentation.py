@@ -38,7 +38,9 @@ def documentation(chromium: webdriver.Chrome, tmp_path: Path) -> Iterator[Site]:
     server.server_close()
 
 
-def test_the_documentation_can_be_searched_without_requests_to_other_hosts(documentation: Site, hosts_asked: Requests) -> None:
+def test_the_documentation_can_be_searched_without_requests_to_other_hosts(
+    documentation: Site, requested_hosts: Requests
+) -> None:
     documentation.browser.get(f"{documentation.address}/index.html")
     documentation.until(lambda: documentation.script("return document.querySelectorAll('.md-content img').length == 2"))
     documentation.press("/")
@@ -48,5 +50,5 @@ def test_the_documentation_can_be_searched_without_requests_to_other_hosts(docum
     documentation.browser.get(f"{documentation.address}/architecture.html")
     documentation.until(lambda: documentation.script("return document.querySelector('.md-content img').naturalWidth"))
 
-    assert hosts_asked() == {"127.0.0.1"}
+    assert requested_hosts() == {"127.0.0.1"}
     assert documentation.console() == []

@@ -106,7 +106,7 @@ def test_a_range_button_shows_that_range_and_updates_keep_it(site: Site, reader:
 
 
 @pytest.fixture
-def past(reader: FakeReader) -> FakeReader:
+def month(reader: FakeReader) -> FakeReader:
     """The first metric has forty days of history, with a price every ten minutes."""
     swing = np.sin(np.arange(6 * 24 * 40) / 60)
     reader.price_series[1] = builders.series((60_000 + 1000 * swing).tolist(), step=600, width=600)
@@ -137,7 +137,7 @@ def test_a_span_beyond_a_day_shows_hourly_points_before_their_range(site: Site, 
     assert site.console() == []
 
 
-def test_a_zoom_into_a_month_survives_updates_that_move_the_running_hour(site: Site, past: FakeReader):
+def test_a_zoom_into_a_month_survives_updates_that_move_the_running_hour(site: Site, month: FakeReader):
     site.open("/metric/1")
     chart = Chart(site).wait()
     chart.choose("30 d")
@@ -146,7 +146,7 @@ def test_a_zoom_into_a_month_survives_updates_that_move_the_running_hour(site: S
     zoomed = site.until(lambda: chart.range() != whole and chart.range())
 
     for price in (61_000.0, 99_000.0):
-        add_price(past, price)
+        add_price(month, price)
         site.until(lambda price=price: chart.last_price() == price)
 
     assert chart.range() == zoomed
@@ -155,24 +155,24 @@ def test_a_zoom_into_a_month_survives_updates_that_move_the_running_hour(site: S
     assert site.console() == []
 
 
-def test_a_day_after_a_month_is_drawn_by_sample_again(site: Site, past: FakeReader):
+def test_a_day_after_a_month_is_drawn_by_sample_again(site: Site, month: FakeReader):
     site.open("/metric/1")
     chart = Chart(site).wait()
     chart.choose("30 d")
     chart.choose("24 h")
     assert chart.points() == 144
 
-    add_price(past, 61_000.0)
+    add_price(month, 61_000.0)
 
     site.until(lambda: chart.last_price() == 61_000.0)
     assert site.script(f"return {CHART}.data.slice(0, 5).map(trace => trace.y.length)") == [144, 144, 144, 0, 0]
 
 
-def test_missing_hours_are_a_gap_in_the_line_and_in_its_band(site: Site, past: FakeReader):
-    series = past.price_series[1]
-    kept = np.r_[0:4000, 4600 : len(series.times)]
-    past.price_series[1] = replace(
-        series, times=series.times[kept], values=series.values[kept], widths=series.widths[kept]
+def test_missing_hours_are_a_gap_in_the_line_and_in_its_band(site: Site, month: FakeReader):
+    series = month.price_series[1]
+    present = np.r_[0:4000, 4600 : len(series.times)]
+    month.price_series[1] = replace(
+        series, times=series.times[present], values=series.values[present], widths=series.widths[present]
     )
     site.open("/metric/1")
     chart = Chart(site).wait()
@@ -185,16 +185,16 @@ def test_missing_hours_are_a_gap_in_the_line_and_in_its_band(site: Site, past: F
     assert apart.count(True) == 1
 
 
-def test_earlier_alerts_are_marked_among_hourly_points(site: Site, past: FakeReader):
-    past.fired = (builders.alert(1), builders.alert(2, fired_at=builders.NOON - timedelta(days=20)))
+def test_earlier_alerts_are_marked_among_hourly_points(site: Site, month: FakeReader):
+    month.fired = (builders.alert(1), builders.alert(2, fired_at=builders.NOON - timedelta(days=20)))
     site.open("/metric/1")
     chart = Chart(site).wait()
-    marks = f"return {CHART}.querySelectorAll('.scatterlayer .point').length"
-    site.until(lambda: site.script(marks) == 1)
+    markers = f"return {CHART}.querySelectorAll('.scatterlayer .point').length"
+    site.until(lambda: site.script(markers) == 1)
 
     chart.choose("30 d")
 
-    site.until(lambda: site.script(marks) == 2)
+    site.until(lambda: site.script(markers) == 2)
 
 
 @pytest.mark.usefixtures("past")
@@ -215,11 +215,11 @@ def test_a_phone_has_room_for_all_spans(phone: Site):
 
 
 def test_a_phone_has_room_for_the_text_of_alerts(phone: Site, reader: FakeReader):
-    words = "24 h volume is above 12.5 times its average of 24 h"
-    reader.fired = (builders.alert(1, rule_id=1, rule="Large volumes of anything", condition=words, average=None),)
+    condition = "24 h volume is above 12.5 times its average of 24 h"
+    reader.fired = (builders.alert(1, rule_id=1, rule="Large volumes of anything", condition=condition, average=None),)
     phone.open("/metric/1")
     Chart(phone).wait()
-    phone.shows(f"#{ids.METRIC_ALERTS}", words)
+    phone.shows(f"#{ids.METRIC_ALERTS}", condition)
 
     cells = phone.script(
         f"""return [...document.querySelectorAll('#{ids.METRIC_ALERTS} td')].filter(cell => cell.checkVisibility())
@@ -243,9 +243,9 @@ def test_the_threshold_is_there_when_asked_for(site: Site):
 
 def test_a_gap_in_the_history_is_a_gap_in_the_line(site: Site, reader: FakeReader):
     series = reader.price_series[1]
-    kept = np.r_[0:600, 720:1440]
+    present = np.r_[0:600, 720:1440]
     reader.price_series[1] = replace(
-        series, times=series.times[kept], values=series.values[kept], widths=series.widths[kept]
+        series, times=series.times[present], values=series.values[present], widths=series.widths[present]
     )
     site.open("/metric/1")
     chart = Chart(site).wait()

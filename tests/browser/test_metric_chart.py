@@ -38,9 +38,9 @@ def tick(server: Server, price: float) -> None:
     """A minute passes, and brings one more price."""
     reader = server.reader
     server.now += timedelta(minutes=1)
-    for kept, value in ((reader.price_series, price), (reader.volume_series, 7_000.0)):
-        old = kept.get(1, builders.series([]))
-        kept[1] = Series(
+    for stored, value in ((reader.price_series, price), (reader.volume_series, 7_000.0)):
+        old = stored.get(1, builders.series([]))
+        stored[1] = Series(
             np.append(old.times, int(server.now.timestamp())), np.append(old.values, value), np.append(old.widths, 60)
         )
     first, *others = reader.metrics
@@ -113,8 +113,8 @@ def test_the_update_of_a_new_price_is_small_and_has_no_old_points(site: Site, se
 
 def test_a_history_that_is_filled_in_appears_in_the_open_chart(site: Site, reader: FakeReader):
     whole = reader.price_series[1]
-    kept = np.r_[0:600, 900:1440]
-    reader.price_series[1] = Series(whole.times[kept], whole.values[kept], whole.widths[kept])
+    present = np.r_[0:600, 900:1440]
+    reader.price_series[1] = Series(whole.times[present], whole.values[present], whole.widths[present])
     site.open("/metric/1")
     chart = Chart(site).wait()
     assert chart.points() == 1141

@@ -76,7 +76,7 @@ def test_injected_content_is_blocked(watched: Site) -> None:
     watched.script(INJECTED)
 
     watched.until(lambda: len(refused(watched)) >= 6)
-    told = " ".join(refused(watched))
+    refusals = " ".join(refused(watched))
     for directive in (
         "script-src-elem inline",
         "script-src-attr inline",
@@ -85,7 +85,7 @@ def test_injected_content_is_blocked(watched: Site) -> None:
         "frame-src",
         "script-src eval",
     ):
-        assert directive in told
+        assert directive in refusals
     assert watched.script("return window.broken") is None
     assert watched.console() == []
     assert any("Content Security Policy" in line for line in watched.heard)
@@ -93,14 +93,16 @@ def test_injected_content_is_blocked(watched: Site) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_hostile_names_and_errors_are_text_on_every_page(watched: Site, server: Server, path: str) -> None:
-    kept = hostile_reader()
-    server.reader.metrics, server.reader.fired = kept.metrics, kept.fired
+    source = hostile_reader()
+    server.reader.metrics, server.reader.fired = source.metrics, source.fired
     # A few of the errors: all of them at once, and as long as no boundary lets them be, would fill the screen.
-    server.reader.state = replace(kept.state, exchanges=kept.state.exchanges[:3], warnings=kept.state.warnings[:3])
+    server.reader.state = replace(
+        source.state, exchanges=source.state.exchanges[:3], warnings=source.state.warnings[:3]
+    )
     assert isinstance(server.alert_service, FakeAlertService)
     few = tuple(enumerate(hostile.NAMES[:8], 1))
     server.alert_service.fired = {
-        number: replace(kept.fired[number], rule=name, condition=name, note=name, acknowledged_at=builders.NOON)
+        number: replace(source.fired[number], rule=name, condition=name, note=name, acknowledged_at=builders.NOON)
         for number, name in few
     }
     server.alert_service.stored = {
@@ -108,8 +110,8 @@ def test_hostile_names_and_errors_are_text_on_every_page(watched: Site, server: 
     }
     server.alert_service.muted = {number: Mute(number, None, number, None, name, builders.NOON) for number, name in few}
     server.deliveries.channels = tuple(name for _, name in few)
-    server.deliveries.told = tuple(
-        builders.delivery(number, channel=name, state="failed", error=name, first=Entry("fired", kept.fired[number]))
+    server.deliveries.messages = tuple(
+        builders.delivery(number, channel=name, state="failed", error=name, first=Entry("fired", source.fired[number]))
         for number, name in few
     )
 

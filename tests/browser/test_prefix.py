@@ -42,7 +42,7 @@ def test_links_reach_all_pages_and_every_request_is_within_the_prefix(below: Sit
     below.script("document.querySelector('.metric-name a').click()")
     below.until(lambda: below.script(f"return document.querySelector('#{ids.METRIC_CHART} .js-plotly-plot') !== null"))
     assert below.script("return location.pathname") == "/tracker/metric/1"
-    for name, path, words in (
+    for name, path, text in (
         ("Compare", "/tracker/compare", "Compare"),
         ("Alerts", "/tracker/alerting", "Alerts"),
         ("Status", "/tracker/status", "Status"),
@@ -51,7 +51,7 @@ def test_links_reach_all_pages_and_every_request_is_within_the_prefix(below: Sit
         click = "[...document.querySelectorAll('nav.places a')].find((one) => one.innerText === arguments[0]).click()"
         below.script(click, name)
         below.until(lambda path=path: below.script("return location.pathname") == path)
-        below.shows(f"#{ids.PAGE} h1", words)
+        below.shows(f"#{ids.PAGE} h1", text)
         assert below.until(lambda: below.script(ACTIVE)) == name
 
     below.browser.back()

@@ -148,9 +148,7 @@ def test_metrics_without_a_price_come_last_in_every_order(site: Site, reader: Fa
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_new_and_inactive_pairs_are_marked_as_soon_as_it_is_known(
-    site: Site, reader: FakeReader, width: int
-):
+def test_new_and_inactive_pairs_are_marked_as_soon_as_it_is_known(site: Site, reader: FakeReader, width: int):
     size(site.browser, width, 844)
     first, second, *others = reader.metrics
     site.open("/")

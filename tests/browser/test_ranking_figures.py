@@ -124,7 +124,7 @@ def test_no_figure_is_cut_from_a_price_of_1e_18_to_1e12(
     found = site.browser.execute_async_script(LOOK, ids.RANKING_TABLE)
 
     rows = {str(row.id): row for row in reader.metrics}
-    seen = {tuple(key.split(" ")): told for key, told in found["cells"].items()}
+    seen = {tuple(key.split(" ")): text for key, text in found["cells"].items()}
     assert len(seen) == len(rows) * len([name for name in found["columns"] if name not in ("star", "spark")])
     assert {key: text for key, (text, is_cut) in seen.items() if is_cut} == {}
     assert {name for name, is_cut in found["headers"].items() if is_cut} == set()
@@ -174,7 +174,7 @@ def test_no_figure_is_cut_on_the_other_pages(site: Site, server: Server, reader:
     for row in ends:
         reader.price_series[row.id] = builders.series([row.price or 1.0] * 60)
 
-    for path, words in (
+    for path, text in (
         *((f"/metric/{row.id}", notation.price(row.price)) for row in ends),
         ("/compare?ids=" + ",".join(str(row.id) for row in ends), notation.price(ends[0].price)),
         ("/alerting", notation.price(ends[0].price)),
@@ -182,7 +182,7 @@ def test_no_figure_is_cut_on_the_other_pages(site: Site, server: Server, reader:
         ("/?view=map&size=equal", "1 Mar"),
     ):
         site.open(path)
-        site.shows(f"#{ids.PAGE}", words)
+        site.shows(f"#{ids.PAGE}", text)
         assert site.script(LOOK_AT_PAGE, NO_FIGURES) == [], path
 
 

@@ -17,17 +17,17 @@ from tests.waiting import wait_for
 MINUS = "\N{MINUS SIGN}"
 
 
-def choose(site: Site, identity: str, words: str) -> None:
-    """Pick `words` from the list `identity`, as soon as it offers them."""
+def choose(site: Site, identity: str, text: str) -> None:
+    """Pick `text` from the list `identity`, as soon as it offers them."""
     options = f"[...document.getElementById('{identity}').options]"
-    site.until(lambda: words in site.script(f"return {options}.map(option => option.text)"))
+    site.until(lambda: text in site.script(f"return {options}.map(option => option.text)"))
     site.click(f"#{identity}")
     site.script(
         f"const list = document.getElementById('{identity}');"
         f"const setter = Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, 'value').set;"
         f"setter.call(list, {options}.find(option => option.text === arguments[0]).value);"
         "list.dispatchEvent(new Event('change', {bubbles: true}))",
-        words,
+        text,
     )
     site.press(Keys.ESCAPE)
 

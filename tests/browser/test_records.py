@@ -56,8 +56,8 @@ def fill(server: Server, count: int) -> None:
     alert_service.stored = {number: replace(PUMPS, id=number, name=f"Rule {number}") for number in few}
     alert_service.states = {number: {"firing": 2} for number in few}
     alert_service.muted = {number: Mute(number, None, number, None, "known", builders.NOON) for number in some}
-    told = [builders.delivery(number, state="failed", sent_at=None, error="500") for number in numbers]
-    server.deliveries.channels, server.deliveries.told = ("ops",), tuple(told)
+    failed = [builders.delivery(number, state="failed", sent_at=None, error="500") for number in numbers]
+    server.deliveries.channels, server.deliveries.messages = ("ops",), tuple(failed)
     elsewhere = [builders.ranked_metric(1000 + number, market=f"market{number}") for number in some]
     reader.put(*(row for row in reader.metrics if row.id < 1_000), *elsewhere)
     reader.state = replace(
@@ -250,7 +250,7 @@ def test_old_messages_are_shown_in_pages_and_can_be_retried(site: Site, storm: S
     site.click(f"{table} tbody tr:first-child button")
 
     site.shows(f"{table} tbody tr:first-child", "Queued")
-    assert [one.id for one in storm.deliveries.told if one.state == "queued"] == [950]
+    assert [one.id for one in storm.deliveries.messages if one.state == "queued"] == [950]
     site.click(f"{table} .pager button:first-child")
     site.shows(f"{table} .pager", "1 to 50")
 

@@ -78,7 +78,7 @@ def is_shown(site: Site, name: str) -> bool:
     return bool(site.script(look, part(type="rule-row", name=name)))
 
 
-def kept(alert_service: FakeAlertService) -> dict[str, AlertRule]:
+def stored_rules(alert_service: FakeAlertService) -> dict[str, AlertRule]:
     return {rule.name: rule for rule in alert_service.rules()}
 
 
@@ -103,7 +103,7 @@ def test_a_rule_is_written_from_a_template(site: Site, alert_service: FakeAlertS
     site.click(SAVE)
 
     site.shows(LIST, "Dumps")
-    rule = kept(alert_service)["Dumps"]
+    rule = stored_rules(alert_service)["Dumps"]
     assert rule.condition.percent == 12.5  # type: ignore[union-attr]
     assert [str(pattern) for pattern in rule.scope] == ["kraken:*/USD", "okx:*/*"]
     assert site.script("return location.search") == "?tab=rules"
@@ -174,7 +174,7 @@ def test_a_copy_begins_as_the_rule_was(site: Site, alert_service: FakeAlertServi
     site.click(SAVE)
 
     site.shows(LIST, "Pumps (copy)")
-    assert set(kept(alert_service)) == {"Pumps", "Pumps (copy)"}
+    assert set(stored_rules(alert_service)) == {"Pumps", "Pumps (copy)"}
 
 
 def test_rules_are_switched_off_and_on(site: Site, alert_service: FakeAlertService) -> None:
@@ -253,23 +253,21 @@ def test_a_rule_is_replayed_before_it_is_saved(site: Site, alert_service: FakeAl
 
 
 class Following:
-    """Shares of a replay that are told one after the other, each when the test says so."""
+    """Reports the shares of a replay one by one, each on demand of the test."""
 
     def __init__(self, *shares: float | None) -> None:
-        self.told = [(share, Event()) for share in shares]
+        self.steps = [(share, Event()) for share in shares]
 
     def __iter__(self) -> Iterator[float | None]:
-        for share, may in self.told:
+        for share, may in self.steps:
             yield share
             assert may.wait(60)
 
     def go_on(self) -> None:
-        next(may for _, may in self.told if not may.is_set()).set()
+        next(may for _, may in self.steps if not may.is_set()).set()
 
 
-def test_a_replay_shows_its_progress_and_can_be_cancelled(
-    site: Site, alert_service: FakeAlertService
-) -> None:
+def test_a_replay_shows_its_progress_and_can_be_cancelled(site: Site, alert_service: FakeAlertService) -> None:
     alert_service.steps = following = Following(None, 0.25, 0.75)
     site.open(f"{NEW}&template=pumps&scope=okx:*")
     site.shows(SENTENCE, "any pair of okx rises")

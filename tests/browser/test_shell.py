@@ -31,8 +31,8 @@ def test_an_alert_is_announced_on_every_page_with_its_multiple(site: Site):
     for path in PATHS:
         site.open(path)
         site.shows(BANNER, "BTC/USD")
-        for words in ("okx", "190,000.00", "3.2\N{MULTIPLICATION SIGN} its average of 60,000.00"):
-            assert words in site.text(BANNER)
+        for text in ("okx", "190,000.00", "3.2\N{MULTIPLICATION SIGN} its average of 60,000.00"):
+            assert text in site.text(BANNER)
     site.until(lambda: site.browser.title.startswith("(1) "))
 
 
@@ -57,14 +57,14 @@ def test_the_first_of_many_alerts_are_named_and_the_rest_counted(site: Site, rea
 
 
 def test_a_phone_names_the_newest_alert_in_one_line_and_counts_all(phone: Site, reader: FakeReader):
-    words = "price falls by more than 50 % within 24 h"
+    text = "price falls by more than 50 % within 24 h"
     reader.fired = tuple(
         builders.alert(
             number,
             base=f"C{number}",
             fired_at=builders.NOON - timedelta(minutes=number),
             rule="Halved in a single day, or nearly",
-            condition=words,
+            condition=text,
         )
         for number in range(1, 30)
     )
@@ -137,7 +137,7 @@ def test_the_status_names_a_failing_exchange_a_backfill_and_warnings(site: Site,
     )
     site.open("/metric/1")
 
-    for words in (
+    for text in (
         "refused values: 2 negative",
         "okx unreachable",
         "timed out after 10 s",
@@ -145,7 +145,7 @@ def test_the_status_names_a_failing_exchange_a_backfill_and_warnings(site: Site,
         "5/20",
         "kraken has no FOO/USD",
     ):
-        site.shows(STATUS, words)
+        site.shows(STATUS, text)
     assert "kraken unreachable" not in site.text(STATUS)
     assert site.script(f"return document.querySelector('{STATUS} progress').position") == 0.25
 
@@ -421,14 +421,16 @@ def test_no_page_is_wider_than_a_phone(phone: Site, alerted: FakeReader, server:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_no_page_has_console_messages_or_requests_to_other_hosts(site: Site, alerted: FakeReader, hosts_asked: Requests, path: str):
+def test_no_page_has_console_messages_or_requests_to_other_hosts(
+    site: Site, alerted: FakeReader, requested_hosts: Requests, path: str
+):
     site.open(path)
     wait_for_page(site)
     alerted.put(*alerted.metrics)
     site.until(lambda: alerted.calls.count("revision") > 2)
 
     assert site.console() == []
-    assert hosts_asked() == {"127.0.0.1"}
+    assert requested_hosts() == {"127.0.0.1"}
 
 
 def test_walking_through_all_pages_leaves_the_console_empty(site: Site, alerted: FakeReader):
@@ -437,9 +439,9 @@ def test_walking_through_all_pages_leaves_the_console_empty(site: Site, alerted:
     site.arrives_at("/metric/1")
     Chart(site).wait()
     alerted.put(*alerted.metrics)
-    for number, words in ((2, "Compare"), (3, "Alerts"), (4, "Status"), (1, "Ranking")):
+    for number, text in ((2, "Compare"), (3, "Alerts"), (4, "Status"), (1, "Ranking")):
         site.click(f".places a:nth-child({number})")
-        site.shows("h1", words)
+        site.shows("h1", text)
         alerted.put(*alerted.metrics)
     Table(site).wait()
 

@@ -69,12 +69,12 @@ def go_on(world: World, server: Server, minutes: int) -> None:
 
 def rows(site: Site) -> dict[str, tuple[bool, str]]:
     """Of each pair whether its row is dimmed, and what the row notes beside it."""
-    told = site.script(
+    shown = site.script(
         f"""return [...document.querySelectorAll('#{ids.RANKING_TABLE} .ag-row')].map(row => [
             row.querySelector('[col-id="pair"] a')?.textContent, row.classList.contains('is-stale'),
             [...row.querySelectorAll('.row-note')].map(note => note.innerText).join()])"""
     )
-    return {pair: (dimmed, note) for pair, dimmed, note in told if pair}
+    return {pair: (dimmed, note) for pair, dimmed, note in shown if pair}
 
 
 def colour(site: Site, pair: str) -> str:
@@ -103,9 +103,9 @@ def test_rows_with_stale_prices_are_dimmed_and_show_their_age_until_new_ones_com
     site.shows(STATUS, "3 of 5 stale")
     assert "Live" not in site.text(STATUS)
     site.until(lambda: rows(site)["ETH/USD"] == (True, "3 min old"))
-    told = rows(site)
-    assert {pair: told[pair] for pair in SILENT} == dict.fromkeys(SILENT, (True, "3 min old"))
-    assert not told["DOT/USDT"][0]
+    shown = rows(site)
+    assert {pair: shown[pair] for pair in SILENT} == dict.fromkeys(SILENT, (True, "3 min old"))
+    assert not shown["DOT/USDT"][0]
     assert colour(site, "ETH/USD") != usual == colour(site, "DOT/USDT")
     assert site.text(f"#{ids.STALE}") == "3"
     changes = [table.cell(index, "change_1h") for index in (2, 3, 4)]

@@ -10,14 +10,14 @@ CHART = f"document.querySelector('#{ids.STATUS_CHART} .js-plotly-plot')"
 
 
 def test_the_day_is_drawn_with_missed_ticks(site: Site, reader: FakeReader) -> None:
-    reader.past = builders.eventful_day()
+    reader.today = builders.eventful_day()
     site.open("/status")
     wait_for_page(site)
 
     assert site.script(f"return {CHART}.data.map(trace => trace.x.length)") == [96, 96, 3, 1]
     site.shows(f"#{ids.STATUS_OVERVIEW} .glance", "23")
-    for words in ("SOL/USD", "XMR/EUR", "Delisted"):
-        site.shows(f"#{ids.STATUS_LISTINGS}", words)
+    for text in ("SOL/USD", "XMR/EUR", "Delisted"):
+        site.shows(f"#{ids.STATUS_LISTINGS}", text)
 
 
 def test_the_open_status_page_is_updated(site: Site, reader: FakeReader) -> None:
@@ -27,7 +27,7 @@ def test_the_open_status_page_is_updated(site: Site, reader: FakeReader) -> None
 
     failing = builders.exchange_state("okx", failing_since=builders.NOON, error="timed out after 10 s", permitted=9.1)
     reader.state = replace(reader.state, exchanges=(failing,), holder="box:4711:0a1b", revision=8)
-    reader.past = builders.eventful_day()
+    reader.today = builders.eventful_day()
 
     site.shows(f"#{ids.STATUS_OVERVIEW}", "timed out after 10 s")
     site.shows(f"#{ids.STATUS_OVERVIEW}", "9.1 a second")

@@ -299,7 +299,7 @@ def test_the_status_page_gets_what_changed_and_nothing_where_nothing_did(reader)
     *rows, _ = changed[ids.STATUS_TICKS]["content"]["rows"].values()
     assert [row[1]["key"] for row in rows] == ["2026-03-01T12:01:00+00:00"]
 
-    reader.past = builders.eventful_day()
+    reader.today = builders.eventful_day()
     changed = follow_status(reader, {"connection": "ok"}, **held).json["response"]
     assert set(changed) == {
         ids.STATUS_OVERVIEW,

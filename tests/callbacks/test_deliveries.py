@@ -15,7 +15,7 @@ MANY = 120
 @pytest.fixture
 def deliveries() -> FakeDeliveries:
     told = (builders.delivery(number, attempts=number) for number in range(MANY, 0, -1))
-    return FakeDeliveries(channels=("ops",), told=tuple(told))
+    return FakeDeliveries(channels=("ops",), messages=tuple(told))
 
 
 def follow(deliveries: FakeDeliveries, action: Any = None, page: int = 1, known: Any = None) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def test_messages_are_shown_page_by_page(deliveries: FakeDeliveries) -> None:
 
 
 def test_one_page_of_messages_needs_no_ways_to_others(deliveries: FakeDeliveries) -> None:
-    deliveries.told = deliveries.told[:PAGE_ROWS]
+    deliveries.messages = deliveries.messages[:PAGE_ROWS]
 
     assert "Older" not in text_of(drawn(follow(deliveries)[ids.DELIVERIES]["content"]))
 
@@ -60,19 +60,19 @@ def test_an_open_page_gets_what_changed_and_nothing_where_nothing_did(deliveries
     known = follow(deliveries)[ids.DELIVERIES]["content"]["known"]
     assert follow(deliveries, known=known) == {}
 
-    deliveries.told = (builders.delivery(MANY + 1), *deliveries.told)
+    deliveries.messages = (builders.delivery(MANY + 1), *deliveries.messages)
     *rows, _ = follow(deliveries, known=known)[ids.DELIVERIES]["content"]["rows"].values()
 
     assert [row[1]["key"] for row in rows] == [f"message-{MANY + 1}"]
 
 
 def test_a_message_that_failed_is_tried_again(deliveries: FakeDeliveries) -> None:
-    deliveries.told = (builders.delivery(2, state="failed", sent_at=None, error="500"), builders.delivery(1))
+    deliveries.messages = (builders.delivery(2, state="failed", sent_at=None, error="500"), builders.delivery(1))
     shown = drawn(follow(deliveries)[ids.DELIVERIES]["content"])
     assert actions_in(shown) == [{"act": "retry", "number": "2"}]
 
     after = follow(deliveries, {"act": "retry", "number": "2", "press": 1})
 
-    assert [one.state for one in deliveries.told] == ["queued", "sent"]
+    assert [one.state for one in deliveries.messages] == ["queued", "sent"]
     assert "Queued" in text_of(drawn(after[ids.DELIVERIES]["content"]))
     assert follow(deliveries, {"act": "retry", "number": "2", "press": 2})  # somebody else was first

@@ -18,7 +18,7 @@ def deliveries() -> FakeDeliveries:
     queued = {"state": "queued", "sent_at": None, "attempts": 3, "error": "answered 503", "due_at": NOON}
     return FakeDeliveries(
         channels=("ops", "mail"),
-        told=(
+        messages=(
             builders.delivery(3, **queued),
             builders.delivery(2, state="failed", sent_at=None, attempts=40, error="answered 500"),
             builders.delivery(1, fired=400, resolved=100),
@@ -122,19 +122,19 @@ def test_a_channel_that_is_not_there_is_told(client: FlaskClient, deliveries: Fa
 
 @pytest.mark.parametrize("path", ["/alerts/deliveries/2/retry", "/alerts/channels/mail/test"])
 def test_looking_at_it_changes_nothing(client: FlaskClient, deliveries: FakeDeliveries, path: str) -> None:
-    before = deliveries.told
+    before = deliveries.messages
 
     answer = client.get(path)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
     assert answer.mimetype == "application/problem+json"
     assert client.options(path).headers["Allow"] == "POST, OPTIONS"
 
-    assert (deliveries.told, deliveries.tried) == (before, [])
+    assert (deliveries.messages, deliveries.tried) == (before, [])
 
 
 def test_an_answer_is_never_older_than_the_question(client: FlaskClient, deliveries: FakeDeliveries) -> None:
     told(client)
-    deliveries.told = (builders.delivery(9, sent_at=NOON + timedelta(minutes=1)),)
+    deliveries.messages = (builders.delivery(9, sent_at=NOON + timedelta(minutes=1)),)
 
     assert [one["id"] for one in told(client)] == [9]
 
