@@ -1,4 +1,4 @@
-// Draws the description of the interface.
+// Draws the documentation of the API from its OpenAPI description.
 window.SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#docs",

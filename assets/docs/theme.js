@@ -1,19 +1,19 @@
-// The theme that the dashboard was left in, before anything is painted.
+// Sets the theme that was chosen in the dashboard, before anything is painted.
 (function () {
   "use strict";
   const system = window.matchMedia("(prefers-color-scheme: dark)");
 
-  function paint() {
+  function setTheme() {
     let choice = "system";
     try {
       choice = localStorage.getItem("theme") || choice;
     } catch {
-      // storage can be forbidden; the system's theme is left
+      // Storage can be forbidden: then the system decides.
     }
-    const dark = choice === "dark" || (choice !== "light" && system.matches);
-    document.documentElement.classList.toggle("dark-mode", dark);
+    const isDark = choice === "dark" || (choice !== "light" && system.matches);
+    document.documentElement.classList.toggle("dark-mode", isDark);
   }
 
-  paint();
-  system.addEventListener("change", paint);
+  setTheme();
+  system.addEventListener("change", setTheme);
 })();

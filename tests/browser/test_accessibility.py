@@ -11,7 +11,7 @@ from services.market.alerting.alerts import Mute
 from tests import builders
 from tests.browser.conftest import Server, size
 from tests.browser.pages import Site
-from tests.browser.places import DOCUMENTATION, PATHS, RULES, wait_for_page
+from tests.browser.paths import DOCUMENTATION, PATHS, RULES, wait_for_page
 from tests.browser.test_rules import PUMPS, open_menu
 from tests.fakes import FakeAlertService, FakeReader
 

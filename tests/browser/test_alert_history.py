@@ -36,7 +36,7 @@ MANY = 120
 
 @pytest.fixture
 def engine(migrated_sqlite_url: str) -> Iterator[Engine]:
-    """An alert on Bitcoin that fires and one that is over, one on Ether by another rule, many old ones on Solana."""
+    """A firing and a resolved alert on Bitcoin, one on Ether by another rule, many old ones on Solana."""
     engine = open_engine(migrated_sqlite_url)
     with writing(engine) as connection:
         listings = [Listing(Pair(base, "USD")) for base in ("BTC", "ETH", "SOL")]
@@ -231,7 +231,7 @@ def test_a_metric_is_muted_until_a_chosen_time(site: Site, alert_service: StoreA
     site.click(f"#{ids.MUTE_DO}")
     site.shows(f"#{ids.MUTE_REFUSED}", "Choose a date and a time.")
 
-    # As its calendar does; what is typed depends on where one is.
+    # As the field's calendar does: what one types depends on the locale.
     site.script(
         """const field = document.querySelector(arguments[0]);
         Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(field, '2026-03-02T09:30');
@@ -257,7 +257,7 @@ def test_alerts_are_acknowledged_from_the_banner_one_by_one_or_all(
     with_another = [NewAlert(3, T, 500.0, 100.0, 3.0, 60)]
     with writing(engine) as connection:
         alerts.insert_alerts(connection, with_another)
-    alert_service.acknowledge(1, None, NOON)  # a commit that pages hear of
+    alert_service.acknowledge(1, None, NOON)  # commits a new revision
     site.shows(BANNER, "SOL/USD")
     site.click(f"#{ids.ACKNOWLEDGE_ALL}")
     site.until(lambda: site.text(BANNER) == "")

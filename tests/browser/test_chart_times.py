@@ -1,4 +1,4 @@
-"""The time axes of charts: points in UTC, and what is written beside them by the viewer's clock."""
+"""The time axes of charts: positions in UTC, labels by the viewer's clock."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,7 +25,7 @@ window.bare = []; (function look() {
     }
     requestAnimationFrame(look); })();
 """
-"""Notes each frame in which a chart is drawn and its axis has no labels."""
+"""Records each frame in which a chart is drawn without labels on its axis."""
 
 LABELS = """
 const places = [...document.querySelectorAll(`#${arguments[0]} .xtick text`)].map(text => text.getBoundingClientRect());
@@ -53,7 +53,7 @@ def in_utc(site: Site) -> Iterator[Site]:
 
 
 def axis(site: Site, chart: str = ids.METRIC_CHART) -> tuple[list[str], list[str]]:
-    """Where ticks are, and what is written there."""
+    """The positions of the ticks, and their labels."""
     plot = f"document.querySelector('#{chart} .js-plotly-plot')"
     site.until(lambda: site.script(f"return {plot}?.layout?.xaxis.tickvals.length"))
     places, texts = site.script(f"return [{plot}.layout.xaxis.tickvals, {plot}.layout.xaxis.ticktext]")
@@ -61,7 +61,7 @@ def axis(site: Site, chart: str = ids.METRIC_CHART) -> tuple[list[str], list[str
 
 
 def places_of(site: Site, selector: str) -> list[float]:
-    """How far from the left each point of the line at `selector` is drawn, in pixels."""
+    """The distance of each point of the line at `selector` from the left, in pixels."""
     drawn = site.script("return document.querySelector(arguments[0]).getAttribute('d')", selector)
     return [float(point.split(",")[0]) for point in drawn.removeprefix("M").split("L")]
 

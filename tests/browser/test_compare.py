@@ -1,4 +1,4 @@
-"""The comparison, as its user handles it: everything one does there is in the address."""
+"""The comparison: whatever the user does there is in the address."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The dashboard under the fixtures that dash.testing itself gives."""
+"""The dashboard under the fixtures of dash.testing."""
 
 from dash.testing.composite import DashComposite
 

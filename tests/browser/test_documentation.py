@@ -1,4 +1,4 @@
-"""The documentation's site in a browser: found by words, and complete without a network."""
+"""The documentation's site in a browser: it has a search, and works without a network."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 class QuietFiles(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *values: object) -> None:
-        """A failing test is hard enough to read."""
+        """Logs nothing, so that the output of a failing test stays readable."""
 
 
 @pytest.fixture

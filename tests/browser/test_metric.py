@@ -12,7 +12,7 @@ from tests.fakes import FakeReader
 
 
 def add_price(reader: FakeReader, price: float) -> None:
-    """As a tick does: one more sample in place of the last one, and a new revision."""
+    """Replaces the last sample and raises the revision, as a tick does."""
     series = reader.price_series[1]
     reader.price_series[1] = replace(series, values=np.append(series.values[:-1], price))
     first, *others = reader.metrics
@@ -180,7 +180,7 @@ def test_missing_hours_are_a_gap_in_the_line_and_in_its_band(site: Site, month: 
 
     site.until(lambda: chart.lines() == 2)
     rings = site.script(f"return {CHART}.data[4].x.join().split(',,').filter(Boolean).map(ring => ring.split(','))")
-    ends = [(ring[0], ring[len(ring) // 2]) for ring in rings]  # a ring comes back from where it went
+    ends = [(ring[0], ring[len(ring) // 2]) for ring in rings]  # a ring returns to its begin
     apart = [before[1] != after[0] for before, after in pairwise(ends)]
     assert apart.count(True) == 1
 
@@ -228,7 +228,7 @@ def test_a_phone_has_room_for_the_text_of_alerts(phone: Site, reader: FakeReader
     assert len(cells) == 5
     assert [text for left, right, text in cells if left < 16 or right > 374] == []
     why = f"return document.querySelector('#{ids.METRIC_ALERTS} .alert-why').clientHeight"
-    assert phone.script(why) < 60  # not a word a line
+    assert phone.script(why) < 60  # not one word in each line
 
 
 def test_the_threshold_is_there_when_asked_for(site: Site):

@@ -1,4 +1,4 @@
-"""The metric's chart while it grows, its candles and panels, its files, and the way to its neighbours in rank."""
+"""The metric's chart: growth, candles and panels, downloads, and links to the neighbours in rank."""
 
 import base64
 import csv
@@ -35,7 +35,7 @@ def volumes(reader: FakeReader) -> FakeReader:
 
 
 def tick(server: Server, price: float) -> None:
-    """A minute passes, and brings one more price."""
+    """Adds the price of the next minute."""
     reader = server.reader
     server.now += timedelta(minutes=1)
     for stored, value in ((reader.price_series, price), (reader.volume_series, 7_000.0)):
@@ -52,7 +52,7 @@ def draw_as(site: Site, kind: str) -> None:
 
 
 def watch_requests(site: Site) -> None:
-    """Note the bytes of every answer to a callback, and whether a whole figure came."""
+    """Records the bytes of every answer to a callback, and whether it has a whole figure."""
     site.script("""window.answers = []; const ask = window.fetch;
         window.fetch = async (...given) => {
             const answer = await ask(...given);
@@ -62,7 +62,7 @@ def watch_requests(site: Site) -> None:
 
 
 def draw(site: Site, span: str, kind: str) -> None:
-    """Have the chart show this, and wait until it does."""
+    """Opens this view of the chart, and waits for it."""
     for choice, number in (
         (ids.METRIC_SPAN, SPANS_SHOWN.index(span) + 1),
         (ids.METRIC_KIND, KINDS_SHOWN.index(kind) + 1),
@@ -75,7 +75,7 @@ def draw(site: Site, span: str, kind: str) -> None:
 
 @pytest.mark.usefixtures("volumes")
 def test_a_chart_that_has_grown_equals_one_that_is_drawn_anew(site: Site, server: Server):
-    """By one price, by those that complete bars and an hour, and by the first of the bars after them."""
+    """Grown by one price, by those that complete bars and an hour, and by the first of the next bars."""
     site.open("/metric/1")
     Chart(site).wait()
     for span in ("1 h", "24 h", "7 d"):

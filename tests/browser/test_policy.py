@@ -11,7 +11,7 @@ from services.market.alerting.messages import Entry
 from tests import builders, hostile
 from tests.browser.conftest import Server
 from tests.browser.pages import Chart, Site, Table
-from tests.browser.places import PATHS, wait_for_page
+from tests.browser.paths import PATHS, wait_for_page
 from tests.browser.test_rules import PUMPS
 from tests.fakes import FakeAlertService
 from tests.test_hostile import reader as hostile_reader
@@ -25,7 +25,7 @@ document.addEventListener("securitypolicyviolation", (event) =>
 
 @pytest.fixture
 def watched(site: Site) -> Iterator[Site]:
-    """A browser that writes down what the policy refuses, from before the first script on."""
+    """A browser that records policy violations from before the first script on."""
     recorder = site.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": RECORD})
     yield site
     site.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", recorder)
@@ -95,7 +95,7 @@ def test_injected_content_is_blocked(watched: Site) -> None:
 def test_hostile_names_and_errors_are_text_on_every_page(watched: Site, server: Server, path: str) -> None:
     source = hostile_reader()
     server.reader.metrics, server.reader.fired = source.metrics, source.fired
-    # A few of the errors: all of them at once, and as long as no boundary lets them be, would fill the screen.
+    # Only a few of the errors: all of them would fill the screen.
     server.reader.state = replace(
         source.state, exchanges=source.state.exchanges[:3], warnings=source.state.warnings[:3]
     )

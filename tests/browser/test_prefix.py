@@ -1,4 +1,4 @@
-"""The dashboard below a path prefix, behind a proxy that takes it from the path and behind one that passes it on."""
+"""The dashboard below a path prefix, behind a proxy that strips the prefix and behind one that passes it on."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ ACTIVE = "return [...document.querySelectorAll('nav.places a.active')].map((one)
 
 
 def requested(site: Site) -> list[str]:
-    """The addresses that the browser has asked for."""
+    """The requested addresses."""
     events = [json.loads(entry["message"])["message"] for entry in site.browser.get_log("performance")]
     return [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
 

@@ -32,7 +32,7 @@ def test_the_ranking_is_in_order_with_readable_numbers(site: Site):
 
 def test_the_figures_above_the_table_summarise_the_market(site: Site, reader: FakeReader):
     reader.state = replace(reader.state, tracked=200, trading=200, priced=197)
-    reader.fired = (builders.alert(), builders.alert(id=2, fired_at=datetime.now(UTC)))  # long ago, and today
+    reader.fired = (builders.alert(), builders.alert(id=2, fired_at=datetime.now(UTC)))  # an old one and one of today
     site.open("/")
 
     site.shows(f"#{ids.TRACKED}", "200")
@@ -127,7 +127,7 @@ def test_thousands_of_rows_are_all_updated_and_the_last_update_stays(site: Site,
     table = Table(site).wait()
     site.until(lambda: table.count() == 3000)
 
-    for price in (500.0, 600.0):  # the second while the first is being handed over, or just after
+    for price in (500.0, 600.0):  # the second while the rows of the first are being set, or just after
         reader.put(*(replace(metric, price=price) for metric in reader.metrics))
 
     site.until(lambda: table.cell(2, "price") == "600.00")

@@ -18,7 +18,7 @@ RISES = (4.0272, -0.9999, 0.0001, 99_999.0, 9.9999, 1e30)
 
 
 def hostile() -> tuple[RankedMetric, ...]:
-    """A metric a decade from 1e-18 to 1e12 and more, with figures as long as they get."""
+    """One metric for each power of ten from 1e-18 to 1e12 and more, with the longest figures."""
     return tuple(
         builders.ranked_metric(
             number,
@@ -62,7 +62,7 @@ WRITERS: dict[str, Callable[[RankedMetric], str]] = {
     "volume": lambda row: notation.amount(row.volume_24h),
 }
 
-# Every cell and header of the table, as it is scrolled past: its text, and whether that reaches beyond its room.
+# The text of every cell and header of the table while it is scrolled, and whether the text is cut.
 LOOK = """
 const grid = %(grid)s, root = document.getElementById(arguments[0]), tell = arguments[1];
 const frame = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -139,7 +139,7 @@ NO_FIGURES = (
     "svg, .ag-root-wrapper, option, .visually-hidden, .alert-pair, .rank-link, .tile b"  # names may have digits too
 )
 
-# Texts with a digit that reach beyond what holds them, or that an ellipsis ends; charts keep their own house.
+# Texts with a digit that are cut or end with an ellipsis. Charts are tested elsewhere.
 LOOK_AT_PAGE = """
 const cut = [], walk = document.createTreeWalker(document.querySelector('.shell'), NodeFilter.SHOW_TEXT);
 const range = document.createRange();

@@ -1,4 +1,4 @@
-"""What a viewer makes of the ranking: by what, of which pairs, with which columns; and the address that tells it."""
+"""The view of the ranking: its measure, filters and columns, and the address that reproduces it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def choose(site: Site, identity: str, text: str) -> None:
-    """Pick `text` from the list `identity`, as soon as it offers them."""
+    """Chooses `text` from the list `identity` once it has that option."""
     options = f"[...document.getElementById('{identity}').options]"
     site.until(lambda: text in site.script(f"return {options}.map(option => option.text)"))
     site.click(f"#{identity}")
@@ -37,14 +37,14 @@ def query(site: Site) -> dict[str, str]:
 
 
 def pairs(site: Site) -> list[str]:
-    """Every row that passes, in the order shown."""
+    """All filtered rows in the order shown."""
     rows = f"(rows => ({GRID}.forEachNodeAfterFilterAndSort(node => rows.push(node.data.pair)), rows))([])"
     return list(site.script(f"return {rows}"))
 
 
 @pytest.fixture
 def reader() -> FakeReader:
-    """Six metrics that differ in all that can be ranked and filtered by."""
+    """Six metrics that differ in every measure and filter."""
     metrics = (
         metric(1, "BTC", "USD", price=60_000.0, stdev=600.0, volatility=0.010, change_24h=-0.02, volume_24h=100.0),
         metric(2, "ETH", "USD", price=3_000.0, stdev=60.0, volatility=0.020, change_24h=0.01, volume_24h=900.0),
@@ -279,7 +279,7 @@ def test_the_map_is_loaded_when_it_is_opened_and_folds_away(site: Site):
     assert site.script(loaded) == 0
 
     site.click(f"#{ids.RANKING_VIEW} .form-check:nth-child(2) label")
-    site.until(lambda: len(tiles(site)) == 5)  # a delisted one moves no more
+    site.until(lambda: len(tiles(site)) == 5)  # not the delisted one
     assert site.script(loaded) == 1
     assert not site.script(f"return document.getElementById('{ids.RANKING_TABLE}').checkVisibility()")
     assert query(site) == {"view": "map"}

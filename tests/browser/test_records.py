@@ -1,4 +1,4 @@
-"""Pages of many records: what they cost a browser does not grow with these, and an update leaves the others alone."""
+"""Pages with many records: the browser's work does not grow with them, and an update redraws only what changed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,7 @@ from services.market.status import ShownSetting
 from tests import builders
 from tests.browser.conftest import Server
 from tests.browser.pages import Site
-from tests.browser.places import COMPARISON, DELIVERIES, RULES, wait_for_page
+from tests.browser.paths import COMPARISON, DELIVERIES, RULES, wait_for_page
 from tests.browser.test_rules import PUMPS, action
 from tests.fakes import FakeAlertService, FakeReader
 
@@ -22,7 +22,7 @@ LIST = f"#{ids.RULES_LIST}"
 PAGES = (HISTORY, RULES, DELIVERIES, "/status", "/metric/1", "/compare?ids=1,2,3,4,5,6,7,8", "/")
 
 MAX_COMPONENTS = 160
-"""Of Dash on a page: its renderer's work at every change is the square of their number."""
+"""Dash components on a page: the work of the renderer at every change is the square of their number."""
 
 COMPONENTS = """
 const count = (part) => Array.isArray(part) ? part.reduce((sum, one) => sum + count(one), 0)
@@ -45,7 +45,7 @@ PAINTED = "const tell = arguments[0]; requestAnimationFrame(() => requestAnimati
 
 
 def fill(server: Server, count: int) -> None:
-    """So many records of each kind, for one of each; of what there are fewer, a fifth or a tenth."""
+    """`count` records of the common kinds, a fifth or a tenth of the others."""
     reader, alert_service = server.reader, server.alert_service
     assert isinstance(reader, FakeReader)
     assert isinstance(alert_service, FakeAlertService)
@@ -63,7 +63,7 @@ def fill(server: Server, count: int) -> None:
     reader.state = replace(
         reader.state,
         exchanges=tuple(builders.exchange_state(f"x{number}") for number in some),
-        backfills=(builders.backfill_state(),),  # in the head of every page, as the next: many would fill the screen
+        backfills=(builders.backfill_state(),),  # like the next, in the head of every page: many would fill the screen
         warnings=("kraken has no FOO/USD",),
         ticks=tuple(builders.tick_state(minute=builders.NOON - timedelta(minutes=number)) for number in few),
     )
@@ -94,7 +94,7 @@ def open_page(site: Site, path: str) -> None:
 
 
 def until_updated(site: Site, change: Callable[[], None]) -> None:
-    """Make the change, and wait until the page has had an answer since and has been painted."""
+    """Makes the change, and waits until the page has been answered since and has been painted."""
     before = site.script(ANSWERED)
     change()
     site.until(lambda: site.script(ANSWERED) > before)
@@ -102,7 +102,7 @@ def until_updated(site: Site, change: Callable[[], None]) -> None:
 
 
 def commit(server: Server) -> Callable[[], None]:
-    """A new revision in which nothing is new."""
+    """A new revision without changes."""
     reader = server.reader
     assert isinstance(reader, FakeReader)
     return lambda: reader.put(*reader.metrics)
@@ -122,7 +122,7 @@ def test_a_page_has_as_many_components_for_a_thousand_records_as_for_ten(site: S
 @pytest.mark.parametrize("path", PAGES[:-1])
 def test_an_update_without_changes_touches_nothing(site: Site, storm: Server, path: str) -> None:
     open_page(site, path)
-    until_updated(site, commit(storm))  # all that came with the page has been answered, too
+    until_updated(site, commit(storm))  # requests of the page itself are answered, too
     site.script(WATCH)
 
     until_updated(site, commit(storm))

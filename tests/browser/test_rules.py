@@ -1,4 +1,4 @@
-"""The rules of the alerts page, as their user handles them."""
+"""The rules of the alerts page."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,7 +39,7 @@ PUMPS = parse_rule(
 
 @pytest.fixture
 def alert_service(server: Server) -> FakeAlertService:
-    """One rule, of which three metrics fire."""
+    """One rule that fires on three metrics."""
     assert isinstance(server.alert_service, FakeAlertService)
     server.deliveries.channels = server.alert_service.channels = ("ops", "mail")
     server.alert_service.stored[1] = PUMPS
@@ -48,7 +48,7 @@ def alert_service(server: Server) -> FakeAlertService:
 
 
 def part(**identity: object) -> str:
-    """A selector for a component whose id is a pattern."""
+    """A selector for a component with a pattern-matching id."""
     return "".join(f'[id*=\'"{name}":"{value}"\']' for name, value in identity.items())
 
 
@@ -68,7 +68,7 @@ def fill(site: Site, name: str, text: str) -> None:
 
 
 def choose(site: Site, select: str, value: str) -> None:
-    """An option of the select at `select`, by its value, as soon as it has one of that."""
+    """Chooses an option of `select` by its value, once it has that option."""
     site.until(lambda: site.script("return !!document.querySelector(arguments[0])", f"{select} [value='{value}']"))
     Select(site.script("return document.querySelector(arguments[0])", select)).select_by_value(value)
 

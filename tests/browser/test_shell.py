@@ -10,7 +10,7 @@ from services.market.status import ShownSetting
 from tests import builders
 from tests.browser.conftest import Requests, Server, size
 from tests.browser.pages import CHART, Chart, Site, Table
-from tests.browser.places import PATHS, wait_for_page
+from tests.browser.paths import PATHS, wait_for_page
 from tests.fakes import FakeAlertService, FakeReader
 
 BANNER = f"#{ids.ALERT_BANNER}"
@@ -193,7 +193,7 @@ def test_cached_data_are_shown_with_their_age_while_the_database_is_unavailable(
 
 @dataclass
 class SlowReader(FakeReader):
-    """Answers the poller when the test says so."""
+    """Answers the poller on demand of the test."""
 
     answers: Semaphore = field(default_factory=lambda: Semaphore(0))
 
@@ -211,7 +211,7 @@ def test_answers_slower_than_the_polling_interval_are_used(site: Site, server: S
 
     def looks() -> int:
         intervals = f"dash_component_api.getLayout('{ids.POLL}').props.n_intervals || 0"
-        return int(site.script(f"try {{ return {intervals} }} catch {{ return 0 }}"))  # the page is still to come
+        return int(site.script(f"try {{ return {intervals} }} catch {{ return 0 }}"))  # the page is not loaded yet
 
     def answer_late() -> bool:
         before = looks()

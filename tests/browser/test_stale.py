@@ -1,4 +1,4 @@
-"""An exchange falls silent before one's eyes, on the ranking and on a metric's page, and comes back."""
+"""An exchange stops answering and comes back while the ranking or a metric's page is open."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -30,7 +30,7 @@ def kraken() -> FakeExchange:
 
 @pytest.fixture
 def world(migrated_sqlite_url: str, kraken: FakeExchange) -> Iterator[World]:
-    """Seventy minutes of prices that rise, of kraken by one in each five minutes."""
+    """Seventy minutes of rising prices, those of kraken by one in every five minutes."""
     engine = open_engine(migrated_sqlite_url)
     world = World(engine, [kraken, FakeExchange("okx", {"BTC/USDT": 1_000.0, "DOT/USDT": 7.0})])
     world.discover()
@@ -61,14 +61,14 @@ def server(reader: StoreReader, world: World) -> Iterator[Server]:
 
 
 def go_on(world: World, server: Server, minutes: int) -> None:
-    """As many ticks, a period apart."""
+    """Runs this many ticks, a period apart."""
     for _ in range(minutes):
         rise(world, 1)
         server.now = world.now + timedelta(seconds=2)
 
 
 def rows(site: Site) -> dict[str, tuple[bool, str]]:
-    """Of each pair whether its row is dimmed, and what the row notes beside it."""
+    """By pair, whether its row is dimmed, and the note beside it."""
     shown = site.script(
         f"""return [...document.querySelectorAll('#{ids.RANKING_TABLE} .ag-row')].map(row => [
             row.querySelector('[col-id="pair"] a')?.textContent, row.classList.contains('is-stale'),
@@ -158,7 +158,7 @@ def test_all_rows_become_stale_without_ticks_and_revisions(site: Site, world: Wo
 
 
 def test_a_row_shows_how_much_of_its_window_is_known_and_full_ones_can_be_filtered(site: Site, world: World) -> None:
-    """The day before is known of DOT alone."""
+    """Only DOT has earlier prices."""
     okx = world.exchanges[1]
     assert isinstance(okx, FakeExchange)
     okx.past = lambda pair, _second: 7.0 if pair == "DOT/USDT" else None

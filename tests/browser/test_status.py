@@ -3,7 +3,7 @@ from dataclasses import replace
 from layouts import ids
 from tests import builders
 from tests.browser.pages import Site
-from tests.browser.places import wait_for_page
+from tests.browser.paths import wait_for_page
 from tests.fakes import FakeReader
 
 CHART = f"document.querySelector('#{ids.STATUS_CHART} .js-plotly-plot')"

@@ -18,7 +18,7 @@ const WIDTHS = {
   high_24h: 110,
 };
 
-// What the table is once it has been fitted to a frame of that width.
+// The table after it was fitted to a frame of this width.
 function fitted({ width, columns = null, by = "stdev", given = {} }) {
   const visible = new Set(["price"]);
   const least = new Map(NAMES.map((name) => [name, given[name]]));

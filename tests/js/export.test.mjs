@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { callbacks, load } from "./page.mjs";
 
-// What is saved when the rows `data` are shown in the columns `shown`: names by id.
+// The file saved when the rows `data` are shown in the columns `shown` (names by id).
 async function saved(shown, data) {
   const columns = Object.entries(shown).map(([id, headerName]) => ({
     getColId: () => id,
@@ -27,7 +27,7 @@ async function saved(shown, data) {
   await callbacks(window).exportCsv(1);
 
   assert.match(link.download, /^ranking-\d{4}-\d\d-\d\dT\d{4}Z\.csv$/);
-  // A decoder takes the byte order mark for what it is, and away.
+  // A decoder removes the byte order mark.
   const bytes = new Uint8Array(await blobs[0].arrayBuffer());
   assert.deepEqual([...bytes.slice(0, 3)], [0xef, 0xbb, 0xbf]);
   return new TextDecoder().decode(bytes);

@@ -1,6 +1,6 @@
-// Metrics and rows as the tests of the ranking need them.
+// Metrics and tables for the tests of the ranking.
 
-/** A metric as the JSON interface tells it; what a test does not say is plain. */
+/** A metric as the API sends it, with defaults for what a test does not give. */
 export const metric = (id, pair, figures = {}) => {
   const [base, quote] = pair.split("/");
   return { id, market: "kraken", base, quote, active: true, rank: id, price: 1, volume_24h: 1, ...figures };

@@ -1,4 +1,4 @@
-// Python names functions of the scripts as text: each of them is there.
+// Python names functions of the scripts as text, which no compiler checks.
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ const inFolder = (folder, ending) =>
     .filter((name) => name.endsWith(ending))
     .sort();
 
-// As Dash does: those at the top by their names, then those of each folder.
+// In Dash's order: those at the top by name, then those of each folder.
 const SCRIPTS = [...inFolder("assets/", ".js"), ...inFolder("assets/ranking/", ".js").map((name) => `ranking/${name}`)];
 
 function named(folder, ...patterns) {

@@ -1,5 +1,5 @@
-// A page as far as the scripts' pure parts need one. They are plain scripts: each is run with what stands in for the
-// browser, in the order in which Dash loads them. What needs a real page is tested in tests/browser.
+// A stub of a page for tests of the scripts. Each script is run with stubs of the browser, in the order in which Dash
+// loads them. What needs a real page is tested in tests/browser.
 import { readFileSync } from "node:fs";
 import { compileFunction } from "node:vm";
 
@@ -36,8 +36,8 @@ function dash() {
 }
 
 /**
- * The window in which `scripts` (paths below assets/) have been run. `parts` stand in for what they find in a browser:
- * document, fetch, location and so on; `ranking` for those of its parts that are not loaded.
+ * The window in which `scripts` (paths below assets/) have been run. `parts` are stubs of the browser (document, fetch,
+ * location and so on), `ranking` stubs of those parts of the ranking that are not loaded.
  */
 export function load(scripts, { ranking, ...parts } = {}) {
   const browser = {
@@ -61,13 +61,13 @@ export function load(scripts, { ranking, ...parts } = {}) {
   return window;
 }
 
-/** The functions that Dash's callbacks name. */
+/** The functions registered as Dash's callbacks. */
 export const callbacks = (window) => window.dash_clientside.tracker;
 
-/** Whether a callback said that nothing is to be updated. */
+/** Whether a callback returned no update. */
 export const isNothing = (value) => value === NOTHING;
 
-/** A function that answers one request after the other with `answers`, and notes what it was asked. */
+/** A stub of fetch that gives `answers` one after the other, and records the requests in `asked`. */
 export function server(...answers) {
   const asked = [];
   const fetch = async (address, options) => {

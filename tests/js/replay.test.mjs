@@ -18,7 +18,7 @@ const RESULT = {
 };
 const event = (name, data) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 
-// The page with its bar, and an answer whose parts are sent when the test says so.
+// The page with its progress bar, and an answer whose parts are sent on demand of the test.
 function form(status = 200) {
   const bar = { value: 0, removeAttribute: (name) => void delete bar[name] };
   const line = { textContent: "" };

@@ -72,7 +72,7 @@ function page({
   return { window, looks, calls, given, clock, tables, ticks, asked: fetch.asked, rows: callbacks(window).updateRows };
 }
 
-// A server that has the table whenever it is asked.
+// A server that always has the table.
 function tableServer() {
   const asked = [];
   const fetch = async (address) => {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { load } from "./page.mjs";
 
-// The table's part in it: its rows, and what was done to them.
+// A stub of the grid: its rows, and what was done to them.
 function grid(rows = []) {
   const nodes = new Map(
     rows.map((data) => [data.id, { id: data.id, data, updateData: (now) => (nodes.get(data.id).drawn = now) }]),

@@ -7,7 +7,7 @@ const MINUTE = "2026-03-01T12:00:00Z";
 const later = (minutes) => new Date(Date.parse(MINUTE) + minutes * 60_000).toISOString();
 const row = (id, price, others = {}) => ({ id, price, active: true, ...others });
 
-// Rows in view and a server that knows the lines of all: from 100 up to 200 in a day, or what `points` says.
+// Visible rows, and a server with their lines: from 100 up to 200 in a day, or `points`.
 function page({ rows = [row("1", 200), row("2", 200)], points = () => rising(), minute = () => MINUTE } = {}) {
   const asked = [];
   const drawn = [];

@@ -19,7 +19,7 @@ function page(...answers) {
   });
   const place = (window.document.elements["figure-next-tick"] = { textContent: "" });
   const { summary } = callbacks(window);
-  // What is written after `seconds` more.
+  // The countdown after `seconds` more.
   const later = (seconds) => {
     mock.timers.setTime(NOON + seconds * 1000);
     for (const tick of ticks) tick();

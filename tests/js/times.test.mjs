@@ -7,7 +7,7 @@ const BERLIN = "Europe/Berlin";
 const window = load(["0-ids.js", "chart.js", "times.js"]);
 const { axisTicks, pointLabels, follow } = window.trackerTimes;
 
-// Each tick's moment in UTC, and what stands at it.
+// Each tick's moment in UTC, and its label.
 function ticks(begin, end, zone, most = 6) {
   const { moments, texts } = axisTicks(Date.parse(begin), Date.parse(end), zone, most);
   return moments.map((moment, place) => [new Date(moment).toISOString().slice(5, 16), texts[place]]);
@@ -37,7 +37,7 @@ test("a day has ticks at round hours of the viewer's clock, and its date where i
     ["11-28T23:00", "00:00<br>29 Nov"],
     ["11-29T05:00", "06:00"],
   ]);
-  // Its clocks are half an hour beside those of the others.
+  // An offset with half an hour.
   const india = ticks("2026-11-28T07:10:00Z", "2026-11-28T10:10:00Z", "Asia/Kolkata");
   assert.deepEqual(india[0], ["11-28T07:30", "13:00<br>28 Nov"]);
 });
