@@ -113,7 +113,7 @@ def month(reader: FakeReader) -> FakeReader:
     return reader
 
 
-@pytest.mark.usefixtures("past")
+@pytest.mark.usefixtures("month")
 @pytest.mark.parametrize(("span", "hours", "share"), [("7 d", 168, 1.0), ("30 d", 720, 1.0), ("1 y", 960, 40 / 365)])
 def test_a_span_beyond_a_day_shows_hourly_points_before_their_range(site: Site, span: str, hours: int, share: float):
     site.open("/metric/1")
@@ -197,7 +197,7 @@ def test_earlier_alerts_are_marked_among_hourly_points(site: Site, month: FakeRe
     site.until(lambda: site.script(markers) == 2)
 
 
-@pytest.mark.usefixtures("past")
+@pytest.mark.usefixtures("month")
 def test_a_phone_has_room_for_all_spans(phone: Site):
     phone.open("/metric/1")
     chart = Chart(phone).wait()

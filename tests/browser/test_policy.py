@@ -88,7 +88,7 @@ def test_injected_content_is_blocked(watched: Site) -> None:
         assert directive in refusals
     assert watched.script("return window.broken") is None
     assert watched.console() == []
-    assert any("Content Security Policy" in line for line in watched.heard)
+    assert any("Content Security Policy" in line for line in watched.messages)
 
 
 @pytest.mark.parametrize("path", PATHS)
