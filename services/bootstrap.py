@@ -12,7 +12,7 @@ from uuid import uuid4
 from services.actions.alerts import StoreAlertService
 from services.actions.deliveries import DeliveryService
 from services.caching.process_reader import CachedReader
-from services.caching.redis_cache import open_memory
+from services.caching.redis_cache import open_redis_cache
 from services.caching.redis_reader import SharedReader
 from services.disclosure import shown_settings
 from services.exchanges import registry
@@ -216,10 +216,10 @@ def _open_reader(engine: Engine, settings: Settings) -> MarketReader:
     if settings.redis_url is None:
         return reader
     # Another database or another version of the program has keys of its own.
-    memory = open_memory(
+    cache = open_redis_cache(
         settings.redis_url.get_secret_value(), lambda: f"data-tracker:{VERSION}:{schema.identity(engine)}"
     )
-    return SharedReader(reader, memory)
+    return SharedReader(reader, cache)
 
 
 def profile_of(settings: Settings) -> Profile:

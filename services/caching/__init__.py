@@ -1,1 +1,1 @@
-"""What the processes of one installation share through Redis, so that each tick is read from the database once."""
+"""Caches in front of the database: in a process, and through Redis for all processes of an installation."""

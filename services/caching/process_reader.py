@@ -1,4 +1,4 @@
-"""Answers remembered for as long as the database says that nothing has changed, or says nothing at all."""
+"""Results cached in one process until the database has a new revision, and for as long as it is away."""
 
 import time
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from services.market.times import to_epoch
 from services.market.types import Hours, Series
 
 REVISION_SECONDS = 0.25
-"""How long a revision is taken for the current one without asking: what a viewer may lag behind a commit."""
+"""How long a revision counts as current without asking: by so much a viewer may lag behind a commit."""
 
 PATIENCE_SECONDS = 0.75
-"""How long a database that answered before is waited for, where there is something to answer without it."""
+"""How long to wait for the database when there is an earlier result to answer with."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,10 +40,10 @@ class CachedReader:
     ) -> None:
         self._reader = reader
         self._timer = timer
-        self._memory = VersionedCache()
-        self._told = LastKnown(reader.revision, patience_seconds, REVISION_SECONDS)
+        self._cache = VersionedCache()
+        self._revision = LastKnown(reader.revision, patience_seconds, REVISION_SECONDS)
         self._statuses = LastKnown(reader.status, patience_seconds)
-        self._unattended = LastKnown(reader.open_alerts, patience_seconds)
+        self._open_alerts = LastKnown(reader.open_alerts, patience_seconds)
         self._days = LastKnown(reader.day, patience_seconds)
         self._ranking: Ranking | None = None
         self._away: tuple[float, datetime] | None = None
@@ -53,19 +53,19 @@ class CachedReader:
         return self._reader.profile
 
     def revision(self) -> int:
-        told = self._told.get(self._timer(), None)
+        revision = self._revision.get(self._timer(), None)
         # While nobody can say more, the present is what the ranking at hand is of.
-        return told if self._told.away_since is None or self._ranking is None else self._ranking.revision
+        return revision if self._revision.away_since is None or self._ranking is None else self._ranking.revision
 
     def ranking(self) -> Ranking:
         revision = self.revision()
-        if self._told.away_since is not None and self._ranking is not None:
+        if self._revision.away_since is not None and self._ranking is not None:
             return self._ranking
-        self._ranking = found = self._memory.get("ranking", revision, self._reader.ranking)
+        self._ranking = found = self._cache.get("ranking", revision, self._reader.ranking)
         return found
 
     def metric(self, wanted: int | str) -> RankedMetric:
-        names = self._memory.get("names", self.revision(), self._names)
+        names = self._cache.get("names", self.revision(), self._names)
         found = names.get(wanted.lower() if isinstance(wanted, str) else wanted)
         if found is not None:
             return found
@@ -85,16 +85,16 @@ class CachedReader:
 
     def open_alerts(self) -> OpenAlerts:
         revision = self.revision()
-        return self._at_hand(self._unattended) or self._unattended.get(self._timer(), revision)
+        return self._at_hand(self._open_alerts) or self._open_alerts.get(self._timer(), revision)
 
     def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
         key = ("sparklines", metric_ids)
-        return self._memory.get(key, self.revision(), lambda: self._reader.sparklines(metric_ids))
+        return self._cache.get(key, self.revision(), lambda: self._reader.sparklines(metric_ids))
 
     def status(self, now: datetime) -> Status:
         version = (self.revision(), to_epoch(now))
         found = self._at_hand(self._statuses) or self._statuses.get(self._timer(), version, now)
-        away_since = self._told.away_since
+        away_since = self._revision.away_since
         if away_since is None:
             return found.as_of(now, self.profile.period_seconds)  # it may be that of a moment ago
         if self._away is None or self._away[0] != away_since:
@@ -111,7 +111,7 @@ class CachedReader:
 
     def _at_hand(self, last: LastKnown[P, T]) -> T | None:
         """What was last read, while the database is known to be away: nobody waits for each of several in turn."""
-        return None if self._told.away_since is None else last.known
+        return None if self._revision.away_since is None else last.known
 
     def _names(self) -> dict[int | str, RankedMetric]:
         names: dict[int | str, RankedMetric] = {}

@@ -1,4 +1,4 @@
-"""A memory in Redis that many processes share: what one of them makes, the others find. It may go away at any time."""
+"""A cache in Redis that many processes share. Redis may go away at any time."""
 
 import logging
 import time
@@ -19,16 +19,16 @@ from services.market.errors import TrackerError
 from services.market.failures import Failures
 
 SOCKET_SECONDS = 0.25
-"""A Redis that does not answer for so long is away."""
+"""A Redis that has not answered for so long counts as away."""
 
 PAUSE_SECONDS = 5.0
-"""How long one that is away is left alone before one caller tries it again."""
+"""After so long, one caller tries a Redis that is away again."""
 
-LOOK_SECONDS = 0.005
-"""Between two looks for what another process is making."""
+POLL_SECONDS = 0.005
+"""Between two looks for a value that another process is computing."""
 
 AWAY = (RedisError, OSError, UnicodeError)
-"""What it raises that it cannot be used now: no answer, no memory left, no permission, a name that no host has."""
+"""Errors of a Redis that cannot be used now: no answer, no memory left, no permission, an unknown host name."""
 
 _NAME = "shared cache"
 
@@ -43,21 +43,21 @@ class BadRedisUrl(TrackerError):
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry(Generic[T]):
-    """Where values of one kind are kept, and for how many seconds.
+    """Values of one kind: they are cached under `name` for `seconds`.
 
-    One who makes a value has `patience_seconds` until others make it for themselves. What is packed in more than
-    `most_bytes` is not kept: the broker needs the memory too.
+    A process that computes a value has `patience_seconds` before others compute it for themselves. A value of more than
+    `max_bytes` when packed is not cached: the broker needs the memory too.
     """
 
     name: str
     kind: type[T]
     seconds: float
     patience_seconds: float = 2.0
-    most_bytes: int | None = None
+    max_bytes: int | None = None
 
 
 class RedisCache:
-    """For several threads and processes. While Redis is away everybody makes their own values; nobody waits for it."""
+    """For several threads and processes. While Redis is away, each caller computes its own values without waiting."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class RedisCache:
         return self._failures.count(_NAME) == 0
 
     def ready(self) -> bool:
-        """Whether to ask Redis. Of those who come while it is away, one in PAUSE_SECONDS tries it."""
+        """Whether to use Redis. While it is away, one caller in PAUSE_SECONDS tries it again."""
         if self.up:
             return True
         with self._trying:
@@ -87,109 +87,109 @@ class RedisCache:
                 return False
             self._try_at = self._timer() + PAUSE_SECONDS
         try:
-            # Writing is what fails when its memory is full; what can be written to can be used.
+            # A write, because only writes fail when its memory is full.
             self._client.set("data-tracker:probe", b"", px=1000)
         except AWAY as error:
-            self._lose(error)
+            self._note_away(error)
             return False
         self._failures.ended(_NAME, "Redis is back")
         return True
 
-    def once(self, shelf: CacheEntry[T], key: str, make: Callable[[], T]) -> T:
-        """The value kept under `key`; where there is none, what `make` makes, for all who ask meanwhile.
+    def get_or_compute(self, entry: CacheEntry[T], key: str, compute: Callable[[], T]) -> T:
+        """The value cached under `key`, otherwise the result of `compute`, which all concurrent callers share.
 
-        An error of `make` is raised to the one who called it, and the next one tries.
+        An error of `compute` is raised in the caller that computed; the next caller tries again.
         """
         if not self.ready():
-            return make()
-        place = f"{self._named()}:{shelf.name}:{key}"
+            return compute()
+        key_in_redis = f"{self._prefix()}:{entry.name}:{key}"
         try:
-            answer = self._find_or_claim(shelf, place)
+            answer = self._load_or_claim(entry, key_in_redis)
         except AWAY as error:
-            self._lose(error)
-            return make()
+            self._note_away(error)
+            return compute()
         found, claim = answer
         if found is not None:
             return found
         try:
-            value = make()
-            self._keep(shelf, place, value)
+            value = compute()
+            self._store(entry, key_in_redis, value)
             return value
         finally:
             if claim is not None:
-                self._let_go(claim)
+                self._release(claim)
 
-    def _named(self) -> str:
+    def _prefix(self) -> str:
         if self._name is None:
             self._name = self._make_name()
         return self._name
 
-    def _find_or_claim(self, shelf: CacheEntry[T], place: str) -> tuple[T | None, Lock | None]:
-        """The value, or the claim to make it; neither when its maker has been waited for in vain."""
-        claim = self._client.lock(f"{place}:claim", shelf.patience_seconds, blocking=False, thread_local=False)
-        until = self._timer() + shelf.patience_seconds
+    def _load_or_claim(self, entry: CacheEntry[T], key_in_redis: str) -> tuple[T | None, Lock | None]:
+        """The value, or the claim to compute it; neither when the process that has the claim takes too long."""
+        claim = self._client.lock(f"{key_in_redis}:claim", entry.patience_seconds, blocking=False, thread_local=False)
+        until = self._timer() + entry.patience_seconds
         while True:
-            found = self._find(shelf, place)
+            found = self._load(entry, key_in_redis)
             if found is not None:
                 return found, None
             if claim.acquire():
                 break
             if self._timer() >= until:
                 return None, None
-            time.sleep(LOOK_SECONDS)
-        found = self._find(shelf, place)  # it may have come between the look and the claim
+            time.sleep(POLL_SECONDS)
+        found = self._load(entry, key_in_redis)  # it may have been cached between the look and the claim
         if found is not None:
-            self._let_go(claim)
+            self._release(claim)
             return found, None
         return None, claim
 
-    def _find(self, shelf: CacheEntry[T], place: str) -> T | None:
+    def _load(self, entry: CacheEntry[T], key_in_redis: str) -> T | None:
         try:
-            data = self._client.get(place)
-            return unpack(data, shelf.kind) if isinstance(data, bytes) else None
-        except (Unreadable, ResponseError) as error:  # the latter where a key is none of a value's
-            log.warning("shared cache: cannot read %s: %s", place, error)
+            data = self._client.get(key_in_redis)
+            return unpack(data, entry.kind) if isinstance(data, bytes) else None
+        except (Unreadable, ResponseError) as error:  # the latter where a key holds no string
+            log.warning("shared cache: cannot read %s: %s", key_in_redis, error)
             return None
 
-    def _keep(self, shelf: CacheEntry[T], place: str, value: T) -> None:
+    def _store(self, entry: CacheEntry[T], key_in_redis: str, value: T) -> None:
         data = pack(value)
-        if shelf.most_bytes is not None and len(data) > shelf.most_bytes:
+        if entry.max_bytes is not None and len(data) > entry.max_bytes:
             return
         try:
-            self._client.set(place, data, px=round(shelf.seconds * 1000))
+            self._client.set(key_in_redis, data, px=round(entry.seconds * 1000))
         except AWAY as error:
-            self._lose(error)
+            self._note_away(error)
 
-    def _let_go(self, claim: Lock) -> None:
+    def _release(self, claim: Lock) -> None:
         if not self.up:
             return
         try:
             claim.release()
-        except LockError:  # it took too long, and the claim is another's by now
+        except LockError:  # it took too long, and another process has the claim by now
             pass
         except AWAY as error:
-            self._lose(error)
+            self._note_away(error)
 
-    def _lose(self, error: Exception) -> None:
+    def _note_away(self, error: Exception) -> None:
         with self._trying:
             self._try_at = self._timer() + PAUSE_SECONDS
         self._failures.failed(_NAME, f"reading the database until Redis is back: {error}", reason=_NAME)
 
 
-def open_memory(url: str, name: Callable[[], str], timer: Callable[[], float] = time.monotonic) -> RedisCache:
-    """The memory in the Redis at `url`, connected to when used; its keys begin with what `name` answers.
+def open_redis_cache(url: str, name: Callable[[], str], timer: Callable[[], float] = time.monotonic) -> RedisCache:
+    """The cache in the Redis at `url`, which is connected to on first use; `name` answers the prefix of its keys.
 
-    Raises BadRedisUrl without repeating the text, which may hold a password.
+    Raises BadRedisUrl, whose text leaves the URL out: it may hold a password.
     """
     try:
         client = Redis.from_url(
             url,
             socket_timeout=SOCKET_SECONDS,
             socket_connect_timeout=SOCKET_SECONDS,
-            # Once more at once where a connection was closed meanwhile; never where an answer is waited for.
+            # One immediate retry when the connection was closed meanwhile; none after a time-out.
             retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionFailed,)),
         )
-        client.connection_pool.make_connection()  # sees to it that all of the URL's options exist
+        client.connection_pool.make_connection()  # checks the URL's options
     except (ValueError, TypeError, RedisError):
         raise BadRedisUrl("REDIS_URL: not a URL of the form redis://host:port/number") from None
     return RedisCache(client, name, timer)

@@ -1,4 +1,4 @@
-"""Answers that one process reads from the database, and all others of the same installation find in Redis."""
+"""Results that one process reads from the database, and the others of the same installation read from Redis."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,49 +16,49 @@ from services.market.types import Hours, Series
 T = TypeVar("T")
 
 REVISION = CacheEntry("revision", int, seconds=0.5, patience_seconds=0.5)
-"""Asked for so often by all processes together: with the quarter of a second that each of them believes it, a viewer is
-told of a commit within one. That it is asked for, and not announced, leaves no announcement to be lost."""
+"""All processes together read it from the database this often. Each of them trusts it for another quarter of a second,
+so a viewer sees a commit within a second. It is polled, because an announcement can be lost."""
 
 RANKING = CacheEntry("ranking", Ranking, seconds=60)
-UNATTENDED = CacheEntry("unattended", OpenAlerts, seconds=60)
+OPEN_ALERTS = CacheEntry("unattended", OpenAlerts, seconds=60)
 STATUS = CacheEntry("status", Status, seconds=60)
 DAY = CacheEntry("day", Day, seconds=60)
 
-# What is asked for in ever other ways stays for the little while in which a page's viewers come for it, if it is small.
-ALERTS = CacheEntry("alerts", tuple[Alert, ...], seconds=20, most_bytes=1 << 18)
-SPARKLINES = CacheEntry("sparklines", Sparklines, seconds=20, most_bytes=1 << 18)
-SERIES = CacheEntry("series", Series, seconds=5, most_bytes=1 << 18)
-HOURS = CacheEntry("hours", Hours, seconds=5, most_bytes=1 << 18)
+# Results of many different queries are cached, if they are small, for as long as a page's viewers take to ask.
+ALERTS = CacheEntry("alerts", tuple[Alert, ...], seconds=20, max_bytes=1 << 18)
+SPARKLINES = CacheEntry("sparklines", Sparklines, seconds=20, max_bytes=1 << 18)
+SERIES = CacheEntry("series", Series, seconds=5, max_bytes=1 << 18)
+HOURS = CacheEntry("hours", Hours, seconds=5, max_bytes=1 << 18)
 
 
 class SharedReader:
-    """A MarketReader in front of another one, of which others stand in front of the same database.
+    """A MarketReader that shares the results of `reader` with other processes through Redis.
 
-    Every value's key names the database, the program's version and the revision, so that nothing has to be removed.
-    Without Redis it is as if this reader were not there.
+    Every key names the database, the program's version and the revision, so no entry has to be removed. While Redis is
+    away, each call goes to `reader`.
     """
 
-    def __init__(self, reader: MarketReader, memory: RedisCache) -> None:
+    def __init__(self, reader: MarketReader, cache: RedisCache) -> None:
         self._reader = reader
-        self._memory = memory
-        self._seen = 0
+        self._cache = cache
+        self._newest = 0
 
     @property
     def profile(self) -> Profile:
         return self._reader.profile
 
     def revision(self) -> int:
-        told = self._memory.once(REVISION, "", self._reader.revision)
-        if told < self._seen:  # one who was slow has put down an old one, or a backup was restored: who knows is asked
-            told = self._reader.revision()
-        self._seen = told
-        return told
+        revision = self._cache.get_or_compute(REVISION, "", self._reader.revision)
+        if revision < self._newest:  # a slow process cached an old one, or a backup was restored: the database knows
+            revision = self._reader.revision()
+        self._newest = revision
+        return revision
 
     def ranking(self) -> Ranking:
         return self._shared(RANKING, "", self._reader.ranking)
 
     def metric(self, wanted: int | str) -> RankedMetric:
-        return self._reader.metric(wanted)  # whoever has the ranking asks this of untracked ones only
+        return self._reader.metric(wanted)  # callers with a ranking ask this for untracked metrics only
 
     def prices(self, metric_id: int, since: datetime, until: datetime, revision: int | None = None) -> Series:
         return self._series("prices", self._reader.prices, metric_id, since, until, revision)
@@ -73,17 +73,17 @@ class SharedReader:
     def alerts(self, query: AlertQuery = NEWEST_ALERTS) -> tuple[Alert, ...]:
         since, metric_id, limit = query.since, query.metric_id, query.limit
         if query != AlertQuery(since=since, metric_id=metric_id, limit=limit):
-            return self._reader.alerts(query)  # one of many queries, which hardly anybody else asks
+            return self._reader.alerts(query)  # one of many queries, which hardly any other viewer sends
         if since is None:
             return self._shared(ALERTS, f"{metric_id}:{limit}", lambda: self._reader.alerts(query))
-        # The banner asks for alerts since an hour before the present second: they are among those since a full hour.
+        # The banner asks for alerts since an hour ago, to the second. They are among those since the full hour before.
         hour = since.replace(minute=0, second=0, microsecond=0)
         key = f"{metric_id}:{limit}:{int(hour.timestamp())}"
         found = self._shared(ALERTS, key, lambda: self._reader.alerts(replace(query, since=hour)))
         return tuple(alert for alert in found if alert.fired_at >= since)
 
     def open_alerts(self) -> OpenAlerts:
-        return self._shared(UNATTENDED, "", self._reader.open_alerts)
+        return self._shared(OPEN_ALERTS, "", self._reader.open_alerts)
 
     def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
         key = ",".join(map(str, metric_ids))
@@ -91,7 +91,7 @@ class SharedReader:
 
     def status(self, now: datetime) -> Status:
         found = self._shared(STATUS, "", lambda: self._reader.status(now))
-        return replace(found.as_of(now, self.profile.period_seconds), shared_cache=self._memory.up)
+        return replace(found.as_of(now, self.profile.period_seconds), shared_cache=self._cache.up)
 
     def day(self, now: datetime) -> Day:
         return self._shared(DAY, str(to_epoch(now) // 60), lambda: self._reader.day(now))
@@ -103,20 +103,20 @@ class SharedReader:
         metric_id: int,
         since: datetime,
         until: datetime,
-        told: int | None,
+        known_revision: int | None,
     ) -> Series:
-        if not self._memory.ready():
-            return read(metric_id, since, until, told)
-        # What is read as of a revision is put down as of no later one: whoever finds it keeps it for as long.
-        revision = max(self.revision(), told or 0)
+        if not self._cache.ready():
+            return read(metric_id, since, until, known_revision)
+        # A result is cached under no later revision than it was read at: readers trust it for as long as that lasts.
+        revision = max(self.revision(), known_revision or 0)
         key = f"{revision}:{name}:{_span(metric_id, since, until)}"
-        return self._memory.once(SERIES, key, lambda: read(metric_id, since, until, revision))
+        return self._cache.get_or_compute(SERIES, key, lambda: read(metric_id, since, until, revision))
 
-    def _shared(self, shelf: CacheEntry[T], key: str, make: Callable[[], T]) -> T:
-        """What was read of the present revision, or of one that came while it was read."""
-        if not self._memory.ready():
-            return make()
-        return self._memory.once(shelf, f"{self.revision()}:{key}", make)
+    def _shared(self, entry: CacheEntry[T], key: str, compute: Callable[[], T]) -> T:
+        """The result at the current revision, or at one that was committed while it was read."""
+        if not self._cache.ready():
+            return compute()
+        return self._cache.get_or_compute(entry, f"{self.revision()}:{key}", compute)
 
 
 def _span(metric_id: int, since: datetime, until: datetime) -> str:

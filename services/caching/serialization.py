@@ -1,6 +1,6 @@
 """Values as bytes, and bytes as values: MessagePack, checked against the type that is expected.
 
-Whoever can write to the Redis can put anything under our keys. Unlike pickle this carries out nothing that it reads:
+Any client that can write to the Redis can put anything under our keys. Unlike pickle, this runs nothing that it reads:
 bytes become numbers, texts, moments and arrays of the very fields that the type has, or an error.
 """
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Unreadable(ValueError):
-    """These bytes are no value of the type that was expected."""
+    """The bytes are no value of the expected type."""
 
 
 def pack(value: object) -> bytes:

@@ -1,4 +1,4 @@
-"""Values remembered for as long as their version holds, and made once however many ask at once."""
+"""Values cached until their version changes, and computed once for all concurrent callers."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -10,35 +10,35 @@ T = TypeVar("T")
 
 
 class VersionedCache:
-    """A bounded memory, for several threads. A value is forgotten when another version of it is asked for,
-    or when it is the one that nobody has asked for longest."""
+    """At most `max_entries` values, for several threads. A value is dropped when another version of it is asked for, or
+    when it is the least recently used."""
 
-    def __init__(self, most: int = 512) -> None:
-        self._most = most
-        self._kept: OrderedDict[Hashable, tuple[Hashable, Future[Any]]] = OrderedDict()
+    def __init__(self, max_entries: int = 512) -> None:
+        self._max_entries = max_entries
+        self._entries: OrderedDict[Hashable, tuple[Hashable, Future[Any]]] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: Hashable, version: Hashable, make: Callable[[], T]) -> T:
-        """The value of `key` made for `version`. Who comes while it is being made waits for it; an error of
-        `make` is raised to all who wait, and not remembered."""
+    def get(self, key: Hashable, version: Hashable, compute: Callable[[], T]) -> T:
+        """The value of `key` at `version`, computed by `compute` unless it is cached. Concurrent callers wait for the
+        one that computes; an error of `compute` is raised in all of them, and not cached."""
         with self._lock:
-            found = self._kept.get(key)
-            mine: Future[Any] | None = None
+            found = self._entries.get(key)
+            computing: Future[Any] | None = None
             if found is None or found[0] != version:
-                mine = Future()
-                self._kept[key] = found = (version, mine)
-                while len(self._kept) > self._most:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(key)
-        if mine is None:
+                computing = Future()
+                self._entries[key] = found = (version, computing)
+                while len(self._entries) > self._max_entries:
+                    self._entries.popitem(last=False)
+            self._entries.move_to_end(key)
+        if computing is None:
             return cast(T, found[1].result())
         try:
-            value = make()
+            value = compute()
         except BaseException as error:
             with self._lock:
-                if self._kept.get(key) == found:
-                    del self._kept[key]
-            mine.set_exception(error)
+                if self._entries.get(key) == found:
+                    del self._entries[key]
+            computing.set_exception(error)
             raise
-        mine.set_result(value)
+        computing.set_result(value)
         return value

@@ -1,4 +1,4 @@
-"""What one request for candles can bring, exchange by exchange."""
+"""How many candles one request returns, by exchange, and the requests that cover a span."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from services.market.types import CandlePage
 
 DEFAULT_PAGE = 300
 MARGIN = 5
-"""Candles fewer than the newest-only exchanges keep: the unfinished one, and those that time takes while we ask."""
+"""Candles fewer than newest-only exchanges offer: the unfinished one, and those that pass while requests run."""
 
 
 @dataclass(frozen=True, slots=True)
 class CandleLimits:
-    """`width` in seconds of the finest candles, `page` of them a request. With `newest_only` an exchange gives
-    its newest page whatever is asked for; older history then comes in candles of `coarse` seconds, if any."""
+    """`width` of the finest candles in seconds, and `page`, the candles per request. An exchange that is `newest_only`
+    returns its newest page whatever is requested; older history then comes in candles of `coarse` seconds, if any."""
 
     width: int = 60
     page: int = DEFAULT_PAGE
@@ -23,19 +23,19 @@ class CandleLimits:
     coarse: int | None = None
 
 
-# Measured; exchanges that are not named here tell their page through ccxt and page forward as asked.
+# Measured. Of other exchanges ccxt knows the page, and they return the span that is requested.
 MEASURED = {
     "kraken": CandleLimits(page=720, newest_only=True, coarse=300),
     "gemini": CandleLimits(page=1_440, newest_only=True),
-    "mexc": CandleLimits(page=500),  # tells 1,000 and then gives the oldest half of what was asked
+    "mexc": CandleLimits(page=500),  # claims 1,000, but returns the oldest half of the span
     "bitfinex": CandleLimits(page=1_500),
 }
 
 
 def split(limits: CandleLimits, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:
-    """The requests, newest first, that cover (`since`, `until`] as far as the exchange reaches.
+    """The requests, newest first, that cover (`since`, `until`] as far back as the exchange goes.
 
-    They begin and end where candles do, so that none falls between two of them.
+    They begin and end on candle boundaries, so that no candle is missed between two of them.
     """
     first, last, moment = (to_epoch(at) for at in (since, until, now))
     last = min(last, moment) // limits.width * limits.width
@@ -55,7 +55,7 @@ def _floor(second: int, width: int) -> int:
 
 
 def _reach(moment: int, width: int, page: int, grid: int) -> int:
-    """Where the newest `page` candles begin, on the grid of those that take over there."""
+    """When the newest `page` candles begin, rounded up to the `grid` of the coarser candles before them."""
     return -(-(moment - (page - MARGIN) * width) // grid) * grid
 
 

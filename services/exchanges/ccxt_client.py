@@ -1,4 +1,4 @@
-"""A line to an exchange: one ccxt client, with what keeps it to spot pairs, to its pace and to its time."""
+"""One ccxt client, restricted to spot pairs, the permitted request rate and a deadline."""
 
 import json
 import time
@@ -13,8 +13,8 @@ from services.exchanges.throttle import Throttle
 from services.exchanges.transport import Timer, Transport
 from services.market.errors import BadPayload, Unavailable
 
-PACE = 1.1
-"""The history is asked for a tenth slower than permitted: the ticks have requests of their own."""
+GAP_FACTOR = 1.1
+"""Gaps between requests are a tenth longer than the exchange demands."""
 
 
 _SPOT_ONLY = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}}
@@ -27,29 +27,31 @@ _OPTIONS: Mapping[str, Mapping[str, object]] = {
 
 
 class CcxtClient:
-    """One ccxt client, which one thread may use at a time, with the adapter its requests leave by."""
+    """A ccxt client, for one thread at a time, and the transport of its requests."""
 
-    def __init__(self, market: str, base_url: str | None, timer: Timer = time, least_gap: float = 0.0) -> None:
+    def __init__(self, market: str, base_url: str | None, timer: Timer = time, min_gap_seconds: float = 0.0) -> None:
         self.client: Any = getattr(ccxt, market)({"enableRateLimit": True, "options": dict(_OPTIONS.get(market, {}))})
         self.transport = Transport(market, base_url, timer)
         for scheme in ("https://", "http://"):
             self.client.session.mount(scheme, self.transport)
-        self.client.throttle = Throttle(PACE * self.client.rateLimit, self.transport, least_gap, timer).wait
+        gap_ms = GAP_FACTOR * self.client.rateLimit
+        self.client.throttle = Throttle(gap_ms, self.transport, min_gap_seconds, timer).wait
         self.unreadable: list[str] = []
-        """The symbols whose tickers ccxt could not read, as far as they are known."""
+        """The symbols, where known, of tickers that ccxt could not parse."""
         self._market = market
         self._timer = timer
         self._lock = Lock()
         self._parse = self.client.parse_ticker
-        # One pair's unreadable figures would otherwise cost the prices of all.
+        # Otherwise one ticker that cannot be parsed would cost the prices of all pairs.
         self.client.parse_ticker = self._parse_or_note
-        self.client.safe_ticker = _keep_what_was_told
+        self.client.safe_ticker = _reported_fields
         self._read_fast = self.client.on_json_response
         self.client.on_json_response = self._read_json
 
     @contextmanager
     def held(self, ends_at: float) -> Iterator[Any]:
-        """The client, for one thread alone and with requests that end by then. Raises Unavailable when it is taken."""
+        """The client, for this thread alone; its requests end by `ends_at`, in seconds of the timer. Raises Unavailable
+        when another thread holds it until then."""
         if not self._lock.acquire(timeout=max(0.0, ends_at - self._timer.monotonic())):
             raise Unavailable(self._market, "is busy with an earlier request")
         try:
@@ -59,12 +61,12 @@ class CcxtClient:
             self._lock.release()
 
     def _read_json(self, body: str) -> Any:
-        """Raises BadPayload where a success is no JSON, which ccxt takes for an answer without anything in it."""
+        """Raises BadPayload when a successful response is no JSON, which ccxt would take for an empty answer."""
         try:
             return self._read_fast(body)
         except ValueError:
             try:
-                return json.loads(body)  # knows a bare NaN, which is one pair's and must not cost the others
+                return json.loads(body)  # accepts a bare NaN: it is one pair's value and must not cost the others
             except ValueError:
                 if (self.transport.status or 0) >= 400:
                     raise
@@ -81,14 +83,14 @@ class CcxtClient:
 
 
 def _symbol_of(ticker: object, markets_by_id: Mapping[str, Any]) -> str | None:
-    """The symbol of a ticker that cannot be read: whatever it calls the field, one of them is the market's id."""
+    """The symbol of a ticker that cannot be parsed: one of its fields, whatever its name, holds the market's id."""
     fields = ticker.values() if isinstance(ticker, Mapping) else ()
     known = next((one for one in fields if isinstance(one, str) and one in markets_by_id), None)
     return None if known is None else str(markets_by_id[known][0]["symbol"])
 
 
-def _keep_what_was_told(ticker: Mapping[str, object], market: object = None) -> dict[str, object]:  # noqa: ARG001
-    """Takes the place of ccxt's safe_ticker, which computes a missing last price from yesterday's and the change."""
+def _reported_fields(ticker: Mapping[str, object], market: object = None) -> dict[str, object]:  # noqa: ARG001
+    """Replaces ccxt's safe_ticker, which computes a missing last price from yesterday's price and the change."""
     last = ticker.get("last")
     return {
         "symbol": ticker.get("symbol"),

@@ -1,4 +1,4 @@
-"""A real exchange, spoken to through ccxt, and all that ccxt lets through brought to order."""
+"""A real exchange, reached through ccxt, with every answer checked."""
 
 import difflib
 import logging
@@ -27,12 +27,12 @@ from services.market.types import CandlePage, Candles, Listing, Pair, Quotes
 
 LISTING_SECONDS = 25.0
 CANDLE_REQUEST_SECONDS = 15.0
-MIN_CANDLE_PAUSE = 0.1
-"""Seconds. Some permit fifty requests a second, of a budget that the ticks share."""
+MIN_CANDLE_GAP_SECONDS = 0.1
+"""Some exchanges permit fifty requests a second, but ticks share that budget."""
 
 _TIMEFRAMES = {60: "1m", 300: "5m", 900: "15m", 3600: "1h"}
 MAX_NAMED = 3
-"""Pairs that are told by name where some are left out."""
+"""Excluded pairs that the log names."""
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +57,14 @@ class CcxtExchange:
         self._period_seconds = period_seconds
         self._quoting = CcxtClient(name, base_url, timer)
         if not self._quoting.client.has.get("fetchTickers"):
-            raise UnknownExchange(name, "does not tell the prices of all its pairs in one request")
-        self._history = CcxtClient(name, base_url, timer, MIN_CANDLE_PAUSE)
+            raise UnknownExchange(name, "does not offer the prices of all its pairs in one request")
+        self._history = CcxtClient(name, base_url, timer, MIN_CANDLE_GAP_SECONDS)
         self._limits = _candle_limits(name, self._history.client)
         self._listing = Lock()
         self._known: MarketList | None = None
-        self._left_out: frozenset[Pair] = frozenset()
-        self._standing: dict[Pair, float] = {}
-        """The last prices of pairs that do not trade."""
+        self._excluded: frozenset[Pair] = frozenset()
+        self._idle_prices: dict[Pair, float] = {}
+        """The last prices of pairs that do not trade at present."""
 
     @property
     def name(self) -> str:
@@ -73,38 +73,38 @@ class CcxtExchange:
 
     @property
     def requests_a_second(self) -> float | None:
-        """As ccxt knows it, of requests of the usual cost."""
+        """The permitted rate of requests of cost 1, according to ccxt; None when it knows none."""
         gap_ms = self._quoting.client.rateLimit
         return 1e3 / gap_ms if gap_ms else None
 
     def listings(self) -> tuple[Listing, ...]:
-        """The spot pairs, asked for on a fresh client: a bad answer would leave a used one without its list.
+        """The spot pairs, fetched with a new client: a bad answer would leave a used one without its list.
 
-        Raises Unavailable; BadPayload also where the list is empty or has lost more than half.
+        Raises Unavailable, or BadPayload, also when the list is empty or has lost more than half of its pairs.
         """
         ends_at = self._timer.monotonic() + LISTING_SECONDS
         with self._listing_until(ends_at):
             return self._list(ends_at)
 
     def quotes(self, minute: datetime, deadline_seconds: float) -> Quotes:
-        """The last price of every spot pair, by one request. Raises Unavailable, BadPayload."""
+        """The last price of every spot pair, by one request. Raises Unavailable or BadPayload."""
         ends_at = self._timer.monotonic() + deadline_seconds
         self._know_pairs(ends_at)
-        line = self._quoting
-        with line.held(ends_at) as client, self._translated(line.transport):
+        quoting = self._quoting
+        with quoting.held(ends_at) as client, self._translated(quoting.transport):
             known = self._share_markets(client)
-            line.unreadable.clear()
+            quoting.unreadable.clear()
             tickers = client.fetch_tickers()
-            unreadable = list(line.unreadable)
-        told = {
+            unreadable = list(quoting.unreadable)
+        known_tickers = {
             symbol: ticker
             for symbol, ticker in tickers.items()
             if symbol in known.pairs and ticker.get("symbol") is not None
         }
-        faults = self._faults(told, minute)
+        faults = self._faults(known_tickers, minute)
         faults |= dict.fromkeys(unreadable, "unreadable")
         refused = {known.pairs[symbol]: fault for symbol, fault in faults.items() if fault and symbol in known.trading}
-        good = {symbol: ticker for symbol, ticker in told.items() if faults[symbol] is None}
+        good = {symbol: ticker for symbol, ticker in known_tickers.items() if faults[symbol] is None}
         if not good:
             reasons = _list(Counter(refused.values()))
             raise BadPayload(self._name, f"sent no price that can be used {reasons}".rstrip())
@@ -118,32 +118,34 @@ class CcxtExchange:
             self._idle({known.pairs[symbol]: prices[known.pairs[symbol]] for symbol in good.keys() - known.trading}),
         )
 
-    def _faults(self, told: Mapping[str, Mapping[str, Any]], minute: datetime) -> dict[str, str | None]:
-        """Why each ticker tells no present price; None where it does."""
-        times = np.array([_seconds(ticker.get("timestamp")) for ticker in told.values()], dtype=np.float64)
+    def _faults(self, known_tickers: Mapping[str, Mapping[str, Any]], minute: datetime) -> dict[str, str | None]:
+        """Why each ticker has no current price; None when it has one."""
+        times = np.array([_seconds(ticker.get("timestamp")) for ticker in known_tickers.values()], dtype=np.float64)
         old, ahead = sort_out(times, minute.timestamp(), self._period_seconds)
         return {
             symbol: _fault(ticker["last"]) or ("out of date" if is_old else "from the future" if is_ahead else None)
-            for (symbol, ticker), is_old, is_ahead in zip(told.items(), old.tolist(), ahead.tolist(), strict=True)
+            for (symbol, ticker), is_old, is_ahead in zip(
+                known_tickers.items(), old.tolist(), ahead.tolist(), strict=True
+            )
         }
 
     def _idle(self, prices: dict[Pair, float]) -> frozenset[Pair]:
-        """Which of the pairs that do not trade stand still, as their price does since the answer before."""
-        before, self._standing = self._standing, prices
+        """The pairs among these, which do not trade, whose price is the same as in the previous answer."""
+        before, self._idle_prices = self._idle_prices, prices
         return frozenset(pair for pair, price in prices.items() if before.get(pair, price) == price)
 
     def pages(self, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:
-        """As finely as the exchange keeps it, newest first; nothing where it keeps no candles."""
+        """Pages of the finest candles that the exchange offers, newest first; none when it offers no candles."""
         return () if self._limits is None else split(self._limits, since, until, now)
 
     def candles(self, pair: Pair, page: CandlePage) -> Candles:
-        """One page, at the permitted pace. Raises Unavailable, BadPayload."""
+        """One page, at the permitted rate. Raises Unavailable or BadPayload."""
         ends_at = self._timer.monotonic() + CANDLE_REQUEST_SECONDS
         self._know_pairs(ends_at)
         width = page.width
         first, last = to_epoch(page.since), to_epoch(page.until)
-        line = self._history
-        with line.held(ends_at) as client, self._translated(line.transport):
+        history = self._history
+        with history.held(ends_at) as client, self._translated(history.transport):
             known = self._share_markets(client)
             if pair not in known.symbols:
                 raise BadPayload(self._name, f"has no pair {pair} any more")
@@ -167,7 +169,7 @@ class CcxtExchange:
         )
 
     def _know_pairs(self, ends_at: float) -> None:
-        """Without a list of its own a client would fetch it in the middle of the request."""
+        """Load the list of pairs if there is none yet: ccxt would load it in the middle of the request."""
         if self._known is None:
             with self._listing_until(ends_at):
                 if self._known is None:
@@ -193,21 +195,21 @@ class CcxtExchange:
         if len(found.pairs) * 2 < before:
             raise BadPayload(self._name, f"its list of pairs shrank from {before} to {len(found.pairs)}")
         self._known = found
-        self._tell_left_out(found.listings)
+        self._log_excluded(found.listings)
         return found.listings
 
-    def _tell_left_out(self, listings: Iterable[Listing]) -> None:
-        """Log which pairs cannot be tracked, unless they are those of the last time."""
-        left_out = {listing.pair: listing.fault for listing in listings if listing.fault is not None}
-        if left_out.keys() - self._left_out:
-            named = "; ".join(f"{shown(pair)}, {fault}" for pair, fault in list(left_out.items())[:MAX_NAMED])
-            log.info("%s: %d pairs cannot be tracked, as %s", self._name, len(left_out), named)
-        self._left_out = frozenset(left_out)
+    def _log_excluded(self, listings: Iterable[Listing]) -> None:
+        """Log which pairs cannot be tracked, when there are new ones among them."""
+        excluded = {listing.pair: listing.fault for listing in listings if listing.fault is not None}
+        if excluded.keys() - self._excluded:
+            named = "; ".join(f"{shown(pair)}, {fault}" for pair, fault in list(excluded.items())[:MAX_NAMED])
+            log.info("%s: %d pairs cannot be tracked, as %s", self._name, len(excluded), named)
+        self._excluded = frozenset(excluded)
 
     def _share_markets(self, client: Any) -> MarketList:
-        """Let `client` know the newest list that was accepted."""
+        """Give `client` the newest accepted list."""
         known = self._known
-        assert known is not None  # asked for before
+        assert known is not None  # loaded before
         if client.markets is not known.client.markets:
             client.set_markets_from_exchange(known.client)
         return known
@@ -234,13 +236,13 @@ class CcxtExchange:
 
 def _translate(market: str, error: Exception, status: int | None) -> ExchangeError:
     reason = explain(market, error, status)
-    # ccxt takes some answers of servers that are down for errors of ours, and a certificate that is not accepted for
-    # an answer; the reason knows better.
+    # ccxt takes some answers of servers that are down for errors of the client, and a rejected certificate for an
+    # answer; the reason is more exact.
     if isinstance(error, ccxt.OperationFailed) or reason.kind != "other":
-        return Unavailable(market, reason.words, reason.kind, reason.advice)
+        return Unavailable(market, reason.text, reason.kind, reason.advice)
     if isinstance(error, (ccxt.BaseError, OSError)):
-        return BadPayload(market, reason.words, reason.kind, reason.advice)
-    return BadPayload(market, f"its answer makes no sense: {reason.words}")
+        return BadPayload(market, reason.text, reason.kind, reason.advice)
+    return BadPayload(market, f"its answer makes no sense: {reason.text}")
 
 
 def _candle_limits(name: str, client: Any) -> CandleLimits | None:
@@ -260,25 +262,25 @@ def _list(rejected: Mapping[str, int]) -> str:
     return f"({', '.join(f'{count} {reason}' for reason, count in rejected.items())})" if rejected else ""
 
 
-def _seconds(told: Any) -> float:
+def _seconds(figure: Any) -> float:
     """A ticker's own time in epoch seconds, NaN where it tells none."""
-    milliseconds = _number(told)
+    milliseconds = _number(figure)
     return math.nan if milliseconds is None or milliseconds <= 0 else milliseconds / 1e3
 
 
-def _number(told: Any) -> float | None:
-    """A figure as told, in digits or as text; None where it is neither."""
+def _number(figure: Any) -> float | None:
+    """A figure, from a number or a text; None when it is neither."""
     try:
-        return None if isinstance(told, bool) else float(told)
+        return None if isinstance(figure, bool) else float(figure)
     except (ValueError, TypeError):
         return None
 
 
-def _fault(told: object) -> str | None:
-    """What is wrong with a figure that has to be finite and above zero."""
-    if told is None:
+def _fault(figure: object) -> str | None:
+    """What is wrong with a figure, which must be finite and above zero; None when nothing is."""
+    if figure is None:
         return "missing"
-    value = _number(told)
+    value = _number(figure)
     if value is None:
         return "not a number"
     if not math.isfinite(value):

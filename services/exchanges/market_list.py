@@ -1,4 +1,4 @@
-"""An exchange's list of markets, as ccxt reads it, brought to pairs that can be tracked."""
+"""Turns an exchange's list of markets, as ccxt parses it, into pairs that can be tracked."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -10,15 +10,15 @@ from services.market.names import fault_of, normal, shown
 from services.market.types import Listing, Pair
 
 Market = Mapping[str, Any]
-"""One market as ccxt tells it."""
+"""One market as ccxt describes it."""
 
 
 @dataclass(frozen=True)
 class MarketList:
-    """One list that was accepted: the `client` that knows its markets, and what it lists of spot pairs.
+    """An accepted list: the `client` that has loaded it, and its spot pairs.
 
-    `pairs` and `symbols` lead from ccxt's names to ours and back, for all pairs that can be tracked; of these `trading`
-    are open at present.
+    `pairs` maps ccxt's symbols to pairs and `symbols` maps them back, for all pairs that can be tracked. `trading` has
+    the symbols of those that trade at present.
     """
 
     client: Any
@@ -29,7 +29,7 @@ class MarketList:
 
 
 def read_list(client: Any) -> MarketList:
-    """The list of a `client` that has loaded its markets."""
+    """The list of a `client` whose markets are loaded."""
     markets = [market for market in client.markets.values() if is_spot(market)]
     names = _own_names(client)
     ids = _ids_by_symbol(client)
@@ -57,23 +57,23 @@ def read_list(client: Any) -> MarketList:
 
 
 def is_spot(market: Market) -> bool:
-    """Whether it is the spot market of its pair: a symbol that says more than its pair is a second market of it."""
+    """Whether it is the spot market of its pair; a symbol longer than the pair is another market of it."""
     return bool(market.get("spot")) and market["symbol"] == f"{market['base']}/{market['quote']}"
 
 
 def _fault(pair: Pair, ids: list[str]) -> str | None:
-    """Why the pair cannot be tracked; None where it can."""
+    """Why the pair cannot be tracked; None when it can."""
     for code in pair:
         fault = fault_of(code)
         if fault is not None:
             return f"its name {fault}"
-    if len(ids) > 1:  # whose price would come under the name is a matter of chance
+    if len(ids) > 1:  # it is a matter of chance whose price ccxt returns
         return f"the exchange has {len(ids)} markets of this name, {' and '.join(map(shown, ids))}"
     return None
 
 
 def _ids_by_symbol(client: Any) -> Mapping[str, set[str]]:
-    """The exchange's own numbers of the markets under each symbol; ccxt keeps one market a symbol, the last."""
+    """The exchange's own ids of the markets of each symbol; ccxt keeps only the last market of a symbol."""
     found: dict[str, set[str]] = defaultdict(set)
     for number, markets in client.markets_by_id.items():
         for market in markets:
@@ -83,7 +83,7 @@ def _ids_by_symbol(client: Any) -> Mapping[str, set[str]]:
 
 
 def _own_names(client: Any) -> Mapping[str, set[str]]:
-    """For each currency that ccxt calls otherwise than the exchange does, the exchange's names of it."""
+    """The exchange's own names of each currency that ccxt has renamed."""
     found: dict[str, set[str]] = defaultdict(set)
     for name, code in client.commonCurrencies.items():
         if name != code:
@@ -92,7 +92,7 @@ def _own_names(client: Any) -> Mapping[str, set[str]]:
 
 
 def _aliases(pair: Pair, market: Market, names: Mapping[str, set[str]]) -> tuple[Pair, ...]:
-    """The names that the exchange itself has for the pair, where they are others: `XBT/USD` for `BTC/USD`."""
+    """The exchange's own names of the pair, if they differ: `XBT/USD` for `BTC/USD`."""
 
     def called(code: str, number: object) -> Iterable[str]:
         own = str(number).upper() if number else code

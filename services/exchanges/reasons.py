@@ -1,4 +1,4 @@
-"""Why an exchange gave nothing, in plain words, and what to do about it."""
+"""Why a request to an exchange failed, in plain English, and what to do about it."""
 
 import errno
 import json
@@ -19,7 +19,7 @@ from services.market.errors import FailureKind
 from services.market.text import one_line
 
 MAX_COMPLAINT = 120
-"""Characters that are told of what an exchange itself says when it fails."""
+"""Characters of an exchange's own error text that are shown."""
 
 ASKED_AGAIN = "It is asked again each period"
 CHECK_NETWORK = "Check the network and the proxy settings (HTTPS_PROXY), or try python app.py --demo"
@@ -35,18 +35,20 @@ _TOO_LATE = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT)
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`words` say what happened and `advice` what to do, both without markup, the second in whole sentences without
-    the last full stop; `kind` is for programs."""
+    """`text` says what happened and `advice` what to do, both without markup; `kind` is for programs.
+
+    `advice` is in whole sentences, without the last full stop.
+    """
 
     kind: FailureKind
-    words: str
+    text: str
     advice: str = ""
 
 
 def explain(market: str, error: BaseException, status: int | None = None) -> Reason:
-    """The reason of a request that ended in `error`; `status` is the HTTP status of the answer, None where none came.
+    """The reason why a request ended in `error`; `status` is the HTTP status of the response, None when there is none.
 
-    Looks through what ccxt, requests and urllib3 wrap around the error of the operating system. Pure.
+    Looks through the errors that ccxt, requests and urllib3 wrap around the operating system's. Pure.
     """
     found = list(_chain(error))
     if status is not None and status >= 400:
@@ -55,7 +57,7 @@ def explain(market: str, error: BaseException, status: int | None = None) -> Rea
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and all that it was made of, the outermost first."""
+    """The error and all its causes, the outermost first."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:
@@ -68,7 +70,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _by_connection(found: list[BaseException]) -> Reason | None:
-    """Where no whole answer came; None where one did."""
+    """The reason why no complete response came; None when one did."""
     host = _host(found)
     if any(isinstance(one, urllib3.exceptions.ProxyError) or type(one).__module__ == "socks" for one in found):
         return Reason("proxy", f"the proxy {_proxy_trouble(found)}", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
@@ -105,10 +107,10 @@ def _host(found: list[BaseException]) -> str:
 
 
 def _proxy_trouble(found: list[BaseException]) -> str:
-    told = " ".join(str(one) for one in found)
-    if "Tunnel connection failed: 407" in told:
+    text = " ".join(str(one) for one in found)
+    if "Tunnel connection failed: 407" in text:
         return "asks for a user name and password (HTTP 407)"
-    refused = re.search(r"Tunnel connection failed: (\d{3})", told)
+    refused = re.search(r"Tunnel connection failed: (\d{3})", text)
     if refused:
         return f"refuses to pass the request on (HTTP {refused[1]})"
     if any(isinstance(one, ssl.SSLError) for one in found):
@@ -133,14 +135,16 @@ def _by_tls(error: ssl.SSLError, host: str) -> Reason:
 
 
 def _by_status(market: str, error: BaseException, status: int) -> Reason:
-    said = _said(market, error, status) if isinstance(error, ccxt.BaseError) else ""  # not of what stumbled over it
+    said = (
+        _said(market, error, status) if isinstance(error, ccxt.BaseError) else ""
+    )  # other errors come from parsing the response
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         return Reason("proxy", "the proxy asks for a user name and password (HTTP 407)", "Put them into HTTPS_PROXY")
     if status in _TOO_MANY:
         return _rate_limit(f"HTTP {status}{said}")
     if status in _REFUSED_HERE:
-        words = f"refuses requests from here (HTTP {status}{said}); it may not serve this place"
-        return Reason("blocked", words, "Track another exchange, or check what the proxy lets through")
+        text = f"refuses requests from here (HTTP {status}{said}); it may not serve this place"
+        return Reason("blocked", text, "Track another exchange, or check what the proxy lets through")
     if status == HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, ccxt.OnMaintenance):
         return _maintenance(f"HTTP {status}{said}")
     if status in _TOO_LATE:
@@ -155,7 +159,7 @@ def _by_status(market: str, error: BaseException, status: int) -> Reason:
 
 
 def _by_complaint(market: str, error: BaseException) -> Reason:
-    """Where a whole answer came, and a complaint in it."""
+    """The reason in an error that the exchange sent in a complete response."""
     said = _said(market, error, None).removeprefix(": ")
     if isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection):
         return _rate_limit(said)
@@ -180,7 +184,7 @@ def _maintenance(said: str) -> Reason:
 
 
 def _said(market: str, error: BaseException, status: int | None) -> str:
-    """`: ` and the beginning of what the exchange itself says, in one visible line without markup; or nothing."""
+    """`: ` and the beginning of the exchange's own text, as one printable line without markup; or nothing."""
     text = re.sub(r"^(GET|POST) \S+ ?", "", str(error).partition("<")[0].removeprefix(f"{market} "))
     text = re.sub(r"https?://\S+", lambda found: found[0].partition("?")[0], text)
     if status is not None:
@@ -190,7 +194,7 @@ def _said(market: str, error: BaseException, status: int | None) -> str:
 
 
 def _texts_in(answer: str) -> str:
-    """The words in a JSON answer, one after the other; any other as it is."""
+    """The texts in a JSON answer, joined; any other answer as it is."""
     try:
         waiting = [json.loads(answer)]
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""How requests leave: through a mirror or a proxy where one is set, and never beyond their time."""
+"""Sends requests to exchanges: through a mirror or a proxy if one is set, and within a deadline."""
 
 import time
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from services.concurrency.deadline import DeadlineExceeded, ThreadPerCall, resul
 from services.market.errors import BadPayload
 
 _PIECE = 4096
-"""Bytes of a body that are read between two looks at whether anybody still waits for it."""
+"""Bytes of a body that are read between two checks whether it is still wanted."""
 
 ANSWERED_BY_OTHERS = (
     "It is asked again each period. If it lasts, a proxy or a log-in page may be answering in its place"
@@ -23,26 +23,24 @@ ANSWERED_BY_OTHERS = (
 
 
 class Timer(Protocol):
-    """What measures spans of time and lets them pass; the module `time` is one."""
+    """Measures time and sleeps; the module `time` is one."""
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment, whatever is done to the clock on the wall."""
+        """Seconds since a fixed moment, unaffected by changes of the system clock."""
 
     def sleep(self, seconds: float, /) -> None:
         """Return when this many seconds have passed."""
 
 
 class Transport(HTTPAdapter):
-    """Mounted on a client's session.
+    """An adapter to be mounted on a client's session.
 
-    Goes by way of the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for the address that is really asked, the
-    mirror's where there is one, and trusts the certificates in REQUESTS_CA_BUNDLE. Passwords of `~/.netrc` stay there.
+    It uses the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for the address that is really requested (the
+    mirror's, if one is set) and trusts the certificates in REQUESTS_CA_BUNDLE. It sends no passwords of `~/.netrc`.
 
-    What was sent is held to the moment `ends_at` as a whole: the client's own
-    time-out begins anew with every byte, so that a dripping answer could go on for ever.
-
-    A request runs in a thread of its own and is waited for no longer than that, whatever it is at: looking up
-    a name, connecting, or reading. What is left of it then ends by itself, unheard.
+    `ends_at` is the deadline of a whole request, in seconds of the timer: the client's own time-out starts again with
+    every byte, so a response that drips could last for ever. A request runs in a thread of its own and is waited for
+    until then, whether it resolves a name, connects or reads. After that it ends by itself, and its result is dropped.
     """
 
     def __init__(self, market: str, base_url: str | None, timer: Timer = time) -> None:
@@ -54,11 +52,11 @@ class Transport(HTTPAdapter):
         self._environment = Session()
         self.ends_at = float("inf")
         self.status: int | None = None
-        """The HTTP status of the newest answer; None when none came."""
+        """The HTTP status of the newest response; None when none came."""
 
     def send(self, request: PreparedRequest, *_: Any, **options: Any) -> Response:
-        """Answers with the body read. Raises ReadTimeout, ConnectionError where an answer breaks off, or BadPayload
-        where a success holds no JSON."""
+        """The response, with its body read. Raises ReadTimeout, ConnectionError when a response breaks off, or
+        BadPayload when a successful one holds no JSON."""
         self.status = None
         if not (request.url or "").startswith(self._prefix):
             request.url = f"{self._prefix}{request.url}"
@@ -66,9 +64,9 @@ class Transport(HTTPAdapter):
         if left <= 0:
             raise ReadTimeout("no time is left for another request", request=request)
         given_up = Event()
-        # ccxt's own session does not look at the environment: if it did, it would send passwords of ~/.netrc too.
-        proxies = self._environment.merge_environment_settings(request.url, {}, True, None, None)
-        call = self._threads.submit(self._request, request, {**options, **proxies, "timeout": left}, given_up)
+        # ccxt's own session ignores the environment; otherwise it would send passwords of ~/.netrc too.
+        environment = self._environment.merge_environment_settings(request.url, {}, True, None, None)
+        call = self._threads.submit(self._request, request, {**options, **environment, "timeout": left}, given_up)
         try:
             response = result_within(left, call)
         except DeadlineExceeded:

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from services.caching.process_reader import CachedReader
-from services.caching.redis_cache import PAUSE_SECONDS, BadRedisUrl, RedisCache, open_memory
+from services.caching.redis_cache import PAUSE_SECONDS, BadRedisUrl, RedisCache, open_redis_cache
 from services.caching.redis_reader import REVISION, SharedReader
 from services.market.alerting.alerts import AlertQuery
 from services.market.errors import StoreUnavailable, UnknownMetric
@@ -31,7 +31,7 @@ class Process:
 
     cache: CachedReader
     shared: SharedReader
-    memory: RedisCache
+    redis_cache: RedisCache
 
 
 @dataclass
@@ -44,9 +44,9 @@ class Installation:
     timer: Timer = field(default_factory=Timer)
 
     def process(self) -> Process:
-        memory = open_memory(self.url, lambda: self.name, self.timer)
-        shared = SharedReader(self.database, memory)
-        return Process(CachedReader(shared, self.timer), shared, memory)
+        redis_cache = open_redis_cache(self.url, lambda: self.name, self.timer)
+        shared = SharedReader(self.database, redis_cache)
+        return Process(CachedReader(shared, self.timer), shared, redis_cache)
 
     def read(self, what: str) -> int:
         """How often the database was asked for it."""
@@ -64,8 +64,8 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
         yield opened
 
 
-def key_of(client: redis.Redis, shelf: str) -> bytes:
-    (key,) = client.keys(f"*:{shelf}:*")
+def key_of(client: redis.Redis, entry: str) -> bytes:
+    (key,) = client.keys(f"*:{entry}:*")
     return key
 
 
@@ -161,7 +161,7 @@ def test_alerts_are_those_that_were_asked_for(ours) -> None:
                 wanted = ours.database.alerts(query)
                 assert first.alerts(query) == wanted
                 assert second.alerts(query) == wanted
-    for query in (AlertQuery(until=NOON - timedelta(minutes=7)), AlertQuery(offset=2), AlertQuery(words="btc")):
+    for query in (AlertQuery(until=NOON - timedelta(minutes=7)), AlertQuery(offset=2), AlertQuery(search="btc")):
         assert first.alerts(query) == ours.database.alerts(query)
 
 
@@ -311,15 +311,15 @@ def test_a_redis_that_hangs_makes_one_request_wait_and_no_other(ours, redis_serv
 
 def test_while_it_is_away_it_is_tried_by_one_caller_now_and_then(ours, redis_server) -> None:
     redis_server.kill()
-    memory = ours.process().memory
-    assert memory.once(REVISION, "", lambda: 1) == 1
-    assert not memory.up
+    redis_cache = ours.process().redis_cache
+    assert redis_cache.get_or_compute(REVISION, "", lambda: 1) == 1
+    assert not redis_cache.up
     redis_server.start()
-    assert not memory.ready()
+    assert not redis_cache.ready()
     ours.timer.now += PAUSE_SECONDS - 0.1
-    assert not memory.ready()
+    assert not redis_cache.ready()
     ours.timer.now += 0.1
-    assert memory.ready()
+    assert redis_cache.ready()
 
 
 def test_a_restart_between_two_questions_is_not_even_noticed(ours, redis_server, caplog) -> None:
@@ -349,11 +349,11 @@ def test_a_redis_without_memory_left_is_away_and_told_of_once(ours, client, capl
 # ---- what others put there
 
 
-@pytest.mark.parametrize("shelf", ["revision", "ranking", "status"])
-def test_garbage_under_a_key_is_replaced(ours, client, shelf) -> None:
+@pytest.mark.parametrize("entry", ["revision", "ranking", "status"])
+def test_garbage_under_a_key_is_replaced(ours, client, entry) -> None:
     first = ours.process()
     first.cache.ranking(), first.cache.status(NOON)
-    key = key_of(client, shelf)
+    key = key_of(client, entry)
     for spoil in (
         lambda: client.set(key, b"\x80\x05garbage"),
         lambda: client.set(key, b""),
@@ -363,7 +363,7 @@ def test_garbage_under_a_key_is_replaced(ours, client, shelf) -> None:
         other = ours.process()
         assert other.cache.ranking() == first.cache.ranking()
         assert other.cache.status(NOON) == first.cache.status(NOON)
-        assert other.memory.up
+        assert other.redis_cache.up
         assert client.type(key) == b"string"
 
 
@@ -393,7 +393,7 @@ def test_installations_on_one_redis_know_nothing_of_each_other(ours) -> None:
 )
 def test_a_url_that_is_none_is_refused_without_telling_it(url: str) -> None:
     with pytest.raises(BadRedisUrl, match=r"^REDIS_URL: not a URL of the form redis://host:port/number$"):
-        open_memory(url, lambda: "ours")
+        open_redis_cache(url, lambda: "ours")
 
 
 @pytest.mark.parametrize(

@@ -27,67 +27,67 @@ class Maker:
 
 
 def test_a_value_is_made_once_for_its_version():
-    memory, make = VersionedCache(), Maker("one", "two")
-    assert [memory.get("key", 1, make) for _ in range(3)] == ["one"] * 3
+    cache, make = VersionedCache(), Maker("one", "two")
+    assert [cache.get("key", 1, make) for _ in range(3)] == ["one"] * 3
     assert make.made == 1
 
 
 def test_another_version_is_made_anew_and_the_old_one_forgotten():
-    memory, make = VersionedCache(), Maker("one", "two", "three")
-    assert [memory.get("key", version, make) for version in (1, 2, 2, 1)] == ["one", "two", "two", "three"]
+    cache, make = VersionedCache(), Maker("one", "two", "three")
+    assert [cache.get("key", version, make) for version in (1, 2, 2, 1)] == ["one", "two", "two", "three"]
 
 
 def test_keys_do_not_disturb_each_other():
-    memory, make = VersionedCache(), Maker("a", "b")
-    assert [memory.get(key, 1, make) for key in ("a", "b", "a", "b")] == ["a", "b", "a", "b"]
+    cache, make = VersionedCache(), Maker("a", "b")
+    assert [cache.get(key, 1, make) for key in ("a", "b", "a", "b")] == ["a", "b", "a", "b"]
 
 
 def test_an_error_is_raised_and_not_remembered():
-    memory, make = VersionedCache(), Maker(ValueError("no"), "better")
+    cache, make = VersionedCache(), Maker(ValueError("no"), "better")
     with pytest.raises(ValueError, match="no"):
-        memory.get("key", 1, make)
-    assert memory.get("key", 1, make) == "better"
+        cache.get("key", 1, make)
+    assert cache.get("key", 1, make) == "better"
 
 
 def test_what_nobody_asked_for_longest_is_forgotten_first():
-    memory = VersionedCache(most=2)
+    cache = VersionedCache(max_entries=2)
     for key in ("a", "b", "a", "c"):
-        memory.get(key, 1, lambda key=key: f"first {key}")
-    told = {key: memory.get(key, 1, lambda: "second") for key in ("a", "c")}
+        cache.get(key, 1, lambda key=key: f"first {key}")
+    told = {key: cache.get(key, 1, lambda: "second") for key in ("a", "c")}
     assert told == {"a": "first a", "c": "first c"}
-    assert memory.get("b", 1, lambda: "second") == "second"
+    assert cache.get("b", 1, lambda: "second") == "second"
 
 
 def test_who_comes_while_a_value_is_made_waits_for_it():
-    memory, make = VersionedCache(), Maker("once", "twice")
+    cache, make = VersionedCache(), Maker("once", "twice")
     make.may_end.clear()
     with ThreadPoolExecutor(5) as threads:
-        first = threads.submit(memory.get, "key", 1, make)
+        first = threads.submit(cache.get, "key", 1, make)
         assert make.started.wait(10)
-        others = [threads.submit(memory.get, "key", 1, make) for _ in range(4)]
+        others = [threads.submit(cache.get, "key", 1, make) for _ in range(4)]
         make.may_end.set()
         assert [future.result(10) for future in (first, *others)] == ["once"] * 5
     assert make.made == 1
 
 
 def test_who_waits_gets_the_error_too():
-    memory, make = VersionedCache(), Maker(ValueError("no"), ValueError("no"))
+    cache, make = VersionedCache(), Maker(ValueError("no"), ValueError("no"))
     make.may_end.clear()
     with ThreadPoolExecutor(2) as threads:
-        futures = [threads.submit(memory.get, "key", 1, make)]
+        futures = [threads.submit(cache.get, "key", 1, make)]
         assert make.started.wait(10)
-        futures.append(threads.submit(memory.get, "key", 1, make))
+        futures.append(threads.submit(cache.get, "key", 1, make))
         make.may_end.set()
         assert [str(future.exception(10)) for future in futures] == ["no", "no"]
 
 
 def test_a_failure_of_an_old_version_does_not_take_the_new_one_along():
-    memory, slow = VersionedCache(), Maker(ValueError("old"))
+    cache, slow = VersionedCache(), Maker(ValueError("old"))
     slow.may_end.clear()
     with ThreadPoolExecutor(1) as threads:
-        old = threads.submit(memory.get, "key", 1, slow)
+        old = threads.submit(cache.get, "key", 1, slow)
         assert slow.started.wait(10)
-        assert memory.get("key", 2, lambda: "new") == "new"
+        assert cache.get("key", 2, lambda: "new") == "new"
         slow.may_end.set()
         assert str(old.exception(10)) == "old"
-    assert memory.get("key", 2, lambda: "newer") == "new"
+    assert cache.get("key", 2, lambda: "newer") == "new"

@@ -114,7 +114,7 @@ def test_every_cache_has_a_key_a_validity_and_a_bound() -> None:
     [
         ("api/middleware/response_cache.py", f"{response_cache.MAX_BYTES / 1e6:.0f} MB"),
         ("services/store/history/recent_cache.py", f"{recent_cache.MAX_BYTES / 1e6:.0f} MB"),
-        ("services/concurrency/versioned_cache.py", f"{versioned_cache.VersionedCache()._most} entries"),
+        ("services/concurrency/versioned_cache.py", f"{versioned_cache.VersionedCache()._max_entries} entries"),
         ("services/store/alerting/rules.py", f"{stored_rules.decode_rule.cache_parameters()['maxsize']:,}"),
         ("api/middleware/rate_limits.py", f"{rate_limits.Counts.MAX:,}"),
         ("api/middleware/rate_limits.py", f"{rate_limits.MAX_KNOWN_CLIENTS:,}"),

@@ -178,7 +178,7 @@ def test_a_proxy_that_cannot_be_had_is_told_without_its_password(timer, monkeypa
 def test_a_socks_proxy_without_the_package_for_it_is_told_of():
     reason = explain("kraken", requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support."))
 
-    assert (reason.kind, reason.words) == ("proxy", "a SOCKS proxy is set, which needs the package PySocks")
+    assert (reason.kind, reason.text) == ("proxy", "a SOCKS proxy is set, which needs the package PySocks")
 
 
 def test_certificates_that_cannot_be_read_are_told_of(timer, monkeypatch):

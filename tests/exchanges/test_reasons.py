@@ -115,7 +115,7 @@ def wrapped(cause: Exception) -> Exception:
 def test_what_the_operating_system_says_is_found_below_all_that_wraps_it(cause, kind, words):
     reason = explain("kraken", wrapped(cause))
 
-    assert (reason.kind, reason.words) == (kind, words)
+    assert (reason.kind, reason.text) == (kind, words)
     assert reason.advice
 
 
@@ -128,7 +128,7 @@ def test_a_certificate_that_is_not_accepted_is_told_with_the_reason(why):
 
     reason = explain("kraken", wrapped(error))
 
-    assert (reason.kind, reason.words) == ("tls", f"the TLS certificate of api.kraken.com is not accepted: {why}")
+    assert (reason.kind, reason.text) == ("tls", f"the TLS certificate of api.kraken.com is not accepted: {why}")
     assert "clock" in reason.advice
     assert "REQUESTS_CA_BUNDLE" in reason.advice
 
