@@ -1,4 +1,4 @@
-"""Alembic's entry: works on the connection and in the transaction that `services.store.database.schema` hands over."""
+"""Alembic's entry point. Uses the connection and transaction of `services.store.database.schema`."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Add what lasting history needs: spans with chunks and rollups, sizes, and the marks of new pairs"""
+"""Add history: chunks and rollups of spans, sizes, and when pairs were first listed"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Give the database a name of its own, by which what is cached of it is told from what is cached of others"""
+"""Give the database an identity, which cached values of it carry"""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""Have PostgreSQL not compress what will not shrink: for the statistics that took longer than all else of a commit"""
+"""Stop PostgreSQL from compressing packed values: for the statistics that took longer than the rest of a commit"""
 
 from alembic import op
 

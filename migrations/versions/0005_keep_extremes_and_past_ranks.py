@@ -1,4 +1,4 @@
-"""Keep what the ranges and the change in rank are told from: extremes by block, and the last hour's ranks"""
+"""Store extremes by block and the ranks of the last hour, for ranges and changes in rank"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Put on record what an exchange permits, when it last failed, and when a pair went"""
+"""Record an exchange's rate limit and last failure, and when a pair was delisted"""
 
 import sqlalchemy as sa
 from alembic import op

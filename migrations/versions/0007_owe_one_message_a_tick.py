@@ -1,4 +1,4 @@
-"""Owe each channel one message a tick: messages with the alerts that they tell, in place of notifications"""
+"""Replace notifications by messages: one per channel and tick, with its alerts"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,7 +17,7 @@ GROUPED = """
         row_number() OVER (PARTITION BY channel, created_at, sent_at, failed_at ORDER BY id) - 1 AS place
     FROM notification n
 """
-"""The notifications of one tick and channel, of which one was settled when the others were, become a message."""
+"""Notifications of one tick and channel that were sent, or failed, together become one message."""
 
 
 def upgrade() -> None:
@@ -105,7 +105,7 @@ def downgrade() -> None:
 
 
 def _count_on(old: str, new: str) -> None:
-    """Have the numbers of `new` begin where those of `old` have come to: none is given again."""
+    """Continue the ids of `new` after those of `old`, so that none is used twice."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute(f"SELECT setval(pg_get_serial_sequence('{new}', 'id'), last_value, is_called) FROM {old}_id_seq")
         return

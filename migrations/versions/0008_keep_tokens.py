@@ -1,4 +1,4 @@
-"""Keep the digests of API tokens"""
+"""Store the digests of API tokens"""
 
 import sqlalchemy as sa
 from alembic import op

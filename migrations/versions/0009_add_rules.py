@@ -1,4 +1,4 @@
-"""Add rules that people write, their states, what they look back on, mutes, and what alerts tell of them"""
+"""Add users' rules, their states and running sums, mutes, and what alerts record of them"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ def _added() -> tuple[sa.Column, ...]:
 
 @contextmanager
 def _altering_alerts() -> Iterator[BatchOperations]:
-    """SQLite makes the table anew for this, and would forget how far it had counted."""
+    """SQLite recreates the table for this, and would lose its id counter."""
     connection = op.get_bind()
     counted = None
     if connection.dialect.name == "sqlite":
@@ -92,7 +92,7 @@ def upgrade() -> None:
 
 
 def _forget_alerts_of_rules() -> None:
-    """What told of them tells of the others alone, or not at all."""
+    """Remove them from their messages, and messages without other alerts."""
     theirs = "SELECT id FROM alert WHERE rule_id <> 0"
     op.execute(f"DELETE FROM message_alert WHERE alert_id IN ({theirs})")
     op.execute("DELETE FROM message WHERE id NOT IN (SELECT message_id FROM message_alert)")

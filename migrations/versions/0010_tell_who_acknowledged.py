@@ -1,4 +1,4 @@
-"""Tell who acknowledged an alert"""
+"""Record who acknowledged an alert"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Put on record what an exchange's list said, so that a sudden change of it is doubted at first"""
+"""Record what an exchange's list said, so that a sudden change of it is not accepted at once"""
 
 import sqlalchemy as sa
 from alembic import op

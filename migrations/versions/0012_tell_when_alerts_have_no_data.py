@@ -1,4 +1,4 @@
-"""Tell when alerts have no data and why they resolved; keep what rules saw last, and which marks are to be renewed"""
+"""Record when alerts have no data and why they resolved, rules' last values, and running sums to be renewed"""
 
 import struct
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def downgrade() -> None:
 
 
 def _former(number: int, state: int, side: int, since: int, fired_at: int, _known_at: int) -> tuple[int, ...]:
-    """An alert without data was one that fires, or none."""
+    """The former fields. An alert without data is firing in them."""
     return number, FIRING if state == NO_DATA else state, side, since, fired_at
 
 

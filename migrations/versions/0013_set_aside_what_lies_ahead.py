@@ -1,4 +1,4 @@
-"""Set aside what a clock that was ahead has stored"""
+"""Add tables for samples that a clock which was ahead has stored"""
 
 import sqlalchemy as sa
 from alembic import op

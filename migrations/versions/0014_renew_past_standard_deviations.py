@@ -1,4 +1,4 @@
-"""Renew past standard deviations that rules compare with"""
+"""Renew earlier standard deviations that rules compare with"""
 
 import sqlalchemy as sa
 from alembic import op

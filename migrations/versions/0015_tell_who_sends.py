@@ -1,4 +1,4 @@
-"""Tell who has claimed a message, and have one process at a time send on a channel: a lease in place of a time"""
+"""Record which process has claimed a message, and give each channel a lease so that one process sends on it"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Count the time that ticks have covered"""
+"""Record the time that ticks have covered"""
 
 import sqlalchemy as sa
 from alembic import op
