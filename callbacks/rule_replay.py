@@ -84,7 +84,7 @@ def register(app: Dash, dependencies: Dependencies) -> None:
 def replayed(
     result: ReplayResult | ReplayProblem, request: ReplayRequest, dependencies: Dependencies, zone: tzinfo
 ) -> Component:
-    """What the rule would have done, or why that is not known. Raises StoreUnavailable."""
+    """The result of the replay, or why there is none. Raises StoreUnavailable."""
     if "problem" in result:
         return rule_replay.problem(_problem_text(result))
     try:

@@ -87,7 +87,7 @@ def tabs(chosen: str) -> list[Component]:
 
 
 def key(place: Place) -> list[Any]:
-    """What identifies a part of the page. Other parameters of the address belong to the part itself."""
+    """The identity of a part of the page. Other parameters of the address belong to the part itself."""
     return [place.tab, place.edit, place.like, place.template, place.scope]
 
 

@@ -1,4 +1,4 @@
-"""What all charts share: figures as plain dicts, positions in UTC, and the look of axes and texts."""
+"""The base of all charts: figures as plain dicts, positions in UTC, and the look of axes and texts."""
 
 from datetime import tzinfo
 from typing import Any

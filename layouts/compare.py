@@ -150,7 +150,7 @@ def matrix(comparison: Comparison) -> Component:
 
 
 def results(found: Sequence[RankedMetric], choice: Choice, query: str, full: bool) -> list[Component]:
-    """What one could add, each a link to the comparison with it."""
+    """The metrics found, each a link that adds it to the comparison."""
     if not query.strip():
         return []
     if full:

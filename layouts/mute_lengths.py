@@ -1,4 +1,4 @@
-"""How long a metric or a rule can be muted."""
+"""The lengths of mutes, and when a mute ends."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo

@@ -1,4 +1,4 @@
-"""How prices, shares and times are written. assets/1-notation.js writes the same in the browser."""
+"""Formats prices, shares and times. assets/1-notation.js formats them alike in the browser."""
 
 import math
 from datetime import UTC, datetime, tzinfo

@@ -141,7 +141,7 @@ def _condition(fields: _Fields, quantity: str) -> list[Component]:
         fields.select("kind", "Condition", kind_options(quantity)),
         fields.segments("side", "Side", _options(SIDES)),
         fields.segments("way", "Direction", way_options(quantity)),
-        fields.number("factor", "Multiple of its average"),
+        fields.number("factor", "Factor"),
         fields.number("percent", "By more than, %"),
         fields.number("level", "Level", "Prices are in the quote currency."),
         fields.number("places", "Places", "10 for the top 10."),

@@ -14,8 +14,8 @@ MANY = 120
 
 @pytest.fixture
 def deliveries() -> FakeDeliveries:
-    told = (builders.delivery(number, attempts=number) for number in range(MANY, 0, -1))
-    return FakeDeliveries(channels=("ops",), messages=tuple(told))
+    messages = (builders.delivery(number, attempts=number) for number in range(MANY, 0, -1))
+    return FakeDeliveries(channels=("ops",), messages=tuple(messages))
 
 
 def follow(deliveries: FakeDeliveries, action: Any = None, page: int = 1, known: Any = None) -> dict[str, Any]:
