@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from layouts.spans import Span
-from services.market.candles import ChartHistory, chart_history
+from services.market.candles import ChartHistory, ChartSpan, chart_history
 from services.market.ports import MarketReader
 from services.market.times import HOUR, from_epoch, period_of, to_epoch
 from services.market.types import Hours, Series
@@ -33,15 +33,8 @@ def read_chart(
     else:
         history = reader.hours(metric_id, lead, until)
         volumes = None
-    chart = chart_history(
-        history,
-        volumes,
-        to_epoch(since),
-        to_epoch(until),
-        span.bar_seconds,
-        span.window_seconds,
-        reader.profile.period_seconds,
-    )
+    shown = ChartSpan(to_epoch(since), to_epoch(until), span.bar_seconds, span.window_seconds)
+    chart = chart_history(history, volumes, shown, reader.profile.period_seconds)
     return replace(chart, begins=_beginning(reader, metric_id, chart))
 
 

@@ -1,4 +1,4 @@
-"""Values for tests: sensible throughout, but for what the test names."""
+"""Plausible values for tests; a test sets only the fields that it is about."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -78,14 +78,14 @@ def ranked_metric(id: int = 1, **changes: Any) -> RankedMetric:
 
 
 def series(values: list[float], until: datetime = NOON, step: int = 60, width: int = 60) -> Series:
-    """`values` at every `step` seconds, the last one at `until`."""
+    """`values` every `step` seconds, the last one at `until`."""
     last = int(until.timestamp())
     times = np.arange(last - step * (len(values) - 1), last + 1, step, dtype=np.int64)
     return Series(times, np.array(values, dtype=np.float64), np.full(len(values), width, dtype=np.int64))
 
 
 def hours(candles: Sequence[tuple[float, float, float, float] | None], until: datetime = NOON) -> Hours:
-    """One hour after another, the last one ending at `until`: (open, high, low, close) or None for a missing one."""
+    """Consecutive hours, the last one ending at `until`: (open, high, low, close), or None for a missing one."""
     end = int(until.timestamp())
     there = [(end - 3600 * (len(candles) - place), *candle) for place, candle in enumerate(candles) if candle]
     columns = np.array(there, dtype=np.float64).reshape(-1, 5).T
@@ -207,7 +207,7 @@ def day(**changes: Any) -> Day:
 
 
 def sizes(*sizes_in_bytes: int) -> Sizes:
-    """One an hour, the last at NOON."""
+    """One per hour, the last one at NOON."""
     last = int(NOON.timestamp())
     times = last - 3_600 * np.arange(len(sizes_in_bytes) - 1, -1, -1, dtype=np.int64)
     return Sizes(times, np.array(sizes_in_bytes, dtype=np.int64))

@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 @dataclass
 class Timer:
-    """Stands still until it is told otherwise."""
+    """A clock of seconds that stands still until a test moves it."""
 
     now: float = 1_000.0
 
@@ -53,7 +53,7 @@ class Timer:
 
 
 class Passing(Event):
-    """An event that is waited for without waiting: the time is over at once, by `timer`; `meanwhile` happens."""
+    """An event whose `wait` returns at once: it moves `timer` on and calls `meanwhile`."""
 
     def __init__(self, timer: Timer, meanwhile: Callable[[], object] = lambda: None) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Passing(Event):
 
 @dataclass
 class FakeAlertService:
-    """An AlertService over lists; `query` is the last that was asked for."""
+    """An AlertService in memory; `query` is the last one."""
 
     stored: dict[int, AlertRule] = field(default_factory=dict)
     fired: dict[int, Alert] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class FakeAlertService:
     steps: Iterable[float | None] = (0.0,)
     trouble: TrackerError | None = None
     ended: int = 0
-    """How many replays."""
+    """The number of ended replays."""
     channels: tuple[str, ...] = ()
 
     def rules(self) -> tuple[AlertRule, ...]:
@@ -108,8 +108,8 @@ class FakeAlertService:
         del self.stored[number]
 
     def tally(self, query: AlertQuery) -> AlertCounts:
-        unseen = [alert for alert in self.fired.values() if alert.acknowledged_at is None]
-        return AlertCounts(len(self.fired), len(unseen))
+        unacknowledged = [alert for alert in self.fired.values() if alert.acknowledged_at is None]
+        return AlertCounts(len(self.fired), len(unacknowledged))
 
     def rules_that_fired(self) -> dict[int, str | None]:
         return {alert.rule_id: alert.rule for alert in self.fired.values()}
@@ -174,13 +174,13 @@ class FakeReader:
     volume_series: dict[int, Series] = field(default_factory=dict)
     fired: Collection[Alert] = ()
     alert_query: AlertQuery | None = None
-    """The last that was asked for."""
+    """The last query."""
     state: Status = field(default_factory=builders.status)
     today: Day = field(default_factory=builders.day)
     down: bool = False
     calls: list[str] = field(default_factory=list)
     as_of: list[int | None] = field(default_factory=list)
-    """The revisions that series were asked for."""
+    """The revisions that callers passed when they read series."""
     lines_asked: list[tuple[int, ...]] = field(default_factory=list)
     no_history: int = 0
 

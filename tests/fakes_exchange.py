@@ -1,4 +1,4 @@
-"""An exchange, a messenger and a clock that do as the test says."""
+"""A fake exchange, notifier and clock."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ def pair(text: str) -> Pair:
 
 @dataclass
 class FakeExchange:
-    """`prices` and `volumes` by pair as text; `past` tells the close of a pair at an epoch second, None for no candle.
+    """`prices` and `volumes` by pair as text; `close_at` gives a pair's close at an epoch second, None for no candle.
 
-    `error` is raised by every call, `candle_errors` one after the other by the requests for candles.
+    Every call raises `error`; requests for candles raise `candle_errors` one after the other.
     """
 
     name: str = "kraken"
@@ -30,7 +30,7 @@ class FakeExchange:
     idle: set[str] = field(default_factory=set)
     error: ExchangeError | None = None
     listed: Mapping[str, bool] | None = None
-    past: Callable[[str, int], float | None] = lambda _pair, _second: None
+    close_at: Callable[[str, int], float | None] = lambda _pair, _second: None
     page_candles: int = 1_000
     coarse_before: datetime | None = None
     candle_errors: list[ExchangeError] = field(default_factory=list)
@@ -76,14 +76,14 @@ class FakeExchange:
             raise self.candle_errors.pop(0)
         first, last = int(page.since.timestamp()), int(page.until.timestamp())
         seconds = range((first // page.width + 1) * page.width, last + 1, page.width)
-        found = {second: self.past(str(pair), second) for second in seconds}
+        found = {second: self.close_at(str(pair), second) for second in seconds}
         known = {second: close for second, close in found.items() if close is not None}
         return Candles(page.width, np.array(list(known), dtype=np.int64), np.array(list(known.values()), dtype=float))
 
 
 @dataclass
 class FakeNotifier:
-    """Accepts everything, unless `errors` says otherwise; keeps what it accepted."""
+    """Stores the messages it accepts; raises `errors`, one for each send, first."""
 
     channel: str = "test"
     errors: list[DeliveryFailed] = field(default_factory=list)
@@ -97,7 +97,7 @@ class FakeNotifier:
 
 @dataclass
 class FakeClock:
-    """Tells `now`, which the test moves."""
+    """Returns `now`, which a test moves."""
 
     now: datetime
 

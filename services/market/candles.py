@@ -84,19 +84,25 @@ class ChartHistory:
         return int(self.history.times[-1]) if len(self.history.times) else None
 
 
+@dataclass(frozen=True, slots=True)
+class ChartSpan:
+    """What a chart shows: (`since`, `until`], epoch seconds, in bars of `bar_seconds`, with the volatility over
+    `window_seconds`."""
+
+    since: int
+    until: int
+    bar_seconds: int
+    window_seconds: int
+
+
 def chart_history(
-    history: Series | Hours,
-    volumes: Series | None,
-    since: int,
-    until: int,
-    bar_seconds: int,
-    window_seconds: int,
-    period_seconds: int,
+    history: Series | Hours, volumes: Series | None, span: ChartSpan, period_seconds: int
 ) -> ChartHistory:
-    """The chart of (`since`, `until`], from a `history` that starts at least `window_seconds` earlier.
+    """The chart of `span`, from a `history` that starts at least its `window_seconds` earlier.
 
     Hours have their own volumes; a history of samples takes them from `volumes`.
     """
+    since, until, bar_seconds, window_seconds = span.since, span.until, span.bar_seconds, span.window_seconds
     if isinstance(history, Hours):
         bars = bars_of_hours(history, bar_seconds)
         times, values = np.minimum(history.starts + HOUR, until), history.close

@@ -161,7 +161,7 @@ def test_a_row_shows_how_much_of_its_window_is_known_and_full_ones_can_be_filter
     """Only DOT has earlier prices."""
     okx = world.exchanges[1]
     assert isinstance(okx, FakeExchange)
-    okx.past = lambda pair, _second: 7.0 if pair == "DOT/USDT" else None
+    okx.close_at = lambda pair, _second: 7.0 if pair == "DOT/USDT" else None
     Backfill(world.plan, okx, FakeClock(world.now + timedelta(seconds=2))).run(Event())
     site.open("/")
     table = Table(site).wait()

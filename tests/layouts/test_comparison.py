@@ -10,7 +10,7 @@ from layouts import compare, ids, notation
 from layouts.compare_choice import CHANGE, MAX_METRICS, OWN, PRICE, Choice, choice_of, matches
 from layouts.comparison_chart import Compared, change_of, figure_of, plain, update_of
 from layouts.spans import SPANS
-from services.market.candles import chart_history
+from services.market.candles import ChartSpan, chart_history
 from services.market.correlation import Correlations
 from tests import builders
 from tests.layouts.reading import by_id, links_in, rows_of, text_of, walk
@@ -23,7 +23,7 @@ def compared(number=1, prices=None, minute=0, **named):
     until = NOON + 60 * minute
     history = builders.series(prices or [100.0 + place % 7 for place in range(1500 + minute)], builders.NOON)
     history = type(history)(history.times + 60 * minute, history.values, history.widths)
-    chart = chart_history(history, builders.series([]), until - 86_400, until, 900, 3600, 60)
+    chart = chart_history(history, builders.series([]), ChartSpan(until - 86_400, until, 900, 3600), 60)
     return Compared(str(number), builders.ranked_metric(number, **named), chart)
 
 

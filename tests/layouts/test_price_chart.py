@@ -9,7 +9,7 @@ from layouts import price_chart
 from layouts.price_chart import CANDLE, LINE, Subject, View
 from layouts.spans import SPANS
 from services.market.alerting.rule_json import parse_rule
-from services.market.candles import chart_history
+from services.market.candles import ChartSpan, chart_history
 from services.market.types import Hours, Series
 from tests import builders
 
@@ -26,7 +26,7 @@ def read_chart(history, volumes=NONE, span="24"):
     chosen = SPANS[span]
     until = int(builders.NOON.timestamp())
     since = until - 366 * 86_400 if span == "8760" else until - chosen.seconds
-    return chart_history(history, volumes, since, until, chosen.bar_seconds, chosen.window_seconds, 60)
+    return chart_history(history, volumes, ChartSpan(since, until, chosen.bar_seconds, chosen.window_seconds), 60)
 
 
 def view(kind=LINE, zone=UTC, span="24"):

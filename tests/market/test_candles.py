@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from services.market.candles import bars_of_hours, bars_of_samples, chart_history, hourly, rolling_volatility
+from services.market.candles import ChartSpan, bars_of_hours, bars_of_samples, chart_history, hourly, rolling_volatility
 from services.market.types import Series
 from tests import builders
 
@@ -26,8 +26,8 @@ def test_a_candle_opens_where_the_one_before_closed() -> None:
 
 def test_a_candle_after_a_gap_opens_with_its_own_first_price() -> None:
     whole = builders.series([10.0, 11, 12, 13, 20, 21])
-    kept = [0, 4, 5]
-    prices = Series(whole.times[kept], whole.values[kept], whole.widths[kept])
+    hours_left = [0, 4, 5]
+    prices = Series(whole.times[hours_left], whole.values[hours_left], whole.widths[hours_left])
 
     bars = bars_of_samples(prices, NONE, 60, 60)
 
@@ -35,7 +35,7 @@ def test_a_candle_after_a_gap_opens_with_its_own_first_price() -> None:
     assert bars.low.tolist() == [10.0, 20.0, 20.0]
 
 
-def test_a_bar_has_the_volume_told_last_in_it() -> None:
+def test_a_bar_has_the_volume_reported_last_in_it() -> None:
     volumes = builders.series([5.0, 6.0, 7.0], until=builders.NOON)  # 11:58, 11:59, 12:00
 
     bars = bars_of_samples(builders.series([1.0] * 6), volumes, 120, 60)
@@ -88,40 +88,40 @@ def test_a_window_of_which_too_little_is_known_has_no_volatility() -> None:
 
 def back(length: int = 80, since: int = 60) -> object:
     prices = builders.series([float(value) for value in range(1, length + 1)])
-    return chart_history(prices, prices, NOON - since * 60, NOON, 300, 900, 60)
+    return chart_history(prices, prices, ChartSpan(NOON - since * 60, NOON, 300, 900), 60)
 
 
 def test_the_volatility_of_the_beginning_rests_on_what_was_before_it() -> None:
-    past = back()
+    chart = back()
 
-    assert past.history.times[0] == NOON - 59 * 60
-    assert len(past.bars.starts) == len(past.volatility) == 12
-    assert not np.isnan(past.volatility).any()
-    assert past.volatility[0] == pytest.approx(np.std(range(11, 26)) / np.mean(range(11, 26)))
+    assert chart.history.times[0] == NOON - 59 * 60
+    assert len(chart.bars.starts) == len(chart.volatility) == 12
+    assert not np.isnan(chart.volatility).any()
+    assert chart.volatility[0] == pytest.approx(np.std(range(11, 26)) / np.mean(range(11, 26)))
 
 
 def test_the_running_bar_is_the_only_one_that_may_still_change() -> None:
-    past = back()
+    chart = back()
 
-    assert past.edge == NOON - 300
-    assert past.newest() == NOON
-    assert past.samples(past.since, past.edge) == 55
+    assert chart.edge == NOON - 300
+    assert chart.newest() == NOON
+    assert chart.samples(chart.since, chart.edge) == 55
 
 
 def test_hours_before_the_span_are_looked_at_and_not_shown() -> None:
     hours = builders.hours([(1.0, 1.0, 1.0, 1.0 + hour % 7) for hour in range(72)])
 
-    past = chart_history(hours, NONE, NOON - 24 * 3600, NOON, 3600, 24 * 3600, 60)
+    chart = chart_history(hours, NONE, ChartSpan(NOON - 24 * 3600, NOON, 3600, 24 * 3600), 60)
 
-    assert (len(past.history.starts), len(past.bars.starts)) == (24, 24)
-    assert not np.isnan(past.volatility).any()
-    assert past.samples(past.since, past.edge) == 23 * 60
+    assert (len(chart.history.starts), len(chart.bars.starts)) == (24, 24)
+    assert not np.isnan(chart.volatility).any()
+    assert chart.samples(chart.since, chart.edge) == 23 * 60
 
 
 def test_nothing_is_answered_with_nothing() -> None:
     for empty in (NONE, builders.hours([])):
-        past = chart_history(empty, NONE, NOON - 3600, NOON, 3600, 3600, 60)
-        assert (past.newest(), len(past.bars.starts), len(past.volatility)) == (None, 0, 0)
+        chart = chart_history(empty, NONE, ChartSpan(NOON - 3600, NOON, 3600, 3600), 60)
+        assert (chart.newest(), len(chart.bars.starts), len(chart.volatility)) == (None, 0, 0)
 
 
 def test_hours_tell_open_high_low_close_mean_count_and_the_last_volume() -> None:

@@ -11,11 +11,11 @@ def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [(record.levelname, record.getMessage()) for record in caplog.records]
 
 
-def test_what_lasts_is_told_once_and_its_end_with_how_often_and_how_long(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lasting_failure_is_logged_once_and_its_end_with_count_and_duration(caplog: pytest.LogCaptureFixture) -> None:
     timer = Timer()
     failures = Failures(timer)
     for _ in range(100):
@@ -26,18 +26,18 @@ def test_what_lasts_is_told_once_and_its_end_with_how_often_and_how_long(caplog:
     failures.ended("lease", "can be renewed again")
 
     assert failures.count("lease") == 0
-    assert told(caplog) == [
+    assert logged(caplog) == [
         ("WARNING", "lease: cannot be renewed: disk full"),
         ("INFO", "lease: can be renewed again, after 100 failures in 0:01:00"),
     ]
 
 
-def test_another_reason_is_told_too_and_the_same_two_in_turn_no_more(caplog: pytest.LogCaptureFixture) -> None:
+def test_another_reason_is_logged_too_and_each_reason_only_once(caplog: pytest.LogCaptureFixture) -> None:
     failures = Failures(Timer())
     for text in ("locked", "full", "locked", "full"):
         failures.failed("tick", text, level=logging.ERROR)
 
-    assert told(caplog) == [("ERROR", "tick: locked"), ("ERROR", "tick: full")]
+    assert logged(caplog) == [("ERROR", "tick: locked"), ("ERROR", "tick: full")]
 
 
 def test_a_text_that_differs_each_time_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -46,8 +46,8 @@ def test_a_text_that_differs_each_time_does_not_flood_the_log(caplog: pytest.Log
         failures.failed("tick", f"port {number} refused the connection")
     failures.ended("tick")
 
-    assert len(told(caplog)) == MAX_REASONS + 1
-    assert told(caplog)[-1] == ("INFO", "tick: works again, after 1000 failures in 0:00:00")
+    assert len(logged(caplog)) == MAX_REASONS + 1
+    assert logged(caplog)[-1] == ("INFO", "tick: works again, after 1000 failures in 0:00:00")
 
 
 def test_one_failure_says_nothing_of_another(caplog: pytest.LogCaptureFixture) -> None:
@@ -56,14 +56,14 @@ def test_one_failure_says_nothing_of_another(caplog: pytest.LogCaptureFixture) -
     failures.failed("chat", "away")
     failures.ended("chat")
 
-    assert [text for _, text in told(caplog)] == [
+    assert [text for _, text in logged(caplog)] == [
         "mail: away",
         "chat: away",
         "chat: works again, after 1 failure in 0:00:00",
     ]
 
 
-def test_an_error_that_nobody_expected_is_told_with_its_place_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_is_logged_once_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     failures = Failures(Timer())
     for _ in range(3):
         try:
@@ -71,7 +71,7 @@ def test_an_error_that_nobody_expected_is_told_with_its_place_once(caplog: pytes
         except ZeroDivisionError as error:
             failures.crashed("tick", error)
 
-    assert told(caplog) == [("ERROR", "tick: broke off")]
+    assert logged(caplog) == [("ERROR", "tick: broke off")]
     assert "ZeroDivisionError: by nothing" in caplog.text
 
 
@@ -82,7 +82,7 @@ def test_a_failure_whose_end_nobody_sees_is_a_new_one_after_a_while(caplog: pyte
         timer.now += seconds
         failures.failed("callback", "failed")
 
-    assert [text for _, text in told(caplog)] == [
+    assert [text for _, text in logged(caplog)] == [
         "callback: failed",
         "callback: did not happen again, after 3 failures in 0:11:00",
         "callback: failed",

@@ -25,8 +25,8 @@ def gaps_by_hand(samples: list[tuple[int, int]], size: int, known: list[tuple[in
     for place in range(size):
         begin, end = SINCE + place * STEP, SINCE + (place + 1) * STEP
         covered = any(time - width < end and begin < time for time, width in samples)
-        told = any(since <= begin and end <= until for since, until in known)
-        if not covered and not told:
+        is_known = any(since <= begin and end <= until for since, until in known)
+        if not covered and not is_known:
             if gaps and gaps[-1][1] == begin:
                 gaps[-1] = (gaps[-1][0], end)
             else:
@@ -36,11 +36,11 @@ def gaps_by_hand(samples: list[tuple[int, int]], size: int, known: list[tuple[in
 
 seconds = st.integers(-10 * STEP, 40 * STEP).map(lambda second: SINCE + second)
 on_grid = st.integers(-5, 40).map(lambda place: SINCE + place * STEP)
-samples_of_a_past = st.lists(st.tuples(seconds | on_grid, st.sampled_from([1, 30, 60, 90, 300, 600])), max_size=12)
+samples_of_a_history = st.lists(st.tuples(seconds | on_grid, st.sampled_from([1, 30, 60, 90, 300, 600])), max_size=12)
 spans = st.lists(st.tuples(on_grid, st.integers(1, 12)).map(lambda s: (s[0], s[0] + s[1] * STEP)), max_size=3)
 
 
-@given(samples_of_a_past, st.integers(0, 30), spans)
+@given(samples_of_a_history, st.integers(0, 30), spans)
 @example([(SINCE + 1, 1)], 2, [])
 @example([(SINCE + 30 * STEP + 300, 300)], 30, [])
 def test_gaps_are_those_that_looking_at_each_step_finds(samples, size, known):
@@ -50,11 +50,11 @@ def test_gaps_are_those_that_looking_at_each_step_finds(samples, size, known):
     assert found == gaps_by_hand(samples, size, known)
 
 
-def test_an_empty_past_is_one_hole():
+def test_an_empty_history_is_one_gap():
     assert find_gaps(ints([]), ints([]), 0, 600, 60) == [(0, 600)]
 
 
-def test_a_past_without_gaps_has_none():
+def test_a_history_without_gaps_has_none():
     times = ints(list(range(60, 601, 60)))
     assert find_gaps(times, np.full(10, 60), 0, 600, 60) == []
 
@@ -63,7 +63,7 @@ def test_known_spans_are_not_asked_for_again():
     assert find_gaps(ints([]), ints([]), 0, 600, 60, [(120, 300)]) == [(0, 120), (300, 600)]
 
 
-def test_a_sample_just_after_the_past_reaches_into_it_with_its_width():
+def test_a_sample_just_after_the_history_reaches_into_it_with_its_width():
     assert find_gaps(ints([720]), ints([300]), 0, 600, 60) == [(0, 420)]
 
 

@@ -81,7 +81,7 @@ def test_a_pattern_without_wildcards_is_literal(pattern, literal):
         ("x:usdc/usd", ["usdc/usd"]),
     ],
 )
-def test_stars_stand_for_anything_and_question_marks_for_one_letter(pattern, matching):
+def test_asterisk_matches_anything_and_question_sign_one_letter(pattern, matching):
     chosen, _ = choose(parse_track(pattern), LISTED)
     assert names(chosen) == matching
 
@@ -92,7 +92,7 @@ def test_pairs_come_in_the_patterns_order_and_alphabetically_within_one_and_once
     assert idle == ()
 
 
-def test_a_pattern_that_matches_nothing_is_told():
+def test_a_pattern_without_a_match_is_returned():
     chosen, idle = choose(parse_track("x:DOGE/USD,x:BTC/USD,x:*/JPY"), LISTED)
     assert names(chosen) == ["BTC/USD"]
     assert [str(pattern) for pattern in idle] == ["x:DOGE/USD", "x:*/JPY"]

@@ -57,10 +57,10 @@ def test_a_backfill_runs_until_every_request_is_done_or_has_failed():
     ("minute", "tracked", "seconds", "stale"),
     [(NOON, 10, 180, False), (NOON, 10, 181, True), (NOON, 0, 181, False), (None, 10, 0, True), (None, 0, 0, False)],
 )
-def test_a_state_can_be_judged_again_at_another_time(minute, tracked, seconds, stale):
+def test_a_state_can_be_taken_as_of_another_time(minute, tracked, seconds, stale):
     state = builders.status(minute=minute, tracked=tracked, stale=not stale)
-    judged = state.as_of(NOON + timedelta(seconds=seconds), period_seconds=60)
-    assert judged == replace(state, stale=stale)
+    later = state.as_of(NOON + timedelta(seconds=seconds), period_seconds=60)
+    assert later == replace(state, stale=stale)
 
 
 def test_errors_say_whom_they_concern():

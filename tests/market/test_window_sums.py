@@ -7,7 +7,7 @@ from services.market.window_sums import WindowSums, from_bytes, no_sums
 WINDOW, COUNT = 20, 3
 
 
-def history(seed: int) -> Samples:
+def drawn_samples(seed: int) -> Samples:
     """Prices of three metrics at seconds 1 to 200, with gaps, spikes and a foreign first print; one of them is flat."""
     chance = np.random.default_rng(seed)
     times, rows = (part.ravel() for part in np.meshgrid(np.arange(1, 201), np.arange(COUNT), indexing="ij"))
@@ -20,9 +20,9 @@ def history(seed: int) -> Samples:
     return Samples(rows[stay], times[stay], prices[stay], widths[stay])
 
 
-def expected(past: Samples, second: int) -> tuple[list[float], list[float]]:
+def expected(history: Samples, second: int) -> tuple[list[float], list[float]]:
     """By two passes: standard deviations and means."""
-    inside = past.within(second - WINDOW, second)
+    inside = history.within(second - WINDOW, second)
     stdevs, means = [], []
     for row in range(COUNT):
         prices, widths = inside.prices[inside.rows == row], inside.widths[inside.rows == row]
@@ -32,42 +32,42 @@ def expected(past: Samples, second: int) -> tuple[list[float], list[float]]:
     return stdevs, means
 
 
-def moved(sums: WindowSums, past: Samples, second: int, to: int) -> None:
+def moved(sums: WindowSums, history: Samples, second: int, to: int) -> None:
     def window(_rows: np.ndarray) -> Samples:
-        return past.within(to - WINDOW, to)
+        return history.within(to - WINDOW, to)
 
     if to > second:
-        sums.move(past.within(second, to), past.within(second - WINDOW, to - WINDOW), window)
+        sums.move(history.within(second, to), history.within(second - WINDOW, to - WINDOW), window)
     else:
-        sums.move(past.within(to - WINDOW, second - WINDOW), past.within(to, second), window)
+        sums.move(history.within(to - WINDOW, second - WINDOW), history.within(to, second), window)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_moved_forwards_or_back_they_come_to_what_two_passes_do(seed: int) -> None:
-    past, chance = history(seed), np.random.default_rng([seed, 1])
+    history, chance = drawn_samples(seed), np.random.default_rng([seed, 1])
     sums, second = no_sums(COUNT), 0
     for step in range(400):
         to = second + 1 if step < 100 else max(0, min(210, second + int(chance.integers(-9, 9))))
-        moved(sums, past, second, to)
+        moved(sums, history, second, to)
         second = to
-        stdevs, means = expected(past, second)
+        stdevs, means = expected(history, second)
         assert sums.mean() == pytest.approx(means, rel=1e-9, nan_ok=True)
         assert sums.read("stdev") == pytest.approx(stdevs, rel=1e-7, abs=1e-24, nan_ok=True)
         assert sums.read("volatility") == pytest.approx(np.divide(stdevs, means), rel=1e-7, abs=1e-16, nan_ok=True)
 
 
 def test_of_a_flat_series_the_standard_deviation_is_exactly_none() -> None:
-    past, sums = history(1), no_sums(COUNT)
-    moved(sums, past, 0, 1)
+    history, sums = drawn_samples(1), no_sums(COUNT)
+    moved(sums, history, 0, 1)
     for second in range(1, 150):
-        moved(sums, past, second, second + 1)
+        moved(sums, history, second, second + 1)
     assert sums.read("stdev")[2] == 0.0
 
 
 def test_what_is_left_out_stays_unknown_whatever_comes_and_goes() -> None:
-    past, sums = history(2), no_sums(COUNT)
+    history, sums = drawn_samples(2), no_sums(COUNT)
     sums.weight[1] = np.nan
-    moved(sums, past, 0, 50)
+    moved(sums, history, 0, 50)
     again = from_bytes(sums.to_bytes())
     again.move(NO_SAMPLES, NO_SAMPLES, lambda _rows: NO_SAMPLES)
     assert np.isnan(again.read("stdev")).tolist() == [False, True, False]

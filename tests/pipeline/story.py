@@ -205,7 +205,7 @@ class Story:
                 made = self.pairs[market, pair]
                 return replace(made, first=False).price(Random(f"{self.seed} {market} {pair} {second}"))
 
-            exchange.past = lambda pair, second, past=past: past(pair, second) if part(second) else None
+            exchange.close_at = lambda pair, second, past=past: past(pair, second) if part(second) else None
             exchange.coarse_before = self.world.now - timedelta(hours=12) if self.chance.random() < 0.3 else None
             asked_at = self.world.now + timedelta(seconds=self.chance.choice((5, 400)))
             Backfill(self.world.plan, exchange, FakeClock(asked_at)).run(Event())

@@ -27,7 +27,7 @@ def price_at(pair: str, second: int) -> float:
 
 @pytest.fixture
 def exchange() -> FakeExchange:
-    return FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0}, past=price_at)
+    return FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0}, close_at=price_at)
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_a_late_price_stays_where_there_is_no_candle_and_is_not_asked_about_alon
 ) -> None:
     world = World(engine, [exchange])
     world.discover()
-    exchange.past = lambda pair, second: None if second == int(NOON.timestamp()) else price_at(pair, second)
+    exchange.close_at = lambda pair, second: None if second == int(NOON.timestamp()) else price_at(pair, second)
     world.tick(minutes=0, late_ms=40_000)
     fill(world, exchange)
     assert world.stored("kraken:BTC-USD")[-1] == (NOON, 100.0)
@@ -169,7 +169,7 @@ def test_what_an_exchange_does_not_have_is_not_asked_for_again_for_some_hours(
     world: World, exchange: FakeExchange
 ) -> None:
     hole = int((NOON - timedelta(hours=3)).timestamp())
-    exchange.past = lambda pair, second: None if abs(second - hole) < 600 else price_at(pair, second)
+    exchange.close_at = lambda pair, second: None if abs(second - hole) < 600 else price_at(pair, second)
     fill(world, exchange)
     exchange.asked.clear()
 
@@ -180,7 +180,7 @@ def test_what_an_exchange_does_not_have_is_not_asked_for_again_for_some_hours(
     for _ in range(7):
         world.tick(minutes=60)
         fill(world, exchange)
-    exchange.past = price_at
+    exchange.close_at = price_at
     asked_about_the_hole = [
         page for _, page in exchange.asked if page.since.timestamp() < hole < page.until.timestamp()
     ]
@@ -188,10 +188,10 @@ def test_what_an_exchange_does_not_have_is_not_asked_for_again_for_some_hours(
 
 
 def test_an_exchange_that_had_nothing_at_all_is_asked_again_sooner(world: World, exchange: FakeExchange) -> None:
-    exchange.past = lambda _pair, _second: None
+    exchange.close_at = lambda _pair, _second: None
     fill(world, exchange)
     first = len(exchange.asked)
-    exchange.past = price_at
+    exchange.close_at = price_at
     world.tick(minutes=10)
     fill(world, exchange)
     assert world.row("kraken:BTC-USD").samples < 100
@@ -205,25 +205,25 @@ def test_an_exchange_that_had_nothing_at_all_is_asked_again_sooner(world: World,
 def test_candles_may_be_late_to_appear(world: World, exchange: FakeExchange) -> None:
     last = int(NOON.timestamp()) + 600
     world.tick(minutes=11)
-    exchange.past = lambda pair, second: None if second == last else price_at(pair, second)
+    exchange.close_at = lambda pair, second: None if second == last else price_at(pair, second)
     fill(world, exchange)
     assert world.now - timedelta(minutes=1) not in [moment for moment, _ in world.stored("kraken:BTC-USD")]
 
-    exchange.past = price_at
+    exchange.close_at = price_at
     fill(world, exchange)
     assert world.now - timedelta(minutes=1) in [moment for moment, _ in world.stored("kraken:BTC-USD")]
 
 
 def test_progress_is_told_and_ends(world: World, exchange: FakeExchange) -> None:
     seen = []
-    original = exchange.past
+    original = exchange.close_at
 
     def watch(pair: str, second: int) -> float | None:
         if not seen:
             seen.extend(world.reader.status(world.now).backfills)
         return original(pair, second)
 
-    exchange.past = watch
+    exchange.close_at = watch
     fill(world, exchange)
 
     assert [(state.market, state.done, state.total, state.running) for state in seen] == [("kraken", 0, 4, True)]
@@ -319,7 +319,7 @@ def test_a_round_stops_when_told_and_keeps_what_it_has(world: World, exchange: F
         stop.set()
         return price_at(pair, second)
 
-    exchange.past = past
+    exchange.close_at = past
     Backfill(world.plan, exchange, FakeClock(world.now)).run(stop)
 
     assert len(exchange.asked) == 1
@@ -361,7 +361,7 @@ def test_a_pair_that_comes_while_a_round_goes_on_need_not_wait_for_the_next_one(
             world.discover()
         return price_at(pair, second)
 
-    exchange.past = past
+    exchange.close_at = past
     backfill = fill(world, exchange)
 
     assert {pair for pair, _ in exchange.asked} == {"BTC/USD", "ETH/USD", "SOL/USD"}

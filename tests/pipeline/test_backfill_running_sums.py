@@ -182,7 +182,7 @@ def test_sums_learn_of_a_gap_that_a_backfill_has_filled(engine: Engine) -> None:
             return float(found[0]), int(count[0])
 
     assert average() == (100.0, 11)
-    exchange.past = lambda _pair, _second: 160.0
+    exchange.close_at = lambda _pair, _second: 160.0
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
     fill_marks(world.plan, world.now, None, always)
     assert average() == (pytest.approx((11 * 100 + 20 * 160) / 31), 31)
@@ -230,7 +230,7 @@ def states(world: World, rule: AlertRule) -> list[int]:
 def fill_gap_of_btc(world: World) -> None:
     exchange = world.exchanges[0]
     assert isinstance(exchange, FakeExchange)
-    exchange.past = lambda pair, _second: 160.0 if pair == "BTC/USD" else None
+    exchange.close_at = lambda pair, _second: 160.0 if pair == "BTC/USD" else None
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
 
 
@@ -276,7 +276,7 @@ def test_what_a_backfill_finds_while_marks_are_renewed_is_in_them_too(engine: En
     wild(world, 20)
     world.now += timedelta(minutes=10)
     wild(world, 1)
-    exchange.past = lambda pair, _second: 160.0 if pair == "ETH/USD" else None
+    exchange.close_at = lambda pair, _second: 160.0 if pair == "ETH/USD" else None
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
     catalogues = Interrupted()
     catalogues.then = lambda: fill_gap_of_btc(world)

@@ -76,7 +76,7 @@ def test_extremes_and_returns_are_those_of_the_stored_prices_whatever_comes_and_
     world: World, exchange: FakeExchange, seed: int
 ) -> None:
     chance = Random(seed)
-    exchange.past = lambda pair, second: 10.0 ** PAIRS.index(pair) * (1 + second // 60 % 89 / 1_000)
+    exchange.close_at = lambda pair, second: 10.0 ** PAIRS.index(pair) * (1 + second // 60 % 89 / 1_000)
     for turn in range(110):
         wander(exchange, chance)
         world.tick(minutes=chance.choice((1, 1, 4, 5, 14, 15, 16, 16, 61)))

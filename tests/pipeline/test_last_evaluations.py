@@ -80,7 +80,7 @@ def test_what_a_backfill_lifts_over_a_level_has_crossed_it_at_the_next_look(
     engine: Engine, exchange: FakeExchange
 ) -> None:
     exchange.prices = {"A/USD": 100.0}
-    exchange.past = lambda _pair, second: 90.0 if second // 60 % 2 else 110.0
+    exchange.close_at = lambda _pair, second: 90.0 if second // 60 % 2 else 110.0
     world = World(engine, [exchange], windows=Windows(main=3_600, rule=3_600))
     world.discover()
     StoreAlertService(engine, ()).add_rule(rule_of({"kind": "level", "direction": "up", "level": 8.0}, "stdev"))

@@ -87,7 +87,7 @@ def rules_by(chance: np.random.Generator) -> list[AlertRule]:
 
 
 def world_of(engine: Engine, past: Prices) -> World:
-    exchange = FakeExchange("kraken", dict.fromkeys(PAIRS, 100.0), past=past)
+    exchange = FakeExchange("kraken", dict.fromkeys(PAIRS, 100.0), close_at=past)
     world = World(engine, [exchange], windows=WINDOWS)
     world.discover()
     return world
@@ -217,7 +217,9 @@ def fill_some(world: World, past: Prices, chance: np.random.Generator) -> None:
     """A backfill that finds a part of what is missing, and upkeep that is soon interrupted."""
     (exchange,) = world.exchanges
     step, begin = int(chance.choice([1, 2, 3, 60])), int(world.now.timestamp()) - int(chance.integers(4 * 3_600))
-    exchange.past = lambda pair, second: past(pair, second) if second < begin or second // PERIOD % step == 0 else None
+    exchange.close_at = lambda pair, second: (
+        past(pair, second) if second < begin or second // PERIOD % step == 0 else None
+    )
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
     steps = iter([True] * int(chance.integers(4)))
     fill_marks(world.plan, world.now, None, lambda: next(steps, False))

@@ -130,7 +130,7 @@ def test_what_a_backfill_finds_of_the_time_before_the_last_price_is_what_its_cha
         world.tick()
     assert changes(world.row(SILENT)) == (None, None)
     kraken.error = None
-    kraken.past = lambda _pair, second: 80.0 if second <= priced_at - 3_600 else None
+    kraken.close_at = lambda _pair, second: 80.0 if second <= priced_at - 3_600 else None
     Backfill(world.plan, kraken, FakeClock(world.now + timedelta(seconds=5))).run(Event())
     assert world.row(SILENT).change_1h == pytest.approx(100 / 80 - 1, rel=1e-12)
 
@@ -181,7 +181,7 @@ def test_coverage_grows_with_the_window_and_a_gap_is_missing_until_it_is_filled(
         world.tick()
     assert (world.row(SILENT).coverage, world.row("gemini:BTC-USD").coverage) == (0.25, 0.5)
     kraken.error = None
-    kraken.past = lambda _pair, _second: 90.0
+    kraken.close_at = lambda _pair, _second: 90.0
     Backfill(world.plan, kraken, FakeClock(world.now + timedelta(seconds=5))).run(Event())
     assert world.row(SILENT).coverage == 1.0
     world.tick(minutes=45)

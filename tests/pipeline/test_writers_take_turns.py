@@ -117,7 +117,7 @@ class Scene:
         world.tick(minutes=minutes)
 
     def fill(self, world: World, there: Callable[[int], bool] = lambda _second: True) -> None:
-        exchange = FakeExchange("kraken", past=lambda pair, at: price_at(pair, at) if there(at) else None)
+        exchange = FakeExchange("kraken", close_at=lambda pair, at: price_at(pair, at) if there(at) else None)
         Backfill(world.plan, exchange, FakeClock(world.now + timedelta(hours=7))).run(Event())
 
     def seal(self, world: World, times: int = 1) -> int:

@@ -193,7 +193,7 @@ def test_a_tick_by_celery_ends_when_the_clock_is_set_back_in_it(open_one: Open, 
 
 
 def test_the_clock_alone_starts_an_installation_by_its_workers(open_one: Open, dispatch: Dispatch, working) -> None:
-    exchange = FakeExchange("kraken", {"BTC/USD": 100.0}, past=lambda _pair, _second: 50.0)
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0}, close_at=lambda _pair, _second: 50.0)
     services = open_one("one", (exchange,), clock=RunningClock(NOW))
     by_name = {job.name: job.function for job in dispatch.jobs()}
     with working(services):
@@ -355,7 +355,7 @@ def test_a_worker_stores_nothing_for_a_clock_that_has_lost_the_lease(
 
 
 def test_one_worker_at_a_time_fills_an_exchanges_past(open_one: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    exchange = FakeExchange("kraken", {"BTC/USD": 100.0}, past=lambda _pair, _second: 50.0)
+    exchange = FakeExchange("kraken", {"BTC/USD": 100.0}, close_at=lambda _pair, _second: 50.0)
     services = open_one("one", (exchange,))
     services.ingestion.discovery.run(NOW)
     monkeypatch.setattr(celery_app, "worker_services", lambda: services)
@@ -377,7 +377,7 @@ def test_one_worker_at_a_time_fills_an_exchanges_past(open_one: Open, monkeypatc
 def test_where_a_worker_has_died_another_goes_on_with_its_exchanges_past_whatever_their_clocks_tell(
     open_one: Open, monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
-    exchange, timer = FakeExchange("kraken", {"BTC/USD": 100.0}, past=lambda _pair, _second: 50.0), StandingTimer()
+    exchange, timer = FakeExchange("kraken", {"BTC/USD": 100.0}, close_at=lambda _pair, _second: 50.0), StandingTimer()
     services = open_one("one", (exchange,))
     services.plan = replace(services.plan, timer=timer)
     services.ingestion.discovery.run(NOW)

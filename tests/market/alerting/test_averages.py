@@ -19,7 +19,7 @@ def test_the_average_is_of_the_window_before_a_moment_with_its_first_price_and_w
     assert counts.tolist() == [0, 1, 2, 2]
 
 
-def test_a_price_weighs_as_much_as_it_stands_for_and_in_a_rule_that_somebody_wrote_as_much_as_any_other() -> None:
+def test_the_built_in_rule_weights_prices_by_width_and_other_rules_do_not() -> None:
     times = np.array([NOON - 360, NOON - 60, NOON])
     prices = Series(times, np.array([10.0, 16.0, 99.0]), np.array([300, 60, 60]))
 
@@ -36,7 +36,7 @@ def test_what_a_spike_leaves_behind_is_nothing() -> None:
     assert counts[-1] == 60
 
 
-def test_a_window_of_more_than_an_hour_begins_with_the_first_mark_that_is_kept() -> None:
+def test_a_window_longer_than_an_hour_starts_with_the_first_sums_that_are_stored() -> None:
     prices = builders.series([float(minute) for minute in range(600)], until=builders.NOON)
 
     means, counts = averages.plain(prices, prices.times[-3:], 4 * HOUR, 60)  # from 11:58, 11:59 and 12:00 on

@@ -20,8 +20,8 @@ LEVEL = {"kind": "level", "direction": "either", "level": 5}
 def written(quantity: str, condition: dict[str, Any], **figures: Any) -> Alert:
     """An alert of a rule of that kind."""
     rule = parse_rule({"name": "Mine", "scope": ["kraken:*"], "quantity": quantity, "condition": condition}, 4)
-    told: dict[str, Any] = {"rule_id": 4, "rule": "Mine", "condition": condition_text(rule), "quantity": quantity}
-    return builders.alert(1, price=100.0, **{"average": None, "factor": None} | told | figures)
+    fields: dict[str, Any] = {"rule_id": 4, "rule": "Mine", "condition": condition_text(rule), "quantity": quantity}
+    return builders.alert(1, price=100.0, **{"average": None, "factor": None} | fields | figures)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def written(quantity: str, condition: dict[str, Any], **figures: Any) -> Alert:
         ),
     ],
 )
-def test_every_quantity_and_condition_is_told_in_its_own_unit(alert: Alert, figures: str) -> None:
+def test_every_quantity_has_its_own_unit(alert: Alert, figures: str) -> None:
     fired = compose("k", NOON, (Entry("fired", alert),), 1, 0)
     over = compose("k", NOON, (Entry("resolved", alert),), 0, 1)
 
@@ -67,21 +67,21 @@ def test_every_quantity_and_condition_is_told_in_its_own_unit(alert: Alert, figu
 
 
 @pytest.mark.parametrize(
-    ("reason", "words"),
+    ("reason", "text"),
     [("average_caught_up", "its average caught up"), ("window_moved_on", "its window moved on")],
 )
-def test_an_end_that_is_no_return_of_the_value_says_why(reason: Any, words: str) -> None:
+def test_an_alert_that_ends_although_its_value_is_not_back_says_why(reason: Any, text: str) -> None:
     alert = written("price", AVERAGE, value=100.0, average=250.0, factor=0.5, reference=250.0, reason=reason)
     alone = compose("k", NOON, (Entry("resolved", alert),), 0, 1)
     among = compose("k", NOON, (Entry("resolved", alert), Entry("resolved", alert)), 0, 2)
 
-    was = f"BTC/USD on kraken no longer meets the rule Mine ({words}), as it did at 2026-03-01 11:55 UTC: "
+    was = f"BTC/USD on kraken no longer meets the rule Mine ({text}), as it did at 2026-03-01 11:55 UTC: "
     assert alone.text.startswith(was)
-    row = f"BTC/USD on kraken: Mine resolved ({words}), alerted at 2026-03-01 11:55 UTC"
+    row = f"BTC/USD on kraken: Mine resolved ({text}), alerted at 2026-03-01 11:55 UTC"
     assert among.text.splitlines()[0] == row
 
 
-def test_among_others_each_has_one_line() -> None:
+def test_in_a_message_about_several_alerts_each_has_one_line() -> None:
     alert = written("price", LEVEL, value=100.0)
     message = compose(
         "k", NOON, (Entry("fired", alert), Entry("fired", builders.alert()), Entry("resolved", alert)), 3, 1

@@ -10,8 +10,8 @@ from services.market.alerting.running_sums import RunningSums, average_between, 
 IDS = np.array([0, 2])
 
 
-def marks_of(rows: list[tuple[float, float]], ids: np.ndarray = IDS) -> list[RunningSums]:
-    """A mark a minute from each metric's values, NaN for none."""
+def sums_of(rows: list[tuple[float, float]], ids: np.ndarray = IDS) -> list[RunningSums]:
+    """The sums of each minute, from each metric's values, NaN for none."""
     found: list[RunningSums] = []
     for place, row in enumerate(rows):
         values = np.array(row)
@@ -20,24 +20,24 @@ def marks_of(rows: list[tuple[float, float]], ids: np.ndarray = IDS) -> list[Run
 
 
 def test_an_average_is_of_the_values_from_the_edge_on():
-    marks = marks_of([(1.0, 10.0), (2.0, math.nan), (6.0, 30.0)])
+    sums = sums_of([(1.0, 10.0), (2.0, math.nan), (6.0, 30.0)])
 
-    average, count = average_between(marks[1].of(IDS), marks[2].of(IDS))
+    average, count = average_between(sums[1].of(IDS), sums[2].of(IDS))
 
     assert average.tolist() == [4.0, 30.0]
     assert count.tolist() == [2, 1]
 
 
-def test_what_has_no_value_has_no_average():
-    marks = marks_of([(1.0, math.nan), (2.0, math.nan)])
-    average, count = average_between(marks[0].of(IDS), marks[1].of(IDS))
+def test_a_metric_without_values_has_no_average():
+    sums = sums_of([(1.0, math.nan), (2.0, math.nan)])
+    average, count = average_between(sums[0].of(IDS), sums[1].of(IDS))
     assert average.tolist()[0] == 1.5
     assert math.isnan(average[1])
     assert count.tolist() == [2, 0]
 
 
-def test_a_metric_that_came_later_is_unknown_before():
-    old = marks_of([(1.0, 2.0)])[0]
+def test_a_metric_is_unknown_before_it_is_listed():
+    old = sums_of([(1.0, 2.0)])[0]
     new = next_sums(old, 60, np.array([0, 2, 9]), np.array([3.0, 4.0, 5.0]), np.array([3.0, 4.0, 5.0]))
     ids = np.array([0, 9])
 
@@ -47,18 +47,18 @@ def test_a_metric_that_came_later_is_unknown_before():
     assert count.tolist() == [2, 1]
 
 
-def test_a_value_that_is_carried_on_is_known_and_not_counted():
-    old = marks_of([(1.0, 2.0)])[0]
+def test_a_carried_value_is_known_but_not_counted():
+    old = sums_of([(1.0, 2.0)])[0]
     new = next_sums(old, 60, IDS, np.array([np.nan, 4.0]), np.array([1.0, 4.0]))
     assert new.of(IDS).value.tolist() == [1.0, 4.0]
     assert new.of(IDS).count.tolist() == [1, 2]
 
 
 @given(st.lists(st.floats(1e-9, 1e12), min_size=7, max_size=60))
-def test_whatever_came_before_an_average_keeps_its_digits(values):
+def test_an_average_keeps_its_digits_whatever_came_before(values):
     """A plain sum would lose the small ones that follow the large ones."""
-    marks = marks_of([(value, 1.0) for value in values])
-    average, _ = average_between(marks[-5].of(IDS), marks[-1].of(IDS))
+    sums = sums_of([(value, 1.0) for value in values])
+    average, _ = average_between(sums[-5].of(IDS), sums[-1].of(IDS))
     assert average[0] == pytest.approx(math.fsum(values[-5:]) / 5, rel=1e-9, abs=0)
 
 
@@ -66,9 +66,9 @@ def test_whatever_came_before_an_average_keeps_its_digits(values):
 @pytest.mark.parametrize("own", [2.5e-8, 1e-12])
 def test_a_foreign_first_price_leaves_nothing_of_itself_in_an_average(foreign, own):
     values = [foreign, *(own * (1 + place % 7 / 1e3) for place in range(1_000))]
-    marks = marks_of([(value, 1.0) for value in values])
+    sums = sums_of([(value, 1.0) for value in values])
     for first in (1, 500, 900):
-        average, _ = average_between(marks[first].of(IDS), marks[-1].of(IDS))
+        average, _ = average_between(sums[first].of(IDS), sums[-1].of(IDS))
         assert average[0] == pytest.approx(math.fsum(values[first:]) / len(values[first:]), rel=1e-9, abs=0)
 
 
@@ -84,5 +84,5 @@ def test_a_foreign_first_price_leaves_nothing_of_itself_in_an_average(foreign, o
         (300, 3_600, 3_600),
     ],
 )
-def test_a_windows_beginning_is_looked_for_in_a_small_part_of_it_but_in_a_period_at_least(window, period, seconds):
+def test_the_value_at_a_windows_start_may_be_a_small_part_of_it_early_but_at_least_a_period(window, period, seconds):
     assert tolerance(window, period) == seconds

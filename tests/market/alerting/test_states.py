@@ -40,7 +40,7 @@ def rule(pending: int = 0, cooldown: int = 600, hysteresis: float = 0.0, directi
 
 @dataclass
 class One:
-    """One metric of one rule, looked at again and again; None stands for a moment without a price.
+    """One metric of one rule, evaluated again and again; None stands for a moment without a price.
 
     The condition is met for as long as the price is beyond the level, whatever it was before.
     """
@@ -57,7 +57,7 @@ class One:
     def state(self) -> int:
         return int(self.states["state"][0])
 
-    def look(self, *prices: float | None, seconds: int = PERIOD) -> "One":
+    def evaluate(self, *prices: float | None, seconds: int = PERIOD) -> "One":
         for price in prices:
             self.now += seconds
             self.known_at = min(self.known_at, self.now)
@@ -78,7 +78,7 @@ class One:
         return Evaluation(side, (side != 0) & known, value <= LEVEL - slack, value >= LEVEL + slack, known)
 
     def restart(self) -> "One":
-        """As a new process would go on: with what was worth keeping, and the alerts on record."""
+        """As a new process would go on: with the stored states and the alerts on record."""
         if not not_ok(self.states)[0]:
             self.states = new_states(self.states["id"])
         self.states["fired_at"] = max(self.fired, default=0)
@@ -86,104 +86,104 @@ class One:
 
 
 def test_an_alert_fires_once_and_ends_when_the_price_is_back():
-    one = One(rule()).look(90, 110, 120, 110)
+    one = One(rule()).evaluate(90, 110, 120, 110)
     assert (one.state, one.fired) == (FIRING, [START + 120])
-    one.look(90)
+    one.evaluate(90)
     assert (one.state, one.ended) == (RESOLVED, [START + 300])
     assert len(one.fired) == 1
 
 
 def test_a_resolved_one_is_ok_when_its_cooldown_is_over():
-    one = One(rule(cooldown=300)).look(110, 90, 90, 90)
+    one = One(rule(cooldown=300)).evaluate(110, 90, 90, 90)
     assert one.state == RESOLVED
-    assert one.look(90, 90, 90).state == OK
+    assert one.evaluate(90, 90, 90).state == OK
 
 
 def test_it_fires_when_the_condition_was_met_for_the_pending_time_on_end():
-    one = One(rule(pending=180)).look(110, 110, 110)
+    one = One(rule(pending=180)).evaluate(110, 110, 110)
     assert (one.state, one.fired) == (PENDING, [])
-    assert one.look(90).state == OK
-    one.look(110, 110, 110, 110)
+    assert one.evaluate(90).state == OK
+    one.evaluate(110, 110, 110, 110)
     assert (one.state, one.fired) == (FIRING, [one.now])
 
 
-def test_what_the_cooldown_holds_up_fires_when_it_is_over_if_it_still_holds():
-    one = One(rule(cooldown=600)).look(110, 90, 110)
+def test_an_alert_held_back_by_the_cooldown_fires_afterwards_if_its_condition_still_holds():
+    one = One(rule(cooldown=600)).evaluate(110, 90, 110)
     assert (one.state, len(one.fired)) == (PENDING, 1)
-    one.look(*[110] * 20)
+    one.evaluate(*[110] * 20)
     assert one.fired == [START + 60, START + 660]
 
 
-def test_what_has_passed_when_the_cooldown_is_over_does_not_fire():
-    assert len(One(rule(cooldown=600)).look(110, 90, 110, *[90] * 20).fired) == 1
+def test_a_condition_that_has_passed_when_the_cooldown_is_over_does_not_fire():
+    assert len(One(rule(cooldown=600)).evaluate(110, 90, 110, *[90] * 20).fired) == 1
 
 
 def test_a_price_within_the_hysteresis_keeps_it_firing():
-    one = One(rule(hysteresis=5)).look(110, 99, 96)
+    one = One(rule(hysteresis=5)).evaluate(110, 99, 96)
     assert (one.state, one.ended) == (FIRING, [])
-    assert one.look(95).state == RESOLVED
+    assert one.evaluate(95).state == RESOLVED
 
 
 def test_moments_without_a_price_end_nothing_until_nothing_is_known():
-    one = One(rule(cooldown=0)).look(110, None, None)
+    one = One(rule(cooldown=0)).evaluate(110, None, None)
     assert one.state == FIRING
-    one.look(None)
+    one.evaluate(None)
     assert (one.state, one.ended) == (NO_DATA, [])
 
 
 def test_an_alert_without_data_goes_on_when_it_is_known_that_it_does():
-    one = One(rule(cooldown=0)).look(110, *[None] * 90, 110)
+    one = One(rule(cooldown=0)).evaluate(110, *[None] * 90, 110)
     assert (one.state, len(one.fired), one.ended) == (FIRING, 1, [])
 
 
 def test_an_alert_without_data_ends_when_the_price_is_known_to_be_back():
-    one = One(rule(cooldown=0)).look(110, *[None] * 90)
+    one = One(rule(cooldown=0)).evaluate(110, *[None] * 90)
     assert one.ended == []
-    one.look(90)
+    one.evaluate(90)
     assert (one.state, one.ended) == (RESOLVED, [one.now])
-    assert len(one.look(110).fired) == 2
+    assert len(one.evaluate(110).fired) == 2
 
 
-def test_looks_that_nobody_made_are_looks_that_told_nothing():
-    """A pending time does not run through an hour in which nothing was known, whether anybody looked in it or not."""
-    looked, away = One(rule(pending=600)).look(110, *[None] * 59), One(rule(pending=600)).look(110)
-    looked.look(110)
-    away.look(110, seconds=3_600)
-    for one in (looked, away):
+def test_a_missed_evaluation_is_like_one_without_a_value():
+    """A pending time does not run through an hour in which nothing was known, with evaluations or without."""
+    evaluated, missed = One(rule(pending=600)).evaluate(110, *[None] * 59), One(rule(pending=600)).evaluate(110)
+    evaluated.evaluate(110)
+    missed.evaluate(110, seconds=3_600)
+    for one in (evaluated, missed):
         assert (one.state, one.fired) == (PENDING, [])
-        assert one.look(*[110] * 9).fired == []
-        assert one.look(110).fired == [START + 60 + 3_600 + 600]
+        assert one.evaluate(*[110] * 9).fired == []
+        assert one.evaluate(110).fired == [START + 60 + 3_600 + 600]
 
 
-def test_two_periods_that_nobody_looked_in_do_not_hold_up_a_pending_time():
-    one = One(rule(pending=180)).look(110).look(110, seconds=180)
+def test_two_missed_periods_do_not_hold_up_a_pending_time():
+    one = One(rule(pending=180)).evaluate(110).evaluate(110, seconds=180)
     assert one.state == FIRING
 
 
 def test_a_pending_one_waits_through_a_gap_but_does_not_fire_in_it():
-    one = One(rule(pending=120)).look(110, None, None)
+    one = One(rule(pending=120)).evaluate(110, None, None)
     assert (one.state, one.fired) == (PENDING, [])
-    assert one.look(110).state == FIRING
+    assert one.evaluate(110).state == FIRING
 
 
 def test_a_crossing_back_is_a_crossing_where_either_way_counts():
-    one = One(rule(cooldown=0, direction="either")).look(110)
+    one = One(rule(cooldown=0, direction="either")).evaluate(110)
     assert one.states["side"].tolist() == [1]
-    one.look(90)
+    one.evaluate(90)
     assert (one.state, one.states["side"].tolist()) == (FIRING, [-1])
     assert (len(one.fired), len(one.ended)) == (2, 1)
 
 
 def test_a_clock_that_is_set_back_makes_no_cooldown_shorter():
-    one = One(rule(cooldown=600)).look(110, 90)
-    one.look(110, seconds=-3_600)
+    one = One(rule(cooldown=600)).evaluate(110, 90)
+    one.evaluate(110, seconds=-3_600)
     assert (one.state, len(one.fired)) == (PENDING, 1)
 
 
 def test_a_clock_that_is_set_back_does_not_hold_up_the_pending_time():
-    one = One(rule(pending=120)).look(110)
-    one.look(110, seconds=-86_400)
-    assert one.look(110, 110).state == FIRING
+    one = One(rule(pending=120)).evaluate(110)
+    one.evaluate(110, seconds=-86_400)
+    assert one.evaluate(110, 110).state == FIRING
 
 
 moments = st.lists(
@@ -214,7 +214,7 @@ def test_whatever_happens_nothing_fires_twice_within_a_cooldown_and_no_transitio
             one.restart()
         was, was_side = one.state, int(one.states["side"][0])
         fires, ends = len(one.fired), len(one.ended)
-        one.look(price, seconds=seconds)
+        one.evaluate(price, seconds=seconds)
 
         evaluation = one.evaluation(price)
         side, known = int(evaluation.side[0]), bool(evaluation.known[0])
@@ -258,17 +258,17 @@ def test_each_metric_goes_its_own_way(chosen, columns):
         seconds = columns[0][place][1]
         now += seconds
         for one, events in zip(alone, columns, strict=True):
-            one.look(events[place][0], seconds=seconds)
-        verdicts = [one.evaluation(events[place][0]) for one, events in zip(alone, columns, strict=True)]
+            one.evaluate(events[place][0], seconds=seconds)
+        evaluations = [one.evaluation(events[place][0]) for one, events in zip(alone, columns, strict=True)]
         joined = Evaluation(
-            *(np.concatenate([getattr(evaluation, name) for evaluation in verdicts]) for name in Evaluation.__slots__)
+            *(np.concatenate([getattr(one, name) for one in evaluations]) for name in Evaluation.__slots__)
         )
         together = transition(together, joined, chosen, now, PERIOD).states
         assert together["state"].tolist() == [one.state for one in alone]
         assert together["fired_at"].tolist() == [int(one.states["fired_at"][0]) for one in alone]
 
 
-def test_only_what_the_next_look_would_not_find_by_itself_is_worth_keeping():
+def test_every_state_but_ok_has_to_be_stored():
     states = new_states(np.arange(5))
     states["state"] = [OK, PENDING, FIRING, RESOLVED, NO_DATA]
     assert not_ok(states).tolist() == [False, True, True, True, True]

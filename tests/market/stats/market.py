@@ -92,15 +92,15 @@ class Market:
 
     def check(self) -> None:
         for row in range(len(self.bases)):
-            told = {name: self.statistics[name][row].tolist() for name in metric_stats.METRIC_STATS.names}
-            told |= {"hour_ago": self.ago(HOUR)[row].item(), "day_ago": self.ago(DAY)[row].item()}
-            told["log_volatility"] = measures.log_volatility(self.statistics)[row].item()
-            told["coverage"] = measures.coverage(self.statistics, self.windows.main)[row].item()
+            found = {name: self.statistics[name][row].tolist() for name in metric_stats.METRIC_STATS.names}
+            found |= {"hour_ago": self.ago(HOUR)[row].item(), "day_ago": self.ago(DAY)[row].item()}
+            found["log_volatility"] = measures.log_volatility(self.statistics)[row].item()
+            found["coverage"] = measures.coverage(self.statistics, self.windows.main)[row].item()
             for name, expected in self.expected(row).items():
                 if expected == 0 or math.isnan(expected):
-                    assert told[name] == pytest.approx(expected, abs=0, nan_ok=True), (name, row)
+                    assert found[name] == pytest.approx(expected, abs=0, nan_ok=True), (name, row)
                 else:
-                    assert told[name] == pytest.approx(expected, rel=1e-9, abs=0), (name, row)
+                    assert found[name] == pytest.approx(expected, rel=1e-9, abs=0), (name, row)
 
     def expected(self, row: int) -> dict[str, float]:
         now, samples = self.minute, self.stored[row]

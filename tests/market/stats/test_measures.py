@@ -12,12 +12,12 @@ def test_coverage_is_the_share_of_the_window_that_prices_stand_for():
 
 
 def test_population_stdev_divides_by_all_the_weight():
-    told = measures.population_stdev(np.array([2.0, 4.0, 0.0]), np.array([6.0, 4.0, 0.0]), np.array([20.0, 4.0, 0.0]))
-    assert told[:2].tolist() == [1.0, 0.0]
-    assert np.isnan(told[2])
+    found = measures.population_stdev(np.array([2.0, 4.0, 0.0]), np.array([6.0, 4.0, 0.0]), np.array([20.0, 4.0, 0.0]))
+    assert found[:2].tolist() == [1.0, 0.0]
+    assert np.isnan(found[2])
 
 
-def test_rounding_below_nothing_is_a_flat_series():
+def test_a_variance_rounded_below_zero_is_a_flat_series():
     assert measures.population_stdev(np.array([1.0]), np.array([1.0]), np.array([1.0 - 1e-16])).tolist() == [0.0]
 
 
@@ -42,7 +42,7 @@ def test_ranks_run_from_the_largest_stdev_and_ties_go_to_the_smaller_id():
     assert statistics["rank"].tolist() == [2, 1, 3, 0, 0]
 
 
-def test_who_has_been_absent_ten_times_is_frozen_and_not_ranked():
+def test_a_metric_without_a_price_ten_times_is_frozen_and_not_ranked():
     statistics = metric_stats.empty(np.array([1, 2, 3]))
     statistics["stdev"] = [3.0, 2.0, 1.0]
     statistics["absent"] = [10, 9, 11]

@@ -3,7 +3,7 @@ import numpy as np
 from services.market.stats import metric_stats
 
 
-def test_empty_statistics_know_nothing():
+def test_empty_statistics_have_no_price_and_no_stdev():
     statistics = metric_stats.empty(np.array([4, 9], dtype=np.int64))
     assert statistics["id"].tolist() == [4, 9]
     assert np.isnan(statistics["stdev"]).all()
@@ -11,7 +11,7 @@ def test_empty_statistics_know_nothing():
     assert statistics["samples"].tolist() == [0, 0]
 
 
-def test_aligning_keeps_who_stays_drops_who_goes_and_names_who_is_new():
+def test_aligning_keeps_tracked_metrics_drops_others_and_returns_the_new_rows():
     statistics = metric_stats.empty(np.array([1, 3, 5], dtype=np.int64))
     statistics["price"] = [10.0, 30.0, 50.0]
     aligned, new = metric_stats.align(statistics, np.array([2, 3, 5, 6], dtype=np.int64))
@@ -28,7 +28,7 @@ def test_aligning_to_the_same_metrics_changes_nothing():
     assert new.tolist() == []
 
 
-def test_rows_are_found_by_id_and_the_unknown_are_told():
+def test_rows_are_found_by_id_and_unknown_ids_are_marked():
     statistics = metric_stats.empty(np.array([2, 4, 6], dtype=np.int64))
     rows, known = metric_stats.rows_of(statistics, np.array([4, 5, 6, 99, 1], dtype=np.int64))
     assert known.tolist() == [True, False, True, False, False]

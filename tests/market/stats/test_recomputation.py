@@ -8,7 +8,7 @@ from services.market.times import DAY, HOUR
 from tests.market.stats.market import BASES, WINDOWS, Market
 
 
-def test_computing_some_rows_anew_leaves_the_others_untouched():
+def test_recomputing_some_rows_leaves_the_others_untouched():
     market = Market()
     for turn in range(10):
         market.tick(1, {row: base * (1 + turn / 100) for row, base in enumerate(BASES)})
@@ -19,7 +19,7 @@ def test_computing_some_rows_anew_leaves_the_others_untouched():
     market.check()
 
 
-def test_computing_anew_gives_the_same_bits_metric_by_metric_as_minute_by_minute():
+def test_recomputing_gives_the_same_bits_metric_by_metric_as_minute_by_minute():
     market = Market()
     for turn in range(40):
         market.tick(1, {row: base * (1 + (turn * turn % 7) / 70) for row, base in enumerate(BASES)})
@@ -40,7 +40,7 @@ def test_computing_anew_gives_the_same_bits_metric_by_metric_as_minute_by_minute
     assert blocks[0] == blocks[1]
 
 
-def test_computing_anew_without_any_sample_forgets_the_window_but_not_the_last_price_and_its_changes():
+def test_recomputing_without_any_sample_forgets_the_window_but_not_the_last_price_and_its_changes():
     market = Market(bases=(1.0,))
     for _ in range(8):
         market.tick(1, {0: 5.0})
@@ -53,7 +53,7 @@ def test_computing_anew_without_any_sample_forgets_the_window_but_not_the_last_p
     assert (market.statistics["price"][0], market.ago(HOUR)[0]) == (5.0, 5.0)
 
 
-def test_the_exact_computation_reads_back_to_the_longest_window_and_a_little_more():
+def test_recomputation_reads_back_to_the_longest_window_and_a_little_more():
     assert Windows(main=HOUR, rule=60).longest == DAY + HOUR
     assert Windows(main=HOUR, rule=2 * DAY).longest == 2 * DAY + HOUR
     assert Windows(main=3 * DAY, rule=60).longest == 3 * DAY + HOUR

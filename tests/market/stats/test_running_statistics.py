@@ -228,13 +228,13 @@ def test_the_change_of_a_price_that_nothing_follows_stays_while_the_others_go_on
     market = Market(bases=(1.0, 1.0))
     for turn in range(200):
         market.tick(1, dict.fromkeys((0, 1), 100.0 + turn))
-    told = market.ago(HOUR)[0], market.ago(DAY)[0]
-    assert told == (293.0, 155.0)
+    known = market.ago(HOUR)[0], market.ago(DAY)[0]
+    assert known == (293.0, 155.0)
     for turn in range(200, 400):
         market.tick(1, {1: 100.0 + turn})
         if turn % 50 == 0:
             market.renew(np.array([0, 1], dtype=np.int64))
-        assert (market.ago(HOUR)[0], market.ago(DAY)[0]) == told
+        assert (market.ago(HOUR)[0], market.ago(DAY)[0]) == known
         assert (market.ago(HOUR)[1], market.ago(DAY)[1]) == (100.0 + turn - 6, 100.0 + turn - 144)
     market.tick(1, {0: 7.0})
     assert np.isnan(market.ago(HOUR)[0])  # nothing is known of an hour ago
