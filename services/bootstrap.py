@@ -42,7 +42,7 @@ from services.store.reader import StoreReader
 from services.store.tokens import TokenStore
 
 VERSION = "1.1.0"
-"""The only place of the program's version: pyproject.toml reads it here."""
+"""The only place of the program's version; pyproject.toml reads it."""
 
 MAX_ASIDE_SECONDS = 5.0
 """A tick takes no longer, unless it waits for the database or an exchange: then it needs no processor."""
@@ -223,7 +223,7 @@ def _open_reader(engine: Engine, settings: Settings) -> MarketReader:
 
 
 def profile_of(settings: Settings) -> Profile:
-    """What pages and routes may know of the settings."""
+    """The settings that pages and routes use."""
     return Profile(
         version=VERSION,
         simulated=settings.simulated,

@@ -1,4 +1,4 @@
-"""What may be shown of the settings: all of those that are plain, of the others no more than that they are set."""
+"""The settings as everybody may see them: plain values as they are, of the others only whether they are set."""
 
 from typing import Any, Literal, get_origin
 
@@ -7,13 +7,13 @@ from services.settings import Settings
 from services.store.database.engine import shown_url
 
 PLAIN_TEXTS = ("host", "track", "url_prefix")
-"""Texts that hold no secret. What is added to the settings is hidden until it is named here."""
+"""Texts that hold no secret. A new setting is hidden until it is named here."""
 
 SET, UNSET = "set", "unset"
 
 
 def shown_settings(settings: Settings) -> tuple[ShownSetting, ...]:
-    """Every setting as anybody may see it, in the order of their declaration. Raises BadDatabaseUrl."""
+    """All settings as everybody may see them, in the order of declaration. Raises BadDatabaseUrl."""
     return tuple(
         ShownSetting(name.upper(), _shown(settings, name), name not in settings.model_fields_set)
         for name in type(settings).model_fields
@@ -38,7 +38,7 @@ def _shown(settings: Settings, name: str) -> str:
 
 
 def _origin(url: str) -> str:
-    """Scheme, host and port of an address; what else there is may be a secret."""
+    """Scheme, host and port of an address; the rest may be a secret."""
     scheme, _, rest = url.partition("://")
     host = rest.rpartition("@")[2]
     for mark in "/?#":

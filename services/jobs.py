@@ -1,4 +1,4 @@
-"""What runs and how often: one list, whatever runs it."""
+"""The jobs and their intervals: one list for every runner."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from services.pipeline.seal import seal
 from services.pipeline.tick import TickReport, tick
 
 MIN_PAUSE_SECONDS = timedelta(seconds=1)
-"""Between the upkeep of a period and the next one's tick."""
+"""Between the end of a period's upkeep and the next tick."""
 
 BREATH_SECONDS = 0.05
 
@@ -34,7 +34,7 @@ BACKFILL_SECONDS = 15
 class Job:
     """`function(services, now)` is called every `seconds` (None: every period) while this process holds the lease.
 
-    One call of a job runs at a time; what comes due meanwhile is made up for by one call.
+    One call of a job runs at a time. Calls that come due meanwhile are replaced by a single one.
     """
 
     name: str
@@ -48,8 +48,8 @@ def retries_end(minute: datetime, period_seconds: int) -> datetime:
 
 
 def run_tick(services: Services, now: datetime) -> None:
-    """The running period's tick, if it is not stored yet, again and again while the database is away and the period
-    lasts; then, in the time that is left of it, the upkeep of the history, which so never stands in a tick's way."""
+    """Store the current period's tick, unless it is stored, and try again while the database is away and the period
+    lasts. Then use the rest of the period for the upkeep of the history, which so never delays a tick."""
     begins = period_of(now, services.settings.period_seconds)
     ends = retries_end(begins, services.settings.period_seconds)
     while True:
@@ -83,41 +83,40 @@ def keep_history(services: Services, minute: datetime, owner: str) -> None:
 
 
 def _has_time(services: Services, begins: datetime, ends: datetime) -> bool:
-    """Whether there is time for another step, after a breath for whoever waits for this process meanwhile."""
+    """Whether there is time for another step, after a pause in which other threads get the processor."""
     return not services.stopping.wait(BREATH_SECONDS) and is_within(services.clock(), begins, ends)
 
 
 def _tick(services: Services, now: datetime) -> datetime:
     minute = period_of(now, services.settings.period_seconds)
-    with services.ticking:  # whoever comes second finds the tick stored
+    with services.ticking:  # the second of two threads finds the tick stored
         report = tick(services.plan, services.ingestion.fetcher, minute, now - minute, services.owner)
     tell_alive(services, report)
     return minute
 
 
 def tell_alive(services: Services, report: TickReport | None) -> None:
-    """Ping whoever watches over this program, after a tick that stored prices: once a period, for so often it is
-    stored. Nobody waits for it."""
+    """Ping the monitor in the background after a tick that stored prices, which happens once a period."""
     if services.heartbeat is not None and report is not None and report.state.stored:
         services.heartbeat.beat()
 
 
 def run_notify(services: Services, now: datetime) -> None:  # noqa: ARG001 - it lasts: it asks for the time itself
-    """Messages that are owed, also those of earlier ticks and of processes that died, on a thread a channel."""
+    """Send the pending messages, also those of earlier ticks and of processes that died, with a thread per channel."""
     services.senders.give_up_removed()
     services.senders.run()
 
 
 def run_discovery(services: Services, now: datetime) -> None:
-    """The pairs of the exchanges that have not told them within the hour; then the period's tick, where it
-    has not been for want of metrics, and what new ones lack of their past."""
+    """Fetch the lists of pairs that are more than an hour old. If there were any, also run the current period's tick,
+    which may have had no metrics before, and start the backfill of new ones."""
     if services.ingestion.discovery.run(now) and not services.stopping.is_set():
         _tick(services, services.clock())
         services.ingestion.backfills.run()
 
 
 def run_backfill(services: Services, now: datetime) -> None:  # noqa: ARG001 - it lasts: it asks for the time itself
-    """Whatever is missing of the past, exchange by exchange, side by side."""
+    """Fill the gaps in the history, with a thread per exchange."""
     services.ingestion.backfills.run()
 
 

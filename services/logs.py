@@ -1,4 +1,4 @@
-"""How log lines look: an event has one line of its own, whatever texts from outside are part of it."""
+"""The format of log lines: one line per event, whatever outside text is part of it."""
 
 import logging
 import sys
@@ -12,8 +12,8 @@ TRACE_MARK = "  | "
 
 
 class LineFormatter(logging.Formatter):
-    """Writes what cannot be seen as an escape: a path, a header or a name from an exchange ends no line, begins none of
-    its own, and moves no terminal's cursor."""
+    """Escapes unprintable characters: no path, header or exchange's name ends a line, forges one, or moves a terminal's
+    cursor."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
         record.message = quoted(record.message)
@@ -27,7 +27,7 @@ class LineFormatter(logging.Formatter):
 
 
 def quoted(text: str) -> str:
-    """`text` with an escape for each character that cannot be seen, as `repr` has it."""
+    """`text` with its unprintable characters escaped, as `repr` does."""
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
@@ -53,6 +53,6 @@ def set_up_logs(level: str, style: Literal["text", "json"]) -> None:
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # A line a job and a request would drown what matters; what goes wrong in them still shows.
+    # A line per job and request would drown what matters; their errors still show.
     for chatty in ("apscheduler", "alembic", "werkzeug", "uvicorn.error", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""How the process takes memory from the system."""
+"""Limits the memory that glibc's malloc takes from the system."""
 
 import ctypes
 
@@ -7,10 +7,10 @@ MAX_ARENAS = 2
 
 
 def bound_heaps() -> None:
-    """Have at most MAX_ARENAS heaps, however many threads there are; before those are begun.
+    """Limit malloc to MAX_ARENAS heaps, however many threads there are. Call it before threads start.
 
-    glibc gives up to eight heaps for each core to a process with threads, and what is freed in one serves no other: a
-    web process of 1,000 metrics took 294 MB in place of 207, and went on growing. Other C libraries are left alone.
+    glibc gives a process with threads up to eight heaps per core, and memory freed in one serves no other: a web
+    process with 1,000 metrics took 294 MB instead of 207, and went on growing. Other C libraries are left alone.
     """
     try:
         set_option = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""Look-ups of host names that end: the system's own has no time-out, and no library here gives it one."""
+"""Host name look-ups with a time-out: the system's own has none, and no library in use adds one."""
 
 import os
 import socket
@@ -11,10 +11,10 @@ from typing import Any
 from services.concurrency.deadline import DeadlineExceeded, ThreadPerCall, result_within
 
 SECONDS = 8.0
-"""How long a name server is waited for: longer than the system waits for the first of several (five)."""
+"""How long to wait for a name server: longer than the system waits for the first of several (five)."""
 
 MAX_UNDER_WAY = 16
-"""Look-ups that have not ended, whether anybody still waits for them or not."""
+"""Look-ups that have not ended, whether or not a caller still waits for them."""
 
 Found = list[tuple[Any, ...]]
 
@@ -22,20 +22,20 @@ _THREADS = ThreadPerCall("look-up")
 
 
 class Resolver:
-    """Takes the place of socket.getaddrinfo: raises gaierror where `ask`, the system's own, has not answered in time.
+    """Replaces socket.getaddrinfo: raises gaierror when `ask`, the system's own, has not answered in time.
 
-    Each look-up has a thread, which nobody waits for any longer when its time is over; those who ask the same share
-    one, and of all together there are not more than `most`.
+    Each look-up has a thread, which is no longer waited for when its time is over. Equal look-ups share one thread, and
+    there are at most `max_under_way` threads.
     """
 
-    def __init__(self, ask: Callable[..., Any], seconds: float = SECONDS, most: int = MAX_UNDER_WAY) -> None:
-        self._ask, self._seconds, self._most = ask, seconds, most
+    def __init__(self, ask: Callable[..., Any], seconds: float = SECONDS, max_under_way: int = MAX_UNDER_WAY) -> None:
+        self._ask, self._seconds, self._max_under_way = ask, seconds, max_under_way
         self.forget()
         if hasattr(os, "register_at_fork"):  # Windows does not fork
             os.register_at_fork(after_in_child=self.forget)
 
     def forget(self) -> None:
-        """Let go of what is under way: a process that was forked has none of its parent's threads."""
+        """Drop the look-ups under way: a forked process has none of its parent's threads."""
         self._lock = Lock()
         self._under_way: dict[tuple[Any, ...], Future[Found]] = {}
 
@@ -55,7 +55,7 @@ class Resolver:
             running = self._under_way.get(asked)
             if running is not None:
                 return running
-            if len(self._under_way) >= self._most:
+            if len(self._under_way) >= self._max_under_way:
                 raise socket.gaierror(socket.EAI_AGAIN, "no name server has answered the look-ups before this one")
             answer = self._under_way[asked] = _THREADS.submit(self._ask_system, *asked)
             return answer
@@ -70,7 +70,7 @@ class Resolver:
 
 
 def bound_look_ups() -> None:
-    """Have all of this process's look-ups end, whichever library asks: those for databases, exchanges, receivers."""
+    """Give all look-ups of this process a time-out, whichever library makes them."""
     if not isinstance(socket.getaddrinfo, Resolver):
         socket.getaddrinfo = Resolver(socket.getaddrinfo)
 

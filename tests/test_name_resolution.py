@@ -48,7 +48,7 @@ def test_a_name_server_that_hangs_is_given_up_and_no_more_threads_wait_for_it_th
     server: NameServer,
 ) -> None:
     server.open.clear()
-    look_up, before = Resolver(server, seconds=0.05, most=4), active_count()
+    look_up, before = Resolver(server, seconds=0.05, max_under_way=4), active_count()
     for _ in range(5):
         with pytest.raises(socket.gaierror, match=r"no name server has answered within 0\.05 s"):
             look_up("host.test", 443)

@@ -1,4 +1,4 @@
-"""A value that somebody else keeps, and what was last heard of it: nobody waits long for one who does not answer."""
+"""A value read from elsewhere, and its last known state: callers do not wait long for a source that hangs."""
 
 import math
 from collections.abc import Callable, Hashable
@@ -14,7 +14,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 RETRY_SECONDS = 0.25
-"""Between two readings while they fail."""
+"""Between two attempts to read while they fail."""
 
 _THREADS = ThreadPerCall("read anew")
 
@@ -27,12 +27,12 @@ class _Known(Generic[T]):
 
 
 class LastKnown(Generic[P, T]):
-    """Reads a value anew, once for all who ask, when it is older than `fresh_seconds` or of another version. For
+    """Reads a value again, once for all callers, when it is older than `fresh_seconds` or of another version. For
     several threads.
 
-    The reading has a thread of its own, of which there is one at a time. Where it raises StoreUnavailable or takes
-    longer than `patience_seconds`, the value is what was last read, and from then on nobody waits until a reading
-    succeeds: one after the other goes on in the background for as long as somebody asks.
+    Each read has a thread of its own, one at a time. When it raises StoreUnavailable or takes longer than
+    `patience_seconds`, callers get the value that was read last. From then on they do not wait until a read succeeds:
+    reads go on in the background, one after the other, for as long as the value is asked for.
     """
 
     def __init__(self, read: Callable[P, T], patience_seconds: float, fresh_seconds: float = math.inf) -> None:
@@ -46,13 +46,14 @@ class LastKnown(Generic[P, T]):
 
     @property
     def away_since(self) -> float | None:
-        """Since when the value cannot be read anew, in seconds as `get` was told them; None where it can."""
+        """Since when the value cannot be read, in the seconds given to `get`; None when it can."""
         return self._away_since
 
     def get(self, now: float, version: Hashable, *arguments: P.args, **named: P.kwargs) -> T:
-        """The value of `version` as of `now`, in seconds of whatever clock, read with these arguments; where that
-        cannot be had, the last one. Raises what the reading raised where there is none, and what is no
-        StoreUnavailable in any case."""
+        """The value of `version` as of `now` (seconds of any clock), read with these arguments, or else the last one.
+
+        Raises the read's error when no value is known, and always when it is not StoreUnavailable.
+        """
         with self._lock:
             known, is_away = self._known, self._away_since is not None
             if known is not None and known.version == version and 0 <= now - known.read_at < self._fresh_seconds:
@@ -62,7 +63,7 @@ class LastKnown(Generic[P, T]):
             if known is not None and is_away:
                 return known.value
             reading = self._reading
-        assert reading is not None  # begun just now, if not before
+        assert reading is not None  # it has just begun, or had before
         if known is None:
             return reading.result()
         try:
@@ -77,7 +78,7 @@ class LastKnown(Generic[P, T]):
 
     @property
     def known(self) -> T | None:
-        """The value that was last read; None where there is none."""
+        """The value that was read last; None when there is none."""
         return None if self._known is None else self._known.value
 
     def age(self, now: float) -> float:
@@ -85,7 +86,7 @@ class LastKnown(Generic[P, T]):
         return math.inf if self._known is None else now - self._known.read_at
 
     def forget(self) -> None:
-        """The value has changed: whoever asks next waits until it is read."""
+        """Drop the value, because it has changed: the next caller waits until it is read."""
         with self._lock:
             self._known = self._reading = self._away_since = None
             self._reading_number += 1

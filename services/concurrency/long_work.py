@@ -1,8 +1,8 @@
-"""Long work that requests ask for: few places, a time limit, and an end when nobody waits for it any more.
+"""Long work on behalf of requests: few places, a time limit, and an end when the client has gone.
 
-Whoever asks for such work takes a place, at work or waiting; where all are taken it is refused at once, so that no
-number of requests keeps others waiting. Work is done in steps: between two of them it is told to end when it has taken
-too long, and steps aside for what must not wait.
+Each request takes a place, to work or to wait. When all places are taken it is refused at once, so that no number of
+requests makes others wait. Work is done in steps. Between two steps it ends if it has taken too long, and gives way
+to more urgent work.
 """
 
 import time
@@ -19,16 +19,16 @@ MAX_WAITING = 1
 """Of each kind of work, in one process."""
 
 STEP_SECONDS = 0.5
-"""How often work that takes or waits for seconds tells how far it is, and learns that nobody wants it any more."""
+"""How often long work, or a wait for it, reports its progress and learns whether the client has gone."""
 
 T = TypeVar("T")
 
 
 class LongWork:
-    """The places for one kind of work, called `name` in sentences. For several threads.
+    """The places for one kind of work, which error texts call `name`. For several threads.
 
-    It is ended `max_seconds` after its turn has come, by `timer`; who is refused is asked to come back after
-    `retry_seconds`. `step_aside` is called between two steps, and may take its time.
+    Work ends `max_seconds` after its turn has come, by `timer`. A refusal asks the client to come back after
+    `retry_seconds`. `step_aside` is called between two steps, and may block.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class LongWork:
 
     @contextmanager
     def place(self) -> Iterator["Place"]:
-        """A place for as long as this lasts. Raises Busy where there is none."""
+        """A place for the duration of the context. Raises Busy when all are taken."""
         mine = Place(self)
         with self._left:
             if len(self._places) >= MAX_AT_WORK + MAX_WAITING:
                 again = "a second" if self._retry_seconds == 1 else f"{self._retry_seconds} seconds"
-                words = f"as many {self._name}s as one process takes on are under way or waiting"
-                raise Busy(f"{words}; try again in {again}", self._retry_seconds)
+                text = f"as many {self._name}s as one process takes on are under way or waiting"
+                raise Busy(f"{text}; try again in {again}", self._retry_seconds)
             self._places.append(mine)
         try:
             yield mine
@@ -70,14 +70,14 @@ class LongWork:
 
 
 class Place:
-    """What somebody's work goes by, from one thread at a time."""
+    """The place of one request's work, used by one thread at a time."""
 
     def __init__(self, work: LongWork) -> None:
         self._work = work
         self._ends: float | None = None
 
     def await_turn(self, seconds: float = STEP_SECONDS) -> bool:
-        """Wait for at most so long; whether the turn has come."""
+        """Wait for at most so long, and answer whether the turn has come."""
         if self._ends is None and self._work._await_turn(self, seconds):
             self._ends = self._work._timer() + self._work._max_seconds
         return self._ends is not None
@@ -91,7 +91,7 @@ class Place:
 
 
 def finished(steps: Steps[T], is_abandoned: Callable[[], bool] = lambda: False) -> T:
-    """What comes of `steps`, whose own errors it raises; Abandoned as soon as `is_abandoned`."""
+    """The result of `steps`. Raises the errors of the steps, or Abandoned as soon as `is_abandoned`."""
     with closing(steps):
         while True:
             try:
@@ -100,4 +100,4 @@ def finished(steps: Steps[T], is_abandoned: Callable[[], bool] = lambda: False) 
                 found: T = end.value
                 return found
             if is_abandoned():
-                raise Abandoned("whoever asked for it has gone")
+                raise Abandoned("the client that asked for it has gone")

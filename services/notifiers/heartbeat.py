@@ -1,4 +1,4 @@
-"""The dead man's switch: an address that is asked for after each good tick, so that another machine notices silence."""
+"""The dead man's switch: an address that is requested after each good tick, so that a monitor notices silence."""
 
 from threading import Lock, Thread
 
@@ -13,7 +13,7 @@ _NAME = "HEARTBEAT_URL"
 
 
 class Heartbeat:
-    """Pings one address; nobody waits for it."""
+    """Pings one address in the background."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -21,7 +21,7 @@ class Heartbeat:
         self._failures = Failures()
 
     def beat(self) -> None:
-        """Ping in the background, unless the last ping is still under way; a failure is told once, and its end."""
+        """Ping, unless the last ping is still under way. Failures are logged when they begin and when they end."""
         if self._pinging.acquire(blocking=False):
             Thread(target=self._ping, name="heartbeat", daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""What one exchange answered, on its way from the worker that asked to the one that stores: JSON values."""
+"""An exchange's answer as JSON values, sent from the worker that fetched it to the one that stores it."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Celery: what workers do of the work in `services.jobs`, by `celery -A services.runners.celery_app worker`.
+"""Celery: the tasks that workers run for `services.jobs`, by `celery -A services.runners.celery_app worker`.
 
-Tasks are named by what they do. Each may be delivered twice and may be cut off anywhere: what they write is keyed
-and in one commit. Each expires with its period, so that a backlog never stores late prices as current.
+Tasks are named by what they do. Each may be delivered twice and may be interrupted anywhere, so what they write has
+keys and is in one commit. Each expires with its period, so that a backlog never stores late prices as current.
 """
 
 import logging
@@ -27,7 +27,7 @@ from services.settings import Settings, read_settings
 from services.store.database.engine import writing
 
 TICKS, HISTORY = "ticks", "history"
-"""The queues: what a tick waits for, and what must never keep it waiting."""
+"""The queues: work that a tick waits for, and work that must never delay it."""
 
 FETCH, CLOSE, NOTIFY, DISCOVER, BACKFILL, KEEP = (
     "tick.fetch",
@@ -40,19 +40,19 @@ FETCH, CLOSE, NOTIFY, DISCOVER, BACKFILL, KEEP = (
 
 RETRIES = 2
 RETRY_SECONDS = (0.2, 0.8)
-"""Between an exchange's refusal and the next question, at random: many clients that ask again at once are a storm."""
+"""Between an exchange's refusal and the next request, at random: many clients that retry at once are a storm."""
 
 BACKFILL_SECONDS = 60
-"""A round of backfill ends after so long, and the next one goes on: no worker is taken for good."""
+"""A round of backfill ends after so long, and the next one continues: no worker is occupied for good."""
 
 LEASE_SECONDS = 20.0
 """A worker that has not renewed its lease on an exchange's backfill for so long is gone."""
 
 TASK_SECONDS = 120
-"""No task takes longer; one that does is ended with its process."""
+"""A task that takes longer is ended together with its process."""
 
 REDIS_SECONDS = 3.0
-"""How long an answer of the broker is waited for. It is longer than it lets a worker wait for a task (a second)."""
+"""How long to wait for the broker. It lets a worker wait for a task for a second, which is less."""
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def make_app(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=True,
         broker_connection_retry_on_startup=True,
-        # Who sends is told at once that the broker is away, and decides what to do about it.
+        # The sender learns at once that the broker is away, and decides what to do.
         broker_transport_options={
             "visibility_timeout": 2 * TASK_SECONDS,
             "max_retries": 1,
@@ -96,7 +96,7 @@ def make_app(settings: Settings) -> Celery:
     )
     app.task(fetch, name=FETCH, bind=True, max_retries=RETRIES, ignore_result=False)
     app.task(send_messages, name=NOTIFY)
-    # What a database that is away keeps them from is reported by `_reported`, and not each time with a traceback.
+    # `_reported` logs that the database is away; otherwise Celery would log a traceback each time.
     app.task(close_tick, name=CLOSE, ignore_result=False, throws=(StoreUnavailable,))
     app.task(discover, name=DISCOVER, ignore_result=False, throws=(StoreUnavailable,))
     app.task(backfill, name=BACKFILL, throws=(StoreUnavailable,))
@@ -105,7 +105,7 @@ def make_app(settings: Settings) -> Celery:
 
 
 def fetch(self: Task, market: str, minute: int) -> Wire:
-    """What one exchange answers to the tick of epoch second `minute`; asked again where it cannot answer now."""
+    """One exchange's result for the tick of epoch second `minute`; tried again when it is unavailable."""
     services = worker_services()
     started = services.clock()
     (answer,) = services.ingestion.fetcher.fetch([market], from_epoch(minute))
@@ -117,7 +117,7 @@ def fetch(self: Task, market: str, minute: int) -> Wire:
 
 
 def close_tick(answers: list[Wire], minute: int, late_ms: float, fetch_ms: float, owner: str) -> bool:
-    """Store, rank and alert, in one commit, while `owner` has the clock; whether this was what stored the tick."""
+    """Store, rank and alert in one commit, while `owner` holds the lease; whether this call stored the tick."""
     services = worker_services()
     found = [unpack(answer) for answer in answers]
     try:
@@ -131,20 +131,20 @@ def close_tick(answers: list[Wire], minute: int, late_ms: float, fetch_ms: float
 
 
 def send_messages() -> None:
-    """Messages that are owed, on a thread a channel beside this worker's tasks: receivers that are slow take no
+    """Send the pending messages, with a thread per channel beside this worker's tasks, so that slow receivers take no
     worker from the tick."""
     worker_services().senders.run()
 
 
 def discover() -> bool:
-    """Ask the exchanges whose list is due; whether any told it."""
+    """Fetch the lists of pairs that are due; whether any exchange sent one."""
     services = worker_services()
     with _reported("discovery"):
         return services.ingestion.discovery.run(services.clock())
 
 
 def backfill(market: str) -> None:
-    """A stretch of one exchange's backfill, by one worker at a time."""
+    """A round of one exchange's backfill, by one worker at a time."""
     services = worker_services()
     with _reported(f"backfill {market}"), _alone(services, f"backfill {market}") as is_free:
         if not is_free:
@@ -160,7 +160,7 @@ def backfill(market: str) -> None:
 
 
 def keep(minute: int, owner: str) -> None:
-    """The upkeep after the tick of epoch second `minute`, while `owner` has the clock."""
+    """The upkeep after the tick of epoch second `minute`, while `owner` holds the lease."""
     try:
         jobs.keep_history(worker_services(), from_epoch(minute), owner)
     except LeaseLost as error:
@@ -169,8 +169,8 @@ def keep(minute: int, owner: str) -> None:
 
 @contextmanager
 def _reported(name: str) -> Iterator[None]:
-    """Report what a database that is away keeps a task from, once while it lasts. The task has failed all the same, for
-    whoever waits for it."""
+    """Log once that the database keeps a task from its work, and when that ends. The task still fails for its
+    sender."""
     failures, name = worker_services().plan.failures, f"task {name}"
     try:
         yield
@@ -182,7 +182,7 @@ def _reported(name: str) -> Iterator[None]:
 
 @contextmanager
 def _alone(services: Services, name: str) -> Iterator[bool]:
-    """Whether this worker may do what `name` says: while it does and lives, nobody else may."""
+    """Whether this worker holds the lease `name`; it is renewed and then released by the context."""
     lease_holder = services.lease_holder(name, LEASE_SECONDS)
     if not lease_holder.try_acquire(services.engine):
         yield False
@@ -196,7 +196,7 @@ def _alone(services: Services, name: str) -> Iterator[bool]:
 
 
 def worker_services() -> Services:
-    """This process's own services, made when first asked for: nothing is carried across the fork of a worker."""
+    """This process's own services, made on first use: nothing is carried across the fork of a worker."""
     return _services_of(getpid())
 
 
@@ -207,14 +207,14 @@ def _services_of(_pid: int) -> Services:
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator]
 def _import_before_the_fork(**_: Any) -> None:
-    """Have in memory once, shared by all children, what they all need (ccxt above all): one that takes the place of
-    another is at work at once. Nothing of what is made here is used."""
+    """Import what all children need, ccxt above all, so that they share the memory and start at once. The services
+    made here are not used."""
     _services_of(getpid()).ingestion  # noqa: B018 - its first use opens the exchanges
 
 
 @signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]
 def _finish_messages(**_: Any) -> None:
-    """See what is being sent marked as sent: this process ends without waiting for its threads."""
+    """Wait until messages under way are marked as sent: the process ends without waiting for its threads."""
     services = worker_services()
     services.close()
     services.senders.wait()
@@ -224,7 +224,7 @@ def _finish_messages(**_: Any) -> None:
 def _set_up_logs(**_: Any) -> None:
     settings = read_settings()
     set_up_logs(settings.log_level, settings.log_format)
-    for name in ("celery.app.trace", "celery.worker.strategy"):  # every task's coming and going, with all it carried
+    for name in ("celery.app.trace", "celery.worker.strategy"):  # they log each task with its arguments
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
@@ -234,7 +234,7 @@ def _process_app() -> Celery:
 
 
 def __getattr__(name: str) -> Any:
-    """`app`, made when Celery's command asks for it: importing this module builds nothing."""
+    """`app`, made when Celery's command asks for it: the import itself builds nothing."""
     if name not in ("app", "celery"):
         raise AttributeError(name)
     return _process_app()

@@ -1,4 +1,4 @@
-"""What takes tasks from the broker in a worker: Celery's own consumer, made to outlive the broker."""
+"""A worker's consumer of tasks: Celery's own, made to outlive the broker."""
 
 import logging
 from typing import Any
@@ -16,14 +16,14 @@ _NAME = "worker"
 
 
 class LastingConsumer(Consumer):  # type: ignore[misc] # Celery is not typed
-    """Comes back by itself however long the broker is away, and whatever it was doing when that went.
+    """Reconnects however long the broker is away, and whatever it was doing when the connection was lost.
 
-    Celery would still give back or acknowledge what came by a lost connection. It fails at that with errors that it
-    does not expect, which end the whole worker (celery 5.7.0 with kombu 5.7.0).
+    Celery tries to return or acknowledge tasks of a lost connection. That raises errors that it does not expect and
+    that end the whole worker (celery 5.7.0 with kombu 5.7.0).
     """
 
     def ensure_connected(self, conn: Any) -> Any:
-        """`conn`, as soon as there is a broker; that there is none is told once, not at each try, and its return."""
+        """`conn`, as soon as the broker answers. Its absence and its return are logged once, not at each try."""
         failures = Failures()
 
         def count(error: Exception, _seconds: float) -> None:
@@ -36,7 +36,7 @@ class LastingConsumer(Consumer):  # type: ignore[misc] # Celery is not typed
         return conn
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Let go of the tasks that came by the lost connection: the clock asks for them again."""
+        """Drop the tasks of the lost connection: the clock sends them again."""
         if self.task_consumer is not None:
             _abandon(self.task_consumer.channel)
         super().on_connection_error_after_connected(exc)
@@ -48,4 +48,4 @@ def _abandon(channel: Any) -> None:
 
 
 def _nothing(*_: object, **__: object) -> None:
-    """There is nobody to tell."""
+    """Takes the place of calls that would reach the lost broker."""

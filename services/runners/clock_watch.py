@@ -1,4 +1,4 @@
-"""Whether the clock has jumped: it was set, or the machine slept, beside a timer that nobody sets."""
+"""Finds jumps of the clock, by comparison with a timer that cannot be set."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -9,10 +9,10 @@ from services.market.ports import Clock
 from services.market.times import from_epoch
 
 JUMP_SECONDS = 1.0
-"""What clocks are put right by so little does not matter to anybody who waits."""
+"""Smaller corrections of the clock delay no job noticeably."""
 
 LOOK_SECONDS = 0.25
-"""A look that takes longer, on a busy machine, cannot tell a jump from a wait, and does not count."""
+"""A look that takes longer, on a busy machine, cannot distinguish a jump from a delay, and is ignored."""
 
 
 class ClockWatch:
@@ -23,8 +23,8 @@ class ClockWatch:
         self._before = self._difference()
 
     def jump(self) -> float:
-        """By how many seconds the clock has jumped ahead (below zero: was set back) since it last did; 0.0 where it
-        goes as it should."""
+        """Seconds that the clock has jumped ahead since the last jump, negative when it was set back; 0.0 without a
+        jump."""
         difference = self._difference()
         if difference is None:
             return 0.0
@@ -38,16 +38,16 @@ class ClockWatch:
 
     def _difference(self) -> float | None:
         began = self._timer()
-        told = self._clock().timestamp()
+        moment = self._clock().timestamp()
         ended = self._timer()
-        return told - began if ended - began <= LOOK_SECONDS else None
+        return moment - began if ended - began <= LOOK_SECONDS else None
 
 
 class Beat(BaseTrigger):  # type: ignore[misc] # APScheduler is not typed
-    """Fires each time that the clock comes to a multiple of `seconds` since the epoch.
+    """Fires at every multiple of `seconds` since the epoch.
 
-    What was missed is not gone through time by time, as APScheduler's own triggers do: after a jump by years that takes
-    minutes and gigabytes.
+    Missed times are skipped. APScheduler's own triggers go through each of them, which takes minutes and gigabytes
+    after a jump by years.
     """
 
     __slots__ = ("seconds",)
@@ -62,8 +62,8 @@ class Beat(BaseTrigger):  # type: ignore[misc] # APScheduler is not typed
         return following if following > now else following + timedelta(seconds=self.seconds)
 
 
-def jump_in_words(seconds: float) -> str:
-    """A jump of the clock, as the log tells it."""
+def describe_jump(seconds: float) -> str:
+    """A sentence for the log."""
     whole = timedelta(seconds=round(abs(seconds)))
     if seconds < 0:
         return f"the clock was set back by {whole}"

@@ -1,4 +1,4 @@
-"""The clock that only sends: the same jobs, carried out by Celery's workers."""
+"""A clock that sends the jobs to Celery's workers."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -34,27 +34,27 @@ from services.runners.answer_codec import Wire, pack
 from services.runners.scheduler import Scheduler
 
 BROKER_ERRORS = (OperationalError, RedisError, ConnectionError)
-"""What sending and asking raise while the broker is away."""
+"""Errors of Celery and Redis while the broker is away."""
 
 CLOSE_SECONDS = 10.0
-"""What the closing step gets, and no more than a quarter of a period: a worker that died with it will not answer."""
+"""Limit of the closing step, and a quarter of a period at most: a worker that has died does not answer."""
 
 DISCOVER_SECONDS = 60.0
 SILENCE_PATIENCES = 2
 SILENCE_SHARE = 0.7
-"""An exchange that no worker answers for, unlike one that answers too late, was not even asked: it is waited for this
-many times as long, and up to this share of the period."""
+"""When no worker answers for an exchange, it was not even asked. It is then waited for this many times as long as for
+an exchange's own answer, up to this share of the period."""
 
 POLL_SECONDS = 0.02
 """Between two looks at whether a task has answered."""
 
 BROKER, DATABASE, DISPATCH = "broker", "database", "dispatch"
-"""What may fail, as the log names it."""
+"""Names in the log of what may fail."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """Sends tasks, and waits for those that a tick is made of."""
+    """Sends tasks, and waits for the tasks of a tick."""
 
     celery: Celery
 
@@ -69,8 +69,8 @@ class Dispatch:
         return tuple(replace(job, function=self._guarded(senders[job.function])) for job in JOBS)
 
     def tick(self, services: Services, now: datetime) -> None:
-        """See the running period's tick stored: a fetch an exchange, then the closing step; again from the start where
-        a worker, the broker or the database was lost on the way, as long as the period lasts."""
+        """Have the current period's tick stored: one fetch task per exchange, then the closing step. After the loss of
+        a worker, the broker or the database it starts again, as long as the period lasts."""
         minute = period_of(now, services.settings.period_seconds)
         ends_at = retries_end(minute, services.settings.period_seconds)
         with services.ticking:
@@ -82,7 +82,7 @@ class Dispatch:
             services.plan.failures.ended(DISPATCH, "ticks come to their end again")
 
     def _is_done(self, services: Services, minute: datetime, ends_at: datetime) -> bool:
-        """Whether nothing is left to do for the tick, after a try where something was."""
+        """Try once, unless nothing is left to do; whether the tick is done."""
         failures = services.plan.failures
         try:
             markets = markets_to_ask(services.plan, minute)
@@ -108,8 +108,8 @@ class Dispatch:
         late_ms, fetch_ms = (
             (one - other) / timedelta(milliseconds=1) for one, other in ((started, minute), (asked, started))
         )
-        told = [answer or _silence(market) for market, answer in answers.items()]
-        arguments = (told, to_epoch(minute), late_ms, fetch_ms, services.owner)
+        packed = [answer or _silence(market) for market, answer in answers.items()]
+        arguments = (packed, to_epoch(minute), late_ms, fetch_ms, services.owner)
         closing = self._send(services, celery_app.CLOSE, arguments, ends_at)
         seconds = min(CLOSE_SECONDS, services.settings.period_seconds / 4)
         until = min(ends_at, asked + timedelta(seconds=seconds))
@@ -119,8 +119,8 @@ class Dispatch:
     def _fetch(
         self, services: Services, minute: datetime, markets: Sequence[str], ends_at: datetime
     ) -> Mapping[str, Wire | None]:
-        """One answer an exchange, None where no worker gave any. What has not come after half an exchange's time is
-        asked for once more, and again after each further half: the worker that had the task may be gone."""
+        """One answer per exchange, None when no worker gave any. A fetch that is not answered after half of an
+        exchange's time is sent again, and again after each further half: its worker may be gone."""
         patience = timedelta(seconds=services.patience_seconds)
         period = timedelta(seconds=services.settings.period_seconds)
         started = services.clock()
@@ -161,7 +161,7 @@ class Dispatch:
 
     def _send(self, services: Services, name: str, arguments: tuple[Any, ...], until: datetime) -> "AsyncResult[Any]":
         seconds = max((until - services.clock()).total_seconds(), 0.1)
-        # Results are polled for: a subscription to them does not survive a restart of the broker.
+        # Results are polled: a subscription does not survive a restart of the broker.
         with denied_join_result():
             sent = self.celery.tasks[name].apply_async(arguments, expires=seconds, retry=False)
         services.plan.failures.ended(BROKER, "takes tasks again")
@@ -178,15 +178,17 @@ class Dispatch:
 
 
 def dispatcher(services: Services) -> Scheduler:
-    """A clock that sends. Raises TrackerError where no broker is set."""
+    """A clock that sends its jobs to workers. Raises TrackerError when no broker is set."""
     return Scheduler(services, Dispatch(celery_app.make_app(services.settings)).jobs())
 
 
 def _await(
     services: Services, tasks: Mapping[str, Sequence["AsyncResult[Any]"]], begins: datetime, until: datetime
 ) -> list[str]:
-    """Wait until each of `tasks`, which began at or after `begins`, has an answer from one of its senders; those that
-    have none by `until`, or when the clock was set to before they began."""
+    """Wait until each of `tasks` has a result from one of its workers.
+
+    Answers the names of those without one at `until`, or when the clock was set back to before `begins`.
+    """
     while True:
         waiting = [name for name, results in tasks.items() if not any(result.ready() for result in results)]
         in_time = is_within(services.clock(), begins, until)

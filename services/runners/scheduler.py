@@ -1,4 +1,4 @@
-"""The clock in this process: APScheduler over JOBS, under the lease."""
+"""The clock in this process: APScheduler runs the jobs while the process holds the lease."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -12,29 +12,29 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from services.bootstrap import Services
 from services.jobs import JOBS, Job
 from services.market.errors import LeaseLost, StoreUnavailable
-from services.runners.clock_watch import Beat, ClockWatch, jump_in_words
+from services.runners.clock_watch import Beat, ClockWatch, describe_jump
 from services.store.database import leases
 from services.store.database.engine import writing
 from services.store.database.lease_holder import LeaseHolder
 
 LEASE_SHARE = 0.4
-"""The lease lasts no longer than this share of a period: the clock that follows one which died in the
-middle of a tick still has time for that tick."""
+"""The lease lasts no longer than this share of a period: when a process dies during a tick, its successor still has
+time for that tick."""
 
 CHANCES = 3
-"""To renew before the lease runs out. Who waits for it tries as often, and so has it within ten seconds."""
+"""Renewals before the lease would run out. Other processes try as often, and so take it over within ten seconds."""
 
 WATCH_SECONDS = 1.0
 """Between two looks at whether the clock has jumped."""
 
 OVERRUN = "slow ticks"
-"""How the log names ticks that take longer than a period."""
+"""The name in the log of ticks that take longer than a period."""
 
 log = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """Runs `jobs` in the background while this process holds the lease, and tries for it while it does not."""
+    """Runs `jobs` in the background while this process holds the lease, and otherwise tries to get it."""
 
     def __init__(self, services: Services, jobs: Sequence[Job] = JOBS) -> None:
         self._services = services
@@ -42,11 +42,11 @@ class Scheduler:
         self._lease_seconds = min(leases.MAX_SECONDS, LEASE_SHARE * services.settings.period_seconds)
         self._leading: bool | None = None  # not known before the first try
         self._candidate = LeaseHolder(services.owner, self._lease_seconds, services.clock, services.plan.timer)
-        lines = [*(job.name for job in jobs), "lease"]
+        names = [*(job.name for job in jobs), "lease"]
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={line: ThreadPoolExecutor(1) for line in lines},
-            # However late, one call is made up for: its period is named when it runs.
+            executors={name: ThreadPoolExecutor(1) for name in names},
+            # A missed call is run however late, once: the job looks at the clock when it runs.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._scheduler.add_listener(self._note_skipped, EVENT_JOB_MAX_INSTANCES)
@@ -56,7 +56,7 @@ class Scheduler:
         self._was_skipped = False
 
     def start(self) -> None:
-        """Begin; answers at once."""
+        """Start the jobs in the background."""
         # Aligned to the epoch, a period's job comes due when the period begins.
         for job in self._jobs:
             seconds = job.seconds or self._services.settings.period_seconds
@@ -67,12 +67,12 @@ class Scheduler:
         Thread(target=self._keep_watch, name="clock watch", daemon=True).start()
 
     def look_at_clock(self) -> None:
-        """See whether the clock has jumped. APScheduler waits for times of that clock: where it was set back, each job
-        would wait until it tells them again. All are due now, and then when the clock as it is says so."""
+        """After a jump of the clock, run all jobs now and schedule them by the new time. APScheduler waits for moments
+        of the clock: after it was set back, each job would wait until the old moment comes again."""
         jump = self._watch.jump()
         if not jump or not self._scheduler.running:
             return
-        log.warning("%s: ticks go on by what it tells now", jump_in_words(jump))
+        log.warning("%s: ticks go on by the new time", describe_jump(jump))
         for job in self._scheduler.get_jobs():
             if isinstance(job.trigger, Beat):
                 job.reschedule(job.trigger)
@@ -80,10 +80,10 @@ class Scheduler:
         self._run_all()
 
     def stop(self) -> None:
-        """End: no job begins any more, and the lease is free for the next process. A second call does nothing."""
+        """Stop starting jobs, and release the lease. A second call does nothing."""
         if not self._scheduler.running:
             return
-        # What its thread is handing out just now it hands out to the end: a shutdown in the middle would break it off.
+        # Let its thread finish handing out the jobs that are due: a shutdown would interrupt it.
         self._scheduler.pause()
         self._scheduler.get_jobs()
         self._scheduler.shutdown(wait=False)
@@ -93,7 +93,7 @@ class Scheduler:
                 with writing(self._services.engine) as connection:
                     leases.release(connection, self._services.owner)
             except StoreUnavailable as error:
-                log.warning("the lease is left to run out: %s", error)
+                log.warning("the lease could not be released and will run out: %s", error)
 
     def _add(self, name: str, seconds: float, function: Callable[[], None]) -> None:
         self._scheduler.add_job(function, Beat(seconds), id=name, name=name, executor=name)
@@ -133,7 +133,7 @@ class Scheduler:
             leading = self._candidate.try_acquire(self._services.engine)
         except StoreUnavailable as error:
             self._failures.failed("lease", f"cannot be renewed: {error}")
-            return  # the tick's own commit will tell whether it is still ours
+            return  # the tick's own commit checks whether it is still ours
         self._failures.ended("lease", "can be renewed again")
         if leading and not self._leading:
             log.info("this process has the clock")
@@ -152,6 +152,6 @@ class Scheduler:
 
     def _note_ended(self, event: JobEvent) -> None:
         if event.job_id == "tick":
-            if not self._was_skipped:  # while it ran: it took no longer than a period
+            if not self._was_skipped:  # none was due while it ran: it took less than a period
                 self._failures.ended(OVERRUN, "ticks take no longer than a period again")
             self._was_skipped = False

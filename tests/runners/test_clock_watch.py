@@ -9,7 +9,7 @@ from apscheduler.job import Job as ScheduledJob
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from services.bootstrap import Services, open_services
-from services.runners.clock_watch import Beat, ClockWatch, jump_in_words
+from services.runners.clock_watch import Beat, ClockWatch, describe_jump
 from services.runners.scheduler import Scheduler
 from services.settings import read_settings
 from services.store.database import leases
@@ -94,8 +94,8 @@ def test_after_a_jump_by_ten_years_a_job_has_one_time_to_make_up_for() -> None:
 
 
 def test_a_jump_is_told_in_words() -> None:
-    assert jump_in_words(-3_600.2) == "the clock was set back by 1:00:00"
-    assert jump_in_words(180) == "the clock jumped ahead by 0:03:00, or this machine slept"
+    assert describe_jump(-3_600.2) == "the clock was set back by 1:00:00"
+    assert describe_jump(180) == "the clock jumped ahead by 0:03:00, or this machine slept"
 
 
 class ShiftedClock:
