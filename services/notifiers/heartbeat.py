@@ -27,7 +27,7 @@ class Heartbeat:
 
     def _ping(self) -> None:
         try:
-            answer = safe_http.ask("GET", self._target, None, {}, seconds=SECONDS, allow_private=True)
+            answer = safe_http.ask(self._target, None, {}, seconds=SECONDS, allow_private=True)
             if 200 <= answer.status < 300:
                 self._failures.ended(_NAME, "answers again")
             else:

@@ -80,7 +80,6 @@ def resolve(host: str, port: int) -> Sequence[str]:
 
 
 def ask(
-    method: str,
     target: Target,
     body: bytes | None,
     headers: Mapping[str, str],
@@ -89,7 +88,7 @@ def ask(
     allow_private: bool,
     resolve: Resolve = resolve,
 ) -> HttpReply:
-    """Send one request, all of it within `seconds`, whatever it is at: looking up a name, connecting, or reading.
+    """Send one request, a POST if it has a body, else a GET. `seconds` limits all of it: the name, connecting, reading.
 
     The name is looked up once, and the connection goes to what was found and allowed: an answer that changes between
     the check and the use changes nothing. Raises DeliveryFailed.
@@ -97,7 +96,7 @@ def ask(
     connection = _Pinned(target, seconds, allow_private, resolve)
 
     def carry_out() -> HttpReply:
-        connection.request(method, target.path, body, dict(headers))
+        connection.request("GET" if body is None else "POST", target.path, body, dict(headers))
         with connection.getresponse() as response:
             return HttpReply(response.status, response.headers.get("Retry-After"))
 

@@ -52,7 +52,6 @@ class WebhookNotifier:
         now = self._clock()
         body = body_of(message)
         answer = safe_http.ask(
-            "POST",
             self._target,
             body,
             self._headers(message.key, body, now),
