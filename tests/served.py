@@ -60,7 +60,7 @@ class Served:
             return all_of(line)
 
     def end(self) -> None:
-        """As a process ends that was told to stop."""
+        """End as a process does that is stopped."""
         self.server.should_exit = True
         self._thread.join(30)
         assert not self._thread.is_alive()

@@ -94,7 +94,7 @@ def end(process: subprocess.Popen[str]) -> str:
     return output
 
 
-def test_one_command_shows_live_ranked_prices_and_ends_when_told(run: Run, tmp_path: Path) -> None:
+def test_one_command_shows_live_ranked_prices_and_ends_when_stopped(run: Run, tmp_path: Path) -> None:
     port = free_port()
     program = run(APP, "--demo", "--port", str(port))
     wait_ready(port)
@@ -149,7 +149,7 @@ def test_gunicorn_names_a_bad_setting_in_one_line_too(run: Run, tmp_path: Path) 
         assert "Traceback" not in output
 
 
-def test_a_host_that_does_not_exist_is_told_in_one_line(run: Run) -> None:
+def test_a_host_that_does_not_exist_is_reported_in_one_line(run: Run) -> None:
     program = run(APP, "--demo", "--host", "nosuch.invalid", "--port", str(free_port()))
     output, _ = program.communicate(timeout=30)
 
@@ -212,7 +212,7 @@ def test_a_second_word_to_end_does_no_harm(run: Run) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_gunicorn_ends_soon_when_it_is_told_so_while_its_worker_starts(run: Run, number: int) -> None:
+def test_gunicorn_ends_soon_when_it_is_stopped_while_its_worker_starts(run: Run, number: int) -> None:
     program = run(*GUNICORN, "--graceful-timeout", "300", PORT=str(free_port()), TRACK="demo:*")
     assert program.stdout is not None
     for line in program.stdout:
@@ -250,8 +250,8 @@ def test_the_check_of_a_database_that_is_not_there_or_empty_says_so_and_makes_no
     (tmp_path / "empty.db").touch()
     empty = run(APP, "check", DATABASE_URL=f"sqlite:///{tmp_path}/empty.db")
 
-    told = [program.communicate(timeout=30)[0] for program in (missing, empty)]
-    assert told == [
+    outputs = [program.communicate(timeout=30)[0] for program in (missing, empty)]
+    assert outputs == [
         f"data-tracker: DATABASE_URL: there is no file {tmp_path}/missing.db\n",
         "data-tracker: DATABASE_URL: the database is not at this program's schema; `python app.py migrate` brings it"
         " there\n",
@@ -271,7 +271,7 @@ sys.exit(app.main(["--demo", "--port", "0"]))
 """
 
 
-def test_a_limit_of_memory_that_is_too_low_is_told_in_one_line(run: Run) -> None:
+def test_a_limit_of_memory_that_is_too_low_is_reported_in_one_line(run: Run) -> None:
     program = run("-c", UNDER_A_LIMIT)
     output, _ = program.communicate(timeout=60)
 
@@ -290,7 +290,7 @@ def test_real_prices_are_not_stored_beside_simulated_ones(run: Run) -> None:
     assert "never mixed" in output
 
 
-def test_a_file_that_is_no_database_is_told_in_one_line(run: Run, tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_reported_in_one_line(run: Run, tmp_path: Path) -> None:
     (tmp_path / "broken.db").write_bytes(b"this is no database, whatever its name says" * 100)
     program = run(APP, "--demo", DATABASE_URL="sqlite:///broken.db")
     output, _ = program.communicate(timeout=30)
@@ -453,7 +453,7 @@ def test_the_dashboard_goes_on_without_redis_and_uses_it_again_by_itself(run: Ru
     )
     wait_ready(port)
 
-    def told(up: int) -> bool:
+    def outputs(up: int) -> bool:
         status, text = get(port, "/telemetry")
         assert status == 200
         return f"data_tracker_shared_cache_up {up}.0" in text
@@ -463,13 +463,13 @@ def test_the_dashboard_goes_on_without_redis_and_uses_it_again_by_itself(run: Ru
         assert len(found) == 40
         return bool(found[0]["updated_at"] > minute)
 
-    wait_for(lambda: told(0), what="telemetry of a Redis that was never there")
+    wait_for(lambda: outputs(0), what="telemetry of a Redis that was never there")
     for up in (1, 0):
         if up:
             redis_server.start()
         else:
             redis_server.kill()
-        wait_for(lambda up=up: told(up), what="telemetry that tells of it")
+        wait_for(lambda up=up: outputs(up), what="telemetry that tells of it")
         latest = metrics(port)[0]["updated_at"]
         wait_for(lambda latest=latest: ticked_after(latest), what="the next tick")
     output = end(program)
@@ -485,13 +485,13 @@ def test_viewers_hear_of_every_tick_hold_up_nobody_and_no_stop(run: Run, command
     viewers = [urlopen(f"http://127.0.0.1:{port}/stream?metrics=1", timeout=20) for _ in range(100)]
 
     assert len(metrics(port)) == 40
-    told = [[events_of(viewer) for viewer in viewers] for _ in range(2)]
-    newest = max(seen["revision"] for seen in told[1])
-    for viewer, seen in zip(viewers, told[1], strict=True):
-        while seen["revision"] < newest:  # who was told earlier is told of it too, or times out here
+    outputs = [[events_of(viewer) for viewer in viewers] for _ in range(2)]
+    newest = max(seen["revision"] for seen in outputs[1])
+    for viewer, seen in zip(viewers, outputs[1], strict=True):
+        while seen["revision"] < newest:  # a viewer that is behind gets it too, or times out here
             seen = events_of(viewer)
-    assert all(later["revision"] > sooner["revision"] for sooner, later in zip(*told, strict=True))
-    assert all(seen["metrics"][0]["id"] == 1 for seen in told[0])
+    assert all(later["revision"] > sooner["revision"] for sooner, later in zip(*outputs, strict=True))
+    assert all(seen["metrics"][0]["id"] == 1 for seen in outputs[0])
 
     program.send_signal(signal.SIGTERM)
     for viewer in viewers:
@@ -520,8 +520,8 @@ def test_importing_the_program_builds_nothing(run: Run, tmp_path: Path) -> None:
 def test_tokens_are_made_listed_and_revoked_by_command_and_open_the_server(run: Run) -> None:
     settings = {"TRACK": "demo:*", "DATABASE_URL": "sqlite:///tokens.db"}
 
-    def token(*words: str) -> tuple[int, str]:
-        process = run(APP, "token", *words, **settings)
+    def token(*arguments: str) -> tuple[int, str]:
+        process = run(APP, "token", *arguments, **settings)
         output, _ = process.communicate(timeout=30)
         return process.returncode, output.strip()
 

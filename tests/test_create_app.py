@@ -44,7 +44,7 @@ def test_answers_of_the_interface_are_zipped_once_and_keep_their_tag(client: Fla
         assert client.get(path, headers=ZIPPED | {"If-None-Match": tag}).status_code == 304, path
 
 
-def test_scripts_and_styles_are_kept_by_the_browser_and_pages_are_not(client: FlaskClient) -> None:
+def test_scripts_and_styles_are_cached_by_the_browser_and_pages_are_not(client: FlaskClient) -> None:
     with client.get("/assets/tracker.css", headers=ZIPPED) as answer:
         assert "max-age=31536000" in answer.headers["Cache-Control"]
         assert answer.headers["Content-Encoding"] == "br"
@@ -53,7 +53,7 @@ def test_scripts_and_styles_are_kept_by_the_browser_and_pages_are_not(client: Fl
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "directives"),
     [
         ("/", "private, no-cache"),
         ("/status", "private, no-cache"),
@@ -68,13 +68,13 @@ def test_scripts_and_styles_are_kept_by_the_browser_and_pages_are_not(client: Fl
         ("/live", "no-cache"),
     ],
 )
-def test_every_answer_says_whether_it_may_be_kept(client: FlaskClient, path: str, told: str) -> None:
+def test_every_response_says_whether_it_may_be_cached(client: FlaskClient, path: str, directives: str) -> None:
     with client.get(path) as answer:
-        assert answer.headers.get_all("Cache-Control")[0].startswith(told)
+        assert answer.headers.get_all("Cache-Control")[0].startswith(directives)
         assert len(answer.headers.get_all("Cache-Control")) == 1
 
 
-def test_refusals_are_kept_by_nobody() -> None:
+def test_refusals_are_not_cached() -> None:
     app = create_app(fake_dependencies(), Access(("me", "pw")))
     for path in ("/", "/metrics", "/assets/tracker.css"):
         answer = app.server.test_client().get(path)

@@ -31,7 +31,7 @@ STORED = tuple(name for name in hostile.NAMES if "\x00" not in name)  # PostgreS
 
 
 def reader() -> FakeReader:
-    """Every name there is, as base, as quote, and in all that exchanges are told to have said."""
+    """Every name, as base, as quote, and in the texts of exchanges."""
     rows = tuple(builders.ranked_metric(number, base=name, quote=name) for number, name in enumerate(hostile.NAMES, 1))
     exchanges = tuple(
         builders.exchange_state(f"x{number}", failing_since=NOON, error=name, note=name)
@@ -94,7 +94,7 @@ def test_no_cell_of_a_file_begins_a_formula(engine: Engine, tmp_path: Path) -> N
             prices.store_history(connection, number, times, values, np.array(widths))
     path = tmp_path / "all.csv"
 
-    export(engine, path, lambda _done, _total, _told: None)
+    export(engine, path, lambda _done, _total, _stored: None)
 
     with path.open(newline="", encoding="utf-8") as file:
         head, *rows = csv.reader(file)

@@ -1,4 +1,4 @@
-"""Numbers and names that no record can have: both databases are asked for none of them, whoever asks for it."""
+"""Numbers and names that no record can have: neither database is asked for them, on any route or page."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

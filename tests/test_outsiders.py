@@ -1,4 +1,4 @@
-"""What somebody outside is told, and can have written, while the database is away or the program has a fault."""
+"""What outsiders can read and can have logged while the database is away or the program has a bug."""
 
 import json
 import logging
@@ -39,36 +39,36 @@ def away(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Dash, tuple[st
     port = free_port()
     folder = tmp_path / HIDDEN
     url = f"sqlite:///{folder}/tracker.db"
-    words: tuple[str, ...] = (HIDDEN, str(tmp_path), "tracker.db")
+    secrets: tuple[str, ...] = (HIDDEN, str(tmp_path), "tracker.db")
     if request.param == "refused":
         url = f"postgresql://{HIDDEN}:secret@127.0.0.1:{port}/{HIDDEN}"
-        words = (HIDDEN, str(port), "secret", "127.0.0.1")
+        secrets = (HIDDEN, str(port), "secret", "127.0.0.1")
     services = open_services(read_settings(None, database_url=url, redis_url=None, scheduler="off"))
     if request.param == "no such folder":
         folder.rmdir()
     if request.param == "no database":
         (folder / "tracker.db").write_bytes(b"no database" * 1000)
-    return serve_by(services), words
+    return serve_by(services), secrets
 
 
 @pytest.mark.usefixtures("_no_environment")
-def test_while_the_database_is_away_nobody_is_told_where_it_is(away: tuple[Dash, tuple[str, ...]]) -> None:
-    app, words = away
+def test_while_the_database_is_away_nothing_reveals_where_it_is(away: tuple[Dash, tuple[str, ...]]) -> None:
+    app, secrets = away
     app._setup_server()
     client = app.server.test_client()
-    told = {}
+    texts = {}
     for rule in app.server.url_map.iter_rules():
         _, path = rule.build(dict.fromkeys(rule.arguments, "1")) or ("", "")
         for method in rule.methods - {"HEAD", "OPTIONS"} if "component-suites" not in path else ():
             if path != "/stream":
-                told[method, path] = client.open(path, method=method, json={}).data.decode(errors="replace")
+                texts[method, path] = client.open(path, method=method, json={}).data.decode(errors="replace")
     for page in ("/", "/metric/1", "/compare?m=1", "/alerting", "/alerting?tab=rules", "/status"):
-        told["page", page] = shown(client, page)
+        texts["page", page] = shown(client, page)
 
-    assert {"/readyz", "/metrics", "/telemetry", "/alerts/rules", "/live"} <= {path for _, path in told}
-    assert {ask: word for ask, text in told.items() for word in words if word in text} == {}
-    assert "the database is away" in told["GET", "/readyz"]
-    assert "The database is unavailable" in told["page", "/status"]
+    assert {"/readyz", "/metrics", "/telemetry", "/alerts/rules", "/live"} <= {path for _, path in texts}
+    assert {ask: secret for ask, text in texts.items() for secret in secrets if secret in text} == {}
+    assert "the database is away" in texts["GET", "/readyz"]
+    assert "The database is unavailable" in texts["page", "/status"]
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_nobody_outside_writes_a_line_of_the_log(capfd: pytest.CaptureFixture[st
     out, err = capfd.readouterr()
     assert out == ""
     lines = err.split("\n")[:-1]
-    assert "prices are gone" in err, "it is told what was asked, quoted"
+    assert "prices are gone" in err, "the log quotes the request"
     for line in lines:
         if style == "json":
             assert json.loads(line)["time"]

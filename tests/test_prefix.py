@@ -66,7 +66,7 @@ def same(text: str) -> str:
 
 
 def page(site: Site, path: str) -> dict[str, Any]:
-    """What the browser is told of a page when it asks as the dashboard does."""
+    """What the browser gets for a page when it asks as the dashboard does."""
     where = urlsplit(path)
     outputs = [(ids.PAGE, "children"), (ids.TITLE, "data"), (ids.RETRY, "disabled")]
     view = {"path": "/" + where.path, "search": f"?{where.query}" if where.query else "", "zone": "UTC", "retries": 0}

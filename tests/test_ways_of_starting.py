@@ -23,29 +23,31 @@ HERE = ("localhost:8888", "127.0.0.1", "[::1]:8888")
 Environment = dict[str, str]
 
 
-def told_on_the_command_line(words: list[str]) -> Environment:
+def from_command_line(command_line: list[str]) -> Environment:
     """The settings that a command line of app.py makes."""
-    given = _parser().parse_args(words)
+    given = _parser().parse_args(command_line)
     assert given.part == "all"
-    told = {"HOST": given.host, "PORT": given.port and str(given.port), "TRACK": given.demo and SIMULATED_TRACK}
-    return {name: value for name, value in told.items() if value}
+    environment = {"HOST": given.host, "PORT": given.port and str(given.port), "TRACK": given.demo and SIMULATED_TRACK}
+    return {name: value for name, value in environment.items() if value}
 
 
-def bound(words: list[str]) -> Environment:
+def bound(command_line: list[str]) -> Environment:
     """As gunicorn.conf.py tells the workers where `--bind` has them serve."""
-    host, _, _ = words[words.index("--bind") + 1].rpartition(":")
+    host, _, _ = command_line[command_line.index("--bind") + 1].rpartition(":")
     return {"HOST": host}
 
 
 def by_make(target: str) -> Environment:
     command = shlex.split(next(line for line in recipe(target) if "app.py" in line))
-    return told_on_the_command_line(command[command.index("app.py") + 1 :])
+    return from_command_line(command[command.index("app.py") + 1 :])
 
 
 def in_compose(**chosen: str) -> Environment:
     web = compose()["services"]["web"]
-    told = {name: substituted(value, POSTGRES_PASSWORD="x", **chosen) for name, value in web["environment"].items()}
-    return told | bound(web["command"])
+    environment = {
+        name: substituted(value, POSTGRES_PASSWORD="x", **chosen) for name, value in web["environment"].items()
+    }
+    return environment | bound(web["command"])
 
 
 def behind_a_proxy() -> Environment:
@@ -57,13 +59,13 @@ def behind_a_proxy() -> Environment:
 WAYS: dict[str, Callable[[], Environment]] = {
     "make run": lambda: by_make("run"),
     "make demo": lambda: by_make("demo"),
-    "python app.py": lambda: told_on_the_command_line([]),
-    "python app.py --host": lambda: told_on_the_command_line(["--host", "0.0.0.0", "--port", "80"]),
+    "python app.py": lambda: from_command_line([]),
+    "python app.py --host": lambda: from_command_line(["--host", "0.0.0.0", "--port", "80"]),
     "gunicorn": dict,  # gunicorn.conf.py binds to HOST
     "web of the Procfile": lambda: bound(procfile()["web"]),
     "the image": lambda: dict(dockerfile().envs),
     "docker compose up": in_compose,
-    "compose, told its name": lambda: in_compose(ALLOWED_HOSTS="tracker.example.org"),
+    "compose, given its name": lambda: in_compose(ALLOWED_HOSTS="tracker.example.org"),
     "behind a proxy": behind_a_proxy,
     "compose behind a proxy": lambda: in_compose(**behind_a_proxy()),
     "below a path": lambda: {"URL_PREFIX": "/tracker/"},
@@ -127,9 +129,9 @@ def test_where_a_password_is_asked_for_any_name_is_answered_to_and_nobody_comes_
     start: Callable[[Environment], FlaskClient],
 ) -> None:
     """The way of the host's button, whose name is known to nobody before it is there."""
-    told = {name: entry.get("value", "generated") for name, entry in host_button()["env"].items()}
-    told.pop("NOTIFY_URLS")
-    client = start(told | bound(procfile()["web"]))
+    environment = {name: entry.get("value", "generated") for name, entry in host_button()["env"].items()}
+    environment.pop("NOTIFY_URLS")
+    client = start(environment | bound(procfile()["web"]))
 
     assert statuses(client, "tracker.herokuapp.com") == [401] * 5
     assert client.get("/metrics", auth=("analyst", "generated"), headers={"Host": "any.example"}).status_code == 200

@@ -66,14 +66,14 @@ def client(reader: FakeReader) -> FlaskClient:
     return serve(reader)
 
 
-def owe_messages(engine: Engine, now: int) -> None:
+def queue_messages(engine: Engine, now: int) -> None:
     """Owe an alert to two channels, of which one has given it up."""
     with writing(engine) as connection:
         (number,) = alerts.insert_alerts(connection, [NewAlert(1, now, 400.0, 100.0, 3.0, 60)])
         outbox.enqueue(connection, now, [AlertNotice(number, "fired", ["ops", "mail"])])
-        owed = outbox.claim(connection, "mail", now, "me")
-        assert owed is not None
-        outbox.mark_failed(connection, owed, now, "answered 410")
+        delivery = outbox.claim(connection, "mail", now, "me")
+        assert delivery is not None
+        outbox.mark_failed(connection, delivery, now, "answered 410")
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def address(migrated_sqlite_url: str) -> Iterator[str]:
     for _ in range(10):
         exchange.prices = {name: price * 1.001 for name, price in exchange.prices.items()}
         world.tick()
-    owe_messages(engine, int(world.now.timestamp()))
+    queue_messages(engine, int(world.now.timestamp()))
     deliveries = DeliveryService(engine, [FakeNotifier("ops"), FakeNotifier("mail")])
     alert_service = StoreAlertService(engine, deliveries.channels)
     server = create_app(Dependencies(CachedReader(world.reader), lambda: world.now, deliveries, alert_service)).server

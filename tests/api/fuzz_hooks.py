@@ -1,5 +1,5 @@
-"""What Schemathesis is told beside the description: a rule between two values, which OpenAPI has no words for, and
-names and numbers that exist, so that most requests find something."""
+"""Hooks of Schemathesis: constraints between two values, which OpenAPI cannot express, and existing names and numbers,
+so that most requests find something."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -53,7 +53,7 @@ def _names(case: Case) -> set[str]:
 
 
 def _in_order(since: Any, until: Any) -> dict[str, str]:
-    """`since` before `until`, and not by more than is told at once."""
+    """`since` before `until`, and not by more than one response covers."""
     last = NOW if until is None else _moment(until)
     first = last - timedelta(days=1) if since is None else _moment(since)
     first, last = min(first, last), max(first, last, EARLIEST)

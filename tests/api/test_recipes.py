@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.processes
 
 RECIPES = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
-TOLD_ADDRESS = "http://127.0.0.1:8888"
+DOCUMENTED_ADDRESS = "http://127.0.0.1:8888"
 UTC = pd.DatetimeTZDtype("us", "UTC")
 
 
@@ -25,7 +25,7 @@ def ran(address: str) -> dict[str, Any]:
     """The names that the blocks of Python leave."""
     names: dict[str, Any] = {}
     for block in blocks("python"):
-        exec(block.replace(TOLD_ADDRESS, address), names)
+        exec(block.replace(DOCUMENTED_ADDRESS, address), names)
     return names
 
 
@@ -34,7 +34,7 @@ def test_every_command_does_what_it_says(address: str, tmp_path: Path) -> None:
     assert len(commands) == 8
     for command in commands:
         done = subprocess.run(
-            shlex.split(command.replace(TOLD_ADDRESS, address)), cwd=tmp_path, capture_output=True, text=True
+            shlex.split(command.replace(DOCUMENTED_ADDRESS, address)), cwd=tmp_path, capture_output=True, text=True
         )
         assert (done.returncode, done.stderr) == (0, ""), command
         if " -o " not in command:

@@ -14,7 +14,7 @@ from tests.api.described import COMMITTED, described, whole_interface
 from tests.fakes import fake_dependencies
 
 ASSETS = Path(__file__).parents[3] / "assets"
-UNTOLD = {"/docs"}
+UNDESCRIBED = {"/docs"}
 """Routes for people."""
 
 
@@ -36,9 +36,9 @@ def test_every_route_is_described(document: dict) -> None:
     server = whole_interface()
     rules = [(rule.rule, server.view_functions[rule.endpoint]) for rule in server.url_map.iter_rules()]
 
-    assert {rule for rule, view in rules if operation_of(view) is None and "<path:" not in rule} == UNTOLD
-    told = sum(len(methods) for methods in document["paths"].values())
-    assert told == sum(operation_of(view) is not None for _, view in rules)
+    assert {rule for rule, view in rules if operation_of(view) is None and "<path:" not in rule} == UNDESCRIBED
+    listed = sum(len(methods) for methods in document["paths"].values())
+    assert listed == sum(operation_of(view) is not None for _, view in rules)
 
 
 def test_every_reference_leads_somewhere(document: dict) -> None:
@@ -46,15 +46,15 @@ def test_every_reference_leads_somewhere(document: dict) -> None:
         assert reference in document["components"]["schemas"]
 
 
-def test_every_value_that_can_be_asked_is_told_with_its_bounds(document: dict) -> None:
-    told = {each["name"]: each for each in document["paths"]["/metrics"]["get"]["parameters"]}
+def test_every_query_value_is_described_with_its_bounds(document: dict) -> None:
+    listed = {each["name"]: each for each in document["paths"]["/metrics"]["get"]["parameters"]}
 
-    assert set(told) == {"market", "base", "quote", "q", "sort", "fields", "limit", "offset", "format"}
-    assert told["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 10_000, "examples": [100]}
-    assert told["sort"]["schema"]["default"] == ["rank"]
-    assert "-volatility" in told["sort"]["schema"]["items"]["enum"]
-    assert (told["fields"]["style"], told["fields"]["explode"]) == ("form", False)
-    assert all(each["description"] for each in told.values())
+    assert set(listed) == {"market", "base", "quote", "q", "sort", "fields", "limit", "offset", "format"}
+    assert listed["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 10_000, "examples": [100]}
+    assert listed["sort"]["schema"]["default"] == ["rank"]
+    assert "-volatility" in listed["sort"]["schema"]["items"]["enum"]
+    assert (listed["fields"]["style"], listed["fields"]["explode"]) == ("form", False)
+    assert all(each["description"] for each in listed.values())
 
 
 def test_every_tag_is_listed_once(document: dict) -> None:
@@ -63,10 +63,10 @@ def test_every_tag_is_listed_once(document: dict) -> None:
     assert used == {each["name"] for each in document["tags"]}
 
 
-def test_errors_are_told_as_problems(document: dict) -> None:
+def test_errors_are_described_as_problems(document: dict) -> None:
     for path, methods in document["paths"].items():
-        for method, told in methods.items():
-            for status, answer in told["responses"].items():
+        for method, listed in methods.items():
+            for status, answer in listed["responses"].items():
                 if int(status) >= 400:
                     assert list(answer["content"]) == ["application/problem+json"], (path, method, status)
 

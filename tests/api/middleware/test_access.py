@@ -304,7 +304,7 @@ def tried(client: FlaskClient, password: str = "wrong", peer: str = "192.0.2.1",
     return client.get(path, headers=basic("me", password), environ_base={"REMOTE_ADDR": peer})
 
 
-def test_who_is_wrong_too_often_has_to_wait_and_is_not_even_told_when_right(closed):
+def test_a_client_with_too_many_wrong_passwords_has_to_wait_even_with_the_right_one(closed):
     statuses = [tried(closed, f"guess {number}").status_code for number in range(FAILURES_A_MINUTE + 2)]
     assert statuses == [401] * FAILURES_A_MINUTE + [429, 429]
 
@@ -322,7 +322,7 @@ def test_guesses_count_wherever_they_are_sent(closed):
     assert tried(closed, PASSWORD).status_code == 429
 
 
-def test_who_was_let_in_before_cannot_be_kept_out_by_others_of_the_same_address(closed):
+def test_a_client_that_was_let_in_before_cannot_be_locked_out_by_others_at_its_address(closed):
     assert tried(closed, PASSWORD).status_code == 200
     for _ in range(FAILURES_A_MINUTE + 1):
         tried(closed)

@@ -24,8 +24,8 @@ def behind(hops: int, access: Access | None = None, requests_a_minute: int = 0) 
     return app.server.test_client()
 
 
-def ask(client: FlaskClient, told: str, **headers: str) -> int:
-    given = {"X-Forwarded-For": told} | headers
+def ask(client: FlaskClient, header: str, **headers: str) -> int:
+    given = {"X-Forwarded-For": header} | headers
     return client.get("/metrics", headers=given, environ_base={"REMOTE_ADDR": PROXY}).status_code
 
 
@@ -102,7 +102,7 @@ def test_what_the_proxy_asks_itself_is_not_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "by_tls"),
+    ("header", "by_tls"),
     [
         ("https", True),
         ("HTTPS", True),
@@ -113,6 +113,6 @@ def test_what_the_proxy_asks_itself_is_not_counted() -> None:
         ("", False),
     ],
 )
-def test_of_schemes_only_the_two_of_the_web_are_taken(told: str, by_tls: bool) -> None:
-    answer = behind(1).get("/metrics", headers={"X-Forwarded-Proto": told})
+def test_of_schemes_only_the_two_of_the_web_are_taken(header: str, by_tls: bool) -> None:
+    answer = behind(1).get("/metrics", headers={"X-Forwarded-Proto": header})
     assert ("Strict-Transport-Security" in answer.headers) is by_tls

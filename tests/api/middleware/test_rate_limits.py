@@ -28,7 +28,7 @@ def test_while_redis_is_away_each_counts_for_itself_and_comes_back(redis_server:
 
     redis_server.kill()
     assert [bool(limits.wait_for_request("ann")) for _ in range(3)] == [False, False, True]
-    assert len(caplog.messages) == 1, "told once"
+    assert len(caplog.messages) == 1, "logged once"
 
     redis_server.start()
     timer.now += REDIS_PAUSE

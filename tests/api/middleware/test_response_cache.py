@@ -72,7 +72,7 @@ def test_the_second_answer_is_the_first_one_without_flask(reader, client, addres
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_who_has_it_is_told_so(reader, client, time, address):
+def test_a_client_that_has_the_response_gets_304(reader, client, time, address):
     reader.put(*reader.metrics, builders.ranked_metric(100))
     tag = client.get(address).headers["ETag"]
     known = {"If-None-Match": f'W/"other", {tag}'}
@@ -93,7 +93,7 @@ def test_what_is_asked_otherwise_is_answered_otherwise(client):
     assert client.post("/metrics").status_code == 405
 
 
-def test_a_new_tick_is_told_at_once(reader, client):
+def test_a_new_tick_is_seen_at_once(reader, client):
     before = client.get("/metrics/3").json
     reader.put(*(builders.ranked_metric(id, base=f"C{id}", price=7.5) for id in range(1, 31)))
     after = client.get("/metrics/3").json
@@ -121,7 +121,7 @@ def test_it_holds_for_ever_less_seconds(reader, client, time):
     assert len(client.reached) == 1
 
 
-def test_without_the_database_nothing_old_is_told(reader, client):
+def test_without_the_database_nothing_old_is_sent(reader, client):
     client.get("/metrics")
     reader.down = True
     assert client.get("/metrics").status_code == 503
@@ -136,7 +136,7 @@ def test_what_was_not_found_may_be_found_next_time(client):
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_what_is_kept_is_for_those_who_are_let_in(reader, time, address):
+def test_cached_responses_are_only_for_visitors_who_are_let_in(reader, time, address):
     reader.put(*reader.metrics, builders.ranked_metric(100))
     closed = create_app(fake_dependencies(reader, time), Access(("ann", "open sesame"))).server.test_client()
     for _ in range(2):
@@ -145,7 +145,7 @@ def test_what_is_kept_is_for_those_who_are_let_in(reader, time, address):
 
 
 @pytest.mark.parametrize("address", ["/metrics?limit=1", "/metrics/3/prices?limit=1"])
-def test_what_one_client_has_sent_beside_is_told_to_no_other(reader, client, address):
+def test_other_values_that_a_client_sends_reach_no_other_client(reader, client, address):
     reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
     odd = client.get(f"{address}&own=http://evil.example", environ_overrides={"SCRIPT_NAME": "//evil.example"})
     assert client.get(address).headers["Link"] == odd.headers["Link"]
@@ -167,7 +167,7 @@ def answer(size: int, **headers: str) -> CachedResponse:
     return CachedResponse(b"x" * size, "tag", headers)
 
 
-def test_no_more_bytes_are_kept_than_may_be():
+def test_no_more_bytes_are_cached_than_the_limit():
     each, now = 10_000, Present(1, NOON, 0)
     cache = ResponseCache(max_bytes=5 * (each * 3 // 2 + OVERHEAD_BYTES + 10))
     asked = [(f"/{number}", "", "") for number in range(7)]
@@ -195,7 +195,7 @@ def test_long_headers_count_too():
     assert 0 < sum(one in cache for one in asked) < 100_000 / 8_000
 
 
-def test_what_is_too_long_for_all_that_may_be_kept_drives_nothing_out():
+def test_a_response_larger_than_the_cache_evicts_nothing():
     now = Present(1, NOON, 0)
     cache = ResponseCache(max_bytes=10_000)
     cache.put(("/metrics/1", "", ""), now, answer(10))

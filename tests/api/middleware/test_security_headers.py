@@ -36,7 +36,7 @@ def test_every_answer_tells_browsers_what_to_refuse(path: str, status: int) -> N
     assert "http" not in headers["Content-Security-Policy"]  # nothing from elsewhere
 
 
-def test_who_is_refused_is_told_too() -> None:
+def test_refusals_have_the_headers_too() -> None:
     answer = served(Access(("me", "pw"))).get("/")
     assert answer.status_code == 401
     assert "Content-Security-Policy" in answer.headers
@@ -46,7 +46,7 @@ FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
 
 
 @pytest.mark.parametrize(
-    ("proxies", "base", "headers", "told"),
+    ("proxies", "base", "headers", "is_sent"),
     [
         (0, "http://localhost", {}, False),
         (0, "https://localhost", {}, True),
@@ -57,7 +57,7 @@ FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
     ],
 )
 def test_tls_is_asked_for_again_where_a_proxy_that_is_believed_tells_of_it(
-    proxies: int, base: str, headers: dict[str, str], told: bool
+    proxies: int, base: str, headers: dict[str, str], is_sent: bool
 ) -> None:
     answer = served(proxies=proxies).get("/metrics", base_url=base, headers=headers)
-    assert ("Strict-Transport-Security" in answer.headers) is told
+    assert ("Strict-Transport-Security" in answer.headers) is is_sent

@@ -55,9 +55,9 @@ def pages(client: FlaskClient, path: str) -> list[object]:
 def test_the_pages_of_a_storm_hold_each_alert_once_the_newest_first(client: FlaskClient) -> None:
     found = pages(client, "/alerts?limit=25")
 
-    told = [[alert["id"] for alert in answer.json["alerts"]] for answer in found]  # type: ignore[attr-defined]
-    assert [len(page) for page in told] == [25, 25, 10]
-    assert [number for page in told for number in page] == list(range(STORM, 0, -1))
+    numbers = [[alert["id"] for alert in answer.json["alerts"]] for answer in found]  # type: ignore[attr-defined]
+    assert [len(page) for page in numbers] == [25, 25, 10]
+    assert [number for page in numbers for number in page] == list(range(STORM, 0, -1))
 
 
 def test_records_and_csv_come_in_the_same_pages(client: FlaskClient) -> None:

@@ -34,15 +34,15 @@ def client(deliveries: FakeDeliveries) -> FlaskClient:
     return server.test_client()
 
 
-def told(client: FlaskClient, query: str = "") -> list[dict[str, object]]:
+def listed(client: FlaskClient, query: str = "") -> list[dict[str, object]]:
     answer = client.get(f"/alerts/deliveries{query}")
     assert answer.status_code == 200
     found: list[dict[str, object]] = answer.get_json()["deliveries"]
     return found
 
 
-def test_deliveries_are_told_with_what_became_of_them(client: FlaskClient) -> None:
-    queued, failed, sent = told(client)
+def test_deliveries_are_listed_with_their_status(client: FlaskClient) -> None:
+    queued, failed, sent = listed(client)
 
     first = queued.pop("first")
     assert queued == {
@@ -66,8 +66,8 @@ def test_deliveries_are_told_with_what_became_of_them(client: FlaskClient) -> No
 
 
 def test_deliveries_can_be_chosen_by_state_and_number(client: FlaskClient) -> None:
-    assert [one["id"] for one in told(client, "?state=failed")] == [2]
-    assert [one["id"] for one in told(client, "?limit=2")] == [3, 2]
+    assert [one["id"] for one in listed(client, "?state=failed")] == [2]
+    assert [one["id"] for one in listed(client, "?limit=2")] == [3, 2]
 
 
 @pytest.mark.parametrize("query", ["state=lost", "kind=x", "limit=0", "limit=1001", "limit=x"])
@@ -83,7 +83,7 @@ def test_what_has_failed_can_be_tried_again(client: FlaskClient) -> None:
 
     assert answer.status_code == 200
     assert answer.get_json()["delivery"]["state"] == "queued"
-    assert [one["id"] for one in told(client, "?state=queued")] == [3, 2]
+    assert [one["id"] for one in listed(client, "?state=queued")] == [3, 2]
 
 
 @pytest.mark.parametrize(("number", "status"), [("1", 409), ("3", 409), ("4", 404), ("x", 404), ("-1", 404)])
@@ -94,7 +94,7 @@ def test_nothing_else_can(client: FlaskClient, number: str, status: int) -> None
     assert answer.mimetype == "application/problem+json"
 
 
-def test_channels_are_told_by_name(client: FlaskClient) -> None:
+def test_channels_are_listed_by_name(client: FlaskClient) -> None:
     assert client.get("/alerts/channels").get_json() == {"channels": ["ops", "mail"]}
 
 
@@ -105,7 +105,7 @@ def test_a_channel_can_be_tested(client: FlaskClient, deliveries: FakeDeliveries
     assert deliveries.tried == ["mail"]
 
 
-def test_what_a_test_met_is_told(client: FlaskClient, deliveries: FakeDeliveries) -> None:
+def test_the_result_of_a_channel_test_is_sent(client: FlaskClient, deliveries: FakeDeliveries) -> None:
     deliveries.refuses = DeliveryFailed("answered 401")
     answer = client.post("/alerts/channels/mail/test")
 
@@ -113,7 +113,7 @@ def test_what_a_test_met_is_told(client: FlaskClient, deliveries: FakeDeliveries
     assert (answer.get_json()["detail"], answer.get_json()["reason"]) == ("answered 401", "Not accepted")
 
 
-def test_a_channel_that_is_not_there_is_told(client: FlaskClient, deliveries: FakeDeliveries) -> None:
+def test_an_unknown_channel_is_reported(client: FlaskClient, deliveries: FakeDeliveries) -> None:
     answer = client.post("/alerts/channels/fax/test")
 
     assert (answer.status_code, answer.get_json()["detail"]) == (404, "no channel 'fax'")
@@ -133,10 +133,10 @@ def test_looking_at_it_changes_nothing(client: FlaskClient, deliveries: FakeDeli
 
 
 def test_an_answer_is_never_older_than_the_question(client: FlaskClient, deliveries: FakeDeliveries) -> None:
-    told(client)
+    listed(client)
     deliveries.messages = (builders.delivery(9, sent_at=NOON + timedelta(minutes=1)),)
 
-    assert [one["id"] for one in told(client)] == [9]
+    assert [one["id"] for one in listed(client)] == [9]
 
 
 def test_deliveries_are_paged_through_by_links_up_to_the_last(client: FlaskClient) -> None:

@@ -1,4 +1,4 @@
-"""How a metric's past is paged, folded and told as a table."""
+"""Paging and folding a metric's history, and tables of it."""
 
 import gzip
 from datetime import timedelta
@@ -61,8 +61,8 @@ def test_pages_reach_across_a_gap_of_years(reader, client, interval):
 
     pages = walk(client, f"/metrics/3/prices?since=2023-01-01&limit=50000&interval={interval}")
 
-    told = [row["price"] for page in pages for row in page]
-    assert told == ([1.0, 2.0, 3.0] if interval == "raw" else [2.0, 3.0])
+    sent = [row["price"] for page in pages for row in page]
+    assert sent == ([1.0, 2.0, 3.0] if interval == "raw" else [2.0, 3.0])
     assert len(pages) > 2
 
 
@@ -83,9 +83,9 @@ def test_five_minutes_tell_open_high_low_close_mean_count_and_volume(reader, cli
     reader.price_series[3] = builders.series([9.0, 10.0, 30.0, 5.0, 20.0, 15.0], until=NOON)
     reader.volume_series[3] = builders.series([7.0], until=NOON - timedelta(minutes=1))
 
-    told = client.get("/metrics/3/prices?interval=5m").json["prices"]
+    sent = client.get("/metrics/3/prices?interval=5m").json["prices"]
 
-    assert told[-1] == {
+    assert sent[-1] == {
         "price": 15.0,
         "open": 10.0,
         "high": 30.0,
@@ -96,7 +96,7 @@ def test_five_minutes_tell_open_high_low_close_mean_count_and_volume(reader, cli
         "volume": 7.0,
         "createdAt": "2026-03-01T11:55:00Z",
     }
-    assert [row["price"] for row in told] == [9.0, 15.0]
+    assert [row["price"] for row in sent] == [9.0, 15.0]
 
 
 @pytest.mark.parametrize(
@@ -111,23 +111,23 @@ def test_five_minutes_tell_open_high_low_close_mean_count_and_volume(reader, cli
 def test_five_minutes_are_asked_for_by_when_they_begin(reader, client, query, begins):
     reader.price_series[3] = builders.series([1.0] * 60)
 
-    told = client.get(f"/metrics/3/prices?interval=5m&{query}").json["prices"]
+    sent = client.get(f"/metrics/3/prices?interval=5m&{query}").json["prices"]
 
-    assert [row["createdAt"][11:16] for row in told] == begins
+    assert [row["createdAt"][11:16] for row in sent] == begins
 
 
 @pytest.mark.parametrize(
-    ("query", "words"),
+    ("query", "reason"),
     [
         ("limit=50001", "limit: '50001' is not a whole number from 1 to 50000"),
         ("interval=5m&since=2026-01-01", "since: 2026-01-01T00:00:00Z is more than 31 days before"),
     ],
 )
-def test_what_is_beyond_a_cap_is_refused_by_its_name(client, query, words):
+def test_what_is_beyond_a_cap_is_refused_by_its_name(client, query, reason):
     answer = client.get(f"/metrics/3/prices?{query}")
 
     assert answer.status_code == 422
-    assert answer.json["detail"].startswith(words)
+    assert answer.json["detail"].startswith(reason)
 
 
 @pytest.mark.parametrize("zone", ["+05:30", "%2B05:30", "+0530"])
@@ -135,9 +135,9 @@ def test_what_is_beyond_a_cap_is_refused_by_its_name(client, query, words):
 def test_a_zone_is_understood_though_its_plus_means_a_space(reader, client, time, zone):
     reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
 
-    told = client.get(f"/metrics/3/prices?since={time}{zone}").json["prices"]
+    sent = client.get(f"/metrics/3/prices?since={time}{zone}").json["prices"]
 
-    assert [row["price"] for row in told] == [2.0, 3.0]
+    assert [row["price"] for row in sent] == [2.0, 3.0]
 
 
 def test_a_space_before_the_time_is_no_zone(reader, client):
@@ -211,7 +211,7 @@ def test_a_series_as_records_is_one_plain_array(reader, client):
     ]
 
 
-def test_alerts_are_told_as_tables_too(reader, client):
+def test_alerts_come_as_tables_too(reader, client):
     reader.fired = (builders.alert(1, base="=1"),)
     names = (
         "id,metric_id,market,base,quote,price,average,factor,samples,fired_at,state,rule_id,rule,condition,quantity,value,"

@@ -66,7 +66,7 @@ def test_a_query_chooses_sorts_and_cuts(client, query, expected):
     assert ids(client.get(f"/metrics?{query}")) == expected
 
 
-def test_only_the_fields_that_are_asked_for_are_told(client):
+def test_only_the_fields_that_are_asked_for_are_sent(client):
     assert client.get("/metrics?fields=price,id&limit=2").json == {
         "metrics": [{"price": 300.0, "id": 5}, {"price": 100.0, "id": 2}]
     }
@@ -77,7 +77,7 @@ def test_the_fields_are_those_of_a_metric():
 
 
 @pytest.mark.parametrize(
-    ("query", "words"),
+    ("query", "reason"),
     [
         ("limit=10001", "limit: '10001' is not a whole number from 1 to 10000"),
         ("limit=0", "limit: '0' is not a whole number from 1 to 10000"),
@@ -93,11 +93,11 @@ def test_the_fields_are_those_of_a_metric():
         ("format=xml", "format: 'xml' is none of json, records, csv"),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_name(client, query, words):
+def test_what_cannot_be_used_is_refused_by_name(client, query, reason):
     answer = client.get(f"/metrics?{query}")
 
     assert (answer.status_code, answer.mimetype) == (422, "application/problem+json")
-    assert answer.json["detail"].startswith(words)
+    assert answer.json["detail"].startswith(reason)
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/5", "/metrics/5/prices", "/metrics/5/volumes"])
@@ -219,7 +219,7 @@ def test_a_selection_is_built_once_a_revision(reader, client):
     assert reader.calls.count("ranking") == 3  # once each, and once for the minute
 
 
-def test_a_long_table_is_told_whole(reader):
+def test_a_long_table_is_sent_whole(reader):
     reader.put(*(builders.ranked_metric(id) for id in range(1, 12_002)))
 
     assert serve(reader).get("/metrics?format=csv&fields=id").text.split() == ["id", *map(str, range(1, 12_002))]

@@ -136,22 +136,22 @@ def test_hours_tell_open_high_low_close_mean_count_and_volume_oldest_first(reade
 def test_hours_are_those_of_the_last_thirty_days(reader, client):
     reader.price_series[3] = builders.series([float(i) for i in range(24 * 40)], step=3600)
 
-    told = client.get("/metrics/3/prices?interval=1h").json["prices"]
+    sent = client.get("/metrics/3/prices?interval=1h").json["prices"]
 
-    assert (len(told), told[0]["createdAt"], told[-1]["createdAt"]) == (
+    assert (len(sent), sent[0]["createdAt"], sent[-1]["createdAt"]) == (
         720,
         "2026-01-30T12:00:00Z",
         "2026-03-01T11:00:00Z",
     )
 
 
-def test_the_running_hour_is_told_as_far_as_it_has_come(reader):
+def test_the_running_hour_is_sent_as_far_as_it_has_come(reader):
     reader.price_series[3] = builders.series([1.0, 2.0, 3.0], until=NOON + timedelta(minutes=2))
     late = serve(reader, lambda: NOON + timedelta(minutes=2))
 
-    told = late.get("/metrics/3/prices?interval=1h").json["prices"]
+    sent = late.get("/metrics/3/prices?interval=1h").json["prices"]
 
-    assert [(row["createdAt"], row["price"], row["count"]) for row in told] == [
+    assert [(row["createdAt"], row["price"], row["count"]) for row in sent] == [
         ("2026-03-01T11:00:00Z", 1.0, 1),
         ("2026-03-01T12:00:00Z", 3.0, 2),
     ]
@@ -180,7 +180,7 @@ def test_raw_prices_are_the_default_interval(reader, client):
     assert client.get("/metrics/2/prices?interval=1h").json == {"prices": []}
 
 
-def test_volumes_are_told_like_prices(reader, client):
+def test_volumes_are_sent_like_prices(reader, client):
     reader.volume_series[3] = builders.series([10.0, 20.5])
     assert client.get("/metrics/3/volumes").json == {
         "volumes": [
@@ -197,9 +197,9 @@ def test_a_metric_without_samples_has_an_empty_series(client):
 
 def test_alerts_come_newest_first_with_what_they_rest_on(reader, client):
     reader.fired = (builders.alert(1, fired_at=NOON - timedelta(hours=2)), builders.alert(2))
-    told = client.get("/alerts").json["alerts"]
-    assert [row["id"] for row in told] == [2, 1]
-    assert told[0] == {
+    sent = client.get("/alerts").json["alerts"]
+    assert [row["id"] for row in sent] == [2, 1]
+    assert sent[0] == {
         "id": 2,
         "metric_id": 1,
         "market": "kraken",
@@ -343,7 +343,7 @@ def test_a_query_value_that_cannot_be_used_is_named(client, address, name):
     assert len(answer.data) < 400
 
 
-def test_an_unknown_interval_is_told_the_known_ones(client):
+def test_the_error_for_an_unknown_interval_names_the_known_ones(client):
     assert client.get("/metrics/3/prices?interval=2m").json["detail"] == "interval: '2m' is none of raw, 5m, 1h"
 
 
@@ -351,7 +351,7 @@ def test_an_unknown_interval_is_told_the_known_ones(client):
     ("address", "days"),
     [("/metrics/3/prices?", 31), ("/metrics/3/volumes?", 31), ("/metrics/3/prices?interval=1h&", 366)],
 )
-def test_a_span_longer_than_is_told_at_once_is_refused_and_the_longest_named(client, address, days):
+def test_too_long_a_span_is_refused_and_the_longest_named(client, address, days):
     longest = int((NOON - timedelta(days=days)).timestamp())
 
     assert client.get(f"{address}since={longest}").status_code == 200
@@ -417,7 +417,7 @@ def test_hours_are_built_once_a_revision_beside_the_prices(reader, client):
     assert [reader.calls.count(call) for call in ("hours", "prices")] == [4, 2]
 
 
-def test_of_long_answers_few_are_kept(reader, client):
+def test_few_long_responses_are_cached(reader, client):
     reader.put(*(builders.ranked_metric(id) for id in range(1, 11)))
     since = int((NOON - timedelta(days=20)).timestamp())
     for place, id in enumerate((*range(1, 11), 10, 1)):  # each asked in words of its own
@@ -425,7 +425,7 @@ def test_of_long_answers_few_are_kept(reader, client):
     assert reader.calls.count("prices") == 11
 
 
-def test_a_new_revision_is_told_at_once(reader, client):
+def test_a_new_revision_is_seen_at_once(reader, client):
     assert client.get("/metrics").json["metrics"][0]["price"] == 60_123.4
     reader.put(builders.ranked_metric(3, price=5.0))
     assert client.get("/metrics").json["metrics"][0]["price"] == 5.0
@@ -537,7 +537,7 @@ def test_an_answer_holds_until_the_next_tick_may_land(reader, address):
 
 
 @pytest.mark.parametrize("address", LASTING)
-def test_an_answer_is_not_kept_while_the_periods_tick_is_awaited(reader, address):
+def test_a_response_is_not_cached_while_the_periods_tick_is_awaited(reader, address):
     now = [NOON + timedelta(seconds=61)]
     client = serve(reader, lambda: now[0])
     assert client.get(address).headers["Cache-Control"] == "no-cache"
@@ -550,7 +550,7 @@ def test_what_can_change_between_ticks_must_be_asked_for_again_each_time(client,
     assert client.get(address).headers["Cache-Control"] == "no-cache"
 
 
-def test_nothing_is_kept_before_the_first_tick(reader, client):
+def test_nothing_is_cached_before_the_first_tick(reader, client):
     reader.state = builders.status(minute=None)
     assert client.get("/metrics").headers["Cache-Control"] == "no-cache"
 
@@ -569,21 +569,21 @@ def test_the_table_has_the_rows_of_the_ranking_by_column_and_its_derived_figures
     rows = client.get("/metrics").json["metrics"]
     assert len(rows) == 3
     for name, values in columns.items():
-        told = [row[name] for row in rows]
-        assert values == [pytest.approx(one, rel=5e-7) if isinstance(one, float) else one for one in told], name
+        sent = [row[name] for row in rows]
+        assert values == [pytest.approx(one, rel=5e-7) if isinstance(one, float) else one for one in sent], name
     assert columns["price"] == [row["price"] for row in rows]
     assert columns["volatility"][0] == 0.0135375
     assert {"rank", "market", "base", "quote", "active", "alerted_at", "log_volatility"} <= set(columns)
     assert {"stale", "updated_at", "coverage"} <= set(columns)
 
 
-def test_sparklines_are_told_by_metric_number(client):
-    told = client.get("/sparklines?metrics=3,1,99").json
-    assert told["minute"] == "2026-03-01T12:00:00Z"
-    assert set(told["points"]) == set(told["low"]) == set(told["high"]) == {"1", "3"}
-    assert told["points"]["3"] == [place * 100 // 23 for place in range(24)]
+def test_sparklines_are_keyed_by_metric_number(client):
+    sent = client.get("/sparklines?metrics=3,1,99").json
+    assert sent["minute"] == "2026-03-01T12:00:00Z"
+    assert set(sent["points"]) == set(sent["low"]) == set(sent["high"]) == {"1", "3"}
+    assert sent["points"]["3"] == [place * 100 // 23 for place in range(24)]
     price = client.get("/metrics/3").json["metric"]["price"]
-    assert (told["low"]["3"], told["high"]["3"]) == (price / 1.5, price)
+    assert (sent["low"]["3"], sent["high"]["3"]) == (price / 1.5, price)
 
 
 def test_without_their_numbers_sparklines_are_of_the_first_hundred(reader, client):
@@ -613,9 +613,9 @@ def test_the_live_poll_tells_the_state_of_the_whole(reader, client):
         warnings=("TRACK: kraken:FOO/USD matches nothing",),
         set_aside=SetAside(NOON, NOON + timedelta(days=3), NOON + timedelta(days=3, minutes=5), ticks=6, prices=240),
     )
-    told = client.get("/live").json
-    assert [alert["id"] for alert in told.pop("alerts")] == [2, 1]
-    assert told == {
+    sent = client.get("/live").json
+    assert [alert["id"] for alert in sent.pop("alerts")] == [2, 1]
+    assert sent == {
         "revision": 7,
         "minute": "2026-03-01T12:00:00Z",
         "period": 60,
@@ -643,7 +643,7 @@ def test_the_live_poll_tells_the_state_of_the_whole(reader, client):
     }
 
 
-def test_staleness_is_told_within_a_second_although_no_revision_came(reader):
+def test_staleness_shows_within_a_second_without_a_new_revision(reader):
     now = [NOON]
     client = serve(reader, lambda: now[0])
     assert client.get("/live").json["stale"] is False
@@ -658,7 +658,7 @@ def test_all_prices_are_stale_once_the_tick_is_although_no_revision_came(reader)
     client = serve(reader, lambda: now[0])
     reader.put(builders.ranked_metric(3, rank=1), builders.ranked_metric(4, rank=2, stale=True))
 
-    def told() -> list[list[bool]]:
+    def sent() -> list[list[bool]]:
         whole, page = (client.get(address).json["metrics"] for address in ("/metrics", "/metrics?limit=2"))
         single = [client.get(f"/metrics/{number}").json["metric"] for number in (3, 4)]
         sheet = client.get("/metrics?format=csv&fields=stale").text.split()[1:]
@@ -668,7 +668,7 @@ def test_all_prices_are_stale_once_the_tick_is_although_no_revision_came(reader)
 
     for seconds, stale in ((0, [False, True]), (180, [False, True]), (181, [True, True]), (60, [False, True])):
         now[0] = NOON + timedelta(seconds=seconds)
-        assert told() == [stale] * 5, seconds
+        assert sent() == [stale] * 5, seconds
 
 
 def test_no_metric_counts_as_live_while_the_tick_is_stale(reader, client):
@@ -716,7 +716,7 @@ def test_readyz_is_not_ready_without_the_database(reader, client):
     assert (answer.status_code, answer.json["reason"]) == (503, "Database unavailable")
 
 
-def test_an_answer_out_of_memory_is_told_as_such_and_makes_nobody_ready(reader, client):
+def test_a_response_from_memory_is_marked_as_such_and_readyz_fails(reader, client):
     reader.state = builders.status(away_since=NOON)
     assert client.get("/live").json["database_away_since"] == "2026-03-01T12:00:00Z"
     answer = client.get("/readyz")
@@ -731,7 +731,7 @@ def test_readyz_gets_ready_again(reader, client):
     assert client.get("/readyz").status_code == 200
 
 
-def test_times_are_told_in_utc_whatever_their_zone(reader, client):
+def test_times_are_sent_in_utc_whatever_their_zone(reader, client):
     there = NOON.astimezone(timezone(timedelta(hours=9)))
     reader.put(builders.ranked_metric(1, updated_at=there, alerted_at=there))
     row = client.get("/metrics/1").json["metric"]

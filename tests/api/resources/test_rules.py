@@ -35,7 +35,7 @@ def client(reader: FakeReader, alert_service: FakeAlertService) -> FlaskClient:
     return serve(reader, alert_service=alert_service)
 
 
-def test_a_rule_is_added_told_changed_and_removed(client: FlaskClient, alert_service: FakeAlertService) -> None:
+def test_a_rule_is_added_shown_changed_and_removed(client: FlaskClient, alert_service: FakeAlertService) -> None:
     made = client.post("/alerts/rules", json=RULE)
     assert (made.status_code, made.headers["Location"]) == (201, "/alerts/rules/1")
     extra = {"id": 1, "words": "price rises through 100,000", "editable": True, "states": {}}
@@ -73,16 +73,16 @@ def test_the_built_in_rule_is_listed_first_and_cannot_be_changed(
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "detail"),
     [
         (RULE | {"condition": {"kind": "level"}}, "condition.level: is missing"),
         (RULE | {"colour": "red"}, "colour: is not a field of a rule"),
         (["a"], "body: must be a JSON object"),
     ],
 )
-def test_a_rule_that_cannot_be_used_is_refused_by_its_field(client: FlaskClient, body: Any, words: str) -> None:
+def test_a_rule_that_cannot_be_used_is_refused_by_its_field(client: FlaskClient, body: Any, detail: str) -> None:
     answer = client.post("/alerts/rules", json=body)
-    assert (answer.status_code, answer.get_json()["detail"]) == (422, words)
+    assert (answer.status_code, answer.get_json()["detail"]) == (422, detail)
 
 
 def test_what_is_no_json_or_too_long_is_refused(client: FlaskClient) -> None:
@@ -136,8 +136,8 @@ def test_another_page_may_not_remove_or_change_either(client: FlaskClient, alert
 def test_an_alert_is_acknowledged_with_a_note(client: FlaskClient, alert_service: FakeAlertService) -> None:
     alert_service.fired[7] = builders.alert(7)
     answer = client.post("/alerts/7/acknowledge", json={"note": "on it"})
-    told = answer.get_json()["alert"]
-    assert (told["id"], told["note"], told["acknowledged_at"]) == (7, "on it", "2026-03-01T12:00:00Z")
+    sent = answer.get_json()["alert"]
+    assert (sent["id"], sent["note"], sent["acknowledged_at"]) == (7, "on it", "2026-03-01T12:00:00Z")
 
     assert client.post("/alerts/8/acknowledge").status_code == 404
     assert client.post("/alerts/7/acknowledge", json={"note": 5}).status_code == 422
@@ -175,7 +175,7 @@ def test_a_metric_is_muted_until_a_time_and_unmuted(client: FlaskClient) -> None
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "detail"),
     [
         ({}, "rule: name a rule, a metric, or both"),
         ({"rule": "all"}, "rule: must be a rule's number"),
@@ -186,9 +186,9 @@ def test_a_metric_is_muted_until_a_time_and_unmuted(client: FlaskClient) -> None
         ({"rule": 0, "forever": True}, "forever: unknown field; known fields are rule, metric, until, note"),
     ],
 )
-def test_a_mute_that_cannot_be_is_refused_by_its_field(client: FlaskClient, body: dict[str, Any], words: str) -> None:
+def test_a_mute_that_cannot_be_is_refused_by_its_field(client: FlaskClient, body: dict[str, Any], detail: str) -> None:
     answer = client.post("/alerts/mutes", json=body)
-    assert (answer.status_code, answer.get_json()["detail"]) == (422, words)
+    assert (answer.status_code, answer.get_json()["detail"]) == (422, detail)
 
 
 def test_alerts_are_chosen_by_rule_state_and_time(
@@ -197,10 +197,10 @@ def test_alerts_are_chosen_by_rule_state_and_time(
     alert_service.fired[7] = builders.alert(
         7, rule_id=3, rule="mine", condition="price crosses 5", average=None, factor=None
     )
-    told = client.get("/alerts?metric=1&rule=3&state=firing&until=1772452800&unacknowledged=true&limit=5").get_json()
+    sent = client.get("/alerts?metric=1&rule=3&state=firing&until=1772452800&unacknowledged=true&limit=5").get_json()
 
-    assert [alert["id"] for alert in told["alerts"]] == [7]
-    assert (told["alerts"][0]["average"], told["alerts"][0]["state"]) == (None, "firing")
+    assert [alert["id"] for alert in sent["alerts"]] == [7]
+    assert (sent["alerts"][0]["average"], sent["alerts"][0]["state"]) == (None, "firing")
     until = datetime.fromtimestamp(1_772_452_800, UTC)
     assert reader.alert_query == AlertQuery(
         None, until, metric_id=1, rule_id=3, state="firing", unacknowledged=True, limit=5
@@ -223,9 +223,7 @@ def test_all_that_fires_is_acknowledged_up_to_the_newest_that_was_seen(
         assert client.post("/alerts/acknowledge", json=body).status_code == 422
 
 
-def test_alerts_are_told_as_csv_in_which_nothing_is_a_formula(
-    client: FlaskClient, alert_service: FakeAlertService
-) -> None:
+def test_alerts_come_as_csv_in_which_nothing_is_a_formula(client: FlaskClient, alert_service: FakeAlertService) -> None:
     alert_service.fired[7] = builders.alert(7, rule_id=3, rule="=cmd()", condition="x", note="a,b")
     answer = client.get("/alerts?format=csv&rule=3")
 
@@ -236,26 +234,28 @@ def test_alerts_are_told_as_csv_in_which_nothing_is_a_formula(
     assert row.endswith(',"a,b",,,')
 
 
-def test_a_rule_is_tried_before_it_is_kept(client: FlaskClient, alert_service: FakeAlertService) -> None:
+def test_a_rule_is_replayed_before_it_is_stored(client: FlaskClient, alert_service: FakeAlertService) -> None:
     alert_service.fired = {1: builders.alert(1), 2: builders.alert(2, metric_id=3)}
     answer = client.post("/alerts/rules/replay", json={"rule": RULE, "since": "2026-03-01T00:00:00Z"})
 
-    told = answer.get_json()
-    assert (told["count"], told["since"], told["until"]) == (2, "2026-03-01T00:00:00Z", "2026-03-01T12:00:00Z")
-    assert told["metrics"] == [{"metric_id": 1, "count": 1}, {"metric_id": 3, "count": 1}]
-    assert told["firings"][0] == {"metric_id": 1, "price": 190_000.0, "fired_at": "2026-03-01T11:55:00Z"}
+    sent = answer.get_json()
+    assert (sent["count"], sent["since"], sent["until"]) == (2, "2026-03-01T00:00:00Z", "2026-03-01T12:00:00Z")
+    assert sent["metrics"] == [{"metric_id": 1, "count": 1}, {"metric_id": 3, "count": 1}]
+    assert sent["firings"][0] == {"metric_id": 1, "price": 190_000.0, "fired_at": "2026-03-01T11:55:00Z"}
     assert alert_service.tried == parse_rule(RULE, -1)
     assert alert_service.stored == {}
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "detail"),
     [
         ({}, "rule: must be a rule, or 0 for the built-in one"),
         ({"rule": 0, "since": "2025-01-01"}, "since: must be before until, by at most 31 days"),
         ({"rule": RULE | {"scope": []}}, "scope: names no pair at all"),
     ],
 )
-def test_a_replay_that_cannot_be_is_refused_by_its_field(client: FlaskClient, body: dict[str, Any], words: str) -> None:
+def test_a_replay_that_cannot_be_is_refused_by_its_field(
+    client: FlaskClient, body: dict[str, Any], detail: str
+) -> None:
     answer = client.post("/alerts/rules/replay", json=body)
-    assert (answer.status_code, answer.get_json()["detail"]) == (422, words)
+    assert (answer.status_code, answer.get_json()["detail"]) == (422, detail)

@@ -75,7 +75,7 @@ def test_who_comes_back_late_or_with_nonsense_hears_of_the_present_one(client, s
     answer.close()
 
 
-def test_chosen_metrics_are_told_at_first_and_then_those_that_changed(reader, client):
+def test_chosen_metrics_are_sent_at_first_and_then_those_that_changed(reader, client):
     answer, lines = listen(client, "?metrics=3,kraken:eth-usd")
 
     assert [row["id"] for row in event(lines)[1]["metrics"]] == [3, 1]
@@ -97,7 +97,7 @@ def test_chosen_metrics_are_told_at_first_and_then_those_that_changed(reader, cl
         ("metrics=" + "1," * 100 + "1", 422),
     ],
 )
-def test_what_cannot_be_told_is_refused_before_the_stream_begins(client, query, status):
+def test_an_invalid_query_is_refused_before_the_stream_begins(client, query, status):
     answer = client.get(f"/stream?{query}")
 
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
@@ -151,13 +151,13 @@ def test_a_stream_that_nobody_began_to_read_leaves_its_place(client):
 def test_a_server_that_knows_how_is_handed_what_is_new_look_by_look_and_never_waits(server, reader):
     environ, statuses = create_environ("/stream"), []
     body = server(environ, lambda status, _headers, _failed=None: statuses.append(status))
-    news = environ[LIVE]
+    live = environ[LIVE]
 
     assert statuses == ["200 OK"]
-    assert next(news).startswith(b"retry: 2000\n\nid: 7\n")
-    assert next(news) == b""
+    assert next(live).startswith(b"retry: 2000\n\nid: 7\n")
+    assert next(live) == b""
     reader.put(*reader.metrics)
-    assert next(news).startswith(b"id: 8\n")
+    assert next(live).startswith(b"id: 8\n")
     body.close()
 
 

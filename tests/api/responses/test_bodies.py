@@ -27,6 +27,6 @@ def test_a_part_of_a_series_and_none_are_encoded_too() -> None:
     columns = np.arange(120, 1200, 60), np.linspace(1, 2, 18), np.full(18, 60)
     part = Series(*(column[3:4] for column in columns))
 
-    told = json.loads(bodies.series_body(part, "prices", "price", 60))
-    assert told == {"prices": [{"price": float(columns[1][3]), "createdAt": "1970-01-01T00:05:00Z"}]}
+    body = json.loads(bodies.series_body(part, "prices", "price", 60))
+    assert body == {"prices": [{"price": float(columns[1][3]), "createdAt": "1970-01-01T00:05:00Z"}]}
     assert bodies.series_body(Series(*(column[:0] for column in columns)), "prices", "price", 60) == b'{"prices":[]}'

@@ -33,10 +33,10 @@ class Gate:
 
     def __init__(self) -> None:
         self.opened = Event()
-        self.standing = 0
+        self.waiting = 0
 
     def __call__(self) -> None:
-        self.standing += 1
+        self.waiting += 1
         assert self.opened.wait(60)
 
 
@@ -108,12 +108,12 @@ def ask(server: Flask, path: str, answers: dict[str, TestResponse]) -> Thread:
 
 
 @pytest.mark.parametrize("path", LARGE)
-def test_one_large_answer_is_made_one_waits_and_others_are_told_when_to_come_back(
+def test_one_large_response_is_made_one_waits_and_others_get_retry_after(
     server: Flask, gate: Gate, work: LongWork, path: str
 ) -> None:
     answers: dict[str, TestResponse] = {}
     first = ask(server, path, answers)
-    wait_for(lambda: gate.standing == 1)
+    wait_for(lambda: gate.waiting == 1)
     with work.place():  # of one that waits
         refused = server.test_client().get("/metrics?sort=price")
         assert (refused.status_code, refused.mimetype) == (503, "application/problem+json")
@@ -131,15 +131,15 @@ def test_one_large_answer_is_made_one_waits_and_others_are_told_when_to_come_bac
 
 def test_a_large_answer_steps_aside_again_and_again(server: Flask, gate: Gate) -> None:
     gate.opened.set()
-    told = server.test_client().get("/metrics?sort=-id").json["metrics"]
-    assert [row["id"] for row in told] == list(range(2_501, 0, -1))
-    assert gate.standing == 1 + 11  # before the first, and each 250 rows
+    rows = server.test_client().get("/metrics?sort=-id").json["metrics"]
+    assert [row["id"] for row in rows] == list(range(2_501, 0, -1))
+    assert gate.waiting == 1 + 11  # before the first, and each 250 rows
 
 
 def test_a_large_answer_that_takes_too_long_is_ended(server: Flask, gate: Gate, timer: Timer) -> None:
     answers: dict[str, TestResponse] = {}
     asked = ask(server, "/metrics?sort=-id", answers)
-    wait_for(lambda: gate.standing == 1)
+    wait_for(lambda: gate.waiting == 1)
     timer.now += 21
     gate.opened.set()
     asked.join()
@@ -155,12 +155,12 @@ def test_a_large_answer_whose_client_has_gone_is_not_made(
     gate.opened.set()
     answer = server.test_client().get(path, environ_overrides={CLIENT_GONE: lambda: True})
     assert answer.status_code == 503
-    assert gate.standing == 1
+    assert gate.waiting == 1
     assert "prices" not in many.calls
     assert server.test_client().get(path).status_code == 200
 
 
-def test_whoever_waits_in_vain_leaves_the_place_when_gone(server: Flask, gate: Gate, work: LongWork) -> None:
+def test_a_client_that_gives_up_waiting_frees_its_place(server: Flask, gate: Gate, work: LongWork) -> None:
     gate.opened.set()
     with work.place():
         answer = server.test_client().get("/metrics?sort=-id", environ_overrides={CLIENT_GONE: lambda: True})
@@ -169,7 +169,7 @@ def test_whoever_waits_in_vain_leaves_the_place_when_gone(server: Flask, gate: G
             pass
 
 
-def test_no_more_samples_are_told_at_once_than_fit_a_hundred_thousand_seconds(server: Flask, gate: Gate) -> None:
+def test_no_more_samples_are_sent_at_once_than_fit_a_hundred_thousand_seconds(server: Flask, gate: Gate) -> None:
     gate.opened.set()
     client = server.test_client()
     since = (builders.NOON - timedelta(hours=28)).isoformat().replace("+00:00", "Z")

@@ -134,7 +134,7 @@ def test_a_wrong_method_elsewhere_is_answered_as_ever(client):
         "/readyz",
     ],
 )
-def test_a_database_that_is_away_is_told_as_such_and_not_remembered(reader, client, address):
+def test_a_database_that_is_away_is_reported_and_not_cached(reader, client, address):
     reader.down = True
     answer = client.get(address)
     assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
@@ -171,7 +171,7 @@ def test_without_a_dashboard_unknown_paths_are_the_same_problems(reader):
     assert answer.json["reason"] == "Resource not found"
 
 
-def test_requests_that_a_database_does_not_answer_are_told_once_and_quoted_and_so_is_their_end(client, reader, caplog):
+def test_requests_that_the_database_does_not_answer_are_logged_once_and_so_is_their_end(client, reader, caplog):
     caplog.set_level(logging.INFO)
     reader.down = True
     for _ in range(20):

@@ -62,10 +62,10 @@ SIZE, GROWTH, SEALED = (
 )
 
 
-def test_the_size_of_the_database_is_told_as_far_as_it_is_known(reader, client):
+def test_the_size_of_the_database_is_exported_as_far_as_it_is_known(reader, client):
     reader.state = builders.status(storage=builders.storage())
-    told = scrape(client)
-    assert [told[name] for name in (SIZE, GROWTH, SEALED)] == [
+    figures = scrape(client)
+    assert [figures[name] for name in (SIZE, GROWTH, SEALED)] == [
         123_400_000.0,
         4_560_000.0,
         (NOON - timedelta(days=2)).timestamp(),
@@ -78,19 +78,19 @@ def test_the_size_of_the_database_is_told_as_far_as_it_is_known(reader, client):
     assert not {SIZE, GROWTH, SEALED} & scrape(client).keys()
 
 
-@pytest.mark.parametrize(("up", "told"), [(True, 1.0), (False, 0.0), (None, None)])
-def test_the_shared_cache_is_told_of_where_there_is_one(reader, client, up, told):
+@pytest.mark.parametrize(("up", "value"), [(True, 1.0), (False, 0.0), (None, None)])
+def test_the_shared_cache_is_exported_where_there_is_one(reader, client, up, value):
     reader.state = builders.status(shared_cache=up)
-    assert scrape(client).get(("data_tracker_shared_cache_up",)) == told
+    assert scrape(client).get(("data_tracker_shared_cache_up",)) == value
 
 
 def test_before_the_first_tick_there_is_no_last_one_to_tell(reader, client):
     reader.state = builders.status(minute=None, ticks=(), exchanges=(), revision=0, tracked=0, trading=0, priced=0)
-    told = scrape(client)
-    assert told[("data_tracker_database_up",)] == 1.0
-    assert told[("data_tracker_metrics_tracked",)] == 0.0
-    assert ("data_tracker_last_tick_timestamp_seconds",) not in told
-    assert ("data_tracker_tick_late_seconds",) not in told
+    figures = scrape(client)
+    assert figures[("data_tracker_database_up",)] == 1.0
+    assert figures[("data_tracker_metrics_tracked",)] == 0.0
+    assert ("data_tracker_last_tick_timestamp_seconds",) not in figures
+    assert ("data_tracker_tick_late_seconds",) not in figures
 
 
 def test_a_database_that_is_away_is_a_reading_and_not_an_error(reader, client):
@@ -98,7 +98,7 @@ def test_a_database_that_is_away_is_a_reading_and_not_an_error(reader, client):
     assert scrape(client) == {("data_tracker_info", "false", "1.0.0"): 1.0, ("data_tracker_database_up",): 0.0}
 
 
-def test_figures_that_nothing_moves_any_more_are_not_told_as_readings(reader, client):
+def test_figures_that_no_longer_change_are_not_exported(reader, client):
     reader.state = builders.status(away_since=NOON)
     assert scrape(client) == {("data_tracker_info", "false", "1.0.0"): 1.0, ("data_tracker_database_up",): 0.0}
 

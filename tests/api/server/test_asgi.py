@@ -32,7 +32,7 @@ class Application:
         self.go_on = Event()
         self.closed = Event()
         self.threads: set[int] = set()
-        self.news = Event()
+        self.changed = Event()
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Any:
         path = environ["PATH_INFO"]
@@ -55,9 +55,9 @@ class Application:
             start("200 OK", [("Content-Type", "text/event-stream")])
             return Parts(self)
         body = environ["wsgi.input"].read()
-        told = f"{environ.get('CONTENT_LENGTH')} {environ['REMOTE_ADDR']} {environ.get('HTTP_X_A')} ".encode() + body
-        start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(told)))])
-        return [told]
+        sent = f"{environ.get('CONTENT_LENGTH')} {environ['REMOTE_ADDR']} {environ.get('HTTP_X_A')} ".encode() + body
+        start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(sent)))])
+        return [sent]
 
     def follow(self) -> Iterator[bytes]:
         try:
@@ -71,7 +71,7 @@ class Application:
         yield b"first"
         while True:
             self.threads.add(get_ident())
-            yield b"more" if self.news.is_set() else b""
+            yield b"more" if self.changed.is_set() else b""
 
 
 class Parts:
@@ -122,7 +122,7 @@ def body_of(answer: bytes) -> bytes:
         ((b"Content-Length: 1000\r\n", b"Expect: 100-continue\r\n"), b"401"),
     ],
 )
-def test_who_may_not_come_in_is_told_before_the_body_and_left(
+def test_a_client_that_may_not_come_in_is_refused_before_its_body_is_read(
     web: Served, application: Application, lines: tuple[bytes, ...], status: bytes
 ) -> None:
     answer = web.ask(request("POST", "/x", *lines))
@@ -195,7 +195,7 @@ def test_who_may_come_in_is_asked_for_the_body_it_offers(web: Served) -> None:
         assert head_of(line).startswith(b"HTTP/1.1 200 ")
 
 
-def test_whether_it_lives_is_answered_whoever_holds_the_threads(web: Served, application: Application) -> None:
+def test_healthz_is_answered_while_all_threads_are_busy(web: Served, application: Application) -> None:
     with web.connect(request("GET", "/held", BASIC)) as held, web.connect(request("GET", "/x", BASIC)) as waiting:
         wait_for(lambda: application.asked == ["/held"])
         assert b"200 OK" in web.ask(request("GET", "/healthz", b"Connection: close\r\n"))
@@ -254,7 +254,7 @@ def test_any_number_listens_with_one_thread_and_goes_with_the_process(web: Serve
     for line in lines:
         head_of(line)
         assert line.recv(100) == b"5\r\nfirst\r\n"
-    application.news.set()
+    application.changed.set()
     for line in lines:
         assert line.recv(9).startswith(b"4\r\nmore\r\n")
     assert len(application.threads) == 1
@@ -271,7 +271,7 @@ def test_who_stops_listening_leaves_whatever_else_it_has_asked_for(
 ) -> None:
     with web.connect(request("GET", "/news", BASIC) + more) as line:
         head_of(line)
-    application.news.set()  # what cannot be sent is the sign
+    application.changed.set()  # what cannot be sent is the sign
     assert application.closed.wait(30)
 
 

@@ -66,7 +66,7 @@ def test_a_connection_has_a_time_to_say_what_it_wants(web: Served, said: bytes) 
         assert all_of(line) == b""
 
 
-def test_so_has_a_kept_one_from_the_first_byte_of_its_next_request(web: Served) -> None:
+def test_so_has_an_open_one_from_the_first_byte_of_its_next_request(web: Served) -> None:
     with web.connect(GET) as line:
         assert head_of(line).startswith(b"HTTP/1.1 200 ")
         line.recv(1 << 16)
@@ -170,21 +170,21 @@ def test_an_answer_does_not_wait_for_the_clients_system_to_confirm_its_head(web:
 
 
 def test_a_stop_waits_for_no_idle_connection() -> None:
-    with served(application) as web, web.connect(GET) as kept, web.connect() as idle, web.connect(GET[:9]) as begun:
-        head_of(kept)
-        kept.recv(1 << 16)
+    with served(application) as web, web.connect(GET) as live, web.connect() as idle, web.connect(GET[:9]) as begun:
+        head_of(live)
+        live.recv(1 << 16)
         web.end()
-        assert [all_of(line) for line in (kept, idle, begun)] == [b"", b"", b""]
+        assert [all_of(line) for line in (live, idle, begun)] == [b"", b"", b""]
 
 
 def test_a_name_of_several_addresses_is_listened_to_at_each() -> None:
     sockets = listen("localhost", 0)
-    told = {one.getsockname()[0] for one in sockets}
+    printed = {one.getsockname()[0] for one in sockets}
     for one in sockets:
         one.close()
 
-    assert "127.0.0.1" in told
-    assert told <= {"127.0.0.1", "::1"}
+    assert "127.0.0.1" in printed
+    assert printed <= {"127.0.0.1", "::1"}
 
 
 def test_descriptors_are_left_for_the_database_and_files() -> None:
@@ -193,6 +193,6 @@ def test_descriptors_are_left_for_the_database_and_files() -> None:
         "from api.server.uvicorn_server import room_for_connections\n"
         "print(room_for_connections(), *r.getrlimit(r.RLIMIT_NOFILE))"
     )
-    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
-    assert told.split() == ["444", "700", "700"]
+    assert printed.split() == ["444", "700", "700"]
