@@ -1,14 +1,14 @@
 """Pages with many records: the browser's work does not grow with them, and an update redraws only what changed."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
 from layouts import ids
-from services.market.alerting.alerts import Mute
+from services.market.alerting.alerts import NEWEST_ALERTS, Alert, AlertQuery, Mute
 from services.market.status import ShownSetting
 from tests import builders
 from tests.browser.conftest import Server
@@ -47,8 +47,9 @@ PAINTED = "const tell = arguments[0]; requestAnimationFrame(() => requestAnimati
 def fill(server: Server, count: int) -> None:
     """`count` records of the common kinds, a fifth or a tenth of the others."""
     reader, alert_service = server.reader, server.alert_service
-    assert isinstance(reader, FakeReader)
+    assert isinstance(reader, ServiceReader)
     assert isinstance(alert_service, FakeAlertService)
+    reader.service = alert_service
     numbers, few, some = range(count, 0, -1), range(1, count // 5 + 1), range(1, count // 10 + 1)
     alerts = [builders.alert(number, fired_at=builders.NOON - timedelta(seconds=count - number)) for number in numbers]
     alert_service.fired = {alert.id: alert for alert in alerts}
@@ -68,6 +69,22 @@ def fill(server: Server, count: int) -> None:
         ticks=tuple(builders.tick_state(minute=builders.NOON - timedelta(minutes=number)) for number in few),
     )
     reader.profile = builders.profile(settings=tuple(ShownSetting(f"S{number}", "1", False) for number in some))
+
+
+@dataclass
+class ServiceReader(FakeReader):
+    """Reads the alerts of an alert service, as one database has them for both."""
+
+    service: FakeAlertService = field(default_factory=FakeAlertService)
+
+    def alerts(self, query: AlertQuery = NEWEST_ALERTS) -> tuple[Alert, ...]:
+        self.fired = tuple(self.service.fired.values())
+        return super().alerts(query)
+
+
+@pytest.fixture
+def reader(reader: FakeReader) -> FakeReader:
+    return ServiceReader(metrics=reader.metrics, price_series=reader.price_series)
 
 
 @pytest.fixture
@@ -93,6 +110,8 @@ def open_page(site: Site, path: str) -> None:
         site.shows(f"#{ids.ALERT_HISTORY}", "BTC/USD")
     if path == DELIVERIES:
         site.shows(f"#{ids.DELIVERIES}", "BTC/USD")
+    if path == RULES:
+        site.shows(LIST, "Rule 1")
 
 
 def until_updated(site: Site, change: Callable[[], None]) -> None:
@@ -143,7 +162,7 @@ def test_a_new_alert_moves_the_others_without_redrawing_them(
     site.script(f"getSelection().selectAllChildren(document.querySelector('{first} .history-rule'))")
     site.script("window.scrollTo(0, 400)")
 
-    alert_service.fired = {1_001: builders.alert(1_001, base="NEW")} | alert_service.fired
+    alert_service.fired = {1_001: builders.alert(1_001, base="NEW", fired_at=builders.NOON)} | alert_service.fired
     until_updated(site, commit(storm))
 
     site.shows(first, "NEW/USD")
