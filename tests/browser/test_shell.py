@@ -184,7 +184,7 @@ def test_cached_data_are_shown_with_their_age_while_the_database_is_unavailable(
     site.open("/")
     site.shows(STATUS, "Database unavailable")
     site.shows(STATUS, "13:00")
-    assert Table(site).cell(2, "price") == "60,123.40"
+    site.until(lambda: Table(site).cell(2, "price") == "60,123.40")
 
     reader.state = builders.status(revision=8)
 
