@@ -9,7 +9,7 @@ from services.bootstrap import Services
 from services.market.errors import StoreUnavailable
 from services.market.present import is_within
 from services.market.times import period_of
-from services.pipeline.backfill_running_sums import fill_marks
+from services.pipeline.backfill_running_sums import backfill_running_sums
 from services.pipeline.seal import seal
 from services.pipeline.tick import TickReport, tick
 
@@ -73,7 +73,7 @@ def keep_history(services: Services, minute: datetime, owner: str) -> None:
     begins = minute - period  # the clock of who ticked may be ahead of this one
     ends = minute + period - max(period / 5, MIN_PAUSE_SECONDS)
     try:
-        fill_marks(services.plan, minute, owner, lambda: _has_time(services, begins, ends))
+        backfill_running_sums(services.plan, minute, owner, lambda: _has_time(services, begins, ends))
         seal(services.plan, minute, owner, lambda: _has_time(services, begins, ends))
     except StoreUnavailable as error:
         text = f"nothing moved, the next period tries again: {error}"

@@ -1,1 +1,1 @@
-"""What people do: rules, acknowledgements, mutes and deliveries. `services.pipeline` is what the clock does."""
+"""What people do: rules, acknowledgements, mutes, replays and deliveries. `services.pipeline` is the clock's part."""

@@ -1,4 +1,4 @@
-"""What people do about alerts: rules, acknowledgements and mutes, each in one commit that readers see."""
+"""Actions on alerts: users' rules, acknowledgements, mutes and replays. Each change is one commit that readers see."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,18 +23,18 @@ from services.store.ranking import metrics, snapshots
 from services.store.ranking.metrics import CatalogueCache
 
 REPLAY_SECONDS = 60.0
-"""A replay that takes longer is ended: the largest takes a fifth of that where the machine has time for it, and most
-proxies wait no longer."""
+"""A replay that takes longer is ended. The largest takes a fifth of this on an idle machine, and most proxies wait no
+longer."""
 
 REPLAY_RETRY_SECONDS = 10
 
-MAX_VALUES_HERE = 200_000
-"""Periods x metrics of a replay that is done in the thread that asks for it, in a tenth of a second: a process of its
-own takes half a second to begin."""
+MAX_VALUES_IN_THREAD = 200_000
+"""Periods x metrics of a replay that runs in the requesting thread, in a tenth of a second. A process of its own takes
+half a second to start."""
 
 
 class StoreAlertService:
-    """An AlertService over the database; `channels` are those that the settings name."""
+    """An AlertService over the database; `channels` are those in the settings."""
 
     def __init__(self, engine: Engine, channels: Collection[str], replays: LongWork | None = None) -> None:
         self._engine = engine
@@ -63,19 +63,19 @@ class StoreAlertService:
         require_channels(rule, self._channels)
         with self._changing() as connection:
             if len(rules.stored(connection)) >= MAX_RULES:
-                raise TooManyRules(f"there are {MAX_RULES} rules already, the most that are kept")
+                raise TooManyRules(f"there are {MAX_RULES} rules already, which is the limit")
             return rules.add(connection, rule)
 
     def change_rule(self, rule: AlertRule, now: datetime) -> None:
         with self._changing() as connection:
             require_channels(rule, self._channels, _rule(connection, rule.id))
             if not rule.enabled:
-                _owe_ends(connection, rule, to_epoch(now))
+                _notify_ends(connection, rule, to_epoch(now))
             rules.replace(connection, rule, to_epoch(now))
 
     def remove_rule(self, number: int, now: datetime) -> None:
         with self._changing() as connection:
-            _owe_ends(connection, _rule(connection, number), to_epoch(now))
+            _notify_ends(connection, _rule(connection, number), to_epoch(now))
             rules.remove(connection, number, to_epoch(now))
 
     def tally(self, query: AlertQuery) -> AlertCounts:
@@ -91,7 +91,7 @@ class StoreAlertService:
             return alerts.acknowledge_all(connection, query, note, to_epoch(now), by)
 
     def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
-        _require_countable("alert", number)
+        _require_storable("alert", number)
         with self._changing() as connection:
             found = alerts.acknowledge(connection, number, note, to_epoch(now), by)
             if found is None:
@@ -109,7 +109,7 @@ class StoreAlertService:
             if rule_id is not None and rule_id != BUILT_IN:
                 _rule(connection, rule_id)
             if metric_id is not None:
-                _require_countable("metric", metric_id)
+                _require_storable("metric", metric_id)
                 if metrics.find(connection, metric_id) is None:
                     raise UnknownRecord(f"no metric {metric_id}")
             end = to_epoch(until)
@@ -127,43 +127,43 @@ class StoreAlertService:
             wanted = plan_replay(rule, catalogue, first, last, period_seconds, window)
             yield 0.0
             order = ReplayTask(wanted, first, window)
-            if wanted.values <= MAX_VALUES_HERE:
+            if wanted.values <= MAX_VALUES_IN_THREAD:
                 return replay_process.run_replay(self._engine, order, lambda _: place.check())
             return (yield from replay_process.run_in_process(self._engine, order, place))
 
     def unmute(self, number: int, now: datetime) -> None:
-        _require_countable("mute", number)
+        _require_storable("mute", number)
         with self._changing() as connection:
             if not mutes.remove(connection, number, to_epoch(now)):
                 raise UnknownRecord(f"no mute {number}")
 
     @contextmanager
     def _changing(self) -> Iterator[Connection]:
-        """A commit that other writers wait for, and that tells readers to look again."""
+        """A commit that other writers wait for, and after which readers read again."""
         with writing(self._engine) as connection:
             snapshots.raise_revision(connection)
             yield connection
 
 
 def _rule(connection: Connection, number: int) -> AlertRule:
-    _require_countable("rule", number)
+    _require_storable("rule", number)
     found = rules.find(connection, number)
     if found is None:
         raise UnknownRecord(f"no rule {number}")
     return found
 
 
-def _owe_ends(connection: Connection, rule: AlertRule, now: int) -> None:
-    """The rule's alerts are about to end with it: those who were told of them are told of that, where it says so."""
+def _notify_ends(connection: Connection, rule: AlertRule, now: int) -> None:
+    """Queue the messages about the end of the rule's open alerts, where the rule asks for them."""
     if not rule.tell_resolved:
         return
-    open_ones = {(rule.id, metric_id) for metric_id in alerts.open_alerts(connection, rule.id)}
-    over = alerts.unmuted(connection, open_ones)
-    told = outbox.notified_channels(connection, over)
-    outbox.enqueue(connection, now, [AlertNotice(number, "resolved", told.get(number, ())) for number in over])
+    ending = {(rule.id, metric_id) for metric_id in alerts.open_alerts(connection, rule.id)}
+    over = alerts.unmuted(connection, ending)
+    notified = outbox.notified_channels(connection, over)
+    outbox.enqueue(connection, now, [AlertNotice(number, "resolved", notified.get(number, ())) for number in over])
 
 
-def _require_countable(kind: str, number: int) -> None:
-    """Raises UnknownRecord for a number that no row can have, which a database may refuse even to look for."""
+def _require_storable(kind: str, number: int) -> None:
+    """Raises UnknownRecord for a number that no row can have: some databases refuse to compare it with one."""
     if not 0 <= number <= MAX_INTEGER:
         raise UnknownRecord(f"no {kind} {number}")

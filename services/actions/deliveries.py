@@ -1,4 +1,4 @@
-"""What people may do about messages: see what became of them, try one again, test a channel."""
+"""Actions on messages: list deliveries, retry one, test a channel."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from services.store.database.engine import MAX_INTEGER, Engine, reading, writing
 
 
 class DeliveryService:
-    """The outbox of `engine`, and the channels of this process."""
+    """The deliveries in the database, and the channels of this process."""
 
     def __init__(self, engine: Engine, notifiers: Sequence[Notifier]) -> None:
         self._engine = engine
@@ -21,35 +21,35 @@ class DeliveryService:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The names of the channels that the settings name."""
+        """The names of the channels in the settings."""
         return tuple(self._notifiers)
 
     def newest(self, limit: int, state: DeliveryState | None = None, offset: int = 0) -> tuple[Delivery, ...]:
-        """The newest messages after the first `offset`, at most `limit`, of one state where it is given. Raises
+        """At most `limit` messages, the newest first, after skipping `offset`; only those in `state` if given. Raises
         StoreUnavailable."""
         with reading(self._engine) as connection:
             return deliveries.newest(connection, limit, state, offset)
 
     def count(self, state: DeliveryState | None = None) -> int:
-        """How many messages there are, of one state where it is given. Raises StoreUnavailable."""
+        """How many messages there are; only those in `state` if given. Raises StoreUnavailable."""
         with reading(self._engine) as connection:
             return deliveries.count(connection, state)
 
     def retry(self, number: int, now: datetime) -> Delivery:
-        """Owe a message that was given up for another day. Raises UnknownDelivery, NotFailed, StoreUnavailable."""
+        """Queue a message that was given up for one more day. Raises UnknownDelivery, NotFailed, StoreUnavailable."""
         if not 0 <= number <= MAX_INTEGER:
             raise UnknownDelivery(f"no message {number}")
         with writing(self._engine) as connection:
-            is_owed = outbox.retry(connection, number, to_epoch(now))
+            is_queued = outbox.retry(connection, number, to_epoch(now))
             found = deliveries.find(connection, number)
         if found is None:
             raise UnknownDelivery(f"no message {number}")
-        if not is_owed:
+        if not is_queued:
             raise NotFailed(f"message {number} is {found.state}: only one that has failed can be tried again")
         return found
 
     def try_out(self, channel: str, now: datetime) -> None:
-        """Send a test, and wait for what comes of it. Raises UnknownChannel or DeliveryFailed."""
+        """Send a test message and wait for the result. Raises UnknownChannel, DeliveryFailed."""
         notifier = self._notifiers.get(channel)
         if notifier is None:
             raise UnknownChannel(f"no channel {channel[:40]!r}")

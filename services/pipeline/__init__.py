@@ -1,1 +1,1 @@
-"""The stages of a period, one file each, and the work beside them: discovery and backfill."""
+"""The stages of a tick, one file each, and what else the clock does: discover, backfill, seal, notify."""

@@ -1,4 +1,4 @@
-"""Backfill: find what is missing of the window, and fill it from candles at the exchange's pace."""
+"""Backfill: find the gaps in the window, and fill them from candles at the exchange's rate."""
 
 import logging
 from collections import deque
@@ -29,31 +29,32 @@ from services.store.history.prices import PRICE
 from services.store.ranking import snapshots, ticks
 from services.store.ranking.snapshots import Snapshot
 
-SLICE = 200
-"""Metrics whose stored times are read at once when looking for holes."""
+BATCH = 200
+"""Metrics whose stored times are read at once to find gaps."""
 
 MARGIN_SECONDS = 300
-"""Looked for before the window: wide candles too shall have a close at its start or just before."""
+"""Gaps are filled from this long before the window, so that even wide candles have a close at its start."""
 
 FLUSH_SECONDS = 2.0
-"""Found candles are written this often: seldom enough for the database, often enough for the eye."""
+"""How often candles are written: seldom enough for the database, often enough for people who watch."""
 
 FLUSH_SAMPLES = 50_000
-"""And when there are so many of them: more in one transaction would keep a tick waiting."""
+"""Candles are also written when they hold this many samples: more in one transaction would keep a tick waiting."""
 
-ASK_AGAIN_SECONDS = backfills.MAX_REST_SECONDS
-EMPTY_AGAIN_SECONDS = 900
-"""After this long an exchange is asked once more for what it did not have; sooner where it had nothing at all."""
+RETRY_GAP_SECONDS = backfills.MAX_REST_SECONDS
+RETRY_EMPTY_SECONDS = 900
+"""After these times an exchange is asked again for candles that it did not have: the shorter one where it had none at
+all."""
 
 LATE_SECONDS = 15.0
-"""A tick that began so long after its period, as at a start, has prices of another moment: where its candle is at
-hand, that one is right."""
+"""A tick that began this long after its period, as at a start, has prices of a later moment: a candle replaces them
+where there is one."""
 
 UNSETTLED_SECONDS = 180
-"""The newest candles may be late to appear: their absence is not taken for an answer."""
+"""The newest candles may appear late, so that their absence says nothing yet."""
 
 MAX_FAILURES = 5
-"""Requests that fail in a row before an exchange is left alone until the next round."""
+"""Failures in a row that end an exchange's round."""
 
 RETRY_SECONDS = 2.5
 MAX_RETRY_SECONDS = 60.0
@@ -63,8 +64,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One request: a page of one metric's candles, the holes that it is to fill, and the moments (epoch seconds)
-    in them whose stored price gives way to a candle."""
+    """One request: a page of one metric's candles, the gaps (`holes`) that it fills, and the moments (`late`, epoch
+    seconds) whose stored price a candle replaces."""
 
     metric: Metric
     page: CandlePage
@@ -85,7 +86,7 @@ class _Progress:
 
 @dataclass
 class _Found:
-    """What has come in and is not yet written."""
+    """Candles that are not written yet."""
 
     since: float
     candles: list[tuple[Task, Candles]] = field(default_factory=list)
@@ -96,9 +97,9 @@ class _Found:
 
 
 def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
-    """The requests that fill the holes of this exchange's metrics, the most recent past first.
+    """The requests that fill the gaps of this exchange's metrics, the most recent first.
 
-    Looks back over the window, and over 24 h at least. Raises StoreUnavailable.
+    Covers the window, and at least 24 h. Raises StoreUnavailable.
     """
     step = gaps.grid_step(plan.period_seconds)
     with reading(plan.engine) as connection:
@@ -106,27 +107,27 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
         catalogue = plan.catalogues.current(connection)
         answered = backfills.answered(connection, to_epoch(now))
         late = ticks.late(connection, to_epoch(now) - plan.windows.longest, LATE_SECONDS)
-    # What is later than the last tick belongs to the next one, which must find its period untouched.
+    # What is later than the last tick belongs to the next one, whose period must stay empty.
     until = int(now.timestamp() if snapshot.minute is None else snapshot.minute) // step * step
-    # A little more than the window: the price at its very start is what the change is counted from.
+    # A little more than the window, because changes are counted from the price at its start.
     since = until - (max(plan.windows.main, DAY) + MARGIN_SECONDS) // step * step
     frozen = set(snapshot.statistics["id"][measures.frozen(snapshot.statistics)].tolist())
     rows = _lacking(snapshot, plan.windows, catalogue, sorted(catalogue.rows.get(exchange.name, {}).values()))
     tasks: list[Task] = []
-    for start in range(0, len(rows), SLICE):
-        part = np.array(rows[start : start + SLICE], dtype=np.int64)
+    for start in range(0, len(rows), BATCH):
+        part = np.array(rows[start : start + BATCH], dtype=np.int64)
         statistics = metric_stats.empty(catalogue.ids)
         with reading(plan.engine) as connection:
             runs = list(prices.read_history(connection, statistics, part, since, until))
         for row in part.tolist():
             metric = catalogue.metrics[row]
             if metric.active and metric.id not in frozen:
-                mine = [run.where(run.rows == row) for run in runs if row in run.rows]
-                times = np.concatenate([run.times for run in mine]) if mine else np.empty(0, dtype=np.int64)
-                widths = np.concatenate([run.widths for run in mine]) if mine else np.empty(0, dtype=np.int64)
+                own = [run.where(run.rows == row) for run in runs if row in run.rows]
+                times = np.concatenate([run.times for run in own]) if own else np.empty(0, dtype=np.int64)
+                widths = np.concatenate([run.widths for run in own]) if own else np.empty(0, dtype=np.int64)
                 known = answered.get(metric.id, ())
                 holes = gaps.find_gaps(times, widths, since, until, step, known)
-                if holes and len(late):  # one late price alone is not worth a request
+                if holes and len(late):  # a late price alone is not worth a request
                     timely = ~np.isin(times, late)
                     holes = gaps.find_gaps(times[timely], widths[timely], since, until, step, known)
                 tasks += _tasks(exchange, metric, holes, late, step, now)
@@ -135,8 +136,8 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
 
 
 def _lacking(snapshot: Snapshot, windows: Windows, catalogue: Catalogue, rows: list[int]) -> list[int]:
-    """Those of `rows` that may have holes. Reading the day of a metric is what planning costs, and the kept
-    statistics know of most that nothing is missing."""
+    """Those of `rows` that may have gaps. Reading a day of each metric is the cost of planning, and the statistics show
+    that most metrics have none."""
     if windows.main < DAY or snapshot.windows != windows:
         return rows
     found, known = metric_stats.rows_of(snapshot.statistics, catalogue.ids[rows])
@@ -159,7 +160,7 @@ def _tasks(
 
 
 class Backfill:
-    """Fills the holes of one exchange's metrics, and remembers what was missing when it last ended."""
+    """Fills the gaps of one exchange's metrics, and remembers how much was missing when it last ended."""
 
     def __init__(self, plan: Plan, exchange: Exchange, clock: Clock, outages: Outages | None = None) -> None:
         self._plan = plan
@@ -171,25 +172,25 @@ class Backfill:
         self._is_stuck = False
 
     def is_due(self) -> bool:
-        """Whether there is more to ask for than when the last round ended: new metrics, new holes, or what an
-        exchange did not have then. Raises StoreUnavailable."""
+        """Whether more is missing than when the last round ended, because of new metrics or gaps; or whether it is time
+        to ask again for what the exchange did not have. Raises StoreUnavailable."""
         missing = self._count_missing()
         step = gaps.grid_step(self._plan.period_seconds)
-        waited = self._plan.timer() - self._ended >= EMPTY_AGAIN_SECONDS
+        waited = self._plan.timer() - self._ended >= RETRY_EMPTY_SECONDS
         if self._missing is None or missing > self._missing + step or (waited and missing > step):
             return True
         self._missing = min(self._missing, missing)
         return False
 
     def run(self, stop: Event) -> None:
-        """A round, and another one at once where metrics came while it went on, as at a start. Raises
+        """Carry out a round, and another one at once where metrics were added meanwhile, as at a start. Raises
         StoreUnavailable."""
         while self._carry_out(stop) and not stop.is_set():
             pass
 
     def _carry_out(self, stop: Event) -> bool:
-        """One round: plan it and carry it out, until `stop` is set; whether metrics came meanwhile, which it knows
-        nothing of."""
+        """Plan one round and carry it out, until `stop` is set; returns whether metrics were added meanwhile, which it
+        does not cover."""
         market = self._exchange.name
         catalogue = self._catalogue_number()
         tasks = deque(plan_tasks(self._plan, self._exchange, self._clock()))
@@ -237,7 +238,7 @@ class Backfill:
         return has_grown
 
     def _write(self, found: _Found, progress: _Progress) -> None:
-        """Store what was found with the statistics it changes, and tell how far the round has come."""
+        """Store the candles with the statistics that they change, and record the progress of the round."""
         plan, now = self._plan, self._clock()
         with writing(plan.engine) as connection:
             snapshots.raise_revision(connection)
@@ -253,24 +254,24 @@ class Backfill:
                 settled = min(to_epoch(task.page.until), to_epoch(now) - UNSETTLED_SECONDS)
                 since = to_epoch(task.page.since)
                 if settled > since:
-                    again = to_epoch(now) + (ASK_AGAIN_SECONDS if len(candles.times) else EMPTY_AGAIN_SECONDS)
+                    again = to_epoch(now) + (RETRY_GAP_SECONDS if len(candles.times) else RETRY_EMPTY_SECONDS)
                     backfills.record_answered(connection, task.metric.id, since, settled, again)
             if touched:
-                self._renew(connection, np.unique(touched), newest)
+                self._recompute(connection, np.unique(touched), newest)
             backfills.record_progress(connection, progress.state(now))
             oldest = to_epoch(now) - max(plan.windows.main, DAY) - HOUR
             backfills.forget_before(connection, oldest)
 
-    def _renew(self, connection: Connection, metric_ids: Ints, newest: int) -> None:
-        """What rests on the prices of these metrics, of which some have come that are not later than `newest`."""
+    def _recompute(self, connection: Connection, metric_ids: Ints, newest: int) -> None:
+        """Recompute what depends on the prices of these metrics, of which some up to `newest` were added."""
         plan, snapshot = self._plan, snapshots.load(connection)
         if snapshot.minute is None:
-            return  # there is nothing yet
+            return  # nothing depends on prices yet
         running_sums_recomputation.request_after_backfill(
             connection, metric_ids, newest, snapshot.minute, plan.period_seconds, plan.windows.main
         )
         if not snapshot.complete:
-            return  # the first tick computes everything from what is stored
+            return  # the first tick computes everything from stored prices
         rows, known = metric_stats.rows_of(snapshot.statistics, metric_ids)
         statistics = snapshot.statistics.copy()
         recompute(connection, statistics, rows[known], snapshot.minute, snapshot.windows)
@@ -284,7 +285,7 @@ class Backfill:
             return self._plan.catalogues.current(connection).number
 
     def _count_missing(self) -> float:
-        """Seconds of the window that no price stands for, over those of this exchange's metrics that trade."""
+        """Seconds of the window without a price, in total over this exchange's active metrics."""
         with reading(self._plan.engine) as connection:
             snapshot = snapshots.load(connection)
             catalogue = self._plan.catalogues.current(connection)
@@ -297,7 +298,7 @@ class Backfill:
 
 
 def _name(market: str) -> str:
-    """How the log names what goes wrong in a round."""
+    """The name of an exchange's rounds in the log."""
     return f"{market}: backfill"
 
 
@@ -306,7 +307,7 @@ def _end(complete: bool) -> str:
 
 
 class Backfills:
-    """A backfill an exchange, each on a thread of its own, none waiting for another."""
+    """One backfill per exchange, each on a thread of its own, so that none waits for another."""
 
     def __init__(self, plan: Plan, exchanges: Iterable[Exchange], clock: Clock, outages: Outages | None = None) -> None:
         self._rounds = {exchange.name: Backfill(plan, exchange, clock, outages) for exchange in exchanges}
@@ -316,21 +317,21 @@ class Backfills:
         self._stop = Event()
 
     def run(self) -> None:
-        """Begin a round wherever something is missing and none is under way. Raises StoreUnavailable."""
+        """Start a round for each exchange that is due and has none under way. Raises StoreUnavailable."""
         for market, backfill in self._rounds.items():
             running = self._running.get(market)
             if (running is None or running.done()) and backfill.is_due():
                 self._running[market] = self._threads.submit(self._round, market, backfill)
 
     def run_one(self, market: str, stop: Event) -> None:
-        """A round of this exchange on the calling thread, where something is missing, until `stop` is set. Raises
+        """Carry out a round of this exchange on the calling thread, if it is due, until `stop` is set. Raises
         StoreUnavailable."""
         backfill = self._rounds.get(market)
         if backfill is not None and backfill.is_due():
             backfill.run(stop)
 
     def close(self) -> None:
-        """End the rounds after the request that each is at; what they have found is stored."""
+        """End each round after its current request; candles received so far are stored."""
         self._stop.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
 

@@ -1,8 +1,8 @@
-"""Fill marks: give rules that look back the past that is stored: a new one need not wait for its window, and none
-overlooks what a backfill has found."""
+"""Backfill running sums: compute the sums that rules look back on from stored samples, so that a new rule need not wait
+for its window, and every rule takes account of backfilled prices."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,8 +18,9 @@ from services.market.alerting.running_sums import (
     with_values,
 )
 from services.market.times import HOUR, to_epoch
+from services.market.types import Ints
 from services.market.window_sums import ROLLING, WindowSums, from_statistics
-from services.pipeline.past_values import Stretch, go_back
+from services.pipeline.stored_values import PeriodValues, StoredValues, move_sums_back
 from services.pipeline.tick import Plan
 from services.store.alerting import rules, running_sums, running_sums_recomputation
 from services.store.alerting.running_sums import StoredSumHistory
@@ -31,141 +32,153 @@ from services.store.ranking import snapshots
 log = logging.getLogger(__name__)
 
 
-def fill_marks(plan: Plan, minute: datetime, owner: str | None, goes_on: Callable[[], bool]) -> int:
-    """Renew the marks that a backfill has made untrue, and go back from the oldest of each quantity to where the
-    longest window of the enabled rules begins: an hour a step, the newest first, while `goes_on` says so. Answers how
-    many marks were written.
+def backfill_running_sums(plan: Plan, minute: datetime, owner: str | None, goes_on: Callable[[], bool]) -> int:
+    """Recompute the sums that a backfill has made incorrect, and compute those before the oldest of each quantity, back
+    to the beginning of the longest window of the enabled rules. Each step is an hour, the newest first, while `goes_on`
+    returns True. Returns how many sums were written.
 
-    While that is under way, windows within what is done are right. Of those that reach beyond nothing is known where a
-    metric's values are wrong, or where there are no marks yet; others lack what they lacked before. While a backfill
-    goes on, what it renews is left to the next call. `owner` is checked to hold the lease in each step. Raises
-    LeaseLost, StoreUnavailable; the steps before stay.
+    Meanwhile, windows within the finished part are correct. A window that reaches further back has no value for metrics
+    whose values are incorrect, and none where there are no sums yet; otherwise it lacks the backfilled values. What a
+    running backfill adds is left to the next call. `owner` must hold the lease in each step. Raises LeaseLost,
+    StoreUnavailable; the steps before stay.
     """
     with reading(plan.engine) as connection:
         longest = longest_windows(rules.stored(connection))
     now = to_epoch(minute)
-    written = sum(_fill(plan, quantity, window, now, owner, goes_on) for quantity, window in longest.items())
+    written = sum(_backfill(plan, quantity, window, now, owner, goes_on) for quantity, window in longest.items())
     if written:
-        log.info("rules: %d marks computed from what is stored", written)
+        log.info("rules: %d running sums computed from stored samples", written)
     return written
 
 
-def _fill(plan: Plan, quantity: str, window: int, now: int, owner: str | None, goes_on: Callable[[], bool]) -> int:
-    """Step by step of one quantity; answers how many marks were written."""
+def _backfill(plan: Plan, quantity: str, window: int, now: int, owner: str | None, goes_on: Callable[[], bool]) -> int:
+    """Carry out the steps of one quantity; returns how many sums were written."""
     written = 0
     with reading(plan.engine) as connection:
-        begun = running_sums_recomputation.pending(connection, quantity)
+        first = running_sums_recomputation.pending(connection, quantity)
     while goes_on():
         with reading(plan.engine) as connection:
             step = _plan_step(plan, connection, quantity, now, window)
-        if step is None or _is_more(step.renewal, begun):
+        if step is None or _has_grown(step.recomputation, first):
             break
         with writing(plan.engine) as connection:
             if owner is not None:
                 leases.require(connection, owner)
-            if _is_more(running_sums_recomputation.pending(connection, quantity), step.renewal):
+            if _has_grown(running_sums_recomputation.pending(connection, quantity), step.recomputation):
                 break
             if step.anchor not in StoredSumHistory(connection).minutes(quantity):
-                continue  # a tick has removed what counts on from it
+                continue  # a tick has removed the sums that this step starts from
             if step.replaced is not None:
                 running_sums.replace(connection, quantity, *step.replaced, step.found)
-            if step.renewal is not None:
-                running_sums_recomputation.record_progress(connection, quantity, step.renewal, step.renewed_until)
-            running_sums_recomputation.save_backfill_state(connection, quantity, step.fill)
+            if step.recomputation is not None:
+                running_sums_recomputation.record_progress(
+                    connection, quantity, step.recomputation, step.recomputed_until
+                )
+            running_sums_recomputation.save_backfill_state(connection, quantity, step.state)
         written += len(step.found)
     return written
 
 
-def _is_more(found: Recomputation | None, before: Recomputation | None) -> bool:
-    """Whether there is more to renew since."""
+def _has_grown(found: Recomputation | None, before: Recomputation | None) -> bool:
+    """Whether a backfill has requested more since."""
     return found is not None and (before is None or found.number != before.number)
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Marks to keep instead of those in the span `replaced` (first and last second; None for none), reckoned from the
-    one of `anchor`. After it, `renewed_until` tells up to where there are more to renew, and `fill` how far back all
-    has come; None where that is the end."""
+    """The sums `found`, computed from those of `anchor`, which replace all in the span `replaced` (first and last
+    second; None for none). After the step, sums up to `recomputed_until` still have to be recomputed (None: none), and
+    `state` is how far back the computation has come (None: it has ended)."""
 
     anchor: int
-    renewal: Recomputation | None
-    renewed_until: int | None
-    fill: SumsBackfill | None
+    recomputation: Recomputation | None
+    recomputed_until: int | None
+    state: SumsBackfill | None
     replaced: tuple[int, int] | None = None
     found: Sequence[RunningSums] = ()
 
 
 def _plan_step(plan: Plan, connection: Connection, quantity: str, now: int, window: int) -> _Step | None:
-    """The next step, None where nothing is left to do, or nothing can be done before the next tick."""
+    """The next step; None where nothing is left to do, or nothing can be done before the next tick."""
     period_seconds = plan.period_seconds
-    past, renewal = StoredSumHistory(connection), running_sums_recomputation.pending(connection, quantity)
-    minutes = past.minutes(quantity)
+    history = StoredSumHistory(connection)
+    recomputation = running_sums_recomputation.pending(connection, quantity)
+    minutes = history.minutes(quantity)
     if not minutes:
         return None
-    true_ones = [minute for minute in minutes if renewal is None or minute > renewal.until]
-    anchor = past.last_until(quantity, true_ones[0] if true_ones else minutes[-1])
+    correct = [minute for minute in minutes if recomputation is None or minute > recomputation.until]
+    anchor = history.last_until(quantity, correct[0] if correct else minutes[-1])
     assert anchor is not None
-    # A window's average begins with the first mark in it, its change with the last one before it. What a window may
-    # still look at is renewed; a new one need not reach as far, or the next tick would remove what was added.
+    # A window's average begins with the first sums in it, its change with the last ones before it. All that a window
+    # may still use is recomputed; new sums need not reach as far back, or the next tick would remove them.
     carry = carry_seconds(period_seconds)
-    begin = now - window - (carry - SLOT_SECONDS if renewal is None else carry)
+    begin = now - window - (carry - SLOT_SECONDS if recomputation is None else carry)
     since = max(anchor.minute - max(HOUR, period_seconds), begin - period_seconds) // period_seconds * period_seconds
     times = np.arange(since, anchor.minute + period_seconds, period_seconds, dtype=np.int64)
-    kept = [place for place, second in enumerate(times[:-1].tolist()) if outlasts_thinning(second, now, period_seconds)]
-    if true_ones and (anchor.minute <= begin or not kept):
-        if renewal is None and not running_sums_recomputation.is_backfilling(connection, quantity):
+    lasting = [at for at, second in enumerate(times[:-1].tolist()) if outlasts_thinning(second, now, period_seconds)]
+    if correct and (anchor.minute <= begin or not lasting):
+        if recomputation is None and not running_sums_recomputation.is_backfilling(connection, quantity):
             return None
-        older = None if renewal is None else (minutes[0], anchor.minute - 1)
-        return _Step(anchor.minute, renewal, None, None, older)
-    if not true_ones:  # metrics may have come since
+        older = None if recomputation is None else (minutes[0], anchor.minute - 1)
+        return _Step(anchor.minute, recomputation, None, None, older)
+    if not correct:  # metrics may have been added since
         count = max(len(anchor.value), plan.catalogues.current(connection).ids.max(initial=-1) + 1)
         anchor = anchor.of(np.arange(count, dtype=np.int64))
     nearest = None
     if quantity in ROLLING:
-        nearest = _sums_near(plan, connection, quantity, len(anchor.value), anchor.minute)
+        nearest = _nearest_window_sums(plan, connection, quantity, len(anchor.value), anchor.minute)
         if nearest is None:
             return None
         at, sums = nearest
         if at > anchor.minute:
             to = max(anchor.minute, at - max(HOUR, period_seconds))
-            go_back(connection, sums, at, to, plan.windows.main)
-            return _Step(anchor.minute, renewal, None if renewal is None else renewal.until, SumsBackfill(to, sums))
-    stretch = Stretch(connection, len(anchor.value), times, period_seconds)
-    stay = [place for place in kept if stretch.looked[place]]
-    if true_ones and not stay:
-        stay = kept[:1]  # the next step has to go on from somewhere
-    oldest = stay[0] if stay else len(times) - 1
+            move_sums_back(connection, sums, at, to, plan.windows.main)
+            until = None if recomputation is None else recomputation.until
+            return _Step(anchor.minute, recomputation, until, SumsBackfill(to, sums))
+    stored = StoredValues(connection, len(anchor.value), times, period_seconds)
+    wanted = [place for place in lasting if stored.evaluated[place]]
+    if correct and not wanted:
+        wanted = lasting[:1]  # the next step has to start from somewhere
+    oldest = wanted[0] if wanted else len(times) - 1
     if nearest is not None:
-        values, sums_then = stretch.statistics(quantity, nearest[1], anchor.minute, plan.windows.main, oldest)
+        values, oldest_sums = stored.statistics(quantity, nearest[1], anchor.minute, plan.windows.main, oldest)
     else:
-        values, sums_then = stretch.prices() if quantity == "price" else stretch.volumes(), None
-    found: list[RunningSums] = []
-    chain = anchor
-    if not true_ones:
-        chain = with_values(anchor, values.sampled[-1], values.carried[-1])
-        found.append(chain)
-    for place in range(len(times) - 2, -1, -1):
-        chain = previous_sums(chain, int(times[place]), values.sampled[place], values.carried[place])
-        if place in stay:
-            found.append(chain)
+        values, oldest_sums = stored.prices() if quantity == "price" else stored.volumes(), None
+    found = _sums_before(anchor, times, values, wanted, corrects_anchor=not correct)
     return _Step(
         anchor.minute,
-        renewal,
-        renewed_until=since - 1 if renewal is not None and minutes[0] < since else None,
-        fill=SumsBackfill(found[-1].minute, sums_then),
-        replaced=(since, anchor.minute - (1 if true_ones else 0)),
+        recomputation,
+        recomputed_until=since - 1 if recomputation is not None and minutes[0] < since else None,
+        state=SumsBackfill(found[-1].minute, oldest_sums),
+        replaced=(since, anchor.minute - (1 if correct else 0)),
         found=found,
     )
 
 
-def _sums_near(
+def _sums_before(
+    anchor: RunningSums, times: Ints, values: PeriodValues, wanted: Collection[int], *, corrects_anchor: bool
+) -> list[RunningSums]:
+    """The sums at the `wanted` places of `times`, the newest first, computed back from `anchor`, the sums at the last
+    place. With `corrects_anchor`, the anchor's own come first, with the values that they should have had."""
+    sums, found = anchor, []
+    if corrects_anchor:
+        sums = with_values(anchor, values.sampled[-1], values.carried[-1])
+        found.append(sums)
+    for place in range(len(times) - 2, -1, -1):
+        sums = previous_sums(sums, int(times[place]), values.sampled[place], values.carried[place])
+        if place in wanted:
+            found.append(sums)
+    return found
+
+
+def _nearest_window_sums(
     plan: Plan, connection: Connection, quantity: str, count: int, minute: int
 ) -> tuple[int, WindowSums] | None:
-    """The sums of the standard deviation's window of metrics 0 to `count` - 1, and of when they are, which is `minute`
-    or later: of where the last step came to, or of the last tick. None before a tick with the present window."""
-    fill = running_sums_recomputation.backfill_state(connection, quantity)
-    if fill is not None and fill.minute >= minute and fill.sums is not None and len(fill.sums.weight) == count:
-        return fill.minute, fill.sums
+    """The sums of the standard deviation's window of metrics 0 to `count` - 1 at `minute` or later, with their minute:
+    those where the last step ended, or else those of the last tick. None where no tick had the present window."""
+    state = running_sums_recomputation.backfill_state(connection, quantity)
+    if state is not None and state.minute >= minute and state.sums is not None and len(state.sums.weight) == count:
+        return state.minute, state.sums
     snapshot = snapshots.load(connection)
     is_present = snapshot.complete and snapshot.windows.main == plan.windows.main
     if snapshot.minute is None or snapshot.minute < minute or not is_present:

@@ -1,4 +1,4 @@
-"""Rank: bring every metric's kept statistics to the new period, and order the metrics by them."""
+"""Rank: advance every metric's statistics to the new period, and order the metrics by them."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ from services.store.history import prices
 from services.store.ranking import rank_history, snapshots
 
 BATCH = 500
-"""Metrics computed anew at a time: bounds what is in memory to some tens of megabytes."""
+"""Metrics recomputed at a time: limits memory to some tens of megabytes."""
 
 
 def rank(context: TickContext, windows: Windows) -> MetricStats:
@@ -48,7 +48,7 @@ def rank(context: TickContext, windows: Windows) -> MetricStats:
     if snapshot.minute is not None and snapshot.windows.main != windows.main:
         running_sums_recomputation.request(connection, ROLLING, snapshot.minute, None)
     back = came[(statistics["edge_1h_at"][came] > 0) | (statistics["hour_samples"][came] > 1)]
-    if snapshot.minute is not None and len(back):  # marks know nothing of what is stored of them
+    if snapshot.minute is not None and len(back):  # their stored samples are not in the running sums
         previous = snapshot.minute
         running_sums_recomputation.request_after_backfill(
             connection, statistics["id"][back], previous, previous, period_seconds, windows.main
@@ -62,27 +62,27 @@ def rank(context: TickContext, windows: Windows) -> MetricStats:
 
 
 def rank_again(connection: Connection, catalogue: Catalogue) -> None:
-    """Order the metrics as the last tick left them by a catalogue that has changed: what has left it, or is
-    active no more, makes room at once."""
+    """Rank the metrics of the last tick again after a change of the catalogue: metrics that were removed or have become
+    inactive lose their rank at once."""
     snapshot = snapshots.load(connection)
     if not snapshot.complete:
-        return  # the first tick computes everything, and orders it
+        return  # the first tick computes and ranks everything
     statistics = snapshot.statistics[np.isin(snapshot.statistics["id"], catalogue.ids)]
     measures.rank(statistics, np.isin(statistics["id"], catalogue.ids[catalogue.active]))
     snapshots.save(connection, snapshot.minute, snapshot.windows, statistics)
 
 
 def recompute(connection: Connection, statistics: MetricStats, rows: Ints, minute: int, windows: Windows) -> None:
-    """Compute these rows of `statistics` anew, in place, from all their stored prices."""
+    """Recompute these rows of `statistics`, in place, from all their stored prices."""
     for batch, history in _histories(connection, statistics, rows, minute, windows):
         recomputation.recompute(statistics, batch, history, minute, windows)
-        update_extremes.renew(connection, statistics, batch, history, minute)
+        update_extremes.recompute(connection, statistics, batch, history, minute)
 
 
 def _histories(
     connection: Connection, statistics: MetricStats, rows: Ints, minute: int, windows: Windows
 ) -> Iterator[tuple[Ints, Samples]]:
-    """Some of `rows` after the other, with all their samples that the exact computation needs."""
+    """Batches of `rows`, each with all samples that its exact computation needs."""
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         history = _joined(list(prices.read_history(connection, statistics, batch, minute - windows.longest, minute)))
@@ -110,14 +110,14 @@ def _advance(context: TickContext, previous: int, statistics: MetricStats, windo
     )
     between = prices.read_all(connection, statistics, previous, minute - 1)
     advanced = advance(statistics, previous, minute, Movements(arrived, between, left_behind), windows)
-    update_extremes.carry_on(connection, advanced, previous, minute, _joined([between, arrived]))
+    update_extremes.advance(connection, advanced, previous, minute, _joined([between, arrived]))
     return advanced
 
 
 def _turn(count: int, minute: int, windows: Windows, period_seconds: int) -> Ints:
-    """The rows whose turn it is: neighbours, for they lie together on disk.
+    """The rows whose turn it is: neighbours, because these lie together on disk.
 
-    A round takes a day at least: however short the window, the exact computation reads a day of each.
+    A round takes at least a day, because the exact computation reads a day of each metric, however short the window.
     """
     turns = max(windows.main, DAY) // period_seconds
     turn = minute // period_seconds % turns
@@ -127,6 +127,6 @@ def _turn(count: int, minute: int, windows: Windows, period_seconds: int) -> Int
 def _joined(runs: list[Samples]) -> Samples:
     if len(runs) == 1:
         return runs[0]
-    # Runs are of different metrics, and order in time matters only within one.
+    # Each run has other metrics, and the order in time matters only within a metric.
     columns = [np.concatenate([getattr(run, name) for run in runs]) for name in ("rows", "times", "prices", "widths")]
     return Samples(*columns)

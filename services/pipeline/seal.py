@@ -1,4 +1,4 @@
-"""Seal: after a tick, move what no window needs any more into chunks, and remove what is not to be kept."""
+"""Seal: after a tick, move samples that no window needs into chunks, and remove what is older than the retention."""
 
 import logging
 from collections.abc import Callable
@@ -17,11 +17,10 @@ from services.store.history import retention, sealing
 from services.store.ranking import ticks
 
 MARGIN_SECONDS = HOUR
-"""Samples stay, and stay rows, this much longer than the windows need them: the backfill may still add to what is
-near."""
+"""Samples stay rows for this much longer than the windows need them, because a backfill may still add to them."""
 
 STEP_SAMPLES = 40_000
-"""Prices moved in one transaction; with as many volumes, some tenths of a second."""
+"""Prices moved in one transaction: with as many volumes, some tenths of a second."""
 
 STEP_CHUNKS = 2_000
 """Chunks removed in one transaction."""
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Upkeep:
-    """What was done: prices `sealed`, chunks `removed`, transactions that took (`steps`)."""
+    """The work done: prices `sealed`, chunks `removed`, and `steps`, the transactions that it took."""
 
     sealed: int = 0
     removed: int = 0
@@ -39,9 +38,9 @@ class Upkeep:
 
 
 def seal(plan: Plan, minute: datetime, owner: str | None, goes_on: Callable[[], bool]) -> Upkeep:
-    """Work off what is due as of the tick of `minute`, step by step, while `goes_on` says so.
+    """Seal and remove what is due as of the tick of `minute`, step by step, while `goes_on` returns True.
 
-    `owner` is checked to hold the lease in each step. Raises LeaseLost, StoreUnavailable; the steps before stay.
+    `owner` must hold the lease in each step. Raises LeaseLost, StoreUnavailable; the steps before stay.
     """
     done = Upkeep()
     now = to_epoch(minute)
@@ -70,17 +69,17 @@ def _seal_some(connection: Connection, plan: Plan, now: int, done: Upkeep) -> bo
 def _remove_some(connection: Connection, plan: Plan, now: int, done: Upkeep) -> bool:
     if plan.retention_seconds is None:
         return False
-    # What was sealed under shorter windows may be in the present ones, whose figures rest on it; and rules compare with
-    # standard deviations of the past, each of which has such a window before it.
+    # Samples sealed under shorter windows may be within the present ones, whose statistics need them. And rules compare
+    # with earlier standard deviations, each computed over the window before it.
     longest = longest_windows(rules.stored(connection))
-    looked_back = max((longest[quantity] for quantity in ROLLING if quantity in longest), default=0)
-    kept_seconds = max(plan.retention_seconds, now - _needed_since(plan, now) + looked_back)
-    removed = retention.remove(connection, ticks.age_cutoff(connection, now, kept_seconds), STEP_CHUNKS)
+    rule_window = max((longest[quantity] for quantity in ROLLING if quantity in longest), default=0)
+    retained_seconds = max(plan.retention_seconds, now - _needed_since(plan, now) + rule_window)
+    removed = retention.remove(connection, ticks.age_cutoff(connection, now, retained_seconds), STEP_CHUNKS)
     done.removed += removed
     return removed > 0
 
 
 def _needed_since(plan: Plan, now: int) -> int:
-    """Up to this epoch second no window needs any sample, nor does a rule on prices or volumes: those look back on a
-    day at most (alert_rules.WINDOWS)."""
+    """The epoch second from which windows need samples. Rules on prices or volumes need none before it either, because
+    they look back a day at most (`services.market.alerting.rules.WINDOWS`)."""
     return now - plan.windows.longest - MARGIN_SECONDS

@@ -27,15 +27,17 @@ from services.store.ranking import snapshots, ticks
 from services.store.ranking.metrics import CatalogueCache
 
 CLOCK, GAPS = "clock", "gaps"
-"""What may keep ticks from following each other, as the log names it."""
+"""Names in the log of what can keep ticks from following each other."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a tick works by. `channels` are the names that messages are owed to; samples older than
-    `retention_seconds` that no window needs go, None keeps them all."""
+    """How a server ticks: its database, windows, built-in `rule` and the `channels` that messages go to.
+
+    Samples older than `retention_seconds` that no window needs are removed; None keeps them all.
+    """
 
     engine: Engine
     catalogues: CatalogueCache
@@ -51,12 +53,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class TickReport:
-    """What a tick did."""
+    """The results of a tick."""
 
     state: TickState
     fired: tuple[NewAlert, ...]
     set_aside: SetAside | None = None
-    """What a clock had stored that proved to have been ahead."""
+    """What was stored by a clock that proved to have been ahead."""
 
 
 def tick(
@@ -64,9 +66,8 @@ def tick(
 ) -> TickReport | None:
     """Carry out the tick of the period `minute`, which began `late` ago.
 
-    None when there is nothing to do: the period's tick is stored already, or no metric is tracked.
-    `owner` is checked to hold the lease in the very commit. Raises LeaseLost, StoreUnavailable;
-    then nothing at all was stored.
+    None when there is nothing to do: the period's tick is stored already, or no metric is tracked. `owner` must hold
+    the lease in the same commit. Raises LeaseLost, StoreUnavailable; then nothing was stored.
     """
     started = plan.timer()
     markets = markets_to_ask(plan, minute)
@@ -77,13 +78,13 @@ def tick(
 
 
 def markets_to_ask(plan: Plan, minute: datetime) -> list[str]:
-    """The exchanges whose prices the tick of `minute` needs; none when it is stored already, by a clock that was not
-    ahead. Raises StoreUnavailable."""
+    """The exchanges whose prices the tick of `minute` needs; none when that tick is stored already. Raises
+    StoreUnavailable."""
     now = to_epoch(minute)
-    with writing(plan.engine) as connection:  # a database that cannot be written is found before anybody is asked
+    with writing(plan.engine) as connection:  # a database that cannot be written must fail before any exchange is asked
         last = snapshots.version(connection).minute
-        puts_right = is_due(connection, last, now, plan.period_seconds)  # whatever is stored of this period
-        if not puts_right and (ticks.happened(connection, now) or _is_refused(plan, last, now)):
+        sets_aside = is_due(connection, last, now, plan.period_seconds)  # and with it any tick of this period
+        if not sets_aside and (ticks.happened(connection, now) or _is_refused(plan, last, now)):
             return []
         return list(plan.catalogues.current(connection).rows)
 
@@ -92,8 +93,8 @@ def _is_refused(plan: Plan, last: int | None, now: int) -> bool:
     """Whether the tick of `now` cannot follow the `last` one."""
     if last is None or last < now:
         return False
-    told, stored = (from_epoch(second) for second in (now, last))
-    text = f"tick {told} is not stored, for {stored} is already: the clock was set back, or clocks differ"
+    refused, stored = (from_epoch(second) for second in (now, last))
+    text = f"tick {refused} is not stored, for {stored} is already: the clock was set back, or clocks differ"
     plan.failures.failed(CLOCK, text, reason=last)
     return True
 
@@ -101,10 +102,10 @@ def _is_refused(plan: Plan, last: int | None, now: int) -> bool:
 def close(
     plan: Plan, answers: Sequence[FetchResult], minute: datetime, late: timedelta, owner: str | None, fetch_ms: float
 ) -> TickReport | None:
-    """Store, rank and alert in one commit: the tick of `minute` from what its exchanges answered in `fetch_ms`.
+    """Store, rank and alert in one commit: the tick of `minute`, from the `answers` that took `fetch_ms` to arrive.
 
-    None where that tick, or a later one, is stored already. Raises LeaseLost, StoreUnavailable; then nothing at all
-    was stored.
+    None where that tick, or a later one, is stored already. Raises LeaseLost, StoreUnavailable; then nothing was
+    stored.
     """
     started = plan.timer()
     now = to_epoch(minute)

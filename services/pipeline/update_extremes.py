@@ -1,4 +1,4 @@
-"""Extremes: bring every metric's highs and lows to the new period, and correct them where its past has changed."""
+"""Update extremes: advance every metric's highs and lows to the new period, and recompute them after a backfill."""
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from services.store.database.engine import Connection
 from services.store.ranking import extremes as blocks
 
 
-def carry_on(connection: Connection, statistics: MetricStats, previous: int, minute: int, arrived: Samples) -> None:
-    """Take in what was stored since the tick of `previous`, in place; `arrived` reaches up to `minute`."""
+def advance(connection: Connection, statistics: MetricStats, previous: int, minute: int, arrived: Samples) -> None:
+    """Add the samples stored since the tick of `previous`, in place; `arrived` reaches up to `minute`."""
     for reach in REACHES:
         running = reach.block_of(previous)
         blocks_of = arrived.times // reach.block
@@ -23,11 +23,11 @@ def carry_on(connection: Connection, statistics: MetricStats, previous: int, min
                 running = block
             extremes.take_in(statistics, reach, arrived.where(blocks_of == block))
         if running != reach.block_of(previous):
-            _look_back(connection, statistics, reach, minute)
+            _reload_ended(connection, statistics, reach, minute)
 
 
-def renew(connection: Connection, statistics: MetricStats, rows: Ints, history: Samples, minute: int) -> None:
-    """Find the extremes of `rows` anew, in place, as of `minute`, from all their samples of a day and an hour."""
+def recompute(connection: Connection, statistics: MetricStats, rows: Ints, history: Samples, minute: int) -> None:
+    """Recompute the extremes of `rows` as of `minute`, in place, from all their samples of a day and an hour."""
     for reach in REACHES:
         *ended, running = extremes.by_block(history, rows, reach, minute)
         statistics[reach.running][rows] = running
@@ -35,8 +35,8 @@ def renew(connection: Connection, statistics: MetricStats, rows: Ints, history: 
         blocks.revise(connection, reach.block, reach.first_block(minute), statistics["id"][rows], np.stack(ended))
 
 
-def _look_back(connection: Connection, statistics: MetricStats, reach: Reach, minute: int) -> None:
-    """A block has ended, and the window begins with a later one."""
+def _reload_ended(connection: Connection, statistics: MetricStats, reach: Reach, minute: int) -> None:
+    """Read the extremes of the ended blocks in the window, which now begins with a later block."""
     first = reach.first_block(minute)
     statistics[reach.ended] = blocks.between(
         connection, reach.block, first, reach.block_of(minute) - 1, statistics["id"]

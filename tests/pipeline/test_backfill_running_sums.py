@@ -20,7 +20,7 @@ from services.market.stats.metric_stats import Windows
 from services.market.types import Catalogue
 from services.market.window_sums import ROLLING
 from services.pipeline.backfill import Backfill
-from services.pipeline.backfill_running_sums import fill_marks
+from services.pipeline.backfill_running_sums import backfill_running_sums
 from services.store.alerting import rules, running_sums_recomputation
 from services.store.alerting.running_sums import StoredSumHistory
 from services.store.alerting.running_sums_recomputation import SUMMED_QUANTITIES
@@ -103,7 +103,7 @@ def test_a_new_rule_sees_what_it_would_had_it_always_been_there(
     always_there.exchanges[0].prices = {"BTC/USD": 120.0, "ETH/USD": 70.0}
     always_there.tick()
 
-    assert fill_marks(late.plan, late.now, None, always) > 2 * 60
+    assert backfill_running_sums(late.plan, late.now, None, always) > 2 * 60
     late.tick()
     always_there.tick()
 
@@ -111,14 +111,14 @@ def test_a_new_rule_sees_what_it_would_had_it_always_been_there(
         assert given[0] == pytest.approx(expected[0], rel=1e-9 if quantity in ROLLING else 0, nan_ok=True)
         assert given[1] == pytest.approx(expected[1], rel=1e-9 if quantity in ROLLING else 1e-14)
         assert given[2] == expected[2]
-    assert fill_marks(late.plan, late.now, None, always) == 0
+    assert backfill_running_sums(late.plan, late.now, None, always) == 0
 
 
 def test_a_rule_fires_in_the_second_tick_that_it_sees(engine: Engine) -> None:
     world = ticked(engine, 30, first=False)
     add(world, "price", 300, direction="up", percent=100.0)
     world.tick()
-    fill_marks(world.plan, world.now, None, always)
+    backfill_running_sums(world.plan, world.now, None, always)
     assert isinstance(world.exchanges[0], FakeExchange)
     world.exchanges[0].prices = {"BTC/USD": 1_000.0}
     world.tick()
@@ -129,9 +129,9 @@ def test_a_rule_fires_in_the_second_tick_that_it_sees(engine: Engine) -> None:
 def test_it_goes_on_where_it_stopped(engine: Engine, other_engine: Engine) -> None:
     world, other = ticked(engine, 120, first=False), ticked(other_engine, 120, first=False)
     steps = iter([True])
-    assert fill_marks(world.plan, world.now, None, lambda: next(steps, False)) == 60
-    fill_marks(world.plan, world.now, None, always)
-    fill_marks(other.plan, other.now, None, always)
+    assert backfill_running_sums(world.plan, world.now, None, lambda: next(steps, False)) == 60
+    backfill_running_sums(world.plan, world.now, None, always)
+    backfill_running_sums(other.plan, other.now, None, always)
 
     with reading(engine) as connection, reading(other_engine) as at_once:
         given, expected = StoredSumHistory(connection), StoredSumHistory(at_once)
@@ -149,7 +149,7 @@ def test_without_the_lease_nothing_is_written(engine: Engine) -> None:
     with writing(engine) as connection:
         leases.take(connection, "another", world.now.timestamp(), 60)
     with pytest.raises(LeaseLost):
-        fill_marks(world.plan, world.now, "me", always)
+        backfill_running_sums(world.plan, world.now, "me", always)
     with reading(engine) as connection:
         assert len(StoredSumHistory(connection).minutes("price")) == 1
 
@@ -158,7 +158,7 @@ def test_without_rules_that_look_back_there_is_nothing_to_do(engine: Engine) -> 
     world = World(engine, [FakeExchange("kraken", {"BTC/USD": 100.0})])
     world.discover()
     world.tick()
-    assert fill_marks(world.plan, world.now + timedelta(minutes=1), None, always) == 0
+    assert backfill_running_sums(world.plan, world.now + timedelta(minutes=1), None, always) == 0
 
 
 def test_sums_learn_of_a_gap_that_a_backfill_has_filled(engine: Engine) -> None:
@@ -184,11 +184,11 @@ def test_sums_learn_of_a_gap_that_a_backfill_has_filled(engine: Engine) -> None:
     assert average() == (100.0, 11)
     exchange.close_at = lambda _pair, _second: 160.0
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
-    fill_marks(world.plan, world.now, None, always)
+    backfill_running_sums(world.plan, world.now, None, always)
     assert average() == (pytest.approx((11 * 100 + 20 * 160) / 31), 31)
     world.tick()
     assert average() == (pytest.approx((11 * 100 + 20 * 160) / 31), 31)
-    assert fill_marks(world.plan, world.now, None, always) == 0
+    assert backfill_running_sums(world.plan, world.now, None, always) == 0
 
 
 def test_what_was_summed_before_all_rules_were_off_is_not_gone_on_with(engine: Engine) -> None:
@@ -202,7 +202,7 @@ def test_what_was_summed_before_all_rules_were_off_is_not_gone_on_with(engine: E
             rules.replace(connection, replace(rule, enabled=enabled), int(world.now.timestamp()))
         exchange.prices = {"BTC/USD": 160.0}
         world.tick()
-    fill_marks(world.plan, world.now, None, always)
+    backfill_running_sums(world.plan, world.now, None, always)
     with reading(engine) as connection:
         past = StoredSumHistory(connection)
         edge, last = past.first_from("price", 0), past.last_until("price", int(world.now.timestamp()))
@@ -251,7 +251,7 @@ def test_until_a_past_standard_deviation_is_renewed_nothing_is_known_of_it_and_o
     wild(world, 3)
     assert states(world, rule) == [NO_DATA, FIRING]
 
-    fill_marks(world.plan, world.now, None, always)
+    backfill_running_sums(world.plan, world.now, None, always)
     wild(world, 1)
     assert states(world, rule) == [FIRING, FIRING]
 
@@ -280,14 +280,14 @@ def test_what_a_backfill_finds_while_marks_are_renewed_is_in_them_too(engine: En
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
     catalogues = Interrupted()
     catalogues.then = lambda: fill_gap_of_btc(world)
-    assert fill_marks(replace(world.plan, catalogues=catalogues), world.now, None, always) == 0
+    assert backfill_running_sums(replace(world.plan, catalogues=catalogues), world.now, None, always) == 0
     assert catalogues.then is None
-    assert fill_marks(world.plan, world.now, None, always) > 30
+    assert backfill_running_sums(world.plan, world.now, None, always) > 30
 
     with writing(engine) as connection:
         given = marks_of(connection, quantity)
         running_sums_recomputation.request(connection, [quantity], int(world.now.timestamp()), None)
-    fill_marks(world.plan, world.now, None, always)
+    backfill_running_sums(world.plan, world.now, None, always)
     with reading(engine) as connection:
         expected = marks_of(connection, quantity)
     assert len(given) >= 30

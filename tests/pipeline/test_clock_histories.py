@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from services.market.alerting.rule_json import parse_rule
 from services.pipeline.backfill import Backfill
-from services.pipeline.backfill_running_sums import fill_marks
+from services.pipeline.backfill_running_sums import backfill_running_sums
 from services.pipeline.seal import seal
 from services.store.alerting import rules
 from services.store.database.engine import Engine, open_engine, reading, writing
@@ -89,7 +89,7 @@ def look_after(world: World) -> None:
     """What else goes on: the backfill, which finds nothing, marks, and sealing."""
     exchange = world.exchanges[0]
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
-    fill_marks(world.plan, world.now, None, lambda: True)
+    backfill_running_sums(world.plan, world.now, None, lambda: True)
     seal(world.plan, world.now, None, lambda: True)
 
 

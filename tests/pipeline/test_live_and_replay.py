@@ -18,7 +18,7 @@ from services.market.alerting.rules import AlertRule, built_in
 from services.market.stats.metric_stats import Windows
 from services.market.window_sums import ROLLING
 from services.pipeline.backfill import Backfill
-from services.pipeline.backfill_running_sums import fill_marks
+from services.pipeline.backfill_running_sums import backfill_running_sums
 from services.store.database.engine import Engine, open_engine
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeExchange
@@ -163,7 +163,7 @@ def test_they_are_equal_on_either_database(engine: Engine) -> None:
 def backfill(world: World) -> None:
     (exchange,) = world.exchanges
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
-    fill_marks(world.plan, world.now, None, lambda: True)
+    backfill_running_sums(world.plan, world.now, None, lambda: True)
 
 
 def watch_all(alert_service: StoreAlertService) -> None:
@@ -222,7 +222,7 @@ def fill_some(world: World, past: Prices, chance: np.random.Generator) -> None:
     )
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
     steps = iter([True] * int(chance.integers(4)))
-    fill_marks(world.plan, world.now, None, lambda: next(steps, False))
+    backfill_running_sums(world.plan, world.now, None, lambda: next(steps, False))
 
 
 def track_fewer_for_a_while(world: World, past: Prices, chance: np.random.Generator) -> None:
@@ -266,7 +266,7 @@ def check_through_backfills(engine: Engine, seed: int) -> None:
             case _:
                 fill_some(world, past, chance)
     arrive(world, past)
-    fill_marks(world.plan, world.now, None, lambda: True)
+    backfill_running_sums(world.plan, world.now, None, lambda: True)
     since = world.now
     kept = [alert_service.add_rule(rule) for rule in rules_by(chance)]
     hard_times(world, past, chance, 60)

@@ -1,4 +1,4 @@
-"""What the quantities that rules watch were, period by period, from what is stored."""
+"""Stored values: the quantities that rules watch, period by period, from stored prices and volumes."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,16 +19,19 @@ from services.store.ranking import ticks
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
-    """What came with each period, and what was known then, of shape (periods, metrics), NaN for nothing."""
+class PeriodValues:
+    """A quantity's values, of shape (periods, metrics) and NaN for none: those that came with each period (`sampled`),
+    and the last ones known then (`carried`)."""
 
     sampled: Floats
     carried: Floats
 
 
-class Stretch:
-    """The prices of metrics 0 to `count` - 1 in some periods, and how long they are carried on. `times` are the ends of
-    the periods, one after the other; `looked` says in which of them there was a tick or is a price."""
+class StoredValues:
+    """The values of metrics 0 to `count` - 1 in consecutive periods that end at `times`.
+
+    `evaluated` marks the periods with a tick or a price, in which rules are evaluated.
+    """
 
     def __init__(self, connection: Connection, count: int, times: Ints, period_seconds: int) -> None:
         carry = carry_seconds(period_seconds)
@@ -46,28 +49,28 @@ class Stretch:
         self._near = (self._last >= 0) & ((place - self._last) * period_seconds < carry)
         self._priced = at >= 0
         self._ticked = ticks.happened_at(connection, self._times)
-        self.looked: Mask = (self._priced.any(axis=1) | self._ticked)[self._lead :]
+        self.evaluated: Mask = (self._priced.any(axis=1) | self._ticked)[self._lead :]
 
-    def prices(self) -> Values:
+    def prices(self) -> PeriodValues:
         grid = self._grid()
         grid[self._places(self._prices.times), self._prices.rows] = self._prices.prices
         return self._values(grid, self._last)
 
-    def volumes(self) -> Values:
-        """Those that were told with a price."""
-        told = samples.read_all(self._connection, VOLUME, self._start, int(self._times[-1]))
-        rows, known = metric_stats.rows_of(self._ids, told.metric_ids)
+    def volumes(self) -> PeriodValues:
+        """Those that came with a price."""
+        stored = samples.read_all(self._connection, VOLUME, self._start, int(self._times[-1]))
+        rows, known = metric_stats.rows_of(self._ids, stored.metric_ids)
         grid = self._grid()
-        grid[self._places(told.times[known]), rows[known]] = told.values[known]
+        grid[self._places(stored.times[known]), rows[known]] = stored.values[known]
         return self._values(grid, self._last)
 
     def statistics(
         self, quantity: str, sums: WindowSums, minute: int, window_seconds: int, place: int
-    ) -> tuple[Values, WindowSums]:
-        """Of one of ROLLING, from the sums of its window as of `minute`, which lies in the last period; these are moved
-        back. Answers as well what they are as of the period at `place`.
+    ) -> tuple[PeriodValues, WindowSums]:
+        """The values of one of ROLLING, computed by moving the `sums` of its window back from `minute` in the last
+        period. Also returns the sums as of the period at `place`.
 
-        What is known of a metric is what its last price, or the last tick, made of it.
+        A metric's value changes with each of its prices and with each tick.
         """
         before = np.flatnonzero(self._ticked[: self._lead + 1])
         first = int(before[-1]) if len(before) else 0
@@ -87,8 +90,8 @@ class Stretch:
                     self._prices.within(since, until),
                     partial(_history, self._connection, self._ids, since, window_seconds),
                 )
-        looks = self._priced | self._ticked[:, None]
-        last = np.maximum.accumulate(np.where(looks, np.arange(len(times))[:, None], -1), axis=0)
+        updated = self._priced | self._ticked[:, None]
+        last = np.maximum.accumulate(np.where(updated, np.arange(len(times))[:, None], -1), axis=0)
         return self._values(grid, last), wanted
 
     def _grid(self) -> Floats:
@@ -98,14 +101,14 @@ class Stretch:
         places: Ints = -(-(times - self._start) // self._period) - 1
         return places
 
-    def _values(self, grid: Floats, last: Ints) -> Values:
-        """Of what is known at each period, and at which place each metric's last value is."""
+    def _values(self, grid: Floats, last: Ints) -> PeriodValues:
+        """The values of `grid`, where `last` has the place of each metric's last value in each period."""
         carried = np.where(self._near, np.take_along_axis(grid, np.maximum(last, 0), axis=0), np.nan)
-        return Values(np.where(self._priced, grid, np.nan)[self._lead :], carried[self._lead :])
+        return PeriodValues(np.where(self._priced, grid, np.nan)[self._lead :], carried[self._lead :])
 
 
-def go_back(connection: Connection, sums: WindowSums, minute: int, to: int, window_seconds: int) -> None:
-    """Move the sums of metrics 0, 1 ... as of `minute` back to those as of epoch second `to`."""
+def move_sums_back(connection: Connection, sums: WindowSums, minute: int, to: int, window_seconds: int) -> None:
+    """Move the sums of metrics 0, 1 ... from `minute` back to epoch second `to`, in place."""
     ids = metric_stats.empty(np.arange(len(sums.weight), dtype=np.int64))
     gained = prices.read_all(connection, ids, to - window_seconds, minute - window_seconds)
     lost = prices.read_all(connection, ids, to, minute)
