@@ -250,8 +250,8 @@ def _record_sums(connection: Connection, enabled: Sequence[AlertRule], context: 
     for quantity in longest:
         carried = np.where(recent, values_of(context.statistics, quantity), np.nan)
         last = context.sum_history.last_until(quantity, context.now - 1)
-        mark = next_sums(last, context.now, context.statistics["id"], context.value(quantity), carried)
-        running_sums.record(connection, quantity, mark)
+        sums = next_sums(last, context.now, context.statistics["id"], context.value(quantity), carried)
+        running_sums.record(connection, quantity, sums)
     running_sums.thin(connection, longest, context.now, context.period_seconds)
 
 

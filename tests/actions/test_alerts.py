@@ -51,7 +51,7 @@ def revision(engine: Engine) -> int:
         return snapshots.revision(connection)
 
 
-def test_rules_are_kept_changed_and_removed_and_readers_look_again(
+def test_rules_are_stored_changed_and_removed_and_readers_read_again(
     engine: Engine, alert_service: StoreAlertService
 ) -> None:
     before = revision(engine)
@@ -75,14 +75,14 @@ def test_a_channel_has_to_be_there_when_it_is_named_and_may_be_gone_later(
 ) -> None:
     with pytest.raises(BadRule, match=r"^channels: unknown channel 'post'; available: mail$"):
         alert_service.add_rule(rule(channels=["mail", "post"]))
-    kept = alert_service.add_rule(rule(channels=["mail"]))
+    stored = alert_service.add_rule(rule(channels=["mail"]))
 
     later = StoreAlertService(engine, ("chat",))
-    assert later.rule(kept.id).channels == ("mail",)
-    later.change_rule(replace(kept, name="other", channels=("mail", "chat")), NOON)
-    later.change_rule(replace(kept, channels=("chat",)), NOON)
+    assert later.rule(stored.id).channels == ("mail",)
+    later.change_rule(replace(stored, name="other", channels=("mail", "chat")), NOON)
+    later.change_rule(replace(stored, channels=("chat",)), NOON)
     with pytest.raises(BadRule, match=r"^channels: unknown channel 'mail'"):
-        later.change_rule(kept, NOON)
+        later.change_rule(stored, NOON)
     with pytest.raises(BadRule, match=r"NOTIFY_URLS sets no channel$"):
         StoreAlertService(engine, ()).add_rule(rule(channels=["chat"]))
 
@@ -172,8 +172,8 @@ def test_all_that_is_chosen_is_acknowledged_at_once_and_what_somebody_saw_before
 
     assert alert_service.acknowledge_all(AlertQuery(search="btc", up_to=3, limit=1), "then", NOON, "bob") == 1
 
-    told = [(alert.note, alert.acknowledged_by) for alert in stored_alerts(engine, AlertQuery())[::-1]]
-    assert told == [("first", "ann"), ("then", "bob"), (None, None), (None, None)]
+    acknowledged = [(alert.note, alert.acknowledged_by) for alert in stored_alerts(engine, AlertQuery())[::-1]]
+    assert acknowledged == [("first", "ann"), ("then", "bob"), (None, None), (None, None)]
 
 
 def test_rules_that_fired_are_known_by_their_last_name(engine: Engine, alert_service: StoreAlertService) -> None:

@@ -22,9 +22,9 @@ def _one_that_failed(engine: Engine) -> None:
         metrics.track(connection, "kraken", [Listing(Pair("BTC", "USD"))], lambda _pair: True, NOON)
         (number,) = alerts.insert_alerts(connection, [NewAlert(1, T, 400.0, 100.0, 3.0, 60)])
         outbox.enqueue(connection, T, [AlertNotice(number, "fired", ["mail"])])
-        owed = outbox.claim(connection, "mail", T, "me")
-        assert owed is not None
-        outbox.mark_failed(connection, owed, T, "gone")
+        claimed = outbox.claim(connection, "mail", T, "me")
+        assert claimed is not None
+        outbox.mark_failed(connection, claimed, T, "gone")
 
 
 def test_what_has_failed_is_tried_again_once(engine: Engine) -> None:

@@ -44,10 +44,10 @@ YEARS = 3_653 * DAY
 
 CHANGES = ("change_1h", "change_24h")
 
-TOLD_BESIDE = frozenset(("id", "market", "base", "quote", "new_at"))
+IDENTITY_FIELDS = frozenset(("id", "market", "base", "quote", "new_at"))
 """Of a ranked metric what is no figure."""
 
-TOLD_BY_STORY = frozenset(("rank", "rank_1h_ago", "volume_24h", "active", "reason", "alerted_at"))
+CHECKED_FIELDS = frozenset(("rank", "rank_1h_ago", "volume_24h", "active", "reason", "alerted_at"))
 """What follows from the history's own steps rather than from the prices."""
 
 
@@ -83,7 +83,7 @@ class Story:
 
     engine: Engine
     seed: int
-    told: list[str] = field(default_factory=list)
+    steps_taken: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.chance = Random(self.seed)
@@ -139,9 +139,9 @@ class Story:
     def go_on(self) -> None:
         """Take one more step: at first one of each kind, then by how often each is taken."""
         names, weights = zip(*self.STEPS, strict=True)
-        taken = len(self.told)
+        taken = len(self.steps_taken)
         name = self.order[taken] if taken < len(names) else self.chance.choices(names, weights)[0]
-        self.told.append(name)
+        self.steps_taken.append(name)
         step: Callable[[], None] = getattr(self, name)
         step()
 
@@ -201,11 +201,11 @@ class Story:
         """Each exchange has candles of the moments that `part` says, those of one moment always the same."""
         for market, exchange in self.exchanges.items():
 
-            def past(pair: str, second: int, market: str = market) -> float | None:
+            def close_at(pair: str, second: int, market: str = market) -> float | None:
                 made = self.pairs[market, pair]
                 return replace(made, first=False).price(Random(f"{self.seed} {market} {pair} {second}"))
 
-            exchange.close_at = lambda pair, second, past=past: past(pair, second) if part(second) else None
+            exchange.close_at = lambda pair, second, close_at=close_at: close_at(pair, second) if part(second) else None
             exchange.coarse_before = self.world.now - timedelta(hours=12) if self.chance.random() < 0.3 else None
             asked_at = self.world.now + timedelta(seconds=self.chance.choice((5, 400)))
             Backfill(self.world.plan, exchange, FakeClock(asked_at)).run(Event())
@@ -342,7 +342,7 @@ class Story:
         ranking = self.reader.ranking()
         rows = {(row.market, f"{row.base}/{row.quote}"): row for row in ranking.metrics}
         assert set(rows) == self.tracked
-        assert {one.name for one in fields(RankedMetric)} == TOLD_BESIDE | TOLD_BY_STORY | set(FIGURES)
+        assert {one.name for one in fields(RankedMetric)} == IDENTITY_FIELDS | CHECKED_FIELDS | set(FIGURES)
         now = int(self.world.now.timestamp())
         since = datetime.fromtimestamp(self.minute - self.windows.longest - DAY - 2 * HOUR, UTC)
         for key, row in rows.items():
@@ -350,12 +350,13 @@ class Story:
             self._check_stored(row, prices, now)
             self._check_hours(row, prices, since)
             for name, value in self._expected(key, row, prices).items():
-                told = getattr(row, name)
-                where = f"seed {self.seed}, step {len(self.told)} ({self.told[-3:]}): {name} of {row.key} is {told}"
+                reported = getattr(row, name)
+                step = f"seed {self.seed}, step {len(self.steps_taken)} ({self.steps_taken[-3:]})"
+                where = f"{step}: {name} of {row.key} is {reported}"
                 if isinstance(value, float) and value:
-                    assert told == pytest.approx(value, rel=1e-9, abs=0), where
+                    assert reported == pytest.approx(value, rel=1e-9, abs=0), where
                 else:
-                    assert told == value, where
+                    assert reported == value, where
         ranked = [
             row for row in rows.values() if row.active and row.stdev is not None
         ]  # by what they say of themselves, each checked above
@@ -377,7 +378,7 @@ class Story:
             return dict.fromkeys(FIGURES) | nothing | {"rank": None, "rank_1h_ago": None, "volume_24h": None}
         expected: dict[str, Any] = dict(figures(prices, self.minute, self.windows, self.world.period))
         if not (prices.times > self.minute - self.windows.longest).any():
-            # Older than any window: told as long as it is remembered, and with it how far it had come.
+            # Older than any window: reported for as long as it is remembered, and with it its changes.
             for name in ("price", "updated_at", *CHANGES):
                 del expected[name]
         for name in CHANGES:
@@ -402,11 +403,11 @@ class Story:
     def _allow_for_retention(self, row: RankedMetric, name: str, expected: dict[str, Any]) -> None:
         """What an old price is compared with may have been removed since: the change stays what it was, or is not known
         where the metric has left and come back."""
-        told = getattr(row, name)
-        if self.has_removed and expected.get(name) is None and told is not None and row.stale:
-            assert told == self.changes[row.id, name, row.updated_at]
-            expected[name] = told
-        self.changes[row.id, name, row.updated_at] = told
+        reported = getattr(row, name)
+        if self.has_removed and expected.get(name) is None and reported is not None and row.stale:
+            assert reported == self.changes[row.id, name, row.updated_at]
+            expected[name] = reported
+        self.changes[row.id, name, row.updated_at] = reported
 
     def _check_stored(self, row: RankedMetric, prices: Series, now: int) -> None:
         """Each moment is there once, and what was there before still is as long as a window needs it."""
@@ -427,6 +428,6 @@ class Story:
         for start, count in counts.items():
             assert count >= self.hours.get(row.id, {}).get(start, 0)
             if start >= since.timestamp() and not self.has_removed:
-                assert count == stored[start], (row.key, start, self.told[-5:], self.minute, self.world.period)
+                assert count == stored[start], (row.key, start, self.steps_taken[-5:], self.minute, self.world.period)
         assert self.hours.get(row.id, {}).keys() <= counts.keys()
         self.hours[row.id] = counts

@@ -93,7 +93,7 @@ def test_a_price_that_is_not_of_this_period_never_fires(world: World, exchange: 
     assert fired(world) == []
 
 
-def test_every_channel_is_owed_one_message_in_the_same_commit(world: World, exchange: FakeExchange) -> None:
+def test_every_channel_gets_one_message_in_the_same_commit(world: World, exchange: FakeExchange) -> None:
     ticks(world, 10)
     exchange.prices |= {"BTC/USD": 1_000.0, "ETH/USD": 100.0}
     report = world.tick()
@@ -101,8 +101,8 @@ def test_every_channel_is_owed_one_message_in_the_same_commit(world: World, exch
     assert report is not None
     assert [firing.metric_id for firing in report.fired] == [1, 2]
     with writing(world.engine) as connection:
-        owed = [outbox.claim(connection, channel, int(world.now.timestamp()), "me") for channel in ("mail", "chat")]
-    assert [one and [entry.alert.base for entry in one.message.entries] for one in owed] == [["BTC", "ETH"]] * 2
+        claimed = [outbox.claim(connection, channel, int(world.now.timestamp()), "me") for channel in ("mail", "chat")]
+    assert [one and [entry.alert.base for entry in one.message.entries] for one in claimed] == [["BTC", "ETH"]] * 2
 
 
 def test_a_rule_with_a_window_of_its_own_looks_back_that_far(engine: Engine, exchange: FakeExchange) -> None:

@@ -83,7 +83,7 @@ def test_a_crossing_while_the_exchange_was_away_is_found_when_it_is_back(world: 
     assert fired(world) == [("BTC", 120.0)]
 
 
-def test_a_volume_crosses_a_level_also_past_a_tick_that_told_none(world: World, exchange: FakeExchange) -> None:
+def test_a_volume_crosses_a_level_also_over_a_tick_without_one(world: World, exchange: FakeExchange) -> None:
     add(world, quantity="volume")
     for volume in ({"BTC/USD": 100.0}, {}, {"BTC/USD": 120.0}):
         exchange.volumes = volume
@@ -142,7 +142,7 @@ def test_the_average_is_of_the_window_without_the_latest_price(
     world: World, exchange: FakeExchange, restarts: bool
 ) -> None:
     add(world, {"kind": "average", "factor": 1.5, "window_seconds": 300, "min_samples": 5})
-    ticks(world, exchange, 1000, 100, 100, 100, 100, 100)  # the first has left when the last is judged
+    ticks(world, exchange, 1000, 100, 100, 100, 100, 100)  # the first has left when the last is evaluated
     if restarts:
         world.restart()
     ticks(world, exchange, 151)
@@ -152,7 +152,7 @@ def test_the_average_is_of_the_window_without_the_latest_price(
     assert alert.threshold == pytest.approx(150.0)
 
 
-def test_a_change_is_judged_by_the_price_when_the_window_began(world: World, exchange: FakeExchange) -> None:
+def test_a_change_is_measured_from_the_price_when_the_window_began(world: World, exchange: FakeExchange) -> None:
     add(world, {"kind": "change", "direction": "down", "percent": 10, "window_seconds": 300})
     ticks(world, exchange, 100, 101, 102, 103, 104, 105, 91)
     assert fired(world) == []
@@ -277,19 +277,19 @@ def test_a_rule_that_is_switched_off_or_removed_ends_its_alerts(world: World, ex
     assert len(fired(world)) == 2
 
 
-def owed(world: World, channel: str = "mail") -> list[tuple[str, str, int]]:
-    """All that the channel is told of: kind, base and rule, the oldest message first."""
-    told = []
+def sent(world: World, channel: str = "mail") -> list[tuple[str, str, int]]:
+    """All entries sent to the channel: kind, base and rule, the oldest message first."""
+    entries = []
     while True:
         with writing(world.engine) as connection:
             found = outbox.claim(connection, channel, int(world.now.timestamp()), "me")
             if found is None:
-                return told
+                return entries
             outbox.mark_sent(connection, found, int(world.now.timestamp()))
-        told += [(entry.kind, entry.alert.base, entry.alert.rule_id) for entry in found.message.entries]
+        entries += [(entry.kind, entry.alert.base, entry.alert.rule_id) for entry in found.message.entries]
 
 
-def test_a_rules_own_channels_are_told_and_others_are_not(world: World, exchange: FakeExchange) -> None:
+def test_a_rules_own_channels_are_notified_and_others_are_not(world: World, exchange: FakeExchange) -> None:
     add(world, channels=["chat"])
     add(world, channels=[])
     world.channels = ("mail", "chat")
@@ -297,11 +297,11 @@ def test_a_rules_own_channels_are_told_and_others_are_not(world: World, exchange
     ticks(world, exchange, 120)
 
     assert len(fired(world)) == 2
-    assert owed(world) == []
-    assert owed(world, "chat") == [("fired", "BTC", 1)]
+    assert sent(world) == []
+    assert sent(world, "chat") == [("fired", "BTC", 1)]
 
 
-def test_those_who_were_told_of_an_alert_are_told_of_its_end_where_the_rule_says_so(
+def test_channels_that_were_notified_of_an_alert_are_notified_of_its_end_where_the_rule_says_so(
     world: World, exchange: FakeExchange
 ) -> None:
     silent, telling = add(world), add(world, tell_resolved=True, cooldown_seconds=0)
@@ -309,22 +309,22 @@ def test_those_who_were_told_of_an_alert_are_told_of_its_end_where_the_rule_says
     with writing(world.engine) as connection:
         mutes.add(connection, muted.id, None, None, None, int(world.now.timestamp()))
     ticks(world, exchange, 120)
-    world.channels = ("chat",)  # it was not told, and so is not told of the end
+    world.channels = ("chat",)  # it was not notified, and so is not notified of the end
     world.restart()
     ticks(world, exchange, 100)
 
-    assert owed(world) == [
+    assert sent(world) == [
         ("fired", "BTC", silent.id),
         ("fired", "BTC", telling.id),
         ("resolved", "BTC", telling.id),
     ]
     ticks(world, exchange, 120)
-    assert owed(world) == []
-    assert owed(world, "chat") == [("fired", "BTC", telling.id)]
+    assert sent(world) == []
+    assert sent(world, "chat") == [("fired", "BTC", telling.id)]
 
 
 @pytest.mark.parametrize("how", ["off", "removed"])
-def test_those_who_were_told_of_an_alert_are_told_that_its_rule_has_ended_it(
+def test_channels_that_were_notified_of_an_alert_are_notified_that_its_rule_has_ended_it(
     world: World, exchange: FakeExchange, how: str
 ) -> None:
     telling, silent = add(world, tell_resolved=True), add(world)
@@ -339,10 +339,10 @@ def test_those_who_were_told_of_an_alert_are_told_that_its_rule_has_ended_it(
             alert_service.remove_rule(rule.id, world.now)
 
     ends = [("resolved", "BTC", telling.id)]
-    assert owed(world) == [("fired", "BTC", telling.id), ("fired", "BTC", silent.id), *ends]
-    assert owed(world, "chat") == [("fired", "BTC", muted.id)]
+    assert sent(world) == [("fired", "BTC", telling.id), ("fired", "BTC", silent.id), *ends]
+    assert sent(world, "chat") == [("fired", "BTC", muted.id)]
     ticks(world, exchange, 100)
-    assert owed(world) == []
+    assert sent(world) == []
 
 
 def test_what_stands_out_most_is_named_first(world: World, exchange: FakeExchange) -> None:
@@ -352,7 +352,7 @@ def test_what_stands_out_most_is_named_first(world: World, exchange: FakeExchang
     ticks(world, exchange, 0.01, pair="SOL/USD")
     ticks(world, exchange, 0.5, pair="ETH/USD")
 
-    assert owed(world) == [("fired", "ETH", 1), ("fired", "BTC", 1), ("fired", "ETH", 2)]
+    assert sent(world) == [("fired", "ETH", 1), ("fired", "BTC", 1), ("fired", "ETH", 2)]
 
 
 def test_a_storm_is_one_message_a_channel(engine: Engine) -> None:
@@ -391,7 +391,7 @@ def test_a_muted_alert_is_recorded_and_owes_nobody_a_message(world: World, excha
         ("BTC", True),
         ("ETH", False),
     }
-    assert [(base, rule_id) for _, base, rule_id in owed(world) if rule_id] == [("ETH", rule.id)]
+    assert [(base, rule_id) for _, base, rule_id in sent(world) if rule_id] == [("ETH", rule.id)]
 
     ticks(world, exchange, 100, 120)  # it was to last until the alert resolved
     assert not world.reader.alerts()[0].muted
@@ -412,14 +412,14 @@ def test_a_mute_of_the_seconds_before_a_ticks_commit_ends_with_what_that_tick_re
     assert world.reader.alerts()[0].muted
 
 
-def test_the_end_of_an_alert_is_told_once_its_mutes_time_is_over(world: World, exchange: FakeExchange) -> None:
+def test_the_end_of_an_alert_is_sent_once_its_mutes_time_is_over(world: World, exchange: FakeExchange) -> None:
     rule = add(world, tell_resolved=True)
     ticks(world, exchange, 120)
     now = int(world.now.timestamp())
     with writing(world.engine) as connection:
         mutes.add(connection, rule.id, None, now + world.period, None, now)
     ticks(world, exchange, 100)
-    assert owed(world) == [("fired", "BTC", rule.id), ("resolved", "BTC", rule.id)]
+    assert sent(world) == [("fired", "BTC", rule.id), ("resolved", "BTC", rule.id)]
 
 
 def test_a_built_in_alert_whose_exchange_falls_silent_is_without_data_and_goes_on_when_it_is_back(
@@ -440,7 +440,7 @@ def test_a_built_in_alert_whose_exchange_falls_silent_is_without_data_and_goes_o
     assert (alert.state, alert.no_data_since) == ("firing", None)
 
 
-def test_an_alert_without_data_resolves_when_the_price_is_known_to_be_back_and_only_that_is_told(
+def test_an_alert_without_data_resolves_when_the_price_is_known_to_be_back_and_only_that_is_sent(
     world: World, exchange: FakeExchange
 ) -> None:
     rule = add(world, tell_resolved=True)
@@ -449,14 +449,14 @@ def test_an_alert_without_data_resolves_when_the_price_is_known_to_be_back_and_o
     ticks(world, exchange, *[120] * 10)
     (alert,) = world.reader.alerts()
     assert (alert.state, alert.no_data_since) == ("no_data", alert.fired_at + timedelta(minutes=3))
-    assert owed(world) == [("fired", "BTC", rule.id)]
+    assert sent(world) == [("fired", "BTC", rule.id)]
 
     exchange.error = None
     world.restart()
     ticks(world, exchange, 100)
     (alert,) = world.reader.alerts()
     assert (alert.state, alert.no_data_since, alert.reason) == ("resolved", None, None)
-    assert owed(world) == [("resolved", "BTC", rule.id)]
+    assert sent(world) == [("resolved", "BTC", rule.id)]
 
 
 def test_alerts_without_data_can_be_asked_for(world: World, exchange: FakeExchange) -> None:

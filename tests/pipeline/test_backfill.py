@@ -21,7 +21,7 @@ DAY = 1440
 
 
 def price_at(pair: str, second: int) -> float:
-    """A made-up past that tells its own time."""
+    """A made-up price that tells its own time."""
     return (100.0 if pair == "BTC/USD" else 10.0) * (1 + (second // 60 % 997) / 1000)
 
 
@@ -68,7 +68,9 @@ def test_the_next_tick_carries_on_from_what_was_filled_in(world: World, exchange
             assert world.row(key).samples == DAY
 
 
-def test_the_most_recent_past_of_all_comes_before_the_older_past_of_any(world: World, exchange: FakeExchange) -> None:
+def test_the_most_recent_gaps_of_all_metrics_come_before_older_ones_of_any(
+    world: World, exchange: FakeExchange
+) -> None:
     fill(world, exchange)
 
     asked = [(pair, page.until > NOON - timedelta(hours=1)) for pair, page in exchange.asked]
@@ -214,7 +216,7 @@ def test_candles_may_be_late_to_appear(world: World, exchange: FakeExchange) -> 
     assert world.now - timedelta(minutes=1) in [moment for moment, _ in world.stored("kraken:BTC-USD")]
 
 
-def test_progress_is_told_and_ends(world: World, exchange: FakeExchange) -> None:
+def test_progress_is_reported_and_ends(world: World, exchange: FakeExchange) -> None:
     seen = []
     original = exchange.close_at
 
@@ -312,14 +314,14 @@ def test_a_round_is_due_when_more_is_missing_than_when_the_last_one_ended(world:
     assert backfill.is_due()
 
 
-def test_a_round_stops_when_told_and_keeps_what_it_has(world: World, exchange: FakeExchange) -> None:
+def test_a_round_stops_on_request_and_stores_what_it_has(world: World, exchange: FakeExchange) -> None:
     stop = Event()
 
-    def past(pair: str, second: int) -> float:
+    def close_at(pair: str, second: int) -> float:
         stop.set()
         return price_at(pair, second)
 
-    exchange.close_at = past
+    exchange.close_at = close_at
     Backfill(world.plan, exchange, FakeClock(world.now)).run(stop)
 
     assert len(exchange.asked) == 1
@@ -355,13 +357,13 @@ def test_a_new_pair_gets_its_day_and_its_rank(world: World, exchange: FakeExchan
 def test_a_pair_that_comes_while_a_round_goes_on_need_not_wait_for_the_next_one(
     world: World, exchange: FakeExchange
 ) -> None:
-    def past(pair: str, second: int) -> float:
+    def close_at(pair: str, second: int) -> float:
         if "SOL/USD" not in exchange.prices:
             exchange.prices["SOL/USD"] = 100.0
             world.discover()
         return price_at(pair, second)
 
-    exchange.close_at = past
+    exchange.close_at = close_at
     backfill = fill(world, exchange)
 
     assert {pair for pair, _ in exchange.asked} == {"BTC/USD", "ETH/USD", "SOL/USD"}
@@ -425,7 +427,7 @@ def test_a_backfill_gives_a_frozen_metric_no_rank(world: World, exchange: FakeEx
     ]
 
 
-def test_before_the_first_tick_the_past_is_stored_and_the_tick_makes_the_statistics(
+def test_before_the_first_tick_history_is_stored_and_the_tick_makes_the_statistics(
     engine: Engine, exchange: FakeExchange
 ) -> None:
     world = World(engine, [exchange])

@@ -1,4 +1,4 @@
-"""Rules that look back, and the past they are given."""
+"""Rules that look back, and the running sums computed for them."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -77,14 +77,14 @@ def watch(world: World) -> None:
         add(world, quantity, WINDOWS[-1])
 
 
-def told(world: World, quantity: str) -> list[tuple[list[float], list[float], list[int]]]:
+def averages_and_changes(world: World, quantity: str) -> list[tuple[list[float], list[float], list[int]]]:
     """For each window: the values when it began, the averages and how many values these rest on."""
     ids, now, found = np.array([1, 2]), int(world.now.timestamp()), []
     with reading(world.engine) as connection:
-        past = StoredSumHistory(connection)
-        last = past.last_until(quantity, now - 1)
+        history = StoredSumHistory(connection)
+        last = history.last_until(quantity, now - 1)
         for window in WINDOWS:
-            begin, edge = past.last_until(quantity, now - window), past.first_from(quantity, now - window)
+            begin, edge = history.last_until(quantity, now - window), history.first_from(quantity, now - window)
             assert begin is not None
             assert edge is not None
             assert last is not None
@@ -107,7 +107,9 @@ def test_a_new_rule_sees_what_it_would_had_it_always_been_there(
     late.tick()
     always_there.tick()
 
-    for given, expected in zip(told(late, quantity), told(always_there, quantity), strict=True):
+    for given, expected in zip(
+        averages_and_changes(late, quantity), averages_and_changes(always_there, quantity), strict=True
+    ):
         assert given[0] == pytest.approx(expected[0], rel=1e-9 if quantity in ROLLING else 0, nan_ok=True)
         assert given[1] == pytest.approx(expected[1], rel=1e-9 if quantity in ROLLING else 1e-14)
         assert given[2] == expected[2]
@@ -174,8 +176,8 @@ def test_sums_learn_of_a_gap_that_a_backfill_has_filled(engine: Engine) -> None:
     def average() -> tuple[float, int]:
         now = int(world.now.timestamp())
         with reading(engine) as connection:
-            past = StoredSumHistory(connection)
-            edge, last = past.first_from("price", now - 1_800), past.last_until("price", now)
+            history = StoredSumHistory(connection)
+            edge, last = history.first_from("price", now - 1_800), history.last_until("price", now)
             assert edge is not None
             assert last is not None
             found, count = average_between(edge.of(np.array([1])), last.of(np.array([1])))
@@ -204,8 +206,8 @@ def test_what_was_summed_before_all_rules_were_off_is_not_gone_on_with(engine: E
         world.tick()
     backfill_running_sums(world.plan, world.now, None, always)
     with reading(engine) as connection:
-        past = StoredSumHistory(connection)
-        edge, last = past.first_from("price", 0), past.last_until("price", int(world.now.timestamp()))
+        history = StoredSumHistory(connection)
+        edge, last = history.first_from("price", 0), history.last_until("price", int(world.now.timestamp()))
         assert edge is not None
         assert last is not None
         average, count = average_between(edge.of(np.array([1])), last.of(np.array([1])))
@@ -235,7 +237,7 @@ def fill_gap_of_btc(world: World) -> None:
 
 
 @pytest.mark.parametrize("quantity", ROLLING)
-def test_until_a_past_standard_deviation_is_renewed_nothing_is_known_of_it_and_others_are_judged(
+def test_until_an_earlier_standard_deviation_is_recomputed_it_is_unknown_and_others_are_evaluated(
     engine: Engine, quantity: str
 ) -> None:
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 100.0})
@@ -257,9 +259,9 @@ def test_until_a_past_standard_deviation_is_renewed_nothing_is_known_of_it_and_o
 
 
 @pytest.mark.parametrize("quantity", SUMMED_QUANTITIES)
-def test_what_a_backfill_finds_while_marks_are_renewed_is_in_them_too(engine: Engine, quantity: str) -> None:
+def test_what_a_backfill_finds_while_sums_are_recomputed_is_in_them_too(engine: Engine, quantity: str) -> None:
     class Interrupted(CatalogueCache):
-        """Whoever asks, a backfill is written before there is an answer."""
+        """A backfill is written before any answer."""
 
         then: Callable[[], None] | None = None
 
@@ -285,21 +287,21 @@ def test_what_a_backfill_finds_while_marks_are_renewed_is_in_them_too(engine: En
     assert backfill_running_sums(world.plan, world.now, None, always) > 30
 
     with writing(engine) as connection:
-        given = marks_of(connection, quantity)
+        given = stored_sums(connection, quantity)
         running_sums_recomputation.request(connection, [quantity], int(world.now.timestamp()), None)
     backfill_running_sums(world.plan, world.now, None, always)
     with reading(engine) as connection:
-        expected = marks_of(connection, quantity)
+        expected = stored_sums(connection, quantity)
     assert len(given) >= 30
     for minute, values in given.items():
         assert values == pytest.approx(expected[minute], rel=1e-9, nan_ok=True), minute
 
 
-def marks_of(connection: Connection, quantity: str) -> dict[int, list[float]]:
-    past = StoredSumHistory(connection)
+def stored_sums(connection: Connection, quantity: str) -> dict[int, list[float]]:
+    history = StoredSumHistory(connection)
     found = {}
-    for minute in past.minutes(quantity):
-        mark = past.last_until(quantity, minute)
-        assert mark is not None
-        found[minute] = mark.value.tolist()
+    for minute in history.minutes(quantity):
+        sums = history.last_until(quantity, minute)
+        assert sums is not None
+        found[minute] = sums.value.tolist()
     return found

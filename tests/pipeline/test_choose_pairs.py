@@ -67,8 +67,8 @@ def test_a_family_of_such_pairs_alone_is_said_to_be_that_and_another_takes_in_th
 
     assert names(chosen_of("kraken:*/USD", odd, other, BITCOIN)) == ["BTC/USD"]
     assert chosen_of("kraken:*/USD", odd, other, BITCOIN).warnings == ()
-    (told,) = chosen_of("kraken:*/USD", odd, other).warnings
-    assert told == (
+    (warning,) = chosen_of("kraken:*/USD", odd, other).warnings
+    assert warning == (
         "TRACK: kraken has a\\u202eb/USD and 1 more, which cannot be tracked: its name holds the character U+202E"
     )
 
@@ -84,10 +84,10 @@ def test_a_family_none_of_which_trades_is_not_said_to_be_missing():
     )
 
 
-def test_a_pair_that_nobody_has_is_told_with_its_neighbours():
-    (told,) = chosen_of("kraken:DOG/USD", DOGE, BITCOIN).warnings
+def test_the_warning_about_a_pair_that_does_not_exist_suggests_similar_ones():
+    (warning,) = chosen_of("kraken:DOG/USD", DOGE, BITCOIN).warnings
 
-    assert told.startswith("TRACK: kraken has no pair DOG/USD (did you mean DOGE/USD")
+    assert warning.startswith("TRACK: kraken has no pair DOG/USD (did you mean DOGE/USD")
 
 
 def test_what_is_named_outright_or_tracked_already_is_tracked_while_it_does_not_trade():

@@ -121,7 +121,7 @@ def test_a_receiver_that_takes_longer_than_many_claims_gets_its_messages_from_on
     started = time.monotonic()
 
     class Ticking(FakeClock):
-        def __call__(self) -> datetime:  # renewals are told by their times
+        def __call__(self) -> datetime:  # renewals are distinguished by their times
             return self.now + timedelta(seconds=time.monotonic() - started)
 
     clock = Ticking(LATER)
@@ -131,7 +131,7 @@ def test_a_receiver_that_takes_longer_than_many_claims_gets_its_messages_from_on
 
     def waits() -> None:
         for number in range(12):
-            seen = standing(engine)
+            seen = lease_state(engine)
             assert seen is not None
             assert seen.owner == "slow"
             assert not other.try_acquire(engine)
@@ -140,7 +140,7 @@ def test_a_receiver_that_takes_longer_than_many_claims_gets_its_messages_from_on
                 clock.now += HOUR  # it is set, in the middle of a claim
             if number == 9:
                 clock.now -= HOUR
-            wait_for(lambda seen=seen: standing(engine) != seen, what="a renewal")  # type: ignore[misc]
+            wait_for(lambda seen=seen: lease_state(engine) != seen, what="a renewal")  # type: ignore[misc]
 
     slow.happens = waits
     # Renewals come by the real time, the looks of who stands by follow them: how fast the machine is does not matter.
@@ -151,7 +151,7 @@ def test_a_receiver_that_takes_longer_than_many_claims_gets_its_messages_from_on
     assert other.try_acquire(engine)
 
 
-def standing(engine: Engine) -> leases.LeaseState | None:
+def lease_state(engine: Engine) -> leases.LeaseState | None:
     with reading(engine) as connection:
         return leases.current(connection, "channel test")
 
@@ -201,7 +201,7 @@ def test_an_older_message_that_is_tried_again_waits_until_who_sends_a_newer_one_
     looks = []
 
     def look() -> None:
-        looks.append(standing(engine))
+        looks.append(lease_state(engine))
         if len(looks) == 3:
             impatient.set()
 
@@ -246,7 +246,7 @@ def test_a_sender_that_slept_while_another_went_on_sends_nothing_more_and_undoes
         target=lambda: (sent.append(run(engine, sleeper, asleep, clock, Event())), woken.set()), daemon=True
     )
     thread.start()
-    wait_for(lambda: standing(engine) is not None, what="the sleeper's claim")
+    wait_for(lambda: lease_state(engine) is not None, what="the sleeper's claim")
     assert run(engine, other, a_candidate("other", clock, timer), clock, Passing(timer)) == 3
     thread.join()
 

@@ -71,12 +71,12 @@ def check_history(engine: Engine, seed: int, steps: int = 120) -> None:
     check_what_is_stored(world, true, accepted)
 
 
-def take_tick(world: World, told: datetime, chance: np.random.Generator, accepted: list[float]) -> bool:
+def take_tick(world: World, reported: datetime, chance: np.random.Generator, accepted: list[float]) -> bool:
     """The tick of a clock that tells this time, if it is stored; its price is noted then."""
     exchange = world.exchanges[0]
     price = float(chance.uniform(90, 130))
     exchange.prices = {"BTC/USD": price, "ETH/USD": float(chance.uniform(9, 11))}
-    world.now = told
+    world.now = reported
     report = world.tick(minutes=0)
     if report is None:
         return False
@@ -86,7 +86,7 @@ def take_tick(world: World, told: datetime, chance: np.random.Generator, accepte
 
 
 def look_after(world: World) -> None:
-    """What else goes on: the backfill, which finds nothing, marks, and sealing."""
+    """What else goes on: the backfill, which finds nothing, running sums, and sealing."""
     exchange = world.exchanges[0]
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
     backfill_running_sums(world.plan, world.now, None, lambda: True)
@@ -102,7 +102,7 @@ def check_what_is_stored(world: World, true: datetime, accepted: list[float]) ->
         for column in (AlertRow.fired_at, AlertRow.resolved_at):
             latest = connection.execute(select(func.max(column))).scalar()
             assert latest is None or latest <= now, column
-        owed = connection.execute(select(func.sum(MessageRow.fired))).scalar() or 0
+        announced = connection.execute(select(func.sum(MessageRow.fired))).scalar() or 0
     for key, low, high in ((KEY, 90, 130), ("kraken:ETH-USD", 9, 11)):
         row = world.row(key)
         assert row.updated_at == true
@@ -117,7 +117,7 @@ def check_what_is_stored(world: World, true: datetime, accepted: list[float]) ->
     sides = [price > LEVEL for price in accepted]
     crossings = sum(side != before for before, side in pairwise(sides))
     alerts = [alert for alert in world.reader.alerts() if alert.rule_id]
-    assert len(alerts) == owed == crossings
+    assert len(alerts) == announced == crossings
 
 
 @pytest.mark.soak

@@ -1,4 +1,4 @@
-"""From the tick that fires to the receiver that is told, over real connections."""
+"""From the tick that fires to the receiver, over real connections."""
 
 import json
 from datetime import timedelta
@@ -72,7 +72,7 @@ def test_five_hundred_alerts_in_one_tick_are_one_message_a_channel(world: World,
     assert len(str(first["text"])) < 2_000  # what the narrowest messenger takes in one piece
 
 
-def test_a_receiver_that_was_down_is_told_everything_when_it_is_back(world: World, exchange: FakeExchange) -> None:
+def test_a_receiver_that_was_down_gets_everything_when_it_is_back(world: World, exchange: FakeExchange) -> None:
     with receiving() as receiver:
         port = receiver.port
     notifier = webhook(receiver.url, "first")
@@ -85,7 +85,7 @@ def test_a_receiver_that_was_down_is_told_everything_when_it_is_back(world: Worl
         clock = FakeClock(world.now)
         while send(world, notifier, clock) or clock.now < world.now + timedelta(hours=1):
             clock.advance(seconds=5)
-        told = [alert["metric"] for body in bodies(back) for alert in body["alerts"]]  # type: ignore[attr-defined]
+        received = [alert["metric"] for body in bodies(back) for alert in body["alerts"]]  # type: ignore[attr-defined]
 
-    assert told == [f"kraken:C{number}-USD" for number in range(30)]
+    assert received == [f"kraken:C{number}-USD" for number in range(30)]
     assert len({str(body["key"]) for body in bodies(back)}) == 30

@@ -37,7 +37,7 @@ def test_families_take_in_what_trades_and_named_pairs_also_what_does_not(engine:
     assert keys(world) == ["kraken:OLD/USD"]
 
 
-def test_a_pair_that_does_not_exist_is_told_with_its_neighbours_and_the_rest_goes_on(
+def test_a_pair_that_does_not_exist_is_reported_with_similar_ones_and_the_rest_goes_on(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     exchange = FakeExchange("kraken", listed=LISTED)
@@ -52,7 +52,7 @@ def test_a_pair_that_does_not_exist_is_told_with_its_neighbours_and_the_rest_goe
     assert "TRACK: kraken has no pair */JPY" in caplog.text
 
 
-def test_an_exchange_that_does_not_exist_is_told_and_the_rest_goes_on(engine: Engine) -> None:
+def test_an_exchange_that_does_not_exist_is_reported_and_the_rest_goes_on(engine: Engine) -> None:
     exchange = FakeExchange("kraken", listed=LISTED)
     world = World(engine, [exchange])
 
@@ -177,7 +177,7 @@ def test_a_pair_is_new_for_a_day_of_ticks(engine: Engine) -> None:
     assert world.row("kraken:ETH-USD").new_at is None
 
 
-def test_a_member_of_a_family_that_is_halted_is_told_as_such_and_one_that_is_gone_as_delisted(engine: Engine) -> None:
+def test_a_halted_pair_of_a_wildcard_is_reported_as_halted_and_one_that_is_gone_as_delisted(engine: Engine) -> None:
     exchange = FakeExchange("kraken", listed={"A/USD": True, "B/USD": True, "C/USD": True})
     world = World(engine, [exchange])
     world.discover()

@@ -58,12 +58,12 @@ def check(world: World) -> None:
     for key in KEYS:
         row = world.row(key)
         for name, value in expected(world, key).items():
-            told = getattr(row, name)
-            assert told == (None if value is None else pytest.approx(value, rel=1e-9, abs=0)), (key, name)
+            reported = getattr(row, name)
+            assert reported == (None if value is None else pytest.approx(value, rel=1e-9, abs=0)), (key, name)
 
 
 def wander(exchange: FakeExchange, chance: Random) -> None:
-    """Every price moves a little, now and then by a lot; now and then one is not told."""
+    """Every price moves a little, now and then by a lot; now and then one is missing."""
     for number, pair in enumerate(PAIRS):
         price = 10.0**number * (1 + chance.uniform(-0.02, 0.02)) * (50 if chance.random() < 0.02 else 1)
         exchange.prices[pair] = price
@@ -113,9 +113,9 @@ def test_the_range_of_an_hour_forgets_after_an_hour_and_less_than_five_minutes(
     exchange.prices["A/USD"] = 3.0
     world.tick(minutes=1)
     exchange.prices["A/USD"] = 2.0
-    for minutes, told in ((30, 0.5), (33, 0.5), (1, 0.0)):
+    for minutes, reported in ((30, 0.5), (33, 0.5), (1, 0.0)):
         world.tick(minutes=minutes)
-        assert world.row(KEYS[0]).range_1h == told
+        assert world.row(KEYS[0]).range_1h == reported
 
 
 def test_a_metric_without_any_price_has_none_of_these(world: World, exchange: FakeExchange) -> None:
@@ -166,7 +166,7 @@ def rank_ago(world: World, key: str) -> tuple[int | None, int | None]:
     return row.rank, row.rank_1h_ago
 
 
-def test_the_rank_of_an_hour_ago_is_the_one_that_was_told_then(world: World, exchange: FakeExchange) -> None:
+def test_the_rank_of_an_hour_ago_is_the_one_that_was_reported_then(world: World, exchange: FakeExchange) -> None:
     world.tick()
     exchange.prices["A/USD"] = 2.0
     world.tick()
@@ -254,8 +254,8 @@ def test_statistics_of_an_older_version_are_computed_anew_and_keep_what_only_the
     alerted_at = world.row(KEYS[0]).alerted_at
     assert alerted_at is not None
     forget_new_fields(world)
-    told = world.row(KEYS[0])
-    assert (told.price, told.rank, told.high_24h) == (1_000.0, 1, None)
+    reported = world.row(KEYS[0])
+    assert (reported.price, reported.rank, reported.high_24h) == (1_000.0, 1, None)
 
     world.discover()
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
@@ -274,21 +274,21 @@ def test_statistics_of_an_older_version_are_computed_anew_and_keep_what_only_the
 
 
 def forget_new_fields(world: World) -> None:
-    """Leave the database as a version did that kept neither returns nor extremes nor past ranks."""
+    """Leave the database as a version did that stored neither returns nor extremes nor earlier ranks."""
     new = ("log_squares", "log_seconds", "log_peak", "edge", "edge_at", "rank_1h_ago")
     new += ("running_1h", "ended_1h", "running_24h", "ended_24h")
     with writing(world.engine) as connection:
         statistics = StatisticsRow.__table__
-        content = connection.execute(statistics.select()).one().kept
-        kept = np.load(io.BytesIO(content))
+        content = connection.execute(statistics.select()).one()._mapping["kept"]
+        current = np.load(io.BytesIO(content))
         former = np.empty(
-            len(kept), dtype=[(name, METRIC_STATS[name]) for name in METRIC_STATS.names or () if name not in new]
+            len(current), dtype=[(name, METRIC_STATS[name]) for name in METRIC_STATS.names or () if name not in new]
         )
         for name in former.dtype.names or ():
-            former[name] = kept[name]
+            former[name] = current[name]
         file = io.BytesIO()
         np.save(file, former)
-        connection.execute(statistics.update().values(kept=file.getvalue()))
+        connection.execute(statistics.update().values({"kept": file.getvalue()}))
         for table in (ExtremeRow, RankHistoryRow):
             connection.execute(table.__table__.delete())
 

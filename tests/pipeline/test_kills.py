@@ -113,7 +113,7 @@ def survive(engine: Engine, receiver: Receiver, deaths: int) -> None:
         assert deliveries.newest(connection, 1, "queued") == ()
 
 
-def told(receiver: Receiver) -> tuple[Counter[str], Counter[int]]:
+def received(receiver: Receiver) -> tuple[Counter[str], Counter[int]]:
     """How often each message arrived, by its key, and each alert."""
     bodies = [json.loads(request.body) for request in receiver.received]
     keys = Counter(body["key"] for body in bodies)
@@ -134,7 +134,7 @@ def test_none_is_lost_by_those_who_die_between_commit_and_send(engine: Engine, m
         kill(migrated_url, receiver, "committed,claimed", deaths)
         assert receiver.received == []
         survive(engine, receiver, deaths)
-        keys, alerts = told(receiver)
+        keys, alerts = received(receiver)
 
     assert set(alerts) == set(range(1, deaths + 1))
     assert set(keys.values()) == set(alerts.values()) == {1}
@@ -146,7 +146,7 @@ def test_none_is_lost_by_those_who_die_between_send_and_mark_and_repeats_are_kno
     with receiving() as receiver:
         kill(migrated_url, receiver, "sent", deaths)
         survive(engine, receiver, deaths)
-        keys, alerts = told(receiver)
+        keys, alerts = received(receiver)
 
     assert set(alerts) == set(range(1, deaths + 1))
     assert len(keys) == deaths

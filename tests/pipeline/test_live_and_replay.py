@@ -1,4 +1,4 @@
-"""What a rule fires live and what it fires on the stored past are the same, whatever happened meanwhile."""
+"""What a rule fires live and what its replay fires are the same, whatever happened meanwhile."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ def prices_of(seed: int) -> Prices:
 
 
 def rules_by(chance: np.random.Generator) -> list[AlertRule]:
-    """A rule of each kind on each quantity of which there is a past, with the rest by chance."""
+    """A rule of each kind on each quantity that has a history, with the rest by chance."""
     kinds: list[tuple[str, dict[str, Any]]] = [("price", {"kind": "no_data", "periods": int(chance.integers(1, 6))})]
     for quantity, usual in (("price", 100), ("volume", 1_000), ("stdev", 60), ("volatility", 0.5)):
         window = int(chance.choice([300, 900, 14_400]))
@@ -86,24 +86,24 @@ def rules_by(chance: np.random.Generator) -> list[AlertRule]:
     ]
 
 
-def world_of(engine: Engine, past: Prices) -> World:
-    exchange = FakeExchange("kraken", dict.fromkeys(PAIRS, 100.0), close_at=past)
+def world_of(engine: Engine, price_at: Prices) -> World:
+    exchange = FakeExchange("kraken", dict.fromkeys(PAIRS, 100.0), close_at=price_at)
     world = World(engine, [exchange], windows=WINDOWS)
     world.discover()
     return world
 
 
-def arrive(world: World, past: Prices, pairs: tuple[str, ...] = PAIRS, *, volumes: bool = True) -> None:
+def arrive(world: World, price_at: Prices, pairs: tuple[str, ...] = PAIRS, *, volumes: bool = True) -> None:
     """The tick of the next period, in which the exchange tells the prices of `pairs`."""
     exchange = world.exchanges[0]
     second = int(world.now.timestamp()) + PERIOD
-    exchange.prices = {pair: past(pair, second) for pair in pairs}
-    exchange.volumes = {pair: 10 * past(pair, second + 7_777 * PERIOD) for pair in pairs if volumes}
+    exchange.prices = {pair: price_at(pair, second) for pair in pairs}
+    exchange.volumes = {pair: 10 * price_at(pair, second + 7_777 * PERIOD) for pair in pairs if volumes}
     world.tick()
 
 
-def hard_times(world: World, past: Prices, chance: np.random.Generator, periods: int) -> None:
-    """Periods in which pairs fall silent, volumes are not told, processes die, and nobody ticks at all."""
+def hard_times(world: World, price_at: Prices, chance: np.random.Generator, periods: int) -> None:
+    """Periods in which pairs fall silent, volumes are missing, processes die, and no process ticks."""
     silent_until = dict.fromkeys(PAIRS, 0)
     place = 0
     while place < periods:
@@ -115,8 +115,8 @@ def hard_times(world: World, past: Prices, chance: np.random.Generator, periods:
         for pair in PAIRS:
             if chance.random() < 0.04:
                 silent_until[pair] = place + int(chance.integers(1, 9))
-        told = tuple(pair for pair in PAIRS if silent_until[pair] <= place)
-        arrive(world, past, told, volumes=chance.random() < 0.8)
+        arriving = tuple(pair for pair in PAIRS if silent_until[pair] <= place)
+        arrive(world, price_at, arriving, volumes=chance.random() < 0.8)
         if chance.random() < 0.1:
             world.restart()
         place += 1
@@ -132,13 +132,13 @@ def replayed(alert_service: StoreAlertService, world: World, rule: AlertRule, si
 
 
 def check_through_gaps(engine: Engine, seed: int) -> None:
-    past, chance = prices_of(seed), np.random.default_rng(seed)
-    world, alert_service = world_of(engine, past), StoreAlertService(engine, ())
-    kept = [alert_service.add_rule(rule) for rule in rules_by(chance)]
-    hard_times(world, past, chance, 150)
+    price_at, chance = prices_of(seed), np.random.default_rng(seed)
+    world, alert_service = world_of(engine, price_at), StoreAlertService(engine, ())
+    stored = [alert_service.add_rule(rule) for rule in rules_by(chance)]
+    hard_times(world, price_at, chance, 150)
 
     found = 0
-    for rule in (built_in(world.reader.profile), *kept):
+    for rule in (built_in(world.reader.profile), *stored):
         fired = live(world, rule)
         assert replayed(alert_service, world, rule, NOON) == fired, rule
         found += len(fired)
@@ -175,35 +175,35 @@ def watch_all(alert_service: StoreAlertService) -> None:
 
 
 def check_late_backfill(engine: Engine, other_engine: Engine, seed: int) -> None:
-    past, chance = prices_of(seed), np.random.default_rng(seed)
-    late, in_time = world_of(engine, past), world_of(other_engine, past)
-    desks = StoreAlertService(engine, ()), StoreAlertService(other_engine, ())
-    for alert_service in desks:
+    price_at, chance = prices_of(seed), np.random.default_rng(seed)
+    late, in_time = world_of(engine, price_at), world_of(other_engine, price_at)
+    services = StoreAlertService(engine, ()), StoreAlertService(other_engine, ())
+    for alert_service in services:
         watch_all(alert_service)
-    hard_times(late, past, chance, 120)
+    hard_times(late, price_at, chance, 120)
     while in_time.now < late.now:
-        arrive(in_time, past)
+        arrive(in_time, price_at)
     for world in (late, in_time):
         backfill(world)
     since, wanted = late.now, [rule for rule in rules_by(chance) if rule.quantity != "volume"]
-    kept = [(desks[0].add_rule(rule), desks[1].add_rule(rule)) for rule in wanted]
+    stored = [(services[0].add_rule(rule), services[1].add_rule(rule)) for rule in wanted]
     for _ in range(60):
-        arrive(late, past)
-        arrive(in_time, past)
+        arrive(late, price_at)
+        arrive(in_time, price_at)
 
     found: dict[str, int] = {}
-    for mine, other in kept:
-        fired = live(late, mine)
-        assert fired == live(in_time, other), mine
-        assert fired == replayed(desks[0], late, mine, since), mine
-        name = f"{mine.kind} {mine.quantity}"
+    for own, other in stored:
+        fired = live(late, own)
+        assert fired == live(in_time, other), own
+        assert fired == replayed(services[0], late, own, since), own
+        name = f"{own.kind} {own.quantity}"
         found[name] = found.get(name, 0) + len(fired)
     assert sum(found.values()) > 60
     assert min(found[f"{kind} {quantity}"] for kind in ("average", "change") for quantity in ROLLING) > 0, found
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_after_a_late_backfill_rules_judge_as_if_all_had_come_in_time(
+def test_after_a_late_backfill_rules_are_evaluated_as_if_all_had_come_in_time(
     sqlite: Engine, other_sqlite: Engine, seed: int
 ) -> None:
     check_late_backfill(sqlite, other_sqlite, seed)
@@ -213,25 +213,25 @@ def test_after_a_late_backfill_they_do_so_on_either_database(engine: Engine, oth
     check_late_backfill(engine, other_sqlite, 3)
 
 
-def fill_some(world: World, past: Prices, chance: np.random.Generator) -> None:
+def fill_some(world: World, price_at: Prices, chance: np.random.Generator) -> None:
     """A backfill that finds a part of what is missing, and upkeep that is soon interrupted."""
     (exchange,) = world.exchanges
     step, begin = int(chance.choice([1, 2, 3, 60])), int(world.now.timestamp()) - int(chance.integers(4 * 3_600))
     exchange.close_at = lambda pair, second: (
-        past(pair, second) if second < begin or second // PERIOD % step == 0 else None
+        price_at(pair, second) if second < begin or second // PERIOD % step == 0 else None
     )
     Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
     steps = iter([True] * int(chance.integers(4)))
     backfill_running_sums(world.plan, world.now, None, lambda: next(steps, False))
 
 
-def track_fewer_for_a_while(world: World, past: Prices, chance: np.random.Generator) -> None:
+def track_fewer_for_a_while(world: World, price_at: Prices, chance: np.random.Generator) -> None:
     gone = int(chance.integers(len(PAIRS)))
     (exchange,) = world.exchanges
     exchange.prices = dict.fromkeys(PAIRS, 100.0)
     world.discover(",".join(f"kraken:{pair}" for pair in PAIRS if pair != PAIRS[gone]))
     for _ in range(int(chance.integers(1, 30))):
-        arrive(world, past)
+        arrive(world, price_at)
     exchange.prices = dict.fromkeys(PAIRS, 100.0)
     world.discover()
 
@@ -241,38 +241,38 @@ def change_window(world: World, chance: np.random.Generator) -> None:
     world.restart()
 
 
-def run_ahead(world: World, past: Prices, chance: np.random.Generator) -> None:
+def run_ahead(world: World, price_at: Prices, chance: np.random.Generator) -> None:
     """The clock is ahead for a few ticks, and put right."""
     right = world.now
     world.now += timedelta(hours=int(chance.choice([1, 3, 24])))
     for _ in range(int(chance.integers(1, 5))):
-        arrive(world, past)
+        arrive(world, price_at)
     world.now = right
 
 
 def check_through_backfills(engine: Engine, seed: int) -> None:
-    past, chance = prices_of(seed), np.random.default_rng([seed, 1])
-    world, alert_service = world_of(engine, past), StoreAlertService(engine, ())
+    price_at, chance = prices_of(seed), np.random.default_rng([seed, 1])
+    world, alert_service = world_of(engine, price_at), StoreAlertService(engine, ())
     watch_all(alert_service)
     for _ in range(6):
-        hard_times(world, past, chance, int(chance.integers(5, 40)))
+        hard_times(world, price_at, chance, int(chance.integers(5, 40)))
         match chance.integers(5):
             case 0:
-                track_fewer_for_a_while(world, past, chance)
+                track_fewer_for_a_while(world, price_at, chance)
             case 1:
                 change_window(world, chance)
             case 2:
-                run_ahead(world, past, chance)
+                run_ahead(world, price_at, chance)
             case _:
-                fill_some(world, past, chance)
-    arrive(world, past)
+                fill_some(world, price_at, chance)
+    arrive(world, price_at)
     backfill_running_sums(world.plan, world.now, None, lambda: True)
     since = world.now
-    kept = [alert_service.add_rule(rule) for rule in rules_by(chance)]
-    hard_times(world, past, chance, 60)
+    stored = [alert_service.add_rule(rule) for rule in rules_by(chance)]
+    hard_times(world, price_at, chance, 60)
 
     found = 0
-    for rule in kept:
+    for rule in stored:
         fired = live(world, rule)
         assert replayed(alert_service, world, rule, since) == fired, rule
         found += len(fired) if rule.quantity in ROLLING and rule.window_seconds else 0

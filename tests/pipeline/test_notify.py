@@ -55,7 +55,7 @@ def send(engine: Engine, notifier: Notifier, clock: Clock) -> int:
     return ChannelSender(engine, notifier, lease_holder, clock, Random(1), Event()).send_due()
 
 
-def told(engine: Engine) -> list[tuple[str, str, str | None, int]]:
+def messages(engine: Engine) -> list[tuple[str, str, str | None, int]]:
     """Channel, state, error and attempts of every message, the newest first."""
     with reading(engine) as connection:
         found = deliveries.newest(connection, 100)
@@ -117,7 +117,7 @@ def test_no_receiver_silences_its_channel_for_the_day_that_a_message_lives(engin
     assert notify_at(engine, [notifier], MAX_SILENCE_SECONDS) == 1
 
 
-def test_a_receiver_that_is_back_is_told_all_it_missed_at_once(engine: Engine) -> None:
+def test_a_receiver_that_is_back_gets_all_it_missed_at_once(engine: Engine) -> None:
     away = FakeNotifier(errors=[DeliveryFailed("away") for _ in range(1_000)])
     for second in range(0, 3_600, 5):
         if second % 60 == 0 and 0 < second < 1_800:
@@ -156,7 +156,7 @@ def test_while_the_oldest_message_waits_for_its_next_try_the_newer_ones_wait_too
     fire(engine, at(1 + pause / 2))  # news: a reason to try again before the pause is over, and with the oldest
     notify_at(engine, [notifier], 1 + pause / 2)
     assert notifier.errors == []
-    assert [attempts for _, _, _, attempts in told(engine)] == [0, 0, 2]
+    assert [attempts for _, _, _, attempts in messages(engine)] == [0, 0, 2]
 
 
 def test_a_channel_rests_at_the_first_refusal(engine: Engine) -> None:
@@ -237,11 +237,11 @@ def test_a_channel_ends_after_the_message_that_it_is_at_when_the_program_ends(en
     may_answer.set()
     line.wait()
 
-    assert [state for _, state, _, _ in told(engine)] == ["queued", "sent"]
+    assert [state for _, state, _, _ in messages(engine)] == ["queued", "sent"]
     wait_for(lambda: not any(thread.name.startswith("notify") for thread in enumerate_threads()), what="the end")
 
 
-def test_what_breaks_one_channel_is_written_down_and_leaves_the_others_standing(
+def test_what_breaks_one_channel_is_recorded_and_leaves_the_others_working(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     fire(engine, at(1), "away", "well")
@@ -277,7 +277,7 @@ def test_a_message_that_is_refused_is_given_up_after_three_tries_and_the_next_go
         assert notify_at(engine, [notifier], second) == 0
     assert notify_at(engine, [notifier], 125) == 1
 
-    assert told(engine) == [("test", "sent", None, 1), ("test", "failed", "answered 413", 3)]
+    assert messages(engine) == [("test", "sent", None, 1), ("test", "failed", "answered 413", 3)]
 
 
 def test_a_message_is_given_up_after_a_day_and_can_be_tried_again(engine: Engine) -> None:
@@ -287,11 +287,11 @@ def test_a_message_is_given_up_after_a_day_and_can_be_tried_again(engine: Engine
     assert notify_at(engine, [notifier], GIVE_UP_SECONDS * 2) == 0
     assert notifier.accepted == []
     with reading(engine) as connection:
-        (told,) = deliveries.newest(connection, 10, "failed")
-    assert (told.error, told.attempts) == ("busy", 1)
+        (failed,) = deliveries.newest(connection, 10, "failed")
+    assert (failed.error, failed.attempts) == ("busy", 1)
 
     with writing(engine) as connection:
-        outbox.retry(connection, told.id, int(at(GIVE_UP_SECONDS * 2).timestamp()))
+        outbox.retry(connection, failed.id, int(at(GIVE_UP_SECONDS * 2).timestamp()))
     assert notify_at(engine, [notifier], GIVE_UP_SECONDS * 2) == 1
 
 
@@ -306,8 +306,8 @@ def test_a_messenger_that_stumbles_is_a_failed_attempt_and_given_up_after_a_day(
         notify_at(engine, [Broken()], second)
 
     with reading(engine) as connection:
-        (told,) = deliveries.newest(connection, 10, "failed")
-    assert (told.error, told.attempts) == ("unexpected ValueError", 3)
+        (failed,) = deliveries.newest(connection, 10, "failed")
+    assert (failed.error, failed.attempts) == ("unexpected ValueError", 3)
     assert "message 1 is given up: unexpected ValueError" in caplog.text
     assert "secret" not in caplog.text
 
@@ -321,7 +321,7 @@ def test_what_is_older_than_a_day_has_failed_as_too_old_and_is_not_sent_as_new(
     assert notify_at(engine, [notifier], GIVE_UP_SECONDS + 1) == 1
 
     assert [message.at for message in notifier.accepted] == [at(GIVE_UP_SECONDS)]
-    assert told(engine) == [("test", "sent", None, 1), ("test", "failed", "too old", 0)]
+    assert messages(engine) == [("test", "sent", None, 1), ("test", "failed", "too old", 0)]
     assert "test: messages given up because they are too old: 1" in caplog.text
 
 
@@ -329,7 +329,7 @@ def test_what_became_too_old_between_two_tries_says_why_the_last_one_failed(engi
     notify_at(engine, [FakeNotifier(errors=[DeliveryFailed("busy")])], GIVE_UP_SECONDS - 5)
     notify_at(engine, [FakeNotifier()], 40 * GIVE_UP_SECONDS)
 
-    assert told(engine) == [("test", "failed", "too old; the last attempt failed: busy", 1)]
+    assert messages(engine) == [("test", "failed", "too old; the last attempt failed: busy", 1)]
 
 
 def test_a_message_that_was_too_old_is_sent_where_somebody_wants_it_tried_again(engine: Engine) -> None:
@@ -349,11 +349,11 @@ def test_messages_of_a_removed_channel_have_failed_and_those_of_the_others_wait_
     for _ in range(2):
         senders(engine, FakeNotifier("test")).give_up_removed()
 
-    assert told(engine)[:2] == [("gone", "failed", "channel removed", 0), ("test", "queued", None, 0)]
+    assert messages(engine)[:2] == [("gone", "failed", "channel removed", 0), ("test", "queued", None, 0)]
     assert caplog.text.count("gone: messages given up because the channel was removed: 1") == 1
 
     senders(engine).give_up_removed()
-    assert {(channel, state) for channel, state, _, _ in told(engine)} == {("test", "failed"), ("gone", "failed")}
+    assert {(channel, state) for channel, state, _, _ in messages(engine)} == {("test", "failed"), ("gone", "failed")}
 
 
 def test_a_message_of_a_removed_channel_that_is_on_its_way_is_not_given_up(engine: Engine) -> None:
@@ -366,7 +366,7 @@ def test_a_message_of_a_removed_channel_that_is_on_its_way_is_not_given_up(engin
 
     fire(engine, at(1))
     assert notify_at(engine, [Removed()], 1) == 2
-    assert told(engine) == [("test", "sent", None, 1)] * 2
+    assert messages(engine) == [("test", "sent", None, 1)] * 2
 
 
 def test_what_a_dead_sender_has_left_on_a_removed_channel_is_given_up(engine: Engine) -> None:
@@ -376,7 +376,7 @@ def test_what_a_dead_sender_has_left_on_a_removed_channel_is_given_up(engine: En
     states = []
     for _ in range(4):  # as often as the clock looks
         clock_holder.give_up_removed()
-        states += [state for _, state, _, _ in told(engine)]
+        states += [state for _, state, _, _ in messages(engine)]
         timer.now += 5
 
     assert states == ["queued", "queued", "failed", "failed"]

@@ -18,13 +18,13 @@ from tests.waiting import wait_for
 GONE = Unavailable("kraken", "gone")
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [
         (record.levelname, record.message) for record in caplog.records if record.name.endswith(("outages", "failures"))
     ]
 
 
-def test_that_no_exchange_answers_is_told_once_with_what_to_do_about_it(
+def test_that_no_exchange_answers_is_logged_once_with_what_to_do_about_it(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -33,7 +33,7 @@ def test_that_no_exchange_answers_is_told_once_with_what_to_do_about_it(
     for _ in range(3):
         assert not discovery.run(NOON)
 
-    (detail, everything) = told(caplog)
+    (detail, everything) = logged(caplog)
     assert detail == ("WARNING", "kraken: its pairs are not known yet: gone")
     level, text = everything
     assert level == "ERROR"
@@ -44,13 +44,13 @@ def test_that_no_exchange_answers_is_told_once_with_what_to_do_about_it(
     caplog.clear()
     exchange.error = None
     assert discovery.run(NOON)
-    assert told(caplog) == [
+    assert logged(caplog) == [
         ("INFO", "kraken: answers again, after 3 failures in 0:00:00"),
         ("INFO", "an exchange answers again: kraken"),
     ]
 
 
-def test_one_outage_follows_another_and_each_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_outage_follows_another_and_each_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     exchange = FakeExchange("kraken", {"BTC/USD": 1.0})
     fetcher = Fetcher([exchange], 5.0)
@@ -60,7 +60,7 @@ def test_one_outage_follows_another_and_each_is_told(caplog: pytest.LogCaptureFi
         fetcher.fetch(["kraken"], NOON)
     fetcher.close()
 
-    assert [text.partition(" (kraken")[0] for _, text in told(caplog)] == [
+    assert [text.partition(" (kraken")[0] for _, text in logged(caplog)] == [
         "kraken: no prices: gone",
         "NO PRICES FROM ANY EXCHANGE",
         "kraken: answers again, after 2 failures in 0:00:00",
@@ -74,16 +74,16 @@ def test_one_outage_follows_another_and_each_is_told(caplog: pytest.LogCaptureFi
     ]
 
 
-def test_while_one_answers_the_others_are_told_each_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+def test_while_one_answers_the_others_are_logged_each_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     exchanges = [FakeExchange("kraken", error=GONE), FakeExchange("gemini", {"BTC/USD": 1.0})]
     fetcher = Fetcher(exchanges, 5.0)
     fetcher.fetch(["kraken", "gemini"], NOON)
     fetcher.close()
 
-    assert told(caplog) == [("WARNING", "kraken: no prices: gone")]
+    assert logged(caplog) == [("WARNING", "kraken: no prices: gone")]
 
 
-def test_who_gives_prices_is_not_out_of_reach_for_want_of_a_list(
+def test_an_exchange_that_gives_prices_is_reachable_even_without_a_list(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     outages, exchange = Outages(["kraken"]), FakeExchange("kraken", {"BTC/USD": 1.0})
@@ -93,19 +93,19 @@ def test_who_gives_prices_is_not_out_of_reach_for_want_of_a_list(
     discover(engine, {"kraken": exchange}, parse_track("kraken:BTC/USD"), NOON, outages)
     fetcher.close()
 
-    assert told(caplog) == [("WARNING", "kraken: its pairs are not known yet: gone")]
+    assert logged(caplog) == [("WARNING", "kraken: its pairs are not known yet: gone")]
 
 
-def test_the_same_reason_is_told_once_of_all_who_have_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_same_reason_is_logged_once_for_all_exchanges_that_have_it(caplog: pytest.LogCaptureFixture) -> None:
     names = ("kraken", "gemini", "okx")
     fetcher = Fetcher([FakeExchange(name, error=Unavailable(name, name[:1])) for name in (*names, "kucoin")], 5.0)
     fetcher.fetch([*names, "kucoin"], NOON)
     fetcher.close()
 
-    assert "ANY EXCHANGE (kraken, kucoin: k; gemini: g; okx: o): " in told(caplog)[-1][1]
+    assert "ANY EXCHANGE (kraken, kucoin: k; gemini: g; okx: o): " in logged(caplog)[-1][1]
 
 
-def test_silence_is_told_while_it_lasts(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_silence_is_logged_while_it_lasts(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     """One who has just started the program need not wait until the exchange's whole time is over."""
     caplog.set_level("INFO")
     speak = Event()
@@ -122,12 +122,12 @@ def test_silence_is_told_while_it_lasts(engine: Engine, caplog: pytest.LogCaptur
         args=(engine, exchanges, parse_track("kraken:BTC/USD"), NOON, outages),
     )
     asking.start()
-    wait_for(lambda: told(caplog), what="the complaint")
-    assert told(caplog)[0][1].startswith("NO PRICES FROM ANY EXCHANGE (kraken: no answer within 0.01 s): ")
+    wait_for(lambda: logged(caplog), what="the complaint")
+    assert logged(caplog)[0][1].startswith("NO PRICES FROM ANY EXCHANGE (kraken: no answer within 0.01 s): ")
 
     speak.set()
     asking.join()
-    assert told(caplog)[1:] == [("INFO", "an exchange answers again: kraken")]
+    assert logged(caplog)[1:] == [("INFO", "an exchange answers again: kraken")]
 
 
 def test_the_reason_is_found_below_what_ccxt_makes_of_it(caplog: pytest.LogCaptureFixture) -> None:
@@ -136,5 +136,5 @@ def test_the_reason_is_found_below_what_ccxt_makes_of_it(caplog: pytest.LogCaptu
     fetcher.fetch(["kraken"], NOON)
     fetcher.close()
 
-    assert told(caplog)[0][1] == "kraken: no prices: 127.0.0.1 refused the connection"
-    assert "ANY EXCHANGE (kraken: 127.0.0.1 refused the connection): " in told(caplog)[1][1]
+    assert logged(caplog)[0][1] == "kraken: no prices: 127.0.0.1 refused the connection"
+    assert "ANY EXCHANGE (kraken: 127.0.0.1 refused the connection): " in logged(caplog)[1][1]

@@ -156,7 +156,7 @@ def test_a_frozen_metric_fires_no_alert(world: World, exchange: FakeExchange) ->
     assert [(alert.key, alert.fired_at) for alert in world.reader.alerts()] == [("kraken:A-USD", world.now)]
 
 
-def test_what_is_frozen_is_no_longer_told_as_odd(world: World, exchange: FakeExchange) -> None:
+def test_what_is_frozen_is_no_longer_reported_as_odd(world: World, exchange: FakeExchange) -> None:
     exchange.prices.pop("A/USD")
     ticks(world, FROZEN_PERIODS)
     assert world.reader.status(world.now).exchanges[0].note == "1 of 3 tracked pairs without a price"

@@ -1,4 +1,4 @@
-"""Rules tried on the past: what they would have fired is what the live engine fired."""
+"""Replays of rules: they fire what the live engine fired."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,14 +60,14 @@ def test_replays_come_to_what_the_live_engine_fired(world: World) -> None:
         given += ({"kind": "level", "direction": "either", "level": level}, given[0] | {"factor": 1.02})
         quantities += [quantity] * 2
     plain = {"name": "x", "scope": ["kraken:*"], "cooldown_seconds": 600}
-    kept = [
+    stored = [
         alert_service.add_rule(parse_rule(plain | {"quantity": quantity, "condition": condition}))
         for quantity, condition in zip(quantities, given, strict=True)
     ]
     start = world.now
     live(world, 200)
 
-    for rule in (built_in(world.reader.profile), *kept):
+    for rule in (built_in(world.reader.profile), *stored):
         replayed = firings_of(alert_service, rule, start, world.now, PERIOD)
         assert sorted((firing.metric_id, firing.at) for firing in replayed) == fired(world, rule.id)
         assert len(replayed) > 3
@@ -101,7 +101,9 @@ def test_only_the_time_that_is_asked_for_counts_and_what_was_before_fills_the_wi
     assert {firing.at > half for firing in firings_of(alert_service, rule, half, world.now, PERIOD)} == {True}
 
 
-def test_what_is_too_much_or_not_stored_is_refused_in_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_much_or_not_stored_is_refused_with_the_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alert_service = StoreAlertService(world.engine, ())
     rank = parse_rule({"name": "x", "scope": ["a:*"], "quantity": "rank", "condition": {"kind": "top", "places": 3}})
     with pytest.raises(

@@ -17,11 +17,11 @@ from services.store.reader import StoreReader
 from tests import builders
 from tests.builders import NOON
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import World, put_past
+from tests.pipeline.world import World, store_history
 
 DAY = timedelta(days=1)
 PERIOD = timedelta(minutes=30)
-KEPT = timedelta(hours=26)
+RETENTION = timedelta(hours=26)
 SPAN = DAY
 """History goes a span at a time, and so by so much later."""
 
@@ -32,7 +32,7 @@ def world_of(engine: Engine, time: timedelta = timedelta(hours=50)) -> World:
     """One of which nothing was removed yet: it has ticked for so long, up to NOON."""
     world = World(engine, [FakeExchange("kraken", {"BTC/USD": 100.0})], period=1_800)
     world.discover()
-    put_past(engine, NOON - PERIOD, (time - 2 * PERIOD) / timedelta(hours=1), PERIOD)
+    store_history(engine, NOON - PERIOD, (time - 2 * PERIOD) / timedelta(hours=1), PERIOD)
     world.tick(minutes=0)
     return world
 
@@ -46,7 +46,7 @@ def go_on(world: World, time: timedelta, every: int = 1) -> None:
 
 
 def keep_history(world: World) -> None:
-    plan = replace(world.plan, retention_seconds=round(KEPT.total_seconds()))
+    plan = replace(world.plan, retention_seconds=round(RETENTION.total_seconds()))
     seal(plan, world.now, None, lambda: True)
 
 
@@ -55,7 +55,7 @@ def moments(world: World) -> list[datetime]:
 
 
 def retained_since(world: World) -> datetime | None:
-    profile = builders.profile(period_seconds=world.period, retention_days=KEPT / DAY)
+    profile = builders.profile(period_seconds=world.period, retention_days=RETENTION / DAY)
     storage = StoreReader(world.engine, profile).status(world.now).storage
     assert storage is not None
     return storage.retained_since
@@ -63,7 +63,7 @@ def retained_since(world: World) -> datetime | None:
 
 @pytest.mark.parametrize("restarted", [False, True])
 @pytest.mark.parametrize("ahead", [timedelta(hours=2), 3 * DAY, 3_653 * DAY])
-def test_a_clock_ahead_for_hours_has_removed_nothing_that_is_to_be_kept_once_it_is_right(
+def test_a_clock_ahead_for_hours_has_removed_nothing_that_is_within_the_retention_once_it_is_right(
     engine: Engine, ahead: timedelta, restarted: bool
 ) -> None:
     world = world_of(engine)
@@ -76,12 +76,12 @@ def test_a_clock_ahead_for_hours_has_removed_nothing_that_is_to_be_kept_once_it_
         world.restart()
     go_on(world, timedelta(hours=1))
 
-    to_be_kept = [moment for moment in before if moment >= world.now - KEPT]
-    assert [moment for moment in moments(world) if world.now - KEPT <= moment <= NOON] == to_be_kept
+    retained = [moment for moment in before if moment >= world.now - RETENTION]
+    assert [moment for moment in moments(world) if world.now - RETENTION <= moment <= NOON] == retained
     assert world.reader.status(world.now).set_aside is not None
     assert world.row(KEY).stdev == pytest.approx(world.two_pass_stdev(KEY), rel=1e-9)
     go_on(world, timedelta(hours=30))
-    assert moments(world)[0] >= world.now - KEPT - SPAN - timedelta(hours=6)
+    assert moments(world)[0] >= world.now - RETENTION - SPAN - timedelta(hours=6)
 
 
 def test_a_clock_that_jumps_ahead_again_and_again_removes_nothing_either(engine: Engine) -> None:
@@ -91,26 +91,26 @@ def test_a_clock_that_jumps_ahead_again_and_again_removes_nothing_either(engine:
         world.now += ahead
         go_on(world, timedelta(hours=1))
     by_then = NOON + timedelta(hours=4)
-    to_be_kept = [moment for moment in before if moment >= by_then - KEPT]
-    assert [moment for moment in moments(world) if by_then - KEPT <= moment <= NOON] == to_be_kept
+    retained = [moment for moment in before if moment >= by_then - RETENTION]
+    assert [moment for moment in moments(world) if by_then - RETENTION <= moment <= NOON] == retained
 
 
 def test_in_ordinary_operation_samples_go_when_they_are_old(engine: Engine) -> None:
     world = world_of(engine)
     for _ in range(4):
         go_on(world, timedelta(hours=8))
-        assert world.now - KEPT - SPAN - timedelta(hours=1) <= moments(world)[0] <= world.now - KEPT + PERIOD
+        assert world.now - RETENTION - SPAN - timedelta(hours=1) <= moments(world)[0] <= world.now - RETENTION + PERIOD
         assert retained_since(world) is None
 
 
 def test_they_do_so_where_every_other_tick_is_missed(engine: Engine) -> None:
     world = world_of(engine)
-    go_on(world, KEPT + SPAN, every=2)
+    go_on(world, RETENTION + SPAN, every=2)
     assert moments(world)[0] >= NOON - timedelta(hours=1)
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_after_an_outage_or_a_long_sleep_they_are_kept_for_as_much_longer_and_then_go(
+def test_after_an_outage_or_a_long_sleep_they_stay_for_as_much_longer_and_then_go(
     engine: Engine, restarted: bool
 ) -> None:
     world = world_of(engine)
@@ -123,7 +123,7 @@ def test_after_an_outage_or_a_long_sleep_they_are_kept_for_as_much_longer_and_th
     assert moments(world)[0] == before[0]
     assert retained_since(world) == before[0].replace(hour=0, minute=0)
 
-    go_on(world, KEPT + SPAN)
+    go_on(world, RETENTION + SPAN)
     assert moments(world)[0] > NOON
     assert retained_since(world) is None
 
@@ -146,7 +146,7 @@ def test_a_change_of_the_period_makes_nothing_older(engine: Engine) -> None:
         )
 
 
-def test_the_sizes_of_the_database_are_kept_for_their_time_too(engine: Engine) -> None:
+def test_the_sizes_of_the_database_stay_for_their_time_too(engine: Engine) -> None:
     world = world_of(engine)
     go_on(world, timedelta(hours=3))
     world.now += 3_653 * DAY
@@ -155,7 +155,7 @@ def test_the_sizes_of_the_database_are_kept_for_their_time_too(engine: Engine) -
         assert len(sizes.history(connection, int((NOON + timedelta(hours=3)).timestamp())).times) >= 3
 
 
-def test_what_rules_look_back_on_is_kept_also_where_it_cannot_be_computed_anew(engine: Engine) -> None:
+def test_what_rules_look_back_on_stays_also_where_it_cannot_be_recomputed(engine: Engine) -> None:
     world = World(engine, [FakeExchange("kraken", {"BTC/USD": 100.0})])
     world.discover()
     condition = {"kind": "average", "factor": 2.0, "window_seconds": 3_600, "min_samples": 3}
@@ -167,13 +167,13 @@ def test_what_rules_look_back_on_is_kept_also_where_it_cannot_be_computed_anew(e
     for _ in range(5):
         world.tick()
 
-    def marks() -> list[int]:
+    def sum_minutes() -> list[int]:
         with reading(engine) as connection:
             return list(connection.execute(select(RunningSumsRow.minute).order_by(RunningSumsRow.minute)).scalars())
 
-    before = marks()
+    before = sum_minutes()
     assert len(before) == 5
     world.tick(minutes=1 + 3 * 24 * 60)
     world.now -= 3 * DAY
     world.tick()
-    assert marks() == [*before, int(world.now.timestamp())]
+    assert sum_minutes() == [*before, int(world.now.timestamp())]

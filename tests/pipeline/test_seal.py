@@ -75,7 +75,7 @@ def test_a_repeat_changes_nothing(world: World) -> None:
     assert keep(world) == Upkeep()
 
 
-def test_it_stops_when_told_and_goes_on_later(world: World) -> None:
+def test_it_stops_on_request_and_goes_on_later(world: World) -> None:
     assert seal(world.plan, world.now, None, lambda: False) == Upkeep()
     assert rows(world) == 62
 
@@ -100,7 +100,7 @@ def test_a_process_without_the_lease_moves_nothing(world: World) -> None:
     assert rows(world) == 62
 
 
-def test_the_windows_past_stays_in_rows_whatever_its_length(world: World) -> None:
+def test_samples_of_the_window_stay_rows_whatever_its_length(world: World) -> None:
     world.plan = replace(world.plan, windows=replace(world.plan.windows, main=4 * 86_400))
 
     assert keep(world).sealed == 0
@@ -138,7 +138,7 @@ def test_many_metrics_take_several_steps(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(("quantity", "removed"), [("price", 3), ("volatility", 0)])
-def test_what_past_standard_deviations_are_made_of_stays_as_long_as_a_rule_looks_back_on_them(
+def test_samples_of_earlier_standard_deviations_stay_as_long_as_a_rule_looks_back_on_them(
     world: World, quantity: str, removed: int
 ) -> None:
     condition = {"kind": "average", "factor": 3, "window_seconds": 86_400}
@@ -155,7 +155,7 @@ def test_what_past_standard_deviations_are_made_of_stays_as_long_as_a_rule_looks
 
 
 @pytest.mark.parametrize("windows", [Windows(main=4 * 86_400, rule=3_600), Windows(main=86_400, rule=4 * 86_400)])
-def test_what_was_sealed_under_shorter_windows_is_kept_for_longer_ones_whatever_the_retention(
+def test_what_was_sealed_under_shorter_windows_stays_for_longer_ones_whatever_the_retention(
     world: World, windows: Windows
 ) -> None:
     keep(world)

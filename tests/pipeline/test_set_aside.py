@@ -72,12 +72,14 @@ def figures(row: RankedMetric) -> dict[str, Any]:
         "range_1h",
     )
     names += ("volatility", "log_volatility", "volume_24h", "updated_at", "change_1h", "change_24h", "alerted_at")
-    told = {name: getattr(row, name) for name in names}
-    return {name: pytest.approx(value, rel=1e-9) if isinstance(value, float) else value for name, value in told.items()}
+    reported = {name: getattr(row, name) for name in names}
+    return {
+        name: pytest.approx(value, rel=1e-9) if isinstance(value, float) else value for name, value in reported.items()
+    }
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(hours=1), 3 * DAY, 3653 * DAY])
-def test_when_the_time_is_right_again_ticks_go_on_and_every_figure_is_of_the_past(
+def test_when_the_time_is_right_again_ticks_go_on_and_every_figure_is_of_earlier_prices(
     engine: Engine, other: Engine, ahead: timedelta, caplog: pytest.LogCaptureFixture
 ) -> None:
     world, untroubled = world_of(engine), world_of(other)
@@ -108,7 +110,7 @@ def test_when_the_time_is_right_again_ticks_go_on_and_every_figure_is_of_the_pas
     assert caplog.text.count("are set aside") == 1
 
 
-def test_what_is_set_aside_is_kept_as_it_was(engine: Engine) -> None:
+def test_what_is_set_aside_is_stored_unchanged(engine: Engine) -> None:
     world = world_of(engine)
     jump(world, 3 * DAY, price=123.0)
     tick(world)
@@ -194,7 +196,7 @@ def test_alerts_of_one_rule_and_metric_keep_times_of_their_own(engine: Engine) -
     assert all(time <= world.now for time in times)
 
 
-def test_messages_that_a_clock_ahead_gave_up_or_put_off_are_owed_again(engine: Engine) -> None:
+def test_messages_that_a_clock_ahead_gave_up_or_put_off_are_pending_again(engine: Engine) -> None:
     world = world_of(engine)
     tick(world, 1000.0)
     future = int((world.now + 3 * DAY).timestamp())
@@ -205,11 +207,11 @@ def test_messages_that_a_clock_ahead_gave_up_or_put_off_are_owed_again(engine: E
 
     now = int(world.now.timestamp())
     with writing(engine) as connection:
-        owed = outbox.claim(connection, "mail", now, "me")
-        assert owed is not None
-        assert owed.expires_at == int((NOON + timedelta(minutes=9)).timestamp()) + 86_400
+        claimed = outbox.claim(connection, "mail", now, "me")
+        assert claimed is not None
+        assert claimed.expires_at == int((NOON + timedelta(minutes=9)).timestamp()) + 86_400
         # What was put off for longer than anybody may was put off by a clock that was ahead.
-        outbox.postpone(connection, owed, future, "no", paused_until=future)
+        outbox.postpone(connection, claimed, future, "no", paused_until=future)
         assert outbox.claim(connection, "mail", now, "me") is not None
 
 

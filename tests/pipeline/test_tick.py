@@ -16,7 +16,7 @@ from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World, stored_revision
 
 
-def test_a_dead_exchange_leaves_the_others_standing(engine: Engine) -> None:
+def test_a_dead_exchange_leaves_the_others_working(engine: Engine) -> None:
     dead = FakeExchange("dead", {"BTC/USD": 1.0})
     live = FakeExchange("live", {"BTC/USD": 60_000.0}, volumes={"BTC/USD": 12.5})
     world = World(engine, [dead, live])
@@ -207,7 +207,7 @@ def test_a_database_that_cannot_be_written_is_found_before_anybody_is_asked(engi
     assert isinstance(caught.value, StoreUnavailable) or "UndefinedTable" in str(caught.value)
 
 
-def test_what_is_odd_about_an_answer_is_told(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_odd_about_an_answer_is_reported(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     names = {f"C{number}/USD": 1.0 for number in range(6)}
     exchange = FakeExchange("kraken", dict(names))
     world = World(engine, [exchange])
@@ -228,9 +228,9 @@ def test_what_is_odd_about_an_answer_is_told(engine: Engine, caplog: pytest.LogC
     exchange.refused = {"C5/USD": "negative", "OTHER/USD": "zero"}
     del exchange.prices["C5/USD"]
     world.tick()
-    told = "refused values: 1 negative; 1 of 6 tracked pairs without a price"
-    assert note() == told
-    assert caplog.messages.count(f"kraken: {told}") == 1
+    logged = "refused values: 1 negative; 1 of 6 tracked pairs without a price"
+    assert note() == logged
+    assert caplog.messages.count(f"kraken: {logged}") == 1
     state = world.reader.status(world.now)
     assert (state.live, state.exchanges[0].rejected, state.ticks[0].rejected) == (
         6,
@@ -262,8 +262,8 @@ def test_what_goes_on_being_odd_is_logged_once_and_its_end_too(
     world.tick()
     world.tick()
 
-    told = [record.getMessage() for record in caplog.records if record.name == "services.pipeline.exchange_health"]
-    assert [message.partition(";")[0] for message in told] == [
+    logged = [record.getMessage() for record in caplog.records if record.name == "services.pipeline.exchange_health"]
+    assert [message.partition(";")[0] for message in logged] == [
         "kraken: refused values: 1 out of date",
         "kraken: refused values: 5 out of date, 1 zero",
         "kraken: nothing is odd any more",

@@ -89,7 +89,7 @@ def price_at(pair: str, second: int) -> float:
 
 
 class Scene:
-    """A sealed past within a window that was made longer since, every second moment of it missing; of one pair some
+    """A sealed history within a window that was made longer since, every second moment of it missing; of one pair some
     have come since and are to be sealed, too. `world` is one process, `elsewhere` another one on the same database."""
 
     def __init__(self, engine: Engine, other: Engine) -> None:
@@ -145,7 +145,7 @@ HALTS = {"seal": "DELETE FROM price", "backfill": "UPDATE statistics", "tick": "
 
 @pytest.mark.parametrize("second", [*HALTS, "lease"])
 @pytest.mark.parametrize("first", HALTS)
-def test_nothing_is_lost_and_every_figure_is_right_whoever_comes_between(
+def test_nothing_is_lost_and_every_figure_is_right_whatever_comes_between(
     engine: Engine, other: Engine, first: str, second: str
 ) -> None:
     scene = Scene(engine, other)
@@ -170,8 +170,8 @@ def _check(world: World) -> None:
     for row in world.reader.ranking().metrics:
         series = world.reader.prices(row.id, since, world.now)
         for name, value in figures(series, now, LONG_WINDOWS, PERIOD).items():
-            told = getattr(row, name)
-            assert told == (pytest.approx(value, rel=1e-9, abs=0) if isinstance(value, float) else value), name
+            reported = getattr(row, name)
+            assert reported == (pytest.approx(value, rel=1e-9, abs=0) if isinstance(value, float) else value), name
 
 
 def test_what_a_backfill_stores_while_its_span_is_sealed_stays(engine: Engine, other: Engine) -> None:

@@ -1,4 +1,4 @@
-"""A small world for pipeline tests: a database, exchanges that do as told, and ticks on demand."""
+"""A small world for pipeline tests: a database, controllable exchanges, and ticks on demand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -80,7 +80,7 @@ class World:
         return float(np.sqrt((weights * (series.values - mean) ** 2).sum() / weights.sum()))
 
 
-def put_past(engine: Engine, until: datetime, hours: float, step: timedelta) -> list[int]:
+def store_history(engine: Engine, until: datetime, hours: float, step: timedelta) -> list[int]:
     """Store a tick every `step`, with a price of metric 1, up to `until`; answers their epoch seconds."""
     width, last = int(step.total_seconds()), int(until.timestamp())
     seconds = range(last - round(timedelta(hours=hours) / step) * width, last + 1, width)

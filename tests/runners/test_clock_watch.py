@@ -17,7 +17,7 @@ from services.store.database.engine import open_engine, reading, writing
 from services.store.database.schema import migrate
 from services.store.history import sealing
 from tests.builders import NOON
-from tests.pipeline.world import put_past
+from tests.pipeline.world import store_history
 from tests.waiting import wait_for
 
 KEPT_HOURS = 26.0
@@ -202,8 +202,8 @@ def test_a_clock_ahead_for_more_than_an_hour_removes_nothing_that_is_to_be_kept(
     migrate(engine, simulated=True)
     began = datetime.now(UTC).replace(microsecond=0)
     step = timedelta(minutes=5)
-    past = put_past(engine, began - timedelta(minutes=70), KEPT_HOURS - 1.5, step)
-    put_past(engine, began + ahead, 65 / 60, step)
+    past = store_history(engine, began - timedelta(minutes=70), KEPT_HOURS - 1.5, step)
+    store_history(engine, began + ahead, 65 / 60, step)
     engine.dispose()
     clock = ShiftedClock()
     clock.shift = ahead

@@ -36,7 +36,7 @@ from services.store.history import sealing
 from services.store.ranking import metrics, snapshots
 from tests.fakes import Timer as StandingTimer
 from tests.fakes_exchange import FakeClock, FakeExchange, FakeNotifier
-from tests.pipeline.world import put_past
+from tests.pipeline.world import store_history
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 
@@ -165,8 +165,8 @@ def test_workers_of_a_clock_ahead_for_more_than_an_hour_remove_nothing_that_is_t
 ) -> None:
     services = open_one(clock=RunningClock(NOW), retention_days=26 / 24)
     began, step = NOW.replace(second=0), timedelta(minutes=5)
-    past = put_past(services.engine, began - timedelta(minutes=70), 24.5, step)
-    put_past(services.engine, began + ahead - timedelta(minutes=1), 65 / 60, step)
+    past = store_history(services.engine, began - timedelta(minutes=70), 24.5, step)
+    store_history(services.engine, began + ahead - timedelta(minutes=1), 65 / 60, step)
     services.ingestion.discovery.run(NOW)
 
     with working(services):
