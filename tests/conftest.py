@@ -18,7 +18,7 @@ from tests.redis_server import RedisServer
 settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing of the code
 settings.load_profile("any machine")
 
-ROOM_MARKS = {"browser": pytest.mark.browser, "cluster": pytest.mark.cluster}
+PACKAGE_MARKERS = {"browser": pytest.mark.browser, "cluster": pytest.mark.cluster}
 """Marks that all tests of a folder bear."""
 
 SERVERS = {"postgresql", "postgresql_server", "postgresql_url", "migrated_postgresql_url", "redis_server"}
@@ -50,7 +50,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        mark = ROOM_MARKS.get(item.path.parent.name)
+        mark = PACKAGE_MARKERS.get(item.path.parent.name)
         if mark is not None:
             item.add_marker(mark)
         if SERVERS & {*getattr(item, "fixturenames", ()), *_parameters(item)}:

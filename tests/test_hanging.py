@@ -104,12 +104,12 @@ def test_postgresql_hangs(program: tuple[Program, Visitor], postgresql: PostgreS
         assert visitor.get(path)[0] == 200
     before = process.num_threads(), process.num_fds()
 
-    told = ask_while(postgresql.frozen, visitor, seconds, soak)
+    answers = ask_while(postgresql.frozen, visitor, seconds, soak)
 
     assert visitor.get("/metrics/1/prices?until=2020-01-01T00:00:00Z")[0] in (200, 503)
-    assert told["/readyz"] == {503}
-    assert told["unknown"] == {503}
-    assert told["away"] == {True}
+    assert answers["/readyz"] == {503}
+    assert answers["unknown"] == {503}
+    assert answers["away"] == {True}
     goes_on(visitor, soak)
     assert visitor.live()["database_away_since"] is None
     quiet(process, *before)
@@ -126,10 +126,10 @@ def test_redis_hangs(program: tuple[Program, Visitor], redis: RedisServer, secon
     before = process.num_threads(), process.num_fds()
     ticked = visitor.live()["minute"]
 
-    told = ask_while(redis.frozen, visitor, seconds, soak)
+    answers = ask_while(redis.frozen, visitor, seconds, soak)
 
-    assert told["away"] == {False}
-    assert told["unknown"] <= {401, 429}  # for they are many
+    assert answers["away"] == {False}
+    assert answers["unknown"] <= {401, 429}  # for they are many
     assert visitor.live()["minute"] > ticked, "ticks went on"
     goes_on(visitor, soak)
     wait_for(lambda: b"data_tracker_shared_cache_up 1.0" in visitor.get("/telemetry")[1], what="the cache's return")
@@ -140,18 +140,18 @@ def test_redis_hangs(program: tuple[Program, Visitor], redis: RedisServer, secon
 def ask_while(
     frozen: Callable[[], AbstractContextManager[None]], visitor: Visitor, seconds: float, soak: bool
 ) -> dict[str, set[Any]]:
-    """Ask on behalf of several visitors while a server is `frozen`; what they were told, beside what all are told."""
-    told: dict[str, set[Any]] = {"/readyz": set(), "unknown": set(), "away": set()}
+    """Ask on behalf of several visitors while a server is `frozen`; the answers to them and to everybody."""
+    answers: dict[str, set[Any]] = {"/readyz": set(), "unknown": set(), "away": set()}
     visitor.longest.clear()
 
     def ask() -> None:
         while time.monotonic() < ends:
             for path in ASKED:
                 assert visitor.get(path)[0] == 200, path
-            told["unknown"].add(visitor.get("/alerts", **UNKNOWN)[0])
+            answers["unknown"].add(visitor.get("/alerts", **UNKNOWN)[0])
             if time.monotonic() > ends - seconds / 2:  # it is known by now
-                told["away"].add(visitor.live()["database_away_since"] is not None)
-                told["/readyz"].add(visitor.get("/readyz")[0])
+                answers["away"].add(visitor.live()["database_away_since"] is not None)
+                answers["/readyz"].add(visitor.get("/readyz")[0])
             time.sleep(0.05)
 
     with frozen(), ThreadPoolExecutor(4) as visitors:
@@ -161,7 +161,7 @@ def ask_while(
     print({path: round(longest, 2) for path, longest in visitor.longest.items()})
     if soak:
         assert all(visitor.longest[path] <= most for path, most in ASKED.items()), visitor.longest
-    return told
+    return answers
 
 
 def goes_on(visitor: Visitor, soak: bool) -> None:

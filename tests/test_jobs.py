@@ -95,9 +95,9 @@ def test_a_tick_is_made_up_for_when_the_database_comes_back_within_the_period(
     monkeypatch.setattr(jobs, "keep_history", lambda *_: None)
     jobs.run_tick(services, clock())
 
-    (told,) = services.reader.status(clock()).ticks
-    assert (told.minute, told.stored) == (NOON, 1)
-    assert told.late_ms == 31_000
+    (stored_tick,) = services.reader.status(clock()).ticks
+    assert (stored_tick.minute, stored_tick.stored) == (NOON, 1)
+    assert stored_tick.late_ms == 31_000
     assert (len(rests), heartbeat.beats) == (3, 1)
 
 
@@ -123,7 +123,7 @@ def test_a_process_that_is_stopped_does_not_wait_for_its_database(services: Serv
     bring_back(services)
 
 
-def test_the_watcher_is_told_of_each_tick_that_stored_prices_and_once(
+def test_the_monitor_is_pinged_after_each_tick_that_stored_prices_and_once(
     services: Services, clock: FakeClock, exchange: FakeExchange, heartbeat: CountedHeartbeat
 ) -> None:
     jobs._tick(services, clock())
@@ -140,7 +140,7 @@ def test_the_watcher_is_told_of_each_tick_that_stored_prices_and_once(
     assert heartbeat.beats == 2
 
 
-def test_without_a_watcher_nothing_is_told(services: Services, clock: FakeClock) -> None:
+def test_without_a_monitor_nothing_is_pinged(services: Services, clock: FakeClock) -> None:
     services.heartbeat = None
     jobs._tick(services, clock())
 

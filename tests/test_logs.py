@@ -81,21 +81,21 @@ def test_a_json_line_stays_one_line_with_a_traceback(capsys):
     except ZeroDivisionError:
         logging.getLogger("room").exception("it broke")
     (line,) = written(capsys)
-    told = json.loads(line)
-    assert told["message"] == "it broke"
-    assert "ZeroDivisionError: two\nlines" in told["exc_info"]
+    expected = json.loads(line)
+    assert expected["message"] == "it broke"
+    assert "ZeroDivisionError: two\nlines" in expected["exc_info"]
 
 
 @pytest.mark.parametrize(
-    ("level", "told"),
+    ("level", "expected"),
     [("DEBUG", ["d", "i", "w", "e"]), ("INFO", ["i", "w", "e"]), ("WARNING", ["w", "e"]), ("ERROR", ["e"])],
 )
-def test_only_the_level_and_above_is_written(capsys, level, told):
+def test_only_the_level_and_above_is_written(capsys, level, expected):
     set_up_logs(level, "text")
     log = logging.getLogger("room")
     for severity, text in ((10, "d"), (20, "i"), (30, "w"), (40, "e")):
         log.log(severity, text)
-    assert [line[-1] for line in written(capsys)] == told
+    assert [line[-1] for line in written(capsys)] == expected
 
 
 @pytest.mark.parametrize("name", CHATTY)
@@ -116,10 +116,10 @@ def test_setting_up_again_replaces_and_does_not_double(capsys):
 
 FORGED = "2026-03-01T12:00:00Z ERROR   the exchange owes you money"
 ENDINGS = ("\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029")
-UNSEEN = ("\x00", "\x1b[2K", "\x1b]0;title\x07", "\x7f", "\u202e", "\u200b", "\ud800")
+UNPRINTABLE = ("\x00", "\x1b[2K", "\x1b]0;title\x07", "\x7f", "\u202e", "\u200b", "\ud800")
 
 
-@pytest.mark.parametrize("ending", [*ENDINGS, *UNSEEN])
+@pytest.mark.parametrize("ending", [*ENDINGS, *UNPRINTABLE])
 @pytest.mark.parametrize("style", ["text", "json"])
 def test_a_text_from_outside_neither_ends_a_line_nor_begins_one_nor_hides(capfd, style, ending):
     set_up_logs("INFO", style)

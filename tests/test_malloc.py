@@ -34,16 +34,16 @@ for thread in threads:
     thread.join()
 libc = ctypes.CDLL(None)
 libc.fopen.restype = ctypes.c_void_p
-told = ctypes.c_void_p(libc.fopen(sys.argv[2].encode(), b"w"))
-libc.malloc_info(0, told)
-libc.fclose(told)
+report = ctypes.c_void_p(libc.fopen(sys.argv[2].encode(), b"w"))
+libc.malloc_info(0, report)
+libc.fclose(report)
 """
 
 
 def heaps(tmp_path: Path, how: str) -> int:
-    told = tmp_path / how
-    subprocess.run([sys.executable, "-c", THREADS, how, told], cwd=ROOT, check=True)
-    return len(re.findall("<heap nr=", told.read_text()))
+    report = tmp_path / how
+    subprocess.run([sys.executable, "-c", THREADS, how, report], cwd=ROOT, check=True)
+    return len(re.findall("<heap nr=", report.read_text()))
 
 
 def test_many_threads_share_few_heaps(tmp_path: Path) -> None:

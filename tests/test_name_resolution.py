@@ -98,7 +98,7 @@ def test_a_forked_process_does_not_wait_for_its_parents_threads(server: NameServ
     assert look_up("host.test", 443) == FOUND
 
 
-def test_all_of_a_process_asks_so_once_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_of_a_process_asks_so_once_it_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", socket.getaddrinfo)
     bound_look_ups()
     bounded = socket.getaddrinfo

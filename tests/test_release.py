@@ -28,8 +28,8 @@ CHANGELOG = """\
 """
 
 
-def git(root: Path, *words: str) -> str:
-    return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout
+def git(root: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +89,7 @@ def test_the_first_command_makes_the_tag_that_a_second_release_would_miss(reposi
     assert problems(repository, "1.1.0") == ["The tag v1.1.0 exists: raise VERSION in services/bootstrap.py."]
 
 
-def test_everything_that_is_in_the_way_is_told_at_once(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_obstacles_are_reported_at_once(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     git(repository, "switch", "--create", "idea")
     (repository / "forgotten.py").touch()
 

@@ -55,7 +55,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def told(settings: Settings, name: str) -> object:
+def value_of(settings: Settings, name: str) -> object:
     """The setting as an operator would write it."""
     if name == "DATABASE_URL":
         return settings.database
@@ -125,7 +125,7 @@ def test_the_settings_are_those_of_the_interface():
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_what_is_not_set_has_the_default_of_the_interface(name):
-    assert told(read_settings(), name) == DEFAULTS[name]
+    assert value_of(read_settings(), name) == DEFAULTS[name]
 
 
 def test_the_simulated_exchange_has_its_well_known_pairs_and_no_others_by_default():
@@ -171,13 +171,13 @@ def test_every_setting_says_what_it_is_for():
 )
 def test_a_good_value_is_taken(monkeypatch, name, text, value):
     monkeypatch.setenv(name, text)
-    assert told(read_settings(), name) == value
+    assert value_of(read_settings(), name) == value
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_an_empty_value_is_none(monkeypatch, name):
     monkeypatch.setenv(name, "")
-    assert told(read_settings(), name) == DEFAULTS[name]
+    assert value_of(read_settings(), name) == DEFAULTS[name]
 
 
 def test_names_may_be_written_in_small_letters(monkeypatch):
@@ -185,7 +185,7 @@ def test_names_may_be_written_in_small_letters(monkeypatch):
     assert read_settings().port == 5001
 
 
-def test_notify_addresses_are_split_at_commas_and_kept_secret(monkeypatch):
+def test_notify_addresses_are_split_at_commas_and_hidden(monkeypatch):
     monkeypatch.setenv("NOTIFY_URLS", " json://hunter2@a , ,mailto://b,")
     settings = read_settings()
     assert [url.get_secret_value() for url in settings.notify_urls] == ["json://hunter2@a", "mailto://b"]
@@ -302,7 +302,7 @@ def test_a_blank_value_is_refused(monkeypatch, name):
 )
 def test_a_redis_url_names_its_database_by_a_number(monkeypatch, url):
     monkeypatch.setenv("REDIS_URL", url)
-    assert told(read_settings(), "REDIS_URL") == url
+    assert value_of(read_settings(), "REDIS_URL") == url
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_an_alert_window_longer_than_the_retention_is_refused_in_one_line(monkey
     assert str(caught.value) == "RETENTION_DAYS: must hold ALERT_WINDOW_MINUTES"
 
 
-def test_several_bad_values_are_told_together(monkeypatch):
+def test_several_bad_values_are_reported_together(monkeypatch):
     monkeypatch.setenv("PORT", "x\ny")
     monkeypatch.setenv("SCHEDULER", "on")
     with pytest.raises(BadSettings) as caught:
@@ -462,7 +462,7 @@ def secret(tmp_path):
 )
 def test_a_setting_may_stand_in_a_file(monkeypatch, secret, name, text, value):
     monkeypatch.setenv(f"{name}_FILE", secret(text))
-    assert told(read_settings(), name) == value
+    assert value_of(read_settings(), name) == value
     assert "hunter2" not in repr(read_settings())
 
 

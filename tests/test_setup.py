@@ -40,8 +40,8 @@ class Project:
             (self.root / lock).write_text("")
         self.program("uv", f'exec {UV} "$@"')
         others = ("PIP_", "UV_", "VIRTUAL_", "MAKE", "MFLAGS")  # the last two: of the make that runs the tests
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
-        self.environment = kept | {
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(others)}
+        self.environment = inherited | {
             "PATH": f"{self.programs}:/usr/bin:/bin",
             "PYTHON": sys.executable,
             "HOME": str(folder),
@@ -159,18 +159,18 @@ def test_pip_alone_does_so_too_by_the_documented_lines(project) -> None:
         assert project.run(".venv/bin/python", "-m", "pip", "check").stdout == "No broken requirements found.\n"
 
 
-def test_what_goes_on_is_told_once(project) -> None:
+def test_what_goes_on_is_reported_once(project) -> None:
     first, second = project.make(), project.make()
 
-    told = [re.sub(r"3\.1\d\.\d+|(?<=after )\d+", "#", line) for line in first.stdout.splitlines()]
-    assert told == [
+    shown = [re.sub(r"3\.1\d\.\d+|(?<=after )\d+", "#", line) for line in first.stdout.splitlines()]
+    assert shown == [
         "Environment: making .venv with Python #",
         "Packages: installing 4 from requirements.txt",
         "Packages: ready after # s",
         "Starting Data Tracker",
         "the program runs",
     ]
-    assert second.stdout.splitlines() == told[-2:]
+    assert second.stdout.splitlines() == shown[-2:]
     assert first.stderr == second.stderr == ""
 
 
@@ -241,9 +241,9 @@ def test_what_cannot_be_fetched_leaves_the_environment_as_it_was(project) -> Non
 
     assert failed.returncode != 0
     assert "the program runs" not in failed.stdout
-    told = [line for line in failed.stderr.splitlines() if line.startswith("Set-up failed: ")]
-    assert len(told) == 1
-    assert "HTTPS_PROXY" in told[0]
+    shown = [line for line in failed.stderr.splitlines() if line.startswith("Set-up failed: ")]
+    assert len(shown) == 1
+    assert "HTTPS_PROXY" in shown[0]
     assert "requests==5.0" in failed.stderr, "uv's own reason"
     (project.root / "requirements.txt").write_text(works)
     assert "Environment" not in project.make().stdout
@@ -287,7 +287,7 @@ def test_where_uv_cannot_be_had_one_line_says_so(project) -> None:
     assert line.startswith("Set-up failed: cannot fetch uv. Is the network reachable")
 
 
-def test_uv_is_told_what_pip_is_told_of_indexes(project, tmp_path: Path) -> None:
+def test_uv_gets_the_indexes_that_pip_is_configured_with(project, tmp_path: Path) -> None:
     """pip's configuration may be all that tells of a company's own index."""
     project.program(
         "uv",
@@ -304,13 +304,13 @@ def test_uv_is_told_what_pip_is_told_of_indexes(project, tmp_path: Path) -> None
 
     assert project.make(**settings).returncode == 0
 
-    told = dict(line.split("=", 1) for line in (tmp_path / "environment").read_text().split("\0") if line)
-    assert told["UV_DEFAULT_INDEX"] == "https://a.example/simple"
-    assert told["UV_INDEX"].split() == ["https://b.example/one", "https://b.example/two"]
-    assert told["UV_INDEX_STRATEGY"] == "unsafe-best-match"
-    assert told["UV_FIND_LINKS"] == "/mine", "what uv itself is told counts more"
-    assert told["UV_INSECURE_HOST"] == "a.example"
-    assert told["SSL_CERT_FILE"] == "/srv/ca.pem"
+    shown = dict(line.split("=", 1) for line in (tmp_path / "environment").read_text().split("\0") if line)
+    assert shown["UV_DEFAULT_INDEX"] == "https://a.example/simple"
+    assert shown["UV_INDEX"].split() == ["https://b.example/one", "https://b.example/two"]
+    assert shown["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+    assert shown["UV_FIND_LINKS"] == "/mine", "uv's own setting takes precedence"
+    assert shown["UV_INSECURE_HOST"] == "a.example"
+    assert shown["SSL_CERT_FILE"] == "/srv/ca.pem"
     assert "--no-index" not in (tmp_path / "arguments").read_text()
 
 

@@ -45,9 +45,9 @@ def cache(reader: FakeReader, timer: Timer) -> CachedReader:
 
 
 def test_the_revision_is_asked_for_at_most_four_times_a_second(reader, cache, timer):
-    for now, told in ((0, 7), (0.1, 7), (0.2499, 7), (0.25, 8), (0.4, 8), (0.5, 9)):
+    for now, expected in ((0, 7), (0.1, 7), (0.2499, 7), (0.25, 8), (0.4, 8), (0.5, 9)):
         timer.now = 1_000 + now
-        assert cache.revision() == told
+        assert cache.revision() == expected
         if now in (0.1, 0.4):
             reader.put(*reader.metrics)
     assert reader.calls.count("revision") == 3
@@ -140,7 +140,7 @@ def test_the_state_is_read_once_a_second_and_revision(reader, cache, timer):
     assert cache.status(NOON + timedelta(seconds=1)).revision == 8
 
 
-def test_an_outage_is_told_and_not_remembered(reader, cache):
+def test_an_outage_is_reported_and_not_remembered(reader, cache):
     reader.down = True
     for ask in (
         cache.revision,
@@ -199,7 +199,7 @@ def hanging() -> Iterator[HangingReader]:
 
 
 @pytest.mark.parametrize("hangs", [True, False])
-def test_while_the_database_is_away_the_state_at_hand_is_told_with_its_age(hanging, timer, hangs):
+def test_while_the_database_is_away_the_last_known_state_is_shown_with_its_age(hanging, timer, hangs):
     cache = CachedReader(hanging, timer, patience_seconds=0.01)
     cache.ranking()
     cache.sparklines((1,))

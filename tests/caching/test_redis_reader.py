@@ -165,7 +165,7 @@ def test_alerts_are_those_that_were_asked_for(ours) -> None:
         assert first.alerts(query) == ours.database.alerts(query)
 
 
-def test_staleness_is_judged_at_the_time_of_who_asks(ours) -> None:
+def test_staleness_is_computed_at_the_time_of_the_request(ours) -> None:
     first, second = ours.process().shared, ours.process().shared
     assert not first.status(NOON).stale
     assert second.status(NOON + timedelta(minutes=4)).stale
@@ -332,7 +332,7 @@ def test_a_restart_between_two_questions_is_not_even_noticed(ours, redis_server,
     assert caplog.records == []
 
 
-def test_a_redis_without_memory_left_is_away_and_told_of_once(ours, client, caplog) -> None:
+def test_a_redis_without_memory_left_is_away_and_reported_once(ours, client, caplog) -> None:
     client.config_set("maxmemory", 1)
     process = ours.process()
     for passed in range(5):

@@ -102,12 +102,12 @@ class Cluster:
         return len(rows) == len(world.HOSTS) and all(done == total for done, total in rows)
 
     def _program(self, name: str, command: str) -> Program:
-        words = shlex.split(command.replace("${PORT:-8888}", str(self.port)))
-        match words:
+        arguments = shlex.split(command.replace("${PORT:-8888}", str(self.port)))
+        match arguments:
             case ["python", "app.py", *rest]:
-                words = [str(ROOT / "app.py"), *rest]
+                arguments = [str(ROOT / "app.py"), *rest]
             case ["python", *rest]:
-                words = rest
+                arguments = rest
             case _:
-                words = ["-m", *words]
-        return Program(name, tuple(words), self._folder, self._settings)
+                arguments = ["-m", *arguments]
+        return Program(name, tuple(arguments), self._folder, self._settings)

@@ -24,7 +24,7 @@ SPIKING = {"binance:ETH": 1, "binanceus:SOL": 5, "binance:DOT": 7}
 
 @dataclass
 class Story:
-    """What happens when, told as it happens; `begins` is the epoch second of the first of the ten ticks."""
+    """The schedule of events, each announced in time; `begins` is the epoch second of the first tick of ten."""
 
     begins: int
     killed_at: dict[str, float] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Story:
 
 
 @contextmanager
-def logs_told(cluster: Cluster) -> Iterator[None]:
+def logs_on_failure(cluster: Cluster) -> Iterator[None]:
     """What the programs wrote, where something fails."""
     try:
         yield
@@ -65,7 +65,7 @@ def logs_told(cluster: Cluster) -> Iterator[None]:
 
 
 def test_nothing_is_lost_doubled_or_torn_while_one_of_everything_is_killed(cluster: Cluster) -> None:
-    with logs_told(cluster):
+    with logs_on_failure(cluster):
         story = Story(begins=cluster.database.minute() + 2 * PERIOD)
         write_spikes(cluster.spikes, {pair: story.begins + tick * PERIOD for pair, tick in SPIKING.items()})
         tell_story(cluster, story)
@@ -138,17 +138,17 @@ def check_statistics(cluster: Cluster) -> None:
             "SELECT market, base, minute, price, width FROM price JOIN metric ON metric.id = metric_id"
         ).fetchall()
     ranking = next(reversed(cluster.visitor.rankings.values()))
-    for told in ranking:
-        since = told.minute - DAY
-        mine = [row[3:] for row in rows if row[:2] == (told.market, told.base) and since < row[2] <= told.minute]
+    for metric in ranking:
+        since = metric.minute - DAY
+        mine = [row[3:] for row in rows if row[:2] == (metric.market, metric.base) and since < row[2] <= metric.minute]
         prices, widths = np.array(mine).T
         mean = np.average(prices, weights=widths)
         stdev = np.sqrt(np.average((prices - mean) ** 2, weights=widths))
-        assert told.stdev == pytest.approx(stdev, rel=1e-9), told
+        assert metric.stdev == pytest.approx(stdev, rel=1e-9), metric
 
 
 def check_readers(cluster: Cluster, story: Story) -> None:
-    """Whoever looked, at whatever moment, saw whole ticks; and the web always answered."""
+    """Every reader saw complete ticks at every moment, and the web always answered."""
     database, visitor = cluster.database, cluster.visitor
     torn = [seen for _, seen in database.seen if not seen.stored == seen.prices == len(PAIRS)]
     assert not torn, torn
@@ -157,8 +157,8 @@ def check_readers(cluster: Cluster, story: Story) -> None:
     spikes = read_spikes(cluster.spikes)
     for ranking in visitor.rankings.values():
         assert len(ranking) == len(PAIRS)
-        (minute,) = {told.minute for told in ranking}
-        assert all(told.price == price(told.market, told.base, minute, spikes) for told in ranking)
+        (minute,) = {metric.minute for metric in ranking}
+        assert all(metric.price == price(metric.market, metric.base, minute, spikes) for metric in ranking)
     assert visitor.minutes() >= set(story.minutes)
 
     assert not visitor.silences, visitor.silences

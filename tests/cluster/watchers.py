@@ -39,7 +39,7 @@ class Watcher:
         try:
             while not self._stop.wait(REST_SECONDS):
                 self._look()
-        except BaseException as error:  # noqa: BLE001 - it is raised again by whoever waits for the watching
+        except BaseException as error:  # noqa: BLE001 - it is raised again by the caller that waits
             self._error = error
 
 
@@ -101,7 +101,7 @@ class DatabaseReader:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RankedRow:
     """One row of `/metrics`."""
 
     market: str
@@ -111,9 +111,9 @@ class Told:
     stdev: float
 
 
-def _told(row: dict[str, Any]) -> Told:
+def _ranked_row(row: dict[str, Any]) -> RankedRow:
     minute = datetime.fromisoformat(row["updated_at"]).timestamp()
-    return Told(row["market"], row["base"], minute, row["price"], row["stdev"])
+    return RankedRow(row["market"], row["base"], minute, row["price"], row["stdev"])
 
 
 @dataclass
@@ -124,7 +124,7 @@ class WebReader:
     statuses: dict[tuple[str, int], int] = field(default_factory=dict)
     silences: list[tuple[float, str]] = field(default_factory=list)
     repeated: int = 0
-    rankings: dict[str, tuple[Told, ...]] = field(default_factory=dict)
+    rankings: dict[str, tuple[RankedRow, ...]] = field(default_factory=dict)
     refusals: list[float] = field(default_factory=list)
     looks: int = 0
 
@@ -135,12 +135,12 @@ class WebReader:
             if status == 503:
                 self.refusals.append(time.time())
             if path == "/metrics" and status == 200 and body not in self.rankings:
-                self.rankings[body] = tuple(map(_told, json.loads(body)["metrics"]))
+                self.rankings[body] = tuple(map(_ranked_row, json.loads(body)["metrics"]))
         self.looks += 1
 
     def minutes(self) -> set[float]:
         """Of which ticks it has seen prices."""
-        return {told.minute for ranking in self.rankings.values() for told in ranking}
+        return {metric.minute for ranking in self.rankings.values() for metric in ranking}
 
     def _ask(self, path: str) -> tuple[int, str]:
         for last in (False, True):

@@ -69,7 +69,7 @@ def test_who_comes_first_waits_for_as_long_as_it_takes(source, last) -> None:
     assert source.began == 1
 
 
-def test_while_nothing_is_heard_the_last_value_is_told_and_one_reading_alone_is_under_way(source, hurried) -> None:
+def test_while_nothing_is_heard_the_last_value_is_returned_and_one_reading_alone_is_under_way(source, hurried) -> None:
     hurried.get(0.0, None, 0)
     source.value = 2
     source.open.clear()

@@ -40,7 +40,7 @@ def begun(work: LongWork, log: list[str], name: str, go_on: Event) -> Thread:
     return thread
 
 
-def test_one_works_one_waits_and_the_third_is_told_when_to_come_back(work: LongWork) -> None:
+def test_one_works_one_waits_and_the_third_is_asked_to_come_back_later(work: LongWork) -> None:
     log: list[str] = []
     first_may, second_may = Event(), Event()
     first = begun(work, log, "first", first_may)
@@ -67,7 +67,7 @@ def test_one_works_one_waits_and_the_third_is_told_when_to_come_back(work: LongW
     assert log == ["first waits", "first works", "second waits", "first is done", "second works", "second is done"]
 
 
-def test_whoever_gives_up_waiting_leaves_the_place_to_the_next(work: LongWork) -> None:
+def test_a_caller_that_gives_up_waiting_leaves_the_place_to_the_next(work: LongWork) -> None:
     with work.place() as first:
         assert first.await_turn(0)
         with work.place() as second:

@@ -53,8 +53,8 @@ def test_what_nobody_asked_for_longest_is_forgotten_first():
     cache = VersionedCache(max_entries=2)
     for key in ("a", "b", "a", "c"):
         cache.get(key, 1, lambda key=key: f"first {key}")
-    told = {key: cache.get(key, 1, lambda: "second") for key in ("a", "c")}
-    assert told == {"a": "first a", "c": "first c"}
+    found = {key: cache.get(key, 1, lambda: "second") for key in ("a", "c")}
+    assert found == {"a": "first a", "c": "first c"}
     assert cache.get("b", 1, lambda: "second") == "second"
 
 

@@ -154,8 +154,8 @@ def test_the_request_names_where_to_begin_and_how_many(binance, wire):
 
 
 def test_closes_that_make_no_sense_are_dropped_and_counted(binance, wire):
-    told = ["1.5", "NaN", "Infinity", None, "0", "-2", "closed", "2.5"]
-    rows = [(AT - 60 * (len(told) - place), close) for place, close in enumerate(told)]
+    quoted = ["1.5", "NaN", "Infinity", None, "0", "-2", "closed", "2.5"]
+    rows = [(AT - 60 * (len(quoted) - place), close) for place, close in enumerate(quoted)]
     serve(wire, f"{BINANCE}/klines", say.binance_candles(rows))
 
     candles = binance.candles(BTC_USDT, page(10))
@@ -192,7 +192,7 @@ def test_no_candles_is_an_answer(binance, wire):
 
 
 @pytest.mark.parametrize("body", ["<html></html>", "", "[[1,2", "{nothing}", '{"error":["EQuery:Odd"]}'])
-def test_nonsense_is_not_taken_for_a_past_without_trades(kraken, wire, body):
+def test_nonsense_is_not_taken_for_a_history_without_trades(kraken, wire, body):
     serve(wire, f"{KRAKEN}/OHLC", body)
 
     with pytest.raises(BadPayload):

@@ -49,17 +49,21 @@ def test_some_forty_pairs_are_listed_once_each_and_all_trade():
 
 
 def test_well_known_coins_stand_near_their_levels():
-    told = prices(NOON)
+    quotes = prices(NOON)
 
-    assert 40_000 < told[Pair("BTC", "USD")] < 90_000
-    assert 1e-5 < told[Pair("SHIB", "USD")] < 5e-5
+    assert 40_000 < quotes[Pair("BTC", "USD")] < 90_000
+    assert 1e-5 < quotes[Pair("SHIB", "USD")] < 5e-5
 
 
 def test_the_same_coin_costs_the_same_in_every_currency():
-    told = prices(NOON)
+    quotes = prices(NOON)
 
-    assert told[Pair("ETH", "BTC")] * told[Pair("BTC", "USD")] == pytest.approx(told[Pair("ETH", "USD")], rel=2e-5)
-    assert told[Pair("BTC", "EUR")] * told[Pair("EUR", "USD")] == pytest.approx(told[Pair("BTC", "USD")], rel=2e-5)
+    assert quotes[Pair("ETH", "BTC")] * quotes[Pair("BTC", "USD")] == pytest.approx(
+        quotes[Pair("ETH", "USD")], rel=2e-5
+    )
+    assert quotes[Pair("BTC", "EUR")] * quotes[Pair("EUR", "USD")] == pytest.approx(
+        quotes[Pair("BTC", "USD")], rel=2e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,13 +79,13 @@ def test_the_same_coin_costs_the_same_in_every_currency():
         ("BTC/EUR", 1),
     ],
 )
-def test_prices_are_decimals_of_six_digits_at_the_pairs_level_live_and_in_the_past(pair, decimals):
+def test_prices_are_decimals_of_six_digits_at_the_pairs_level_live_and_in_the_history(pair, decimals):
     exchange, wanted = DemoExchange(41), Pair(*pair.split("/"))
-    past = exchange.candles(wanted, CandlePage(NOON - timedelta(days=1), NOON, 60)).closes.tolist()
+    history = exchange.candles(wanted, CandlePage(NOON - timedelta(days=1), NOON, 60)).closes.tolist()
     live = [prices(NOON - ago * MINUTE, exchange)[wanted] for ago in range(60)]
 
-    assert [round(price, decimals) for price in past + live] == past + live
-    assert [round(price, decimals - 1) for price in past] != past
+    assert [round(price, decimals) for price in history + live] == history + live
+    assert [round(price, decimals - 1) for price in history] != history
 
 
 @given(minutes)
@@ -144,7 +148,7 @@ def test_candles_lie_after_the_beginning_and_up_to_the_end(minute, before, after
 
 
 @given(minutes, st.integers(0, 10 * 86_400))
-def test_pages_cover_all_of_the_past_that_is_asked_for_newest_first(until, length):
+def test_pages_cover_all_of_the_history_that_is_asked_for_newest_first(until, length):
     since = until - timedelta(seconds=length)
     pages = DEMO.pages(since, until, until)
 
@@ -207,7 +211,7 @@ def test_made_up_pairs_are_numbered():
     assert {str(listing.pair) for listing in DemoExchange(100).listings()} >= {"DEMO00001/USD", "DEMO00060/USD"}
 
 
-def test_a_hundred_thousand_pairs_are_told_in_no_time():
+def test_a_hundred_thousand_pairs_are_reported_in_no_time():
     exchange = DemoExchange(100_000)
     started = time.process_time()
     quotes = exchange.quotes(NOON, 1)

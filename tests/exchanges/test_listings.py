@@ -41,17 +41,17 @@ ODD = ("A/B", "<b>", 'a"b', "a b", "A:B", "x" * 31, "'", "-", "..", "\uff22\uff3
 
 
 @pytest.mark.parametrize("name", [*ODD, *(name for name in hostile.NAMES if name)])
-def test_pairs_that_cannot_be_tracked_for_their_names_say_so_and_are_told_of_once(binance, wire, name, caplog):
+def test_pairs_that_cannot_be_tracked_for_their_names_say_so_and_are_reported_once(binance, wire, name, caplog):
     caplog.set_level(logging.INFO, "services.exchanges")
     symbols = [("BTC", "USDT", "TRADING"), (name, "USDT", "TRADING"), ("BTC", name, "TRADING")]
     serve(wire, f"{BINANCE}/exchangeInfo", say.binance_info(symbols))
 
     assert named(binance.listings()) == {"BTC/USDT"}
     assert all(fault.startswith("its name ") for fault in left_out(binance.listings()).values())
-    (told,) = caplog.messages
-    assert told.startswith("binance: 2 pairs cannot be tracked, as ")
-    assert told.isprintable()
-    assert len(told) < 300
+    (message,) = caplog.messages
+    assert message.startswith("binance: 2 pairs cannot be tracked, as ")
+    assert message.isprintable()
+    assert len(message) < 300
 
 
 @pytest.mark.parametrize("name", ["1INCH", "BTC.b", "A$AP", "1000SATS", "x_y", "@G", "A+B", "币安人生", "Я"])
@@ -85,8 +85,8 @@ def test_two_markets_that_come_under_one_name_are_both_refused_and_said_to_be(bi
     listings = binance.listings()
 
     assert named(listings) == {"BTC/USDT"}
-    words = f"the exchange has 2 markets of this name, {name}USDT and {other}USDT"
-    assert left_out(listings) == {f"{name}/USDT": words}
+    reason = f"the exchange has 2 markets of this name, {name}USDT and {other}USDT"
+    assert left_out(listings) == {f"{name}/USDT": reason}
     assert binance.quotes(NOON, 10).pairs == (Pair("BTC", "USDT"),)
 
 
@@ -106,7 +106,7 @@ def test_kraken_tells_its_own_names_of_a_pair(kraken):
     assert aliases["BTC/USD"] >= {"XBT/USD", "XXBT/ZUSD", "XBT/ZUSD"}
     assert aliases["DOGE/USD"] >= {"XDG/USD", "XXDG/USD"}
     assert aliases["SOL/EUR"] == {"SOL/ZEUR"}
-    assert all(alias not in aliases for told in aliases.values() for alias in told)
+    assert all(alias not in aliases for message in aliases.values() for alias in message)
 
 
 @pytest.mark.parametrize(

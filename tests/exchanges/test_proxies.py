@@ -1,4 +1,4 @@
-"""A way out through a proxy: taken where the environment names one, and told of where it fails."""
+"""Requests go through the proxy that the environment names, and its failures are reported as such."""
 
 import ssl
 from collections.abc import Iterator
@@ -78,7 +78,7 @@ def proxying() -> Iterator[Proxy]:
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """Whoever hangs up is no fault."""
+            """A client that hangs up is no fault."""
 
     server = Server(("127.0.0.1", 0), Handler)
     proxy.port = server.server_port
@@ -120,7 +120,7 @@ def test_an_exchange_is_asked_through_a_tunnel_and_trusted_by_the_certificates_t
     assert proxy.passwords[0] == "Basic bWU6c2VjcmV0"
 
 
-def test_without_those_certificates_the_trouble_is_told_with_what_to_do(proxy, timer, monkeypatch):
+def test_without_those_certificates_the_trouble_is_reported_with_what_to_do(proxy, timer, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", proxy.address)
 
     with pytest.raises(Unavailable, match="certificate of receiver") as failed:
@@ -138,26 +138,26 @@ def test_what_no_proxy_names_is_asked_directly(proxy, timer, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("status", "detail"),
     [
         (407, "the proxy asks for a user name and password (HTTP 407)"),
         (403, "the proxy refuses to pass the request on (HTTP 403)"),
     ],
 )
-def test_a_proxy_that_opens_no_tunnel_is_told_of_and_not_the_exchange(proxy, timer, monkeypatch, status, words):
+def test_a_proxy_that_opens_no_tunnel_is_reported_and_not_the_exchange(proxy, timer, monkeypatch, status, detail):
     proxy.tunnel_status = status
     monkeypatch.setenv("HTTPS_PROXY", proxy.address)
 
     with pytest.raises(Unavailable) as failed:
         CcxtExchange("kraken", None, timer).quotes(NOON, 10)
 
-    assert (failed.value.kind, failed.value.detail) == ("proxy", words)
+    assert (failed.value.kind, failed.value.detail) == ("proxy", detail)
     assert "HTTPS_PROXY" in failed.value.advice
     assert proxy.asked == ["CONNECT api.kraken.com:443"]
 
 
 @pytest.mark.parametrize(
-    ("address", "words"),
+    ("address", "detail"),
     [
         ("http://me:secret@127.0.0.1:1", "the proxy refused the connection"),
         ("http://me:secret@proxy.invalid:3128", "the proxy cannot be found: its host name cannot be resolved"),
@@ -165,23 +165,23 @@ def test_a_proxy_that_opens_no_tunnel_is_told_of_and_not_the_exchange(proxy, tim
         ("socks5://me:secret@127.0.0.1:1", "the proxy refused the connection"),
     ],
 )
-def test_a_proxy_that_cannot_be_had_is_told_without_its_password(timer, monkeypatch, address, words):
+def test_a_proxy_that_cannot_be_had_is_reported_without_its_password(timer, monkeypatch, address, detail):
     monkeypatch.setenv("HTTPS_PROXY", address)
 
     with pytest.raises(Unavailable) as failed:
         CcxtExchange("kraken", None, timer).quotes(NOON, 10)
 
-    assert (failed.value.kind, failed.value.detail) == ("proxy", words)
+    assert (failed.value.kind, failed.value.detail) == ("proxy", detail)
     assert "secret" not in failed.value.explanation
 
 
-def test_a_socks_proxy_without_the_package_for_it_is_told_of():
+def test_a_socks_proxy_without_the_package_for_it_is_reported():
     reason = explain("kraken", requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support."))
 
     assert (reason.kind, reason.text) == ("proxy", "a SOCKS proxy is set, which needs the package PySocks")
 
 
-def test_certificates_that_cannot_be_read_are_told_of(timer, monkeypatch):
+def test_certificates_that_cannot_be_read_are_reported(timer, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/at-all.pem")
 
     with pytest.raises(Unavailable) as failed:

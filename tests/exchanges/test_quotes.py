@@ -76,7 +76,7 @@ def test_a_volume_that_makes_no_sense_is_unknown_and_costs_no_price_where_ccxt_r
     assert not quotes.rejected
 
 
-def test_no_volume_at_all_is_a_volume_of_zero_when_told_so(binance, wire):
+def test_no_volume_at_all_is_a_volume_of_zero_when_reported_so(binance, wire):
     serve(wire, f"{BINANCE}/ticker/24hr", json.dumps([say.binance_ticker("BTCUSDT", "100.0", volume="0.0")]))
 
     assert binance.quotes(NOON, 10).volumes.tolist() == [0.0]
@@ -165,7 +165,7 @@ def test_an_exchange_none_of_whose_pairs_trade_still_tells_their_prices(binance,
     assert len(binance.quotes(NOON, 10).pairs) == 3
 
 
-def test_each_pair_without_a_price_is_told_with_the_reason(kraken, wire):
+def test_each_pair_without_a_price_is_reported_with_the_reason(kraken, wire):
     broken = {**say.KRAKEN_TICKERS, "XDGUSD": kraken_ticker("0.0"), "XETHZUSD": kraken_ticker("1", volume="much")}
     serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer(broken))
 
@@ -215,13 +215,13 @@ def test_an_exchange_whose_clock_is_wrong_loses_no_price(binance, wire, skew):
 
 
 def test_a_pair_without_a_ticker_is_left_out(kraken, wire):
-    tickers = {name: told for name, told in say.KRAKEN_TICKERS.items() if name != "XETHZUSD"}
+    tickers = {name: reported for name, reported in say.KRAKEN_TICKERS.items() if name != "XETHZUSD"}
     serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer(tickers))
 
     assert "ETH/USD" not in prices(kraken)
 
 
-def test_a_pair_that_is_not_in_the_market_list_is_left_out_and_not_told_under_a_raw_name(kraken, wire):
+def test_a_pair_that_is_not_in_the_market_list_is_left_out_and_not_reported_under_a_raw_name(kraken, wire):
     tickers = {**say.KRAKEN_TICKERS, "NEWUSD": kraken_ticker("7.0")}
     serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer(tickers))
 
@@ -244,8 +244,8 @@ def test_perpetuals_are_no_spot_pairs(wire, timer):
         }
 
     serve(wire, f"{BITSTAMP}/markets/", json.dumps([market("btcusd", "SPOT"), market("btcusd-perp", "PERPETUAL")]))
-    told = [{"pair": "BTC/USD", "last": "61000"}, {"pair": "BTC/USD-PERP", "last": "61999"}]
-    serve(wire, f"{BITSTAMP}/ticker/", json.dumps(told))
+    reported = [{"pair": "BTC/USD", "last": "61000"}, {"pair": "BTC/USD-PERP", "last": "61999"}]
+    serve(wire, f"{BITSTAMP}/ticker/", json.dumps(reported))
     bitstamp = CcxtExchange("bitstamp", None, timer)
 
     assert prices(bitstamp) == {"BTC/USD": 61000.0}
@@ -273,7 +273,7 @@ def test_an_error_status_means_that_it_is_unavailable_and_the_next_tick_is_well(
 
 
 @pytest.mark.parametrize("status", [403, 451])
-def test_being_refused_at_this_place_is_told_as_such(kraken, wire, status):
+def test_being_refused_at_this_place_is_reported_as_such(kraken, wire, status):
     serve(wire, f"{KRAKEN}/Ticker", "<html>no</html>", status)
 
     with pytest.raises(Unavailable, match="may not serve this place"):
@@ -319,7 +319,7 @@ def test_another_complaint_needs_a_person(kraken, wire):
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "reported"),
     [
         ("<html>hello</html>", "a web page"),
         ('{"error":[],"result":{"XXBTZUSD":{"a":["1"', "a cut-off answer"),
@@ -331,11 +331,11 @@ def test_another_complaint_needs_a_person(kraken, wire):
         ("{not json}", "something broken"),
     ],
 )
-def test_a_success_without_prices_is_bad_and_the_next_tick_is_well(kraken, wire, body, told):
+def test_a_success_without_prices_is_bad_and_the_next_tick_is_well(kraken, wire, body, reported):
     before = prices(kraken)
     serve(wire, f"{KRAKEN}/Ticker", body)
 
-    with pytest.raises(BadPayload, match=told):
+    with pytest.raises(BadPayload, match=reported):
         kraken.quotes(NOON, 10)
     serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer(say.KRAKEN_TICKERS))
 
@@ -386,7 +386,7 @@ def test_without_a_market_list_a_tick_fails_and_the_next_one_gets_it(wire, krake
     assert len(prices(kraken)) == 4
 
 
-def test_the_permitted_pace_is_kept_between_ticks(kraken, timer):
+def test_the_permitted_pace_holds_between_ticks(kraken, timer):
     kraken.listings()
     timer.slept.clear()
 
@@ -485,7 +485,7 @@ def test_a_pair_that_cannot_be_tracked_for_its_name_is_no_fault_of_the_answer(bi
 
 
 @pytest.mark.parametrize("text", hostile.NAMES)
-def test_what_an_exchange_complains_of_is_told_in_one_visible_line_without_markup(kraken, wire, text):
+def test_what_an_exchange_complains_of_is_reported_in_one_visible_line_without_markup(kraken, wire, text):
     serve(wire, f"{KRAKEN}/Ticker", json.dumps({"error": [f"EGeneral:{text}"]}))
 
     with pytest.raises(ExchangeError) as failed:

@@ -1,4 +1,4 @@
-"""What a failure is told as, from the errors that really come out of the libraries."""
+"""The reasons given for failures, from errors that the libraries really raise."""
 
 import json
 import socket
@@ -46,7 +46,7 @@ def answering(answer: Callable[[socket.socket], object]) -> Iterator[str]:
         listener.close()
 
 
-def test_a_host_name_that_cannot_be_resolved_is_told_with_what_to_do():
+def test_a_host_name_that_cannot_be_resolved_is_reported_with_what_to_do():
     found = failure("http://exchange.invalid")
 
     assert (found.kind, found.detail) == ("dns", "cannot resolve the host name exchange.invalid")
@@ -56,7 +56,7 @@ def test_a_host_name_that_cannot_be_resolved_is_told_with_what_to_do():
     assert found.explanation == f"{found.detail}. {found.advice}."
 
 
-def test_a_refused_connection_is_told_as_such():
+def test_a_refused_connection_is_reported_as_such():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -65,7 +65,7 @@ def test_a_refused_connection_is_told_as_such():
     assert (found.kind, found.detail) == ("refused", "127.0.0.1 refused the connection")
 
 
-def test_a_server_without_tls_where_tls_is_due_is_told_as_such():
+def test_a_server_without_tls_where_tls_is_due_is_reported_as_such():
     with answering(lambda caller: caller.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as place:
         found = failure(f"https://{place}")
 
@@ -73,14 +73,14 @@ def test_a_server_without_tls_where_tls_is_due_is_told_as_such():
     assert found.detail.startswith("no TLS connection to 127.0.0.1: ")
 
 
-def test_a_connection_that_is_closed_without_an_answer_is_told_as_broken():
+def test_a_connection_that_is_closed_without_an_answer_is_reported_as_broken():
     with answering(lambda _caller: None) as place:
         found = failure(f"http://{place}")
 
     assert (found.kind, found.detail) == ("broken", "the connection to 127.0.0.1 broke off")
 
 
-def test_an_answer_that_does_not_come_is_told_as_timed_out():
+def test_an_answer_that_does_not_come_is_reported_as_timed_out():
     over = Event()
     with answering(lambda _caller: over.wait(10)) as place:
         with pytest.raises(Unavailable) as failed:
@@ -103,7 +103,7 @@ def wrapped(cause: Exception) -> Exception:
 
 
 @pytest.mark.parametrize(
-    ("cause", "kind", "words"),
+    ("cause", "kind", "expected"),
     [
         (OSError(101, "Network is unreachable"), "network", "no network leads to api.kraken.com"),
         (OSError(113, "No route to host"), "network", "no network leads to api.kraken.com"),
@@ -112,17 +112,17 @@ def wrapped(cause: Exception) -> Exception:
         (socket.gaierror(-3, "Temporary failure"), "dns", "cannot resolve the host name api.kraken.com"),
     ],
 )
-def test_what_the_operating_system_says_is_found_below_all_that_wraps_it(cause, kind, words):
+def test_what_the_operating_system_says_is_found_below_all_that_wraps_it(cause, kind, expected):
     reason = explain("kraken", wrapped(cause))
 
-    assert (reason.kind, reason.text) == (kind, words)
+    assert (reason.kind, reason.text) == (kind, expected)
     assert reason.advice
 
 
 @pytest.mark.parametrize(
     "why", ["certificate has expired", "self-signed certificate in certificate chain", "certificate is not yet valid"]
 )
-def test_a_certificate_that_is_not_accepted_is_told_with_the_reason(why):
+def test_a_certificate_that_is_not_accepted_is_reported_with_the_reason(why):
     error = ssl.SSLCertVerificationError(1, "certificate verify failed")
     error.verify_message = why
 
@@ -149,7 +149,7 @@ def test_a_certificate_that_is_not_accepted_is_told_with_the_reason(why):
         (504, "timeout", "timed out on its own side (HTTP 504)"),
     ],
 )
-def test_a_status_is_told_in_plain_words(kraken, wire, status, kind, part):
+def test_a_status_is_reported_in_plain_english(kraken, wire, status, kind, part):
     serve(wire, f"{KRAKEN}/Ticker", "<html>\n<body>Down</body></html>", status)
 
     with pytest.raises(Unavailable) as failed:
@@ -160,7 +160,7 @@ def test_a_status_is_told_in_plain_words(kraken, wire, status, kind, part):
 
 
 @pytest.mark.parametrize(
-    ("complaint", "kind", "words"),
+    ("complaint", "kind", "expected"),
     [
         ("EAPI:Rate limit exceeded", "rate limit", "wants fewer requests (rate limit: EAPI:Rate limit exceeded)"),
         ("EGeneral:Too many requests", "rate limit", "wants fewer requests (rate limit: EGeneral:Too many requests)"),
@@ -168,13 +168,13 @@ def test_a_status_is_told_in_plain_words(kraken, wire, status, kind, part):
         ("EService:Busy", "maintenance", "is down, or in maintenance (EService:Busy)"),
     ],
 )
-def test_a_complaint_inside_a_success_is_told_with_its_own_words(kraken, wire, complaint, kind, words):
+def test_a_complaint_inside_a_success_is_reported_with_its_own_text(kraken, wire, complaint, kind, expected):
     serve(wire, f"{KRAKEN}/Ticker", json.dumps({"error": [complaint]}))
 
     with pytest.raises(Unavailable) as failed:
         kraken.quotes(NOON, 10)
 
-    assert (failed.value.kind, failed.value.detail) == (kind, words)
+    assert (failed.value.kind, failed.value.detail) == (kind, expected)
 
 
 def test_a_web_page_in_place_of_prices_says_who_may_have_sent_it(kraken, wire):

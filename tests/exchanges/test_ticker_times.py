@@ -1,4 +1,4 @@
-"""Tickers of another time: judged by the exchange's clock, so that a clock that is wrong costs no price."""
+"""Tickers of another time: checked by the exchange's clock, so that a clock that is wrong costs no price."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ NOW = 1_800_000_000.0
 MINUTE, HOUR = 60.0, 3_600.0
 
 
-def judged(ages: list[float], now: float = NOW, period: float = 60.0) -> tuple[list[int], list[int]]:
+def checked(ages: list[float], now: float = NOW, period: float = 60.0) -> tuple[list[int], list[int]]:
     """The places of the tickers that are out of date and of those from the future; `ages` are seconds before NOW."""
     old, ahead = sort_out(NOW - np.array(ages), now, period)
     return np.flatnonzero(old).tolist(), np.flatnonzero(ahead).tolist()
@@ -19,47 +19,47 @@ def judged(ages: list[float], now: float = NOW, period: float = 60.0) -> tuple[l
 
 @pytest.mark.parametrize("others", [1, 2, 3, 30, 300])
 def test_a_ticker_that_is_hours_old_is_out_of_date_and_the_others_are_not(others):
-    assert judged([2 * HOUR, *[1.0] * others]) == ([0], [])
+    assert checked([2 * HOUR, *[1.0] * others]) == ([0], [])
 
 
 def test_a_pair_that_has_not_traded_for_some_minutes_has_the_price_that_it_had():
-    assert judged([1.0, 2.0, 85.0, 436.0, 50 * MINUTE]) == ([], [])
+    assert checked([1.0, 2.0, 85.0, 436.0, 50 * MINUTE]) == ([], [])
 
 
 def test_most_of_an_exchange_may_be_out_of_date():
-    assert judged([1.0, 2.0, *[5 * HOUR] * 8]) == (list(range(2, 10)), [])
+    assert checked([1.0, 2.0, *[5 * HOUR] * 8]) == (list(range(2, 10)), [])
 
 
 @pytest.mark.parametrize("others", [2, 3, 30, 300])
-def test_a_ticker_from_the_future_is_told_as_such_and_costs_no_other(others):
-    assert judged([-2 * HOUR, *[1.0] * others]) == ([], [0])
-    assert judged([-30 * MINUTE, *[1.0] * others]) == ([], [0])
+def test_a_ticker_from_the_future_is_reported_as_such_and_costs_no_other(others):
+    assert checked([-2 * HOUR, *[1.0] * others]) == ([], [0])
+    assert checked([-30 * MINUTE, *[1.0] * others]) == ([], [0])
 
 
 def test_the_only_pair_that_has_just_traded_is_not_from_the_future():
-    assert judged([1.0, 40 * MINUTE, 50 * MINUTE]) == ([], [])
+    assert checked([1.0, 40 * MINUTE, 50 * MINUTE]) == ([], [])
 
 
 @pytest.mark.parametrize("skew", [-12 * HOUR, -HOUR, -20 * MINUTE, 20 * MINUTE, HOUR, 12 * HOUR, 30_000 * HOUR])
 def test_an_exchange_whose_clock_is_wrong_loses_no_price_but_those_that_are_old_by_it(skew):
     ages = [1.0, 2.0, 3.0, 20 * MINUTE, 5.0]
-    assert judged([age + skew for age in ages]) == ([], [])
+    assert checked([age + skew for age in ages]) == ([], [])
 
     many = [1.0] * 40
-    assert judged([age + skew for age in [*many, 3 * HOUR]]) == ([40], [])
-    assert judged([age + skew for age in [*many, -3 * HOUR]]) == ([], [40])
+    assert checked([age + skew for age in [*many, 3 * HOUR]]) == ([40], [])
+    assert checked([age + skew for age in [*many, -3 * HOUR]]) == ([], [40])
 
 
 @pytest.mark.parametrize("error", [-12 * HOUR, -50 * MINUTE, 50 * MINUTE, 12 * HOUR, 80_000 * HOUR])
 def test_our_own_clock_being_wrong_costs_no_price(error):
-    assert judged([1.0, 2.0, 3.0, 20 * MINUTE], now=NOW + error) == ([], [])
+    assert checked([1.0, 2.0, 3.0, 20 * MINUTE], now=NOW + error) == ([], [])
 
 
 def test_the_beginning_of_a_long_period_is_not_its_end():
     period = HOUR
-    assert judged([-50 * MINUTE, -50 * MINUTE, -49 * MINUTE], period=period) == ([], [])
-    assert judged([1.0, 1.0, 2 * HOUR], period=period) == ([], [])
-    assert judged([1.0, 1.0, 4 * HOUR], period=period) == ([2], [])
+    assert checked([-50 * MINUTE, -50 * MINUTE, -49 * MINUTE], period=period) == ([], [])
+    assert checked([1.0, 1.0, 2 * HOUR], period=period) == ([], [])
+    assert checked([1.0, 1.0, 4 * HOUR], period=period) == ([2], [])
 
 
 def test_a_ticker_without_a_time_is_neither():
@@ -79,7 +79,7 @@ def test_a_ticker_without_a_time_is_neither():
 )
 def test_whatever_the_two_clocks_say_the_fresh_stay_and_the_old_go(fresh, skew, old):
     ages = [0.0, *fresh, *old]
-    found_old, found_ahead = judged([age + skew for age in ages])
+    found_old, found_ahead = checked([age + skew for age in ages])
     if len(old) * 10 < len(fresh):
         assert found_ahead == []
         assert found_old == list(range(1 + len(fresh), len(ages)))

@@ -26,14 +26,14 @@ def address(receiver: Receiver) -> str:
     return f"json://127.0.0.1:{receiver.port}/hook"
 
 
-def told(receiver: Receiver, field: str) -> list[object]:
+def sent_values(receiver: Receiver, field: str) -> list[object]:
     return [json.loads(request.body)[field] for request in receiver.received]
 
 
 def test_a_message_arrives_with_its_title_and_text(receiver):
     AppriseNotifier(address(receiver), "test").send(a_message("BTC/USD at 190000", "3x its average <b>[7]"))
-    assert told(receiver, "title") == ["BTC/USD at 190000"]
-    assert told(receiver, "message") == ["3x its average <b>[7]"]
+    assert sent_values(receiver, "title") == ["BTC/USD at 190000"]
+    assert sent_values(receiver, "message") == ["3x its average <b>[7]"]
 
 
 @pytest.mark.parametrize("status", [500, 429, 404])
@@ -75,7 +75,7 @@ def test_a_failure_does_not_spoil_the_next_attempt(receiver):
         notifier.send(a_message("title", "first"))
     receiver.status = 200
     notifier.send(a_message("title", "second"))
-    assert told(receiver, "message") == ["first", "second"]
+    assert sent_values(receiver, "message") == ["first", "second"]
 
 
 def test_a_failed_delivery_does_not_write_the_address_to_the_log(receiver, caplog):
@@ -101,8 +101,8 @@ def test_a_messenger_that_hangs_is_given_up_and_sent_nothing_more_until_it_is_do
     receiver.may_answer.set()
     wait_for(lambda: active_count() <= before, what="the end of what was given up")
     AppriseNotifier(address(receiver), "test").send(a_message("title", "last"))
-    assert "last" in told(receiver, "message")
-    assert "later" not in told(receiver, "message")
+    assert "last" in sent_values(receiver, "message")
+    assert "later" not in sent_values(receiver, "message")
 
 
 def test_mail_to_a_server_that_takes_the_connection_and_says_nothing_is_given_up():

@@ -36,7 +36,7 @@ def test_an_address_with_an_equals_sign_is_no_name() -> None:
     assert channel.startswith("json-")
 
 
-def test_webhooks_are_told_from_messengers() -> None:
+def test_webhooks_are_reported_from_messengers() -> None:
     (notifier,) = open_notifiers(["webhook+http://example.com:8080/a b?c=d"], Terms(), lambda: NOON)
     assert isinstance(notifier, WebhookNotifier)
 

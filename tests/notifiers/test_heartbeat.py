@@ -23,7 +23,7 @@ def test_each_beat_asks_for_the_address(receiver: Receiver) -> None:
     assert [(request.method, request.path) for request in receiver.received] == [("GET", "/hook?rid=1")] * 2
 
 
-def test_a_failure_is_told_once_and_so_is_its_end(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_reported_once_and_so_is_its_end(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     heartbeat = Heartbeat(parse_target(receiver.url))
     for status in (200, 500, 500, 503, 200, 200, 404):

@@ -80,9 +80,9 @@ def test_the_receiver_of_the_documentation_accepts_what_is_sent_and_nothing_else
     document = (ROOT / "docs/webhooks.md").read_text()
     snippet = re.search(r"```python\n(.*?)```", document, re.DOTALL)
     assert snippet is not None
-    told: dict[str, object] = {}
-    exec(snippet[1], told)
-    is_genuine = told["is_genuine"]
+    namespace: dict[str, object] = {}
+    exec(snippet[1], namespace)
+    is_genuine = namespace["is_genuine"]
     assert callable(is_genuine)
 
     notifier(receiver.url).send(MESSAGE)
@@ -127,7 +127,7 @@ def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
     assert [request.path for request in receiver.received] == ["/hook"]
 
 
-def test_the_receivers_own_time_is_told(receiver: Receiver) -> None:
+def test_the_receivers_own_time_is_reported(receiver: Receiver) -> None:
     receiver.status, receiver.headers = 429, {"Retry-After": "120"}
 
     assert refusal(notifier(receiver.url)).retry_after == 120
@@ -188,7 +188,7 @@ def test_an_endless_answer_is_accepted_unread(receiver: Receiver) -> None:
     assert len(receiver.received) == 1
 
 
-def test_a_receiver_that_is_away_is_told_without_its_address() -> None:
+def test_a_receiver_that_is_away_is_reported_without_its_address() -> None:
     with receiving() as gone:
         url = gone.url
     assert str(refusal(notifier(url))) == "cannot be reached: Connection refused"

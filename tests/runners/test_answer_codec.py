@@ -37,7 +37,7 @@ def test_quotes_come_through_json_bit_for_bit(figures: list[tuple[float, float]]
     "error",
     [Unavailable("okx", "timed out", "timeout", "Check the network"), BadPayload("okx", "sent a web page")],
 )
-def test_errors_keep_their_kind_words_and_advice(error: ExchangeError) -> None:
+def test_errors_keep_their_kind_text_and_advice(error: ExchangeError) -> None:
     found = unpack(json.loads(json.dumps(pack(FetchResult("okx", 3.0, error=error)))))
 
     assert type(found.error) is type(error)

@@ -93,7 +93,7 @@ def test_after_a_jump_by_ten_years_a_job_has_one_time_to_make_up_for() -> None:
     assert job._get_run_times(NOON + timedelta(days=3_653)) == [NOON]
 
 
-def test_a_jump_is_told_in_words() -> None:
+def test_a_jump_is_described() -> None:
     assert describe_jump(-3_600.2) == "the clock was set back by 1:00:00"
     assert describe_jump(180) == "the clock jumped ahead by 0:03:00, or this machine slept"
 
@@ -195,7 +195,7 @@ def test_a_clock_wrong_by_years_for_a_moment_holds_nothing_up(start: Start, capl
 
 @pytest.mark.processes
 @pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=3), timedelta(days=3_653)])
-def test_a_clock_ahead_for_more_than_an_hour_removes_nothing_that_is_to_be_kept(
+def test_a_clock_ahead_for_more_than_an_hour_removes_nothing_that_is_to_be_retained(
     start: Start, store_url: str, ahead: timedelta
 ) -> None:
     engine = open_engine(store_url)

@@ -153,14 +153,14 @@ def test_after_a_clock_that_was_ahead_ticks_by_celery_go_on_when_the_time_is_rig
             services.clock.now = now  # type: ignore[attr-defined]
             dispatch.tick(services, now)
 
-    told = services.reader.status(NOW + timedelta(minutes=2))
-    assert [tick.minute for tick in told.ticks] == [NOW.replace(second=0, minute=minute) for minute in (2, 1, 0)]
-    assert told.set_aside is not None
-    assert (told.set_aside.ticks, told.stale) == (1, False)
+    status = services.reader.status(NOW + timedelta(minutes=2))
+    assert [tick.minute for tick in status.ticks] == [NOW.replace(second=0, minute=minute) for minute in (2, 1, 0)]
+    assert status.set_aside is not None
+    assert (status.set_aside.ticks, status.stale) == (1, False)
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=3), timedelta(days=3653)])
-def test_workers_of_a_clock_ahead_for_more_than_an_hour_remove_nothing_that_is_to_be_kept(
+def test_workers_of_a_clock_ahead_for_more_than_an_hour_remove_nothing_that_is_to_be_retained(
     open_one: Open, dispatch: Dispatch, working, ahead: timedelta
 ) -> None:
     services = open_one(clock=RunningClock(NOW), retention_days=26 / 24)
@@ -354,7 +354,7 @@ def test_a_worker_stores_nothing_for_a_clock_that_has_lost_the_lease(
     assert not celery_app.close_tick([], second, 1.0, 1.0, services.owner)
 
 
-def test_one_worker_at_a_time_fills_an_exchanges_past(open_one: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_worker_at_a_time_fills_an_exchanges_history(open_one: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0}, close_at=lambda _pair, _second: 50.0)
     services = open_one("one", (exchange,))
     services.ingestion.discovery.run(NOW)
@@ -374,7 +374,7 @@ def test_one_worker_at_a_time_fills_an_exchanges_past(open_one: Open, monkeypatc
 
 
 @pytest.mark.parametrize("ahead", [0, 3_600, -3_600])
-def test_where_a_worker_has_died_another_goes_on_with_its_exchanges_past_whatever_their_clocks_tell(
+def test_where_a_worker_has_died_another_goes_on_with_its_exchanges_history_whatever_their_clocks_tell(
     open_one: Open, monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
     exchange, timer = FakeExchange("kraken", {"BTC/USD": 100.0}, close_at=lambda _pair, _second: 50.0), StandingTimer()

@@ -1,4 +1,4 @@
-"""What lasts is told once: the log of a whole program while its database cannot be used."""
+"""A lasting failure is logged once: the log of a whole program while its database cannot be used."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -65,15 +65,15 @@ def stored_minutes(services: Services) -> list[int]:
 
 def check_log(caplog: pytest.LogCaptureFixture) -> None:
     """No line a second time, and the end of each failure with how often and how long."""
-    told = Counter(record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR"))
-    assert {text: count for text, count in told.items() if count > 1} == {}
+    logged = Counter(record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR"))
+    assert {text: count for text, count in logged.items() if count > 1} == {}
     for name in ("lease", "tick"):
         begin, end = caplog.text.find(f"{name}: "), caplog.text.rfind(f"{name}: ")
         assert 0 <= begin < end, name
         assert "failure" in caplog.text[end:].splitlines()[0]
 
 
-def test_a_full_disk_is_told_once_a_job_and_its_end_with_how_often_and_nothing_is_lost(
+def test_a_full_disk_is_reported_once_a_job_and_its_end_with_how_often_and_nothing_is_lost(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -102,7 +102,7 @@ def test_a_full_disk_is_told_once_a_job_and_its_end_with_how_often_and_nothing_i
     services.engine.dispose()
 
 
-def test_a_database_that_goes_away_is_told_once_a_job_and_its_end_with_how_often_and_nothing_is_lost(
+def test_a_database_that_goes_away_is_reported_once_a_job_and_its_end_with_how_often_and_nothing_is_lost(
     server: PostgreSQL, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")

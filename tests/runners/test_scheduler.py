@@ -59,7 +59,7 @@ def owner(services: Services) -> str | None:
         return leases.holder(connection, datetime.now(UTC).timestamp())
 
 
-def test_a_new_installation_discovers_ticks_and_fills_its_past_by_itself(start: Start) -> None:
+def test_a_new_installation_discovers_ticks_and_fills_its_history_by_itself(start: Start) -> None:
     services, _ = start()
 
     wait_for(lambda: status(services).live == 40, what="the first tick")
@@ -183,7 +183,7 @@ def test_a_job_that_is_halfway_when_the_program_ends_is_no_accident(
     services.engine.dispose()
 
 
-def test_that_ticks_take_longer_than_their_period_is_told_once_and_its_end_too(
+def test_that_ticks_take_longer_than_their_period_is_reported_once_and_its_end_too(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -198,10 +198,10 @@ def test_that_ticks_take_longer_than_their_period_is_told_once_and_its_end_too(
     wait_for(lambda: not failures.count("slow ticks"), what="a tick in time")
     scheduler.stop()
 
-    told = [record.getMessage() for record in caplog.records if "slow ticks" in record.getMessage()]
-    assert len(told) == 2
-    assert told[0] == "slow ticks: a tick is left out, the one before is still running"
-    assert told[1].startswith("slow ticks: ticks take no longer than a period again, after ")
+    logged = [record.getMessage() for record in caplog.records if "slow ticks" in record.getMessage()]
+    assert len(logged) == 2
+    assert logged[0] == "slow ticks: a tick is left out, the one before is still running"
+    assert logged[1].startswith("slow ticks: ticks take no longer than a period again, after ")
     services.engine.dispose()
 
 
@@ -218,7 +218,7 @@ def test_no_tick_follows_a_discovery_that_the_end_of_the_program_overtook(settin
     services.engine.dispose()
 
 
-def test_an_exchange_that_does_not_exist_is_told_and_one_that_is_away_is_retried(tmp_path: Path) -> None:
+def test_an_exchange_that_does_not_exist_is_reported_and_one_that_is_away_is_retried(tmp_path: Path) -> None:
     settings = read_settings(
         None, database_url=f"sqlite:///{tmp_path}/t.db", track="krakn:BTC/USD,kraken:BTC/USD",
         exchange_base_url="http://127.0.0.1:9",
