@@ -14,7 +14,7 @@ from services.commands.output_file import CannotWrite, Progress, atomic_file, pr
 from services.market.errors import StoreUnavailable, TrackerError
 from services.settings import read_settings
 from services.store.database.engine import Connection, Engine, open_existing, reading
-from services.store.database.sqlite_file import OWNERS_ONLY
+from services.store.database.sqlite_copy import OWNERS_ONLY
 
 STEP_PAGES = 1_000
 """Pages copied between two looks at the clock, the bar and the keyboard: 4 MB."""

@@ -1,4 +1,4 @@
-"""What the commands that make a file share: it is there whole or not at all, and they say what came of it."""
+"""What commands share that write a file: it is written whole or not at all, and the result is printed."""
 
 import os
 import signal
@@ -13,19 +13,19 @@ from tqdm import tqdm
 from services.market.errors import TrackerError
 
 Progress = Callable[[int, int, str], object]
-"""Is told how much is done, how much there is in all, and in words what else has come of it."""
+"""Called with the work done, the work in all, and a text about the result so far."""
 
 FAILED = 2
 INTERRUPTED = 130
 
 
 class CannotWrite(TrackerError):
-    """The file cannot be made; whatever was at its place is as it was."""
+    """The file cannot be written; what was in its place is unchanged."""
 
 
 @contextmanager
 def atomic_file(path: Path, *, force: bool = False) -> Iterator[Path]:
-    """A path to write to; what is there when the block ends well becomes `path`, else nothing is left behind.
+    """A temporary path to write to, which becomes `path` when the block succeeds and is removed when it fails.
 
     Only `force` replaces a file that exists. Raises CannotWrite, also for an OSError from within the block.
     """
@@ -35,9 +35,9 @@ def atomic_file(path: Path, *, force: bool = False) -> Iterator[Path]:
             raise CannotWrite(f"{path}: there is no folder {target.parent}")
         if target.exists():
             if not target.is_file():
-                raise CannotWrite(f"{path} exists and is no ordinary file")
+                raise CannotWrite(f"{path} exists and is not a regular file")
             if not force:
-                raise CannotWrite(f"{path} exists already; --force replaces it")
+                raise CannotWrite(f"{path} already exists; --force replaces it")
         # A folder of its own also takes what is written beside the file, as SQLite's journals.
         with TemporaryDirectory(prefix=".data-tracker-", dir=target.parent) as folder:
             unfinished = Path(folder, target.name)
@@ -52,26 +52,25 @@ def atomic_file(path: Path, *, force: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def progress_bar(unit: str) -> Iterator[Progress]:
-    """Shows on the terminal that stderr is how far a work of so many `unit` has come, how fast it goes and when it will
-    be done; elsewhere, nothing."""
+    """Shows progress in `unit`, its rate and the time left on stderr, if that is a terminal."""
     with tqdm(unit=unit, unit_scale=True, dynamic_ncols=True, disable=None) as bar:
 
-        def show(done: int, total: int, told: str) -> None:
+        def show(done: int, total: int, text: str) -> None:
             bar.total = total
-            bar.set_postfix_str(told, refresh=False)
+            bar.set_postfix_str(text, refresh=False)
             bar.update(done - bar.n)
 
         yield show
-        bar.refresh()  # the last words may be younger than the last picture
+        bar.refresh()  # its text may have changed since it was last drawn
 
 
 def format_size(size: int) -> str:
-    """So many bytes, to three digits: 12.3MB."""
+    """A number of bytes to three digits: 12.3MB."""
     return str(tqdm.format_sizeof(size, "B"))
 
 
 def run_command(work: Callable[[], str]) -> int:
-    """Do `work` and print its answer, or in one line what went wrong; answers the exit status."""
+    """Run `work` and print its result, or its error in one line. Returns the exit status."""
     asked_to_end = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         print(work())

@@ -1,4 +1,4 @@
-"""`python app.py transfer FILE`: all that an SQLite file holds, moved to PostgreSQL."""
+"""`python app.py transfer FILE`: move the contents of an SQLite file to PostgreSQL."""
 
 import argparse
 import hashlib
@@ -23,7 +23,7 @@ BATCH_ROWS = 10_000
 """Rows read, sent or checked between two steps of the bar."""
 
 EXCLUDED_TABLES = frozenset((LeaseRow.__tablename__, SizeRow.__tablename__))
-"""Tables that tell of the file itself: which process ticks on it, and how large it was."""
+"""Tables about the file itself: which process ticks on it, and how large it was."""
 
 _MADE = frozenset((InstallationRow.__tablename__, SnapshotRow.__tablename__, StatisticsRow.__tablename__))
 """Tables that have their one row from the start."""
@@ -32,7 +32,7 @@ _TABLES = tuple(table for table in Base.metadata.sorted_tables if table.name not
 
 
 class CannotTransfer(TrackerError):
-    """The two databases do not fit each other; neither was changed."""
+    """The databases do not match; neither was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,12 @@ class TransferResult:
 def transfer(
     path: Path, source: Engine, target: Engine, progress: Progress, *, simulated: bool, now: datetime
 ) -> TransferResult:
-    """Move the rows of `source`, the SQLite file at `path`, to the PostgreSQL database `target`, keeping all numbers.
+    """Copy the rows of `source`, the SQLite file at `path`, to the PostgreSQL database `target`, with their numbers.
 
-    Of the source, one transaction's state is read. In the target all is written and checked in one transaction:
-    whoever is killed leaves nothing and may begin again, and where all is there already, nothing is written. No
-    tracker ticks there meanwhile, for writers wait. `progress` counts each row twice, as it is sent and as it is
-    checked, and tells the table and the bytes sent; `simulated` is what the settings ask for. Raises CannotTransfer,
+    The source is read in one transaction. The target is written and checked in one transaction too: if the process is
+    killed, nothing is written and it may start again; if all rows exist already, they are only checked. Other writers
+    wait meanwhile, so that no tracker ticks there. `progress` counts each row twice, when it is sent and when it is
+    checked, and shows the table and the bytes sent; `simulated` is what the settings ask for. Raises CannotTransfer,
     WrongDatabase or StoreUnavailable.
     """
     with ExitStack() as stack:
@@ -79,7 +79,7 @@ def transfer(
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Has errors of the source name it, for there are two databases."""
+    """Names the source in its errors, for there are two databases."""
     try:
         yield
     except StoreUnavailable as error:
@@ -105,14 +105,14 @@ def _counts(connection: Connection) -> Mapping[str, int]:
 
 
 def _require_idle(new: Connection, now: datetime) -> None:
-    """Raises CannotTransfer where somebody has the lease; nobody can take it until the end of the transaction."""
+    """Raises CannotTransfer if a tracker has the lease; none can take it until the end of the transaction."""
     holder = leases.holder(new, now.timestamp())
     if holder is not None:
         raise CannotTransfer(f"DATABASE_URL: a tracker is at work on this database ({holder}); stop it first")
 
 
 def _is_new(new: Connection) -> bool:
-    """Whether it is as its migration left it."""
+    """Whether it is unchanged since its migration."""
     others = (table for table in _TABLES if table.name not in _MADE)
     return snapshots.revision(new) == 0 and all(new.execute(select(table).limit(1)).first() is None for table in others)
 
@@ -122,7 +122,7 @@ def _other_data() -> CannotTransfer:
 
 
 class _Steps:
-    """Counts rows, and bytes in PostgreSQL's form, for the bar."""
+    """Counts rows, and bytes in PostgreSQL's format, for the progress bar."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress, self._done, self._total, self._bytes = progress, 0, total, 0
@@ -140,7 +140,7 @@ class _Steps:
 
 
 def _rows(old: Connection, path: Path, table: Table) -> Iterator[Sequence[Sequence[object]]]:
-    """All rows as the file has them, batch by batch, ascending by their key."""
+    """All rows of the file in batches, ascending by key."""
     columns, keys = (", ".join(f'"{column.name}"' for column in some) for some in (table.columns, table.primary_key))
     with _naming(path):
         found = old.exec_driver_sql(f'SELECT {columns} FROM "{table.name}" ORDER BY {keys}')
@@ -153,7 +153,7 @@ def _digest_of(
     show: _Steps,
     write: Callable[[bytes], object] = lambda _data: None,
 ) -> bytes:
-    """The digest of rows in PostgreSQL's form, which `write` gets."""
+    """The digest of rows in PostgreSQL's format, which are passed to `write`."""
     encode = copy_format.row_encoder(table)
     digest = hashlib.sha256()
 
@@ -171,17 +171,17 @@ def _digest_of(
 
 
 def _fill(new: Connection, table: Table, batches: Iterator[Sequence[Sequence[object]]], show: _Steps) -> bytes:
-    """Write these rows in the place of those that the migration made; answers their digest."""
+    """Replace the rows that the migration made by these. Returns their digest."""
     new.execute(delete(table))
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
     with copy_format.copying(new, f'COPY "{table.name}" ({columns}) FROM STDIN (FORMAT BINARY)') as copy:
         digest = _digest_of(table, batches, show, copy.write)
-    new.execute(text(f'ANALYZE "{table.name}"'))  # else the first readers would be planned for as if it were empty
+    new.execute(text(f'ANALYZE "{table.name}"'))  # or the first queries would be planned as for an empty table
     return digest
 
 
 def _digest_in(new: Connection, table: Table, rows: int, show: _Steps) -> bytes:
-    """The digest of the rows that the target has, which should be so many."""
+    """The digest of the target's rows, of which `rows` are expected."""
     keys = (collate(key, "C") if isinstance(key.type, String) else key for key in table.primary_key)
     chosen = select(table).order_by(*keys).compile(new)  # in the order of bytes, which is SQLite's
     digest = hashlib.sha256()
@@ -195,13 +195,13 @@ def _digest_in(new: Connection, table: Table, rows: int, show: _Steps) -> bytes:
 
 
 def _set_sequences(old: Connection, new: Connection) -> None:
-    """Numbers go on where the file has come to, so that none is given again."""
+    """Continue the numbers where the file has stopped, so that none is reused."""
     for name, last in old.execute(text("SELECT name, seq FROM sqlite_sequence WHERE seq > 0")).all():
         new.execute(select(func.setval(func.pg_get_serial_sequence(name, "id"), last)))
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Move a file to the database of the settings; answers the exit status."""
+    """Move a file to the database of the settings. Returns the exit status."""
     given = _parser().parse_args(arguments)
     return run_command(lambda: _transfer(given.file))
 
@@ -225,8 +225,8 @@ def _transfer(path: Path) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="app.py transfer",
-        description="Move all that an SQLite file holds to the PostgreSQL database of DATABASE_URL. The file stays"
-        " as it is. Killed, it has moved nothing and can be started again.",
+        description="Copy the contents of an SQLite file to the PostgreSQL database of DATABASE_URL. The file stays"
+        " unchanged. If interrupted, the command writes nothing and can be run again.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the SQLite database: data/tracker.db")
     return parser

@@ -1,4 +1,4 @@
-"""API tokens on record: the digests of what programs show, never the tokens themselves."""
+"""API tokens, stored as digests only."""
 
 from datetime import datetime, timedelta
 from threading import Lock, Thread
@@ -17,19 +17,19 @@ from services.store.database.engine import Engine, reading, writing
 from services.store.database.models import TokenRow
 
 BELIEVED = timedelta(seconds=1)
-"""For so long a process takes a token for valid or not without looking again."""
+"""How long a process relies on what it last read of a token."""
 
 PATIENCE_SECONDS = 0.75
-"""How long the holder of a token waits for that look."""
+"""How long a request waits for that read."""
 
 BELIEVED_AWAY = timedelta(minutes=10)
-"""For so long a process takes a token for valid that it cannot look for, while the database is away."""
+"""How long a token that was valid stays so while the database is unavailable."""
 
 NOTED_EVERY = timedelta(minutes=1)
-"""How exactly the last use of a token is known: a commit a request would be too dear."""
+"""The precision of a token's last use: a commit for each request would cost too much."""
 
 NOTING = "token use"
-"""The name of the thread that puts a use on record."""
+"""The thread that records a use."""
 
 
 class TokenStore:
@@ -44,10 +44,10 @@ class TokenStore:
         self._failures = Failures()
 
     def holder(self, secret: str, now: datetime) -> Token | None:
-        """The token of this text, if it exists and is not revoked; that it was used is put on record soon.
+        """The token of this text, if it exists and is not revoked; its use is recorded soon after.
 
-        While the database is away, those hold that were valid when it was last read, not too long ago; of others, which
-        may be new, nothing can be said.
+        While the database is unavailable, a token that was valid when last read stays valid for BELIEVED_AWAY. Others
+        may be new: they raise StoreUnavailable.
         """
         found = self._known.get(now.timestamp(), None).get(tokens.digest(secret))
         if self._known.away_since is not None:
@@ -59,13 +59,13 @@ class TokenStore:
         return found
 
     def all(self) -> tuple[Token, ...]:
-        """Every token there is or was, newest first."""
+        """All tokens, revoked or not, newest first."""
         with reading(self._engine) as connection:
             rows = connection.execute(select(TokenRow.__table__).order_by(TokenRow.id.desc()))
             return tuple(_token(row) for row in rows)
 
     def issue(self, name: str, scope: Scope, now: datetime) -> tuple[str, Token]:
-        """Make a token; its text comes first, and never again. Raises ValueError for a name that cannot be used."""
+        """Create a token. Returns its secret, which is not stored, and its record. Raises ValueError for a bad name."""
         secret = tokens.new_secret()
         values = {
             "name": tokens.usable_name(name),
@@ -80,7 +80,7 @@ class TokenStore:
         return secret, _token(made)
 
     def revoke(self, number: int, now: datetime) -> bool:
-        """End a token, for this process at once and for others within BELIEVED; False where there is none to end."""
+        """Revoke a token, for this process at once and for others within BELIEVED; False if there is no valid one."""
         ended = update(TokenRow).where(TokenRow.id == number, TokenRow.revoked_at.is_(None))
         with writing(self._engine) as connection:
             found = connection.execute(ended.values(revoked_at=to_epoch(now))).rowcount
@@ -93,7 +93,7 @@ class TokenStore:
         return {row.digest: _token(row) for row in rows}
 
     def _note_soon(self, token: Token, now: datetime) -> None:
-        """Have the use put on record, where that is due and nothing is being put there; nobody waits for it."""
+        """Record the use in a thread, if that is due and no other use is being recorded."""
         with self._lock:
             noted = self._noted.get(token.id)
             if noted is not None and timedelta() <= now - noted < NOTED_EVERY:

@@ -298,7 +298,7 @@ def test_the_command_copies_and_tells(here: Path, world: World, capsys: pytest.C
     size = (here / "copy.db").stat().st_size
     assert capsys.readouterr() == (f"copy.db: {size:,} bytes, complete and checked\n", "")
     assert main(["copy.db"]) == 2
-    assert "copy.db exists already; --force replaces it" in capsys.readouterr().err
+    assert "copy.db already exists; --force replaces it" in capsys.readouterr().err
     assert main(["copy.db", "--force"]) == 0
     assert names(here) == ["copy.db"]
     assert stored_revision(world.engine) == 11

@@ -298,7 +298,7 @@ def test_the_command_exports_what_is_asked_for_and_tells(here: Path, capsys: pyt
     assert frame["time"].tolist() == ["2026-03-01T11:59:00Z", "2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z"]
 
     assert main(["prices.csv"]) == 2
-    assert capsys.readouterr().err == "data-tracker: prices.csv exists already; --force replaces it\n"
+    assert capsys.readouterr().err == "data-tracker: prices.csv already exists; --force replaces it\n"
     assert main(["prices.csv", "--force", "--metric", "kraken:*", "--metric", "gemini:*"]) == 0
     assert capsys.readouterr().out == "prices.csv: 11 prices (metrics: 3)\n"
     assert main(["volumes.csv", "--volumes"]) == 0

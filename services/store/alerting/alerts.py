@@ -87,9 +87,9 @@ def without_data(connection: Connection, rule_id: int) -> set[int]:
 
 
 def resolve(connection: Connection, ended: Mapping[tuple[int, int], float | None], now: int) -> None:
-    """The alerts of these (rule, metric) have ended, at the value told with them, None for an unknown one.
+    """The alerts of these (rule, metric) have ended, at the given value, None for an unknown one.
 
-    Where that is still beyond what the alert's own value was compared with, the comparison has moved: that is said.
+    A value still beyond the alert's own threshold means that the threshold has moved: the reason says so.
     """
     table = cast(Table, AlertRow.__table__)
     at = bindparam("at_value", type_=Double)
@@ -132,23 +132,25 @@ def unmuted(connection: Connection, wanted: Collection[tuple[int, int]]) -> Sequ
 
 
 def acknowledge(connection: Connection, number: int, note: str | None, now: int, by: str | None) -> Alert | None:
-    """Somebody has seen it; the first to do so counts. None where there is no such alert."""
-    unseen = (AlertRow.id == number) & AlertRow.acknowledged_at.is_(None)
-    connection.execute(update(AlertRow).where(unseen).values(acknowledged_at=now, note=note, acknowledged_by=by))
+    """Acknowledge one alert; a second acknowledgement changes nothing. None if there is no such alert."""
+    unacknowledged = (AlertRow.id == number) & AlertRow.acknowledged_at.is_(None)
+    connection.execute(
+        update(AlertRow).where(unacknowledged).values(acknowledged_at=now, note=note, acknowledged_by=by)
+    )
     row = connection.execute(select_alerts().where(AlertRow.id == number)).first()
     return None if row is None else alert_of(row)
 
 
 def acknowledge_all(connection: Connection, query: AlertQuery, note: str | None, now: int, by: str | None) -> int:
-    """Somebody has seen all that `query` chooses, however many; answers how many of them nobody had seen before."""
+    """Acknowledge all alerts that match `query`, without its limit. Returns how many were unacknowledged."""
     chosen_ones = select(AlertRow.id).join(MetricRow, MetricRow.id == AlertRow.metric_id).where(*_conditions(query))
-    unseen = AlertRow.id.in_(chosen_ones) & AlertRow.acknowledged_at.is_(None)
-    change = update(AlertRow).where(unseen).values(acknowledged_at=now, note=note, acknowledged_by=by)
+    unacknowledged = AlertRow.id.in_(chosen_ones) & AlertRow.acknowledged_at.is_(None)
+    change = update(AlertRow).where(unacknowledged).values(acknowledged_at=now, note=note, acknowledged_by=by)
     return connection.execute(change.execution_options(synchronize_session=False)).rowcount
 
 
 def insert_alerts(connection: Connection, firings: Sequence[NewAlert]) -> Sequence[int]:
-    """Write alerts; answers their numbers, in the order given."""
+    """Write alerts. Returns their numbers, in the order given."""
     if not firings:
         return ()
     rows = [{name: getattr(firing, name) for name in _COLUMNS} for firing in firings]
@@ -157,23 +159,23 @@ def insert_alerts(connection: Connection, firings: Sequence[NewAlert]) -> Sequen
 
 
 def find(connection: Connection, query: AlertQuery) -> tuple[Alert, ...]:
-    """The alerts that `query` asks for, newest first."""
+    """The alerts that match `query`, newest first."""
     newest_first = select_alerts().order_by(AlertRow.fired_at.desc(), AlertRow.id.desc())
     statement = newest_first.where(*_conditions(query)).limit(query.limit).offset(query.offset)
     return tuple(alert_of(row) for row in connection.execute(statement))
 
 
 def count(connection: Connection, query: AlertQuery) -> AlertCounts:
-    """How many alerts `query` chooses, whatever its limit and offset."""
-    unseen = func.sum(case((AlertRow.acknowledged_at.is_(None), 1), else_=0))
-    counted = select(func.count(), func.coalesce(unseen, 0)).select_from(AlertRow)
+    """The number of alerts that match `query`, without its limit and offset."""
+    unacknowledged = func.sum(case((AlertRow.acknowledged_at.is_(None), 1), else_=0))
+    counted = select(func.count(), func.coalesce(unacknowledged, 0)).select_from(AlertRow)
     if query.search:
         counted = counted.join(MetricRow, MetricRow.id == AlertRow.metric_id)
     return AlertCounts(*connection.execute(counted.where(*_conditions(query))).one())
 
 
 def open_unacknowledged(connection: Connection, most: int) -> OpenAlerts:
-    """What has not ended, is not muted and was acknowledged by nobody: how many, and the newest, at most `most`."""
+    """Open alerts that are neither muted nor acknowledged: their number, and the newest, at most `most`."""
     query = AlertQuery(state="open", unacknowledged=True, muted=False, limit=most)
     return OpenAlerts(count(connection, query).total, find(connection, query))
 

@@ -1,4 +1,4 @@
-"""Mutes: whose alerts are recorded and told to nobody."""
+"""Mutes: rules and metrics whose alerts are recorded without a notification."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +11,11 @@ from services.store.database.models import AlertRow, MuteRow
 from services.store.ranking import ticks
 
 RETENTION_SECONDS = 30 * DAY
-"""For so long a mute is on record after its end."""
+"""A mute stays on record for this long after its end."""
 
 
 def current(connection: Connection, now: int) -> tuple[Mute, ...]:
-    """Those that hold at epoch second `now`, by number."""
+    """The mutes in effect at epoch second `now`, by number."""
     found = select(MuteRow.__table__).where(_holds(now)).order_by(MuteRow.id)
     return tuple(_mute(row) for row in connection.execute(found))
 
@@ -23,7 +23,7 @@ def current(connection: Connection, now: int) -> tuple[Mute, ...]:
 def add(
     connection: Connection, rule_id: int | None, metric_id: int | None, until: int | None, note: str | None, now: int
 ) -> Mute:
-    """Mute from now on; alerts that are open count as muted too."""
+    """Mute from now on, including open alerts."""
     values = {"rule_id": rule_id, "metric_id": metric_id, "until": until, "note": note, "created_at": now}
     row = connection.execute(insert(MuteRow).values(values).returning(*MuteRow.__table__.columns)).one()
     _mark(connection, rule_id, metric_id, muted=True)
@@ -31,7 +31,7 @@ def add(
 
 
 def remove(connection: Connection, number: int, now: int) -> bool:
-    """End one early: alerts that are open and that no other one mutes count again. False where there is none."""
+    """End a mute early: open alerts that no other mute covers are unmuted. False if it is not in effect."""
     mine = (MuteRow.id == number) & _holds(now)
     row = connection.execute(delete(MuteRow).where(mine).returning(MuteRow.rule_id, MuteRow.metric_id)).first()
     if row is None:
@@ -42,14 +42,16 @@ def remove(connection: Connection, number: int, now: int) -> bool:
 
 
 def reapply(connection: Connection, now: int) -> None:
-    """Alerts that are open, of those that hold at epoch second `now`, count as muted."""
+    """Mute the open alerts of the mutes in effect at epoch second `now`."""
     for mute in current(connection, now):
         _mark(connection, mute.rule_id, mute.metric_id, muted=True)
 
 
 def end_timed(connection: Connection, since: int, now: int) -> None:
-    """The open alerts of those whose time was over after `since` count again. A mute stays on record for KEPT_SECONDS,
-    and holds again where the clock proves to have been ahead."""
+    """Unmute the open alerts of mutes that ended after `since`.
+
+    A mute stays on record for RETENTION_SECONDS, and is in effect again if the clock proves to have been ahead.
+    """
     ended = select(MuteRow.rule_id, MuteRow.metric_id).where(MuteRow.until > since, MuteRow.until <= now)
     rows = connection.execute(ended).all()
     for row in rows:
@@ -60,10 +62,10 @@ def end_timed(connection: Connection, since: int, now: int) -> None:
 
 
 def end_resolved(connection: Connection, now: int) -> None:
-    """Remove, of those that last until an alert resolves, the ones of which some have since, and none is open.
+    """Remove the mutes without an end whose alerts have resolved since, with none left open.
 
-    Called in the commit of the tick of `now`: what resolves at that very moment does so after all mutes that there
-    are, also those that were made later in the tick's period, before it was stored.
+    Called in the commit of the tick of `now`: alerts that resolve at `now` do so after all mutes, even those that were
+    made later in the tick's period, before it was stored.
     """
     theirs = (
         MuteRow.rule_id.is_(None) | (AlertRow.rule_id == MuteRow.rule_id),

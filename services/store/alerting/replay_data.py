@@ -1,4 +1,4 @@
-"""Stored history as a recording for a rule to be tried on."""
+"""Stored history as the recording that a rule is replayed on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,8 +26,8 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlan:
-    """What a replay has to read: the values of the metrics `ids` (ascending) after epoch second `start`, the end of a
-    period, up to `until`."""
+    """What a replay reads: the values of the metrics `ids` (ascending) after epoch second `start`, the end of a period,
+    up to `until`."""
 
     rule: AlertRule
     ids: Ints
@@ -42,7 +42,7 @@ class ReplayPlan:
 
     @property
     def values(self) -> int:
-        """How many values there may be."""
+        """The largest possible number of values."""
         return len(self.times) * len(self.ids)
 
 
@@ -94,9 +94,9 @@ def load_recording(
                 _place(found.widths, run.rows, run.times, run.widths, start, period)
                 further = joined(further, run.where(_has_later(run, start, period)))
         if rule.quantity == "volume":
-            told = samples.read_range(connection, VOLUME, int(ids[rows[0]]), int(ids[rows[-1]]), start, until)
-            places, known = metric_stats.rows_of(statistics, told.metric_ids)
-            _place(found.volumes, places[known], told.times[known], told.values[known], start, period)
+            reported = samples.read_range(connection, VOLUME, int(ids[rows[0]]), int(ids[rows[-1]]), start, until)
+            places, known = metric_stats.rows_of(statistics, reported.metric_ids)
+            _place(found.volumes, places[known], reported.times[known], reported.values[known], start, period)
     return replace(found, further=further.in_order())
 
 

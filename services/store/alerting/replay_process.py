@@ -1,7 +1,7 @@
-"""Replays in a process of their own, so that what they compute holds up no thread of the process that is asked.
+"""Replays in a process of their own, so that they delay no thread of the web process.
 
-A process of low priority takes what processor time others leave; it is ended at once when nobody wants its result any
-more, and gives all its memory back.
+The process has low priority and uses processor time that others leave. It is killed as soon as its result is not wanted
+any more, which frees all its memory.
 """
 
 import os
@@ -25,7 +25,7 @@ from services.store.alerting.replay_data import ReplayPlan, load_recording
 from services.store.database.engine import Engine, open_engine, reading
 
 READING_SHARE = 0.8
-"""How much of a replay's time its reading takes."""
+"""The share of a replay's time that reading takes."""
 
 LISTENER = "replay"
 """The thread that listens to a process."""
@@ -56,7 +56,7 @@ class ReplayTask:
 
 
 def run_replay(engine: Engine, order: ReplayTask, tell: Callable[[float], None]) -> ReplayResult:
-    """Do it in this thread; `tell` is called with the share that is done, and may raise to end it."""
+    """Run the replay in this thread. `tell` is called with the share that is done, and may raise to end it."""
     wanted = order.wanted
     with reading(engine) as connection:
         recorded = load_recording(connection, wanted, lambda share: tell(READING_SHARE * share))
@@ -71,7 +71,7 @@ def run_replay(engine: Engine, order: ReplayTask, tell: Callable[[float], None])
 
 
 def run_in_process(engine: Engine, order: ReplayTask, place: Place) -> Steps[ReplayResult]:
-    """Have it done by a process of its own. Raises Unfinished where that ends without a result, and what it raises."""
+    """Run the replay in a process of its own. Raises its error, or Unfinished if the process ends without a result."""
     url = engine.url
     if url.get_backend_name() == "sqlite" and url.database:
         url = url.set(database=str(Path(url.database).absolute()))
@@ -95,21 +95,21 @@ def run_in_process(engine: Engine, order: ReplayTask, place: Place) -> Steps[Rep
             while True:
                 place.check()
                 with suppress(Empty):
-                    told = heard.get(timeout=STEP_SECONDS)
-                    if isinstance(told, ReplayResult):
-                        return told
-                    if isinstance(told, TrackerError):
-                        raise told
-                    if not isinstance(told, float):
+                    report = heard.get(timeout=STEP_SECONDS)
+                    if isinstance(report, ReplayResult):
+                        return report
+                    if isinstance(report, TrackerError):
+                        raise report
+                    if not isinstance(report, float):
                         raise Unfinished(f"the replay's process ended by itself, with status {process.wait()}")
-                    share = told
+                    share = report
                 yield share
         finally:
             process.kill()
 
 
 def _converse(asked: object, way_in: IO[bytes], way_out: IO[bytes], heard: "SimpleQueue[object]") -> None:
-    """Tell a process what is `asked`, and hand on what it answers; None when it has ended."""
+    """Send a process what is `asked`, and pass on its reports; None when it has ended."""
     with suppress(EOFError, OSError, ValueError, pickle.UnpicklingError):
         with way_in:
             pickle.dump(asked, way_in)
@@ -119,14 +119,14 @@ def _converse(asked: object, way_in: IO[bytes], way_out: IO[bytes], heard: "Simp
 
 
 def serve() -> None:
-    """Carry out the one order on stdin; on stdout tell the share that is done, and at last the result. It ends when
-    nobody listens."""
+    """Run the one replay given on stdin; report the share that is done and then the result on stdout. Ends when nobody
+    reads it."""
     url, order = pickle.load(sys.stdin.buffer)
-    told = sys.stdout.buffer
+    output = sys.stdout.buffer
 
     def tell(what: object) -> None:
-        pickle.dump(what, told)
-        told.flush()
+        pickle.dump(what, output)
+        output.flush()
 
     engine = open_engine(url)
     with suppress(BrokenPipeError):

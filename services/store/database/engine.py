@@ -41,21 +41,21 @@ __all__ = [
 ]
 
 BUSY_SECONDS = 10
-"""How long a writer waits for another one before it gives up."""
+"""How long a writer waits for another one before it fails."""
 
 MAX_INTEGER = 2**31 - 1
-"""Of a row: what PostgreSQL counts to by its integers. It refuses even to look for a larger one."""
+"""The largest row number: PostgreSQL's largest integer. It refuses even a query for a larger one."""
 
 WRITER_CACHE_KB = 32_000
-"""What a connection that has written may keep of the file: a minute's pages of many metrics. To let them go after each
-tick would make the next one, of 10,000 metrics, a tenth longer."""
+"""The page cache of a connection that has written: a minute's pages of many metrics. To drop them after each tick would
+make the next one, of 10,000 metrics, a tenth longer."""
 
 READER_CACHE_KB = 8_000
-"""What others may, as all of a process that only serves: there are as many as threads, and each fills what it may."""
+"""The page cache of a reader: there are as many as threads, and each fills its own."""
 
 WRITERS_LOCK_ID = 4_717_041
-"""The advisory lock that writers take turns by on PostgreSQL: any number, the same in every process of this program. It
-ends with the transaction, so that poolers do no harm, and is there before any table is."""
+"""The advisory lock that serializes writers on PostgreSQL: any number, the same in every process of this program. It
+ends with the transaction, so that it works with poolers, and exists before any table does."""
 
 POOL_SIZE = 8
 """Connections that stay open in a process once it has needed them: one for each of its web threads (app.WEB_THREADS),
@@ -64,8 +64,8 @@ for when all of them miss the cache at once."""
 _POOL = {"pool_size": POOL_SIZE, "max_overflow": -1}
 """No thread waits for another's connection, the tick's least of all: it opens one more, which is closed after use.
 
-A thread has one at a time, and the doors bound the threads: those of the web, one a job of the clock, one an exchange
-that is backfilled. Mostly two or three are open, for readers are cached and jobs rest.
+A thread has one at a time, and the number of threads is bounded: the web's, one for each job of the clock, and one for
+each exchange that is backfilled. Usually two or three are open, for results are cached and jobs pause.
 """
 
 

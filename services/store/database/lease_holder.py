@@ -1,4 +1,4 @@
-"""One process's part in a lease: it tries for it, holds on to it while it works, or stands by."""
+"""One process's part in a lease: it acquires the lease, renews it while it works, or waits for it."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -14,17 +14,17 @@ from services.store.database import leases
 from services.store.database.engine import Engine, writing
 
 BEATS = 5
-"""Renewals in the length of a lease, by who holds it while it works; who stands by looks as often."""
+"""Renewals in the length of a lease. A process that waits for the lease checks it as often."""
 
 log = logging.getLogger(__name__)
 
 
 class LeaseHolder:
-    """Tries for a lease of `seconds` for `owner`, by a `clock` that may be wrong and a `timer` that nobody sets.
+    """Acquires a lease of `seconds` for `owner`, by a `clock` that may be wrong and a monotonic `timer`.
 
-    What the lease says of its end is by its holder's clock, which tells nothing: the two may differ, or one may have
-    just jumped. So one that is still renewed, look by look, is left alone whatever it says, and one that was not
-    renewed for as long as it lasts, by this process's timer, is taken whatever it says.
+    The end of a lease is by its holder's clock, which may differ from this one or may have jumped. So its end is not
+    trusted: a lease that is still being renewed is in use, and one that was not renewed for its whole length, by this
+    process's timer, is taken.
     """
 
     def __init__(
@@ -39,38 +39,37 @@ class LeaseHolder:
 
     @property
     def owner(self) -> str:
-        """Whom it tries for the lease for."""
+        """The name under which it takes the lease."""
         return self._owner
 
     @property
     def renewal_seconds(self) -> float:
-        """Between two looks, or two renewals."""
+        """The time between two renewals, or two checks."""
         return self._seconds / BEATS
 
     def try_acquire(self, engine: Engine) -> bool:
-        """Whether the lease is this process's now. Raises StoreUnavailable."""
+        """Whether this process has the lease now. Raises StoreUnavailable."""
         with writing(engine) as connection:
-            standing = leases.current(connection, self._name)
-            if standing is not None and standing.owner != self._owner and self._is_in_use(standing):
+            found = leases.current(connection, self._name)
+            if found is not None and found.owner != self._owner and self._is_in_use(found):
                 return False
-            return self._take(connection, standing)
+            return self._take(connection, found)
 
     def renew(self, connection: Connection) -> bool:
-        """Renew the lease, inside a commit that so nobody else's can come before; False where it is another's by
-        now."""
+        """Renew the lease inside a commit, which no other process can then precede; False if another one has it."""
         return self._take(connection, None)
 
     def is_certain(self) -> bool:
-        """Whether nobody can have taken the lease since the last renewal."""
+        """Whether no other process can have taken the lease since the last renewal."""
         return self._timer() - self._renewed_at < self._seconds
 
     def release(self, connection: Connection) -> None:
-        """Let the next one in at once."""
+        """Free the lease for another process at once."""
         leases.release(connection, self._owner, self._name)
 
     @contextmanager
     def renewing(self, engine: Engine) -> Iterator[None]:
-        """Renew the lease, in a thread of its own, for as long as the block takes: up to a release or a loss in it."""
+        """Renew the lease in a thread while the block runs, until it is released or lost."""
         over = Event()
         Thread(target=self._renew, args=(engine, over), name=f"lease {self._name}", daemon=True).start()
         try:
@@ -84,7 +83,7 @@ class LeaseHolder:
                 with writing(engine) as connection:
                     if not leases.renew(connection, self._owner, self._now(), self._seconds, self._name):
                         return
-            except StoreUnavailable:  # whoever works meanwhile will find it away too, and say so
+            except StoreUnavailable:  # the block itself meets and reports the same outage
                 continue
 
     def _take(self, connection: Connection, instead_of: leases.LeaseState | None) -> bool:
@@ -94,15 +93,15 @@ class LeaseHolder:
             self._renewed_at = began
         return is_taken
 
-    def _is_in_use(self, standing: leases.LeaseState) -> bool:
-        """Whether its holder has renewed it since as long ago as it lasts."""
+    def _is_in_use(self, found: leases.LeaseState) -> bool:
+        """Whether its holder has renewed it within its length."""
         at = self._timer()
-        if standing != self._seen:
-            if self._seen is not None and self._seen.owner == standing.owner:
-                self._compare(standing.expires_at - self._seconds - self._now())
-            self._seen, self._unchanged_for = standing, 0.0
+        if found != self._seen:
+            if self._seen is not None and self._seen.owner == found.owner:
+                self._compare(found.expires_at - self._seconds - self._now())
+            self._seen, self._unchanged_for = found, 0.0
         else:
-            # What kept this process from looking, as a database that is away, may have kept the other from renewing.
+            # What prevented this process from checking, such as a database outage, may have prevented the renewal.
             self._unchanged_for += min(at - self._looked_at, self._seconds / 2)
         self._looked_at = at
         return self._unchanged_for < self._seconds

@@ -1,4 +1,4 @@
-"""Who may do what one process at a time does: tick, or send on a channel. Whoever holds the row of that name."""
+"""Leases: rows that say which process may tick, send on a channel or backfill, one process at a time each."""
 
 from typing import NamedTuple
 
@@ -15,11 +15,11 @@ MAX_SECONDS = 7.2
 """The longest lease of the clock."""
 
 TOLERANCE_SECONDS = 10.0
-"""By which the clocks of those who want the same lease may differ without a word."""
+"""By which the clocks of processes may differ without a warning."""
 
 
 class LeaseState(NamedTuple):
-    """Who has, or had, the lease; it ends at epoch second `expires_at` by that one's clock."""
+    """The present or last owner of a lease, which ends at epoch second `expires_at` by that owner's clock."""
 
     owner: str
     expires_at: float
@@ -33,8 +33,10 @@ def take(
     name: str = CLOCK,
     instead_of: LeaseState | None = None,
 ) -> bool:
-    """Take the lease, or hold on to it, until `now + seconds`; False while it is another's, unless it is as it was when
-    the caller saw it, as `instead_of`, and judged that one gone."""
+    """Take or renew the lease until `now + seconds`; False if another process has it.
+
+    If its state is still `instead_of`, whose owner the caller has found to be gone, it is taken from that owner.
+    """
     if renew(connection, owner, now, seconds, name):
         return True
     if instead_of is not None:
@@ -49,13 +51,13 @@ def take(
 
 
 def renew(connection: Connection, owner: str, now: float, seconds: float, name: str = CLOCK) -> bool:
-    """Hold on to the lease until `now + seconds`; False where it is not `owner`'s."""
+    """Renew the lease until `now + seconds`; False if `owner` does not have it."""
     mine = update(LeaseRow).where(LeaseRow.name == name, LeaseRow.owner == owner)
     return bool(connection.execute(mine.values(expires_at=now + seconds)).rowcount)
 
 
 def holder(connection: Connection, now: float) -> str | None:
-    """Who holds the lease, by this clock: to be told, for it decides nothing."""
+    """The process that has the lease of the clock, by this clock: to be shown, for it decides nothing."""
     longest = MAX_SECONDS + TOLERANCE_SECONDS  # one that would last longer was taken by a clock that was ahead
     is_held = (LeaseRow.expires_at == now) | lasts(LeaseRow.expires_at, now, longest)
     statement = select(LeaseRow.owner).where(LeaseRow.name == CLOCK, is_held)
@@ -63,19 +65,19 @@ def holder(connection: Connection, now: float) -> str | None:
 
 
 def current(connection: Connection, name: str = CLOCK) -> LeaseState | None:
-    """What the lease says, whether it has run out or not; None where nobody has it."""
+    """The state of the lease, expired or not; None if it is free."""
     row = connection.execute(select(LeaseRow.owner, LeaseRow.expires_at).where(LeaseRow.name == name)).first()
     return None if row is None else LeaseState(row.owner, row.expires_at)
 
 
 def require(connection: Connection, owner: str) -> None:
-    """Raise LeaseLost unless `owner` has it: asked inside a commit, it keeps out a process that was
-    asleep while another took over."""
+    """Raise LeaseLost unless `owner` has the lease of the clock. Called inside a commit, it stops a process that was
+    suspended while another one took over."""
     statement = select(LeaseRow.owner).where(LeaseRow.name == CLOCK).with_for_update()
     if connection.execute(statement).scalar() != owner:
         raise LeaseLost(f"the clock is no longer {owner}'s")
 
 
 def release(connection: Connection, owner: str, name: str = CLOCK) -> None:
-    """Let the next one in at once."""
+    """Free the lease for another process at once."""
     connection.execute(delete(LeaseRow).where(LeaseRow.name == name, LeaseRow.owner == owner))

@@ -37,9 +37,9 @@ class OutdatedDatabase(TrackerError):
 def migrate(engine: Engine, *, simulated: bool, lock_seconds: float = LOCK_SECONDS) -> None:
     """Bring the database to this program's schema, and mark a new one as real or simulated.
 
-    All in one transaction: whoever comes second waits and finds nothing left to do, and one that is
-    killed halfway has changed nothing. On PostgreSQL whoever writes there is waited for `lock_seconds`. Raises
-    WrongDatabase, OutdatedDatabase (of a newer program) or StoreUnavailable.
+    All in one transaction: a second process waits and finds nothing to do, and one that is killed halfway has changed
+    nothing. On PostgreSQL it waits `lock_seconds` for other writers. Raises WrongDatabase, OutdatedDatabase (of a newer
+    program) or StoreUnavailable.
     """
     create_file(engine)
     with _migrating(), writing(engine, replace(COMMAND_TIMEOUTS, lock_seconds=lock_seconds)) as connection:
@@ -72,7 +72,7 @@ def _migrating() -> Iterator[None]:
 
 
 def identity(engine: Engine) -> str:
-    """Names this database and no other, not even a copy of it somewhere else; tells nothing of what it is made of.
+    """A name of this database alone, different from that of any copy elsewhere, from which nothing can be derived.
 
     Raises StoreUnavailable.
     """

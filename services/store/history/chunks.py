@@ -52,9 +52,9 @@ def _array(data: bytes) -> npt.NDArray[Any]:
 def merged(first: Series, second: Series) -> Series:
     """Both, ascending in time; where both have a sample of one time, that of `first`."""
     times = np.concatenate([first.times, second.times])
-    _, kept = np.unique(times, return_index=True)  # the first of equal ones, in ascending order
+    _, first_of_each = np.unique(times, return_index=True)  # the first of equal ones, in ascending order
     return Series(
-        times[kept],
-        np.concatenate([first.values, second.values])[kept],
-        np.concatenate([first.widths, second.widths])[kept],
+        times[first_of_each],
+        np.concatenate([first.values, second.values])[first_of_each],
+        np.concatenate([first.widths, second.widths])[first_of_each],
     )

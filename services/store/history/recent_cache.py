@@ -1,4 +1,4 @@
-"""The last day's samples, kept in the process for the metrics that are asked for.
+"""The last day's samples of requested metrics, cached in the process.
 
 A metric's recent samples are a row in each of some thousand minutes, and stand on as many pages: reading them takes
 longer than all else of an answer. Those that lie beside them cost little more, so some metrics are read at once; from
@@ -32,7 +32,7 @@ SPARE_SAMPLES = 240
 @dataclass(slots=True)
 class _Block:
     """The samples of BLOCK metrics from number `first` on, in the first `count` columns of arrays that have room for
-    more. What is in those columns never changes: whoever reads may keep a view of them."""
+    more. What is in those columns never changes: a reader may keep a view of them."""
 
     first: int
     count: int

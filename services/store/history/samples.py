@@ -33,10 +33,10 @@ def insert(connection: Connection, table: Table, columns: Sequence[Sequence[Any]
         _copy(connection, table, names, columns)
         return
     head = f"INSERT OR IGNORE INTO {table.name} ({names}) VALUES "
-    marks = f"({', '.join('?' * len(columns))})"
+    placeholders = f"({', '.join('?' * len(columns))})"
     remaining = zip(*columns, strict=True)
     while values := tuple(chain.from_iterable(islice(remaining, SQLITE_ROWS))):
-        connection.exec_driver_sql(head + ", ".join([marks] * (len(values) // len(columns))), values)
+        connection.exec_driver_sql(head + ", ".join([placeholders] * (len(values) // len(columns))), values)
 
 
 def _copy(connection: Connection, table: Table, names: str, columns: Sequence[Sequence[Any]]) -> None:

@@ -2,7 +2,7 @@
 
 A span is a stretch of the past, (start, until], some 360 periods long, so that a chunk of a metric's prices fills a
 good part of a page of the database and no more. Each step is one transaction: at any moment a sample is in one
-place, and whoever is killed leaves nothing to clean up.
+place, and a process that is killed leaves nothing to clean up.
 """
 
 from collections.abc import Mapping

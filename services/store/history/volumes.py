@@ -18,7 +18,7 @@ VOLUME = Quantity(cast(Table, VolumeRow.__table__), cast(Table, VolumeChunkRow._
 
 
 def store(connection: Connection, minute: int, metric_ids: Ints, volumes: Floats) -> None:
-    """Write one tick's volumes, base units; a metric whose volume is NaN has told none."""
-    told = ~np.isnan(volumes)
-    ids, values = metric_ids[told].tolist(), volumes[told].tolist()
+    """Write one tick's volumes, base units; NaN for a metric without one."""
+    reported = ~np.isnan(volumes)
+    ids, values = metric_ids[reported].tolist(), volumes[reported].tolist()
     samples.insert(connection, VOLUME.rows, ([minute] * len(ids), ids, values))

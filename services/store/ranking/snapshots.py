@@ -18,7 +18,7 @@ class Snapshot:
     """`statistics` is as of `minute` (epoch seconds; None before the first tick), for `windows`; read-only.
 
     It is not `complete` where a version of the program left it whose statistics had other fields: those that it had
-    are told, and nothing can be carried on from them.
+    are given, and the next tick cannot continue from them.
     """
 
     revision: int

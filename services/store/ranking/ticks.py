@@ -101,11 +101,11 @@ def day(connection: Connection, now: int, period_seconds: int) -> TickDay:
         func.max(TickRow.fetch_ms + TickRow.commit_ms),
         func.sum(case((TickRow.failed != "", 1), else_=0)),
     )
-    told = np.full((slots, len(sums)), np.nan)
+    by_slot = np.full((slots, len(sums)), np.nan)
     for place, *values in connection.execute(select(slot, *sums).where(TickRow.minute >= start).group_by(slot)):
         if place < slots:  # the clock was set back
-            told[place] = values
-    ticks, fetch_ms, store_ms, longest_ms, failed = told.T
+            by_slot[place] = values
+    ticks, fetch_ms, store_ms, longest_ms, failed = by_slot.T
     return TickDay(
         starts=start + SLOT_SECONDS * np.arange(slots, dtype=np.int64),
         ticks=np.nan_to_num(ticks).astype(np.int64),
