@@ -71,7 +71,7 @@ class PostgreSQL:
             self._running = subprocess.Popen(
                 [wheel.bin_path / "postgres", *options],
                 cwd="/",
-                user=wheel.system_user,  # None: whoever runs the tests; root must not run it
+                user=wheel.system_user,  # None: the user who runs the tests; root must not run it
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -110,7 +110,7 @@ class PostgreSQL:
         return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
     def drop_database(self, url: str) -> None:
-        """Remove a database, whoever is still connected to it."""
+        """Remove a database, even if clients are still connected to it."""
         self._execute(f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)")
 
     def _execute(self, statement: str) -> None:

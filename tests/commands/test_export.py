@@ -189,11 +189,11 @@ def test_where_nothing_is_stored_the_file_has_its_columns(engine: Engine, tmp_pa
 @SUFFIXES
 def test_batches_of_any_size_make_the_same_rows(engine: Engine, tmp_path: Path, suffix: str) -> None:
     whole = tmp_path / f"whole{suffix}"
-    told = export(engine, whole, nothing)
+    exported = export(engine, whole, nothing)
 
     for size in (1, 3, 8, 9, 10):
         parts = tmp_path / f"parts{size}{suffix}"
-        assert export(engine, parts, nothing, batch_rows=size) == told
+        assert export(engine, parts, nothing, batch_rows=size) == exported
         pd.testing.assert_frame_equal(read(parts), read(whole))
         if suffix == ".parquet":
             groups = pq.read_metadata(parts)
@@ -212,7 +212,7 @@ def test_progress_counts_the_metrics(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_all_is_read_as_of_one_moment(engine: Engine, tmp_path: Path) -> None:
-    def tick(done: int, _total: int, _told: str) -> None:
+    def tick(done: int, _total: int, _text: str) -> None:
         with writing(engine) as connection:
             prices.store(connection, T + 60 * done, np.array([1, 2, 3, 4]), np.ones(4), 60)
 
@@ -222,11 +222,11 @@ def test_all_is_read_as_of_one_moment(engine: Engine, tmp_path: Path) -> None:
 
 @SUFFIXES
 def test_an_interrupted_export_leaves_what_was_there(engine: Engine, tmp_path: Path, suffix: str) -> None:
-    def interrupt(_done: int, _total: int, _told: str) -> None:
+    def interrupt(_done: int, _total: int, _text: str) -> None:
         raise KeyboardInterrupt
 
     (tmp_path / "shelf").mkdir()
-    path = tmp_path / f"shelf/prices{suffix}"
+    path = tmp_path / f"missing/prices{suffix}"
     path.write_text("before")
     with pytest.raises(KeyboardInterrupt):
         export(engine, path, interrupt, batch_rows=1, force=True)
@@ -239,7 +239,7 @@ def test_an_interrupted_export_leaves_what_was_there(engine: Engine, tmp_path: P
 def test_a_full_disk_leaves_nothing(engine: Engine, tmp_path: Path, suffix: str) -> None:
     (tmp_path / "shelf").mkdir()
     with pytest.raises(CannotWrite, match=rf"prices{suffix}: File too large$"), full_disk(100):
-        export(engine, tmp_path / f"shelf/prices{suffix}", nothing, batch_rows=1)
+        export(engine, tmp_path / f"missing/prices{suffix}", nothing, batch_rows=1)
 
     assert names(tmp_path / "shelf") == []
 
@@ -258,7 +258,7 @@ def test_the_ending_may_be_in_capitals(engine: Engine, tmp_path: Path) -> None:
     assert (tmp_path / "PRICES.CSV").read_text().startswith("time,market,")
 
 
-def test_a_database_of_another_schema_is_told(store_url: str, tmp_path: Path) -> None:
+def test_a_database_of_another_schema_is_refused(store_url: str, tmp_path: Path) -> None:
     engine = open_engine(store_url)
     create_file(engine)
 
@@ -269,7 +269,7 @@ def test_a_database_of_another_schema_is_told(store_url: str, tmp_path: Path) ->
     assert not (tmp_path / "prices.csv").exists()
 
 
-def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:
+def test_a_database_that_is_unavailable_is_reported(tmp_path: Path) -> None:
     engine = open_engine("postgres://nobody@127.0.0.1:1/none?connect_timeout=2")
 
     with pytest.raises(StoreUnavailable):

@@ -15,7 +15,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def nothing(_done: int, _total: int, _told: str) -> None:
+def nothing(_done: int, _total: int, _text: str) -> None:
     """Progress that nobody looks at."""
 
 
@@ -122,7 +122,7 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path, folder: str) -> None:
         pytest.fail("begun all the same")
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     # Linux has a folder that nobody may write to, root included.
     with pytest.raises(CannotWrite, match=r"^/proc/self/result: [A-Z]"), atomic_file(Path("/proc/self/result")):
         pytest.fail("begun all the same")
@@ -130,7 +130,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         pytest.fail("begun all the same")
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
     with (
         pytest.raises(CannotWrite, match=r"result: File too large$"),
         full_disk(1_000),
@@ -155,7 +155,7 @@ def test_a_command_tells_what_went_wrong_in_one_line(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_command_that_is_told_to_end_leaves_nothing(
+def test_a_command_that_is_asked_to_end_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
     # As at a terminal: what a shell starts in the background is deaf to the interrupt key.

@@ -118,7 +118,7 @@ def rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
 
 
 OF_THE_FILE = ("storage", "sizes")
-"""What readers are told of the database itself, and not of the world."""
+"""Fields that readers show of the database itself, not of its contents."""
 
 
 def plain(value: Any) -> Any:
@@ -132,12 +132,12 @@ def plain(value: Any) -> Any:
 
 
 def answers(world: World, engine: Engine) -> list[Any]:
-    """All that readers are told of the world's time by the database `engine`."""
+    """All results that readers get of the world's time from the database `engine`."""
     reader = dataclasses.replace(world, engine=engine).reader
     since, until = world.now - 4 * DAYS, world.now + DAYS
     ranking = reader.ranking()
     status = dataclasses.replace(reader.status(world.now), holder=None)  # the lease is not moved
-    told: list[Any] = [
+    results: list[Any] = [
         ranking,
         reader.alerts(),
         reader.sparklines(tuple(row.id for row in ranking.metrics)),
@@ -145,8 +145,8 @@ def answers(world: World, engine: Engine) -> list[Any]:
         reader.day(world.now),
     ]
     for row in ranking.metrics:
-        told += [read(row.id, since, until) for read in (reader.prices, reader.hours, reader.volumes)]
-    return [plain(answer) for answer in told]
+        results += [read(row.id, since, until) for read in (reader.prices, reader.hours, reader.volumes)]
+    return [plain(answer) for answer in results]
 
 
 def test_readers_cannot_tell_the_two_apart(world: World, target: Engine, move: Callable[..., TransferResult]) -> None:
@@ -240,7 +240,7 @@ def test_it_is_of_one_moment_however_much_is_written_meanwhile(
 ) -> None:
     before = rows(world.engine)
 
-    move(lambda _done, _total, _told: world.tick())
+    move(lambda _done, _total, _text: world.tick())
 
     assert rows(target) == before
     assert len(rows(world.engine)["tick"]) > len(before["tick"]) + 3
@@ -256,7 +256,7 @@ def test_progress_counts_each_row_twice(monkeypatch: pytest.MonkeyPatch, move: C
         assert {total for _, total, _ in steps} == {2 * done.rows}
         assert steps[-1][0] == 2 * done.rows
         assert [step[0] for step in steps] == sorted(step[0] for step in steps)
-        assert any("price sent, " in told for _, _, told in steps)
+        assert any("price sent, " in text for _, _, text in steps)
 
 
 def test_nobody_ticks_there_meanwhile_and_readers_go_on(
@@ -266,7 +266,7 @@ def test_nobody_ticks_there_meanwhile_and_readers_go_on(
     other = dataclasses.replace(world, engine=open_engine(postgresql_url))
     revisions = set()
 
-    def try_to_tick(_done: int, _total: int, _told: str) -> None:
+    def try_to_tick(_done: int, _total: int, _text: str) -> None:
         revisions.add(other.reader.revision())
         with pytest.raises(StoreUnavailable, match="another process is writing"), writing(other.engine) as connection:
             leases.take(connection, "other", world.now.timestamp(), 10)
@@ -283,7 +283,7 @@ def test_nobody_ticks_there_meanwhile_and_readers_go_on(
 def test_who_is_interrupted_leaves_a_database_without_content(
     world: World, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
-    def interrupt(done: int, total: int, _told: str) -> None:
+    def interrupt(done: int, total: int, _text: str) -> None:
         if done >= total / 2:
             raise KeyboardInterrupt
 
@@ -469,7 +469,7 @@ def test_the_command_tells_in_one_line_what_is_wrong(
 
 
 @pytest.mark.processes
-def test_the_command_moves_and_tells(world: World, target: Engine, postgresql_url: str, tmp_path: Path) -> None:
+def test_the_command_moves_and_reports(world: World, target: Engine, postgresql_url: str, tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": postgresql_url}
     run = partial(subprocess.run, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     done = run([sys.executable, str(ROOT / "app.py"), "transfer", "tracker.db"])

@@ -15,7 +15,7 @@ from tests.builders import NOON
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.world import World
 
-HALF_PAST = NOON + timedelta(minutes=30)
+HALF_AN_HOUR_LATER = NOON + timedelta(minutes=30)
 
 
 def record(engine: Engine, *states: TickState) -> None:
@@ -40,10 +40,10 @@ def by_slot(found: TickDay, name: str) -> dict[datetime, float]:
 
 
 def test_a_day_without_ticks_has_its_slots_and_misses_nothing(engine: Engine) -> None:
-    found = day(engine, HALF_PAST)
+    found = day(engine, HALF_AN_HOUR_LATER)
 
     assert len(found.starts) == 96
-    assert found.starts[-1] == int(HALF_PAST.timestamp())
+    assert found.starts[-1] == int(HALF_AN_HOUR_LATER.timestamp())
     assert (np.diff(found.starts) == SLOT_SECONDS).all()
     assert found.ticks.sum() == found.missed.sum() == found.failed.sum() == 0
     assert np.isnan(found.longest_ms).all()
@@ -76,7 +76,7 @@ def test_what_was_missed_counts_in_the_slots_where_it_was_due(engine: Engine) ->
     assert by_slot(found, "missed") == {NOON: 9, NOON + timedelta(minutes=15): 5}
 
 
-def test_a_pause_longer_than_the_day_is_told_as_far_as_the_day_goes(engine: Engine) -> None:
+def test_a_pause_longer_than_the_day_is_counted_as_far_as_the_day_goes(engine: Engine) -> None:
     record(engine, tick_at(NOON, missed=10 * 1440))
 
     assert day(engine, NOON).missed.sum() == 95 * 15
@@ -103,7 +103,7 @@ def world(engine: Engine) -> World:
     return world
 
 
-def test_pairs_that_came_and_went_are_told_for_a_day_the_latest_first(world: World) -> None:
+def test_pairs_that_came_and_went_are_listed_for_a_day_the_latest_first(world: World) -> None:
     (exchange,) = world.exchanges
     for name, gone, minutes in (("SOL/USD", "BTC/USD", 5), ("XRP/USD", "ETH/USD", 10)):
         world.now = NOON + timedelta(minutes=minutes)
@@ -123,7 +123,7 @@ def test_pairs_that_came_and_went_are_told_for_a_day_the_latest_first(world: Wor
     assert [str(metric.pair) for metric in (*later.came, *later.went)] == ["XRP/USD", "ETH/USD"]
 
 
-def test_what_came_back_is_not_gone_and_what_went_long_ago_is_not_told_again(world: World) -> None:
+def test_what_came_back_is_not_gone_and_what_went_long_ago_is_not_listed_again(world: World) -> None:
     (exchange,) = world.exchanges
     price = exchange.prices.pop("BTC/USD")
     world.discover()

@@ -89,7 +89,7 @@ def test_every_tick_is_a_new_revision(world: World) -> None:
     assert world.reader.ranking().revision == world.reader.status(world.now).revision == before + 1
 
 
-def test_volumes_are_read_as_told(world: World) -> None:
+def test_volumes_are_read_as_reported(world: World) -> None:
     world.tick()
     world.exchanges[0].volumes["BTC/USD"] = 6.0
     world.tick()

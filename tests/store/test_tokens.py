@@ -25,7 +25,7 @@ def nothing_is_noted() -> None:
     wait_for(lambda: all(thread.name != NOTING for thread in enumerate_threads()))
 
 
-def test_a_token_is_known_by_its_text_and_kept_by_its_digest_alone(engine: Engine, tokens: TokenStore) -> None:
+def test_a_token_is_known_by_its_text_and_stored_by_its_digest_alone(engine: Engine, tokens: TokenStore) -> None:
     secret, token = tokens.issue(" my  notebook ", "write", NOON)
 
     assert (token.name, token.scope, token.created_at) == ("my notebook", "write", NOON)
@@ -36,9 +36,9 @@ def test_a_token_is_known_by_its_text_and_kept_by_its_digest_alone(engine: Engin
     assert found is not None
     assert found.id == token.id
     with reading(engine) as connection:
-        kept = " ".join(map(str, connection.exec_driver_sql("SELECT * FROM token").one()))
-    assert digest(secret) in kept
-    assert secret not in kept
+        stored = " ".join(map(str, connection.exec_driver_sql("SELECT * FROM token").one()))
+    assert digest(secret) in stored
+    assert secret not in stored
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper, lambda text: text[:-1], lambda text: text + "x", digest])

@@ -26,7 +26,7 @@ def fire(engine: Engine, metric_id: int, at: int) -> None:
         alerts.insert_alerts(connection, [NewAlert(metric_id, at, 400.0, 100.0, 3.0, 60)])
 
 
-def test_alerts_are_told_newest_first_with_their_figures(engine: Engine) -> None:
+def test_alerts_are_found_newest_first_with_their_figures(engine: Engine) -> None:
     fire(engine, 1, T - 60)
     fire(engine, 2, T)
 

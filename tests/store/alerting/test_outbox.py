@@ -21,7 +21,7 @@ def _many_metrics(engine: Engine) -> None:
 
 
 def fire(engine: Engine, *channels: str, metrics: int = 1, at: int = T) -> list[int]:
-    """Fire alerts of as many metrics in one tick, each owed to `channels`."""
+    """Fire alerts of as many metrics in one tick, each pending to `channels`."""
     with writing(engine) as connection:
         firings = [NewAlert(number, at, 4.0 + number, 1.0, 3.0, 60) for number in range(1, metrics + 1)]
         numbers = list(alerts.insert_alerts(connection, firings))
@@ -35,19 +35,19 @@ def claim(engine: Engine, now: int, channel: str = "mail", owner: str = "me") ->
 
 
 def claimed(engine: Engine, now: int, channel: str = "mail", owner: str = "me") -> PendingMessage:
-    owed = claim(engine, now, channel, owner)
-    assert owed is not None
-    return owed
+    pending = claim(engine, now, channel, owner)
+    assert pending is not None
+    return pending
 
 
-def test_each_channel_is_owed_one_message_however_many_alerts_a_tick_has(engine: Engine) -> None:
+def test_each_channel_gets_one_message_however_many_alerts_a_tick_has(engine: Engine) -> None:
     fire(engine, "mail", "chat", metrics=500)
 
-    owed = claimed(engine, T)
-    assert (owed.channel, owed.attempts, owed.expires_at) == ("mail", 0, T + DAY)
-    assert (owed.message.fired, owed.message.resolved, owed.message.at) == (500, 0, NOON)
-    assert [entry.alert.metric_id for entry in owed.message.entries] == list(range(1, LISTED + 1))
-    assert owed.message.text.splitlines()[LISTED:] == ["and 480 more", f"[{owed.message.key}]"]
+    pending = claimed(engine, T)
+    assert (pending.channel, pending.attempts, pending.expires_at) == ("mail", 0, T + DAY)
+    assert (pending.message.fired, pending.message.resolved, pending.message.at) == (500, 0, NOON)
+    assert [entry.alert.metric_id for entry in pending.message.entries] == list(range(1, LISTED + 1))
+    assert pending.message.text.splitlines()[LISTED:] == ["and 480 more", f"[{pending.message.key}]"]
     assert claimed(engine, T, "chat").message.fired == 500
     with reading(engine) as connection:
         assert deliveries.count(connection) == 2
@@ -56,8 +56,8 @@ def test_each_channel_is_owed_one_message_however_many_alerts_a_tick_has(engine:
 def test_what_fired_and_what_is_resolved_stand_in_one_message_in_the_order_given(engine: Engine) -> None:
     first, second = fire(engine, metrics=2)
     with writing(engine) as connection:
-        news = [AlertNotice(second, "resolved", ["mail"]), AlertNotice(first, "fired", ["mail", "chat", "mail"])]
-        outbox.enqueue(connection, T + 60, news)
+        notices = [AlertNotice(second, "resolved", ["mail"]), AlertNotice(first, "fired", ["mail", "chat", "mail"])]
+        outbox.enqueue(connection, T + 60, notices)
 
     mail, chat = claimed(engine, T + 60).message, claimed(engine, T + 60, "chat").message
     assert [(entry.kind, entry.alert.id) for entry in mail.entries] == [("resolved", second), ("fired", first)]
@@ -65,7 +65,7 @@ def test_what_fired_and_what_is_resolved_stand_in_one_message_in_the_order_given
     assert [(entry.kind, entry.alert.id) for entry in chat.entries] == [("fired", first)]
 
 
-def test_no_news_owes_nothing(engine: Engine) -> None:
+def test_no_notices_queue_nothing(engine: Engine) -> None:
     with writing(engine) as connection:
         outbox.enqueue(connection, T, [])
     fire(engine)
@@ -103,8 +103,8 @@ def test_a_channel_whose_receiver_asks_for_silence_has_nothing_to_do_until_its_m
     fire(engine, "mail")
     fire(engine, "mail", at=T + DAY - 100)
     with writing(engine) as connection:
-        owed = claimed_in(connection, T + DAY - 100)
-        outbox.postpone(connection, owed, T + DAY + 300, "slow down", paused_until=T + DAY + 300)
+        pending = claimed_in(connection, T + DAY - 100)
+        outbox.postpone(connection, pending, T + DAY + 300, "slow down", paused_until=T + DAY + 300)
         assert not outbox.has_work(connection, "mail", T + DAY)
         assert outbox.has_work(connection, "mail", T + DAY + 1)
 
@@ -113,9 +113,9 @@ def test_keys_tell_messages_apart_also_where_a_backup_gives_a_number_again(engin
     def key(at: int) -> str:
         fire(engine, "mail", at=at)
         with writing(engine) as connection:
-            owed = claimed_in(connection, at)
-            outbox.mark_sent(connection, owed, at)
-        return owed.message.key
+            pending = claimed_in(connection, at)
+            outbox.mark_sent(connection, pending, at)
+        return pending.message.key
 
     first, second = key(T), key(T + 60)
     assert first.rpartition("-")[0] != second.rpartition("-")[0]
@@ -129,7 +129,7 @@ def test_keys_tell_messages_apart_also_where_a_backup_gives_a_number_again(engin
     assert key(T + 120) not in (first, second)
 
 
-def test_a_sent_message_and_one_that_is_given_up_are_owed_no_more(engine: Engine) -> None:
+def test_a_sent_message_and_one_that_is_given_up_are_no_longer_pending(engine: Engine) -> None:
     fire(engine, "mail")
     fire(engine, "mail", at=T + 60)
     with writing(engine) as connection:
@@ -150,21 +150,21 @@ def test_a_postponed_message_comes_back_when_it_is_due(engine: Engine) -> None:
 
 
 def claimed_in(connection: object, now: int) -> PendingMessage:
-    owed = outbox.claim(connection, "mail", now, "me")  # type: ignore[arg-type]
-    assert owed is not None
-    return owed
+    pending = outbox.claim(connection, "mail", now, "me")  # type: ignore[arg-type]
+    assert pending is not None
+    return pending
 
 
-def test_messages_are_claimed_in_the_order_in_which_they_were_owed(engine: Engine) -> None:
+def test_messages_are_claimed_in_the_order_in_which_they_were_queued(engine: Engine) -> None:
     for minute in range(3):
         fire(engine, "mail", at=T + 60 * minute)
     order = []
     with writing(engine) as connection:
         for _ in range(3):
-            owed = claimed_in(connection, T + 180)
-            assert claimed_in(connection, T + 180) == owed  # as long as it is not settled
-            order.append(int(owed.message.at.timestamp()))
-            outbox.mark_sent(connection, owed, T + 180)
+            pending = claimed_in(connection, T + 180)
+            assert claimed_in(connection, T + 180) == pending  # as long as it is not settled
+            order.append(int(pending.message.at.timestamp()))
+            outbox.mark_sent(connection, pending, T + 180)
 
     assert order == [T, T + 60, T + 120]
 
@@ -238,8 +238,8 @@ def test_who_comes_back_from_the_dead_does_not_undo_what_was_done_since(engine: 
 
     assert claim(engine, T + 200) is None
     with reading(engine) as connection:
-        (told,) = deliveries.newest(connection, 10)
-    assert (told.state, told.attempts, told.error) == ("sent", 1, None)
+        (delivery,) = deliveries.newest(connection, 10)
+    assert (delivery.state, delivery.attempts, delivery.error) == ("sent", 1, None)
 
 
 def test_who_comes_back_from_the_dead_does_not_put_off_or_give_up_what_another_is_sending(engine: Engine) -> None:
@@ -249,8 +249,8 @@ def test_who_comes_back_from_the_dead_does_not_put_off_or_give_up_what_another_i
         outbox.postpone(connection, slow, T + 130, "timed out")
         outbox.mark_failed(connection, slow, T, "timed out")
     with reading(engine) as connection:
-        (told,) = deliveries.newest(connection, 10)
-    assert (told.state, told.attempts, told.error) == ("queued", 0, None)
+        (delivery,) = deliveries.newest(connection, 10)
+    assert (delivery.state, delivery.attempts, delivery.error) == ("queued", 0, None)
 
     with writing(engine) as connection:
         outbox.mark_failed(connection, quick, T, "gone")
@@ -268,11 +268,11 @@ def test_what_one_who_was_thought_dead_has_sent_is_sent_and_not_claimed_again(en
     with writing(engine) as connection:
         outbox.postpone(connection, quick, T + 130, "timed out")
     with reading(engine) as connection:
-        (told,) = deliveries.newest(connection, 10)
-    assert (told.state, told.attempts, told.error) == ("sent", 1, None)
+        (delivery,) = deliveries.newest(connection, 10)
+    assert (delivery.state, delivery.attempts, delivery.error) == ("sent", 1, None)
 
 
-def test_what_was_given_up_can_be_owed_again_for_a_day(engine: Engine) -> None:
+def test_what_was_given_up_can_be_queued_again_for_a_day(engine: Engine) -> None:
     fire(engine, "mail")
     first = claimed(engine, T)
     with writing(engine) as connection:
@@ -288,7 +288,7 @@ def test_what_was_given_up_can_be_owed_again_for_a_day(engine: Engine) -> None:
     assert again.message.key == first.message.key
 
 
-def test_deliveries_are_told_newest_first_with_their_state(engine: Engine) -> None:
+def test_deliveries_are_listed_newest_first_with_their_state(engine: Engine) -> None:
     for minute in range(3):
         fire(engine, "mail", metrics=1 + minute, at=T + 60 * minute)
     with writing(engine) as connection:
@@ -296,23 +296,23 @@ def test_deliveries_are_told_newest_first_with_their_state(engine: Engine) -> No
         outbox.mark_failed(connection, claimed_in(connection, T + 120), T + 122, "gone")
 
     with reading(engine) as connection:
-        told = deliveries.newest(connection, 10)
+        listed = deliveries.newest(connection, 10)
         assert [one.id for one in deliveries.newest(connection, 10, "failed")] == [2]
         assert [one.id for one in deliveries.newest(connection, 10, "sent")] == [1]
         assert [one.id for one in deliveries.newest(connection, 10, "queued")] == [3]
-        assert deliveries.newest(connection, 1) == told[:1]
-        assert deliveries.newest(connection, 1, offset=1) == told[1:2]
+        assert deliveries.newest(connection, 1) == listed[:1]
+        assert deliveries.newest(connection, 1, offset=1) == listed[1:2]
         assert deliveries.newest(connection, 9, offset=3) == ()
-        assert deliveries.find(connection, 2) == told[1]
+        assert deliveries.find(connection, 2) == listed[1]
         assert deliveries.find(connection, 4) is None
-    assert [(one.id, one.state, one.attempts, one.error, one.fired) for one in told] == [
+    assert [(one.id, one.state, one.attempts, one.error, one.fired) for one in listed] == [
         (3, "queued", 0, None, 3),
         (2, "failed", 1, "gone", 2),
         (1, "sent", 1, None, 1),
     ]
-    assert [one.title for one in told[1:]] == [
+    assert [one.title for one in listed[1:]] == [
         "2 alerts: C0/USD on kraken: 5.0 x its average, and 1 more",
         "C0/USD on kraken: 5.0 x its average",
     ]
-    assert told[2].sent_at is not None
-    assert told[2].sent_at.timestamp() == T + 121
+    assert listed[2].sent_at is not None
+    assert listed[2].sent_at.timestamp() == T + 121

@@ -101,7 +101,7 @@ def test_what_keeps_a_process_from_its_work_is_raised_here(world: World, place: 
     elsewhere.dispose()
 
 
-def test_a_process_that_ends_by_itself_is_told_of(world: World, place: Place) -> None:
+def test_a_process_that_ends_by_itself_is_reported(world: World, place: Place) -> None:
     unreadable = ReplayTask(ReplayPlan(None, np.array(["x"]), 0, 0, PERIOD), 0, 0)  # type: ignore[arg-type]
     with pytest.raises(Unfinished, match="ended by itself, with status 1"):
         finished(replay_process.run_in_process(world.engine, unreadable, place))

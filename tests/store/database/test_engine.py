@@ -180,11 +180,11 @@ def test_only_who_writes_may_keep_many_pages_of_a_file(sqlite_url: str) -> None:
     engine = open_engine(sqlite_url)
     create_file(engine)
 
-    def kept(connection: Connection) -> int:
+    def cache_size(connection: Connection) -> int:
         return abs(connection.exec_driver_sql("PRAGMA cache_size").scalar_one())
 
     with reading(engine) as connection:
-        assert kept(connection) == READER_CACHE_KB
+        assert cache_size(connection) == READER_CACHE_KB
     with writing(engine) as connection:
-        assert kept(connection) == WRITER_CACHE_KB
+        assert cache_size(connection) == WRITER_CACHE_KB
     engine.dispose()

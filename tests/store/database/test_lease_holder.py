@@ -87,7 +87,7 @@ def test_a_jump_of_the_clock_they_share_changes_nothing(engine: Engine, times: T
         assert first.try_acquire(engine)
 
 
-def test_looks_that_come_late_do_not_take_for_dead_whoever_was_kept_from_renewing_as_they_were_from_looking(
+def test_late_checks_do_not_take_the_lease_of_a_holder_that_was_prevented_from_renewing_as_they_were_from_checking(
     engine: Engine, times: Times
 ) -> None:
     first, _ = times.lease_holder("first")
@@ -127,7 +127,7 @@ def test_of_many_that_find_the_lease_free_one_gets_it(engine: Engine, times: Tim
     assert [other.try_acquire(engine) for other in others] == got
 
 
-def test_who_was_held_up_for_longer_than_the_lease_is_not_sure_of_it_and_is_told_when_it_is_lost(
+def test_a_holder_that_was_held_up_for_longer_than_the_lease_is_not_certain_of_it_and_learns_when_it_is_lost(
     engine: Engine, times: Times
 ) -> None:
     first, _ = times.lease_holder("first")
@@ -160,8 +160,8 @@ def test_who_works_renews_the_lease_all_the_while_and_not_when_it_has_let_go(eng
 
     def ends() -> float | None:
         with reading(engine) as connection:
-            standing = leases.current(connection, "work")
-        return None if standing is None else standing.expires_at
+            found = leases.current(connection, "work")
+        return None if found is None else found.expires_at
 
     worker = LeaseHolder("worker", 0.2, clock, time.monotonic, "work")
     assert worker.try_acquire(engine)

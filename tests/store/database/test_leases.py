@@ -46,7 +46,7 @@ def test_a_released_lease_is_free_at_once(engine: Engine) -> None:
     assert take(engine, "b", 101)
 
 
-def test_who_has_lost_the_lease_is_told_in_the_commit(engine: Engine) -> None:
+def test_a_process_that_has_lost_the_lease_learns_it_in_the_commit(engine: Engine) -> None:
     take(engine, "a", 100)
     with writing(engine) as connection:
         leases.require(connection, "a")

@@ -56,7 +56,7 @@ CONTENT: dict[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 """What the tables of the first migration may hold."""
 
-KEPT = {name: rows for name, rows in CONTENT.items() if name != "notification"}
+REMAINING = {name: rows for name, rows in CONTENT.items() if name != "notification"}
 """What of it is as it was after the whole way up: notifications have become messages."""
 
 
@@ -99,7 +99,7 @@ def names(engine: Engine) -> set[str]:
 def test_the_way_up_keeps_all_data(engine: Engine) -> None:
     migrate(engine, simulated=False)
 
-    assert content(engine) == KEPT
+    assert content(engine) == REMAINING
     with writing(engine) as connection:
         assert is_current(connection)
         metric, exchange = Base.metadata.tables["metric"], Base.metadata.tables["exchange"]
@@ -119,7 +119,7 @@ def test_down_and_up_again_keeps_what_the_first_tables_hold(engine: Engine) -> N
 
     migrate(engine, simulated=False)
     assert names(engine) >= set(Base.metadata.tables)
-    assert content(engine) == KEPT
+    assert content(engine) == REMAINING
     engine.dispose()
 
 
@@ -168,12 +168,12 @@ def notifications(engine: Engine) -> list[dict[str, Any]]:
     return rows
 
 
-def test_what_is_owed_becomes_one_message_a_tick_and_channel(
+def test_pending_notifications_become_one_message_a_tick_and_channel(
     engine: Engine, notifications: list[dict[str, Any]]
 ) -> None:
     migrate(engine, simulated=False)
 
-    message, told = Base.metadata.tables["message"], Base.metadata.tables["message_alert"]
+    message, message_alert = Base.metadata.tables["message"], Base.metadata.tables["message_alert"]
     with reading(engine) as connection:
         columns = (
             "id",
@@ -193,11 +193,11 @@ def test_what_is_owed_becomes_one_message_a_tick_and_channel(
             (9, "chat", 660, 87_000, None, 1, None, 90_000, 1),
             (12, "mail", 660, 87_060, None, 0, None, None, 1),
         ]
-        # Whoever sends it may be at it still: it is waited for as for any other.
+        # Its sender may still be sending it: it is waited for like any other.
         held = leases.current(connection, "channel mail")
         assert held == ("a sender of an earlier version", 700.0)
         assert leases.current(connection, "channel chat") is None
-        found = connection.execute(select(told).order_by(*told.primary_key.columns))
+        found = connection.execute(select(message_alert).order_by(*message_alert.primary_key.columns))
         assert [tuple(row) for row in found] == [
             (6, 0, 5, "fired"),
             (6, 1, 6, "fired"),
@@ -228,9 +228,9 @@ def test_on_the_way_down_what_rules_fired_is_forgotten_and_messages_tell_of_the_
     with writing(engine) as connection:
         connection.execute(tables["alert"].insert(), [fired | {"id": 7, "rule_id": 4}, fired | {"id": 8, "rule_id": 0}])
         connection.execute(tables["message"].insert(), [message | {"id": 7}, message | {"id": 8}])
-        told = [(7, 0, 7, "fired"), (7, 1, 8, "fired"), (7, 2, 7, "resolved"), (8, 0, 7, "fired")]
+        reported = [(7, 0, 7, "fired"), (7, 1, 8, "fired"), (7, 2, 7, "resolved"), (8, 0, 7, "fired")]
         columns = ("message_id", "place", "alert_id", "kind")
-        connection.execute(tables["message_alert"].insert(), [dict(zip(columns, row, strict=True)) for row in told])
+        connection.execute(tables["message_alert"].insert(), [dict(zip(columns, row, strict=True)) for row in reported])
         command.downgrade(configuration(connection), "0008")
 
         old = MetaData()
@@ -261,11 +261,11 @@ def test_rules_keep_their_states_and_an_alert_without_data_was_one_that_fires(en
     engine.dispose()
 
 
-def test_past_standard_deviations_of_before_are_renewed_and_pending_renewals_go_on(engine: Engine) -> None:
+def test_earlier_sums_of_standard_deviations_are_recomputed_and_pending_recomputations_go_on(engine: Engine) -> None:
     with writing(engine) as connection:
         command.upgrade(configuration(connection), "0013")
-        marks = [("stdev", 540), ("stdev", 600), ("volatility", 300), ("price", 600)]
-        rows = [{"quantity": quantity, "minute": minute, "data": b""} for quantity, minute in marks]
+        sums = [("stdev", 540), ("stdev", 600), ("volatility", 300), ("price", 600)]
+        rows = [{"quantity": quantity, "minute": minute, "data": b""} for quantity, minute in sums]
         connection.execute(Base.metadata.tables["mark"].insert(), rows)
         connection.exec_driver_sql("INSERT INTO mark_renewal VALUES ('price', 480)")
     migrate(engine, simulated=False)
@@ -314,7 +314,7 @@ def test_numbers_are_not_given_again_after_the_way(engine: Engine, way: str, nam
     engine.dispose()
 
 
-def test_a_database_of_a_newer_program_is_left_alone_and_told(engine: Engine) -> None:
+def test_a_database_of_a_newer_program_is_left_alone_and_reported(engine: Engine) -> None:
     with writing(engine) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     before = names(engine)
@@ -371,7 +371,7 @@ def test_of_two_starters_at_once_one_migrates_and_both_succeed(
         assert is_current(connection)
         assert connection.exec_driver_sql("SELECT count(*) FROM installation").scalar_one() == 1
     if filled:
-        assert content(engine) == KEPT
+        assert content(engine) == REMAINING
     engine.dispose()
 
 
@@ -420,7 +420,7 @@ def test_killed_in_the_middle_it_has_changed_nothing_and_can_be_run_again(
 
     migrate(engine, simulated=False)
     assert names(engine) == {*Base.metadata.tables, "alembic_version"}
-    assert content(engine) == KEPT
+    assert content(engine) == REMAINING
     engine.dispose()
 
 

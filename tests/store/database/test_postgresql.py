@@ -76,7 +76,7 @@ def askers() -> int:
     return sum(thread.name == "postgresql watch" for thread in enumerate_threads())
 
 
-def test_who_waits_for_a_server_that_freezes_is_told_and_those_who_come_later_at_once(
+def test_a_client_of_a_server_that_freezes_gets_an_error_and_later_ones_at_once(
     server: PostgreSQL, engine: Engine
 ) -> None:
     visitors = 12
@@ -175,7 +175,7 @@ def test_work_of_hours_outlasts_a_hiccup_of_the_server(server: PostgreSQL, engin
     with ThreadPoolExecutor(1) as threads, writing(engine, COMMAND_TIMEOUTS) as connection:
         with server.frozen():
             waiting = threads.submit(snapshots.raise_revision, connection)
-            wait_for(lambda: not answers(engine), what="the others to be told")
+            wait_for(lambda: not answers(engine), what="errors of the others")
             assert not waiting.done()
         assert waiting.result(NOT_FOR_EVER) == 1
 
@@ -246,9 +246,9 @@ def test_what_the_url_says_of_time_outs_holds(server: PostgreSQL) -> None:
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, WatchedConnection)
-        told = driver.info.get_parameters()
+        parameters = driver.info.get_parameters()
     engine.dispose()
 
-    assert (told["keepalives_idle"], told["connect_timeout"]) == ("77", "3")
-    assert (told["keepalives_count"], told["tcp_user_timeout"]) == ("3", "15000")
+    assert (parameters["keepalives_idle"], parameters["connect_timeout"]) == ("77", "3")
+    assert (parameters["keepalives_count"], parameters["tcp_user_timeout"]) == ("3", "15000")
     assert PAUSE_SECONDS < 1

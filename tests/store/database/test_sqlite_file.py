@@ -238,7 +238,7 @@ def other_database(path: Path) -> None:
         (other_database, "by another database: restart the program"),
     ],
 )
-def test_what_else_stands_in_its_place_is_left_alone_and_what_was_there_is_kept_until_it_can_be_saved(
+def test_another_file_in_its_place_is_left_alone_and_the_open_one_stays_until_it_can_be_saved(
     world: World, path: Path, put, complaint: str
 ) -> None:
     before = stored(world)
@@ -257,7 +257,7 @@ def test_what_else_stands_in_its_place_is_left_alone_and_what_was_there_is_kept_
     assert stored(world)[:-1] == before
 
 
-def test_a_disk_without_room_is_told_by_the_first_who_writes_and_no_more_when_one_could(world: World) -> None:
+def test_a_full_disk_is_reported_from_the_first_failed_write_to_the_next_successful_one(world: World) -> None:
     limit: list[int] = []
 
     @event.listens_for(world.engine, "begin")
@@ -284,7 +284,7 @@ def test_a_disk_without_room_is_told_by_the_first_who_writes_and_no_more_when_on
     assert sqlite_file.write_error(world.engine) is None
 
 
-def test_a_disk_that_has_gone_read_only_is_told_too(world: World) -> None:
+def test_a_disk_that_has_gone_read_only_is_reported_too(world: World) -> None:
     is_read_only = [True]
 
     @event.listens_for(world.engine, "checkout")

@@ -111,7 +111,7 @@ def store(connection: Connection, quantity: Quantity, stored: Rows) -> None:
     samples.insert(connection, quantity.rows, columns)
 
 
-def told(found: SampleColumns) -> list[tuple[int, int, float, int]]:
+def rows_of(found: SampleColumns) -> list[tuple[int, int, float, int]]:
     assert (found.times.dtype, found.metric_ids.dtype, found.widths.dtype) == (np.int64,) * 3
     columns = (found.times, found.metric_ids, found.values, found.widths)
     return list(zip(*(column.tolist() for column in columns), strict=True))
@@ -135,7 +135,7 @@ def test_a_run_of_metrics_is_read_as_it_was_stored(connection: Connection, chang
     store(connection, PRICE, stored | beside)
     until = START + 60 * MINUTES
 
-    assert told(bulk_rows.read_range(connection, PRICE, FIRST, LAST, START, until)) == expected(
+    assert rows_of(bulk_rows.read_range(connection, PRICE, FIRST, LAST, START, until)) == expected(
         stored, FIRST, LAST, START, until
     )
 
@@ -148,7 +148,7 @@ def test_a_quantity_without_widths_is_read_as_well(connection: Connection, chang
     until = START + 60 * MINUTES
 
     found = bulk_rows.read_range(connection, VOLUME, FIRST, LAST, START, until)
-    assert told(found) == expected(stored, FIRST, LAST, START, until, width=False)
+    assert rows_of(found) == expected(stored, FIRST, LAST, START, until, width=False)
 
 
 def test_a_part_of_the_time_and_of_the_metrics_is_read_alone(connection: Connection) -> None:
@@ -156,7 +156,7 @@ def test_a_part_of_the_time_and_of_the_metrics_is_read_alone(connection: Connect
     store(connection, PRICE, stored)
 
     for first, last, since, until in ((50, 50, START, LATE), (49, 63, LATE - 60, LATE), (200, 300, START, LATE)):
-        assert told(bulk_rows.read_range(connection, PRICE, first, last, since, until)) == expected(
+        assert rows_of(bulk_rows.read_range(connection, PRICE, first, last, since, until)) == expected(
             stored, first, last, since, until
         )
 
@@ -167,5 +167,5 @@ def test_all_metrics_of_some_minutes_are_read_together(connection: Connection) -
     store(connection, PRICE, stored)
 
     found = bulk_rows.read_all(connection, PRICE, LATE - 120, LATE + 60)
-    assert told(found) == expected(stored, FIRST, LAST, LATE - 120, LATE + 60)
-    assert told(bulk_rows.read_all(connection, PRICE, LATE + 86_400 * 9, LATE + 86_400 * 10)) == []
+    assert rows_of(found) == expected(stored, FIRST, LAST, LATE - 120, LATE + 60)
+    assert rows_of(bulk_rows.read_all(connection, PRICE, LATE + 86_400 * 9, LATE + 86_400 * 10)) == []

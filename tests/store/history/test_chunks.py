@@ -18,13 +18,13 @@ def series(times: list[int], values: list[float], width: int = 60) -> Series:
 @given(st.lists(st.tuples(st.integers(1, 90_000), PRICES, st.integers(1, 86_400)), min_size=1, max_size=1000))
 def test_any_samples_come_back_bit_for_bit(samples: list[tuple[int, float, int]]) -> None:
     gaps, values, widths = (np.array(column) for column in zip(*samples, strict=True))
-    told = Series(1_700_000_000 + np.cumsum(gaps), values.astype(np.float64), widths.astype(np.int64))
+    series = Series(1_700_000_000 + np.cumsum(gaps), values.astype(np.float64), widths.astype(np.int64))
 
-    found = chunks.decode(chunks.encode(told))
+    found = chunks.decode(chunks.encode(series))
 
-    assert found.values.tobytes() == told.values.tobytes()
-    assert found.times.tolist() == told.times.tolist()
-    assert found.widths.tolist() == told.widths.tolist()
+    assert found.values.tobytes() == series.values.tobytes()
+    assert found.times.tolist() == series.times.tolist()
+    assert found.widths.tolist() == series.widths.tolist()
 
 
 def test_a_price_like_an_exchanges_takes_less_than_two_bytes() -> None:

@@ -44,20 +44,20 @@ def test_a_span_is_open_at_its_start_and_closed_at_its_end(engine: Engine) -> No
 
 
 def test_history_of_a_few_metrics_is_read_in_runs_of_neighbours(engine: Engine) -> None:
-    kept = metric_stats.empty(np.array([1, 2, 3, 900], dtype=np.int64))
+    statistics = metric_stats.empty(np.array([1, 2, 3, 900], dtype=np.int64))
     with writing(engine) as connection:
         for back in (120, 60, 0):
-            prices.store(connection, T - back, kept["id"], kept["id"] * 10.0 + back, 60)
+            prices.store(connection, T - back, statistics["id"], statistics["id"] * 10.0 + back, 60)
 
     with reading(engine) as connection:
-        runs = list(prices.read_history(connection, kept, np.array([0, 3]), T - 120, T))
+        runs = list(prices.read_history(connection, statistics, np.array([0, 3]), T - 120, T))
 
     assert [run.rows.tolist() for run in runs] == [[0, 0], [3, 3]]
     assert runs[1].prices.tolist() == [9060.0, 9000.0]
     assert runs[1].times.tolist() == [T - 60, T]
 
 
-def test_prices_of_metrics_that_are_not_kept_are_left_out(engine: Engine) -> None:
+def test_prices_of_metrics_without_statistics_are_left_out(engine: Engine) -> None:
     with writing(engine) as connection:
         prices.store(connection, T, IDS, np.array([1.0, 2.0, 3.0]), 60)
 
@@ -80,7 +80,7 @@ def test_found_history_keeps_its_own_widths_and_yields_to_what_is_there(engine: 
     assert series.widths.tolist() == [300, 60]
 
 
-def test_a_volume_that_was_not_told_is_not_stored(engine: Engine) -> None:
+def test_a_volume_that_was_not_reported_is_not_stored(engine: Engine) -> None:
     with writing(engine) as connection:
         volumes.store(connection, T, IDS, np.array([5.5, np.nan, 0.0]))
 

@@ -33,10 +33,10 @@ class Harness:
     def tick(self, values: Mapping[int, float] | None = None, minutes: int = 1) -> None:
         """Store a tick of these prices, or of one for each metric."""
         self.minute += 60 * minutes
-        told = {metric: metric + self.minute / 7 for metric in METRICS} if values is None else values
+        by_metric = {metric: metric + self.minute / 7 for metric in METRICS} if values is None else values
         with writing(self.engine) as connection:
             snapshots.raise_revision(connection)
-            prices.store(connection, self.minute, np.array(list(told)), np.array(list(told.values())), 60)
+            prices.store(connection, self.minute, np.array(list(by_metric)), np.array(list(by_metric.values())), 60)
             nothing = empty(np.empty(0, dtype=np.int64))
             snapshots.save(connection, self.minute, Windows(SPAN, SPAN), nothing)
             ticks.record(connection, builders.tick_state(minute=datetime.fromtimestamp(self.minute, UTC)))
@@ -52,20 +52,20 @@ class Harness:
         with writing(self.engine) as connection:
             samples.remove(connection, PRICE, metric, np.array([second]))
 
-    def told(self, metric: int, since: int | None = None, until: int | None = None) -> Series:
+    def cached(self, metric: int, since: int | None = None, until: int | None = None) -> Series:
         first = self.minute - SPAN if since is None else since
         with reading(self.engine) as connection:
             return self.recent.series(connection, metric, first, self.minute if until is None else until)
 
     def check(self, since: int | None = None, until: int | None = None) -> None:
-        """What is told of each metric is what the database has."""
+        """The cached samples of each metric are those of the database."""
         for metric in METRICS:
-            told = self.told(metric, since, until)
+            cached = self.cached(metric, since, until)
             first = self.minute - SPAN if since is None else since
             with reading(self.engine) as connection:
                 stored = samples.series(connection, PRICE, metric, first, self.minute if until is None else until)
             for name in ("times", "values", "widths"):
-                found, wanted = getattr(told, name), getattr(stored, name)
+                found, wanted = getattr(cached, name), getattr(stored, name)
                 assert (found.dtype, found.tolist()) == (wanted.dtype, wanted.tolist()), (metric, name)
 
 
@@ -78,21 +78,21 @@ def harness(engine: Engine) -> Harness:
 
 
 def test_what_has_been_asked_for_once_is_not_read_again(harness: Harness) -> None:
-    before = harness.told(1)
+    before = harness.cached(1)
     harness.forget_unsaid(1, T + 60)
 
-    assert harness.told(1).times.tolist() == before.times.tolist() == [T + 60, T + 120, T + 180]
+    assert harness.cached(1).times.tolist() == before.times.tolist() == [T + 60, T + 120, T + 180]
     harness.tick()
-    assert harness.told(1).times.tolist() == [T + 60, T + 120, T + 180, T + 240]
+    assert harness.cached(1).times.tolist() == [T + 60, T + 120, T + 180, T + 240]
 
 
 def test_as_of_the_revision_that_is_at_hand_the_database_is_not_asked(harness: Harness) -> None:
-    told = harness.told(1)
+    cached = harness.cached(1)
     with reading(harness.engine) as connection:
         revision = snapshots.revision(connection)
     known = harness.recent.known(revision, 1, harness.minute - SPAN, harness.minute)
     assert known is not None
-    assert known.values.tolist() == told.values.tolist() != []
+    assert known.values.tolist() == cached.values.tolist() != []
     assert (
         harness.recent.known(revision, 2 * BLOCK_METRICS, harness.minute - SPAN, harness.minute) is None
     )  # not read yet
@@ -104,12 +104,12 @@ def test_as_of_the_revision_that_is_at_hand_the_database_is_not_asked(harness: H
 
 
 def test_what_lies_beside_it_has_been_read_too(harness: Harness) -> None:
-    harness.told(2 * BLOCK_METRICS)
+    harness.cached(2 * BLOCK_METRICS)
     harness.forget_unsaid(2 * BLOCK_METRICS + 1, T + 60)
     harness.forget_unsaid(2 * BLOCK_METRICS - 1, T + 60)
 
-    assert len(harness.told(2 * BLOCK_METRICS + 1).times) == 3
-    assert len(harness.told(2 * BLOCK_METRICS - 1).times) == 2
+    assert len(harness.cached(2 * BLOCK_METRICS + 1).times) == 3
+    assert len(harness.cached(2 * BLOCK_METRICS - 1).times) == 2
 
 
 def test_ticks_add_what_they_stored(harness: Harness) -> None:
@@ -124,41 +124,41 @@ def test_ticks_add_what_they_stored(harness: Harness) -> None:
     harness.check(until=harness.minute + 600)
 
 
-def test_what_was_told_stays_as_it_was(harness: Harness) -> None:
-    before = harness.told(1)
+def test_a_series_that_was_returned_does_not_change(harness: Harness) -> None:
+    before = harness.cached(1)
     copy = before.times.tolist(), before.values.tolist()
     for _ in range(5):
         harness.tick()
-        harness.told(1)
+        harness.cached(1)
 
     assert (before.times.tolist(), before.values.tolist()) == copy
 
 
-def test_a_past_that_was_filled_in_is_seen(harness: Harness) -> None:
+def test_a_history_that_was_backfilled_is_read_again(harness: Harness) -> None:
     harness.check()
     harness.fill_in(1, T, 1.5, 300)
     harness.check()
     harness.fill_in(1, T - 300, 2.5, 300)
     harness.tick()
     harness.check()
-    assert harness.told(1).widths.tolist() == [300, 300, 60, 60, 60, 60]
+    assert harness.cached(1).widths.tolist() == [300, 300, 60, 60, 60, 60]
 
 
-def test_what_is_stored_of_the_time_after_the_last_tick_is_seen_and_not_told_twice(harness: Harness) -> None:
+def test_what_is_stored_of_the_time_after_the_last_tick_is_read_once(harness: Harness) -> None:
     harness.check()
     harness.fill_in(1, harness.minute + 60, 9.0, 60)
-    assert harness.told(1, until=harness.minute + 60).values.tolist()[-1] == 9.0
+    assert harness.cached(1, until=harness.minute + 60).values.tolist()[-1] == 9.0
     harness.check(until=harness.minute + 60)
     harness.tick()
     harness.check()
-    assert harness.told(1).values.tolist()[-1] == 9.0
+    assert harness.cached(1).values.tolist()[-1] == 9.0
 
 
 def test_days_of_ticks_find_room(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent_cache, "SPARE_SAMPLES", 4)
     for _ in range(80):
         harness.tick()
-        harness.told(1)
+        harness.cached(1)
     harness.check()
     sizes = [block.size for block in harness.recent._blocks.values()]
     assert max(sizes) <= (SPAN // 60 + 4 + 1) * (8 + 12 * BLOCK_METRICS)
@@ -170,11 +170,11 @@ def test_what_nobody_asks_for_any_more_makes_room_for_others(harness: Harness, m
     assert len(harness.recent._blocks) == 1
 
 
-def test_one_who_still_sees_an_older_state_is_told_of_that(harness: Harness) -> None:
+def test_a_transaction_that_sees_an_older_state_reads_that(harness: Harness) -> None:
     with reading(harness.engine) as older:
         snapshots.version(older)  # from here on this transaction sees nothing new
         harness.tick()
-        assert len(harness.told(1).times) == 4
+        assert len(harness.cached(1).times) == 4
         assert len(harness.recent.series(older, 1, T, harness.minute).times) == 3
     harness.check()
 

@@ -145,7 +145,7 @@ def test_who_breaks_off_in_the_middle_of_a_span_goes_on_there(connection: Connec
     assert sealing.next_step(connection, FAR, 60, 360) == SealStep(T, T + SPAN, 2, 2, False)
 
 
-def test_what_is_added_to_a_sealed_past_is_sealed_with_it(connection: Connection) -> None:
+def test_what_is_added_to_a_sealed_history_is_sealed_with_it(connection: Connection) -> None:
     fill(connection, T, T + 7200)
     seal_all(connection)
     late = np.array([T + 60, T + 10_800], dtype=np.int64)
@@ -231,7 +231,7 @@ def test_the_size_is_put_on_record_once_an_hour(connection: Connection) -> None:
     assert sizes.growth(connection, T + 86_400 + 7 * 3600, size) is None
 
 
-def test_sizes_are_told_for_thirty_days_oldest_first(connection: Connection) -> None:
+def test_sizes_are_listed_for_thirty_days_oldest_first(connection: Connection) -> None:
     assert sizes.history(connection, T).times.shape == (0,)
     for hour in (0, 2, 1):
         sizes.record(connection, T + hour * 3600)
@@ -280,7 +280,7 @@ def test_an_hour_of_which_more_is_found_than_was_on_record_is_renewed(connection
         assert found.close[1:].tolist() == [price_of(1, T + 3_600 * hour) for hour in range(2, 7)]
 
 
-def test_an_hour_that_is_partly_sealed_and_partly_rows_is_told_whole(connection: Connection) -> None:
+def test_an_hour_that_is_partly_sealed_and_partly_rows_is_read_whole(connection: Connection) -> None:
     fill(connection, T, T + 1_800, ids=(1,))
     seal_all(connection)
     times = np.arange(T + 1_860, T + 3_601, 60, dtype=np.int64)
