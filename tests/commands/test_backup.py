@@ -123,13 +123,13 @@ def test_a_copy_made_while_another_thread_ticks_holds_whole_ticks_only(
 
 
 def test_a_copy_is_one_complete_file(tmp_path: Path, world: World) -> None:
-    (tmp_path / "shelf").mkdir()
-    back_up(world.engine, tmp_path / "missing/copy.db", nothing)
+    (tmp_path / "folder").mkdir()
+    back_up(world.engine, tmp_path / "folder/copy.db", nothing)
 
-    assert names(tmp_path / "shelf") == ["copy.db"]
+    assert names(tmp_path / "folder") == ["copy.db"]
     # Not in WAL mode, which could not be read from a medium that nothing can be written to.
-    assert (tmp_path / "missing/copy.db").read_bytes()[18:20] == b"\x01\x01"
-    connection = sqlite3.connect(f"file:{tmp_path}/missing/copy.db?mode=ro", uri=True)
+    assert (tmp_path / "folder/copy.db").read_bytes()[18:20] == b"\x01\x01"
+    connection = sqlite3.connect(f"file:{tmp_path}/folder/copy.db?mode=ro", uri=True)
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert connection.execute("SELECT count(*) FROM price").fetchone() == (10 * PAIRS,)
     connection.close()
@@ -171,20 +171,20 @@ def test_an_interrupted_copy_leaves_nothing(tmp_path: Path, world: World) -> Non
     def interrupt(_done: int, _total: int, _text: str) -> None:
         raise KeyboardInterrupt
 
-    (tmp_path / "shelf").mkdir()
+    (tmp_path / "folder").mkdir()
     with pytest.raises(KeyboardInterrupt):
-        back_up(world.engine, tmp_path / "missing/copy.db", interrupt, step_pages=1)
+        back_up(world.engine, tmp_path / "folder/copy.db", interrupt, step_pages=1)
 
-    assert names(tmp_path / "shelf") == []
+    assert names(tmp_path / "folder") == []
     assert world.tick() is not None
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, world: World) -> None:
-    (tmp_path / "shelf").mkdir()
+    (tmp_path / "folder").mkdir()
     with pytest.raises(CannotWrite, match=r"copy\.db: disk I/O error"), full_disk(50_000):
-        back_up(world.engine, tmp_path / "missing/copy.db", nothing)
+        back_up(world.engine, tmp_path / "folder/copy.db", nothing)
 
-    assert names(tmp_path / "shelf") == []
+    assert names(tmp_path / "folder") == []
 
 
 @pytest.mark.parametrize("force", [True, False])
@@ -313,7 +313,7 @@ def test_the_command_copies_and_tells(here: Path, world: World, capsys: pytest.C
         ("oracle://me:s3cret@host/db", ["copy.db"], "DATABASE_URL: oracle is neither sqlite nor postgresql"),
         ("sqlite:///text.db", ["copy.db"], "file is not a database"),
         ("postgres://me:s3cret@127.0.0.1:1/db", ["copy.db"], "postgresql://me@127.0.0.1:1/db"),
-        ("sqlite:///empty.db", ["missing/copy.db"], "missing/copy.db: there is no folder "),
+        ("sqlite:///empty.db", ["folder/copy.db"], "folder/copy.db: there is no folder "),
     ],
 )
 def test_the_command_tells_in_one_line_what_is_wrong(

@@ -225,23 +225,23 @@ def test_an_interrupted_export_leaves_what_was_there(engine: Engine, tmp_path: P
     def interrupt(_done: int, _total: int, _text: str) -> None:
         raise KeyboardInterrupt
 
-    (tmp_path / "shelf").mkdir()
-    path = tmp_path / f"missing/prices{suffix}"
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / f"folder/prices{suffix}"
     path.write_text("before")
     with pytest.raises(KeyboardInterrupt):
         export(engine, path, interrupt, batch_rows=1, force=True)
 
-    assert names(tmp_path / "shelf") == [path.name]
+    assert names(tmp_path / "folder") == [path.name]
     assert path.read_text() == "before"
 
 
 @SUFFIXES
 def test_a_full_disk_leaves_nothing(engine: Engine, tmp_path: Path, suffix: str) -> None:
-    (tmp_path / "shelf").mkdir()
+    (tmp_path / "folder").mkdir()
     with pytest.raises(CannotWrite, match=rf"prices{suffix}: File too large$"), full_disk(100):
-        export(engine, tmp_path / f"missing/prices{suffix}", nothing, batch_rows=1)
+        export(engine, tmp_path / f"folder/prices{suffix}", nothing, batch_rows=1)
 
-    assert names(tmp_path / "shelf") == []
+    assert names(tmp_path / "folder") == []
 
 
 @pytest.mark.parametrize("name", ["prices.xlsx", "prices", "prices.csv.gz", ".csv"])
