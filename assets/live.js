@@ -71,20 +71,21 @@
       (live.backfills || []).map((one) => one.market),
     ]);
 
-  /**
-   * Backfills raise the revision several times a second. Pages are renewed once a period while nothing else changes.
-   * @param {Live} live
-   */
+  // Backfills raise the revision several times a second. Pages are renewed once a period while nothing else changes.
+  /** @type {Window["trackerLive"]["waitAfter"]} */
+  const waitAfter = (renewal, live) =>
+    renewal && live.backfills?.length && renewal.urgent === urgentPart(live)
+      ? Math.max(0, renewal.at + live.period * 1000 - performance.now())
+      : 0;
+
+  /** @param {Live} live */
   function isDue(live) {
-    const urgent = urgentPart(live);
-    const at = performance.now();
-    const isHistoryAlone = renewed && renewed.urgent === urgent && live.backfills?.length;
-    if (renewed && isHistoryAlone && at - renewed.at < live.period * 1000) return false;
-    renewed = { urgent, at };
+    if (waitAfter(renewed, live) > 0) return false;
+    renewed = { urgent: urgentPart(live), at: performance.now() };
     return true;
   }
 
-  window.trackerLive = { urgentPart };
+  window.trackerLive = { urgentPart, waitAfter };
   register({
     poll,
     revision: (/** @type {Live | null} */ live, /** @type {number | null} */ known) =>

@@ -20,6 +20,8 @@ declare global {
     trackerLive: {
       /** What pages show at once: a tick, an alert, a metric that comes or goes, the begin or end of a backfill. */
       urgentPart(live: Live): string;
+      /** Milliseconds until a renewal of the page is due; more than 0 if only history has changed since the last. */
+      waitAfter(renewal: { urgent: string | null; at: number } | null, live: Live): number;
     };
     trackerPaths: {
       /** The address of one of our paths. */

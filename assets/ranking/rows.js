@@ -67,12 +67,11 @@
    * @param {Live | null} live
    */
   function isHistoryAlone(live) {
-    if (!live || !latest || !live.backfills?.length || latest.urgent !== window.trackerLive.urgentPart(live))
-      return false;
+    const wait = live ? window.trackerLive.waitAfter(latest, live) : 0;
+    if (wait === 0) return false;
     clearTimeout(timer);
-    const wait = latest.at + live.period * 1000 - performance.now();
-    if (wait > 0) timer = setTimeout(() => document.getElementById(ids.ranking) === page && updateRows(live), wait);
-    return wait > 0;
+    timer = setTimeout(() => document.getElementById(ids.ranking) === page && updateRows(live), wait);
+    return true;
   }
 
   /** @type {(before: Request, now: Request) => boolean} */
