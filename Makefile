@@ -41,6 +41,7 @@ lint: $(VENV)/.dev node_modules/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/python -m scripts.words
 	$(NPM) run lint
 
 format: $(VENV)/.dev node_modules/.installed

@@ -51,7 +51,7 @@ def chat_lines(text: str) -> list[str]:
 
 
 def slack_lines(text: str) -> list[str]:
-    """Of text in which Slack is told to format nothing; three characters are escaped all the same."""
+    """The lines of text that Slack does not format; it escapes three characters nevertheless."""
     return html.unescape(text).splitlines()
 
 

@@ -20,7 +20,7 @@ from tests.builders import NOON
 from tests.pipeline.world import store_history
 from tests.waiting import wait_for
 
-KEPT_HOURS = 26.0
+RETAINED_HOURS = 26.0
 
 
 class TwoTimes:
@@ -121,7 +121,7 @@ def start(store_url: str) -> Iterator[Start]:
         database_url=store_url,
         track="demo:BTC/USD,demo:ETH/USD",
         period_seconds=5,
-        retention_days=KEPT_HOURS / 24,
+        retention_days=RETAINED_HOURS / 24,
     )
 
     def begin(clock: ShiftedClock) -> tuple[Services, Scheduler]:
@@ -202,7 +202,7 @@ def test_a_clock_ahead_for_more_than_an_hour_removes_nothing_that_is_to_be_retai
     migrate(engine, simulated=True)
     began = datetime.now(UTC).replace(microsecond=0)
     step = timedelta(minutes=5)
-    past = store_history(engine, began - timedelta(minutes=70), KEPT_HOURS - 1.5, step)
+    history = store_history(engine, began - timedelta(minutes=70), RETAINED_HOURS - 1.5, step)
     store_history(engine, began + ahead, 65 / 60, step)
     engine.dispose()
     clock = ShiftedClock()
@@ -216,7 +216,7 @@ def test_a_clock_ahead_for_more_than_an_hour_removes_nothing_that_is_to_be_retai
     clock.shift = timedelta()
     wait_for(lambda: has_ticked(services), what="a tick by the right time")
     found = services.reader.prices(1, began - timedelta(days=2), began)
-    assert set(past) <= set(found.times.tolist())
+    assert set(history) <= set(found.times.tolist())
 
 
 def is_sealed(services: Services) -> bool:

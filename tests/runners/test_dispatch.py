@@ -34,7 +34,7 @@ from services.store.database import leases
 from services.store.database.engine import reading, writing
 from services.store.history import sealing
 from services.store.ranking import metrics, snapshots
-from tests.fakes import Timer as StandingTimer
+from tests.fakes import Timer as FakeTimer
 from tests.fakes_exchange import FakeClock, FakeExchange, FakeNotifier
 from tests.pipeline.world import store_history
 from tests.redis_server import RedisServer
@@ -115,7 +115,7 @@ def working(
 
 def notify_by(services: Services, *notifiers: FakeNotifier) -> None:
     services.notifiers = notifiers
-    services.senders = Senders(services.engine, notifiers, services.clock, Random(), services.owner, StandingTimer())
+    services.senders = Senders(services.engine, notifiers, services.clock, Random(), services.owner, FakeTimer())
 
 
 def stored(services: Services) -> tuple[bytes, list[tuple[object, ...]]]:
@@ -165,7 +165,7 @@ def test_workers_of_a_clock_ahead_for_more_than_an_hour_remove_nothing_that_is_t
 ) -> None:
     services = open_one(clock=RunningClock(NOW), retention_days=26 / 24)
     began, step = NOW.replace(second=0), timedelta(minutes=5)
-    past = store_history(services.engine, began - timedelta(minutes=70), 24.5, step)
+    history = store_history(services.engine, began - timedelta(minutes=70), 24.5, step)
     store_history(services.engine, began + ahead - timedelta(minutes=1), 65 / 60, step)
     services.ingestion.discovery.run(NOW)
 
@@ -181,7 +181,7 @@ def test_workers_of_a_clock_ahead_for_more_than_an_hour_remove_nothing_that_is_t
     with reading(services.engine) as connection:
         assert sealing.sealed_until(connection) is not None
     found = services.reader.prices(1, NOW - timedelta(days=2), NOW)
-    assert set(past) <= set(found.times.tolist())
+    assert set(history) <= set(found.times.tolist())
 
 
 def test_a_tick_by_celery_ends_when_the_clock_is_set_back_in_it(open_one: Open, dispatch: Dispatch) -> None:
@@ -377,7 +377,7 @@ def test_one_worker_at_a_time_fills_an_exchanges_history(open_one: Open, monkeyp
 def test_where_a_worker_has_died_another_goes_on_with_its_exchanges_history_whatever_their_clocks_tell(
     open_one: Open, monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
-    exchange, timer = FakeExchange("kraken", {"BTC/USD": 100.0}, close_at=lambda _pair, _second: 50.0), StandingTimer()
+    exchange, timer = FakeExchange("kraken", {"BTC/USD": 100.0}, close_at=lambda _pair, _second: 50.0), FakeTimer()
     services = open_one("one", (exchange,))
     services.plan = replace(services.plan, timer=timer)
     services.ingestion.discovery.run(NOW)
