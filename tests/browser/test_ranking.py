@@ -171,7 +171,8 @@ def test_new_and_inactive_pairs_are_marked_as_soon_as_it_is_known(site: Site, re
     assert site.script(f"return {chips}.every({whole})")
     inside = "chip => chip.getBoundingClientRect().right <= chip.closest('.ag-cell').getBoundingClientRect().right"
     assert site.script(f"return {chips}.every({inside})")
-    assert "10 times running" in site.script(f"return {dimmed}.querySelector('.chip').title")
+    title = "The last 10 answers of its exchange had no price for it"
+    assert site.script(f"return {dimmed}.querySelector('.chip').title") == title
 
     site.script(f"{GRID}.setFilterModel({{pair: {{filterType: 'text', type: 'equals', filter: 'BTC/USD'}}}})")
     site.until(lambda: table.count() == 1)
