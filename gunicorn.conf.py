@@ -6,7 +6,7 @@ import sys
 from gunicorn.glogging import Logger
 
 import app
-from api.server.gunicorn_worker import Worker
+from api.server.gunicorn_worker import Worker, hold_stop_signals
 from api.server.uvicorn_server import BACKLOG, END_SECONDS, KEEP_ALIVE_SECONDS
 from services.logs import LineFormatter
 from services.malloc import bound_heaps
@@ -60,6 +60,7 @@ def on_starting(server):
     """Pass the address of `--bind` to the workers, and update the database's schema before they use it. They
     inherit the limits of the allocator."""
     bound_heaps()
+    hold_stop_signals()
     addresses = [address[0] for address in server.address if isinstance(address, tuple)]
     if addresses:  # otherwise a Unix socket, which no other machine can reach
         os.environ["HOST"] = next((address for address in addresses if address not in _LOOPBACK), addresses[0])

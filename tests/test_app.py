@@ -223,6 +223,25 @@ def test_gunicorn_ends_soon_when_it_is_stopped_while_its_worker_starts(run: Run,
     assert "Traceback" not in output
 
 
+def test_a_worker_that_is_stopped_before_it_has_handlers_does_not_serve(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "gunicorn.conf.py"
+    config.write_text(
+        (ROOT / "gunicorn.conf.py").read_text()
+        + "\n\ndef post_fork(_server, worker):\n    if worker.age == 1:\n        os.kill(worker.pid, 15)\n"
+    )
+    command = [str(config) if part == str(ROOT / "gunicorn.conf.py") else part for part in GUNICORN]
+    program = run(*command, PORT=str(free_port()), TRACK="demo:*", SCHEDULER="off")
+    assert program.stdout is not None
+
+    booted = 0
+    for line in program.stdout:
+        booted += "Booting worker" in line
+        if booted == 2:
+            break
+    assert booted == 2, "the first one has ended, and another took its place"
+    assert "Traceback" not in end(program)
+
+
 def test_a_body_beyond_the_cap_is_refused_before_it_has_come(run: Run) -> None:
     port = free_port()
     run(APP, "--demo", "--port", str(port), SCHEDULER="off")

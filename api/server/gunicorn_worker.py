@@ -1,7 +1,9 @@
 """gunicorn's worker: the same server as that of `app.py`, in each of gunicorn's processes."""
 
+import os
 import signal
 import sys
+from functools import partial
 from types import FrameType
 
 from gunicorn.arbiter import Arbiter
@@ -9,6 +11,23 @@ from uvicorn_worker import UvicornWorker
 
 from api.server.asgi import WsgiBridge
 from api.server.uvicorn_server import CONFIG, Server, room_for_connections
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+def hold_stop_signals() -> None:
+    """Have signals that stop a worker wait until its own handlers are installed; called once in the arbiter.
+
+    A new worker has the arbiter's handlers, which swallow them: it would serve on until the graceful timeout.
+    """
+    arbiter = os.getpid()
+
+    def mask(how: int) -> None:
+        if os.getpid() == arbiter:
+            signal.pthread_sigmask(how, STOP_SIGNALS)
+
+    os.register_at_fork(before=partial(mask, signal.SIG_BLOCK), after_in_parent=partial(mask, signal.SIG_UNBLOCK))
+    mask(signal.SIG_UNBLOCK)  # an arbiter that replaces another is its fork
 
 
 class Worker(UvicornWorker):  # type: ignore[misc] # it has no types
@@ -27,6 +46,7 @@ class Worker(UvicornWorker):  # type: ignore[misc] # it has no types
         super().init_signals()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.handle_exit)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
