@@ -13,7 +13,6 @@ UP, DOWN = "#0b7261", "#b3440a"
 COMPARED = (ACCENT, DOWN, UP, "#8e2f8e", "#0a78a8", ALERT, "#7a6200", MUTED)
 """The lines of a comparison; assets/compare.css has their places in each theme."""
 
-INK = "#182033"
 GRID_LINE = "#e4e8f0"
 CLEAR = "rgba(0,0,0,0)"
 
