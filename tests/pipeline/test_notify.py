@@ -1,3 +1,5 @@
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from random import Random
 from threading import Event, get_ident
@@ -168,11 +170,24 @@ def test_a_channel_rests_at_the_first_refusal(engine: Engine) -> None:
     assert len(notifier.errors) == 1
 
 
-def senders(engine: Engine, *notifiers: FakeNotifier) -> Senders:
-    return Senders(engine, notifiers, lambda: at(60), Random(1), "this process", Timer())
+StartSenders = Callable[..., Senders]
 
 
-def test_a_slow_channel_that_accepts_delays_no_other(engine: Engine) -> None:
+@pytest.fixture
+def start_senders(engine: Engine) -> Iterator[StartSenders]:
+    """Makes senders of these notifiers; all are closed and idle when the test has ended, also where it fails."""
+    with ExitStack() as started:
+
+        def start(*notifiers: FakeNotifier, chance: Random | None = None) -> Senders:
+            senders = Senders(engine, notifiers, lambda: at(60), chance or Random(1), "this process", Timer())
+            started.callback(senders.wait)
+            started.callback(senders.close)
+            return senders
+
+        yield start
+
+
+def test_a_slow_channel_that_accepts_delays_no_other(engine: Engine, start_senders: StartSenders) -> None:
     for second in range(1, 6):
         fire(engine, at(second), "slow", "quick")
     may_answer = Event()
@@ -183,21 +198,25 @@ def test_a_slow_channel_that_accepts_delays_no_other(engine: Engine) -> None:
             super().send(message)
 
     slow, quick = Slow("slow"), FakeNotifier("quick")
-    both = senders(engine, slow, quick)
-    both.run()
-    wait_for(lambda: len(quick.accepted) == 5, what="the quick channel")
+    both = start_senders(slow, quick)
+
+    def quick_has_accepted(count: int) -> bool:
+        both.run()  # as every few seconds: a sender that was about to end does not see what is new
+        return len(quick.accepted) == count
+
+    wait_for(lambda: quick_has_accepted(5), what="the quick channel")
     fire(engine, at(10), "quick")
-    both.run()  # the slow one is at its first message still
-    wait_for(lambda: len(quick.accepted) == 6, what="the quick channel, again")
+    wait_for(lambda: quick_has_accepted(6), what="the quick channel, again")  # the slow one is at its first message
     assert slow.accepted == []
 
     may_answer.set()
     both.wait()
     assert len(slow.accepted) == 5
-    both.close()
 
 
-def test_a_channel_has_one_thread_and_one_message_on_its_way_at_a_time(engine: Engine) -> None:
+def test_a_channel_has_one_thread_and_one_message_on_its_way_at_a_time(
+    engine: Engine, start_senders: StartSenders
+) -> None:
     for second in range(1, 6):
         fire(engine, at(second), "test")
     at_once: list[int] = []
@@ -209,17 +228,18 @@ def test_a_channel_has_one_thread_and_one_message_on_its_way_at_a_time(engine: E
             threads.add(get_ident())
             super().send(message)
 
-    line = senders(engine, Counted())
+    channel = start_senders(Counted())
     for _ in range(20):
-        line.run()
-    line.wait()
-    line.close()
+        channel.run()
+    channel.wait()
 
     assert at_once == [1] * 6
     assert len(threads) == 1
 
 
-def test_a_channel_ends_after_the_message_that_it_is_at_when_the_program_ends(engine: Engine) -> None:
+def test_a_channel_ends_after_the_message_that_it_is_at_when_the_program_ends(
+    engine: Engine, start_senders: StartSenders
+) -> None:
     fire(engine, at(1))
     begun, may_answer = Event(), Event()
 
@@ -230,19 +250,19 @@ def test_a_channel_ends_after_the_message_that_it_is_at_when_the_program_ends(en
             super().send(message)
 
     slow = Slow()
-    line = senders(engine, slow)
-    line.run()
+    channel = start_senders(slow)
+    channel.run()
     assert begun.wait(20)
-    line.close()
+    channel.close()
     may_answer.set()
-    line.wait()
+    channel.wait()
 
     assert [state for _, state, _, _ in messages(engine)] == ["queued", "sent"]
     wait_for(lambda: not any(thread.name.startswith("notify") for thread in enumerate_threads()), what="the end")
 
 
 def test_what_breaks_one_channel_is_recorded_and_leaves_the_others_working(
-    engine: Engine, caplog: pytest.LogCaptureFixture
+    engine: Engine, start_senders: StartSenders, caplog: pytest.LogCaptureFixture
 ) -> None:
     fire(engine, at(1), "away", "well")
 
@@ -251,10 +271,9 @@ def test_what_breaks_one_channel_is_recorded_and_leaves_the_others_working(
             raise ArithmeticError("no chance")
 
     away, well = FakeNotifier("away", errors=[DeliveryFailed("busy")]), FakeNotifier("well")
-    both = Senders(engine, [away, well], lambda: at(60), Broken(), "this process", Timer())
+    both = start_senders(away, well, chance=Broken())
     both.run()
     both.wait()
-    both.close()
 
     assert "away: broke off" in caplog.text
     assert len(well.accepted) == 1
@@ -343,16 +362,16 @@ def test_a_message_that_was_too_old_is_sent_where_somebody_wants_it_tried_again(
 
 
 def test_messages_of_a_removed_channel_have_failed_and_those_of_the_others_wait_on(
-    engine: Engine, caplog: pytest.LogCaptureFixture
+    engine: Engine, start_senders: StartSenders, caplog: pytest.LogCaptureFixture
 ) -> None:
     fire(engine, at(1), "test", "gone")
     for _ in range(2):
-        senders(engine, FakeNotifier("test")).give_up_removed()
+        start_senders(FakeNotifier("test")).give_up_removed()
 
     assert messages(engine)[:2] == [("gone", "failed", "channel removed", 0), ("test", "queued", None, 0)]
     assert caplog.text.count("gone: messages given up because the channel was removed: 1") == 1
 
-    senders(engine).give_up_removed()
+    start_senders().give_up_removed()
     assert {(channel, state) for channel, state, _, _ in messages(engine)} == {("test", "failed"), ("gone", "failed")}
 
 
