@@ -15,7 +15,7 @@ from werkzeug.serving import make_server
 
 import app
 from benchmarks.databases import PERIOD, Dataset, filled, moment
-from benchmarks.onlookers import PATHS
+from benchmarks.onlookers import PATHS, READY
 from benchmarks.timings import median, p95, print_table, timed
 from benchmarks.web import ROOT
 from services.bootstrap import Services, open_services
@@ -29,7 +29,7 @@ WARM_UP_TICKS = 3
 ROUNDS = 2
 SECONDS = 40.0
 """Length of each kind's part of a round. Ticks are stored meanwhile, with a pause between them."""
-TICK_PAUSE_SECONDS = 3.0
+TICK_PAUSE_SECONDS = 1.5
 """Long enough for the ordinary reads that follow each tick."""
 RULE = {
     "name": "all of it",
@@ -126,6 +126,7 @@ class ServedProgram:
             assert client.stdout is not None
             client.stdin.write(json.dumps(order))
             client.stdin.close()
+            assert client.stdout.readline().strip() == READY
             until = time.monotonic() + SECONDS
             while time.monotonic() < until:
                 into.ticks.append(self.tick())

@@ -2,9 +2,9 @@
 order on stdin.
 
 The order holds `port`, `clients`, `request` ([method, path, body]; `{}` in the path becomes a new number each time)
-and `seconds`. A refused client tries again after `Retry-After`. The answer on stdout holds the count of each status
-(`statuses`), the seconds of each successful request (`took`) and the `waits` of ordinary requests by path, in
-milliseconds. Requests that are unanswered at the end are abandoned.
+and `seconds`. A refused client tries again after `Retry-After`. The answer on stdout follows the line READY. It holds
+the count of each status (`statuses`), the seconds of each successful request (`took`) and the `waits` of ordinary
+requests by path, in milliseconds. Requests that are unanswered at the end are abandoned.
 """
 
 import json
@@ -18,6 +18,9 @@ from threading import Thread
 from typing import Any
 
 PATHS = ("/healthz", "/live", "/")
+READY = "ready"
+"""The first line on stdout: the first request follows at once. Starting a client takes a processor, which is not what
+is measured."""
 PAUSE_SECONDS = 0.25
 PATIENCE_SECONDS = 300.0
 
@@ -65,4 +68,6 @@ def _request(port: int, method: str, path: str, body: object) -> tuple[int, floa
 
 
 if __name__ == "__main__":
-    json.dump(measure(**json.load(sys.stdin)), sys.stdout)
+    order = json.load(sys.stdin)
+    print(READY, flush=True)
+    json.dump(measure(**order), sys.stdout)
