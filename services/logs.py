@@ -53,6 +53,6 @@ def set_up_logs(level: str, style: Literal["text", "json"]) -> None:
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # A line per job and request would drown what matters; their errors still show.
-    for chatty in ("apscheduler", "alembic", "werkzeug", "uvicorn.error", "urllib3"):
+    # A line per job, request and client that disconnects would drown what matters; their errors still show.
+    for chatty in ("apscheduler", "alembic", "asyncio", "werkzeug", "uvicorn.error", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.ERROR)

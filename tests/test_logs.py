@@ -8,7 +8,7 @@ import pytest
 
 from services.logs import TRACE_MARK, quoted, set_up_logs
 
-CHATTY = ("apscheduler", "alembic", "werkzeug", "uvicorn.error", "urllib3")
+CHATTY = ("apscheduler", "alembic", "asyncio", "werkzeug", "uvicorn.error", "urllib3")
 UTC_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 
