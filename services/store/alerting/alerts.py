@@ -64,6 +64,10 @@ _IN_STATE = {
 }
 
 
+_OPEN = select(AlertRow.metric_id).where(AlertRow.rule_id == bindparam("of_rule"), _IN_STATE["open"])
+_WITHOUT_DATA = select(AlertRow.metric_id).where(AlertRow.rule_id == bindparam("of_rule"), _IN_STATE["no_data"])
+
+
 def firing_times(connection: Connection, rule_id: int, since: int, metric_ids: Collection[int]) -> dict[int, int]:
     """When the rule last fired on those of the metrics on which it did after epoch second `since`."""
     of_rule = (AlertRow.rule_id == rule_id) & (AlertRow.fired_at > since)
@@ -76,14 +80,12 @@ def firing_times(connection: Connection, rule_id: int, since: int, metric_ids: C
 
 def open_alerts(connection: Connection, rule_id: int) -> set[int]:
     """The metrics on which the rule has fired and not resolved."""
-    is_open = (AlertRow.rule_id == rule_id) & AlertRow.resolved_at.is_(None)
-    return set(connection.execute(select(AlertRow.metric_id).where(is_open)).scalars())
+    return set(connection.execute(_OPEN, {"of_rule": rule_id}).scalars())
 
 
 def without_data(connection: Connection, rule_id: int) -> set[int]:
     """Those of its open alerts' metrics of which nothing is known."""
-    silent = (AlertRow.rule_id == rule_id) & AlertRow.resolved_at.is_(None) & AlertRow.no_data_since.is_not(None)
-    return set(connection.execute(select(AlertRow.metric_id).where(silent)).scalars())
+    return set(connection.execute(_WITHOUT_DATA, {"of_rule": rule_id}).scalars())
 
 
 def resolve(connection: Connection, ended: Mapping[tuple[int, int], float | None], now: int) -> None:
@@ -91,6 +93,13 @@ def resolve(connection: Connection, ended: Mapping[tuple[int, int], float | None
 
     A value still beyond the alert's own threshold means that the threshold has moved: the reason says so.
     """
+    if ended:
+        rows = [{"of_rule": rule, "of_metric": metric, "at_value": at} for (rule, metric), at in ended.items()]
+        connection.execute(_resolved(now), rows)
+
+
+def _resolved(now: int) -> Update:
+    """The change of the open alerts of one rule and metric that have ended at `at_value`."""
     table = cast(Table, AlertRow.__table__)
     at = bindparam("at_value", type_=Double)
     beyond = ((table.c.value > table.c.threshold) & (at > table.c.threshold)) | (
@@ -101,10 +110,7 @@ def resolve(connection: Connection, ended: Mapping[tuple[int, int], float | None
         (beyond & table.c.reference.is_not(None), "window_moved_on"),
         else_=None,
     )
-    change = _open_ones().values(resolved_at=now, no_data_since=None, reason=reason)
-    if ended:
-        rows = [{"of_rule": rule, "of_metric": metric, "at_value": at} for (rule, metric), at in ended.items()]
-        connection.execute(change, rows)
+    return _open_ones().values(resolved_at=now, no_data_since=None, reason=reason)
 
 
 def set_no_data_since(connection: Connection, concerned: Sequence[tuple[int, int]], since: int | None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, insert, select, true, update
 
 from services.market.alerting.alerts import Mute
 from services.market.times import DAY, from_epoch
@@ -14,10 +14,24 @@ RETENTION_SECONDS = 30 * DAY
 """A mute stays on record for this long after its end."""
 
 
+_HOLDS = MuteRow.until.is_(None) | (MuteRow.until > bindparam("now"))
+_CURRENT = select(MuteRow.__table__).where(_HOLDS).order_by(MuteRow.id)
+_ENDED = select(MuteRow.rule_id, MuteRow.metric_id).where(
+    MuteRow.until > bindparam("since"), MuteRow.until <= bindparam("now")
+)
+_SAME_RULE = MuteRow.rule_id.is_(None) | (AlertRow.rule_id == MuteRow.rule_id)
+_SAME_METRIC = MuteRow.metric_id.is_(None) | (AlertRow.metric_id == MuteRow.metric_id)
+_RESOLVED_SINCE = (AlertRow.resolved_at >= MuteRow.created_at) | (AlertRow.resolved_at == bindparam("now"))
+_DELETE_RESOLVED = delete(MuteRow).where(
+    MuteRow.until.is_(None),
+    exists().where(_RESOLVED_SINCE, _SAME_RULE, _SAME_METRIC),
+    ~exists().where(AlertRow.resolved_at.is_(None), _SAME_RULE, _SAME_METRIC),
+)
+
+
 def current(connection: Connection, now: int) -> tuple[Mute, ...]:
     """The mutes in effect at epoch second `now`, by number."""
-    found = select(MuteRow.__table__).where(_holds(now)).order_by(MuteRow.id)
-    return tuple(_mute(row) for row in connection.execute(found))
+    return tuple(_mute(row) for row in connection.execute(_CURRENT, {"now": now}))
 
 
 def add(
@@ -32,8 +46,8 @@ def add(
 
 def remove(connection: Connection, number: int, now: int) -> bool:
     """End a mute early: open alerts that no other mute covers are unmuted. False if it is not in effect."""
-    mine = (MuteRow.id == number) & _holds(now)
-    row = connection.execute(delete(MuteRow).where(mine).returning(MuteRow.rule_id, MuteRow.metric_id)).first()
+    remove_one = delete(MuteRow).where(MuteRow.id == number, _HOLDS).returning(MuteRow.rule_id, MuteRow.metric_id)
+    row = connection.execute(remove_one, {"now": now}).first()
     if row is None:
         return False
     _mark(connection, row.rule_id, row.metric_id, muted=False)
@@ -52,8 +66,7 @@ def end_timed(connection: Connection, since: int, now: int) -> None:
 
     A mute stays on record for RETENTION_SECONDS, and is in effect again if the clock proves to have been ahead.
     """
-    ended = select(MuteRow.rule_id, MuteRow.metric_id).where(MuteRow.until > since, MuteRow.until <= now)
-    rows = connection.execute(ended).all()
+    rows = connection.execute(_ENDED, {"since": since, "now": now}).all()
     for row in rows:
         _mark(connection, row.rule_id, row.metric_id, muted=False)
     if rows:
@@ -67,18 +80,7 @@ def end_resolved(connection: Connection, now: int) -> None:
     Called in the commit of the tick of `now`: alerts that resolve at `now` do so after all mutes, even those that were
     made later in the tick's period, before it was stored.
     """
-    theirs = (
-        MuteRow.rule_id.is_(None) | (AlertRow.rule_id == MuteRow.rule_id),
-        MuteRow.metric_id.is_(None) | (AlertRow.metric_id == MuteRow.metric_id),
-    )
-    still_open = exists().where(AlertRow.resolved_at.is_(None), *theirs)
-    since = (AlertRow.resolved_at >= MuteRow.created_at) | (AlertRow.resolved_at == now)
-    one_ended = exists().where(since, *theirs)
-    connection.execute(delete(MuteRow).where(MuteRow.until.is_(None), one_ended, ~still_open))
-
-
-def _holds(now: int) -> ColumnElement[bool]:
-    return MuteRow.until.is_(None) | (MuteRow.until > now)
+    connection.execute(_DELETE_RESOLVED, {"now": now})
 
 
 def is_muted(mutes: Sequence[Mute], rule_id: int, metric_id: int) -> bool:

@@ -6,17 +6,21 @@ from functools import lru_cache
 from json import dumps, loads
 
 import numpy as np
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from services.market.alerting.rule_json import read_rule, rule_fields
 from services.market.alerting.rules import AlertRule
 from services.market.alerting.states import FIRING, NO_DATA, STATE, RuleStates
 from services.store.database.models import AlertRow, MuteRow, RuleRow, RuleStateRow
 
+_RULES = select(RuleRow.id, RuleRow.body).order_by(RuleRow.id)
+_STATES = select(RuleStateRow.rule_id, RuleStateRow.data)
+_DELETE_STATES = delete(RuleStateRow).where(RuleStateRow.rule_id.in_(bindparam("numbers", expanding=True)))
+
 
 def stored(connection: Connection) -> tuple[AlertRule, ...]:
     """All rules, by number."""
-    rows = connection.execute(select(RuleRow.id, RuleRow.body).order_by(RuleRow.id))
+    rows = connection.execute(_RULES)
     return tuple(decode_rule(row.id, row.body) for row in rows)
 
 
@@ -71,7 +75,7 @@ def decode_rule(number: int, body: str) -> AlertRule:
 
 def states(connection: Connection) -> Mapping[int, RuleStates]:
     """For each rule that has such, the metrics to which it does not stand simply ok."""
-    rows = connection.execute(select(RuleStateRow.rule_id, RuleStateRow.data))
+    rows = connection.execute(_STATES)
     return {row.rule_id: np.frombuffer(row.data, dtype=STATE) for row in rows}
 
 
@@ -89,7 +93,7 @@ def shift_states_back(connection: Connection, now: int, seconds: int) -> None:
 def save_states(connection: Connection, changed: Mapping[int, RuleStates]) -> None:
     """Replace them for the rules that have changed."""
     if changed:
-        connection.execute(delete(RuleStateRow).where(RuleStateRow.rule_id.in_(changed)))
+        connection.execute(_DELETE_STATES, {"numbers": list(changed)})
     rows = [{"rule_id": number, "data": held.tobytes()} for number, held in changed.items() if len(held)]
     if rows:
         connection.execute(insert(RuleStateRow), rows)

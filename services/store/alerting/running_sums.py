@@ -19,6 +19,10 @@ _COLUMNS = (("value", "<f8"), ("total", "<f8"), ("rest", "<f8"), ("count", "<i4"
 _ROW_BYTES = sum(np.dtype(form).itemsize for _, form in _COLUMNS)
 
 
+_DELETE_ALL = delete(RunningSumsRow)
+_INSERT = insert(RunningSumsRow)
+
+
 class StoredSumHistory:
     """The running sums as one transaction sees them. Each row is read once, however many rules need it."""
 
@@ -75,7 +79,7 @@ class StoredSumHistory:
 def record(connection: Connection, quantity: str, sums: RunningSums) -> None:
     """Store the running sums of one more tick."""
     data = b"".join(np.ascontiguousarray(getattr(sums, name), form).tobytes() for name, form in _COLUMNS)
-    connection.execute(insert(RunningSumsRow).values(quantity=quantity, minute=sums.minute, data=data))
+    connection.execute(_INSERT, {"quantity": quantity, "minute": sums.minute, "data": data})
 
 
 def replace(connection: Connection, quantity: str, since: int, until: int, found: Sequence[RunningSums]) -> None:
@@ -88,6 +92,9 @@ def replace(connection: Connection, quantity: str, since: int, until: int, found
 
 def thin(connection: Connection, longest: dict[str, int], now: int, period_seconds: int) -> None:
     """Remove the rows that no window of up to `longest` seconds, quantity by quantity, looks back on any more."""
+    if not longest:
+        connection.execute(_DELETE_ALL)
+        return
     quantity, minute = RunningSumsRow.quantity, RunningSumsRow.minute
     between_slots = minute % SLOT_SECONDS >= period_seconds
     unused = (minute < ticks.age_cutoff(connection, now, HOUR + period_seconds)) & between_slots

@@ -9,11 +9,12 @@ ten thousand new ones make Python search the whole heap for garbage, which takes
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Any, cast
 
 import numpy as np
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Table, TextClause, text
 
 from services.market.types import Floats, Ints
 
@@ -120,8 +121,8 @@ def concatenated(parts: Sequence[SampleColumns]) -> SampleColumns:
 
 
 def _stored_minutes(connection: Connection, quantity: Quantity, since: int, until: int) -> Sequence[int]:
-    stored = text(STORED_MINUTES.format(table=quantity.rows.name) + "SELECT minute FROM stored WHERE minute > :since")
-    return sorted(connection.execute(stored, {"since": since, "until": until}).scalars())
+    stored = STORED_MINUTES.format(table=quantity.rows.name) + "SELECT minute FROM stored WHERE minute > :since"
+    return sorted(connection.execute(_text(stored), {"since": since, "until": until}).scalars())
 
 
 def _of_minute(connection: Connection, quantity: Quantity, minute: int) -> SampleColumns:
@@ -200,7 +201,7 @@ def _packed(
         ) packed(ids, figures, widths) WHERE packed.ids IS NOT NULL ORDER BY s.minute"""
     given = {"since": since, "until": until, "first": first, "last": last}
     parts = []
-    for minute, *packed in cast(Iterable[tuple[Any, ...]], connection.execute(text(statement), given).cursor):
+    for minute, *packed in cast(Iterable[tuple[Any, ...]], connection.execute(_text(statement), given).cursor):
         ids, values, widths = map(np.frombuffer, packed, (">i4", ">f8", ">i4"))
         parts.append(SampleColumns(np.full(len(ids), minute, dtype=np.int64), ids, values, widths))
     found = concatenated(parts)
@@ -214,8 +215,14 @@ def _packed(
 
 def _numbers(connection: Connection, statement: str, **values: object) -> Floats:
     """The numbers of all rows, row after row."""
-    cursor = cast(Iterable[Iterable[float]], connection.execute(text(statement), values).cursor)
+    cursor = cast(Iterable[Iterable[float]], connection.execute(_text(statement), values).cursor)
     return np.fromiter(chain.from_iterable(cursor), dtype=np.float64)
+
+
+@lru_cache(maxsize=64)
+def _text(statement: str) -> TextClause:
+    """The statement, made once: that takes longer than many statements do."""
+    return text(statement)
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from psycopg.errors import UniqueViolation
-from sqlalchemy import Connection, Table, delete, func, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, select, update
 
 from services.market.types import Ints, Series
 from services.store.database import copy_format
@@ -20,6 +20,11 @@ from services.store.history.bulk_rows import Quantity, SampleColumns
 SQLITE_ROWS = 1_000
 """Rows in one INSERT on SQLite, which takes a third of the time of one row each; it allows 32,766 values."""
 
+_SPANS = (
+    select(SpanRow.start)
+    .where(SpanRow.start < bindparam("until_second"), SpanRow.until > bindparam("since_second"))
+    .order_by(SpanRow.start)
+)
 _COPY = "COPY {} ({}) FROM STDIN (FORMAT BINARY)"
 _POSTGRESQL_TYPES = {"BIGINT": "bigint", "INTEGER": "integer", "DOUBLE": "double precision"}
 
@@ -130,9 +135,8 @@ def read_sealed_range(
 ) -> Iterator[tuple[int, Series]]:
     """The chunks that reach into (`since`, `until`] of metrics `first` to `last` (None: of all), oldest first, with
     the number of their metric."""
-    touched = select(SpanRow.start).where(SpanRow.start < until, SpanRow.until > since).order_by(SpanRow.start)
     table = quantity.chunks
-    for start in connection.execute(touched).scalars().all():
+    for start in connection.execute(_SPANS, {"since_second": since, "until_second": until}).scalars().all():
         mine = select(table.c.metric_id, table.c.data).where(table.c.start == start, table.c.metric_id >= first)
         if last is not None:
             mine = mine.where(table.c.metric_id <= last)

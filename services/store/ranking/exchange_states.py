@@ -1,9 +1,10 @@
 """The state of each exchange: its last success and failure, its list of pairs, its pace."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, func, insert, select, update
 
 from services.market.status import ExchangeState
 from services.market.times import from_epoch
@@ -24,6 +25,16 @@ class Success:
     note: str | None
 
 
+_UPDATE = update(ExchangeRow).where(ExchangeRow.market == bindparam("of_market"))
+_RECORD_FAILURE = _UPDATE.values(
+    failing_since=func.coalesce(ExchangeRow.failing_since, bindparam("at_second")),
+    failed_at=bindparam("at_second"),
+    error=bindparam("why"),
+)
+_NOTES = select(ExchangeRow.market, ExchangeRow.note)
+_UNCHANGED_PERIODS = select(ExchangeRow.market, ExchangeRow.unchanged_periods.label("unchanged_periods"))
+
+
 def record_success(connection: Connection, market: str, success: Success) -> None:
     """The exchange returned prices. Its last failure stays on record."""
     update_exchange(
@@ -40,21 +51,30 @@ def record_success(connection: Connection, market: str, success: Success) -> Non
 
 def record_failure(connection: Connection, market: str, at: int, error: str) -> None:
     """The exchange returned no prices. `failing_since` stays that of its first failure in a row."""
-    since = func.coalesce(ExchangeRow.failing_since, at)
-    update_exchange(connection, market, failing_since=since, failed_at=at, error=error)
+    _change(connection, market, _RECORD_FAILURE, {"at_second": at, "why": error})
 
 
 def update_exchange(connection: Connection, market: str, **values: object) -> None:
     """Set these fields of one exchange, whose row is made if there is none."""
-    change = update(ExchangeRow).where(ExchangeRow.market == market).values(**values)
-    if not connection.execute(change).rowcount:
+    _change(connection, market, _update_of(frozenset(values)), {f"new_{name}": value for name, value in values.items()})
+
+
+@cache
+def _update_of(fields: frozenset[str]) -> Update:
+    """A statement that sets these fields to `new_...`."""
+    return _UPDATE.values({name: bindparam(f"new_{name}") for name in sorted(fields)})
+
+
+def _change(connection: Connection, market: str, change: Update, values: Mapping[str, object]) -> None:
+    given = {"of_market": market, **values}
+    if not connection.execute(change, given).rowcount:
         connection.execute(insert(ExchangeRow).values(market=market))
-        connection.execute(change)
+        connection.execute(change, given)
 
 
 def notes(connection: Connection) -> dict[str, str | None]:
     """The note on each exchange's last answer."""
-    return {row.market: row.note for row in connection.execute(select(ExchangeRow.market, ExchangeRow.note))}
+    return {row.market: row.note for row in connection.execute(_NOTES)}
 
 
 def patterns(connection: Connection, market: str) -> str | None:
@@ -105,5 +125,4 @@ def load(connection: Connection) -> tuple[ExchangeState, ...]:
 
 def unchanged_periods(connection: Connection) -> dict[str, int]:
     """For each exchange, the number of periods in which none of its prices has moved."""
-    rows = connection.execute(select(ExchangeRow.market, ExchangeRow.unchanged_periods))
-    return {row.market: row[1] for row in rows}
+    return {row.market: row.unchanged_periods for row in connection.execute(_UNCHANGED_PERIODS)}

@@ -12,6 +12,8 @@ from services.market.types import Catalogue, Listing, Metric, Pair
 from services.store.database.engine import MAX_INTEGER
 from services.store.database.models import MetricRow, SnapshotRow, WarningRow
 
+_CATALOGUE_NUMBER = select(SnapshotRow.catalogue)
+
 
 class CatalogueCache:
     """Reads the catalogue when its number has moved, and remembers it otherwise: a tick need not read it."""
@@ -21,7 +23,7 @@ class CatalogueCache:
 
     def current(self, connection: Connection) -> Catalogue:
         """The tracked metrics as this transaction sees them."""
-        number = connection.execute(select(SnapshotRow.catalogue)).scalar_one()
+        number = connection.execute(_CATALOGUE_NUMBER).scalar_one()
         last = self._last
         if last is None or last.number != number:
             last = Catalogue(number, _metrics(connection, MetricRow.tracked.is_(True)))

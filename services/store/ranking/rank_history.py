@@ -1,7 +1,7 @@
 """The ranks that the last ticks gave, a row a tick."""
 
 import numpy as np
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from services.market.types import Ints
 from services.store.database.models import RankHistoryRow
@@ -16,25 +16,33 @@ is put right. Rows are counted, not dated: a clock that is ahead must not take t
 _RANK = np.dtype("<i4")
 
 
+_INSERT = insert(RankHistoryRow)
+_DELETE_OLDEST = delete(RankHistoryRow).where(
+    RankHistoryRow.minute
+    <= select(RankHistoryRow.minute).order_by(RankHistoryRow.minute.desc()).offset(bindparam("rows")).limit(1).scalar_subquery()
+)
+_NEWEST_RANKS = select(RankHistoryRow.ranks).where(
+    RankHistoryRow.minute
+    == select(func.max(RankHistoryRow.minute))
+    .where(RankHistoryRow.minute <= bindparam("until"), RankHistoryRow.minute > bindparam("since"))
+    .scalar_subquery()
+)
+
+
 def record(connection: Connection, minute: int, period_seconds: int, metric_ids: Ints, ranks: Ints) -> None:
     """Keep the ranks that the tick of `minute` gave, 0 for unranked, and forget the oldest beyond MAX_ROWS."""
     if minute % THINNING >= period_seconds:
         return
     by_number = np.zeros(metric_ids.max(initial=0) + 1, dtype=_RANK)
     by_number[metric_ids] = ranks
-    connection.execute(insert(RankHistoryRow).values(minute=minute, ranks=by_number.tobytes()))
-    last = (
-        select(RankHistoryRow.minute).order_by(RankHistoryRow.minute.desc()).offset(MAX_ROWS).limit(1).scalar_subquery()
-    )
-    connection.execute(delete(RankHistoryRow).where(RankHistoryRow.minute <= last))
+    connection.execute(_INSERT, {"minute": minute, "ranks": by_number.tobytes()})
+    connection.execute(_DELETE_OLDEST, {"rows": MAX_ROWS})
 
 
 def at(connection: Connection, minute: int, lookback: int, metric_ids: Ints) -> Ints:
     """The ranks that the tick of `minute` gave, or the last one in the `lookback` seconds before it; 0 for unknown
     and unranked."""
-    near = (RankHistoryRow.minute <= minute, RankHistoryRow.minute > minute - lookback)
-    newest = select(func.max(RankHistoryRow.minute)).where(*near).scalar_subquery()
-    data = connection.execute(select(RankHistoryRow.ranks).where(RankHistoryRow.minute == newest)).scalar()
+    data = connection.execute(_NEWEST_RANKS, {"until": minute, "since": minute - lookback}).scalar()
     found = np.zeros(len(metric_ids), dtype=np.int64)
     if data is not None:
         by_number = np.frombuffer(data, _RANK)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from services.market.stats.metric_stats import METRIC_STATS, MetricStats, Windows, empty
 from services.store.database.models import SnapshotRow, StatisticsRow
@@ -35,20 +35,30 @@ class SnapshotVersion(NamedTuple):
     minute: int | None
 
 
+_RAISE_REVISION = update(SnapshotRow).values(revision=SnapshotRow.revision + 1).returning(SnapshotRow.revision)
+_REVISION = select(SnapshotRow.revision)
+_VERSION = select(SnapshotRow.revision, SnapshotRow.minute)
+_SNAPSHOT = select(SnapshotRow.__table__)
+_STATISTICS = select(StatisticsRow.array)
+_SAVE_SNAPSHOT = update(SnapshotRow).values(
+    minute=bindparam("at_minute"), window_seconds=bindparam("main_seconds"), rule_seconds=bindparam("built_in_seconds")
+)
+_SAVE_STATISTICS = update(StatisticsRow).values(array=bindparam("content"))
+
+
 def raise_revision(connection: Connection) -> int:
     """Change what readers see: the new revision, which becomes theirs with the commit."""
-    statement = update(SnapshotRow).values(revision=SnapshotRow.revision + 1).returning(SnapshotRow.revision)
-    return connection.execute(statement).scalar_one()
+    return connection.execute(_RAISE_REVISION).scalar_one()
 
 
 def revision(connection: Connection) -> int:
     """The last commit's revision."""
-    return connection.execute(select(SnapshotRow.revision)).scalar_one()
+    return connection.execute(_REVISION).scalar_one()
 
 
 def version(connection: Connection) -> SnapshotVersion:
     """What the last commit left, in short."""
-    return SnapshotVersion(*connection.execute(select(SnapshotRow.revision, SnapshotRow.minute)).one())
+    return SnapshotVersion(*connection.execute(_VERSION).one())
 
 
 def window_seconds(connection: Connection) -> int:
@@ -58,8 +68,8 @@ def window_seconds(connection: Connection) -> int:
 
 def load(connection: Connection) -> Snapshot:
     """What the last commit left."""
-    row = connection.execute(select(SnapshotRow.__table__)).one()
-    content = connection.execute(select(StatisticsRow.array)).scalar_one()
+    row = connection.execute(_SNAPSHOT).one()
+    content = connection.execute(_STATISTICS).scalar_one()
     found = _read(content) if content else empty(np.empty(0, dtype=np.int64))
     complete = found.dtype == METRIC_STATS
     statistics = found if complete else _adopted(found)
@@ -95,6 +105,6 @@ def save(connection: Connection, minute: int | None, windows: Windows, statistic
     file = io.BytesIO()
     np.save(file, statistics, allow_pickle=False)
     connection.execute(
-        update(SnapshotRow).values(minute=minute, window_seconds=windows.main, rule_seconds=windows.rule)
+        _SAVE_SNAPSHOT, {"at_minute": minute, "main_seconds": windows.main, "built_in_seconds": windows.rule}
     )
-    connection.execute(update(StatisticsRow).values(array=file.getvalue()))
+    connection.execute(_SAVE_STATISTICS, {"content": file.getvalue()})

@@ -2,7 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, case, func, insert, select
+from sqlalchemy import Connection, bindparam, case, func, insert, select
 
 from services.market.present import covered
 from services.market.status import SLOT_SECONDS, TickDay, TickState
@@ -10,16 +10,34 @@ from services.market.times import DAY, from_epoch, to_epoch
 from services.market.types import Ints
 from services.store.database.models import TickRow
 
+_UNTIL = TickRow.minute <= bindparam("until")
+_COUNT = select(func.count()).select_from(TickRow).where(TickRow.minute > bindparam("since"), _UNTIL)
+_LAST_MINUTE = select(func.max(TickRow.minute)).where(_UNTIL)
+_LAST_ELAPSED = select(TickRow.elapsed).where(_UNTIL).order_by(TickRow.minute.desc()).limit(1).scalar_subquery()
+_NEWEST_OLD = (
+    select(TickRow.minute)
+    .where(_UNTIL, TickRow.elapsed < _LAST_ELAPSED - bindparam("seconds"))
+    .order_by(TickRow.elapsed.desc())
+    .limit(1)
+)
+_AT = select(TickRow.minute).where(TickRow.minute == bindparam("at"))
+_BEFORE = (
+    select(TickRow.minute, TickRow.elapsed)
+    .where(TickRow.minute < bindparam("at"))
+    .order_by(TickRow.minute.desc())
+    .limit(1)
+)
+_INSERT = insert(TickRow)
+
 
 def count(connection: Connection, since: int, until: int) -> int:
     """How many ticks there are with `since` < minute <= `until`."""
-    inside = (TickRow.minute > since) & (TickRow.minute <= until)
-    return connection.execute(select(func.count()).select_from(TickRow).where(inside)).scalar_one()
+    return connection.execute(_COUNT, {"since": since, "until": until}).scalar_one()
 
 
 def last_minute(connection: Connection, until: int) -> int | None:
     """The period of the last tick at or before epoch second `until`."""
-    return connection.execute(select(func.max(TickRow.minute)).where(TickRow.minute <= until)).scalar()
+    return connection.execute(_LAST_MINUTE, {"until": until}).scalar()
 
 
 def age_cutoff(connection: Connection, now: int, seconds: int) -> int:
@@ -28,16 +46,14 @@ def age_cutoff(connection: Connection, now: int, seconds: int) -> int:
 
     Whatever is removed for its age goes by this.
     """
-    until_now = TickRow.minute <= now
-    last = select(TickRow.elapsed).where(until_now).order_by(TickRow.minute.desc()).limit(1).scalar_subquery()
-    old = until_now & (TickRow.elapsed < last - seconds)  # the tick after a jump counts as a period, and may be none
-    newest = connection.execute(select(TickRow.minute).where(old).order_by(TickRow.elapsed.desc()).limit(1)).scalar()
+    # The tick after a jump counts as a period, and may be none.
+    newest = connection.execute(_NEWEST_OLD, {"until": now, "seconds": seconds}).scalar()
     return min(newest or 0, now - seconds)
 
 
 def happened(connection: Connection, minute: int) -> bool:
     """Whether this period's tick is stored."""
-    return connection.execute(select(TickRow.minute).where(TickRow.minute == minute)).first() is not None
+    return connection.execute(_AT, {"at": minute}).first() is not None
 
 
 def happened_at(connection: Connection, times: Ints) -> npt.NDArray[np.bool_]:
@@ -53,22 +69,20 @@ def happened_at(connection: Connection, times: Ints) -> npt.NDArray[np.bool_]:
 def record(connection: Connection, tick: TickState) -> None:
     """Write one tick's row."""
     minute = to_epoch(tick.minute)
-    earlier = select(TickRow.minute, TickRow.elapsed).where(TickRow.minute < minute)
-    before = connection.execute(earlier.order_by(TickRow.minute.desc()).limit(1)).first()
+    before = connection.execute(_BEFORE, {"at": minute}).first()
     elapsed = 0 if before is None else before.elapsed + covered(minute - before.minute, tick.missed)
-    connection.execute(
-        insert(TickRow).values(
-            minute=minute,
-            late_ms=tick.late_ms,
-            fetch_ms=tick.fetch_ms,
-            commit_ms=tick.commit_ms,
-            stored=tick.stored,
-            rejected=tick.rejected,
-            missed=tick.missed,
-            failed=",".join(tick.failed),
-            elapsed=elapsed,
-        )
-    )
+    row = {
+        "minute": minute,
+        "late_ms": tick.late_ms,
+        "fetch_ms": tick.fetch_ms,
+        "commit_ms": tick.commit_ms,
+        "stored": tick.stored,
+        "rejected": tick.rejected,
+        "missed": tick.missed,
+        "failed": ",".join(tick.failed),
+        "elapsed": elapsed,
+    }
+    connection.execute(_INSERT, row)
 
 
 def newest(connection: Connection, limit: int) -> tuple[TickState, ...]:
