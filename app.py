@@ -36,6 +36,7 @@ from callbacks.requests import check_requests
 from callbacks.shell import reporting
 from layouts import shell
 from services.bootstrap import Services, open_services
+from services.caching.at_hand import keep_at_hand
 from services.commands import tokens
 from services.logs import set_up_logs
 from services.malloc import bound_heaps
@@ -294,6 +295,7 @@ def _run_all(services: Services) -> int:
     except OSError as error:
         reason = "no such address" if isinstance(error, socket.gaierror) else error.strerror
         raise TrackerError(f"cannot serve on {settings.host} port {settings.port}: {reason}") from error
+    keep_at_hand(services.reader, services.clock, services.stopping, settings.period_seconds)
     scheduler = _start_scheduler(settings, services)
     log.info(
         "serving: open http://%s:%s%s in a browser%s",

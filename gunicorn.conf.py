@@ -8,6 +8,7 @@ from gunicorn.glogging import Logger
 import app
 from api.server.gunicorn_worker import Worker, hold_stop_signals
 from api.server.uvicorn_server import BACKLOG, END_SECONDS, KEEP_ALIVE_SECONDS
+from services.caching.at_hand import keep_at_hand
 from services.logs import LineFormatter
 from services.malloc import bound_heaps
 from services.market.errors import TrackerError
@@ -72,6 +73,7 @@ def post_worker_init(worker):
     """Set what this worker serves, and start its clock; the lease lets one clock tick."""
     services = app.process_services()
     worker.bridge = app.bridge_of(worker.wsgi, services.settings)
+    keep_at_hand(services.reader, services.clock, services.stopping, services.settings.period_seconds)
     worker.data_tracker_clock = None
     if services.settings.scheduler == "auto":
         worker.data_tracker_clock = Scheduler(services)

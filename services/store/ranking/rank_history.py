@@ -17,10 +17,10 @@ _RANK = np.dtype("<i4")
 
 
 _INSERT = insert(RankHistoryRow)
-_DELETE_OLDEST = delete(RankHistoryRow).where(
-    RankHistoryRow.minute
-    <= select(RankHistoryRow.minute).order_by(RankHistoryRow.minute.desc()).offset(bindparam("rows")).limit(1).scalar_subquery()
+_OLDEST_TO_DELETE = (
+    select(RankHistoryRow.minute).order_by(RankHistoryRow.minute.desc()).offset(bindparam("rows")).limit(1)
 )
+_DELETE_OLDEST = delete(RankHistoryRow).where(RankHistoryRow.minute <= _OLDEST_TO_DELETE.scalar_subquery())
 _NEWEST_RANKS = select(RankHistoryRow.ranks).where(
     RankHistoryRow.minute
     == select(func.max(RankHistoryRow.minute))
