@@ -22,7 +22,8 @@ MAX_SILENCE_SECONDS = outbox.MAX_WAIT_SECONDS
 """The longest pause that a receiver may ask for."""
 
 MAX_REFUSALS = 3
-"""A message that its receiver has refused this often is given up, because others wait behind it."""
+"""A message that its receiver has refused this often is given up, because others wait behind it. Where a failure does
+not say whether the message was refused, the receiver refuses it if it accepts the one behind it."""
 
 CLAIM_SECONDS = 6.0
 """A sender that has not renewed its claim on its channel for this long counts as dead or asleep. With a shorter time, a
@@ -161,16 +162,44 @@ class ChannelSender:
         while (pending := self._claim(stops=has_failed or self.stopping.is_set())) is not None:
             if not self.lease_holder.is_certain():  # the commit took so long that another process may be sending it
                 continue
-            try:
-                self.notifier.send(pending.message)
-            except Exception as error:  # noqa: BLE001 - no error of a notifier may hold up the channel
-                self._mark(self._failed(pending, self._now(), _as_failed(error)))
-                has_failed = True
-            else:
-                self.failures.ended(self.notifier.channel, "accepts messages again")
-                self._mark(_sent(pending, self._now()))
+            error = self._attempt(pending)
+            if error is None:
                 accepted += 1
+                continue
+            accepts_next = self._accepts_next(pending, error)
+            accepted += accepts_next
+            self._mark(self._failed(pending, self._now(), error, is_refused=error.refused or accepts_next))
+            has_failed = not accepts_next
         return accepted
+
+    def _attempt(self, pending: PendingMessage) -> DeliveryFailed | None:
+        """Send a claimed message, and mark it as sent; returns the error if it was not accepted."""
+        try:
+            self.notifier.send(pending.message)
+        except Exception as error:  # noqa: BLE001 - no error of a notifier may hold up the channel
+            return _as_failed(error)
+        self.failures.ended(self.notifier.channel, "accepts messages again")
+        self._mark(_sent(pending, self._now()))
+        return None
+
+    def _accepts_next(self, pending: PendingMessage, error: DeliveryFailed) -> bool:
+        """Whether the receiver accepts the message behind one that has failed often for an unknown reason.
+
+        Tried at each third failure, so that a receiver that is away gets few requests more.
+        """
+        is_known = error.permanent or error.refused or error.retry_after is not None
+        if is_known or (pending.attempts + 1) % MAX_REFUSALS or self.stopping.is_set():
+            return False
+        with writing(self.engine) as connection:
+            if not self.lease_holder.renew(connection):
+                return False
+            following = outbox.claim_next(connection, pending)
+        if following is None or not self.lease_holder.is_certain():
+            return False
+        its_error = self._attempt(following)
+        if its_error is not None:
+            self._mark(self._failed(following, self._now(), its_error, is_refused=its_error.refused))
+        return its_error is None
 
     def _claim(self, *, stops: bool) -> PendingMessage | None:
         """Claim the next message; where there is none, or the sender `stops`, release the channel."""
@@ -202,10 +231,12 @@ class ChannelSender:
             else:
                 return
 
-    def _failed(self, pending: PendingMessage, now: int, error: DeliveryFailed) -> Callable[[Connection], None]:
+    def _failed(
+        self, pending: PendingMessage, now: int, error: DeliveryFailed, *, is_refused: bool
+    ) -> Callable[[Connection], None]:
         """How to write that a message was not accepted, which is logged here."""
-        is_refused = error.refused and pending.attempts + 1 >= MAX_REFUSALS
-        if error.permanent or is_refused or now >= pending.expires_at:
+        is_given_up = error.permanent or (is_refused and pending.attempts + 1 >= MAX_REFUSALS)
+        if is_given_up or now >= pending.expires_at:
             text, reason = f"message {pending.id} is given up: {error}", (True, str(error))
             self.failures.failed(pending.channel, text, reason=reason, level=logging.ERROR)
             return lambda connection: outbox.mark_failed(connection, pending, now, str(error))

@@ -299,6 +299,38 @@ def test_a_message_that_is_refused_is_given_up_after_three_tries_and_the_next_go
     assert messages(engine) == [("test", "sent", None, 1), ("test", "failed", "answered 413", 3)]
 
 
+class Choosy(FakeNotifier):
+    """Accepts no message of the first alert, and does not say why."""
+
+    def send(self, message: Message) -> None:
+        if message.at == NOON:
+            raise DeliveryFailed("the messenger did not accept it")
+        super().send(message)
+
+
+def test_a_message_that_fails_three_times_is_given_up_if_the_receiver_accepts_the_one_behind_it(engine: Engine) -> None:
+    for second in (1, 2):
+        fire(engine, at(second))
+    notifier = Choosy("test")
+
+    assert [notify_at(engine, [notifier], second) for second in (2, 60, 120)] == [0, 0, 2]
+
+    assert [message.at for message in notifier.accepted] == [at(1), at(2)]
+    given_up = ("test", "failed", "the messenger did not accept it", 3)
+    assert messages(engine) == [("test", "sent", None, 1), ("test", "sent", None, 1), given_up]
+
+
+def test_a_message_that_fails_three_times_is_kept_while_the_receiver_accepts_no_other_either(engine: Engine) -> None:
+    fire(engine, at(1))
+    away = FakeNotifier(errors=[DeliveryFailed("away") for _ in range(4)])
+
+    assert [notify_at(engine, [away], second) for second in (2, 60, 120)] == [0, 0, 0]
+    assert messages(engine) == [("test", "queued", "away", 1), ("test", "queued", "away", 3)]
+
+    assert notify_at(engine, [away], 240) == 2
+    assert [message.at for message in away.accepted] == [NOON, at(1)]
+
+
 def test_a_message_is_given_up_after_a_day_and_can_be_tried_again(engine: Engine) -> None:
     notifier = FakeNotifier(errors=[DeliveryFailed("busy")])
     notify_at(engine, [notifier], GIVE_UP_SECONDS)

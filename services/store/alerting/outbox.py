@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, exists, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, case, exists, func, insert, literal, select, true, update
 from sqlalchemy.orm import aliased
 
 from services.market.alerting.messages import LISTED, Entry, Kind, Message, compose
@@ -127,21 +127,30 @@ def claim(connection: Connection, channel: str, now: int, owner: str) -> Pending
     None if no message is due, or the receiver has asked for a pause. A new message is due at once: the channel is then
     tried again, with the oldest.
     """
-    oldest = select(func.min(MessageRow.id)).where(PENDING, MessageRow.channel == channel).scalar_subquery()
-    taken = (
-        update(MessageRow)
-        .where(MessageRow.id == oldest, _is_due(channel, now), ~_is_paused(channel, now))
-        .values(claimed_by=owner)
-        .returning(MessageRow)
-    )
-    row = connection.execute(taken).first()
+    can_be_sent = _is_due(channel, now) & ~_is_paused(channel, now)
+    return _claim(connection, MessageRow.channel == channel, can_be_sent, owner)
+
+
+def claim_next(connection: Connection, pending: PendingMessage) -> PendingMessage | None:
+    """Claim the message behind the `pending` one for the same sender, due or not; None if there is none."""
+    behind = (MessageRow.channel == pending.channel) & (MessageRow.id > pending.id)
+    return _claim(connection, behind, true(), pending.owner)
+
+
+def _claim(
+    connection: Connection, among: ColumnElement[bool], condition: ColumnElement[bool], owner: str
+) -> PendingMessage | None:
+    """Claim the oldest pending message `among` these, if it meets the `condition`."""
+    oldest = select(func.min(MessageRow.id)).where(PENDING, among).scalar_subquery()
+    claimed = update(MessageRow).where(MessageRow.id == oldest, condition).values(claimed_by=owner)
+    row = connection.execute(claimed.returning(MessageRow)).first()
     if row is None:
         return None
     identity = connection.execute(select(InstallationRow.identity)).scalar_one()
     # After a backup was restored, numbers are given a second time, but not in the same second.
     key = f"{identity[:KEY_CHARACTERS]}-{row.id}-{row.created_at}"
     message = compose(key, from_epoch(row.created_at), _entries(connection, row.id), row.fired, row.resolved)
-    return PendingMessage(row.id, channel, owner, row.attempts, row.expires_at, message)
+    return PendingMessage(row.id, row.channel, owner, row.attempts, row.expires_at, message)
 
 
 def mark_sent(connection: Connection, pending: PendingMessage, now: int) -> None:
