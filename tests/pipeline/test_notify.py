@@ -320,7 +320,9 @@ def test_a_message_that_fails_three_times_is_given_up_if_the_receiver_accepts_th
     assert messages(engine) == [("test", "sent", None, 1), ("test", "sent", None, 1), given_up]
 
 
-def test_a_message_that_fails_three_times_is_kept_while_the_receiver_accepts_no_other_either(engine: Engine) -> None:
+def test_a_message_that_fails_three_times_stays_pending_while_the_receiver_accepts_no_other_either(
+    engine: Engine,
+) -> None:
     fire(engine, at(1))
     away = FakeNotifier(errors=[DeliveryFailed("away") for _ in range(4)])
 
