@@ -39,7 +39,7 @@ from services.bootstrap import Services, open_services
 from services.caching.at_hand import keep_at_hand
 from services.commands import tokens
 from services.logs import set_up_logs
-from services.malloc import bound_heaps
+from services.malloc import limit_arenas
 from services.market.dependencies import Dependencies
 from services.market.errors import TrackerError
 from services.runners.scheduler import Scheduler
@@ -225,7 +225,7 @@ def _shortage(error: Exception) -> str | None:
 
 
 def _run(given: argparse.Namespace) -> int:
-    bound_heaps()
+    limit_arenas()
     overrides = {name: getattr(given, name) for name in ("host", "port") if getattr(given, name) is not None}
     if given.demo:
         overrides["track"] = SIMULATED_TRACK

@@ -10,7 +10,7 @@ from api.server.gunicorn_worker import Worker, hold_stop_signals
 from api.server.uvicorn_server import BACKLOG, END_SECONDS, KEEP_ALIVE_SECONDS
 from services.caching.at_hand import keep_at_hand
 from services.logs import LineFormatter
-from services.malloc import bound_heaps
+from services.malloc import limit_arenas
 from services.market.errors import TrackerError
 from services.runners.scheduler import Scheduler
 
@@ -60,7 +60,7 @@ control_socket_disable = True  # it would be one file in the user's home for all
 def on_starting(server):
     """Pass the address of `--bind` to the workers, and update the database's schema before they use it. They
     inherit the limits of the allocator."""
-    bound_heaps()
+    limit_arenas()
     hold_stop_signals()
     addresses = [address[0] for address in server.address if isinstance(address, tuple)]
     if addresses:  # otherwise a Unix socket, which no other machine can reach

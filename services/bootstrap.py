@@ -22,11 +22,11 @@ from services.market.ports import AlertService, Clock, Deliveries, Exchange, Mar
 from services.market.stats.metric_stats import Windows
 from services.market.status import Profile
 from services.market.times import DAY, HOUR, MINUTE
-from services.name_resolution import bound_look_ups
+from services.name_resolution import install_resolver
 from services.notifiers.channels import open_notifiers
 from services.notifiers.heartbeat import Heartbeat
 from services.notifiers.safe_http import BadUrl, parse_target
-from services.notifiers.webhook import Terms
+from services.notifiers.webhook import WebhookOptions
 from services.pipeline.backfill import Backfills
 from services.pipeline.discover import Discovery
 from services.pipeline.fetch import Fetcher
@@ -156,12 +156,12 @@ def open_services(settings: Settings, clock: Clock = utc_now, open_exchange: Ope
 
     Raises BadDatabaseUrl, BadRedisUrl, BadChannel or BadSettings.
     """
-    bound_look_ups()
+    install_resolver()
     engine = open_engine(settings.database)
     secret = settings.webhook_secret
     notifiers = open_notifiers(
         [entry.get_secret_value() for entry in settings.notify_urls],
-        Terms(None if secret is None else secret.get_secret_value(), settings.webhook_allow_private),
+        WebhookOptions(None if secret is None else secret.get_secret_value(), settings.webhook_allow_private),
         clock,
     )
     plan = Plan(

@@ -1,4 +1,4 @@
-"""The settings as everybody may see them: plain values as they are, of the others only whether they are set."""
+"""The settings without secrets: harmless values as they are, the others only as set or unset."""
 
 from typing import Any, Literal, get_origin
 
@@ -7,13 +7,13 @@ from services.settings import Settings
 from services.store.database.engine import shown_url
 
 PLAIN_TEXTS = ("host", "track", "url_prefix")
-"""Texts that hold no secret. A new setting is hidden until it is named here."""
+"""Text settings that hold no secret. Any other one is hidden."""
 
 SET, UNSET = "set", "unset"
 
 
 def shown_settings(settings: Settings) -> tuple[ShownSetting, ...]:
-    """All settings as everybody may see them, in the order of declaration. Raises BadDatabaseUrl."""
+    """All settings without secrets, in the order of declaration. Raises BadDatabaseUrl."""
     return tuple(
         ShownSetting(name.upper(), _shown(settings, name), name not in settings.model_fields_set)
         for name in type(settings).model_fields
@@ -24,7 +24,7 @@ def _shown(settings: Settings, name: str) -> str:
     value: Any = getattr(settings, name)
     if name == "database_url":
         url = shown_url(settings.database)
-        return url.partition(":")[0] if settings.exposed else url  # everybody sees it
+        return url.partition(":")[0] if settings.exposed else url  # anyone can read the page of an exposed server
     if value in (None, ()):
         return UNSET
     if name == "exchange_base_url":
@@ -38,9 +38,9 @@ def _shown(settings: Settings, name: str) -> str:
 
 
 def _origin(url: str) -> str:
-    """Scheme, host and port of an address; the rest may be a secret."""
+    """Scheme, host and port of a URL; the rest may hold a secret."""
     scheme, _, rest = url.partition("://")
     host = rest.rpartition("@")[2]
-    for mark in "/?#":
-        host = host.partition(mark)[0]
+    for end in "/?#":
+        host = host.partition(end)[0]
     return f"{scheme}://{host}"

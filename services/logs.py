@@ -1,4 +1,4 @@
-"""The format of log lines: one line per event, whatever outside text is part of it."""
+"""The format of log lines: one line per event, whatever text from outside it contains."""
 
 import logging
 import sys
@@ -8,12 +8,12 @@ from typing import Any, Literal
 from pythonjsonlogger.json import JsonFormatter
 
 TRACE_MARK = "  | "
-"""Before each line of a traceback, which no other line begins with."""
+"""Begins each line of a traceback, and no other line."""
 
 
 class LineFormatter(logging.Formatter):
-    """Escapes unprintable characters: no path, header or exchange's name ends a line, forges one, or moves a terminal's
-    cursor."""
+    """Escapes unprintable characters, so that a path, a header or a name from an exchange cannot forge a log line or
+    move a terminal's cursor."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
         record.message = quoted(record.message)
@@ -30,7 +30,7 @@ def quoted(text: str) -> str:
     """`text` with its unprintable characters escaped, as `repr` does."""
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _marked(text: str) -> str:
@@ -38,7 +38,7 @@ def _marked(text: str) -> str:
 
 
 def set_up_logs(level: str, style: Literal["text", "json"]) -> None:
-    """Send every log line of `level` and above to standard error, its time in UTC."""
+    """Log events of `level` and above to standard error, with times in UTC."""
     handler = logging.StreamHandler(sys.stderr)
     formatter: logging.Formatter
     if style == "json":
@@ -53,6 +53,6 @@ def set_up_logs(level: str, style: Literal["text", "json"]) -> None:
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # A line per job, request and client that disconnects would drown what matters; their errors still show.
-    for chatty in ("apscheduler", "alembic", "asyncio", "werkzeug", "uvicorn.error", "urllib3"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+    # A line per job, request and disconnected client would hide the rest; their errors are still logged.
+    for verbose in ("apscheduler", "alembic", "asyncio", "werkzeug", "uvicorn.error", "urllib3"):
+        logging.getLogger(verbose).setLevel(logging.ERROR)

@@ -28,33 +28,33 @@ SEED = ",".join(
 SIMULATED_TRACK = "demo:*"
 
 _BETWEEN_CHANNELS = r"(?i)\n|,(?=\s|,|$|[a-z][a-z0-9+.-]*:/|[a-z][a-z0-9_-]{0,31}=)"
-"""A comma ends an address where the next one begins after it, with a scheme or a name; others are part of it: mail
-addresses name several receivers so."""
+"""A comma separates two entries only if a scheme or a name follows it. Any other comma is part of the address: a mail
+address can list several receivers."""
 
 
 class BadSettings(TrackerError):
-    """The environment does not make a working program; the text names each bad value."""
+    """The settings cannot be used; the text names each bad value."""
 
 
 class FileSource(PydanticBaseSettingsSource):
-    """Settings that stand in files of their own, as orchestrators hand over secrets: `NAME_FILE` is where."""
+    """Reads a setting from the file that `NAME_FILE` names, which is how orchestrators hand over secrets."""
 
     def __init__(self, settings_cls: type[BaseSettings], environment: Mapping[str, str | None]) -> None:
         super().__init__(settings_cls)
         self._environment = environment
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:  # noqa: ARG002
-        """What the file says, without the line's end. Raises BadSettings."""
+        """The file's text, stripped; None when no file is set. Raises BadSettings."""
         given = self._environment.get(f"{field_name}_file")
         if not given:
             return None, field_name, False
         name = field_name.upper()
         if self._environment.get(field_name):
-            raise BadSettings(f"{name} and {name}_FILE: set one of them")
+            raise BadSettings(f"{name} and {name}_FILE: set only one of them")
         try:
             text = Path(given).read_text("utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "is not a text in UTF-8"
+            reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
             raise BadSettings(f"{name}_FILE: {given}: {reason}") from None
         if not text:
             raise BadSettings(f"{name}_FILE: {given}: is empty")
@@ -66,7 +66,7 @@ class FileSource(PydanticBaseSettingsSource):
 
 
 class Settings(BaseSettings):
-    """Everything an operator may set. Names are those of the environment, in any case; `NAME_FILE` names a file."""
+    """All settings. Each comes from the environment, in any letter case, or from the file that `NAME_FILE` names."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -77,56 +77,56 @@ class Settings(BaseSettings):
     )
 
     database_url: str | None = Field(None, repr=False, description="SQLAlchemy URL; Heroku's `postgres://` is accepted")
-    redis_url: SecretStr | None = Field(None, description="shared cache and Celery broker when set")
+    redis_url: SecretStr | None = Field(None, description="shared cache and Celery broker")
     host: str = Field("127.0.0.1", description="address to serve on")
     port: int = Field(8888, ge=0, le=65_535, description="port to serve on; Heroku sets it")
     track: Annotated[tuple[TrackPattern, ...], NoDecode] = Field(
         SEED,
         validate_default=True,
-        description="comma-separated `exchange:BASE/QUOTE`, `*` and `?` match; exchange is a ccxt id or `demo`",
+        description="comma-separated `exchange:BASE/QUOTE` with wildcards `*` and `?`; exchange is a ccxt id or `demo`",
     )
     exchange_base_url: str | None = Field(
         None, description="mirror: each exchange request goes to `<this>/<full original url>`"
     )
-    demo_pairs: int = Field(40, ge=1, le=200_000, description="how many pairs the simulated exchange has")
+    demo_pairs: int = Field(40, ge=1, le=200_000, description="number of pairs on the simulated exchange")
     period_seconds: int = Field(60, ge=5, le=3600, description="sampling period")
-    window_hours: float = Field(24, gt=0, le=24 * 31, description="window of stdev and of /prices")
+    window_hours: float = Field(24, gt=0, le=24 * 31, description="window of the standard deviation and of /prices")
     retention_days: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="samples at full resolution; hourly rollups stay"
+        None, gt=0, allow_inf_nan=False, description="age at which samples are removed; hourly rollups stay"
     )
     alert_factor: float = Field(
-        3, gt=1, allow_inf_nan=False, description="a price above this many times its average alerts"
+        3, gt=1, allow_inf_nan=False, description="a price above this many times its average fires an alert"
     )
-    alert_window_minutes: int = Field(60, ge=1, le=7 * 1440, description="span of that average")
-    alert_cooldown_minutes: int = Field(60, ge=0, le=7 * 1440, description="one alert a metric in this time")
-    alert_min_samples: int = Field(5, ge=1, description="prices that the average must rest on")
+    alert_window_minutes: int = Field(60, ge=1, le=7 * 1440, description="window of that average")
+    alert_cooldown_minutes: int = Field(60, ge=0, le=7 * 1440, description="at most one alert per metric in this time")
+    alert_min_samples: int = Field(5, ge=1, description="least number of prices in that average")
     notify_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="channels, comma-separated: Apprise URLs or webhook+https://..., each as `name=` says"
+        (), description="comma-separated channels: Apprise URLs or webhook+https://..., each optionally as `name=URL`"
     )
-    webhook_secret: SecretStr | None = Field(None, description="what webhooks are signed with")
-    webhook_allow_private: bool = Field(False, description="webhooks may go to this machine and its network")
-    heartbeat_url: SecretStr | None = Field(None, description="asked for after each good tick")
+    webhook_secret: SecretStr | None = Field(None, description="key for signing webhooks")
+    webhook_allow_private: bool = Field(False, description="allow webhooks to this machine and to private networks")
+    heartbeat_url: SecretStr | None = Field(None, description="URL to request after each tick that stored prices")
     scheduler: Literal["auto", "off"] = Field(
-        "auto", description="`auto`: tick in this process if it holds the lease; `off`: never"
+        "auto", description="`auto`: tick in this process while it holds the lease; `off`: never"
     )
-    auth_username: str | None = Field(None, description="HTTP basic for everything but /healthz and /readyz")
-    auth_password: SecretStr | None = Field(None, description="its password; both or neither")
+    auth_username: str | None = Field(None, description="user name for HTTP basic authentication")
+    auth_password: SecretStr | None = Field(None, description="its password; set both or neither")
     auth_proxy_header: str | None = Field(
-        None, description="header in which a proxy at AUTH_PROXY_ADDRESSES names the user it has let in"
+        None, description="header in which a proxy at AUTH_PROXY_ADDRESSES names the authenticated user"
     )
     auth_proxy_addresses: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
-        (), description="comma-separated addresses or networks of that proxy; from elsewhere the header means nothing"
+        (), description="comma-separated addresses or networks of that proxy; the header is ignored from others"
     )
-    proxy_hops: int = Field(0, ge=0, le=10, description="proxies before the server whose X-Forwarded-* are believed")
-    url_prefix: str = Field("/", description="path below which a proxy serves it, as `/tracker/`")
+    proxy_hops: int = Field(0, ge=0, le=10, description="number of proxies in front whose X-Forwarded-* are trusted")
+    url_prefix: str = Field("/", description="path below which a proxy serves the program, such as `/tracker/`")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="comma-separated names that the server answers to; one that begins with a dot is for all below"
+        (), description="comma-separated host names that the server accepts; `.example.org` includes all subdomains"
     )
     rate_limit: int = Field(
-        3000, ge=0, description="requests a minute of one address or token, but from this machine; 0: no limit"
+        3000, ge=0, description="requests per minute and address or token, except from this machine; 0: no limit"
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severity logged")
-    log_format: Literal["text", "json"] = Field("text", description="`text` or `json`, a line an event")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level that is logged")
+    log_format: Literal["text", "json"] = Field("text", description="format of log lines, one per event")
 
     @classmethod
     def settings_customise_sources(
@@ -135,9 +135,9 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a folder of files; ours are named one by one
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - takes a folder; our files are set one by one
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What the start names, then the environment, then `.env`; each of the last two with its files."""
+        """Arguments of the start, then the environment, then `.env`; each of the last two with its `NAME_FILE`s."""
         sources = [init_settings]
         for source in (env_settings, dotenv_settings):
             assert isinstance(source, EnvSettingsSource)
@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _has_a_database_number(cls, value: SecretStr | None) -> SecretStr | None:
-        # redis-py takes database 0 for any path that is no number.
+        # redis-py uses database 0 for any path that is not a number.
         url = "" if value is None else value.get_secret_value()
         if url.startswith(("redis://", "rediss://")) and not re.fullmatch(r"/?|/[0-9]{1,4}", _path_of(url)):
             raise ValueError("not a URL of the form redis://host:port/number")
@@ -173,11 +173,11 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    # Of those before the fields' own, the last one is asked first.
+    # Of validators in mode "before", pydantic calls the last one first.
     @field_validator("*", mode="before")
     @classmethod
     def _is_not_blank(cls, value: object) -> object:
-        if isinstance(value, str) and value.isspace():  # an empty one counts as none before this
+        if isinstance(value, str) and value.isspace():  # env_ignore_empty has removed empty ones
             raise ValueError("must not be blank")
         return value
 
@@ -185,14 +185,14 @@ class Settings(BaseSettings):
     @classmethod
     def _is_header(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", value):
-            raise ValueError("is not the name of a header")
+            raise ValueError("is not a header name")
         return value
 
     @field_validator("url_prefix")
     @classmethod
     def _is_prefix(cls, value: str) -> str:
         if not re.fullmatch(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?", value):
-            raise ValueError("must be a path that begins with a slash, as /tracker/, of letters, digits and . _ ~ -")
+            raise ValueError("must begin with a slash and contain only letters, digits and . _ ~ -, such as /tracker/")
         return value.rstrip("/") + "/"
 
     @field_validator("allowed_hosts")
@@ -200,7 +200,7 @@ class Settings(BaseSettings):
     def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
             if not re.fullmatch(r"\.?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", name):
-                raise ValueError(f"{name!r} is not the name of a host; neither scheme, port nor path belong to one")
+                raise ValueError(f"{name!r} is not a host name; leave out scheme, port and path")
         return tuple(name.lower() for name in value)
 
     @field_validator("exchange_base_url")
@@ -219,37 +219,37 @@ class Settings(BaseSettings):
         if (self.auth_proxy_header is None) != (not self.auth_proxy_addresses):
             raise ValueError("AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES: set both or neither")
         if round(self.window_hours * HOUR) < self.period_seconds:
-            raise ValueError("WINDOW_HOURS: must hold at least one period")
+            raise ValueError("WINDOW_HOURS: must be at least one period")
         if self.retention_days is not None and self.retention_days * 24 < self.window_hours:
-            raise ValueError("RETENTION_DAYS: must hold the window")
+            raise ValueError("RETENTION_DAYS: must be at least WINDOW_HOURS")
         if self.retention_days is not None and self.retention_days * 1440 < self.alert_window_minutes:
-            raise ValueError("RETENTION_DAYS: must hold ALERT_WINDOW_MINUTES")
+            raise ValueError("RETENTION_DAYS: must be at least ALERT_WINDOW_MINUTES")
         if len({pattern.market == "demo" for pattern in self.track}) > 1:
             raise ValueError("TRACK: simulated and real markets cannot be tracked together")
         return self
 
     @cached_property
     def simulated(self) -> bool:
-        """Whether what is tracked is the built-in simulated exchange."""
+        """True when the simulated exchange is tracked."""
         return all(pattern.market == "demo" for pattern in self.track)
 
     @property
     def database(self) -> str:
-        """The database's URL: as set, or a file of its own for real and for simulated data."""
+        """The database's URL; by default a SQLite file, a different one for real and for simulated data."""
         if self.database_url is None:
             return f"sqlite:///data/{'demo' if self.simulated else 'tracker'}.db"
         return self.database_url
 
     @property
     def credentials(self) -> tuple[str, str] | None:
-        """User name and password that the server asks for, if any."""
+        """User name and password for HTTP basic authentication; None when unset."""
         if self.auth_username is None or self.auth_password is None:
             return None
         return self.auth_username, self.auth_password.get_secret_value()
 
     @property
     def on_loopback(self) -> bool:
-        """Whether only this machine reaches the server."""
+        """True when only this machine can reach the server."""
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
@@ -257,7 +257,7 @@ class Settings(BaseSettings):
 
     @property
     def exposed(self) -> bool:
-        """Whether the server is reached from elsewhere, and asks nobody for a name."""
+        """True when other machines can reach the server and it authenticates nobody."""
         return not self.on_loopback and self.credentials is None and self.auth_proxy_header is None
 
 
@@ -268,25 +268,25 @@ def _path_of(url: str) -> str:
         raise ValueError("not a URL of the form redis://host:port/number") from None
 
 
-def _parts(between: str, text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in re.split(between, text) if part.strip())
+def _parts(separator: str, text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in re.split(separator, text) if part.strip())
 
 
 def read_settings(env_file: Path | None = Path(".env"), **overrides: object) -> Settings:
-    """Settings from `env_file`, the environment and `overrides`, the later over the earlier.
+    """Settings from `overrides`, the environment and `env_file`, in this order of precedence.
 
-    Raises BadSettings with a line for each value that cannot be used.
+    Raises BadSettings, which names every value that cannot be used.
     """
     try:
         return Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg, arg-type]
     except UnicodeDecodeError:
-        raise BadSettings(f"{env_file}: is not a text in UTF-8") from None
+        raise BadSettings(f"{env_file}: is not UTF-8 text") from None
     except ValidationError as error:
-        lines = []
+        problems = []
         for problem in error.errors(include_url=False):
             name = str(problem["loc"][0]).upper() if problem["loc"] else ""
             text = problem["msg"].removeprefix("Value error, ")
             is_secret = any(word in name.lower() for word in ("url", "auth", "secret"))
             given = "" if is_secret else f" (got {problem['input']!r:.60})"
-            lines.append(f"{name}: {text}{given}" if name else text)
-        raise BadSettings("; ".join(lines)) from None
+            problems.append(f"{name}: {text}{given}" if name else text)
+        raise BadSettings("; ".join(problems)) from None

@@ -16,10 +16,10 @@ import ctypes, sys
 from threading import Barrier, Thread
 import pytest
 
-from services.malloc import bound_heaps
+from services.malloc import limit_arenas
 
 if sys.argv[1] == "bounded":
-    bound_heaps()
+    limit_arenas()
 together = Barrier(6)
 
 def take():

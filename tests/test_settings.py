@@ -79,10 +79,10 @@ def test_a_proxy_is_known_by_its_header_and_its_addresses(monkeypatch):
     [
         ({"auth_proxy_header": "X-User"}, "AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES: set both or neither"),
         ({"auth_proxy_addresses": "10.0.0.1"}, "AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES: set both or neither"),
-        ({"auth_proxy_header": "X User"}, "AUTH_PROXY_HEADER: is not the name of a header"),
+        ({"auth_proxy_header": "X User"}, "AUTH_PROXY_HEADER: is not a header name"),
         ({"auth_proxy_header": "X", "auth_proxy_addresses": "10.0.0.0/33"}, "AUTH_PROXY_ADDRESSES"),
-        ({"allowed_hosts": "https://x.test"}, "ALLOWED_HOSTS: 'https://x.test' is not the name of a host"),
-        ({"allowed_hosts": "x.test:443"}, "ALLOWED_HOSTS: 'x.test:443' is not the name of a host"),
+        ({"allowed_hosts": "https://x.test"}, "ALLOWED_HOSTS: 'https://x.test' is not a host name"),
+        ({"allowed_hosts": "x.test:443"}, "ALLOWED_HOSTS: 'x.test:443' is not a host name"),
         ({"proxy_hops": "-1"}, "PROXY_HOPS"),
     ],
 )
@@ -251,9 +251,9 @@ def test_settings_do_not_change():
         ("PERIOD_SECONDS", "3601", "PERIOD_SECONDS: Input should be less than or equal to 3600 (got '3601')"),
         ("WINDOW_HOURS", "0", "WINDOW_HOURS: Input should be greater than 0 (got '0')"),
         ("WINDOW_HOURS", "745", "WINDOW_HOURS: Input should be less than or equal to 744 (got '745')"),
-        ("WINDOW_HOURS", "0.01", "WINDOW_HOURS: must hold at least one period"),
+        ("WINDOW_HOURS", "0.01", "WINDOW_HOURS: must be at least one period"),
         ("RETENTION_DAYS", "0", "RETENTION_DAYS: Input should be greater than 0 (got '0')"),
-        ("RETENTION_DAYS", "0.9", "RETENTION_DAYS: must hold the window"),
+        ("RETENTION_DAYS", "0.9", "RETENTION_DAYS: must be at least WINDOW_HOURS"),
         ("ALERT_FACTOR", "1", "ALERT_FACTOR: Input should be greater than 1 (got '1')"),
         ("ALERT_FACTOR", "inf", "ALERT_FACTOR: Input should be a finite number (got 'inf')"),
         ("ALERT_FACTOR", "nan", "ALERT_FACTOR: Input should be a finite number (got 'nan')"),
@@ -324,7 +324,7 @@ def test_an_alert_window_longer_than_the_retention_is_refused_in_one_line(monkey
     monkeypatch.setenv("ALERT_WINDOW_MINUTES", "2881")
     with pytest.raises(BadSettings) as caught:
         read_settings()
-    assert str(caught.value) == "RETENTION_DAYS: must hold ALERT_WINDOW_MINUTES"
+    assert str(caught.value) == "RETENTION_DAYS: must be at least ALERT_WINDOW_MINUTES"
 
 
 def test_several_bad_values_are_reported_together(monkeypatch):
@@ -428,7 +428,7 @@ def test_a_byte_order_mark_does_not_hide_the_first_setting(tmp_path):
 
 def test_a_file_in_another_encoding_is_named(tmp_path):
     (tmp_path / ".env").write_bytes("PORT=5002\n".encode("utf-16"))
-    with pytest.raises(BadSettings, match=r"^\.env: is not a text in UTF-8$"):
+    with pytest.raises(BadSettings, match=r"^\.env: is not UTF-8 text$"):
         read_settings()
 
 
@@ -490,7 +490,7 @@ def test_the_file_may_be_named_in_the_env_file_and_the_environment_wins(monkeypa
         (None, r"^AUTH_PASSWORD_FILE: .*secret: No such file or directory$"),
         ("", r"^AUTH_PASSWORD_FILE: .*secret: is empty$"),
         ("\n", r"^AUTH_PASSWORD_FILE: .*secret: is empty$"),
-        (b"\xff\xfe", r"^AUTH_PASSWORD_FILE: .*secret: is not a text in UTF-8$"),
+        (b"\xff\xfe", r"^AUTH_PASSWORD_FILE: .*secret: is not UTF-8 text$"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named(monkeypatch, tmp_path, secret, text, complaint):
@@ -502,7 +502,7 @@ def test_a_file_that_cannot_be_used_is_named(monkeypatch, tmp_path, secret, text
 def test_a_setting_and_its_file_contradict_each_other(monkeypatch, secret):
     monkeypatch.setenv("PORT", "5003")
     monkeypatch.setenv("PORT_FILE", secret("5002"))
-    with pytest.raises(BadSettings, match=r"^PORT and PORT_FILE: set one of them$"):
+    with pytest.raises(BadSettings, match=r"^PORT and PORT_FILE: set only one of them$"):
         read_settings()
 
 

@@ -1,1 +1,1 @@
-"""The outside: real exchanges through ccxt, and a simulated one."""
+"""Real exchanges through ccxt, and a simulated one."""

@@ -1,4 +1,4 @@
-"""How many candles one request returns, by exchange, and the requests that cover a span."""
+"""The number of candles per request, by exchange, and the requests that cover a span."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class CandleLimits:
     coarse: int | None = None
 
 
-# Measured. Of other exchanges ccxt knows the page, and they return the span that is requested.
+# Measured. For other exchanges ccxt knows the page size, and they return the span that is requested.
 MEASURED = {
     "kraken": CandleLimits(page=720, newest_only=True, coarse=300),
     "gemini": CandleLimits(page=1_440, newest_only=True),
@@ -33,7 +33,7 @@ MEASURED = {
 
 
 def split(limits: CandleLimits, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:
-    """The requests, newest first, that cover (`since`, `until`] as far back as the exchange goes.
+    """The requests, newest first, that cover (`since`, `until`] as far back as the exchange's history goes.
 
     They begin and end on candle boundaries, so that no candle is missed between two of them.
     """
@@ -55,7 +55,7 @@ def _floor(second: int, width: int) -> int:
 
 
 def _reach(moment: int, width: int, page: int, grid: int) -> int:
-    """When the newest `page` candles begin, rounded up to the `grid` of the coarser candles before them."""
+    """The beginning of the newest `page` candles, rounded up to the `grid` of the coarser candles before them."""
     return -(-(moment - (page - MARGIN) * width) // grid) * grid
 
 

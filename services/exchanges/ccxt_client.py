@@ -1,4 +1,4 @@
-"""One ccxt client, restricted to spot pairs, the permitted request rate and a deadline."""
+"""One ccxt client, limited to spot pairs, the permitted request rate and a deadline."""
 
 import json
 import time
@@ -16,11 +16,10 @@ from services.market.errors import BadPayload, Unavailable
 GAP_FACTOR = 1.1
 """Gaps between requests are a tenth longer than the exchange demands."""
 
-
 _SPOT_ONLY = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}}
 _NO_WEB_PAGES = {"webApiEnable": False}
 _OPTIONS: Mapping[str, Mapping[str, object]] = {
-    # One request in place of three to eleven.
+    # One request instead of three to eleven.
     **dict.fromkeys(("binance", "bybit", "okx", "kucoin", "gate", "bitget", "hyperliquid"), _SPOT_ONLY),
     "gemini": {"fetchMarkets": _NO_WEB_PAGES, "fetchCurrencies": _NO_WEB_PAGES},
 }
@@ -42,18 +41,20 @@ class CcxtClient:
         self._timer = timer
         self._lock = Lock()
         self._parse = self.client.parse_ticker
-        # Otherwise one ticker that cannot be parsed would cost the prices of all pairs.
-        self.client.parse_ticker = self._parse_or_note
+        # Otherwise one ticker that cannot be parsed would lose the prices of all pairs.
+        self.client.parse_ticker = self._parse_or_record
         self.client.safe_ticker = _reported_fields
         self._read_fast = self.client.on_json_response
         self.client.on_json_response = self._read_json
 
     @contextmanager
     def held(self, ends_at: float) -> Iterator[Any]:
-        """The client, for this thread alone; its requests end by `ends_at`, in seconds of the timer. Raises Unavailable
-        when another thread holds it until then."""
+        """The client, for this thread alone; its requests end by `ends_at`, in seconds of the timer.
+
+        Raises Unavailable when another thread holds it until then.
+        """
         if not self._lock.acquire(timeout=max(0.0, ends_at - self._timer.monotonic())):
-            raise Unavailable(self._market, "is busy with an earlier request")
+            raise Unavailable(self._market, "an earlier request is still running")
         try:
             self.transport.ends_at = ends_at
             yield self.client
@@ -61,18 +62,18 @@ class CcxtClient:
             self._lock.release()
 
     def _read_json(self, body: str) -> Any:
-        """Raises BadPayload when a successful response is no JSON, which ccxt would take for an empty answer."""
+        """Raises BadPayload when a successful response is not JSON, which ccxt would treat as an empty answer."""
         try:
             return self._read_fast(body)
         except ValueError:
             try:
-                return json.loads(body)  # accepts a bare NaN: it is one pair's value and must not cost the others
+                return json.loads(body)  # accepts a bare NaN, which is wrong for one pair and must not lose the others
             except ValueError:
                 if (self.transport.status or 0) >= 400:
                     raise
-                raise BadPayload(self._market, "sent something broken where JSON belongs") from None
+                raise BadPayload(self._market, "sent malformed JSON") from None
 
-    def _parse_or_note(self, ticker: Mapping[str, object], market: Mapping[str, Any] | None = None) -> object:
+    def _parse_or_record(self, ticker: Mapping[str, object], market: Mapping[str, Any] | None = None) -> object:
         try:
             return self._parse(ticker, market)
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
@@ -85,8 +86,8 @@ class CcxtClient:
 def _symbol_of(ticker: object, markets_by_id: Mapping[str, Any]) -> str | None:
     """The symbol of a ticker that cannot be parsed: one of its fields, whatever its name, holds the market's id."""
     fields = ticker.values() if isinstance(ticker, Mapping) else ()
-    known = next((one for one in fields if isinstance(one, str) and one in markets_by_id), None)
-    return None if known is None else str(markets_by_id[known][0]["symbol"])
+    market_id = next((field for field in fields if isinstance(field, str) and field in markets_by_id), None)
+    return None if market_id is None else str(markets_by_id[market_id][0]["symbol"])
 
 
 def _reported_fields(ticker: Mapping[str, object], market: object = None) -> dict[str, object]:  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""A real exchange, reached through ccxt, with every answer checked."""
+"""A real exchange, through ccxt, with every response checked."""
 
 import difflib
 import logging
@@ -32,13 +32,16 @@ MIN_CANDLE_GAP_SECONDS = 0.1
 
 _TIMEFRAMES = {60: "1m", 300: "5m", 900: "15m", 3600: "1h"}
 MAX_NAMED = 3
-"""Excluded pairs that the log names."""
+"""The most excluded pairs that a log line names."""
 
 log = logging.getLogger(__name__)
 
 
 class CcxtExchange:
-    """The exchange that ccxt knows as `name`, asked for prices every `period_seconds`. Making one sends no request."""
+    """The exchange with the ccxt id `name`, whose prices are requested every `period_seconds`.
+
+    The constructor sends no request. It raises UnknownExchange.
+    """
 
     def __init__(
         self,
@@ -78,9 +81,10 @@ class CcxtExchange:
         return 1e3 / gap_ms if gap_ms else None
 
     def listings(self) -> tuple[Listing, ...]:
-        """The spot pairs, fetched with a new client: a bad answer would leave a used one without its list.
+        """The spot pairs. Raises Unavailable or BadPayload, also when the list is empty or has lost more than half of
+        its pairs.
 
-        Raises Unavailable, or BadPayload, also when the list is empty or has lost more than half of its pairs.
+        They are fetched with a new client: a bad response would leave the used one without its list.
         """
         ends_at = self._timer.monotonic() + LISTING_SECONDS
         with self._listing_until(ends_at):
@@ -107,7 +111,7 @@ class CcxtExchange:
         good = {symbol: ticker for symbol, ticker in known_tickers.items() if faults[symbol] is None}
         if not good:
             reasons = _list(Counter(refused.values()))
-            raise BadPayload(self._name, f"sent no price that can be used {reasons}".rstrip())
+            raise BadPayload(self._name, f"sent no usable price {reasons}".rstrip())
         prices = {known.pairs[symbol]: float(ticker["last"]) for symbol, ticker in good.items()}
         volumes = [ticker.get("baseVolume") for ticker in good.values()]
         return Quotes(
@@ -119,7 +123,7 @@ class CcxtExchange:
         )
 
     def _faults(self, known_tickers: Mapping[str, Mapping[str, Any]], minute: datetime) -> dict[str, str | None]:
-        """Why each ticker has no current price; None when it has one."""
+        """The fault of each ticker; None when it has a current price."""
         times = np.array([_seconds(ticker.get("timestamp")) for ticker in known_tickers.values()], dtype=np.float64)
         old, ahead = sort_out(times, minute.timestamp(), self._period_seconds)
         return {
@@ -130,12 +134,12 @@ class CcxtExchange:
         }
 
     def _idle(self, prices: dict[Pair, float]) -> frozenset[Pair]:
-        """The pairs among these, which do not trade, whose price is the same as in the previous answer."""
+        """Those of `prices`, of pairs that do not trade, that are the same as in the previous response."""
         before, self._idle_prices = self._idle_prices, prices
         return frozenset(pair for pair, price in prices.items() if before.get(pair, price) == price)
 
     def pages(self, since: datetime, until: datetime, now: datetime) -> tuple[CandlePage, ...]:
-        """Pages of the finest candles that the exchange offers, newest first; none when it offers no candles."""
+        """Pages of the exchange's finest candles, newest first; none when it has no candles."""
         return () if self._limits is None else split(self._limits, since, until, now)
 
     def candles(self, pair: Pair, page: CandlePage) -> Candles:
@@ -148,7 +152,7 @@ class CcxtExchange:
         with history.held(ends_at) as client, self._translated(history.transport):
             known = self._share_markets(client)
             if pair not in known.symbols:
-                raise BadPayload(self._name, f"has no pair {pair} any more")
+                raise BadPayload(self._name, f"no longer has the pair {pair}")
             symbol = known.symbols[pair]
             count = (last - first) // width
             rows = client.fetch_ohlcv(symbol, _TIMEFRAMES[width], since=first * 1000, limit=count)
@@ -169,7 +173,7 @@ class CcxtExchange:
         )
 
     def _know_pairs(self, ends_at: float) -> None:
-        """Load the list of pairs if there is none yet: ccxt would load it in the middle of the request."""
+        """Load the list of pairs if there is none yet. ccxt would otherwise load it in the middle of a request."""
         if self._known is None:
             with self._listing_until(ends_at):
                 if self._known is None:
@@ -178,7 +182,7 @@ class CcxtExchange:
     @contextmanager
     def _listing_until(self, ends_at: float) -> Iterator[None]:
         if not self._listing.acquire(timeout=max(0.0, ends_at - self._timer.monotonic())):
-            raise Unavailable(self._name, "is busy with its list of pairs")
+            raise Unavailable(self._name, "its list of pairs is still being requested")
         try:
             yield
         finally:
@@ -199,17 +203,17 @@ class CcxtExchange:
         return found.listings
 
     def _log_excluded(self, listings: Iterable[Listing]) -> None:
-        """Log which pairs cannot be tracked, when there are new ones among them."""
+        """Log the pairs that cannot be tracked, if there are new ones among them."""
         excluded = {listing.pair: listing.fault for listing in listings if listing.fault is not None}
         if excluded.keys() - self._excluded:
             named = "; ".join(f"{shown(pair)}, {fault}" for pair, fault in list(excluded.items())[:MAX_NAMED])
-            log.info("%s: %d pairs cannot be tracked, as %s", self._name, len(excluded), named)
+            log.info("%s: %d pairs cannot be tracked, such as %s", self._name, len(excluded), named)
         self._excluded = frozenset(excluded)
 
     def _share_markets(self, client: Any) -> MarketList:
-        """Give `client` the newest accepted list."""
+        """Set the newest accepted list in `client`."""
         known = self._known
-        assert known is not None  # loaded before
+        assert known is not None  # _know_pairs has loaded it
         if client.markets is not known.client.markets:
             client.set_markets_from_exchange(known.client)
         return known
@@ -236,13 +240,13 @@ class CcxtExchange:
 
 def _translate(market: str, error: Exception, status: int | None) -> ExchangeError:
     reason = explain(market, error, status)
-    # ccxt takes some answers of servers that are down for errors of the client, and a rejected certificate for an
-    # answer; the reason is more exact.
+    # ccxt reports some responses of servers that are down as errors of the client, and a rejected certificate as a
+    # response; the reason is more exact.
     if isinstance(error, ccxt.OperationFailed) or reason.kind != "other":
         return Unavailable(market, reason.text, reason.kind, reason.advice)
     if isinstance(error, (ccxt.BaseError, OSError)):
         return BadPayload(market, reason.text, reason.kind, reason.advice)
-    return BadPayload(market, f"its answer makes no sense: {reason.text}")
+    return BadPayload(market, f"its response has an unexpected form: {reason.text}")
 
 
 def _candle_limits(name: str, client: Any) -> CandleLimits | None:
@@ -258,33 +262,33 @@ def _candle_limits(name: str, client: Any) -> CandleLimits | None:
 
 
 def _list(rejected: Mapping[str, int]) -> str:
-    """`(299 negative)`, or nothing."""
+    """`(299 negative)`, or an empty text."""
     return f"({', '.join(f'{count} {reason}' for reason, count in rejected.items())})" if rejected else ""
 
 
-def _seconds(figure: Any) -> float:
-    """A ticker's own time in epoch seconds, NaN where it tells none."""
-    milliseconds = _number(figure)
+def _seconds(value: Any) -> float:
+    """A ticker's own time, given in milliseconds, in epoch seconds; NaN when it has none."""
+    milliseconds = _number(value)
     return math.nan if milliseconds is None or milliseconds <= 0 else milliseconds / 1e3
 
 
-def _number(figure: Any) -> float | None:
-    """A figure, from a number or a text; None when it is neither."""
+def _number(value: Any) -> float | None:
+    """A number, also from text; None when it is neither."""
     try:
-        return None if isinstance(figure, bool) else float(figure)
+        return None if isinstance(value, bool) else float(value)
     except (ValueError, TypeError):
         return None
 
 
-def _fault(figure: object) -> str | None:
-    """What is wrong with a figure, which must be finite and above zero; None when nothing is."""
-    if figure is None:
-        return "missing"
-    value = _number(figure)
+def _fault(value: object) -> str | None:
+    """Why the value cannot be used as a price; None when it is finite and above zero."""
     if value is None:
+        return "missing"
+    number = _number(value)
+    if number is None:
         return "not a number"
-    if not math.isfinite(value):
+    if not math.isfinite(number):
         return "not finite"
-    if value == 0:
+    if number == 0:
         return "zero"
-    return "negative" if value < 0 else None
+    return "negative" if number < 0 else None

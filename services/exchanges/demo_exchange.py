@@ -1,8 +1,8 @@
-"""A simulated exchange: made-up prices, no network, the same price for the same pair and instant for ever.
+"""A simulated exchange without a network. The price of a pair at a time is always the same.
 
-Each coin's dollar price is its level times the exponential of value noise: random numbers on lattices
-of several widths in time, joined smoothly. As it is a function of coin and time alone, history and
-live prices agree, before and after a restart. A pair's price moves in ticks, as on a real exchange.
+Each coin's dollar price is its level times the exponential of value noise: random numbers on time lattices of several
+widths, interpolated smoothly. It depends on coin and time alone, so history and live prices agree, before and after a
+restart. A pair's price is rounded to its tick size, as on a real exchange.
 """
 
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ CANDLE_SECONDS = 60
 PAGE = timedelta(days=2)
 
 SCALES = (3 * DAY, 6 * HOUR, HOUR, 10 * MINUTE, MINUTE)
-"""Widths in seconds of the lattices of noise."""
+"""Widths of the noise lattices, in seconds."""
 SHARES = (4.0, 1.5, 0.6, 0.25, 0.08)
-"""How far each may move a coin, in units of its volatility."""
+"""The amplitude of each lattice, in units of a coin's volatility."""
 
 DIGITS = 6
-"""Significant digits that a pair's tick leaves to a price at its level."""
+"""Significant digits of a pair's price at its level."""
 
 SPIKE_CYCLE = 7_200
 SPIKE_SECONDS = 180
-"""The spiking coin multiplies for three minutes once in every two hours, never twice within one hour."""
+"""The spiking coin rises to a multiple for three minutes every two hours, at least one hour apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +75,17 @@ NAMED_PAIRS = len(_COINS) + sum(map(len, _QUOTES.values()))
 
 
 class DemoExchange:
-    """The market `demo`, with as many pairs as asked for: well-known names first, then made-up ones."""
+    """The market `demo` with `pairs` pairs: well-known names first, then invented ones."""
 
     name = "demo"
     requests_a_second = None
 
     def __init__(self, pairs: int = NAMED_PAIRS) -> None:
-        made_up = [
+        invented = [
             _Coin(f"DEMO{number:05d}", 10.0 ** (number % 9 - 4), 0.002 * (1 + number % 25))
             for number in range(1, pairs - NAMED_PAIRS + 1)
         ]
-        coins = [*_COINS, *made_up]
+        coins = [*_COINS, *invented]
         self._place = {coin.name: place for place, coin in enumerate(coins)}
         self._levels = np.array([coin.level for coin in coins])
         self._volatilities = np.array([coin.volatility for coin in coins])
@@ -93,7 +93,7 @@ class DemoExchange:
         self._pairs = tuple(
             [Pair(coin.name, "USD") for coin in _COINS]
             + [Pair(base, quote) for quote, bases in _QUOTES.items() for base in bases]
-            + [Pair(coin.name, "USD") for coin in made_up]
+            + [Pair(coin.name, "USD") for coin in invented]
         )[:pairs]
         self._row = {pair: row for row, pair in enumerate(self._pairs)}
         self._bases = np.array([self._place[pair.base] for pair in self._pairs], dtype=np.int64)
@@ -126,7 +126,7 @@ class DemoExchange:
         return tuple(pages)
 
     def candles(self, pair: Pair, page: CandlePage) -> Candles:
-        """Closes at every minute of the page: what `quotes` says at that minute. Raises BadPayload."""
+        """The closes of every minute of the page, equal to `quotes` at that minute. Raises BadPayload."""
         if pair not in self._row:
             raise BadPayload(self.name, f"has no pair {pair}")
         row = self._row[pair]
@@ -154,13 +154,13 @@ class DemoExchange:
 
 
 def _ticks_per_unit(level: float) -> float:
-    """A power of ten, exactly: how many ticks make one unit of the quote currency."""
+    """The number of ticks in one unit of the quote currency: an exact power of ten."""
     exponent = int(f"{level:e}".partition("e")[2])
     return float(10 ** max(0, DIGITS - 1 - exponent))
 
 
 def _to_tick(prices: Floats, per_unit: Floats) -> Floats:
-    """Rounded to whole ticks. A whole number through a power of ten is the float nearest to the decimal."""
+    """Round to whole ticks. A whole number divided by a power of ten is the float nearest to the decimal."""
     rounded: Floats = np.rint(prices * per_unit) / per_unit
     return rounded
 

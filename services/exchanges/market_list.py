@@ -1,4 +1,4 @@
-"""Turns an exchange's list of markets, as ccxt parses it, into pairs that can be tracked."""
+"""Turns an exchange's list of markets, as parsed by ccxt, into pairs that can be tracked."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -15,10 +15,10 @@ Market = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class MarketList:
-    """An accepted list: the `client` that has loaded it, and its spot pairs.
+    """An accepted list: the `client` that loaded it, and its spot pairs.
 
-    `pairs` maps ccxt's symbols to pairs and `symbols` maps them back, for all pairs that can be tracked. `trading` has
-    the symbols of those that trade at present.
+    For all pairs that can be tracked, `pairs` maps ccxt's symbols to pairs and `symbols` maps pairs to symbols.
+    `trading` has the symbols of the pairs that trade at present.
     """
 
     client: Any
@@ -29,7 +29,7 @@ class MarketList:
 
 
 def read_list(client: Any) -> MarketList:
-    """The list of a `client` whose markets are loaded."""
+    """The list of a `client` that has loaded its markets."""
     markets = [market for market in client.markets.values() if is_spot(market)]
     names = _own_names(client)
     ids = _ids_by_symbol(client)
@@ -43,8 +43,8 @@ def read_list(client: Any) -> MarketList:
         market = found[0]
         listing = Listing(
             pair,
-            any(one.get("active") is not False for one in found),
-            _fault(pair, sorted({name for one in found for name in ids[one["symbol"]]})),
+            any(other.get("active") is not False for other in found),
+            _fault(pair, sorted({name for other in found for name in ids[other["symbol"]]})),
             _aliases(pair, market, names),
         )
         listings.append(listing)
@@ -57,17 +57,17 @@ def read_list(client: Any) -> MarketList:
 
 
 def is_spot(market: Market) -> bool:
-    """Whether it is the spot market of its pair; a symbol longer than the pair is another market of it."""
+    """True for the spot market of a pair; a longer symbol than `BASE/QUOTE` is another market of the same pair."""
     return bool(market.get("spot")) and market["symbol"] == f"{market['base']}/{market['quote']}"
 
 
 def _fault(pair: Pair, ids: list[str]) -> str | None:
-    """Why the pair cannot be tracked; None when it can."""
+    """The reason why the pair cannot be tracked; None when it can."""
     for code in pair:
         fault = fault_of(code)
         if fault is not None:
             return f"its name {fault}"
-    if len(ids) > 1:  # it is a matter of chance whose price ccxt returns
+    if len(ids) > 1:  # ccxt returns the price of any one of them
         return f"the exchange has {len(ids)} markets of this name, {' and '.join(map(shown, ids))}"
     return None
 
@@ -75,15 +75,15 @@ def _fault(pair: Pair, ids: list[str]) -> str | None:
 def _ids_by_symbol(client: Any) -> Mapping[str, set[str]]:
     """The exchange's own ids of the markets of each symbol; ccxt keeps only the last market of a symbol."""
     found: dict[str, set[str]] = defaultdict(set)
-    for number, markets in client.markets_by_id.items():
+    for market_id, markets in client.markets_by_id.items():
         for market in markets:
             if is_spot(market):
-                found[market["symbol"]].add(str(number))
+                found[market["symbol"]].add(str(market_id))
     return found
 
 
 def _own_names(client: Any) -> Mapping[str, set[str]]:
-    """The exchange's own names of each currency that ccxt has renamed."""
+    """The exchange's own names of each currency that ccxt renames."""
     found: dict[str, set[str]] = defaultdict(set)
     for name, code in client.commonCurrencies.items():
         if name != code:
@@ -94,9 +94,9 @@ def _own_names(client: Any) -> Mapping[str, set[str]]:
 def _aliases(pair: Pair, market: Market, names: Mapping[str, set[str]]) -> tuple[Pair, ...]:
     """The exchange's own names of the pair, if they differ: `XBT/USD` for `BTC/USD`."""
 
-    def called(code: str, number: object) -> Iterable[str]:
-        own = str(number).upper() if number else code
+    def names_of(code: str, currency_id: object) -> Iterable[str]:
+        own = str(currency_id).upper() if currency_id else code
         return sorted({normal(name) for name in (code, own, *names.get(code, ()))})
 
-    ways = product(called(pair.base, market.get("baseId")), called(pair.quote, market.get("quoteId")))
-    return tuple(Pair(*way) for way in ways if way != pair)
+    combinations = product(names_of(pair.base, market.get("baseId")), names_of(pair.quote, market.get("quoteId")))
+    return tuple(Pair(*names) for names in combinations if names != pair)

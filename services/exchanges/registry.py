@@ -1,4 +1,4 @@
-"""NAME -> Exchange."""
+"""Opens an exchange by name."""
 
 from services.exchanges.demo_exchange import NAMED_PAIRS, DemoExchange
 from services.market.ports import Exchange
@@ -10,14 +10,13 @@ def open_exchange(
     demo_pairs: int = NAMED_PAIRS,
     period_seconds: float = 60.0,
 ) -> Exchange:
-    """The exchange of this name: `demo` with so many pairs, or a ccxt id. Nothing is requested yet.
+    """The exchange `name`: `demo`, with `demo_pairs` pairs, or a ccxt id. Sends no request yet. Raises UnknownExchange.
 
-    With `base_url` each request goes to `<base_url>/<full original url>`. It is asked for prices every
-    `period_seconds`. Raises UnknownExchange.
+    With `base_url` each request goes to `<base_url>/<full original url>`. Prices are requested every `period_seconds`.
     """
     if name == DemoExchange.name:
         return DemoExchange(demo_pairs)
-    # ccxt takes 0.4 s and 77 MB to import, and the simulated exchange does without.
+    # ccxt takes 0.4 s and 77 MB to import, and the simulated exchange does not need it.
     from services.exchanges.ccxt_exchange import CcxtExchange
 
     return CcxtExchange(name, base_url, period_seconds=period_seconds)

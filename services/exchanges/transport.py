@@ -1,4 +1,4 @@
-"""Sends requests to exchanges: through a mirror or a proxy if one is set, and within a deadline."""
+"""Sends requests to exchanges within a deadline, through a mirror or a proxy if one is set."""
 
 import time
 from collections.abc import Mapping
@@ -15,11 +15,9 @@ from services.concurrency.deadline import DeadlineExceeded, ThreadPerCall, resul
 from services.market.errors import BadPayload
 
 _PIECE = 4096
-"""Bytes of a body that are read between two checks whether it is still wanted."""
+"""Bytes of a body that are read between two checks for an abandoned request."""
 
-ANSWERED_BY_OTHERS = (
-    "It is asked again each period. If it lasts, a proxy or a log-in page may be answering in its place"
-)
+ANSWERED_BY_OTHERS = "It is tried again each period. If it lasts, a proxy or a log-in page may answer in its place"
 
 
 class Timer(Protocol):
@@ -33,14 +31,14 @@ class Timer(Protocol):
 
 
 class Transport(HTTPAdapter):
-    """An adapter to be mounted on a client's session.
+    """An adapter to mount on a client's session.
 
-    It uses the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for the address that is really requested (the
-    mirror's, if one is set) and trusts the certificates in REQUESTS_CA_BUNDLE. It sends no passwords of `~/.netrc`.
+    It uses the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for the URL that is actually requested (the
+    mirror's, if one is set) and trusts the certificates in REQUESTS_CA_BUNDLE. It sends no passwords from `~/.netrc`.
 
-    `ends_at` is the deadline of a whole request, in seconds of the timer: the client's own time-out starts again with
-    every byte, so a response that drips could last for ever. A request runs in a thread of its own and is waited for
-    until then, whether it resolves a name, connects or reads. After that it ends by itself, and its result is dropped.
+    `ends_at` is the deadline of a whole request, in seconds of the timer. The client's own time-out starts again with
+    every byte, so a slow response could last for ever. A request runs in a thread of its own, which includes resolving
+    the name and connecting. After the deadline the thread ends by itself, and its result is dropped.
     """
 
     def __init__(self, market: str, base_url: str | None, timer: Timer = time) -> None:
@@ -52,11 +50,13 @@ class Transport(HTTPAdapter):
         self._environment = Session()
         self.ends_at = float("inf")
         self.status: int | None = None
-        """The HTTP status of the newest response; None when none came."""
+        """The HTTP status of the newest response; None without a response."""
 
     def send(self, request: PreparedRequest, *_: Any, **options: Any) -> Response:
-        """The response, with its body read. Raises ReadTimeout, ConnectionError when a response breaks off, or
-        BadPayload when a successful one holds no JSON."""
+        """The response, with its body read.
+
+        Raises ReadTimeout, ConnectionError when a response breaks off, or BadPayload when a successful one is not JSON.
+        """
         self.status = None
         if not (request.url or "").startswith(self._prefix):
             request.url = f"{self._prefix}{request.url}"
@@ -64,7 +64,7 @@ class Transport(HTTPAdapter):
         if left <= 0:
             raise ReadTimeout("no time is left for another request", request=request)
         given_up = Event()
-        # ccxt's own session ignores the environment; otherwise it would send passwords of ~/.netrc too.
+        # ccxt's session ignores the environment, as it would otherwise send passwords from ~/.netrc too.
         environment = self._environment.merge_environment_settings(request.url, {}, True, None, None)
         call = self._threads.submit(self._request, request, {**options, **environment, "timeout": left}, given_up)
         try:
@@ -75,11 +75,11 @@ class Transport(HTTPAdapter):
         self.status = response.status_code
         body = response.content.strip()
         if 200 <= response.status_code < 300 and not (body[:1] in (b"{", b"[") and body[-1:] in (b"}", b"]")):
-            raise BadPayload(self._market, f"sent {_describe(body)} where JSON belongs", advice=ANSWERED_BY_OTHERS)
+            raise BadPayload(self._market, f"sent {_describe(body)} instead of JSON", advice=ANSWERED_BY_OTHERS)
         return response
 
     def _request(self, request: PreparedRequest, options: Mapping[str, Any], given_up: Event) -> Response:
-        """The response with its body read; a part of it, closed, once the request is given up."""
+        """The response with its body read; with an unread body, and closed, once the request is abandoned."""
         response = super().send(request, **options)
         body = BytesIO()
         try:
@@ -92,7 +92,7 @@ class Transport(HTTPAdapter):
             response.close()
             raise ConnectionError(f"the answer broke off: {error}", request=request) from error
         if response.raw.length_remaining:  # urllib3 1 does not check it
-            raise ConnectionError("the answer ended before its end", request=request)
+            raise ConnectionError("the response is incomplete", request=request)
         body.seek(0)
         response.raw = body
         return response
@@ -103,4 +103,4 @@ def _describe(body: bytes) -> str:
         return "nothing"
     if body[:1] == b"<":
         return "a web page"
-    return f"a cut-off answer of {len(body)} bytes"
+    return f"an incomplete response of {len(body)} bytes"

@@ -1,1 +1,1 @@
-"""Ways out for messages."""
+"""Senders of messages: Apprise services, webhooks, and the heartbeat."""

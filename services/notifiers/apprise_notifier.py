@@ -1,4 +1,4 @@
-"""Whatever Apprise has an address for: mail, chat, push."""
+"""Sends messages through Apprise: mail, chat, push."""
 
 import logging
 import re
@@ -11,36 +11,36 @@ from services.market.errors import DeliveryFailed
 from services.notifiers.safe_http import BadUrl
 
 READ_MARKDOWN = frozenset(("NotifyDiscord", "NotifyFluxer", "NotifyGuilded", "NotifyMattermost", "NotifyRevolt"))
-"""Plugins whose services read whatever they get as Markdown, though Apprise hands them plain text as it is."""
+"""Plugins whose services interpret every body as Markdown. Apprise does not escape plain text for them."""
 
 TITLED_IN_MARKDOWN = READ_MARKDOWN | {"NotifyWorkflows"}
-"""Plugins whose services read titles as Markdown, which Apprise hands on as they are."""
+"""Plugins whose services interpret titles as Markdown. Apprise does not escape titles for them."""
 
-_OF_MATTERMOST = re.compile(r"([\\`*{}\[\]()#+\-.!_>|~])")
-"""What a backslash may stand before in Mattermost; before others it is shown."""
+_MATTERMOST_ESCAPED = re.compile(r"([\\`*{}\[\]()#+\-.!_>|~])")
+"""The characters that Mattermost lets a backslash escape; before any other one it shows the backslash."""
 
 SECONDS = 30.0
-"""What a messenger gets for one message, as a whole. Apprise's own time-outs, of some seconds, begin anew with each
-byte that comes, and looking up a name has none."""
+"""The time limit for sending one message. Apprise's own time-outs, of some seconds, start again with each byte that
+arrives, and it has none for resolving a host name."""
 
 
 class AppriseNotifier:
-    """One Apprise URL. One attempt a call: the outbox does the repeating.
+    """One Apprise URL. Each call is one attempt: the outbox retries.
 
-    Text arrives as it is, a line a line, whatever the service reads: names and notes may hold any character, and none
-    of them formats anything.
+    The text arrives as it is, line by line, even if the service interprets HTML or Markdown: names and notes may
+    contain any character.
     """
 
     def __init__(self, url: str, channel: str, seconds: float = SECONDS) -> None:
-        import apprise  # takes a third of a second, and most installations notify nobody
+        import apprise  # takes a third of a second, and most installations have no such channel
 
-        logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its errors repeat the address
-        # With a limit on a whole delivery Apprise sends on a few threads that all channels share, and leaves one that
-        # takes longer at work: it would still be sending while the outbox tries again. Here nothing is sent then.
+        logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its errors contain the URL
+        # With a limit for a delivery, Apprise sends on a few threads that all channels share, and does not stop one
+        # that exceeds the limit: it might still send the message while the outbox tries again.
         unlimited = apprise.AppriseAsset(service_timeout=0)
         service = apprise.Apprise.instantiate(url, asset=unlimited)
         if service is None:
-            raise BadUrl("is no address that Apprise knows")
+            raise BadUrl("is not an address that Apprise knows")
         self._service = service
         self._apprise = apprise.Apprise(service)
         self._channel = channel
@@ -49,14 +49,14 @@ class AppriseNotifier:
 
     @property
     def channel(self) -> str:
-        """As the settings name it, or the messenger and a digest of the address."""
+        """The name from the settings, or the service and a digest of the URL."""
         return self._channel
 
     def send(self, message: Message) -> None:
-        """Deliver once. Raises DeliveryFailed."""
-        title, body, body_format = self._written(message.title, message.text)
+        """Try once. Raises DeliveryFailed."""
+        title, body, body_format = self._formatted(message.title, message.text)
         if not self._sending.acquire(blocking=False):
-            raise DeliveryFailed("the messenger has not answered the message before this one")
+            raise DeliveryFailed("the service has not answered the previous message yet")
 
         def notify() -> bool:
             try:
@@ -69,28 +69,28 @@ class AppriseNotifier:
         except TimeoutError:
             raise DeliveryFailed(f"no answer within {self._seconds:g} s") from None
         if not is_accepted:
-            raise DeliveryFailed("the messenger did not accept it")
+            raise DeliveryFailed("the service did not accept the message")
 
-    def _written(self, title: str, text: str) -> tuple[str, str, str]:
-        """Title, body, and the body's format, as Apprise has to be given them for this service."""
+    def _formatted(self, title: str, text: str) -> tuple[str, str, str]:
+        """Title, body and the body's format to pass to Apprise, so that the service shows the text unchanged."""
         from apprise import NotifyFormat
 
-        plugin, read_as = type(self._service).__name__, self._service.resolve_format(NotifyFormat.TEXT)
+        plugin, service_format = type(self._service).__name__, self._service.resolve_format(NotifyFormat.TEXT)
         if plugin in TITLED_IN_MARKDOWN:
             title, text = "", f"{title}\n{text}"
         if plugin == "NotifyMattermost":
-            return title, _OF_MATTERMOST.sub(r"\\\1", escape(text, quote=False)), read_as
+            return title, _MATTERMOST_ESCAPED.sub(r"\\\1", escape(text, quote=False)), service_format
         if plugin in READ_MARKDOWN:
-            # Said to be Markdown where Apprise can send that: it then cuts long messages where they may be cut.
-            return title, _literal(text), self._service.resolve_format(NotifyFormat.MARKDOWN)
-        if read_as == NotifyFormat.MARKDOWN:
-            title = _literal(title) if self._service.title_maxlen <= 0 else title  # else it is a field of its own
-            return title, _literal(text.replace("\n", "\n\n")), read_as  # one line break alone is a space in Markdown
+            # Declared as Markdown if Apprise can send that: it then splits long messages without breaking the markup.
+            return title, _markdown(text), self._service.resolve_format(NotifyFormat.MARKDOWN)
+        if service_format == NotifyFormat.MARKDOWN:
+            title = _markdown(title) if self._service.title_maxlen <= 0 else title  # otherwise it is a separate field
+            return title, _markdown(text.replace("\n", "\n\n")), service_format  # Markdown ignores a single line break
         return title, text, NotifyFormat.TEXT
 
 
-def _literal(text: str) -> str:
-    """The text in Markdown. Apprise's own way leaves `<` as it is, which begins links and tags."""
+def _markdown(text: str) -> str:
+    """The text escaped for Markdown. Apprise's conversion does not escape `<`, which begins links and tags."""
     from apprise import NotifyFormat
     from apprise.conversion import convert_between
 

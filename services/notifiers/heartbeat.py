@@ -1,4 +1,5 @@
-"""The dead man's switch: an address that is requested after each good tick, so that a monitor notices silence."""
+"""The dead man's switch: requests a URL after each tick that stored prices. A monitoring service notices when no more
+requests come."""
 
 from threading import Lock, Thread
 
@@ -13,7 +14,7 @@ _NAME = "HEARTBEAT_URL"
 
 
 class Heartbeat:
-    """Pings one address in the background."""
+    """Requests one URL in the background."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -21,17 +22,17 @@ class Heartbeat:
         self._failures = Failures()
 
     def beat(self) -> None:
-        """Ping, unless the last ping is still under way. Failures are logged when they begin and when they end."""
+        """Send a request, unless the previous one is unfinished. Logs when failures begin and when they end."""
         if self._pinging.acquire(blocking=False):
             Thread(target=self._ping, name="heartbeat", daemon=True).start()
 
     def _ping(self) -> None:
         try:
-            answer = safe_http.ask(self._target, None, {}, seconds=SECONDS, allow_private=True)
-            if 200 <= answer.status < 300:
+            reply = safe_http.send_request(self._target, None, {}, seconds=SECONDS, allow_private=True)
+            if 200 <= reply.status < 300:
                 self._failures.ended(_NAME, "answers again")
             else:
-                self._failures.failed(_NAME, f"answered {answer.status}")
+                self._failures.failed(_NAME, f"answered {reply.status}")
         except DeliveryFailed as error:
             self._failures.failed(_NAME, str(error))
         finally:

@@ -1,4 +1,4 @@
-"""Requests to addresses that somebody typed in: only to machines that may be asked, no further, and not for long."""
+"""Requests to URLs that a user entered: only to permitted addresses, without redirects, and within a time limit."""
 
 import socket
 import ssl
@@ -18,19 +18,19 @@ from services.market.errors import DeliveryFailed
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
 _METADATA = frozenset((IPv4Address("168.63.129.16"), IPv4Address("192.0.0.192")))
-"""Where clouds tell secrets to their machines, at addresses that look public; the others are link-local."""
+"""Metadata services of clouds, which serve secrets, at addresses that look public; the others are link-local."""
 
 Resolve = Callable[[str, int], Sequence[str]]
 """The IP addresses of a host name, for a connection to a port. Raises OSError."""
 
 
 class BadUrl(ValueError):
-    """No address that can be asked; the text does not repeat it, for it may hold a secret."""
+    """A URL that cannot be requested; the text does not repeat it, as it may hold a secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes. `path` has the query with it and is as it is sent."""
+    """The parts of a URL. `path` includes the query and is percent-encoded."""
 
     is_tls: bool
     host: str
@@ -40,7 +40,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """What came back; of the body nothing is read."""
+    """A response, whose body is not read."""
 
     status: int
     retry_after: str | None
@@ -56,7 +56,7 @@ def parse_target(url: str) -> Target:
     if parts.scheme not in ("http", "https"):
         raise BadUrl("must start with http:// or https://")
     if not host or any(character.isspace() for character in host):
-        raise BadUrl("names no host")
+        raise BadUrl("has no host name")
     if parts.username is not None or parts.password is not None:
         raise BadUrl("must not hold a user name or password")
     is_tls = parts.scheme == "https"
@@ -66,20 +66,20 @@ def parse_target(url: str) -> Target:
 
 
 def is_public(address: str) -> bool:
-    """Whether the IP address is one of the public internet: not this machine, its network, or its cloud's own."""
+    """True for an IP address of the public internet: not this machine, a private network, or a cloud's metadata."""
     found = ip_address(address.partition("%")[0])
     if isinstance(found, IPv4Address):
         return found.is_global and not found.is_multicast and not found.is_reserved and found not in _METADATA
-    # All that stands for an IPv4 address in one way or another lies elsewhere, but for 6to4.
+    # All other ways to embed an IPv4 address are outside this range.
     return found in _GLOBAL_UNICAST and found not in _SIX_TO_FOUR and found.is_global
 
 
 def resolve(host: str, port: int) -> Sequence[str]:
-    """What this machine's resolver knows."""
+    """The addresses that this machine's resolver finds. Raises OSError."""
     return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
 
 
-def ask(
+def send_request(
     target: Target,
     body: bytes | None,
     headers: Mapping[str, str],
@@ -88,10 +88,10 @@ def ask(
     allow_private: bool,
     resolve: Resolve = resolve,
 ) -> HttpReply:
-    """Send one request, a POST if it has a body, else a GET. `seconds` limits all of it: the name, connecting, reading.
+    """Send one request, a POST if it has a body, else a GET. Raises DeliveryFailed.
 
-    The name is looked up once, and the connection goes to what was found and allowed: an answer that changes between
-    the check and the use changes nothing. Raises DeliveryFailed.
+    `seconds` limits the whole: resolving the name, connecting, and reading. The name is resolved once, and the request
+    goes to the address that was checked, so a name that later resolves to another address bypasses nothing.
     """
     connection = _Pinned(target, seconds, allow_private, resolve)
 
@@ -111,11 +111,11 @@ def ask(
 
 
 class _Pinned(HTTPConnection):
-    """A connection to one of the addresses that the name stands for and that may be asked."""
+    """A connection to a permitted address of the host name."""
 
     def __init__(self, target: Target, seconds: float, allow_private: bool, resolve: Resolve) -> None:
         super().__init__(target.host, target.port, timeout=seconds)
-        self.default_port = 443 if target.is_tls else 80  # the one that the header Host leaves out
+        self.default_port = 443 if target.is_tls else 80  # the port that the Host header omits
         self._target, self._allow_private, self._resolve = target, allow_private, resolve
         self._is_over = False
 
@@ -124,7 +124,7 @@ class _Pinned(HTTPConnection):
         allowed = [address for address in found if self._allow_private or is_public(address)]
         if found and not allowed:
             raise DeliveryFailed("the host is at a private address, which WEBHOOK_ALLOW_PRIVATE does not allow")
-        failure = OSError("the name has no address")
+        failure = OSError("the host name has no address")
         for address in allowed:
             self._require_time()
             try:
@@ -134,7 +134,7 @@ class _Pinned(HTTPConnection):
                 continue
             if self._target.is_tls:
                 self.sock = _tls().wrap_socket(self.sock, server_hostname=self._target.host)
-            self._require_time()  # an abort that came meanwhile has found no socket, or another one
+            self._require_time()  # an abort since the last check found no socket, or another one
             return
         raise failure
 
@@ -144,7 +144,7 @@ class _Pinned(HTTPConnection):
             raise TimeoutError("given up")
 
     def abort(self) -> None:
-        """End whatever a thread is still at: a request that was given up is not sent afterwards."""
+        """Stop the request's thread: a request that has timed out must not be sent afterwards."""
         self._is_over = True
         if self.sock is not None:
             with suppress(OSError):
@@ -155,12 +155,12 @@ class _Pinned(HTTPConnection):
 @cache
 def _tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
-    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)  # not every machine has its own where Python looks
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)  # Python does not find the system's on every machine
     return context
 
 
 def _name(error: Exception) -> str:
-    """What went wrong, without the address, which a library may repeat."""
-    if isinstance(error, ssl.SSLError):  # its text has the host name in it where the certificate is for another
+    """The cause of the error, without the URL, which a library's text may contain."""
+    if isinstance(error, ssl.SSLError):  # its text contains the host name if the certificate is for another
         return error.reason or type(error).__name__
     return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__

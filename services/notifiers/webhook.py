@@ -1,4 +1,4 @@
-"""A plain JSON webhook: a POST that its receiver can check and recognise when it comes again. See docs/webhooks.md."""
+"""A JSON webhook: a POST with a signature, and a key that identifies repeats. See docs/webhooks.md."""
 
 import hashlib
 import hmac
@@ -16,66 +16,69 @@ from services.market.times import to_epoch
 from services.notifiers import safe_http
 from services.notifiers.safe_http import Resolve, Target
 
-NOT_NOW = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.LOCKED, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
-"""Of the answers from 400 to 499 those that a later try may change; the others refuse the message."""
+TEMPORARY_STATUSES = frozenset(
+    {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.LOCKED, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+)
+"""Statuses from 400 to 499 that are worth a retry; the others refuse the message."""
 
 SECONDS = 10.0
-"""What a receiver gets for one request, as a whole."""
+"""The time limit for one request."""
 
 USER_AGENT = "data-tracker"
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What holds for all webhooks: what they are signed with, if with anything, and whether this machine and its
-    network may be asked."""
+class WebhookOptions:
+    """Options of all webhooks: the `secret` for signatures, if any, and `allow_private` to permit this machine and
+    private networks."""
 
     secret: str | None = None
     allow_private: bool = False
 
 
 class WebhookNotifier:
-    """One address that messages are posted to. One attempt a call: the outbox does the repeating."""
+    """Posts messages to one URL. Each call is one attempt: the outbox retries."""
 
     def __init__(
-        self, target: Target, channel: str, terms: Terms, clock: Clock, resolve: Resolve = safe_http.resolve
+        self, target: Target, channel: str, options: WebhookOptions, clock: Clock, resolve: Resolve = safe_http.resolve
     ) -> None:
-        self._target, self._channel, self._terms, self._clock, self._resolve = target, channel, terms, clock, resolve
+        self._target, self._channel, self._options, self._clock = target, channel, options, clock
+        self._resolve = resolve
 
     @property
     def channel(self) -> str:
-        """As the settings name it, or the scheme and a digest of the address."""
+        """The name from the settings, or the scheme and a digest of the URL."""
         return self._channel
 
     def send(self, message: Message) -> None:
-        """Deliver once: any answer from 200 to 299 accepts it. Raises DeliveryFailed."""
+        """Try once: any status from 200 to 299 accepts the message. Raises DeliveryFailed."""
         now = self._clock()
         body = body_of(message)
-        answer = safe_http.ask(
+        reply = safe_http.send_request(
             self._target,
             body,
             self._headers(message.key, body, now),
             seconds=SECONDS,
-            allow_private=self._terms.allow_private,
+            allow_private=self._options.allow_private,
             resolve=self._resolve,
         )
-        if 200 <= answer.status < 300:
+        if 200 <= reply.status < 300:
             return
-        detail = f"answered {answer.status}" + ", and redirects are not followed" * (300 <= answer.status < 400)
-        is_gone = answer.status == HTTPStatus.GONE
-        refused = 400 <= answer.status < 500 and answer.status not in NOT_NOW
+        detail = f"answered {reply.status}" + ", and redirects are not followed" * (300 <= reply.status < 400)
+        is_gone = reply.status == HTTPStatus.GONE
+        refused = 400 <= reply.status < 500 and reply.status not in TEMPORARY_STATUSES
         raise DeliveryFailed(
-            detail, permanent=is_gone, refused=refused, retry_after=seconds_of(answer.retry_after, now)
+            detail, permanent=is_gone, refused=refused, retry_after=parse_retry_after(reply.retry_after, now)
         )
 
     def _headers(self, key: str, body: bytes, now: datetime) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT, "Idempotency-Key": key}
-        if self._terms.secret is None:
+        if self._options.secret is None:
             return headers
         timestamp = str(to_epoch(now))
         return headers | {
             "Webhook-Timestamp": timestamp,
-            "Webhook-Signature": f"sha256={sign(self._terms.secret, timestamp, body)}",
+            "Webhook-Signature": f"sha256={sign(self._options.secret, timestamp, body)}",
         }
 
 
@@ -99,8 +102,8 @@ def body_of(message: Message) -> bytes:
     )
 
 
-def seconds_of(retry_after: str | None, now: datetime) -> int | None:
-    """The seconds that a header Retry-After names, as a number or by an HTTP date; None where it names none."""
+def parse_retry_after(retry_after: str | None, now: datetime) -> int | None:
+    """The seconds in a Retry-After header, which is a number or an HTTP date; None if it is neither."""
     if retry_after is None:
         return None
     text = retry_after.strip()
@@ -108,7 +111,7 @@ def seconds_of(retry_after: str | None, now: datetime) -> int | None:
         return int(text[:9])
     try:
         until = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # numbers beyond all calendars
+    except (ValueError, OverflowError):  # a year that datetime cannot represent
         return None
     until = until.replace(tzinfo=UTC) if until.tzinfo is None else until
     return max(0, round((until - now).total_seconds()))

@@ -1,4 +1,4 @@
-"""Exchanges whose answers are written by the test."""
+"""Exchanges whose responses the test writes."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.exchanges.wire import SkippingTimer, serve_binance, serve_kraken
 
 @pytest.fixture(autouse=True)
 def _without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever this machine needs for its way out is none of the tests'."""
+    """The tests do not depend on this machine's proxy settings."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -19,7 +19,7 @@ def _without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def wire() -> Iterator[responses.RequestsMock]:
-    """Stands where the network begins: no request gets past it."""
+    """Replaces the network: no request leaves this process."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         yield mock
 

@@ -1,4 +1,4 @@
-"""The simulated exchange: the same for ever, and lively enough to show."""
+"""The simulated exchange: reproducible, and lively enough for a demonstration."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ def days_of(pair, days):
 
 
 def firings(series, factor=3.0, window=60, cooldown=60):
-    """Where a price exceeds `factor` x the mean of the `window` before it, written out as the rule reads."""
+    """The places where a price exceeds `factor` x the mean of the `window` before it, by the definition of the rule."""
     fired = []
     for place in range(window, len(series)):
         mean = sum(series[place - window : place]) / window
@@ -48,7 +48,7 @@ def test_some_forty_pairs_are_listed_once_each_and_all_trade():
     assert all(listing.active for listing in DEMO.listings())
 
 
-def test_well_known_coins_stand_near_their_levels():
+def test_well_known_coins_have_prices_near_their_levels():
     quotes = prices(NOON)
 
     assert 40_000 < quotes[Pair("BTC", "USD")] < 90_000
@@ -89,7 +89,7 @@ def test_prices_are_decimals_of_six_digits_at_the_pairs_level_live_and_in_the_hi
 
 
 @given(minutes)
-def test_every_price_reads_as_short_as_it_is(minute):
+def test_every_price_has_a_short_decimal_form(minute):
     for price in prices(minute, DemoExchange(100)).values():
         digits = f"{price:.10f}".replace(".", "").strip("0")
         assert float(f"{price:.10f}") == price
@@ -109,22 +109,22 @@ def test_every_price_and_volume_is_finite_and_above_zero_at_any_time(minute):
 
 
 @given(minutes)
-def test_another_instance_tells_the_very_same(minute):
-    mine, another = DEMO.quotes(minute, 1), DemoExchange().quotes(minute, 1)
+def test_another_instance_returns_the_same_quotes(minute):
+    one, another = DEMO.quotes(minute, 1), DemoExchange().quotes(minute, 1)
 
-    assert mine.prices.tolist() == another.prices.tolist()
-    assert mine.volumes.tolist() == another.volumes.tolist()
+    assert one.prices.tolist() == another.prices.tolist()
+    assert one.volumes.tolist() == another.volumes.tolist()
 
 
 @given(minutes)
-def test_made_up_pairs_beside_them_change_no_price(minute):
+def test_additional_invented_pairs_change_no_price(minute):
     larger = prices(minute, DemoExchange(100))
 
     assert {pair: larger[pair] for pair in PAIRS} == prices(minute)
 
 
 @given(minutes, st.sampled_from(PAIRS), st.integers(0, 5))
-def test_a_candle_closes_at_what_was_quoted_then(minute, pair, ago):
+def test_a_candle_closes_at_the_price_quoted_at_that_time(minute, pair, ago):
     candles = closes(pair, minute - 5 * MINUTE, minute + MINUTE)
     at = minute - ago * MINUTE + MINUTE
     found = candles.closes[candles.times == int(at.timestamp())]
@@ -132,14 +132,14 @@ def test_a_candle_closes_at_what_was_quoted_then(minute, pair, ago):
     assert found.tolist() == ([prices(at)[pair]] if ago < 6 else [])
 
 
-def test_a_pair_that_it_does_not_have_has_no_candles():
+def test_candles_of_an_unknown_pair_raise_bad_payload():
     for pair in (Pair("BTC", "JPY"), Pair("DEMO00001", "USD")):
         with pytest.raises(BadPayload, match=f"has no pair {pair}"):
             closes(pair, NOON - MINUTE, NOON)
 
 
 @given(minutes, st.integers(0, 400), st.integers(0, 400))
-def test_candles_lie_after_the_beginning_and_up_to_the_end(minute, before, after):
+def test_candles_exclude_the_beginning_of_the_page_and_include_its_end(minute, before, after):
     since, until = minute - timedelta(seconds=before), minute + timedelta(seconds=after)
     times = closes(PAIRS[0], since, until).times
     expected = [at for at in range(int(since.timestamp()) + 1, int(until.timestamp()) + 1) if at % 60 == 0]
@@ -148,7 +148,7 @@ def test_candles_lie_after_the_beginning_and_up_to_the_end(minute, before, after
 
 
 @given(minutes, st.integers(0, 10 * 86_400))
-def test_pages_cover_all_of_the_history_that_is_asked_for_newest_first(until, length):
+def test_pages_cover_the_whole_requested_history_newest_first(until, length):
     since = until - timedelta(seconds=length)
     pages = DEMO.pages(since, until, until)
 
@@ -161,14 +161,14 @@ def test_the_flat_pair_never_moves():
     assert set(days_of(Pair("USDC", "USD"), 7).tolist()) == {1.0}
 
 
-def test_the_stable_coin_moves_hardly_and_the_others_do():
+def test_the_stablecoin_hardly_moves_and_the_others_do():
     calm, wild = days_of(Pair("USDT", "USD"), 1), days_of(Pair("WIF", "USD"), 1)
 
     assert 0 < calm.std() / calm.mean() < 0.002
     assert wild.std() / wild.mean() > 0.01
 
 
-def test_one_pair_breaks_the_alert_rule_every_few_hours_and_not_at_the_same_time_of_them():
+def test_one_pair_fires_the_built_in_rule_every_few_hours_at_irregular_times():
     fired = firings(days_of(Pair("PEPE", "USD"), 10).tolist())
     gaps = np.diff(fired)
 
@@ -187,11 +187,11 @@ def test_a_spike_is_short():
 
 
 @pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair.base != "PEPE"], ids=str)
-def test_no_other_pair_ever_breaks_it(pair):
+def test_no_other_pair_fires_the_built_in_rule(pair):
     assert firings(days_of(pair, 4).tolist()) == []
 
 
-def test_made_up_pairs_never_break_it_either():
+def test_invented_pairs_never_fire_the_built_in_rule():
     exchange = DemoExchange(400)
     wild = [listing.pair for listing in exchange.listings()][-30:]
 
@@ -201,17 +201,17 @@ def test_made_up_pairs_never_break_it_either():
 
 
 @pytest.mark.parametrize("count", [1, 40, 1000])
-def test_it_has_as_many_pairs_as_asked_for(count):
+def test_it_has_the_requested_number_of_pairs(count):
     exchange = DemoExchange(count)
 
     assert len(exchange.listings()) == len(exchange.quotes(NOON, 1).pairs) == count
 
 
-def test_made_up_pairs_are_numbered():
+def test_invented_pairs_are_numbered():
     assert {str(listing.pair) for listing in DemoExchange(100).listings()} >= {"DEMO00001/USD", "DEMO00060/USD"}
 
 
-def test_a_hundred_thousand_pairs_are_reported_in_no_time():
+def test_a_hundred_thousand_pairs_are_quoted_within_a_second():
     exchange = DemoExchange(100_000)
     started = time.process_time()
     quotes = exchange.quotes(NOON, 1)

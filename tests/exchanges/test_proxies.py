@@ -1,4 +1,4 @@
-"""Requests go through the proxy that the environment names, and its failures are reported as such."""
+"""Requests use the proxy from the environment, and its failures are reported as such."""
 
 import ssl
 from collections.abc import Iterator
@@ -13,20 +13,20 @@ import requests
 from services.exchanges.ccxt_exchange import CcxtExchange
 from services.exchanges.reasons import explain
 from services.market.errors import Unavailable
-from tests.exchanges import wire as say
+from tests.exchanges import wire as payloads
 from tests.exchanges.test_quotes import NOON
 from tests.receiver import CERTIFICATE
 
 ANSWERS = {
-    "Assets": say.kraken_assets(),
-    "AssetPairs": say.kraken_pairs(),
-    "Ticker": say.kraken_answer(say.KRAKEN_TICKERS),
+    "Assets": payloads.kraken_assets(),
+    "AssetPairs": payloads.kraken_pairs(),
+    "Ticker": payloads.kraken_answer(payloads.KRAKEN_TICKERS),
 }
 
 
 @dataclass
 class Proxy:
-    """Stands for every machine that is asked by way of it; with `tunnel_status` it refuses to open a tunnel."""
+    """Answers in place of every server; a `tunnel_status` other than 200 refuses to open a tunnel."""
 
     port: int = 0
     tunnel_status: int = 200
@@ -40,7 +40,7 @@ class Proxy:
 
 @contextmanager
 def proxying() -> Iterator[Proxy]:
-    """A proxy on this machine, for plain requests and for tunnels; what is in these is by `receiver.test`."""
+    """A local proxy for plain requests and tunnels; the server in a tunnel is `receiver.test`."""
     proxy = Proxy()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
@@ -96,7 +96,7 @@ def proxy() -> Iterator[Proxy]:
         yield proxy
 
 
-def test_a_mirror_is_asked_by_way_of_the_proxy_for_its_own_scheme(proxy, timer, monkeypatch):
+def test_requests_to_a_mirror_use_the_proxy_for_the_mirrors_scheme(proxy, timer, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", proxy.address)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 
@@ -107,9 +107,7 @@ def test_a_mirror_is_asked_by_way_of_the_proxy_for_its_own_scheme(proxy, timer, 
     assert len(proxy.asked) == 3
 
 
-def test_an_exchange_is_asked_through_a_tunnel_and_trusted_by_the_certificates_that_are_named(
-    proxy, timer, monkeypatch
-):
+def test_requests_to_an_exchange_use_a_tunnel_and_the_configured_certificates(proxy, timer, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", proxy.address.replace("//", "//me:secret@"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
 
@@ -120,7 +118,7 @@ def test_an_exchange_is_asked_through_a_tunnel_and_trusted_by_the_certificates_t
     assert proxy.passwords[0] == "Basic bWU6c2VjcmV0"
 
 
-def test_without_those_certificates_the_trouble_is_reported_with_what_to_do(proxy, timer, monkeypatch):
+def test_without_those_certificates_the_error_is_reported_with_advice(proxy, timer, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", proxy.address)
 
     with pytest.raises(Unavailable, match="certificate of receiver") as failed:
@@ -130,7 +128,7 @@ def test_without_those_certificates_the_trouble_is_reported_with_what_to_do(prox
     assert "REQUESTS_CA_BUNDLE" in failed.value.advice
 
 
-def test_what_no_proxy_names_is_asked_directly(proxy, timer, monkeypatch):
+def test_hosts_in_no_proxy_are_requested_directly(proxy, timer, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
@@ -140,11 +138,11 @@ def test_what_no_proxy_names_is_asked_directly(proxy, timer, monkeypatch):
 @pytest.mark.parametrize(
     ("status", "detail"),
     [
-        (407, "the proxy asks for a user name and password (HTTP 407)"),
-        (403, "the proxy refuses to pass the request on (HTTP 403)"),
+        (407, "the proxy requires a user name and password (HTTP 407)"),
+        (403, "the proxy refuses to forward the request (HTTP 403)"),
     ],
 )
-def test_a_proxy_that_opens_no_tunnel_is_reported_and_not_the_exchange(proxy, timer, monkeypatch, status, detail):
+def test_a_proxy_that_refuses_a_tunnel_is_reported_instead_of_the_exchange(proxy, timer, monkeypatch, status, detail):
     proxy.tunnel_status = status
     monkeypatch.setenv("HTTPS_PROXY", proxy.address)
 
@@ -161,11 +159,11 @@ def test_a_proxy_that_opens_no_tunnel_is_reported_and_not_the_exchange(proxy, ti
     [
         ("http://me:secret@127.0.0.1:1", "the proxy refused the connection"),
         ("http://me:secret@proxy.invalid:3128", "the proxy cannot be found: its host name cannot be resolved"),
-        ("http://", "the address of the proxy is none"),
+        ("http://", "the proxy's URL is invalid"),
         ("socks5://me:secret@127.0.0.1:1", "the proxy refused the connection"),
     ],
 )
-def test_a_proxy_that_cannot_be_had_is_reported_without_its_password(timer, monkeypatch, address, detail):
+def test_a_proxy_that_cannot_be_reached_is_reported_without_its_password(timer, monkeypatch, address, detail):
     monkeypatch.setenv("HTTPS_PROXY", address)
 
     with pytest.raises(Unavailable) as failed:
@@ -175,10 +173,10 @@ def test_a_proxy_that_cannot_be_had_is_reported_without_its_password(timer, monk
     assert "secret" not in failed.value.explanation
 
 
-def test_a_socks_proxy_without_the_package_for_it_is_reported():
+def test_a_socks_proxy_without_the_required_package_is_reported():
     reason = explain("kraken", requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support."))
 
-    assert (reason.kind, reason.text) == ("proxy", "a SOCKS proxy is set, which needs the package PySocks")
+    assert (reason.kind, reason.text) == ("proxy", "a SOCKS proxy needs the package PySocks")
 
 
 def test_certificates_that_cannot_be_read_are_reported(timer, monkeypatch):
@@ -187,5 +185,5 @@ def test_certificates_that_cannot_be_read_are_reported(timer, monkeypatch):
     with pytest.raises(Unavailable) as failed:
         CcxtExchange("kraken", None, timer).quotes(NOON, 10)
 
-    assert (failed.value.kind, failed.value.detail) == ("tls", "the file of certificates cannot be read")
+    assert (failed.value.kind, failed.value.detail) == ("tls", "the CA certificates cannot be read")
     assert "REQUESTS_CA_BUNDLE" in failed.value.advice

@@ -1,4 +1,4 @@
-"""Quotes of real exchanges, from what comes over the wire."""
+"""Quotes of real exchanges, read from their responses."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from services.exchanges.ccxt_exchange import CcxtExchange
 from services.market.errors import BadPayload, ExchangeError, Unavailable
 from services.market.types import Pair
 from tests import hostile
-from tests.exchanges import wire as say
+from tests.exchanges import wire as payloads
 from tests.exchanges.wire import BINANCE, BITSTAMP, KRAKEN, SkippingTimer, kraken_ticker, serve
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -29,11 +29,11 @@ def paths(wire: responses.RequestsMock) -> list[str]:
     return [call.request.url.rpartition("/")[2] for call in wire.calls]
 
 
-def test_all_pairs_of_kraken_come_under_their_common_names(kraken):
+def test_all_pairs_of_kraken_have_their_common_names(kraken):
     assert prices(kraken) == {"BTC/USD": 60000.5, "DOGE/USD": 0.125, "ETH/USD": 3000.0, "SOL/EUR": 150.0}
 
 
-def test_the_first_tick_asks_for_the_market_list_and_every_later_one_sends_one_request(kraken, wire):
+def test_the_first_tick_also_requests_the_market_list_and_later_ones_send_one_request(kraken, wire):
     kraken.quotes(NOON, 10)
     assert sorted(paths(wire)) == ["AssetPairs", "Assets", "Ticker"]
     wire.calls.reset()
@@ -44,7 +44,7 @@ def test_the_first_tick_asks_for_the_market_list_and_every_later_one_sends_one_r
     assert paths(wire) == ["Ticker", "Ticker"]
 
 
-def test_a_tick_after_the_listing_is_one_request_even_the_first_time(binance, wire):
+def test_the_first_tick_after_a_listing_sends_one_request(binance, wire):
     binance.listings()
     wire.calls.reset()
 
@@ -53,7 +53,7 @@ def test_a_tick_after_the_listing_is_one_request_even_the_first_time(binance, wi
     assert paths(wire) == ["24hr"]
 
 
-def test_binance_is_asked_for_spot_markets_alone(binance, wire):
+def test_only_spot_markets_are_requested_from_binance(binance, wire):
     binance.listings()
 
     assert [call.request.url for call in wire.calls] == [f"{BINANCE}/exchangeInfo"]
@@ -64,8 +64,8 @@ def test_volumes_are_those_of_24_hours_in_base_units(kraken):
 
 
 @pytest.mark.parametrize("volume", ["NaN", "-1", None, "much", "Infinity"])
-def test_a_volume_that_makes_no_sense_is_unknown_and_costs_no_price_where_ccxt_reads_it(binance, wire, volume):
-    tickers = [say.binance_ticker("BTCUSDT", "100.0", volume=volume), say.binance_ticker("ETHBTC", "0.05")]
+def test_an_invalid_volume_that_ccxt_can_read_is_unknown_and_loses_no_price(binance, wire, volume):
+    tickers = [payloads.binance_ticker("BTCUSDT", "100.0", volume=volume), payloads.binance_ticker("ETHBTC", "0.05")]
     serve(wire, f"{BINANCE}/ticker/24hr", json.dumps(tickers))
 
     quotes = binance.quotes(NOON, 10)
@@ -76,8 +76,8 @@ def test_a_volume_that_makes_no_sense_is_unknown_and_costs_no_price_where_ccxt_r
     assert not quotes.rejected
 
 
-def test_no_volume_at_all_is_a_volume_of_zero_when_reported_so(binance, wire):
-    serve(wire, f"{BINANCE}/ticker/24hr", json.dumps([say.binance_ticker("BTCUSDT", "100.0", volume="0.0")]))
+def test_a_reported_volume_of_zero_is_zero(binance, wire):
+    serve(wire, f"{BINANCE}/ticker/24hr", json.dumps([payloads.binance_ticker("BTCUSDT", "100.0", volume="0.0")]))
 
     assert binance.quotes(NOON, 10).volumes.tolist() == [0.0]
 
@@ -95,9 +95,9 @@ def test_no_volume_at_all_is_a_volume_of_zero_when_reported_so(binance, wire):
         ("closed", "not a number"),
     ],
 )
-def test_one_price_that_makes_no_sense_is_counted_and_costs_no_other(kraken, wire, last, reason):
-    tickers = {**say.KRAKEN_TICKERS, "XDGUSD": kraken_ticker(last)}
-    serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer(tickers))
+def test_an_invalid_price_is_counted_and_the_others_are_used(kraken, wire, last, reason):
+    tickers = {**payloads.KRAKEN_TICKERS, "XDGUSD": kraken_ticker(last)}
+    serve(wire, f"{KRAKEN}/Ticker", payloads.kraken_answer(tickers))
 
     quotes = kraken.quotes(NOON, 10)
 
@@ -106,7 +106,7 @@ def test_one_price_that_makes_no_sense_is_counted_and_costs_no_other(kraken, wir
 
 
 def test_a_missing_last_price_is_not_computed_from_the_open_and_the_change(binance, wire):
-    tickers = [say.binance_ticker("BTCUSDT", None), say.binance_ticker("ETHBTC", "0.05")]
+    tickers = [payloads.binance_ticker("BTCUSDT", None), payloads.binance_ticker("ETHBTC", "0.05")]
     serve(wire, f"{BINANCE}/ticker/24hr", json.dumps(tickers))
 
     quotes = binance.quotes(NOON, 10)
@@ -115,9 +115,9 @@ def test_a_missing_last_price_is_not_computed_from_the_open_and_the_change(binan
     assert quotes.rejected == {"missing": 1}
 
 
-def test_figures_that_ccxt_stumbles_over_cost_their_own_pair_alone(kraken, wire):
-    tickers = {**say.KRAKEN_TICKERS, "XDGUSD": kraken_ticker("0.125", volume="much")}
-    serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer(tickers))
+def test_a_ticker_that_ccxt_cannot_parse_loses_only_its_own_pair(kraken, wire):
+    tickers = {**payloads.KRAKEN_TICKERS, "XDGUSD": kraken_ticker("0.125", volume="much")}
+    serve(wire, f"{KRAKEN}/Ticker", payloads.kraken_answer(tickers))
 
     quotes = kraken.quotes(NOON, 10)
 
@@ -125,19 +125,19 @@ def test_figures_that_ccxt_stumbles_over_cost_their_own_pair_alone(kraken, wire)
     assert quotes.rejected == {"unreadable": 1}
 
 
-def test_a_halted_pair_whose_figures_make_no_sense_is_not_held_against_the_answer(kraken, wire):
-    serve(wire, f"{KRAKEN}/AssetPairs", say.kraken_pairs(halted=["XDGUSD"]))
-    tickers = {**say.KRAKEN_TICKERS, "XDGUSD": kraken_ticker("0.125", volume="much")}
-    serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer(tickers))
+def test_an_unreadable_ticker_of_a_halted_pair_is_not_counted_as_rejected(kraken, wire):
+    serve(wire, f"{KRAKEN}/AssetPairs", payloads.kraken_pairs(halted=["XDGUSD"]))
+    tickers = {**payloads.KRAKEN_TICKERS, "XDGUSD": kraken_ticker("0.125", volume="much")}
+    serve(wire, f"{KRAKEN}/Ticker", payloads.kraken_answer(tickers))
 
     assert kraken.quotes(NOON, 10).rejected == {}
 
 
 def dead_ticker(price: str) -> str:
-    return json.dumps([say.binance_ticker("BTCUSDT", "100.0"), say.binance_ticker("LUNAUSDT", price)])
+    return json.dumps([payloads.binance_ticker("BTCUSDT", "100.0"), payloads.binance_ticker("LUNAUSDT", price)])
 
 
-def test_pairs_that_do_not_trade_are_idle_while_their_price_stands_still(binance, wire):
+def test_pairs_that_do_not_trade_are_idle_while_their_price_does_not_change(binance, wire):
     assert binance.quotes(NOON, 10).idle == {Pair("LUNA", "USDT")}
     assert binance.quotes(NOON, 10).idle == {Pair("LUNA", "USDT")}
 
@@ -149,7 +149,7 @@ def test_pairs_that_do_not_trade_are_idle_while_their_price_stands_still(binance
 
 
 @pytest.mark.parametrize("price", ["0.0", "NaN", "-1"])
-def test_what_a_pair_tells_that_does_not_trade_is_not_held_against_the_answer(binance, wire, price):
+def test_an_invalid_price_of_a_pair_that_does_not_trade_is_not_counted_as_rejected(binance, wire, price):
     serve(wire, f"{BINANCE}/ticker/24hr", dead_ticker(price))
 
     quotes = binance.quotes(NOON, 10)
@@ -158,23 +158,23 @@ def test_what_a_pair_tells_that_does_not_trade_is_not_held_against_the_answer(bi
     assert not quotes.rejected
 
 
-def test_an_exchange_none_of_whose_pairs_trade_still_tells_their_prices(binance, wire):
+def test_an_exchange_without_trading_pairs_still_has_prices(binance, wire):
     symbols = [("BTC", "USDT", "BREAK"), ("ETH", "BTC", "BREAK"), ("LUNA", "USDT", "BREAK")]
-    serve(wire, f"{BINANCE}/exchangeInfo", say.binance_info(symbols))
+    serve(wire, f"{BINANCE}/exchangeInfo", payloads.binance_info(symbols))
 
     assert len(binance.quotes(NOON, 10).pairs) == 3
 
 
 def test_each_pair_without_a_price_is_reported_with_the_reason(kraken, wire):
-    broken = {**say.KRAKEN_TICKERS, "XDGUSD": kraken_ticker("0.0"), "XETHZUSD": kraken_ticker("1", volume="much")}
-    serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer(broken))
+    broken = {**payloads.KRAKEN_TICKERS, "XDGUSD": kraken_ticker("0.0"), "XETHZUSD": kraken_ticker("1", volume="much")}
+    serve(wire, f"{KRAKEN}/Ticker", payloads.kraken_answer(broken))
 
     assert kraken.quotes(NOON, 10).refused == {Pair("DOGE", "USD"): "zero", Pair("ETH", "USD"): "unreadable"}
 
 
-def test_what_ccxt_cannot_read_is_counted_for_the_pair_that_it_is(binance, wire):
-    broken = say.binance_ticker("ETHBTC", "0.05") | {"closeTime": {}, "lastPrice": ["x"]}
-    serve(wire, f"{BINANCE}/ticker/24hr", json.dumps([say.binance_ticker("BTCUSDT", "100.0"), broken]))
+def test_a_ticker_that_ccxt_cannot_parse_is_counted_for_its_pair(binance, wire):
+    broken = payloads.binance_ticker("ETHBTC", "0.05") | {"closeTime": {}, "lastPrice": ["x"]}
+    serve(wire, f"{BINANCE}/ticker/24hr", json.dumps([payloads.binance_ticker("BTCUSDT", "100.0"), broken]))
 
     assert binance.quotes(NOON, 10).refused.keys() == {Pair("ETH", "BTC")}
 
@@ -184,10 +184,10 @@ def at(moment: datetime) -> int:
 
 
 def timed(ages: Mapping[str, timedelta]) -> str:
-    return json.dumps([say.binance_ticker(name, "5.0", closeTime=at(NOON - age)) for name, age in ages.items()])
+    return json.dumps([payloads.binance_ticker(name, "5.0", closeTime=at(NOON - age)) for name, age in ages.items()])
 
 
-def test_a_ticker_that_is_hours_old_by_its_own_time_is_no_price_and_counted(binance, wire):
+def test_a_ticker_that_is_hours_old_by_its_own_time_is_rejected_and_counted(binance, wire):
     ages = {"BTCUSDT": timedelta(seconds=2), "ETHBTC": timedelta(hours=3)}
     serve(wire, f"{BINANCE}/ticker/24hr", timed(ages))
 
@@ -197,7 +197,7 @@ def test_a_ticker_that_is_hours_old_by_its_own_time_is_no_price_and_counted(bina
     assert quotes.rejected == {"out of date": 1}
 
 
-def test_a_ticker_from_the_future_is_no_price_and_counted(binance, wire):
+def test_a_ticker_from_the_future_is_rejected_and_counted(binance, wire):
     ages = {"BTCUSDT": timedelta(seconds=2), "ETHBTC": -timedelta(hours=3)}
     serve(wire, f"{BINANCE}/ticker/24hr", timed(ages))
 
@@ -215,20 +215,20 @@ def test_an_exchange_whose_clock_is_wrong_loses_no_price(binance, wire, skew):
 
 
 def test_a_pair_without_a_ticker_is_left_out(kraken, wire):
-    tickers = {name: reported for name, reported in say.KRAKEN_TICKERS.items() if name != "XETHZUSD"}
-    serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer(tickers))
+    tickers = {name: reported for name, reported in payloads.KRAKEN_TICKERS.items() if name != "XETHZUSD"}
+    serve(wire, f"{KRAKEN}/Ticker", payloads.kraken_answer(tickers))
 
     assert "ETH/USD" not in prices(kraken)
 
 
-def test_a_pair_that_is_not_in_the_market_list_is_left_out_and_not_reported_under_a_raw_name(kraken, wire):
-    tickers = {**say.KRAKEN_TICKERS, "NEWUSD": kraken_ticker("7.0")}
-    serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer(tickers))
+def test_a_pair_that_is_not_in_the_market_list_is_left_out(kraken, wire):
+    tickers = {**payloads.KRAKEN_TICKERS, "NEWUSD": kraken_ticker("7.0")}
+    serve(wire, f"{KRAKEN}/Ticker", payloads.kraken_answer(tickers))
 
     assert len(prices(kraken)) == 4
 
 
-def test_perpetuals_are_no_spot_pairs(wire, timer):
+def test_perpetuals_are_not_spot_pairs(wire, timer):
     def market(symbol, kind):
         return {
             "name": symbol.upper(),
@@ -254,7 +254,7 @@ def test_perpetuals_are_no_spot_pairs(wire, timer):
 
 @pytest.mark.parametrize("status", [500, 502, 503, 520, 404, 418, 429])
 @pytest.mark.parametrize("name", ["kraken", "binance"])
-def test_an_error_status_means_that_it_is_unavailable_and_the_next_tick_is_well(name, status, request, wire):
+def test_an_error_status_raises_unavailable_and_the_next_tick_succeeds(name, status, request, wire):
     exchange = request.getfixturevalue(name)
     before = prices(exchange)
     url = f"{KRAKEN}/Ticker" if name == "kraken" else f"{BINANCE}/ticker/24hr"
@@ -273,14 +273,14 @@ def test_an_error_status_means_that_it_is_unavailable_and_the_next_tick_is_well(
 
 
 @pytest.mark.parametrize("status", [403, 451])
-def test_being_refused_at_this_place_is_reported_as_such(kraken, wire, status):
+def test_a_refusal_of_this_region_is_reported_as_such(kraken, wire, status):
     serve(wire, f"{KRAKEN}/Ticker", "<html>no</html>", status)
 
-    with pytest.raises(Unavailable, match="may not serve this place"):
+    with pytest.raises(Unavailable, match="may not serve your region"):
         kraken.quotes(NOON, 10)
 
 
-def test_a_client_error_in_json_is_an_outage_when_the_status_says_so(binance, wire):
+def test_a_client_error_in_json_with_status_503_is_an_outage(binance, wire):
     serve(wire, f"{BINANCE}/ticker/24hr", '{"code":-1016,"msg":"This service is no longer available."}', 503)
 
     with pytest.raises(Unavailable, match="no longer available"):
@@ -294,24 +294,24 @@ def test_a_broken_body_does_not_hide_the_status_of_a_server_that_is_down(kraken,
         kraken.quotes(NOON, 10)
 
 
-def test_json_of_another_shape_makes_no_sense(kraken, wire):
-    serve(wire, f"{KRAKEN}/AssetPairs", say.kraken_answer({"XXBTZUSD": {"base": "XXBT", "quote": "ZUSD"}}))
+def test_json_of_an_unexpected_form_raises_bad_payload(kraken, wire):
+    serve(wire, f"{KRAKEN}/AssetPairs", payloads.kraken_answer({"XXBTZUSD": {"base": "XXBT", "quote": "ZUSD"}}))
 
-    with pytest.raises(BadPayload, match="makes no sense"):
+    with pytest.raises(BadPayload, match="an unexpected form"):
         kraken.quotes(NOON, 10)
 
 
 @pytest.mark.parametrize(
     "complaint", ["EAPI:Rate limit exceeded", "EGeneral:Too many requests", "EService:Unavailable"]
 )
-def test_complaints_inside_a_success_mean_that_it_is_unavailable(kraken, wire, complaint):
+def test_errors_of_an_outage_in_a_successful_response_raise_unavailable(kraken, wire, complaint):
     serve(wire, f"{KRAKEN}/Ticker", json.dumps({"error": [complaint]}))
 
     with pytest.raises(Unavailable, match=complaint):
         kraken.quotes(NOON, 10)
 
 
-def test_another_complaint_needs_a_person(kraken, wire):
+def test_another_error_in_a_successful_response_raises_bad_payload(kraken, wire):
     serve(wire, f"{KRAKEN}/Ticker", json.dumps({"error": ["EQuery:Unknown asset pair"]}))
 
     with pytest.raises(BadPayload, match="Unknown asset pair"):
@@ -322,42 +322,48 @@ def test_another_complaint_needs_a_person(kraken, wire):
     ("body", "reported"),
     [
         ("<html>hello</html>", "a web page"),
-        ('{"error":[],"result":{"XXBTZUSD":{"a":["1"', "a cut-off answer"),
+        ('{"error":[],"result":{"XXBTZUSD":{"a":["1"', "an incomplete response"),
         ("", "nothing"),
-        ("{}", "no price"),
-        ('{"error":[],"result":{}}', "no price"),
-        ('{"error":[],"result":[]}', "no price"),
-        ('{"error":[],"result":{"XXBTZUSD":null}}', "no price"),
-        ("{not json}", "something broken"),
+        ("{}", "no usable price"),
+        ('{"error":[],"result":{}}', "no usable price"),
+        ('{"error":[],"result":[]}', "no usable price"),
+        ('{"error":[],"result":{"XXBTZUSD":null}}', "no usable price"),
+        ("{not json}", "malformed JSON"),
     ],
 )
-def test_a_success_without_prices_is_bad_and_the_next_tick_is_well(kraken, wire, body, reported):
+def test_a_successful_response_without_prices_raises_bad_payload_and_the_next_tick_succeeds(
+    kraken, wire, body, reported
+):
     before = prices(kraken)
     serve(wire, f"{KRAKEN}/Ticker", body)
 
     with pytest.raises(BadPayload, match=reported):
         kraken.quotes(NOON, 10)
-    serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer(say.KRAKEN_TICKERS))
+    serve(wire, f"{KRAKEN}/Ticker", payloads.kraken_answer(payloads.KRAKEN_TICKERS))
 
     assert prices(kraken) == before
 
 
 @pytest.mark.parametrize("body", ["[]", "{}", "[null]", "[17]", '{"msg": "hello"}'])
-def test_no_prices_from_binance_is_bad_too(binance, wire, body):
+def test_a_response_of_binance_without_prices_raises_bad_payload(binance, wire, body):
     serve(wire, f"{BINANCE}/ticker/24hr", body)
 
     with pytest.raises(BadPayload):
         binance.quotes(NOON, 10)
 
 
-def test_an_answer_whose_every_price_is_wrong_is_bad_and_says_why(kraken, wire):
-    serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer({name: kraken_ticker("-1") for name in say.KRAKEN_TICKERS}))
+def test_a_response_with_only_invalid_prices_raises_bad_payload_with_the_reason(kraken, wire):
+    serve(
+        wire,
+        f"{KRAKEN}/Ticker",
+        payloads.kraken_answer({name: kraken_ticker("-1") for name in payloads.KRAKEN_TICKERS}),
+    )
 
     with pytest.raises(BadPayload, match="4 negative"):
         kraken.quotes(NOON, 10)
 
 
-def test_a_broken_connection_means_that_it_is_unavailable(kraken, wire):
+def test_a_broken_connection_raises_unavailable(kraken, wire):
     kraken.listings()
     wire.upsert(responses.GET, f"{KRAKEN}/Ticker", body=ConnectionResetError("Connection reset by peer"))
 
@@ -365,7 +371,7 @@ def test_a_broken_connection_means_that_it_is_unavailable(kraken, wire):
         kraken.quotes(NOON, 10)
 
 
-def test_a_long_complaint_is_cut_to_one_short_line(kraken, wire):
+def test_a_long_error_text_is_cut_to_one_short_line(kraken, wire):
     serve(wire, f"{KRAKEN}/Ticker", json.dumps({"error": ["EOdd:Thing\n" + "x " * 5000]}))
 
     with pytest.raises(BadPayload) as caught:
@@ -375,18 +381,18 @@ def test_a_long_complaint_is_cut_to_one_short_line(kraken, wire):
     assert "\n" not in caught.value.detail
 
 
-def test_without_a_market_list_a_tick_fails_and_the_next_one_gets_it(wire, kraken):
+def test_without_a_market_list_a_tick_fails_and_the_next_one_requests_it(wire, kraken):
     serve(wire, f"{KRAKEN}/AssetPairs", "<html></html>")
     with pytest.raises(BadPayload):
         kraken.quotes(NOON, 10)
     assert "Ticker" not in paths(wire)
 
-    serve(wire, f"{KRAKEN}/AssetPairs", say.kraken_pairs())
+    serve(wire, f"{KRAKEN}/AssetPairs", payloads.kraken_pairs())
 
     assert len(prices(kraken)) == 4
 
 
-def test_the_permitted_pace_holds_between_ticks(kraken, timer):
+def test_the_rate_limit_holds_between_ticks(kraken, timer):
     kraken.listings()
     timer.slept.clear()
 
@@ -396,27 +402,27 @@ def test_the_permitted_pace_holds_between_ticks(kraken, timer):
     assert sum(timer.slept) == pytest.approx(1.1, abs=0.2)
 
 
-def test_a_tick_without_the_time_that_the_pace_demands_is_given_up_at_once(kraken, wire):
+def test_a_tick_without_enough_time_for_the_rate_limit_fails_at_once(kraken, wire):
     kraken.quotes(NOON, 10)
     wire.calls.reset()
 
-    with pytest.raises(Unavailable, match="pace"):
+    with pytest.raises(Unavailable, match="rate limit leaves no time"):
         kraken.quotes(NOON, 0.5)
 
     assert len(wire.calls) == 0
 
 
-def test_a_market_list_under_way_does_not_hold_up_the_prices(kraken, wire):
+def test_a_running_request_for_the_market_list_does_not_delay_the_prices(kraken, wire):
     kraken.listings()
     asked, go_on = Event(), Event()
 
-    def wait_for_it(_):
+    def respond_later(_):
         asked.set()
         go_on.wait(20)
-        return (200, {}, say.kraken_assets())
+        return (200, {}, payloads.kraken_assets())
 
     wire.remove(responses.GET, f"{KRAKEN}/Assets")
-    wire.add_callback(responses.GET, f"{KRAKEN}/Assets", wait_for_it)
+    wire.add_callback(responses.GET, f"{KRAKEN}/Assets", respond_later)
     listing = Thread(target=kraken.listings)
     listing.start()
     try:
@@ -427,16 +433,16 @@ def test_a_market_list_under_way_does_not_hold_up_the_prices(kraken, wire):
         listing.join()
 
 
-def test_while_another_thread_gets_the_first_market_list_a_tick_waits_no_longer_than_it_may(kraken, wire):
+def test_a_tick_waits_until_its_deadline_while_another_thread_requests_the_first_market_list(kraken, wire):
     asked, go_on = Event(), Event()
 
-    def wait_for_it(_):
+    def respond_later(_):
         asked.set()
         go_on.wait(20)
-        return (200, {}, say.kraken_assets())
+        return (200, {}, payloads.kraken_assets())
 
     wire.remove(responses.GET, f"{KRAKEN}/Assets")
-    wire.add_callback(responses.GET, f"{KRAKEN}/Assets", wait_for_it)
+    wire.add_callback(responses.GET, f"{KRAKEN}/Assets", respond_later)
     listing = Thread(target=kraken.listings)
     listing.start()
     try:
@@ -448,19 +454,19 @@ def test_while_another_thread_gets_the_first_market_list_a_tick_waits_no_longer_
         listing.join()
 
 
-def test_two_ticks_at_once_do_not_share_a_client(wire):
-    say.serve_kraken(wire)
+def test_two_simultaneous_ticks_do_not_share_a_client(wire):
+    payloads.serve_kraken(wire)
     kraken = CcxtExchange("kraken", None, SkippingTimer())
     kraken.listings()
     asked, go_on = Barrier(2), Event()
 
-    def wait_for_it(_):
+    def respond_later(_):
         asked.wait(10)
         go_on.wait(20)
-        return (200, {}, say.kraken_answer(say.KRAKEN_TICKERS))
+        return (200, {}, payloads.kraken_answer(payloads.KRAKEN_TICKERS))
 
     wire.remove(responses.GET, f"{KRAKEN}/Ticker")
-    wire.add_callback(responses.GET, f"{KRAKEN}/Ticker", wait_for_it)
+    wire.add_callback(responses.GET, f"{KRAKEN}/Ticker", respond_later)
     first = Thread(target=kraken.quotes, args=(NOON, 20))
     first.start()
     try:
@@ -473,9 +479,11 @@ def test_two_ticks_at_once_do_not_share_a_client(wire):
 
 
 @pytest.mark.parametrize("name", [name for name in hostile.NAMES if name.strip()])
-def test_a_pair_that_cannot_be_tracked_for_its_name_is_no_fault_of_the_answer(binance, wire, name):
-    serve(wire, f"{BINANCE}/exchangeInfo", say.binance_info([("BTC", "USDT", "TRADING"), (name, "USDT", "TRADING")]))
-    tickers = [say.binance_ticker("BTCUSDT", "100.0"), say.binance_ticker(f"{name}USDT", "5.0")]
+def test_a_pair_with_an_unusable_name_is_not_counted_as_rejected(binance, wire, name):
+    serve(
+        wire, f"{BINANCE}/exchangeInfo", payloads.binance_info([("BTC", "USDT", "TRADING"), (name, "USDT", "TRADING")])
+    )
+    tickers = [payloads.binance_ticker("BTCUSDT", "100.0"), payloads.binance_ticker(f"{name}USDT", "5.0")]
     serve(wire, f"{BINANCE}/ticker/24hr", json.dumps(tickers))
 
     quotes = binance.quotes(NOON, 10)
@@ -485,7 +493,7 @@ def test_a_pair_that_cannot_be_tracked_for_its_name_is_no_fault_of_the_answer(bi
 
 
 @pytest.mark.parametrize("text", hostile.NAMES)
-def test_what_an_exchange_complains_of_is_reported_in_one_visible_line_without_markup(kraken, wire, text):
+def test_an_exchanges_error_text_is_reported_in_one_printable_line_without_markup(kraken, wire, text):
     serve(wire, f"{KRAKEN}/Ticker", json.dumps({"error": [f"EGeneral:{text}"]}))
 
     with pytest.raises(ExchangeError) as failed:

@@ -1,4 +1,4 @@
-"""The reasons given for failures, from errors that the libraries really raise."""
+"""Reasons for failures, from errors that the libraries really raise."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ import requests
 from services.exchanges.ccxt_exchange import CcxtExchange
 from services.exchanges.reasons import explain
 from services.market.errors import BadPayload, ExchangeError, Unavailable
-from tests.exchanges import wire as say
+from tests.exchanges import wire as payloads
 from tests.exchanges.test_quotes import NOON
 from tests.exchanges.wire import KRAKEN, serve
 
@@ -26,8 +26,8 @@ def failure(base_url: str) -> ExchangeError:
 
 
 @contextmanager
-def answering(answer: Callable[[socket.socket], object]) -> Iterator[str]:
-    """The port of a server on this machine that deals with each caller as `answer` does."""
+def server(answer: Callable[[socket.socket], object]) -> Iterator[str]:
+    """A local server that handles each connection with `answer`; its host and port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def accept() -> None:
@@ -46,7 +46,7 @@ def answering(answer: Callable[[socket.socket], object]) -> Iterator[str]:
         listener.close()
 
 
-def test_a_host_name_that_cannot_be_resolved_is_reported_with_what_to_do():
+def test_a_host_name_that_cannot_be_resolved_is_reported_with_advice():
     found = failure("http://exchange.invalid")
 
     assert (found.kind, found.detail) == ("dns", "cannot resolve the host name exchange.invalid")
@@ -65,8 +65,8 @@ def test_a_refused_connection_is_reported_as_such():
     assert (found.kind, found.detail) == ("refused", "127.0.0.1 refused the connection")
 
 
-def test_a_server_without_tls_where_tls_is_due_is_reported_as_such():
-    with answering(lambda caller: caller.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as place:
+def test_a_server_without_tls_at_an_https_url_is_reported_as_such():
+    with server(lambda caller: caller.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as place:
         found = failure(f"https://{place}")
 
     assert found.kind == "tls"
@@ -74,15 +74,15 @@ def test_a_server_without_tls_where_tls_is_due_is_reported_as_such():
 
 
 def test_a_connection_that_is_closed_without_an_answer_is_reported_as_broken():
-    with answering(lambda _caller: None) as place:
+    with server(lambda _caller: None) as place:
         found = failure(f"http://{place}")
 
     assert (found.kind, found.detail) == ("broken", "the connection to 127.0.0.1 broke off")
 
 
-def test_an_answer_that_does_not_come_is_reported_as_timed_out():
+def test_a_missing_response_is_reported_as_timed_out():
     over = Event()
-    with answering(lambda _caller: over.wait(10)) as place:
+    with server(lambda _caller: over.wait(10)) as place:
         with pytest.raises(Unavailable) as failed:
             CcxtExchange("kraken", f"http://{place}").quotes(NOON, 0.3)
         over.set()
@@ -105,14 +105,14 @@ def wrapped(cause: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("cause", "kind", "expected"),
     [
-        (OSError(101, "Network is unreachable"), "network", "no network leads to api.kraken.com"),
-        (OSError(113, "No route to host"), "network", "no network leads to api.kraken.com"),
+        (OSError(101, "Network is unreachable"), "network", "no route to api.kraken.com"),
+        (OSError(113, "No route to host"), "network", "no route to api.kraken.com"),
         (TimeoutError("timed out"), "timeout", "timed out: api.kraken.com did not answer in time"),
         (ConnectionResetError(104, "reset"), "broken", "the connection to api.kraken.com broke off"),
         (socket.gaierror(-3, "Temporary failure"), "dns", "cannot resolve the host name api.kraken.com"),
     ],
 )
-def test_what_the_operating_system_says_is_found_below_all_that_wraps_it(cause, kind, expected):
+def test_the_operating_systems_error_is_found_below_those_that_wrap_it(cause, kind, expected):
     reason = explain("kraken", wrapped(cause))
 
     assert (reason.kind, reason.text) == (kind, expected)
@@ -137,16 +137,16 @@ def test_a_certificate_that_is_not_accepted_is_reported_with_the_reason(why):
     ("status", "kind", "part"),
     [
         (503, "maintenance", "is down, or in maintenance (HTTP 503)"),
-        (429, "rate limit", "wants fewer requests (rate limit: HTTP 429)"),
-        (418, "rate limit", "wants fewer requests (rate limit: HTTP 418)"),
-        (403, "blocked", "refuses requests from here (HTTP 403); it may not serve this place"),
-        (451, "blocked", "refuses requests from here (HTTP 451); it may not serve this place"),
-        (407, "proxy", "the proxy asks for a user name and password (HTTP 407)"),
+        (429, "rate limit", "received too many requests (rate limit: HTTP 429)"),
+        (418, "rate limit", "received too many requests (rate limit: HTTP 418)"),
+        (403, "blocked", "refuses requests from this address (HTTP 403); it may not serve your region"),
+        (451, "blocked", "refuses requests from this address (HTTP 451); it may not serve your region"),
+        (407, "proxy", "the proxy requires a user name and password (HTTP 407)"),
         (404, "server", "has nothing at this address (HTTP 404)"),
-        (500, "server", "has a fault on its own side (HTTP 500)"),
-        (502, "server", "has a fault on its own side (HTTP 502)"),
-        (520, "server", "has a fault on its own side (HTTP 520)"),
-        (504, "timeout", "timed out on its own side (HTTP 504)"),
+        (500, "server", "has an internal error (HTTP 500)"),
+        (502, "server", "has an internal error (HTTP 502)"),
+        (520, "server", "has an internal error (HTTP 520)"),
+        (504, "timeout", "had an internal time-out (HTTP 504)"),
     ],
 )
 def test_a_status_is_reported_in_plain_english(kraken, wire, status, kind, part):
@@ -162,13 +162,21 @@ def test_a_status_is_reported_in_plain_english(kraken, wire, status, kind, part)
 @pytest.mark.parametrize(
     ("complaint", "kind", "expected"),
     [
-        ("EAPI:Rate limit exceeded", "rate limit", "wants fewer requests (rate limit: EAPI:Rate limit exceeded)"),
-        ("EGeneral:Too many requests", "rate limit", "wants fewer requests (rate limit: EGeneral:Too many requests)"),
+        (
+            "EAPI:Rate limit exceeded",
+            "rate limit",
+            "received too many requests (rate limit: EAPI:Rate limit exceeded)",
+        ),
+        (
+            "EGeneral:Too many requests",
+            "rate limit",
+            "received too many requests (rate limit: EGeneral:Too many requests)",
+        ),
         ("EService:Unavailable", "maintenance", "is down, or in maintenance (EService:Unavailable)"),
         ("EService:Busy", "maintenance", "is down, or in maintenance (EService:Busy)"),
     ],
 )
-def test_a_complaint_inside_a_success_is_reported_with_its_own_text(kraken, wire, complaint, kind, expected):
+def test_an_error_in_a_successful_response_is_reported_with_its_own_text(kraken, wire, complaint, kind, expected):
     serve(wire, f"{KRAKEN}/Ticker", json.dumps({"error": [complaint]}))
 
     with pytest.raises(Unavailable) as failed:
@@ -177,7 +185,7 @@ def test_a_complaint_inside_a_success_is_reported_with_its_own_text(kraken, wire
     assert (failed.value.kind, failed.value.detail) == (kind, expected)
 
 
-def test_a_web_page_in_place_of_prices_says_who_may_have_sent_it(kraken, wire):
+def test_a_web_page_instead_of_prices_is_reported_with_its_likely_sender(kraken, wire):
     kraken.listings()
     serve(wire, f"{KRAKEN}/Ticker", "<html>Log in to the hotel's network</html>")
 
@@ -185,5 +193,5 @@ def test_a_web_page_in_place_of_prices_says_who_may_have_sent_it(kraken, wire):
         kraken.quotes(NOON, 10)
 
     assert "log-in page" in failed.value.advice
-    serve(wire, f"{KRAKEN}/Ticker", say.kraken_answer(say.KRAKEN_TICKERS))
+    serve(wire, f"{KRAKEN}/Ticker", payloads.kraken_answer(payloads.KRAKEN_TICKERS))
     assert len(kraken.quotes(NOON, 10).pairs) == 4

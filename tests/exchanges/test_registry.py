@@ -28,7 +28,7 @@ def test_demo_opens_the_simulated_one():
 
 
 @pytest.mark.parametrize(("name", "meant"), [("krakn", "kraken"), ("Binance", "binance"), ("dmo", "demo")])
-def test_an_unknown_name_is_refused_with_those_that_are_near(name, meant):
+def test_an_unknown_name_is_refused_with_similar_names(name, meant):
     with pytest.raises(UnknownExchange, match=f"no such exchange .*{meant}") as caught:
         open_exchange(name, None)
 
@@ -36,17 +36,17 @@ def test_an_unknown_name_is_refused_with_those_that_are_near(name, meant):
 
 
 @pytest.mark.parametrize("name", ["zzzzzz", "", "Exchange", "__init__"])
-def test_what_resembles_nothing_is_refused_too(name):
+def test_a_name_unlike_any_other_is_refused(name):
     with pytest.raises(UnknownExchange, match="no such exchange"):
         open_exchange(name, None)
 
 
-def test_an_exchange_that_does_not_tell_all_prices_at_once_is_refused():
+def test_an_exchange_without_all_prices_in_one_request_is_refused():
     with pytest.raises(UnknownExchange, match="prices of all its pairs"):
         open_exchange("bitflyer", None)
 
 
-def test_the_simulated_exchange_does_without_ccxt():
+def test_the_simulated_exchange_does_not_import_ccxt():
     program = (
         "import sys; from services.exchanges.registry import open_exchange; open_exchange('demo', None);"
         "sys.exit('ccxt' in sys.modules)"

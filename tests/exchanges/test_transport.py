@@ -1,4 +1,4 @@
-"""Requests: by way of the mirror, and within their time whatever the other side does."""
+"""Requests: through the mirror, and within their deadline whatever the server does."""
 
 import socket
 import time
@@ -14,14 +14,14 @@ from services.exchanges.ccxt_exchange import CcxtExchange
 from services.exchanges.throttle import Throttle
 from services.exchanges.transport import Transport
 from services.market.errors import BadPayload, Unavailable
-from tests.exchanges import wire as say
+from tests.exchanges import wire as payloads
 from tests.exchanges.test_quotes import NOON
 from tests.exchanges.wire import KRAKEN, SkippingTimer, serve
 
 
 @contextmanager
 def server(answer: Callable[[socket.socket, Event], None]) -> Iterator[tuple[str, Event]]:
-    """A server on this machine that deals with each caller as `answer` does; its address, and when all is over."""
+    """A local server that handles each connection with `answer`; its URL, and an event that is set at the end."""
     over = Event()
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -44,7 +44,7 @@ def server(answer: Callable[[socket.socket, Event], None]) -> Iterator[tuple[str
         listener.close()
 
 
-def never(_: socket.socket, over: Event) -> None:
+def never_respond(_: socket.socket, over: Event) -> None:
     over.wait()
 
 
@@ -74,23 +74,23 @@ def break_off_between_pieces(caller: socket.socket, _: Event) -> None:
 
 
 PATIENCE = 2.0
-"""Seconds: enough to begin to ask, however busy the machine is."""
+"""Seconds: enough to send a request on a busy machine."""
 
 
-@pytest.mark.parametrize("slowly", [never, drip, drip_headers, stall_in_the_middle])
-def test_an_answer_that_does_not_come_whole_in_time_is_given_up_in_time(slowly):
-    with server(slowly) as (address, _):
+@pytest.mark.parametrize("behaviour", [never_respond, drip, drip_headers, stall_in_the_middle])
+def test_a_response_that_is_not_complete_in_time_is_abandoned_at_the_deadline(behaviour):
+    with server(behaviour) as (address, _):
         exchange = CcxtExchange("kraken", address)
         started = time.monotonic()
 
         with pytest.raises(Unavailable, match="did not answer in time"):
             exchange.quotes(NOON, PATIENCE)
 
-    # The servers stall or drip for as long as the test lasts.
+    # The servers stall or drip until the test ends.
     assert time.monotonic() - started >= PATIENCE
 
 
-def test_an_abandoned_answer_is_hung_up_on_when_it_goes_on():
+def test_the_connection_of_an_abandoned_response_is_closed():
     gone = Event()
 
     def pour(caller: socket.socket, over: Event) -> None:
@@ -107,13 +107,13 @@ def test_an_abandoned_answer_is_hung_up_on_when_it_goes_on():
         assert gone.wait(10)
 
 
-@pytest.mark.parametrize("breaking", [break_off, break_off_between_pieces])
-def test_a_connection_that_breaks_in_the_middle_means_unavailable(breaking):
-    with server(breaking) as (address, _), pytest.raises(Unavailable, match="broke off"):
+@pytest.mark.parametrize("behaviour", [break_off, break_off_between_pieces])
+def test_a_connection_that_breaks_off_raises_unavailable(behaviour):
+    with server(behaviour) as (address, _), pytest.raises(Unavailable, match="broke off"):
         CcxtExchange("kraken", address).quotes(NOON, 5)
 
 
-def test_nobody_at_home_means_unavailable():
+def test_a_closed_port_raises_unavailable():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -122,12 +122,12 @@ def test_nobody_at_home_means_unavailable():
 
 
 @pytest.mark.parametrize("base_url", ["https://mirror.test/x", "https://mirror.test/x/"])
-def test_with_a_mirror_each_request_goes_to_its_address_with_the_whole_original_behind_it(wire, timer, base_url):
+def test_with_a_mirror_each_request_goes_to_its_url_followed_by_the_original_one(wire, timer, base_url):
     mirrored = f"https://mirror.test/x/{KRAKEN}"
-    serve(wire, f"{mirrored}/Assets", say.kraken_assets())
-    serve(wire, f"{mirrored}/AssetPairs", say.kraken_pairs())
-    serve(wire, f"{mirrored}/Ticker", say.kraken_answer(say.KRAKEN_TICKERS))
-    serve(wire, f"{mirrored}/OHLC", say.kraken_candles("XXBTZUSD", []))
+    serve(wire, f"{mirrored}/Assets", payloads.kraken_assets())
+    serve(wire, f"{mirrored}/AssetPairs", payloads.kraken_pairs())
+    serve(wire, f"{mirrored}/Ticker", payloads.kraken_answer(payloads.KRAKEN_TICKERS))
+    serve(wire, f"{mirrored}/OHLC", payloads.kraken_candles("XXBTZUSD", []))
     kraken = CcxtExchange("kraken", base_url, timer)
 
     assert len(kraken.listings()) == 4
@@ -136,7 +136,7 @@ def test_with_a_mirror_each_request_goes_to_its_address_with_the_whole_original_
     assert kraken.candles(kraken.quotes(NOON, 10).pairs[0], pages[0]).times.tolist() == []
 
 
-def test_a_mirror_may_send_on_to_another_place_of_its_own(wire, timer):
+def test_a_mirror_may_redirect_to_another_of_its_urls(wire, timer):
     session = requests.Session()
     session.mount("https://", Transport("kraken", "https://mirror.test", timer))
     moved = {"Location": "https://mirror.test/elsewhere"}
@@ -146,7 +146,7 @@ def test_a_mirror_may_send_on_to_another_place_of_its_own(wire, timer):
     assert session.get("https://api.test/time").json() == {"time": 1}
 
 
-def test_a_success_without_json_is_refused_and_a_failure_without_it_is_left_to_its_status(wire, timer):
+def test_a_success_without_json_is_refused_and_a_failure_without_json_is_returned(wire, timer):
     session = requests.Session()
     transport = Transport("kraken", None, timer)
     session.mount("https://", transport)
@@ -159,7 +159,7 @@ def test_a_success_without_json_is_refused_and_a_failure_without_it_is_left_to_i
     assert transport.status == 502
 
 
-def test_no_request_leaves_when_its_time_is_over(wire, timer):
+def test_no_request_is_sent_after_the_deadline(wire, timer):
     session = requests.Session()
     transport = Transport("kraken", None, timer)
     session.mount("https://", transport)
@@ -171,22 +171,22 @@ def test_no_request_leaves_when_its_time_is_over(wire, timer):
     assert len(wire.calls) == 0
 
 
-def test_a_dear_request_leaves_a_long_gap_and_a_cheap_one_the_least(timer):
-    pace = Throttle(1000, Transport("kraken", None, timer), 0.25, timer)
+def test_an_expensive_request_is_followed_by_a_long_gap_and_a_cheap_one_by_the_minimum(timer):
+    throttle = Throttle(1000, Transport("kraken", None, timer), 0.25, timer)
     for cost in (2, 0.1, None, 1):
-        pace.wait(cost)
+        throttle.wait(cost)
 
     assert timer.slept == pytest.approx([2.0, 0.25, 1.0], abs=0.05)
 
 
-def test_a_wait_beyond_the_deadline_is_given_up_before_it_begins():
+def test_a_wait_beyond_the_deadline_fails_at_once():
     timer = SkippingTimer()
     transport = Transport("kraken", None, timer)
-    pace = Throttle(5000, transport, 0.0, timer)
-    pace.wait()
+    throttle = Throttle(5000, transport, 0.0, timer)
+    throttle.wait()
     transport.ends_at = timer.monotonic() + 3
 
     with pytest.raises(ccxt.RequestTimeout):
-        pace.wait()
+        throttle.wait()
 
     assert timer.slept == []

@@ -1,4 +1,4 @@
-"""What exchanges say, in their own formats, and a timer that does not wait."""
+"""Responses of exchanges in their own formats, and a timer that does not wait."""
 
 import json
 import time
@@ -20,7 +20,7 @@ KRAKEN_PAIRS = {
 
 
 class SkippingTimer:
-    """Sleeps in no time, and remembers for how long it was asked to."""
+    """Records the requested sleeps without sleeping."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
@@ -152,7 +152,7 @@ def binance_candles(rows: Iterable[tuple[int, object]]) -> str:
 
 
 def serve(wire: responses.RequestsMock, url: str, body: str, status: int = 200) -> None:
-    """Let `url` answer this from now on."""
+    """Make `url` respond with `body` from now on."""
     wire.upsert(responses.GET, url, body=body, status=status, content_type="application/json")
 
 

@@ -1,4 +1,4 @@
-"""What is typed arrives as typed: what services are sent, read as they read it: plain, as HTML or as Markdown."""
+"""Text arrives as typed: requests to services, read as each service reads them: plain, as HTML or as Markdown."""
 
 import html
 import json
@@ -17,7 +17,7 @@ from services.notifiers.apprise_notifier import READ_MARKDOWN, TITLED_IN_MARKDOW
 from tests.builders import NOON
 from tests.mailbox import Mailbox, receiving_mail
 
-# Apprise brings a stand-in for later Pythons; on this one it takes the module that is to go.
+# Apprise imports a module that later Pythons no longer have.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 TITLE = "R&D <b>*1*</b> _x_ `y` on kraken: resolved"
@@ -34,7 +34,7 @@ MESSAGE = Message("7", NOON, TITLE, "\n".join(LINES))
 
 
 def html_lines(text: str) -> list[str]:
-    """What a reader of HTML sees: breaks and paragraphs end a line, and a line break in the source is a space."""
+    """The visible lines of HTML: breaks and paragraphs end a line, and a line break in the source is a space."""
     page = BeautifulSoup(text.replace("\r\n", " ").replace("\n", " "), "html.parser")
     for tag in page.find_all(["br", "p", "h1", "li"]):
         tag.append("\n")
@@ -46,22 +46,23 @@ def commonmark_lines(text: str) -> list[str]:
 
 
 def chat_lines(text: str) -> list[str]:
-    """As Discord and Mattermost read Markdown: with strikethrough, and each line break is one."""
+    """The lines as Discord and Mattermost render Markdown: with strikethrough, and with every line break."""
     return html_lines(MarkdownIt("commonmark", {"breaks": True}).enable("strikethrough").render(text))
 
 
 def slack_lines(text: str) -> list[str]:
-    """The lines of text that Slack does not format; it escapes three characters nevertheless."""
+    """The lines of a text that Slack does not format; three characters are escaped nevertheless."""
     return html.unescape(text).splitlines()
 
 
 def telegram_lines(text: str) -> list[str]:
-    """Telegram's HTML has no breaks: the lines of the source count."""
+    """The lines of Telegram's HTML, which has no breaks but shows those of the source."""
     return BeautifulSoup(text, "html.parser").get_text().splitlines()
 
 
 def telegram_markdown_lines(text: str) -> list[str]:
-    """Its MarkdownV2: the title is bold, a backslash stands before whatever would format, and blank lines are shown."""
+    """The lines of Telegram's MarkdownV2, with a bold title, a backslash before each special character, and blank
+    lines."""
     assert not re.search(r"(?<!\\)[_\[\]()~`>#+=|{}.!-]", text)
     title, *lines = filter(None, text.splitlines())
     return [re.sub(r"\\(.)", r"\1", line) for line in (title[1:-1], *lines)]
@@ -111,7 +112,7 @@ SERVICES: list[tuple[str, Callable[[Any], list[str]]]] = [
 
 
 @pytest.mark.parametrize(("url", "read"), SERVICES, ids=[re.sub("//.*[?]|//.*", " ", url) for url, _ in SERVICES])
-def test_title_and_lines_arrive_as_typed_and_a_line_a_line(url: str, read: Callable[[Any], list[str]]) -> None:
+def test_title_and_lines_arrive_as_typed_line_by_line(url: str, read: Callable[[Any], list[str]]) -> None:
     with responses.RequestsMock() as mock:
         mock.post(re.compile(".*"), body="ok")
         AppriseNotifier(url, "test").send(MESSAGE)
@@ -130,7 +131,7 @@ def mail_address(mailbox: Mailbox, more: str = "") -> str:
     return f"mailto://127.0.0.1:{mailbox.port}?from=tracker@example.test&to=ops@example.test{more}"
 
 
-def test_a_mail_of_sixty_alerts_has_a_line_an_alert(mailbox: Mailbox) -> None:
+def test_a_mail_of_sixty_alerts_has_one_line_per_alert(mailbox: Mailbox) -> None:
     lines = [f"C{number}/USD on kraken: 4.0 x its average <{number}> & *more*" for number in range(60)]
     AppriseNotifier(mail_address(mailbox), "mail").send(Message("7", NOON, TITLE, "\n".join(lines)))
 
@@ -140,7 +141,7 @@ def test_a_mail_of_sixty_alerts_has_a_line_an_alert(mailbox: Mailbox) -> None:
     assert mail.get_content().splitlines() == lines
 
 
-def test_a_mail_in_html_has_the_same_lines_in_both_its_parts(mailbox: Mailbox) -> None:
+def test_an_html_mail_has_the_same_lines_in_both_parts(mailbox: Mailbox) -> None:
     AppriseNotifier(mail_address(mailbox, "&format=html"), "mail").send(MESSAGE)
 
     (mail,) = mailbox.mails
@@ -152,7 +153,7 @@ def test_a_mail_in_html_has_the_same_lines_in_both_its_parts(mailbox: Mailbox) -
     assert plain.get_content().replace("\xa0", " ").splitlines() == list(LINES)
 
 
-def test_a_mail_address_may_name_several_receivers_with_commas(mailbox: Mailbox) -> None:
+def test_a_mail_url_may_list_several_receivers(mailbox: Mailbox) -> None:
     AppriseNotifier(mail_address(mailbox, ",on-call@example.test&cc=desk@example.test,boss@example.test"), "mail").send(
         MESSAGE
     )
@@ -165,6 +166,6 @@ def test_a_mail_address_may_name_several_receivers_with_commas(mailbox: Mailbox)
     }
 
 
-def test_the_services_that_read_markdown_are_known_to_apprise() -> None:
+def test_apprise_has_all_plugins_that_are_listed_as_reading_markdown() -> None:
     names = {plugin.__name__ for plugin in NotificationManager().plugins()}
     assert READ_MARKDOWN < TITLED_IN_MARKDOWN < names

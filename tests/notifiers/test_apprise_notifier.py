@@ -14,11 +14,11 @@ from tests.builders import NOON
 from tests.receiver import Receiver
 from tests.waiting import wait_for
 
-# Apprise brings a stand-in for later Pythons; on this one it takes the module that is to go.
+# Apprise imports a module that later Pythons no longer have.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
-def a_message(title: str = "title", text: str = "text") -> Message:
+def message(title: str = "title", text: str = "text") -> Message:
     return Message("7", NOON, title, text)
 
 
@@ -31,35 +31,35 @@ def sent_values(receiver: Receiver, field: str) -> list[object]:
 
 
 def test_a_message_arrives_with_its_title_and_text(receiver):
-    AppriseNotifier(address(receiver), "test").send(a_message("BTC/USD at 190000", "3x its average <b>[7]"))
+    AppriseNotifier(address(receiver), "test").send(message("BTC/USD at 190000", "3x its average <b>[7]"))
     assert sent_values(receiver, "title") == ["BTC/USD at 190000"]
     assert sent_values(receiver, "message") == ["3x its average <b>[7]"]
 
 
 @pytest.mark.parametrize("status", [500, 429, 404])
-def test_a_message_that_is_not_accepted_has_failed_after_one_attempt(receiver, status):
+def test_a_message_that_is_not_accepted_fails_after_one_attempt(receiver, status):
     receiver.status = status
     with pytest.raises(DeliveryFailed) as caught:
-        AppriseNotifier(address(receiver), "test").send(a_message("title", "text"))
+        AppriseNotifier(address(receiver), "test").send(message("title", "text"))
     assert len(receiver.received) == 1
     assert not caught.value.permanent
 
 
-def test_a_messenger_that_is_away_has_failed_too(receiver):
+def test_a_message_to_a_closed_port_fails(receiver):
     silent = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     port = silent.server_port
     silent.server_close()
     with pytest.raises(DeliveryFailed):
-        AppriseNotifier(f"json://127.0.0.1:{port}/hook", "test").send(a_message("title", "text"))
+        AppriseNotifier(f"json://127.0.0.1:{port}/hook", "test").send(message("title", "text"))
     assert receiver.received == []
 
 
-def test_no_channel_waits_for_another_however_many_have_slow_receivers(receiver):
+def test_no_channel_waits_for_others_with_slow_receivers(receiver):
     receiver.may_answer.clear()
-    channels = 40  # more than the threads that any library would share among them
+    channels = 40  # more than the threads of any shared pool
     notifiers = [AppriseNotifier(f"{address(receiver)}?rto=60", f"test {number}") for number in range(channels)]
     with ThreadPoolExecutor(channels) as threads:
-        sent = [threads.submit(notifier.send, a_message()) for notifier in notifiers]
+        sent = [threads.submit(notifier.send, message()) for notifier in notifiers]
         try:
             wait_for(lambda: len(receiver.received) == channels, what="a request of each channel")
             assert not any(one.done() for one in sent)
@@ -68,44 +68,44 @@ def test_no_channel_waits_for_another_however_many_have_slow_receivers(receiver)
         assert [one.result() for one in sent] == [None] * channels
 
 
-def test_a_failure_does_not_spoil_the_next_attempt(receiver):
+def test_an_attempt_after_a_failure_succeeds(receiver):
     notifier = AppriseNotifier(address(receiver), "test")
     receiver.status = 500
     with pytest.raises(DeliveryFailed):
-        notifier.send(a_message("title", "first"))
+        notifier.send(message("title", "first"))
     receiver.status = 200
-    notifier.send(a_message("title", "second"))
+    notifier.send(message("title", "second"))
     assert sent_values(receiver, "message") == ["first", "second"]
 
 
-def test_a_failed_delivery_does_not_write_the_address_to_the_log(receiver, caplog):
+def test_a_failed_delivery_does_not_log_the_url(receiver, caplog):
     caplog.set_level(logging.DEBUG, logger="apprise")
     receiver.status = 500
     with pytest.raises(DeliveryFailed):
-        AppriseNotifier(address(receiver) + "/hunter2", "test").send(a_message("title", "text"))
+        AppriseNotifier(address(receiver) + "/hunter2", "test").send(message("title", "text"))
     assert "hunter2" not in caplog.text
 
 
-def test_a_messenger_that_hangs_is_given_up_and_sent_nothing_more_until_it_is_done(receiver):
+def test_a_service_that_hangs_is_abandoned_and_gets_no_further_message_until_it_answers(receiver):
     before = active_count()
     notifier = AppriseNotifier(address(receiver) + "?rto=60", "test", seconds=0.2)
     receiver.may_answer.clear()
     with pytest.raises(DeliveryFailed, match=r"no answer within 0\.2 s"):
-        notifier.send(a_message("title", "first"))
+        notifier.send(message("title", "first"))
     hanging = active_count()
     for _ in range(20):
-        with pytest.raises(DeliveryFailed, match="has not answered the message before this one"):
-            notifier.send(a_message("title", "later"))
+        with pytest.raises(DeliveryFailed, match="has not answered the previous message yet"):
+            notifier.send(message("title", "later"))
     assert active_count() <= hanging
 
     receiver.may_answer.set()
-    wait_for(lambda: active_count() <= before, what="the end of what was given up")
-    AppriseNotifier(address(receiver), "test").send(a_message("title", "last"))
+    wait_for(lambda: active_count() <= before, what="the end of the abandoned request")
+    AppriseNotifier(address(receiver), "test").send(message("title", "last"))
     assert "last" in sent_values(receiver, "message")
     assert "later" not in sent_values(receiver, "message")
 
 
-def test_mail_to_a_server_that_takes_the_connection_and_says_nothing_is_given_up():
+def test_mail_to_a_server_that_accepts_the_connection_and_never_responds_is_abandoned():
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -113,4 +113,4 @@ def test_mail_to_a_server_that_takes_the_connection_and_says_nothing_is_given_up
             f"mailto://127.0.0.1:{silent.getsockname()[1]}?from=a@b.test&to=c@d.test", "mail", 0.2
         )
         with pytest.raises(DeliveryFailed, match="no answer within"):
-            notifier.send(a_message())
+            notifier.send(message())

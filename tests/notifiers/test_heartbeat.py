@@ -9,13 +9,13 @@ from tests.waiting import wait_for
 
 
 def beat(heartbeat: Heartbeat, receiver: Receiver) -> None:
-    """One ping, from its beginning to its end."""
+    """Send one request and wait for its end."""
     before = len(receiver.received)
     heartbeat.beat()
-    wait_for(lambda: len(receiver.received) > before and not heartbeat._pinging.locked(), what="the ping")
+    wait_for(lambda: len(receiver.received) > before and not heartbeat._pinging.locked(), what="the request")
 
 
-def test_each_beat_asks_for_the_address(receiver: Receiver) -> None:
+def test_each_beat_requests_the_url(receiver: Receiver) -> None:
     heartbeat = Heartbeat(parse_target(f"{receiver.url}?rid=1"))
     beat(heartbeat, receiver)
     beat(heartbeat, receiver)
@@ -23,7 +23,7 @@ def test_each_beat_asks_for_the_address(receiver: Receiver) -> None:
     assert [(request.method, request.path) for request in receiver.received] == [("GET", "/hook?rid=1")] * 2
 
 
-def test_a_failure_is_reported_once_and_so_is_its_end(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+def test_failures_and_their_end_are_logged(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     heartbeat = Heartbeat(parse_target(receiver.url))
     for status in (200, 500, 500, 503, 200, 200, 404):
@@ -38,16 +38,16 @@ def test_a_failure_is_reported_once_and_so_is_its_end(receiver: Receiver, caplog
     ]
 
 
-def test_nobody_waits_for_it_and_pings_do_not_pile_up(receiver: Receiver) -> None:
+def test_a_beat_does_not_wait_and_requests_do_not_accumulate(receiver: Receiver) -> None:
     receiver.may_answer.clear()
     heartbeat = Heartbeat(parse_target(receiver.url))
     heartbeat.beat()
-    wait_for(lambda: receiver.received, what="the first ping")
+    wait_for(lambda: receiver.received, what="the first request")
     for _ in range(100):
         heartbeat.beat()
 
     receiver.may_answer.set()
-    wait_for(lambda: not heartbeat._pinging.locked(), what="the end of the first ping")
+    wait_for(lambda: not heartbeat._pinging.locked(), what="the end of the first request")
     assert len(receiver.received) == 1
     beat(heartbeat, receiver)
     assert len(receiver.received) == 2

@@ -12,7 +12,7 @@ from services.market.alerting.messages import Entry, compose, trial
 from services.market.errors import DeliveryFailed
 from services.notifiers import safe_http, webhook
 from services.notifiers.safe_http import Resolve, is_public, parse_target
-from services.notifiers.webhook import Terms, WebhookNotifier, seconds_of, sign
+from services.notifiers.webhook import WebhookNotifier, WebhookOptions, parse_retry_after, sign
 from tests import builders
 from tests.builders import NOON
 from tests.receiver import CERTIFICATE, Receiver, receiving
@@ -23,8 +23,8 @@ MESSAGE = compose("abc-7-1", NOON, (Entry("fired", builders.alert(5)), Entry("re
 ROOT = Path(__file__).parents[2]
 
 
-def notifier(url: str, resolve: Resolve = safe_http.resolve, **terms: object) -> WebhookNotifier:
-    given = Terms(**{"secret": SECRET, "allow_private": True} | terms)  # type: ignore[arg-type]
+def notifier(url: str, resolve: Resolve = safe_http.resolve, **options: object) -> WebhookNotifier:
+    given = WebhookOptions(**{"secret": SECRET, "allow_private": True} | options)  # type: ignore[arg-type]
     return WebhookNotifier(parse_target(url), "hook", given, lambda: NOON, resolve)
 
 
@@ -69,14 +69,14 @@ def test_a_message_is_posted_as_json_with_its_key(receiver: Receiver) -> None:
     assert [alert["kind"] for alert in body["alerts"]] == ["fired", "resolved"]
 
 
-def test_a_test_message_names_no_alert(receiver: Receiver) -> None:
+def test_a_test_message_has_no_alerts(receiver: Receiver) -> None:
     notifier(receiver.url).send(trial("test-1", NOON, "hook"))
 
     body = json.loads(receiver.received[0].body)
     assert (body["title"], body["fired"], body["resolved"], body["alerts"]) == ("Test from Data Tracker", 0, 0, [])
 
 
-def test_the_receiver_of_the_documentation_accepts_what_is_sent_and_nothing_else(receiver: Receiver) -> None:
+def test_the_documented_receiver_accepts_only_genuine_requests(receiver: Receiver) -> None:
     document = (ROOT / "docs/webhooks.md").read_text()
     snippet = re.search(r"```python\n(.*?)```", document, re.DOTALL)
     assert snippet is not None
@@ -97,7 +97,7 @@ def test_the_receiver_of_the_documentation_accepts_what_is_sent_and_nothing_else
     assert not is_genuine(SECRET, {}, body, now)
 
 
-def test_a_signature_is_that_of_the_standard() -> None:
+def test_a_signature_is_the_same_as_that_of_openssl() -> None:
     # printf '1.{}' | openssl dgst -sha256 -hmac key
     assert sign("key", "1", b"{}") == "1ba6b8171186efc613e8bcc0cbdab2748f24984d7c5a84faa2637afa0e40d224"
 
@@ -109,7 +109,9 @@ def test_without_a_secret_nothing_is_signed(receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize(("status", "permanent"), [(500, False), (429, False), (404, False), (410, True)])
-def test_what_is_not_accepted_has_failed_after_one_attempt(receiver: Receiver, status: int, permanent: bool) -> None:
+def test_a_message_that_is_not_accepted_fails_after_one_attempt(
+    receiver: Receiver, status: int, permanent: bool
+) -> None:
     receiver.status = status
 
     error = refusal(notifier(receiver.url))
@@ -127,7 +129,7 @@ def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
     assert [request.path for request in receiver.received] == ["/hook"]
 
 
-def test_the_receivers_own_time_is_reported(receiver: Receiver) -> None:
+def test_the_receivers_retry_after_is_reported(receiver: Receiver) -> None:
     receiver.status, receiver.headers = 429, {"Retry-After": "120"}
 
     assert refusal(notifier(receiver.url)).retry_after == 120
@@ -151,19 +153,19 @@ def test_the_receivers_own_time_is_reported(receiver: Receiver) -> None:
         ("", None),
     ],
 )
-def test_a_time_to_retry_after_is_a_number_or_a_date(header: str | None, seconds: int | None) -> None:
-    assert seconds_of(header, NOON) == seconds
-    assert seconds_of(header, NOON.astimezone(UTC) - timedelta(0)) == seconds
+def test_retry_after_is_a_number_or_a_date(header: str | None, seconds: int | None) -> None:
+    assert parse_retry_after(header, NOON) == seconds
+    assert parse_retry_after(header, NOON.astimezone(UTC) - timedelta(0)) == seconds
 
 
-def test_a_receiver_that_says_nothing_is_not_waited_for(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_receiver_that_never_responds_times_out(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "SECONDS", 0.2)
     receiver.may_answer.clear()
 
     assert str(refusal(notifier(receiver.url))) == "no answer within 0.2 s"
 
 
-def test_a_resolver_that_says_nothing_is_not_waited_for(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resolver_that_never_responds_times_out(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "SECONDS", 0.2)
 
     def hang(_host: str, _port: int) -> list[str]:
@@ -173,14 +175,14 @@ def test_a_resolver_that_says_nothing_is_not_waited_for(receiver: Receiver, monk
     receiver.may_answer.clear()
     assert str(refusal(notifier(receiver.url, hang))) == "no answer within 0.2 s"
 
-    receiver.may_answer.set()  # what is given up is not sent after all when the resolver has found its tongue
+    receiver.may_answer.set()  # the abandoned request is not sent when the resolver answers at last
     wait_for(
         lambda: not any(thread.name == "http-request" for thread in enumerate_threads()), what="the end of the request"
     )
     assert receiver.received == []
 
 
-def test_an_endless_answer_is_accepted_unread(receiver: Receiver) -> None:
+def test_an_endless_response_is_accepted_unread(receiver: Receiver) -> None:
     receiver.endless = True
 
     notifier(receiver.url).send(MESSAGE)
@@ -188,14 +190,14 @@ def test_an_endless_answer_is_accepted_unread(receiver: Receiver) -> None:
     assert len(receiver.received) == 1
 
 
-def test_a_receiver_that_is_away_is_reported_without_its_address() -> None:
+def test_a_receiver_that_cannot_be_reached_is_reported_without_its_url() -> None:
     with receiving() as gone:
         url = gone.url
     assert str(refusal(notifier(url))) == "cannot be reached: Connection refused"
     assert str(refusal(notifier("http://name.invalid/hunter2", lambda *_: []))).startswith("cannot be reached: ")
 
 
-# Where a request may go
+# Permitted addresses
 
 
 @pytest.mark.parametrize(
@@ -208,17 +210,17 @@ def test_a_receiver_that_is_away_is_reported_without_its_address() -> None:
         "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:1::1", "2001:db8::1",
     ],
 )  # fmt: skip
-def test_an_address_that_is_not_of_the_public_internet_is_known(address: str) -> None:
+def test_an_address_outside_the_public_internet_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "172.32.0.1", "100.63.0.1", "168.63.129.17", "2606:4700::1111"])
-def test_a_public_address_is_known(address: str) -> None:
+def test_an_address_of_the_public_internet_is_public(address: str) -> None:
     assert is_public(address)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "0"])
-def test_this_machine_is_not_asked_however_it_is_written(receiver: Receiver, host: str) -> None:
+def test_this_machine_is_refused_in_every_notation(receiver: Receiver, host: str) -> None:
     error = refusal(notifier(f"http://{host}:{receiver.port}/hook", allow_private=False))
 
     assert str(error) == "the host is at a private address, which WEBHOOK_ALLOW_PRIVATE does not allow"
@@ -226,7 +228,7 @@ def test_this_machine_is_not_asked_however_it_is_written(receiver: Receiver, hos
     assert receiver.received == []
 
 
-def test_a_name_that_changes_its_mind_is_asked_for_once_and_taken_at_its_word(receiver: Receiver) -> None:
+def test_a_name_is_resolved_once_so_that_rebinding_it_has_no_effect(receiver: Receiver) -> None:
     answers = [["203.0.113.9"], ["127.0.0.1"]]
 
     def rebinding(_host: str, _port: int) -> list[str]:
@@ -238,7 +240,7 @@ def test_a_name_that_changes_its_mind_is_asked_for_once_and_taken_at_its_word(re
     assert receiver.received == []
 
 
-def test_of_several_addresses_only_the_public_ones_are_tried(
+def test_only_the_public_ones_of_several_addresses_are_tried(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[object] = []
@@ -254,7 +256,7 @@ def test_of_several_addresses_only_the_public_ones_are_tried(
     assert tried == [("8.8.8.8", receiver.port), ("2606:4700::1111", receiver.port)]
 
 
-def test_an_address_that_is_away_is_followed_by_the_next(receiver: Receiver) -> None:
+def test_the_next_address_is_tried_when_one_cannot_be_reached(receiver: Receiver) -> None:
     notifier(f"http://two.test:{receiver.port}/hook", lambda *_: ["127.0.0.2", "127.0.0.1"]).send(MESSAGE)
 
     assert [request.headers["Host"] for request in receiver.received] == [f"two.test:{receiver.port}"]
@@ -262,7 +264,7 @@ def test_an_address_that_is_away_is_followed_by_the_next(receiver: Receiver) -> 
 
 @pytest.fixture
 def trusting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This process trusts the test's authority."""
+    """This process trusts the test's certificate authority."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     safe_http._tls.cache_clear()
     yield
@@ -270,27 +272,27 @@ def trusting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("trusting")
-def test_a_pinned_connection_is_still_checked_against_the_name() -> None:
+def test_the_certificate_of_a_pinned_connection_is_checked_against_the_host_name() -> None:
     with receiving(tls=True) as receiver:
         at = f":{receiver.port}/hook"
         notifier(f"https://receiver.test{at}", lambda *_: ["127.0.0.1"]).send(MESSAGE)
         error = refusal(notifier(f"https://other.test{at}", lambda *_: ["127.0.0.1"]))
 
         assert len(receiver.received) == 1
-    assert str(error) == "cannot be reached: CERTIFICATE_VERIFY_FAILED"  # and not which host it was
+    assert str(error) == "cannot be reached: CERTIFICATE_VERIFY_FAILED"  # without the host name
     assert isinstance(error.__context__, ssl.SSLCertVerificationError)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
+def test_an_untrusted_certificate_is_refused() -> None:
     with receiving(tls=True) as receiver:
         refusal(notifier(f"https://receiver.test:{receiver.port}/hook", lambda *_: ["127.0.0.1"]))
 
         assert receiver.received == []
 
 
-def test_the_clock_of_the_signature_is_that_of_the_sending(receiver: Receiver) -> None:
+def test_the_timestamp_of_a_signature_is_the_time_of_sending(receiver: Receiver) -> None:
     moments = [NOON, NOON + timedelta(hours=1)]
-    sender = WebhookNotifier(parse_target(receiver.url), "hook", Terms(SECRET, True), lambda: moments.pop(0))
+    sender = WebhookNotifier(parse_target(receiver.url), "hook", WebhookOptions(SECRET, True), lambda: moments.pop(0))
 
     sender.send(MESSAGE)
     sender.send(MESSAGE)

@@ -9,7 +9,7 @@ import pytest
 
 from services.market.ports import Clock
 from services.notifiers.safe_http import parse_target
-from services.notifiers.webhook import Terms, WebhookNotifier
+from services.notifiers.webhook import WebhookNotifier, WebhookOptions
 from services.pipeline.notify import ChannelSender, channel_lease_holder
 from services.store.database.engine import Engine
 from tests.builders import NOON
@@ -37,7 +37,7 @@ def world(engine: Engine, exchange: FakeExchange) -> World:
 
 
 def webhook(url: str, channel: str) -> WebhookNotifier:
-    return WebhookNotifier(parse_target(url), channel, Terms(allow_private=True), lambda: NOON)
+    return WebhookNotifier(parse_target(url), channel, WebhookOptions(allow_private=True), lambda: NOON)
 
 
 def send(world: World, notifier: WebhookNotifier, clock: Clock, seed: int = 1) -> int:

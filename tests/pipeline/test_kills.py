@@ -13,7 +13,7 @@ import pytest
 
 from services.market.types import Listing, Pair
 from services.notifiers.safe_http import parse_target
-from services.notifiers.webhook import Terms, WebhookNotifier
+from services.notifiers.webhook import WebhookNotifier, WebhookOptions
 from services.pipeline.notify import ChannelSender, channel_lease_holder
 from services.store.alerting import deliveries
 from services.store.database.engine import Engine, reading, writing
@@ -32,7 +32,7 @@ from datetime import timedelta
 from random import Random
 from threading import Event
 from services.notifiers.safe_http import parse_target
-from services.notifiers.webhook import Terms, WebhookNotifier
+from services.notifiers.webhook import WebhookOptions, WebhookNotifier
 from services.pipeline.notify import channel_lease_holder, ChannelSender
 from services.store.alerting import alerts, outbox
 from services.store.alerting.alerts import NewAlert
@@ -68,7 +68,7 @@ def live(number, place):
     if place == "committed":
         die()
     now = NOON + timedelta(seconds=number)
-    notifier = Dying(parse_target(url), f"hook-{number}", Terms(allow_private=True), lambda: now)
+    notifier = Dying(parse_target(url), f"hook-{number}", WebhookOptions(allow_private=True), lambda: now)
     notifier.place = place
     candidate = channel_lease_holder(notifier.channel, f"process {os.getpid()}", lambda: now, time.monotonic)
     ChannelSender(engine, notifier, candidate, lambda: now, Random(1), Event()).send_due()
@@ -106,7 +106,7 @@ def survive(engine: Engine, receiver: Receiver, deaths: int) -> None:
     now, timer = NOON + timedelta(seconds=deaths), Timer()
     for number in range(deaths):
         channel = f"hook-{number}"
-        notifier = WebhookNotifier(parse_target(receiver.url), channel, Terms(allow_private=True), lambda: now)
+        notifier = WebhookNotifier(parse_target(receiver.url), channel, WebhookOptions(allow_private=True), lambda: now)
         lease_holder = channel_lease_holder(channel, "survivor", lambda: now, timer)
         ChannelSender(engine, notifier, lease_holder, lambda: now, Random(1), Passing(timer)).send_due()
     with reading(engine) as connection:
