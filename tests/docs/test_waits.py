@@ -1,4 +1,4 @@
-"""The documentation lists what is waited for and how long; nothing else in the code waits without a limit."""
+"""The documentation lists each wait and its limit; nothing else in the code waits without a limit."""
 
 import ast
 from collections import Counter
@@ -16,10 +16,10 @@ from services.store import tokens
 from services.store.database import engine, postgresql, schema
 from tests.docs.documents import ROOT, tables
 
-LISTED = next(table for table in tables("docs/operations.md") if table[0][0] == "what is waited for")[1:]
+LISTED = next(table for table in tables("docs/operations.md") if table[0][0] == "wait for")[1:]
 
 SECONDS: dict[str, tuple[float | None, ...]] = {
-    "a PostgreSQL that answers nobody": (
+    "a PostgreSQL that does not respond": (
         postgresql.SUSPICIOUS_SECONDS,
         postgresql.ANSWER_SECONDS,
         postgresql.SUSPICIOUS_SECONDS + postgresql.ANSWER_SECONDS,
@@ -31,59 +31,59 @@ SECONDS: dict[str, tuple[float | None, ...]] = {
     ),
     "a new connection": (postgresql.NETWORK["connect_timeout"],),
     "another writer": (engine.BUSY_SECONDS, schema.LOCK_SECONDS),
-    "a process that was stopped": (
+    "a process that stopped": (
         postgresql.DEFAULT_TIMEOUTS.idle_seconds,
         postgresql.MAINTENANCE_TIMEOUTS.idle_seconds,
     ),
-    "the database, where": (process_reader.PATIENCE_SECONDS,),
+    "the database, for pages": (process_reader.PATIENCE_SECONDS,),
     "the database, for an API token": (tokens.PATIENCE_SECONDS, tokens.BELIEVED_AWAY.total_seconds()),
-    "Redis, the shared cache": (redis_cache.SOCKET_SECONDS, redis_cache.PAUSE_SECONDS),
-    "Redis, the counts": (rate_limits.REDIS_PATIENCE, rate_limits.REDIS_PAUSE),
-    "Redis, the broker": (celery_app.REDIS_SECONDS,),
+    "Redis, as shared cache": (redis_cache.SOCKET_SECONDS, redis_cache.PAUSE_SECONDS),
+    "Redis, for request counts": (rate_limits.REDIS_PATIENCE, rate_limits.REDIS_PAUSE),
+    "Redis, as broker": (celery_app.REDIS_SECONDS,),
     "an exchange, for prices": (bootstrap.MAX_WAIT_SECONDS,),
     "an exchange, for its list": (ccxt_exchange.LISTING_SECONDS,),
     "an exchange, for a page": (ccxt_exchange.CANDLE_REQUEST_SECONDS,),
     "a webhook's receiver": (webhook.SECONDS,),
-    "a messenger": (apprise_notifier.SECONDS,),
+    "a service of Apprise": (apprise_notifier.SECONDS,),
     "`HEARTBEAT_URL`": (heartbeat.SECONDS,),
     "a name server": (name_resolution.SECONDS,),
     "a Celery task": (celery_app.TASK_SECONDS,),
 }
-"""The limits of each wait, by the beginning of its line."""
+"""The limits of each wait, by the beginning of its row."""
 
 NAMES = {"accept", "acquire", "communicate", "exception", "get", "getresponse", "join", "recv", "result", "wait"}
 """Calls that wait without a limit unless they get an argument."""
 
 KNOWN = {
-    "app.py": {"stop.wait()": 1},  # for the signal to end
-    "api/server/asgi.py": {"self._places.acquire()": 3},  # for a place, as long as those who have them
-    "api/server/listeners.py": {"self._woken.wait()": 1},  # for a listener's next event
-    "api/server/thread_pool.py": {"self._jobs.get()": 1},  # an idle thread, for work
-    "services/concurrency/last_known.py": {"reading.result()": 1},  # as long as a reading
-    "services/concurrency/versioned_cache.py": {"found[1].result()": 1},  # as long as the making of what is asked for
+    "app.py": {"stop.wait()": 1},  # until the signal to end
+    "api/server/asgi.py": {"self._places.acquire()": 3},  # until a place is free
+    "api/server/listeners.py": {"self._woken.wait()": 1},  # until a listener's next event
+    "api/server/thread_pool.py": {"self._jobs.get()": 1},  # an idle thread, until there is work
+    "services/concurrency/last_known.py": {"reading.result()": 1},  # limited by the time of a read
+    "services/concurrency/versioned_cache.py": {"found[1].result()": 1},  # limited by the time of the computation
     "services/concurrency/deadline.py": {"future.result()": 1},  # it is done
-    "services/store/alerting/replay_process.py": {"process.wait()": 1},  # it has closed its end, and is ending
+    "services/store/alerting/replay_process.py": {"process.wait()": 1},  # the process has closed its pipe and is ending
     "services/notifiers/safe_http.py": {"connection.getresponse()": 1},  # within a deadline
-    "services/pipeline/discover.py": {"answer.result()": 1},  # as long as an exchange gets for its list
+    "services/pipeline/discover.py": {"answer.result()": 1},  # limited by the time for an exchange's list
     "services/pipeline/fetch.py": {"asked[market].result()": 1},  # it is done
-    "services/pipeline/notify.py": {"wait(self._running.values())": 1},  # as long as the messages under way
+    "services/pipeline/notify.py": {"wait(self._running.values())": 1},  # limited by the time of the messages being sent
     "services/runners/celery_app.py": {"services.senders.wait()": 1},  # the same
-    "services/caching/redis_cache.py": {"claim.acquire()": 1},  # one try: it is made so
+    "services/caching/redis_cache.py": {"claim.acquire()": 1},  # one attempt: created as non-blocking
 }
-"""Calls that look like endless waits, and why they are not."""
+"""Calls without an argument for a limit, and what limits them."""
 
 
 @pytest.mark.parametrize("beginning", SECONDS)
-def test_each_limit_is_that_of_the_code(beginning: str) -> None:
-    (line,) = [row for row in LISTED if row[0].startswith(beginning)]
-    text = " ".join(line)
+def test_each_documented_limit_is_that_of_the_code(beginning: str) -> None:
+    (row,) = [row for row in LISTED if row[0].startswith(beginning)]
+    text = " ".join(row)
     for seconds in SECONDS[beginning]:
         assert f"{seconds:g} s" in text
     if beginning == "a name server":
-        assert f"{name_resolution.MAX_UNDER_WAY} names at once" in text
+        assert f"at most {name_resolution.MAX_UNDER_WAY} names at once" in text
 
 
-def test_every_line_is_compared_with_the_code() -> None:
+def test_every_row_is_compared_with_the_code() -> None:
     assert len(LISTED) == len(SECONDS)
 
 
