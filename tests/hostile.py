@@ -1,4 +1,4 @@
-"""What somebody would send who wishes us ill."""
+"""Texts that an attacker might send."""
 
 BIDI = "USD\u202etxt.exe"
 

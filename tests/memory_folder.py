@@ -1,4 +1,4 @@
-"""A folder in memory for what a test run writes: beside other work, a disk makes it take twice as long."""
+"""A folder in memory for the files of a test run: on a disk that is in use, the run takes twice as long."""
 
 import os
 import shutil
@@ -13,10 +13,10 @@ PREFIX = "data-tracker-tests-"
 
 
 def use_memory(memory: Path = MEMORY) -> Path | None:
-    """Have all temporary files of this process, and of those it starts, lie in a folder in memory; that folder.
+    """Put all temporary files of this process and its children into a folder in memory; returns that folder.
 
-    None, and nothing changed, where TMPDIR says another place, or where this machine has no memory that programs
-    may be run from and that has room.
+    Changes nothing and returns None if TMPDIR is set, or if this machine has no memory file system with enough space
+    from which programs may be run.
     """
     if "TMPDIR" in os.environ or not _is_fit(memory):
         return None

@@ -1,4 +1,4 @@
-"""While attackers occupy sockets, other clients are answered, on each server as it is started."""
+"""Under attack by clients that occupy sockets, each server still responds to others."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,11 +14,11 @@ SOCKETS = 100
 """Per attack: more than the threads of any server."""
 PATIENCE = 60.0
 LASTING = ("idle after an answer", "slow readers of /metrics", "streams")
-"""Connections that may stay open: they cost nothing, and with few metrics the socket buffers hold what nobody reads."""
+"""Connections that may stay open. They cost nothing; with few metrics the unread responses fit the socket buffers."""
 
 
 @pytest.mark.parametrize("server", ["app.py", "gunicorn"])
-def test_all_attacks_at_once_lock_nobody_out_and_are_ended(server: str) -> None:
+def test_all_attacks_at_once_block_no_client_and_are_ended(server: str) -> None:
     with running(SERVERS[server], pairs=40) as program, ExitStack() as stack:
         crowds = [
             stack.enter_context(Crowd(replace(attack, count=min(attack.count, SOCKETS)), program.port))
@@ -37,5 +37,5 @@ def test_all_attacks_at_once_lock_nobody_out_and_are_ended(server: str) -> None:
                 crowd.tend()
             return program.connections() <= lasting
 
-        wait_for(ended, seconds=120, what="the end of the connections that keep the server waiting")
+        wait_for(ended, seconds=120, what="the end of the unfinished requests")
         assert program.ask("/live", PATIENCE) < PATIENCE

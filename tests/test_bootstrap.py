@@ -22,7 +22,7 @@ def opened(database: Path, redis_url: str | None, track: str = "demo:*", **setti
     services.engine.dispose()
 
 
-def test_the_simulated_exchange_has_as_many_pairs_as_the_settings_say(tmp_path: Path) -> None:
+def test_the_simulated_exchange_has_the_configured_number_of_pairs(tmp_path: Path) -> None:
     services = open_services(
         read_settings(None, database_url=f"sqlite:///{tmp_path}/demo.db", track="demo:*", demo_pairs=43)
     )
@@ -35,23 +35,23 @@ def test_the_simulated_exchange_has_as_many_pairs_as_the_settings_say(tmp_path: 
     services.engine.dispose()
 
 
-def test_without_a_redis_nothing_is_said_of_a_shared_cache(tmp_path: Path) -> None:
+def test_without_a_redis_url_the_status_has_no_shared_cache(tmp_path: Path) -> None:
     with opened(tmp_path / "demo.db", None) as services:
         assert services.reader.status(NOON).shared_cache is None
 
 
-def test_a_redis_that_does_not_answer_is_no_reason_not_to_start(tmp_path: Path) -> None:
+def test_a_redis_that_does_not_respond_does_not_prevent_the_start(tmp_path: Path) -> None:
     with opened(tmp_path / "demo.db", "redis://127.0.0.1:1/0") as services:
         assert services.reader.status(NOON).shared_cache is False
 
 
-def test_a_redis_url_that_is_none_stops_the_start(tmp_path: Path) -> None:
+def test_an_invalid_redis_url_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadRedisUrl, match=r"^REDIS_URL: "), opened(tmp_path / "demo.db", "127.0.0.1:6379"):
         pass
 
 
-def test_real_and_simulated_data_never_meet_in_one_redis(tmp_path: Path, redis_server: RedisServer) -> None:
-    """Not even where one takes the other's place under the same name."""
+def test_real_and_simulated_data_are_separate_in_one_redis(tmp_path: Path, redis_server: RedisServer) -> None:
+    """Even if one database replaces the other under the same name."""
     database = tmp_path / "tracker.db"
     with opened(database, redis_server.url, demo_pairs=3) as demo:
         demo.ingestion.discovery.run(NOON)

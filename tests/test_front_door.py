@@ -1,4 +1,4 @@
-"""Every route there is, the dashboard's and Dash's own included, is behind the one guard."""
+"""Every route, including those of the dashboard and of Dash, is behind the guard."""
 
 import pytest
 from dash import Dash
@@ -11,7 +11,7 @@ from app import create_app
 from tests import builders
 from tests.fakes import FakeReader, fake_dependencies
 
-NAME = ("ann", "open sesame")
+CREDENTIALS = ("ann", "open sesame")
 BASIC = {"Authorization": "Basic YW5uOm9wZW4gc2VzYW1l"}
 OPEN_RULES = {"/healthz", "/readyz"}
 
@@ -23,8 +23,8 @@ def reader() -> FakeReader:
 
 @pytest.fixture
 def app(reader: FakeReader) -> Dash:
-    app = create_app(fake_dependencies(reader), Access(NAME))
-    app._setup_server()  # Dash adds some of its routes with the first request
+    app = create_app(fake_dependencies(reader), Access(CREDENTIALS))
+    app._setup_server()  # Dash adds some of its routes at the first request
     return app
 
 
@@ -34,14 +34,14 @@ def client(app: Dash) -> FlaskClient:
 
 
 def address_of(rule: Rule) -> str:
-    """An address that leads to `rule`."""
+    """A path that matches `rule`."""
     parts = dict.fromkeys(rule.arguments, "1")
     _, path = rule.build(parts) or ("", "")
     assert path, rule
     return path
 
 
-def test_all_routes_with_all_their_methods_ask_for_a_name(app: Dash, client: FlaskClient, reader: FakeReader) -> None:
+def test_all_methods_of_all_routes_require_authentication(app: Dash, client: FlaskClient, reader: FakeReader) -> None:
     rules = [rule for rule in app.server.url_map.iter_rules() if rule.rule not in OPEN_RULES]
     assert {"/_dash-update-component", "/_dash-layout", "/_dash-dependencies", "/metrics", "/"} <= {
         rule.rule for rule in rules
@@ -54,11 +54,13 @@ def test_all_routes_with_all_their_methods_ask_for_a_name(app: Dash, client: Fla
 
 @pytest.mark.parametrize("path", ["/assets/tracker.css", "/_favicon.ico", "/nowhere", "/metrics/", "/_reload-hash"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
-def test_files_wrong_paths_and_wrong_methods_ask_for_one_too(client: FlaskClient, path: str, method: str) -> None:
+def test_files_unknown_paths_and_wrong_methods_require_authentication(
+    client: FlaskClient, path: str, method: str
+) -> None:
     assert client.open(path, method=method).status_code == 401
 
 
-def test_a_route_added_later_is_guarded_without_its_doing(app: Dash) -> None:
+def test_a_route_that_is_added_later_is_guarded(app: Dash) -> None:
     later = app.server.test_client()
     app.server._got_first_request = False
     app.server.add_url_rule("/brand/new", view_func=lambda: "secret", endpoint="new", methods=["GET", "DELETE"])
@@ -68,13 +70,13 @@ def test_a_route_added_later_is_guarded_without_its_doing(app: Dash) -> None:
     assert later.get("/brand/new", headers=BASIC).text == "secret"
 
 
-def test_what_is_open_is_known_and_tells_nothing(client: FlaskClient) -> None:
+def test_the_open_paths_reveal_nothing(client: FlaskClient) -> None:
     assert OPEN_PATHS == OPEN_RULES
     assert client.get("/healthz").json == {"status": "alive"}
     assert set(client.get("/readyz").json) <= {"status", "minute"}
 
 
-def test_who_has_a_name_reaches_everything(client: FlaskClient) -> None:
+def test_an_authenticated_user_reaches_everything(client: FlaskClient) -> None:
     for path in ("/", "/metrics", "/_dash-layout", "/_dash-dependencies", "/assets/tracker.css", "/live"):
         with client.get(path, headers=BASIC) as answer:
             assert answer.status_code == 200, path

@@ -1,4 +1,4 @@
-"""The program while PostgreSQL or Redis hangs: frozen by SIGSTOP, they still take what is sent, and answer nothing."""
+"""The program while PostgreSQL or Redis hangs: frozen by SIGSTOP, they accept requests and never respond."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,19 +25,19 @@ PERIOD = 5
 LONG_SECONDS, SHORT_SECONDS = 120.0, 2 * PERIOD
 UNKNOWN = {"Authorization": "Bearer dt_unknown"}
 
-ASKED: dict[str, float] = {"/healthz": 1.0, "/live": 2.0, "/": 2.0, "/metrics": 2.0, "/table": 2.0}
-"""What everybody is answered while a neighbour hangs, and within how many seconds on a machine that has time."""
+MAX_SECONDS: dict[str, float] = {"/healthz": 1.0, "/live": 2.0, "/": 2.0, "/metrics": 2.0, "/table": 2.0}
+"""Paths that respond while another service hangs, and the longest time in seconds on an idle machine."""
 
 
 @dataclass
 class Visitor:
-    """Asks the server at `port`, by a new connection each time, and notes the longest that each answer took."""
+    """Sends requests to `port`, each on a new connection, and records the longest response time of each path."""
 
     port: int
     longest: dict[str, float] = field(default_factory=dict)
 
     def get(self, path: str, **headers: str) -> tuple[int, bytes]:
-        """Status and body; 0 where none came within a time beyond all bounds."""
+        """Status and body; status 0 without a response within 30 s."""
         began = time.monotonic()
         connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
@@ -60,7 +60,7 @@ class Visitor:
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[PostgreSQL]:
-    """One of these tests' own: others would hang with the session's."""
+    """A server of these tests' own: other tests would hang with the shared one."""
     with PostgreSQL() as own:
         yield own
 
@@ -82,7 +82,7 @@ WORKERS = 4
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """With --soak, also on a server of several workers."""
+    """Run with --soak also on a server with several workers."""
     commands = {"app.py": APP}
     if metafunc.config.getoption("--soak"):
         commands[f"gunicorn with {WORKERS} workers"] = (*GUNICORN, "--workers", str(WORKERS))
@@ -93,7 +93,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def program(
     command: tuple[str, ...], postgresql: PostgreSQL, redis: RedisServer | None, tmp_path: Path
 ) -> Iterator[tuple[Program, Visitor]]:
-    """The program as `command` starts it, ready, over servers that may be frozen."""
+    """The program as `command` starts it, ready, with servers that can be frozen."""
     visitor = Visitor(free_port())
     settings = {
         "DATABASE_URL": postgresql.create_database(),
@@ -113,74 +113,78 @@ def program(
         postgresql.drop_database(settings["DATABASE_URL"])
 
 
-def test_postgresql_hangs(program: tuple[Program, Visitor], postgresql: PostgreSQL, seconds: float, soak: bool) -> None:
+def test_pages_and_routes_respond_while_postgresql_hangs(
+    program: tuple[Program, Visitor], postgresql: PostgreSQL, seconds: float, soak: bool
+) -> None:
     process, visitor = program
-    for path in ASKED:
+    for path in MAX_SECONDS:
         assert visitor.get(path)[0] == 200
-    before = held_by(process)
+    before = resources_of(process)
 
-    answers = ask_while(postgresql.frozen, visitor, seconds, soak)
+    answers = request_while(postgresql.frozen, visitor, seconds, soak)
 
     assert visitor.get("/metrics/1/prices?until=2020-01-01T00:00:00Z")[0] in (200, 503)
     assert answers["/readyz"] == {503}
     assert answers["unknown"] == {503}
     assert answers["away"] == {True}
-    goes_on(visitor, soak)
+    wait_for_next_tick(visitor, soak)
     assert visitor.live()["database_away_since"] is None
-    quiet(process, before)
+    wait_for_idle(process, before)
     log = process.log.read_text()
-    assert 1 <= log.count("PostgreSQL: does not answer") <= len(serving(process))
+    assert 1 <= log.count("PostgreSQL: does not answer") <= len(serving_processes(process))
     assert "Traceback" not in log
 
 
 @pytest.mark.parametrize("redis", [True], ids=["with Redis"], indirect=True)
-def test_redis_hangs(program: tuple[Program, Visitor], redis: RedisServer, seconds: float, soak: bool) -> None:
+def test_pages_and_routes_respond_while_redis_hangs(
+    program: tuple[Program, Visitor], redis: RedisServer, seconds: float, soak: bool
+) -> None:
     process, visitor = program
-    for path in ASKED:
+    for path in MAX_SECONDS:
         assert visitor.get(path)[0] == 200
-    before = held_by(process)
+    before = resources_of(process)
     ticked = visitor.live()["minute"]
 
-    answers = ask_while(redis.frozen, visitor, seconds, soak)
+    answers = request_while(redis.frozen, visitor, seconds, soak)
 
     assert answers["away"] == {False}
-    assert answers["unknown"] <= {401, 429}  # for they are many
+    assert answers["unknown"] <= {401, 429}  # so many that the rate limit applies
     assert visitor.live()["minute"] > ticked, "ticks went on"
-    goes_on(visitor, soak)
+    wait_for_next_tick(visitor, soak)
     wait_for(lambda: b"data_tracker_shared_cache_up 1.0" in visitor.get("/telemetry")[1], what="the cache's return")
-    quiet(process, before)
+    wait_for_idle(process, before)
     assert "Traceback" not in process.log.read_text()
 
 
-def ask_while(
+def request_while(
     frozen: Callable[[], AbstractContextManager[None]], visitor: Visitor, seconds: float, soak: bool
 ) -> dict[str, set[Any]]:
-    """Ask on behalf of several visitors while a server is `frozen`; the answers to them and to everybody."""
+    """Send requests of several visitors while a server is `frozen`; the statuses of their responses."""
     answers: dict[str, set[Any]] = {"/readyz": set(), "unknown": set(), "away": set()}
     visitor.longest.clear()
 
     def ask() -> None:
         while time.monotonic() < ends:
-            for path in ASKED:
+            for path in MAX_SECONDS:
                 assert visitor.get(path)[0] == 200, path
             answers["unknown"].add(visitor.get("/alerts", **UNKNOWN)[0])
-            if time.monotonic() > ends - seconds / 2:  # it is known by now
+            if time.monotonic() > ends - seconds / 2:  # the outage has been detected by then
                 answers["away"].add(visitor.live()["database_away_since"] is not None)
                 answers["/readyz"].add(visitor.get("/readyz")[0])
             time.sleep(0.05)
 
     with frozen(), ThreadPoolExecutor(4) as visitors:
         ends = time.monotonic() + seconds
-        for asked in [visitors.submit(ask) for _ in range(4)]:
-            asked.result()
+        for future in [visitors.submit(ask) for _ in range(4)]:
+            future.result()
     print({path: round(longest, 2) for path, longest in visitor.longest.items()})
     if soak:
-        assert all(visitor.longest[path] <= most for path, most in ASKED.items()), visitor.longest
+        assert all(visitor.longest[path] <= most for path, most in MAX_SECONDS.items()), visitor.longest
     return answers
 
 
-def goes_on(visitor: Visitor, soak: bool) -> None:
-    """A tick is stored, and all is as before: within two periods, on a machine that has time."""
+def wait_for_next_tick(visitor: Visitor, soak: bool) -> None:
+    """Wait until the program is ready again with a new tick: within two periods, on an idle machine."""
     began = time.monotonic()
     thawed = visitor.live()["minute"]
     wait_for(lambda: visitor.is_ready() and visitor.live()["minute"] > thawed, what="a tick after the thaw")
@@ -189,25 +193,29 @@ def goes_on(visitor: Visitor, soak: bool) -> None:
 
 
 @dataclass(frozen=True)
-class Held:
-    """Threads and open files of all processes that serve."""
+class Resources:
+    """The numbers of threads and open files of all serving processes."""
 
     threads: int
     files: int
 
 
-def serving(program: Program) -> list[psutil.Process]:
+def serving_processes(program: Program) -> list[psutil.Process]:
     """The program's own process, or the workers of gunicorn."""
     return program.children() or [psutil.Process(program.pid)]
 
 
-def held_by(program: Program) -> Held:
-    processes = serving(program)
-    return Held(sum(each.num_threads() for each in processes), sum(each.num_fds() for each in processes))
+def resources_of(program: Program) -> Resources:
+    processes = serving_processes(program)
+    return Resources(sum(each.num_threads() for each in processes), sum(each.num_fds() for each in processes))
 
 
-def quiet(program: Program, before: Held) -> None:
-    """Nothing has piled up: but for a few in each process that come and go."""
-    processes = len(serving(program))
-    wait_for(lambda: held_by(program).threads <= before.threads + 4 * processes, what="the end of threads that waited")
-    wait_for(lambda: held_by(program).files <= before.files + 8 * processes, what="the end of connections that waited")
+def wait_for_idle(program: Program, before: Resources) -> None:
+    """Wait until threads and descriptors are as few as before, except for some in each process that come and go."""
+    processes = len(serving_processes(program))
+    wait_for(
+        lambda: resources_of(program).threads <= before.threads + 4 * processes, what="the end of threads that waited"
+    )
+    wait_for(
+        lambda: resources_of(program).files <= before.files + 8 * processes, what="the end of connections that waited"
+    )

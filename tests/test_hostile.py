@@ -1,5 +1,4 @@
-"""Hostile names and errors, as if they had come past the boundary that refuses them: no door takes them for more
-than text."""
+"""Hostile names and errors, as if the check at the boundary had let them through: everywhere they stay plain text."""
 
 import csv
 from dataclasses import replace
@@ -27,11 +26,11 @@ from tests.builders import NOON
 from tests.fakes import FakeReader, Timer, fake_dependencies
 from tests.fakes_exchange import FakeNotifier
 
-STORED = tuple(name for name in hostile.NAMES if "\x00" not in name)  # PostgreSQL has no texts with a zero in them
+STORED = tuple(name for name in hostile.NAMES if "\x00" not in name)  # PostgreSQL cannot store NUL in texts
 
 
 def reader() -> FakeReader:
-    """Every name, as base, as quote, and in the texts of exchanges."""
+    """A reader with every name as base, as quote, and in the texts of exchanges."""
     rows = tuple(builders.ranked_metric(number, base=name, quote=name) for number, name in enumerate(hostile.NAMES, 1))
     exchanges = tuple(
         builders.exchange_state(f"x{number}", failing_since=NOON, error=name, note=name)
@@ -49,7 +48,7 @@ def client() -> FlaskClient:
     return create_app(fake_dependencies(reader())).server.test_client()
 
 
-def test_the_interface_tells_them_as_they_are_and_as_json(client: FlaskClient) -> None:
+def test_the_interface_returns_them_unchanged_as_json(client: FlaskClient) -> None:
     answer = client.get("/metrics")
 
     assert (answer.mimetype, answer.headers["X-Content-Type-Options"]) == ("application/json", "nosniff")
@@ -59,7 +58,7 @@ def test_the_interface_tells_them_as_they_are_and_as_json(client: FlaskClient) -
 
 
 @pytest.mark.parametrize("name", hostile.NAMES)
-def test_asked_for_in_an_address_they_are_a_problem_in_json(client: FlaskClient, name: str) -> None:
+def test_in_a_url_they_give_json_and_no_server_error(client: FlaskClient, name: str) -> None:
     for answer in (
         client.get("/metrics/" + name.replace("/", "%2F")),
         client.get("/alerts", query_string={"metric": name}),
@@ -72,20 +71,20 @@ def test_asked_for_in_an_address_they_are_a_problem_in_json(client: FlaskClient,
         assert "a=b" not in answer.headers.get("Set-Cookie", "")
 
 
-def test_telemetry_keeps_them_inside_their_labels(client: FlaskClient) -> None:
+def test_telemetry_escapes_them_in_labels(client: FlaskClient) -> None:
     families = list(text_string_to_metric_families(client.get("/telemetry").text))
 
     assert families
     assert all(family.name.startswith(("data_tracker", "python", "process")) for family in families)
 
 
-def test_pages_carry_them_as_text_in_json_only(client: FlaskClient) -> None:
+def test_pages_contain_no_hostile_markup(client: FlaskClient) -> None:
     for path in ("/", "/status", "/metric/<script>window.broken=1</script>"):
         answer = client.get(path)
         assert "window.broken" not in answer.text, path
 
 
-def test_no_cell_of_a_file_begins_a_formula(engine: Engine, tmp_path: Path) -> None:
+def test_no_cell_of_an_exported_file_begins_a_formula(engine: Engine, tmp_path: Path) -> None:
     times, values, widths = builders.series([5.0] * 2).times, builders.series([5.0] * 2).values, [60, 60]
     with writing(engine) as connection:
         listings = [Listing(Pair(name, name)) for name in STORED]
@@ -103,7 +102,7 @@ def test_no_cell_of_a_file_begins_a_formula(engine: Engine, tmp_path: Path) -> N
     assert [cell for row in rows for cell in row[1:4] if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
 
 
-def test_a_message_has_a_line_an_alert_and_keeps_its_key(engine: Engine) -> None:
+def test_a_message_has_one_line_per_alert_and_its_key(engine: Engine) -> None:
     with writing(engine) as connection:
         metrics.track(connection, "kraken", [Listing(Pair(name, "USD")) for name in STORED], lambda _pair: False, NOON)
         firings = [

@@ -1,4 +1,4 @@
-"""What a test run has started ends with it, however it ends."""
+"""Servers that a test run has started end with it, however it ends."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).parents[1]
 ENDS = [signal.SIGINT]
-if sys.platform == "linux":  # which ends the children of a process that had no time to
+if sys.platform == "linux":  # where children can be killed with their parent
     ENDS += [signal.SIGTERM, signal.SIGKILL]
 
 ENDLESS = """
@@ -24,7 +24,7 @@ import signal
 from pathlib import Path
 from tests.conftest import postgresql_server, redis_server
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 
 def test_that_does_not_end(postgresql_server, redis_server):
     Path("begun").touch()
@@ -34,7 +34,7 @@ def test_that_does_not_end(postgresql_server, redis_server):
 
 
 @pytest.mark.parametrize("number", ENDS)
-def test_a_run_that_is_interrupted_leaves_no_server_behind(tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interrupted_run_leaves_no_server_behind(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "test_endless.py").write_text(ENDLESS)
     command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(tmp_path), "test_endless.py"]
     run = subprocess.Popen(

@@ -16,7 +16,7 @@ from tests.fakes_exchange import FakeClock, FakeExchange
 
 
 class CountedHeartbeat(Heartbeat):
-    """Counts the beats, and asks nobody."""
+    """Counts the beats without sending requests."""
 
     def __init__(self) -> None:
         super().__init__(parse_target("http://watcher.test/"))
@@ -45,7 +45,7 @@ def heartbeat() -> CountedHeartbeat:
 def services(
     migrated_sqlite_url: str, clock: FakeClock, exchange: FakeExchange, heartbeat: CountedHeartbeat
 ) -> Iterator[Services]:
-    """A process that has the clock, and knows its metrics."""
+    """A process that holds the clock's lease and has its metrics."""
     settings = read_settings(None, database_url=migrated_sqlite_url, track="kraken:*")
     services = open_services(settings, clock, lambda _: exchange)
     services.heartbeat = heartbeat
@@ -57,18 +57,18 @@ def services(
     services.engine.dispose()
 
 
-def take_away(services: Services) -> None:
+def hide_ticks(services: Services) -> None:
     with writing(services.engine) as connection:
         connection.exec_driver_sql("ALTER TABLE tick RENAME TO hidden")
 
 
-def bring_back(services: Services) -> None:
+def restore_ticks(services: Services) -> None:
     with writing(services.engine) as connection:
         connection.exec_driver_sql("ALTER TABLE hidden RENAME TO tick")
 
 
-def each_rest(services: Services, monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> list[float]:
-    """Have `do` happen in place of each rest between two tries; how long they would have been."""
+def run_at_each_rest(services: Services, monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> list[float]:
+    """Call `do` in place of each rest between two attempts; returns the lengths of the rests."""
     rests: list[float] = []
 
     def wait(seconds: float) -> bool:
@@ -81,17 +81,17 @@ def each_rest(services: Services, monkeypatch: pytest.MonkeyPatch, do: Callable[
     return rests
 
 
-def test_a_tick_is_made_up_for_when_the_database_comes_back_within_the_period(
+def test_a_tick_is_retried_until_the_database_is_back_within_the_period(
     services: Services, clock: FakeClock, heartbeat: CountedHeartbeat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_away(services)
+    hide_ticks(services)
 
     def pass_time() -> None:
         clock.advance(seconds=10)
         if len(rests) == 3:
-            bring_back(services)
+            restore_ticks(services)
 
-    rests = each_rest(services, monkeypatch, pass_time)
+    rests = run_at_each_rest(services, monkeypatch, pass_time)
     monkeypatch.setattr(jobs, "keep_history", lambda *_: None)
     jobs.run_tick(services, clock())
 
@@ -101,29 +101,29 @@ def test_a_tick_is_made_up_for_when_the_database_comes_back_within_the_period(
     assert (len(rests), heartbeat.beats) == (3, 1)
 
 
-def test_a_tick_is_given_up_shortly_before_the_next_one(
+def test_a_tick_fails_shortly_before_the_next_one(
     services: Services, clock: FakeClock, heartbeat: CountedHeartbeat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_away(services)
-    rests = each_rest(services, monkeypatch, lambda: clock.advance(seconds=10))
+    hide_ticks(services)
+    rests = run_at_each_rest(services, monkeypatch, lambda: clock.advance(seconds=10))
 
     with pytest.raises(StoreUnavailable):
         jobs.run_tick(services, clock())
 
     assert (len(rests), heartbeat.beats) == (6, 0)
-    bring_back(services)
+    restore_ticks(services)
 
 
-def test_a_process_that_is_stopped_does_not_wait_for_its_database(services: Services, clock: FakeClock) -> None:
-    take_away(services)
+def test_a_stopping_process_does_not_wait_for_its_database(services: Services, clock: FakeClock) -> None:
+    hide_ticks(services)
     services.stopping.set()
 
     with pytest.raises(StoreUnavailable):
         jobs.run_tick(services, clock())
-    bring_back(services)
+    restore_ticks(services)
 
 
-def test_the_monitor_is_pinged_after_each_tick_that_stored_prices_and_once(
+def test_a_heartbeat_is_sent_once_after_each_tick_that_stored_prices(
     services: Services, clock: FakeClock, exchange: FakeExchange, heartbeat: CountedHeartbeat
 ) -> None:
     jobs._tick(services, clock())
@@ -140,7 +140,7 @@ def test_the_monitor_is_pinged_after_each_tick_that_stored_prices_and_once(
     assert heartbeat.beats == 2
 
 
-def test_without_a_monitor_nothing_is_pinged(services: Services, clock: FakeClock) -> None:
+def test_a_tick_without_a_heartbeat_is_stored(services: Services, clock: FakeClock) -> None:
     services.heartbeat = None
     jobs._tick(services, clock())
 

@@ -8,7 +8,7 @@ import pytest
 
 from services.logs import TRACE_MARK, quoted, set_up_logs
 
-CHATTY = ("apscheduler", "alembic", "asyncio", "werkzeug", "uvicorn.error", "urllib3")
+VERBOSE_LIBRARIES = ("apscheduler", "alembic", "asyncio", "werkzeug", "uvicorn.error", "urllib3")
 UTC_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 
@@ -16,7 +16,7 @@ UTC_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 def _logs_as_before() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in CHATTY}
+    levels = {name: logging.getLogger(name).level for name in VERBOSE_LIBRARIES}
     root.handlers = []
     yield
     root.handlers = handlers
@@ -26,8 +26,8 @@ def _logs_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def _far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine whose own time is nine hours ahead."""
+def _another_time_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose local time is nine hours ahead of UTC."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "XYZ-9")
         time.tzset()
@@ -47,22 +47,22 @@ def record(created: float) -> logging.LogRecord:
     return made
 
 
-def test_a_text_line_has_time_severity_and_message(capsys):
+def test_a_text_line_has_time_level_and_message(capsys):
     set_up_logs("INFO", "text")
     logging.getLogger("room").info("tick %d", 7)
     (line,) = written(capsys)
     assert re.fullmatch(UTC_TIME + " INFO    tick 7", line)
 
 
-@pytest.mark.usefixtures("_far_from_greenwich")
-def test_a_text_lines_time_is_utc(capsys):
+@pytest.mark.usefixtures("_another_time_zone")
+def test_the_time_of_a_text_line_is_utc(capsys):
     set_up_logs("INFO", "text")
     logging.getLogger().handle(record(1_772_366_400.9))
     assert written(capsys) == ["2026-03-01T12:00:00Z WARNING tick 7 of kraken"]
 
 
-@pytest.mark.usefixtures("_far_from_greenwich")
-def test_a_json_line_is_one_object_with_the_same_and_the_loggers_name(capsys):
+@pytest.mark.usefixtures("_another_time_zone")
+def test_a_json_line_is_one_object_with_time_level_logger_and_message(capsys):
     set_up_logs("INFO", "json")
     logging.getLogger().handle(record(1_772_366_400.9))
     (line,) = written(capsys)
@@ -74,7 +74,7 @@ def test_a_json_line_is_one_object_with_the_same_and_the_loggers_name(capsys):
     }
 
 
-def test_a_json_line_stays_one_line_with_a_traceback(capsys):
+def test_a_json_event_with_a_traceback_is_one_line(capsys):
     set_up_logs("INFO", "json")
     try:
         raise ZeroDivisionError("two\nlines")
@@ -90,7 +90,7 @@ def test_a_json_line_stays_one_line_with_a_traceback(capsys):
     ("level", "expected"),
     [("DEBUG", ["d", "i", "w", "e"]), ("INFO", ["i", "w", "e"]), ("WARNING", ["w", "e"]), ("ERROR", ["e"])],
 )
-def test_only_the_level_and_above_is_written(capsys, level, expected):
+def test_only_events_of_the_level_and_above_are_logged(capsys, level, expected):
     set_up_logs(level, "text")
     log = logging.getLogger("room")
     for severity, text in ((10, "d"), (20, "i"), (30, "w"), (40, "e")):
@@ -98,8 +98,8 @@ def test_only_the_level_and_above_is_written(capsys, level, expected):
     assert [line[-1] for line in written(capsys)] == expected
 
 
-@pytest.mark.parametrize("name", CHATTY)
-def test_chatty_libraries_are_heard_only_when_something_goes_wrong(capsys, name):
+@pytest.mark.parametrize("name", VERBOSE_LIBRARIES)
+def test_verbose_libraries_log_only_errors(capsys, name):
     set_up_logs("DEBUG", "text")
     log = logging.getLogger(name)
     log.warning("chatter")
@@ -107,7 +107,7 @@ def test_chatty_libraries_are_heard_only_when_something_goes_wrong(capsys, name)
     assert [line.rpartition(" ")[2] for line in written(capsys)] == ["trouble"]
 
 
-def test_setting_up_again_replaces_and_does_not_double(capsys):
+def test_a_second_set_up_replaces_the_first(capsys):
     set_up_logs("INFO", "json")
     set_up_logs("INFO", "text")
     logging.getLogger("room").info("once")
@@ -121,7 +121,7 @@ UNPRINTABLE = ("\x00", "\x1b[2K", "\x1b]0;title\x07", "\x7f", "\u202e", "\u200b"
 
 @pytest.mark.parametrize("ending", [*ENDINGS, *UNPRINTABLE])
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_a_text_from_outside_neither_ends_a_line_nor_begins_one_nor_hides(capfd, style, ending):
+def test_text_from_outside_cannot_forge_or_hide_a_line(capfd, style, ending):
     set_up_logs("INFO", style)
     logging.getLogger("room").warning("nothing at %s", f"/x{ending}{FORGED}")
     try:
@@ -139,6 +139,6 @@ def test_a_text_from_outside_neither_ends_a_line_nor_begins_one_nor_hides(capfd,
     assert all(re.match(opening, line) for line in events)
 
 
-def test_what_can_be_seen_is_written_as_it_is():
+def test_printable_text_is_unchanged():
     assert quoted("币安人生/USDT fällt um 3 %: 'x' \\n") == "币安人生/USDT fällt um 3 %: 'x' \\n"
     assert quoted("a\nb\x1b\u2028\ud800") == "a\\nb\\x1b\\u2028\\ud800"

@@ -18,13 +18,13 @@ import pytest
 
 from services.malloc import limit_arenas
 
-if sys.argv[1] == "bounded":
+if sys.argv[1] == "limited":
     limit_arenas()
 together = Barrier(6)
 
 def take():
     together.wait()
-    kept = [bytes(2_000) for _ in range(1_000)]
+    blocks = [bytes(2_000) for _ in range(1_000)]
     together.wait()
 
 threads = [Thread(target=take) for _ in range(6)]
@@ -40,11 +40,11 @@ libc.fclose(report)
 """
 
 
-def heaps(tmp_path: Path, how: str) -> int:
+def arenas(tmp_path: Path, how: str) -> int:
     report = tmp_path / how
     subprocess.run([sys.executable, "-c", THREADS, how, report], cwd=ROOT, check=True)
     return len(re.findall("<heap nr=", report.read_text()))
 
 
-def test_many_threads_share_few_heaps(tmp_path: Path) -> None:
-    assert heaps(tmp_path, "bounded") <= MAX_ARENAS < heaps(tmp_path, "as ever")
+def test_many_threads_share_few_arenas(tmp_path: Path) -> None:
+    assert arenas(tmp_path, "limited") <= MAX_ARENAS < arenas(tmp_path, "unlimited")

@@ -1,4 +1,4 @@
-"""Where a test run writes."""
+"""The folder for the temporary files of a test run."""
 
 import os
 import tempfile
@@ -8,24 +8,24 @@ import pytest
 
 from tests import memory_folder
 
-DEAD = 2**31 - 1  # no process has this number
+DEAD = 2**31 - 1  # no process has this id
 
 
 @pytest.fixture
-def anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where nobody has said where temporary files belong; afterwards as it was."""
+def no_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No configured folder for temporary files; restored afterwards."""
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv("TMPDIR", "")
     monkeypatch.delenv("TMPDIR")
 
 
 @pytest.fixture
-def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
+def enough_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_folder, "ENOUGH_BYTES", 1)
 
 
-@pytest.mark.usefixtures("anywhere", "roomy")
-def test_temporary_files_lie_in_memory_for_this_process_and_those_it_starts(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("no_temporary_folder", "enough_memory")
+def test_temporary_files_of_this_process_and_its_children_are_in_memory(tmp_path: Path) -> None:
     folder = memory_folder.use_memory(tmp_path)
 
     assert folder is not None
@@ -33,8 +33,8 @@ def test_temporary_files_lie_in_memory_for_this_process_and_those_it_starts(tmp_
     assert folder.parent == tmp_path
 
 
-@pytest.mark.usefixtures("anywhere", "roomy")
-def test_what_runs_that_have_ended_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("no_temporary_folder", "enough_memory")
+def test_only_folders_of_ended_runs_are_removed(tmp_path: Path) -> None:
     left, running, foreign = (
         tmp_path / name
         for name in (f"{memory_folder.PREFIX}{DEAD}", f"{memory_folder.PREFIX}{os.getppid()}", "of-others")
@@ -47,8 +47,8 @@ def test_what_runs_that_have_ended_left_is_removed_and_nothing_else(tmp_path: Pa
     assert [folder.exists() for folder in (left, running, foreign)] == [False, True, True]
 
 
-@pytest.mark.usefixtures("anywhere")
-def test_a_machine_without_the_room_goes_on_where_temporary_files_usually_are(
+@pytest.mark.usefixtures("no_temporary_folder")
+def test_without_enough_memory_temporary_files_stay_at_their_usual_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_folder, "ENOUGH_BYTES", 2**62)
@@ -59,8 +59,8 @@ def test_a_machine_without_the_room_goes_on_where_temporary_files_usually_are(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("roomy")
-def test_who_has_said_where_they_belong_is_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("enough_memory")
+def test_tmpdir_takes_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", "/elsewhere")
 
     assert memory_folder.use_memory(tmp_path) is None

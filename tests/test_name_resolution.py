@@ -15,7 +15,7 @@ FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 443))]
 
 @dataclass
 class NameServer:
-    """Answers FOUND, or nobody while it is not `open`."""
+    """Returns FOUND, but blocks while it is not `open`."""
 
     open: Event = field(default_factory=Event)
     asked: list[Any] = field(default_factory=list)
@@ -36,7 +36,7 @@ def server() -> Iterator[NameServer]:
     server.open.set()
 
 
-def test_what_the_system_says_is_handed_on(server: NameServer) -> None:
+def test_results_and_errors_of_the_system_are_passed_on(server: NameServer) -> None:
     look_up = Resolver(server)
     assert look_up("host.test", 443, type=socket.SOCK_STREAM) == FOUND
     with pytest.raises(socket.gaierror, match="unknown"):
@@ -44,7 +44,7 @@ def test_what_the_system_says_is_handed_on(server: NameServer) -> None:
     assert server.asked == ["host.test", "unknown.test"]
 
 
-def test_a_name_server_that_hangs_is_given_up_and_no_more_threads_wait_for_it_than_there_are_names(
+def test_a_hanging_name_server_times_out_and_occupies_a_limited_number_of_threads(
     server: NameServer,
 ) -> None:
     server.open.clear()
@@ -65,7 +65,7 @@ def test_a_name_server_that_hangs_is_given_up_and_no_more_threads_wait_for_it_th
     assert look_up("host.test", 443) == FOUND
 
 
-def test_those_who_ask_the_same_share_one_look_up(server: NameServer) -> None:
+def test_equal_look_ups_share_one_thread(server: NameServer) -> None:
     server.open.clear()
     look_up = Resolver(server)
     with ThreadPoolExecutor(4) as threads:
@@ -77,7 +77,7 @@ def test_those_who_ask_the_same_share_one_look_up(server: NameServer) -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "::1", "fe80::1%eth0", None, ""])
-def test_what_is_no_name_takes_no_thread(server: NameServer, host: str | None) -> None:
+def test_addresses_are_looked_up_without_a_thread(server: NameServer, host: str | None) -> None:
     before = active_count()
     server.open.clear()
     with ThreadPoolExecutor(1) as threads:
@@ -98,7 +98,7 @@ def test_a_forked_process_does_not_wait_for_its_parents_threads(server: NameServ
     assert look_up("host.test", 443) == FOUND
 
 
-def test_all_of_a_process_asks_so_once_it_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_resolver_is_installed_once_for_the_whole_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", socket.getaddrinfo)
     install_resolver()
     bounded = socket.getaddrinfo

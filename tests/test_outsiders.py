@@ -1,4 +1,4 @@
-"""What outsiders can read and can have logged while the database is away or the program has a bug."""
+"""What clients can read, and can put into the log, while the database is unavailable or the program has a bug."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (INFO   |WARNING|ERROR  ) (?
 
 @pytest.fixture(params=["refused", "no such folder", "no database"])
 def away(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Dash, tuple[str, ...]]:
-    """The server over a database that is not there, and words of where it should be."""
+    """A server whose database is unavailable, and texts that would reveal the database's location."""
     port = free_port()
     folder = tmp_path / HIDDEN
     url = f"sqlite:///{folder}/tracker.db"
@@ -52,7 +52,7 @@ def away(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Dash, tuple[st
 
 
 @pytest.mark.usefixtures("_no_environment")
-def test_while_the_database_is_away_nothing_reveals_where_it_is(away: tuple[Dash, tuple[str, ...]]) -> None:
+def test_no_response_reveals_the_location_of_an_unavailable_database(away: tuple[Dash, tuple[str, ...]]) -> None:
     app, secrets = away
     app._setup_server()
     client = app.server.test_client()
@@ -78,7 +78,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shown(client: FlaskClient, address: str) -> str:
-    """What the browser is given to show at an address."""
+    """The response to a browser's request for a page."""
     path, _, search = address.partition("?")
     view = {"path": path, "search": f"?{search}" if search else "", "zone": "UTC"}
     parts = ((ids.PAGE, "children"), (ids.TITLE, "data"), (ids.RETRY, "disabled"))
@@ -106,7 +106,7 @@ def _logs_as_before() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_logs_as_before")
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_nobody_outside_writes_a_line_of_the_log(capfd: pytest.CaptureFixture[str], style: str) -> None:
+def test_no_request_can_forge_a_log_line(capfd: pytest.CaptureFixture[str], style: str) -> None:
     reader = FakeReader(metrics=(builders.ranked_metric(),), down=True)
     app = create_app(fake_dependencies(reader))
     set_up_logs("DEBUG", style)
@@ -132,7 +132,7 @@ def test_nobody_outside_writes_a_line_of_the_log(capfd: pytest.CaptureFixture[st
 
 
 @pytest.mark.usefixtures("_no_environment")
-def test_nor_does_anybody_write_one_of_gunicorns(
+def test_no_request_can_forge_a_log_line_of_gunicorn(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -172,7 +172,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
     st.sampled_from(METHODS),
     st.sampled_from([b"", b"[]", b"{", b"\xff", b"[" * 100_000]),
 )
-def test_no_path_no_method_and_no_body_has_it_break_off(
+def test_no_path_method_or_body_causes_a_server_error(
     caplog: pytest.LogCaptureFixture, first: str, rest: list[str], method: str, body: bytes
 ) -> None:
     path = "/" + "/".join([first, *rest])

@@ -1,4 +1,4 @@
-"""Below a path prefix, behind a proxy that takes it from the path and behind one that passes it on."""
+"""Below a path prefix, behind a proxy that strips it and behind one that passes it on."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class Site:
     origin: str
 
     def get(self, address: str, **more: Any) -> requests.Response:
-        """What is at an address that a page of ours or an answer has."""
+        """The response at an address from a page or from another response."""
         answer = requests.get(urljoin(self.origin + PREFIX, address), timeout=60, **more)
         assert urlsplit(answer.url).path.startswith(PREFIX.rstrip("/"))
         return answer
@@ -49,7 +49,7 @@ def site(request: pytest.FixtureRequest, migrated_sqlite_url: str) -> Iterator[S
 
 
 def addresses_in(value: object) -> Iterator[str]:
-    """All that components link to, however deep."""
+    """All links in components, at any depth."""
     if isinstance(value, dict):
         if isinstance(value.get("href"), str):
             yield value["href"]
@@ -61,12 +61,12 @@ def addresses_in(value: object) -> Iterator[str]:
 
 
 def same(text: str) -> str:
-    """A page without the token that Dash gives each answer."""
+    """A page without the token that Dash puts into each response."""
     return re.sub(r'"end_id":"[^"]+"', "", text)
 
 
 def page(site: Site, path: str) -> dict[str, Any]:
-    """What the browser gets for a page when it asks as the dashboard does."""
+    """The response to the dashboard's request for a page."""
     where = urlsplit(path)
     outputs = [(ids.PAGE, "children"), (ids.TITLE, "data"), (ids.RETRY, "disabled")]
     view = {"path": "/" + where.path, "search": f"?{where.query}" if where.query else "", "zone": "UTC", "retries": 0}
@@ -82,7 +82,7 @@ def page(site: Site, path: str) -> dict[str, Any]:
     return found
 
 
-def test_all_that_a_page_loads_and_links_to_is_below_the_prefix_and_there(site: Site) -> None:
+def test_every_address_that_a_page_loads_or_links_to_exists_below_the_prefix(site: Site) -> None:
     first = site.get("")
     assert '<html lang="en" data-root="/tracker">' in first.text
     loaded = re.findall(r'(?:src|href)="([^"]+)"', first.text)
@@ -99,14 +99,14 @@ def test_all_that_a_page_loads_and_links_to_is_below_the_prefix_and_there(site: 
     assert (config["requests_pathname_prefix"], config["url_base_pathname"]) == (PREFIX, None)
 
 
-def test_the_prefix_without_its_last_slash_leads_to_the_page(site: Site) -> None:
+def test_the_prefix_without_its_last_slash_redirects_to_the_page(site: Site) -> None:
     answer = site.get("/tracker?q=x", allow_redirects=False)
 
     assert answer.status_code == 308
     assert urljoin(answer.url, answer.headers["Location"]) == f"{site.origin}/tracker/?q=x"
 
 
-def test_the_interface_leads_only_to_addresses_below_the_prefix(site: Site) -> None:
+def test_links_of_the_interface_are_below_the_prefix(site: Site) -> None:
     second = site.get("metrics?limit=2").links["next"]["url"]
     assert second.startswith("/tracker/metrics?")
     assert [row["id"] for row in site.get(second).json()["metrics"]] == [3, 4]
@@ -123,7 +123,7 @@ def test_the_interface_leads_only_to_addresses_below_the_prefix(site: Site) -> N
         assert next(line for line in stream.iter_lines(chunk_size=1) if line.startswith(b"data:"))
 
 
-def test_the_description_names_the_prefix_and_its_page_finds_all_that_it_needs(site: Site) -> None:
+def test_the_openapi_description_has_the_prefix_and_its_page_loads(site: Site) -> None:
     described = site.get("openapi.json").json()
     (server,) = described["servers"]
     assert server == {"url": "/tracker"}
@@ -140,7 +140,7 @@ def test_the_description_names_the_prefix_and_its_page_finds_all_that_it_needs(s
 @pytest.mark.parametrize(
     "prefix", ["tracker", "/a b/", "//", "/a//b/", "/../", "/./", "/a?b/", "https://x.test/", '/"/', "/%2e/"]
 )
-def test_a_prefix_that_is_no_path_is_refused_by_name(prefix: str) -> None:
+def test_an_invalid_prefix_is_refused(prefix: str) -> None:
     with pytest.raises(BadSettings, match="URL_PREFIX: must begin with a slash"):
         read_settings(None, url_prefix=prefix)
 
@@ -151,12 +151,12 @@ def test_the_last_slash_of_a_prefix_may_be_left_out(given: str, prefix: str) -> 
 
 
 @pytest.mark.parametrize("prefix", ["/metrics/", "/assets/", "/status/", "/alerts/x/", "/_dash-layout/"])
-def test_a_prefix_that_is_a_path_of_the_servers_own_is_refused_by_name(prefix: str) -> None:
+def test_a_prefix_that_is_one_of_the_servers_paths_is_refused(prefix: str) -> None:
     with pytest.raises(TrackerError, match=f"URL_PREFIX: {prefix} is a path of the server's own"):
         create_app(fake_dependencies(), prefix=prefix)
 
 
-def test_variables_that_other_dash_programs_use_do_not_change_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variables_of_dash_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     foreign = {
         "DASH_URL_BASE_PATHNAME": "/foreign/",
         "DASH_REQUESTS_PATHNAME_PREFIX": "/foreign/",

@@ -1,4 +1,4 @@
-"""What contributors and their machines read: each command, target, file and symbol that it names exists."""
+"""Guides, workflows, hooks and issue forms: the commands, targets, files and symbols in them exist."""
 
 import re
 import shlex
@@ -28,11 +28,11 @@ MANIFESTS = {
     "docker": "Dockerfile",
     "docker-compose": "docker-compose.yml",
 }
-"""What each of dependabot's ecosystems reads."""
+"""The file or folder that each of dependabot's ecosystems reads."""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The file, with `on:` under its name rather than as YAML's word for true."""
+    """The file, with the key `on`, which YAML reads as true."""
     found: dict[Any, Any] = yaml.safe_load(path.read_text())
     return {("on" if name is True else name): value for name, value in found.items()}
 
@@ -42,7 +42,7 @@ def targets() -> set[str]:
 
 
 def code(guide: str) -> list[str]:
-    """What stands between backticks, and the lines of code blocks."""
+    """The spans between backticks, and the lines of code blocks."""
     text = (ROOT / guide).read_text()
     return re.findall(r"`([^`]+)`", text) + [line.strip() for line in text.splitlines() if line.startswith("    ")]
 
@@ -55,7 +55,7 @@ def runs(workflow: Path) -> Iterator[str]:
 # ---- the version
 
 
-def test_the_version_is_in_one_place() -> None:
+def test_the_version_is_defined_in_one_place() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
     assert "version" not in project["project"]
@@ -65,14 +65,14 @@ def test_the_version_is_in_one_place() -> None:
         assert VERSION not in (ROOT / path).read_text(), path
 
 
-def test_the_changelog_has_this_version_after_what_is_not_released_yet() -> None:
+def test_the_changelog_has_this_version_after_the_unreleased_changes() -> None:
     unreleased, newest, *_ = sections((ROOT / "CHANGELOG.md").read_text())
 
     assert (unreleased.name, newest.name) == ("Unreleased", VERSION)
     assert newest.date is not None
 
 
-def test_every_change_is_under_one_of_the_usual_kinds() -> None:
+def test_every_change_is_under_a_heading_of_keep_a_changelog() -> None:
     for section in sections((ROOT / "CHANGELOG.md").read_text()):
         kinds = re.findall(r"^### (.+)$", section.text, re.MULTILINE)
         assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}, section.name
@@ -84,7 +84,7 @@ def test_every_change_is_under_one_of_the_usual_kinds() -> None:
 
 
 @pytest.mark.parametrize("guide", GUIDES)
-def test_every_file_that_a_guide_names_exists(guide: str) -> None:
+def test_every_file_in_a_guide_exists(guide: str) -> None:
     named = {
         text
         for text in code(guide)
@@ -98,14 +98,14 @@ def test_every_file_that_a_guide_names_exists(guide: str) -> None:
 
 
 @pytest.mark.parametrize("guide", GUIDES)
-def test_every_target_that_a_guide_names_exists(guide: str) -> None:
+def test_every_make_target_in_a_guide_exists(guide: str) -> None:
     named = {target for text in code(guide) for target in re.findall(r"^make ([a-z-]+)", text)}
 
     assert named
     assert named <= targets()
 
 
-def test_every_symbol_that_a_recipe_names_is_in_the_file_that_it_names() -> None:
+def test_every_symbol_in_a_recipe_is_in_the_stated_file() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     named = re.findall(r"((?:`\w+`(?:, | and )?)+)\s+in\s+`([\w/.-]+\.\w+)`", text)
 
@@ -119,7 +119,7 @@ def test_every_symbol_that_a_recipe_names_is_in_the_file_that_it_names() -> None
 
 
 def tool_of(hook: dict[str, Any]) -> str:
-    """The path of what a hook runs. npm's own tools look for Node.js on the PATH, so that one comes by it too."""
+    """The path of the tool that a hook runs. npm's tools need Node.js on the PATH, so their hook sets it with `sh`."""
     command, *rest = shlex.split(hook["entry"])
     by_path = re.fullmatch(r"PATH=\.venv/bin:\$PATH (\w+) .*", rest[-1]) if command == "sh" else None
     return command if by_path is None else f".venv/bin/{by_path[1]}"
@@ -135,7 +135,7 @@ def test_every_hook_is_a_locked_tool_of_the_project() -> None:
         assert (Path(sys.executable).parent / Path(command).name).exists(), hook["id"]
 
 
-def test_the_hooks_are_what_lint_runs() -> None:
+def test_the_hooks_are_the_tools_of_make_lint() -> None:
     (repository,) = read_yaml(ROOT / ".pre-commit-config.yaml")["repos"]
     hooks = {Path(tool_of(hook)).name for hook in repository["hooks"]}
     lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -152,7 +152,7 @@ def test_the_configuration_of_the_hooks_is_valid() -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_a_workflow_may_only_read_and_ends_in_time(workflow: Path) -> None:
+def test_a_workflow_has_read_permission_only_and_time_limits(workflow: Path) -> None:
     read = read_yaml(workflow)
 
     assert read["permissions"] == {"contents": "read"}
@@ -167,7 +167,7 @@ def test_a_workflow_may_only_read_and_ends_in_time(workflow: Path) -> None:
                 assert step["with"]["persist-credentials"] is False, name
 
 
-def test_the_workflow_runs_targets_that_exist_on_every_python() -> None:
+def test_the_workflow_runs_existing_targets_on_every_python_version() -> None:
     (workflow,) = WORKFLOWS
     jobs = read_yaml(workflow)["jobs"]
     called = {target for run in runs(workflow) for target in re.findall(r"\bmake ([a-z-]+)", run)}
@@ -179,7 +179,7 @@ def test_the_workflow_runs_targets_that_exist_on_every_python() -> None:
         assert jobs[name]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
 
 
-def test_dependabot_looks_where_packages_are_named() -> None:
+def test_dependabot_reads_every_manifest() -> None:
     updates = read_yaml(GITHUB / "dependabot.yml")["updates"]
 
     assert {update["package-ecosystem"] for update in updates} == MANIFESTS.keys()
@@ -189,7 +189,7 @@ def test_dependabot_looks_where_packages_are_named() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda path: path.stem)
-def test_an_issue_form_is_one_that_github_takes(form: Path) -> None:
+def test_an_issue_form_is_valid(form: Path) -> None:
     read = read_yaml(form)
 
     assert {"name", "description", "body"} <= read.keys()

@@ -1,4 +1,4 @@
-"""`make release`: what it asks of the tree, and the commands that it prints, in a repository of the test's own."""
+"""`make release`: its checks of the tree, and the commands that it prints, in a temporary repository."""
 
 import os
 import shlex
@@ -34,7 +34,7 @@ def git(root: Path, *arguments: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _own_git(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings of the machine's, and not the repository in whose hook the tests may run."""
+    """No git settings of this machine, nor of a hook in which the tests may run."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
@@ -46,7 +46,7 @@ def _own_git(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository that has released 1.0.0, and could release 1.1.0."""
+    """A repository with the released version 1.0.0 that can release 1.1.0."""
     git(tmp_path, "init", "--initial-branch", "main")
     write(tmp_path, CHANGELOG)
     git(tmp_path, "tag", "v1.0.0")
@@ -59,7 +59,7 @@ def write(root: Path, changelog: str) -> None:
     git(root, "commit", "--message", "Write the changelog")
 
 
-def test_a_release_is_announced_with_its_commands_and_notes_and_changes_nothing(
+def test_a_release_prints_its_commands_and_notes_and_changes_nothing(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = git(repository, "show-ref")
@@ -82,14 +82,14 @@ def test_a_release_is_announced_with_its_commands_and_notes_and_changes_nothing(
     assert git(repository, "status", "--porcelain") == ""
 
 
-def test_the_first_command_makes_the_tag_that_a_second_release_would_miss(repository: Path) -> None:
+def test_the_first_command_creates_the_tag_that_prevents_a_second_release(repository: Path) -> None:
     (command,) = [line for line in announcement(CHANGELOG, "1.1.0").splitlines() if line.startswith("    git tag")]
     subprocess.run(shlex.split(command), cwd=repository, check=True)
 
     assert problems(repository, "1.1.0") == ["The tag v1.1.0 exists: raise VERSION in services/bootstrap.py."]
 
 
-def test_all_obstacles_are_reported_at_once(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_problems_are_reported_together(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     git(repository, "switch", "--create", "idea")
     (repository / "forgotten.py").touch()
 
@@ -144,7 +144,7 @@ def test_versions_are_compared_by_number(repository: Path) -> None:
         ),
     ],
 )
-def test_the_changelog_has_to_be_ready(repository: Path, changelog: str, problem: str) -> None:
+def test_the_changelog_must_be_complete(repository: Path, changelog: str, problem: str) -> None:
     write(repository, changelog)
 
     assert problem in problems(repository, "1.1.0")

@@ -1,4 +1,4 @@
-"""No secret is in the tree. What the tests make up for one is known, each by its file and its digest."""
+"""No secret is in the tree. Invented secrets of tests are listed by file and digest."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from detect_secrets.settings import default_settings
 
 ROOT = Path(__file__).parents[1]
 KNOWN = ROOT / "tests/known_secrets.json"
-ROOMS = (
+FOLDERS = (
     ".github",
     "api",
     "assets",
@@ -22,24 +22,24 @@ ROOMS = (
     "tests",
     "types",
 )
-UNREAD = ("vendor", "__pycache__")
+SKIPPED = ("vendor", "__pycache__")
 BINARY = (".png", ".pyc")
 
 
 def files() -> list[Path]:
-    """What is handed on: the files at the top, and all in the rooms but what others have made."""
+    """The project's own files, at the top and in its folders."""
     top = [path for path in ROOT.iterdir() if path.is_file() and path.name not in (".git", ".coverage", ".env")]
-    within = [path for room in ROOMS for path in (ROOT / room).rglob("*") if path.is_file()]
+    within = [path for room in FOLDERS for path in (ROOT / room).rglob("*") if path.is_file()]
     hashed = (*(ROOT / name for name in ("requirements.txt", "requirements-dev.txt", "package-lock.json")), KNOWN)
     return [
         path
         for path in top + within
-        if path not in hashed and path.suffix not in BINARY and not set(UNREAD) & set(path.relative_to(ROOT).parts)
+        if path not in hashed and path.suffix not in BINARY and not set(SKIPPED) & set(path.relative_to(ROOT).parts)
     ]
 
 
 def found(paths: list[Path]) -> dict[str, list[str]]:
-    """For each file the digests of what looks like a secret in it."""
+    """The digests of possible secrets in each file."""
     secrets = SecretsCollection(root=str(ROOT))
     with default_settings():
         for path in paths:
@@ -47,19 +47,19 @@ def found(paths: list[Path]) -> dict[str, list[str]]:
     return {name: sorted({secret.secret_hash for secret in secrets[name]}) for name in sorted(secrets.files)}
 
 
-def test_nothing_in_the_tree_looks_like_a_secret_but_what_is_known_to_be_none() -> None:
+def test_the_tree_contains_no_unknown_secret() -> None:
     known = json.loads(KNOWN.read_text())
     new = {
         name: set(digests) - set(known.get(name, ()))
         for name, digests in found(files()).items()
         if set(digests) - set(known.get(name, ()))
     }
-    assert new == {}, "if it is made up for a test: python -m tests.test_secrets"
+    assert new == {}, "if it is invented for a test: python -m tests.test_secrets"
 
 
-def test_a_secret_would_be_found(tmp_path: Path) -> None:
-    made_up = "".join(("AKIA", "IOSFODNN7", "ABCDEFG"))
-    (tmp_path / "settings.py").write_text(f'KEY = "{made_up}"\npassword = "{made_up[::-1]}"\n')
+def test_a_secret_is_found(tmp_path: Path) -> None:
+    invented = "".join(("AKIA", "IOSFODNN7", "ABCDEFG"))
+    (tmp_path / "settings.py").write_text(f'KEY = "{invented}"\npassword = "{invented[::-1]}"\n')
     secrets = SecretsCollection(root=str(tmp_path))
     with default_settings():
         secrets.scan_file("settings.py")

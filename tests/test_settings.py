@@ -43,12 +43,12 @@ DEFAULTS = {
     "LOG_LEVEL": "INFO",
     "LOG_FORMAT": "text",
 }
-"""The table of the public interface."""
+"""The settings and defaults of the public interface."""
 
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting from outside, and no `.env` but the test's own."""
+    """No settings from this machine's environment or `.env`."""
     for name in os.environ:
         if name.upper() in {field.upper() for field in Settings.model_fields}:
             monkeypatch.delenv(name)
@@ -56,7 +56,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def value_of(settings: Settings, name: str) -> object:
-    """The setting as an operator would write it."""
+    """The setting's value, without wrappers for secrets and patterns."""
     if name == "DATABASE_URL":
         return settings.database
     if name == "TRACK":
@@ -65,17 +65,17 @@ def value_of(settings: Settings, name: str) -> object:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-# ---- who may come in
+# ---- access
 
 
-def test_a_proxy_is_known_by_its_header_and_its_addresses(monkeypatch):
+def test_a_proxy_has_a_header_and_addresses(monkeypatch):
     monkeypatch.setenv("AUTH_PROXY_HEADER", "X-Forwarded-User")
     monkeypatch.setenv("AUTH_PROXY_ADDRESSES", "10.0.0.1, fd00::/8")
     assert [str(network) for network in read_settings().auth_proxy_addresses] == ["10.0.0.1/32", "fd00::/8"]
 
 
 @pytest.mark.parametrize(
-    ("settings", "complaint"),
+    ("settings", "error"),
     [
         ({"auth_proxy_header": "X-User"}, "AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES: set both or neither"),
         ({"auth_proxy_addresses": "10.0.0.1"}, "AUTH_PROXY_HEADER and AUTH_PROXY_ADDRESSES: set both or neither"),
@@ -86,8 +86,8 @@ def test_a_proxy_is_known_by_its_header_and_its_addresses(monkeypatch):
         ({"proxy_hops": "-1"}, "PROXY_HOPS"),
     ],
 )
-def test_what_lets_nobody_in_or_everybody_is_named(settings, complaint):
-    with pytest.raises(BadSettings, match=complaint):
+def test_an_invalid_access_setting_is_named(settings, error):
+    with pytest.raises(BadSettings, match=error):
         read_settings(**settings)
 
 
@@ -104,11 +104,11 @@ def test_what_lets_nobody_in_or_everybody_is_named(settings, complaint):
         ({"host": "0.0.0.0", "auth_proxy_header": "X-User", "auth_proxy_addresses": "10.0.0.1"}, False),
     ],
 )
-def test_a_server_that_others_reach_and_that_asks_nobody_is_exposed(settings, exposed):
+def test_a_server_that_others_can_reach_without_authentication_is_exposed(settings, exposed):
     assert read_settings(**settings).exposed is exposed
 
 
-def test_names_of_hosts_are_taken_in_small_letters():
+def test_host_names_are_converted_to_lower_case():
     assert read_settings(allowed_hosts="Tracker.example.org, .LAN,[::1]").allowed_hosts == (
         "tracker.example.org",
         ".lan",
@@ -119,20 +119,20 @@ def test_names_of_hosts_are_taken_in_small_letters():
 # ---- names and defaults
 
 
-def test_the_settings_are_those_of_the_interface():
+def test_the_settings_are_those_of_the_public_interface():
     assert {name.upper() for name in Settings.model_fields} == set(DEFAULTS)
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
-def test_what_is_not_set_has_the_default_of_the_interface(name):
+def test_an_unset_setting_has_the_default_of_the_public_interface(name):
     assert value_of(read_settings(), name) == DEFAULTS[name]
 
 
-def test_the_simulated_exchange_has_its_well_known_pairs_and_no_others_by_default():
+def test_by_default_the_simulated_exchange_has_only_its_well_known_pairs():
     assert DEFAULTS["DEMO_PAIRS"] == NAMED_PAIRS
 
 
-def test_every_setting_says_what_it_is_for():
+def test_every_setting_has_a_description():
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 
 
@@ -169,30 +169,30 @@ def test_every_setting_says_what_it_is_for():
         ("LOG_FORMAT", "json", "json"),
     ],
 )
-def test_a_good_value_is_taken(monkeypatch, name, text, value):
+def test_a_valid_value_is_accepted(monkeypatch, name, text, value):
     monkeypatch.setenv(name, text)
     assert value_of(read_settings(), name) == value
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
-def test_an_empty_value_is_none(monkeypatch, name):
+def test_an_empty_value_counts_as_unset(monkeypatch, name):
     monkeypatch.setenv(name, "")
     assert value_of(read_settings(), name) == DEFAULTS[name]
 
 
-def test_names_may_be_written_in_small_letters(monkeypatch):
+def test_names_may_be_in_lower_case(monkeypatch):
     monkeypatch.setenv("port", "5001")
     assert read_settings().port == 5001
 
 
-def test_notify_addresses_are_split_at_commas_and_hidden(monkeypatch):
+def test_notify_urls_are_split_at_commas_and_hidden(monkeypatch):
     monkeypatch.setenv("NOTIFY_URLS", " json://hunter2@a , ,mailto://b,")
     settings = read_settings()
     assert [url.get_secret_value() for url in settings.notify_urls] == ["json://hunter2@a", "mailto://b"]
     assert "hunter2" not in repr(settings)
 
 
-def test_passwords_do_not_show_when_settings_are_printed(monkeypatch):
+def test_passwords_are_hidden_when_settings_are_printed(monkeypatch):
     monkeypatch.setenv("AUTH_USERNAME", "me")
     monkeypatch.setenv("AUTH_PASSWORD", "hunter2")
     settings = read_settings()
@@ -200,7 +200,7 @@ def test_passwords_do_not_show_when_settings_are_printed(monkeypatch):
     assert settings.credentials == ("me", "hunter2")
 
 
-def test_without_name_and_password_nobody_is_asked():
+def test_without_user_name_and_password_there_are_no_credentials():
     assert read_settings().credentials is None
 
 
@@ -218,12 +218,12 @@ def test_simulated_data_has_a_database_of_its_own(monkeypatch, track, simulated,
     assert (settings.simulated, settings.database) == (simulated, database)
 
 
-def test_a_database_that_is_named_is_used_for_simulated_data_too(monkeypatch):
+def test_a_configured_database_is_also_used_for_simulated_data(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "sqlite:///elsewhere.db")
     assert read_settings(track="demo:*").database == "sqlite:///elsewhere.db"
 
 
-def test_settings_do_not_change():
+def test_settings_are_immutable():
     with pytest.raises(ValueError, match="frozen"):
         read_settings().port = 1  # type: ignore[misc]
 
@@ -275,7 +275,7 @@ def test_settings_do_not_change():
         ("LOG_FORMAT", "xml", "LOG_FORMAT: Input should be 'text' or 'json' (got 'xml')"),
     ],
 )
-def test_a_bad_value_is_one_line_that_names_it(monkeypatch, name, text, line):
+def test_an_invalid_value_is_named_in_one_line(monkeypatch, name, text, line):
     monkeypatch.setenv(name, text)
     with pytest.raises(BadSettings) as caught:
         read_settings()
@@ -300,7 +300,7 @@ def test_a_blank_value_is_refused(monkeypatch, name):
         "redis://[::1]:6379/1",
     ],
 )
-def test_a_redis_url_names_its_database_by_a_number(monkeypatch, url):
+def test_a_redis_url_with_a_database_number_is_accepted(monkeypatch, url):
     monkeypatch.setenv("REDIS_URL", url)
     assert value_of(read_settings(), "REDIS_URL") == url
 
@@ -309,8 +309,8 @@ def test_a_redis_url_names_its_database_by_a_number(monkeypatch, url):
     "url",
     ["redis://h/0x", "redis://h/x", "redis://h/-1", "redis://h/0/1", "redis://h//0", "redis://h/1.5", "redis://[h/0"],
 )
-def test_a_redis_url_that_names_no_database_is_refused(monkeypatch, url):
-    """redis-py would take database 0 for all of them."""
+def test_a_redis_url_with_a_path_that_is_no_number_is_refused(monkeypatch, url):
+    """redis-py would use database 0 for all of them."""
     monkeypatch.setenv("REDIS_URL", url.replace("://", "://:hunter2@"))
     with pytest.raises(BadSettings) as caught:
         read_settings()
@@ -327,7 +327,7 @@ def test_an_alert_window_longer_than_the_retention_is_refused_in_one_line(monkey
     assert str(caught.value) == "RETENTION_DAYS: must be at least ALERT_WINDOW_MINUTES"
 
 
-def test_several_bad_values_are_reported_together(monkeypatch):
+def test_several_invalid_values_are_reported_together(monkeypatch):
     monkeypatch.setenv("PORT", "x\ny")
     monkeypatch.setenv("SCHEDULER", "on")
     with pytest.raises(BadSettings) as caught:
@@ -337,7 +337,7 @@ def test_several_bad_values_are_reported_together(monkeypatch):
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_long_bad_value_is_cut(monkeypatch):
+def test_a_long_invalid_value_is_truncated(monkeypatch):
     monkeypatch.setenv("TRACK", "kraken:" + "x" * 70)
     with pytest.raises(BadSettings) as caught:
         read_settings()
@@ -356,7 +356,7 @@ def test_a_long_bad_value_is_cut(monkeypatch):
         {"EXCHANGE_BASE_URL": "me:hunter2@host"},
     ],
 )
-def test_a_complaint_never_tells_a_secret(monkeypatch, values):
+def test_an_error_never_contains_a_secret(monkeypatch, values):
     for name, text in values.items():
         monkeypatch.setenv(name, text)
     with pytest.raises(BadSettings) as caught:
@@ -365,7 +365,7 @@ def test_a_complaint_never_tells_a_secret(monkeypatch, values):
     assert caught.value.__suppress_context__
 
 
-def test_a_user_name_with_a_colon_could_never_come_in(monkeypatch):
+def test_a_user_name_with_a_colon_is_refused(monkeypatch):
     monkeypatch.setenv("AUTH_USERNAME", "m:e")
     monkeypatch.setenv("AUTH_PASSWORD", "pw")
     with pytest.raises(BadSettings, match=r"^AUTH_USERNAME: must not contain a colon$"):
@@ -373,40 +373,40 @@ def test_a_user_name_with_a_colon_could_never_come_in(monkeypatch):
 
 
 @pytest.mark.parametrize("seconds", ["7", "59", "60", "90", "120", "700", "3600"])
-def test_any_period_from_five_seconds_to_an_hour_is_good(monkeypatch, seconds):
+def test_any_period_from_five_seconds_to_an_hour_is_valid(monkeypatch, seconds):
     monkeypatch.setenv("PERIOD_SECONDS", seconds)
     assert read_settings().period_seconds == int(seconds)
 
 
-def test_a_window_of_just_one_period_is_good(monkeypatch):
+def test_a_window_of_exactly_one_period_is_valid(monkeypatch):
     monkeypatch.setenv("PERIOD_SECONDS", "3600")
     monkeypatch.setenv("WINDOW_HOURS", "1")
     assert read_settings().window_hours == 1
 
 
-# ---- where values come from
+# ---- sources
 
 
-def test_the_file_is_read(tmp_path):
+def test_the_env_file_is_read(tmp_path):
     (tmp_path / ".env").write_text('PORT=5002\nTRACK="demo:*"  # simulated\n\nSOMETHING_ELSE=1\n')
     settings = read_settings()
     assert (settings.port, settings.simulated) == (5002, True)
 
 
-def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
+def test_the_environment_takes_precedence_over_the_env_file(monkeypatch, tmp_path):
     (tmp_path / ".env").write_text("PORT=5002\nHOST=0.0.0.0\n")
     monkeypatch.setenv("PORT", "5003")
     settings = read_settings()
     assert (settings.port, settings.host) == (5003, "0.0.0.0")
 
 
-def test_an_empty_value_in_the_environment_leaves_the_files(monkeypatch, tmp_path):
+def test_an_empty_value_in_the_environment_leaves_that_of_the_env_file(monkeypatch, tmp_path):
     (tmp_path / ".env").write_text("PORT=5002\n")
     monkeypatch.setenv("PORT", "")
     assert read_settings().port == 5002
 
 
-def test_the_command_line_wins_over_both(monkeypatch, tmp_path):
+def test_the_command_line_takes_precedence_over_both(monkeypatch, tmp_path):
     (tmp_path / ".env").write_text("TRACK=kraken:ETH/USD\n")
     monkeypatch.setenv("TRACK", "kraken:BTC/USD")
     monkeypatch.setenv("PORT", "5003")
@@ -414,7 +414,7 @@ def test_the_command_line_wins_over_both(monkeypatch, tmp_path):
     assert (settings.simulated, settings.port) == (True, 5004)
 
 
-def test_another_file_or_none_can_be_named(tmp_path):
+def test_another_env_file_or_none_can_be_chosen(tmp_path):
     (tmp_path / ".env").write_text("PORT=5002\n")
     (tmp_path / "other").write_text("PORT=5005\n")
     assert read_settings(tmp_path / "other").port == 5005
@@ -432,7 +432,7 @@ def test_a_file_in_another_encoding_is_named(tmp_path):
         read_settings()
 
 
-def test_a_bad_value_in_the_file_is_named_like_any_other(tmp_path):
+def test_an_invalid_value_in_the_env_file_is_named_like_any_other(tmp_path):
     (tmp_path / ".env").write_text("SCHEDULER=perhaps\n")
     with pytest.raises(BadSettings, match=r"^SCHEDULER: Input should be 'auto' or 'off' \(got 'perhaps'\)$"):
         read_settings()
@@ -443,7 +443,7 @@ def test_a_bad_value_in_the_file_is_named_like_any_other(tmp_path):
 
 @pytest.fixture
 def secret(tmp_path):
-    """A file with a text in it; answers its path."""
+    """Writes a file and returns its path."""
 
     def write(text: str | bytes) -> str:
         (tmp_path / "secret").write_bytes(text.encode() if isinstance(text, str) else text)
@@ -460,24 +460,24 @@ def secret(tmp_path):
         ("PORT", "5001\r\n", 5001),
     ],
 )
-def test_a_setting_may_stand_in_a_file(monkeypatch, secret, name, text, value):
+def test_a_setting_can_come_from_a_file(monkeypatch, secret, name, text, value):
     monkeypatch.setenv(f"{name}_FILE", secret(text))
     assert value_of(read_settings(), name) == value
     assert "hunter2" not in repr(read_settings())
 
 
-def test_a_file_may_have_a_notify_address_a_line(monkeypatch, secret):
+def test_a_file_may_have_one_notify_url_per_line(monkeypatch, secret):
     monkeypatch.setenv("NOTIFY_URLS_FILE", secret("json://a\njson://b, json://c\n"))
     assert [url.get_secret_value() for url in read_settings().notify_urls] == ["json://a", "json://b", "json://c"]
 
 
-def test_a_password_in_a_file_closes_the_server(monkeypatch, secret):
+def test_a_password_from_a_file_is_required(monkeypatch, secret):
     monkeypatch.setenv("auth_password_file", secret("open sesame\n"))
     monkeypatch.setenv("AUTH_USERNAME", "ann")
     assert read_settings().credentials == ("ann", "open sesame")
 
 
-def test_the_file_may_be_named_in_the_env_file_and_the_environment_wins(monkeypatch, tmp_path, secret):
+def test_the_env_file_may_name_a_file_and_the_environment_takes_precedence(monkeypatch, tmp_path, secret):
     (tmp_path / ".env").write_text(f"PORT_FILE={secret('5002')}\n")
     assert read_settings().port == 5002
     monkeypatch.setenv("PORT", "5003")
@@ -485,7 +485,7 @@ def test_the_file_may_be_named_in_the_env_file_and_the_environment_wins(monkeypa
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "error"),
     [
         (None, r"^AUTH_PASSWORD_FILE: .*secret: No such file or directory$"),
         ("", r"^AUTH_PASSWORD_FILE: .*secret: is empty$"),
@@ -493,13 +493,13 @@ def test_the_file_may_be_named_in_the_env_file_and_the_environment_wins(monkeypa
         (b"\xff\xfe", r"^AUTH_PASSWORD_FILE: .*secret: is not UTF-8 text$"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named(monkeypatch, tmp_path, secret, text, complaint):
+def test_a_file_that_cannot_be_used_is_named(monkeypatch, tmp_path, secret, text, error):
     monkeypatch.setenv("AUTH_PASSWORD_FILE", str(tmp_path / "secret") if text is None else secret(text))
-    with pytest.raises(BadSettings, match=complaint):
+    with pytest.raises(BadSettings, match=error):
         read_settings()
 
 
-def test_a_setting_and_its_file_contradict_each_other(monkeypatch, secret):
+def test_a_setting_and_its_file_together_are_refused(monkeypatch, secret):
     monkeypatch.setenv("PORT", "5003")
     monkeypatch.setenv("PORT_FILE", secret("5002"))
     with pytest.raises(BadSettings, match=r"^PORT and PORT_FILE: set only one of them$"):
@@ -522,8 +522,6 @@ def test_a_setting_and_its_file_contradict_each_other(monkeypatch, secret):
         ("json://a,,json://b", ["json://a", "json://b"]),
     ],
 )
-def test_a_comma_inside_an_address_stays_in_it_and_one_before_the_next_address_ends_it(
-    text: str, entries: list[str]
-) -> None:
+def test_a_comma_separates_notify_urls_only_before_a_scheme_or_name(text: str, entries: list[str]) -> None:
     settings = read_settings(None, notify_urls=text)
     assert [entry.get_secret_value() for entry in settings.notify_urls] == entries

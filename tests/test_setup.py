@@ -1,7 +1,7 @@
-"""The set-up: what `make` and the plain pip line install, today and after the next releases.
+"""The set-up: the packages that `make` and plain pip install, today and after newer releases.
 
-Each test has a project of its own, with the Makefile and the script of this one and locks of a few made-up packages,
-and no network: packages come from a folder that the installers' find-links settings name.
+Each test has a project of its own, with this project's Makefile and script, and with locks of a few invented packages.
+It uses no network: packages come from a folder in the installers' find-links settings.
 """
 
 import ast
@@ -27,7 +27,7 @@ BOOTSTRAP = ("uv", "pip", "setuptools", "wheel")
 
 
 class Project:
-    """A checkout that needs few packages, and the machine that it is set up on."""
+    """A checkout that needs few packages, and the machine on which it is set up."""
 
     def __init__(self, folder: Path) -> None:
         self.root, self.releases, self.programs = folder / "project", folder / "releases", folder / "bin"
@@ -39,7 +39,7 @@ class Project:
         for lock in ("requirements.txt", "requirements-dev.txt", "requirements-uv.txt"):
             (self.root / lock).write_text("")
         self.program("uv", f'exec {UV} "$@"')
-        others = ("PIP_", "UV_", "VIRTUAL_", "MAKE", "MFLAGS")  # the last two: of the make that runs the tests
+        others = ("PIP_", "UV_", "VIRTUAL_", "MAKE", "MFLAGS")  # the last two come from the make that runs the tests
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         self.environment = inherited | {
             "PATH": f"{self.programs}:/usr/bin:/bin",
@@ -69,13 +69,13 @@ class Project:
         )
 
     def program(self, name: str, *lines: str) -> None:
-        """Put a shell script onto the PATH, in place of one of that name."""
+        """Put a shell script onto the PATH, or replace it."""
         path = self.programs / name
         path.write_text("\n".join(["#!/bin/sh", *lines]) + "\n")
         path.chmod(0o755)
 
     def release(self, name: str, version: str, *requires: str, extras: tuple[str, ...] = (), script: str = "") -> str:
-        """Publish a package; answers how a lock names it."""
+        """Publish a package; returns its line for a lock."""
         stem = f"{name.replace('-', '_')}-{version}"
         metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
         metadata += [f"Provides-Extra: {extra}" for extra in extras]
@@ -92,8 +92,8 @@ class Project:
         wheel = self.releases / f"{stem}-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
             for path, text in files.items():
-                entry = zipfile.ZipInfo(path)  # of a fixed date: the same content has the same hash
-                entry.external_attr = 0o100755 << 16  # an ordinary file that may be run
+                entry = zipfile.ZipInfo(path)  # with a fixed date, so that the same content has the same hash
+                entry.external_attr = 0o100755 << 16  # a regular, executable file
                 archive.writestr(entry, text)
         return f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}"
 
@@ -101,7 +101,7 @@ class Project:
         (self.root / name).write_text("".join(f"{line}\n" for line in lines))
 
     def installed(self) -> dict[str, str]:
-        """The packages in `.venv` and their versions, without what brings packages there."""
+        """The packages in `.venv` and their versions, without the installers."""
         found = [folder.name.split("-") for folder in self.root.glob(".venv/lib/python*/site-packages/*.dist-info")]
         versions = {stem: rest[0].removesuffix(".dist") for stem, *rest in found}
         return {name: version for name, version in versions.items() if name not in BOOTSTRAP}
@@ -117,7 +117,7 @@ LOCKED_FOR_TESTS = LOCKED | {"ruff": "0.17.6"}
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """Of what its locks name one package wants an extra of another; all have had releases since."""
+    """A project in which one locked package needs an extra of another, and all have newer releases."""
     project = Project(tmp_path)
     lines = [
         project.release("coverage", "7.17.4", 'tomli; python_version < "3" and extra == "toml"', extras=("toml",)),
@@ -135,7 +135,7 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def test_make_installs_the_locked_versions_whatever_has_been_released_since(project) -> None:
+def test_make_installs_the_locked_versions_despite_newer_releases(project) -> None:
     done = project.make()
 
     assert done.returncode == 0, done.stderr
@@ -144,8 +144,8 @@ def test_make_installs_the_locked_versions_whatever_has_been_released_since(proj
     assert "All installed packages are compatible" in checked.stderr, checked.stderr
 
 
-def test_pip_alone_does_so_too_by_the_documented_lines(project) -> None:
-    """By the pip that a new environment has, which is as old as its Python."""
+def test_the_documented_pip_commands_install_the_locked_versions(project) -> None:
+    """With the pip of a new environment, which is as old as its Python."""
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("**/*.md")]
     lines = {line for page in pages for line in re.findall(r"-m (pip install .*requirements.*\.txt)", page.read_text())}
     assert lines
@@ -159,7 +159,7 @@ def test_pip_alone_does_so_too_by_the_documented_lines(project) -> None:
         assert project.run(".venv/bin/python", "-m", "pip", "check").stdout == "No broken requirements found.\n"
 
 
-def test_what_goes_on_is_reported_once(project) -> None:
+def test_progress_is_shown_only_when_something_is_installed(project) -> None:
     first, second = project.make(), project.make()
 
     shown = [re.sub(r"3\.1\d\.\d+|(?<=after )\d+", "#", line) for line in first.stdout.splitlines()]
@@ -174,7 +174,7 @@ def test_what_goes_on_is_reported_once(project) -> None:
     assert first.stderr == second.stderr == ""
 
 
-def test_a_new_lock_brings_what_it_names_and_removes_what_it_does_not(project) -> None:
+def test_a_new_lock_installs_its_packages_and_removes_others(project) -> None:
     project.make()
     project.lock(project.release("requests", "3.0", "urllib3>=1.26"), project.release("urllib3", "2.8.0"))
 
@@ -185,14 +185,14 @@ def test_a_new_lock_brings_what_it_names_and_removes_what_it_does_not(project) -
     assert "Environment" not in done.stdout
 
 
-def test_what_the_tests_need_has_all_that_the_program_needs(project) -> None:
+def test_the_development_packages_include_those_of_the_program(project) -> None:
     assert project.make(".venv/.dev").returncode == 0
 
     assert "Packages" not in project.make().stdout
     assert project.installed() == LOCKED_FOR_TESTS
 
 
-def break_off(project: Project) -> None:
+def interrupt_installation(project: Project) -> None:
     (project.root / ".venv" / ".installed").unlink()
     next(project.root.glob(".venv/lib/*/site-packages/requests-*/RECORD")).unlink()
 
@@ -204,7 +204,7 @@ def lose_python(project: Project) -> None:
 
 
 def change_python(project: Project) -> None:
-    """As a distribution does that has a new one under the old name."""
+    """As when the system's Python is upgraded under the same name."""
     stamp = project.root / ".venv" / ".installed"
     stamp.write_text(json.dumps(json.loads(stamp.read_text()) | {"python": "/usr/bin/python3.10"}))
 
@@ -218,10 +218,10 @@ def take_another(project: Project) -> None:
     project.run(sys.executable, "-m", "venv", "--without-pip", ".venv")
 
 
-@pytest.mark.parametrize("spoil", [break_off, lose_python, change_python, move, take_another])
-def test_an_environment_that_cannot_be_relied_on_is_made_anew(project, spoil) -> None:
+@pytest.mark.parametrize("damage", [interrupt_installation, lose_python, change_python, move, take_another])
+def test_a_damaged_environment_is_recreated(project, damage) -> None:
     project.make()
-    spoil(project)
+    damage(project)
 
     done = project.make()
 
@@ -232,7 +232,7 @@ def test_an_environment_that_cannot_be_relied_on_is_made_anew(project, spoil) ->
     assert project.run(str(script), "-c", "import requests; print(requests.version)").stdout == "2.34.2\n"
 
 
-def test_what_cannot_be_fetched_leaves_the_environment_as_it_was(project) -> None:
+def test_a_failed_download_leaves_the_environment_unchanged(project) -> None:
     project.make()
     works = (project.root / "requirements.txt").read_text()
     project.lock(f"requests==5.0 --hash=sha256:{'0' * 64}")
@@ -250,7 +250,7 @@ def test_what_cannot_be_fetched_leaves_the_environment_as_it_was(project) -> Non
     assert project.installed() == LOCKED
 
 
-def test_a_file_that_is_not_the_locked_one_is_not_installed(project) -> None:
+def test_a_file_with_another_hash_is_not_installed(project) -> None:
     project.release("urllib3", "2.8.0", "something-else")
 
     done = project.make()
@@ -261,7 +261,7 @@ def test_a_file_that_is_not_the_locked_one_is_not_installed(project) -> None:
 
 
 @pytest.mark.parametrize("on_path", ["uv 0.1.0", None], ids=["too old", "none"])
-def test_a_machine_without_a_fitting_uv_is_brought_one(project, on_path: str | None) -> None:
+def test_uv_is_fetched_when_it_is_missing_or_too_old(project, on_path: str | None) -> None:
     if on_path is None:
         (project.programs / "uv").unlink()
     else:
@@ -277,7 +277,7 @@ def test_a_machine_without_a_fitting_uv_is_brought_one(project, on_path: str | N
     assert project.installed() == LOCKED
 
 
-def test_where_uv_cannot_be_had_one_line_says_so(project) -> None:
+def test_a_failed_download_of_uv_is_reported_in_one_line(project) -> None:
     (project.programs / "uv").unlink()
     project.lock(f"uv==9.0 --hash=sha256:{'0' * 64}", name="requirements-uv.txt")
 
@@ -287,8 +287,8 @@ def test_where_uv_cannot_be_had_one_line_says_so(project) -> None:
     assert line.startswith("Set-up failed: cannot fetch uv. Is the network reachable")
 
 
-def test_uv_gets_the_indexes_that_pip_is_configured_with(project, tmp_path: Path) -> None:
-    """pip's configuration may be all that tells of a company's own index."""
+def test_uv_uses_the_indexes_of_pips_configuration(project, tmp_path: Path) -> None:
+    """A company's own index may be configured only in pip's configuration."""
     project.program(
         "uv",
         '[ "$1" = --version ] && echo uv 9.9.9 && exit',
@@ -314,8 +314,8 @@ def test_uv_gets_the_indexes_that_pip_is_configured_with(project, tmp_path: Path
     assert "--no-index" not in (tmp_path / "arguments").read_text()
 
 
-def fitting(project: Project, versions: str) -> None:
-    """Have the script look for these Pythons, as if the tests ran on one that the locks are not for."""
+def require_versions(project: Project, versions: str) -> None:
+    """Make the script look for these Pythons, as if the tests ran on one without locks."""
     script = project.root / "scripts" / "install.py"
     text = script.read_text()
     changed = text.replace('VERSIONS = ("3.13", "3.12", "3.11")', f"VERSIONS = {versions}")
@@ -323,8 +323,8 @@ def fitting(project: Project, versions: str) -> None:
     script.write_text(changed)
 
 
-def test_a_python_that_does_not_fit_gives_one_line(project) -> None:
-    fitting(project, '("2.9", "2.8")')
+def test_an_unsupported_python_is_reported_in_one_line(project) -> None:
+    require_versions(project, '("2.9", "2.8")')
 
     done = project.make()
 
@@ -335,8 +335,8 @@ def test_a_python_that_does_not_fit_gives_one_line(project) -> None:
     assert not (project.root / ".venv").exists()
 
 
-def test_one_that_fits_is_found_beside_it(project) -> None:
-    fitting(project, '("2.9",)')
+def test_a_supported_python_is_found_on_the_path(project) -> None:
+    require_versions(project, '("2.9",)')
     project.program("python2.9", '[ "$1" = -c ] && echo 2.9.1 && exit', f'exec {sys.executable} "$@"')
 
     done = project.make()
@@ -346,7 +346,7 @@ def test_one_that_fits_is_found_beside_it(project) -> None:
     assert project.installed() == LOCKED
 
 
-def test_the_script_is_understood_by_a_python_that_is_too_old() -> None:
+def test_an_unsupported_python_can_parse_the_script() -> None:
     source = (ROOT / "scripts" / "install.py").read_text()
     ast.parse(source, feature_version=(3, 7))
     (versions,) = (ast.literal_eval(found) for found in re.findall(r"^VERSIONS = (.*)$", source, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""Functions stay short and take few parameters."""
+"""Functions are short and have few parameters."""
 
 import ast
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ SIGNATURES_OF_DASH = {"callbacks/alert_history.py:act", "callbacks/alert_history
 
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Every function of the program by `path:name`, nested ones and methods too."""
+    """Every function of the program with its `path:name`, including nested ones and methods."""
     files = [ROOT / "app.py"]
     for package in ("api", "callbacks", "layouts", "services"):
         files += sorted((ROOT / package).rglob("*.py"))
@@ -29,20 +29,20 @@ def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     return [name for name in names if name not in ("self", "cls")]
 
 
-def test_no_function_is_long() -> None:
+def test_no_function_exceeds_the_maximum_length() -> None:
     lengths = {name: (one.end_lineno or one.lineno) - one.lineno + 1 for name, one in functions()}
 
     assert len(lengths) > 1000
     assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES} == {}
 
 
-def test_no_function_takes_many_parameters() -> None:
+def test_no_function_exceeds_the_maximum_number_of_parameters() -> None:
     counts = {name: len(parameters(one)) for name, one in functions()}
 
     assert {name for name, count in counts.items() if count > MAX_PARAMETERS} == SIGNATURES_OF_DASH
 
 
-def test_parameters_are_counted_whatever_their_kind() -> None:
+def test_parameters_of_every_kind_are_counted() -> None:
     (function,) = ast.parse("def f(self, a, /, b, *c, d=1, **e): pass").body
 
     assert isinstance(function, ast.FunctionDef)

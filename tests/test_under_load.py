@@ -1,4 +1,4 @@
-"""The runner that keeps the machine busy."""
+"""The script that runs a command on a busy machine."""
 
 import os
 import sys
@@ -15,14 +15,14 @@ def loops() -> list[psutil.Process]:
     return psutil.Process(os.getpid()).children()
 
 
-def test_the_loops_are_there_for_as_long_as_the_command_and_no_longer() -> None:
+def test_the_loops_run_exactly_as_long_as_the_block() -> None:
     before = set(loops())
     with busy_loops():
         assert len(set(loops()) - before) == LOOPS
     assert set(loops()) <= before
 
 
-def test_it_ends_with_the_first_failure_and_its_status(tmp_path: os.PathLike[str]) -> None:
+def test_it_ends_at_the_first_failure_with_its_status(tmp_path: os.PathLike[str]) -> None:
     count = f"{tmp_path}/runs"
     command = f"import sys; runs = open({count!r}, 'a+'); runs.write('.'); runs.flush(); runs.seek(0); sys.exit({{}})"
 

@@ -1,7 +1,7 @@
-"""However the documentation has one start it: nobody reaches an open server by a name of their own.
+"""In every documented way of starting, an open server refuses foreign host names.
 
-A page elsewhere can have its own name point at this server (DNS rebinding), and its visitor's browser then takes the
-server for a part of that page.
+Another site can point its own name at this server (DNS rebinding). A visitor's browser then treats the server as a part
+of that site.
 """
 
 import re
@@ -24,7 +24,7 @@ Environment = dict[str, str]
 
 
 def from_command_line(command_line: list[str]) -> Environment:
-    """The settings that a command line of app.py makes."""
+    """The settings from a command line of app.py."""
     given = _parser().parse_args(command_line)
     assert given.part == "all"
     environment = {"HOST": given.host, "PORT": given.port and str(given.port), "TRACK": given.demo and SIMULATED_TRACK}
@@ -32,7 +32,7 @@ def from_command_line(command_line: list[str]) -> Environment:
 
 
 def bound(command_line: list[str]) -> Environment:
-    """As gunicorn.conf.py tells the workers where `--bind` has them serve."""
+    """The host from `--bind`, as gunicorn.conf.py passes it to the workers."""
     host, _, _ = command_line[command_line.index("--bind") + 1].rpartition(":")
     return {"HOST": host}
 
@@ -51,7 +51,7 @@ def in_compose(**chosen: str) -> Environment:
 
 
 def behind_a_proxy() -> Environment:
-    """What the documentation has one set for it."""
+    """The settings that the documentation lists for a proxy."""
     (table,) = tables("docs/access.md", "## Behind a proxy")
     return dict(setting.split("=") for setting in map(unmarked, (row[0] for row in table[1:])) if "=" in setting)
 
@@ -80,7 +80,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch, migrated_sqlite_url: str) -> Callable[[Environment], FlaskClient]:
-    """The server that a way of starting makes, over an empty database."""
+    """The server that a way of starting opens, with an empty database."""
 
     def begin(environment: Environment) -> FlaskClient:
         for name, value in environment.items():
@@ -92,7 +92,7 @@ def start(monkeypatch: pytest.MonkeyPatch, migrated_sqlite_url: str) -> Callable
 
 
 def statuses(client: FlaskClient, host: str, prefix: str = "") -> list[int]:
-    """What reading, writing and the pages answer to this name."""
+    """The statuses of reading, writing and pages for requests to this host name."""
     base = {"base_url": f"http://{host}", "headers": {"Host": host}}
     with client.get(f"{prefix}/assets/tracker.css", **base) as file:
         return [
@@ -105,7 +105,7 @@ def statuses(client: FlaskClient, host: str, prefix: str = "") -> list[int]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_foreign_name_is_refused_in_reading_and_writing_alike(
+def test_a_foreign_host_name_is_refused_for_reading_and_writing(
     way: str, start: Callable[[Environment], FlaskClient]
 ) -> None:
     environment = WAYS[way]()
@@ -117,7 +117,7 @@ def test_a_foreign_name_is_refused_in_reading_and_writing_alike(
 
 
 @pytest.mark.parametrize("host", ["192.168.1.5:8888", "10.0.0.1", "[fd00::1]:8888", "tracker-box", "tracker-box.local"])
-def test_who_is_near_reaches_an_open_server_by_its_address_and_its_own_name(
+def test_an_open_server_accepts_its_addresses_and_its_own_name(
     monkeypatch: pytest.MonkeyPatch, start: Callable[[Environment], FlaskClient], host: str
 ) -> None:
     monkeypatch.setattr("app.gethostname", lambda: "Tracker-Box")
@@ -125,10 +125,10 @@ def test_who_is_near_reaches_an_open_server_by_its_address_and_its_own_name(
     assert 421 not in statuses(start(WAYS["the image"]()), host)
 
 
-def test_where_a_password_is_asked_for_any_name_is_answered_to_and_nobody_comes_in_by_it_alone(
+def test_a_server_with_a_password_accepts_any_host_name_and_requires_the_password(
     start: Callable[[Environment], FlaskClient],
 ) -> None:
-    """The way of the host's button, whose name is known to nobody before it is there."""
+    """As with app.json, where the host name is unknown beforehand."""
     environment = {name: entry.get("value", "generated") for name, entry in host_button()["env"].items()}
     environment.pop("NOTIFY_URLS")
     client = start(environment | bound(procfile()["web"]))
@@ -137,7 +137,7 @@ def test_where_a_password_is_asked_for_any_name_is_answered_to_and_nobody_comes_
     assert client.get("/metrics", auth=("analyst", "generated"), headers={"Host": "any.example"}).status_code == 200
 
 
-def test_the_documentation_shows_no_way_of_starting_that_is_not_tried_here() -> None:
+def test_every_documented_way_of_starting_is_tested_here() -> None:
     shown = {line for _, line in everywhere(r"^(make (?:run|demo))$")}
     shown |= {f"python {line}" for _, line in everywhere(r"(?:^|\bpython |\\python )(app\.py(?: --\w+)?)$")}
     shown |= {line for _, line in everywhere(r"\b(docker compose up|docker run|gunicorn)\b")}

@@ -1,4 +1,4 @@
-"""The check that refuses given-up words."""
+"""The check for refused words."""
 
 from scripts.words import LIST, read_list, refused
 
@@ -15,11 +15,11 @@ def test_a_refused_word_is_found_in_names_comments_and_texts_of_python() -> None
     assert found("a.py", source) == [(1, "kept_of"), (3, "told"), (4, "MOST_ROWS"), (4, "desk")]
 
 
-def test_names_of_columns_and_fields_and_what_is_fine_in_a_sentence_are_left_alone() -> None:
+def test_column_names_and_words_refused_only_in_identifiers_are_permitted() -> None:
     assert found("a.py", 'row["told_volume"] = 1  # is kept for the past day\n@pytest.mark.slow\n') == []
 
 
-def test_scripts_are_read_too() -> None:
+def test_javascript_is_checked() -> None:
     assert found("a.js", '// was told\nconst keptRows = "no verdict yet"; // `x`\n') == [
         (1, "told"),
         (2, "keptRows"),
@@ -27,7 +27,7 @@ def test_scripts_are_read_too() -> None:
     ]
 
 
-def test_of_a_page_only_the_prose_is_read() -> None:
+def test_of_a_markdown_page_only_the_prose_is_checked() -> None:
     assert found("a.md", "Is told `told`.\n\n    told\n\n[desk](desk.md)\n") == [(1, "told"), (5, "desk")]
 
 

@@ -17,13 +17,13 @@ SPAN = re.compile(r"`([^`]+)`")
 
 
 def blocks(text: str) -> list[str]:
-    """Blocks of code, fenced or indented."""
+    """The blocks of code, fenced or indented."""
     indented = [re.sub(r"^ {4}", "", block, flags=re.MULTILINE) for block in INDENTED.findall(FENCED.sub("", text))]
     return [*FENCED.findall(text), *indented]
 
 
 def spans(text: str) -> list[str]:
-    """Code within sentences and tables."""
+    """The code within sentences and tables."""
     return [" ".join(span.split()) for span in SPAN.findall(FENCED.sub("", text))]
 
 

@@ -29,7 +29,7 @@ ELSEWHERE = {"pip", "pytest", "venv"}
 """Modules of others."""
 
 
-def test_every_make_target_that_is_named_exists() -> None:
+def test_every_documented_make_target_exists() -> None:
     named = {(target, page) for page, target in everywhere(r"^make ([a-z-]+)$")}
 
     assert len({target for target, _ in named}) >= 14

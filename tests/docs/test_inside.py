@@ -31,7 +31,7 @@ CACHES_IN_CODE = re.compile(
 CACHES = "docs/decisions/0007-caches.md"
 
 
-def test_every_file_that_is_named_exists() -> None:
+def test_every_documented_file_exists() -> None:
     named = {path for _, path in everywhere(rf"^((?:{PACKAGES})/[\w./-]*)$")}
     named |= {path for _, path in everywhere(r"^([A-Za-z][\w-]*\.(?:py|md|yml|toml|txt|in))$")}
 
@@ -121,13 +121,13 @@ def test_every_cache_has_a_key_a_validity_and_a_bound() -> None:
         ("services/caching/process_reader.py", f"{process_reader.REVISION_SECONDS:g} s"),
     ],
 )
-def test_a_cache_has_the_figure_that_its_line_gives(module: str, figure: str) -> None:
+def test_the_figures_of_a_cache_are_those_of_the_code(module: str, figure: str) -> None:
     lines = [" ".join(row) for table in tables(CACHES) for row in table if module in spans(row[1])]
 
     assert any(f" {figure}" in line for line in lines), lines
 
 
-def test_the_index_of_decisions_has_them_all_and_each_says_what_it_costs() -> None:
+def test_the_index_has_all_decisions_and_each_has_all_sections() -> None:
     names = sorted(path.name for path in (DOCS / "decisions").glob("0*.md"))
     (table,) = tables("docs/decisions/index.md")
 
@@ -139,7 +139,7 @@ def test_the_index_of_decisions_has_them_all_and_each_says_what_it_costs() -> No
             assert part in text, (name, part)
 
 
-def test_every_block_of_python_can_be_read() -> None:
+def test_every_block_of_python_can_be_parsed() -> None:
     found = [block for text in PAGES.values() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
 
     assert len(found) >= 5
@@ -147,7 +147,7 @@ def test_every_block_of_python_can_be_read() -> None:
         ast.parse(block)
 
 
-def test_pages_are_taken_apart_without_losing_code() -> None:
+def test_blocks_and_spans_of_code_are_found() -> None:
     text = "A `span`:\n\n    make run\n      more\n\n    make test\n\n- item\n\n```sh\ncurl x\n```\n"
 
     assert blocks(text) == ["curl x\n", "make run\n  more\n\nmake test\n"]

@@ -43,7 +43,7 @@ def test_every_address_in_the_documentation_exists() -> None:
 
 
 @pytest.mark.parametrize("address", ["/metricss", "/metrics/1/price", "/alarms", "/alerts/rules/x"])
-def test_an_address_that_does_not_exist_is_noticed(address: str) -> None:
+def test_an_unknown_address_is_detected(address: str) -> None:
     assert not exists(address)
 
 
@@ -73,7 +73,7 @@ def exists(address: str) -> bool:
         ("GET /stream", queries.StreamQuery, set()),
     ],
 )
-def test_a_route_takes_the_query_values_that_its_line_names(
+def test_a_route_has_exactly_the_documented_parameters(
     route: str, model: type[queries.Query], values: set[str]
 ) -> None:
     names = {span.removesuffix("=true") for span in spans(ROUTES[route])}
@@ -111,7 +111,7 @@ def test_every_field_of_an_alert_is_documented() -> None:
     assert {name for span in spans(documented) for name in span.split()} == set(alert_body(builders.alert()))
 
 
-def test_the_readings_that_are_named_are_those_of_the_telemetry() -> None:
+def test_every_documented_telemetry_metric_exists() -> None:
     reader = FakeReader()
     reader.state = builders.status(
         shared_cache=True,
@@ -156,7 +156,7 @@ def test_the_conditions_their_fields_and_their_windows_are_documented() -> None:
     assert [int(number) for number in re.findall(r"\d+", windows[1])] == list(rules.WINDOWS)
 
 
-def test_the_rules_that_are_sent_as_examples_are_rules() -> None:
+def test_the_rules_in_examples_are_valid() -> None:
     sent = [
         json.loads(body)
         for block in blocks(PAGES["docs/rules.md"])

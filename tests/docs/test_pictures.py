@@ -1,4 +1,4 @@
-"""The pictures show the current program, and are the same in every run."""
+"""The pictures show the current program and are the same in every run."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         yield services
 
 
-def test_there_is_something_to_see(ran: Services) -> None:
+def test_the_program_in_the_pictures_has_prices_and_alerts(ran: Services) -> None:
     status = ran.reader.status(LOOKED_AT)
     fired = ran.reader.alerts()
     day = ran.reader.day(LOOKED_AT)
@@ -48,14 +48,14 @@ def test_the_next_run_shows_the_same_market(ran: Services, tmp_path: Path) -> No
         assert again.reader.alerts() == ran.reader.alerts()
 
 
-def test_every_picture_is_there_and_stands_on_a_page() -> None:
+def test_every_picture_exists_and_is_used_on_a_page() -> None:
     made = {picture.file_name for picture in PICTURES}
     shown = {name for text in PAGES.values() for name in re.findall(r"pictures/([\w-]+\.png)", text)}
 
     assert {path.name for path in pictures.FOLDER.iterdir()} == made == shown
 
 
-def test_a_picture_that_looks_the_same_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_without_visible_changes_is_not_rewritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "FOLDER", tmp_path)
     picture, image = PICTURES[0], Image.new("RGB", (60, 40), (200, 30, 30))
 

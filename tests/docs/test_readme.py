@@ -1,15 +1,15 @@
-"""The README is short, and leads on."""
+"""The README is short and links to the documentation."""
 
 import re
 
 from tests.docs.documents import DOCS, PAGES, README, ROOT, everywhere
 
 
-def test_it_is_read_in_one_sitting() -> None:
+def test_it_has_at_most_200_lines() -> None:
     assert len(README.read_text().splitlines()) <= 200
 
 
-def test_the_two_commands_stand_alone_at_its_top() -> None:
+def test_its_introduction_has_the_two_commands() -> None:
     top = PAGES["README.md"].partition("\n## ")[0]
 
     for command in ("run", "test"):
@@ -17,7 +17,7 @@ def test_the_two_commands_stand_alone_at_its_top() -> None:
     assert "exec make test" in (ROOT / ".ci/run").read_text()
 
 
-def test_without_make_pip_installs_what_the_locks_name_and_looks_for_nothing_else() -> None:
+def test_pip_commands_install_only_locked_packages() -> None:
     installing = [line for _, line in everywhere(r"(.*-m pip install .*)")]
 
     assert len(installing) >= 3
@@ -31,7 +31,7 @@ def test_every_file_that_it_links_to_exists() -> None:
     assert [link for link in links() if not (ROOT / link).is_file()] == []
 
 
-def test_it_links_to_every_page_of_the_documentation_but_those_that_list_others() -> None:
+def test_it_links_to_every_page_but_the_home_page_and_single_decisions() -> None:
     pages = {path.relative_to(ROOT).as_posix() for path in DOCS.rglob("*.md")}
     unlinked = {page for page in pages - set(links()) if not page.startswith("docs/decisions/0")}
 

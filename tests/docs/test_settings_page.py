@@ -1,4 +1,4 @@
-"""The settings in the documentation are those of the code, with their defaults and allowed values."""
+"""The documented settings, defaults and values are those of the code."""
 
 import re
 from typing import Any, Literal, get_args, get_origin
@@ -20,10 +20,10 @@ OTHERS = {
     "NO_PROXY": "services/exchanges/transport.py",
     "REQUESTS_CA_BUNDLE": "services/exchanges/transport.py",
 }
-"""Variables of the environment that are not the program's settings, and our file that reads them."""
+"""Environment variables that are not settings of the program, and the project's file that reads them."""
 
 NO_NAMES = {"FILE", "PATTERN", "POST", "NULL"}
-"""Capitals in a command's usage, in HTTP and in a coin's name."""
+"""Words in capitals that are not variables: in a command's usage, in HTTP and as a coin's name."""
 
 
 def test_the_table_of_settings_is_complete() -> None:
@@ -31,13 +31,13 @@ def test_the_table_of_settings_is_complete() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(LINES) - {"TRACK", "DATABASE_URL"}))
-def test_a_setting_has_the_default_that_its_line_gives(name: str) -> None:
+def test_the_documented_default_of_a_setting_is_that_of_the_code(name: str) -> None:
     default = Settings.model_fields[name.lower()].default
 
     assert unmarked(LINES[name][1]) == ("unset" if default in (None, ()) else str(default))
 
 
-def test_the_defaults_that_are_described_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_defaults_that_are_described_in_text_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATABASE_URL", "TRACK"):
         monkeypatch.delenv(name, raising=False)
     real, simulated = (Settings(_env_file=None, **chosen) for chosen in ({}, {"track": "demo:*"}))  # type: ignore[arg-type]
@@ -50,7 +50,7 @@ def test_the_defaults_that_are_described_are_right(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(LINES) if name.lower() in Settings.model_fields])
-def test_a_setting_takes_the_values_that_its_line_gives(name: str) -> None:
+def test_the_documented_values_of_a_setting_are_those_of_the_code(name: str) -> None:
     allowed = values_of(name)
 
     assert allowed is None or LINES[name][2] == allowed
@@ -82,7 +82,7 @@ def test_the_readme_gives_the_same_defaults() -> None:
     assert named == {name: LINES[name][1] for name in named}
 
 
-def test_every_name_of_the_environment_on_any_page_is_that_of_a_setting() -> None:
+def test_every_environment_variable_on_any_page_exists() -> None:
     names = {name for _, name in everywhere(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b")}
     names |= {span for text in PAGES.values() for span in spans(text) if re.fullmatch(r"[A-Z]{3,}", span)}
     levels = set(get_args(Settings.model_fields["log_level"].annotation))

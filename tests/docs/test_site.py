@@ -24,7 +24,7 @@ OF_ASSETS = {
 }
 """Attributes with addresses that a browser fetches by itself."""
 NO_ASSETS = {"canonical", "prev", "next", "edit"}
-"""Kinds of <link> that a browser does not follow by itself."""
+"""Kinds of <link> that a browser does not fetch by itself."""
 
 
 def build(config: Path, target: Path) -> subprocess.CompletedProcess[str]:
@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_every_page_becomes_one_of_the_site(site: Path) -> None:
+def test_every_page_is_built(site: Path) -> None:
     expected = {path.relative_to(DOCS).with_suffix(".html").as_posix() for path in DOCS.rglob("*.md")}
     built = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
 
@@ -71,14 +71,14 @@ def assets(page: Path) -> Iterator[str]:
             yield from (str(tag[name]) for name in OF_ASSETS[tag.name] if tag.get(name))
 
 
-def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
+def test_no_page_loads_anything_from_other_servers(site: Path) -> None:
     found = {(page.name, address) for page in site.rglob("*.html") for address in assets(page)}
 
     assert len(found) > 100
     assert [address for _, address in sorted(found) if urlsplit(address).netloc or address.startswith("//")] == []
 
 
-def test_every_asset_is_there(site: Path) -> None:
+def test_every_asset_exists(site: Path) -> None:
     missing = [
         (page.name, address)
         for page in site.rglob("*.html")
@@ -88,7 +88,7 @@ def test_every_asset_is_there(site: Path) -> None:
     assert missing == []
 
 
-def test_no_style_or_picture_loads_anything_from_elsewhere(site: Path) -> None:
+def test_no_style_or_picture_loads_anything_from_other_servers(site: Path) -> None:
     texts = [path.read_text() for path in site.rglob("*") if path.suffix in (".css", ".svg")]
 
     assert len(texts) >= 3
@@ -97,7 +97,7 @@ def test_no_style_or_picture_loads_anything_from_elsewhere(site: Path) -> None:
     ] == []
 
 
-def test_the_search_knows_every_page(site: Path) -> None:
+def test_the_search_index_has_every_page(site: Path) -> None:
     index = json.loads((site / "search/search_index.json").read_text())
     found = {document["location"].partition("#")[0] for document in index["docs"]}
 

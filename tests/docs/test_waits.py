@@ -66,7 +66,9 @@ KNOWN = {
     "services/notifiers/safe_http.py": {"connection.getresponse()": 1},  # within a deadline
     "services/pipeline/discover.py": {"answer.result()": 1},  # limited by the time for an exchange's list
     "services/pipeline/fetch.py": {"asked[market].result()": 1},  # it is done
-    "services/pipeline/notify.py": {"wait(self._running.values())": 1},  # limited by the time of the messages being sent
+    "services/pipeline/notify.py": {
+        "wait(self._running.values())": 1
+    },  # limited by the time of the messages being sent
     "services/runners/celery_app.py": {"services.senders.wait()": 1},  # the same
     "services/caching/redis_cache.py": {"claim.acquire()": 1},  # one attempt: created as non-blocking
 }
