@@ -18,10 +18,10 @@ class NameServer:
     """Returns FOUND, but blocks while it is not `open`."""
 
     open: Event = field(default_factory=Event)
-    asked: list[Any] = field(default_factory=list)
+    hosts: list[Any] = field(default_factory=list)
 
     def __call__(self, host: Any, *_: Any) -> list[Any]:
-        self.asked.append(host)
+        self.hosts.append(host)
         assert self.open.wait(60)
         if host == "unknown.test":
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
@@ -41,7 +41,7 @@ def test_results_and_errors_of_the_system_are_passed_on(server: NameServer) -> N
     assert look_up("host.test", 443, type=socket.SOCK_STREAM) == FOUND
     with pytest.raises(socket.gaierror, match="unknown"):
         look_up("unknown.test", 443)
-    assert server.asked == ["host.test", "unknown.test"]
+    assert server.hosts == ["host.test", "unknown.test"]
 
 
 def test_a_hanging_name_server_times_out_and_occupies_a_limited_number_of_threads(
@@ -52,7 +52,7 @@ def test_a_hanging_name_server_times_out_and_occupies_a_limited_number_of_thread
     for _ in range(5):
         with pytest.raises(socket.gaierror, match=r"no name server has answered within 0\.05 s"):
             look_up("host.test", 443)
-    assert server.asked == ["host.test"]
+    assert server.hosts == ["host.test"]
     for number in range(3):
         with pytest.raises(socket.gaierror, match="within"):
             look_up(f"other{number}.test", 443)
@@ -70,10 +70,10 @@ def test_equal_look_ups_share_one_thread(server: NameServer) -> None:
     look_up = Resolver(server)
     with ThreadPoolExecutor(4) as threads:
         waiting = [threads.submit(look_up, "host.test", 443) for _ in range(4)]
-        wait_for(lambda: server.asked)
+        wait_for(lambda: server.hosts)
         server.open.set()
         assert all(one.result(60) == FOUND for one in waiting)
-    assert len(server.asked) <= 4
+    assert len(server.hosts) <= 4
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "::1", "fe80::1%eth0", None, ""])
@@ -82,7 +82,7 @@ def test_addresses_are_looked_up_without_a_thread(server: NameServer, host: str 
     server.open.clear()
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(Resolver(server, seconds=0.01), host, 443)
-        wait_for(lambda: server.asked)
+        wait_for(lambda: server.hosts)
         assert active_count() <= before + 1
         server.open.set()
         assert waiting.result(60) == FOUND

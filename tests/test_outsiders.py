@@ -148,8 +148,8 @@ def test_no_request_can_forge_a_log_line_of_gunicorn(
     captured = capfd.readouterr()
     lines = (captured.out + captured.err).splitlines()
     assert all(line.isprintable() for line in lines)
-    asked, failed = (line for line in lines if not line.startswith(TRACE_MARK))
-    assert f"agent\\x1b[2K\\r{FORGED}" in asked
+    access, failed = (line for line in lines if not line.startswith(TRACE_MARK))
+    assert f"agent\\x1b[2K\\r{FORGED}" in access
     assert f"/x\\n{FORGED}" in failed
 
 

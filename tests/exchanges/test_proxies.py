@@ -30,7 +30,7 @@ class Proxy:
 
     port: int = 0
     tunnel_status: int = 200
-    asked: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     passwords: list[str | None] = field(default_factory=list)
 
     @property
@@ -49,7 +49,7 @@ def proxying() -> Iterator[Proxy]:
         protocol_version = "HTTP/1.1"
 
         def do_CONNECT(self) -> None:
-            proxy.asked.append(f"CONNECT {self.path}")
+            proxy.paths.append(f"CONNECT {self.path}")
             proxy.passwords.append(self.headers.get("Proxy-Authorization"))
             self.send_response(proxy.tunnel_status)
             self.end_headers()
@@ -59,7 +59,7 @@ def proxying() -> Iterator[Proxy]:
                 self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb")
 
         def do_GET(self) -> None:
-            proxy.asked.append(self.path)
+            proxy.paths.append(self.path)
             body = ANSWERS[self.path.rpartition("/")[2].partition("?")[0]].encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -103,8 +103,8 @@ def test_requests_to_a_mirror_use_the_proxy_for_the_mirrors_scheme(proxy, timer,
     quotes = CcxtExchange("kraken", "http://mirror.test/x", timer).quotes(NOON, 10)
 
     assert len(quotes.pairs) == 4
-    assert proxy.asked[0] == "http://mirror.test/x/https://api.kraken.com/0/public/Assets"
-    assert len(proxy.asked) == 3
+    assert proxy.paths[0] == "http://mirror.test/x/https://api.kraken.com/0/public/Assets"
+    assert len(proxy.paths) == 3
 
 
 def test_requests_to_an_exchange_use_a_tunnel_and_the_configured_certificates(proxy, timer, monkeypatch):
@@ -114,7 +114,7 @@ def test_requests_to_an_exchange_use_a_tunnel_and_the_configured_certificates(pr
     quotes = CcxtExchange("kraken", "https://receiver.test", timer).quotes(NOON, 10)
 
     assert len(quotes.pairs) == 4
-    assert proxy.asked[:2] == ["CONNECT receiver.test:443", "/https://api.kraken.com/0/public/Assets"]
+    assert proxy.paths[:2] == ["CONNECT receiver.test:443", "/https://api.kraken.com/0/public/Assets"]
     assert proxy.passwords[0] == "Basic bWU6c2VjcmV0"
 
 
@@ -151,7 +151,7 @@ def test_a_proxy_that_refuses_a_tunnel_is_reported_instead_of_the_exchange(proxy
 
     assert (failed.value.kind, failed.value.detail) == ("proxy", detail)
     assert "HTTPS_PROXY" in failed.value.advice
-    assert proxy.asked == ["CONNECT api.kraken.com:443"]
+    assert proxy.paths == ["CONNECT api.kraken.com:443"]
 
 
 @pytest.mark.parametrize(

@@ -414,11 +414,11 @@ def test_a_tick_without_enough_time_for_the_rate_limit_fails_at_once(kraken, wir
 
 def test_a_running_request_for_the_market_list_does_not_delay_the_prices(kraken, wire):
     kraken.listings()
-    asked, go_on = Event(), Event()
+    requested, proceed = Event(), Event()
 
     def respond_later(_):
-        asked.set()
-        go_on.wait(20)
+        requested.set()
+        proceed.wait(20)
         return (200, {}, payloads.kraken_assets())
 
     wire.remove(responses.GET, f"{KRAKEN}/Assets")
@@ -426,19 +426,19 @@ def test_a_running_request_for_the_market_list_does_not_delay_the_prices(kraken,
     listing = Thread(target=kraken.listings)
     listing.start()
     try:
-        assert asked.wait(10)
+        assert requested.wait(10)
         assert len(prices(kraken)) == 4
     finally:
-        go_on.set()
+        proceed.set()
         listing.join()
 
 
 def test_a_tick_waits_until_its_deadline_while_another_thread_requests_the_first_market_list(kraken, wire):
-    asked, go_on = Event(), Event()
+    requested, proceed = Event(), Event()
 
     def respond_later(_):
-        asked.set()
-        go_on.wait(20)
+        requested.set()
+        proceed.wait(20)
         return (200, {}, payloads.kraken_assets())
 
     wire.remove(responses.GET, f"{KRAKEN}/Assets")
@@ -446,11 +446,11 @@ def test_a_tick_waits_until_its_deadline_while_another_thread_requests_the_first
     listing = Thread(target=kraken.listings)
     listing.start()
     try:
-        assert asked.wait(10)
+        assert requested.wait(10)
         with pytest.raises(Unavailable, match="list of pairs"):
             kraken.quotes(NOON, 0.05)
     finally:
-        go_on.set()
+        proceed.set()
         listing.join()
 
 
@@ -458,11 +458,11 @@ def test_two_simultaneous_ticks_do_not_share_a_client(wire):
     payloads.serve_kraken(wire)
     kraken = CcxtExchange("kraken", None, SkippingTimer())
     kraken.listings()
-    asked, go_on = Barrier(2), Event()
+    requested, proceed = Barrier(2), Event()
 
     def respond_later(_):
-        asked.wait(10)
-        go_on.wait(20)
+        requested.wait(10)
+        proceed.wait(20)
         return (200, {}, payloads.kraken_answer(payloads.KRAKEN_TICKERS))
 
     wire.remove(responses.GET, f"{KRAKEN}/Ticker")
@@ -470,11 +470,11 @@ def test_two_simultaneous_ticks_do_not_share_a_client(wire):
     first = Thread(target=kraken.quotes, args=(NOON, 20))
     first.start()
     try:
-        asked.wait(10)
+        requested.wait(10)
         with pytest.raises(Unavailable, match="earlier request"):
             kraken.quotes(NOON, 0.05)
     finally:
-        go_on.set()
+        proceed.set()
         first.join()
 
 
