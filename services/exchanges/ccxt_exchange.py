@@ -58,13 +58,13 @@ class CcxtExchange:
         self._base_url = base_url
         self._timer = timer
         self._period_seconds = period_seconds
-        self._quoting = CcxtClient(name, base_url, timer)
-        if not self._quoting.client.has.get("fetchTickers"):
+        self._quotes_client = CcxtClient(name, base_url, timer)
+        if not self._quotes_client.client.has.get("fetchTickers"):
             raise UnknownExchange(name, "does not offer the prices of all its pairs in one request")
-        self._history = CcxtClient(name, base_url, timer, MIN_CANDLE_GAP_SECONDS)
-        self._limits = _candle_limits(name, self._history.client)
-        self._listing = Lock()
-        self._known: MarketList | None = None
+        self._candles_client = CcxtClient(name, base_url, timer, MIN_CANDLE_GAP_SECONDS)
+        self._limits = _candle_limits(name, self._candles_client.client)
+        self._listing_lock = Lock()
+        self._market_list: MarketList | None = None
         self._excluded: frozenset[Pair] = frozenset()
         self._idle_prices: dict[Pair, float] = {}
         """The last prices of pairs that do not trade at present."""
@@ -77,7 +77,7 @@ class CcxtExchange:
     @property
     def requests_a_second(self) -> float | None:
         """The permitted rate of requests of cost 1, according to ccxt; None when it knows none."""
-        gap_ms = self._quoting.client.rateLimit
+        gap_ms = self._quotes_client.client.rateLimit
         return 1e3 / gap_ms if gap_ms else None
 
     def listings(self) -> tuple[Listing, ...]:
@@ -88,48 +88,53 @@ class CcxtExchange:
         """
         ends_at = self._timer.monotonic() + LISTING_SECONDS
         with self._listing_until(ends_at):
-            return self._list(ends_at)
+            return self._request_list(ends_at)
 
     def quotes(self, minute: datetime, deadline_seconds: float) -> Quotes:
         """The last price of every spot pair, by one request. Raises Unavailable or BadPayload."""
         ends_at = self._timer.monotonic() + deadline_seconds
-        self._know_pairs(ends_at)
-        quoting = self._quoting
-        with quoting.held(ends_at) as client, self._translated(quoting.transport):
-            known = self._share_markets(client)
-            quoting.unreadable.clear()
+        self._require_market_list(ends_at)
+        quotes_client = self._quotes_client
+        with quotes_client.held(ends_at) as client, self._translated(quotes_client.transport):
+            market_list = self._share_markets(client)
+            quotes_client.unreadable.clear()
             tickers = client.fetch_tickers()
-            unreadable = list(quoting.unreadable)
-        known_tickers = {
+            unreadable = list(quotes_client.unreadable)
+        listed_tickers = {
             symbol: ticker
             for symbol, ticker in tickers.items()
-            if symbol in known.pairs and ticker.get("symbol") is not None
+            if symbol in market_list.pairs and ticker.get("symbol") is not None
         }
-        faults = self._faults(known_tickers, minute)
+        faults = self._faults(listed_tickers, minute)
         faults |= dict.fromkeys(unreadable, "unreadable")
-        refused = {known.pairs[symbol]: fault for symbol, fault in faults.items() if fault and symbol in known.trading}
-        good = {symbol: ticker for symbol, ticker in known_tickers.items() if faults[symbol] is None}
+        refused = {
+            market_list.pairs[symbol]: fault
+            for symbol, fault in faults.items()
+            if fault and symbol in market_list.trading
+        }
+        good = {symbol: ticker for symbol, ticker in listed_tickers.items() if faults[symbol] is None}
         if not good:
-            reasons = _list(Counter(refused.values()))
+            reasons = _in_brackets(Counter(refused.values()))
             raise BadPayload(self._name, f"sent no usable price {reasons}".rstrip())
-        prices = {known.pairs[symbol]: float(ticker["last"]) for symbol, ticker in good.items()}
+        prices = {market_list.pairs[symbol]: float(ticker["last"]) for symbol, ticker in good.items()}
         volumes = [ticker.get("baseVolume") for ticker in good.values()]
+        untraded = {market_list.pairs[symbol] for symbol in good.keys() - market_list.trading}
         return Quotes(
             tuple(prices),
             np.array(list(prices.values()), dtype=np.float64),
             np.array([float(one) if _fault(one) in (None, "zero") else math.nan for one in volumes]),
             refused,
-            self._idle({known.pairs[symbol]: prices[known.pairs[symbol]] for symbol in good.keys() - known.trading}),
+            self._idle({pair: prices[pair] for pair in untraded}),
         )
 
-    def _faults(self, known_tickers: Mapping[str, Mapping[str, Any]], minute: datetime) -> dict[str, str | None]:
+    def _faults(self, listed_tickers: Mapping[str, Mapping[str, Any]], minute: datetime) -> dict[str, str | None]:
         """The fault of each ticker; None when it has a current price."""
-        times = np.array([_seconds(ticker.get("timestamp")) for ticker in known_tickers.values()], dtype=np.float64)
+        times = np.array([_seconds(ticker.get("timestamp")) for ticker in listed_tickers.values()], dtype=np.float64)
         old, ahead = sort_out(times, minute.timestamp(), self._period_seconds)
         return {
             symbol: _fault(ticker["last"]) or ("out of date" if is_old else "from the future" if is_ahead else None)
             for (symbol, ticker), is_old, is_ahead in zip(
-                known_tickers.items(), old.tolist(), ahead.tolist(), strict=True
+                listed_tickers.items(), old.tolist(), ahead.tolist(), strict=True
             )
         }
 
@@ -145,15 +150,15 @@ class CcxtExchange:
     def candles(self, pair: Pair, page: CandlePage) -> Candles:
         """One page, at the permitted rate. Raises Unavailable or BadPayload."""
         ends_at = self._timer.monotonic() + CANDLE_REQUEST_SECONDS
-        self._know_pairs(ends_at)
+        self._require_market_list(ends_at)
         width = page.width
         first, last = to_epoch(page.since), to_epoch(page.until)
-        history = self._history
-        with history.held(ends_at) as client, self._translated(history.transport):
-            known = self._share_markets(client)
-            if pair not in known.symbols:
+        candles_client = self._candles_client
+        with candles_client.held(ends_at) as client, self._translated(candles_client.transport):
+            market_list = self._share_markets(client)
+            if pair not in market_list.symbols:
                 raise BadPayload(self._name, f"no longer has the pair {pair}")
-            symbol = known.symbols[pair]
+            symbol = market_list.symbols[pair]
             count = (last - first) // width
             rows = client.fetch_ohlcv(symbol, _TIMEFRAMES[width], since=first * 1000, limit=count)
             closes: dict[int, float] = {}
@@ -172,33 +177,33 @@ class CcxtExchange:
             rejected,
         )
 
-    def _know_pairs(self, ends_at: float) -> None:
+    def _require_market_list(self, ends_at: float) -> None:
         """Load the list of pairs if there is none yet. ccxt would otherwise load it in the middle of a request."""
-        if self._known is None:
+        if self._market_list is None:
             with self._listing_until(ends_at):
-                if self._known is None:
-                    self._list(ends_at)
+                if self._market_list is None:
+                    self._request_list(ends_at)
 
     @contextmanager
     def _listing_until(self, ends_at: float) -> Iterator[None]:
-        if not self._listing.acquire(timeout=max(0.0, ends_at - self._timer.monotonic())):
+        if not self._listing_lock.acquire(timeout=max(0.0, ends_at - self._timer.monotonic())):
             raise Unavailable(self._name, "its list of pairs is still being requested")
         try:
             yield
         finally:
-            self._listing.release()
+            self._listing_lock.release()
 
-    def _list(self, ends_at: float) -> tuple[Listing, ...]:
+    def _request_list(self, ends_at: float) -> tuple[Listing, ...]:
         fresh = CcxtClient(self._name, self._base_url, self._timer)
         with fresh.held(ends_at) as client, client.session, self._translated(fresh.transport):
             client.load_markets()
             found = read_list(client)
         if not found.pairs:
             raise BadPayload(self._name, "its list of pairs is empty")
-        before = 0 if self._known is None else len(self._known.pairs)
+        before = 0 if self._market_list is None else len(self._market_list.pairs)
         if len(found.pairs) * 2 < before:
             raise BadPayload(self._name, f"its list of pairs shrank from {before} to {len(found.pairs)}")
-        self._known = found
+        self._market_list = found
         self._log_excluded(found.listings)
         return found.listings
 
@@ -212,11 +217,11 @@ class CcxtExchange:
 
     def _share_markets(self, client: Any) -> MarketList:
         """Set the newest accepted list in `client`."""
-        known = self._known
-        assert known is not None  # _know_pairs has loaded it
-        if client.markets is not known.client.markets:
-            client.set_markets_from_exchange(known.client)
-        return known
+        market_list = self._market_list
+        assert market_list is not None  # _require_market_list has loaded it
+        if client.markets is not market_list.client.markets:
+            client.set_markets_from_exchange(market_list.client)
+        return market_list
 
     @contextmanager
     def _translated(self, transport: Transport) -> Iterator[None]:
@@ -261,7 +266,7 @@ def _candle_limits(name: str, client: Any) -> CandleLimits | None:
     return CandleLimits(width, page)
 
 
-def _list(rejected: Mapping[str, int]) -> str:
+def _in_brackets(rejected: Mapping[str, int]) -> str:
     """`(299 negative)`, or an empty text."""
     return f"({', '.join(f'{count} {reason}' for reason, count in rejected.items())})" if rejected else ""
 

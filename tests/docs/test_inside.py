@@ -24,7 +24,7 @@ CACHES_IN_CODE = re.compile(
     r"@(?:functools\.)?(?:lru_)?cache\b"
     r"|= (?:VersionedCache|LastKnown|CachedResponses|CacheEntry|ResponseCache)\("
     r"|\bOrderedDict\b[^\n]* = "
-    r"|_(?:last|masks|known|read_at)\b: "
+    r"|_(?:last|masks|known|market_list|read_at)\b: "
 )
 """Code that caches something."""
 
