@@ -1,4 +1,4 @@
-"""Plausible values for tests; a test sets only the fields that it is about."""
+"""Plausible values for tests, which set only the fields that matter to them."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

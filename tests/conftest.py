@@ -1,4 +1,4 @@
-"""What all tests share: a database of each kind, empty or up to date."""
+"""Fixtures for all tests: databases of each kind, empty or migrated, and servers."""
 
 import os
 import shutil
@@ -15,14 +15,14 @@ from tests.memory_folder import use_memory
 from tests.postgresql_server import PostgreSQL
 from tests.redis_server import RedisServer
 
-settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing of the code
+settings.register_profile("any machine", deadline=None)  # the time of an example depends on the machine
 settings.load_profile("any machine")
 
 PACKAGE_MARKERS = {"browser": pytest.mark.browser, "cluster": pytest.mark.cluster}
-"""Marks that all tests of a folder bear."""
+"""The markers of all tests in a folder."""
 
 SERVERS = {"postgresql", "postgresql_server", "postgresql_url", "migrated_postgresql_url", "redis_server"}
-"""The parameter, or the fixtures, of tests that need a server."""
+"""The parameter and the fixtures of tests that need a server."""
 
 IN_MEMORY = pytest.StashKey[Path | None]()
 
@@ -37,14 +37,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """What failing tests wrote is kept until the next run."""
+    """Remove the run's files, unless tests failed: then they stay until the next run."""
     folder = session.config.stash.get(IN_MEMORY, None)
     if folder is not None and exitstatus == pytest.ExitCode.OK:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: many tests wait for what they have started."""
+    """One more than there are processors, because many tests wait for processes."""
     return (os.cpu_count() or 1) + 1
 
 
@@ -58,34 +58,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _parameters(item: pytest.Item) -> list[str]:
-    """Those of a test that are words, among them the kind of its database."""
+    """A test's parameters that are texts, such as the kind of its database."""
     call = getattr(item, "callspec", None)
     return [] if call is None else [value for value in call.params.values() if isinstance(value, str)]
 
 
 @pytest.fixture(scope="session")
 def soak(request: pytest.FixtureRequest) -> bool:
-    """Whether full numbers are asked for."""
-    asked: bool = request.config.getoption("--soak")
-    return asked
+    """True if the tests are to run at full length."""
+    chosen: bool = request.config.getoption("--soak")
+    return chosen
 
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgreSQL]:
-    """A real PostgreSQL server of this session's own."""
+    """A real PostgreSQL server for the session."""
     with PostgreSQL() as server:
         yield server
 
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    """The address of a database that does not exist yet."""
+    """The URL of a database that does not exist yet."""
     return f"sqlite:///{tmp_path}/tracker.db"
 
 
 @pytest.fixture
 def postgresql_url(postgresql_server: PostgreSQL) -> Iterator[str]:
-    """The address of an empty database of the test's own."""
+    """The URL of an empty database for the test."""
     url = postgresql_server.create_database()
     yield url
     postgresql_server.drop_database(url)
@@ -93,21 +93,21 @@ def postgresql_url(postgresql_server: PostgreSQL) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> str:
-    """The kind of database: a test that asks for it, or for what rests on it, runs once with each."""
+    """The kind of database. A test that uses this fixture, directly or through another, runs once with each."""
     kind: str = request.param
     return kind
 
 
 @pytest.fixture
 def store_url(request: pytest.FixtureRequest, backend: str) -> str:
-    """The address of an empty database, once of each kind."""
+    """The URL of an empty database, once of each kind."""
     url: str = request.getfixturevalue(f"{backend}_url")
     return url
 
 
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file that is up to date and without content, to be copied: a tenth of the time of migrating."""
+    """A migrated SQLite file without content, to be copied: that takes a tenth of the time of migrating."""
     file = tmp_path_factory.mktemp("sqlite") / "migrated.db"
     bring_up_to_date(f"sqlite:///{file}")
     return file
@@ -115,7 +115,7 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def migrated_template(postgresql_server: PostgreSQL) -> str:
-    """The name of a PostgreSQL database that is up to date and without content, to be copied."""
+    """The name of a migrated PostgreSQL database without content, to be copied."""
     url = postgresql_server.create_database()
     bring_up_to_date(url)
     name = make_url(url).database
@@ -131,14 +131,14 @@ def bring_up_to_date(url: str) -> None:
 
 @pytest.fixture
 def migrated_sqlite_url(sqlite_url: str, tmp_path: Path, migrated_file: Path) -> str:
-    """The address of an SQLite database that is up to date and without content."""
+    """The URL of a migrated SQLite database without content."""
     shutil.copyfile(migrated_file, tmp_path / "tracker.db")
     return sqlite_url
 
 
 @pytest.fixture
 def migrated_postgresql_url(postgresql_server: PostgreSQL, migrated_template: str) -> Iterator[str]:
-    """The address of a PostgreSQL database that is up to date and without content."""
+    """The URL of a migrated PostgreSQL database without content."""
     url = postgresql_server.create_database(migrated_template)
     yield url
     postgresql_server.drop_database(url)
@@ -146,14 +146,14 @@ def migrated_postgresql_url(postgresql_server: PostgreSQL, migrated_template: st
 
 @pytest.fixture
 def migrated_url(request: pytest.FixtureRequest, backend: str) -> str:
-    """The address of an up-to-date database without content, once of each kind."""
+    """The URL of a migrated database without content, once of each kind."""
     url: str = request.getfixturevalue(f"migrated_{backend}_url")
     return url
 
 
 @pytest.fixture
 def engine(migrated_url: str) -> Iterator[Engine]:
-    """An up-to-date database without content, once of each kind."""
+    """A migrated database without content, once of each kind."""
     engine = open_engine(migrated_url)
     yield engine
     engine.dispose()
@@ -161,7 +161,7 @@ def engine(migrated_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
-    """A real Redis, empty and running."""
+    """A real, empty Redis server."""
     server = RedisServer()
     server.start()
     yield server

@@ -1,4 +1,4 @@
-"""The files that hosts read, taken apart."""
+"""Parses the deployment files."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)((?P<how>:[-?])(?P<rest>[^${}]*
 
 
 def procfile() -> dict[str, list[str]]:
-    """The words of each process's command."""
+    """Each process's command, split into arguments."""
     lines = (ROOT / "Procfile").read_text().splitlines()
     return {name: shlex.split(command) for name, _, command in (line.partition(":") for line in lines)}
 
@@ -31,20 +31,20 @@ def dockerfile() -> DockerfileParser:
 
 
 def host_button() -> dict[str, Any]:
-    """What app.json has hosts ask of who presses the button."""
+    """The contents of app.json, for Heroku's deploy button."""
     found: dict[str, Any] = json.loads((ROOT / "app.json").read_text())
     return found
 
 
 def recipe(target: str) -> list[str]:
-    """The commands that make runs for `target`, without its own marks."""
+    """The commands that make runs for `target`, without make's prefixes."""
     rest = (ROOT / "Makefile").read_text().partition(f"\n{target}:")[2]
     return [line.strip().lstrip("@") for line in rest.partition("\n\n")[0].splitlines()[1:]]
 
 
 def substituted(text: str, **given: str) -> str:
-    """As Compose fills in `${NAME:-default}` and `${NAME:?why}`, also within each other. Raises KeyError for the
-    latter where there is no value."""
+    """`text` with `${NAME:-default}` and `${NAME:?why}` replaced as Compose does, also nested. Raises KeyError for the
+    latter without a value."""
 
     def fill(found: re.Match[str]) -> str:
         value = given.get(found["name"], "")

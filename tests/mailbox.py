@@ -1,4 +1,4 @@
-"""A mail server on this machine: keeps the mails that it is handed."""
+"""A local mail server that stores the mails it receives."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from threading import Thread
 
 @dataclass
 class Mailbox:
-    """The mails of a server on `port`, and the receivers that each was for."""
+    """The mails that a server on `port` has received, and the receivers of each."""
 
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
@@ -20,7 +20,7 @@ class Mailbox:
 
 @contextmanager
 def receiving_mail() -> Iterator[Mailbox]:
-    """Speaks as much SMTP (RFC 5321) as a client needs that neither encrypts nor signs in."""
+    """A server with as much SMTP (RFC 5321) as a client without encryption and authentication needs."""
     mailbox = Mailbox()
 
     class Handler(StreamRequestHandler):
@@ -40,7 +40,7 @@ def receiving_mail() -> Iterator[Mailbox]:
                     return
 
         def body(self) -> bytes:
-            """Up to the line of one dot; a dot that begins a line is doubled on the way."""
+            """The mail up to the line with a single dot; other lines that begin with a dot arrive with two."""
             lines = iter(self.rfile.readline, b".\r\n")
             return b"".join(line.removeprefix(b".") if line.startswith(b"..") else line for line in lines)
 

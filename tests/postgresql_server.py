@@ -1,4 +1,4 @@
-"""A real PostgreSQL of the tests' own, from the wheel, on a free port of 127.0.0.1."""
+"""A real PostgreSQL for tests, from a wheel, on a free port of 127.0.0.1."""
 
 import os
 import signal
@@ -20,22 +20,22 @@ from tests.waiting import wait_for
 
 OPTIONS = (
     *("-c", "unix_socket_directories="),
-    # A killed process leaves to the kernel what it has written: only a power cut needs more, and recovery is quick.
+    # What a killed process has written stays in the kernel: only a power cut needs fsync, and recovery is faster.
     *("-c", "fsync=off"),
     *("-c", "full_page_writes=off"),
     *("-c", "wal_level=minimal"),
     *("-c", "max_wal_senders=0"),
-    *("-c", "autovacuum=off"),  # there are hundreds of databases, which live for a second
-    *("-c", "dynamic_shared_memory_type=mmap"),  # in its folder, which is removed; else a killed one leaves it for good
+    *("-c", "autovacuum=off"),  # there are hundreds of databases, each for a second
+    *("-c", "dynamic_shared_memory_type=mmap"),  # in its folder, which is removed; a killed server would leave others
 )
 
 
 @dataclass
 class PostgreSQL:
-    """A real server that can be killed and started again on its port; its data goes with it at the end of a `with`.
+    """A real server that can be killed and started again on its port; its data is removed at the end of a `with`.
 
-    The data is not in pytest's folder: that is closed to other users whenever a run begins, and as root the server
-    runs as another user.
+    The data is not in pytest's folder, which pytest makes inaccessible to other users at each start: if the tests run
+    as root, the server runs as another user.
     """
 
     port: int = field(default_factory=free_port)
@@ -50,7 +50,7 @@ class PostgreSQL:
         self.remove()
 
     def remove(self) -> None:
-        """The server, and all that it stored."""
+        """Kill the server and remove its data."""
         self.kill()
         self._folder.cleanup()
 
@@ -59,7 +59,7 @@ class PostgreSQL:
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
-        """Returns when it takes connections; what a killed one left is recovered before."""
+        """Return when the server accepts connections, after the recovery of a killed one's data."""
         folder = Path(self._folder.name)
         data = folder / "data"
         folder.chmod(0o755)
@@ -71,7 +71,7 @@ class PostgreSQL:
             self._running = subprocess.Popen(
                 [wheel.bin_path / "postgres", *options],
                 cwd="/",
-                user=wheel.system_user,  # None: the user who runs the tests; root must not run it
+                user=wheel.system_user,  # None: the user who runs the tests, unless that is root
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -80,14 +80,14 @@ class PostgreSQL:
         wait_for(self._answers, seconds=60, what="PostgreSQL")
 
     def stop(self) -> None:
-        """As its operator ends it: connections are closed, everything is written."""
+        """Shut down as an operator would: close connections and write all data."""
         assert self._running is not None, "PostgreSQL does not run"
         self._running.send_signal(signal.SIGINT)
         self._running.wait(60)
         self._running = None
 
     def kill(self) -> None:
-        """All of its processes at once, as when the power goes. Nothing where it does not run."""
+        """Kill all of its processes, as in a power cut. Does nothing if it does not run."""
         if self._running is not None:
             kill_family(psutil.Process(self._running.pid))
             self._running.wait()
@@ -99,13 +99,13 @@ class PostgreSQL:
         return psutil.Process(self._running.pid)
 
     def frozen(self) -> AbstractContextManager[None]:
-        """All of its processes hang."""
+        """Suspend all of its processes."""
         return frozen(self.process)
 
     def create_database(self, template: str = "template1") -> str:
-        """The URL of a new database, a copy of the database `template` that nobody is connected to."""
+        """The URL of a new database, a copy of the database `template`, which must have no connections."""
         name = f"test_{uuid4().hex}"
-        # Files are copied in a fifth of the time that writing the same to the log would take.
+        # Copying files takes a fifth of the time of writing the same data to the log.
         self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 

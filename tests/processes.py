@@ -1,4 +1,4 @@
-"""Programs that tests start: on free ports, and gone when the tests are."""
+"""Processes that tests start: on free ports, and ended with the tests."""
 
 import ctypes
 import os
@@ -26,8 +26,8 @@ def free_port() -> int:
 
 
 def lasting_port() -> int:
-    """A port for the whole session, also while nothing listens there: the system gives none of these to those who
-    ask it for any."""
+    """A port that stays free for the whole session while nothing listens on it: the system never assigns one of these
+    to a program that binds to port 0."""
     for number in range(LASTING_PORTS):
         port = FIRST_LASTING_PORT + (os.getpid() + number) % LASTING_PORTS
         with socket.socket() as probe:
@@ -45,9 +45,9 @@ def listens(port: int) -> bool:
 
 
 def die_with_parent(parent: int) -> Callable[[], None] | None:
-    """For `preexec_fn`: the new process is killed when `parent`, which starts it, ends in whatever way.
+    """For `preexec_fn`: the new process is killed when its parent process `parent` ends in any way.
 
-    Only Linux can do so; elsewhere None, and a killed test run leaves its servers.
+    Only Linux can do so. Elsewhere this is None, and a killed test run leaves its servers behind.
     """
     if sys.platform != "linux":
         return None
@@ -55,14 +55,14 @@ def die_with_parent(parent: int) -> Callable[[], None] | None:
 
     def arrange() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before this was arranged
+        if os.getppid() != parent:  # it had ended before the call of prctl
             os.kill(os.getpid(), signal.SIGKILL)
 
     return arrange
 
 
 def kill_family(process: psutil.Process) -> None:
-    """`kill -9` to the process first, and to all that it had started: nobody gets to say goodbye."""
+    """`kill -9` the process first, and then all of its descendants, so that none can clean up."""
     try:
         family = [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -75,8 +75,8 @@ def kill_family(process: psutil.Process) -> None:
 
 @contextmanager
 def frozen(process: psutil.Process) -> Iterator[None]:
-    """The process and all that it had started are stopped, as on a machine that hangs: their sockets still take what
-    is sent. They go on in the end, whatever happens."""
+    """Suspend the process and its descendants, as on a machine that hangs: their sockets still accept data. They are
+    always resumed at the end."""
     family = [process, *process.children(recursive=True)]
     try:
         for one in family:
@@ -90,7 +90,7 @@ def frozen(process: psutil.Process) -> Iterator[None]:
 
 
 def is_dead(process: psutil.Process) -> bool:
-    """Whether it runs no more; that nobody has asked for its status yet does not matter."""
+    """True when the process has ended, even if its parent has not read its exit status."""
     try:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""A small proxy that gives a server a part of its site, and takes that part's prefix from the path or passes it on."""
+"""A small proxy that serves a server below a path prefix, which it strips or passes on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive"}
 
 @contextmanager
 def proxied(port: int, prefix: str, *, strips: bool) -> Iterator[str]:
-    """The address, up to the prefix, of a proxy before the server at `port`; what is not below `prefix` is refused."""
+    """The origin of a proxy in front of the server at `port`; it refuses paths that are not below `prefix`."""
 
     class Handler(BaseHTTPRequestHandler):
         def handle_one_request(self) -> None:

@@ -1,4 +1,4 @@
-"""A receiver of messages on this machine: keeps what it was sent, and answers as the test says."""
+"""A local receiver of messages: stores the requests, and responds as the test decides."""
 
 import ssl
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 CERTIFICATE = Path(__file__).parent / "notifiers" / "receiver.pem"
-"""For the name `receiver.test`, by its own authority, for a hundred years."""
+"""A certificate for the name `receiver.test` with its own authority, valid for a hundred years."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Request:
 
 @dataclass
 class Receiver:
-    """Answers `status` with `headers`, once `may_answer`; `endless` keeps on answering with what nobody should read."""
+    """Responds with `status` and `headers` once `may_answer` is set; with `endless` the response's body never ends."""
 
     port: int = 0
     status: int = 200
@@ -39,7 +39,7 @@ class Receiver:
 
 @contextmanager
 def receiving(*, tls: bool = False, port: int = 0) -> Iterator[Receiver]:
-    """A receiver on `port`, a free one where it is 0."""
+    """A receiver on `port`; 0 chooses a free one."""
     receiver = Receiver()
     receiver.may_answer.set()
 
@@ -68,10 +68,10 @@ def receiving(*, tls: bool = False, port: int = 0) -> Iterator[Receiver]:
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
-        request_queue_size = 128  # many come at once, and a connection that finds no room is tried again seconds later
+        request_queue_size = 128  # a connection beyond the queue would be retried only after seconds
 
         def handle_error(self, *_: object) -> None:
-            """A client that hangs up is no fault."""
+            """A client that disconnects is not an error."""
 
     server = Server(("127.0.0.1", port), Handler)
     if tls:

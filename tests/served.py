@@ -1,4 +1,4 @@
-"""The program's own server in a thread of the tests, and raw sockets that speak to it."""
+"""The program's server in a thread of the test, and raw sockets connected to it."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ from tests.waiting import wait_for
 
 
 class Served:
-    """A WsgiBridge that is reached by `port` of 127.0.0.1."""
+    """A WsgiBridge served on `port` of 127.0.0.1."""
 
     def __init__(self, bridge: WsgiBridge, max_connections: int) -> None:
         (self._socket,) = listen("127.0.0.1", 0)
@@ -33,7 +33,7 @@ class Served:
             runner.run(self.server.serve([self._socket]))
 
     def do(self, work: Callable[[], Any]) -> Any:
-        """What `work` answers in the server's loop."""
+        """The result of `work` in the server's event loop."""
 
         async def done() -> Any:
             return work()
@@ -41,11 +41,11 @@ class Served:
         return asyncio.run_coroutine_threadsafe(done(), self._loop).result(30)
 
     def later(self, seconds: float) -> None:
-        """Have the server look at its connections as it will in so many seconds."""
+        """Make the server check its connections as if `seconds` had passed."""
         self.do(lambda: self.server.check(self._loop.time() + seconds))
 
     def connect(self, said: bytes = b"", **options: int) -> socket.socket:
-        """A connection on which that was said."""
+        """A connection on which `said` was sent."""
         line = socket.socket()
         for name, value in options.items():
             line.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
@@ -55,12 +55,12 @@ class Served:
         return line
 
     def ask(self, said: bytes) -> bytes:
-        """All that is answered to that, until the server closes the connection."""
+        """Everything that the server sends in response, until it closes the connection."""
         with self.connect(said) as line:
             return all_of(line)
 
     def end(self) -> None:
-        """End as a process does that is stopped."""
+        """Shut down as when the process is stopped."""
         self.server.should_exit = True
         self._thread.join(30)
         assert not self._thread.is_alive()
@@ -68,7 +68,7 @@ class Served:
 
 @contextmanager
 def served(application: Any, threads: int = 8, max_connections: int = MAX_CONNECTIONS, **more: Any) -> Iterator[Served]:
-    """The WSGI `application`, served."""
+    """A server of the WSGI `application`."""
     found = Served(WsgiBridge(application, threads, **more), max_connections)
     try:
         yield found
@@ -77,7 +77,7 @@ def served(application: Any, threads: int = 8, max_connections: int = MAX_CONNEC
 
 
 def all_of(line: socket.socket) -> bytes:
-    """What comes until the connection is closed, in whatever way."""
+    """Everything received until the connection is closed or reset."""
     parts = []
     try:
         while part := line.recv(1 << 16):
@@ -88,7 +88,7 @@ def all_of(line: socket.socket) -> bytes:
 
 
 def head_of(line: socket.socket) -> bytes:
-    """What comes until the end of an answer's head, and no byte more."""
+    """The head of a response, without a byte of its body."""
     read = b""
     while not read.endswith(b"\r\n\r\n"):
         part = line.recv(1)

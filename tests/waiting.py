@@ -1,4 +1,4 @@
-"""Waiting for a condition, never for a time."""
+"""Waits for conditions instead of sleeping."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def wait_for(condition: Callable[[], T], seconds: float = 60.0, what: str = "the condition") -> T:
-    """What `condition` answers as soon as that is true. Fails when it is not so within `seconds`."""
+    """The result of `condition` as soon as it is true. Fails if it is not within `seconds`."""
     ends = time.monotonic() + seconds
     while True:
         answer = condition()
