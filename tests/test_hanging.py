@@ -213,9 +213,5 @@ def resources_of(program: Program) -> Resources:
 def wait_for_idle(program: Program, before: Resources) -> None:
     """Wait until threads and descriptors are as few as before, except for some in each process that come and go."""
     processes = len(serving_processes(program))
-    wait_for(
-        lambda: resources_of(program).threads <= before.threads + 4 * processes, what="the end of threads that waited"
-    )
-    wait_for(
-        lambda: resources_of(program).files <= before.files + 8 * processes, what="the end of connections that waited"
-    )
+    wait_for(lambda: resources_of(program).threads <= before.threads + 4 * processes, what="fewer threads")
+    wait_for(lambda: resources_of(program).files <= before.files + 8 * processes, what="fewer open files")
