@@ -8,17 +8,20 @@ from gunicorn.glogging import Logger
 import app
 from api.server.gunicorn_worker import Worker, hold_stop_signals
 from api.server.uvicorn_server import BACKLOG, END_SECONDS, KEEP_ALIVE_SECONDS
+from services.bootstrap import open_services
 from services.caching.at_hand import keep_at_hand
+from services.commands.clock import start_clock
+from services.commands.start_messages import shown_host
 from services.logs import LineFormatter
 from services.malloc import limit_arenas
 from services.market.errors import TrackerError
-from services.runners.scheduler import Scheduler
+from services.settings import read_settings
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def _or_stop(work, *given):
-    """The result of `work`; a TrackerError ends the start with one line, as in `app.py`."""
+    """The result of `work`; a TrackerError ends the start with one line, as on the command line."""
     try:
         return work(*given)
     except TrackerError as error:
@@ -27,7 +30,7 @@ def _or_stop(work, *given):
 
 
 def _migrate(settings):
-    services = app.open_services(settings)
+    services = open_services(settings)
     services.migrate()
     services.engine.dispose()
 
@@ -42,9 +45,9 @@ class Log(Logger):
                 handler.setFormatter(LineFormatter(look, self.datefmt))
 
 
-_settings = _or_stop(app.read_settings)
+_settings = _or_stop(read_settings)
 
-bind = f"{app.shown_host(_settings.host)}:{_settings.port}"
+bind = f"{shown_host(_settings.host)}:{_settings.port}"
 backlog = BACKLOG
 worker_class = Worker
 timeout = 60
@@ -70,14 +73,11 @@ def on_starting(server):
 
 
 def post_worker_init(worker):
-    """Set what this worker serves, and start its clock; the lease lets one clock tick."""
+    """Set what this worker serves, and start its clock."""
     services = app.process_services()
     worker.bridge = app.bridge_of(worker.wsgi, services.settings)
     keep_at_hand(services.reader, services.clock, services.stopping, services.settings.period_seconds)
-    worker.data_tracker_clock = None
-    if services.settings.scheduler == "auto":
-        worker.data_tracker_clock = Scheduler(services)
-        worker.data_tracker_clock.start()
+    worker.data_tracker_clock = start_clock(services)
 
 
 def worker_exit(_server, worker):

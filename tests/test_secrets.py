@@ -29,7 +29,7 @@ BINARY = (".png", ".pyc")
 def files() -> list[Path]:
     """The project's own files, at the top and in its folders."""
     top = [path for path in ROOT.iterdir() if path.is_file() and path.name not in (".git", ".coverage", ".env")]
-    within = [path for room in FOLDERS for path in (ROOT / room).rglob("*") if path.is_file()]
+    within = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()]
     hashed = (*(ROOT / name for name in ("requirements.txt", "requirements-dev.txt", "package-lock.json")), KNOWN)
     return [
         path

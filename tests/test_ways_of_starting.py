@@ -11,8 +11,9 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
-from app import _parser, serve_by
+from app import serve_by
 from services.bootstrap import open_services
+from services.commands.command_line import parser
 from services.settings import SIMULATED_TRACK, Settings, read_settings
 from tests.deployments import compose, dockerfile, host_button, procfile, recipe, substituted
 from tests.docs.documents import PAGES, blocks, everywhere, tables, unmarked
@@ -25,7 +26,7 @@ Environment = dict[str, str]
 
 def from_command_line(command_line: list[str]) -> Environment:
     """The settings from a command line of app.py."""
-    given = _parser().parse_args(command_line)
+    given = parser().parse_args(command_line)
     assert given.part == "all"
     environment = {"HOST": given.host, "PORT": given.port and str(given.port), "TRACK": given.demo and SIMULATED_TRACK}
     return {name: value for name, value in environment.items() if value}

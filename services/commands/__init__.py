@@ -1,1 +1,1 @@
-"""The commands of `python app.py`: backup, export, transfer, tokens."""
+"""The command line of `python app.py`, and its commands."""

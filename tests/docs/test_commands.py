@@ -12,18 +12,18 @@ import pytest
 import app
 from benchmarks.__main__ import _parser as benchmarks_parser
 from scripts.pictures import main as take_pictures
-from services.commands import tokens
+from services.commands import command_line, tokens
 from tests.docs.documents import PAGES, ROOT, everywhere, spans, tables, unmarked
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 PARSERS: dict[str, Callable[[list[str]], object]] = {
-    "app.py": lambda arguments: app._parser().parse_args(arguments),
+    "app.py": lambda arguments: command_line.parser().parse_args(arguments),
     "app.py token": tokens.parse,
     "benchmarks": lambda arguments: benchmarks_parser().parse_args(arguments),
 } | {
     f"app.py {name}": importlib.import_module(f"services.commands.{name}")._parser().parse_args
-    for name in app.FILE_COMMANDS
+    for name in command_line.FILE_COMMANDS
 }
 ELSEWHERE = {"pip", "pytest", "venv"}
 """Modules of others."""
@@ -66,7 +66,7 @@ def test_every_python_command_is_one_that_its_program_takes() -> None:
 
 def test_the_usage_of_the_program_names_its_parts() -> None:
     (usage,) = {line for page, line in everywhere(r"^python (app\.py \[.*\])$") if page == "docs/first-steps.md"}
-    parts = next(action.choices for action in app._parser()._actions if action.dest == "part")
+    parts = next(action.choices for action in command_line.parser()._actions if action.dest == "part")
     (listed,) = [table for table in tables("docs/first-steps.md") if table[0][0] == "part"]
 
     assert parts is not None
@@ -84,14 +84,14 @@ def test_the_usage_of_the_export_names_its_options() -> None:
 
 
 def test_each_command_prints_its_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in app.FILE_COMMANDS:
+    for name in command_line.FILE_COMMANDS:
         with pytest.raises(SystemExit) as ended:
             app.main([name, "--help"])
         assert ended.value.code == 0
         assert capsys.readouterr().out.startswith(f"usage: app.py {name} ")
 
 
-@pytest.mark.parametrize("name", app.FILE_COMMANDS)
+@pytest.mark.parametrize("name", command_line.FILE_COMMANDS)
 def test_a_module_command_of_earlier_versions_names_the_new_one_and_works(name: str) -> None:
     command = [sys.executable, "-m", f"services.store.{name}", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)

@@ -55,10 +55,10 @@ NAMES = {"accept", "acquire", "communicate", "exception", "get", "getresponse", 
 """Calls that wait without a limit unless they get an argument."""
 
 KNOWN = {
-    "app.py": {"stop.wait()": 1},  # until the signal to end
     "api/server/asgi.py": {"self._places.acquire()": 3},  # until a place is free
     "api/server/listeners.py": {"self._woken.wait()": 1},  # until a listener's next event
     "api/server/thread_pool.py": {"self._jobs.get()": 1},  # an idle thread, until there is work
+    "services/commands/clock.py": {"stop.wait()": 1},  # until the signal to end
     "services/concurrency/last_known.py": {"reading.result()": 1},  # limited by the time of a read
     "services/concurrency/versioned_cache.py": {"found[1].result()": 1},  # limited by the time of the computation
     "services/concurrency/deadline.py": {"future.result()": 1},  # it is done

@@ -1,5 +1,5 @@
-"""The tables, a module for each wing of the store. Times are epoch seconds (UTC); prices are in quote currency per base
-unit. An attribute may have a clearer name than its column, which keeps the one that it was created with."""
+"""The tables, a module for each subpackage of the store. Times are epoch seconds (UTC); prices are in quote currency
+per base unit. An attribute may have a clearer name than its column, which keeps the one that it was created with."""
 
 from services.store.database.models.alerting import (
     AlertRow,
