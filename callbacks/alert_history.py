@@ -120,16 +120,16 @@ def _register_actions(app: Dash, dependencies: Dependencies) -> None:
 def shown_at(filters: Filters, now: datetime, reader: MarketReader, alert_service: AlertService) -> Shown:
     """The page that the filters ask for, or the last page if there are fewer. Raises StoreUnavailable."""
     query = alert_query.query_of(filters, now)
-    tally = alert_service.tally(query)
-    page = min(filters.page, max(1, -(-tally.total // alert_query.PAGE_ROWS)))
+    counts = reader.count_alerts(query)
+    page = min(filters.page, max(1, -(-counts.total // alert_query.PAGE_ROWS)))
     filters = replace(filters, page=page)
     muted = [(mute, reader.metric(mute.metric_id)) for mute in alert_service.mutes(now) if mute.metric_id is not None]
     return Shown(
         filters,
         reader.alerts(alert_query.query_of(filters, now)),
-        tally.total,
-        tally.unacknowledged,
-        alert_service.rules_that_fired(),
+        counts.total,
+        counts.unacknowledged,
+        reader.rules_that_fired(),
         muted,
     )
 

@@ -35,15 +35,15 @@ def register(app: Dash, dependencies: Dependencies) -> None:
 
 def rule_lines(dependencies: Dependencies) -> list[RuleLine]:
     """All rules with their states, the built-in one first. Raises StoreUnavailable."""
-    alert_service = dependencies.alert_service
+    alert_service, reader = dependencies.alert_service, dependencies.reader
     state_counts, mutes = alert_service.state_counts(), _of_rules(alert_service.mutes(dependencies.clock()))
     states: tuple[AlertState, ...] = ("firing", "no_data")  # the built-in rule has no pending time
     counts = {
-        state.replace("_", " "): alert_service.tally(AlertQuery(rule_id=BUILT_IN, state=state)).total
+        state.replace("_", " "): reader.count_alerts(AlertQuery(rule_id=BUILT_IN, state=state)).total
         for state in states
     }
     editable = [RuleLine(rule, state_counts.get(rule.id, {}), mutes.get(rule.id)) for rule in alert_service.rules()]
-    return [RuleLine(built_in(dependencies.reader.profile), counts, mutes.get(BUILT_IN)), *editable]
+    return [RuleLine(built_in(reader.profile), counts, mutes.get(BUILT_IN)), *editable]
 
 
 def carry_out(action: Action, alert_service: AlertService, now: datetime) -> None:

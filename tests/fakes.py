@@ -107,13 +107,6 @@ class FakeAlertService:
         self.rule(number)
         del self.stored[number]
 
-    def tally(self, query: AlertQuery) -> AlertCounts:
-        unacknowledged = [alert for alert in self.fired.values() if alert.acknowledged_at is None]
-        return AlertCounts(len(self.fired), len(unacknowledged))
-
-    def rules_that_fired(self) -> dict[int, str | None]:
-        return {alert.rule_id: alert.rule for alert in self.fired.values()}
-
     def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
         alert = self._found(self.fired, number, "alert")
         self.fired[number] = replace(alert, acknowledged_at=now, note=note, acknowledged_by=by)
@@ -232,6 +225,15 @@ class FakeReader:
         ]
         found.sort(key=lambda alert: alert.fired_at, reverse=True)
         return tuple(found[query.offset : query.offset + query.limit])
+
+    def count_alerts(self, query: AlertQuery) -> AlertCounts:
+        self._answer("count_alerts")
+        unacknowledged = [alert for alert in self.fired if alert.acknowledged_at is None]
+        return AlertCounts(len(self.fired), len(unacknowledged))
+
+    def rules_that_fired(self) -> dict[int, str | None]:
+        self._answer("rules_that_fired")
+        return {alert.rule_id: alert.rule for alert in self.fired}
 
     def open_alerts(self) -> OpenAlerts:
         self._answer("open_alerts")

@@ -66,7 +66,7 @@ def blueprint(context: RouteContext) -> Blueprint:
             """What to read, the place to build the response in, and the paging headers."""
             metric_id = None if query.metric is None else reader.metric(parse_metric(query.metric)).id
             wanted = query.selection(metric_id)
-            total = alert_service.tally(wanted).total
+            total = reader.count_alerts(wanted).total
             place = context.large.place(is_large=min(query.limit, total - query.offset) > MAX_ORDINARY_ROWS)
             return wanted, place, paging(query, total)
 

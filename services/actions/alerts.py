@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from services.concurrency.long_work import LongWork
-from services.market.alerting.alerts import Alert, AlertCounts, AlertQuery, Mute, ReplayResult
+from services.market.alerting.alerts import Alert, AlertQuery, Mute, ReplayResult
 from services.market.alerting.replay import require_replayable
 from services.market.alerting.rules import BUILT_IN, MAX_RULES, AlertRule, TooManyRules, require_channels
 from services.market.alerting.states import STATE_NAMES
@@ -77,14 +77,6 @@ class StoreAlertService:
         with self._changing() as connection:
             _notify_ends(connection, _rule(connection, number), to_epoch(now))
             rules.remove(connection, number, to_epoch(now))
-
-    def tally(self, query: AlertQuery) -> AlertCounts:
-        with reading(self._engine) as connection:
-            return alerts.count(connection, query)
-
-    def rules_that_fired(self) -> Mapping[int, str | None]:
-        with reading(self._engine) as connection:
-            return alerts.rules_that_fired(connection)
 
     def acknowledge_all(self, query: AlertQuery, note: str | None, now: datetime, by: str | None = None) -> int:
         with self._changing() as connection:

@@ -1,18 +1,18 @@
 """Results cached in one process until the database has a new revision, and for as long as it is away."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
 from services.concurrency.last_known import LastKnown
 from services.concurrency.versioned_cache import VersionedCache
-from services.market.alerting.alerts import NEWEST_ALERTS, Alert, AlertQuery, OpenAlerts
+from services.market.alerting.alerts import NEWEST_ALERTS, Alert, AlertCounts, AlertQuery, OpenAlerts
 from services.market.ports import MarketReader
 from services.market.ranking import RankedMetric, Ranking, Sparklines
 from services.market.status import Day, Profile, Status
-from services.market.times import to_epoch
+from services.market.times import MINUTE, to_epoch
 from services.market.types import Hours, Series
 
 REVISION_SECONDS = 0.25
@@ -83,6 +83,12 @@ class CachedReader:
     def alerts(self, query: AlertQuery = NEWEST_ALERTS) -> tuple[Alert, ...]:
         return self._reader.alerts(query)
 
+    def count_alerts(self, query: AlertQuery) -> AlertCounts:
+        return self._reader.count_alerts(query)
+
+    def rules_that_fired(self) -> Mapping[int, str | None]:
+        return self._reader.rules_that_fired()
+
     def open_alerts(self) -> OpenAlerts:
         revision = self.revision()
         return self._at_hand(self._open_alerts) or self._open_alerts.get(self._timer(), revision)
@@ -106,7 +112,7 @@ class CachedReader:
 
     def day(self, now: datetime) -> Day:
         # Without a tick the gap since the last one grows all the same.
-        version = (self.revision(), to_epoch(now) // 60)
+        version = (self.revision(), to_epoch(now) // MINUTE)
         return self._at_hand(self._days) or self._days.get(self._timer(), version, now)
 
     def _at_hand(self, last: LastKnown[P, T]) -> T | None:

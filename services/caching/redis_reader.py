@@ -1,16 +1,16 @@
 """Results that one process reads from the database, and the others of the same installation read from Redis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
 from services.caching.redis_cache import CacheEntry, RedisCache
-from services.market.alerting.alerts import NEWEST_ALERTS, Alert, AlertQuery, OpenAlerts
+from services.market.alerting.alerts import NEWEST_ALERTS, Alert, AlertCounts, AlertQuery, OpenAlerts
 from services.market.ports import MarketReader
 from services.market.ranking import RankedMetric, Ranking, Sparklines
 from services.market.status import Day, Profile, Status
-from services.market.times import to_epoch
+from services.market.times import MINUTE, to_epoch
 from services.market.types import Hours, Series
 
 T = TypeVar("T")
@@ -82,6 +82,12 @@ class SharedReader:
         found = self._shared(ALERTS, key, lambda: self._reader.alerts(replace(query, since=hour)))
         return tuple(alert for alert in found if alert.fired_at >= since)
 
+    def count_alerts(self, query: AlertQuery) -> AlertCounts:
+        return self._reader.count_alerts(query)
+
+    def rules_that_fired(self) -> Mapping[int, str | None]:
+        return self._reader.rules_that_fired()
+
     def open_alerts(self) -> OpenAlerts:
         return self._shared(OPEN_ALERTS, "", self._reader.open_alerts)
 
@@ -94,7 +100,7 @@ class SharedReader:
         return replace(found.as_of(now, self.profile.period_seconds), shared_cache=self._cache.up)
 
     def day(self, now: datetime) -> Day:
-        return self._shared(DAY, str(to_epoch(now) // 60), lambda: self._reader.day(now))
+        return self._shared(DAY, str(to_epoch(now) // MINUTE), lambda: self._reader.day(now))
 
     def _series(
         self,

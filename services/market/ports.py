@@ -1,6 +1,6 @@
 """The ports: interfaces that the application needs. `services.bootstrap` alone chooses implementations."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -95,6 +95,12 @@ class MarketReader(Protocol):
     def alerts(self, query: AlertQuery = NEWEST_ALERTS) -> tuple[Alert, ...]:
         """The alerts that `query` selects, newest first."""
 
+    def count_alerts(self, query: AlertQuery) -> AlertCounts:
+        """The number of selected alerts, regardless of limit and offset."""
+
+    def rules_that_fired(self) -> Mapping[int, str | None]:
+        """The rules with alerts, and the name that each had at the last one; None for the built-in rule."""
+
     def open_alerts(self) -> OpenAlerts:
         """The alerts that need attention."""
 
@@ -146,12 +152,6 @@ class AlertService(Protocol):
     def remove_rule(self, number: int, now: datetime) -> None:
         """Remove the rule; its alerts stay on record. Raises UnknownRecord."""
 
-    def tally(self, query: AlertQuery) -> AlertCounts:
-        """The number of selected alerts, regardless of limit and offset."""
-
-    def rules_that_fired(self) -> Mapping[int, str | None]:
-        """The rules with alerts, and the name that each had at the last one; None for the built-in rule."""
-
     def acknowledge(self, number: int, note: str | None, now: datetime, by: str | None = None) -> Alert:
         """Acknowledge the alert, on behalf of `by`; a second time changes nothing. Raises UnknownRecord."""
 
@@ -186,9 +186,6 @@ class Notifier(Protocol):
 
     def send(self, message: Message) -> None:
         """Send once. The message's key lets the receiver recognise a repeat. Raises DeliveryFailed."""
-
-
-Notifiers = Sequence[Notifier]
 
 
 class Deliveries(Protocol):

@@ -1,11 +1,11 @@
 """What the web reads from the database, each result from one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
 
-from services.market.alerting.alerts import NEWEST_ALERTS, Alert, AlertQuery, OpenAlerts
+from services.market.alerting.alerts import NEWEST_ALERTS, Alert, AlertCounts, AlertQuery, OpenAlerts
 from services.market.errors import UnknownMetric
 from services.market.present import is_stale
 from services.market.ranking import RankedMetric, Ranking, Sparklines
@@ -84,6 +84,14 @@ class StoreReader:
     def alerts(self, query: AlertQuery = NEWEST_ALERTS) -> tuple[Alert, ...]:
         with reading(self._engine) as connection:
             return alerts.find(connection, query)
+
+    def count_alerts(self, query: AlertQuery) -> AlertCounts:
+        with reading(self._engine) as connection:
+            return alerts.count(connection, query)
+
+    def rules_that_fired(self) -> Mapping[int, str | None]:
+        with reading(self._engine) as connection:
+            return alerts.rules_that_fired(connection)
 
     def open_alerts(self) -> OpenAlerts:
         with reading(self._engine) as connection:

@@ -16,6 +16,8 @@ from services.store.alerting import alerts, mutes, rules
 from services.store.alerting.alerts import NewAlert
 from services.store.database.engine import Engine, reading, writing
 from services.store.ranking import metrics, snapshots
+from services.store.reader import StoreReader
+from tests import builders
 from tests.builders import NOON
 
 T = int(NOON.timestamp())
@@ -155,13 +157,26 @@ def test_alerts_are_chosen_by_all_that_may_be_asked(engine: Engine, alert_servic
 
 
 def test_alerts_are_counted_whatever_the_page(engine: Engine, alert_service: StoreAlertService) -> None:
-    assert alert_service.tally(AlertQuery()) == AlertCounts(0, 0)
+    reader = StoreReader(engine, builders.profile())
+    assert reader.count_alerts(AlertQuery()) == AlertCounts(0, 0)
     fire(engine, (0, 1, 0), (1, 1, 60), (1, 2, 120))
     alert_service.acknowledge(2, None, NOON)
 
-    assert alert_service.tally(AlertQuery(limit=1, offset=2)) == AlertCounts(3, 2)
-    assert alert_service.tally(AlertQuery(search="btc")) == AlertCounts(2, 1)
-    assert alert_service.tally(AlertQuery(rule_id=1, unacknowledged=True)) == AlertCounts(1, 1)
+    assert reader.count_alerts(AlertQuery(limit=1, offset=2)) == AlertCounts(3, 2)
+    assert reader.count_alerts(AlertQuery(search="btc")) == AlertCounts(2, 1)
+    assert reader.count_alerts(AlertQuery(rule_id=1, unacknowledged=True)) == AlertCounts(1, 1)
+
+
+@pytest.mark.usefixtures("alert_service")
+def test_rules_that_fired_are_known_by_their_last_name(engine: Engine) -> None:
+    reader = StoreReader(engine, builders.profile())
+    fire(engine, (0, 1, 0))
+    with writing(engine) as connection:
+        for at, name in ((60, "one"), (120, "uno")):
+            text = rules.encode_rule(rule(name))
+            alerts.insert_alerts(connection, [NewAlert(1, T + at, 9.0, None, None, 0, rule_id=5, rule=text)])
+
+    assert reader.rules_that_fired() == {0: None, 5: "uno"}
 
 
 def test_all_that_is_chosen_is_acknowledged_at_once_and_what_somebody_saw_before_stays_his(
@@ -174,16 +189,6 @@ def test_all_that_is_chosen_is_acknowledged_at_once_and_what_somebody_saw_before
 
     acknowledged = [(alert.note, alert.acknowledged_by) for alert in stored_alerts(engine, AlertQuery())[::-1]]
     assert acknowledged == [("first", "ann"), ("then", "bob"), (None, None), (None, None)]
-
-
-def test_rules_that_fired_are_known_by_their_last_name(engine: Engine, alert_service: StoreAlertService) -> None:
-    fire(engine, (0, 1, 0))
-    with writing(engine) as connection:
-        for at, name in ((60, "one"), (120, "uno")):
-            text = rules.encode_rule(rule(name))
-            alerts.insert_alerts(connection, [NewAlert(1, T + at, 9.0, None, None, 0, rule_id=5, rule=text)])
-
-    assert alert_service.rules_that_fired() == {0: None, 5: "uno"}
 
 
 def test_what_nobody_has_attended_to_is_firing_and_neither_muted_nor_acknowledged(

@@ -390,15 +390,15 @@ def test_an_absent_database_is_not_an_empty_list(dependencies: Dependencies) -> 
 
 
 def test_rules_tell_how_many_metrics_they_have_no_data_of_the_built_in_one_too(dependencies: Dependencies) -> None:
-    class Counting(FakeAlertService):
-        def tally(self, query: AlertQuery) -> AlertCounts:
+    class Counting(FakeReader):
+        def count_alerts(self, query: AlertQuery) -> AlertCounts:
             assert query.rule_id == 0
             return AlertCounts({"firing": 2, "no_data": 5}[query.state or ""], 0)
 
-    alert_service = Counting()
+    alert_service = FakeAlertService()
     number = alert_service.add_rule(PUMPS).id
     alert_service.states[number] = {"firing": 1, "pending": 3, "no data": 4, "resolved": 9}
-    lines = rule_lines(replace(dependencies, alert_service=alert_service))
+    lines = rule_lines(replace(dependencies, reader=Counting(), alert_service=alert_service))
 
     chips = [[part.children for part in rules._chips(line, UTC)] for line in lines]
     assert chips == [["2 firing", "5 no data"], ["Off", "1 firing", "3 pending", "4 no data"]]
