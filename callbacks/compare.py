@@ -21,11 +21,10 @@ from services.market.errors import UnknownMetric
 from services.market.gaps import grid_step
 from services.market.ports import Clock, MarketReader
 from services.market.ranking import RankedMetric
+from services.market.text import number_or_key
 from services.market.times import HOUR
 
 PATH = "/compare"
-MAX_ID_DIGITS = 18
-"""Digits of a metric number; a longer one is a key."""
 
 
 def register(app: Dash, reader: MarketReader, clock: Clock) -> None:
@@ -131,9 +130,8 @@ def rows_of(choice: Choice, reader: MarketReader) -> tuple[list[tuple[str, Ranke
     rows: dict[int, tuple[str, RankedMetric]] = {}
     unknown: list[str] = []
     for wanted in choice.wanted:
-        is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= MAX_ID_DIGITS
         try:
-            row = reader.metric(int(wanted) if is_number else wanted)
+            row = reader.metric(number_or_key(wanted))
         except UnknownMetric:
             unknown.append(wanted)
             continue

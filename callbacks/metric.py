@@ -170,7 +170,7 @@ def subject_of(reader: MarketReader, alert_service: AlertService, wanted: int | 
 def _is_drawn(rule: AlertRule, row: RankedMetric) -> bool:
     """True if the rule compares this metric's price with a multiple of its average."""
     on_average = rule.quantity == "price" and isinstance(rule.condition, TimesAverage)
-    return rule.enabled and on_average and any(one.market == row.market and one.matches(row.pair) for one in rule.scope)
+    return rule.enabled and on_average and rule.watches(row)
 
 
 def chart_with_rules(reader: MarketReader, subject: Subject, now: datetime, span: Span) -> ChartHistory:

@@ -17,9 +17,7 @@ from layouts.price_chart import LINE, View
 from layouts.spans import FIRST_SPAN
 from services.market.dependencies import Dependencies
 from services.market.errors import StoreUnavailable, UnknownMetric
-
-MAX_ID_DIGITS = 18
-"""Digits of a metric number; a longer one is a key."""
+from services.market.text import number_or_key
 
 PAGE_SEGMENTS = frozenset({"alerting", "status", "compare", "metric"})
 """The first segments of the paths of pages."""
@@ -84,9 +82,8 @@ def page_at(path: str, search: str, dependencies: Dependencies, zone: tzinfo) ->
 
 def _metric_page(wanted: str, dependencies: Dependencies, zone: tzinfo) -> Page:
     reader, clock = dependencies.reader, dependencies.clock
-    is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= MAX_ID_DIGITS
     try:
-        subject = subject_of(reader, dependencies.alert_service, int(wanted) if is_number else wanted, clock())
+        subject = subject_of(reader, dependencies.alert_service, number_or_key(wanted), clock())
         chart = chart_with_rules(reader, subject, clock(), FIRST_SPAN)
     except UnknownMetric:
         return metric.unknown(wanted), "Unknown metric"

@@ -11,7 +11,7 @@ from dash.exceptions import PreventUpdate
 from callbacks.requests import Number
 from callbacks.rule_form import FIELDS, draft_in
 from callbacks.shell import BROWSER
-from layouts import ids, notation, rule_form, rule_replay
+from layouts import ids, notation, rule_replay
 from layouts.axes import Figure
 from layouts.rule_replay import ReplayProblem, ReplayRequest, ReplayResult
 from layouts.rule_validation import check_draft, path_and_text
@@ -92,7 +92,7 @@ def replayed(
     except BadRule as error:
         return rule_replay.problem(path_and_text(error)[1])
     rows = dependencies.reader.ranking().metrics
-    watched = sum(rule_form.watches(rule, row) for row in rows)
+    watched = sum(rule.watches(row) for row in rows)
     most = rule_replay.most_fired(result)
     figure = None if most is None else figure_of(most, result, dependencies.reader, zone)
     return rule_replay.result_view(result, watched, {row.id: row for row in rows}, figure, zone)

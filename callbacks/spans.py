@@ -4,17 +4,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from layouts.spans import Span
 from services.market.candles import ChartHistory, ChartSpan, chart_history
 from services.market.ports import MarketReader
-from services.market.times import HOUR, from_epoch, period_of, to_epoch
+from services.market.times import HOUR, MINUTE, from_epoch, period_of, to_epoch
 from services.market.types import Hours, Series
 
 EPOCH = from_epoch(0)
 
 
 def read_chart(
-    reader: MarketReader, metric_id: int, now: datetime, span: Span, windows: Iterable[int] = ()
+    reader: MarketReader, metric_id: int, now: datetime, span: ChartSpan, windows: Iterable[int] = ()
 ) -> ChartHistory:
     """A metric's last `span` before `now`, by sample or by hour, and as much history before it as its averages need:
     those of an hour, of the built-in rule's window, and of `windows` (seconds).
@@ -24,7 +23,7 @@ def read_chart(
     """
     until = period_of(now, reader.profile.period_seconds)
     since = until - timedelta(seconds=span.seconds)
-    alert_window = reader.profile.alert_window_minutes * 60
+    alert_window = reader.profile.alert_window_minutes * MINUTE
     lead = since - timedelta(seconds=max(span.window_seconds, HOUR, alert_window, *windows))
     history: Series | Hours
     if span.by_sample:
@@ -33,13 +32,12 @@ def read_chart(
     else:
         history = reader.hours(metric_id, lead, until)
         volumes = None
-    shown = ChartSpan(to_epoch(since), to_epoch(until), span.bar_seconds, span.window_seconds)
-    chart = chart_history(history, volumes, shown, reader.profile.period_seconds)
+    chart = chart_history(history, volumes, span, to_epoch(until), reader.profile.period_seconds)
     return replace(chart, begins=_beginning(reader, metric_id, chart))
 
 
 def _beginning(reader: MarketReader, metric_id: int, chart: ChartHistory) -> int | None:
-    """The time of the metric's first stored price; None if its history reaches back to the begin of the span."""
+    """The time of the metric's first stored price; None if its history reaches back to the beginning of the span."""
     hourly = isinstance(chart.known, Hours)
     times = chart.known.starts if isinstance(chart.known, Hours) else chart.known.times
     tolerance = max(chart.bars.seconds, 2 * reader.profile.period_seconds)

@@ -8,11 +8,12 @@ from urllib.parse import parse_qs, urlencode
 
 from layouts.paths import at
 from services.market.alerting.alerts import AlertQuery
+from services.market.text import number_in
 from services.market.times import to_epoch
 
 PAGE_ROWS = 50
 MAX_SEARCH_LENGTH = 100
-MAX_ID_DIGITS = 9
+MAX_DIGITS = 9
 """Digits of a rule number or a page number; a longer one is ignored."""
 MAX_CSV_ROWS = 10_000
 """The most alerts that the API returns at once."""
@@ -73,15 +74,15 @@ class Filters:
 
 def filters_of(parameters: Mapping[str, Any]) -> Filters:
     """The filters that a browser asks for; invalid values are ignored."""
-    page = str(parameters.get("page") or "")
-    rule = str(parameters.get("rule") or "")
+    page = number_in(str(parameters.get("page") or ""), MAX_DIGITS)
+    rule = number_in(str(parameters.get("rule") or ""), MAX_DIGITS)
     return Filters(
         q=str(parameters.get("q") or "").strip()[:MAX_SEARCH_LENGTH],
-        rule=rule if _is_number(rule) else "",
+        rule="" if rule is None else str(rule),
         state=_one_of(STATES, parameters.get("state")),
         span=_one_of(SPANS, parameters.get("span")),
         unacknowledged=bool(parameters.get(UNACKNOWLEDGED)),
-        page=max(1, int(page)) if _is_number(page) else 1,
+        page=max(1, page or 1),
     )
 
 
@@ -116,10 +117,6 @@ def csv_path(filters: Filters, now: datetime) -> str:
         "unacknowledged": "true" if filters.unacknowledged else "",
     }
     return at("/alerts?") + urlencode({name: value for name, value in values.items() if value})
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS
 
 
 def _one_of(choices: Choices, wanted: object) -> str:

@@ -10,14 +10,12 @@ from dash.development.base_component import Component
 
 from layouts import ids, parts
 from layouts.paths import at
+from services.market.text import number_in
 
 PATH = "/alerting"
 HISTORY, RULES, DELIVERIES = "history", "rules", "deliveries"
 TABS = {HISTORY: "History", RULES: "Rules", DELIVERIES: "Deliveries"}
 NEW = "new"
-
-MAX_ID_DIGITS = 18
-"""Digits of a rule number; a longer one is ignored."""
 
 LEAD = "Alerts that fired, the rules that fire them, and the delivery of their messages."
 
@@ -36,7 +34,7 @@ class Place:
     @property
     def edited(self) -> int | None:
         """The number of the rule that is open; None if it is a new one."""
-        return None if self.edit in (None, NEW) else _number_in(self.edit)
+        return None if self.edit in (None, NEW) else number_in(self.edit)
 
 
 def place_of(search: object) -> Place:
@@ -49,9 +47,9 @@ def place_of(search: object) -> Place:
     if tab != RULES:
         return Place(tab)
     edit = values.get("edit")
-    if edit != NEW and _number_in(edit) is None:
+    if edit != NEW and number_in(edit) is None:
         return Place(RULES)
-    return Place(RULES, edit, _number_in(values.get("like")), values.get("template", ""), values.get("scope", ""))
+    return Place(RULES, edit, number_in(values.get("like")), values.get("template", ""), values.get("scope", ""))
 
 
 def search_for(tab: str, **more: object) -> str:
@@ -89,8 +87,3 @@ def tabs(chosen: str) -> list[Component]:
 def key(place: Place) -> list[Any]:
     """The identity of a part of the page. Other parameters of the address belong to the part itself."""
     return [place.tab, place.edit, place.like, place.template, place.scope]
-
-
-def _number_in(text: str | None) -> int | None:
-    is_number = text is not None and text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS
-    return int(text) if is_number and text is not None else None

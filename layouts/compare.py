@@ -12,9 +12,10 @@ from layouts.axes import ZOOMABLE, Figure
 from layouts.compare_choice import MAX_METRICS, OWN, SCALES, Choice
 from layouts.comparison_chart import Compared, change_of
 from layouts.markup import Markup
-from layouts.spans import SPANS, duration
+from layouts.spans import SPANS
 from services.market.correlation import MIN_COMMON_SAMPLES, Correlations
 from services.market.ranking import RankedMetric
+from services.market.times import span_text
 
 RESULTS = 8
 PANEL_HEIGHT = 130  # px
@@ -130,7 +131,7 @@ def matrix(comparison: Comparison) -> Component:
         )
         for row, name in enumerate(names)
     ]
-    width = duration(comparison.step_seconds)
+    width = span_text(comparison.step_seconds)
     text = f"Pearson's r of log returns over {width}, where both have a price at both ends; beneath it, how many."
     return html.Div(
         [

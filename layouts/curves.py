@@ -1,6 +1,6 @@
 """A metric's history as a chart draws it: points in time, with gaps where no samples are stored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -60,6 +60,11 @@ def with_gaps(series: Series, period_seconds: int) -> tuple[Ints, Values]:
         filled[gap + 1 + shift] = None
     middle = (times[gaps] + times[gaps + 1]) // 2
     return np.insert(times, gaps + 1, middle), filled
+
+
+def known(values: Iterable[float | None]) -> Values:
+    """The values, with None for NaN."""
+    return [None if value != value else value for value in values]  # NaN is not itself
 
 
 def _through_hours(hours: Hours, newest: datetime | None) -> Curve:

@@ -7,9 +7,9 @@ import numpy as np
 
 from layouts import notation, theme
 from layouts.axes import Figure, axis, in_zone, layout, stamps, time_axis
+from layouts.curves import known
 from services.market.status import SLOT_SECONDS, Sizes, TickDay
 from services.market.times import from_epoch
-from services.market.types import Floats
 
 
 def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
@@ -20,13 +20,13 @@ def tick_figure(day: TickDay, zone: tzinfo) -> Figure:
     edges = stamps(ends)
     clocks = [notation.clock(from_epoch(end), zone) for end in ends.tolist()]
     spans = [f"{start} to {end}" for start, end in pairwise(clocks)]
-    longest = [notation.milliseconds(value) for value in _known(day.longest_ms)]
+    longest = [notation.milliseconds(value) for value in known(day.longest_ms.tolist())]
     bars = [
         {
             "type": "bar",
             "name": name,
             "x": middles,
-            "y": _known(values),
+            "y": known(values.tolist()),
             "customdata": list(zip(spans, longest, strict=True)),
             "marker": {"color": colour},
             "hovertemplate": "%{customdata[0]}<br>" + name + " <b>%{y:,.0f} ms</b> on average<br>"
@@ -95,7 +95,3 @@ def size_figure(sizes: Sizes, zone: tzinfo) -> Figure:
         "meta": in_zone(zone),
     }
     return {"data": [area], "layout": look}
-
-
-def _known(values: Floats) -> list[float | None]:
-    return [None if value != value else value for value in values.tolist()]  # NaN is not itself

@@ -13,7 +13,7 @@ import numpy as np
 
 from layouts import notation, price_chart_style, reference_lines
 from layouts.axes import UNTIMED, Figure, in_zone, shown, stamps
-from layouts.curves import Band, Curve, Values, curve, with_gaps
+from layouts.curves import Band, Curve, Values, curve, known, with_gaps
 from layouts.points import Points
 from layouts.spans import Span
 from services.market.alerting.alerts import Alert
@@ -187,7 +187,7 @@ def _points(chart: ChartHistory, view: View, subject: Subject) -> list[Points]:
         _band(line.bands if as_line else [], digits + 2, {"showlegend": hourly and as_line}),
         _candles(chart, not as_line),
         Points(
-            {"x": stamps(chart.bars.middles), "y": _known(chart.bars.volume.tolist())},
+            {"x": stamps(chart.bars.middles), "y": known(chart.bars.volume.tolist())},
             times=chart.bars.middles,
         ),
         _volatility(chart),
@@ -235,8 +235,4 @@ def _volatility(chart: ChartHistory) -> Points:
     """The rolling volatility in per cent."""
     widths = np.full(len(chart.volatility_at), chart.bars.seconds, dtype=np.int64)
     times, values = with_gaps(Series(chart.volatility_at, np.round(chart.volatility * 100, 6), widths), 0)
-    return Points({"x": stamps(times), "y": _known(values)}, times=times)
-
-
-def _known(values: Sequence[float | None]) -> list[float | None]:
-    return [None if value != value else value for value in values]  # NaN is not itself
+    return Points({"x": stamps(times), "y": known(values)}, times=times)

@@ -5,9 +5,9 @@ from datetime import tzinfo
 
 from layouts import history_start, notation, theme
 from layouts.axes import TIME, TIMED, Figure, axis, crosshair, layout, shown, spanning, time_axis
-from layouts.spans import duration
 from services.market.alerting.rules import AlertRule, TimesAverage
 from services.market.candles import ChartHistory
+from services.market.times import span_text
 from services.market.types import Hours, Series
 
 DASHES = ("dashdot", "longdash", "longdashdot", "5px,2px")
@@ -82,7 +82,7 @@ def _bars_and_volatility(chart: ChartHistory, digits: str) -> list[Figure]:
     return [
         {
             "type": "candlestick",
-            "name": f"Candles of {duration(chart.bars.seconds)}",
+            "name": f"Candles of {span_text(chart.bars.seconds)}",
             "increasing": {"line": {"color": theme.UP, "width": 1.2}, "fillcolor": theme.UP},
             "decreasing": {"line": {"color": theme.DOWN, "width": 1.2}, "fillcolor": theme.DOWN},
             "whiskerwidth": 0,
@@ -104,7 +104,7 @@ def _bars_and_volatility(chart: ChartHistory, digits: str) -> list[Figure]:
             "name": "Volatility",
             "yaxis": "y3",
             "line": {"color": theme.ACCENT, "width": 1.5},
-            "hovertemplate": f"Volatility of {duration(chart.window_seconds)} <b>%{{y:.3~f}} %</b><extra></extra>",
+            "hovertemplate": f"Volatility of {span_text(chart.window_seconds)} <b>%{{y:.3~f}} %</b><extra></extra>",
             "showlegend": False,
         },
     ]
@@ -150,7 +150,7 @@ def annotations(chart: ChartHistory, zone: tzinfo) -> Figure:
     """The captions of the panels, and a line where history begins."""
     captions = {
         "yaxis2": "24 h volume",
-        "yaxis3": f"Volatility: standard deviation / mean of {duration(chart.window_seconds)}",
+        "yaxis3": f"Volatility: standard deviation / mean of {span_text(chart.window_seconds)}",
     }
     written = [
         {
@@ -175,7 +175,7 @@ def annotations(chart: ChartHistory, zone: tzinfo) -> Figure:
 def _rule_name(rule: AlertRule) -> str:
     condition = rule.condition
     assert isinstance(condition, TimesAverage)
-    return f"Rule {condition.direction} {condition.factor:g}{notation.TIMES} of {duration(condition.window_seconds)}"
+    return f"Rule {condition.direction} {condition.factor:g}{notation.TIMES} of {span_text(condition.window_seconds)}"
 
 
 def _weight(history: Series | Hours) -> float:

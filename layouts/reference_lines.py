@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from layouts.curves import Values, with_gaps
+from layouts.curves import Values, known, with_gaps
 from services.market.alerting import averages
 from services.market.alerting.alerts import Alert
 from services.market.alerting.rules import BUILT_IN, AlertRule, TimesAverage
@@ -78,7 +78,7 @@ def _times_and_widths(chart: ChartHistory) -> tuple[Ints, Ints]:
 def _drawn(times: Ints, values: Floats, widths: Ints) -> tuple[Ints, Values]:
     """The line through the values, with gaps where prices are missing, and None for unknown values."""
     times, filled = with_gaps(Series(times, _rounded(values), widths), 0)
-    return times, [None if value != value else value for value in filled]  # NaN is not itself
+    return times, known(filled)
 
 
 def _rounded(values: Floats) -> Floats:

@@ -1,18 +1,26 @@
 """A rule as the fields of its form hold it, perhaps incomplete: blank, from a template, or from a stored rule."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from services.market.alerting.rules import (
+    DEFAULT_COOLDOWN_SECONDS,
+    DEFAULT_HYSTERESIS_PERCENT,
+    DEFAULT_MIN_SAMPLES,
+    DEFAULT_PENDING_SECONDS,
+    DEFAULT_QUANTITY,
+    DEFAULT_SIDE,
     MAX_NAME_LENGTH,
     QUANTITIES,
     AlertRule,
     Change,
     Level,
     NoData,
+    Quantity,
     TimesAverage,
     Top,
 )
+from services.market.times import HOUR, MINUTE
 
 Draft = dict[str, Any]
 """The values of the form's fields by name: texts as they were typed, choices as strings."""
@@ -22,29 +30,29 @@ ALL, SOME, NOBODY = "all", "some", "nobody"
 BLANK: Draft = {
     "name": "",
     "scope": "",
-    "quantity": "price",
+    "quantity": DEFAULT_QUANTITY,
     "kind": "change",
-    "side": "above",
+    "side": DEFAULT_SIDE,
     "way": "up",
     "factor": "3",
     "percent": "5",
     "level": "",
     "places": "10",
     "periods": "5",
-    "window": "3600",
-    "min_samples": "5",
-    "pending": "0",
-    "cooldown": "3600",
-    "hysteresis": "0",
+    "window": str(HOUR),
+    "min_samples": str(DEFAULT_MIN_SAMPLES),
+    "pending": str(DEFAULT_PENDING_SECONDS),
+    "cooldown": str(DEFAULT_COOLDOWN_SECONDS),
+    "hysteresis": f"{DEFAULT_HYSTERESIS_PERCENT:g}",
     "notify": ALL,
     "channels": [],
     "send_resolved": False,
 }
 
 TEMPLATES: Mapping[str, tuple[str, Draft]] = {
-    "pumps": ("Pumps", {"way": "up", "percent": "10", "window": "900"}),
-    "dumps": ("Dumps", {"way": "down", "percent": "10", "window": "900"}),
-    "volume": ("Volume spike", {"quantity": "volume", "kind": "average", "factor": "2", "window": "14400"}),
+    "pumps": ("Pumps", {"way": "up", "percent": "10", "window": str(15 * MINUTE)}),
+    "dumps": ("Dumps", {"way": "down", "percent": "10", "window": str(15 * MINUTE)}),
+    "volume": ("Volume spike", {"quantity": "volume", "kind": "average", "factor": "2", "window": str(4 * HOUR)}),
     "top": ("Enters the top 10", {"quantity": "rank", "kind": "top"}),
     "silence": ("No data", {"kind": "no_data", "periods": "5"}),
 }
@@ -105,7 +113,8 @@ def duplicate(rule: AlertRule) -> Draft:
 
 def kinds_for(quantity: object) -> tuple[str, ...]:
     """The kinds of condition that a quantity can have."""
-    return QUANTITIES.get(str(quantity), QUANTITIES["price"])
+    name = str(quantity)
+    return QUANTITIES[cast(Quantity, name) if name in QUANTITIES else DEFAULT_QUANTITY]
 
 
 def visible_fields(draft: Draft) -> frozenset[str]:

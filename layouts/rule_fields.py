@@ -9,10 +9,10 @@ from dash.development.base_component import Component
 
 from layouts import ids, parts
 from layouts.rule_draft import ALL, NOBODY, SOME, Draft, kinds_for, visible_fields
-from services.market.alerting.rule_text import NOUNS, span_text
+from services.market.alerting.rule_text import NOUNS
 from services.market.alerting.rules import MAX_NAME_LENGTH, QUANTITIES, WINDOWS
 from services.market.ranking import RankedMetric
-from services.market.times import DAY, HOUR, MINUTE
+from services.market.times import DAY, HOUR, MINUTE, span_text
 
 Options = list[dict[str, Any]]
 
@@ -135,7 +135,7 @@ class _Fields:
 
 def _condition(fields: _Fields, quantity: str) -> list[Component]:
     quantities = [{"value": name, "label": NOUNS[name].capitalize()} for name in QUANTITIES]
-    windows = [{"value": str(seconds), "label": label} for seconds, label in WINDOWS.items()]
+    windows = [{"value": str(seconds), "label": span_text(seconds)} for seconds in WINDOWS]
     return [
         fields.select("quantity", "Quantity", quantities),
         fields.select("kind", "Condition", kind_options(quantity)),

@@ -9,7 +9,6 @@ from layouts import alerting, ids, parts, rule_fields, rule_replay
 from layouts.rule_draft import Draft, visible_fields
 from layouts.rule_validation import CheckedDraft, check_draft
 from services.market.alerting import rule_text
-from services.market.alerting.rules import AlertRule
 from services.market.ranking import RankedMetric
 
 INCOMPLETE = "Fill in all fields to see what the rule does."
@@ -50,13 +49,8 @@ def reach(checked: CheckedDraft, metrics: Iterable[RankedMetric]) -> str:
     if checked.rule is None:
         return ""
     rule = checked.rule
-    count = sum(watches(rule, row) for row in metrics)
+    count = sum(rule.watches(row) for row in metrics)
     return f"It watches {count:,} metric{'s' * (count != 1)} now." if count else NO_MATCH
-
-
-def watches(rule: AlertRule, row: RankedMetric) -> bool:
-    """True if the metric is in the rule's scope."""
-    return any(one.market == row.market and one.matches(row.pair) for one in rule.scope)
 
 
 def field_classes(draft: Draft, errors: Mapping[str, str], names: Iterable[str]) -> list[str]:

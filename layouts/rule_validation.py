@@ -7,7 +7,7 @@ from typing import Any
 
 from layouts.rule_draft import ALL, FIELDS_OF_KIND, SOME, WITHOUT_HYSTERESIS, Draft
 from services.market.alerting.rule_json import parse_rule
-from services.market.alerting.rules import AlertRule, BadRule
+from services.market.alerting.rules import WINDOWS, AlertRule, BadRule
 
 _FIELDS: Mapping[str, str] = {
     "name": "name",
@@ -40,7 +40,7 @@ _VALID: Mapping[str, Any] = {
     "condition.level": 1,
     "condition.places": 1,
     "condition.periods": 1,
-    "condition.window_seconds": 3_600,
+    "condition.window_seconds": WINDOWS[0],
     "condition.min_samples": 1,
 }
 """Valid values, put in the place of wrong ones to find the next error."""

@@ -1,4 +1,4 @@
-"""Settings in, a working program out: the only place where implementations are chosen."""
+"""The composition root: makes the program's services from the settings, and alone chooses implementations."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ from services.caching.redis_cache import open_redis_cache
 from services.caching.redis_reader import SharedReader
 from services.disclosure import shown_settings
 from services.exchanges import registry
-from services.market.alerting.rules import built_in_rule
+from services.market.alerting.rules import built_in
 from services.market.errors import UnknownExchange
 from services.market.ports import AlertService, Clock, Deliveries, Exchange, MarketReader, Notifier, TokenBook
 from services.market.stats.metric_stats import Windows
@@ -164,17 +164,13 @@ def open_services(settings: Settings, clock: Clock = utc_now, open_exchange: Ope
         WebhookOptions(None if secret is None else secret.get_secret_value(), settings.webhook_allow_private),
         clock,
     )
+    profile = profile_of(settings)
     plan = Plan(
         engine=engine,
         catalogues=CatalogueCache(),
         period_seconds=settings.period_seconds,
         windows=Windows(main=round(settings.window_hours * HOUR), rule=settings.alert_window_minutes * MINUTE),
-        rule=built_in_rule(
-            factor=settings.alert_factor,
-            window_seconds=settings.alert_window_minutes * MINUTE,
-            cooldown_seconds=settings.alert_cooldown_minutes * 60,
-            min_samples=settings.alert_min_samples,
-        ),
+        rule=built_in(profile),
         channels=tuple(notifier.channel for notifier in notifiers),
         retention_seconds=None if settings.retention_days is None else round(settings.retention_days * DAY),
     )
@@ -183,7 +179,7 @@ def open_services(settings: Settings, clock: Clock = utc_now, open_exchange: Ope
         settings=settings,
         engine=engine,
         clock=clock,
-        reader=CachedReader(_open_reader(engine, settings)),
+        reader=CachedReader(_open_reader(engine, settings, profile)),
         alert_service=StoreAlertService(engine, plan.channels),
         tokens=TokenStore(engine),
         notifiers=notifiers,
@@ -211,8 +207,8 @@ def _open_heartbeat(settings: Settings) -> Heartbeat | None:
         raise BadSettings(f"HEARTBEAT_URL: {error}") from None
 
 
-def _open_reader(engine: Engine, settings: Settings) -> MarketReader:
-    reader = StoreReader(engine, profile_of(settings))
+def _open_reader(engine: Engine, settings: Settings, profile: Profile) -> MarketReader:
+    reader = StoreReader(engine, profile)
     if settings.redis_url is None:
         return reader
     # Another database or another version of the program has keys of its own.

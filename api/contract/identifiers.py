@@ -1,9 +1,9 @@
 """How paths and queries name metrics and records."""
 
 from services.market.errors import UnknownMetric
+from services.market.text import number_or_key
 
 MAX_KEY_LENGTH = 100
-MAX_ID_DIGITS = 18
 MAX_RECORD_ID = 999_999_999_999_999
 """The largest number of a record in a path: exact in JSON, and within the range of a database's integers."""
 RECORD_NUMBER = f"<int(max={MAX_RECORD_ID}):number>"
@@ -11,9 +11,9 @@ RECORD_NUMBER = f"<int(max={MAX_RECORD_ID}):number>"
 
 
 def parse_metric(text: str) -> int | str:
-    """The number or the key of a metric. Raises UnknownMetric for a text that can be neither."""
-    is_number = text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS
+    """The number or the key of a metric. Raises UnknownMetric if `text` can be neither."""
+    wanted = number_or_key(text)
     is_key = len(text) <= MAX_KEY_LENGTH and text.isprintable() and ":" in text and "-" in text
-    if not is_number and not is_key:
+    if isinstance(wanted, str) and not is_key:
         raise UnknownMetric("of that form: an id is a number, or a key as kraken:BTC-USD")
-    return int(text) if is_number else text
+    return wanted

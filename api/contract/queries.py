@@ -13,6 +13,7 @@ from api.contract.errors import InvalidInput
 from api.contract.schemas import Metric
 from services.market.alerting.alerts import AlertQuery
 from services.market.alerting.messages import DeliveryState
+from services.market.text import number_in
 from services.market.times import parse_moment
 
 MAX_ROWS = 10_000
@@ -53,8 +54,9 @@ def _moment(text: str) -> datetime:
 
 def _count(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high:
-            return int(text)
+        number = number_in(text, len(str(MAX_NUMBER)))
+        if number is not None and low <= number <= high:
+            return number
         raise ValueError(f"{_shown(text)} is not a whole number from {low} to {high}")
 
     return read

@@ -9,7 +9,12 @@ from api.contract.identifiers import MAX_RECORD_ID
 from api.contract.schemas import NOON, Body, FiredAlert, Id
 from services.market.alerting.rules import (
     DEFAULT_COOLDOWN_SECONDS,
+    DEFAULT_DIRECTION,
+    DEFAULT_HYSTERESIS_PERCENT,
     DEFAULT_MIN_SAMPLES,
+    DEFAULT_PENDING_SECONDS,
+    DEFAULT_QUANTITY,
+    DEFAULT_SIDE,
     MAX_CHANNEL_LENGTH,
     MAX_CHANNELS,
     MAX_COUNT,
@@ -21,6 +26,9 @@ from services.market.alerting.rules import (
     MAX_WAIT_SECONDS,
     MIN_MULTIPLE,
     WINDOWS,
+    Direction,
+    Quantity,
+    Side,
 )
 from services.market.text import MAX_NOTE_LENGTH
 
@@ -41,7 +49,7 @@ class OfAverage(Body):
     """The value is `above` or `below` `factor` times its average of the window."""
 
     kind: Literal["average"]
-    direction: Literal["above", "below"] = "above"
+    direction: Side = DEFAULT_SIDE
     factor: Multiple = Field(examples=[3.0])
     window_seconds: Window = Field(examples=[3_600])
     min_samples: Places = Field(default=DEFAULT_MIN_SAMPLES, description="The fewest values to take an average of.")
@@ -51,21 +59,21 @@ class OfChange(Body):
     """The value has changed by more than `percent` since the window began."""
 
     kind: Literal["change"]
-    direction: Literal["up", "down", "either"] = "either"
+    direction: Direction = DEFAULT_DIRECTION
     percent: Multiple = Field(examples=[10.0])
     window_seconds: Window = Field(examples=[3_600])
 
 
 class OfLevel(Body):
-    """The value goes through `level`."""
+    """The value crosses `level`."""
 
     kind: Literal["level"]
-    direction: Literal["up", "down", "either"] = "either"
+    direction: Direction = DEFAULT_DIRECTION
     level: float = Field(ge=0, le=MAX_LEVEL, examples=[100_000.0])
 
 
 class OfPlace(Body):
-    """The rank comes to be `places` or better."""
+    """The rank becomes `places` or better."""
 
     kind: Literal["top"]
     places: Places = Field(examples=[10])
@@ -79,7 +87,6 @@ class OfSilence(Body):
 
 
 Condition = OfAverage | OfChange | OfLevel | OfPlace | OfSilence
-Quantity = Literal["price", "volume", "stdev", "volatility", "rank"]
 
 
 class NewRule(Body):
@@ -90,16 +97,18 @@ class NewRule(Body):
         max_length=MAX_PATTERNS,
         description="The metrics that it watches, as patterns of `TRACK`: a list, or one text with commas.",
     )
-    quantity: Quantity = "price"
+    quantity: Quantity = DEFAULT_QUANTITY
     condition: Condition = Field(
         description="`top` is for `rank`, which otherwise takes only `level`; `no_data` is for `price`."
     )
-    pending_seconds: Wait = Field(default=0, description="How long the condition must hold before the rule fires.")
+    pending_seconds: Wait = Field(
+        default=DEFAULT_PENDING_SECONDS, description="How long the condition must hold before the rule fires."
+    )
     cooldown_seconds: Wait = Field(
         default=DEFAULT_COOLDOWN_SECONDS, description="The shortest time between two alerts of a metric."
     )
     hysteresis_percent: float = Field(
-        default=0.0,
+        default=DEFAULT_HYSTERESIS_PERCENT,
         ge=0,
         le=MAX_HYSTERESIS_PERCENT,
         description="How far behind the threshold resolves the alert, in per cent of it.",

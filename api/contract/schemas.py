@@ -5,11 +5,13 @@ name.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.market.alerting.alerts import AlertState, Reason
 from services.market.alerting.messages import DeliveryState
+from services.market.alerting.rules import Quantity
 
 NOON = "2026-03-01T12:00:00Z"
 
@@ -172,7 +174,7 @@ class FiredAlert(Body):
     factor: float | None = Field(examples=[3.0])
     samples: int = Field(ge=0, examples=[60])
     fired_at: datetime = Field(examples=[NOON])
-    state: Literal["firing", "no_data", "resolved"] = Field(
+    state: AlertState = Field(
         description="`no_data`: the price has been unknown for three periods, so it is unknown whether it still fires."
     )
     rule_id: int = Field(description="0 for the built-in rule.", examples=[0])
@@ -180,14 +182,14 @@ class FiredAlert(Body):
     condition: str | None = Field(
         description="The condition as text.", examples=["price falls by more than 50 % within 1 h"]
     )
-    quantity: Literal["price", "volume", "stdev", "volatility", "rank"]
+    quantity: Quantity
     value: float | None = Field(description="The value of the quantity.")
     reference: float | None = Field(description="The average, or the value when the window began.")
     threshold: float | None = Field(description="The threshold that the value crossed.")
     muted: bool = Field(description="Whether a mute kept it from being sent.")
     no_data_since: datetime | None = Field(description="When its state became `no_data`; null in other states.")
     resolved_at: datetime | None
-    reason: Literal["average_caught_up", "window_moved_on"] | None = Field(
+    reason: Reason | None = Field(
         description="Why it resolved with its value still beyond the threshold that it fired at: the average took in"
         " the values since, or the window of the change begins after it. Null where the value came back."
     )

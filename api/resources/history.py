@@ -19,12 +19,12 @@ from api.responses.large_responses import LARGE, MAX_ORDINARY_SAMPLES, checked
 from api.responses.paging import link_header
 from services.market.candles import folded
 from services.market.ports import MarketReader
-from services.market.times import HOUR, from_epoch, to_epoch
+from services.market.times import HOUR, MINUTE, from_epoch, to_epoch
 from services.market.types import Hours, Ints, Series
 
 LONG_RESPONSES = 8
 """How many responses longer than the default span are cached: each may be of megabytes."""
-FIVE_MINUTES = 300
+FIVE_MINUTES = 5 * MINUTE
 MAX_SAMPLE_SPAN = timedelta(days=31)
 MAX_HOURLY_SPAN = timedelta(days=366)
 MAX_SAMPLES = 100_000

@@ -22,6 +22,7 @@ from api.responses import bodies
 from api.responses.problems import problem
 from services.market.errors import StoreUnavailable, UnknownMetric
 from services.market.ports import MarketReader
+from services.market.text import number_in
 
 MAX_STREAMS = 500
 """Open at once in one process."""
@@ -30,7 +31,6 @@ HEARTBEAT_POLLS = 30
 closing the connection as idle."""
 RETRY_SECONDS = 10
 RECONNECT_MS = 2_000
-MAX_EVENT_ID_LENGTH = 18
 
 STREAM = Operation(
     name="stream",
@@ -71,7 +71,7 @@ def blueprint(context: RouteContext, streams: Streams | None = None) -> Blueprin
     def stream() -> Response:
         query = read_query(StreamQuery)
         metric_ids = [reader.metric(parse_metric(name)).id for name in query.metrics or ()]
-        last_seen = _event_id(request.headers.get("Last-Event-ID", ""))
+        last_seen = number_in(request.headers.get("Last-Event-ID", ""))
         if request.method == "HEAD":
             return _response(())
         if not streams.enter():
@@ -97,10 +97,6 @@ def _too_many(max_open: int) -> Response:
     response = problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, "Too many streams")
     response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
-
-
-def _event_id(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_EVENT_ID_LENGTH else None
 
 
 def _slept_through(events: Iterator[bytes], poll_seconds: float) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.market.times import HOUR
+from services.market.times import DAY, HOUR
 from services.market.types import Floats, Hours, Ints, Series
 
 MIN_COVERAGE = 0.5
@@ -86,23 +86,27 @@ class ChartHistory:
 
 @dataclass(frozen=True, slots=True)
 class ChartSpan:
-    """What a chart shows: (`since`, `until`], epoch seconds, in bars of `bar_seconds`, with the volatility over
-    `window_seconds`."""
+    """What a chart shows: the last `seconds`, in bars of `bar_seconds`, with the volatility over `window_seconds`."""
 
-    since: int
-    until: int
+    seconds: int
     bar_seconds: int
     window_seconds: int
 
+    @property
+    def by_sample(self) -> bool:
+        """True if every sample is drawn; spans longer than a day have one point an hour."""
+        return self.seconds <= DAY
+
 
 def chart_history(
-    history: Series | Hours, volumes: Series | None, span: ChartSpan, period_seconds: int
+    history: Series | Hours, volumes: Series | None, span: ChartSpan, until: int, period_seconds: int
 ) -> ChartHistory:
-    """The chart of `span`, from a `history` that starts at least its `window_seconds` earlier.
+    """The chart of `span` up to epoch second `until`, from a `history` that starts at least its `window_seconds`
+    earlier.
 
     Hours have their own volumes; a history of samples takes them from `volumes`.
     """
-    since, until, bar_seconds, window_seconds = span.since, span.until, span.bar_seconds, span.window_seconds
+    since, bar_seconds, window_seconds = until - span.seconds, span.bar_seconds, span.window_seconds
     if isinstance(history, Hours):
         bars = bars_of_hours(history, bar_seconds)
         times, values = np.minimum(history.starts + HOUR, until), history.close

@@ -33,6 +33,14 @@ def period_of(moment: datetime, period_seconds: int) -> datetime:
     return from_epoch(second - second % period_seconds)
 
 
+def span_text(seconds: int) -> str:
+    """A span of time in its largest whole unit, a day in hours: 90 s, 15 min, 24 h, 7 d."""
+    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds and seconds % size == 0 and (size != DAY or seconds > DAY):
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
 @overload
 def from_epoch(second: float) -> datetime: ...
 @overload

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from services.market.names import normal
-from services.market.types import Metric, Pair
+from services.market.types import HasMetricKey, Pair
 
 _PATTERN = re.compile(r"(?P<market>[a-z0-9_]+):(?:(?P<base>[^\s/:,]+)/(?P<quote>[^\s/:,]+)|(?P<all>\*))", re.IGNORECASE)
 
@@ -30,7 +30,7 @@ class TrackPattern:
     def matches(self, pair: Pair) -> bool:
         return fnmatchcase(_folded(pair.base), self.base) and fnmatchcase(_folded(pair.quote), self.quote)
 
-    def names(self, metric: Metric) -> bool:
+    def names(self, metric: HasMetricKey) -> bool:
         """True if the metric is of this market and its pair matches."""
         return metric.market == self.market and self.matches(metric.pair)
 

@@ -64,12 +64,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One request: a page of one metric's candles, the gaps (`holes`) that it fills, and the moments (`late`, epoch
+    """One request: a page of one metric's candles, the `gaps` that it fills, and the moments (`late`, epoch
     seconds) whose stored price a candle replaces."""
 
     metric: Metric
     page: CandlePage
-    holes: tuple[Span, ...]
+    gaps: tuple[Span, ...]
     late: Ints
 
 
@@ -126,11 +126,11 @@ def plan_tasks(plan: Plan, exchange: Exchange, now: datetime) -> list[Task]:
                 times = np.concatenate([run.times for run in own]) if own else np.empty(0, dtype=np.int64)
                 widths = np.concatenate([run.widths for run in own]) if own else np.empty(0, dtype=np.int64)
                 known = answered.get(metric.id, ())
-                holes = gaps.find_gaps(times, widths, since, until, step, known)
-                if holes and len(late):  # a late price alone is not worth a request
+                missing = gaps.find_gaps(times, widths, since, until, step, known)
+                if missing and len(late):  # a late price alone is not worth a request
                     timely = ~np.isin(times, late)
-                    holes = gaps.find_gaps(times[timely], widths[timely], since, until, step, known)
-                tasks += _tasks(exchange, metric, holes, late, step, now)
+                    missing = gaps.find_gaps(times[timely], widths[timely], since, until, step, known)
+                tasks += _tasks(exchange, metric, missing, late, step, now)
     tasks.sort(key=lambda task: task.page.until, reverse=True)
     return tasks
 
@@ -147,13 +147,13 @@ def _lacking(snapshot: Snapshot, windows: Windows, catalogue: Catalogue, rows: l
 
 
 def _tasks(
-    exchange: Exchange, metric: Metric, holes: Sequence[Span], late: Ints, step: int, now: datetime
+    exchange: Exchange, metric: Metric, missing: Sequence[Span], late: Ints, step: int, now: datetime
 ) -> list[Task]:
     tasks = []
-    for since, until in gaps.join_near(holes, step):
+    for since, until in gaps.join_near(missing, step):
         for page in exchange.pages(from_epoch(since), from_epoch(until), now):
             low, high = to_epoch(page.since), to_epoch(page.until)
-            inside = tuple((max(a, low), min(b, high)) for a, b in holes if a < high and b > low)
+            inside = tuple((max(a, low), min(b, high)) for a, b in missing if a < high and b > low)
             if inside:
                 tasks.append(Task(metric, page, inside, late))
     return tasks
@@ -244,7 +244,7 @@ class Backfill:
             snapshots.raise_revision(connection)
             touched, newest = [], 0
             for task, candles in found.candles:
-                indices, widths = gaps.fit(candles, task.holes, gaps.grid_step(plan.period_seconds))
+                indices, widths = gaps.fit(candles, task.gaps, gaps.grid_step(plan.period_seconds))
                 if len(indices):
                     times, closes = candles.times[indices], candles.closes[indices]
                     samples.remove(connection, PRICE, task.metric.id, np.intersect1d(times, task.late))

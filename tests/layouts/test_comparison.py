@@ -23,7 +23,7 @@ def compared(number=1, prices=None, minute=0, **named):
     until = NOON + 60 * minute
     history = builders.series(prices or [100.0 + place % 7 for place in range(1500 + minute)], builders.NOON)
     history = type(history)(history.times + 60 * minute, history.values, history.widths)
-    chart = chart_history(history, builders.series([]), ChartSpan(until - 86_400, until, 900, 3600), 60)
+    chart = chart_history(history, builders.series([]), ChartSpan(86_400, 900, 3600), until, 60)
     return Compared(str(number), builders.ranked_metric(number, **named), chart)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from layouts import csv_export, ids, metric, notation
 from layouts.metric_markets import elsewhere
-from layouts.spans import SPANS, duration, span_of
+from layouts.spans import SPANS, span_of
 from tests import builders
 from tests.layouts.reading import by_id, links_in, rows_of, text_of
 
@@ -109,9 +109,3 @@ def test_a_file_is_named_after_its_content_without_unsafe_characters():
 @pytest.mark.parametrize("asked", ["9999", None, 24, ["1"], {}])
 def test_an_unknown_span_becomes_the_first_one(asked):
     assert span_of(asked) is SPANS["24"]
-
-
-def test_widths_are_written_in_their_largest_unit():
-    texts = [duration(seconds) for seconds in (60, 900, 3600, 14_400, 86_400, 604_800)]
-
-    assert texts == ["1 min", "15 min", "1 h", "4 h", "1 d", "7 d"]

@@ -25,8 +25,8 @@ def read_chart(history, volumes=NONE, span="24"):
     """The span that ends at noon, whatever `history` has of it."""
     chosen = SPANS[span]
     until = int(builders.NOON.timestamp())
-    since = until - 366 * 86_400 if span == "8760" else until - chosen.seconds
-    return chart_history(history, volumes, ChartSpan(since, until, chosen.bar_seconds, chosen.window_seconds), 60)
+    seconds = 366 * 86_400 if span == "8760" else chosen.seconds
+    return chart_history(history, volumes, ChartSpan(seconds, chosen.bar_seconds, chosen.window_seconds), until, 60)
 
 
 def view(kind=LINE, zone=UTC, span="24"):
@@ -339,7 +339,7 @@ def test_candles_take_the_place_of_the_line_and_its_band():
 
 @pytest.mark.parametrize(
     ("span", "width"),
-    [("1", "1 min"), ("6", "5 min"), ("24", "15 min"), ("168", "1 h"), ("720", "4 h"), ("8760", "1 d")],
+    [("1", "1 min"), ("6", "5 min"), ("24", "15 min"), ("168", "1 h"), ("720", "4 h"), ("8760", "24 h")],
 )
 def test_each_span_has_candles_of_its_own_width(span, width):
     history = builders.series([1.0]) if SPANS[span].by_sample else builders.hours(HOURS)

@@ -88,7 +88,7 @@ def test_a_window_of_which_too_little_is_known_has_no_volatility() -> None:
 
 def back(length: int = 80, since: int = 60) -> object:
     prices = builders.series([float(value) for value in range(1, length + 1)])
-    return chart_history(prices, prices, ChartSpan(NOON - since * 60, NOON, 300, 900), 60)
+    return chart_history(prices, prices, ChartSpan(since * 60, 300, 900), NOON, 60)
 
 
 def test_the_volatility_of_the_beginning_rests_on_what_was_before_it() -> None:
@@ -111,7 +111,7 @@ def test_the_running_bar_is_the_only_one_that_may_still_change() -> None:
 def test_hours_before_the_span_are_looked_at_and_not_shown() -> None:
     hours = builders.hours([(1.0, 1.0, 1.0, 1.0 + hour % 7) for hour in range(72)])
 
-    chart = chart_history(hours, NONE, ChartSpan(NOON - 24 * 3600, NOON, 3600, 24 * 3600), 60)
+    chart = chart_history(hours, NONE, ChartSpan(24 * 3600, 3600, 24 * 3600), NOON, 60)
 
     assert (len(chart.history.starts), len(chart.bars.starts)) == (24, 24)
     assert not np.isnan(chart.volatility).any()
@@ -120,7 +120,7 @@ def test_hours_before_the_span_are_looked_at_and_not_shown() -> None:
 
 def test_nothing_is_answered_with_nothing() -> None:
     for empty in (NONE, builders.hours([])):
-        chart = chart_history(empty, NONE, ChartSpan(NOON - 3600, NOON, 3600, 3600), 60)
+        chart = chart_history(empty, NONE, ChartSpan(3600, 3600, 3600), NOON, 60)
         assert (chart.newest(), len(chart.bars.starts), len(chart.volatility)) == (None, 0, 0)
 
 

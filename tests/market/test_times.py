@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.market.times import from_epoch, parse_moment, period_of, to_epoch
+from services.market.times import from_epoch, parse_moment, period_of, span_text, to_epoch
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,9 @@ def test_a_fraction_of_a_second_is_cut_off_in_epoch_seconds() -> None:
 def test_an_unknown_time_stays_unknown() -> None:
     assert from_epoch(None) is None
     assert to_epoch(None) is None
+
+
+def test_a_span_is_written_in_its_largest_whole_unit() -> None:
+    texts = [span_text(seconds) for seconds in (0, 90, 60, 900, 3600, 5400, 14_400, 86_400, 90_000, 604_800)]
+
+    assert texts == ["0 s", "90 s", "1 min", "15 min", "1 h", "90 min", "4 h", "24 h", "25 h", "7 d"]

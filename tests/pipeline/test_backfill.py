@@ -170,8 +170,8 @@ def test_a_late_price_stays_where_there_is_no_candle_and_is_not_asked_about_alon
 def test_what_an_exchange_does_not_have_is_not_asked_for_again_for_some_hours(
     world: World, exchange: FakeExchange
 ) -> None:
-    hole = int((NOON - timedelta(hours=3)).timestamp())
-    exchange.close_at = lambda pair, second: None if abs(second - hole) < 600 else price_at(pair, second)
+    gap = int((NOON - timedelta(hours=3)).timestamp())
+    exchange.close_at = lambda pair, second: None if abs(second - gap) < 600 else price_at(pair, second)
     fill(world, exchange)
     exchange.asked.clear()
 
@@ -183,9 +183,7 @@ def test_what_an_exchange_does_not_have_is_not_asked_for_again_for_some_hours(
         world.tick(minutes=60)
         fill(world, exchange)
     exchange.close_at = price_at
-    asked_about_the_hole = [
-        page for _, page in exchange.asked if page.since.timestamp() < hole < page.until.timestamp()
-    ]
+    asked_about_the_hole = [page for _, page in exchange.asked if page.since.timestamp() < gap < page.until.timestamp()]
     assert asked_about_the_hole
 
 

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from random import Random
@@ -9,7 +9,7 @@ import pytest
 
 from services.market.alerting.messages import Message
 from services.market.errors import DeliveryFailed
-from services.market.ports import Clock, Notifier, Notifiers
+from services.market.ports import Clock, Notifier
 from services.market.types import Listing, Pair
 from services.pipeline.notify import (
     FIRST_WAIT_SECONDS,
@@ -48,7 +48,7 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def notify_at(engine: Engine, notifiers: Notifiers, seconds: float) -> int:
+def notify_at(engine: Engine, notifiers: Sequence[Notifier], seconds: float) -> int:
     return sum(send(engine, notifier, lambda: at(seconds)) for notifier in notifiers)
 
 

@@ -3,12 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from services.market.alerting.rules import (
     BUILT_IN,
     DEFAULT_COOLDOWN_SECONDS,
+    DEFAULT_DIRECTION,
+    DEFAULT_HYSTERESIS_PERCENT,
     DEFAULT_MIN_SAMPLES,
+    DEFAULT_PENDING_SECONDS,
+    DEFAULT_QUANTITY,
+    DEFAULT_SIDE,
     KINDS,
     MAX_CHANNEL_LENGTH,
     MAX_CHANNELS,
@@ -26,8 +31,11 @@ from services.market.alerting.rules import (
     BadRule,
     Change,
     Condition,
+    Direction,
     Level,
     NoData,
+    Quantity,
+    Side,
     TimesAverage,
     Top,
 )
@@ -37,18 +45,20 @@ from services.market.track import TrackPattern, parse_track, read_pattern
 def parse_rule(given: Mapping[str, Any], number: int = BUILT_IN) -> AlertRule:
     """Check a JSON object that a client sent, and return it as the rule of this number.
 
-    Raises BadRule, which names the field at fault.
+    Raises BadRule, which names the invalid field.
     """
     fields = _Fields(given)
     rule = AlertRule(
         id=number,
         name=fields.take("name", _name),
         scope=fields.take("scope", _scope),
-        quantity=(quantity := fields.take("quantity", partial(_choice, among=tuple(QUANTITIES)), "price")),
+        quantity=(quantity := fields.take("quantity", partial(_choice, among=tuple(QUANTITIES)), DEFAULT_QUANTITY)),
         condition=fields.take("condition", partial(_condition, quantity=quantity)),
-        pending_seconds=fields.take("pending_seconds", _wait, 0),
+        pending_seconds=fields.take("pending_seconds", _wait, DEFAULT_PENDING_SECONDS),
         cooldown_seconds=fields.take("cooldown_seconds", _wait, DEFAULT_COOLDOWN_SECONDS),
-        hysteresis_percent=fields.take("hysteresis_percent", partial(_number, low=0, high=MAX_HYSTERESIS_PERCENT), 0.0),
+        hysteresis_percent=fields.take(
+            "hysteresis_percent", partial(_number, low=0, high=MAX_HYSTERESIS_PERCENT), DEFAULT_HYSTERESIS_PERCENT
+        ),
         channels=fields.take("channels", _channels, None),
         tell_resolved=fields.take("tell_resolved", _flag, False),
         enabled=fields.take("enabled", _flag, True),
@@ -67,11 +77,11 @@ def read_rule(stored: Mapping[str, Any], number: int) -> AlertRule:
         id=number,
         name=stored["name"],
         scope=tuple(read_pattern(text) for text in stored["scope"]),
-        quantity=stored.get("quantity", "price"),
+        quantity=stored.get("quantity", DEFAULT_QUANTITY),
         condition=_read_condition(stored["condition"]),
-        pending_seconds=stored.get("pending_seconds", 0),
+        pending_seconds=stored.get("pending_seconds", DEFAULT_PENDING_SECONDS),
         cooldown_seconds=stored.get("cooldown_seconds", DEFAULT_COOLDOWN_SECONDS),
-        hysteresis_percent=stored.get("hysteresis_percent", 0.0),
+        hysteresis_percent=stored.get("hysteresis_percent", DEFAULT_HYSTERESIS_PERCENT),
         channels=None if stored.get("channels") is None else tuple(stored["channels"]),
         tell_resolved=stored.get("tell_resolved", False),
         enabled=stored.get("enabled", True),
@@ -82,15 +92,15 @@ def _read_condition(stored: Mapping[str, Any]) -> Condition:
     match stored["kind"]:
         case "average":
             return TimesAverage(
-                stored.get("direction", "above"),
+                stored.get("direction", DEFAULT_SIDE),
                 stored["factor"],
                 stored["window_seconds"],
                 stored.get("min_samples", DEFAULT_MIN_SAMPLES),
             )
         case "change":
-            return Change(stored.get("direction", "either"), stored["percent"], stored["window_seconds"])
+            return Change(stored.get("direction", DEFAULT_DIRECTION), stored["percent"], stored["window_seconds"])
         case "level":
-            return Level(stored.get("direction", "either"), stored["level"])
+            return Level(stored.get("direction", DEFAULT_DIRECTION), stored["level"])
         case "top":
             return Top(stored["places"])
         case _:
@@ -154,7 +164,7 @@ def _scope(value: Any) -> tuple[TrackPattern, ...]:
     return parse_track(",".join(parts))
 
 
-def _condition(value: Any, quantity: str) -> Condition:
+def _condition(value: Any, quantity: Quantity) -> Condition:
     if not isinstance(value, Mapping):
         raise ValueError('must be an object such as {"kind": "level", "direction": "up", "level": 100000}')
     fields = _Fields(value, "condition.")
@@ -168,7 +178,7 @@ def _condition(value: Any, quantity: str) -> Condition:
 
 def _average(fields: _Fields) -> Condition:
     return TimesAverage(
-        fields.take("direction", partial(_choice, among=("above", "below")), "above"),
+        fields.take("direction", partial(_choice, among=get_args(Side)), DEFAULT_SIDE),
         fields.take("factor", partial(_number, low=MIN_MULTIPLE, high=MAX_MULTIPLE)),
         fields.take("window_seconds", _window),
         fields.take("min_samples", _count, DEFAULT_MIN_SAMPLES),
@@ -177,7 +187,7 @@ def _average(fields: _Fields) -> Condition:
 
 def _change(fields: _Fields) -> Condition:
     return Change(
-        fields.take("direction", partial(_choice, among=("up", "down", "either")), "either"),
+        fields.take("direction", partial(_choice, among=get_args(Direction)), DEFAULT_DIRECTION),
         fields.take("percent", partial(_number, low=MIN_MULTIPLE, high=MAX_MULTIPLE)),
         fields.take("window_seconds", _window),
     )
@@ -185,7 +195,7 @@ def _change(fields: _Fields) -> Condition:
 
 def _level(fields: _Fields) -> Condition:
     return Level(
-        fields.take("direction", partial(_choice, among=("up", "down", "either")), "either"),
+        fields.take("direction", partial(_choice, among=get_args(Direction)), DEFAULT_DIRECTION),
         fields.take("level", partial(_number, low=0.0, high=MAX_LEVEL)),
     )
 

@@ -1,9 +1,9 @@
-"""A rule as people read it: its condition in a few words, and all of it in one sentence."""
+"""A rule as text: its condition as a phrase, and all of it as a sentence."""
 
 from collections.abc import Mapping, Sequence
 
 from services.market.alerting.rules import AlertRule, Change, Level, NoData, TimesAverage, Top
-from services.market.times import DAY, HOUR, MINUTE
+from services.market.times import DAY, HOUR, MINUTE, span_text
 from services.market.track import TrackPattern
 
 MAX_PATTERNS_NAMED = 3
@@ -65,14 +65,6 @@ def scope_text(patterns: Sequence[TrackPattern]) -> str:
     if len(names) > MAX_PATTERNS_NAMED:
         return f"{', '.join(names[:MAX_PATTERNS_NAMED])} or {len(names) - MAX_PATTERNS_NAMED} more"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-
-
-def span_text(seconds: int) -> str:
-    """A span of time in its largest whole unit, a day in hours: 90 s, 15 min, 24 h, 7 d."""
-    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
-        if seconds and seconds % size == 0 and (size != DAY or seconds > DAY):
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
 
 
 def level_text(value: float) -> str:

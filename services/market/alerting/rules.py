@@ -2,21 +2,24 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from services.market.errors import TrackerError
 from services.market.status import Profile
 from services.market.times import DAY, HOUR, MINUTE
 from services.market.track import TrackPattern
+from services.market.types import HasMetricKey
 
-WINDOWS = {
-    300: "5 min",
-    900: "15 min",
-    1_800: "30 min",
-    3_600: "1 h",
-    14_400: "4 h",
-    43_200: "12 h",
-    86_400: "24 h",
-}
+Quantity = Literal["price", "volume", "stdev", "volatility", "rank"]
+"""What a rule watches."""
+
+Side = Literal["above", "below"]
+"""On which side of a multiple of its average a value meets the condition."""
+
+Direction = Literal["up", "down", "either"]
+"""In which direction a value moves, or crosses a level."""
+
+WINDOWS = (5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 4 * HOUR, 12 * HOUR, DAY)
 """The windows of averages and changes, in seconds. They are few, so that many rules share one reading of history."""
 
 MAX_NAME_LENGTH = 80
@@ -31,7 +34,12 @@ MAX_COUNT = 10_000
 """The most samples, places or periods that a condition may ask for; the fewest are 1."""
 MAX_HYSTERESIS_PERCENT = 50
 
+DEFAULT_QUANTITY: Quantity = "price"
+DEFAULT_SIDE: Side = "above"
+DEFAULT_DIRECTION: Direction = "either"
+DEFAULT_PENDING_SECONDS = 0
 DEFAULT_COOLDOWN_SECONDS = HOUR
+DEFAULT_HYSTERESIS_PERCENT = 0.0
 DEFAULT_MIN_SAMPLES = 5
 
 MAX_RULES = 200
@@ -44,7 +52,7 @@ BUILT_IN_NAME = "Built-in rule"
 
 
 class BadRule(TrackerError):
-    """An invalid rule; the text starts with the field at fault."""
+    """An invalid rule; the text begins with the name of the invalid field."""
 
 
 class TooManyRules(TrackerError):
@@ -58,7 +66,7 @@ class TimesAverage:
     The average excludes the value itself and must rest on at least `min_samples` values.
     """
 
-    direction: str
+    direction: Side
     factor: float
     window_seconds: int
     min_samples: int
@@ -68,7 +76,7 @@ class TimesAverage:
 class Change:
     """The value has changed by more than `percent` since the start of the window: `up`, `down` or `either`."""
 
-    direction: str
+    direction: Direction
     percent: float
     window_seconds: int
 
@@ -77,7 +85,7 @@ class Change:
 class Level:
     """The value crosses `level`: `up`, `down` or `either`."""
 
-    direction: str
+    direction: Direction
     level: float
 
 
@@ -105,7 +113,7 @@ KINDS: Mapping[str, type[Condition]] = {
     "no_data": NoData,
 }
 
-QUANTITIES: Mapping[str, tuple[str, ...]] = {
+QUANTITIES: Mapping[Quantity, tuple[str, ...]] = {
     "price": ("average", "change", "level", "no_data"),
     "volume": ("average", "change", "level"),
     "stdev": ("average", "change", "level"),
@@ -128,7 +136,7 @@ class AlertRule:
     id: int
     name: str
     scope: tuple[TrackPattern, ...]
-    quantity: str
+    quantity: Quantity
     condition: Condition
     pending_seconds: int
     cooldown_seconds: int
@@ -141,6 +149,10 @@ class AlertRule:
     @property
     def kind(self) -> str:
         return next(kind for kind, form in KINDS.items() if isinstance(self.condition, form))
+
+    def watches(self, metric: HasMetricKey) -> bool:
+        """True if the metric is in the rule's scope."""
+        return any(pattern.names(metric) for pattern in self.scope)
 
     @property
     def window_seconds(self) -> int | None:
