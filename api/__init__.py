@@ -1,1 +1,1 @@
-"""The JSON that programs read, on the same Flask server as the dashboard."""
+"""The JSON interface for programs, on the same Flask server as the dashboard."""

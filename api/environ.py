@@ -1,18 +1,18 @@
-"""Keys of a request's WSGI environment by which the server, the middleware and the routes pass things on."""
+"""Keys of a request's WSGI environment, in which server, middleware and routes pass values to each other."""
 
 PEER = "data_tracker.peer"
 """The address at the other end of the connection, before `X-Forwarded-For` is applied."""
 
 UNREADABLE_ADDRESS = "data_tracker.unreadable_address"
-"""Set where the proxy names no readable address: the request counts as the proxy's own."""
+"""Set if the proxy names no readable address: the request counts as the proxy's own."""
 
 VISITOR = "data_tracker.visitor"
 """The Visitor whom the guard has let in."""
 
 BODY = "data_tracker.body"
-"""The state of a body that has not been received; missing where it has: one of the four below."""
+"""The state of a body that has not been received, one of the four below; missing once it has."""
 AWAITED = "awaited"
-"""The server asks only whether the body may be sent."""
+"""The body is not read yet: the guard decides whether it will be."""
 LATE = "late"
 """The body did not arrive in time."""
 TOO_LARGE = "too large"
@@ -26,7 +26,7 @@ LIVE = "data_tracker.live"
 """An iterator of live events. Each step returns what is new since the last one, b"" for nothing, and never blocks. The
 server may poll it in place of the response's body."""
 LIVE_POLL_SECONDS = 0.5
-"""How often it is polled: what a viewer may lag behind, on top of the age of the reader's cache."""
+"""Seconds between two polls. A viewer may lag behind by as much, in addition to the age of the reader's cache."""
 
 CACHEABLE = "data_tracker.cacheable"
 """A pair (Present, CachedResponse): the response, and the state of the market in which it may be sent again."""

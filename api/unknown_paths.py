@@ -1,4 +1,4 @@
-"""Answers to requests that no route of the interface takes, where the dashboard would answer with its page."""
+"""Errors for paths of the interface without a route, which the dashboard would otherwise answer with its page."""
 
 from collections.abc import Collection, Sequence
 from http import HTTPStatus
@@ -15,12 +15,11 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 def answer_unknown_paths(server: Flask, below: Collection[str]) -> None:
     """Answer 404 and 405 as problems for paths whose first segment is in `below`.
 
-    The dashboard answers GET at every path without a route with its page. These paths are not its own, and the methods
-    that it allows are not theirs.
+    At every path without a route, the dashboard allows GET and answers with its page.
     """
 
     @server.before_request
-    def keep_from_the_dashboard() -> Response | None:
+    def refuse_unknown_path() -> Response | None:
         is_dashboard = request.endpoint is not None and request.blueprint is None
         is_answered = not is_dashboard and request.routing_exception is None and request.method != "OPTIONS"
         if is_answered or request.path.split("/")[1] not in below:
@@ -36,7 +35,7 @@ def answer_unknown_paths(server: Flask, below: Collection[str]) -> None:
 
 
 def _allowed_methods(server: Flask, path: str) -> Sequence[str]:
-    """The methods that a route of the interface answers at `path`, and OPTIONS; none where there is no route."""
+    """The methods of the interface's routes at `path`, and OPTIONS; empty without a route."""
     adapter = server.url_map.bind_to_environ(request.environ)
     found = [method for method in METHODS if _has_route(adapter, path, method)]
     return [*found, "OPTIONS"] if found else []

@@ -1,4 +1,4 @@
-// The alert history: its filters, which stand in the address, its pages, and its dialogs. Names come from outside: they
+// The alert history: its filters, which are in the address, its pages, and its dialogs. Names come from outside: they
 // are passed on as text, never as markup.
 (function () {
   "use strict";

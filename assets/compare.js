@@ -1,4 +1,4 @@
-// The comparison: its chart grows as that of a metric does, and Enter in its search takes the first result.
+// The comparison: its chart is updated like that of a metric, and Enter in its search takes the first result.
 (function () {
   "use strict";
   const ids = window.trackerIds;

@@ -1,5 +1,4 @@
-// CSV files as the pages' buttons give them: with a byte order mark, by which spreadsheets recognise UTF-8. The API sends
-// none.
+// CSV files of the pages' buttons: with a byte order mark, by which spreadsheets recognise UTF-8. The API sends none.
 (function () {
   "use strict";
   const BYTE_ORDER_MARK = "\ufeff";

@@ -82,7 +82,7 @@
     return action;
   }
 
-  // ---- focus: an update may remove the element that has it, such as a button that has done its work
+  // ---- focus: an update may remove the element that has it, such as a button that is no longer needed
 
   /**
    * @param {Element | null} element

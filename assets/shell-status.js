@@ -9,7 +9,7 @@
   const span = (className, ...children) => ["span", { className }, ...children];
 
   /**
-   * The class, the text and the detail of the whole's state.
+   * The class, the text and the detail of the overall state.
    * @param {Live} live
    */
   function stateOf(live) {

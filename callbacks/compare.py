@@ -126,7 +126,7 @@ def read_comparison(choice: Choice, reader: MarketReader, clock: Clock) -> Compa
 
 
 def rows_of(choice: Choice, reader: MarketReader) -> tuple[list[tuple[str, RankedMetric]], list[str]]:
-    """The metrics of a choice, each once with its name in the address, and the names of no metric."""
+    """The metrics of a choice, each once with its name in the address, and the names that no metric has."""
     rows: dict[int, tuple[str, RankedMetric]] = {}
     unknown: list[str] = []
     for wanted in choice.wanted:

@@ -70,4 +70,4 @@ def _retry(deliveries: Deliveries, number: int, clock: Clock) -> None:
     try:
         deliveries.retry(number, clock())
     except (NotFailed, UnknownDelivery):
-        return  # somebody else was first; the table will show its state
+        return  # somebody else has retried it: the table shows its state

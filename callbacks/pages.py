@@ -1,4 +1,4 @@
-"""Which page an address leads to. The routing is our own, because dash.pages has one global registry."""
+"""Routing of addresses to pages. It is our own, because dash.pages has one global registry."""
 
 from datetime import tzinfo
 from typing import Any

@@ -1,5 +1,5 @@
-"""Checks requests to Dash's own routes. Others than pages send are refused before Dash handles them, because Dash takes
-every request for its renderer's and fails with a traceback if it is not.
+"""Checks requests to Dash's own routes. Requests that no page sends are refused before Dash handles them: Dash assumes
+that its renderer has sent them, and otherwise fails with a traceback.
 """
 
 import inspect
@@ -28,7 +28,7 @@ SUITES = "/_dash-component-suites/<string:package_name>/<path:fingerprinted_path
 MAX_DEPTH = 32
 """Nested lists and objects. Pages send about six levels."""
 MAX_MATCHES = 200
-"""Components that match one pattern on a page."""
+"""Components of a page that match one pattern."""
 QUIET_SECONDS = 600.0
 """A malformed request is logged again if it has not been repeated for so long."""
 
@@ -86,7 +86,7 @@ class Contract:
             for one in (place if isinstance(place, list) else [place])
         }
         if not isinstance(changed, list) or not all(isinstance(one, str) and one in known for one in changed):
-            raise Malformed("what has changed is none of its inputs")
+            raise Malformed("a changed property is not among its inputs")
         values = [
             [one.get("value") for one in place] if isinstance(place, list) else place.get("value")
             for place in inputs + states
@@ -138,7 +138,7 @@ def check_requests(app: Dash) -> None:
         try:
             return serve(package_name, fingerprinted_path)
         except (DependencyException, OSError, ValueError):  # no such package, no such file, not a file name
-            refuse(NotFound(), "there is no such file of a component")
+            refuse(NotFound(), "no component has such a file")
 
     views[CALLBACKS], views[SUITES] = checked_dispatch, checked_serve
 
@@ -146,7 +146,7 @@ def check_requests(app: Dash) -> None:
 def check(body: object, contracts: Mapping[str, Contract]) -> None:
     """Raises Malformed if no page sends this `body` to one of these callbacks, which are keyed by their outputs."""
     if not isinstance(body, dict):
-        raise Malformed("its body is no object")
+        raise Malformed("its body is not an object")
     output = body.get("output")
     contract = contracts.get(output) if isinstance(output, str) else None
     if contract is None:
@@ -164,16 +164,16 @@ def _check_depth(body: object) -> None:
         level = [one for one in inner if isinstance(one, dict | list)]
         if not level:
             return
-    raise Malformed("its body is nested too deep")
+    raise Malformed("its body is nested too deeply")
 
 
 def _places(given: object, declared: Sequence[Mapping[str, str]], name: str) -> list[Any]:
     """The inputs, states or outputs of a request, checked against those of the callback: one each, or a list for a
     pattern."""
     if not isinstance(given, list) or len(given) != len(declared):
-        raise Malformed(f"it has not the {name} of the callback")
+        raise Malformed(f"its {name} are not those of the callback")
     if not all(map(_fits, given, declared)):
-        raise Malformed(f"it has not the {name} of the callback")
+        raise Malformed(f"its {name} are not those of the callback")
     return given
 
 

@@ -1,4 +1,4 @@
-"""Which alerts the history shows: as the address names them, as a query, and as the address of a CSV file."""
+"""The filters of the alert history: as parameters of its address, as a query, and as the address of a CSV file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

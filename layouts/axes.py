@@ -64,8 +64,8 @@ UNTIMED: Figure = {"hoverinfo": "y"}
 
 
 def shown(since: int, until: int, bar_seconds: int) -> list[int]:
-    """Begin and end of the time axis for (`since`, `until`] with its running bar, in milliseconds. Plotly ignores times
-    that are texts here."""
+    """Beginning and end of the time axis for (`since`, `until`] with its running bar, in milliseconds. Here, plotly
+    ignores times that are texts."""
     return [since * 1000, -(-until // bar_seconds) * bar_seconds * 1000]
 
 

@@ -32,7 +32,7 @@ class Comparison:
     """Metrics beyond MAX_METRICS."""
     correlations: Correlations
     step_seconds: int
-    """Of the correlated returns."""
+    """The length of the correlated returns."""
 
 
 def page(comparison: Comparison, figure: Figure | None) -> Component:

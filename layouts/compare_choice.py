@@ -1,4 +1,4 @@
-"""Which metrics are compared: as the address names them, and as a search finds them.
+"""The choice of metrics to compare: its address, and the search for more.
 
 The address holds all of a comparison. Every control of the page is a link to another address.
 """

@@ -32,7 +32,7 @@ from services.market.times import DAY, HOUR
 from services.market.types import Ints, Series
 
 GAP = 0.03
-"""Between stacked panels, as a share of the chart's height."""
+"""The space between stacked panels, as a share of the chart's height."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def figure_of(compared: Sequence[Compared], choice: Choice, zone: tzinfo, revisi
             **crosshair(),
             "title": {"text": f"Time ({notation.zone_label(zone)})", "standoff": 12},
         },
-        "margin": {"l": 12, "r": 12, "t": 36, "b": 48},  # its tools stand above it
+        "margin": {"l": 12, "r": 12, "t": 36, "b": 48},  # its tools are above it
         **_annotations(compared, zone),
         "meta": meta | {"starts": [one.start for one in compared]},
     }

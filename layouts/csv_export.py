@@ -16,7 +16,7 @@ BYTE_ORDER_MARK = "\ufeff"
 def sheet(history: Series | Hours) -> str:
     """A line per price or per hour. Times are ISO-8601 in UTC, prices in quote currency, volumes in base units.
 
-    The time of an hour is its begin. Unknown values are empty.
+    The time of an hour is that of its beginning. Unknown values are empty.
     """
     columns: Sequence[Floats | Ints]
     if isinstance(history, Hours):

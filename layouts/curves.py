@@ -99,6 +99,6 @@ def _through_hours(hours: Hours, newest: datetime | None) -> Curve:
 
 
 def _runs(starts: Ints) -> Iterator[tuple[int, int]]:
-    """Begin and end (exclusive) of each run of consecutive hours."""
+    """Beginning and end (exclusive) of each run of consecutive hours."""
     edges = np.flatnonzero(np.diff(starts) > HOUR) + 1
     return pairwise([0, *edges.tolist(), len(starts)] if len(starts) else [])

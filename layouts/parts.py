@@ -133,7 +133,7 @@ def data(**values: object) -> dict[str, Any]:
 
 
 def pager(text: str, of: str, page: int, *, at_end: bool) -> Component:
-    """Which rows are shown (`text`), and buttons to the pages before and after `page`, which counts from 1."""
+    """The range of the rows shown (`text`), and buttons to the pages before and after `page`, which counts from 1."""
 
     def turn(name: str, to: int, disabled: bool) -> Component:
         return button(name, "page", f"{name} {of}", disabled=disabled, **data(page=to))

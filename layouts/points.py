@@ -21,7 +21,7 @@ class Points:
     columns: Mapping[str, list[Any]]
     times: Ints | None = None
     rings: Sequence[int] | None = None
-    """Where each ring begins among the points."""
+    """The place of each ring's first point."""
     look: Mapping[str, Any] = field(default_factory=dict)
     final: bool = False
 

@@ -37,7 +37,7 @@ NEARNESS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Which metric a chart shows, its span, its type, and the time zone."""
+    """The view of a chart: its metric, span, type and time zone."""
 
     metric_id: int
     span: Span

@@ -1,7 +1,7 @@
 """The columns of the ranking. assets/ranking/row.js fills them; shares and changes are in per cent.
 
 `context` tells assets/ranking/widths.js how much room a column needs: its `widest` text, and the class of the element
-that holds it, if that is not the cell itself. Columns of names have no such text, but the longest `note` below a name.
+that holds it, if that is not the cell itself. Columns of names have none; `note` is the longest text below a name.
 """
 
 from typing import Any

@@ -14,6 +14,7 @@ from services.market.alerting.rules import (
     QUANTITIES,
     AlertRule,
     Change,
+    Kind,
     Level,
     NoData,
     Quantity,
@@ -111,7 +112,7 @@ def duplicate(rule: AlertRule) -> Draft:
     return draft_of(rule) | {"name": f"{rule.name} (copy)"[:MAX_NAME_LENGTH]}
 
 
-def kinds_for(quantity: object) -> tuple[str, ...]:
+def kinds_for(quantity: object) -> tuple[Kind, ...]:
     """The kinds of condition that a quantity can have."""
     name = str(quantity)
     return QUANTITIES[cast(Quantity, name) if name in QUANTITIES else DEFAULT_QUANTITY]

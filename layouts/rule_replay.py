@@ -32,7 +32,7 @@ MAX_LISTED = 8
 """Lines of the table of newest firings."""
 
 LAST_SECOND = 253_402_300_799
-"""Of the year 9999."""
+"""The last second of the year 9999."""
 
 Second = Annotated[int, Field(ge=0, le=LAST_SECOND)]
 Price = Annotated[float, Field(ge=0, le=1e18)]

@@ -131,7 +131,7 @@ def configuration(profile: Profile) -> Component:
 
 
 def _clock_of(holder: str | None) -> Component:
-    """Which process ticks: its owner's name is host, process and a random part."""
+    """The process that ticks; the name of the lease's holder is host, process and a random part."""
     if holder is None:
         return html.Span([html.Span(className="dot is-bad"), "No process has the clock"], className="state quiet")
     host, process, *_ = [*holder.rsplit(":", 2), ""]

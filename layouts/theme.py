@@ -1,8 +1,7 @@
 """Colours and the grid's look. The two themes themselves are custom properties in assets/tracker.css.
 
-What is drawn on screen takes its colours from there, so that a switch of theme costs no round trip
-and cannot disturb a zoom. The values below are what a chart falls back to outside the page, as in
-a downloaded picture.
+On screen, everything takes its colours from there, so that a switch of theme costs no round trip and cannot disturb a
+zoom. The values below are those of a chart outside the page, as in a downloaded picture.
 """
 
 ACCENT = "#3451c6"

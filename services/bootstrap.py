@@ -48,7 +48,7 @@ MAX_ASIDE_SECONDS = 5.0
 """A tick takes no longer, unless it waits for the database or an exchange: then it needs no processor."""
 
 MAX_WAIT_SECONDS = 10.0
-"""Seconds that an exchange has to answer a tick, where the period is long enough."""
+"""Seconds that an exchange has to answer a tick, if the period is long enough."""
 
 OpenExchange = Callable[[str], Exchange]
 """The exchange of this name, to which nothing has been sent yet. Raises UnknownExchange."""
@@ -88,7 +88,7 @@ class Services:
 
     @property
     def patience_seconds(self) -> float:
-        """How long an exchange has to answer a tick."""
+        """Seconds that an exchange has to answer a tick."""
         return min(MAX_WAIT_SECONDS, self.settings.period_seconds / 2)
 
     @property
@@ -122,7 +122,7 @@ class Services:
 
 
 class Ingestion:
-    """What brings data in: the exchanges that TRACK names, and the stages that ask them."""
+    """The exchanges that TRACK names, and the stages that fetch from them."""
 
     def __init__(self, services: Services) -> None:
         settings, plan = services.settings, services.plan

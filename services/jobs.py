@@ -14,20 +14,21 @@ from services.pipeline.seal import seal
 from services.pipeline.tick import TickReport, tick
 
 MIN_PAUSE_SECONDS = timedelta(seconds=1)
-"""Between the end of a period's upkeep and the next tick."""
+"""The time between the end of a period's upkeep and the next tick."""
 
 BREATH_SECONDS = 0.05
+"""Seconds between two steps of the upkeep, for other threads."""
 
 REST_SECONDS = 0.5
-"""Between two tries of a tick that could not be stored."""
+"""Seconds between two tries of a tick that could not be stored."""
 
 RETRY_SHARE = 0.9
-"""A tick is tried again in this share of its period: later, the next one is as near."""
+"""A tick is retried during this share of its period; after that, the next tick comes as soon."""
 
 NOTIFY_SECONDS = 5
 DISCOVERY_SECONDS = 30
 BACKFILL_SECONDS = 15
-"""Between two calls of these jobs."""
+"""Seconds between two calls of these jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,13 @@ class Job:
 
 
 def retries_end(minute: datetime, period_seconds: int) -> datetime:
-    """When the tick of `minute` is given up."""
+    """The time at which the tick of `minute` is given up."""
     return minute + RETRY_SHARE * timedelta(seconds=period_seconds)
 
 
 def run_tick(services: Services, now: datetime) -> None:
     """Store the current period's tick, unless it is stored, and try again while the database is away and the period
-    lasts. Then use the rest of the period for the upkeep of the history, which so never delays a tick."""
+    lasts. Then use the rest of the period for the upkeep of the history, so that it never delays a tick."""
     begins = period_of(now, services.settings.period_seconds)
     ends = retries_end(begins, services.settings.period_seconds)
     while True:
@@ -67,10 +68,10 @@ def run_tick(services: Services, now: datetime) -> None:
 
 
 def keep_history(services: Services, minute: datetime, owner: str) -> None:
-    """Give new rules their past, and seal and remove what is due, as of the tick of `minute`, up to shortly before the
-    next one. Raises LeaseLost."""
+    """The upkeep of the history as of the tick of `minute`, until shortly before the next one: compute the running sums
+    of new rules, seal and remove samples. Raises LeaseLost."""
     period = timedelta(seconds=services.settings.period_seconds)
-    begins = minute - period  # the clock of who ticked may be ahead of this one
+    begins = minute - period  # the clock of the process that ticked may be ahead of this one
     ends = minute + period - max(period / 5, MIN_PAUSE_SECONDS)
     try:
         backfill_running_sums(services.plan, minute, owner, lambda: _has_time(services, begins, ends))
@@ -83,7 +84,7 @@ def keep_history(services: Services, minute: datetime, owner: str) -> None:
 
 
 def _has_time(services: Services, begins: datetime, ends: datetime) -> bool:
-    """Whether there is time for another step, after a pause in which other threads get the processor."""
+    """Pause, so that other threads get the processor. Returns True if there is time for another step."""
     return not services.stopping.wait(BREATH_SECONDS) and is_within(services.clock(), begins, ends)
 
 
@@ -91,17 +92,17 @@ def _tick(services: Services, now: datetime) -> datetime:
     minute = period_of(now, services.settings.period_seconds)
     with services.ticking:  # the second of two threads finds the tick stored
         report = tick(services.plan, services.ingestion.fetcher, minute, now - minute, services.owner)
-    tell_alive(services, report)
+    send_heartbeat(services, report)
     return minute
 
 
-def tell_alive(services: Services, report: TickReport | None) -> None:
-    """Ping the monitor in the background after a tick that stored prices, which happens once a period."""
+def send_heartbeat(services: Services, report: TickReport | None) -> None:
+    """Ping the monitor in the background, if the tick stored prices: once a period."""
     if services.heartbeat is not None and report is not None and report.state.stored:
         services.heartbeat.beat()
 
 
-def run_notify(services: Services, now: datetime) -> None:  # noqa: ARG001 - it lasts: it asks for the time itself
+def run_notify(services: Services, now: datetime) -> None:  # noqa: ARG001 - it takes long, and reads the clock itself
     """Send the pending messages, also those of earlier ticks and of processes that died, with a thread per channel."""
     services.senders.give_up_removed()
     services.senders.run()
@@ -115,7 +116,7 @@ def run_discovery(services: Services, now: datetime) -> None:
         services.ingestion.backfills.run()
 
 
-def run_backfill(services: Services, now: datetime) -> None:  # noqa: ARG001 - it lasts: it asks for the time itself
+def run_backfill(services: Services, now: datetime) -> None:  # noqa: ARG001 - it takes long, and reads the clock itself
     """Fill the gaps in the history, with a thread per exchange."""
     services.ingestion.backfills.run()
 

@@ -1,1 +1,1 @@
-"""What can be asked and what is answered: query models, JSON schemas and the OpenAPI document."""
+"""The contract of the interface: query models, JSON schemas and the OpenAPI document."""

@@ -1,4 +1,4 @@
-"""How paths and queries name metrics and records."""
+"""The numbers and keys by which paths and queries name metrics and records."""
 
 from services.market.errors import UnknownMetric
 from services.market.text import number_or_key

@@ -56,7 +56,7 @@ RETRY_AFTER: Document = {
     "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}}
 }
 PATH_NAMES = {"wanted": "id"}
-"""Path values that the document names otherwise than the code."""
+"""Names of path values in the document, if the code has other ones."""
 
 
 def openapi(server: Flask, version: str, root: str) -> Document:

@@ -24,12 +24,12 @@ class Operation:
     problems: Mapping[HTTPStatus, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
-    """The type of the JSON body; None where the route takes none."""
+    """The type of the JSON body; None if the route takes none."""
     body_required: bool = True
     status: HTTPStatus = HTTPStatus.OK
     """The status of a successful answer."""
     cached: bool = True
-    """Whether answers have an entity tag, and 304 is sent to clients that have it."""
+    """True if answers have an entity tag, and clients that have it get 304."""
 
 
 def operation(description: Operation) -> Callable[[View], View]:

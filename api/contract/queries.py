@@ -282,7 +282,7 @@ class AlertsQuery(Query):
     format: Format | None = Field(default=None, description=FORMAT_DESCRIPTION)
 
     def selection(self, metric_id: int | None) -> AlertQuery:
-        """What the store is asked for; `metric_id` is the number of `metric`."""
+        """The query as the store takes it; `metric_id` is the number of `metric`."""
         return AlertQuery(
             since=self.since,
             until=self.until,
@@ -318,7 +318,7 @@ def _name_of(model: type[Query], field: str) -> str:
 
 
 def read_query(model: type[Q]) -> Q:
-    """The query of the current request; of a name that is given twice, the first value. Raises InvalidInput."""
+    """The query of the current request. If a name is given twice, its first value counts. Raises InvalidInput."""
     if not request.query_string:
         plain: Q = _defaults(model)
         return plain

@@ -1,4 +1,4 @@
-"""JSON bodies of requests: reading them, and the fields that several have."""
+"""JSON bodies of requests, and the fields that several of them have."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -41,7 +41,7 @@ def read_fields(*known: str) -> Fields:
 
 
 def note_of(fields: Fields) -> str | None:
-    """The field `note`; None where it is missing. Raises InvalidInput."""
+    """The field `note`; None if it is missing. Raises InvalidInput."""
     note = fields.get("note")
     if note is None:
         return None
@@ -53,7 +53,7 @@ def note_of(fields: Fields) -> str | None:
 
 
 def moment_of(fields: Fields, name: str) -> datetime | None:
-    """The time in the field `name`; None where it is missing. Raises InvalidInput."""
+    """The time in the field `name`; None if it is missing. Raises InvalidInput."""
     text = fields.get(name)
     if text is None:
         return None

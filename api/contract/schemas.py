@@ -108,7 +108,7 @@ class Price(Body):
         default=None,
         ge=1,
         examples=[300],
-        description="The seconds that it stands for, where a coarser candle filled a gap.",
+        description="The seconds that it stands for, if a coarser candle filled a gap.",
     )
 
 
@@ -161,7 +161,7 @@ class FiredAlert(Body):
     """A rule's firing on a metric that stood at `price`.
 
     The built-in one compares that with `factor` times the `average` of the `samples` prices before it; `rule`,
-    `condition`, `quantity`, `value`, `reference` and `threshold` tell which other rule fired on what.
+    `condition`, `quantity`, `value`, `reference` and `threshold` are for all other rules.
     """
 
     id: Id

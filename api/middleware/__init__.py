@@ -1,1 +1,1 @@
-"""WSGI middleware: what stands between the server and Flask."""
+"""Middleware between the server and Flask, and around Flask's responses."""

@@ -38,7 +38,7 @@ def forwarded(application: "WSGIApplication", hops: int) -> "WSGIApplication":
 
 
 def address_in(text: str) -> str | None:
-    """The IP address in `text`, without the port that some proxies add; None where there is none."""
+    """The IP address in `text`, without the port that some proxies add; None if there is none."""
     found = _WITH_PORT.fullmatch(text)
     try:
         address = ip_address(text if found is None else found["v4"] or found["v6"])
@@ -50,7 +50,7 @@ def address_in(text: str) -> str | None:
 
 
 def _seen_by(hops: int, header: str | None) -> str | None:
-    """The value that the outermost of `hops` proxies appended to a header; None where there are fewer values."""
+    """The value that the outermost of `hops` proxies appended to a header; None if there are fewer values."""
     if header is None:
         return None
     values = header.split(",")

@@ -91,7 +91,7 @@ def _too_large() -> Response:
 
 
 def _refusal(request: Request, access: Access, hosts: Hosts, limits: Limits, clock: Clock) -> Response | None:
-    """Why `request` may not pass; where it may, its environment names the visitor. Raises StoreUnavailable."""
+    """The refusal of `request`; None if it may pass, with VISITOR set in its environment. Raises StoreUnavailable."""
     host = request.environ.get("HTTP_HOST", "")
     if not hosts.include(host):
         detail = f"this server does not answer to {host[:100]!r}; its operator can add it to ALLOWED_HOSTS"
@@ -135,7 +135,7 @@ def _too_many(seconds: int, detail: str) -> Response:
 
 
 def _is_cross_site(request: Request) -> bool:
-    """Whether a browser reports a page of another site as the sender; programs report nothing."""
+    """True if a browser reports a page of another site as the sender; programs report nothing."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site not in ("same-origin", "none")

@@ -21,7 +21,7 @@ class Hosts:
     any_address: bool = False
 
     def include(self, host: str) -> bool:
-        """Whether the Host header `host` is one of them."""
+        """True if the Host header `host` is one of them."""
         if self.names is None:
             return True
         found = _HOST.fullmatch(host)

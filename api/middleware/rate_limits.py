@@ -26,7 +26,7 @@ FAILURES_A_MINUTE = 10
 MAX_KNOWN_CLIENTS = 10_000
 MAX_CACHED_ADDRESSES = 1_000
 REDIS_PATIENCE = 0.5  # seconds
-REDIS_PAUSE = 5.0  # seconds without asking it, after it did not answer
+REDIS_PAUSE = 5.0  # seconds without a request to it, after it did not answer
 
 _FAILURES = RateLimitItemPerMinute(FAILURES_A_MINUTE, namespace="failures")
 
@@ -64,7 +64,7 @@ class Counts(Storage):
         return 0 if running is None else running[0]
 
     def get_expiry(self, key: str) -> float:
-        """When the count of `key` expires, in epoch seconds."""
+        """The time at which the count of `key` expires, in epoch seconds."""
         running = self._running(key)
         return self._now() if running is None else running[1]
 
@@ -89,9 +89,8 @@ class Counts(Storage):
     def _drop_expired(self) -> None:
         now = self._now()
         self._windows = {key: window for key, window in self._windows.items() if window[1] > now}
-        if (
-            len(self._windows) >= self.MAX
-        ):  # an attack from so many addresses within a minute: no count is worth its memory
+        if len(self._windows) >= self.MAX:
+            # An attack from so many addresses within a minute: no count is worth its memory.
             self._windows.clear()
 
 
@@ -159,7 +158,7 @@ class Limits:
         return max(1, math.ceil(ends_at - time.time()))
 
     def _may_try(self) -> bool:
-        """Whether to ask Redis; while it is away, one request each REDIS_PAUSE tries it, and all others do without."""
+        """True if Redis is to be used. While it is away, only one request in each REDIS_PAUSE tries it."""
         if self._failures.count(_NAME) == 0:
             return True
         with self._lock:
@@ -196,7 +195,7 @@ def place_of(address: str) -> str:
 
 @lru_cache(MAX_CACHED_ADDRESSES)
 def is_this_machine(address: str) -> bool:
-    """Whether `address` is on loopback."""
+    """True if `address` is on loopback."""
     try:
         return ip_address(address).is_loopback
     except ValueError:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_BYTES = 48_000_000
-"""Of all responses together: a day's prices by the minute of 400 metrics."""
+"""The limit for all responses together: a day's prices by the minute of 400 metrics."""
 OVERHEAD_BYTES = 1_000
-"""What a response takes besides its texts."""
+"""The memory that a response takes in addition to its texts."""
 
 CacheKey = tuple[str, str, str]
 """Path, query and `Accept` header: everything in a request that its response depends on, compression aside."""
@@ -31,7 +31,7 @@ class ResponseCache:
         self._lock = Lock()
 
     def __contains__(self, key: CacheKey) -> bool:
-        """Whether a response to `key` is cached, of whatever state."""
+        """True if a response to `key` is cached, of whatever state."""
         return key in self._responses[1]
 
     def get(self, key: CacheKey, present: Present) -> CachedResponse | None:
@@ -62,7 +62,7 @@ def _size(key: CacheKey, response: CachedResponse) -> int:
 def caching_responses(application: "WSGIApplication", freshness: Freshness) -> "WSGIApplication":
     """`application` behind a cache of the responses that it marks as CACHEABLE, each for one state of the market.
 
-    The cache does not check who asks: it belongs behind the guard.
+    The cache does not check who sends the request: it belongs behind the guard.
     """
     cache = ResponseCache()
 

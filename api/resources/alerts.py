@@ -1,4 +1,4 @@
-"""`/alerts`: the alerts that have fired, and acknowledging them."""
+"""`/alerts`: the fired alerts, and their acknowledgement."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -63,7 +63,7 @@ def blueprint(context: RouteContext) -> Blueprint:
         form = wanted_format(query.format)
 
         def page() -> tuple[AlertQuery, AbstractContextManager[Check], Mapping[str, str]]:
-            """What to read, the place to build the response in, and the paging headers."""
+            """The query, the place to build the response in, and the paging headers."""
             metric_id = None if query.metric is None else reader.metric(parse_metric(query.metric)).id
             wanted = query.selection(metric_id)
             total = reader.count_alerts(wanted).total

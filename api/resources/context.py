@@ -1,4 +1,4 @@
-"""What the routes of all resources share."""
+"""The dependencies and caches that the routes of all resources share."""
 
 from dataclasses import dataclass
 

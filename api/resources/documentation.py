@@ -17,7 +17,7 @@ from api.resources.context import RouteContext
 from api.responses.cached_response import send
 
 SWAGGER_UI = f"assets/swagger-ui-{version_of('flask-swagger-ui')}"
-"""The path of its files: below /assets/, which browsers cache, with the version, so that another one is loaded anew."""
+"""The path of its files: below /assets/, which browsers cache, and with the version, so that a new one is loaded."""
 SWAGGER_UI_FILES = ("swagger-ui.css", "swagger-ui-bundle.js")
 """The files that the page needs."""
 

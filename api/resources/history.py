@@ -23,13 +23,13 @@ from services.market.times import HOUR, MINUTE, from_epoch, to_epoch
 from services.market.types import Hours, Ints, Series
 
 LONG_RESPONSES = 8
-"""How many responses longer than the default span are cached: each may be of megabytes."""
+"""The number of cached responses longer than the default span: each may have megabytes."""
 FIVE_MINUTES = 5 * MINUTE
 MAX_SAMPLE_SPAN = timedelta(days=31)
 MAX_HOURLY_SPAN = timedelta(days=366)
 MAX_SAMPLES = 100_000
-"""Of one response without `limit`, where the window has no more: 31 days of minutes are 44,640."""
-NEXT_PAGE = {"Link": "Where the next page is, if there is one."}
+"""Samples of one response without `limit`, unless the window has more: 31 days of minutes are 44,640."""
+NEXT_PAGE = {"Link": "The address of the next page, if there is one."}
 
 PRICES = Operation(
     name="prices",
@@ -62,7 +62,7 @@ class SeriesKind(Generic[Found]):
     max_span: timedelta
     """The longest span of one response without `limit`."""
     spacing: timedelta
-    """Between two rows."""
+    """The time between two rows."""
     step: int
     """Seconds from the time of a page's last row to the start of the next page."""
     read: Callable[[int, datetime, datetime], Found]
@@ -73,7 +73,7 @@ class SeriesKind(Generic[Found]):
 
 @dataclass(frozen=True)
 class _Span:
-    """What a query asks for, (`since`, `until`], and the `end` of what is read for this page of it."""
+    """The span of a query, (`since`, `until`], and the `end` of the part that is read for this page."""
 
     since: datetime
     until: datetime

@@ -29,7 +29,7 @@ from services.market.ranking import RankedMetric
 SMALL_PAGE = 100
 """Metrics of a page that is cached among the ordinary responses, of which there are hundreds: 57 kB."""
 LARGE_PAGES = 8
-"""How many other pages are cached: each may be of megabytes."""
+"""The number of other pages that are cached: each may have megabytes."""
 
 METRICS = Operation(
     name="metrics",

@@ -1,4 +1,4 @@
-"""`/alerts/rules`: the rules, and writing them."""
+"""`/alerts/rules`: the rules, which can be added, changed and deleted."""
 
 from collections.abc import Mapping
 from http import HTTPStatus

@@ -25,9 +25,9 @@ from services.market.ports import MarketReader
 from services.market.text import number_in
 
 MAX_STREAMS = 500
-"""Open at once in one process."""
+"""Streams open at once in one process."""
 HEARTBEAT_POLLS = 30
-"""After so many polls without a change a comment is sent: it reveals a client that has gone, and keeps proxies from
+"""Polls without a change after which a comment is sent. It reveals a client that has gone, and keeps proxies from
 closing the connection as idle."""
 RETRY_SECONDS = 10
 RECONNECT_MS = 2_000

@@ -1,1 +1,1 @@
-"""How answers are built, encoded, cached and sent."""
+"""Responses: their bodies, encoding, caching and paging, and errors."""

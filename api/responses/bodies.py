@@ -91,9 +91,8 @@ def series_body(series: Series, outer: str, inner: str, period_seconds: int) -> 
     between = _between(opening, series.times.tobytes(), b"" if plain else series.widths.tobytes(), period_seconds)
     values = orjson.dumps(series.values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
     values[0] = head + opening + values[0]
-    parts = [b""] * (
-        2 * len(values)
-    )  # filled by slices: zipping some thousand pairs takes twice as long as everything here
+    # Filled by slices: zipping some thousand pairs takes twice as long as everything here.
+    parts = [b""] * (2 * len(values))
     parts[::2], parts[1::2] = values, between
     return b"".join(parts)
 
@@ -190,7 +189,7 @@ def set_aside_body(aside: SetAside) -> Body:
 
 
 def live_body(status: Status, profile: Profile, open_alerts: OpenAlerts) -> Body:
-    """What every open page watches: small, and unchanged while nothing happens."""
+    """The state that every open page polls: small, and unchanged while nothing happens."""
     return {
         "revision": status.revision,
         "minute": iso(status.minute),

@@ -104,7 +104,7 @@ def digest(body: bytes, *more: str) -> str:
 def reply(
     environ: "WSGIEnvironment", response: CachedResponse, max_age: int = 0
 ) -> tuple[str, list[tuple[str, str]], bytes]:
-    """Status, headers and body, valid for `max_age` seconds: 304 where the client has the response, compressed where it
+    """Status, headers and body, valid for `max_age` seconds: 304 if the client has the response, and compressed if it
     accepts that."""
     headers = _validators(response.etag, max_age, response.headers)
     if _has(environ, response.etag):
@@ -139,7 +139,7 @@ def send_once(body: object, status: int = HTTPStatus.OK) -> Response:
 def send_csv(
     table: Iterable[tables.Block], etag: str, max_age: int, headers: Mapping[str, str], check: Check
 ) -> Response:
-    """Answer the current request with `table` as CSV, with a check before each block; 304 where the client has it.
+    """Answer the current request with `table` as CSV, with a check before each block; 304 if the client has it.
 
     It is complete before it is sent, so that a client that reads slowly occupies no place.
     """
@@ -168,7 +168,7 @@ def _compress(text: Iterable[str], encoding: str) -> Iterator[bytes]:
 
 
 def _has(environ: "WSGIEnvironment", etag: str) -> bool:
-    """Whether the client has the response with this entity tag."""
+    """True if the client has the response with this entity tag."""
     header: str | None = environ.get("HTTP_IF_NONE_MATCH")
     return header is not None and parse_etags(header).contains_weak(etag)
 

@@ -21,7 +21,7 @@ class Present:
     """Whole seconds until the next tick may be stored; 0 while that of the running period is awaited. Clients see what
     a backfill changes meanwhile only after that."""
     is_stale: bool = False
-    """Whether the last tick is stale, and all prices with it. This changes without a new revision."""
+    """True if the last tick is stale, and all prices with it. This changes without a new revision."""
 
     @property
     def version(self) -> tuple[int, bool]:

@@ -22,7 +22,7 @@ MAX_ORDINARY_ROWS = 2_000
 MAX_ORDINARY_SAMPLES = 20_000
 """Prices or volumes of such a response."""
 MAX_SECONDS = 20.0
-"""For a large response: the largest take some tenths of a second of a processor's time."""
+"""The time limit of a large response: the largest take some tenths of a second of a processor's time."""
 RETRY_SECONDS = 1
 STEP_ROWS = 250
 """Metrics or alerts between two checks: some milliseconds."""
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 Check = Callable[[], None]
-"""To be called between two steps of the work; raises where it must stop."""
+"""To be called between two steps of the work; raises an error if it must stop."""
 
 
 class LargeResponses:
@@ -48,7 +48,7 @@ class LargeResponses:
         """Make the response to the current request within this context; a large one waits for its turn first.
 
         The check raises Unfinished when it takes too long, and Abandoned when the client has gone. Raises these too,
-        and Busy where no place is free.
+        and Busy if no place is free.
         """
         if not is_large:
             yield lambda: None
@@ -84,7 +84,7 @@ def checked(blocks: Iterable[T], check: Check) -> Iterator[T]:
 
 
 def client_gone(environ: "WSGIEnvironment") -> Callable[[], bool]:
-    """A function that returns whether the client of a request has disconnected. It returns False where the server gives
+    """A function that returns whether the client of a request has disconnected. It returns False if the server gives
     no access to the connection."""
     is_gone: Callable[[], bool] | None = environ.get(CLIENT_GONE)
     if is_gone is not None:
@@ -96,7 +96,7 @@ def client_gone(environ: "WSGIEnvironment") -> Callable[[], bool]:
 
 
 def _is_closed(connection: socket.socket) -> bool:
-    """Whether the other end has closed the connection."""
+    """True if the other end has closed the connection."""
     try:
         readable, _, _ = select.select([connection], [], [], 0)
         return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""

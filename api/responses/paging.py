@@ -7,8 +7,8 @@ from flask import request
 
 from api.contract.queries import AlertsQuery, DeliveriesQuery, Query, RankingQuery
 
-PAGE_HEADERS = {"Link": "Where the other pages are.", "X-Total-Count": "How many match in all."}
-"""The headers of `paging`, for the description."""
+PAGE_HEADERS = {"Link": "The addresses of the other pages.", "X-Total-Count": "The number of all that match."}
+"""The headers of `paging`, for the OpenAPI document."""
 
 
 def paging(query: RankingQuery | AlertsQuery | DeliveriesQuery, total: int) -> Mapping[str, str]:

@@ -66,16 +66,16 @@ def database_away(asked: Request, error: StoreUnavailable, failures: Failures, n
 
 
 def handle_problems(server: Flask, first_segments: Collection[str]) -> None:
-    """Answer errors as problems; HTTP errors (404, 405 ...) only where the path begins with one of `first_segments`."""
+    """Answer errors as problems; HTTP errors (404, 405 ...) only if the path begins with one of `first_segments`."""
 
     failures = Failures()
 
-    def is_ours() -> bool:
+    def is_of_interface() -> bool:
         return request.path.split("/")[1] in first_segments
 
     @server.after_request
     def note_success(response: Response) -> Response:
-        if response.status_code < 400 and is_ours() and request.path.split("/")[1] not in NEED_NO_DATABASE:
+        if response.status_code < 400 and is_of_interface() and request.path.split("/")[1] not in NEED_NO_DATABASE:
             failures.ended(request.method, "requests are answered again")
         return response
 
@@ -95,7 +95,7 @@ def handle_problems(server: Flask, first_segments: Collection[str]) -> None:
 
     @server.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response | HTTPException:
-        if not is_ours() or error.code is None:
+        if not is_of_interface() or error.code is None:
             return error
         reason = NOT_FOUND if error.code == HTTPStatus.NOT_FOUND else None
         response = problem(error.code, error.description or error.name, reason)

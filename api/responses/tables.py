@@ -105,5 +105,5 @@ def _cell(value: object) -> object:
 
 
 def _starts(rows: int) -> range:
-    """Where blocks begin; one even for no rows, for the header line."""
+    """The first row of each block. Without rows there is one block, for the header line."""
     return range(0, max(rows, 1), BLOCK_ROWS)

@@ -30,7 +30,7 @@ class _StatusCollector(Collector):
         yield _gauge("data_tracker_database_up", "1 while the database answers.", float(self._status is not None))
         if self._status is None:
             return
-        yield from _whole(self._status)
+        yield from _overall(self._status)
         if self._status.shared_cache is not None:
             yield _gauge(
                 "data_tracker_shared_cache_up", "1 while the cache in Redis answers.", float(self._status.shared_cache)
@@ -47,7 +47,7 @@ def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, text, value=value)
 
 
-def _whole(status: Status) -> Iterable[GaugeMetricFamily]:
+def _overall(status: Status) -> Iterable[GaugeMetricFamily]:
     yield _gauge("data_tracker_revision", "Commits that changed what readers see.", status.revision)
     yield _gauge("data_tracker_metrics_tracked", "Metrics tracked.", status.tracked)
     yield _gauge("data_tracker_metrics_live", "Metrics with a price not older than two periods.", status.live)

@@ -22,19 +22,20 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPResponseBodyEvent, Scope
 
 PART_BYTES = 131_072
-"""Handed to the transport at once: the server buffers no more for a slow client, besides the shared response."""
+"""Bytes passed to the transport at a time: the most that the server buffers for a slow client, besides the shared
+response."""
 BODY_SECONDS = 10.0
-"""Within which a body must be received; more by BODY_RATE."""
+"""Seconds in which a body must be received, extended by BODY_RATE."""
 LINGER_SHARE = 0.2
 """The share of that time for which an unwanted body is received and dropped."""
 BODY_RATE = 65_536
 """Bytes of a body for which a second is added."""
 MAX_PENDING_BODY_BYTES = 64_000_000
-"""Of all bodies that are being received, in one process."""
+"""The limit for all bodies that one process is receiving, together."""
 MAX_WAITING = 1_000
-"""Requests that wait for a thread, in one process."""
+"""Requests of one process that wait for a thread."""
 WAIT_SECONDS = 30.0
-"""After which a request that still waits is refused."""
+"""Seconds that a request waits for a thread before it is refused."""
 
 
 class ClientGone(Exception):
@@ -155,7 +156,7 @@ class WsgiBridge:
             await self._send_in_parts(response, context, receive, send)
 
     async def _enter(self, receive: "ASGIReceiveCallable | None" = None) -> bool:
-        """Wait for a thread; False where none becomes free in time, else the caller must release the place.
+        """Wait for a thread. Returns False if none becomes free in time, otherwise the caller must release the place.
 
         With the `receive` of a request that is complete, raises ClientGone when the client disconnects meanwhile.
         """
@@ -282,8 +283,10 @@ def _body_event(body: bytes, more: bool = True) -> "HTTPResponseBodyEvent":
 
 
 class _Disconnection:
-    """Whether the client has disconnected, for the thread that makes the response. It watches from the first call on,
-    since only long work asks."""
+    """Returns whether the client has disconnected, to the thread that makes the response.
+
+    It watches from the first call on, because only long work calls it.
+    """
 
     def __init__(self, receive: "ASGIReceiveCallable") -> None:
         self._receive = receive

@@ -15,8 +15,8 @@ class Listener:
     def __init__(self, live: Iterator[bytes]) -> None:
         self.live = live
         self.part = b""
-        """What the client has not taken yet. Until it has, the stream is not polled for it: the next part then covers
-        the time in between."""
+        """Events that the client has not taken yet. Until it has, its stream is not polled; the next part has all
+        later ones."""
         self._ended = False
         self._woken = asyncio.Event()
 
@@ -79,7 +79,7 @@ class Listeners:
 
 
 def _next(live: Iterator[bytes]) -> bytes | None:
-    """What is new; None where the stream has ended or failed."""
+    """The new events; None if the stream has ended or failed."""
     try:
         return next(live, None)
     except Exception:

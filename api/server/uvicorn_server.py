@@ -20,18 +20,18 @@ from uvicorn.server import ServerState
 from api.server.asgi import WsgiBridge
 
 HEAD_SECONDS = 10.0
-"""Within which the head of a connection's first request, or of any that has begun, must be complete."""
+"""Seconds in which the head of a connection's first request, or of any that has begun, must be complete."""
 READ_SECONDS = 20.0
-"""Within which a client must read what was sent; for a long response, each part."""
+"""Seconds in which a client must read a response; of a long one, each part."""
 KEEP_ALIVE_SECONDS = 75
-"""How long a connection is kept open for the next request."""
+"""Seconds that a connection stays open for the next request."""
 END_SECONDS = 10
-"""What responses under way are given when the process stops."""
+"""Seconds that responses under way have left when the process stops."""
 BACKLOG = 2_048
 """Connections that the system queues until they are accepted."""
 MAX_HEAD_BYTES = 65_536
 MAX_CONNECTIONS = 5_000
-"""Of one process; beyond, the connection that has been idle longest is closed."""
+"""The limit of one process. With more, the connection that has been idle longest is closed."""
 MAX_FILES = 10_240
 """Descriptors to ask the system for; macOS gives no more."""
 OTHER_FILES = 256
@@ -39,7 +39,7 @@ OTHER_FILES = 256
 
 
 class State(ServerState):
-    """What all connections of a process share."""
+    """The state that all connections of a process share."""
 
     def __init__(self, max_connections: int) -> None:
         super().__init__()
@@ -184,10 +184,8 @@ def listen(host: str, port: int) -> "list[socket.socket]":
         try:
             sockets.append(socket.create_server(address, family=family, backlog=BACKLOG))
         except OSError as error:
-            if error.errno not in (
-                errno.EADDRNOTAVAIL,
-                errno.EAFNOSUPPORT,
-            ):  # such as ::1 of localhost where IPv6 is off
+            # Such as ::1 of localhost if IPv6 is off.
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 for listening in sockets:
                     listening.close()
                 raise
@@ -198,7 +196,7 @@ def listen(host: str, port: int) -> "list[socket.socket]":
 
 
 def room_for_connections() -> int:
-    """How many connections this process can have, after raising its limit of descriptors as far as possible."""
+    """The number of connections that this process can have. Raises its limit of descriptors as far as possible."""
     if sys.platform == "win32":
         return MAX_CONNECTIONS
     import resource

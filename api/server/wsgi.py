@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 EVENTS = b"text/event-stream"
 GATHERED_BYTES = 262_144
-"""Of a response that is made while it is sent, in one turn of a thread."""
+"""Bytes made in one turn of a thread, of a response that is made while it is sent."""
 
 
 @dataclass
@@ -26,13 +26,13 @@ class WsgiResponse:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     parts: list[bytes] = field(default_factory=list)
     rest: Iterator[bytes] | None = None
-    """Makes the rest of the body; None where the body is complete."""
+    """Makes the rest of the body; None if the body is complete."""
     close: Callable[[], object] = lambda: None
-    """To be called when no more of it is wanted."""
+    """To be called when no more of the body is needed."""
     live: Iterator[bytes] | None = None
     """Live events, in place of a rest."""
     bytes_a_turn: int | None = GATHERED_BYTES
-    """How much is made in one turn of a thread; None for all of it."""
+    """Bytes to make in one turn of a thread; None for all."""
 
 
 def ask(application: "WSGIApplication", environ: "WSGIEnvironment") -> WsgiResponse:

@@ -1,1 +1,1 @@
-"""What people do: rules, acknowledgements, mutes, replays and deliveries. `services.pipeline` is the clock's part."""
+"""Actions of people: rules, acknowledgements, mutes, replays, deliveries. `services.pipeline` has the clock's."""

@@ -23,8 +23,7 @@ from services.store.ranking import metrics, snapshots
 from services.store.ranking.metrics import CatalogueCache
 
 REPLAY_SECONDS = 60.0
-"""A replay that takes longer is ended. The largest takes a fifth of this on an idle machine, and most proxies wait no
-longer."""
+"""The time limit of a replay. The largest takes a fifth of this on an idle machine, and most proxies wait no longer."""
 
 REPLAY_RETRY_SECONDS = 10
 
@@ -52,11 +51,11 @@ class StoreAlertService:
 
     def state_counts(self) -> Mapping[int, Mapping[str, int]]:
         with reading(self._engine) as connection:
-            held_of = rules.states(connection)
+            states_by_rule = rules.states(connection)
         found = {}
-        for number, held in held_of.items():
-            states, counts = np.unique(held["state"], return_counts=True)
-            found[number] = dict(zip((STATE_NAMES[state] for state in states), counts.tolist(), strict=True))
+        for number, states in states_by_rule.items():
+            values, counts = np.unique(states["state"], return_counts=True)
+            found[number] = dict(zip((STATE_NAMES[value] for value in values), counts.tolist(), strict=True))
         return found
 
     def add_rule(self, rule: AlertRule) -> AlertRule:
@@ -116,12 +115,12 @@ class StoreAlertService:
             with reading(self._engine) as connection:
                 window = snapshots.window_seconds(connection)
                 catalogue = self._catalogues.current(connection)
-            wanted = plan_replay(rule, catalogue, first, last, period_seconds, window)
+            plan = plan_replay(rule, catalogue, first, last, period_seconds, window)
             yield 0.0
-            order = ReplayTask(wanted, first, window)
-            if wanted.values <= MAX_VALUES_IN_THREAD:
-                return replay_process.run_replay(self._engine, order, lambda _: place.check())
-            return (yield from replay_process.run_in_process(self._engine, order, place))
+            task = ReplayTask(plan, first, window)
+            if plan.values <= MAX_VALUES_IN_THREAD:
+                return replay_process.run_replay(self._engine, task, lambda _: place.check())
+            return (yield from replay_process.run_in_process(self._engine, task, place))
 
     def unmute(self, number: int, now: datetime) -> None:
         _require_storable("mute", number)
@@ -146,7 +145,7 @@ def _rule(connection: Connection, number: int) -> AlertRule:
 
 
 def _notify_ends(connection: Connection, rule: AlertRule, now: int) -> None:
-    """Queue the messages about the end of the rule's open alerts, where the rule asks for them."""
+    """Queue the messages about the end of the rule's open alerts, if the rule notifies of that."""
     if not rule.tell_resolved:
         return
     ending = {(rule.id, metric_id) for metric_id in alerts.open_alerts(connection, rule.id)}

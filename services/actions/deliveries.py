@@ -25,13 +25,13 @@ class DeliveryService:
         return tuple(self._notifiers)
 
     def newest(self, limit: int, state: DeliveryState | None = None, offset: int = 0) -> tuple[Delivery, ...]:
-        """At most `limit` messages, the newest first, after skipping `offset`; only those in `state` if given. Raises
+        """The newest messages after the first `offset`, at most `limit`; only those in `state` if given. Raises
         StoreUnavailable."""
         with reading(self._engine) as connection:
             return deliveries.newest(connection, limit, state, offset)
 
     def count(self, state: DeliveryState | None = None) -> int:
-        """How many messages there are; only those in `state` if given. Raises StoreUnavailable."""
+        """The number of messages; only of those in `state` if given. Raises StoreUnavailable."""
         with reading(self._engine) as connection:
             return deliveries.count(connection, state)
 

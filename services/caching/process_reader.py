@@ -16,20 +16,20 @@ from services.market.times import MINUTE, to_epoch
 from services.market.types import Hours, Series
 
 REVISION_SECONDS = 0.25
-"""How long a revision counts as current without asking: by so much a viewer may lag behind a commit."""
+"""Seconds for which a revision counts as current. A viewer may lag behind a commit by as much."""
 
 PATIENCE_SECONDS = 0.75
-"""How long to wait for the database when there is an earlier result to answer with."""
+"""Seconds to wait for the database if there is an earlier result to return."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class CachedReader:
-    """A MarketReader in front of another: one reading a revision, however many ask.
+    """A MarketReader that caches the results of another: each is read once per revision for all callers.
 
-    While the database is away, whatever the page of all metrics and the state of the whole tell is as it was last read;
-    `Status.away_since` says so. What nobody has asked for in that state raises StoreUnavailable.
+    While the database is away, the ranking, the status, the day and the open alerts are those that were read last, and
+    `Status.away_since` is set. Results that were never read raise StoreUnavailable.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class CachedReader:
 
     def revision(self) -> int:
         revision = self._revision.get(self._timer(), None)
-        # While nobody can say more, the present is what the ranking at hand is of.
+        # While the database is away, the revision is that of the ranking at hand.
         return revision if self._revision.away_since is None or self._ranking is None else self._ranking.revision
 
     def ranking(self) -> Ranking:
@@ -91,7 +91,7 @@ class CachedReader:
 
     def open_alerts(self) -> OpenAlerts:
         revision = self.revision()
-        return self._at_hand(self._open_alerts) or self._open_alerts.get(self._timer(), revision)
+        return self._last_if_away(self._open_alerts) or self._open_alerts.get(self._timer(), revision)
 
     def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
         key = ("sparklines", metric_ids)
@@ -99,24 +99,24 @@ class CachedReader:
 
     def status(self, now: datetime) -> Status:
         version = (self.revision(), to_epoch(now))
-        found = self._at_hand(self._statuses) or self._statuses.get(self._timer(), version, now)
+        found = self._last_if_away(self._statuses) or self._statuses.get(self._timer(), version, now)
         away_since = self._revision.away_since
         if away_since is None:
-            return found.as_of(now, self.profile.period_seconds)  # it may be that of a moment ago
+            return found.as_of(now, self.profile.period_seconds)  # it may have been read a moment ago
         if self._away is None or self._away[0] != away_since:
             self._away = away_since, now - timedelta(seconds=self._timer() - away_since)
         found = replace(found, away_since=self._away[1])
-        if self._ranking is not None:  # of the same state, whichever was asked for last
+        if self._ranking is not None:  # of one state, whichever was read last
             found = replace(found, revision=self._ranking.revision, minute=self._ranking.minute)
         return found.as_of(now, self.profile.period_seconds)
 
     def day(self, now: datetime) -> Day:
-        # Without a tick the gap since the last one grows all the same.
+        # The gap since the last tick grows without a new revision.
         version = (self.revision(), to_epoch(now) // MINUTE)
-        return self._at_hand(self._days) or self._days.get(self._timer(), version, now)
+        return self._last_if_away(self._days) or self._days.get(self._timer(), version, now)
 
-    def _at_hand(self, last: LastKnown[P, T]) -> T | None:
-        """What was last read, while the database is known to be away: nobody waits for each of several in turn."""
+    def _last_if_away(self, last: LastKnown[P, T]) -> T | None:
+        """The value that was read last, if the database is known to be away: callers do not wait for each in turn."""
         return None if self._revision.away_since is None else last.known
 
     def _names(self) -> dict[int | str, RankedMetric]:

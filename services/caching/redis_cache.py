@@ -22,10 +22,10 @@ SOCKET_SECONDS = 0.25
 """A Redis that has not answered for so long counts as away."""
 
 PAUSE_SECONDS = 5.0
-"""After so long, one caller tries a Redis that is away again."""
+"""Seconds after which one caller tries again to use a Redis that is away."""
 
 POLL_SECONDS = 0.005
-"""Between two looks for a value that another process is computing."""
+"""Seconds between two checks for a value that another process is computing."""
 
 AWAY = (RedisError, OSError, UnicodeError)
 """Errors of a Redis that cannot be used now: no answer, no memory left, no permission, an unknown host name."""
@@ -57,7 +57,7 @@ class CacheEntry(Generic[T]):
 
 
 class RedisCache:
-    """For several threads and processes. While Redis is away, each caller computes its own values without waiting."""
+    """A cache for several threads and processes. While Redis is away, each caller computes its own values at once."""
 
     def __init__(
         self,
@@ -75,11 +75,11 @@ class RedisCache:
 
     @property
     def up(self) -> bool:
-        """Whether Redis answered when it was last asked."""
+        """True if Redis answered the last request."""
         return self._failures.count(_NAME) == 0
 
     def ready(self) -> bool:
-        """Whether to use Redis. While it is away, one caller in PAUSE_SECONDS tries it again."""
+        """True if Redis is to be used. While it is away, one caller in PAUSE_SECONDS tries it again."""
         if self.up:
             return True
         with self._trying:
@@ -137,7 +137,7 @@ class RedisCache:
             if self._timer() >= until:
                 return None, None
             time.sleep(POLL_SECONDS)
-        found = self._load(entry, key_in_redis)  # it may have been cached between the look and the claim
+        found = self._load(entry, key_in_redis)  # it may have been cached just before the claim
         if found is not None:
             self._release(claim)
             return found, None
@@ -177,7 +177,7 @@ class RedisCache:
 
 
 def open_redis_cache(url: str, name: Callable[[], str], timer: Callable[[], float] = time.monotonic) -> RedisCache:
-    """The cache in the Redis at `url`, which is connected to on first use; `name` answers the prefix of its keys.
+    """The cache in the Redis at `url`, which is connected to on first use; `name` returns the prefix of its keys.
 
     Raises BadRedisUrl, whose text leaves the URL out: it may hold a password.
     """

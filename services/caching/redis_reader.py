@@ -1,4 +1,4 @@
-"""Results that one process reads from the database, and the others of the same installation read from Redis."""
+"""Results shared through Redis: one process reads them from the database, the others of its installation from Redis."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,7 +24,7 @@ OPEN_ALERTS = CacheEntry("unattended", OpenAlerts, seconds=60)
 STATUS = CacheEntry("status", Status, seconds=60)
 DAY = CacheEntry("day", Day, seconds=60)
 
-# Results of many different queries are cached, if they are small, for as long as a page's viewers take to ask.
+# Results of many different queries are cached if they are small, until all viewers of a page have requested them.
 ALERTS = CacheEntry("alerts", tuple[Alert, ...], seconds=20, max_bytes=1 << 18)
 SPARKLINES = CacheEntry("sparklines", Sparklines, seconds=20, max_bytes=1 << 18)
 SERIES = CacheEntry("series", Series, seconds=5, max_bytes=1 << 18)

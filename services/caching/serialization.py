@@ -1,7 +1,7 @@
-"""Values as bytes, and bytes as values: MessagePack, checked against the type that is expected.
+"""Values as MessagePack, and back: what is read is checked against the expected type.
 
-Any client that can write to the Redis can put anything under our keys. Unlike pickle, this runs nothing that it reads:
-bytes become numbers, texts, moments and arrays of the very fields that the type has, or an error.
+Any client that can write to the Redis can put anything under our keys. Unlike pickle, this runs no code that it reads:
+the bytes become numbers, texts, times and arrays in exactly the fields of the type, or an error.
 """
 
 from collections.abc import Hashable

@@ -17,14 +17,14 @@ from services.store.database.engine import Connection, Engine, open_existing, re
 from services.store.database.sqlite_copy import OWNERS_ONLY
 
 STEP_PAGES = 1_000
-"""Pages copied between two looks at the clock, the bar and the keyboard: 4 MB."""
+"""Pages copied in one step, 4 MB. Between two steps the bar moves, and Ctrl-C is handled."""
 
-_BESIDE = ("", "-wal", "-shm", "-journal")
-"""What SQLite adds to a database's name for the files that belong to it."""
+_SUFFIXES = ("", "-wal", "-shm", "-journal")
+"""Suffixes of the files of an SQLite database, added to its name."""
 
 
 class NotSqlite(TrackerError):
-    """The database is PostgreSQL's, which brings a tool of its own; the text is its command line."""
+    """The database is PostgreSQL, which has a tool of its own for backups; the text has its command line."""
 
 
 def back_up(
@@ -32,13 +32,13 @@ def back_up(
 ) -> None:
     """Copy the database, as one transaction sees it, to the file `path`; `progress` counts bytes.
 
-    The copy is checked before it takes its place and needs no other file. Writers are not held up.
+    The copy is checked before it takes its place and needs no other file. Writers are not blocked.
     Raises NotSqlite, CannotWrite or StoreUnavailable.
     """
     if engine.dialect.name != "sqlite":
         raise NotSqlite(f"DATABASE_URL is PostgreSQL's, whose own tool makes the copy: {pg_dump(engine.url, path)}")
     database = Path(engine.url.database or "").resolve()
-    if path.resolve() in [database.with_name(database.name + ending) for ending in _BESIDE]:
+    if path.resolve() in [database.with_name(database.name + suffix) for suffix in _SUFFIXES]:
         raise CannotWrite(f"{path} belongs to the database itself")
     with atomic_file(path, force=force) as unfinished, reading(engine) as connection:
         try:
@@ -50,7 +50,7 @@ def back_up(
 
 
 def _copy(connection: Connection, path: Path, progress: Progress, step_pages: int) -> str:
-    """What SQLite finds wrong with the finished copy, or `ok`."""
+    """Copy the database to `path`. Returns what SQLite finds wrong with the copy, or `ok`."""
     source = cast(sqlite3.Connection, connection.connection.driver_connection)
     # With a reader's transaction begun, the copy is of its moment. Without, SQLite starts over at every tick.
     connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
@@ -76,7 +76,7 @@ def pg_dump(url: URL, path: Path) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Back up the database of the settings; answers the exit status."""
+    """Back up the database of the settings. Returns the exit status."""
     given = _parser().parse_args(arguments)
     return run_command(lambda: _back_up(given.file, given.force))
 

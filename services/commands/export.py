@@ -28,7 +28,7 @@ from services.store.history.volumes import VOLUME
 from services.store.ranking import metrics
 
 BATCH_ROWS = 200_000
-"""Rows written at once; twice as many at most."""
+"""Rows written at a time; at most twice as many."""
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, tzinfo=UTC)
@@ -181,7 +181,7 @@ _FORMATS: dict[str, Callable[[Path, Any], AbstractContextManager[Write]]] = {".c
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Export from the database of the settings; answers the exit status."""
+    """Export from the database of the settings. Returns the exit status."""
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.since >= given.until:

@@ -1,4 +1,4 @@
-"""What commands share that write a file: it is written whole or not at all, and the result is printed."""
+"""Shared by commands that write a file: an atomic file, a progress bar, and the exit status."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from tqdm import tqdm
 from services.market.errors import TrackerError
 
 Progress = Callable[[int, int, str], object]
-"""Called with the work done, the work in all, and a text about the result so far."""
+"""Called with the work done, all of the work, and a text about the result so far."""
 
 FAILED = 2
 INTERRUPTED = 130
@@ -38,7 +38,7 @@ def atomic_file(path: Path, *, force: bool = False) -> Iterator[Path]:
                 raise CannotWrite(f"{path} exists and is not a regular file")
             if not force:
                 raise CannotWrite(f"{path} already exists; --force replaces it")
-        # A folder of its own also takes what is written beside the file, as SQLite's journals.
+        # A folder of its own also holds the files that are written next to it, such as SQLite's journals.
         with TemporaryDirectory(prefix=".data-tracker-", dir=target.parent) as folder:
             unfinished = Path(folder, target.name)
             yield unfinished
@@ -71,7 +71,7 @@ def format_size(size: int) -> str:
 
 def run_command(work: Callable[[], str]) -> int:
     """Run `work` and print its result, or its error in one line. Returns the exit status."""
-    asked_to_end = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    previous_handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         print(work())
     except TrackerError as error:
@@ -81,5 +81,5 @@ def run_command(work: Callable[[], str]) -> int:
         print("data-tracker: interrupted, nothing was written", file=sys.stderr)
         return INTERRUPTED
     finally:
-        signal.signal(signal.SIGTERM, asked_to_end)
+        signal.signal(signal.SIGTERM, previous_handler)
     return 0

@@ -1,4 +1,4 @@
-"""`python app.py token`: API tokens made, listed and revoked from the command line."""
+"""`python app.py token`: creates, lists and revokes API tokens."""
 
 import argparse
 from collections.abc import Sequence
@@ -14,24 +14,24 @@ class NoSuchToken(TrackerError):
 
 
 class BadName(TrackerError):
-    """A token cannot be called so."""
+    """Not a valid name of a token."""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """What is asked for; exits with a usage message where it makes no sense."""
-    parser = argparse.ArgumentParser(prog="app.py token", description="API tokens, for programs that ask this server.")
+    """Parse the arguments. Exits with a usage message if they are invalid."""
+    parser = argparse.ArgumentParser(prog="app.py token", description="API tokens, for programs that use this server.")
     commands = parser.add_subparsers(dest="command", required=True)
-    add = commands.add_parser("add", help="make a token; it is shown this once")
+    add = commands.add_parser("add", help="create a token; it is shown only now")
     add.add_argument("name", help="what it is for")
     add.add_argument("--scope", choices=SCOPES, default="read", help="read (default), or write: change things too")
     commands.add_parser("list", help="all tokens, newest first")
-    revoke = commands.add_parser("revoke", help="end a token")
+    revoke = commands.add_parser("revoke", help="revoke a token")
     revoke.add_argument("number", type=int, help="its number in the list")
     return parser.parse_args(arguments)
 
 
 def run(given: argparse.Namespace, tokens: TokenBook, now: datetime) -> int:
-    """Do what was asked for, and print what came of it. Raises TrackerError."""
+    """Run the command, and print its result. Returns the exit status. Raises TrackerError."""
     match given.command:
         case "add":
             print(_add(tokens, given, now))

@@ -20,13 +20,15 @@ from services.store.database.models import Base, InstallationRow, LeaseRow, Size
 from services.store.ranking import snapshots
 
 BATCH_ROWS = 10_000
-"""Rows read, sent or checked between two steps of the bar."""
+"""Rows read, sent or checked between two updates of the bar."""
 
 EXCLUDED_TABLES = frozenset((LeaseRow.__tablename__, SizeRow.__tablename__))
 """Tables about the file itself: which process ticks on it, and how large it was."""
 
-_MADE = frozenset((InstallationRow.__tablename__, SnapshotRow.__tablename__, StatisticsRow.__tablename__))
-"""Tables that have their one row from the start."""
+_FILLED_BY_MIGRATION = frozenset(
+    (InstallationRow.__tablename__, SnapshotRow.__tablename__, StatisticsRow.__tablename__)
+)
+"""Tables with one row, which the migration inserts."""
 
 _TABLES = tuple(table for table in Base.metadata.sorted_tables if table.name not in EXCLUDED_TABLES)
 
@@ -37,7 +39,7 @@ class CannotTransfer(TrackerError):
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """How many rows of how many tables are in the database now, and whether all of them `existed` before."""
+    """The numbers of rows and tables in the database now; `existed` if all of them were there before."""
 
     rows: int
     tables: int
@@ -79,7 +81,7 @@ def transfer(
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Names the source in its errors, for there are two databases."""
+    """Names the file in errors of the source, because there are two databases."""
     try:
         yield
     except StoreUnavailable as error:
@@ -112,8 +114,8 @@ def _require_idle(new: Connection, now: datetime) -> None:
 
 
 def _is_new(new: Connection) -> bool:
-    """Whether it is unchanged since its migration."""
-    others = (table for table in _TABLES if table.name not in _MADE)
+    """True if the database is unchanged since its migration."""
+    others = (table for table in _TABLES if table.name not in _FILLED_BY_MIGRATION)
     return snapshots.revision(new) == 0 and all(new.execute(select(table).limit(1)).first() is None for table in others)
 
 

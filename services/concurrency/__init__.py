@@ -1,1 +1,1 @@
-"""Threads, deadlines and shared results: mechanisms that know nothing of the trade."""
+"""Threads, deadlines and shared results: mechanisms without knowledge of the domain."""

@@ -1,4 +1,4 @@
-"""Calls in threads of their own, whose results are waited for no longer than a limit."""
+"""Calls in threads of their own, and waiting for their results with a time limit."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait

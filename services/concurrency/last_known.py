@@ -14,9 +14,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 RETRY_SECONDS = 0.25
-"""Between two attempts to read while they fail."""
+"""Seconds between two attempts to read while they fail."""
 
-_THREADS = ThreadPerCall("read anew")
+_THREADS = ThreadPerCall("read again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class LastKnown(Generic[P, T]):
 
     @property
     def away_since(self) -> float | None:
-        """Since when the value cannot be read, in the seconds given to `get`; None when it can."""
+        """The time since which the value cannot be read, in the seconds given to `get`; None if it can."""
         return self._away_since
 
     def get(self, now: float, version: Hashable, *arguments: P.args, **named: P.kwargs) -> T:
@@ -96,7 +96,7 @@ class LastKnown(Generic[P, T]):
         self._reading_number += 1
         number = self._reading_number
 
-        def read_anew() -> T:
+        def read_again() -> T:
             try:
                 value = read()
             except Exception as error:
@@ -105,7 +105,7 @@ class LastKnown(Generic[P, T]):
             self._succeeded(number, _Known(value, version, now))
             return value
 
-        self._reading = _THREADS.submit(read_anew)
+        self._reading = _THREADS.submit(read_again)
 
     def _failed(self, number: int, error: Exception, began: float) -> None:
         with self._lock:

@@ -16,10 +16,10 @@ from services.market.ports import Steps
 
 MAX_AT_WORK = 1
 MAX_WAITING = 1
-"""Of each kind of work, in one process."""
+"""For each kind of work, in one process."""
 
 STEP_SECONDS = 0.5
-"""How often long work, or a wait for it, reports its progress and learns whether the client has gone."""
+"""Seconds after which long work, or a wait for it, reports progress and checks for a client that has gone."""
 
 T = TypeVar("T")
 
@@ -50,18 +50,18 @@ class LongWork:
     @contextmanager
     def place(self) -> Iterator["Place"]:
         """A place for the duration of the context. Raises Busy when all are taken."""
-        mine = Place(self)
+        place = Place(self)
         with self._left:
             if len(self._places) >= MAX_AT_WORK + MAX_WAITING:
                 again = "a second" if self._retry_seconds == 1 else f"{self._retry_seconds} seconds"
                 text = f"as many {self._name}s as one process takes on are under way or waiting"
                 raise Busy(f"{text}; try again in {again}", self._retry_seconds)
-            self._places.append(mine)
+            self._places.append(place)
         try:
-            yield mine
+            yield place
         finally:
             with self._left:
-                self._places.remove(mine)
+                self._places.remove(place)
                 self._left.notify_all()
 
     def _await_turn(self, place: "Place", seconds: float) -> bool:
@@ -77,13 +77,13 @@ class Place:
         self._ends: float | None = None
 
     def await_turn(self, seconds: float = STEP_SECONDS) -> bool:
-        """Wait for at most so long, and answer whether the turn has come."""
+        """Wait for the turn, at most so long. Returns True once it has come."""
         if self._ends is None and self._work._await_turn(self, seconds):
             self._ends = self._work._timer() + self._work._max_seconds
         return self._ends is not None
 
     def check(self) -> None:
-        """Between two steps. Raises Unfinished when the time is up."""
+        """To be called between two steps. Raises Unfinished when the time is up."""
         work = self._work
         work._step_aside()
         if self._ends is not None and work._timer() > self._ends:

@@ -8,7 +8,7 @@ from services.market.ports import AlertService, Clock, Deliveries, MarketReader
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What routes and callbacks read and make changes through.
+    """The ports through which routes and callbacks read and make changes.
 
     `alert_service` and `deliveries` make changes. The guard refuses a visitor who may only read before any route or
     callback runs.

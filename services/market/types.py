@@ -25,7 +25,7 @@ class Pair(NamedTuple):
 
 
 class HasMetricKey:
-    """Base class of whatever has the market, base and quote of a metric."""
+    """Base class of types with the market, base and quote of a metric."""
 
     __slots__ = ()
     market: str

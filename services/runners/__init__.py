@@ -1,1 +1,1 @@
-"""What makes the jobs run."""
+"""Runners of the jobs: APScheduler in this process, or Celery's workers."""

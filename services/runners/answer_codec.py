@@ -21,7 +21,7 @@ def pack(answer: FetchResult) -> Wire:
         error = answer.error
         return packed | {"error": kind, "detail": error.detail, "kind": error.kind, "advice": error.advice}
     quotes = answer.quotes
-    assert quotes is not None  # an answer holds either
+    assert quotes is not None  # an answer has an error or quotes
     return packed | {
         "bases": [pair.base for pair in quotes.pairs],
         "quotes": [pair.quote for pair in quotes.pairs],

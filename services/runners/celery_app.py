@@ -40,7 +40,7 @@ FETCH, CLOSE, NOTIFY, DISCOVER, BACKFILL, KEEP = (
 
 RETRIES = 2
 RETRY_SECONDS = (0.2, 0.8)
-"""Between an exchange's refusal and the next request, at random: many clients that retry at once are a storm."""
+"""Between an exchange's failure and the next request, at random, so that many clients do not retry at once."""
 
 BACKFILL_SECONDS = 60
 """A round of backfill ends after so long, and the next one continues: no worker is occupied for good."""
@@ -52,7 +52,7 @@ TASK_SECONDS = 120
 """A task that takes longer is ended together with its process."""
 
 REDIS_SECONDS = 3.0
-"""How long to wait for the broker. It lets a worker wait for a task for a second, which is less."""
+"""Seconds to wait for the broker. It answers a worker that waits for a task within a second."""
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def fetch(self: Task, market: str, minute: int) -> Wire:
 
 
 def close_tick(answers: list[Wire], minute: int, late_ms: float, fetch_ms: float, owner: str) -> bool:
-    """Store, rank and alert in one commit, while `owner` holds the lease; whether this call stored the tick."""
+    """Store, rank and alert in one commit, while `owner` holds the lease. Returns True if this call stored the tick."""
     services = worker_services()
     found = [unpack(answer) for answer in answers]
     try:
@@ -126,18 +126,18 @@ def close_tick(answers: list[Wire], minute: int, late_ms: float, fetch_ms: float
     except LeaseLost as error:
         log.warning("tick: nothing stored: %s", error)
         return False
-    jobs.tell_alive(services, report)
+    jobs.send_heartbeat(services, report)
     return report is not None
 
 
 def send_messages() -> None:
-    """Send the pending messages, with a thread per channel beside this worker's tasks, so that slow receivers take no
+    """Send the pending messages, with a thread per channel besides this worker's tasks, so that slow receivers take no
     worker from the tick."""
     worker_services().senders.run()
 
 
 def discover() -> bool:
-    """Fetch the lists of pairs that are due; whether any exchange sent one."""
+    """Fetch the lists of pairs that are due. Returns True if any exchange sent one."""
     services = worker_services()
     with _reported("discovery"):
         return services.ingestion.discovery.run(services.clock())
@@ -169,8 +169,8 @@ def keep(minute: int, owner: str) -> None:
 
 @contextmanager
 def _reported(name: str) -> Iterator[None]:
-    """Log once that the database keeps a task from its work, and when that ends. The task still fails for its
-    sender."""
+    """Log once that a task fails because the database is away, and once when it works again. The error is raised again,
+    so that the task fails for its sender."""
     failures, name = worker_services().plan.failures, f"task {name}"
     try:
         yield
@@ -182,7 +182,7 @@ def _reported(name: str) -> Iterator[None]:
 
 @contextmanager
 def _alone(services: Services, name: str) -> Iterator[bool]:
-    """Whether this worker holds the lease `name`; it is renewed and then released by the context."""
+    """Yields True if this worker holds the lease `name`, which the context renews and then releases."""
     lease_holder = services.lease_holder(name, LEASE_SECONDS)
     if not lease_holder.try_acquire(services.engine):
         yield False

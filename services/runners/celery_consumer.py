@@ -9,8 +9,8 @@ from celery.worker.state import maybe_shutdown
 from services.market.failures import Failures
 
 RECONNECT_SECONDS = 0.5
-"""Between two tries while the broker is away. Celery waits two seconds longer after each, up to thirty: by then the
-tick that the broker's return would have saved is over."""
+"""Seconds between two tries while the broker is away. Celery's own grow by two up to thirty: by then the period is over
+whose tick the broker's return would have saved."""
 
 _NAME = "worker"
 

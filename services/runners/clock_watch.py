@@ -12,11 +12,11 @@ JUMP_SECONDS = 1.0
 """Smaller corrections of the clock delay no job noticeably."""
 
 LOOK_SECONDS = 0.25
-"""A look that takes longer, on a busy machine, cannot distinguish a jump from a delay, and is ignored."""
+"""A comparison that takes longer, on a busy machine, cannot tell a jump from a delay and is ignored."""
 
 
 class ClockWatch:
-    """Compares the `clock` with the `timer`, in seconds, look by look."""
+    """Compares the `clock` with the `timer`, which counts seconds."""
 
     def __init__(self, clock: Clock, timer: Callable[[], float]) -> None:
         self._clock, self._timer = clock, timer

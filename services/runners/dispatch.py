@@ -42,14 +42,14 @@ CLOSE_SECONDS = 10.0
 DISCOVER_SECONDS = 60.0
 SILENCE_PATIENCES = 2
 SILENCE_SHARE = 0.7
-"""When no worker answers for an exchange, it was not even asked. It is then waited for this many times as long as for
-an exchange's own answer, up to this share of the period."""
+"""Without an answer of any worker, no request reached the exchange. The wait is then this many times as long as for an
+exchange's own answer, up to this share of the period."""
 
 POLL_SECONDS = 0.02
-"""Between two looks at whether a task has answered."""
+"""Seconds between two checks for the result of a task."""
 
 BROKER, DATABASE, DISPATCH = "broker", "database", "dispatch"
-"""Names in the log of what may fail."""
+"""Names in the log of parts that may fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Dispatch:
             services.plan.failures.ended(DISPATCH, "ticks come to their end again")
 
     def _is_done(self, services: Services, minute: datetime, ends_at: datetime) -> bool:
-        """Try once, unless nothing is left to do; whether the tick is done."""
+        """Try once, unless nothing is left to do. Returns True if the tick is done."""
         failures = services.plan.failures
         try:
             markets = markets_to_ask(services.plan, minute)
@@ -187,7 +187,7 @@ def _await(
 ) -> list[str]:
     """Wait until each of `tasks` has a result from one of its workers.
 
-    Answers the names of those without one at `until`, or when the clock was set back to before `begins`.
+    Returns the names of those without one at `until`, or when the clock was set back to before `begins`.
     """
     while True:
         waiting = [name for name, results in tasks.items() if not any(result.ready() for result in results)]

@@ -21,11 +21,11 @@ LEASE_SHARE = 0.4
 """The lease lasts no longer than this share of a period: when a process dies during a tick, its successor still has
 time for that tick."""
 
-CHANCES = 3
-"""Renewals before the lease would run out. Other processes try as often, and so take it over within ten seconds."""
+RENEWALS_PER_LEASE = 3
+"""Renewals before the lease would run out. Other processes try to take it as often, and so within ten seconds."""
 
 WATCH_SECONDS = 1.0
-"""Between two looks at whether the clock has jumped."""
+"""Seconds between two checks for a jump of the clock."""
 
 OVERRUN = "slow ticks"
 """The name in the log of ticks that take longer than a period."""
@@ -41,7 +41,7 @@ class Scheduler:
         self._jobs = jobs
         self._lease_seconds = min(leases.MAX_SECONDS, LEASE_SHARE * services.settings.period_seconds)
         self._leading: bool | None = None  # not known before the first try
-        self._candidate = LeaseHolder(services.owner, self._lease_seconds, services.clock, services.plan.timer)
+        self._lease_holder = LeaseHolder(services.owner, self._lease_seconds, services.clock, services.plan.timer)
         names = [*(job.name for job in jobs), "lease"]
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -61,7 +61,7 @@ class Scheduler:
         for job in self._jobs:
             seconds = job.seconds or self._services.settings.period_seconds
             self._add(job.name, seconds, self._guarded(job))
-        self._add("lease", self._lease_seconds / CHANCES, self._renew)
+        self._add("lease", self._lease_seconds / RENEWALS_PER_LEASE, self._renew)
         self._scheduler.add_job(self._renew, executor="lease")
         self._scheduler.start()
         Thread(target=self._keep_watch, name="clock watch", daemon=True).start()
@@ -119,7 +119,7 @@ class Scheduler:
                 text = f"nothing stored, the next one tries again: {error}"
                 self._failures.failed(job.name, text, level=logging.ERROR)
             except Exception as error:  # noqa: BLE001 - the last frame of this thread: elsewhere it is never seen
-                if self._services.stopping.is_set():  # its threads were taken from it
+                if self._services.stopping.is_set():  # its threads have ended
                     log.info("%s: ended with the program: %s", job.name, error)
                     return
                 self._failures.crashed(job.name, error)
@@ -130,7 +130,7 @@ class Scheduler:
 
     def _renew(self) -> None:
         try:
-            leading = self._candidate.try_acquire(self._services.engine)
+            leading = self._lease_holder.try_acquire(self._services.engine)
         except StoreUnavailable as error:
             self._failures.failed("lease", f"cannot be renewed: {error}")
             return  # the tick's own commit checks whether it is still ours

@@ -162,9 +162,9 @@ def test_refusals_are_logged_once_each_without_the_content_of_the_request(caplog
         send(changed(output=f"FORGED\n{number}"), client)
         client.get(f"/_dash-component-suites/FORGED{number}/x.js")
     assert caplog.messages == [
-        "dashboard: a request is refused: its body is no object",
+        "dashboard: a request is refused: its body is not an object",
         "dashboard: a request is refused: there is no such callback",
-        "dashboard: a request is refused: there is no such file of a component",
+        "dashboard: a request is refused: no component has such a file",
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from services.bootstrap import Services, open_services
 from services.jobs import Job, run_discovery
 from services.market.status import Status
-from services.runners.scheduler import CHANCES, LEASE_SHARE, Scheduler
+from services.runners.scheduler import LEASE_SHARE, RENEWALS_PER_LEASE, Scheduler
 from services.settings import Settings, read_settings
 from services.store.database import leases
 from services.store.database.engine import reading, writing
@@ -115,7 +115,7 @@ def test_a_clock_that_dies_in_a_tick_is_followed_by_who_stands_by(
 
 def test_who_dies_is_followed_within_ten_seconds_and_within_six_tenths_of_a_short_period() -> None:
     """What holds of waits alone: a lease that has just been renewed runs out, and is tried for soon after."""
-    longest = 1 + 1 / CHANCES
+    longest = 1 + 1 / RENEWALS_PER_LEASE
     assert longest * leases.MAX_SECONDS < 10
     assert longest * LEASE_SHARE < 0.6
 

@@ -49,7 +49,7 @@ class Alert(HasMetricKey):
     """Start of the time without data, for an open alert."""
     resolved_at: datetime | None = None
     reason: Reason | None = None
-    """Why it resolved, unless because the value is back."""
+    """Why it resolved, if its value is not back."""
     acknowledged_at: datetime | None = None
     note: str | None = None
     acknowledged_by: str | None = None
@@ -88,7 +88,7 @@ NEWEST_ALERTS = AlertQuery()
 
 @dataclass(frozen=True, slots=True)
 class AlertCounts:
-    """How many alerts there are, and how many of them are unacknowledged."""
+    """The number of alerts, and of the unacknowledged ones among them."""
 
     total: int
     unacknowledged: int
@@ -105,7 +105,7 @@ class OpenAlerts:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedFiring:
-    """When a replayed rule would have fired on a metric, and the price then."""
+    """One time that a replayed rule would have fired on a metric, and the price then."""
 
     metric_id: int
     at: datetime

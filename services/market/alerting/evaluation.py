@@ -15,7 +15,7 @@ from services.market.window_sums import volatility
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a rule compared, all of shape (metrics,), NaN for unknown.
+    """The values that a rule compared, all of shape (metrics,), NaN for unknown.
 
     `reference` is the average, or the value at the start of the window; `upper` and `lower` are the thresholds;
     `samples` is the number of values in the average.
@@ -193,7 +193,7 @@ def _evaluation(rule: AlertRule, context: EvaluationContext, comparison: Compari
 
 
 def _distances(rule: AlertRule, comparison: Comparison) -> tuple[Floats, Floats]:
-    """What the hysteresis is a percentage of: the change in the condition, or the threshold itself."""
+    """The values that the hysteresis is a percentage of: the change in the condition, or the threshold itself."""
     if isinstance(rule.condition, Change):
         return np.abs(comparison.upper - comparison.reference), np.abs(comparison.lower - comparison.reference)
     return np.abs(comparison.upper), np.abs(comparison.lower)

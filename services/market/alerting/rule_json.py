@@ -32,6 +32,7 @@ from services.market.alerting.rules import (
     Change,
     Condition,
     Direction,
+    Kind,
     Level,
     NoData,
     Quantity,
@@ -168,7 +169,7 @@ def _condition(value: Any, quantity: Quantity) -> Condition:
     if not isinstance(value, Mapping):
         raise ValueError('must be an object such as {"kind": "level", "direction": "up", "level": 100000}')
     fields = _Fields(value, "condition.")
-    kind = fields.take("kind", partial(_choice, among=tuple(KINDS)))
+    kind: Kind = fields.take("kind", partial(_choice, among=tuple(KINDS)))
     if kind not in QUANTITIES[quantity]:
         raise BadRule(f"condition.kind: {kind} does not go with {quantity}, only {_listed(QUANTITIES[quantity])}")
     condition = _READERS[kind](fields)
@@ -200,7 +201,7 @@ def _level(fields: _Fields) -> Condition:
     )
 
 
-_READERS: Mapping[str, Callable[[_Fields], Condition]] = {
+_READERS: Mapping[Kind, Callable[[_Fields], Condition]] = {
     "average": _average,
     "change": _change,
     "level": _level,

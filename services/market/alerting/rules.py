@@ -13,6 +13,9 @@ from services.market.types import HasMetricKey
 Quantity = Literal["price", "volume", "stdev", "volatility", "rank"]
 """What a rule watches."""
 
+Kind = Literal["average", "change", "level", "top", "no_data"]
+"""The kind of a condition."""
+
 Side = Literal["above", "below"]
 """On which side of a multiple of its average a value meets the condition."""
 
@@ -105,7 +108,7 @@ class NoData:
 
 Condition = TimesAverage | Change | Level | Top | NoData
 
-KINDS: Mapping[str, type[Condition]] = {
+KINDS: Mapping[Kind, type[Condition]] = {
     "average": TimesAverage,
     "change": Change,
     "level": Level,
@@ -113,7 +116,7 @@ KINDS: Mapping[str, type[Condition]] = {
     "no_data": NoData,
 }
 
-QUANTITIES: Mapping[Quantity, tuple[str, ...]] = {
+QUANTITIES: Mapping[Quantity, tuple[Kind, ...]] = {
     "price": ("average", "change", "level", "no_data"),
     "volume": ("average", "change", "level"),
     "stdev": ("average", "change", "level"),
@@ -147,7 +150,7 @@ class AlertRule:
     repeat: bool = False
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         return next(kind for kind, form in KINDS.items() if isinstance(self.condition, form))
 
     def watches(self, metric: HasMetricKey) -> bool:

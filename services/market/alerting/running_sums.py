@@ -80,7 +80,7 @@ class SumHistory(Protocol):
         """The newest sums at or before `minute`."""
 
     def unknown(self, quantity: str, since: int, ids: Ints) -> npt.NDArray[np.bool_]:
-        """Which of metrics `ids` have sums from `since` on that must not be used."""
+        """A mask of those metrics of `ids` whose sums from `since` on must not be used."""
 
 
 def outlasts_thinning(minute: int, now: int, period_seconds: int) -> bool:

@@ -128,7 +128,7 @@ def transition(
 
 
 def not_ok(states: RuleStates) -> Mask:
-    """Which states have to be stored: the next evaluation would not find them by itself."""
+    """The states that have to be stored, because the next evaluation would not find them by itself."""
     found: Mask = states["state"] != OK
     return found
 

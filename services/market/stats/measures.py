@@ -1,4 +1,4 @@
-"""What is computed from the running sums: standard deviation, volatility, changes, coverage, drift and ranks."""
+"""Measures computed from the running sums: standard deviation, volatility, changes, coverage, drift and ranks."""
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +78,7 @@ def log_volatility(statistics: MetricStats) -> Floats:
 
 
 def frozen(statistics: MetricStats) -> npt.NDArray[np.bool_]:
-    """Which metrics have had no price for FROZEN_PERIODS although their exchange answers: they seem not to trade."""
+    """The metrics that have had no price for FROZEN_PERIODS although their exchange answers: they seem not to trade."""
     found: npt.NDArray[np.bool_] = statistics["absent"] >= FROZEN_PERIODS
     return found
 
