@@ -89,7 +89,7 @@ def test_a_channel_has_to_be_there_when_it_is_named_and_may_be_gone_later(
         StoreAlertService(engine, ()).add_rule(rule(channels=["chat"]))
 
 
-def test_what_is_not_there_cannot_be_changed(alert_service: StoreAlertService) -> None:
+def test_a_missing_record_cannot_be_changed(alert_service: StoreAlertService) -> None:
     for attempt in (
         lambda: alert_service.change_rule(rule(), NOON),
         lambda: alert_service.remove_rule(4, NOON),
@@ -103,7 +103,7 @@ def test_what_is_not_there_cannot_be_changed(alert_service: StoreAlertService) -
 
 
 @pytest.mark.parametrize("number", [2**63, 10**20, -(10**20)])
-def test_what_no_database_counts_to_is_not_there(alert_service: StoreAlertService, number: int) -> None:
+def test_a_number_beyond_the_range_of_databases_is_unknown(alert_service: StoreAlertService, number: int) -> None:
     for attempt in (
         lambda: alert_service.rule(number),
         lambda: alert_service.change_rule(replace(rule(), id=number), NOON),
@@ -179,7 +179,7 @@ def test_rules_that_fired_are_known_by_their_last_name(engine: Engine) -> None:
     assert reader.rules_that_fired() == {0: None, 5: "uno"}
 
 
-def test_all_that_is_chosen_is_acknowledged_at_once_and_what_somebody_saw_before_stays_his(
+def test_all_selected_alerts_are_acknowledged_at_once_and_earlier_acknowledgements_stay(
     engine: Engine, alert_service: StoreAlertService
 ) -> None:
     fire(engine, (0, 1, 0), (1, 1, 60), (1, 2, 120), (1, 1, 180))
@@ -191,7 +191,7 @@ def test_all_that_is_chosen_is_acknowledged_at_once_and_what_somebody_saw_before
     assert acknowledged == [("first", "ann"), ("then", "bob"), (None, None), (None, None)]
 
 
-def test_what_nobody_has_attended_to_is_firing_and_neither_muted_nor_acknowledged(
+def test_alerts_that_need_attention_are_firing_and_neither_muted_nor_acknowledged(
     engine: Engine, alert_service: StoreAlertService
 ) -> None:
     fire(engine, (1, 1, 0), (1, 2, 60), (0, 1, 120), (2, 2, 180), (3, 1, 240))

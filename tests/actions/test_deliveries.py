@@ -27,7 +27,7 @@ def _one_that_failed(engine: Engine) -> None:
         outbox.mark_failed(connection, claimed, T, "gone")
 
 
-def test_what_has_failed_is_tried_again_once(engine: Engine) -> None:
+def test_a_failed_delivery_is_retried_once(engine: Engine) -> None:
     alert_service = DeliveryService(engine, [])
     (failed,) = alert_service.newest(10, "failed")
 

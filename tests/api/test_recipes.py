@@ -75,11 +75,11 @@ def test_prices_become_a_series_over_utc_times(ran: dict[str, Any]) -> None:
     assert (candles["close"].dtype, candles["count"].sum()) == ("float64", 10)
 
 
-def test_plain_calls_tell_times_and_numbers_too(address: str) -> None:
+def test_plain_calls_pass_times_and_numbers_too(address: str) -> None:
     frame = pd.read_json(f"{address}/metrics/kraken:BTC-USD/prices?format=records")
     assert [str(dtype) for dtype in frame.dtypes] == ["float64", "datetime64[us, UTC]", "int64"]
 
 
-def test_the_nested_answer_and_the_pages_tell_the_same_prices(ran: dict[str, Any]) -> None:
+def test_the_nested_answer_and_the_pages_have_the_same_prices(ran: dict[str, Any]) -> None:
     assert list(ran["original"]["createdAt"]) == list(ran["prices"].index) == list(ran["year"]["created_at"])
     assert ran["year"]["created_at"].dtype.tz is not None

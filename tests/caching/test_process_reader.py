@@ -166,7 +166,7 @@ def test_an_outage_in_the_middle_of_a_reading_is_not_remembered_either(reader, c
     assert len(cache.ranking().metrics) == 2
 
 
-def test_many_who_ask_at_once_share_one_reading(timer):
+def test_concurrent_callers_share_one_reading(timer):
     reader = SlowReader(metrics=(builders.ranked_metric(1),))
     cache = CachedReader(reader, timer)
     with ThreadPoolExecutor(6) as threads:
@@ -256,7 +256,7 @@ def test_the_state_at_hand_is_of_one_piece_whatever_was_asked_for_last(hanging, 
     assert (status.revision, status.minute) == (7, NOON)
 
 
-def test_what_nobody_has_asked_for_is_not_made_up_while_the_database_is_away(hanging, timer):
+def test_values_never_read_are_not_made_up_while_the_database_is_away(hanging, timer):
     cache = CachedReader(hanging, timer, patience_seconds=0.01)
     cache.revision()
     hanging.down = True

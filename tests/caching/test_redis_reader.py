@@ -87,7 +87,7 @@ ASKED: dict[str, Callable[[CachedReader], object]] = {
 
 
 @pytest.mark.parametrize("what", ASKED)
-def test_what_one_process_has_read_no_other_reads_until_the_next_tick(ours, client, what) -> None:
+def test_a_result_that_one_process_has_read_no_other_reads_until_the_next_tick(ours, client, what) -> None:
     ask = ASKED[what]
     ours.database.price_series[1] = builders.series([1.0, 2.0, 3.0])
     ours.database.volume_series[1] = builders.series([4.0, 5.0])
@@ -222,7 +222,7 @@ def test_processes_that_miss_the_same_at_once_have_one_read_it(ours) -> None:
     assert slow.calls.count("asked") == 1
 
 
-def test_who_has_waited_long_enough_reads_for_itself(ours) -> None:
+def test_a_caller_that_has_waited_long_enough_reads_for_itself(ours) -> None:
     ours.database = slow = SlowReader(metrics=(builders.ranked_metric(1),))
     stuck, other = ours.process(), ours.process()
     with ThreadPoolExecutor(2) as threads:

@@ -129,6 +129,6 @@ def test_anything_else_is_refused(data: bytes, kind: type) -> None:
         (pack("7"), int),
     ],
 )
-def test_what_is_cut_or_of_another_kind_is_refused(data: bytes, kind: type) -> None:
+def test_truncated_or_foreign_bytes_are_refused(data: bytes, kind: type) -> None:
     with pytest.raises(Unreadable):
         unpack(data, kind)

@@ -184,7 +184,7 @@ def test_without_anything_asked_there_is_nothing_to_follow(reader):
     assert follow(reader, drawn=None).status_code == 204
 
 
-def test_another_zone_tells_a_metrics_times_anew(reader):
+def test_another_zone_updates_the_times_of_a_metric(reader):
     values = {ids.ZONE_NAME: "Asia/Tokyo", ids.TICK_STALE: False, ids.METRIC_ID: 1}
 
     response = fire(app_over(reader), f"{ids.ZONE_NAME}.data", **values).json["response"]
@@ -221,7 +221,7 @@ def test_a_metric_that_vanished_is_named_in_the_message(reader):
     assert follow(reader).json["sideUpdate"][ids.TOAST_TEXT]["children"] == "no metric 1"
 
 
-def test_an_error_nobody_foresaw_is_logged_and_not_quoted(reader, caplog):
+def test_an_unexpected_error_is_logged_and_not_quoted(reader, caplog):
     reader.price_series = {1: "not a series"}  # type: ignore[dict-item]
 
     text = follow(reader).json["sideUpdate"][ids.TOAST_TEXT]["children"]

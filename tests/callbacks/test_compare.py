@@ -72,7 +72,7 @@ def test_returns_of_metrics_that_move_alike_correlate_wholly(reader):
     assert "\N{MINUS SIGN}1.00" in page(reader, "?ids=1,2")
 
 
-def test_a_search_offers_what_is_not_compared_yet(reader):
+def test_a_search_offers_metrics_that_are_not_compared_yet(reader):
     values = {ids.COMPARE_SEARCH: "c1", ids.LOCATION: "?ids=1"}
 
     response = fire(app_over(reader), f"{ids.COMPARE_SEARCH}.value", **values).json["response"]

@@ -134,7 +134,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED.keys())
-def test_what_no_page_sends_is_refused_without_a_traceback(records: Records, data: bytes) -> None:
+def test_a_request_that_no_page_sends_is_refused_without_a_traceback(records: Records, data: bytes) -> None:
     assert send(data) == 400
     assert is_calm(records)
     assert send(changed()) in (200, 204), "what a page sends is answered"
@@ -169,7 +169,7 @@ def test_refusals_are_logged_once_each_without_the_content_of_the_request(caplog
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_what_is_not_said_to_be_json_is_refused(records: Records, content_type: str) -> None:
+def test_a_body_without_the_media_type_json_is_refused(records: Records, content_type: str) -> None:
     assert CLIENT.post(CALLBACKS, data=changed(), content_type=content_type).status_code == 415
     assert is_calm(records)
 

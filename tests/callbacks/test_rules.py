@@ -201,7 +201,7 @@ def test_buttons_do_what_they_say(alert_service: FakeAlertService) -> None:
     "action",
     [{"act": "on"}, {"act": "delete"}, {"act": "mute"}, {"act": "mute", "length": "100y"}, {"act": "explode"}],
 )
-def test_what_is_gone_or_unknown_is_left_alone(alert_service: FakeAlertService, action: dict[str, str]) -> None:
+def test_a_missing_or_unknown_rule_is_left_alone(alert_service: FakeAlertService, action: dict[str, str]) -> None:
     carry_out(action | {"rule": "9"}, alert_service, NOON)
 
     assert alert_service.stored == {1: PUMPS}
@@ -389,7 +389,7 @@ def test_an_absent_database_is_not_an_empty_list(dependencies: Dependencies) -> 
         rule_lines(replace(dependencies, alert_service=Away()))
 
 
-def test_rules_tell_how_many_metrics_they_have_no_data_of_the_built_in_one_too(dependencies: Dependencies) -> None:
+def test_rules_show_how_many_metrics_have_no_data_the_built_in_one_too(dependencies: Dependencies) -> None:
     class Counting(FakeReader):
         def count_alerts(self, query: AlertQuery) -> AlertCounts:
             assert query.rule_id == 0

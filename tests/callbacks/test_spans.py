@@ -33,7 +33,7 @@ class Listening(FakeReader):
         ("720", {("hours", 31 * 86_400)}),
     ],
 )
-def test_all_who_look_within_one_period_ask_the_same(span: str, asked: set[tuple[str, int]]) -> None:
+def test_all_requests_within_one_period_read_the_same_span(span: str, asked: set[tuple[str, int]]) -> None:
     reader = Listening(metrics=(builders.ranked_metric(1),))
     for seconds in (0, 17.25, 59.9):
         read_chart(reader, 1, NOON + timedelta(seconds=seconds), SPANS[span])

@@ -316,7 +316,7 @@ def test_the_command_copies_and_tells(here: Path, world: World, capsys: pytest.C
         ("sqlite:///empty.db", ["folder/copy.db"], "folder/copy.db: there is no folder "),
     ],
 )
-def test_the_command_tells_in_one_line_what_is_wrong(
+def test_the_command_prints_its_error_in_one_line(
     here: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

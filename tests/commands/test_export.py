@@ -168,7 +168,7 @@ def test_patterns_choose_metrics_as_track_does(
     assert [str(pattern) for pattern in found.unmatched] == idle
 
 
-def test_what_is_no_longer_tracked_is_exported_too(engine: Engine, tmp_path: Path) -> None:
+def test_metrics_that_are_no_longer_tracked_are_exported_too(engine: Engine, tmp_path: Path) -> None:
     with writing(engine) as connection:
         metrics.untrack_other_markets(connection, ["gemini"])
 
@@ -221,7 +221,7 @@ def test_all_is_read_as_of_one_moment(engine: Engine, tmp_path: Path) -> None:
 
 
 @SUFFIXES
-def test_an_interrupted_export_leaves_what_was_there(engine: Engine, tmp_path: Path, suffix: str) -> None:
+def test_an_interrupted_export_leaves_the_old_file(engine: Engine, tmp_path: Path, suffix: str) -> None:
     def interrupt(_done: int, _total: int, _text: str) -> None:
         raise KeyboardInterrupt
 
@@ -288,7 +288,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_url: str) -> 
 
 
 @pytest.mark.usefixtures("engine")
-def test_the_command_exports_what_is_asked_for_and_tells(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_exports_the_selection_and_prints_its_size(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--since", "2026-03-01T11:58", "--until", str(T), "--metric", "kraken:BTC/*", "gemini:*,kraken:X/Y"]
     assert main(["prices.csv", *arguments]) == 0
 
@@ -341,7 +341,7 @@ def test_a_bad_argument_is_named(
         ("oracle://me:s3cret@host/db", "p.csv", "DATABASE_URL: oracle is neither"),
     ],
 )
-def test_the_command_tells_in_one_line_what_is_wrong(
+def test_the_command_prints_its_error_in_one_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -62,7 +62,7 @@ def test_a_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("accident", [KeyboardInterrupt, StoreUnavailable, OSError])
-def test_an_accident_leaves_what_was_there_and_nothing_else(tmp_path: Path, accident: type[BaseException]) -> None:
+def test_an_accident_leaves_the_old_file_and_nothing_else(tmp_path: Path, accident: type[BaseException]) -> None:
     path = tmp_path / "result.csv"
     path.write_text("before")
 
@@ -92,7 +92,7 @@ def test_a_file_that_exists_is_replaced_by_force_only(tmp_path: Path) -> None:
     assert path.read_text() == "after"
 
 
-def test_a_link_is_followed_to_what_it_names(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "shelf").mkdir()
     (tmp_path / "link").symlink_to("shelf/result")
     with atomic_file(tmp_path / "link") as unfinished:
@@ -103,7 +103,7 @@ def test_a_link_is_followed_to_what_it_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["folder", "pipe"])
-def test_what_is_no_ordinary_file_is_never_replaced(tmp_path: Path, name: str) -> None:
+def test_only_a_regular_file_is_ever_replaced(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
 
@@ -141,12 +141,12 @@ def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_a_command_tells_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_prints_its_result(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(lambda: "done") == 0
     assert capsys.readouterr() == ("done\n", "")
 
 
-def test_a_command_tells_what_went_wrong_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_prints_its_error_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     def work() -> str:
         raise CannotWrite("copy.db: no")
 

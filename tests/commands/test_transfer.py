@@ -259,7 +259,7 @@ def test_progress_counts_each_row_twice(monkeypatch: pytest.MonkeyPatch, move: C
         assert any("price sent, " in text for _, _, text in steps)
 
 
-def test_nobody_ticks_there_meanwhile_and_readers_go_on(
+def test_no_tracker_ticks_there_meanwhile_and_readers_go_on(
     world: World, postgresql_url: str, move: Callable[..., TransferResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0.02)
@@ -280,7 +280,7 @@ def test_nobody_ticks_there_meanwhile_and_readers_go_on(
     other.engine.dispose()
 
 
-def test_who_is_interrupted_leaves_a_database_without_content(
+def test_an_interrupted_transfer_leaves_an_empty_database(
     world: World, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     def interrupt(done: int, total: int, _text: str) -> None:
@@ -328,9 +328,7 @@ def test_killed_at_any_point_and_started_again_it_ends_the_same(
     assert rows(target) == rows(world.engine)
 
 
-def test_what_does_not_arrive_as_it_was_sent_is_found(
-    world: World, target: Engine, move: Callable[..., TransferResult]
-) -> None:
+def test_a_row_that_arrives_changed_is_found(world: World, target: Engine, move: Callable[..., TransferResult]) -> None:
     schema.migrate(target, simulated=False)
     with writing(target) as connection:
         connection.exec_driver_sql(
@@ -399,7 +397,7 @@ def test_real_and_simulated_prices_are_never_mixed(
         move(simulated=True)
 
 
-def test_a_file_of_an_older_schema_is_refused_with_what_to_do(
+def test_a_file_of_an_older_schema_is_refused_with_advice(
     world: World, target: Engine, move: Callable[..., TransferResult], file: Path
 ) -> None:
     with writing(world.engine) as connection:
@@ -444,7 +442,7 @@ def test_a_damaged_file_is_named_and_moves_nothing(
         ("postgres://me:s3cret@127.0.0.1:1/db?connect_timeout=2", "good.db", "connection failed"),
     ],
 )
-def test_the_command_tells_in_one_line_what_is_wrong(
+def test_the_command_prints_its_error_in_one_line(
     tmp_path: Path,
     postgresql_url: str,
     world: World,

@@ -59,7 +59,7 @@ def test_a_value_is_read_once_while_it_is_fresh_and_of_the_same_version(source, 
     assert source.asked == 4
 
 
-def test_who_comes_first_waits_for_as_long_as_it_takes(source, last) -> None:
+def test_the_first_caller_waits_as_long_as_it_takes(source, last) -> None:
     source.open.clear()
     with ThreadPoolExecutor(4) as threads:
         waiting = [threads.submit(last.get, 0.0, None, 0) for _ in range(4)]
@@ -110,7 +110,7 @@ def test_a_fault_of_ours_is_never_taken_for_a_database_that_is_away(source, last
             last.get(now, None, 0)
 
 
-def test_what_was_read_before_a_change_does_not_count_after_it(source, hurried) -> None:
+def test_a_read_that_began_before_a_change_does_not_count_after_it(source, hurried) -> None:
     hurried.get(0.0, None, 0)
     source.open.clear()
     assert hurried.get(20.0, None, 0) == 1

@@ -115,7 +115,7 @@ def test_steps_are_taken_to_their_end() -> None:
     assert ended == ["ended"]
 
 
-def test_what_nobody_waits_for_any_more_is_ended_at_the_next_step() -> None:
+def test_work_that_nobody_waits_for_ends_at_the_next_step() -> None:
     ended: list[str] = []
     seen: list[bool] = []
 

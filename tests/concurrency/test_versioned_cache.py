@@ -49,7 +49,7 @@ def test_an_error_is_raised_and_not_remembered():
     assert cache.get("key", 1, make) == "better"
 
 
-def test_what_nobody_asked_for_longest_is_forgotten_first():
+def test_the_least_recently_used_value_is_dropped_first():
     cache = VersionedCache(max_entries=2)
     for key in ("a", "b", "a", "c"):
         cache.get(key, 1, lambda key=key: f"first {key}")
@@ -58,7 +58,7 @@ def test_what_nobody_asked_for_longest_is_forgotten_first():
     assert cache.get("b", 1, lambda: "second") == "second"
 
 
-def test_who_comes_while_a_value_is_made_waits_for_it():
+def test_a_caller_waits_for_a_value_that_is_being_computed():
     cache, make = VersionedCache(), Maker("once", "twice")
     make.may_end.clear()
     with ThreadPoolExecutor(5) as threads:
@@ -70,7 +70,7 @@ def test_who_comes_while_a_value_is_made_waits_for_it():
     assert make.made == 1
 
 
-def test_who_waits_gets_the_error_too():
+def test_callers_that_wait_get_the_error_too():
     cache, make = VersionedCache(), Maker(ValueError("no"), ValueError("no"))
     make.may_end.clear()
     with ThreadPoolExecutor(2) as threads:

@@ -62,7 +62,7 @@ def test_an_address_reproduces_its_choice(choice):
 @pytest.mark.parametrize(
     ("search", "wanted"), [("?ids=1,2,1,,%203", ("1", "2", "3")), ("?ids=", ()), ("", ()), (None, ()), (7, ())]
 )
-def test_what_makes_no_sense_in_an_address_is_left_aside(search, wanted):
+def test_invalid_parts_of_an_address_are_ignored(search, wanted):
     assert choice_of(search) == Choice(wanted)
     assert choice_of("?ids=1&span=9999&as=upside-down") == Choice(("1",), SPANS["24"], CHANGE)
 
@@ -147,7 +147,7 @@ def test_an_update_goes_on_from_the_start_that_is_drawn():
 
 
 @pytest.mark.parametrize("damage", [{"samples": [3]}, {"starts": []}, {"starts": ["x"]}, {"since": 0}, {"edge": None}])
-def test_what_is_not_as_drawn_is_drawn_anew(damage):
+def test_a_chart_that_differs_from_its_data_is_replaced(damage):
     members, choice = [compared()], Choice(("1",))
     drawn = figure_of(members, choice, UTC, 7)["layout"]["meta"] | damage
 
@@ -164,7 +164,7 @@ def test_a_chart_of_another_choice_gets_nothing():
     assert update_of(members, Choice(("1",), scale=PRICE), UTC, 8, drawn) is None
 
 
-def test_a_search_finds_every_word_in_pair_or_market_but_not_what_is_chosen():
+def test_a_search_finds_every_word_in_pair_or_market_except_chosen_metrics():
     rows = [
         builders.ranked_metric(1),
         builders.ranked_metric(2, market="okx"),
@@ -193,7 +193,7 @@ def test_each_chosen_metric_can_be_taken_out():
     assert "Remove BTC/USD on okx" in text_of(chips)
 
 
-def test_the_matrix_tells_each_correlation_and_what_it_rests_on():
+def test_the_matrix_shows_each_correlation_and_its_number_of_returns():
     values = [[1.0, -0.834], [-0.834, 1.0]]
     table = compare.matrix(comparison(compared(1), compared(2, market="okx"), values=values, common=1439))
 
@@ -203,7 +203,7 @@ def test_the_matrix_tells_each_correlation_and_what_it_rests_on():
     assert [one.scope for one in walk(table) if type(one).__name__ == "Th"] == ["col", "col", "row", "row"]
 
 
-def test_what_is_not_known_of_a_correlation_says_why():
+def test_an_unknown_correlation_has_its_reason():
     values = [[1.0, np.nan], [np.nan, 1.0]]
     few = compare.matrix(comparison(compared(1), compared(2), values=values, common=3))
     flat = compare.matrix(comparison(compared(1), compared(2), values=values, common=300))
@@ -213,7 +213,7 @@ def test_what_is_not_known_of_a_correlation_says_why():
     assert "Add a second metric" in text_of(compare.matrix(comparison(compared(1))))
 
 
-def test_what_is_not_compared_is_named():
+def test_metrics_that_are_not_compared_are_named():
     page = compare.page(comparison(unknown=["kraken:NO-SUCH"], left_out=["okx:A-B", "okx:C-D"]), None)
 
     assert "kraken:NO-SUCH| is not tracked." in text_of(page)

@@ -87,7 +87,7 @@ def test_a_missing_hour_is_a_gap_in_the_line_and_in_the_band():
     assert [(band.times[[0, -1]] - NOON).tolist() for band in line.bands] == [[-5 * HOUR, -4 * HOUR], [-2 * HOUR, 0]]
 
 
-def test_what_is_given_stays_as_it_was():
+def test_the_argument_is_not_changed():
     hours = builders.hours([(10, 14, 9, 12)])
 
     through(hours, builders.NOON - timedelta(minutes=30))

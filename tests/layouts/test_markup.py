@@ -51,7 +51,7 @@ def test_a_link_leads_to_another_page_without_loading_it():
     assert row[2] == ["a", {"href": "/metric/1", "className": "strong", "data-link": ""}, "BTC/USD"]
 
 
-def test_what_dash_has_to_know_of_is_refused():
+def test_components_of_dash_itself_are_refused():
     with pytest.raises(TypeError, match="a Store cannot be drawn as markup"):
         Markup(html.Div(dcc.Store(id="x")))
 
@@ -80,7 +80,7 @@ def test_a_browser_that_says_nothing_of_use_is_sent_all(known: object):
     assert sent(table("a", "b"), known) == [["li", {"key": "a"}, "a"], ["li", {"key": "b"}, "b"]]
 
 
-def test_a_row_that_stands_in_many_places_is_sent_once():
+def test_a_row_in_many_places_is_sent_once():
     menu = html.Ul(html.Li("For 1 h"), key="menu")
 
     content = markup.content([html.Div([html.P(name), menu], key=name) for name in ("a", "b")])

@@ -49,7 +49,7 @@ def test_when_no_tick_comes_the_exchange_is_not_blamed():
 
 
 @pytest.mark.parametrize("reason", ["delisted", "halted", "frozen"])
-def test_what_does_not_trade_says_that(reason):
+def test_a_metric_that_does_not_trade_shows_that(reason):
     row = builders.ranked_metric(stale=True, updated_at=FIVE_AGO, active=False, rank=None, reason=reason)
     meaning = parts.STATE_MEANINGS[reason]
     assert f"5 min old|: {meaning[0].lower()}{meaning[1:]}." in notice_text(row)

@@ -35,7 +35,7 @@ def test_an_amount_is_rounded_to_a_unit(value, text):
 
 
 @pytest.mark.parametrize(("seconds", "text"), CASES["duration"])
-def test_a_duration_has_the_largest_unit_of_which_there_are_two(seconds, text):
+def test_a_duration_has_the_largest_unit_with_at_least_two(seconds, text):
     assert notation.duration(seconds) == text
     assert notation.age(AFTERNOON - timedelta(seconds=seconds), AFTERNOON) == f"{text} old"
 
@@ -89,7 +89,7 @@ def test_a_multiple_is_to_a_tenth_and_shortened_where_it_is_large(value, average
     assert notation.multiple(value, average) == f"{text}\N{MULTIPLICATION SIGN}"
 
 
-def test_columns_have_room_for_what_the_browser_writes():
+def test_columns_are_wide_enough_for_the_browsers_texts():
     assert json.loads((Path(__file__).parents[1] / "notation_widest.json").read_text()) == notation.WIDEST
 
 

@@ -111,7 +111,7 @@ def test_a_metric_that_is_not_ranked_says_why():
 
 
 @pytest.mark.parametrize("mark", parts.STATE_MEANINGS)
-def test_a_mark_beside_a_pair_tells_what_it_means(mark):
+def test_a_chip_after_a_pair_has_its_meaning_as_title(mark):
     new = {"new_at": builders.NOON} if mark == "new" else {"active": False, "reason": mark}
     (chip,) = parts.state_chips(builders.ranked_metric(**new))
 

@@ -390,7 +390,7 @@ def shorter(history, count):
     return Series(history.times[:-count], history.values[:-count], history.widths[:-count])
 
 
-def test_an_update_brings_what_came_after_the_last_price_and_the_running_bar():
+def test_an_update_has_the_points_after_the_last_price_and_the_running_bar():
     brought = update(minutes(1440), meta_of(shorter(minutes(1440), 2)))
 
     price = brought["traces"][price_chart.PRICE]
@@ -436,7 +436,7 @@ def test_an_update_of_hours_brings_the_running_one_alone():
     assert band["columns"]["x"].count(None) == 1
 
 
-def test_what_was_filled_in_before_the_running_bar_brings_all_anew():
+def test_a_backfill_before_the_running_bar_replaces_all_points():
     whole = minutes(1440)
     present = [*range(600), *range(700, 1440)]
     drawn = meta_of(Series(whole.times[present], whole.values[present], whole.widths[present]))
@@ -449,7 +449,7 @@ def test_what_was_filled_in_before_the_running_bar_brings_all_anew():
 
 
 @pytest.mark.parametrize("damage", [{"since": 0}, {"edge": None}, {"samples": "many"}, {"edge": 1e99}, {"since": True}])
-def test_a_chart_that_tells_nonsense_of_itself_is_drawn_anew(damage):
+def test_a_chart_with_invalid_meta_is_replaced(damage):
     assert update(minutes(1440), meta_of(minutes(1440)) | damage)["from"] is None
 
 
@@ -493,7 +493,7 @@ def test_a_history_that_reaches_back_is_not_said_to_begin():
     assert len(look["annotations"]) == 2
 
 
-def test_an_update_tells_where_history_begins_when_that_has_changed():
+def test_an_update_has_the_beginning_of_history_if_it_has_changed():
     chart, _ = begun()
     drawn = price_chart.price_figure(chart, view(), subject(), False)["layout"]["meta"]
 

@@ -78,7 +78,7 @@ def test_a_spike_leaves_nothing_behind_and_a_flat_stretch_is_exactly_nothing() -
     assert rolling_volatility(prices.times, prices.values, prices.widths, prices.times[-1:], 1200).tolist() == [0.0]
 
 
-def test_a_window_of_which_too_little_is_known_has_no_volatility() -> None:
+def test_a_window_with_too_few_prices_has_no_volatility() -> None:
     prices = builders.series([1.0, 2.0, 3.0, 4.0])
 
     found = rolling_volatility(prices.times, prices.values, prices.widths, prices.times, 360)
@@ -91,7 +91,7 @@ def back(length: int = 80, since: int = 60) -> object:
     return chart_history(prices, prices, ChartSpan(since * 60, 300, 900), NOON, 60)
 
 
-def test_the_volatility_of_the_beginning_rests_on_what_was_before_it() -> None:
+def test_the_first_volatility_uses_the_prices_before_the_span() -> None:
     chart = back()
 
     assert chart.history.times[0] == NOON - 59 * 60
@@ -124,7 +124,7 @@ def test_nothing_is_answered_with_nothing() -> None:
         assert (chart.newest(), len(chart.bars.starts), len(chart.volatility)) == (None, 0, 0)
 
 
-def test_hours_tell_open_high_low_close_mean_count_and_the_last_volume() -> None:
+def test_hours_have_open_high_low_close_mean_count_and_the_last_volume() -> None:
     noon = 1_800_000_000 // 3600 * 3600
     times = np.array([noon + 60, noon + 1800, noon + 3600, noon + 3660], dtype=np.int64)
     prices = Series(times, np.array([10.0, 30.0, 20.0, 5.0]), np.array([60, 60, 120, 60]))

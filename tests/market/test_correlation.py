@@ -53,7 +53,7 @@ def test_prices_of_wider_candles_make_no_returns_of_a_minute() -> None:
     assert np.isnan(found.values[0, 1])
 
 
-def test_too_few_common_returns_tell_nothing() -> None:
+def test_too_few_common_returns_have_no_correlation() -> None:
     left, right = (builders.series(one[:MIN_COMMON_SAMPLES].tolist()) for one in walks(2))
     enough = [builders.series(one[: MIN_COMMON_SAMPLES + 1].tolist()) for one in walks(2)]
 
@@ -61,7 +61,7 @@ def test_too_few_common_returns_tell_nothing() -> None:
     assert not np.isnan(correlations(enough, 60).values).any()
 
 
-def test_what_does_not_move_correlates_with_nothing() -> None:
+def test_a_flat_series_has_no_correlation() -> None:
     found = correlations([builders.series([1.0] * 100), builders.series(walks(1)[0][:100].tolist())], 60)
 
     assert np.isnan(found.values[0]).all()

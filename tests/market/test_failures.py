@@ -75,7 +75,7 @@ def test_an_unexpected_error_is_logged_once_with_its_traceback(caplog: pytest.Lo
     assert "ZeroDivisionError: by nothing" in caplog.text
 
 
-def test_a_failure_whose_end_nobody_sees_is_a_new_one_after_a_while(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_that_was_quiet_for_long_is_a_new_one(caplog: pytest.LogCaptureFixture) -> None:
     timer = Timer()
     failures = Failures(timer, quiet_seconds=600)
     for seconds in (0, 60, 600, 601):

@@ -117,7 +117,7 @@ def fit_by_hand(found: Candles, gaps: list[tuple[int, int]]) -> list[tuple[int, 
     st.sampled_from([60, 300, 900]),
     st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=4),
 )
-def test_candles_fill_just_what_is_missing(places, width, pieces):
+def test_candles_fill_exactly_the_gaps(places, width, pieces):
     gaps, end = [], SINCE
     for space, length in pieces:
         since = end + space * STEP

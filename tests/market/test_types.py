@@ -20,14 +20,14 @@ def test_a_metrics_key_names_market_base_and_quote():
     assert builders.alert().key == key
 
 
-def test_metric_ranking_line_and_alert_tell_the_same_pair():
+def test_metric_ranking_line_and_alert_have_the_same_pair():
     pair = Pair("BTC", "USD")
     assert Metric(1, "kraken", "BTC", "USD").pair == pair
     assert builders.ranked_metric().pair == pair
     assert builders.alert().pair == pair
 
 
-def test_a_catalogue_tells_the_place_of_each_pair_in_each_market():
+def test_a_catalogue_has_the_place_of_each_pair_in_each_market():
     catalogue = Catalogue(
         1,
         (
@@ -63,7 +63,7 @@ def test_a_state_can_be_taken_as_of_another_time(minute, tracked, seconds, stale
     assert later == replace(state, stale=stale)
 
 
-def test_errors_say_whom_they_concern():
+def test_errors_have_their_subject():
     error = BadPayload("kraken", "half a JSON")
     assert (str(error), error.market, error.detail) == ("kraken: half a JSON", "kraken", "half a JSON")
     assert (str(UnknownMetric(7)), UnknownMetric(7).wanted) == ("no metric 7", 7)

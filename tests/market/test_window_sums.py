@@ -43,7 +43,7 @@ def moved(sums: WindowSums, history: Samples, second: int, to: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_moved_forwards_or_back_they_come_to_what_two_passes_do(seed: int) -> None:
+def test_sums_moved_forwards_or_back_equal_those_of_two_passes(seed: int) -> None:
     history, chance = drawn_samples(seed), np.random.default_rng([seed, 1])
     sums, second = no_sums(COUNT), 0
     for step in range(400):
@@ -64,7 +64,7 @@ def test_of_a_flat_series_the_standard_deviation_is_exactly_none() -> None:
     assert sums.read("stdev")[2] == 0.0
 
 
-def test_what_is_left_out_stays_unknown_whatever_comes_and_goes() -> None:
+def test_a_metric_that_is_left_out_stays_unknown() -> None:
     history, sums = drawn_samples(2), no_sums(COUNT)
     sums.weight[1] = np.nan
     moved(sums, history, 0, 50)

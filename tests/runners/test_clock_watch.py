@@ -66,7 +66,7 @@ def test_small_corrections_are_no_jump_until_they_come_to_one() -> None:
     assert jumps == [0.0, 0.0, 0.0, pytest.approx(-1.2), 0.0]
 
 
-def test_a_look_that_took_long_tells_nothing() -> None:
+def test_a_comparison_that_took_long_is_ignored() -> None:
     times = TwoTimes()
     watch = ClockWatch(times.clock, times.timer)
     times.look = 5.0

@@ -374,7 +374,7 @@ def test_one_worker_at_a_time_fills_an_exchanges_history(open_one: Open, monkeyp
 
 
 @pytest.mark.parametrize("ahead", [0, 3_600, -3_600])
-def test_where_a_worker_has_died_another_goes_on_with_its_exchanges_history_whatever_their_clocks_tell(
+def test_after_a_workers_death_another_continues_its_backfill_whatever_their_clocks_say(
     open_one: Open, monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
     exchange, timer = FakeExchange("kraken", {"BTC/USD": 100.0}, close_at=lambda _pair, _second: 50.0), FakeTimer()
@@ -482,7 +482,7 @@ def test_the_clock_gives_up_the_messages_of_removed_channels_and_no_worker_does(
     assert (given_up.state, given_up.error) == ("failed", "channel removed")
 
 
-def test_a_tick_by_celery_tells_the_watcher(open_one: Open, dispatch: Dispatch, working) -> None:
+def test_a_tick_by_celery_sends_the_heartbeat(open_one: Open, dispatch: Dispatch, working) -> None:
     services, beats = open_one("one", clock=RunningClock(NOW)), []
     services.ingestion.discovery.run(NOW)
     services.heartbeat = type("Counted", (), {"beat": lambda _self: beats.append(1)})()

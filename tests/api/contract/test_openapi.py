@@ -71,7 +71,7 @@ def test_errors_are_described_as_problems(document: dict) -> None:
                     assert list(answer["content"]) == ["application/problem+json"], (path, method, status)
 
 
-def test_what_changes_something_tells_how_it_can_be_refused(document: dict) -> None:
+def test_routes_that_write_describe_their_refusals(document: dict) -> None:
     retry = document["paths"]["/alerts/deliveries/{number}/retry"]["post"]
 
     assert set(retry["responses"]) == {"200", "403", "404", "405", "409", "500", "503"}
@@ -79,7 +79,7 @@ def test_what_changes_something_tells_how_it_can_be_refused(document: dict) -> N
     assert "post" not in document["paths"]["/metrics"]
 
 
-def test_what_is_sent_is_described_beside_what_is_answered(document: dict) -> None:
+def test_bodies_are_described_as_well_as_answers(document: dict) -> None:
     add, change = document["paths"]["/alerts/rules"]["post"], document["paths"]["/alerts/rules/{number}"]["patch"]
     schemas = document["components"]["schemas"]
 

@@ -113,7 +113,7 @@ def test_a_proxy_that_names_nobody_or_several_lets_nobody_in(reader, user):
     assert asked(behind(reader, Access(proxy=PROXY)), "10.1.0.1", user) == 401
 
 
-def test_what_is_forwarded_of_an_address_makes_no_proxy_of_it(reader):
+def test_a_forwarded_address_is_not_trusted_as_a_proxy(reader):
     client = behind(reader, Access(proxy=PROXY))
     client.application.wsgi_app = forwarded(client.application.wsgi_app, 1)
     assert asked(client, "192.0.2.1", "ann", **{"X-Forwarded-For": "10.1.0.1"}) == 401
@@ -124,7 +124,7 @@ def test_only_a_password_makes_the_browser_ask_for_one(reader):
     assert behind(reader, Access(proxy=PROXY)).get("/").headers["WWW-Authenticate"] == 'Bearer realm="Data Tracker"'
 
 
-def test_a_password_may_stand_beside_the_proxy(reader):
+def test_a_password_may_be_set_together_with_the_proxy(reader):
     client = behind(reader, Access(("me", PASSWORD), PROXY))
     assert asked(client, "192.0.2.1", None, **basic("me", PASSWORD)) == 200
     assert asked(client, "10.1.0.1", "ann") == 200
@@ -153,7 +153,7 @@ def test_a_name_that_somebody_else_points_here_is_refused(reader, host):
     assert client.get("/healthz", headers={"Host": host}).status_code == 200
 
 
-def test_a_dot_stands_for_all_names_below(reader):
+def test_a_leading_dot_includes_all_subdomains(reader):
     client = behind(reader, hosts=Hosts((".example.org", "tracker.test")))
     answers = {
         host: client.get("/metrics", headers={"Host": host}).status_code

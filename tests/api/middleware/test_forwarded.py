@@ -94,7 +94,7 @@ def test_each_proxy_that_is_trusted_counts_from_the_end() -> None:
     assert ask(client, "192.0.2.2, 10.0.0.1") == 200
 
 
-def test_what_the_proxy_asks_itself_is_not_counted() -> None:
+def test_requests_of_the_proxy_itself_are_not_counted() -> None:
     client = behind(1, requests_a_minute=1)
     for _ in range(3):
         assert client.get("/metrics", environ_base={"REMOTE_ADDR": PROXY}).status_code == 200

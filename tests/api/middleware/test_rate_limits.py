@@ -56,7 +56,7 @@ def test_a_redis_that_hangs_makes_those_wait_who_ask_just_then_and_later_one_now
         assert len(client.keys("data-tracker:limits*")) > 0
 
 
-def test_what_is_remembered_of_who_was_let_in_has_an_end() -> None:
+def test_the_memory_of_admitted_clients_is_bounded() -> None:
     limits = Limits(0)
     for number in range(MAX_KNOWN_CLIENTS + 5):
         limits.succeeded("192.0.2.1", f"Basic {number}")

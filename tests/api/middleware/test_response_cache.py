@@ -83,7 +83,7 @@ def test_a_client_that_has_the_response_gets_304(reader, client, time, address):
     assert (anew.status_code, sorted(anew.headers)) == (304, sorted(second.headers))
 
 
-def test_what_is_asked_otherwise_is_answered_otherwise(client):
+def test_other_requests_have_other_answers(client):
     client.get("/metrics")
     assert client.get("/metrics", headers={"Accept": "text/csv"}).mimetype == "text/csv"
     assert client.get("/metrics?limit=1").json != client.get("/metrics").json
@@ -129,14 +129,14 @@ def test_without_the_database_nothing_old_is_sent(reader, client):
     assert client.get("/metrics").status_code == 200
 
 
-def test_what_was_not_found_may_be_found_next_time(client):
+def test_a_404_is_not_cached(client):
     assert client.get("/metrics/99").status_code == 404
     assert client.get("/metrics/99").status_code == 404
     assert len(client.reached) == 2
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_cached_responses_are_only_for_visitors_who_are_let_in(reader, time, address):
+def test_cached_responses_are_only_for_admitted_visitors(reader, time, address):
     reader.put(*reader.metrics, builders.ranked_metric(100))
     closed = create_app(fake_dependencies(reader, time), Access(("ann", "open sesame"))).server.test_client()
     for _ in range(2):

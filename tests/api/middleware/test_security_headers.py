@@ -22,7 +22,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("path", "status"), ANSWERS)
-def test_every_answer_tells_browsers_what_to_refuse(path: str, status: int) -> None:
+def test_every_answer_has_the_security_headers(path: str, status: int) -> None:
     with served().get(path) as answer:
         headers = answer.headers
         assert answer.status_code == status
@@ -56,7 +56,7 @@ FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
         (2, "http://localhost", {"X-Forwarded-Proto": "https, http"}, True),
     ],
 )
-def test_tls_is_asked_for_again_where_a_proxy_that_is_believed_tells_of_it(
+def test_strict_transport_security_follows_the_scheme_of_a_trusted_proxy(
     proxies: int, base: str, headers: dict[str, str], is_sent: bool
 ) -> None:
     answer = served(proxies=proxies).get("/metrics", base_url=base, headers=headers)

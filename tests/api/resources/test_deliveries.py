@@ -78,7 +78,7 @@ def test_a_value_that_cannot_be_used_is_named(client: FlaskClient, query: str) -
     assert answer.get_json()["detail"].startswith(query.partition("=")[0])
 
 
-def test_what_has_failed_can_be_tried_again(client: FlaskClient) -> None:
+def test_a_failed_delivery_can_be_retried(client: FlaskClient) -> None:
     answer = client.post("/alerts/deliveries/2/retry")
 
     assert answer.status_code == 200

@@ -25,7 +25,7 @@ def walk(client, address: str, outer: str = "prices") -> list[list[dict[str, obj
 
 
 @pytest.mark.parametrize("name", ["price", "volume"])
-def test_pages_tell_every_sample_once(reader, client, name):
+def test_pages_have_every_sample_once(reader, client, name):
     series = builders.series([float(i) for i in range(10)])
     reader.price_series[3] = reader.volume_series[3] = series
 
@@ -79,7 +79,7 @@ def test_pages_of_candles_are_the_candles_of_the_whole(reader, client, interval,
     assert len(whole) == 36_000 // seconds - 1
 
 
-def test_five_minutes_tell_open_high_low_close_mean_count_and_volume(reader, client):
+def test_five_minutes_have_open_high_low_close_mean_count_and_volume(reader, client):
     reader.price_series[3] = builders.series([9.0, 10.0, 30.0, 5.0, 20.0, 15.0], until=NOON)
     reader.volume_series[3] = builders.series([7.0], until=NOON - timedelta(minutes=1))
 
@@ -123,7 +123,7 @@ def test_five_minutes_are_asked_for_by_when_they_begin(reader, client, query, be
         ("interval=5m&since=2026-01-01", "since: 2026-01-01T00:00:00Z is more than 31 days before"),
     ],
 )
-def test_what_is_beyond_a_cap_is_refused_by_its_name(client, query, reason):
+def test_a_value_beyond_its_limit_is_refused_by_its_name(client, query, reason):
     answer = client.get(f"/metrics/3/prices?{query}")
 
     assert answer.status_code == 422
@@ -167,7 +167,7 @@ def test_volumes_have_no_intervals(client):
 # ---- tables
 
 
-def test_a_series_as_csv_tells_the_width_of_every_sample(reader, client):
+def test_a_series_as_csv_has_the_width_of_every_sample(reader, client):
     reader.price_series[3] = Series(
         np.array([int(NOON.timestamp()) - 60, int(NOON.timestamp())]), np.array([1.5, 2.0]), np.array([300, 60])
     )
@@ -178,7 +178,7 @@ def test_a_series_as_csv_tells_the_width_of_every_sample(reader, client):
 
 
 @pytest.mark.parametrize(("encoding", "unzip"), [("gzip", gzip.decompress), ("br", brotli.decompress)])
-def test_csv_comes_zipped_for_those_who_take_that(reader, client, encoding, unzip):
+def test_csv_is_compressed_for_clients_that_accept_it(reader, client, encoding, unzip):
     reader.price_series[3] = builders.series([1 / number for number in range(1, 1000)])
 
     plain = client.get("/metrics/3/prices?format=csv")

@@ -93,7 +93,7 @@ def test_the_fields_are_those_of_a_metric():
         ("format=xml", "format: 'xml' is none of json, records, csv"),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_name(client, query, reason):
+def test_an_invalid_value_is_refused_by_its_name(client, query, reason):
     answer = client.get(f"/metrics?{query}")
 
     assert (answer.status_code, answer.mimetype) == (422, "application/problem+json")
@@ -101,14 +101,14 @@ def test_what_cannot_be_used_is_refused_by_name(client, query, reason):
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/5", "/metrics/5/prices", "/metrics/5/volumes"])
-def test_what_clients_of_the_original_service_add_is_ignored(client, path):
+def test_names_that_clients_of_the_original_service_add_are_ignored(client, path):
     answer = client.get(f"{path}?_=1772366400000&nocache=x{'y' * 500}")
 
     assert (answer.status_code, answer.data) == (200, client.get(path).data)
 
 
 @pytest.mark.parametrize("path", ["/alerts", "/stream"])
-def test_elsewhere_a_query_value_that_nobody_knows_is_refused(client, path):
+def test_elsewhere_an_unknown_query_value_is_refused(client, path):
     answer = client.get(f"{path}?x{'y' * 500}=1")
 
     assert answer.status_code == 422
@@ -142,7 +142,7 @@ def test_without_a_limit_there_are_no_pages(client):
     assert "Link" not in client.get("/metrics?market=kraken").headers
 
 
-def test_what_is_in_a_link_is_quoted(client):
+def test_values_in_a_link_are_quoted(client):
     answer = client.get("/metrics", query_string={"limit": 1, "q": 'u"> ,\r\nSet-Cookie: x=1'})
 
     assert answer.status_code == 200
@@ -175,7 +175,7 @@ def test_csv_without_rows_names_the_columns(client):
     assert client.get("/metrics?format=csv&market=nowhere").text == ",".join(METRIC_FIELDS) + "\r\n"
 
 
-def test_csv_comes_for_those_who_accept_nothing_else(client):
+def test_clients_that_accept_only_csv_get_it(client):
     assert client.get("/metrics", headers={"Accept": "text/csv"}).mimetype == "text/csv"
     assert client.get("/metrics", headers={"Accept": "text/csv;q=0.5, application/json"}).is_json
     assert client.get("/metrics", headers={"Accept": "text/html, */*"}).is_json
@@ -202,7 +202,7 @@ def test_text_that_a_spreadsheet_would_compute_is_guarded_and_numbers_are_not(re
     assert row["change_1h"] == "-0.5"
 
 
-def test_who_has_the_table_already_gets_304_and_it_is_not_made(reader, client):
+def test_a_client_that_has_the_table_gets_304_and_it_is_not_made(reader, client):
     tag = client.get("/metrics?format=csv").headers["ETag"]
 
     again = client.get("/metrics?format=csv", headers={"If-None-Match": tag})

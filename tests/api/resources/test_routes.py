@@ -66,7 +66,7 @@ def test_a_metric_has_these_names_and_values(client):
     }
 
 
-def test_the_ranking_and_the_single_metric_tell_the_same(client):
+def test_the_ranking_and_the_single_metric_are_equal(client):
     assert client.get("/metrics").json["metrics"][1] == client.get("/metrics/1").json["metric"]
 
 
@@ -85,7 +85,7 @@ def test_prices_are_those_of_the_last_day_oldest_first(reader, client):
     }
 
 
-def test_a_price_filled_in_from_a_coarser_candle_tells_its_width(reader, client):
+def test_a_price_from_a_coarser_candle_has_its_width(reader, client):
     reader.price_series[3] = Series(
         np.array([int(NOON.timestamp()) - 60, int(NOON.timestamp())]), np.array([1.0, 2.0]), np.array([300, 60])
     )
@@ -95,7 +95,7 @@ def test_a_price_filled_in_from_a_coarser_candle_tells_its_width(reader, client)
     ]
 
 
-def test_hours_tell_open_high_low_close_mean_count_and_volume_oldest_first(reader, client):
+def test_hours_have_open_high_low_close_mean_count_and_volume_oldest_first(reader, client):
     reader.price_series[3] = Series(
         np.array([int(NOON.timestamp()) - ago for ago in (7200 - 60, 5400, 3600, 3600 - 60)]),
         np.array([10.0, 30.0, 20.0, 5.0]),
@@ -195,7 +195,7 @@ def test_a_metric_without_samples_has_an_empty_series(client):
     assert client.get("/metrics/2/volumes").json == {"volumes": []}
 
 
-def test_alerts_come_newest_first_with_what_they_rest_on(reader, client):
+def test_alerts_come_newest_first_with_their_figures(reader, client):
     reader.fired = (builders.alert(1, fired_at=NOON - timedelta(hours=2)), builders.alert(2))
     sent = client.get("/alerts").json["alerts"]
     assert [row["id"] for row in sent] == [2, 1]
@@ -228,7 +228,7 @@ def test_alerts_come_newest_first_with_what_they_rest_on(reader, client):
     }
 
 
-def test_what_is_not_a_number_is_null(reader, client):
+def test_nan_becomes_null(reader, client):
     reader.put(builders.ranked_metric(1, stdev=float("nan"), price=float("inf"), volume_24h=None))
     reader.price_series[1] = builders.series([float("nan"), 1.0])
     row = strict(client.get("/metrics").data)["metrics"][0]
@@ -454,7 +454,7 @@ def test_spans_and_metrics_do_not_share_an_answer(reader, client):
     assert client.get("/metrics/3/volumes").json == {"volumes": []}
 
 
-def test_who_has_the_answer_already_gets_304_and_no_body(reader, client):
+def test_a_client_that_has_the_answer_gets_304_and_no_body(reader, client):
     tag = client.get("/metrics").headers["ETag"]
     for sent in (tag, f"W/{tag}", f'"other", {tag}', "*"):
         again = client.get("/metrics", headers={"If-None-Match": sent})
@@ -472,7 +472,7 @@ def test_a_revision_that_changes_nothing_one_reads_keeps_the_tag(reader, client)
     assert client.get("/metrics", headers={"If-None-Match": tag}).status_code == 304
 
 
-def test_a_large_answer_is_zipped_for_those_who_can_read_it(reader, client):
+def test_a_large_answer_is_compressed_for_clients_that_accept_it(reader, client):
     reader.put(*(builders.ranked_metric(id) for id in range(1, 21)))
     plain = client.get("/metrics")
     zipped = client.get("/metrics", headers={"Accept-Encoding": "gzip, deflate"})
@@ -506,7 +506,7 @@ def test_the_encoding_is_the_one_that_the_client_likes_best_and_else_the_smaller
     assert unzip(zipped.data) == plain
 
 
-def test_nothing_is_zipped_for_those_who_refuse_it_or_where_it_does_not_pay(reader, client):
+def test_nothing_is_compressed_if_the_client_refuses_it_or_it_does_not_pay(reader, client):
     reader.put(*(builders.ranked_metric(id) for id in range(1, 21)))
     refused = client.get("/metrics", headers={"Accept-Encoding": "gzip;q=0"})
     small = client.get("/metrics/3", headers={"Accept-Encoding": "gzip"})
@@ -555,7 +555,7 @@ def test_nothing_is_cached_before_the_first_tick(reader, client):
     assert client.get("/metrics").headers["Cache-Control"] == "no-cache"
 
 
-def test_head_tells_the_length_and_sends_nothing(client):
+def test_head_has_the_length_and_no_body(client):
     head = client.head("/metrics")
     assert (head.status_code, head.data) == (200, b"")
     assert int(head.headers["Content-Length"]) == len(client.get("/metrics").data)
@@ -596,7 +596,7 @@ def test_sparklines_of_what_is_no_list_of_numbers_are_refused(client, metrics):
     assert client.get(f"/sparklines?metrics={metrics}").status_code == 422
 
 
-def test_the_live_poll_tells_the_state_of_the_whole(reader, client):
+def test_the_live_poll_has_the_overall_state(reader, client):
     reader.fired = (
         builders.alert(1, fired_at=NOON - timedelta(days=2)),
         builders.alert(2),

@@ -85,7 +85,7 @@ def test_a_rule_that_cannot_be_used_is_refused_by_its_field(client: FlaskClient,
     assert (answer.status_code, answer.get_json()["detail"]) == (422, detail)
 
 
-def test_what_is_no_json_or_too_long_is_refused(client: FlaskClient) -> None:
+def test_invalid_json_or_a_long_body_is_refused(client: FlaskClient) -> None:
     answer = client.post("/alerts/rules", data="{", content_type="application/json")
     assert answer.status_code == 422
     assert answer.get_json()["detail"].startswith("body: is not JSON")
@@ -119,7 +119,7 @@ def test_other_peoples_pages_change_nothing(
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
-def test_what_a_foreign_form_could_send_is_refused(client: FlaskClient, content_type: str) -> None:
+def test_a_body_that_a_foreign_form_can_send_is_refused(client: FlaskClient, content_type: str) -> None:
     """A browser sends these anywhere without asking."""
     assert client.post("/alerts/rules", data="{}", content_type=content_type).status_code == 415
 
@@ -146,7 +146,7 @@ def test_an_alert_is_acknowledged_with_a_note(client: FlaskClient, alert_service
 
 
 @pytest.mark.parametrize("control", ["\0", "\x1b", "\x85"])
-def test_what_cannot_be_seen_is_refused_by_the_field_that_has_it(client: FlaskClient, control: str) -> None:
+def test_control_characters_are_refused_by_the_name_of_their_field(client: FlaskClient, control: str) -> None:
     for path, body, field in (
         ("/alerts/7/acknowledge", {"note": f"on{control}it"}, "note"),
         ("/alerts/acknowledge", {"up_to": 3, "note": control}, "note"),

@@ -58,7 +58,7 @@ def test_the_present_revision_comes_first_and_then_each_new_one(reader, client):
     answer.close()
 
 
-def test_who_knows_the_present_revision_hears_of_the_next(reader, client):
+def test_a_client_with_the_present_revision_gets_the_next(reader, client):
     answer, lines = listen(client, **{"Last-Event-ID": "7"})
 
     assert next(lines) == ": nothing new"
@@ -68,7 +68,7 @@ def test_who_knows_the_present_revision_hears_of_the_next(reader, client):
 
 
 @pytest.mark.parametrize("seen", ["6", "nonsense", "-1", "9" * 400])
-def test_who_comes_back_late_or_with_nonsense_hears_of_the_present_one(client, seen):
+def test_a_client_with_an_old_or_invalid_event_id_gets_the_present_revision(client, seen):
     answer, lines = listen(client, **{"Last-Event-ID": seen})
 
     assert event(lines)[0] == "7"
@@ -124,7 +124,7 @@ def test_a_database_that_goes_away_and_comes_back_does_not_end_the_stream(reader
     answer.close()
 
 
-def test_beyond_the_bound_one_is_asked_to_come_back_and_a_place_that_is_left_is_free(client):
+def test_beyond_the_limit_a_stream_is_refused_until_a_place_is_free(client):
     open_ones = [listen(client)[0] for _ in range(2)]
 
     full = client.get("/stream")
@@ -138,7 +138,7 @@ def test_beyond_the_bound_one_is_asked_to_come_back_and_a_place_that_is_left_is_
     open_ones[1].close()
 
 
-def test_what_only_asks_for_the_head_takes_no_place(client):
+def test_a_head_request_takes_no_place(client):
     for _ in range(5):
         assert client.head("/stream").status_code == 200
 
@@ -148,7 +148,7 @@ def test_a_stream_that_nobody_began_to_read_leaves_its_place(client):
         client.get("/stream", buffered=False).close()
 
 
-def test_a_server_that_knows_how_is_handed_what_is_new_look_by_look_and_never_waits(server, reader):
+def test_our_own_server_polls_the_events_and_never_waits(server, reader):
     environ, statuses = create_environ("/stream"), []
     body = server(environ, lambda status, _headers, _failed=None: statuses.append(status))
     live = environ[LIVE]

@@ -204,7 +204,7 @@ def events(answer: TestResponse) -> list[tuple[str, Any]]:
     return found
 
 
-def test_a_replay_that_is_followed_tells_how_far_it_is_and_then_the_same_answer(
+def test_a_streamed_replay_sends_its_progress_and_then_the_same_answer(
     client: FlaskClient, alert_service: FakeAlertService
 ) -> None:
     alert_service.steps = (None, 0.0, 0.5)
@@ -288,6 +288,6 @@ def test_a_closed_connection_is_seen(name: str) -> None:
         assert is_gone()
 
 
-def test_a_server_that_tells_nothing_of_its_connections_has_its_clients_there() -> None:
+def test_without_access_to_the_connection_a_client_counts_as_connected() -> None:
     assert not client_gone({})()
     assert client_gone({CLIENT_GONE: lambda: True})()

@@ -22,7 +22,7 @@ from tests.fakes import fake_dependencies
         "/alerts/x/y",
     ],
 )
-def test_paths_that_nobody_knows_are_problems_and_not_the_dashboard(client, address):
+def test_unknown_paths_are_problems_and_not_the_dashboard(client, address):
     answer = client.get(address)
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
     assert answer.json == {
@@ -99,7 +99,7 @@ def test_a_metric_that_did_not_exist_is_found_once_it_does(reader, client):
     ["/metrics", "/metrics/1", "/metrics/1/prices", "/alerts", "/live", "/healthz"],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_a_wrong_method_is_a_problem_that_tells_the_right_ones(client, address, method):
+def test_a_wrong_method_is_a_problem_with_the_allowed_ones(client, address, method):
     answer = client.open(address, method=method)
     assert (answer.status_code, answer.mimetype) == (405, "application/problem+json")
     assert (answer.json["title"], answer.json["status"]) == ("Method Not Allowed", 405)

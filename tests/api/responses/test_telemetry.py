@@ -84,7 +84,7 @@ def test_the_shared_cache_is_exported_where_there_is_one(reader, client, up, val
     assert scrape(client).get(("data_tracker_shared_cache_up",)) == value
 
 
-def test_before_the_first_tick_there_is_no_last_one_to_tell(reader, client):
+def test_before_the_first_tick_there_is_no_last_one(reader, client):
     reader.state = builders.status(minute=None, ticks=(), exchanges=(), revision=0, tracked=0, trading=0, priced=0)
     figures = scrape(client)
     assert figures[("data_tracker_database_up",)] == 1.0

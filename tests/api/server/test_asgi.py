@@ -156,7 +156,7 @@ def test_a_body_that_comes_is_handed_on_with_its_length(web: Served, lines: tupl
     assert body_of(answer) == b"5 127.0.0.1 None hello"
 
 
-def test_who_sends_a_body_is_counted_once(application: Application, limits: Limits) -> None:
+def test_a_request_with_a_body_is_counted_once(application: Application, limits: Limits) -> None:
     door = guarded(application, Access(("ann", "open sesame")), Hosts(), limits, lambda: NOON)
 
     def from_elsewhere(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
@@ -182,13 +182,13 @@ def test_a_body_without_end_is_refused_when_it_is_too_large(web: Served, applica
     assert application.asked == []
 
 
-def test_who_sends_a_large_body_without_a_name_hears_why_it_is_not_wanted(web: Served) -> None:
+def test_a_large_body_without_credentials_gets_its_refusal(web: Served) -> None:
     body = b"x" * 1_000_000
     with web.connect(request("POST", "/x", b"Content-Length: 1000000\r\n", body=body)) as line:
         assert all_of(line).startswith(b"HTTP/1.1 401 ")
 
 
-def test_who_may_come_in_is_asked_for_the_body_it_offers(web: Served) -> None:
+def test_the_body_of_an_admitted_client_is_requested(web: Served) -> None:
     with web.connect(request("POST", "/x", BASIC, b"Content-Length: 5\r\n", b"Expect: 100-continue\r\n")) as line:
         assert head_of(line) == b"HTTP/1.1 100 Continue\r\n\r\n"
         line.sendall(b"hello")
@@ -203,7 +203,7 @@ def test_healthz_is_answered_while_all_threads_are_busy(web: Served, application
         assert [head_of(line)[:12] for line in (held, waiting)] == [b"HTTP/1.1 200"] * 2
 
 
-def test_nobody_who_has_gone_is_worked_for(web: Served, application: Application) -> None:
+def test_no_work_is_done_for_a_client_that_has_gone(web: Served, application: Application) -> None:
     with web.connect(request("GET", "/held", BASIC)) as held:
         wait_for(lambda: application.asked == ["/held"])
         with web.connect(request("GET", "/gone", BASIC)):
@@ -225,7 +225,7 @@ def test_an_answer_in_parts_takes_no_thread_while_it_is_not_read_and_ends_with_i
     assert application.closed.wait(30)
 
 
-def test_who_makes_a_long_answer_hears_when_the_client_has_gone(web: Served, application: Application) -> None:
+def test_the_maker_of_a_long_answer_learns_when_the_client_has_gone(web: Served, application: Application) -> None:
     with web.connect(request("GET", "/long", BASIC)):
         wait_for(lambda: application.asked == ["/long"])
         assert not application.closed.is_set()
@@ -266,7 +266,7 @@ def test_any_number_listens_with_one_thread_and_goes_with_the_process(web: Serve
 
 
 @pytest.mark.parametrize("more", [b"", request("GET", "/x", BASIC) * 3])
-def test_who_stops_listening_leaves_whatever_else_it_has_asked_for(
+def test_a_client_that_closes_a_stream_leaves_its_other_requests(
     web: Served, application: Application, more: bytes
 ) -> None:
     with web.connect(request("GET", "/news", BASIC) + more) as line:

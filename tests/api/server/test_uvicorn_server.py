@@ -78,7 +78,7 @@ def test_so_has_an_open_one_from_the_first_byte_of_its_next_request(web: Served)
         assert all_of(line) == b""
 
 
-def test_who_does_not_take_what_it_asked_for_is_left(web: Served) -> None:
+def test_a_client_that_does_not_read_its_response_is_dropped(web: Served) -> None:
     with web.connect(GET.replace(b"/", b"/large", 1), SO_RCVBUF=4096) as line:
         assert head_of(line).startswith(b"HTTP/1.1 200 ")
         wait_for(
@@ -92,7 +92,7 @@ def test_who_does_not_take_what_it_asked_for_is_left(web: Served) -> None:
         assert len(all_of(line)) < len(LARGE)
 
 
-def test_who_takes_it_slowly_gets_all_of_it(web: Served) -> None:
+def test_a_slow_client_gets_all_of_it(web: Served) -> None:
     with web.connect(GET.replace(b"/", b"/large", 1), SO_RCVBUF=4096) as line:
         head_of(line)
         taken = 0
@@ -115,7 +115,7 @@ def test_a_head_without_end_is_refused(web: Served) -> None:
         assert all_of(line).startswith(b"HTTP/1.1 400 ")
 
 
-def test_beyond_the_bound_the_connection_that_is_idle_longest_makes_room() -> None:
+def test_beyond_the_limit_the_connection_that_is_idle_longest_is_closed() -> None:
     with served(application, max_connections=3) as web:
         lines = []
         for _ in range(3):
@@ -146,7 +146,7 @@ def test_beyond_the_bound_the_connection_that_is_idle_longest_makes_room() -> No
         b"X: 1\n\r: 2\r\n",
     ],
 )
-def test_what_two_servers_may_understand_differently_is_refused(web: Served, head: bytes) -> None:
+def test_requests_that_two_servers_may_read_differently_are_refused(web: Served, head: bytes) -> None:
     answer = web.ask(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\nabc")
 
     assert answer.startswith(b"HTTP/1.1 400 ")

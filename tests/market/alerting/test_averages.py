@@ -27,7 +27,7 @@ def test_the_built_in_rule_weights_prices_by_width_and_other_rules_do_not() -> N
     assert averages.plain(prices, times, HOUR, 60)[0][-1] == 13.0
 
 
-def test_what_a_spike_leaves_behind_is_nothing() -> None:
+def test_a_spike_leaves_nothing_behind() -> None:
     prices = builders.series([1e9] + [2.5e-8] * 70)
 
     means, counts = averages.weighted(prices, prices.times, HOUR)

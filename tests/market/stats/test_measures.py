@@ -4,7 +4,7 @@ from services.market.stats import measures, metric_stats, sums
 from services.market.times import DAY, HOUR
 
 
-def test_coverage_is_the_share_of_the_window_that_prices_stand_for():
+def test_coverage_is_the_share_of_the_window_with_prices():
     statistics = metric_stats.empty(np.arange(4, dtype=np.int64))
     statistics["weight"] = [0.0, 3 * HOUR, DAY, DAY + 240.0]
     assert measures.coverage(statistics, DAY).tolist() == [0.0, 0.125, 1.0, 1.0]
