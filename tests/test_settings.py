@@ -242,7 +242,7 @@ def test_settings_are_immutable():
         ("PORT", "-1", "PORT: Input should be greater than or equal to 0 (got '-1')"),
         ("PORT", "65536", "PORT: Input should be less than or equal to 65535 (got '65536')"),
         ("TRACK", "kraken", "TRACK: 'kraken' is not exchange:BASE/QUOTE (got 'kraken')"),
-        ("TRACK", ",", "TRACK: names no pair at all (got ',')"),
+        ("TRACK", ",", "TRACK: names no pair (got ',')"),
         ("TRACK", "demo:*,kraken:*/USD", "TRACK: simulated and real markets cannot be tracked together"),
         ("EXCHANGE_BASE_URL", "ftp://me:hunter2@x", "EXCHANGE_BASE_URL: must start with http:// or https://"),
         ("DEMO_PAIRS", "0", "DEMO_PAIRS: Input should be greater than or equal to 1 (got '0')"),

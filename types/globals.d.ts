@@ -1,5 +1,5 @@
 // Types of the browser's scripts: what each puts into `window`, the JSON that the server sends (named as in
-// api/schemas.py), and the parts of Dash, AG Grid, plotly and d3 that the scripts use.
+// api/contract/schemas.py), and the parts of Dash, AG Grid, plotly and d3 that the scripts use.
 import type {
   CellClickedEvent,
   CellKeyDownEvent,

@@ -78,7 +78,7 @@ def _flag(text: str) -> bool:
 def _text(text: str) -> str:
     if 1 <= len(text) <= MAX_TEXT_LENGTH:
         return text
-    raise ValueError(f"{_shown(text)} is not of 1 to {MAX_TEXT_LENGTH} characters")
+    raise ValueError(f"{_shown(text)} does not have 1 to {MAX_TEXT_LENGTH} characters")
 
 
 def _listed(read_one: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:

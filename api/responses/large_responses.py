@@ -41,7 +41,7 @@ class LargeResponses:
     """The places for responses of many rows; `step_aside` is called between two steps, and may block."""
 
     def __init__(self, step_aside: Callable[[], None] = lambda: None, work: LongWork | None = None) -> None:
-        self._work = work or LongWork("large answer", MAX_SECONDS, RETRY_SECONDS, step_aside)
+        self._work = work or LongWork("large response", MAX_SECONDS, RETRY_SECONDS, step_aside)
 
     @contextmanager
     def place(self, *, is_large: bool) -> Iterator[Check]:

@@ -54,7 +54,7 @@ class LongWork:
         with self._left:
             if len(self._places) >= MAX_AT_WORK + MAX_WAITING:
                 again = "a second" if self._retry_seconds == 1 else f"{self._retry_seconds} seconds"
-                text = f"as many {self._name}s as one process takes on are under way or waiting"
+                text = f"too many {self._name}s are running or waiting"
                 raise Busy(f"{text}; try again in {again}", self._retry_seconds)
             self._places.append(place)
         try:

@@ -50,7 +50,7 @@ def parse_track(text: str) -> tuple[TrackPattern, ...]:
         base, quote = _folded(found["base"] or "*"), _folded(found["quote"] or "*")
         patterns[TrackPattern(found["market"].lower(), base, quote)] = None
     if not patterns:
-        raise ValueError("names no pair at all")
+        raise ValueError("names no pair")
     return tuple(patterns)
 
 

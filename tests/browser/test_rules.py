@@ -288,14 +288,14 @@ def test_a_replay_shows_its_progress_and_can_be_cancelled(site: Site, alert_serv
 def test_a_refused_replay_says_when_to_try_again(site: Site, alert_service: FakeAlertService) -> None:
     alert_service.steps, alert_service.trouble = (
         (),
-        Busy("as many replays as one process takes on are under way; try again in 10 s", 10),
+        Busy("too many replays are running or waiting; try again in 10 s", 10),
     )
     site.expect("status of 503")
     site.open(f"{NEW}&template=pumps&scope=okx:*")
     site.shows(SENTENCE, "any pair of okx rises")
     site.click(part(type="rule-replay-span", span="24h"))
 
-    site.shows(REPLAY, "Not replayed: as many replays as one process takes on are under way; try again in 10 s.")
+    site.shows(REPLAY, "Not replayed: too many replays are running or waiting; try again in 10 s.")
 
 
 @pytest.mark.usefixtures("alert_service")

@@ -313,7 +313,7 @@ def test_the_command_exports_the_selection_and_prints_its_size(here: Path, capsy
         (["p.csv", "--since", "yesterday"], "argument --since: 'yesterday' is neither an ISO-8601 time nor epoch"),
         (["p.csv", "--until", str(T * 1000)], f"argument --until: '{T}000' is neither"),
         (["p.csv", "--metric", "kraken"], "argument --metric: 'kraken' is not exchange:BASE/QUOTE"),
-        (["p.csv", "--metric", ","], "argument --metric: names no pair at all"),
+        (["p.csv", "--metric", ","], "argument --metric: names no pair"),
         (["p.csv", "--since", "2026-03-02", "--until", "2026-03-02"], "argument --since: must lie before --until"),
     ],
 )

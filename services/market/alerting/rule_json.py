@@ -171,7 +171,7 @@ def _condition(value: Any, quantity: Quantity) -> Condition:
     fields = _Fields(value, "condition.")
     kind: Kind = fields.take("kind", partial(_choice, among=tuple(KINDS)))
     if kind not in QUANTITIES[quantity]:
-        raise BadRule(f"condition.kind: {kind} does not go with {quantity}, only {_listed(QUANTITIES[quantity])}")
+        raise BadRule(f"condition.kind: {kind} cannot be used with {quantity}, only {_listed(QUANTITIES[quantity])}")
     condition = _READERS[kind](fields)
     fields.end()
     return condition

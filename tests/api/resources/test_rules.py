@@ -251,7 +251,7 @@ def test_a_rule_is_replayed_before_it_is_stored(client: FlaskClient, alert_servi
     [
         ({}, "rule: must be a rule, or 0 for the built-in one"),
         ({"rule": 0, "since": "2025-01-01"}, "since: must be before until, by at most 31 days"),
-        ({"rule": RULE | {"scope": []}}, "scope: names no pair at all"),
+        ({"rule": RULE | {"scope": []}}, "scope: names no pair"),
     ],
 )
 def test_a_replay_that_cannot_be_is_refused_by_its_field(

@@ -52,7 +52,7 @@ def timer() -> Timer:
 
 @pytest.fixture
 def work(gate: Gate, timer: Timer) -> LongWork:
-    return LongWork("large answer", 20, 1, gate, timer)
+    return LongWork("large response", 20, 1, gate, timer)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_one_large_response_is_made_one_waits_and_others_get_retry_after(
         refused = server.test_client().get("/metrics?sort=price")
         assert (refused.status_code, refused.mimetype) == (503, "application/problem+json")
         assert (refused.headers["Retry-After"], refused.json["reason"]) == ("1", "Busy")
-        assert "as many large answers" in refused.json["detail"]
+        assert "too many large responses" in refused.json["detail"]
         for ordinary in ORDINARY:
             assert server.test_client().get(ordinary).status_code == 200, ordinary
     assert answers == {}

@@ -42,14 +42,14 @@ CONDITION = GIVEN["condition"]
     [
         ({"name": " "}, "name: give the rule a name"),
         ({"name": "a\nb"}, "name: must be one line of at most 80 characters"),
-        ({"scope": []}, "scope: names no pair at all"),
+        ({"scope": []}, "scope: names no pair"),
         ({"scope": ["kraken"]}, "scope: 'kraken' is not exchange:BASE/QUOTE"),
         ({"scope": 5}, "scope: must be a list of patterns such as kraken:*/USD"),
         ({"scope": ["a:*"] * 51}, "scope: must be at most 50 patterns of at most 200 characters"),
         ({"condition": {"kind": "level", "level": 10**400}}, "condition.level: must be a number from 0 to "
                                                              "1,000,000,000,000,000"),
         ({"quantity": "mood"}, "quantity: must be price, volume, stdev, volatility or rank"),
-        ({"quantity": "rank"}, "condition.kind: change does not go with rank, only level or top"),
+        ({"quantity": "rank"}, "condition.kind: change cannot be used with rank, only level or top"),
         ({"condition": "up"}, 'condition: must be an object such as {"kind": "level", "direction": "up", '
                               '"level": 100000}'),
         ({"condition": CONDITION | {"kind": "often"}}, "condition.kind: must be average, change, level, top or "
