@@ -1,5 +1,5 @@
 // Charts that grow: the server draws a chart once, then sends only new points (layouts/price_chart.py,
-// layouts/comparison_chart.py). The layout of a chart states what it shows up to which revision, so that late answers are
+// layouts/comparison_chart.py). The layout of a chart states its view and its revision, so that late answers are
 // recognised.
 (function () {
   "use strict";

@@ -1,5 +1,5 @@
-// Updates that failed, and the button that retries them. The server reports its own errors (callbacks/shell.py); a server
-// that does not answer at all is noticed here.
+// Updates that failed, and the button that retries them. The server reports its own errors (callbacks/shell.py);
+// this script notices that it does not answer at all.
 (function () {
   "use strict";
   const ids = window.trackerIds;

@@ -1,4 +1,4 @@
-"""Stand-ins that keep the ports' promises in memory."""
+"""Fakes of the ports, in memory."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
@@ -315,7 +315,7 @@ def fake_dependencies(
     deliveries: Deliveries | None = None,
     alert_service: AlertService | None = None,
 ) -> Dependencies:
-    """These, at NOON, and stand-ins for the rest; stand-ins of both kinds know the same alerts."""
+    """These, at NOON, and fakes for the rest. A fake reader has the alerts of a fake alert service."""
     reader, alert_service = reader or FakeReader(), alert_service or FakeAlertService()
     if isinstance(reader, FakeReader) and isinstance(alert_service, FakeAlertService) and not reader.fired:
         reader.fired = alert_service.fired.values()
