@@ -32,7 +32,7 @@ from callbacks.requests import check_requests
 from callbacks.shell import reporting
 from layouts import shell
 from services.bootstrap import Services
-from services.caching.at_hand import keep_at_hand
+from services.caching.warming import keep_warm
 from services.commands import command_line
 from services.commands.clock import start_clock
 from services.commands.start_messages import log_address, warn_if_exposed
@@ -147,7 +147,7 @@ def run_server(services: Services) -> int:
     except OSError as error:
         reason = "no such address" if isinstance(error, socket.gaierror) else error.strerror
         raise TrackerError(f"cannot serve on {settings.host} port {settings.port}: {reason}") from error
-    keep_at_hand(services.reader, services.clock, services.stopping, settings.period_seconds)
+    keep_warm(services.reader, services.clock, services.stopping, settings.period_seconds)
     clock = start_clock(services)
     log_address(settings)
     uvicorn_server.serve(bridge, sockets)

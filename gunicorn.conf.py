@@ -9,7 +9,7 @@ import app
 from api.server.gunicorn_worker import Worker, hold_stop_signals
 from api.server.uvicorn_server import BACKLOG, END_SECONDS, KEEP_ALIVE_SECONDS
 from services.bootstrap import open_services
-from services.caching.at_hand import keep_at_hand
+from services.caching.warming import keep_warm
 from services.commands.clock import start_clock
 from services.commands.start_messages import shown_host
 from services.logs import LineFormatter
@@ -76,7 +76,7 @@ def post_worker_init(worker):
     """Set what this worker serves, and start its clock."""
     services = app.process_services()
     worker.bridge = app.bridge_of(worker.wsgi, services.settings)
-    keep_at_hand(services.reader, services.clock, services.stopping, services.settings.period_seconds)
+    keep_warm(services.reader, services.clock, services.stopping, services.settings.period_seconds)
     worker.data_tracker_clock = start_clock(services)
 
 

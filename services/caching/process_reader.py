@@ -54,7 +54,7 @@ class CachedReader:
 
     def revision(self) -> int:
         revision = self._revision.get(self._timer(), None)
-        # While the database is away, the revision is that of the ranking at hand.
+        # While the database is away, the revision is that of the cached ranking.
         return revision if self._revision.away_since is None or self._ranking is None else self._ranking.revision
 
     def ranking(self) -> Ranking:

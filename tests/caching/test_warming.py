@@ -1,7 +1,7 @@
 from threading import Event
 
-from services.caching.at_hand import keep_at_hand
 from services.caching.process_reader import CachedReader
+from services.caching.warming import keep_warm
 from services.market.alerting.alerts import OpenAlerts
 from tests import builders
 from tests.builders import NOON
@@ -9,11 +9,11 @@ from tests.fakes import FakeReader, Timer
 from tests.waiting import wait_for
 
 
-def test_a_process_that_nobody_has_asked_answers_while_the_database_is_away() -> None:
+def test_a_process_without_requests_answers_while_the_database_is_away() -> None:
     reader, timer, stopping = FakeReader(metrics=(builders.ranked_metric(1),)), Timer(), Event()
     cache = CachedReader(reader, timer)
     stopping.set()
-    keep_at_hand(cache, lambda: NOON, stopping, 60.0).join()
+    keep_warm(cache, lambda: NOON, stopping, 60.0).join()
 
     reader.down = True
     timer.now += 1.0
@@ -23,9 +23,9 @@ def test_a_process_that_nobody_has_asked_answers_while_the_database_is_away() ->
     assert cache.day(NOON) == reader.today
 
 
-def test_what_is_at_hand_is_renewed_also_after_the_database_was_away() -> None:
+def test_the_caches_are_warmed_again_after_the_database_was_away() -> None:
     reader, stopping = FakeReader(metrics=(builders.ranked_metric(1),), down=True), Event()
-    thread = keep_at_hand(reader, lambda: NOON, stopping, 0.01)
+    thread = keep_warm(reader, lambda: NOON, stopping, 0.01)
     wait_for(lambda: reader.calls.count("ranking") >= 2, what="another attempt")
     reader.down = False
     wait_for(lambda: reader.calls.count("open_alerts") >= 2, what="everything, twice")
