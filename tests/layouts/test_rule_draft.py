@@ -22,7 +22,7 @@ FILLED = BLANK | {"name": "Pumps", "scope": "kraken:*/USD"}
 def test_a_template_lacks_only_the_scope(name: str):
     draft = from_template(name)
 
-    assert errors_in(rule_json(draft)) == {"scope": "Names no pair at all."}
+    assert errors_in(rule_json(draft)) == {"scope": "Names no pair."}
     assert errors_in(rule_json(draft | {"scope": "kraken:*/USD"})) == {}
 
 

@@ -7,7 +7,7 @@ From the tick after the gap was filled and the sums were recomputed, both compar
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -178,7 +178,7 @@ def replay(
             continue  # no tick, no evaluation
         if now > since >= evaluated_at:  # the rule's first evaluation, see evaluation.initial_values
             recent = statistics["priced_at"] > now - period_seconds - carry
-            left = {rule.quantity: latest} if rolling is not None else earlier
+            left: Mapping[str, Floats] = {rule.quantity: latest} if rolling is not None else earlier
             earlier = {quantity: np.where(recent, left[quantity], np.nan) for quantity in earlier}
         evaluated_at = now
         statistics["price"][fresh], statistics["priced_at"][fresh] = prices[fresh], now

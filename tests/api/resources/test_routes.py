@@ -395,6 +395,7 @@ def test_one_build_serves_every_request_of_a_revision(reader, client):
             "prices",
             "alerts",
             "alerts",
+            "count_alerts",
             "open_alerts",
             "metric",
             "metric",
