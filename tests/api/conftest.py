@@ -29,7 +29,7 @@ from services.store.database.engine import Engine, open_engine, writing
 from tests import builders
 from tests.fakes import FakeReader, fake_dependencies
 from tests.fakes_exchange import FakeExchange, FakeNotifier
-from tests.pipeline.world import World
+from tests.pipeline.harness import PipelineHarness
 from tests.served import served
 
 Serve = Callable[..., FlaskClient]
@@ -83,15 +83,17 @@ def address(migrated_sqlite_url: str) -> Iterator[str]:
     engine = open_engine(migrated_sqlite_url)
     prices = {"BTC/USD": 60_000.5, "ETH/USD": 3_000.0, "=ÄÖ+X/USD": 1e-9, "NULL/EUR": 1e12, "1/USD": 5.0}
     exchange = FakeExchange("kraken", prices=prices)
-    world = World(engine, [exchange])
-    world.discover()
+    pipeline = PipelineHarness(engine, [exchange])
+    pipeline.discover()
     for _ in range(10):
         exchange.prices = {name: price * 1.001 for name, price in exchange.prices.items()}
-        world.tick()
-    queue_messages(engine, int(world.now.timestamp()))
+        pipeline.tick()
+    queue_messages(engine, int(pipeline.now.timestamp()))
     deliveries = DeliveryService(engine, [FakeNotifier("ops"), FakeNotifier("mail")])
     alert_service = StoreAlertService(engine, deliveries.channels)
-    server = create_app(Dependencies(CachedReader(world.reader), lambda: world.now, deliveries, alert_service)).server
+    server = create_app(
+        Dependencies(CachedReader(pipeline.reader), lambda: pipeline.now, deliveries, alert_service)
+    ).server
     with served(server) as web:
         web.do(web.bridge.end)  # so that each stream tells its first event and is over
         yield f"http://127.0.0.1:{web.port}"

@@ -14,7 +14,7 @@ from services.store.reader import StoreReader
 from tests.browser.conftest import Server, size
 from tests.browser.pages import Chart, Site, Table
 from tests.fakes_exchange import FakeClock, FakeExchange
-from tests.pipeline.world import World
+from tests.pipeline.harness import PipelineHarness
 
 SILENT = ("BTC/USD", "ETH/USD", "SOL/USD")
 STATUS = f"#{ids.CONNECTION_STATUS}"
@@ -29,42 +29,42 @@ def kraken() -> FakeExchange:
 
 
 @pytest.fixture
-def world(migrated_sqlite_url: str, kraken: FakeExchange) -> Iterator[World]:
+def pipeline(migrated_sqlite_url: str, kraken: FakeExchange) -> Iterator[PipelineHarness]:
     """Seventy minutes of rising prices, those of kraken by one in every five minutes."""
     engine = open_engine(migrated_sqlite_url)
-    world = World(engine, [kraken, FakeExchange("okx", {"BTC/USDT": 1_000.0, "DOT/USDT": 7.0})])
-    world.discover()
+    pipeline = PipelineHarness(engine, [kraken, FakeExchange("okx", {"BTC/USDT": 1_000.0, "DOT/USDT": 7.0})])
+    pipeline.discover()
     for _ in range(15):
-        rise(world)
-    yield world
+        rise(pipeline)
+    yield pipeline
     engine.dispose()
 
 
-def rise(world: World, minutes: int = 5) -> None:
-    for exchange in world.exchanges:
+def rise(pipeline: PipelineHarness, minutes: int = 5) -> None:
+    for exchange in pipeline.exchanges:
         for pair in exchange.prices:
             exchange.prices[pair] += 1.0
-    world.tick(minutes)
+    pipeline.tick(minutes)
 
 
 @pytest.fixture
-def reader(world: World) -> StoreReader:
-    return world.reader
+def reader(pipeline: PipelineHarness) -> StoreReader:
+    return pipeline.reader
 
 
 @pytest.fixture
-def server(reader: StoreReader, world: World) -> Iterator[Server]:
-    server = Server(reader, now=world.now + timedelta(seconds=2))
+def server(reader: StoreReader, pipeline: PipelineHarness) -> Iterator[Server]:
+    server = Server(reader, now=pipeline.now + timedelta(seconds=2))
     server.start()
     yield server
     server.stop()
 
 
-def go_on(world: World, server: Server, minutes: int) -> None:
+def go_on(pipeline: PipelineHarness, server: Server, minutes: int) -> None:
     """Runs this many ticks, a period apart."""
     for _ in range(minutes):
-        rise(world, 1)
-        server.now = world.now + timedelta(seconds=2)
+        rise(pipeline, 1)
+        server.now = pipeline.now + timedelta(seconds=2)
 
 
 def rows(site: Site) -> dict[str, tuple[bool, str]]:
@@ -89,7 +89,7 @@ def colour(site: Site, pair: str) -> str:
 
 
 def test_rows_with_stale_prices_are_dimmed_and_show_their_age_until_new_ones_come(
-    site: Site, world: World, kraken: FakeExchange, server: Server
+    site: Site, pipeline: PipelineHarness, kraken: FakeExchange, server: Server
 ) -> None:
     site.open("/?columns=price,change_1h,updated&sort=updated.desc")
     table = Table(site).wait()
@@ -98,7 +98,7 @@ def test_rows_with_stale_prices_are_dimmed_and_show_their_age_until_new_ones_com
     usual = colour(site, "ETH/USD")
 
     kraken.error = GONE
-    go_on(world, server, 3)
+    go_on(pipeline, server, 3)
 
     site.shows(STATUS, "3 of 5 stale")
     assert "Live" not in site.text(STATUS)
@@ -109,24 +109,24 @@ def test_rows_with_stale_prices_are_dimmed_and_show_their_age_until_new_ones_com
     assert colour(site, "ETH/USD") != usual == colour(site, "DOT/USDT")
     assert site.text(f"#{ids.STALE}") == "3"
     changes = [table.cell(index, "change_1h") for index in (2, 3, 4)]
-    go_on(world, server, 2)
+    go_on(pipeline, server, 2)
     site.until(lambda: rows(site)["ETH/USD"] == (True, "5 min old"))
     assert [table.cell(index, "updated") for index in range(2, 7)] == ["5 min ago"] * 3 + ["0 s ago"] * 2
     assert [table.cell(index, "change_1h") for index in (2, 3, 4)] == changes == ["+11.65 %"] * 3
 
     kraken.error = None
-    go_on(world, server, 1)
+    go_on(pipeline, server, 1)
     site.shows(STATUS, "Live")
     site.until(lambda: not any(dimmed for dimmed, _ in rows(site).values()))
 
 
 @pytest.mark.parametrize("width", [1440, 390])
 def test_a_click_on_the_number_of_stale_metrics_filters_by_them_in_the_address_too(
-    site: Site, world: World, kraken: FakeExchange, server: Server, width: int
+    site: Site, pipeline: PipelineHarness, kraken: FakeExchange, server: Server, width: int
 ) -> None:
     size(site.browser, width, 844)
     kraken.error = GONE
-    go_on(world, server, 3)
+    go_on(pipeline, server, 3)
     site.open("/")
     table = Table(site).wait()
     site.shows(f"#{ids.STALE}", "3")
@@ -145,24 +145,28 @@ def test_a_click_on_the_number_of_stale_metrics_filters_by_them_in_the_address_t
     assert site.script("return location.search") == ""
 
 
-def test_all_rows_become_stale_without_ticks_and_revisions(site: Site, world: World, server: Server) -> None:
+def test_all_rows_become_stale_without_ticks_and_revisions(
+    site: Site, pipeline: PipelineHarness, server: Server
+) -> None:
     site.open("/")
     Table(site).wait()
     site.shows(STATUS, "Live")
 
-    server.now = world.now + timedelta(minutes=4)
+    server.now = pipeline.now + timedelta(minutes=4)
 
     site.shows(STATUS, "Stale data")
     site.until(lambda: all(dimmed for dimmed, _ in rows(site).values()))
     site.shows(f"#{ids.STALE}", "5")
 
 
-def test_a_row_shows_how_much_of_its_window_is_known_and_full_ones_can_be_filtered(site: Site, world: World) -> None:
+def test_a_row_shows_how_much_of_its_window_is_known_and_full_ones_can_be_filtered(
+    site: Site, pipeline: PipelineHarness
+) -> None:
     """Only DOT has earlier prices."""
-    okx = world.exchanges[1]
+    okx = pipeline.exchanges[1]
     assert isinstance(okx, FakeExchange)
     okx.close_at = lambda pair, _second: 7.0 if pair == "DOT/USDT" else None
-    Backfill(world.plan, okx, FakeClock(world.now + timedelta(seconds=2))).run(Event())
+    Backfill(pipeline.plan, okx, FakeClock(pipeline.now + timedelta(seconds=2))).run(Event())
     site.open("/")
     table = Table(site).wait()
 
@@ -181,36 +185,40 @@ def test_a_row_shows_how_much_of_its_window_is_known_and_full_ones_can_be_filter
 
 
 def test_the_page_of_a_metric_shows_the_age_of_a_stale_price_and_its_reason(
-    site: Site, world: World, kraken: FakeExchange, server: Server
+    site: Site, pipeline: PipelineHarness, kraken: FakeExchange, server: Server
 ) -> None:
-    site.open(f"/metric/{world.row('kraken:ETH-USD').id}")
+    site.open(f"/metric/{pipeline.row('kraken:ETH-USD').id}")
     Chart(site).wait()
-    then = site.script("return new Date(arguments[0]).toTimeString().slice(0, 5)", world.now.timestamp() * 1e3)
-    failed = site.script("return new Date(arguments[0]).toTimeString().slice(0, 5)", world.now.timestamp() * 1e3 + 6e4)
+    then = site.script("return new Date(arguments[0]).toTimeString().slice(0, 5)", pipeline.now.timestamp() * 1e3)
+    failed = site.script(
+        "return new Date(arguments[0]).toTimeString().slice(0, 5)", pipeline.now.timestamp() * 1e3 + 6e4
+    )
     assert site.text(NOTICE) == "Its statistics cover 15 min of 24 h."
 
     kraken.error = GONE
-    go_on(world, server, 3)
+    go_on(pipeline, server, 3)
 
     site.shows(NOTICE, f"This price is 3 min old: kraken has not answered since {failed} (maintenance).")
     site.shows(NOTICE, f"Price, changes and volume are as of {then}.")
     site.shows(f"#{ids.METRIC_HEADLINE} .chip.is-warning", "3 min old")
     site.shows(f"#{ids.METRIC_HEADLINE}", "+11.65 %")
-    go_on(world, server, 4)
+    go_on(pipeline, server, 4)
     site.shows(NOTICE, "This price is 7 min old")
     site.shows(f"#{ids.METRIC_HEADLINE}", "+11.65 %")
 
     kraken.error = None
-    go_on(world, server, 1)
+    go_on(pipeline, server, 1)
     site.until(lambda: "old" not in site.text(NOTICE))
     site.lacks(f"#{ids.METRIC_HEADLINE}", "old")
 
 
-def test_the_page_of_a_metric_says_that_ticks_have_stopped(site: Site, world: World, server: Server) -> None:
-    site.open(f"/metric/{world.row('kraken:ETH-USD').id}")
+def test_the_page_of_a_metric_says_that_ticks_have_stopped(
+    site: Site, pipeline: PipelineHarness, server: Server
+) -> None:
+    site.open(f"/metric/{pipeline.row('kraken:ETH-USD').id}")
     Chart(site).wait()
-    stopped = site.script("return new Date(arguments[0]).toTimeString().slice(0, 5)", world.now.timestamp() * 1e3)
+    stopped = site.script("return new Date(arguments[0]).toTimeString().slice(0, 5)", pipeline.now.timestamp() * 1e3)
 
-    server.now = world.now + timedelta(minutes=10)
+    server.now = pipeline.now + timedelta(minutes=10)
 
     site.shows(NOTICE, f"This price is 10 min old: nothing has been stored since {stopped}.")

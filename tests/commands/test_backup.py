@@ -24,7 +24,7 @@ from services.store.database.engine import Engine, open_engine, reading
 from services.store.reader import StoreReader
 from tests.commands.test_output_file import complains_in_one_line, full_disk, names, nothing
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import World, stored_revision
+from tests.pipeline.harness import PipelineHarness, stored_revision
 
 ROOT = Path(__file__).parents[2]
 PAIRS = 50
@@ -43,50 +43,52 @@ def engine(migrated_sqlite_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def world(engine: Engine) -> World:
+def pipeline(engine: Engine) -> PipelineHarness:
     """Ten ticks of some pairs, the last of which fired an alert."""
     exchange = FakeExchange("kraken", {f"C{number}/USD": 100.0 for number in range(PAIRS)}, volumes={"C1/USD": 5.0})
-    world = World(engine, [exchange], channels=("mail",))
-    world.discover()
+    pipeline = PipelineHarness(engine, [exchange], channels=("mail",))
+    pipeline.discover()
     for number in range(9):
         exchange.prices["C0/USD"] = 100.0 + number / 3
-        world.tick()
+        pipeline.tick()
     exchange.prices["C0/USD"] = 1_000.0
-    world.tick()
-    return world
+    pipeline.tick()
+    return pipeline
 
 
-def content(world: World) -> tuple[Ranking, tuple[Alert, ...], list[list[tuple[object, float]]]]:
-    """All that readers see of the world."""
-    reader = world.reader
+def content(pipeline: PipelineHarness) -> tuple[Ranking, tuple[Alert, ...], list[list[tuple[object, float]]]]:
+    """All that readers see of the pipeline."""
+    reader = pipeline.reader
     ranking = reader.ranking()
-    return ranking, reader.alerts(), [list(world.stored(row.key)) for row in ranking.metrics]
+    return ranking, reader.alerts(), [list(pipeline.stored(row.key)) for row in ranking.metrics]
 
 
 @pytest.fixture
-def reopened(tmp_path: Path, world: World) -> Iterator[World]:
-    """The world of the same exchanges over `copy.db`, which the test makes."""
-    copy = World(open_engine(f"sqlite:///{tmp_path}/copy.db"), world.exchanges, channels=("mail",), now=world.now)
+def reopened(tmp_path: Path, pipeline: PipelineHarness) -> Iterator[PipelineHarness]:
+    """The pipeline of the same exchanges over `copy.db`, which the test makes."""
+    copy = PipelineHarness(
+        open_engine(f"sqlite:///{tmp_path}/copy.db"), pipeline.exchanges, channels=("mail",), now=pipeline.now
+    )
     yield copy
     copy.engine.dispose()
 
 
 def test_a_copy_is_of_one_moment_however_much_is_written_meanwhile(
-    tmp_path: Path, world: World, reopened: World
+    tmp_path: Path, pipeline: PipelineHarness, reopened: PipelineHarness
 ) -> None:
-    before = content(world)
+    before = content(pipeline)
     steps = []
 
     def tick_meanwhile(done: int, total: int, _text: str) -> None:
         steps.append((done // 4096, total // 4096))
-        world.exchanges[0].prices["C1/USD"] += 1.0
-        assert world.tick() is not None
+        pipeline.exchanges[0].prices["C1/USD"] += 1.0
+        assert pipeline.tick() is not None
 
-    back_up(world.engine, tmp_path / "copy.db", tick_meanwhile, step_pages=10)
+    back_up(pipeline.engine, tmp_path / "copy.db", tick_meanwhile, step_pages=10)
 
     assert content(reopened) == before
     assert len(before[1]) == 1
-    assert world.reader.ranking().revision == before[0].revision + len(steps)
+    assert pipeline.reader.ranking().revision == before[0].revision + len(steps)
     # As many steps as there are pages: with every tick, SQLite would start over.
     total = steps[0][1]
     assert steps == [(min(10 * number, total), total) for number in range(1, -(-total // 10) + 1)]
@@ -94,20 +96,20 @@ def test_a_copy_is_of_one_moment_however_much_is_written_meanwhile(
 
 
 def test_a_copy_made_while_another_thread_ticks_holds_whole_ticks_only(
-    tmp_path: Path, world: World, reopened: World
+    tmp_path: Path, pipeline: PipelineHarness, reopened: PipelineHarness
 ) -> None:
     begun, enough = Event(), Event()
 
     def tick_on() -> None:
         while not enough.is_set():
-            world.tick()
+            pipeline.tick()
             begun.set()
 
     ticking = Thread(target=tick_on)
     ticking.start()
     begun.wait(20)
     try:
-        back_up(world.engine, tmp_path / "copy.db", nothing, step_pages=1)
+        back_up(pipeline.engine, tmp_path / "copy.db", nothing, step_pages=1)
     finally:
         enough.set()
         ticking.join()
@@ -122,9 +124,9 @@ def test_a_copy_made_while_another_thread_ticks_holds_whole_ticks_only(
     assert {row.updated_at for row in ranking.metrics} == {ranking.minute}
 
 
-def test_a_copy_is_one_complete_file(tmp_path: Path, world: World) -> None:
+def test_a_copy_is_one_complete_file(tmp_path: Path, pipeline: PipelineHarness) -> None:
     (tmp_path / "folder").mkdir()
-    back_up(world.engine, tmp_path / "folder/copy.db", nothing)
+    back_up(pipeline.engine, tmp_path / "folder/copy.db", nothing)
 
     assert names(tmp_path / "folder") == ["copy.db"]
     # Not in WAL mode, which could not be read from a medium that nothing can be written to.
@@ -136,16 +138,18 @@ def test_a_copy_is_one_complete_file(tmp_path: Path, world: World) -> None:
 
 
 def test_the_program_carries_on_from_a_copy_in_the_databases_place(
-    tmp_path: Path, database: Path, world: World
+    tmp_path: Path, database: Path, pipeline: PipelineHarness
 ) -> None:
-    back_up(world.engine, tmp_path / "copy.db", nothing)
-    before = content(world)
+    back_up(pipeline.engine, tmp_path / "copy.db", nothing)
+    before = content(pipeline)
     for _ in range(3):
-        world.tick()
-    world.engine.dispose()
+        pipeline.tick()
+    pipeline.engine.dispose()
     shutil.move(tmp_path / "copy.db", database)
 
-    restored = World(open_engine(f"sqlite:///{database}"), world.exchanges, now=world.now - timedelta(minutes=3))
+    restored = PipelineHarness(
+        open_engine(f"sqlite:///{database}"), pipeline.exchanges, now=pipeline.now - timedelta(minutes=3)
+    )
     schema.migrate(restored.engine, simulated=False)
     assert content(restored) == before
     restored.exchanges[0].prices["C0/USD"] = 90.0
@@ -167,22 +171,22 @@ def test_an_empty_database_is_copied_too(tmp_path: Path, engine: Engine) -> None
     copy.dispose()
 
 
-def test_an_interrupted_copy_leaves_nothing(tmp_path: Path, world: World) -> None:
+def test_an_interrupted_copy_leaves_nothing(tmp_path: Path, pipeline: PipelineHarness) -> None:
     def interrupt(_done: int, _total: int, _text: str) -> None:
         raise KeyboardInterrupt
 
     (tmp_path / "folder").mkdir()
     with pytest.raises(KeyboardInterrupt):
-        back_up(world.engine, tmp_path / "folder/copy.db", interrupt, step_pages=1)
+        back_up(pipeline.engine, tmp_path / "folder/copy.db", interrupt, step_pages=1)
 
     assert names(tmp_path / "folder") == []
-    assert world.tick() is not None
+    assert pipeline.tick() is not None
 
 
-def test_a_full_disk_leaves_nothing(tmp_path: Path, world: World) -> None:
+def test_a_full_disk_leaves_nothing(tmp_path: Path, pipeline: PipelineHarness) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(CannotWrite, match=r"copy\.db: disk I/O error"), full_disk(50_000):
-        back_up(world.engine, tmp_path / "folder/copy.db", nothing)
+        back_up(pipeline.engine, tmp_path / "folder/copy.db", nothing)
 
     assert names(tmp_path / "folder") == []
 
@@ -197,26 +201,26 @@ def test_the_database_itself_is_never_replaced(database: Path, engine: Engine, e
     assert stored_revision(engine) == 0
 
 
-def test_a_damaged_database_gives_no_copy(tmp_path: Path, database: Path, world: World) -> None:
-    with reading(world.engine) as connection:
+def test_a_damaged_database_gives_no_copy(tmp_path: Path, database: Path, pipeline: PipelineHarness) -> None:
+    with reading(pipeline.engine) as connection:
         page = connection.exec_driver_sql("SELECT rootpage FROM sqlite_master WHERE name = 'price'").scalar_one()
-    world.engine.dispose()
+    pipeline.engine.dispose()
     with database.open("rb+") as file:
         file.seek((page - 1) * 4096)
         file.write(b"\xff" * 100)
 
     with pytest.raises(StoreUnavailable, match=f"the database is damaged: Page {page}: "):
-        back_up(world.engine, tmp_path / "copy.db", nothing)
+        back_up(pipeline.engine, tmp_path / "copy.db", nothing)
 
     assert not (tmp_path / "copy.db").exists()
 
 
-def test_a_database_that_is_cut_short_gives_no_copy(tmp_path: Path, database: Path, world: World) -> None:
-    world.engine.dispose()
+def test_a_database_that_is_cut_short_gives_no_copy(tmp_path: Path, database: Path, pipeline: PipelineHarness) -> None:
+    pipeline.engine.dispose()
     os.truncate(database, database.stat().st_size // 8192 * 4096)
 
     with pytest.raises(StoreUnavailable, match="malformed"):
-        back_up(world.engine, tmp_path / "copy.db", nothing)
+        back_up(pipeline.engine, tmp_path / "copy.db", nothing)
 
     assert not (tmp_path / "copy.db").exists()
 
@@ -268,17 +272,17 @@ def test_the_documented_lines_for_postgresql_bring_a_database_back(
     dump, restore = re.findall(r"^    (pg_\w+ .*)$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     engine = open_engine(postgresql_url)
     schema.migrate(engine, simulated=False)
-    world = World(engine, [FakeExchange("kraken", {"BTC/USD": 100.0})])
-    world.discover()
-    world.tick()
-    before = content(world)
+    pipeline = PipelineHarness(engine, [FakeExchange("kraken", {"BTC/USD": 100.0})])
+    pipeline.discover()
+    pipeline.tick()
+    before = content(pipeline)
 
     shell(dump, postgresql_url)
-    world.tick()
+    pipeline.tick()
     engine.dispose()
     shell(restore, postgresql_url)
 
-    assert content(world) == before
+    assert content(pipeline) == before
     engine.dispose()
 
 
@@ -292,7 +296,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_the_command_copies_and_tells(here: Path, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_copies_and_tells(
+    here: Path, pipeline: PipelineHarness, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["copy.db"]) == 0
 
     size = (here / "copy.db").stat().st_size
@@ -301,7 +307,7 @@ def test_the_command_copies_and_tells(here: Path, world: World, capsys: pytest.C
     assert "copy.db already exists; --force replaces it" in capsys.readouterr().err
     assert main(["copy.db", "--force"]) == 0
     assert names(here) == ["copy.db"]
-    assert stored_revision(world.engine) == 11
+    assert stored_revision(pipeline.engine) == 11
 
 
 @pytest.mark.parametrize(
@@ -334,11 +340,11 @@ def test_the_command_prints_its_error_in_one_line(
     assert set(names(here)) - {"empty.db-shm", "empty.db-wal"} == {"empty.db", "text.db"}
 
 
-def test_the_command_is_one(tmp_path: Path, world: World, reopened: World) -> None:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": str(world.engine.url)}
+def test_the_command_is_one(tmp_path: Path, pipeline: PipelineHarness, reopened: PipelineHarness) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": str(pipeline.engine.url)}
     command = [sys.executable, str(ROOT / "app.py"), "backup", "copy.db"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith(" bytes, complete and checked\n")
-    assert StoreReader(reopened.engine, world.reader.profile).ranking() == world.reader.ranking()
+    assert StoreReader(reopened.engine, pipeline.reader.profile).ranking() == pipeline.reader.ranking()

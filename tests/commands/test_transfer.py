@@ -35,12 +35,12 @@ from services.store.tokens import TokenStore
 from tests.builders import NOON, backfill_state
 from tests.commands.test_output_file import complains_in_one_line, nothing
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import World, stored_revision
+from tests.pipeline.harness import PipelineHarness, stored_revision
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 DAYS = timedelta(days=1)
-FILLED = pytest.mark.usefixtures("world")
+FILLED = pytest.mark.usefixtures("pipeline")
 MOVED = [table for table in Base.metadata.sorted_tables if table.name not in EXCLUDED_TABLES]
 
 
@@ -50,20 +50,20 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def world(migrated_sqlite_url: str) -> Iterator[World]:
+def pipeline(migrated_sqlite_url: str) -> Iterator[PipelineHarness]:
     """An SQLite file with something in every table: what a clock ahead stored, a sealed past, and ticks of which the
     last one fired an alert."""
     engine = open_engine(migrated_sqlite_url)
     pairs = {"BTC/USD": 100.0, "ETH/USD": 10.0, "Ñandú-币/USD": 0.1, "abc/USD": 3.0}
     exchange = FakeExchange("kraken", pairs, volumes={"BTC/USD": 5.0, "abc/USD": 1 / 3})
-    world = World(engine, [exchange], now=NOON - 3 * DAYS, channels=("mail", "chat"))
-    world.discover("kraken:*,gemini:*")
-    world.tick(minutes=600)  # by a clock that was ahead
+    pipeline = PipelineHarness(engine, [exchange], now=NOON - 3 * DAYS, channels=("mail", "chat"))
+    pipeline.discover("kraken:*,gemini:*")
+    pipeline.tick(minutes=600)  # by a clock that was ahead
     for now in (NOON - 3 * DAYS, NOON - timedelta(minutes=20)):
-        world.now = now
+        pipeline.now = now
         for number in range(20):
             exchange.prices["BTC/USD"] = 100.0 + number / 3
-            world.tick()
+            pipeline.tick()
     alert_service = StoreAlertService(engine, ())
     for condition in (
         {"kind": "change", "direction": "up", "percent": 10_000.0, "window_seconds": 300},
@@ -71,10 +71,10 @@ def world(migrated_sqlite_url: str) -> Iterator[World]:
     ):
         given = {"name": "Ñ", "scope": ["kraken:ETH/*"], "condition": condition, "pending_seconds": 600}
         alert_service.add_rule(parse_rule(given))
-    alert_service.mute(1, None, None, "a 币", world.now)
+    alert_service.mute(1, None, None, "a 币", pipeline.now)
     exchange.prices["ETH/USD"] = 100.0
-    world.tick()
-    seal(world.plan, world.now, None, lambda: True)
+    pipeline.tick()
+    seal(pipeline.plan, pipeline.now, None, lambda: True)
     with writing(engine) as connection:
         backfills.record_answered(connection, 1, 60, 120, 180)
         backfills.record_progress(connection, backfill_state("kraken"))
@@ -83,9 +83,9 @@ def world(migrated_sqlite_url: str) -> Iterator[World]:
             connection, "stdev", SumsBackfill(600, WindowSums(*np.arange(24.0).reshape(6, 4)))
         )
         metrics.warn(connection, "gemini", ["TRACK: nothing there"])
-        leases.take(connection, "of the file", world.now.timestamp(), 1e9)
-    TokenStore(engine).issue("notebook", "read", world.now)
-    yield world
+        leases.take(connection, "of the file", pipeline.now.timestamp(), 1e9)
+    TokenStore(engine).issue("notebook", "read", pipeline.now)
+    yield pipeline
     engine.dispose()
 
 
@@ -131,72 +131,74 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def answers(world: World, engine: Engine) -> list[Any]:
-    """All results that readers get of the world's time from the database `engine`."""
-    reader = dataclasses.replace(world, engine=engine).reader
-    since, until = world.now - 4 * DAYS, world.now + DAYS
+def answers(pipeline: PipelineHarness, engine: Engine) -> list[Any]:
+    """All results that readers get of the pipeline's time from the database `engine`."""
+    reader = dataclasses.replace(pipeline, engine=engine).reader
+    since, until = pipeline.now - 4 * DAYS, pipeline.now + DAYS
     ranking = reader.ranking()
-    status = dataclasses.replace(reader.status(world.now), holder=None)  # the lease is not moved
+    status = dataclasses.replace(reader.status(pipeline.now), holder=None)  # the lease is not moved
     results: list[Any] = [
         ranking,
         reader.alerts(),
         reader.sparklines(tuple(row.id for row in ranking.metrics)),
         status,
-        reader.day(world.now),
+        reader.day(pipeline.now),
     ]
     for row in ranking.metrics:
         results += [read(row.id, since, until) for read in (reader.prices, reader.hours, reader.volumes)]
     return [plain(answer) for answer in results]
 
 
-def test_readers_cannot_tell_the_two_apart(world: World, target: Engine, move: Callable[..., TransferResult]) -> None:
-    assert all(found for found in rows(world.engine).values())
-    before = answers(world, world.engine)
+def test_readers_cannot_tell_the_two_apart(
+    pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
+) -> None:
+    assert all(found for found in rows(pipeline.engine).values())
+    before = answers(pipeline, pipeline.engine)
 
     done = move()
 
-    assert answers(world, target) == before
-    assert rows(target) == rows(world.engine)
+    assert answers(pipeline, target) == before
+    assert rows(target) == rows(pipeline.engine)
     assert done == TransferResult(sum(map(len, rows(target).values())), len(MOVED), existed=False)
 
 
 def test_the_file_is_left_as_it_is_and_may_be_a_backup(
-    tmp_path: Path, world: World, target: Engine, move: Callable[..., TransferResult], file: Path
+    tmp_path: Path, pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult], file: Path
 ) -> None:
-    back_up(world.engine, tmp_path / "copy.db", nothing)
-    world.engine.dispose()
+    back_up(pipeline.engine, tmp_path / "copy.db", nothing)
+    pipeline.engine.dispose()
     (tmp_path / "copy.db").replace(file)
     before = file.read_bytes()
 
     move()
 
     assert file.read_bytes() == before
-    assert len(answers(world, target)[1]) == 1
+    assert len(answers(pipeline, target)[1]) == 1
 
 
 def test_the_tracker_goes_on_as_it_would_have_with_the_file(
-    world: World, target: Engine, move: Callable[..., TransferResult]
+    pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     move()
-    world.exchanges[0].prices |= {"NEW/USD": 5.0, "ETH/USD": 300.0}
-    world.now += timedelta(hours=2)
-    other = dataclasses.replace(world, engine=target)
-    for each in (world, other):
+    pipeline.exchanges[0].prices |= {"NEW/USD": 5.0, "ETH/USD": 300.0}
+    pipeline.now += timedelta(hours=2)
+    other = dataclasses.replace(pipeline, engine=target)
+    for each in (pipeline, other):
         each.discover()
         report = each.tick()
         assert report is not None
         assert (report.state.stored, report.state.missed) == (5, 120)
 
-    ours, theirs = rows(world.engine), rows(target)
+    ours, theirs = rows(pipeline.engine), rows(target)
     assert max(row[0] for row in ours["metric"]) == 5
     for name in set(ours) - {"tick", "exchange"}:  # which tell how long it took
         assert theirs[name] == ours[name], name
 
 
 def test_a_number_is_not_given_again_though_its_row_is_gone(
-    world: World, target: Engine, move: Callable[..., TransferResult]
+    pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
-    with writing(world.engine) as connection:
+    with writing(pipeline.engine) as connection:
         last = connection.execute(select(func.max(MessageRow.id))).scalar_one()
         connection.execute(MessageAlertRow.__table__.delete().where(MessageAlertRow.message_id == last))
         connection.execute(MessageRow.__table__.delete().where(MessageRow.id == last))
@@ -207,11 +209,13 @@ def test_a_number_is_not_given_again_though_its_row_is_gone(
         assert connection.execute(added.returning(MessageRow.id)).scalar_one() == last + 1
 
 
-def test_the_clock_is_free_afterwards(world: World, target: Engine, move: Callable[..., TransferResult]) -> None:
+def test_the_clock_is_free_afterwards(
+    pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
+) -> None:
     move()
 
     with writing(target) as connection:
-        assert leases.take(connection, "new", world.now.timestamp(), 10)
+        assert leases.take(connection, "new", pipeline.now.timestamp(), 10)
 
 
 def test_an_empty_file_makes_a_database_without_content(
@@ -236,14 +240,14 @@ def test_a_repeat_finds_all_there_and_writes_nothing(target: Engine, move: Calla
 
 
 def test_it_is_of_one_moment_however_much_is_written_meanwhile(
-    world: World, target: Engine, move: Callable[..., TransferResult]
+    pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
-    before = rows(world.engine)
+    before = rows(pipeline.engine)
 
-    move(lambda _done, _total, _text: world.tick())
+    move(lambda _done, _total, _text: pipeline.tick())
 
     assert rows(target) == before
-    assert len(rows(world.engine)["tick"]) > len(before["tick"]) + 3
+    assert len(rows(pipeline.engine)["tick"]) > len(before["tick"]) + 3
 
 
 @FILLED
@@ -260,28 +264,28 @@ def test_progress_counts_each_row_twice(monkeypatch: pytest.MonkeyPatch, move: C
 
 
 def test_no_tracker_ticks_there_meanwhile_and_readers_go_on(
-    world: World, postgresql_url: str, move: Callable[..., TransferResult], monkeypatch: pytest.MonkeyPatch
+    pipeline: PipelineHarness, postgresql_url: str, move: Callable[..., TransferResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0.02)
-    other = dataclasses.replace(world, engine=open_engine(postgresql_url))
+    other = dataclasses.replace(pipeline, engine=open_engine(postgresql_url))
     revisions = set()
 
     def try_to_tick(_done: int, _total: int, _text: str) -> None:
         revisions.add(other.reader.revision())
         with pytest.raises(StoreUnavailable, match="another process is writing"), writing(other.engine) as connection:
-            leases.take(connection, "other", world.now.timestamp(), 10)
+            leases.take(connection, "other", pipeline.now.timestamp(), 10)
         with pytest.raises(StoreUnavailable, match="another process is writing"):
             other.discover()
 
     move(try_to_tick)
 
     assert revisions == {0}
-    assert other.reader.revision() == world.reader.revision()
+    assert other.reader.revision() == pipeline.reader.revision()
     other.engine.dispose()
 
 
 def test_an_interrupted_transfer_leaves_an_empty_database(
-    world: World, target: Engine, move: Callable[..., TransferResult]
+    pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     def interrupt(done: int, total: int, _text: str) -> None:
         if done >= total / 2:
@@ -292,16 +296,16 @@ def test_an_interrupted_transfer_leaves_an_empty_database(
     assert {name for name, found in rows(target).items() if found} == {"installation", "snapshot", "statistics"}
 
     move()
-    assert rows(target) == rows(world.engine)
+    assert rows(target) == rows(pipeline.engine)
 
 
 @pytest.mark.processes
 @pytest.mark.parametrize("at", ["COPY FROM", "COPY TO", None])
 def test_killed_at_any_point_and_started_again_it_ends_the_same(
-    world: World, target: Engine, postgresql_url: str, file: Path, at: str | None
+    pipeline: PipelineHarness, target: Engine, postgresql_url: str, file: Path, at: str | None
 ) -> None:
     """`at` is what the server is doing when the process is killed; None: all is done."""
-    with writing(world.engine) as connection:
+    with writing(pipeline.engine) as connection:
         connection.execute(
             text(
                 """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)
@@ -325,10 +329,10 @@ def test_killed_at_any_point_and_started_again_it_ends_the_same(
 
     assert (again.returncode, again.stderr) == (0, "")
     assert (" tables moved, complete" if at else " tables were there already, complete") in again.stdout
-    assert rows(target) == rows(world.engine)
+    assert rows(target) == rows(pipeline.engine)
 
 
-def test_a_row_that_arrives_changed_is_found(world: World, target: Engine, move: Callable[..., TransferResult]) -> None:
+def test_a_row_that_arrives_changed_is_found(pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]) -> None:
     schema.migrate(target, simulated=False)
     with writing(target) as connection:
         connection.exec_driver_sql(
@@ -336,8 +340,8 @@ def test_a_row_that_arrives_changed_is_found(world: World, target: Engine, move:
                $$ BEGIN IF NEW.metric_id = 2 THEN NEW.volume = NEW.volume * (1 + 1e-15); END IF; RETURN NEW; END $$"""
         )
         connection.exec_driver_sql("CREATE TRIGGER spoil BEFORE INSERT ON volume FOR EACH ROW EXECUTE FUNCTION spoil()")
-    world.exchanges[0].volumes["ETH/USD"] = 1.0
-    world.tick()
+    pipeline.exchanges[0].volumes["ETH/USD"] = 1.0
+    pipeline.tick()
 
     with pytest.raises(StoreUnavailable, match=r"^volume did not arrive as it was sent$"):
         move()
@@ -365,10 +369,10 @@ def test_a_target_with_other_data_is_refused(target: Engine, move: Callable[...,
 
 
 def test_a_target_that_a_tracker_has_begun_to_use_is_refused(
-    world: World, target: Engine, move: Callable[..., TransferResult]
+    pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     schema.migrate(target, simulated=False)
-    dataclasses.replace(world, engine=target).discover()
+    dataclasses.replace(pipeline, engine=target).discover()
 
     with pytest.raises(CannotTransfer, match="has other data already"):
         move()
@@ -398,9 +402,9 @@ def test_real_and_simulated_prices_are_never_mixed(
 
 
 def test_a_file_of_an_older_schema_is_refused_with_advice(
-    world: World, target: Engine, move: Callable[..., TransferResult], file: Path
+    pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult], file: Path
 ) -> None:
-    with writing(world.engine) as connection:
+    with writing(pipeline.engine) as connection:
         command.downgrade(configuration(connection), "-1")
 
     with pytest.raises(
@@ -411,16 +415,16 @@ def test_a_file_of_an_older_schema_is_refused_with_advice(
     with reading(target) as connection:
         assert not connection.dialect.has_table(connection, "metric")
 
-    schema.migrate(world.engine, simulated=False)
+    schema.migrate(pipeline.engine, simulated=False)
     assert move().rows == sum(map(len, rows(target).values()))
 
 
 def test_a_damaged_file_is_named_and_moves_nothing(
-    world: World, target: Engine, move: Callable[..., TransferResult], file: Path
+    pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult], file: Path
 ) -> None:
-    with reading(world.engine) as connection:
+    with reading(pipeline.engine) as connection:
         page = connection.exec_driver_sql("SELECT rootpage FROM sqlite_master WHERE name = 'price_chunk'").scalar_one()
-    world.engine.dispose()
+    pipeline.engine.dispose()
     with file.open("rb+") as opened:
         opened.seek((page - 1) * 4096)
         opened.write(b"\xff" * 100)
@@ -445,7 +449,7 @@ def test_a_damaged_file_is_named_and_moves_nothing(
 def test_the_command_prints_its_error_in_one_line(
     tmp_path: Path,
     postgresql_url: str,
-    world: World,
+    pipeline: PipelineHarness,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     url: str | None,
@@ -456,7 +460,7 @@ def test_the_command_prints_its_error_in_one_line(
     here.mkdir()
     (here / "text.db").write_bytes(b"this is no database, whatever its name says" * 100)
     (here / "empty.db").touch()
-    back_up(world.engine, here / "good.db", nothing)
+    back_up(pipeline.engine, here / "good.db", nothing)
     monkeypatch.chdir(here)
     monkeypatch.setenv("DATABASE_URL", postgresql_url if url is None else url)
 
@@ -467,7 +471,9 @@ def test_the_command_prints_its_error_in_one_line(
 
 
 @pytest.mark.processes
-def test_the_command_moves_and_reports(world: World, target: Engine, postgresql_url: str, tmp_path: Path) -> None:
+def test_the_command_moves_and_reports(
+    pipeline: PipelineHarness, target: Engine, postgresql_url: str, tmp_path: Path
+) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": postgresql_url}
     run = partial(subprocess.run, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     done = run([sys.executable, str(ROOT / "app.py"), "transfer", "tracker.db"])
@@ -478,4 +484,4 @@ def test_the_command_moves_and_reports(world: World, target: Engine, postgresql_
     assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
     assert by_its_old_name.stdout == expected.replace("moved", "were there already")
     assert by_its_old_name.stderr == "python -m services.store.transfer is now python app.py transfer\n"
-    assert answers(world, target) == answers(world, world.engine)
+    assert answers(pipeline, target) == answers(pipeline, pipeline.engine)

@@ -6,7 +6,7 @@ from services.market.stats.metric_stats import Windows
 from services.store.alerting import outbox
 from services.store.database.engine import Engine, writing
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import World
+from tests.pipeline.harness import PipelineHarness
 
 
 @pytest.fixture
@@ -15,106 +15,112 @@ def exchange() -> FakeExchange:
 
 
 @pytest.fixture
-def world(engine: Engine, exchange: FakeExchange) -> World:
-    world = World(engine, [exchange], channels=["mail", "chat"])
-    world.discover()
-    return world
+def pipeline(engine: Engine, exchange: FakeExchange) -> PipelineHarness:
+    pipeline = PipelineHarness(engine, [exchange], channels=["mail", "chat"])
+    pipeline.discover()
+    return pipeline
 
 
-def ticks(world: World, count: int) -> None:
+def ticks(pipeline: PipelineHarness, count: int) -> None:
     for _ in range(count):
-        world.tick()
+        pipeline.tick()
 
 
-def fired(world: World) -> list[tuple[str, float, float, int]]:
-    return [(alert.key, alert.price, alert.average, alert.samples) for alert in world.reader.alerts()]
+def fired(pipeline: PipelineHarness) -> list[tuple[str, float, float, int]]:
+    return [(alert.key, alert.price, alert.average, alert.samples) for alert in pipeline.reader.alerts()]
 
 
-def test_a_price_above_three_times_the_average_before_it_fires_once(world: World, exchange: FakeExchange) -> None:
-    ticks(world, 10)
+def test_a_price_above_three_times_the_average_before_it_fires_once(
+    pipeline: PipelineHarness, exchange: FakeExchange
+) -> None:
+    ticks(pipeline, 10)
     exchange.prices["BTC/USD"] = 300.0
-    world.tick()
-    assert fired(world) == []
+    pipeline.tick()
+    assert fired(pipeline) == []
 
     exchange.prices["BTC/USD"] = 500.0
-    world.tick()
+    pipeline.tick()
 
     average = (10 * 100.0 + 300.0) / 11
-    assert fired(world) == [("kraken:BTC-USD", 500.0, pytest.approx(average), 11)]
-    assert world.row("kraken:BTC-USD").alerted_at == world.now
-    assert world.row("kraken:ETH-USD").alerted_at is None
+    assert fired(pipeline) == [("kraken:BTC-USD", 500.0, pytest.approx(average), 11)]
+    assert pipeline.row("kraken:BTC-USD").alerted_at == pipeline.now
+    assert pipeline.row("kraken:ETH-USD").alerted_at is None
 
 
-def test_four_prices_are_too_few_to_compare_with_and_five_are_enough(world: World, exchange: FakeExchange) -> None:
-    ticks(world, 4)
+def test_the_average_needs_five_earlier_prices(pipeline: PipelineHarness, exchange: FakeExchange) -> None:
+    ticks(pipeline, 4)
     exchange.prices["BTC/USD"] = 1000.0
-    world.tick()
-    assert fired(world) == []
+    pipeline.tick()
+    assert fired(pipeline) == []
 
     exchange.prices["BTC/USD"] = 10_000.0
-    world.tick()
-    assert [alert[3] for alert in fired(world)] == [5]
+    pipeline.tick()
+    assert [alert[3] for alert in fired(pipeline)] == [5]
 
 
-def test_the_average_is_of_the_last_hour_only(world: World, exchange: FakeExchange) -> None:
+def test_the_average_covers_only_the_last_hour(pipeline: PipelineHarness, exchange: FakeExchange) -> None:
     exchange.prices["BTC/USD"] = 10_000.0
-    ticks(world, 5)
+    ticks(pipeline, 5)
     exchange.prices["BTC/USD"] = 100.0
-    ticks(world, 60)
+    ticks(pipeline, 60)
     exchange.prices["BTC/USD"] = 301.0
-    world.tick()
+    pipeline.tick()
 
-    assert fired(world) == [("kraken:BTC-USD", 301.0, pytest.approx(100.0), 60)]
+    assert fired(pipeline) == [("kraken:BTC-USD", 301.0, pytest.approx(100.0), 60)]
 
 
-def test_the_next_alert_waits_for_the_cooldown_also_across_restarts(world: World, exchange: FakeExchange) -> None:
-    ticks(world, 10)
+def test_the_cooldown_delays_the_next_alert_across_restarts(pipeline: PipelineHarness, exchange: FakeExchange) -> None:
+    ticks(pipeline, 10)
     exchange.prices["BTC/USD"] = 1_000.0
-    world.tick()
-    first = world.now
+    pipeline.tick()
+    first = pipeline.now
     price = 1_000.0
-    while (world.now - first).total_seconds() < 59 * 60:
+    while (pipeline.now - first).total_seconds() < 59 * 60:
         price *= 1.5
         exchange.prices["BTC/USD"] = price
-        world.restart()
-        world.tick()
-        assert len(fired(world)) == 1
+        pipeline.restart()
+        pipeline.tick()
+        assert len(fired(pipeline)) == 1
 
     exchange.prices["BTC/USD"] = price * 100
-    world.tick()
-    assert len(fired(world)) == 2
+    pipeline.tick()
+    assert len(fired(pipeline)) == 2
 
 
-def test_a_price_that_is_not_of_this_period_never_fires(world: World, exchange: FakeExchange) -> None:
-    ticks(world, 10)
+def test_a_price_of_an_earlier_period_never_fires(pipeline: PipelineHarness, exchange: FakeExchange) -> None:
+    ticks(pipeline, 10)
     exchange.prices["BTC/USD"] = 1_000.0
     exchange.error = Unavailable("kraken", "gone")
-    ticks(world, 3)
-    assert fired(world) == []
+    ticks(pipeline, 3)
+    assert fired(pipeline) == []
 
 
-def test_every_channel_gets_one_message_in_the_same_commit(world: World, exchange: FakeExchange) -> None:
-    ticks(world, 10)
+def test_each_channel_gets_one_message_in_the_commit_of_the_alert(
+    pipeline: PipelineHarness, exchange: FakeExchange
+) -> None:
+    ticks(pipeline, 10)
     exchange.prices |= {"BTC/USD": 1_000.0, "ETH/USD": 100.0}
-    report = world.tick()
+    report = pipeline.tick()
 
     assert report is not None
     assert [firing.metric_id for firing in report.fired] == [1, 2]
-    with writing(world.engine) as connection:
-        claimed = [outbox.claim(connection, channel, int(world.now.timestamp()), "me") for channel in ("mail", "chat")]
+    with writing(pipeline.engine) as connection:
+        claimed = [
+            outbox.claim(connection, channel, int(pipeline.now.timestamp()), "me") for channel in ("mail", "chat")
+        ]
     assert [one and [entry.alert.base for entry in one.message.entries] for one in claimed] == [["BTC", "ETH"]] * 2
 
 
-def test_a_rule_with_a_window_of_its_own_looks_back_that_far(engine: Engine, exchange: FakeExchange) -> None:
+def test_the_rule_uses_its_own_window(engine: Engine, exchange: FakeExchange) -> None:
     rule = built_in_rule(factor=2.0, window_seconds=600, cooldown_seconds=0, min_samples=1)
-    world = World(engine, [exchange], windows=Windows(main=86_400, rule=600), rule=rule)
-    world.discover()
+    pipeline = PipelineHarness(engine, [exchange], windows=Windows(main=86_400, rule=600), rule=rule)
+    pipeline.discover()
     exchange.prices["BTC/USD"] = 1_000.0
-    ticks(world, 10)
+    ticks(pipeline, 10)
     exchange.prices["BTC/USD"] = 100.0
-    ticks(world, 10)
+    ticks(pipeline, 10)
     exchange.prices["BTC/USD"] = 250.0
-    world.tick()
+    pipeline.tick()
 
-    assert fired(world) == [("kraken:BTC-USD", 250.0, pytest.approx(100.0), 10)]
-    assert world.row("kraken:BTC-USD").average_1h == pytest.approx(550.0)
+    assert fired(pipeline) == [("kraken:BTC-USD", 250.0, pytest.approx(100.0), 10)]
+    assert pipeline.row("kraken:BTC-USD").average_1h == pytest.approx(550.0)

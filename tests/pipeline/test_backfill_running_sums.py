@@ -1,4 +1,4 @@
-"""Rules that look back, and the running sums computed for them."""
+"""Rules with windows, and the running sums computed for them."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ from services.store.database import leases
 from services.store.database.engine import Connection, Engine, open_engine, reading, writing
 from services.store.ranking.metrics import CatalogueCache
 from tests.fakes_exchange import FakeClock, FakeExchange
-from tests.pipeline.world import World
+from tests.pipeline.harness import PipelineHarness
 
 WINDOWS = (300, 3_600, 14_400)
 
@@ -44,43 +44,46 @@ def other_engine(migrated_file: Path, tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-def add(world: World, quantity: str, window: int, **condition: Any) -> AlertRule:
+def add(pipeline: PipelineHarness, quantity: str, window: int, **condition: Any) -> AlertRule:
     change = {"kind": "change", "direction": "either", "percent": 1_000_000.0, "window_seconds": window} | condition
     change = {name: value for name, value in change.items() if value is not None}
     given = {"name": "mine", "scope": ["kraken:*"], "quantity": quantity, "condition": change, "cooldown_seconds": 0}
-    with writing(world.engine) as connection:
+    with writing(pipeline.engine) as connection:
         return rules.add(connection, parse_rule(given))
 
 
-def ticked(engine: Engine, minutes: int, *, first: bool) -> World:
-    """Prices and volumes of two pairs with gaps, by chance but always the same; rules are there at `first` or not."""
+def ticked(engine: Engine, minutes: int, *, first: bool) -> PipelineHarness:
+    """A pipeline with random but repeatable prices and volumes of two pairs with gaps.
+
+    The rules are added before the ticks if `first`, and after them otherwise.
+    """
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0})
-    world = World(engine, [exchange])
-    world.discover()
+    pipeline = PipelineHarness(engine, [exchange])
+    pipeline.discover()
     chance = np.random.default_rng(5)
     if first:
-        watch(world)
+        watch(pipeline)
     for _ in range(minutes):
         draws = {pair: float(chance.uniform(50, 150)) for pair in ("BTC/USD", "ETH/USD")}
         exchange.prices = {pair: price for pair, price in draws.items() if chance.random() > 0.2}
         exchange.volumes = {pair: 10 * price for pair, price in draws.items() if chance.random() > 0.1}
-        world.tick()
+        pipeline.tick()
     if not first:
-        watch(world)
+        watch(pipeline)
         exchange.prices = {"BTC/USD": 120.0, "ETH/USD": 70.0}
-        world.tick()
-    return world
+        pipeline.tick()
+    return pipeline
 
 
-def watch(world: World) -> None:
+def watch(pipeline: PipelineHarness) -> None:
     for quantity in SUMMED_QUANTITIES:
-        add(world, quantity, WINDOWS[-1])
+        add(pipeline, quantity, WINDOWS[-1])
 
 
-def averages_and_changes(world: World, quantity: str) -> list[tuple[list[float], list[float], list[int]]]:
-    """For each window: the values when it began, the averages and how many values these rest on."""
-    ids, now, found = np.array([1, 2]), int(world.now.timestamp()), []
-    with reading(world.engine) as connection:
+def averages_and_changes(pipeline: PipelineHarness, quantity: str) -> list[tuple[list[float], list[float], list[int]]]:
+    """For each window: the values at its start, the averages, and their numbers of values."""
+    ids, now, found = np.array([1, 2]), int(pipeline.now.timestamp()), []
+    with reading(pipeline.engine) as connection:
         history = StoredSumHistory(connection)
         last = history.last_until(quantity, now - 1)
         for window in WINDOWS:
@@ -95,7 +98,7 @@ def averages_and_changes(world: World, quantity: str) -> list[tuple[list[float],
 
 
 @pytest.mark.parametrize("quantity", SUMMED_QUANTITIES)
-def test_a_new_rule_sees_what_it_would_had_it_always_been_there(
+def test_a_new_rule_gets_the_same_sums_as_one_that_always_existed(
     engine: Engine, other_engine: Engine, quantity: str
 ) -> None:
     late, always_there = ticked(engine, 300, first=False), ticked(other_engine, 300, first=True)
@@ -116,23 +119,23 @@ def test_a_new_rule_sees_what_it_would_had_it_always_been_there(
     assert backfill_running_sums(late.plan, late.now, None, always) == 0
 
 
-def test_a_rule_fires_in_the_second_tick_that_it_sees(engine: Engine) -> None:
-    world = ticked(engine, 30, first=False)
-    add(world, "price", 300, direction="up", percent=100.0)
-    world.tick()
-    backfill_running_sums(world.plan, world.now, None, always)
-    assert isinstance(world.exchanges[0], FakeExchange)
-    world.exchanges[0].prices = {"BTC/USD": 1_000.0}
-    world.tick()
+def test_a_new_rule_fires_in_its_second_tick(engine: Engine) -> None:
+    pipeline = ticked(engine, 30, first=False)
+    add(pipeline, "price", 300, direction="up", percent=100.0)
+    pipeline.tick()
+    backfill_running_sums(pipeline.plan, pipeline.now, None, always)
+    assert isinstance(pipeline.exchanges[0], FakeExchange)
+    pipeline.exchanges[0].prices = {"BTC/USD": 1_000.0}
+    pipeline.tick()
 
-    assert [(alert.base, alert.value) for alert in world.reader.alerts() if alert.rule_id] == [("BTC", 1_000.0)]
+    assert [(alert.base, alert.value) for alert in pipeline.reader.alerts() if alert.rule_id] == [("BTC", 1_000.0)]
 
 
-def test_it_goes_on_where_it_stopped(engine: Engine, other_engine: Engine) -> None:
-    world, other = ticked(engine, 120, first=False), ticked(other_engine, 120, first=False)
+def test_an_interrupted_backfill_of_sums_resumes_where_it_stopped(engine: Engine, other_engine: Engine) -> None:
+    pipeline, other = ticked(engine, 120, first=False), ticked(other_engine, 120, first=False)
     steps = iter([True])
-    assert backfill_running_sums(world.plan, world.now, None, lambda: next(steps, False)) == 60
-    backfill_running_sums(world.plan, world.now, None, always)
+    assert backfill_running_sums(pipeline.plan, pipeline.now, None, lambda: next(steps, False)) == 60
+    backfill_running_sums(pipeline.plan, pipeline.now, None, always)
     backfill_running_sums(other.plan, other.now, None, always)
 
     with reading(engine) as connection, reading(other_engine) as at_once:
@@ -146,35 +149,35 @@ def test_it_goes_on_where_it_stopped(engine: Engine, other_engine: Engine) -> No
             assert one.total + one.rest == pytest.approx(two.total + two.rest, rel=1e-12, abs=1e-9)
 
 
-def test_without_the_lease_nothing_is_written(engine: Engine) -> None:
-    world = ticked(engine, 10, first=False)
+def test_sums_are_not_written_without_the_lease(engine: Engine) -> None:
+    pipeline = ticked(engine, 10, first=False)
     with writing(engine) as connection:
-        leases.take(connection, "another", world.now.timestamp(), 60)
+        leases.take(connection, "another", pipeline.now.timestamp(), 60)
     with pytest.raises(LeaseLost):
-        backfill_running_sums(world.plan, world.now, "me", always)
+        backfill_running_sums(pipeline.plan, pipeline.now, "me", always)
     with reading(engine) as connection:
         assert len(StoredSumHistory(connection).minutes("price")) == 1
 
 
-def test_without_rules_that_look_back_there_is_nothing_to_do(engine: Engine) -> None:
-    world = World(engine, [FakeExchange("kraken", {"BTC/USD": 100.0})])
-    world.discover()
-    world.tick()
-    assert backfill_running_sums(world.plan, world.now + timedelta(minutes=1), None, always) == 0
+def test_no_sums_are_computed_without_rules_that_have_windows(engine: Engine) -> None:
+    pipeline = PipelineHarness(engine, [FakeExchange("kraken", {"BTC/USD": 100.0})])
+    pipeline.discover()
+    pipeline.tick()
+    assert backfill_running_sums(pipeline.plan, pipeline.now + timedelta(minutes=1), None, always) == 0
 
 
-def test_sums_learn_of_a_gap_that_a_backfill_has_filled(engine: Engine) -> None:
+def test_sums_include_a_gap_that_a_backfill_has_filled(engine: Engine) -> None:
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0})
-    world = World(engine, [exchange])
-    world.discover()
-    add(world, "price", 3_600)
+    pipeline = PipelineHarness(engine, [exchange])
+    pipeline.discover()
+    add(pipeline, "price", 3_600)
     for _ in range(10):
-        world.tick()
-    world.tick(minutes=21)
-    world.tick()
+        pipeline.tick()
+    pipeline.tick(minutes=21)
+    pipeline.tick()
 
     def average() -> tuple[float, int]:
-        now = int(world.now.timestamp())
+        now = int(pipeline.now.timestamp())
         with reading(engine) as connection:
             history = StoredSumHistory(connection)
             edge, last = history.first_from("price", now - 1_800), history.last_until("price", now)
@@ -185,83 +188,83 @@ def test_sums_learn_of_a_gap_that_a_backfill_has_filled(engine: Engine) -> None:
 
     assert average() == (100.0, 11)
     exchange.close_at = lambda _pair, _second: 160.0
-    Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
-    backfill_running_sums(world.plan, world.now, None, always)
+    Backfill(pipeline.plan, exchange, FakeClock(pipeline.now + timedelta(seconds=5))).run(Event())
+    backfill_running_sums(pipeline.plan, pipeline.now, None, always)
     assert average() == (pytest.approx((11 * 100 + 20 * 160) / 31), 31)
-    world.tick()
+    pipeline.tick()
     assert average() == (pytest.approx((11 * 100 + 20 * 160) / 31), 31)
-    assert backfill_running_sums(world.plan, world.now, None, always) == 0
+    assert backfill_running_sums(pipeline.plan, pipeline.now, None, always) == 0
 
 
-def test_what_was_summed_before_all_rules_were_off_is_not_gone_on_with(engine: Engine) -> None:
+def test_sums_start_anew_after_all_rules_were_disabled(engine: Engine) -> None:
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0})
-    world = World(engine, [exchange])
-    world.discover()
-    rule = add(world, "price", 3_600)
-    world.tick()
+    pipeline = PipelineHarness(engine, [exchange])
+    pipeline.discover()
+    rule = add(pipeline, "price", 3_600)
+    pipeline.tick()
     for enabled in (False, True):
         with writing(engine) as connection:
-            rules.replace(connection, replace(rule, enabled=enabled), int(world.now.timestamp()))
+            rules.replace(connection, replace(rule, enabled=enabled), int(pipeline.now.timestamp()))
         exchange.prices = {"BTC/USD": 160.0}
-        world.tick()
-    backfill_running_sums(world.plan, world.now, None, always)
+        pipeline.tick()
+    backfill_running_sums(pipeline.plan, pipeline.now, None, always)
     with reading(engine) as connection:
         history = StoredSumHistory(connection)
-        edge, last = history.first_from("price", 0), history.last_until("price", int(world.now.timestamp()))
+        edge, last = history.first_from("price", 0), history.last_until("price", int(pipeline.now.timestamp()))
         assert edge is not None
         assert last is not None
         average, count = average_between(edge.of(np.array([1])), last.of(np.array([1])))
     assert (average.tolist(), count.tolist()) == ([140.0], [3])
 
 
-def wild(world: World, minutes: int) -> None:
-    """Ticks of prices by chance, of whatever pairs there are."""
-    exchange, chance = world.exchanges[0], np.random.default_rng(7)
+def tick_randomly(pipeline: PipelineHarness, minutes: int) -> None:
+    """Tick with random prices of all pairs."""
+    exchange, chance = pipeline.exchanges[0], np.random.default_rng(7)
     assert isinstance(exchange, FakeExchange)
     for _ in range(minutes):
         exchange.prices = {pair: float(chance.uniform(90, 110)) for pair in exchange.prices}
-        world.tick()
+        pipeline.tick()
 
 
-def states(world: World, rule: AlertRule) -> list[int]:
-    with reading(world.engine) as connection:
+def states(pipeline: PipelineHarness, rule: AlertRule) -> list[int]:
+    with reading(pipeline.engine) as connection:
         held = rules.states(connection).get(rule.id)
     return [] if held is None else held["state"].tolist()
 
 
-def fill_gap_of_btc(world: World) -> None:
-    exchange = world.exchanges[0]
+def fill_gap_of_btc(pipeline: PipelineHarness) -> None:
+    exchange = pipeline.exchanges[0]
     assert isinstance(exchange, FakeExchange)
     exchange.close_at = lambda pair, _second: 160.0 if pair == "BTC/USD" else None
-    Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
+    Backfill(pipeline.plan, exchange, FakeClock(pipeline.now + timedelta(seconds=5))).run(Event())
 
 
 @pytest.mark.parametrize("quantity", ROLLING)
-def test_until_an_earlier_standard_deviation_is_recomputed_it_is_unknown_and_others_are_evaluated(
+def test_a_missing_earlier_standard_deviation_is_unknown_and_does_not_stop_other_metrics(
     engine: Engine, quantity: str
 ) -> None:
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 100.0})
-    world = World(engine, [exchange], windows=Windows(main=3_600, rule=3_600))
-    world.discover()
+    pipeline = PipelineHarness(engine, [exchange], windows=Windows(main=3_600, rule=3_600))
+    pipeline.discover()
     condition = {"kind": "average", "direction": "above", "factor": 0.01, "min_samples": 1}
-    rule = add(world, quantity, 3_600, **condition, percent=None)
-    wild(world, 20)
-    assert states(world, rule) == [FIRING, FIRING]
-    world.now += timedelta(minutes=10)
-    wild(world, 1)
-    fill_gap_of_btc(world)
-    wild(world, 3)
-    assert states(world, rule) == [NO_DATA, FIRING]
+    rule = add(pipeline, quantity, 3_600, **condition, percent=None)
+    tick_randomly(pipeline, 20)
+    assert states(pipeline, rule) == [FIRING, FIRING]
+    pipeline.now += timedelta(minutes=10)
+    tick_randomly(pipeline, 1)
+    fill_gap_of_btc(pipeline)
+    tick_randomly(pipeline, 3)
+    assert states(pipeline, rule) == [NO_DATA, FIRING]
 
-    backfill_running_sums(world.plan, world.now, None, always)
-    wild(world, 1)
-    assert states(world, rule) == [FIRING, FIRING]
+    backfill_running_sums(pipeline.plan, pipeline.now, None, always)
+    tick_randomly(pipeline, 1)
+    assert states(pipeline, rule) == [FIRING, FIRING]
 
 
 @pytest.mark.parametrize("quantity", SUMMED_QUANTITIES)
-def test_what_a_backfill_finds_while_sums_are_recomputed_is_in_them_too(engine: Engine, quantity: str) -> None:
+def test_recomputed_sums_include_candles_stored_in_the_meantime(engine: Engine, quantity: str) -> None:
     class Interrupted(CatalogueCache):
-        """A backfill is written before any answer."""
+        """Lets a backfill commit before it returns the catalogue."""
 
         then: Callable[[], None] | None = None
 
@@ -272,24 +275,24 @@ def test_what_a_backfill_finds_while_sums_are_recomputed_is_in_them_too(engine: 
             return super().current(connection)
 
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 100.0}, volumes={"BTC/USD": 5.0, "ETH/USD": 6.0})
-    world = World(engine, [exchange], windows=Windows(main=1_800, rule=3_600))
-    world.discover()
-    add(world, quantity, 3_600)
-    wild(world, 20)
-    world.now += timedelta(minutes=10)
-    wild(world, 1)
+    pipeline = PipelineHarness(engine, [exchange], windows=Windows(main=1_800, rule=3_600))
+    pipeline.discover()
+    add(pipeline, quantity, 3_600)
+    tick_randomly(pipeline, 20)
+    pipeline.now += timedelta(minutes=10)
+    tick_randomly(pipeline, 1)
     exchange.close_at = lambda pair, _second: 160.0 if pair == "ETH/USD" else None
-    Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
+    Backfill(pipeline.plan, exchange, FakeClock(pipeline.now + timedelta(seconds=5))).run(Event())
     catalogues = Interrupted()
-    catalogues.then = lambda: fill_gap_of_btc(world)
-    assert backfill_running_sums(replace(world.plan, catalogues=catalogues), world.now, None, always) == 0
+    catalogues.then = lambda: fill_gap_of_btc(pipeline)
+    assert backfill_running_sums(replace(pipeline.plan, catalogues=catalogues), pipeline.now, None, always) == 0
     assert catalogues.then is None
-    assert backfill_running_sums(world.plan, world.now, None, always) > 30
+    assert backfill_running_sums(pipeline.plan, pipeline.now, None, always) > 30
 
     with writing(engine) as connection:
         given = stored_sums(connection, quantity)
-        running_sums_recomputation.request(connection, [quantity], int(world.now.timestamp()), None)
-    backfill_running_sums(world.plan, world.now, None, always)
+        running_sums_recomputation.request(connection, [quantity], int(pipeline.now.timestamp()), None)
+    backfill_running_sums(pipeline.plan, pipeline.now, None, always)
     with reading(engine) as connection:
         expected = stored_sums(connection, quantity)
     assert len(given) >= 30

@@ -32,7 +32,7 @@ ETHER = Listing(pair("ETH/BTC"), aliases=(pair("ETH/XBT"),))
         ("BTC/USD", ["BTC/USD"]),
     ],
 )
-def test_the_exchanges_own_names_are_taken_for_the_common_ones(asked, found):
+def test_native_names_of_an_exchange_stand_for_the_common_names(asked, found):
     choice = chosen_of(f"kraken:{asked}", BITCOIN, DOGE, ETHER)
 
     assert names(choice) == found
@@ -40,11 +40,11 @@ def test_the_exchanges_own_names_are_taken_for_the_common_ones(asked, found):
     assert choice.patterns[0].matches(pair(found[0]))
 
 
-def test_both_names_of_one_pair_are_one_metric():
+def test_the_native_and_the_common_name_of_a_pair_are_one_metric():
     assert names(chosen_of("kraken:XBT/USD,kraken:BTC/USD", BITCOIN)) == ["BTC/USD"]
 
 
-def test_a_common_name_means_the_pair_that_has_it_and_not_another_ones_own_name():
+def test_a_common_name_takes_precedence_over_the_native_name_of_another_pair():
     new, old = (
         Listing(pair("LUNA/USD"), aliases=(pair("LUNA2/USD"),)),
         Listing(pair("LUNC/USD"), aliases=(pair("LUNA/USD"),)),
@@ -54,7 +54,7 @@ def test_a_common_name_means_the_pair_that_has_it_and_not_another_ones_own_name(
     assert names(chosen_of("kraken:LUNA/USD", old)) == ["LUNC/USD"]
 
 
-def test_a_pair_that_cannot_be_tracked_for_its_name_is_said_to_be_that():
+def test_a_pair_with_an_unusable_name_is_reported_with_that_reason():
     odd = Listing(pair("<B>/USD"), fault="its name holds '<'")
     choice = chosen_of("kraken:<b>/USD", odd, BITCOIN)
 
@@ -62,7 +62,7 @@ def test_a_pair_that_cannot_be_tracked_for_its_name_is_said_to_be_that():
     assert choice.warnings == ("TRACK: kraken has <B>/USD, which cannot be tracked: its name holds '<'",)
 
 
-def test_a_family_of_such_pairs_alone_is_said_to_be_that_and_another_takes_in_the_rest():
+def test_a_wildcard_that_matches_only_unusable_names_is_reported_and_others_skip_them():
     odd, other = (Listing(Pair(base, "USD"), fault="its name holds the character U+202E") for base in ("a\u202eb", "c"))
 
     assert names(chosen_of("kraken:*/USD", odd, other, BITCOIN)) == ["BTC/USD"]
@@ -73,7 +73,7 @@ def test_a_family_of_such_pairs_alone_is_said_to_be_that_and_another_takes_in_th
     )
 
 
-def test_a_family_none_of_which_trades_is_not_said_to_be_missing():
+def test_a_wildcard_whose_pairs_are_all_halted_is_not_reported_as_missing():
     halted = Listing(pair("A/EUR"), active=False)
 
     assert chosen_of("kraken:*/EUR", halted, BITCOIN).warnings == (
@@ -84,13 +84,13 @@ def test_a_family_none_of_which_trades_is_not_said_to_be_missing():
     )
 
 
-def test_the_warning_about_a_pair_that_does_not_exist_suggests_similar_ones():
+def test_the_warning_about_an_unknown_pair_suggests_similar_pairs():
     (warning,) = chosen_of("kraken:DOG/USD", DOGE, BITCOIN).warnings
 
     assert warning.startswith("TRACK: kraken has no pair DOG/USD (did you mean DOGE/USD")
 
 
-def test_what_is_named_outright_or_tracked_already_is_tracked_while_it_does_not_trade():
+def test_a_halted_pair_is_tracked_if_it_is_named_or_was_tracked_before():
     halted, other = Listing(pair("A/USD"), active=False), Listing(pair("B/USD"), active=False)
 
     assert names(chosen_of("kraken:A/USD,kraken:*/USD", halted, other, BITCOIN)) == ["A/USD", "BTC/USD"]

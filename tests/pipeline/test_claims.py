@@ -1,4 +1,4 @@
-"""One process at a time sends on a channel, and another goes on where it has died."""
+"""One process at a time sends on a channel, and another takes over when it has died."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ def _metric(engine: Engine) -> None:
 
 
 def fire(engine: Engine, count: int = 1, first: int = 0) -> None:
-    """Owe the channel `test` so many messages, one a second."""
+    """Enqueue `count` messages for the channel `test`, one per second."""
     for number in range(first, first + count):
         second = int(NOON.timestamp()) + number
         with writing(engine) as connection:
@@ -51,7 +51,7 @@ def run(engine: Engine, notifier: FakeNotifier, lease_holder: LeaseHolder, clock
     return ChannelSender(engine, notifier, lease_holder, clock, Random(1), stopping).send_due()
 
 
-def a_candidate(owner: str, clock: FakeClock, timer: Timer, seconds: float = CLAIM_SECONDS) -> LeaseHolder:
+def lease_holder_for(owner: str, clock: FakeClock, timer: Timer, seconds: float = CLAIM_SECONDS) -> LeaseHolder:
     return channel_lease_holder("test", owner, clock, timer, seconds)
 
 
@@ -60,7 +60,7 @@ def order(messages: Sequence[Message]) -> list[int]:
 
 
 def states(engine: Engine) -> list[tuple[str, int]]:
-    """State and attempts of every message, the oldest first."""
+    """State and attempts of each message, oldest first."""
     with reading(engine) as connection:
         return [(one.state, one.attempts) for one in reversed(deliveries.newest(connection, 100))]
 
@@ -76,8 +76,8 @@ class Dying(FakeNotifier):
         raise Killed
 
 
-class Meanwhile(FakeNotifier):
-    """Accepts everything, after something else has happened."""
+class CallingNotifier(FakeNotifier):
+    """Accepts each message after it has called `happens`."""
 
     happens: Callable[[], object] = lambda: None
 
@@ -87,15 +87,15 @@ class Meanwhile(FakeNotifier):
 
 
 @DIFFERENCES
-def test_where_a_sender_has_died_another_goes_on_within_ten_seconds(engine: Engine, ahead: timedelta) -> None:
+def test_another_process_takes_over_within_ten_seconds_of_a_senders_death(engine: Engine, ahead: timedelta) -> None:
     fire(engine, 3)
     timer = Timer()
     with pytest.raises(Killed):
-        run(engine, Dying(), a_candidate("dead", FakeClock(LATER + ahead), timer), FakeClock(LATER), Event())
+        run(engine, Dying(), lease_holder_for("dead", FakeClock(LATER + ahead), timer), FakeClock(LATER), Event())
 
     next_one, began = FakeNotifier(), timer.now
     clock = FakeClock(LATER)
-    assert run(engine, next_one, a_candidate("next", clock, timer), clock, Passing(timer)) == 3
+    assert run(engine, next_one, lease_holder_for("next", clock, timer), clock, Passing(timer)) == 3
 
     assert order(next_one.accepted) == [0, 1, 2]
     assert timer.now - began <= 10
@@ -103,31 +103,29 @@ def test_where_a_sender_has_died_another_goes_on_within_ten_seconds(engine: Engi
         assert leases.current(connection, "channel test") is None
 
 
-def test_a_sender_that_starts_again_goes_on_with_what_its_process_had_before_at_once(engine: Engine) -> None:
+def test_a_restarted_sender_resumes_the_messages_of_its_own_process_at_once(engine: Engine) -> None:
     fire(engine, 2)
     timer, clock = Timer(), FakeClock(LATER)
     with pytest.raises(Killed):
-        run(engine, Dying(), a_candidate("this process", clock, timer), clock, Event())
+        run(engine, Dying(), lease_holder_for("this process", clock, timer), clock, Event())
 
     notifier = FakeNotifier()
-    assert run(engine, notifier, a_candidate("this process", clock, timer), clock, Event()) == 2
+    assert run(engine, notifier, lease_holder_for("this process", clock, timer), clock, Event()) == 2
 
 
 @DIFFERENCES
-def test_a_receiver_that_takes_longer_than_many_claims_gets_its_messages_from_one_sender_once_and_in_order(
-    engine: Engine, ahead: timedelta
-) -> None:
+def test_a_receiver_slower_than_the_claim_gets_each_message_once_and_in_order(engine: Engine, ahead: timedelta) -> None:
     fire(engine, 3)
     started = time.monotonic()
 
     class Ticking(FakeClock):
-        def __call__(self) -> datetime:  # renewals are distinguished by their times
+        def __call__(self) -> datetime:  # each renewal gets a different time
             return self.now + timedelta(seconds=time.monotonic() - started)
 
     clock = Ticking(LATER)
     timer = Timer()
-    other = a_candidate("other", FakeClock(LATER + ahead), timer)
-    slow = Meanwhile()
+    other = lease_holder_for("other", FakeClock(LATER + ahead), timer)
+    slow = CallingNotifier()
 
     def waits() -> None:
         for number in range(12):
@@ -137,14 +135,14 @@ def test_a_receiver_that_takes_longer_than_many_claims_gets_its_messages_from_on
             assert not other.try_acquire(engine)
             timer.now += other.renewal_seconds
             if number == 6:
-                clock.now += HOUR  # it is set, in the middle of a claim
+                clock.now += HOUR  # the clock is changed in the middle of a claim
             if number == 9:
                 clock.now -= HOUR
             wait_for(lambda seen=seen: lease_state(engine) != seen, what="a renewal")  # type: ignore[misc]
 
     slow.happens = waits
-    # Renewals come by the real time, the looks of who stands by follow them: how fast the machine is does not matter.
-    assert run(engine, slow, a_candidate("slow", clock, Timer(), seconds=0.1), clock, Event()) == 3
+    # Renewals follow real time and the waiting process checks after each one, so the machine's speed does not matter.
+    assert run(engine, slow, lease_holder_for("slow", clock, Timer(), seconds=0.1), clock, Event()) == 3
 
     assert order(slow.accepted) == [0, 1, 2]
     assert states(engine) == [("sent", 1)] * 3
@@ -156,7 +154,7 @@ def lease_state(engine: Engine) -> leases.LeaseState | None:
         return leases.current(connection, "channel test")
 
 
-def test_of_many_senders_one_at_a_time_sends_on_a_channel_in_order_and_nothing_is_doubled(engine: Engine) -> None:
+def test_many_senders_share_a_channel_one_at_a_time_in_order_and_without_duplicates(engine: Engine) -> None:
     here, at_once, arrived = Lock(), [], []
 
     class Shared(FakeNotifier):
@@ -169,9 +167,10 @@ def test_of_many_senders_one_at_a_time_sends_on_a_channel_in_order_and_nothing_i
 
     def work(number: int) -> None:
         clock = FakeClock(LATER + number * HOUR)
-        lease_holder = a_candidate(f"sender {number}", clock, Timer())
+        lease_holder = lease_holder_for(f"sender {number}", clock, Timer())
         while not done.is_set():
-            run(engine, Shared(), lease_holder, clock, Passing(Timer()))  # it looks without rest, and no time goes by
+            # It polls without pause, and the timer stands still.
+            run(engine, Shared(), lease_holder, clock, Passing(Timer()))
 
     threads = [Thread(target=work, args=(number,)) for number in range(3)]
     for thread in threads:
@@ -190,14 +189,14 @@ def test_of_many_senders_one_at_a_time_sends_on_a_channel_in_order_and_nothing_i
     assert states(engine) == [("sent", 1)] * MANY
 
 
-def test_an_older_message_that_is_tried_again_waits_until_who_sends_a_newer_one_is_done(engine: Engine) -> None:
+def test_a_retried_older_message_waits_until_the_newer_one_is_sent(engine: Engine) -> None:
     fire(engine, 2)
     clock, timer = FakeClock(LATER), Timer()
     refusing = FakeNotifier(errors=[DeliveryFailed("gone", permanent=True)])
-    run(engine, refusing, a_candidate("first", clock, timer), clock, Event())
+    run(engine, refusing, lease_holder_for("first", clock, timer), clock, Event())
     assert [state for state, _ in states(engine)] == ["failed", "queued"]
 
-    other, first = FakeNotifier(), Meanwhile()
+    other, first = FakeNotifier(), CallingNotifier()
     looks = []
 
     def look() -> None:
@@ -211,23 +210,23 @@ def test_an_older_message_that_is_tried_again_waits_until_who_sends_a_newer_one_
         first.happens = lambda: None
         with writing(engine) as connection:
             assert outbox.retry(connection, 1, int(LATER.timestamp()))
-        assert run(engine, other, a_candidate("other", clock, Timer()), clock, impatient) == 0
+        assert run(engine, other, lease_holder_for("other", clock, Timer()), clock, impatient) == 0
 
     first.happens = retry
-    assert run(engine, first, a_candidate("first", clock, timer), clock, Event()) == 2
+    assert run(engine, first, lease_holder_for("first", clock, timer), clock, Event()) == 2
     assert len(looks) == 3
     assert order(first.accepted) == [1, 0]
     assert other.accepted == []
 
 
 @pytest.mark.parametrize("error", [None, DeliveryFailed("timed out"), DeliveryFailed("gone", permanent=True)], ids=str)
-def test_a_sender_that_slept_while_another_went_on_sends_nothing_more_and_undoes_nothing(
+def test_a_suspended_sender_that_lost_its_claim_sends_and_changes_nothing(
     engine: Engine, error: DeliveryFailed | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     fire(engine, 3)
     clock, timer = FakeClock(LATER), Timer()
-    asleep = a_candidate("asleep", clock, timer, seconds=3_600)  # it renews nothing meanwhile
-    sleeper, other = Meanwhile(), Meanwhile()
+    asleep = lease_holder_for("asleep", clock, timer, seconds=3_600)  # so long that it renews nothing in the meantime
+    sleeper, other = CallingNotifier(), CallingNotifier()
     woken, may_wake = Event(), Event()
 
     def goes_on() -> None:
@@ -247,7 +246,7 @@ def test_a_sender_that_slept_while_another_went_on_sends_nothing_more_and_undoes
     )
     thread.start()
     wait_for(lambda: lease_state(engine) is not None, what="the sleeper's claim")
-    assert run(engine, other, a_candidate("other", clock, timer), clock, Passing(timer)) == 3
+    assert run(engine, other, lease_holder_for("other", clock, timer), clock, Passing(timer)) == 3
     thread.join()
 
     assert sent == [error is None]
@@ -256,7 +255,7 @@ def test_a_sender_that_slept_while_another_went_on_sends_nothing_more_and_undoes
     assert "test: another process has gone on with it while this one was held up" in caplog.messages
 
 
-def test_one_whose_commit_took_so_long_that_another_may_be_sending_asks_once_more(engine: Engine) -> None:
+def test_a_sender_whose_commit_outlasted_its_claim_claims_again_before_it_sends(engine: Engine) -> None:
     fire(engine, 2)
     clock, timer = FakeClock(LATER), Timer()
     commits = []
@@ -267,14 +266,14 @@ def test_one_whose_commit_took_so_long_that_another_may_be_sending_asks_once_mor
         if len(commits) < 6:
             timer.now += 100
 
-    notifier = Meanwhile()
+    notifier = CallingNotifier()
     notifier.happens = lambda: commits.append(0.0)
-    assert run(engine, notifier, a_candidate("slow", clock, timer), clock, Event()) == 2
+    assert run(engine, notifier, lease_holder_for("slow", clock, timer), clock, Event()) == 2
     assert commits.index(0.0) == 6
     assert states(engine) == [("sent", 1)] * 2
 
 
-def test_what_was_accepted_while_the_database_went_away_is_noted_when_it_is_back_and_not_sent_again(
+def test_a_message_accepted_during_a_database_outage_is_marked_sent_later_and_not_repeated(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     fire(engine, 2)
@@ -296,9 +295,9 @@ def test_what_was_accepted_while_the_database_went_away_is_noted_when_it_is_back
         waits.append(timer.now)
         is_away = len(waits) < 20
 
-    notifier = Meanwhile()
+    notifier = CallingNotifier()
     notifier.happens = go_away
-    lease_holder = a_candidate("this process", clock, timer)
+    lease_holder = lease_holder_for("this process", clock, timer)
     assert run(engine, notifier, lease_holder, clock, Passing(timer, come_back)) == 2
 
     assert order(notifier.accepted) == [0, 1]

@@ -1,4 +1,4 @@
-"""Random histories of clocks over the real pipeline: ahead, behind, by years, two of them, with restarts."""
+"""Random clock errors over the real pipeline: ahead, behind, by years, two different clocks, with restarts."""
 
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -27,19 +27,19 @@ from services.store.database.models import (
 )
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeExchange
-from tests.pipeline.world import World
+from tests.pipeline.harness import PipelineHarness
 
 LEVEL = 110.0
 KEY = "kraken:BTC-USD"
 JUMPS = (-3_653 * 1_440, -3 * 1_440, -600, -60, -7, -2, -1, 1, 2, 7, 60, 600, 3 * 1_440, 3_653 * 1_440)
-"""In minutes."""
+"""Minutes."""
 
 
 def check_history(engine: Engine, seed: int, steps: int = 120) -> None:
     chance = np.random.default_rng(seed)
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0}, volumes={"BTC/USD": 5.0})
-    world = World(engine, [exchange], channels=["mail"], now=NOON)
-    world.discover()
+    pipeline = PipelineHarness(engine, [exchange], channels=["mail"], now=NOON)
+    pipeline.discover()
     given = {"name": "mine", "scope": ["kraken:BTC/USD"], "condition": {"kind": "level", "level": LEVEL}}
     with writing(engine) as connection:
         rules.add(connection, parse_rule(given | {"cooldown_seconds": 0}))
@@ -52,50 +52,52 @@ def check_history(engine: Engine, seed: int, steps: int = 120) -> None:
         # A second clock that differs may take over for a tick.
         other = timedelta(minutes=int(chance.choice((-1, 1, 5)))) if chance.random() < 0.05 else timedelta()
         if chance.random() < 0.1:
-            world.restart()
-        take_tick(world, true + offset + other, chance, accepted)
+            pipeline.restart()
+        take_tick(pipeline, true + offset + other, chance, accepted)
         if chance.random() < 0.1:
-            look_after(world)
+            run_maintenance(pipeline)
 
     offset = timedelta()
     resumed = 0
     for _ in range(4):  # the time is right
         true += timedelta(minutes=1)
-        resumed += take_tick(world, true, chance, accepted)
+        resumed += take_tick(pipeline, true, chance, accepted)
     assert resumed >= 2, "ticks go on within two periods"
-    check_what_is_stored(world, true, accepted)
+    check_what_is_stored(pipeline, true, accepted)
     for _ in range(20):
         true += timedelta(minutes=1)
-        assert take_tick(world, true, chance, accepted)
-    look_after(world)
-    check_what_is_stored(world, true, accepted)
+        assert take_tick(pipeline, true, chance, accepted)
+    run_maintenance(pipeline)
+    check_what_is_stored(pipeline, true, accepted)
 
 
-def take_tick(world: World, reported: datetime, chance: np.random.Generator, accepted: list[float]) -> bool:
-    """The tick of a clock that tells this time, if it is stored; its price is noted then."""
-    exchange = world.exchanges[0]
+def take_tick(
+    pipeline: PipelineHarness, reported: datetime, chance: np.random.Generator, accepted: list[float]
+) -> bool:
+    """Tick at the time `reported` by the clock, and add the price to `accepted` if the tick is stored."""
+    exchange = pipeline.exchanges[0]
     price = float(chance.uniform(90, 130))
     exchange.prices = {"BTC/USD": price, "ETH/USD": float(chance.uniform(9, 11))}
-    world.now = reported
-    report = world.tick(minutes=0)
+    pipeline.now = reported
+    report = pipeline.tick(minutes=0)
     if report is None:
         return False
     accepted.append(price)
-    assert not world.reader.status(world.now).stale
+    assert not pipeline.reader.status(pipeline.now).stale
     return True
 
 
-def look_after(world: World) -> None:
-    """What else goes on: the backfill, which finds nothing, running sums, and sealing."""
-    exchange = world.exchanges[0]
-    Backfill(world.plan, exchange, FakeClock(world.now + timedelta(seconds=5))).run(Event())
-    backfill_running_sums(world.plan, world.now, None, lambda: True)
-    seal(world.plan, world.now, None, lambda: True)
+def run_maintenance(pipeline: PipelineHarness) -> None:
+    """Run the other jobs: a backfill that finds nothing, running sums, and sealing."""
+    exchange = pipeline.exchanges[0]
+    Backfill(pipeline.plan, exchange, FakeClock(pipeline.now + timedelta(seconds=5))).run(Event())
+    backfill_running_sums(pipeline.plan, pipeline.now, None, lambda: True)
+    seal(pipeline.plan, pipeline.now, None, lambda: True)
 
 
-def check_what_is_stored(world: World, true: datetime, accepted: list[float]) -> None:
+def check_what_is_stored(pipeline: PipelineHarness, true: datetime, accepted: list[float]) -> None:
     now = int(true.timestamp())
-    with reading(world.engine) as connection:
+    with reading(pipeline.engine) as connection:
         for table in (PriceRow, VolumeRow, TickRow, RunningSumsRow, SnapshotRow):
             newest = connection.execute(select(func.max(table.minute))).scalar()
             assert newest is None or newest <= now, table
@@ -104,25 +106,25 @@ def check_what_is_stored(world: World, true: datetime, accepted: list[float]) ->
             assert latest is None or latest <= now, column
         announced = connection.execute(select(func.sum(MessageRow.fired))).scalar() or 0
     for key, low, high in ((KEY, 90, 130), ("kraken:ETH-USD", 9, 11)):
-        row = world.row(key)
+        row = pipeline.row(key)
         assert row.updated_at == true
-        assert row.stdev == pytest.approx(world.two_pass_stdev(key), rel=1e-9)
-        stored = world.reader.prices(row.id, true - timedelta(days=1), datetime(9999, 1, 1, tzinfo=UTC))
+        assert row.stdev == pytest.approx(pipeline.two_pass_stdev(key), rel=1e-9)
+        stored = pipeline.reader.prices(row.id, true - timedelta(days=1), datetime(9999, 1, 1, tzinfo=UTC))
         assert stored.times.max() <= now
         assert row.samples == len(stored.times)
         assert row.low_24h is not None
         assert row.high_24h is not None
         assert low <= row.low_24h <= stored.values.min() <= stored.values.max() <= row.high_24h <= high
-    # Each time that the price came to stand on the other side is an alert, by whichever clock, once.
+    # Each crossing is exactly one alert, whichever clock was in use.
     sides = [price > LEVEL for price in accepted]
     crossings = sum(side != before for before, side in pairwise(sides))
-    alerts = [alert for alert in world.reader.alerts() if alert.rule_id]
+    alerts = [alert for alert in pipeline.reader.alerts() if alert.rule_id]
     assert len(alerts) == announced == crossings
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("part", range(4))
-def test_whatever_the_clocks_did_ticks_go_on_and_alerts_are_neither_doubled_nor_lost(
+def test_clock_errors_neither_stop_ticks_nor_duplicate_or_lose_alerts(
     migrated_file: Path, tmp_path: Path, part: int, soak: bool
 ) -> None:
     for seed in range(part, 200 if soak else 4, 4):
@@ -131,5 +133,5 @@ def test_whatever_the_clocks_did_ticks_go_on_and_alerts_are_neither_doubled_nor_
         engine.dispose()
 
 
-def test_it_is_so_on_either_database(engine: Engine) -> None:
+def test_clock_errors_are_harmless_on_both_databases(engine: Engine) -> None:
     check_history(engine, 1_000, 60)

@@ -12,76 +12,76 @@ from services.store.database.engine import Engine
 from tests.builders import NOON
 from tests.fakes import fake_dependencies
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import World
+from tests.pipeline.harness import PipelineHarness
 
 
 def discovery(engine: Engine, track: str, *exchanges: FakeExchange, unknown: dict[str, str] | None = None) -> Discovery:
     return Discovery(engine, {exchange.name: exchange for exchange in exchanges}, unknown or {}, parse_track(track))
 
 
-def keys(world: World) -> list[str]:
-    return [f"{row.market}:{row.base}/{row.quote}" for row in world.reader.ranking().metrics]
+def keys(pipeline: PipelineHarness) -> list[str]:
+    return [f"{row.market}:{row.base}/{row.quote}" for row in pipeline.reader.ranking().metrics]
 
 
 LISTED = {"BTC/USD": True, "ETH/USD": True, "BTC/EUR": True, "OLD/USD": False}
 
 
-def test_families_take_in_what_trades_and_named_pairs_also_what_does_not(engine: Engine) -> None:
+def test_a_wildcard_tracks_only_trading_pairs_and_a_named_pair_also_while_halted(engine: Engine) -> None:
     exchange = FakeExchange("kraken", listed=LISTED)
-    world = World(engine, [exchange])
+    pipeline = PipelineHarness(engine, [exchange])
 
     discovery(engine, "kraken:*/USD", exchange).run(NOON)
-    assert keys(world) == ["kraken:BTC/USD", "kraken:ETH/USD"]
+    assert keys(pipeline) == ["kraken:BTC/USD", "kraken:ETH/USD"]
 
     discovery(engine, "kraken:OLD/USD", exchange).run(NOON)
-    assert keys(world) == ["kraken:OLD/USD"]
+    assert keys(pipeline) == ["kraken:OLD/USD"]
 
 
-def test_a_pair_that_does_not_exist_is_reported_with_similar_ones_and_the_rest_goes_on(
+def test_an_unknown_pair_is_reported_with_similar_ones_and_the_others_are_tracked(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     exchange = FakeExchange("kraken", listed=LISTED)
-    world = World(engine, [exchange])
+    pipeline = PipelineHarness(engine, [exchange])
 
     discovery(engine, "kraken:BTC/USD,kraken:ETH/USB,kraken:*/JPY", exchange).run(NOON)
 
-    assert keys(world) == ["kraken:BTC/USD"]
-    first, second = world.reader.status(NOON).warnings
+    assert keys(pipeline) == ["kraken:BTC/USD"]
+    first, second = pipeline.reader.status(NOON).warnings
     assert first == "TRACK: kraken has no pair */JPY"
     assert second.startswith("TRACK: kraken has no pair ETH/USB (did you mean ETH/USD")
     assert "TRACK: kraken has no pair */JPY" in caplog.text
 
 
-def test_an_exchange_that_does_not_exist_is_reported_and_the_rest_goes_on(engine: Engine) -> None:
+def test_an_unknown_exchange_is_reported_and_the_others_are_tracked(engine: Engine) -> None:
     exchange = FakeExchange("kraken", listed=LISTED)
-    world = World(engine, [exchange])
+    pipeline = PipelineHarness(engine, [exchange])
 
     found = discovery(engine, "kraken:BTC/USD", exchange, unknown={"krakn": "TRACK: krakn: no such exchange"})
 
     assert found.run(NOON)
-    assert world.reader.status(NOON).warnings == ("TRACK: krakn: no such exchange",)
-    assert keys(world) == ["kraken:BTC/USD"]
+    assert pipeline.reader.status(NOON).warnings == ("TRACK: krakn: no such exchange",)
+    assert keys(pipeline) == ["kraken:BTC/USD"]
 
 
-def test_an_exchange_that_is_away_keeps_its_metrics_and_is_asked_again_at_once(engine: Engine) -> None:
+def test_an_unavailable_exchange_keeps_its_metrics_and_is_retried_at_once(engine: Engine) -> None:
     kraken, binance = FakeExchange("kraken", listed=LISTED), FakeExchange("binance", listed=LISTED)
-    world = World(engine, [kraken, binance])
+    pipeline = PipelineHarness(engine, [kraken, binance])
     track = "kraken:BTC/USD,binance:BTC/USD"
     discovery(engine, track, kraken, binance).run(NOON)
 
     again = discovery(engine, track, kraken, binance)
     kraken.error = Unavailable("kraken", "maintenance")
     assert again.run(NOON + timedelta(hours=2))
-    assert keys(world) == ["kraken:BTC/USD", "binance:BTC/USD"]
-    states = {state.market: state.error for state in world.reader.status(NOON).exchanges}
+    assert keys(pipeline) == ["kraken:BTC/USD", "binance:BTC/USD"]
+    states = {state.market: state.error for state in pipeline.reader.status(NOON).exchanges}
     assert states == {"kraken": "maintenance", "binance": None}
 
     kraken.error, kraken.listed = None, {"BTC/USD": False}
     assert again.run(NOON + timedelta(hours=2, seconds=30))
-    assert world.row("kraken:BTC-USD").reason == "halted"
+    assert pipeline.row("kraken:BTC-USD").reason == "halted"
 
 
-def test_a_list_is_asked_for_once_an_hour(engine: Engine) -> None:
+def test_listings_are_requested_once_an_hour(engine: Engine) -> None:
     exchange = FakeExchange("kraken", listed=LISTED)
     found = discovery(engine, "kraken:*/USD", exchange)
 
@@ -90,138 +90,138 @@ def test_a_list_is_asked_for_once_an_hour(engine: Engine) -> None:
     assert found.run(NOON + timedelta(minutes=60))
 
 
-def test_what_track_no_longer_names_is_let_go_at_the_start(engine: Engine) -> None:
+def test_pairs_removed_from_track_are_dropped_at_the_start(engine: Engine) -> None:
     kraken, binance = FakeExchange("kraken", listed=LISTED), FakeExchange("binance", listed=LISTED)
-    world = World(engine, [kraken, binance])
+    pipeline = PipelineHarness(engine, [kraken, binance])
     discovery(engine, "kraken:BTC/USD,binance:BTC/USD", kraken, binance).run(NOON)
-    world.tick()
+    pipeline.tick()
 
     discovery(engine, "binance:BTC/USD", binance).run(NOON)
 
-    assert keys(world) == ["binance:BTC/USD"]
-    assert [state.market for state in world.reader.status(NOON).exchanges] == ["binance"]
-    assert world.row("kraken:BTC-USD").id == 1
+    assert keys(pipeline) == ["binance:BTC/USD"]
+    assert [state.market for state in pipeline.reader.status(NOON).exchanges] == ["binance"]
+    assert pipeline.row("kraken:BTC-USD").id == 1
 
 
 HOUR = timedelta(hours=1)
 
 
-def new_pairs(world: World) -> dict[str, datetime]:
-    return {str(row.pair): row.new_at for row in world.reader.ranking().metrics if row.new_at is not None}
+def new_pairs(pipeline: PipelineHarness) -> dict[str, datetime]:
+    return {str(row.pair): row.new_at for row in pipeline.reader.ranking().metrics if row.new_at is not None}
 
 
-def test_what_an_exchange_begins_to_list_is_new_and_what_it_had_before_is_not(engine: Engine) -> None:
+def test_only_pairs_listed_after_the_first_discovery_are_new(engine: Engine) -> None:
     exchange = FakeExchange("kraken", listed={"BTC/USD": True})
-    world = World(engine, [exchange])
+    pipeline = PipelineHarness(engine, [exchange])
     found = discovery(engine, "kraken:*/USD,kraken:ABC/EUR", exchange)
     found.run(NOON)
-    assert new_pairs(world) == {}
+    assert new_pairs(pipeline) == {}
 
     exchange.listed = {"BTC/USD": True, "SOL/USD": True, "ETH/USD": True, "BTC/EUR": True, "ABC/EUR": False}
     found.run(NOON + HOUR)
 
-    assert new_pairs(world) == dict.fromkeys(("ETH/USD", "SOL/USD", "ABC/EUR"), NOON + HOUR)
+    assert new_pairs(pipeline) == dict.fromkeys(("ETH/USD", "SOL/USD", "ABC/EUR"), NOON + HOUR)
 
 
-def test_what_is_listed_while_the_program_is_not_running_is_new_when_it_comes_back(engine: Engine) -> None:
+def test_a_pair_listed_while_the_program_was_stopped_is_new_after_the_restart(engine: Engine) -> None:
     exchange = FakeExchange("kraken", listed={"BTC/USD": True})
-    world = World(engine, [exchange])
+    pipeline = PipelineHarness(engine, [exchange])
     discovery(engine, "kraken:*/USD,kraken:*/EUR", exchange).run(NOON)
 
     exchange.listed = {"BTC/USD": True, "ETH/USD": True}
     discovery(engine, "kraken:*/EUR,kraken:*/USD", exchange).run(NOON + 50 * HOUR)
 
-    assert new_pairs(world) == {"ETH/USD": NOON + 50 * HOUR}
+    assert new_pairs(pipeline) == {"ETH/USD": NOON + 50 * HOUR}
 
 
-def test_what_track_newly_asks_for_is_not_new_but_what_comes_after_is(engine: Engine) -> None:
+def test_pairs_added_to_track_are_not_new_but_later_listings_are(engine: Engine) -> None:
     kraken = FakeExchange("kraken", listed={"BTC/USD": True, "BTC/EUR": True})
     binance = FakeExchange("binance", listed={"BTC/USD": True})
-    world = World(engine, [kraken, binance])
+    pipeline = PipelineHarness(engine, [kraken, binance])
     discovery(engine, "kraken:*/USD,binance:*", kraken, binance).run(NOON)
 
     kraken.listed = {"BTC/USD": True, "BTC/EUR": True, "ETH/USD": True}
     binance.listed = {"BTC/USD": True, "XRP/USD": True}
     found = discovery(engine, "kraken:*,binance:*", kraken, binance)
     found.run(NOON + HOUR)
-    assert new_pairs(world) == {"XRP/USD": NOON + HOUR}
+    assert new_pairs(pipeline) == {"XRP/USD": NOON + HOUR}
 
     kraken.listed = {"BTC/USD": True, "BTC/EUR": True, "ETH/USD": True, "SOL/USD": True}
     found.run(NOON + 2 * HOUR)
-    assert new_pairs(world) == {"XRP/USD": NOON + HOUR, "SOL/USD": NOON + 2 * HOUR}
+    assert new_pairs(pipeline) == {"XRP/USD": NOON + HOUR, "SOL/USD": NOON + 2 * HOUR}
 
 
-def test_a_list_that_could_not_be_had_makes_nothing_new(engine: Engine) -> None:
+def test_pairs_found_after_a_failed_first_discovery_are_not_new(engine: Engine) -> None:
     exchange = FakeExchange("kraken", error=Unavailable("kraken", "maintenance"))
-    world = World(engine, [exchange])
+    pipeline = PipelineHarness(engine, [exchange])
     found = discovery(engine, "kraken:*/USD", exchange)
     found.run(NOON)
 
     exchange.error, exchange.listed = None, {"BTC/USD": True}
     found.run(NOON + HOUR)
 
-    assert keys(world) == ["kraken:BTC/USD"]
-    assert new_pairs(world) == {}
+    assert keys(pipeline) == ["kraken:BTC/USD"]
+    assert new_pairs(pipeline) == {}
 
 
 def test_a_pair_is_new_for_a_day_of_ticks(engine: Engine) -> None:
     exchange = FakeExchange("kraken", {"BTC/USD": 1.0})
-    world = World(engine, [exchange])
-    world.discover()
+    pipeline = PipelineHarness(engine, [exchange])
+    pipeline.discover()
     exchange.prices["ETH/USD"] = 1.0
-    world.discover()
+    pipeline.discover()
 
-    world.tick(minutes=24 * 60 - 1)
-    assert world.row("kraken:ETH-USD").new_at == NOON
-    world.tick()
-    assert world.row("kraken:ETH-USD").new_at is None
+    pipeline.tick(minutes=24 * 60 - 1)
+    assert pipeline.row("kraken:ETH-USD").new_at == NOON
+    pipeline.tick()
+    assert pipeline.row("kraken:ETH-USD").new_at is None
 
 
-def test_a_halted_pair_of_a_wildcard_is_reported_as_halted_and_one_that_is_gone_as_delisted(engine: Engine) -> None:
+def test_a_pair_of_a_wildcard_is_halted_while_listed_and_delisted_when_gone(engine: Engine) -> None:
     exchange = FakeExchange("kraken", listed={"A/USD": True, "B/USD": True, "C/USD": True})
-    world = World(engine, [exchange])
-    world.discover()
+    pipeline = PipelineHarness(engine, [exchange])
+    pipeline.discover()
     exchange.listed = {"A/USD": True, "B/USD": False}
-    world.discover()
+    pipeline.discover()
 
-    assert [world.row(f"kraken:{base}-USD").reason for base in "ABC"] == [None, "halted", "delisted"]
-    assert world.reader.status(NOON).warnings == ()
+    assert [pipeline.row(f"kraken:{base}-USD").reason for base in "ABC"] == [None, "halted", "delisted"]
+    assert pipeline.reader.status(NOON).warnings == ()
 
 
-def test_what_stops_trading_leaves_the_ranking_at_once_and_the_others_move_up(engine: Engine) -> None:
+def test_a_halted_pair_leaves_the_ranking_at_once_and_the_others_move_up(engine: Engine) -> None:
     exchange = FakeExchange("kraken", {"A/USD": 1.0, "B/USD": 1.0, "C/USD": 1.0})
-    world = World(engine, [exchange])
-    world.discover()
-    world.tick()
+    pipeline = PipelineHarness(engine, [exchange])
+    pipeline.discover()
+    pipeline.tick()
     exchange.prices |= {"A/USD": 9.0, "B/USD": 5.0}
-    world.tick()
-    priced_at = world.now
+    pipeline.tick()
+    priced_at = pipeline.now
     del exchange.prices["A/USD"]
-    world.discover()
+    pipeline.discover()
 
     for _ in range(2):
-        *ranked, last = world.reader.ranking().metrics
+        *ranked, last = pipeline.reader.ranking().metrics
         assert [(row.base, row.rank, row.active) for row in ranked] == [("B", 1, True), ("C", 2, True)]
         assert (last.base, last.rank, last.active, last.reason) == ("A", None, False, "delisted")
         assert (last.price, last.updated_at) == (9.0, priced_at)
-        world.tick()
+        pipeline.tick()
 
     exchange.prices["A/USD"] = 9.0
-    world.discover()
-    first = world.reader.ranking().metrics[0]
+    pipeline.discover()
+    first = pipeline.reader.ranking().metrics[0]
     assert (first.base, first.rank, first.active, first.reason, first.id) == ("A", 1, True, None, 1)
     assert first.new_at is None
 
 
-def test_routes_say_why_a_metric_is_not_active_and_still_have_its_history(engine: Engine) -> None:
+def test_routes_state_why_a_metric_is_inactive_and_still_return_its_history(engine: Engine) -> None:
     exchange = FakeExchange("kraken", {"A/USD": 1.0, "B/USD": 2.0}, volumes={"A/USD": 7.0})
-    world = World(engine, [exchange])
-    world.discover()
-    world.tick()
+    pipeline = PipelineHarness(engine, [exchange])
+    pipeline.discover()
+    pipeline.tick()
     exchange.listed = {"A/USD": False, "B/USD": True, "C/USD": True}
-    world.discover()
+    pipeline.discover()
     server = Flask(__name__)
-    mount(server, fake_dependencies(world.reader, lambda: world.now))
+    mount(server, fake_dependencies(pipeline.reader, lambda: pipeline.now))
     client = server.test_client()
 
     rows = client.get("/metrics").json["metrics"]
@@ -238,12 +238,12 @@ def test_routes_say_why_a_metric_is_not_active_and_still_have_its_history(engine
 
 
 @pytest.mark.parametrize("name", ["币安人生/USDT", "Я/USDT", "@G/USDT", "A+B/USDT", "$MYRO/USDT"])
-def test_a_pair_in_any_script_has_its_page_and_its_figures_at_its_key(engine: Engine, name: str) -> None:
-    world = World(engine, [FakeExchange("binance", {name: 5.0})])
-    world.discover(f"binance:{name}")
-    world.tick()
+def test_a_pair_in_any_script_has_its_page_and_data_under_its_key(engine: Engine, name: str) -> None:
+    pipeline = PipelineHarness(engine, [FakeExchange("binance", {name: 5.0})])
+    pipeline.discover(f"binance:{name}")
+    pipeline.tick()
     server = Flask(__name__)
-    mount(server, fake_dependencies(world.reader, lambda: world.now))
+    mount(server, fake_dependencies(pipeline.reader, lambda: pipeline.now))
     client = server.test_client()
     key = f"binance:{name.replace('/', '-')}"
 
@@ -257,14 +257,14 @@ def test_a_pair_in_any_script_has_its_page_and_its_figures_at_its_key(engine: En
     assert line == ("'" if base[0] in "@+=-" else "") + f"{base},5.0"
 
 
-def test_what_track_lets_go_leaves_no_gap_in_the_ranking_nor_a_price_too_many(engine: Engine) -> None:
+def test_pairs_dropped_from_track_leave_the_ranking_without_gaps(engine: Engine) -> None:
     kraken, binance = FakeExchange("kraken", {"BTC/USD": 1.0}), FakeExchange("binance", {"BTC/USD": 1.0})
-    world = World(engine, [kraken, binance])
-    world.discover()
-    world.tick()
+    pipeline = PipelineHarness(engine, [kraken, binance])
+    pipeline.discover()
+    pipeline.tick()
 
     settle(engine, ["binance"], {})
 
-    assert [(row.market, row.rank) for row in world.reader.ranking().metrics] == [("binance", 1)]
-    status = world.reader.status(world.now)
+    assert [(row.market, row.rank) for row in pipeline.reader.ranking().metrics] == [("binance", 1)]
+    status = pipeline.reader.status(pipeline.now)
     assert (status.tracked, status.live) == (1, 1)

@@ -8,7 +8,7 @@ from tests.builders import NOON
 from tests.fakes_exchange import FakeExchange
 
 
-def test_exchanges_are_asked_side_by_side() -> None:
+def test_exchanges_are_asked_concurrently() -> None:
     meeting = Barrier(2, timeout=10)
     exchanges = [FakeExchange(name, {"BTC/USD": 1.0}, on_quotes=meeting.wait) for name in ("a", "b")]
 
@@ -17,13 +17,13 @@ def test_exchanges_are_asked_side_by_side() -> None:
     assert [(answer.market, answer.error) for answer in answers] == [("a", None), ("b", None)]
 
 
-def test_only_the_markets_named_are_asked() -> None:
+def test_only_the_given_markets_are_asked() -> None:
     fetcher = Fetcher([FakeExchange("a", {"BTC/USD": 1.0}), FakeExchange("b", {})], 5.0)
 
     assert [answer.market for answer in fetcher.fetch(["b", "nowhere"], NOON)] == ["b"]
 
 
-def test_a_failure_is_an_answer_and_is_logged_with_its_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_returned_and_its_begin_and_end_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     exchange = FakeExchange("a", {"BTC/USD": 1.0}, error=BadPayload("a", "sent nonsense"))
     fetcher = Fetcher([exchange], 5.0)
@@ -39,7 +39,7 @@ def test_a_failure_is_an_answer_and_is_logged_with_its_end(caplog: pytest.LogCap
     assert "a: answers again" in caplog.text
 
 
-def test_one_that_does_not_answer_is_left_behind_and_not_asked_twice() -> None:
+def test_an_exchange_that_hangs_is_abandoned_and_not_asked_twice() -> None:
     done, asked = Event(), []
 
     def hang() -> None:
@@ -63,7 +63,7 @@ def test_one_that_does_not_answer_is_left_behind_and_not_asked_twice() -> None:
 
 
 @pytest.mark.parametrize(("usual", "allowed"), [(0.4, 2.0), (3.0, 6.0), (8.0, 10.0)])
-def test_one_that_failed_gets_twice_its_usual_time_but_two_seconds_at_least(usual: float, allowed: float) -> None:
+def test_a_failed_exchange_gets_twice_its_usual_time_and_at_least_two_seconds(usual: float, allowed: float) -> None:
     time = iter([0.0, 0.0, usual, usual, *([100.0] * 20)])
     given: list[float] = []
 

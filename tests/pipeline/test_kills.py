@@ -1,4 +1,4 @@
-"""Messages and sudden death: processes are killed by SIGKILL wherever a message could be lost, and none is."""
+"""Processes are killed by SIGKILL wherever a message could be lost, and none is."""
 
 import json
 import os
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.soak]
 
 ROOT = Path(__file__).parents[2]
 
-VICTIMS = """
+KILLED_PROCESSES = """
 import os, signal, sys, time
 from datetime import timedelta
 from random import Random
@@ -80,12 +80,11 @@ for number in range(deaths):
         try:
             live(number, places[number % len(places)])
         finally:
-            os._exit(1)  # it should not have come so far
+            os._exit(1)  # reached only if it was not killed
     assert os.waitpid(child, 0)[1] == signal.SIGKILL, number
 """
-"""Processes that each fire an alert for a channel of its own, and are killed: while they write it, with it committed,
-with its message claimed, or with it sent. They are forked before anything is opened, so that each costs no more than
-itself."""
+"""Processes that each fire an alert for a channel of their own and are killed: before the commit, after it, after the
+claim, or after sending. They are forked before anything is opened, which keeps each of them cheap."""
 
 
 @pytest.fixture(autouse=True)
@@ -95,14 +94,14 @@ def _one_metric(engine: Engine) -> None:
 
 
 def kill(url: str, receiver: Receiver, places: str, deaths: int) -> None:
-    line = [sys.executable, "-c", VICTIMS, url, receiver.url, places, str(deaths)]
+    line = [sys.executable, "-c", KILLED_PROCESSES, url, receiver.url, places, str(deaths)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}  # one thread forks well
     done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 def survive(engine: Engine, receiver: Receiver, deaths: int) -> None:
-    """Send all that the dead have left, once it is seen that they renew their claims no more."""
+    """Send all messages of the killed processes, once their claims are seen to have expired."""
     now, timer = NOON + timedelta(seconds=deaths), Timer()
     for number in range(deaths):
         channel = f"hook-{number}"
@@ -114,7 +113,7 @@ def survive(engine: Engine, receiver: Receiver, deaths: int) -> None:
 
 
 def received(receiver: Receiver) -> tuple[Counter[str], Counter[int]]:
-    """How often each message arrived, by its key, and each alert."""
+    """How often each message (by key) and each alert arrived."""
     bodies = [json.loads(request.body) for request in receiver.received]
     keys = Counter(body["key"] for body in bodies)
     assert keys == Counter(request.headers["Idempotency-Key"] for request in receiver.received)
@@ -123,13 +122,13 @@ def received(receiver: Receiver) -> tuple[Counter[str], Counter[int]]:
 
 @pytest.fixture
 def deaths(engine: Engine, soak: bool) -> int:
-    """How many processes die. Fewer on PostgreSQL, where each needs a connection of its own."""
+    """The number of processes to kill. Fewer on PostgreSQL, where each needs a connection."""
     usual = 200 if soak else 20
     return usual if engine.dialect.name == "sqlite" else usual // 5
 
 
-def test_none_is_lost_by_those_who_die_between_commit_and_send(engine: Engine, migrated_url: str, deaths: int) -> None:
-    # Half of them die before the message is claimed, half after.
+def test_no_message_is_lost_by_a_kill_between_commit_and_send(engine: Engine, migrated_url: str, deaths: int) -> None:
+    # Half of them are killed before the message is claimed, half after.
     with receiving() as receiver:
         kill(migrated_url, receiver, "committed,claimed", deaths)
         assert receiver.received == []
@@ -140,7 +139,7 @@ def test_none_is_lost_by_those_who_die_between_commit_and_send(engine: Engine, m
     assert set(keys.values()) == set(alerts.values()) == {1}
 
 
-def test_none_is_lost_by_those_who_die_between_send_and_mark_and_repeats_are_known(
+def test_no_message_is_lost_by_a_kill_after_sending_and_repeats_carry_the_same_key(
     engine: Engine, migrated_url: str, deaths: int
 ) -> None:
     with receiving() as receiver:
@@ -153,7 +152,7 @@ def test_none_is_lost_by_those_who_die_between_send_and_mark_and_repeats_are_kno
     assert set(keys.values()) == {2}
 
 
-def test_who_dies_before_the_commit_has_fired_nothing_and_owes_nothing(engine: Engine, migrated_url: str) -> None:
+def test_a_kill_before_the_commit_leaves_neither_an_alert_nor_a_message(engine: Engine, migrated_url: str) -> None:
     with receiving() as receiver:
         kill(migrated_url, receiver, "writing", 10)
         survive(engine, receiver, 10)

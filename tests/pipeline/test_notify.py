@@ -58,7 +58,7 @@ def send(engine: Engine, notifier: Notifier, clock: Clock) -> int:
 
 
 def messages(engine: Engine) -> list[tuple[str, str, str | None, int]]:
-    """Channel, state, error and attempts of every message, the newest first."""
+    """Channel, state, error and attempts of each message, newest first."""
     with reading(engine) as connection:
         found = deliveries.newest(connection, 100)
     return [(one.channel, one.state, one.error, one.attempts) for one in found]
@@ -78,7 +78,7 @@ def test_a_message_names_the_metric_and_its_figures_and_is_sent_once(engine: Eng
     )
 
 
-def test_a_message_that_is_not_accepted_is_tried_again_ever_more_slowly(engine: Engine) -> None:
+def test_a_message_that_is_not_accepted_is_retried_with_growing_pauses(engine: Engine) -> None:
     notifier = FakeNotifier(errors=[DeliveryFailed("busy"), DeliveryFailed("busy")])
     first, second = pause_seconds(0, Random(1)), pause_seconds(1, Random(1))
 
@@ -91,7 +91,7 @@ def test_a_message_that_is_not_accepted_is_tried_again_ever_more_slowly(engine: 
     assert notify_at(engine, [notifier], first + second) == 1
 
 
-def test_pauses_double_up_to_an_hour_and_half_of_each_is_chance() -> None:
+def test_pauses_double_up_to_an_hour_and_half_of_each_is_random() -> None:
     pauses = [[pause_seconds(attempts, Random(seed)) for seed in range(200)] for attempts in (0, 1, 2, 7, 8, 1_000)]
 
     wholes = [FIRST_WAIT_SECONDS * 2**attempts for attempts in (0, 1, 2, 7)] + [3_600, 3_600]
@@ -101,7 +101,7 @@ def test_pauses_double_up_to_an_hour_and_half_of_each_is_chance() -> None:
     assert pause_seconds(3, Random(7)) == pause_seconds(3, Random(7))
 
 
-def test_a_receiver_that_names_its_time_is_left_alone_until_then(engine: Engine) -> None:
+def test_no_message_is_sent_before_the_time_in_retry_after(engine: Engine) -> None:
     notifier = FakeNotifier(errors=[DeliveryFailed("too many", retry_after=100)])
     assert notify_at(engine, [notifier], 0) == 0
     fire(engine, at(60))
@@ -111,7 +111,7 @@ def test_a_receiver_that_names_its_time_is_left_alone_until_then(engine: Engine)
     assert notify_at(engine, [notifier], 100) == 2
 
 
-def test_no_receiver_silences_its_channel_for_the_day_that_a_message_lives(engine: Engine) -> None:
+def test_retry_after_cannot_silence_a_channel_for_the_lifetime_of_a_message(engine: Engine) -> None:
     notifier = FakeNotifier(errors=[DeliveryFailed("too many", retry_after=10**9)])
     notify_at(engine, [notifier], 0)
 
@@ -119,13 +119,13 @@ def test_no_receiver_silences_its_channel_for_the_day_that_a_message_lives(engin
     assert notify_at(engine, [notifier], MAX_SILENCE_SECONDS) == 1
 
 
-def test_a_receiver_that_is_back_gets_all_it_missed_at_once(engine: Engine) -> None:
+def test_a_receiver_that_is_back_gets_all_pending_messages_at_once(engine: Engine) -> None:
     away = FakeNotifier(errors=[DeliveryFailed("away") for _ in range(1_000)])
     for second in range(0, 3_600, 5):
         if second % 60 == 0 and 0 < second < 1_800:
             fire(engine, at(second))
         assert notify_at(engine, [away], second) == 0
-    assert 30 <= 1_000 - len(away.errors) < 60  # one a minute while there is news, then ever more slowly
+    assert 30 <= 1_000 - len(away.errors) < 60  # one a minute while new messages arrive, then with growing pauses
 
     back = FakeNotifier()
     fire(engine, at(3_600))
@@ -133,7 +133,7 @@ def test_a_receiver_that_is_back_gets_all_it_missed_at_once(engine: Engine) -> N
     assert [message.at for message in back.accepted] == [at(60 * minute) for minute in [*range(30), 60]]
 
 
-def test_resolved_is_never_sent_before_its_fired(engine: Engine) -> None:
+def test_resolved_is_never_sent_before_fired(engine: Engine) -> None:
     notifier = FakeNotifier(errors=[DeliveryFailed("busy")])
     notify_at(engine, [notifier], 0)
     with writing(engine) as connection:
@@ -145,7 +145,7 @@ def test_resolved_is_never_sent_before_its_fired(engine: Engine) -> None:
     assert [(message.fired, message.resolved) for message in notifier.accepted] == [(1, 0), (0, 1)]
 
 
-def test_while_the_oldest_message_waits_for_its_next_try_the_newer_ones_wait_too(engine: Engine) -> None:
+def test_newer_messages_wait_while_the_oldest_waits_for_its_retry(engine: Engine) -> None:
     fire(engine, at(1))
     notifier = FakeNotifier(errors=[DeliveryFailed("busy"), DeliveryFailed("busy")])
     pause = pause_seconds(0, Random(1))
@@ -155,13 +155,13 @@ def test_while_the_oldest_message_waits_for_its_next_try_the_newer_ones_wait_too
     assert len(notifier.errors) == 1
     assert notifier.accepted == []
 
-    fire(engine, at(1 + pause / 2))  # news: a reason to try again before the pause is over, and with the oldest
+    fire(engine, at(1 + pause / 2))  # a new message causes an early retry of the oldest
     notify_at(engine, [notifier], 1 + pause / 2)
     assert notifier.errors == []
     assert [attempts for _, _, _, attempts in messages(engine)] == [0, 0, 2]
 
 
-def test_a_channel_rests_at_the_first_refusal(engine: Engine) -> None:
+def test_a_channel_pauses_after_the_first_failure(engine: Engine) -> None:
     fire(engine, at(60))
     notifier = FakeNotifier(errors=[DeliveryFailed("away"), DeliveryFailed("away")])
 
@@ -175,7 +175,7 @@ StartSenders = Callable[..., Senders]
 
 @pytest.fixture
 def start_senders(engine: Engine) -> Iterator[StartSenders]:
-    """Makes senders of these notifiers; all are closed and idle when the test has ended, also where it fails."""
+    """Starts senders for notifiers, and closes them at the end of the test, even if it fails."""
     with ExitStack() as started:
 
         def start(*notifiers: FakeNotifier, chance: Random | None = None) -> Senders:
@@ -187,7 +187,7 @@ def start_senders(engine: Engine) -> Iterator[StartSenders]:
         yield start
 
 
-def test_a_slow_channel_that_accepts_delays_no_other(engine: Engine, start_senders: StartSenders) -> None:
+def test_a_slow_channel_does_not_delay_others(engine: Engine, start_senders: StartSenders) -> None:
     for second in range(1, 6):
         fire(engine, at(second), "slow", "quick")
     may_answer = Event()
@@ -198,25 +198,24 @@ def test_a_slow_channel_that_accepts_delays_no_other(engine: Engine, start_sende
             super().send(message)
 
     slow, quick = Slow("slow"), FakeNotifier("quick")
-    both = start_senders(slow, quick)
+    senders = start_senders(slow, quick)
 
     def quick_has_accepted(count: int) -> bool:
-        both.run()  # as every few seconds: a sender that was about to end does not see what is new
+        senders.run()  # run again, as the job does: a sender about to end misses new messages
         return len(quick.accepted) == count
 
     wait_for(lambda: quick_has_accepted(5), what="the quick channel")
     fire(engine, at(10), "quick")
-    wait_for(lambda: quick_has_accepted(6), what="the quick channel, again")  # the slow one is at its first message
+    # The slow channel still sends its first message.
+    wait_for(lambda: quick_has_accepted(6), what="the quick channel, again")
     assert slow.accepted == []
 
     may_answer.set()
-    both.wait()
+    senders.wait()
     assert len(slow.accepted) == 5
 
 
-def test_a_channel_has_one_thread_and_one_message_on_its_way_at_a_time(
-    engine: Engine, start_senders: StartSenders
-) -> None:
+def test_a_channel_has_one_thread_and_sends_one_message_at_a_time(engine: Engine, start_senders: StartSenders) -> None:
     for second in range(1, 6):
         fire(engine, at(second), "test")
     at_once: list[int] = []
@@ -237,7 +236,7 @@ def test_a_channel_has_one_thread_and_one_message_on_its_way_at_a_time(
     assert len(threads) == 1
 
 
-def test_a_channel_ends_after_the_message_that_it_is_at_when_the_program_ends(
+def test_a_channel_finishes_its_current_message_when_the_program_ends(
     engine: Engine, start_senders: StartSenders
 ) -> None:
     fire(engine, at(1))
@@ -261,7 +260,7 @@ def test_a_channel_ends_after_the_message_that_it_is_at_when_the_program_ends(
     wait_for(lambda: not any(thread.name.startswith("notify") for thread in enumerate_threads()), what="the end")
 
 
-def test_what_breaks_one_channel_is_recorded_and_leaves_the_others_working(
+def test_an_error_in_one_channel_is_logged_and_leaves_the_others_working(
     engine: Engine, start_senders: StartSenders, caplog: pytest.LogCaptureFixture
 ) -> None:
     fire(engine, at(1), "away", "well")
@@ -271,15 +270,17 @@ def test_what_breaks_one_channel_is_recorded_and_leaves_the_others_working(
             raise ArithmeticError("no chance")
 
     away, well = FakeNotifier("away", errors=[DeliveryFailed("busy")]), FakeNotifier("well")
-    both = start_senders(away, well, chance=Broken())
-    both.run()
-    both.wait()
+    senders = start_senders(away, well, chance=Broken())
+    senders.run()
+    senders.wait()
 
     assert "away: broke off" in caplog.text
     assert len(well.accepted) == 1
 
 
-def test_a_message_is_given_up_when_trying_does_not_help(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_message_is_given_up_at_once_after_a_permanent_failure(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
     notifier = FakeNotifier(errors=[DeliveryFailed("no such address", permanent=True)])
     notify_at(engine, [notifier], 0)
 
@@ -288,7 +289,7 @@ def test_a_message_is_given_up_when_trying_does_not_help(engine: Engine, caplog:
     assert notifier.accepted == []
 
 
-def test_a_message_that_is_refused_is_given_up_after_three_tries_and_the_next_goes_on(engine: Engine) -> None:
+def test_a_refused_message_is_given_up_after_three_tries_and_the_next_is_sent(engine: Engine) -> None:
     fire(engine, at(1))
     refusals = [DeliveryFailed("answered 413", refused=True) for _ in range(3)]
     notifier = FakeNotifier(errors=refusals)
@@ -299,8 +300,8 @@ def test_a_message_that_is_refused_is_given_up_after_three_tries_and_the_next_go
     assert messages(engine) == [("test", "sent", None, 1), ("test", "failed", "answered 413", 3)]
 
 
-class Choosy(FakeNotifier):
-    """Accepts no message of the first alert, and does not say why."""
+class SelectiveNotifier(FakeNotifier):
+    """Refuses the message of the first alert without a reason."""
 
     def send(self, message: Message) -> None:
         if message.at == NOON:
@@ -308,10 +309,10 @@ class Choosy(FakeNotifier):
         super().send(message)
 
 
-def test_a_message_that_fails_three_times_is_given_up_if_the_receiver_accepts_the_one_behind_it(engine: Engine) -> None:
+def test_a_message_that_fails_three_times_is_given_up_if_the_receiver_accepts_the_next(engine: Engine) -> None:
     for second in (1, 2):
         fire(engine, at(second))
-    notifier = Choosy("test")
+    notifier = SelectiveNotifier("test")
 
     assert [notify_at(engine, [notifier], second) for second in (2, 60, 120)] == [0, 0, 2]
 
@@ -320,7 +321,7 @@ def test_a_message_that_fails_three_times_is_given_up_if_the_receiver_accepts_th
     assert messages(engine) == [("test", "sent", None, 1), ("test", "sent", None, 1), given_up]
 
 
-def test_a_message_that_fails_three_times_stays_pending_while_the_receiver_accepts_no_other_either(
+def test_a_message_that_fails_three_times_stays_pending_if_the_receiver_accepts_no_other(
     engine: Engine,
 ) -> None:
     fire(engine, at(1))
@@ -333,7 +334,7 @@ def test_a_message_that_fails_three_times_stays_pending_while_the_receiver_accep
     assert [message.at for message in away.accepted] == [NOON, at(1)]
 
 
-def test_a_message_is_given_up_after_a_day_and_can_be_tried_again(engine: Engine) -> None:
+def test_a_message_is_given_up_after_a_day_and_can_be_retried(engine: Engine) -> None:
     notifier = FakeNotifier(errors=[DeliveryFailed("busy")])
     notify_at(engine, [notifier], GIVE_UP_SECONDS)
 
@@ -348,7 +349,7 @@ def test_a_message_is_given_up_after_a_day_and_can_be_tried_again(engine: Engine
     assert notify_at(engine, [notifier], GIVE_UP_SECONDS * 2) == 1
 
 
-def test_a_messenger_that_stumbles_is_a_failed_attempt_and_given_up_after_a_day(
+def test_an_unexpected_error_of_a_notifier_is_a_failed_attempt_for_up_to_a_day(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(FakeNotifier):
@@ -365,7 +366,7 @@ def test_a_messenger_that_stumbles_is_a_failed_attempt_and_given_up_after_a_day(
     assert "secret" not in caplog.text
 
 
-def test_what_is_older_than_a_day_has_failed_as_too_old_and_is_not_sent_as_new(
+def test_a_message_older_than_a_day_fails_as_too_old_and_is_not_sent(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     fire(engine, at(GIVE_UP_SECONDS))
@@ -378,14 +379,14 @@ def test_what_is_older_than_a_day_has_failed_as_too_old_and_is_not_sent_as_new(
     assert "test: messages given up because they are too old: 1" in caplog.text
 
 
-def test_what_became_too_old_between_two_tries_says_why_the_last_one_failed(engine: Engine) -> None:
+def test_a_message_that_expires_between_two_tries_keeps_the_error_of_the_last_try(engine: Engine) -> None:
     notify_at(engine, [FakeNotifier(errors=[DeliveryFailed("busy")])], GIVE_UP_SECONDS - 5)
     notify_at(engine, [FakeNotifier()], 40 * GIVE_UP_SECONDS)
 
     assert messages(engine) == [("test", "failed", "too old; the last attempt failed: busy", 1)]
 
 
-def test_a_message_that_was_too_old_is_sent_where_somebody_wants_it_tried_again(engine: Engine) -> None:
+def test_a_message_that_was_too_old_is_sent_when_a_user_retries_it(engine: Engine) -> None:
     notifier = FakeNotifier()
     late = 40 * GIVE_UP_SECONDS
     notify_at(engine, [notifier], late)
@@ -395,7 +396,7 @@ def test_a_message_that_was_too_old_is_sent_where_somebody_wants_it_tried_again(
     assert notify_at(engine, [notifier], late + 5) == 1
 
 
-def test_messages_of_a_removed_channel_have_failed_and_those_of_the_others_wait_on(
+def test_messages_of_a_removed_channel_fail_and_those_of_others_stay_pending(
     engine: Engine, start_senders: StartSenders, caplog: pytest.LogCaptureFixture
 ) -> None:
     fire(engine, at(1), "test", "gone")
@@ -409,7 +410,7 @@ def test_messages_of_a_removed_channel_have_failed_and_those_of_the_others_wait_
     assert {(channel, state) for channel, state, _, _ in messages(engine)} == {("test", "failed"), ("gone", "failed")}
 
 
-def test_a_message_of_a_removed_channel_that_is_on_its_way_is_not_given_up(engine: Engine) -> None:
+def test_a_message_of_a_removed_channel_is_not_given_up_while_it_is_being_sent(engine: Engine) -> None:
     clock_holder = Senders(engine, [], lambda: at(1), Random(1), "the clock", Timer())
 
     class Removed(FakeNotifier):
@@ -422,12 +423,12 @@ def test_a_message_of_a_removed_channel_that_is_on_its_way_is_not_given_up(engin
     assert messages(engine) == [("test", "sent", None, 1)] * 2
 
 
-def test_what_a_dead_sender_has_left_on_a_removed_channel_is_given_up(engine: Engine) -> None:
+def test_messages_claimed_by_a_dead_sender_of_a_removed_channel_are_given_up(engine: Engine) -> None:
     timer = Timer()
     clock_holder = Senders(engine, [], lambda: at(1), Random(1), "the clock", timer)
     assert channel_lease_holder("test", "a dead worker", lambda: at(1), Timer()).try_acquire(engine)
     states = []
-    for _ in range(4):  # as often as the clock looks
+    for _ in range(4):  # as often as the job runs
         clock_holder.give_up_removed()
         states += [state for _, state, _, _ in messages(engine)]
         timer.now += 5

@@ -24,7 +24,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     ]
 
 
-def test_that_no_exchange_answers_is_logged_once_with_what_to_do_about_it(
+def test_an_outage_of_all_exchanges_is_logged_once_with_advice(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -50,7 +50,7 @@ def test_that_no_exchange_answers_is_logged_once_with_what_to_do_about_it(
     ]
 
 
-def test_one_outage_follows_another_and_each_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_with_another_reason_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     exchange = FakeExchange("kraken", {"BTC/USD": 1.0})
     fetcher = Fetcher([exchange], 5.0)
@@ -67,14 +67,14 @@ def test_one_outage_follows_another_and_each_is_logged(caplog: pytest.LogCapture
         "an exchange answers again: kraken",
         "kraken: no prices: timed out",
         "NO PRICES FROM ANY EXCHANGE",
-        "kraken: no prices: gone",  # of another kind
-        "kraken: no prices: sent nonsense",  # a person must look
+        "kraken: no prices: gone",  # another kind of failure
+        "kraken: no prices: sent nonsense",  # needs attention by a person
         "kraken: answers again, after 4 failures in 0:00:00",
         "an exchange answers again: kraken",
     ]
 
 
-def test_while_one_answers_the_others_are_logged_each_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_failing_exchange_is_logged_by_itself_while_another_answers(caplog: pytest.LogCaptureFixture) -> None:
     exchanges = [FakeExchange("kraken", error=GONE), FakeExchange("gemini", {"BTC/USD": 1.0})]
     fetcher = Fetcher(exchanges, 5.0)
     fetcher.fetch(["kraken", "gemini"], NOON)
@@ -83,7 +83,7 @@ def test_while_one_answers_the_others_are_logged_each_by_itself(caplog: pytest.L
     assert logged(caplog) == [("WARNING", "kraken: no prices: gone")]
 
 
-def test_an_exchange_that_gives_prices_is_reachable_even_without_a_list(
+def test_an_exchange_with_prices_is_reachable_even_without_listings(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     outages, exchange = Outages(["kraken"]), FakeExchange("kraken", {"BTC/USD": 1.0})
@@ -96,7 +96,7 @@ def test_an_exchange_that_gives_prices_is_reachable_even_without_a_list(
     assert logged(caplog) == [("WARNING", "kraken: its pairs are not known yet: gone")]
 
 
-def test_the_same_reason_is_logged_once_for_all_exchanges_that_have_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_reason_shared_by_all_exchanges_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     names = ("kraken", "gemini", "okx")
     fetcher = Fetcher([FakeExchange(name, error=Unavailable(name, name[:1])) for name in (*names, "kucoin")], 5.0)
     fetcher.fetch([*names, "kucoin"], NOON)
@@ -105,8 +105,8 @@ def test_the_same_reason_is_logged_once_for_all_exchanges_that_have_it(caplog: p
     assert "ANY EXCHANGE (kraken, kucoin: k; gemini: g; okx: o): " in logged(caplog)[-1][1]
 
 
-def test_silence_is_logged_while_it_lasts(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
-    """One who has just started the program need not wait until the exchange's whole time is over."""
+def test_an_exchange_that_hangs_is_logged_before_its_deadline(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """A user who has just started the program sees the reason before the whole time limit has passed."""
     caplog.set_level("INFO")
     speak = Event()
 
@@ -130,7 +130,7 @@ def test_silence_is_logged_while_it_lasts(engine: Engine, caplog: pytest.LogCapt
     assert logged(caplog)[1:] == [("INFO", "an exchange answers again: kraken")]
 
 
-def test_the_reason_is_found_below_what_ccxt_makes_of_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_logged_reason_is_the_cause_below_the_ccxt_error(caplog: pytest.LogCaptureFixture) -> None:
     exchange = CcxtExchange("kraken", f"http://127.0.0.1:{free_port()}")
     fetcher = Fetcher([exchange], 5.0)
     fetcher.fetch(["kraken"], NOON)

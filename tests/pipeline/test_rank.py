@@ -1,4 +1,4 @@
-"""Metrics that their exchange has no price for, although it answers."""
+"""Metrics for which an exchange answers without a price."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from services.market.stats.measures import FROZEN_PERIODS
 from services.market.stats.metric_stats import Windows
 from services.store.database.engine import Engine
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import World
+from tests.pipeline.harness import PipelineHarness
 
 
 @pytest.fixture
@@ -17,155 +17,159 @@ def exchange() -> FakeExchange:
 
 
 @pytest.fixture
-def world(engine: Engine, exchange: FakeExchange) -> World:
-    """A is the liveliest, and ranked first."""
-    world = World(engine, [exchange])
-    world.discover("kraken:A/USD,kraken:B/USD,kraken:C/USD")
-    world.tick()
+def pipeline(engine: Engine, exchange: FakeExchange) -> PipelineHarness:
+    """A has the largest standard deviation and is ranked first."""
+    pipeline = PipelineHarness(engine, [exchange])
+    pipeline.discover("kraken:A/USD,kraken:B/USD,kraken:C/USD")
+    pipeline.tick()
     exchange.prices |= {"A/USD": 9.0, "B/USD": 5.0}
-    world.tick()
-    return world
+    pipeline.tick()
+    return pipeline
 
 
-def ticks(world: World, count: int) -> None:
+def ticks(pipeline: PipelineHarness, count: int) -> None:
     for _ in range(count):
-        world.tick()
+        pipeline.tick()
 
 
-def freeze(world: World, exchange: FakeExchange) -> None:
-    """A gets no price any more, for as long as it takes."""
+def freeze(pipeline: PipelineHarness, exchange: FakeExchange) -> None:
+    """Tick without a price of A until it is frozen."""
     exchange.prices.pop("A/USD")
     exchange.listed = {"A/USD": True, "B/USD": True, "C/USD": True}
-    ticks(world, FROZEN_PERIODS)
+    ticks(pipeline, FROZEN_PERIODS)
 
 
 def state(row: RankedMetric) -> tuple[int | None, bool, str | None]:
     return row.rank, row.active, row.reason
 
 
-def test_a_metric_without_a_price_for_ten_answers_leaves_the_ranking_and_comes_back_with_its_next(
-    world: World, exchange: FakeExchange
+def test_a_metric_without_a_price_in_ten_answers_leaves_the_ranking_until_its_next_price(
+    pipeline: PipelineHarness, exchange: FakeExchange
 ) -> None:
-    priced_at = world.now
+    priced_at = pipeline.now
     exchange.prices.pop("A/USD")
-    ticks(world, 9)
-    assert state(world.row("kraken:A-USD")) == (1, True, None)
+    ticks(pipeline, 9)
+    assert state(pipeline.row("kraken:A-USD")) == (1, True, None)
 
-    world.tick()
-    *ranked, last = world.reader.ranking().metrics
+    pipeline.tick()
+    *ranked, last = pipeline.reader.ranking().metrics
     assert [(row.base, row.rank) for row in ranked] == [("B", 1), ("C", 2)]
     assert (last.base, *state(last)) == ("A", None, False, "frozen")
     assert (last.price, last.updated_at, last.samples) == (9.0, priced_at, 2)
-    assert last.stdev == pytest.approx(world.two_pass_stdev("kraken:A-USD"), rel=1e-9)
-    status = world.reader.status(world.now)
+    assert last.stdev == pytest.approx(pipeline.two_pass_stdev("kraken:A-USD"), rel=1e-9)
+    status = pipeline.reader.status(pipeline.now)
     assert (status.tracked, status.live) == (3, 2)
-    assert len(world.stored("kraken:A-USD")) == 2
+    assert len(pipeline.stored("kraken:A-USD")) == 2
 
-    world.restart()
-    ticks(world, 5)
-    assert state(world.row("kraken:A-USD")) == (None, False, "frozen")
+    pipeline.restart()
+    ticks(pipeline, 5)
+    assert state(pipeline.row("kraken:A-USD")) == (None, False, "frozen")
 
     exchange.prices["A/USD"] = 8.0
-    world.tick()
-    assert state(world.row("kraken:A-USD")) == (1, True, None)
-    assert world.row("kraken:A-USD").stdev == pytest.approx(world.two_pass_stdev("kraken:A-USD"), rel=1e-9)
+    pipeline.tick()
+    assert state(pipeline.row("kraken:A-USD")) == (1, True, None)
+    assert pipeline.row("kraken:A-USD").stdev == pytest.approx(pipeline.two_pass_stdev("kraken:A-USD"), rel=1e-9)
 
     exchange.prices.pop("A/USD")
-    ticks(world, 9)
-    assert state(world.row("kraken:A-USD")) == (1, True, None)
+    ticks(pipeline, 9)
+    assert state(pipeline.row("kraken:A-USD")) == (1, True, None)
 
 
-def test_an_outage_freezes_nothing_however_long(world: World, exchange: FakeExchange) -> None:
+def test_an_outage_freezes_no_metric(pipeline: PipelineHarness, exchange: FakeExchange) -> None:
     exchange.error = Unavailable("kraken", "gone")
-    ticks(world, 3 * FROZEN_PERIODS)
-    world.tick(minutes=120)
+    ticks(pipeline, 3 * FROZEN_PERIODS)
+    pipeline.tick(minutes=120)
 
-    assert [(row.base, row.rank) for row in world.reader.ranking().metrics] == [("A", 1), ("B", 2), ("C", 3)]
-
-
-def test_periods_without_an_answer_neither_count_nor_begin_the_count_anew(world: World, exchange: FakeExchange) -> None:
-    exchange.prices.pop("A/USD")
-    ticks(world, 5)
-    exchange.error = Unavailable("kraken", "gone")
-    ticks(world, 20)
-    exchange.error = None
-    world.tick(minutes=30)
-    ticks(world, 3)
-    assert state(world.row("kraken:A-USD")) == (1, True, None)
-
-    world.tick()
-    assert state(world.row("kraken:A-USD")) == (None, False, "frozen")
+    assert [(row.base, row.rank) for row in pipeline.reader.ranking().metrics] == [("A", 1), ("B", 2), ("C", 3)]
 
 
-def test_another_exchange_that_answers_freezes_nothing_of_one_that_is_down(engine: Engine) -> None:
-    down, up = FakeExchange("down", {"A/USD": 1.0}), FakeExchange("up", {"A/USD": 1.0})
-    world = World(engine, [down, up])
-    world.discover()
-    world.tick()
-    down.error = Unavailable("down", "gone")
-    ticks(world, 2 * FROZEN_PERIODS)
-
-    assert [(row.market, row.rank) for row in world.reader.ranking().metrics] == [("down", 1), ("up", 2)]
-
-
-def test_what_never_had_a_price_is_frozen_too(engine: Engine) -> None:
-    exchange = FakeExchange("kraken", {"A/USD": 1.0}, listed={"A/USD": True, "B/USD": True})
-    world = World(engine, [exchange])
-    world.discover()
-    ticks(world, FROZEN_PERIODS)
-
-    assert state(world.row("kraken:B-USD")) == (None, False, "frozen")
-
-
-def test_another_window_leaves_the_frozen_frozen(world: World, exchange: FakeExchange) -> None:
-    freeze(world, exchange)
-    world.windows = Windows(main=3600, rule=3600)
-    world.restart()
-    world.tick()
-
-    assert state(world.row("kraken:A-USD")) == (None, False, "frozen")
-
-
-def test_a_frozen_metric_that_is_delisted_says_so_and_is_frozen_again_when_only_its_listing_comes_back(
-    world: World, exchange: FakeExchange
+def test_periods_without_an_answer_neither_count_nor_reset_the_count(
+    pipeline: PipelineHarness, exchange: FakeExchange
 ) -> None:
-    freeze(world, exchange)
+    exchange.prices.pop("A/USD")
+    ticks(pipeline, 5)
+    exchange.error = Unavailable("kraken", "gone")
+    ticks(pipeline, 20)
+    exchange.error = None
+    pipeline.tick(minutes=30)
+    ticks(pipeline, 3)
+    assert state(pipeline.row("kraken:A-USD")) == (1, True, None)
+
+    pipeline.tick()
+    assert state(pipeline.row("kraken:A-USD")) == (None, False, "frozen")
+
+
+def test_metrics_of_a_failing_exchange_are_not_frozen_while_another_answers(engine: Engine) -> None:
+    down, up = FakeExchange("down", {"A/USD": 1.0}), FakeExchange("up", {"A/USD": 1.0})
+    pipeline = PipelineHarness(engine, [down, up])
+    pipeline.discover()
+    pipeline.tick()
+    down.error = Unavailable("down", "gone")
+    ticks(pipeline, 2 * FROZEN_PERIODS)
+
+    assert [(row.market, row.rank) for row in pipeline.reader.ranking().metrics] == [("down", 1), ("up", 2)]
+
+
+def test_a_metric_that_never_had_a_price_is_frozen_too(engine: Engine) -> None:
+    exchange = FakeExchange("kraken", {"A/USD": 1.0}, listed={"A/USD": True, "B/USD": True})
+    pipeline = PipelineHarness(engine, [exchange])
+    pipeline.discover()
+    ticks(pipeline, FROZEN_PERIODS)
+
+    assert state(pipeline.row("kraken:B-USD")) == (None, False, "frozen")
+
+
+def test_frozen_metrics_stay_frozen_after_a_change_of_the_window(
+    pipeline: PipelineHarness, exchange: FakeExchange
+) -> None:
+    freeze(pipeline, exchange)
+    pipeline.windows = Windows(main=3600, rule=3600)
+    pipeline.restart()
+    pipeline.tick()
+
+    assert state(pipeline.row("kraken:A-USD")) == (None, False, "frozen")
+
+
+def test_a_frozen_metric_is_delisted_when_unlisted_and_frozen_again_when_relisted_without_a_price(
+    pipeline: PipelineHarness, exchange: FakeExchange
+) -> None:
+    freeze(pipeline, exchange)
     exchange.listed = {"B/USD": True, "C/USD": True}
-    world.discover()
-    assert state(world.row("kraken:A-USD")) == (None, False, "delisted")
-    ticks(world, FROZEN_PERIODS)
-    assert state(world.row("kraken:A-USD")) == (None, False, "delisted")
+    pipeline.discover()
+    assert state(pipeline.row("kraken:A-USD")) == (None, False, "delisted")
+    ticks(pipeline, FROZEN_PERIODS)
+    assert state(pipeline.row("kraken:A-USD")) == (None, False, "delisted")
 
     exchange.listed = {"A/USD": True, "B/USD": True, "C/USD": True}
-    world.discover()
-    assert state(world.row("kraken:A-USD")) == (None, False, "frozen")
+    pipeline.discover()
+    assert state(pipeline.row("kraken:A-USD")) == (None, False, "frozen")
 
 
-def test_a_frozen_metric_fires_no_alert(world: World, exchange: FakeExchange) -> None:
-    ticks(world, 10)
+def test_a_frozen_metric_fires_no_alert(pipeline: PipelineHarness, exchange: FakeExchange) -> None:
+    ticks(pipeline, 10)
     exchange.prices["A/USD"] = 30.0
-    exchange.error = Unavailable("kraken", "gone")  # so that the price is known to nobody
-    world.tick()
+    exchange.error = Unavailable("kraken", "gone")  # so that no price arrives
+    pipeline.tick()
     exchange.error = None
-    freeze(world, exchange)
-    ticks(world, 5)
-    assert world.reader.alerts() == ()
+    freeze(pipeline, exchange)
+    ticks(pipeline, 5)
+    assert pipeline.reader.alerts() == ()
 
     exchange.prices["A/USD"] = 30.0
-    world.tick()
-    assert [(alert.key, alert.fired_at) for alert in world.reader.alerts()] == [("kraken:A-USD", world.now)]
+    pipeline.tick()
+    assert [(alert.key, alert.fired_at) for alert in pipeline.reader.alerts()] == [("kraken:A-USD", pipeline.now)]
 
 
-def test_what_is_frozen_is_no_longer_reported_as_odd(world: World, exchange: FakeExchange) -> None:
+def test_frozen_metrics_are_not_reported_as_missing_prices(pipeline: PipelineHarness, exchange: FakeExchange) -> None:
     exchange.prices.pop("A/USD")
-    ticks(world, FROZEN_PERIODS)
-    assert world.reader.status(world.now).exchanges[0].note == "1 of 3 tracked pairs without a price"
+    ticks(pipeline, FROZEN_PERIODS)
+    assert pipeline.reader.status(pipeline.now).exchanges[0].note == "1 of 3 tracked pairs without a price"
 
     exchange.prices |= {"B/USD": 6.0}
-    world.tick()
-    assert world.reader.status(world.now).exchanges[0].note is None
+    pipeline.tick()
+    assert pipeline.reader.status(pipeline.now).exchanges[0].note is None
 
     del exchange.prices["B/USD"]
     exchange.prices |= {"C/USD": 6.0}
-    world.tick()
-    assert world.reader.status(world.now).exchanges[0].note == "1 of 2 tracked pairs without a price"
+    pipeline.tick()
+    assert pipeline.reader.status(pipeline.now).exchanges[0].note == "1 of 2 tracked pairs without a price"

@@ -1,4 +1,4 @@
-"""An exchange falls silent: its prices are stale, their changes stay what they were, and nothing fires from them."""
+"""When an exchange stops reporting prices, they become stale, keep their changes, and fire nothing."""
 
 from datetime import timedelta
 from random import Random
@@ -15,7 +15,7 @@ from services.pipeline.backfill import Backfill
 from services.store.alerting import rules
 from services.store.database.engine import Engine, writing
 from tests.fakes_exchange import FakeClock, FakeExchange
-from tests.pipeline.world import World
+from tests.pipeline.harness import PipelineHarness
 
 SILENT = "kraken:BTC-USD"
 GONE = Unavailable("kraken", "gone")
@@ -32,107 +32,106 @@ def gemini() -> FakeExchange:
 
 
 @pytest.fixture
-def world(engine: Engine, kraken: FakeExchange, gemini: FakeExchange) -> World:
-    world = World(engine, [kraken, gemini])
-    world.discover()
-    return world
+def pipeline(engine: Engine, kraken: FakeExchange, gemini: FakeExchange) -> PipelineHarness:
+    pipeline = PipelineHarness(engine, [kraken, gemini])
+    pipeline.discover()
+    return pipeline
 
 
-def wander(world: World, ticks: int, minutes: float = 1, seed: int = 5) -> None:
-    """Prices that never stand still, where they come."""
+def wander(pipeline: PipelineHarness, ticks: int, minutes: float = 1, seed: int = 5) -> None:
+    """Tick with prices that always move."""
     chance = Random(seed)
     for _ in range(ticks):
-        for exchange in world.exchanges:
+        for exchange in pipeline.exchanges:
             exchange.prices["BTC/USD"] *= 1 + chance.uniform(-0.01, 0.01)
-        world.tick(minutes)
+        pipeline.tick(minutes)
 
 
 def changes(row: RankedMetric) -> tuple[float | None, float | None]:
     return row.change_1h, row.change_24h
 
 
-def test_a_price_is_stale_when_it_is_older_than_two_periods(world: World, kraken: FakeExchange) -> None:
-    world.tick()
-    priced_at = world.now
-    assert [row.stale for row in world.reader.ranking().metrics] == [False, False]
+def test_a_price_is_stale_when_it_is_older_than_two_periods(pipeline: PipelineHarness, kraken: FakeExchange) -> None:
+    pipeline.tick()
+    priced_at = pipeline.now
+    assert [row.stale for row in pipeline.reader.ranking().metrics] == [False, False]
     kraken.error = GONE
     for minutes, stale in ((1, False), (2, False), (3, True), (4, True)):
-        world.tick()
-        row, status = world.row(SILENT), world.reader.status(world.now)
+        pipeline.tick()
+        row, status = pipeline.row(SILENT), pipeline.reader.status(pipeline.now)
         assert (row.stale, row.updated_at, row.price) == (stale, priced_at, 100.0), minutes
-        assert not world.row("gemini:BTC-USD").stale
+        assert not pipeline.row("gemini:BTC-USD").stale
         assert (status.live, status.stale_metrics) == ((1, 1) if stale else (2, 0))
     kraken.error = None
-    world.tick()
-    assert (world.row(SILENT).stale, world.row(SILENT).updated_at) == (False, world.now)
+    pipeline.tick()
+    assert (pipeline.row(SILENT).stale, pipeline.row(SILENT).updated_at) == (False, pipeline.now)
 
 
-def test_a_metric_that_never_had_a_price_is_stale(world: World, kraken: FakeExchange) -> None:
-    assert [row.stale for row in world.reader.ranking().metrics] == [True, True]
+def test_a_metric_that_never_had_a_price_is_stale(pipeline: PipelineHarness, kraken: FakeExchange) -> None:
+    assert [row.stale for row in pipeline.reader.ranking().metrics] == [True, True]
     del kraken.prices["BTC/USD"]
-    world.tick()
-    assert [(row.market, row.stale) for row in world.reader.ranking().metrics] == [("gemini", False), ("kraken", True)]
+    pipeline.tick()
+    assert [(row.market, row.stale) for row in pipeline.reader.ranking().metrics] == [
+        ("gemini", False),
+        ("kraken", True),
+    ]
 
 
-def test_a_metric_that_does_not_trade_is_neither_live_nor_among_the_stale_ones(
-    world: World, kraken: FakeExchange
-) -> None:
-    world.tick()
+def test_a_halted_metric_counts_neither_as_live_nor_as_stale(pipeline: PipelineHarness, kraken: FakeExchange) -> None:
+    pipeline.tick()
     kraken.listed = {"BTC/USD": False}
-    world.discover()
+    pipeline.discover()
     for _ in range(4):
-        world.tick()
-    status = world.reader.status(world.now)
+        pipeline.tick()
+    status = pipeline.reader.status(pipeline.now)
     assert (status.tracked, status.trading, status.live, status.stale_metrics) == (2, 1, 1, 0)
-    assert world.row(SILENT).stale
+    assert pipeline.row(SILENT).stale
 
 
-def test_the_changes_of_a_stale_price_stay_what_they_were_however_long_it_lasts(
-    world: World, kraken: FakeExchange
-) -> None:
-    """Through what computes statistics anew as well: a restart, other windows, a backfill of the other exchange."""
-    wander(world, 24 * 6 + 12, minutes=10)
-    frozen = changes(world.row(SILENT))
+def test_the_changes_of_a_stale_price_keep_their_values(pipeline: PipelineHarness, kraken: FakeExchange) -> None:
+    """Also when statistics are recomputed: after a restart, a change of windows, a backfill of the other exchange."""
+    wander(pipeline, 24 * 6 + 12, minutes=10)
+    frozen = changes(pipeline.row(SILENT))
     assert None not in frozen
     kraken.error = GONE
     for hours in (0.1, 0.5, 1, 2, 9, 20, 30, 80):
-        wander(world, 2, minutes=hours * 30)
-        assert changes(world.row(SILENT)) == frozen, hours
-        assert changes(world.row("gemini:BTC-USD")) != frozen
-        world.restart()
-    world.windows = Windows(main=2 * 86_400, rule=600)
-    world.restart()
-    wander(world, 1)
-    assert changes(world.row(SILENT)) == frozen
+        wander(pipeline, 2, minutes=hours * 30)
+        assert changes(pipeline.row(SILENT)) == frozen, hours
+        assert changes(pipeline.row("gemini:BTC-USD")) != frozen
+        pipeline.restart()
+    pipeline.windows = Windows(main=2 * 86_400, rule=600)
+    pipeline.restart()
+    wander(pipeline, 1)
+    assert changes(pipeline.row(SILENT)) == frozen
 
 
-def test_when_prices_come_again_changes_are_counted_from_what_was_an_hour_before_them(
-    world: World, kraken: FakeExchange
+def test_changes_after_an_outage_are_counted_from_the_price_an_hour_earlier(
+    pipeline: PipelineHarness, kraken: FakeExchange
 ) -> None:
     for price in range(100, 170):
         kraken.prices["BTC/USD"] = float(price)
-        world.tick()
+        pipeline.tick()
     kraken.error = GONE
     for _ in range(40):
-        world.tick()
+        pipeline.tick()
     kraken.error, kraken.prices["BTC/USD"] = None, 180.0
-    world.tick()
-    assert world.row(SILENT).change_1h == pytest.approx(180 / 150 - 1, rel=1e-12)
+    pipeline.tick()
+    assert pipeline.row(SILENT).change_1h == pytest.approx(180 / 150 - 1, rel=1e-12)
 
 
-def test_what_a_backfill_finds_of_the_time_before_the_last_price_is_what_its_change_is_counted_from(
-    world: World, kraken: FakeExchange
+def test_the_change_of_a_stale_price_uses_backfilled_prices_before_it(
+    pipeline: PipelineHarness, kraken: FakeExchange
 ) -> None:
-    world.tick(minutes=120)
-    priced_at = int(world.now.timestamp())
+    pipeline.tick(minutes=120)
+    priced_at = int(pipeline.now.timestamp())
     kraken.error = GONE
     for _ in range(30):
-        world.tick()
-    assert changes(world.row(SILENT)) == (None, None)
+        pipeline.tick()
+    assert changes(pipeline.row(SILENT)) == (None, None)
     kraken.error = None
     kraken.close_at = lambda _pair, second: 80.0 if second <= priced_at - 3_600 else None
-    Backfill(world.plan, kraken, FakeClock(world.now + timedelta(seconds=5))).run(Event())
-    assert world.row(SILENT).change_1h == pytest.approx(100 / 80 - 1, rel=1e-12)
+    Backfill(pipeline.plan, kraken, FakeClock(pipeline.now + timedelta(seconds=5))).run(Event())
+    assert pipeline.row(SILENT).change_1h == pytest.approx(100 / 80 - 1, rel=1e-12)
 
 
 MOVES: list[dict[str, Any]] = [
@@ -146,43 +145,44 @@ MOVES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("quantity", range(len(MOVES)))
-def test_no_rule_fires_from_a_stale_price_while_the_world_around_it_moves(
-    world: World, kraken: FakeExchange, gemini: FakeExchange, quantity: int
+def test_no_rule_fires_from_a_stale_price_while_other_prices_move(
+    pipeline: PipelineHarness, kraken: FakeExchange, gemini: FakeExchange, quantity: int
 ) -> None:
-    """The last price is twice those before it: were it taken for one of the present, each rule would fire. That of the
-    other exchange makes the same leap, and it fires there."""
+    """The last price is twice the earlier ones, so each rule would fire if it counted as current. The other exchange's
+    price makes the same jump and does fire.
+    """
     given = {"name": "moves", "scope": ["kraken:*/*", "gemini:*/*"], "cooldown_seconds": 0} | MOVES[quantity]
-    world.windows = Windows(main=1_800, rule=600)
-    world.restart()
+    pipeline.windows = Windows(main=1_800, rule=600)
+    pipeline.restart()
     for _ in range(10):
-        wander(world, 2)
+        wander(pipeline, 2)
     kraken.prices["BTC/USD"] = 200.0
-    world.tick()
+    pipeline.tick()
     kraken.error = GONE
-    world.tick()
-    with writing(world.engine) as connection:
+    pipeline.tick()
+    with writing(pipeline.engine) as connection:
         rules.add(connection, parse_rule(given))
-    wander(world, 40)
+    wander(pipeline, 40)
     gemini.prices["BTC/USD"] = 400.0
-    world.tick()
-    assert {alert.market for alert in world.reader.alerts() if alert.rule_id} == {"gemini"}
+    pipeline.tick()
+    assert {alert.market for alert in pipeline.reader.alerts() if alert.rule_id} == {"gemini"}
 
 
-def test_coverage_grows_with_the_window_and_a_gap_is_missing_until_it_is_filled(
-    world: World, kraken: FakeExchange
+def test_coverage_grows_to_the_full_window_and_lacks_a_gap_until_it_is_filled(
+    pipeline: PipelineHarness, kraken: FakeExchange
 ) -> None:
-    world.windows = Windows(main=3_600, rule=600)
-    world.restart()
+    pipeline.windows = Windows(main=3_600, rule=600)
+    pipeline.restart()
     for _ in range(15):
-        world.tick()
-    assert world.row(SILENT).coverage == 0.25
+        pipeline.tick()
+    assert pipeline.row(SILENT).coverage == 0.25
     kraken.error = GONE
     for _ in range(15):
-        world.tick()
-    assert (world.row(SILENT).coverage, world.row("gemini:BTC-USD").coverage) == (0.25, 0.5)
+        pipeline.tick()
+    assert (pipeline.row(SILENT).coverage, pipeline.row("gemini:BTC-USD").coverage) == (0.25, 0.5)
     kraken.error = None
     kraken.close_at = lambda _pair, _second: 90.0
-    Backfill(world.plan, kraken, FakeClock(world.now + timedelta(seconds=5))).run(Event())
-    assert world.row(SILENT).coverage == 1.0
-    world.tick(minutes=45)
-    assert world.row(SILENT).coverage == pytest.approx(16 / 60, rel=1e-12)
+    Backfill(pipeline.plan, kraken, FakeClock(pipeline.now + timedelta(seconds=5))).run(Event())
+    assert pipeline.row(SILENT).coverage == 1.0
+    pipeline.tick(minutes=45)
+    assert pipeline.row(SILENT).coverage == pytest.approx(16 / 60, rel=1e-12)

@@ -17,7 +17,7 @@ from services.store.database.engine import open_engine, reading, writing
 from services.store.database.schema import migrate
 from services.store.history import sealing
 from tests.builders import NOON
-from tests.pipeline.world import store_history
+from tests.pipeline.harness import store_history
 from tests.waiting import wait_for
 
 RETAINED_HOURS = 26.0

@@ -36,7 +36,7 @@ from services.store.history import sealing
 from services.store.ranking import metrics, snapshots
 from tests.fakes import Timer as FakeTimer
 from tests.fakes_exchange import FakeClock, FakeExchange, FakeNotifier
-from tests.pipeline.world import store_history
+from tests.pipeline.harness import store_history
 from tests.redis_server import RedisServer
 from tests.waiting import wait_for
 

@@ -13,7 +13,7 @@ from services.store.reader import StoreReader
 from tests import builders
 from tests.builders import NOON
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import World
+from tests.pipeline.harness import PipelineHarness
 
 HALF_AN_HOUR_LATER = NOON + timedelta(minutes=30)
 
@@ -96,58 +96,58 @@ def test_a_tick_of_the_future_is_left_out(engine: Engine) -> None:
 
 
 @pytest.fixture
-def world(engine: Engine) -> World:
+def pipeline(engine: Engine) -> PipelineHarness:
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0}, requests_a_second=1.5)
-    world = World(engine, [exchange])
-    world.discover()
-    return world
+    pipeline = PipelineHarness(engine, [exchange])
+    pipeline.discover()
+    return pipeline
 
 
-def test_pairs_that_came_and_went_are_listed_for_a_day_the_latest_first(world: World) -> None:
-    (exchange,) = world.exchanges
+def test_pairs_that_came_and_went_are_listed_for_a_day_the_latest_first(pipeline: PipelineHarness) -> None:
+    (exchange,) = pipeline.exchanges
     for name, gone, minutes in (("SOL/USD", "BTC/USD", 5), ("XRP/USD", "ETH/USD", 10)):
-        world.now = NOON + timedelta(minutes=minutes)
+        pipeline.now = NOON + timedelta(minutes=minutes)
         del exchange.prices[gone]
         exchange.prices[name] = 1.0
-        world.discover()
+        pipeline.discover()
 
-    found = world.reader.day(world.now)
+    found = pipeline.reader.day(pipeline.now)
     assert [str(metric.pair) for metric in found.came] == ["XRP/USD", "SOL/USD"]
     assert [(str(metric.pair), metric.reason) for metric in found.went] == [
         ("ETH/USD", "delisted"),
         ("BTC/USD", "delisted"),
     ]
-    assert found.went[0].gone_at == world.now
+    assert found.went[0].gone_at == pipeline.now
 
-    later = world.reader.day(world.now + timedelta(days=1) - timedelta(minutes=1))
+    later = pipeline.reader.day(pipeline.now + timedelta(days=1) - timedelta(minutes=1))
     assert [str(metric.pair) for metric in (*later.came, *later.went)] == ["XRP/USD", "ETH/USD"]
 
 
-def test_what_came_back_is_not_gone_and_what_went_long_ago_is_not_listed_again(world: World) -> None:
-    (exchange,) = world.exchanges
+def test_what_came_back_is_not_gone_and_what_went_long_ago_is_not_listed_again(pipeline: PipelineHarness) -> None:
+    (exchange,) = pipeline.exchanges
     price = exchange.prices.pop("BTC/USD")
-    world.discover()
-    world.now = NOON + timedelta(days=2)
-    world.discover()
-    assert world.reader.day(world.now).went == ()
+    pipeline.discover()
+    pipeline.now = NOON + timedelta(days=2)
+    pipeline.discover()
+    assert pipeline.reader.day(pipeline.now).went == ()
 
     del exchange.prices["ETH/USD"]
     exchange.prices["BTC/USD"] = price
-    world.discover()
-    assert [str(metric.pair) for metric in world.reader.day(world.now).went] == ["ETH/USD"]
+    pipeline.discover()
+    assert [str(metric.pair) for metric in pipeline.reader.day(pipeline.now).went] == ["ETH/USD"]
 
 
-def test_an_exchange_tells_what_it_permits_and_keeps_its_last_failure(world: World) -> None:
-    (exchange,) = world.exchanges
-    (before,) = world.reader.status(world.now).exchanges
+def test_an_exchange_tells_what_it_permits_and_keeps_its_last_failure(pipeline: PipelineHarness) -> None:
+    (exchange,) = pipeline.exchanges
+    (before,) = pipeline.reader.status(pipeline.now).exchanges
     assert (before.permitted, before.failed_at, before.error) == (1.5, None, None)
 
     exchange.error = Unavailable("kraken", "timed out")
-    world.tick()
-    failed_at = world.now
+    pipeline.tick()
+    failed_at = pipeline.now
     exchange.error = None
-    world.tick()
+    pipeline.tick()
 
-    (after,) = world.reader.status(world.now).exchanges
+    (after,) = pipeline.reader.status(pipeline.now).exchanges
     assert (after.failing_since, after.failed_at, after.error) == (None, failed_at, "timed out")
-    assert after.last_success == world.now
+    assert after.last_success == pipeline.now

@@ -18,7 +18,7 @@ from services.store.alerting.replay_process import ReplayTask
 from services.store.database.engine import Engine, open_engine
 from tests.fakes import Timer
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import PERIOD, World
+from tests.pipeline.harness import PERIOD, PipelineHarness
 from tests.replays import firings_of
 from tests.waiting import wait_for
 
@@ -34,15 +34,15 @@ RULE = parse_rule(
 
 
 @pytest.fixture
-def world(engine: Engine) -> World:
+def pipeline(engine: Engine) -> PipelineHarness:
     """Ten minutes in which the price crosses 150 three times."""
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0})
-    world = World(engine, [exchange])
-    world.discover()
+    pipeline = PipelineHarness(engine, [exchange])
+    pipeline.discover()
     for price in (100.0, 200.0, 100.0, 200.0, 100.0, 100.0, 100.0, 200.0, 100.0, 100.0):
         exchange.prices["BTC/USD"] = price
-        world.tick()
-    return world
+        pipeline.tick()
+    return pipeline
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def place(timer: Timer) -> Iterator[Place]:
         yield place
 
 
-def order(world: World) -> ReplayTask:
-    until = int(world.now.timestamp())
+def order(pipeline: PipelineHarness) -> ReplayTask:
+    until = int(pipeline.now.timestamp())
     start = until - 10 * PERIOD
     return ReplayTask(ReplayPlan(RULE, np.array([1], dtype=np.int64), start, until, PERIOD), start, 86_400)
 
@@ -68,25 +68,25 @@ def has_ended() -> bool:
     return not any(thread.name == replay_process.LISTENER for thread in threads())
 
 
-def test_a_process_finds_what_a_thread_finds(world: World, place: Place) -> None:
-    here = replay_process.run_replay(world.engine, order(world), lambda _: None)
-    there = finished(replay_process.run_in_process(world.engine, order(world), place))
+def test_a_process_finds_what_a_thread_finds(pipeline: PipelineHarness, place: Place) -> None:
+    here = replay_process.run_replay(pipeline.engine, order(pipeline), lambda _: None)
+    there = finished(replay_process.run_in_process(pipeline.engine, order(pipeline), place))
 
     assert list(there) == list(here)
-    minutes = [(world.now - firing.at) / timedelta(minutes=1) for firing in there]
+    minutes = [(pipeline.now - firing.at) / timedelta(minutes=1) for firing in there]
     assert minutes == [8, 6, 2]
 
 
-def test_a_process_whose_result_nobody_wants_is_ended(world: World, place: Place) -> None:
-    steps = replay_process.run_in_process(world.engine, order(world), place)
+def test_a_process_whose_result_nobody_wants_is_ended(pipeline: PipelineHarness, place: Place) -> None:
+    steps = replay_process.run_in_process(pipeline.engine, order(pipeline), place)
     assert next(steps) == 0.0
     assert not has_ended()
     steps.close()
     wait_for(has_ended)
 
 
-def test_a_process_that_takes_too_long_is_ended(world: World, place: Place, timer: Timer) -> None:
-    steps = replay_process.run_in_process(world.engine, order(world), place)
+def test_a_process_that_takes_too_long_is_ended(pipeline: PipelineHarness, place: Place, timer: Timer) -> None:
+    steps = replay_process.run_in_process(pipeline.engine, order(pipeline), place)
     next(steps)
     timer.now += 61
     with pytest.raises(Unfinished, match="takes longer than 60 seconds"):
@@ -94,29 +94,31 @@ def test_a_process_that_takes_too_long_is_ended(world: World, place: Place, time
     wait_for(has_ended)
 
 
-def test_what_keeps_a_process_from_its_work_is_raised_here(world: World, place: Place, tmp_path: Path) -> None:
+def test_what_keeps_a_process_from_its_work_is_raised_here(
+    pipeline: PipelineHarness, place: Place, tmp_path: Path
+) -> None:
     elsewhere = open_engine(f"sqlite:///{tmp_path / 'empty.db'}")
     with pytest.raises(StoreUnavailable, match="there is no file"):
-        finished(replay_process.run_in_process(elsewhere, order(world), place))
+        finished(replay_process.run_in_process(elsewhere, order(pipeline), place))
     elsewhere.dispose()
 
 
-def test_a_process_that_ends_by_itself_is_reported(world: World, place: Place) -> None:
+def test_a_process_that_ends_by_itself_is_reported(pipeline: PipelineHarness, place: Place) -> None:
     unreadable = ReplayTask(ReplayPlan(None, np.array(["x"]), 0, 0, PERIOD), 0, 0)  # type: ignore[arg-type]
     with pytest.raises(Unfinished, match="ended by itself, with status 1"):
-        finished(replay_process.run_in_process(world.engine, unreadable, place))
+        finished(replay_process.run_in_process(pipeline.engine, unreadable, place))
 
 
-def test_one_replay_runs_one_waits_and_a_third_is_refused(world: World) -> None:
-    alert_service = StoreAlertService(world.engine, ())
-    since = world.now - timedelta(minutes=10)
-    first, second = (alert_service.replay(RULE, since, world.now, PERIOD) for _ in range(2))
+def test_one_replay_runs_one_waits_and_a_third_is_refused(pipeline: PipelineHarness) -> None:
+    alert_service = StoreAlertService(pipeline.engine, ())
+    since = pipeline.now - timedelta(minutes=10)
+    first, second = (alert_service.replay(RULE, since, pipeline.now, PERIOD) for _ in range(2))
     assert next(first) == 0.0
     assert next(second) is None
     with pytest.raises(Busy):
-        firings_of(alert_service, RULE, since, world.now, PERIOD)
+        firings_of(alert_service, RULE, since, pipeline.now, PERIOD)
 
     first.close()
     assert next(second) == 0.0
     assert len(finished(second)) == 3
-    assert len(firings_of(alert_service, RULE, since, world.now, PERIOD)) == 3
+    assert len(firings_of(alert_service, RULE, since, pipeline.now, PERIOD)) == 3

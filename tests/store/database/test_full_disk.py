@@ -11,7 +11,7 @@ from services.store.database.engine import open_engine
 from services.store.database.schema import migrate
 from tests.fakes import fake_dependencies
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import World
+from tests.pipeline.harness import PipelineHarness
 
 
 def test_a_full_disk_fails_readiness_and_recovers_by_itself_without_loss(sqlite_url: str) -> None:
@@ -25,37 +25,39 @@ def test_a_full_disk_fails_readiness_and_recovers_by_itself_without_loss(sqlite_
             connection.exec_driver_sql(f"PRAGMA max_page_count = {most_pages[0]}")
 
     exchange = FakeExchange("kraken", {f"C{number}/USD": 1.0 + number for number in range(500)})
-    world = World(engine, [exchange])
-    world.discover()
+    pipeline = PipelineHarness(engine, [exchange])
+    pipeline.discover()
     for _ in range(3):
-        world.tick()
+        pipeline.tick()
     server = Flask(__name__)
     mount(
         server,
         fake_dependencies(
-            world.reader, lambda: world.now + timedelta(seconds=5), alert_service=StoreAlertService(world.engine, ())
+            pipeline.reader,
+            lambda: pipeline.now + timedelta(seconds=5),
+            alert_service=StoreAlertService(pipeline.engine, ()),
         ),
     )
     client = server.test_client()
     assert client.get("/readyz").status_code == 200
-    before = world.stored("kraken:C7-USD")
+    before = pipeline.stored("kraken:C7-USD")
     with engine.connect() as connection:
         most_pages.append(connection.exec_driver_sql("PRAGMA page_count").scalar_one())
 
     for _ in range(4):
         with pytest.raises(StoreUnavailable, match="full"):
-            world.tick()
+            pipeline.tick()
         answer = client.get("/readyz")
         assert answer.status_code == 503
         assert answer.json is not None
         assert answer.json["detail"] == "nothing can be written to the database"
         assert client.get("/live").json["cannot_write"] == "database or disk is full"  # type: ignore[index]
-    assert world.stored("kraken:C7-USD") == before
+    assert pipeline.stored("kraken:C7-USD") == before
 
     most_pages[0] = 2**30
-    report = world.tick()
+    report = pipeline.tick()
     assert report is not None
     assert (report.state.stored, report.state.missed) == (500, 4)
     assert client.get("/readyz").status_code == 200
-    assert world.stored("kraken:C7-USD") == [*before, (world.now, 8.0)]
+    assert pipeline.stored("kraken:C7-USD") == [*before, (pipeline.now, 8.0)]
     engine.dispose()

@@ -16,7 +16,7 @@ from services.store.database import sqlite_file
 from services.store.database.engine import Engine, open_engine, reading, writing
 from services.store.database.schema import migrate
 from tests.fakes_exchange import FakeExchange
-from tests.pipeline.world import World
+from tests.pipeline.harness import PipelineHarness
 
 KEY = "kraken:BTC-USD"
 
@@ -27,37 +27,37 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def world(path: Path) -> Iterator[World]:
+def pipeline(path: Path) -> Iterator[PipelineHarness]:
     """Three ticks, by a program that goes on."""
     engine = open_engine(f"sqlite:///{path}")
     migrate(engine, simulated=False)
-    world = World(engine, [FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0})])
-    world.discover()
+    pipeline = PipelineHarness(engine, [FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0})])
+    pipeline.discover()
     for _ in range(3):
-        tick(world)
-    yield world
+        tick(pipeline)
+    yield pipeline
     engine.dispose()
 
 
-def tick(world: World) -> None:
-    world.exchanges[0].prices["BTC/USD"] += 1
-    assert world.tick() is not None
+def tick(pipeline: PipelineHarness) -> None:
+    pipeline.exchanges[0].prices["BTC/USD"] += 1
+    assert pipeline.tick() is not None
 
 
-def is_refused(world: World, complaint: str) -> None:
+def is_refused(pipeline: PipelineHarness, complaint: str) -> None:
     """The tick of the period after the last one is not stored, and may be tried again."""
     with pytest.raises(StoreUnavailable, match=complaint):
-        world.tick()
-    world.now = world.now.replace(minute=world.now.minute - 1)
+        pipeline.tick()
+    pipeline.now = pipeline.now.replace(minute=pipeline.now.minute - 1)
 
 
-def goes_on(world: World, tries: int = 8) -> None:
+def goes_on(pipeline: PipelineHarness, tries: int = 8) -> None:
     """The next tick is stored at one of the next tries."""
     for _ in range(tries):
         try:
-            tick(world)
+            tick(pipeline)
         except StoreUnavailable:
-            world.now = world.now.replace(minute=world.now.minute - 1)
+            pipeline.now = pipeline.now.replace(minute=pipeline.now.minute - 1)
         else:
             return
     pytest.fail("nothing is stored any more")
@@ -69,8 +69,8 @@ def stored_at(path: Path) -> list[tuple[int, float]]:
         return connection.execute("SELECT minute, price FROM price WHERE metric_id = 1 ORDER BY minute").fetchall()
 
 
-def stored(world: World) -> list[tuple[int, float]]:
-    return [(int(moment.timestamp()), price) for moment, price in world.stored(KEY)]
+def stored(pipeline: PipelineHarness) -> list[tuple[int, float]]:
+    return [(int(moment.timestamp()), price) for moment, price in pipeline.stored(KEY)]
 
 
 def remove(path: Path, *endings: str) -> None:
@@ -83,45 +83,47 @@ ALL = ("", "-wal", "-shm")
 
 @pytest.mark.parametrize("endings", [ALL, ("",)])
 def test_a_deleted_file_is_noticed_by_the_next_tick_and_written_again_whole(
-    world: World, path: Path, endings: tuple[str, ...], caplog: pytest.LogCaptureFixture
+    pipeline: PipelineHarness, path: Path, endings: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = stored(world)
+    before = stored(pipeline)
     remove(path, *endings)
     with pytest.raises(StoreUnavailable, match="was deleted"):
-        world.reader.status(world.now)
+        pipeline.reader.status(pipeline.now)
 
-    is_refused(world, "tracker.db was deleted, or moved elsewhere; it is saved")
+    is_refused(pipeline, "tracker.db was deleted, or moved elsewhere; it is saved")
     assert stored_at(path) == before
     for _ in range(3):
-        tick(world)
-    assert stored(world)[: len(before)] == before
-    assert len(stored(world)) == len(before) + 3
-    world.engine.dispose()
+        tick(pipeline)
+    assert stored(pipeline)[: len(before)] == before
+    assert len(stored(pipeline)) == len(before) + 3
+    pipeline.engine.dispose()
     assert len(stored_at(path)) == len(before) + 3
     assert not list(path.parent.glob(".data-tracker-*"))
     assert caplog.text.count("was deleted, or moved elsewhere (") == 1
     assert caplog.text.count("it was written again") == 1
 
 
-def test_what_was_deleted_with_its_folder_is_written_again_too(world: World, path: Path) -> None:
-    before = stored(world)
+def test_what_was_deleted_with_its_folder_is_written_again_too(pipeline: PipelineHarness, path: Path) -> None:
+    before = stored(pipeline)
     shutil.rmtree(path.parent)
-    is_refused(world, "it is saved")
+    is_refused(pipeline, "it is saved")
     assert stored_at(path) == before
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    tick(world)
+    tick(pipeline)
 
 
-def test_an_empty_file_that_somebody_who_looked_has_left_is_in_nobodys_way(world: World, path: Path) -> None:
-    before = stored(world)
+def test_an_empty_file_that_somebody_who_looked_has_left_is_in_nobodys_way(
+    pipeline: PipelineHarness, path: Path
+) -> None:
+    before = stored(pipeline)
     remove(path, *ALL)
     with closing(sqlite3.connect(path)) as somebody:
         with pytest.raises(sqlite3.OperationalError):
             somebody.execute("SELECT count(*) FROM tick")
         assert path.stat().st_size == 0
-        is_refused(world, "it is saved")
+        is_refused(pipeline, "it is saved")
     assert stored_at(path) == before
-    goes_on(world)
+    goes_on(pipeline)
 
 
 def test_who_only_looks_makes_no_file(path: Path) -> None:
@@ -134,94 +136,100 @@ def test_who_only_looks_makes_no_file(path: Path) -> None:
     engine.dispose()
 
 
-def test_what_was_moved_elsewhere_is_written_again_and_goes_on_where_it_should_be(world: World, path: Path) -> None:
-    before = stored(world)
+def test_what_was_moved_elsewhere_is_written_again_and_goes_on_where_it_should_be(
+    pipeline: PipelineHarness, path: Path
+) -> None:
+    before = stored(pipeline)
     path.rename(path.with_name("elsewhere.db"))
-    is_refused(world, "moved elsewhere; it is saved")
-    tick(world)
-    world.engine.dispose()
+    is_refused(pipeline, "moved elsewhere; it is saved")
+    tick(pipeline)
+    pipeline.engine.dispose()
     assert stored_at(path)[:-1] == before
 
 
-def test_a_file_that_is_moved_back_before_anybody_writes_is_used_as_it_was(world: World, path: Path) -> None:
+def test_a_file_that_is_moved_back_before_anybody_writes_is_used_as_it_was(
+    pipeline: PipelineHarness, path: Path
+) -> None:
     path.rename(path.with_name("elsewhere.db"))
     with pytest.raises(StoreUnavailable):
-        world.reader.revision()
+        pipeline.reader.revision()
     path.with_name("elsewhere.db").rename(path)
-    tick(world)
-    assert len(stored(world)) == 4
+    tick(pipeline)
+    assert len(stored(pipeline)) == 4
 
 
-def test_what_others_commit_while_it_is_saved_is_saved_with_it(world: World, path: Path) -> None:
+def test_what_others_commit_while_it_is_saved_is_saved_with_it(pipeline: PipelineHarness, path: Path) -> None:
     other = open_engine(f"sqlite:///{path}")
     with writing(other) as connection:  # its look comes before the deletion
         remove(path, *ALL)
         connection.exec_driver_sql("UPDATE metric SET reason = 'late' WHERE id = 1")
-    is_refused(world, "it is saved")
+    is_refused(pipeline, "it is saved")
 
-    with reading(world.engine) as connection:
+    with reading(pipeline.engine) as connection:
         assert connection.exec_driver_sql("SELECT reason FROM metric WHERE id = 1").scalar_one() == "late"
     with writing(other) as connection:  # another process goes on with the same file
         connection.exec_driver_sql("UPDATE metric SET reason = 'later' WHERE id = 1")
-    tick(world)
+    tick(pipeline)
     other.dispose()
-    tick(world)
-    world.engine.dispose()
+    tick(pipeline)
+    pipeline.engine.dispose()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT reason FROM metric WHERE id = 1").fetchone() == ("later",)
     assert len(stored_at(path)) == 5
 
 
 def test_where_it_cannot_be_written_again_nothing_is_written_until_it_can(
-    world: World, path: Path, monkeypatch: pytest.MonkeyPatch
+    pipeline: PipelineHarness, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_file, "RESCUE_SECONDS", 0.0)
-    before = stored(world)
+    before = stored(pipeline)
     shutil.rmtree(path.parent)
     path.parent.write_text("in the way")
     for _ in range(3):
-        is_refused(world, "cannot be saved")
+        is_refused(pipeline, "cannot be saved")
     path.parent.unlink()
-    is_refused(world, "it is saved")
-    tick(world)
-    assert stored(world)[:-1] == before
+    is_refused(pipeline, "it is saved")
+    tick(pipeline)
+    assert stored(pipeline)[:-1] == before
 
 
-def test_between_two_tries_to_save_it_there_is_a_rest(world: World, path: Path) -> None:
+def test_between_two_tries_to_save_it_there_is_a_rest(pipeline: PipelineHarness, path: Path) -> None:
     shutil.rmtree(path.parent)
     path.parent.write_text("in the way")
-    is_refused(world, "cannot be saved: ")
+    is_refused(pipeline, "cannot be saved: ")
     path.parent.unlink()
-    is_refused(world, "cannot be saved; it is tried again")
+    is_refused(pipeline, "cannot be saved; it is tried again")
     assert not path.exists()
 
 
 @pytest.mark.parametrize("endings", [("-wal",), ("-wal", "-shm"), ("-shm",)])
 def test_a_deleted_log_is_saved_into_the_file_and_ticks_go_on(
-    world: World, path: Path, endings: tuple[str, ...]
+    pipeline: PipelineHarness, path: Path, endings: tuple[str, ...]
 ) -> None:
-    with reading(world.engine), reading(world.engine):  # there are several connections
+    with reading(pipeline.engine), reading(pipeline.engine):  # there are several connections
         pass
-    before = stored(world)
+    before = stored(pipeline)
     remove(path, *endings)
-    is_refused(world, "write-ahead log")
-    goes_on(world)
-    world.engine.dispose()
+    is_refused(pipeline, "write-ahead log")
+    goes_on(pipeline)
+    pipeline.engine.dispose()
     assert stored_at(path)[:-1] == before
 
 
-def test_a_restored_backup_is_gone_on_with(world: World, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_restored_backup_is_gone_on_with(
+    pipeline: PipelineHarness, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     backup = path.with_name("backup.db")
-    back_up(world.engine, backup, lambda *_: None)
-    before = stored(world)
-    tick(world)
+    back_up(pipeline.engine, backup, lambda *_: None)
+    before = stored(pipeline)
+    tick(pipeline)
     backup.replace(path)
 
-    tick(world)
-    assert stored(world)[:-1] == before
+    tick(pipeline)
+    assert stored(pipeline)[:-1] == before
     assert caplog.text.count("was replaced by a file of the same database") == 1
-    tick(world)
-    world.engine.dispose()
+    tick(pipeline)
+    pipeline.engine.dispose()
     assert len(stored_at(path)) == len(before) + 2
 
 
@@ -239,73 +247,75 @@ def other_database(path: Path) -> None:
     ],
 )
 def test_another_file_in_its_place_is_left_alone_and_the_open_one_stays_until_it_can_be_saved(
-    world: World, path: Path, put, complaint: str
+    pipeline: PipelineHarness, path: Path, put, complaint: str
 ) -> None:
-    before = stored(world)
+    before = stored(pipeline)
     other = path.with_name("other.db")
     put(other)
     content = other.read_bytes()
     other.replace(path)
     for _ in range(12):  # more than there are connections
-        is_refused(world, complaint)
+        is_refused(pipeline, complaint)
         with pytest.raises(StoreUnavailable):
-            world.reader.status(world.now)
+            pipeline.reader.status(pipeline.now)
     assert path.read_bytes() == content
 
     path.unlink()
-    goes_on(world)
-    assert stored(world)[:-1] == before
+    goes_on(pipeline)
+    assert stored(pipeline)[:-1] == before
 
 
-def test_a_full_disk_is_reported_from_the_first_failed_write_to_the_next_successful_one(world: World) -> None:
+def test_a_full_disk_is_reported_from_the_first_failed_write_to_the_next_successful_one(
+    pipeline: PipelineHarness,
+) -> None:
     limit: list[int] = []
 
-    @event.listens_for(world.engine, "begin")
+    @event.listens_for(pipeline.engine, "begin")
     def few_pages(connection) -> None:  # type: ignore[no-untyped-def]
         connection.exec_driver_sql(f"PRAGMA max_page_count = {limit[0] if limit else 2**30}")
 
     def fill() -> None:
-        with writing(world.engine) as connection:
+        with writing(pipeline.engine) as connection:
             connection.exec_driver_sql("CREATE TABLE filling (content BLOB)")
             connection.exec_driver_sql("INSERT INTO filling VALUES (zeroblob(1000000))")
 
-    assert sqlite_file.write_error(world.engine) is None
+    assert sqlite_file.write_error(pipeline.engine) is None
     limit.append(1)
     with pytest.raises(StoreUnavailable, match="full"):
         fill()
-    assert sqlite_file.write_error(world.engine) == "database or disk is full"
-    with reading(world.engine):
+    assert sqlite_file.write_error(pipeline.engine) == "database or disk is full"
+    with reading(pipeline.engine):
         pass
-    with writing(world.engine):
+    with writing(pipeline.engine):
         pass
-    assert sqlite_file.write_error(world.engine) == "database or disk is full"
+    assert sqlite_file.write_error(pipeline.engine) == "database or disk is full"
     limit.clear()
-    tick(world)
-    assert sqlite_file.write_error(world.engine) is None
+    tick(pipeline)
+    assert sqlite_file.write_error(pipeline.engine) is None
 
 
-def test_a_disk_that_has_gone_read_only_is_reported_too(world: World) -> None:
+def test_a_disk_that_has_gone_read_only_is_reported_too(pipeline: PipelineHarness) -> None:
     is_read_only = [True]
 
-    @event.listens_for(world.engine, "checkout")
+    @event.listens_for(pipeline.engine, "checkout")
     def refuse(connection, _entry, _fairy) -> None:  # type: ignore[no-untyped-def]
         connection.execute(f"PRAGMA query_only = {int(is_read_only[0])}")
 
-    is_refused(world, "readonly")
-    assert sqlite_file.write_error(world.engine) == "attempt to write a readonly database"
-    assert world.reader.status(world.now).cannot_write == "attempt to write a readonly database"
+    is_refused(pipeline, "readonly")
+    assert sqlite_file.write_error(pipeline.engine) == "attempt to write a readonly database"
+    assert pipeline.reader.status(pipeline.now).cannot_write == "attempt to write a readonly database"
     is_read_only[0] = False
-    tick(world)
-    assert world.reader.status(world.now).cannot_write is None
+    tick(pipeline)
+    assert pipeline.reader.status(pipeline.now).cannot_write is None
 
 
-def test_data_files_are_their_owners_alone(world: World, path: Path) -> None:
-    with writing(world.engine):
+def test_data_files_are_their_owners_alone(pipeline: PipelineHarness, path: Path) -> None:
+    with writing(pipeline.engine):
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     assert modes == {"tracker.db": 0o600, "tracker.db-wal": 0o600, "tracker.db-shm": 0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     backup = path.with_name("backup.db")
-    back_up(world.engine, backup, lambda *_: None)
+    back_up(pipeline.engine, backup, lambda *_: None)
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
 
 

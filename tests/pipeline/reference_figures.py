@@ -1,4 +1,4 @@
-"""What /metrics has to say of one metric, worked out from its stored prices one by one, by the definitions alone."""
+"""The figures of one metric in /metrics, computed from its stored prices by their definitions."""
 
 import math
 from collections.abc import Sequence
@@ -38,8 +38,10 @@ FIGURES = (
 def figures(
     series: Series, now: int, windows: Windows, period_seconds: int
 ) -> dict[str, float | int | datetime | None]:
-    """The FIGURES as of epoch second `now`, from prices that reach back as far as the longest window and an hour, and
-    from the last one a day and an hour."""
+    """The FIGURES as of epoch second `now`.
+
+    The prices must reach back an hour beyond the longest window, and a day and an hour before the last price.
+    """
     columns = (series.times.tolist(), series.values.tolist(), series.widths.tolist())
     samples = [sample for sample in zip(*columns, strict=True) if sample[0] <= now]
     main = [sample for sample in samples if sample[0] > now - windows.main]
@@ -75,7 +77,7 @@ def _mean(samples: Sequence[Sample]) -> float | None:
 
 
 def _stdev(samples: Sequence[Sample]) -> float | None:
-    """By two passes, around the price nearest the mean: what is left of each price then has all its digits."""
+    """In two passes, around the price nearest the mean, so that the differences keep all their digits."""
     mean = _mean(samples)
     if mean is None:
         return None
@@ -97,7 +99,7 @@ def _log_volatility(samples: Sequence[Sample], after: int) -> float | None:
 
 
 def _change(samples: Sequence[Sample], length: int, reach: int) -> float | None:
-    """Of the last price, whenever it came, to the one before it by `length`."""
+    """From the price `length` seconds before the last one to the last one, however old that is."""
     if not samples:
         return None
     at = samples[-1][0] - length
@@ -108,7 +110,7 @@ def _change(samples: Sequence[Sample], length: int, reach: int) -> float | None:
 def _extremes(
     samples: Sequence[Sample], now: int, window: int, block: int
 ) -> tuple[float | None, float | None, float | None]:
-    """(high - low) / low, high and low since the beginning of the block that the window begins in."""
+    """(high - low) / low, high and low, since the start of the block in which the window begins."""
     prices = [price for time, price, _ in samples if time >= (now - window) // block * block]
     if not prices:
         return None, None, None

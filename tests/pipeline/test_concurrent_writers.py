@@ -1,5 +1,5 @@
-"""Sealing, backfill, tick and what people do at once on PostgreSQL: one is halted in the middle of its transaction, the
-other begins then. Whatever it does, nothing is lost and every figure is right."""
+"""Concurrent sealing, backfill, ticks and user actions on PostgreSQL. One writer is stopped in the middle of its
+transaction while another begins: nothing is lost and every figure is right."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +26,8 @@ from services.store.history.sealing import SealStep
 from services.store.ranking import snapshots
 from tests.builders import NOON
 from tests.fakes_exchange import FakeClock, FakeExchange
-from tests.pipeline.second_opinion import figures
-from tests.pipeline.world import World
+from tests.pipeline.harness import PipelineHarness
+from tests.pipeline.reference_figures import figures
 from tests.waiting import wait_for
 
 PERIOD = 300
@@ -44,15 +44,15 @@ def engine(migrated_postgresql_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def other(migrated_postgresql_url: str) -> Iterator[Engine]:
-    """As of another process."""
+    """A second engine on the same database, as another process has."""
     engine = open_engine(migrated_postgresql_url)
     yield engine
     engine.dispose()
 
 
 def interleave(engine: Engine, first: Callable[[], object], halt_at: str, second: Callable[[], object]) -> None:
-    """Run `first` on `engine` up to its statement that begins with `halt_at`, then `second`, on another one, until it
-    has ended or waits for a lock, then both to their ends."""
+    """Run `first` on `engine` up to the statement that begins with `halt_at`. Then run `second` on another engine until
+    it ends or waits for a lock. Then let both finish."""
     halted, go_on = Event(), Event()
 
     def halt(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -88,94 +88,96 @@ def price_at(pair: str, second: int) -> float:
     return (100.0 if pair == "BTC/USD" else 1e-8) * (1 + second // PERIOD % 97 / 1_000)
 
 
-class Scene:
-    """A sealed history within a window that was made longer since, every second moment of it missing; of one pair some
-    have come since and are to be sealed, too. `world` is one process, `elsewhere` another one on the same database."""
+class TwoProcesses:
+    """A history that was sealed before the window was lengthened, with every second sample missing. One pair has
+    newer rows that are due for sealing. `pipeline` and `elsewhere` are two processes on the same database."""
 
     def __init__(self, engine: Engine, other: Engine) -> None:
         self.exchange = FakeExchange("kraken", listed=dict.fromkeys(PAIRS, True))
-        self.world = World(engine, [self.exchange], period=PERIOD, now=NOON - timedelta(hours=34))
-        self.world.discover()
-        self.tick(self.world)
-        self.fill(self.world, lambda second: second // PERIOD % 2 == 0)
-        self.tick(self.world, hours=34)
-        assert self.seal(self.world, times=20) > 0
+        self.pipeline = PipelineHarness(engine, [self.exchange], period=PERIOD, now=NOON - timedelta(hours=34))
+        self.pipeline.discover()
+        self.tick(self.pipeline)
+        self.fill(self.pipeline, lambda second: second // PERIOD % 2 == 0)
+        self.tick(self.pipeline, hours=34)
+        assert self.seal(self.pipeline, times=20) > 0
         start = int((NOON - timedelta(hours=50)).timestamp()) + PERIOD
         late = start + 2 * PERIOD * np.arange(20, dtype=np.int64)
         found = np.array([price_at(PAIRS[1], second) for second in late.tolist()])
         with writing(engine) as connection:
             prices.store_history(connection, 2, late, found, np.full(20, PERIOD))
-        self.world.windows = LONG_WINDOWS
-        self.world.restart()
-        self.tick(self.world)
-        self.elsewhere = replace(self.world, engine=other)
+        self.pipeline.windows = LONG_WINDOWS
+        self.pipeline.restart()
+        self.tick(self.pipeline)
+        self.elsewhere = replace(self.pipeline, engine=other)
 
-    def tick(self, world: World, hours: float = 0) -> None:
+    def tick(self, pipeline: PipelineHarness, hours: float = 0) -> None:
         minutes = PERIOD / 60 + hours * 60
-        second = int(world.now.timestamp() + minutes * 60)
+        second = int(pipeline.now.timestamp() + minutes * 60)
         self.exchange.prices = {pair: price_at(pair, second) for pair in PAIRS}
-        world.tick(minutes=minutes)
+        pipeline.tick(minutes=minutes)
 
-    def fill(self, world: World, there: Callable[[int], bool] = lambda _second: True) -> None:
+    def fill(self, pipeline: PipelineHarness, there: Callable[[int], bool] = lambda _second: True) -> None:
         exchange = FakeExchange("kraken", close_at=lambda pair, at: price_at(pair, at) if there(at) else None)
-        Backfill(world.plan, exchange, FakeClock(world.now + timedelta(hours=7))).run(Event())
+        Backfill(pipeline.plan, exchange, FakeClock(pipeline.now + timedelta(hours=7))).run(Event())
 
-    def seal(self, world: World, times: int = 1) -> int:
+    def seal(self, pipeline: PipelineHarness, times: int = 1) -> int:
         goes_on = iter([True] * times)
-        return seal(world.plan, world.now, None, lambda: next(goes_on, False)).sealed
+        return seal(pipeline.plan, pipeline.now, None, lambda: next(goes_on, False)).sealed
 
-    def act(self, world: World, name: str) -> Callable[[], object]:
+    def act(self, pipeline: PipelineHarness, name: str) -> Callable[[], object]:
         def raise_revision() -> None:
-            with writing(world.engine) as connection:
+            with writing(pipeline.engine) as connection:
                 snapshots.raise_revision(connection)
-                leases.take(connection, "me", world.now.timestamp(), 10)
+                leases.take(connection, "me", pipeline.now.timestamp(), 10)
 
         acts: dict[str, Callable[[], object]] = {
-            "seal": lambda: self.seal(world),
-            "backfill": lambda: self.fill(world),
-            "tick": lambda: self.tick(world),
+            "seal": lambda: self.seal(pipeline),
+            "backfill": lambda: self.fill(pipeline),
+            "tick": lambda: self.tick(pipeline),
             "lease": raise_revision,
         }
         return acts[name]
 
 
 HALTS = {"seal": "DELETE FROM price", "backfill": "UPDATE statistics", "tick": "INSERT INTO tick"}
-"""Where each has read all and written some."""
+"""For each writer, a statement before which it has read everything and written something."""
 
 
 @pytest.mark.parametrize("second", [*HALTS, "lease"])
 @pytest.mark.parametrize("first", HALTS)
-def test_nothing_is_lost_and_every_figure_is_right_whatever_comes_between(
+def test_interleaved_writers_lose_nothing_and_keep_every_figure_right(
     engine: Engine, other: Engine, first: str, second: str
 ) -> None:
-    scene = Scene(engine, other)
+    processes = TwoProcesses(engine, other)
 
-    interleave(engine, scene.act(scene.world, first), HALTS[first], scene.act(scene.elsewhere, second))
+    interleave(
+        engine, processes.act(processes.pipeline, first), HALTS[first], processes.act(processes.elsewhere, second)
+    )
 
-    world = scene.world
+    pipeline = processes.pipeline
     if "tick" in (first, second):
-        world.now = max(world.now, scene.elsewhere.now)
-    for number in (1, 2):  # all is found again, and all that was found is still there
+        pipeline.now = max(pipeline.now, processes.elsewhere.now)
+    for number in (1, 2):  # the whole history is found again, and what was found before is still there
         if number == 2:
-            scene.fill(world)
-        _check(world)
-    found = world.reader.prices(1, world.now - timedelta(seconds=LONG_WINDOWS.main), world.now)
+            processes.fill(pipeline)
+        _check(pipeline)
+    found = pipeline.reader.prices(1, pipeline.now - timedelta(seconds=LONG_WINDOWS.main), pipeline.now)
     assert len(found.times) == LONG_WINDOWS.main // PERIOD
     assert found.values.tolist() == [price_at("BTC/USD", second) for second in found.times.tolist()]
 
 
-def _check(world: World) -> None:
-    now = int(world.now.timestamp())
+def _check(pipeline: PipelineHarness) -> None:
+    now = int(pipeline.now.timestamp())
     since = datetime.fromtimestamp(now - LONG_WINDOWS.longest, UTC)
-    for row in world.reader.ranking().metrics:
-        series = world.reader.prices(row.id, since, world.now)
+    for row in pipeline.reader.ranking().metrics:
+        series = pipeline.reader.prices(row.id, since, pipeline.now)
         for name, value in figures(series, now, LONG_WINDOWS, PERIOD).items():
             reported = getattr(row, name)
             assert reported == (pytest.approx(value, rel=1e-9, abs=0) if isinstance(value, float) else value), name
 
 
-def test_what_a_backfill_stores_while_its_span_is_sealed_stays(engine: Engine, other: Engine) -> None:
-    """Between the reading of the rows and their removal."""
+def test_samples_backfilled_while_their_span_is_sealed_are_not_lost(engine: Engine, other: Engine) -> None:
+    """The backfill stores between the sealer's read of the rows and its removal of them."""
     start = int(NOON.timestamp()) // 86_400 * 86_400 - 86_400
     times = start + PERIOD * np.arange(1, 9, dtype=np.int64)
     values = np.arange(8.0) + 1
@@ -205,7 +207,7 @@ def test_what_a_backfill_stores_while_its_span_is_sealed_stays(engine: Engine, o
     assert found.values.tolist() == [1.0, 102.0, 3.0, 104.0, 5.0, 106.0, 7.0, 108.0]
 
 
-def test_a_writer_has_read_nothing_and_locked_nothing_before_its_turn(engine: Engine) -> None:
+def test_a_writer_reads_and_locks_nothing_before_it_holds_the_write_lock(engine: Engine) -> None:
     statements: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -219,15 +221,15 @@ def test_a_writer_has_read_nothing_and_locked_nothing_before_its_turn(engine: En
     assert len(statements) == 2
 
 
-def test_a_writer_that_never_ends_is_not_waited_for_for_ever_and_the_tick_is_tried_again(
+def test_a_tick_gives_up_waiting_for_a_stuck_writer_and_is_retried(
     engine: Engine, other: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(other, [FakeExchange("kraken", {"BTC/USD": 1.0})])
-    world.discover()
+    pipeline = PipelineHarness(other, [FakeExchange("kraken", {"BTC/USD": 1.0})])
+    pipeline.discover()
     with writing(engine):
         monkeypatch.setattr(engines, "BUSY_SECONDS", 0.05)
         with pytest.raises(StoreUnavailable, match=r"another process is writing, and has been for more than 0\.05 s"):
-            world.tick()
+            pipeline.tick()
 
-    assert world.tick(minutes=0) is not None
-    assert world.row("kraken:BTC-USD").price == 1.0
+    assert pipeline.tick(minutes=0) is not None
+    assert pipeline.row("kraken:BTC-USD").price == 1.0

@@ -1,4 +1,4 @@
-"""A small world for pipeline tests: a database, controllable exchanges, and ticks on demand."""
+"""A small pipeline for tests: a database, fake exchanges under the test's control, and ticks on demand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ WINDOWS = Windows(main=86_400, rule=3_600)
 
 
 @dataclass
-class World:
+class PipelineHarness:
     """Ticks `exchanges` into `engine`; `now` is the period of the last tick."""
 
     engine: Engine
@@ -46,7 +46,7 @@ class World:
         self.restart()
 
     def restart(self) -> None:
-        """As a new process would begin: with nothing but the database."""
+        """Start as a new process does, with nothing but the database."""
         self.plan = Plan(self.engine, CatalogueCache(), self.period, self.windows, self.rule, self.channels)
         self.fetcher = Fetcher(self.exchanges, 5.0)
 
@@ -55,7 +55,7 @@ class World:
         discover(self.engine, {exchange.name: exchange for exchange in self.exchanges}, parse_track(text), self.now)
 
     def tick(self, minutes: float = 1, owner: str | None = None, late_ms: float = 5) -> TickReport | None:
-        """The tick of the period `minutes` after the last one, beginning `late_ms` into it."""
+        """Tick the period `minutes` after the last one, starting `late_ms` into it."""
         self.now += timedelta(minutes=minutes)
         return tick(self.plan, self.fetcher, self.now, timedelta(milliseconds=late_ms), owner)
 
@@ -72,7 +72,7 @@ class World:
         return list(zip(moments, series.values.tolist(), strict=True))
 
     def two_pass_stdev(self, key: str) -> float:
-        """The weighted population standard deviation of what is stored, by the textbook."""
+        """The weighted population standard deviation of the stored prices, by its definition."""
         since = self.now - timedelta(seconds=self.windows.main)
         series = self.reader.prices(self.row(key).id, since, self.now)
         weights: Floats = series.widths.astype(np.float64)
@@ -81,7 +81,7 @@ class World:
 
 
 def store_history(engine: Engine, until: datetime, hours: float, step: timedelta) -> list[int]:
-    """Store a tick every `step`, with a price of metric 1, up to `until`; answers their epoch seconds."""
+    """Store a tick with a price of metric 1 every `step` up to `until`; returns their epoch seconds."""
     width, last = int(step.total_seconds()), int(until.timestamp())
     seconds = range(last - round(timedelta(hours=hours) / step) * width, last + 1, width)
     with writing(engine) as connection:
