@@ -1,5 +1,4 @@
-"""A bare server that carries the interface, and a page for every other path, as the dashboard has; and the program
-over a real database, at an address."""
+"""Fixtures for the API: a server with a stand-in for the dashboard, and the whole program over a real database."""
 
 from collections.abc import Callable, Iterator
 
@@ -67,7 +66,7 @@ def client(reader: FakeReader) -> FlaskClient:
 
 
 def queue_messages(engine: Engine, now: int) -> None:
-    """Owe an alert to two channels, of which one has given it up."""
+    """Enqueue an alert for two channels, one of which gives it up."""
     with writing(engine) as connection:
         (number,) = alerts.insert_alerts(connection, [NewAlert(1, now, 400.0, 100.0, 3.0, 60)])
         outbox.enqueue(connection, now, [AlertNotice(number, "fired", ["ops", "mail"])])
@@ -78,8 +77,10 @@ def queue_messages(engine: Engine, now: int) -> None:
 
 @pytest.fixture
 def address(migrated_sqlite_url: str) -> Iterator[str]:
-    """Where the program answers, with the names of hostile listings among its metrics, and alerts that are owed,
-    ten minutes after NOON."""
+    """The address of the running program, ten minutes after NOON.
+
+    Its metrics include hostile names, and some of its messages are pending.
+    """
     engine = open_engine(migrated_sqlite_url)
     prices = {"BTC/USD": 60_000.5, "ETH/USD": 3_000.0, "=ÄÖ+X/USD": 1e-9, "NULL/EUR": 1e12, "1/USD": 5.0}
     exchange = FakeExchange("kraken", prices=prices)
@@ -95,12 +96,12 @@ def address(migrated_sqlite_url: str) -> Iterator[str]:
         Dependencies(CachedReader(pipeline.reader), lambda: pipeline.now, deliveries, alert_service)
     ).server
     with served(server) as web:
-        web.do(web.bridge.end)  # so that each stream tells its first event and is over
+        web.do(web.bridge.end)  # each stream sends its first event and ends
         yield f"http://127.0.0.1:{web.port}"
     engine.dispose()
 
 
 def route_context(reader: FakeReader) -> RouteContext:
-    """What a resource's routes over `reader` share."""
+    """The context that the routes of a resource share, over `reader`."""
     dependencies = fake_dependencies(reader)
     return RouteContext(dependencies, Freshness(reader, dependencies.clock), CachedResponses(), LargeResponses())

@@ -1,4 +1,4 @@
-"""The description of the interface as it is committed: `python -m tests.api.described` renews it."""
+"""The committed OpenAPI description; `python -m tests.api.described` renews it."""
 
 import json
 from pathlib import Path
@@ -14,14 +14,14 @@ COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
 def whole_interface() -> Flask:
-    """A bare server with all routes."""
+    """A server with all routes and nothing else."""
     server = Flask(__name__, static_folder=None)
     mount(server, fake_dependencies(FakeReader(builders.profile(version=VERSION))))
     return server
 
 
 def described() -> str:
-    """What the code says of itself, as text to commit."""
+    """The generated description, as text to commit."""
     document = whole_interface().test_client().get("/openapi.json").json
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 

@@ -1,5 +1,5 @@
-"""Hooks of Schemathesis: constraints between two values, which OpenAPI cannot express, and existing names and numbers,
-so that most requests find something."""
+"""Schemathesis hooks for constraints between values, which OpenAPI cannot express, and for existing names and numbers,
+without which most requests would find nothing."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,13 +13,13 @@ from tests.builders import NOON
 LONGEST = timedelta(days=31)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 NOW = NOON + timedelta(minutes=10)
-"""What the clock of the program that is asked says."""
+"""The clock of the program under test."""
 KNOWN = {"id": "12345", "number": "12", "name": ("ops", "mail")}
 
 
 @schemathesis.hook
 def before_call(_context: HookContext, case: Case, _kwargs: dict[str, Any]) -> None:
-    """Leaves alone what is meant to be refused."""
+    """Mend each case, except those that are meant to be refused."""
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return
     for name, known in KNOWN.items():
@@ -35,7 +35,7 @@ def before_call(_context: HookContext, case: Case, _kwargs: dict[str, Any]) -> N
 
 
 def _mend(path: str, body: dict[str, Any]) -> None:
-    """Makes of a body that has the described form one that makes sense: names that exist, kinds that go together."""
+    """Give a well-formed body existing names and a consistent combination of kinds."""
     rule = body["rule"] if isinstance(body.get("rule"), dict) else body
     for name, value in {"name": "A rule", "scope": ["kraken:*/USD"], "quantity": "price", "channels": None}.items():
         if name in rule:
@@ -53,7 +53,7 @@ def _names(case: Case) -> set[str]:
 
 
 def _in_order(since: Any, until: Any) -> dict[str, str]:
-    """`since` before `until`, and not by more than one response covers."""
+    """`since` before `until`, within the span of one response."""
     last = NOW if until is None else _moment(until)
     first = last - timedelta(days=1) if since is None else _moment(since)
     first, last = min(first, last), max(first, last, EARLIEST)
@@ -62,8 +62,8 @@ def _in_order(since: Any, until: Any) -> dict[str, str]:
 
 
 def _moment(value: Any) -> datetime:
-    """The value as the program takes it; now where RFC 3339 reaches further than Python's calendar (leap seconds, and
-    the first and last day)."""
+    """The value as the program parses it, or now if Python's calendar cannot hold it (leap seconds, first and last
+    day)."""
     try:
         return parse_moment(str(value))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Schemathesis asks all that `/openapi.json` permits, and what it does not, of the program over a real database."""
+"""Schemathesis sends valid and invalid requests by `/openapi.json` to the program over a real database."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.timeout(7200)
-def test_whatever_is_asked_the_answer_is_as_described(address: str, tmp_path: Path, soak: bool) -> None:
+def test_every_response_conforms_to_the_description(address: str, tmp_path: Path, soak: bool) -> None:
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "tests/api/schemathesis.toml")]
     command += ["run", f"{address}/openapi.json", "--checks", "all"]
     command += ["--max-examples", "1000" if soak else "25", "--seed", "1", "--no-color"]

@@ -1,4 +1,4 @@
-"""The recipes, as they stand there, asked of a running program."""
+"""The recipes of the documentation, run against the program."""
 
 import re
 import shlex
@@ -21,15 +21,15 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def ran(address: str) -> dict[str, Any]:
-    """The names that the blocks of Python leave."""
+def python_results(address: str) -> dict[str, Any]:
+    """The variables that the Python blocks define."""
     names: dict[str, Any] = {}
     for block in blocks("python"):
         exec(block.replace(DOCUMENTED_ADDRESS, address), names)
     return names
 
 
-def test_every_command_does_what_it_says(address: str, tmp_path: Path) -> None:
+def test_every_command_of_the_recipes_works(address: str, tmp_path: Path) -> None:
     commands = [line for block in blocks("sh") for line in block.splitlines()]
     assert len(commands) == 8
     for command in commands:
@@ -45,8 +45,8 @@ def test_every_command_does_what_it_says(address: str, tmp_path: Path) -> None:
     assert not newer.exists() or newer.read_text() == ""
 
 
-def test_the_ranking_becomes_a_frame_of_the_right_types(ran: dict[str, Any]) -> None:
-    for frame in (ran["ranking"], ran["same"]):
+def test_the_ranking_becomes_a_data_frame_with_the_right_types(python_results: dict[str, Any]) -> None:
+    for frame in (python_results["ranking"], python_results["same"]):
         assert len(frame) == 5
         assert frame["updated_at"].dtype == UTC
         assert frame["updated_at"].iloc[0] == pd.Timestamp("2026-03-01T12:10:00Z")
@@ -57,16 +57,16 @@ def test_the_ranking_becomes_a_frame_of_the_right_types(ran: dict[str, Any]) -> 
         for name in ("market", "base", "quote"):
             assert frame[name].dtype == "str", name
         assert frame["active"].dtype == "bool"
-    pd.testing.assert_series_equal(ran["ranking"]["stdev"], ran["same"]["stdev"])
+    pd.testing.assert_series_equal(python_results["ranking"]["stdev"], python_results["same"]["stdev"])
 
 
-def test_coins_that_are_named_like_nothing_keep_their_names(ran: dict[str, Any]) -> None:
-    assert {"NULL", "1"} <= set(ran["ranking"]["base"])
-    assert {"NULL", "1"} <= set(ran["same"]["base"])
+def test_coins_with_names_that_pandas_reads_as_missing_keep_them(python_results: dict[str, Any]) -> None:
+    assert {"NULL", "1"} <= set(python_results["ranking"]["base"])
+    assert {"NULL", "1"} <= set(python_results["same"]["base"])
 
 
-def test_prices_become_a_series_over_utc_times(ran: dict[str, Any]) -> None:
-    prices, candles = ran["prices"], ran["candles"]
+def test_prices_become_a_series_with_utc_times(python_results: dict[str, Any]) -> None:
+    prices, candles = python_results["prices"], python_results["candles"]
 
     assert (prices.index.dtype, candles.index.dtype) == (UTC, UTC)
     assert prices.index[-1] == pd.Timestamp("2026-03-01T12:10:00Z")
@@ -80,6 +80,6 @@ def test_plain_calls_pass_times_and_numbers_too(address: str) -> None:
     assert [str(dtype) for dtype in frame.dtypes] == ["float64", "datetime64[us, UTC]", "int64"]
 
 
-def test_the_nested_answer_and_the_pages_have_the_same_prices(ran: dict[str, Any]) -> None:
-    assert list(ran["original"]["createdAt"]) == list(ran["prices"].index) == list(ran["year"]["created_at"])
-    assert ran["year"]["created_at"].dtype.tz is not None
+def test_the_nested_answer_and_the_pages_have_the_same_prices(python_results: dict[str, Any]) -> None:
+    assert list(python_results["original"]["createdAt"]) == list(python_results["prices"].index) == list(python_results["year"]["created_at"])
+    assert python_results["year"]["created_at"].dtype.tz is not None

@@ -9,7 +9,7 @@ NOON = int(builders.NOON.timestamp())
 NONE = builders.series([])
 
 
-def test_candles_are_made_of_the_samples_in_them() -> None:
+def test_candles_are_computed_from_the_samples_in_their_span() -> None:
     prices = builders.series([10.0, 11, 15, 12, 9, 13, 14])  # 11:54 to 12:00
 
     bars = bars_of_samples(prices, NONE, 180, 60)
@@ -20,7 +20,7 @@ def test_candles_are_made_of_the_samples_in_them() -> None:
     assert bars.low.tolist() == [10.0, 10.0, 9.0]
 
 
-def test_a_candle_opens_where_the_one_before_closed() -> None:
+def test_a_candle_opens_at_the_close_of_the_previous_one() -> None:
     assert bars_of_samples(builders.series([10.0, 11, 9]), NONE, 60, 60).open.tolist() == [10.0, 10.0, 11.0]
 
 
@@ -35,7 +35,7 @@ def test_a_candle_after_a_gap_opens_with_its_own_first_price() -> None:
     assert bars.low.tolist() == [10.0, 20.0, 20.0]
 
 
-def test_a_bar_has_the_volume_reported_last_in_it() -> None:
+def test_a_bar_has_the_last_volume_reported_in_it() -> None:
     volumes = builders.series([5.0, 6.0, 7.0], until=builders.NOON)  # 11:58, 11:59, 12:00
 
     bars = bars_of_samples(builders.series([1.0] * 6), volumes, 120, 60)
@@ -43,7 +43,7 @@ def test_a_bar_has_the_volume_reported_last_in_it() -> None:
     np.testing.assert_array_equal(bars.volume, [np.nan, 5.0, 7.0])
 
 
-def test_hours_are_joined_to_wider_candles() -> None:
+def test_hours_are_joined_into_wider_candles() -> None:
     hours = builders.hours([(1, 5, 1, 2), (2, 3, 1, 3), None, (4, 9, 2, 6)])  # 8:00, 9:00, 11:00
 
     bars = bars_of_hours(hours, 4 * 3600)
@@ -52,7 +52,7 @@ def test_hours_are_joined_to_wider_candles() -> None:
     assert [float(column[0]) for column in (bars.open, bars.high, bars.low, bars.close)] == [1, 9, 1, 6]
 
 
-def test_volatility_is_the_weighted_deviation_over_the_mean_of_each_window() -> None:
+def test_volatility_is_the_weighted_stdev_divided_by_the_mean_of_each_window() -> None:
     random = np.random.default_rng(3)
     prices = builders.series((100 + random.normal(0, 1, 50)).tolist())
     ends = prices.times[[20, 49]]
@@ -63,7 +63,7 @@ def test_volatility_is_the_weighted_deviation_over_the_mean_of_each_window() -> 
     assert found == pytest.approx([window.std() / window.mean() for window in expected], rel=1e-12)
 
 
-def test_a_wider_sample_weighs_more() -> None:
+def test_a_wider_sample_has_more_weight() -> None:
     widths = np.array([60, 180], dtype=np.int64)
     found = rolling_volatility(
         np.array([0, 180], dtype=np.int64), np.array([100.0, 104.0]), widths, np.array([180]), 240
@@ -72,7 +72,7 @@ def test_a_wider_sample_weighs_more() -> None:
     assert found == pytest.approx([np.std([100, 104, 104, 104]) / 103])
 
 
-def test_a_spike_leaves_nothing_behind_and_a_flat_stretch_is_exactly_nothing() -> None:
+def test_a_spike_leaves_no_rounding_error_and_a_flat_stretch_has_a_volatility_of_zero() -> None:
     prices = builders.series([1e9] + [1.0] * 30)
 
     assert rolling_volatility(prices.times, prices.values, prices.widths, prices.times[-1:], 1200).tolist() == [0.0]
@@ -100,7 +100,7 @@ def test_the_first_volatility_uses_the_prices_before_the_span() -> None:
     assert chart.volatility[0] == pytest.approx(np.std(range(11, 26)) / np.mean(range(11, 26)))
 
 
-def test_the_running_bar_is_the_only_one_that_may_still_change() -> None:
+def test_only_the_last_bar_may_still_change() -> None:
     chart = back()
 
     assert chart.edge == NOON - 300
@@ -108,7 +108,7 @@ def test_the_running_bar_is_the_only_one_that_may_still_change() -> None:
     assert chart.samples(chart.since, chart.edge) == 55
 
 
-def test_hours_before_the_span_are_looked_at_and_not_shown() -> None:
+def test_hours_before_the_span_are_used_but_not_shown() -> None:
     hours = builders.hours([(1.0, 1.0, 1.0, 1.0 + hour % 7) for hour in range(72)])
 
     chart = chart_history(hours, NONE, ChartSpan(24 * 3600, 3600, 24 * 3600), NOON, 60)
@@ -118,7 +118,7 @@ def test_hours_before_the_span_are_looked_at_and_not_shown() -> None:
     assert chart.samples(chart.since, chart.edge) == 23 * 60
 
 
-def test_nothing_is_answered_with_nothing() -> None:
+def test_empty_history_gives_empty_candles() -> None:
     for empty in (NONE, builders.hours([])):
         chart = chart_history(empty, NONE, ChartSpan(3600, 3600, 3600), NOON, 60)
         assert (chart.newest(), len(chart.bars.starts), len(chart.volatility)) == (None, 0, 0)

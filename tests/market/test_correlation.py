@@ -20,7 +20,7 @@ def without(series: Series, *places: int) -> Series:
     return Series(*(np.delete(column, places) for column in (series.times, series.values, series.widths)))
 
 
-def test_whole_histories_correlate_as_numpy_says() -> None:
+def test_correlations_of_complete_histories_equal_those_of_numpy() -> None:
     prices = walks(4)
 
     found = correlations([builders.series(one.tolist()) for one in prices], 60)
@@ -31,20 +31,18 @@ def test_whole_histories_correlate_as_numpy_says() -> None:
     assert found.values[0, 2] < -0.3 < 0.3 < found.values[2, 3]
 
 
-def test_only_returns_that_both_have_at_the_same_time_count() -> None:
+def test_only_returns_that_both_metrics_have_at_the_same_time_count() -> None:
     left, right = walks(2)
 
     found = correlations([without(builders.series(left.tolist()), 100), builders.series(right[50:].tolist())], 60)
 
-    times = np.delete(
-        np.arange(51, 400), [100 - 51, 101 - 51]
-    )  # the missing price was the end of one, and the next's start
+    times = np.delete(np.arange(51, 400), [100 - 51, 101 - 51])  # the missing price ends one return and starts the next
     expected = np.corrcoef(np.log(left[times] / left[times - 1]), np.log(right[times] / right[times - 1]))[0, 1]
     assert found.values[0, 1] == pytest.approx(expected, abs=1e-12)
     assert found.common.tolist() == [[397, 347], [347, 349]]
 
 
-def test_prices_of_wider_candles_make_no_returns_of_a_minute() -> None:
+def test_wider_candles_give_no_returns_of_a_minute() -> None:
     left, right = walks(2)
 
     found = correlations([builders.series(left.tolist()), builders.series(right.tolist(), step=300, width=300)], 60)
@@ -78,6 +76,6 @@ def test_hours_correlate_by_their_closes() -> None:
     assert found.values[0, 1] == pytest.approx(expected, abs=1e-12)
 
 
-def test_one_or_no_metric_is_answered_too() -> None:
+def test_one_metric_or_none_gives_a_trivial_matrix() -> None:
     assert correlations([], 60).values.shape == (0, 0)
     assert correlations([builders.series([])], 60).common.tolist() == [[0]]

@@ -40,7 +40,7 @@ def test_another_reason_is_logged_too_and_each_reason_only_once(caplog: pytest.L
     assert logged(caplog) == [("ERROR", "tick: locked"), ("ERROR", "tick: full")]
 
 
-def test_a_text_that_differs_each_time_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_reasons_that_differ_each_time_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
     failures = Failures(Timer())
     for number in range(1_000):
         failures.failed("tick", f"port {number} refused the connection")
@@ -50,7 +50,7 @@ def test_a_text_that_differs_each_time_does_not_flood_the_log(caplog: pytest.Log
     assert logged(caplog)[-1] == ("INFO", "tick: works again, after 1000 failures in 0:00:00")
 
 
-def test_one_failure_says_nothing_of_another(caplog: pytest.LogCaptureFixture) -> None:
+def test_failures_are_logged_independently(caplog: pytest.LogCaptureFixture) -> None:
     failures = Failures(Timer())
     failures.failed("mail", "away")
     failures.failed("chat", "away")

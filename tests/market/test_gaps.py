@@ -19,8 +19,8 @@ def candles(width: int, *times: int) -> Candles:
     return Candles(width, ints([SINCE + time for time in times]), np.ones(len(times)))
 
 
-def gaps_by_hand(samples: list[tuple[int, int]], size: int, known: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Look at each step by itself: a sample at t of width w covers (t - w, t], and its whole step at least."""
+def brute_force_gaps(samples: list[tuple[int, int]], size: int, known: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Check each step by itself: a sample at t of width w covers (t - w, t], and at least its whole step."""
     gaps: list[tuple[int, int]] = []
     for place in range(size):
         begin, end = SINCE + place * STEP, SINCE + (place + 1) * STEP
@@ -43,11 +43,11 @@ spans = st.lists(st.tuples(on_grid, st.integers(1, 12)).map(lambda s: (s[0], s[0
 @given(samples_of_a_history, st.integers(0, 30), spans)
 @example([(SINCE + 1, 1)], 2, [])
 @example([(SINCE + 30 * STEP + 300, 300)], 30, [])
-def test_gaps_are_those_that_looking_at_each_step_finds(samples, size, known):
+def test_gaps_equal_those_of_a_brute_force_search(samples, size, known):
     samples.sort()
     times, widths = ints([time for time, _ in samples]), ints([width for _, width in samples])
     found = find_gaps(times, widths, SINCE, SINCE + size * STEP, STEP, known)
-    assert found == gaps_by_hand(samples, size, known)
+    assert found == brute_force_gaps(samples, size, known)
 
 
 def test_an_empty_history_is_one_gap():
@@ -59,20 +59,20 @@ def test_a_history_without_gaps_has_none():
     assert find_gaps(times, np.full(10, 60), 0, 600, 60) == []
 
 
-def test_known_spans_are_not_asked_for_again():
+def test_settled_spans_are_not_gaps():
     assert find_gaps(ints([]), ints([]), 0, 600, 60, [(120, 300)]) == [(0, 120), (300, 600)]
 
 
-def test_a_sample_just_after_the_history_reaches_into_it_with_its_width():
+def test_a_sample_just_after_the_span_covers_a_part_of_it_by_its_width():
     assert find_gaps(ints([720]), ints([300]), 0, 600, 60) == [(0, 420)]
 
 
-def test_candles_fill_gaps_no_finer_than_a_minute():
+def test_gaps_are_filled_in_steps_of_at_least_a_minute():
     assert [grid_step(period) for period in (5, 60, 90, 420, 3600)] == [60, 60, 60, 420, 3600]
 
 
 @given(st.lists(st.tuples(st.integers(1, 250), st.integers(1, 50)), max_size=10))
-def test_joined_gaps_cover_all_gaps_and_keep_only_wide_spaces_apart(pieces):
+def test_joined_gaps_cover_all_gaps_and_stay_separate_only_across_wide_spaces(pieces):
     gaps, end = [], SINCE
     for space, length in pieces:
         since = end + space * STEP
@@ -90,14 +90,14 @@ def test_joined_gaps_cover_all_gaps_and_keep_only_wide_spaces_apart(pieces):
     assert sorted(edges) == [edge for span in joined for edge in span]
 
 
-def test_gaps_that_lie_just_near_enough_are_asked_for_in_one_go():
+def test_gaps_just_close_enough_are_joined_into_one_request():
     near, far = JOIN_STEPS * STEP, (JOIN_STEPS + 1) * STEP
     assert join_near([(0, 60), (60 + near, 120 + near)], STEP) == [(0, 120 + near)]
     assert join_near([(0, 60), (60 + far, 120 + far)], STEP) == [(0, 60), (60 + far, 120 + far)]
 
 
-def fit_by_hand(found: Candles, gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Count, step by step backwards from each close, how much of its width is missing."""
+def brute_force_fit(found: Candles, gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Count the missing steps backwards from each close, up to the candle's width."""
     fitting = []
     for index, close in enumerate(found.times.tolist()):
         missing = 0
@@ -127,19 +127,19 @@ def test_candles_fill_exactly_the_gaps(places, width, pieces):
 
     indices, widths = fit(found, gaps, STEP)
 
-    assert list(zip(indices.tolist(), widths.tolist(), strict=True)) == fit_by_hand(found, gaps)
+    assert list(zip(indices.tolist(), widths.tolist(), strict=True)) == brute_force_fit(found, gaps)
 
 
-def test_a_candle_finer_than_the_step_counts_with_the_steps_width():
+def test_a_candle_finer_than_the_step_gets_the_width_of_the_step():
     indices, widths = fit(candles(60, 300, 600, 660), [(SINCE, SINCE + 1200)], 600)
     assert (indices.tolist(), widths.tolist()) == ([1], [600])
 
 
-def test_a_wide_candle_counts_with_as_much_of_its_width_as_is_missing():
+def test_a_wide_candle_gets_only_the_width_that_is_missing():
     indices, widths = fit(candles(300, 300, 600), [(SINCE + 120, SINCE + 600)], STEP)
     assert (indices.tolist(), widths.tolist()) == ([0, 1], [180, 300])
 
 
-def test_a_candle_that_closes_where_a_hole_begins_is_not_in_it():
+def test_a_candle_that_closes_where_a_gap_begins_does_not_fill_it():
     indices, _ = fit(candles(60, 60, 120), [(SINCE + 60, SINCE + 120)], STEP)
     assert indices.tolist() == [1]

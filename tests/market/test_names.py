@@ -58,7 +58,7 @@ def test_names_in_letters_of_every_script_can_be_tracked(name):
         ("B\u03a4C", "mixes Latin letters with Greek ones"),
     ],
 )
-def test_a_name_that_cannot_be_tracked_says_why(name, why):
+def test_a_name_that_cannot_be_tracked_has_a_reason(name, why):
     assert fault_of(name) == why
 
 
@@ -72,7 +72,7 @@ def test_no_hostile_name_can_be_tracked(name):
 
 
 @given(st.text(max_size=40))
-def test_whatever_can_be_tracked_is_seen_and_comes_back_out_of_its_key(name):
+def test_a_trackable_name_is_visible_and_survives_the_round_trip_through_its_key(name):
     code = normal(name)
     if fault_of(code) is None:
         metric = Metric(1, "kraken", code, "USD")
@@ -83,6 +83,6 @@ def test_whatever_can_be_tracked_is_seen_and_comes_back_out_of_its_key(name):
         assert parse_track(f"kraken:{code}/USD")[0].matches(Pair(code, "USD"))
 
 
-def test_one_letter_written_in_two_ways_is_one_name():
+def test_two_encodings_of_one_letter_are_one_name():
     assert normal("e\u0301") == normal("\u00e9")
     assert parse_track("kraken:e\u0301/USD") == parse_track("kraken:\u00e9/USD")

@@ -10,7 +10,7 @@ NOW, PERIOD = 1_772_366_400, 60
     ("age", "stale"),
     [(-61, True), (-60, False), (0, False), (120, False), (121, True), (180, True), (NOW, True)],
 )
-def test_a_price_is_stale_beyond_two_periods_and_when_it_lies_ahead(age: int, stale: bool) -> None:
+def test_a_price_is_stale_beyond_two_periods_and_if_it_lies_in_the_future(age: int, stale: bool) -> None:
     assert bool(is_stale(NOW - age, NOW, PERIOD)) is stale
     assert is_stale(np.array([NOW - age, NOW]), NOW, PERIOD).tolist() == [stale, False]
 
@@ -20,9 +20,9 @@ def test_a_metric_without_any_price_is_stale_before_the_first_tick_too() -> None
 
 
 @pytest.mark.parametrize(("age", "stale"), [(-61, True), (-60, False), (0, False), (180, False), (180.5, True)])
-def test_a_tick_is_stale_once_its_own_prices_would_be_at_the_one_that_has_not_come(age: float, stale: bool) -> None:
+def test_a_tick_is_stale_when_its_prices_would_be_stale_in_the_overdue_tick(age: float, stale: bool) -> None:
     assert is_tick_stale(NOW, NOW + age, PERIOD) is stale
 
 
-def test_no_tick_is_stale() -> None:
+def test_the_ranking_is_stale_before_the_first_tick() -> None:
     assert is_tick_stale(None, NOW, PERIOD)

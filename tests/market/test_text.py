@@ -21,7 +21,7 @@ def test_a_text_becomes_one_visible_line(text, line):
 
 
 @pytest.mark.parametrize("text", hostile.NAMES)
-def test_whatever_comes_it_is_short_and_printable(text):
+def test_any_text_becomes_short_and_printable(text):
     line = one_line(text, 60)
     assert len(line) <= 60
     assert line.isprintable()

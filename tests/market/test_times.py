@@ -16,7 +16,7 @@ from services.market.times import from_epoch, parse_moment, period_of, span_text
         ("0", datetime(1970, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_a_moment_is_parsed_as_utc(text: str, moment: datetime) -> None:
+def test_a_time_is_parsed_as_utc(text: str, moment: datetime) -> None:
     found = parse_moment(text)
 
     assert found == moment
@@ -24,7 +24,7 @@ def test_a_moment_is_parsed_as_utc(text: str, moment: datetime) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "-5", "1772368200.5", "2026-13-01", "1772368200000", "9" * 30])
-def test_the_error_names_the_text_that_is_no_moment(text: str) -> None:
+def test_the_error_quotes_the_invalid_time(text: str) -> None:
     with pytest.raises(ValueError, match="is neither an ISO-8601 time nor epoch seconds") as caught:
         parse_moment(text)
 
@@ -36,7 +36,7 @@ def test_the_error_shortens_a_long_text() -> None:
         parse_moment("x" * 50)
 
 
-def test_a_moment_before_the_first_year_in_utc_is_refused() -> None:
+def test_a_time_before_the_first_year_in_utc_is_refused() -> None:
     with pytest.raises(ValueError, match="neither"):
         parse_moment("0001-01-01T00:00+14:00")
 
@@ -68,12 +68,12 @@ def test_lower_case_letters_and_leap_seconds_are_parsed_as_rfc_3339_allows(text:
 @pytest.mark.parametrize(
     "text", ["2026-03-01T11:60:00Z", "2026-03-01T11:59:61Z", "2026-03-01T11:59:600Z", "9999-12-31T23:59:60Z"]
 )
-def test_only_seconds_may_be_60_and_no_time_passes_the_last_year(text: str) -> None:
+def test_only_seconds_may_be_60_and_no_time_exceeds_the_last_year(text: str) -> None:
     with pytest.raises(ValueError, match="is neither an ISO-8601 time nor epoch seconds"):
         parse_moment(text)
 
 
-def test_epoch_seconds_become_an_aware_moment_and_back() -> None:
+def test_epoch_seconds_become_an_aware_datetime_and_back() -> None:
     moment = from_epoch(1_772_368_200)
 
     assert moment == datetime(2026, 3, 1, 12, 30, tzinfo=UTC)

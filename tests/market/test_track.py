@@ -10,14 +10,14 @@ def names(pairs: tuple[Pair, ...]) -> list[str]:
     return [str(pair) for pair in pairs]
 
 
-def test_a_list_is_read_in_its_order_with_exchanges_in_small_and_pairs_in_capital_letters():
+def test_a_list_keeps_its_order_with_exchanges_in_lower_and_pairs_in_upper_case():
     assert parse_track("Kraken:btc/usd, binance:BTC/*") == (
         TrackPattern("kraken", "BTC", "USD"),
         TrackPattern("binance", "BTC", "*"),
     )
 
 
-def test_a_star_alone_is_short_for_every_pair():
+def test_a_lone_asterisk_means_every_pair():
     assert parse_track("demo:*") == (TrackPattern("demo", "*", "*"),)
 
 
@@ -28,7 +28,7 @@ def test_a_repeat_counts_once_and_keeps_its_first_place():
     ]
 
 
-def test_spare_commas_and_spaces_are_no_matter():
+def test_extra_commas_and_spaces_are_ignored():
     assert parse_track(" ,kraken:BTC/USD , ,") == (TrackPattern("kraken", "BTC", "USD"),)
 
 
@@ -50,7 +50,7 @@ def test_spare_commas_and_spaces_are_no_matter():
         "kra*:BTC/USD",
     ],
 )
-def test_the_part_that_cannot_be_read_is_named(bad):
+def test_the_error_names_the_part_that_cannot_be_read(bad):
     with pytest.raises(ValueError, match="is not exchange:BASE/QUOTE") as caught:
         parse_track(f"kraken:ETH/USD,{bad},kraken:SOL/USD")
     assert str(caught.value) == f"{bad!r} is not exchange:BASE/QUOTE"
@@ -81,24 +81,24 @@ def test_a_pattern_without_wildcards_is_literal(pattern, literal):
         ("x:usdc/usd", ["usdc/usd"]),
     ],
 )
-def test_asterisk_matches_anything_and_question_sign_one_letter(pattern, matching):
+def test_an_asterisk_matches_any_text_and_a_question_mark_one_letter(pattern, matching):
     chosen, _ = choose(parse_track(pattern), LISTED)
     assert names(chosen) == matching
 
 
-def test_pairs_come_in_the_patterns_order_and_alphabetically_within_one_and_once():
+def test_pairs_are_unique_in_the_order_of_the_patterns_then_alphabetical():
     chosen, idle = choose(parse_track("x:ETH/USD,x:*/USD,x:BTC/*"), LISTED)
     assert names(chosen) == ["ETH/USD", "BTC/USD", "XBTC/USD", "usdc/usd", "BTC/EUR"]
     assert idle == ()
 
 
-def test_a_pattern_without_a_match_is_returned():
+def test_a_pattern_without_a_match_is_reported():
     chosen, idle = choose(parse_track("x:DOGE/USD,x:BTC/USD,x:*/JPY"), LISTED)
     assert names(chosen) == ["BTC/USD"]
     assert [str(pattern) for pattern in idle] == ["x:DOGE/USD", "x:*/JPY"]
 
 
-def test_a_pattern_whose_pairs_another_took_already_is_not_idle():
+def test_a_pattern_whose_pairs_an_earlier_one_matched_is_not_reported():
     _, idle = choose(parse_track("x:*,x:BTC/USD"), LISTED)
     assert idle == ()
 

@@ -9,7 +9,7 @@ from tests import builders
 from tests.builders import NOON
 
 
-def test_a_pair_reads_as_exchanges_write_it():
+def test_a_pair_is_written_with_a_slash():
     assert str(Pair("BTC", "USD")) == "BTC/USD"
 
 
@@ -57,7 +57,7 @@ def test_a_backfill_runs_until_every_request_is_done_or_has_failed():
     ("minute", "tracked", "seconds", "stale"),
     [(NOON, 10, 180, False), (NOON, 10, 181, True), (NOON, 0, 181, False), (None, 10, 0, True), (None, 0, 0, False)],
 )
-def test_a_state_can_be_taken_as_of_another_time(minute, tracked, seconds, stale):
+def test_a_ranking_state_can_be_evaluated_at_another_time(minute, tracked, seconds, stale):
     state = builders.status(minute=minute, tracked=tracked, stale=not stale)
     later = state.as_of(NOON + timedelta(seconds=seconds), period_seconds=60)
     assert later == replace(state, stale=stale)

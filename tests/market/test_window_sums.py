@@ -7,8 +7,8 @@ from services.market.window_sums import WindowSums, from_bytes, no_sums
 WINDOW, COUNT = 20, 3
 
 
-def drawn_samples(seed: int) -> Samples:
-    """Prices of three metrics at seconds 1 to 200, with gaps, spikes and a foreign first print; one of them is flat."""
+def random_samples(seed: int) -> Samples:
+    """Prices of three metrics at seconds 1 to 200, with gaps, spikes and an outlier at first; one metric is flat."""
     chance = np.random.default_rng(seed)
     times, rows = (part.ravel() for part in np.meshgrid(np.arange(1, 201), np.arange(COUNT), indexing="ij"))
     stay = chance.random(len(times)) > 0.3
@@ -21,7 +21,7 @@ def drawn_samples(seed: int) -> Samples:
 
 
 def expected(history: Samples, second: int) -> tuple[list[float], list[float]]:
-    """By two passes: standard deviations and means."""
+    """Standard deviations and means, in two passes."""
     inside = history.within(second - WINDOW, second)
     stdevs, means = [], []
     for row in range(COUNT):
@@ -32,7 +32,7 @@ def expected(history: Samples, second: int) -> tuple[list[float], list[float]]:
     return stdevs, means
 
 
-def moved(sums: WindowSums, history: Samples, second: int, to: int) -> None:
+def move(sums: WindowSums, history: Samples, second: int, to: int) -> None:
     def window(_rows: np.ndarray) -> Samples:
         return history.within(to - WINDOW, to)
 
@@ -44,11 +44,11 @@ def moved(sums: WindowSums, history: Samples, second: int, to: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_sums_moved_forwards_or_back_equal_those_of_two_passes(seed: int) -> None:
-    history, chance = drawn_samples(seed), np.random.default_rng([seed, 1])
+    history, chance = random_samples(seed), np.random.default_rng([seed, 1])
     sums, second = no_sums(COUNT), 0
     for step in range(400):
         to = second + 1 if step < 100 else max(0, min(210, second + int(chance.integers(-9, 9))))
-        moved(sums, history, second, to)
+        move(sums, history, second, to)
         second = to
         stdevs, means = expected(history, second)
         assert sums.mean() == pytest.approx(means, rel=1e-9, nan_ok=True)
@@ -56,18 +56,18 @@ def test_sums_moved_forwards_or_back_equal_those_of_two_passes(seed: int) -> Non
         assert sums.read("volatility") == pytest.approx(np.divide(stdevs, means), rel=1e-7, abs=1e-16, nan_ok=True)
 
 
-def test_of_a_flat_series_the_standard_deviation_is_exactly_none() -> None:
-    history, sums = drawn_samples(1), no_sums(COUNT)
-    moved(sums, history, 0, 1)
+def test_a_flat_series_has_a_standard_deviation_of_exactly_zero() -> None:
+    history, sums = random_samples(1), no_sums(COUNT)
+    move(sums, history, 0, 1)
     for second in range(1, 150):
-        moved(sums, history, second, second + 1)
+        move(sums, history, second, second + 1)
     assert sums.read("stdev")[2] == 0.0
 
 
 def test_a_metric_that_is_left_out_stays_unknown() -> None:
-    history, sums = drawn_samples(2), no_sums(COUNT)
+    history, sums = random_samples(2), no_sums(COUNT)
     sums.weight[1] = np.nan
-    moved(sums, history, 0, 50)
+    move(sums, history, 0, 50)
     again = from_bytes(sums.to_bytes())
     again.move(NO_SAMPLES, NO_SAMPLES, lambda _rows: NO_SAMPLES)
     assert np.isnan(again.read("stdev")).tolist() == [False, True, False]

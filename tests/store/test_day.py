@@ -1,4 +1,4 @@
-"""What a reader tells of the last 24 h: the ticks in slots of a quarter of an hour, and which pairs came and went."""
+"""The reader's view of the last 24 h: ticks in slots of a quarter of an hour, and the pairs that came and went."""
 
 from datetime import datetime, timedelta
 
@@ -33,13 +33,13 @@ def day(engine: Engine, now: datetime) -> TickDay:
 
 
 def by_slot(found: TickDay, name: str) -> dict[datetime, float]:
-    """The figures of the slots that have one other than zero, by when the slot begins."""
+    """Nonzero figures by the start of their slot."""
     moments = [datetime.fromtimestamp(second, NOON.tzinfo) for second in found.starts.tolist()]
     values = getattr(found, name).tolist()
     return {moment: value for moment, value in zip(moments, values, strict=True) if value and value == value}
 
 
-def test_a_day_without_ticks_has_its_slots_and_misses_nothing(engine: Engine) -> None:
+def test_a_day_without_ticks_has_all_slots_and_no_missed_ticks(engine: Engine) -> None:
     found = day(engine, HALF_AN_HOUR_LATER)
 
     assert len(found.starts) == 96
@@ -49,10 +49,10 @@ def test_a_day_without_ticks_has_its_slots_and_misses_nothing(engine: Engine) ->
     assert np.isnan(found.longest_ms).all()
 
 
-def test_ticks_are_summed_up_by_the_quarter_of_an_hour(engine: Engine) -> None:
+def test_ticks_are_summed_by_quarters_of_an_hour(engine: Engine) -> None:
     record(
         engine,
-        tick_at(NOON - timedelta(days=1)),  # too long ago
+        tick_at(NOON - timedelta(days=1)),  # outside the day
         tick_at(NOON, fetch_ms=100.0, commit_ms=10.0),
         tick_at(NOON + timedelta(minutes=14), fetch_ms=300.0, commit_ms=30.0, failed=("okx", "htx")),
         tick_at(NOON + timedelta(minutes=15), fetch_ms=50.0, commit_ms=5.0),
@@ -68,7 +68,7 @@ def test_ticks_are_summed_up_by_the_quarter_of_an_hour(engine: Engine) -> None:
     assert by_slot(found, "failed") == {NOON: 1}
 
 
-def test_what_was_missed_counts_in_the_slots_where_it_was_due(engine: Engine) -> None:
+def test_missed_ticks_count_in_the_slots_where_they_were_due(engine: Engine) -> None:
     record(engine, tick_at(NOON + timedelta(minutes=5)), tick_at(NOON + timedelta(minutes=20), missed=14))
 
     found = day(engine, NOON + timedelta(minutes=20))
@@ -76,13 +76,13 @@ def test_what_was_missed_counts_in_the_slots_where_it_was_due(engine: Engine) ->
     assert by_slot(found, "missed") == {NOON: 9, NOON + timedelta(minutes=15): 5}
 
 
-def test_a_pause_longer_than_the_day_is_counted_as_far_as_the_day_goes(engine: Engine) -> None:
+def test_a_pause_longer_than_the_day_counts_only_within_the_day(engine: Engine) -> None:
     record(engine, tick_at(NOON, missed=10 * 1440))
 
     assert day(engine, NOON).missed.sum() == 95 * 15
 
 
-def test_while_nothing_ticks_the_gap_up_to_now_is_missed(engine: Engine) -> None:
+def test_ticks_missed_up_to_now_are_counted(engine: Engine) -> None:
     record(engine, tick_at(NOON))
 
     for minutes, missed in ((1, 0), (2, 1), (3.5, 2)):
@@ -103,7 +103,7 @@ def pipeline(engine: Engine) -> PipelineHarness:
     return pipeline
 
 
-def test_pairs_that_came_and_went_are_listed_for_a_day_the_latest_first(pipeline: PipelineHarness) -> None:
+def test_pairs_that_came_and_went_are_listed_for_a_day_newest_first(pipeline: PipelineHarness) -> None:
     (exchange,) = pipeline.exchanges
     for name, gone, minutes in (("SOL/USD", "BTC/USD", 5), ("XRP/USD", "ETH/USD", 10)):
         pipeline.now = NOON + timedelta(minutes=minutes)
@@ -123,7 +123,7 @@ def test_pairs_that_came_and_went_are_listed_for_a_day_the_latest_first(pipeline
     assert [str(metric.pair) for metric in (*later.came, *later.went)] == ["XRP/USD", "ETH/USD"]
 
 
-def test_what_came_back_is_not_gone_and_what_went_long_ago_is_not_listed_again(pipeline: PipelineHarness) -> None:
+def test_a_pair_that_came_back_is_not_listed_as_gone(pipeline: PipelineHarness) -> None:
     (exchange,) = pipeline.exchanges
     price = exchange.prices.pop("BTC/USD")
     pipeline.discover()
@@ -137,7 +137,7 @@ def test_what_came_back_is_not_gone_and_what_went_long_ago_is_not_listed_again(p
     assert [str(metric.pair) for metric in pipeline.reader.day(pipeline.now).went] == ["ETH/USD"]
 
 
-def test_an_exchange_tells_what_it_permits_and_keeps_its_last_failure(pipeline: PipelineHarness) -> None:
+def test_an_exchange_reports_its_rate_limit_and_last_failure(pipeline: PipelineHarness) -> None:
     (exchange,) = pipeline.exchanges
     (before,) = pipeline.reader.status(pipeline.now).exchanges
     assert (before.permitted, before.failed_at, before.error) == (1.5, None, None)

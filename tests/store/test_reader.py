@@ -23,7 +23,7 @@ def pipeline(engine: Engine) -> PipelineHarness:
     return pipeline
 
 
-def test_before_the_first_tick_all_is_empty_and_stale(pipeline: PipelineHarness) -> None:
+def test_before_the_first_tick_the_ranking_is_empty_and_stale(pipeline: PipelineHarness) -> None:
     ranking = pipeline.reader.ranking()
     status = pipeline.reader.status(NOON)
 
@@ -53,7 +53,7 @@ def test_a_metric_is_found_by_number_and_by_key_in_any_case(pipeline: PipelineHa
             pipeline.reader.metric(unknown)
 
 
-def test_a_metric_alone_reads_as_in_the_ranking(pipeline: PipelineHarness) -> None:
+def test_a_single_metric_equals_its_row_in_the_ranking(pipeline: PipelineHarness) -> None:
     pipeline.tick()
     pipeline.exchanges[0].prices["ETH/USD"] = 11.0
     pipeline.tick()
@@ -62,7 +62,7 @@ def test_a_metric_alone_reads_as_in_the_ranking(pipeline: PipelineHarness) -> No
         assert pipeline.reader.metric(row.id) == row
 
 
-def test_the_average_of_the_alert_rule_is_that_of_its_own_window(engine: Engine) -> None:
+def test_the_average_of_the_built_in_rule_covers_its_own_window(engine: Engine) -> None:
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0})
     pipeline = PipelineHarness(engine, [exchange], windows=Windows(main=86_400, rule=120))
     pipeline.discover()
@@ -81,7 +81,7 @@ def test_a_tick_is_stale_when_three_periods_have_passed(pipeline: PipelineHarnes
     assert pipeline.reader.status(pipeline.now + timedelta(minutes=3, seconds=1)).stale
 
 
-def test_every_tick_is_a_new_revision(pipeline: PipelineHarness) -> None:
+def test_every_tick_raises_the_revision(pipeline: PipelineHarness) -> None:
     before = pipeline.reader.revision()
     pipeline.tick()
 
@@ -89,7 +89,7 @@ def test_every_tick_is_a_new_revision(pipeline: PipelineHarness) -> None:
     assert pipeline.reader.ranking().revision == pipeline.reader.status(pipeline.now).revision == before + 1
 
 
-def test_volumes_are_read_as_reported(pipeline: PipelineHarness) -> None:
+def test_volumes_are_returned_as_reported(pipeline: PipelineHarness) -> None:
     pipeline.tick()
     pipeline.exchanges[0].volumes["BTC/USD"] = 6.0
     pipeline.tick()
@@ -99,7 +99,7 @@ def test_volumes_are_read_as_reported(pipeline: PipelineHarness) -> None:
     assert series.times.tolist() == [int(pipeline.now.timestamp()) - 60, int(pipeline.now.timestamp())]
 
 
-def test_sparklines_show_the_shape_of_the_day(pipeline: PipelineHarness) -> None:
+def test_sparklines_have_the_hourly_prices_of_the_day(pipeline: PipelineHarness) -> None:
     pipeline.period = 3600
     pipeline.restart()
     for hour in range(24):
@@ -117,7 +117,7 @@ def test_sparklines_show_the_shape_of_the_day(pipeline: PipelineHarness) -> None
     assert lines.low[1] == lines.high[1]
 
 
-def test_an_hour_without_a_price_has_no_point(pipeline: PipelineHarness) -> None:
+def test_a_sparkline_has_no_point_for_an_hour_without_a_price(pipeline: PipelineHarness) -> None:
     pipeline.tick()
     pipeline.tick(minutes=120)
 

@@ -18,14 +18,14 @@ def at(seconds: float) -> datetime:
 @pytest.fixture
 def tokens(engine: Engine) -> Iterator[TokenStore]:
     yield TokenStore(engine)
-    nothing_is_noted()  # any more
+    wait_for_recorded_uses()
 
 
-def nothing_is_noted() -> None:
+def wait_for_recorded_uses() -> None:
     wait_for(lambda: all(thread.name != NOTING for thread in enumerate_threads()))
 
 
-def test_a_token_is_known_by_its_text_and_stored_by_its_digest_alone(engine: Engine, tokens: TokenStore) -> None:
+def test_a_token_is_found_by_its_text_and_stored_only_as_a_digest(engine: Engine, tokens: TokenStore) -> None:
     secret, token = tokens.issue(" my  notebook ", "write", NOON)
 
     assert (token.name, token.scope, token.created_at) == ("my notebook", "write", NOON)
@@ -42,20 +42,20 @@ def test_a_token_is_known_by_its_text_and_stored_by_its_digest_alone(engine: Eng
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper, lambda text: text[:-1], lambda text: text + "x", digest])
-def test_nothing_else_is_a_token(tokens: TokenStore, change) -> None:
+def test_a_changed_token_is_refused(tokens: TokenStore, change) -> None:
     secret, _ = tokens.issue("a", "read", NOON)
     assert tokens.holder(change(secret), NOON) is None
     assert tokens.holder("", NOON) is None
     assert tokens.holder("dt_\ud800".encode("utf-8", "replace").decode(), NOON) is None
 
 
-def test_no_two_tokens_are_the_same(tokens: TokenStore) -> None:
+def test_tokens_are_unique(tokens: TokenStore) -> None:
     secrets = {tokens.issue("a", "read", NOON)[0] for _ in range(20)}
     assert len(secrets) == 20
     assert [token.id for token in tokens.all()] == list(range(20, 0, -1))
 
 
-def test_a_revoked_token_opens_nothing_here_at_once_and_elsewhere_within_a_second(
+def test_a_revoked_token_is_refused_here_at_once_and_in_other_processes_within_a_second(
     engine: Engine, tokens: TokenStore
 ) -> None:
     elsewhere = TokenStore(engine)
@@ -73,30 +73,30 @@ def test_a_revoked_token_opens_nothing_here_at_once_and_elsewhere_within_a_secon
     assert tokens.revoke(99, at(3)) is False
 
 
-def test_a_token_made_elsewhere_opens_within_a_second(engine: Engine, tokens: TokenStore) -> None:
+def test_a_token_created_by_another_process_is_accepted_within_a_second(engine: Engine, tokens: TokenStore) -> None:
     assert tokens.holder("dt_nothing", NOON) is None
     secret, _ = TokenStore(engine).issue("a", "read", NOON)
     assert tokens.holder(secret, at(1)) is not None
 
 
-def test_the_last_use_is_known_to_the_minute(tokens: TokenStore) -> None:
+def test_the_last_use_is_stored_to_the_minute(tokens: TokenStore) -> None:
     secret, _ = tokens.issue("a", "read", NOON)
     seen = []
     for seconds in (5, 6, 64, 65, 66):
         tokens.holder(secret, at(seconds))
-        nothing_is_noted()
+        wait_for_recorded_uses()
         seen.append(tokens.all()[0].last_used_at)
     assert seen == [at(5), at(5), at(5), at(65), at(65)]
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 61, "a\x00b", "a\u202eb"])
-def test_a_token_needs_a_name_that_can_be_read(tokens: TokenStore, name: str) -> None:
+def test_a_token_needs_a_readable_name(tokens: TokenStore, name: str) -> None:
     with pytest.raises(ValueError, match="a token needs a name of 1 to 60 visible characters"):
         tokens.issue(name, "read", NOON)
     assert tokens.all() == ()
 
 
-def test_a_database_that_cannot_be_written_still_lets_a_token_in(
+def test_a_token_is_accepted_while_the_database_is_read_only(
     engine: Engine, tokens: TokenStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret, _ = tokens.issue("a", "read", NOON)
@@ -106,7 +106,7 @@ def test_a_database_that_cannot_be_written_still_lets_a_token_in(
             connection.exec_driver_sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         engine.dispose()
     else:
-        with engine.connect() as connection:  # the pool's one connection
+        with engine.connect() as connection:  # the only connection of the pool
             connection.exec_driver_sql("PRAGMA query_only = ON")
 
     assert tokens.holder(secret, NOON) is not None

@@ -1,4 +1,4 @@
-"""The description of the interface, and the page that shows it."""
+"""The OpenAPI description, and the page that shows it."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.fakes import fake_dependencies
 
 ASSETS = Path(__file__).parents[3] / "assets"
 UNDESCRIBED = {"/docs"}
-"""Routes for people."""
+"""Routes that return pages rather than data."""
 
 
 @pytest.fixture
@@ -23,11 +23,11 @@ def document() -> dict:
     return json.loads(described())
 
 
-def test_the_committed_description_is_what_the_code_says() -> None:
+def test_the_committed_description_equals_the_generated_one() -> None:
     assert COMMITTED.read_text(encoding="utf-8") == described(), "an accident, or `make openapi` is due"
 
 
-def test_it_is_of_openapi_3_1(document: dict) -> None:
+def test_the_description_is_valid_openapi_3_1(document: dict) -> None:
     assert document["openapi"] == "3.1.0"
     assert document["info"]["version"] == VERSION
 
@@ -41,12 +41,12 @@ def test_every_route_is_described(document: dict) -> None:
     assert listed == sum(operation_of(view) is not None for _, view in rules)
 
 
-def test_every_reference_leads_somewhere(document: dict) -> None:
+def test_every_reference_can_be_resolved(document: dict) -> None:
     for reference in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)):
         assert reference in document["components"]["schemas"]
 
 
-def test_every_query_value_is_described_with_its_bounds(document: dict) -> None:
+def test_every_query_parameter_is_described_with_its_bounds(document: dict) -> None:
     listed = {each["name"]: each for each in document["paths"]["/metrics"]["get"]["parameters"]}
 
     assert set(listed) == {"market", "base", "quote", "q", "sort", "fields", "limit", "offset", "format"}
@@ -93,7 +93,7 @@ def test_bodies_are_described_as_well_as_answers(document: dict) -> None:
     assert "content" not in document["paths"]["/alerts/rules/{number}"]["delete"]["responses"]["204"]
 
 
-def test_the_description_is_sent_like_every_answer(client) -> None:
+def test_the_description_is_sent_with_the_headers_of_every_response(client) -> None:
     answer = client.get("/openapi.json")
 
     assert answer.mimetype == "application/json"
@@ -101,7 +101,7 @@ def test_the_description_is_sent_like_every_answer(client) -> None:
     assert client.post("/openapi.json").mimetype == "application/problem+json"
 
 
-def test_the_page_needs_nothing_from_elsewhere(client) -> None:
+def test_the_page_loads_nothing_from_other_servers(client) -> None:
     page = client.get("/docs")
 
     assert (page.status_code, page.mimetype) == (200, "text/html")
@@ -119,7 +119,7 @@ def test_the_page_needs_nothing_from_elsewhere(client) -> None:
             assert answer.mimetype == ("text/css" if path.endswith(".css") else "text/javascript")
 
 
-def test_browsers_keep_swagger_ui_for_a_year_and_get_no_more_of_its_package_than_they_need() -> None:
+def test_swagger_ui_is_cached_for_a_year_and_only_its_needed_files_are_served() -> None:
     client = create_app(fake_dependencies()).server.test_client()
 
     with client.get(f"/{SWAGGER_UI}/swagger-ui.css") as answer:

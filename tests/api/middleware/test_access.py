@@ -46,7 +46,7 @@ def basic(username: str, password: str, scheme: str = "Basic") -> dict[str, str]
 @pytest.mark.parametrize(
     "address", ["/metrics", "/metrics/3", "/alerts", "/live", "/telemetry", "/metrics/", "/some/page", "/healthz/", "/"]
 )
-def test_who_says_no_name_is_asked_for_it_before_anything_is_read(reader, closed, address):
+def test_a_request_without_credentials_gets_401_before_anything_is_read(reader, closed, address):
     answer = closed.get(address)
     assert (answer.status_code, answer.mimetype) == (401, "application/problem+json")
     assert answer.headers["WWW-Authenticate"] == 'Basic realm="Data Tracker", charset="UTF-8"'
@@ -54,18 +54,18 @@ def test_who_says_no_name_is_asked_for_it_before_anything_is_read(reader, closed
     assert reader.calls == []
 
 
-def test_routes_added_later_are_closed_too(closed):
+def test_routes_added_later_require_credentials_too(closed):
     assert closed.post("/_dash-update-component").status_code == 401
     assert closed.post("/_dash-update-component", headers=basic("me", PASSWORD)).status_code == 200
 
 
 @pytest.mark.parametrize("address", ["/healthz", "/readyz"])
-def test_health_checks_need_no_name(closed, address):
+def test_health_checks_need_no_credentials(closed, address):
     assert closed.get(address).status_code == 200
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC"])
-def test_the_right_name_and_password_come_in(closed, scheme):
+def test_the_right_name_and_password_are_accepted(closed, scheme):
     assert closed.get("/metrics", headers=basic("me", PASSWORD, scheme)).status_code == 200
     assert closed.get("/some/page", headers=basic("me", PASSWORD, scheme)).text == dashboard("some/page")
 
@@ -86,7 +86,7 @@ def test_the_right_name_and_password_come_in(closed, scheme):
         {"X-Forwarded-User": "me"},
     ],
 )
-def test_anything_else_stays_outside(closed, headers):
+def test_any_other_credentials_are_refused(closed, headers):
     assert closed.get("/metrics", headers=headers).status_code == 401
 
 
@@ -99,17 +99,17 @@ def asked(client: FlaskClient, peer: str, user: str | None, **headers: str) -> i
 
 
 @pytest.mark.parametrize("peer", ["10.1.0.1", "10.1.255.255", "::ffff:10.1.2.3", "fd00::1"])
-def test_a_listed_proxy_says_who_its_user_is(reader, peer):
+def test_the_user_named_by_a_trusted_proxy_is_accepted(reader, peer):
     assert asked(behind(reader, Access(proxy=PROXY)), peer, "ann@example.org") == 200
 
 
 @pytest.mark.parametrize("peer", ["10.2.0.1", "127.0.0.1", "::1", "::ffff:10.2.0.1", "fe80::1", "", "a socket"])
-def test_from_elsewhere_its_header_means_nothing(reader, peer):
+def test_the_user_header_is_ignored_from_other_addresses(reader, peer):
     assert asked(behind(reader, Access(proxy=PROXY)), peer, "ann") == 401
 
 
 @pytest.mark.parametrize("user", [None, "", " ", "ann, root", "a" * 201, "ann\tb"])
-def test_a_proxy_that_names_nobody_or_several_lets_nobody_in(reader, user):
+def test_a_proxy_must_name_exactly_one_user(reader, user):
     assert asked(behind(reader, Access(proxy=PROXY)), "10.1.0.1", user) == 401
 
 
@@ -120,7 +120,7 @@ def test_a_forwarded_address_is_not_trusted_as_a_proxy(reader):
     assert asked(client, "10.1.0.1", "ann", **{"X-Forwarded-For": "192.0.2.1"}) == 200
 
 
-def test_only_a_password_makes_the_browser_ask_for_one(reader):
+def test_a_challenge_for_a_password_is_sent_only_if_one_is_set(reader):
     assert behind(reader, Access(proxy=PROXY)).get("/").headers["WWW-Authenticate"] == 'Bearer realm="Data Tracker"'
 
 
@@ -131,20 +131,20 @@ def test_a_password_may_be_set_together_with_the_proxy(reader):
     assert asked(client, "192.0.2.1", "ann") == 401
 
 
-# ---- names of the server
+# ---- host names
 
 
 @pytest.mark.parametrize(
     "host", ["localhost", "localhost:8888", "LOCALHOST:1", "127.0.0.1:8888", "[::1]:80", "x.localhost", "localhost."]
 )
-def test_on_loopback_it_answers_to_the_names_of_this_machine(reader, host):
+def test_on_loopback_the_names_of_this_machine_are_accepted(reader, host):
     assert behind(reader, hosts=Hosts(LOOPBACK_NAMES)).get("/metrics", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1.evil.example", "evillocalhost", "127.0.0.2", "[::2]", "localhost@evil", "a b"]
 )
-def test_a_name_that_somebody_else_points_here_is_refused(reader, host):
+def test_a_foreign_host_name_that_resolves_here_is_refused(reader, host):
     client = behind(reader, hosts=Hosts(LOOPBACK_NAMES))
     answer = client.get("/metrics", headers={"Host": host})
     assert (answer.status_code, answer.json["reason"]) == (421, "Unknown host")
@@ -177,21 +177,21 @@ NEAR = {"nas", "nas.local", "nas.example.org", "10.0.0.1", "[fd00::1]:80", "127.
         (("x.test",), True, False, {"localhost", "x.test"}),
     ],
 )
-def test_an_open_server_answers_to_no_name_that_others_could_have_point_here(allowed, on_loopback, is_closed, answered):
+def test_a_server_without_access_control_refuses_foreign_host_names(allowed, on_loopback, is_closed, answered):
     hosts = hosts_of(allowed, "NAS.example.org", on_loopback=on_loopback, is_closed=is_closed)
     assert {host for host in ("localhost", "x.test", *NEAR) if hosts.include(host)} == answered
 
 
-# ---- caps
+# ---- size limits
 
 
-def test_a_query_beyond_the_cap_is_refused(reader):
+def test_a_query_beyond_the_limit_is_refused(reader):
     client = behind(reader)
-    assert client.get("/metrics?q=" + "a" * (MAX_QUERY_BYTES - 2)).status_code == 422  # the route's own word
+    assert client.get("/metrics?q=" + "a" * (MAX_QUERY_BYTES - 2)).status_code == 422  # refused by the route itself
     assert client.get("/metrics?x=" + "a" * (MAX_QUERY_BYTES - 1)).status_code == 422
 
 
-def test_a_body_beyond_the_cap_is_refused_unread(reader):
+def test_a_body_beyond_the_limit_is_refused_unread(reader):
     client = behind(reader)
     assert client.post("/_dash-update-component", data=b"a" * MAX_BODY_BYTES).status_code == 200
     assert client.post("/_dash-update-component", data=b"a" * (MAX_BODY_BYTES + 1)).status_code == 413
@@ -200,8 +200,8 @@ def test_a_body_beyond_the_cap_is_refused_unread(reader):
 # ---- tokens
 
 
-class Book:
-    """One token that may read and one that may write."""
+class FakeTokens:
+    """One token that may read, and one that may write."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -223,16 +223,16 @@ CLOSED = {"credentials": ("me", PASSWORD)}
 
 
 @pytest.mark.parametrize("others", [CLOSED, {}], ids=["closed", "open"])
-def test_a_token_comes_in_and_a_wrong_one_does_not(reader, others):
-    client = behind(reader, Access(**others, tokens=Book()))
+def test_a_valid_token_is_accepted_and_a_wrong_one_is_not(reader, others):
+    client = behind(reader, Access(**others, tokens=FakeTokens()))
     assert client.get("/metrics", headers=bearing("dt_reads")).status_code == 200
     assert client.get("/metrics", headers=bearing("dt_wrong")).status_code == 401
     assert client.get("/metrics", headers=bearing("")).status_code == 401
     assert client.get("/metrics", headers={"Authorization": "bearer  dt_reads "}).status_code == 200
 
 
-def test_a_fault_of_the_guard_keeps_everybody_out_and_gives_nothing_away(reader):
-    class Broken(Book):
+def test_an_error_in_the_guard_refuses_all_requests_without_details(reader):
+    class Broken(FakeTokens):
         def holder(self, text, now):
             raise ZeroDivisionError("inner secret")
 
@@ -242,8 +242,8 @@ def test_a_fault_of_the_guard_keeps_everybody_out_and_gives_nothing_away(reader)
     assert reader.calls == []
 
 
-def test_a_token_that_cannot_be_looked_up_stays_outside(reader):
-    class Lost(Book):
+def test_a_token_is_refused_while_tokens_cannot_be_looked_up(reader):
+    class Lost(FakeTokens):
         def holder(self, text, now):
             raise StoreUnavailable("the test took the database away")
 
@@ -253,8 +253,8 @@ def test_a_token_that_cannot_be_looked_up_stays_outside(reader):
 
 @pytest.mark.parametrize("others", [CLOSED, {}], ids=["closed", "open"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
-def test_a_token_that_may_read_changes_nothing(reader, others, method):
-    client = behind(reader, Access(**others, tokens=Book()))
+def test_a_read_only_token_cannot_change_anything(reader, others, method):
+    client = behind(reader, Access(**others, tokens=FakeTokens()))
     for path in ("/_dash-update-component", "/metrics", "/alerts/rules/1"):
         answer = client.open(path, method=method, headers=bearing("dt_reads"))
         assert (answer.status_code, answer.json["detail"]) == (403, "token dt_reads may only read")
@@ -262,19 +262,22 @@ def test_a_token_that_may_read_changes_nothing(reader, others, method):
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_a_token_that_may_read_may_ask_in_every_way_of_asking(reader, method):
-    client = behind(reader, Access(**CLOSED, tokens=Book()))
+def test_a_read_only_token_may_use_every_safe_method(reader, method):
+    client = behind(reader, Access(**CLOSED, tokens=FakeTokens()))
     assert client.open("/metrics", method=method, headers=bearing("dt_reads")).status_code == 200
 
 
-# ---- pages of other sites
+# ---- cross-site requests
 
 
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
         ({}, 200),
-        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://elsewhere"}, 200),  # a proxy may have another name for us
+        (
+            {"Sec-Fetch-Site": "same-origin", "Origin": "http://elsewhere"},
+            200,
+        ),  # behind a proxy the server's name may differ
         ({"Sec-Fetch-Site": "none"}, 200),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
@@ -291,20 +294,20 @@ def test_a_token_that_may_read_may_ask_in_every_way_of_asking(reader, method):
         ({"Origin": "http://localhost", "Referer": "http://evil.example/"}, 200),
     ],
 )
-def test_a_page_of_another_site_changes_nothing_in_its_visitors_name(reader, headers, status):
+def test_cross_site_requests_that_change_data_are_refused(reader, headers, status):
     client = behind(reader)
     assert client.post("/_dash-update-component", headers=headers).status_code == status
     assert client.get("/metrics", headers=headers).status_code == 200
 
 
-# ---- how often
+# ---- rate limits
 
 
 def tried(client: FlaskClient, password: str = "wrong", peer: str = "192.0.2.1", path: str = "/metrics"):
     return client.get(path, headers=basic("me", password), environ_base={"REMOTE_ADDR": peer})
 
 
-def test_a_client_with_too_many_wrong_passwords_has_to_wait_even_with_the_right_one(closed):
+def test_after_too_many_wrong_passwords_even_the_right_one_has_to_wait(closed):
     statuses = [tried(closed, f"guess {number}").status_code for number in range(FAILURES_A_MINUTE + 2)]
     assert statuses == [401] * FAILURES_A_MINUTE + [429, 429]
 
@@ -316,13 +319,13 @@ def test_a_client_with_too_many_wrong_passwords_has_to_wait_even_with_the_right_
     assert closed.get("/healthz", environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 200
 
 
-def test_guesses_count_wherever_they_are_sent(closed):
+def test_wrong_passwords_are_counted_over_all_paths(closed):
     for path in ("/nowhere/at/all", "/metrics/", "/_dash-layout", "/assets/x.css", "/") * 2:
         assert tried(closed, path=path).status_code == 401
     assert tried(closed, PASSWORD).status_code == 429
 
 
-def test_a_client_that_was_let_in_before_cannot_be_locked_out_by_others_at_its_address(closed):
+def test_a_client_with_an_earlier_success_is_not_locked_out_by_others_at_its_address(closed):
     assert tried(closed, PASSWORD).status_code == 200
     for _ in range(FAILURES_A_MINUTE + 1):
         tried(closed)
@@ -330,14 +333,14 @@ def test_a_client_that_was_let_in_before_cannot_be_locked_out_by_others_at_its_a
     assert tried(closed, PASSWORD).status_code == 200
 
 
-def test_to_show_nothing_is_no_failure(closed):
+def test_a_request_without_credentials_does_not_count_as_a_wrong_password(closed):
     for _ in range(FAILURES_A_MINUTE * 2):
         assert closed.get("/metrics").status_code == 401
     assert closed.get("/metrics", headers=basic("me", PASSWORD)).status_code == 200
 
 
-def test_wrong_tokens_count_as_wrong_passwords_do(reader):
-    client = behind(reader, Access(("me", PASSWORD), tokens=Book()))
+def test_wrong_tokens_count_like_wrong_passwords(reader):
+    client = behind(reader, Access(("me", PASSWORD), tokens=FakeTokens()))
     for number in range(FAILURES_A_MINUTE):
         assert client.get("/metrics", headers=bearing(f"dt_{number}")).status_code == 401
     assert client.get("/metrics", headers=bearing("dt_reads")).status_code == 429
@@ -366,8 +369,8 @@ def test_requests_are_counted_by_address(reader, first, second, together):
         assert "RATE_LIMIT" in answer.json["detail"]
 
 
-def test_each_token_has_a_count_of_its_own(reader):
-    client = behind(reader, Access(**CLOSED, tokens=Book()), limits=Limits(2))
+def test_requests_are_counted_separately_for_each_token(reader):
+    client = behind(reader, Access(**CLOSED, tokens=FakeTokens()), limits=Limits(2))
 
     def ask(secret: str) -> int:
         return client.get("/metrics", headers=bearing(secret), environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code
@@ -375,7 +378,7 @@ def test_each_token_has_a_count_of_its_own(reader):
     assert [ask("dt_reads"), ask("dt_reads"), ask("dt_reads"), ask("dt_writes")] == [200, 200, 429, 200]
 
 
-def test_this_machine_and_files_are_not_counted(reader):
+def test_requests_from_this_machine_and_for_assets_are_not_counted(reader):
     client = behind(reader, limits=Limits(1))
     for _ in range(3):
         assert client.get("/metrics", environ_base={"REMOTE_ADDR": "127.0.0.1"}).status_code == 200

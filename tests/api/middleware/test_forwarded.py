@@ -1,4 +1,4 @@
-"""Who asks, as proxies tell: the limits hold whatever they write, and whatever a visitor writes before them."""
+"""Client addresses reported by proxies: limits hold for every form, and for headers that a client forges."""
 
 from base64 import b64encode
 
@@ -55,12 +55,12 @@ def ask(client: FlaskClient, header: str, **headers: str) -> int:
         ("for=192.0.2.1", None),
     ],
 )
-def test_an_address_is_read_with_and_without_its_port_and_rubbish_is_none(text: str, address: str | None) -> None:
+def test_an_address_is_parsed_with_and_without_a_port_and_garbage_gives_none(text: str, address: str | None) -> None:
     assert address_in(text) == address
 
 
 @pytest.mark.parametrize("form", ["192.0.2.1:{}", "[2001:db8::1]:{}", "[2001:db8::{:x}]:80", "not an address {}", ""])
-def test_wrong_passwords_are_counted_whatever_port_or_rubbish_a_proxy_adds(form: str) -> None:
+def test_wrong_passwords_are_counted_for_any_port_or_garbage_that_a_proxy_adds(form: str) -> None:
     client = behind(1, Access(("me", "right")))
     guesses = [
         ask(client, form.format(number), Authorization=f"Basic {b64encode(f'me:{number}'.encode()).decode()}")
@@ -81,13 +81,13 @@ def test_wrong_passwords_are_counted_whatever_port_or_rubbish_a_proxy_adds(form:
         "127.0.0.1, {}, unknown",
     ],
 )
-def test_requests_are_counted_as_those_of_the_address_that_the_proxy_saw(form: str) -> None:
+def test_requests_are_counted_for_the_address_that_the_proxy_saw(form: str) -> None:
     client = behind(1, requests_a_minute=3)
     assert [ask(client, form.format(number)) for number in range(5)] == [200, 200, 200, 429, 429]
     assert ask(client, "192.0.2.99") == 200, "another visitor"
 
 
-def test_each_proxy_that_is_trusted_counts_from_the_end() -> None:
+def test_each_trusted_proxy_takes_one_address_from_the_end() -> None:
     client = behind(2, requests_a_minute=1)
     assert ask(client, "192.0.2.1:80, 10.0.0.1") == 200
     assert ask(client, "198.51.100.7, 192.0.2.1:81, 10.0.0.2") == 429
@@ -113,6 +113,6 @@ def test_requests_of_the_proxy_itself_are_not_counted() -> None:
         ("", False),
     ],
 )
-def test_of_schemes_only_the_two_of_the_web_are_taken(header: str, by_tls: bool) -> None:
+def test_only_http_and_https_are_accepted_as_schemes(header: str, by_tls: bool) -> None:
     answer = behind(1).get("/metrics", headers={"X-Forwarded-Proto": header})
     assert ("Strict-Transport-Security" in answer.headers) is by_tls

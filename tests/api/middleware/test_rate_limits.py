@@ -21,7 +21,7 @@ def test_processes_that_share_redis_count_together(redis_server: RedisServer) ->
     assert second.wait_for_login("192.0.2.1", "Basic x") > 0
 
 
-def test_while_redis_is_away_each_counts_for_itself_and_comes_back(redis_server: RedisServer, caplog) -> None:
+def test_without_redis_each_process_counts_by_itself_until_it_is_back(redis_server: RedisServer, caplog) -> None:
     timer = Timer()
     limits = Limits(2, redis_server.url, timer)
     assert [limits.wait_for_request("ann") for _ in range(2)] == [0, 0]
@@ -35,7 +35,7 @@ def test_while_redis_is_away_each_counts_for_itself_and_comes_back(redis_server:
     assert [bool(limits.wait_for_request("ann")) for _ in range(3)] == [False, False, True]
 
 
-def test_a_redis_that_hangs_makes_those_wait_who_ask_just_then_and_later_one_now_and_then(
+def test_a_redis_that_hangs_delays_only_the_first_requests_and_an_occasional_later_one(
     redis_server: RedisServer,
 ) -> None:
     timer = Timer()
@@ -68,7 +68,7 @@ def test_the_memory_of_admitted_clients_is_bounded() -> None:
     assert len(limits._known) <= MAX_KNOWN_CLIENTS
 
 
-def test_a_count_ends_with_its_window_and_takes_no_more_memory_than_it_may() -> None:
+def test_counts_expire_with_their_window_and_their_number_is_bounded() -> None:
     timer = Timer()
     counts = Counts(timer)
     assert [counts.incr("a", 60), counts.incr("a", 60), counts.get("a"), counts.get("b")] == [1, 2, 2, 0]

@@ -1,4 +1,4 @@
-"""What is answered a second time comes without Flask, and nobody can tell."""
+"""Repeated responses come from the cache without Flask, and are identical."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -28,8 +28,8 @@ ADDRESSES = (
 )
 
 
-class Time:
-    """A clock that is set."""
+class FakeTime:
+    """A clock under the test's control."""
 
     def __init__(self) -> None:
         self.now = NOON + timedelta(seconds=5)
@@ -44,15 +44,15 @@ def reader() -> FakeReader:
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
+def clock() -> FakeTime:
+    return FakeTime()
 
 
 @pytest.fixture
-def client(reader, time) -> FlaskClient:
-    app = create_app(fake_dependencies(reader, time))
+def client(reader, clock) -> FlaskClient:
+    app = create_app(fake_dependencies(reader, clock))
     client = app.server.test_client()
-    client.reached = []  # what came to Flask
+    client.reached = []  # the requests that reached Flask
     app.server.before_request(lambda: client.reached.append(1))
     return client
 
@@ -61,7 +61,7 @@ def client(reader, time) -> FlaskClient:
 @pytest.mark.parametrize(
     "headers", [{}, {"Accept-Encoding": "gzip"}, {"Accept-Encoding": "gzip;q=0.5, br"}, {"Accept-Encoding": "identity"}]
 )
-def test_the_second_answer_is_the_first_one_without_flask(reader, client, address, headers):
+def test_the_second_response_equals_the_first_and_skips_flask(reader, client, address, headers):
     reader.put(*reader.metrics, builders.ranked_metric(100))  # kraken:BTC-USD
     first = client.get(address, headers=headers)
     second = client.get(address, headers=headers)
@@ -72,13 +72,13 @@ def test_the_second_answer_is_the_first_one_without_flask(reader, client, addres
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_a_client_that_has_the_response_gets_304(reader, client, time, address):
+def test_a_client_that_has_the_response_gets_304(reader, client, clock, address):
     reader.put(*reader.metrics, builders.ranked_metric(100))
     tag = client.get(address).headers["ETag"]
     known = {"If-None-Match": f'W/"other", {tag}'}
     second = client.get(address, headers=known)
     assert (len(client.reached), second.status_code, second.data) == (1, 304, b"")
-    elsewhere = create_app(fake_dependencies(reader, time)).server.test_client()
+    elsewhere = create_app(fake_dependencies(reader, clock)).server.test_client()
     anew = elsewhere.get(address, headers=known)
     assert (anew.status_code, sorted(anew.headers)) == (304, sorted(second.headers))
 
@@ -93,35 +93,35 @@ def test_other_requests_have_other_answers(client):
     assert client.post("/metrics").status_code == 405
 
 
-def test_a_new_tick_is_seen_at_once(reader, client):
+def test_a_new_tick_invalidates_the_cache_at_once(reader, client):
     before = client.get("/metrics/3").json
     reader.put(*(builders.ranked_metric(id, base=f"C{id}", price=7.5) for id in range(1, 31)))
     after = client.get("/metrics/3").json
     assert (before["metric"]["price"] == 7.5, after["metric"]["price"]) == (False, 7.5)
 
 
-def test_within_the_next_period_the_day_ends_later(reader, client, time):
+def test_the_span_of_a_day_moves_on_with_each_period(reader, client, clock):
     address = "/metrics/3/prices"
     client.get(address)
-    time.now += timedelta(seconds=30)
+    clock.now += timedelta(seconds=30)
     client.get(address)
     assert reader.calls.count("prices") == 1
-    time.now += timedelta(seconds=30)
+    clock.now += timedelta(seconds=30)
     client.get(address)
     assert reader.calls.count("prices") == 2
 
 
-def test_it_holds_for_ever_less_seconds(reader, client, time):
+def test_max_age_falls_as_the_next_tick_comes_near(reader, client, clock):
     reader.put(*reader.metrics)
     ages = []
     for _ in range(3):
         ages.append(client.get("/metrics").headers["Cache-Control"])
-        time.now += timedelta(seconds=10)
+        clock.now += timedelta(seconds=10)
     assert ages == ["private, max-age=55", "private, max-age=45", "private, max-age=35"]
     assert len(client.reached) == 1
 
 
-def test_without_the_database_nothing_old_is_sent(reader, client):
+def test_cached_responses_are_not_sent_without_the_database(reader, client):
     client.get("/metrics")
     reader.down = True
     assert client.get("/metrics").status_code == 503
@@ -136,16 +136,16 @@ def test_a_404_is_not_cached(client):
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_cached_responses_are_only_for_admitted_visitors(reader, time, address):
+def test_cached_responses_are_only_for_admitted_visitors(reader, clock, address):
     reader.put(*reader.metrics, builders.ranked_metric(100))
-    closed = create_app(fake_dependencies(reader, time), Access(("ann", "open sesame"))).server.test_client()
+    closed = create_app(fake_dependencies(reader, clock), Access(("ann", "open sesame"))).server.test_client()
     for _ in range(2):
         assert closed.get(address, headers=BASIC).status_code == 200
         assert closed.get(address).status_code == 401
 
 
 @pytest.mark.parametrize("address", ["/metrics?limit=1", "/metrics/3/prices?limit=1"])
-def test_other_values_that_a_client_sends_reach_no_other_client(reader, client, address):
+def test_headers_of_one_client_never_reach_another_through_the_cache(reader, client, address):
     reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
     odd = client.get(f"{address}&own=http://evil.example", environ_overrides={"SCRIPT_NAME": "//evil.example"})
     assert client.get(address).headers["Link"] == odd.headers["Link"]
@@ -153,14 +153,14 @@ def test_other_values_that_a_client_sends_reach_no_other_client(reader, client, 
     assert "limit=1" in odd.headers["Link"]
 
 
-def test_an_answer_that_another_tick_has_overtaken_does_not_hold(time):
+def test_a_response_built_during_a_tick_is_not_cached(clock):
     class Overtaken(FakeReader):
         def ranking(self):
             return replace(super().ranking(), revision=self.state.revision + 1)
 
     reader = Overtaken(metrics=(builders.ranked_metric(),))
-    assert Freshness(reader, time).present().max_age == 0
-    assert Freshness(FakeReader(metrics=reader.metrics), time).present().max_age == 55
+    assert Freshness(reader, clock).present().max_age == 0
+    assert Freshness(FakeReader(metrics=reader.metrics), clock).present().max_age == 55
 
 
 def answer(size: int, **headers: str) -> CachedResponse:
@@ -173,11 +173,11 @@ def test_no_more_bytes_are_cached_than_the_limit():
     asked = [(f"/{number}", "", "") for number in range(7)]
     for one in asked:
         cache.put(one, now, answer(each))
-        cache.put(one, now, answer(each))  # by two who came at once
+        cache.put(one, now, answer(each))  # as two simultaneous requests do
     assert [one in cache for one in asked] == [False] * 5 + [True] * 2
 
 
-def test_long_questions_count_too():
+def test_long_paths_count_towards_the_limit():
     now = Present(1, NOON, 0)
     cache = ResponseCache(max_bytes=100_000)
     asked = [("/metrics", f"x={number}{'y' * 8_000}", "") for number in range(100)]
@@ -186,7 +186,7 @@ def test_long_questions_count_too():
     assert 0 < sum(one in cache for one in asked) < 100_000 / 8_000
 
 
-def test_long_headers_count_too():
+def test_long_headers_count_towards_the_limit():
     now = Present(1, NOON, 0)
     cache = ResponseCache(max_bytes=100_000)
     asked = [("/metrics", f"x={number}", "") for number in range(100)]
@@ -204,7 +204,7 @@ def test_a_response_larger_than_the_cache_evicts_nothing():
     assert ("/metrics", "", "") not in cache
 
 
-def test_an_answer_of_another_state_is_none():
+def test_a_response_of_another_revision_is_not_returned():
     cache, now = ResponseCache(), Present(1, NOON, 0)
     asked = ("/metrics", "", "")
     cache.put(asked, now, answer(1))

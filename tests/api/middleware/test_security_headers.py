@@ -33,10 +33,10 @@ def test_every_answer_has_the_security_headers(path: str, status: int) -> None:
     assert policy["frame-ancestors"] == "'none'"
     assert policy["script-src"].startswith("'self' 'sha256-")
     assert "unsafe" not in policy["script-src"]
-    assert "http" not in headers["Content-Security-Policy"]  # nothing from elsewhere
+    assert "http" not in headers["Content-Security-Policy"]  # no other origins
 
 
-def test_refusals_have_the_headers_too() -> None:
+def test_refused_requests_get_the_security_headers_too() -> None:
     answer = served(Access(("me", "pw"))).get("/")
     assert answer.status_code == 401
     assert "Content-Security-Policy" in answer.headers

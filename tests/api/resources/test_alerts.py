@@ -1,4 +1,4 @@
-"""All alerts of a storm can be read, page by page, although they share their time."""
+"""Many alerts with the same time can all be read page by page."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ STORM = 60
 
 @pytest.fixture
 def client(engine: Engine) -> FlaskClient:
-    """Of a market in which one tick has fired an alert on each of 60 metrics."""
+    """A client of a server where one tick has fired an alert on each of 60 metrics."""
     second = int(NOON.timestamp())
     with writing(engine) as connection:
         listings = [Listing(Pair(f"C{number}", "USD")) for number in range(STORM)]
@@ -40,7 +40,7 @@ def links(answer: object) -> dict[str, str]:
 
 
 def pages(client: FlaskClient, path: str) -> list[object]:
-    """The answers from `path` on, as the links lead."""
+    """The responses from `path` on, following the links."""
     found = []
     following: str | None = path
     while following is not None:
@@ -52,7 +52,7 @@ def pages(client: FlaskClient, path: str) -> list[object]:
     return found
 
 
-def test_the_pages_of_a_storm_hold_each_alert_once_the_newest_first(client: FlaskClient) -> None:
+def test_pages_list_each_alert_once_newest_first(client: FlaskClient) -> None:
     found = pages(client, "/alerts?limit=25")
 
     numbers = [[alert["id"] for alert in answer.json["alerts"]] for answer in found]  # type: ignore[attr-defined]
@@ -60,7 +60,7 @@ def test_the_pages_of_a_storm_hold_each_alert_once_the_newest_first(client: Flas
     assert [number for page in numbers for number in page] == list(range(STORM, 0, -1))
 
 
-def test_records_and_csv_come_in_the_same_pages(client: FlaskClient) -> None:
+def test_records_and_csv_have_the_same_pages(client: FlaskClient) -> None:
     as_records = pages(client, "/alerts?limit=25&format=records")
     as_csv = pages(client, "/alerts?limit=25&format=csv")
 
@@ -81,7 +81,7 @@ def test_links_lead_to_all_pages_with_the_same_query(client: FlaskClient) -> Non
     assert "next" not in links(client.get(f"{asked}&offset=40"))
 
 
-def test_the_count_is_of_what_matches_and_a_page_behind_the_last_is_empty(client: FlaskClient) -> None:
+def test_the_count_covers_all_matches_and_a_page_beyond_the_last_is_empty(client: FlaskClient) -> None:
     one = client.get("/alerts?metric=kraken:C7-USD")
     assert (one.headers["X-Total-Count"], [alert["metric_id"] for alert in one.json["alerts"]]) == ("1", [8])
     assert client.get("/alerts?state=resolved").headers["X-Total-Count"] == "0"
@@ -91,7 +91,7 @@ def test_the_count_is_of_what_matches_and_a_page_behind_the_last_is_empty(client
 
 
 @pytest.mark.parametrize("value", ["-1", "1.5", "x", "10000001", ""])
-def test_an_offset_that_is_none_is_refused_by_name(client: FlaskClient, value: str) -> None:
+def test_an_invalid_offset_is_refused_by_name(client: FlaskClient, value: str) -> None:
     answer = client.get(f"/alerts?offset={value}")
     assert answer.status_code == 422
     assert answer.json["detail"].startswith("offset: ")

@@ -65,13 +65,13 @@ def test_deliveries_are_listed_with_their_status(client: FlaskClient) -> None:
     assert sent["title"] == "400 alerts, 100 resolved: BTC/USD on kraken: 3.2 x its average, and 499 more"
 
 
-def test_deliveries_can_be_chosen_by_state_and_number(client: FlaskClient) -> None:
+def test_deliveries_can_be_filtered_by_state_and_limited(client: FlaskClient) -> None:
     assert [one["id"] for one in listed(client, "?state=failed")] == [2]
     assert [one["id"] for one in listed(client, "?limit=2")] == [3, 2]
 
 
 @pytest.mark.parametrize("query", ["state=lost", "kind=x", "limit=0", "limit=1001", "limit=x"])
-def test_a_value_that_cannot_be_used_is_named(client: FlaskClient, query: str) -> None:
+def test_an_invalid_value_is_named_in_the_error(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/alerts/deliveries?{query}")
 
     assert answer.status_code == 422
@@ -87,7 +87,7 @@ def test_a_failed_delivery_can_be_retried(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(("number", "status"), [("1", 409), ("3", 409), ("4", 404), ("x", 404), ("-1", 404)])
-def test_nothing_else_can(client: FlaskClient, number: str, status: int) -> None:
+def test_other_deliveries_cannot_be_retried(client: FlaskClient, number: str, status: int) -> None:
     answer = client.post(f"/alerts/deliveries/{number}/retry")
 
     assert answer.status_code == status
@@ -121,7 +121,7 @@ def test_an_unknown_channel_is_reported(client: FlaskClient, deliveries: FakeDel
 
 
 @pytest.mark.parametrize("path", ["/alerts/deliveries/2/retry", "/alerts/channels/mail/test"])
-def test_looking_at_it_changes_nothing(client: FlaskClient, deliveries: FakeDeliveries, path: str) -> None:
+def test_get_on_an_action_changes_nothing(client: FlaskClient, deliveries: FakeDeliveries, path: str) -> None:
     before = deliveries.messages
 
     answer = client.get(path)
@@ -132,14 +132,14 @@ def test_looking_at_it_changes_nothing(client: FlaskClient, deliveries: FakeDeli
     assert (deliveries.messages, deliveries.tried) == (before, [])
 
 
-def test_an_answer_is_never_older_than_the_question(client: FlaskClient, deliveries: FakeDeliveries) -> None:
+def test_deliveries_are_never_cached(client: FlaskClient, deliveries: FakeDeliveries) -> None:
     listed(client)
     deliveries.messages = (builders.delivery(9, sent_at=NOON + timedelta(minutes=1)),)
 
     assert [one["id"] for one in listed(client)] == [9]
 
 
-def test_deliveries_are_paged_through_by_links_up_to_the_last(client: FlaskClient) -> None:
+def test_links_lead_through_all_pages_of_deliveries(client: FlaskClient) -> None:
     found: list[object] = []
     address: str | None = "/alerts/deliveries?limit=1"
     while address is not None:

@@ -1,4 +1,4 @@
-"""Paging and folding a metric's history, and tables of it."""
+"""Pages, candles and tables of a metric's history."""
 
 import gzip
 from datetime import timedelta
@@ -34,14 +34,14 @@ def test_pages_have_every_sample_once(reader, client, name):
     assert [[row[name] for row in page] for page in pages] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
-def test_a_full_last_page_leads_nowhere(reader, client):
+def test_a_full_last_page_has_no_next_link(reader, client):
     reader.price_series[3] = builders.series([1.0, 2.0])
 
     assert "Link" not in client.get("/metrics/3/prices?limit=2").headers
     assert "Link" not in client.get("/metrics/3/prices").headers
 
 
-def test_pages_end_where_the_first_one_was_asked_for(reader, client):
+def test_pages_keep_the_end_of_the_first_request(reader, client):
     reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
 
     following = relations(client.get("/metrics/kraken:btc-usd/prices?limit=1&interval=raw"))["next"]
@@ -52,7 +52,7 @@ def test_pages_end_where_the_first_one_was_asked_for(reader, client):
 
 
 @pytest.mark.parametrize("interval", ["raw", "5m", "1h"])
-def test_pages_reach_across_a_gap_of_years(reader, client, interval):
+def test_pages_continue_across_a_gap_of_years(reader, client, interval):
     old = builders.series([1.0, 2.0], until=NOON - timedelta(days=800))
     new = builders.series([3.0])
     reader.price_series[3] = Series(
@@ -67,7 +67,7 @@ def test_pages_reach_across_a_gap_of_years(reader, client, interval):
 
 
 @pytest.mark.parametrize(("interval", "seconds"), [("5m", 300), ("1h", 3600)])
-def test_pages_of_candles_are_the_candles_of_the_whole(reader, client, interval, seconds):
+def test_paged_candles_equal_the_candles_of_the_whole_span(reader, client, interval, seconds):
     reader.price_series[3] = builders.series([float(i) for i in range(601)])
     reader.volume_series[3] = builders.series([float(i) for i in range(601)])
     address = f"/metrics/3/prices?interval={interval}&since={int(NOON.timestamp()) - 36_000 + 60}"
@@ -108,7 +108,7 @@ def test_five_minutes_have_open_high_low_close_mean_count_and_volume(reader, cli
         ("since=2026-03-01T11:45:00Z&until=2026-03-01T11:55:01Z", ["11:45", "11:50", "11:55"]),
     ],
 )
-def test_five_minutes_are_asked_for_by_when_they_begin(reader, client, query, begins):
+def test_five_minute_candles_are_selected_by_their_start(reader, client, query, begins):
     reader.price_series[3] = builders.series([1.0] * 60)
 
     sent = client.get(f"/metrics/3/prices?interval=5m&{query}").json["prices"]
@@ -132,7 +132,7 @@ def test_a_value_beyond_its_limit_is_refused_by_its_name(client, query, reason):
 
 @pytest.mark.parametrize("zone", ["+05:30", "%2B05:30", "+0530"])
 @pytest.mark.parametrize("time", ["2026-03-01T17:28:00", "2026-03-01%2017:28", "2026-03-01T17:28:00.250"])
-def test_a_zone_is_understood_though_its_plus_means_a_space(reader, client, time, zone):
+def test_a_time_zone_is_understood_if_its_plus_arrives_as_a_space(reader, client, time, zone):
     reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
 
     sent = client.get(f"/metrics/3/prices?since={time}{zone}").json["prices"]
@@ -140,20 +140,20 @@ def test_a_zone_is_understood_though_its_plus_means_a_space(reader, client, time
     assert [row["price"] for row in sent] == [2.0, 3.0]
 
 
-def test_a_space_before_the_time_is_no_zone(reader, client):
+def test_a_space_before_the_time_is_not_a_time_zone(reader, client):
     reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
 
     assert len(client.get("/metrics/3/prices?since=2026-03-01 11:58").json["prices"]) == 2
 
 
 @pytest.mark.parametrize("interval", ["raw", "5m"])
-def test_the_last_second_there_is_can_be_asked_for(client, interval):
+def test_the_last_representable_second_can_be_requested(client, interval):
     answer = client.get(f"/metrics/3/prices?until=9999-12-31T23:59:59Z&interval={interval}")
 
     assert (answer.status_code, answer.json) == (200, {"prices": []})
 
 
-def test_a_page_of_the_first_years_leads_to_an_address_that_is_understood(client):
+def test_the_next_link_of_a_page_in_the_first_years_can_be_parsed(client):
     following = relations(client.get("/metrics/3/prices?since=0001-01-01&limit=2"))["next"]
 
     assert "since=0001-02-01T00:00:00Z" in following
@@ -197,7 +197,7 @@ def test_candles_as_csv_have_the_columns_of_the_json(reader, client):
     )
 
 
-def test_a_page_of_csv_leads_to_the_next(reader, client):
+def test_a_page_of_csv_links_to_the_next(reader, client):
     reader.price_series[3] = builders.series([1.0, 2.0])
     first = client.get("/metrics/3/prices?format=csv&limit=1")
     second = client.get(relations(first)["next"])
@@ -211,7 +211,7 @@ def test_a_series_as_records_is_one_plain_array(reader, client):
     ]
 
 
-def test_alerts_come_as_tables_too(reader, client):
+def test_alerts_are_available_as_tables_too(reader, client):
     reader.fired = (builders.alert(1, base="=1"),)
     names = (
         "id,metric_id,market,base,quote,price,average,factor,samples,fired_at,state,rule_id,rule,condition,quantity,value,"
@@ -223,6 +223,6 @@ def test_alerts_come_as_tables_too(reader, client):
     assert record == client.get("/alerts").json["alerts"][0]
 
 
-def test_an_unknown_metric_is_no_table(client):
+def test_a_table_of_an_unknown_metric_is_not_found(client):
     assert client.get("/metrics/99/prices?format=csv").status_code == 404
     assert client.get("/metrics/99/prices", headers={"If-None-Match": "*", "Accept": "text/csv"}).status_code == 404

@@ -1,4 +1,4 @@
-"""What `/metrics` can be asked for."""
+"""Queries, pages and tables of `/metrics`."""
 
 import csv
 import io
@@ -62,17 +62,17 @@ def ids(answer) -> list[int]:
         ("limit=1&offset=1&market=kraken&sort=id", [5]),
     ],
 )
-def test_a_query_chooses_sorts_and_cuts(client, query, expected):
+def test_a_query_filters_sorts_and_limits(client, query, expected):
     assert ids(client.get(f"/metrics?{query}")) == expected
 
 
-def test_only_the_fields_that_are_asked_for_are_sent(client):
+def test_only_the_requested_fields_are_sent(client):
     assert client.get("/metrics?fields=price,id&limit=2").json == {
         "metrics": [{"price": 300.0, "id": 5}, {"price": 100.0, "id": 2}]
     }
 
 
-def test_the_fields_are_those_of_a_metric():
+def test_the_selectable_fields_are_those_of_a_metric():
     assert tuple(metric_body(builders.ranked_metric())) == METRIC_FIELDS
 
 
@@ -119,7 +119,7 @@ def test_elsewhere_an_unknown_query_value_is_refused(client, path):
 # ---- pages
 
 
-def test_links_lead_through_all_pages_there_and_back(client):
+def test_links_lead_through_all_pages_forwards_and_backwards(client):
     seen, address = [], "/metrics?limit=2&quote=USD,USDT"
     while address:
         answer = client.get(address)
@@ -150,7 +150,7 @@ def test_values_in_a_link_are_quoted(client):
     assert '"> ' not in relations(answer)["first"]
 
 
-def test_a_page_changes_its_tag_with_the_number_of_those_around_it(reader, client):
+def test_the_etag_of_a_page_changes_with_the_number_of_pages(reader, client):
     before = client.get("/metrics?limit=1").headers["ETag"]
     reader.put(*reader.metrics[:-1])
     assert client.get("/metrics?limit=1", headers={"If-None-Match": before}).status_code == 200
@@ -159,7 +159,7 @@ def test_a_page_changes_its_tag_with_the_number_of_those_around_it(reader, clien
 # ---- tables
 
 
-def test_csv_has_a_line_a_metric_under_the_names_of_the_fields(client):
+def test_csv_has_one_line_per_metric_under_a_header_of_field_names(client):
     answer = client.get("/metrics?format=csv&fields=id,base,price,change_1h,active,updated_at&limit=2&offset=3")
 
     assert (answer.status_code, answer.content_type) == (200, "text/csv; charset=utf-8")
@@ -171,7 +171,7 @@ def test_csv_has_a_line_a_metric_under_the_names_of_the_fields(client):
     assert answer.headers["X-Total-Count"] == "5"
 
 
-def test_csv_without_rows_names_the_columns(client):
+def test_csv_without_rows_still_has_a_header(client):
     assert client.get("/metrics?format=csv&market=nowhere").text == ",".join(METRIC_FIELDS) + "\r\n"
 
 
@@ -191,7 +191,7 @@ def test_records_are_one_plain_array(client):
 
 
 @pytest.mark.parametrize("symbol", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", '=HYPERLINK("http://x";"y")'])
-def test_text_that_a_spreadsheet_would_compute_is_guarded_and_numbers_are_not(reader, symbol):
+def test_text_that_a_spreadsheet_would_evaluate_is_escaped_and_numbers_are_not(reader, symbol):
     reader.put(builders.ranked_metric(1, market=symbol, base=symbol, quote=symbol, reason=symbol, change_1h=-0.5))
 
     text = serve(reader).get("/metrics?format=csv").get_data(as_text=True)
@@ -212,14 +212,14 @@ def test_a_client_that_has_the_table_gets_304_and_it_is_not_made(reader, client)
     assert client.get("/metrics?format=csv", headers={"If-None-Match": tag}).status_code == 200
 
 
-def test_a_selection_is_built_once_a_revision(reader, client):
+def test_a_selection_is_built_once_per_revision(reader, client):
     for _ in range(3):
         client.get("/metrics?limit=2")
         client.get("/metrics?market=kraken&format=records")
-    assert reader.calls.count("ranking") == 3  # once each, and once for the minute
+    assert reader.calls.count("ranking") == 3  # once for each selection, and once for the minute
 
 
-def test_a_long_table_is_sent_whole(reader):
+def test_a_long_table_is_sent_in_full(reader):
     reader.put(*(builders.ranked_metric(id) for id in range(1, 12_002)))
 
     assert serve(reader).get("/metrics?format=csv&fields=id").text.split() == ["id", *map(str, range(1, 12_002))]

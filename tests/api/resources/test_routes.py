@@ -23,16 +23,16 @@ def strict(text: bytes) -> object:
     return json.loads(text, parse_constant=refuse)
 
 
-# ---- what the original service's clients read
+# ---- fields that clients of the original service read
 
 
-def test_metrics_come_in_rank_order_and_those_without_prices_last(client):
+def test_metrics_are_listed_by_rank_and_those_without_prices_last(client):
     answer = client.get("/metrics")
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
     assert [(row["id"], row["rank"]) for row in answer.json["metrics"]] == [(3, 1), (1, 2), (2, None)]
 
 
-def test_a_metric_has_these_names_and_values(client):
+def test_a_metric_has_the_documented_fields_and_values(client):
     assert client.get("/metrics/3").json == {
         "metric": {
             "id": 3,
@@ -70,7 +70,7 @@ def test_the_ranking_and_the_single_metric_are_equal(client):
     assert client.get("/metrics").json["metrics"][1] == client.get("/metrics/1").json["metric"]
 
 
-def test_prices_are_those_of_the_last_day_oldest_first(reader, client):
+def test_prices_cover_the_last_day_oldest_first(reader, client):
     day = NOON - timedelta(hours=24)
     reader.price_series[3] = Series(
         np.array([int((day + timedelta(minutes=m)).timestamp()) for m in (0, 1, 1440)]),
@@ -133,7 +133,7 @@ def test_hours_have_open_high_low_close_mean_count_and_volume_oldest_first(reade
     }
 
 
-def test_hours_are_those_of_the_last_thirty_days(reader, client):
+def test_hours_cover_the_last_thirty_days(reader, client):
     reader.price_series[3] = builders.series([float(i) for i in range(24 * 40)], step=3600)
 
     sent = client.get("/metrics/3/prices?interval=1h").json["prices"]
@@ -145,7 +145,7 @@ def test_hours_are_those_of_the_last_thirty_days(reader, client):
     )
 
 
-def test_the_running_hour_is_sent_as_far_as_it_has_come(reader):
+def test_the_current_hour_is_sent_with_its_samples_so_far(reader):
     reader.price_series[3] = builders.series([1.0, 2.0, 3.0], until=NOON + timedelta(minutes=2))
     late = serve(reader, lambda: NOON + timedelta(minutes=2))
 
@@ -167,7 +167,7 @@ def test_the_running_hour_is_sent_as_far_as_it_has_come(reader):
         ("until=2025-01-01", []),
     ],
 )
-def test_hours_can_be_asked_for_by_when_they_begin(reader, client, query, hours):
+def test_hours_are_selected_by_their_start(reader, client, query, hours):
     reader.price_series[3] = builders.series([1.0] * 300)
 
     assert times(client.get(f"/metrics/3/prices?interval=1h&{query}")) == hours
@@ -180,7 +180,7 @@ def test_raw_prices_are_the_default_interval(reader, client):
     assert client.get("/metrics/2/prices?interval=1h").json == {"prices": []}
 
 
-def test_volumes_are_sent_like_prices(reader, client):
+def test_volumes_have_the_format_of_prices(reader, client):
     reader.volume_series[3] = builders.series([10.0, 20.5])
     assert client.get("/metrics/3/volumes").json == {
         "volumes": [
@@ -244,14 +244,14 @@ def test_a_metric_is_found_by_number_or_by_key_in_any_case(client, wanted):
     assert client.get(f"/metrics/{wanted}").json["metric"]["id"] == 3
 
 
-def test_a_key_leads_to_the_series_too(reader, client):
+def test_a_key_finds_the_series_too(reader, client):
     reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
     reader.volume_series[3] = builders.series([4.0])
     assert [row["price"] for row in client.get("/metrics/kraken:btc-usd/prices").json["prices"]] == [1.0, 2.0, 3.0]
     assert [row["volume"] for row in client.get("/metrics/kraken:BTC-usd/volumes").json["volumes"]] == [4.0]
 
 
-def test_a_key_keeps_letters_that_addresses_quote(reader, client):
+def test_a_key_keeps_letters_that_are_quoted_in_urls(reader, client):
     reader.put(builders.ranked_metric(1, base="ÄÖ+X"))
     assert client.get("/metrics/kraken:%C3%84%C3%96+X-USD").json["metric"]["base"] == "ÄÖ+X"
 
@@ -275,24 +275,24 @@ def times(answer) -> list[str]:
         ("since=1969-12-31&until=1970-01-01", []),
     ],
 )
-def test_a_series_can_be_asked_for_between_two_times(reader, client, query, minutes):
+def test_a_series_can_be_requested_between_two_times(reader, client, query, minutes):
     reader.price_series[3] = builders.series([1.0, 2.0, 3.0, 4.0, 5.0])
     assert times(client.get(f"/metrics/3/prices?{query}")) == minutes
 
 
-def test_a_series_ends_with_the_running_period(reader):
+def test_a_series_ends_with_the_current_period(reader):
     reader.price_series[3] = builders.series([1.0, 2.0], until=NOON + timedelta(minutes=1))
     late = serve(reader, lambda: NOON + timedelta(seconds=59))
     assert times(late.get("/metrics/3/prices")) == ["12:00"]
 
 
-def test_the_window_is_the_installations_own():
+def test_the_default_span_is_the_configured_window():
     reader = FakeReader(profile=builders.profile(window_hours=0.05), metrics=(builders.ranked_metric(1),))
     reader.price_series[1] = builders.series([1.0, 2.0, 3.0, 4.0, 5.0])
     assert times(serve(reader).get("/metrics/1/prices")) == ["11:58", "11:59", "12:00"]
 
 
-def test_alerts_can_be_asked_for_by_time_metric_and_number(reader, client):
+def test_alerts_can_be_filtered_by_time_and_metric_and_limited(reader, client):
     reader.fired = (
         builders.alert(1, metric_id=1, fired_at=NOON - timedelta(hours=3)),
         builders.alert(2, metric_id=3, fired_at=NOON - timedelta(hours=2)),
@@ -336,7 +336,7 @@ def test_alerts_can_be_asked_for_by_time_metric_and_number(reader, client):
         ("/alerts?limit=" + "9" * 5000, "limit"),
     ],
 )
-def test_a_query_value_that_cannot_be_used_is_named(client, address, name):
+def test_an_invalid_query_value_is_named_in_the_error(client, address, name):
     answer = client.get(address)
     assert (answer.status_code, answer.mimetype) == (422, "application/problem+json")
     assert answer.json["detail"].startswith(f"{name}: ")
@@ -351,7 +351,7 @@ def test_the_error_for_an_unknown_interval_names_the_known_ones(client):
     ("address", "days"),
     [("/metrics/3/prices?", 31), ("/metrics/3/volumes?", 31), ("/metrics/3/prices?interval=1h&", 366)],
 )
-def test_too_long_a_span_is_refused_and_the_longest_named(client, address, days):
+def test_a_span_beyond_the_maximum_is_refused_with_the_maximum(client, address, days):
     longest = int((NOON - timedelta(days=days)).timestamp())
 
     assert client.get(f"{address}since={longest}").status_code == 200
@@ -362,7 +362,7 @@ def test_too_long_a_span_is_refused_and_the_longest_named(client, address, days)
     assert f"more than {days} days before 2026-03-01T12:00:00Z" in refused.json["detail"]
 
 
-def test_the_longest_window_can_be_asked_for_without_naming_it():
+def test_the_longest_window_is_accepted_as_the_default_span():
     reader = FakeReader(profile=builders.profile(window_hours=24 * 31), metrics=(builders.ranked_metric(1),))
 
     assert serve(reader).get("/metrics/1/prices").status_code == 200
@@ -371,7 +371,7 @@ def test_the_longest_window_can_be_asked_for_without_naming_it():
 # ---- caching
 
 
-def test_one_build_serves_every_request_of_a_revision(reader, client):
+def test_a_response_is_built_once_per_revision(reader, client):
     reader.price_series[3] = builders.series([1.0])
     for _ in range(5):
         for address in (
@@ -384,8 +384,8 @@ def test_one_build_serves_every_request_of_a_revision(reader, client):
         ):
             assert client.get(address).status_code == 200
     builds = [call for call in reader.calls if call != "revision"]
-    # The metric is looked up for itself, the prices and the alerts; the fake's prices look it up once more. The ranking
-    # is read for itself, and for the minute until which all that holds.
+    # The metric is looked up for its own response, the prices and the alerts, and once more by the fake's prices. The
+    # ranking is read for its own response, and for the minute until which the responses are valid.
     assert sorted(builds) == sorted(
         [
             "ranking",
@@ -405,7 +405,7 @@ def test_one_build_serves_every_request_of_a_revision(reader, client):
     )
 
 
-def test_hours_are_built_once_a_revision_beside_the_prices(reader, client):
+def test_hours_are_built_once_per_revision_separately_from_prices(reader, client):
     year = int((NOON - timedelta(days=365)).timestamp())
     addresses = ("/metrics/3/prices?interval=1h", f"/metrics/1/prices?interval=1h&since={year}", "/metrics/3/prices")
     for _ in range(3):
@@ -421,19 +421,19 @@ def test_hours_are_built_once_a_revision_beside_the_prices(reader, client):
 def test_few_long_responses_are_cached(reader, client):
     reader.put(*(builders.ranked_metric(id) for id in range(1, 11)))
     since = int((NOON - timedelta(days=20)).timestamp())
-    for place, id in enumerate((*range(1, 11), 10, 1)):  # each asked in words of its own
+    for place, id in enumerate((*range(1, 11), 10, 1)):  # each with a different query
         client.get(f"/metrics/{id}/prices?since={since}&place={place}")
     assert reader.calls.count("prices") == 11
 
 
-def test_a_new_revision_is_seen_at_once(reader, client):
+def test_a_new_revision_is_sent_at_once(reader, client):
     assert client.get("/metrics").json["metrics"][0]["price"] == 60_123.4
     reader.put(builders.ranked_metric(3, price=5.0))
     assert client.get("/metrics").json["metrics"][0]["price"] == 5.0
     assert client.get("/metrics/3").json["metric"]["price"] == 5.0
 
 
-def test_a_new_period_moves_the_span_of_the_prices(reader):
+def test_the_span_of_prices_moves_on_with_each_period(reader):
     now = [NOON]
     client = serve(reader, lambda: now[0])
     reader.price_series[3] = builders.series([1.0, 2.0], until=NOON + timedelta(minutes=1))
@@ -442,7 +442,7 @@ def test_a_new_period_moves_the_span_of_the_prices(reader):
     assert times(client.get("/metrics/3/prices")) == ["12:00", "12:01"]
 
 
-def test_spans_and_metrics_do_not_share_an_answer(reader, client):
+def test_different_spans_and_metrics_have_different_responses(reader, client):
     reader.price_series[3] = builders.series([1.0, 2.0, 3.0])
     assert times(client.get("/metrics/3/prices?since=2026-03-01T11:59:00Z")) == ["12:00"]
     assert times(client.get("/metrics/3/prices")) == ["11:58", "11:59", "12:00"]
@@ -467,7 +467,7 @@ def test_a_client_that_has_the_answer_gets_304_and_no_body(reader, client):
     assert changed.headers["ETag"] != tag
 
 
-def test_a_revision_that_changes_nothing_one_reads_keeps_the_tag(reader, client):
+def test_a_revision_that_does_not_change_the_body_keeps_the_etag(reader, client):
     tag = client.get("/metrics").headers["ETag"]
     reader.put(*reader.metrics)
     assert client.get("/metrics", headers={"If-None-Match": tag}).status_code == 304
@@ -496,7 +496,7 @@ def test_a_large_answer_is_compressed_for_clients_that_accept_it(reader, client)
         ("br;q=0", None),
     ],
 )
-def test_the_encoding_is_the_one_that_the_client_likes_best_and_else_the_smaller(reader, client, accepted, encoding):
+def test_the_encoding_is_the_clients_preferred_one_or_else_the_smaller(reader, client, accepted, encoding):
     reader.put(*(builders.ranked_metric(id) for id in range(1, 21)))
     plain = client.get("/metrics").data
 
@@ -527,7 +527,7 @@ LASTING = (
 
 
 @pytest.mark.parametrize("address", LASTING)
-def test_an_answer_holds_until_the_next_tick_may_land(reader, address):
+def test_max_age_lasts_until_the_next_tick_may_commit(reader, address):
     now = [NOON + timedelta(seconds=12.5)]
     client = serve(reader, lambda: now[0])
     assert client.get(address).headers["Cache-Control"] == "private, max-age=47"
@@ -538,7 +538,7 @@ def test_an_answer_holds_until_the_next_tick_may_land(reader, address):
 
 
 @pytest.mark.parametrize("address", LASTING)
-def test_a_response_is_not_cached_while_the_periods_tick_is_awaited(reader, address):
+def test_a_response_is_not_cached_while_the_current_tick_is_awaited(reader, address):
     now = [NOON + timedelta(seconds=61)]
     client = serve(reader, lambda: now[0])
     assert client.get(address).headers["Cache-Control"] == "no-cache"
@@ -547,7 +547,7 @@ def test_a_response_is_not_cached_while_the_periods_tick_is_awaited(reader, addr
 
 
 @pytest.mark.parametrize("address", ["/live", "/alerts", "/healthz", "/sparklines"])
-def test_what_can_change_between_ticks_must_be_asked_for_again_each_time(client, address):
+def test_responses_that_can_change_between_ticks_must_be_revalidated(client, address):
     assert client.get(address).headers["Cache-Control"] == "no-cache"
 
 
@@ -562,10 +562,10 @@ def test_head_has_the_length_and_no_body(client):
     assert int(head.headers["Content-Length"]) == len(client.get("/metrics").data)
 
 
-# ---- thumbnails and the live poll
+# ---- sparklines and the live poll
 
 
-def test_the_table_has_the_rows_of_the_ranking_by_column_and_its_derived_figures_to_seven_digits(client):
+def test_the_table_has_the_ranking_by_column_with_derived_figures_to_seven_digits(client):
     columns = client.get("/table").json["columns"]
     rows = client.get("/metrics").json["metrics"]
     assert len(rows) == 3
@@ -587,13 +587,13 @@ def test_sparklines_are_keyed_by_metric_number(client):
     assert (sent["low"]["3"], sent["high"]["3"]) == (price / 1.5, price)
 
 
-def test_without_their_numbers_sparklines_are_of_the_first_hundred(reader, client):
+def test_sparklines_without_numbers_cover_the_first_hundred_metrics(reader, client):
     reader.put(*(builders.ranked_metric(number, rank=number) for number in range(1, 131)))
     assert list(client.get("/sparklines").json["points"]) == [str(number) for number in range(1, 101)]
 
 
 @pytest.mark.parametrize("metrics", ["x", "1,,2", "-1", ",".join(map(str, range(101)))])
-def test_sparklines_of_what_is_no_list_of_numbers_are_refused(client, metrics):
+def test_sparklines_of_an_invalid_list_of_numbers_are_refused(client, metrics):
     assert client.get(f"/sparklines?metrics={metrics}").status_code == 422
 
 
@@ -644,7 +644,7 @@ def test_the_live_poll_has_the_overall_state(reader, client):
     }
 
 
-def test_staleness_shows_within_a_second_without_a_new_revision(reader):
+def test_staleness_is_reported_within_a_second_without_a_new_revision(reader):
     now = [NOON]
     client = serve(reader, lambda: now[0])
     assert client.get("/live").json["stale"] is False
@@ -654,7 +654,7 @@ def test_staleness_shows_within_a_second_without_a_new_revision(reader):
     assert client.get("/live").json["stale"] is True
 
 
-def test_all_prices_are_stale_once_the_tick_is_although_no_revision_came(reader):
+def test_all_prices_become_stale_with_the_tick_without_a_new_revision(reader):
     now = [NOON]
     client = serve(reader, lambda: now[0])
     reader.put(builders.ranked_metric(3, rank=1), builders.ranked_metric(4, rank=2, stale=True))
@@ -717,7 +717,7 @@ def test_readyz_is_not_ready_without_the_database(reader, client):
     assert (answer.status_code, answer.json["reason"]) == (503, "Database unavailable")
 
 
-def test_a_response_from_memory_is_marked_as_such_and_readyz_fails(reader, client):
+def test_a_response_from_memory_is_marked_and_readyz_fails(reader, client):
     reader.state = builders.status(away_since=NOON)
     assert client.get("/live").json["database_away_since"] == "2026-03-01T12:00:00Z"
     answer = client.get("/readyz")
@@ -725,14 +725,14 @@ def test_a_response_from_memory_is_marked_as_such_and_readyz_fails(reader, clien
     assert answer.json["detail"] == "the database has not answered since 2026-03-01T12:00:00Z"
 
 
-def test_readyz_gets_ready_again(reader, client):
+def test_readyz_recovers(reader, client):
     reader.down = True
     assert client.get("/readyz").status_code == 503
     reader.down = False
     assert client.get("/readyz").status_code == 200
 
 
-def test_times_are_sent_in_utc_whatever_their_zone(reader, client):
+def test_times_of_any_zone_are_sent_in_utc(reader, client):
     there = NOON.astimezone(timezone(timedelta(hours=9)))
     reader.put(builders.ranked_metric(1, updated_at=there, alerted_at=there))
     row = client.get("/metrics/1").json["metric"]

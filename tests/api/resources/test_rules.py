@@ -80,7 +80,7 @@ def test_the_built_in_rule_is_listed_first_and_cannot_be_changed(
         (["a"], "body: must be a JSON object"),
     ],
 )
-def test_a_rule_that_cannot_be_used_is_refused_by_its_field(client: FlaskClient, body: Any, detail: str) -> None:
+def test_an_invalid_rule_is_refused_with_its_field(client: FlaskClient, body: Any, detail: str) -> None:
     answer = client.post("/alerts/rules", json=body)
     assert (answer.status_code, answer.get_json()["detail"]) == (422, detail)
 
@@ -93,7 +93,7 @@ def test_invalid_json_or_a_long_body_is_refused(client: FlaskClient) -> None:
     assert answer.status_code == 413
 
 
-def test_there_is_an_end_to_rules(client: FlaskClient, alert_service: FakeAlertService) -> None:
+def test_the_number_of_rules_is_limited(client: FlaskClient, alert_service: FakeAlertService) -> None:
     alert_service.stored = {number: parse_rule(RULE, number) for number in range(1, MAX_RULES + 1)}
     assert client.post("/alerts/rules", json=RULE).status_code == 409
 
@@ -111,7 +111,7 @@ def test_there_is_an_end_to_rules(client: FlaskClient, alert_service: FakeAlertS
         ({"Origin": "null"}, 403),
     ],
 )
-def test_other_peoples_pages_change_nothing(
+def test_pages_of_other_sites_cannot_change_rules(
     client: FlaskClient, alert_service: FakeAlertService, headers: dict[str, str], status: int
 ) -> None:
     assert client.post("/alerts/rules", json=RULE, headers=headers).status_code == status
@@ -120,11 +120,13 @@ def test_other_peoples_pages_change_nothing(
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
 def test_a_body_that_a_foreign_form_can_send_is_refused(client: FlaskClient, content_type: str) -> None:
-    """A browser sends these anywhere without asking."""
+    """Browsers send these across sites without a preflight request."""
     assert client.post("/alerts/rules", data="{}", content_type=content_type).status_code == 415
 
 
-def test_another_page_may_not_remove_or_change_either(client: FlaskClient, alert_service: FakeAlertService) -> None:
+def test_pages_of_other_sites_cannot_remove_or_replace_rules(
+    client: FlaskClient, alert_service: FakeAlertService
+) -> None:
     client.post("/alerts/rules", json=RULE)
     foreign = {"Sec-Fetch-Site": "cross-site"}
     assert client.delete("/alerts/rules/1", headers=foreign).status_code == 403
@@ -186,12 +188,12 @@ def test_a_metric_is_muted_until_a_time_and_unmuted(client: FlaskClient) -> None
         ({"rule": 0, "forever": True}, "forever: unknown field; known fields are rule, metric, until, note"),
     ],
 )
-def test_a_mute_that_cannot_be_is_refused_by_its_field(client: FlaskClient, body: dict[str, Any], detail: str) -> None:
+def test_an_invalid_mute_is_refused_with_its_field(client: FlaskClient, body: dict[str, Any], detail: str) -> None:
     answer = client.post("/alerts/mutes", json=body)
     assert (answer.status_code, answer.get_json()["detail"]) == (422, detail)
 
 
-def test_alerts_are_chosen_by_rule_state_and_time(
+def test_alerts_can_be_filtered_by_rule_state_and_time(
     client: FlaskClient, reader: FakeReader, alert_service: FakeAlertService
 ) -> None:
     alert_service.fired[7] = builders.alert(
@@ -209,7 +211,7 @@ def test_alerts_are_chosen_by_rule_state_and_time(
     assert client.get("/alerts?rule=mine").status_code == 422
 
 
-def test_all_that_fires_is_acknowledged_up_to_the_newest_that_was_seen(
+def test_all_firing_alerts_are_acknowledged_up_to_the_newest_one_shown(
     client: FlaskClient, alert_service: FakeAlertService
 ) -> None:
     alert_service.fired = {number: builders.alert(number) for number in (1, 2, 3)}
@@ -223,7 +225,7 @@ def test_all_that_fires_is_acknowledged_up_to_the_newest_that_was_seen(
         assert client.post("/alerts/acknowledge", json=body).status_code == 422
 
 
-def test_alerts_come_as_csv_in_which_nothing_is_a_formula(client: FlaskClient, alert_service: FakeAlertService) -> None:
+def test_alerts_as_csv_contain_no_formulas(client: FlaskClient, alert_service: FakeAlertService) -> None:
     alert_service.fired[7] = builders.alert(7, rule_id=3, rule="=cmd()", condition="x", note="a,b")
     answer = client.get("/alerts?format=csv&rule=3")
 
@@ -234,7 +236,7 @@ def test_alerts_come_as_csv_in_which_nothing_is_a_formula(client: FlaskClient, a
     assert row.endswith(',"a,b",,,')
 
 
-def test_a_rule_is_replayed_before_it_is_stored(client: FlaskClient, alert_service: FakeAlertService) -> None:
+def test_a_rule_can_be_replayed_before_it_is_stored(client: FlaskClient, alert_service: FakeAlertService) -> None:
     alert_service.fired = {1: builders.alert(1), 2: builders.alert(2, metric_id=3)}
     answer = client.post("/alerts/rules/replay", json={"rule": RULE, "since": "2026-03-01T00:00:00Z"})
 
@@ -254,8 +256,6 @@ def test_a_rule_is_replayed_before_it_is_stored(client: FlaskClient, alert_servi
         ({"rule": RULE | {"scope": []}}, "scope: names no pair"),
     ],
 )
-def test_a_replay_that_cannot_be_is_refused_by_its_field(
-    client: FlaskClient, body: dict[str, Any], detail: str
-) -> None:
+def test_an_invalid_replay_is_refused_with_its_field(client: FlaskClient, body: dict[str, Any], detail: str) -> None:
     answer = client.post("/alerts/rules/replay", json=body)
     assert (answer.status_code, answer.get_json()["detail"]) == (422, detail)

@@ -1,4 +1,4 @@
-"""Server-sent events: what they tell, and how many listen."""
+"""Server-sent events: their content, and the limit on streams."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def client(server: Flask) -> FlaskClient:
 
 
 def listen(client: FlaskClient, query: str = "", **headers: str) -> tuple[Any, Iterator[str]]:
-    """The answer, and its lines as they come, those that only part events left out."""
+    """The response, and its lines as they arrive, without the empty lines between events."""
     answer = client.get(f"/stream{query}", headers=headers, buffered=False)
     assert (answer.status_code, answer.mimetype) == (200, "text/event-stream"), answer.text
     lines = (line for part in answer.iter_encoded() for line in part.decode().splitlines() if line)
@@ -42,14 +42,14 @@ def listen(client: FlaskClient, query: str = "", **headers: str) -> tuple[Any, I
 
 
 def event(lines: Iterator[str]) -> tuple[str, dict[str, Any]]:
-    """The next event's id and data; comments are passed over."""
+    """The next event's id and data, skipping comments."""
     name, data = islice((line for line in lines if not line.startswith(":")), 2)
     assert name.startswith("id: ")
     assert data.startswith("data: ")
     return name.removeprefix("id: "), json.loads(data.removeprefix("data: "))
 
 
-def test_the_present_revision_comes_first_and_then_each_new_one(reader, client):
+def test_the_current_revision_is_sent_first_and_then_each_new_one(reader, client):
     answer, lines = listen(client)
 
     assert event(lines) == ("7", {"revision": 7, "minute": "2026-03-01T12:00:00Z"})
@@ -75,7 +75,7 @@ def test_a_client_with_an_old_or_invalid_event_id_gets_the_present_revision(clie
     answer.close()
 
 
-def test_chosen_metrics_are_sent_at_first_and_then_those_that_changed(reader, client):
+def test_selected_metrics_are_sent_first_and_then_those_that_changed(reader, client):
     answer, lines = listen(client, "?metrics=3,kraken:eth-usd")
 
     assert [row["id"] for row in event(lines)[1]["metrics"]] == [3, 1]
@@ -103,7 +103,7 @@ def test_an_invalid_query_is_refused_before_the_stream_begins(client, query, sta
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
 
 
-def test_a_quiet_line_carries_a_sign_of_life(reader, client):
+def test_an_idle_stream_sends_keep_alive_comments(reader, client):
     answer, lines = listen(client)
     event(lines)
 
@@ -113,7 +113,7 @@ def test_a_quiet_line_carries_a_sign_of_life(reader, client):
     answer.close()
 
 
-def test_a_database_that_goes_away_and_comes_back_does_not_end_the_stream(reader, client):
+def test_a_database_outage_does_not_end_the_stream(reader, client):
     answer, lines = listen(client)
     event(lines)
     reader.down = True
@@ -143,7 +143,7 @@ def test_a_head_request_takes_no_place(client):
         assert client.head("/stream").status_code == 200
 
 
-def test_a_stream_that_nobody_began_to_read_leaves_its_place(client):
+def test_a_stream_that_is_closed_unread_frees_its_place(client):
     for _ in range(5):
         client.get("/stream", buffered=False).close()
 
@@ -161,7 +161,7 @@ def test_our_own_server_polls_the_events_and_never_waits(server, reader):
     body.close()
 
 
-def test_nobody_on_the_way_keeps_or_collects_the_events(client):
+def test_events_are_neither_cached_nor_buffered(client):
     answer, _ = listen(client)
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Accel-Buffering"] == "no"

@@ -1,4 +1,4 @@
-"""Large answers and replays: refused beyond their places, in the way of nobody, and ended with their client."""
+"""Large responses and replays: limited in number, yielding to other requests, and ended with their client."""
 
 import json
 import socket
@@ -29,7 +29,7 @@ EVENTS = {"Accept": "text/event-stream"}
 
 
 class Gate:
-    """What large answers step aside for: they stand at it until it is opened."""
+    """Stands for other requests, to which large responses yield: they wait at it until it is opened."""
 
     def __init__(self) -> None:
         self.opened = Event()
@@ -56,19 +56,19 @@ def work(gate: Gate, timer: Timer) -> LongWork:
 
 
 @pytest.fixture
-def many() -> FakeReader:
-    """As many metrics as it takes, and a day by the second of one of them."""
+def many_metrics() -> FakeReader:
+    """Enough metrics for a large response, and one sample a second for a day of one of them."""
     rows = (builders.ranked_metric(number, base=f"C{number}") for number in range(1, 2_502))
     prices = builders.series([float(number) for number in range(21_000)], step=1, width=1)
     return FakeReader(builders.profile(period_seconds=1), tuple(rows), {1: prices}, {1: prices})
 
 
 @pytest.fixture
-def server(many: FakeReader, work: LongWork) -> Flask:
+def server(many_metrics: FakeReader, work: LongWork) -> Flask:
     server = Flask(__name__, static_folder=None)
     alert_service = FakeAlertService(fired={number: builders.alert(number) for number in range(1, 2_502)})
-    many.fired = tuple(alert_service.fired.values())
-    mount(server, fake_dependencies(many, alert_service=alert_service), LargeResponses(work=work))
+    many_metrics.fired = tuple(alert_service.fired.values())
+    mount(server, fake_dependencies(many_metrics, alert_service=alert_service), LargeResponses(work=work))
     return server
 
 
@@ -108,13 +108,13 @@ def ask(server: Flask, path: str, answers: dict[str, TestResponse]) -> Thread:
 
 
 @pytest.mark.parametrize("path", LARGE)
-def test_one_large_response_is_made_one_waits_and_others_get_retry_after(
+def test_one_large_response_is_built_one_waits_and_others_get_retry_after(
     server: Flask, gate: Gate, work: LongWork, path: str
 ) -> None:
     answers: dict[str, TestResponse] = {}
     first = ask(server, path, answers)
     wait_for(lambda: gate.waiting == 1)
-    with work.place():  # of one that waits
+    with work.place():  # the place of one that waits
         refused = server.test_client().get("/metrics?sort=price")
         assert (refused.status_code, refused.mimetype) == (503, "application/problem+json")
         assert (refused.headers["Retry-After"], refused.json["reason"]) == ("1", "Busy")
@@ -129,14 +129,14 @@ def test_one_large_response_is_made_one_waits_and_others_get_retry_after(
     assert server.test_client().get("/metrics?sort=price").status_code == 200
 
 
-def test_a_large_answer_steps_aside_again_and_again(server: Flask, gate: Gate) -> None:
+def test_a_large_response_yields_after_every_250_rows(server: Flask, gate: Gate) -> None:
     gate.opened.set()
     rows = server.test_client().get("/metrics?sort=-id").json["metrics"]
     assert [row["id"] for row in rows] == list(range(2_501, 0, -1))
-    assert gate.waiting == 1 + 11  # before the first, and each 250 rows
+    assert gate.waiting == 1 + 11  # before the first row, and after each 250 rows
 
 
-def test_a_large_answer_that_takes_too_long_is_ended(server: Flask, gate: Gate, timer: Timer) -> None:
+def test_a_large_response_that_takes_too_long_is_ended(server: Flask, gate: Gate, timer: Timer) -> None:
     answers: dict[str, TestResponse] = {}
     asked = ask(server, "/metrics?sort=-id", answers)
     wait_for(lambda: gate.waiting == 1)
@@ -149,14 +149,14 @@ def test_a_large_answer_that_takes_too_long_is_ended(server: Flask, gate: Gate, 
 
 
 @pytest.mark.parametrize("path", LARGE)
-def test_a_large_answer_whose_client_has_gone_is_not_made(
-    server: Flask, gate: Gate, many: FakeReader, path: str
+def test_a_large_response_is_not_built_when_its_client_has_gone(
+    server: Flask, gate: Gate, many_metrics: FakeReader, path: str
 ) -> None:
     gate.opened.set()
     answer = server.test_client().get(path, environ_overrides={CLIENT_GONE: lambda: True})
     assert answer.status_code == 503
     assert gate.waiting == 1
-    assert "prices" not in many.calls
+    assert "prices" not in many_metrics.calls
     assert server.test_client().get(path).status_code == 200
 
 
@@ -169,7 +169,7 @@ def test_a_client_that_gives_up_waiting_frees_its_place(server: Flask, gate: Gat
             pass
 
 
-def test_no_more_samples_are_sent_at_once_than_fit_a_hundred_thousand_seconds(server: Flask, gate: Gate) -> None:
+def test_a_response_has_at_most_a_hundred_thousand_seconds_of_samples(server: Flask, gate: Gate) -> None:
     gate.opened.set()
     client = server.test_client()
     since = (builders.NOON - timedelta(hours=28)).isoformat().replace("+00:00", "Z")
@@ -218,9 +218,7 @@ def test_a_streamed_replay_sends_its_progress_and_then_the_same_answer(
     assert result["count"] == 2
 
 
-def test_a_replay_without_a_place_is_refused_with_the_time_to_come_back(
-    client: FlaskClient, alert_service: FakeAlertService
-) -> None:
+def test_a_replay_without_a_free_place_gets_retry_after(client: FlaskClient, alert_service: FakeAlertService) -> None:
     alert_service.steps, alert_service.trouble = (), Busy("there is no place", 10)
     for headers in (EVENTS, {}):
         refused = client.post(REPLAY, json={"rule": RULE}, headers=headers)
@@ -228,7 +226,7 @@ def test_a_replay_without_a_place_is_refused_with_the_time_to_come_back(
         assert (refused.mimetype, refused.json["detail"]) == ("application/problem+json", "there is no place")
 
 
-def test_a_replay_that_takes_too_long_says_so(client: FlaskClient, alert_service: FakeAlertService) -> None:
+def test_a_replay_that_takes_too_long_is_an_error(client: FlaskClient, alert_service: FakeAlertService) -> None:
     alert_service.steps, alert_service.trouble = (0.5,), Unfinished("it takes too long")
     assert events(client.post(REPLAY, json={"rule": RULE}, headers=EVENTS)) == [
         ("progress", {"share": 0.5}),
@@ -265,7 +263,7 @@ def test_a_replay_ends_when_its_client_goes(
     assert (len(taken), alert_service.ended) == (4, 1)
 
 
-def test_a_replay_whose_events_nobody_reads_ends_with_its_answer(
+def test_a_replay_whose_events_are_not_read_ends_with_its_response(
     client: FlaskClient, alert_service: FakeAlertService
 ) -> None:
     alert_service.steps = (0.0,) * 100
@@ -276,7 +274,7 @@ def test_a_replay_whose_events_nobody_reads_ends_with_its_answer(
 
 
 @pytest.mark.parametrize("name", ["gunicorn.socket", "werkzeug.socket"])
-def test_a_closed_connection_is_seen(name: str) -> None:
+def test_a_closed_connection_is_detected(name: str) -> None:
     ours, theirs = socket.socketpair()
     with ours:
         is_gone = client_gone({name: ours})

@@ -34,7 +34,7 @@ def test_unknown_paths_are_problems_and_not_the_dashboard(client, address):
 
 
 @pytest.mark.parametrize("address", ["/", "/metric/1", "/alerting", "/metricsx", "/live/", "/status"])
-def test_other_paths_are_the_dashboards(client, address):
+def test_other_paths_show_the_dashboard(client, address):
     answer = client.get(address)
     assert (answer.status_code, answer.mimetype) == (200, "text/html")
     assert answer.text.startswith("<html>the dashboard")
@@ -58,7 +58,7 @@ def test_other_paths_are_the_dashboards(client, address):
     ],
 )
 @pytest.mark.parametrize("rest", ["", "/prices", "/volumes"])
-def test_an_id_that_can_be_none_is_not_found_and_never_looked_up(reader, client, wanted, rest):
+def test_an_impossible_id_is_not_found_without_a_look_up(reader, client, wanted, rest):
     answer = client.get(f"/metrics/{wanted}{rest}")
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
     assert answer.json["reason"] == "Resource not found"
@@ -86,7 +86,7 @@ def test_a_metric_that_does_not_exist_is_not_found(client, address):
     assert answer.json["reason"] == "Resource not found"
 
 
-def test_a_metric_that_did_not_exist_is_found_once_it_does(reader, client):
+def test_a_metric_is_found_once_it_exists(reader, client):
     before = reader.metrics
     reader.metrics = ()
     assert client.get("/metrics/3").status_code == 404
@@ -108,13 +108,13 @@ def test_a_wrong_method_is_a_problem_with_the_allowed_ones(client, address, meth
 
 @pytest.mark.parametrize("address", ["/metrics/1/nothing", "/alerts/1"])
 @pytest.mark.parametrize("method", ["POST", "OPTIONS"])
-def test_where_the_dashboard_alone_would_answer_no_method_is_right(client, address, method):
+def test_unknown_api_paths_are_not_found_with_any_method(client, address, method):
     answer = client.open(address, method=method)
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
     assert "Allow" not in answer.headers
 
 
-def test_a_wrong_method_elsewhere_is_answered_as_ever(client):
+def test_a_wrong_method_on_a_page_gets_the_response_of_flask(client):
     answer = client.post("/metric/1")
     assert (answer.status_code, answer.mimetype) == (405, "text/html")
 
@@ -134,7 +134,7 @@ def test_a_wrong_method_elsewhere_is_answered_as_ever(client):
         "/readyz",
     ],
 )
-def test_a_database_that_is_away_is_reported_and_not_cached(reader, client, address):
+def test_a_database_outage_is_reported_and_not_cached(reader, client, address):
     reader.down = True
     answer = client.get(address)
     assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
@@ -148,7 +148,7 @@ def test_a_database_that_is_away_is_reported_and_not_cached(reader, client, addr
     assert client.get(address).status_code == 200
 
 
-def test_a_fault_of_our_own_is_a_problem_that_gives_nothing_away(reader):
+def test_an_internal_error_is_a_problem_without_details(reader):
     def broken():
         raise ZeroDivisionError("inner secret")
 
@@ -171,7 +171,7 @@ def test_without_a_dashboard_unknown_paths_are_the_same_problems(reader):
     assert answer.json["reason"] == "Resource not found"
 
 
-def test_requests_that_the_database_does_not_answer_are_logged_once_and_so_is_their_end(client, reader, caplog):
+def test_a_database_outage_is_logged_once_and_so_is_its_end(client, reader, caplog):
     caplog.set_level(logging.INFO)
     reader.down = True
     for _ in range(20):

@@ -10,7 +10,7 @@ Reading = dict[tuple[str, ...], float]
 
 
 def scrape(client) -> Reading:
-    """Each sample's value, by its name and the values of its labels."""
+    """Values of the samples by name and label values."""
     answer = client.get("/telemetry")
     assert answer.status_code == 200
     assert answer.mimetype == "text/plain"
@@ -21,7 +21,7 @@ def scrape(client) -> Reading:
     }
 
 
-def test_the_readings_are_those_of_the_status(reader, client):
+def test_the_exported_values_equal_the_status(reader, client):
     reader.state = builders.status(
         trading=9,
         priced=7,
@@ -62,7 +62,7 @@ SIZE, GROWTH, SEALED = (
 )
 
 
-def test_the_size_of_the_database_is_exported_as_far_as_it_is_known(reader, client):
+def test_the_database_size_is_exported_if_it_is_known(reader, client):
     reader.state = builders.status(storage=builders.storage())
     figures = scrape(client)
     assert [figures[name] for name in (SIZE, GROWTH, SEALED)] == [
@@ -79,7 +79,7 @@ def test_the_size_of_the_database_is_exported_as_far_as_it_is_known(reader, clie
 
 
 @pytest.mark.parametrize(("up", "value"), [(True, 1.0), (False, 0.0), (None, None)])
-def test_the_shared_cache_is_exported_where_there_is_one(reader, client, up, value):
+def test_the_shared_cache_is_exported_if_there_is_one(reader, client, up, value):
     reader.state = builders.status(shared_cache=up)
     assert scrape(client).get(("data_tracker_shared_cache_up",)) == value
 
@@ -93,16 +93,16 @@ def test_before_the_first_tick_there_is_no_last_one(reader, client):
     assert ("data_tracker_tick_late_seconds",) not in figures
 
 
-def test_a_database_that_is_away_is_a_reading_and_not_an_error(reader, client):
+def test_a_database_outage_is_exported_as_a_value_and_not_an_error(reader, client):
     reader.down = True
     assert scrape(client) == {("data_tracker_info", "false", "1.0.0"): 1.0, ("data_tracker_database_up",): 0.0}
 
 
-def test_figures_that_no_longer_change_are_not_exported(reader, client):
+def test_figures_that_no_longer_change_are_left_out(reader, client):
     reader.state = builders.status(away_since=NOON)
     assert scrape(client) == {("data_tracker_info", "false", "1.0.0"): 1.0, ("data_tracker_database_up",): 0.0}
 
 
-def test_the_label_of_a_market_survives_quotes_and_line_ends(reader, client):
+def test_market_labels_escape_quotes_and_line_ends(reader, client):
     reader.state = builders.status(exchanges=(builders.exchange_state('a"b\\c\nd'),))
     assert scrape(client)[("data_tracker_exchange_up", 'a"b\\c\nd')] == 1.0

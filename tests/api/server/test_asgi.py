@@ -1,4 +1,4 @@
-"""What waits for a client takes no thread, and what needs none waits for nobody."""
+"""Waiting for a client takes no thread, and requests that need no thread never wait for one."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -25,7 +25,7 @@ def request(method: str, path: str, *lines: bytes, body: bytes = b"", protocol: 
 
 
 class Application:
-    """Answers with what it was sent; holds on at /held, tells in parts at /parts, and news at /news."""
+    """Echoes requests; blocks at /held, responds in parts at /parts, and streams events at /news."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -75,7 +75,7 @@ class Application:
 
 
 class Parts:
-    """Many parts, more than anybody keeps, made one after the other."""
+    """More parts than any buffer holds, made one after the other."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -102,7 +102,7 @@ def limits() -> Limits:
 
 @pytest.fixture
 def web(application: Application, limits: Limits) -> Iterator[Served]:
-    """With one thread, for a name, and bodies that have to be there soon."""
+    """A server with one thread, a password, and a short time limit for bodies."""
     door = guarded(application, Access(("ann", "open sesame")), Hosts(), limits, lambda: NOON)
     with served(door, threads=1, body_seconds=0.3, poll_seconds=0.01) as web:
         yield web
@@ -122,7 +122,7 @@ def body_of(answer: bytes) -> bytes:
         ((b"Content-Length: 1000\r\n", b"Expect: 100-continue\r\n"), b"401"),
     ],
 )
-def test_a_client_that_may_not_come_in_is_refused_before_its_body_is_read(
+def test_an_unauthorised_client_is_refused_before_its_body_is_read(
     web: Served, application: Application, lines: tuple[bytes, ...], status: bytes
 ) -> None:
     answer = web.ask(request("POST", "/x", *lines))
@@ -132,9 +132,7 @@ def test_a_client_that_may_not_come_in_is_refused_before_its_body_is_read(
     assert application.asked == []
 
 
-def test_a_body_that_does_not_come_in_time_takes_no_thread_and_is_not_waited_for(
-    web: Served, application: Application
-) -> None:
+def test_a_body_that_is_late_takes_no_thread_and_times_out(web: Served, application: Application) -> None:
     with web.connect(request("POST", "/x", BASIC, b"Content-Length: 10\r\n", body=b"abc")) as slow:
         assert b"200 OK" in web.ask(request("GET", "/x", BASIC, b"Connection: close\r\n"))
         answer = all_of(slow)
@@ -150,7 +148,7 @@ def test_a_body_that_does_not_come_in_time_takes_no_thread_and_is_not_waited_for
         ((b"Transfer-Encoding: chunked\r\n",), b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"),
     ],
 )
-def test_a_body_that_comes_is_handed_on_with_its_length(web: Served, lines: tuple[bytes, ...], body: bytes) -> None:
+def test_a_body_is_passed_on_with_its_length(web: Served, lines: tuple[bytes, ...], body: bytes) -> None:
     answer = web.ask(request("POST", "/x", BASIC, *lines, b"Connection: close\r\n", body=body))
 
     assert body_of(answer) == b"5 127.0.0.1 None hello"
@@ -169,7 +167,7 @@ def test_a_request_with_a_body_is_counted_once(application: Application, limits:
     assert statuses == [b"200"] * 5 + [b"429"]
 
 
-def test_a_body_without_end_is_refused_when_it_is_too_large(web: Served, application: Application) -> None:
+def test_an_endless_body_is_refused_when_it_is_too_large(web: Served, application: Application) -> None:
     part = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     with web.connect(request("POST", "/x", BASIC, b"Transfer-Encoding: chunked\r\n")) as line:
         try:
@@ -215,7 +213,7 @@ def test_no_work_is_done_for_a_client_that_has_gone(web: Served, application: Ap
     assert application.asked == ["/held", "/x"]
 
 
-def test_an_answer_in_parts_takes_no_thread_while_it_is_not_read_and_ends_with_its_reader(
+def test_a_streamed_response_takes_no_thread_while_unread_and_ends_with_its_client(
     web: Served, application: Application
 ) -> None:
     with web.connect(request("GET", "/parts", BASIC), SO_RCVBUF=4096) as line:
@@ -232,9 +230,7 @@ def test_the_maker_of_a_long_answer_learns_when_the_client_has_gone(web: Served,
     assert application.closed.wait(30)
 
 
-def test_an_event_is_sent_when_it_is_made_and_the_work_behind_it_ends_with_its_reader(
-    web: Served, application: Application
-) -> None:
+def test_an_event_is_sent_at_once_and_its_work_ends_with_its_client(web: Served, application: Application) -> None:
     with web.connect(request("GET", "/followed", BASIC)) as line:
         assert b"text/event-stream" in head_of(line)
         assert b"event: one" in line.recv(100)
@@ -242,14 +238,14 @@ def test_an_event_is_sent_when_it_is_made_and_the_work_behind_it_ends_with_its_r
     assert application.closed.wait(30)
 
 
-def test_a_client_of_http_1_0_gets_it_as_a_whole(web: Served) -> None:
+def test_an_http_1_0_client_gets_the_response_unchunked(web: Served) -> None:
     answer = web.ask(request("GET", "/parts", BASIC, protocol="1.0"))
 
     assert b"content-length: 50000000\r\n" in answer
     assert len(body_of(answer)) == 50_000_000
 
 
-def test_any_number_listens_with_one_thread_and_goes_with_the_process(web: Served, application: Application) -> None:
+def test_many_streams_need_one_thread_and_end_with_the_process(web: Served, application: Application) -> None:
     lines = [web.connect(request("GET", "/news", BASIC)) for _ in range(5)]
     for line in lines:
         head_of(line)
@@ -271,11 +267,11 @@ def test_a_client_that_closes_a_stream_leaves_its_other_requests(
 ) -> None:
     with web.connect(request("GET", "/news", BASIC) + more) as line:
         head_of(line)
-    application.changed.set()  # what cannot be sent is the sign
+    application.changed.set()  # an event that cannot be sent shows that the client has gone
     assert application.closed.wait(30)
 
 
-def test_a_name_with_an_underscore_does_not_pass_for_one_with_a_dash(web: Served) -> None:
+def test_a_header_with_an_underscore_is_not_taken_for_one_with_a_dash(web: Served) -> None:
     plain = web.ask(request("GET", "/x", BASIC, b"X-A: 1\r\n", b"X-A: 2\r\n", b"Connection: close\r\n"))
     hidden = web.ask(request("GET", "/x", BASIC, b"X_A: 1\r\n", b"Connection: close\r\n"))
 
@@ -283,13 +279,13 @@ def test_a_name_with_an_underscore_does_not_pass_for_one_with_a_dash(web: Served
     assert body_of(hidden) == b"None 127.0.0.1 None "
 
 
-def test_a_path_arrives_byte_by_byte(web: Served, application: Application) -> None:
+def test_a_path_is_passed_on_byte_by_byte(web: Served, application: Application) -> None:
     web.ask(request("GET", "/%C3%A4%ff%2f?q=%20", BASIC, b"Connection: close\r\n"))
 
     assert application.asked == ["/\xc3\xa4\xff/"]
 
 
-def test_a_failure_is_an_answer_too(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_of_the_application_is_sent_as_500(caplog: pytest.LogCaptureFixture) -> None:
     numbers = count()
 
     def failing(_environ: dict[str, Any], start: Callable[..., Any]) -> Any:

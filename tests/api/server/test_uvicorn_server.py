@@ -1,4 +1,4 @@
-"""What a client may keep waiting, and for how long; by real sockets, and a time that the tests tell."""
+"""Time and size limits on client connections, with real sockets and a clock under the test's control."""
 
 import socket
 import subprocess
@@ -16,11 +16,11 @@ from tests.waiting import wait_for
 ROOT = Path(__file__).parents[3]
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LARGE = b"x" * 30_000_000
-"""More than the systems of both sides keep for each other."""
+"""More than the socket buffers of both sides hold."""
 
 
 def application(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
-    """Tells what it was asked for; at /large much."""
+    """Echoes the path; sends a large body at /large."""
     body = LARGE if environ["PATH_INFO"] == "/large" else repr(sorted(environ)).encode()
     start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
@@ -32,17 +32,17 @@ def web() -> Iterator[Served]:
         yield web
 
 
-def is_open(line: socket.socket) -> bool:
-    """Whether the server has left the connection open, and said nothing."""
-    line.setblocking(False)
+def is_open(connection: socket.socket) -> bool:
+    """True if the server has neither closed the connection nor sent anything."""
+    connection.setblocking(False)
     try:
-        return line.recv(1) != b""
+        return connection.recv(1) != b""
     except BlockingIOError:
         return True
     except ConnectionError:
         return False
     finally:
-        line.settimeout(30)
+        connection.settimeout(30)
 
 
 def connections(web: Served) -> int:
@@ -50,37 +50,37 @@ def connections(web: Served) -> int:
 
 
 def unsent(web: Served) -> int:
-    """Bytes that the server keeps for its clients, beside what the system does."""
+    """Bytes that the server buffers for its clients, without the socket buffers."""
     found: int = web.do(lambda: sum(one.transport.get_write_buffer_size() for one in web.server._connections()))
     return found
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /slow", GET[:-2], GET[:-2] + b"X-Slow: "])
-def test_a_connection_has_a_time_to_say_what_it_wants(web: Served, said: bytes) -> None:
-    with web.connect(said) as line:
+def test_a_connection_must_send_its_request_within_a_time_limit(web: Served, said: bytes) -> None:
+    with web.connect(said) as connection:
         wait_for(lambda: connections(web) == 1)
         web.later(HEAD_SECONDS - 1)
-        assert is_open(line)
-        line.sendall(b"a" if said else b"")  # a little more gives no more time
+        assert is_open(connection)
+        connection.sendall(b"a" if said else b"")  # another byte does not extend the time
         web.later(HEAD_SECONDS + 1)
-        assert all_of(line) == b""
+        assert all_of(connection) == b""
 
 
-def test_so_has_an_open_one_from_the_first_byte_of_its_next_request(web: Served) -> None:
-    with web.connect(GET) as line:
-        assert head_of(line).startswith(b"HTTP/1.1 200 ")
-        line.recv(1 << 16)
+def test_the_next_request_must_be_complete_within_a_time_limit_of_its_first_byte(web: Served) -> None:
+    with web.connect(GET) as connection:
+        assert head_of(connection).startswith(b"HTTP/1.1 200 ")
+        connection.recv(1 << 16)
         web.later(HEAD_SECONDS + 1)
-        assert is_open(line)
-        line.sendall(GET[:10])
+        assert is_open(connection)
+        connection.sendall(GET[:10])
         wait_for(lambda: web.do(lambda: all(one._head_bytes for one in web.server._connections())))
         web.later(HEAD_SECONDS + 1)
-        assert all_of(line) == b""
+        assert all_of(connection) == b""
 
 
-def test_a_client_that_does_not_read_its_response_is_dropped(web: Served) -> None:
-    with web.connect(GET.replace(b"/", b"/large", 1), SO_RCVBUF=4096) as line:
-        assert head_of(line).startswith(b"HTTP/1.1 200 ")
+def test_a_client_that_does_not_read_its_response_is_disconnected(web: Served) -> None:
+    with web.connect(GET.replace(b"/", b"/large", 1), SO_RCVBUF=4096) as connection:
+        assert head_of(connection).startswith(b"HTTP/1.1 200 ")
         wait_for(
             lambda: web.do(lambda: any(one.transport.get_write_buffer_size() for one in web.server._connections()))
         )
@@ -89,50 +89,50 @@ def test_a_client_that_does_not_read_its_response_is_dropped(web: Served) -> Non
         assert connections(web) == 1
         web.later(READ_SECONDS + 1)
         wait_for(lambda: connections(web) == 0, what="the end of the connection")
-        assert len(all_of(line)) < len(LARGE)
+        assert len(all_of(connection)) < len(LARGE)
 
 
-def test_a_slow_client_gets_all_of_it(web: Served) -> None:
-    with web.connect(GET.replace(b"/", b"/large", 1), SO_RCVBUF=4096) as line:
-        head_of(line)
+def test_a_slow_reader_gets_the_whole_response(web: Served) -> None:
+    with web.connect(GET.replace(b"/", b"/large", 1), SO_RCVBUF=4096) as connection:
+        head_of(connection)
         taken = 0
         while taken < len(LARGE):
-            taken += len(line.recv(1_000_000))
+            taken += len(connection.recv(1_000_000))
             web.later(0)
         assert taken == len(LARGE)
 
 
 def test_a_slow_reader_takes_little_memory(web: Served) -> None:
-    with web.connect(GET.replace(b"/", b"/large", 1), SO_RCVBUF=4096) as line:
-        head_of(line)
+    with web.connect(GET.replace(b"/", b"/large", 1), SO_RCVBUF=4096) as connection:
+        head_of(connection)
         wait_for(lambda: unsent(web) > 0)
         assert unsent(web) < 200_000
 
 
-def test_a_head_without_end_is_refused(web: Served) -> None:
-    with web.connect(GET[:-2] + b"X-Long: ") as line:
-        line.sendall(b"a" * MAX_HEAD_BYTES)
-        assert all_of(line).startswith(b"HTTP/1.1 400 ")
+def test_an_endless_request_head_is_refused(web: Served) -> None:
+    with web.connect(GET[:-2] + b"X-Long: ") as connection:
+        connection.sendall(b"a" * MAX_HEAD_BYTES)
+        assert all_of(connection).startswith(b"HTTP/1.1 400 ")
 
 
 def test_beyond_the_limit_the_connection_that_is_idle_longest_is_closed() -> None:
     with served(application, max_connections=3) as web:
-        lines = []
+        idle_connections = []
         for _ in range(3):
-            lines.append(web.connect(GET))
-            head_of(lines[-1])
-            lines[-1].recv(1 << 16)
-        lines[0].sendall(GET)  # so that it is not the one that was idle longest
-        head_of(lines[0])
-        lines[0].recv(1 << 16)
+            idle_connections.append(web.connect(GET))
+            head_of(idle_connections[-1])
+            idle_connections[-1].recv(1 << 16)
+        idle_connections[0].sendall(GET)  # makes another connection the longest idle one
+        head_of(idle_connections[0])
+        idle_connections[0].recv(1 << 16)
 
         with web.connect(GET) as late:
             assert head_of(late).startswith(b"HTTP/1.1 200 ")
-        assert all_of(lines[1]) == b""
-        assert is_open(lines[0])
-        assert is_open(lines[2])
-        for line in lines:
-            line.close()
+        assert all_of(idle_connections[1]) == b""
+        assert is_open(idle_connections[0])
+        assert is_open(idle_connections[2])
+        for connection in idle_connections:
+            connection.close()
 
 
 @pytest.mark.parametrize(
@@ -153,31 +153,31 @@ def test_requests_that_two_servers_may_read_differently_are_refused(web: Served,
     assert answer.count(b"HTTP/1.1") == 1
 
 
-def test_requests_that_come_together_are_answered_in_turn(web: Served) -> None:
-    with web.connect(GET * 3) as line:
+def test_pipelined_requests_are_answered_in_order(web: Served) -> None:
+    with web.connect(GET * 3) as connection:
         for _ in range(3):
-            head = head_of(line)
+            head = head_of(connection)
             assert head.startswith(b"HTTP/1.1 200 ")
             length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-            assert len(line.recv(length, socket.MSG_WAITALL)) == length
+            assert len(connection.recv(length, socket.MSG_WAITALL)) == length
 
 
-def test_an_answer_does_not_wait_for_the_clients_system_to_confirm_its_head(web: Served) -> None:
-    with web.connect(GET) as line:
-        head_of(line)
+def test_a_body_is_sent_without_waiting_for_the_acknowledgement_of_its_head(web: Served) -> None:
+    with web.connect(GET) as connection:
+        head_of(connection)
         (own,) = web.do(lambda: [one.transport.get_extra_info("socket") for one in web.server._connections()])
         assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_stop_waits_for_no_idle_connection() -> None:
+def test_a_shutdown_does_not_wait_for_idle_connections() -> None:
     with served(application) as web, web.connect(GET) as live, web.connect() as idle, web.connect(GET[:9]) as begun:
         head_of(live)
         live.recv(1 << 16)
         web.end()
-        assert [all_of(line) for line in (live, idle, begun)] == [b"", b"", b""]
+        assert [all_of(connection) for connection in (live, idle, begun)] == [b"", b"", b""]
 
 
-def test_a_name_of_several_addresses_is_listened_to_at_each() -> None:
+def test_the_server_listens_on_every_address_of_a_host_name() -> None:
     sockets = listen("localhost", 0)
     printed = {one.getsockname()[0] for one in sockets}
     for one in sockets:
@@ -187,7 +187,7 @@ def test_a_name_of_several_addresses_is_listened_to_at_each() -> None:
     assert printed <= {"127.0.0.1", "::1"}
 
 
-def test_descriptors_are_left_for_the_database_and_files() -> None:
+def test_the_connection_limit_leaves_file_descriptors_for_the_database_and_files() -> None:
     code = (
         "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (200, 700))\n"
         "from api.server.uvicorn_server import room_for_connections\n"

@@ -9,7 +9,7 @@ NOON = int(builders.NOON.timestamp())
 HOUR = 3600
 
 
-def test_the_average_is_of_the_window_before_a_moment_with_its_first_price_and_without_its_own() -> None:
+def test_the_average_includes_the_first_price_of_the_window_and_excludes_the_latest() -> None:
     prices = builders.series([1.0, 2.0, 4.0, 1000.0])
 
     means, counts = averages.weighted(prices, prices.times, 120)
@@ -36,7 +36,7 @@ def test_a_spike_leaves_nothing_behind() -> None:
     assert counts[-1] == 60
 
 
-def test_a_window_longer_than_an_hour_starts_with_the_first_sums_that_are_stored() -> None:
+def test_a_window_longer_than_an_hour_starts_at_the_first_stored_sums() -> None:
     prices = builders.series([float(minute) for minute in range(600)], until=builders.NOON)
 
     means, counts = averages.plain(prices, prices.times[-3:], 4 * HOUR, 60)  # from 11:58, 11:59 and 12:00 on
@@ -46,7 +46,7 @@ def test_a_window_longer_than_an_hour_starts_with_the_first_sums_that_are_stored
     assert means[-2] == np.mean(range(359, 598))
 
 
-def test_among_hours_it_is_the_mean_of_those_that_fill_the_window() -> None:
+def test_the_average_of_hourly_history_is_the_mean_of_the_hours_in_the_window() -> None:
     hours = builders.hours([(1.0, 9.0, 1.0, 3.0), (3.0, 9.0, 1.0, 5.0), None, (5.0, 9.0, 1.0, 9.0)])
     ends = np.array([NOON - 2 * HOUR, NOON - HOUR, NOON, NOON - 60])
 

@@ -1,4 +1,4 @@
-"""The built-in rule on single metrics, compared with the average that the statistics hold."""
+"""The built-in rule on single metrics, with the average from their statistics."""
 
 from collections.abc import Sequence
 
@@ -52,16 +52,16 @@ def exceeded(price: float, average: float, count: int = 5, fresh: bool = True, r
     return bool(starts[0])
 
 
-def test_three_times_the_average_is_not_yet_more_than_three_times():
+def test_a_price_of_exactly_three_times_the_average_does_not_fire():
     assert not exceeded(300.0, 100.0)
 
 
-def test_a_hair_above_three_times_the_average_fires():
+def test_a_price_just_above_three_times_the_average_fires():
     assert exceeded(np.nextafter(300.0, np.inf), 100.0)
 
 
 @pytest.mark.parametrize(("count", "fires"), [(0, False), (4, False), (5, True), (60, True)])
-def test_the_average_must_rest_on_enough_prices(count, fires):
+def test_the_average_must_cover_enough_prices(count, fires):
     assert exceeded(1000.0, 100.0, count=count) is fires
 
 
@@ -77,13 +77,13 @@ def test_a_stale_price_never_fires():
     assert not exceeded(1000.0, 100.0, fresh=False)
 
 
-def test_the_factor_is_the_rules_own():
+def test_the_factor_of_the_rule_is_used():
     rule = built_in_rule(factor=1.5, window_seconds=60, cooldown_seconds=0, min_samples=1)
     assert exceeded(151.0, 100.0, rule=rule)
     assert not exceeded(149.0, 100.0, rule=rule)
 
 
-def test_each_metric_is_evaluated_by_itself():
+def test_each_metric_is_evaluated_independently():
     evaluation = evaluation_of(
         [400.0, 200.0, 400.0, 400.0], [100.0, 100.0, 100.0, 100.0], [9, 9, 9, 1], [True, True, False, True]
     )

@@ -13,19 +13,19 @@ def rule_with(**changes: object) -> AlertRule:
     return parse_rule(given | changes)
 
 
-def test_a_rule_is_one_sentence():
+def test_a_rule_is_described_in_one_sentence():
     assert sentence(rule_with()) == (
         "Alerts when the price of kraken:*/USD rises by more than 5 % within 15 min, at most once an hour per metric."
     )
 
 
-def test_a_rule_on_one_pair_does_not_speak_of_several():
+def test_the_text_of_a_rule_on_one_pair_is_in_the_singular():
     assert sentence(rule_with(scope=["kraken:BTC/USD"], cooldown_seconds=86_400)) == (
         "Alerts when the price of kraken:BTC/USD rises by more than 5 % within 15 min, at most once a day."
     )
 
 
-def test_the_sentence_has_a_pending_time_and_a_hysteresis_if_the_rule_has():
+def test_the_sentence_mentions_the_pending_time_and_the_hysteresis_of_the_rule():
     assert sentence(rule_with(pending_seconds=300, cooldown_seconds=0, hysteresis_percent=1.5)) == (
         "Alerts every time the price of kraken:*/USD rises by more than 5 % within 15 min, for at least 5 min;"
         " resolves once back behind the threshold by 1.5 %."
@@ -93,7 +93,7 @@ def test_a_long_scope_is_shortened(scope: list[str], text: str):
     assert f"the price of {text} rises" in sentence(rule_with(scope=scope))
 
 
-def test_the_built_in_rule_has_a_sentence_too():
+def test_the_built_in_rule_is_described_too():
     assert sentence(built_in(builders.profile())) == (
         "Alerts when the price of any metric is above 3 times its average of 1 h, at most once an hour per metric."
     )

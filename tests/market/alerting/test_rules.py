@@ -17,7 +17,7 @@ GIVEN = {
 }
 
 
-def test_a_rule_in_json_becomes_a_rule_and_the_same_json_again():
+def test_a_rule_survives_the_round_trip_through_json():
     rule = parse_rule(GIVEN, 4)
 
     assert rule.id == 4
@@ -26,7 +26,7 @@ def test_a_rule_in_json_becomes_a_rule_and_the_same_json_again():
     assert rule_fields(rule) == GIVEN
 
 
-def test_missing_fields_have_their_defaults():
+def test_missing_fields_get_their_defaults():
     condition = {"kind": "average", "factor": 3, "window_seconds": 3_600}
     rule = parse_rule({"name": "Spike", "scope": "kraken:*", "condition": condition})
 
@@ -71,7 +71,7 @@ CONDITION = GIVEN["condition"]
         ({"colour": "red"}, "colour: is not a field of a rule"),
     ],
 )  # fmt: skip
-def test_the_error_names_the_field_at_fault(changed, text):
+def test_the_error_names_the_invalid_field(changed, text):
     with pytest.raises(BadRule) as caught:
         parse_rule(GIVEN | changed)
     assert str(caught.value) == text
@@ -94,13 +94,13 @@ def test_5_and_5_0_are_the_same_whole_number_in_json(given, whole):
         {"kind": "no_data", "periods": 3},
     ],
 )
-def test_a_stored_rule_is_read_as_it_was_written(condition):
+def test_a_stored_rule_is_read_unchanged(condition):
     rule = parse_rule(GIVEN | {"condition": condition}, 4)
 
     assert read_rule(rule_fields(rule), 4) == rule
 
 
-def test_a_stored_rule_on_ranks_is_read_as_it_was_written():
+def test_a_stored_rule_on_ranks_is_read_unchanged():
     rule = parse_rule(GIVEN | {"quantity": "rank", "condition": {"kind": "top", "places": 10}, "channels": None}, 4)
 
     assert read_rule(rule_fields(rule), 4) == rule
@@ -117,7 +117,7 @@ def test_a_stored_rule_outside_the_limits_is_read():
         parse_rule(stored, 4)
 
 
-def test_fields_that_a_stored_rule_lacks_have_the_defaults_of_a_new_one():
+def test_fields_missing_from_a_stored_rule_get_the_defaults_of_a_new_one():
     for condition in ({"kind": "average", "factor": 3.0, "window_seconds": 3_600}, {"kind": "level", "level": 5.0}):
         given = {"name": "Spike", "scope": ["kraken:*/*"], "condition": condition}
 

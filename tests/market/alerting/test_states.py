@@ -1,4 +1,4 @@
-"""The state machine: by example, and whatever prices, gaps, restarts and clocks do."""
+"""The state machine of rules: by example, and over random prices, gaps, restarts and clocks."""
 
 from dataclasses import dataclass, field
 
@@ -39,10 +39,10 @@ def rule(pending: int = 0, cooldown: int = 600, hysteresis: float = 0.0, directi
 
 
 @dataclass
-class One:
-    """One metric of one rule, evaluated again and again; None stands for a moment without a price.
+class SingleMetric:
+    """One rule on one metric, evaluated repeatedly; None is an evaluation without a price.
 
-    The condition is met for as long as the price is beyond the level, whatever it was before.
+    The condition is met while the price is beyond the level, without regard to earlier prices.
     """
 
     rule: AlertRule
@@ -57,7 +57,7 @@ class One:
     def state(self) -> int:
         return int(self.states["state"][0])
 
-    def evaluate(self, *prices: float | None, seconds: int = PERIOD) -> "One":
+    def evaluate(self, *prices: float | None, seconds: int = PERIOD) -> "SingleMetric":
         for price in prices:
             self.now += seconds
             self.known_at = min(self.known_at, self.now)
@@ -77,8 +77,8 @@ class One:
         known = ~np.isnan(value)
         return Evaluation(side, (side != 0) & known, value <= LEVEL - slack, value >= LEVEL + slack, known)
 
-    def restart(self) -> "One":
-        """As a new process would go on: with the stored states and the alerts on record."""
+    def restart(self) -> "SingleMetric":
+        """Continue as a new process does, with the stored states and alerts."""
         if not not_ok(self.states)[0]:
             self.states = new_states(self.states["id"])
         self.states["fired_at"] = max(self.fired, default=0)
@@ -86,67 +86,70 @@ class One:
 
 
 def test_an_alert_fires_once_and_ends_when_the_price_is_back():
-    one = One(rule()).evaluate(90, 110, 120, 110)
+    one = SingleMetric(rule()).evaluate(90, 110, 120, 110)
     assert (one.state, one.fired) == (FIRING, [START + 120])
     one.evaluate(90)
     assert (one.state, one.ended) == (RESOLVED, [START + 300])
     assert len(one.fired) == 1
 
 
-def test_a_resolved_one_is_ok_when_its_cooldown_is_over():
-    one = One(rule(cooldown=300)).evaluate(110, 90, 90, 90)
+def test_a_resolved_metric_is_ok_after_its_cooldown():
+    one = SingleMetric(rule(cooldown=300)).evaluate(110, 90, 90, 90)
     assert one.state == RESOLVED
     assert one.evaluate(90, 90, 90).state == OK
 
 
-def test_it_fires_when_the_condition_was_met_for_the_pending_time_on_end():
-    one = One(rule(pending=180)).evaluate(110, 110, 110)
+def test_it_fires_when_the_condition_was_met_for_the_whole_pending_time():
+    one = SingleMetric(rule(pending=180)).evaluate(110, 110, 110)
     assert (one.state, one.fired) == (PENDING, [])
     assert one.evaluate(90).state == OK
     one.evaluate(110, 110, 110, 110)
     assert (one.state, one.fired) == (FIRING, [one.now])
 
 
-def test_an_alert_held_back_by_the_cooldown_fires_afterwards_if_its_condition_still_holds():
-    one = One(rule(cooldown=600)).evaluate(110, 90, 110)
+def test_an_alert_delayed_by_the_cooldown_fires_after_it_if_the_condition_still_holds():
+    one = SingleMetric(rule(cooldown=600)).evaluate(110, 90, 110)
     assert (one.state, len(one.fired)) == (PENDING, 1)
     one.evaluate(*[110] * 20)
     assert one.fired == [START + 60, START + 660]
 
 
-def test_a_condition_that_has_passed_when_the_cooldown_is_over_does_not_fire():
-    assert len(One(rule(cooldown=600)).evaluate(110, 90, 110, *[90] * 20).fired) == 1
+def test_a_condition_that_ends_during_the_cooldown_does_not_fire():
+    assert len(SingleMetric(rule(cooldown=600)).evaluate(110, 90, 110, *[90] * 20).fired) == 1
 
 
 def test_a_price_within_the_hysteresis_keeps_it_firing():
-    one = One(rule(hysteresis=5)).evaluate(110, 99, 96)
+    one = SingleMetric(rule(hysteresis=5)).evaluate(110, 99, 96)
     assert (one.state, one.ended) == (FIRING, [])
     assert one.evaluate(95).state == RESOLVED
 
 
-def test_moments_without_a_price_end_nothing_until_nothing_is_known():
-    one = One(rule(cooldown=0)).evaluate(110, None, None)
+def test_missing_prices_end_no_alert_until_it_is_without_data():
+    one = SingleMetric(rule(cooldown=0)).evaluate(110, None, None)
     assert one.state == FIRING
     one.evaluate(None)
     assert (one.state, one.ended) == (NO_DATA, [])
 
 
-def test_an_alert_without_data_goes_on_when_it_is_known_that_it_does():
-    one = One(rule(cooldown=0)).evaluate(110, *[None] * 90, 110)
+def test_an_alert_without_data_fires_again_when_a_price_meets_the_condition():
+    one = SingleMetric(rule(cooldown=0)).evaluate(110, *[None] * 90, 110)
     assert (one.state, len(one.fired), one.ended) == (FIRING, 1, [])
 
 
-def test_an_alert_without_data_ends_when_the_price_is_known_to_be_back():
-    one = One(rule(cooldown=0)).evaluate(110, *[None] * 90)
+def test_an_alert_without_data_resolves_when_a_price_no_longer_meets_the_condition():
+    one = SingleMetric(rule(cooldown=0)).evaluate(110, *[None] * 90)
     assert one.ended == []
     one.evaluate(90)
     assert (one.state, one.ended) == (RESOLVED, [one.now])
     assert len(one.evaluate(110).fired) == 2
 
 
-def test_a_missed_evaluation_is_like_one_without_a_value():
-    """A pending time does not run through an hour in which nothing was known, with evaluations or without."""
-    evaluated, missed = One(rule(pending=600)).evaluate(110, *[None] * 59), One(rule(pending=600)).evaluate(110)
+def test_a_missed_evaluation_counts_as_one_without_a_value():
+    """The pending time does not run through an hour without values, with or without evaluations."""
+    evaluated, missed = (
+        SingleMetric(rule(pending=600)).evaluate(110, *[None] * 59),
+        SingleMetric(rule(pending=600)).evaluate(110),
+    )
     evaluated.evaluate(110)
     missed.evaluate(110, seconds=3_600)
     for one in (evaluated, missed):
@@ -155,33 +158,33 @@ def test_a_missed_evaluation_is_like_one_without_a_value():
         assert one.evaluate(110).fired == [START + 60 + 3_600 + 600]
 
 
-def test_two_missed_periods_do_not_hold_up_a_pending_time():
-    one = One(rule(pending=180)).evaluate(110).evaluate(110, seconds=180)
+def test_two_missed_periods_do_not_stop_the_pending_time():
+    one = SingleMetric(rule(pending=180)).evaluate(110).evaluate(110, seconds=180)
     assert one.state == FIRING
 
 
-def test_a_pending_one_waits_through_a_gap_but_does_not_fire_in_it():
-    one = One(rule(pending=120)).evaluate(110, None, None)
+def test_a_pending_metric_stays_pending_in_a_gap_and_does_not_fire_in_it():
+    one = SingleMetric(rule(pending=120)).evaluate(110, None, None)
     assert (one.state, one.fired) == (PENDING, [])
     assert one.evaluate(110).state == FIRING
 
 
-def test_a_crossing_back_is_a_crossing_where_either_way_counts():
-    one = One(rule(cooldown=0, direction="either")).evaluate(110)
+def test_crossing_back_fires_too_if_both_directions_count():
+    one = SingleMetric(rule(cooldown=0, direction="either")).evaluate(110)
     assert one.states["side"].tolist() == [1]
     one.evaluate(90)
     assert (one.state, one.states["side"].tolist()) == (FIRING, [-1])
     assert (len(one.fired), len(one.ended)) == (2, 1)
 
 
-def test_a_clock_that_is_set_back_makes_no_cooldown_shorter():
-    one = One(rule(cooldown=600)).evaluate(110, 90)
+def test_setting_the_clock_back_does_not_shorten_a_cooldown():
+    one = SingleMetric(rule(cooldown=600)).evaluate(110, 90)
     one.evaluate(110, seconds=-3_600)
     assert (one.state, len(one.fired)) == (PENDING, 1)
 
 
-def test_a_clock_that_is_set_back_does_not_hold_up_the_pending_time():
-    one = One(rule(pending=120)).evaluate(110)
+def test_setting_the_clock_back_does_not_delay_the_pending_time():
+    one = SingleMetric(rule(pending=120)).evaluate(110)
     one.evaluate(110, seconds=-86_400)
     assert one.evaluate(110, 110).state == FIRING
 
@@ -205,8 +208,8 @@ rules = st.builds(
 
 @given(rules, moments)
 @settings(max_examples=400, deadline=None)
-def test_whatever_happens_nothing_fires_twice_within_a_cooldown_and_no_transition_is_lost(chosen, events):
-    one = One(chosen)
+def test_no_sequence_of_events_fires_twice_within_a_cooldown_or_loses_a_transition(chosen, events):
+    one = SingleMetric(chosen)
     met_since: int | None = None
     met_side = 0
     for price, seconds, restarts in events:
@@ -228,12 +231,12 @@ def test_whatever_happens_nothing_fires_twice_within_a_cooldown_and_no_transitio
                 assert one.state == (NO_DATA if silent else FIRING), "it is without data after three periods"
         if len(one.fired) > fires:
             assert met, "fires only on a price that meets the condition"
-        # Alerts begin and end by turns.
+        # Alerts begin and end alternately.
         assert len(one.fired) - len(one.ended) == (1 if one.state in (FIRING, NO_DATA) else 0)
         assert len(one.fired) - fires <= 1
         assert len(one.ended) - ends <= 1
-        # What has been met for long enough fires, as soon as the cooldown permits.
-        lasted = was in (FIRING, NO_DATA)  # while one alert lasts no other begins
+        # A condition met for long enough fires as soon as the cooldown permits.
+        lasted = was in (FIRING, NO_DATA)  # no other alert begins while one lasts
         interrupted = known and (not met or side != met_side or one.without > 3 * PERIOD)
         if lasted or met_since is None or interrupted:
             met_since = one.now if met else None
@@ -249,10 +252,10 @@ def test_whatever_happens_nothing_fires_twice_within_a_cooldown_and_no_transitio
 
 @given(rules, st.lists(moments, min_size=2, max_size=5))
 @settings(max_examples=50, deadline=None)
-def test_each_metric_goes_its_own_way(chosen, columns):
-    """All metrics in one pass come to the same as each of them alone."""
+def test_evaluating_all_metrics_together_equals_evaluating_each_alone(chosen, columns):
+    """One pass over all metrics gives the states of separate passes."""
     length = min(map(len, columns))
-    alone = [One(chosen) for _ in columns]
+    alone = [SingleMetric(chosen) for _ in columns]
     together, now = new_states(np.arange(len(columns))), START
     for place in range(length):
         seconds = columns[0][place][1]
@@ -268,7 +271,7 @@ def test_each_metric_goes_its_own_way(chosen, columns):
         assert together["fired_at"].tolist() == [int(one.states["fired_at"][0]) for one in alone]
 
 
-def test_every_state_but_ok_has_to_be_stored():
+def test_every_state_except_ok_must_be_stored():
     states = new_states(np.arange(5))
     states["state"] = [OK, PENDING, FIRING, RESOLVED, NO_DATA]
     assert not_ok(states).tolist() == [False, True, True, True, True]

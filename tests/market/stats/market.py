@@ -1,4 +1,4 @@
-"""A market whose statistics are carried from tick to tick, and the same statistics in two numpy passes."""
+"""A market with statistics updated tick by tick, and the same statistics from two numpy passes."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ BASES = (0.000_012_3, 1.0, 61_234.5)
 
 @dataclass
 class Market:
-    """All samples of some metrics, and the statistics carried from tick to tick over them."""
+    """All samples of some metrics, and their statistics as updated by each tick."""
 
     windows: Windows = WINDOWS
     bases: tuple[float, ...] = BASES
@@ -34,7 +34,7 @@ class Market:
         self.statistics: MetricStats = metric_stats.empty(np.arange(1, len(self.bases) + 1, dtype=np.int64) * 10)
 
     def tick(self, periods: int, prices: dict[int, float], between: Sequence[tuple[int, int, float, int]] = ()) -> None:
-        """Go on by `periods`; `between` are samples (row, seconds after the previous tick, price, width)."""
+        """Tick `periods` later; `between` are samples (row, seconds after the previous tick, price, width)."""
         previous, minute = self.minute, self.minute + periods * PERIOD
         for row, after, price, width in between:
             if after < minute - previous:
@@ -57,7 +57,7 @@ class Market:
         self.renew(drifted)
 
     def fill_in(self, row: int, ago: int, price: float, width: int) -> None:
-        """Find a sample of the past, as a backfill does."""
+        """Add an earlier sample, as a backfill does."""
         self.stored[row].setdefault(self.minute - ago, (price, width))
         self.renew(np.array([row], dtype=np.int64))
 

@@ -11,17 +11,17 @@ def test_coverage_is_the_share_of_the_window_with_prices():
     assert measures.coverage(statistics, 0).tolist()[0] == 0.0  # before the first tick
 
 
-def test_population_stdev_divides_by_all_the_weight():
+def test_population_stdev_divides_by_the_total_weight():
     found = measures.population_stdev(np.array([2.0, 4.0, 0.0]), np.array([6.0, 4.0, 0.0]), np.array([20.0, 4.0, 0.0]))
     assert found[:2].tolist() == [1.0, 0.0]
     assert np.isnan(found[2])
 
 
-def test_a_variance_rounded_below_zero_is_a_flat_series():
+def test_a_variance_rounded_below_zero_gives_a_stdev_of_zero():
     assert measures.population_stdev(np.array([1.0]), np.array([1.0]), np.array([1.0 - 1e-16])).tolist() == [0.0]
 
 
-def test_sums_have_drifted_only_beyond_a_thousandfold():
+def test_sums_have_drifted_only_beyond_a_factor_of_a_thousand():
     statistics = metric_stats.empty(np.arange(3, dtype=np.int64))
     statistics["samples"], statistics["anchor"] = 1, 5.0
     statistics["weight"], statistics["squares"] = 60.0, 2.0
@@ -34,7 +34,7 @@ def test_metrics_without_prices_have_not_drifted():
     assert sums.drifted(metric_stats.empty(np.arange(3, dtype=np.int64))).tolist() == []
 
 
-def test_ranks_run_from_the_largest_stdev_and_ties_go_to_the_smaller_id():
+def test_metrics_are_ranked_by_falling_stdev_and_ties_by_id():
     statistics = metric_stats.empty(np.array([3, 5, 8, 9, 11], dtype=np.int64))
     statistics["stdev"] = [1.0, 2.0, 1.0, np.nan, 9.0]
     statistics["rank"] = 77
@@ -42,7 +42,7 @@ def test_ranks_run_from_the_largest_stdev_and_ties_go_to_the_smaller_id():
     assert statistics["rank"].tolist() == [2, 1, 3, 0, 0]
 
 
-def test_a_metric_without_a_price_ten_times_is_frozen_and_not_ranked():
+def test_a_metric_without_a_price_in_ten_answers_is_frozen_and_not_ranked():
     statistics = metric_stats.empty(np.array([1, 2, 3]))
     statistics["stdev"] = [3.0, 2.0, 1.0]
     statistics["absent"] = [10, 9, 11]

@@ -28,14 +28,14 @@ def test_aligning_to_the_same_metrics_changes_nothing():
     assert new.tolist() == []
 
 
-def test_rows_are_found_by_id_and_unknown_ids_are_marked():
+def test_rows_are_found_by_id_and_unknown_ids_are_masked():
     statistics = metric_stats.empty(np.array([2, 4, 6], dtype=np.int64))
     rows, known = metric_stats.rows_of(statistics, np.array([4, 5, 6, 99, 1], dtype=np.int64))
     assert known.tolist() == [True, False, True, False, False]
     assert rows[known].tolist() == [1, 2]
 
 
-def test_no_metrics_have_no_rows():
+def test_no_rows_are_found_without_metrics():
     rows, known = metric_stats.rows_of(
         metric_stats.empty(np.empty(0, dtype=np.int64)), np.array([1, 2], dtype=np.int64)
     )

@@ -40,7 +40,7 @@ def test_recomputing_gives_the_same_bits_metric_by_metric_as_minute_by_minute():
     assert blocks[0] == blocks[1]
 
 
-def test_recomputing_without_any_sample_forgets_the_window_but_not_the_last_price_and_its_changes():
+def test_recomputing_without_samples_clears_the_window_but_keeps_the_last_price_and_its_changes():
     market = Market(bases=(1.0,))
     for _ in range(8):
         market.tick(1, {0: 5.0})
@@ -53,7 +53,7 @@ def test_recomputing_without_any_sample_forgets_the_window_but_not_the_last_pric
     assert (market.statistics["price"][0], market.ago(HOUR)[0]) == (5.0, 5.0)
 
 
-def test_recomputation_reads_back_to_the_longest_window_and_a_little_more():
+def test_recomputation_reads_samples_from_a_little_before_the_longest_window():
     assert Windows(main=HOUR, rule=60).longest == DAY + HOUR
     assert Windows(main=HOUR, rule=2 * DAY).longest == 2 * DAY + HOUR
     assert Windows(main=3 * DAY, rule=60).longest == 3 * DAY + HOUR

@@ -1,4 +1,4 @@
-"""Running sums against two numpy passes over all stored samples."""
+"""Running sums compared with two numpy passes over all samples."""
 
 import math
 
@@ -17,7 +17,7 @@ moves = st.one_of(
     st.just(0.001),
     st.integers(-50_000_000, 50_000_000).map(lambda billionths: 1 + billionths / 1e9),
     st.integers(-1_000, 1_000).map(lambda billionths: 1 + billionths / 1e9),
-)  # moves of less than a billionth are beyond what two passes in float64 can tell exactly
+)  # no moves below a billionth: two passes in float64 are inexact for them
 gaps = st.one_of(
     st.just(1), st.just(1), st.just(1), st.integers(1, 8), st.sampled_from([29, 30, 31, 143, 144, 145, 200])
 )
@@ -33,9 +33,9 @@ ticks = st.tuples(
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(ticks, min_size=1, max_size=45))
-def test_carried_statistics_agree_with_two_passes_whatever_comes_and_stays_away(story):
+def test_updated_statistics_agree_with_two_passes_for_any_arrivals_and_gaps(events):
     market = Market()
-    for periods, prices, between, found in story:
+    for periods, prices, between, found in events:
         market.tick(
             periods,
             {row: BASES[row] * move for row, move in prices.items()},
@@ -64,18 +64,18 @@ def test_a_long_run_agrees_with_two_passes_at_every_tick(seed):
 
 
 @pytest.mark.parametrize("spike", [1000.0, 0.001, 1e6])
-def test_a_spike_leaves_nothing_behind_when_it_leaves_the_window(spike):
+def test_a_spike_leaves_no_rounding_error_when_it_leaves_the_window(spike):
     market = Market(bases=(60_000.0,))
     for turn in range(100):
         market.tick(1, {0: 60_000.0 * (spike if turn == 5 else 1 + 1e-6 * (turn % 7))})
         market.check()
-    assert 1 <= market.renewed <= 4  # once for each sum that it leaves, and not at every tick from then on
+    assert 1 <= market.renewed <= 4  # once per sum that it leaves, not at every later tick
     assert market.statistics["stdev"][0] < 1.0
 
 
 @pytest.mark.parametrize("foreign", [1e9, 60_000.0, 1e12, 1e-12])
 @pytest.mark.parametrize("own", [2.5e-8, 1e-12, 3.0])
-def test_a_foreign_first_price_is_gone_from_every_average_once_it_has_left_its_window(foreign, own):
+def test_a_first_price_of_another_magnitude_leaves_no_rounding_error_in_any_average(foreign, own):
     market = Market(bases=(1.0,))
     market.tick(1, {0: foreign})
     for turn in range(40):
@@ -86,8 +86,8 @@ def test_a_foreign_first_price_is_gone_from_every_average_once_it_has_left_its_w
 
 
 @pytest.mark.parametrize("spike", [1e9, 1e12])
-def test_a_spike_that_comes_as_another_leaves_after_a_gap_spoils_no_average(spike):
-    """Of the sums it hides how little is left: the averages are without it."""
+def test_a_spike_that_arrives_as_another_leaves_after_a_gap_distorts_no_average(spike):
+    """The new spike hides in the sums how little is left of the old one; the averages are exact."""
     market = Market(bases=(1.0,), windows=Windows(main=30 * PERIOD, rule=6 * PERIOD))
     market.tick(1, {0: spike})
     for _ in range(5):
@@ -100,7 +100,7 @@ def test_a_spike_that_comes_as_another_leaves_after_a_gap_spoils_no_average(spik
         market.check()
 
 
-def test_an_average_of_one_price_at_the_edge_has_its_digits_though_the_window_is_empty_then():
+def test_an_average_of_one_price_at_the_window_edge_is_exact():
     market = Market(bases=(1.0,), windows=Windows(main=30 * PERIOD, rule=3 * PERIOD))
     market.tick(1, {0: 1e10})
     market.tick(1, {0: 5e-11})
@@ -109,8 +109,8 @@ def test_an_average_of_one_price_at_the_edge_has_its_digits_though_the_window_is
     assert market.statistics["rule_average"][0] == pytest.approx(5e-11, rel=1e-9, abs=0)
 
 
-def test_a_price_that_comes_once_in_a_long_window_costs_no_recomputation_at_every_tick():
-    """The newest price is far off the others and stays the newest."""
+def test_a_single_outlier_in_a_long_window_does_not_cause_a_recomputation_per_tick():
+    """The newest price is far from the others and stays the newest."""
     windows = Windows(main=5_000 * PERIOD, rule=3 * PERIOD)
     market = Market(bases=(1.0, 1.0), windows=windows)
     market.stored[0] = {START - PERIOD * ago: (1.0 + ago % 2 / 1e3, PERIOD) for ago in range(4_000)}
@@ -123,7 +123,7 @@ def test_a_price_that_comes_once_in_a_long_window_costs_no_recomputation_at_ever
     assert market.renewed <= 2
 
 
-def test_a_series_that_goes_flat_has_a_stdev_of_exactly_nothing():
+def test_a_series_that_becomes_flat_has_a_stdev_of_exactly_zero():
     market = Market(bases=(0.1,))
     for turn in range(30):
         market.tick(1, {0: 0.1 + 0.0137 * turn})
@@ -134,7 +134,7 @@ def test_a_series_that_goes_flat_has_a_stdev_of_exactly_nothing():
     assert market.statistics["mean"][0] == pytest.approx(0.3, rel=1e-12)
 
 
-def test_a_series_that_never_moves_is_flat_from_the_first_price():
+def test_a_series_that_never_moves_has_a_stdev_of_zero_from_the_first_price():
     market = Market(bases=(0.1,))
     for _ in range(70):
         market.tick(1, {0: 0.1})
@@ -142,7 +142,7 @@ def test_a_series_that_never_moves_is_flat_from_the_first_price():
         assert market.statistics["mean"][0] == 0.1
 
 
-def test_nothing_is_left_of_a_window_that_a_downtime_outlasts():
+def test_a_window_is_empty_after_a_longer_downtime():
     market = Market(bases=(10.0,))
     for turn in range(5):
         market.tick(1, {0: 10.0 + turn})
@@ -156,7 +156,7 @@ def test_nothing_is_left_of_a_window_that_a_downtime_outlasts():
     market.check()
 
 
-def test_a_window_that_was_empty_begins_without_the_rounding_of_the_one_before():
+def test_a_window_that_was_empty_starts_without_earlier_rounding_errors():
     market = Market(bases=(0.1,))
     for turn in range(30):
         market.tick(1, {0: 0.1 * (turn + 1)})
@@ -168,7 +168,7 @@ def test_a_window_that_was_empty_begins_without_the_rounding_of_the_one_before()
     assert market.renewed == 0
 
 
-def test_a_wide_sample_counts_with_its_width():
+def test_a_wide_sample_is_weighted_by_its_width():
     market = Market(bases=(1.0,))
     market.tick(1, {0: 1.0})
     market.tick(4, {0: 1.0}, [(0, 3 * PERIOD, 5.0, 3 * PERIOD)])
@@ -178,7 +178,7 @@ def test_a_wide_sample_counts_with_its_width():
     assert market.statistics["samples"][0] == 3
 
 
-def test_the_hours_average_leaves_the_tick_out_and_takes_the_price_an_hour_ago_in():
+def test_the_hourly_average_excludes_the_tick_and_includes_the_price_an_hour_ago():
     market = Market(bases=(1.0,))
     for price in (100.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 999.0):
         market.tick(1, {0: price})
@@ -188,7 +188,7 @@ def test_the_hours_average_leaves_the_tick_out_and_takes_the_price_an_hour_ago_i
     assert market.ago(HOUR)[0] == 1.0
 
 
-def test_a_price_too_far_before_the_hour_is_not_the_price_an_hour_ago():
+def test_a_price_much_older_than_an_hour_is_not_the_price_an_hour_ago():
     market = Market(bases=(1.0,))
     market.tick(1, {0: 7.0})
     market.tick(6, {0: 8.0})
@@ -199,14 +199,14 @@ def test_a_price_too_far_before_the_hour_is_not_the_price_an_hour_ago():
     assert np.isnan(market.ago(HOUR)[0])
 
 
-def test_a_downtime_does_not_stretch_the_hour_of_the_change():
+def test_a_change_after_a_downtime_still_spans_an_hour():
     market = Market(bases=(1.0,))
     market.tick(1, {0: 7.0})
     market.tick(25, {0: 9.0})
     assert np.isnan(market.ago(HOUR)[0])
 
 
-def test_a_first_price_found_between_two_ticks_counts_although_none_came_with_the_tick():
+def test_a_first_price_between_two_ticks_counts_in_a_tick_without_a_price():
     market = Market(bases=(1.0,))
     market.tick(4, {}, [(0, PERIOD, 5.0, PERIOD), (0, 2 * PERIOD, 7.0, PERIOD)])
     assert market.statistics["samples"][0] == 2
@@ -214,7 +214,7 @@ def test_a_first_price_found_between_two_ticks_counts_although_none_came_with_th
     assert (market.statistics["price"][0], market.statistics["priced_at"][0]) == (7.0, START + 2 * PERIOD)
 
 
-def test_advancing_leaves_the_statistics_it_starts_from_as_they_were():
+def test_advancing_does_not_change_the_earlier_statistics():
     market = Market(bases=(1.0,))
     market.tick(1, {0: 5.0})
     earlier = market.statistics
@@ -224,7 +224,7 @@ def test_advancing_leaves_the_statistics_it_starts_from_as_they_were():
     assert market.statistics["price"][0] == 6.0
 
 
-def test_the_change_of_a_price_that_nothing_follows_stays_while_the_others_go_on():
+def test_the_change_of_a_metric_without_new_prices_keeps_its_value():
     market = Market(bases=(1.0, 1.0))
     for turn in range(200):
         market.tick(1, dict.fromkeys((0, 1), 100.0 + turn))
@@ -237,10 +237,10 @@ def test_the_change_of_a_price_that_nothing_follows_stays_while_the_others_go_on
         assert (market.ago(HOUR)[0], market.ago(DAY)[0]) == known
         assert (market.ago(HOUR)[1], market.ago(DAY)[1]) == (100.0 + turn - 6, 100.0 + turn - 144)
     market.tick(1, {0: 7.0})
-    assert np.isnan(market.ago(HOUR)[0])  # nothing is known of an hour ago
+    assert np.isnan(market.ago(HOUR)[0])  # the price an hour ago is unknown
 
 
-def test_a_price_found_after_the_last_one_is_compared_with_what_was_before_it():
+def test_a_backfilled_price_after_the_last_one_gets_its_own_change():
     market = Market(bases=(1.0,))
     for turn in range(20):
         market.tick(1, {0: 100.0 + turn})

@@ -26,7 +26,7 @@ def fire(engine: Engine, metric_id: int, at: int) -> None:
         alerts.insert_alerts(connection, [NewAlert(metric_id, at, 400.0, 100.0, 3.0, 60)])
 
 
-def test_alerts_are_found_newest_first_with_their_figures(engine: Engine) -> None:
+def test_alerts_are_listed_newest_first_with_their_figures(engine: Engine) -> None:
     fire(engine, 1, T - 60)
     fire(engine, 2, T)
 
@@ -40,15 +40,15 @@ def test_alerts_are_found_newest_first_with_their_figures(engine: Engine) -> Non
     assert older.fired_at == NOON - timedelta(minutes=1)
 
 
-def test_who_fired_within_a_time_is_known_its_start_left_out(engine: Engine) -> None:
+def test_the_rules_that_fired_in_a_span_exclude_its_start(engine: Engine) -> None:
     fire(engine, 1, T)
     with reading(engine) as connection:
         assert alerts.firing_times(connection, BUILT_IN, T - 1, [1, 2]) == {1: T}
         assert alerts.firing_times(connection, BUILT_IN, T, [1, 2]) == {}
 
 
-def test_however_many_break_the_rule_at_once_each_fires_once(engine: Engine) -> None:
-    many = 40_000  # more than a statement holds values
+def test_each_of_forty_thousand_simultaneous_alerts_is_stored_once(engine: Engine) -> None:
+    many = 40_000  # more values than one statement can hold
     with writing(engine) as connection:
         listings = [Listing(Pair(f"C{number}", "USD")) for number in range(many)]
         metrics.track(connection, "okx", listings, lambda _pair: True, NOON)

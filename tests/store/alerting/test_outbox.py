@@ -21,7 +21,7 @@ def _many_metrics(engine: Engine) -> None:
 
 
 def fire(engine: Engine, *channels: str, metrics: int = 1, at: int = T) -> list[int]:
-    """Fire alerts of as many metrics in one tick, each pending to `channels`."""
+    """Fire alerts of `metrics` metrics in one tick, with messages pending for `channels`."""
     with writing(engine) as connection:
         firings = [NewAlert(number, at, 4.0 + number, 1.0, 3.0, 60) for number in range(1, metrics + 1)]
         numbers = list(alerts.insert_alerts(connection, firings))
@@ -40,7 +40,7 @@ def claimed(engine: Engine, now: int, channel: str = "mail", owner: str = "me") 
     return pending
 
 
-def test_each_channel_gets_one_message_however_many_alerts_a_tick_has(engine: Engine) -> None:
+def test_each_channel_gets_one_message_per_tick_for_any_number_of_alerts(engine: Engine) -> None:
     fire(engine, "mail", "chat", metrics=500)
 
     pending = claimed(engine, T)
@@ -53,7 +53,7 @@ def test_each_channel_gets_one_message_however_many_alerts_a_tick_has(engine: En
         assert deliveries.count(connection) == 2
 
 
-def test_what_fired_and_what_is_resolved_stand_in_one_message_in_the_order_given(engine: Engine) -> None:
+def test_firing_and_resolved_alerts_share_one_message_in_the_given_order(engine: Engine) -> None:
     first, second = fire(engine, metrics=2)
     with writing(engine) as connection:
         notices = [AlertNotice(second, "resolved", ["mail"]), AlertNotice(first, "fired", ["mail", "chat", "mail"])]
@@ -65,7 +65,7 @@ def test_what_fired_and_what_is_resolved_stand_in_one_message_in_the_order_given
     assert [(entry.kind, entry.alert.id) for entry in chat.entries] == [("fired", first)]
 
 
-def test_no_notices_queue_nothing(engine: Engine) -> None:
+def test_no_message_is_enqueued_without_notices(engine: Engine) -> None:
     with writing(engine) as connection:
         outbox.enqueue(connection, T, [])
     fire(engine)
@@ -74,7 +74,7 @@ def test_no_notices_queue_nothing(engine: Engine) -> None:
         assert deliveries.newest(connection, 10) == ()
 
 
-def test_a_message_that_was_never_settled_is_the_next_ones_under_the_same_key(engine: Engine) -> None:
+def test_an_expired_claim_passes_the_message_on_with_the_same_key(engine: Engine) -> None:
     fire(engine, "mail")
     first, again = claimed(engine, T, owner="dead"), claimed(engine, T, owner="next")
 
@@ -85,7 +85,7 @@ def test_a_message_that_was_never_settled_is_the_next_ones_under_the_same_key(en
 @pytest.mark.parametrize(
     ("second", "due"), [(-1, True), (0, True), (29, False), (30, True), (DAY - 1, True), (DAY + 1, True)]
 )
-def test_a_channel_has_something_to_do_when_a_message_is_due_or_too_old(engine: Engine, second: int, due: bool) -> None:
+def test_a_channel_has_work_when_a_message_is_due_or_too_old(engine: Engine, second: int, due: bool) -> None:
     fire(engine, "mail")
     if second > 0:
         with writing(engine) as connection:
@@ -97,7 +97,7 @@ def test_a_channel_has_something_to_do_when_a_message_is_due_or_too_old(engine: 
         assert not outbox.has_work(connection, "mail", T + 2 * DAY)
 
 
-def test_a_channel_whose_receiver_asks_for_silence_has_nothing_to_do_until_its_messages_are_too_old(
+def test_a_channel_with_retry_after_has_no_work_until_its_messages_are_too_old(
     engine: Engine,
 ) -> None:
     fire(engine, "mail")
@@ -109,7 +109,7 @@ def test_a_channel_whose_receiver_asks_for_silence_has_nothing_to_do_until_its_m
         assert outbox.has_work(connection, "mail", T + DAY + 1)
 
 
-def test_keys_tell_messages_apart_also_where_a_backup_gives_a_number_again(engine: Engine) -> None:
+def test_message_keys_stay_unique_when_a_restored_backup_reuses_a_number(engine: Engine) -> None:
     def key(at: int) -> str:
         fire(engine, "mail", at=at)
         with writing(engine) as connection:
@@ -119,7 +119,7 @@ def test_keys_tell_messages_apart_also_where_a_backup_gives_a_number_again(engin
 
     first, second = key(T), key(T + 60)
     assert first.rpartition("-")[0] != second.rpartition("-")[0]
-    with writing(engine) as connection:  # as a backup of before leaves it
+    with writing(engine) as connection:  # as a restored earlier backup leaves it
         for table in ("message_alert", "message"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
         if connection.dialect.name == "postgresql":
@@ -129,7 +129,7 @@ def test_keys_tell_messages_apart_also_where_a_backup_gives_a_number_again(engin
     assert key(T + 120) not in (first, second)
 
 
-def test_a_sent_message_and_one_that_is_given_up_are_no_longer_pending(engine: Engine) -> None:
+def test_sent_messages_and_given_up_messages_are_no_longer_pending(engine: Engine) -> None:
     fire(engine, "mail")
     fire(engine, "mail", at=T + 60)
     with writing(engine) as connection:
@@ -139,7 +139,7 @@ def test_a_sent_message_and_one_that_is_given_up_are_no_longer_pending(engine: E
     assert claim(engine, T + 2 * DAY) is None
 
 
-def test_a_postponed_message_comes_back_when_it_is_due(engine: Engine) -> None:
+def test_a_postponed_message_can_be_claimed_when_it_is_due(engine: Engine) -> None:
     fire(engine, "mail")
     with writing(engine) as connection:
         outbox.postpone(connection, claimed_in(connection, T), T + 30, "busy")
@@ -155,14 +155,14 @@ def claimed_in(connection: object, now: int) -> PendingMessage:
     return pending
 
 
-def test_messages_are_claimed_in_the_order_in_which_they_were_queued(engine: Engine) -> None:
+def test_messages_are_claimed_in_the_order_of_the_queue(engine: Engine) -> None:
     for minute in range(3):
         fire(engine, "mail", at=T + 60 * minute)
     order = []
     with writing(engine) as connection:
         for _ in range(3):
             pending = claimed_in(connection, T + 180)
-            assert claimed_in(connection, T + 180) == pending  # as long as it is not settled
+            assert claimed_in(connection, T + 180) == pending  # the same one until it is settled
             order.append(int(pending.message.at.timestamp()))
             outbox.mark_sent(connection, pending, T + 180)
 
@@ -170,7 +170,7 @@ def test_messages_are_claimed_in_the_order_in_which_they_were_queued(engine: Eng
 
 
 @pytest.mark.parametrize("ahead", [60, 3_600, 20_000])
-def test_a_message_of_a_tick_whose_clock_is_ahead_is_due_at_once_and_then_when_it_was_put_off_to(
+def test_a_message_from_a_clock_that_was_ahead_is_due_at_once_and_its_retry_when_postponed_to(
     engine: Engine, ahead: int
 ) -> None:
     fire(engine, "mail", at=T + ahead)
@@ -183,7 +183,7 @@ def test_a_message_of_a_tick_whose_clock_is_ahead_is_due_at_once_and_then_when_i
     assert claimed(engine, T + 30).attempts == 1
 
 
-def test_what_waits_behind_a_postponed_message_waits_as_long_and_a_new_one_has_the_oldest_tried_again(
+def test_messages_wait_behind_a_postponed_one_and_a_new_message_triggers_its_retry(
     engine: Engine,
 ) -> None:
     fire(engine, "mail")
@@ -200,7 +200,7 @@ def test_what_waits_behind_a_postponed_message_waits_as_long_and_a_new_one_has_t
     assert due == [30, 31, 31]
 
 
-def test_a_receiver_that_asks_for_silence_gets_nothing_and_others_do(engine: Engine) -> None:
+def test_retry_after_silences_only_its_own_channel(engine: Engine) -> None:
     fire(engine, "mail", "chat")
     with writing(engine) as connection:
         outbox.postpone(connection, claimed_in(connection, T), T + 300, "slow down", paused_until=T + 300)
@@ -211,7 +211,7 @@ def test_a_receiver_that_asks_for_silence_gets_nothing_and_others_do(engine: Eng
     assert claim(engine, T + 300) is not None
 
 
-def test_when_one_is_accepted_what_waited_is_due_at_once(engine: Engine) -> None:
+def test_waiting_messages_are_due_as_soon_as_one_is_accepted(engine: Engine) -> None:
     fire(engine, "mail", "chat")
     with writing(engine) as connection:
         outbox.postpone(connection, claimed_in(connection, T), T + 3600, "away")
@@ -229,7 +229,7 @@ def test_when_one_is_accepted_what_waited_is_due_at_once(engine: Engine) -> None
     assert claim(engine, T + 3599, "chat") is None
 
 
-def test_who_comes_back_from_the_dead_does_not_undo_what_was_done_since(engine: Engine) -> None:
+def test_a_process_that_lost_its_claim_does_not_change_a_settled_message(engine: Engine) -> None:
     fire(engine, "mail")
     slow, quick = claimed(engine, T, owner="slow"), claimed(engine, T + 120, owner="quick")
     with writing(engine) as connection:
@@ -242,7 +242,7 @@ def test_who_comes_back_from_the_dead_does_not_undo_what_was_done_since(engine: 
     assert (delivery.state, delivery.attempts, delivery.error) == ("sent", 1, None)
 
 
-def test_who_comes_back_from_the_dead_does_not_put_off_or_give_up_what_another_is_sending(engine: Engine) -> None:
+def test_a_process_that_lost_its_claim_does_not_postpone_or_give_up_a_message_being_sent(engine: Engine) -> None:
     fire(engine, "mail")
     slow, quick = claimed(engine, T, owner="slow"), claimed(engine, T, owner="quick")
     with writing(engine) as connection:
@@ -258,7 +258,7 @@ def test_who_comes_back_from_the_dead_does_not_put_off_or_give_up_what_another_i
         assert deliveries.count(connection, "failed") == 1
 
 
-def test_what_one_who_was_thought_dead_has_sent_is_sent_and_not_claimed_again(engine: Engine) -> None:
+def test_a_message_sent_by_a_process_that_lost_its_claim_is_marked_sent_and_not_claimed_again(engine: Engine) -> None:
     fire(engine, "mail")
     slow, quick = claimed(engine, T, owner="slow"), claimed(engine, T, owner="quick")
     with writing(engine) as connection:
@@ -272,7 +272,7 @@ def test_what_one_who_was_thought_dead_has_sent_is_sent_and_not_claimed_again(en
     assert (delivery.state, delivery.attempts, delivery.error) == ("sent", 1, None)
 
 
-def test_what_was_given_up_can_be_queued_again_for_a_day(engine: Engine) -> None:
+def test_a_given_up_message_can_be_requeued_for_a_day(engine: Engine) -> None:
     fire(engine, "mail")
     first = claimed(engine, T)
     with writing(engine) as connection:

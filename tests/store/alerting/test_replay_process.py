@@ -1,4 +1,4 @@
-"""A replay in a process of its own: the same result, and an end when it is not wanted or takes too long."""
+"""A replay in a separate process: the same result, and it is stopped if it is cancelled or too slow."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -35,7 +35,7 @@ RULE = parse_rule(
 
 @pytest.fixture
 def pipeline(engine: Engine) -> PipelineHarness:
-    """Ten minutes in which the price crosses 150 three times."""
+    """A pipeline after ten minutes in which the price crossed 150 three times."""
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0})
     pipeline = PipelineHarness(engine, [exchange])
     pipeline.discover()
@@ -57,53 +57,53 @@ def place(timer: Timer) -> Iterator[Place]:
         yield place
 
 
-def order(pipeline: PipelineHarness) -> ReplayTask:
+def replay_task(pipeline: PipelineHarness) -> ReplayTask:
     until = int(pipeline.now.timestamp())
     start = until - 10 * PERIOD
     return ReplayTask(ReplayPlan(RULE, np.array([1], dtype=np.int64), start, until, PERIOD), start, 86_400)
 
 
-def has_ended() -> bool:
-    """Whether no process of a replay is there: what listens to it ends with it."""
+def no_replay_process_is_left() -> bool:
+    """True when no replay process and none of the threads that read from one is left."""
     return not any(thread.name == replay_process.LISTENER for thread in threads())
 
 
-def test_a_process_finds_what_a_thread_finds(pipeline: PipelineHarness, place: Place) -> None:
-    here = replay_process.run_replay(pipeline.engine, order(pipeline), lambda _: None)
-    there = finished(replay_process.run_in_process(pipeline.engine, order(pipeline), place))
+def test_a_replay_in_a_process_equals_one_in_a_thread(pipeline: PipelineHarness, place: Place) -> None:
+    here = replay_process.run_replay(pipeline.engine, replay_task(pipeline), lambda _: None)
+    there = finished(replay_process.run_in_process(pipeline.engine, replay_task(pipeline), place))
 
     assert list(there) == list(here)
     minutes = [(pipeline.now - firing.at) / timedelta(minutes=1) for firing in there]
     assert minutes == [8, 6, 2]
 
 
-def test_a_process_whose_result_nobody_wants_is_ended(pipeline: PipelineHarness, place: Place) -> None:
-    steps = replay_process.run_in_process(pipeline.engine, order(pipeline), place)
+def test_a_process_is_stopped_when_its_replay_is_cancelled(pipeline: PipelineHarness, place: Place) -> None:
+    steps = replay_process.run_in_process(pipeline.engine, replay_task(pipeline), place)
     assert next(steps) == 0.0
-    assert not has_ended()
+    assert not no_replay_process_is_left()
     steps.close()
-    wait_for(has_ended)
+    wait_for(no_replay_process_is_left)
 
 
-def test_a_process_that_takes_too_long_is_ended(pipeline: PipelineHarness, place: Place, timer: Timer) -> None:
-    steps = replay_process.run_in_process(pipeline.engine, order(pipeline), place)
+def test_a_process_is_stopped_when_it_takes_too_long(pipeline: PipelineHarness, place: Place, timer: Timer) -> None:
+    steps = replay_process.run_in_process(pipeline.engine, replay_task(pipeline), place)
     next(steps)
     timer.now += 61
     with pytest.raises(Unfinished, match="takes longer than 60 seconds"):
         next(steps)
-    wait_for(has_ended)
+    wait_for(no_replay_process_is_left)
 
 
-def test_what_keeps_a_process_from_its_work_is_raised_here(
+def test_an_error_in_the_process_is_raised_in_the_caller(
     pipeline: PipelineHarness, place: Place, tmp_path: Path
 ) -> None:
     elsewhere = open_engine(f"sqlite:///{tmp_path / 'empty.db'}")
     with pytest.raises(StoreUnavailable, match="there is no file"):
-        finished(replay_process.run_in_process(elsewhere, order(pipeline), place))
+        finished(replay_process.run_in_process(elsewhere, replay_task(pipeline), place))
     elsewhere.dispose()
 
 
-def test_a_process_that_ends_by_itself_is_reported(pipeline: PipelineHarness, place: Place) -> None:
+def test_a_process_that_dies_is_reported(pipeline: PipelineHarness, place: Place) -> None:
     unreadable = ReplayTask(ReplayPlan(None, np.array(["x"]), 0, 0, PERIOD), 0, 0)  # type: ignore[arg-type]
     with pytest.raises(Unfinished, match="ended by itself, with status 1"):
         finished(replay_process.run_in_process(pipeline.engine, unreadable, place))

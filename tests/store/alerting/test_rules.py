@@ -33,7 +33,7 @@ OUTSIDE_TODAYS_LIMITS = dumps(
 )
 
 
-def test_a_stored_rule_outside_todays_limits_is_read_listed_and_shown(engine: Engine) -> None:
+def test_a_stored_rule_outside_the_current_limits_is_still_read_listed_and_shown(engine: Engine) -> None:
     with writing(engine) as connection:
         metrics.track(connection, "kraken", [Listing(Pair("BTC", "USD"))], lambda _pair: True, NOON)
         connection.execute(insert(RuleRow).values(body=OUTSIDE_TODAYS_LIMITS))

@@ -13,13 +13,13 @@ PRICE = Base.metadata.tables["price"]
 
 
 @pytest.mark.parametrize("table", [PRICE, Base.metadata.tables["volume"]], ids=lambda table: table.name)
-def test_columns_of_numbers_become_the_same_bytes_as_their_rows(table: Table) -> None:
+def test_encoding_columns_gives_the_same_bytes_as_encoding_rows(table: Table) -> None:
     columns = [[T, T + 60, 2**62], [1, 2, 2**31 - 1], [0.1, 5e-324, 1.7e308], [60, 300, 1]][: len(table.columns)]
 
     assert copy_format.encode_columns(table, columns) == copy_format.row_encoder(table)(zip(*columns, strict=True))
 
 
-def test_rows_that_exist_stay_and_those_beside_them_come_in(engine: Engine) -> None:
+def test_existing_rows_stay_and_new_rows_are_inserted(engine: Engine) -> None:
     with writing(engine) as connection:
         prices.store(connection, T, np.array([2]), np.array([1.0]), 60)
         prices.store(connection, T, np.array([1, 2, 3]), np.array([7.0, 8.0, 9.0]), 60)

@@ -30,7 +30,7 @@ from services.store.ranking import snapshots
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
-def test_every_spelling_of_postgresql_means_the_driver_that_is_installed(scheme: str) -> None:
+def test_each_postgresql_scheme_selects_the_installed_driver(scheme: str) -> None:
     url = database_url(f"{scheme}://user:secret@host:5432/name")
 
     assert url.drivername == "postgresql+psycopg"
@@ -46,7 +46,7 @@ def test_every_spelling_of_postgresql_means_the_driver_that_is_installed(scheme:
         ("sqlite:///:memory:", "needs a file"),
     ],
 )
-def test_a_url_that_cannot_be_used_is_refused_without_giving_its_secrets(text: str, complaint: str) -> None:
+def test_an_unusable_url_is_refused_without_showing_its_secrets(text: str, complaint: str) -> None:
     with pytest.raises(BadDatabaseUrl, match=complaint) as caught:
         open_engine(text)
 
@@ -54,7 +54,7 @@ def test_a_url_that_cannot_be_used_is_refused_without_giving_its_secrets(text: s
     assert "secret" not in str(caught.value)
 
 
-def test_the_folder_of_the_file_is_made(tmp_path: Path) -> None:
+def test_a_missing_folder_of_the_file_is_created(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/new/folder/tracker.db")
     migrate(engine, simulated=False)
     engine.dispose()
@@ -62,14 +62,14 @@ def test_the_folder_of_the_file_is_made(tmp_path: Path) -> None:
     assert (tmp_path / "new/folder/tracker.db").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(StoreUnavailable, match="cannot make the folder"):
         open_engine(f"sqlite:///{tmp_path}/file/tracker.db")
 
 
-def test_a_second_migration_finds_nothing_to_do(store_url: str) -> None:
+def test_a_second_migration_changes_nothing(store_url: str) -> None:
     engine = open_engine(store_url)
     migrate(engine, simulated=True)
     with writing(engine) as connection:
@@ -92,7 +92,7 @@ def test_real_and_simulated_prices_never_share_a_database(store_url: str, first:
     engine.dispose()
 
 
-def test_a_locked_database_is_unavailable_not_an_accident(
+def test_a_locked_database_raises_store_unavailable(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0)
@@ -113,7 +113,7 @@ def test_a_locked_database_is_unavailable_not_an_accident(
     engine.dispose()
 
 
-def test_a_server_that_is_away_is_unavailable() -> None:
+def test_a_server_that_is_down_raises_store_unavailable() -> None:
     engine = open_engine("postgres://nobody@127.0.0.1:1/none?connect_timeout=2")
 
     with pytest.raises(StoreUnavailable), reading(engine):
@@ -121,8 +121,8 @@ def test_a_server_that_is_away_is_unavailable() -> None:
     engine.dispose()
 
 
-def test_a_server_that_takes_a_connection_and_says_nothing_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(NETWORK, "connect_timeout", 2)  # the least that there is
+def test_a_server_that_accepts_a_connection_and_hangs_raises_store_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NETWORK, "connect_timeout", 2)  # the driver's minimum
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -136,7 +136,7 @@ def test_a_full_disk_stores_nothing_and_recovers(sqlite_url: str) -> None:
     migrate(engine, simulated=False)
     with writing(engine) as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-    with engine.connect() as connection:  # the pool gives this connection again: it is its only one
+    with engine.connect() as connection:  # the only connection of the pool, so the writer gets it again
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
     with pytest.raises(StoreUnavailable, match="full"):
@@ -149,7 +149,7 @@ def test_a_full_disk_stores_nothing_and_recovers(sqlite_url: str) -> None:
     engine.dispose()
 
 
-def test_readers_and_the_clock_never_wait_for_each_others_connections(engine: Engine) -> None:
+def test_readers_and_ticks_never_wait_for_each_others_connections(engine: Engine) -> None:
     clock_threads, exchanges = len(JOBS) + 1, 20
     readers = WEB_THREADS + clock_threads + exchanges - 1
     all_inside = Barrier(readers + 1)
@@ -162,7 +162,7 @@ def test_readers_and_the_clock_never_wait_for_each_others_connections(engine: En
 
     with ThreadPoolExecutor(readers) as threads:
         found = threads.map(read, range(readers))
-        with writing(engine) as connection:  # the tick's
+        with writing(engine) as connection:  # the tick's connection
             snapshots.raise_revision(connection)
             all_inside.wait(20)
         assert set(found) == {0}
@@ -176,7 +176,7 @@ def _fill(engine: Engine) -> None:
         connection.exec_driver_sql("CREATE TABLE filler AS SELECT randomblob(100000) AS content")
 
 
-def test_only_who_writes_may_keep_many_pages_of_a_file(sqlite_url: str) -> None:
+def test_only_writers_get_a_large_page_cache(sqlite_url: str) -> None:
     engine = open_engine(sqlite_url)
     create_file(engine)
 

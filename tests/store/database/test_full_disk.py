@@ -14,7 +14,7 @@ from tests.fakes_exchange import FakeExchange
 from tests.pipeline.harness import PipelineHarness
 
 
-def test_a_full_disk_fails_readiness_and_recovers_by_itself_without_loss(sqlite_url: str) -> None:
+def test_a_full_disk_fails_readiness_until_it_has_space_and_loses_no_data(sqlite_url: str) -> None:
     engine = open_engine(sqlite_url)
     migrate(engine, simulated=False)
     most_pages: list[int] = []

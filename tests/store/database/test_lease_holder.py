@@ -1,4 +1,4 @@
-"""Two processes whose clocks differ, or jump, and one lease."""
+"""One lease between processes whose clocks differ or jump."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +17,12 @@ from tests.waiting import wait_for
 
 SECONDS = 6.0
 LOOK = 2.0
-"""Between two tries."""
+"""Seconds between two attempts."""
 
 
 @dataclass
-class Times:
-    """A timer, and the clock that goes with it, for each process ahead by its own `ahead`."""
+class Clocks:
+    """A shared timer, and for each process a clock that is `ahead` of it."""
 
     timer: Timer
 
@@ -36,8 +36,8 @@ class Times:
 
 
 @pytest.fixture
-def times() -> Times:
-    return Times(Timer())
+def clocks() -> Clocks:
+    return Clocks(Timer())
 
 
 DIFFERENCES = pytest.mark.parametrize(
@@ -46,14 +46,14 @@ DIFFERENCES = pytest.mark.parametrize(
 
 
 @DIFFERENCES
-def test_a_lease_that_is_renewed_stays_whatever_the_clock_of_another_says_of_it(
-    engine: Engine, times: Times, ahead: timedelta, caplog: pytest.LogCaptureFixture
+def test_a_renewed_lease_is_not_taken_by_a_process_whose_clock_is_ahead(
+    engine: Engine, clocks: Clocks, ahead: timedelta, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, _ = times.lease_holder("first")
-    other, _ = times.lease_holder("other", ahead)
+    first, _ = clocks.lease_holder("first")
+    other, _ = clocks.lease_holder("other", ahead)
     assert first.try_acquire(engine)
     for _ in range(20):
-        times.timer.now += LOOK
+        clocks.timer.now += LOOK
         assert first.try_acquire(engine)
         assert not other.try_acquire(engine)
 
@@ -64,53 +64,53 @@ def test_a_lease_that_is_renewed_stays_whatever_the_clock_of_another_says_of_it(
 @pytest.mark.parametrize(
     "ahead", [timedelta(seconds=5), timedelta(hours=1), -timedelta(hours=1), timedelta(days=3_653)], ids=str
 )
-def test_one_that_is_renewed_no_more_is_taken_after_its_length(engine: Engine, times: Times, ahead: timedelta) -> None:
-    first, _ = times.lease_holder("first", ahead)
-    other, _ = times.lease_holder("other")
+def test_a_lease_that_is_no_longer_renewed_is_taken_after_its_length(
+    engine: Engine, clocks: Clocks, ahead: timedelta
+) -> None:
+    first, _ = clocks.lease_holder("first", ahead)
+    other, _ = clocks.lease_holder("other")
     assert first.try_acquire(engine)
     got = []
     for _ in range(5):
-        times.timer.now += LOOK
+        clocks.timer.now += LOOK
         got.append(other.try_acquire(engine))
     assert got == [False, False, False, True, True]
     assert not first.try_acquire(engine)
 
 
 @DIFFERENCES
-def test_a_jump_of_the_clock_they_share_changes_nothing(engine: Engine, times: Times, ahead: timedelta) -> None:
-    (first, clock), (other, other_clock) = times.lease_holder("first"), times.lease_holder("other")
+def test_a_jump_of_the_shared_clock_does_not_move_the_lease(engine: Engine, clocks: Clocks, ahead: timedelta) -> None:
+    (first, clock), (other, other_clock) = clocks.lease_holder("first"), clocks.lease_holder("other")
     assert first.try_acquire(engine)
     for shift in (timedelta(), timedelta(), ahead, ahead, timedelta(), timedelta()):
-        times.timer.now += LOOK
+        clocks.timer.now += LOOK
         clock[0] = other_clock[0] = shift
         assert not other.try_acquire(engine)
         assert first.try_acquire(engine)
 
 
-def test_late_checks_do_not_take_the_lease_of_a_holder_that_was_prevented_from_renewing_as_they_were_from_checking(
-    engine: Engine, times: Times
-) -> None:
-    first, _ = times.lease_holder("first")
-    other, _ = times.lease_holder("other")
+def test_a_pause_of_both_processes_does_not_move_the_lease(engine: Engine, clocks: Clocks) -> None:
+    first, _ = clocks.lease_holder("first")
+    other, _ = clocks.lease_holder("other")
     for _ in range(3):
         assert first.try_acquire(engine)
         assert not other.try_acquire(engine)
-        times.timer.now += 100 * SECONDS  # the machine sleeps, or the database is away for both
+        clocks.timer.now += 100 * SECONDS  # the machine is suspended, or the database is down for both
         assert not other.try_acquire(engine)
 
-    times.timer.now += LOOK
+    clocks.timer.now += LOOK
     assert not other.try_acquire(engine)
-    times.timer.now += LOOK
+    clocks.timer.now += LOOK
     assert other.try_acquire(engine)
 
 
-def test_of_many_that_saw_the_same_holder_die_one_gets_the_lease(engine: Engine, times: Times) -> None:
-    dead, _ = times.lease_holder("dead", timedelta(hours=1))
-    others = [times.lease_holder(f"other {number}", timedelta(hours=number))[0] for number in range(6)]
+def test_one_of_many_candidates_gets_the_lease_of_a_dead_holder(engine: Engine, clocks: Clocks) -> None:
+    dead, _ = clocks.lease_holder("dead", timedelta(hours=1))
+    others = [clocks.lease_holder(f"other {number}", timedelta(hours=number))[0] for number in range(6)]
     assert dead.try_acquire(engine)
     for _ in range(3):
         assert not any(other.try_acquire(engine) for other in others)
-        times.timer.now += LOOK
+        clocks.timer.now += LOOK
 
     with ThreadPoolExecutor(len(others)) as threads:
         got = list(threads.map(lambda other: other.try_acquire(engine), others))
@@ -118,8 +118,8 @@ def test_of_many_that_saw_the_same_holder_die_one_gets_the_lease(engine: Engine,
     assert [other.try_acquire(engine) for other in others] == got
 
 
-def test_of_many_that_find_the_lease_free_one_gets_it(engine: Engine, times: Times) -> None:
-    others = [times.lease_holder(f"other {number}", timedelta(hours=number))[0] for number in range(6)]
+def test_one_of_many_candidates_gets_a_free_lease(engine: Engine, clocks: Clocks) -> None:
+    others = [clocks.lease_holder(f"other {number}", timedelta(hours=number))[0] for number in range(6)]
     with ThreadPoolExecutor(len(others)) as threads:
         got = list(threads.map(lambda other: other.try_acquire(engine), others))
 
@@ -127,11 +127,9 @@ def test_of_many_that_find_the_lease_free_one_gets_it(engine: Engine, times: Tim
     assert [other.try_acquire(engine) for other in others] == got
 
 
-def test_a_holder_that_was_held_up_for_longer_than_the_lease_is_not_certain_of_it_and_learns_when_it_is_lost(
-    engine: Engine, times: Times
-) -> None:
-    first, _ = times.lease_holder("first")
-    other, _ = times.lease_holder("other")
+def test_a_holder_delayed_beyond_its_lease_is_uncertain_and_notices_its_loss(engine: Engine, clocks: Clocks) -> None:
+    first, _ = clocks.lease_holder("first")
+    other, _ = clocks.lease_holder("other")
 
     def holds_on() -> bool:
         with writing(engine) as connection:
@@ -139,20 +137,20 @@ def test_a_holder_that_was_held_up_for_longer_than_the_lease_is_not_certain_of_i
 
     assert first.try_acquire(engine)
     assert first.is_certain()
-    times.timer.now += SECONDS
+    clocks.timer.now += SECONDS
     assert not first.is_certain()
     assert holds_on()
     assert first.is_certain()
 
     for _ in range(3):
         assert not other.try_acquire(engine)
-        times.timer.now += LOOK
+        clocks.timer.now += LOOK
     assert other.try_acquire(engine)
     assert not holds_on()
     assert not first.is_certain()
 
 
-def test_who_works_renews_the_lease_all_the_while_and_not_when_it_has_let_go(engine: Engine) -> None:
+def test_a_lease_is_renewed_during_work_and_not_after_its_release(engine: Engine) -> None:
     started = time.monotonic()
 
     def clock() -> datetime:
@@ -173,7 +171,7 @@ def test_who_works_renews_the_lease_all_the_while_and_not_when_it_has_let_go(eng
             worker.release(connection)
         wait_for(lambda: not renewals(), what="the end of the renewals")
         assert ends() is None
-        with writing(engine) as connection:  # and neither when another has it
+        with writing(engine) as connection:  # nor while another process holds it
             assert leases.take(connection, "other", 1.0, 5.0, "work")
 
     assert ends() == 6.0
@@ -186,11 +184,11 @@ def renewals() -> list[str]:
     return [thread.name for thread in enumerate_threads() if thread.name == "lease work"]
 
 
-def test_a_lease_that_nobody_has_is_taken_at_once(engine: Engine, times: Times) -> None:
-    first, _ = times.lease_holder("first")
-    other, _ = times.lease_holder("other")
+def test_a_free_lease_is_taken_at_once(engine: Engine, clocks: Clocks) -> None:
+    first, _ = clocks.lease_holder("first")
+    other, _ = clocks.lease_holder("other")
     assert first.try_acquire(engine)
-    times.timer.now += LOOK
+    clocks.timer.now += LOOK
     assert not other.try_acquire(engine)
     with writing(engine) as connection:
         leases.release(connection, "first")

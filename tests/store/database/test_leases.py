@@ -15,7 +15,7 @@ def take_over(engine: Engine, owner: str, now: float) -> None:
         assert leases.take(connection, owner, now, 10, instead_of=leases.current(connection))
 
 
-def test_one_owner_holds_the_lease_whatever_the_time_is(engine: Engine) -> None:
+def test_one_owner_holds_the_lease_at_any_time(engine: Engine) -> None:
     assert take(engine, "a", 100)
     for now in (100, 111, 1e9, 0):
         assert not take(engine, "b", now)
@@ -24,7 +24,7 @@ def test_one_owner_holds_the_lease_whatever_the_time_is(engine: Engine) -> None:
         assert leases.current(connection) == ("a", 15)
 
 
-def test_a_lease_is_taken_from_another_only_as_it_was_seen(engine: Engine) -> None:
+def test_a_lease_that_changed_since_it_was_read_is_not_taken_over(engine: Engine) -> None:
     take(engine, "a", 100)
     with writing(engine) as connection:
         seen = leases.current(connection)
@@ -46,7 +46,7 @@ def test_a_released_lease_is_free_at_once(engine: Engine) -> None:
     assert take(engine, "b", 101)
 
 
-def test_a_process_that_has_lost_the_lease_learns_it_in_the_commit(engine: Engine) -> None:
+def test_a_process_that_lost_the_lease_fails_in_its_commit(engine: Engine) -> None:
     take(engine, "a", 100)
     with writing(engine) as connection:
         leases.require(connection, "a")
@@ -61,10 +61,10 @@ def test_the_holder_is_known_while_the_lease_lasts(engine: Engine) -> None:
     with reading(engine) as connection:
         assert leases.holder(connection, 110) == "a"
         assert leases.holder(connection, 111) is None
-        assert leases.holder(connection, 92.5) is None  # it would last longer than any: by a clock that was ahead
+        assert leases.holder(connection, 92.5) is None  # longer than any lease lasts: set by a clock that was ahead
 
 
-def test_leases_of_other_names_are_others(engine: Engine) -> None:
+def test_leases_with_different_names_are_independent(engine: Engine) -> None:
     take(engine, "a", 100)
     with writing(engine) as connection:
         assert leases.take(connection, "b", 100, 10, "backfill kraken")

@@ -1,4 +1,4 @@
-"""The way up with data in the database, with others on the same way, and after a sudden end."""
+"""Upgrades with data in the database, with several processes at once, and after a kill."""
 
 import os
 import struct
@@ -54,15 +54,15 @@ CONTENT: dict[str, list[dict[str, Any]]] = {
     "backfill_progress": [{"market": "kraken", "done": 1, "failed": 0, "total": 2, "updated_at": 600}],
     "lease": [{"name": "clock", "owner": "me", "expires_at": 609.5}],
 }  # fmt: skip
-"""What the tables of the first migration may hold."""
+"""Sample rows of the tables of the first migration."""
 
 REMAINING = {name: rows for name, rows in CONTENT.items() if name != "notification"}
-"""What of it is as it was after the whole way up: notifications have become messages."""
+"""The rows that all migrations leave unchanged; notifications become messages."""
 
 
 @pytest.fixture
 def engine(store_url: str) -> Engine:
-    """A database at the first migration, with something in every table."""
+    """A database at the first migration, with rows in every table."""
     engine = open_engine(store_url)
     create_file(engine)
     with writing(engine) as connection:
@@ -78,7 +78,7 @@ def engine(store_url: str) -> Engine:
 
 
 def content(engine: Engine) -> dict[str, list[dict[str, Any]]]:
-    """What is in the tables of the first migration, and in their columns of then."""
+    """Rows of the tables of the first migration, with its columns only."""
     tables = MetaData()
     with reading(engine) as connection:
         tables.reflect(connection)
@@ -96,7 +96,7 @@ def names(engine: Engine) -> set[str]:
         return set(inspect(connection).get_table_names())
 
 
-def test_the_way_up_keeps_all_data(engine: Engine) -> None:
+def test_upgrading_keeps_all_data(engine: Engine) -> None:
     migrate(engine, simulated=False)
 
     assert content(engine) == REMAINING
@@ -108,7 +108,7 @@ def test_the_way_up_keeps_all_data(engine: Engine) -> None:
     engine.dispose()
 
 
-def test_down_and_up_again_keeps_what_the_first_tables_hold(engine: Engine) -> None:
+def test_downgrading_and_upgrading_keeps_the_first_tables(engine: Engine) -> None:
     first = names(engine)
     migrate(engine, simulated=False)
 
@@ -123,7 +123,7 @@ def test_down_and_up_again_keeps_what_the_first_tables_hold(engine: Engine) -> N
     engine.dispose()
 
 
-def test_the_ticks_that_are_there_are_counted_as_if_they_came_now(engine: Engine) -> None:
+def test_upgrading_counts_the_existing_ticks(engine: Engine) -> None:
     with writing(engine) as connection:
         command.upgrade(configuration(connection), "0013")
         tables = MetaData()
@@ -150,7 +150,7 @@ def notification(number: int, alert: int, channel: str, **changes: Any) -> dict[
 
 @pytest.fixture
 def notifications(engine: Engine) -> list[dict[str, Any]]:
-    """Of two ticks and two channels, some settled, some owed."""
+    """Notifications of two ticks and two channels, some settled and some pending."""
     tables = MetaData()
     rows = [
         CONTENT["notification"][0],
@@ -168,7 +168,7 @@ def notifications(engine: Engine) -> list[dict[str, Any]]:
     return rows
 
 
-def test_pending_notifications_become_one_message_a_tick_and_channel(
+def test_pending_notifications_become_one_message_per_tick_and_channel(
     engine: Engine, notifications: list[dict[str, Any]]
 ) -> None:
     migrate(engine, simulated=False)
@@ -193,7 +193,7 @@ def test_pending_notifications_become_one_message_a_tick_and_channel(
             (9, "chat", 660, 87_000, None, 1, None, 90_000, 1),
             (12, "mail", 660, 87_060, None, 0, None, None, 1),
         ]
-        # Its sender may still be sending it: it is waited for like any other.
+        # A sender may still be sending this one, so its claim is kept.
         held = leases.current(connection, "channel mail")
         assert held == ("a sender of an earlier version", 700.0)
         assert leases.current(connection, "channel chat") is None
@@ -220,7 +220,7 @@ def test_pending_notifications_become_one_message_a_tick_and_channel(
     engine.dispose()
 
 
-def test_on_the_way_down_what_rules_fired_is_forgotten_and_messages_tell_of_the_rest(engine: Engine) -> None:
+def test_downgrading_removes_alerts_of_user_rules_and_keeps_messages_about_the_others(engine: Engine) -> None:
     migrate(engine, simulated=False)
     tables = Base.metadata.tables
     fired = CONTENT["alert"][0] | {"fired_at": 660}
@@ -245,7 +245,7 @@ def test_on_the_way_down_what_rules_fired_is_forgotten_and_messages_tell_of_the_
     engine.dispose()
 
 
-def test_rules_keep_their_states_and_an_alert_without_data_was_one_that_fires(engine: Engine) -> None:
+def test_migrations_keep_rule_states_and_a_downgrade_turns_those_without_data_into_firing(engine: Engine) -> None:
     with writing(engine) as connection:
         command.upgrade(configuration(connection), "0011")
         former = struct.pack("<qBbqq", 3, 2, 1, 540, 540) + struct.pack("<qBbqq", 9, 1, -1, 480, 0)
@@ -261,7 +261,7 @@ def test_rules_keep_their_states_and_an_alert_without_data_was_one_that_fires(en
     engine.dispose()
 
 
-def test_earlier_sums_of_standard_deviations_are_recomputed_and_pending_recomputations_go_on(engine: Engine) -> None:
+def test_upgrading_schedules_standard_deviation_sums_and_keeps_pending_recomputations(engine: Engine) -> None:
     with writing(engine) as connection:
         command.upgrade(configuration(connection), "0013")
         sums = [("stdev", 540), ("stdev", 600), ("volatility", 300), ("price", 600)]
@@ -288,11 +288,11 @@ def test_earlier_sums_of_standard_deviations_are_recomputed_and_pending_recomput
 
 
 @pytest.mark.parametrize(("way", "name"), [("up", "message"), ("down", "notification")])
-def test_numbers_are_not_given_again_after_the_way(engine: Engine, way: str, name: str) -> None:
-    """SQLite rebuilds tables for what it cannot alter, and a rebuilt one may forget how far it had counted."""
+def test_migrations_do_not_reuse_numbers_of_deleted_rows(engine: Engine, way: str, name: str) -> None:
+    """SQLite rebuilds a table that it cannot alter, which may reset its sequence."""
     with writing(engine) as connection:
         connection.exec_driver_sql("DELETE FROM notification")
-        if connection.dialect.name == "postgresql":  # rows that bring their numbers do not move its count
+        if connection.dialect.name == "postgresql":  # explicit numbers do not advance a sequence
             connection.exec_driver_sql("SELECT setval(pg_get_serial_sequence('notification', 'id'), 6)")
     migrate(engine, simulated=False)
     if way == "down":
@@ -314,7 +314,7 @@ def test_numbers_are_not_given_again_after_the_way(engine: Engine, way: str, nam
     engine.dispose()
 
 
-def test_a_database_of_a_newer_program_is_left_alone_and_reported(engine: Engine) -> None:
+def test_a_database_of_a_newer_version_is_refused_unchanged(engine: Engine) -> None:
     with writing(engine) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     before = names(engine)
@@ -334,7 +334,7 @@ def starter(url: str) -> "subprocess.Popen[str]":
 
 
 def waiting_on(url: str, starters: "list[subprocess.Popen[str]]") -> Callable[[], bool]:
-    """Tells whether all of `starters` have come as far as the database and no further."""
+    """Returns a check that all of `starters` wait for the migration lock."""
     parts = make_url(url)
     if parts.get_backend_name() == "sqlite":
         return lambda: all(
@@ -354,14 +354,14 @@ def waiting_on(url: str, starters: "list[subprocess.Popen[str]]") -> Callable[[]
 
 @pytest.mark.processes
 @pytest.mark.parametrize("filled", [True, False])
-def test_of_two_starters_at_once_one_migrates_and_both_succeed(
+def test_of_two_simultaneous_starts_one_migrates_and_both_succeed(
     request: pytest.FixtureRequest, store_url: str, filled: bool
 ) -> None:
     if filled:
         request.getfixturevalue("engine").dispose()
     engine = open_engine(store_url)
     create_file(engine)
-    with writing(engine):  # so that both are at the door before either is in
+    with writing(engine):  # so that both wait before either migrates
         starters = [starter(store_url), starter(store_url)]
         wait_for(waiting_on(store_url, starters), seconds=60, what="two starters at the door")
 
@@ -391,11 +391,11 @@ def stop(connection, cursor, statement, *rest):
 
 migrate(engine, simulated=False)
 """
-"""Migrates up to and including one statement, and goes no further."""
+"""Migrates up to and including one statement, then hangs."""
 
 
 def kill_in_the_middle(url: str, statement: str) -> None:
-    """Have a process of its own migrate, and kill it when it has carried out `statement`."""
+    """Migrate in a child process, and kill it after it has executed `statement`."""
     line = [sys.executable, "-c", STOPS, url, statement]
     with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
@@ -407,9 +407,7 @@ def kill_in_the_middle(url: str, statement: str) -> None:
 
 
 @pytest.mark.parametrize("statement", ["CREATE TABLE rollup", "ALTER TABLE exchange ADD", "UPDATE alembic_version"])
-def test_killed_in_the_middle_it_has_changed_nothing_and_can_be_run_again(
-    engine: Engine, store_url: str, statement: str
-) -> None:
+def test_a_killed_migration_changes_nothing_and_can_be_repeated(engine: Engine, store_url: str, statement: str) -> None:
     before = names(engine)
     kill_in_the_middle(store_url, statement)
 
@@ -425,7 +423,7 @@ def test_killed_in_the_middle_it_has_changed_nothing_and_can_be_run_again(
 
 
 @pytest.mark.processes
-def test_killed_in_the_middle_of_the_first_start_it_leaves_an_empty_database(store_url: str) -> None:
+def test_a_killed_first_migration_leaves_an_empty_database(store_url: str) -> None:
     kill_in_the_middle(store_url, "INSERT INTO installation")
 
     engine = open_engine(store_url)

@@ -1,4 +1,4 @@
-"""What becomes of a wait for a PostgreSQL that hangs: frozen by SIGSTOP, it still takes what is sent."""
+"""Time-outs on a PostgreSQL server that hangs: frozen by SIGSTOP, it still accepts connections and data."""
 
 import gc
 import time
@@ -27,18 +27,18 @@ from tests.processes import frozen
 from tests.waiting import wait_for
 
 NOT_FOR_EVER = 60.0
-"""Seconds, on the busiest machine."""
+"""Seconds, enough for a busy machine."""
 
 
 @pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(NETWORK, "connect_timeout", 2)  # the least that there is
     monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 2)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgreSQL]:
-    """One of these tests' own: others would hang with the session's."""
+    """A server for this test alone, so that freezing it does not stop other tests."""
     with PostgreSQL() as own:
         yield own
 
@@ -71,17 +71,15 @@ def answers(engine: Engine) -> bool:
     return True
 
 
-def askers() -> int:
-    """Threads that ask whether the server answers again."""
+def probes() -> int:
+    """The number of threads that check whether the server answers again."""
     return sum(thread.name == "postgresql watch" for thread in enumerate_threads())
 
 
-def test_a_client_of_a_server_that_freezes_gets_an_error_and_later_ones_at_once(
-    server: PostgreSQL, engine: Engine
-) -> None:
+def test_queries_to_a_frozen_server_time_out_and_later_ones_fail_at_once(server: PostgreSQL, engine: Engine) -> None:
     visitors = 12
     with ThreadPoolExecutor(visitors) as threads:
-        list(threads.map(revision, [engine] * visitors))  # the pool is warm
+        list(threads.map(revision, [engine] * visitors))  # open the pool's connections
         with server.frozen():
             began = time.monotonic()
             for waiting in [threads.submit(revision, engine) for _ in range(visitors)]:
@@ -96,14 +94,14 @@ def test_a_client_of_a_server_that_freezes_gets_an_error_and_later_ones_at_once(
                 with pytest.raises(StoreUnavailable, match="does not answer"):
                     raise_revision(engine)
             assert time.monotonic() - began < took / 2
-            assert askers() == 1
+            assert probes() == 1
 
     wait_for(lambda: answers(engine), what="the thaw")
     assert raise_revision(engine) == 1
-    wait_for(lambda: askers() == 0, what="the end of who asked")
+    wait_for(lambda: probes() == 0, what="the end of who asked")
 
 
-def test_a_commit_that_hangs_is_given_up_and_may_be_tried_again(server: PostgreSQL, engine: Engine) -> None:
+def test_a_commit_that_hangs_times_out_and_can_be_retried(server: PostgreSQL, engine: Engine) -> None:
     def commit() -> None:
         with writing(engine) as connection:
             assert snapshots.raise_revision(connection) == 1
@@ -115,27 +113,27 @@ def test_a_commit_that_hangs_is_given_up_and_may_be_tried_again(server: PostgreS
 
     wait_for(lambda: answers(engine), what="the thaw")
     found = revision(engine)
-    assert found in (0, 1)  # the server may still carry out what it was sent before
+    assert found in (0, 1)  # the server may still execute statements that it received before
     assert raise_revision(engine) == found + 1
 
 
-def test_a_connection_that_is_not_answered_in_time_leaves_no_socket(server: PostgreSQL) -> None:
+def test_a_connection_that_times_out_leaves_no_open_socket(server: PostgreSQL) -> None:
     def sockets() -> int:
         found = psutil.Process().net_connections("tcp")
         return sum(bool(one.raddr) and one.raddr.port == server.port for one in found)
 
     engine, before = open_engine(server.url), sockets()
-    gc.disable()  # it would find the socket some time later
+    gc.disable()  # it would close the socket later and hide the leak
     try:
         with server.frozen(), pytest.raises(StoreUnavailable, match="timeout"):
             revision(engine)
-        engine.dispose()  # nobody asks any more whether the server answers
+        engine.dispose()  # ends the checks for the server's return
         wait_for(lambda: sockets() == before, what="the end of the socket")
     finally:
         gc.enable()
 
 
-def test_tokens_that_were_valid_open_and_others_cost_nothing_while_the_server_hangs(
+def test_cached_tokens_are_accepted_and_unknown_ones_wait_for_nothing_while_the_server_hangs(
     server: PostgreSQL, engine: Engine
 ) -> None:
     tokens = TokenStore(engine, patience_seconds=0.05)
@@ -150,7 +148,7 @@ def test_tokens_that_were_valid_open_and_others_cost_nothing_while_the_server_ha
             with pytest.raises(StoreUnavailable, match="does not answer"):
                 tokens.holder(f"dt_unknown_{second}", now)
         assert time.monotonic() - began < NETWORK["connect_timeout"]
-        assert active_count() <= before + 2  # who reads, and who asks whether the server answers again
+        assert active_count() <= before + 2  # the reader, and the check for the server's return
         with pytest.raises(StoreUnavailable, match="does not answer"):
             tokens.holder(secret, NOON + BELIEVED_AWAY + timedelta(seconds=1))
 
@@ -165,13 +163,14 @@ def test_tokens_that_were_valid_open_and_others_cost_nothing_while_the_server_ha
     wait_for(lambda: all(thread.name != NOTING for thread in enumerate_threads()))
 
 
-def test_a_statement_may_take_its_time_while_the_server_answers_others(engine: Engine) -> None:
+def test_a_slow_statement_is_allowed_while_the_server_answers_others(engine: Engine) -> None:
     unhurried = replace(COMMAND_TIMEOUTS, silent_seconds=0.0)
     with reading(engine, unhurried) as connection:
-        assert connection.scalar(text("SELECT count(pg_sleep(2.5))")) == 1  # longer than it takes to be suspected
+        # Longer than the time after which the server is checked.
+        assert connection.scalar(text("SELECT count(pg_sleep(2.5))")) == 1
 
 
-def test_work_of_hours_outlasts_a_hiccup_of_the_server(server: PostgreSQL, engine: Engine) -> None:
+def test_a_long_transaction_survives_a_short_freeze_of_the_server(server: PostgreSQL, engine: Engine) -> None:
     with ThreadPoolExecutor(1) as threads, writing(engine, COMMAND_TIMEOUTS) as connection:
         with server.frozen():
             waiting = threads.submit(snapshots.raise_revision, connection)
@@ -183,7 +182,7 @@ def test_work_of_hours_outlasts_a_hiccup_of_the_server(server: PostgreSQL, engin
     assert revision(engine) == 1
 
 
-def test_one_session_that_hangs_is_given_up_though_the_server_answers_others(
+def test_a_single_session_that_hangs_times_out_although_the_server_answers_others(
     server: PostgreSQL, engine: Engine
 ) -> None:
     def read() -> None:
@@ -198,23 +197,23 @@ def test_one_session_that_hangs_is_given_up_though_the_server_answers_others(
     assert revision(engine) == 0
 
 
-def test_the_server_itself_ends_a_statement_that_takes_too_long(engine: Engine) -> None:
+def test_the_server_cancels_a_statement_that_takes_too_long(engine: Engine) -> None:
     short = replace(DEFAULT_TIMEOUTS, statement_seconds=0.2)
     with pytest.raises(StoreUnavailable, match="too long over one statement"), reading(engine, short) as connection:
         connection.execute(text("SELECT pg_sleep(30)"))
 
-    with reading(engine) as connection:  # by the same connection
+    with reading(engine) as connection:  # on the same connection
         assert connection.scalar(text("SHOW statement_timeout")) == "1min"
         driver = connection.connection.driver_connection
         assert isinstance(driver, WatchedConnection)
         assert driver.patience is DEFAULT_TIMEOUTS
 
 
-def test_a_writer_that_stops_in_the_middle_does_not_keep_others_out_for_ever(engine: Engine) -> None:
+def test_a_writer_that_stalls_in_its_transaction_is_ended_and_the_next_can_write(engine: Engine) -> None:
     def write() -> None:
         with writing(engine, replace(DEFAULT_TIMEOUTS, idle_seconds=0.2)) as stopped:
             snapshots.raise_revision(stopped)
-            assert raise_revision(engine) == 1  # it has waited for the first one's end
+            assert raise_revision(engine) == 1  # it waited until the first writer was ended
             snapshots.raise_revision(stopped)
 
     with pytest.raises(StoreUnavailable):
@@ -223,9 +222,7 @@ def test_a_writer_that_stops_in_the_middle_does_not_keep_others_out_for_ever(eng
     assert revision(engine) == 1
 
 
-def test_a_reader_does_not_wait_for_ever_for_a_table_that_is_being_altered(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_times_out_on_a_table_that_is_being_altered(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0.1)
     with writing(engine) as connection:
         connection.execute(text("ALTER TABLE snapshot ADD COLUMN more integer"))
@@ -233,7 +230,7 @@ def test_a_reader_does_not_wait_for_ever_for_a_table_that_is_being_altered(
             revision(engine)
 
 
-def test_a_migration_does_not_wait_for_ever_for_who_writes(engine: Engine) -> None:
+def test_a_migration_times_out_while_a_writer_holds_its_lock(engine: Engine) -> None:
     with (
         writing(engine),
         pytest.raises(StoreUnavailable, match=r"schema: another process is writing.* more than 0\.2 s"),
@@ -241,7 +238,7 @@ def test_a_migration_does_not_wait_for_ever_for_who_writes(engine: Engine) -> No
         migrate(engine, simulated=False, lock_seconds=0.2)
 
 
-def test_what_the_url_says_of_time_outs_holds(server: PostgreSQL) -> None:
+def test_time_outs_in_the_url_are_applied(server: PostgreSQL) -> None:
     engine = open_engine(f"{server.url}?keepalives_idle=77&connect_timeout=3")
     with engine.connect() as connection:
         driver = connection.connection.driver_connection

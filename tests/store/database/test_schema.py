@@ -15,12 +15,12 @@ from services.store.history.prices import PRICE
 from tests.builders import NOON
 
 
-def test_the_migrations_make_what_the_models_say(engine: Engine) -> None:
+def test_the_migrations_create_the_schema_of_the_models(engine: Engine) -> None:
     with reading(engine) as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
-def test_the_migrations_lead_back_and_up_again(engine: Engine) -> None:
+def test_all_migrations_can_be_reverted_and_repeated(engine: Engine) -> None:
     with writing(engine) as connection:
         command.downgrade(configuration(connection), "base")
         assert set(inspect(connection).get_table_names()) == {"alembic_version"}
@@ -31,7 +31,7 @@ def test_the_migrations_lead_back_and_up_again(engine: Engine) -> None:
         assert set(Base.metadata.tables) <= set(inspect(connection).get_table_names())
 
 
-def test_a_database_has_one_identity_and_another_one_another(tmp_path: Path) -> None:
+def test_each_database_has_its_own_lasting_identity(tmp_path: Path) -> None:
     def opened(name: str, simulated: bool = False) -> str:
         engine = open_engine(f"sqlite:///{tmp_path}/{name}.db")
         migrate(engine, simulated=simulated)
@@ -50,7 +50,7 @@ def test_a_database_has_one_identity_and_another_one_another(tmp_path: Path) -> 
     assert opened("first", simulated=True) != first
 
 
-def test_a_database_of_before_is_given_an_identity(engine: Engine) -> None:
+def test_upgrading_an_older_database_gives_it_an_identity(engine: Engine) -> None:
     with writing(engine) as connection:
         command.downgrade(configuration(connection), "0002")
     migrate(engine, simulated=False)
@@ -59,7 +59,7 @@ def test_a_database_of_before_is_given_an_identity(engine: Engine) -> None:
         assert len(connection.exec_driver_sql("SELECT identity FROM installation").scalar_one()) == 32
 
 
-def test_more_rows_than_one_statement_carries_are_all_stored(engine: Engine) -> None:
+def test_more_rows_than_one_statement_can_hold_are_all_stored(engine: Engine) -> None:
     ids = np.arange(1, 2502, dtype=np.int64)
     with writing(engine) as connection:
         prices.store(connection, int(NOON.timestamp()), ids, ids / 7.0, 60)

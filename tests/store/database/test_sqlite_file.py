@@ -1,4 +1,4 @@
-"""A database's files that are deleted, moved, replaced or left without room while they are in use."""
+"""The database's files are deleted, moved, replaced, or run out of disk space while they are in use."""
 
 import shutil
 import sqlite3
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pipeline(path: Path) -> Iterator[PipelineHarness]:
-    """Three ticks, by a program that goes on."""
+    """A running pipeline after three ticks."""
     engine = open_engine(f"sqlite:///{path}")
     migrate(engine, simulated=False)
     pipeline = PipelineHarness(engine, [FakeExchange("kraken", {"BTC/USD": 100.0, "ETH/USD": 10.0})])
@@ -44,15 +44,15 @@ def tick(pipeline: PipelineHarness) -> None:
     assert pipeline.tick() is not None
 
 
-def is_refused(pipeline: PipelineHarness, complaint: str) -> None:
-    """The tick of the period after the last one is not stored, and may be tried again."""
+def check_refused(pipeline: PipelineHarness, complaint: str) -> None:
+    """Check that the next tick is not stored, and can be retried."""
     with pytest.raises(StoreUnavailable, match=complaint):
         pipeline.tick()
     pipeline.now = pipeline.now.replace(minute=pipeline.now.minute - 1)
 
 
-def goes_on(pipeline: PipelineHarness, tries: int = 8) -> None:
-    """The next tick is stored at one of the next tries."""
+def check_continues(pipeline: PipelineHarness, tries: int = 8) -> None:
+    """Check that the next tick is stored within `tries` attempts."""
     for _ in range(tries):
         try:
             tick(pipeline)
@@ -64,7 +64,7 @@ def goes_on(pipeline: PipelineHarness, tries: int = 8) -> None:
 
 
 def stored_at(path: Path) -> list[tuple[int, float]]:
-    """The prices of a metric in the file at this path, for a program that starts now."""
+    """The prices of a metric in the file at `path`, as a new process reads them."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute("SELECT minute, price FROM price WHERE metric_id = 1 ORDER BY minute").fetchall()
 
@@ -82,7 +82,7 @@ ALL = ("", "-wal", "-shm")
 
 
 @pytest.mark.parametrize("endings", [ALL, ("",)])
-def test_a_deleted_file_is_noticed_by_the_next_tick_and_written_again_whole(
+def test_a_deleted_file_is_detected_by_the_next_tick_and_rewritten_in_full(
     pipeline: PipelineHarness, path: Path, endings: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     before = stored(pipeline)
@@ -90,7 +90,7 @@ def test_a_deleted_file_is_noticed_by_the_next_tick_and_written_again_whole(
     with pytest.raises(StoreUnavailable, match="was deleted"):
         pipeline.reader.status(pipeline.now)
 
-    is_refused(pipeline, "tracker.db was deleted, or moved elsewhere; it is saved")
+    check_refused(pipeline, "tracker.db was deleted, or moved elsewhere; it is saved")
     assert stored_at(path) == before
     for _ in range(3):
         tick(pipeline)
@@ -103,30 +103,28 @@ def test_a_deleted_file_is_noticed_by_the_next_tick_and_written_again_whole(
     assert caplog.text.count("it was written again") == 1
 
 
-def test_what_was_deleted_with_its_folder_is_written_again_too(pipeline: PipelineHarness, path: Path) -> None:
+def test_a_file_deleted_with_its_folder_is_rewritten_too(pipeline: PipelineHarness, path: Path) -> None:
     before = stored(pipeline)
     shutil.rmtree(path.parent)
-    is_refused(pipeline, "it is saved")
+    check_refused(pipeline, "it is saved")
     assert stored_at(path) == before
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     tick(pipeline)
 
 
-def test_an_empty_file_that_somebody_who_looked_has_left_is_in_nobodys_way(
-    pipeline: PipelineHarness, path: Path
-) -> None:
+def test_an_empty_file_left_by_a_reader_does_not_prevent_rewriting(pipeline: PipelineHarness, path: Path) -> None:
     before = stored(pipeline)
     remove(path, *ALL)
     with closing(sqlite3.connect(path)) as somebody:
         with pytest.raises(sqlite3.OperationalError):
             somebody.execute("SELECT count(*) FROM tick")
         assert path.stat().st_size == 0
-        is_refused(pipeline, "it is saved")
+        check_refused(pipeline, "it is saved")
     assert stored_at(path) == before
-    goes_on(pipeline)
+    check_continues(pipeline)
 
 
-def test_who_only_looks_makes_no_file(path: Path) -> None:
+def test_a_reader_creates_no_file(path: Path) -> None:
     engine = open_engine(f"sqlite:///{path}")
     with pytest.raises(StoreUnavailable, match=r"there is no file tracker\.db"), writing(engine):
         pass
@@ -136,20 +134,16 @@ def test_who_only_looks_makes_no_file(path: Path) -> None:
     engine.dispose()
 
 
-def test_what_was_moved_elsewhere_is_written_again_and_goes_on_where_it_should_be(
-    pipeline: PipelineHarness, path: Path
-) -> None:
+def test_a_moved_file_is_rewritten_at_its_path(pipeline: PipelineHarness, path: Path) -> None:
     before = stored(pipeline)
     path.rename(path.with_name("elsewhere.db"))
-    is_refused(pipeline, "moved elsewhere; it is saved")
+    check_refused(pipeline, "moved elsewhere; it is saved")
     tick(pipeline)
     pipeline.engine.dispose()
     assert stored_at(path)[:-1] == before
 
 
-def test_a_file_that_is_moved_back_before_anybody_writes_is_used_as_it_was(
-    pipeline: PipelineHarness, path: Path
-) -> None:
+def test_a_file_that_is_moved_back_before_a_write_is_used_again(pipeline: PipelineHarness, path: Path) -> None:
     path.rename(path.with_name("elsewhere.db"))
     with pytest.raises(StoreUnavailable):
         pipeline.reader.revision()
@@ -158,16 +152,16 @@ def test_a_file_that_is_moved_back_before_anybody_writes_is_used_as_it_was(
     assert len(stored(pipeline)) == 4
 
 
-def test_what_others_commit_while_it_is_saved_is_saved_with_it(pipeline: PipelineHarness, path: Path) -> None:
+def test_commits_of_other_processes_during_the_rewrite_are_included(pipeline: PipelineHarness, path: Path) -> None:
     other = open_engine(f"sqlite:///{path}")
-    with writing(other) as connection:  # its look comes before the deletion
+    with writing(other) as connection:  # its check of the file comes before the deletion
         remove(path, *ALL)
         connection.exec_driver_sql("UPDATE metric SET reason = 'late' WHERE id = 1")
-    is_refused(pipeline, "it is saved")
+    check_refused(pipeline, "it is saved")
 
     with reading(pipeline.engine) as connection:
         assert connection.exec_driver_sql("SELECT reason FROM metric WHERE id = 1").scalar_one() == "late"
-    with writing(other) as connection:  # another process goes on with the same file
+    with writing(other) as connection:  # another process continues with the same file
         connection.exec_driver_sql("UPDATE metric SET reason = 'later' WHERE id = 1")
     tick(pipeline)
     other.dispose()
@@ -178,7 +172,7 @@ def test_what_others_commit_while_it_is_saved_is_saved_with_it(pipeline: Pipelin
     assert len(stored_at(path)) == 5
 
 
-def test_where_it_cannot_be_written_again_nothing_is_written_until_it_can(
+def test_nothing_is_stored_while_the_file_cannot_be_rewritten(
     pipeline: PipelineHarness, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_file, "RESCUE_SECONDS", 0.0)
@@ -186,37 +180,37 @@ def test_where_it_cannot_be_written_again_nothing_is_written_until_it_can(
     shutil.rmtree(path.parent)
     path.parent.write_text("in the way")
     for _ in range(3):
-        is_refused(pipeline, "cannot be saved")
+        check_refused(pipeline, "cannot be saved")
     path.parent.unlink()
-    is_refused(pipeline, "it is saved")
+    check_refused(pipeline, "it is saved")
     tick(pipeline)
     assert stored(pipeline)[:-1] == before
 
 
-def test_between_two_tries_to_save_it_there_is_a_rest(pipeline: PipelineHarness, path: Path) -> None:
+def test_there_is_a_pause_between_two_attempts_to_rewrite_the_file(pipeline: PipelineHarness, path: Path) -> None:
     shutil.rmtree(path.parent)
     path.parent.write_text("in the way")
-    is_refused(pipeline, "cannot be saved: ")
+    check_refused(pipeline, "cannot be saved: ")
     path.parent.unlink()
-    is_refused(pipeline, "cannot be saved; it is tried again")
+    check_refused(pipeline, "cannot be saved; it is tried again")
     assert not path.exists()
 
 
 @pytest.mark.parametrize("endings", [("-wal",), ("-wal", "-shm"), ("-shm",)])
-def test_a_deleted_log_is_saved_into_the_file_and_ticks_go_on(
+def test_a_deleted_write_ahead_log_is_saved_into_the_file_and_ticks_continue(
     pipeline: PipelineHarness, path: Path, endings: tuple[str, ...]
 ) -> None:
     with reading(pipeline.engine), reading(pipeline.engine):  # there are several connections
         pass
     before = stored(pipeline)
     remove(path, *endings)
-    is_refused(pipeline, "write-ahead log")
-    goes_on(pipeline)
+    check_refused(pipeline, "write-ahead log")
+    check_continues(pipeline)
     pipeline.engine.dispose()
     assert stored_at(path)[:-1] == before
 
 
-def test_a_restored_backup_is_gone_on_with(
+def test_a_backup_restored_over_the_file_is_used_from_the_next_tick(
     pipeline: PipelineHarness, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     backup = path.with_name("backup.db")
@@ -246,7 +240,7 @@ def other_database(path: Path) -> None:
         (other_database, "by another database: restart the program"),
     ],
 )
-def test_another_file_in_its_place_is_left_alone_and_the_open_one_stays_until_it_can_be_saved(
+def test_another_database_at_the_path_is_not_overwritten_and_the_open_one_is_kept_until_it_can_be_saved(
     pipeline: PipelineHarness, path: Path, put, complaint: str
 ) -> None:
     before = stored(pipeline)
@@ -254,14 +248,14 @@ def test_another_file_in_its_place_is_left_alone_and_the_open_one_stays_until_it
     put(other)
     content = other.read_bytes()
     other.replace(path)
-    for _ in range(12):  # more than there are connections
-        is_refused(pipeline, complaint)
+    for _ in range(12):  # more than the pool has connections
+        check_refused(pipeline, complaint)
         with pytest.raises(StoreUnavailable):
             pipeline.reader.status(pipeline.now)
     assert path.read_bytes() == content
 
     path.unlink()
-    goes_on(pipeline)
+    check_continues(pipeline)
     assert stored(pipeline)[:-1] == before
 
 
@@ -294,14 +288,14 @@ def test_a_full_disk_is_reported_from_the_first_failed_write_to_the_next_success
     assert sqlite_file.write_error(pipeline.engine) is None
 
 
-def test_a_disk_that_has_gone_read_only_is_reported_too(pipeline: PipelineHarness) -> None:
+def test_a_read_only_disk_is_reported_too(pipeline: PipelineHarness) -> None:
     is_read_only = [True]
 
     @event.listens_for(pipeline.engine, "checkout")
     def refuse(connection, _entry, _fairy) -> None:  # type: ignore[no-untyped-def]
         connection.execute(f"PRAGMA query_only = {int(is_read_only[0])}")
 
-    is_refused(pipeline, "readonly")
+    check_refused(pipeline, "readonly")
     assert sqlite_file.write_error(pipeline.engine) == "attempt to write a readonly database"
     assert pipeline.reader.status(pipeline.now).cannot_write == "attempt to write a readonly database"
     is_read_only[0] = False
@@ -309,7 +303,7 @@ def test_a_disk_that_has_gone_read_only_is_reported_too(pipeline: PipelineHarnes
     assert pipeline.reader.status(pipeline.now).cannot_write is None
 
 
-def test_data_files_are_their_owners_alone(pipeline: PipelineHarness, path: Path) -> None:
+def test_data_files_are_readable_by_their_owner_only(pipeline: PipelineHarness, path: Path) -> None:
     with writing(pipeline.engine):
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     assert modes == {"tracker.db": 0o600, "tracker.db-wal": 0o600, "tracker.db-shm": 0o600}
@@ -319,7 +313,7 @@ def test_data_files_are_their_owners_alone(pipeline: PipelineHarness, path: Path
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
 
 
-def test_a_link_to_the_file_stays_one(tmp_path: Path) -> None:
+def test_a_symbolic_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "link.db").symlink_to(tmp_path / "disk" / "tracker.db")
     engine = open_engine(f"sqlite:///{tmp_path}/link.db")

@@ -1,4 +1,4 @@
-"""Rows read in bulk are what a plain SELECT finds, bit for bit, however much or little alike the minutes are."""
+"""Bulk reads equal a plain SELECT bit for bit, whether or not all minutes hold the same metrics."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,10 +14,10 @@ from tests.builders import NOON
 
 FIRST, LAST = 11, 110
 MINUTES = 4 * ROWS_AT_ONCE // (LAST - FIRST + 1)
-"""Four statements on SQLite, of which all but the first may ask for values alone."""
+"""Enough for four statements on SQLite, of which all but the first may read values alone."""
 START = int(NOON.timestamp())
 LATE = START + 60 * (MINUTES // 2)
-"""A minute that is not among those of the first statement."""
+"""A minute outside the first statement."""
 
 Rows = dict[tuple[int, int], tuple[float, int]]
 """Value and width by minute and metric."""
@@ -29,49 +29,49 @@ def connection(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def alike() -> Rows:
-    """The same metrics in each minute, all but every eighth, with values that use all digits."""
+def uniform_rows() -> Rows:
+    """The same metrics in each minute, every eighth left out, with values that use all digits."""
     metrics = [number for number in range(FIRST, LAST + 1) if number % 8]
     values = iter(np.random.default_rng(30).lognormal(0.0, 9.0, MINUTES * len(metrics)).tolist())
     minutes = range(START + 60, START + 60 * MINUTES + 1, 60)
     return {(minute, number): (next(values), 60) for minute in minutes for number in metrics}
 
 
-def nothing(stored: Rows) -> None:
-    """Leave all as it is."""
+def unchanged(stored: Rows) -> None:
+    """Leave the rows as they are."""
 
 
-def one_is_missing(stored: Rows) -> None:
+def remove_one(stored: Rows) -> None:
     del stored[LATE, 50]
 
 
-def another_instead_of_one(stored: Rows) -> None:
+def replace_one(stored: Rows) -> None:
     stored[LATE, 56] = stored.pop((LATE, 50))
 
 
-def another_instead_of_one_in_another_minute(stored: Rows) -> None:
+def replace_one_in_another_minute(stored: Rows) -> None:
     stored[LATE + 60, 56] = stored.pop((LATE, 50))
 
 
-def one_more(stored: Rows) -> None:
+def add_one(stored: Rows) -> None:
     stored[LATE, 56] = (1 / 3, 60)
 
 
-def one_wider(stored: Rows) -> None:
+def widen_one(stored: Rows) -> None:
     stored[LATE, 50] = (1 / 3, 300)
 
 
-def one_in_place_of_one_wider(stored: Rows) -> None:
+def replace_one_and_widen_it(stored: Rows) -> None:
     stored[LATE, 50] = (1 / 3, 300)
     stored[LATE, 56] = (1 / 7, 60)
 
 
-def one_comes_late(stored: Rows) -> None:
+def add_a_late_metric(stored: Rows) -> None:
     for minute in range(START + 60, LATE, 60):
         del stored[minute, 50]
 
 
-def a_longer_period(stored: Rows) -> None:
+def lengthen_the_period(stored: Rows) -> None:
     for minute, number in list(stored):
         if minute > LATE:
             value, _ = stored.pop((minute, number))
@@ -79,28 +79,28 @@ def a_longer_period(stored: Rows) -> None:
                 stored[minute, number] = (value, 300)
 
 
-def hardly_any(stored: Rows) -> None:
+def remove_most(stored: Rows) -> None:
     for minute, number in list(stored):
         if (minute // 60 + number) % 7:
             del stored[minute, number]
 
 
-def none(stored: Rows) -> None:
+def remove_all(stored: Rows) -> None:
     stored.clear()
 
 
 CHANGES = (
-    nothing,
-    one_is_missing,
-    another_instead_of_one,
-    another_instead_of_one_in_another_minute,
-    one_more,
-    one_wider,
-    one_in_place_of_one_wider,
-    one_comes_late,
-    a_longer_period,
-    hardly_any,
-    none,
+    unchanged,
+    remove_one,
+    replace_one,
+    replace_one_in_another_minute,
+    add_one,
+    widen_one,
+    replace_one_and_widen_it,
+    add_a_late_metric,
+    lengthen_the_period,
+    remove_most,
+    remove_all,
 )
 
 
@@ -128,8 +128,8 @@ def expected(
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_run_of_metrics_is_read_as_it_was_stored(connection: Connection, change: Callable[[Rows], None]) -> None:
-    stored = alike()
+def test_bulk_reads_return_the_stored_rows(connection: Connection, change: Callable[[Rows], None]) -> None:
+    stored = uniform_rows()
     change(stored)
     beside = {(START + 60, FIRST - 1): (1.0, 60), (LATE, LAST + 1): (2.0, 60), (START, FIRST): (3.0, 60)}
     store(connection, PRICE, stored | beside)
@@ -140,9 +140,11 @@ def test_a_run_of_metrics_is_read_as_it_was_stored(connection: Connection, chang
     )
 
 
-@pytest.mark.parametrize("change", [nothing, another_instead_of_one, none])
-def test_a_quantity_without_widths_is_read_as_well(connection: Connection, change: Callable[[Rows], None]) -> None:
-    stored = alike()
+@pytest.mark.parametrize("change", [unchanged, replace_one, remove_all])
+def test_bulk_reads_of_a_quantity_without_widths_return_the_stored_rows(
+    connection: Connection, change: Callable[[Rows], None]
+) -> None:
+    stored = uniform_rows()
     change(stored)
     store(connection, VOLUME, stored)
     until = START + 60 * MINUTES
@@ -151,8 +153,8 @@ def test_a_quantity_without_widths_is_read_as_well(connection: Connection, chang
     assert rows_of(found) == expected(stored, FIRST, LAST, START, until, width=False)
 
 
-def test_a_part_of_the_time_and_of_the_metrics_is_read_alone(connection: Connection) -> None:
-    stored = alike()
+def test_bulk_reads_return_only_the_given_span_and_metrics(connection: Connection) -> None:
+    stored = uniform_rows()
     store(connection, PRICE, stored)
 
     for first, last, since, until in ((50, 50, START, LATE), (49, 63, LATE - 60, LATE), (200, 300, START, LATE)):
@@ -161,9 +163,9 @@ def test_a_part_of_the_time_and_of_the_metrics_is_read_alone(connection: Connect
         )
 
 
-def test_all_metrics_of_some_minutes_are_read_together(connection: Connection) -> None:
-    stored = alike()
-    one_wider(stored)
+def test_bulk_reads_of_some_minutes_return_all_metrics(connection: Connection) -> None:
+    stored = uniform_rows()
+    widen_one(stored)
     store(connection, PRICE, stored)
 
     found = bulk_rows.read_all(connection, PRICE, LATE - 120, LATE + 60)

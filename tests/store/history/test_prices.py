@@ -11,7 +11,7 @@ T = int(NOON.timestamp())
 IDS = np.array([1, 2, 40], dtype=np.int64)
 
 
-def test_prices_come_back_as_they_were_stored_oldest_first(engine: Engine) -> None:
+def test_stored_prices_are_read_oldest_first(engine: Engine) -> None:
     with writing(engine) as connection:
         prices.store(connection, T, IDS, np.array([0.1, 2.0, 1e-300]), 60)
         prices.store(connection, T - 60, IDS[:1], np.array([1 / 3]), 60)
@@ -24,7 +24,7 @@ def test_prices_come_back_as_they_were_stored_oldest_first(engine: Engine) -> No
     assert series.widths.tolist() == [60, 60]
 
 
-def test_a_repeated_price_changes_nothing(engine: Engine) -> None:
+def test_storing_a_price_twice_changes_nothing(engine: Engine) -> None:
     for price in (1.0, 2.0):
         with writing(engine) as connection:
             prices.store(connection, T, IDS[:1], np.array([price]), 60)
@@ -33,7 +33,7 @@ def test_a_repeated_price_changes_nothing(engine: Engine) -> None:
         assert samples.series(connection, PRICE, 1, T - 60, T).values.tolist() == [1.0]
 
 
-def test_a_span_is_open_at_its_start_and_closed_at_its_end(engine: Engine) -> None:
+def test_a_span_excludes_its_start_and_includes_its_end(engine: Engine) -> None:
     with writing(engine) as connection:
         for second in (T - 120, T - 60, T):
             prices.store(connection, second, IDS[:1], np.array([float(second)]), 60)
@@ -43,7 +43,7 @@ def test_a_span_is_open_at_its_start_and_closed_at_its_end(engine: Engine) -> No
         assert samples.series(connection, PRICE, 1, T, T + 600).times.tolist() == []
 
 
-def test_history_of_a_few_metrics_is_read_in_runs_of_neighbours(engine: Engine) -> None:
+def test_history_of_a_few_metrics_is_read_in_runs_of_adjacent_numbers(engine: Engine) -> None:
     statistics = metric_stats.empty(np.array([1, 2, 3, 900], dtype=np.int64))
     with writing(engine) as connection:
         for back in (120, 60, 0):
@@ -68,7 +68,7 @@ def test_prices_of_metrics_without_statistics_are_left_out(engine: Engine) -> No
     assert found.prices.tolist() == [2.0, 3.0]
 
 
-def test_found_history_keeps_its_own_widths_and_yields_to_what_is_there(engine: Engine) -> None:
+def test_backfilled_history_keeps_its_widths_and_does_not_replace_stored_samples(engine: Engine) -> None:
     with writing(engine) as connection:
         prices.store(connection, T, IDS[:1], np.array([7.0]), 60)
         times = np.array([T - 300, T], dtype=np.int64)
@@ -90,7 +90,7 @@ def test_a_volume_that_was_not_reported_is_not_stored(engine: Engine) -> None:
         assert samples.series(connection, VOLUME, 40, T - 60, T).values.tolist() == [0.0]
 
 
-def test_readers_see_nothing_of_a_transaction_that_breaks_off(engine: Engine) -> None:
+def test_readers_see_nothing_of_a_transaction_that_fails(engine: Engine) -> None:
     class Broken(Exception):
         pass
 

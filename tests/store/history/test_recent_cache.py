@@ -1,4 +1,4 @@
-"""What is kept of the last day is at every state what the database has."""
+"""The cache of recent samples always equals the database."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,14 +24,14 @@ METRICS = (1, 3, BLOCK_METRICS - 1, BLOCK_METRICS, 2 * BLOCK_METRICS - 1, 2 * BL
 
 @dataclass
 class Harness:
-    """Commits to a database, beside one who keeps what is recent of it."""
+    """Commits to a database that a recent cache reads from."""
 
     engine: Engine
     minute: int = T
     recent: RecentSamplesCache = field(default_factory=lambda: RecentSamplesCache(PRICE, SPAN))
 
     def tick(self, values: Mapping[int, float] | None = None, minutes: int = 1) -> None:
-        """Store a tick of these prices, or of one for each metric."""
+        """Store a tick with `values`, or with one price for each metric."""
         self.minute += 60 * minutes
         by_metric = {metric: metric + self.minute / 7 for metric in METRICS} if values is None else values
         with writing(self.engine) as connection:
@@ -42,13 +42,13 @@ class Harness:
             ticks.record(connection, builders.tick_state(minute=datetime.fromtimestamp(self.minute, UTC)))
 
     def fill_in(self, metric: int, second: int, price: float, width: int) -> None:
-        """Store one price of the past, as a backfill does."""
+        """Store one earlier price, as a backfill does."""
         with writing(self.engine) as connection:
             snapshots.raise_revision(connection)
             prices.store_history(connection, metric, *(np.array([one]) for one in (second, price, width)))
 
-    def forget_unsaid(self, metric: int, second: int) -> None:
-        """Take a price away without a word: only who looks sees it."""
+    def delete_silently(self, metric: int, second: int) -> None:
+        """Delete a price without a new revision, so that only a database read notices it."""
         with writing(self.engine) as connection:
             samples.remove(connection, PRICE, metric, np.array([second]))
 
@@ -58,7 +58,7 @@ class Harness:
             return self.recent.series(connection, metric, first, self.minute if until is None else until)
 
     def check(self, since: int | None = None, until: int | None = None) -> None:
-        """The cached samples of each metric are those of the database."""
+        """Check that the cached samples of each metric equal those of the database."""
         for metric in METRICS:
             cached = self.cached(metric, since, until)
             first = self.minute - SPAN if since is None else since
@@ -77,42 +77,40 @@ def harness(engine: Engine) -> Harness:
     return harness
 
 
-def test_what_has_been_asked_for_once_is_not_read_again(harness: Harness) -> None:
+def test_a_repeated_request_does_not_read_the_database(harness: Harness) -> None:
     before = harness.cached(1)
-    harness.forget_unsaid(1, T + 60)
+    harness.delete_silently(1, T + 60)
 
     assert harness.cached(1).times.tolist() == before.times.tolist() == [T + 60, T + 120, T + 180]
     harness.tick()
     assert harness.cached(1).times.tolist() == [T + 60, T + 120, T + 180, T + 240]
 
 
-def test_as_of_the_revision_that_is_at_hand_the_database_is_not_asked(harness: Harness) -> None:
+def test_a_request_for_the_cached_revision_does_not_read_the_database(harness: Harness) -> None:
     cached = harness.cached(1)
     with reading(harness.engine) as connection:
         revision = snapshots.revision(connection)
     known = harness.recent.known(revision, 1, harness.minute - SPAN, harness.minute)
     assert known is not None
     assert known.values.tolist() == cached.values.tolist() != []
-    assert (
-        harness.recent.known(revision, 2 * BLOCK_METRICS, harness.minute - SPAN, harness.minute) is None
-    )  # not read yet
-    assert (
-        harness.recent.known(revision, 1, harness.minute - SPAN - 1, harness.minute) is None
-    )  # further back than is kept
-    for other in (revision - 1, revision + 1):  # of a past that was undone, or not seen yet
+    # Not cached yet.
+    assert harness.recent.known(revision, 2 * BLOCK_METRICS, harness.minute - SPAN, harness.minute) is None
+    # Older than the cache reaches.
+    assert harness.recent.known(revision, 1, harness.minute - SPAN - 1, harness.minute) is None
+    for other in (revision - 1, revision + 1):  # rolled back, or not seen yet
         assert harness.recent.known(other, 1, harness.minute - SPAN, harness.minute) is None
 
 
-def test_what_lies_beside_it_has_been_read_too(harness: Harness) -> None:
+def test_neighbouring_metrics_are_read_in_the_same_block(harness: Harness) -> None:
     harness.cached(2 * BLOCK_METRICS)
-    harness.forget_unsaid(2 * BLOCK_METRICS + 1, T + 60)
-    harness.forget_unsaid(2 * BLOCK_METRICS - 1, T + 60)
+    harness.delete_silently(2 * BLOCK_METRICS + 1, T + 60)
+    harness.delete_silently(2 * BLOCK_METRICS - 1, T + 60)
 
     assert len(harness.cached(2 * BLOCK_METRICS + 1).times) == 3
     assert len(harness.cached(2 * BLOCK_METRICS - 1).times) == 2
 
 
-def test_ticks_add_what_they_stored(harness: Harness) -> None:
+def test_each_tick_adds_its_prices_to_the_cache(harness: Harness) -> None:
     harness.check()
     harness.tick()
     harness.check()
@@ -124,7 +122,7 @@ def test_ticks_add_what_they_stored(harness: Harness) -> None:
     harness.check(until=harness.minute + 600)
 
 
-def test_a_series_that_was_returned_does_not_change(harness: Harness) -> None:
+def test_a_returned_series_is_not_changed_by_later_ticks(harness: Harness) -> None:
     before = harness.cached(1)
     copy = before.times.tolist(), before.values.tolist()
     for _ in range(5):
@@ -134,7 +132,7 @@ def test_a_series_that_was_returned_does_not_change(harness: Harness) -> None:
     assert (before.times.tolist(), before.values.tolist()) == copy
 
 
-def test_a_history_that_was_backfilled_is_read_again(harness: Harness) -> None:
+def test_a_backfilled_history_is_read_again(harness: Harness) -> None:
     harness.check()
     harness.fill_in(1, T, 1.5, 300)
     harness.check()
@@ -144,7 +142,7 @@ def test_a_history_that_was_backfilled_is_read_again(harness: Harness) -> None:
     assert harness.cached(1).widths.tolist() == [300, 300, 60, 60, 60, 60]
 
 
-def test_what_is_stored_of_the_time_after_the_last_tick_is_read_once(harness: Harness) -> None:
+def test_samples_after_the_last_tick_are_read_once(harness: Harness) -> None:
     harness.check()
     harness.fill_in(1, harness.minute + 60, 9.0, 60)
     assert harness.cached(1, until=harness.minute + 60).values.tolist()[-1] == 9.0
@@ -154,7 +152,7 @@ def test_what_is_stored_of_the_time_after_the_last_tick_is_read_once(harness: Ha
     assert harness.cached(1).values.tolist()[-1] == 9.0
 
 
-def test_days_of_ticks_find_room(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_days_of_ticks_fit_into_the_cache(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent_cache, "SPARE_SAMPLES", 4)
     for _ in range(80):
         harness.tick()
@@ -164,27 +162,27 @@ def test_days_of_ticks_find_room(harness: Harness, monkeypatch: pytest.MonkeyPat
     assert max(sizes) <= (SPAN // 60 + 4 + 1) * (8 + 12 * BLOCK_METRICS)
 
 
-def test_what_nobody_asks_for_any_more_makes_room_for_others(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_least_recently_used_block_is_evicted(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent_cache, "MAX_BYTES", 1)
     harness.check()
     assert len(harness.recent._blocks) == 1
 
 
-def test_a_transaction_that_sees_an_older_state_reads_that(harness: Harness) -> None:
+def test_a_transaction_with_an_older_snapshot_reads_that_state(harness: Harness) -> None:
     with reading(harness.engine) as older:
-        snapshots.version(older)  # from here on this transaction sees nothing new
+        snapshots.version(older)  # the first read fixes this transaction's snapshot
         harness.tick()
         assert len(harness.cached(1).times) == 4
         assert len(harness.recent.series(older, 1, T, harness.minute).times) == 3
     harness.check()
 
 
-def test_what_lies_further_back_is_read_from_the_database(harness: Harness) -> None:
+def test_samples_older_than_the_cache_are_read_from_the_database(harness: Harness) -> None:
     harness.fill_in(1, T - 2 * SPAN, 1.0, 60)
     harness.check(since=T - 3 * SPAN)
 
 
-def test_before_the_first_tick_there_is_only_the_database(engine: Engine) -> None:
+def test_before_the_first_tick_samples_are_read_from_the_database(engine: Engine) -> None:
     harness = Harness(engine)
     harness.fill_in(1, T - 60, 1.0, 60)
     harness.check()

@@ -18,13 +18,13 @@ from services.store.history.volumes import VOLUME
 
 SPAN = 6 * 3600
 T = 1_800_000_000 // 86_400 * 86_400
-"""A span's start."""
+"""The start of a span."""
 FAR = T + 400 * 86_400
 
 
 @pytest.fixture
 def connection(engine: Engine) -> Iterator[Connection]:
-    """With three metrics."""
+    """A connection to a database with three metrics."""
     with writing(engine) as connection:
         for number, base in enumerate(("BTC", "ETH", "SOL"), 1):
             connection.execute(
@@ -40,7 +40,7 @@ def price_of(metric_id: int, second: int) -> float:
 
 
 def fill(connection: Connection, since: int, until: int, ids: tuple[int, ...] = (1, 2, 3), step: int = 60) -> None:
-    """A price and a volume in every `step` of (since, until]."""
+    """Store a price and a volume every `step` seconds in (since, until]."""
     numbers = np.array(ids, dtype=np.int64)
     for second in range(since + step, until + 1, step):
         values = np.array([price_of(number, second) for number in ids])
@@ -68,11 +68,11 @@ def same(first: Series | SampleColumns | Hours, second: Series | SampleColumns |
 @pytest.mark.parametrize(
     ("period", "hours"), [(5, 1), (10, 1), (11, 2), (60, 6), (300, 24), (3600, 24)], ids=lambda value: str(value)
 )
-def test_a_span_is_some_360_periods_in_full_hours_and_a_day_at_most(period: int, hours: int) -> None:
+def test_a_span_is_about_360_periods_in_full_hours_up_to_a_day(period: int, hours: int) -> None:
     assert sealing.span_seconds(period) == hours * 3600
 
 
-def test_every_reader_sees_the_same_before_and_after(connection: Connection) -> None:
+def test_every_reader_gets_the_same_before_and_after_sealing(connection: Connection) -> None:
     fill(connection, T, T + 2 * SPAN + 1800)
     statistics = metric_stats.empty(np.array([1, 3], dtype=np.int64))
     questions = [
@@ -115,7 +115,7 @@ def test_only_whole_spans_that_no_window_needs_are_sealed(connection: Connection
     assert samples.row_series(connection, PRICE, 1, 0, FAR).times.tolist() == []
 
 
-def test_nothing_stored_is_nothing_to_seal(connection: Connection) -> None:
+def test_an_empty_database_needs_no_sealing(connection: Connection) -> None:
     assert sealing.next_step(connection, FAR, 60, 1000) is None
 
 
@@ -132,7 +132,7 @@ def test_a_span_is_sealed_in_steps_of_a_few_metrics(connection: Connection) -> N
     assert [price_of(3, T + 60)] == samples.series(connection, PRICE, 3, T, T + 60).values.tolist()
 
 
-def test_who_breaks_off_in_the_middle_of_a_span_goes_on_there(connection: Connection) -> None:
+def test_sealing_resumes_in_the_middle_of_a_span(connection: Connection) -> None:
     fill(connection, T, T + SPAN)
     whole = samples.series(connection, PRICE, 2, T, T + SPAN)
     sealing.seal(connection, cast(SealStep, sealing.next_step(connection, FAR, 60, 360)))
@@ -145,7 +145,7 @@ def test_who_breaks_off_in_the_middle_of_a_span_goes_on_there(connection: Connec
     assert sealing.next_step(connection, FAR, 60, 360) == SealStep(T, T + SPAN, 2, 2, False)
 
 
-def test_what_is_added_to_a_sealed_history_is_sealed_with_it(connection: Connection) -> None:
+def test_samples_added_to_a_sealed_span_are_sealed_into_its_chunks(connection: Connection) -> None:
     fill(connection, T, T + 7200)
     seal_all(connection)
     late = np.array([T + 60, T + 10_800], dtype=np.int64)
@@ -163,7 +163,7 @@ def test_what_is_added_to_a_sealed_history_is_sealed_with_it(connection: Connect
     assert len(samples.series(connection, PRICE, 2, T, T + SPAN).times) == 120
 
 
-def test_spans_of_another_period_join_where_the_earlier_ones_end(connection: Connection) -> None:
+def test_spans_of_another_period_begin_where_the_earlier_ones_end(connection: Connection) -> None:
     fill(connection, T, T + 3600, step=10)
     seal_all(connection, before=T + 3600, period=10)
     fill(connection, T + 3600, T + SPAN)
@@ -174,7 +174,7 @@ def test_spans_of_another_period_join_where_the_earlier_ones_end(connection: Con
     assert len(samples.series(connection, PRICE, 1, T - SPAN, T + SPAN).times) == 1 + 360 + 300
 
 
-def test_a_span_ends_where_a_known_one_begins(connection: Connection) -> None:
+def test_a_span_ends_where_an_existing_one_begins(connection: Connection) -> None:
     fill(connection, T + 3600, T + 7200, step=10)
     seal_all(connection, period=10)
     fill(connection, T, T + 3600)
@@ -182,7 +182,7 @@ def test_a_span_ends_where_a_known_one_begins(connection: Connection) -> None:
     assert [(step.start, step.until) for step in seal_all(connection)] == [(T, T + 3600)]
 
 
-def test_hours_come_from_the_record_and_from_rows_as_one(connection: Connection) -> None:
+def test_hours_combine_rollups_and_rows(connection: Connection) -> None:
     fill(connection, T, T + SPAN + 5400)
     seal_all(connection, before=T + SPAN)
 
@@ -196,7 +196,7 @@ def test_hours_come_from_the_record_and_from_rows_as_one(connection: Connection)
     assert hours.mean[0] == pytest.approx(np.mean([price_of(1, T + 3600 + 60 * n) for n in range(1, 61)]))
 
 
-def test_retention_takes_whole_spans_in_steps_and_leaves_the_hours(connection: Connection) -> None:
+def test_retention_removes_whole_spans_in_steps_and_keeps_the_rollups(connection: Connection) -> None:
     fill(connection, T, T + 2 * SPAN)
     seal_all(connection)
     assert retention.remove(connection, T + SPAN - 1, 2) == 0
@@ -219,7 +219,7 @@ def test_retention_waits_for_a_span_that_is_being_sealed(connection: Connection)
     assert retention.remove(connection, FAR, 10) == 0
 
 
-def test_the_size_is_put_on_record_once_an_hour(connection: Connection) -> None:
+def test_the_database_size_is_stored_once_an_hour(connection: Connection) -> None:
     for second in (T, T + 60, T + 3599):
         sizes.record(connection, second)
         fill(connection, second - 600, second)
@@ -249,7 +249,7 @@ def size_at(connection: Connection, second: int) -> int:
     return cast(int, connection.execute(select(SizeRow.bytes).where(SizeRow.at == second)).scalar_one())
 
 
-def test_hours_whose_samples_are_gone_stay_when_less_is_sealed_in_their_span(connection: Connection) -> None:
+def test_rollups_of_removed_samples_are_kept_when_fewer_samples_are_sealed_later(connection: Connection) -> None:
     fill(connection, T, T + SPAN)
     seal_all(connection)
     before = rollups.series(connection, 1, T, T + SPAN)
@@ -264,7 +264,7 @@ def test_hours_whose_samples_are_gone_stay_when_less_is_sealed_in_their_span(con
     assert same(rollups.series(connection, 1, T, T + SPAN), before)
 
 
-def test_an_hour_of_which_more_is_found_than_was_on_record_is_renewed(connection: Connection) -> None:
+def test_a_rollup_is_updated_when_more_samples_of_its_hour_are_found(connection: Connection) -> None:
     fill(connection, T + 1_800, T + SPAN, ids=(1,))
     seal_all(connection)
     retention.remove(connection, T + SPAN, most=10)
@@ -280,7 +280,7 @@ def test_an_hour_of_which_more_is_found_than_was_on_record_is_renewed(connection
         assert found.close[1:].tolist() == [price_of(1, T + 3_600 * hour) for hour in range(2, 7)]
 
 
-def test_an_hour_that_is_partly_sealed_and_partly_rows_is_read_whole(connection: Connection) -> None:
+def test_an_hour_that_is_partly_sealed_is_read_in_full(connection: Connection) -> None:
     fill(connection, T, T + 1_800, ids=(1,))
     seal_all(connection)
     times = np.arange(T + 1_860, T + 3_601, 60, dtype=np.int64)
@@ -292,7 +292,7 @@ def test_an_hour_that_is_partly_sealed_and_partly_rows_is_read_whole(connection:
     assert (found.low.tolist(), found.close.tolist()) == ([7.0], [7.0])
 
 
-def test_every_reader_tells_a_moment_that_is_sealed_and_a_row_once(connection: Connection) -> None:
+def test_every_reader_returns_a_sample_once_that_is_both_sealed_and_a_row(connection: Connection) -> None:
     fill(connection, T, T + 7_200)
     seal_all(connection)
     statistics = metric_stats.empty(np.array([1, 2, 3], dtype=np.int64))
@@ -310,13 +310,13 @@ def test_every_reader_tells_a_moment_that_is_sealed_and_a_row_once(connection: C
         ]
 
     before = answers()
-    for second in (T + 60, T + 3_000):  # as a version did that looked at rows alone
+    for second in (T + 60, T + 3_000):  # as an older version stored them, which checked rows only
         prices.store(connection, second, np.array([1]), np.array([1e6]), 300)
 
     assert all(same(old, new) for old, new in zip(before, answers(), strict=True))
 
 
-def test_what_is_found_of_a_moment_that_is_sealed_is_not_stored_again(connection: Connection) -> None:
+def test_a_backfilled_sample_that_is_already_sealed_is_not_stored_again(connection: Connection) -> None:
     fill(connection, T, T + 7_200)
     seal_all(connection)
     times = np.array([T + 60, T + 90, T + 7_200], dtype=np.int64)
@@ -325,7 +325,7 @@ def test_what_is_found_of_a_moment_that_is_sealed_is_not_stored_again(connection
     assert samples.row_series(connection, PRICE, 1, T, FAR).times.tolist() == [T + 90]
 
 
-def test_a_sealed_price_that_gives_way_is_taken_out_of_its_chunk(connection: Connection) -> None:
+def test_a_sealed_price_that_is_replaced_is_removed_from_its_chunk(connection: Connection) -> None:
     fill(connection, T, T + 7_200)
     seal_all(connection)
     gone = np.array([T + 60, T + 7_200], dtype=np.int64)
@@ -343,7 +343,7 @@ def test_a_sealed_price_that_gives_way_is_taken_out_of_its_chunk(connection: Con
     assert rollups.series(connection, 1, T, T + SPAN).close.tolist() == [price_of(1, T + 3_600), 8.0]
 
 
-def test_a_chunk_that_everything_is_taken_out_of_is_gone(connection: Connection) -> None:
+def test_a_chunk_without_samples_is_deleted(connection: Connection) -> None:
     fill(connection, T, T + 120)
     seal_all(connection)
     samples.remove(connection, PRICE, 1, np.array([T + 60, T + 120], dtype=np.int64))

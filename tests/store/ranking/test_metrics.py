@@ -30,7 +30,7 @@ def test_new_pairs_are_numbered_in_the_order_given(engine: Engine) -> None:
     assert catalogue(engine) == [(1, "kraken:XRP-USD", True, None), (2, "kraken:BTC-USD", True, None)]
 
 
-def test_a_pair_that_is_gone_keeps_its_number_and_comes_back(engine: Engine) -> None:
+def test_a_delisted_pair_keeps_its_number_and_can_come_back(engine: Engine) -> None:
     track(engine, Listing(BTC), Listing(ETH))
     track(engine, Listing(BTC))
     assert catalogue(engine)[1] == (2, "kraken:ETH-USD", False, "delisted")
@@ -42,7 +42,7 @@ def test_a_pair_that_is_gone_keeps_its_number_and_comes_back(engine: Engine) -> 
     assert catalogue(engine)[1] == (2, "kraken:ETH-USD", True, None)
 
 
-def test_only_what_was_never_tracked_before_is_marked_as_new(engine: Engine) -> None:
+def test_only_pairs_never_tracked_before_are_marked_as_new(engine: Engine) -> None:
     track(engine, Listing(BTC), Listing(XRP))
     track(engine, Listing(BTC))
     track(engine, Listing(BTC), Listing(XRP), Listing(ETH), mark_new=True)
@@ -64,7 +64,7 @@ def test_a_metric_is_found_by_its_key_in_every_script_and_case(engine: Engine, b
         assert metrics.find(connection, f"kraken:{normalize('NFD', base)}-USDT") == found
 
 
-def test_what_track_no_longer_asks_for_leaves_the_catalogue_but_is_still_found(engine: Engine) -> None:
+def test_a_metric_removed_from_track_leaves_the_catalogue_but_is_still_found(engine: Engine) -> None:
     track(engine, Listing(BTC), Listing(ETH))
     track(engine, Listing(BTC), wanted=False)
 
@@ -78,7 +78,7 @@ def test_what_track_no_longer_asks_for_leaves_the_catalogue_but_is_still_found(e
         assert metrics.find(connection, 3) is None
 
 
-def test_other_markets_are_let_go(engine: Engine) -> None:
+def test_metrics_of_markets_outside_track_are_dropped(engine: Engine) -> None:
     track(engine, Listing(BTC))
     track(engine, Listing(BTC), market="binance")
     with writing(engine) as connection:
@@ -105,7 +105,7 @@ def test_a_catalogue_is_read_again_only_when_it_has_changed(engine: Engine) -> N
         assert catalogues.current(connection).ids.tolist() == [1, 2]
 
 
-def test_warnings_are_replaced_by_the_next_look(engine: Engine) -> None:
+def test_warnings_are_replaced_by_the_next_discovery(engine: Engine) -> None:
     for texts in (["one"], []):
         with writing(engine) as connection:
             metrics.warn(connection, "kraken", texts)
@@ -114,7 +114,7 @@ def test_warnings_are_replaced_by_the_next_look(engine: Engine) -> None:
         assert metrics.warnings(connection) == ()
 
 
-def test_what_is_stored_includes_what_is_no_longer_tracked(engine: Engine) -> None:
+def test_stored_metrics_include_those_no_longer_tracked(engine: Engine) -> None:
     track(engine, Listing(BTC), Listing(ETH))
     track(engine, Listing(XRP), market="gemini")
     with writing(engine) as connection:
