@@ -1,13 +1,13 @@
-"""The cluster as it is deployed: the lines of the Procfile, two of each, over PostgreSQL and Redis."""
+"""The cluster as it is deployed: two of each process of the Procfile, over PostgreSQL and Redis."""
 
 import shlex
 from pathlib import Path
 
 import psycopg
 
-from tests.cluster import world
+from tests.cluster import market_model
+from tests.cluster.monitors import DatabaseMonitor, Poller, Receiver, WebMonitor
 from tests.cluster.processes import ROOT, Program
-from tests.cluster.watchers import DatabaseReader, Receiver, Watcher, WebReader
 from tests.postgresql_server import PostgreSQL
 from tests.processes import free_port, listens
 from tests.redis_server import RedisServer
@@ -15,13 +15,13 @@ from tests.waiting import wait_for
 
 
 def procfile() -> dict[str, str]:
-    """The commands by the names of their processes."""
+    """Commands by the names of their processes."""
     lines = (ROOT / "Procfile").read_text().splitlines()
     return {name: command.strip() for name, _, command in (line.partition(":") for line in lines)}
 
 
 class Cluster:
-    """Everything that runs, with its files in `folder`, and those who look at it from outside."""
+    """All processes, with their files in `folder`, and the monitors that observe them from outside."""
 
     def __init__(self, folder: Path) -> None:
         self.spikes = folder / "spikes.json"
@@ -35,8 +35,8 @@ class Cluster:
             "EXCHANGE_BASE_URL": f"http://127.0.0.1:{self._exchange_port}",
             "NOTIFY_URLS": self.receiver.url,
             "WEBHOOK_ALLOW_PRIVATE": "true",
-            "TRACK": world.TRACK,
-            "PERIOD_SECONDS": str(world.PERIOD),
+            "TRACK": market_model.TRACK,
+            "PERIOD_SECONDS": str(market_model.PERIOD),
             "SCHEDULER": "off",
             "PORT": str(self.port),
         }
@@ -44,7 +44,7 @@ class Cluster:
         self._folder = folder
         self._release = self._program("release", lines["release"])
         self.clocks = [self._program(f"clock {number}", lines["dispatch"]) for number in (1, 2)]
-        # Two workers on one machine need names of their own.
+        # Two workers on one machine need different names.
         self.workers = [
             self._program(f"worker {number}", f"{lines['worker']} --hostname worker{number}@%h") for number in (1, 2)
         ]
@@ -52,30 +52,30 @@ class Cluster:
         exchange = f"python -m tests.cluster.exchange_server {self._exchange_port} {self.spikes}"
         self.exchange = self._program("exchange", exchange)
         self.programs = [self.exchange, *self.workers, *self.clocks, self.web]
-        self.database = DatabaseReader(self.postgresql.url, world.PERIOD)
-        self.visitor = WebReader(self.port)
-        self._watchers: list[Watcher] = []
+        self.database = DatabaseMonitor(self.postgresql.url, market_model.PERIOD)
+        self.web_monitor = WebMonitor(self.port)
+        self._pollers: list[Poller] = []
 
     def start(self) -> None:
-        """Answers when all of them are at work: prices come in period by period, and the past is filled in."""
-        world.write_spikes(self.spikes, {})
+        """Start all processes; returns when prices arrive and the backfill is complete."""
+        market_model.write_spikes(self.spikes, {})
         self.postgresql.start()
         self.redis.start()
         self._release.start()
         assert self._release.wait() == 0, self._release.log.read_text()
         for program in self.programs:
             program.start()
-        self._watchers.append(Watcher(self.database.look))
+        self._pollers.append(Poller(self.database.poll))
         wait_for(lambda: listens(self.port), seconds=60, what="the web")
         for clock in self.clocks:
             wait_for(lambda log=clock.log: "has the clock" in log.read_text(), 60, f"{clock.name}")
         for worker in self.workers:
             wait_for(lambda log=worker.log: " ready." in log.read_text(), 60, f"{worker.name}")
         wait_for(self._is_complete, 60, "the backfill")
-        self._watchers.append(Watcher(self.visitor.look))
+        self._pollers.append(Poller(self.web_monitor.poll))
 
     def leader(self) -> Program | None:
-        """The clock that ticks."""
+        """The clock process that holds the lease."""
         owner = self.database.owner()
         return next((clock for clock in self.clocks if clock.runs and owner and f":{clock.pid}:" in owner), None)
 
@@ -84,10 +84,10 @@ class Cluster:
         wait_for(lambda: listens(self._exchange_port), what="the exchange")
 
     def close(self) -> None:
-        """End what is left; raises what the watchers broke off with."""
+        """End all processes; raises the error that stopped a monitor, if any."""
         try:
-            for watcher in self._watchers:
-                watcher.close()
+            for poller in self._pollers:
+                poller.close()
         finally:
             for program in self.programs:
                 program.kill()
@@ -99,7 +99,7 @@ class Cluster:
     def _is_complete(self) -> bool:
         with psycopg.connect(self.postgresql.url) as connection:
             rows = connection.execute("SELECT done, total FROM backfill_progress WHERE total > 0").fetchall()
-        return len(rows) == len(world.HOSTS) and all(done == total for done, total in rows)
+        return len(rows) == len(market_model.HOSTS) and all(done == total for done, total in rows)
 
     def _program(self, name: str, command: str) -> Program:
         arguments = shlex.split(command.replace("${PORT:-8888}", str(self.port)))

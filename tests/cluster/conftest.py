@@ -1,4 +1,4 @@
-"""A cluster that runs, for a test."""
+"""A running cluster for each test."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Two exchanges in binance's real format: `python -m tests.cluster.exchange_server PORT SPIKES`, a process of its own.
+"""Two exchanges in Binance's format, as a separate process: `python -m tests.cluster.exchange_server PORT SPIKES`.
 
-It stands where `EXCHANGE_BASE_URL` points to: the path of a request is the whole address that was meant.
+`EXCHANGE_BASE_URL` points to it; the path of each request is the full URL of the real exchange.
 """
 
 import json
@@ -11,11 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from tests.cluster.world import BASES, HOSTS, QUOTE, price, read_spikes
+from tests.cluster.market_model import BASES, HOSTS, QUOTE, price, read_spikes
 from tests.exchanges.wire import binance_candles, binance_info, binance_ticker
 
 ANSWER_SECONDS = 0.1
-"""How long an answer takes: so that what is killed in a tick's first tenth is killed while it asks."""
+"""The time of a response, long enough that a process killed early in its tick is killed during its request."""
 
 CANDLE_SECONDS = 60
 
@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer("{}", status=404)
 
     def _candles(self, market: str, query: dict[str, str], now: float) -> list[tuple[int, str]]:
-        """As many from the start on as were asked for, the unfinished one too, as the real one does."""
+        """As many candles from the start on as requested, including the unfinished one, as Binance returns them."""
         base = re.sub(f"{QUOTE}$", "", query["symbol"])
         first = -(-int(query["startTime"]) // 1000 // CANDLE_SECONDS) * CANDLE_SECONDS
         opens = range(first, first + int(query["limit"]) * CANDLE_SECONDS, CANDLE_SECONDS)
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """A line a request would drown what the programs tell."""
+        """Log nothing: a line per request would hide the logs of the programs."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The programs of the cluster: real processes that can be killed and started again."""
+"""The programs of the cluster: real processes that can be killed and restarted."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Program:
-    """A command of this interpreter, with an environment of its own; what it prints goes to `folder`/`name`.log."""
+    """A command of this interpreter with its own environment; its output goes to `folder`/`name`.log."""
 
     name: str
     arguments: tuple[str, ...]
@@ -54,12 +54,12 @@ class Program:
         return psutil.Process(self.pid).children()
 
     def wait(self) -> int:
-        """Its exit status, when it has ended by itself."""
+        """Wait until the process ends by itself; returns its exit status."""
         assert self._running is not None, f"{self.name} does not run"
         return self._running.wait(30)
 
     def kill(self) -> None:
-        """With its children, where it still runs."""
+        """Kill the process and its children, if it is still running."""
         if self._running is not None:
             if self._running.poll() is None:
                 kill_family(psutil.Process(self._running.pid))

@@ -1,5 +1,4 @@
-"""Those who look at the cluster from outside all the time: a reader of the database, one of the web, and the receiver
-of its messages."""
+"""Monitors that observe the cluster from outside: of the database, of the web, and the receiver of its messages."""
 
 import json
 import time
@@ -18,18 +17,18 @@ import psycopg
 REST_SECONDS = 0.02
 
 
-class Watcher:
-    """Calls `look` again and again on a thread of its own, until it is closed; what that raises is kept."""
+class Poller:
+    """Calls `poll` repeatedly in its own thread until it is closed, and keeps the error that stopped it."""
 
-    def __init__(self, look: Callable[[], object]) -> None:
-        self._look = look
+    def __init__(self, poll: Callable[[], object]) -> None:
+        self._look = poll
         self._stop = Event()
         self._error: BaseException | None = None
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Raises what the watching broke off with."""
+        """Stop polling; raises the error that stopped it before."""
         self._stop.set()
         self._thread.join()
         if self._error is not None:
@@ -39,14 +38,14 @@ class Watcher:
         try:
             while not self._stop.wait(REST_SECONDS):
                 self._look()
-        except BaseException as error:  # noqa: BLE001 - it is raised again by the caller that waits
+        except BaseException as error:  # noqa: BLE001 - `close` raises it
             self._error = error
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What one look at the database found: the tick that the snapshot tells of, how many prices its row says it
-    stored, how many are there, and who has the clock."""
+class DatabaseState:
+    """The database as of one poll: the snapshot's tick, its reported and its stored number of prices, and the holder of
+    the clock's lease."""
 
     revision: int
     minute: int
@@ -56,7 +55,7 @@ class Seen:
     owner: str | None
 
 
-LOOK = """
+STATE_QUERY = """
     SELECT snapshot.revision, snapshot.minute, tick.stored, tick.failed,
            (SELECT count(*) FROM price WHERE price.minute = snapshot.minute AND width = %s),
            (SELECT owner FROM lease WHERE name = 'clock')
@@ -65,26 +64,26 @@ LOOK = """
 
 
 @dataclass
-class DatabaseReader:
-    """Looks at the database by SQL of its own; what it has seen, without repeats, by when it saw it first."""
+class DatabaseMonitor:
+    """Polls the database with its own SQL; `seen` has each new state with the time of its first poll."""
 
     url: str
     period: int
-    seen: list[tuple[float, Seen]] = field(default_factory=list)
-    looks: int = 0
+    seen: list[tuple[float, DatabaseState]] = field(default_factory=list)
+    polls: int = 0
     _connection: psycopg.Connection | None = None
 
-    def look(self) -> None:
+    def poll(self) -> None:
         try:
             if self._connection is None:
                 self._connection = psycopg.connect(self.url, autocommit=True, connect_timeout=2)
-            row = self._connection.execute(LOOK, (self.period,)).fetchone()
+            row = self._connection.execute(STATE_QUERY, (self.period,)).fetchone()
         except psycopg.OperationalError:
             self.close()
             return
-        self.looks += 1
-        if row is not None and (not self.seen or self.seen[-1][1] != Seen(*row)):
-            self.seen.append((time.time(), Seen(*row)))
+        self.polls += 1
+        if row is not None and (not self.seen or self.seen[-1][1] != DatabaseState(*row)):
+            self.seen.append((time.time(), DatabaseState(*row)))
 
     def close(self) -> None:
         if self._connection is not None:
@@ -92,11 +91,11 @@ class DatabaseReader:
             self._connection = None
 
     def owner(self) -> str | None:
-        """Who has, or had last, the clock."""
+        """The present or last holder of the clock's lease."""
         return self.seen[-1][1].owner if self.seen else None
 
     def minute(self) -> int:
-        """Of the last tick, 0 before the first."""
+        """The minute of the last tick, 0 before the first."""
         return self.seen[-1][1].minute if self.seen else 0
 
 
@@ -117,29 +116,29 @@ def _ranked_row(row: dict[str, Any]) -> RankedRow:
 
 
 @dataclass
-class WebReader:
-    """Asks the web as a browser does: what is reset by a worker's end is asked once more at once."""
+class WebMonitor:
+    """Polls the web; like a browser, it retries a connection that a worker's end has reset once."""
 
     port: int
     statuses: dict[tuple[str, int], int] = field(default_factory=dict)
-    silences: list[tuple[float, str]] = field(default_factory=list)
+    failed_requests: list[tuple[float, str]] = field(default_factory=list)
     repeated: int = 0
     rankings: dict[str, tuple[RankedRow, ...]] = field(default_factory=dict)
-    refusals: list[float] = field(default_factory=list)
-    looks: int = 0
+    unavailable_at: list[float] = field(default_factory=list)
+    polls: int = 0
 
-    def look(self) -> None:
+    def poll(self) -> None:
         for path in ("/healthz", "/metrics"):
             status, body = self._ask(path)
             self.statuses[path, status] = self.statuses.get((path, status), 0) + 1
             if status == 503:
-                self.refusals.append(time.time())
+                self.unavailable_at.append(time.time())
             if path == "/metrics" and status == 200 and body not in self.rankings:
                 self.rankings[body] = tuple(map(_ranked_row, json.loads(body)["metrics"]))
-        self.looks += 1
+        self.polls += 1
 
     def minutes(self) -> set[float]:
-        """Of which ticks it has seen prices."""
+        """The minutes of the ticks whose prices it has seen."""
         return {metric.minute for ranking in self.rankings.values() for metric in ranking}
 
     def _ask(self, path: str) -> tuple[int, str]:
@@ -151,14 +150,14 @@ class WebReader:
                 return error.code, error.read().decode()
             except (OSError, HTTPException) as error:
                 if last:
-                    self.silences.append((time.time(), f"{path}: {error!r}"))
+                    self.failed_requests.append((time.time(), f"{path}: {error!r}"))
                 self.repeated += 1
         return 0, ""
 
 
 @dataclass
 class Receiver:
-    """Where the messages go: the numbers of the alerts that arrived, as often as they did."""
+    """The receiver of the messages; `alerts` has the number of each alert as often as it arrived."""
 
     alerts: list[int] = field(default_factory=list)
 
@@ -174,7 +173,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Keep the test's output clean."""
+                """Log nothing, which keeps the test's output clean."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"webhook+http://127.0.0.1:{self._server.server_port}/"

@@ -1,5 +1,5 @@
-"""The markets of the cluster's test: every price is a function of market, pair and period alone, so that whatever
-the program has stored can be checked."""
+"""The simulated markets of the cluster test. Each price is a function of market, pair and period, so that all stored
+prices can be checked."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 from zlib import crc32
 
 PERIOD = 10
-"""Seconds: on a slow machine, too, what was killed is back within the same period."""
+"""Seconds, long enough for a killed process to be back within the period even on a slow machine."""
 
 HOSTS = {"api.binance.com": "binance", "api.binance.us": "binanceus"}
 BASES = ("BTC", "ETH", "BNB", "AVAX", "SOL", "FIL", "ETC", "NEAR", "DOT", "XRP", "ADA", "LTC", "ATOM", "LINK", "UNI")
@@ -16,10 +16,10 @@ PAIRS = tuple((market, base) for market in HOSTS.values() for base in BASES)
 TRACK = ",".join(f"{market}:*/{QUOTE}" for market in HOSTS.values())
 
 SPIKE = 5.0
-"""How many times its usual price a pair costs for two periods from when it spikes: more than three, so it alerts."""
+"""The multiple of its usual price at which a spiking pair stays for two periods: above three, so it alerts."""
 
 Spikes = dict[str, int]
-"""The epoch second at which a `market:base` spikes."""
+"""Epoch second of the spike by `market:base`."""
 
 
 def period_of(second: float) -> int:
@@ -27,8 +27,7 @@ def period_of(second: float) -> int:
 
 
 def price(market: str, base: str, second: float, spikes: Spikes) -> float:
-    """What the pair costs in the period of epoch `second`: its level and up to a hundredth more, from period to period
-    another."""
+    """The price in the period of epoch `second`: the pair's level plus up to 1 %, different in each period."""
     period = period_of(second)
     level = 1.0 + crc32(f"{market}:{base}".encode()) % 100_000 / 7
     usual = level * (1 + (period // PERIOD * 7919 + crc32(base.encode())) % 997 / 99_700)
@@ -38,7 +37,7 @@ def price(market: str, base: str, second: float, spikes: Spikes) -> float:
 
 
 def write_spikes(path: Path, spikes: Spikes) -> None:
-    """Where the exchanges look for them, also one that is started anew; there whole or not at all."""
+    """Write the file that the exchanges read, also after a restart; it is replaced atomically."""
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps(spikes))
     os.replace(fresh, path)
