@@ -81,5 +81,9 @@ def test_plain_calls_pass_times_and_numbers_too(address: str) -> None:
 
 
 def test_the_nested_answer_and_the_pages_have_the_same_prices(python_results: dict[str, Any]) -> None:
-    assert list(python_results["original"]["createdAt"]) == list(python_results["prices"].index) == list(python_results["year"]["created_at"])
+    assert (
+        list(python_results["original"]["createdAt"])
+        == list(python_results["prices"].index)
+        == list(python_results["year"]["created_at"])
+    )
     assert python_results["year"]["created_at"].dtype.tz is not None

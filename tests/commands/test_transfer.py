@@ -332,7 +332,9 @@ def test_killed_at_any_point_and_started_again_it_ends_the_same(
     assert rows(target) == rows(pipeline.engine)
 
 
-def test_a_row_that_arrives_changed_is_found(pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]) -> None:
+def test_a_row_that_arrives_changed_is_found(
+    pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
+) -> None:
     schema.migrate(target, simulated=False)
     with writing(target) as connection:
         connection.exec_driver_sql(
