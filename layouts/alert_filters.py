@@ -50,20 +50,14 @@ def toolbar(filters: Filters) -> Component:
         ],
         className="search-box",
     )
-    unacknowledged_box: Component = dbc.Checklist(
-        id=ids.HISTORY_UNACKNOWLEDGED,
-        options=[{"label": html.Span("Unacknowledged"), "value": UNACKNOWLEDGED}],
-        value=[UNACKNOWLEDGED] if filters.unacknowledged else [],
-        className="toggle",
-        inputClassName="btn-check",
-        labelClassName="toggle-label",
-    )
+    label = html.Span("Unacknowledged")
+    unacknowledged = parts.toggle(ids.HISTORY_UNACKNOWLEDGED, UNACKNOWLEDGED, label, is_on=filters.unacknowledged)
     controls = [
         search,
         _select(ids.HISTORY_RULE, "Rule", rule_choices({}, filters.rule), filters.rule),
         _select(ids.HISTORY_STATE, "State", options(STATES), filters.state),
         _select(ids.HISTORY_SPAN, "Time", options(SPANS), filters.span),
-        unacknowledged_box,
+        unacknowledged,
         html.Button("Clear", id=ids.HISTORY_CLEAR, className="text-button", type="button", hidden=not filters.any),
     ]
     return html.Div(

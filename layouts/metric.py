@@ -1,6 +1,6 @@
 """The page of one metric: its chart, its statistics, its other markets and its alerts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
@@ -223,8 +223,9 @@ def alert_list(alerts: Sequence[Alert], zone: tzinfo) -> Component:
 
 
 def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component:
-    spans = _choice(ids.METRIC_SPAN, {span.key: span.label for span in SPANS.values()}, FIRST_SPAN.key)
-    kinds = _choice(ids.METRIC_KIND, KINDS, LINE)
+    options = [{"value": span.key, "label": span.label} for span in SPANS.values()]
+    spans = parts.segments(ids.METRIC_SPAN, options, FIRST_SPAN.key)
+    kinds = parts.segments(ids.METRIC_KIND, [{"value": kind, "label": name} for kind, name in KINDS.items()], LINE)
     switch = dbc.Switch(id=ids.METRIC_THRESHOLD, label="Alert threshold", value=threshold, className="threshold-switch")
     chart = dcc.Graph(
         id=ids.METRIC_CHART,
@@ -253,15 +254,3 @@ def _chart_card(row: RankedMetric, figure: Figure, threshold: bool) -> Component
         className="chart-tools",
     )
     return parts.card(f"Price in {row.quote}", [chart, dcc.Download(id=ids.METRIC_FILE)], tools, className="chart-card")
-
-
-def _choice(identity: str, labels: Mapping[str, str], chosen: str) -> Component:
-    choice: Component = dbc.RadioItems(
-        id=identity,
-        options=[{"label": label, "value": value} for value, label in labels.items()],
-        value=chosen,
-        className="segments",
-        inputClassName="btn-check",
-        labelClassName="segment",
-    )
-    return choice

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import dash_bootstrap_components as dbc
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -45,6 +46,32 @@ def card(title: str | None, body: Content, tools: Content = None, **attributes: 
     head = [] if title is None else [html.Div([html.H2(title), html.Div(tools)], className="card-head")]
     name = " ".join(filter(None, ["panel", attributes.pop("className", "")]))
     return html.Section([*head, html.Div(body, className="card-content")], className=name, **attributes)
+
+
+def segments(identity: object, options: Sequence[Any], chosen: str) -> Component:
+    """Buttons of which one is chosen, in a row without gaps."""
+    buttons: Component = dbc.RadioItems(
+        id=identity,
+        options=options,
+        value=chosen,
+        className="segments",
+        inputClassName="btn-check",
+        labelClassName="segment",
+    )
+    return buttons
+
+
+def toggle(identity: str, value: str, label: Component, *, is_on: bool = False) -> Component:
+    """A button that is on or off; its value is a list, with `value` if it is on."""
+    button: Component = dbc.Checklist(
+        id=identity,
+        options=[{"label": label, "value": value}],
+        value=[value] if is_on else [],
+        className="toggle",
+        inputClassName="btn-check",
+        labelClassName="toggle-label",
+    )
+    return button
 
 
 def figure(label: str, value: Content, tone: str = "", **attributes: Any) -> Component:

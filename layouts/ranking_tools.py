@@ -102,28 +102,12 @@ def _select(identity: str, label: str, options: Choices) -> Component:
 
 
 def _switch(identity: str, value: str, label: str | list[str | Component], title: str | None = None) -> Component:
-    option = {"label": html.Span(label, title=title), "value": value}
-    switch: Component = dbc.Checklist(
-        id=identity,
-        options=[option],
-        value=[],
-        className="toggle",
-        inputClassName="btn-check",
-        labelClassName="toggle-label",
-    )
-    return switch
+    return parts.toggle(identity, value, html.Span(label, title=title))
 
 
 def _segments(identity: str, label: str, options: Choices) -> Component:
-    switch = dbc.RadioItems(
-        id=identity,
-        options=[{"label": name, "value": value} for value, name in options],
-        value=options[0][0],
-        className="segments",
-        inputClassName="btn-check",
-        labelClassName="segment",
-    )
-    return html.Div(switch, role="group", **parts.aria(label=label))
+    offered = [{"label": name, "value": value} for value, name in options]
+    return html.Div(parts.segments(identity, offered, options[0][0]), role="group", **parts.aria(label=label))
 
 
 def _column_menu(profile: Profile) -> Component:

@@ -108,15 +108,7 @@ class _Fields:
         )
 
     def segments(self, name: str, label: str, options: Options) -> Component:
-        radio = dbc.RadioItems(
-            id=ids.rule_field(name),
-            options=options,
-            value=self._draft[name],
-            className="segments",
-            inputClassName="btn-check",
-            labelClassName="segment",
-        )
-        return self.group(name, label, radio)
+        return self.group(name, label, parts.segments(ids.rule_field(name), options, self._draft[name]))
 
     def group(self, name: str, label: str, control: Component) -> Component:
         """A field of several boxes under one legend."""

@@ -156,14 +156,8 @@ def _connection() -> Component:
 
 
 def _zone_switch() -> Component:
-    switch = dbc.RadioItems(
-        id=ids.ZONE,
-        options=[{"value": value, "label": name, "title": title} for value, name, title in ZONES],
-        value="local",
-        className="segments",
-        inputClassName="btn-check",
-        labelClassName="segment",
-    )
+    options = [{"value": value, "label": name, "title": title} for value, name, title in ZONES]
+    switch = parts.segments(ids.ZONE, options, "local")
     return html.Div(switch, className="zone-switch", role="group", **parts.aria(label="Times shown in"))
 
 
@@ -172,14 +166,7 @@ def _theme_switch() -> Component:
         {"value": value, "label": [parts.icon(drawing), html.Span(name, className="visually-hidden")], "title": name}
         for value, name, drawing in THEMES
     ]
-    switch = dbc.RadioItems(
-        id=ids.THEME,
-        options=options,
-        value="system",
-        className="segments",
-        inputClassName="btn-check",
-        labelClassName="segment",
-    )
+    switch = parts.segments(ids.THEME, options, "system")
     return html.Div(switch, className="theme-switch", role="group", **parts.aria(label="Theme"))
 
 

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Event, Thread
 
@@ -412,8 +413,9 @@ def test_a_tick_without_enough_time_for_the_rate_limit_fails_at_once(kraken, wir
     assert len(wire.calls) == 0
 
 
-def test_a_running_request_for_the_market_list_does_not_delay_the_prices(kraken, wire):
-    kraken.listings()
+@contextmanager
+def market_list_under_way(kraken: CcxtExchange, wire: responses.RequestsMock) -> Iterator[None]:
+    """Another thread has requested the market list, and gets its response after the block."""
     requested, proceed = Event(), Event()
 
     def respond_later(_):
@@ -427,31 +429,21 @@ def test_a_running_request_for_the_market_list_does_not_delay_the_prices(kraken,
     listing.start()
     try:
         assert requested.wait(10)
-        assert len(prices(kraken)) == 4
+        yield
     finally:
         proceed.set()
         listing.join()
+
+
+def test_a_running_request_for_the_market_list_does_not_delay_the_prices(kraken, wire):
+    kraken.listings()
+    with market_list_under_way(kraken, wire):
+        assert len(prices(kraken)) == 4
 
 
 def test_a_tick_waits_until_its_deadline_while_another_thread_requests_the_first_market_list(kraken, wire):
-    requested, proceed = Event(), Event()
-
-    def respond_later(_):
-        requested.set()
-        proceed.wait(20)
-        return (200, {}, payloads.kraken_assets())
-
-    wire.remove(responses.GET, f"{KRAKEN}/Assets")
-    wire.add_callback(responses.GET, f"{KRAKEN}/Assets", respond_later)
-    listing = Thread(target=kraken.listings)
-    listing.start()
-    try:
-        assert requested.wait(10)
-        with pytest.raises(Unavailable, match="list of pairs"):
-            kraken.quotes(NOON, 0.05)
-    finally:
-        proceed.set()
-        listing.join()
+    with market_list_under_way(kraken, wire), pytest.raises(Unavailable, match="list of pairs"):
+        kraken.quotes(NOON, 0.05)
 
 
 def test_two_simultaneous_ticks_do_not_share_a_client(wire):

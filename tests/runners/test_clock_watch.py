@@ -1,14 +1,13 @@
 """Clocks that jump, and jobs that go by them all the same."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from apscheduler.job import Job as ScheduledJob
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from services.bootstrap import Services, open_services
+from services.bootstrap import Services
 from services.runners.clock_watch import Beat, ClockWatch, describe_jump
 from services.runners.scheduler import Scheduler
 from services.settings import read_settings
@@ -18,6 +17,7 @@ from services.store.database.schema import migrate
 from services.store.history import sealing
 from tests.builders import NOON
 from tests.pipeline.harness import store_history
+from tests.runners.schedulers import Start, started_schedulers
 from tests.waiting import wait_for
 
 RETAINED_HOURS = 26.0
@@ -108,14 +108,9 @@ class ShiftedClock:
         return datetime.now(UTC) + self.shift
 
 
-Start = Callable[[ShiftedClock], tuple[Services, Scheduler]]
-
-
 @pytest.fixture
 def start(store_url: str) -> Iterator[Start]:
     """Starts schedulers on one database of either kind, each with a clock of its own."""
-    running: list[tuple[Services, Scheduler]] = []
-    before = set(threading.enumerate())
     settings = read_settings(
         None,
         database_url=store_url,
@@ -123,23 +118,8 @@ def start(store_url: str) -> Iterator[Start]:
         period_seconds=5,
         retention_days=RETAINED_HOURS / 24,
     )
-
-    def begin(clock: ShiftedClock) -> tuple[Services, Scheduler]:
-        services = open_services(settings, clock)
-        services.migrate()
-        scheduler = Scheduler(services)
-        scheduler.start()
-        running.append((services, scheduler))
-        return services, scheduler
-
-    yield begin
-    for _, scheduler in running:
-        scheduler.stop()
-    # A job at work has a connection, which would be closed by nobody.
-    begun = set(threading.enumerate()) - before
-    wait_for(lambda: not any(thread.is_alive() for thread in begun), seconds=30, what="the end of all jobs")
-    for services, _ in running:
-        services.engine.dispose()
+    with started_schedulers(settings) as start:
+        yield start
 
 
 def minute(services: Services) -> datetime | None:

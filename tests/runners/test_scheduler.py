@@ -1,5 +1,4 @@
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -14,11 +13,10 @@ from services.settings import Settings, read_settings
 from services.store.database import leases
 from services.store.database.engine import reading, writing
 from tests.fakes_exchange import FakeExchange
+from tests.runners.schedulers import Start, started_schedulers
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
-
-Start = Callable[[], tuple[Services, Scheduler]]
 
 
 @pytest.fixture
@@ -28,26 +26,8 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def start(settings: Settings) -> Iterator[Start]:
-    """Starts schedulers as processes would, and stops those that still run."""
-    running: list[tuple[Services, Scheduler]] = []
-    before = set(threading.enumerate())
-
-    def begin() -> tuple[Services, Scheduler]:
-        services = open_services(settings)
-        services.migrate()
-        scheduler = Scheduler(services)
-        scheduler.start()
-        running.append((services, scheduler))
-        return services, scheduler
-
-    yield begin
-    for _, scheduler in running:
-        scheduler.stop()
-    # A job at work has a connection, which would be closed by nobody.
-    begun = set(threading.enumerate()) - before
-    wait_for(lambda: not any(thread.is_alive() for thread in begun), seconds=30, what="the end of all jobs")
-    for services, _ in running:
-        services.engine.dispose()
+    with started_schedulers(settings) as start:
+        yield start
 
 
 def status(services: Services) -> Status:
