@@ -155,7 +155,7 @@ def test_samples_behind_earlier_standard_deviations_stay_rows_while_a_rule_needs
 
 
 @pytest.mark.parametrize("windows", [Windows(main=4 * 86_400, rule=3_600), Windows(main=86_400, rule=4 * 86_400)])
-def test_sealed_samples_in_a_lengthened_window_are_kept_beyond_the_retention(
+def test_sealed_samples_in_a_lengthened_window_are_retained_beyond_the_retention(
     pipeline: PipelineHarness, windows: Windows
 ) -> None:
     keep(pipeline)

@@ -240,7 +240,7 @@ def other_database(path: Path) -> None:
         (other_database, "by another database: restart the program"),
     ],
 )
-def test_another_database_at_the_path_is_not_overwritten_and_the_open_one_is_kept_until_it_can_be_saved(
+def test_another_database_at_the_path_is_not_overwritten_and_the_open_one_stays_open_until_it_can_be_saved(
     pipeline: PipelineHarness, path: Path, put, complaint: str
 ) -> None:
     before = stored(pipeline)

@@ -41,7 +41,7 @@ def test_a_chunk_of_an_unknown_format_is_refused_with_its_number() -> None:
         chunks.decode(b"\x09" + chunks.encode(series([60], [1.0]))[1:])
 
 
-def test_the_first_of_two_samples_with_one_time_is_kept() -> None:
+def test_the_first_of_two_samples_with_one_time_is_stored() -> None:
     merged = chunks.merged(series([60, 180], [1.0, 3.0]), series([60, 120], [9.0, 2.0], width=300))
 
     assert merged.times.tolist() == [60, 120, 180]

@@ -249,7 +249,7 @@ def size_at(connection: Connection, second: int) -> int:
     return cast(int, connection.execute(select(SizeRow.bytes).where(SizeRow.at == second)).scalar_one())
 
 
-def test_rollups_of_removed_samples_are_kept_when_fewer_samples_are_sealed_later(connection: Connection) -> None:
+def test_rollups_of_removed_samples_are_retained_when_fewer_samples_are_sealed_later(connection: Connection) -> None:
     fill(connection, T, T + SPAN)
     seal_all(connection)
     before = rollups.series(connection, 1, T, T + SPAN)
