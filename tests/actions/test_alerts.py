@@ -1,4 +1,4 @@
-"""What people do about alerts, as the database keeps it."""
+"""User actions on rules, alerts and mutes, over a real database."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -42,7 +42,7 @@ def rule(name: str = "mine", **changes: Any) -> AlertRule:
 
 
 def fire(engine: Engine, *firings: tuple[int, int, int]) -> None:
-    """Alerts of (rule, metric, seconds after noon)."""
+    """Store alerts of (rule, metric, seconds after noon)."""
     with writing(engine) as connection:
         rows = [NewAlert(metric, T + at, 9.0, None, None, 0, rule_id=rule) for rule, metric, at in firings]
         alerts.insert_alerts(connection, rows)
@@ -69,10 +69,10 @@ def test_rules_are_stored_changed_and_removed_and_readers_read_again(
     alert_service.remove_rule(first.id, NOON)
     with pytest.raises(UnknownRecord, match="no rule 1"):
         alert_service.rule(first.id)
-    assert alert_service.add_rule(rule("three")).id == 3  # a number is not given again
+    assert alert_service.add_rule(rule("three")).id == 3  # numbers are not reused
 
 
-def test_a_channel_has_to_be_there_when_it_is_named_and_may_be_gone_later(
+def test_a_rule_must_name_existing_channels_which_may_be_removed_later(
     engine: Engine, alert_service: StoreAlertService
 ) -> None:
     with pytest.raises(BadRule, match=r"^channels: unknown channel 'post'; available: mail$"):
@@ -117,14 +117,14 @@ def test_a_number_beyond_the_range_of_databases_is_unknown(alert_service: StoreA
             attempt()
 
 
-def test_there_is_an_end_to_rules(alert_service: StoreAlertService) -> None:
+def test_the_number_of_rules_is_limited(alert_service: StoreAlertService) -> None:
     for _ in range(MAX_RULES):
         alert_service.add_rule(rule())
     with pytest.raises(TooManyRules):
         alert_service.add_rule(rule())
 
 
-def test_the_first_to_acknowledge_an_alert_counts(engine: Engine, alert_service: StoreAlertService) -> None:
+def test_only_the_first_acknowledgement_of_an_alert_is_stored(engine: Engine, alert_service: StoreAlertService) -> None:
     fire(engine, (0, 1, 0))
     alert_service.acknowledge(1, "mine", NOON, "ann")
     again = alert_service.acknowledge(1, "no, mine", NOON + timedelta(hours=1), "bob")
@@ -205,7 +205,7 @@ def test_alerts_that_need_attention_are_firing_and_neither_muted_nor_acknowledge
     assert (found.total, [alert.id for alert in found.newest]) == (2, [5])
 
 
-def test_a_mute_counts_for_open_alerts_at_once_and_no_more_when_it_is_ended(
+def test_a_mute_applies_to_open_alerts_from_its_start_to_its_end(
     engine: Engine, alert_service: StoreAlertService
 ) -> None:
     fire(engine, (0, 1, 0), (0, 2, 0))
@@ -223,7 +223,7 @@ def test_a_mute_counts_for_open_alerts_at_once_and_no_more_when_it_is_ended(
     assert are_muted() == [False, False]
 
 
-def test_mutes_end_by_the_clock_or_when_all_of_theirs_have_resolved(
+def test_mutes_end_at_their_time_or_when_all_their_alerts_have_resolved(
     engine: Engine, alert_service: StoreAlertService
 ) -> None:
     fire(engine, (0, 1, 0), (0, 2, 0))
@@ -243,7 +243,7 @@ def test_mutes_end_by_the_clock_or_when_all_of_theirs_have_resolved(
     assert left(10) == []
 
 
-def test_what_is_still_open_when_a_mutes_time_is_over_counts_again(
+def test_an_alert_that_is_open_after_its_mute_needs_attention_again(
     engine: Engine, alert_service: StoreAlertService
 ) -> None:
     fire(engine, (0, 1, 0), (0, 2, 0))
@@ -258,7 +258,7 @@ def test_what_is_still_open_when_a_mutes_time_is_over_counts_again(
 
 
 @pytest.mark.usefixtures("alert_service")
-def test_a_rule_and_a_metric_fire_once_in_one_moment(engine: Engine) -> None:
+def test_a_rule_fires_on_a_metric_once_at_one_time(engine: Engine) -> None:
     fire(engine, (1, 1, 0), (2, 1, 0))
     with pytest.raises(Exception, match=r"(?i)unique"):
         fire(engine, (1, 1, 0))

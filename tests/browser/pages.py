@@ -17,8 +17,8 @@ TIMEOUT = 60  # seconds; only a failure takes that long, however busy the machin
 
 CHART = f"document.querySelector('#{ids.METRIC_CHART} .js-plotly-plot')"
 HOLDS_STILL = """
-const [target, tell] = arguments, place = () => JSON.stringify(target.getBoundingClientRect()), before = place();
-requestAnimationFrame(() => requestAnimationFrame(() => tell(target.isConnected && place() === before)));
+const [target, done] = arguments, place = () => JSON.stringify(target.getBoundingClientRect()), before = place();
+requestAnimationFrame(() => requestAnimationFrame(() => done(target.isConnected && place() === before)));
 """
 GRID = f"dash_ag_grid.getApi('{ids.RANKING_TABLE}')"
 

@@ -64,7 +64,7 @@ WRITERS: dict[str, Callable[[RankedMetric], str]] = {
 
 # The text of every cell and header of the table while it is scrolled, and whether the text is cut.
 LOOK = """
-const grid = %(grid)s, root = document.getElementById(arguments[0]), tell = arguments[1];
+const grid = %(grid)s, root = document.getElementById(arguments[0]), done = arguments[1];
 const frame = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
 function isCut(box) {
     const style = getComputedStyle(box), frame = box.getBoundingClientRect(), range = document.createRange();
@@ -97,7 +97,7 @@ function isCut(box) {
             if (text.innerText) headers[header.getAttribute('col-id')] = text.scrollWidth > text.clientWidth;
         }
     }
-    tell({columns, cells, headers});
+    done({columns, cells, headers});
 })();
 """ % {"grid": GRID}  # noqa: UP031 - a script has braces of its own
 

@@ -263,7 +263,7 @@ class Following:
             yield share
             assert may.wait(60)
 
-    def go_on(self) -> None:
+    def next_share(self) -> None:
         next(may for _, may in self.steps if not may.is_set()).set()
 
 
@@ -275,13 +275,13 @@ def test_a_replay_shows_its_progress_and_can_be_cancelled(site: Site, alert_serv
 
     wait, share = f"#{ids.RULE_REPLAY_WAIT}", f"return document.querySelector('#{ids.RULE_REPLAY_PROGRESS}').value"
     site.shows(wait, "Waiting for another replay to finish.")
-    following.go_on()
+    following.next_share()
     site.until(lambda: site.script(share) == 0.25)
     site.shows(wait, "Replaying the stored prices.")
     site.click(f"#{ids.RULE_REPLAY_CANCEL}")
     site.shows(REPLAY, "How often would it have fired?")
-    following.go_on()
-    following.go_on()
+    following.next_share()
+    following.next_share()
     site.until(lambda: alert_service.ended == 1)
 
 

@@ -60,7 +60,7 @@ def server(reader: StoreReader, pipeline: PipelineHarness) -> Iterator[Server]:
     server.stop()
 
 
-def go_on(pipeline: PipelineHarness, server: Server, minutes: int) -> None:
+def tick_for(pipeline: PipelineHarness, server: Server, minutes: int) -> None:
     """Runs this many ticks, a period apart."""
     for _ in range(minutes):
         rise(pipeline, 1)
@@ -68,7 +68,7 @@ def go_on(pipeline: PipelineHarness, server: Server, minutes: int) -> None:
 
 
 def rows(site: Site) -> dict[str, tuple[bool, str]]:
-    """By pair, whether its row is dimmed, and the note beside it."""
+    """For each pair, whether its row is dimmed, and its note."""
     shown = site.script(
         f"""return [...document.querySelectorAll('#{ids.RANKING_TABLE} .ag-row')].map(row => [
             row.querySelector('[col-id="pair"] a')?.textContent, row.classList.contains('is-stale'),
@@ -98,7 +98,7 @@ def test_rows_with_stale_prices_are_dimmed_and_show_their_age_until_new_ones_com
     usual = colour(site, "ETH/USD")
 
     kraken.error = GONE
-    go_on(pipeline, server, 3)
+    tick_for(pipeline, server, 3)
 
     site.shows(STATUS, "3 of 5 stale")
     assert "Live" not in site.text(STATUS)
@@ -109,13 +109,13 @@ def test_rows_with_stale_prices_are_dimmed_and_show_their_age_until_new_ones_com
     assert colour(site, "ETH/USD") != usual == colour(site, "DOT/USDT")
     assert site.text(f"#{ids.STALE}") == "3"
     changes = [table.cell(index, "change_1h") for index in (2, 3, 4)]
-    go_on(pipeline, server, 2)
+    tick_for(pipeline, server, 2)
     site.until(lambda: rows(site)["ETH/USD"] == (True, "5 min old"))
     assert [table.cell(index, "updated") for index in range(2, 7)] == ["5 min ago"] * 3 + ["0 s ago"] * 2
     assert [table.cell(index, "change_1h") for index in (2, 3, 4)] == changes == ["+11.65 %"] * 3
 
     kraken.error = None
-    go_on(pipeline, server, 1)
+    tick_for(pipeline, server, 1)
     site.shows(STATUS, "Live")
     site.until(lambda: not any(dimmed for dimmed, _ in rows(site).values()))
 
@@ -126,7 +126,7 @@ def test_a_click_on_the_number_of_stale_metrics_filters_by_them_in_the_address_t
 ) -> None:
     size(site.browser, width, 844)
     kraken.error = GONE
-    go_on(pipeline, server, 3)
+    tick_for(pipeline, server, 3)
     site.open("/")
     table = Table(site).wait()
     site.shows(f"#{ids.STALE}", "3")
@@ -196,18 +196,18 @@ def test_the_page_of_a_metric_shows_the_age_of_a_stale_price_and_its_reason(
     assert site.text(NOTICE) == "Its statistics cover 15 min of 24 h."
 
     kraken.error = GONE
-    go_on(pipeline, server, 3)
+    tick_for(pipeline, server, 3)
 
     site.shows(NOTICE, f"This price is 3 min old: kraken has not answered since {failed} (maintenance).")
     site.shows(NOTICE, f"Price, changes and volume are as of {then}.")
     site.shows(f"#{ids.METRIC_HEADLINE} .chip.is-warning", "3 min old")
     site.shows(f"#{ids.METRIC_HEADLINE}", "+11.65 %")
-    go_on(pipeline, server, 4)
+    tick_for(pipeline, server, 4)
     site.shows(NOTICE, "This price is 7 min old")
     site.shows(f"#{ids.METRIC_HEADLINE}", "+11.65 %")
 
     kraken.error = None
-    go_on(pipeline, server, 1)
+    tick_for(pipeline, server, 1)
     site.until(lambda: "old" not in site.text(NOTICE))
     site.lacks(f"#{ids.METRIC_HEADLINE}", "old")
 

@@ -18,7 +18,7 @@ from tests.waiting import wait_for
 
 @dataclass
 class SlowReader(FakeReader):
-    """Lets nobody have a ranking before the test says so."""
+    """Blocks reads of the ranking until the test releases them."""
 
     started: Event = field(default_factory=Event)
     may_end: Event = field(default_factory=Event)
@@ -44,7 +44,7 @@ def cache(reader: FakeReader, timer: Timer) -> CachedReader:
     return CachedReader(reader, timer)
 
 
-def test_the_revision_is_asked_for_at_most_four_times_a_second(reader, cache, timer):
+def test_the_revision_is_read_at_most_four_times_a_second(reader, cache, timer):
     for now, expected in ((0, 7), (0.1, 7), (0.2499, 7), (0.25, 8), (0.4, 8), (0.5, 9)):
         timer.now = 1_000 + now
         assert cache.revision() == expected
@@ -53,11 +53,11 @@ def test_the_revision_is_asked_for_at_most_four_times_a_second(reader, cache, ti
     assert reader.calls.count("revision") == 3
 
 
-def test_a_timer_that_begins_at_nothing_is_asked_at_once(reader):
+def test_the_first_read_does_not_depend_on_the_start_of_the_timer(reader):
     assert CachedReader(reader, Timer(0.0)).revision() == 7
 
 
-def test_one_ranking_is_read_a_revision(reader, cache, timer):
+def test_the_ranking_is_read_once_per_revision(reader, cache, timer):
     first = cache.ranking()
     assert all(cache.ranking() is first for _ in range(5))
     assert reader.calls.count("ranking") == 1
@@ -70,14 +70,14 @@ def test_one_ranking_is_read_a_revision(reader, cache, timer):
 
 
 @pytest.mark.parametrize("wanted", [2, "kraken:ETH-USD", "KRAKEN:eth-usd"])
-def test_a_tracked_metric_comes_out_of_the_ranking(reader, cache, wanted):
+def test_a_tracked_metric_is_taken_from_the_ranking(reader, cache, wanted):
     assert cache.metric(wanted).base == "ETH"
     assert cache.metric(wanted).base == "ETH"
     assert reader.calls.count("ranking") == 1
     assert "metric" not in reader.calls
 
 
-def test_a_metric_is_renewed_with_the_revision(reader, cache, timer):
+def test_a_metric_is_updated_with_the_revision(reader, cache, timer):
     assert cache.metric(1).price == 60_123.4
     reader.put(builders.ranked_metric(1, price=5.0))
     timer.now += 1
@@ -99,7 +99,7 @@ def test_a_metric_outside_the_ranking_is_looked_up(reader, timer):
         cache.metric("kraken:NO-USD")
 
 
-def test_series_and_alerts_go_through_with_all_that_was_asked(reader, cache):
+def test_series_and_alerts_are_read_with_all_their_arguments(reader, cache):
     reader.price_series[1] = builders.series([1.0, 2.0, 3.0])
     reader.volume_series[1] = builders.series([4.0, 5.0])
     reader.fired = (
@@ -118,7 +118,7 @@ def test_series_and_alerts_go_through_with_all_that_was_asked(reader, cache):
     assert cache.profile is reader.profile
 
 
-def test_thumbnails_are_read_once_a_revision_for_the_same_metrics(reader, cache, timer):
+def test_sparklines_of_the_same_metrics_are_read_once_per_revision(reader, cache, timer):
     for _ in range(3):
         assert cache.sparklines((1, 2)).metric_ids.tolist() == [1, 2]
     assert reader.lines_asked == [(1, 2)]
@@ -129,7 +129,7 @@ def test_thumbnails_are_read_once_a_revision_for_the_same_metrics(reader, cache,
     assert reader.lines_asked == [(1, 2), (2,), (1, 2)]
 
 
-def test_the_state_is_read_once_a_second_and_revision(reader, cache, timer):
+def test_the_status_is_read_once_per_second_and_revision(reader, cache, timer):
     for moment in (NOON, NOON + timedelta(seconds=0.9), NOON):
         assert cache.status(moment).revision == 7
     assert reader.calls.count("status") == 1
@@ -140,7 +140,7 @@ def test_the_state_is_read_once_a_second_and_revision(reader, cache, timer):
     assert cache.status(NOON + timedelta(seconds=1)).revision == 8
 
 
-def test_an_outage_is_reported_and_not_remembered(reader, cache):
+def test_an_outage_is_raised_and_not_cached(reader, cache):
     reader.down = True
     for ask in (
         cache.revision,
@@ -157,7 +157,7 @@ def test_an_outage_is_reported_and_not_remembered(reader, cache):
     assert cache.status(NOON).revision == 7
 
 
-def test_an_outage_in_the_middle_of_a_reading_is_not_remembered_either(reader, cache):
+def test_an_outage_during_a_read_is_not_cached_either(reader, cache):
     assert cache.revision() == 7
     reader.down = True
     with pytest.raises(StoreUnavailable):
@@ -181,7 +181,7 @@ def test_concurrent_callers_share_one_reading(timer):
 
 @dataclass
 class HangingReader(FakeReader):
-    """Answers nobody anything while it is not `open`."""
+    """Blocks all reads while it is not `open`."""
 
     open: Event = field(default_factory=Event)
 
@@ -241,13 +241,13 @@ def test_while_the_database_is_away_the_last_known_state_is_shown_with_its_age(h
     assert cache.status(NOON).away_since is None
 
 
-def test_the_state_at_hand_is_of_one_piece_whatever_was_asked_for_last(hanging, timer):
+def test_the_last_known_state_is_of_one_revision(hanging, timer):
     cache = CachedReader(hanging, timer, patience_seconds=0.01)
     cache.ranking()
     hanging.put(builders.ranked_metric(1, price=5.0))
     hanging.state = replace(hanging.state, minute=NOON + timedelta(minutes=1))
     timer.now += 1
-    wait_for(lambda: cache.status(NOON + timedelta(minutes=1)).revision == 8)  # somebody looks at the state alone
+    wait_for(lambda: cache.status(NOON + timedelta(minutes=1)).revision == 8)  # only the status is requested
     hanging.open.clear()
     timer.now += 1
 
@@ -256,7 +256,7 @@ def test_the_state_at_hand_is_of_one_piece_whatever_was_asked_for_last(hanging, 
     assert (status.revision, status.minute) == (7, NOON)
 
 
-def test_values_never_read_are_not_made_up_while_the_database_is_away(hanging, timer):
+def test_values_never_read_before_raise_while_the_database_is_away(hanging, timer):
     cache = CachedReader(hanging, timer, patience_seconds=0.01)
     cache.revision()
     hanging.down = True

@@ -56,7 +56,7 @@ alerts = st.lists(st.builds(builders.alert, base=texts, price=floats, fired_at=m
 
 
 def same(one: object, other: object) -> bool:
-    """Equality that goes into arrays, in which a NaN is as good as another one."""
+    """Equality that compares arrays by value and treats NaN as equal."""
     if isinstance(one, np.ndarray):
         return isinstance(other, np.ndarray) and one.dtype == other.dtype and np.array_equal(one, other, equal_nan=True)
     if is_dataclass(one):
@@ -67,37 +67,37 @@ def same(one: object, other: object) -> bool:
 
 
 def columns(*dtypes: type) -> st.SearchStrategy[list[np.ndarray]]:
-    """Arrays of one length, NaN and infinity among their numbers."""
+    """Arrays of one length, with NaN and infinity among their numbers."""
     return st.integers(0, 30).flatmap(lambda count: st.tuples(*(arrays.arrays(dtype, count) for dtype in dtypes)))
 
 
 @given(st.builds(Ranking, st.integers(0, 2**53), maybe_moment, st.lists(metrics, max_size=5).map(tuple)))
-def test_a_ranking_comes_back_as_it_was(ranking: Ranking) -> None:
+def test_a_ranking_survives_the_round_trip(ranking: Ranking) -> None:
     assert unpack(pack(ranking), Ranking) == ranking
 
 
 @given(statuses)
-def test_a_status_comes_back_as_it_was(status: Status) -> None:
+def test_a_status_survives_the_round_trip(status: Status) -> None:
     assert unpack(pack(status), Status) == status
 
 
 @given(alerts)
-def test_alerts_come_back_as_they_were(fired: tuple[Alert, ...]) -> None:
+def test_alerts_survive_the_round_trip(fired: tuple[Alert, ...]) -> None:
     assert unpack(pack(fired), tuple[Alert, ...]) == fired
 
 
 @given(columns(np.int64, np.float64, np.int64).map(lambda found: Series(*found)))
-def test_a_series_comes_back_to_the_last_bit(series: Series) -> None:
+def test_a_series_survives_the_round_trip_bit_for_bit(series: Series) -> None:
     assert same(unpack(pack(series), Series), series)
 
 
 @given(columns(np.int64, *[np.float64] * 5, np.int64, np.float64).map(lambda found: Hours(*found)))
-def test_hours_come_back_to_the_last_bit(hours: Hours) -> None:
+def test_hours_survive_the_round_trip_bit_for_bit(hours: Hours) -> None:
     assert same(unpack(pack(hours), Hours), hours)
 
 
 @given(st.integers(0, 9).flatmap(lambda count: arrays.arrays(np.uint8, (count, 24))))
-def test_thumbnails_come_back_in_their_shape(points: np.ndarray) -> None:
+def test_sparklines_survive_the_round_trip_with_their_shape(points: np.ndarray) -> None:
     prices = np.full(len(points), np.nan)
     thumbnails = Sparklines(builders.NOON, np.arange(len(points), dtype=np.int64), points, prices, prices)
     assert same(unpack(pack(thumbnails), Sparklines), thumbnails)
@@ -109,7 +109,7 @@ SERIES = pack(builders.series([1.0, 2.0]))
 
 
 @given(st.binary(max_size=60), st.sampled_from(KINDS[1:]))
-def test_anything_else_is_refused(data: bytes, kind: type) -> None:
+def test_other_bytes_are_refused(data: bytes, kind: type) -> None:
     with pytest.raises(Unreadable):
         unpack(data, kind)
 

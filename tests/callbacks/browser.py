@@ -1,4 +1,4 @@
-"""What the renderer in a browser sends to a callback."""
+"""Requests to callbacks, as Dash's renderer in a browser sends them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +7,10 @@ from dash import Dash
 
 
 def request_of(app: Dash, output: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The request for the first callback that has the component `output` among its outputs, with these values by
-    `id.property` and none for its other inputs."""
+    """The request for the first callback with the component `output` among its outputs.
+
+    `values` are by `id.property`; its other inputs have none.
+    """
     (key, callback) = next(
         (key, one)
         for key, one in app.callback_map.items()

@@ -31,7 +31,7 @@ def client(alert_service: FakeAlertService) -> FlaskClient:
 
 
 def post(client: FlaskClient, output: str, trigger: str, inputs: list[Any], state: list[Any]) -> Any:
-    """The answer to a browser in which `trigger` has changed."""
+    """The response to a browser in which `trigger` has changed."""
     identity, prop = output.rsplit(".", 1)
     body = {
         "output": output,
@@ -69,7 +69,7 @@ def act(
 
 def test_an_alert_is_acknowledged_in_the_name_of_the_user(client: FlaskClient, alert_service: FakeAlertService) -> None:
     chosen = {"act": "acknowledge", "number": "2"}
-    assert act(client, f"{ids.MUTE_DO}.n_clicks", chosen).status_code == 204  # of another dialog
+    assert act(client, f"{ids.MUTE_DO}.n_clicks", chosen).status_code == 204  # the button of another dialog
     assert alert_service.fired[2].acknowledged_at is None
 
     assert act(client, f"{ids.ACKNOWLEDGE_DO}.n_clicks", chosen, "  se\0en ").status_code == 200
@@ -102,7 +102,7 @@ def test_a_metric_is_muted_for_a_time_or_until_it_resolves_and_unmuted(
     act(client, f"{ids.HISTORY_UNMUTE}.data", {"act": "unmute", "number": "1"})
     assert list(alert_service.muted) == [2]
     gone = act(client, f"{ids.HISTORY_UNMUTE}.data", {"act": "unmute", "number": "1"})
-    assert gone.status_code == 200  # somebody else was first
+    assert gone.status_code == 200  # removed by somebody else before
 
 
 def test_a_metric_is_muted_until_a_time_in_the_users_zone(client: FlaskClient, alert_service: FakeAlertService) -> None:
@@ -117,12 +117,12 @@ def test_an_invalid_end_of_a_mute_is_refused(client: FlaskClient, alert_service:
     answer = act(client, f"{ids.MUTE_DO}.n_clicks", {"act": "mute", "metric": "1"}, length="chosen", until=until)
 
     assert answer.json["sideUpdate"][ids.MUTE_REFUSED]["children"].startswith("Choose a ")
-    assert ids.HISTORY_DONE not in answer.json.get("response", {})  # the dialog stays
+    assert ids.HISTORY_DONE not in answer.json.get("response", {})  # the dialog stays open
     assert alert_service.muted == {}
 
 
 def follow(client: FlaskClient, known: Any = None, tools: Any = None, rules: Any = None) -> Any:
-    """The answer to an open page that draws the rows `known` and `tools`, and offers these rules."""
+    """The response to an open page with the rows `known` and `tools`, whose filter offers `rules`."""
     changed = [
         held(ids.HISTORY_ASK, "data", ASK),
         held(ids.HISTORY_DONE, "data", None),
@@ -145,9 +145,7 @@ def follow(client: FlaskClient, known: Any = None, tools: Any = None, rules: Any
     return client.post("/_dash-update-component", json=body, auth=("ann", "secret"))
 
 
-def test_an_open_page_gets_what_changed_and_nothing_where_nothing_did(
-    client: FlaskClient, alert_service: FakeAlertService
-) -> None:
+def test_an_open_page_gets_only_changes(client: FlaskClient, alert_service: FakeAlertService) -> None:
     whole = follow(client).json["response"]
     known = whole[ids.ALERT_HISTORY]["content"]["known"]
     tools, rules = whole[ids.HISTORY_TOOLS]["content"]["known"], whole[ids.HISTORY_RULE]["options"]
@@ -165,7 +163,7 @@ def test_an_open_page_gets_what_changed_and_nothing_where_nothing_did(
     assert "Resolved" in text_of(str(rows))
 
 
-def test_another_sites_page_acknowledges_nothing(client: FlaskClient, alert_service: FakeAlertService) -> None:
+def test_a_page_of_another_site_cannot_acknowledge_alerts(client: FlaskClient, alert_service: FakeAlertService) -> None:
     body = {"up_to": 3}
     headers = {"Sec-Fetch-Site": "cross-site"}
     assert client.post("/alerts/acknowledge", json=body, headers=headers, auth=("ann", "secret")).status_code == 403

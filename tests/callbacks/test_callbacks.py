@@ -20,8 +20,7 @@ def app_over(reader: FakeReader, deliveries: FakeDeliveries | None = None) -> Da
 
 
 def fire(app: Dash, trigger: str, known: Mapping[str, Any] | None = None, **values: Any) -> Any:
-    """What the browser gets when `trigger` (an `id.property`) changes and the page holds `values` by id, and its
-    Markups draw the rows `known`."""
+    """The response when `trigger` (an `id.property`) changes on a page with `values` by id and the rows `known`."""
     known = known or {}
     app._setup_server()
     wanted = tuple(trigger.split("."))
@@ -81,7 +80,7 @@ def reader() -> FakeReader:
         ("/nowhere", "Page not found", "Not found"),
     ],
 )
-def test_each_path_leads_to_its_page(reader, path, text, title):
+def test_each_path_shows_its_page(reader, path, text, title):
     response = page_at(reader, path)
 
     assert text in str(response[ids.PAGE])
@@ -89,11 +88,11 @@ def test_each_path_leads_to_its_page(reader, path, text, title):
     assert response[ids.RETRY]["disabled"] is True
 
 
-def test_nothing_is_shown_before_the_browser_has_said_where_it_is(reader):
+def test_nothing_is_shown_before_the_browser_has_sent_its_path(reader):
     assert fire(app_over(reader), f"{ids.VIEW}.data", **{ids.VIEW: None}).status_code == 204
 
 
-def test_a_page_is_asked_for_again_while_the_database_is_down(reader):
+def test_a_page_is_requested_again_while_the_database_is_down(reader):
     reader.down = True
 
     response = page_at(reader, "/metric/1")
@@ -110,7 +109,7 @@ def test_a_metrics_chart_shows_the_last_24_hours_and_no_more(reader):
     assert "'zone': 'Asia/Tokyo'" in chart
 
 
-def test_a_metrics_chart_begins_with_a_day_whatever_the_window(reader):
+def test_a_metrics_chart_begins_with_a_day_for_any_window(reader):
     reader.profile = builders.profile(window_hours=1)
 
     assert "2026-02-28T12:01:00" in str(page_at(reader, "/metric/1")[ids.PAGE])
@@ -143,7 +142,7 @@ def follow(reader: FakeReader, drawn: Any = NOTHING_DRAWN, span: str = "24", tit
 
 
 def test_a_new_revision_brings_new_points_and_figures_but_no_new_chart(reader):
-    another = choose(reader, "24")["layout"]["meta"] | {"recent": 14.0}  # a price of the running bar came late
+    another = choose(reader, "24")["layout"]["meta"] | {"recent": 14.0}  # a price of the current bar arrived late
     response = follow(reader, another).json["response"]
 
     price = response[ids.METRIC_UPDATE]["data"]["traces"][price_chart.PRICE]
@@ -157,7 +156,7 @@ def test_a_new_revision_brings_new_points_and_figures_but_no_new_chart(reader):
     assert response[ids.METRIC_TITLE]["data"] == "60,123.40 BTC/USD"
 
 
-def test_a_metrics_page_gets_what_changed_and_nothing_where_nothing_did(reader):
+def test_a_metrics_page_gets_only_changes(reader):
     title = "60,123.40 BTC/USD"
     whole = follow(reader, title=title).json["response"]
     known = {identity: part["content"]["known"] for identity, part in whole.items()}
@@ -180,7 +179,7 @@ def test_a_page_is_updated_although_its_chart_shows_another_view(reader):
         assert "60,123.40" in str(response[ids.METRIC_HEADLINE])
 
 
-def test_without_anything_asked_there_is_nothing_to_follow(reader):
+def test_a_page_without_a_metric_gets_no_updates(reader):
     assert follow(reader, drawn=None).status_code == 204
 
 
@@ -204,7 +203,7 @@ def test_the_shown_range_can_be_downloaded(reader):
     assert lines[-1] == "2026-03-01T12:00:00Z,61499.0,60"
 
 
-def test_an_update_that_finds_the_database_down_changes_nothing_and_says_so(reader):
+def test_an_update_during_a_database_outage_changes_nothing_and_shows_a_message(reader):
     reader.down = True
 
     answer = follow(reader).json
@@ -215,7 +214,7 @@ def test_an_update_that_finds_the_database_down_changes_nothing_and_says_so(read
     assert ids.METRIC_CHART not in answer["response"]
 
 
-def test_a_metric_that_vanished_is_named_in_the_message(reader):
+def test_a_metric_that_no_longer_exists_is_named_in_the_message(reader):
     reader.metrics = ()
 
     assert follow(reader).json["sideUpdate"][ids.TOAST_TEXT]["children"] == "no metric 1"
@@ -241,7 +240,7 @@ def test_a_range_up_to_a_day_gives_a_chart_of_its_samples(reader, span, points):
 
 
 @pytest.mark.parametrize(("span", "hours"), [("168", 168), ("720", 720), ("8760", 800)])
-def test_a_longer_range_gives_a_chart_of_its_hours_as_far_as_there_are_any(reader, span, hours):
+def test_a_longer_range_gives_a_chart_of_its_available_hours(reader, span, hours):
     reader.price_series[1] = builders.series([60_000.0 + i for i in range(6 * 800)], step=600)
 
     figure = choose(reader, span)
@@ -251,10 +250,10 @@ def test_a_longer_range_gives_a_chart_of_its_hours_as_far_as_there_are_any(reade
     assert drawn["y"][-2:] == [64_793.0, 64_799.0]
     assert drawn["customdata"][-1] == [64_794.0, 64_799.0]
     assert figure["data"][price_chart.THRESHOLD]["visible"] is True
-    assert reader.calls.count("prices") == (hours == 800)  # of the first hour, when history began
+    assert reader.calls.count("prices") == (hours == 800)  # of the first hour, to find when history begins
 
 
-def test_alerts_older_than_the_list_reaches_are_still_marked(reader):
+def test_alerts_too_old_for_the_list_are_still_marked_in_the_chart(reader):
     reader.price_series[1] = builders.series([60_000.0] * (6 * 800), step=600)
     reader.fired = tuple(
         builders.alert(number, fired_at=builders.NOON - timedelta(hours=2 * number)) for number in range(1, 300)
@@ -284,7 +283,7 @@ def test_the_open_status_page_shows_the_new_state(reader):
     assert set(response[ids.STATUS_CHART]["figure"]["data"][0]["y"]) == {340.0}
 
 
-def test_the_status_page_gets_what_changed_and_nothing_where_nothing_did(reader):
+def test_the_status_page_gets_only_changes(reader):
     whole = follow_status(reader, {"connection": "ok"}).json["response"]
     known = {identity: part["content"]["known"] for identity, part in whole.items() if "content" in part}
     held = {"drawn": whole[ids.STATUS_DRAWN]["data"], "lead": "Times are Asia/Tokyo", "known": known}
@@ -312,7 +311,7 @@ def test_the_status_page_gets_what_changed_and_nothing_where_nothing_did(reader)
 
 
 @pytest.mark.parametrize("live", [None, {"connection": "lost"}, {"connection": "database"}])
-def test_the_open_status_page_stays_as_it_is_while_nothing_can_be_asked(reader, live):
+def test_the_open_status_page_does_not_change_while_the_server_is_unreachable(reader, live):
     assert follow_status(reader, live).status_code == 204
     assert "status" not in reader.calls
 

@@ -23,7 +23,7 @@ def page(reader: FakeReader, search: str) -> str:
     return str(fire(app_over(reader), f"{ids.VIEW}.data", **{ids.VIEW: view}).json["response"][ids.PAGE])
 
 
-def test_an_address_leads_to_its_comparison(reader):
+def test_an_address_shows_its_comparison(reader):
     text = page(reader, "?ids=1,kraken:C2-USD,nope&span=1")
 
     assert "compare-chart" in text
@@ -31,7 +31,7 @@ def test_an_address_leads_to_its_comparison(reader):
     assert "1.00" in text
 
 
-def test_more_than_eight_are_left_out_by_name(reader):
+def test_metrics_beyond_eight_are_named_as_left_out(reader):
     text = page(reader, "?ids=" + ",".join(f"kraken:C{number}-USD" for number in range(1, 11)))
 
     assert "Only 8 metrics can be compared" in text
@@ -42,7 +42,7 @@ def test_the_same_metric_under_two_names_is_compared_once(reader):
     assert page(reader, "?ids=1,kraken:C1-USD").count("Remove C1/USD") == 1
 
 
-def test_no_address_leads_to_what_to_do(reader):
+def test_an_empty_address_shows_instructions(reader):
     assert "No metrics chosen yet" in page(reader, "")
 
 
@@ -65,7 +65,7 @@ def test_a_new_revision_brings_the_newest_points_and_the_matrix(reader):
     assert "C2/USD" in str(response[ids.COMPARE_CHOSEN])
 
 
-def test_returns_of_metrics_that_move_alike_correlate_wholly(reader):
+def test_metrics_with_equal_returns_have_a_correlation_of_one(reader):
     series = reader.price_series[2]
     reader.price_series[2] = Series(series.times, 1 / series.values, series.widths)
 
@@ -82,7 +82,7 @@ def test_a_search_offers_metrics_that_are_not_compared_yet(reader):
     assert "kraken:C1-USD" not in text
 
 
-def test_when_the_last_tick_grows_stale_all_prices_of_an_open_comparison_do(reader):
+def test_all_prices_of_an_open_comparison_become_stale_with_the_last_tick(reader):
     drawn = {"view": "/compare?ids=1,2 UTC"}
     values = {ids.COMPARE_ASK: drawn, ids.TICK_STALE: True, ids.LOCATION: "?ids=1,2", ids.ZONE_NAME: "UTC"}
 

@@ -19,7 +19,7 @@ def deliveries() -> FakeDeliveries:
 
 
 def follow(deliveries: FakeDeliveries, action: Any = None, page: int = 1, known: Any = None) -> dict[str, Any]:
-    """What an open page gets, which draws the rows `known`: at the next look, or for a button that was pressed."""
+    """The response to an open page with the rows `known`: to its next poll, or to a pressed button."""
     values = {
         ids.DELIVERIES_POLL: 1,
         ids.DELIVERIES: action,
@@ -50,13 +50,13 @@ def test_messages_are_shown_page_by_page(deliveries: FakeDeliveries) -> None:
     assert "101 to 120" in text_of(drawn(third[ids.DELIVERIES]["content"]))
 
 
-def test_one_page_of_messages_needs_no_ways_to_others(deliveries: FakeDeliveries) -> None:
+def test_a_single_page_of_messages_has_no_pager(deliveries: FakeDeliveries) -> None:
     deliveries.messages = deliveries.messages[:PAGE_ROWS]
 
     assert "Older" not in text_of(drawn(follow(deliveries)[ids.DELIVERIES]["content"]))
 
 
-def test_an_open_page_gets_what_changed_and_nothing_where_nothing_did(deliveries: FakeDeliveries) -> None:
+def test_an_open_page_gets_only_changes(deliveries: FakeDeliveries) -> None:
     known = follow(deliveries)[ids.DELIVERIES]["content"]["known"]
     assert follow(deliveries, known=known) == {}
 
@@ -66,7 +66,7 @@ def test_an_open_page_gets_what_changed_and_nothing_where_nothing_did(deliveries
     assert [row[1]["key"] for row in rows] == [f"message-{MANY + 1}"]
 
 
-def test_a_message_that_failed_is_tried_again(deliveries: FakeDeliveries) -> None:
+def test_a_failed_message_is_retried(deliveries: FakeDeliveries) -> None:
     deliveries.messages = (builders.delivery(2, state="failed", sent_at=None, error="500"), builders.delivery(1))
     shown = drawn(follow(deliveries)[ids.DELIVERIES]["content"])
     assert actions_in(shown) == [{"act": "retry", "number": "2"}]
@@ -75,4 +75,4 @@ def test_a_message_that_failed_is_tried_again(deliveries: FakeDeliveries) -> Non
 
     assert [one.state for one in deliveries.messages] == ["queued", "sent"]
     assert "Queued" in text_of(drawn(after[ids.DELIVERIES]["content"]))
-    assert follow(deliveries, {"act": "retry", "number": "2", "press": 2})  # somebody else was first
+    assert follow(deliveries, {"act": "retry", "number": "2", "press": 2})  # somebody else has retried it before

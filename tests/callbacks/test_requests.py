@@ -1,4 +1,4 @@
-"""What no page sends is refused in one line, whatever it is; what a page could send never breaks a callback."""
+"""Requests that no page sends are refused with one log line; requests that a page can send never break a callback."""
 
 import inspect
 import json
@@ -38,7 +38,7 @@ SERVED = {output: one for output, one in APP.callback_map.items() if "callback" 
 
 
 class Records(logging.Handler):
-    """All that is logged."""
+    """Collects all log records."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,12 +61,12 @@ def send(data: bytes, client: FlaskClient = CLIENT) -> int:
 
 
 def is_calm(records: Records) -> bool:
-    """Whether nothing was logged but lines, none of them of a fault of ours."""
+    """True if there are no tracebacks and no internal errors among the records."""
     found, records.all = records.all, []
     return all(one.exc_info is None and one.levelno < logging.ERROR for one in found)
 
 
-# ---- what no page sends
+# ---- requests that no page sends
 
 
 def nested(opening: str, closing: str, depth: int) -> str:
@@ -200,7 +200,7 @@ def test_encoded_paths_below_the_component_suites_are_not_found(records: Records
     assert is_calm(records)
 
 
-def test_every_file_that_is_registered_is_there_or_not_found(records: Records) -> None:
+def test_every_registered_file_is_served_or_not_found(records: Records) -> None:
     found = {
         CLIENT.get(f"/_dash-component-suites/{package}/{path}").status_code
         for package, paths in APP.registered_paths.items()
@@ -245,7 +245,7 @@ PLAIN = {
 
 
 def of_kind(kind: Any) -> st.SearchStrategy[Any]:
-    """Values of a type, as JSON tells them."""
+    """Values of a type, as JSON has them."""
     if is_typeddict(kind):
         members = {name: of_kind(each) for name, each in get_type_hints(kind, include_extras=True).items()}
         return st.fixed_dictionaries(members) if kind.__total__ else st.fixed_dictionaries({}, optional=members)
@@ -265,7 +265,7 @@ def of_kind(kind: Any) -> st.SearchStrategy[Any]:
 
 @st.composite
 def requests(draw: st.DrawFn, output: str) -> dict[str, Any]:
-    """A request of the right shape to one callback, its values of the right types."""
+    """A request to one callback with values of the right types."""
     one = SERVED[output]
     function = inspect.unwrap(one["callback"])
     hints = [(name, parameter) for name, parameter in inspect.signature(function).parameters.items()]
@@ -300,7 +300,7 @@ def identity(of: Any) -> str:
 
 
 def place_of(draw: st.DrawFn, place: dict[str, str], kind: Any) -> Any:
-    """What a page tells of an input: a list of all that its pattern finds, or one."""
+    """What a page sends for an input: one value, or a list of all that match its pattern."""
     if not place["id"].startswith("{"):
         return {"id": place["id"], "property": place["property"], "value": draw(of_kind(kind))}
     pattern = json.loads(place["id"])
@@ -349,7 +349,7 @@ def test_values_of_other_types_and_shapes_break_no_callback(records: Records, ou
 
 @SEEDED
 @given(JSON)
-def test_no_value_at_all_breaks_the_check(body: Any) -> None:
+def test_no_json_value_breaks_the_check(body: Any) -> None:
     contracts = {"a.b": Contract([{"id": "x", "property": "y"}], [], [{"id": "a", "property": "b"}], len)}
     with pytest.raises(Malformed):
         check(body, contracts)

@@ -36,7 +36,7 @@ PUMPS = parse_rule(
 FILLED = BLANK | {"name": "Mine", "scope": "kraken:*/USD"}
 
 
-class Book:
+class FakeTokens:
     """A token that may read and one that may write."""
 
     def holder(self, secret: str, now: object) -> Token | None:
@@ -77,7 +77,7 @@ def send(
     headers: dict[str, str] | None = None,
     access: Access | None = None,
 ) -> TestResponse:
-    """What a browser gets that asks for `outputs` because `changed` did."""
+    """The response to a browser that requests `outputs` because `changed` has changed."""
     app = create_app(dependencies, access or Access())
     app._setup_server()
     names = [_name(one[0] if isinstance(one, list) else one) for one in outputs]
@@ -97,7 +97,7 @@ def _name(output: dict[str, Any]) -> str:
 
 
 def _text(identity: Any, *, wild: bool = False) -> str:
-    """An id as Dash writes it; a `wild` one stands for all of its kind."""
+    """An id as Dash writes it; a `wild` one is a pattern that matches all of its kind."""
     if isinstance(identity, str):
         return identity
     pattern = {name: ["ALL"] if wild and name != "type" else value for name, value in identity.items()}
@@ -107,7 +107,7 @@ def _text(identity: Any, *, wild: bool = False) -> str:
 def press(
     dependencies: Dependencies, act: str = "delete", rule: str = "1", known: object = None, **more: Any
 ) -> TestResponse:
-    """What a browser gets that draws the rows `known` when somebody presses a button of a rule."""
+    """The response to a browser with the rows `known` in which a button of a rule was pressed."""
     button = part(ids.RULES_LIST, "action", {"act": act, "rule": rule, "press": 1})
     inputs = [part(ids.REVISION, "data", 7), button, part(ids.ZONE_NAME, "data", "UTC")]
     return send(
@@ -128,7 +128,7 @@ def save(dependencies: Dependencies, draft: dict[str, Any], edited: int | None =
     return found
 
 
-def test_a_click_deletes_and_brings_the_list_without_it(
+def test_a_click_deletes_a_rule_and_updates_the_list(
     dependencies: Dependencies, alert_service: FakeAlertService
 ) -> None:
     answer = press(dependencies)
@@ -137,13 +137,11 @@ def test_a_click_deletes_and_brings_the_list_without_it(
     assert "No rules of your own yet" in text_of(drawn(answer.json["response"][ids.RULES_LIST]["content"]))
 
 
-def test_of_the_list_comes_what_changed_and_nothing_where_nothing_did(
-    dependencies: Dependencies, alert_service: FakeAlertService
-) -> None:
+def test_the_list_of_rules_gets_only_changes(dependencies: Dependencies, alert_service: FakeAlertService) -> None:
     alert_service.stored[2] = replace(PUMPS, id=2)
     known = Markup(rules.listed(rule_lines(dependencies), UTC)).known
 
-    assert press(dependencies, "off", "2", known).json["response"] == {}  # it is off
+    assert press(dependencies, "off", "2", known).json["response"] == {}  # the rule is off already
 
     changed = press(dependencies, "on", "2", known).json["response"][ids.RULES_LIST]["content"]
     *rows, _ = changed["rows"].values()
@@ -153,17 +151,17 @@ def test_of_the_list_comes_what_changed_and_nothing_where_nothing_did(
 @pytest.mark.parametrize(
     ("token", "status", "left"), [("dt_reads", 403, [1]), ("dt_writes", 200, []), ("dt_wrong", 401, [1])]
 )
-def test_a_token_that_may_only_read_writes_by_no_callback(
+def test_no_callback_writes_for_a_read_only_token(
     dependencies: Dependencies, alert_service: FakeAlertService, token: str, status: int, left: list[int]
 ) -> None:
-    access = Access(("me", "open sesame"), tokens=Book())
+    access = Access(("me", "open sesame"), tokens=FakeTokens())
 
     answer = press(dependencies, access=access, headers={"Authorization": f"Bearer {token}"})
 
     assert (answer.status_code, list(alert_service.stored)) == (status, left)
 
 
-def test_a_page_of_another_site_writes_by_no_callback(
+def test_no_callback_writes_for_a_page_of_another_site(
     dependencies: Dependencies, alert_service: FakeAlertService
 ) -> None:
     assert press(dependencies, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
@@ -171,7 +169,7 @@ def test_a_page_of_another_site_writes_by_no_callback(
     assert alert_service.stored
 
 
-def test_a_new_revision_does_not_do_again_what_was_done(
+def test_a_new_revision_does_not_repeat_the_last_action(
     dependencies: Dependencies, alert_service: FakeAlertService
 ) -> None:
     inputs = [
@@ -186,7 +184,7 @@ def test_a_new_revision_does_not_do_again_what_was_done(
     assert alert_service.stored
 
 
-def test_buttons_do_what_they_say(alert_service: FakeAlertService) -> None:
+def test_each_button_performs_its_action(alert_service: FakeAlertService) -> None:
     carry_out({"act": "on", "rule": "1"}, alert_service, NOON)
     assert alert_service.stored[1].enabled
     carry_out({"act": "off", "rule": "1"}, alert_service, NOON)
@@ -225,7 +223,7 @@ def test_a_form_becomes_a_rule(dependencies: Dependencies, alert_service: FakeAl
     assert alert_service.stored[2].enabled
 
 
-def test_a_rule_that_is_off_stays_off_when_it_is_changed(
+def test_a_disabled_rule_stays_disabled_when_it_is_edited(
     dependencies: Dependencies, alert_service: FakeAlertService
 ) -> None:
     save(dependencies, FILLED, edited=1)
@@ -254,13 +252,13 @@ def test_the_reason_for_a_refusal_is_shown_at_the_button(
     assert text in str(save(dependencies, draft, edited)[ids.RULE_REFUSED])
 
 
-def test_one_rule_too_many_is_refused(dependencies: Dependencies, alert_service: FakeAlertService) -> None:
+def test_a_rule_beyond_the_limit_is_refused(dependencies: Dependencies, alert_service: FakeAlertService) -> None:
     alert_service.stored = dict.fromkeys(range(1, MAX_RULES + 1), PUMPS)
 
     assert "Not saved: there are too many." in str(save(dependencies, FILLED)[ids.RULE_REFUSED])
 
 
-def test_the_form_of_a_rule_that_is_gone_says_so(reader: FakeReader) -> None:
+def test_the_form_of_a_deleted_rule_shows_a_message(reader: FakeReader) -> None:
     view = {"path": "/alerting", "zone": "UTC", "retries": 0, "search": "?tab=rules&edit=9"}
 
     answer = fire(app_over(reader), f"{ids.VIEW}.data", **{ids.VIEW: view})
@@ -332,12 +330,14 @@ def test_the_result_of_a_replay_is_shown(dependencies: Dependencies) -> None:
         ("The server did not answer.", None, "'Not replayed: The server did not answer.'"),
     ],
 )
-def test_a_replay_that_failed_says_why(dependencies: Dependencies, problem: str, status: int | None, text: str) -> None:
+def test_a_failed_replay_shows_its_reason(
+    dependencies: Dependencies, problem: str, status: int | None, text: str
+) -> None:
     assert text in show(dependencies, {"problem": problem, "status": status})
 
 
 def duplicate_of(dependencies: Dependencies, identity: str) -> str:
-    """What Dash calls the second output to the children of that component."""
+    """Dash's name for the second output to the children of the component."""
     app = create_app(dependencies, Access())
     (found,) = {
         part
@@ -373,14 +373,14 @@ def test_a_draft_is_checked_field_by_field(dependencies: Dependencies) -> None:
     assert ids.RULE_REFUSED not in found
 
 
-def test_why_a_rule_was_not_saved_goes_when_nothing_is_wrong_any_more(dependencies: Dependencies) -> None:
+def test_the_reason_for_a_refusal_disappears_when_the_draft_is_valid(dependencies: Dependencies) -> None:
     assert check_draft(dependencies, FILLED, part(ids.rule_field("percent"), "value", "5"))[ids.RULE_REFUSED] == {
         "children": []
     }
     assert ids.RULE_REFUSED not in check_draft(dependencies, FILLED, part(ids.RULE_SHOW_EMPTY, "data", True))
 
 
-def test_an_absent_database_is_not_an_empty_list(dependencies: Dependencies) -> None:
+def test_a_database_outage_is_not_shown_as_an_empty_list(dependencies: Dependencies) -> None:
     class Away(FakeAlertService):
         def rules(self) -> Any:
             raise StoreUnavailable("away")
@@ -389,7 +389,7 @@ def test_an_absent_database_is_not_an_empty_list(dependencies: Dependencies) -> 
         rule_lines(replace(dependencies, alert_service=Away()))
 
 
-def test_rules_show_how_many_metrics_have_no_data_the_built_in_one_too(dependencies: Dependencies) -> None:
+def test_all_rules_show_how_many_metrics_have_no_data(dependencies: Dependencies) -> None:
     class Counting(FakeReader):
         def count_alerts(self, query: AlertQuery) -> AlertCounts:
             assert query.rule_id == 0

@@ -48,18 +48,21 @@ def begins(reader: FakeReader, span: str) -> int | None:
 
 
 @pytest.mark.parametrize("span", ["24", "168", "720", "8760"])
-def test_a_history_that_began_within_the_span_says_when_to_the_minute(span: str) -> None:
+def test_the_start_of_history_within_the_span_is_known_to_the_minute(span: str) -> None:
     reader = FakeReader(metrics=(builders.ranked_metric(1),), price_series={1: builders.series([1.0] * 100)})
 
     assert begins(reader, span) == 99 * 60
 
 
-def test_a_history_that_reaches_back_to_the_span_or_has_a_gap_there_does_not_begin_in_it() -> None:
+def test_a_gap_at_the_start_of_the_span_is_not_the_start_of_history() -> None:
     reader = FakeReader(metrics=(builders.ranked_metric(1),), price_series={1: builders.series([1.0] * 3000)})
     whole = reader.price_series[1]
 
     assert begins(reader, "24") is None
-    for gap in (slice(1000, 2000), slice(1440, 2900)):  # the first hides the span's begin and the hour before it too
+    for gap in (
+        slice(1000, 2000),
+        slice(1440, 2900),
+    ):  # the first gap covers the start of the span and the hour before it
         present = np.delete(np.arange(3000), gap)
         reader.price_series[1] = Series(whole.times[present], whole.values[present], whole.widths[present])
         assert begins(reader, "24") is None

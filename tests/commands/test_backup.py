@@ -22,7 +22,7 @@ from services.market.ranking import Ranking
 from services.store.database import schema
 from services.store.database.engine import Engine, open_engine, reading
 from services.store.reader import StoreReader
-from tests.commands.test_output_file import complains_in_one_line, full_disk, names, nothing
+from tests.commands.test_output_file import check_one_line_error, full_disk, names, nothing
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.harness import PipelineHarness, stored_revision
 
@@ -44,7 +44,7 @@ def engine(migrated_sqlite_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def pipeline(engine: Engine) -> PipelineHarness:
-    """Ten ticks of some pairs, the last of which fired an alert."""
+    """A pipeline after ten ticks, the last of which fired an alert."""
     exchange = FakeExchange("kraken", {f"C{number}/USD": 100.0 for number in range(PAIRS)}, volumes={"C1/USD": 5.0})
     pipeline = PipelineHarness(engine, [exchange], channels=("mail",))
     pipeline.discover()
@@ -57,7 +57,7 @@ def pipeline(engine: Engine) -> PipelineHarness:
 
 
 def content(pipeline: PipelineHarness) -> tuple[Ranking, tuple[Alert, ...], list[list[tuple[object, float]]]]:
-    """All that readers see of the pipeline."""
+    """Everything that readers return."""
     reader = pipeline.reader
     ranking = reader.ranking()
     return ranking, reader.alerts(), [list(pipeline.stored(row.key)) for row in ranking.metrics]
@@ -65,7 +65,7 @@ def content(pipeline: PipelineHarness) -> tuple[Ranking, tuple[Alert, ...], list
 
 @pytest.fixture
 def reopened(tmp_path: Path, pipeline: PipelineHarness) -> Iterator[PipelineHarness]:
-    """The pipeline of the same exchanges over `copy.db`, which the test makes."""
+    """A pipeline with the same exchanges over `copy.db`, which the test creates."""
     copy = PipelineHarness(
         open_engine(f"sqlite:///{tmp_path}/copy.db"), pipeline.exchanges, channels=("mail",), now=pipeline.now
     )
@@ -73,7 +73,7 @@ def reopened(tmp_path: Path, pipeline: PipelineHarness) -> Iterator[PipelineHarn
     copy.engine.dispose()
 
 
-def test_a_copy_is_of_one_moment_however_much_is_written_meanwhile(
+def test_a_copy_is_a_consistent_snapshot_despite_concurrent_writes(
     tmp_path: Path, pipeline: PipelineHarness, reopened: PipelineHarness
 ) -> None:
     before = content(pipeline)
@@ -89,13 +89,13 @@ def test_a_copy_is_of_one_moment_however_much_is_written_meanwhile(
     assert content(reopened) == before
     assert len(before[1]) == 1
     assert pipeline.reader.ranking().revision == before[0].revision + len(steps)
-    # As many steps as there are pages: with every tick, SQLite would start over.
+    # One step per page: SQLite would start over after every tick.
     total = steps[0][1]
     assert steps == [(min(10 * number, total), total) for number in range(1, -(-total // 10) + 1)]
     assert len(steps) > 3
 
 
-def test_a_copy_made_while_another_thread_ticks_holds_whole_ticks_only(
+def test_a_copy_made_while_another_thread_ticks_has_only_complete_ticks(
     tmp_path: Path, pipeline: PipelineHarness, reopened: PipelineHarness
 ) -> None:
     begun, enough = Event(), Event()
@@ -137,7 +137,7 @@ def test_a_copy_is_one_complete_file(tmp_path: Path, pipeline: PipelineHarness) 
     connection.close()
 
 
-def test_the_program_carries_on_from_a_copy_in_the_databases_place(
+def test_the_program_continues_from_a_copy_in_place_of_the_database(
     tmp_path: Path, database: Path, pipeline: PipelineHarness
 ) -> None:
     back_up(pipeline.engine, tmp_path / "copy.db", nothing)
@@ -215,7 +215,7 @@ def test_a_damaged_database_gives_no_copy(tmp_path: Path, database: Path, pipeli
     assert not (tmp_path / "copy.db").exists()
 
 
-def test_a_database_that_is_cut_short_gives_no_copy(tmp_path: Path, database: Path, pipeline: PipelineHarness) -> None:
+def test_a_truncated_database_gives_no_copy(tmp_path: Path, database: Path, pipeline: PipelineHarness) -> None:
     pipeline.engine.dispose()
     os.truncate(database, database.stat().st_size // 8192 * 4096)
 
@@ -225,7 +225,7 @@ def test_a_database_that_is_cut_short_gives_no_copy(tmp_path: Path, database: Pa
     assert not (tmp_path / "copy.db").exists()
 
 
-def test_postgresql_is_referred_to_its_own_tool(tmp_path: Path) -> None:
+def test_for_postgresql_the_error_shows_the_command_of_its_own_tool(tmp_path: Path) -> None:
     engine = open_engine("postgres://me:s3cret@db.example:5432/prices?sslmode=require&password=s3cret")
 
     with pytest.raises(NotSqlite) as caught:
@@ -240,7 +240,7 @@ def test_postgresql_is_referred_to_its_own_tool(tmp_path: Path) -> None:
     assert len(line.splitlines()) == 1
 
 
-def test_a_postgresql_without_particulars_has_a_short_line() -> None:
+def test_the_command_for_a_default_postgresql_is_short() -> None:
     url = make_url("postgresql+psycopg://localhost/prices")
 
     assert pg_dump(url, Path("copy.dump")) == ("pg_dump --format=custom --file=copy.dump postgresql://localhost/prices")
@@ -248,7 +248,7 @@ def test_a_postgresql_without_particulars_has_a_short_line() -> None:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Callable[[str, str], None]:
-    """Runs a command line for a database with PostgreSQL's own tools at hand."""
+    """Runs a command line with PostgreSQL's tools on the path."""
     tools = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 
     def run(line: str, url: str) -> None:
@@ -266,7 +266,7 @@ def test_the_command_line_for_postgresql_works(
     assert (tmp_path / "my copy.dump").read_bytes().startswith(b"PGDMP")
 
 
-def test_the_documented_lines_for_postgresql_bring_a_database_back(
+def test_the_documented_commands_restore_a_postgresql_database(
     postgresql_url: str, shell: Callable[[str, str], None]
 ) -> None:
     dump, restore = re.findall(r"^    (pg_\w+ .*)$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
@@ -288,7 +288,7 @@ def test_the_documented_lines_for_postgresql_bring_a_database_back(
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder without `.env`, and a database that is named in the environment but not there."""
+    """A working folder without `.env`, and a database that is named in the environment but does not exist."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -296,7 +296,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_the_command_copies_and_tells(
+def test_the_command_copies_and_reports(
     here: Path, pipeline: PipelineHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["copy.db"]) == 0
@@ -336,11 +336,11 @@ def test_the_command_prints_its_error_in_one_line(
 
     assert main(arguments) == 2
 
-    complains_in_one_line(capsys, complaint)
+    check_one_line_error(capsys, complaint)
     assert set(names(here)) - {"empty.db-shm", "empty.db-wal"} == {"empty.db", "text.db"}
 
 
-def test_the_command_is_one(tmp_path: Path, pipeline: PipelineHarness, reopened: PipelineHarness) -> None:
+def test_the_command_runs_as_a_program(tmp_path: Path, pipeline: PipelineHarness, reopened: PipelineHarness) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": str(pipeline.engine.url)}
     command = [sys.executable, str(ROOT / "app.py"), "backup", "copy.db"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)

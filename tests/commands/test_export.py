@@ -21,7 +21,7 @@ from services.store.database.sqlite_file import create_file
 from services.store.history import prices, volumes
 from services.store.ranking import metrics
 from tests.builders import NOON
-from tests.commands.test_output_file import complains_in_one_line, full_disk, names, nothing
+from tests.commands.test_output_file import check_one_line_error, full_disk, names, nothing
 
 ROOT = Path(__file__).parents[2]
 T = int(NOON.timestamp())
@@ -55,7 +55,7 @@ def engine(engine: Engine) -> Engine:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The file as its readers would read it, times as text in UTC."""
+    """The file as pandas reads it, with times as text in UTC."""
     if path.suffix == ".csv":
         return pd.read_csv(path)
     frame = pd.read_parquet(path)
@@ -63,7 +63,7 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def keys(frame: pd.DataFrame) -> list[str]:
-    """Which metrics are in it, in its order."""
+    """The metrics in the file, in order."""
     return list(dict.fromkeys(frame["market"] + ":" + frame["base"] + "/" + frame["quote"]))
 
 
@@ -355,13 +355,13 @@ def test_the_command_prints_its_error_in_one_line(
 
     assert main([file]) == 2
 
-    complains_in_one_line(capsys, complaint)
+    check_one_line_error(capsys, complaint)
     assert not (tmp_path / file).exists()
 
 
 @pytest.mark.processes
 @pytest.mark.usefixtures("engine")
-def test_the_command_is_one(tmp_path: Path, migrated_url: str) -> None:
+def test_the_command_runs_as_a_program(tmp_path: Path, migrated_url: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": migrated_url}
     command = [sys.executable, str(ROOT / "app.py"), "export", "prices.parquet", "--metric", "kraken:*/USD"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)

@@ -16,11 +16,11 @@ def names(folder: Path) -> list[str]:
 
 
 def nothing(_done: int, _total: int, _text: str) -> None:
-    """Progress that nobody looks at."""
+    """Progress that is ignored."""
 
 
-def complains_in_one_line(capsys: pytest.CaptureFixture[str], complaint: str) -> None:
-    """What a command has printed is one line about `complaint`, without the password that the test gave it."""
+def check_one_line_error(capsys: pytest.CaptureFixture[str], complaint: str) -> None:
+    """Check that a command printed one line with `complaint` and without the test's password."""
     output, errors = capsys.readouterr()
     assert output == ""
     assert len(errors.splitlines()) == 1
@@ -31,8 +31,8 @@ def complains_in_one_line(capsys: pytest.CaptureFixture[str], complaint: str) ->
 
 @contextmanager
 def full_disk(size: int) -> Iterator[None]:
-    """No file of this process grows past `size` bytes meanwhile: EFBIG, as ENOSPC would be."""
-    import resource  # there is none on Windows, where these tests cannot be run
+    """Limit this process's files to `size` bytes: writes fail with EFBIG, like ENOSPC on a full disk."""
+    import resource  # not available on Windows, where these tests cannot run
 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))

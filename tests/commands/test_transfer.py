@@ -33,7 +33,7 @@ from services.store.history import backfills
 from services.store.ranking import metrics
 from services.store.tokens import TokenStore
 from tests.builders import NOON, backfill_state
-from tests.commands.test_output_file import complains_in_one_line, nothing
+from tests.commands.test_output_file import check_one_line_error, nothing
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.harness import PipelineHarness, stored_revision
 from tests.waiting import wait_for
@@ -51,8 +51,8 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pipeline(migrated_sqlite_url: str) -> Iterator[PipelineHarness]:
-    """An SQLite file with something in every table: what a clock ahead stored, a sealed past, and ticks of which the
-    last one fired an alert."""
+    """An SQLite file with rows in every table: samples that were set aside, sealed history, and ticks, of which
+    the last one fired an alert."""
     engine = open_engine(migrated_sqlite_url)
     pairs = {"BTC/USD": 100.0, "ETH/USD": 10.0, "Ñandú-币/USD": 0.1, "abc/USD": 3.0}
     exchange = FakeExchange("kraken", pairs, volumes={"BTC/USD": 5.0, "abc/USD": 1 / 3})
@@ -112,27 +112,27 @@ def move(file: Path, target: Engine) -> Callable[..., TransferResult]:
 
 
 def rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows that a transfer is to move."""
+    """All rows that a transfer must move."""
     with reading(engine) as connection:
         return {table.name: sorted(map(tuple, connection.execute(select(table)))) for table in MOVED}
 
 
 OF_THE_FILE = ("storage", "sizes")
-"""Fields that readers show of the database itself, not of its contents."""
+"""Fields that describe the database itself rather than its contents."""
 
 
 def plain(value: Any) -> Any:
-    """What a reader answered, as something that can be compared."""
+    """A reader's result in a form that can be compared."""
     if dataclasses.is_dataclass(value):
         fields = (field.name for field in dataclasses.fields(value) if field.name not in OF_THE_FILE)
         return [plain(getattr(value, name)) for name in fields]
     if isinstance(value, np.ndarray):
-        return [repr(item) for item in value.tolist()]  # NaN too
+        return [repr(item) for item in value.tolist()]  # makes NaN comparable
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def answers(pipeline: PipelineHarness, engine: Engine) -> list[Any]:
-    """All results that readers get of the pipeline's time from the database `engine`."""
+    """All results that readers get from the database `engine` for the pipeline's time span."""
     reader = dataclasses.replace(pipeline, engine=engine).reader
     since, until = pipeline.now - 4 * DAYS, pipeline.now + DAYS
     ranking = reader.ranking()
@@ -149,7 +149,7 @@ def answers(pipeline: PipelineHarness, engine: Engine) -> list[Any]:
     return [plain(answer) for answer in results]
 
 
-def test_readers_cannot_tell_the_two_apart(
+def test_readers_get_the_same_results_from_both_databases(
     pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     assert all(found for found in rows(pipeline.engine).values())
@@ -162,7 +162,7 @@ def test_readers_cannot_tell_the_two_apart(
     assert done == TransferResult(sum(map(len, rows(target).values())), len(MOVED), existed=False)
 
 
-def test_the_file_is_left_as_it_is_and_may_be_a_backup(
+def test_the_file_is_not_changed_and_may_be_a_backup(
     tmp_path: Path, pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult], file: Path
 ) -> None:
     back_up(pipeline.engine, tmp_path / "copy.db", nothing)
@@ -176,7 +176,7 @@ def test_the_file_is_left_as_it_is_and_may_be_a_backup(
     assert len(answers(pipeline, target)[1]) == 1
 
 
-def test_the_tracker_goes_on_as_it_would_have_with_the_file(
+def test_the_tracker_continues_as_it_would_with_the_file(
     pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     move()
@@ -191,11 +191,11 @@ def test_the_tracker_goes_on_as_it_would_have_with_the_file(
 
     ours, theirs = rows(pipeline.engine), rows(target)
     assert max(row[0] for row in ours["metric"]) == 5
-    for name in set(ours) - {"tick", "exchange"}:  # which tell how long it took
+    for name in set(ours) - {"tick", "exchange"}:  # which contain measured times
         assert theirs[name] == ours[name], name
 
 
-def test_a_number_is_not_given_again_though_its_row_is_gone(
+def test_numbers_of_deleted_rows_are_not_reused(
     pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     with writing(pipeline.engine) as connection:
@@ -209,7 +209,7 @@ def test_a_number_is_not_given_again_though_its_row_is_gone(
         assert connection.execute(added.returning(MessageRow.id)).scalar_one() == last + 1
 
 
-def test_the_clock_is_free_afterwards(
+def test_the_lease_of_the_clock_is_free_after_the_transfer(
     pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     move()
@@ -218,7 +218,7 @@ def test_the_clock_is_free_afterwards(
         assert leases.take(connection, "new", pipeline.now.timestamp(), 10)
 
 
-def test_an_empty_file_makes_a_database_without_content(
+def test_an_empty_file_gives_an_empty_database(
     sqlite_url: str, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     engine = open_engine(sqlite_url)
@@ -231,7 +231,7 @@ def test_an_empty_file_makes_a_database_without_content(
 
 
 @FILLED
-def test_a_repeat_finds_all_there_and_writes_nothing(target: Engine, move: Callable[..., TransferResult]) -> None:
+def test_a_repeated_transfer_writes_nothing(target: Engine, move: Callable[..., TransferResult]) -> None:
     move()
     before = rows(target)
 
@@ -239,7 +239,7 @@ def test_a_repeat_finds_all_there_and_writes_nothing(target: Engine, move: Calla
     assert rows(target) == before
 
 
-def test_it_is_of_one_moment_however_much_is_written_meanwhile(
+def test_a_transfer_is_a_consistent_snapshot_despite_concurrent_writes(
     pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     before = rows(pipeline.engine)
@@ -263,7 +263,7 @@ def test_progress_counts_each_row_twice(monkeypatch: pytest.MonkeyPatch, move: C
         assert any("price sent, " in text for _, _, text in steps)
 
 
-def test_no_tracker_ticks_there_meanwhile_and_readers_go_on(
+def test_no_tracker_can_tick_on_the_target_during_a_transfer_but_readers_continue(
     pipeline: PipelineHarness, postgresql_url: str, move: Callable[..., TransferResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0.02)
@@ -301,10 +301,10 @@ def test_an_interrupted_transfer_leaves_an_empty_database(
 
 @pytest.mark.processes
 @pytest.mark.parametrize("at", ["COPY FROM", "COPY TO", None])
-def test_killed_at_any_point_and_started_again_it_ends_the_same(
+def test_a_transfer_killed_at_any_point_can_be_repeated_to_the_same_result(
     pipeline: PipelineHarness, target: Engine, postgresql_url: str, file: Path, at: str | None
 ) -> None:
-    """`at` is what the server is doing when the process is killed; None: all is done."""
+    """`at` is the statement during which the process is killed; None means after the last one."""
     with writing(pipeline.engine) as connection:
         connection.execute(
             text(
@@ -370,7 +370,7 @@ def test_a_target_with_other_data_is_refused(target: Engine, move: Callable[...,
     assert rows(target) == before
 
 
-def test_a_target_that_a_tracker_has_begun_to_use_is_refused(
+def test_a_target_that_a_tracker_already_uses_is_refused(
     pipeline: PipelineHarness, target: Engine, move: Callable[..., TransferResult]
 ) -> None:
     schema.migrate(target, simulated=False)
@@ -381,7 +381,7 @@ def test_a_target_that_a_tracker_has_begun_to_use_is_refused(
 
 
 @FILLED
-def test_a_target_whose_clock_somebody_holds_is_refused(target: Engine, move: Callable[..., TransferResult]) -> None:
+def test_a_target_whose_clock_is_leased_is_refused(target: Engine, move: Callable[..., TransferResult]) -> None:
     schema.migrate(target, simulated=False)
     with writing(target) as connection:
         leases.take(connection, "host:17:ab", NOON.timestamp() - 5, 9)
@@ -468,7 +468,7 @@ def test_the_command_prints_its_error_in_one_line(
 
     assert main([name]) == 2
 
-    complains_in_one_line(capsys, complaint)
+    check_one_line_error(capsys, complaint)
     assert {path.name for path in here.iterdir()} == {"text.db", "empty.db", "good.db"}
 
 

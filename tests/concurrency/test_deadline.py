@@ -5,7 +5,7 @@ import pytest
 from services.concurrency.deadline import DeadlineExceeded, ThreadPerCall, result_within
 
 
-def test_a_call_runs_in_a_daemon_thread_of_its_own_and_its_result_is_handed_on() -> None:
+def test_a_call_runs_in_its_own_daemon_thread_and_its_result_is_returned() -> None:
     future = ThreadPerCall("counting").submit(lambda one, two: (one + two, current_thread()), 1, two=2)
 
     total, thread = result_within(10, future)
@@ -13,7 +13,7 @@ def test_a_call_runs_in_a_daemon_thread_of_its_own_and_its_result_is_handed_on()
     assert (thread.name, thread.daemon) == ("counting", True)
 
 
-def test_the_error_of_a_call_is_raised_where_it_is_waited_for() -> None:
+def test_the_error_of_a_call_is_raised_in_the_waiting_thread() -> None:
     def fail() -> None:
         raise TimeoutError("its own")
 
@@ -22,7 +22,7 @@ def test_the_error_of_a_call_is_raised_where_it_is_waited_for() -> None:
     assert not isinstance(caught.value, DeadlineExceeded)
 
 
-def test_a_call_is_waited_for_no_longer_than_the_limit_and_goes_on() -> None:
+def test_a_call_beyond_its_deadline_is_abandoned_and_continues() -> None:
     may_end = Event()
     future = ThreadPerCall("slow").submit(may_end.wait, 60)
 

@@ -10,12 +10,12 @@ from services.market.errors import StoreUnavailable
 from tests.waiting import wait_for
 
 NO_TIME = 0.01
-"""Seconds: what is not there yet does not come within it."""
+"""Seconds within which a blocked read never returns."""
 
 
 @dataclass
 class Source:
-    """Answers `value`, or raises `error`; while it is not `open` nobody hears anything."""
+    """Returns `value`, or raises `error`; while it is not `open`, reads block."""
 
     value: int = 1
     error: Exception | None = None
@@ -59,7 +59,7 @@ def test_a_value_is_read_once_while_it_is_fresh_and_of_the_same_version(source, 
     assert source.asked == 4
 
 
-def test_the_first_caller_waits_as_long_as_it_takes(source, last) -> None:
+def test_the_first_caller_waits_until_the_value_is_read(source, last) -> None:
     source.open.clear()
     with ThreadPoolExecutor(4) as threads:
         waiting = [threads.submit(last.get, 0.0, None, 0) for _ in range(4)]
@@ -69,7 +69,7 @@ def test_the_first_caller_waits_as_long_as_it_takes(source, last) -> None:
     assert source.began == 1
 
 
-def test_while_nothing_is_heard_the_last_value_is_returned_and_one_reading_alone_is_under_way(source, hurried) -> None:
+def test_while_a_read_blocks_the_last_value_is_returned_and_no_second_read_is_started(source, hurried) -> None:
     hurried.get(0.0, None, 0)
     source.value = 2
     source.open.clear()
@@ -85,7 +85,7 @@ def test_while_nothing_is_heard_the_last_value_is_returned_and_one_reading_alone
     assert hurried.get(50.0, None, 0) == 2
 
 
-def test_an_error_of_a_database_that_is_away_is_raised_only_where_nothing_is_known(source, last) -> None:
+def test_a_database_outage_is_raised_only_if_no_value_is_known(source, last) -> None:
     source.error = StoreUnavailable("away")
     with pytest.raises(StoreUnavailable, match="away"):
         last.get(0.0, None, 0)
@@ -102,7 +102,7 @@ def test_an_error_of_a_database_that_is_away_is_raised_only_where_nothing_is_kno
     assert last.away_since == 20.0
 
 
-def test_a_fault_of_ours_is_never_taken_for_a_database_that_is_away(source, last) -> None:
+def test_an_internal_error_is_never_treated_as_a_database_outage(source, last) -> None:
     last.get(0.0, None, 0)
     source.error = ZeroDivisionError("ours")
     for now in (20.0, 21.0):

@@ -1,4 +1,4 @@
-"""Long work takes turns, is refused beyond its places, and ends in time or when nobody wants it."""
+"""Long work takes turns, is refused beyond its places, and ends at its deadline or when it is cancelled."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -40,7 +40,7 @@ def begun(work: LongWork, log: list[str], name: str, go_on: Event) -> Thread:
     return thread
 
 
-def test_one_works_one_waits_and_the_third_is_asked_to_come_back_later(work: LongWork) -> None:
+def test_one_works_one_waits_and_the_third_is_refused_with_retry_after(work: LongWork) -> None:
     log: list[str] = []
     first_may, second_may = Event(), Event()
     first = begun(work, log, "first", first_may)
@@ -74,7 +74,7 @@ def test_a_caller_that_gives_up_waiting_leaves_the_place_to_the_next(work: LongW
             assert not third.await_turn(0)
 
 
-def test_work_is_ended_when_its_time_is_up_counted_from_its_turn(work: LongWork, timer: Timer) -> None:
+def test_work_is_ended_at_its_time_limit_counted_from_its_turn(work: LongWork, timer: Timer) -> None:
     with ExitStack() as stack, work.place() as second:
         first = stack.enter_context(work.place())
         assert second.await_turn(0)
@@ -84,10 +84,10 @@ def test_work_is_ended_when_its_time_is_up_counted_from_its_turn(work: LongWork,
         timer.now += 2
         with pytest.raises(Unfinished, match="this replay was ended: it takes longer than 60 seconds"):
             second.check()
-        first.check()  # whose time has not begun
+        first.check()  # its time limit has not started
 
 
-def test_work_steps_aside_between_two_steps() -> None:
+def test_work_yields_between_two_steps() -> None:
     aside: list[str] = []
     work = LongWork("answer", 60, 1, step_aside=lambda: aside.append("aside"))
     with work.place() as place:
@@ -107,13 +107,13 @@ def counting(ended: list[str], last: Callable[[], int]) -> Steps[int]:
         ended.append("ended")
 
 
-def test_steps_are_taken_to_their_end() -> None:
+def test_all_steps_are_run() -> None:
     ended: list[str] = []
     assert finished(counting(ended, lambda: 7)) == 7
     assert ended == ["ended"]
 
 
-def test_work_that_nobody_waits_for_ends_at_the_next_step() -> None:
+def test_cancelled_work_ends_at_the_next_step() -> None:
     ended: list[str] = []
     seen: list[bool] = []
 

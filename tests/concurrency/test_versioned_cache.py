@@ -7,7 +7,7 @@ from services.concurrency.versioned_cache import VersionedCache
 
 
 class Maker:
-    """Makes one value after the other, and counts; can be held up, and can fail."""
+    """Returns one value after another and counts its calls; it can be blocked, and can fail."""
 
     def __init__(self, *values: object) -> None:
         self.values = list(values)
@@ -26,23 +26,23 @@ class Maker:
         return value
 
 
-def test_a_value_is_made_once_for_its_version():
+def test_a_value_is_computed_once_per_version():
     cache, make = VersionedCache(), Maker("one", "two")
     assert [cache.get("key", 1, make) for _ in range(3)] == ["one"] * 3
     assert make.made == 1
 
 
-def test_another_version_is_made_anew_and_the_old_one_forgotten():
+def test_a_new_version_is_computed_and_replaces_the_old_one():
     cache, make = VersionedCache(), Maker("one", "two", "three")
     assert [cache.get("key", version, make) for version in (1, 2, 2, 1)] == ["one", "two", "two", "three"]
 
 
-def test_keys_do_not_disturb_each_other():
+def test_keys_are_independent():
     cache, make = VersionedCache(), Maker("a", "b")
     assert [cache.get(key, 1, make) for key in ("a", "b", "a", "b")] == ["a", "b", "a", "b"]
 
 
-def test_an_error_is_raised_and_not_remembered():
+def test_an_error_is_raised_and_not_cached():
     cache, make = VersionedCache(), Maker(ValueError("no"), "better")
     with pytest.raises(ValueError, match="no"):
         cache.get("key", 1, make)
@@ -70,7 +70,7 @@ def test_a_caller_waits_for_a_value_that_is_being_computed():
     assert make.made == 1
 
 
-def test_callers_that_wait_get_the_error_too():
+def test_waiting_callers_get_the_error_too():
     cache, make = VersionedCache(), Maker(ValueError("no"), ValueError("no"))
     make.may_end.clear()
     with ThreadPoolExecutor(2) as threads:
@@ -81,7 +81,7 @@ def test_callers_that_wait_get_the_error_too():
         assert [str(future.exception(10)) for future in futures] == ["no", "no"]
 
 
-def test_a_failure_of_an_old_version_does_not_take_the_new_one_along():
+def test_a_failure_of_an_old_version_does_not_affect_the_new_one():
     cache, slow = VersionedCache(), Maker(ValueError("old"))
     slow.may_end.clear()
     with ThreadPoolExecutor(1) as threads:

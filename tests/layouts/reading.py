@@ -1,4 +1,4 @@
-"""Ways for tests to read a tree of components as its user would."""
+"""Read a tree of components as its user does."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,12 +37,12 @@ def text_of(part: Any) -> str:
 
 
 def children_of(part: Component) -> Any:
-    """What is within `part`; what a Markup draws included."""
+    """The children of `part`, including what a Markup draws."""
     return drawn(part.content) if isinstance(part, Markup) else getattr(part, "children", None)
 
 
 def drawn(content: Content) -> Any:
-    """The elements that a browser without any makes of what it is sent, as components."""
+    """The sent content as components, as a browser without earlier rows draws it."""
 
     def element(node: Any) -> Any:
         if isinstance(node, dict):
@@ -64,7 +64,7 @@ def links_in(part: Any) -> list[str]:
 
 
 def actions_in(part: Any) -> list[dict[str, str]]:
-    """What each of the buttons within `part` makes of itself when it is pressed, as assets/markup.js does."""
+    """The actions of the buttons within `part`, as assets/markup.js reads them."""
 
     def actions(one: Any, attributes: dict[str, str]) -> Iterator[dict[str, str]]:
         if isinstance(one, list | tuple):
@@ -81,5 +81,5 @@ def actions_in(part: Any) -> list[dict[str, str]]:
 
 
 def rows_of(part: Any) -> list[str]:
-    """The text of each table row, its head included."""
+    """The text of each table row, including the head."""
     return [text_of(one) for one in walk(part) if type(one).__name__ == "Tr"]

@@ -88,7 +88,7 @@ def test_an_alert_shows_how_long_it_lasted_and_who_acknowledged_it():
     assert "Firing|since 11:55" in shown(builders.alert())
 
 
-def test_an_alert_without_data_says_since_when_and_is_not_shown_as_resolved():
+def test_an_alert_without_data_shows_since_when_and_is_not_shown_as_resolved():
     page_text = shown(builders.alert(no_data_since=NOON))
 
     assert "No data|since 1 Mar 2026, 12:00" in page_text
@@ -96,7 +96,7 @@ def test_an_alert_without_data_says_since_when_and_is_not_shown_as_resolved():
     assert "Firing" not in page_text
 
 
-def test_an_alert_that_ended_because_its_average_caught_up_says_so():
+def test_an_alert_that_ended_because_its_average_caught_up_shows_that_reason():
     page_text = shown(builders.alert(resolved_at=NOON, reason="average_caught_up"))
 
     assert "after 5 min, until 1 Mar 2026, 12:00: its average caught up" in page_text
@@ -107,7 +107,7 @@ def test_an_acknowledged_alert_has_no_button_to_acknowledge_it():
     assert shown(builders.alert(acknowledged_at=NOON)).count("Acknowledge") == 1  # the time
 
 
-def test_the_buttons_of_an_alert_name_it():
+def test_the_buttons_of_an_alert_contain_its_name():
     page = Shown(Filters(), (builders.alert(4, metric_id=9), builders.alert(3, acknowledged_at=NOON)), 2, 1, {})
 
     actions = actions_in(alert_table.body(page, UTC))
@@ -126,12 +126,12 @@ def test_each_alert_links_to_its_metric():
     assert links_in(alert_table.body(page, UTC)) == ["/metric/9", "/metric/1"]
 
 
-def test_a_page_says_which_of_how_many_alerts_it_shows():
+def test_a_page_shows_its_range_and_the_number_of_alerts():
     assert "51 to 100 of 10,000" in shown(builders.alert(), total=10_000, filters=Filters(page=2))
     assert "101 to 120 of 120" in shown(builders.alert(), total=120, filters=Filters(page=3))
 
 
-def test_the_pager_ends_with_the_pages():
+def test_the_pager_ends_at_the_last_page():
     def turns(page: int) -> list[tuple[str, bool]]:
         history = Shown(Filters(page=page), (builders.alert(),), 120, 0, {})
         buttons = [one for one in walk(alert_table.body(history, UTC)) if getattr(one, "data-act", None) == "page"]
@@ -153,7 +153,7 @@ def test_all_filtered_alerts_are_acknowledged_up_to_the_newest_shown():
     assert [button.disabled for button in buttons] == [True, True, False]
 
 
-def test_nothing_to_show_says_why():
+def test_an_empty_history_shows_the_reason():
     assert "No alert has fired yet" in shown()
     assert "No alert passes these filters" in shown(filters=Filters(q="doge"))
 

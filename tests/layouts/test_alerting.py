@@ -58,17 +58,17 @@ def form(draft=BLANK, edited=None, channels=()):
         ("?tab=rules&edit=new&template=pumps&scope=kraken:BTC/USD", Place(RULES, NEW, None, "pumps", "kraken:BTC/USD")),
     ],
 )
-def test_an_address_names_a_part_of_the_page(search: str | None, place: Place):
+def test_an_address_selects_a_tab_or_form_of_the_page(search: str | None, place: Place):
     assert place_of(search) == place
 
 
-def test_an_address_that_was_built_is_read_as_it_was_meant():
+def test_an_address_survives_building_and_reading():
     address = alerting.address(RULES, edit=NEW, scope="kraken:A&B/USD")
 
     assert place_of(address.removeprefix(alerting.PATH)) == Place(RULES, NEW, scope="kraken:A&B/USD")
 
 
-def test_parameters_of_a_part_do_not_change_the_part():
+def test_parameters_of_a_tab_do_not_change_the_tab():
     assert alerting.key(place_of("?tab=history&rule=3")) == alerting.key(place_of("?tab=history&rule=4"))
     assert alerting.key(place_of("?tab=rules&edit=3")) != alerting.key(place_of("?tab=rules&edit=4"))
 
@@ -90,7 +90,7 @@ def test_a_rule_is_listed_with_its_sentence_and_its_states():
     assert "No rules of your own yet" not in text
 
 
-def test_the_built_in_rule_comes_first_and_can_be_muted_only():
+def test_the_built_in_rule_is_listed_first_and_can_only_be_muted():
     page = rules.body([RuleLine(built_in(builders.profile()), {"firing": 1})], UTC)
     text = text_of(page)
 
@@ -99,7 +99,7 @@ def test_the_built_in_rule_comes_first_and_can_be_muted_only():
     assert actions_in(page) == [{"rule": "0", "act": "mute", "length": length} for length in MUTE_LENGTHS]
 
 
-def test_a_muted_rule_says_until_when_and_can_be_unmuted():
+def test_a_muted_rule_shows_until_when_and_can_be_unmuted():
     mute = Mute(1, 3, None, builders.NOON, None, builders.NOON)
     page = rules.body([RuleLine(RULE, {}, mute)], UTC)
 
@@ -107,7 +107,7 @@ def test_a_muted_rule_says_until_when_and_can_be_unmuted():
     assert actions_in(page) == [{"rule": "3", "act": act} for act in ("off", "unmute", "delete")]
 
 
-def test_a_rule_that_is_off_can_be_switched_on():
+def test_a_disabled_rule_can_be_enabled():
     page = rules.body([RuleLine(replace(RULE, enabled=False), {})], UTC)
     (switch,) = [one for one in walk(page) if getattr(one, "role", None) == "switch"]
 
@@ -131,18 +131,18 @@ def test_a_rule_links_to_its_form_and_to_a_copy():
     assert "/alerting?tab=rules&edit=new&template=pumps" in links
 
 
-def test_names_of_rules_stay_text():
+def test_names_of_rules_are_escaped():
     hostile = parse_rule({"name": "<b>x</b>", "scope": ["kraken:*"], "condition": {"kind": "no_data", "periods": 2}}, 4)
 
     assert "<b>x</b>" in listed(RuleLine(hostile, {}))
 
 
-def test_a_mute_has_an_end_or_none():
+def test_a_mute_shows_its_end_if_it_has_one():
     assert mute_end("8h", None, UTC, builders.NOON) == builders.NOON + timedelta(hours=8)
     assert mute_end("resolved", None, UTC, builders.NOON) is None
 
 
-def test_the_form_says_what_the_rule_does_and_how_much_it_watches():
+def test_the_form_describes_the_rule_and_the_number_of_its_metrics():
     text = text_of(form(from_template("pumps") | {"scope": "kraken:*/USD"}))
 
     assert "Alerts when the price of kraken:*/USD rises by more than 10 % within 15 min" in text
@@ -157,11 +157,11 @@ def test_an_empty_form_shows_no_errors_yet():
     assert not [one for one in walk(page) if "has-error" in (getattr(one, "className", "") or "")]
 
 
-def test_a_scope_that_matches_nothing_is_pointed_out():
+def test_the_form_warns_of_a_scope_without_metrics():
     assert rule_form.NO_MATCH in text_of(form(BLANK | {"name": "x", "scope": "okx:*/EUR"}))
 
 
-def test_only_fields_that_matter_are_visible():
+def test_only_fields_of_the_chosen_condition_are_visible():
     looks = {
         one.id["name"]: one.className
         for one in walk(form(from_template("volume")))
@@ -180,12 +180,12 @@ def test_only_fields_that_matter_are_visible():
     }
 
 
-def test_the_quantity_decides_on_conditions_and_directions():
+def test_the_quantity_determines_the_conditions_and_directions():
     assert [one["value"] for one in rule_fields.kind_options("rank")] == ["level", "top"]
     assert rule_fields.way_options("rank")[0]["label"] == "Gets worse"
 
 
-def test_a_removed_channel_is_shown_and_an_unusual_time_stays_a_choice():
+def test_a_removed_channel_and_an_unusual_time_remain_choices():
     odd = parse_rule(
         {
             "name": "Odd",
@@ -205,7 +205,7 @@ def test_a_removed_channel_is_shown_and_an_unusual_time_stays_a_choice():
     assert {"value": "123", "label": "123 s"} in by_id(page, ids.rule_field("pending")).options
 
 
-def test_without_channels_the_form_says_where_to_set_them():
+def test_without_channels_the_form_shows_how_to_configure_them():
     assert "NOTIFY_URLS" in text_of(form())
 
 
@@ -217,7 +217,7 @@ def test_errors_of_empty_fields_are_shown_only_on_request():
 
 
 def result_of(*of: int) -> dict[str, Any]:
-    """What the browser makes of firings on these metrics, a minute apart, the last a minute ago."""
+    """A replay's result with firings on these metrics, a minute apart, the last one a minute ago."""
     fired = [
         {
             "metric_id": number,
@@ -249,7 +249,7 @@ def replay(*of: int):
     return rule_replay.result_view(result, 3, {row.id: row for row in METRICS}, figure, UTC)
 
 
-def test_a_replay_shows_how_often_on_what_and_when():
+def test_a_replay_shows_the_number_metrics_and_times_of_its_firings():
     page = replay(1, 2, 2, 9)
 
     assert "It would have fired 4 times| in the last 24 h, on 3 of 3 metrics." in text_of(page)
@@ -259,7 +259,7 @@ def test_a_replay_shows_how_often_on_what_and_when():
     assert by_id(page, ids.RULE_REPLAY_CHART).figure["data"][1]["y"] == [101.0, 102.0]
 
 
-def test_a_replay_without_an_alert_says_so():
+def test_a_replay_without_firings_shows_a_message():
     assert "It would not have fired| in the last 24 h, on any of 3." in text_of(replay())
     assert "It would have fired once" in text_of(replay(1))
 

@@ -19,7 +19,7 @@ NOON = int(builders.NOON.timestamp())
 
 
 def compared(number=1, prices=None, minute=0, **named):
-    """A metric whose last prices are given, `minute` minutes after noon, over a day."""
+    """A metric with the given last prices, `minute` minutes after noon, in a span of a day."""
     until = NOON + 60 * minute
     history = builders.series(prices or [100.0 + place % 7 for place in range(1500 + minute)], builders.NOON)
     history = type(history)(history.times + 60 * minute, history.values, history.widths)
@@ -27,7 +27,7 @@ def compared(number=1, prices=None, minute=0, **named):
     return Compared(str(number), builders.ranked_metric(number, **named), chart)
 
 
-def test_the_change_of_a_stale_price_stays_what_it_was_as_far_as_that_is_stored():
+def test_the_change_of_a_stale_price_keeps_its_stored_value():
     prices = [100.0] * 60 + [110.0] * 1440
     one = compared(prices=prices, change_24h=0.07)
     stale = replace(one, row=one.row.gone_stale())
@@ -83,7 +83,7 @@ def start_lines_of(*members, zone=UTC):
     return [(text["text"], text["x"], text["yshift"]) for text in look["annotations"]]
 
 
-def test_where_histories_begin_is_marked_once_if_they_do_so_together():
+def test_a_common_start_of_histories_is_marked_once():
     btc, eth = compared(1), compared(2, base="ETH")
 
     assert start_lines_of(btc, eth) == []
@@ -97,7 +97,7 @@ def test_where_histories_begin_is_marked_once_if_they_do_so_together():
     assert start_lines_of(btc, beginning(eth, 600)) == [("ETH/USD begins 1 Mar 02:00", "2026-03-01T02:00:00", 0)]
 
 
-def test_the_axis_is_the_span_that_is_chosen_and_moves_on_with_it():
+def test_the_axis_covers_the_chosen_span_and_moves_on_with_it():
     one = beginning(compared(prices=[1.0, 2.0]), 1)
     look = figure_of([one], Choice(("1",)), UTC, 7)["layout"]
 
@@ -120,18 +120,18 @@ def test_own_axes_are_panels_that_fill_the_chart():
     assert drawn["layout"]["xaxis"]["anchor"] == "y3"
 
 
-def test_eight_lines_differ_by_more_than_their_colour():
+def test_eight_lines_differ_in_more_than_their_colour():
     drawn = figure_of([compared(number) for number in range(1, 9)], Choice(tuple("12345678")), UTC, 7)
 
     looks = {(trace["line"]["color"], trace["line"]["dash"]) for trace in drawn["data"]}
     assert len(looks) == 8
 
 
-def test_names_enter_the_chart_without_markup():
+def test_names_in_the_chart_are_escaped():
     assert plain("<b>A&lt;%{x}$y$</b>") == "bAlt;xy/b"
 
 
-def test_an_update_goes_on_from_the_start_that_is_drawn():
+def test_an_update_continues_from_the_drawn_start():
     choice = Choice(("1",))
     drawn = figure_of([compared(prices=[100.0 + place for place in range(1500)])], choice, UTC, 7)["layout"]["meta"]
     later = compared(prices=[100.0 + place for place in range(1501)], minute=1)
@@ -157,7 +157,7 @@ def test_a_chart_that_differs_from_its_data_is_replaced(damage):
     assert len(update["traces"][0]["columns"]["y"]) == 96
 
 
-def test_a_chart_of_another_choice_gets_nothing():
+def test_a_chart_of_another_choice_gets_no_update():
     members = [compared()]
     drawn = figure_of(members, Choice(("1",)), UTC, 7)["layout"]["meta"]
 
@@ -177,7 +177,7 @@ def test_a_search_finds_every_word_in_pair_or_market_except_chosen_metrics():
     assert matches("  ", rows, [], 8) == []
 
 
-def test_what_is_found_leads_to_the_comparison_with_it():
+def test_search_results_link_to_the_comparison_with_them():
     found = compare.results([builders.ranked_metric(2, market="okx")], Choice(("1",)), "okx", False)
 
     assert links_in(found) == ["/compare?ids=1,okx:BTC-USD"]
@@ -186,7 +186,7 @@ def test_what_is_found_leads_to_the_comparison_with_it():
     assert compare.results([], Choice(()), " ", False) == []
 
 
-def test_each_chosen_metric_can_be_taken_out():
+def test_each_chosen_metric_can_be_removed():
     chips = compare.chips(comparison(compared(1), compared(2, market="okx")))
 
     assert links_in(chips) == ["/metric/1", "/compare?ids=2", "/metric/2", "/compare?ids=1"]
@@ -221,7 +221,7 @@ def test_metrics_that_are_not_compared_are_named():
     assert "No metrics chosen yet" in text_of(page)
 
 
-def test_a_comparison_has_its_chart_and_ways_to_look_at_it_otherwise():
+def test_a_comparison_has_a_chart_and_controls_for_scale_and_span():
     members = [compared(1)]
     page = compare.page(comparison(*members), figure_of(members, Choice(("1",)), UTC, 7))
 

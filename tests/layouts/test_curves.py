@@ -29,7 +29,7 @@ def test_missing_samples_are_a_gap_and_not_a_line():
     assert filled_times.tolist() == [0, 60, 120, 360, 600, 660]
 
 
-def test_two_gaps_are_two_gaps():
+def test_two_gaps_are_drawn_separately():
     times = np.array([0, 600, 660, 1200], dtype=np.int64)
     series = Series(times, np.array([1.0, 2.0, 3.0, 4.0]), np.full(4, 60, dtype=np.int64))
 
@@ -66,7 +66,7 @@ def test_the_band_has_each_hours_range_in_its_middle_and_ends_with_the_line():
     assert band.low.tolist() == [9, 9, 7, 7]
 
 
-def test_the_running_hour_reaches_to_its_latest_price():
+def test_the_current_hour_reaches_to_its_latest_price():
     line = through(builders.hours([(10, 14, 9, 12), (12, 13, 7, 8)]), at(NOON - 2400))
 
     assert line.times.tolist() == [NOON - 2 * HOUR, NOON - HOUR, NOON - 2400]
@@ -74,7 +74,7 @@ def test_the_running_hour_reaches_to_its_latest_price():
 
 
 @pytest.mark.parametrize(("newest", "end"), [(NOON + 86_400, NOON), (NOON - 86_400, NOON - HOUR + 1)])
-def test_an_hour_ends_neither_after_its_end_nor_before_its_beginning(newest, end):
+def test_a_partial_hour_ends_at_its_newest_price_within_the_hour(newest, end):
     assert through(builders.hours([(10, 14, 9, 12)]), at(newest)).times.tolist() == [NOON - HOUR, end]
 
 
@@ -95,7 +95,7 @@ def test_the_argument_is_not_changed():
     assert hours.starts.tolist() == [NOON - HOUR]
 
 
-def test_no_hours_are_no_line():
+def test_no_hours_give_no_line():
     line = through(builders.hours([]), builders.NOON)
 
     assert (line.times.tolist(), line.values, line.ranges, line.bands) == ([], [], [], [])

@@ -8,7 +8,7 @@ from tests import builders
 
 
 def slots(**counts):
-    """96 zeros, but for the places that are named: `slots(at_3=2)`."""
+    """96 slots of zero, except the given ones: `slots(at_3=2)`."""
     values = np.zeros(96, dtype=np.int64)
     for name, count in counts.items():
         values[int(name.removeprefix("at_"))] = count
@@ -43,7 +43,7 @@ def test_missed_periods_and_failures_have_a_shape_and_a_text():
     assert not figures.tick_figure(builders.tick_day(), UTC)["data"][2]["showlegend"]
 
 
-def test_the_size_of_the_database_is_drawn_from_nothing_up():
+def test_the_axis_of_the_database_size_starts_at_zero():
     drawn = figures.size_figure(builders.sizes(812_000, 4_210_000), UTC)
 
     (area,) = drawn["data"]

@@ -14,13 +14,13 @@ def test_the_browsers_scripts_use_ids_that_exist():
     assert named <= {value for name, value in vars(ids).items() if name.isupper()}
 
 
-def test_no_id_is_given_twice():
+def test_ids_are_unique():
     values = [value for name, value in vars(ids).items() if name.isupper()]
 
     assert len(values) == len(set(values))
 
 
-def test_the_public_ids_stay_what_they_are():
+def test_the_public_ids_do_not_change():
     assert (ids.RANKING_TABLE, ids.METRIC_CHART, ids.ALERT_BANNER, ids.CONNECTION_STATUS) == (
         "ranking-table",
         "metric-chart",

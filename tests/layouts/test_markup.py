@@ -16,7 +16,7 @@ def table(*names: str, title: str = "Names") -> list[html.Div]:
 
 
 def sent(children: object, known: object) -> list[object]:
-    """The rows that are sent to a browser that has `known`, but for the one that holds them all."""
+    """The rows sent to a browser that has `known`, without the root that holds them."""
     content = markup.update(children, known)
     assert isinstance(content, dict)
     root = content["known"][-1]
@@ -64,7 +64,7 @@ def test_names_are_text_whatever_they_contain(name: str):
     assert row[2] == ["td", {}, name]
 
 
-def test_a_browser_that_draws_it_is_sent_nothing():
+def test_a_browser_that_has_all_rows_is_sent_nothing():
     assert markup.update(table("a", "b"), known_of("a", "b")) is no_update
     assert Markup(table("a", "b")).content["known"] == known_of("a", "b")
 
@@ -76,7 +76,7 @@ def test_a_browser_is_sent_the_rows_that_it_lacks():
 
 
 @pytest.mark.parametrize("known", [None, [], "x", 7, [None, 1, ["x"]], {"a": 1}])
-def test_a_browser_that_says_nothing_of_use_is_sent_all(known: object):
+def test_a_browser_with_an_invalid_list_of_rows_is_sent_all(known: object):
     assert sent(table("a", "b"), known) == [["li", {"key": "a"}, "a"], ["li", {"key": "b"}, "b"]]
 
 
@@ -89,7 +89,7 @@ def test_a_row_in_many_places_is_sent_once():
     assert text_of(drawn(content)) == "a|For 1 h|b|For 1 h"
 
 
-def test_a_row_within_a_row_is_known_again_when_the_outer_one_changes():
+def test_an_inner_row_is_not_sent_again_when_the_outer_one_changes():
     def page(title: str) -> html.Div:
         return html.Section([title, html.Ul(html.Li("same", key="inner"))], key="outer")
 
@@ -98,13 +98,13 @@ def test_a_row_within_a_row_is_known_again_when_the_outer_one_changes():
     ]
 
 
-def test_a_page_is_read_through_what_it_draws():
+def test_the_content_of_a_page_includes_its_markup():
     page = html.Div(Markup([html.P("all"), dcc.Link("there", href="/status")]))
 
     assert text_of(page) == "all|there"
     assert links_in(page) == ["/status"]
 
 
-def test_values_have_digests_of_their_own():
+def test_different_values_have_different_digests():
     assert markup.digest_of([1, None]) != markup.digest_of([1, "None"])
     assert markup.digest_of({"a": [1.5]}) == markup.digest_of({"a": [1.5]})

@@ -24,7 +24,7 @@ def test_a_current_price_with_a_full_window_has_no_notice():
     assert notice_text(builders.ranked_metric()) == ""
 
 
-def test_an_old_price_says_since_when_and_why_its_exchange_has_not_answered():
+def test_a_stale_price_shows_its_age_and_the_error_of_its_exchange():
     assert notice_text(OLD, builders.status(exchanges=(builders.exchange_state("okx"), GONE))) == (
         "This price is 5 min old|: kraken has not answered since 11:56 (cannot resolve host).|"
         "Price, changes and volume are as of 11:55."
@@ -38,31 +38,31 @@ def test_a_time_of_another_day_has_its_date():
 @pytest.mark.parametrize(
     ("note", "text"), [(None, ""), ("2 of 9 tracked pairs without a price", " (2 of 9 tracked pairs")]
 )
-def test_an_exchange_that_answers_without_this_price_is_not_said_to_be_silent(note, text):
+def test_an_exchange_that_answers_without_this_price_is_not_reported_as_failing(note, text):
     state = builders.status(exchanges=(builders.exchange_state(note=note),))
     assert f": kraken answers without a price for this pair{text}" in notice_text(OLD, state)
 
 
-def test_when_no_tick_comes_the_exchange_is_not_blamed():
+def test_the_exchange_is_not_blamed_when_ticks_have_stopped():
     state = builders.status(stale=True, minute=FIVE_AGO, exchanges=(GONE,))
     assert ": nothing has been stored since 11:55." in notice_text(OLD, state)
 
 
 @pytest.mark.parametrize("reason", ["delisted", "halted", "frozen"])
-def test_a_metric_that_does_not_trade_shows_that(reason):
+def test_an_inactive_metric_shows_the_reason(reason):
     row = builders.ranked_metric(stale=True, updated_at=FIVE_AGO, active=False, rank=None, reason=reason)
     meaning = parts.STATE_MEANINGS[reason]
     assert f"5 min old|: {meaning[0].lower()}{meaning[1:]}." in notice_text(row)
 
 
-def test_a_metric_that_never_had_a_price_says_so():
+def test_a_metric_that_never_had_a_price_shows_that():
     row = builders.ranked_metric(stale=True, price=None, updated_at=None, samples=0, coverage=0.0)
     assert notice_text(row, builders.status(exchanges=(GONE,))).startswith(
         "No price yet|: kraken has not answered since"
     )
 
 
-def test_a_window_that_is_not_full_says_how_much_of_it_is_known_and_whether_that_grows():
+def test_a_partial_window_shows_its_coverage_and_whether_it_grows():
     row = builders.ranked_metric(coverage=0.125, samples=180)
     assert notice_text(row) == "Its statistics cover 3 h of 24 h."
     filling = builders.status(backfills=(builders.backfill_state("kraken", done=5, total=20),))

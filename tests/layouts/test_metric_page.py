@@ -40,7 +40,7 @@ def test_a_market_that_does_not_trade_is_neither_highest_nor_lowest():
     assert "Lowest" in rows[2]
 
 
-def test_a_market_whose_price_is_old_says_so_and_is_neither_highest_nor_lowest():
+def test_a_market_with_a_stale_price_shows_that_and_is_neither_highest_nor_lowest():
     old = builders.ranked_metric(
         3, market="okx", price=300.0, stale=True, updated_at=builders.NOON - timedelta(hours=3)
     )
@@ -58,7 +58,7 @@ def test_a_market_without_a_price_has_no_spread():
     assert rows_of(elsewhere(HERE, (HERE, silent), builders.NOON))[-1] == f"okx|{DASH}|{DASH}"
 
 
-def test_a_pair_that_no_other_market_has_says_so():
+def test_a_pair_without_other_markets_shows_that():
     assert "no other market and against no other quote" in text_of(elsewhere(HERE, (HERE,), builders.NOON))
     euro = builders.ranked_metric(2, quote="EUR")
     assert "This pair is tracked on no other market" in text_of(elsewhere(HERE, (HERE, euro), builders.NOON))
@@ -79,7 +79,7 @@ def test_a_metric_that_is_no_longer_tracked_has_no_neighbours_in_rank():
     assert links_in(metric.rank_links(HERE, [builders.ranked_metric(2)])) == []
 
 
-def test_each_sample_is_a_line():
+def test_the_file_has_one_line_per_sample():
     sheet = csv_export.sheet(builders.series([60_000.5, 0.00002345]))
 
     assert sheet.splitlines() == [
@@ -89,7 +89,7 @@ def test_each_sample_is_a_line():
     ]
 
 
-def test_an_hour_has_all_its_statistics():
+def test_the_file_of_hours_has_all_their_statistics():
     hours = builders.hours([(10.0, 14.0, 9.0, 12.0)])
     hours.volume[0] = float("nan")
 

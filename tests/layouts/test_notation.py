@@ -11,21 +11,21 @@ AFTERNOON = datetime(2026, 3, 1, 14, 3, tzinfo=UTC)
 
 
 CASES = json.loads((Path(__file__).parents[1] / "notation_cases.json").read_text())
-"""What the browser has to write as well: tests/js/notation.test.mjs reads the same."""
+"""Cases that the browser must write in the same way: tests/js/notation.test.mjs reads them too."""
 
 
 @pytest.mark.parametrize(("value", "text"), CASES["price"])
-def test_a_price_has_the_digits_that_matter(value, text):
+def test_a_price_has_its_significant_digits(value, text):
     assert notation.price(value) == text
 
 
 @pytest.mark.parametrize(("fraction", "text"), CASES["change"])
-def test_a_change_carries_its_sign_unless_it_rounds_to_nothing(fraction, text):
+def test_a_change_has_a_sign_unless_it_rounds_to_zero(fraction, text):
     assert notation.change(fraction) == text
 
 
 @pytest.mark.parametrize(("fraction", "text"), CASES["share"])
-def test_a_share_shows_more_digits_where_two_would_show_nothing(fraction, text):
+def test_a_share_has_more_digits_if_two_would_show_zero(fraction, text):
     assert notation.share(fraction) == text
 
 
@@ -35,17 +35,17 @@ def test_an_amount_is_rounded_to_a_unit(value, text):
 
 
 @pytest.mark.parametrize(("seconds", "text"), CASES["duration"])
-def test_a_duration_has_the_largest_unit_with_at_least_two(seconds, text):
+def test_a_duration_is_in_the_largest_unit_of_which_it_has_two(seconds, text):
     assert notation.duration(seconds) == text
     assert notation.age(AFTERNOON - timedelta(seconds=seconds), AFTERNOON) == f"{text} old"
 
 
 @pytest.mark.parametrize(("window", "text"), CASES["window"])
-def test_a_window_says_how_much_of_it_is_known(window, text):
+def test_a_window_shows_its_coverage(window, text):
     assert notation.window(*window) == text
 
 
-def test_a_moment_of_another_day_has_its_date():
+def test_a_time_on_another_day_has_its_date():
     then = AFTERNOON - timedelta(hours=1)
     assert notation.clock_or_stamp(then, AFTERNOON, UTC) == "13:03"
     assert notation.clock_or_stamp(then, AFTERNOON + timedelta(days=1), UTC) == "1 Mar 2026, 13:03"
@@ -77,7 +77,7 @@ def test_a_size_has_three_digits(count, text):
 
 
 @pytest.mark.parametrize(("value", "text"), [(340.4, "340 ms"), (2_440.0, "2.4 s"), (None, "\N{EN DASH}")])
-def test_a_duration_is_in_the_unit_people_read(value, text):
+def test_a_duration_is_in_a_readable_unit(value, text):
     assert notation.milliseconds(value) == text
 
 
@@ -89,11 +89,11 @@ def test_a_multiple_is_to_a_tenth_and_shortened_where_it_is_large(value, average
     assert notation.multiple(value, average) == f"{text}\N{MULTIPLICATION SIGN}"
 
 
-def test_columns_are_wide_enough_for_the_browsers_texts():
+def test_columns_are_wide_enough_for_the_texts_of_the_browser():
     assert json.loads((Path(__file__).parents[1] / "notation_widest.json").read_text()) == notation.WIDEST
 
 
-def test_no_number_up_to_1e99_is_longer_than_the_widest_that_a_column_has_room_for():
+def test_no_number_up_to_1e99_is_wider_than_its_column():
     kinds = {"priceText": notation.price, "shareText": notation.share, "amountText": notation.amount}
     kinds["changeText"] = notation.change
     for value in (digits * 10.0**power for power in range(-99, 97) for digits in (1, 1.2345678, 9.9949999, 9.9999999)):
@@ -102,7 +102,7 @@ def test_no_number_up_to_1e99_is_longer_than_the_widest_that_a_column_has_room_f
 
 
 @pytest.mark.parametrize("name", [None, 7, "", "Mars/Olympus", "../../etc/passwd", "/etc/passwd", "Europe"])
-def test_a_browser_that_names_no_time_zone_gets_utc(name):
+def test_a_browser_without_a_valid_time_zone_gets_utc(name):
     assert notation.zone_named(name) is UTC
 
 
@@ -120,5 +120,5 @@ def test_seconds_are_written_if_they_are_not_zero():
     assert notation.clock(AFTERNOON.replace(second=5), UTC) == "14:03:05"
 
 
-def test_an_unknown_moment_is_a_dash():
+def test_an_unknown_time_is_a_dash():
     assert (notation.clock(None, UTC), notation.stamp(None, UTC)) == ("\N{EN DASH}", "\N{EN DASH}")

@@ -24,7 +24,7 @@ def metric_page(row, neighbours=(), fired=(), threshold=False):
     return metric.page(subject, {"data": [], "layout": {}}, present, UTC, threshold=threshold)
 
 
-def test_the_frame_holds_what_every_page_needs():
+def test_the_frame_has_the_components_that_every_page_needs():
     frame = shell.page(PROFILE)
 
     for identity in (
@@ -63,18 +63,18 @@ def test_the_first_paint_already_has_the_theme_and_the_language():
     assert index.index(shell.THEME_SCRIPT) < index.index("{%css%}")
 
 
-def test_a_path_that_leads_nowhere_is_shown_as_text():
+def test_an_unknown_path_is_shown_as_text():
     page = shell.not_found("/<script>")
 
     assert "/<script>" in text_of(page)
     assert links_in(page) == ["/"]
 
 
-def test_an_unavailable_database_is_said_to_be_retried():
+def test_the_page_of_a_database_outage_announces_a_retry():
     assert "retries every few seconds" in text_of(shell.unavailable())
 
 
-def test_the_table_identifies_rows_by_their_own_text():
+def test_the_table_identifies_rows_by_their_id_as_text():
     table = by_id(ranking.page(PROFILE), ids.RANKING_TABLE)
 
     assert table.getRowId == "params.data.id"
@@ -84,11 +84,11 @@ def test_the_table_identifies_rows_by_their_own_text():
     assert [column["field"] for column in table.columnDefs if column.get("initialSort") == "asc"] == ["rank"]
 
 
-def test_the_table_is_coloured_by_the_pages_own_properties():
+def test_the_table_uses_the_colours_of_the_page():
     assert "backgroundColor: 'var(--dt-surface)'" in theme.grid_theme()["function"]
 
 
-def test_an_empty_ranking_says_what_to_do():
+def test_an_empty_ranking_shows_instructions():
     text = text_of(by_id(ranking.page(PROFILE), ids.RANKING_EMPTY))
 
     assert "Waiting for the first prices" in text
@@ -102,7 +102,7 @@ def test_a_metric_shows_its_price_its_rank_and_its_changes():
     assert text == "BTC|/USD|kraken|Rank 1|60,123.40|USD|+1.25 %|1 h|\N{MINUS SIGN}3.40 %|24 h"
 
 
-def test_a_metric_that_is_not_ranked_says_why():
+def test_an_unranked_metric_shows_the_reason():
     row = builders.ranked_metric(rank=None, active=False, reason="delisted")
     silent = builders.ranked_metric(rank=None, active=False)
 
@@ -111,7 +111,7 @@ def test_a_metric_that_is_not_ranked_says_why():
 
 
 @pytest.mark.parametrize("mark", parts.STATE_MEANINGS)
-def test_a_chip_after_a_pair_has_its_meaning_as_title(mark):
+def test_a_chip_beside_a_pair_explains_itself_in_its_title(mark):
     new = {"new_at": builders.NOON} if mark == "new" else {"active": False, "reason": mark}
     (chip,) = parts.state_chips(builders.ranked_metric(**new))
 
@@ -119,7 +119,7 @@ def test_a_chip_after_a_pair_has_its_meaning_as_title(mark):
     assert parts.state_chips(builders.ranked_metric()) == []
 
 
-def test_a_new_metric_that_does_not_trade_is_marked_as_both():
+def test_a_new_halted_metric_is_marked_as_both():
     text = text_of(
         metric.headline(builders.ranked_metric(new_at=builders.NOON, active=False, reason="halted"), builders.NOON)
     )
@@ -163,7 +163,7 @@ def test_a_metrics_page_offers_the_ranges_and_the_threshold():
     assert by_id(page, ids.METRIC_TITLE).data == "60,123.40 BTC/USD"
 
 
-def test_the_chart_has_no_button_that_sends_it_away():
+def test_the_chart_has_no_button_that_uploads_it():
     config = by_id(metric_page(builders.ranked_metric()), ids.METRIC_CHART).config
 
     assert "sendChartToCloud" in config["modeBarButtonsToRemove"]
@@ -180,7 +180,7 @@ def test_a_metrics_alerts_are_listed_with_their_multiple():
     assert text_of(metric.alert_list((), UTC)) == "No alert has fired."
 
 
-def test_of_many_alerts_the_newest_are_listed():
+def test_only_the_newest_of_many_alerts_are_listed():
     many = tuple(builders.alert(number) for number in range(1, metric.MAX_LISTED + 2))
 
     assert len(rows_of(metric.alert_list(many, UTC))) == 1 + metric.MAX_LISTED
@@ -269,7 +269,7 @@ def test_the_status_page_shows_which_process_has_the_clock(holder, text):
     assert "0a1b2c3d" not in text_of(recent(holder=holder))
 
 
-def test_the_status_page_of_a_tracker_that_just_started_is_whole():
+def test_the_status_page_of_a_new_installation_is_complete():
     nothing = builders.tick_day(longest_ms=np.full(96, np.nan), ticks=np.zeros(96, dtype=np.int64))
     state = builders.status(exchanges=(), ticks=(), minute=None)
     text = text_of(status.page(state, builders.day(ticks=nothing), PROFILE, UTC))
@@ -301,7 +301,7 @@ def test_the_status_page_lists_new_and_delisted_pairs():
     assert links_in(listings) == ["/metric/3", "/metric/4"]
 
 
-def test_of_many_listings_the_latest_are_shown():
+def test_only_the_latest_of_many_listings_are_shown():
     many = tuple(Metric(number, "okx", f"C{number}", "USD", new_at=builders.NOON) for number in range(1, 16))
 
     listings = status.listings(builders.day(came=many), UTC)
@@ -334,13 +334,13 @@ def test_the_status_page_shows_samples_beyond_their_retention():
     assert "kept longer" not in text_of(status_storage.storage(builders.status(storage=builders.storage()), UTC))
 
 
-def test_the_status_page_shows_that_nothing_can_be_written():
+def test_the_status_page_shows_that_the_database_cannot_be_written():
     text = "Nothing can be written, so no tick is stored: database or disk is full"
     assert text in text_of(status_storage.storage(builders.status(cannot_write="database or disk is full"), UTC))
     assert "Nothing can be written" not in text_of(status_storage.storage(builders.status(), UTC))
 
 
-def test_a_growth_is_drawn_as_soon_as_there_are_two_sizes():
+def test_growth_is_drawn_once_there_are_two_sizes():
     for known in ((), (1_000_000,)):
         day = builders.day(sizes=builders.sizes(*known))
         assert status_storage.charts(day, UTC)[1] is None
@@ -392,7 +392,7 @@ def test_backfill_is_a_bar_with_its_counts(failed, text, value):
 
 
 def histories(**changes):
-    """What the status page says of each exchange's history: the text, and how much of the bar is full."""
+    """The text and the filled share of the bar of each exchange's backfill on the status page."""
     parts_of_it = status_history.backfills(builders.status(**changes))
     bars = [next(one for one in walk(part) if type(one).__name__ == "Progress") for part in parts_of_it]
     return [(text_of(part), float(bar.value) / float(bar.max)) for part, bar in zip(parts_of_it, bars, strict=True)]
@@ -409,14 +409,14 @@ def test_the_backfill_of_an_exchange_that_has_never_answered_is_an_empty_bar():
     ]
 
 
-def test_an_exchange_without_missing_history_has_no_bar():
+def test_an_exchange_without_gaps_has_no_bar():
     nothing = builders.backfill_state(done=0, failed=0, total=0)
 
     assert histories(exchanges=(builders.exchange_state(),)) == []
     assert histories(exchanges=(builders.exchange_state(),), backfills=(nothing,)) == []
 
 
-def test_a_finished_backfill_says_how_much_was_done():
+def test_a_finished_backfill_shows_its_total():
     over = builders.backfill_state(done=630, total=630)
 
     assert histories(exchanges=(builders.exchange_state(),), backfills=(over,)) == [("kraken|630 of 630 requests", 1.0)]
@@ -435,7 +435,7 @@ def test_a_change_is_coloured_by_its_direction(fraction, look):
     assert parts.tone(fraction) == look
 
 
-def test_the_key_of_a_metric_is_one_its_page_understands():
+def test_the_key_of_a_metric_leads_to_its_page():
     assert Metric(1, "kraken", "BTC", "USD").key == "kraken:BTC-USD"
 
 

@@ -22,7 +22,7 @@ NONE = builders.series([])
 
 
 def read_chart(history, volumes=NONE, span="24"):
-    """The span that ends at noon, whatever `history` has of it."""
+    """The span that ends at noon, with the samples of `history` in it."""
     chosen = SPANS[span]
     until = int(builders.NOON.timestamp())
     seconds = 366 * 86_400 if span == "8760" else chosen.seconds
@@ -38,7 +38,7 @@ def subject(row=ROW, alerts=(), revision=7):
 
 
 def span_for(history):
-    """By the hour or by sample, as the history is."""
+    """A span with hourly points or samples, according to the type of `history`."""
     return "720" if isinstance(history, Hours) else "24"
 
 
@@ -49,7 +49,7 @@ def figure(history, row=ROW, alerts=(), zone=UTC, threshold=False, kind=LINE, sp
 
 
 def legend(drawn):
-    """The names that the legend shows."""
+    """The names in the legend."""
     return [trace["name"] for trace in drawn["data"] if trace.get("visible", True) and trace.get("showlegend", True)]
 
 
@@ -68,15 +68,15 @@ def test_the_axis_is_in_the_viewers_zone_and_says_so():
 
 
 @pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])
-def test_points_lie_in_utc_so_that_no_line_runs_back_when_clocks_are_changed(day):
-    until = datetime.fromisoformat(f"{day}T01:01:00Z")  # the clocks of Berlin are changed at 1:00 UTC
+def test_points_are_in_utc_so_that_lines_never_run_back_when_clocks_change(day):
+    until = datetime.fromisoformat(f"{day}T01:01:00Z")  # clocks in Berlin change at 1:00 UTC
 
     drawn = figure(builders.series([1.0, 2.0, 3.0], until=until), zone=BERLIN)
 
     assert drawn["data"][price_chart.PRICE]["x"] == [f"{day}T{clock}:00" for clock in ("00:59", "01:00", "01:01")]
 
 
-def test_the_time_of_a_point_is_left_to_the_browser():
+def test_the_time_of_a_point_is_formatted_by_the_browser():
     traces = figure(builders.series([1.0, 2.0]), zone=BERLIN)["data"]
 
     assert [bool(trace.get("meta", {}).get("timed")) for trace in traces] == [
@@ -92,12 +92,12 @@ def test_the_average_is_drawn_as_it_was_at_each_price():
 
     assert average["x"] == figure(prices)["data"][price_chart.PRICE]["x"]
     assert average["y"][:2] == [None, 100.0]
-    assert average["y"][90] == 100.0  # of the hour before, without the price itself
+    assert average["y"][90] == 100.0  # of the preceding hour, without the price itself
     assert average["y"][91] == float(f"{100 + 100 / 60:.11g}")
     assert average["y"][-1] == float(f"{100 + 100 * 29 / 60:.11g}")
 
 
-def test_the_threshold_is_the_factor_times_the_average_and_not_known_before_enough_prices():
+def test_the_threshold_is_the_factor_times_the_average_once_there_are_enough_prices():
     threshold = figure(builders.series([60_000.0] * 8), threshold=True)["data"][price_chart.THRESHOLD]
 
     assert threshold["y"] == [None] * 5 + [180_000.0] * 3
@@ -105,7 +105,7 @@ def test_the_threshold_is_the_factor_times_the_average_and_not_known_before_enou
 
 
 @pytest.mark.parametrize("price", [1.25e-18, 2.5e-8, 1e12])
-def test_averages_keep_their_digits_whatever_the_price(price):
+def test_averages_keep_their_digits_for_any_price(price):
     drawn = figure(builders.series([price] * 8))["data"]
 
     assert drawn[price_chart.AVERAGE]["y"][-1] == pytest.approx(price, rel=1e-10)
@@ -113,26 +113,26 @@ def test_averages_keep_their_digits_whatever_the_price(price):
 
 
 def spike():
-    """A price five times its average, for twelve minutes, and an alert at its first."""
+    """A spike to five times the average for twelve minutes, with an alert at its start."""
     prices = builders.series([56_000.0] * 100 + [282_726.0] * 12)
     at = datetime.fromtimestamp(int(prices.times[100]), UTC)
     return prices, builders.alert(fired_at=at, price=282_726.0, average=56_344.7, factor=3.0)
 
 
-def test_a_fired_mark_lies_above_the_threshold_that_is_drawn_there():
+def test_the_marker_of_an_alert_lies_above_the_drawn_threshold():
     prices, alert = spike()
 
     drawn = figure(prices, alerts=(alert,), threshold=True)["data"]
 
     at = drawn[price_chart.THRESHOLD]["x"].index(drawn[price_chart.FIRED]["x"][0])
-    assert drawn[price_chart.THRESHOLD]["y"][at] == 169_034.1  # what is on record, whatever was filled in since
+    assert drawn[price_chart.THRESHOLD]["y"][at] == 169_034.1  # the stored threshold, regardless of later backfills
     assert drawn[price_chart.THRESHOLD]["y"][at - 1] == 168_000.0
     assert drawn[price_chart.FIRED]["y"][0] > drawn[price_chart.THRESHOLD]["y"][at]
-    assert drawn[price_chart.THRESHOLD]["y"][-1] > 282_726.0  # by then the spike is in its own average
+    assert drawn[price_chart.THRESHOLD]["y"][-1] > 282_726.0  # by then the average includes the spike
 
 
 @pytest.mark.parametrize("span", ["168", "720", "8760"])
-def test_among_bars_too_a_fired_mark_lies_on_its_crossing(span):
+def test_the_marker_of_an_alert_lies_on_its_crossing_in_bar_charts_too(span):
     hours = builders.hours(
         [(56_000.0, 56_000.0, 56_000.0, 56_000.0)] * 48 + [(56_000.0, 282_726.0, 56_000.0, 282_726.0)]
     )
@@ -151,7 +151,7 @@ def rule(number, direction="below", factor=0.5, window=900):
     return parse_rule({"name": "<b>", "scope": "okx:*", "condition": fields}, number)
 
 
-def test_the_thresholds_of_rules_that_people_wrote_are_drawn_by_their_own_windows():
+def test_thresholds_of_user_rules_are_drawn_with_their_own_windows():
     prices = builders.series([100.0] * 60 + [40.0] * 20)
     chart = read_chart(prices)
     written = [rule(7), rule(8, "above", 2.0, 3600)]
@@ -165,12 +165,12 @@ def test_the_thresholds_of_rules_that_people_wrote_are_drawn_by_their_own_window
     ]
     quarter = drawn[8]
     assert quarter["y"][quarter["x"].index("2026-03-01T11:41:00")] == 50.0
-    assert quarter["y"][quarter["x"].index("2026-03-01T11:55:00")] == 49.5  # on record
+    assert quarter["y"][quarter["x"].index("2026-03-01T11:55:00")] == 49.5  # as stored
     assert quarter["y"][-1] == 20.0
     assert drawn[9]["y"][-1] == float(f"{2 * (41 * 100 + 19 * 40) / 60:.11g}")
 
 
-def test_a_rule_that_is_new_or_changed_has_the_chart_draw_all_anew():
+def test_a_new_or_changed_rule_causes_a_full_redraw():
     chart, one = read_chart(minutes(1440)), subject()
     drawn = price_chart.price_figure(chart, view(), one, False)["layout"]["meta"]
     written = replace(one, rules=[rule(7)], revision=8)
@@ -185,7 +185,7 @@ def test_a_rule_that_is_new_or_changed_has_the_chart_draw_all_anew():
     assert price_chart.price_update(chart, view(), changed, brought["meta"])["from"] is None
 
 
-def test_the_threshold_rests_on_the_average_of_the_rules_own_window():
+def test_the_threshold_uses_the_average_of_the_rules_window():
     quarter = replace(PROFILE, alert_window_minutes=15)
 
     assert price_chart.threshold_of(replace(ROW, rule_average=50.0), quarter) == 150.0
@@ -202,7 +202,7 @@ def test_a_distant_threshold_does_not_flatten_the_chart():
     assert [near(calm), near(prices, (alert,))] == [False, True]
 
 
-def test_no_threshold_is_claimed_where_its_average_is_unknown():
+def test_no_threshold_is_drawn_where_the_average_is_unknown():
     unknown = replace(ROW, rule_average=None)
 
     assert price_chart.threshold_of(unknown, PROFILE) is None
@@ -228,7 +228,7 @@ def test_an_alert_that_is_not_shown_is_not_in_the_legend():
     assert legend(figure(builders.series([60_000.0] * 60), alerts=(builders.alert(),)))[-1] == "Alert"
 
 
-def test_alerts_are_drawn_in_the_order_of_time():
+def test_alerts_are_drawn_in_chronological_order():
     later, earlier = builders.alert(2), builders.alert(1, fired_at=builders.NOON - timedelta(minutes=9))
 
     fired = figure(builders.series([60_000.0] * 60), alerts=(later, earlier))["data"][price_chart.FIRED]
@@ -241,12 +241,12 @@ def test_a_metric_without_history_gives_an_empty_chart(nothing):
     assert [trace["x"] for trace in figure(nothing)["data"]] == [[]] * 8
 
 
-# ---- by the hour
+# ---- hourly points
 
 HOURS = [(10.0, 14.0, 9.0, 12.0), None, (11.0, 11.5, 7.0, 8.0)]
 
 
-def test_hours_are_a_line_of_closes_before_a_band():
+def test_hours_are_a_line_of_closes_in_front_of_a_band():
     drawn = figure(builders.hours(HOURS))
     price, band = drawn["data"][price_chart.PRICE], drawn["data"][price_chart.BAND]
 
@@ -259,7 +259,7 @@ def test_hours_are_a_line_of_closes_before_a_band():
     assert band["x"][:3] == ["2026-03-01T09:00:00", "2026-03-01T09:30:00", "2026-03-01T10:00:00"]
 
 
-def test_an_hours_range_is_read_beside_its_close():
+def test_the_hover_label_of_an_hour_has_its_range_and_close():
     price = figure(builders.hours([(10.0, 14.12345, 9.0, 12.0)]), row=replace(ROW, price=500.0))["data"][
         price_chart.PRICE
     ]
@@ -276,7 +276,7 @@ def test_the_band_of_a_tiny_price_keeps_its_shape():
     assert drawn["data"][price_chart.BAND]["y"][0] == 0.0000234567
 
 
-def test_among_hours_there_are_a_band_and_the_average_and_threshold_of_each_bar():
+def test_hourly_charts_have_a_band_and_the_average_and_threshold_of_each_bar():
     drawn = figure(builders.hours(HOURS), threshold=True, span="168")
 
     assert legend(drawn) == ["Hourly close", "1 h average", "Alert above 3\N{MULTIPLICATION SIGN}", "Low to high"]
@@ -287,13 +287,13 @@ def test_among_hours_there_are_a_band_and_the_average_and_threshold_of_each_bar(
     assert figure(builders.series([1.0, 2.0]))["data"][price_chart.BAND]["y"] == []
 
 
-def test_alerts_are_marked_among_hours():
+def test_alerts_are_marked_in_hourly_charts():
     fired = figure(builders.hours(HOURS), alerts=(builders.alert(),))["data"][price_chart.FIRED]
 
     assert fired["x"] == ["2026-03-01T11:55:00"]
 
 
-def test_the_more_hours_the_finer_the_line():
+def test_the_line_is_finer_with_more_hours():
     def width(count):
         drawn = figure(builders.hours([(1.0, 1.0, 1.0, 1.0)] * count), span="8760")
         return drawn["data"][price_chart.PRICE]["line"]["width"]
@@ -301,7 +301,7 @@ def test_the_more_hours_the_finer_the_line():
     assert width(168) > width(720) > width(8760)
 
 
-def test_the_threshold_is_near_hours_that_almost_reached_it():
+def test_the_threshold_is_shown_if_an_hour_almost_reached_it():
     calm, wild = (
         builders.hours([(60_000.0, 60_500.0, 60_000.0, 60_000.0)]),
         builders.hours([(60_000.0, 170_000.0, 60_000.0, 60_000.0)]),
@@ -311,13 +311,13 @@ def test_the_threshold_is_near_hours_that_almost_reached_it():
     assert not near(builders.hours([]))
 
 
-def test_small_prices_are_hovered_with_their_digits():
+def test_hover_labels_of_small_prices_keep_their_digits():
     shib = replace(ROW, price=0.00002345)
 
     assert ":,.8f" in figure(builders.series([0.00002345]), row=shib)["data"][price_chart.PRICE]["hovertemplate"]
 
 
-def test_no_name_from_outside_enters_a_figure():
+def test_a_figure_contains_no_names_from_exchanges():
     hostile = replace(ROW, base="<b>", quote="<a href='x'>", market="%{x}")
 
     drawn = figure(builders.series([1.0, 2.0]), row=hostile)
@@ -326,7 +326,7 @@ def test_no_name_from_outside_enters_a_figure():
     assert "<b>'" not in str(drawn)
 
 
-def test_candles_take_the_place_of_the_line_and_its_band():
+def test_candles_replace_the_line_and_its_band():
     drawn = figure(builders.series([1.0, 3.0, 2.0], step=900, width=900), kind=CANDLE)
     price, candles = drawn["data"][price_chart.PRICE], drawn["data"][price_chart.CANDLES]
 
@@ -359,7 +359,7 @@ def test_volumes_and_volatility_have_panels_of_their_own():
     assert captions == ["24 h volume", "Volatility: standard deviation / mean of 1 h"]
 
 
-def test_a_gap_is_a_gap_in_the_volatility_too():
+def test_a_gap_in_prices_is_a_gap_in_the_volatility_too():
     whole = builders.series([100.0 + place % 3 for place in range(600)])
     present = [*range(200), *range(400, 600)]
     history = Series(whole.times[present], whole.values[present], whole.widths[present])
@@ -386,11 +386,11 @@ def meta_of(history, **named):
 
 
 def shorter(history, count):
-    """The same without its last values."""
+    """The history without its last values."""
     return Series(history.times[:-count], history.values[:-count], history.widths[:-count])
 
 
-def test_an_update_has_the_points_after_the_last_price_and_the_running_bar():
+def test_an_update_has_the_new_points_and_the_current_bar():
     brought = update(minutes(1440), meta_of(shorter(minutes(1440), 2)))
 
     price = brought["traces"][price_chart.PRICE]
@@ -403,7 +403,7 @@ def test_an_update_has_the_points_after_the_last_price_and_the_running_bar():
     assert brought["meta"]["revision"] == 8
 
 
-def test_a_price_of_the_running_bar_that_came_late_brings_that_bar_anew():
+def test_a_late_price_in_the_current_bar_updates_that_bar():
     whole = minutes(1440)
     present = [*range(1430), *range(1431, 1439)]
 
@@ -425,7 +425,7 @@ def test_an_update_is_small(span, kind, part):
     assert size < len(json.dumps(drawn)) / part
 
 
-def test_an_update_of_hours_brings_the_running_one_alone():
+def test_an_update_of_hours_has_only_the_current_hour():
     hours = builders.hours([(10.0, 14.0, 9.0, 12.0 + hour % 5) for hour in range(168)])
     brought = update(hours, meta_of(hours, span="168"), span="168")
 
@@ -436,7 +436,7 @@ def test_an_update_of_hours_brings_the_running_one_alone():
     assert band["columns"]["x"].count(None) == 1
 
 
-def test_a_backfill_before_the_running_bar_replaces_all_points():
+def test_a_backfill_before_the_current_bar_replaces_all_points():
     whole = minutes(1440)
     present = [*range(600), *range(700, 1440)]
     drawn = meta_of(Series(whole.times[present], whole.values[present], whole.widths[present]))
@@ -454,11 +454,11 @@ def test_a_chart_with_invalid_meta_is_replaced(damage):
 
 
 @pytest.mark.parametrize("changed", [{"span": "6"}, {"kind": CANDLE}, {"zone": BERLIN}])
-def test_a_chart_of_another_view_gets_nothing(changed):
+def test_a_chart_of_another_view_gets_no_update(changed):
     assert update(minutes(1440), meta_of(minutes(1440), **changed)) is None
 
 
-def test_alerts_come_whole():
+def test_an_update_has_all_alerts():
     brought = update(minutes(1440), meta_of(minutes(1440)), alerts=(builders.alert(),))["traces"]
 
     assert brought[price_chart.FIRED]["columns"]["y"] == [190_000.0]
@@ -466,7 +466,7 @@ def test_alerts_come_whole():
     assert "after" not in brought[price_chart.FIRED]
 
 
-# ---- where history begins
+# ---- the start of history
 
 
 def begun(hours=3, zone=UTC, span="24"):
@@ -474,7 +474,7 @@ def begun(hours=3, zone=UTC, span="24"):
     return replace(chart, begins=int(chart.history.times[0])), zone
 
 
-def test_the_axis_is_the_span_that_is_chosen_and_says_where_history_begins_in_it():
+def test_the_axis_covers_the_chosen_span_and_marks_the_start_of_history():
     chart, zone = begun(zone=BERLIN)
 
     look = price_chart.price_figure(chart, view(zone=zone), subject(), False)["layout"]
@@ -483,17 +483,17 @@ def test_the_axis_is_the_span_that_is_chosen_and_says_where_history_begins_in_it
     assert look["xaxis"]["autorangeoptions"] == {"minallowed": noon - 86_400_000, "maxallowed": noon}
     assert look["annotations"][-1]["text"] == "History begins 1 Mar 10:01"
     assert look["shapes"][0]["x0"] == look["shapes"][0]["x1"] == look["annotations"][-1]["x"] == "2026-03-01T09:01:00"
-    assert look["annotations"][-1]["xanchor"] == "right"  # there is no room behind it
+    assert look["annotations"][-1]["xanchor"] == "right"  # there is no space to its right
 
 
-def test_a_history_that_reaches_back_is_not_said_to_begin():
+def test_no_start_is_marked_if_history_covers_the_span():
     look = figure(minutes(1440))["layout"]
 
     assert look["shapes"] == []
     assert len(look["annotations"]) == 2
 
 
-def test_an_update_has_the_beginning_of_history_if_it_has_changed():
+def test_an_update_has_the_start_of_history_if_it_has_changed():
     chart, _ = begun()
     drawn = price_chart.price_figure(chart, view(), subject(), False)["layout"]["meta"]
 

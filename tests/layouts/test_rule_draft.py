@@ -45,7 +45,7 @@ def test_there_are_templates_for_the_most_common_rules():
         {"notify": NOBODY},
     ],
 )
-def test_a_rule_comes_back_from_the_form_as_it_was(changes: dict[str, object]):
+def test_a_rule_survives_the_round_trip_through_the_form(changes: dict[str, object]):
     rule = parse_rule(rule_json(FILLED | changes, enabled=False), 7)
 
     assert parse_rule(rule_json(draft_of(rule), enabled=False), 7) == rule
@@ -74,7 +74,7 @@ def test_an_ambiguous_number_is_refused(typed: str):
     assert set(errors_in(rule_json(FILLED | {"percent": typed}))) == {"percent"}
 
 
-def test_values_that_no_form_sends_are_refused_too():
+def test_values_that_the_form_cannot_send_are_refused_too():
     assert errors_in(rule_json(FILLED | {"quantity": "weight"})) == {
         "quantity": "Must be price, volume, stdev, volatility or rank."
     }
@@ -93,7 +93,7 @@ def test_only_the_fields_of_the_condition_are_shown():
         assert visible_fields(FILLED | {"kind": kind})
 
 
-def test_a_copy_says_that_it_is_one():
+def test_a_copy_has_a_name_that_marks_it_as_one():
     rule = parse_rule(rule_json(FILLED), 7)
 
     assert duplicate(rule) == draft_of(rule) | {"name": "Pumps (copy)"}

@@ -14,7 +14,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(st.lists(st.tuples(FINITE, st.floats(allow_infinity=False)), max_size=50))
-def test_quotes_come_through_json_bit_for_bit(figures: list[tuple[float, float]]) -> None:
+def test_quotes_survive_json_bit_for_bit(figures: list[tuple[float, float]]) -> None:
     pairs = tuple(Pair(f"C{number}", "USD") for number in range(len(figures)))
     prices = np.array([price for price, _ in figures], dtype=np.float64)
     volumes = np.array([volume for _, volume in figures], dtype=np.float64)

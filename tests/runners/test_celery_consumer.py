@@ -1,4 +1,4 @@
-"""A worker of its own, as it is deployed, whose broker goes away while it works."""
+"""A separate worker, as it is deployed, whose broker stops while it works."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def silent_exchange() -> Iterator[socket.socket]:
-    """Takes connections and never answers."""
+    """Accepts connections and never responds."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -31,7 +31,7 @@ def silent_exchange() -> Iterator[socket.socket]:
         yield listening
 
 
-def test_a_worker_that_is_at_work_when_its_broker_dies_goes_on_when_that_is_back(
+def test_a_worker_that_is_busy_when_its_broker_dies_continues_when_it_is_back(
     tmp_path: Path, redis_server: RedisServer, silent_exchange: socket.socket
 ) -> None:
     settings = {
@@ -57,7 +57,7 @@ def test_a_worker_that_is_at_work_when_its_broker_dies_goes_on_when_that_is_back
         tasks = celery_app.make_app(read_settings(None, redis_url=redis_server.url)).tasks
         with denied_join_result():
             tasks[celery_app.FETCH].apply_async(("kraken", 1_700_000_000))
-        connection, _ = silent_exchange.accept()  # it is at work now
+        connection, _ = silent_exchange.accept()  # the worker is busy now
         redis_server.kill()
         wait_for(lambda: "the broker is away" in log.read_text(), what="its noticing")
         redis_server.start()

@@ -1,4 +1,4 @@
-"""Clocks that jump, and jobs that go by them all the same."""
+"""Clocks that jump, and jobs that must still run on time."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,13 +24,13 @@ RETAINED_HOURS = 26.0
 
 
 class TwoTimes:
-    """A clock and a timer that stand still until they are moved, together or not."""
+    """A clock and a timer that stand still until they are moved, together or separately."""
 
     def __init__(self) -> None:
         self.now, self.seconds, self.look = NOON, 1_000.0, 0.0
 
     def clock(self) -> datetime:
-        self.seconds += self.look  # how long it takes to look at it
+        self.seconds += self.look  # the time that a comparison takes
         return self.now
 
     def timer(self) -> float:
@@ -42,7 +42,7 @@ class TwoTimes:
 
 
 @pytest.mark.parametrize("jump", [-3_600.0, 180.0, 3 * 86_400.0, -315_360_000.0])
-def test_a_jump_is_seen_once_and_by_how_much(jump: float) -> None:
+def test_a_jump_is_reported_once_with_its_size(jump: float) -> None:
     times = TwoTimes()
     watch = ClockWatch(times.clock, times.timer)
     times.go_on(5)
@@ -56,7 +56,7 @@ def test_a_jump_is_seen_once_and_by_how_much(jump: float) -> None:
     assert watch.jump() == pytest.approx(-jump)
 
 
-def test_small_corrections_are_no_jump_until_they_come_to_one() -> None:
+def test_small_corrections_are_reported_when_they_add_up_to_a_jump() -> None:
     times = TwoTimes()
     watch = ClockWatch(times.clock, times.timer)
     jumps = []
@@ -72,11 +72,11 @@ def test_a_comparison_that_took_long_is_ignored() -> None:
     times.look = 5.0
     assert watch.jump() == 0.0
     times.look = 0.0
-    times.go_on(1, 5.0)  # what the look took
+    times.go_on(1, 5.0)  # the time that the comparison took
     assert watch.jump() == 0.0
 
 
-def test_a_beat_is_at_multiples_of_its_seconds_and_always_to_come() -> None:
+def test_the_next_run_of_a_job_is_at_a_multiple_of_its_interval_in_the_future() -> None:
     for seconds in (0.8 / 3, 5, 60, 2_700):
         beat, now = Beat(seconds), NOON
         for _ in range(5):
@@ -86,7 +86,7 @@ def test_a_beat_is_at_multiples_of_its_seconds_and_always_to_come() -> None:
             now = following
 
 
-def test_after_a_jump_by_ten_years_a_job_has_one_time_to_make_up_for() -> None:
+def test_after_a_jump_by_ten_years_a_job_runs_once() -> None:
     scheduler = BackgroundScheduler(timezone=UTC)
     job: ScheduledJob = scheduler.add_job(print, Beat(2.4))
     job._modify(next_run_time=NOON)
@@ -99,7 +99,7 @@ def test_a_jump_is_described() -> None:
 
 
 class ShiftedClock:
-    """The present, but for `shift`."""
+    """The real time plus `shift`."""
 
     def __init__(self) -> None:
         self.shift = timedelta()
@@ -127,20 +127,20 @@ def minute(services: Services) -> datetime | None:
 
 
 def has_ticked(services: Services) -> bool:
-    """Whether the last tick is of the running period, or the one before, by the clock of `services`."""
+    """True if the last tick is of the current or the previous period, by the clock of `services`."""
     last, now = minute(services), services.clock()
     return last is not None and now - timedelta(seconds=10) < last <= now
 
 
 def wait_for_far_times(scheduler: Scheduler) -> None:
-    """Have all jobs wait for times of an hour ahead: what APScheduler makes of a clock that is set back by one."""
+    """Postpone all jobs by an hour, as APScheduler does when the clock is set back by an hour."""
     for job in scheduler._scheduler.get_jobs():
         scheduler._scheduler.modify_job(job.id, next_run_time=datetime.now(UTC) + timedelta(hours=1))
 
 
 @pytest.mark.processes
 @pytest.mark.parametrize("shift", [timedelta(hours=-1), timedelta(days=-3)])
-def test_ticks_go_on_at_once_when_the_clock_is_set_back(
+def test_ticks_continue_at_once_when_the_clock_is_set_back(
     start: Start, shift: timedelta, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = ShiftedClock()
@@ -161,7 +161,7 @@ def test_ticks_go_on_at_once_when_the_clock_is_set_back(
 
 
 @pytest.mark.processes
-def test_a_clock_wrong_by_years_for_a_moment_holds_nothing_up(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_clock_that_is_briefly_wrong_by_years_delays_nothing(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     clock = ShiftedClock()
     clock.shift = timedelta(days=3_653)
     services, _ = start(clock)
@@ -211,7 +211,7 @@ def test_a_process_with_the_right_clock_takes_over_from_one_that_died_three_days
     first, scheduler = start(ahead)
     wait_for(lambda: has_ticked(first), what="a tick three days ahead")
     scheduler.stop()
-    with writing(first.engine) as connection:  # as one leaves it that dies
+    with writing(first.engine) as connection:  # as a process that dies leaves it
         assert leases.take(connection, "dead", ahead().timestamp(), 2)
 
     second, _ = start(ShiftedClock())
@@ -221,7 +221,9 @@ def test_a_process_with_the_right_clock_takes_over_from_one_that_died_three_days
 
 
 @pytest.mark.processes
-def test_what_was_asleep_for_three_minutes_goes_on_and_says_so(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_program_suspended_for_three_minutes_continues_and_logs_it(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
     clock = ShiftedClock()
     services, _ = start(clock)
     wait_for(lambda: has_ticked(services), what="the first tick")

@@ -1,4 +1,4 @@
-"""Celery's way of doing the work, over a real Redis, with a worker on a thread of this process."""
+"""Jobs run by Celery, over a real Redis, with a worker in a thread of this process."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -46,11 +46,11 @@ Open = Callable[..., Services]
 NOW = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
 
 UNHURRIED = 0.003
-"""Seconds between two looks: a worker has more than one for what takes five by a RunningClock."""
+"""Seconds between two checks: a worker gets several within five seconds of a RunningClock."""
 
 
 class RunningClock:
-    """Stands at its moment, and goes on from there by a hundredth of a second each time it is looked at."""
+    """Starts at a given time, and moves on by a hundredth of a second with each call."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -62,7 +62,7 @@ class RunningClock:
 
 @pytest.fixture
 def open_one(tmp_path: Path, redis_server: RedisServer) -> Iterator[Open]:
-    """Services with a database of this name, whose process has the clock, and with the exchanges given."""
+    """Opens services with a database of this name and the given exchanges; their process holds the clock's lease."""
     opened: list[Services] = []
 
     def begin(
@@ -101,7 +101,7 @@ def dispatch(redis_server: RedisServer) -> Dispatch:
 def working(
     dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Services], AbstractContextManager[object]]:
-    """A worker that works with these services while the context lasts."""
+    """Runs a worker with these services within a context."""
 
     def begin(services: Services) -> AbstractContextManager[object]:
         monkeypatch.setattr(celery_app, "worker_services", lambda: services)
@@ -143,7 +143,7 @@ def test_a_tick_by_celery_equals_one_in_process_bit_for_bit(open_one: Open, disp
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=3), timedelta(days=3653)])
-def test_after_a_clock_that_was_ahead_ticks_by_celery_go_on_when_the_time_is_right(
+def test_ticks_by_celery_continue_after_a_clock_that_was_ahead_is_corrected(
     open_one: Open, dispatch: Dispatch, working, ahead: timedelta
 ) -> None:
     services = open_one(clock=RunningClock(NOW))
@@ -173,7 +173,8 @@ def test_workers_of_a_clock_ahead_for_more_than_an_hour_remove_nothing_that_is_t
         for now in (NOW + ahead, NOW + ahead + timedelta(minutes=1)):
             services.clock.now = now  # type: ignore[attr-defined]
             dispatch.tick(services, now)
-            celery_app.keep(int(period_of(now, 60).timestamp()), services.owner)  # to its end, whatever the worker does
+            # To its end, without depending on the worker.
+            celery_app.keep(int(period_of(now, 60).timestamp()), services.owner)
         services.clock.now = NOW + timedelta(minutes=1)  # type: ignore[attr-defined]
         dispatch.tick(services, NOW + timedelta(minutes=1))
 
@@ -188,11 +189,11 @@ def test_a_tick_by_celery_ends_when_the_clock_is_set_back_in_it(open_one: Open, 
     services = open_one(clock=RunningClock(NOW))
     services.ingestion.discovery.run(NOW)
     services.clock.now = NOW - timedelta(hours=1)  # type: ignore[attr-defined]
-    dispatch.tick(services, NOW)  # without a worker, for which it would wait until its period has ended
+    dispatch.tick(services, NOW)  # without a worker, it would wait until its period has ended
     assert services.clock() < NOW - timedelta(minutes=59)
 
 
-def test_the_clock_alone_starts_an_installation_by_its_workers(open_one: Open, dispatch: Dispatch, working) -> None:
+def test_a_clock_starts_a_new_installation_through_its_workers(open_one: Open, dispatch: Dispatch, working) -> None:
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0}, close_at=lambda _pair, _second: 50.0)
     services = open_one("one", (exchange,), clock=RunningClock(NOW))
     by_name = {job.name: job.function for job in dispatch.jobs()}
@@ -205,7 +206,7 @@ def test_the_clock_alone_starts_an_installation_by_its_workers(open_one: Open, d
     assert {job.name: job.seconds for job in dispatch.jobs()} == {job.name: job.seconds for job in jobs.JOBS}
 
 
-def test_an_exchange_that_cannot_answer_is_asked_again_and_then_done_without(
+def test_a_failing_exchange_is_retried_and_then_left_out_of_the_tick(
     open_one: Open, dispatch: Dispatch, working, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(celery_app, "RETRY_SECONDS", (0.0, 0.01))
@@ -240,7 +241,7 @@ def test_without_a_worker_the_tick_is_given_up_when_its_period_ends(
     assert services.clock() >= period_of(NOW, 60) + timedelta(seconds=54)
 
 
-def test_without_a_broker_nothing_breaks_and_nothing_is_stored(
+def test_without_a_broker_no_tick_is_stored_and_no_error_is_raised(
     open_one: Open,
     dispatch: Dispatch,
     redis_server: RedisServer,
@@ -262,7 +263,7 @@ def test_without_a_broker_nothing_breaks_and_nothing_is_stored(
 
 
 def losing(dispatch: Dispatch, market: str, questions: int) -> Dispatch:
-    """As `dispatch`, but the first `questions` to this exchange get lost, as with a worker that dies of each."""
+    """Like `dispatch`, but the first `questions` to this exchange are lost, as when a worker dies with each."""
     left = [questions]
 
     class Losing(Dispatch):
@@ -278,7 +279,7 @@ def losing(dispatch: Dispatch, market: str, questions: int) -> Dispatch:
 
 
 @pytest.mark.parametrize(("questions", "tries"), [(3, 1), (4, 2)])
-def test_an_exchange_that_no_worker_answers_for_is_asked_for_again_and_no_tick_stored_without_any_answer(
+def test_a_lost_request_is_repeated_and_no_tick_is_stored_without_any_answer(
     open_one: Open,
     dispatch: Dispatch,
     working,
@@ -299,7 +300,7 @@ def test_an_exchange_that_no_worker_answers_for_is_asked_for_again_and_no_tick_s
     assert (tick.stored, tick.failed) == (1, ())
 
 
-def test_an_exchange_that_no_worker_ever_answers_for_harms_no_other(
+def test_lost_requests_to_one_exchange_do_not_affect_others(
     open_one: Open, dispatch: Dispatch, working, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.runners.dispatch.POLL_SECONDS", UNHURRIED)
@@ -317,9 +318,7 @@ def test_an_exchange_that_no_worker_ever_answers_for_harms_no_other(
     assert services.clock() < NOW + timedelta(seconds=25)
 
 
-def test_a_database_that_is_away_for_a_part_of_the_period_costs_no_tick(
-    open_one: Open, dispatch: Dispatch, working
-) -> None:
+def test_a_database_outage_shorter_than_the_period_costs_no_tick(open_one: Open, dispatch: Dispatch, working) -> None:
     services = open_one("one", (FakeExchange("kraken", {"BTC/USD": 100.0}),), clock=RunningClock(NOW))
     services.ingestion.discovery.run(NOW)
     refused: list[object] = []
@@ -337,7 +336,7 @@ def test_a_database_that_is_away_for_a_part_of_the_period_costs_no_tick(
     assert services.reader.status(NOW).ticks[0].stored == 1
 
 
-def test_a_worker_stores_nothing_for_a_clock_that_has_lost_the_lease(
+def test_a_worker_stores_nothing_for_a_clock_that_lost_the_lease(
     open_one: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     services = open_one()
@@ -354,7 +353,7 @@ def test_a_worker_stores_nothing_for_a_clock_that_has_lost_the_lease(
     assert not celery_app.close_tick([], second, 1.0, 1.0, services.owner)
 
 
-def test_one_worker_at_a_time_fills_an_exchanges_history(open_one: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_worker_at_a_time_backfills_an_exchange(open_one: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0}, close_at=lambda _pair, _second: 50.0)
     services = open_one("one", (exchange,))
     services.ingestion.discovery.run(NOW)
@@ -374,7 +373,7 @@ def test_one_worker_at_a_time_fills_an_exchanges_history(open_one: Open, monkeyp
 
 
 @pytest.mark.parametrize("ahead", [0, 3_600, -3_600])
-def test_after_a_workers_death_another_continues_its_backfill_whatever_their_clocks_say(
+def test_another_worker_continues_the_backfill_of_a_dead_one_despite_different_clocks(
     open_one: Open, monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
     exchange, timer = FakeExchange("kraken", {"BTC/USD": 100.0}, close_at=lambda _pair, _second: 50.0), FakeTimer()
@@ -384,14 +383,14 @@ def test_after_a_workers_death_another_continues_its_backfill_whatever_their_clo
     monkeypatch.setattr(celery_app, "worker_services", lambda: services)
     with writing(services.engine) as connection:
         leases.take(connection, "a worker", NOW.timestamp() + ahead, 20, "backfill kraken")
-    for _ in range(5):  # it lives
+    for _ in range(5):  # the worker is alive
         celery_app.backfill("kraken")
         with writing(services.engine) as connection:
             assert leases.renew(connection, "a worker", NOW.timestamp() + ahead + timer.now, 20, "backfill kraken")
         timer.now += 15
     assert exchange.asked == []
 
-    for _ in range(2):  # it lives no more
+    for _ in range(2):  # the worker is dead
         celery_app.backfill("kraken")
         timer.now += 15
     assert exchange.asked == []
@@ -399,7 +398,7 @@ def test_after_a_workers_death_another_continues_its_backfill_whatever_their_clo
     assert len(exchange.asked) == 2
 
 
-def test_of_two_workers_one_sends_a_channels_messages_and_the_other_stands_by(
+def test_only_one_of_two_workers_sends_the_messages_of_a_channel(
     open_one: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workers = [open_one(), open_one()]
@@ -420,7 +419,7 @@ def test_of_two_workers_one_sends_a_channels_messages_and_the_other_stands_by(
             outbox.enqueue(connection, second, [AlertNotice(alert, "fired", ["test"])])
     for services in workers:
         notify_by(services, Slow())
-    # Each task comes to either of them.
+    # Either worker may get each task.
     for services in workers * 2:
         monkeypatch.setattr(celery_app, "worker_services", lambda services=services: services)
         celery_app.send_messages()
@@ -433,7 +432,7 @@ def test_of_two_workers_one_sends_a_channels_messages_and_the_other_stands_by(
     assert [one.attempts for one in workers[0].deliveries.newest(10, "sent")] == [1, 1, 1]
 
 
-def test_a_slow_receiver_takes_no_worker_from_the_tick_and_delays_no_other_channel(
+def test_a_slow_receiver_delays_neither_ticks_nor_other_channels(
     open_one: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services = open_one("one", (FakeExchange("kraken", {"BTC/USD": 100.0}),))
@@ -452,7 +451,7 @@ def test_a_slow_receiver_takes_no_worker_from_the_tick_and_delays_no_other_chann
         (number,) = alerts.insert_alerts(connection, [NewAlert(1, second, 400.0, 100.0, 3.0, 60)])
         outbox.enqueue(connection, second, [AlertNotice(number, "fired", ["slow", "quick"])])
     for _ in range(3):
-        celery_app.send_messages()  # answers at once
+        celery_app.send_messages()  # returns at once
     wait_for(lambda: quick.accepted, what="the quick channel")
     assert slow.accepted == []
 
@@ -462,7 +461,7 @@ def test_a_slow_receiver_takes_no_worker_from_the_tick_and_delays_no_other_chann
     assert [one.state for one in services.deliveries.newest(10)] == ["sent", "sent"]
 
 
-def test_the_clock_gives_up_the_messages_of_removed_channels_and_no_worker_does(
+def test_only_the_clock_gives_up_messages_of_removed_channels(
     open_one: Open, dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services = open_one("one", (FakeExchange("kraken", {"BTC/USD": 100.0}),))
@@ -492,7 +491,7 @@ def test_a_tick_by_celery_sends_the_heartbeat(open_one: Open, dispatch: Dispatch
     assert beats == [1]
 
 
-def test_messages_are_sent_by_a_worker_where_there_is_a_channel(open_one: Open, dispatch: Dispatch, working) -> None:
+def test_a_worker_sends_messages_if_there_is_a_channel(open_one: Open, dispatch: Dispatch, working) -> None:
     exchange = FakeExchange("kraken", {"BTC/USD": 100.0})
     services = open_one("one", (exchange,), clock=RunningClock(NOW))
     notifier = FakeNotifier()
@@ -516,7 +515,7 @@ def test_celery_needs_a_broker() -> None:
         dispatcher(open_services(settings))
 
 
-def test_the_module_gives_celery_its_app_and_nothing_else(
+def test_the_module_exports_only_the_celery_app(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, redis_server: RedisServer
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""A lasting failure is logged once: the log of a whole program while its database cannot be used."""
+"""The log of the whole program during a database outage: each lasting failure is logged once."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ REFUSALS = 15
 
 @pytest.fixture
 def server() -> Iterator[PostgreSQL]:
-    """A server that may be stopped: the tests' common one may not."""
+    """A server that this test may stop, unlike the shared one."""
     with PostgreSQL() as server:
         yield server
 
