@@ -72,6 +72,7 @@ class Cluster:
         for worker in self.workers:
             wait_for(lambda log=worker.log: " ready." in log.read_text(), 60, f"{worker.name}")
         wait_for(self._is_complete, 60, "the backfill")
+        wait_for(self.database.minute, 60, "the first tick")
         self._pollers.append(Poller(self.web_monitor.poll))
 
     def leader(self) -> Program | None:

@@ -21,7 +21,7 @@ class Poller:
     """Calls `poll` repeatedly in its own thread until it is closed, and keeps the error that stopped it."""
 
     def __init__(self, poll: Callable[[], object]) -> None:
-        self._look = poll
+        self._poll = poll
         self._stop = Event()
         self._error: BaseException | None = None
         self._thread = Thread(target=self._run, daemon=True)
@@ -37,7 +37,7 @@ class Poller:
     def _run(self) -> None:
         try:
             while not self._stop.wait(REST_SECONDS):
-                self._look()
+                self._poll()
         except BaseException as error:  # noqa: BLE001 - `close` raises it
             self._error = error
 

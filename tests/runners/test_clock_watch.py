@@ -110,7 +110,7 @@ class ShiftedClock:
 
 @pytest.fixture
 def start(store_url: str) -> Iterator[Start]:
-    """Starts schedulers on one database of either kind, each with a clock of its own."""
+    """Starts schedulers on one database of each kind, each with its own clock."""
     settings = read_settings(
         None,
         database_url=store_url,
