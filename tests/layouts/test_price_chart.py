@@ -474,7 +474,7 @@ def begun(hours=3, zone=UTC, span="24"):
     return replace(chart, begins=int(chart.history.times[0])), zone
 
 
-def test_the_axis_covers_the_chosen_span_and_marks_the_start_of_history():
+def test_the_axis_covers_the_chosen_span_and_history_begins_with_a_marker():
     chart, zone = begun(zone=BERLIN)
 
     look = price_chart.price_figure(chart, view(zone=zone), subject(), False)["layout"]

@@ -93,7 +93,7 @@ def test_only_the_fields_of_the_condition_are_shown():
         assert visible_fields(FILLED | {"kind": kind})
 
 
-def test_a_copy_has_a_name_that_marks_it_as_one():
+def test_the_name_of_a_copy_ends_with_copy():
     rule = parse_rule(rule_json(FILLED), 7)
 
     assert duplicate(rule) == draft_of(rule) | {"name": "Pumps (copy)"}
