@@ -17,6 +17,9 @@ BANNER = f"#{ids.ALERT_BANNER}"
 STATUS = f"#{ids.CONNECTION_STATUS}"
 TOAST = f"#{ids.TOAST}"
 
+STOPPED = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET")
+"""What the browser logs of a server that is stopped: a reset where it had connected just before."""
+
 
 @pytest.fixture
 def alerted(reader: FakeReader, server: Server) -> FakeReader:
@@ -151,7 +154,7 @@ def test_the_status_names_a_failing_exchange_a_backfill_and_warnings(site: Site,
 
 
 def test_a_lost_connection_is_shown_and_comes_back_by_itself(site: Site, server: Server, reader: FakeReader):
-    site.expect("ERR_CONNECTION_REFUSED")
+    site.expect(*STOPPED)
     site.open("/")
     table = Table(site).wait()
     server.stop()
@@ -240,7 +243,7 @@ def test_a_failed_update_is_shown_with_a_button_that_retries_it(site: Site, read
 
 
 def test_unanswered_updates_are_retried_when_the_server_is_back(site: Site, server: Server):
-    site.expect("ERR_CONNECTION_REFUSED", "the server did not respond")
+    site.expect(*STOPPED, "the server did not respond")
     site.open("/metric/1")
     chart = Chart(site).wait()
     server.stop()
