@@ -134,7 +134,7 @@ class FakeAlertService:
         return self.muted[number]
 
     def replay(self, rule: AlertRule, since: datetime, until: datetime, period_seconds: int) -> Steps[ReplayResult]:
-        """Fires what has fired, after the shares of `steps`; then, or in the place of the first, `trouble`."""
+        """Reports the shares of `steps`, then returns the stored firings; raises `trouble` instead, if set."""
         self.tried = rule
         try:
             if self.trouble is not None and not self.steps:
@@ -245,7 +245,7 @@ class FakeReader:
         return OpenAlerts(len(found), tuple(found[:20]))
 
     def sparklines(self, metric_ids: tuple[int, ...]) -> Sparklines:
-        """Up by a half in a day, with `no_history` of its hours unknown."""
+        """Lines that rise by half in a day, with the first `no_history` hours unknown."""
         self._answer("sparklines")
         self.lines_asked.append(metric_ids)
         rows = [row for row in self.metrics if row.id in metric_ids]
@@ -315,7 +315,7 @@ def fake_dependencies(
     deliveries: Deliveries | None = None,
     alert_service: AlertService | None = None,
 ) -> Dependencies:
-    """These, at NOON, and fakes for the rest. A fake reader has the alerts of a fake alert service."""
+    """Dependencies at NOON with fakes for parts that are not given; fake reader and service share alerts."""
     reader, alert_service = reader or FakeReader(), alert_service or FakeAlertService()
     if isinstance(reader, FakeReader) and isinstance(alert_service, FakeAlertService) and not reader.fired:
         reader.fired = alert_service.fired.values()

@@ -156,7 +156,7 @@ def test_alerts_are_chosen_by_all_that_may_be_asked(engine: Engine, alert_servic
     assert (chosen(muted=True), chosen(muted=False)) == ([1], [4, 3, 2])
 
 
-def test_alerts_are_counted_whatever_the_page(engine: Engine, alert_service: StoreAlertService) -> None:
+def test_the_count_of_alerts_does_not_depend_on_the_page(engine: Engine, alert_service: StoreAlertService) -> None:
     reader = StoreReader(engine, builders.profile())
     assert reader.count_alerts(AlertQuery()) == AlertCounts(0, 0)
     fire(engine, (0, 1, 0), (1, 1, 60), (1, 2, 120))

@@ -176,7 +176,7 @@ def test_metrics_that_are_no_longer_tracked_are_exported_too(engine: Engine, tmp
 
 
 @SUFFIXES
-def test_where_nothing_is_stored_the_file_has_its_columns(engine: Engine, tmp_path: Path, suffix: str) -> None:
+def test_an_export_without_samples_has_its_columns(engine: Engine, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"prices{suffix}"
 
     assert export(engine, path, nothing, Selection(since=NOON)) == ExportResult(rows=0, metrics=0, unmatched=())

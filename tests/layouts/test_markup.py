@@ -57,7 +57,7 @@ def test_components_of_dash_itself_are_refused():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_are_text_whatever_they_contain(name: str):
+def test_names_are_always_escaped(name: str):
     content = json.loads(json.dumps(markup.content(html.Td(name))))
 
     (row,) = content["rows"].values()

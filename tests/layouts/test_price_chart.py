@@ -60,7 +60,7 @@ def test_prices_are_drawn_oldest_first_at_their_times():
     assert price["y"] == [1.0, 2.0, 3.0]
 
 
-def test_the_axis_is_in_the_viewers_zone_and_says_so():
+def test_the_axis_names_the_viewers_zone():
     drawn = figure(builders.series([1.0, 2.0]), zone=BERLIN)
 
     assert drawn["layout"]["xaxis"]["title"]["text"] == "Time (Europe/Berlin)"

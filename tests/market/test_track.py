@@ -57,7 +57,7 @@ def test_the_error_names_the_part_that_cannot_be_read(bad):
 
 
 @pytest.mark.parametrize("nothing", ["", "  ", ",", " , ,"])
-def test_a_list_that_names_nothing_is_an_error(nothing):
+def test_an_empty_list_is_an_error(nothing):
     with pytest.raises(ValueError, match=r"^names no pair$"):
         parse_track(nothing)
 

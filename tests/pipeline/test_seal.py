@@ -41,7 +41,7 @@ def pipeline(engine: Engine) -> PipelineHarness:
     return pipeline
 
 
-def keep(pipeline: PipelineHarness, owner: str | None = None, days: float | None = None) -> Upkeep:
+def run_upkeep(pipeline: PipelineHarness, owner: str | None = None, days: float | None = None) -> Upkeep:
     seconds = None if days is None else round(days * 86_400)
     return seal(replace(pipeline.plan, retention_seconds=seconds), pipeline.now, owner, always)
 
@@ -61,7 +61,7 @@ def rows(pipeline: PipelineHarness) -> int:
 def test_samples_outside_every_window_are_sealed_and_read_as_before(pipeline: PipelineHarness) -> None:
     before = pipeline.stored("kraken:BTC-USD", hours=100)
 
-    assert keep(pipeline).sealed == 60
+    assert run_upkeep(pipeline).sealed == 60
 
     assert rows(pipeline) == 2
     assert pipeline.stored("kraken:BTC-USD", hours=100) == before
@@ -70,9 +70,9 @@ def test_samples_outside_every_window_are_sealed_and_read_as_before(pipeline: Pi
 
 
 def test_sealing_twice_changes_nothing(pipeline: PipelineHarness) -> None:
-    keep(pipeline)
+    run_upkeep(pipeline)
 
-    assert keep(pipeline) == Upkeep()
+    assert run_upkeep(pipeline) == Upkeep()
 
 
 def test_sealing_stops_on_request_and_resumes_later(pipeline: PipelineHarness) -> None:
@@ -81,9 +81,9 @@ def test_sealing_stops_on_request_and_resumes_later(pipeline: PipelineHarness) -
 
 
 def test_samples_beyond_the_retention_are_removed_and_their_rollups_stay(pipeline: PipelineHarness) -> None:
-    assert keep(pipeline, days=2).removed == 0  # nothing yet, as the clock may just have jumped three days ahead
+    assert run_upkeep(pipeline, days=2).removed == 0  # nothing yet, as the clock may just have jumped three days ahead
     record_later_ticks(pipeline)
-    assert keep(pipeline, days=2).removed == 3
+    assert run_upkeep(pipeline, days=2).removed == 3
 
     later = [(NOON, 129.0)]
     assert pipeline.stored("kraken:BTC-USD", hours=100) == later
@@ -96,18 +96,18 @@ def test_a_process_without_the_lease_seals_nothing(pipeline: PipelineHarness) ->
         leases.take(connection, "another", pipeline.now.timestamp(), 60)
 
     with pytest.raises(LeaseLost):
-        keep(pipeline, owner="me")
+        run_upkeep(pipeline, owner="me")
     assert rows(pipeline) == 62
 
 
 def test_samples_in_the_window_stay_rows_for_any_length_of_window(pipeline: PipelineHarness) -> None:
     pipeline.plan = replace(pipeline.plan, windows=replace(pipeline.plan.windows, main=4 * 86_400))
 
-    assert keep(pipeline).sealed == 0
+    assert run_upkeep(pipeline).sealed == 0
 
 
 def test_a_longer_window_is_computed_from_sealed_samples(pipeline: PipelineHarness) -> None:
-    keep(pipeline)
+    run_upkeep(pipeline)
     pipeline.windows = replace(pipeline.windows, main=4 * 86_400)
     pipeline.restart()
     pipeline.tick()
@@ -134,7 +134,7 @@ def test_many_metrics_are_sealed_in_several_steps(engine: Engine) -> None:
         prices.store(connection, start, np.arange(1, 301), np.arange(1.0, 301.0), 60)
     pipeline = PipelineHarness(engine, [])
 
-    assert keep(pipeline) == Upkeep(sealed=300, removed=0, steps=3)
+    assert run_upkeep(pipeline) == Upkeep(sealed=300, removed=0, steps=3)
 
 
 @pytest.mark.parametrize(("quantity", "removed"), [("price", 3), ("volatility", 0)])
@@ -151,20 +151,20 @@ def test_samples_behind_earlier_standard_deviations_stay_rows_while_a_rule_needs
     for _ in range(2):
         pipeline.tick(minutes=30)
 
-    assert keep(pipeline, days=1).removed == removed
+    assert run_upkeep(pipeline, days=1).removed == removed
 
 
 @pytest.mark.parametrize("windows", [Windows(main=4 * 86_400, rule=3_600), Windows(main=86_400, rule=4 * 86_400)])
 def test_sealed_samples_in_a_lengthened_window_are_retained_beyond_the_retention(
     pipeline: PipelineHarness, windows: Windows
 ) -> None:
-    keep(pipeline)
+    run_upkeep(pipeline)
     pipeline.windows = windows
     pipeline.restart()
     pipeline.tick()
     before = pipeline.row("kraken:BTC-USD")
 
-    assert keep(pipeline, days=1) == Upkeep()
+    assert run_upkeep(pipeline, days=1) == Upkeep()
 
     assert len(pipeline.stored("kraken:BTC-USD", hours=100)) == 32
     pipeline.restart()

@@ -36,7 +36,7 @@ class TwoTimes:
     def timer(self) -> float:
         return self.seconds
 
-    def go_on(self, seconds: float, jump: float = 0.0) -> None:
+    def advance(self, seconds: float, jump: float = 0.0) -> None:
         self.seconds += seconds
         self.now += timedelta(seconds=seconds + jump)
 
@@ -45,14 +45,14 @@ class TwoTimes:
 def test_a_jump_is_reported_once_with_its_size(jump: float) -> None:
     times = TwoTimes()
     watch = ClockWatch(times.clock, times.timer)
-    times.go_on(5)
+    times.advance(5)
     assert watch.jump() == 0.0
 
-    times.go_on(1, jump)
+    times.advance(1, jump)
     assert watch.jump() == pytest.approx(jump)
-    times.go_on(1)
+    times.advance(1)
     assert watch.jump() == 0.0
-    times.go_on(1, -jump)
+    times.advance(1, -jump)
     assert watch.jump() == pytest.approx(-jump)
 
 
@@ -61,7 +61,7 @@ def test_small_corrections_are_reported_when_they_add_up_to_a_jump() -> None:
     watch = ClockWatch(times.clock, times.timer)
     jumps = []
     for _ in range(5):
-        times.go_on(1, -0.3)
+        times.advance(1, -0.3)
         jumps.append(watch.jump())
     assert jumps == [0.0, 0.0, 0.0, pytest.approx(-1.2), 0.0]
 
@@ -72,7 +72,7 @@ def test_a_comparison_that_took_long_is_ignored() -> None:
     times.look = 5.0
     assert watch.jump() == 0.0
     times.look = 0.0
-    times.go_on(1, 5.0)  # the time that the comparison took
+    times.advance(1, 5.0)  # the time that the comparison took
     assert watch.jump() == 0.0
 
 
@@ -175,7 +175,7 @@ def test_a_clock_that_is_briefly_wrong_by_years_delays_nothing(start: Start, cap
 
 @pytest.mark.processes
 @pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=3), timedelta(days=3_653)])
-def test_a_clock_ahead_for_more_than_an_hour_removes_nothing_that_is_to_be_retained(
+def test_a_clock_ahead_for_more_than_an_hour_removes_no_samples_within_the_retention(
     start: Start, store_url: str, ahead: timedelta
 ) -> None:
     engine = open_engine(store_url)

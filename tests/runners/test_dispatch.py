@@ -160,7 +160,7 @@ def test_ticks_by_celery_continue_after_a_clock_that_was_ahead_is_corrected(
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=3), timedelta(days=3653)])
-def test_workers_of_a_clock_ahead_for_more_than_an_hour_remove_nothing_that_is_to_be_retained(
+def test_workers_of_a_clock_ahead_for_more_than_an_hour_remove_no_samples_within_the_retention(
     open_one: Open, dispatch: Dispatch, working, ahead: timedelta
 ) -> None:
     services = open_one(clock=RunningClock(NOW), retention_days=26 / 24)

@@ -73,7 +73,7 @@ def check_log(caplog: pytest.LogCaptureFixture) -> None:
         assert "failure" in caplog.text[end:].splitlines()[0]
 
 
-def test_a_full_disk_is_reported_once_a_job_and_its_end_with_how_often_and_nothing_is_lost(
+def test_a_full_disk_and_its_end_are_logged_once_per_job_and_lose_no_data(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -102,7 +102,7 @@ def test_a_full_disk_is_reported_once_a_job_and_its_end_with_how_often_and_nothi
     services.engine.dispose()
 
 
-def test_a_database_that_goes_away_is_reported_once_a_job_and_its_end_with_how_often_and_nothing_is_lost(
+def test_a_database_outage_and_its_end_are_logged_once_per_job_and_lose_no_data(
     server: PostgreSQL, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")

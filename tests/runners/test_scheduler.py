@@ -39,7 +39,7 @@ def owner(services: Services) -> str | None:
         return leases.holder(connection, datetime.now(UTC).timestamp())
 
 
-def test_a_new_installation_discovers_ticks_and_fills_its_history_by_itself(start: Start) -> None:
+def test_a_new_installation_discovers_ticks_and_backfills_by_itself(start: Start) -> None:
     services, _ = start()
 
     wait_for(lambda: status(services).live == 40, what="the first tick")
@@ -52,7 +52,7 @@ def test_a_new_installation_discovers_ticks_and_fills_its_history_by_itself(star
     assert status(services).ticks[0].missed == 0
 
 
-def test_of_two_processes_one_ticks_and_the_other_takes_over_when_it_stops(start: Start) -> None:
+def test_one_of_two_processes_ticks_and_the_other_takes_over_when_it_stops(start: Start) -> None:
     first, first_scheduler = start()
     wait_for(lambda: owner(first) == first.owner, what="the lease")
     second, _ = start()
@@ -66,10 +66,10 @@ def test_of_two_processes_one_ticks_and_the_other_takes_over_when_it_stops(start
     wait_for(lambda: status(second).minute != before, what="a tick of the second process")
 
 
-def test_a_process_that_dies_is_followed(start: Start) -> None:
+def test_another_process_takes_over_from_one_that_dies(start: Start) -> None:
     services, _ = start()
     wait_for(lambda: status(services).live == 40, what="the first tick")
-    with writing(services.engine) as connection:  # as one leaves it that dies now, having just renewed
+    with writing(services.engine) as connection:  # as a process leaves it that dies just after a renewal
         services_lease = leases.holder(connection, datetime.now(UTC).timestamp())
         assert services_lease is not None
         leases.release(connection, services_lease)
@@ -79,7 +79,7 @@ def test_a_process_that_dies_is_followed(start: Start) -> None:
     wait_for(lambda: owner(services) == services.owner, what="the take-over")
 
 
-def test_a_clock_that_dies_in_a_tick_is_followed_by_who_stands_by(
+def test_a_standby_takes_over_from_a_clock_that_dies_in_a_tick(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, scheduler = start()
@@ -88,21 +88,19 @@ def test_a_clock_that_dies_in_a_tick_is_followed_by_who_stands_by(
     second, _ = start()
     wait_for(lambda: "another process has the clock, this one stands by" in caplog.text, what="the log line")
 
-    monkeypatch.setattr(leases, "release", lambda *_: None)  # it dies: nothing is given back
+    monkeypatch.setattr(leases, "release", lambda *_: None)  # a process that dies does not release its lease
     scheduler.stop()
     wait_for(lambda: owner(second) == second.owner, what="the take-over")
 
 
-def test_who_dies_is_followed_within_ten_seconds_and_within_six_tenths_of_a_short_period() -> None:
-    """What holds of waits alone: a lease that has just been renewed runs out, and is tried for soon after."""
+def test_a_take_over_needs_at_most_ten_seconds_or_six_tenths_of_a_short_period() -> None:
+    """By the waits alone: a lease renewed just before expires, and the next attempt follows."""
     longest = 1 + 1 / RENEWALS_PER_LEASE
     assert longest * leases.MAX_SECONDS < 10
     assert longest * LEASE_SHARE < 0.6
 
 
-def test_an_error_in_a_job_is_written_down_and_the_next_call_comes(
-    start: Start, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_error_in_a_job_is_logged_and_the_next_run_follows(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     services, _ = start()
     wait_for(lambda: status(services).live == 40, what="the first tick")
     with writing(services.engine) as connection:
@@ -133,7 +131,7 @@ def test_a_defect_in_a_job_is_logged_with_its_place(settings: Settings, caplog: 
     services.engine.dispose()
 
 
-def test_a_job_that_is_halfway_when_the_program_ends_is_no_accident(
+def test_a_job_interrupted_by_the_end_of_the_program_logs_no_error(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -163,7 +161,7 @@ def test_a_job_that_is_halfway_when_the_program_ends_is_no_accident(
     services.engine.dispose()
 
 
-def test_that_ticks_take_longer_than_their_period_is_reported_once_and_its_end_too(
+def test_ticks_longer_than_their_period_are_logged_once_and_so_is_their_end(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -185,7 +183,7 @@ def test_that_ticks_take_longer_than_their_period_is_reported_once_and_its_end_t
     services.engine.dispose()
 
 
-def test_no_tick_follows_a_discovery_that_the_end_of_the_program_overtook(settings: Settings) -> None:
+def test_no_tick_follows_a_discovery_that_is_interrupted_by_the_end_of_the_program(settings: Settings) -> None:
     services = open_services(settings)
     services.migrate()
     services.stopping.set()
@@ -198,7 +196,7 @@ def test_no_tick_follows_a_discovery_that_the_end_of_the_program_overtook(settin
     services.engine.dispose()
 
 
-def test_an_exchange_that_does_not_exist_is_reported_and_one_that_is_away_is_retried(tmp_path: Path) -> None:
+def test_an_unknown_exchange_is_reported_and_an_unavailable_one_is_retried(tmp_path: Path) -> None:
     settings = read_settings(
         None, database_url=f"sqlite:///{tmp_path}/t.db", track="krakn:BTC/USD,kraken:BTC/USD",
         exchange_base_url="http://127.0.0.1:9",

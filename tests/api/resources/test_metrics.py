@@ -101,14 +101,14 @@ def test_an_invalid_value_is_refused_by_its_name(client, query, reason):
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/5", "/metrics/5/prices", "/metrics/5/volumes"])
-def test_names_that_clients_of_the_original_service_add_are_ignored(client, path):
+def test_query_parameters_added_by_clients_of_the_original_service_are_ignored(client, path):
     answer = client.get(f"{path}?_=1772366400000&nocache=x{'y' * 500}")
 
     assert (answer.status_code, answer.data) == (200, client.get(path).data)
 
 
 @pytest.mark.parametrize("path", ["/alerts", "/stream"])
-def test_elsewhere_an_unknown_query_value_is_refused(client, path):
+def test_unknown_query_parameters_are_refused_on_other_routes(client, path):
     answer = client.get(f"{path}?x{'y' * 500}=1")
 
     assert answer.status_code == 422

@@ -507,7 +507,7 @@ def test_the_encoding_is_the_clients_preferred_one_or_else_the_smaller(reader, c
     assert unzip(zipped.data) == plain
 
 
-def test_nothing_is_compressed_if_the_client_refuses_it_or_it_does_not_pay(reader, client):
+def test_a_response_is_not_compressed_if_refused_or_too_small(reader, client):
     reader.put(*(builders.ranked_metric(id) for id in range(1, 21)))
     refused = client.get("/metrics", headers={"Accept-Encoding": "gzip;q=0"})
     small = client.get("/metrics/3", headers={"Accept-Encoding": "gzip"})

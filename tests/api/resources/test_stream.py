@@ -148,7 +148,7 @@ def test_a_stream_that_is_closed_unread_frees_its_place(client):
         client.get("/stream", buffered=False).close()
 
 
-def test_our_own_server_polls_the_events_and_never_waits(server, reader):
+def test_an_asgi_server_gets_changes_by_polling_and_never_blocks(server, reader):
     environ, statuses = create_environ("/stream"), []
     body = server(environ, lambda status, _headers, _failed=None: statuses.append(status))
     live = environ[LIVE]
