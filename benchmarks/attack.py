@@ -32,8 +32,8 @@ START_TICKS = 4
 """Ticks during the first backfill, which are not measured."""
 LATE_MS = 1_000.0
 """A tick that begins no later than this is on time."""
-PATIENCE = 10.0
-"""Time-out of a request, seconds."""
+TIMEOUT = 10.0
+"""Of a request, seconds."""
 MORE_BYTES = 100_000_000
 """Allowed growth of memory after an attack, for the program goes on ticking and caching."""
 LOOK_SECONDS = 0.5
@@ -113,7 +113,7 @@ class Crowd:
                 client.connect(("127.0.0.1", self.port))
             self.sockets.append(client)
         silent = list(self.sockets)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while silent and time.monotonic() < until:  # give up on a server that no longer accepts
             silent = [client for client in silent if not self._send(client, self.attack.first)]
             time.sleep(0.01)
@@ -161,13 +161,13 @@ class Program:
     process: "subprocess.Popen[bytes]"
     database: Path
 
-    def ask(self, path: str, patience: float = PATIENCE) -> float:
+    def ask(self, path: str, timeout: float = TIMEOUT) -> float:
         """Seconds until a successful response; infinite without one."""
         began = time.monotonic()
         name, value = PASS.split(": ")
         asked = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers={name: value})
         try:
-            with urllib.request.urlopen(asked, timeout=patience) as answer:
+            with urllib.request.urlopen(asked, timeout=timeout) as answer:
                 answer.read()
         except (HTTPError, URLError, OSError):
             return float("inf")
@@ -239,7 +239,7 @@ def running(command: Sequence[str], pairs: int = PAIRS, **settings: str) -> Iter
         process = subprocess.Popen([sys.executable, *command], cwd=folder, env=environment)
         program = Program(port, process, database)
         try:
-            wait_until(lambda: process.poll() is None and program.ask("/readyz") < PATIENCE)
+            wait_until(lambda: process.poll() is None and program.ask("/readyz") < TIMEOUT)
             yield program
         finally:
             process.send_signal(signal.SIGTERM)

@@ -15,7 +15,7 @@ class Clock:
         self.minute = datetime.fromtimestamp(dataset.last, UTC)
         """Of the last tick."""
         self._plan = dataset.plan()
-        self._fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
+        self._fetcher = Fetcher([dataset.exchange], timeout_seconds=10.0)
 
     def __enter__(self) -> "Clock":
         return self

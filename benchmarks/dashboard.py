@@ -29,7 +29,7 @@ TICK_SECONDS = 8.0
 """Time between ticks while a browser watches; by then the page is idle again."""
 CROWD_TICKS = 2
 OPENING_SECONDS = 30.0
-PATIENCE_SECONDS = 30
+TIMEOUT_SECONDS = 30
 
 # The page records when the first row shows a price, when that price changes, and its long tasks.
 _WATCH = """
@@ -79,7 +79,7 @@ def _first_views(browser: webdriver.Chrome, port: int) -> Iterator[tuple[str, st
     for _ in range(LOADS):
         browser.execute_cdp_cmd("Network.clearBrowserCache", {})
         browser.get(f"http://127.0.0.1:{port}/")
-        WebDriverWait(browser, PATIENCE_SECONDS).until(lambda page: page.execute_script("return watched.useful"))
+        WebDriverWait(browser, TIMEOUT_SECONDS).until(lambda page: page.execute_script("return watched.useful"))
         useful.append(browser.execute_script("return watched.useful"))
         parts = browser.execute_script(_WEIGHT)
         weights.append(sum(size for _, size in parts) / 1e3)
@@ -126,7 +126,7 @@ def _crowd(port: int, clock: Clock) -> list[tuple[str, str]]:
         clock.tick()
     time.sleep(max(0.0, began + CROWD_TICKS * PERIOD - time.monotonic()))
     spent, lasted = _server_seconds() - before, time.monotonic() - began
-    answered, _ = client.communicate(timeout=PATIENCE_SECONDS)
+    answered, _ = client.communicate(timeout=TIMEOUT_SECONDS)
     if client.returncode:
         raise RuntimeError("the viewers broke off")
     durations: dict[str, list[float]] = json.loads(answered)

@@ -102,7 +102,7 @@ def _row(
     dataset: Dataset, store: str, size: float, reach: int, sealing_figures: Sequence[object] = ("", "", "")
 ) -> tuple[object, ...]:
     busy, speed, longest = sealing_figures
-    fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
+    fetcher = Fetcher([dataset.exchange], timeout_seconds=10.0)
     ticker = Ticker(dataset, dataset.last)
     ticker.run(dataset.plan(), fetcher, 2)
     usual = ticker.run(dataset.plan(), fetcher, TICKS)["total"]
@@ -127,7 +127,7 @@ def _row(
 
 def _sealed_row(dataset: Dataset, reach: int) -> tuple[object, ...]:
     """Seal everything that is due, with a tick after each step as in the program."""
-    fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
+    fetcher = Fetcher([dataset.exchange], timeout_seconds=10.0)
     ticker = Ticker(dataset, dataset.last)
     plan = dataset.plan()
     ticker.run(plan, fetcher, 2)

@@ -94,7 +94,7 @@ class ServedProgram:
 
     def __init__(self, services: Services, dataset: Dataset) -> None:
         self._services, self._minute = services, dataset.last
-        self._fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
+        self._fetcher = Fetcher([dataset.exchange], timeout_seconds=10.0)
 
     def application(self) -> Flask:
         """The web application."""

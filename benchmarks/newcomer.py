@@ -20,7 +20,7 @@ from benchmarks.web import ROOT, free_port
 from services.settings import Settings
 
 AIM_SECONDS = 60
-PATIENCE_SECONDS = 300
+TIMEOUT_SECONDS = 300
 
 PHASES = (
     ("git clone", None),
@@ -91,7 +91,7 @@ def _demo(browser: webdriver.Chrome, clone: Path, environment: Mapping[str, str]
                 break
         else:
             raise RuntimeError("make demo ended before it served")
-        WebDriverWait(browser, PATIENCE_SECONDS, 0.05).until(lambda page: page.execute_script(RANKED))
+        WebDriverWait(browser, TIMEOUT_SECONDS, 0.05).until(lambda page: page.execute_script(RANKED))
         moments.append(("", time.monotonic()))
     return {phase: after - at for (phase, at), (_, after) in pairwise(moments)}
 

@@ -22,7 +22,7 @@ READY = "ready"
 """The first line on stdout: the first request follows at once. Starting a client takes a processor, which is not what
 is measured."""
 PAUSE_SECONDS = 0.25
-PATIENCE_SECONDS = 300.0
+TIMEOUT_SECONDS = 300.0
 
 
 def measure(port: int, clients: int, request: Sequence[Any], seconds: float) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def measure(port: int, clients: int, request: Sequence[Any], seconds: float) -> 
 
 def _request(port: int, method: str, path: str, body: object) -> tuple[int, float, float]:
     """The status, the seconds until the response was complete, and the seconds of `Retry-After`."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     began = time.monotonic()
     headers = {"Accept-Encoding": "gzip", **({"Content-Type": "application/json"} if body is not None else {})}
     connection.request(method, path, None if body is None else json.dumps(body), headers)

@@ -28,7 +28,7 @@ TICKS = 5
 PRESSES = 5
 REST_SECONDS = 4.0
 """By then a page is idle again after a load or an update."""
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 
 HISTORY, RULES, DELIVERIES = "/alerting", "/alerting?tab=rules", "/alerting?tab=deliveries"
 
@@ -55,7 +55,7 @@ def measure() -> None:
         clock.tick()
         _storm(dataset)
         with served(dataset, "app:server") as port, chromium() as browser:
-            browser.set_script_timeout(PATIENCE_SECONDS)
+            browser.set_script_timeout(TIMEOUT_SECONDS)
             rows = [_page(browser, f"http://127.0.0.1:{port}{path}", path, clock) for path in _paths(dataset)]
             presses = list(_presses(browser, f"http://127.0.0.1:{port}"))
     title = f"{ALERTS:,} alerts and messages, {MAX_RULES} rules"

@@ -26,7 +26,7 @@ def measure(metrics: int, last: datetime) -> None:
     second = int(last.timestamp())
     with filled(metrics, last, [Span(second - HOUR, second)]) as dataset:
         ticker, plan = Ticker(dataset, dataset.last), dataset.plan()
-        fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
+        fetcher = Fetcher([dataset.exchange], timeout_seconds=10.0)
         ticker.run(plan, fetcher, 2)
         before = ticker.run(plan, fetcher, TICKS)
         alert_service = StoreAlertService(dataset.engine, ())

@@ -74,7 +74,7 @@ def measure(metrics: int, ticks: int = TICKS) -> None:
 
 
 def _count(dataset: Dataset, file: Path, ticks: int, **settings: str) -> tuple[str, ...]:
-    fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
+    fetcher = Fetcher([dataset.exchange], timeout_seconds=10.0)
     with served(dataset, "benchmarks.counted:create_app()", WORKERS, COUNTED_INTO=str(file), **settings) as port:
         viewers = [Viewer(port, number) for number in range(VIEWERS)]
         _tick_at_its_minute(dataset, fetcher)

@@ -40,7 +40,7 @@ def soak(metrics: int, days: int) -> None:
         )
         migrate(engine, simulated=True)
         discover(engine, {exchange.name: exchange}, parse_track("demo:*"), begin)
-        fetcher = Fetcher([exchange], patience_seconds=10.0)
+        fetcher = Fetcher([exchange], timeout_seconds=10.0)
         ticks: dict[int, list[float]] = defaultdict(list)
         upkeep: dict[int, list[float]] = defaultdict(list)
         size: dict[int, int] = {}

@@ -57,7 +57,7 @@ class Ticker:
 def compare(dataset: Dataset, ticker: Ticker) -> Durations:
     """Measure the program and its rivals on `dataset`, and print the table. Returns the program's figures."""
     metrics = len(dataset.ids)
-    fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
+    fetcher = Fetcher([dataset.exchange], timeout_seconds=10.0)
     plan = dataset.plan()
     begun = time.process_time()
     first = ticker.run(plan, fetcher, 1)["total"][0]
@@ -84,7 +84,7 @@ def compare(dataset: Dataset, ticker: Ticker) -> Durations:
 
 def compare_windows(dataset: Dataset, ticker: Ticker, day: Durations | None) -> None:
     """Print a tick's cost for each window. `day`: the figures of 24 h, if they are measured already."""
-    fetcher = Fetcher([dataset.exchange], patience_seconds=10.0)
+    fetcher = Fetcher([dataset.exchange], timeout_seconds=10.0)
     if day is None:
         ticker.run(dataset.plan(), fetcher, 1)
         day = ticker.run(dataset.plan(), fetcher, TICKS)

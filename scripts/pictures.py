@@ -56,7 +56,7 @@ PAIRS = 40
 MARKET = "demo"
 
 WIDTH, HEIGHT = 1440, 900
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 INVISIBLE = 24
 """Largest difference of a colour value (0 to 255) between two pictures of the same page."""
@@ -144,7 +144,7 @@ PICTURES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Take the pictures that were asked for; answers the exit status."""
+    """Take the pictures that were asked for; returns the exit status."""
     names = [picture.file_name for picture in PICTURES]
     parser = argparse.ArgumentParser(prog="python -m scripts.pictures", description="Renew the screenshots in docs.")
     parser.add_argument("--only", nargs="+", metavar="FILE", choices=names, help="renew only these")
@@ -199,7 +199,7 @@ def program(ticked: timedelta) -> Iterator[Services]:
 
 def tick_through(services: Services, clock: ManualClock) -> None:
     """Run every tick up to LAST_TICK, the backfill after the first one and the upkeep once an hour."""
-    fetcher = Fetcher([open_exchange(MARKET, None, PAIRS)], services.patience_seconds, steady_timer())
+    fetcher = Fetcher([open_exchange(MARKET, None, PAIRS)], services.timeout_seconds, steady_timer())
     chance = Random(2)
     backfilled = False
     while clock.now <= LAST_TICK:
@@ -283,7 +283,7 @@ def taken(browser: webdriver.Chrome, address: str, picture: Picture) -> Image.Im
 
 def wait_until(browser: webdriver.Chrome, condition: str) -> None:
     """Wait until this script is true in the page. Raises TimeoutException."""
-    wait = WebDriverWait(browser, PATIENCE_SECONDS, poll_frequency=0.1)
+    wait = WebDriverWait(browser, TIMEOUT_SECONDS, poll_frequency=0.1)
     wait.until(lambda page: page.execute_script(f"return {condition}"), condition)
 
 

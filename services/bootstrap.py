@@ -87,7 +87,7 @@ class Services:
             schema.require_current(connection)
 
     @property
-    def patience_seconds(self) -> float:
+    def timeout_seconds(self) -> float:
         """Seconds that an exchange has to answer a tick."""
         return min(MAX_WAIT_SECONDS, self.settings.period_seconds / 2)
 
@@ -134,7 +134,7 @@ class Ingestion:
             except UnknownExchange as error:
                 unknown[market] = f"TRACK: {error}"
         outages = Outages(exchanges)
-        self.fetcher = Fetcher(exchanges.values(), services.patience_seconds, outages=outages)
+        self.fetcher = Fetcher(exchanges.values(), services.timeout_seconds, outages=outages)
         self.discovery = Discovery(
             services.engine, exchanges, unknown, settings.track, outages, settings.period_seconds
         )

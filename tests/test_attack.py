@@ -12,7 +12,7 @@ pytestmark = pytest.mark.processes
 
 SOCKETS = 100
 """Per attack: more than the threads of any server."""
-PATIENCE = 60.0
+TIMEOUT = 60.0
 LASTING = ("idle after an answer", "slow readers of /metrics", "streams")
 """Connections that may stay open. They cost nothing; with few metrics the unread responses fit the socket buffers."""
 
@@ -28,7 +28,7 @@ def test_all_attacks_at_once_block_no_client_and_are_ended(server: str) -> None:
             for crowd in crowds:
                 crowd.tend()
             for path in BOUNDS:
-                assert program.ask(path, PATIENCE) < PATIENCE, path
+                assert program.ask(path, TIMEOUT) < TIMEOUT, path
 
         lasting = sum(crowd.attack.count for crowd in crowds if crowd.attack.name in LASTING)
 
@@ -38,4 +38,4 @@ def test_all_attacks_at_once_block_no_client_and_are_ended(server: str) -> None:
             return program.connections() <= lasting
 
         wait_for(ended, seconds=120, what="the end of the unfinished requests")
-        assert program.ask("/live", PATIENCE) < PATIENCE
+        assert program.ask("/live", TIMEOUT) < TIMEOUT

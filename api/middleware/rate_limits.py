@@ -25,7 +25,7 @@ T = TypeVar("T")
 FAILURES_A_MINUTE = 10
 MAX_KNOWN_CLIENTS = 10_000
 MAX_CACHED_ADDRESSES = 1_000
-REDIS_PATIENCE = 0.5  # seconds
+REDIS_TIMEOUT = 0.5  # seconds
 REDIS_PAUSE = 5.0  # seconds without a request to it, after it did not answer
 
 _FAILURES = RateLimitItemPerMinute(FAILURES_A_MINUTE, namespace="failures")
@@ -115,8 +115,8 @@ class Limits:
                 redis_url,
                 wrap_exceptions=True,
                 key_prefix="data-tracker:limits",
-                socket_timeout=REDIS_PATIENCE,
-                socket_connect_timeout=REDIS_PATIENCE,
+                socket_timeout=REDIS_TIMEOUT,
+                socket_connect_timeout=REDIS_TIMEOUT,
             )
             self._shared = FixedWindowRateLimiter(storage)
         self._known: set[bytes] = set()

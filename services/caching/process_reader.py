@@ -18,7 +18,7 @@ from services.market.types import Hours, Series
 REVISION_SECONDS = 0.25
 """Seconds for which a revision counts as current. A viewer may lag behind a commit by as much."""
 
-PATIENCE_SECONDS = 0.75
+TIMEOUT_SECONDS = 0.75
 """Seconds to wait for the database if there is an earlier result to return."""
 
 P = ParamSpec("P")
@@ -36,15 +36,15 @@ class CachedReader:
         self,
         reader: MarketReader,
         timer: Callable[[], float] = time.monotonic,
-        patience_seconds: float = PATIENCE_SECONDS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self._reader = reader
         self._timer = timer
         self._cache = VersionedCache()
-        self._revision = LastKnown(reader.revision, patience_seconds, REVISION_SECONDS)
-        self._statuses = LastKnown(reader.status, patience_seconds)
-        self._open_alerts = LastKnown(reader.open_alerts, patience_seconds)
-        self._days = LastKnown(reader.day, patience_seconds)
+        self._revision = LastKnown(reader.revision, timeout_seconds, REVISION_SECONDS)
+        self._statuses = LastKnown(reader.status, timeout_seconds)
+        self._open_alerts = LastKnown(reader.open_alerts, timeout_seconds)
+        self._days = LastKnown(reader.day, timeout_seconds)
         self._ranking: Ranking | None = None
         self._away: tuple[float, datetime] | None = None
 

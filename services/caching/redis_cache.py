@@ -45,14 +45,14 @@ class BadRedisUrl(TrackerError):
 class CacheEntry(Generic[T]):
     """Values of one kind: they are cached under `name` for `seconds`.
 
-    A process that computes a value has `patience_seconds` before others compute it for themselves. A value of more than
+    A process that computes a value has `timeout_seconds` before others compute it for themselves. A value of more than
     `max_bytes` when packed is not cached: the broker needs the memory too.
     """
 
     name: str
     kind: type[T]
     seconds: float
-    patience_seconds: float = 2.0
+    timeout_seconds: float = 2.0
     max_bytes: int | None = None
 
 
@@ -126,8 +126,8 @@ class RedisCache:
 
     def _load_or_claim(self, entry: CacheEntry[T], key_in_redis: str) -> tuple[T | None, Lock | None]:
         """The value, or the claim to compute it; neither when the process that has the claim takes too long."""
-        claim = self._client.lock(f"{key_in_redis}:claim", entry.patience_seconds, blocking=False, thread_local=False)
-        until = self._timer() + entry.patience_seconds
+        claim = self._client.lock(f"{key_in_redis}:claim", entry.timeout_seconds, blocking=False, thread_local=False)
+        until = self._timer() + entry.timeout_seconds
         while True:
             found = self._load(entry, key_in_redis)
             if found is not None:

@@ -15,7 +15,7 @@ from services.market.types import Hours, Series
 
 T = TypeVar("T")
 
-REVISION = CacheEntry("revision", int, seconds=0.5, patience_seconds=0.5)
+REVISION = CacheEntry("revision", int, seconds=0.5, timeout_seconds=0.5)
 """All processes together read it from the database this often. Each of them trusts it for another quarter of a second,
 so a viewer sees a commit within a second. It is polled, because an announcement can be lost."""
 

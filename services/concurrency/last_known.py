@@ -31,12 +31,12 @@ class LastKnown(Generic[P, T]):
     several threads.
 
     Each read has a thread of its own, one at a time. When it raises StoreUnavailable or takes longer than
-    `patience_seconds`, callers get the value that was read last. From then on they do not wait until a read succeeds:
+    `timeout_seconds`, callers get the value that was read last. From then on they do not wait until a read succeeds:
     reads go on in the background, one after the other, for as long as the value is asked for.
     """
 
-    def __init__(self, read: Callable[P, T], patience_seconds: float, fresh_seconds: float = math.inf) -> None:
-        self._read, self._patience_seconds, self._fresh_seconds = read, patience_seconds, fresh_seconds
+    def __init__(self, read: Callable[P, T], timeout_seconds: float, fresh_seconds: float = math.inf) -> None:
+        self._read, self._timeout_seconds, self._fresh_seconds = read, timeout_seconds, fresh_seconds
         self._lock = Lock()
         self._known: _Known[T] | None = None
         self._away_since: float | None = None
@@ -67,7 +67,7 @@ class LastKnown(Generic[P, T]):
         if known is None:
             return reading.result()
         try:
-            return result_within(self._patience_seconds, reading)
+            return result_within(self._timeout_seconds, reading)
         except StoreUnavailable:
             return known.value
         except DeadlineExceeded:

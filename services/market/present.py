@@ -65,7 +65,7 @@ def is_believable(ahead_seconds: int, gone_by_seconds: int) -> bool:
     return ahead_seconds <= gone_by_seconds + DOUBT_SECONDS
 
 
-def lasts(until: Any, now: float, longest: float) -> Any:
+def is_unexpired(until: Any, now: float, longest: float) -> Any:
     """True if something that ends at epoch second `until`, and may last `longest` seconds at most, still lasts. For a
     column, the SQL condition."""
     return (until > now) & (until <= now + longest)

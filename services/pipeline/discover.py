@@ -78,7 +78,7 @@ def discover(
 
     A pair is new when its exchange did not list it the last time that TRACK asked the same of it. A list in which less
     than half of the earlier pairs trade, as during maintenance, counts as an error until the exchange has given it for
-    BELIEF_PERIODS. An exchange that takes longer than the patience of `outages` is recorded there, and waited for all
+    BELIEF_PERIODS. An exchange that takes longer than `outages.timeout_seconds` is recorded there, and waited for all
     the same. Raises StoreUnavailable.
     """
     if not exchanges:
@@ -89,7 +89,7 @@ def discover(
     catalogues = CatalogueCache()
     with writing(engine) as connection:
         snapshots.raise_revision(connection)
-        records = discoveries.on_record(connection)
+        records = discoveries.load(connection)
         tracked = catalogues.current(connection).rows
         for market, listings in lists.items():
             exchange_states.record_permitted_rate(connection, market, exchanges[market].requests_a_second)
@@ -105,7 +105,9 @@ def discover(
             since = _doubted_since(found.record, now)
             if doubt is not None and now.timestamp() - since < BELIEF_PERIODS * period_seconds:
                 discoveries.record_doubted(connection, market, since)
-                metrics.warn(connection, market, [f"TRACK: {market} {doubt.detail}, and is looked up again soon"])
+                metrics.replace_warnings(
+                    connection, market, [f"TRACK: {market} {doubt.detail}, and is looked up again soon"]
+                )
                 outcomes[market] = Outcome(doubt)
                 continue
             outcomes[market] = _accept(connection, found, tracked.get(market, {}), now)
@@ -118,7 +120,7 @@ def _request_listings(
 ) -> dict[str, tuple[Listing, ...] | ExchangeError]:
     with ThreadPoolExecutor(len(exchanges), thread_name_prefix="discover") as threads:
         answers = {market: threads.submit(_listings, exchange) for market, exchange in exchanges.items()}
-        late = wait(answers.values(), timeout=outages.patience_seconds).not_done
+        late = wait(answers.values(), timeout=outages.timeout_seconds).not_done
         for market, answer in answers.items():
             if answer in late:
                 outages.no_answer_yet(market)
@@ -157,7 +159,7 @@ def _accept(connection: Connection, found: _Discovered, tracked: Collection[Pair
     )
     exchange_states.record_patterns(connection, market, patterns)
     discoveries.record_accepted(connection, market, trading)
-    metrics.warn(connection, market, choice.warnings)
+    metrics.replace_warnings(connection, market, choice.warnings)
     active = sum(listing.active for listing in choice.chosen)
     return Outcome(None, len(choice.chosen), active, added, choice.warnings, choice.dormant)
 
@@ -170,7 +172,7 @@ def settle(engine: Engine, markets: Collection[str], unknown: Mapping[str, str])
         exchange_states.remove_other_exchanges(connection, markets)
         for market, text in unknown.items():
             log.warning("%s", text)
-            metrics.warn(connection, market, [text])
+            metrics.replace_warnings(connection, market, [text])
         rank_again(connection, CatalogueCache().current(connection))
 
 
@@ -284,4 +286,4 @@ class Discovery:
 
     def _records(self) -> Mapping[str, DiscoveryRecord]:
         with reading(self._engine) as connection:
-            return discoveries.on_record(connection)
+            return discoveries.load(connection)

@@ -43,11 +43,11 @@ class Fetcher:
     def __init__(
         self,
         exchanges: Iterable[Exchange],
-        patience_seconds: float,
+        timeout_seconds: float,
         timer: Callable[[], float] = time.monotonic,
         outages: Outages | None = None,
     ) -> None:
-        self._patience = patience_seconds
+        self._timeout = timeout_seconds
         self._timer = timer
         self._workers = {
             exchange.name: _Worker(exchange, ThreadPoolExecutor(1, thread_name_prefix=f"fetch-{exchange.name}"))
@@ -88,8 +88,8 @@ class Fetcher:
 
     def _allowance(self, worker: _Worker) -> float:
         if not worker.failing:
-            return self._patience
-        return min(self._patience, max(MIN_TIMEOUT_SECONDS, 2 * worker.usual_seconds))
+            return self._timeout
+        return min(self._timeout, max(MIN_TIMEOUT_SECONDS, 2 * worker.usual_seconds))
 
     def _ask(self, worker: _Worker, minute: datetime, seconds: float) -> FetchResult:
         started = self._timer()

@@ -160,7 +160,7 @@ class ChannelSender:
     def _send_all(self) -> int:
         accepted, has_failed = 0, False
         while (pending := self._claim(stops=has_failed or self.stopping.is_set())) is not None:
-            if not self.lease_holder.is_certain():  # the commit took so long that another process may be sending it
+            if not self.lease_holder.has_valid_lease():  # the commit took so long that another may be sending it
                 continue
             error = self._attempt(pending)
             if error is None:
@@ -194,7 +194,7 @@ class ChannelSender:
             if not self.lease_holder.renew(connection):
                 return False
             following = outbox.claim_next(connection, pending)
-        if following is None or not self.lease_holder.is_certain():
+        if following is None or not self.lease_holder.has_valid_lease():
             return False
         its_error = self._attempt(following)
         if its_error is not None:

@@ -8,8 +8,8 @@ from threading import Lock
 from services.market.errors import ExchangeError, Unavailable
 from services.market.failures import Failures
 
-PATIENCE_SECONDS = 7.0
-"""After this long without any answer at the start of the program, the log says so."""
+TIMEOUT_SECONDS = 7.0
+"""After this long without any answer at the start of the program, that is logged."""
 
 ADVICE = (
     "it is tried again by itself; check this machine's network, and HTTPS_PROXY where it takes a proxy."
@@ -30,8 +30,8 @@ class Request(Enum):
 class Outages:
     """How each of `markets` answered its last requests. Several threads may use it."""
 
-    def __init__(self, markets: Collection[str], patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self.patience_seconds = patience_seconds
+    def __init__(self, markets: Collection[str], timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self.timeout_seconds = timeout_seconds
         self._markets = tuple(markets)
         self._errors: dict[tuple[str, Request], ExchangeError | None] = {}
         self._failures = {request: Failures() for request in Request}
@@ -54,9 +54,9 @@ class Outages:
             self._compare_all()
 
     def no_answer_yet(self, market: str) -> None:
-        """Record that a request for its pairs has had no answer for `patience_seconds`."""
+        """Record that a request for its pairs has had no answer for `timeout_seconds`."""
         with self._lock:
-            error = Unavailable(market, f"no answer within {self.patience_seconds:g} s")
+            error = Unavailable(market, f"no answer within {self.timeout_seconds:g} s")
             self._errors.setdefault((market, Request.PAIRS), error)
             self._compare_all()
 

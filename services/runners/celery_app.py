@@ -110,7 +110,7 @@ def fetch(self: Task, market: str, minute: int) -> Wire:
     started = services.clock()
     (answer,) = services.ingestion.fetcher.fetch([market], from_epoch(minute))
     spent = (services.clock() - started).total_seconds()
-    soon = spent < services.patience_seconds / (RETRIES + 1)
+    soon = spent < services.timeout_seconds / (RETRIES + 1)
     if isinstance(answer.error, Unavailable) and soon and self.request.retries < RETRIES:
         raise self.retry(countdown=random.uniform(*RETRY_SECONDS), exc=answer.error)
     return pack(answer)

@@ -40,7 +40,7 @@ CLOSE_SECONDS = 10.0
 """Limit of the closing step, and a quarter of a period at most: a worker that has died does not answer."""
 
 DISCOVER_SECONDS = 60.0
-SILENCE_PATIENCES = 2
+SILENCE_TIMEOUTS = 2
 SILENCE_SHARE = 0.7
 """Without an answer of any worker, no request reached the exchange. The wait is then this many times as long as for an
 exchange's own answer, up to this share of the period."""
@@ -121,18 +121,18 @@ class Dispatch:
     ) -> Mapping[str, Wire | None]:
         """One answer per exchange, None when no worker gave any. A fetch that is not answered after half of an
         exchange's time is sent again, and again after each further half: its worker may be gone."""
-        patience = timedelta(seconds=services.patience_seconds)
+        timeout = timedelta(seconds=services.timeout_seconds)
         period = timedelta(seconds=services.settings.period_seconds)
         started = services.clock()
-        last = max(started + patience / 2, minute + SILENCE_SHARE * period)
-        last = min(last, started + SILENCE_PATIENCES * patience, ends_at)
+        last = max(started + timeout / 2, minute + SILENCE_SHARE * period)
+        last = min(last, started + SILENCE_TIMEOUTS * timeout, ends_at)
         asked: dict[str, list[AsyncResult[Any]]] = {market: [] for market in markets}
         waiting = list(markets)
         until = started
         while waiting and until < last and is_within(services.clock(), minute, ends_at):
             for market in waiting:
                 asked[market].append(self._send(services, celery_app.FETCH, (market, to_epoch(minute)), ends_at))
-            until = min(until + patience / 2, last)
+            until = min(until + timeout / 2, last)
             waiting = _await(services, asked, minute, until)
         answers = {}
         for market, results in asked.items():

@@ -1,5 +1,5 @@
-"""What a clock that was ahead has stored: samples from some moment on are set aside, where nothing reads them; alerts,
-messages, mutes and states of that time are dated back."""
+"""Sets aside what a clock that was ahead has stored: moves samples into a table that nothing reads, and shifts the
+times of alerts, messages, mutes and states back."""
 
 from collections.abc import Iterable
 from typing import cast
@@ -44,13 +44,13 @@ _DATED: dict[type[Base], tuple[str, ...]] = {
     ExchangeRow: ("last_success", "failing_since", "failed_at", "doubted_since"),
     BackfillProgressRow: ("updated_at",),
     TokenRow: ("created_at", "last_used_at", "revoked_at"),
-    MuteRow: ("until", "created_at"),  # the first while the second still tells that it was made ahead
+    MuteRow: ("until", "created_at"),  # in this order: `created_at` decides on both, and changes last
 }
-"""Columns that tell when something happened, and what counts from it."""
+"""Columns with times that are shifted back."""
 
 
 def total(connection: Connection) -> SetAside | None:
-    """All that was ever set aside; None where nothing was."""
+    """The total of what was ever set aside; None if nothing was."""
     of_all = (func.max(SetAsideRow.at), func.min(SetAsideRow.first), func.max(SetAsideRow.last))
     at, first, last, ticks, prices = connection.execute(
         select(*of_all, func.sum(SetAsideRow.ticks), func.sum(SetAsideRow.prices))
@@ -61,41 +61,41 @@ def total(connection: Connection) -> SetAside | None:
 
 
 def set_aside(connection: Connection, now: int, newest: int, period_seconds: int) -> tuple[SetAside, int]:
-    """Set aside what is stored of epoch second `now` and later, up to the tick of `newest`, and date back what else is:
-    by as much as brings that tick to the period before `now`. Answers what came of it, and by how many seconds.
+    """Set aside the samples of epoch second `now` and later, up to the tick of `newest`, and shift other times back: by
+    as much as moves that tick to the period before `now`. Returns how much was set aside, and the shift in seconds.
 
-    What can be computed anew is removed: marks, ranks, extremes and sizes of that time, and the answers of exchanges to
-    questions about it.
+    Data that can be computed again is deleted: running sums, ranks, extremes and sizes of that time, and the answers of
+    exchanges to backfills of it.
     """
-    back = _seconds_back(connection, now, newest, period_seconds)
+    shift = _shift_seconds(connection, now, newest, period_seconds)
     first = connection.execute(select(func.min(TickRow.minute)).where(TickRow.minute >= now)).scalar() or newest
     made = insert(SetAsideRow).values(at=now, first=first, last=newest, ticks=0, prices=0, volumes=0, alerts=0)
     batch = connection.execute(made.returning(SetAsideRow.id)).scalar_one()
     prices, volumes = (_move_rows(connection, quantity, batch, now) for quantity in (PRICE, VOLUME))
     sealed_prices, sealed_volumes = _unseal(connection, batch, now)
     ticks = connection.execute(delete(TickRow).where(TickRow.minute >= now)).rowcount
-    alerts = _date_back_alerts(connection, now, back)
+    alerts = _shift_alerts_back(connection, now, shift)
     counts = {"ticks": ticks, "prices": prices + sealed_prices, "volumes": volumes + sealed_volumes, "alerts": alerts}
     connection.execute(update(SetAsideRow).where(SetAsideRow.id == batch).values(counts))
-    _forget(connection, now)
-    _date_back(connection, now, back)
+    _delete_recomputable(connection, now)
+    _shift_times_back(connection, now, shift)
     mutes.reapply(connection, now)
-    outbox.shift_back(connection, now, back)
-    rules.shift_states_back(connection, now, back)
-    return SetAside(from_epoch(now), from_epoch(first), from_epoch(newest), ticks, counts["prices"]), back
+    outbox.shift_back(connection, now, shift)
+    rules.shift_states_back(connection, now, shift)
+    return SetAside(from_epoch(now), from_epoch(first), from_epoch(newest), ticks, counts["prices"]), shift
 
 
-def _seconds_back(connection: Connection, now: int, newest: int, period_seconds: int) -> int:
-    """By how much to date back, so that no two alerts of a rule and metric come to stand at the same second."""
+def _shift_seconds(connection: Connection, now: int, newest: int, period_seconds: int) -> int:
+    """The shift, chosen so that no two alerts of a rule and metric get the same second."""
     early, late = aliased(AlertRow), aliased(AlertRow)
     same = (early.rule_id == late.rule_id) & (early.metric_id == late.metric_id)
     pairs = select(late.fired_at - early.fired_at).select_from(early)
     pairs = pairs.join(late, same & (early.fired_at < now) & (late.fired_at >= now))
     taken = set(connection.execute(pairs).scalars())
-    back = newest - now + period_seconds
-    while back in taken:
-        back += 1
-    return back
+    shift = newest - now + period_seconds
+    while shift in taken:
+        shift += 1
+    return shift
 
 
 def _move_rows(connection: Connection, quantity: Quantity, batch: int, now: int) -> int:
@@ -109,8 +109,8 @@ def _move_rows(connection: Connection, quantity: Quantity, batch: int, now: int)
 
 
 def _unseal(connection: Connection, batch: int, now: int) -> tuple[int, int]:
-    """The same for what is in chunks already; answers how many prices and volumes. What the chunks keep is encoded
-    anew, and the hours with it."""
+    """Set aside sealed samples; returns how many prices and volumes. The chunks and their hours are written again
+    without them."""
     moved = {PRICE: 0, VOLUME: 0}
     for span in connection.execute(select(SpanRow.start, SpanRow.until).where(SpanRow.until >= now)).all():
         left: dict[Quantity, dict[int, Series]] = {PRICE: {}, VOLUME: {}}
@@ -119,7 +119,7 @@ def _unseal(connection: Connection, batch: int, now: int) -> tuple[int, int]:
                 samples.read_sealed_range(connection, quantity, 0, None, span.until - 1, span.until)
             ):
                 ahead = series.times >= now
-                moved[quantity] += _keep_samples(connection, batch, quantity, number, _where(series, ahead))
+                moved[quantity] += _insert_set_aside(connection, batch, quantity, number, _where(series, ahead))
                 if not ahead.all():
                     remaining[number] = _where(series, ~ahead)
             table = quantity.chunks
@@ -140,7 +140,7 @@ def _unseal(connection: Connection, batch: int, now: int) -> tuple[int, int]:
     return moved[PRICE], moved[VOLUME]
 
 
-def _keep_samples(connection: Connection, batch: int, quantity: Quantity, number: int, series: Series) -> int:
+def _insert_set_aside(connection: Connection, batch: int, quantity: Quantity, number: int, series: Series) -> int:
     count = len(series.times)
     columns: Iterable[list[object]] = (
         [batch] * count,
@@ -161,13 +161,13 @@ def _where(series: Series, mask: np.ndarray) -> Series:
     return Series(series.times[mask], series.values[mask], series.widths[mask])
 
 
-def _date_back_alerts(connection: Connection, now: int, back: int) -> int:
-    """Answers how many have fired ahead."""
+def _shift_alerts_back(connection: Connection, now: int, shift: int) -> int:
+    """Shift the times of alerts back; returns how many alerts fired at `now` or later."""
     fired = connection.execute(
-        update(AlertRow).where(AlertRow.fired_at >= now).values(fired_at=AlertRow.fired_at - back)
+        update(AlertRow).where(AlertRow.fired_at >= now).values(fired_at=AlertRow.fired_at - shift)
     ).rowcount
     for column in (AlertRow.resolved_at, AlertRow.no_data_since, AlertRow.acknowledged_at):
-        earlier = column - back  # but no alert has ended before it fired
+        earlier = column - shift  # but an alert cannot end before it fired
         connection.execute(
             update(AlertRow)
             .where(column >= now)
@@ -176,13 +176,13 @@ def _date_back_alerts(connection: Connection, now: int, back: int) -> int:
     return fired
 
 
-def _forget(connection: Connection, now: int) -> None:
-    """What of that time can be had anew."""
+def _delete_recomputable(connection: Connection, now: int) -> None:
+    """Delete the data of that time that can be computed or fetched again."""
     connection.execute(delete(RunningSumsRow).where(RunningSumsRow.minute >= now))
     connection.execute(
         update(RunningSumsRecomputationRow).where(RunningSumsRecomputationRow.until >= now).values(until=now - 1)
     )
-    # The clock that was ahead has thinned out those of before, as if they were old.
+    # The clock that was ahead has thinned out earlier running sums, as if they were old.
     running_sums_recomputation.request(
         connection, running_sums_recomputation.SUMMED_QUANTITIES, now - 1, np.empty(0, dtype=np.int64)
     )
@@ -192,11 +192,11 @@ def _forget(connection: Connection, now: int) -> None:
     connection.execute(delete(BackfillRow).where(BackfillRow.until >= now))
 
 
-def _date_back(connection: Connection, now: int, back: int) -> None:
+def _shift_times_back(connection: Connection, now: int, shift: int) -> None:
     for row, names in _DATED.items():
         table = cast(Table, row.__table__)
         for name in names:
             column = table.c[name]
-            # How long somebody wants a mute to last says nothing of the clock, but when it was made does.
+            # The end of a mute is a user's choice and may lie ahead by any clock; its `created_at` may not.
             written = table.c.created_at if row is MuteRow else column
-            connection.execute(update(table).where(written >= now).values({name: column - back}))
+            connection.execute(update(table).where(written >= now).values({name: column - shift}))

@@ -200,7 +200,7 @@ def hanging() -> Iterator[HangingReader]:
 
 @pytest.mark.parametrize("hangs", [True, False])
 def test_while_the_database_is_away_the_last_known_state_is_shown_with_its_age(hanging, timer, hangs):
-    cache = CachedReader(hanging, timer, patience_seconds=0.01)
+    cache = CachedReader(hanging, timer, timeout_seconds=0.01)
     cache.ranking()
     cache.sparklines((1,))
     cache.open_alerts()
@@ -242,7 +242,7 @@ def test_while_the_database_is_away_the_last_known_state_is_shown_with_its_age(h
 
 
 def test_the_last_known_state_is_of_one_revision(hanging, timer):
-    cache = CachedReader(hanging, timer, patience_seconds=0.01)
+    cache = CachedReader(hanging, timer, timeout_seconds=0.01)
     cache.ranking()
     hanging.put(builders.ranked_metric(1, price=5.0))
     hanging.state = replace(hanging.state, minute=NOON + timedelta(minutes=1))
@@ -257,7 +257,7 @@ def test_the_last_known_state_is_of_one_revision(hanging, timer):
 
 
 def test_values_never_read_before_raise_while_the_database_is_away(hanging, timer):
-    cache = CachedReader(hanging, timer, patience_seconds=0.01)
+    cache = CachedReader(hanging, timer, timeout_seconds=0.01)
     cache.revision()
     hanging.down = True
     timer.now += 1

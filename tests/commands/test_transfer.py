@@ -82,7 +82,7 @@ def pipeline(migrated_sqlite_url: str) -> Iterator[PipelineHarness]:
         running_sums_recomputation.save_backfill_state(
             connection, "stdev", SumsBackfill(600, WindowSums(*np.arange(24.0).reshape(6, 4)))
         )
-        metrics.warn(connection, "gemini", ["TRACK: nothing there"])
+        metrics.replace_warnings(connection, "gemini", ["TRACK: nothing there"])
         leases.take(connection, "of the file", pipeline.now.timestamp(), 1e9)
     TokenStore(engine).issue("notebook", "read", pipeline.now)
     yield pipeline

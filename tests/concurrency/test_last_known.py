@@ -42,12 +42,12 @@ def source() -> Iterator[Source]:
 
 @pytest.fixture
 def last(source: Source) -> LastKnown[[int], int]:
-    return LastKnown(source.read, patience_seconds=60, fresh_seconds=10)
+    return LastKnown(source.read, timeout_seconds=60, fresh_seconds=10)
 
 
 @pytest.fixture
 def hurried(source: Source) -> LastKnown[[int], int]:
-    return LastKnown(source.read, patience_seconds=NO_TIME, fresh_seconds=10)
+    return LastKnown(source.read, timeout_seconds=NO_TIME, fresh_seconds=10)
 
 
 def test_a_value_is_read_once_while_it_is_fresh_and_of_the_same_version(source, last) -> None:

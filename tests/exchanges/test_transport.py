@@ -73,7 +73,7 @@ def break_off_between_pieces(caller: socket.socket, _: Event) -> None:
     caller.sendall(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"err')
 
 
-PATIENCE = 2.0
+TIMEOUT = 2.0
 """Seconds: enough to send a request on a busy machine."""
 
 
@@ -84,10 +84,10 @@ def test_a_response_that_is_not_complete_in_time_is_abandoned_at_the_deadline(be
         started = time.monotonic()
 
         with pytest.raises(Unavailable, match="did not answer in time"):
-            exchange.quotes(NOON, PATIENCE)
+            exchange.quotes(NOON, TIMEOUT)
 
     # The servers stall or drip until the test ends.
-    assert time.monotonic() - started >= PATIENCE
+    assert time.monotonic() - started >= TIMEOUT
 
 
 def test_the_connection_of_an_abandoned_response_is_closed():

@@ -116,7 +116,7 @@ def test_an_exchange_that_hangs_is_logged_before_its_deadline(engine: Engine, ca
             return super().listings()
 
     exchanges = {"kraken": Silent("kraken", listed={"BTC/USD": True})}
-    outages = Outages(exchanges, patience_seconds=0.01)
+    outages = Outages(exchanges, timeout_seconds=0.01)
     asking = Thread(
         target=discover,
         args=(engine, exchanges, parse_track("kraken:BTC/USD"), NOON, outages),

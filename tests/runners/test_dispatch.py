@@ -25,7 +25,7 @@ from services.market.times import period_of
 from services.market.types import Listing, Pair
 from services.pipeline.notify import Senders
 from services.runners import celery_app
-from services.runners.dispatch import SILENCE_PATIENCES, Dispatch, dispatcher
+from services.runners.dispatch import SILENCE_TIMEOUTS, Dispatch, dispatcher
 from services.settings import read_settings
 from services.store.alerting import alerts, outbox
 from services.store.alerting.alerts import NewAlert
@@ -294,7 +294,7 @@ def test_a_lost_request_is_repeated_and_no_tick_is_stored_without_any_answer(
     with working(services):
         losing(dispatch, "kraken", questions).tick(services, NOW)
 
-    waited = timedelta(seconds=services.patience_seconds * SILENCE_PATIENCES)
+    waited = timedelta(seconds=services.timeout_seconds * SILENCE_TIMEOUTS)
     assert (services.clock() - NOW >= waited) == (tries == 2)
     (tick,) = services.reader.status(NOW).ticks
     assert (tick.stored, tick.failed) == (1, ())

@@ -6,7 +6,7 @@ import pytest
 
 from services.market.tokens import digest
 from services.store.database.engine import Engine, reading, writing
-from services.store.tokens import NOTING, TokenStore
+from services.store.tokens import USE_THREAD, TokenStore
 from tests.builders import NOON
 from tests.waiting import wait_for
 
@@ -22,7 +22,7 @@ def tokens(engine: Engine) -> Iterator[TokenStore]:
 
 
 def wait_for_recorded_uses() -> None:
-    wait_for(lambda: all(thread.name != NOTING for thread in enumerate_threads()))
+    wait_for(lambda: all(thread.name != USE_THREAD for thread in enumerate_threads()))
 
 
 def test_a_token_is_found_by_its_text_and_stored_only_as_a_digest(engine: Engine, tokens: TokenStore) -> None:

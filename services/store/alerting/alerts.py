@@ -1,4 +1,4 @@
-"""Alerts that were fired."""
+"""Stored alerts."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -29,13 +29,16 @@ from services.store.alerting.rules import decode_rule
 from services.store.database.models import AlertRow, MetricRow
 
 MAX_NAMED_ALERTS = 500
-"""A statement names no more metrics than these; where there are more, it asks for all."""
+"""The most metrics that one statement names; for more, it selects those of all metrics."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewAlert:
-    """One alert about to be written, as services.market.types.Alert tells it; `fired_at` is the tick's epoch second,
-    `rule` the rule as it was, in JSON. Messages are owed to `channels`; None means all that there are."""
+    """One alert to be written, with the fields of services.market.alerting.alerts.Alert.
+
+    `fired_at` is the tick's epoch second, and `rule` the rule at that time, in JSON. It is sent to `channels`; None
+    means all configured ones.
+    """
 
     metric_id: int
     fired_at: int
@@ -69,7 +72,7 @@ _WITHOUT_DATA = select(AlertRow.metric_id).where(AlertRow.rule_id == bindparam("
 
 
 def firing_times(connection: Connection, rule_id: int, since: int, metric_ids: Collection[int]) -> dict[int, int]:
-    """When the rule last fired on those of the metrics on which it did after epoch second `since`."""
+    """The last time (epoch seconds) that the rule fired on each of these metrics, if after `since`."""
     of_rule = (AlertRow.rule_id == rule_id) & (AlertRow.fired_at > since)
     statement = select(AlertRow.metric_id, func.max(AlertRow.fired_at)).where(of_rule).group_by(AlertRow.metric_id)
     if len(metric_ids) <= MAX_NAMED_ALERTS:
@@ -84,14 +87,14 @@ def open_alerts(connection: Connection, rule_id: int) -> set[int]:
 
 
 def without_data(connection: Connection, rule_id: int) -> set[int]:
-    """Those of its open alerts' metrics of which nothing is known."""
+    """The metrics of the rule's open alerts that are without data."""
     return set(connection.execute(_WITHOUT_DATA, {"of_rule": rule_id}).scalars())
 
 
 def resolve(connection: Connection, ended: Mapping[tuple[int, int], float | None], now: int) -> None:
-    """The alerts of these (rule, metric) have ended, at the given value, None for an unknown one.
+    """Resolve the open alerts of these (rule, metric), at the given value (None if unknown).
 
-    A value still beyond the alert's own threshold means that the threshold has moved: the reason says so.
+    If the value is still beyond the alert's own threshold, the threshold has moved, and the reason records that.
     """
     if ended:
         rows = [{"of_rule": rule, "of_metric": metric, "at_value": at} for (rule, metric), at in ended.items()]
@@ -99,7 +102,7 @@ def resolve(connection: Connection, ended: Mapping[tuple[int, int], float | None
 
 
 def _resolved(now: int) -> Update:
-    """The change of the open alerts of one rule and metric that have ended at `at_value`."""
+    """The update that resolves the open alerts of one rule and metric at `at_value`."""
     table = cast(Table, AlertRow.__table__)
     at = bindparam("at_value", type_=Double)
     beyond = ((table.c.value > table.c.threshold) & (at > table.c.threshold)) | (
@@ -110,21 +113,21 @@ def _resolved(now: int) -> Update:
         (beyond & table.c.reference.is_not(None), "window_moved_on"),
         else_=None,
     )
-    return _open_ones().values(resolved_at=now, no_data_since=None, reason=reason)
+    return _update_open().values(resolved_at=now, no_data_since=None, reason=reason)
 
 
-def set_no_data_since(connection: Connection, concerned: Sequence[tuple[int, int]], since: int | None) -> None:
-    """Of the open alerts of these (rule, metric) nothing is known `since` then; None: something is again."""
-    if concerned:
-        rows = [{"of_rule": rule, "of_metric": metric} for rule, metric in concerned]
-        connection.execute(_open_ones().values(no_data_since=since), rows)
+def set_no_data_since(connection: Connection, keys: Sequence[tuple[int, int]], since: int | None) -> None:
+    """Record that the open alerts of these (rule, metric) are without data `since` then; None: that they have data."""
+    if keys:
+        rows = [{"of_rule": rule, "of_metric": metric} for rule, metric in keys]
+        connection.execute(_update_open().values(no_data_since=since), rows)
 
 
-def _open_ones() -> Update:
-    """A change of the open alerts of one rule and metric, of_rule and of_metric."""
+def _update_open() -> Update:
+    """An update of the open alerts of the rule `of_rule` and the metric `of_metric`."""
     table = cast(Table, AlertRow.__table__)
-    theirs = (table.c.rule_id == bindparam("of_rule")) & (table.c.metric_id == bindparam("of_metric"))
-    return update(table).where(theirs, table.c.resolved_at.is_(None))
+    of_both = (table.c.rule_id == bindparam("of_rule")) & (table.c.metric_id == bindparam("of_metric"))
+    return update(table).where(of_both, table.c.resolved_at.is_(None))
 
 
 def unmuted(connection: Connection, wanted: Collection[tuple[int, int]]) -> Sequence[int]:
@@ -149,8 +152,8 @@ def acknowledge(connection: Connection, number: int, note: str | None, now: int,
 
 def acknowledge_all(connection: Connection, query: AlertQuery, note: str | None, now: int, by: str | None) -> int:
     """Acknowledge all alerts that match `query`, without its limit. Returns how many were unacknowledged."""
-    chosen_ones = select(AlertRow.id).join(MetricRow, MetricRow.id == AlertRow.metric_id).where(*_conditions(query))
-    unacknowledged = AlertRow.id.in_(chosen_ones) & AlertRow.acknowledged_at.is_(None)
+    matching = select(AlertRow.id).join(MetricRow, MetricRow.id == AlertRow.metric_id).where(*_conditions(query))
+    unacknowledged = AlertRow.id.in_(matching) & AlertRow.acknowledged_at.is_(None)
     change = update(AlertRow).where(unacknowledged).values(acknowledged_at=now, note=note, acknowledged_by=by)
     return connection.execute(change.execution_options(synchronize_session=False)).rowcount
 
@@ -180,21 +183,21 @@ def count(connection: Connection, query: AlertQuery) -> AlertCounts:
     return AlertCounts(*connection.execute(counted.where(*_conditions(query))).one())
 
 
-def open_unacknowledged(connection: Connection, most: int) -> OpenAlerts:
-    """Open alerts that are neither muted nor acknowledged: their number, and the newest, at most `most`."""
-    query = AlertQuery(state="open", unacknowledged=True, muted=False, limit=most)
+def open_unacknowledged(connection: Connection, limit: int) -> OpenAlerts:
+    """Open alerts that are neither muted nor acknowledged: their number, and the newest, at most `limit`."""
+    query = AlertQuery(state="open", unacknowledged=True, muted=False, limit=limit)
     return OpenAlerts(count(connection, query).total, find(connection, query))
 
 
 def rules_that_fired(connection: Connection) -> Mapping[int, str | None]:
-    """The rules that alerts are of, with the name that each had at the last of them; the built-in one has none."""
+    """The rules with stored alerts, and the name of each at its last alert; None for the built-in one."""
     last = select(func.max(AlertRow.id)).group_by(AlertRow.rule_id)
     rows = connection.execute(select(AlertRow.rule_id, AlertRow.rule).where(AlertRow.id.in_(last)))
     return {row.rule_id: None if row.rule is None else decode_rule(row.rule_id, row.rule).name for row in rows}
 
 
 def _conditions(query: AlertQuery) -> list[ColumnElement[bool]]:
-    """What the alerts of `query` have in common; with `words`, of alerts that are joined with their metrics."""
+    """The conditions of `query`. Those of its `search` need alerts that are joined with their metrics."""
     found: list[ColumnElement[bool]] = []
     if query.since is not None:
         found.append(AlertRow.fired_at >= query.since.timestamp())
@@ -212,18 +215,18 @@ def _conditions(query: AlertQuery) -> list[ColumnElement[bool]]:
         found.append(AlertRow.muted.is_(query.muted))
     if query.up_to is not None:
         found.append(AlertRow.id <= query.up_to)
-    # As pairs are written, and as keys: kraken BTC/USD, kraken:BTC-USD.
+    # As displayed and as keys: kraken BTC/USD, kraken:BTC-USD.
     names = [
         MetricRow.market + between + MetricRow.base + sign + MetricRow.quote
         for between, sign in ((" ", "/"), (":", "-"))
     ]
-    for word in one_line(query.search, len(query.search)).split():  # PostgreSQL refuses some of what cannot be seen
+    for word in one_line(query.search, len(query.search)).split():  # PostgreSQL refuses some invisible characters
         found.append(or_(*(name.icontains(word, autoescape=True) for name in names)))
     return found
 
 
 def select_alerts(*more: Any) -> Select[Any]:
-    """All that `alert_of` needs of alerts, and `more` columns."""
+    """The columns that `alert_of` needs, and `more` columns."""
     return select(AlertRow.__table__, MetricRow.market, MetricRow.base, MetricRow.quote, *more).join(
         MetricRow, MetricRow.id == AlertRow.metric_id
     )

@@ -1,4 +1,4 @@
-"""What rules saw of each quantity at their last look, which nothing but the next look changes."""
+"""The values of each quantity at the last evaluation of rules, for conditions on crossings."""
 
 from collections.abc import Collection, Mapping
 
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from services.market.types import Floats, Ints
 from services.store.database.models import LastEvaluationRow
 
-_SEEN = np.dtype([("id", "<i8"), ("value", "<f8")])
+_ROW = np.dtype([("id", "<i8"), ("value", "<f8")])
 
 
 _VALUES = select(LastEvaluationRow.quantity, LastEvaluationRow.data).where(
@@ -18,18 +18,18 @@ _DELETE_ALL = delete(LastEvaluationRow)
 
 
 def last_values(connection: Connection, quantities: Collection[str], ids: Ints) -> Mapping[str, Floats]:
-    """The values of metrics `ids` (ascending) as `record` was given them, NaN for those that were not among its
-    metrics; nothing for a quantity that is not on record."""
+    """The stored values of metrics `ids` (ascending) by quantity; NaN for a metric without one. Quantities that are not
+    stored are left out."""
     rows = connection.execute(_VALUES, {"quantities": list(quantities)})
-    return {row.quantity: _aligned(np.frombuffer(row.data, dtype=_SEEN), ids) for row in rows}
+    return {row.quantity: _aligned(np.frombuffer(row.data, dtype=_ROW), ids) for row in rows}
 
 
-def record(connection: Connection, ids: Ints, seen: Mapping[str, Floats]) -> None:
-    """Replace all that is on record by these values of metrics `ids`, quantity by quantity."""
+def record(connection: Connection, ids: Ints, values_of: Mapping[str, Floats]) -> None:
+    """Replace all stored values with these of metrics `ids`, by quantity."""
     connection.execute(_DELETE_ALL)
     rows = []
-    for quantity, values in seen.items():
-        data = np.empty(len(ids), dtype=_SEEN)
+    for quantity, values in values_of.items():
+        data = np.empty(len(ids), dtype=_ROW)
         data["id"], data["value"] = ids, values
         rows.append({"quantity": quantity, "data": data.tobytes()})
     if rows:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, insert, li
 from sqlalchemy.orm import aliased
 
 from services.market.alerting.messages import LISTED, Entry, Kind, Message, compose
-from services.market.present import lasts
+from services.market.present import is_unexpired
 from services.market.times import DAY, from_epoch
 from services.store.alerting import alerts
 from services.store.database.models import AlertRow, InstallationRow, MessageAlertRow, MessageRow
@@ -205,13 +205,13 @@ def retry(connection: Connection, number: int, now: int) -> bool:
 
 def _is_due(channel: str, now: int) -> ColumnElement[bool]:
     queued = aliased(MessageRow)
-    is_postponed = lasts(queued.due_at, now, MAX_WAIT_SECONDS) & ~_is_new(queued)
+    is_postponed = is_unexpired(queued.due_at, now, MAX_WAIT_SECONDS) & ~_is_new(queued)
     return exists().where(_queue(queued, channel), ~is_postponed)
 
 
 def _is_paused(channel: str, now: int) -> ColumnElement[bool]:
     queued = aliased(MessageRow)
-    return exists().where(_queue(queued, channel), lasts(queued.paused_until, now, MAX_WAIT_SECONDS))
+    return exists().where(_queue(queued, channel), is_unexpired(queued.paused_until, now, MAX_WAIT_SECONDS))
 
 
 def _is_new(message: Any) -> Any:

@@ -18,16 +18,16 @@ from services.store.history.volumes import VOLUME
 from services.store.ranking import ticks
 
 MAX_VALUES = 15_000_000
-"""Periods x metrics of one replay, as of 10,000 metrics over a day with an hour before it: 6 seconds of a processor's
-time for prices that are rows yet, 4 for sealed ones, and twice that for a rule on volumes."""
+"""Periods x metrics of one replay, such as 10,000 metrics over a day and an hour: 6 seconds of a processor's time for
+prices in rows, 4 for sealed ones, and twice that for a rule on volumes."""
 
 BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlan:
-    """What a replay reads: the values of the metrics `ids` (ascending) after epoch second `start`, the end of a period,
-    up to `until`."""
+    """The samples that a replay reads: of the metrics `ids` (ascending), after epoch second `start` (the end of a
+    period) up to `until`."""
 
     rule: AlertRule
     ids: Ints
@@ -49,9 +49,9 @@ class ReplayPlan:
 def plan_replay(
     rule: AlertRule, catalogue: Catalogue, since: int, until: int, period_seconds: int, window_seconds: int
 ) -> ReplayPlan:
-    """What a replay of `rule` over (`since`, `until`] reads: of the metrics in its scope, and before `since` as far as
-    its window reaches, and that of the standard deviation where it is asked for. Raises BadRule where that is more than
-    MAX_VALUES."""
+    """Plan a replay of `rule` over (`since`, `until`]: of the metrics in its scope, and before `since` as far as its
+    window and that of the standard deviation (where the rule needs it) reach. Raises BadRule for more than MAX_VALUES.
+    """
     named = [
         metric.id
         for metric in catalogue.metrics
@@ -63,18 +63,18 @@ def plan_replay(
     if found.values > MAX_VALUES:
         size = f"{len(ids):,} metrics x {len(found.times):,} periods"
         raise BadRule(
-            f"scope: {size} are more than {MAX_VALUES:,} values, the most that are gone through at once; take fewer"
+            f"scope: {size} are more than {MAX_VALUES:,} values, the limit of one replay; take fewer"
             " metrics or a shorter time"
         )
     return found
 
 
 def load_recording(
-    connection: Connection, wanted: ReplayPlan, tell: Callable[[float], None] = lambda _: None
+    connection: Connection, plan: ReplayPlan, report: Callable[[float], None] = lambda _: None
 ) -> Recording:
-    """The values that are `wanted`. `tell` is called with the share of them that is read, batch by batch."""
-    rule, ids, times = wanted.rule, wanted.ids, wanted.times
-    start, until, period = wanted.start, wanted.until, wanted.period_seconds
+    """Read the samples of `plan`. `report` is called before each batch with the share that is read."""
+    rule, ids, times = plan.rule, plan.ids, plan.times
+    start, until, period = plan.start, plan.until, plan.period_seconds
     shape, unread = (len(times), len(ids)), np.broadcast_to(np.nan, (len(times), len(ids)))
     found = Recording(
         times,
@@ -86,7 +86,7 @@ def load_recording(
     )
     statistics, further = metric_stats.empty(ids), NO_SAMPLES
     for first in range(0, len(ids), BATCH):
-        tell(first / len(ids))
+        report(first / len(ids))
         rows = np.arange(first, min(first + BATCH, len(ids)), dtype=np.int64)
         for run in prices.read_history(connection, statistics, rows, start, until):
             _place(found.prices, run.rows, run.times, run.prices, start, period)
@@ -108,7 +108,7 @@ def _has_later(run: Samples, start: int, period_seconds: int) -> npt.NDArray[np.
     """Which samples have another one after them in the same period and of the same metric."""
     found = np.zeros(len(run.times), dtype=np.bool_)
     if not ((run.times - start) % period_seconds).any():
-        return found  # one a period at most
+        return found  # at most one per period
     places = -(-(run.times - start) // period_seconds) - 1
     order = np.lexsort((run.times, places, run.rows))
     rows, ordered = run.rows[order], places[order]

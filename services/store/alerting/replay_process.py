@@ -39,38 +39,37 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 from services.store.alerting.replay_process import serve
 serve()
 """
-"""Of low priority before the imports, which are half a second's work. Ctrl-C is for the process that began it,
-which ends it."""
+"""Lowers the priority before the imports, which take half a second. Ctrl-C is for the parent process, which ends
+this one."""
 _FLAGS = getattr(subprocess, "IDLE_PRIORITY_CLASS", 0)
-"""The same on Windows."""
+"""The low priority on Windows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayTask:
-    """A replay: what it reads, the epoch second after which it counts what fires, and the seconds of the window of the
-    standard deviation."""
+    """A replay: its `plan`, the epoch second `since` which alerts count, and the window of the standard deviation."""
 
-    wanted: ReplayPlan
+    plan: ReplayPlan
     since: int
     window_seconds: int
 
 
-def run_replay(engine: Engine, order: ReplayTask, tell: Callable[[float], None]) -> ReplayResult:
-    """Run the replay in this thread. `tell` is called with the share that is done, and may raise to end it."""
-    wanted = order.wanted
+def run_replay(engine: Engine, task: ReplayTask, report: Callable[[float], None]) -> ReplayResult:
+    """Run the replay in this thread. `report` is called with the share that is done, and may raise to end it."""
+    plan = task.plan
     with reading(engine) as connection:
-        recorded = load_recording(connection, wanted, lambda share: tell(READING_SHARE * share))
+        recorded = load_recording(connection, plan, lambda share: report(READING_SHARE * share))
     return replay(
-        wanted.rule,
+        plan.rule,
         recorded,
-        order.since,
-        wanted.period_seconds,
-        order.window_seconds,
-        lambda share: tell(READING_SHARE + (1 - READING_SHARE) * share),
+        task.since,
+        plan.period_seconds,
+        task.window_seconds,
+        lambda share: report(READING_SHARE + (1 - READING_SHARE) * share),
     )
 
 
-def run_in_process(engine: Engine, order: ReplayTask, place: Place) -> Steps[ReplayResult]:
+def run_in_process(engine: Engine, task: ReplayTask, place: Place) -> Steps[ReplayResult]:
     """Run the replay in a process of its own. Raises its error, or Unfinished if the process ends without a result."""
     url = engine.url
     if url.get_backend_name() == "sqlite" and url.database:
@@ -87,15 +86,15 @@ def run_in_process(engine: Engine, order: ReplayTask, place: Place) -> Steps[Rep
         try:
             assert process.stdin is not None
             assert process.stdout is not None
-            asked = url.render_as_string(hide_password=False), order
-            heard: SimpleQueue[object] = SimpleQueue()
-            conversation = (asked, process.stdin, process.stdout, heard)
-            Thread(target=_converse, args=conversation, name=LISTENER, daemon=True).start()
+            request = url.render_as_string(hide_password=False), task
+            reports: SimpleQueue[object] = SimpleQueue()
+            arguments = (request, process.stdin, process.stdout, reports)
+            Thread(target=_exchange, args=arguments, name=LISTENER, daemon=True).start()
             share = 0.0
             while True:
                 place.check()
                 with suppress(Empty):
-                    report = heard.get(timeout=STEP_SECONDS)
+                    report = reports.get(timeout=STEP_SECONDS)
                     if isinstance(report, ReplayResult):
                         return report
                     if isinstance(report, TrackerError):
@@ -108,32 +107,32 @@ def run_in_process(engine: Engine, order: ReplayTask, place: Place) -> Steps[Rep
             process.kill()
 
 
-def _converse(asked: object, way_in: IO[bytes], way_out: IO[bytes], heard: "SimpleQueue[object]") -> None:
-    """Send a process what is `asked`, and pass on its reports; None when it has ended."""
+def _exchange(request: object, stdin: IO[bytes], stdout: IO[bytes], reports: "SimpleQueue[object]") -> None:
+    """Send a process its `request`, and put its reports into the queue; None when it has ended."""
     with suppress(EOFError, OSError, ValueError, pickle.UnpicklingError):
-        with way_in:
-            pickle.dump(asked, way_in)
+        with stdin:
+            pickle.dump(request, stdin)
         while True:
-            heard.put(pickle.load(way_out))
-    heard.put(None)
+            reports.put(pickle.load(stdout))
+    reports.put(None)
 
 
 def serve() -> None:
     """Run the one replay given on stdin; report the share that is done and then the result on stdout. Ends when nobody
-    reads it."""
-    url, order = pickle.load(sys.stdin.buffer)
+    reads its output."""
+    url, task = pickle.load(sys.stdin.buffer)
     output = sys.stdout.buffer
 
-    def tell(what: object) -> None:
-        pickle.dump(what, output)
+    def send(result: object) -> None:
+        pickle.dump(result, output)
         output.flush()
 
     engine = open_engine(url)
     with suppress(BrokenPipeError):
         try:
-            found = run_replay(engine, order, tell)
+            found = run_replay(engine, task, send)
         except TrackerError as error:
-            tell(error)
+            send(error)
         else:
-            tell(found)
+            send(found)
     engine.dispose()

@@ -1,4 +1,4 @@
-"""The rules that people write, and how each of them stands to its metrics."""
+"""Users' rules, and their states on metrics."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -19,38 +19,38 @@ _DELETE_STATES = delete(RuleStateRow).where(RuleStateRow.rule_id.in_(bindparam("
 
 
 def stored(connection: Connection) -> tuple[AlertRule, ...]:
-    """All rules, by number."""
+    """All rules, ascending by id."""
     rows = connection.execute(_RULES)
     return tuple(decode_rule(row.id, row.body) for row in rows)
 
 
 def find(connection: Connection, number: int) -> AlertRule | None:
-    """The rule of this number."""
+    """The rule with this id; None if there is none."""
     body = connection.execute(select(RuleRow.body).where(RuleRow.id == number)).scalar()
     return None if body is None else decode_rule(number, body)
 
 
 def add(connection: Connection, rule: AlertRule) -> AlertRule:
-    """Store it as a new rule; answers it with its number."""
+    """Store a new rule. Returns it with its id."""
     number = connection.execute(insert(RuleRow).values(body=encode_rule(rule)).returning(RuleRow.id)).scalar_one()
     return dataclasses.replace(rule, id=number)
 
 
 def replace(connection: Connection, rule: AlertRule, now: int) -> None:
-    """Store it in place of the rule of its number, which there is.
+    """Replace the stored rule with the same id, which must exist.
 
-    It begins anew: what was pending is so no more. Open alerts resolve by its new words, or at once if it is off.
+    Its pending states are reset. Open alerts resolve by the new condition, or at once if the rule is disabled.
     """
     connection.execute(update(RuleRow).where(RuleRow.id == rule.id).values(body=encode_rule(rule)))
-    held = states(connection).get(rule.id)
+    found = states(connection).get(rule.id)
     if not rule.enabled:
         _end(connection, rule.id, now)
-    elif held is not None:
-        save_states(connection, {rule.id: held[np.isin(held["state"], (FIRING, NO_DATA))]})
+    elif found is not None:
+        save_states(connection, {rule.id: found[np.isin(found["state"], (FIRING, NO_DATA))]})
 
 
 def remove(connection: Connection, number: int, now: int) -> None:
-    """Forget the rule, its states and its mutes; its alerts end, and stay on record."""
+    """Delete the rule, its states and its mutes; resolve its open alerts, which stay on record."""
     _end(connection, number, now)
     connection.execute(delete(MuteRow).where(MuteRow.rule_id == number))
     connection.execute(delete(RuleRow).where(RuleRow.id == number))
@@ -63,37 +63,37 @@ def _end(connection: Connection, number: int, now: int) -> None:
 
 
 def encode_rule(rule: AlertRule) -> str:
-    """The rule as it is stored."""
+    """The rule as stored: JSON."""
     return dumps(rule_fields(rule), ensure_ascii=False)
 
 
 @lru_cache(maxsize=1_024)
 def decode_rule(number: int, body: str) -> AlertRule:
-    """The rule of this number and stored text."""
+    """The rule of this id and stored JSON."""
     return read_rule(loads(body), number)
 
 
 def states(connection: Connection) -> Mapping[int, RuleStates]:
-    """For each rule that has such, the metrics to which it does not stand simply ok."""
+    """By rule, the states of the metrics on which it is not simply ok."""
     rows = connection.execute(_STATES)
     return {row.rule_id: np.frombuffer(row.data, dtype=STATE) for row in rows}
 
 
 def shift_states_back(connection: Connection, now: int, seconds: int) -> None:
-    """What states tell of epoch second `now` and later happened so many seconds earlier."""
+    """Move the times in states at or after epoch second `now` back by `seconds`."""
     changed = {}
-    for number, held in states(connection).items():
-        dated = held.copy()
+    for number, found in states(connection).items():
+        shifted = found.copy()
         for name in ("since", "fired_at", "known_at"):
-            dated[name][held[name] >= now] -= seconds
-        changed[number] = dated
+            shifted[name][found[name] >= now] -= seconds
+        changed[number] = shifted
     save_states(connection, changed)
 
 
 def save_states(connection: Connection, changed: Mapping[int, RuleStates]) -> None:
-    """Replace them for the rules that have changed."""
+    """Replace the states of the rules that have changed."""
     if changed:
         connection.execute(_DELETE_STATES, {"numbers": list(changed)})
-    rows = [{"rule_id": number, "data": held.tobytes()} for number, held in changed.items() if len(held)]
+    rows = [{"rule_id": number, "data": found.tobytes()} for number, found in changed.items() if len(found)]
     if rows:
         connection.execute(insert(RuleStateRow), rows)

@@ -1,4 +1,4 @@
-"""Rows as PostgreSQL's COPY takes and gives them in its binary format: exact, and the same bytes for the same rows.
+"""PostgreSQL's binary COPY format: exact, with the same bytes for the same rows.
 
 https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 """
@@ -33,7 +33,7 @@ Encode = Callable[[Iterable[Sequence[Any]]], bytes]
 
 
 def row_encoder(table: Table) -> Encode:
-    """What turns rows of `table`, all columns in their order, into their part of a stream between HEAD and TAIL."""
+    """An encoder of rows of `table` (all columns, in order), for the part of a stream between HEADER and TRAILER."""
     head = struct.pack(">h", len(table.columns))
     fields = [_field(column) for column in table.columns]
 
@@ -64,8 +64,8 @@ def _number(form: struct.Struct) -> Callable[[Any], bytes]:
 
 
 def encode_columns(table: Table, columns: Sequence[Sequence[Any]]) -> bytes:
-    """The same part of a stream for rows given as one sequence a column of `table`, all numbers and none NULL; for
-    many rows, in a hundredth of the time."""
+    """The same part of a stream for rows given as one sequence per column of `table`: numbers, none NULL. For many rows
+    it takes a hundredth of the time."""
     forms = [np.dtype(next(form for kind, form in _FORMS if isinstance(column.type, kind))) for column in table.columns]
     layout: list[tuple[str, Any]] = [("columns", ">i2")]
     for place, form in enumerate(forms):
@@ -80,7 +80,7 @@ def encode_columns(table: Table, columns: Sequence[Sequence[Any]]) -> bytes:
 
 @contextmanager
 def copying(connection: Connection, statement: str) -> Iterator[psycopg.Copy]:
-    """Carry out a COPY. Raises UniqueViolation, and StoreUnavailable for all else that goes wrong."""
+    """Carry out a COPY. Raises UniqueViolation, and StoreUnavailable for all other errors."""
     driver = cast("psycopg.Connection[tuple[object, ...]]", connection.connection.driver_connection)
     try:
         with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:

@@ -90,13 +90,13 @@ def database_url(text: str) -> URL:
 
 
 def shown_url(text: str) -> str:
-    """The URL as anybody may see it: the kind of database, its host and its name. Raises BadDatabaseUrl."""
+    """The URL without secrets: the kind of database, its host and its name. Raises BadDatabaseUrl."""
     url = database_url(text)
     return URL.create(url.get_backend_name(), host=url.host, port=url.port, database=url.database).render_as_string()
 
 
 def open_engine(text: str) -> Engine:
-    """An engine for the database at this URL; connects only when used. An SQLite file's folder is made."""
+    """An engine for the database at this URL; connects only when used. Creates the folder of an SQLite file."""
     url = database_url(text)
     if url.get_backend_name() == "sqlite":
         if not url.database or url.database == ":memory:":
@@ -114,7 +114,7 @@ def open_engine(text: str) -> Engine:
 
 
 def open_existing(text: str) -> Engine:
-    """As `open_engine`, of a database that is there already: an SQLite file is not made. Raises StoreUnavailable."""
+    """`open_engine` for a database that exists: an SQLite file is not created. Raises StoreUnavailable."""
     url = database_url(text)
     if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).is_file():
         raise StoreUnavailable(f"DATABASE_URL: there is no file {url.database}")
@@ -139,7 +139,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
     connection.isolation_level = None  # the driver's own BEGIN comes too late to hold a whole tick together
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-    with suppress(sqlite3.OperationalError):  # read-only: reading still works, and writing will say what is wrong
+    with suppress(sqlite3.OperationalError):  # read-only: reading works, and writing reports the error
         cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")  # one flush a tick buys alerts that a power cut does not undo
     cursor.execute(f"PRAGMA cache_size = -{READER_CACHE_KB}")
@@ -147,7 +147,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A reader that turns writer halfway may find the file changed under it: writers say so at once.
+    # A reader that begins to write fails if the file has changed since, so writers lock it at once.
     if connection.get_execution_options().get("writing", False):
         connection.exec_driver_sql(f"PRAGMA cache_size = -{WRITER_CACHE_KB}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -156,71 +156,77 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def reading(engine: Engine, patience: Timeouts = DEFAULT_TIMEOUTS) -> Iterator[Connection]:
-    """A transaction that sees one state of the database. Raises StoreUnavailable, also of a PostgreSQL that does not
-    answer within the `patience`."""
-    with _translated(patience), engine.connect() as connection, _patient(connection, patience), connection.begin():
+def reading(engine: Engine, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Iterator[Connection]:
+    """A transaction that sees one state of the database. Raises StoreUnavailable, also if PostgreSQL does not answer
+    within the `timeouts`."""
+    with (
+        _translated(timeouts),
+        engine.connect() as connection,
+        _with_timeouts(connection, timeouts),
+        connection.begin(),
+    ):
         if connection.dialect.name == "postgresql":
             isolation = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-            connection.exec_driver_sql(f"{isolation}; {_limits(patience)}")
+            connection.exec_driver_sql(f"{isolation}; {_limits(timeouts)}")
         yield connection
 
 
 @contextmanager
-def writing(engine: Engine, patience: Timeouts = DEFAULT_TIMEOUTS) -> Iterator[Connection]:
-    """A transaction that is committed whole or not at all, one writer after the other. Raises StoreUnavailable, also
-    of a PostgreSQL that does not answer within the `patience`.
+def writing(engine: Engine, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Iterator[Connection]:
+    """A transaction that is committed whole or not at all, one writer after the other. Raises StoreUnavailable, also if
+    PostgreSQL does not answer within the `timeouts`.
 
-    Each waits for the one before it to end, with nothing read and nothing locked yet: what it reads stays true until
-    its own end, and no two wait for each other.
+    Each waits for the one before it to end before it reads or locks anything. So what it reads stays true until its own
+    end, and there are no deadlocks.
     """
     with (
-        _translated(patience),
+        _translated(timeouts),
         engine.connect().execution_options(writing=True) as connection,
-        _patient(connection, patience),
+        _with_timeouts(connection, timeouts),
         connection.begin(),
     ):
         if connection.dialect.name == "postgresql":
             lock = f"SELECT pg_advisory_xact_lock({WRITERS_LOCK_ID})"
-            connection.exec_driver_sql(f"{_limits(patience)}; {lock}")
+            connection.exec_driver_sql(f"{_limits(timeouts)}; {lock}")
         yield connection
 
 
 @contextmanager
-def _patient(connection: Connection, patience: Timeouts) -> Iterator[None]:
+def _with_timeouts(connection: Connection, timeouts: Timeouts) -> Iterator[None]:
     driver = connection.connection.driver_connection
     if isinstance(driver, WatchedConnection):
-        driver.patience = patience
+        driver.timeouts = timeouts
     try:
         yield
     finally:
         if isinstance(driver, WatchedConnection):
-            driver.patience = DEFAULT_TIMEOUTS
+            driver.timeouts = DEFAULT_TIMEOUTS
 
 
-def _limits(patience: Timeouts) -> str:
-    """What the server is to see to itself; in each transaction, for a pooler gives the next one to another session."""
+def _limits(timeouts: Timeouts) -> str:
+    """The statements that set the server's own timeouts, in each transaction: a pooler may use another session for the
+    next one."""
     limits = {
-        "lock_timeout": _lock_seconds(patience),
-        "statement_timeout": patience.statement_seconds or 0,
-        "idle_in_transaction_session_timeout": patience.idle_seconds or 0,
+        "lock_timeout": _lock_seconds(timeouts),
+        "statement_timeout": timeouts.statement_seconds or 0,
+        "idle_in_transaction_session_timeout": timeouts.idle_seconds or 0,
     }
     return "; ".join(f"SET LOCAL {name} = {round(seconds * 1000)}" for name, seconds in limits.items())
 
 
-def _lock_seconds(patience: Timeouts) -> float:
-    return BUSY_SECONDS if patience.lock_seconds is None else patience.lock_seconds
+def _lock_seconds(timeouts: Timeouts) -> float:
+    return BUSY_SECONDS if timeouts.lock_seconds is None else timeouts.lock_seconds
 
 
 @contextmanager
-def _translated(patience: Timeouts) -> Iterator[None]:
+def _translated(timeouts: Timeouts) -> Iterator[None]:
     try:
         yield
     except (IntegrityError, ProgrammingError, DataError):
-        raise  # no fault of the database: ours
+        raise  # errors of this program, not of the database
     except (DatabaseError, InterfaceError) as error:
         if isinstance(error.orig, LockNotAvailable):
-            text = f"another process is writing, and has been for more than {_lock_seconds(patience):g} s"
+            text = f"another process is writing, and has been for more than {_lock_seconds(timeouts):g} s"
             raise StoreUnavailable(text) from error
         if isinstance(error.orig, QueryCanceled):
             raise StoreUnavailable("the database took too long over one statement") from error

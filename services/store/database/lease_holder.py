@@ -59,7 +59,7 @@ class LeaseHolder:
         """Renew the lease inside a commit, which no other process can then precede; False if another one has it."""
         return self._take(connection, None)
 
-    def is_certain(self) -> bool:
+    def has_valid_lease(self) -> bool:
         """Whether no other process can have taken the lease since the last renewal."""
         return self._timer() - self._renewed_at < self._seconds
 

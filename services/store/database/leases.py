@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.market.errors import LeaseLost
-from services.market.present import lasts
+from services.market.present import is_unexpired
 from services.store.database.models import LeaseRow
 
 CLOCK = "clock"
@@ -52,14 +52,14 @@ def take(
 
 def renew(connection: Connection, owner: str, now: float, seconds: float, name: str = CLOCK) -> bool:
     """Renew the lease until `now + seconds`; False if `owner` does not have it."""
-    mine = update(LeaseRow).where(LeaseRow.name == name, LeaseRow.owner == owner)
-    return bool(connection.execute(mine.values(expires_at=now + seconds)).rowcount)
+    owned = update(LeaseRow).where(LeaseRow.name == name, LeaseRow.owner == owner)
+    return bool(connection.execute(owned.values(expires_at=now + seconds)).rowcount)
 
 
 def holder(connection: Connection, now: float) -> str | None:
     """The process that has the lease of the clock, by this clock: to be shown, for it decides nothing."""
     longest = MAX_SECONDS + TOLERANCE_SECONDS  # one that would last longer was taken by a clock that was ahead
-    is_held = (LeaseRow.expires_at == now) | lasts(LeaseRow.expires_at, now, longest)
+    is_held = (LeaseRow.expires_at == now) | is_unexpired(LeaseRow.expires_at, now, longest)
     statement = select(LeaseRow.owner).where(LeaseRow.name == CLOCK, is_held)
     return connection.execute(statement).scalar()
 

@@ -1,9 +1,8 @@
-"""PostgreSQL's connections: nobody waits for a server that has stopped answering.
+"""Connections to PostgreSQL that do not wait for a server which has stopped answering.
 
-A server that hangs (frozen, paged out, its disk gone) still acknowledges all that it is sent, for the kernel does that;
-and what it should end by itself, by statement_timeout, it does not end. So a connection whose server is silent for a
-while has somebody ask whether it answers others: a new connection is made, which any server that works at all answers
-within seconds, however long it has to work for the statement.
+The kernel of a server that hangs (frozen, paged out, its disk gone) still acknowledges what it receives, and the server
+does not enforce its own statement_timeout. So when a server has been silent for a while, a thread opens another
+connection: a server that works answers that within seconds, however long the statement takes.
 """
 
 import logging
@@ -20,16 +19,16 @@ from psycopg.abc import PQGen
 from sqlalchemy import Engine, event
 
 SUSPICIOUS_SECONDS = 1.0
-"""After so long without a word from the server somebody asks whether it answers at all."""
+"""After this long without data from the server, it is probed."""
 
 ANSWER_SECONDS = 3
-"""What it gets to answer that; whole seconds, two at least."""
+"""The time limit of a probe: whole seconds, at least two."""
 
 PAUSE_SECONDS = 0.5
-"""Between two questions to a server that does not answer."""
+"""The pause between two probes of a server that does not answer."""
 
 STATEMENT_MARGIN_SECONDS = 5.0
-"""What the server gets beyond the statement's own time to say that this is over."""
+"""The time that the server gets, after the statement's own time limit, to report that it was exceeded."""
 
 NETWORK = {
     "connect_timeout": 5,
@@ -38,8 +37,8 @@ NETWORK = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,  # milliseconds
 }
-"""libpq's, where the URL says nothing else: how long a connection is tried, and when one whose other end has vanished
-is given up (after 25 s of silence, or 15 s where something was sent)."""
+"""Settings of libpq, unless the URL sets them: the time limit for connecting, and the time after which a connection
+whose other end has vanished is given up (25 s of silence, or 15 s after something was sent)."""
 
 log = logging.getLogger(__name__)
 
@@ -48,60 +47,60 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a transaction waits for its server, in seconds; None: without end."""
+    """How long a transaction waits for its server, in seconds; None: without limit."""
 
     statement_seconds: float | None = 60.0
-    """For one statement of a server that answers others."""
+    """For one statement, while the server answers probes."""
     silent_seconds: float = 0.0
-    """For one that is known not to answer anybody."""
+    """While the server does not answer probes."""
     lock_seconds: float | None = None
-    """For another writer, or for a table that is being altered; None: as long as usual."""
+    """For another writer, or for a table that is being altered; None: the default."""
     idle_seconds: float | None = 60.0
-    """What the server waits for this process between two statements: one that is stopped in the middle would keep all
-    other writers out."""
+    """How long the server waits for this process between two statements: a process that is suspended in a transaction
+    would keep all other writers out."""
 
 
 DEFAULT_TIMEOUTS = Timeouts()
-"""Pages and messages: they are tried again anyway."""
+"""For pages and messages, which are tried again anyway."""
 
 MAINTENANCE_TIMEOUTS = Timeouts(statement_seconds=600.0, idle_seconds=120.0)
-"""Ticks, of which the first reads the whole window, and steps of sealing and removing: on a big database, or a slow
-machine, they take what they take, and trying again would not make them shorter."""
+"""For ticks, the first of which reads the whole window, and for steps of sealing and removing: on a large database or a
+slow machine they take long, and a retry would take as long."""
 
 COMMAND_TIMEOUTS = Timeouts(statement_seconds=None, silent_seconds=300.0, idle_seconds=None)
-"""Hours of work that a hiccup must not undo: exports, moves, migrations."""
+"""For hours of work that a short outage must not undo: exports, transfers, migrations."""
 
 
 class ServerWatch:
-    """Whether the server that `connect` reaches answers, asked by one thread on behalf of all that wait for it."""
+    """Probes the server that `connect` reaches, with one thread for all connections that wait for it."""
 
     def __init__(self, connect: Callable[[], Any], timer: Callable[[], float] = time.monotonic) -> None:
         self._connect, self._timer = connect, timer
         self._lock = Lock()
-        self._is_asking = False
+        self._is_probing = False
         self._silent_since: float | None = None
         self._closed = Event()
 
     @property
     def silent_seconds(self) -> float | None:
-        """Since when it is known not to answer; None while it answers, as far as is known."""
+        """How long it is known not to answer; None while it answers, as far as is known."""
         since = self._silent_since
         return None if since is None else self._timer() - since
 
     def suspect(self) -> None:
-        """Have somebody ask, unless that is under way; returns at once."""
+        """Start to probe the server, unless that is under way; returns at once."""
         with self._lock:
-            if self._is_asking:
+            if self._is_probing:
                 return
-            self._is_asking = True
+            self._is_probing = True
             self._closed.clear()
-        Thread(target=self._ask, name="postgresql watch", daemon=True).start()
+        Thread(target=self._probe, name="postgresql watch", daemon=True).start()
 
     def close(self) -> None:
-        """Ask no more, until somebody suspects it again."""
+        """Stop probing until the next `suspect`."""
         self._closed.set()
 
-    def _ask(self) -> None:
+    def _probe(self) -> None:
         try:
             while not self._answers():
                 if self._silent_since is None:
@@ -113,10 +112,10 @@ class ServerWatch:
                 log.info("PostgreSQL: answers again, after %.0f s", self._timer() - self._silent_since)
         finally:
             with self._lock:
-                self._silent_since, self._is_asking = None, False
+                self._silent_since, self._is_probing = None, False
 
     def _answers(self) -> bool:
-        """Whether it answers, if only that it takes nobody: an error that comes at once is an answer."""
+        """Whether it answers. A refusal that comes at once is an answer too."""
         began = self._timer()
         try:
             self._connect().close()
@@ -126,39 +125,39 @@ class ServerWatch:
 
 
 class WatchedConnection(psycopg.Connection[Any]):
-    """A connection that is closed when its server does not answer; what waited for it gets an OperationalError."""
+    """A connection that is closed when its server does not answer; then a waiting statement raises OperationalError."""
 
     watch: ServerWatch | None = None
-    patience = DEFAULT_TIMEOUTS
+    timeouts = DEFAULT_TIMEOUTS
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """As psycopg's, of which every wait for the server is one, but no longer than `patience` says."""
+        """psycopg's wait for the server, limited by `timeouts`."""
         return super().wait(gen if self.watch is None else self._watched(gen, self.watch), interval, timeout)
 
     def _watched(self, gen: PQGen[T], watch: ServerWatch) -> PQGen[T]:
-        began = spoke = time.monotonic()
-        seconds = self.patience.statement_seconds
+        began = heard_at = time.monotonic()
+        seconds = self.timeouts.statement_seconds
         ends = None if seconds is None else began + seconds + STATEMENT_MARGIN_SECONDS
         try:
-            self._require_patience(gen, watch, ends)
+            self._check_timeouts(gen, watch, ends)
             wanted = next(gen)
             while True:
                 ready = yield wanted
                 if ready:
-                    spoke = time.monotonic()
+                    heard_at = time.monotonic()
                 else:
-                    self._require_patience(gen, watch, ends)
-                    if time.monotonic() - spoke >= SUSPICIOUS_SECONDS:
+                    self._check_timeouts(gen, watch, ends)
+                    if time.monotonic() - heard_at >= SUSPICIOUS_SECONDS:
                         watch.suspect()
-                        spoke = time.monotonic()
+                        heard_at = time.monotonic()
                 wanted = gen.send(ready)
         except StopIteration as end:
             found: T = end.value
             return found
 
-    def _require_patience(self, gen: PQGen[Any], watch: ServerWatch, ends: float | None) -> None:
+    def _check_timeouts(self, gen: PQGen[Any], watch: ServerWatch, ends: float | None) -> None:
         silent = watch.silent_seconds
-        if silent is not None and silent >= self.patience.silent_seconds:
+        if silent is not None and silent >= self.timeouts.silent_seconds:
             text = "PostgreSQL does not answer"
         elif ends is not None and time.monotonic() >= ends:
             text = "PostgreSQL does not answer this connection, though it does others"
@@ -173,8 +172,8 @@ C = TypeVar("C", bound=psycopg.Connection[Any])
 
 
 def _connect(kind: type[C], arguments: Any, parameters: dict[str, Any]) -> C:
-    """A new connection. One that could not be made in time is closed at once: its error's own traceback would keep the
-    socket, and so a session once the server answers again, until Python looks for cycles."""
+    """A new connection. If it fails, its socket is closed at once: the error's traceback would keep it open until the
+    next garbage collection, and with it a session once the server answers again."""
     try:
         return kind.connect(*arguments, **parameters)
     except psycopg.Error as error:
@@ -183,10 +182,10 @@ def _connect(kind: type[C], arguments: Any, parameters: dict[str, Any]) -> C:
 
 
 def watch_server(engine: Engine) -> None:
-    """Have `engine`, of a PostgreSQL database, make such connections, and none while the server is silent."""
+    """Let `engine` open WatchedConnections, and none while its PostgreSQL server does not answer."""
     arguments, parameters = engine.dialect.create_connect_args(engine.url)
-    asking = NETWORK | dict(parameters) | {"connect_timeout": ANSWER_SECONDS}
-    watch = ServerWatch(lambda: _connect(psycopg.Connection, arguments, asking))
+    probe_parameters = NETWORK | dict(parameters) | {"connect_timeout": ANSWER_SECONDS}
+    watch = ServerWatch(lambda: _connect(psycopg.Connection, arguments, probe_parameters))
 
     def connect(_dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> WatchedConnection:
         if watch.silent_seconds is not None:

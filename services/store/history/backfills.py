@@ -1,27 +1,27 @@
-"""What has been asked of the past, so that nothing is asked twice, and how far the asking has come."""
+"""The spans that exchanges have answered for, so that none is requested twice, and the progress of backfills."""
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from services.market.present import lasts
+from services.market.present import is_unexpired
 from services.market.status import BackfillState
 from services.market.times import HOUR, from_epoch, to_epoch
 from services.store.database.models import BackfillProgressRow, BackfillRow
 
 MAX_REST_SECONDS = 6 * HOUR
-"""After so long at the latest an exchange is asked once more for what it did not have."""
+"""The longest time until an exchange is asked again for candles that it did not have."""
 
 
 def answered(connection: Connection, now: int) -> dict[int, list[tuple[int, int]]]:
-    """For each metric the spans (since, until] that its exchange need not be asked for again yet."""
+    """By metric, the spans (since, until] that need not be requested again yet."""
     spans: dict[int, list[tuple[int, int]]] = {}
-    rests = lasts(BackfillRow.retry_at, now, MAX_REST_SECONDS)
-    for row in connection.execute(select(BackfillRow.__table__).where(rests)):
+    is_answered = is_unexpired(BackfillRow.retry_at, now, MAX_REST_SECONDS)
+    for row in connection.execute(select(BackfillRow.__table__).where(is_answered)):
         spans.setdefault(row.metric_id, []).append((row.since, row.until))
     return spans
 
 
 def record_answered(connection: Connection, metric_id: int, since: int, until: int, retry_at: int) -> None:
-    """The exchange has given all it has of (since, until]; it may be asked again from `retry_at` on."""
+    """Record that the exchange has returned all it has of (since, until]; it may be asked again from `retry_at` on."""
     values = {"until": until, "retry_at": retry_at}
     renew = update(BackfillRow).where(BackfillRow.metric_id == metric_id, BackfillRow.since == since)
     if not connection.execute(renew.values(**values)).rowcount:
@@ -29,17 +29,17 @@ def record_answered(connection: Connection, metric_id: int, since: int, until: i
 
 
 def forget_before(connection: Connection, second: int) -> None:
-    """Drop spans that ended before `second`: no window reaches back to them."""
+    """Delete spans that ended before `second`: no window reaches back to them."""
     connection.execute(delete(BackfillRow).where(BackfillRow.until <= second))
 
 
 def record_progress(connection: Connection, state: BackfillState) -> None:
-    """Put the progress of one exchange's backfill on record. Where nothing was to be asked for, that of the last one
-    stays, as over."""
-    mine = BackfillProgressRow.market == state.market
+    """Record the progress of one exchange's backfill. If it has no requests, the last one's progress stays, as
+    complete."""
+    of_market = BackfillProgressRow.market == state.market
     if not state.total:
         over = BackfillProgressRow.done + BackfillProgressRow.failed
-        connection.execute(update(BackfillProgressRow).where(mine).values(total=over))
+        connection.execute(update(BackfillProgressRow).where(of_market).values(total=over))
         return
     values = {
         "done": state.done,
@@ -47,7 +47,7 @@ def record_progress(connection: Connection, state: BackfillState) -> None:
         "total": state.total,
         "updated_at": to_epoch(state.updated_at),
     }
-    change = update(BackfillProgressRow).where(mine).values(**values)
+    change = update(BackfillProgressRow).where(of_market).values(**values)
     if not connection.execute(change).rowcount:
         connection.execute(insert(BackfillProgressRow).values(market=state.market, **values))
 

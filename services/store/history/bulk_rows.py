@@ -1,8 +1,8 @@
 """Rows of samples, read in bulk.
 
-A row that passes through the driver takes several times as long as the database needs to find it, and each further
-column of it half as long again. So SQLite is asked for values alone where it can be proved of which minute and metric
-each is, and PostgreSQL packs the rows of a minute into one. Rows come as the driver's bare tuples: at 10,000 metrics
+To pass a row through the driver takes several times as long as the database needs to find it, and each further column
+half as long again. So SQLite returns values alone where their minutes and metrics can be proved, and PostgreSQL packs
+the rows of a minute into one. Rows come as the driver's bare tuples: at 10,000 metrics
 that takes a tenth of what the same rows take as objects. No more than some hundred of those tuples are alive at a time:
 ten thousand new ones make Python search the whole heap for garbage, which takes as long as the tick.
 """
@@ -19,10 +19,10 @@ from sqlalchemy import Connection, Table, TextClause, text
 from services.market.types import Floats, Ints
 
 ROWS_AT_ONCE = 16_000
-"""Rows that one statement asks SQLite for: enough to make up for preparing it, few to read again in vain."""
+"""Rows that one statement reads from SQLite: enough to outweigh its preparation, few enough to read again in vain."""
 
 MAX_GAPS = 0.25
-"""Numbers without a metric, as a share of those with one, that are looked up one by one rather than read past."""
+"""Ids without a row, as a share of those with one, that are looked up rather than read as full rows."""
 
 # The key begins with the minute: a reading of few metrics hops from one stored minute to the next,
 # whatever the period and the gaps.
@@ -38,8 +38,8 @@ STORED_MINUTES = """
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """One thing that is sampled: the table of its `rows` (minute, metric_id, value and perhaps width) and that of
-    its `chunks`."""
+    """A quantity that is sampled: the table of its `rows` (minute, metric_id, value, optional width) and that of its
+    `chunks`."""
 
     rows: Table
     chunks: Table
@@ -67,8 +67,8 @@ class SampleColumns:
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """What is the same in each of some minutes: the metrics that have a row (ascending), the numbers among those asked
-    for that have none, and the width of all rows."""
+    """What several minutes have in common: the metrics with a row (ascending), the requested ids without one, and the
+    width of all rows."""
 
     metric_ids: Ints
     gaps: Ints
@@ -110,7 +110,7 @@ def read_columns(connection: Connection, statement: str, width: int, **values: o
 
 
 def concatenated(parts: Sequence[SampleColumns]) -> SampleColumns:
-    """All of them in one, in their order."""
+    """All parts as one, in their order."""
     if not parts:
         none = np.empty(0, dtype=np.int64)
         return SampleColumns(none, none, np.empty(0), none)
@@ -145,8 +145,7 @@ def _of_minutes(
 
 
 def _grid_of(found: SampleColumns, first: int, last: int, minutes: int) -> _Grid | None:
-    """What is the same in each of `minutes`, all of whose rows of metrics `first` to `last` are `found`; None where
-    they are not alike."""
+    """The grid of `minutes` minutes, whose rows of metrics `first` to `last` are all `found`; None if they differ."""
     count, rest = divmod(len(found.times), minutes)
     if rest or last - first + 1 > (1 + MAX_GAPS) * count:
         return None
@@ -221,7 +220,7 @@ def _numbers(connection: Connection, statement: str, **values: object) -> Floats
 
 @lru_cache(maxsize=64)
 def _text(statement: str) -> TextClause:
-    """The statement, made once: that takes longer than many statements do."""
+    """The statement, parsed once: that takes longer than many statements run."""
     return text(statement)
 
 

@@ -1,8 +1,8 @@
 """Sealed samples: one metric's samples of one span in a few hundred bytes, without loss.
 
 A chunk holds three arrays, times (int64), values (float64) and widths (int64), each compressed by pco
-(https://github.com/pcodec/pcodec), which finds by itself the steps that times and widths go by and the decimal
-ticks that prices go by. On recorded prices of a minute it takes 1.4 bytes a value, and 0.2 for the rest.
+(https://github.com/pcodec/pcodec), which detects the steps of times and widths and the decimal ticks of
+prices. Recorded one-minute prices take 1.4 bytes per value, and 0.2 for the rest.
 """
 
 import struct
@@ -31,7 +31,7 @@ def encode(series: Series) -> bytes:
 
 
 def decode(data: bytes) -> Series:
-    """The samples of a chunk. Raises ValueError where it is none that this program can read."""
+    """The samples of a chunk. Raises ValueError for a format that this program does not read."""
     form, times, widths = _HEAD.unpack_from(data)
     if form != FORMAT:
         raise ValueError(f"a chunk of format {form}; this program reads format {FORMAT}")
@@ -45,12 +45,12 @@ def decode(data: bytes) -> Series:
 
 def _array(data: bytes) -> npt.NDArray[Any]:
     found: npt.NDArray[Any] | None = standalone.simple_decompress(data)
-    assert found is not None  # only an empty array comes back as nothing, and none is sealed
+    assert found is not None  # only an empty array gives None, and none is sealed
     return found
 
 
 def merged(first: Series, second: Series) -> Series:
-    """Both, ascending in time; where both have a sample of one time, that of `first`."""
+    """Both, ascending in time; where both have a sample at the same time, that of `first`."""
     times = np.concatenate([first.times, second.times])
     _, first_of_each = np.unique(times, return_index=True)  # the first of equal ones, in ascending order
     return Series(

@@ -1,4 +1,4 @@
-"""Prices: one a metric and period."""
+"""Prices: one per metric and period."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -15,7 +15,7 @@ from services.store.history.bulk_rows import Quantity, SampleColumns
 
 PRICE = Quantity(cast(Table, PriceRow.__table__), cast(Table, PriceChunkRow.__table__))
 RUN_GAP = 16
-"""Metrics whose numbers lie this close are read in one go, with those between them."""
+"""Metrics whose ids differ by at most this are read in one statement, with those between them."""
 
 
 def store(connection: Connection, minute: int, metric_ids: Ints, prices: Floats, width: int) -> None:
@@ -25,7 +25,7 @@ def store(connection: Connection, minute: int, metric_ids: Ints, prices: Floats,
 
 
 def store_history(connection: Connection, metric_id: int, times: Ints, prices: Floats, widths: Ints) -> None:
-    """Write what was found of one metric's past; a price that is there already stays, sealed or not."""
+    """Write backfilled prices of one metric; a price that is stored already stays, sealed or not."""
     if not len(times):
         return
     sealed = samples.sealed_times(connection, PRICE, metric_id, int(times.min()) - 1, int(times.max()))
@@ -50,7 +50,7 @@ def read_history(
 
 def last_prices(connection: Connection, ids: Ints, moments: Ints, reach: int) -> Floats:
     """The last price of each metric in the `reach` seconds up to each of `moments` (ascending), shape (ids, moments);
-    NaN where there is none. `ids` are ascending, and so few that each may be looked up."""
+    NaN where there is none. `ids` are ascending, and few enough to look up each."""
     found = np.full((len(ids), len(moments)), np.nan)
     sealed = samples.read_sealed(connection, PRICE, ids.tolist(), int(moments[0]) - reach, int(moments[-1]))
     for place, moment in enumerate(moments.tolist()):

@@ -1,4 +1,4 @@
-"""Rollups: each metric's hours, kept for good when its samples are sealed, and merged with what comes later."""
+"""Rollups: each metric's hours, stored permanently when its samples are sealed, and merged with later samples."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -32,14 +32,14 @@ _NAMES = tuple(_HOURS.names or ())
 
 
 def store(connection: Connection, start: int, of_metrics: Mapping[int, Hours]) -> None:
-    """Put the hours of the span that begins at `start` on record. An hour that is there already stays where it rests
-    on more prices: some of those may be gone."""
+    """Store the hours of the span that begins at `start`. A stored hour stays if it was computed from more prices,
+    some of which may have been removed."""
     if not of_metrics:
         return
-    mine = (_TABLE.c.start == start, _TABLE.c.metric_id.between(min(of_metrics), max(of_metrics)))
-    known = connection.execute(select(_TABLE.c.metric_id, _TABLE.c.data).where(*mine)).all()
+    in_span = (_TABLE.c.start == start, _TABLE.c.metric_id.between(min(of_metrics), max(of_metrics)))
+    known = connection.execute(select(_TABLE.c.metric_id, _TABLE.c.data).where(*in_span)).all()
     before = {number: _decode(data) for number, data in known if number in of_metrics}
-    connection.execute(delete(_TABLE).where(*mine, _TABLE.c.metric_id.in_(before)))
+    connection.execute(delete(_TABLE).where(*in_span, _TABLE.c.metric_id.in_(before)))
     rows = []
     for number, hours in of_metrics.items():
         merged = _fullest([hours, before[number]]) if number in before else hours
@@ -48,21 +48,21 @@ def store(connection: Connection, start: int, of_metrics: Mapping[int, Hours]) -
 
 
 def replace(connection: Connection, start: int, of_metrics: Mapping[int, Hours]) -> None:
-    """Have these hours, and those of no other metrics, on record of the span that begins at `start`."""
+    """Replace all hours of the span that begins at `start` with these."""
     connection.execute(delete(_TABLE).where(_TABLE.c.start == start))
     store(connection, start, of_metrics)
 
 
 def series(connection: Connection, metric_id: int, first: int, last: int) -> Hours:
-    """One metric's hours with `first` <= start < `last`: those on record, and those of the samples that are still
-    rows. `first` and `last` are full hours, epoch seconds."""
-    mine = select(_TABLE.c.data).where(_TABLE.c.metric_id == metric_id, _TABLE.c.start < last)
-    # No span is longer than a day, so none that began earlier reaches into what is asked for.
-    mine = mine.where(_TABLE.c.start >= first - DAY).order_by(_TABLE.c.start)
-    sealed = [_decode(data) for data in connection.execute(mine).scalars()]
+    """One metric's hours with `first` <= start < `last`: the stored ones, and those of samples that are still rows.
+    `first` and `last` are full hours, epoch seconds."""
+    in_span = select(_TABLE.c.data).where(_TABLE.c.metric_id == metric_id, _TABLE.c.start < last)
+    # No span is longer than a day, so none that began earlier reaches into the requested hours.
+    in_span = in_span.where(_TABLE.c.start >= first - DAY).order_by(_TABLE.c.start)
+    sealed = [_decode(data) for data in connection.execute(in_span).scalars()]
     prices = samples.row_series(connection, PRICE, metric_id, first, last)
     live = hourly(prices, samples.row_series(connection, VOLUME, metric_id, first, last))
-    # What was added to a past that is sealed is rows until it is sealed too: of its hours they are a part.
+    # Samples added to a sealed span are rows until they are sealed too, and are only a part of their hours.
     split = np.intersect1d(live.starts, [start for hours in sealed for start in hours.starts.tolist()])
     whole = [
         hourly(*(samples.series(connection, of, metric_id, start, start + HOUR) for of in (PRICE, VOLUME)))
@@ -72,7 +72,7 @@ def series(connection: Connection, metric_id: int, first: int, last: int) -> Hou
 
 
 def _fullest(parts: Sequence[Hours]) -> Hours:
-    """Each hour of `parts` as that one has it which rests on most prices, the first of those."""
+    """Each hour from the part with the most prices in it, or the first of several."""
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES}
     order = np.lexsort((-columns["count"], columns["starts"]))
     _, first = np.unique(columns["starts"][order], return_index=True)
@@ -85,7 +85,7 @@ def _within(hours: Hours, first: int, last: int) -> Hours:
 
 
 def _encode(hours: Hours) -> bytes:
-    # Column by column, so that what is alike lies together.
+    # Column by column, because similar bytes compress better together.
     columns = (getattr(hours, name).astype(_HOURS[name]).tobytes() for name in _NAMES)
     return zlib.compress(b"".join(columns))
 

@@ -1,6 +1,6 @@
-"""Samples on their way into and out of the database: what prices and volumes share.
+"""Writes and reads samples: what prices and volumes share.
 
-Recent ones are rows of a table keyed (minute, metric_id); older ones are chunks (`sealing.py`). Readers get both alike.
+Recent ones are rows of a table keyed (minute, metric_id); older ones are chunks (`sealing.py`). Readers get both.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ _POSTGRESQL_TYPES = {"BIGINT": "bigint", "INTEGER": "integer", "DOUBLE": "double
 
 
 def insert(connection: Connection, table: Table, columns: Sequence[Sequence[Any]]) -> None:
-    """Insert rows given as one sequence a column of `table`, in its order; rows whose key exists stay as they are."""
+    """Insert rows given as one sequence per column of `table`, in its order; rows whose key exists stay as they are."""
     if not len(columns[0]):
         return
     names = ", ".join(column.name for column in table.columns)
@@ -45,8 +45,8 @@ def insert(connection: Connection, table: Table, columns: Sequence[Sequence[Any]
 
 
 def _copy(connection: Connection, table: Table, names: str, columns: Sequence[Sequence[Any]]) -> None:
-    """COPY takes a sixth of the time of an INSERT, and cannot leave out rows that exist: where there are such, which
-    a tick's hardly ever are, INSERT does it."""
+    """COPY takes a sixth of the time of an INSERT, but cannot skip rows that exist. If there are such rows, which is
+    rare in a tick, INSERT is used."""
     try:
         with connection.begin_nested(), copy_format.copying(connection, _COPY.format(table.name, names)) as copy:
             copy.write(copy_format.HEADER + copy_format.encode_columns(table, columns) + copy_format.TRAILER)
@@ -70,7 +70,7 @@ def series(connection: Connection, quantity: Quantity, metric_id: int, since: in
 
 
 def row_series(connection: Connection, quantity: Quantity, metric_id: int, since: int, until: int) -> Series:
-    """The same of the rows alone."""
+    """The same, but only from rows."""
     times, values, widths = bulk_rows.read_columns(
         connection,
         bulk_rows.STORED_MINUTES.format(table=quantity.rows.name)
@@ -137,34 +137,34 @@ def read_sealed_range(
     the number of their metric."""
     table = quantity.chunks
     for start in connection.execute(_SPANS, {"since_second": since, "until_second": until}).scalars().all():
-        mine = select(table.c.metric_id, table.c.data).where(table.c.start == start, table.c.metric_id >= first)
+        selected = select(table.c.metric_id, table.c.data).where(table.c.start == start, table.c.metric_id >= first)
         if last is not None:
-            mine = mine.where(table.c.metric_id <= last)
-        for metric_id, data in connection.execute(mine):
+            selected = selected.where(table.c.metric_id <= last)
+        for metric_id, data in connection.execute(selected):
             yield metric_id, chunks.decode(data)
 
 
 def remove(connection: Connection, quantity: Quantity, metric_id: int, times: Ints) -> None:
-    """Take away one metric's samples of these moments, rows and sealed ones alike."""
+    """Remove one metric's samples of these times, rows and sealed ones."""
     for second in times.tolist():
-        mine = (quantity.rows.c.minute == second, quantity.rows.c.metric_id == metric_id)
-        connection.execute(delete(quantity.rows).where(*mine))
+        selected = (quantity.rows.c.minute == second, quantity.rows.c.metric_id == metric_id)
+        connection.execute(delete(quantity.rows).where(*selected))
     if not len(times):
         return
     table = quantity.chunks
     for start, sealed in _chunks_of(connection, quantity, metric_id, int(times.min()) - 1, int(times.max())):
         stay = ~np.isin(sealed.times, times)
-        mine = (table.c.start == start, table.c.metric_id == metric_id)
+        selected = (table.c.start == start, table.c.metric_id == metric_id)
         if not stay.any():
-            connection.execute(delete(table).where(*mine))
+            connection.execute(delete(table).where(*selected))
         elif not stay.all():
             left = Series(sealed.times[stay], sealed.values[stay], sealed.widths[stay])
-            change = update(table).where(*mine)
+            change = update(table).where(*selected)
             connection.execute(change.values(samples=len(left.times), data=chunks.encode(left)))
 
 
 def sealed_times(connection: Connection, quantity: Quantity, metric_id: int, since: int, until: int) -> Ints:
-    """The moments with `since` < time <= `until` of which one metric has a sealed sample, ascending."""
+    """The times of one metric's sealed samples with `since` < time <= `until`, ascending."""
     found = [chunk.times for _, chunk in _chunks_of(connection, quantity, metric_id, since, until)]
     times: Ints = np.concatenate([np.empty(0, dtype=np.int64), *found])
     return times[(times > since) & (times <= until)]
@@ -181,8 +181,8 @@ def _chunks_of(
 
 
 def _joined(live: SampleColumns, sealed: Iterable[tuple[int, Series]], since: int, until: int) -> SampleColumns:
-    """Both as one, each metric's moments once: where there is a sealed sample and a row of one, the sealed one, as in
-    `series`."""
+    """Both, ascending in time and metric. Where a metric has a sealed sample and a row at the same time, the sealed
+    one, as in `series`."""
     parts = []
     for metric_id, old in sealed:
         inside = (old.times > since) & (old.times <= until)

@@ -1,6 +1,6 @@
-"""Sealing: samples that no window needs any more move from rows to chunks, a few metrics of one span at a time.
+"""Sealing: moves samples that no window needs any more from rows to chunks, a few metrics of one span at a time.
 
-A span is a stretch of the past, (start, until], some 360 periods long, so that a chunk of a metric's prices fills a
+A span is a part of the history, (start, until], about 360 periods long, so that a chunk of a metric's prices fills a
 good part of a page of the database and no more. Each step is one transaction: at any moment a sample is in one
 place, and a process that is killed leaves nothing to clean up.
 """
@@ -30,7 +30,7 @@ _EMPTY = Series(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.i
 
 @dataclass(frozen=True, slots=True)
 class SealStep:
-    """What is to be sealed next: metrics `first` to `last` of the span (`start`, `until`]; `ends` that span."""
+    """The metrics to be sealed next: `first` to `last` in the span (`start`, `until`]. `ends`: it ends the span."""
 
     start: int
     until: int
@@ -40,14 +40,14 @@ class SealStep:
 
 
 def span_seconds(period_seconds: int) -> int:
-    """The length of a span: 360 periods, made up to full hours, and a day at most."""
+    """The length of a span: 360 periods, rounded up to full hours, and at most a day."""
     hours = -(-CHUNK_PERIODS * period_seconds // HOUR)
     return min(hours * HOUR, MAX_SPAN_SECONDS)
 
 
-def next_step(connection: Connection, before: int, period_seconds: int, most_samples: int) -> SealStep | None:
-    """What to seal next of the samples up to `before` (epoch seconds), some `most_samples` prices of it; None when
-    there is nothing. Begins a span where none is under way."""
+def next_step(connection: Connection, before: int, period_seconds: int, max_samples: int) -> SealStep | None:
+    """The next step of sealing samples up to `before` (epoch seconds), with about `max_samples` prices; None if there
+    is nothing to seal. Begins a span if none is under way."""
     under_way = select(_SPAN).where(~_SPAN.c.complete).order_by(_SPAN.c.start).limit(1)
     span = connection.execute(under_way).first()
     if span is None:
@@ -56,14 +56,14 @@ def next_step(connection: Connection, before: int, period_seconds: int, most_sam
         span = connection.execute(under_way).one()
     highest = connection.execute(select(func.max(MetricRow.id))).scalar_one()
     moments = max(1, (span.until - span.start) // period_seconds)
-    last = min(span.through + max(1, most_samples // moments), highest)
+    last = min(span.through + max(1, max_samples // moments), highest)
     return SealStep(span.start, span.until, span.through + 1, last, last == highest)
 
 
 def seal(connection: Connection, step: SealStep) -> int:
-    """Move the samples of `step` into chunks, and put their hours on record; answers the number of prices moved.
+    """Move the samples of `step` into chunks, and store their hours. Returns the number of prices moved.
 
-    A chunk that is there already takes in what has come since.
+    Samples that were added to a sealed span are merged into its chunks.
     """
     prices = _move(connection, PRICE, step)
     volumes = _move(connection, VOLUME, step)
@@ -77,12 +77,12 @@ def seal(connection: Connection, step: SealStep) -> int:
 
 
 def sealed_until(connection: Connection) -> int | None:
-    """The end of the last span that is sealed, epoch seconds."""
+    """The end of the last sealed span, epoch seconds; None if there is none."""
     return connection.execute(select(func.max(_SPAN.c.until)).where(_SPAN.c.complete)).scalar()
 
 
 def _begin(connection: Connection, before: int, period_seconds: int) -> bool:
-    """Put the next span on record: the one that holds the oldest row."""
+    """Insert the next span: the one with the oldest row. Returns whether there is one to seal."""
     moments = (connection.execute(select(func.min(table.c.minute))).scalar() for table in (PRICE.rows, VOLUME.rows))
     oldest = min((moment for moment in moments if moment is not None), default=None)
     if oldest is None:
@@ -90,8 +90,7 @@ def _begin(connection: Connection, before: int, period_seconds: int) -> bool:
     length = span_seconds(period_seconds)
     start = (oldest - 1) // length * length
     until = start + length
-    # Where something was added to a past that is sealed, its span is gone through once more; and the spans of
-    # another period need not fit this one's grid.
+    # A sealed span to which samples were added is sealed again. Spans of another period need not fit this grid.
     known = connection.execute(select(_SPAN).where(_SPAN.c.start < until, _SPAN.c.until > start)).all()
     for span in known:
         if span.start < oldest <= span.until:
@@ -109,7 +108,7 @@ def _begin(connection: Connection, before: int, period_seconds: int) -> bool:
 
 
 def _move(connection: Connection, quantity: Quantity, step: SealStep) -> Mapping[int, Series]:
-    """Seal one quantity; answers each metric's samples of the whole span."""
+    """Seal one quantity; returns each metric's samples of the whole span."""
     found = bulk_rows.read_range(connection, quantity, step.first, step.last, step.start, step.until)
     sealed = dict(samples.read_sealed_range(connection, quantity, step.first, step.last, step.until - 1, step.until))
     order = np.argsort(found.metric_ids, kind="stable")
@@ -119,8 +118,8 @@ def _move(connection: Connection, quantity: Quantity, step: SealStep) -> Mapping
     changed = numbers.tolist()
     for number, begin, end in zip(changed, first.tolist(), ends[: len(changed)], strict=True):
         places = order[begin:end]
-        mine = Series(found.times[places], found.values[places], found.widths[places])
-        moved[number] = chunks.merged(sealed[number], mine) if number in sealed else mine
+        own = Series(found.times[places], found.values[places], found.widths[places])
+        moved[number] = chunks.merged(sealed[number], own) if number in sealed else own
     table = quantity.chunks
     if sealed:
         again = table.c.metric_id.in_([number for number in changed if number in sealed])
@@ -143,7 +142,7 @@ def _move(connection: Connection, quantity: Quantity, step: SealStep) -> Mapping
 
 
 def _delete_rows(connection: Connection, table: Table, moments: list[int], step: SealStep) -> None:
-    # Moment by moment, for the key begins with it.
+    # Minute by minute, because the key begins with the minute.
     mark = "%s" if connection.dialect.name == "postgresql" else "?"
     statement = f"DELETE FROM {table.name} WHERE minute = {mark} AND metric_id BETWEEN {mark} AND {mark}"
     if moments:

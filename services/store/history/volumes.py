@@ -1,7 +1,6 @@
-"""Volumes: what was traded in the 24 h before each period, as the exchanges tell it.
+"""Volumes: the 24 h volume that the exchange reports with each price.
 
-A quantity of its own beside the price: its tables, its way in, its way out. A third one would be
-written like this one.
+A quantity with tables of its own. A third one would be written like this one.
 """
 
 from typing import cast

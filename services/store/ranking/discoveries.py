@@ -1,4 +1,4 @@
-"""What is on record of the look-ups of exchanges' lists: which is believed, and which asks for another look."""
+"""Records of the exchanges' lists of pairs: the last accepted list of each, and the lists in doubt."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,12 @@ from services.store.ranking.exchange_states import update_exchange
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryRecord:
-    """Of one exchange: how many pairs were `trading` by the list that was believed last, and since when (epoch seconds)
-    its list is doubted, both None where that is not so; the `halted` metrics, by number; and how many metrics that do
-    not trade by the list were `stirring` in the last tick: had a price that moved."""
+    """The lists of one exchange.
+
+    `trading` is the number of pairs that trade by the last accepted list (None before the first). The present list is
+    in doubt since epoch second `doubted_since` (None if it is not). `halted` are the ids of metrics that do not trade;
+    `moving_inactive` is how many of them had a price that moved in the last tick.
+    """
 
     trading: int | None = None
     doubted_since: int | None = None
@@ -21,8 +24,8 @@ class DiscoveryRecord:
     moving_inactive: int = 0
 
 
-def on_record(connection: Connection) -> Mapping[str, DiscoveryRecord]:
-    """For each exchange that was ever looked up."""
+def load(connection: Connection) -> Mapping[str, DiscoveryRecord]:
+    """The records of all exchanges that were ever asked, by market."""
     halted: dict[str, set[int]] = {}
     rows = connection.execute(
         select(MetricRow.market, MetricRow.id).where(MetricRow.tracked, MetricRow.active.is_(False))
@@ -37,15 +40,15 @@ def on_record(connection: Connection) -> Mapping[str, DiscoveryRecord]:
 
 
 def record_accepted(connection: Connection, market: str, trading: int) -> None:
-    """Its list, by which so many pairs trade, is what its metrics go by."""
+    """Record an accepted list, by which `trading` pairs trade."""
     update_exchange(connection, market, trading=trading, doubted_since=None)
 
 
 def record_doubted(connection: Connection, market: str, since: int) -> None:
-    """Its list is doubted since this epoch second; its metrics go by the one before."""
+    """Record a list in doubt since this epoch second; the metrics stay as the list before left them."""
     update_exchange(connection, market, doubted_since=since)
 
 
 def record_moving_inactive(connection: Connection, market: str, count: int) -> None:
-    """So many of its metrics that do not trade by the list had a price that moved in this tick."""
+    """Record the `count` of its inactive metrics whose price has moved in this tick."""
     update_exchange(connection, market, moving_inactive=count)

@@ -36,7 +36,7 @@ _UNCHANGED_PERIODS = select(ExchangeRow.market, ExchangeRow.unchanged_periods.la
 
 
 def record_success(connection: Connection, market: str, success: Success) -> None:
-    """The exchange returned prices. Its last failure stays on record."""
+    """Record that the exchange returned prices. Its last failure stays on record."""
     update_exchange(
         connection,
         market,
@@ -50,12 +50,12 @@ def record_success(connection: Connection, market: str, success: Success) -> Non
 
 
 def record_failure(connection: Connection, market: str, at: int, error: str) -> None:
-    """The exchange returned no prices. `failing_since` stays that of its first failure in a row."""
+    """Record that the exchange returned no prices. `failing_since` stays that of its first failure in a row."""
     _change(connection, market, _RECORD_FAILURE, {"at_second": at, "why": error})
 
 
 def update_exchange(connection: Connection, market: str, **values: object) -> None:
-    """Set these fields of one exchange, whose row is made if there is none."""
+    """Set these fields of one exchange, and insert its row if there is none."""
     _change(connection, market, _update_of(frozenset(values)), {f"new_{name}": value for name, value in values.items()})
 
 
@@ -83,17 +83,17 @@ def patterns(connection: Connection, market: str) -> str | None:
 
 
 def record_patterns(connection: Connection, market: str, text: str) -> None:
-    """Its list was accepted, with this part of TRACK."""
+    """Record the exchange's part of TRACK by which its list was accepted."""
     update_exchange(connection, market, patterns=text)
 
 
 def record_permitted_rate(connection: Connection, market: str, requests_a_second: float | None) -> None:
-    """The request rate that the exchange permits; None where it states none."""
+    """Record the request rate that the exchange permits; None if it states none."""
     update_exchange(connection, market, permitted=requests_a_second)
 
 
 def remove_other_exchanges(connection: Connection, markets: Collection[str]) -> None:
-    """Drop the state of exchanges that TRACK no longer names."""
+    """Delete the state of exchanges that TRACK no longer names."""
     connection.execute(delete(ExchangeRow).where(ExchangeRow.market.not_in(markets)))
 
 

@@ -1,7 +1,7 @@
 """The extremes of blocks of time that have ended, for windows that still reach back to them.
 
-A row has one block of up to PART metrics of neighbouring numbers: few enough that a metric whose past is filled in
-changes little, enough that a block of all metrics is few rows.
+A row has one block of up to PART metrics with neighbouring ids: few enough that the backfill of one metric rewrites
+little, and enough that a block of all metrics takes few rows.
 """
 
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ _TABLE = cast(Table, ExtremeRow.__table__)
 
 
 def store(connection: Connection, length: int, block: int, metric_ids: Ints, extremes: Floats) -> None:
-    """Put the ended `block`, so many times `length` seconds after the epoch, on record; `extremes` have the
-    shape (metrics, 2)."""
+    """Store an ended `block`, which began `block` x `length` seconds after the epoch. `extremes` has the shape
+    (metrics, 2)."""
     rows = []
-    for part, mine, places in _parts(metric_ids):
-        if not np.isnan(extremes[mine]).all():
+    for part, rows_of_part, places in _parts(metric_ids):
+        if not np.isnan(extremes[rows_of_part]).all():
             content = np.full((PART, 2), np.nan)
-            content[places] = extremes[mine]
+            content[places] = extremes[rows_of_part]
             rows.append({"length": length, "block": block, "part": part, "data": _encode(content)})
     connection.execute(delete(_TABLE).where(_TABLE.c.length == length, _TABLE.c.block == block))
     if rows:
@@ -33,21 +33,23 @@ def store(connection: Connection, length: int, block: int, metric_ids: Ints, ext
 
 
 def revise(connection: Connection, length: int, first: int, metric_ids: Ints, extremes: Floats) -> None:
-    """Change what is on record of these metrics in the blocks from `first` on, to `extremes` of the shape
+    """Replace the stored extremes of these metrics in the blocks from `first` on. `extremes` has the shape
     (blocks, metrics, 2)."""
     last = first + len(extremes) - 1
-    for part, mine, places in _parts(metric_ids):
-        own = (_TABLE.c.length == length, _TABLE.c.part == part, _TABLE.c.block.between(first, last))
-        known = {row.block: row.data for row in connection.execute(select(_TABLE.c.block, _TABLE.c.data).where(*own))}
+    for part, rows_of_part, places in _parts(metric_ids):
+        of_part = (_TABLE.c.length == length, _TABLE.c.part == part, _TABLE.c.block.between(first, last))
+        known = {
+            row.block: row.data for row in connection.execute(select(_TABLE.c.block, _TABLE.c.data).where(*of_part))
+        }
         rows = []
-        for block, found in enumerate(extremes[:, mine], first):
+        for block, found in enumerate(extremes[:, rows_of_part], first):
             content = _decode(known[block]).copy() if block in known else np.full((PART, 2), np.nan)
             if not np.array_equal(content[places], found, equal_nan=True):
                 content[places] = found
                 rows.append({"length": length, "block": block, "part": part, "data": _encode(content)})
         if rows:
             changed = [row["block"] for row in rows]
-            connection.execute(delete(_TABLE).where(*own, _TABLE.c.block.in_(changed)))
+            connection.execute(delete(_TABLE).where(*of_part, _TABLE.c.block.in_(changed)))
             connection.execute(insert(_TABLE), rows)
 
 
@@ -61,23 +63,23 @@ def between(connection: Connection, length: int, first: int, last: int, metric_i
         else:
             by_part[part] = _decode(data).copy()
     found = np.full((len(metric_ids), 2), np.nan)
-    for part, mine, places in _parts(metric_ids):
+    for part, rows_of_part, places in _parts(metric_ids):
         if part in by_part:
-            found[mine] = by_part[part][places]
+            found[rows_of_part] = by_part[part][places]
     return found
 
 
 def forget_before(connection: Connection, length: int, block: int) -> None:
-    """Remove the blocks before this one."""
+    """Delete the blocks before `block`."""
     connection.execute(delete(_TABLE).where(_TABLE.c.length == length, _TABLE.c.block < block))
 
 
 def _parts(metric_ids: Ints) -> Iterator[tuple[int, Ints, Ints]]:
-    """Each part that has some of these metrics: its number, which of them, and their places in it."""
+    """Each part with some of these metrics: its number, their rows in `metric_ids`, and their places in the part."""
     numbers = metric_ids // PART
     for part in np.unique(numbers).tolist():
-        mine = np.flatnonzero(numbers == part)
-        yield part, mine, metric_ids[mine] % PART
+        rows_of_part = np.flatnonzero(numbers == part)
+        yield part, rows_of_part, metric_ids[rows_of_part] % PART
 
 
 def _encode(content: Floats) -> bytes:

@@ -1,4 +1,4 @@
-"""Which metrics there are, and what the operator should know of them."""
+"""The metrics, and warnings about TRACK for the operator."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ _CATALOGUE_NUMBER = select(SnapshotRow.catalogue)
 
 
 class CatalogueCache:
-    """Reads the catalogue when its number has moved, and remembers it otherwise: a tick need not read it."""
+    """Caches the catalogue until its number changes, so that a tick need not read it."""
 
     def __init__(self) -> None:
         self._last: Catalogue | None = None
@@ -32,7 +32,7 @@ class CatalogueCache:
 
 
 def find(connection: Connection, wanted: int | str) -> Metric | None:
-    """The metric of this number or key (any case), tracked or not."""
+    """The metric with this id or key (in any case), tracked or not; None if there is none."""
     if isinstance(wanted, int):
         if not 0 <= wanted <= MAX_INTEGER:
             return None
@@ -52,12 +52,12 @@ def find(connection: Connection, wanted: int | str) -> Metric | None:
 
 
 def _in_any_case(column: InstrumentedAttribute[str], name: str) -> ColumnElement[bool]:
-    # Databases know the two cases of Latin letters alone.
+    # lower() in databases changes the case of Latin letters only.
     return (func.lower(column) == name.lower()) | column.in_({name, name.upper(), name.lower()})
 
 
 def stored(connection: Connection) -> tuple[Metric, ...]:
-    """All metrics that have a number, tracked or not, ascending by it."""
+    """All metrics, tracked or not, ascending by id."""
     return _metrics(connection, true())
 
 
@@ -69,7 +69,7 @@ def _metrics(connection: Connection, condition: ColumnElement[bool]) -> tuple[Me
 
 
 def untrack_other_markets(connection: Connection, markets: Collection[str]) -> None:
-    """Stop tracking whatever belongs to other markets than these; what is stored of it stays."""
+    """Stop tracking the metrics of all other markets; their samples stay."""
     statement = update(MetricRow).where(MetricRow.tracked, MetricRow.market.not_in(markets))
     if connection.execute(statement.values(tracked=False)).rowcount:
         _renumber(connection)
@@ -84,11 +84,11 @@ def track(
     now: datetime,
     mark_new: bool = False,
 ) -> int:
-    """Track exactly these pairs of `market`; answers how many were never tracked before.
+    """Track exactly these pairs of `market`. Returns how many were never tracked before.
 
-    With `mark_new` these count as listed just now. A pair that is still `wanted` but no longer listed
-    keeps its number and history, and becomes inactive with the reason `delisted`; one that is listed
-    without trading is `halted`; when it ceased to trade is put on record.
+    With `mark_new` those count as listed just now. A pair that is still `wanted` but no longer listed keeps its id and
+    history, and becomes inactive with the reason `delisted`; one that is listed without trading becomes `halted`. The
+    time at which it became inactive is recorded.
     """
     rows = connection.execute(select(MetricRow.__table__).where(MetricRow.market == market)).all()
     listed = {listing.pair: listing for listing in listings}
@@ -132,13 +132,13 @@ def _renumber(connection: Connection) -> None:
     connection.execute(update(SnapshotRow).values(catalogue=SnapshotRow.catalogue + 1))
 
 
-def warn(connection: Connection, market: str, texts: Sequence[str]) -> None:
-    """Replace what there is to know of one market's part of TRACK."""
+def replace_warnings(connection: Connection, market: str, texts: Sequence[str]) -> None:
+    """Replace the warnings about one market's part of TRACK."""
     connection.execute(delete(WarningRow).where(WarningRow.market == market))
     if texts:
         connection.execute(insert(WarningRow), [{"market": market, "text": text} for text in dict.fromkeys(texts)])
 
 
 def warnings(connection: Connection) -> tuple[str, ...]:
-    """What there is to know of TRACK, by market."""
+    """The warnings about TRACK, by market."""
     return tuple(connection.execute(select(WarningRow.text).order_by(WarningRow.market, WarningRow.text)).scalars())

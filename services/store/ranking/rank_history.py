@@ -1,4 +1,4 @@
-"""The ranks that the last ticks gave, a row a tick."""
+"""The ranks of the last ticks, one row per tick."""
 
 import numpy as np
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
@@ -7,11 +7,11 @@ from services.market.types import Ints
 from services.store.database.models import RankHistoryRow
 
 THINNING = 60
-"""Seconds: of ticks that follow each other faster, one a minute is kept."""
+"""Seconds: with a shorter period, one tick a minute is stored."""
 
 MAX_ROWS = 180
-"""Three hours by the minute: an hour back, as far before it as any lookback reaches, and one more for when the clock
-is put right. Rows are counted, not dated: a clock that is ahead must not take those of an hour ago for old."""
+"""Three hours of minutes: one hour back, the longest lookback before that, and one hour more for when the clock is
+corrected. Rows are deleted by number and not by age, because to a clock that is ahead those of an hour ago look old."""
 
 _RANK = np.dtype("<i4")
 
@@ -30,7 +30,7 @@ _NEWEST_RANKS = select(RankHistoryRow.ranks).where(
 
 
 def record(connection: Connection, minute: int, period_seconds: int, metric_ids: Ints, ranks: Ints) -> None:
-    """Keep the ranks that the tick of `minute` gave, 0 for unranked, and forget the oldest beyond MAX_ROWS."""
+    """Store the ranks of the tick of `minute`, 0 for unranked, and delete the oldest rows beyond MAX_ROWS."""
     if minute % THINNING >= period_seconds:
         return
     by_number = np.zeros(metric_ids.max(initial=0) + 1, dtype=_RANK)
@@ -40,8 +40,8 @@ def record(connection: Connection, minute: int, period_seconds: int, metric_ids:
 
 
 def at(connection: Connection, minute: int, lookback: int, metric_ids: Ints) -> Ints:
-    """The ranks that the tick of `minute` gave, or the last one in the `lookback` seconds before it; 0 for unknown
-    and unranked."""
+    """The ranks of the tick of `minute`, or of the last one in the `lookback` seconds before it; 0 for unknown and
+    unranked."""
     data = connection.execute(_NEWEST_RANKS, {"until": minute, "since": minute - lookback}).scalar()
     found = np.zeros(len(metric_ids), dtype=np.int64)
     if data is not None:

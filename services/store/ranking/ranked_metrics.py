@@ -1,4 +1,4 @@
-"""The lines of the ranking, computed from the snapshot's statistics a column at a time."""
+"""The rows of the ranking, computed from the snapshot's statistics column by column."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -23,7 +23,7 @@ _FLOATS = tuple(field.name for field in fields(RankedMetric) if field.type == fl
 def ranked_metrics(
     metrics: Sequence[Metric], statistics: MetricStats, snapshot: Snapshot, period_seconds: int
 ) -> list[RankedMetric]:
-    """The lines of these metrics, in their order. `statistics` are the snapshot's, one row for each metric."""
+    """The ranking's rows of these metrics, in their order. `statistics` has one row of the snapshot per metric."""
     minute = snapshot.minute or 0
     figures = _figures(statistics, period_seconds)
     frozen = measures.frozen(statistics).tolist()
@@ -38,16 +38,16 @@ def ranked_metrics(
             metric.reason or ("frozen" if is_frozen else None)
             for metric, is_frozen in zip(metrics, frozen, strict=True)
         ],
-        "updated_at": _moments_after(statistics["priced_at"], 0),
+        "updated_at": _times_after(statistics["priced_at"], 0),
         "stale": is_stale(statistics["priced_at"], minute, period_seconds).tolist(),
-        "alerted_at": _moments_after(statistics["alerted_at"], minute - HOUR),
+        "alerted_at": _times_after(statistics["alerted_at"], minute - HOUR),
         "new_at": [_if_after(metric.new_at, minute - DAY) for metric in metrics],
     }
     return [RankedMetric(*row) for row in zip(*(columns[name] for name in _FIELDS), strict=True)]
 
 
 def _figures(statistics: MetricStats, period_seconds: int) -> dict[str, Floats]:
-    """The fields of RankedMetric that are a float or unknown, each of shape (metrics,), NaN for unknown."""
+    """The fields of RankedMetric that are a float or None, each of shape (metrics,), with NaN for None."""
     (high_1h, low_1h), (high_24h, low_24h) = (extremes.high_and_low(statistics, reach) for reach in (HOURLY, DAILY))
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
@@ -72,9 +72,9 @@ def _known(values: Floats) -> list[float | None]:
     return [value if value == value else None for value in values.tolist()]  # NaN is not itself
 
 
-def _moments_after(seconds: Ints, after: int) -> list[datetime | None]:
+def _times_after(seconds: Ints, after: int) -> list[datetime | None]:
     return [from_epoch(second) if second > after else None for second in seconds.tolist()]
 
 
-def _if_after(moment: datetime | None, second: int) -> datetime | None:
-    return moment if moment is not None and moment.timestamp() > second else None
+def _if_after(time: datetime | None, second: int) -> datetime | None:
+    return time if time is not None and time.timestamp() > second else None

@@ -1,4 +1,4 @@
-"""The snapshot: the statistics of all tracked metrics as the last commit left them, and its revision."""
+"""The snapshot: the statistics of all tracked metrics as of the last commit, and its revision."""
 
 import io
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from services.store.database.models import SnapshotRow, StatisticsRow
 class Snapshot:
     """`statistics` is as of `minute` (epoch seconds; None before the first tick), for `windows`; read-only.
 
-    It is not `complete` where a version of the program left it whose statistics had other fields: those that it had
-    are given, and the next tick cannot continue from them.
+    It is not `complete` if another version of the program wrote it, whose statistics had other fields. Then the fields
+    that both versions have are given, and the next tick cannot advance from them.
     """
 
     revision: int
@@ -29,7 +29,7 @@ class Snapshot:
 
 
 class SnapshotVersion(NamedTuple):
-    """Which state of the whole one transaction sees: its revision, and the minute of its last tick."""
+    """The state of the database that a transaction sees: its revision, and the minute of its last tick."""
 
     revision: int
     minute: int | None
@@ -47,7 +47,7 @@ _SAVE_STATISTICS = update(StatisticsRow).values(array=bindparam("content"))
 
 
 def raise_revision(connection: Connection) -> int:
-    """Change what readers see: the new revision, which becomes theirs with the commit."""
+    """Raise the revision, which readers see from the commit on. Returns the new one."""
     return connection.execute(_RAISE_REVISION).scalar_one()
 
 
@@ -57,7 +57,7 @@ def revision(connection: Connection) -> int:
 
 
 def version(connection: Connection) -> SnapshotVersion:
-    """What the last commit left, in short."""
+    """The revision and the last tick's minute, as of the last commit."""
     return SnapshotVersion(*connection.execute(_VERSION).one())
 
 
@@ -67,32 +67,32 @@ def window_seconds(connection: Connection) -> int:
 
 
 def load(connection: Connection) -> Snapshot:
-    """What the last commit left."""
+    """The snapshot as of the last commit."""
     row = connection.execute(_SNAPSHOT).one()
     content = connection.execute(_STATISTICS).scalar_one()
     found = _read(content) if content else empty(np.empty(0, dtype=np.int64))
     complete = found.dtype == METRIC_STATS
-    statistics = found if complete else _adopted(found)
+    statistics = found if complete else _with_current_fields(found)
     return Snapshot(row.revision, row.minute, Windows(row.window_seconds, row.rule_seconds), statistics, complete)
 
 
 def _read(content: bytes) -> MetricStats:
-    """The array of an .npy file, read-only, where it lies: numpy's own reading copies it, and compiles its head."""
-    version = 10 + int.from_bytes(content[8:10], "little")
-    return np.frombuffer(content, _dtype_of(content[:version]), offset=version)
+    """The array of an .npy file, as a read-only view; numpy's own reader copies it, and compiles its header."""
+    start = 10 + int.from_bytes(content[8:10], "little")
+    return np.frombuffer(content, _dtype_of(content[:start]), offset=start)
 
 
 @lru_cache(maxsize=2)
-def _dtype_of(version: bytes) -> np.dtype[np.void]:
-    """What the head of an .npy file (format 1.0) says of the rows that follow; the same at every tick."""
-    file = io.BytesIO(version)
+def _dtype_of(header: bytes) -> np.dtype[np.void]:
+    """The row type in the header of an .npy file (format 1.0); the same at every tick."""
+    file = io.BytesIO(header)
     npy.read_magic(file)
     _shape, _fortran, dtype = npy.read_array_header_1_0(file)
     return dtype
 
 
-def _adopted(former: MetricStats) -> MetricStats:
-    """The fields that another version had under the same name and as the same kind of number."""
+def _with_current_fields(former: MetricStats) -> MetricStats:
+    """The statistics of another version, with the fields that have the same name and type in this one."""
     statistics = empty(former["id"])
     for name in set(METRIC_STATS.names or ()) & set(former.dtype.names or ()):
         if former.dtype[name] == METRIC_STATS[name]:
@@ -101,7 +101,7 @@ def _adopted(former: MetricStats) -> MetricStats:
 
 
 def save(connection: Connection, minute: int | None, windows: Windows, statistics: MetricStats) -> None:
-    """Replace it; the revision is `raise_revision`'s to change."""
+    """Replace the snapshot, except for its revision, which `raise_revision` changes."""
     file = io.BytesIO()
     np.save(file, statistics, allow_pickle=False)
     connection.execute(

@@ -1,4 +1,4 @@
-"""The ticks on record: their times, timings and counts."""
+"""Stored ticks: their times, durations and counts."""
 
 import numpy as np
 import numpy.typing as npt
@@ -44,9 +44,9 @@ def age_cutoff(connection: Connection, now: int, seconds: int) -> int:
     """The epoch second up to which everything is older than `seconds` at the tick of `now`, both by the clock and by
     the time that ticks have covered since, see services.market.present.covered; 0 where nothing is.
 
-    Whatever is removed for its age goes by this.
+    Everything that is removed because of its age uses this cutoff.
     """
-    # The tick after a jump counts as a period, and may be none.
+    # The tick after a jump of the clock counts as one period, although less time may have passed.
     newest = connection.execute(_NEWEST_OLD, {"until": now, "seconds": seconds}).scalar()
     return min(newest or 0, now - seconds)
 
@@ -57,7 +57,7 @@ def happened(connection: Connection, minute: int) -> bool:
 
 
 def happened_at(connection: Connection, times: Ints) -> npt.NDArray[np.bool_]:
-    """Which of these periods, ascending epoch seconds, have a tick that is stored."""
+    """Which of these periods (ascending epoch seconds) have a stored tick."""
     if not len(times):
         return np.zeros(0, dtype=np.bool_)
     inside = (TickRow.minute >= int(times[0])) & (TickRow.minute <= int(times[-1]))
@@ -132,16 +132,16 @@ def day(connection: Connection, now: int, period_seconds: int) -> TickDay:
 
 
 def _missed(connection: Connection, start: int, now: int, period_seconds: int, slots: int) -> Ints:
-    """How many periods of each slot from `start` on have no tick, those between the last one and `now` included."""
+    """The number of periods without a tick in each slot from `start` on, up to `now`."""
     gaps = connection.execute(
         select(TickRow.minute, TickRow.missed).where(TickRow.minute >= start, TickRow.missed > 0)
     ).all()
     ends = [(minute, missed) for minute, missed in gaps]
     last = connection.execute(select(func.max(TickRow.minute))).scalar()
     if last is not None:
-        running = now // period_seconds * period_seconds  # its tick may be on its way
+        running = now // period_seconds * period_seconds  # its tick may be under way
         ends.append((running, max(0, (running - last) // period_seconds - 1)))
-    # Of a gap by years, which a clock that jumped leaves, no more is gone through than lies in the slots.
+    # A clock that jumped may leave a gap of years: only its periods within the slots are counted.
     periods = [
         end - period_seconds * np.arange(1, min(missed, (end - start) // period_seconds) + 1, dtype=np.int64)
         for end, missed in ends

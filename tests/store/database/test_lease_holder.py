@@ -136,18 +136,18 @@ def test_a_holder_delayed_beyond_its_lease_is_uncertain_and_notices_its_loss(eng
             return first.renew(connection)
 
     assert first.try_acquire(engine)
-    assert first.is_certain()
+    assert first.has_valid_lease()
     clocks.timer.now += SECONDS
-    assert not first.is_certain()
+    assert not first.has_valid_lease()
     assert holds_on()
-    assert first.is_certain()
+    assert first.has_valid_lease()
 
     for _ in range(3):
         assert not other.try_acquire(engine)
         clocks.timer.now += LOOK
     assert other.try_acquire(engine)
     assert not holds_on()
-    assert not first.is_certain()
+    assert not first.has_valid_lease()
 
 
 def test_a_lease_is_renewed_during_work_and_not_after_its_release(engine: Engine) -> None:

@@ -20,7 +20,7 @@ from services.store.database.engine import COMMAND_TIMEOUTS, Engine, open_engine
 from services.store.database.postgresql import DEFAULT_TIMEOUTS, NETWORK, PAUSE_SECONDS, WatchedConnection
 from services.store.database.schema import migrate
 from services.store.ranking import snapshots
-from services.store.tokens import BELIEVED_AWAY, NOTING, TokenStore
+from services.store.tokens import MAX_AGE_IN_OUTAGE, USE_THREAD, TokenStore
 from tests.builders import NOON
 from tests.postgresql_server import PostgreSQL
 from tests.processes import frozen
@@ -136,7 +136,7 @@ def test_a_connection_that_times_out_leaves_no_open_socket(server: PostgreSQL) -
 def test_cached_tokens_are_accepted_and_unknown_ones_wait_for_nothing_while_the_server_hangs(
     server: PostgreSQL, engine: Engine
 ) -> None:
-    tokens = TokenStore(engine, patience_seconds=0.05)
+    tokens = TokenStore(engine, timeout_seconds=0.05)
     secret, _ = tokens.issue("a", "read", NOON)
     wait_for(lambda: tokens.holder(secret, NOON))
     with server.frozen():
@@ -150,7 +150,7 @@ def test_cached_tokens_are_accepted_and_unknown_ones_wait_for_nothing_while_the_
         assert time.monotonic() - began < NETWORK["connect_timeout"]
         assert active_count() <= before + 2  # the reader, and the check for the server's return
         with pytest.raises(StoreUnavailable, match="does not answer"):
-            tokens.holder(secret, NOON + BELIEVED_AWAY + timedelta(seconds=1))
+            tokens.holder(secret, NOON + MAX_AGE_IN_OUTAGE + timedelta(seconds=1))
 
     def is_unknown() -> bool:
         try:
@@ -160,7 +160,7 @@ def test_cached_tokens_are_accepted_and_unknown_ones_wait_for_nothing_while_the_
 
     wait_for(is_unknown, what="the thaw")
     assert tokens.holder(secret, NOON + timedelta(hours=1)) is not None
-    wait_for(lambda: all(thread.name != NOTING for thread in enumerate_threads()))
+    wait_for(lambda: all(thread.name != USE_THREAD for thread in enumerate_threads()))
 
 
 def test_a_slow_statement_is_allowed_while_the_server_answers_others(engine: Engine) -> None:
@@ -206,7 +206,7 @@ def test_the_server_cancels_a_statement_that_takes_too_long(engine: Engine) -> N
         assert connection.scalar(text("SHOW statement_timeout")) == "1min"
         driver = connection.connection.driver_connection
         assert isinstance(driver, WatchedConnection)
-        assert driver.patience is DEFAULT_TIMEOUTS
+        assert driver.timeouts is DEFAULT_TIMEOUTS
 
 
 def test_a_writer_that_stalls_in_its_transaction_is_ended_and_the_next_can_write(engine: Engine) -> None:

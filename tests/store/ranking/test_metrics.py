@@ -82,8 +82,8 @@ def test_metrics_of_markets_outside_track_are_dropped(engine: Engine) -> None:
     track(engine, Listing(BTC))
     track(engine, Listing(BTC), market="binance")
     with writing(engine) as connection:
-        metrics.warn(connection, "kraken", ["kraken is odd"])
-        metrics.warn(connection, "binance", ["binance is odd", "binance is odd", "and more"])
+        metrics.replace_warnings(connection, "kraken", ["kraken is odd"])
+        metrics.replace_warnings(connection, "binance", ["binance is odd", "binance is odd", "and more"])
         metrics.untrack_other_markets(connection, ["binance"])
 
     assert [key for _, key, _, _ in catalogue(engine)] == ["binance:BTC-USD"]
@@ -108,7 +108,7 @@ def test_a_catalogue_is_read_again_only_when_it_has_changed(engine: Engine) -> N
 def test_warnings_are_replaced_by_the_next_discovery(engine: Engine) -> None:
     for texts in (["one"], []):
         with writing(engine) as connection:
-            metrics.warn(connection, "kraken", texts)
+            metrics.replace_warnings(connection, "kraken", texts)
 
     with reading(engine) as connection:
         assert metrics.warnings(connection) == ()
