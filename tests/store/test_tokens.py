@@ -110,4 +110,4 @@ def test_a_token_is_accepted_while_the_database_is_read_only(
             connection.exec_driver_sql("PRAGMA query_only = ON")
 
     assert tokens.holder(secret, NOON) is not None
-    wait_for(lambda: "is not put on record" in caplog.text)
+    wait_for(lambda: "is not recorded" in caplog.text)

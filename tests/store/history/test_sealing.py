@@ -253,7 +253,7 @@ def test_rollups_of_removed_samples_are_retained_when_fewer_samples_are_sealed_l
     fill(connection, T, T + SPAN)
     seal_all(connection)
     before = rollups.series(connection, 1, T, T + SPAN)
-    assert retention.remove(connection, T + SPAN, most=10) == 3
+    assert retention.remove(connection, T + SPAN, limit=10) == 3
     late = np.arange(T + 3_900, T + 7_201, 300, dtype=np.int64)
     prices.store_history(connection, 1, late, np.full(len(late), 7.0), np.full(len(late), 300))
     assert same(rollups.series(connection, 1, T, T + SPAN), before)
@@ -267,7 +267,7 @@ def test_rollups_of_removed_samples_are_retained_when_fewer_samples_are_sealed_l
 def test_a_rollup_is_updated_when_more_samples_of_its_hour_are_found(connection: Connection) -> None:
     fill(connection, T + 1_800, T + SPAN, ids=(1,))
     seal_all(connection)
-    retention.remove(connection, T + SPAN, most=10)
+    retention.remove(connection, T + SPAN, limit=10)
     times = np.arange(T + 60, T + 3_601, 60, dtype=np.int64)
     prices.store_history(connection, 1, times, np.full(60, 7.0), np.full(60, 60))
 
