@@ -98,10 +98,13 @@ class CachedReader:
         return self._cache.get(key, self.revision(), lambda: self._reader.sparklines(metric_ids))
 
     def status(self, now: datetime) -> Status:
-        version = (self.revision(), to_epoch(now))
+        revision = self.revision()
+        version = (revision, to_epoch(now))
         found = self._last_if_away(self._statuses) or self._statuses.get(self._timer(), version, now)
         away_since = self._revision.away_since
         if away_since is None:
+            if found.revision > revision:  # a commit since: who has seen it in the status must see it in the ranking
+                self._revision.forget()
             return found.as_of(now, self.profile.period_seconds)  # it may have been read a moment ago
         if self._away is None or self._away[0] != away_since:
             self._away = away_since, now - timedelta(seconds=self._timer() - away_since)

@@ -53,6 +53,15 @@ def test_the_revision_is_read_at_most_four_times_a_second(reader, cache, timer):
     assert reader.calls.count("revision") == 3
 
 
+def test_a_commit_that_the_status_shows_is_in_the_ranking_at_once(reader, cache):
+    assert cache.ranking().revision == cache.status(NOON).revision == 7
+
+    reader.put(reader.metrics[0])
+
+    assert cache.status(NOON + timedelta(seconds=1)).revision == 8
+    assert [row.id for row in cache.ranking().metrics] == [1]
+
+
 def test_the_first_read_does_not_depend_on_the_start_of_the_timer(reader):
     assert CachedReader(reader, Timer(0.0)).revision() == 7
 
