@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 
 from services.store.database.engine import Engine, open_engine
 from services.store.database.schema import migrate
+from tests.engines import engine_on
 from tests.memory_folder import use_memory
 from tests.postgresql_server import PostgreSQL
 from tests.redis_server import RedisServer
@@ -154,9 +155,13 @@ def migrated_url(request: pytest.FixtureRequest, backend: str) -> str:
 @pytest.fixture
 def engine(migrated_url: str) -> Iterator[Engine]:
     """A migrated database without content, once of each kind."""
-    engine = open_engine(migrated_url)
-    yield engine
-    engine.dispose()
+    yield from engine_on(migrated_url)
+
+
+@pytest.fixture
+def other_sqlite(migrated_file: Path, tmp_path: Path) -> Iterator[Engine]:
+    """A second database of a test, migrated and without content."""
+    yield from engine_on(f"sqlite:///{shutil.copyfile(migrated_file, tmp_path / 'other.db')}")
 
 
 @pytest.fixture

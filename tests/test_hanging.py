@@ -13,7 +13,8 @@ import orjson
 import psutil
 import pytest
 
-from tests.cluster.processes import ROOT, Program
+from benchmarks.attack import SERVERS
+from tests.cluster.processes import Program
 from tests.postgresql_server import PostgreSQL
 from tests.processes import free_port
 from tests.redis_server import RedisServer
@@ -76,17 +77,10 @@ def redis(request: pytest.FixtureRequest) -> RedisServer | None:
     return server
 
 
-APP = (str(ROOT / "app.py"),)
-GUNICORN = ("-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--chdir", str(ROOT), "app:server")
-WORKERS = 4
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run with --soak also on a server with several workers."""
-    commands = {"app.py": APP}
-    if metafunc.config.getoption("--soak"):
-        commands[f"gunicorn with {WORKERS} workers"] = (*GUNICORN, "--workers", str(WORKERS))
-    metafunc.parametrize("command", list(commands.values()), ids=list(commands))
+    servers = ["app.py", "gunicorn, 4 workers"] if metafunc.config.getoption("--soak") else ["app.py"]
+    metafunc.parametrize("command", [SERVERS[server] for server in servers], ids=servers)
 
 
 @pytest.fixture

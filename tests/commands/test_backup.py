@@ -23,6 +23,7 @@ from services.store.database import schema
 from services.store.database.engine import Engine, open_engine, reading
 from services.store.reader import StoreReader
 from tests.commands.test_output_file import check_one_line_error, full_disk, names, nothing
+from tests.engines import engine_on
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.harness import PipelineHarness, stored_revision
 
@@ -37,9 +38,7 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def engine(migrated_sqlite_url: str) -> Iterator[Engine]:
-    engine = open_engine(migrated_sqlite_url)
-    yield engine
-    engine.dispose()
+    yield from engine_on(migrated_sqlite_url)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from services.store.ranking import metrics
 from services.store.tokens import TokenStore
 from tests.builders import NOON, backfill_state
 from tests.commands.test_output_file import check_one_line_error, nothing
+from tests.engines import engine_on
 from tests.fakes_exchange import FakeExchange
 from tests.pipeline.harness import PipelineHarness, stored_revision
 from tests.waiting import wait_for
@@ -92,9 +93,7 @@ def pipeline(migrated_sqlite_url: str) -> Iterator[PipelineHarness]:
 @pytest.fixture
 def target(postgresql_url: str) -> Iterator[Engine]:
     """An empty PostgreSQL database, without tables."""
-    engine = open_engine(postgresql_url)
-    yield engine
-    engine.dispose()
+    yield from engine_on(postgresql_url)
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """Rules with windows, and the running sums computed for them."""
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -25,7 +23,7 @@ from services.store.alerting import rules, running_sums_recomputation
 from services.store.alerting.running_sums import StoredSumHistory
 from services.store.alerting.running_sums_recomputation import SUMMED_QUANTITIES
 from services.store.database import leases
-from services.store.database.engine import Connection, Engine, open_engine, reading, writing
+from services.store.database.engine import Connection, Engine, reading, writing
 from services.store.ranking.metrics import CatalogueCache
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.harness import PipelineHarness
@@ -35,13 +33,6 @@ WINDOWS = (300, 3_600, 14_400)
 
 def always() -> bool:
     return True
-
-
-@pytest.fixture
-def other_engine(migrated_file: Path, tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{shutil.copyfile(migrated_file, tmp_path / 'other.db')}")
-    yield engine
-    engine.dispose()
 
 
 def add(pipeline: PipelineHarness, quantity: str, window: int, **condition: Any) -> AlertRule:
@@ -99,9 +90,9 @@ def averages_and_changes(pipeline: PipelineHarness, quantity: str) -> list[tuple
 
 @pytest.mark.parametrize("quantity", SUMMED_QUANTITIES)
 def test_a_new_rule_gets_the_same_sums_as_one_that_always_existed(
-    engine: Engine, other_engine: Engine, quantity: str
+    engine: Engine, other_sqlite: Engine, quantity: str
 ) -> None:
-    late, always_there = ticked(engine, 300, first=False), ticked(other_engine, 300, first=True)
+    late, always_there = ticked(engine, 300, first=False), ticked(other_sqlite, 300, first=True)
     assert isinstance(always_there.exchanges[0], FakeExchange)
     always_there.exchanges[0].prices = {"BTC/USD": 120.0, "ETH/USD": 70.0}
     always_there.tick()
@@ -131,14 +122,14 @@ def test_a_new_rule_fires_in_its_second_tick(engine: Engine) -> None:
     assert [(alert.base, alert.value) for alert in pipeline.reader.alerts() if alert.rule_id] == [("BTC", 1_000.0)]
 
 
-def test_an_interrupted_backfill_of_sums_resumes_where_it_stopped(engine: Engine, other_engine: Engine) -> None:
-    pipeline, other = ticked(engine, 120, first=False), ticked(other_engine, 120, first=False)
+def test_an_interrupted_backfill_of_sums_resumes_where_it_stopped(engine: Engine, other_sqlite: Engine) -> None:
+    pipeline, other = ticked(engine, 120, first=False), ticked(other_sqlite, 120, first=False)
     steps = iter([True])
     assert backfill_running_sums(pipeline.plan, pipeline.now, None, lambda: next(steps, False)) == 60
     backfill_running_sums(pipeline.plan, pipeline.now, None, always)
     backfill_running_sums(other.plan, other.now, None, always)
 
-    with reading(engine) as connection, reading(other_engine) as at_once:
+    with reading(engine) as connection, reading(other_sqlite) as at_once:
         given, expected = StoredSumHistory(connection), StoredSumHistory(at_once)
         assert given.minutes("price") == expected.minutes("price")
         for minute in expected.minutes("price"):

@@ -18,13 +18,14 @@ from services.pipeline.backfill import Backfill
 from services.pipeline.seal import seal
 from services.store.database import engine as engines
 from services.store.database import leases
-from services.store.database.engine import Engine, open_engine, reading, writing
+from services.store.database.engine import Engine, reading, writing
 from services.store.database.models import MetricRow
 from services.store.history import prices, samples, sealing
 from services.store.history.prices import PRICE
 from services.store.history.sealing import SealStep
 from services.store.ranking import snapshots
 from tests.builders import NOON
+from tests.engines import engine_on
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.harness import PipelineHarness
 from tests.pipeline.reference_figures import figures
@@ -37,17 +38,13 @@ LONG_WINDOWS = Windows(main=72 * 3_600, rule=36 * 3_600)
 
 @pytest.fixture
 def engine(migrated_postgresql_url: str) -> Iterator[Engine]:
-    engine = open_engine(migrated_postgresql_url)
-    yield engine
-    engine.dispose()
+    yield from engine_on(migrated_postgresql_url)
 
 
 @pytest.fixture
 def other(migrated_postgresql_url: str) -> Iterator[Engine]:
     """A second engine on the same database, as another process has."""
-    engine = open_engine(migrated_postgresql_url)
-    yield engine
-    engine.dispose()
+    yield from engine_on(migrated_postgresql_url)
 
 
 def interleave(engine: Engine, first: Callable[[], object], halt_at: str, second: Callable[[], object]) -> None:

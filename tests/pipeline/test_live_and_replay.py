@@ -21,6 +21,7 @@ from services.pipeline.backfill import Backfill
 from services.pipeline.backfill_running_sums import backfill_running_sums
 from services.store.database.engine import Engine, open_engine
 from tests.builders import NOON
+from tests.engines import engine_on
 from tests.fakes_exchange import FakeClock, FakeExchange
 from tests.pipeline.harness import PERIOD, PipelineHarness
 from tests.replays import firings_of
@@ -34,16 +35,7 @@ Fired = list[tuple[int, datetime]]
 
 @pytest.fixture
 def sqlite(migrated_sqlite_url: str) -> Iterator[Engine]:
-    engine = open_engine(migrated_sqlite_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def other_sqlite(migrated_file: Path, tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{shutil.copyfile(migrated_file, tmp_path / 'other.db')}")
-    yield engine
-    engine.dispose()
+    yield from engine_on(migrated_sqlite_url)
 
 
 def prices_of(seed: int) -> Prices:

@@ -1,10 +1,7 @@
 """After a clock that was ahead is corrected, ticks continue and nothing is duplicated, lost or based on the future."""
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +11,7 @@ from services.market.ranking import RankedMetric
 from services.pipeline.seal import seal
 from services.store import set_aside
 from services.store.alerting import mutes, outbox, rules
-from services.store.database.engine import Engine, open_engine, reading, writing
+from services.store.database.engine import Engine, reading, writing
 from services.store.database.models import SetAsideRow, SetAsideSampleRow
 from services.store.ranking import ticks
 from tests import builders
@@ -25,13 +22,6 @@ from tests.pipeline.harness import PipelineHarness
 DAY = timedelta(days=1)
 KEYS = ("kraken:BTC-USD", "kraken:ETH-USD")
 LEVEL = {"kind": "level", "direction": "up", "level": 110.0}
-
-
-@pytest.fixture
-def other(migrated_file: Path, tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{shutil.copyfile(migrated_file, tmp_path / 'other.db')}")
-    yield engine
-    engine.dispose()
 
 
 def pipeline_of(engine: Engine) -> PipelineHarness:
@@ -80,9 +70,9 @@ def figures(row: RankedMetric) -> dict[str, Any]:
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(hours=1), 3 * DAY, 3653 * DAY])
 def test_after_the_clock_is_corrected_ticks_continue_with_figures_of_earlier_prices_only(
-    engine: Engine, other: Engine, ahead: timedelta, caplog: pytest.LogCaptureFixture
+    engine: Engine, other_sqlite: Engine, ahead: timedelta, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pipeline, untroubled = pipeline_of(engine), pipeline_of(other)
+    pipeline, untroubled = pipeline_of(engine), pipeline_of(other_sqlite)
     jump(pipeline, ahead)
     untroubled.now = pipeline.now
     before = pipeline.reader.status(pipeline.now + timedelta(minutes=1))
