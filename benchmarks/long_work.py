@@ -24,7 +24,7 @@ from services.pipeline.fetch import Fetcher
 from services.pipeline.tick import tick
 from services.settings import read_settings
 
-REPLAYS, RANKINGS = 24, 32
+REPLAYS, RANKINGS, EXPORTS = 24, 32, 32
 WARM_UP_TICKS = 3
 ROUNDS = 2
 SECONDS = 40.0
@@ -65,10 +65,12 @@ def measure(metrics: int) -> None:
         since, until = (moment(second).isoformat() for second in (dataset.last - DAY + 2 * HOUR, dataset.last))
         replay = ("POST", "/alerts/rules/replay", {"rule": RULE, "since": since, "until": until})
         ranking = ("GET", "/metrics?sort=-price,id&offset={}", None)
+        export = ("GET", "/metrics?format=csv&sort=-price,id&offset={}", None)
         kinds = {
             "no long work": (0, replay),
             f"{REPLAYS} replays at once": (REPLAYS, replay),
             f"{RANKINGS} different rankings at once": (RANKINGS, ranking),
+            f"{EXPORTS} different CSV exports at once": (EXPORTS, export),
         }
         found = {name: Outcome() for name in kinds}
         try:
