@@ -438,10 +438,11 @@ def test_a_slow_receiver_delays_neither_ticks_nor_other_channels(
     services = open_one("one", (FakeExchange("kraken", {"BTC/USD": 100.0}),))
     services.ingestion.discovery.run(NOW)
     monkeypatch.setattr(celery_app, "worker_services", lambda: services)
-    second, may_answer = int(NOW.timestamp()), Event()
+    second, begun, may_answer = int(NOW.timestamp()), Event(), Event()
 
     class Slow(FakeNotifier):
         def send(self, message: Message) -> None:
+            begun.set()
             assert may_answer.wait(20)
             super().send(message)
 
@@ -455,7 +456,8 @@ def test_a_slow_receiver_delays_neither_ticks_nor_other_channels(
     wait_for(lambda: quick.accepted, what="the quick channel")
     assert slow.accepted == []
 
-    wait_for(lambda: services.deliveries.newest(10, "queued")[0].channel == "slow", what="the slow one's turn")
+    wait_for(begun.is_set, what="the slow channel's turn")
+    wait_for(lambda: services.deliveries.newest(10, "queued")[0].channel == "slow", what="the quick one's mark")
     Timer(0.05, may_answer.set).start()
     celery_app._finish_messages()
     assert [one.state for one in services.deliveries.newest(10)] == ["sent", "sent"]
